@@ -1,0 +1,63 @@
+"""All settings, read once from the environment, passed by value. Nothing else reads the environment."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How patient the rotation protocol is. The defaults are for the real Entra ID."""
+
+    proof_count: int = 3
+    proof_spacing: timedelta = timedelta(seconds=2)
+    proof_deadline: timedelta = timedelta(minutes=5)
+    confirm_spacing: timedelta = timedelta(seconds=15)
+    sweep_after: timedelta = timedelta(seconds=60)
+    settle: timedelta = timedelta(minutes=15)
+    """For so long after a publish, sign-in refusals that replication explains are transient."""
+    lease: timedelta = timedelta(seconds=20)
+    call_timeout: timedelta = timedelta(seconds=10)
+    run_tries: int = 6
+    find_every: timedelta = timedelta(seconds=1)
+    heartbeat: timedelta = timedelta(seconds=2)
+    dead_after: timedelta = timedelta(seconds=10)
+
+
+@dataclass(frozen=True)
+class CloudOverride:
+    """A custom authority and Graph, for the emulator or a sovereign cloud missing from the table."""
+
+    authority: str
+    graph: str
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything a process needs to know. Secrets are not part of the repr."""
+
+    data_dir: Path
+    database_url: str = field(repr=False)
+    host: str = "127.0.0.1"
+    port: int = 8080
+    site_url: str | None = None
+    encryption_key: str | None = field(default=None, repr=False)
+    cloud: str = "global"
+    cloud_override: CloudOverride | None = None
+    ca_file: Path | None = None
+    concurrency: int = 16
+    log_level: str = "INFO"
+    log_format: str = "auto"
+    oauth_client_id: str | None = None
+    oauth_client_secret: str | None = field(default=None, repr=False)
+    pace: Pace = Pace()
+    login_rate_per_minute: int = 60
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the database is the file that this server keeps for itself."""
+        return self.database_url.startswith("sqlite")
+
+    @property
+    def key_file(self) -> Path:
+        return self.data_dir / "root.key"

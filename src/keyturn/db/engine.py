@@ -1,0 +1,69 @@
+"""Opens the database: one SQLite file in WAL mode, or PostgreSQL."""
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.engine import URL, make_url
+
+from keyturn.errors import Misconfigured
+
+BUSY_SECONDS = 15
+
+
+def parse_url(text: str) -> URL:
+    """Read a database address; ``postgres://`` and ``postgresql://`` mean psycopg 3.
+
+    Raises Misconfigured for anything but SQLite and PostgreSQL.
+    """
+    try:
+        url = make_url(text)
+    except sa.exc.ArgumentError as error:
+        raise Misconfigured(
+            "The database address cannot be read.",
+            code="config.database_url",
+            fix="Set DB_CONNECTION_URI to postgresql://user:password@host/name, or leave it unset for the embedded database.",
+        ) from error
+    if url.drivername in {"postgres", "postgresql", "postgresql+psycopg"}:
+        return url.set(drivername="postgresql+psycopg")
+    if url.drivername in {"sqlite", "sqlite+pysqlite"}:
+        return url.set(drivername="sqlite")
+    raise Misconfigured(
+        f"The database kind {url.drivername!r} is not supported.",
+        code="config.database_kind",
+        fix="Use PostgreSQL (postgresql://...) or SQLite (sqlite:///path).",
+    )
+
+
+def open_engine(url: URL, *, pool_size: int = 12) -> sa.Engine:
+    """Return an engine whose connections are set up as the rest of the code expects. Connects lazily."""
+    if url.get_backend_name() == "sqlite":
+        engine = sa.create_engine(
+            url,
+            connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
+            pool_size=pool_size,
+            max_overflow=20,
+        )
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    return sa.create_engine(
+        url, pool_size=pool_size, max_overflow=20, pool_pre_ping=True, connect_args={"connect_timeout": 5}
+    )
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # transactions are begun by _begin_sqlite, not by the driver's guess
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
+    cursor.execute("PRAGMA journal_mode=WAL")
+    # A published secret must survive a power cut: its predecessor may be revoked a second later.
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    # A transaction that reads first and writes later could fail half-way; writers therefore take the lock at once.
+    writing = connection.get_execution_options().get("keyturn_write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")

@@ -1,0 +1,79 @@
+"""Units of work: one transaction per use case or step, never open across a network call."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import sqlalchemy as sa
+
+
+class Tx:
+    """A transaction handle. Stores need one to read or write; they cannot commit."""
+
+    __slots__ = ("connection", "writing")
+
+    def __init__(self, connection: sa.Connection, *, writing: bool) -> None:
+        self.connection = connection
+        self.writing = writing
+
+    @property
+    def postgres(self) -> bool:
+        return self.connection.dialect.name == "postgresql"
+
+    def rows(self, statement: sa.Select[tuple[object, ...]] | sa.sql.expression.Executable) -> list[sa.RowMapping]:
+        """Run and return all rows as mappings."""
+        return list(self.connection.execute(statement).mappings())
+
+    def one(self, statement: sa.sql.expression.Executable) -> sa.RowMapping | None:
+        """Run and return the first row, or None."""
+        return self.connection.execute(statement).mappings().first()
+
+    def run(self, statement: sa.sql.expression.Executable) -> int:
+        """Run a write and return how many rows it touched."""
+        if not self.writing:
+            raise RuntimeError("a write inside a read transaction")
+        return self.connection.execute(statement).rowcount
+
+
+class Database:
+    """The database of one process."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self.engine = engine
+        self._held = threading.local()
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.engine.dialect.name == "sqlite"
+
+    @contextmanager
+    def read(self) -> Iterator[Tx]:
+        """A consistent view; nothing may be written."""
+        with self._alone(), self.engine.connect() as connection, connection.begin():
+            yield Tx(connection, writing=False)
+
+    @contextmanager
+    def write(self) -> Iterator[Tx]:
+        """All or nothing: commits when the block ends, rolls back when it raises."""
+        with self._alone(), self.engine.connect() as plain:
+            connection = plain.execution_options(keyturn_write=True)
+            with connection.begin():
+                yield Tx(connection, writing=True)
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether this thread holds a transaction: the transport refuses to send then."""
+        return bool(getattr(self._held, "depth", 0))
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        if self.in_transaction:
+            raise RuntimeError("a transaction inside a transaction")
+        self._held.depth = 1
+        try:
+            yield
+        finally:
+            self._held.depth = 0
+
+    def close(self) -> None:
+        self.engine.dispose()

@@ -1,0 +1,136 @@
+"""Everything that can go wrong, as one small tree.
+
+KeyturnError
+ ├─ Refused 400        a rule of the product says no          ├─ Unauthenticated 401   who are you
+ ├─ Invalid 422        the request has the wrong shape        ├─ TokenRefused 403      the token is malformed or past its end
+ ├─ NotFound 404       no such thing, or not for you          ├─ Forbidden 403         you may not
+ ├─ TooMany 429        slow down                              ├─ Misconfigured 500     this server is set up wrongly
+ └─ Upstream 400       the identity provider said no, or nothing
+     ├─ Retryable      the same call may work later           (Unanswered: and nobody knows whether it was carried out)
+     ├─ NeedsAction    somebody has to change something
+     └─ Permanent      the same call will never work
+
+Each carries a stable ``code`` for programs, a message for people, and where it helps ``fix``: what to do or type.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+
+class KeyturnError(Exception):
+    """Base of all errors that users see."""
+
+    status = 500
+    error = "InternalServerError"
+
+    def __init__(
+        self, message: str, *, code: str, fix: str | None = None, details: Sequence[Mapping[str, object]] = ()
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+        self.fix = fix
+        self.details = tuple(details)
+
+    def diagnostics(self) -> str:
+        """Return the sentence for people: what happened and, where known, what to do."""
+        return f"{self.message} {self.fix}" if self.fix else self.message
+
+
+class Refused(KeyturnError):
+    """A rule of the product says no; nothing was changed."""
+
+    status = 400
+    error = "BadRequest"
+
+
+class Invalid(KeyturnError):
+    """The request has the wrong shape. ``issues`` name each fault with its path."""
+
+    status = 422
+    error = "ValidationFailure"
+
+    def __init__(self, issues: Sequence[Mapping[str, object]]) -> None:
+        super().__init__("the request is not valid", code="request.invalid")
+        self.issues = tuple(issues)
+
+
+class Unauthenticated(KeyturnError):
+    status = 401
+    error = "UnauthorizedError"
+
+
+class TokenRefused(KeyturnError):
+    status = 403
+    error = "TokenError"
+
+
+class Forbidden(KeyturnError):
+    status = 403
+    error = "PermissionDenied"
+
+
+class NotFound(KeyturnError):
+    status = 404
+    error = "NotFound"
+
+
+class TooMany(KeyturnError):
+    """Too many requests; ``retry_after`` says how long to wait."""
+
+    status = 429
+    error = "RateLimitExceeded"
+
+    def __init__(self, message: str, *, code: str, retry_after: timedelta, fix: str | None = None) -> None:
+        super().__init__(message, code=code, fix=fix)
+        self.retry_after = retry_after
+
+
+class Misconfigured(KeyturnError):
+    """This server is set up wrongly. At start it is one clear sentence and exit status 2."""
+
+
+class Upstream(KeyturnError):
+    """The identity provider refused or did not answer.
+
+    ``request_id`` is the provider's own id of the failed call, to quote to its support.
+    """
+
+    status = 400
+    error = "BadRequest"
+
+    def __init__(self, message: str, *, code: str, fix: str | None = None, request_id: str | None = None) -> None:
+        super().__init__(message, code=code, fix=fix)
+        self.request_id = request_id
+
+
+class Retryable(Upstream):
+    """The same call may work later, not before ``retry_after`` if that is given."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str,
+        fix: str | None = None,
+        request_id: str | None = None,
+        retry_after: timedelta | None = None,
+    ) -> None:
+        super().__init__(message, code=code, fix=fix, request_id=request_id)
+        self.retry_after = retry_after
+
+
+class Unanswered(Retryable):
+    """No answer, or one that says nothing: the call may or may not have been carried out."""
+
+
+class NotYet(Retryable):
+    """Refused in a way that is normal while a recent change spreads through the provider's replicas."""
+
+
+class NeedsAction(Upstream):
+    """Somebody has to change something at the provider or here; ``fix`` says what."""
+
+
+class Permanent(Upstream):
+    """The same call will never work."""

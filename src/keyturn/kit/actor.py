@@ -1,0 +1,33 @@
+"""Who does something. Made by the access room after a token was checked, or ``PLATFORM`` for the server's own work."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class ActorKind(StrEnum):
+    USER = "user"
+    IDENTITY = "identity"
+    PLATFORM = "platform"
+
+
+class Role(StrEnum):
+    """What an actor may do in an organization or a project; each role may all that the next may."""
+
+    ADMIN = "admin"
+    MEMBER = "member"
+    VIEWER = "viewer"
+
+
+@dataclass(frozen=True)
+class Actor:
+    kind: ActorKind
+    id: str | None
+    name: str
+    org_id: str
+    role: Role
+    request_id: str | None = None
+
+
+def platform(org_id: str) -> Actor:
+    """Return the server itself, acting on schedule for an organization."""
+    return Actor(ActorKind.PLATFORM, None, "Keyturn", org_id, Role.ADMIN)

@@ -1,0 +1,198 @@
+"""What the core needs from the outside, as small protocols. Adapters live in their own rooms; tests use stateful fakes."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from keyturn.kit.secret import Place, Plaintext, Sealed
+
+
+class Clock(Protocol):
+    def now(self) -> datetime:
+        """Return the present moment, aware, in UTC."""
+        ...
+
+
+class Ids(Protocol):
+    def new(self) -> str:
+        """Return a fresh UUID."""
+        ...
+
+    def nonce(self) -> str:
+        """Return 10 random characters of ``a-z2-7``."""
+        ...
+
+    def jitter(self) -> float:
+        """Return a number from 0 up to 1."""
+        ...
+
+
+class Sealer(Protocol):
+    """Encrypts values for one place each (envelope encryption)."""
+
+    def seal(self, value: Plaintext, place: Place) -> Sealed:
+        """Encrypt for this place under the newest data key."""
+        ...
+
+    def open(self, sealed: Sealed, place: Place) -> Plaintext:
+        """Decrypt. Raises Misconfigured when the value was made elsewhere, was changed, or its key is missing."""
+        ...
+
+
+# --- the network ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class HttpRequest:
+    """One request. The body and the headers may hold secrets, so neither is part of the repr."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
+    timeout: timedelta = timedelta(seconds=10)
+
+
+@dataclass(frozen=True)
+class HttpResponse:
+    """One response; header names are lower case."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
+
+
+class TransportFailed(Exception):  # noqa: N818 - reads as what happened
+    """No response. ``sent`` says whether the request may have reached the server."""
+
+    def __init__(self, reason: str, *, sent: bool) -> None:
+        super().__init__(reason)
+        self.sent = sent
+
+
+class Transport(Protocol):
+    def send(self, request: HttpRequest) -> HttpResponse:
+        """Send once, never repeat, never follow redirects. Raises TransportFailed when no response came."""
+        ...
+
+
+# --- the identity provider ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """A directory: the cloud's name (a key of the provider's table of clouds) and the tenant id."""
+
+    cloud: str
+    tenant_id: str
+
+
+@dataclass(frozen=True)
+class AccessToken:
+    """A token for the management API. Opaque. ``roles`` is what it claims to permit, for advice only."""
+
+    value: Plaintext
+    expires_at: datetime
+    roles: tuple[str, ...] = ()
+    principal_id: str | None = None
+
+
+@dataclass(frozen=True)
+class RemoteCredential:
+    """A password credential as the provider lists it: never its value."""
+
+    key_id: str
+    name: str | None
+    hint: str | None
+    starts_at: datetime | None
+    ends_at: datetime | None
+
+
+@dataclass(frozen=True)
+class RemoteApplication:
+    """An application object with its password credentials; ``slots`` is how many it may hold (None: no small limit)."""
+
+    object_id: str
+    app_id: str
+    name: str
+    audience: str
+    credentials: tuple[RemoteCredential, ...]
+    slots: int | None
+
+
+@dataclass(frozen=True)
+class ApplicationSummary:
+    object_id: str
+    app_id: str
+    name: str
+
+
+@dataclass(frozen=True)
+class IssuedCredential:
+    """The answer to a request for a new secret. The value is given exactly once."""
+
+    key_id: str
+    hint: str | None
+    value: Plaintext
+    starts_at: datetime
+    ends_at: datetime
+
+
+class SecretsProvider(Protocol):
+    """The capability to sign in with, issue and remove client secrets. Every method makes network calls; none repeats a write.
+
+    All raise Retryable (Unanswered when a write may have been carried out; NotYet for refusals that replication explains),
+    NeedsAction or Permanent, each with cause and fix, and never with a secret in the text.
+    """
+
+    def sign_in(self, tenant: Tenant, app_id: str, secret: Plaintext) -> AccessToken:
+        """Get a fresh token with the secret: no cache of any kind, so success proves the secret. Repeatable."""
+        ...
+
+    def application(
+        self, tenant: Tenant, token: AccessToken, *, app_id: str | None = None, object_id: str | None = None
+    ) -> RemoteApplication:
+        """Read the application by client id or object id (exactly one). Repeatable."""
+        ...
+
+    def check_may_write(self, tenant: Tenant, token: AccessToken, application: RemoteApplication) -> None:
+        """Raise NeedsAction unless the token may add and remove secrets of the application. Changes nothing."""
+        ...
+
+    def add_password(
+        self, tenant: Tenant, token: AccessToken, object_id: str, marker: str, ends_at: datetime
+    ) -> IssuedCredential:
+        """Ask for a new secret named by the marker. NOT repeatable: each call may make one."""
+        ...
+
+    def remove_password(self, tenant: Tenant, token: AccessToken, object_id: str, key_id: str) -> None:
+        """Ask for removal. Repeatable. Returns also when the provider says it has no such key: that is a hint, not proof."""
+        ...
+
+    def applications(self, tenant: Tenant, token: AccessToken) -> Sequence[ApplicationSummary]:
+        """List the applications the token can see, all pages. Repeatable."""
+        ...
+
+
+# --- durable work ------------------------------------------------------------------------------------------------------
+
+
+class Engine(Protocol):
+    """Runs ``advance(rotation id)`` durably: at least once, one at a time per partition, also after a crash."""
+
+    def start(self, advance: Callable[[str], None]) -> None:
+        """Begin to take work, adopting what a dead process of this installation left."""
+        ...
+
+    def submit(self, rotation_id: str, partition: str) -> bool:
+        """Enqueue; False when work for this rotation is already queued or running. Safe to repeat."""
+        ...
+
+    def in_flight(self) -> int:
+        """Return how many items are queued or running in this process."""
+        ...
+
+    def stop(self, grace: timedelta) -> None:
+        """Stop taking work and wait for the running items, at most the grace period."""
+        ...
