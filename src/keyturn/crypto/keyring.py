@@ -1,0 +1,177 @@
+"""The data keys of this installation, unwrapped in memory, and the Sealer that uses them."""
+
+import base64
+import os
+import threading
+from datetime import datetime, timedelta
+
+from keyturn.crypto import envelope, store
+from keyturn.crypto.envelope import DataKey, SealedParts
+from keyturn.crypto.root import RootKey, RootKeys, RootKeySource
+from keyturn.crypto.store import WrappedKey
+from keyturn.db.unit import Database, Tx
+from keyturn.errors import Misconfigured
+from keyturn.kit.secret import Place, Plaintext, Sealed
+from keyturn.ports import Clock
+
+REFRESH = timedelta(seconds=30)
+"""A process seals with a new data key at the latest so long after another process made it."""
+LIFE = timedelta(days=90)
+"""The age at which a data key is followed by a new one."""
+
+
+class Keyring:
+    """Thread-safe. Reading never needs the caller's transaction: it uses a connection of its own."""
+
+    def __init__(self, database: Database, source: RootKeySource, clock: Clock) -> None:
+        self._database = database
+        self._source = source
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._keys: dict[str, DataKey] = {}
+        self._active: WrappedKey | None = None
+        self._read_at: datetime | None = None
+        self._seals: dict[str, int] = {}
+
+    @classmethod
+    def open(cls, database: Database, source: RootKeySource, clock: Clock) -> "Keyring":
+        """Read and check all keys; make the first data key in an empty database. Repeatable.
+
+        Raises Misconfigured with one clear sentence when the root key is not the one of this database, or is missing.
+        """
+        ring = cls(database, source, clock)
+        rows = ring._rows()
+        roots = source.load(may_create=not rows)
+        for row in rows:
+            if row.retired_at is None:
+                ring._unwrap(row, roots)
+        if not rows:
+            ring.add_key(roots.current)
+        ring.reload()
+        return ring
+
+    def newest(self) -> DataKey:
+        """Return the key to seal with. Never writes; reads the database once in :data:`REFRESH`."""
+        now = self._clock.now()
+        if self._read_at is None or now - self._read_at >= REFRESH:
+            self.reload()
+        active = self._active
+        if active is None:
+            raise Misconfigured(
+                "The database holds no data key that this server can use.",
+                code="crypto.no_data_key",
+                fix="Restart the server; if it then refuses to start, follow what it says.",
+            )
+        with self._lock:
+            self._seals[active.id] = self._seals.get(active.id, 0) + 1
+        return self._keys[active.id]
+
+    def key(self, key_id: str) -> DataKey:
+        """Return a key by id, looking into the database when it is new here. Raises Misconfigured without one."""
+        known = self._keys.get(key_id)
+        if known is not None:
+            return known
+        self.reload()
+        known = self._keys.get(key_id)
+        if known is not None:
+            return known
+        row = next((row for row in self._rows() if row.id == key_id), None)
+        if row is None:
+            raise Misconfigured(
+                f"A stored value was sealed with data key {key_id[:16]!a}, which this database does not have.",
+                code="crypto.data_key_missing",
+                fix="Restore the table data_keys from a backup of this database; rows of another one do not open.",
+            )
+        return self._unwrap(row, self._source.load())
+
+    def reload(self) -> None:
+        """Read the keys again. Keys that this server cannot unwrap are left out: those it has keep working."""
+        rows = self._rows()
+        roots = self._source.load()
+        fresh = dict(self._keys)
+        for row in rows:
+            root = roots.find(row.root_key_id)
+            data_key = root.unwrap(row.id, row.wrapped) if root and row.id not in fresh else None
+            if data_key is not None:
+                fresh[row.id] = DataKey(row.id, data_key)
+        usable = [row for row in rows if row.retired_at is None and row.id in fresh]
+        with self._lock:
+            self._keys = fresh
+            self._active = usable[-1] if usable else None
+            self._read_at = self._clock.now()
+
+    def maintain(self) -> None:
+        """Note how much was sealed, and make a new data key when the newest is old or worn.
+
+        To be called hourly, outside transactions. Safe to repeat and in several processes at once. A new key is wrapped
+        with the root key of its predecessor, so that during a change of the root key servers that do not know the new
+        one yet can still read.
+        """
+        with self._lock:
+            seals, self._seals = self._seals, {}
+        with self._database.write() as tx:
+            for key_id, count in seals.items():
+                store.count_seals(tx, key_id, count)
+            newest = next((row for row in reversed(store.load(tx)) if row.retired_at is None), None)
+            if newest is not None and self._worn(newest):
+                root = self._source.load().find(newest.root_key_id)
+                if root is not None:
+                    self._insert(tx, root)
+        self.reload()
+
+    def add_key(self, root: RootKey) -> str:
+        """Make a new data key under the root key and return its id. From now on this process seals with it."""
+        with self._database.write() as tx:
+            key_id = self._insert(tx, root)
+        self.reload()
+        return key_id
+
+    def _worn(self, row: WrappedKey) -> bool:
+        return self._clock.now() - row.created_at >= LIFE or row.seals >= envelope.SEALS_PER_KEY
+
+    def _insert(self, tx: Tx, root: RootKey) -> str:
+        key_id = base64.b32encode(os.urandom(5)).decode().lower()
+        store.insert(tx, key_id, root.id, root.wrap(key_id, os.urandom(envelope.KEY_BYTES)), self._clock.now())
+        return key_id
+
+    def _rows(self) -> list[WrappedKey]:
+        # The caller may be inside a transaction of its own; reading beside it is harmless and cannot block.
+        with self._database.engine.connect() as connection, connection.begin():
+            return store.load(Tx(connection, writing=False))
+
+    def _unwrap(self, row: WrappedKey, roots: RootKeys) -> DataKey:
+        root = roots.find(row.root_key_id)
+        if root is None:
+            raise wrong_root(row, roots, self._source.name)
+        data_key = root.unwrap(row.id, row.wrapped)
+        if data_key is None:
+            raise Misconfigured(
+                f"Data key {row.id} in the database is damaged: the right root key ({root.id}) does not open it.",
+                code="crypto.data_key_damaged",
+                fix="Restore the data_keys table from a backup of this database.",
+            )
+        return DataKey(row.id, data_key)
+
+
+def wrong_root(row: WrappedKey, roots: RootKeys, name: str) -> Misconfigured:
+    """Build the error that says which root key is expected and which was given."""
+    given = roots.current.id + (f" (previous: {roots.previous.id})" if roots.previous else "")
+    return Misconfigured(
+        f"{name} is the wrong key: the database expects root key {row.root_key_id}, but the one given is {given}.",
+        code="crypto.root_key_wrong",
+        fix="Give the key this database was made with. To change keys, set ENCRYPTION_KEY to the new one and "
+        "ENCRYPTION_KEY_PREVIOUS to the old one, then run: keyturn keys rotate",
+    )
+
+
+class KeyringSealer:
+    """ports.Sealer over a keyring. Thread-safe; may be used inside a transaction."""
+
+    def __init__(self, keyring: Keyring) -> None:
+        self._keyring = keyring
+
+    def seal(self, value: Plaintext, place: Place) -> Sealed:
+        return self._keyring.newest().seal(value, place)
+
+    def open(self, sealed: Sealed, place: Place) -> Plaintext:
+        return self._keyring.key(SealedParts.of(sealed, place).key_id).open(sealed, place)

@@ -1,0 +1,254 @@
+"""The root key: read from the environment or from a key file, named by an id that does not give it away."""
+
+import base64
+import binascii
+import errno
+import hashlib
+import itertools
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from keyturn.crypto import envelope
+from keyturn.errors import Misconfigured
+
+HOW_TO_MAKE_ONE = "Generate a key with: openssl rand -hex 32"
+_NO_HARD_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.ENOSYS})
+_HEX = re.compile(r"(?:[0-9a-fA-F]{32}|[0-9a-fA-F]{64})\Z")
+# Keys printed in public documentation or sample files. Whoever copies one has no encryption at all.
+_SAMPLES = frozenset({"f13dbc92aaaf86fa7cb0ed8ac3265f47", "6c1fe4e407b8911c104518103505b218"})
+
+
+class RootKey:
+    """The key that wraps data keys. Its ``id`` is safe to show: 16 hex characters of a hash."""
+
+    __slots__ = ("_key", "id")
+
+    def __init__(self, key: bytes) -> None:
+        if len(key) != envelope.KEY_BYTES:
+            raise ValueError("a root key has 32 bytes")
+        self._key = key
+        self.id = hashlib.sha256(b"keyturn root key id\x1f" + key).hexdigest()[:16]
+
+    def __repr__(self) -> str:
+        return f"RootKey({self.id})"
+
+    def wrap(self, key_id: str, data_key: bytes) -> str:
+        """Encrypt a data key, bound to its id and to this root key's id."""
+        return envelope.wrap(self._key, data_key, self._binding(key_id))
+
+    def unwrap(self, key_id: str, wrapped: str) -> bytes | None:
+        """Decrypt a data key; None when it was damaged or moved."""
+        return envelope.unwrap(self._key, wrapped, self._binding(key_id))
+
+    def _binding(self, key_id: str) -> bytes:
+        return f"keyturn data key\x1f{key_id}\x1f{self.id}".encode()
+
+    @classmethod
+    def parse(cls, text: str, name: str) -> "RootKey":
+        """Read 32 hex characters, 64 hex characters or the base64 of 32 bytes.
+
+        16 bytes are expanded to 32 with HKDF-SHA256. Raises Misconfigured, naming the source and never the key, when
+        the text is none of these or the key is one that anybody could guess.
+        """
+        raw = _decode(text.strip(), name)
+        if _guessable(raw):
+            raise Misconfigured(
+                f"{name} is a key that anybody could guess.", code="crypto.root_key_weak", fix=HOW_TO_MAKE_ONE
+            )
+        if len(raw) == envelope.KEY_BYTES:
+            return cls(raw)
+        return cls(HKDF(SHA256(), envelope.KEY_BYTES, salt=None, info=b"keyturn root key from 16 bytes").derive(raw))
+
+
+def _decode(text: str, name: str) -> bytes:
+    if _HEX.match(text):
+        return bytes.fromhex(text)
+    try:
+        raw = base64.b64decode(text.replace("-", "+").replace("_", "/") + "=" * (-len(text) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        raw = b""
+    if len(raw) != envelope.KEY_BYTES:
+        raise Misconfigured(
+            f"{name} is not a key: it needs 32 or 64 hexadecimal characters, or the base64 of 32 bytes, "
+            f"but has {len(text)} characters.",
+            code="crypto.root_key_malformed",
+            fix=HOW_TO_MAKE_ONE,
+        )
+    return raw
+
+
+def _guessable(raw: bytes) -> bool:
+    half = len(raw) // 2
+    steps = {(after - before) % 256 for before, after in itertools.pairwise(raw)}
+    # 16 random bytes have fewer than 8 different values once in some 10**8 keys.
+    return raw.hex() in _SAMPLES or len(set(raw)) < half or len(steps) == 1 or raw[:half] == raw[half:]
+
+
+def generate() -> str:
+    """Return a fresh root key as 64 hex characters."""
+    return os.urandom(envelope.KEY_BYTES).hex()
+
+
+@dataclass(frozen=True, slots=True)
+class RootKeys:
+    """The root key in use, and during a change of it the one before."""
+
+    current: RootKey
+    previous: RootKey | None = None
+
+    def find(self, root_key_id: str) -> RootKey | None:
+        """Return the key with this id, if it is here."""
+        return next((key for key in (self.current, self.previous) if key is not None and key.id == root_key_id), None)
+
+
+class RootKeySource(Protocol):
+    """Where the root key comes from."""
+
+    @property
+    def name(self) -> str:
+        """What to call it in messages, e.g. ``ENCRYPTION_KEY``."""
+        ...
+
+    def load(self, *, may_create: bool = False) -> RootKeys:
+        """Return the keys as they are now. ``may_create``: a missing key may be made, as the database has no data keys.
+
+        Raises Misconfigured with one sentence and the fix. Repeatable.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class GivenRoot:
+    """Keys given by the operator through the environment."""
+
+    keys: RootKeys
+    name: str = "ENCRYPTION_KEY"
+
+    def load(self, *, may_create: bool = False) -> RootKeys:
+        return self.keys
+
+
+class KeyFile:
+    """A root key in a file beside the embedded database, readable by its owner only.
+
+    While the key is being changed, ``<name>.previous`` holds the one before.
+    """
+
+    def __init__(self, path: Path, notice: Callable[[str], None]) -> None:
+        self.path = path
+        self.previous_path = path.with_name(path.name + ".previous")
+        self._notice = notice
+
+    @property
+    def name(self) -> str:
+        return f"The key file {self.path}"
+
+    def load(self, *, may_create: bool = False) -> RootKeys:
+        if not self.path.exists():
+            if not may_create:
+                raise Misconfigured(
+                    f"The database holds sealed values, but its key file {self.path} is missing.",
+                    code="crypto.key_file_missing",
+                    fix="Put the key file back from your backup, or set ENCRYPTION_KEY; a new key opens nothing.",
+                )
+            self._create()
+        previous = _read(self.previous_path) if self.previous_path.exists() else None
+        return RootKeys(_read(self.path), previous)
+
+    def replace(self) -> RootKeys:
+        """Put a fresh key into the file and keep the old one as ``.previous``.
+
+        Killed anywhere, it leaves files that load; called again, it continues the change instead of beginning another.
+        """
+        keys = self.load()
+        if keys.previous is None:
+            self._put(self.previous_path, self.path.read_text())
+        if keys.previous is None or keys.previous.id == keys.current.id:
+            self._put(self.path, generate())
+        return self.load()
+
+    def _put(self, path: Path, text: str) -> None:
+        draft = path.with_name(path.name + ".new")
+        draft.unlink(missing_ok=True)
+        write_private(draft, text)
+        draft.replace(path)
+        _sync_directory(path.parent)
+
+    def forget_previous(self) -> None:
+        """Delete the key before, when nothing is wrapped with it any more. Repeatable."""
+        self.previous_path.unlink(missing_ok=True)
+        _sync_directory(self.path.parent)
+
+    def _create(self) -> None:
+        draft = self.path.with_name(f"{self.path.name}.{os.getpid()}.new")
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            draft.unlink(missing_ok=True)
+            write_private(draft, generate())
+            try:
+                os.link(draft, self.path)  # complete or absent, and never over a key that another process just made
+            except OSError as error:
+                if error.errno not in _NO_HARD_LINKS:
+                    raise
+                write_private(self.path, draft.read_text())
+            finally:
+                draft.unlink()
+            _sync_directory(self.path.parent)
+        except FileExistsError:
+            return
+        except OSError as error:
+            raise Misconfigured(
+                f"The key file {self.path} cannot be made: {error.strerror}.",
+                code="crypto.key_file_unwritable",
+                fix="Make the data directory writable for this user, or set ENCRYPTION_KEY.",
+            ) from error
+        self._notice(
+            f"A new root key was made: {self.path}. Back it up apart from the database: "
+            "without it the stored secrets are lost."
+        )
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a new file that only its owner may read, and make it durable. Raises FileExistsError if it is there."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        os.fchmod(descriptor, 0o600)
+        file.write(text.strip() + "\n")
+        file.flush()
+        os.fsync(descriptor)
+    _sync_directory(path.parent)
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _read(path: Path) -> RootKey:
+    try:
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            data = file.read(256)
+    except OSError as error:
+        raise Misconfigured(
+            f"The key file {path} cannot be read: {error.strerror}.",
+            code="crypto.key_file_unreadable",
+            fix="Run Keyturn as the user who owns the data directory.",
+        ) from error
+    if mode & 0o077:
+        raise Misconfigured(
+            f"The key file {path} may be read by other users of this machine (mode {mode & 0o777:04o}).",
+            code="crypto.key_file_exposed",
+            fix=f"Run: chmod 600 {path}",
+        )
+    return RootKey.parse(data.decode("ascii", errors="replace"), f"The key file {path}")

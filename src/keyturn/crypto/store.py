@@ -1,0 +1,51 @@
+"""All SQL on the table of data keys."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from keyturn.db.tables import data_keys
+from keyturn.db.unit import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class WrappedKey:
+    """A data key as the database holds it."""
+
+    id: str
+    root_key_id: str
+    wrapped: str
+    created_at: datetime
+    retired_at: datetime | None
+    seals: int
+
+
+def load(tx: Tx) -> list[WrappedKey]:
+    """Return all data keys, the oldest first."""
+    rows = tx.rows(sa.select(data_keys).order_by(data_keys.c.created_at, data_keys.c.id))
+    return [
+        WrappedKey(row["id"], row["root_key_id"], row["wrapped"], row["created_at"], row["retired_at"], row["seals"])
+        for row in rows
+    ]
+
+
+def insert(tx: Tx, key_id: str, root_key_id: str, wrapped: str, now: datetime) -> None:
+    tx.run(sa.insert(data_keys).values(id=key_id, root_key_id=root_key_id, wrapped=wrapped, created_at=now, seals=0))
+
+
+def rewrap(tx: Tx, old: WrappedKey, root_key_id: str, wrapped: str) -> bool:
+    """Replace the wrapping; False when somebody else did so first."""
+    same = sa.and_(data_keys.c.id == old.id, data_keys.c.wrapped == old.wrapped)
+    return tx.run(sa.update(data_keys).where(same).values(root_key_id=root_key_id, wrapped=wrapped)) == 1
+
+
+def retire(tx: Tx, key_id: str, now: datetime) -> None:
+    """Mark as no longer in use. The row stays for ever: a backup or a slow process may still hold values under it."""
+    tx.run(
+        sa.update(data_keys).where(data_keys.c.id == key_id, data_keys.c.retired_at.is_(None)).values(retired_at=now)
+    )
+
+
+def count_seals(tx: Tx, key_id: str, seals: int) -> None:
+    tx.run(sa.update(data_keys).where(data_keys.c.id == key_id).values(seals=data_keys.c.seals + seals))
