@@ -52,6 +52,7 @@ data_keys = sa.Table(
     _text("wrapped"),
     _at("created_at", null=False),
     _at("retired_at"),
+    sa.Column("seals", sa.BigInteger, nullable=False, default=0, server_default="0"),  # how many values, roughly
 )
 
 # --- access ---------------------------------------------------------------------------------------------------------
