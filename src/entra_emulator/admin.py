@@ -1,0 +1,279 @@
+"""Setting a scene and looking behind it, in process."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, replace
+from typing import Any
+
+from entra_emulator.clock import DAY
+from entra_emulator.credentials import add_password, make_key, remove_credential
+from entra_emulator.directory import (
+    AUDIENCES,
+    GRAPH_APP_ID,
+    Application,
+    Grant,
+    PasswordCredential,
+    Policy,
+    ServicePrincipal,
+    Tenant,
+    User,
+    as_guid,
+    new_guid,
+)
+from entra_emulator.faults import Settings
+from entra_emulator.graph_policies import check_rules
+from entra_emulator.replicas import credential_presence, everywhere
+from entra_emulator.views import DEFAULT_POLICY_ID
+from entra_emulator.world import World
+
+_TWO_YEARS = 730 * DAY
+_WELL_KNOWN = (
+    (GRAPH_APP_ID, "Microsoft Graph", ("https://graph.microsoft.com",)),
+    (
+        "797f4846-ba00-4fd7-ba43-dac1f8f63013",
+        "Windows Azure Service Management API",
+        ("https://management.azure.com", "https://management.core.windows.net"),
+    ),
+    ("cfa8b339-82a2-471a-a3c9-0fc0be7a4093", "Azure Key Vault", ("https://vault.azure.net",)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SecretHandle:
+    """A client secret with its value. Times are POSIX seconds."""
+
+    key_id: str
+    value: str
+    display_name: str | None
+    start: float
+    end: float
+
+
+@dataclass(frozen=True, slots=True)
+class ApplicationHandle:
+    """An application made for a scene. `secrets` are those it was made with."""
+
+    tenant_id: str
+    object_id: str
+    app_id: str
+    principal_id: str
+    display_name: str
+    secrets: tuple[SecretHandle, ...] = ()
+
+
+class Admin:
+    """The typed door to an emulator's state. Safe to use from any thread; nothing here is in the ledger.
+
+    What it makes is known to all replicas at once, unless `replicated` is asked for.
+    """
+
+    def __init__(self, world: World, lock: threading.RLock) -> None:
+        self._world = world
+        self._lock = lock
+
+    def create_tenant(
+        self,
+        name: str = "Contoso",
+        domain: str | None = None,
+        *,
+        tenant_id: str | None = None,
+        settings: Settings | None = None,
+    ) -> str:
+        """Makes a tenant and gives its id. Raises ValueError if the id or the domain is taken or malformed."""
+        with self._lock:
+            world = self._world
+            guid = as_guid(tenant_id) if tenant_id else new_guid(world.rng)
+            if guid is None:
+                raise ValueError("a tenant id is a GUID")
+            slug = "".join(letter for letter in name.lower() if letter.isalnum()) or "tenant"
+            policy = Policy(DEFAULT_POLICY_ID, "Default app management tenant policy", "", enabled=False)
+            tenant = Tenant(guid, name, [domain or f"{slug}.onmicrosoft.com"], settings or Settings(), policy)
+            world.directory.add_tenant(tenant)
+            now = world.clock.now()
+            for app_id, title, names in _WELL_KNOWN:
+                world.directory.add_principal(
+                    ServicePrincipal(new_guid(world.rng), app_id, guid, title, now, everywhere(now), names=list(names))
+                )
+            return guid
+
+    def create_user(self, tenant: str, display_name: str) -> str:
+        """Makes a user and gives its object id."""
+        with self._lock:
+            home = self._tenant(tenant)
+            user = User(new_guid(self._world.rng), display_name, f"{display_name.replace(' ', '.')}@{home.domains[0]}")
+            home.users[user.object_id] = user
+            return user.object_id
+
+    def create_application(
+        self,
+        tenant: str,
+        name: str,
+        *,
+        permissions: tuple[str, ...] = (),
+        owners: tuple[str, ...] = (),
+        owns_itself: bool = False,
+        audience: str = "AzureADMyOrg",
+        secrets: int = 1,
+        app_id: str | None = None,
+        object_id: str | None = None,
+        identifier_uris: tuple[str, ...] = (),
+        token_version: int | None = None,
+    ) -> ApplicationHandle:
+        """Makes an application with its service principal, its Graph permissions and so many secrets.
+
+        `owners` are object ids of service principals or users. Raises ValueError for an unknown tenant or audience,
+        or an app id that is taken.
+        """
+        if audience not in AUDIENCES:
+            raise ValueError(f"unknown sign-in audience {audience}")
+        with self._lock:
+            world, home = self._world, self._tenant(tenant)
+            now, rng = world.clock.now(), world.rng
+            application = Application(
+                as_guid(object_id) or new_guid(rng),
+                as_guid(app_id) or new_guid(rng),
+                home.id,
+                name,
+                now,
+                everywhere(now),
+                owners=list(owners),
+                audience=audience,
+                identifier_uris=list(identifier_uris),
+                token_version=token_version,
+            )
+            principal = ServicePrincipal(
+                new_guid(rng), application.app_id, home.id, name, now, everywhere(now), names=list(identifier_uris)
+            )
+            if owns_itself:
+                application.owners.append(principal.object_id)
+            world.directory.add_application(application)
+            world.directory.add_principal(principal)
+            self.grant(principal.object_id, *permissions)
+            made = tuple(self.add_secret(application.object_id, f"secret {number + 1}") for number in range(secrets))
+            return ApplicationHandle(
+                home.id, application.object_id, application.app_id, principal.object_id, name, made
+            )
+
+    def grant(self, principal_id: str, *roles: str, resource_app_id: str = GRAPH_APP_ID) -> None:
+        """Gives a service principal application permissions; those it has already are left alone."""
+        with self._lock:
+            principal = self._principal(principal_id)
+            held = {item.role for item in principal.grants if item.resource_app_id == resource_app_id}
+            now, rng = self._world.clock.now(), self._world.rng
+            for role in roles:
+                if role not in held:
+                    principal.grants.append(Grant(new_guid(rng), resource_app_id, role, everywhere(now)))
+
+    def withdraw(self, principal_id: str, *roles: str) -> None:
+        """Takes application permissions away at once; tokens that were issued keep them."""
+        with self._lock:
+            principal = self._principal(principal_id)
+            principal.grants = [item for item in principal.grants if item.role not in roles]
+
+    def add_secret(
+        self,
+        application: str,
+        display_name: str | None = None,
+        *,
+        start: float | None = None,
+        end: float | None = None,
+        value: str | None = None,
+        replicated: bool = False,
+    ) -> SecretHandle:
+        """Adds a client secret, with any dates (POSIX seconds), past ones too; no limit or policy is checked.
+
+        With `replicated` it appears as slowly as one that was added through Graph.
+        """
+        with self._lock:
+            world, target = self._world, self.application(application)
+            now = world.clock.now()
+            settings = world.directory.tenants[target.tenant_id].settings
+            begins = now if start is None else start
+            presence = credential_presence(now, settings, world.rng) if replicated else everywhere(now)
+            ends = begins + _TWO_YEARS if end is None else end
+            return _handle(add_password(target, display_name, begins, ends, presence, world.rng, value=value))
+
+    def remove_secret(self, application: str, key_id: str) -> None:
+        """Removes a client secret as somebody else would, at the replicas' own pace. Raises ValueError if not there."""
+        with self._lock:
+            world, target = self._world, self.application(application)
+            item = next((one for one in target.passwords_held() if one.key_id == key_id), None)
+            if item is None:
+                raise ValueError(f"no secret {key_id} on application {application}")
+            settings = world.directory.tenants[target.tenant_id].settings
+            remove_credential(item, world.clock.now(), settings, world.rng)
+
+    def add_certificate(
+        self, application: str, certificate: bytes, *, end: float | None = None, start: float | None = None
+    ) -> str:
+        """Registers a certificate (PEM or DER) and gives its key id. Raises ValueError if it is not one."""
+        with self._lock:
+            world, target = self._world, self.application(application)
+            now = world.clock.now()
+            key = make_key(certificate, None, start, end, now, Settings(), world.rng)
+            target.keys.append(key)
+            return key.key_id
+
+    def trust_issuer(self, issuer: str, key_id: str, public_key_pem: bytes) -> None:
+        """Makes the key of an outside issuer known, for federated identity credentials."""
+        with self._lock:
+            self._world.trusted_issuers.setdefault(issuer, {})[key_id] = public_key_pem
+
+    def set_disabled(self, application: str, *, disabled: bool) -> None:
+        """Disables or enables an application."""
+        with self._lock:
+            self.application(application).disabled = disabled
+
+    def set_policy(self, tenant: str, *, enabled: bool = True, **rules: Any) -> None:
+        """Sets the tenant's default app management policy: `passwordCredentials=[...]`, `keyCredentials=[...]`.
+
+        Raises GraphError for rules that Graph would refuse.
+        """
+        with self._lock:
+            check_rules(rules)
+            policy = self._tenant(tenant).default_policy
+            policy.enabled, policy.restrictions = enabled, rules
+
+    def settings(self, tenant: str) -> Settings:
+        """How the tenant behaves now."""
+        with self._lock:
+            return self._tenant(tenant).settings
+
+    def configure(self, tenant: str, **changes: Any) -> Settings:
+        """Changes some settings; what is visible already stays so. Raises TypeError for an unknown name."""
+        with self._lock:
+            home = self._tenant(tenant)
+            home.settings = replace(home.settings, **changes)
+            return home.settings
+
+    def secrets(self, application: str) -> list[SecretHandle]:
+        """The client secrets that are truly there, whatever any replica shows, with their values."""
+        with self._lock:
+            return [_handle(item) for item in self.application(application).passwords_held()]
+
+    def application(self, name: str) -> Application:
+        """The application itself, by object id or app id. Raises ValueError if there is none."""
+        directory = self._world.directory
+        found = directory.application(name)
+        for tenant in directory.tenants.values():
+            found = found or tenant.applications.get(name)
+        if found is None:
+            raise ValueError(f"no application {name}")
+        return found
+
+    def _tenant(self, name: str) -> Tenant:
+        found = self._world.directory.tenant(name)
+        if found is None:
+            raise ValueError(f"no tenant {name}")
+        return found
+
+    def _principal(self, object_id: str) -> ServicePrincipal:
+        for tenant in self._world.directory.tenants.values():
+            if object_id in tenant.principals:
+                return tenant.principals[object_id]
+        raise ValueError(f"no service principal {object_id}")
+
+
+def _handle(item: PasswordCredential) -> SecretHandle:
+    return SecretHandle(item.key_id, item.value, item.display_name, item.start, item.end)

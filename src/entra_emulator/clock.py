@@ -1,0 +1,81 @@
+"""Time as POSIX seconds (UTC), given from outside, and its two written forms."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from datetime import UTC, datetime
+from typing import Protocol
+
+DAY = 86_400.0
+_RFC3339 = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d(?::\d\d)?)(\.\d{1,12})?(Z|[+-]\d\d:\d\d)", re.IGNORECASE)
+
+
+class Clock(Protocol):
+    """Anything that tells the time as POSIX seconds."""
+
+    def now(self) -> float:
+        """Seconds since 1970-01-01T00:00:00Z."""
+        ...
+
+
+class VirtualClock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self, start: float = 1_795_392_000.0) -> None:
+        self._now = float(start)
+
+    def now(self) -> float:
+        """Seconds since 1970-01-01T00:00:00Z."""
+        return self._now
+
+    def advance(self, seconds: float) -> None:
+        """Moves the clock. Raises ValueError for a step backwards: the simulated directory cannot unlive a moment."""
+        if seconds < 0:
+            raise ValueError("a clock only moves forwards")
+        self._now += seconds
+
+
+class SystemClock:
+    """The machine's clock, plus what it was moved by."""
+
+    def __init__(self) -> None:
+        self._ahead = 0.0
+        self._lock = threading.Lock()
+
+    def now(self) -> float:
+        """Seconds since 1970-01-01T00:00:00Z."""
+        return time.time() + self._ahead
+
+    def advance(self, seconds: float) -> None:
+        """Moves the clock ahead of the machine's. Raises ValueError for a step backwards."""
+        if seconds < 0:
+            raise ValueError("a clock only moves forwards")
+        with self._lock:
+            self._ahead += seconds
+
+
+def graph_time(moment: float) -> str:
+    """As Graph writes it: `2026-11-23T06:00:00Z`, with seven fractional digits when there is a fraction."""
+    stamp = datetime.fromtimestamp(round(moment, 6), UTC)
+    fraction = f".{stamp.microsecond:06d}0" if stamp.microsecond else ""
+    return f"{stamp:%Y-%m-%dT%H:%M:%S}{fraction}Z"
+
+
+def sts_time(moment: float) -> str:
+    """As the token endpoint writes it: `2026-11-23 06:00:00Z`."""
+    return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d %H:%M:%S}Z"
+
+
+def parse_time(text: str) -> float:
+    """Reads a date-time with a zone (`Z` or an offset) and any number of fractional digits. Raises ValueError."""
+    match = _RFC3339.fullmatch(text)
+    if not match:
+        raise ValueError("not a date-time with a time zone")
+    day, clock, fraction, zone = match.groups()
+    offset = "+00:00" if zone in {"Z", "z"} else zone
+    try:
+        return datetime.fromisoformat(f"{day}T{clock}{(fraction or '')[:7]}{offset}").timestamp()
+    except (OverflowError, ValueError) as error:
+        raise ValueError("not a date-time that exists") from error

@@ -1,0 +1,94 @@
+"""The emulator: one value in, one value out."""
+
+from __future__ import annotations
+
+import random
+import threading
+from dataclasses import replace
+from urllib.parse import urlsplit
+
+from entra_emulator import graph, sts
+from entra_emulator.admin import Admin
+from entra_emulator.clock import Clock
+from entra_emulator.directory import new_guid
+from entra_emulator.faults import FaultPlan
+from entra_emulator.keys import SigningKey
+from entra_emulator.ledger import Ledger
+from entra_emulator.replicas import draw
+from entra_emulator.wire import Request, Response, deliver
+from entra_emulator.world import Call, World
+
+_GRAPH_VERSIONS = frozenset({"v1.0", "beta"})
+
+
+class Emulator:
+    """Entra ID and Microsoft Graph in memory.
+
+    No I/O, no threads, no wall time: all it knows of time is `clock`, all its randomness is one generator started from
+    `seed`, so the same seed and the same calls give the same answers (token signatures apart: the key is made anew
+    unless `signing_key` is given). Safe to call from several threads.
+    """
+
+    def __init__(self, clock: Clock, seed: int = 0, *, signing_key: SigningKey | None = None) -> None:
+        self._lock = threading.RLock()
+        self._world = World(clock, random.Random(seed), signing_key or SigningKey())  # noqa: S311 - a simulation
+        self.admin = Admin(self._world, self._lock)
+
+    @property
+    def clock(self) -> Clock:
+        """The clock it was given."""
+        return self._world.clock
+
+    @property
+    def ledger(self) -> Ledger:
+        """Every request so far."""
+        return self._world.ledger
+
+    @property
+    def faults(self) -> FaultPlan:
+        """The scripted faults; add to them at any time."""
+        return self._world.faults
+
+    def handle(self, request: Request) -> Response:
+        """Answers one request. Never raises for anything in the request; wire faults are named, not acted out."""
+        with self._lock:
+            call = self._open(request)
+            segment = call.path.lstrip("/").partition("/")[0]
+            response = graph.handle(call) if segment in _GRAPH_VERSIONS else sts.handle(call)
+            return self._close(call, response)
+
+    def call(self, request: Request, timeout: float = 30.0) -> Response:
+        """Like `handle`, for callers in process: raises ConnectionReset or TimedOut where the wire fails.
+
+        A delayed answer counts against `timeout` (seconds), but nothing waits.
+        """
+        return deliver(self.handle(request), timeout)
+
+    def _open(self, request: Request) -> Call:
+        now = self._world.clock.now()
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        scheme, host, path, query = _parts(request.url)
+        entry = self._world.ledger.open(now, request.method, path, request.body)
+        entry.user_agent = headers.get("user-agent", "")
+        entry.instance = headers.get("x-keyturn-instance", "")
+        named = "\n".join(value for name, value in headers.items() if name != "authorization")
+        self._world.ledger.remember(named.encode("utf-8", "replace"))
+        base = f"{scheme or 'https'}://{host or headers.get('host') or 'login.microsoftonline.com'}"
+        call = Call(self._world, request, entry, now, base, path, query, headers)
+        call.request_id = new_guid(self._world.rng)
+        return call
+
+    def _close(self, call: Call, response: Response) -> Response:
+        entry = call.entry
+        entry.status, entry.wire = response.status, response.wire.kind
+        delay = response.delay + draw(call.settings.latency, self._world.rng)
+        return replace(response, sequence=entry.sequence, delay=delay)
+
+
+def _parts(url: str) -> tuple[str, str, str, str]:
+    """Scheme, host with port, path and query. A target that cannot be read is a path that nobody serves."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "", "", "/", ""
+    return parts.scheme, parts.netloc, parts.path or "/", parts.query

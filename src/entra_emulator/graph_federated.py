@@ -1,0 +1,117 @@
+"""Federated identity credentials of an application."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from entra_emulator import views
+from entra_emulator.bodies import json_object, needed_text, text_or_none, texts
+from entra_emulator.directory import Application, FederatedCredential, new_guid
+from entra_emulator.graph_errors import GraphError, bad_request, empty, not_found, success
+from entra_emulator.lookup import Key, the_application
+from entra_emulator.wire import Response
+from entra_emulator.world import Call
+from entra_emulator.writes import check_quiet, committed
+
+_LIMIT = 20
+_CONTEXT = "applications/federatedIdentityCredentials"
+
+
+def _list(call: Call, keys: tuple[Key, ...]) -> Response:
+    application = the_application(call, keys[0], write=False)
+    return success(call, {"value": [views.federated(item) for item in application.federated]}, _CONTEXT)
+
+
+def _get(call: Call, keys: tuple[Key, ...]) -> Response:
+    item = _one(the_application(call, keys[0], write=False), keys[1])
+    return success(call, views.federated(item), f"{_CONTEXT}/$entity")
+
+
+def _create(call: Call, keys: tuple[Key, ...]) -> Response:
+    application = the_application(call, keys[0], write=True)
+    check_quiet(call, application)
+    body = json_object(call)
+    if len(application.federated) >= _LIMIT:
+        raise GraphError(
+            400,
+            "Directory_ResourceSizeExceeded",
+            f"An application may have at most {_LIMIT} federated identity credentials.",
+        )
+    item = FederatedCredential(
+        id=new_guid(call.world.rng),
+        name=needed_text(body, "name", 120),
+        issuer=needed_text(body, "issuer", 600),
+        subject=needed_text(body, "subject", 600),
+        audiences=_audiences(body),
+        description=text_or_none(body, "description", 600),
+    )
+    _check_unique(application, item)
+    application.federated.append(item)
+    committed(call, application, item.id)
+    return success(call, views.federated(item), f"{_CONTEXT}/$entity", 201)
+
+
+def _update(call: Call, keys: tuple[Key, ...]) -> Response:
+    application = the_application(call, keys[0], write=True)
+    check_quiet(call, application)
+    item = _one(application, keys[1])
+    body = json_object(call)
+    if body.get("name", item.name) != item.name:
+        raise bad_request("The name of a federated identity credential cannot be changed.")
+    changed = FederatedCredential(
+        id=item.id,
+        name=item.name,
+        issuer=needed_text(body, "issuer", 600) if "issuer" in body else item.issuer,
+        subject=needed_text(body, "subject", 600) if "subject" in body else item.subject,
+        audiences=_audiences(body) if "audiences" in body else item.audiences,
+        description=text_or_none(body, "description", 600) if "description" in body else item.description,
+    )
+    _check_unique(application, changed)
+    application.federated[application.federated.index(item)] = changed
+    committed(call, application, item.id)
+    return empty(call)
+
+
+def _delete(call: Call, keys: tuple[Key, ...]) -> Response:
+    application = the_application(call, keys[0], write=True)
+    check_quiet(call, application)
+    item = _one(application, keys[1])
+    application.federated.remove(item)
+    committed(call, application, item.id)
+    return empty(call)
+
+
+def _one(application: Application, key: Key) -> FederatedCredential:
+    """By id, by `name='...'`, or by the bare name."""
+    kind, value = key
+    for item in application.federated:
+        if value == item.name or (kind == "id" and value == item.id):
+            return item
+    raise not_found(value[:100])
+
+
+def _audiences(body: dict[str, Any]) -> list[str]:
+    found = texts(body, "audiences")
+    if len(found) != 1:
+        raise bad_request("A federated identity credential needs exactly one audience.")
+    return found
+
+
+def _check_unique(application: Application, wanted: FederatedCredential) -> None:
+    for item in application.federated:
+        same = item.name == wanted.name or (item.issuer, item.subject) == (wanted.issuer, wanted.subject)
+        if item.id != wanted.id and same:
+            raise GraphError(
+                409,
+                "Request_MultipleObjectsWithSameKeyValue",
+                "FederatedIdentityCredential with the same name, or issuer and subject, already exists.",
+            )
+
+
+ROUTES = (
+    ("GET", "applications/{}/federatedIdentityCredentials", "listFederatedIdentityCredentials", _list),
+    ("POST", "applications/{}/federatedIdentityCredentials", "createFederatedIdentityCredential", _create),
+    ("GET", "applications/{}/federatedIdentityCredentials/{}", "getFederatedIdentityCredential", _get),
+    ("PATCH", "applications/{}/federatedIdentityCredentials/{}", "updateFederatedIdentityCredential", _update),
+    ("DELETE", "applications/{}/federatedIdentityCredentials/{}", "deleteFederatedIdentityCredential", _delete),
+)

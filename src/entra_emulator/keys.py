@@ -1,0 +1,87 @@
+"""The key with which the emulator signs its tokens."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+
+
+def b64url(data: bytes) -> str:
+    """URL-safe base64 without padding."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+
+
+def un_b64(text: str) -> bytes:
+    """Reads base64 in either alphabet, with or without padding. Raises ValueError."""
+    plain = text.replace("-", "+").replace("_", "/").rstrip("=")
+    return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
+
+
+class SigningKey:
+    """An RSA key made at start. Making one costs tens of milliseconds, so many emulators may share one."""
+
+    def __init__(self) -> None:
+        self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "entra-emulator signing")])
+        certificate = (
+            x509.CertificateBuilder()
+            .subject_name(name)
+            .issuer_name(name)
+            .public_key(self._key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(datetime(2020, 1, 1, tzinfo=UTC))
+            .not_valid_after(datetime(2049, 12, 31, tzinfo=UTC))
+            .sign(self._key, hashes.SHA256())
+        )
+        self._der = certificate.public_bytes(Encoding.DER)
+        self.kid = b64url(hashlib.sha1(self._der, usedforsecurity=False).digest())
+        self._headers = {
+            version: b64url(json.dumps({"typ": "JWT", "alg": "RS256", **extra, "kid": self.kid}).encode())
+            for version, extra in (("1.0", {"x5t": self.kid}), ("2.0", {}))
+        }
+
+    def sign(self, claims: dict[str, Any]) -> str:
+        """A signed JWT with these claims; `ver` chooses the header."""
+        payload = b64url(json.dumps(claims, separators=(",", ":")).encode())
+        signed = f"{self._headers[claims['ver']]}.{payload}"
+        signature = self._key.sign(signed.encode("ascii"), padding.PKCS1v15(), hashes.SHA256())
+        return f"{signed}.{b64url(signature)}"
+
+    def read(self, token: str) -> dict[str, Any] | None:
+        """The claims of a token that this key signed; None for any other text. Does not look at its times."""
+        head, _, rest = token.partition(".")
+        payload, _, signature = rest.partition(".")
+        if head not in self._headers.values():
+            return None
+        try:
+            self._key.public_key().verify(
+                un_b64(signature), f"{head}.{payload}".encode(), padding.PKCS1v15(), hashes.SHA256()
+            )
+        except (InvalidSignature, ValueError):
+            return None
+        claims: dict[str, Any] = json.loads(un_b64(payload))
+        return claims
+
+    def jwk(self, issuer: str) -> dict[str, Any]:
+        """The public part, as an entry of the key set."""
+        numbers = self._key.public_key().public_numbers()
+        return {
+            "kty": "RSA",
+            "use": "sig",
+            "kid": self.kid,
+            "x5t": self.kid,
+            "n": b64url(numbers.n.to_bytes(256, "big")),
+            "e": b64url(numbers.e.to_bytes(3, "big")),
+            "x5c": [base64.b64encode(self._der).decode("ascii")],
+            "issuer": issuer,
+        }

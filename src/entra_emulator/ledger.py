@@ -1,0 +1,136 @@
+"""What was asked and what came of it: the judge of every claim about a client's behaviour."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+from urllib.parse import parse_qsl, quote, quote_plus
+
+
+@dataclass(slots=True)
+class Entry:
+    """One request. `application` is an object id, `caller` an app id; empty text means "none" or "unknown".
+
+    `auth_key_id` is the key that authenticated: at the token endpoint the one that was just accepted, at Graph the
+    one that obtained the token. `wire` is what the caller's connection did. `started` and `ended` are real POSIX
+    seconds, set only by the server.
+    """
+
+    sequence: int
+    at: float
+    method: str
+    path: str
+    operation: str
+    tenant: str = ""
+    application: str = ""
+    caller: str = ""
+    auth_key_id: str = ""
+    status: int = 0
+    error: str = ""
+    committed: bool = False
+    key_id: str = ""
+    wire: str = "normal"
+    user_agent: str = ""
+    instance: str = ""
+    body_sha256: str = ""
+    started: float = 0.0
+    ended: float = 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """The entry as plain values."""
+        return asdict(self)
+
+
+class Ledger:
+    """All requests in order. Holds no secret: of a body only the first 16 hex digits of its SHA-256.
+
+    Keeps the last `limit` entries and the last `text_limit` bytes of received text; `dropped` counts what was let go.
+    """
+
+    def __init__(self, limit: int = 200_000, text_limit: int = 32_000_000) -> None:
+        self._entries: deque[Entry] = deque(maxlen=limit)
+        self._texts: dict[bytes, None] = {}
+        self._text_limit = text_limit
+        self._text_size = 0
+        self._next = 1
+        self.dropped = 0
+        self.texts_dropped = 0
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(list(self._entries))
+
+    def open(self, at: float, method: str, path: str, body: bytes) -> Entry:
+        """Begins the entry of a request that has just arrived."""
+        digest = hashlib.sha256(body).hexdigest()[:16] if body else ""
+        entry = Entry(self._next, at, method, path, "unknown", body_sha256=digest)
+        self._next += 1
+        if len(self._entries) == self._entries.maxlen:
+            self.dropped += 1
+        self._entries.append(entry)
+        return entry
+
+    def get(self, sequence: int) -> Entry | None:
+        """The entry of that number, if it is still held."""
+        if not self._entries:
+            return None
+        index = sequence - self._entries[0].sequence
+        return self._entries[index] if 0 <= index < len(self._entries) else None
+
+    def served(self, sequence: int, started: float, ended: float) -> None:
+        """Notes the real times between which the server worked on that request."""
+        entry = self.get(sequence)
+        if entry is not None:
+            entry.started, entry.ended = started, ended
+
+    def query(self, *, since: int = 0, limit: int | None = None, **wanted: Any) -> list[Entry]:
+        """Entries after number `since` whose fields equal all of `wanted`, oldest first, at most `limit`.
+
+        Raises AttributeError for a field that entries do not have.
+        """
+        found = []
+        for entry in self._entries:
+            if entry.sequence > since and all(getattr(entry, name) == value for name, value in wanted.items()):
+                found.append(entry)
+                if limit is not None and len(found) >= limit:
+                    break
+        return found
+
+    def remember(self, text: bytes) -> None:
+        """Keeps received text for `saw_plaintext`. Equal texts are kept once."""
+        if not text or text in self._texts:
+            return
+        self._texts[text] = None
+        self._text_size += len(text)
+        while self._text_size > self._text_limit and len(self._texts) > 1:
+            oldest = next(iter(self._texts))
+            del self._texts[oldest]
+            self._text_size -= len(oldest)
+            self.texts_dropped += 1
+
+    def saw_plaintext(self, text: str) -> bool:
+        """Whether this value was received in some URL, header or body, other than as a client's own secret.
+
+        Looks for the value as it is and in its URL, JSON and base64 forms. Raises ValueError for an empty value.
+        """
+        if not text:
+            raise ValueError("an empty value is in every text")
+        raw = text.encode()
+        forms = {raw, quote(text, safe="").encode(), quote_plus(text).encode(), json.dumps(text)[1:-1].encode()}
+        forms |= {base64.b64encode(raw).rstrip(b"="), base64.urlsafe_b64encode(raw).rstrip(b"=")}
+        return any(form in held for held in self._texts for form in forms)
+
+
+def without_client_secret(form: bytes) -> bytes:
+    """A token request's form without the one field in which a secret belongs."""
+    if b"client_secret" not in form:
+        return form
+    pairs = parse_qsl(form.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=100)
+    return "&".join(f"{name}={value}" for name, value in pairs if name != "client_secret").encode()

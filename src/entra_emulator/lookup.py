@@ -1,0 +1,53 @@
+"""Finding directory objects by the keys in a path, as the answering replica knows them."""
+
+from __future__ import annotations
+
+from entra_emulator.directory import Application, ServicePrincipal
+from entra_emulator.graph_errors import not_found
+from entra_emulator.permissions import may_touch, may_try
+from entra_emulator.world import Call
+
+Key = tuple[str, str]
+"""The kind of a key in lower case (`id`, `appid`, `uniquename`, `name`) and its value."""
+
+
+def application_by_key(call: Call, key: Key) -> Application | None:
+    """The application of this tenant, whether or not the replica knows it yet."""
+    tenant, (kind, value) = call.home(), key
+    if kind == "id":
+        return tenant.applications.get(value)
+    if kind == "appid":
+        found = call.world.directory.application(value)
+        return found if found and found.tenant_id == tenant.id else None
+    if kind == "uniquename":
+        named = (item for item in tenant.applications.values() if item.properties.get("uniqueName") == value)
+        return next(named, None)
+    return None
+
+
+def principal_by_key(call: Call, key: Key) -> ServicePrincipal | None:
+    """The service principal of this tenant, whether or not the replica knows it yet."""
+    tenant, (kind, value) = call.home(), key
+    if kind == "id":
+        return tenant.principals.get(value)
+    return call.world.directory.principal(tenant, value) if kind == "appid" else None
+
+
+def the_application(call: Call, key: Key, *, write: bool) -> Application:
+    """An application that the replica knows and the caller may read or write. Raises GraphError 403 or 404."""
+    may_try(call, write=write)
+    found = application_by_key(call, key)
+    if found is None or not found.presence.seen("graph", call.replica, call.now):
+        raise not_found(key[1][:100])
+    may_touch(call, found, write=write)
+    return found
+
+
+def the_principal(call: Call, key: Key, *, write: bool) -> ServicePrincipal:
+    """A service principal that the replica knows and the caller may read or write. Raises GraphError 403 or 404."""
+    may_try(call, write=write)
+    found = principal_by_key(call, key)
+    if found is None or not found.presence.seen("graph", call.replica, call.now):
+        raise not_found(key[1][:100])
+    may_touch(call, found, write=write)
+    return found

@@ -1,0 +1,54 @@
+"""How faults act on a call, and the headers that ask a client to wait."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from email.utils import formatdate
+
+from entra_emulator.faults import Effect
+from entra_emulator.wire import Response
+from entra_emulator.world import Call
+
+
+def act(call: Call, work: Callable[[], Response], faulty: Callable[[Call, Effect], Response]) -> Response:
+    """Does the work of a call, unless the plan of faults strikes before it; what strikes after it hides its answer.
+
+    An "after" fault acts only where the work succeeded: a refusal is answered as it is.
+    """
+    entry = call.entry
+    strike = call.world.faults.strike(call.world.rng, entry.operation, entry.tenant, entry.application, entry.caller)
+    if strike.before is not None and strike.before.status:
+        return _on_wire(faulty(call, strike.before), strike.before)
+    if strike.before is not None and strike.before.wire.kind in {"reset", "hang"}:
+        return _on_wire(Response(0), strike.before)
+    response = work()
+    if strike.before is not None:
+        response = _on_wire(response, strike.before)
+    if strike.after is not None and response.status < 400:
+        masked = faulty(call, strike.after) if strike.after.status else response
+        response = _on_wire(masked, strike.after)
+    return response
+
+
+def _on_wire(response: Response, effect: Effect) -> Response:
+    return replace(response, wire=effect.wire, delay=response.delay + effect.delay)
+
+
+def retry_after(call: Call, seconds: float) -> tuple[str, str]:
+    """A Retry-After header in the style that the tenant is set to."""
+    style = call.settings.retry_after
+    if style == "fraction":
+        return "Retry-After", f"{max(seconds, 0.001):.3f}"
+    whole = max(1, int(-(-seconds // 1)))
+    if style == "date":
+        return "Retry-After", formatdate(int(call.local_now) + whole, usegmt=True)
+    return "Retry-After", str(whole)
+
+
+def plain_throttled(call: Call, seconds: float) -> Response:
+    """The token endpoint's 429: plain text, no JSON."""
+    call.entry.error = "TooManyRequests"
+    kind = ("Content-Type", "text/plain; charset=utf-8")
+    request_id = ("x-ms-request-id", call.request_id)
+    return Response(429, (kind, retry_after(call, seconds), request_id), b"Too Many Requests")

@@ -1,0 +1,81 @@
+"""What one emulator is made of, and one call on its way through it."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from urllib.parse import unquote
+
+from entra_emulator.clock import Clock
+from entra_emulator.directory import Directory, Tenant
+from entra_emulator.faults import FaultPlan, Settings, Throttle
+from entra_emulator.keys import SigningKey
+from entra_emulator.ledger import Entry, Ledger
+from entra_emulator.wire import Request
+
+
+@dataclass(slots=True)
+class World:
+    """The parts that the rooms share. Guarded by the emulator's one lock."""
+
+    clock: Clock
+    rng: random.Random
+    signing: SigningKey
+    directory: Directory = field(default_factory=Directory)
+    faults: FaultPlan = field(default_factory=FaultPlan)
+    throttle: Throttle = field(default_factory=Throttle)
+    ledger: Ledger = field(default_factory=Ledger)
+    trusted_issuers: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    """Outside issuers for federated credentials: issuer -> key id -> public key (PEM)."""
+
+
+@dataclass(slots=True)
+class Call:
+    """One request, with what is found out about it on the way. `host` is the base URL that the caller used."""
+
+    world: World
+    request: Request
+    entry: Entry
+    now: float
+    host: str
+    path: str
+    query: str
+    headers: dict[str, str]
+    tenant: Tenant | None = None
+    replica: int = 0
+    request_id: str = ""
+    roles: frozenset[str] = frozenset()
+    caller_oid: str = ""
+
+    @property
+    def settings(self) -> Settings:
+        """How the tenant of this call behaves."""
+        return self.tenant.settings if self.tenant else _DEFAULTS
+
+    @property
+    def local_now(self) -> float:
+        """The time as this tenant's servers believe it is."""
+        return self.now + self.settings.clock_skew
+
+    def home(self) -> Tenant:
+        """The tenant, once it is known."""
+        assert self.tenant is not None, "asked for the tenant before it was found"  # noqa: S101 - order of the pipeline
+        return self.tenant
+
+    def enter(self, tenant: Tenant) -> None:
+        """The call turns out to be about this tenant; from here on one replica of it answers."""
+        self.tenant = tenant
+        self.entry.tenant = tenant.id
+        replicas = tenant.settings.replicas
+        self.replica = self.world.rng.randrange(replicas) if replicas > 1 else 0
+
+    def parameters(self) -> dict[str, str]:
+        """The query's parameters; the first of equal names wins."""
+        found: dict[str, str] = {}
+        for part in self.query.split("&") if self.query else ():
+            name, _, value = part.partition("=")
+            found.setdefault(unquote(name.replace("+", " ")), unquote(value.replace("+", " ")))
+        return found
+
+
+_DEFAULTS = Settings()
