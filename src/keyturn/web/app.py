@@ -1,0 +1,96 @@
+"""The web application: routers from the features, and around them what holds for every request."""
+
+import asyncio
+import contextvars
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from litestar import Litestar, Response, Router
+from litestar.datastructures import State
+from litestar.plugins import PluginProtocol
+
+from keyturn.config import Settings
+from keyturn.ports import Clock, Ids
+from keyturn.web import health, reference
+from keyturn.web.auth import Authenticate, Network
+from keyturn.web.outgoing import Gate
+from keyturn.web.problems import respond
+from keyturn.web.routes import Arrival, Operation, perform
+
+LARGEST_BODY = 1024 * 1024
+THREADS = 32
+
+
+@dataclass
+class Edge:
+    """What serving a request needs. The threads are made when the first request comes."""
+
+    authenticate: Authenticate
+    threads: int = THREADS
+    _pool: ThreadPoolExecutor | None = field(default=None, repr=False)
+
+    async def run(self, operation: Operation, arrival: Arrival) -> Response[Any]:
+        """Serve in a worker thread. A caller who hangs up does not stop a handler half way."""
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="web")
+        context = contextvars.copy_context()
+        work = partial(context.run, perform, operation, arrival, self.authenticate)
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+
+    def close(self) -> None:
+        """Wait for the running handlers and let the threads go. Safe to repeat; a later request starts new ones."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.shutdown(wait=True)
+
+
+class _App(Litestar):
+    """Litestar with our gate around everything, unknown routes included."""
+
+    gate: Gate
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            await self.gate.pass_through(super().__call__, scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+    @staticmethod
+    def _get_default_plugins(plugins: list[PluginProtocol]) -> list[PluginProtocol]:
+        """Take none: this application reads and writes with its own mechanism, and the defaults import Pydantic."""
+        return plugins
+
+
+def build(
+    routers: Sequence[Router],
+    *,
+    authenticate: Authenticate,
+    settings: Settings,
+    clock: Clock,
+    ids: Ids,
+    status: Callable[[], health.Status] = health.fine,
+    cors_origins: Sequence[str] = (),
+    trusted_proxies: Sequence[Network] = (),
+) -> Litestar:
+    """Return the ASGI application.
+
+    ``status`` is asked by the health routes, in a worker thread. Browsers of other origins are served only for
+    ``cors_origins``. ``X-Forwarded-For`` is believed only from ``trusted_proxies``.
+    """
+    del settings
+    edge = Edge(authenticate)
+    app = _App(
+        [*routers, health.router(status, clock), reference.router()],
+        exception_handlers={Exception: respond},
+        openapi_config=None,
+        logging_config=None,
+        debug=False,
+        request_max_body_size=LARGEST_BODY,
+        state=State({"edge": edge}),
+        on_shutdown=[edge.close],
+    )
+    app.gate = Gate(ids, tuple(trusted_proxies), frozenset(cors_origins))
+    return app

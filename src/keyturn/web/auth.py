@@ -1,0 +1,85 @@
+"""Who calls: a request's bearer token and the address it came from. Checking the token is the access room's work."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import Protocol
+
+from keyturn.errors import Unauthenticated
+from keyturn.kit.actor import Actor
+from keyturn.kit.secret import Plaintext
+
+Network = IPv4Network | IPv6Network
+
+UNKNOWN_ADDRESS = "0.0.0.0"
+
+
+class Authenticate(Protocol):
+    def __call__(self, token: str, ip: str, /) -> Actor:
+        """Return whose token it is. Raises TokenRefused or Unauthenticated."""
+        ...
+
+
+@dataclass
+class Visit:
+    """One request as the edge sees it, from the first byte to the access log."""
+
+    request_id: str
+    ip: str
+    user_agent: str | None = None
+    route: str | None = None
+    actor: Actor | None = None
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Where a request came from, whether or not anyone has signed in."""
+
+    ip: str
+    request_id: str
+    user_agent: str | None = None
+    token: Plaintext | None = field(default=None, repr=False)
+
+
+def bearer(headers: Mapping[str, str]) -> str | None:
+    """Return the token of ``Authorization: Bearer <token>``, None when there is none."""
+    scheme, _, token = headers.get("authorization", "").strip().partition(" ")
+    return token.strip() or None if scheme.lower() == "bearer" else None
+
+
+def sign_in(authenticate: Authenticate, token: str | None, visit: Visit) -> Actor:
+    """Return the caller, marked with this request's id. Raises Unauthenticated when there is no token."""
+    if token is None:
+        raise Unauthenticated(
+            "token missing", code="token.missing", fix="Send the header: Authorization: Bearer <access token>"
+        )
+    actor = replace(authenticate(token, visit.ip), request_id=visit.request_id)
+    visit.actor = actor
+    return actor
+
+
+def client_ip(peer: str | None, forwarded: Sequence[str], trusted: Iterable[Network]) -> str:
+    """Return the caller's address: the peer's, or what trusted proxies say in ``X-Forwarded-For``.
+
+    Anyone can write that header, so it is read from its end, only as far as every hop is a trusted proxy.
+    """
+    nearest = _address(peer or "")
+    if nearest is None:
+        return UNKNOWN_ADDRESS
+    networks = tuple(trusted)
+    hops = [hop for line in forwarded for hop in line.split(",")]
+    while hops and any(nearest in network for network in networks):
+        before = _address(hops.pop())
+        if before is None:
+            break
+        nearest = before
+    return str(nearest)
+
+
+def _address(text: str) -> IPv4Address | IPv6Address | None:
+    try:
+        found = ip_address(text.strip())
+    except ValueError:
+        return None
+    mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None
+    return mapped or found

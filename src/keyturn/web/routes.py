@@ -1,0 +1,208 @@
+"""How a feature writes a route: ``get``, ``post``, ``put``, ``patch``, ``delete`` around functions, and ``group``.
+
+One hop to the thread pool does it all in this order: who calls, path, query, body, handler, encoding. A stranger sees
+401 and never 422. The README beside this file shows the conventions.
+"""
+
+import inspect
+import re
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl
+
+import msgspec
+from litestar import Request, Response, Router
+from litestar.enums import HttpMethod
+from litestar.handlers import HTTPRouteHandler
+
+from keyturn.errors import Invalid, Refused
+from keyturn.kit.secret import Plaintext
+from keyturn.web.auth import Authenticate, Caller, Visit, bearer, sign_in
+from keyturn.web.issues import Issue
+from keyturn.web.scalars import Check
+from keyturn.web.validate import MOST_ISSUES, checker
+from keyturn.web.wire import check_answer_type, encode
+
+__all__ = ["Caller", "Operation", "delete", "get", "group", "patch", "post", "put"]
+
+MOST_QUERY_KEYS = 1000
+_HOLE = re.compile(r"\{(\w+)(?::(\w+))?\}")
+_OWN = {"actor", "caller", "query", "data", "return"}
+
+
+@dataclass(frozen=True)
+class Operation:
+    """What is known about one route: enough to serve it and to document it."""
+
+    method: str
+    path: str
+    function: Callable[..., object]
+    status: int
+    public: bool
+    wants: frozenset[str]
+    path_type: type[msgspec.Struct]
+    query: Any
+    data: Any
+    answer: Any
+    checks: Mapping[str, Check]
+
+    @property
+    def summary(self) -> str:
+        return (inspect.getdoc(self.function) or self.function.__name__.replace("_", " ")).split("\n")[0].rstrip(".")
+
+    @property
+    def description(self) -> str:
+        return "\n".join((inspect.getdoc(self.function) or "").split("\n")[1:]).strip()
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """The parts of a request that a worker thread needs."""
+
+    visit: Visit
+    headers: Mapping[str, str]
+    path: Mapping[str, object]
+    query: bytes
+    body: bytes
+
+
+def get(path: str, *, public: bool = False, status: int = 200) -> Callable[[Callable[..., object]], HTTPRouteHandler]:
+    """Make a route of a function. Raises TypeError for a signature that the edge cannot serve."""
+    return _route("GET", path, public=public, status=status)
+
+
+def post(path: str, *, public: bool = False, status: int = 200) -> Callable[[Callable[..., object]], HTTPRouteHandler]:
+    return _route("POST", path, public=public, status=status)
+
+
+def put(path: str, *, public: bool = False, status: int = 200) -> Callable[[Callable[..., object]], HTTPRouteHandler]:
+    return _route("PUT", path, public=public, status=status)
+
+
+def patch(path: str, *, public: bool = False, status: int = 200) -> Callable[[Callable[..., object]], HTTPRouteHandler]:
+    return _route("PATCH", path, public=public, status=status)
+
+
+def delete(
+    path: str, *, public: bool = False, status: int = 200
+) -> Callable[[Callable[..., object]], HTTPRouteHandler]:
+    return _route("DELETE", path, public=public, status=status)
+
+
+def group(tag: str, *handlers: HTTPRouteHandler) -> Router:
+    """Put routes under one heading of the API reference."""
+    return Router(path="/", route_handlers=list(handlers), tags=[tag])
+
+
+def _route(method: str, path: str, *, public: bool, status: int) -> Callable[[Callable[..., object]], HTTPRouteHandler]:
+    def around(function: Callable[..., object]) -> HTTPRouteHandler:
+        operation = describe(method, path, function, public=public, status=status)
+
+        async def endpoint(request: Request[Any, Any, Any]) -> Response[Any]:
+            arrival = Arrival(
+                request.scope["state"]["visit"],
+                request.headers,
+                request.path_params,
+                request.scope["query_string"],
+                await request.body() if "data" in operation.wants else b"",
+            )
+            arrival.visit.route = operation.path
+            response: Response[Any] = await request.app.state.edge.run(operation, arrival)
+            return response
+
+        litestar_path = _HOLE.sub(lambda hole: f"{{{hole[1]}:{hole[2] or 'str'}}}", path)
+        handler = HTTPRouteHandler(
+            litestar_path, http_method=[HttpMethod(method)], status_code=status, opt={"operation": operation}
+        )
+        return handler(endpoint)
+
+    return around
+
+
+def describe(method: str, path: str, function: Callable[..., object], *, public: bool, status: int) -> Operation:
+    """Read a handler's signature. Raises TypeError when it cannot be served as asked."""
+    hints = typing.get_type_hints(function, include_extras=True)
+    names = list(inspect.signature(function).parameters)
+    where = f"{method} {path}"
+    if ("actor" in names) == public:
+        raise TypeError(f"{where}: a handler has an actor, or says public=True, never both")
+    holes = [hole[0] for hole in _HOLE.findall(path)]
+    in_path = [name for name in names if name not in _OWN]
+    if sorted(holes) != sorted(in_path):
+        raise TypeError(f"{where}: the path has {holes}, the handler takes {in_path}")
+    answer = hints.get("return")
+    if not _is_response(answer):
+        check_answer_type(answer)
+    path_type = msgspec.defstruct("Path", [(name, hints[name]) for name in in_path], rename="camel", kw_only=True)
+    kinds = {"path": (path_type, True), "query": (hints.get("query"), True), "data": (hints.get("data"), False)}
+    checks = {part: checker(kind, texts=texts) for part, (kind, texts) in kinds.items() if kind is not None}
+    query, data = hints.get("query"), hints.get("data")
+    return Operation(method, path, function, status, public, frozenset(names), path_type, query, data, answer, checks)
+
+
+def _is_response(answer: Any) -> bool:
+    kind = typing.get_origin(answer) or answer
+    return isinstance(kind, type) and issubclass(kind, Response)
+
+
+def perform(operation: Operation, arrival: Arrival, authenticate: Authenticate) -> Response[Any]:
+    """Serve one request, in a worker thread. Raises what the handler raises, and Invalid, Refused, Unauthenticated."""
+    token = bearer(arrival.headers)
+    arguments: dict[str, object] = {}
+    if "actor" in operation.wants:
+        arguments["actor"] = sign_in(authenticate, token, arrival.visit)
+    if "caller" in operation.wants:
+        visit = arrival.visit
+        secret = None if token is None else Plaintext(token)
+        arguments["caller"] = Caller(visit.ip, visit.request_id, visit.user_agent, secret)
+    arguments |= _parsed(operation, arrival)
+    return _answered(operation, operation.function(**arguments))
+
+
+def _parsed(operation: Operation, arrival: Arrival) -> dict[str, object]:
+    issues: list[Issue] = []
+    arguments: dict[str, object] = {}
+    fields = {field.name: field.encode_name for field in msgspec.structs.fields(operation.path_type)}
+    raw_path = {wire: str(arrival.path[name]) for name, wire in fields.items()}
+    found = operation.checks["path"](raw_path, (), issues)
+    if "query" in operation.checks:
+        arguments["query"] = operation.checks["query"](read_query(arrival.query), (), issues)
+    if "data" in operation.checks:
+        arguments["data"] = operation.checks["data"](read_json(arrival.body), (), issues)
+    if issues:
+        raise Invalid(issues[:MOST_ISSUES])
+    return arguments | {name: getattr(found, name) for name in fields}
+
+
+def _answered(operation: Operation, result: object) -> Response[Any]:
+    if isinstance(result, Response):
+        return result
+    if operation.status == 204:
+        return Response(None, status_code=204)
+    return Response(encode(result), status_code=operation.status, media_type="application/json")
+
+
+def read_query(raw: bytes) -> dict[str, list[str]]:
+    """Return the values by key. An empty value counts as absent. Raises Refused when there are absurdly many."""
+    try:
+        pairs = parse_qsl(raw.decode("latin-1"), max_num_fields=MOST_QUERY_KEYS)
+    except ValueError as error:
+        raise Refused(f"The query has more than {MOST_QUERY_KEYS} keys", code="request.malformed") from error
+    found: dict[str, list[str]] = {}
+    for key, value in pairs:
+        found.setdefault(key, []).append(value)
+    return found
+
+
+def read_json(body: bytes) -> object:
+    """Return the decoded body, None when it is empty. Raises Refused for anything that is not JSON in UTF-8."""
+    if not body.strip():
+        return None
+    try:
+        return msgspec.json.decode(body)
+    except RecursionError as error:
+        raise Refused("The request body is nested too deeply", code="request.malformed") from error
+    except (msgspec.DecodeError, ValueError) as error:
+        raise Refused(f"The request body is not valid JSON: {error}", code="request.malformed") from error

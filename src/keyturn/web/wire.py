@@ -1,0 +1,56 @@
+"""JSON as this API speaks it: camel-case names, moments as text with milliseconds, whole numbers as whole numbers."""
+
+import typing
+from collections.abc import Iterator
+from datetime import date, datetime
+from decimal import Decimal
+from types import UnionType
+from typing import Annotated, Any, get_args, get_origin
+
+import msgspec
+
+from keyturn.kit.secret import Plaintext, Sealed
+
+Timestamp = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
+"""A moment in an answer, made by ``kit.clock.iso``."""
+
+
+class Wire(msgspec.Struct, rename="camel"):
+    """Base of everything that comes in or goes out as JSON. Fields with a default come last."""
+
+
+def encode(answer: object) -> bytes:
+    """Encode an answer. Raises TypeError for a value that has no business in one, such as a Plaintext."""
+    return msgspec.json.encode(answer, enc_hook=_refuse)
+
+
+def _refuse(value: object) -> object:
+    raise TypeError(f"an answer holds no {type(value).__name__}")
+
+
+_NEVER = (Plaintext, Sealed, datetime, date, float, Decimal, bytes)
+
+
+def check_answer_type(kind: Any) -> None:
+    """Raise TypeError when a type that answers must not hold is anywhere inside the annotation of an answer."""
+    for found in _inside(kind, set()):
+        if isinstance(found, type) and issubclass(found, _NEVER):
+            raise TypeError(f"{kind!r} holds {found.__name__}: an answer shows moments as Timestamp and numbers as int")
+
+
+def _inside(kind: Any, seen: set[Any]) -> Iterator[Any]:
+    origin = get_origin(kind)
+    if origin is Annotated:
+        yield from _inside(get_args(kind)[0], seen)
+    elif origin is typing.Literal:
+        return
+    elif origin is not None or isinstance(kind, UnionType):
+        for inner in get_args(kind):
+            yield from _inside(inner, seen)
+    elif isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        if kind not in seen:
+            seen.add(kind)
+            for inner in typing.get_type_hints(kind, include_extras=True).values():
+                yield from _inside(inner, seen)
+    else:
+        yield kind
