@@ -1,0 +1,107 @@
+"""The facts of an answer that is not a success, read from the wire and not from a library's opinion of it."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+
+from keyturn.kit.secret import Plaintext
+from keyturn.ports import HttpResponse
+
+LONGEST_WAIT = timedelta(hours=1)
+"""A server that asks for more is not obeyed beyond this, as Microsoft's own libraries do it."""
+
+_AADSTS = re.compile(r"AADSTS(\d{5,8})")
+_TRACE = re.compile(r"\s*Trace ID:.*", re.DOTALL)
+_JWT = re.compile(r"eyJ[\w-]{8,}\.[\w-]+\.?[\w-]*")
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+_QUOTED = 300
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A refusal or failure. ``codes`` from the most to the least specific; ``text`` is Microsoft's, as it came."""
+
+    status: int
+    codes: tuple[str, ...]
+    text: str
+    request_id: str | None
+    retry_after: timedelta | None
+
+
+def token_answer(response: HttpResponse, now: datetime) -> Answer:
+    """Read an error of the sign-in service: OAuth error and AADSTS numbers, or whatever else came."""
+    body = json_object(response.body) or {}
+    text = _string(body.get("error_description"))
+    numbers = body.get("error_codes")
+    codes = [str(number) for number in numbers if isinstance(number, int)] if isinstance(numbers, list) else []
+    if not codes and (found := _AADSTS.search(text)):
+        codes = [found[1]]
+    codes += [_string(body.get("error"))]
+    request_id = _string(body.get("trace_id")) or response.headers.get("x-ms-request-id")
+    plain = _TRACE.sub("", text)
+    return Answer(response.status, _known(codes), plain, _safe_id(request_id), retry_after(response.headers, now))
+
+
+def graph_answer(response: HttpResponse, now: datetime) -> Answer:
+    """Read an error of Graph: the OData envelope, or whatever else came."""
+    error = (json_object(response.body) or {}).get("error")
+    error = error if isinstance(error, dict) else {}
+    inner = error.get("innerError")
+    inner = inner if isinstance(inner, dict) else {}
+    request_id = response.headers.get("request-id") or _string(inner.get("request-id"))
+    return Answer(
+        response.status,
+        _known([_string(error.get("code"))]),
+        _string(error.get("message")),
+        _safe_id(request_id),
+        retry_after(response.headers, now),
+    )
+
+
+def retry_after(headers: Mapping[str, str], now: datetime) -> timedelta | None:
+    """Read ``Retry-After``: whole seconds, a fraction of them, or an HTTP date. Never negative, at most an hour.
+
+    None when the header is missing or makes no sense.
+    """
+    text = headers.get("retry-after", "").strip()
+    if re.fullmatch(r"\d{1,12}(\.\d{1,12})?", text):
+        wait = timedelta(seconds=float(text))
+    else:
+        try:
+            moment = parsedate_to_datetime(text)
+        except (ValueError, TypeError, IndexError, OverflowError):
+            return None
+        wait = moment.replace(tzinfo=moment.tzinfo or UTC) - now
+    return min(max(wait, timedelta(0)), LONGEST_WAIT)
+
+
+def json_object(body: bytes) -> dict[str, object] | None:
+    """Return the body if it is one JSON object; None for anything else, however broken."""
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def quoted(text: str, hide: Iterable[Plaintext]) -> str:
+    """Return Microsoft's own words for people: one line, short, without any of the secrets and without tokens."""
+    for secret in hide:
+        if len(secret):
+            text = text.replace(secret.reveal(), "***")
+    return _UNPRINTABLE.sub(" ", _JWT.sub("***", text)).strip()[:_QUOTED]
+
+
+def _known(codes: list[str]) -> tuple[str, ...]:
+    return tuple(code for code in codes if re.fullmatch(r"[\w.-]{1,80}", code))
+
+
+def _safe_id(text: str | None) -> str | None:
+    return text if text and re.fullmatch(r"[\w.-]{1,80}", text) else None
+
+
+def _string(value: object) -> str:
+    return value if isinstance(value, str) else ""

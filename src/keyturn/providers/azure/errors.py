@@ -1,0 +1,348 @@
+"""The one table from Microsoft's refusals to what this product does about them.
+
+A row is found by source, code and status; never by the words of a message, except where ``contains`` says so.
+Messages may hold ids, links and commands, never a secret. Codes of this product are stable; Microsoft's may change.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from keyturn.providers.azure.answers import Answer
+
+
+class Kind(StrEnum):
+    AGAIN = "retryable"
+    NOT_YET = "not yet"
+    ACTION = "needs action"
+    NEVER = "permanent"
+
+
+class Source(StrEnum):
+    SIGN_IN = "Entra ID"
+    GRAPH = "Microsoft Graph"
+
+
+@dataclass(frozen=True)
+class Row:
+    """``provider_code`` or ``status`` may be None: any. ``contains`` is a lower-case part of Microsoft's text."""
+
+    source: Source
+    provider_code: str | None
+    status: int | None
+    kind: Kind
+    code: str
+    cause: str
+    fix: str
+    contains: str = ""
+
+    def fits(self, source: Source, code: str | None, answer: Answer) -> bool:
+        return (
+            self.source is source
+            and self.provider_code == code
+            and self.status in {None, answer.status}
+            and self.contains in answer.text.lower()
+        )
+
+
+WAIT = "Nothing to do: it is tried again."
+PERMISSION_FIX = (
+    "Least privilege: grant the connection's application the Microsoft Graph application permission "
+    "Application.ReadWrite.OwnedBy and make its service principal an owner of the application it rotates. "
+    "Portal: Entra ID > App registrations > the connection's application > API permissions > Add a permission > "
+    "Microsoft Graph > Application permissions, then Grant admin consent. Commands: "
+    "`az ad app permission add --id <client id of the connection> --api 00000003-0000-0000-c000-000000000000 "
+    "--api-permissions 18a4783c-866b-4cc7-a460-3d5e5662c884=Role`, "
+    "`az ad app permission admin-consent --id <client id of the connection>`, "
+    "`az ad app owner add --id {app_id} --owner-object-id {principal_id}`. "
+    "Application.ReadWrite.All also works, but may change every application of the tenant."
+)
+MAKE_ANOTHER = (
+    "Portal: {portal}, New client secret, copy the Value. "
+    "Command: `az ad app credential reset --id {app_id} --append` (without --append it removes all other secrets)."
+)
+_THROTTLED = ("azure.throttled", "{source} asks to slow down: too many requests.", WAIT)
+_UNAVAILABLE = ("azure.unavailable", "{source} has a temporary failure (status {status}).", WAIT)
+_S, _G = Source.SIGN_IN, Source.GRAPH
+
+
+def _sign_in(numbers: Iterable[int | str], kind: Kind, code: str, cause: str, fix: str) -> list[Row]:
+    return [Row(_S, str(number), None, kind, code, cause, fix) for number in numbers]
+
+
+def _graph(provider_code: str, kind: Kind, code: str, cause: str, fix: str, contains: str = "") -> Row:
+    return Row(_G, provider_code, None, kind, code, cause, fix, contains)
+
+
+def _by_status(source: Source, status: int, kind: Kind, code: str, cause: str, fix: str) -> Row:
+    return Row(source, None, status, kind, code, cause, fix)
+
+
+TABLE: tuple[Row, ...] = (
+    *_sign_in(
+        (7000215,),
+        Kind.NOT_YET,
+        "azure.secret_invalid",
+        "Entra ID does not accept the client secret of application {app_id}.",
+        "A secret made in the last minutes may still be spreading. Otherwise paste the secret's Value, "
+        "not its Secret ID, and check that it belongs to this client id. If the Value is lost, make a new secret. "
+        + MAKE_ANOTHER,
+    ),
+    *_sign_in(
+        (7000222,),
+        Kind.NOT_YET,
+        "azure.secret_expired",
+        "Entra ID says that the client secret of application {app_id} has expired.",
+        "A secret made in the last minutes may still be spreading. Otherwise make a new secret. " + MAKE_ANOTHER,
+    ),
+    *_sign_in(
+        (700016,),
+        Kind.NOT_YET,
+        "azure.application_unknown",
+        "Entra ID finds no application with client id {app_id} in tenant {tenant_id}.",
+        "An application made in the last minutes may still be spreading. Otherwise compare Application (client) ID and "
+        "Directory (tenant) ID with the application's Overview page in the portal, and check the cloud. "
+        "Command: `az ad sp show --id {app_id}`.",
+    ),
+    *_sign_in(
+        (700027,),
+        Kind.NOT_YET,
+        "azure.certificate_refused",
+        "Entra ID does not accept the certificate of application {app_id}.",
+        "A certificate uploaded in the last minutes may still be spreading. Otherwise upload the certificate that "
+        "belongs to the private key: {portal}, Certificates. "
+        "Command: `az ad app credential reset --id {app_id} --append --cert @certificate.pem`.",
+    ),
+    *_sign_in(
+        (7000229,),
+        Kind.ACTION,
+        "azure.principal_missing",
+        "Application {app_id} has no service principal in tenant {tenant_id}.",
+        "Create it: `az ad sp create --id {app_id}`.",
+    ),
+    *_sign_in(
+        (7000112,),
+        Kind.ACTION,
+        "azure.application_disabled",
+        "Application {app_id} is disabled in tenant {tenant_id}.",
+        "Portal: Entra ID > Enterprise applications > the application > Properties > Enabled for users to sign in: Yes."
+        " Command: `az ad sp update --id {app_id} --set accountEnabled=true`.",
+    ),
+    *_sign_in(
+        (700038,),
+        Kind.ACTION,
+        "azure.client_id_invalid",
+        "{app_id} is not a valid client id.",
+        "Copy Application (client) ID from the application's Overview page in the portal.",
+    ),
+    *_sign_in(
+        (90002,),
+        Kind.ACTION,
+        "azure.tenant_unknown",
+        "There is no tenant {tenant_id} at {authority}.",
+        "Copy Directory (tenant) ID from the application's Overview page, and check that the cloud is the right one. "
+        "Command: `az account show --query tenantId`.",
+    ),
+    *_sign_in(
+        (900023, 50059),
+        Kind.ACTION,
+        "azure.tenant_malformed",
+        "{tenant_id} is neither a tenant id nor a domain of a tenant.",
+        "Copy Directory (tenant) ID, a UUID, from the application's Overview page in the portal.",
+    ),
+    *_sign_in(
+        (500011,),
+        Kind.ACTION,
+        "azure.graph_unknown",
+        "Tenant {tenant_id} does not know Microsoft Graph at {graph}.",
+        "Check that the connection's cloud is the one that the tenant lives in.",
+    ),
+    *_sign_in(
+        (53003, 53000, 53001, 530032),
+        Kind.ACTION,
+        "azure.conditional_access",
+        "A Conditional Access policy blocks the sign-in of application {app_id} from this server.",
+        "Portal: Entra ID > Sign-in logs > Service principal sign-ins shows which policy. Allow this server's address "
+        "as a named location, or exclude the service principal: Entra ID > Protection > Conditional Access.",
+    ),
+    *_sign_in(
+        (7000218, 700025),
+        Kind.NEVER,
+        "azure.credential_not_received",
+        "Entra ID did not take a client credential for application {app_id}.",
+        "A public client cannot use secrets: register a confidential (web) application. "
+        "If it is one, check that no proxy changes requests on their way.",
+    ),
+    *_sign_in((50196, 90055), Kind.AGAIN, *_THROTTLED),
+    *_sign_in(
+        (90033, 90024, 90012, 50033, 90006, 90090, 50087, 50000, "temporarily_unavailable", "server_error"),
+        Kind.AGAIN,
+        *_UNAVAILABLE,
+    ),
+    _graph(
+        "InvalidAuthenticationToken",
+        Kind.AGAIN,
+        "azure.token_refused",
+        "Microsoft Graph does not accept the access token any more.",
+        "It is tried again with a fresh token. If it goes on, check this server's clock.",
+    ),
+    _graph(
+        "Authorization_IdentityNotFound",
+        Kind.NOT_YET,
+        "azure.principal_unknown",
+        "Microsoft Graph does not know the connection's service principal in tenant {tenant_id}.",
+        "One made in the last minutes may still be spreading. Otherwise create it: "
+        "`az ad sp create --id <client id of the connection>`.",
+    ),
+    _graph(
+        "Authorization_RequestDenied",
+        Kind.ACTION,
+        "azure.permission_missing",
+        "The connection may not do this with application {app_id} in tenant {tenant_id}.",
+        PERMISSION_FIX,
+    ),
+    _graph(
+        "Request_ResourceNotFound",
+        Kind.ACTION,
+        "azure.application_not_found",
+        "Tenant {tenant_id} has no application object {app_id} ({object_id}).",
+        "It was deleted, belongs to another tenant, or the id of its service principal (Enterprise application) was "
+        "given: take the ids from App registrations. Command: `az ad app show --id {app_id}`. "
+        "A deleted one can be restored for 30 days: Entra ID > App registrations > Deleted applications.",
+    ),
+    _graph(
+        "CredentialInvalidLifetimeAsPerAppPolicy",
+        Kind.ACTION,
+        "azure.lifetime_policy",
+        "App management policy {policy} does not allow a client secret of application {app_id} to live that long.",
+        "Choose a shorter rotation interval or secret lifetime, or change the policy: Entra ID > Enterprise "
+        "applications > Application policies. Command: `az rest --url "
+        "{graph}/v1.0/policies/defaultAppManagementPolicy` (for one application: policies/appManagementPolicies).",
+    ),
+    _graph(
+        "CredentialTypeNotAllowedAsPerAppPolicy",
+        Kind.ACTION,
+        "azure.type_policy",
+        "App management policy {policy} forbids new client secrets on application {app_id}.",
+        "Exempt the application, or assign it an app management policy of its own that allows password addition: "
+        "Entra ID > Enterprise applications > Application policies. Command: `az rest --url "
+        "{graph}/v1.0/policies/defaultAppManagementPolicy`.",
+    ),
+    _graph(
+        "Directory_ResourceSizeExceeded",
+        Kind.ACTION,
+        "azure.application_full",
+        "Application {app_id} holds too much: no further client secret fits.",
+        "Remove expired secrets and certificates that nobody uses. Portal: {portal}. "
+        "Commands: `az ad app credential list --id {app_id}`, "
+        "`az ad app credential delete --id {app_id} --key-id ...`.",
+    ),
+    _graph(
+        "Directory_QuotaExceeded",
+        Kind.ACTION,
+        "azure.quota_exceeded",
+        "The directory quota of tenant {tenant_id} is used up.",
+        "Delete directory objects that nobody uses (deleted applications count too), or ask Microsoft for more.",
+    ),
+    _graph(
+        "Request_BadRequest",
+        Kind.ACTION,
+        "azure.key_not_found",
+        "Application {app_id} shows no client secret with this key id.",
+        "List the secrets: {portal}, or `az ad app credential list --id {app_id}`.",
+        contains="no password credential found",
+    ),
+    _graph(
+        "Request_BadRequest",
+        Kind.ACTION,
+        "azure.slots_full",
+        "Application {app_id} is open to personal accounts and holds its two client secrets already.",
+        "Remove one that nobody uses: {portal}, or `az ad app credential delete --id {app_id} --key-id ...`.",
+        contains="maximum number of",
+    ),
+    _graph(
+        "Directory_ConcurrencyViolation",
+        Kind.AGAIN,
+        "azure.concurrent_change",
+        "Somebody else is changing application {app_id} at the same moment.",
+        WAIT,
+    ),
+    _graph(
+        "Error_MsaAppDoesNotExist",
+        Kind.AGAIN,
+        "azure.application_settling",
+        "Application {app_id} is still being set up for personal accounts.",
+        WAIT,
+    ),
+    _graph("TooManyRequests", Kind.AGAIN, *_THROTTLED),
+    *(
+        row
+        for source in Source
+        for row in (
+            _by_status(source, 429, Kind.AGAIN, *_THROTTLED),
+            _by_status(source, 408, Kind.AGAIN, *_UNAVAILABLE),
+            *(_by_status(source, status, Kind.AGAIN, *_UNAVAILABLE) for status in (500, 502, 503, 504)),
+        )
+    ),
+    _by_status(
+        _G,
+        401,
+        Kind.AGAIN,
+        "azure.token_refused",
+        "Microsoft Graph does not accept the access token.",
+        "It is tried again with a fresh token. If it goes on, check the cloud and any proxy.",
+    ),
+    _by_status(
+        _G,
+        403,
+        Kind.ACTION,
+        "azure.permission_missing",
+        "The connection may not do this with application {app_id} in tenant {tenant_id}.",
+        PERMISSION_FIX,
+    ),
+    _by_status(
+        _G,
+        409,
+        Kind.AGAIN,
+        "azure.concurrent_change",
+        "Application {app_id} is being changed at the same moment.",
+        WAIT,
+    ),
+)
+
+_CHECK_ROUTE = "Check the connection's cloud, and any proxy between this server and Microsoft."
+UNREADABLE = Row(
+    _G, None, None, Kind.AGAIN, "azure.unreadable_answer", "{source} gave an answer that makes no sense.", _CHECK_ROUTE
+)
+_FAILED = Row(_G, None, None, Kind.AGAIN, *_UNAVAILABLE)
+_SIGN_IN_REFUSED = Row(
+    _S,
+    None,
+    None,
+    Kind.ACTION,
+    "azure.sign_in_refused",
+    "Entra ID refused the sign-in of application {app_id}: {words}",
+    "Portal: Entra ID > Sign-in logs > Service principal sign-ins shows the reason.",
+)
+_REQUEST_REFUSED = Row(
+    _G,
+    None,
+    None,
+    Kind.NEVER,
+    "azure.request_refused",
+    "Microsoft Graph refused a request about application {app_id}: {words}",
+    _CHECK_ROUTE,
+)
+
+
+def row_for(source: Source, answer: Answer) -> Row:
+    """Return the row of an answer: by the most specific code, then by status, then by the class of the status."""
+    for code in (*answer.codes, None):
+        for row in TABLE:
+            if row.fits(source, code, answer):
+                return row
+    if answer.status >= 500:
+        return _FAILED
+    if answer.status < 400:
+        return UNREADABLE
+    return _SIGN_IN_REFUSED if source is Source.SIGN_IN else _REQUEST_REFUSED

@@ -1,0 +1,221 @@
+"""The few calls to Microsoft Graph that rotation needs. One request each, never repeated; lists take one per page."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import NoReturn
+
+from keyturn.kit.secret import Plaintext
+from keyturn.ports import (
+    AccessToken,
+    ApplicationSummary,
+    Clock,
+    HttpRequest,
+    HttpResponse,
+    Ids,
+    IssuedCredential,
+    RemoteApplication,
+    RemoteCredential,
+    Transport,
+    TransportFailed,
+)
+from keyturn.providers.azure.answers import graph_answer, json_object
+from keyturn.providers.azure.clouds import Cloud
+from keyturn.providers.azure.errors import Source, row_for
+from keyturn.providers.azure.refusals import Subject, no_answer, refusal, unreadable
+
+PERSONAL_AUDIENCES = frozenset({"AzureADandPersonalMicrosoftAccount", "PersonalMicrosoftAccount"})
+PERSONAL_SLOTS = 2
+_FIELDS = "id,appId,displayName,signInAudience,passwordCredentials"
+_PAGES = 1000
+_APPLICATION = "#microsoft.graph.application"
+
+
+class _Unreadable(Exception):
+    """A success whose body is not what it should be."""
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who calls which Graph about what."""
+
+    cloud: Cloud
+    token: AccessToken
+    subject: Subject
+
+
+class Graph:
+    """Calls Graph. Safe to share between threads."""
+
+    def __init__(self, transport: Transport, clock: Clock, ids: Ids, timeout: timedelta) -> None:
+        self._transport = transport
+        self._clock = clock
+        self._ids = ids
+        self._timeout = timeout
+
+    def application(self, caller: Caller, key: str) -> RemoteApplication:
+        """Read one application. ``key`` is ``(appId='...')`` or ``/<object id>``. Repeatable."""
+        response = self._call(caller, "GET", f"/applications{key}?$select={_FIELDS}")
+        try:
+            return _application(_body(response), key)
+        except _Unreadable:
+            raise unreadable(Source.GRAPH, response.headers.get("request-id")) from None
+
+    def applications(self, caller: Caller) -> list[ApplicationSummary]:
+        """List all applications of the tenant. Repeatable."""
+        first = "/applications?$select=id,appId,displayName&$top=999"
+        return [_summary(item) for item in self._pages(caller, first)]
+
+    def owned_applications(self, caller: Caller, principal_id: str) -> list[ApplicationSummary]:
+        """List the applications that a service principal owns. Repeatable."""
+        items = self._pages(caller, f"/servicePrincipals/{principal_id}/ownedObjects")
+        return [_summary(item) for item in items if item.get("@odata.type") == _APPLICATION]
+
+    def owner_ids(self, caller: Caller, object_id: str) -> frozenset[str]:
+        """List who owns an application. Repeatable."""
+        items = self._pages(caller, f"/applications/{object_id}/owners?$select=id")
+        return frozenset((_optional(item, "id") or "").lower() for item in items)
+
+    def add_password(self, caller: Caller, object_id: str, marker: str, ends_at: datetime) -> IssuedCredential:
+        """Ask for a new secret. NOT repeatable. Raises Unanswered when it may have been made."""
+        end = ends_at.astimezone(UTC).replace(microsecond=0)
+        wanted = {"passwordCredential": {"displayName": marker, "endDateTime": f"{end:%Y-%m-%dT%H:%M:%SZ}"}}
+        response = self._call(caller, "POST", f"/applications/{object_id}/addPassword", wanted)
+        try:
+            body = _body(response)
+            value = Plaintext(_text(body, "secretText"))
+            return IssuedCredential(
+                key_id=_text(body, "keyId").lower(),
+                hint=_optional(body, "hint") or value.hint(),
+                value=value,
+                starts_at=_moment(body.get("startDateTime")) or self._clock.now(),
+                ends_at=_moment(body.get("endDateTime")) or end,
+            )
+        except _Unreadable:
+            # The secret was made, and its value is lost: only the marker can find it again.
+            raise unreadable(Source.GRAPH, response.headers.get("request-id"), writing=True) from None
+
+    def remove_password(self, caller: Caller, object_id: str, key_id: str) -> None:
+        """Ask for removal. Repeatable. A key that Graph does not find counts as asked for, not as gone."""
+        response = self._send(caller, "POST", f"/applications/{object_id}/removePassword", {"keyId": key_id})
+        if response.status < 300:
+            return
+        if row_for(Source.GRAPH, graph_answer(response, self._clock.now())).code != "azure.key_not_found":
+            self._refuse(caller, response, writing=True)
+
+    def _pages(self, caller: Caller, path: str) -> Iterator[Mapping[str, object]]:
+        """Yield the items of all pages. A page may be empty; a link elsewhere or in a circle is not followed."""
+        seen = {path}
+        while True:
+            response = self._call(caller, "GET", path)
+            body = json_object(response.body) or {}
+            items, link = body.get("value"), body.get("@odata.nextLink")
+            if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+                raise unreadable(Source.GRAPH, response.headers.get("request-id"))
+            yield from items
+            if link is None:
+                return
+            # The token goes wherever the link says, so only this cloud's Graph is good enough.
+            if not isinstance(link, str) or link in seen or len(seen) >= _PAGES or not caller.cloud.is_graph(link):
+                raise unreadable(Source.GRAPH, response.headers.get("request-id"))
+            seen.add(link)
+            path = link
+
+    def _call(
+        self, caller: Caller, method: str, path: str, content: Mapping[str, object] | None = None
+    ) -> HttpResponse:
+        response = self._send(caller, method, path, content)
+        if not 200 <= response.status < 300:
+            self._refuse(caller, response, writing=method != "GET")
+        return response
+
+    def _send(
+        self, caller: Caller, method: str, path: str, content: Mapping[str, object] | None = None
+    ) -> HttpResponse:
+        headers = {
+            "authorization": f"Bearer {caller.token.value.reveal()}",
+            "accept": "application/json",
+            "client-request-id": self._ids.new(),
+        }
+        body = b""
+        if content is not None:
+            headers["content-type"] = "application/json"
+            body = json.dumps(content).encode()
+        url = path if path.startswith("https:") else f"{caller.cloud.graph}/v1.0{path}"
+        try:
+            return self._transport.send(HttpRequest(method, url, headers, body, self._timeout))
+        except TransportFailed as failed:
+            failure = failed
+        raise no_answer(Source.GRAPH, failure, writing=method != "GET")
+
+    def _refuse(self, caller: Caller, response: HttpResponse, *, writing: bool) -> NoReturn:
+        answer = graph_answer(response, self._clock.now())
+        raise refusal(Source.GRAPH, answer, caller.subject, [caller.token.value], writing=writing)
+
+
+def _application(body: Mapping[str, object], key: str) -> RemoteApplication:
+    object_id, app_id = _text(body, "id").lower(), _text(body, "appId").lower()
+    if object_id not in key.lower() and app_id not in key.lower():
+        raise _Unreadable
+    audience = _optional(body, "signInAudience") or ""
+    listed = body.get("passwordCredentials")
+    if not isinstance(listed, list):
+        # Without the list, "absent" would mean nothing: a key must never be believed gone for a field left out.
+        raise _Unreadable
+    return RemoteApplication(
+        object_id=object_id,
+        app_id=app_id,
+        name=_optional(body, "displayName") or "",
+        audience=audience,
+        credentials=tuple(_credential(item) for item in listed),
+        slots=PERSONAL_SLOTS if audience in PERSONAL_AUDIENCES else None,
+    )
+
+
+def _credential(item: object) -> RemoteCredential:
+    if not isinstance(item, dict):
+        raise _Unreadable
+    return RemoteCredential(
+        key_id=_text(item, "keyId").lower(),
+        name=_optional(item, "displayName"),
+        hint=_optional(item, "hint"),
+        starts_at=_moment(item.get("startDateTime")),
+        ends_at=_moment(item.get("endDateTime")),
+    )
+
+
+def _summary(item: Mapping[str, object]) -> ApplicationSummary:
+    return ApplicationSummary(
+        _optional(item, "id") or "", _optional(item, "appId") or "", _optional(item, "displayName") or ""
+    )
+
+
+def _body(response: HttpResponse) -> dict[str, object]:
+    body = json_object(response.body)
+    if body is None:
+        raise _Unreadable
+    return body
+
+
+def _text(body: Mapping[str, object], name: str) -> str:
+    value = body.get(name)
+    if not isinstance(value, str) or not value:
+        raise _Unreadable
+    return value
+
+
+def _optional(body: Mapping[str, object], name: str) -> str | None:
+    value = body.get(name)
+    return value if isinstance(value, str) and value else None
+
+
+def _moment(value: object) -> datetime | None:
+    """Read Graph's time, which may have seven fractional digits; None for what is missing or not a time."""
+    if not isinstance(value, str):
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+        return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None

@@ -1,0 +1,100 @@
+"""Azure Client Secrets, as people and programs see it."""
+
+from keyturn.providers.manifest import Field, Manifest, Method, Permission
+
+LONGEST_SECRET = 255
+"""Entra's own secrets have 16 to 64 characters; older ones were chosen by people."""
+
+_TENANT = Field(
+    "tenantId",
+    "Tenant ID",
+    "Directory (tenant) ID. Portal: Entra ID > App registrations > the application > Overview.",
+    "tenant",
+)
+_CLIENT = Field(
+    "clientId",
+    "Client ID",
+    "Application (client) ID, on the same page. Not the Object ID, and not the Secret ID.",
+    "uuid",
+    longest=50,
+)
+
+MANIFEST = Manifest(
+    app="azure-client-secrets",
+    name="Azure Client Secrets",
+    icon="azure",
+    rotation="azure-client-secret",
+    methods=(
+        Method(
+            "oauth",
+            "OAuth",
+            "Sign in with Microsoft as a person who may change the applications. No secret is pasted.",
+            (
+                _TENANT,
+                Field("code", "Authorization code", "Filled in by the sign-in.", "code", secret=True, longest=4096),
+            ),
+        ),
+        Method(
+            "client-secret",
+            "Client Secret",
+            "An application signs in with its client secret, which can then be rotated automatically.",
+            (
+                _TENANT,
+                _CLIENT,
+                Field(
+                    "clientSecret",
+                    "Client Secret",
+                    "The Value of a client secret. Portal: the application > Certificates & secrets. "
+                    "It is shown only once, when the secret is made.",
+                    "client-secret",
+                    secret=True,
+                    longest=LONGEST_SECRET,
+                ),
+                Field(
+                    "clientSecretKeyId",
+                    "Secret ID",
+                    "The Secret ID beside the Value. Needed only when the application holds several secrets that "
+                    "begin alike; it is checked, never taken on trust.",
+                    "key-id",
+                    required=False,
+                    longest=36,
+                ),
+            ),
+            rotates=True,
+        ),
+        Method(
+            "certificate",
+            "Certificate",
+            "An application signs in with a certificate whose public part was uploaded to it.",
+            (
+                _TENANT,
+                _CLIENT,
+                Field(
+                    "certificateBody",
+                    "Certificate",
+                    "The certificate in PEM form, from -----BEGIN CERTIFICATE----- to the end.",
+                    "certificate",
+                    longest=65536,
+                    multiline=True,
+                ),
+                Field(
+                    "privateKey",
+                    "Private Key",
+                    "Its private key: PEM (PKCS#8), or the bare base64 of the same.",
+                    "private-key",
+                    secret=True,
+                    longest=65536,
+                    multiline=True,
+                ),
+            ),
+        ),
+    ),
+    permissions=(
+        Permission(
+            "Application.ReadWrite.OwnedBy",
+            "application",
+            "Least privilege: changes only applications that the connection's service principal owns.",
+        ),
+        Permission("Application.ReadWrite.All", "application", "Changes every application of the tenant."),
+    ),
+)

@@ -1,0 +1,88 @@
+"""From an answer, or the lack of one, to the error that is raised: the table's row with its texts filled in."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from keyturn.errors import NeedsAction, NotYet, Permanent, Retryable, Unanswered, Upstream
+from keyturn.kit.secret import Plaintext
+from keyturn.ports import TransportFailed
+from keyturn.providers.azure.answers import Answer, quoted
+from keyturn.providers.azure.errors import UNREADABLE, WAIT, Kind, Row, Source, row_for
+
+_POLICY = re.compile(r"'([0-9a-fA-F-]{36})'")
+_MAYBE_DONE = "It is not known whether the change was made."
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What the failed call was about, to fill the texts."""
+
+    tenant_id: str
+    portal: str
+    authority: str
+    graph: str
+    app_id: str = "<client id>"
+    object_id: str = "<object id of the application>"
+    principal_id: str = "<object id of the connection's service principal>"
+
+
+def refusal(
+    source: Source, answer: Answer, subject: Subject, hide: Iterable[Plaintext], *, writing: bool = False
+) -> Upstream:
+    """Return the error to raise for an answer. ``hide`` are the secrets that its words must not repeat.
+
+    With ``writing`` every answer that does not rule out that the change was made becomes Unanswered.
+    """
+    row = row_for(source, answer)
+    cause, fix = _texts(row, source, answer, subject, hide)
+    uncertain = answer.status < 400 or answer.status in {408, 409} or answer.status >= 500
+    if writing and uncertain:
+        cause = f"{cause} {_MAYBE_DONE}"
+        return Unanswered(cause, code=row.code, fix=fix, request_id=answer.request_id, retry_after=answer.retry_after)
+    if row.kind in {Kind.AGAIN, Kind.NOT_YET}:
+        kind = NotYet if row.kind is Kind.NOT_YET else Retryable
+        return kind(cause, code=row.code, fix=fix, request_id=answer.request_id, retry_after=answer.retry_after)
+    final = NeedsAction if row.kind is Kind.ACTION else Permanent
+    return final(cause, code=row.code, fix=fix, request_id=answer.request_id)
+
+
+def no_answer(source: Source, failure: TransportFailed, *, writing: bool = False) -> Retryable:
+    """Return the error to raise when no response came: Unanswered only for a write that may have arrived."""
+    if not failure.sent:
+        return Retryable(
+            f"{source} cannot be reached: {failure}.",
+            code="azure.unreachable",
+            fix="Check name resolution, firewall, proxy and trust store (CA file) of this server.",
+        )
+    if writing:
+        return Unanswered(f"{source} did not answer: {failure}. {_MAYBE_DONE}", code="azure.no_answer", fix=WAIT)
+    return Retryable(f"{source} did not answer: {failure}.", code="azure.no_answer", fix=WAIT)
+
+
+def unreadable(source: Source, request_id: str | None, *, writing: bool = False) -> Retryable:
+    """Return the error to raise for a success whose body is not what it should be."""
+    cause = UNREADABLE.cause.format(source=source)
+    if writing:
+        return Unanswered(f"{cause} {_MAYBE_DONE}", code=UNREADABLE.code, fix=UNREADABLE.fix, request_id=request_id)
+    return Retryable(cause, code=UNREADABLE.code, fix=UNREADABLE.fix, request_id=request_id)
+
+
+def _texts(row: Row, source: Source, answer: Answer, subject: Subject, hide: Iterable[Plaintext]) -> tuple[str, str]:
+    policy = _POLICY.search(answer.text)
+    values = {
+        "source": source.value,
+        "status": answer.status,
+        "tenant_id": subject.tenant_id,
+        "app_id": subject.app_id,
+        "object_id": subject.object_id,
+        "principal_id": subject.principal_id,
+        "portal": subject.portal,
+        "authority": subject.authority,
+        "graph": subject.graph,
+        "policy": policy[1] if policy else "of the tenant",
+        "words": quoted(answer.text, hide) or f"status {answer.status}",
+    }
+    label = answer.codes[0] if answer.codes else str(answer.status)
+    named = f"AADSTS{label}" if label.isdigit() and answer.codes else label
+    return f"{row.cause.format_map(values)} ({named})", row.fix.format_map(values)

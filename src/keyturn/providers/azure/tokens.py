@@ -1,0 +1,243 @@
+"""Access tokens from Entra ID, through Microsoft's own library, without any of its caches.
+
+A token request is also the proof that a secret works, so nothing may be answered from memory: every call makes a new
+MSAL application with empty caches. Only the tenant's discovery document, which holds no secret and proves nothing, is
+kept.
+"""
+
+import base64
+import binascii
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, NoReturn
+from urllib.parse import urlencode
+
+from keyturn.errors import KeyturnError, NeedsAction
+from keyturn.kit.secret import Plaintext
+from keyturn.ports import AccessToken, Clock, HttpRequest, HttpResponse, Ids, Transport, TransportFailed
+from keyturn.providers.azure.answers import json_object, token_answer
+from keyturn.providers.azure.clouds import Cloud
+from keyturn.providers.azure.connect import client_id_fault, client_secret_fault, tenant_fault
+from keyturn.providers.azure.errors import Source
+from keyturn.providers.azure.refusals import Subject, no_answer, refusal, unreadable
+
+DISCOVERY_KEPT = timedelta(hours=1)
+_SHORTEST_LIFE = timedelta(minutes=5)
+_TENANTS_KEPT = 4096
+
+
+class _Stopped(Exception):
+    """Leaves MSAL with a failed exchange before MSAL can log, cache or reword it."""
+
+    def __init__(self, outcome: HttpResponse | TransportFailed) -> None:
+        super().__init__()
+        self.outcome = outcome
+
+
+@dataclass(frozen=True)
+class _MsalResponse:
+    """What MSAL expects of an HTTP library's response. Only successes are ever handed to it."""
+
+    text: str = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    status_code: int = 200
+
+    def raise_for_status(self) -> None:
+        """Do nothing: failures never get this far."""
+
+
+class Discovery:
+    """The discovery documents of tenants, each kept for an hour of the clock if it names its endpoints. Thread-safe."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._kept: dict[str, tuple[datetime, HttpResponse]] = {}
+
+    def get(self, url: str, fetch: Callable[[], HttpResponse]) -> HttpResponse:
+        """Return the kept answer for the URL, or fetch it."""
+        now = self._clock.now()
+        with self._lock:
+            found = self._kept.get(url)
+        if found and now < found[0] + DISCOVERY_KEPT:
+            return found[1]
+        response = fetch()
+        if not _names_endpoints(response):
+            return response
+        with self._lock:
+            if len(self._kept) >= _TENANTS_KEPT:
+                self._kept.clear()
+            self._kept[url] = (now, response)
+        return response
+
+
+class _MsalHttp:
+    """The HTTP library of one MSAL application: sends through our transport, and stops MSAL at the first failure."""
+
+    def __init__(self, transport: Transport, discovery: Discovery, ids: Ids, timeout: timedelta) -> None:
+        self._transport = transport
+        self._discovery = discovery
+        self._ids = ids
+        self._timeout = timeout
+        self.fault: Exception | None = None
+        """What went wrong on our side of the wire: never to be taken for a strange answer."""
+
+    def get(
+        self, url: str, params: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None, **_: object
+    ) -> _MsalResponse:
+        full = f"{url}?{urlencode(params)}" if params else url
+        return _for_msal(self._discovery.get(full, lambda: self._send("GET", full, headers or {}, b"")))
+
+    def post(
+        self,
+        url: str,
+        params: Mapping[str, str] | None = None,
+        data: Mapping[str, object] | None = None,
+        headers: Mapping[str, str] | None = None,
+        **_: object,
+    ) -> _MsalResponse:
+        full = f"{url}?{urlencode(params)}" if params else url
+        form = {"content-type": "application/x-www-form-urlencoded", **(headers or {})}
+        return _for_msal(self._send("POST", full, form, urlencode(data or {}).encode()))
+
+    def close(self) -> None:
+        """Do nothing: the transport is shared."""
+
+    def _send(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> HttpResponse:
+        named = {**headers, "client-request-id": self._ids.new()}
+        try:
+            response = self._transport.send(HttpRequest(method, url, named, body, self._timeout))
+        except TransportFailed as failure:
+            raise _Stopped(failure) from None
+        except Exception as fault:
+            self.fault = fault
+            raise
+        if response.status != 200 or json_object(response.body) is None:
+            raise _Stopped(response)
+        return response
+
+
+def _names_endpoints(response: HttpResponse) -> bool:
+    document = json_object(response.body) or {}
+    return all(isinstance(document.get(name), str) for name in ("token_endpoint", "authorization_endpoint"))
+
+
+def _for_msal(response: HttpResponse) -> _MsalResponse:
+    return _MsalResponse(response.body.decode("utf-8", "replace"), response.headers)
+
+
+class Tokens:
+    """Asks Entra ID for tokens. Safe to share between threads."""
+
+    def __init__(self, transport: Transport, clock: Clock, ids: Ids, timeout: timedelta) -> None:
+        self._transport = transport
+        self._clock = clock
+        self._ids = ids
+        self._timeout = timeout
+        self._discovery = Discovery(clock)
+
+    def by_secret(self, cloud: Cloud, tenant_id: str, app_id: str, secret: Plaintext) -> AccessToken:
+        """Return a fresh Graph token. Repeatable; one request, and one more for a tenant not seen within the hour.
+
+        Raises NotYet for refusals that replication explains, Retryable, NeedsAction or Permanent otherwise; and
+        NeedsAction before anything is sent when what is given cannot be a tenant, a client id or a secret.
+        """
+        _refuse_nonsense(tenant_id, app_id, secret)
+        subject = Subject(tenant_id, cloud.credentials_page(app_id), cloud.authority, cloud.graph, app_id)
+        outcome = self._ask(cloud, tenant_id, app_id, secret)
+        if isinstance(outcome, TransportFailed):
+            raise no_answer(Source.SIGN_IN, outcome)
+        if isinstance(outcome, HttpResponse):
+            if outcome.status == 200:
+                raise unreadable(Source.SIGN_IN, outcome.headers.get("x-ms-request-id"))
+            raise refusal(Source.SIGN_IN, token_answer(outcome, self._clock.now()), subject, [secret])
+        return self._token(outcome)
+
+    def _ask(
+        self, cloud: Cloud, tenant_id: str, app_id: str, secret: Plaintext
+    ) -> dict[str, Any] | HttpResponse | TransportFailed:
+        """Return MSAL's result or what went wrong, so that no exception keeps MSAL's frames and the secret in them."""
+        import msal  # noqa: PLC0415 - half a second that only processes which sign in should pay
+
+        http = _MsalHttp(self._transport, self._discovery, self._ids, self._timeout)
+        try:
+            application = msal.ConfidentialClientApplication(
+                app_id,
+                client_credential=secret.reveal(),
+                authority=cloud.authority_of(tenant_id),
+                instance_discovery=False,
+                azure_region=False,
+                http_client=http,
+            )
+            _same_cloud(cloud, tenant_id, application.authority.token_endpoint)
+            result = application.acquire_token_for_client([cloud.scope])
+        except _Stopped as stopped:
+            return stopped.outcome
+        except KeyturnError:
+            raise
+        except Exception:  # MSAL raises ValueError, KeyError and others for documents that make no sense
+            if http.fault is not None:
+                raise
+            return HttpResponse(200)
+        return result if isinstance(result, dict) else HttpResponse(200)
+
+    def _token(self, result: Mapping[str, Any]) -> AccessToken:
+        value = result.get("access_token")
+        if not isinstance(value, str) or not value:
+            raise unreadable(Source.SIGN_IN, None)
+        claims = token_claims(value)
+        return AccessToken(
+            Plaintext(value),
+            self._end(result.get("expires_in"), claims.get("exp")),
+            _texts(claims.get("roles")),
+            oid if isinstance(oid := claims.get("oid"), str) else None,
+        )
+
+    def _end(self, expires_in: object, exp: object) -> datetime:
+        """The relative time is preferred: it holds also when this machine's clock is wrong."""
+        now = self._clock.now()
+        try:
+            if isinstance(expires_in, (int, float, str)):
+                return now + timedelta(seconds=int(expires_in))
+            if isinstance(exp, (int, float)):
+                return datetime.fromtimestamp(exp, UTC)
+        except (ValueError, OverflowError, OSError):
+            return now + _SHORTEST_LIFE
+        return now + _SHORTEST_LIFE
+
+
+def token_claims(token: str) -> dict[str, object]:
+    """Read what a token says about itself, unverified: advice only. Empty for tokens that are not JWTs."""
+    parts = token.split(".")
+    if len(parts) != 3:
+        return {}
+    try:
+        return json_object(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4))) or {}
+    except (binascii.Error, ValueError):
+        return {}
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list) else ()
+
+
+def _refuse_nonsense(tenant_id: str, app_id: str, secret: Plaintext) -> None:
+    fault = tenant_fault(tenant_id) or client_id_fault(app_id) or client_secret_fault(secret)
+    if fault:
+        raise NeedsAction(fault.message, code=fault.code, fix=fault.fix)
+
+
+def _same_cloud(cloud: Cloud, tenant_id: str, token_endpoint: object) -> None:
+    """Entra answers discovery also for tenants of its other clouds, pointing there. The secret must not follow."""
+    if not isinstance(token_endpoint, str) or not cloud.is_authority(token_endpoint):
+        _wrong_cloud(cloud, tenant_id)
+
+
+def _wrong_cloud(cloud: Cloud, tenant_id: str) -> NoReturn:
+    raise NeedsAction(
+        f"Tenant {tenant_id} does not live in the cloud {cloud.title}: its sign-in service is elsewhere.",
+        code="azure.wrong_cloud",
+        fix="Choose the cloud that the tenant lives in. The secret was not sent.",
+    )

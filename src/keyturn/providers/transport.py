@@ -1,0 +1,120 @@
+"""HTTP over pooled connections: one attempt, no redirects, no cookies, bounded in time and size."""
+
+import ssl
+import time
+from collections.abc import Callable, Iterable
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from pathlib import Path
+
+import httpx2
+
+from keyturn import __version__
+from keyturn.errors import Misconfigured
+from keyturn.ports import HttpRequest, HttpResponse, TransportFailed
+
+RESPONSE_LIMIT = 8 * 1024 * 1024
+"""The largest response body, in bytes after decompression."""
+
+_POOL = httpx2.Limits(max_connections=100, max_keepalive_connections=32, keepalive_expiry=30.0)
+
+# Only these say for certain that no byte of the request left this machine. Everything else may have arrived.
+_NOT_SENT = (
+    httpx2.ConnectError,
+    httpx2.ConnectTimeout,
+    httpx2.PoolTimeout,
+    httpx2.ProxyError,
+    httpx2.UnsupportedProtocol,
+    httpx2.InvalidURL,
+)
+
+
+def nothing_held() -> None:
+    """The guard of a process without a database."""
+
+
+class HttpTransport:
+    """The real ``ports.Transport``. Safe to share between threads.
+
+    ``guard`` is called before every request and raises when the calling thread holds a database transaction. Proxies
+    are taken from the usual environment variables. ``ca_file`` is trusted in addition to the machine's trust store.
+    """
+
+    def __init__(
+        self,
+        *,
+        ca_file: Path | None = None,
+        guard: Callable[[], None] = nothing_held,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Raise Misconfigured when the CA file cannot be read."""
+        self._guard = guard
+        self._monotonic = monotonic
+        self._client = httpx2.Client(
+            verify=_trust(ca_file),
+            limits=_POOL,
+            follow_redirects=False,
+            # Entra's cookies pin a client to one replica, which would make a proof of replication worthless.
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+            headers={"user-agent": f"keyturn/{__version__}", "accept-encoding": "gzip"},
+        )
+
+    def send(self, request: HttpRequest) -> HttpResponse:
+        """Send once. Raises TransportFailed when no whole response came in time or it is larger than the limit."""
+        self._guard()
+        try:
+            return self._exchange(request)
+        except httpx2.ConnectError as error:
+            failure = TransportFailed(f"cannot connect: {error}", sent=False)
+        except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OSError) as error:
+            # The texts of these may quote header values, so only the kind of the failure is passed on.
+            failure = TransportFailed(_words(type(error).__name__), sent=not isinstance(error, _NOT_SENT))
+        # Raised here, outside the handler: an exception chained to this one would carry the request with it.
+        raise failure
+
+    def close(self) -> None:
+        """Close all connections. Safe to repeat."""
+        self._client.close()
+
+    def _exchange(self, request: HttpRequest) -> HttpResponse:
+        deadline = self._monotonic() + request.timeout.total_seconds()
+        with self._client.stream(
+            request.method,
+            request.url,
+            headers=dict(request.headers),
+            content=request.body or None,
+            timeout=request.timeout.total_seconds(),
+        ) as response:
+            body = self._read(response.iter_bytes(), deadline)
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            return HttpResponse(response.status_code, headers, body)
+
+    def _read(self, pieces: Iterable[bytes], deadline: float) -> bytes:
+        """The client's own time limit is per read; a server that drips bytes must not hold a worker for ever."""
+        body = bytearray()
+        for piece in pieces:
+            body += piece
+            if len(body) > RESPONSE_LIMIT:
+                raise TransportFailed(f"the response is larger than {RESPONSE_LIMIT} bytes", sent=True)
+            if self._monotonic() > deadline:
+                raise TransportFailed("the response did not end in time", sent=True)
+        return bytes(body)
+
+
+def _trust(ca_file: Path | None) -> ssl.SSLContext:
+    context = httpx2.create_ssl_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if ca_file is not None:
+        try:
+            context.load_verify_locations(ca_file)
+        except (OSError, ssl.SSLError) as error:
+            raise Misconfigured(
+                f"the CA file {ca_file} cannot be used: {error}",
+                code="config.ca_file",
+                fix="Give a file with one or more certificates in PEM form.",
+            ) from None
+    return context
+
+
+def _words(name: str) -> str:
+    """``ReadTimeout`` -> ``read timeout``."""
+    return "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name).strip()
