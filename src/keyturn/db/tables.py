@@ -291,17 +291,19 @@ credentials = sa.Table(
     _int("proof_tries"),
     _at("proof_at"),
     _at("revoke_after"),
-    _at("removal_at"),
-    _int("removal_tries"),
+    _at("removed_at"),
+    _at("retry_at"),
+    _int("tries"),
     _at("planned_at"),
     _at("asked_at"),
     _at("issued_at"),
     _at("proven_at"),
     _at("published_at"),
     _at("retired_at"),
+    sa.Column("retired_by", sa.String(36)),
     _at("ended_at"),
     _text("note", null=True),
-    sa.UniqueConstraint("marker", "object_id"),
+    sa.Index("ix_credentials_object_id_marker", "object_id", "marker"),
 )
 
 runs = sa.Table(

@@ -1,8 +1,9 @@
 """Units of work: one transaction per use case or step, never open across a network call."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any, cast
 
 import sqlalchemy as sa
 
@@ -20,13 +21,13 @@ class Tx:
     def postgres(self) -> bool:
         return self.connection.dialect.name == "postgresql"
 
-    def rows(self, statement: sa.Select[tuple[object, ...]] | sa.sql.expression.Executable) -> list[sa.RowMapping]:
+    def rows(self, statement: sa.sql.expression.Executable) -> list[Mapping[str, Any]]:
         """Run and return all rows as mappings."""
-        return list(self.connection.execute(statement).mappings())
+        return cast(list[Mapping[str, Any]], list(self.connection.execute(statement).mappings()))
 
-    def one(self, statement: sa.sql.expression.Executable) -> sa.RowMapping | None:
+    def one(self, statement: sa.sql.expression.Executable) -> Mapping[str, Any] | None:
         """Run and return the first row, or None."""
-        return self.connection.execute(statement).mappings().first()
+        return cast(Mapping[str, Any] | None, self.connection.execute(statement).mappings().first())
 
     def run(self, statement: sa.sql.expression.Executable) -> int:
         """Run a write and return how many rows it touched."""

@@ -1,0 +1,106 @@
+"""The life of a password credential, from the plan to the proof that it is gone.
+
+    planned -> asking -> issued -> proven -> current -> retiring -> revoking -> revoked
+                 |          `---------------------------------------->'
+                 |-> abandoned (never existed, confirmed)
+                 `-> lost (exists, value unknown: being removed) -> revoked
+
+The journal keeps one row per secret that this server asked for or adopted, and never deletes it.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from keyturn.kit.secret import Place, Sealed
+
+MARKER_PREFIX = "keyturn"
+
+
+class State(StrEnum):
+    PLANNED = "planned"
+    ASKING = "asking"
+    ISSUED = "issued"
+    PROVEN = "proven"
+    CURRENT = "current"
+    RETIRING = "retiring"
+    REVOKING = "revoking"
+    REVOKED = "revoked"
+    ABANDONED = "abandoned"
+    LOST = "lost"
+
+
+MOVES: dict[State, frozenset[State]] = {
+    State.PLANNED: frozenset({State.ASKING, State.ABANDONED}),
+    State.ASKING: frozenset({State.ISSUED, State.LOST, State.ABANDONED}),
+    State.ISSUED: frozenset({State.PROVEN, State.REVOKING}),
+    State.PROVEN: frozenset({State.CURRENT, State.REVOKING}),
+    State.CURRENT: frozenset({State.RETIRING}),
+    State.RETIRING: frozenset({State.REVOKING}),
+    State.REVOKING: frozenset({State.REVOKED}),
+    State.LOST: frozenset({State.REVOKED}),
+    State.ABANDONED: frozenset({State.LOST}),  # a late replica showed that it existed after all
+    State.REVOKED: frozenset({State.REVOKING}),  # a late replica showed it again
+}
+
+CANDIDATES = frozenset({State.PLANNED, State.ASKING, State.ISSUED, State.PROVEN})
+"""States of a secret on its way to become current."""
+
+EXISTING = frozenset({State.ISSUED, State.PROVEN, State.CURRENT, State.RETIRING, State.REVOKING, State.LOST})
+"""States in which the key exists at the provider, as far as the journal knows."""
+
+ENDED = frozenset({State.REVOKED, State.ABANDONED})
+
+
+@dataclass(frozen=True)
+class Credential:
+    """One row of the journal. ``value`` is sealed for :meth:`place` and kept only until the key is gone."""
+
+    id: str
+    rotation_id: str
+    org_id: str
+    object_id: str
+    generation: int
+    state: State
+    marker: str
+    run_id: str | None = None
+    adopted: bool = False
+    key_id: str | None = None
+    hint: str | None = None
+    value: Sealed | None = None
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    ask_token: int = 0
+    ask_unknown: bool = False
+    absences: int = 0
+    absent_at: datetime | None = None
+    proofs: int = 0
+    proof_tries: int = 0
+    proof_at: datetime | None = None
+    revoke_after: datetime | None = None
+    removed_at: datetime | None = None
+    retry_at: datetime | None = None
+    tries: int = 0
+    planned_at: datetime | None = None
+    asked_at: datetime | None = None
+    issued_at: datetime | None = None
+    proven_at: datetime | None = None
+    published_at: datetime | None = None
+    retired_at: datetime | None = None
+    retired_by: str | None = None
+    ended_at: datetime | None = None
+    note: str | None = None
+
+    @property
+    def place(self) -> Place:
+        return Place("credentials", self.id, "value")
+
+
+def marker(rotation_name: str, generation: int, nonce: str) -> str:
+    """Return the display name of a new secret: readable in the portal, unique for ever, at most 80 characters."""
+    return f"{MARKER_PREFIX} {rotation_name[:40]} g{generation} {nonce}"
+
+
+def is_marker(name: str | None) -> bool:
+    """Say whether a display name looks like one that a Keyturn server gave."""
+    return bool(name) and str(name).startswith(MARKER_PREFIX + " ")

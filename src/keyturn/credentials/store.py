@@ -1,0 +1,90 @@
+"""The journal's SQL. Rows are added and moved along their life, never deleted."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from keyturn.credentials.domain import ENDED, MOVES, Credential, State
+from keyturn.db.tables import credentials
+from keyturn.db.unit import Tx
+from keyturn.errors import Refused
+
+_FIELDS = tuple(field for field in Credential.__dataclass_fields__ if field != "state")
+
+
+def _read(row: Mapping[str, Any]) -> Credential:
+    return Credential(state=State(row["state"]), **{name: row[name] for name in _FIELDS})
+
+
+def insert(tx: Tx, credential: Credential) -> None:
+    values = {name: getattr(credential, name) for name in _FIELDS}
+    tx.run(sa.insert(credentials).values(state=credential.state.value, **values))
+
+
+def move(tx: Tx, credential: Credential, to: State | None = None, **changes: Any) -> Credential:
+    """Change a row, and its state if ``to`` is given, provided that nobody moved it since it was read.
+
+    Raises Refused (``journal.moved``) otherwise; the caller loads again and decides anew.
+    """
+    if to is not None and to not in MOVES[credential.state]:
+        raise ValueError(f"a credential cannot go from {credential.state} to {to}")
+    values = dict(changes, state=(to or credential.state).value)
+    touched = tx.run(
+        sa.update(credentials)
+        .where(credentials.c.id == credential.id, credentials.c.state == credential.state.value)
+        .values(**values)
+    )
+    if touched != 1:
+        raise Refused("The journal was changed by somebody else meanwhile.", code="journal.moved")
+    return get(tx, credential.id)
+
+
+def get(tx: Tx, credential_id: str) -> Credential:
+    row = tx.one(sa.select(credentials).where(credentials.c.id == credential_id))
+    if row is None:
+        raise LookupError(credential_id)
+    return _read(row)
+
+
+def live(tx: Tx, rotation_id: str) -> tuple[Credential, ...]:
+    """Return the rows that have not ended, oldest generation first."""
+    return tuple(
+        _read(row)
+        for row in tx.rows(
+            sa.select(credentials)
+            .where(
+                credentials.c.rotation_id == rotation_id,
+                credentials.c.state.not_in([state.value for state in ENDED]),
+            )
+            .order_by(credentials.c.generation, credentials.c.planned_at, credentials.c.id)
+        )
+    )
+
+
+def of_rotation(tx: Tx, rotation_id: str, limit: int = 200) -> list[Credential]:
+    """Return the whole journal of a rotation, newest first."""
+    return [
+        _read(row)
+        for row in tx.rows(
+            sa.select(credentials)
+            .where(credentials.c.rotation_id == rotation_id)
+            .order_by(credentials.c.generation.desc(), credentials.c.planned_at.desc(), credentials.c.id)
+            .limit(limit)
+        )
+    ]
+
+
+def of_application(tx: Tx, object_id: str, key_ids: list[str], markers: list[str]) -> list[Credential]:
+    """Return the rows of any rotation on the application that hold one of the key ids or markers."""
+    if not key_ids and not markers:
+        return []
+    return [
+        _read(row)
+        for row in tx.rows(
+            sa.select(credentials).where(
+                credentials.c.object_id == object_id,
+                sa.or_(credentials.c.key_id.in_(key_ids), credentials.c.marker.in_(markers)),
+            )
+        )
+    ]

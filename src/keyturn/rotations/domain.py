@@ -1,0 +1,352 @@
+"""The rotation protocol as one pure function: what is the next step for this application, or until when is there nothing to do?
+
+A turn is: load the snapshot, ``decide``, do the step, repeat. Every step is one transaction, or one network call framed by
+transactions, and is harmless to repeat. Nothing but ``decide`` orders steps, so this file is the protocol.
+
+    open -> inspect -> plan -> announce -> issue -> prove (k times) -> publish        a run
+                                  |          `-> resolve                                an answer was lost
+                                  `-> the previous secret: retire -> remove -> confirm (twice)
+    sweep                                                                               when all is quiet
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from keyturn.credentials.domain import Credential, State
+from keyturn.ports import Tenant
+from keyturn.rotations.schedule import Anchor, Schedule, next_slot
+
+MAX_UNDEAD = 3
+"""How many secrets may wait for removal before no new one is asked for: repeated failure must not pile up keys."""
+
+
+class Kind(StrEnum):
+    CONNECTION = "connection"  # the connection's own application; its current secret is the connection's credential
+    APPLICATION = "application"  # any other application; its current secret is published to mapped secrets
+
+
+class Reason(StrEnum):
+    ENABLED = "enabled"
+    SCHEDULED = "scheduled"
+    MANUAL = "manual"
+    EXPIRY = "expiry"
+    LEAKED = "leaked"
+
+
+class RunState(StrEnum):
+    ACTIVE = "active"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class StepName(StrEnum):
+    OPEN = "open"
+    INSPECT = "inspect"
+    PLAN = "plan"
+    ANNOUNCE = "announce"
+    ISSUE = "issue"
+    RESOLVE = "resolve"
+    PROVE = "prove"
+    PUBLISH = "publish"
+    RETIRE = "retire"
+    REMOVE = "remove"
+    CONFIRM = "confirm"
+    SWEEP = "sweep"
+
+
+@dataclass(frozen=True)
+class Patience:
+    """The waits of the protocol that decide() needs; see config.Pace for what each is for."""
+
+    proof_count: int
+    proof_spacing: timedelta
+    confirm_spacing: timedelta
+    inspection_valid: timedelta = timedelta(minutes=5)
+    remove_again_after: timedelta = timedelta(seconds=60)
+
+
+@dataclass(frozen=True)
+class Rotation:
+    """A policy on one application."""
+
+    id: str
+    kind: Kind
+    org_id: str
+    project_id: str | None
+    connection_id: str | None
+    name: str
+    tenant: Tenant
+    app_id: str
+    object_id: str
+    application_name: str
+    schedule: Schedule
+    enabled: bool = True
+    retired: bool = False
+    lifetime_days: int | None = None
+    short_lifetime: bool = False
+    overlap: str = "until-proven"
+    generation: int = 0
+    anchor: Anchor | None = None
+    next_run_at: datetime | None = None
+    wake_at: datetime | None = None
+    sweep_at: datetime | None = None
+    paused_until: datetime | None = None
+    status: str | None = None
+    last_message: str | None = None
+    failures: int = 0
+    last_attempt_at: datetime | None = None
+    last_rotated_at: datetime | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+
+    @property
+    def due_at(self) -> datetime | None:
+        """When the next run will start by itself: the schedule or the guard, not before the pause after a failure ends."""
+        if not self.enabled or self.retired or self.next_run_at is None:
+            return None
+        return max(self.next_run_at, self.paused_until) if self.paused_until else self.next_run_at
+
+
+@dataclass(frozen=True)
+class Run:
+    """One attempt to take a rotation from its generation to the next."""
+
+    id: str
+    rotation_id: str
+    reason: Reason
+    state: RunState
+    created_at: datetime
+    requested_by: dict[str, Any] | None = None
+    slot_at: datetime | None = None
+    generation: int = 0
+    tries: int = 0
+    inspected_at: datetime | None = None
+    retry_at: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    failure: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """All that decide() looks at: the policy, the journal's rows that have not ended, and the run under way."""
+
+    rotation: Rotation
+    journal: tuple[Credential, ...] = ()
+    run: Run | None = None
+
+    @property
+    def current(self) -> Credential | None:
+        return next((row for row in self.journal if row.state is State.CURRENT), None)
+
+    @property
+    def signer(self) -> Credential | None:
+        """The secret that this rotation signs in with: the current one; once retired, the newest that was published."""
+        if self.current:
+            return self.current
+        published = [row for row in self.journal if row.published_at and row.value]
+        return max(published, key=lambda row: row.generation, default=None)
+
+    @property
+    def candidate(self) -> Credential | None:
+        return next((row for row in self.journal if row.state in _ON_THE_WAY), None)
+
+    @property
+    def unresolved(self) -> Credential | None:
+        return next((row for row in self.journal if row.state is State.ASKING), None)
+
+    def without(self, row: Credential) -> "Snapshot":
+        """Return this snapshot less one row that has ended since."""
+        return replace(self, journal=tuple(other for other in self.journal if other.id != row.id))
+
+    @property
+    def undead(self) -> tuple[Credential, ...]:
+        return tuple(row for row in self.journal if row.state in {State.REVOKING, State.LOST})
+
+
+_ON_THE_WAY = frozenset({State.PLANNED, State.ISSUED, State.PROVEN})
+
+
+@dataclass(frozen=True)
+class Step:
+    """Do this now, to this credential where one is concerned."""
+
+    name: StepName
+    credential: Credential | None = None
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Nothing to do before this moment."""
+
+    until: datetime
+
+
+@dataclass(frozen=True)
+class Done:
+    """Nothing to do until somebody changes something."""
+
+
+Decision = Step | Wait | Done
+
+
+def decide(snapshot: Snapshot, now: datetime, token: int, patience: Patience) -> Decision:
+    """Return the next step, or how long to wait.
+
+    ``token`` is the fencing token of the lease held: a secret announced under another token was asked for by a process
+    that died or was overtaken, so its answer is lost. Pure and total; cost proportional to the live rows.
+    """
+    moments: list[datetime] = []
+    for found in _possible(snapshot, token, patience, now):
+        if isinstance(found, datetime):
+            moments.append(found)
+        elif found.at <= now:
+            return found.step
+        else:
+            moments.append(found.at)
+    return Wait(min(moments)) if moments else Done()
+
+
+@dataclass(frozen=True)
+class _Due:
+    at: datetime
+    step: Step
+
+
+def _possible(snapshot: Snapshot, token: int, patience: Patience, now: datetime) -> Iterator[_Due | datetime]:
+    """Yield everything that may be done now or later, the most urgent first."""
+    if snapshot.unresolved:
+        yield _answer(snapshot.unresolved, token, patience, now)
+    if snapshot.run:
+        yield from _run(snapshot, snapshot.run, patience, now)
+    yield from _removals(snapshot, patience, now)
+    rotation = snapshot.rotation
+    if snapshot.run is None:
+        if rotation.due_at and not snapshot.unresolved:
+            yield _Due(rotation.due_at, Step(StepName.OPEN))
+        if rotation.sweep_at and not rotation.retired and not snapshot.unresolved:
+            yield _Due(rotation.sweep_at, Step(StepName.SWEEP))
+
+
+def _answer(asked: Credential, token: int, patience: Patience, now: datetime) -> _Due:
+    """A secret was asked for: by this very turn of work, so ask; or earlier, so find out what became of it."""
+    if asked.ask_token == token and not asked.ask_unknown:
+        return _Due(now, Step(StepName.ISSUE, asked))
+    earliest = _latest(asked.asked_at, asked.absent_at, default=now) + patience.confirm_spacing
+    return _Due(_latest(earliest, asked.retry_at, default=now), Step(StepName.RESOLVE, asked))
+
+
+def _run(snapshot: Snapshot, run: Run, patience: Patience, now: datetime) -> Iterator[_Due | datetime]:
+    at = run.retry_at or now
+    candidate = snapshot.candidate
+    if candidate and candidate.state is State.PROVEN:
+        yield _Due(now, Step(StepName.PUBLISH, candidate))
+    elif candidate and candidate.state is State.ISSUED:
+        spaced = candidate.proof_at + patience.proof_spacing if candidate.proof_at else now
+        yield _Due(_latest(spaced, candidate.retry_at, default=now), Step(StepName.PROVE, candidate))
+    elif snapshot.unresolved:
+        return
+    elif run.inspected_at is None or run.inspected_at + patience.inspection_valid < now:
+        yield _Due(at, Step(StepName.INSPECT))
+    elif candidate:
+        yield _Due(at, Step(StepName.ANNOUNCE, candidate))
+    else:
+        yield _Due(at, Step(StepName.PLAN))
+
+
+def _removals(snapshot: Snapshot, patience: Patience, now: datetime) -> Iterator[_Due]:
+    """Removals, in any order, but the secret that signs in for them goes last."""
+    signer = snapshot.signer
+    for row in snapshot.journal:
+        if row is signer and len(snapshot.journal) > 1:
+            continue
+        if row.state is State.RETIRING and row.revoke_after:
+            yield _Due(row.revoke_after, Step(StepName.RETIRE, row))
+        elif row.state in {State.REVOKING, State.LOST}:
+            yield _removal(row, patience, now)
+
+
+def _removal(row: Credential, patience: Patience, now: datetime) -> _Due:
+    if row.removed_at is None:
+        return _Due(row.retry_at or now, Step(StepName.REMOVE, row))
+    at = row.absent_at + patience.confirm_spacing if row.absent_at else row.removed_at
+    return _Due(_latest(at, row.retry_at, default=now), Step(StepName.CONFIRM, row))
+
+
+def _latest(*moments: datetime | None, default: datetime) -> datetime:
+    return max((moment for moment in moments if moment is not None), default=default)
+
+
+# --- schedule, lifetime, retries ------------------------------------------------------------------------------------
+
+
+def lifetime(rotation: Rotation) -> timedelta:
+    """How long a new secret lives: two intervals and three days, unless set; one interval and three days under a policy."""
+    if rotation.lifetime_days:
+        return timedelta(days=rotation.lifetime_days)
+    intervals = 1 if rotation.short_lifetime else 2
+    return timedelta(days=intervals * rotation.schedule.interval_days + 3)
+
+
+def guard(starts_at: datetime, ends_at: datetime) -> datetime:
+    """The moment by which a secret must be replaced whatever the schedule says: its end less a day or a tenth of its life."""
+    return ends_at - max(timedelta(days=1), (ends_at - starts_at) / 10)
+
+
+@dataclass(frozen=True)
+class NextRun:
+    at: datetime
+    reason: Reason
+    slot: datetime
+
+
+def after_run(schedule: Schedule, anchor: Anchor, current: Credential, now: datetime) -> NextRun:
+    """When the run after the one that just published is due.
+
+    A slot that has already gone by (the server was down for more than an interval) is counted from now instead, so that
+    a long outage is followed by one run, not by one for each interval missed.
+    """
+    if next_slot(schedule, anchor) <= now:
+        anchor = Anchor(now, scheduled=False)
+    return next_run(schedule, anchor, current)
+
+
+def next_run(schedule: Schedule, anchor: Anchor, current: Credential | None) -> NextRun:
+    """When the next run is due: the slot, or earlier if the current secret would not live that long."""
+    slot = next_slot(schedule, anchor)
+    if current and current.starts_at and current.ends_at:
+        limit = guard(current.starts_at, current.ends_at)
+        if limit < slot:
+            return NextRun(limit, Reason.EXPIRY, slot)
+    return NextRun(slot, Reason.SCHEDULED, slot)
+
+
+RETRY_LADDER = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15), timedelta(hours=1))
+RETRY_REST = timedelta(hours=6)
+RETRY_URGENT = timedelta(hours=1)
+
+
+def retry_delay(failures: int, jitter: float, *, urgent: bool, needs_action: bool = False) -> timedelta:
+    """How long to wait after the given number of failed runs in a row (1 or more); ``jitter`` in [0, 1) adds up to a tenth.
+
+    A failure that needs somebody's action starts on the last rung. When the secret's end is near it is never more than an hour.
+    """
+    rung = failures - 1 + (len(RETRY_LADDER) - 1 if needs_action else 0)
+    delay = RETRY_LADDER[rung] if rung < len(RETRY_LADDER) else RETRY_REST
+    if urgent:
+        delay = min(delay, RETRY_URGENT)
+    return delay * (1 + jitter / 10)
+
+
+def backoff(tries: int, jitter: float, asked: timedelta | None) -> timedelta:
+    """How long to wait before a step is tried again: 1, 2, 4 ... 60 s and then the ladder; never less than asked for."""
+    if tries <= 6:
+        delay = timedelta(seconds=min(60, 2 ** max(0, tries - 1)))
+    else:
+        delay = RETRY_LADDER[tries - 7] if tries - 7 < len(RETRY_LADDER) else RETRY_REST
+    delay *= 1 + jitter / 10
+    return max(delay, asked) if asked else delay

@@ -1,0 +1,132 @@
+"""One writer per application: the lease that a process holds while it works on one, with fencing.
+
+Every write of the journal goes through :meth:`Hold.write`, which checks the fencing token in the same transaction. A process
+that was only slow therefore cannot write after another has taken over.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from keyturn.config import Pace
+from keyturn.db.unit import Database, Tx
+from keyturn.errors import NeedsAction, NotYet, Retryable
+from keyturn.kit.actor import Actor, platform
+from keyturn.ports import AccessToken, Clock, Ids, Sealer, SecretsProvider
+from keyturn.rotations import store
+from keyturn.rotations.domain import Patience, Rotation, Snapshot, Step
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What rotation work needs; one per process."""
+
+    database: Database
+    sealer: Sealer
+    provider: SecretsProvider
+    clock: Clock
+    ids: Ids
+    pace: Pace
+    process_id: str
+
+    @property
+    def patience(self) -> Patience:
+        return Patience(self.pace.proof_count, self.pace.proof_spacing, self.pace.confirm_spacing)
+
+
+class LeaseLost(Exception):
+    """Another process took over. Whatever was under way here is no longer ours to write down."""
+
+
+class Hold:
+    """The lease on one application. Not shared between threads."""
+
+    def __init__(self, tools: Tools, rotation: Rotation, token: int, expires_at: datetime) -> None:
+        self.tools = tools
+        self.rotation_id = rotation.id
+        self.object_id = rotation.object_id
+        self.actor: Actor = platform(rotation.org_id)
+        self.token = token
+        self.asked: set[str] = set()
+        """Credentials asked for under this lease: the request is made once, whatever the journal says."""
+        self._expires_at = expires_at
+        self._access: AccessToken | None = None
+        self._step: store.StepRecord | None = None
+
+    def now(self) -> datetime:
+        return self.tools.clock.now()
+
+    def begin(self, step: Step, snapshot: Snapshot) -> None:
+        """The step that starts now is written into the run's history by its own transaction."""
+        row, run = step.credential, snapshot.run
+        belongs = run.id if run else (row.retired_by or row.run_id) if row else None
+        now = self.now()
+        self._step = store.StepRecord(step.name.value, "done", now, now, belongs, row.id if row else None)
+
+    @contextmanager
+    def write(self, result: str = "done", message: str | None = None) -> Iterator[Tx]:
+        """A write transaction that only the holder of the lease can commit. Raises LeaseLost."""
+        expires_at = self.now() + self.tools.pace.lease
+        with self.tools.database.write() as tx:
+            if not store.keep_lease(tx, self.object_id, self.token, expires_at):
+                raise LeaseLost(self.object_id)
+            yield tx
+            if self._step:
+                done = replace(self._step, outcome=result, message=message, finished_at=self.now())
+                store.record_step(tx, self.rotation_id, done)
+        self._step = None
+        self._expires_at = expires_at
+
+    def before_network(self) -> None:
+        """Make sure that the lease outlives the calls that follow. Raises LeaseLost."""
+        needed = 3 * self.tools.pace.call_timeout
+        if self._expires_at - self.now() < needed:
+            with self.write():
+                pass
+
+    def access(self, snapshot: Snapshot) -> AccessToken:
+        """Return a token for the management API, signed in with the rotation's own secret; kept for this hold.
+
+        Raises Retryable or NeedsAction. Refusals that replication explains are transient for a while after a publish.
+        """
+        if self._access is None or self._access.expires_at - self.now() < timedelta(minutes=2):
+            self._access = self._sign_in(snapshot)
+        return self._access
+
+    def forget_access(self) -> None:
+        """Sign in anew next time: the secret changed, or a call was refused."""
+        self._access = None
+
+    def _sign_in(self, snapshot: Snapshot) -> AccessToken:
+        signer = snapshot.signer
+        rotation = snapshot.rotation
+        if signer is None or signer.value is None:
+            raise NeedsAction(
+                "There is no secret left to sign in with.",
+                code="rotation.no_secret",
+                fix="Enter a new client secret in the connection's credentials.",
+            )
+        secret = self.tools.sealer.open(signer.value, signer.place)
+        try:
+            return self.tools.provider.sign_in(rotation.tenant, rotation.app_id, secret)
+        except NotYet as error:
+            if signer.published_at and self.now() < signer.published_at + self.tools.pace.settle:
+                raise Retryable(error.message, code=error.code, fix=error.fix, request_id=error.request_id) from None
+            raise NeedsAction(error.message, code=error.code, fix=error.fix, request_id=error.request_id) from None
+
+    def release(self) -> None:
+        """Give the lease back. Harmless when it was lost."""
+        with self.tools.database.write() as tx:
+            store.drop_lease(tx, self.object_id, self.token, self.now())
+
+
+def take(tools: Tools, rotation_id: str) -> Hold | None:
+    """Take the lease of the rotation's application; None while another process works on it, or without such a rotation."""
+    with tools.database.write() as tx:
+        rotation = store.get(tx, rotation_id)
+        if rotation is None:
+            return None
+        now = tools.clock.now()
+        token = store.take_lease(tx, rotation.object_id, tools.process_id, now, tools.pace.lease)
+    return Hold(tools, rotation, token, now + tools.pace.lease) if token else None

@@ -1,0 +1,114 @@
+"""The steps that end a secret's life: finding out about a lost answer, removing a key, and confirming that it is gone."""
+
+from datetime import datetime
+
+from keyturn.credentials import store as journal
+from keyturn.credentials.domain import Credential, State
+from keyturn.db.unit import Tx
+from keyturn.errors import NeedsAction, NotYet, Upstream
+from keyturn.ports import RemoteCredential
+from keyturn.rotations.domain import Snapshot
+from keyturn.rotations.hold import Hold
+from keyturn.rotations.outcome import described, tell
+
+ABSENCES_NEEDED = 2
+"""Replicas differ, so one list without the key proves nothing."""
+GIVE_UP_TRIES = 8
+
+
+def resolve(hold: Hold, snapshot: Snapshot, row: Credential) -> None:
+    """Whether the request was carried out is unknown: look for its marker. Either way nothing is asked for again under it."""
+    listed = _list(hold, snapshot, row)
+    found = [one for one in listed if one.name == row.marker]
+    now = hold.now()
+    with hold.write() as tx:
+        if found:
+            one = found[0]
+            lost = journal.move(
+                tx, row, State.LOST, key_id=one.key_id, hint=one.hint, starts_at=one.starts_at, retry_at=None, tries=0
+            )
+            tell(tx, hold.actor, "credential-lost", snapshot.rotation, now, runId=row.run_id, **described(lost))
+        elif row.absences + 1 >= ABSENCES_NEEDED:
+            journal.move(tx, row, State.ABANDONED, ended_at=now, note="never existed: absent in two lists")
+        else:
+            journal.move(tx, row, absences=row.absences + 1, absent_at=now, retry_at=None, tries=0)
+
+
+def retire(hold: Hold, _snapshot: Snapshot, row: Credential) -> None:
+    """The promise to its readers has been kept: write down that the key will now be removed."""
+    with hold.write() as tx:
+        journal.move(tx, row, State.REVOKING, retry_at=None, tries=0)
+
+
+def remove(hold: Hold, snapshot: Snapshot, row: Credential) -> None:
+    """Ask for the removal, signed in with the current secret. The answer is not trusted; see confirm."""
+    rotation = snapshot.rotation
+    try:
+        token = hold.access(snapshot)
+    except Upstream as error:
+        if not _refused_itself(snapshot, row, error):
+            raise
+    else:
+        hold.tools.provider.remove_password(rotation.tenant, token, row.object_id, str(row.key_id))
+    with hold.write() as tx:
+        journal.move(tx, row, removed_at=hold.now(), absences=0, absent_at=None, retry_at=None)
+
+
+def confirm(hold: Hold, snapshot: Snapshot, row: Credential) -> None:
+    """Gone only when two lists some time apart do not have it; asked for again if it stays."""
+    present = False
+    try:
+        present = any(one.key_id == row.key_id for one in _list(hold, snapshot, row))
+    except Upstream as error:
+        # The secret that removed itself can no longer sign in: that it is refused is the confirmation.
+        if not _refused_itself(snapshot, row, error):
+            raise
+    with hold.write() as tx:
+        if present:
+            _still_there(tx, hold, row)
+        elif row.absences + 1 >= ABSENCES_NEEDED:
+            _gone(tx, hold, snapshot, row, note=None)
+        else:
+            journal.move(tx, row, absences=row.absences + 1, absent_at=hold.now(), retry_at=None)
+
+
+def give_up_expired(tx: Tx, hold: Hold, snapshot: Snapshot, row: Credential, error: Upstream) -> bool:
+    """A key that cannot be removed and is past its end no longer works: stop trying. False while it may still work."""
+    if row.ends_at is None or row.ends_at > hold.now() or row.tries < GIVE_UP_TRIES or row.state is State.ASKING:
+        return False
+    _gone(tx, hold, snapshot, row, note=f"expired; its removal was refused: {error.code}")
+    return True
+
+
+def _still_there(tx: Tx, hold: Hold, row: Credential) -> None:
+    now = hold.now()
+    again = row.removed_at is not None and now - row.removed_at >= hold.tools.patience.remove_again_after
+    journal.move(tx, row, absences=0, absent_at=now, retry_at=None, **({"removed_at": None} if again else {}))
+
+
+def _gone(tx: Tx, hold: Hold, snapshot: Snapshot, row: Credential, note: str | None) -> None:
+    now = hold.now()
+    gone = journal.move(tx, row, State.REVOKED, value=None, ended_at=now, note=note or row.note)
+    once = f"credential-revoked:{row.id}:{_stamp(row.retired_at)}"
+    tell(tx, hold.actor, "credential-revoked", snapshot.rotation, now, once=once, runId=row.run_id, **described(gone))
+
+
+def _stamp(moment: datetime | None) -> str:
+    return moment.isoformat() if moment else "-"
+
+
+def _refused_itself(snapshot: Snapshot, row: Credential, error: Upstream) -> bool:
+    """Whether the refusal to sign in is that of the very secret which is being removed."""
+    signer = snapshot.signer
+    return signer is not None and signer.id == row.id and (isinstance(error, NotYet) or error.code in SECRET_REFUSED)
+
+
+SECRET_REFUSED = frozenset({"azure.secret_invalid", "azure.secret_expired"})
+
+
+def _list(hold: Hold, snapshot: Snapshot, row: Credential) -> tuple[RemoteCredential, ...]:
+    token = hold.access(snapshot)
+    found = hold.tools.provider.application(snapshot.rotation.tenant, token, object_id=row.object_id)
+    if found.object_id != row.object_id:
+        raise NeedsAction("Another application was answered than asked for.", code="rotation.wrong_application")
+    return found.credentials

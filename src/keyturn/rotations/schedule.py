@@ -1,0 +1,96 @@
+"""When a rotation is due: whole days, a wall-clock time and an IANA zone, correct across daylight saving.
+
+The arithmetic is done on local dates. A wall time that does not exist (spring) means the first valid instant after the gap;
+one that exists twice (autumn) means the first of the two.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from zoneinfo import ZoneInfo, available_timezones
+
+MIN_INTERVAL_DAYS = 1
+MAX_INTERVAL_DAYS = 365
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Every ``interval_days`` at ``hour:minute`` on the clocks of ``time_zone``."""
+
+    interval_days: int
+    hour: int
+    minute: int
+    time_zone: str = "UTC"
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """What the next run is counted from: the slot of the last scheduled run, or the actual moment of another one."""
+
+    at: datetime
+    scheduled: bool
+
+
+@cache
+def zones() -> frozenset[str]:
+    """Return the names of all known zones."""
+    return frozenset(available_timezones())
+
+
+@cache
+def _zone(name: str) -> ZoneInfo:
+    return ZoneInfo(name)
+
+
+def local_instant(year_month_day: datetime, schedule: Schedule) -> datetime:
+    """Return the UTC instant of the schedule's wall time on that local date."""
+    zone = _zone(schedule.time_zone)
+    wall = year_month_day.replace(
+        hour=schedule.hour, minute=schedule.minute, second=0, microsecond=0, tzinfo=zone, fold=0
+    )
+    instant = wall.astimezone(UTC)
+    if instant.astimezone(zone).replace(tzinfo=None) == wall.replace(tzinfo=None):
+        return instant
+    return _end_of_gap(wall, zone)
+
+
+def _end_of_gap(wall: datetime, zone: ZoneInfo) -> datetime:
+    """Return the first instant after the gap that swallowed the wall time, found by bisection to the second."""
+    low = wall.replace(fold=1).astimezone(UTC) - timedelta(hours=1)  # surely before the gap's end
+    high = wall.replace(fold=0).astimezone(UTC) + timedelta(hours=1)  # surely after it
+    before = _offset(low, zone)
+    while high - low > timedelta(seconds=1):
+        middle = low + (high - low) / 2
+        if _offset(middle, zone) == before:
+            low = middle
+        else:
+            high = middle
+    return high.replace(microsecond=0)
+
+
+def _offset(instant: datetime, zone: ZoneInfo) -> timedelta:
+    return instant.astimezone(zone).utcoffset() or timedelta()
+
+
+def next_slot(schedule: Schedule, anchor: Anchor) -> datetime:
+    """Return the next scheduled moment in UTC, always after the anchor.
+
+    The first moment at the wall time on or after the anchor's local date plus the interval; an unscheduled run later in the
+    day than the wall time gets a full interval, so the day after.
+    """
+    zone = _zone(schedule.time_zone)
+    local = anchor.at.astimezone(zone)
+    day = local.replace(tzinfo=None, hour=0, minute=0, second=0, microsecond=0) + timedelta(days=schedule.interval_days)
+    slot = local_instant(day, schedule)
+    time_of_day = (local.hour, local.minute, local.second, local.microsecond)
+    if not anchor.scheduled and time_of_day > (schedule.hour, schedule.minute, 0, 0):
+        return local_instant(day + timedelta(days=1), schedule)
+    return slot
+
+
+def upcoming(schedule: Schedule, first: datetime, count: int) -> list[datetime]:
+    """Return ``count`` moments beginning with ``first``, as they will come if every run happens in its slot."""
+    slots = [first]
+    while len(slots) < count:
+        slots.append(next_slot(schedule, Anchor(slots[-1], scheduled=True)))
+    return slots

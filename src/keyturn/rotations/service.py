@@ -1,0 +1,391 @@
+"""Use cases of connections that rotate their own client secret: enable, schedule, rotate now, change, delete, look.
+
+All checks and all network calls come first; then one transaction writes everything. The rotation itself is done by the
+workflow, never inside a user's request.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from keyturn.access.domain import Action
+from keyturn.connections.domain import ClientSecret, Connection, Draft, Method
+from keyturn.connections.service import Connections
+from keyturn.credentials import store as journal
+from keyturn.credentials.domain import Credential, State
+from keyturn.db.unit import Tx
+from keyturn.errors import NotFound, Refused
+from keyturn.kit.actor import Actor
+from keyturn.ports import RemoteApplication, RemoteCredential, Tenant
+from keyturn.rotations import store
+from keyturn.rotations.adoption import choose_key
+from keyturn.rotations.domain import Kind, Reason, Rotation, Run, RunState, Snapshot, next_run
+from keyturn.rotations.outcome import described, end_run, set_aside, tell
+from keyturn.rotations.schedule import Schedule
+
+
+@dataclass(frozen=True)
+class Adoption:
+    """A secret that was checked and may be taken over."""
+
+    given: ClientSecret
+    application: RemoteApplication
+    key: RemoteCredential
+
+
+@dataclass(frozen=True)
+class ScheduleChange:
+    """What a request says about the schedule; None means unchanged."""
+
+    interval_days: int | None = None
+    hour: int | None = None
+    minute: int | None = None
+    time_zone: str | None = None
+    key_id: str | None = None
+
+    def on(self, known: Schedule | None) -> Schedule:
+        """Return the schedule after this change. Raises Refused when the first schedule is incomplete."""
+        if known is None and (self.interval_days is None or self.hour is None):
+            raise Refused(
+                "To enable automatic rotation, say how often and at what time.",
+                code="rotation.schedule_missing",
+                fix="Send rotation.rotationInterval and rotation.rotateAtUtc (or rotation.rotateAt with a time zone).",
+            )
+        base = known or Schedule(30, 0, 0, "UTC")
+        return Schedule(
+            self.interval_days or base.interval_days,
+            base.hour if self.hour is None else self.hour,
+            base.minute if self.minute is None else self.minute,
+            self.time_zone or base.time_zone,
+        )
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a request changes of a connection; None means unchanged, ``describe`` tells whether description was sent."""
+
+    name: str | None = None
+    description: str | None = None
+    describe: bool = False
+    credentials: ClientSecret | None = None
+    enabled: bool | None = None
+    schedule: ScheduleChange | None = None
+
+
+class Rotations:
+    """The rotation of connections. ``nudge`` tells the finder of due work to look at once."""
+
+    def __init__(self, connections: Connections, nudge: Callable[[], None] = lambda: None) -> None:
+        self.connections = connections
+        self.database = connections.database
+        self.clock = connections.clock
+        self.ids = connections.ids
+        self.provider = connections.provider
+        self._nudge = nudge
+
+    # --- reading ----------------------------------------------------------------------------------------------------
+
+    def of(self, connections: Sequence[Connection]) -> Mapping[str, Rotation]:
+        """Return the rotations of connections that the caller was allowed to read."""
+        with self.database.read() as tx:
+            return store.of_connections(tx, [one.id for one in connections])
+
+    def credentials(self, actor: Actor, connection_id: str) -> list[Credential]:
+        """Return the journal of the connection's secrets, newest first. Never values."""
+        with self.database.read() as tx:
+            rotation = self._rotation_for(tx, actor, connection_id, Action.READ_CONNECTIONS)
+            return journal.of_rotation(tx, rotation.id)
+
+    def runs(
+        self, actor: Actor, connection_id: str, limit: int, before: datetime | None
+    ) -> list[tuple[Run, list[store.StepRecord]]]:
+        """Return the runs with their steps, newest first."""
+        with self.database.read() as tx:
+            rotation = self._rotation_for(tx, actor, connection_id, Action.READ_CONNECTIONS)
+            found = store.runs_of(tx, rotation.id, limit, before)
+            steps = store.steps_of(tx, [run.id for run in found])
+        return [(run, steps[run.id]) for run in found]
+
+    def _rotation_for(
+        self, tx: Tx, actor: Actor, connection_id: str, action: Action, *, lock: bool = False
+    ) -> Rotation:
+        self.connections.connection_for(tx, actor, connection_id, action)
+        rotation = store.of_connection(tx, connection_id, lock=lock)
+        if rotation is None:
+            raise NotFound(
+                "Automatic credential rotation is not set up for this connection.",
+                code="rotation.not_set_up",
+                fix="Enable it with isAutoRotationEnabled and rotation.",
+            )
+        return rotation
+
+    # --- creating and changing --------------------------------------------------------------------------------------
+
+    def create(self, actor: Actor, draft: Draft, schedule: ScheduleChange | None) -> Connection:
+        """Make a connection; with a schedule, take its secret over and start rotating it.
+
+        All checks are made first; then connection, rotation, journal and the first run are written together.
+        """
+        if schedule is None:
+            return self.connections.create(actor, draft)
+        wanted = schedule.on(None)
+        self.connections.check_new(actor, draft)
+        adoption = self.check_adoption(draft.credentials)
+        with self.database.write() as tx:
+            connection = self.connections.insert(tx, actor, draft)
+            self._enroll(tx, actor, connection, adoption, wanted)
+        self._nudge()
+        return connection
+
+    def check_adoption(self, given: ClientSecret) -> Adoption:
+        """Check everything that taking over a secret needs: it signs in, may write its application, and is identified."""
+        token = self.connections.sign_in(given)
+        tenant = Tenant(self.connections.cloud, given.tenant_id)
+        application = self.provider.application(tenant, token, app_id=given.client_id)
+        self.provider.check_may_write(tenant, token, application)
+        key = choose_key(application.credentials, given.secret, given.key_id, self.clock.now())
+        return Adoption(given, application, key)
+
+    def update(self, actor: Actor, connection_id: str, change: Change) -> Connection:
+        """Change a connection, its credentials and its schedule: all of it or nothing."""
+        with self.database.read() as tx:
+            connection = self.connections.connection_for(tx, actor, connection_id, Action.EDIT_CONNECTIONS)
+            rotation = store.of_connection(tx, connection_id)
+        given = self._new_credentials(connection, change)
+        wanted = self._wanted(rotation, change)
+        adoption = self._checks(connection, rotation, given, change)
+        with self.database.write() as tx:
+            connection = self.connections.connection_for(tx, actor, connection_id, Action.EDIT_CONNECTIONS, lock=True)
+            rotation = store.of_connection(tx, connection_id, lock=True)
+            name = change.name if change.name is not None else connection.name
+            description = change.description if change.describe else connection.description
+            connection = self.connections.rename(tx, actor, connection, name=name, description=description)
+            if given:
+                connection = self.connections.replace_credentials(tx, actor, connection, given)
+            if rotation and adoption:
+                rotation = self._take_over(tx, actor, connection, rotation, adoption)
+            if rotation:
+                self._reschedule(tx, actor, rotation, wanted or rotation.schedule, change.enabled)
+            elif adoption and wanted:
+                self._enroll(tx, actor, connection, adoption, wanted)
+        self._nudge()
+        return connection
+
+    def _new_credentials(self, connection: Connection, change: Change) -> ClientSecret | None:
+        """Return credentials that differ from what the user supplied before; declarative clients send the old ones again."""
+        given = change.credentials
+        if given is None or self.connections.is_as_supplied(connection, given):
+            return None
+        return given
+
+    def _wanted(self, rotation: Rotation | None, change: Change) -> Schedule | None:
+        if change.schedule is not None:
+            return change.schedule.on(rotation.schedule if rotation else None)
+        if rotation is None and change.enabled:
+            return ScheduleChange().on(None)
+        return rotation.schedule if rotation else None
+
+    def _checks(
+        self, connection: Connection, rotation: Rotation | None, given: ClientSecret | None, change: Change
+    ) -> Adoption | None:
+        """Ask the provider about whatever is new. Returns the secret to take over, if one is."""
+        if change.enabled and connection.method is not Method.CLIENT_SECRET:
+            raise Refused(
+                "Automatic credential rotation is available for the method client-secret only.",
+                code="rotation.method_not_supported",
+            )
+        if rotation is None and change.enabled:
+            key_id = change.credentials.key_id if change.credentials else None
+            key_id = key_id or (change.schedule.key_id if change.schedule else None)
+            return self.check_adoption(replace(given or self.connections.credentials(connection), key_id=key_id))
+        if given is None:
+            return None
+        if rotation:
+            return self.check_adoption(given)
+        self.connections.sign_in(given)
+        return None
+
+    def _enroll(self, tx: Tx, actor: Actor, connection: Connection, adoption: Adoption, schedule: Schedule) -> Rotation:
+        """Set up the rotation: the given secret becomes the current one of generation 0, and a run starts at once."""
+        now, application = self.clock.now(), adoption.application
+        rotation = Rotation(
+            id=self.ids.new(),
+            kind=Kind.CONNECTION,
+            org_id=connection.org_id,
+            project_id=connection.project_id,
+            connection_id=connection.id,
+            name=connection.name,
+            tenant=connection.tenant,
+            app_id=application.app_id,
+            object_id=application.object_id,
+            application_name=application.name,
+            schedule=schedule,
+            next_run_at=now,
+            wake_at=now,
+            created_at=now,
+            updated_at=now,
+        )
+        store.insert(tx, rotation)
+        self._adopt(tx, rotation, adoption)
+        settings = schedule_facts(schedule)
+        tell(tx, actor, "rotation-enabled", rotation, now, adoptedKeyId=adoption.key.key_id, **settings)
+        self._start(tx, actor, rotation, Reason.ENABLED)
+        return rotation
+
+    def _adopt(self, tx: Tx, rotation: Rotation, adoption: Adoption) -> None:
+        key, now, new = adoption.key, self.clock.now(), self.ids.new()
+        row = Credential(
+            id=new,
+            rotation_id=rotation.id,
+            org_id=rotation.org_id,
+            object_id=rotation.object_id,
+            generation=rotation.generation,
+            state=State.CURRENT,
+            adopted=True,
+            marker=key.name or "",
+            key_id=key.key_id,
+            hint=key.hint,
+            starts_at=key.starts_at,
+            ends_at=key.ends_at,
+            planned_at=now,
+            published_at=now,
+        )
+        sealed = self.connections.sealer.seal(adoption.given.secret, row.place)
+        journal.insert(tx, replace(row, value=sealed))
+
+    def _take_over(
+        self, tx: Tx, actor: Actor, connection: Connection, rotation: Rotation, adoption: Adoption
+    ) -> Rotation:
+        """The user typed new credentials into a rotating connection: adopt them, retire what was before."""
+        self._require_unknown(tx, adoption)
+        self._cancel(tx, actor, rotation, "the credentials were changed")
+        if adoption.application.object_id != rotation.object_id:
+            self._retire(tx, actor, rotation, keep=lambda _row: False)
+            return self._enroll(tx, actor, connection, adoption, rotation.schedule)
+        now = self.clock.now()
+        for row in journal.live(tx, rotation.id):
+            if row.state is State.CURRENT:
+                journal.move(tx, row, State.RETIRING, retired_at=now, revoke_after=now)
+        self._adopt(tx, rotation, adoption)
+        renewed = replace(rotation, next_run_at=now, paused_until=None, failures=0, anchor=None, updated_at=now)
+        store.save(tx, renewed)
+        tell(tx, actor, "rotation-credentials-replaced", rotation, now, adoptedKeyId=adoption.key.key_id)
+        self._start(tx, actor, renewed, Reason.ENABLED)
+        return renewed
+
+    def _require_unknown(self, tx: Tx, adoption: Adoption) -> None:
+        known = journal.of_application(tx, adoption.application.object_id, [adoption.key.key_id], [])
+        if any(row.state in {State.RETIRING, State.REVOKING, State.CURRENT} for row in known):
+            raise Refused(
+                "This secret is already in this server's hands, and about to be revoked or in use.",
+                code="rotation.key_in_use",
+                fix="Make a new client secret for this and give its Value and Secret ID.",
+            )
+
+    def _reschedule(self, tx: Tx, actor: Actor, rotation: Rotation, schedule: Schedule, enabled: bool | None) -> None:
+        """Change schedule and switch. Never needs the secret; a moment that is already past means: now."""
+        enabled = rotation.enabled if enabled is None else enabled
+        if (schedule, enabled) == (rotation.schedule, rotation.enabled):
+            return
+        now = self.clock.now()
+        current = Snapshot(rotation, journal.live(tx, rotation.id)).current
+        at = rotation.next_run_at
+        if rotation.anchor:
+            at = next_run(schedule, rotation.anchor, current).at
+        changed = replace(
+            rotation, schedule=schedule, enabled=enabled, next_run_at=at, paused_until=None, updated_at=now
+        )
+        store.save(tx, replace(changed, wake_at=now))
+        event = "rotation-schedule-changed"
+        if enabled != rotation.enabled:
+            event = "rotation-resumed" if enabled else "rotation-paused"
+        tell(tx, actor, event, rotation, now, before=schedule_facts(rotation.schedule), after=schedule_facts(schedule))
+
+    # --- rotating now -----------------------------------------------------------------------------------------------
+
+    def rotate_now(self, actor: Actor, connection_id: str, *, leaked: bool = False) -> tuple[Connection, Run]:
+        """Ask for a rotation at once; while one is under way, join it. Returns before it is done."""
+        reason = Reason.LEAKED if leaked else Reason.MANUAL
+        with self.database.write() as tx:
+            connection = self.connections.connection_for(tx, actor, connection_id, Action.ROTATE_CREDENTIALS)
+            rotation = self._rotation_for(tx, actor, connection_id, Action.ROTATE_CREDENTIALS, lock=True)
+            run = self._start(tx, actor, rotation, reason)
+        self._nudge()
+        return connection, run
+
+    def _start(self, tx: Tx, actor: Actor, rotation: Rotation, reason: Reason) -> Run:
+        now = self.clock.now()
+        active = store.active_run(tx, rotation.id)
+        if active:
+            store.wake(tx, rotation.id, now)
+            return active
+        run = Run(
+            id=self.ids.new(),
+            rotation_id=rotation.id,
+            reason=reason,
+            state=RunState.ACTIVE,
+            requested_by={"kind": actor.kind.value, "id": actor.id, "name": actor.name},
+            generation=rotation.generation + 1,
+            created_at=now,
+        )
+        store.insert_run(tx, run)
+        store.save(tx, replace(rotation, last_attempt_at=now, wake_at=now, updated_at=now))
+        tell(tx, actor, "rotation-run-requested", rotation, now, runId=run.id, reason=reason.value)
+        return run
+
+    # --- deleting ---------------------------------------------------------------------------------------------------
+
+    def delete(
+        self, actor: Actor, connection_id: str, *, revoke: bool | None = None
+    ) -> tuple[Connection, list[Credential]]:
+        """Delete a connection. Returns it and the secrets that stay valid at the provider.
+
+        ``revoke`` True removes every secret of its rotation from Entra, False keeps them all; by default those that this
+        server asked for are removed, since nobody else has them, and one that a user supplied is kept. The removal is
+        done by the workflow, after this returns.
+        """
+        with self.database.write() as tx:
+            connection = self.connections.connection_for(tx, actor, connection_id, Action.DELETE_CONNECTIONS, lock=True)
+            rotation = store.of_connection(tx, connection_id, lock=True)
+            kept: list[Credential] = []
+            if rotation:
+                self._cancel(tx, actor, rotation, "the connection was deleted")
+                kept = self._retire(tx, actor, rotation, keep=lambda row: row.adopted if revoke is None else not revoke)
+            self.connections.delete(tx, actor, connection, staysValid=[described(row) for row in kept])
+        self._nudge()
+        return connection, kept
+
+    def _cancel(self, tx: Tx, actor: Actor, rotation: Rotation, why: str) -> None:
+        run = store.active_run(tx, rotation.id)
+        if run is None:
+            return
+        snapshot = Snapshot(rotation, journal.live(tx, rotation.id), run)
+        set_aside(tx, snapshot, self.clock.now(), note=why)
+        end_run(tx, actor, rotation, run, RunState.CANCELLED, self.clock.now(), why=why)
+
+    def _retire(self, tx: Tx, actor: Actor, rotation: Rotation, keep: Callable[[Credential], bool]) -> list[Credential]:
+        """End a rotation. Its keys are removed by the workflow, except those to keep, whose values are forgotten here."""
+        now, kept = self.clock.now(), []
+        removing = any(not keep(row) for row in journal.live(tx, rotation.id))
+        for row in journal.live(tx, rotation.id):
+            if row.state is State.CURRENT and not keep(row):
+                journal.move(tx, row, State.RETIRING, retired_at=now, revoke_after=now)
+            elif row.state is State.RETIRING and not keep(row):
+                journal.move(tx, row, revoke_after=now)
+            elif row.state in {State.CURRENT, State.RETIRING}:
+                # A value that is kept is needed as long as it signs in for the removal of the others.
+                value = row.value if removing and row.state is State.CURRENT else None
+                kept.append(journal.move(tx, row, revoke_after=None, value=value, note="kept when the rotation ended"))
+        ended = replace(rotation, retired=True, enabled=False, next_run_at=None, wake_at=now, updated_at=now)
+        store.save(tx, ended)
+        tell(tx, actor, "rotation-ended", rotation, now, staysValid=[described(row) for row in kept])
+        return kept
+
+
+def schedule_facts(schedule: Schedule) -> dict[str, Any]:
+    return {
+        "rotationInterval": schedule.interval_days,
+        "rotateAt": f"{schedule.hour:02}:{schedule.minute:02}",
+        "timeZone": schedule.time_zone,
+    }

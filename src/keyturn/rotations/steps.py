@@ -1,0 +1,282 @@
+"""The steps of a run, from opening it to publishing the new secret.
+
+Each is one function: a transaction, or network calls followed by one. Each may be killed anywhere and repeated, except that
+``issue`` asks at most once per announcement. Errors of the provider are raised before anything is written.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from keyturn.connections import service as connections
+from keyturn.credentials import store as journal
+from keyturn.credentials.domain import Credential, State, marker
+from keyturn.errors import NeedsAction
+from keyturn.kit.actor import platform
+from keyturn.ports import RemoteApplication
+from keyturn.rotations import removal, store, watch
+from keyturn.rotations.domain import (
+    MAX_UNDEAD,
+    Kind,
+    Reason,
+    Rotation,
+    Run,
+    RunState,
+    Snapshot,
+    StepName,
+    after_run,
+    lifetime,
+    next_run,
+)
+from keyturn.rotations.hold import Hold
+from keyturn.rotations.outcome import described, end_run, tell
+from keyturn.rotations.schedule import Anchor
+
+StepFunction = Callable[[Hold, Snapshot, Credential], None]
+
+
+class SlotsTaken(Exception):
+    """No slot is free, but one of ours will be at a known moment."""
+
+    def __init__(self, wait: timedelta) -> None:
+        super().__init__()
+        self.wait = wait
+
+
+def open_run(hold: Hold, snapshot: Snapshot) -> None:
+    """The moment has come: begin a run."""
+    now = hold.now()
+    with hold.write() as tx:
+        rotation = store.get(tx, hold.rotation_id, lock=True)
+        if rotation is None or not rotation.due_at or rotation.due_at > now or store.active_run(tx, rotation.id):
+            return
+        reason, slot = _why(rotation, snapshot.current)
+        run = Run(
+            id=hold.tools.ids.new(),
+            rotation_id=rotation.id,
+            reason=reason,
+            state=RunState.ACTIVE,
+            created_at=now,
+            started_at=now,
+            slot_at=slot,
+            generation=rotation.generation + 1,
+        )
+        store.insert_run(tx, run)
+        store.save(tx, replace(rotation, last_attempt_at=now, updated_at=now))
+        tell(tx, hold.actor, "rotation-run-started", rotation, now, runId=run.id, reason=reason.value)
+
+
+def _why(rotation: Rotation, current: Credential | None) -> tuple[Reason, datetime | None]:
+    if rotation.generation == 0 or rotation.anchor is None:
+        return Reason.ENABLED, None
+    due = next_run(rotation.schedule, rotation.anchor, current)
+    return due.reason, due.slot if due.reason is Reason.SCHEDULED else None
+
+
+def inspect(hold: Hold, snapshot: Snapshot) -> None:
+    """Look before the first write: signing in works, the application is there, it may be written, a slot is free."""
+    rotation, run = snapshot.rotation, _the_run(snapshot)
+    provider = hold.tools.provider
+    token = hold.access(snapshot)
+    application = provider.application(rotation.tenant, token, object_id=rotation.object_id)
+    provider.check_may_write(rotation.tenant, token, application)
+    _require_few_undead(snapshot)
+    _require_free_slot(hold, snapshot, application)
+    with hold.write() as tx:
+        watch.note(tx, hold, snapshot, application)
+        store.change_run(tx, run.id, inspected_at=hold.now(), retry_at=None, started_at=run.started_at or hold.now())
+
+
+def _require_few_undead(snapshot: Snapshot) -> None:
+    if len(snapshot.undead) >= MAX_UNDEAD:
+        raise NeedsAction(
+            f"{len(snapshot.undead)} earlier secrets of this application still wait for their removal.",
+            code="rotation.removals_pending",
+            fix="See the connection's credentials for what Entra answers to the removal; rotation goes on once they are gone.",
+        )
+
+
+def _require_free_slot(hold: Hold, snapshot: Snapshot, application: RemoteApplication) -> None:
+    """An application for personal accounts holds two secrets. Raises SlotsTaken if ours frees one soon, else NeedsAction."""
+    planned = 0 if snapshot.candidate and snapshot.candidate.key_id else 1
+    if application.slots is None or len(application.credentials) + planned <= application.slots:
+        return
+    if snapshot.undead:
+        raise SlotsTaken(hold.tools.pace.confirm_spacing)
+    promised = [row.revoke_after for row in snapshot.journal if row.state is State.RETIRING and row.revoke_after]
+    if promised:
+        raise SlotsTaken(max(min(promised) - hold.now(), timedelta(seconds=1)))
+    known = {row.key_id for row in snapshot.journal}
+    foreign = [f"'{one.name or one.key_id}'" for one in application.credentials if one.key_id not in known]
+    raise NeedsAction(
+        f"The application may hold {application.slots} secrets and does, because its audience includes personal accounts.",
+        code="rotation.no_free_slot",
+        fix=f"Remove a secret that is no longer used ({', '.join(foreign)}) under Certificates & secrets, then rotate again.",
+    )
+
+
+def plan(hold: Hold, snapshot: Snapshot) -> None:
+    """Write down what will be asked for, under a marker that is unique for ever."""
+    now, ids, run = hold.now(), hold.tools.ids, _the_run(snapshot)
+    with hold.write() as tx:
+        rotation = store.get(tx, hold.rotation_id, lock=True)
+        if rotation is None or not store.change_run(tx, run.id, retry_at=None):
+            return
+        generation = rotation.generation + 1
+        journal.insert(
+            tx,
+            Credential(
+                id=ids.new(),
+                rotation_id=rotation.id,
+                org_id=rotation.org_id,
+                object_id=rotation.object_id,
+                run_id=run.id,
+                generation=generation,
+                state=State.PLANNED,
+                marker=marker(rotation.name, generation, ids.nonce()),
+                ends_at=now + lifetime(rotation),
+                planned_at=now,
+            ),
+        )
+
+
+def announce(hold: Hold, _snapshot: Snapshot, row: Credential) -> None:
+    """From here on the secret may exist, even if this process dies before it hears of it."""
+    with hold.write() as tx:
+        journal.move(tx, row, State.ASKING, asked_at=hold.now(), ask_token=hold.token)
+
+
+def issue(hold: Hold, snapshot: Snapshot, row: Credential) -> None:
+    """Ask once, and seal the answer at once."""
+    if row.id in hold.asked:
+        raise RuntimeError("a secret is asked for once")
+    token = hold.access(snapshot)
+    hold.asked.add(row.id)
+    rotation = snapshot.rotation
+    ends_at = row.ends_at or hold.now() + lifetime(rotation)
+    issued = hold.tools.provider.add_password(rotation.tenant, token, row.object_id, row.marker, ends_at)
+    sealed = hold.tools.sealer.seal(issued.value, row.place)
+    with hold.write() as tx:
+        done = journal.move(
+            tx,
+            row,
+            State.ISSUED,
+            key_id=issued.key_id,
+            hint=issued.hint or issued.value.hint(),
+            value=sealed,
+            starts_at=issued.starts_at,
+            ends_at=issued.ends_at,
+            issued_at=hold.now(),
+            tries=0,
+            retry_at=None,
+        )
+        tell(tx, hold.actor, "credential-issued", rotation, hold.now(), runId=row.run_id, **described(done))
+
+
+def prove(hold: Hold, snapshot: Snapshot, row: Credential) -> None:
+    """Sign in with the new secret, as a program that has just read it would. Several times in a row: replicas differ."""
+    if row.value is None:
+        raise RuntimeError("an issued secret without its value")
+    rotation, provider, pace = snapshot.rotation, hold.tools.provider, hold.tools.pace
+    token = provider.sign_in(rotation.tenant, rotation.app_id, hold.tools.sealer.open(row.value, row.place))
+    last = row.proofs + 1 >= pace.proof_count
+    if last and rotation.kind is Kind.CONNECTION:
+        provider.application(rotation.tenant, token, object_id=row.object_id)
+    now = hold.now()
+    with hold.write() as tx:
+        row = journal.move(tx, row, proofs=row.proofs + 1, proof_at=now, retry_at=None, tries=0)
+        if last:
+            journal.move(tx, row, State.PROVEN, proven_at=now)
+
+
+def publish(hold: Hold, snapshot: Snapshot, row: Credential) -> None:
+    """Make the proven secret the current one, everywhere, in one transaction."""
+    now, run = hold.now(), _the_run(snapshot)
+    secret = hold.tools.sealer.open(row.value, row.place) if row.value else None
+    if secret is None:
+        raise RuntimeError("a proven secret without its value")
+    with hold.write() as tx:
+        rotation = store.get(tx, hold.rotation_id, lock=True)
+        if rotation is None or rotation.retired:
+            return
+        anchor = Anchor(run.slot_at, scheduled=True) if run.slot_at else Anchor(now, scheduled=False)
+        due = after_run(rotation.schedule, anchor, row, now)
+        for older in snapshot.journal:
+            if older.state is State.CURRENT:
+                until = _promise(rotation, run, now, due.slot)
+                journal.move(tx, older, State.RETIRING, retired_at=now, retired_by=run.id, revoke_after=until)
+            elif older.state is State.RETIRING and run.reason is Reason.LEAKED:
+                journal.move(tx, older, revoke_after=now)
+        current = journal.move(tx, row, State.CURRENT, published_at=now)
+        if rotation.kind is Kind.CONNECTION and rotation.connection_id:
+            connections.replace_secret(tx, hold.tools.sealer, rotation.connection_id, secret, now)
+        store.save(
+            tx,
+            replace(
+                rotation,
+                generation=row.generation,
+                anchor=anchor,
+                next_run_at=due.at,
+                sweep_at=now + hold.tools.pace.sweep_after,
+                paused_until=None,
+                status="success",
+                last_message=None,
+                failures=0,
+                last_rotated_at=now,
+                updated_at=now,
+            ),
+        )
+        actor = platform(rotation.org_id)
+        end_run(tx, actor, rotation, run, RunState.SUCCEEDED, now, published=described(current))
+    hold.forget_access()  # from now on the new secret does the work: it signs in for the removal of the old one
+
+
+def _promise(rotation: Rotation, run: Run, now: datetime, slot: datetime) -> datetime:
+    """Until when readers of the previous secret may rely on it."""
+    if rotation.overlap == "until-proven" or run.reason is Reason.LEAKED:
+        return now
+    return slot
+
+
+def _the_run(snapshot: Snapshot) -> Run:
+    if snapshot.run is None:
+        raise RuntimeError("a step of a run without a run")
+    return snapshot.run
+
+
+def perform(hold: Hold, snapshot: Snapshot, name: StepName, row: Credential | None) -> None:
+    """Do one step. Raises errors of the provider, SlotsTaken, LeaseLost, or Refused when the journal moved meanwhile."""
+    if name in WITHOUT_CREDENTIAL:
+        WITHOUT_CREDENTIAL[name](hold, snapshot)
+    elif row is not None:
+        WITH_CREDENTIAL[name](hold, snapshot, row)
+
+
+WITHOUT_CREDENTIAL: dict[StepName, Callable[[Hold, Snapshot], None]] = {
+    StepName.OPEN: open_run,
+    StepName.INSPECT: inspect,
+    StepName.PLAN: plan,
+    StepName.SWEEP: watch.sweep,
+}
+WITH_CREDENTIAL: dict[StepName, StepFunction] = {
+    StepName.ANNOUNCE: announce,
+    StepName.ISSUE: issue,
+    StepName.RESOLVE: removal.resolve,
+    StepName.PROVE: prove,
+    StepName.PUBLISH: publish,
+    StepName.RETIRE: removal.retire,
+    StepName.REMOVE: removal.remove,
+    StepName.CONFIRM: removal.confirm,
+}
+NETWORK = frozenset(
+    {
+        StepName.INSPECT,
+        StepName.ISSUE,
+        StepName.RESOLVE,
+        StepName.PROVE,
+        StepName.REMOVE,
+        StepName.CONFIRM,
+        StepName.SWEEP,
+    }
+)
+"""Steps that make network calls: the lease must outlive them."""

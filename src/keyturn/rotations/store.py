@@ -1,0 +1,275 @@
+"""SQL of rotations, runs, their steps, leases and what was seen at the provider."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from keyturn.credentials import store as journal
+from keyturn.db.tables import leases, observed_keys, rotations, run_steps, runs
+from keyturn.db.unit import Tx
+from keyturn.ports import RemoteCredential, Tenant
+from keyturn.rotations.domain import Kind, Reason, Rotation, Run, RunState, Snapshot
+from keyturn.rotations.schedule import Anchor, Schedule
+
+_SPECIAL = {"kind", "tenant", "schedule", "anchor"}
+_PLAIN = tuple(name for name in Rotation.__dataclass_fields__ if name not in _SPECIAL)
+
+
+def _rotation(row: Mapping[str, Any]) -> Rotation:
+    anchor = row["anchor"]
+    return Rotation(
+        kind=Kind(row["kind"]),
+        tenant=Tenant(row["cloud"], row["tenant_id"]),
+        schedule=Schedule(row["interval_days"], row["at_hour"], row["at_minute"], row["time_zone"]),
+        anchor=Anchor(datetime.fromisoformat(anchor["at"]), anchor["scheduled"]) if anchor else None,
+        **{name: row[name] for name in _PLAIN},
+    )
+
+
+def _columns(rotation: Rotation) -> dict[str, Any]:
+    anchor = rotation.anchor
+    return {name: getattr(rotation, name) for name in _PLAIN} | {
+        "kind": rotation.kind.value,
+        "cloud": rotation.tenant.cloud,
+        "tenant_id": rotation.tenant.tenant_id,
+        "interval_days": rotation.schedule.interval_days,
+        "at_hour": rotation.schedule.hour,
+        "at_minute": rotation.schedule.minute,
+        "time_zone": rotation.schedule.time_zone,
+        "anchor": {"at": anchor.at.isoformat(), "scheduled": anchor.scheduled} if anchor else None,
+    }
+
+
+def insert(tx: Tx, rotation: Rotation) -> None:
+    tx.run(sa.insert(rotations).values(**_columns(rotation)))
+
+
+def save(tx: Tx, rotation: Rotation) -> None:
+    """Write all fields of a rotation that was read, locked and changed in this transaction."""
+    tx.run(sa.update(rotations).where(rotations.c.id == rotation.id).values(**_columns(rotation)))
+
+
+def get(tx: Tx, rotation_id: str, *, lock: bool = False) -> Rotation | None:
+    """Return the rotation; with ``lock`` nobody else changes it until the transaction ends."""
+    query = sa.select(rotations).where(rotations.c.id == rotation_id)
+    row = tx.one(query.with_for_update() if lock else query)
+    return _rotation(row) if row else None
+
+
+def of_connection(tx: Tx, connection_id: str, *, lock: bool = False) -> Rotation | None:
+    """Return the connection's own rotation, if one is or was set up and has not been retired."""
+    query = sa.select(rotations).where(
+        rotations.c.connection_id == connection_id,
+        rotations.c.kind == Kind.CONNECTION.value,
+        rotations.c.retired.is_(False),
+    )
+    row = tx.one(query.with_for_update() if lock else query)
+    return _rotation(row) if row else None
+
+
+def of_connections(tx: Tx, connection_ids: Sequence[str]) -> dict[str, Rotation]:
+    """Return the connections' own rotations by connection id, in one query."""
+    if not connection_ids:
+        return {}
+    query = sa.select(rotations).where(
+        rotations.c.connection_id.in_(connection_ids),
+        rotations.c.kind == Kind.CONNECTION.value,
+        rotations.c.retired.is_(False),
+    )
+    return {row["connection_id"]: _rotation(row) for row in tx.rows(query)}
+
+
+def wake(tx: Tx, rotation_id: str, at: datetime) -> None:
+    """Make the finder look at the rotation at this moment or earlier."""
+    tx.run(
+        sa.update(rotations)
+        .where(rotations.c.id == rotation_id, sa.or_(rotations.c.wake_at.is_(None), rotations.c.wake_at > at))
+        .values(wake_at=at)
+    )
+
+
+def set_wake(tx: Tx, rotation_id: str, at: datetime | None) -> None:
+    tx.run(sa.update(rotations).where(rotations.c.id == rotation_id).values(wake_at=at))
+
+
+def set_sweep(tx: Tx, rotation_id: str, at: datetime) -> None:
+    tx.run(sa.update(rotations).where(rotations.c.id == rotation_id).values(sweep_at=at))
+
+
+def set_short_lifetime(tx: Tx, rotation_id: str) -> None:
+    """The tenant's policy refused the usual lifetime: ask for the shorter one from now on."""
+    tx.run(sa.update(rotations).where(rotations.c.id == rotation_id).values(short_lifetime=True))
+
+
+def snapshot(tx: Tx, rotation_id: str, *, lock: bool = False) -> Snapshot | None:
+    rotation = get(tx, rotation_id, lock=lock)
+    if rotation is None:
+        return None
+    return Snapshot(rotation, journal.live(tx, rotation_id), active_run(tx, rotation_id))
+
+
+# --- runs -----------------------------------------------------------------------------------------------------------
+
+
+def _run(row: Mapping[str, Any]) -> Run:
+    fields = {name: row[name] for name in Run.__dataclass_fields__}
+    return Run(**(fields | {"reason": Reason(row["reason"]), "state": RunState(row["state"])}))
+
+
+def active_run(tx: Tx, rotation_id: str) -> Run | None:
+    row = tx.one(sa.select(runs).where(runs.c.rotation_id == rotation_id, runs.c.finished_at.is_(None)))
+    return _run(row) if row else None
+
+
+def insert_run(tx: Tx, run: Run) -> None:
+    values = {name: getattr(run, name) for name in Run.__dataclass_fields__}
+    tx.run(sa.insert(runs).values(**(values | {"reason": run.reason.value, "state": run.state.value})))
+
+
+def change_run(tx: Tx, run_id: str, **changes: Any) -> bool:
+    """Change a run that has not finished; False when it has."""
+    if "state" in changes:
+        changes["state"] = changes["state"].value
+    return tx.run(sa.update(runs).where(runs.c.id == run_id, runs.c.finished_at.is_(None)).values(**changes)) == 1
+
+
+def runs_of(tx: Tx, rotation_id: str, limit: int, before: datetime | None = None) -> list[Run]:
+    """Return runs, newest first."""
+    query = sa.select(runs).where(runs.c.rotation_id == rotation_id)
+    if before:
+        query = query.where(runs.c.created_at < before)
+    return [_run(row) for row in tx.rows(query.order_by(runs.c.created_at.desc(), runs.c.id).limit(limit))]
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """One line of a run's history. ``repeats`` counts equal attempts in a row."""
+
+    step: str
+    outcome: str
+    started_at: datetime
+    finished_at: datetime
+    run_id: str | None = None
+    credential_id: str | None = None
+    repeats: int = 1
+    message: str | None = None
+
+
+def record_step(tx: Tx, rotation_id: str, record: StepRecord) -> None:
+    """Add a line, or extend the last one if it says the same: waiting for replication must not fill the table."""
+    last = tx.one(
+        sa.select(run_steps).where(run_steps.c.rotation_id == rotation_id).order_by(run_steps.c.id.desc()).limit(1)
+    )
+    if last and all(last[name] == getattr(record, name) for name in ("run_id", "credential_id", "step", "outcome")):
+        tx.run(
+            sa.update(run_steps)
+            .where(run_steps.c.id == last["id"])
+            .values(repeats=last["repeats"] + 1, finished_at=record.finished_at, message=record.message)
+        )
+        return
+    tx.run(sa.insert(run_steps).values(rotation_id=rotation_id, **vars(record)))
+
+
+def steps_of(tx: Tx, run_ids: Sequence[str]) -> dict[str, list[StepRecord]]:
+    """Return the steps of the runs, in order."""
+    found: dict[str, list[StepRecord]] = {run_id: [] for run_id in run_ids}
+    query = sa.select(run_steps).where(run_steps.c.run_id.in_(run_ids)).order_by(run_steps.c.id)
+    for row in tx.rows(query):
+        found[row["run_id"]].append(StepRecord(**{name: row[name] for name in StepRecord.__dataclass_fields__}))
+    return found
+
+
+# --- leases ---------------------------------------------------------------------------------------------------------
+
+
+def take_lease(tx: Tx, object_id: str, holder: str, now: datetime, ttl: timedelta) -> int | None:
+    """Take the application's lease and return its new fencing token, or None while somebody else holds it."""
+    free = sa.or_(leases.c.expires_at <= now, leases.c.holder.is_(None))
+    changed = tx.run(
+        sa.update(leases)
+        .where(leases.c.object_id == object_id, free)
+        .values(holder=holder, token=leases.c.token + 1, expires_at=now + ttl)
+    )
+    if changed:
+        row = tx.one(sa.select(leases.c.token).where(leases.c.object_id == object_id))
+        return int(row["token"]) if row else None
+    if tx.one(sa.select(leases.c.token).where(leases.c.object_id == object_id)):
+        return None
+    return _first_lease(tx, object_id, holder, now + ttl)
+
+
+def _first_lease(tx: Tx, object_id: str, holder: str, expires_at: datetime) -> int | None:
+    values = {"object_id": object_id, "holder": holder, "token": 1, "expires_at": expires_at}
+    if tx.postgres:
+        from sqlalchemy.dialects.postgresql import insert as upsert  # noqa: PLC0415 - per dialect
+
+        return 1 if tx.run(upsert(leases).values(**values).on_conflict_do_nothing()) else None
+    tx.run(sa.insert(leases).values(**values))
+    return 1
+
+
+def keep_lease(tx: Tx, object_id: str, token: int, expires_at: datetime) -> bool:
+    """Extend the lease if the token is still the newest; until the transaction ends nobody can take it over."""
+    return (
+        tx.run(
+            sa.update(leases)
+            .where(leases.c.object_id == object_id, leases.c.token == token, leases.c.holder.is_not(None))
+            .values(expires_at=expires_at)
+        )
+        == 1
+    )
+
+
+def drop_lease(tx: Tx, object_id: str, token: int, now: datetime) -> None:
+    """Give the lease back; nothing happens when it was taken over."""
+    tx.run(
+        sa.update(leases)
+        .where(leases.c.object_id == object_id, leases.c.token == token)
+        .values(holder=None, expires_at=now)
+    )
+
+
+# --- what was seen --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A password credential as last listed; ``gone_at`` once it was no longer there."""
+
+    key_id: str
+    name: str | None
+    hint: str | None
+    starts_at: datetime | None
+    ends_at: datetime | None
+    ours: bool
+    first_seen_at: datetime
+    gone_at: datetime | None
+
+
+def seen(tx: Tx, rotation_id: str) -> dict[str, Seen]:
+    rows = tx.rows(sa.select(observed_keys).where(observed_keys.c.rotation_id == rotation_id))
+    return {row["key_id"]: Seen(**{name: row[name] for name in Seen.__dataclass_fields__}) for row in rows}
+
+
+def note_seen(tx: Tx, rotation_id: str, new_id: str, found: RemoteCredential, now: datetime, *, ours: bool) -> None:
+    """Remember a key that is listed for the first time."""
+    tx.run(
+        sa.insert(observed_keys).values(
+            id=new_id,
+            rotation_id=rotation_id,
+            ours=ours,
+            first_seen_at=now,
+            **{name: getattr(found, name) for name in ("key_id", "name", "hint", "starts_at", "ends_at")},
+        )
+    )
+
+
+def note_presence(tx: Tx, rotation_id: str, key_id: str, gone_at: datetime | None) -> None:
+    tx.run(
+        sa.update(observed_keys)
+        .where(observed_keys.c.rotation_id == rotation_id, observed_keys.c.key_id == key_id)
+        .values(gone_at=gone_at)
+    )

@@ -1,0 +1,139 @@
+"""The durable workflow: load, decide, do the step, repeat; rest when there is nothing to do before some moment.
+
+Ids only go in, nothing comes out. Killing it anywhere and running it again from the top is harmless: the engine gives
+at-least-once, the journal makes it exactly-once in effect.
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import structlog
+
+from keyturn.credentials import store as journal
+from keyturn.credentials.domain import Credential, State
+from keyturn.db.unit import Tx
+from keyturn.errors import Refused, Retryable, Unanswered, Upstream
+from keyturn.rotations import outcome, removal, store
+from keyturn.rotations.domain import Snapshot, Step, StepName, Wait, decide
+from keyturn.rotations.hold import Hold, LeaseLost, Tools, take
+from keyturn.rotations.steps import NETWORK, SlotsTaken, perform
+
+log = structlog.get_logger()
+
+MAX_TURNS = 400
+"""More turns than any stretch of work has: reached only by a defect, which must not spin for ever."""
+SWEEP_RETRY = timedelta(hours=1)
+LIFETIME_POLICY = "azure.lifetime_policy"
+
+
+class Rotator:
+    """Advances rotations; safe to call for the same rotation from several processes at once."""
+
+    def __init__(self, tools: Tools, watcher: Callable[[str, Step], None] | None = None) -> None:
+        self._tools = tools
+        self._watcher = watcher
+
+    def advance(self, rotation_id: str) -> None:
+        """Work on the rotation until it waits or is done. Repeatable; at once over while somebody else works on it."""
+        hold = take(self._tools, rotation_id)
+        if hold is None:
+            return
+        try:
+            for _ in range(MAX_TURNS):
+                if not self.turn(hold):
+                    return
+            log.error("rotation.does_not_rest", rotation_id=rotation_id)
+        except LeaseLost:
+            log.info("rotation.lease_lost", rotation_id=rotation_id)
+            return
+        except Exception:
+            hold.release()
+            raise
+
+    def turn(self, hold: Hold) -> bool:
+        """Do one step; False when the rotation rests and the lease has been given back."""
+        with self._tools.database.read() as tx:
+            snapshot = store.snapshot(tx, hold.rotation_id)
+        if snapshot is None:
+            hold.release()
+            return False
+        decision = decide(snapshot, hold.now(), hold.token, self._tools.patience)
+        if isinstance(decision, Step):
+            self._do(hold, snapshot, decision)
+            return True
+        return not self._rest(hold)
+
+    def _rest(self, hold: Hold) -> bool:
+        """Write when to wake and give the lease back, unless something came up since the decision."""
+        with hold.write() as tx:
+            snapshot = store.snapshot(tx, hold.rotation_id, lock=True)
+            if snapshot is None:
+                return True
+            decision = decide(snapshot, hold.now(), hold.token, self._tools.patience)
+            if isinstance(decision, Step):
+                return False
+            store.set_wake(tx, hold.rotation_id, decision.until if isinstance(decision, Wait) else None)
+            store.drop_lease(tx, hold.object_id, hold.token, hold.now())
+        return True
+
+    def _do(self, hold: Hold, snapshot: Snapshot, step: Step) -> None:
+        if self._watcher:
+            self._watcher(hold.rotation_id, step)
+        if step.name in NETWORK:
+            hold.before_network()
+        hold.begin(step, snapshot)
+        try:
+            perform(hold, snapshot, step.name, step.credential)
+        except SlotsTaken as taken:
+            with hold.write("waiting", "all slots for secrets are taken") as tx:
+                self._wait_for_slot(tx, hold, snapshot, taken)
+        except Upstream as error:
+            hold.forget_access()
+            with hold.write("failed", error.message) as tx:
+                self._fail(tx, hold, snapshot, step, error)
+        except Refused as error:
+            if error.code != "journal.moved":
+                raise
+
+    def _wait_for_slot(self, tx: Tx, hold: Hold, snapshot: Snapshot, taken: SlotsTaken) -> None:
+        if snapshot.run:
+            store.change_run(tx, snapshot.run.id, retry_at=hold.now() + taken.wait)
+
+    def _fail(self, tx: Tx, hold: Hold, snapshot: Snapshot, step: Step, error: Upstream) -> None:
+        row, run = step.credential, snapshot.run
+        if step.name is StepName.SWEEP:
+            store.set_sweep(tx, hold.rotation_id, hold.now() + SWEEP_RETRY)
+        elif step.name is StepName.ISSUE and row:
+            self._issue_failed(tx, hold, snapshot, row, error)
+        elif step.name is StepName.PROVE and row:
+            self._proof_failed(tx, hold, snapshot, row, error)
+        elif row:
+            if not removal.give_up_expired(tx, hold, snapshot, row, error):
+                outcome.retry_credential(tx, hold, row, error)
+        elif run and outcome.may_retry(hold, run, error):
+            outcome.retry_run(tx, hold, run, error)
+        else:
+            outcome.fail_run(tx, hold, snapshot, error)
+
+    def _issue_failed(self, tx: Tx, hold: Hold, snapshot: Snapshot, row: Credential, error: Upstream) -> None:
+        """A refusal is an answer: nothing was made. Anything else has to be resolved before the next request."""
+        if isinstance(error, Unanswered):
+            row = journal.move(tx, row, ask_unknown=True)
+        else:
+            row = journal.move(tx, row, State.ABANDONED, ended_at=hold.now(), note=error.code)
+        rotation, run = snapshot.rotation, snapshot.run
+        if error.code == LIFETIME_POLICY and not (rotation.short_lifetime or rotation.lifetime_days):
+            store.set_short_lifetime(tx, rotation.id)
+        elif run and outcome.may_retry(hold, run, error):
+            outcome.retry_run(tx, hold, run, error)
+        else:
+            outcome.fail_run(tx, hold, snapshot.without(row), error)
+
+    def _proof_failed(self, tx: Tx, hold: Hold, snapshot: Snapshot, row: Credential, error: Upstream) -> None:
+        """Not yet, until the deadline; then the new secret goes and the current one stays."""
+        now, pace = hold.now(), hold.tools.pace
+        if row.issued_at and now - row.issued_at < pace.proof_deadline:
+            asked = error.retry_after if isinstance(error, Retryable) and error.retry_after else pace.proof_spacing
+            journal.move(tx, row, proofs=0, proof_at=now, proof_tries=row.proof_tries + 1, retry_at=now + asked)
+            return
+        outcome.fail_run(tx, hold, snapshot, error)
