@@ -1,0 +1,225 @@
+"""SQL for machine identities, their Universal Auth and its client secrets."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from keyturn.access.domain import Attempts, LockoutPolicy, TokenRules
+from keyturn.access.records import ClientSecret, Identity, Label, UniversalAuth, UniversalAuthSettings
+from keyturn.access.store import attempt_columns
+from keyturn.db.tables import access_tokens, client_secrets, identities, universal_auths
+from keyturn.db.unit import Tx
+from keyturn.kit.actor import Role
+
+_CANDIDATES = 8
+
+# --- identities -------------------------------------------------------------------------------------------------------
+
+_HAS_UNIVERSAL = sa.exists().where(universal_auths.c.identity_id == identities.c.id).label("has_universal")
+_HAS_TOKEN = (
+    sa.exists()
+    .where(access_tokens.c.identity_id == identities.c.id)
+    .where(access_tokens.c.client_secret_id.is_(None), access_tokens.c.revoked_at.is_(None))
+    .label("has_token")
+)
+_IDENTITY = sa.select(identities, _HAS_UNIVERSAL, _HAS_TOKEN)
+
+
+def add_identity(tx: Tx, identity: Identity) -> None:
+    tx.run(
+        sa.insert(identities).values(
+            id=identity.id,
+            org_id=identity.org_id,
+            name=identity.name,
+            role=identity.role.value,
+            has_delete_protection=identity.has_delete_protection,
+            metadata=_labels(identity.metadata),
+            created_at=identity.created_at,
+            updated_at=identity.updated_at,
+        )
+    )
+
+
+def identity(tx: Tx, org_id: str, identity_id: str) -> Identity | None:
+    row = tx.one(_IDENTITY.where(identities.c.id == identity_id, identities.c.org_id == org_id))
+    return _identity(row) if row else None
+
+
+def identity_by_id(tx: Tx, identity_id: str) -> Identity:
+    """Return an identity that another row refers to."""
+    return _identity(tx.rows(_IDENTITY.where(identities.c.id == identity_id))[0])
+
+
+def identities_of(tx: Tx, org_id: str) -> list[Identity]:
+    """Return the identities, by name."""
+    query = _IDENTITY.where(identities.c.org_id == org_id).order_by(sa.func.lower(identities.c.name), identities.c.id)
+    return [_identity(row) for row in tx.rows(query)]
+
+
+def save_identity(tx: Tx, identity: Identity) -> None:
+    """Write what may change of an identity."""
+    tx.run(
+        sa.update(identities)
+        .where(identities.c.id == identity.id)
+        .values(
+            name=identity.name,
+            role=identity.role.value,
+            has_delete_protection=identity.has_delete_protection,
+            metadata=_labels(identity.metadata),
+            updated_at=identity.updated_at,
+        )
+    )
+
+
+def remove_identity(tx: Tx, identity_id: str) -> None:
+    tx.run(sa.delete(identities).where(identities.c.id == identity_id))
+
+
+def _labels(labels: Sequence[Label]) -> list[dict[str, str]]:
+    return [asdict(label) for label in labels]
+
+
+def _identity(row: Mapping[str, Any]) -> Identity:
+    methods = (("universal-auth", row["has_universal"]), ("token-auth", row["has_token"]))
+    return Identity(
+        row["id"],
+        row["org_id"],
+        row["name"],
+        Role(row["role"]),
+        row["has_delete_protection"],
+        tuple(Label(**label) for label in row["metadata"]),
+        tuple(name for name, present in methods if present),
+        row["created_at"],
+        row["updated_at"],
+    )
+
+
+# --- universal auth ---------------------------------------------------------------------------------------------------
+
+
+def add_universal_auth(tx: Tx, auth: UniversalAuth) -> None:
+    fixed = {"id": auth.id, "identity_id": auth.identity_id, "client_id": auth.client_id}
+    stamps = {"created_at": auth.created_at, "updated_at": auth.updated_at}
+    tx.run(sa.insert(universal_auths).values(fixed | _settings_columns(auth.settings) | stamps))
+
+
+def universal_auth(tx: Tx, identity_id: str) -> UniversalAuth | None:
+    row = tx.one(sa.select(universal_auths).where(universal_auths.c.identity_id == identity_id))
+    return _universal_auth(row) if row else None
+
+
+def universal_auth_by_client_id(tx: Tx, client_id: str, *, lock: bool = False) -> UniversalAuth | None:
+    query = sa.select(universal_auths).where(universal_auths.c.client_id == client_id)
+    row = tx.one(query.with_for_update() if lock else query)
+    return _universal_auth(row) if row else None
+
+
+def save_universal_auth(tx: Tx, auth: UniversalAuth) -> None:
+    values = _settings_columns(auth.settings) | {"updated_at": auth.updated_at}
+    tx.run(sa.update(universal_auths).where(universal_auths.c.id == auth.id).values(values))
+
+
+def set_universal_attempts(tx: Tx, auth_id: str, attempts: Attempts) -> None:
+    tx.run(sa.update(universal_auths).where(universal_auths.c.id == auth_id).values(**attempt_columns(attempts)))
+
+
+def remove_universal_auth(tx: Tx, auth_id: str) -> None:
+    tx.run(sa.delete(universal_auths).where(universal_auths.c.id == auth_id))
+
+
+def _settings_columns(settings: UniversalAuthSettings) -> dict[str, Any]:
+    return {
+        "access_token_ttl": settings.rules.ttl,
+        "access_token_max_ttl": settings.rules.max_ttl,
+        "access_token_uses_limit": settings.rules.uses_limit,
+        "access_token_period": settings.rules.period,
+        "client_secret_trusted_ips": list(settings.client_secret_trusted_ips),
+        "access_token_trusted_ips": list(settings.access_token_trusted_ips),
+        "lockout_enabled": settings.lockout.enabled,
+        "lockout_threshold": settings.lockout.threshold,
+        "lockout_seconds": int(settings.lockout.duration.total_seconds()),
+        "lockout_reset_seconds": int(settings.lockout.reset.total_seconds()),
+    }
+
+
+def _universal_auth(row: Mapping[str, Any]) -> UniversalAuth:
+    settings = UniversalAuthSettings(
+        TokenRules(
+            row["access_token_ttl"],
+            row["access_token_max_ttl"],
+            row["access_token_uses_limit"],
+            row["access_token_period"],
+        ),
+        tuple(row["client_secret_trusted_ips"]),
+        tuple(row["access_token_trusted_ips"]),
+        LockoutPolicy(
+            row["lockout_enabled"],
+            row["lockout_threshold"],
+            timedelta(seconds=row["lockout_seconds"]),
+            timedelta(seconds=row["lockout_reset_seconds"]),
+        ),
+    )
+    attempts = Attempts(row["failures"], row["last_failure_at"], row["locked_until"])
+    return UniversalAuth(
+        row["id"],
+        row["identity_id"],
+        row["client_id"],
+        settings,
+        attempts,
+        row["created_at"],
+        row["updated_at"],
+    )
+
+
+# --- client secrets ---------------------------------------------------------------------------------------------------
+
+
+def add_client_secret(tx: Tx, secret: ClientSecret) -> None:
+    tx.run(sa.insert(client_secrets).values(**asdict(secret)))
+
+
+def client_secret(tx: Tx, auth_id: str, secret_id: str) -> ClientSecret | None:
+    mine = (client_secrets.c.id == secret_id, client_secrets.c.universal_auth_id == auth_id)
+    row = tx.one(sa.select(client_secrets).where(*mine))
+    return ClientSecret(**row) if row else None
+
+
+def client_secrets_of(tx: Tx, auth_id: str) -> list[ClientSecret]:
+    """Return the client secrets that were not revoked, newest first."""
+    query = (
+        sa.select(client_secrets)
+        .where(client_secrets.c.universal_auth_id == auth_id, client_secrets.c.revoked.is_(False))
+        .order_by(client_secrets.c.created_at.desc(), client_secrets.c.id)
+    )
+    return [ClientSecret(**row) for row in tx.rows(query)]
+
+
+def candidates(tx: Tx, auth_id: str, prefix: str) -> list[ClientSecret]:
+    """Return the secrets that a given text may be: hardly ever more than one."""
+    query = (
+        sa.select(client_secrets)
+        .where(client_secrets.c.universal_auth_id == auth_id, client_secrets.c.prefix == prefix)
+        .where(client_secrets.c.revoked.is_(False))
+        .order_by(client_secrets.c.created_at.desc())
+        .limit(_CANDIDATES)
+    )
+    return [ClientSecret(**row) for row in tx.rows(query)]
+
+
+def use_client_secret(tx: Tx, secret_id: str, now: datetime) -> bool:
+    """Count one use, in one statement; False when the secret was revoked or is used up."""
+    uses, limit = client_secrets.c.uses, client_secrets.c.uses_limit
+    statement = (
+        sa.update(client_secrets)
+        .where(client_secrets.c.id == secret_id, client_secrets.c.revoked.is_(False))
+        .where(sa.or_(limit == 0, uses < limit))
+        .values(uses=uses + 1, updated_at=now)
+    )
+    return tx.run(statement) == 1
+
+
+def revoke_client_secret(tx: Tx, secret_id: str, now: datetime) -> None:
+    tx.run(sa.update(client_secrets).where(client_secrets.c.id == secret_id).values(revoked=True, updated_at=now))

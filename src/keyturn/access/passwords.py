@@ -1,0 +1,130 @@
+"""Passwords and client secrets: which are good enough, and how they are kept."""
+
+import re
+import threading
+import unicodedata
+from typing import TYPE_CHECKING
+
+from keyturn.errors import Refused
+from keyturn.kit.secret import Plaintext
+
+if TYPE_CHECKING:
+    from argon2 import PasswordHasher
+
+MIN_LENGTH = 12
+MAX_LENGTH = 256
+_FEW_DISTINCT = 5
+_REST = 5
+
+_LEET = str.maketrans("013457@$!", "oieastasi")
+_RUNS = (
+    "abcdefghijklmnopqrstuvwxyz",
+    "01234567890",
+    "qwertzuiop",
+    "qwertyuiop",
+    "asdfghjkl",
+    "zxcvbnm",
+    "yxcvbnm",
+    "1q2w3e4r5t6z7u8i9o0p",
+    "1q2w3e4r5t6y7u8i9o0p",
+    "1qaz2wsx3edc4rfv5tgb",
+)
+_TRIVIAL = (
+    "password passwort passw pass secret geheim hallo hello welcome willkommen admin administrator root user test"
+    " testing demo default changeme change me letmein login master access azure microsoft entra keyturn server company"
+    " summer winter spring autumn january monday iloveyou love you dragon monkey football baseball sunshine princess"
+    " shadow superman batman trustno michael charlie correct horse battery staple correcthorsebatterystaple the my is this"
+)  # fmt: skip
+_WORDS = tuple(sorted(_TRIVIAL.split(), key=len, reverse=True))
+
+
+def check_password(password: Plaintext, *personal: str) -> None:
+    """Return when the password is acceptable for somebody with these names.
+
+    Raises Refused with the reason: length, few different characters, a well-known password or keyboard run, or little
+    more than a name.
+    """
+    text = normal(password)
+    if not MIN_LENGTH <= len(text) <= MAX_LENGTH:
+        raise _weak(f"It has {len(text)} characters; a password has {MIN_LENGTH} to {MAX_LENGTH}.")
+    folded = text.casefold()
+    if len(set(folded)) < _FEW_DISTINCT:
+        raise _weak("It repeats a few characters.")
+    if len(_without_runs(folded)) < _REST:
+        raise _weak("It is a run of neighbouring keys or letters.")
+    for name in personal:
+        for part in re.split(r"[@.\s_-]+", name.casefold()):
+            if len(part) >= _REST and part in folded and len(folded.replace(part, "")) < _REST:
+                raise _weak("It is little more than a name.")
+    for letters in (re.sub(r"[^a-z]", "", folded), re.sub(r"[^a-z]", "", folded.translate(_LEET))):
+        if letters and _only_trivial_words(letters):
+            raise _weak("It is made of well-known words that every attacker tries first.")
+
+
+def normal(password: Plaintext) -> str:
+    """Return the text in one of its Unicode forms: keyboards disagree about which one they send."""
+    return unicodedata.normalize("NFKC", password.reveal())
+
+
+def _weak(reason: str) -> Refused:
+    return Refused(
+        f"This password is too easy to guess. {reason}",
+        code="access.password_weak",
+        fix="Choose a longer one: four unrelated words, or a password manager's suggestion.",
+    )
+
+
+def _without_runs(text: str) -> str:
+    for run in _RUNS:
+        for direction in (run, run[::-1]):
+            for size in range(len(direction), 3, -1):
+                for start in range(len(direction) - size + 1):
+                    text = text.replace(direction[start : start + size], "")
+    return text
+
+
+def _only_trivial_words(letters: str) -> bool:
+    for word in _WORDS:
+        letters = letters.replace(word, " ")
+    return len(letters.replace(" ", "")) <= 1
+
+
+class Hasher:
+    """Argon2id. The defaults are OWASP's: 19 MiB and two passes, about 25 ms on a small server.
+
+    At most ``at_once`` hashes are computed at a time, so that a flood of sign-ins cannot exhaust the memory.
+    """
+
+    def __init__(self, *, memory_kib: int = 19_456, passes: int = 2, at_once: int = 3) -> None:
+        self._memory_kib = memory_kib
+        self._passes = passes
+        self._gate = threading.BoundedSemaphore(at_once)
+        self._lock = threading.Lock()
+        self._made: tuple[PasswordHasher, str] | None = None
+
+    def hash(self, secret: Plaintext) -> str:
+        """Return the hash to store, with its own salt."""
+        hasher, _ = self._hasher()
+        with self._gate:
+            return hasher.hash(normal(secret))
+
+    def verify(self, stored: str | None, secret: Plaintext) -> bool:
+        """Say whether the secret is the one behind the hash. Without a hash it takes as long, and the answer is no."""
+        from argon2.exceptions import InvalidHashError, VerificationError  # noqa: PLC0415 - not needed to start
+
+        hasher, dummy = self._hasher()
+        with self._gate:
+            try:
+                hasher.verify(stored or dummy, normal(secret))
+            except (VerificationError, InvalidHashError):
+                return False
+        return stored is not None
+
+    def _hasher(self) -> tuple["PasswordHasher", str]:
+        with self._lock:
+            if self._made is None:
+                from argon2 import PasswordHasher  # noqa: PLC0415 - not needed to start
+
+                hasher = PasswordHasher(time_cost=self._passes, memory_cost=self._memory_kib, parallelism=1)
+                self._made = hasher, hasher.hash("nobody has this password")
+            return self._made

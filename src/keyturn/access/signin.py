@@ -1,0 +1,300 @@
+"""Signing in, and recognising who calls: tokens for machines (Universal Auth) and for people (e-mail and password).
+
+Slow hashes are computed between two transactions, never inside one. Everything counted (failures, uses) is counted in
+the database, so the limits hold for several servers together.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from keyturn.access import identities_store, store, tokens
+from keyturn.access.addresses import trusted
+from keyturn.access.domain import (
+    PEOPLE,
+    AccessEvent,
+    Attempts,
+    LockoutPolicy,
+    TokenRules,
+    after_failure,
+    first_lifetime,
+    renewed_lifetime,
+)
+from keyturn.access.passwords import Hasher
+from keyturn.access.records import ClientSecret, Identity, IssuedToken, StoredToken, UniversalAuth, User
+from keyturn.access.tokens import RandomBytes
+from keyturn.audit.domain import Event
+from keyturn.audit.store import append
+from keyturn.db.unit import Database, Tx
+from keyturn.errors import Forbidden, KeyturnError, Refused, TokenRefused, Unauthenticated
+from keyturn.kit.actor import Actor, ActorKind
+from keyturn.kit.secret import Plaintext
+from keyturn.ports import Clock, Ids
+
+_USE_NOTED_EVERY = timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Where a request without a token comes from."""
+
+    ip: str
+    request_id: str | None = None
+
+
+class SignIn:
+    """Makes, checks, renews and revokes access tokens."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        ids: Ids,
+        hasher: Hasher,
+        random: RandomBytes,
+        *,
+        person_rules: TokenRules,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._ids = ids
+        self._hasher = hasher
+        self._random = random
+        self._person_rules = person_rules
+
+    # --- machines -----------------------------------------------------------------------------------------------------
+
+    def login_machine(self, client_id: str, secret: Plaintext, caller: Caller) -> IssuedToken:
+        """Exchange client id and secret for a token.
+
+        Raises Unauthenticated, with the same words for an unknown client id and a wrong secret; other words only when
+        locked or after the secret was proven: expired, used up. Raises Forbidden from an address that is not trusted.
+        Each success is one use of the client secret.
+        """
+        with self._database.read() as tx:
+            auth = identities_store.universal_auth_by_client_id(tx, client_id)
+            prefix = secret.reveal()[: tokens.SECRET_PREFIX_LENGTH]
+            candidates = identities_store.candidates(tx, auth.id, prefix) if auth else []
+        matched = self._match(candidates, secret)
+        with self._database.write() as tx:
+            auth = identities_store.universal_auth_by_client_id(tx, client_id, lock=True)
+            outcome = self._machine_outcome(tx, auth, matched, caller) if auth else _invalid_credentials()
+        # Raised only now: a failure that was counted must stay counted.
+        if isinstance(outcome, KeyturnError):
+            raise outcome
+        return outcome
+
+    def _match(self, candidates: list[ClientSecret], secret: Plaintext) -> ClientSecret | None:
+        for candidate in candidates:
+            if self._hasher.verify(candidate.hash, secret):
+                return candidate
+        if not candidates:
+            self._hasher.verify(None, secret)  # the same work, so that the time tells nothing
+        return None
+
+    def _machine_outcome(
+        self, tx: Tx, auth: UniversalAuth, secret: ClientSecret | None, caller: Caller
+    ) -> IssuedToken | KeyturnError:
+        now = self._clock.now()
+        settings, attempts = auth.settings, auth.attempts
+        owner = self._machine(tx, auth, caller)
+        if settings.lockout.enabled and attempts.locked(now):
+            return _locked(attempts, now)
+        at_home = trusted(settings.client_secret_trusted_ips, caller.ip)
+        if secret is None:
+            if at_home:  # strangers must not be able to lock an identity out
+                after = self._failed(tx, owner, attempts, settings.lockout, now)
+                identities_store.set_universal_attempts(tx, auth.id, after)
+            return _invalid_credentials()
+        if not at_home:
+            return _not_trusted(caller.ip)
+        if secret.ttl and now >= secret.created_at + timedelta(seconds=secret.ttl):
+            return _spent("The client secret has expired.")
+        if not identities_store.use_client_secret(tx, secret.id, now):
+            return _spent("The client secret was revoked, or it has been used as often as it may be.")
+        if attempts != Attempts():
+            identities_store.set_universal_attempts(tx, auth.id, Attempts())
+        self._note(tx, AccessEvent.MACHINE_SIGNED_IN, owner, now, {"clientSecretId": secret.id, "ip": caller.ip})
+        return self._issue(tx, owner, settings.rules, now, client_secret_id=secret.id)
+
+    def _machine(self, tx: Tx, auth: UniversalAuth, caller: Caller) -> Actor:
+        found = identities_store.identity_by_id(tx, auth.identity_id)
+        return replace(machine_actor(found), request_id=caller.request_id)
+
+    # --- people -------------------------------------------------------------------------------------------------------
+
+    def login_person(self, email: str, password: Plaintext, caller: Caller) -> IssuedToken:
+        """Exchange e-mail address and password for a token.
+
+        Raises Unauthenticated, with the same words for an unknown address and a wrong password, others when locked.
+        """
+        email = email.strip().lower()
+        with self._database.read() as tx:
+            found = store.user_by_email(tx, email)
+        right = self._hasher.verify(found.password_hash if found else None, password)
+        with self._database.write() as tx:
+            user = store.user_by_email(tx, email, lock=True)
+            if user and found and user.password_hash != found.password_hash:
+                right = False  # changed in between: what was proven is no longer the password
+            outcome = self._person_outcome(tx, user, caller, right=right) if user else _invalid_credentials()
+        if isinstance(outcome, KeyturnError):
+            raise outcome
+        return outcome
+
+    def _person_outcome(self, tx: Tx, user: User, caller: Caller, *, right: bool) -> IssuedToken | KeyturnError:
+        now = self._clock.now()
+        owner = replace(person_actor(user), request_id=caller.request_id)
+        if user.attempts.locked(now):
+            return _locked(user.attempts, now)
+        if not right:
+            store.set_user_attempts(tx, user.id, self._failed(tx, owner, user.attempts, PEOPLE, now))
+            return _invalid_credentials()
+        if user.attempts != Attempts():
+            store.set_user_attempts(tx, user.id, Attempts())
+        self._note(tx, AccessEvent.PERSON_SIGNED_IN, owner, now, {"ip": caller.ip})
+        return self._issue(tx, owner, self._person_rules, now)
+
+    # --- tokens -------------------------------------------------------------------------------------------------------
+
+    def authenticate(self, token: str, ip: str) -> Actor:
+        """Return whose token it is, as they are now.
+
+        Raises TokenRefused for text that is no token of ours and for one past its end, Unauthenticated for an unknown,
+        revoked or used-up one, Forbidden from an address that is not trusted. Counts one use.
+        """
+        now = self._clock.now()
+        with self._database.read() as tx:
+            found = _living(store.token(tx, _digest(token)), now)
+        _check_address(found, ip)
+        if found.uses_limit or found.last_used_at is None or now - found.last_used_at >= _USE_NOTED_EVERY:
+            with self._database.write() as tx:
+                if not store.use_token(tx, found.id, now):
+                    raise _dead_token("The access token was revoked, or it has been used as often as it may be.")
+        return found.actor
+
+    def renew(self, token: Plaintext, caller: Caller) -> IssuedToken:
+        """Let the token live its TTL from now on; it stays the same token. Repeatable.
+
+        Raises as :meth:`authenticate` does, Unauthenticated past the maximum lifetime, Refused when its uses are spent.
+        """
+        digest = _digest(token.reveal())
+        with self._database.write() as tx:
+            now = self._clock.now()
+            found = store.token(tx, digest, lock=True)
+            if found and found.renewable_until and now >= found.renewable_until:
+                raise _dead_token("The access token has reached its maximum lifetime and cannot be renewed.")
+            found = _living(found, now)
+            _check_address(found, caller.ip)
+            if found.uses_limit and found.uses >= found.uses_limit:
+                raise Refused(
+                    "The access token has been used as often as it may be.",
+                    code="access.token_used_up",
+                    fix="Sign in again.",
+                )
+            lifetime = renewed_lifetime(found.ttl, found.renewable_until, now)
+            store.renew_token(tx, found.id, lifetime.expires_at)
+        return IssuedToken(token, lifetime.ttl, found.max_ttl)
+
+    def revoke(self, token: Plaintext, caller: Caller) -> None:
+        """End the token. Repeatable: an unknown or ended token is left as it is. Raises TokenRefused for other text."""
+        digest = _digest(token.reveal())
+        with self._database.write() as tx:
+            found = store.token(tx, digest, lock=True)
+            if found is None or found.revoked_at is not None:
+                return
+            now = self._clock.now()
+            store.revoke_token(tx, found.id, now)
+            self._note(tx, AccessEvent.TOKEN_REVOKED, replace(found.actor, request_id=caller.request_id), now, {})
+
+    def issue_static(self, tx: Tx, identity: Identity) -> IssuedToken:
+        """Make a token that never expires, in the caller's transaction. For the first start only."""
+        return self._issue(tx, machine_actor(identity), TokenRules(0, 0), self._clock.now())
+
+    # --- parts --------------------------------------------------------------------------------------------------------
+
+    def _issue(
+        self, tx: Tx, owner: Actor, rules: TokenRules, now: datetime, *, client_secret_id: str | None = None
+    ) -> IssuedToken:
+        token = tokens.new_token(self._random)
+        lifetime = first_lifetime(rules, now)
+        store.add_token(
+            tx,
+            self._ids.new(),
+            tokens.digest(token.reveal()),
+            owner,
+            lifetime,
+            now,
+            ttl=rules.period or rules.ttl,
+            uses_limit=rules.uses_limit,
+            client_secret_id=client_secret_id,
+        )
+        return IssuedToken(token, lifetime.ttl, rules.max_ttl)
+
+    def _failed(self, tx: Tx, owner: Actor, attempts: Attempts, policy: LockoutPolicy, now: datetime) -> Attempts:
+        after = after_failure(attempts, policy, now)
+        locked = policy.enabled and after.locked(now)
+        self._note(tx, AccessEvent.SIGN_IN_LOCKED if locked else AccessEvent.SIGN_IN_FAILED, owner, now, {})
+        return after
+
+    def _note(self, tx: Tx, name: AccessEvent, actor: Actor, now: datetime, data: dict[str, str]) -> None:
+        append(tx, Event(name.value, actor, actor.kind.value, actor.id or "", now, data=data))
+
+
+def machine_actor(identity: Identity) -> Actor:
+    return Actor(ActorKind.IDENTITY, identity.id, identity.name, identity.org_id, identity.role)
+
+
+def person_actor(user: User) -> Actor:
+    return Actor(ActorKind.USER, user.id, user.email, user.org_id, user.role)
+
+
+def _digest(token: str) -> str:
+    if not tokens.well_formed(token):
+        raise TokenRefused(
+            "This is not an access token of this server, or a part of it is missing.",
+            code="access.token_malformed",
+            fix=f"An access token begins with '{tokens.PREFIX}'; copy it whole, or sign in for a new one.",
+        )
+    return tokens.digest(token)
+
+
+def _living(found: StoredToken | None, now: datetime) -> StoredToken:
+    if found is None or found.revoked_at is not None:
+        raise _dead_token("The access token is unknown or was revoked.")
+    if found.expires_at is not None and now >= found.expires_at:
+        raise TokenRefused("The access token has expired.", code="access.token_expired", fix="Sign in again.")
+    return found
+
+
+def _check_address(found: StoredToken, ip: str) -> None:
+    if found.trusted_ips is not None and not trusted(found.trusted_ips, ip):
+        raise _not_trusted(ip)
+
+
+def _dead_token(message: str) -> Unauthenticated:
+    return Unauthenticated(message, code="access.token_revoked", fix="Sign in again.")
+
+
+def _invalid_credentials() -> Unauthenticated:
+    return Unauthenticated("Invalid credentials.", code="access.invalid_credentials")
+
+
+def _spent(message: str) -> Unauthenticated:
+    fix = "Create a new client secret for this identity."
+    return Unauthenticated(message, code="access.client_secret_spent", fix=fix)
+
+
+def _not_trusted(ip: str) -> Forbidden:
+    return Forbidden(
+        f"The address {ip} is not among the trusted addresses of this identity.",
+        code="access.address_not_trusted",
+        fix="Call from a trusted address, or ask an admin of the organization to add this one.",
+    )
+
+
+def _locked(attempts: Attempts, now: datetime) -> Unauthenticated:
+    left = int((attempts.locked_until - now).total_seconds()) + 1 if attempts.locked_until else 0
+    return Unauthenticated(
+        f"Too many failed sign-ins: signing in is locked for {left} more seconds.",
+        code="access.locked",
+        fix="Wait, or ask an admin of the organization to clear the lock.",
+    )

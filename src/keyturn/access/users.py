@@ -1,0 +1,199 @@
+"""People: who may sign in with e-mail address and password, and with which role."""
+
+import re
+from collections.abc import Sequence
+
+import sqlalchemy.exc
+
+from keyturn.access import store
+from keyturn.access.domain import AccessEvent, Action, Attempts, require_at_most
+from keyturn.access.door import Scope, require
+from keyturn.access.passwords import Hasher, check_password
+from keyturn.access.records import User
+from keyturn.audit.domain import Event
+from keyturn.audit.store import append
+from keyturn.db.unit import Database, Tx
+from keyturn.errors import NotFound, Refused, Unauthenticated
+from keyturn.kit.actor import Actor, ActorKind, Role, platform
+from keyturn.kit.secret import Plaintext
+from keyturn.ports import Clock, Ids
+
+_EMAIL = re.compile(r"[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f]{1,189}")
+
+
+class Users:
+    """The use cases of people. Changes need the permission to manage users, and are audited."""
+
+    def __init__(self, database: Database, clock: Clock, ids: Ids, hasher: Hasher) -> None:
+        self._database = database
+        self._clock = clock
+        self._ids = ids
+        self._hasher = hasher
+
+    def create(
+        self,
+        actor: Actor,
+        *,
+        email: str,
+        password: Plaintext,
+        role: Role,
+        first_name: str = "",
+        last_name: str = "",
+    ) -> User:
+        """Add a user with a first password. Raises Refused for a weak password or an address in use."""
+        with self._database.read() as tx:  # refuse before the slow hash
+            require(tx, actor, Action.MANAGE_USERS, Scope(actor.org_id))
+        require_at_most(actor.role, role)
+        user = self.prepare(actor.org_id, email, password, role, first_name=first_name, last_name=last_name)
+        with self._database.write() as tx:
+            require(tx, actor, Action.MANAGE_USERS, Scope(actor.org_id))
+            if store.user_by_email(tx, user.email):
+                raise _email_taken(user.email)
+            try:
+                store.add_user(tx, user)
+            except sqlalchemy.exc.IntegrityError as error:  # another server added the same address just now
+                raise _email_taken(user.email) from error
+            self._note(tx, AccessEvent.USER_CREATED, actor, user, email=user.email, role=role.value)
+        return user
+
+    def prepare(
+        self,
+        org_id: str,
+        email: str,
+        password: Plaintext,
+        role: Role,
+        *,
+        first_name: str = "",
+        last_name: str = "",
+        super_admin: bool = False,
+    ) -> User:
+        """Return a user ready to be stored: address checked, password checked and hashed. Takes tens of milliseconds."""
+        email = checked_email(email)
+        check_password(password, email, first_name, last_name)
+        now = self._clock.now()
+        return User(
+            self._ids.new(),
+            org_id,
+            email,
+            first_name,
+            last_name,
+            self._hasher.hash(password),
+            role,
+            super_admin,
+            Attempts(),
+            now,
+            now,
+        )
+
+    def list(self, actor: Actor) -> Sequence[User]:
+        """Return the users of the organization, by e-mail address."""
+        with self._database.read() as tx:
+            require(tx, actor, Action.READ_USERS, Scope(actor.org_id))
+            return store.users_of(tx, actor.org_id)
+
+    def me(self, actor: Actor) -> User:
+        """Return the caller. Raises NotFound when the caller is no person."""
+        with self._database.read() as tx:
+            return _found(tx, actor, actor.id if actor.kind is ActorKind.USER and actor.id else "me")
+
+    def change_role(self, actor: Actor, user_id: str, role: Role) -> User:
+        """Give another role. Raises Refused for the last admin, Forbidden for a role above the caller's."""
+        with self._database.write() as tx:
+            user = self._managed(tx, actor, user_id)
+            require_at_most(actor.role, role)
+            if role is not Role.ADMIN:
+                _keep_an_admin(tx, user)
+            store.change_user(tx, user.id, self._clock.now(), role=role.value)
+            data = {"before": user.role.value, "role": role.value}
+            self._note(tx, AccessEvent.USER_ROLE_CHANGED, actor, user, **data)
+            return _found(tx, actor, user_id)
+
+    def delete(self, actor: Actor, user_id: str) -> User:
+        """Remove the user with tokens and memberships. Raises Refused for the last admin."""
+        with self._database.write() as tx:
+            user = self._managed(tx, actor, user_id)
+            _keep_an_admin(tx, user)
+            store.remove_user(tx, user.id)
+            self._note(tx, AccessEvent.USER_DELETED, actor, user, email=user.email)
+        return user
+
+    def change_password(self, actor: Actor, old: Plaintext, new: Plaintext) -> None:
+        """Change the caller's own password; all the caller's tokens end, also the one in use."""
+        user = self.me(actor)
+        if not self._hasher.verify(user.password_hash, old):
+            raise Unauthenticated("The present password is wrong.", code="access.invalid_credentials")
+        self._set_password(user, new, AccessEvent.PASSWORD_CHANGED, actor)
+
+    # --- for the operator at the machine itself -----------------------------------------------------------------------
+
+    def reset_password(self, email: str, new: Plaintext) -> User:
+        """Set a password without the old one, end the user's tokens and locks. For the operator's command line only."""
+        user = self._by_email(email)
+        self._set_password(user, new, AccessEvent.PASSWORD_RESET, platform(user.org_id))
+        return user
+
+    def unlock(self, email: str) -> User:
+        """End the user's sign-in lock. For the operator's command line only. Repeatable."""
+        user = self._by_email(email)
+        with self._database.write() as tx:
+            store.set_user_attempts(tx, user.id, Attempts())
+            self._note(tx, AccessEvent.USER_UNLOCKED, platform(user.org_id), user)
+        return user
+
+    # --- parts --------------------------------------------------------------------------------------------------------
+
+    def _set_password(self, user: User, new: Plaintext, event: AccessEvent, actor: Actor) -> None:
+        check_password(new, user.email, user.first_name, user.last_name)
+        hashed = self._hasher.hash(new)
+        now = self._clock.now()
+        with self._database.write() as tx:
+            store.change_user(tx, user.id, now, password_hash=hashed)
+            store.set_user_attempts(tx, user.id, Attempts())
+            store.revoke_tokens_of_user(tx, user.id, now)
+            self._note(tx, event, actor, user)
+
+    def _by_email(self, email: str) -> User:
+        with self._database.read() as tx:
+            found = store.user_by_email(tx, email.strip().lower())
+        if found is None:
+            raise NotFound(f"There is no user '{email}'.", code="access.user_not_found")
+        return found
+
+    def _managed(self, tx: Tx, actor: Actor, user_id: str) -> User:
+        require(tx, actor, Action.MANAGE_USERS, Scope(actor.org_id))
+        # Two admins that remove each other at the same time must not both succeed.
+        store.organization(tx, actor.org_id, lock=True)
+        user = _found(tx, actor, user_id)
+        require_at_most(actor.role, user.role)
+        return user
+
+    def _note(self, tx: Tx, name: AccessEvent, actor: Actor, subject: User, **data: object) -> None:
+        append(tx, Event(name.value, actor, "user", subject.id, self._clock.now(), data=data))
+
+
+def checked_email(text: str) -> str:
+    """Return the address as it is kept: trimmed, lower case. Raises Refused for text that is none."""
+    email = text.strip().lower()
+    if not _EMAIL.fullmatch(email):
+        raise Refused(f"'{text}' is not an e-mail address.", code="access.email_invalid")
+    return email
+
+
+def _found(tx: Tx, actor: Actor, user_id: str) -> User:
+    found = store.user(tx, actor.org_id, user_id)
+    if found is None:
+        raise NotFound(f"There is no user '{user_id}'.", code="access.user_not_found")
+    return found
+
+
+def _keep_an_admin(tx: Tx, user: User) -> None:
+    if user.role is Role.ADMIN and store.count_admin_users(tx, user.org_id) <= 1:
+        raise Refused(
+            f"'{user.email}' is the last admin of the organization.",
+            code="access.last_admin",
+            fix="Make somebody else an admin first.",
+        )
+
+
+def _email_taken(email: str) -> Refused:
+    return Refused(f"There is a user with the address '{email}' already.", code="access.email_taken")
