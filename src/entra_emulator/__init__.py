@@ -2,6 +2,7 @@
 
 from entra_emulator.admin import Admin, ApplicationHandle, SecretHandle
 from entra_emulator.clock import Clock, SystemClock, VirtualClock
+from entra_emulator.demo import Demo
 from entra_emulator.emulator import Emulator
 from entra_emulator.faults import (
     GATEWAY_TIMEOUT,
@@ -29,6 +30,7 @@ __all__ = [
     "Budget",
     "Clock",
     "ConnectionReset",
+    "Demo",
     "Effect",
     "Emulator",
     "Entry",

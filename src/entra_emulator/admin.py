@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import random
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
+from entra_emulator.changes import changed
 from entra_emulator.clock import DAY
 from entra_emulator.credentials import add_password, make_key, remove_credential
 from entra_emulator.directory import (
@@ -68,9 +70,15 @@ class Admin:
     What it makes is known to all replicas at once, unless `replicated` is asked for.
     """
 
-    def __init__(self, world: World, lock: threading.RLock) -> None:
+    def __init__(self, world: World, lock: threading.RLock, seed: int) -> None:
         self._world = world
         self._lock = lock
+        self._seed = seed
+
+    def reset(self) -> None:
+        """Forgets everything but the time and the signing key: as if started anew with the same seed."""
+        with self._lock:
+            self._world.clear(random.Random(self._seed))  # noqa: S311 - a simulation
 
     def create_tenant(
         self,
@@ -241,10 +249,10 @@ class Admin:
             return self._tenant(tenant).settings
 
     def configure(self, tenant: str, **changes: Any) -> Settings:
-        """Changes some settings; what is visible already stays so. Raises TypeError for an unknown name."""
+        """Changes some settings; what is visible already stays so. Raises ValueError for what does not fit."""
         with self._lock:
             home = self._tenant(tenant)
-            home.settings = replace(home.settings, **changes)
+            home.settings = changed(home.settings, changes)
             return home.settings
 
     def secrets(self, application: str) -> list[SecretHandle]:

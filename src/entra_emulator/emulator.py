@@ -5,11 +5,13 @@ from __future__ import annotations
 import random
 import threading
 from dataclasses import replace
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
-from entra_emulator import graph, sts
+from entra_emulator import arm, graph, sts
 from entra_emulator.admin import Admin
+from entra_emulator.admin_http import AdminApi
 from entra_emulator.clock import Clock
+from entra_emulator.demo import Demo, seed_demo
 from entra_emulator.directory import new_guid
 from entra_emulator.faults import FaultPlan
 from entra_emulator.keys import SigningKey
@@ -18,7 +20,7 @@ from entra_emulator.replicas import draw
 from entra_emulator.wire import Request, Response, deliver
 from entra_emulator.world import Call, World
 
-_GRAPH_VERSIONS = frozenset({"v1.0", "beta"})
+_ROOMS = {"v1.0": graph.handle, "beta": graph.handle, "subscriptions": arm.handle}
 
 
 class Emulator:
@@ -32,7 +34,8 @@ class Emulator:
     def __init__(self, clock: Clock, seed: int = 0, *, signing_key: SigningKey | None = None) -> None:
         self._lock = threading.RLock()
         self._world = World(clock, random.Random(seed), signing_key or SigningKey())  # noqa: S311 - a simulation
-        self.admin = Admin(self._world, self._lock)
+        self.admin = Admin(self._world, self._lock, seed)
+        self._admin_api = AdminApi(self._world, self.admin, lambda: self.seed_demo().as_dict())
 
     @property
     def clock(self) -> Clock:
@@ -51,11 +54,14 @@ class Emulator:
 
     def handle(self, request: Request) -> Response:
         """Answers one request. Never raises for anything in the request; wire faults are named, not acted out."""
+        scheme, host, path, query = _parts(request.url)
+        segment = path.lstrip("/").partition("/")[0]
         with self._lock:
-            call = self._open(request)
-            segment = call.path.lstrip("/").partition("/")[0]
-            response = graph.handle(call) if segment in _GRAPH_VERSIONS else sts.handle(call)
-            return self._close(call, response)
+            if segment == "_emulator":
+                return self._admin_api.handle(request, path, dict(parse_qsl(query)))
+            base = f"{scheme or 'https'}://{host or _host(request) or 'login.microsoftonline.com'}"
+            call = self._open(request, base, path, query)
+            return self._close(call, _ROOMS.get(segment, sts.handle)(call))
 
     def call(self, request: Request, timeout: float = 30.0) -> Response:
         """Like `handle`, for callers in process: raises ConnectionReset or TimedOut where the wire fails.
@@ -64,16 +70,24 @@ class Emulator:
         """
         return deliver(self.handle(request), timeout)
 
-    def _open(self, request: Request) -> Call:
+    def seed_demo(self) -> Demo:
+        """Makes the demo tenant. Raises ValueError if it is there already."""
+        with self._lock:
+            return seed_demo(self.admin, self.clock.now())
+
+    def served(self, sequence: int, started: float, ended: float) -> None:
+        """Notes between which real times (POSIX seconds) a request was worked on; unknown numbers are ignored."""
+        with self._lock:
+            self.ledger.served(sequence, started, ended)
+
+    def _open(self, request: Request, base: str, path: str, query: str) -> Call:
         now = self._world.clock.now()
         headers = {name.lower(): value for name, value in request.headers.items()}
-        scheme, host, path, query = _parts(request.url)
         entry = self._world.ledger.open(now, request.method, path, request.body)
         entry.user_agent = headers.get("user-agent", "")
         entry.instance = headers.get("x-keyturn-instance", "")
         named = "\n".join(value for name, value in headers.items() if name != "authorization")
         self._world.ledger.remember(named.encode("utf-8", "replace"))
-        base = f"{scheme or 'https'}://{host or headers.get('host') or 'login.microsoftonline.com'}"
         call = Call(self._world, request, entry, now, base, path, query, headers)
         call.request_id = new_guid(self._world.rng)
         return call
@@ -83,6 +97,10 @@ class Emulator:
         entry.status, entry.wire = response.status, response.wire.kind
         delay = response.delay + draw(call.settings.latency, self._world.rng)
         return replace(response, sequence=entry.sequence, delay=delay)
+
+
+def _host(request: Request) -> str:
+    return next((value for name, value in request.headers.items() if name.lower() == "host"), "")
 
 
 def _parts(url: str) -> tuple[str, str, str, str]:

@@ -28,6 +28,13 @@ class World:
     trusted_issuers: dict[str, dict[str, bytes]] = field(default_factory=dict)
     """Outside issuers for federated credentials: issuer -> key id -> public key (PEM)."""
 
+    def clear(self, rng: random.Random) -> None:
+        """Forgets all state; the clock and the signing key stay."""
+        self.rng = rng
+        self.directory, self.throttle, self.ledger = Directory(), Throttle(), Ledger()
+        self.faults.clear()
+        self.trusted_issuers.clear()
+
 
 @dataclass(slots=True)
 class Call:
