@@ -1,8 +1,10 @@
-"""All settings, read once from the environment, passed by value. Nothing else reads the environment."""
+"""All settings as values. ``settings_reader`` makes them from the environment; nothing else reads the environment."""
 
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+
+from keyturn.kit.secret import Plaintext
 
 
 @dataclass(frozen=True)
@@ -16,7 +18,8 @@ class Pace:
     sweep_after: timedelta = timedelta(seconds=60)
     settle: timedelta = timedelta(minutes=15)
     """For so long after a publish, sign-in refusals that replication explains are transient."""
-    lease: timedelta = timedelta(seconds=20)
+    lease: timedelta = timedelta(seconds=45)
+    """Longer than the longest stretch of network calls between two transactions; a dead process's leases end earlier."""
     call_timeout: timedelta = timedelta(seconds=10)
     run_tries: int = 6
     find_every: timedelta = timedelta(seconds=1)
@@ -41,7 +44,10 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8080
     site_url: str | None = None
-    encryption_key: str | None = field(default=None, repr=False)
+    database_ca: str | None = None
+    """PEM certificates that the database server's certificate must lead to."""
+    encryption_key: Plaintext | None = field(default=None, repr=False)
+    encryption_key_previous: Plaintext | None = field(default=None, repr=False)
     cloud: str = "global"
     cloud_override: CloudOverride | None = None
     ca_file: Path | None = None
@@ -49,7 +55,8 @@ class Settings:
     log_level: str = "INFO"
     log_format: str = "auto"
     oauth_client_id: str | None = None
-    oauth_client_secret: str | None = field(default=None, repr=False)
+    oauth_client_secret: Plaintext | None = field(default=None, repr=False)
+    cors_allowed_origins: tuple[str, ...] = ()
     pace: Pace = Pace()
     login_rate_per_minute: int = 60
 

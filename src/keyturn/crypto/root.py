@@ -159,8 +159,8 @@ class KeyFile:
                     fix="Put the key file back from your backup, or set ENCRYPTION_KEY; a new key opens nothing.",
                 )
             self._create()
-        previous = _read(self.previous_path) if self.previous_path.exists() else None
-        return RootKeys(_read(self.path), previous)
+        current = _read(self.path)
+        return RootKeys(current, _read(self.previous_path) if self.previous_path.exists() else None)
 
     def replace(self) -> RootKeys:
         """Put a fresh key into the file and keep the old one as ``.previous``.

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from keyturn.db.tables import data_keys
+from keyturn.db.tables import data_keys, processes
 from keyturn.db.unit import Tx
 
 
@@ -49,3 +49,8 @@ def retire(tx: Tx, key_id: str, now: datetime) -> None:
 
 def count_seals(tx: Tx, key_id: str, seals: int) -> None:
     tx.run(sa.update(data_keys).where(data_keys.c.id == key_id).values(seals=data_keys.c.seals + seals))
+
+
+def server_seen(tx: Tx, since: datetime) -> bool:
+    """Say whether any server gave a sign of life since then."""
+    return tx.one(sa.select(processes.c.id).where(processes.c.seen_at >= since).limit(1)) is not None

@@ -1,0 +1,112 @@
+"""Opens what the settings name: the database, the root key, the keyring. Every command begins here."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from sqlalchemy.engine import URL
+
+from keyturn.config import Settings
+from keyturn.crypto.keyring import Keyring
+from keyturn.crypto.root import HOW_TO_MAKE_ONE, GivenRoot, KeyFile, RootKey, RootKeys, RootKeySource
+from keyturn.db import migrate
+from keyturn.db.engine import open_engine, parse_url
+from keyturn.db.unit import Database
+from keyturn.errors import Misconfigured
+from keyturn.ports import Clock
+
+Notice = Callable[[str], None]
+"""Tells the operator one sentence, e.g. on standard error."""
+
+
+def open_database(settings: Settings) -> Database:
+    """Open the database without looking into it. Makes the data folder, and keeps the database file private.
+
+    Raises Misconfigured when the folder cannot be made or written.
+    """
+    url = parse_url(settings.database_url)
+    if settings.embedded:
+        _prepare_file(Path(url.database or ""))
+    elif settings.database_ca is not None:
+        url = _with_ca(url, settings)
+    return Database(open_engine(url))
+
+
+def root_key_source(settings: Settings, notice: Notice) -> RootKeySource:
+    """Return where the root key comes from. Raises Misconfigured for an unusable key, or none with PostgreSQL."""
+    previous = settings.encryption_key_previous
+    if settings.encryption_key is not None:
+        current = RootKey.parse(settings.encryption_key.reveal(), "ENCRYPTION_KEY")
+        before = RootKey.parse(previous.reveal(), "ENCRYPTION_KEY_PREVIOUS") if previous else None
+        if before is not None and before.id == current.id:
+            before = None
+        return GivenRoot(RootKeys(current, before))
+    if previous is not None:
+        raise Misconfigured(
+            "ENCRYPTION_KEY_PREVIOUS is given without ENCRYPTION_KEY.",
+            code="config.encryption_key_missing",
+            fix="Set ENCRYPTION_KEY to the new key. A key file is changed by: keyturn keys rotate --root",
+        )
+    if not settings.embedded:
+        raise Misconfigured(
+            "ENCRYPTION_KEY is needed with PostgreSQL: all servers of one database share it.",
+            code="config.encryption_key_missing",
+            fix=HOW_TO_MAKE_ONE,
+        )
+    return KeyFile(settings.key_file, notice)
+
+
+def open_keyring(settings: Settings, database: Database, clock: Clock, notice: Notice) -> Keyring:
+    """Open the keyring of a database that is up to date. Raises Misconfigured when the root key is missing or wrong."""
+    return Keyring.open(database, root_key_source(settings, notice), clock)
+
+
+def prepare_database(settings: Settings, database: Database, clock: Clock, notice: Notice) -> None:
+    """Bring the tables up to date as far as a server may do that by itself.
+
+    An empty database is set up. The embedded database is migrated, after a copy was made of it. PostgreSQL with older
+    tables raises Misconfigured that names the command, since other servers may still run the older version; so does a
+    database made by a newer version. Repeatable, and safe in several processes at once.
+    """
+    state = migrate.check(database)
+    if state is migrate.State.UP_TO_DATE:
+        return
+    if state is migrate.State.BEHIND and not settings.embedded:
+        raise Misconfigured(
+            f"The database is at version {migrate.current(database)}, this server needs {migrate.newest()}.",
+            code="database.behind",
+            fix="Run: keyturn migrate",
+        )
+    if state is migrate.State.BEHIND:
+        notice(f"The database was copied to {migrate.copy_of(database, clock)} before its migration.")
+    migrate.upgrade(database)
+
+
+def _prepare_file(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise Misconfigured(
+            f"The database file {path} cannot be opened for writing: {error.strerror}.",
+            code="database.unwritable",
+            fix="Make the data folder writable for this user, or set KEYTURN_DATA_DIR to one that is.",
+        ) from error
+
+
+def _with_ca(url: URL, settings: Settings) -> URL:
+    # libpq reads certificates from files only.
+    path = settings.data_dir / "db-root-cert.pem"
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        draft.write_text(settings.database_ca or "")
+        draft.replace(path)
+    except OSError as error:
+        raise Misconfigured(
+            f"The certificate of DB_ROOT_CERT cannot be written to {path}: {error.strerror}.",
+            code="database.certificate_unwritable",
+            fix="Set KEYTURN_DATA_DIR to a folder that this user may write.",
+        ) from error
+    query = {"sslmode": "verify-full", **url.query, "sslrootcert": str(path)}
+    return url.set(query=query)

@@ -1,0 +1,144 @@
+"""Brings the tables of a database to the version this code needs. Alembic is imported only when something must change."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from keyturn.db.tables import metadata
+from keyturn.db.unit import Database
+from keyturn.errors import Misconfigured
+from keyturn.ports import Clock
+
+VERSION_TABLE = "alembic_version"
+_FOLDER = Path(__file__).parent / "migrations"
+_LOCK = 7_310_563_216_849_212_717  # any number; the same in all versions, so that old and new exclude each other
+
+
+class State(StrEnum):
+    EMPTY = "empty"
+    UP_TO_DATE = "up to date"
+    BEHIND = "behind"
+
+
+def versions() -> list[str]:
+    """Return the versions this code knows, the oldest first. A version is the number its file name begins with."""
+    return sorted(path.name.partition("_")[0] for path in (_FOLDER / "versions").glob("[0-9]*_*.py"))
+
+
+def newest() -> str:
+    return versions()[-1]
+
+
+def current(database: Database) -> str | None:
+    """Return the version of the database; None when it has none."""
+    with database.engine.connect() as connection:
+        return _version(connection)
+
+
+def check(database: Database) -> State:
+    """Compare the database with this code, by two short queries when all is well.
+
+    Raises Misconfigured when the database was made by a newer version, or has our tables without a version.
+    """
+    with database.engine.connect() as connection:
+        version = _version(connection)
+        known = versions()
+        if version == known[-1]:
+            return State.UP_TO_DATE
+        if version is None:
+            return _unversioned(connection)
+    if version not in known:
+        raise Misconfigured(
+            f"The database is at version {version}; this server knows versions up to {known[-1]} only.",
+            code="database.ahead",
+            fix="Start the newer version of Keyturn that made it, or restore a backup made before the upgrade.",
+        )
+    return State.BEHIND
+
+
+def upgrade(database: Database) -> list[str]:
+    """Run the missing migrations in one transaction and return their versions. Repeatable.
+
+    Processes that do this at once wait for each other; the later ones find nothing to do. Raises as :func:`check`.
+    """
+    check(database)
+    with _migrating(database) as connection:
+        before = _version(connection)
+        if before == newest():
+            return []
+        _run(connection)
+    return [version for version in versions() if before is None or version > before]
+
+
+def copy_of(database: Database, clock: Clock) -> Path:
+    """Write a consistent copy of the SQLite database beside it, readable by the owner only, and return its path."""
+    source = Path(database.engine.url.database or "")
+    stamp = clock.now().strftime("%Y%m%dT%H%M%S%f")
+    copy = source.with_name(f"{source.name}.before-{newest()}-{stamp}")
+    os.close(os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    # VACUUM runs outside transactions, so past SQLAlchemy, which begins one by itself.
+    raw = database.engine.raw_connection()
+    try:
+        raw.cursor().execute("VACUUM INTO ?", (str(copy),))
+    except BaseException:
+        copy.unlink()
+        raise
+    finally:
+        raw.close()
+    return copy
+
+
+def _version(connection: sa.Connection) -> str | None:
+    if not sa.inspect(connection).has_table(VERSION_TABLE):
+        return None
+    return connection.execute(sa.select(sa.column("version_num")).select_from(sa.table(VERSION_TABLE))).scalar()
+
+
+def _unversioned(connection: sa.Connection) -> State:
+    ours = sorted(set(sa.inspect(connection).get_table_names()) & set(metadata.tables))
+    if ours:
+        raise Misconfigured(
+            f"The database has tables of Keyturn's names ({', '.join(ours[:3])}) but no version.",
+            code="database.unversioned",
+            fix="Give Keyturn a database of its own, or restore the table alembic_version from a backup.",
+        )
+    return State.EMPTY
+
+
+@contextmanager
+def _migrating(database: Database) -> Iterator[sa.Connection]:
+    with database.engine.connect() as plain:
+        if database.is_sqlite:
+            # Rebuilding a table would otherwise delete the rows that refer to it. No effect inside a transaction.
+            _foreign_keys(plain, on=False)
+        try:
+            connection = plain.execution_options(keyturn_write=True)
+            with connection.begin():
+                if not database.is_sqlite:
+                    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+                yield connection
+                if database.is_sqlite and connection.exec_driver_sql("PRAGMA foreign_key_check").first() is not None:
+                    raise RuntimeError("the migration left rows that refer to nothing; nothing was changed")
+        finally:
+            if database.is_sqlite:
+                _foreign_keys(plain, on=True)
+
+
+def _foreign_keys(connection: sa.Connection, *, on: bool) -> None:
+    raw = connection.connection.driver_connection
+    if raw is not None:
+        raw.execute(f"PRAGMA foreign_keys={'ON' if on else 'OFF'}")
+
+
+def _run(connection: sa.Connection) -> None:
+    from alembic import command  # noqa: PLC0415 - a server that is up to date starts without it
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

@@ -1,0 +1,187 @@
+"""How the text of a variable becomes a value. A parser raises ValueError whose text is the fault, never the value."""
+
+import base64
+import binascii
+import json
+import math
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
+
+import sqlalchemy as sa
+
+from keyturn.db.engine import parse_url
+from keyturn.errors import Misconfigured
+from keyturn.kit.ids import is_uuid
+
+_HOST = re.compile(r"[0-9A-Za-z.:\-_\[\]%]{1,253}\Z")
+_DAY = 86_400.0
+
+
+def whole(least: int, most: int) -> Callable[[str], int]:
+    """Parser of whole numbers within bounds."""
+
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"-?[0-9]{1,12}", text):
+            raise ValueError("is not a whole number")
+        number = int(text)
+        if not least <= number <= most:
+            raise ValueError(f"is not between {least} and {most}")
+        return number
+
+    return parse
+
+
+def seconds(least: float = 0.0, most: float = _DAY) -> Callable[[str], timedelta]:
+    """Parser of durations in seconds, fractions allowed."""
+
+    def parse(text: str) -> timedelta:
+        try:
+            number = float(text)
+        except ValueError:
+            raise ValueError("is not a number of seconds") from None
+        if not math.isfinite(number) or not least <= number <= most:
+            raise ValueError(f"is not between {least:g} and {most:g} seconds")
+        return timedelta(seconds=number)
+
+    return parse
+
+
+def choice(*options: str) -> Callable[[str], str]:
+    """Parser of one of several words, in either case."""
+    by_lower = {option.lower(): option for option in options}
+
+    def parse(text: str) -> str:
+        if text.lower() not in by_lower:
+            raise ValueError(f"is none of: {', '.join(options)}")
+        return by_lower[text.lower()]
+
+    return parse
+
+
+def word(text: str) -> str:
+    """Any text without control characters."""
+    if not text.isprintable():
+        raise ValueError("holds control characters")
+    return text
+
+
+def host(text: str) -> str:
+    """A host name or address."""
+    if not _HOST.match(text):
+        raise ValueError("is not a host name or address")
+    return text.strip("[]")
+
+
+def guid(text: str) -> str:
+    """A client id."""
+    if not is_uuid(text):
+        raise ValueError("is not a UUID")
+    return text.lower()
+
+
+def folder(text: str) -> Path:
+    """A folder, which need not exist yet."""
+    path = Path(_path(text)).expanduser().absolute()
+    if path.exists() and not path.is_dir():
+        raise ValueError("is a file, not a folder")
+    return path
+
+
+def existing_file(text: str) -> Path:
+    """A file that can be read."""
+    path = Path(_path(text)).expanduser().absolute()
+    try:
+        with path.open("rb"):
+            return path
+    except OSError as error:
+        raise ValueError(f"names a file that cannot be read ({error.strerror})") from None
+
+
+def _path(text: str) -> str:
+    if "\x00" in text:
+        raise ValueError("is not a path")
+    return text
+
+
+def site_url(text: str) -> str:
+    """An http or https origin; a trailing slash is dropped."""
+    return _origin(text, ("http", "https"))
+
+
+def secure_origin(text: str) -> str:
+    """An https origin: secrets travel there."""
+    return _origin(text, ("https",))
+
+
+def origins(text: str) -> tuple[str, ...]:
+    """A JSON array of http or https origins."""
+    try:
+        items = json.loads(text)
+    except (ValueError, RecursionError):
+        raise ValueError("is not JSON") from None
+    if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
+        raise ValueError("is not a JSON array of texts")
+    return tuple(site_url(item) for item in items)
+
+
+def _origin(text: str, schemes: tuple[str, ...]) -> str:
+    parts, port = _split(text)
+    if parts.scheme not in schemes:
+        raise ValueError(f"does not begin with {' or '.join(scheme + '://' for scheme in schemes)}")
+    if not parts.hostname or not _HOST.match(parts.hostname) or not parts.hostname.isascii():
+        raise ValueError("has no valid host name")
+    if "@" in parts.netloc:
+        raise ValueError("holds a user name")
+    if parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValueError("has more than scheme, host and port")
+    name = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    usual = port in {None, {"http": 80, "https": 443}[parts.scheme]}
+    return f"{parts.scheme}://{name}" if usual else f"{parts.scheme}://{name}:{port}"
+
+
+def _split(text: str) -> tuple[SplitResult, int | None]:
+    if not text.isprintable() or " " in text:
+        raise ValueError("holds spaces or control characters")
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        raise ValueError("is not an address") from None
+    return parts, port
+
+
+def database_url(text: str) -> str:
+    """The address of a PostgreSQL or SQLite database. Its password never shows in the fault."""
+    try:
+        url = parse_url(text)
+    except Misconfigured as error:
+        raise ValueError(
+            "is not a postgresql:// address" if error.code == "config.database_url" else "is not PostgreSQL or SQLite"
+        ) from None
+    except (ValueError, sa.exc.ArgumentError):
+        raise ValueError(
+            "is not a postgresql:// address; special characters in the password must be %-encoded"
+        ) from None
+    if url.get_backend_name() == "sqlite":
+        if not url.database or url.database == ":memory:" or url.query:
+            raise ValueError("names no SQLite file")
+        url = url.set(database=str(Path(url.database).absolute()))
+    elif not url.database:
+        raise ValueError("names no database")
+    return url.render_as_string(hide_password=False)
+
+
+def certificates(text: str) -> str:
+    """Base64 of PEM certificates, or the PEM itself."""
+    pem = text
+    if not text.startswith("-----BEGIN"):
+        try:
+            pem = base64.b64decode(text, validate=True).decode("ascii")
+        except (binascii.Error, ValueError):
+            raise ValueError("is not the base64 of a PEM certificate") from None
+    if "-----BEGIN CERTIFICATE-----" not in pem or "PRIVATE KEY" in pem:
+        raise ValueError("is not the base64 of a PEM certificate")
+    return pem.strip() + "\n"

@@ -1,0 +1,199 @@
+"""Migrations from scratch make exactly the tables that the code declares, on both databases, and run once."""
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from tests.databases import create_tables
+from tests.postgres import fresh_database
+
+from keyturn.boot import prepare_database
+from keyturn.config import Settings
+from keyturn.db import migrate
+from keyturn.db.engine import open_engine, parse_url
+from keyturn.db.tables import metadata
+from keyturn.db.unit import Database
+from keyturn.errors import Misconfigured
+from keyturn.kit.clock import MovableClock
+
+KINDS = ("sqlite", pytest.param("postgres", marks=pytest.mark.postgres))
+CLOCK = MovableClock(datetime(2026, 3, 1, tzinfo=UTC))
+
+
+@pytest.fixture(params=KINDS)
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The address of a database without any table."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/keyturn.db"
+    else:
+        with fresh_database() as address:
+            yield address
+
+
+@pytest.fixture
+def empty(url: str) -> Iterator[Database]:
+    database = Database(open_engine(parse_url(url)))
+    yield database
+    database.close()
+
+
+def settings_of(url: str, tmp_path: Path) -> Settings:
+    return Settings(data_dir=tmp_path, database_url=url)
+
+
+def described(database: Database) -> dict[str, Any]:
+    """Everything the database says about its tables, in a form that can be compared."""
+    inspector = sa.inspect(database.engine)
+    tables = {}
+    for name in sorted(set(inspector.get_table_names()) - {migrate.VERSION_TABLE}):
+        tables[name] = {
+            "columns": [
+                (column["name"], str(column["type"]), column["nullable"], column["default"])
+                for column in inspector.get_columns(name)
+            ],
+            "key": inspector.get_pk_constraint(name),
+            "foreign": sorted(str(key) for key in inspector.get_foreign_keys(name)),
+            "unique": sorted(str(sorted(key["column_names"])) for key in inspector.get_unique_constraints(name)),
+            "indexes": sorted(index_text(index) for index in inspector.get_indexes(name)),
+        }
+    return {"tables": tables, "triggers": triggers_of(database)}
+
+
+def index_text(index: Any) -> str:
+    options = {name: str(option) for name, option in index.get("dialect_options", {}).items()}
+    return f"{index['name']} {index['column_names']} {index['unique']} {options}"
+
+
+def triggers_of(database: Database) -> list[str]:
+    query = (
+        "SELECT sql FROM sqlite_master WHERE type = 'trigger'"
+        if database.is_sqlite
+        else "SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal"
+    )
+    with database.engine.connect() as connection:
+        return sorted(connection.exec_driver_sql(query).scalars())
+
+
+def test_all_migrations_from_scratch_make_what_the_code_declares(
+    request: pytest.FixtureRequest, empty: Database, tmp_path: Path
+) -> None:
+    assert migrate.upgrade(empty) == migrate.versions()
+    migrated = described(empty)
+    assert set(migrated["tables"]) == set(metadata.tables)
+    if empty.is_sqlite:
+        other = f"sqlite:///{tmp_path}/declared.db"
+        create_tables(other)
+        assert migrated == described(Database(open_engine(parse_url(other))))
+        return
+    with fresh_database() as other:
+        create_tables(other)
+        declared = Database(open_engine(parse_url(other)))
+        assert migrated == described(declared)
+        declared.close()
+
+
+def test_an_upgrade_is_repeatable(empty: Database) -> None:
+    assert migrate.check(empty) is migrate.State.EMPTY
+    migrate.upgrade(empty)
+    before = described(empty)
+    assert migrate.upgrade(empty) == []
+    assert migrate.check(empty) is migrate.State.UP_TO_DATE
+    assert migrate.current(empty) == migrate.newest()
+    assert described(empty) == before
+
+
+def test_two_processes_that_migrate_at_once_do_it_once(empty: Database, url: str) -> None:
+    other = Database(open_engine(parse_url(url)))
+    done: list[list[str]] = []
+    workers = [threading.Thread(target=lambda each=each: done.append(migrate.upgrade(each))) for each in (empty, other)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    other.close()
+    assert sorted(done, key=len) == [[], migrate.versions()]
+
+
+def test_a_database_of_a_newer_version_is_refused(empty: Database, url: str, tmp_path: Path) -> None:
+    migrate.upgrade(empty)
+    set_version(empty, "9999")
+    for attempt in (
+        lambda: migrate.check(empty),
+        lambda: migrate.upgrade(empty),
+        lambda: prepare_database(settings_of(url, tmp_path), empty, CLOCK, print),
+    ):
+        with pytest.raises(Misconfigured, match="9999") as caught:
+            attempt()
+        assert caught.value.code == "database.ahead"
+
+
+def test_tables_without_a_version_are_refused(empty: Database, url: str) -> None:
+    create_tables(url)
+    with pytest.raises(Misconfigured) as caught:
+        migrate.upgrade(empty)
+    assert caught.value.code == "database.unversioned"
+
+
+def test_a_server_sets_up_an_empty_database(empty: Database, url: str, tmp_path: Path) -> None:
+    notices: list[str] = []
+    prepare_database(settings_of(url, tmp_path), empty, CLOCK, notices.append)
+    prepare_database(settings_of(url, tmp_path), empty, CLOCK, notices.append)
+    assert migrate.check(empty) is migrate.State.UP_TO_DATE
+    assert notices == []
+
+
+def test_a_copy_is_made_before_the_embedded_database_is_migrated(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/keyturn.db"
+    database = Database(open_engine(parse_url(url)))
+    make_first_version(database)
+    notices: list[str] = []
+    prepare_database(settings_of(url, tmp_path), database, CLOCK, notices.append)
+    database.close()
+    [copy] = tmp_path.glob("keyturn.db.before-*")
+    assert str(copy) in notices[0]
+    assert copy.stat().st_mode & 0o777 == 0o600
+    with sqlite3.connect(copy) as connection:
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(migrate.versions()[0],)]
+    assert migrate.check(database) is migrate.State.UP_TO_DATE
+
+
+@pytest.mark.postgres
+def test_a_server_does_not_migrate_postgresql_by_itself(tmp_path: Path) -> None:
+    with fresh_database() as url:
+        database = Database(open_engine(parse_url(url)))
+        make_first_version(database)
+        with pytest.raises(Misconfigured) as caught:
+            prepare_database(settings_of(url, tmp_path), database, CLOCK, print)
+        assert caught.value.fix == "Run: keyturn migrate"
+        assert migrate.upgrade(database) == migrate.versions()[1:]
+        database.close()
+
+
+def test_foreign_keys_are_enforced_again_after_a_migration(tmp_path: Path) -> None:
+    database = Database(open_engine(parse_url(f"sqlite:///{tmp_path}/keyturn.db"), pool_size=1))
+    migrate.upgrade(database)
+    with database.read() as tx:
+        assert tx.connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
+    database.close()
+
+
+def make_first_version(database: Database) -> None:
+    """Migrate to the oldest version only."""
+    config = Config()
+    config.set_main_option("script_location", "keyturn:db/migrations")
+    with database.engine.connect().execution_options(keyturn_write=True) as connection, connection.begin():
+        config.attributes["connection"] = connection
+        command.upgrade(config, migrate.versions()[0])
+
+
+def set_version(database: Database, version: str) -> None:
+    with database.write() as tx:
+        table = sa.table(migrate.VERSION_TABLE, sa.column("version_num"))
+        tx.run(sa.update(table).values(version_num=version))
