@@ -43,11 +43,7 @@ MOVES: dict[State, frozenset[State]] = {
     State.REVOKED: frozenset({State.REVOKING}),  # a late replica showed it again
 }
 
-CANDIDATES = frozenset({State.PLANNED, State.ASKING, State.ISSUED, State.PROVEN})
-"""States of a secret on its way to become current."""
-
-EXISTING = frozenset({State.ISSUED, State.PROVEN, State.CURRENT, State.RETIRING, State.REVOKING, State.LOST})
-"""States in which the key exists at the provider, as far as the journal knows."""
+KEPT = "kept when the rotation ended"
 
 ENDED = frozenset({State.REVOKED, State.ABANDONED})
 
@@ -90,6 +86,11 @@ class Credential:
     retired_by: str | None = None
     ended_at: datetime | None = None
     note: str | None = None
+
+    @property
+    def kept(self) -> bool:
+        """Whether the user chose to leave this key alone when its rotation ended."""
+        return self.state in {State.CURRENT, State.RETIRING} and self.note == KEPT
 
     @property
     def place(self) -> Place:

@@ -40,6 +40,11 @@ def move(tx: Tx, credential: Credential, to: State | None = None, **changes: Any
     return get(tx, credential.id)
 
 
+def forget_values(tx: Tx, rotation_id: str) -> None:
+    """Drop the sealed values of an ended rotation's remaining rows: nothing signs in with them any more."""
+    tx.run(sa.update(credentials).where(credentials.c.rotation_id == rotation_id).values(value=None))
+
+
 def get(tx: Tx, credential_id: str) -> Credential:
     row = tx.one(sa.select(credentials).where(credentials.c.id == credential_id))
     if row is None:

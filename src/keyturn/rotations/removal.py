@@ -89,6 +89,8 @@ def _still_there(tx: Tx, hold: Hold, row: Credential) -> None:
 def _gone(tx: Tx, hold: Hold, snapshot: Snapshot, row: Credential, note: str | None) -> None:
     now = hold.now()
     gone = journal.move(tx, row, State.REVOKED, value=None, ended_at=now, note=note or row.note)
+    if snapshot.rotation.retired and len(snapshot.journal) <= 1 + sum(1 for one in snapshot.journal if one.kept):
+        journal.forget_values(tx, snapshot.rotation.id)
     once = f"credential-revoked:{row.id}:{_stamp(row.retired_at)}"
     tell(tx, hold.actor, "credential-revoked", snapshot.rotation, now, once=once, runId=row.run_id, **described(gone))
 

@@ -4,16 +4,17 @@ All checks and all network calls come first; then one transaction writes everyth
 workflow, never inside a user's request.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from keyturn.access.domain import Action
 from keyturn.connections.domain import ClientSecret, Connection, Draft, Method
 from keyturn.connections.service import Connections
 from keyturn.credentials import store as journal
-from keyturn.credentials.domain import Credential, State
+from keyturn.credentials.domain import KEPT, Credential, State
 from keyturn.db.unit import Tx
 from keyturn.errors import NotFound, Refused
 from keyturn.kit.actor import Actor
@@ -73,11 +74,26 @@ class Change:
     schedule: ScheduleChange | None = None
 
 
-class Rotations:
-    """The rotation of connections. ``nudge`` tells the finder of due work to look at once."""
+LEASE_TRIES = 40
+LEASE_PAUSE_SECONDS = 0.25
+EDIT_LEASE = timedelta(seconds=30)
 
-    def __init__(self, connections: Connections, nudge: Callable[[], None] = lambda: None) -> None:
+
+class Rotations:
+    """The rotation of connections.
+
+    ``nudge`` tells the finder of due work to look at once; ``pause`` waits between attempts to get at an application that
+    the workflow is busy with.
+    """
+
+    def __init__(
+        self,
+        connections: Connections,
+        nudge: Callable[[], None] = lambda: None,
+        pause: Callable[[float], object] = lambda _seconds: None,
+    ) -> None:
         self.connections = connections
+        self._pause = pause
         self.database = connections.database
         self.clock = connections.clock
         self.ids = connections.ids
@@ -155,22 +171,56 @@ class Rotations:
         given = self._new_credentials(connection, change)
         wanted = self._wanted(rotation, change)
         adoption = self._checks(connection, rotation, given, change)
-        with self.database.write() as tx:
+        with self._owning(rotation if given else None), self.database.write() as tx:
             connection = self.connections.connection_for(tx, actor, connection_id, Action.EDIT_CONNECTIONS, lock=True)
-            rotation = store.of_connection(tx, connection_id, lock=True)
-            name = change.name if change.name is not None else connection.name
-            description = change.description if change.describe else connection.description
-            connection = self.connections.rename(tx, actor, connection, name=name, description=description)
-            if given:
-                connection = self.connections.replace_credentials(tx, actor, connection, given)
+            before, rotation = rotation, store.of_connection(tx, connection_id, lock=True)
+            if (before and before.id) != (rotation and rotation.id):
+                raise changed_meanwhile()
+            connection = self._write_connection(tx, actor, connection, change, given)
             if rotation and adoption:
-                rotation = self._take_over(tx, actor, connection, rotation, adoption)
+                enabled = rotation.enabled if change.enabled is None else change.enabled
+                rotation = self._take_over(tx, actor, connection, replace(rotation, enabled=enabled), adoption)
             if rotation:
                 self._reschedule(tx, actor, rotation, wanted or rotation.schedule, change.enabled)
             elif adoption and wanted:
                 self._enroll(tx, actor, connection, adoption, wanted)
         self._nudge()
         return connection
+
+    def _write_connection(
+        self, tx: Tx, actor: Actor, connection: Connection, change: Change, given: ClientSecret | None
+    ) -> Connection:
+        name = change.name if change.name is not None else connection.name
+        description = change.description if change.describe else connection.description
+        connection = self.connections.rename(tx, actor, connection, name=name, description=description)
+        return self.connections.replace_credentials(tx, actor, connection, given) if given else connection
+
+    @contextmanager
+    def _owning(self, rotation: Rotation | None) -> Iterator[None]:
+        """Keep the workflow away from the application meanwhile. Raises Refused when it stays busy for long."""
+        if rotation is None:
+            yield
+            return
+        holder = f"edit-{self.ids.new()}"
+        token = self._take_lease(rotation, holder)
+        try:
+            yield
+        finally:
+            with self.database.write() as tx:
+                store.drop_lease(tx, rotation.object_id, token, self.clock.now())
+
+    def _take_lease(self, rotation: Rotation, holder: str) -> int:
+        for _ in range(LEASE_TRIES):
+            with self.database.write() as tx:
+                token = store.take_lease(tx, rotation.object_id, holder, self.clock.now(), EDIT_LEASE)
+            if token:
+                return token
+            self._pause(LEASE_PAUSE_SECONDS)
+        raise Refused(
+            "This application's secrets are being worked on right now.",
+            code="rotation.busy",
+            fix="Try again in a minute.",
+        )
 
     def _new_credentials(self, connection: Connection, change: Change) -> ClientSecret | None:
         """Return credentials that differ from what the user supplied before; declarative clients send the old ones again."""
@@ -206,7 +256,16 @@ class Rotations:
         self.connections.sign_in(given)
         return None
 
-    def _enroll(self, tx: Tx, actor: Actor, connection: Connection, adoption: Adoption, schedule: Schedule) -> Rotation:
+    def _enroll(
+        self,
+        tx: Tx,
+        actor: Actor,
+        connection: Connection,
+        adoption: Adoption,
+        schedule: Schedule,
+        *,
+        enabled: bool = True,
+    ) -> Rotation:
         """Set up the rotation: the given secret becomes the current one of generation 0, and a run starts at once."""
         now, application = self.clock.now(), adoption.application
         rotation = Rotation(
@@ -221,6 +280,7 @@ class Rotations:
             object_id=application.object_id,
             application_name=application.name,
             schedule=schedule,
+            enabled=enabled,
             next_run_at=now,
             wake_at=now,
             created_at=now,
@@ -230,7 +290,8 @@ class Rotations:
         self._adopt(tx, rotation, adoption)
         settings = schedule_facts(schedule)
         tell(tx, actor, "rotation-enabled", rotation, now, adoptedKeyId=adoption.key.key_id, **settings)
-        self._start(tx, actor, rotation, Reason.ENABLED)
+        if enabled:
+            self._start(tx, actor, rotation, Reason.ENABLED)
         return rotation
 
     def _adopt(self, tx: Tx, rotation: Rotation, adoption: Adoption) -> None:
@@ -262,16 +323,17 @@ class Rotations:
         self._cancel(tx, actor, rotation, "the credentials were changed")
         if adoption.application.object_id != rotation.object_id:
             self._retire(tx, actor, rotation, keep=lambda _row: False)
-            return self._enroll(tx, actor, connection, adoption, rotation.schedule)
+            return self._enroll(tx, actor, connection, adoption, rotation.schedule, enabled=rotation.enabled)
         now = self.clock.now()
         for row in journal.live(tx, rotation.id):
             if row.state is State.CURRENT:
                 journal.move(tx, row, State.RETIRING, retired_at=now, revoke_after=now)
         self._adopt(tx, rotation, adoption)
         renewed = replace(rotation, next_run_at=now, paused_until=None, failures=0, anchor=None, updated_at=now)
-        store.save(tx, renewed)
+        store.save(tx, replace(renewed, wake_at=now))
         tell(tx, actor, "rotation-credentials-replaced", rotation, now, adoptedKeyId=adoption.key.key_id)
-        self._start(tx, actor, renewed, Reason.ENABLED)
+        if renewed.enabled:
+            self._start(tx, actor, renewed, Reason.ENABLED)
         return renewed
 
     def _require_unknown(self, tx: Tx, adoption: Adoption) -> None:
@@ -345,9 +407,14 @@ class Rotations:
         server asked for are removed, since nobody else has them, and one that a user supplied is kept. The removal is
         done by the workflow, after this returns.
         """
-        with self.database.write() as tx:
+        with self.database.read() as tx:
+            self.connections.connection_for(tx, actor, connection_id, Action.DELETE_CONNECTIONS)
+            before = store.of_connection(tx, connection_id)
+        with self._owning(before), self.database.write() as tx:
             connection = self.connections.connection_for(tx, actor, connection_id, Action.DELETE_CONNECTIONS, lock=True)
             rotation = store.of_connection(tx, connection_id, lock=True)
+            if (before and before.id) != (rotation and rotation.id):
+                raise changed_meanwhile()
             kept: list[Credential] = []
             if rotation:
                 self._cancel(tx, actor, rotation, "the connection was deleted")
@@ -376,11 +443,19 @@ class Rotations:
             elif row.state in {State.CURRENT, State.RETIRING}:
                 # A value that is kept is needed as long as it signs in for the removal of the others.
                 value = row.value if removing and row.state is State.CURRENT else None
-                kept.append(journal.move(tx, row, revoke_after=None, value=value, note="kept when the rotation ended"))
+                kept.append(journal.move(tx, row, revoke_after=None, value=value, note=KEPT))
         ended = replace(rotation, retired=True, enabled=False, next_run_at=None, wake_at=now, updated_at=now)
         store.save(tx, ended)
         tell(tx, actor, "rotation-ended", rotation, now, staysValid=[described(row) for row in kept])
         return kept
+
+
+def changed_meanwhile() -> Refused:
+    return Refused(
+        "The connection was changed by somebody else meanwhile.",
+        code="connections.changed_meanwhile",
+        fix="Load the connection again and repeat the change.",
+    )
 
 
 def schedule_facts(schedule: Schedule) -> dict[str, Any]:
