@@ -63,12 +63,14 @@ class HttpTransport:
         self._guard()
         try:
             return self._exchange(request)
+        except TransportFailed as error:
+            failure = TransportFailed(str(error), sent=error.sent)
         except httpx2.ConnectError as error:
             failure = TransportFailed(f"cannot connect: {error}", sent=False)
         except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OSError) as error:
             # The texts of these may quote header values, so only the kind of the failure is passed on.
             failure = TransportFailed(_words(type(error).__name__), sent=not isinstance(error, _NOT_SENT))
-        # Raised here, outside the handler: an exception chained to this one would carry the request with it.
+        # Raised anew and outside the handlers: a traceback into the client would lead to headers and bodies.
         raise failure
 
     def close(self) -> None:

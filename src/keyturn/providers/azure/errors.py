@@ -25,7 +25,7 @@ class Source(StrEnum):
 
 @dataclass(frozen=True)
 class Row:
-    """``provider_code`` or ``status`` may be None: any. ``contains`` is a lower-case part of Microsoft's text."""
+    """``provider_code`` or ``status`` may be None: any. ``contains`` are lower-case parts of Microsoft's text: any of."""
 
     source: Source
     provider_code: str | None
@@ -34,14 +34,14 @@ class Row:
     code: str
     cause: str
     fix: str
-    contains: str = ""
+    contains: tuple[str, ...] = ("",)
 
     def fits(self, source: Source, code: str | None, answer: Answer) -> bool:
         return (
             self.source is source
             and self.provider_code == code
             and self.status in {None, answer.status}
-            and self.contains in answer.text.lower()
+            and any(part in answer.text.lower() for part in self.contains)
         )
 
 
@@ -70,8 +70,8 @@ def _sign_in(numbers: Iterable[int | str], kind: Kind, code: str, cause: str, fi
     return [Row(_S, str(number), None, kind, code, cause, fix) for number in numbers]
 
 
-def _graph(provider_code: str, kind: Kind, code: str, cause: str, fix: str, contains: str = "") -> Row:
-    return Row(_G, provider_code, None, kind, code, cause, fix, contains)
+def _graph(provider_code: str, kind: Kind, code: str, cause: str, fix: str, *contains: str) -> Row:
+    return Row(_G, provider_code, None, kind, code, cause, fix, contains or ("",))
 
 
 def _by_status(source: Source, status: int, kind: Kind, code: str, cause: str, fix: str) -> Row:
@@ -250,7 +250,7 @@ TABLE: tuple[Row, ...] = (
         "azure.key_not_found",
         "Application {app_id} shows no client secret with this key id.",
         "List the secrets: {portal}, or `az ad app credential list --id {app_id}`.",
-        contains="no password credential found",
+        "no password credential found",
     ),
     _graph(
         "Request_BadRequest",
@@ -258,7 +258,8 @@ TABLE: tuple[Row, ...] = (
         "azure.slots_full",
         "Application {app_id} is open to personal accounts and holds its two client secrets already.",
         "Remove one that nobody uses: {portal}, or `az ad app credential delete --id {app_id} --key-id ...`.",
-        contains="maximum number of",
+        "may have at most",
+        "maximum number of",
     ),
     _graph(
         "Directory_ConcurrencyViolation",

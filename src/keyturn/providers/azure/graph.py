@@ -82,19 +82,11 @@ class Graph:
         end = ends_at.astimezone(UTC).replace(microsecond=0)
         wanted = {"passwordCredential": {"displayName": marker, "endDateTime": f"{end:%Y-%m-%dT%H:%M:%SZ}"}}
         response = self._call(caller, "POST", f"/applications/{object_id}/addPassword", wanted)
-        try:
-            body = _body(response)
-            value = Plaintext(_text(body, "secretText"))
-            return IssuedCredential(
-                key_id=_text(body, "keyId").lower(),
-                hint=_optional(body, "hint") or value.hint(),
-                value=value,
-                starts_at=_moment(body.get("startDateTime")) or self._clock.now(),
-                ends_at=_moment(body.get("endDateTime")) or end,
-            )
-        except _Unreadable:
+        issued = _issued(response, self._clock.now(), end)
+        if issued is None:
             # The secret was made, and its value is lost: only the marker can find it again.
-            raise unreadable(Source.GRAPH, response.headers.get("request-id"), writing=True) from None
+            raise unreadable(Source.GRAPH, response.headers.get("request-id"), writing=True)
+        return issued
 
     def remove_password(self, caller: Caller, object_id: str, key_id: str) -> None:
         """Ask for removal. Repeatable. A key that Graph does not find counts as asked for, not as gone."""
@@ -133,6 +125,15 @@ class Graph:
     def _send(
         self, caller: Caller, method: str, path: str, content: Mapping[str, object] | None = None
     ) -> HttpResponse:
+        request = self._request(caller, method, path, content)
+        try:
+            return self._transport.send(request)
+        except TransportFailed as failed:
+            failure = failed
+        # Raised outside the handler, so that no traceback leads to frames that hold the token.
+        raise no_answer(Source.GRAPH, failure, writing=method != "GET")
+
+    def _request(self, caller: Caller, method: str, path: str, content: Mapping[str, object] | None) -> HttpRequest:
         headers = {
             "authorization": f"Bearer {caller.token.value.reveal()}",
             "accept": "application/json",
@@ -143,11 +144,7 @@ class Graph:
             headers["content-type"] = "application/json"
             body = json.dumps(content).encode()
         url = path if path.startswith("https:") else f"{caller.cloud.graph}/v1.0{path}"
-        try:
-            return self._transport.send(HttpRequest(method, url, headers, body, self._timeout))
-        except TransportFailed as failed:
-            failure = failed
-        raise no_answer(Source.GRAPH, failure, writing=method != "GET")
+        return HttpRequest(method, url, headers, body, self._timeout)
 
     def _refuse(self, caller: Caller, response: HttpResponse, *, writing: bool) -> NoReturn:
         answer = graph_answer(response, self._clock.now())
@@ -182,6 +179,21 @@ def _credential(item: object) -> RemoteCredential:
         hint=_optional(item, "hint"),
         starts_at=_moment(item.get("startDateTime")),
         ends_at=_moment(item.get("endDateTime")),
+    )
+
+
+def _issued(response: HttpResponse, now: datetime, end: datetime) -> IssuedCredential | None:
+    """None instead of an exception, which would lead to this frame and the secret in it."""
+    body = json_object(response.body) or {}
+    key_id, value = _optional(body, "keyId"), _optional(body, "secretText")
+    if key_id is None or value is None:
+        return None
+    return IssuedCredential(
+        key_id=key_id.lower(),
+        hint=_optional(body, "hint") or value[:3],
+        value=Plaintext(value),
+        starts_at=_moment(body.get("startDateTime")) or now,
+        ends_at=_moment(body.get("endDateTime")) or end,
     )
 
 

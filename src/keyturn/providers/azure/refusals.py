@@ -85,4 +85,5 @@ def _texts(row: Row, source: Source, answer: Answer, subject: Subject, hide: Ite
     }
     label = answer.codes[0] if answer.codes else str(answer.status)
     named = f"AADSTS{label}" if label.isdigit() and answer.codes else label
-    return f"{row.cause.format_map(values)} ({named})", row.fix.format_map(values)
+    cause = row.cause.format_map(values).removesuffix(".")
+    return f"{cause} ({named}).", row.fix.format_map(values)

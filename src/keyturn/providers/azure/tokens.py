@@ -11,10 +11,10 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, NoReturn
+from typing import Any
 from urllib.parse import urlencode
 
-from keyturn.errors import KeyturnError, NeedsAction
+from keyturn.errors import NeedsAction
 from keyturn.kit.secret import Plaintext
 from keyturn.ports import AccessToken, Clock, HttpRequest, HttpResponse, Ids, Transport, TransportFailed
 from keyturn.providers.azure.answers import json_object, token_answer
@@ -147,19 +147,22 @@ class Tokens:
         _refuse_nonsense(tenant_id, app_id, secret)
         subject = Subject(tenant_id, cloud.credentials_page(app_id), cloud.authority, cloud.graph, app_id)
         outcome = self._ask(cloud, tenant_id, app_id, secret)
+        # All raised here, where no frame below is alive: MSAL's frames hold the secret and the token in the clear.
+        if isinstance(outcome, AccessToken):
+            return outcome
         if isinstance(outcome, TransportFailed):
             raise no_answer(Source.SIGN_IN, outcome)
-        if isinstance(outcome, HttpResponse):
-            if outcome.status == 200:
-                raise unreadable(Source.SIGN_IN, outcome.headers.get("x-ms-request-id"))
-            raise refusal(Source.SIGN_IN, token_answer(outcome, self._clock.now()), subject, [secret])
-        return self._token(outcome)
+        if isinstance(outcome, Exception):
+            raise outcome.with_traceback(None)
+        if outcome.status == 200:
+            raise unreadable(Source.SIGN_IN, outcome.headers.get("x-ms-request-id"))
+        raise refusal(Source.SIGN_IN, token_answer(outcome, self._clock.now()), subject, [secret])
 
     def _ask(
         self, cloud: Cloud, tenant_id: str, app_id: str, secret: Plaintext
-    ) -> dict[str, Any] | HttpResponse | TransportFailed:
-        """Return MSAL's result or what went wrong, so that no exception keeps MSAL's frames and the secret in them."""
-        import msal  # noqa: PLC0415 - half a second that only processes which sign in should pay
+    ) -> AccessToken | HttpResponse | Exception:
+        """Return the token or what went wrong: an answer, a broken connection, or a fault on this side of the wire."""
+        import msal  # noqa: PLC0415 - a fifth of a second, which only processes that sign in should pay
 
         http = _MsalHttp(self._transport, self._discovery, self._ids, self._timeout)
         try:
@@ -171,22 +174,19 @@ class Tokens:
                 azure_region=False,
                 http_client=http,
             )
-            _same_cloud(cloud, tenant_id, application.authority.token_endpoint)
-            result = application.acquire_token_for_client([cloud.scope])
+            # Entra answers discovery also for tenants of its other clouds, pointing there. The secret must not follow.
+            if not cloud.is_authority(application.authority.token_endpoint):
+                return _wrong_cloud(cloud, tenant_id)
+            return self._token(application.acquire_token_for_client([cloud.scope])) or HttpResponse(200)
         except _Stopped as stopped:
             return stopped.outcome
-        except KeyturnError:
-            raise
-        except Exception:  # MSAL raises ValueError, KeyError and others for documents that make no sense
-            if http.fault is not None:
-                raise
-            return HttpResponse(200)
-        return result if isinstance(result, dict) else HttpResponse(200)
+        except Exception:  # noqa: BLE001 - MSAL raises many kinds for documents that make no sense
+            return http.fault or HttpResponse(200)
 
-    def _token(self, result: Mapping[str, Any]) -> AccessToken:
+    def _token(self, result: Mapping[str, Any]) -> AccessToken | None:
         value = result.get("access_token")
         if not isinstance(value, str) or not value:
-            raise unreadable(Source.SIGN_IN, None)
+            return None
         claims = token_claims(value)
         return AccessToken(
             Plaintext(value),
@@ -229,14 +229,8 @@ def _refuse_nonsense(tenant_id: str, app_id: str, secret: Plaintext) -> None:
         raise NeedsAction(fault.message, code=fault.code, fix=fault.fix)
 
 
-def _same_cloud(cloud: Cloud, tenant_id: str, token_endpoint: object) -> None:
-    """Entra answers discovery also for tenants of its other clouds, pointing there. The secret must not follow."""
-    if not isinstance(token_endpoint, str) or not cloud.is_authority(token_endpoint):
-        _wrong_cloud(cloud, tenant_id)
-
-
-def _wrong_cloud(cloud: Cloud, tenant_id: str) -> NoReturn:
-    raise NeedsAction(
+def _wrong_cloud(cloud: Cloud, tenant_id: str) -> NeedsAction:
+    return NeedsAction(
         f"Tenant {tenant_id} does not live in the cloud {cloud.title}: its sign-in service is elsewhere.",
         code="azure.wrong_cloud",
         fix="Choose the cloud that the tenant lives in. The secret was not sent.",
