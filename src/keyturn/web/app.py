@@ -2,9 +2,10 @@
 
 import asyncio
 import contextvars
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -29,6 +30,7 @@ class Edge:
     """What serving a request needs. The threads are made when the first request comes."""
 
     authenticate: Authenticate
+    body_seconds: float
     threads: int = THREADS
     _pool: ThreadPoolExecutor | None = field(default=None, repr=False)
 
@@ -74,16 +76,23 @@ def build(
     status: Callable[[], health.Status] = health.fine,
     cors_origins: Sequence[str] = (),
     trusted_proxies: Sequence[Network] = (),
+    body_timeout: timedelta = timedelta(seconds=30),
 ) -> Litestar:
     """Return the ASGI application.
 
     ``status`` is asked by the health routes, in a worker thread. Browsers of other origins are served only for
-    ``cors_origins``. ``X-Forwarded-For`` is believed only from ``trusted_proxies``.
+    ``cors_origins``. ``X-Forwarded-For`` is believed only from ``trusted_proxies``. A body must arrive in ``body_timeout``.
     """
-    del settings
-    edge = Edge(authenticate)
+
+    def describe() -> Mapping[str, Any]:
+        from keyturn.web import openapi  # noqa: PLC0415 - a start does not need it
+
+        shown = [each for each in openapi.operations_of(app) if each.tag != reference.TAG]
+        return openapi.document(shown, settings.site_url)
+
+    edge = Edge(authenticate, body_timeout.total_seconds())
     app = _App(
-        [*routers, health.router(status, clock), reference.router()],
+        [*routers, health.router(status, clock), reference.router(describe)],
         exception_handlers={Exception: respond},
         openapi_config=None,
         logging_config=None,

@@ -18,6 +18,7 @@ _access = structlog.get_logger("keyturn.access")
 
 _ALPHANUMERICS = string.ascii_letters + string.digits
 _SHOWN = 200
+_PROBES = frozenset({"/healthz", "/readyz"})
 _HEADERS = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
@@ -93,7 +94,8 @@ def _is_preflight(scope: Any, headers: dict[str, list[str]]) -> bool:
 
 def _write_access_log(scope: Any, visit: Visit, status: int, seconds: float) -> None:
     """Without query and body: both may hold what nobody may read in a log."""
-    _access.info(
+    write = _access.debug if scope["path"] in _PROBES and status == 200 else _access.info
+    write(
         "request",
         request_id=visit.request_id,
         method=scope["method"],

@@ -21,6 +21,7 @@ _NAMES = {
     401: ("UnauthorizedError", "token.missing"),
     403: ("ForbiddenError", "request.forbidden"),
     405: ("MethodNotAllowed", "request.method_not_allowed"),
+    408: ("RequestTimeout", "request.too_slow"),
     413: ("PayloadTooLarge", "request.too_large"),
     415: ("UnsupportedMediaType", "request.media_type"),
 }

@@ -1,9 +1,264 @@
-"""The API reference: the OpenAPI document, and a page made from it on the server."""
+"""The API reference: the OpenAPI document, and a page made from it here. No script, nothing from elsewhere."""
 
-from litestar import Router
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from html import escape
+from pathlib import Path
+from typing import Any
 
-from keyturn.web.routes import group
+from litestar import Response, Router
+
+from keyturn.web.routes import get, group
+from keyturn.web.wire import Wire
+
+Document = Mapping[str, Any]
+
+TAG = "Reference"
+_STYLE = Path(__file__).parent / "static" / "reference.css"
+_POLICY = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+_METHODS = ("get", "post", "put", "patch", "delete")
 
 
-def router() -> Router:
-    return group("Reference")
+class Search(Wire):
+    q: str = ""
+
+
+def router(describe: Callable[[], Document]) -> Router:
+    """Return the routes of the reference. ``describe`` makes the document; it is called once, at the first request."""
+    document = cache(describe)
+
+    @get("/api/docs", public=True)
+    def show_reference(query: Search) -> Response[str]:
+        """Show the API reference as a page; ``q`` searches it."""
+        return Response(
+            page(document(), query.q.strip()),
+            media_type="text/html",
+            headers={"content-security-policy": _POLICY},
+        )
+
+    @get("/api/docs/json", public=True)
+    def show_document() -> dict[str, Any]:
+        """Show the OpenAPI document."""
+        return dict(document())
+
+    @get("/api/docs/reference.css", public=True)
+    def show_style() -> Response[str]:
+        """Show the style of the reference page."""
+        return Response(
+            _STYLE.read_text(encoding="utf-8"),
+            media_type="text/css",
+            headers={"cache-control": "public, max-age=300"},
+        )
+
+    return group(TAG, show_reference, show_document, show_style)
+
+
+@dataclass(frozen=True)
+class _Entry:
+    method: str
+    path: str
+    facts: Mapping[str, Any]
+
+    @property
+    def anchor(self) -> str:
+        return str(self.facts["operationId"])
+
+    def matches(self, words: Sequence[str]) -> bool:
+        text = f"{self.method} {self.path} {self.facts}".lower()
+        return all(word in text for word in words)
+
+
+def page(document: Document, search: str = "") -> str:
+    """Return the whole page. Everything that comes from the search or the document is escaped."""
+    words = search.lower().split()
+    entries = [entry for entry in _entries(document) if entry.matches(words)]
+    groups = {
+        tag["name"]: [entry for entry in entries if tag["name"] in entry.facts["tags"]] for tag in document["tags"]
+    }
+    groups = {tag: found for tag, found in groups.items() if found}
+    title = f"{escape(document['info']['title'])} API {escape(document['info']['version'])}"
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<link rel="stylesheet" href="/api/docs/reference.css"></head><body>'
+        f'<a class="skip" href="#content">Skip to the operations</a>{_side(title, groups, search)}'
+        f'<main id="content">{_intro(document, len(entries), search)}'
+        f"{''.join(_section(document, tag, found) for tag, found in groups.items())}"
+        f"{_schemas(document, entries)}</main></body></html>"
+    )
+
+
+def _entries(document: Document) -> Iterator[_Entry]:
+    for path, methods in document["paths"].items():
+        for method in _METHODS:
+            if method in methods:
+                yield _Entry(method.upper(), path, methods[method])
+
+
+def _side(title: str, groups: Mapping[str, Sequence[_Entry]], search: str) -> str:
+    lists = "".join(
+        f"<details{' open' if search else ''}><summary>{escape(tag)} <small>{len(entries)}</small></summary><ul>"
+        + "".join(
+            f'<li><a href="#{escape(entry.anchor)}">{_badge(entry.method)}{escape(entry.facts["summary"])}</a></li>'
+            for entry in entries
+        )
+        + "</ul></details>"
+        for tag, entries in groups.items()
+    )
+    return (
+        f'<nav aria-label="Operations"><p class="brand"><a href="/api/docs">{title}</a></p>'
+        '<form action="/api/docs" role="search"><label for="q">Search</label>'
+        f'<input id="q" name="q" type="search" value="{escape(search)}" placeholder="path, field or word">'
+        f"<button>Search</button></form>{lists}</nav>"
+    )
+
+
+def _intro(document: Document, count: int, search: str) -> str:
+    if search:
+        found = f"{count} operation{'' if count == 1 else 's'} for “{escape(search)}”"
+        return f'<header><h1>{found}</h1><p><a href="/api/docs">Show all</a></p></header>'
+    return (
+        f"<header><h1>API reference</h1><p>{escape(document['info']['description'])}</p>"
+        "<p>Send <code>Authorization: Bearer &lt;token&gt;</code>. The same as data: "
+        '<a href="/api/docs/json">OpenAPI 3.1 document</a>.</p></header>'
+    )
+
+
+def _section(document: Document, tag: str, entries: Sequence[_Entry]) -> str:
+    return f"<section><h2>{escape(tag)}</h2>{''.join(_operation(document, entry) for entry in entries)}</section>"
+
+
+def _badge(method: str) -> str:
+    return f'<span class="method {method.lower()}">{method}</span>'
+
+
+def _operation(document: Document, entry: _Entry) -> str:
+    facts = entry.facts
+    access = "" if facts["security"] else '<span class="public">no token needed</span>'
+    description = f"<p>{_ticked(facts['description'])}</p>" if "description" in facts else ""
+    return (
+        f'<article id="{escape(entry.anchor)}"><h3>{_badge(entry.method)}<code>{_breakable(entry.path)}</code>{access}</h3>'
+        f"<p class="summary">{_ticked(facts['summary'])}</p>{description}"
+        f"{_parameters(facts)}{_body(document, facts)}{_answers(document, facts)}</article>"
+    )
+
+
+def _breakable(path: str) -> str:
+    return escape(path).replace("/", "/<wbr>")
+
+
+def _parameters(facts: Mapping[str, Any]) -> str:
+    parameters = facts.get("parameters", ())
+    if not parameters:
+        return ""
+    rows = "".join(
+        _row(each["name"], each["schema"], required=each["required"], note=f"in the {each['in']}")
+        for each in parameters
+    )
+    return f"<h4>Parameters</h4>{_table(rows)}"
+
+
+def _body(document: Document, facts: Mapping[str, Any]) -> str:
+    if "requestBody" not in facts:
+        return ""
+    schema = facts["requestBody"]["content"]["application/json"]["schema"]
+    note = "" if facts["requestBody"]["required"] else " <small>may be empty</small>"
+    return f"<h4>Body{note}</h4>{_fields(document, schema)}"
+
+
+def _answers(document: Document, facts: Mapping[str, Any]) -> str:
+    good, *problems = facts["responses"].items()
+    schema = good[1].get("content", {}).get("application/json", {}).get("schema", {})
+    shown = _fields(document, schema) if schema else "<p>No body.</p>" if "content" not in good[1] else ""
+    rest = "".join(f"<li><b>{status}</b> {_ticked(each['description'])}</li>" for status, each in problems)
+    return f"<h4>Answer <small>{good[0]}</small></h4>{shown}<details><summary>Errors</summary><ul>{rest}</ul></details>"
+
+
+def _ticked(text: str) -> str:
+    parts = escape(text).replace("``", "`").split("`")
+    return "".join(f"<code>{part}</code>" if index % 2 else part for index, part in enumerate(parts))
+
+
+def _fields(document: Document, schema: Mapping[str, Any]) -> str:
+    reference = schema.get("$ref")
+    found = document["components"]["schemas"][reference.rsplit("/", 1)[-1]] if reference else schema
+    if "properties" not in found:
+        return f"<p>{_type(schema)}</p>"
+    required = set(found.get("required", ()))
+    rows = "".join(_row(name, inner, required=name in required) for name, inner in found["properties"].items())
+    return _table(rows)
+
+
+def _table(rows: str) -> str:
+    return f"<table><thead><tr><th>Name</th><th>Type</th><th>Notes</th></tr></thead><tbody>{rows}</tbody></table>"
+
+
+def _row(name: str, schema: Mapping[str, Any], *, required: bool, note: str = "") -> str:
+    notes = [note, "required" if required else "", *_limits(schema)]
+    shown = "; ".join(escape(each) for each in notes if each)
+    return f"<tr><td><code>{escape(name)}</code></td><td>{_type(schema)}</td><td>{shown}</td></tr>"
+
+
+def _type(schema: Mapping[str, Any]) -> str:
+    if "$ref" in schema:
+        name = escape(schema["$ref"].rsplit("/", 1)[-1])
+        return f'<a href="#schema-{name}">{name}</a>'
+    if "anyOf" in schema:
+        return " or ".join(_type(arm) for arm in schema["anyOf"])
+    if "enum" in schema:
+        return " or ".join(f"<code>{escape(str(value))}</code>" for value in schema["enum"])
+    if schema.get("type") == "array":
+        return f"list of {_type(schema.get('items', {}))}"
+    kind = escape(str(schema.get("type", "any")))
+    return f"{kind} <small>{escape(schema['format'])}</small>" if "format" in schema else kind
+
+
+_LIMITS = {
+    "minLength": "at least {} characters",
+    "maxLength": "at most {} characters",
+    "minimum": "at least {}",
+    "maximum": "at most {}",
+    "exclusiveMinimum": "more than {}",
+    "exclusiveMaximum": "less than {}",
+    "minItems": "at least {} entries",
+    "maxItems": "at most {} entries",
+    "pattern": "matches {}",
+}
+
+
+def _limits(schema: Mapping[str, Any]) -> Iterator[str]:
+    for arm in (schema, *schema.get("anyOf", ())):
+        for name, sentence in _LIMITS.items():
+            if name in arm:
+                yield sentence.format(arm[name])
+    if "default" in schema and schema["default"] not in (None, "", []):
+        yield f"default {schema['default']}"
+
+
+def _schemas(document: Document, entries: Sequence[_Entry]) -> str:
+    """Show the types that the operations shown refer to, directly or through others."""
+    known = document["components"]["schemas"]
+    wanted: dict[str, None] = {}
+    queue = [entry.facts for entry in entries]
+    while queue:
+        for name in _references(queue.pop()):
+            if name not in wanted:
+                wanted[name] = None
+                queue.append(known[name])
+    shown = "".join(
+        f'<article id="schema-{escape(name)}"><h3>{escape(name)}</h3>{_fields(document, known[name])}</article>'
+        for name in sorted(wanted)
+    )
+    return f"<section><h2>Types</h2>{shown}</section>" if shown else ""
+
+
+def _references(facts: object) -> Iterator[str]:
+    if isinstance(facts, Mapping):
+        if isinstance(reference := facts.get("$ref"), str):
+            yield reference.rsplit("/", 1)[-1]
+        for inner in facts.values():
+            yield from _references(inner)
+    elif isinstance(facts, list):
+        for inner in facts:
+            yield from _references(inner)

@@ -4,6 +4,7 @@ One hop to the thread pool does it all in this order: who calls, path, query, bo
 401 and never 422. The README beside this file shows the conventions.
 """
 
+import asyncio
 import inspect
 import re
 import typing
@@ -15,6 +16,7 @@ from urllib.parse import parse_qsl
 import msgspec
 from litestar import Request, Response, Router
 from litestar.enums import HttpMethod
+from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
 
 from keyturn.errors import Invalid, Refused
@@ -29,6 +31,7 @@ __all__ = ["Caller", "Operation", "delete", "get", "group", "patch", "post", "pu
 
 MOST_QUERY_KEYS = 1000
 _HOLE = re.compile(r"\{(\w+)(?::(\w+))?\}")
+_NONE: Mapping[int, str] = {}
 _OWN = {"actor", "caller", "query", "data", "return"}
 
 
@@ -47,6 +50,7 @@ class Operation:
     data: Any
     answer: Any
     checks: Mapping[str, Check]
+    also: Mapping[int, str]
 
     @property
     def summary(self) -> str:
@@ -68,27 +72,35 @@ class Arrival:
     body: bytes
 
 
-def get(path: str, *, public: bool = False, status: int = 200) -> Callable[[Callable[..., object]], HTTPRouteHandler]:
-    """Make a route of a function. Raises TypeError for a signature that the edge cannot serve."""
-    return _route("GET", path, public=public, status=status)
+def get(
+    path: str, *, public: bool = False, status: int = 200, also: Mapping[int, str] = _NONE
+) -> Callable[[Callable[..., object]], HTTPRouteHandler]:
+    """Make a route of a function. ``also`` documents further statuses. Raises TypeError for a signature with no sense."""
+    return _route("GET", path, public=public, status=status, also=also)
 
 
-def post(path: str, *, public: bool = False, status: int = 200) -> Callable[[Callable[..., object]], HTTPRouteHandler]:
-    return _route("POST", path, public=public, status=status)
+def post(
+    path: str, *, public: bool = False, status: int = 200, also: Mapping[int, str] = _NONE
+) -> Callable[[Callable[..., object]], HTTPRouteHandler]:
+    return _route("POST", path, public=public, status=status, also=also)
 
 
-def put(path: str, *, public: bool = False, status: int = 200) -> Callable[[Callable[..., object]], HTTPRouteHandler]:
-    return _route("PUT", path, public=public, status=status)
+def put(
+    path: str, *, public: bool = False, status: int = 200, also: Mapping[int, str] = _NONE
+) -> Callable[[Callable[..., object]], HTTPRouteHandler]:
+    return _route("PUT", path, public=public, status=status, also=also)
 
 
-def patch(path: str, *, public: bool = False, status: int = 200) -> Callable[[Callable[..., object]], HTTPRouteHandler]:
-    return _route("PATCH", path, public=public, status=status)
+def patch(
+    path: str, *, public: bool = False, status: int = 200, also: Mapping[int, str] = _NONE
+) -> Callable[[Callable[..., object]], HTTPRouteHandler]:
+    return _route("PATCH", path, public=public, status=status, also=also)
 
 
 def delete(
     path: str, *, public: bool = False, status: int = 200
 ) -> Callable[[Callable[..., object]], HTTPRouteHandler]:
-    return _route("DELETE", path, public=public, status=status)
+    return _route("DELETE", path, public=public, status=status, also=also)
 
 
 def group(tag: str, *handlers: HTTPRouteHandler) -> Router:
@@ -96,9 +108,11 @@ def group(tag: str, *handlers: HTTPRouteHandler) -> Router:
     return Router(path="/", route_handlers=list(handlers), tags=[tag])
 
 
-def _route(method: str, path: str, *, public: bool, status: int) -> Callable[[Callable[..., object]], HTTPRouteHandler]:
+def _route(
+    method: str, path: str, *, public: bool, status: int, also: Mapping[int, str]
+) -> Callable[[Callable[..., object]], HTTPRouteHandler]:
     def around(function: Callable[..., object]) -> HTTPRouteHandler:
-        operation = describe(method, path, function, public=public, status=status)
+        operation = describe(method, path, function, public=public, status=status, also=also)
 
         async def endpoint(request: Request[Any, Any, Any]) -> Response[Any]:
             arrival = Arrival(
@@ -106,7 +120,7 @@ def _route(method: str, path: str, *, public: bool, status: int) -> Callable[[Ca
                 request.headers,
                 request.path_params,
                 request.scope["query_string"],
-                await request.body() if "data" in operation.wants else b"",
+                await _body(request) if "data" in operation.wants else b"",
             )
             arrival.visit.route = operation.path
             response: Response[Any] = await request.app.state.edge.run(operation, arrival)
@@ -121,7 +135,16 @@ def _route(method: str, path: str, *, public: bool, status: int) -> Callable[[Ca
     return around
 
 
-def describe(method: str, path: str, function: Callable[..., object], *, public: bool, status: int) -> Operation:
+async def _body(request: Request[Any, Any, Any]) -> bytes:
+    try:
+        return await asyncio.wait_for(request.body(), request.app.state.edge.body_seconds)
+    except TimeoutError as error:
+        raise HTTPException(status_code=408, detail="The request body did not arrive in time") from error
+
+
+def describe(
+    method: str, path: str, function: Callable[..., object], *, public: bool, status: int, also: Mapping[int, str]
+) -> Operation:
     """Read a handler's signature. Raises TypeError when it cannot be served as asked."""
     hints = typing.get_type_hints(function, include_extras=True)
     names = list(inspect.signature(function).parameters)
@@ -133,16 +156,19 @@ def describe(method: str, path: str, function: Callable[..., object], *, public:
     if sorted(holes) != sorted(in_path):
         raise TypeError(f"{where}: the path has {holes}, the handler takes {in_path}")
     answer = hints.get("return")
-    if not _is_response(answer):
+    if not is_response(answer):
         check_answer_type(answer)
     path_type = msgspec.defstruct("Path", [(name, hints[name]) for name in in_path], rename="camel", kw_only=True)
     kinds = {"path": (path_type, True), "query": (hints.get("query"), True), "data": (hints.get("data"), False)}
     checks = {part: checker(kind, texts=texts) for part, (kind, texts) in kinds.items() if kind is not None}
     query, data = hints.get("query"), hints.get("data")
-    return Operation(method, path, function, status, public, frozenset(names), path_type, query, data, answer, checks)
+    return Operation(
+        method, path, function, status, public, frozenset(names), path_type, query, data, answer, checks, also
+    )
 
 
-def _is_response(answer: Any) -> bool:
+def is_response(answer: Any) -> bool:
+    """Say whether a handler answers with a whole response instead of JSON."""
     kind = typing.get_origin(answer) or answer
     return isinstance(kind, type) and issubclass(kind, Response)
 
