@@ -112,22 +112,22 @@ class AccessEvent(StrEnum):
     PERSON_SIGNED_IN = "login-user"
     SIGN_IN_FAILED = "fail-sign-in"
     SIGN_IN_LOCKED = "lock-sign-in"
-    TOKEN_REVOKED = "revoke-access-token"  # noqa: S105 - the name of an event
+    TOKEN_REVOKED = "revoke-access-token"
     IDENTITY_CREATED = "create-identity"
     IDENTITY_UPDATED = "update-identity"
     IDENTITY_DELETED = "delete-identity"
     UNIVERSAL_AUTH_ADDED = "add-identity-universal-auth"
     UNIVERSAL_AUTH_UPDATED = "update-identity-universal-auth"
     UNIVERSAL_AUTH_REMOVED = "revoke-identity-universal-auth"
-    CLIENT_SECRET_CREATED = "create-identity-universal-auth-client-secret"  # noqa: S105 - the name of an event
-    CLIENT_SECRET_REVOKED = "revoke-identity-universal-auth-client-secret"  # noqa: S105 - the name of an event
+    CLIENT_SECRET_CREATED = "create-identity-universal-auth-client-secret"
+    CLIENT_SECRET_REVOKED = "revoke-identity-universal-auth-client-secret"
     LOCKOUTS_CLEARED = "clear-identity-universal-auth-lockouts"
     USER_CREATED = "create-user"
     USER_ROLE_CHANGED = "update-user-role"
     USER_DELETED = "delete-user"
     USER_UNLOCKED = "unlock-user"
-    PASSWORD_CHANGED = "change-user-password"  # noqa: S105 - the name of an event
-    PASSWORD_RESET = "reset-user-password"  # noqa: S105 - the name of an event
+    PASSWORD_CHANGED = "change-user-password"
+    PASSWORD_RESET = "reset-user-password"
 
 
 # --- lockout ----------------------------------------------------------------------------------------------------------

@@ -34,7 +34,7 @@ _USE_NOTED_EVERY = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
-class Caller:
+class Origin:
     """Where a request without a token comes from."""
 
     ip: str
@@ -63,7 +63,7 @@ class SignIn:
 
     # --- machines -----------------------------------------------------------------------------------------------------
 
-    def login_machine(self, client_id: str, secret: Plaintext, caller: Caller) -> IssuedToken:
+    def login_machine(self, client_id: str, secret: Plaintext, origin: Origin) -> IssuedToken:
         """Exchange client id and secret for a token.
 
         Raises Unauthenticated, with the same words for an unknown client id and a wrong secret; other words only when
@@ -77,7 +77,7 @@ class SignIn:
         matched = self._match(candidates, secret)
         with self._database.write() as tx:
             auth = identities_store.universal_auth_by_client_id(tx, client_id, lock=True)
-            outcome = self._machine_outcome(tx, auth, matched, caller) if auth else _invalid_credentials()
+            outcome = self._machine_outcome(tx, auth, matched, origin) if auth else _invalid_credentials()
         # Raised only now: a failure that was counted must stay counted.
         if isinstance(outcome, KeyturnError):
             raise outcome
@@ -92,37 +92,37 @@ class SignIn:
         return None
 
     def _machine_outcome(
-        self, tx: Tx, auth: UniversalAuth, secret: ClientSecret | None, caller: Caller
+        self, tx: Tx, auth: UniversalAuth, secret: ClientSecret | None, origin: Origin
     ) -> IssuedToken | KeyturnError:
         now = self._clock.now()
         settings, attempts = auth.settings, auth.attempts
-        owner = self._machine(tx, auth, caller)
+        owner = self._machine(tx, auth, origin)
         if settings.lockout.enabled and attempts.locked(now):
             return _locked(attempts, now)
-        at_home = trusted(settings.client_secret_trusted_ips, caller.ip)
+        at_home = trusted(settings.client_secret_trusted_ips, origin.ip)
         if secret is None:
             if at_home:  # strangers must not be able to lock an identity out
                 after = self._failed(tx, owner, attempts, settings.lockout, now)
                 identities_store.set_universal_attempts(tx, auth.id, after)
             return _invalid_credentials()
         if not at_home:
-            return _not_trusted(caller.ip)
+            return _not_trusted(origin.ip)
         if secret.ttl and now >= secret.created_at + timedelta(seconds=secret.ttl):
             return _spent("The client secret has expired.")
         if not identities_store.use_client_secret(tx, secret.id, now):
             return _spent("The client secret was revoked, or it has been used as often as it may be.")
         if attempts != Attempts():
             identities_store.set_universal_attempts(tx, auth.id, Attempts())
-        self._note(tx, AccessEvent.MACHINE_SIGNED_IN, owner, now, {"clientSecretId": secret.id, "ip": caller.ip})
+        self._note(tx, AccessEvent.MACHINE_SIGNED_IN, owner, now, {"clientSecretId": secret.id, "ip": origin.ip})
         return self._issue(tx, owner, settings.rules, now, client_secret_id=secret.id)
 
-    def _machine(self, tx: Tx, auth: UniversalAuth, caller: Caller) -> Actor:
+    def _machine(self, tx: Tx, auth: UniversalAuth, origin: Origin) -> Actor:
         found = identities_store.identity_by_id(tx, auth.identity_id)
-        return replace(machine_actor(found), request_id=caller.request_id)
+        return replace(machine_actor(found), request_id=origin.request_id)
 
     # --- people -------------------------------------------------------------------------------------------------------
 
-    def login_person(self, email: str, password: Plaintext, caller: Caller) -> IssuedToken:
+    def login_person(self, email: str, password: Plaintext, origin: Origin) -> IssuedToken:
         """Exchange e-mail address and password for a token.
 
         Raises Unauthenticated, with the same words for an unknown address and a wrong password, others when locked.
@@ -135,14 +135,14 @@ class SignIn:
             user = store.user_by_email(tx, email, lock=True)
             if user and found and user.password_hash != found.password_hash:
                 right = False  # changed in between: what was proven is no longer the password
-            outcome = self._person_outcome(tx, user, caller, right=right) if user else _invalid_credentials()
+            outcome = self._person_outcome(tx, user, origin, right=right) if user else _invalid_credentials()
         if isinstance(outcome, KeyturnError):
             raise outcome
         return outcome
 
-    def _person_outcome(self, tx: Tx, user: User, caller: Caller, *, right: bool) -> IssuedToken | KeyturnError:
+    def _person_outcome(self, tx: Tx, user: User, origin: Origin, *, right: bool) -> IssuedToken | KeyturnError:
         now = self._clock.now()
-        owner = replace(person_actor(user), request_id=caller.request_id)
+        owner = replace(person_actor(user), request_id=origin.request_id)
         if user.attempts.locked(now):
             return _locked(user.attempts, now)
         if not right:
@@ -150,7 +150,7 @@ class SignIn:
             return _invalid_credentials()
         if user.attempts != Attempts():
             store.set_user_attempts(tx, user.id, Attempts())
-        self._note(tx, AccessEvent.PERSON_SIGNED_IN, owner, now, {"ip": caller.ip})
+        self._note(tx, AccessEvent.PERSON_SIGNED_IN, owner, now, {"ip": origin.ip})
         return self._issue(tx, owner, self._person_rules, now)
 
     # --- tokens -------------------------------------------------------------------------------------------------------
@@ -171,7 +171,7 @@ class SignIn:
                     raise _dead_token("The access token was revoked, or it has been used as often as it may be.")
         return found.actor
 
-    def renew(self, token: Plaintext, caller: Caller) -> IssuedToken:
+    def renew(self, token: Plaintext, origin: Origin) -> IssuedToken:
         """Let the token live its TTL from now on; it stays the same token. Repeatable.
 
         Raises as :meth:`authenticate` does, Unauthenticated past the maximum lifetime, Refused when its uses are spent.
@@ -183,7 +183,7 @@ class SignIn:
             if found and found.renewable_until and now >= found.renewable_until:
                 raise _dead_token("The access token has reached its maximum lifetime and cannot be renewed.")
             found = _living(found, now)
-            _check_address(found, caller.ip)
+            _check_address(found, origin.ip)
             if found.uses_limit and found.uses >= found.uses_limit:
                 raise Refused(
                     "The access token has been used as often as it may be.",
@@ -194,7 +194,7 @@ class SignIn:
             store.renew_token(tx, found.id, lifetime.expires_at)
         return IssuedToken(token, lifetime.ttl, found.max_ttl)
 
-    def revoke(self, token: Plaintext, caller: Caller) -> None:
+    def revoke(self, token: Plaintext, origin: Origin) -> None:
         """End the token. Repeatable: an unknown or ended token is left as it is. Raises TokenRefused for other text."""
         digest = _digest(token.reveal())
         with self._database.write() as tx:
@@ -203,7 +203,7 @@ class SignIn:
                 return
             now = self._clock.now()
             store.revoke_token(tx, found.id, now)
-            self._note(tx, AccessEvent.TOKEN_REVOKED, replace(found.actor, request_id=caller.request_id), now, {})
+            self._note(tx, AccessEvent.TOKEN_REVOKED, replace(found.actor, request_id=origin.request_id), now, {})
 
     def issue_static(self, tx: Tx, identity: Identity) -> IssuedToken:
         """Make a token that never expires, in the caller's transaction. For the first start only."""
