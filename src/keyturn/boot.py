@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
 from keyturn.config import Settings
@@ -68,6 +69,7 @@ def prepare_database(settings: Settings, database: Database, clock: Clock, notic
     tables raises Misconfigured that names the command, since other servers may still run the older version; so does a
     database made by a newer version. Repeatable, and safe in several processes at once.
     """
+    reach(database)
     state = migrate.check(database)
     if state is migrate.State.UP_TO_DATE:
         return
@@ -78,8 +80,37 @@ def prepare_database(settings: Settings, database: Database, clock: Clock, notic
             fix="Run: keyturn migrate",
         )
     if state is migrate.State.BEHIND:
-        notice(f"The database was copied to {migrate.copy_of(database, clock)} before its migration.")
+        copy_before_migration(database, clock, notice)
     migrate.upgrade(database)
+
+
+def copy_before_migration(database: Database, clock: Clock, notice: Notice) -> None:
+    """Copy the embedded database. PostgreSQL is left to the operator's own backups."""
+    if database.is_sqlite:
+        notice(f"The database was copied to {migrate.copy_of(database, clock)} before its migration.")
+
+
+def require_current(database: Database) -> None:
+    """Raise Misconfigured unless the tables are those of this version."""
+    if migrate.check(database) is not migrate.State.UP_TO_DATE:
+        raise Misconfigured("The database is not up to date.", code="database.behind", fix="Run: keyturn migrate")
+
+
+def reach(database: Database) -> None:
+    """Raise Misconfigured when the database does not answer. The text never holds its password."""
+    try:
+        with database.engine.connect():
+            return
+    except sa.exc.DBAPIError as error:
+        reason = str(error.orig).strip().splitlines()[0] if error.orig else type(error).__name__
+        password = database.engine.url.password
+    if password:
+        reason = reason.replace(str(password), "***")
+    raise Misconfigured(
+        f"The database cannot be reached: {reason}.",
+        code="database.unreachable",
+        fix="Check DB_CONNECTION_URI (or DB_HOST and the other DB_ variables) and that the database runs.",
+    )
 
 
 def _prepare_file(path: Path) -> None:

@@ -40,15 +40,23 @@ class Keyring:
         Raises Misconfigured with one clear sentence when the root key is not the one of this database, or is missing.
         """
         ring = cls(database, source, clock)
-        rows = ring._rows()
-        roots = source.load(may_create=not rows)
-        for row in rows:
-            if row.retired_at is None:
-                ring._unwrap(row, roots)
-        if not rows:
-            ring.add_key(roots.current)
+        if not ring.verify():
+            ring.add_key(source.load(may_create=True).current)
         ring.reload()
         return ring
+
+    def verify(self) -> int:
+        """Check that every data key in use unwraps, and return how many data keys there are. Changes nothing.
+
+        Raises Misconfigured as :meth:`open` does.
+        """
+        rows = self._rows()
+        if rows:
+            roots = self._source.load()
+            for row in rows:
+                if row.retired_at is None:
+                    self._unwrap(row, roots)
+        return len(rows)
 
     def newest(self) -> DataKey:
         """Return the key to seal with. Never writes; reads the database once in :data:`REFRESH`."""
@@ -131,7 +139,10 @@ class Keyring:
 
     def _insert(self, tx: Tx, root: RootKey) -> str:
         key_id = base64.b32encode(os.urandom(5)).decode().lower()
-        store.insert(tx, key_id, root.id, root.wrap(key_id, os.urandom(envelope.KEY_BYTES)), self._clock.now())
+        known = store.load(tx)
+        # The newest key seals. The clocks of servers differ, so a new key is dated after all others whatever the clock says.
+        now = max(self._clock.now(), known[-1].created_at + timedelta(microseconds=1)) if known else self._clock.now()
+        store.insert(tx, key_id, root.id, root.wrap(key_id, os.urandom(envelope.KEY_BYTES)), now)
         return key_id
 
     def _rows(self) -> list[WrappedKey]:

@@ -1,0 +1,262 @@
+"""The checks of ``keyturn doctor``. Each looks at one thing, changes nothing, and says what to do about what it found."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import sqlalchemy as sa
+
+from keyturn import boot
+from keyturn.cli.surroundings import Surroundings, tell
+from keyturn.config import Settings
+from keyturn.crypto.keyring import Keyring
+from keyturn.crypto.root import KeyFile
+from keyturn.db import migrate
+from keyturn.db.tables import data_keys
+from keyturn.db.unit import Database
+from keyturn.errors import Misconfigured
+from keyturn.ports import HttpRequest, Transport, TransportFailed
+from keyturn.providers.azure.clouds import Cloud, standard_clouds
+from keyturn.settings_table import unknown_variables
+
+SKEW_WARNS = timedelta(seconds=30)
+SKEW_FAILS = timedelta(minutes=4)
+"""Entra refuses assertions whose times are more than five minutes off."""
+FREE_WARNS = 1024**3
+FREE_FAILS = 100 * 1024**2
+OLDEST_POSTGRESQL = 140000
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report. ``level`` is ok, warn or fail."""
+
+    level: str
+    subject: str
+    message: str
+    fix: str = ""
+
+
+def ok(subject: str, message: str) -> Finding:
+    return Finding("ok", subject, message)
+
+
+def from_error(subject: str, error: Misconfigured) -> Finding:
+    return Finding("fail", subject, error.message, error.fix or "")
+
+
+def examine(around: Surroundings, open_transport: Callable[[Settings], Transport]) -> Iterator[Finding]:
+    """Run all checks and yield what they find, the configuration first: without it nothing else can be checked."""
+    for name in unknown_variables(around.environ):
+        yield Finding("warn", "settings", f"{name} is not a setting of Keyturn.", "Check its spelling, or remove it.")
+    try:
+        settings = around.settings()
+    except Misconfigured as error:
+        yield from _faults(error)
+        return
+    yield ok("settings", "All variables can be read.")
+    yield from site(settings)
+    yield from disk(settings)
+    yield from key_source(settings)
+    yield from database(settings, around)
+    yield from network(settings, around, open_transport)
+
+
+def _faults(error: Misconfigured) -> Iterator[Finding]:
+    for fault in error.details:
+        yield Finding("fail", "settings", f"{fault['variable']} {fault['fault']}.", f"Example: {fault['example']}")
+
+
+def site(settings: Settings) -> Iterator[Finding]:
+    """SITE_URL and the OAuth application."""
+    url = settings.site_url
+    if url is not None and url.startswith("http://") and urlsplit(url).hostname not in _LOOPBACK:
+        fix = "Put a proxy with TLS in front of Keyturn and give its https:// address."
+        yield Finding("warn", "site", "SITE_URL is plain http: sign-ins and secrets travel in the clear.", fix)
+    elif url is not None:
+        yield ok("site", f"Browsers reach this server at {url}.")
+    given = (settings.oauth_client_id is not None, settings.oauth_client_secret is not None)
+    prefix = "INF_APP_CONNECTION_AZURE_CLIENT_SECRETS"
+    if given == (False, False):
+        yield ok("oauth", "Connections by OAuth are off; those by client secret work without.")
+    elif given != (True, True):
+        fix = f"Set both {prefix}_CLIENT_ID and {prefix}_CLIENT_SECRET, or neither."
+        yield Finding("fail", "oauth", "The OAuth application has only one of client id and client secret.", fix)
+    elif url is None:
+        fix = "Set SITE_URL to this server's public address: the redirect address is built from it."
+        yield Finding("fail", "oauth", "The OAuth application is given, but SITE_URL is not.", fix)
+    else:
+        redirect = f"{url}/organization/app-connections/azure/oauth/callback"
+        yield ok("oauth", f"The Entra application must have this redirect address (type Web): {redirect}")
+
+
+def disk(settings: Settings) -> Iterator[Finding]:
+    """Free space where the data folder is, or will be."""
+    place = next(path for path in (settings.data_dir, *settings.data_dir.parents) if path.exists())
+    free = shutil.disk_usage(place).free
+    level = "fail" if free < FREE_FAILS else "warn" if free < FREE_WARNS else "ok"
+    fix = "" if level == "ok" else "Free some space: a secret that cannot be stored is lost."
+    yield Finding(level, "disk", f"{free // 1024**2} MiB are free at {place}.", fix)
+
+
+def key_source(settings: Settings) -> Iterator[Finding]:
+    """The root key's source and its permissions. Never makes a key."""
+    try:
+        source = boot.root_key_source(settings, tell)
+        if isinstance(source, KeyFile) and not source.path.exists():
+            yield ok("root key", f"{source.path} is made at the first start.")
+            return
+        keys = source.load()
+    except Misconfigured as error:
+        yield from_error("root key", error)
+        return
+    where = str(source.path) if isinstance(source, KeyFile) else source.name
+    yield ok("root key", f"{where} holds root key {keys.current.id}.")
+    if keys.previous is not None:
+        fix = "Run: keyturn keys rotate"
+        yield Finding("warn", "root key", f"A change from root key {keys.previous.id} is not finished.", fix)
+
+
+def database(settings: Settings, around: Surroundings) -> Iterator[Finding]:
+    """Reach, version, kind, clock, writing, keys."""
+    if settings.embedded:
+        path = Path(sa.make_url(settings.database_url).database or "")
+        if not path.exists():
+            yield ok("database", f"{path} is made at the first start.")
+            return
+    try:
+        with _opened(settings) as opened:
+            yield from _kind(opened, around.clock.now())
+            state = migrate.check(opened)
+            yield _state(state, opened, settings)
+            if state is migrate.State.UP_TO_DATE:
+                yield _writes(opened)
+                yield _keys(opened, settings, around)
+    except Misconfigured as error:
+        yield from_error("database", error)
+    except sa.exc.SQLAlchemyError as error:
+        fix = "Check that the database is not damaged and that its user may read and write its tables."
+        yield Finding("fail", "database", f"The database refused a query ({type(error).__name__}).", fix)
+
+
+@contextmanager
+def _opened(settings: Settings) -> Iterator[Database]:
+    opened = boot.open_database(settings)
+    try:
+        boot.reach(opened)
+        yield opened
+    finally:
+        opened.close()
+
+
+def _kind(opened: Database, now: datetime) -> Iterator[Finding]:
+    with opened.read() as tx:
+        if opened.is_sqlite:
+            mode = tx.connection.exec_driver_sql("PRAGMA journal_mode").scalar()
+            fix = "Keep the data folder on a local disk: network file systems cannot do write-ahead logging."
+            message = f"The embedded database is in {mode} mode."
+            yield ok("database", message) if mode == "wal" else Finding("fail", "database", message, fix)
+            return
+        number = int(str(tx.connection.exec_driver_sql("SHOW server_version_num").scalar()))
+        there = tx.connection.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
+    message = f"PostgreSQL {number // 10000} answers."
+    old = number < OLDEST_POSTGRESQL
+    yield Finding("warn", "database", message, "Use PostgreSQL 14 or newer.") if old else ok("database", message)
+    yield skew("database clock", there - now, "the database server")
+
+
+def _state(state: migrate.State, opened: Database, settings: Settings) -> Finding:
+    if state is migrate.State.EMPTY:
+        return ok("tables", "The database is empty; the first start sets it up.")
+    if state is migrate.State.BEHIND:
+        note = " The server does this by itself at its next start." if settings.embedded else ""
+        return Finding("warn", "tables", "The tables are of an older version.", f"Run: keyturn migrate.{note}")
+    return ok("tables", f"The tables are at version {migrate.current(opened)}.")
+
+
+def _writes(opened: Database) -> Finding:
+    try:
+        with opened.engine.connect() as plain:
+            connection = plain.execution_options(keyturn_write=True)
+            attempt = connection.begin()
+            connection.execute(sa.update(data_keys).values(seals=data_keys.c.seals))
+            attempt.rollback()
+    except sa.exc.DBAPIError as error:
+        reason = str(error.orig).strip().partition("\n")[0]
+        fix = "Check free space, file permissions and the rights of the database user."
+        return Finding("fail", "writing", f"The database cannot be written: {reason}.", fix)
+    return ok("writing", "The database can be written.")
+
+
+def _keys(opened: Database, settings: Settings, around: Surroundings) -> Finding:
+    try:
+        source = boot.root_key_source(settings, tell)
+        count = Keyring(opened, source, around.clock).verify()
+    except Misconfigured as error:
+        return from_error("data keys", error)
+    return ok("data keys", f"{count} data keys, all in use can be opened." if count else "None made yet.")
+
+
+def network(
+    settings: Settings, around: Surroundings, open_transport: Callable[[Settings], Transport]
+) -> Iterator[Finding]:
+    """The sign-in service, its clock, and Graph, the way rotations reach them."""
+    try:
+        cloud, transport = cloud_of(settings), open_transport(settings)
+    except Misconfigured as error:
+        yield from_error("network", error)
+        return
+    document = f"{cloud.authority}/organizations/v2.0/.well-known/openid-configuration"
+    for subject, url in (("sign-in service", document), ("Microsoft Graph", f"{cloud.graph}/v1.0/applications?$top=1")):
+        yield from _reach(subject, url, transport, around)
+
+
+def _reach(subject: str, url: str, transport: Transport, around: Surroundings) -> Iterator[Finding]:
+    host = urlsplit(url).netloc
+    asked = around.clock.now()
+    try:
+        response = transport.send(HttpRequest("GET", url))
+    except TransportFailed as error:
+        fix = f"Allow https to {host} in the firewall, set HTTPS_PROXY for a proxy, or KEYTURN_CA_FILE for its certificate."
+        yield Finding("fail", subject, f"{host} cannot be reached: {error}.", fix)
+        return
+    if response.status >= 500 or response.status == 404:
+        fix = "Check KEYTURN_CLOUD, or KEYTURN_AUTHORITY and KEYTURN_GRAPH; otherwise wait and try again."
+        yield Finding("warn", subject, f"{host} answers, but with status {response.status}.", fix)
+    else:
+        yield ok(subject, f"{host} answers.")
+    if subject == "sign-in service" and (there := _date(response.headers.get("date", ""))) is not None:
+        yield skew("clock", there - asked, host)
+
+
+def skew(subject: str, difference: timedelta, whose: str) -> Finding:
+    """Judge how far this machine's clock is from another's."""
+    seconds = abs(difference)
+    level = "fail" if seconds > SKEW_FAILS else "warn" if seconds > SKEW_WARNS else "ok"
+    fix = "" if level == "ok" else "Synchronise the clocks, e.g. with chrony or systemd-timesyncd."
+    side = "behind" if difference > timedelta() else "ahead of"
+    return Finding(
+        level, subject, f"This machine's clock is {seconds.total_seconds():.0f} s {side} that of {whose}.", fix
+    )
+
+
+def _date(text: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else None
+
+
+def cloud_of(settings: Settings) -> Cloud:
+    """Return the cloud that connections use by default."""
+    clouds, custom = standard_clouds(), settings.cloud_override
+    if custom is not None:
+        clouds = clouds.overridden(settings.cloud, authority=custom.authority, graph=custom.graph)
+    return clouds.get(settings.cloud)

@@ -1,0 +1,38 @@
+"""``keyturn doctor``: check the configuration, the database and the network before something depends on them."""
+
+import json
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from keyturn.cli.checkup import Finding, examine
+from keyturn.cli.surroundings import surroundings
+from keyturn.config import Settings
+from keyturn.providers.transport import HttpTransport
+
+app = typer.Typer(rich_markup_mode=None)
+
+
+@app.command(help="Check the configuration, the database and the network. Changes nothing; fails when a check fails.")
+def doctor(
+    ctx: typer.Context, as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of lines.")] = False
+) -> None:
+    findings: list[Finding] = []
+    for finding in examine(surroundings(ctx), open_transport):
+        findings.append(finding)
+        if not as_json:
+            _print(finding)
+    if as_json:
+        print(json.dumps([asdict(finding) for finding in findings], indent=2))
+    raise typer.Exit(1 if any(finding.level == "fail" for finding in findings) else 0)
+
+
+def open_transport(settings: Settings) -> HttpTransport:
+    return HttpTransport(ca_file=settings.ca_file)
+
+
+def _print(finding: Finding) -> None:
+    print(f"{finding.level:5} {finding.subject:16} {finding.message}")
+    if finding.fix:
+        print(f"{'':23}-> {finding.fix}")

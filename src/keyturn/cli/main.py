@@ -1,0 +1,94 @@
+"""The command ``keyturn``. A subcommand's module is imported only when that subcommand runs."""
+
+import importlib
+import importlib.util
+import os
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from keyturn import __version__
+from keyturn.cli.surroundings import Surroundings, surroundings, tell
+from keyturn.errors import KeyturnError, Misconfigured
+from keyturn.kit.clock import SystemClock
+
+# Each module has a ``typer.Typer`` named ``app``: one command, or several that become sub-subcommands.
+COMMANDS: Mapping[str, tuple[str, str]] = {
+    "serve": ("keyturn.cli.serve", "Run the server."),
+    "worker": ("keyturn.cli.worker", "Run rotations only, without web pages and API."),
+    "demo": ("keyturn.cli.demo", "Show Keyturn at work against a local Entra ID."),
+    "admin": ("keyturn.cli.admin", "Create the first user, unlock users, reset passwords."),
+    "keys": ("keyturn.cli.keys", "Generate, show and rotate encryption keys."),
+    "migrate": ("keyturn.cli.migrate", "Bring the database up to date."),
+    "doctor": ("keyturn.cli.doctor", "Check the configuration, the database and the network."),
+    "simulate": ("keyturn.cli.simulate", "Run the rotation protocol against a simulated world."),
+}
+
+
+class LazyGroup(TyperGroup):
+    """Lists all commands by their one-line help; loads one only to run it."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        for name, (module, summary) in COMMANDS.items():
+            if importlib.util.find_spec(module) is not None:
+                self.add_command(TyperCommand(name, help=summary))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        name, found, rest = super().resolve_command(ctx, args)
+        if name is not None and name in COMMANDS:
+            found = typer.main.get_command(importlib.import_module(COMMANDS[name][0]).app)
+            found.name = name
+        return name, found, rest
+
+
+app = typer.Typer(cls=LazyGroup, add_completion=False, rich_markup_mode=None)
+
+
+@app.callback(invoke_without_command=True, help="Rotates client secrets of Microsoft Entra applications.")
+def _options(
+    ctx: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show a traceback when a command fails.")] = False,
+) -> None:
+    surroundings(ctx).debug |= debug
+    if version:
+        print(f"keyturn {__version__}")
+    elif ctx.invoked_subcommand is None:
+        print(ctx.get_help())
+
+
+def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Run one command and return its exit status: 0 done, 1 failed, 2 wrongly configured or called.
+
+    A failure is one message on standard error with its fix, never a traceback unless it was asked for.
+    """
+    around = Surroundings(environ, SystemClock(), debug=environ.get("KEYTURN_DEBUG", "") not in {"", "0"})
+    try:
+        typer.main.get_command(app).main(list(arguments), prog_name="keyturn", obj=around)
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+    except KeyturnError as error:
+        return _failed(error, around, 2 if isinstance(error, Misconfigured) else 1)
+    except Exception as error:  # noqa: BLE001 - the last belt: its text might hold a secret, so only its kind is shown
+        return _failed(error, around, 1)
+    return 0
+
+
+def _failed(error: Exception, around: Surroundings, status: int) -> int:
+    if around.debug:
+        traceback.print_exception(error)
+    if isinstance(error, KeyturnError):
+        tell(f"Error: {error.message}" + (f"\nFix: {error.fix}" if error.fix else ""))
+    elif not around.debug:
+        tell(f"Error: Keyturn failed unexpectedly ({type(error).__name__}).\nFix: Run it again as: keyturn --debug ...")
+    return status
+
+
+def run() -> None:
+    """Entry point of the console script."""
+    sys.exit(main(sys.argv[1:], os.environ))

@@ -1,0 +1,29 @@
+"""``keyturn migrate``: bring the database up to date."""
+
+from typing import Annotated
+
+import typer
+
+from keyturn.boot import copy_before_migration
+from keyturn.cli.surroundings import opened, surroundings, tell
+from keyturn.db import migrate as migrations
+
+app = typer.Typer(rich_markup_mode=None)
+
+
+@app.command(help="Bring the database up to date. Safe to repeat, and in several places at once.")
+def migrate(
+    ctx: typer.Context,
+    check: Annotated[bool, typer.Option("--check", help="Change nothing; fail when something is to be done.")] = False,
+) -> None:
+    around = surroundings(ctx)
+    settings = around.settings()
+    with opened(settings) as database:
+        state = migrations.check(database)
+        if check:
+            print(f"The database is {state} (version {migrations.current(database) or 'none'}).")
+            raise typer.Exit(0 if state is migrations.State.UP_TO_DATE else 1)
+        if state is migrations.State.BEHIND:
+            copy_before_migration(database, around.clock, tell)
+        done = migrations.upgrade(database)
+    print(f"Migrated to version {done[-1]}." if done else "The database is up to date.")

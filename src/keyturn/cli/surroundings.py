@@ -1,0 +1,52 @@
+"""What a command is given: the environment and the clock. Commands find it as ``ctx.obj``."""
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import typer
+
+from keyturn.config import Settings
+from keyturn.db.unit import Database
+from keyturn.ports import Clock
+from keyturn.settings_reader import read_settings
+
+
+@dataclass
+class Surroundings:
+    """The world around one command. ``debug`` asks for a traceback when it fails."""
+
+    environ: Mapping[str, str]
+    clock: Clock
+    debug: bool = False
+
+    def settings(self, **overrides: object) -> Settings:
+        """Read the settings. An override is named like its variable; None means not given."""
+        return read_settings(self.environ, {name: str(value) for name, value in overrides.items() if value is not None})
+
+
+def surroundings(ctx: typer.Context) -> Surroundings:
+    """Return what :func:`keyturn.cli.main.main` gave to the command."""
+    found = ctx.obj
+    if not isinstance(found, Surroundings):
+        raise TypeError("a command runs through keyturn.cli.main")
+    return found
+
+
+def tell(text: str) -> None:
+    """Print a sentence for the operator on standard error, so that standard output holds results only."""
+    print(text, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[Database]:
+    """Open the database for one command. Raises Misconfigured when it does not answer."""
+    from keyturn import boot  # noqa: PLC0415 - commands without a database start without it
+
+    database = boot.open_database(settings)
+    try:
+        boot.reach(database)
+        yield database
+    finally:
+        database.close()
