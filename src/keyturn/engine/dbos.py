@@ -1,0 +1,297 @@
+"""Durable work on DBOS: a row in its tables says which process works on which application.
+
+A row exists while the work is queued or running and is removed when it succeeded, so the tables hold what is under way and
+what failed, nothing else. Its id is the application's: the primary key lets no second row in, in whichever process.
+When a process dies its rows stay; ``adopt`` hands them to the living. This is the only file that knows DBOS.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from datetime import timedelta
+from typing import Any, cast
+
+import sqlalchemy as sa
+import structlog
+from dbos import DBOS, DBOSConfig, Serializer, SetWorkflowID, WorkflowStatus, error
+from sqlalchemy import event
+from sqlalchemy.engine import URL
+
+from keyturn.db.engine import BUSY_SECONDS
+from keyturn.engine.payload import SealedJson, WorkFailed, scrubbed, whereabouts
+from keyturn.ports import Clock
+
+_log = structlog.get_logger("keyturn.engine")
+
+APPLICATION = "keyturn"
+WORKFLOW_ABI = "1"
+"""Raise only when rows written before must not be run any more: it is set by hand so that an upgrade strands nothing."""
+KEEP_FINISHED = timedelta(hours=1)
+_SWEEP_LIMIT = 500
+_MAX_RECOVERIES = 50
+_WAITING = ("ENQUEUED", "DELAYED")
+_FINISHED = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
+_one_per_process = threading.Lock()  # DBOS keeps its state in module globals
+
+
+class DbosEngine:
+    """Implements ``ports.Engine``. At most one is started per operating system process at any time."""
+
+    def __init__(self, url: URL, process_id: str, concurrency: int, codec: SealedJson, clock: Clock) -> None:
+        self._url = url
+        self._process_id = process_id
+        self._concurrency = concurrency
+        self._codec = codec
+        self._clock = clock
+        self._changed = threading.Condition()
+        self._submitted: set[str] = set()  # until the row is settled
+        self._running: set[str] = set()
+        self._dbos: DBOS | None = None
+        self._database: sa.Engine | None = None
+        self._workflow: Callable[[str], None] = _not_started
+        self._quiet = _Forward()
+
+    def start(self, advance: Callable[[str], None]) -> None:
+        """Begin to take work. Creates or upgrades DBOS's tables. Raises RuntimeError while another one is started."""
+        if not _one_per_process.acquire(blocking=False):
+            raise RuntimeError("another engine runs in this process")
+        try:
+            self._quiet.attach()
+            self._database = _open(self._url, self._concurrency)
+            self._dbos = DBOS(config=self._config(self._database))
+
+            @DBOS.workflow(name="advance_v1", max_recovery_attempts=_MAX_RECOVERIES)
+            def advance_v1(rotation_id: str) -> None:
+                self._run(advance, rotation_id)
+
+            self._workflow = advance_v1
+            DBOS.launch()
+        except BaseException:
+            self._shut()
+            raise
+
+    def submit(self, rotation_id: str, partition: str) -> bool:
+        """Write down that the rotation wants work and run it as soon as a thread is free.
+
+        False when work of this partition is queued or running, here or in another process: ask again a little later.
+        Safe to repeat. Blocks while the database cannot be reached.
+        """
+        work = f"advance:{partition}"
+        with self._changed:
+            if self._dbos is None or work in self._submitted or work in self._running:
+                return False
+            self._submitted.add(work)
+        future = None
+        try:
+            future = self._begin(work, rotation_id)
+            if future is None and self._clear(work):
+                future = self._begin(work, rotation_id)
+        finally:
+            if future is None:
+                self._settled(work)
+        if future is None:
+            return False
+        future.add_done_callback(lambda done: self._finish(work, done))
+        return True
+
+    def in_flight(self) -> int:
+        with self._changed:
+            return len(self._submitted | self._running)
+
+    def stop(self, grace: timedelta) -> None:
+        """Stop taking work and wait for the running items, at most the grace period. Safe to repeat.
+
+        What still runs afterwards ends on its own; its row stays and is adopted when this process is gone.
+        """
+        with self._changed:
+            dbos, self._dbos = self._dbos, None
+            if dbos is None:
+                return
+            for stopped in dbos.background_thread_stop_events:
+                stopped.set()
+            self._changed.wait_for(lambda: not self._submitted and not self._running, grace.total_seconds())
+        self._shut()
+
+    # --- for the survivors of a dead process (see lost.py) --------------------------------------------------------------
+
+    def holders(self) -> set[str]:
+        """Return the ids of the processes, living or dead, that have work under way."""
+        return {row.executor_id for row in _rows(status="PENDING") if row.executor_id}
+
+    def adopt(self, process_id: str) -> None:
+        """Let the living run what this dead process had under way. Safe to repeat, and from several processes at once."""
+        # Without the leading underscore DBOS offers this only through its paid control plane.
+        DBOS._recover_pending_workflows([process_id])  # noqa: SLF001
+        # What is left was begun under another ABI. The rotation itself says what it needs, so nothing is lost.
+        _delete([row.workflow_id for row in _rows(status="PENDING", executor_id=process_id)])
+
+    def tidy(self) -> None:
+        """Delete some rows of work that ended long ago."""
+        before = (self._clock.now() - KEEP_FINISHED).isoformat()
+        _delete([row.workflow_id for row in _rows(status=list(_FINISHED), completed_before=before, limit=_SWEEP_LIMIT)])
+
+    # --- inside -----------------------------------------------------------------------------------------------------------
+
+    def _config(self, database: sa.Engine) -> DBOSConfig:
+        return {
+            "name": APPLICATION,
+            "system_database_engine": database,
+            "application_version": WORKFLOW_ABI,
+            "executor_id": self._process_id,
+            "max_executor_threads": self._concurrency,
+            "serializer": _Serializer(self._codec),
+            "use_listen_notify": False,
+            "enable_otlp": False,
+            "log_level": "WARNING",
+        }
+
+    def _begin(self, work: str, rotation_id: str) -> Future[None] | None:
+        try:
+            with SetWorkflowID(work, workflow_id_reuse_policy="reject"):
+                handle = DBOS.start_workflow(self._workflow, rotation_id)
+        except error.DBOSWorkflowIDInUseError:
+            return None
+        return cast("Future[None]", cast(Any, handle).future)
+
+    def _clear(self, work: str) -> bool:
+        """Remove the row that keeps the work from being submitted, if it stands for nothing; say whether it is gone."""
+        for row in _rows(workflow_ids=[work]):
+            # Ours, but not running: the database went away before the outcome was written.
+            forgotten = row.status == "PENDING" and row.executor_id == self._process_id
+            stranded = row.status in _WAITING and row.app_version != WORKFLOW_ABI
+            if not (row.status in _FINISHED or forgotten or stranded):
+                return False
+            _delete([work])
+        return True
+
+    def _run(self, advance: Callable[[str], None], rotation_id: str) -> None:
+        work = DBOS.workflow_id or ""
+        with self._changed:
+            if work in self._running:
+                return
+            self._running.add(work)
+        failure = None
+        try:
+            advance(rotation_id)
+        except Exception as problem:  # noqa: BLE001 - whatever it is, its words must not reach DBOS
+            failure = scrubbed(problem)
+            _log.error(
+                "work failed", rotation_id=rotation_id, error=failure.kind, code=failure.code, at=whereabouts(problem)
+            )
+        finally:
+            with self._changed:
+                self._running.discard(work)
+                self._changed.notify_all()
+        if failure is not None:
+            raise failure  # outside the handler, so that the original is not attached as its context
+
+    def _finish(self, work: str, done: Future[None]) -> None:
+        try:
+            if not done.cancelled() and done.exception() is None and self._database is not None:
+                _delete([work])
+        except Exception as problem:  # noqa: BLE001 - the next submission or tidy() removes it
+            _log.warning("a finished row stays for now", work=work, error=scrubbed(problem).kind)
+        finally:
+            self._settled(work)
+
+    def _settled(self, work: str) -> None:
+        with self._changed:
+            self._submitted.discard(work)
+            self._changed.notify_all()
+
+    def _shut(self) -> None:
+        database, self._database, self._dbos = self._database, None, None
+        try:
+            DBOS.destroy(destroy_registry=True)
+        finally:
+            if database is not None:
+                database.dispose()
+            self._quiet.detach()
+            _one_per_process.release()
+
+
+def _not_started(_rotation_id: str) -> None:
+    raise RuntimeError("the engine was not started")
+
+
+def _rows(**conditions: Any) -> list[WorkflowStatus]:
+    return DBOS.list_workflows(load_input=False, load_output=False, **conditions)
+
+
+def _delete(works: list[str]) -> None:
+    if works:
+        DBOS.delete_workflows(works)
+
+
+class _Serializer(Serializer):
+    """Gives DBOS the sealed form of everything it stores."""
+
+    def __init__(self, codec: SealedJson) -> None:
+        self._codec = codec
+
+    def name(self) -> str:
+        return "keyturn_sealed_json_1"
+
+    def serialize(self, data: Any) -> str:
+        return self._codec.encode(data)
+
+    def deserialize(self, serialized_data: str) -> Any:
+        return self._codec.decode(serialized_data)
+
+
+class _Forward(logging.Handler):
+    """Passes DBOS's warnings to our log: the sentence and the kind of error, no traceback and no second report of failures."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._logger = logging.getLogger("dbos")
+        self._before = (self._logger.propagate, self._logger.level)
+
+    def attach(self) -> None:
+        """Take over DBOS's log. With a handler present it installs none of its own."""
+        self._before = (self._logger.propagate, self._logger.level)
+        self._logger.propagate = False
+        self._logger.addHandler(self)
+
+    def detach(self) -> None:
+        self._logger.removeHandler(self)
+        self._logger.propagate, self._logger.level = self._before
+
+    def emit(self, record: logging.LogRecord) -> None:
+        problem = record.exc_info[1] if record.exc_info else None
+        if isinstance(problem, WorkFailed):
+            return  # was reported where it happened
+        _log.warning("dbos", message=record.getMessage(), error=type(problem).__name__ if problem else None)
+
+
+def _open(url: URL, concurrency: int) -> sa.Engine:
+    """Return DBOS's own connections to the product's database. Errors never carry parameters."""
+    if url.get_backend_name() != "sqlite":
+        return sa.create_engine(
+            url,
+            pool_size=4,
+            max_overflow=concurrency,
+            pool_pre_ping=True,
+            hide_parameters=True,
+            connect_args={"connect_timeout": 5},
+        )
+    engine = sa.create_engine(
+        url,
+        connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
+        pool_size=4,
+        max_overflow=concurrency,
+        hide_parameters=True,
+    )
+    event.listen(engine, "connect", _prepare_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    # DBOS lets the driver begin its transactions: at the first write, and then at once with the lock.
+    connection.isolation_level = "IMMEDIATE"
+    connection.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
+    connection.execute("PRAGMA journal_mode=WAL")
+    # What a power cut takes from DBOS is found again through the rotations' own rows: no need to sync each of its commits.
+    connection.execute("PRAGMA synchronous=NORMAL")
+    connection.execute("PRAGMA foreign_keys=ON")

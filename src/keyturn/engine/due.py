@@ -1,0 +1,71 @@
+"""Finds due rotations and submits them to the engine.
+
+Every reason to work on a rotation is its row's ``wake_at``. A claim moves it a little ahead in the same transaction, so that
+no other process finds the rotation meanwhile, and so that a submission that was lost is simply found again.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from keyturn.db.unit import Database
+from keyturn.engine import store
+from keyturn.engine.loop import Loop
+from keyturn.ports import Clock, Engine
+
+CLAIM = timedelta(seconds=30)
+BUSY = timedelta(seconds=2)
+_MORE = timedelta(milliseconds=50)
+
+
+@dataclass(frozen=True)
+class Found:
+    """``submitted`` items now belong to the engine; ``more`` says that others may be due right now."""
+
+    submitted: int
+    more: bool
+
+
+class Finder:
+    """Hands due rotations to the engine, as many as it has room for. Costs one look at an index when nothing is due."""
+
+    def __init__(
+        self, database: Database, clock: Clock, engine: Engine, concurrency: int, find_every: timedelta
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._engine = engine
+        self._concurrency = concurrency
+        self._find_every = find_every
+        self._loop = Loop("finder of due work", self._round, find_every)
+
+    def tick(self) -> Found:
+        """Look once. Safe to repeat, and from several processes at once: each due rotation is claimed by one."""
+        room = self._concurrency - self._engine.in_flight()
+        if room <= 0:
+            return Found(0, more=True)
+        now = self._clock.now()
+        with self._database.read() as tx:
+            if not store.any_due(tx, now):
+                return Found(0, more=False)
+        until = now + CLAIM
+        with self._database.write() as tx:
+            claimed = store.claim_due(tx, now, room, until)
+        busy = [due.rotation_id for due in claimed if not self._engine.submit(due.rotation_id, due.object_id)]
+        if busy:
+            with self._database.write() as tx:
+                store.postpone(tx, busy, until, self._clock.now() + BUSY)
+        return Found(len(claimed) - len(busy), more=len(claimed) == room)
+
+    def start(self) -> None:
+        self._loop.start()
+
+    def nudge(self) -> None:
+        """Look now: something has just become due. Safe from any thread."""
+        self._loop.nudge()
+
+    def stop(self, grace: timedelta) -> None:
+        """Look no more; waits at most the grace period for a round under way."""
+        self._loop.stop(grace)
+
+    def _round(self) -> timedelta:
+        return min(_MORE, self._find_every) if self.tick().more else self._find_every

@@ -1,0 +1,49 @@
+"""An engine for tests and simulations: work runs when the test says so, in the order in which it was submitted."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+
+class InlineEngine:
+    """Implements ``ports.Engine`` in memory, without threads. Errors of the work reach the caller of ``run_all``."""
+
+    def __init__(self) -> None:
+        self._advance: Callable[[str], None] | None = None
+        self._queue: dict[str, str] = {}  # partition -> rotation id, oldest first
+
+    def start(self, advance: Callable[[str], None]) -> None:
+        self._advance = advance
+
+    def submit(self, rotation_id: str, partition: str) -> bool:
+        if self._advance is None or partition in self._queue:
+            return False
+        self._queue[partition] = rotation_id
+        return True
+
+    def in_flight(self) -> int:
+        return len(self._queue)
+
+    def stop(self, grace: timedelta) -> None:
+        self._advance = None
+        self._queue.clear()
+
+    def holders(self) -> set[str]:
+        return set()
+
+    def adopt(self, process_id: str) -> None:
+        """Nothing to adopt: what was in memory died with it, and is found again by its wake-up time."""
+
+    def tidy(self) -> None:
+        """Nothing to tidy: finished work leaves nothing."""
+
+    def run_all(self, limit: int = 1000) -> int:
+        """Run what is queued, and what that queues in turn, at most ``limit`` items; return how many ran."""
+        ran = 0
+        while self._queue and self._advance is not None and ran < limit:
+            partition, rotation_id = next(iter(self._queue.items()))
+            ran += 1
+            try:
+                self._advance(rotation_id)
+            finally:
+                self._queue.pop(partition, None)
+        return ran

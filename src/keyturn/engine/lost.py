@@ -1,0 +1,136 @@
+"""Heartbeats of this process, and adoption of what dead processes left.
+
+Each process keeps a row alive. One that stays silent for ``dead_after`` is dead; one of this very machine that no longer
+exists is dead at once. Its work is handed to the living, its leases end, and its rotations are woken. All of it may
+happen twice: a process that was only slow finds its leases gone and writes nothing more.
+"""
+
+import os
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import structlog
+
+from keyturn.config import Pace
+from keyturn.db.unit import Database
+from keyturn.engine import machine, store
+from keyturn.engine.loop import Loop
+from keyturn.engine.store import Process
+from keyturn.ports import Clock
+
+_log = structlog.get_logger("keyturn.engine")
+
+HOUSEKEEPING = timedelta(minutes=1)
+
+
+class Works(Protocol):
+    """The engine's side of adoption."""
+
+    def holders(self) -> set[str]:
+        """Return the ids of the processes, living or dead, that have work under way."""
+        ...
+
+    def adopt(self, process_id: str) -> None:
+        """Let the living run what this dead process had under way. Safe to repeat."""
+        ...
+
+    def in_flight(self) -> int:
+        """Return how many items are queued or running in this process."""
+        ...
+
+    def tidy(self) -> None:
+        """Delete some rows of work that ended long ago."""
+        ...
+
+
+class Presence:
+    """This process among the others of the installation. ``process_id`` is fresh and random for each start."""
+
+    def __init__(self, database: Database, clock: Clock, works: Works, process_id: str, pace: Pace) -> None:
+        self._database = database
+        self._clock = clock
+        self._works = works
+        self._process_id = process_id
+        self._pace = pace
+        self._pid = os.getpid()
+        self._host = machine.describe(self._pid) or ""
+        self._last: dict[str, tuple[datetime, datetime]] = {}  # id -> (its heartbeat, when we first saw that one)
+        self._housekeeping_at = clock.now()
+        self._loop = Loop("heartbeat", self._round, pace.heartbeat)
+
+    def announce(self) -> None:
+        """Say that this process lives. To be called before the engine starts: work of unknown processes is adopted."""
+        now = self._clock.now()
+        with self._database.write() as tx:
+            if not store.beat(tx, self._process_id, now):
+                store.add_process(tx, Process(self._process_id, self._host, self._pid, now))
+
+    def tick(self) -> list[str]:
+        """Say that this process lives, bury the dead, and return their ids. Needs a started engine. Safe to repeat."""
+        self.announce()
+        with self._database.read() as tx:
+            known = store.list_processes(tx)
+        others = [process for process in known if process.id != self._process_id]
+        self._last = {process.id: self._observed(process) for process in others}
+        dead = [process for process in others if self._is_dead(process)]
+        for process in dead:
+            self._bury(process)
+        if self._clock.now() >= self._housekeeping_at:
+            self._housekeeping_at = self._clock.now() + HOUSEKEEPING
+            self._keep_house()
+        return [process.id for process in dead]
+
+    def start(self) -> None:
+        """Look for the dead at once and then with every heartbeat, in a thread of its own."""
+        self._loop.start()
+
+    def stop(self, grace: timedelta) -> None:
+        """Take leave. To be called after the engine has stopped.
+
+        When work of this process still runs it stays on the list: silent from now on, it is found dead, and its work adopted.
+        """
+        self._loop.stop(grace)
+        if self._works.in_flight():
+            return
+        with self._database.write() as tx:
+            for process in store.list_processes(tx):
+                if process.id == self._process_id:
+                    store.remove_process(tx, process.id, process.seen_at)
+            held = store.free_leases(tx, self._process_id, self._clock.now())
+            store.wake_applications(tx, held, self._clock.now())
+
+    def _round(self) -> timedelta:
+        self.tick()
+        return self._pace.heartbeat
+
+    def _observed(self, process: Process) -> tuple[datetime, datetime]:
+        last = self._last.get(process.id)
+        return last if last and last[0] == process.seen_at else (process.seen_at, self._clock.now())
+
+    def _is_dead(self, process: Process) -> bool:
+        if machine.is_gone(process.host, process.pid):
+            return True
+        now = self._clock.now()
+        silent_for = now - process.seen_at
+        # Its clock may differ from ours, so it must also have been silent while we looked.
+        watched_for = now - self._last[process.id][1]
+        return silent_for >= self._pace.dead_after and watched_for >= 2 * self._pace.heartbeat
+
+    def _bury(self, process: Process) -> None:
+        # First the work, then the row: who dies in between leaves the row, and the next one does it again.
+        self._works.adopt(process.id)
+        with self._database.write() as tx:
+            if not store.remove_process(tx, process.id, process.seen_at):
+                return
+            now = self._clock.now()
+            held = store.free_leases(tx, process.id, now)
+            store.wake_applications(tx, held, now)
+        _log.warning("adopted the work of a dead process", process_id=process.id, host=process.host, leases=len(held))
+
+    def _keep_house(self) -> None:
+        holders = self._works.holders()  # before the list: a process announces itself before it works
+        with self._database.read() as tx:
+            known = {process.id for process in store.list_processes(tx)}
+        for process_id in holders - known:
+            self._works.adopt(process_id)
+        self._works.tidy()

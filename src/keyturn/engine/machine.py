@@ -1,0 +1,36 @@
+"""Tells whether another process of this machine still exists."""
+
+import platform
+from pathlib import Path
+
+_PROC = Path("/proc")
+
+
+def describe(pid: int) -> str | None:
+    """Return what tells this process from every other, also from a later one with its number; None when it has ended.
+
+    The parts: host name, boot, space of process numbers (each container has its own), and when it began in the kernel's
+    ticks. No wall clock is involved, so nothing changes when that is set. Where there is no ``/proc``: the host name only.
+    """
+    if not _PROC.joinpath("self/stat").exists():
+        return platform.node()
+    try:
+        fields = _PROC.joinpath(str(pid), "stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    if fields[0] in "ZX":  # ended, and only waits for its parent to notice
+        return None
+    return f"{here()} start={fields[19]}"
+
+
+def here() -> str:
+    """Return the machine's part of :func:`describe`."""
+    boot = _PROC.joinpath("sys/kernel/random/boot_id").read_text().strip()
+    numbers = str(_PROC.joinpath("self/ns/pid").readlink()).strip("pid:[]")
+    return f"{platform.node()} boot={boot} pids={numbers}"
+
+
+def is_gone(host: str, pid: int) -> bool:
+    """Say whether the process so described surely no longer exists. False when that cannot be known from here."""
+    machine, separator, _ = host.rpartition(" start=")
+    return bool(separator) and machine == here() and describe(pid) != host

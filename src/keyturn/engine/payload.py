@@ -1,0 +1,58 @@
+"""What durable work may leave in the engine's tables: small JSON, sealed; and of errors the kind, never the words."""
+
+import json
+import re
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import PurePath
+
+from keyturn.errors import KeyturnError
+
+_CODE = re.compile(r"[a-z0-9_.]{1,80}")
+_FRAMES = 3
+
+
+class WorkFailed(Exception):
+    """Work ended with an error: its class and, for the product's own errors, its code. Never the message."""
+
+    def __init__(self, kind: str, code: str | None = None) -> None:
+        super().__init__(f"{kind} {code}" if code else kind)
+        self.kind = kind
+        self.code = code
+
+
+def scrubbed(error: BaseException) -> WorkFailed:
+    """Return what may be stored and logged about the error."""
+    if isinstance(error, WorkFailed):
+        return error
+    code = error.code if isinstance(error, KeyturnError) and _CODE.fullmatch(error.code) else None
+    return WorkFailed(type(error).__name__, code)
+
+
+def whereabouts(error: BaseException) -> str:
+    """Return the innermost places of the error's traceback, ``file:line function``: enough to find it, and no values."""
+    frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
+    return " > ".join(f"{PurePath(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames)
+
+
+@dataclass(frozen=True)
+class SealedJson:
+    """Encodes values as JSON and seals the text. Anything JSON has no form for is refused with TypeError."""
+
+    seal: Callable[[str], str]
+    open: Callable[[str], str]
+
+    def encode(self, value: object) -> str:
+        """Return the sealed form of plain data or of an error."""
+        if isinstance(value, BaseException):
+            failure = scrubbed(value)
+            content: dict[str, object] = {"error": [failure.kind, failure.code]}
+        else:
+            content = {"value": value}
+        return self.seal(json.dumps(content, separators=(",", ":")))
+
+    def decode(self, text: str) -> object:
+        """Return what was encoded; an error comes back as WorkFailed. Raises what ``open`` raises."""
+        content = json.loads(self.open(text))
+        return WorkFailed(*content["error"]) if "error" in content else content["value"]

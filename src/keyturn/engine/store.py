@@ -1,0 +1,97 @@
+"""SQL of the engine: due rotations, the processes of this installation, and what a dead one held."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from keyturn.db.tables import leases, processes, rotations
+from keyturn.db.unit import Tx
+
+
+@dataclass(frozen=True)
+class Due:
+    rotation_id: str
+    object_id: str
+
+
+@dataclass(frozen=True)
+class Process:
+    """One process of this installation. ``host`` tells machine and process apart (see machine.py)."""
+
+    id: str
+    host: str
+    pid: int
+    seen_at: datetime
+
+
+def any_due(tx: Tx, now: datetime) -> bool:
+    return tx.one(sa.select(sa.literal(1)).where(rotations.c.wake_at <= now).limit(1)) is not None
+
+
+def claim_due(tx: Tx, now: datetime, limit: int, until: datetime) -> list[Due]:
+    """Move the wake-up of the longest due rotations to ``until`` and return them; no other transaction gets the same."""
+    query = (
+        sa.select(rotations.c.id, rotations.c.object_id)
+        .where(rotations.c.wake_at <= now)
+        .order_by(rotations.c.wake_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)  # PostgreSQL; SQLite has one writer at a time anyway
+    )
+    found = [Due(row["id"], row["object_id"]) for row in tx.rows(query)]
+    if found:
+        ids = [due.rotation_id for due in found]
+        tx.run(sa.update(rotations).where(rotations.c.id.in_(ids)).values(wake_at=until))
+    return found
+
+
+def postpone(tx: Tx, rotation_ids: Sequence[str], claimed_until: datetime, until: datetime) -> None:
+    """Change the wake-up of claimed rotations, unless somebody else has set it since."""
+    tx.run(
+        sa.update(rotations)
+        .where(rotations.c.id.in_(rotation_ids), rotations.c.wake_at == claimed_until)
+        .values(wake_at=until)
+    )
+
+
+def beat(tx: Tx, process_id: str, now: datetime) -> bool:
+    """Say that the process lives; False when its row is gone: the others took it for dead."""
+    return tx.run(sa.update(processes).where(processes.c.id == process_id).values(seen_at=now)) == 1
+
+
+def add_process(tx: Tx, process: Process) -> None:
+    tx.run(
+        sa.insert(processes).values(
+            id=process.id, host=process.host, pid=process.pid, started_at=process.seen_at, seen_at=process.seen_at
+        )
+    )
+
+
+def list_processes(tx: Tx) -> list[Process]:
+    return [
+        Process(row["id"], row["host"], row["pid"], row["seen_at"])
+        for row in tx.rows(sa.select(processes.c.id, processes.c.host, processes.c.pid, processes.c.seen_at))
+    ]
+
+
+def remove_process(tx: Tx, process_id: str, seen_at: datetime) -> bool:
+    """Strike the process off; False when it was seen since, or another transaction was faster."""
+    gone = sa.delete(processes).where(processes.c.id == process_id, processes.c.seen_at == seen_at)
+    return tx.run(gone) == 1
+
+
+def free_leases(tx: Tx, process_id: str, now: datetime) -> list[str]:
+    """End all leases of the process and return the applications that they were for."""
+    held = sa.select(leases.c.object_id).where(leases.c.holder == process_id)
+    object_ids = [str(row["object_id"]) for row in tx.rows(held)]
+    if object_ids:
+        # Without a holder the old token cannot be used any more, should the process turn out to be only slow.
+        tx.run(sa.update(leases).where(leases.c.holder == process_id).values(holder=None, expires_at=now))
+    return object_ids
+
+
+def wake_applications(tx: Tx, object_ids: Sequence[str], now: datetime) -> None:
+    """Make the finder look at all rotations of these applications at once."""
+    late = sa.or_(rotations.c.wake_at.is_(None), rotations.c.wake_at > now)
+    tx.run(sa.update(rotations).where(rotations.c.object_id.in_(object_ids), late).values(wake_at=now))
