@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.emulator.conftest import Scene
+from tests.emulator.scene import Scene
 
 
 def test_a_secret_added_through_graph_opens_the_token_endpoint_and_a_removed_one_does_not(scene: Scene) -> None:
