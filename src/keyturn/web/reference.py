@@ -139,7 +139,7 @@ def _operation(document: Document, entry: _Entry) -> str:
     description = f"<p>{_ticked(facts['description'])}</p>" if "description" in facts else ""
     return (
         f'<article id="{escape(entry.anchor)}"><h3>{_badge(entry.method)}<code>{_breakable(entry.path)}</code>{access}</h3>'
-        f"<p class="summary">{_ticked(facts['summary'])}</p>{description}"
+        f'<p class="summary">{_ticked(facts["summary"])}</p>{description}'
         f"{_parameters(facts)}{_body(document, facts)}{_answers(document, facts)}</article>"
     )
 

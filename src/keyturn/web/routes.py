@@ -32,6 +32,10 @@ __all__ = ["Caller", "Operation", "delete", "get", "group", "patch", "post", "pu
 MOST_QUERY_KEYS = 1000
 _HOLE = re.compile(r"\{(\w+)(?::(\w+))?\}")
 _NONE: Mapping[int, str] = {}
+
+Also = Mapping[int, str]
+Decorator = Callable[[Callable[..., object]], HTTPRouteHandler]
+
 _OWN = {"actor", "caller", "query", "data", "return"}
 
 
@@ -50,7 +54,7 @@ class Operation:
     data: Any
     answer: Any
     checks: Mapping[str, Check]
-    also: Mapping[int, str]
+    also: Also
 
     @property
     def summary(self) -> str:
@@ -72,34 +76,24 @@ class Arrival:
     body: bytes
 
 
-def get(
-    path: str, *, public: bool = False, status: int = 200, also: Mapping[int, str] = _NONE
-) -> Callable[[Callable[..., object]], HTTPRouteHandler]:
+def get(path: str, *, public: bool = False, status: int = 200, also: Also = _NONE) -> Decorator:
     """Make a route of a function. ``also`` documents further statuses. Raises TypeError for a signature with no sense."""
     return _route("GET", path, public=public, status=status, also=also)
 
 
-def post(
-    path: str, *, public: bool = False, status: int = 200, also: Mapping[int, str] = _NONE
-) -> Callable[[Callable[..., object]], HTTPRouteHandler]:
+def post(path: str, *, public: bool = False, status: int = 200, also: Also = _NONE) -> Decorator:
     return _route("POST", path, public=public, status=status, also=also)
 
 
-def put(
-    path: str, *, public: bool = False, status: int = 200, also: Mapping[int, str] = _NONE
-) -> Callable[[Callable[..., object]], HTTPRouteHandler]:
+def put(path: str, *, public: bool = False, status: int = 200, also: Also = _NONE) -> Decorator:
     return _route("PUT", path, public=public, status=status, also=also)
 
 
-def patch(
-    path: str, *, public: bool = False, status: int = 200, also: Mapping[int, str] = _NONE
-) -> Callable[[Callable[..., object]], HTTPRouteHandler]:
+def patch(path: str, *, public: bool = False, status: int = 200, also: Also = _NONE) -> Decorator:
     return _route("PATCH", path, public=public, status=status, also=also)
 
 
-def delete(
-    path: str, *, public: bool = False, status: int = 200
-) -> Callable[[Callable[..., object]], HTTPRouteHandler]:
+def delete(path: str, *, public: bool = False, status: int = 200, also: Also = _NONE) -> Decorator:
     return _route("DELETE", path, public=public, status=status, also=also)
 
 
@@ -108,9 +102,7 @@ def group(tag: str, *handlers: HTTPRouteHandler) -> Router:
     return Router(path="/", route_handlers=list(handlers), tags=[tag])
 
 
-def _route(
-    method: str, path: str, *, public: bool, status: int, also: Mapping[int, str]
-) -> Callable[[Callable[..., object]], HTTPRouteHandler]:
+def _route(method: str, path: str, *, public: bool, status: int, also: Also) -> Decorator:
     def around(function: Callable[..., object]) -> HTTPRouteHandler:
         operation = describe(method, path, function, public=public, status=status, also=also)
 
@@ -143,7 +135,7 @@ async def _body(request: Request[Any, Any, Any]) -> bytes:
 
 
 def describe(
-    method: str, path: str, function: Callable[..., object], *, public: bool, status: int, also: Mapping[int, str]
+    method: str, path: str, function: Callable[..., object], *, public: bool, status: int, also: Also
 ) -> Operation:
     """Read a handler's signature. Raises TypeError when it cannot be served as asked."""
     hints = typing.get_type_hints(function, include_extras=True)
