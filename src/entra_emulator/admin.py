@@ -25,7 +25,7 @@ from entra_emulator.directory import (
 )
 from entra_emulator.faults import Settings
 from entra_emulator.graph_policies import check_rules
-from entra_emulator.replicas import credential_presence, everywhere
+from entra_emulator.replicas import credential_presence, everywhere, object_presence
 from entra_emulator.views import DEFAULT_POLICY_ID
 from entra_emulator.world import World
 
@@ -163,15 +163,22 @@ class Admin:
                 home.id, application.object_id, application.app_id, principal.object_id, name, made
             )
 
-    def grant(self, principal_id: str, *roles: str, resource_app_id: str = GRAPH_APP_ID) -> None:
-        """Gives a service principal application permissions; those it has already are left alone."""
+    def grant(
+        self, principal_id: str, *roles: str, resource_app_id: str = GRAPH_APP_ID, replicated: bool = False
+    ) -> None:
+        """Gives a service principal application permissions; those it has already are left alone.
+
+        With `replicated` each replica learns of them only in its own time.
+        """
         with self._lock:
             principal = self._principal(principal_id)
             held = {item.role for item in principal.grants if item.resource_app_id == resource_app_id}
             now, rng = self._world.clock.now(), self._world.rng
+            settings = self._world.directory.tenants[principal.tenant_id].settings
             for role in roles:
                 if role not in held:
-                    principal.grants.append(Grant(new_guid(rng), resource_app_id, role, everywhere(now)))
+                    presence = object_presence(now, settings, rng) if replicated else everywhere(now)
+                    principal.grants.append(Grant(new_guid(rng), resource_app_id, role, presence))
 
     def withdraw(self, principal_id: str, *roles: str) -> None:
         """Takes application permissions away at once; tokens that were issued keep them."""

@@ -23,6 +23,7 @@ from entra_emulator.wire import Wire
 _CHOICES: dict[str, tuple[object, ...]] = {
     "retry_after": ("integer", "fraction", "date"),
     "conflict_status": (409, 503),
+    "young_object_status": (404, 403),
 }
 _AT_LEAST_ONE = frozenset({"replicas"})
 _SIGNED = frozenset({"clock_skew"})

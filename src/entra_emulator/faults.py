@@ -67,6 +67,8 @@ class Settings:
     """How long a replica of Graph goes on showing a removed credential."""
     object_appear: Range = NEVER_LATE
     """Until a new application, service principal or grant is known to a replica (404, 403, 700016 until then)."""
+    young_object_status: Literal[404, 403] = 404
+    """How Graph refuses an application or service principal that the replica does not know yet."""
     expired_hides_unknown: bool = True
     """Where only expired secrets are visible, an unknown secret is answered with 7000222 instead of 7000215."""
     remove_needs_visible: bool = True

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from entra_emulator.directory import Application, ServicePrincipal
-from entra_emulator.graph_errors import not_found
+from entra_emulator.directory import Application, Holder, ServicePrincipal
+from entra_emulator.graph_errors import denied, not_found
 from entra_emulator.permissions import may_touch, may_try
 from entra_emulator.world import Call
 
@@ -37,17 +37,24 @@ def the_application(call: Call, key: Key, *, write: bool) -> Application:
     """An application that the replica knows and the caller may read or write. Raises GraphError 403 or 404."""
     may_try(call, write=write)
     found = application_by_key(call, key)
-    if found is None or not found.presence.seen("graph", call.replica, call.now):
+    if found is None:
         raise not_found(key[1][:100])
+    _check_known(call, found, key)
     may_touch(call, found, write=write)
     return found
+
+
+def _check_known(call: Call, found: Holder, key: Key) -> None:
+    if not found.presence.seen("graph", call.replica, call.now):
+        raise denied() if call.settings.young_object_status == 403 else not_found(key[1][:100])
 
 
 def the_principal(call: Call, key: Key, *, write: bool) -> ServicePrincipal:
     """A service principal that the replica knows and the caller may read or write. Raises GraphError 403 or 404."""
     may_try(call, write=write)
     found = principal_by_key(call, key)
-    if found is None or not found.presence.seen("graph", call.replica, call.now):
+    if found is None:
         raise not_found(key[1][:100])
+    _check_known(call, found, key)
     may_touch(call, found, write=write)
     return found
