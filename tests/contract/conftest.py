@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from tests.emulated import EmulatedTransport, EmulatorTime, emulated_clouds
 
 from entra_emulator import ApplicationHandle, Emulator
 from keyturn.kit.clock import MovableClock
@@ -11,7 +12,6 @@ from keyturn.kit.ids import SeededIds
 from keyturn.kit.secret import Plaintext
 from keyturn.ports import AccessToken, Tenant
 from keyturn.providers.azure.provider import AzureProvider
-from tests.emulated import EmulatedTransport, EmulatorTime, emulated_clouds
 
 START = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
 

@@ -9,6 +9,7 @@ from keyturn.kit.secret import Plaintext
 from keyturn.ports import HttpResponse
 from keyturn.providers.azure.answers import graph_answer, quoted, retry_after, token_answer
 
+REQUEST = "9d4d5b3c-0000-4000-8000-00000000beef"
 NOW = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
 
 
@@ -44,11 +45,11 @@ def test_a_sign_in_error_gives_its_number_first_and_its_trace_id(gap: str) -> No
         "error": "invalid_client",
         "error_description": f"AADSTS7000215: Invalid client secret provided.{gap}Trace ID: 5d1e Correlation ID: 77aa",
         "error_codes": [7000215],
-        "trace_id": "5d1e",
+        "trace_id": REQUEST,
     }
     answer = token_answer(HttpResponse(401, {}, json.dumps(body).encode()), NOW)
     assert answer.codes == ("7000215", "invalid_client")
-    assert answer.request_id == "5d1e"
+    assert answer.request_id == REQUEST
     assert answer.text == "AADSTS7000215: Invalid client secret provided."
 
 
@@ -63,9 +64,9 @@ def test_plain_text_throttling_is_read_by_status_and_header() -> None:
 
 
 def test_a_graph_error_gives_its_code_and_request_id() -> None:
-    body = {"error": {"code": "Authorization_RequestDenied", "message": "No.", "innerError": {"request-id": "r-1"}}}
+    body = {"error": {"code": "Authorization_RequestDenied", "message": "No.", "innerError": {"request-id": REQUEST}}}
     answer = graph_answer(HttpResponse(403, {}, json.dumps(body).encode()), NOW)
-    assert (answer.codes, answer.text, answer.request_id) == (("Authorization_RequestDenied",), "No.", "r-1")
+    assert (answer.codes, answer.text, answer.request_id) == (("Authorization_RequestDenied",), "No.", REQUEST)
 
 
 @pytest.mark.parametrize(

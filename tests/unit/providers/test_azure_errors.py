@@ -16,6 +16,7 @@ from keyturn.providers.azure.errors import TABLE, Kind, Row, Source
 from keyturn.providers.azure.refusals import Subject, no_answer, refusal, unreadable
 
 NOW = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
+REQUEST = "9d4d5b3c-0000-4000-8000-00000000beef"
 POLICY = "11111111-2222-4333-8444-555555555555"
 SUBJECT = Subject(
     "tenant-id", "https://portal.test/app", "https://login.test", "https://graph.test", "app-id", "object-id", "sp-id"
@@ -29,9 +30,9 @@ def answer_for(row: Row) -> Answer:
     code = row.provider_code or ""
     if row.source is Source.GRAPH:
         body: dict[str, object] = {"error": {"code": code, "message": text}} if code else {}
-        response = HttpResponse(row.status or 400, {"request-id": "req-1"}, json.dumps(body).encode())
+        response = HttpResponse(row.status or 400, {"request-id": REQUEST}, json.dumps(body).encode())
         return graph_answer(response, NOW)
-    body = {"error": code, "error_description": text, "trace_id": "req-1"}
+    body = {"error": code, "error_description": text, "trace_id": REQUEST}
     if code.isdigit():
         body = {**body, "error": "invalid_client", "error_codes": [int(code)]}
     return token_answer(HttpResponse(row.status or 401, {}, json.dumps(body).encode()), NOW)
@@ -46,7 +47,7 @@ def test_every_row_is_found_and_raises_its_kind_with_cause_fix_and_request_id(ro
     error = refusal(row.source, answer_for(row), SUBJECT, [])
     assert type(error) is CLASSES[row.kind]
     assert error.code == row.code
-    assert error.request_id == "req-1"
+    assert error.request_id == REQUEST
     assert error.fix
     assert not re.search(r"[{}]|None", error.diagnostics())
 
@@ -77,7 +78,7 @@ def test_a_missing_permission_names_the_least_privilege_and_the_commands() -> No
 
 @pytest.mark.parametrize("status", [200, 204, 301, 408, 409, 500, 502, 503, 504, 599])
 def test_a_write_that_may_have_happened_is_unanswered(status: int) -> None:
-    answer = Answer(status, (), "", "req-1", timedelta(seconds=3))
+    answer = Answer(status, (), "", REQUEST, timedelta(seconds=3))
     error = refusal(Source.GRAPH, answer, SUBJECT, [], writing=True)
     assert isinstance(error, Unanswered)
     assert error.retry_after == timedelta(seconds=3)

@@ -3,10 +3,12 @@
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from urllib.parse import quote, quote_plus
 
+from keyturn.kit.ids import is_uuid
 from keyturn.kit.secret import Plaintext
 from keyturn.ports import HttpResponse
 
@@ -22,11 +24,14 @@ _QUOTED = 300
 
 @dataclass(frozen=True)
 class Answer:
-    """A refusal or failure. ``codes`` from the most to the least specific; ``text`` is Microsoft's, as it came."""
+    """A refusal or failure. ``codes`` from the most to the least specific; ``text`` is Microsoft's.
+
+    Both are as they came, and not part of the repr: nobody promises that they do not repeat what was sent.
+    """
 
     status: int
-    codes: tuple[str, ...]
-    text: str
+    codes: tuple[str, ...] = field(repr=False)
+    text: str = field(repr=False)
     request_id: str | None
     retry_after: timedelta | None
 
@@ -42,7 +47,7 @@ def token_answer(response: HttpResponse, now: datetime) -> Answer:
     codes += [_string(body.get("error"))]
     request_id = _string(body.get("trace_id")) or response.headers.get("x-ms-request-id")
     plain = _TRACE.sub("", text)
-    return Answer(response.status, _known(codes), plain, _safe_id(request_id), retry_after(response.headers, now))
+    return Answer(response.status, _known(codes), plain, safe_id(request_id), retry_after(response.headers, now))
 
 
 def graph_answer(response: HttpResponse, now: datetime) -> Answer:
@@ -56,7 +61,7 @@ def graph_answer(response: HttpResponse, now: datetime) -> Answer:
         response.status,
         _known([_string(error.get("code"))]),
         _string(error.get("message")),
-        _safe_id(request_id),
+        safe_id(request_id),
         retry_after(response.headers, now),
     )
 
@@ -90,8 +95,8 @@ def json_object(body: bytes) -> dict[str, object] | None:
 def quoted(text: str, hide: Iterable[Plaintext]) -> str:
     """Return Microsoft's own words for people: one line, short, without any of the secrets and without tokens."""
     for secret in hide:
-        if len(secret):
-            text = text.replace(secret.reveal(), "***")
+        for form in _written(secret.reveal()) if len(secret) else ():
+            text = text.replace(form, "***")
     return _UNPRINTABLE.sub(" ", _JWT.sub("***", text)).strip()[:_QUOTED]
 
 
@@ -99,8 +104,14 @@ def _known(codes: list[str]) -> tuple[str, ...]:
     return tuple(code for code in codes if re.fullmatch(r"[\w.-]{1,80}", code))
 
 
-def _safe_id(text: str | None) -> str | None:
-    return text if text and re.fullmatch(r"[\w.-]{1,80}", text) else None
+def safe_id(text: str | None) -> str | None:
+    """Return a request id, which Microsoft writes as a UUID; None for anything else that might stand there."""
+    return text if text and is_uuid(text) else None
+
+
+def _written(secret: str) -> tuple[str, ...]:
+    """The ways a secret may be written in an answer that repeats the request."""
+    return secret, quote(secret), quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1]
 
 
 def _string(value: object) -> str:

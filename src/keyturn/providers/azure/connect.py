@@ -83,6 +83,18 @@ def key_id_fault(text: str) -> Fault | None:
     )
 
 
+def certificate_fault(text: str) -> Fault | None:
+    """Check that the text holds a certificate in PEM form."""
+    if "-----BEGIN CERTIFICATE-----" in text:
+        return None
+    return Fault(
+        "certificateBody",
+        "azure.certificate_malformed",
+        "This is not a certificate in PEM form.",
+        "Paste the whole text from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----.",
+    )
+
+
 def faults(method: str, given: Mapping[str, str]) -> list[Fault]:
     """Check the trimmed fields of a method: those that must be there, and the shape of each. Empty: all is well.
 
@@ -120,25 +132,10 @@ def _secret_fault(code: str, message: str) -> Fault:
     )
 
 
-def _pem_fault(field: str, what: str) -> Callable[[str], Fault | None]:
-    def check(text: str) -> Fault | None:
-        if re.search(rf"-----BEGIN [A-Z ]*{what}-----", text):
-            return None
-        kind = what.lower()
-        return Fault(
-            field,
-            f"azure.{kind.replace(' ', '_')}_malformed",
-            f"This is not a {kind} in PEM form.",
-            f"Paste the whole text from -----BEGIN to -----END {what}-----.",
-        )
-
-    return check
-
-
 _CHECKS: Mapping[str, Callable[[str], Fault | None]] = {
     "tenant": tenant_fault,
     "uuid": client_id_fault,
     "client-secret": lambda text: client_secret_fault(Plaintext(text)),
     "key-id": key_id_fault,
-    "certificate": _pem_fault("certificateBody", "CERTIFICATE"),
+    "certificate": certificate_fault,
 }

@@ -1,8 +1,9 @@
 """The few calls to Microsoft Graph that rotation needs. One request each, never repeated; lists take one per page."""
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import NoReturn
 
@@ -37,6 +38,12 @@ class _Unreadable(Exception):
 
 
 @dataclass(frozen=True)
+class _Page:
+    items: Sequence[Mapping[str, object]] = field(repr=False)
+    link: str | None = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Caller:
     """Who calls which Graph about what."""
 
@@ -57,10 +64,9 @@ class Graph:
     def application(self, caller: Caller, key: str) -> RemoteApplication:
         """Read one application. ``key`` is ``(appId='...')`` or ``/<object id>``. Repeatable."""
         response = self._call(caller, "GET", f"/applications{key}?$select={_FIELDS}")
-        try:
+        with suppress(_Unreadable):
             return _application(_body(response), key)
-        except _Unreadable:
-            raise unreadable(Source.GRAPH, response.headers.get("request-id")) from None
+        raise unreadable(Source.GRAPH, response.headers.get("request-id"))
 
     def applications(self, caller: Caller) -> list[ApplicationSummary]:
         """List all applications of the tenant. Repeatable."""
@@ -101,18 +107,18 @@ class Graph:
         seen = {path}
         while True:
             response = self._call(caller, "GET", path)
-            body = json_object(response.body) or {}
-            items, link = body.get("value"), body.get("@odata.nextLink")
-            if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-                raise unreadable(Source.GRAPH, response.headers.get("request-id"))
-            yield from items
-            if link is None:
+            page = _page(response)
+            if page is None:
+                break
+            yield from page.items
+            if page.link is None:
                 return
             # The token goes wherever the link says, so only this cloud's Graph is good enough.
-            if not isinstance(link, str) or link in seen or len(seen) >= _PAGES or not caller.cloud.is_graph(link):
-                raise unreadable(Source.GRAPH, response.headers.get("request-id"))
-            seen.add(link)
-            path = link
+            if page.link in seen or len(seen) >= _PAGES or not caller.cloud.is_graph(page.link):
+                break
+            seen.add(page.link)
+            path = page.link
+        raise unreadable(Source.GRAPH, response.headers.get("request-id"))
 
     def _call(
         self, caller: Caller, method: str, path: str, content: Mapping[str, object] | None = None
@@ -201,6 +207,14 @@ def _summary(item: Mapping[str, object]) -> ApplicationSummary:
     return ApplicationSummary(
         _optional(item, "id") or "", _optional(item, "appId") or "", _optional(item, "displayName") or ""
     )
+
+
+def _page(response: HttpResponse) -> _Page | None:
+    body = json_object(response.body) or {}
+    items, link = body.get("value"), body.get("@odata.nextLink")
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        return None
+    return _Page(items, link) if link is None or isinstance(link, str) else None
 
 
 def _body(response: HttpResponse) -> dict[str, object]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from keyturn.errors import NeedsAction, NotYet, Permanent, Retryable, Unanswered, Upstream
 from keyturn.kit.secret import Plaintext
 from keyturn.ports import TransportFailed
-from keyturn.providers.azure.answers import Answer, quoted
+from keyturn.providers.azure.answers import Answer, quoted, safe_id
 from keyturn.providers.azure.errors import UNREADABLE, WAIT, Kind, Row, Source, row_for
 
 _POLICY = re.compile(r"'([0-9a-fA-F-]{36})'")
@@ -62,7 +62,7 @@ def no_answer(source: Source, failure: TransportFailed, *, writing: bool = False
 
 def unreadable(source: Source, request_id: str | None, *, writing: bool = False) -> Retryable:
     """Return the error to raise for a success whose body is not what it should be."""
-    cause = UNREADABLE.cause.format(source=source)
+    cause, request_id = UNREADABLE.cause.format(source=source), safe_id(request_id)
     if writing:
         return Unanswered(f"{cause} {_MAYBE_DONE}", code=UNREADABLE.code, fix=UNREADABLE.fix, request_id=request_id)
     return Retryable(cause, code=UNREADABLE.code, fix=UNREADABLE.fix, request_id=request_id)
@@ -83,7 +83,7 @@ def _texts(row: Row, source: Source, answer: Answer, subject: Subject, hide: Ite
         "policy": policy[1] if policy else "of the tenant",
         "words": quoted(answer.text, hide) or f"status {answer.status}",
     }
-    label = answer.codes[0] if answer.codes else str(answer.status)
+    label = quoted(answer.codes[0], hide) if answer.codes else str(answer.status)
     named = f"AADSTS{label}" if label.isdigit() and answer.codes else label
     cause = row.cause.format_map(values).removesuffix(".")
     return f"{cause} ({named}).", row.fix.format_map(values)
