@@ -120,7 +120,7 @@ def _route(method: str, path: str, *, public: bool, status: int, also: Also) -> 
 
         litestar_path = _HOLE.sub(lambda hole: f"{{{hole[1]}:{hole[2] or 'str'}}}", path)
         handler = HTTPRouteHandler(
-            litestar_path, http_method=[HttpMethod(method)], status_code=status, opt={"operation": operation}
+            litestar_path, http_method=[HttpMethod(method)], status_code=200, opt={"operation": operation}
         )
         return handler(endpoint)
 

@@ -1,0 +1,114 @@
+"""What goes out around every answer."""
+
+import ipaddress
+from typing import Any
+
+import pytest
+from litestar.testing import TestClient
+from tests.features.web.things import AUTH, client
+
+from keyturn.web.auth import client_ip
+from keyturn.web.health import Status
+
+
+@pytest.fixture(scope="module")
+def web() -> TestClient[Any]:
+    return client()
+
+
+@pytest.mark.parametrize("path", ["/api/v1/things", "/api/status", "/healthz", "/api/docs", "/nothing"])
+def test_security_headers_are_everywhere(web: TestClient[Any], path: str) -> None:
+    headers = web.get(path).headers
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["x-frame-options"] == "DENY"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert "default-src 'none'" in headers["content-security-policy"]
+    assert headers["x-request-id"].startswith("req-")
+
+
+def test_nothing_under_api_is_stored_by_caches(web: TestClient[Any]) -> None:
+    for path in ("/api/v1/things", "/api/status", "/api/nothing"):
+        assert web.get(path).headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize("path", ["/api/status/", "/api/v1/things/", "/api//status", "/healthz///"])
+def test_slashes_at_the_end_and_doubled_ones_are_ignored(web: TestClient[Any], path: str) -> None:
+    assert web.get(path, headers=AUTH).status_code == 200
+
+
+def test_json_has_a_strong_etag_and_304_follows(web: TestClient[Any]) -> None:
+    first = web.get("/api/docs/json")
+    etag = first.headers["etag"]
+    assert etag.startswith('"')
+    for sent in (etag, f'"other", {etag}', f"W/{etag}", "*"):
+        again = web.get("/api/docs/json", headers={"if-none-match": sent})
+        assert (again.status_code, again.content) == (304, b"")
+        assert again.headers["etag"] == etag
+        assert "content-length" not in again.headers
+    assert web.get("/api/docs/json", headers={"if-none-match": '"other"'}).status_code == 200
+
+
+def test_etags_are_for_good_answers_to_get_only(web: TestClient[Any]) -> None:
+    assert "etag" not in web.get("/api/v1/things").headers
+    assert "etag" not in web.post("/api/v1/anything", json={}).headers
+    assert web.post("/api/v1/anything", json={}, headers={"if-none-match": "*"}).status_code == 200
+
+
+def test_head_is_get_without_the_body(web: TestClient[Any]) -> None:
+    answer = web.head("/healthz")
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.headers["etag"] == web.get("/healthz").headers["etag"]
+
+
+def test_no_content_has_no_body(web: TestClient[Any]) -> None:
+    answer = web.post("/api/v1/quiet")
+    assert (answer.status_code, answer.content) == (204, b"")
+
+
+def test_other_origins_are_served_only_when_named() -> None:
+    asking = {"origin": "https://ui.example", "access-control-request-method": "POST"}
+    off = client()
+    assert "access-control-allow-origin" not in off.get("/api/status", headers=asking).headers
+    on = client(cors_origins=["https://ui.example"])
+    preflight = on.options("/api/v1/things", headers=asking)
+    assert preflight.status_code == 204
+    assert preflight.headers["access-control-allow-origin"] == "https://ui.example"
+    assert "authorization" in preflight.headers["access-control-allow-headers"]
+    for path in ("/api/status", "/nothing", "/api/v1/things"):
+        assert on.get(path, headers=asking).headers["access-control-allow-origin"] == "https://ui.example"
+    other = on.get("/api/status", headers={"origin": "https://evil.example"})
+    assert "access-control-allow-origin" not in other.headers
+    assert other.headers["vary"] == "Origin"
+    assert "access-control-allow-credentials" not in preflight.headers
+
+
+TRUSTED = [ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("fd00::/8")]
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "ip"),
+    [
+        ("203.0.113.9", ["1.2.3.4"], "203.0.113.9"),
+        ("10.0.0.1", ["1.2.3.4"], "1.2.3.4"),
+        ("10.0.0.1", ["6.6.6.6, 1.2.3.4, 10.0.0.2"], "1.2.3.4"),
+        ("10.0.0.1", ["6.6.6.6", "1.2.3.4"], "1.2.3.4"),
+        ("10.0.0.1", ["garbage"], "10.0.0.1"),
+        ("10.0.0.1", [], "10.0.0.1"),
+        ("::ffff:10.0.0.1", ["1.2.3.4"], "1.2.3.4"),
+        ("fd00::1", ["2001:db8::7"], "2001:db8::7"),
+        (None, ["1.2.3.4"], "0.0.0.0"),
+    ],
+)
+def test_forwarded_addresses_are_believed_from_trusted_proxies_only(
+    peer: str | None, forwarded: list[str], ip: str
+) -> None:
+    assert client_ip(peer, forwarded, TRUSTED) == ip
+
+
+def test_status_and_readiness_tell_what_is_missing() -> None:
+    web = client(status=lambda: Status(database=False, worker=True))
+    assert web.get("/api/status").json().items() >= {"ok": False, "database": False, "worker": True}.items()
+    assert web.get("/api/status").status_code == 200
+    assert web.get("/readyz").status_code == 503
+    assert web.get("/healthz").status_code == 200
+    assert client().get("/readyz").status_code == 200

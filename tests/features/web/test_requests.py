@@ -1,0 +1,244 @@
+"""What comes in: bodies, queries, paths; every fault at once, and never a 500 whatever is sent."""
+
+import json
+from typing import Any
+
+import pytest
+from litestar.testing import TestClient
+from tests.features.web.things import AUTH, UUID, client, good_body
+
+
+@pytest.fixture(scope="module")
+def web() -> TestClient[Any]:
+    return client()
+
+
+def issues(response: Any) -> list[dict[str, Any]]:
+    assert response.status_code == 422, response.text
+    shape = response.json()
+    assert shape["error"] == "ValidationFailure"
+    return list(shape["message"])
+
+
+def test_a_good_body_arrives_clean_and_typed(web: TestClient[Any]) -> None:
+    body = good_body(description="  tenant A ", size=5.0, enabled="False", ownerId=UUID.upper(), App="leaked", ID=3)
+    answer = web.post("/api/v1/things", headers=AUTH, json=body).json()["what"]
+    assert answer["description"] == "tenant A"
+    assert answer["size"] == 5
+    assert isinstance(answer["size"], int)
+    assert answer["enabled"] is False
+    assert answer["owner_id"] == UUID
+    assert answer["credentials"]["client_secret"] == "s3cret"
+
+
+def test_all_faults_are_told_at_once(web: TestClient[Any]) -> None:
+    body = good_body(name="Bad_Name", description="far too long", size=500, labels=["ok", "No", 3])
+    del body["ownerId"]
+    found = {tuple(issue["path"]): issue for issue in issues(web.post("/api/v1/things", headers=AUTH, json=body))}
+    assert set(found) == {("name",), ("ownerId",), ("description",), ("size",), ("labels", 1), ("labels", 2)}
+    assert found["ownerId",] == {
+        "code": "invalid_type",
+        "expected": "string",
+        "received": "undefined",
+        "message": "Required",
+        "path": ["ownerId"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "issue"),
+    [
+        (
+            {"name": ""},
+            {"code": "too_small", "minimum": 1, "type": "string", "inclusive": True, "exact": False, "path": ["name"]},
+        ),
+        ({"name": "x" * 65}, {"code": "too_big", "maximum": 64, "type": "string", "path": ["name"]}),
+        ({"name": "a--b"}, {"code": "custom", "path": ["name"]}),
+        ({"name": "-a"}, {"code": "custom", "path": ["name"]}),
+        ({"name": None}, {"code": "invalid_type", "expected": "string", "received": "null", "path": ["name"]}),
+        ({"name": ["a"]}, {"code": "invalid_type", "expected": "string", "received": "array"}),
+        (
+            {"ownerId": "zz"},
+            {"code": "invalid_string", "validation": "uuid", "message": "Invalid uuid", "path": ["ownerId"]},
+        ),
+        ({"size": 0}, {"code": "too_small", "minimum": 1, "type": "number", "inclusive": True, "path": ["size"]}),
+        ({"size": 101}, {"code": "too_big", "maximum": 100, "type": "number"}),
+        ({"size": 1.5}, {"code": "invalid_type", "expected": "integer", "received": "float"}),
+        ({"size": "5"}, {"code": "invalid_type", "expected": "number", "received": "string"}),
+        ({"size": True}, {"code": "invalid_type", "expected": "number", "received": "boolean"}),
+        ({"enabled": "maybe"}, {"code": "invalid_type", "expected": "boolean", "received": "string"}),
+        ({"enabled": True}, {"code": "custom", "message": "Say how often", "path": ["interval"]}),
+        ({"interval": 10**30}, {"code": "too_big", "path": ["interval"]}),
+        ({"interval": -(10**30)}, {"code": "too_small", "path": ["interval"]}),
+        ({"labels": "a"}, {"code": "invalid_type", "expected": "array", "received": "string"}),
+        ({"labels": ["a", "b", "c", "d"]}, {"code": "too_big", "maximum": 3, "type": "array"}),
+        ({"credentials": None}, {"code": "invalid_type", "expected": "object", "received": "null"}),
+        (
+            {"credentials": {"method": "password"}},
+            {
+                "code": "invalid_union_discriminator",
+                "options": ["client-secret", "oauth"],
+                "path": ["credentials", "method"],
+            },
+        ),
+        ({"credentials": {}}, {"code": "invalid_union_discriminator", "path": ["credentials", "method"]}),
+        ({"credentials": {"method": ["oauth"]}}, {"code": "invalid_union_discriminator"}),
+        (
+            {"credentials": {"method": "client-secret", "clientId": UUID, "clientSecret": "  "}},
+            {"code": "too_small", "message": "must not be empty", "path": ["credentials", "clientSecret"]},
+        ),
+        ({"description": "a\x00b"}, {"code": "custom", "message": "must not contain the NUL character"}),
+    ],
+)
+def test_each_fault_has_the_shape_that_clients_know(
+    web: TestClient[Any], change: dict[str, Any], issue: dict[str, Any]
+) -> None:
+    (found,) = issues(web.post("/api/v1/things", headers=AUTH, json=good_body(**change)))
+    assert found.items() >= issue.items()
+
+
+def test_null_and_absent_differ_where_it_matters(web: TestClient[Any]) -> None:
+    url = f"/api/v1/things/{UUID}"
+    assert web.patch(url, headers=AUTH, json={}).json()["what"]["sent"] is False
+    sent = web.patch(url, headers=AUTH, json={"description": None}).json()["what"]
+    assert sent == {"id": UUID, "sent": True, "description": None}
+
+
+def test_queries_are_coerced_and_empty_means_absent(web: TestClient[Any]) -> None:
+    query = "projectId=&recursive=True&limit=7&tag=a&tag=b&unknown=1&unknown=2"
+    found = web.get(f"/api/v1/things?{query}", headers=AUTH).json()["what"]
+    assert found["project_id"] is None
+    assert found["recursive"] is True
+    assert found["limit"] == 7
+    assert found["tag"] == ["a", "b"]
+
+
+@pytest.mark.parametrize(("text", "truth"), [("true", True), ("1", True), ("FALSE", False), ("0", False), ("", False)])
+def test_truths_in_queries(web: TestClient[Any], text: str, truth: bool) -> None:
+    assert web.get(f"/api/v1/things?recursive={text}", headers=AUTH).json()["what"]["recursive"] is truth
+
+
+def test_faults_of_path_and_query_are_told_together(web: TestClient[Any]) -> None:
+    found = issues(web.get("/api/v1/things?projectId=x&limit=many", headers=AUTH))
+    assert [issue["path"] for issue in found] == [["projectId"], ["limit"]]
+    assert found[1]["received"] == "nan"
+
+
+def test_a_bad_id_in_the_path_is_a_422(web: TestClient[Any]) -> None:
+    (found,) = issues(web.delete("/api/v1/things/not-a-uuid", headers=AUTH))
+    assert found["path"] == ["thingId"]
+
+
+def test_the_rest_of_a_path_keeps_its_slashes(web: TestClient[Any]) -> None:
+    assert web.get(f"/api/v1/things/{UUID}/a/b%20c", headers=AUTH).json()["what"]["rest"] == "/a/b c"
+
+
+def test_delete_takes_a_body_and_an_empty_one(web: TestClient[Any]) -> None:
+    url = f"/api/v1/things/{UUID}"
+    headers = {**AUTH, "content-type": "application/json"}
+    assert web.request("DELETE", url, headers=headers, json={"a": 1}).json()["what"]["data"] == {"a": 1}
+    assert web.request("DELETE", url, headers=headers).json()["what"]["data"] is None
+    assert web.request("GET", "/api/v1/things", headers=headers).status_code == 200
+
+
+def test_a_body_without_content_type_or_with_another_is_read_as_json(web: TestClient[Any]) -> None:
+    for kind in ("text/plain", "application/x-www-form-urlencoded", "application/json; charset=utf-8"):
+        answer = web.post("/api/v1/anything", headers={"content-type": kind}, content=b'{"a":1}')
+        assert answer.json()["what"]["data"] == {"a": 1}
+
+
+def test_a_stranger_sees_401_and_never_422(web: TestClient[Any]) -> None:
+    answer = web.post("/api/v1/things", json={"name": 3})
+    assert answer.status_code == 401
+    assert answer.json()["message"] == "token missing"
+
+
+@pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Basic abc", "bearer", "\u00fc\u00fc"])
+def test_what_is_no_bearer_token_counts_as_none(web: TestClient[Any], header: str) -> None:
+    answer = web.get("/api/v1/things", headers={"authorization": header.encode("latin-1")})
+    assert (answer.status_code, answer.json()["message"]) == (401, "token missing")
+
+
+def test_the_scheme_may_be_written_in_any_case(web: TestClient[Any]) -> None:
+    assert web.get("/api/v1/things", headers={"authorization": "bearer  good-token "}).status_code == 200
+
+
+HOSTILE = {
+    "not-json": b"{",
+    "nan": b'{"size": NaN}',
+    "infinity": b'{"size": Infinity}',
+    "huge-float": b'{"size": 1e999}',
+    "huge-int": b'{"size": ' + b"9" * 5000 + b"}",
+    "deep-arrays": b"[" * 200_000,
+    "deep-objects": b'{"a":' * 500 + b"1" + b"}" * 500,
+    "deep-inside": json.dumps({"labels": json.loads("[" * 60 + "]" * 60)}).encode(),
+    "duplicate-keys": b'{"name":"a","name":3}',
+    "invalid-utf8": b'{"name":"\xff\xfe"}',
+    "utf16": '{"name":"a"}'.encode("utf-16"),
+    "byte-order-mark": b"\xef\xbb\xbf{}",
+    "lone-surrogate": rb'{"name":"\ud800"}',
+    "nul-in-value": rb'{"name":"a\u0000"}',
+    "nul-in-key": rb'{"a\u0000":1}',
+    "top-level-list": b"[1]",
+    "top-level-null": b"null",
+    "top-level-text": b'"x"',
+    "trailing": b"{} {}",
+    "only-spaces": b"   ",
+    "many-faults": json.dumps({"labels": [None] * 50_000}).encode(),
+    "long-name": json.dumps({"name": "x" * 500_000}).encode(),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("path", ["/api/v1/things", "/api/v1/anything", "/api/v1/login"])
+def test_hostile_bodies_get_a_clear_refusal(web: TestClient[Any], path: str, name: str) -> None:
+    answer = web.post(path, headers=AUTH, content=HOSTILE[name])
+    shape = answer.json()
+    assert answer.status_code in {200, 400, 422}, answer.text
+    if answer.status_code == 200:
+        assert path == "/api/v1/anything"
+        return
+    assert set(shape) >= {"reqId", "statusCode", "message", "error"}
+    assert len(answer.content) < 50_000
+
+
+@pytest.mark.parametrize("name", ["nul-in-key", "nul-in-value", "deep-objects", "lone-surrogate", "huge-int"])
+def test_free_form_json_that_cannot_be_stored_is_refused(web: TestClient[Any], name: str) -> None:
+    assert web.post("/api/v1/anything", content=HOSTILE[name]).status_code in {400, 422}
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "limit=%00",
+        "tag=%00",
+        "tag=%ff%fe",
+        "tag=%ed%a0%80",
+        "limit=9999999999999999999999",
+        "recursive=%F0%9F",
+        "&&&=&==",
+        "%",
+        "a=" * 300,
+    ],
+)
+def test_hostile_queries_never_break_the_server(web: TestClient[Any], query: str) -> None:
+    assert web.get(f"/api/v1/things?{query}", headers=AUTH).status_code in {200, 422}
+
+
+def test_a_query_of_very_many_keys_is_refused(web: TestClient[Any]) -> None:
+    answer = web.get("/api/v1/things?" + "&".join(f"k{n}=1" for n in range(2000)), headers=AUTH)
+    assert (answer.status_code, answer.json()["error"]) == (400, "BadRequest")
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/v1/things/%00", "/api/v1/things/%ff", "/api/v1/things/..%2f..", "/api/v1/things/" + "x" * 5000]
+)
+def test_hostile_paths_never_break_the_server(web: TestClient[Any], path: str) -> None:
+    assert web.delete(path, headers=AUTH).status_code in {404, 405, 422}
+
+
+def test_a_body_over_one_mebibyte_is_refused(web: TestClient[Any]) -> None:
+    answer = web.post("/api/v1/anything", content=b" " * (1024 * 1024 + 1))
+    assert answer.status_code == 413
+    assert answer.json()["error"] == "PayloadTooLarge"
+    assert web.post("/api/v1/anything", content=b"{}" + b" " * (1024 * 1024 - 2)).status_code == 200

@@ -1,0 +1,66 @@
+"""What a router may not say: such faults are found when it is built, not by the first caller."""
+
+from datetime import datetime
+
+import pytest
+
+from keyturn.kit.actor import Actor
+from keyturn.kit.secret import Plaintext
+from keyturn.web.routes import get
+from keyturn.web.validate import Uuid
+from keyturn.web.wire import Wire, encode
+
+
+class Good(Wire):
+    ok: bool
+
+
+class WithMoment(Wire):
+    items: list[dict[str, datetime | None]]
+
+
+class Inner(Wire):
+    price: float
+
+
+class WithFloat(Wire):
+    inner: Inner | None
+
+
+def test_a_route_without_a_caller_must_be_declared_public() -> None:
+    def show() -> Good:
+        return Good(True)
+
+    with pytest.raises(TypeError, match="public"):
+        get("/x")(show)
+
+
+def test_a_public_route_has_no_caller() -> None:
+    def show(actor: Actor) -> Good:
+        return Good(True)
+
+    with pytest.raises(TypeError, match="public"):
+        get("/x", public=True)(show)
+
+
+def test_path_and_parameters_must_agree() -> None:
+    def show(actor: Actor, thing_id: Uuid) -> Good:
+        return Good(True)
+
+    with pytest.raises(TypeError, match="thing_id"):
+        get("/x/{other}")(show)
+
+
+@pytest.mark.parametrize("kind", [WithMoment, WithFloat, list[datetime], Plaintext])
+def test_answers_hold_no_moments_floats_or_secrets(kind: type) -> None:
+    def show(actor: Actor):  # type: ignore[no-untyped-def]  # noqa: ANN202
+        return None
+
+    show.__annotations__["return"] = kind
+    with pytest.raises(TypeError, match="holds"):
+        get("/x")(show)
+
+
+def test_a_secret_that_slips_into_an_answer_is_not_sent() -> None:
+    with pytest.raises(TypeError, match="Plaintext"):
+        encode({"value": Plaintext("hunter2")})
