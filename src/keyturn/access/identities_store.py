@@ -18,14 +18,14 @@ _CANDIDATES = 8
 
 # --- identities -------------------------------------------------------------------------------------------------------
 
-_HAS_UNIVERSAL = sa.exists().where(universal_auths.c.identity_id == identities.c.id).label("has_universal")
-_HAS_TOKEN = (
+HAS_UNIVERSAL = sa.exists().where(universal_auths.c.identity_id == identities.c.id).label("has_universal")
+HAS_TOKEN = (
     sa.exists()
     .where(access_tokens.c.identity_id == identities.c.id)
     .where(access_tokens.c.client_secret_id.is_(None), access_tokens.c.revoked_at.is_(None))
     .label("has_token")
 )
-_IDENTITY = sa.select(identities, _HAS_UNIVERSAL, _HAS_TOKEN)
+_IDENTITY = sa.select(identities, HAS_UNIVERSAL, HAS_TOKEN)
 
 
 def add_identity(tx: Tx, identity: Identity) -> None:
@@ -83,7 +83,6 @@ def _labels(labels: Sequence[Label]) -> list[dict[str, str]]:
 
 
 def _identity(row: Mapping[str, Any]) -> Identity:
-    methods = (("universal-auth", row["has_universal"]), ("token-auth", row["has_token"]))
     return Identity(
         row["id"],
         row["org_id"],
@@ -91,10 +90,16 @@ def _identity(row: Mapping[str, Any]) -> Identity:
         Role(row["role"]),
         row["has_delete_protection"],
         tuple(Label(**label) for label in row["metadata"]),
-        tuple(name for name, present in methods if present),
+        auth_methods(row),
         row["created_at"],
         row["updated_at"],
     )
+
+
+def auth_methods(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the ways to sign in, of a row with the columns HAS_UNIVERSAL and HAS_TOKEN."""
+    methods = (("universal-auth", row["has_universal"]), ("token-auth", row["has_token"]))
+    return tuple(name for name, present in methods if present)
 
 
 # --- universal auth ---------------------------------------------------------------------------------------------------

@@ -67,14 +67,18 @@ class Access:
         with self._database.read() as tx:
             return store.any_organization(tx)
 
+    def require_fresh(self) -> None:
+        """Raise Refused when the first start has happened."""
+        if self.bootstrapped():
+            raise _bootstrapped_already()
+
     def bootstrap(self, email: str, password: Plaintext, organization: str) -> FirstStart:
         """Make the first organization, its first admin, and an admin identity with a token that never expires.
 
         Works once per installation, also when several ask at the same moment: the others get Refused. Raises Refused for
         a weak password, too. Nothing is made then.
         """
-        if self.bootstrapped():
-            raise _bootstrapped_already()
+        self.require_fresh()
         org = Organization(self._ids.new(), organization.strip(), slug_of(organization))
         user = self.users.prepare(org.id, email, password, Role.ADMIN, super_admin=True)
         now = self._clock.now()

@@ -126,15 +126,23 @@ class Users:
 
     # --- for the operator at the machine itself -----------------------------------------------------------------------
 
+    def by_email(self, email: str) -> User:
+        """Return the user with this address. For the operator's command line only."""
+        with self._database.read() as tx:
+            found = store.user_by_email(tx, email.strip().lower())
+        if found is None:
+            raise NotFound(f"There is no user '{email}'.", code="access.user_not_found")
+        return found
+
     def reset_password(self, email: str, new: Plaintext) -> User:
         """Set a password without the old one, end the user's tokens and locks. For the operator's command line only."""
-        user = self._by_email(email)
+        user = self.by_email(email)
         self._set_password(user, new, AccessEvent.PASSWORD_RESET, platform(user.org_id))
         return user
 
     def unlock(self, email: str) -> User:
         """End the user's sign-in lock. For the operator's command line only. Repeatable."""
-        user = self._by_email(email)
+        user = self.by_email(email)
         with self._database.write() as tx:
             store.set_user_attempts(tx, user.id, Attempts())
             self._note(tx, AccessEvent.USER_UNLOCKED, platform(user.org_id), user)
@@ -151,13 +159,6 @@ class Users:
             store.set_user_attempts(tx, user.id, Attempts())
             store.revoke_tokens_of_user(tx, user.id, now)
             self._note(tx, event, actor, user)
-
-    def _by_email(self, email: str) -> User:
-        with self._database.read() as tx:
-            found = store.user_by_email(tx, email.strip().lower())
-        if found is None:
-            raise NotFound(f"There is no user '{email}'.", code="access.user_not_found")
-        return found
 
     def _managed(self, tx: Tx, actor: Actor, user_id: str) -> User:
         require(tx, actor, Action.MANAGE_USERS, Scope(actor.org_id))

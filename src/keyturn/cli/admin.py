@@ -1,0 +1,90 @@
+"""``keyturn admin``: the first start, and help for people who are locked out. For the operator of the machine."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from keyturn.boot import prepare_database
+from keyturn.cli.surroundings import opened, surroundings, tell
+from keyturn.errors import Refused
+from keyturn.kit.ids import SystemIds
+from keyturn.kit.secret import Plaintext
+
+if TYPE_CHECKING:
+    from keyturn.access.service import Access
+
+OpenAccess = Callable[[typer.Context], AbstractContextManager["Access"]]
+
+Email = Annotated[str, typer.Option("--email", help="The person's e-mail address.")]
+FromStdin = Annotated[
+    bool, typer.Option("--password-stdin", help="Read the password from the first line of standard input.")
+]
+
+
+def commands(open_access: OpenAccess) -> typer.Typer:
+    """Return the commands; ``open_access`` opens the access room on the server's database for one of them."""
+    app = typer.Typer(
+        no_args_is_help=True, rich_markup_mode=None, help="Create the first user, unlock users, reset passwords."
+    )
+
+    @app.command()
+    def bootstrap(
+        ctx: typer.Context,
+        email: Email,
+        organization: Annotated[str, typer.Option("--organization", help="The organization's name.")],
+        password_stdin: FromStdin = False,
+    ) -> None:
+        """Make the first organization, its admin and an admin token. Works once; the token is printed once."""
+        with open_access(ctx) as access:
+            access.require_fresh()  # before anybody types a password for nothing
+            made = access.bootstrap(email, _password(from_stdin=password_stdin), organization)
+        tell(f"The organization '{made.organization.name}' is set up; {made.user.email} is its admin.")
+        tell("The admin token, shown only now:")
+        print(made.token.reveal())
+
+    @app.command(name="reset-password")
+    def reset_password(ctx: typer.Context, email: Email, password_stdin: FromStdin = False) -> None:
+        """Give a person a new password. Their access tokens and their sign-in lock end."""
+        with open_access(ctx) as access:
+            user = access.users.by_email(email)
+            access.users.reset_password(user.email, _password(from_stdin=password_stdin))
+        tell(f"The password of {user.email} was changed.")
+
+    @app.command()
+    def unlock(ctx: typer.Context, email: Email) -> None:
+        """End a person's sign-in lock."""
+        with open_access(ctx) as access:
+            user = access.users.unlock(email)
+        tell(f"{user.email} may try to sign in again.")
+
+    return app
+
+
+def _password(*, from_stdin: bool) -> Plaintext:
+    """Ask for a password without echo, twice. Never taken from the arguments: other users of the machine see those."""
+    if from_stdin:
+        return Plaintext(sys.stdin.readline().rstrip("\r\n"))
+    if not sys.stdin.isatty():
+        raise Refused(
+            "There is no terminal on which to ask for the password.",
+            code="access.no_terminal",
+            fix="Give the password on standard input, with --password-stdin.",
+        )
+    return Plaintext(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
+
+
+@contextmanager
+def _open_access(ctx: typer.Context) -> Iterator["Access"]:
+    from keyturn.access.service import Access  # noqa: PLC0415 - the help is shown without it
+
+    around = surroundings(ctx)
+    settings = around.settings()
+    with opened(settings) as database:
+        prepare_database(settings, database, around.clock, tell)
+        yield Access(database, around.clock, SystemIds())
+
+
+app = commands(_open_access)

@@ -1,0 +1,81 @@
+"""Projects, their environments and members, as values."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from keyturn.errors import Refused
+from keyturn.kit.actor import ActorKind, Role
+
+DEFAULT_ENVIRONMENTS = (("Development", "dev"), ("Staging", "staging"), ("Production", "prod"))
+
+
+class ProjectEvent(StrEnum):
+    """What the projects room writes into the audit trail."""
+
+    CREATED = "create-project"
+    UPDATED = "update-project"
+    DELETED = "delete-project"
+    ENVIRONMENT_CREATED = "create-environment"
+    ENVIRONMENT_UPDATED = "update-environment"
+    ENVIRONMENT_DELETED = "delete-environment"
+    MEMBER_ADDED = "add-project-member"
+    MEMBER_ROLE_CHANGED = "update-project-member-role"
+    MEMBER_REMOVED = "remove-project-member"
+
+
+@dataclass(frozen=True)
+class Environment:
+    id: str
+    project_id: str
+    name: str
+    slug: str
+    position: int
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project with its environments in their order."""
+
+    id: str
+    org_id: str
+    name: str
+    slug: str
+    description: str | None
+    has_delete_protection: bool
+    environments: tuple[Environment, ...]
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True)
+class Member:
+    """A person or a machine identity in a project. ``name`` is the identity's name or the person's e-mail address."""
+
+    id: str
+    project_id: str
+    kind: ActorKind
+    member_id: str
+    name: str
+    first_name: str
+    last_name: str
+    role: Role
+    auth_methods: tuple[str, ...]
+    created_at: datetime
+    updated_at: datetime
+
+
+def placed(order: Sequence[str], environment_id: str, position: int | None) -> list[str]:
+    """Return the order with the environment moved or added at the position, counted from 1; None: at the end."""
+    others = [found for found in order if found != environment_id]
+    index = len(others) if position is None else max(0, min(position - 1, len(others)))
+    return [*others[:index], environment_id, *others[index:]]
+
+
+def slug_taken(what: str, slug: str) -> Refused:
+    return Refused(
+        f"There is {what} with the slug '{slug}' already.", code="projects.slug_taken", fix="Choose another."
+    )

@@ -1,0 +1,130 @@
+"""Who works in a project: machine identities and people, each with one role."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from keyturn.access import identities_store
+from keyturn.access import store as access_store
+from keyturn.access.domain import Action, require_at_most
+from keyturn.access.door import Scope, require, role_at
+from keyturn.audit.domain import Event
+from keyturn.audit.store import append
+from keyturn.db.unit import Database, Tx
+from keyturn.errors import NotFound, Refused
+from keyturn.kit.actor import Actor, ActorKind, Role
+from keyturn.ports import Clock, Ids
+from keyturn.projects import store
+from keyturn.projects.domain import Member, ProjectEvent
+
+
+class Members:
+    """The use cases. Nobody gives, changes or takes away a role above their own in the project; all is audited."""
+
+    def __init__(self, database: Database, clock: Clock, ids: Ids) -> None:
+        self._database = database
+        self._clock = clock
+        self._ids = ids
+
+    def list(self, actor: Actor, project_id: str, kind: ActorKind) -> Sequence[Member]:
+        """Return the members of one kind, oldest first."""
+        with self._database.read() as tx:
+            require(tx, actor, Action.READ_MEMBERS, Scope(actor.org_id, project_id))
+            return store.members(tx, project_id, kind)
+
+    def get(self, actor: Actor, project_id: str, kind: ActorKind, member_id: str) -> Member:
+        """Return the member by the id of the identity or user."""
+        with self._database.read() as tx:
+            require(tx, actor, Action.READ_MEMBERS, Scope(actor.org_id, project_id))
+            return _found(store.member(tx, project_id, kind, member_id), member_id)
+
+    def get_by_row(self, actor: Actor, project_id: str, row_id: str) -> Member:
+        """Return the member by the id of the membership."""
+        with self._database.read() as tx:
+            require(tx, actor, Action.READ_MEMBERS, Scope(actor.org_id, project_id))
+            return _found(store.member_row(tx, project_id, row_id), row_id)
+
+    def add_identity(self, actor: Actor, project_id: str, identity_id: str, role: Role) -> Member:
+        """Let a machine identity of the organization work in the project. Raises Refused when it does already."""
+        with self._database.write() as tx:
+            own = self._manager(tx, actor, project_id)
+            if identities_store.identity(tx, actor.org_id, identity_id) is None:
+                raise NotFound(f"There is no identity '{identity_id}'.", code="access.identity_not_found")
+            return self._add(tx, actor, project_id, ActorKind.IDENTITY, identity_id, role, own)
+
+    def add_people(self, actor: Actor, project_id: str, emails: Sequence[str], role: Role) -> Sequence[Member]:
+        """Let users of the organization work in the project: all of them or, when one cannot, none."""
+        with self._database.write() as tx:
+            own = self._manager(tx, actor, project_id)
+            people = [_user_id(tx, actor, email) for email in dict.fromkeys(emails)]
+            return [self._add(tx, actor, project_id, ActorKind.USER, user_id, role, own) for user_id in people]
+
+    def person(self, actor: Actor, project_id: str, email: str) -> Member:
+        """Return the member with this e-mail address."""
+        with self._database.read() as tx:
+            require(tx, actor, Action.READ_MEMBERS, Scope(actor.org_id, project_id))
+            return _found(store.member(tx, project_id, ActorKind.USER, _user_id(tx, actor, email)), email)
+
+    def change_role(self, actor: Actor, project_id: str, row_id: str, role: Role) -> Member:
+        """Give a member, named by the id of the membership, another role."""
+        with self._database.write() as tx:
+            own = self._manager(tx, actor, project_id)
+            before = _found(store.member_row(tx, project_id, row_id), row_id)
+            require_at_most(own, before.role)
+            require_at_most(own, role)
+            now = self._clock.now()
+            store.set_member_role(tx, before.id, role, now)
+            data = {"before": before.role.value, "role": role.value}
+            self._note(tx, ProjectEvent.MEMBER_ROLE_CHANGED, actor, before, **data)
+        return replace(before, role=role, updated_at=now)
+
+    def remove(self, actor: Actor, project_id: str, row_ids: Sequence[str]) -> Sequence[Member]:
+        """Take members, named by the ids of their memberships, out of the project: all of them or none."""
+        with self._database.write() as tx:
+            own = self._manager(tx, actor, project_id)
+            gone = [_found(store.member_row(tx, project_id, row_id), row_id) for row_id in dict.fromkeys(row_ids)]
+            for member in gone:
+                require_at_most(own, member.role)
+                store.remove_member(tx, member.id)
+                self._note(tx, ProjectEvent.MEMBER_REMOVED, actor, member)
+        return gone
+
+    def _manager(self, tx: Tx, actor: Actor, project_id: str) -> Role:
+        scope = Scope(actor.org_id, project_id)
+        require(tx, actor, Action.MANAGE_MEMBERS, scope)
+        store.lock_project(tx, project_id)
+        return role_at(tx, actor, scope) or Role.VIEWER
+
+    def _add(
+        self, tx: Tx, actor: Actor, project_id: str, kind: ActorKind, member_id: str, role: Role, own: Role
+    ) -> Member:
+        require_at_most(own, role)
+        there = store.member(tx, project_id, kind, member_id)
+        if there is not None:
+            raise Refused(
+                f"'{there.name}' is a member of this project already.",
+                code="projects.member_exists",
+                fix="Change the role of the membership instead.",
+            )
+        store.add_member(tx, self._ids.new(), project_id, kind, member_id, role, self._clock.now())
+        made = _found(store.member(tx, project_id, kind, member_id), member_id)
+        self._note(tx, ProjectEvent.MEMBER_ADDED, actor, made)
+        return made
+
+    def _note(self, tx: Tx, event: ProjectEvent, actor: Actor, member: Member, **more: object) -> None:
+        data = {"projectId": member.project_id, "name": member.name, "role": member.role.value} | more
+        kind = "user" if member.kind is ActorKind.USER else "identity"
+        now = self._clock.now()
+        append(tx, Event(event.value, actor, kind, member.member_id, now, project_id=member.project_id, data=data))
+
+
+def _user_id(tx: Tx, actor: Actor, email: str) -> str:
+    user = access_store.user_by_email(tx, email.strip().lower())
+    if user is None or user.org_id != actor.org_id:
+        raise NotFound(f"There is no user '{email}'.", code="access.user_not_found", fix="Add the user first.")
+    return user.id
+
+
+def _found(member: Member | None, asked: str) -> Member:
+    if member is None:
+        raise NotFound(f"There is no member '{asked}' in this project.", code="projects.member_not_found")
+    return member

@@ -1,0 +1,237 @@
+"""Projects and their environments."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import sqlalchemy.exc
+
+from keyturn.access.domain import Action
+from keyturn.access.door import Scope, require, visible
+from keyturn.access.service import slug_of
+from keyturn.audit.domain import Event
+from keyturn.audit.store import append
+from keyturn.db.unit import Database, Tx
+from keyturn.errors import NotFound, Refused
+from keyturn.kit.actor import Actor, ActorKind, Role
+from keyturn.ports import Clock, Ids
+from keyturn.projects import store
+from keyturn.projects.domain import DEFAULT_ENVIRONMENTS, Environment, Project, ProjectEvent, placed, slug_taken
+from keyturn.projects.members import Members
+
+Guard = Callable[[Tx, str], None]
+"""Given the transaction and the id of a project that is about to be deleted: raises Refused when it must stay."""
+
+
+class Projects:
+    """The use cases of projects and environments. Changes are audited. ``delete_guards`` may refuse a deletion."""
+
+    def __init__(self, database: Database, clock: Clock, ids: Ids, *, delete_guards: Sequence[Guard] = ()) -> None:
+        self._database = database
+        self._clock = clock
+        self._ids = ids
+        self._delete_guards = tuple(delete_guards)
+        self.members = Members(database, clock, ids)
+
+    # --- projects -----------------------------------------------------------------------------------------------------
+
+    def create(
+        self,
+        actor: Actor,
+        *,
+        name: str,
+        slug: str | None = None,
+        description: str | None = None,
+        has_delete_protection: bool = False,
+        default_environments: bool = True,
+    ) -> Project:
+        """Add a project and make the caller its admin. Raises Refused for a slug in use; without one, one is made up."""
+        now = self._clock.now()
+        project_id = self._ids.new()
+        environments = tuple(
+            Environment(self._ids.new(), project_id, title, short, position, now, now)
+            for position, (title, short) in enumerate(DEFAULT_ENVIRONMENTS if default_environments else (), start=1)
+        )
+        slug = slug or f"{slug_of(name)[:53]}-{self._ids.nonce()}"
+        made = Project(
+            project_id, actor.org_id, name, slug, description or None, has_delete_protection, environments, now, now
+        )
+        with self._database.write() as tx:
+            require(tx, actor, Action.CREATE_PROJECT, Scope(actor.org_id))
+            if store.slug_in_use(tx, slug):
+                raise slug_taken("a project", slug)
+            try:
+                store.add_project(tx, made)
+            except sqlalchemy.exc.IntegrityError as error:  # another server took the slug just now
+                raise slug_taken("a project", slug) from error
+            if actor.id and actor.kind is not ActorKind.PLATFORM:
+                store.add_member(tx, self._ids.new(), made.id, actor.kind, actor.id, Role.ADMIN, now)
+            self._note(tx, ProjectEvent.CREATED, actor, made, name=name, slug=slug)
+        return made
+
+    def get(self, actor: Actor, project_id: str) -> Project:
+        with self._database.read() as tx:
+            require(tx, actor, Action.READ_PROJECT, Scope(actor.org_id, project_id))
+            return _found(store.project(tx, actor.org_id, project_id), project_id)
+
+    def by_slug(self, actor: Actor, slug: str) -> Project:
+        with self._database.read() as tx:
+            found = _found(store.project_by_slug(tx, actor.org_id, slug), slug)
+            require(tx, actor, Action.READ_PROJECT, Scope(actor.org_id, found.id))
+            return found
+
+    def list(self, actor: Actor) -> Sequence[Project]:
+        """Return the projects that the actor may see, by name."""
+        with self._database.read() as tx:
+            return store.projects_of(tx, actor.org_id, visible(tx, actor).projects)
+
+    def update(
+        self,
+        actor: Actor,
+        project_id: str,
+        *,
+        name: str | None = None,
+        slug: str | None = None,
+        description: str | None = None,
+        has_delete_protection: bool | None = None,
+    ) -> Project:
+        """Change what is given; an empty description removes it. Raises Refused for a slug in use."""
+        with self._database.write() as tx:
+            before = self._permitted(tx, actor, Action.EDIT_PROJECT, project_id)
+            after = replace(
+                before,
+                name=name or before.name,
+                slug=slug or before.slug,
+                description=before.description if description is None else description or None,
+                has_delete_protection=(
+                    before.has_delete_protection if has_delete_protection is None else has_delete_protection
+                ),
+                updated_at=self._clock.now(),
+            )
+            if after.slug != before.slug and store.slug_in_use(tx, after.slug):
+                raise slug_taken("a project", after.slug)
+            try:
+                store.save_project(tx, after)
+            except sqlalchemy.exc.IntegrityError as error:
+                raise slug_taken("a project", after.slug) from error
+            data = {"name": after.name, "slug": after.slug, "hasDeleteProtection": after.has_delete_protection}
+            self._note(tx, ProjectEvent.UPDATED, actor, after, **data)
+        return after
+
+    def delete(self, actor: Actor, project_id: str) -> Project:
+        """Remove the project and all in it. Raises Refused while it is protected, or a guard says no."""
+        with self._database.write() as tx:
+            gone = self._permitted(tx, actor, Action.DELETE_PROJECT, project_id)
+            if gone.has_delete_protection:
+                raise Refused(
+                    f"The project '{gone.name}' is protected against deletion.",
+                    code="projects.protected",
+                    fix="Set hasDeleteProtection to false first.",
+                )
+            for guard in self._delete_guards:
+                guard(tx, gone.id)
+            store.remove_project(tx, gone.id)
+            self._note(tx, ProjectEvent.DELETED, actor, gone, name=gone.name, slug=gone.slug)
+        return gone
+
+    def delete_by_slug(self, actor: Actor, slug: str) -> Project:
+        """As :meth:`delete`, for the project with this slug."""
+        return self.delete(actor, self.by_slug(actor, slug).id)
+
+    # --- environments -------------------------------------------------------------------------------------------------
+
+    def environment(self, actor: Actor, environment_id: str) -> Environment:
+        with self._database.read() as tx:
+            found = store.environment(tx, actor.org_id, environment_id)
+            if found is None:
+                raise _no_environment(environment_id)
+            require(tx, actor, Action.READ_PROJECT, Scope(actor.org_id, found.project_id))
+            return found
+
+    def environment_by_slug(self, actor: Actor, project_id: str, slug: str) -> Environment:
+        return _in(self.get(actor, project_id), slug=slug)
+
+    def create_environment(
+        self, actor: Actor, project_id: str, *, name: str, slug: str, position: int | None = None
+    ) -> Environment:
+        """Add an environment at the position, counted from 1, or at the end. Raises Refused for a slug in use there."""
+        now = self._clock.now()
+        with self._database.write() as tx:
+            project = self._editable(tx, actor, project_id, slug)
+            made = Environment(self._ids.new(), project.id, name, slug, 0, now, now)
+            store.add_environment(tx, made)
+            return self._ordered(tx, actor, project, made.id, position, ProjectEvent.ENVIRONMENT_CREATED)
+
+    def update_environment(
+        self,
+        actor: Actor,
+        project_id: str,
+        environment_id: str,
+        *,
+        name: str | None = None,
+        slug: str | None = None,
+        position: int | None = None,
+    ) -> Environment:
+        """Change what is given. Raises Refused for a slug in use there."""
+        with self._database.write() as tx:
+            project = self._editable(tx, actor, project_id, slug, besides=environment_id)
+            before = _in(project, environment_id=environment_id)
+            store.save_environment(tx, before.id, name or before.name, slug or before.slug, self._clock.now())
+            order = [found.id for found in project.environments]
+            wanted = order.index(before.id) + 1 if position is None else position
+            return self._ordered(tx, actor, project, before.id, wanted, ProjectEvent.ENVIRONMENT_UPDATED)
+
+    def delete_environment(self, actor: Actor, project_id: str, environment_id: str) -> Environment:
+        """Remove an environment."""
+        with self._database.write() as tx:
+            project = self._editable(tx, actor, project_id, None)
+            gone = _in(project, environment_id=environment_id)
+            store.remove_environment(tx, gone.id)
+            store.set_order(tx, [found.id for found in project.environments if found.id != gone.id])
+            self._note(tx, ProjectEvent.ENVIRONMENT_DELETED, actor, project, environmentId=gone.id, slug=gone.slug)
+        return gone
+
+    # --- parts --------------------------------------------------------------------------------------------------------
+
+    def _permitted(self, tx: Tx, actor: Actor, action: Action, project_id: str) -> Project:
+        require(tx, actor, action, Scope(actor.org_id, project_id))
+        return _found(store.project(tx, actor.org_id, project_id), project_id)
+
+    def _editable(self, tx: Tx, actor: Actor, project_id: str, slug: str | None, besides: str | None = None) -> Project:
+        require(tx, actor, Action.EDIT_PROJECT, Scope(actor.org_id, project_id))
+        store.lock_project(tx, project_id)  # two that add or move at once must not mix their numbers or slugs
+        project = _found(store.project(tx, actor.org_id, project_id), project_id)
+        if any(found.slug == slug and found.id != besides for found in project.environments):
+            raise slug_taken("an environment", slug or "")
+        return project
+
+    def _ordered(
+        self, tx: Tx, actor: Actor, project: Project, environment_id: str, position: int | None, event: ProjectEvent
+    ) -> Environment:
+        store.set_order(tx, placed([found.id for found in project.environments], environment_id, position))
+        now = _found(store.project(tx, project.org_id, project.id), project.id)
+        changed = _in(now, environment_id=environment_id)
+        data = {"name": changed.name, "slug": changed.slug, "position": changed.position}
+        self._note(tx, event, actor, project, environmentId=changed.id, **data)
+        return changed
+
+    def _note(self, tx: Tx, event: ProjectEvent, actor: Actor, project: Project, **data: object) -> None:
+        append(
+            tx, Event(event.value, actor, "project", project.id, self._clock.now(), project_id=project.id, data=data)
+        )
+
+
+def _found(project: Project | None, asked: str) -> Project:
+    if project is None:
+        raise NotFound(f"There is no project '{asked}'.", code="projects.not_found")
+    return project
+
+
+def _in(project: Project, *, environment_id: str | None = None, slug: str | None = None) -> Environment:
+    for found in project.environments:
+        if environment_id == found.id or slug == found.slug:
+            return found
+    raise _no_environment(environment_id or slug or "")
+
+
+def _no_environment(asked: str) -> NotFound:
+    return NotFound(f"There is no environment '{asked}'.", code="projects.environment_not_found")

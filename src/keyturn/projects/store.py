@@ -1,0 +1,222 @@
+"""SQL for projects, environments and members."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from keyturn.access.identities_store import HAS_TOKEN, HAS_UNIVERSAL, auth_methods
+from keyturn.db.tables import environments, identities, project_members, projects, users
+from keyturn.db.unit import Tx
+from keyturn.kit.actor import ActorKind, Role
+from keyturn.projects.domain import Environment, Member, Project
+
+# --- projects ---------------------------------------------------------------------------------------------------------
+
+
+def add_project(tx: Tx, project: Project) -> None:
+    """Keep the project with its environments."""
+    tx.run(
+        sa.insert(projects).values(
+            id=project.id,
+            org_id=project.org_id,
+            name=project.name,
+            slug=project.slug,
+            description=project.description,
+            has_delete_protection=project.has_delete_protection,
+            created_at=project.created_at,
+            updated_at=project.updated_at,
+        )
+    )
+    for environment in project.environments:
+        add_environment(tx, environment)
+
+
+def project(tx: Tx, org_id: str, project_id: str) -> Project | None:
+    return _first(tx, projects.c.org_id == org_id, projects.c.id == project_id)
+
+
+def project_by_slug(tx: Tx, org_id: str, slug: str) -> Project | None:
+    return _first(tx, projects.c.org_id == org_id, projects.c.slug == slug)
+
+
+def projects_of(tx: Tx, org_id: str, only: Iterable[str] | None) -> list[Project]:
+    """Return the projects of the organization by name; ``only`` those with these ids, None: all."""
+    where = [projects.c.org_id == org_id]
+    if only is not None:
+        where.append(projects.c.id.in_(sorted(only)))
+    return _projects(tx, *where)
+
+
+def slug_in_use(tx: Tx, slug: str) -> bool:
+    return tx.one(sa.select(projects.c.id).where(projects.c.slug == slug)) is not None
+
+
+def save_project(tx: Tx, project: Project) -> None:
+    """Write what may change of a project itself."""
+    tx.run(
+        sa.update(projects)
+        .where(projects.c.id == project.id)
+        .values(
+            name=project.name,
+            slug=project.slug,
+            description=project.description,
+            has_delete_protection=project.has_delete_protection,
+            updated_at=project.updated_at,
+        )
+    )
+
+
+def remove_project(tx: Tx, project_id: str) -> None:
+    tx.run(sa.delete(projects).where(projects.c.id == project_id))
+
+
+def lock_project(tx: Tx, project_id: str) -> None:
+    """Hold off others that lock it, until this transaction ends."""
+    tx.one(sa.select(projects.c.id).where(projects.c.id == project_id).with_for_update())
+
+
+def _first(tx: Tx, *where: sa.ColumnElement[bool]) -> Project | None:
+    return next(iter(_projects(tx, *where)), None)
+
+
+def _projects(tx: Tx, *where: sa.ColumnElement[bool]) -> list[Project]:
+    rows = tx.rows(sa.select(projects).where(*where).order_by(sa.func.lower(projects.c.name), projects.c.id))
+    inside: dict[str, list[Environment]] = {row["id"]: [] for row in rows}
+    query = (
+        sa.select(environments)
+        .join(projects, projects.c.id == environments.c.project_id)
+        .where(*where)
+        .order_by(environments.c.position, environments.c.created_at, environments.c.id)
+    )
+    for row in tx.rows(query) if rows else ():
+        inside.setdefault(row["project_id"], []).append(Environment(**row))
+    return [
+        Project(
+            row["id"],
+            row["org_id"],
+            row["name"],
+            row["slug"],
+            row["description"],
+            row["has_delete_protection"],
+            tuple(inside[row["id"]]),
+            row["created_at"],
+            row["updated_at"],
+        )
+        for row in rows
+    ]
+
+
+# --- environments -----------------------------------------------------------------------------------------------------
+
+
+def add_environment(tx: Tx, environment: Environment) -> None:
+    tx.run(
+        sa.insert(environments).values(
+            id=environment.id,
+            project_id=environment.project_id,
+            name=environment.name,
+            slug=environment.slug,
+            position=environment.position,
+            created_at=environment.created_at,
+            updated_at=environment.updated_at,
+        )
+    )
+
+
+def environment(tx: Tx, org_id: str, environment_id: str) -> Environment | None:
+    """Return the environment wherever in the organization it is."""
+    query = (
+        sa.select(environments)
+        .join(projects, projects.c.id == environments.c.project_id)
+        .where(environments.c.id == environment_id, projects.c.org_id == org_id)
+    )
+    row = tx.one(query)
+    return Environment(**row) if row else None
+
+
+def save_environment(tx: Tx, environment_id: str, name: str, slug: str, now: datetime) -> None:
+    values = {"name": name, "slug": slug, "updated_at": now}
+    tx.run(sa.update(environments).where(environments.c.id == environment_id).values(values))
+
+
+def set_order(tx: Tx, order: Sequence[str]) -> None:
+    """Number the environments of one project from 1 in this order."""
+    for position, environment_id in enumerate(order, start=1):
+        tx.run(sa.update(environments).where(environments.c.id == environment_id).values(position=position))
+
+
+def remove_environment(tx: Tx, environment_id: str) -> None:
+    tx.run(sa.delete(environments).where(environments.c.id == environment_id))
+
+
+# --- members ----------------------------------------------------------------------------------------------------------
+
+_MEMBER = sa.select(
+    project_members,
+    identities.c.name.label("identity_name"),
+    users.c.email,
+    users.c.first_name,
+    users.c.last_name,
+    HAS_UNIVERSAL,
+    HAS_TOKEN,
+).select_from(
+    project_members.outerjoin(identities, identities.c.id == project_members.c.identity_id).outerjoin(
+        users, users.c.id == project_members.c.user_id
+    )
+)
+
+
+def add_member(
+    tx: Tx, row_id: str, project_id: str, kind: ActorKind, member_id: str, role: Role, now: datetime
+) -> None:
+    values = {"id": row_id, "project_id": project_id, _column(kind).name: member_id, "role": role.value}
+    tx.run(sa.insert(project_members).values(values | {"created_at": now, "updated_at": now}))
+
+
+def member(tx: Tx, project_id: str, kind: ActorKind, member_id: str) -> Member | None:
+    row = tx.one(_MEMBER.where(project_members.c.project_id == project_id, _column(kind) == member_id))
+    return _member(row) if row else None
+
+
+def member_row(tx: Tx, project_id: str, row_id: str) -> Member | None:
+    """Return the member by the id of the membership."""
+    row = tx.one(_MEMBER.where(project_members.c.project_id == project_id, project_members.c.id == row_id))
+    return _member(row) if row else None
+
+
+def members(tx: Tx, project_id: str, kind: ActorKind) -> list[Member]:
+    """Return the members of one kind, oldest first."""
+    query = _MEMBER.where(project_members.c.project_id == project_id, _column(kind).is_not(None))
+    return [_member(row) for row in tx.rows(query.order_by(project_members.c.created_at, project_members.c.id))]
+
+
+def set_member_role(tx: Tx, row_id: str, role: Role, now: datetime) -> None:
+    values = {"role": role.value, "updated_at": now}
+    tx.run(sa.update(project_members).where(project_members.c.id == row_id).values(values))
+
+
+def remove_member(tx: Tx, row_id: str) -> None:
+    tx.run(sa.delete(project_members).where(project_members.c.id == row_id))
+
+
+def _column(kind: ActorKind) -> sa.Column[Any]:
+    return project_members.c.user_id if kind is ActorKind.USER else project_members.c.identity_id
+
+
+def _member(row: Mapping[str, Any]) -> Member:
+    person = row["user_id"] is not None
+    return Member(
+        row["id"],
+        row["project_id"],
+        ActorKind.USER if person else ActorKind.IDENTITY,
+        row["user_id"] if person else row["identity_id"],
+        row["email"] if person else row["identity_name"],
+        row["first_name"] or "",
+        row["last_name"] or "",
+        Role(row["role"]),
+        auth_methods(row),
+        row["created_at"],
+        row["updated_at"],
+    )
