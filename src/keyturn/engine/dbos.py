@@ -142,6 +142,7 @@ class DbosEngine:
             "max_executor_threads": self._concurrency,
             "serializer": _Serializer(self._codec),
             "use_listen_notify": False,
+            "notification_listener_polling_interval_sec": 0.25,  # nothing listens; it only delays the stop
             "enable_otlp": False,
             "log_level": "WARNING",
         }

@@ -1,0 +1,185 @@
+"""The dead are noticed, their leases end, their rotations wake, their work is handed over: once, and to the living."""
+
+import os
+import signal
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+from tests.engine.rows import lease_of, make_lease, make_rotation, process_ids, wake_of
+
+from keyturn.config import Pace
+from keyturn.db.tables import processes
+from keyturn.db.unit import Database
+from keyturn.engine import machine
+from keyturn.engine.inline import InlineEngine
+from keyturn.engine.lost import HOUSEKEEPING, Presence
+from keyturn.kit.clock import MovableClock
+
+NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
+ELSEWHERE = "another-machine boot=1 pids=2 start=3"
+PACE = Pace()
+FAR = NOON + timedelta(days=1)
+
+
+class Works(InlineEngine):
+    """Knows who holds work, and hands it over."""
+
+    def __init__(self, *holders: str) -> None:
+        super().__init__()
+        self.held = set(holders)
+
+    def holders(self) -> set[str]:
+        return set(self.held)
+
+    def adopt(self, process_id: str) -> None:
+        self.held.discard(process_id)
+
+
+@pytest.fixture
+def clock() -> MovableClock:
+    return MovableClock(NOON)
+
+
+def _presence(database: Database, clock: MovableClock, works: Works, name: str) -> Presence:
+    return Presence(database, clock, works, name, PACE)
+
+
+def _stranger(database: Database, name: str, seen_at: datetime, host: str = ELSEWHERE, pid: int = 1) -> None:
+    with database.write() as tx:
+        tx.run(sa.insert(processes).values(id=name, host=host, pid=pid, started_at=seen_at, seen_at=seen_at))
+
+
+def _live(presence: Presence, clock: MovableClock, seconds: float) -> list[str]:
+    """Let time pass, heartbeat by heartbeat; return who was found dead."""
+    dead = []
+    for _ in range(int(seconds / PACE.heartbeat.total_seconds())):
+        clock.advance(PACE.heartbeat.total_seconds())
+        dead += presence.tick()
+    return dead
+
+
+def test_a_silent_process_is_buried_and_everything_it_held_is_free(database: Database, clock: MovableClock) -> None:
+    works = Works("dead")
+    presence = _presence(database, clock, works, "alive")
+    make_rotation(database, "r", FAR, "application")
+    make_rotation(database, "other", FAR)
+    make_lease(database, "application", "dead", NOON + timedelta(minutes=1))
+    _stranger(database, "dead", NOON)
+    assert _live(presence, clock, 8) == []
+    assert _live(presence, clock, 4) == ["dead"]
+    assert process_ids(database) == {"alive"}
+    assert lease_of(database, "application")[0] is None
+    assert lease_of(database, "application")[1] <= clock.now()
+    assert wake_of(database, "r") == clock.now() - PACE.heartbeat
+    assert wake_of(database, "other") == FAR
+    assert works.holders() == set()
+
+
+def test_a_process_that_beats_is_left_alone_even_if_its_clock_is_behind(
+    database: Database, clock: MovableClock
+) -> None:
+    behind = MovableClock(NOON - timedelta(minutes=5))
+    works = Works("behind")
+    presence, other = _presence(database, clock, works, "here"), _presence(database, behind, Works(), "behind")
+    with database.write() as tx:
+        tx.run(sa.delete(processes))
+    for _ in range(20):
+        behind.advance(2)
+        clock.advance(2)
+        other.announce()
+        with database.write() as tx:  # as seen from another machine
+            tx.run(sa.update(processes).where(processes.c.id == "behind").values(host=ELSEWHERE))
+        assert presence.tick() == []
+    assert works.holders() == {"behind"}
+
+
+def test_what_a_long_dead_process_left_is_adopted_soon_after_the_start(database: Database, clock: MovableClock) -> None:
+    _stranger(database, "dead", NOON - timedelta(days=3))
+    presence = _presence(database, clock, Works("dead"), "alive")
+    assert presence.tick() == []  # perhaps its clock is behind
+    assert _live(presence, clock, 4) == ["dead"]
+
+
+def test_of_two_survivors_one_wakes_the_rotations(database: Database, clock: MovableClock) -> None:
+    _stranger(database, "dead", NOON)
+    make_rotation(database, "r", FAR, "application")
+    make_lease(database, "application", "dead", FAR)
+    first, second = (_presence(database, clock, Works("dead"), name) for name in ("first", "second"))
+    dead = []
+    for _ in range(10):
+        clock.advance(2)
+        dead += [*first.tick(), *second.tick()]
+    assert dead == ["dead"]
+    assert process_ids(database) == {"first", "second"}
+
+
+def test_a_process_taken_for_dead_comes_back(database: Database, clock: MovableClock) -> None:
+    slow = _presence(database, clock, Works(), "slow")
+    slow.announce()
+    with database.write() as tx:
+        tx.run(sa.delete(processes))
+    slow.tick()
+    assert process_ids(database) == {"slow"}
+
+
+def test_a_killed_process_of_this_machine_is_dead_at_once(database: Database, clock: MovableClock) -> None:
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    try:
+        host = machine.describe(child.pid)
+        assert host is not None
+        _stranger(database, "child", NOON, host, child.pid)
+        presence = _presence(database, clock, Works(), "here")
+        assert presence.tick() == []
+        os.kill(child.pid, signal.SIGKILL)
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # dead, but not yet reaped
+        assert presence.tick() == ["child"]
+    finally:
+        child.kill()
+        child.communicate()
+
+
+def test_a_process_number_in_use_again_is_not_mistaken_for_the_old_process(
+    database: Database, clock: MovableClock
+) -> None:
+    mine = machine.describe(os.getpid())
+    assert mine is not None
+    _stranger(database, "me", NOON, mine, os.getpid())
+    _stranger(database, "before me", NOON, f"{mine}0", os.getpid())
+    assert _presence(database, clock, Works(), "here").tick() == ["before me"]
+
+
+def test_work_of_a_process_nobody_knows_is_adopted(database: Database, clock: MovableClock) -> None:
+    works = Works("here", "nobody knows")
+    presence = _presence(database, clock, works, "here")
+    presence.tick()
+    assert works.holders() == {"here"}
+    works.held.add("nobody either")
+    _live(presence, clock, HOUSEKEEPING.total_seconds() + 2)
+    assert works.holders() == {"here"}
+
+
+def test_taking_leave_frees_what_was_held(database: Database, clock: MovableClock) -> None:
+    presence = _presence(database, clock, Works(), "here")
+    presence.announce()
+    presence.start()
+    make_rotation(database, "r", FAR, "application")
+    make_lease(database, "application", "here", FAR)
+    presence.stop(timedelta(seconds=20))
+    assert process_ids(database) == set()
+    assert lease_of(database, "application") == (None, NOON)
+    assert wake_of(database, "r") == NOON
+
+
+def test_who_leaves_with_work_under_way_stays_on_the_list(database: Database, clock: MovableClock) -> None:
+    works = Works()
+    works.start(lambda _rotation_id: None)
+    works.submit("r", "application")
+    presence = _presence(database, clock, works, "here")
+    presence.announce()
+    make_lease(database, "application", "here", FAR)
+    presence.stop(timedelta(0))
+    assert process_ids(database) == {"here"}
+    assert lease_of(database, "application") == ("here", FAR)

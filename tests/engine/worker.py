@@ -1,0 +1,50 @@
+"""A real process of an installation: heartbeats, finder and engine. Arguments: the database's address, and hang or work.
+
+It prints ``begin <rotation id>`` when work begins. ``hang``: the work never ends. ``work``: it ends, and is not due again.
+"""
+
+import os
+import sys
+import threading
+import uuid
+from datetime import timedelta
+
+from tests.engine.rows import set_wake
+from tests.engine.sealing import CODEC
+
+from keyturn.config import Pace
+from keyturn.db.engine import open_engine, parse_url
+from keyturn.db.unit import Database
+from keyturn.engine.dbos import DbosEngine
+from keyturn.engine.due import Finder
+from keyturn.engine.lost import Presence
+from keyturn.kit.clock import SystemClock
+
+
+def main(address: str, manner: str) -> None:
+    url, clock, pace, name = parse_url(address), SystemClock(), Pace(), str(uuid.uuid4())
+    database = Database(open_engine(url))
+    engine = DbosEngine(url, name, 4, CODEC, clock)
+    presence = Presence(database, clock, engine, name, pace)
+    finder = Finder(database, clock, engine, 4, pace.find_every)
+
+    def advance(rotation_id: str) -> None:
+        os.write(1, f"begin {rotation_id}\n".encode())
+        if manner == "hang":
+            threading.Event().wait()
+        set_wake(database, rotation_id, None)
+        os.write(1, f"end {rotation_id}\n".encode())
+
+    presence.announce()
+    engine.start(advance)
+    presence.start()
+    finder.start()
+    os.write(1, b"ready\n")
+    sys.stdin.read()  # until the parent lets go
+    finder.stop(timedelta(seconds=5))
+    engine.stop(timedelta(seconds=5))
+    presence.stop(timedelta(seconds=5))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
