@@ -86,8 +86,8 @@ class Emulator:
         entry = self._world.ledger.open(now, request.method, path, request.body)
         entry.user_agent = headers.get("user-agent", "")
         entry.instance = headers.get("x-keyturn-instance", "")
-        named = "\n".join(value for name, value in headers.items() if name != "authorization")
-        self._world.ledger.remember(named.encode("utf-8", "replace"))
+        shown = "\n".join((path, query, *(value for name, value in headers.items() if name != "authorization")))
+        self._world.ledger.remember(shown.encode("utf-8", "replace"))
         call = Call(self._world, request, entry, now, base, path, query, headers)
         call.request_id = new_guid(self._world.rng)
         return call

@@ -68,8 +68,6 @@ _TABLE = _routes()
 
 def handle(call: Call) -> Response:
     """Answers one request to Graph."""
-    ledger = call.world.ledger
-    ledger.remember(call.path.encode() + b"?" + call.query.encode())
     pattern, keys = _parse(call.path)
     methods = _TABLE.get(pattern, {})
     route = methods.get(call.request.method)
@@ -139,12 +137,12 @@ def _parse(path: str) -> tuple[str, tuple[Key, ...]]:
     keys: list[Key] = []
     segments = [unquote(part) for part in path.split("/")[2:] if part]
     for segment in segments[:_MAX_SEGMENTS]:
+        lowered = segment.lower()
         name, bracket, inner = segment.partition("(")
-        lowered = name.lower()
-        if bracket and inner.endswith(")") and lowered in _KEYED:
+        if bracket and inner.endswith(")") and name.lower() in _KEYED:
             kind, equals, value = inner[:-1].partition("=")
             key = (kind.strip().lower(), value.strip().strip("'")) if equals else ("id", kind.strip().strip("'"))
-            pattern += [lowered, "{}"]
+            pattern += [name.lower(), "{}"]
             keys.append(key)
         elif pattern and pattern[-1] in _KEYED and not lowered.startswith(("$", _PREFIX)):
             pattern.append("{}")

@@ -36,7 +36,6 @@ _KNOWN_HOSTS = frozenset({"login.microsoftonline.com", "login.microsoft.com", "l
 
 def handle(call: Call) -> Response:
     """Answers one request that is not for Graph."""
-    call.world.ledger.remember(call.path.encode() + b"?" + call.query.encode())
     segments = call.path.strip("/").split("/")
     tenant_name, tail = unquote(segments[0]), "/".join(segments[1:])
     try:

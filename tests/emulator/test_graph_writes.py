@@ -1,0 +1,260 @@
+"""Changing applications and what hangs on them."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+from typing import Any
+
+import pytest
+from tests.emulator.certificates import Certificate
+from tests.emulator.scene import GRAPH, Scene
+
+from entra_emulator import ApplicationHandle, Request
+
+
+@pytest.fixture
+def manager(scene: Scene) -> ApplicationHandle:
+    return scene.application(
+        "manager", permissions=("Application.ReadWrite.All", "Policy.ReadWrite.ApplicationConfiguration")
+    )
+
+
+def test_an_application_is_made_changed_deleted_and_restored(scene: Scene, manager: ApplicationHandle) -> None:
+    made = scene.graph(manager, "POST", "applications", {"displayName": "new", "tags": ["a"]})
+    assert made.status == 201
+    path = f"applications/{made.json()['id']}"
+    assert made.json()["id"] != made.json()["appId"]
+    change = {"displayName": "newer", "signInAudience": "AzureADMultipleOrgs", "web": {"redirectUris": ["https://x"]}}
+    assert scene.graph(manager, "PATCH", path, change).status == 204
+    body = scene.graph(manager, "GET", path).json()
+    assert {name: body[name] for name in change} == change
+    assert body["tags"] == ["a"]
+
+    assert scene.graph(manager, "DELETE", path).status == 204
+    assert scene.graph(manager, "GET", path).status == 404
+    buried = f"directory/deletedItems/{made.json()['id']}"
+    assert scene.graph(manager, "GET", buried).json()["deletedDateTime"]
+    listed = scene.graph(manager, "GET", "directory/deletedItems/microsoft.graph.application").json()["value"]
+    assert [item["displayName"] for item in listed] == ["newer"]
+    assert scene.graph(manager, "POST", f"{buried}/restore").status == 200
+    assert scene.graph(manager, "GET", path).status == 200
+    scene.graph(manager, "DELETE", path)
+    assert scene.graph(manager, "DELETE", buried).status == 204
+    assert scene.graph(manager, "DELETE", buried).status == 404
+
+
+def test_a_deleted_application_gets_no_more_tokens(scene: Scene, manager: ApplicationHandle) -> None:
+    app = scene.application()
+    scene.graph(manager, "DELETE", f"applications/{app.object_id}")
+    assert scene.token(app).json()["error_codes"] == [700016]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"passwordCredentials": [{"displayName": "mine"}]},
+        {"appId": "11111111-1111-4111-8111-111111111111"},
+        {"nonsense": 1},
+        {"displayName": ""},
+        {"displayName": None},
+        {"displayName": 7},
+        {"displayName": "x" * 121},
+        {"signInAudience": "everyone"},
+        {"identifierUris": "api://x"},
+        {"identifierUris": ["api://taken"]},
+        {"keyCredentials": [{"key": "bm8="}]},
+        {"keyCredentials": {}},
+        {"web": []},
+        {"tags": [1]},
+        {"api": {"requestedAccessTokenVersion": 3}},
+        {"isDisabled": "yes"},
+    ],
+)
+def test_a_change_that_does_not_fit_is_refused_and_changes_nothing(
+    scene: Scene, manager: ApplicationHandle, body: dict[str, Any]
+) -> None:
+    scene.application("other", identifier_uris=("api://taken",))
+    app = scene.application()
+    path = f"applications/{app.object_id}"
+    before = scene.graph(manager, "GET", path).json()
+    answer = scene.graph(manager, "PATCH", path, {"notes": "changed"} | body)
+    assert answer.status == 400
+    assert answer.json()["error"]["message"]
+    assert scene.graph(manager, "GET", path).json() == before
+
+
+def test_passwords_come_only_from_their_own_action(scene: Scene, manager: ApplicationHandle) -> None:
+    body = {"displayName": "x", "passwordCredentials": [{"displayName": "mine"}]}
+    answer = scene.graph(manager, "POST", "applications", body)
+    assert answer.json()["error"]["message"] == "New password credentials must be generated with service actions."
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        [],
+        "x",
+        {"displayName": 7},
+        {"endDateTime": "tomorrow"},
+        {"endDateTime": "2027-01-01T00:00:00"},
+        {"endDateTime": "2027-02-31T00:00:00Z"},
+        {"startDateTime": "2027-01-02T00:00:00Z", "endDateTime": "2027-01-01T00:00:00Z"},
+    ],
+)
+def test_a_password_that_does_not_fit_is_refused(scene: Scene, manager: ApplicationHandle, wanted: Any) -> None:
+    app = scene.application(secrets=0)
+    body = {"passwordCredential": wanted}
+    answer = scene.graph(manager, "POST", f"applications/{app.object_id}/addPassword", body)
+    assert (answer.status, answer.json()["error"]["code"]) == (400, "Request_BadRequest")
+    assert scene.emulator.admin.secrets(app.object_id) == []
+
+
+@pytest.mark.parametrize(
+    ("wanted", "shown"),
+    [
+        ({"endDateTime": "2027-01-01T00:00:00+00:00"}, "2027-01-01T00:00:00Z"),
+        ({"endDateTime": "2027-01-01T02:00:00+02:00"}, "2027-01-01T00:00:00Z"),
+        ({"endDateTime": "2027-01-01T00:00:00.1234567Z", "displayName": None}, "2027-01-01T00:00:00.1234560Z"),
+    ],
+)
+def test_dates_are_read_in_all_forms_that_clients_send(
+    scene: Scene, manager: ApplicationHandle, wanted: dict[str, Any], shown: str
+) -> None:
+    app = scene.application(secrets=0)
+    for body in ({"passwordCredential": wanted},):
+        answer = scene.graph(manager, "POST", f"applications(appId='{app.app_id}')/addPassword", body)
+        assert answer.status == 200
+        assert answer.json()["endDateTime"] == shown
+
+
+@pytest.mark.parametrize("body", [None, {}, {"keyId": None}, {"keyId": "x"}, {"keyId": 7}, {"other": 1}])
+def test_removing_needs_a_key_id(scene: Scene, manager: ApplicationHandle, body: Any) -> None:
+    app = scene.application()
+    answer = scene.graph(manager, "POST", f"applications/{app.object_id}/removePassword", body)
+    assert answer.status == 400
+    assert len(scene.emulator.admin.secrets(app.object_id)) == 1
+
+
+def test_a_key_id_is_read_in_any_case(scene: Scene, manager: ApplicationHandle) -> None:
+    app = scene.application()
+    assert scene.remove_password(manager, app, app.secrets[0].key_id.upper()).status == 204
+
+
+def test_a_compressed_request_is_read(scene: Scene, manager: ApplicationHandle) -> None:
+    app = scene.application(secrets=0)
+    headers = {
+        "Authorization": f"Bearer {scene.bearer(manager)}",
+        "Content-Type": "application/json",
+        "Content-Encoding": "gzip",
+    }
+    body = gzip.compress(json.dumps({"passwordCredential": {"displayName": "zipped"}}).encode())
+    url = f"{GRAPH}/applications/{app.object_id}/addPassword"
+    assert scene.emulator.call(Request("POST", url, headers, body)).json()["displayName"] == "zipped"
+
+
+def test_certificates_are_replaced_as_a_whole(
+    scene: Scene, manager: ApplicationHandle, certificate: Certificate
+) -> None:
+    app = scene.application(secrets=0)
+    path = f"applications/{app.object_id}"
+    fresh = {"key": base64.b64encode(certificate.der).decode(), "type": "AsymmetricX509Cert", "usage": "Verify"}
+    assert scene.graph(manager, "PATCH", path, {"keyCredentials": [fresh]}).status == 204
+    (first,) = scene.graph(manager, "GET", path).json()["keyCredentials"]
+    assert first["customKeyIdentifier"]
+    assert scene.graph(manager, "PATCH", path, {"keyCredentials": [first, fresh]}).status == 204
+    both = scene.graph(manager, "GET", path).json()["keyCredentials"]
+    assert len(both) == 2
+    assert both[0]["keyId"] == first["keyId"]
+    assert scene.graph(manager, "PATCH", path, {"keyCredentials": []}).status == 204
+    assert scene.graph(manager, "GET", path).json()["keyCredentials"] == []
+
+
+def test_owners_are_added_and_removed(scene: Scene, manager: ApplicationHandle) -> None:
+    app = scene.application()
+    user = scene.emulator.admin.create_user(scene.tenant, "Ada Byron")
+    path = f"applications/{app.object_id}/owners"
+    for owner in (user, app.principal_id):
+        reference = {"@odata.id": f"{GRAPH}/directoryObjects/{owner}"}
+        assert scene.graph(manager, "POST", f"{path}/$ref", reference).status == 204
+        assert scene.graph(manager, "POST", f"{path}/$ref", reference).status == 400
+    listed = scene.graph(manager, "GET", path).json()["value"]
+    kinds = {item["id"]: item["@odata.type"] for item in listed}
+    assert kinds == {user: "#microsoft.graph.user", app.principal_id: "#microsoft.graph.servicePrincipal"}
+    assert scene.graph(manager, "DELETE", f"{path}/{user}/$ref").status == 204
+    assert scene.graph(manager, "DELETE", f"{path}/{user}/$ref").status == 404
+    stranger = {"@odata.id": f"{GRAPH}/directoryObjects/11111111-1111-4111-8111-111111111111"}
+    assert scene.graph(manager, "POST", f"{path}/$ref", stranger).status == 404
+
+
+def test_federated_credentials_are_kept_by_id_and_by_name(scene: Scene, manager: ApplicationHandle) -> None:
+    app = scene.application()
+    path = f"applications/{app.object_id}/federatedIdentityCredentials"
+    wanted = {"name": "ci", "issuer": "https://ci", "subject": "s", "audiences": ["api://AzureADTokenExchange"]}
+    made = scene.graph(manager, "POST", path, wanted)
+    assert made.status == 201
+    assert scene.graph(manager, "POST", path, wanted).status == 409
+    assert scene.graph(manager, "POST", path, wanted | {"name": "two", "subject": "t", "audiences": []}).status == 400
+    for place in (f"{path}/{made.json()['id']}", f"{path}/ci", f"{path}(name='ci')"):
+        assert scene.graph(manager, "GET", place).json()["subject"] == "s"
+    assert scene.graph(manager, "PATCH", f"{path}/ci", {"subject": "other"}).status == 204
+    assert [item["subject"] for item in scene.graph(manager, "GET", path).json()["value"]] == ["other"]
+    assert scene.graph(manager, "DELETE", f"{path}/ci").status == 204
+    assert scene.graph(manager, "GET", f"{path}/ci").status == 404
+
+
+def test_an_application_has_at_most_twenty_federated_credentials(scene: Scene, manager: ApplicationHandle) -> None:
+    app = scene.application()
+    path = f"applications/{app.object_id}/federatedIdentityCredentials"
+    wanted = {"issuer": "https://ci", "audiences": ["x"]}
+    seen = [
+        scene.graph(manager, "POST", path, wanted | {"name": f"n{number}", "subject": f"s{number}"}).status
+        for number in range(21)
+    ]
+    assert seen == [201] * 20 + [400]
+
+
+def test_a_service_principal_has_secrets_of_its_own(scene: Scene, manager: ApplicationHandle) -> None:
+    app = scene.application(secrets=0)
+    path = f"servicePrincipals/{app.principal_id}"
+    made = scene.graph(manager, "POST", f"{path}/addPassword", {}).json()
+    assert scene.token(app, made["secretText"]).status == 200
+    assert scene.graph(manager, "POST", f"{path}/removePassword", {"keyId": made["keyId"]}).status == 204
+    assert scene.token(app, made["secretText"]).status == 401
+
+
+def test_a_service_principal_is_made_once(scene: Scene, manager: ApplicationHandle) -> None:
+    made = scene.graph(manager, "POST", "applications", {"displayName": "new"}).json()
+    first = scene.graph(manager, "POST", "servicePrincipals", {"appId": made["appId"]})
+    assert first.status == 201
+    assert scene.graph(manager, "POST", "servicePrincipals", {"appId": made["appId"]}).status == 409
+    assert scene.graph(manager, "DELETE", f"servicePrincipals/{first.json()['id']}").status == 204
+    unknown = {"appId": "11111111-1111-4111-8111-111111111111"}
+    assert scene.graph(manager, "POST", "servicePrincipals", unknown).status == 400
+
+
+def test_a_policy_assigned_to_an_application_replaces_the_tenants(scene: Scene, manager: ApplicationHandle) -> None:
+    app = scene.application(secrets=0)
+    forbid = {"applicationRestrictions": {"passwordCredentials": [{"restrictionType": "passwordAddition"}]}}
+    default = "policies/defaultAppManagementPolicy"
+    assert scene.graph(manager, "PATCH", default, {"isEnabled": True} | forbid).status == 204
+    assert scene.graph(manager, "GET", default).json()["isEnabled"] is True
+    assert scene.add_password(manager, app).status == 400
+
+    allow = {"displayName": "lenient", "isEnabled": True, "restrictions": {"passwordCredentials": []}}
+    made = scene.graph(manager, "POST", "policies/appManagementPolicies", allow).json()
+    reference = {"@odata.id": f"{GRAPH}/policies/appManagementPolicies/{made['id']}"}
+    path = f"applications/{app.object_id}/appManagementPolicies"
+    assert scene.graph(manager, "POST", f"{path}/$ref", reference).status == 204
+    assert [item["id"] for item in scene.graph(manager, "GET", path).json()["value"]] == [made["id"]]
+    assert scene.add_password(manager, app).status == 200
+    assert scene.graph(manager, "DELETE", f"{path}/{made['id']}/$ref").status == 204
+    assert scene.add_password(manager, app).status == 400
+    assert scene.graph(manager, "DELETE", f"policies/appManagementPolicies/{made['id']}").status == 204
+
+
+@pytest.mark.parametrize("rule", [{"maxLifetime": "soon"}, {"restrictForAppsCreatedAfterDateTime": "soon"}, 7])
+def test_a_policy_that_could_not_be_applied_is_refused(scene: Scene, manager: ApplicationHandle, rule: Any) -> None:
+    body = {"isEnabled": True, "applicationRestrictions": {"passwordCredentials": [rule]}}
+    assert scene.graph(manager, "PATCH", "policies/defaultAppManagementPolicy", body).status == 400
