@@ -43,10 +43,13 @@ class Edge:
         return await asyncio.get_running_loop().run_in_executor(self._pool, work)
 
     def close(self) -> None:
-        """Wait for the running handlers and let the threads go. Safe to repeat; a later request starts new ones."""
+        """Let the threads go. Safe to repeat; a later request starts new ones.
+
+        The server calls it when all requests are done, or when it has given up waiting for them: so it does not wait.
+        """
         pool, self._pool = self._pool, None
         if pool is not None:
-            pool.shutdown(wait=True)
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 class _App(Litestar):

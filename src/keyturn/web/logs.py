@@ -8,14 +8,15 @@ import logging
 import sys
 import threading
 import traceback
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
+from copy import copy
 from types import TracebackType
 from typing import Any, TextIO
 
 import structlog
 from structlog.types import Processor
 
-from keyturn.kit.redact import redact_item
+from keyturn.kit.redact import redact, redact_item
 
 _NEVER_CHATTY = ("sqlalchemy",)
 """Below a warning these show the values of database rows, which no pattern can tell from harmless text."""
@@ -90,6 +91,17 @@ def _formatter(*, console: bool) -> logging.Formatter:
 
 class _Handler(logging.StreamHandler[TextIO]):
     """Writes lines. One that cannot be made is reported without its content, which nothing has redacted."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Redact what is to be put into the sentence while its keys are still known, then format."""
+        arguments = record.args
+        if isinstance(arguments, Mapping):
+            arguments = {key: redact_item(str(key), value) for key, value in arguments.items()}
+        elif arguments:
+            arguments = tuple(redact(each) if isinstance(each, Mapping | list | tuple) else each for each in arguments)
+        safe = copy(record)
+        safe.args = arguments
+        return super().format(safe)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
         where = f"{record.pathname}:{record.lineno}"

@@ -100,7 +100,7 @@ def _write_access_log(scope: Any, visit: Visit, status: int, seconds: float) -> 
         request_id=visit.request_id,
         method=scope["method"],
         path=scope["path"][:_SHOWN],
-        status=status,
+        status=status or None,
         milliseconds=round(seconds * 1000, 1),
         ip=visit.ip,
         actor=visit.actor.id if visit.actor else None,

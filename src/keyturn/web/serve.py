@@ -131,6 +131,8 @@ class WebServer:
         try:
             await serving
         except TimeoutError:
+            # This loop ends now. What the abandoned requests would still report to it is noise.
+            self._loop.set_exception_handler(lambda _loop, _context: None)
             _log.warning("some requests were cut off", grace_seconds=self._limits.grace.total_seconds())
         finally:
             announcing.cancel()

@@ -4,8 +4,13 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from litestar.testing import TestClient
-from tests.features.web.things import AUTH, UUID, client, good_body
+from tests.features.web.things import AUTH, UUID, CreateThing, client, good_body
+
+from keyturn.errors import Invalid
+from keyturn.web.validate import parse
 
 
 @pytest.fixture(scope="module")
@@ -242,3 +247,39 @@ def test_a_body_over_one_mebibyte_is_refused(web: TestClient[Any]) -> None:
     assert answer.status_code == 413
     assert answer.json()["error"] == "PayloadTooLarge"
     assert web.post("/api/v1/anything", content=b"{}" + b" " * (1024 * 1024 - 2)).status_code == 200
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.sampled_from(["oauth", "client-secret", UUID]),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(["name", "method", "labels", "x"]), inner)
+    ),
+    max_leaves=12,
+)
+
+
+@given(st.fixed_dictionaries({}, optional=dict.fromkeys((*good_body(), "size", "labels", "enabled", "interval"), JSON)))
+def test_any_json_is_either_right_or_refused_with_faults(body: dict[str, Any]) -> None:
+    issues: list[Any] = []
+    try:
+        assert parse(CreateThing, body).size in range(1, 101)
+    except Invalid as error:
+        issues.extend(error.issues)
+    assert all(issue["code"] and issue["message"] and isinstance(issue["path"], list) for issue in issues)
+    json.dumps(issues)
+
+
+@given(st.binary(max_size=60))
+def test_any_query_is_either_right_or_refused(raw: bytes) -> None:
+    query = "&".join(
+        f"{name}={''.join(f'%{byte:02x}' for byte in raw)}" for name in ("limit", "tag", "projectId", "recursive")
+    )
+    assert SHARED.get(f"/api/v1/things?{query}", headers=AUTH).status_code in {200, 422}
+
+
+SHARED = client()
