@@ -7,7 +7,6 @@ from datetime import timedelta
 
 from keyturn import settings_values as values
 from keyturn.config import Pace, Settings
-from keyturn.kit.secret import Plaintext
 
 CLOUDS = ("global", "usgov-l4", "usgov-l5", "china")
 
@@ -115,7 +114,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "DB_PASSWORD",
         "db.password",
-        Plaintext,
+        values.secret,
         "...",
         "PostgreSQL password.",
         secret=True,
@@ -132,7 +131,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "ENCRYPTION_KEY",
         "encryption_key",
-        Plaintext,
+        values.secret,
         "the output of: openssl rand -hex 32",
         "Root key of all stored secrets: 32 or 64 hexadecimal characters, or the base64 of 32 bytes. Needed "
         "with PostgreSQL; the embedded database otherwise keeps one in the file root.key.",
@@ -142,7 +141,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "ENCRYPTION_KEY_PREVIOUS",
         "encryption_key_previous",
-        Plaintext,
+        values.secret,
         "the key used so far",
         "The root key before, while `keyturn keys rotate` changes it.",
         secret=True,
@@ -158,7 +157,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "INF_APP_CONNECTION_AZURE_CLIENT_SECRETS_CLIENT_SECRET",
         "oauth_client_secret",
-        Plaintext,
+        values.secret,
         "...",
         "Client secret of that application.",
         secret=True,

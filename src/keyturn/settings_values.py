@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from keyturn.db.engine import parse_url
 from keyturn.errors import Misconfigured
 from keyturn.kit.ids import is_uuid
+from keyturn.kit.secret import Plaintext
 
 _HOST = re.compile(r"[0-9A-Za-z.:\-_\[\]%]{1,253}\Z")
 _DAY = 86_400.0
@@ -66,6 +67,15 @@ def word(text: str) -> str:
     if not text.isprintable():
         raise ValueError("holds control characters")
     return text
+
+
+def secret(text: str) -> Plaintext:
+    """Any text that can be written as UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("is not UTF-8") from None
+    return Plaintext(text)
 
 
 def host(text: str) -> str:

@@ -3,6 +3,7 @@
 import sqlite3
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -159,7 +160,7 @@ def test_a_copy_is_made_before_the_embedded_database_is_migrated(tmp_path: Path)
     [copy] = tmp_path.glob("keyturn.db.before-*")
     assert str(copy) in notices[0]
     assert copy.stat().st_mode & 0o777 == 0o600
-    with sqlite3.connect(copy) as connection:
+    with closing(sqlite3.connect(copy)) as connection:
         assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(migrate.versions()[0],)]
     assert migrate.check(database) is migrate.State.UP_TO_DATE
 

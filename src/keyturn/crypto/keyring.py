@@ -5,6 +5,8 @@ import os
 import threading
 from datetime import datetime, timedelta
 
+import sqlalchemy as sa
+
 from keyturn.crypto import envelope, store
 from keyturn.crypto.envelope import DataKey, SealedParts
 from keyturn.crypto.root import RootKey, RootKeys, RootKeySource
@@ -59,10 +61,18 @@ class Keyring:
         return len(rows)
 
     def newest(self) -> DataKey:
-        """Return the key to seal with. Never writes; reads the database once in :data:`REFRESH`."""
+        """Return the key to seal with. Never writes; reads the database once in :data:`REFRESH`.
+
+        When that fails the key so far is used: a secret that was just issued is lost if it cannot be sealed.
+        """
         now = self._clock.now()
         if self._read_at is None or now - self._read_at >= REFRESH:
-            self.reload()
+            try:
+                self.reload()
+            except (Misconfigured, sa.exc.SQLAlchemyError):
+                if self._active is None:
+                    raise
+                self._read_at = now
         active = self._active
         if active is None:
             raise Misconfigured(
@@ -95,11 +105,12 @@ class Keyring:
     def reload(self) -> None:
         """Read the keys again. Keys that this server cannot unwrap are left out: those it has keep working."""
         rows = self._rows()
-        roots = self._source.load()
         fresh = dict(self._keys)
-        for row in rows:
-            root = roots.find(row.root_key_id)
-            data_key = root.unwrap(row.id, row.wrapped) if root and row.id not in fresh else None
+        unknown = [row for row in rows if row.id not in fresh]
+        roots = self._source.load() if unknown else None
+        for row in unknown:
+            root = roots.find(row.root_key_id) if roots else None
+            data_key = root.unwrap(row.id, row.wrapped) if root else None
             if data_key is not None:
                 fresh[row.id] = DataKey(row.id, data_key)
         usable = [row for row in rows if row.retired_at is None and row.id in fresh]

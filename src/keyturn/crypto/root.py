@@ -187,10 +187,9 @@ class KeyFile:
         _sync_directory(self.path.parent)
 
     def _create(self) -> None:
-        draft = self.path.with_name(f"{self.path.name}.{os.getpid()}.new")
+        draft = self.path.with_name(f"{self.path.name}.{os.urandom(4).hex()}.new")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            draft.unlink(missing_ok=True)
             write_private(draft, generate())
             try:
                 os.link(draft, self.path)  # complete or absent, and never over a key that another process just made

@@ -2,13 +2,15 @@
 
 import threading
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from tests.databases import sqlite_database
 
 from keyturn.crypto.envelope import SEALS_PER_KEY, DataKey, key_id_of
 from keyturn.crypto.keyring import LIFE, REFRESH, Keyring, KeyringSealer
-from keyturn.crypto.root import GivenRoot, RootKey, RootKeys, generate
+from keyturn.crypto.root import GivenRoot, KeyFile, RootKey, RootKeys, generate
 from keyturn.db.tables import data_keys
 from keyturn.db.unit import Database
 from keyturn.errors import Misconfigured
@@ -126,6 +128,27 @@ def test_a_server_that_does_not_know_the_new_root_yet_keeps_working(database: Da
     assert running.open(running.seal(SECRET, PLACE), PLACE) == SECRET
     with pytest.raises(Misconfigured, match=new.id):
         running.open(after, PLACE)
+
+
+def test_sealing_goes_on_when_the_key_file_vanishes_while_the_server_runs(
+    database: Database, clock: MovableClock, tmp_path: Path
+) -> None:
+    file = KeyFile(tmp_path / "root.key", lambda _: None)
+    ring = Keyring.open(database, file, clock)
+    sealer = KeyringSealer(ring)
+    ring.add_key(file.load().current)
+    file.path.unlink()
+    clock.advance(REFRESH.total_seconds())
+    assert sealer.open(sealer.seal(SECRET, PLACE), PLACE) == SECRET
+
+
+def test_sealing_goes_on_when_the_database_does_not_answer(tmp_path: Path, clock: MovableClock) -> None:
+    with sqlite_database(tmp_path) as database:
+        sealer = KeyringSealer(Keyring.open(database, given(root()), clock))
+        with database.write() as tx:
+            tx.connection.exec_driver_sql("ALTER TABLE data_keys RENAME TO gone")
+        clock.advance(REFRESH.total_seconds())
+        assert sealer.open(sealer.seal(SECRET, PLACE), PLACE) == SECRET
 
 
 def test_an_old_data_key_is_followed_by_a_new_one(database: Database, clock: MovableClock) -> None:

@@ -3,6 +3,8 @@
 import base64
 import os
 import stat
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -103,6 +105,20 @@ def test_the_key_file_is_made_once_private_with_a_notice(tmp_path: Path) -> None
     assert len(notices) == 1
     assert "Back it up" in notices[0]
     assert path.read_text().strip() not in notices[0]
+
+
+def test_processes_that_start_at_once_agree_on_one_key(tmp_path: Path) -> None:
+    barrier = threading.Barrier(8)
+    notices: list[str] = []
+
+    def begin(_number: int) -> str:
+        barrier.wait()
+        return KeyFile(tmp_path / "root.key", notices.append).load(may_create=True).current.id
+
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(begin, range(8)))) == 1
+    assert len(notices) == 1
+    assert [entry.name for entry in tmp_path.iterdir()] == ["root.key"]
 
 
 def test_a_missing_key_file_is_never_replaced_silently(tmp_path: Path) -> None:

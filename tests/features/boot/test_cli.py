@@ -1,0 +1,208 @@
+"""The command line as its users see it: results on standard output, one clear message and a status when it fails."""
+
+import importlib
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.features.boot.starting import start
+from tests.postgres import fresh_database
+
+from keyturn.cli.main import COMMANDS, main
+from keyturn.crypto.root import RootKey, generate
+from keyturn.db import migrate
+from keyturn.kit.clock import SystemClock
+from keyturn.settings_reader import read_settings
+
+CANARY = "canary-7f3a9c"
+
+
+class Shell:
+    """Runs commands in one environment and remembers what they printed."""
+
+    def __init__(self, environ: dict[str, str], capture: pytest.CaptureFixture[str]) -> None:
+        self.environ = environ
+        self._capture = capture
+        self.out = self.err = ""
+
+    def run(self, *arguments: str, **more: str) -> int:
+        status = main(arguments, {**self.environ, **more})
+        self.out, self.err = self._capture.readouterr()
+        return status
+
+
+@pytest.fixture
+def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
+    return Shell({"KEYTURN_DATA_DIR": str(tmp_path / "data")}, capsys)
+
+
+def test_the_version(shell: Shell) -> None:
+    assert shell.run("--version") == 0
+    assert re.fullmatch(r"keyturn \d+\.\d+\.\d+\S*\n", shell.out)
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"]])
+def test_help_lists_the_commands(shell: Shell, arguments: list[str]) -> None:
+    assert shell.run(*arguments) == 0
+    assert all(name in shell.out for name in ("keys", "migrate", "doctor"))
+
+
+def test_every_listed_command_has_help(shell: Shell) -> None:
+    for name, (module, _) in COMMANDS.items():
+        if importlib.util.find_spec(module) is not None:
+            assert shell.run(name, "--help") == 0, name
+            assert shell.out.startswith(f"Usage: keyturn {name}"), name
+
+
+def test_an_unknown_command_is_a_usage_error(shell: Shell) -> None:
+    assert shell.run("migrat") == 2
+    assert "migrate" in shell.err
+
+
+def test_bad_settings_are_one_message_and_status_2(shell: Shell) -> None:
+    assert shell.run("migrate", PORT="x", KEYTURN_CLOUD="moon") == 2
+    assert shell.err.startswith("Error: 2 settings are wrong:")
+    assert "PORT" in shell.err
+    assert "Traceback" not in shell.err
+    assert shell.out == ""
+
+
+@pytest.mark.parametrize("how", ["flag", "variable"])
+def test_a_traceback_only_on_request(shell: Shell, how: str) -> None:
+    arguments, more = (["--debug", "migrate"], {}) if how == "flag" else (["migrate"], {"KEYTURN_DEBUG": "1"})
+    assert shell.run(*arguments, PORT="x", **more) == 2
+    assert "Traceback" in shell.err
+
+
+def test_an_unexpected_failure_shows_its_kind_only(shell: Shell, tmp_path: Path) -> None:
+    assert shell.run("migrate") == 0
+    (tmp_path / "data" / "keyturn.db").write_text(f"this is no database {CANARY}" * 1000)
+    (tmp_path / "data" / "keyturn.db-wal").unlink(missing_ok=True)
+    status = shell.run("migrate")
+    assert status in {1, 2}
+    assert "Traceback" not in shell.err
+    assert CANARY not in shell.err
+
+
+def test_generated_keys_are_all_that_is_printed(shell: Shell) -> None:
+    assert shell.run("keys", "generate") == 0
+    assert re.fullmatch(r"[0-9a-f]{64}\n", shell.out)
+    assert "back it up" in shell.err
+
+
+def test_migrate_tells_what_it_did(shell: Shell) -> None:
+    assert shell.run("migrate", "--check") == 1
+    assert "empty" in shell.out
+    assert shell.run("migrate") == 0
+    assert f"version {migrate.newest()}" in shell.out
+    assert shell.run("migrate") == 0
+    assert "up to date" in shell.out
+    assert shell.run("migrate", "--check") == 0
+
+
+def test_keys_need_a_migrated_database_that_was_started_once(shell: Shell) -> None:
+    assert shell.run("keys", "rotate") == 2
+    assert "keyturn migrate" in shell.err
+    shell.run("migrate")
+    assert shell.run("keys", "rotate", "--root") == 1
+    assert "no keys to rotate" in shell.err
+
+
+def test_the_key_file_is_rotated_and_the_old_key_forgotten(shell: Shell, tmp_path: Path) -> None:
+    start(shell.environ)
+    key_file = tmp_path / "data" / "root.key"
+    before = key_file.read_text()
+    assert shell.run("keys", "status", "--json") == 0
+    old = json.loads(shell.out)
+    assert shell.run("keys", "rotate", "--root") == 0
+    assert before.strip() not in shell.out + shell.err
+    assert key_file.read_text() != before
+    assert not key_file.with_name("root.key.previous").exists()
+    assert shell.run("keys", "status", "--json") == 0
+    new = json.loads(shell.out)
+    assert new["rootKey"] != old["rootKey"]
+    assert {key["rootKey"] for key in new["dataKeys"]} == {new["rootKey"]}
+    assert [key["retiredAt"] is None for key in new["dataKeys"]] == [False, True]
+    assert start(shell.environ) == []
+
+
+def test_a_key_of_the_environment_is_rotated_online(shell: Shell) -> None:
+    old, new = generate(), generate()
+    start({**shell.environ, "ENCRYPTION_KEY": old})
+    shell.environ["ENCRYPTION_KEY"] = new
+    assert shell.run("keys", "rotate") == 2
+    assert RootKey.parse(old, "x").id in shell.err
+    assert shell.run("keys", "rotate", ENCRYPTION_KEY_PREVIOUS=old) == 0
+    assert "remove ENCRYPTION_KEY_PREVIOUS" in shell.err
+    assert old not in shell.out + shell.err
+    assert new not in shell.out + shell.err
+    assert start(shell.environ) == []
+    assert shell.run("keys", "rotate", "--root") == 2
+    assert "ENCRYPTION_KEY_PREVIOUS" in shell.err
+
+
+def test_keys_status_is_readable(shell: Shell) -> None:
+    start(shell.environ)
+    assert shell.run("keys", "status") == 0
+    assert "data key" in shell.out
+
+
+@pytest.mark.postgres
+def test_migrate_and_keys_on_postgresql(shell: Shell) -> None:
+    with fresh_database() as url:
+        shell.environ |= {"DB_CONNECTION_URI": url, "ENCRYPTION_KEY": generate()}
+        assert shell.run("migrate") == 0
+        start(shell.environ)
+        assert shell.run("keys", "rotate") == 0
+
+
+def test_no_secret_of_the_environment_is_ever_printed(shell: Shell) -> None:
+    secrets = {
+        "ENCRYPTION_KEY": CANARY,
+        "ENCRYPTION_KEY_PREVIOUS": CANARY,
+        "DB_CONNECTION_URI": f"postgresql://u:{CANARY}@127.0.0.1:1/x",
+        "DB_PASSWORD": CANARY,
+        "AUTH_SECRET": CANARY,
+        "INF_APP_CONNECTION_AZURE_CLIENT_SECRETS_CLIENT_SECRET": CANARY,
+        "DB_ROOT_CERT": CANARY,
+    }
+    for environ in (
+        {**secrets},
+        {**secrets, "DB_ROOT_CERT": ""},
+        {**secrets, "DB_ROOT_CERT": "", "DB_CONNECTION_URI": ""},
+    ):
+        for command in (["migrate"], ["keys", "status"], ["keys", "rotate"], ["--debug", "keys", "status"]):
+            assert shell.run(*command, **environ) != 0
+            assert CANARY not in shell.out + shell.err
+
+
+def test_a_command_imports_only_what_it_needs(tmp_path: Path) -> None:
+    code = "import sys; from keyturn.cli import main; main.main(['--version'], {}); print(*sorted(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=dict(os.environ)
+    )
+    loaded = set(done.stdout.split())
+    assert not loaded & {"alembic", "msal", "litestar", "dbos", "httpx2", "cryptography", "rich", "argon2"}
+
+
+def test_a_start_that_is_up_to_date_does_not_import_alembic(tmp_path: Path) -> None:
+    environ = {"KEYTURN_DATA_DIR": str(tmp_path / "data")}
+    start(environ)
+    code = f"""
+import sys
+from keyturn import boot
+from keyturn.kit.clock import SystemClock
+from keyturn.settings_reader import read_settings
+settings = read_settings({environ!r})
+database = boot.open_database(settings)
+boot.prepare_database(settings, database, SystemClock(), print)
+boot.open_keyring(settings, database, SystemClock(), print)
+assert "alembic" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert read_settings(environ).embedded
+    assert SystemClock().now().tzinfo is not None

@@ -1,0 +1,199 @@
+"""``keyturn doctor`` finds what would go wrong later, says what to do, and changes nothing."""
+
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+
+import pytest
+from tests.emulated import HOST, EmulatedTransport, EmulatorTime
+from tests.features.boot.starting import CLOCK, start
+from tests.postgres import fresh_database
+
+from entra_emulator import Emulator
+from keyturn.cli.checkup import Finding, examine, skew
+from keyturn.cli.surroundings import Surroundings
+from keyturn.config import Settings
+from keyturn.crypto.root import generate
+from keyturn.db import migrate
+from keyturn.errors import Misconfigured
+from keyturn.kit.clock import MovableClock
+from keyturn.ports import HttpRequest, HttpResponse, Transport, TransportFailed
+
+
+class Answers:
+    """A network where every host gives the same answer."""
+
+    def __init__(self, status: int = 200, date: datetime | None = None) -> None:
+        self._response = HttpResponse(status, {"date": format_datetime(date)} if date else {})
+
+    def send(self, request: HttpRequest) -> HttpResponse:
+        return self._response
+
+
+class Silence:
+    """A network without a way out."""
+
+    def send(self, request: HttpRequest) -> HttpResponse:
+        raise TransportFailed("cannot connect: timed out", sent=False)
+
+
+def examined(environ: dict[str, str], transport: Transport | None = None) -> dict[str, Finding]:
+    network = transport or Answers(date=CLOCK.now())
+    return {finding.subject: finding for finding in examine(Surroundings(environ, CLOCK), lambda _: network)}
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> dict[str, str]:
+    return {"KEYTURN_DATA_DIR": str(tmp_path / "data")}
+
+
+def levels(findings: dict[str, Finding]) -> set[str]:
+    return {finding.level for finding in findings.values()}
+
+
+def test_before_the_first_start_all_is_well_and_nothing_is_made(environ: dict[str, str]) -> None:
+    assert levels(examined(environ)) == {"ok"}
+    assert not Path(environ["KEYTURN_DATA_DIR"]).exists()
+
+
+def test_after_the_first_start_all_is_well(environ: dict[str, str]) -> None:
+    start(environ)
+    findings = examined(environ)
+    assert levels(findings) == {"ok"}
+    assert {"tables", "writing", "data keys", "root key", "disk", "sign-in service", "Microsoft Graph", "clock"} <= set(
+        findings
+    )
+
+
+@pytest.mark.postgres
+def test_postgresql_is_checked_too(environ: dict[str, str]) -> None:
+    with fresh_database() as url:
+        environ |= {"DB_CONNECTION_URI": url, "ENCRYPTION_KEY": generate()}
+        assert "empty" in examined(environ)["tables"].message
+        start(environ)
+        findings = examined(environ)
+        assert {name for name, finding in findings.items() if finding.level != "ok"} == {"database clock"}
+        assert "chrony" in findings["database clock"].fix, "the clock of this test stands in the past"
+
+
+def test_faults_of_settings_are_all_listed_and_misspelt_ones_warned_of(environ: dict[str, str]) -> None:
+    found = list(examine(Surroundings({**environ, "PORT": "x", "KEYTURN_CLUOD": "y"}, CLOCK), lambda _: Answers()))
+    assert [(finding.level, finding.message.split()[0]) for finding in found] == [
+        ("warn", "KEYTURN_CLUOD"),
+        ("fail", "PORT"),
+    ]
+
+
+def test_an_exposed_key_file_is_told_with_the_command_that_mends_it(environ: dict[str, str]) -> None:
+    start(environ)
+    key_file = Path(environ["KEYTURN_DATA_DIR"]) / "root.key"
+    key_file.chmod(0o644)
+    finding = examined(environ)["root key"]
+    assert finding.level == "fail"
+    assert finding.fix == f"Run: chmod 600 {key_file}"
+
+
+def test_a_wrong_key_is_found(environ: dict[str, str]) -> None:
+    start(environ)
+    finding = examined({**environ, "ENCRYPTION_KEY": generate()})["data keys"]
+    assert (finding.level, "expects root key" in finding.message) == ("fail", True)
+
+
+def test_a_lost_key_file_is_found_before_the_server_refuses(environ: dict[str, str]) -> None:
+    start(environ)
+    (Path(environ["KEYTURN_DATA_DIR"]) / "root.key").unlink()
+    assert examined(environ)["data keys"].level == "fail"
+
+
+def test_an_unfinished_change_of_the_root_key_is_told(environ: dict[str, str]) -> None:
+    key = {"ENCRYPTION_KEY": generate(), "ENCRYPTION_KEY_PREVIOUS": generate()}
+    assert examined({**environ, **key})["root key"].fix == "Run: keyturn keys rotate"
+
+
+def test_a_damaged_database_is_found(environ: dict[str, str]) -> None:
+    start(environ)
+    (Path(environ["KEYTURN_DATA_DIR"]) / "keyturn.db").write_bytes(b"no database " * 1000)
+    assert examined(environ)["database"].level == "fail"
+
+
+def test_a_network_without_a_way_out_is_told(environ: dict[str, str]) -> None:
+    findings = examined(environ, Silence())
+    assert {name for name, finding in findings.items() if finding.level == "fail"} == {
+        "sign-in service",
+        "Microsoft Graph",
+    }
+    assert "login.microsoftonline.com" in findings["sign-in service"].fix
+
+
+@pytest.mark.parametrize(("status", "level"), [(200, "ok"), (401, "ok"), (404, "warn"), (503, "warn")])
+def test_what_the_services_answer(environ: dict[str, str], status: int, level: str) -> None:
+    assert examined(environ, Answers(status))["Microsoft Graph"].level == level
+
+
+@pytest.mark.parametrize(("seconds", "level"), [(0, "ok"), (29, "ok"), (60, "warn"), (-60, "warn"), (600, "fail")])
+def test_a_wrong_clock_is_found_by_the_dates_of_the_sign_in_service(
+    environ: dict[str, str], seconds: int, level: str
+) -> None:
+    answers = Answers(date=CLOCK.now() + timedelta(seconds=seconds))
+    assert examined(environ, answers)["clock"].level == level
+
+
+def test_a_clock_says_which_way_it_is_wrong() -> None:
+    assert "60 s behind" in skew("clock", timedelta(seconds=60), "x").message
+    assert "60 s ahead of" in skew("clock", timedelta(seconds=-60), "x").message
+
+
+@pytest.mark.parametrize("date", ["", "yesterday", "Mon, 99 Foo 2026", "\x00"])
+def test_a_strange_date_header_is_no_fault(environ: dict[str, str], date: str) -> None:
+    class Strange(Answers):
+        def send(self, request: HttpRequest) -> HttpResponse:
+            return HttpResponse(200, {"date": date})
+
+    assert "clock" not in examined(environ, Strange())
+
+
+def test_the_oauth_application_needs_both_halves_and_a_site_url(environ: dict[str, str]) -> None:
+    prefix = "INF_APP_CONNECTION_AZURE_CLIENT_SECRETS"
+    client_id = {f"{prefix}_CLIENT_ID": "11111111-2222-4333-8444-555555555555"}
+    both = {**client_id, f"{prefix}_CLIENT_SECRET": "x"}
+    assert examined({**environ, **client_id})["oauth"].level == "fail"
+    assert "SITE_URL" in examined({**environ, **both})["oauth"].fix
+    finding = examined({**environ, **both, "SITE_URL": "https://k.example"})["oauth"]
+    assert finding.level == "ok"
+    assert "https://k.example/organization/app-connections/azure/oauth/callback" in finding.message
+
+
+@pytest.mark.parametrize(
+    ("url", "level"), [("https://k.example", "ok"), ("http://localhost:8080", "ok"), ("http://k.example", "warn")]
+)
+def test_plain_http_is_warned_of(environ: dict[str, str], url: str, level: str) -> None:
+    assert examined({**environ, "SITE_URL": url})["site"].level == level
+
+
+def test_an_unusable_ca_file_is_found(environ: dict[str, str]) -> None:
+    def refuse(_settings: Settings) -> Transport:
+        raise Misconfigured("the CA file cannot be used", code="config.ca_file")
+
+    found = list(examine(Surroundings(environ, CLOCK), refuse))
+    assert found[-1] == Finding("fail", "network", "the CA file cannot be used", "")
+
+
+def test_the_emulator_passes(environ: dict[str, str]) -> None:
+    clock = MovableClock(datetime(2026, 3, 1, tzinfo=UTC))
+    transport = EmulatedTransport(Emulator(EmulatorTime(clock), 1))
+    custom = {"KEYTURN_AUTHORITY": HOST, "KEYTURN_GRAPH": HOST}
+    findings = examined({**environ, **custom}, transport)
+    assert (findings["sign-in service"].level, findings["Microsoft Graph"].level) == ("ok", "ok")
+
+
+def test_an_older_embedded_database_is_a_warning(environ: dict[str, str]) -> None:
+    start(environ)
+    path = Path(environ["KEYTURN_DATA_DIR"]) / "keyturn.db"
+    with closing(sqlite3.connect(path)) as file, file as connection:
+        connection.execute("UPDATE alembic_version SET version_num = ?", (migrate.versions()[0],))
+    assert examined(environ)["tables"].level == "warn"
+    with closing(sqlite3.connect(path)) as file, file as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    assert examined(environ)["database"].level == "fail"

@@ -1,0 +1,274 @@
+"""Settings: what is understood, what is refused, and that no secret ever shows."""
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import fields
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keyturn.cli.docs import settings_page
+from keyturn.config import Pace, Settings
+from keyturn.errors import Misconfigured
+from keyturn.kit.secret import Plaintext
+from keyturn.settings_reader import read_settings
+from keyturn.settings_table import SETTINGS, unknown_variables
+
+HOME = {"HOME": "/home/someone"}
+CANARY = "canary-7f3a9c"
+ROOT = Path(__file__).parents[3]
+
+
+def read(**environ: str) -> Settings:
+    return read_settings({**HOME, **environ})
+
+
+def faults(environ: Mapping[str, str]) -> dict[str, str]:
+    with pytest.raises(Misconfigured) as caught:
+        read_settings({**HOME, **environ})
+    return {str(fault["variable"]): str(fault["fault"]) for fault in caught.value.details}
+
+
+def test_nothing_needs_to_be_set() -> None:
+    settings = read()
+    assert settings.data_dir == Path("/home/someone/.local/share/keyturn")
+    assert settings.database_url == "sqlite:////home/someone/.local/share/keyturn/keyturn.db"
+    assert settings.embedded
+    assert (settings.host, settings.port, settings.pace) == ("127.0.0.1", 8080, Pace())
+    assert settings.key_file == settings.data_dir / "root.key"
+
+
+def test_the_data_folder_follows_xdg() -> None:
+    assert read(XDG_DATA_HOME="/data").data_dir == Path("/data/keyturn")
+    assert read(XDG_DATA_HOME="relative").data_dir == Path("/home/someone/.local/share/keyturn")
+    assert read(XDG_DATA_HOME="/data", KEYTURN_DATA_DIR="/own").data_dir == Path("/own")
+
+
+def test_without_a_home_the_data_folder_must_be_given() -> None:
+    with pytest.raises(Misconfigured, match="KEYTURN_DATA_DIR"):
+        read_settings({})
+    assert read_settings({"KEYTURN_DATA_DIR": "/own"}).data_dir == Path("/own")
+
+
+def test_an_empty_variable_counts_as_not_given() -> None:
+    assert read(PORT="", SITE_URL=" ", ENCRYPTION_KEY="", KEYTURN_CLOUD="") == read()
+
+
+def test_overrides_win_and_are_checked_alike() -> None:
+    assert read_settings({**HOME, "PORT": "1"}, {"PORT": "9000"}).port == 9000
+    with pytest.raises(Misconfigured, match="PORT"):
+        read_settings(HOME, {"PORT": "x"})
+
+
+@pytest.mark.parametrize(
+    ("given_url", "kept"),
+    [
+        ("https://keyturn.example.com/", "https://keyturn.example.com"),
+        ("HTTPS://Keyturn.Example.com:443", "https://keyturn.example.com"),
+        ("http://localhost:8080///", "http://localhost:8080"),
+        ("http://[::1]:8080", "http://[::1]:8080"),
+        ("http://10.0.0.1:80", "http://10.0.0.1"),
+    ],
+)
+def test_the_site_url_becomes_an_origin(given_url: str, kept: str) -> None:
+    assert read(SITE_URL=given_url).site_url == kept
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "keyturn.example.com",
+            "ftp://x",
+            "https://",
+            "https://x/path",
+            "https://x?q=1",
+            "https://x#f",
+            "https://u:p@x",
+        ),
+        *("javascript:alert(1)", "https://x:99999", "https://x:port", "https://a b", "https://x\r\ny", "https://[::1"),
+        "https://ex\u0430mple.com",
+    ],
+)
+def test_what_is_no_origin_is_refused_as_site_url(text: str) -> None:
+    assert set(faults({"SITE_URL": text})) == {"SITE_URL"}
+
+
+@pytest.mark.parametrize("text", ["0x50", "80.0", "-1", "65536", "1e3", "٨٠", "8080;", "9" * 400, "None"])
+def test_hostile_ports_are_refused(text: str) -> None:
+    assert set(faults({"PORT": text})) == {"PORT"}
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "-1", "1e99", "2s", "", "0"])
+def test_hostile_durations_are_refused(text: str) -> None:
+    if text:
+        assert "KEYTURN_CALL_TIMEOUT" in faults({"KEYTURN_CALL_TIMEOUT": text})
+
+
+def test_the_pace_can_be_set() -> None:
+    pace = read(KEYTURN_PROOF_SPACING="0.5", KEYTURN_PROOF_COUNT="5", KEYTURN_DEAD_AFTER="30").pace
+    assert pace == Pace(proof_spacing=timedelta(seconds=0.5), proof_count=5, dead_after=timedelta(seconds=30))
+
+
+def test_values_that_contradict_each_other_are_refused() -> None:
+    assert set(faults({"KEYTURN_HEARTBEAT": "10", "KEYTURN_LEASE": "5", "KEYTURN_PROOF_DEADLINE": "1"})) == {
+        "KEYTURN_DEAD_AFTER",
+        "KEYTURN_LEASE",
+        "KEYTURN_PROOF_DEADLINE",
+    }
+
+
+def test_all_faults_are_reported_together_without_their_values() -> None:
+    bad = {"PORT": CANARY, "KEYTURN_CLOUD": CANARY, "SITE_URL": CANARY, "DB_CONNECTION_URI": CANARY}
+    assert set(faults(bad)) == set(bad)
+    with pytest.raises(Misconfigured) as caught:
+        read(**bad)
+    assert caught.value.message.startswith("4 settings are wrong")
+    assert CANARY not in repr(caught.value.__dict__) + str(caught.value)
+
+
+def test_the_database_may_be_given_in_parts() -> None:
+    settings = read(DB_HOST="db.example.com", DB_NAME="keys", DB_USER="kt", DB_PASSWORD="p:/@%s ß")
+    assert settings.database_url == "postgresql+psycopg://kt:p%3A%2F%40%25s %C3%9F@db.example.com:5432/keys"
+    assert not settings.embedded
+    assert set(faults({"DB_HOST": "db.example.com"})) == {"DB_NAME, DB_USER"}
+    with_both = read(DB_CONNECTION_URI="postgres://u@h/x", DB_HOST="a", DB_NAME="b", DB_USER="c")
+    assert with_both.database_url == "postgresql+psycopg://u@h/x", "the whole address wins"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"mysql://u:{CANARY}@h/x",
+        f"postgresql://u:{CANARY}@h:12x/db",
+        f"postgresql://u:{CANARY}@h",
+        f"postgresql://u:{CANARY}/@x:y@h/x",
+        "sqlite://",
+        "sqlite:///:memory:",
+    ],
+)
+def test_unusable_database_addresses_are_refused_without_their_password(text: str) -> None:
+    with pytest.raises(Misconfigured) as caught:
+        read(DB_CONNECTION_URI=text)
+    told = f"{caught.value.__dict__} {caught.value} {caught.value.__cause__!r} {caught.value.__context__!r}"
+    assert CANARY not in told
+    assert "DB_CONNECTION_URI" in told
+
+
+def test_certificates_of_the_database_are_checked() -> None:
+    pem = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+    assert read(DB_ROOT_CERT=base64.b64encode(pem.encode()).decode()).database_ca == pem
+    assert read(DB_ROOT_CERT=pem).database_ca == pem
+    for bad in ("/etc/ca.pem", base64.b64encode(b"\xff\x00").decode(), base64.b64encode(b"nothing").decode()):
+        assert set(faults({"DB_ROOT_CERT": bad})) == {"DB_ROOT_CERT"}
+
+
+def test_the_older_spelling_of_the_oauth_application_counts_when_the_newer_is_empty() -> None:
+    old = {
+        "INF_APP_CONNECTION_AZURE_CLIENT_ID": "11111111-2222-4333-8444-555555555555",
+        "INF_APP_CONNECTION_AZURE_CLIENT_SECRET": "old",
+    }
+    settings = read(**old, INF_APP_CONNECTION_AZURE_CLIENT_SECRETS_CLIENT_SECRET="")
+    assert settings.oauth_client_id == "11111111-2222-4333-8444-555555555555"
+    assert settings.oauth_client_secret == Plaintext("old")
+    newer = read(**old, INF_APP_CONNECTION_AZURE_CLIENT_SECRETS_CLIENT_SECRET="new")
+    assert newer.oauth_client_secret == Plaintext("new")
+
+
+def test_both_names_of_the_root_key_are_understood_but_not_at_once() -> None:
+    assert read(ENCRYPTION_KEY="a").encryption_key == Plaintext("a")
+    assert read(ROOT_ENCRYPTION_KEY="b").encryption_key == Plaintext("b")
+    assert set(faults({"ENCRYPTION_KEY": "a", "ROOT_ENCRYPTION_KEY": "b"})) == {"ENCRYPTION_KEY, ROOT_ENCRYPTION_KEY"}
+
+
+def test_a_custom_cloud_needs_both_addresses_over_https() -> None:
+    assert set(faults({"KEYTURN_AUTHORITY": "https://x"})) == {"KEYTURN_AUTHORITY, KEYTURN_GRAPH"}
+    assert "KEYTURN_GRAPH" in faults({"KEYTURN_AUTHORITY": "https://x", "KEYTURN_GRAPH": "http://y"})
+    override = read(KEYTURN_AUTHORITY="https://localhost:1/", KEYTURN_GRAPH="https://localhost:2").cloud_override
+    assert override is not None
+    assert (override.authority, override.graph) == ("https://localhost:1", "https://localhost:2")
+
+
+def test_allowed_origins_are_a_json_array() -> None:
+    assert read(CORS_ALLOWED_ORIGINS='["https://a.example/", "http://b"]').cors_allowed_origins == (
+        "https://a.example",
+        "http://b",
+    )
+    for bad in ("*", '["*"]', "https://a", "{}", "[1]", "[" * 100_000, json.dumps(["https://a/b"])):
+        assert set(faults({"CORS_ALLOWED_ORIGINS": bad})) == {"CORS_ALLOWED_ORIGINS"}
+
+
+def test_a_secret_may_come_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text("the key\n")
+    assert read(ENCRYPTION_KEY_FILE=str(file)).encryption_key == Plaintext("the key")
+    assert set(faults({"ENCRYPTION_KEY_FILE": str(file), "ENCRYPTION_KEY": "x"})) == {"ENCRYPTION_KEY"}
+    file.write_bytes(b"\xff\xfe\x00")
+    assert set(faults({"ENCRYPTION_KEY_FILE": str(file)})) == {"ENCRYPTION_KEY_FILE"}
+
+
+@pytest.mark.parametrize("path", ["/nowhere/at/all", "/", "nul\x00byte", CANARY])
+def test_a_file_of_a_secret_that_cannot_be_read_is_named_by_its_variable_only(path: str) -> None:
+    found = faults({"DB_PASSWORD_FILE": path})
+    assert set(found) == {"DB_PASSWORD_FILE"}
+    assert CANARY not in str(found)
+
+
+def test_no_secret_shows_in_the_settings() -> None:
+    settings = read(
+        DB_CONNECTION_URI=f"postgresql://u:{CANARY}@h/x",
+        ENCRYPTION_KEY=CANARY,
+        ENCRYPTION_KEY_PREVIOUS=CANARY,
+        INF_APP_CONNECTION_AZURE_CLIENT_SECRETS_CLIENT_SECRET=CANARY,
+        AUTH_SECRET=CANARY,
+    )
+    assert CANARY not in repr(settings) + str(settings) + f"{settings}"
+
+
+@given(st.sampled_from([setting.name for setting in SETTINGS]), st.text(st.characters(codec=None), max_size=60))
+def test_no_text_in_any_variable_crashes_the_reader_or_shows_in_its_fault(name: str, text: str) -> None:
+    value = f"{text}{CANARY}"
+    try:
+        settings = read(**{name: value})
+    except Misconfigured as error:
+        told = f"{error.__dict__} {error}"
+    else:
+        told = repr(settings) if next(setting for setting in SETTINGS if setting.name == name).secret else ""
+    assert CANARY not in told
+
+
+def test_bytes_that_are_no_text_are_refused_in_a_secret() -> None:
+    assert (
+        faults({"DB_PASSWORD": "p\udcff", "DB_HOST": "h", "DB_NAME": "n", "DB_USER": "u"})["DB_PASSWORD"]
+        == "is not UTF-8"
+    )
+
+
+def test_misspelt_variables_are_found() -> None:
+    assert unknown_variables(
+        {"KEYTURN_CONCURENCY": "1", "KEYTURN_CLOUD": "global", "KEYTURN_DEBUG": "1", "X": "1"}
+    ) == ["KEYTURN_CONCURENCY"]
+
+
+def test_every_setting_has_a_variable() -> None:
+    covered = {setting.field for setting in SETTINGS}
+    assert {f"pace.{field.name}" for field in fields(Pace)} <= covered
+    assert {field.name for field in fields(Settings)} - {"pace", "cloud_override"} <= covered
+
+
+def test_every_default_and_example_in_the_table_is_understood() -> None:
+    for setting in SETTINGS:
+        default = setting.default_text()
+        if default and " " not in default and default != "none":
+            assert setting.parse(default) == setting.parse(default)
+        if setting.name not in {"KEYTURN_CA_FILE", "DB_ROOT_CERT"}:
+            setting.parse(setting.example)
+
+
+def test_the_reference_of_settings_is_up_to_date() -> None:
+    page = (ROOT / "docs/reference/settings.md").read_text()
+    assert page == settings_page(), "run: python -m keyturn.cli.docs settings > docs/reference/settings.md"
