@@ -101,6 +101,14 @@ def _finish(source: RootKeySource, summary: rewrap.Summary) -> None:
         f"Data key {summary.data_key}: {summary.sealed} values sealed again, {summary.wrapped} data keys wrapped again, "
         f"{len(summary.retired)} data keys retired, {summary.left} values left under older keys."
     )
+    if summary.previous_root_needed:
+        tell("Some retired data keys are still wrapped with an older root key: keep that key with your old backups.")
+    elif isinstance(source, KeyFile):
+        source.forget_previous()
+    elif source.load().previous is not None:
+        tell("The previous root key is not needed any more: remove ENCRYPTION_KEY_PREVIOUS from all servers.")
+    if summary.left > len(summary.refused):
+        tell("Values that servers wrote meanwhile are still under an older data key. Run this command again.")
     if summary.refused:
         places = ", ".join(f"{place.table}.{place.column} of row {place.row}" for place in summary.refused[:10])
         raise KeyturnError(
@@ -108,11 +116,3 @@ def _finish(source: RootKeySource, summary: rewrap.Summary) -> None:
             code="keys.values_refused",
             fix="Enter these secrets again, or restore their rows from a backup. The older data keys are kept.",
         )
-    if summary.left:
-        tell("Values that servers wrote meanwhile are still under an older data key. Run this command again.")
-    if summary.previous_root_needed:
-        tell("Some retired data keys are still wrapped with an older root key: keep that key with your old backups.")
-    elif isinstance(source, KeyFile):
-        source.forget_previous()
-    elif source.load().previous is not None:
-        tell("The previous root key is not needed any more: remove ENCRYPTION_KEY_PREVIOUS from all servers.")
