@@ -52,9 +52,9 @@ async def _serve(
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, over.set)
     running = await server.start(host, port, ca_file.absolute())
-    typer.echo(how_to_point(running, demo))
     if ready_file is not None:
         _announce(ready_file, ready(running, demo))
+    typer.echo(how_to_point(running, demo))
     await over.wait()
     await server.stop()
 

@@ -85,7 +85,7 @@ class _Connection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            self._refuse(_MALFORMED)
+            return  # the request is answered as if no other protocol had been offered, and the connection then closed
         except httptools.HttpParserError as error:
             self._refuse(_TOO_LARGE if isinstance(error.__context__, _TooLarge) else _MALFORMED)
 
@@ -113,9 +113,10 @@ class _Connection(asyncio.Protocol):
         host = next((value for name, value in headers.items() if name.lower() == "host"), "")
         target = self._url.decode("latin-1")
         url = f"{self._server.scheme}://{host or self._server.address}{target}" if target.startswith("/") else target
+        keep = self._parser.should_keep_alive() and not self._parser.should_upgrade()
         method = self._parser.get_method().decode("ascii")
         request = Request(method, url, headers, b"".join(self._body))
-        self._waiting.append((request, time.time(), self._parser.should_keep_alive()))
+        self._waiting.append((request, time.time(), keep))
         self._begin()
         if not self._busy:
             self._next()
@@ -166,6 +167,7 @@ class _Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.write(_head(response, keep=False) + response.body)
             self._transport.close()
+            self._transport = None
 
 
 class _TooLarge(Exception):
