@@ -111,3 +111,17 @@ def test_after_a_kill_another_process_carries_on(shared: Database, machine: str)
             assert time.monotonic() - began < ADOPTED_WITHIN.total_seconds()
             assert second.leave() == 0
     assert wake_of(database, "r") is None
+
+
+@pytest.mark.postgres
+def test_work_goes_on_after_the_database_dropped_all_connections(shared: Database) -> None:
+    with _worker(shared, "work") as worker:
+        worker.wait_for("ready")
+        with shared.engine.begin() as connection:
+            connection.exec_driver_sql(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        make_rotation(shared, "r", datetime.now(UTC))
+        worker.wait_for("end r")
+        assert worker.leave() == 0

@@ -1,8 +1,8 @@
 """Durable work on DBOS: a row in its tables says which process works on which application.
 
-A row exists while the work is queued or running and is removed when it succeeded, so the tables hold what is under way and
-what failed, nothing else. Its id is the application's: the primary key lets no second row in, in whichever process.
-When a process dies its rows stay; ``adopt`` hands them to the living. This is the only file that knows DBOS.
+A row exists while the work is queued or running and is removed when it succeeded; what failed or was adopted stays until
+the application's next work, or for an hour. Its id is the application's: the primary key lets no second row in, in
+whichever process. When a process dies its rows stay; ``adopt`` hands them to the living. Only this file knows DBOS.
 """
 
 import logging

@@ -14,7 +14,7 @@ from keyturn.ports import Clock, Engine
 
 CLAIM = timedelta(seconds=30)
 BUSY = timedelta(seconds=2)
-_MORE = timedelta(milliseconds=50)
+_MORE = timedelta(milliseconds=20)
 
 
 @dataclass(frozen=True)
