@@ -15,8 +15,9 @@ MIN_LENGTH = 12
 MAX_LENGTH = 256
 _FEW_DISTINCT = 5
 _REST = 5
+_SHORTEST_NAME = 3
 
-_LEET = str.maketrans("013457@$!", "oieastasi")
+_LEET = str.maketrans("013457@$", "oieastas")
 _RUNS = (
     "abcdefghijklmnopqrstuvwxyz",
     "01234567890",
@@ -52,10 +53,8 @@ def check_password(password: Plaintext, *personal: str) -> None:
         raise _weak("It repeats a few characters.")
     if len(_without_runs(folded)) < _REST:
         raise _weak("It is a run of neighbouring keys or letters.")
-    for name in personal:
-        for part in re.split(r"[@.\s_-]+", name.casefold()):
-            if len(part) >= _REST and part in folded and len(folded.replace(part, "")) < _REST:
-                raise _weak("It is little more than a name.")
+    if _only_names(folded, personal):
+        raise _weak("It is little more than a name.")
     for letters in (re.sub(r"[^a-z]", "", folded), re.sub(r"[^a-z]", "", folded.translate(_LEET))):
         if letters and _only_trivial_words(letters):
             raise _weak("It is made of well-known words that every attacker tries first.")
@@ -83,6 +82,14 @@ def _without_runs(text: str) -> str:
     return text
 
 
+def _only_names(text: str, names: tuple[str, ...]) -> bool:
+    parts = {part for name in names for part in re.split(r"[^\w]+", name.casefold()) if len(part) >= _SHORTEST_NAME}
+    rest = text
+    for part in sorted(parts, key=len, reverse=True):
+        rest = rest.replace(part, "")
+    return rest != text and len(_without_runs(re.sub(r"[\W_]", "", rest))) < _REST
+
+
 def _only_trivial_words(letters: str) -> bool:
     for word in _WORDS:
         letters = letters.replace(word, " ")
@@ -95,7 +102,7 @@ class Hasher:
     At most ``at_once`` hashes are computed at a time, so that a flood of sign-ins cannot exhaust the memory.
     """
 
-    def __init__(self, *, memory_kib: int = 19_456, passes: int = 2, at_once: int = 3) -> None:
+    def __init__(self, *, memory_kib: int = 19_456, passes: int = 2, at_once: int = 2) -> None:
         self._memory_kib = memory_kib
         self._passes = passes
         self._gate = threading.BoundedSemaphore(at_once)
@@ -118,7 +125,7 @@ class Hasher:
                 hasher.verify(stored or dummy, normal(secret))
             except (VerificationError, InvalidHashError):
                 return False
-        return stored is not None
+        return bool(stored)
 
     def _hasher(self) -> tuple["PasswordHasher", str]:
         with self._lock:

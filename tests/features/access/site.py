@@ -1,0 +1,64 @@
+"""The routes of access, projects and audit, served over HTTP to a test."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from litestar.testing import TestClient
+from tests.features.access.people import IDS
+
+from keyturn.access.api import login_router, users_router
+from keyturn.access.door import require_audit_reader
+from keyturn.access.identities_api import identities_router, universal_router
+from keyturn.access.service import Access
+from keyturn.audit.api import router as audit_router
+from keyturn.audit.service import Trail
+from keyturn.config import Settings
+from keyturn.db.unit import Database
+from keyturn.ports import Clock
+from keyturn.projects.api import environments_router, projects_router
+from keyturn.projects.members_api import identity_members_router, people_router
+from keyturn.projects.service import Projects
+from keyturn.web.app import build
+from keyturn.web.ratelimit import Limiter
+
+Json = dict[str, Any]
+
+
+class Site:
+    """A client of the server, signed in with ``token`` once there is one."""
+
+    def __init__(self, client: TestClient[Any]) -> None:
+        self._client = client
+        self.token: str | None = None
+
+    def ask(self, method: str, path: str, body: object = None, *, expect: int = 200, token: str | None = None) -> Json:
+        """Send a request and return the decoded answer, which has the status expected."""
+        used = token or self.token
+        headers = {"authorization": f"Bearer {used}"} if used else {}
+        answer = self._client.request(method, path, json=body, headers=headers)
+        assert answer.status_code == expect, answer.text
+        decoded: Json = answer.json()
+        return decoded
+
+
+@contextmanager
+def site(database: Database, clock: Clock, access: Access, folder: Path, *, per_minute: int = 1000) -> Iterator[Site]:
+    projects = Projects(database, clock, IDS)
+    limiter = Limiter(clock, per_minute=per_minute)
+    routers = [
+        login_router(access, limiter),
+        users_router(access, limiter),
+        identities_router(access),
+        universal_router(access),
+        projects_router(projects),
+        environments_router(projects),
+        identity_members_router(projects),
+        people_router(projects),
+        audit_router(Trail(database, require_audit_reader)),
+    ]
+    settings = Settings(data_dir=folder, database_url="sqlite://")
+    app = build(routers, authenticate=access.authenticate, settings=settings, clock=clock, ids=IDS)
+    with TestClient(app) as client:
+        yield Site(client)
