@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 from tests.postgres import fresh_database
@@ -42,7 +43,10 @@ def database_of_kind(kind: str, folder: Path) -> Iterator[Database]:
 def sqlite_database(folder: Path) -> Iterator[Database]:
     path = folder / "keyturn.db"
     path.write_bytes(_sqlite_template())
-    opened = Database(open_engine(parse_url(f"sqlite:///{path}")))
+    engine = open_engine(parse_url(f"sqlite:///{path}"))
+    # What dies in tests is the process, never the machine: waiting for the disk would prove nothing.
+    event.listen(engine, "connect", lambda connection, _record: connection.execute("PRAGMA synchronous=OFF"))
+    opened = Database(engine)
     try:
         yield opened
     finally:

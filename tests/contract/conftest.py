@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from tests.emulated import EmulatedTransport, EmulatorTime, emulated_clouds
+from keyturn_simulation.emulated import EmulatedTransport, EmulatorTime, emulated_clouds
 
 from entra_emulator import ApplicationHandle, Emulator
 from keyturn.kit.clock import MovableClock

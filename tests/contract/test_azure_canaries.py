@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, quote, quote_plus
 import pytest
 from tests.contract.conftest import Scene
 from tests.contract.test_azure_sign_in import Scripted, discovery
-from tests.emulated import emulated_clouds
+from keyturn_simulation.emulated import emulated_clouds
 
 from entra_emulator import GATEWAY_TIMEOUT, HANG, RESET, Effect, Emulator, Fault
 from keyturn.errors import Upstream

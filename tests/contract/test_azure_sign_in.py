@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 from tests.contract.conftest import Scene
-from tests.emulated import HOST, emulated_clouds
+from keyturn_simulation.emulated import HOST, emulated_clouds
 
 from entra_emulator import HANG, RESET, Effect, Fault
 from keyturn.errors import NeedsAction, NotYet, Retryable, Unanswered, Upstream

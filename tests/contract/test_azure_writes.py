@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from tests.contract.conftest import Scene
-from tests.emulated import HOST, emulated_clouds
+from keyturn_simulation.emulated import HOST, emulated_clouds
 
 from entra_emulator import GATEWAY_TIMEOUT, HANG, RESET, SERVICE_UNAVAILABLE, Effect, slow
 from keyturn.errors import NeedsAction, Retryable, Unanswered, Upstream

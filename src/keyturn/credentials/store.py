@@ -1,6 +1,7 @@
 """The journal's SQL. Rows are added and moved along their life, never deleted."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -37,19 +38,12 @@ def move(tx: Tx, credential: Credential, to: State | None = None, **changes: Any
     )
     if touched != 1:
         raise Refused("The journal was changed by somebody else meanwhile.", code="journal.moved")
-    return get(tx, credential.id)
+    return replace(credential, state=to or credential.state, **changes)
 
 
 def forget_values(tx: Tx, rotation_id: str) -> None:
     """Drop the sealed values of an ended rotation's remaining rows: nothing signs in with them any more."""
     tx.run(sa.update(credentials).where(credentials.c.rotation_id == rotation_id).values(value=None))
-
-
-def get(tx: Tx, credential_id: str) -> Credential:
-    row = tx.one(sa.select(credentials).where(credentials.c.id == credential_id))
-    if row is None:
-        raise LookupError(credential_id)
-    return _read(row)
 
 
 def live(tx: Tx, rotation_id: str) -> tuple[Credential, ...]:

@@ -53,6 +53,7 @@ class Hold:
         self._expires_at = expires_at
         self._access: AccessToken | None = None
         self._step: store.StepRecord | None = None
+        self._last_record: tuple[int, store.StepRecord] | None = None
 
     def now(self) -> datetime:
         return self.tools.clock.now()
@@ -74,8 +75,9 @@ class Hold:
             yield tx
             if self._step:
                 done = replace(self._step, outcome=result, message=message, finished_at=self.now())
-                store.record_step(tx, self.rotation_id, done)
-        self._step = None
+                last = store.record_step(tx, self.rotation_id, done, self._last_record)
+        if self._step:
+            self._last_record, self._step = last, None
         self._expires_at = expires_at
 
     def before_network(self) -> None:

@@ -38,7 +38,7 @@ def described(row: Credential) -> dict[str, Any]:
     """What may be said of a credential anywhere: never its value."""
     return {
         "keyId": row.key_id,
-        "name": row.marker,
+        "displayName": row.marker,
         "hint": row.hint,
         "generation": row.generation,
         "endsAt": iso(row.ends_at) if row.ends_at else None,

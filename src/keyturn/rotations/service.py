@@ -83,7 +83,7 @@ class Rotations:
     """The rotation of connections.
 
     ``nudge`` tells the finder of due work to look at once; ``pause`` waits between attempts to get at an application that
-    the workflow is busy with.
+    the workflow is busy with; ``process_id`` is whose lease it is meanwhile, so that it ends if this process dies.
     """
 
     def __init__(
@@ -91,8 +91,10 @@ class Rotations:
         connections: Connections,
         nudge: Callable[[], None] = lambda: None,
         pause: Callable[[float], object] = lambda _seconds: None,
+        process_id: str = "api",
     ) -> None:
         self.connections = connections
+        self._process_id = process_id
         self._pause = pause
         self.database = connections.database
         self.clock = connections.clock
@@ -201,18 +203,17 @@ class Rotations:
         if rotation is None:
             yield
             return
-        holder = f"edit-{self.ids.new()}"
-        token = self._take_lease(rotation, holder)
+        token = self._take_lease(rotation)
         try:
             yield
         finally:
             with self.database.write() as tx:
                 store.drop_lease(tx, rotation.object_id, token, self.clock.now())
 
-    def _take_lease(self, rotation: Rotation, holder: str) -> int:
+    def _take_lease(self, rotation: Rotation) -> int:
         for _ in range(LEASE_TRIES):
             with self.database.write() as tx:
-                token = store.take_lease(tx, rotation.object_id, holder, self.clock.now(), EDIT_LEASE)
+                token = store.take_lease(tx, rotation.object_id, self._process_id, self.clock.now(), EDIT_LEASE)
             if token:
                 return token
             self._pause(LEASE_PAUSE_SECONDS)

@@ -1,7 +1,7 @@
 """SQL of rotations, runs, their steps, leases and what was seen at the provider."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -157,20 +157,42 @@ class StepRecord:
     repeats: int = 1
     message: str | None = None
 
+    def same_as(self, other: "StepRecord") -> bool:
+        """Whether the other is one more attempt at the same."""
+        mine = (self.run_id, self.credential_id, self.step, self.outcome)
+        return mine == (other.run_id, other.credential_id, other.step, other.outcome)
 
-def record_step(tx: Tx, rotation_id: str, record: StepRecord) -> None:
-    """Add a line, or extend the last one if it says the same: waiting for replication must not fill the table."""
-    last = tx.one(
-        sa.select(run_steps).where(run_steps.c.rotation_id == rotation_id).order_by(run_steps.c.id.desc()).limit(1)
-    )
-    if last and all(last[name] == getattr(record, name) for name in ("run_id", "credential_id", "step", "outcome")):
+
+def record_step(
+    tx: Tx, rotation_id: str, record: StepRecord, last: tuple[int, StepRecord] | None
+) -> tuple[int, StepRecord]:
+    """Add a line, or extend the last one if it says the same: waiting for replication must not fill the table.
+
+    ``last`` is what the previous call returned, if this process wrote it; otherwise it is looked up.
+    """
+    if last is None:
+        last = _last_step(tx, rotation_id)
+    if last and last[1].same_as(record):
+        extended = replace(record, repeats=last[1].repeats + 1, started_at=last[1].started_at)
         tx.run(
             sa.update(run_steps)
-            .where(run_steps.c.id == last["id"])
-            .values(repeats=last["repeats"] + 1, finished_at=record.finished_at, message=record.message)
+            .where(run_steps.c.id == last[0])
+            .values(repeats=extended.repeats, finished_at=record.finished_at, message=record.message)
         )
-        return
-    tx.run(sa.insert(run_steps).values(rotation_id=rotation_id, **vars(record)))
+        return last[0], extended
+    statement = sa.insert(run_steps).values(rotation_id=rotation_id, **vars(record)).returning(run_steps.c.id)
+    added = tx.one(statement)
+    return (int(added["id"]) if added else 0), record
+
+
+def _last_step(tx: Tx, rotation_id: str) -> tuple[int, StepRecord] | None:
+    query = sa.select(run_steps).where(run_steps.c.rotation_id == rotation_id)
+    row = tx.one(query.order_by(run_steps.c.id.desc()).limit(1))
+    return (row["id"], _step(row)) if row else None
+
+
+def _step(row: Mapping[str, Any]) -> StepRecord:
+    return StepRecord(**{name: row[name] for name in StepRecord.__dataclass_fields__})
 
 
 def steps_of(tx: Tx, run_ids: Sequence[str]) -> dict[str, list[StepRecord]]:
@@ -178,7 +200,7 @@ def steps_of(tx: Tx, run_ids: Sequence[str]) -> dict[str, list[StepRecord]]:
     found: dict[str, list[StepRecord]] = {run_id: [] for run_id in run_ids}
     query = sa.select(run_steps).where(run_steps.c.run_id.in_(run_ids)).order_by(run_steps.c.id)
     for row in tx.rows(query):
-        found[row["run_id"]].append(StepRecord(**{name: row[name] for name in StepRecord.__dataclass_fields__}))
+        found[row["run_id"]].append(_step(row))
     return found
 
 

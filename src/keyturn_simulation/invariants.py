@@ -1,0 +1,141 @@
+"""What must hold whatever crashes, is lost or comes late. Judged by the emulator's ledger and state, not by what the product says.
+
+Numbers are those of the protocol's list of invariants.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from keyturn.credentials.domain import ENDED, MARKER_PREFIX, Credential, State
+from keyturn.db.tables import audit_events, metadata, runs
+from keyturn_simulation.world import World
+
+
+class Broken(AssertionError):
+    """An invariant does not hold."""
+
+
+def check_always(world: World) -> None:
+    """Check what holds at every instant, also half-way through a run."""
+    journal = world.journal()
+    for problem in _always(world, journal):
+        raise Broken(problem)
+
+
+def check_quiet(world: World) -> None:
+    """Check what holds in addition once nothing is under way."""
+    check_always(world)
+    journal = world.journal()
+    for problem in _quiet(world, journal):
+        raise Broken(problem)
+
+
+def _always(world: World, journal: list[Credential]) -> Iterator[str]:
+    yield from _proven_before_published(world, journal)
+    yield from _only_known_keys_removed(world, journal)
+    yield from _working_current(world, journal)
+    yield from _slots(world)
+    yield from _one_current(journal)
+
+
+def _quiet(world: World, journal: list[Credential]) -> Iterator[str]:
+    live = {row.key_id for row in journal if row.state not in ENDED and row.state is not State.ASKING}
+    present = {
+        key_id
+        for app in _applications(world)
+        for key_id, name in world.keys_of(app).items()
+        if name.startswith(MARKER_PREFIX + " ")
+    }
+    ours = {row.key_id for row in journal if not row.adopted and row.key_id in live}
+    if present != ours:
+        yield f"4: in Entra but not live in the journal: {present - ours}; live but not in Entra: {ours - present}"
+    restless = [row.state.value for row in journal if row.state in _RESTLESS]
+    if restless:
+        yield f"4: at rest, yet credentials are {restless}"
+    yield from _one_end_per_run(world)
+
+
+_RESTLESS = frozenset({State.PLANNED, State.ASKING, State.ISSUED, State.PROVEN, State.REVOKING, State.LOST})
+
+
+def _proven_before_published(world: World, journal: list[Credential]) -> Iterator[str]:
+    accepted: dict[str, list[float]] = {}
+    for entry in world.emulator.ledger.query(operation="token"):
+        if entry.status == 200 and entry.auth_key_id:
+            accepted.setdefault(entry.auth_key_id, []).append(entry.at)
+    for row in journal:
+        if row.published_at and not row.adopted:
+            before = [at for at in accepted.get(str(row.key_id), []) if at <= row.published_at.timestamp()]
+            if len(before) < world.pace.proof_count:
+                yield f"1: {row.marker} was published after {len(before)} proofs"
+
+
+def _only_known_keys_removed(world: World, journal: list[Credential]) -> Iterator[str]:
+    known = {row.key_id for row in journal}
+    for entry in world.emulator.ledger.query(operation="removePassword"):
+        if entry.committed and entry.caller in world.our_callers and entry.key_id not in known:
+            yield f"3: removed {entry.key_id}, which the journal does not hold"
+
+
+def _working_current(world: World, journal: list[Credential]) -> Iterator[str]:
+    for connection in world.all_connections():
+        secret = world.connections.open(connection)[0]
+        app = world.application_of(connection.client_id)
+        now = world.clock.now().timestamp()
+        held = {one.value: one for one in world.emulator.admin.secrets(app)}
+        one = held.get(secret.reveal())
+        if one is None and (connection.id, secret.hint()) not in world.sabotaged:
+            yield f"5: the current secret of {connection.name} does not exist in Entra"
+        elif one is not None and one.end <= now:
+            yield f"5: the current secret of {connection.name} expired"
+
+
+def _slots(world: World) -> Iterator[str]:
+    for app in _applications(world):
+        if world.slots_of(app) is not None and len(world.keys_of(app)) > (world.slots_of(app) or 0):
+            yield f"6: {app} holds more secrets than it has slots"
+
+
+def _one_current(journal: list[Credential]) -> Iterator[str]:
+    counted = Counter(row.rotation_id for row in journal if row.state is State.CURRENT)
+    for rotation_id, count in counted.items():
+        if count > 1:
+            yield f"rotation {rotation_id} has {count} current secrets"
+
+
+def _one_end_per_run(world: World) -> Iterator[str]:
+    with world.database.read() as tx:
+        finished = [row["id"] for row in tx.rows(sa.select(runs.c.id).where(runs.c.finished_at.is_not(None)))]
+        ends = Counter(
+            row["data"]["runId"]
+            for row in tx.rows(
+                sa.select(audit_events.c.data).where(
+                    audit_events.c.event.in_(
+                        ["rotation-run-succeeded", "rotation-run-failed", "rotation-run-cancelled"]
+                    )
+                )
+            )
+        )
+    for run_id in finished:
+        if ends[run_id] != 1:
+            yield f"7: run {run_id} has {ends[run_id]} terminal events"
+
+
+def _applications(world: World) -> list[str]:
+    return world.our_applications()
+
+
+def check_no_plaintext(world: World, folder: Path | None = None) -> None:
+    """8: no secret that Entra ever issued here is readable in any table, nor in any file of the folder."""
+    values = world.values_ever_issued()
+    with world.database.read() as tx:
+        for table in metadata.sorted_tables:
+            text = "\n".join(str(dict(row)) for row in tx.rows(sa.select(*[sa.cast(c, sa.Text) for c in table.c])))
+            if any(value in text for value in values):
+                raise Broken(f"8: a secret is readable in the table {table.name}")
+    for path in folder.rglob("*") if folder else ():
+        if path.is_file() and any(value.encode() in path.read_bytes() for value in values):
+            raise Broken(f"8: a secret is readable in the file {path.name}")

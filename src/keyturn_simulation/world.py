@@ -1,0 +1,309 @@
+"""A whole Keyturn in one process, on a clock that stands still until it is moved, against the emulator.
+
+``World`` is the scene for tests of behaviour, of crashes and for the simulation: a tenant with applications, one database, any number
+of servers that share it, and an administrator.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+
+import sqlalchemy as sa
+from keyturn_simulation.emulated import EmulatedTransport, EmulatorTime, emulated_clouds
+
+from entra_emulator import Emulator, Settings, SigningKey
+from entra_emulator.admin import ApplicationHandle
+from keyturn.config import Pace
+from keyturn.connections.domain import ClientSecret, Connection, Draft
+from keyturn.connections.service import Connections
+from keyturn.credentials.domain import Credential, State
+from keyturn.crypto.keyring import Keyring, KeyringSealer
+from keyturn.crypto.root import GivenRoot, RootKey, RootKeys
+from keyturn.db.tables import credentials, organizations, rotations
+from keyturn.db.unit import Database
+from keyturn.kit.actor import Actor, ActorKind, Role
+from keyturn.kit.clock import MovableClock
+from keyturn.kit.ids import SeededIds
+from keyturn.kit.secret import Plaintext
+from keyturn.ports import Tenant, Transport
+from keyturn.providers.azure.provider import AzureProvider
+from keyturn.rotations import store
+from keyturn.rotations.domain import Rotation, Step
+from keyturn.rotations.hold import Tools
+from keyturn.rotations.service import Change, Rotations, ScheduleChange
+from keyturn.rotations.workflow import Rotator
+
+START = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
+OWNED = "Application.ReadWrite.OwnedBy"
+CLAIM = timedelta(seconds=30)
+ROOT_KEY = bytes(range(7, 39))
+
+
+@cache
+def signing_key() -> SigningKey:
+    return SigningKey()
+
+
+@dataclass
+class Server:
+    """One process of the product: its own name, network and provider; the database is shared."""
+
+    name: str
+    tools: Tools
+    rotator: Rotator
+    rotations: Rotations
+
+
+@dataclass
+class World:
+    database: Database
+    clock: MovableClock
+    ids: SeededIds
+    emulator: Emulator
+    settings: Settings
+    tenant_id: str
+    application: ApplicationHandle
+    actor: Actor
+    sealer: KeyringSealer
+    pace: Pace
+    connections: Connections
+    rotations: Rotations
+    servers: list[Server] = field(default_factory=list)
+    watcher: Callable[[str, Step], None] | None = None
+    applications: dict[str, ApplicationHandle] = field(default_factory=dict)
+    """By client id: every application that a connection may use."""
+    sabotaged: set[tuple[str, str]] = field(default_factory=set)
+    """Connections (and the hint of their secret) whose current secret somebody outside removed."""
+    _values: set[str] = field(default_factory=set)
+
+    # --- doing ------------------------------------------------------------------------------------------------------
+
+    def add_server(self, name: str) -> Server:
+        server = self.server(name, self.database, self.network(name))
+        self.servers.append(server)
+        return server
+
+    def network(self, name: str) -> EmulatedTransport:
+        return EmulatedTransport(self.emulator, guard=self.guard, elapse=self.clock.advance, instance=name)
+
+    def server(self, name: str, database: Database, transport: Transport) -> Server:
+        """A process with a database handle and a network of its own."""
+        provider = AzureProvider(transport, self.clock, emulated_clouds(), ids=self.ids)
+        tools = Tools(database, self.sealer, provider, self.clock, self.ids, self.pace, name)
+        connections = Connections(database, self.sealer, provider, self.clock, self.ids, "global")
+        return Server(name, tools, Rotator(tools, self._watch), Rotations(connections, process_id=name))
+
+    def _watch(self, rotation_id: str, step: Step) -> None:
+        if self.watcher:
+            self.watcher(rotation_id, step)
+
+    def guard(self) -> None:
+        if self.database.in_transaction:
+            raise AssertionError("a network call inside a transaction")
+
+    def given(self, application: ApplicationHandle | None = None, **changes: Any) -> ClientSecret:
+        """What a user would type for the application's first secret."""
+        app = application or self.application
+        first = app.secrets[0]
+        typed = ClientSecret(self.tenant_id, app.app_id, Plaintext(first.value), first.key_id)
+        return replace(typed, **changes)
+
+    def connect(
+        self,
+        name: str = "prod-entra",
+        application: ApplicationHandle | None = None,
+        *,
+        rotate: bool = True,
+        days: int = 30,
+        at: tuple[int, int] = (2, 15),
+        zone: str = "UTC",
+        **typed: Any,
+    ) -> Connection:
+        draft = Draft(name, self.given(application, **typed))
+        schedule = ScheduleChange(days, at[0], at[1], zone) if rotate else None
+        return self.rotations.create(self.actor, draft, schedule)
+
+    def change(self, connection: Connection, **changes: Any) -> Connection:
+        return self.rotations.update(self.actor, connection.id, Change(**changes))
+
+    def due(self) -> list[str]:
+        with self.database.read() as tx:
+            query = (
+                sa.select(rotations.c.id).where(rotations.c.wake_at <= self.clock.now()).order_by(rotations.c.wake_at)
+            )
+            return [row["id"] for row in tx.rows(query)]
+
+    def next_wake(self) -> datetime | None:
+        with self.database.read() as tx:
+            row = tx.one(
+                sa.select(rotations.c.wake_at).where(rotations.c.wake_at.is_not(None)).order_by(rotations.c.wake_at)
+            )
+            return row["wake_at"] if row else None
+
+    def work(self, server: Server | None = None) -> int:
+        """Do everything that is due now, as the finder and the engine would. Returns how many rotations were advanced."""
+        claimed = self.claim()
+        for rotation_id in claimed:
+            (server or self.servers[0]).rotator.advance(rotation_id)
+        return len(claimed)
+
+    def claim(self) -> list[str]:
+        """Claim what is due, as the finder does: work that is lost is found again."""
+        found = self.due()
+        with self.database.write() as tx:
+            for rotation_id in found:
+                store.set_wake(tx, rotation_id, self.clock.now() + CLAIM)
+        return found
+
+    def settle(self, within: timedelta = timedelta(minutes=30), server: Server | None = None) -> datetime:
+        """Work until nothing is due for that long, moving the clock from one moment of waking to the next."""
+        for _ in range(5000):
+            self.work(server)
+            wake = self.next_wake()
+            if wake is None or wake - self.clock.now() > within:
+                return self.clock.now()
+            self.clock.move_to(wake)
+        raise AssertionError("the world does not come to rest")
+
+    def run_until(self, moment: datetime) -> None:
+        """Let the time pass until the moment, doing what comes due meanwhile."""
+        while True:
+            self.work()
+            wake = self.next_wake()
+            if wake is None or wake > moment:
+                self.clock.move_to(moment)
+                return
+            self.clock.move_to(wake)
+
+    # --- looking ----------------------------------------------------------------------------------------------------
+
+    def rotation(self, connection: Connection) -> Rotation:
+        with self.database.read() as tx:
+            found = store.of_connection(tx, connection.id)
+        assert found is not None
+        return found
+
+    def journal(self, connection: Connection | None = None) -> list[Credential]:
+        from keyturn.credentials.store import _read  # noqa: PLC0415 - the journal of deleted connections too
+
+        query = sa.select(credentials).order_by(credentials.c.planned_at)
+        if connection:
+            query = query.where(credentials.c.rotation_id == self.rotation(connection).id)
+        with self.database.read() as tx:
+            return [_read(row) for row in tx.rows(query)]
+
+    def states(self, connection: Connection | None = None) -> list[State]:
+        return [row.state for row in self.journal(connection)]
+
+    def current_secret(self, connection: Connection) -> Plaintext:
+        return self.connections.credentials(self.connections.get(self.actor, connection.id)).secret
+
+    def keys(self, application: ApplicationHandle | None = None) -> dict[str, str]:
+        """The key ids that exist in Entra, with their names."""
+        return self.keys_of((application or self.application).object_id)
+
+    def keys_of(self, object_id: str) -> dict[str, str]:
+        return {one.key_id: one.display_name or "" for one in self.emulator.admin.secrets(object_id)}
+
+    def all_connections(self) -> list[Connection]:
+        return list(self.connections.visible(self.actor, None))
+
+    def application_of(self, client_id: str) -> str:
+        return self.applications[client_id].object_id
+
+    def our_applications(self) -> list[str]:
+        return [one.object_id for one in self.applications.values()]
+
+    @property
+    def our_callers(self) -> set[str]:
+        return set(self.applications)
+
+    def slots_of(self, object_id: str) -> int | None:
+        personal = "Personal" in self.emulator.admin.application(object_id).audience
+        return self.settings.personal_secret_cap if personal else None
+
+    def values_ever_issued(self) -> set[str]:
+        """Every secret seen in Entra so far; collected by :meth:`collect_values`."""
+        self.collect_values()
+        return set(self._values)
+
+    def collect_values(self) -> None:
+        for object_id in self.our_applications():
+            self._values.update(one.value for one in self.emulator.admin.secrets(object_id))
+
+    def signs_in(self, secret: Plaintext, application: ApplicationHandle | None = None) -> bool:
+        """Whether the secret is accepted at the token endpoint right now."""
+        app = application or self.application
+        provider = AzureProvider(EmulatedTransport(self.emulator), self.clock, emulated_clouds())
+        try:
+            provider.sign_in(Tenant("global", self.tenant_id), app.app_id, secret)
+        except Exception:  # noqa: BLE001 - any refusal is a no
+            return False
+        return True
+
+    def events(self, name: str | None = None) -> list[dict[str, Any]]:
+        from keyturn.db.tables import audit_events  # noqa: PLC0415
+
+        query = sa.select(audit_events).order_by(audit_events.c.id)
+        if name:
+            query = query.where(audit_events.c.event == name)
+        with self.database.read() as tx:
+            return [dict(row) for row in tx.rows(query)]
+
+    def runs(self, connection: Connection) -> Iterator[Any]:
+        return iter(run for run, _ in self.rotations.runs(self.actor, connection.id, 100, None))
+
+
+def make_world(
+    database: Database,
+    *,
+    seed: int = 1,
+    settings: Settings | None = None,
+    pace: Pace | None = None,
+    servers: int = 1,
+    permissions: tuple[str, ...] = (OWNED,),
+    owns_itself: bool = True,
+    audience: str = "AzureADMyOrg",
+    secrets: int = 1,
+) -> World:
+    """Build the scene. The rest of the arguments describe the application that the first connection uses."""
+    clock, ids = MovableClock(START), SeededIds(seed)
+    emulator = Emulator(EmulatorTime(clock), seed=seed, signing_key=signing_key())
+    tenant = emulator.admin.create_tenant("Contoso", settings=settings)
+    application = emulator.admin.create_application(
+        tenant, "Our connection", permissions=permissions, owns_itself=owns_itself, audience=audience, secrets=secrets
+    )
+    sealer = KeyringSealer(Keyring.open(database, GivenRoot(RootKeys(RootKey(ROOT_KEY))), clock))
+    actor = _administrator(database, ids, clock)
+    transport = EmulatedTransport(emulator, elapse=clock.advance, instance="api")
+    provider = AzureProvider(transport, clock, emulated_clouds(), ids=ids)
+    connections = Connections(database, sealer, provider, clock, ids, "global")
+    rules = settings or Settings()
+    rotations = Rotations(connections)
+    world = World(
+        database,
+        clock,
+        ids,
+        emulator,
+        rules,
+        tenant,
+        application,
+        actor,
+        sealer,
+        pace or Pace(),
+        connections,
+        rotations,
+    )
+    world.applications[application.app_id] = application
+    for number in range(servers):
+        world.add_server(f"server-{number + 1}")
+    return world
+
+
+def _administrator(database: Database, ids: SeededIds, clock: MovableClock) -> Actor:
+    org, now = ids.new(), clock.now()
+    with database.write() as tx:
+        tx.run(sa.insert(organizations).values(id=org, name="Contoso", slug="contoso", created_at=now, updated_at=now))
+    return Actor(ActorKind.USER, ids.new(), "Ada", org, Role.ADMIN)

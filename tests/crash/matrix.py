@@ -1,0 +1,198 @@
+"""Kills a server at every instant of the protocol, on both databases, and judges what is left when all is quiet again.
+
+``make crash`` prints the table; test_crashes.py asserts that every cell is clean.
+"""
+
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from tests.databases import database_of_kind
+
+from entra_emulator import Settings
+from keyturn.config import Pace
+from keyturn.connections.domain import Connection, Draft
+from keyturn.db.unit import Database
+from keyturn.errors import KeyturnError
+from keyturn.kit.secret import Plaintext
+from keyturn.rotations.service import Change, ScheduleChange
+from keyturn_simulation.crashes import Fuse, Killed, MortalDatabase, MortalTransport, Point, bury
+from keyturn_simulation.invariants import check_always, check_no_plaintext, check_quiet
+from keyturn_simulation.world import Server, World, make_world
+
+SLOW = Settings(replicas=2, token_appear=(0, 3), graph_appear=(0, 4), token_vanish=(0, 3), graph_vanish=(0, 4))
+"""Replication that lags a little: waiting, flapping, repeated proofs."""
+PACE = Pace(proof_count=2)
+
+
+@dataclass
+class Scene:
+    """A world with one server that may die; whoever takes over does not."""
+
+    world: World
+    fuse: Fuse
+    mortal: Server
+    dead: bool = False
+
+    @property
+    def server(self) -> Server:
+        return self.world.servers[0] if self.dead else self.mortal
+
+    def do(self, what: str, act: Callable[[Server], object]) -> None:
+        """Let the server do it; if it dies of it, the next one does what a user or the finder would: the same again."""
+        try:
+            with self.fuse.lit(what):
+                act(self.server)
+        except Killed:
+            self.dead = True
+            bury(self.world.database, self.mortal.name, self.world.clock.now)
+            check_always(self.world)
+            act(self.server)
+
+    def settle(self) -> None:
+        for _ in range(1000):
+            self.world.collect_values()
+            for rotation_id in self.world.claim():
+                self.do("-", lambda server, it=rotation_id: server.rotator.advance(it))
+                check_always(self.world)
+            wake = self.world.next_wake()
+            if wake is None or wake - self.world.clock.now() > timedelta(minutes=30):
+                return
+            self.world.clock.move_to(wake)
+        raise AssertionError("the world does not come to rest")
+
+
+def create(scene: Scene) -> Connection:
+    """A user connects with rotation on; after a crash of the request they look, and repeat it if nothing is there."""
+
+    def act(server: Server) -> None:
+        if not scene.world.all_connections():
+            draft = Draft("prod-entra", scene.world.given())
+            server.rotations.create(scene.world.actor, draft, ScheduleChange(30, 2, 15))
+
+    scene.do("create", act)
+    return scene.world.all_connections()[0]
+
+
+def settled(scene: Scene) -> Connection:
+    """A connection that rotates and is at rest; nobody dies on the way there."""
+    connection = scene.world.connect()
+    scene.world.settle()
+    return connection
+
+
+def enable(scene: Scene) -> None:
+    """Enabling alone."""
+    create(scene)
+    scene.settle()
+
+
+def enable_and_rotate(scene: Scene) -> None:
+    """Enabling, then the scheduled rotation a month later."""
+    connection = create(scene)
+    scene.settle()
+    due = scene.world.rotation(connection).next_run_at
+    assert due is not None
+    scene.world.clock.move_to(due)
+    scene.settle()
+
+
+def replace_credentials(scene: Scene) -> None:
+    """A user types a new secret into a rotating connection."""
+    connection = settled(scene)
+    typed = scene.world.emulator.admin.add_secret(scene.world.application.object_id, "typed by hand")
+    given = scene.world.given(secret=Plaintext(typed.value), key_id=typed.key_id)
+
+    def act(server: Server) -> None:
+        now = scene.world.connections.get(scene.world.actor, connection.id)
+        if not scene.world.connections.is_as_supplied(now, given):
+            server.rotations.update(scene.world.actor, connection.id, Change(credentials=given))
+
+    scene.do("replace", act)
+    scene.settle()
+
+
+def delete(scene: Scene) -> None:
+    """A user deletes the connection and has its secrets revoked."""
+    connection = settled(scene)
+
+    def act(server: Server) -> None:
+        if scene.world.all_connections():
+            server.rotations.delete(scene.world.actor, connection.id, revoke=True)
+
+    scene.do("delete", act)
+    scene.settle()
+    assert scene.world.keys() == {}, "a secret of a deleted connection stayed behind"
+
+
+SCENARIOS: dict[str, tuple[Callable[[Scene], None], Settings]] = {
+    "enable, slow replicas": (enable, SLOW),
+    "enable and rotate": (enable_and_rotate, Settings()),
+    "replace credentials": (replace_credentials, Settings()),
+    "delete": (delete, Settings()),
+}
+
+
+def play(database: Database, scenario: str, kill_at: int | None, folder: Path | None = None) -> Fuse:
+    """Run the scenario on an empty database with a death at the given instant; judge it; return what passed."""
+    act, settings = SCENARIOS[scenario]
+    world = make_world(database, settings=settings, pace=PACE)
+    fuse = Fuse(kill_at)
+    world.watcher = fuse.watch
+    mortal = world.server("mortal", MortalDatabase(database, fuse), MortalTransport(world.network("mortal"), fuse))
+    scene = Scene(world, fuse, mortal)
+    act(scene)
+    check_quiet(world)
+    check_no_plaintext(world, folder)
+    return fuse
+
+
+@contextmanager
+def scratch(kind: str) -> Iterator[tuple[Database, Path]]:
+    with tempfile.TemporaryDirectory() as name, database_of_kind(kind, Path(name)) as database:
+        yield database, Path(name)
+
+
+def points(kind: str, scenario: str) -> list[Point]:
+    """Every instant of the scenario, in order."""
+    with scratch(kind) as (database, folder):
+        return play(database, scenario, None, folder).passed
+
+
+def die_at(kind: str, scenario: str, index: int) -> None:
+    with scratch(kind) as (database, folder):
+        play(database, scenario, index, folder)
+
+
+def main() -> int:
+    """Print the table: one line for each step and moment, one column for each database. Exit status 1 unless all is clean."""
+    cells: Counter[tuple[str, str, str, str, bool]] = Counter()
+    kinds = ("sqlite", "postgres")
+    for kind in kinds:
+        for scenario in SCENARIOS:
+            for index, point in enumerate(points(kind, scenario)):
+                try:
+                    die_at(kind, scenario, index)
+                    clean = True
+                except (AssertionError, KeyturnError) as error:
+                    clean = False
+                    print(f"BROKEN {kind} / {scenario} / point {index} ({point.step}, {point.moment}): {error}")
+                cells[(scenario, point.step, point.moment, kind, clean)] += 1
+    rows = sorted({key[:3] for key in cells})
+    print(f"{'scenario':22}{'step':12}{'killed':22}" + "".join(f"{kind:>16}" for kind in kinds))
+    for row in rows:
+        counts = [(cells[(*row, kind, True)], cells[(*row, kind, False)]) for kind in kinds]
+        text = "".join(f"{f'{good} clean' if not bad else f'{bad} BROKEN':>16}" for good, bad in counts)
+        print(f"{row[0]:22}{row[1]:12}{row[2]:22}{text}")
+    total, broken = sum(cells.values()), sum(count for key, count in cells.items() if not key[4])
+    print(f"{total} deaths, {broken} broken")
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,48 @@
+"""The main story: take a secret over, prove a new one, publish it, revoke the original, and again on schedule."""
+
+from datetime import timedelta
+
+import pytest
+from keyturn_simulation.world import World, make_world
+
+from keyturn.credentials.domain import State
+from keyturn.db.unit import Database
+
+
+@pytest.fixture
+def world(database: Database) -> World:
+    return make_world(database)
+
+
+def test_enabling_replaces_the_original_and_revokes_it(world: World) -> None:
+    original = world.given().secret
+    connection = world.connect()
+    assert world.signs_in(original)
+
+    world.settle()
+
+    assert world.states(connection) == [State.REVOKED, State.CURRENT]
+    old, new = world.journal(connection)
+    assert set(world.keys()) == {new.key_id}
+    assert world.keys()[new.key_id].startswith("keyturn prod-entra g1 ")
+    assert not world.signs_in(original)
+    assert world.signs_in(world.current_secret(connection))
+    assert old.adopted
+    assert old.value is None
+
+
+def test_the_schedule_brings_the_next_one(world: World) -> None:
+    connection = world.connect(days=7, at=(2, 15), zone="Europe/Oslo")
+    world.settle()
+    rotation = world.rotation(connection)
+    assert rotation.next_run_at is not None
+    # enabled at 10:30 local time, after 02:15: a full interval, so the eighth day; Oslo is an hour ahead of UTC in March
+    assert rotation.next_run_at.isoformat() == "2026-03-10T01:15:00+00:00"
+
+    before = world.current_secret(connection)
+    world.run_until(rotation.next_run_at + timedelta(minutes=5))
+
+    assert world.current_secret(connection) != before
+    assert not world.signs_in(before)
+    assert world.rotation(connection).next_run_at == rotation.next_run_at + timedelta(days=7)
+    assert [run.reason.value for run in world.runs(connection)] == ["scheduled", "enabled"]
