@@ -126,6 +126,7 @@ class Application(Holder):
     policy_ids: list[str] = field(default_factory=list)
     properties: dict[str, Any] = field(default_factory=dict)
     deleted_at: float | None = None
+    deleted_principal: ServicePrincipal | None = None
 
     @property
     def personal(self) -> bool:
@@ -266,8 +267,11 @@ class Directory:
         return self._principals.get((tenant.id, app_id))
 
     def bury(self, application: Application, now: float) -> None:
-        """Soft delete: the application moves to the tenant's deleted items."""
+        """Soft delete: the application moves to the tenant's deleted items, its service principal with it."""
         tenant = self.tenants[application.tenant_id]
+        application.deleted_principal = self.principal(tenant, application.app_id)
+        if application.deleted_principal is not None:
+            self.remove_principal(application.deleted_principal)
         application.deleted_at = now
         tenant.deleted[application.object_id] = tenant.applications.pop(application.object_id)
         del self._app_ids[application.app_id]
@@ -275,6 +279,9 @@ class Directory:
     def restore(self, application: Application) -> None:
         """Undoes a soft delete."""
         tenant = self.tenants[application.tenant_id]
+        if application.deleted_principal is not None:
+            self.add_principal(application.deleted_principal)
+            application.deleted_principal = None
         application.deleted_at = None
         tenant.applications[application.object_id] = tenant.deleted.pop(application.object_id)
         self._app_ids[application.app_id] = application

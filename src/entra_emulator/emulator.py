@@ -88,6 +88,8 @@ class Emulator:
         entry.instance = headers.get("x-keyturn-instance", "")
         shown = "\n".join((path, query, *(value for name, value in headers.items() if name != "authorization")))
         self._world.ledger.remember(shown.encode("utf-8", "replace"))
+        if not sts.is_token_path(path):
+            self._world.ledger.remember(request.body)
         call = Call(self._world, request, entry, now, base, path, query, headers)
         call.request_id = new_guid(self._world.rng)
         return call

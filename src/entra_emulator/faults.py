@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
 from entra_emulator.wire import NORMAL, Wire
@@ -135,8 +136,9 @@ class Fault:
 
     It looks at calls of `operation` (a route name, `writes`, or `*`), where given only of one tenant id, one
     application object id or one caller's app id. It lets the first `skip` of them pass, then strikes `times` times
-    (None: for ever), each time with `probability`. `before` strikes instead of the work; `after` strikes once the work
-    is committed, so that the caller cannot know. One of `effects` is drawn.
+    (None: for ever), each time with `probability`. `before` strikes instead of the work, and counts every call; `after`
+    strikes once the work is committed, so that the caller cannot know, and counts only calls that succeeded. One of
+    `effects` is drawn.
     """
 
     operation: str
@@ -167,34 +169,30 @@ class _Watch:
     struck: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Strike:
-    """The decision for one call: what happens before the work, and what happens after it."""
-
-    before: Effect | None = None
-    after: Effect | None = None
-
-
-NO_STRIKE = Strike()
-
-
-@dataclass(slots=True)
 class FaultPlan:
-    """The scripted faults of one emulator, in the order they were added: the first that strikes wins."""
+    """The scripted faults of one emulator, in the order they were added: the first that strikes wins.
 
-    _watches: list[_Watch] = field(default_factory=list)
+    Safe to change from any thread while calls are answered.
+    """
+
+    def __init__(self) -> None:
+        self._watches: list[_Watch] = []
+        self._lock = threading.Lock()
 
     def add(self, fault: Fault) -> None:
         """Adds a fault; its count of calls starts now."""
-        self._watches.append(_Watch(fault))
+        with self._lock:
+            self._watches.append(_Watch(fault))
 
     def clear(self) -> None:
         """Forgets all faults."""
-        self._watches.clear()
+        with self._lock:
+            self._watches.clear()
 
     def pending(self) -> list[Fault]:
         """The faults that can still strike."""
-        return [watch.fault for watch in self._watches]
+        with self._lock:
+            return [watch.fault for watch in self._watches]
 
     def fail_next(self, operation: str, *effects: Effect, calls: int = 1, when: Moment = "after") -> None:
         """The next `calls` calls of `operation` fail with one of `effects` (default: 503)."""
@@ -204,28 +202,27 @@ class FaultPlan:
         """The `nth` call from now (1 is the next) of `operation` fails with one of `effects` (default: 503)."""
         self.add(Fault(operation, effects or (SERVICE_UNAVAILABLE,), when=when, skip=nth - 1))
 
-    def strike(self, rng: random.Random, operation: str, tenant: str, application: str, caller: str) -> Strike:
-        """Counts this call in every fault that concerns it, and says which effects hit it."""
-        if not self._watches:
-            return NO_STRIKE
-        strike = NO_STRIKE
-        for watch in self._watches:
-            if not watch.fault.concerns(operation, tenant, application, caller):
-                continue
-            watch.seen += 1
-            if getattr(strike, watch.fault.when) is None and self._hits(watch, rng):
-                effect = rng.choice(watch.fault.effects)
-                before = watch.fault.when == "before"
-                strike = replace(strike, before=effect) if before else replace(strike, after=effect)
-        self._watches = [watch for watch in self._watches if not _spent(watch)]
-        return strike
-
-    def _hits(self, watch: _Watch, rng: random.Random) -> bool:
-        fault = watch.fault
-        if watch.seen <= fault.skip or (fault.probability < 1.0 and rng.random() >= fault.probability):
-            return False
-        watch.struck += 1
-        return True
+    def strike(
+        self, rng: random.Random, when: Moment, operation: str, tenant: str, application: str, caller: str
+    ) -> Effect | None:
+        """Counts a call that has come to this moment in every fault of it, and says which effect hits the call."""
+        hit: Effect | None = None
+        with self._lock:
+            for watch in self._watches:
+                fault = watch.fault
+                if fault.when != when or not fault.concerns(operation, tenant, application, caller):
+                    continue
+                watch.seen += 1
+                if (
+                    hit is None
+                    and watch.seen > fault.skip
+                    and (fault.probability >= 1 or rng.random() < fault.probability)
+                ):
+                    watch.struck += 1
+                    hit = rng.choice(fault.effects)
+            if hit is not None:
+                self._watches = [watch for watch in self._watches if not _spent(watch)]
+        return hit
 
 
 def _spent(watch: _Watch) -> bool:

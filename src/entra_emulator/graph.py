@@ -18,7 +18,7 @@ from entra_emulator import (
 from entra_emulator.directory import as_guid
 from entra_emulator.graph_errors import GraphError, answer, faulty, throttled, unauthenticated
 from entra_emulator.lookup import Key, application_by_key, principal_by_key
-from entra_emulator.odata import selected
+from entra_emulator.odata import check_options, selected
 from entra_emulator.replies import act
 from entra_emulator.tokens import bearer_claims, is_graph, read_key_id
 from entra_emulator.wire import Response
@@ -79,6 +79,7 @@ def handle(call: Call) -> Response:
         if route is None:
             raise _no_route(call, known=bool(methods))
         _note_target(call, pattern, keys)
+        check_options(call)
         return act(call, lambda: route.handler(call, keys), faulty)
     except GraphError as refusal:
         return answer(call, refusal)

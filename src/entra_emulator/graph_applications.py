@@ -12,7 +12,7 @@ from entra_emulator.credentials import make_key, remove_credential
 from entra_emulator.directory import AUDIENCES, PERSONAL_AUDIENCES, Application, KeyCredential, as_guid, new_guid
 from entra_emulator.graph_errors import GraphError, bad_request, empty, plain, success
 from entra_emulator.lookup import Key, the_application
-from entra_emulator.odata import Field, Page, eventual, page, select, selected
+from entra_emulator.odata import Field, Page, eventual, expanded, page, select, selected
 from entra_emulator.permissions import WRITE_OWNED, may_list, may_try
 from entra_emulator.replicas import object_presence
 from entra_emulator.restrictions import check_certificate
@@ -39,8 +39,7 @@ _READ_ONLY = frozenset({"id", "appId", "createdDateTime", "deletedDateTime", "pu
 def _list(call: Call, _keys: tuple[Key, ...]) -> Response:
     may_list(call)
     found = _page(call)
-    with_keys = "keyCredentials" in selected(call)
-    value = [select(call, views.application(call, item, with_keys=with_keys)) for item in found.items]
+    value = [_shown(call, item) for item in found.items]
     body: dict[str, Any] = {"value": value}
     if found.count is not None:
         body = {"@odata.count": found.count, **body}
@@ -64,8 +63,15 @@ def _page(call: Call, *, counting: bool = False) -> Page[Application]:
 
 def _get(call: Call, keys: tuple[Key, ...]) -> Response:
     item = the_application(call, keys[0], write=False)
-    body = views.application(call, item, with_keys="keyCredentials" in selected(call))
-    return success(call, select(call, body), f"{_context(call)}/$entity")
+    return success(call, _shown(call, item), f"{_context(call)}/$entity")
+
+
+def _shown(call: Call, item: Application) -> dict[str, Any]:
+    """The application with what $select and $expand of this call ask for."""
+    body = select(call, views.application(call, item, with_keys="keyCredentials" in selected(call)))
+    if expanded(call):
+        body = {**body, "owners": views.directory_objects(call, call.home().owners_of(item))}
+    return body
 
 
 def _context(call: Call) -> str:
@@ -109,9 +115,6 @@ def _delete(call: Call, keys: tuple[Key, ...]) -> Response:
     application = the_application(call, keys[0], write=True)
     check_quiet(call, application)
     call.world.directory.bury(application, call.local_now)
-    own = call.world.directory.principal(call.home(), application.app_id)
-    if own is not None:
-        call.world.directory.remove_principal(own)
     committed(call, application)
     return empty(call)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import threading
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -49,7 +50,8 @@ class Entry:
 class Ledger:
     """All requests in order. Holds no secret: of a body only the first 16 hex digits of its SHA-256.
 
-    Keeps the last `limit` entries and the last `text_limit` bytes of received text; `dropped` counts what was let go.
+    Safe to read from any thread while calls are answered. Keeps the last `limit` entries and the last `text_limit`
+    bytes of received text; `dropped` counts what was let go.
     """
 
     def __init__(self, limit: int = 200_000, text_limit: int = 32_000_000) -> None:
@@ -58,6 +60,7 @@ class Ledger:
         self._text_limit = text_limit
         self._text_size = 0
         self._next = 1
+        self._lock = threading.RLock()
         self.dropped = 0
         self.texts_dropped = 0
 
@@ -65,24 +68,25 @@ class Ledger:
         return len(self._entries)
 
     def __iter__(self) -> Iterator[Entry]:
-        return iter(list(self._entries))
+        with self._lock:
+            return iter(list(self._entries))
 
     def open(self, at: float, method: str, path: str, body: bytes) -> Entry:
         """Begins the entry of a request that has just arrived."""
         digest = hashlib.sha256(body).hexdigest()[:16] if body else ""
-        entry = Entry(self._next, at, method, path, "unknown", body_sha256=digest)
-        self._next += 1
-        if len(self._entries) == self._entries.maxlen:
-            self.dropped += 1
-        self._entries.append(entry)
+        with self._lock:
+            entry = Entry(self._next, at, method, path, "unknown", body_sha256=digest)
+            self._next += 1
+            if len(self._entries) == self._entries.maxlen:
+                self.dropped += 1
+            self._entries.append(entry)
         return entry
 
     def get(self, sequence: int) -> Entry | None:
         """The entry of that number, if it is still held."""
-        if not self._entries:
-            return None
-        index = sequence - self._entries[0].sequence
-        return self._entries[index] if 0 <= index < len(self._entries) else None
+        with self._lock:
+            index = sequence - self._entries[0].sequence if self._entries else -1
+            return self._entries[index] if 0 <= index < len(self._entries) else None
 
     def served(self, sequence: int, started: float, ended: float) -> None:
         """Notes the real times between which the server worked on that request."""
@@ -96,7 +100,7 @@ class Ledger:
         Raises AttributeError for a field that entries do not have.
         """
         found = []
-        for entry in self._entries:
+        for entry in self:
             if entry.sequence > since and all(getattr(entry, name) == value for name, value in wanted.items()):
                 found.append(entry)
                 if limit is not None and len(found) >= limit:
@@ -105,15 +109,16 @@ class Ledger:
 
     def remember(self, text: bytes) -> None:
         """Keeps received text for `saw_plaintext`. Equal texts are kept once."""
-        if not text or text in self._texts:
-            return
-        self._texts[text] = None
-        self._text_size += len(text)
-        while self._text_size > self._text_limit and len(self._texts) > 1:
-            oldest = next(iter(self._texts))
-            del self._texts[oldest]
-            self._text_size -= len(oldest)
-            self.texts_dropped += 1
+        with self._lock:
+            if not text or text in self._texts:
+                return
+            self._texts[text] = None
+            self._text_size += len(text)
+            while self._text_size > self._text_limit and len(self._texts) > 1:
+                oldest = next(iter(self._texts))
+                del self._texts[oldest]
+                self._text_size -= len(oldest)
+                self.texts_dropped += 1
 
     def saw_plaintext(self, text: str) -> bool:
         """Whether this value was received in some URL, header or body, other than as a client's own secret.
@@ -125,7 +130,9 @@ class Ledger:
         raw = text.encode()
         forms = {raw, quote(text, safe="").encode(), quote_plus(text).encode(), json.dumps(text)[1:-1].encode()}
         forms |= {base64.b64encode(raw).rstrip(b"="), base64.urlsafe_b64encode(raw).rstrip(b"=")}
-        return any(form in held for held in self._texts for form in forms)
+        with self._lock:
+            held = list(self._texts)
+        return any(form in one for one in held for form in forms)
 
 
 def without_client_secret(form: bytes) -> bytes:

@@ -21,6 +21,7 @@ _TOKENS = re.compile(r"\s*(?:('(?:[^']|'')*')|([A-Za-z_@$][\w./-]*|\d[\w-]*)|([(
 _MAX_FILTER = 8_000
 _MAX_CLAUSES = 30
 DEFAULT_PAGE, MAX_PAGE = 100, 999
+_OPTIONS = frozenset({"$filter", "$select", "$top", "$count", "$orderby", "$search", "$skiptoken", "$expand"})
 _NEEDS_HEADER = (
     "Request with $search query parameter only works through MSGraph with a special request header: "
     "'ConsistencyLevel: eventual'"
@@ -188,6 +189,22 @@ def _equal(value: str | bool | list[str] | None, wanted: str | bool | None) -> b
     if isinstance(value, str) and isinstance(wanted, str):
         return value.lower() == wanted.lower()
     return value == wanted
+
+
+def check_options(call: Call) -> None:
+    """Refuses system query options that Graph's directory does not have. Raises GraphError 400."""
+    for name in call.parameters():
+        if name.startswith("$") and name not in _OPTIONS:
+            raise unsupported_query(f"The query option '{name[:50]}' is not supported.")
+
+
+def expanded(call: Call) -> frozenset[str]:
+    """The names in $expand, all of which are `owners`. Raises GraphError 400 for any other."""
+    text = call.parameters().get("$expand", "")
+    names = frozenset(name.strip() for name in text.split(",") if name.strip())
+    if names - {"owners"}:
+        raise bad_request(f"Could not find a property named '{min(names - {'owners'})[:100]}' to expand.")
+    return names
 
 
 def select(call: Call, body: dict[str, Any]) -> dict[str, Any]:

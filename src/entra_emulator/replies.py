@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from email.utils import formatdate
 
-from entra_emulator.faults import Effect
+from entra_emulator.faults import Effect, Moment
 from entra_emulator.wire import Response
 from entra_emulator.world import Call
 
@@ -16,19 +16,23 @@ def act(call: Call, work: Callable[[], Response], faulty: Callable[[Call, Effect
 
     An "after" fault acts only where the work succeeded: a refusal is answered as it is.
     """
-    entry = call.entry
-    strike = call.world.faults.strike(call.world.rng, entry.operation, entry.tenant, entry.application, entry.caller)
-    if strike.before is not None and strike.before.status:
-        return _on_wire(faulty(call, strike.before), strike.before)
-    if strike.before is not None and strike.before.wire.kind in {"reset", "hang"}:
-        return _on_wire(Response(0), strike.before)
+    before = _strike(call, "before")
+    if before is not None and before.status:
+        return _on_wire(faulty(call, before), before)
+    if before is not None and before.wire.kind in {"reset", "hang"}:
+        return _on_wire(Response(0), before)
     response = work()
-    if strike.before is not None:
-        response = _on_wire(response, strike.before)
-    if strike.after is not None and response.status < 400:
-        masked = faulty(call, strike.after) if strike.after.status else response
-        response = _on_wire(masked, strike.after)
-    return response
+    if before is not None:
+        response = _on_wire(response, before)
+    after = _strike(call, "after") if response.status < 400 else None
+    if after is None:
+        return response
+    return _on_wire(faulty(call, after) if after.status else response, after)
+
+
+def _strike(call: Call, when: Moment) -> Effect | None:
+    entry, world = call.entry, call.world
+    return world.faults.strike(world.rng, when, entry.operation, entry.tenant, entry.application, entry.caller)
 
 
 def _on_wire(response: Response, effect: Effect) -> Response:

@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import Path
 from typing import cast
@@ -132,6 +132,8 @@ class _Connection(asyncio.Protocol):
         self._busy = True
         request, started, keep = self._waiting.popleft()
         response = self._server.emulator.handle(request)
+        if request.method == "HEAD":
+            response = replace(response, body=b"")
         delay = response.delay + self._server.latency
         if delay > 0:
             asyncio.get_running_loop().call_later(delay, self._send, response, started, keep)

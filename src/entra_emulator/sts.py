@@ -34,6 +34,11 @@ _FORM_LIMIT = 1_000_000
 _KNOWN_HOSTS = frozenset({"login.microsoftonline.com", "login.microsoft.com", "login.windows.net", "sts.windows.net"})
 
 
+def is_token_path(path: str) -> bool:
+    """Whether a client's secret belongs in the body of a request to this path."""
+    return path.endswith(("/oauth2/v2.0/token", "/oauth2/token"))
+
+
 def handle(call: Call) -> Response:
     """Answers one request that is not for Graph."""
     segments = call.path.strip("/").split("/")

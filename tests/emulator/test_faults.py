@@ -75,6 +75,14 @@ def test_the_third_add_of_one_application_commits_and_then_resets(scene: Scene) 
     assert scene.emulator.faults.pending() == []
 
 
+def test_a_refused_call_does_not_use_up_a_fault_that_strikes_after_success(scene: Scene) -> None:
+    manager, app = scene.manager(), scene.application()
+    scene.emulator.faults.fail_next("removePassword")
+    assert scene.remove_password(manager, app, "11111111-1111-4111-8111-111111111111").status == 400
+    assert scene.remove_password(manager, app, app.secrets[0].key_id).status == 503
+    assert scene.emulator.admin.secrets(app.object_id) == []
+
+
 def test_faults_may_strike_at_random_for_ever(scene: Scene) -> None:
     manager, app = scene.manager(), scene.application(secrets=0)
     scene.emulator.faults.add(Fault("writes", (SERVICE_UNAVAILABLE, GATEWAY_TIMEOUT), times=None, probability=0.5))

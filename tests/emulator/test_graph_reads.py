@@ -157,6 +157,21 @@ def test_a_selection_returns_only_what_was_named(scene: Scene, reader: Applicati
     assert set(body) == {"@odata.context", "id", "passwordCredentials"}
 
 
+def test_owners_are_shown_only_where_expanded(scene: Scene) -> None:
+    manager, app = scene.manager(), scene.application(owns_itself=True)
+    path = f"applications/{app.object_id}"
+    assert "owners" not in scene.graph(manager, "GET", path).json()
+    for body in (
+        scene.graph(manager, "GET", path, expand="owners", select="id").json(),
+        scene.graph(manager, "GET", "applications", expand="owners", filter=f"id eq '{app.object_id}'").json()["value"][
+            0
+        ],
+    ):
+        assert [item["id"] for item in body["owners"]] == [app.principal_id]
+    assert scene.graph(manager, "GET", path, expand="everything").status == 400
+    assert scene.graph(manager, "GET", "applications", skip="5").json()["error"]["code"] == "Request_UnsupportedQuery"
+
+
 def test_the_bytes_of_a_certificate_are_shown_only_where_selected(
     scene: Scene, reader: ApplicationHandle, certificate: Any
 ) -> None:

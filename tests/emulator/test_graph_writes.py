@@ -45,10 +45,14 @@ def test_an_application_is_made_changed_deleted_and_restored(scene: Scene, manag
     assert scene.graph(manager, "DELETE", buried).status == 404
 
 
-def test_a_deleted_application_gets_no_more_tokens(scene: Scene, manager: ApplicationHandle) -> None:
+def test_a_deleted_application_gets_tokens_again_only_when_it_is_restored(
+    scene: Scene, manager: ApplicationHandle
+) -> None:
     app = scene.application()
     scene.graph(manager, "DELETE", f"applications/{app.object_id}")
     assert scene.token(app).json()["error_codes"] == [700016]
+    scene.graph(manager, "POST", f"directory/deletedItems/{app.object_id}/restore")
+    assert scene.token(app).status == 200
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import random
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -128,7 +129,21 @@ def test_random_junk_is_always_answered(scene: Scene) -> None:
         "servicePrincipals", "federatedIdentityCredentials", "policies", "appManagementPolicies", "$count", "\x00", "é",
         "?$filter=", "?$top=", "?$select=", "displayName eq 'a'", "'", "(", ")", "/", "&", "%", "%24", "ownedObjects",
     ]  # fmt: skip
-    values = [None, 0, -1, 1e308, True, "", "x" * 300, [], {}, [{}], {"a": []}, app.object_id, "2027-01-01T00:00:00Z"]
+    values: list[Any] = [
+        None,
+        0,
+        -1,
+        1e308,
+        True,
+        "",
+        "x" * 300,
+        [],
+        {},
+        [{}],
+        {"a": []},
+        app.object_id,
+        "2027-01-01T00:00:00Z",
+    ]
     names = ["passwordCredential", "keyId", "displayName", "endDateTime", "@odata.id", "keyCredentials", "key", "name"]
     for _ in range(3000):
         path = "/".join(rng.choices(words, k=rng.randrange(1, 6)))

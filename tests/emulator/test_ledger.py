@@ -73,7 +73,7 @@ def test_a_secret_used_as_a_client_secret_is_not_a_leak(scene: Scene) -> None:
 
 
 def test_a_secret_anywhere_else_is_a_leak(scene: Scene) -> None:
-    manager, app = scene.manager(), scene.application(secrets=0)
+    manager, app = scene.manager(), scene.application()
     ledger = scene.emulator.ledger
     scene.add_password(manager, app, "in a name: canary~1 ä")
     assert ledger.saw_plaintext("canary~1 ä")
@@ -85,7 +85,9 @@ def test_a_secret_anywhere_else_is_a_leak(scene: Scene) -> None:
     assert ledger.saw_plaintext("canary~4/ü")
     scene.graph(manager, "GET", "applications", headers={"User-Agent": "canary~5"})
     assert ledger.saw_plaintext("canary~5")
-    assert not ledger.saw_plaintext("canary~6")
+    scene.graph(app, "POST", "nowhere", {"a": "canary~6"})
+    assert ledger.saw_plaintext("canary~6"), "in the body of a refused request"
+    assert not ledger.saw_plaintext("canary~7")
 
 
 def test_an_old_ledger_drops_its_oldest_entries_and_says_so() -> None:

@@ -30,7 +30,7 @@ with warnings.catch_warnings():  # the SDK warns about its own parts when it is 
     from msgraph.generated.models.password_credential import PasswordCredential
     from msgraph.graph_request_adapter import GraphRequestAdapter, options
     from msgraph.graph_service_client import GraphServiceClient
-    from msgraph_core import GraphClientFactory
+    from msgraph_core import GraphClientFactory  # type: ignore[import-untyped]
     from tests.emulator.conftest import Served
 
 # The SDK warns about its own parts at run time too.
@@ -58,7 +58,7 @@ def run(world: Served, work: Callable[[GraphServiceClient], Awaitable[T]], app: 
             try:
                 return await work(client)
             finally:  # closing the SDK's client does not close the connections it wraps
-                await http._transport.transport.aclose()  # type: ignore[attr-defined]
+                await http._transport.transport.aclose()
 
     return asyncio.run(inner())
 
