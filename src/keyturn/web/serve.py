@@ -5,14 +5,17 @@ and more connections than it was told to hold. TLS is the work of a proxy in fro
 """
 
 import asyncio
+import logging
+import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 import granian.net
 import structlog
@@ -174,3 +177,16 @@ def _bind(host: str, port: int, backlog: int) -> socket.socket:
 
 def _reachable(bound: str) -> str:
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bound, bound)
+
+
+def end_process(status: int) -> NoReturn:
+    """End the process now, with what was logged and printed written out. The last call of a program that has served.
+
+    The ordinary end takes the interpreter apart while threads of the server may still be about to use it, which in rare
+    cases aborts a process that did everything right, and waits for every thread that a hanging network call holds.
+    """
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(status)

@@ -2,7 +2,10 @@
 
 import json
 import queue
+import signal
 import socket
+import subprocess
+import sys
 import threading
 import urllib.request
 from collections.abc import Iterator
@@ -164,3 +167,28 @@ def test_a_taken_port_is_one_clear_sentence(server: WebServer) -> None:
     assert caught.value.fix
     with pytest.raises(Misconfigured, match="no address"):
         WebServer(things.application(), host="no.such.host.invalid", port=0)
+
+
+PROGRAM = """
+from keyturn.web import logs
+from keyturn.web.serve import WebServer, end_process
+from tests.features.web.things import application
+logs.configure("INFO", "json")
+WebServer(application(), host="127.0.0.1", port=0).run(lambda url: print("ready", url, flush=True))
+print("stopped")
+end_process(7)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_the_process_in_order(number: signal.Signals) -> None:
+    command = [sys.executable, "-c", PROGRAM]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            first = process.stdout.readline() if process.stdout else ""
+            process.send_signal(number)
+            output, errors = process.communicate(timeout=30)
+        finally:
+            process.kill()
+    assert first.startswith("ready http://127.0.0.1:")
+    assert (output, errors, process.returncode) == ("stopped\n", "", 7)
