@@ -1,5 +1,6 @@
 """``keyturn admin``: the first start, and help for people who are locked out. For the operator of the machine."""
 
+import getpass
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -73,7 +74,11 @@ def _password(*, from_stdin: bool) -> Plaintext:
             code="access.no_terminal",
             fix="Give the password on standard input, with --password-stdin.",
         )
-    return Plaintext(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
+    # getpass asks on the terminal itself, so that standard output holds the token only.
+    password = Plaintext(getpass.getpass("Password: "))
+    if Plaintext(getpass.getpass("Repeat the password: ")) != password:
+        raise Refused("The two passwords differ.", code="access.passwords_differ", fix="Run the command again.")
+    return password
 
 
 @contextmanager
