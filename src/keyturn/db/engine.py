@@ -18,12 +18,12 @@ def parse_url(text: str) -> URL:
     """
     try:
         url = make_url(text)
-    except sa.exc.ArgumentError as error:
+    except (sa.exc.ArgumentError, ValueError):  # a ValueError's text may quote a part of the password
         raise Misconfigured(
             "The database address cannot be read.",
             code="config.database_url",
             fix="Set DB_CONNECTION_URI to postgresql://user:password@host/name, or leave it unset for the embedded database.",
-        ) from error
+        ) from None
     if url.drivername in {"postgres", "postgresql", "postgresql+psycopg"}:
         return url.set(drivername="postgresql+psycopg")
     if url.drivername in {"sqlite", "sqlite+pysqlite"}:

@@ -45,8 +45,9 @@ class HttpTransport:
         ca_file: Path | None = None,
         guard: Callable[[], None] = nothing_held,
         monotonic: Callable[[], float] = time.monotonic,
+        name: str | None = None,
     ) -> None:
-        """Raise Misconfigured when the CA file cannot be read."""
+        """``name`` tells this process from others in the provider's logs. Raises Misconfigured for an unreadable CA file."""
         self._guard = guard
         self._monotonic = monotonic
         self._client = httpx2.Client(
@@ -55,7 +56,10 @@ class HttpTransport:
             follow_redirects=False,
             # Entra's cookies pin a client to one replica, which would make a proof of replication worthless.
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-            headers={"user-agent": f"keyturn/{__version__}", "accept-encoding": "gzip"},
+            headers={
+                "user-agent": f"keyturn/{__version__}" + (f" ({name})" if name else ""),
+                "accept-encoding": "gzip",
+            },
         )
 
     def send(self, request: HttpRequest) -> HttpResponse:

@@ -451,6 +451,17 @@ class Rotations:
         return kept
 
 
+def refuse_while_rotating(tx: Tx, project_id: str) -> None:
+    """Guard of a project's deletion: what rotates in it must be ended first, so that no secret is orphaned."""
+    names = store.rotating_in(tx, project_id)
+    if names:
+        raise Refused(
+            f"Connections of this project rotate their credentials: {', '.join(names[:5])}.",
+            code="projects.rotating",
+            fix="Delete these connections first, choosing whether their secrets are revoked or kept.",
+        )
+
+
 def changed_meanwhile() -> Refused:
     return Refused(
         "The connection was changed by somebody else meanwhile.",

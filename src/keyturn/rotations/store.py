@@ -82,6 +82,12 @@ def of_connections(tx: Tx, connection_ids: Sequence[str]) -> dict[str, Rotation]
     return {row["connection_id"]: _rotation(row) for row in tx.rows(query)}
 
 
+def rotating_in(tx: Tx, project_id: str) -> list[str]:
+    """Return the names of the rotations of a project that have not been retired."""
+    query = sa.select(rotations.c.name).where(rotations.c.project_id == project_id, rotations.c.retired.is_(False))
+    return [row["name"] for row in tx.rows(query.order_by(rotations.c.name))]
+
+
 def wake(tx: Tx, rotation_id: str, at: datetime) -> None:
     """Make the finder look at the rotation at this moment or earlier."""
     tx.run(

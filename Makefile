@@ -1,0 +1,78 @@
+# The commands of this project; CI calls the same ones. Each does its own set-up on a fresh machine.
+VENV := .venv
+PYTHON ?= python3
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+ARGS ?=
+
+.PHONY: help setup demo serve test check crash bench docs lock migrations clean
+help:
+	@echo "make demo      watch a real rotation against a local Entra ID (ARGS=--stay keeps it running)"
+	@echo "make serve     run the server on this machine"
+	@echo "make test      all tests, on SQLite and PostgreSQL"
+	@echo "make check     formatting, lint, types, import rules, dependencies, generated documents"
+	@echo "make crash     kill a server at every instant of the protocol and print the table"
+	@echo "make bench     measure what the README claims"
+	@echo "make docs      regenerate the reference documents"
+	@echo "make lock      resolve and lock all dependencies anew"
+	@echo "make migrations  write the first migration from db/tables.py"
+
+$(UV): requirements/uv.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/uv.txt
+	@touch $@
+
+$(VENV)/.run: $(UV) requirements/run.txt pyproject.toml
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/run.txt
+	$(UV) pip install --quiet --python $(BIN)/python --no-build-isolation --no-deps -e .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.run requirements/test.txt
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/test.txt
+	@touch $@
+
+setup: $(VENV)/.test
+
+demo: $(VENV)/.run
+	@$(BIN)/keyturn demo $(ARGS)
+
+serve: $(VENV)/.run
+	$(BIN)/keyturn serve $(ARGS)
+
+test: $(VENV)/.test
+	@scripts/system-packages
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+
+check: $(VENV)/.test
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/deptry src
+	$(BIN)/python scripts/documents --check
+
+crash: $(VENV)/.test
+	@scripts/system-packages
+	@$(BIN)/python -m tests.crash.matrix
+
+bench: $(VENV)/.test
+	@scripts/system-packages
+	@$(BIN)/python -m benchmarks
+
+docs: $(VENV)/.test
+	$(BIN)/python scripts/documents
+
+LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	--custom-compile-command "make lock" --upgrade
+lock:
+	$(PYTHON) -m venv build/lock && build/lock/bin/pip install --quiet uv
+	build/lock/bin/$(LOCK) requirements/uv.in -o requirements/uv.txt
+	build/lock/bin/$(LOCK) pyproject.toml requirements/run.in -o requirements/run.txt
+	build/lock/bin/$(LOCK) requirements/test.in -o requirements/test.txt
+
+migrations: $(VENV)/.test
+	$(BIN)/python scripts/first_migration.py
+	$(BIN)/ruff format --quiet src/keyturn/db/migrations
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

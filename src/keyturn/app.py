@@ -1,0 +1,223 @@
+"""The composition root: settings in, a server or a worker out. The only place that knows concrete parts.
+
+Settings -> Database -> Sealer -> Provider -> services -> { web application, worker }
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from keyturn import boot
+from keyturn.config import Settings
+from keyturn.connections.service import Connections
+from keyturn.crypto.keyring import Keyring, KeyringSealer
+from keyturn.db.unit import Database
+from keyturn.errors import KeyturnError
+from keyturn.kit.clock import SystemClock
+from keyturn.kit.ids import SystemIds
+from keyturn.kit.secret import Place, Plaintext, Sealed
+from keyturn.ports import Clock, Ids
+from keyturn.providers.azure.clouds import Clouds, standard_clouds
+from keyturn.providers.azure.provider import AzureProvider
+from keyturn.providers.transport import HttpTransport
+from keyturn.rotations.hold import Tools
+from keyturn.rotations.service import Rotations, refuse_while_rotating
+from keyturn.rotations.workflow import Rotator
+
+if TYPE_CHECKING:
+    from litestar import Litestar
+
+    from keyturn.access.service import Access
+    from keyturn.web.health import Status
+
+STOP_GRACE = timedelta(seconds=20)
+UPKEEP_EVERY = timedelta(hours=1)
+ENGINE_PLACE = Place("engine", "work", "payload")
+
+
+@dataclass
+class Core:
+    """What every process of the product has."""
+
+    settings: Settings
+    database: Database
+    keyring: Keyring
+    sealer: KeyringSealer
+    clock: Clock
+    ids: Ids
+    process_id: str
+    transport: HttpTransport
+    provider: AzureProvider
+
+    def close(self) -> None:
+        self.transport.close()
+        self.database.close()
+
+
+def open_core(settings: Settings, notice: boot.Notice) -> Core:
+    """Open the database, bring it up to date as far as that is safe, open the keyring. Raises Misconfigured."""
+    clock, ids = SystemClock(), SystemIds()
+    database = boot.open_database(settings)
+    boot.prepare_database(settings, database, clock, notice)
+    keyring = boot.open_keyring(settings, database, clock, notice)
+    process_id = ids.new()
+    transport = HttpTransport(ca_file=settings.ca_file, guard=lambda: _outside(database), name=process_id)
+    provider = AzureProvider(transport, clock, clouds(settings), ids=ids, timeout=settings.pace.call_timeout)
+    return Core(settings, database, keyring, KeyringSealer(keyring), clock, ids, process_id, transport, provider)
+
+
+def clouds(settings: Settings) -> Clouds:
+    """Return the table of clouds, with the custom addresses where some are set."""
+    table, custom = standard_clouds(), settings.cloud_override
+    if custom is None:
+        return table
+    return table.overridden(settings.cloud, authority=custom.authority, graph=custom.graph)
+
+
+def _outside(database: Database) -> None:
+    if database.in_transaction:
+        raise RuntimeError("a network call inside a database transaction")
+
+
+class Worker:
+    """Finds due rotations and works on them, beside the web server or alone."""
+
+    def __init__(self, core: Core) -> None:
+        from keyturn.engine.dbos import DbosEngine  # noqa: PLC0415 - heavy: only for processes that work
+        from keyturn.engine.due import Finder  # noqa: PLC0415
+        from keyturn.engine.lost import Presence  # noqa: PLC0415
+        from keyturn.engine.payload import SealedJson  # noqa: PLC0415
+
+        self._core = core
+        settings = core.settings
+        codec = SealedJson(
+            lambda text: core.sealer.seal(Plaintext(text), ENGINE_PLACE).text,
+            lambda text: core.sealer.open(Sealed(text), ENGINE_PLACE).reveal(),
+        )
+        url = core.database.engine.url
+        self._engine = DbosEngine(url, core.process_id, settings.concurrency, codec, core.clock)
+        self._presence = Presence(core.database, core.clock, self._engine, core.process_id, settings.pace)
+        self._finder = Finder(core.database, core.clock, self._engine, settings.concurrency, settings.pace.find_every)
+        self._upkeep = Upkeep(core.keyring)
+        tools = Tools(core.database, core.sealer, core.provider, core.clock, core.ids, settings.pace, core.process_id)
+        self._rotator = Rotator(tools)
+
+    def start(self) -> None:
+        self._presence.announce()
+        self._engine.start(self._rotator.advance)
+        self._presence.start()
+        self._finder.start()
+        self._upkeep.start()
+
+    def nudge(self) -> None:
+        self._finder.nudge()
+
+    def stop(self, grace: timedelta = STOP_GRACE) -> None:
+        """Take no more work and let what runs come to an end; what does not is finished by the next process."""
+        self._upkeep.stop()
+        self._finder.stop(grace)
+        self._engine.stop(grace)
+        self._presence.stop(grace)
+
+
+class Upkeep:
+    """Now and then makes sure that the newest data key is young enough."""
+
+    def __init__(self, keyring: Keyring) -> None:
+        self._keyring = keyring
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="upkeep", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._over.set()
+
+    def _run(self) -> None:
+        import structlog  # noqa: PLC0415
+
+        while not self._over.wait(UPKEEP_EVERY.total_seconds()):
+            try:
+                self._keyring.maintain()
+            except KeyturnError as error:
+                structlog.get_logger("keyturn").error("keys.upkeep_failed", code=error.code, reason=error.message)
+
+
+def status(core: Core) -> "Status":
+    """Whether the database answers, and whether some process of this installation takes work."""
+    from keyturn.engine.store import list_processes  # noqa: PLC0415
+    from keyturn.web.health import Status  # noqa: PLC0415
+
+    try:
+        with core.database.read() as tx:
+            seen = [process.seen_at for process in list_processes(tx)]
+    except Exception:  # noqa: BLE001 - whatever it is, the answer is: not reachable
+        return Status(database=False, worker=False)
+    alive = core.clock.now() - core.settings.pace.dead_after
+    return Status(database=True, worker=any(at >= alive for at in seen))
+
+
+def services(core: Core, nudge: Callable[[], None]) -> tuple[Connections, Rotations]:
+    connections = Connections(core.database, core.sealer, core.provider, core.clock, core.ids, core.settings.cloud)
+    return connections, Rotations(connections, nudge, time.sleep, core.process_id)
+
+
+def open_access(core: Core) -> "Access":
+    from keyturn.access.service import Access  # noqa: PLC0415 - a worker alone needs no sign-in
+
+    return Access(core.database, core.clock, core.ids)
+
+
+def web_application(core: Core, worker: Worker | None) -> "Litestar":
+    """Return the ASGI application of this server."""
+    from keyturn.access import api as access_api  # noqa: PLC0415 - only a web process needs the web framework
+    from keyturn.access import identities_api  # noqa: PLC0415
+    from keyturn.access.domain import Action  # noqa: PLC0415
+    from keyturn.access.door import Scope, require  # noqa: PLC0415
+    from keyturn.audit import api as audit_api  # noqa: PLC0415
+    from keyturn.audit.service import Trail  # noqa: PLC0415
+    from keyturn.connections import api as connections_api  # noqa: PLC0415
+    from keyturn.projects import api as projects_api  # noqa: PLC0415
+    from keyturn.projects import members_api  # noqa: PLC0415
+    from keyturn.projects.service import Projects  # noqa: PLC0415
+    from keyturn.web.app import build  # noqa: PLC0415
+    from keyturn.web.ratelimit import Limiter  # noqa: PLC0415
+
+    settings = core.settings
+    access = open_access(core)
+    projects = Projects(core.database, core.clock, core.ids, delete_guards=(refuse_while_rotating,))
+    connections, rotations = services(core, worker.nudge if worker else _nobody)
+    limiter = Limiter(core.clock, per_minute=settings.login_rate_per_minute)
+    trail = Trail(
+        core.database,
+        lambda tx, actor, project: require(tx, actor, Action.READ_AUDIT_LOGS, Scope(actor.org_id, project)),
+    )
+    routers = [
+        access_api.login_router(access, limiter),
+        access_api.users_router(access, limiter),
+        identities_api.identities_router(access),
+        identities_api.universal_router(access),
+        projects_api.projects_router(projects),
+        projects_api.environments_router(projects),
+        members_api.identity_members_router(projects),
+        members_api.people_router(projects),
+        audit_api.router(trail),
+        connections_api.router(connections, rotations, oauth_client_id=settings.oauth_client_id, clock=core.clock),
+    ]
+    return build(
+        routers,
+        authenticate=access.authenticate,
+        settings=settings,
+        clock=core.clock,
+        ids=core.ids,
+        status=lambda: status(core),
+        cors_origins=settings.cors_allowed_origins,
+    )
+
+
+def _nobody() -> None:
+    """A web process without a worker: the worker's finder looks every second by itself."""

@@ -1,0 +1,51 @@
+"""``keyturn serve``: the web server and the worker in one process."""
+
+import os
+from typing import Annotated, NoReturn
+
+import typer
+
+from keyturn.cli.surroundings import surroundings, tell
+from keyturn.config import Settings
+
+app = typer.Typer(rich_markup_mode=None)
+
+
+@app.command()
+def serve(
+    ctx: typer.Context,
+    host: Annotated[str | None, typer.Option(help="Address to listen on. Default: HOST or 127.0.0.1.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; 0 picks a free one. Default: PORT or 8080.")] = None,
+    data_dir: Annotated[str | None, typer.Option(help="Folder of the embedded database and its key file.")] = None,
+    worker: Annotated[bool, typer.Option(help="Also run rotations in this process.")] = True,
+) -> None:
+    """Run the server. Without any configuration: an embedded database, a key file beside it, and http://127.0.0.1:8080."""
+    run(surroundings(ctx).settings(HOST=host, PORT=port, KEYTURN_DATA_DIR=data_dir), with_worker=worker)
+
+
+def run(settings: Settings, *, with_worker: bool) -> NoReturn:
+    """Serve until a signal comes, then end this process. Raises Misconfigured before anything is served."""
+    from keyturn import app as root  # noqa: PLC0415 - the start-up time of the other commands
+    from keyturn.web import logs  # noqa: PLC0415
+    from keyturn.web.serve import WebServer  # noqa: PLC0415
+
+    logs.configure(settings.log_level, settings.log_format)
+    core = root.open_core(settings, tell)
+    rotating = root.Worker(core) if with_worker else None
+    web = WebServer(root.web_application(core, rotating), host=settings.host, port=settings.port)
+    if rotating:
+        rotating.start()
+    web.run(lambda url: _welcome(root.open_access(core).bootstrapped(), url))
+    if rotating:
+        rotating.stop()
+    core.close()
+    # Work that did not end within its grace sits in threads that would keep the process: the next one takes it over.
+    os._exit(0)
+
+
+def _welcome(ready: bool, url: str) -> None:
+    print(f"Keyturn is ready at {url}  (API reference: {url}/api/docs)", flush=True)
+    if not ready:
+        tell(
+            "Nobody can sign in yet. Make the first admin: keyturn admin bootstrap --email you@example.com --organization Example"
+        )
