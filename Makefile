@@ -68,7 +68,7 @@ lock:
 	$(PYTHON) -m venv build/lock && build/lock/bin/pip install --quiet uv
 	build/lock/bin/$(LOCK) requirements/uv.in -o requirements/uv.txt
 	build/lock/bin/$(LOCK) pyproject.toml requirements/run.in -o requirements/run.txt
-	build/lock/bin/$(LOCK) requirements/test.in -o requirements/test.txt
+	build/lock/bin/$(subst --universal ,,$(LOCK)) requirements/test.in -o requirements/test.txt
 
 migrations: $(VENV)/.test
 	$(BIN)/python scripts/first_migration.py
