@@ -4,7 +4,7 @@ import enum
 import re
 import typing
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -75,6 +75,8 @@ def text_fault(text: str) -> str | None:
 
 
 def _string(rules: Rules) -> Check:
+    if Marker.SLUG in rules.markers:
+        rules = replace(rules, meta=(*rules.meta, msgspec.Meta(min_length=1, max_length=64)))
     limits = _lengths("string", rules)
     patterns = [re.compile(meta.pattern) for meta in rules.meta if meta.pattern is not None]
 

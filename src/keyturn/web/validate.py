@@ -42,9 +42,9 @@ uuid = Marker.UUID
 slug = Marker.SLUG
 coerced = Marker.COERCED
 
-_SLUG_SHAPE: dict[str, object] = {"pattern": "^[a-z0-9]+(-[a-z0-9]+)*$"}
+_SLUG_SHAPE: dict[str, object] = {"minLength": 1, "maxLength": 64, "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$"}
 Uuid = Annotated[str, uuid, msgspec.Meta(extra_json_schema={"format": "uuid"})]
-Slug = Annotated[str, slug, msgspec.Meta(min_length=1, max_length=64, extra_json_schema=_SLUG_SHAPE)]
+Slug = Annotated[str, slug, msgspec.Meta(extra_json_schema=_SLUG_SHAPE)]
 Trimmed = Annotated[str, trimmed]
 NonEmpty = Annotated[str, trimmed, msgspec.Meta(min_length=1)]
 

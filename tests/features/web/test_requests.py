@@ -60,6 +60,8 @@ def test_all_faults_are_told_at_once(web: TestClient[Any]) -> None:
         ({"name": "x" * 65}, {"code": "too_big", "maximum": 64, "type": "string", "path": ["name"]}),
         ({"name": "a--b"}, {"code": "custom", "path": ["name"]}),
         ({"name": "-a"}, {"code": "custom", "path": ["name"]}),
+        ({"short": "nine-char"}, {"code": "too_big", "maximum": 8, "type": "string", "path": ["short"]}),
+        ({"short": ""}, {"code": "too_small", "minimum": 1}),
         ({"name": None}, {"code": "invalid_type", "expected": "string", "received": "null", "path": ["name"]}),
         ({"name": ["a"]}, {"code": "invalid_type", "expected": "string", "received": "array"}),
         (

@@ -43,7 +43,7 @@ class CreateThing(Wire):
     enabled: Annotated[bool, coerced] = False
     interval: int | None = None
     labels: Annotated[list[Slug], Meta(max_length=3)] | None = None
-    access_token_max_ttl: int = 0
+    short: Annotated[Slug, Meta(max_length=8)] | None = None
 
     def check(self) -> Iterator[Fault]:
         if self.enabled and self.interval is None:
