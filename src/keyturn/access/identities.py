@@ -119,6 +119,8 @@ class Identities:
     def managed(self, tx: Tx, actor: Actor, identity_id: str) -> Identity:
         """Return the identity when the actor may manage it: the permission, and a role not below the identity's."""
         require(tx, actor, Action.MANAGE_IDENTITIES, Scope(actor.org_id))
+        if tx.writing:
+            identities_store.lock_identity(tx, identity_id)
         found = found_identity(tx, actor, identity_id)
         require_at_most(actor.role, found.role)
         return found

@@ -59,6 +59,13 @@ def identities_of(tx: Tx, org_id: str) -> list[Identity]:
     return [_identity(row) for row in tx.rows(query)]
 
 
+def lock_identity(tx: Tx, identity_id: str) -> None:
+    """Hold off others that change this identity or sign it in, until this transaction ends."""
+    # Always in this order, which is also that of a sign-in: two that wait for each other would both fail.
+    tx.one(sa.select(universal_auths.c.id).where(universal_auths.c.identity_id == identity_id).with_for_update())
+    tx.one(sa.select(identities.c.id).where(identities.c.id == identity_id).with_for_update(key_share=True))
+
+
 def save_identity(tx: Tx, identity: Identity) -> None:
     """Write what may change of an identity."""
     tx.run(

@@ -232,11 +232,17 @@ class SignIn:
     def _failed(self, tx: Tx, owner: Actor, attempts: Attempts, policy: LockoutPolicy, now: datetime) -> Attempts:
         after = after_failure(attempts, policy, now)
         locked = policy.enabled and after.locked(now)
-        self._note(tx, AccessEvent.SIGN_IN_LOCKED if locked else AccessEvent.SIGN_IN_FAILED, owner, now, {})
+        if locked:
+            self._note(tx, AccessEvent.SIGN_IN_LOCKED, owner, now, {})
+        else:  # at most one a minute: strangers must not be able to fill the disk
+            once = f"{AccessEvent.SIGN_IN_FAILED}:{owner.id}:{int(now.timestamp()) // 60}"
+            self._note(tx, AccessEvent.SIGN_IN_FAILED, owner, now, {}, once)
         return after
 
-    def _note(self, tx: Tx, name: AccessEvent, actor: Actor, now: datetime, data: dict[str, str]) -> None:
-        append(tx, Event(name.value, actor, actor.kind.value, actor.id or "", now, data=data))
+    def _note(
+        self, tx: Tx, name: AccessEvent, actor: Actor, now: datetime, data: dict[str, str], once: str | None = None
+    ) -> None:
+        append(tx, Event(name.value, actor, actor.kind.value, actor.id or "", now, data=data, once=once))
 
 
 def machine_actor(identity: Identity) -> Actor:

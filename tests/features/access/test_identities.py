@@ -65,6 +65,50 @@ def test_a_client_secret_is_shown_once_and_only_its_prefix_later(house: House) -
     assert house.access.universal.list_secrets(house.admin, made.id) == []
 
 
+def test_universal_auth_added_several_times_at_once_exists_once(house: House) -> None:
+    made = house.access.identities.create(house.admin, name="robot", role=Role.MEMBER)
+    start = threading.Barrier(4)
+    results: list[object] = []
+
+    def attach() -> None:
+        start.wait()
+        try:
+            results.append(house.access.universal.attach(house.admin, made.id, NO_CHANGES))
+        except KeyturnError as error:
+            results.append(error.code)
+
+    threads = [threading.Thread(target=attach) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results.count("access.universal_auth_exists") == 3
+    assert len(results) == 4
+
+
+def test_an_identity_that_signs_in_while_it_is_deleted_harms_nobody(house: House) -> None:
+    outcomes: list[object] = []
+
+    def sign_in(client_id: str, secret: Plaintext) -> None:
+        for _ in range(20):
+            try:
+                house.machine_login(client_id, secret)
+            except Exception as error:  # noqa: BLE001 - anything but a refusal is the fault looked for
+                outcomes.append(error)
+                return
+
+    made = house.access.identities.create(house.admin, name="robot", role=Role.MEMBER)
+    auth = house.access.universal.attach(house.admin, made.id, NO_CHANGES)
+    secret, _ = house.access.universal.create_secret(house.admin, made.id)
+    threads = [threading.Thread(target=sign_in, args=(auth.client_id, secret)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    house.access.identities.delete(house.admin, made.id)
+    for thread in threads:
+        thread.join()
+    assert all(isinstance(outcome, Unauthenticated) for outcome in outcomes), outcomes
+
+
 # --- nobody rises above their own role --------------------------------------------------------------------------------
 
 

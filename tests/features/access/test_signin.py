@@ -6,9 +6,14 @@ from dataclasses import dataclass
 
 import pytest
 from tests.features.access.conftest import GOOD_PASSWORD, HOME, House
+from tests.features.access.people import IDS
 
+from keyturn.access.door import require_audit_reader
+from keyturn.access.passwords import Hasher
 from keyturn.access.records import UniversalAuth, UniversalAuthChanges
+from keyturn.access.service import Access
 from keyturn.access.signin import Origin
+from keyturn.audit.service import Trail
 from keyturn.errors import Forbidden, KeyturnError, Refused, TokenRefused, Unauthenticated
 from keyturn.kit.actor import ActorKind, Role
 from keyturn.kit.secret import Plaintext
@@ -63,6 +68,33 @@ def test_an_unknown_client_id_and_a_wrong_secret_get_the_same_answer(house: Hous
             house.machine_login(client_id, WRONG)
         answers.append((caught.value.diagnostics(), caught.value.code))
     assert len(set(answers)) == 1
+
+
+class CountingHasher(Hasher):
+    """Counts the slow comparisons: they are what an attacker with a stopwatch would see."""
+
+    compared = 0
+
+    def verify(self, stored: str | None, secret: Plaintext) -> bool:
+        self.compared += 1
+        return super().verify(stored, secret)
+
+
+def test_an_unknown_client_costs_the_server_as_much_work_as_a_wrong_secret(house: House, make: Make) -> None:
+    robot = make()
+    hasher = CountingHasher(memory_kib=8, passes=1)
+    signin = Access(house.database, house.clock, IDS, hasher).signin
+    same_prefix = Plaintext(robot.secret.reveal()[:4] + "a" * 48)
+    for client_id, secret in (("nobody", WRONG), (robot.auth.client_id, WRONG), (robot.auth.client_id, same_prefix)):
+        before = hasher.compared
+        with pytest.raises(Unauthenticated):
+            signin.login_machine(client_id, secret, HOME)
+        assert hasher.compared == before + 1
+    for email in ("ann@acme.test", "nobody@acme.test"):
+        before = hasher.compared
+        with pytest.raises(Unauthenticated):
+            signin.login_person(email, WRONG, HOME)
+        assert hasher.compared == before + 1
 
 
 def test_three_wrong_secrets_lock_even_the_right_one_out_for_five_minutes(house: House, make: Make) -> None:
@@ -135,6 +167,23 @@ def test_lockout_can_be_switched_off_and_tuned(make: Make) -> None:
         strict.login(WRONG)
     with pytest.raises(Unauthenticated, match="locked for 6"):
         strict.login()
+
+
+def test_failures_are_in_the_audit_trail_but_cannot_flood_it(house: House, make: Make) -> None:
+    robot = make(lockout_enabled=False)
+    for _ in range(5):
+        with pytest.raises(Unauthenticated):
+            robot.login(WRONG)
+    house.clock.advance(60)
+    with pytest.raises(Unauthenticated):
+        robot.login(WRONG)
+    trail = Trail(house.database, require_audit_reader)
+    assert len(trail.page(house.admin, event="fail-sign-in", subject_id=robot.identity_id).events) == 2
+    strict = make()
+    for _ in range(3):
+        with pytest.raises(Unauthenticated):
+            strict.login(WRONG)
+    assert len(trail.page(house.admin, event="lock-sign-in", subject_id=strict.identity_id).events) == 1
 
 
 def test_strangers_can_neither_sign_in_nor_lock(make: Make) -> None:
