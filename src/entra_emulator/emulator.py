@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from dataclasses import replace
+from email.utils import formatdate
 from urllib.parse import parse_qsl, urlsplit
 
 from entra_emulator import arm, graph, sts
@@ -98,7 +99,8 @@ class Emulator:
         entry = call.entry
         entry.status, entry.wire = response.status, response.wire.kind
         delay = response.delay + draw(call.settings.latency, self._world.rng)
-        return replace(response, sequence=entry.sequence, delay=delay)
+        date = ("Date", formatdate(call.local_now, usegmt=True))
+        return replace(response, headers=(*response.headers, date), sequence=entry.sequence, delay=delay)
 
 
 def _host(request: Request) -> str:

@@ -75,10 +75,10 @@ def handle(call: Call) -> Response:
         call.entry.operation = route.operation
     try:
         _authenticate(call)
+        _note_target(call, pattern, keys)
         _throttle(call)
         if route is None:
             raise _no_route(call, known=bool(methods))
-        _note_target(call, pattern, keys)
         check_options(call)
         return act(call, lambda: route.handler(call, keys), faulty)
     except GraphError as refusal:

@@ -105,11 +105,11 @@ def _resource(call: Call, audience: str) -> tuple[str, str]:
     tenant = call.home()
     wanted = audience.rstrip("/").lower()
     for candidate in tenant.principals.values():
-        names = (candidate.app_id, f"api://{candidate.app_id}", *candidate.names)
-        if not any(wanted == name.rstrip("/").lower() for name in names):
-            continue
-        if candidate.presence.seen("token", call.replica, call.now):
-            own = call.world.directory.application(candidate.app_id)
+        own = call.world.directory.application(candidate.app_id)
+        uris = own.identifier_uris if own is not None else []
+        names = (candidate.app_id, f"api://{candidate.app_id}", *candidate.names, *uris)
+        named = any(wanted == name.rstrip("/").lower() for name in names)
+        if named and candidate.presence.seen("token", call.replica, call.now):
             return candidate.app_id, "2.0" if own and own.token_version == 2 else "1.0"
     raise unknown_resource(audience, tenant.name)
 

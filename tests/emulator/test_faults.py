@@ -210,7 +210,10 @@ def test_a_tenant_whose_clock_runs_ahead_sees_secrets_expire_early(scene: Scene)
     app = scene.application(secrets=0)
     secret = scene.emulator.admin.add_secret(app.object_id, end=scene.clock.now() + 60)
     scene.emulator.admin.configure(scene.tenant, clock_skew=120.0)
-    assert scene.token(app, secret.value).json()["error_codes"] == [7000222]
+    refused = scene.token(app, secret.value)
+    assert refused.json()["error_codes"] == [7000222]
+    shown = parsedate_to_datetime(refused.header("Date") or "")
+    assert shown.timestamp() == scene.clock.now() + 120
 
 
 def test_latency_is_named_but_never_waited_for(scene: Scene) -> None:

@@ -55,6 +55,13 @@ def test_a_deleted_application_gets_tokens_again_only_when_it_is_restored(
     assert scene.token(app).status == 200
 
 
+def test_an_api_is_known_by_an_identifier_it_was_given_later(scene: Scene, manager: ApplicationHandle) -> None:
+    api, caller = scene.application("api"), scene.application("caller")
+    assert scene.token(caller, scope="api://later/.default").status == 400
+    scene.graph(manager, "PATCH", f"applications/{api.object_id}", {"identifierUris": ["api://later"]})
+    assert scene.token(caller, scope="api://later/.default").status == 200
+
+
 @pytest.mark.parametrize(
     "body",
     [

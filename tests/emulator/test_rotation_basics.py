@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 from tests.emulator.scene import Scene
 
 
@@ -48,3 +50,22 @@ def test_removing_an_unknown_key_is_a_400_that_names_it(scene: Scene) -> None:
     answer = scene.remove_password(manager, app, "11111111-1111-4111-8111-111111111111")
     assert answer.status == 400
     assert "No password credential found with keyId" in answer.json()["error"]["message"]
+
+
+def test_many_threads_may_call_at_once(scene: Scene) -> None:
+    manager, app = scene.manager(), scene.application(secrets=0)
+    scene.bearer(manager)
+
+    def add(number: int) -> int:
+        scene.emulator.faults.fail_next("removePassword")
+        scene.emulator.ledger.query(operation="addPassword")
+        return scene.add_password(manager, app, f"thread {number}").status
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(add, range(200))) == {200}
+    assert {item.display_name for item in scene.emulator.admin.secrets(app.object_id)} == {
+        f"thread {number}" for number in range(200)
+    }
+    assert len(scene.emulator.faults.pending()) == 200
+    sequences = [item.sequence for item in scene.emulator.ledger]
+    assert sequences == list(range(1, len(sequences) + 1))
