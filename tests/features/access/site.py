@@ -42,6 +42,11 @@ class Site:
         decoded: Json = answer.json()
         return decoded
 
+    def status(self, method: str, path: str, body: object = None) -> int:
+        """Send a signed-in request and return the status alone."""
+        headers = {"authorization": f"Bearer {self.token}"}
+        return self._client.request(method, path, json=body, headers=headers).status_code
+
 
 @contextmanager
 def site(database: Database, clock: Clock, access: Access, folder: Path, *, per_minute: int = 1000) -> Iterator[Site]:

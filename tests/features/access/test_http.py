@@ -120,6 +120,36 @@ def test_a_request_of_the_wrong_shape_is_told_where(server: Site, path: str, bod
     assert [issue["path"] for issue in answer["message"]] == [where]
 
 
+HOSTILE = ["x", "%00", "%F0%9F%92%A9", "%ED%A0%80", "..%2F..", "'%20OR%201=1--", "a" * 5000, "%25", "9" * 40, "null"]
+
+
+@pytest.mark.parametrize("hole", HOSTILE)
+def test_hostile_paths_are_refused_and_never_a_failure_of_the_server(server: Site, hole: str) -> None:
+    project = server.ask("POST", "/api/v2/workspace", {"projectName": "Payments"})["project"]["id"]
+    root = f"{UNIVERSAL}/identities/{hole}"
+    requests = [
+        ("GET", f"/api/v1/identities/{hole}", None),
+        ("PATCH", f"/api/v1/identities/{hole}", {"name": "x"}),
+        ("DELETE", f"/api/v1/identities/{hole}", None),
+        ("POST", root, {}),
+        ("GET", f"{root}/client-secrets/{hole}", None),
+        ("DELETE", f"/api/v1/users/{hole}", None),
+        ("GET", f"/api/v1/workspace/{hole}", None),
+        ("GET", f"/api/v2/workspace/{hole}", None),
+        ("DELETE", f"/api/v2/workspace/{hole}", None),
+        ("POST", f"/api/v1/workspace/{hole}/environments", {"name": "x", "slug": "x"}),
+        ("PATCH", f"/api/v1/workspace/{project}/environments/{hole}", {"name": "x"}),
+        ("GET", f"/api/v1/projects/{project}/environments/slug/{hole}", None),
+        ("GET", f"/api/v1/workspace/environments/{hole}", None),
+        ("POST", f"/api/v2/workspace/{project}/identity-memberships/{hole}", {"role": "viewer"}),
+        ("PATCH", f"/api/v1/workspace/{project}/memberships/{hole}", {"roles": [{"role": "viewer"}]}),
+        ("POST", f"/api/v1/workspace/{project}/memberships", {"usernames": [hole]}),
+    ]
+    for method, path, body in requests:
+        assert 400 <= server.status(method, path, body) < 500, (method, path)
+    assert server.status("GET", f"/api/v1/organization/audit-logs?projectId={hole}&cursor={hole}&event={hole}") < 500
+
+
 # --- Terraform --------------------------------------------------------------------------------------------------------
 
 
