@@ -57,9 +57,14 @@ class Core:
         self.database.close()
 
 
-def open_core(settings: Settings, notice: boot.Notice) -> Core:
-    """Open the database, bring it up to date as far as that is safe, open the keyring. Raises Misconfigured."""
-    clock, ids = SystemClock(), SystemIds()
+def open_core(settings: Settings, notice: boot.Notice, ahead: timedelta = timedelta(0)) -> Core:
+    """Open the database, bring it up to date as far as that is safe, open the keyring. Raises Misconfigured.
+
+    ``ahead`` moves this process's clock, for demonstrations of what happens in a month.
+    """
+    clock, ids = SystemClock(ahead), SystemIds()
+    if ahead:
+        notice(f"This server's clock is {ahead} ahead.")
     database = boot.open_database(settings)
     boot.prepare_database(settings, database, clock, notice)
     keyring = boot.open_keyring(settings, database, clock, notice)

@@ -1,6 +1,6 @@
 """``keyturn serve``: the web server and the worker in one process."""
 
-import os
+from datetime import timedelta
 from typing import Annotated, NoReturn
 
 import typer
@@ -18,19 +18,24 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port; 0 picks a free one. Default: PORT or 8080.")] = None,
     data_dir: Annotated[str | None, typer.Option(help="Folder of the embedded database and its key file.")] = None,
     worker: Annotated[bool, typer.Option(help="Also run rotations in this process.")] = True,
+    clock_ahead: Annotated[float, typer.Option(hidden=True, help="Seconds; for demonstrations.")] = 0.0,
 ) -> None:
     """Run the server. Without any configuration: an embedded database, a key file beside it, and http://127.0.0.1:8080."""
-    run(surroundings(ctx).settings(HOST=host, PORT=port, KEYTURN_DATA_DIR=data_dir), with_worker=worker)
+    run(
+        surroundings(ctx).settings(HOST=host, PORT=port, KEYTURN_DATA_DIR=data_dir),
+        with_worker=worker,
+        ahead=clock_ahead,
+    )
 
 
-def run(settings: Settings, *, with_worker: bool) -> NoReturn:
+def run(settings: Settings, *, with_worker: bool, ahead: float = 0.0) -> NoReturn:
     """Serve until a signal comes, then end this process. Raises Misconfigured before anything is served."""
     from keyturn import app as root  # noqa: PLC0415 - the start-up time of the other commands
     from keyturn.web import logs  # noqa: PLC0415
-    from keyturn.web.serve import WebServer  # noqa: PLC0415
+    from keyturn.web.serve import WebServer, end_process  # noqa: PLC0415
 
     logs.configure(settings.log_level, settings.log_format)
-    core = root.open_core(settings, tell)
+    core = root.open_core(settings, tell, ahead=timedelta(seconds=ahead))
     rotating = root.Worker(core) if with_worker else None
     web = WebServer(root.web_application(core, rotating), host=settings.host, port=settings.port)
     if rotating:
@@ -40,7 +45,7 @@ def run(settings: Settings, *, with_worker: bool) -> NoReturn:
         rotating.stop()
     core.close()
     # Work that did not end within its grace sits in threads that would keep the process: the next one takes it over.
-    os._exit(0)
+    end_process(0)
 
 
 def _welcome(ready: bool, url: str) -> None:

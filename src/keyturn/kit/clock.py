@@ -4,11 +4,14 @@ from datetime import UTC, datetime, timedelta
 
 
 class SystemClock:
-    """The machine's clock."""
+    """The machine's clock, or one that is ahead of it."""
+
+    def __init__(self, ahead: timedelta = timedelta(0)) -> None:
+        self._ahead = ahead
 
     def now(self) -> datetime:
         """Return the present moment, aware, in UTC."""
-        return datetime.now(UTC)
+        return datetime.now(UTC) + self._ahead
 
 
 class MovableClock:

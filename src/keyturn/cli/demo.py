@@ -1,0 +1,54 @@
+"""``keyturn demo``: watch a real rotation against a local Entra ID."""
+
+import signal
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from keyturn.cli.surroundings import surroundings
+
+app = typer.Typer(rich_markup_mode=None)
+
+
+@app.command()
+def demo(
+    ctx: typer.Context,
+    stay: Annotated[bool, typer.Option("--stay", help="Keep both running, and print address and sign-in.")] = False,
+    port: Annotated[int, typer.Option(help="The server's port; 0 picks a free one.")] = 0,
+) -> None:
+    """Connect, take a secret over, prove a new one, publish it, revoke the original; again on schedule; and after a kill -9."""
+    from rich.console import Console  # noqa: PLC0415 - the start-up time of the other commands
+
+    from keyturn.demo.processes import Stage  # noqa: PLC0415
+    from keyturn.demo.story import EMAIL, Story  # noqa: PLC0415
+
+    began = time.monotonic()
+    console = Console(soft_wrap=True)
+    with tempfile.TemporaryDirectory(prefix="keyturn-demo-") as folder:
+        stage = Stage(Path(folder), surroundings(ctx).environ, port)
+        story = Story(stage, console)
+        try:
+            story.play()
+            console.print(f"\nEverything above happened in {time.monotonic() - began:.0f} s.", highlight=False)
+            if stay and stage.server:
+                console.print(
+                    f"\nStill running (Ctrl-C ends it):\n  API reference  {stage.url}/api/docs\n"
+                    f"  sign in        {EMAIL} / {story.password}\n  token          {story.token}\n"
+                    f"  Entra ID       {stage.entra['authority']}   trust {stage.ca_file}",
+                    highlight=False,
+                    markup=False,
+                )
+                stage.server.wait(_interrupted())
+        finally:
+            stage.close()
+
+
+def _interrupted() -> threading.Event:
+    over = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: over.set())
+    return over

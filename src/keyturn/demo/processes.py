@@ -1,0 +1,137 @@
+"""Starts and ends the two processes of the demonstration."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from keyturn.errors import Misconfigured
+
+START_SECONDS = 60.0
+PACE = {
+    # The real Entra ID needs more patience than the local one; the steps are the same.
+    "KEYTURN_PROOF_SPACING": "0.5",
+    "KEYTURN_CONFIRM_SPACING": "2",
+    "KEYTURN_FIND_EVERY": "0.2",
+}
+
+
+class Process:
+    """A child process whose output goes to a log file."""
+
+    def __init__(self, name: str, arguments: list[str], environ: Mapping[str, str], log: Path) -> None:
+        self.name = name
+        self.log = log
+        with log.open("ab") as out:
+            self._child = subprocess.Popen(  # noqa: S603 - our own modules
+                [sys.executable, "-m", *arguments], env=dict(environ), stdin=subprocess.DEVNULL, stdout=out, stderr=out
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._child.pid
+
+    def wait_for(self, answer: Callable[[], Any]) -> Any:
+        """Ask until something comes. Raises Misconfigured when the process ends before, with what it said."""
+        until = time.monotonic() + START_SECONDS
+        while time.monotonic() < until:
+            found = answer()
+            if found:
+                return found
+            if self._child.poll() is not None:
+                break
+            time.sleep(0.02)
+        said = self.log.read_text(errors="replace").strip().splitlines()[-5:]
+        raise Misconfigured(
+            f"The {self.name} did not start.", code="demo.not_started", fix="It said: " + " | ".join(said)
+        )
+
+    def kill(self) -> None:
+        """``kill -9``: no clean-up of any kind."""
+        self._child.kill()
+        self._child.wait()
+
+    def stop(self) -> None:
+        """Ask it to end, and wait."""
+        if self._child.poll() is None:
+            self._child.send_signal(signal.SIGTERM)
+            try:
+                self._child.wait(10)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+    def wait(self, over: threading.Event) -> None:
+        """Wait until it ends or the event is set."""
+        while self._child.poll() is None and not over.wait(0.2):
+            pass
+
+
+class Stage:
+    """The emulator and the server of one demonstration, in one folder."""
+
+    def __init__(self, folder: Path, environ: Mapping[str, str], port: int) -> None:
+        self.folder = folder
+        self._environ = {name: value for name, value in environ.items() if not name.startswith(("KEYTURN_", "DB_"))}
+        self._port = port
+        self.emulator: Process | None = None
+        self.server: Process | None = None
+        self.entra: dict[str, Any] = {}
+        self.url = ""
+        self.starts = 0
+
+    @property
+    def ca_file(self) -> Path:
+        return self.folder / "entra-ca.pem"
+
+    def open_entra(self) -> dict[str, Any]:
+        """Start the local Entra ID. Returns what it says of itself."""
+        ready = self.folder / "entra.json"
+        arguments = ["entra_emulator", "serve", "--demo", "--ready-file", str(ready), "--ca-file", str(self.ca_file)]
+        self.emulator = Process("local Entra ID", arguments, self._environ, self.folder / "entra.log")
+        self.emulator.wait_for(ready.exists)
+        self.entra = json.loads(ready.read_text())
+        return self.entra
+
+    def open_server(self, ahead: float = 0.0) -> float:
+        """Start Keyturn, with its clock ahead by so many seconds. Returns how many seconds it took to be ready."""
+        self.starts += 1
+        began, log = time.monotonic(), self.folder / f"keyturn-{self.starts}.log"
+        environ = (
+            self._environ
+            | PACE
+            | {
+                "KEYTURN_DATA_DIR": str(self.folder / "data"),
+                "KEYTURN_AUTHORITY": self.entra["authority"],
+                "KEYTURN_GRAPH": self.entra["graph"].removesuffix("/v1.0"),
+                "KEYTURN_CA_FILE": str(self.ca_file),
+                "KEYTURN_LOG_LEVEL": "DEBUG",
+                "KEYTURN_LOG_FORMAT": "json",
+            }
+        )
+        port = self._port if self.starts == 1 else int(self.url.rsplit(":", 1)[1])
+        arguments = ["keyturn", "serve", "--port", str(port), "--clock-ahead", str(ahead)]
+        self.server = Process("server", arguments, environ, log)
+        self.url = self.server.wait_for(lambda: _address(log))
+        return time.monotonic() - began
+
+    def close(self) -> None:
+        for process in (self.server, self.emulator):
+            if process:
+                process.stop()
+
+
+def _address(log: Path) -> str | None:
+    for line in log.read_text(errors="replace").splitlines():
+        if line.startswith("Keyturn is ready at "):
+            return line.split()[4]
+    return None
+
+
+def free_environ() -> Mapping[str, str]:
+    return os.environ
