@@ -221,6 +221,7 @@ def web_application(core: Core, worker: Worker | None) -> "Litestar":
         ids=core.ids,
         status=lambda: status(core),
         cors_origins=settings.cors_allowed_origins,
+        trusted_proxies=settings.trusted_proxies,
     )
 
 

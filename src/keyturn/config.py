@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
 from keyturn.kit.secret import Plaintext
@@ -57,6 +58,7 @@ class Settings:
     oauth_client_id: str | None = None
     oauth_client_secret: Plaintext | None = field(default=None, repr=False)
     cors_allowed_origins: tuple[str, ...] = ()
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     pace: Pace = Pace()
     login_rate_per_minute: int = 60
 

@@ -208,6 +208,14 @@ SETTINGS: tuple[Setting, ...] = (
         "How many rotations one process runs at once.",
     ),
     Setting(
+        "KEYTURN_TRUSTED_PROXIES",
+        "trusted_proxies",
+        values.networks,
+        "10.0.0.0/8, 192.0.2.7",
+        "Reverse proxies whose X-Forwarded-For is believed. Needed behind one, or all callers seem to be the proxy.",
+        default="none",
+    ),
+    Setting(
         "KEYTURN_LOGIN_RATE",
         "login_rate_per_minute",
         values.whole(1, 100_000),

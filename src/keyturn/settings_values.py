@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
@@ -16,6 +17,8 @@ from keyturn.db.engine import parse_url
 from keyturn.errors import Misconfigured
 from keyturn.kit.ids import is_uuid
 from keyturn.kit.secret import Plaintext
+
+Network = IPv4Network | IPv6Network
 
 _HOST = re.compile(r"[0-9A-Za-z.:\-_\[\]%]{1,253}\Z")
 _DAY = 86_400.0
@@ -135,6 +138,14 @@ def origins(text: str) -> tuple[str, ...]:
     if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
         raise ValueError("is not a JSON array of texts")
     return tuple(site_url(item) for item in items)
+
+
+def networks(text: str) -> tuple[Network, ...]:
+    """Addresses or networks in CIDR form, separated by commas or spaces."""
+    try:
+        return tuple(ip_network(part, strict=False) for part in text.replace(",", " ").split())
+    except ValueError:
+        raise ValueError("holds something that is no address or network") from None
 
 
 def _origin(text: str, schemes: tuple[str, ...]) -> str:
