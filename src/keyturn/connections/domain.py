@@ -41,6 +41,15 @@ class Draft:
 
 
 @dataclass(frozen=True)
+class Home:
+    """The project that a connection belongs to."""
+
+    id: str
+    name: str
+    slug: str
+
+
+@dataclass(frozen=True)
 class Connection:
     """A stored connection. ``secret`` is sealed for :meth:`place`: a client secret and the salt of the hash."""
 

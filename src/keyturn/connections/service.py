@@ -1,9 +1,11 @@
 """Use cases of app connections. Rotating them is the business of ``rotations``, which builds on this."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
+
+import sqlalchemy.exc
 
 from keyturn.access import door
 from keyturn.access.domain import Action
@@ -16,6 +18,7 @@ from keyturn.connections.domain import (
     ClientSecret,
     Connection,
     Draft,
+    Home,
     Method,
     credentials_hash,
     pack,
@@ -23,7 +26,7 @@ from keyturn.connections.domain import (
     unpack,
 )
 from keyturn.db.unit import Database, Tx
-from keyturn.errors import Forbidden, KeyturnError, NeedsAction, NotFound, NotYet, Refused
+from keyturn.errors import KeyturnError, NeedsAction, NotFound, NotYet, Refused
 from keyturn.kit.actor import Actor
 from keyturn.kit.clock import iso
 from keyturn.kit.secret import Plaintext
@@ -118,6 +121,15 @@ class Connections:
             projects = [project_id] if project_id else []
             return store.in_organization(tx, actor.org_id, organization=organization, projects=projects)
 
+    def homes(self, connections: Sequence[Connection]) -> Mapping[str, Home]:
+        """Return by id the projects of connections that the caller was allowed to read: one statement at most."""
+        of_projects = {(one.org_id, one.project_id) for one in connections if one.project_id}
+        if not of_projects:
+            return {}
+        org_id, project_id = next(iter(of_projects))
+        with self.database.read() as tx:
+            return store.homes(tx, org_id, project_id if len(of_projects) == 1 else None)
+
     # --- creating ---------------------------------------------------------------------------------------------------
 
     def create(self, actor: Actor, draft: Draft) -> Connection:
@@ -141,11 +153,7 @@ class Connections:
 
     def _check_name(self, tx: Tx, org_id: str, project_id: str | None, name: str) -> None:
         if store.by_name(tx, org_id, project_id, name):
-            raise Refused(
-                f"An app connection named '{name}' already exists here.",
-                code="connections.name_taken",
-                fix="Choose another name.",
-            )
+            raise name_taken(name)
 
     def insert(self, tx: Tx, actor: Actor, draft: Draft) -> Connection:
         """Write down a connection whose checks were made before this transaction; the name is checked again."""
@@ -172,7 +180,10 @@ class Connections:
             checked_at=now,
             check_result={"ok": True},
         )
-        store.insert(tx, connection)
+        try:
+            store.insert(tx, connection)
+        except sqlalchemy.exc.IntegrityError as error:  # another server took the name just now
+            raise name_taken(draft.name) from error
         self.tell(
             tx, actor, "create-app-connection", connection, method=connection.method.value, credentialsUpdated=True
         )
@@ -187,7 +198,10 @@ class Connections:
         if name != connection.name:
             self._check_name(tx, connection.org_id, connection.project_id, name)
         changed = replace(connection, name=name, description=description, version=connection.version + 1)
-        self._change(tx, connection, name=name, description=description, version=changed.version)
+        try:
+            self._change(tx, connection, name=name, description=description, version=changed.version)
+        except sqlalchemy.exc.IntegrityError as error:
+            raise name_taken(name) from error
         self.tell(tx, actor, "update-app-connection", changed, previousName=connection.name, credentialsUpdated=False)
         return changed
 
@@ -268,12 +282,7 @@ class Connections:
     def test(self, actor: Actor, connection_id: str) -> tuple[Connection, list[Check]]:
         """Try the connection now: sign in, read its application, and whether it may change it. Changes nothing there."""
         with self.database.read() as tx:
-            connection = self.connection_for(tx, actor, connection_id, Action.READ_CONNECTIONS)
-            if not door.allowed(tx, actor, Action.CONNECT_CONNECTIONS, Scope(connection.org_id, connection.project_id)):
-                raise Forbidden(
-                    "Testing a connection uses it: that needs the permission 'connect-app-connections'.",
-                    code="access.forbidden",
-                )
+            connection = self.connection_for(tx, actor, connection_id, Action.CONNECT_CONNECTIONS)
         checks = list(self._try(connection))
         failed = next((check for check in checks if not check.ok), None)
         now = self.clock.now()
@@ -299,6 +308,14 @@ class Connections:
 
     def _application(self, connection: Connection, token: AccessToken) -> RemoteApplication:
         return self.provider.application(connection.tenant, token, app_id=connection.client_id)
+
+
+def name_taken(name: str) -> Refused:
+    return Refused(
+        f"An app connection named '{name}' already exists here.",
+        code="connections.name_taken",
+        fix="Choose another name.",
+    )
 
 
 def missing(connection_id: str) -> NotFound:

@@ -5,8 +5,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from keyturn.connections.domain import Connection, Method
+from keyturn.connections.domain import Connection, Home, Method
 from keyturn.db.tables import app_connections as table
+from keyturn.db.tables import projects
 from keyturn.db.unit import Tx
 
 _FIELDS = tuple(name for name in Connection.__dataclass_fields__ if name != "method")
@@ -43,6 +44,14 @@ def in_organization(tx: Tx, org_id: str, *, organization: bool, projects: Collec
     wanted = sa.or_(table.c.project_id.is_(None), of_projects) if organization else of_projects
     query = sa.select(table).where(table.c.org_id == org_id, wanted)
     return [_read(row) for row in tx.rows(query.order_by(sa.func.lower(table.c.name), table.c.id))]
+
+
+def homes(tx: Tx, org_id: str, project_id: str | None) -> dict[str, Home]:
+    """Return name and slug of the one project, or (None) of all projects of the organization, by id."""
+    query = sa.select(projects.c.id, projects.c.name, projects.c.slug).where(projects.c.org_id == org_id)
+    if project_id:
+        query = query.where(projects.c.id == project_id)
+    return {row["id"]: Home(row["id"], row["name"], row["slug"]) for row in tx.rows(query)}
 
 
 def change(tx: Tx, connection: Connection, **changes: Any) -> bool:

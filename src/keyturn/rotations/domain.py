@@ -325,6 +325,22 @@ def next_run(schedule: Schedule, anchor: Anchor, current: Credential | None) -> 
     return NextRun(slot, Reason.SCHEDULED, slot)
 
 
+def coming_runs(rotation: Rotation, count: int) -> list[datetime]:
+    """Return when the next runs will be if each succeeds at once: none while the rotation is paused."""
+    first = rotation.due_at
+    if first is None:
+        return []
+    anchor = Anchor(first, scheduled=False)
+    if rotation.anchor and (slot := next_slot(rotation.schedule, rotation.anchor)) <= first:
+        anchor = Anchor(slot, scheduled=True)  # a run that starts late still counts from its slot
+    moments = [first]
+    while len(moments) < count:
+        anchor = Anchor(next_slot(rotation.schedule, anchor), scheduled=True)
+        if anchor.at > moments[-1]:
+            moments.append(anchor.at)
+    return moments
+
+
 RETRY_LADDER = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15), timedelta(hours=1))
 RETRY_REST = timedelta(hours=6)
 RETRY_URGENT = timedelta(hours=1)

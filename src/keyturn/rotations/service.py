@@ -109,6 +109,11 @@ class Rotations:
         with self.database.read() as tx:
             return store.of_connections(tx, [one.id for one in connections])
 
+    def overviews(self, connections: Sequence[Connection]) -> Mapping[str, store.Overview]:
+        """Return by connection id what lists show of the rotations of connections that the caller was allowed to read."""
+        with self.database.read() as tx:
+            return store.overviews(tx, [one.id for one in connections])
+
     def credentials(self, actor: Actor, connection_id: str) -> list[Credential]:
         """Return the journal of the connection's secrets, newest first. Never values."""
         with self.database.read() as tx:
@@ -231,11 +236,17 @@ class Rotations:
         return given
 
     def _wanted(self, rotation: Rotation | None, change: Change) -> Schedule | None:
-        if change.schedule is not None:
-            return change.schedule.on(rotation.schedule if rotation else None)
-        if rotation is None and change.enabled:
-            return ScheduleChange().on(None)
-        return rotation.schedule if rotation else None
+        if rotation:
+            return change.schedule.on(rotation.schedule) if change.schedule else rotation.schedule
+        if change.enabled:
+            return (change.schedule or ScheduleChange()).on(None)
+        if change.schedule and change.enabled is None:
+            raise Refused(
+                "Automatic credential rotation is not enabled for this connection, so it has no schedule to change.",
+                code="rotation.not_enabled",
+                fix="Send isAutoRotationEnabled: true together with rotation.",
+            )
+        return None
 
     def _checks(
         self, connection: Connection, rotation: Rotation | None, given: ClientSecret | None, change: Change

@@ -8,7 +8,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from keyturn.credentials import store as journal
-from keyturn.db.tables import leases, observed_keys, rotations, run_steps, runs
+from keyturn.credentials.domain import State
+from keyturn.db.tables import credentials, leases, observed_keys, rotations, run_steps, runs
 from keyturn.db.unit import Tx
 from keyturn.ports import RemoteCredential, Tenant
 from keyturn.rotations.domain import Kind, Reason, Rotation, Run, RunState, Snapshot
@@ -80,6 +81,45 @@ def of_connections(tx: Tx, connection_ids: Sequence[str]) -> dict[str, Rotation]
         rotations.c.retired.is_(False),
     )
     return {row["connection_id"]: _rotation(row) for row in tx.rows(query)}
+
+
+@dataclass(frozen=True)
+class Overview:
+    """What a list shows of a rotation: with the run under way, and when the current secret ends."""
+
+    rotation: Rotation
+    run: Run | None
+    current_ends_at: datetime | None
+
+
+_AT_ONCE = 10_000
+"""Ids in one statement: SQLite takes 32 766 parameters, PostgreSQL 65 535."""
+
+
+def overviews(tx: Tx, connection_ids: Sequence[str]) -> dict[str, Overview]:
+    """Return the connections' own rotations by connection id, with one statement for each 10 000. Never decrypts."""
+    found: dict[str, Overview] = {}
+    for start in range(0, len(connection_ids), _AT_ONCE):
+        for row in tx.rows(_overviews(connection_ids[start : start + _AT_ONCE])):
+            run = {name.removeprefix("run_"): row[name] for name in row if name.startswith("run_")}
+            active = _run(run) if run["id"] else None
+            found[row["connection_id"]] = Overview(_rotation(row), active, row["current_ends_at"])
+    return found
+
+
+def _overviews(connection_ids: Sequence[str]) -> sa.Select[Any]:
+    current = sa.and_(credentials.c.rotation_id == rotations.c.id, credentials.c.state == State.CURRENT.value)
+    active = sa.and_(runs.c.rotation_id == rotations.c.id, runs.c.finished_at.is_(None))
+    of_run = [runs.c[name].label(f"run_{name}") for name in Run.__dataclass_fields__]
+    return (
+        sa.select(rotations, credentials.c.ends_at.label("current_ends_at"), *of_run)
+        .select_from(rotations.outerjoin(credentials, current).outerjoin(runs, active))
+        .where(
+            rotations.c.connection_id.in_(connection_ids),
+            rotations.c.kind == Kind.CONNECTION.value,
+            rotations.c.retired.is_(False),
+        )
+    )
 
 
 def rotating_in(tx: Tx, project_id: str) -> list[str]:

@@ -1,0 +1,252 @@
+"""Routes of app connections and of the rotation of their own secret."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from litestar import Router
+from litestar.handlers import HTTPRouteHandler
+from msgspec import UNSET
+
+from keyturn.connections import views
+from keyturn.connections.domain import APP, ClientSecret, Connection, Draft
+from keyturn.connections.schemas import (
+    AppConnectionDraft,
+    ClientSecretCredentials,
+    CreateAppConnection,
+    CreateByClientSecret,
+    DeleteAppConnection,
+    InProject,
+    RotateCredentials,
+    RotationChange,
+    RotationSettings,
+    RunsPage,
+    UpdateAppConnection,
+)
+from keyturn.connections.service import Connections
+from keyturn.errors import Refused
+from keyturn.kit.actor import Actor
+from keyturn.kit.secret import Plaintext
+from keyturn.ports import Clock
+from keyturn.rotations.domain import Reason
+from keyturn.rotations.service import Change, Rotations, ScheduleChange
+from keyturn.web.routes import delete, get, group, patch, post
+from keyturn.web.validate import Uuid, parse
+
+ALL = "/api/v1/app-connections"
+ROOT = f"{ALL}/{APP}"
+ONE = f"{ROOT}/{{connection_id}}"
+
+_OTHER_METHODS = {"code": "oauth", "certificateBody": "certificate", "privateKey": "certificate"}
+
+
+def router(connections: Connections, rotations: Rotations, *, oauth_client_id: str | None, clock: Clock) -> Router:
+    """Return the routes. ``oauth_client_id`` is shown to browsers that start a sign-in; without it they cannot."""
+    shelf = _Shelf(connections, rotations, clock)
+    return group(
+        "App connections",
+        *_lists(connections, shelf, oauth_client_id),
+        *_single(connections, shelf),
+        *_changing(rotations, shelf),
+        *_rotating(rotations, shelf),
+        *_history(rotations),
+    )
+
+
+class _Shelf:
+    """Shows connections together with their rotations: a fixed number of statements, however many they are."""
+
+    def __init__(self, connections: Connections, rotations: Rotations, clock: Clock) -> None:
+        self._connections = connections
+        self._rotations = rotations
+        self._clock = clock
+
+    def list(self, found: Sequence[Connection]) -> views.AppConnectionList:
+        overviews, homes = self._rotations.overviews(found), self._connections.homes(found)
+        now = self._clock.now()
+        return views.AppConnectionList(
+            [views.shown(one, overviews.get(one.id), homes.get(one.project_id or ""), now) for one in found]
+        )
+
+    def show(self, connection: Connection) -> views.AppConnectionShown:
+        return self.list([connection]).app_connections[0]
+
+    def answer(self, connection: Connection) -> views.AppConnectionAnswer:
+        return views.AppConnectionAnswer(self.show(connection))
+
+
+# --- reading ----------------------------------------------------------------------------------------------------------
+
+
+def _lists(connections: Connections, shelf: _Shelf, oauth_client_id: str | None) -> list[HTTPRouteHandler]:
+    @get(f"{ALL}/options")
+    def list_app_connection_options(actor: Actor) -> views.AppConnectionOptions:  # noqa: ARG001 - for the signed-in only
+        """List the kinds of app connections that this server knows."""
+        return views.options(oauth_client_id)
+
+    def list_app_connections(actor: Actor, query: InProject) -> views.AppConnectionList:
+        """List app connections by name.
+
+        Those of the project, or without one all that the caller may read: of the organization and of its projects.
+        """
+        return shelf.list(connections.visible(actor, query.project_id))
+
+    @get(f"{ROOT}/available")
+    def list_available_app_connections(actor: Actor, query: InProject) -> views.AvailableAppConnections:
+        """List the app connections that the caller may use in the project: its own and the organization's."""
+        found = connections.available(actor, query.project_id)
+        return views.AvailableAppConnections([views.available(one) for one in found])
+
+    return [
+        list_app_connection_options,
+        get(ALL)(list_app_connections),
+        get(ROOT)(list_app_connections),
+        list_available_app_connections,
+    ]
+
+
+def _single(connections: Connections, shelf: _Shelf) -> list[HTTPRouteHandler]:
+    @get(ONE)
+    def get_app_connection(actor: Actor, connection_id: Uuid) -> views.AppConnectionAnswer:
+        """Show an app connection. Its secret is never shown."""
+        return shelf.answer(connections.get(actor, connection_id))
+
+    @get(f"{ROOT}/connection-name/{{connection_name}}")
+    def get_app_connection_by_name(actor: Actor, connection_name: str, query: InProject) -> views.AppConnectionAnswer:
+        """Show the app connection of this name in the project, or without one in the organization."""
+        return shelf.answer(connections.by_name(actor, connection_name, query.project_id))
+
+    @get(f"{ONE}/clients")
+    def list_app_connection_clients(actor: Actor, connection_id: Uuid) -> views.ClientList:
+        """List the Entra applications that the connection can see."""
+        found = connections.clients(actor, connection_id)
+        return views.ClientList([views.ClientShown(one.object_id, one.name, one.app_id) for one in found])
+
+    @post(f"{ONE}/test")
+    def test_app_connection(actor: Actor, connection_id: Uuid) -> views.ConnectionTestReport:
+        """Try the connection now, and say what works. Changes nothing in Entra ID."""
+        connection, checks = connections.test(actor, connection_id)
+        return views.report(connection, checks)
+
+    return [get_app_connection, get_app_connection_by_name, list_app_connection_clients, test_app_connection]
+
+
+# --- changing ---------------------------------------------------------------------------------------------------------
+
+
+def _changing(rotations: Rotations, shelf: _Shelf) -> list[HTTPRouteHandler]:
+    @post(ROOT)
+    def create_app_connection(actor: Actor, data: CreateAppConnection) -> views.AppConnectionAnswer:
+        """Make an app connection, once its credentials have proved to work.
+
+        With ``isAutoRotationEnabled`` the server takes the secret over: it makes a new one at once, and removes the one
+        given as soon as the new one works. Without it, ``rotation`` has no effect.
+        """
+        draft, schedule = _drafted(data)
+        return shelf.answer(rotations.create(actor, draft, schedule))
+
+    @patch(ONE)
+    def update_app_connection(
+        actor: Actor, connection_id: Uuid, data: UpdateAppConnection
+    ) -> views.AppConnectionAnswer:
+        """Change an app connection: all that is asked or, if anything is refused, nothing.
+
+        Credentials equal to those last given leave the current secret alone, however often it was rotated since.
+        """
+        return shelf.answer(rotations.update(actor, connection_id, _change(data)))
+
+    @delete(ONE)
+    def delete_app_connection(
+        actor: Actor, connection_id: Uuid, query: DeleteAppConnection
+    ) -> views.DeletedAppConnection:
+        """Delete an app connection. ``staysValid`` lists the secrets that will still sign in to Entra ID."""
+        connection, kept = rotations.delete(actor, connection_id, revoke=query.revoke_credentials)
+        return views.DeletedAppConnection(shelf.show(connection), [views.valid_secret(row) for row in kept])
+
+    return [create_app_connection, update_app_connection, delete_app_connection]
+
+
+def _drafted(data: AppConnectionDraft) -> tuple[Draft, ScheduleChange | None]:
+    if not isinstance(data, CreateByClientSecret):
+        raise _method_unavailable()
+    rotation = data.rotation if data.is_auto_rotation_enabled else None
+    given = _client_secret(data.credentials, rotation)
+    schedule = _schedule(rotation) if rotation else None
+    return Draft(data.name, given, data.description or None, data.project_id), schedule
+
+
+def _change(data: UpdateAppConnection) -> Change:
+    given = None if data.credentials is None else _new_credentials(data.credentials)
+    return Change(
+        name=None if data.name is UNSET else data.name,
+        description=None if data.description is UNSET else data.description or None,
+        describe=data.description is not UNSET,
+        credentials=_client_secret(given, data.rotation) if given else None,
+        enabled=data.is_auto_rotation_enabled,
+        schedule=_schedule(data.rotation) if data.rotation else None,
+    )
+
+
+def _new_credentials(raw: Mapping[str, object]) -> ClientSecretCredentials:
+    other = next((method for key, method in _OTHER_METHODS.items() if key in raw), None)
+    if other and "clientSecret" not in raw:
+        raise Refused(
+            f"These are credentials of the method '{other}', but the connection's method is 'client-secret'.",
+            code="connections.method_fixed",
+            fix="A connection's method cannot be changed: make another connection.",
+        )
+    return parse(ClientSecretCredentials, raw, path=("credentials",))
+
+
+def _client_secret(given: ClientSecretCredentials, rotation: RotationSettings | RotationChange | None) -> ClientSecret:
+    key_id = given.client_secret_key_id or (rotation.client_secret_key_id if rotation else None)
+    return ClientSecret(given.tenant_id, given.client_id, Plaintext(given.client_secret), key_id or None)
+
+
+def _schedule(rotation: RotationSettings | RotationChange) -> ScheduleChange:
+    wanted = ScheduleChange(rotation.rotation_interval, key_id=rotation.client_secret_key_id or None)
+    if rotation.rotate_at:
+        hour, _, minute = rotation.rotate_at.time.partition(":")
+        return replace(wanted, hour=int(hour), minute=int(minute), time_zone=rotation.rotate_at.time_zone)
+    if rotation.rotate_at_utc:
+        at = rotation.rotate_at_utc
+        return replace(wanted, hour=at.hours, minute=at.minutes, time_zone="UTC")
+    return wanted
+
+
+def _method_unavailable() -> Refused:
+    return Refused(
+        "Connections by OAuth and by certificate are not available in this version yet.",
+        code="connections.method_unavailable",
+        fix="Use the method 'client-secret'.",
+    )
+
+
+# --- rotating ---------------------------------------------------------------------------------------------------------
+
+
+def _rotating(rotations: Rotations, shelf: _Shelf) -> list[HTTPRouteHandler]:
+    @post(f"{ONE}/rotate-credentials")
+    def rotate_app_connection_credentials(
+        actor: Actor, connection_id: Uuid, query: RotateCredentials, data: RotateCredentials | None
+    ) -> views.AppConnectionAnswer:
+        """Rotate the connection's secret now. Answers before it is done; a rotation under way is joined."""
+        leaked = Reason.LEAKED.value in {query.reason, data.reason if data else None}
+        connection, _ = rotations.rotate_now(actor, connection_id, leaked=leaked)
+        return shelf.answer(connection)
+
+    return [rotate_app_connection_credentials]
+
+
+def _history(rotations: Rotations) -> list[HTTPRouteHandler]:
+    @get(f"{ONE}/credentials")
+    def list_app_connection_credentials(actor: Actor, connection_id: Uuid) -> views.Journal:
+        """List every secret that the rotation ever asked for or took over, newest first. Never their values."""
+        return views.Journal([views.journal_entry(row) for row in rotations.credentials(actor, connection_id)])
+
+    @get(f"{ONE}/rotation-runs")
+    def list_app_connection_rotation_runs(actor: Actor, connection_id: Uuid, query: RunsPage) -> views.RunList:
+        """List the rotations that were tried, newest first, with their steps."""
+        found = rotations.runs(actor, connection_id, query.limit, query.before)
+        return views.RunList([views.run(run, steps) for run, steps in found])
+
+    return [list_app_connection_credentials, list_app_connection_rotation_runs]

@@ -1,0 +1,220 @@
+"""JSON of app connections: what is asked. What is answered is in ``views``."""
+
+import difflib
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Annotated, Literal
+
+from msgspec import UNSET, Meta, UnsetType
+
+from keyturn.kit.secret import Plaintext
+from keyturn.providers.azure import connect
+from keyturn.providers.azure.manifest import LONGEST_SECRET
+from keyturn.rotations.schedule import MAX_INTERVAL_DAYS, MIN_INTERVAL_DAYS, zones
+from keyturn.web.validate import Fault, NonEmpty, Says, Slug, Trimmed, Uuid, trimmed, uuid
+from keyturn.web.wire import Wire
+
+_UUID_SHAPE: dict[str, object] = {"format": "uuid"}
+_SECRET_SHAPE: dict[str, object] = {"maxLength": LONGEST_SECRET, "writeOnly": True}
+_LONGEST_ZONE = 64
+
+Description = Annotated[str, trimmed, Meta(max_length=256)]
+TenantId = Annotated[
+    str,
+    trimmed,
+    uuid,
+    Meta(extra_json_schema=_UUID_SHAPE),
+    Says("Invalid uuid. Paste Directory (tenant) ID. Portal: App registrations > the application > Overview."),
+]
+ClientId = Annotated[
+    str,
+    trimmed,
+    uuid,
+    Meta(extra_json_schema=_UUID_SHAPE),
+    Says("Invalid uuid. Paste Application (client) ID. Portal: App registrations > the application > Overview."),
+]
+ClientSecretText = Annotated[str, trimmed, Meta(extra_json_schema=_SECRET_SHAPE)]
+KeyId = Annotated[str, trimmed, Meta(description="Secret ID of the client secret; needed when several begin alike.")]
+Pem = Annotated[str, trimmed, Meta(min_length=1, max_length=65536), Says("must not be empty")]
+Interval = Annotated[int, Meta(ge=MIN_INTERVAL_DAYS, le=MAX_INTERVAL_DAYS, description="Whole days.")]
+WallTime = Annotated[
+    str, trimmed, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$"), Says("Write the time as HH:MM, from 00:00 to 23:59")
+]
+
+# --- credentials ------------------------------------------------------------------------------------------------------
+
+
+class ClientSecretCredentials(Wire):
+    """Credentials of the method ``client-secret``. What people paste by mistake is told apart before anything is sent."""
+
+    tenant_id: TenantId
+    client_id: ClientId
+    client_secret: ClientSecretText
+    client_secret_key_id: KeyId | None = None
+
+    def check(self) -> Iterator[Fault]:
+        yield from _said(connect.client_secret_fault(Plaintext(self.client_secret)))
+        yield from _said(connect.key_id_fault(self.client_secret_key_id or ""))
+
+    def __repr__(self) -> str:
+        return "ClientSecretCredentials(***)"
+
+
+class OAuthCredentials(Wire):
+    tenant_id: NonEmpty
+    code: NonEmpty
+
+    def __repr__(self) -> str:
+        return "OAuthCredentials(***)"
+
+
+class CertificateCredentials(Wire):
+    tenant_id: TenantId
+    client_id: ClientId
+    certificate_body: Pem
+    private_key: Pem
+
+    def check(self) -> Iterator[Fault]:
+        yield from _said(connect.certificate_fault(self.certificate_body))
+
+    def __repr__(self) -> str:
+        return "CertificateCredentials(***)"
+
+
+def _said(fault: connect.Fault | None, *path: str) -> Iterator[Fault]:
+    if fault:
+        yield Fault(f"{fault.message} {fault.fix}", path=path or (fault.field,))
+
+
+# --- rotation ---------------------------------------------------------------------------------------------------------
+
+
+class RotateAtUtc(Wire):
+    hours: Annotated[int, Meta(ge=0, le=23)]
+    minutes: Annotated[int, Meta(ge=0, le=59)]
+
+
+class RotateAt(Wire):
+    """A time on the clocks of a place, in summer and in winter."""
+
+    time: WallTime
+    time_zone: Trimmed
+
+    def check(self) -> Iterator[Fault]:
+        if self.time_zone not in zones():
+            yield Fault(_unknown_zone(self.time_zone), path=("timeZone",))
+
+
+def _unknown_zone(name: str) -> str:
+    advice = "Use a name of the IANA time zone database, such as Europe/Oslo, or UTC."
+    if not name or len(name) > _LONGEST_ZONE or not name.isprintable():
+        return f"There is no such time zone. {advice}"
+    by_lower = {zone.lower(): zone for zone in zones()}
+    near = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.8)
+    hint = f" Did you mean {by_lower[near[0]]}?" if near else ""
+    return f"There is no time zone '{name}'.{hint} {advice}"
+
+
+class RotationSettings(Wire):
+    """A first schedule. ``rotateAt`` wins over ``rotateAtUtc``; one of them is needed."""
+
+    rotation_interval: Interval
+    rotate_at_utc: RotateAtUtc | None = None
+    rotate_at: RotateAt | None = None
+    client_secret_key_id: KeyId | None = None
+
+    def check(self) -> Iterator[Fault]:
+        if self.rotate_at_utc is None and self.rotate_at is None:
+            yield Fault("Required: say at what time, with rotateAtUtc or rotateAt", path=("rotateAtUtc",))
+        yield from _said(connect.key_id_fault(self.client_secret_key_id or ""))
+
+
+class RotationChange(Wire):
+    """What is absent stays as it is. ``clientSecretKeyId`` names the stored secret, so that nobody has to type it again."""
+
+    rotation_interval: Interval | None = None
+    rotate_at_utc: RotateAtUtc | None = None
+    rotate_at: RotateAt | None = None
+    client_secret_key_id: KeyId | None = None
+
+    def check(self) -> Iterator[Fault]:
+        yield from _said(connect.key_id_fault(self.client_secret_key_id or ""))
+
+
+# --- connections ------------------------------------------------------------------------------------------------------
+
+
+class AppConnectionDraft(Wire):
+    """What the methods have in common. Gateways and platform-managed credentials are not for Azure."""
+
+    name: Slug
+    description: Description | None = None
+    project_id: Uuid | None = None
+    is_auto_rotation_enabled: bool | None = None
+    rotation: RotationSettings | None = None
+    is_platform_managed_credentials: Literal[False] | None = None
+    gateway_id: UnsetType | None = UNSET
+    gateway_pool_id: UnsetType | None = UNSET
+
+    def check(self) -> Iterator[Fault]:
+        if self.is_auto_rotation_enabled and self.rotation is None:
+            yield Fault(
+                "Required: to enable automatic rotation, send rotation.rotationInterval and rotation.rotateAtUtc",
+                path=("rotation",),
+            )
+
+
+class CreateByClientSecret(AppConnectionDraft, kw_only=True, tag_field="method", tag="client-secret"):
+    credentials: ClientSecretCredentials
+
+
+class CreateByOAuth(AppConnectionDraft, kw_only=True, tag_field="method", tag="oauth"):
+    credentials: OAuthCredentials
+
+
+class CreateByCertificate(AppConnectionDraft, kw_only=True, tag_field="method", tag="certificate"):
+    credentials: CertificateCredentials
+
+
+CreateAppConnection = CreateByClientSecret | CreateByOAuth | CreateByCertificate
+
+
+class UpdateAppConnection(Wire):
+    """What is absent stays as it is; an empty description is removed. ``credentials`` have the shape of the method."""
+
+    name: Slug | UnsetType = UNSET
+    description: Description | UnsetType | None = UNSET
+    credentials: dict[str, object] | None = None
+    is_auto_rotation_enabled: bool | None = None
+    rotation: RotationChange | None = None
+    is_platform_managed_credentials: Literal[False] | None = None
+    gateway_id: UnsetType | None = UNSET
+
+    def __repr__(self) -> str:
+        return "UpdateAppConnection(***)"
+
+
+class RotateCredentials(Wire):
+    """``leaked``: the current secret and all that still overlap it are removed as soon as the new one works."""
+
+    reason: Literal["manual", "leaked"] | None = None
+
+
+# --- queries ----------------------------------------------------------------------------------------------------------
+
+
+class InProject(Wire):
+    project_id: Uuid | None = None
+
+
+class DeleteAppConnection(Wire):
+    """``true`` removes all secrets of the rotation from Entra ID, ``false`` none; else those that this server made."""
+
+    revoke_credentials: bool | None = None
+
+
+class RunsPage(Wire):
+    """``before``: the ``createdAt`` of the last run of the page before."""
+
+    limit: Annotated[int, Meta(ge=1, le=100)] = 20
+    before: datetime | None = None
