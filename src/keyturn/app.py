@@ -181,8 +181,7 @@ def web_application(core: Core, worker: Worker | None) -> "Litestar":
     """Return the ASGI application of this server."""
     from keyturn.access import api as access_api  # noqa: PLC0415 - only a web process needs the web framework
     from keyturn.access import identities_api  # noqa: PLC0415
-    from keyturn.access.domain import Action  # noqa: PLC0415
-    from keyturn.access.door import Scope, require  # noqa: PLC0415
+    from keyturn.access.door import require_audit_reader  # noqa: PLC0415
     from keyturn.audit import api as audit_api  # noqa: PLC0415
     from keyturn.audit.service import Trail  # noqa: PLC0415
     from keyturn.connections import api as connections_api  # noqa: PLC0415
@@ -197,10 +196,7 @@ def web_application(core: Core, worker: Worker | None) -> "Litestar":
     projects = Projects(core.database, core.clock, core.ids, delete_guards=(refuse_while_rotating,))
     connections, rotations = services(core, worker.nudge if worker else _nobody)
     limiter = Limiter(core.clock, per_minute=settings.login_rate_per_minute)
-    trail = Trail(
-        core.database,
-        lambda tx, actor, project: require(tx, actor, Action.READ_AUDIT_LOGS, Scope(actor.org_id, project)),
-    )
+    trail = Trail(core.database, require_audit_reader)
     routers = [
         access_api.login_router(access, limiter),
         access_api.users_router(access, limiter),

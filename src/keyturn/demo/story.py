@@ -105,7 +105,7 @@ class Story:
         self._journal()
 
     def _on_schedule(self) -> None:
-        self._title("4. A month later, on schedule (both clocks are moved to 3 s before the moment)")
+        self._title("4. A month later, on schedule (both clocks are moved to just before the moment)")
         due = self._connection()["rotation"]["nextRotationAt"]
         moment = datetime.fromisoformat(due)
         # The server itself needs a moment to start, so the clock is set a little earlier than that.
@@ -191,7 +191,7 @@ class Story:
 
     def _runs(self) -> list[dict[str, Any]]:
         path = f"/api/v1/app-connections/azure-client-secrets/{self.connection_id}/rotation-runs"
-        return list(self._api("GET", path)["runs"])
+        return list(self._api("GET", path)["rotationRuns"])
 
     def _credentials(self) -> list[dict[str, Any]]:
         path = f"/api/v1/app-connections/azure-client-secrets/{self.connection_id}/credentials"
