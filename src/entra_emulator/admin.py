@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from entra_emulator.changes import changed
-from entra_emulator.clock import DAY
+from entra_emulator.clock import DAY, checked_time
 from entra_emulator.credentials import add_password, make_key, remove_credential
 from entra_emulator.directory import (
     AUDIENCES,
@@ -91,9 +91,7 @@ class Admin:
         """Makes a tenant and gives its id. Raises ValueError if the id or the domain is taken or malformed."""
         with self._lock:
             world = self._world
-            guid = as_guid(tenant_id) if tenant_id else new_guid(world.rng)
-            if guid is None:
-                raise ValueError("a tenant id is a GUID")
+            guid = _given_guid(tenant_id) or new_guid(world.rng)
             slug = "".join(letter for letter in name.lower() if letter.isalnum()) or "tenant"
             policy = Policy(DEFAULT_POLICY_ID, "Default app management tenant policy", "", enabled=False)
             tenant = Tenant(guid, name, [domain or f"{slug}.onmicrosoft.com"], settings or Settings(), policy)
@@ -139,8 +137,8 @@ class Admin:
             world, home = self._world, self._tenant(tenant)
             now, rng = world.clock.now(), world.rng
             application = Application(
-                as_guid(object_id) or new_guid(rng),
-                as_guid(app_id) or new_guid(rng),
+                _given_guid(object_id) or new_guid(rng),
+                _given_guid(app_id) or new_guid(rng),
                 home.id,
                 name,
                 now,
@@ -198,15 +196,18 @@ class Admin:
     ) -> SecretHandle:
         """Adds a client secret, with any dates (POSIX seconds), past ones too; no limit or policy is checked.
 
+        Raises ValueError for a time that is not from 1970 to 9999.
         With `replicated` it appears as slowly as one that was added through Graph.
         """
         with self._lock:
             world, target = self._world, self.application(application)
             now = world.clock.now()
             settings = world.directory.tenants[target.tenant_id].settings
-            begins = now if start is None else start
+            begins = checked_time(now if start is None else start)
             presence = credential_presence(now, settings, world.rng) if replicated else everywhere(now)
-            ends = begins + _TWO_YEARS if end is None else end
+            ends = checked_time(begins + _TWO_YEARS if end is None else end)
+            if ends <= begins:
+                raise ValueError("a secret ends after it starts")
             return _handle(add_password(target, display_name, begins, ends, presence, world.rng, value=value))
 
     def remove_secret(self, application: str, key_id: str) -> None:
@@ -227,6 +228,8 @@ class Admin:
             world, target = self._world, self.application(application)
             now = world.clock.now()
             key = make_key(certificate, None, start, end, now, Settings(), world.rng)
+            if checked_time(key.end) <= checked_time(key.start):
+                raise ValueError("a certificate ends after it starts")
             target.keys.append(key)
             return key.key_id
 
@@ -288,6 +291,15 @@ class Admin:
             if object_id in tenant.principals:
                 return tenant.principals[object_id]
         raise ValueError(f"no service principal {object_id}")
+
+
+def _given_guid(text: str | None) -> str | None:
+    if text is None:
+        return None
+    guid = as_guid(text)
+    if guid is None:
+        raise ValueError(f"not a GUID: {text!r}"[:100])
+    return guid
 
 
 def _handle(item: PasswordCredential) -> SecretHandle:

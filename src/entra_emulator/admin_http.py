@@ -9,9 +9,10 @@ from typing import Any, Protocol, runtime_checkable
 from urllib.parse import unquote
 
 from entra_emulator.admin import Admin
-from entra_emulator.changes import Misfit, fault_as_json, read_fault, settings_as_json
-from entra_emulator.clock import graph_time, parse_time
+from entra_emulator.changes import Misfit, changed, fault_as_json, read_fault, settings_as_json
+from entra_emulator.clock import checked_time, graph_time, parse_time
 from entra_emulator.directory import Application
+from entra_emulator.faults import Settings
 from entra_emulator.graph_errors import GraphError
 from entra_emulator.ledger import Entry
 from entra_emulator.wire import Request, Response, json_body
@@ -71,7 +72,7 @@ class AdminApi:
         if work is None:
             return _answer(405, {"error": f"use {', '.join(sorted(methods))}"})
         try:
-            body = json.loads(request.body) if request.body.strip() else {}
+            body = json.loads(request.body, parse_constant=_no_constant) if request.body.strip() else {}
             if not isinstance(body, dict):
                 return _answer(400, {"error": "the body is a JSON object"})
             return _answer(201 if request.method == "POST" else 200, work(_Ask(names, body, query)))
@@ -108,7 +109,7 @@ class AdminApi:
                 "GET": lambda ask: settings_as_json(admin.settings(ask.names[0])),
                 "PATCH": lambda ask: settings_as_json(admin.configure(ask.names[0], **ask.body)),
             },
-            "tenants/{}/policy": {"PUT": lambda ask: admin.set_policy(ask.names[0], **ask.body)},
+            "tenants/{}/policy": {"PUT": lambda ask: self._set_policy(ask.names[0], ask.body)},
             "tenants/{}/users": {
                 "POST": lambda ask: {"object_id": admin.create_user(ask.names[0], _text(ask.body, "name"))}
             },
@@ -167,26 +168,39 @@ class AdminApi:
         ]
 
     def _new_tenant(self, body: Body) -> Body:
-        domain, tenant_id = body.get("domain"), body.get("tenant_id")
-        if not isinstance(domain, str | None) or not isinstance(tenant_id, str | None):
-            raise Misfit("domain and tenant_id are text")
-        made = self._admin.create_tenant(_text(body, "name"), domain, tenant_id=tenant_id)
-        self._admin.configure(made, **body.get("settings", {}))
-        return {"id": made}
+        settings = changed(Settings(), body.get("settings", {}))
+        domain, tenant_id = _text_or_none(body, "domain"), _text_or_none(body, "tenant_id")
+        return {"id": self._admin.create_tenant(_text(body, "name"), domain, tenant_id=tenant_id, settings=settings)}
+
+    def _set_policy(self, tenant: str, body: Body) -> None:
+        rules = {name: value for name, value in body.items() if name in {"passwordCredentials", "keyCredentials"}}
+        if set(body) - set(rules) - {"enabled"}:
+            raise Misfit("a policy has enabled, passwordCredentials and keyCredentials")
+        self._admin.set_policy(tenant, enabled=_flag({"enabled": True} | body, "enabled"), **rules)
 
     def _new_application(self, tenant: str, body: Body) -> Body:
         unknown = set(body) - _NEW_APPLICATION
         if unknown:
             raise Misfit(f"unknown member: {', '.join(sorted(unknown))}")
-        wanted = dict(body)
-        name = _text(wanted, "name")
-        del wanted["name"]
-        for lists in ("permissions", "owners", "identifier_uris"):
-            wanted[lists] = _texts(wanted, lists)
-        count = wanted.get("secrets", 1)
+        count, version = body.get("secrets", 1), body.get("token_version")
         if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count <= 1000:
             raise Misfit("secrets is a whole number from 0 to 1000")
-        return asdict(self._admin.create_application(tenant, name, **wanted))
+        if version is not None and (isinstance(version, bool) or version not in (1, 2)):
+            raise Misfit("token_version is null, 1 or 2")
+        made = self._admin.create_application(
+            tenant,
+            _text(body, "name"),
+            permissions=_texts(body, "permissions"),
+            owners=_texts(body, "owners"),
+            owns_itself=_flag(body, "owns_itself"),
+            audience=_text_or_none(body, "audience") or "AzureADMyOrg",
+            secrets=count,
+            app_id=_text_or_none(body, "app_id"),
+            object_id=_text_or_none(body, "object_id"),
+            identifier_uris=_texts(body, "identifier_uris"),
+            token_version=version,
+        )
+        return asdict(made)
 
     def _application(self, name: str) -> Body:
         found: Application = self._admin.application(name)
@@ -203,20 +217,17 @@ class AdminApi:
         }
 
     def _disable(self, name: str, body: Body) -> Body:
-        disabled = body.get("disabled")
-        if not isinstance(disabled, bool):
-            raise Misfit("disabled is true or false")
-        self._admin.set_disabled(name, disabled=disabled)
+        self._admin.set_disabled(name, disabled=_flag(body, "disabled"))
         return self._application(name)
 
     def _add_secret(self, name: str, body: Body) -> Body:
         made = self._admin.add_secret(
             name,
-            body.get("display_name"),
+            _text_or_none(body, "display_name"),
             start=_moment(body, "start"),
             end=_moment(body, "end"),
-            value=body.get("value"),
-            replicated=body.get("replicated") is True,
+            value=_text_or_none(body, "value"),
+            replicated=_flag(body, "replicated"),
         )
         return asdict(made)
 
@@ -233,6 +244,24 @@ class AdminApi:
 
 def _answer(status: int, value: Any) -> Response:
     return Response(status, _JSON, json_body({} if value is None else value))
+
+
+def _no_constant(name: str) -> Any:
+    raise Misfit(f"{name} is not JSON")
+
+
+def _text_or_none(body: Body, name: str) -> str | None:
+    value = body.get(name)
+    if not isinstance(value, str | None):
+        raise Misfit(f"{name} is text")
+    return value
+
+
+def _flag(body: Body, name: str) -> bool:
+    value = body.get(name, False)
+    if not isinstance(value, bool):
+        raise Misfit(f"{name} is true or false")
+    return value
 
 
 def _text(body: Body, name: str) -> str:
@@ -256,4 +285,4 @@ def _moment(body: Body, name: str) -> float | None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         raise Misfit(f"{name} is a time")
-    return parse_time(value) if isinstance(value, str) else float(value)
+    return parse_time(value) if isinstance(value, str) else checked_time(value)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, fields, replace
 from typing import Any
@@ -28,6 +27,7 @@ _CHOICES: dict[str, tuple[object, ...]] = {
 _AT_LEAST_ONE = frozenset({"replicas"})
 _SIGNED = frozenset({"clock_skew"})
 _BUDGETS = frozenset({"token_budget", "graph_budget", "key_select_budget"})
+_MOST = 1e9  # seconds: about thirty years
 _NAMED: dict[str, Effect] = {"503": SERVICE_UNAVAILABLE, "504": GATEWAY_TIMEOUT, "reset": RESET, "hang": HANG}
 
 
@@ -35,12 +35,14 @@ class Misfit(ValueError):
     """A value from outside that does not fit; the text says why."""
 
 
-def changed(settings: Settings, changes: Mapping[str, Any]) -> Settings:
+def changed(settings: Settings, changes: Any) -> Settings:
     """The settings with these changes; ranges may be lists and budgets objects with `limit` and `seconds`.
 
     Raises ValueError for an unknown name or a value that does not fit; then nothing is changed.
     """
     known = {item.name: getattr(settings, item.name) for item in fields(settings)}
+    if not isinstance(changes, Mapping):
+        raise Misfit("settings are an object")
     unknown = set(changes) - set(known)
     if unknown:
         raise Misfit(f"unknown setting: {', '.join(sorted(unknown))}")
@@ -104,12 +106,19 @@ def _effect(value: Any) -> Effect:
     wait = value.get("retry_after")
     return Effect(
         status=status,
-        code=str(value.get("code", "")),
-        message=str(value.get("message", "")),
+        code=_text(value, "code"),
+        message=_text(value, "message"),
         retry_after=None if wait is None else _number("retry_after", wait, low=0.0),
         wire=_wire(value.get("wire")),
         delay=_number("delay", value.get("delay", 0.0), low=0.0),
     )
+
+
+def _text(body: Mapping[str, Any], name: str) -> str:
+    value = body.get(name, "")
+    if not isinstance(value, str):
+        raise Misfit(f"{name} is text")
+    return value
 
 
 def _wire(value: Any) -> Wire:
@@ -126,7 +135,7 @@ def _wire(value: Any) -> Wire:
 
 def _value(name: str, old: Any, value: Any) -> Any:
     if name in _CHOICES:
-        if value not in _CHOICES[name]:
+        if isinstance(value, (bool, float)) or value not in _CHOICES[name]:
             raise Misfit(f"{name} is one of {_CHOICES[name]}")
         return value
     if name in _BUDGETS:
@@ -140,12 +149,12 @@ def _value(name: str, old: Any, value: Any) -> Any:
     if isinstance(old, int):
         _whole({name: value}, name, 1 if name in _AT_LEAST_ONE else 0)
         return value
-    return _number(name, value, low=-math.inf if name in _SIGNED else 0.0)
+    return _number(name, value, low=-_MOST if name in _SIGNED else 0.0)
 
 
 def _number(name: str, value: Any, low: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or value < low:
-        raise Misfit(f"{name} is a number of at least {low:g}")
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= _MOST:
+        raise Misfit(f"{name} is a number from {low:g} to {_MOST:g}")
     return float(value)
 
 

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 DAY = 86_400.0
+LAST_MOMENT = 253_402_300_799.0  # 9999-12-31T23:59:59Z
+_LAST_NOW = 221_845_392_000.0  # 9000-01-01: dates that follow from "now" must still be dates
 _RFC3339 = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d(?::\d\d)?)(\.\d{1,12})?(Z|[+-]\d\d:\d\d)", re.IGNORECASE)
 
 
@@ -31,10 +33,8 @@ class VirtualClock:
         return self._now
 
     def advance(self, seconds: float) -> None:
-        """Moves the clock. Raises ValueError for a step backwards: the simulated directory cannot unlive a moment."""
-        if seconds < 0:
-            raise ValueError("a clock only moves forwards")
-        self._now += seconds
+        """Moves the clock. Raises ValueError for a step backwards, or past the year 9000."""
+        self._now = _moved(self._now, seconds)
 
 
 class SystemClock:
@@ -49,11 +49,16 @@ class SystemClock:
         return time.time() + self._ahead
 
     def advance(self, seconds: float) -> None:
-        """Moves the clock ahead of the machine's. Raises ValueError for a step backwards."""
-        if seconds < 0:
-            raise ValueError("a clock only moves forwards")
+        """Moves the clock ahead of the machine's. Raises ValueError for a step backwards, or past the year 9000."""
         with self._lock:
+            _moved(self.now(), seconds)
             self._ahead += seconds
+
+
+def _moved(now: float, seconds: float) -> float:
+    if not 0 <= seconds <= _LAST_NOW - now:
+        raise ValueError("a clock only moves forwards, and not past the year 9000")
+    return now + seconds
 
 
 def graph_time(moment: float) -> str:
@@ -69,13 +74,21 @@ def sts_time(moment: float) -> str:
 
 
 def parse_time(text: str) -> float:
-    """Reads a date-time with a zone (`Z` or an offset) and any number of fractional digits. Raises ValueError."""
+    """Reads a date-time with a zone (`Z` or an offset) and any number of fractional digits.
+
+    Raises ValueError for anything else, and for a moment before 1970 or after 9999.
+    """
     match = _RFC3339.fullmatch(text)
     if not match:
         raise ValueError("not a date-time with a time zone")
     day, clock, fraction, zone = match.groups()
     offset = "+00:00" if zone in {"Z", "z"} else zone
-    try:
-        return datetime.fromisoformat(f"{day}T{clock}{(fraction or '')[:7]}{offset}").timestamp()
-    except (OverflowError, ValueError) as error:
-        raise ValueError("not a date-time that exists") from error
+    moment = datetime.fromisoformat(f"{day}T{clock}{(fraction or '')[:7]}{offset}").timestamp()
+    return checked_time(moment)
+
+
+def checked_time(moment: float) -> float:
+    """The same moment, if it can be written as a date. Raises ValueError otherwise."""
+    if not 0.0 <= moment <= LAST_MOMENT:
+        raise ValueError("not a time from 1970 to 9999")
+    return moment

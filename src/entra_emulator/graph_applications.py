@@ -149,7 +149,7 @@ def _declared(call: Call, application: Application, body: dict[str, Any], name: 
         case "displayName":
             return {"display_name": needed_text(body, name)}
         case "signInAudience":
-            if value not in AUDIENCES:
+            if not isinstance(value, str) or value not in AUDIENCES:
                 raise bad_request(f"Invalid value specified for property '{name}' of resource 'Application'.")
             return {"audience": value}
         case "identifierUris":
@@ -191,12 +191,12 @@ def _structured(name: str, value: Any) -> Any:
 
 
 def _token_version(value: Any) -> int | None:
-    version = value.get("requestedAccessTokenVersion") if isinstance(value, dict) else value
-    if version is None:
-        return None
-    if isinstance(version, bool) or version not in {1, 2}:
+    if not isinstance(value, dict):
+        raise wrong_type("api", "microsoft.graph.apiApplication")
+    version = value.get("requestedAccessTokenVersion")
+    if version is not None and (isinstance(version, bool) or not isinstance(version, int) or version not in {1, 2}):
         raise wrong_type("requestedAccessTokenVersion", "Edm.Int32")
-    return int(version)
+    return version
 
 
 def _free_uris(call: Call, application: Application, uris: list[str]) -> list[str]:

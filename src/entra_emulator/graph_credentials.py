@@ -6,7 +6,7 @@ from typing import Any
 
 from entra_emulator import views
 from entra_emulator.bodies import json_object, needed_guid, only, text_or_none, time_or, wrong_type
-from entra_emulator.clock import DAY
+from entra_emulator.clock import DAY, LAST_MOMENT
 from entra_emulator.credentials import add_password, remove_credential
 from entra_emulator.directory import Application, Holder
 from entra_emulator.graph_errors import GraphError, bad_request, empty, success
@@ -55,7 +55,7 @@ def _wanted(call: Call) -> tuple[str | None, float, float]:
         raise wrong_type("passwordCredential", "microsoft.graph.passwordCredential")
     start = time_or(wanted, "startDateTime", call.local_now)
     end = time_or(wanted, "endDateTime", start + _TWO_YEARS)
-    if end <= start:
+    if not start < end <= LAST_MOMENT:
         raise bad_request("The password credential end date must be later than its start date.")
     return text_or_none(wanted, "displayName"), start, end
 

@@ -159,6 +159,7 @@ def test_the_demo_shows_every_usual_state(scene: Scene) -> None:
         ("GET", "ledger?nonsense=1", b"", 400),
         ("GET", "ledger?since=x", b"", 400),
         ("POST", "ledger/saw", b"{}", 400),
+        ("POST", "clock", b'{"advance": NaN}', 400),
     ],
 )
 def test_an_admin_request_that_does_not_fit_is_told_why(

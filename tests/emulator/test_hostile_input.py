@@ -5,13 +5,15 @@ from __future__ import annotations
 import gzip
 import json
 import random
+from dataclasses import fields
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 from tests.emulator.scene import GRAPH, LOGIN, Scene
 
-from entra_emulator import Request, Response
+from entra_emulator import Effect, Fault, Request, Response, Settings
+from entra_emulator.changes import settings_as_json
 
 DEEP = b"[" * 100_000
 BODIES = {
@@ -119,6 +121,104 @@ def test_a_bad_form_is_an_entra_error(scene: Scene, body: bytes) -> None:
 def test_bad_basic_credentials_are_an_entra_error(scene: Scene, value: str) -> None:
     form = {"grant_type": "client_credentials", "scope": "x/.default"}
     assert 400 <= scene.post_form(form, Authorization=value).status < 500
+
+
+WRITES = [
+    ("POST", "applications"),
+    ("PATCH", "applications/{app}"),
+    ("POST", "applications/{app}/addPassword"),
+    ("POST", "applications/{app}/removePassword"),
+    ("POST", "applications/{app}/owners/$ref"),
+    ("POST", "applications/{app}/federatedIdentityCredentials"),
+    ("PATCH", "applications/{app}/federatedIdentityCredentials/ci"),
+    ("POST", "applications/{app}/appManagementPolicies/$ref"),
+    ("POST", "servicePrincipals"),
+    ("PATCH", "policies/defaultAppManagementPolicy"),
+    ("POST", "policies/appManagementPolicies"),
+]
+MEMBERS = [
+    "@odata.id", "api", "appId", "applicationRestrictions", "audiences", "description", "displayName", "identifierUris",
+    "isDisabled", "isEnabled", "issuer", "keyCredentials", "keyId", "name", "passwordCredential", "passwordCredentials",
+    "requiredResourceAccess", "restrictions", "signInAudience", "subject", "tags", "uniqueName", "web",
+]  # fmt: skip
+INNER = [
+    "displayName", "endDateTime", "key", "keyId", "maxLifetime", "passwordCredentials", "requestedAccessTokenVersion",
+    "startDateTime",
+]  # fmt: skip
+VALUES: list[Any] = [
+    None,
+    0,
+    -1,
+    1.5,
+    10**40,
+    True,
+    "",
+    "x",
+    "x" * 5000,
+    "\ud800",
+    [],
+    {},
+    [None],
+    [[]],
+    [{}],
+    {"a": []},
+]
+VALUES += ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "P99999Y", "11111111-1111-4111-8111-111111111111"]
+
+
+@pytest.mark.parametrize(("method", "path"), WRITES)
+def test_every_member_of_every_write_takes_every_kind_of_value(scene: Scene, method: str, path: str) -> None:
+    permissions = ("Application.ReadWrite.All", "Policy.ReadWrite.ApplicationConfiguration")
+    caller = scene.application("caller", permissions=permissions)
+    app = scene.application()
+    federated = {"name": "ci", "issuer": "https://ci", "subject": "s", "audiences": ["x"]}
+    scene.graph(caller, "POST", f"applications/{app.object_id}/federatedIdentityCredentials", federated)
+    place = path.format(app=app.object_id)
+    bodies = [{name: value} for name in MEMBERS for value in VALUES]
+    bodies += [{name: {inner: value}} for name in MEMBERS for inner in INNER for value in VALUES]
+    bodies += [{name: [{inner: value}]} for name in MEMBERS for inner in INNER for value in VALUES[:6]]
+    for body in bodies:
+        needed = {"displayName": "x"} if place in {"applications", "policies/appManagementPolicies"} else {}
+        answer = scene.graph(caller, method, place, needed | body)
+        assert 200 <= answer.status < 500
+        if answer.status != 204:
+            assert answer.json()
+    assert scene.graph(caller, "GET", "applications").status == 200
+
+
+ADMIN = [
+    ("POST", "clock"), ("POST", "faults"), ("POST", "ledger/saw"), ("POST", "issuers"), ("POST", "tenants"),
+    ("PATCH", "tenants/{tenant}/settings"), ("PUT", "tenants/{tenant}/policy"), ("POST", "tenants/{tenant}/users"),
+    ("POST", "tenants/{tenant}/applications"), ("PATCH", "applications/{app}"), ("POST", "applications/{app}/secrets"),
+    ("POST", "applications/{app}/certificates"), ("PUT", "principals/{principal}/grants"),
+]  # fmt: skip
+ADMIN_MEMBERS = [item.name for kind in (Settings, Fault, Effect) for item in fields(kind)] + [
+    "add", "advance", "app_id", "audience", "certificate", "disabled", "display_name", "domain", "enabled", "end",
+    "identifier_uris", "issuer", "key_id", "keyCredentials", "name", "object_id", "owners", "owns_itself",
+    "passwordCredentials", "permissions", "public_key_pem", "remove", "replicated", "secrets", "settings", "start",
+    "tenant_id", "text", "token_version", "value",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "path"), ADMIN)
+def test_every_member_of_the_admin_api_takes_every_kind_of_value(scene: Scene, method: str, path: str) -> None:
+    manager, app = scene.manager(), scene.application()
+    place = path.format(tenant=scene.tenant, app=app.object_id, principal=app.principal_id)
+    needed = {"faults": {"operation": "nothing"}, "tenants": {"name": "x"}}.get(path, {})
+    needed = {"name": "x"} if path.endswith("/applications") else needed
+    effects = [{"effects": [{name: value}]} for name in ("status", "wire", "delay", "retry_after") for value in VALUES]
+    bodies = [{name: value} for name in ADMIN_MEMBERS for value in VALUES]
+    for body in [*bodies, *effects]:
+        data = json.dumps(needed | body).encode()
+        answer = scene.emulator.call(Request(method, f"https://localhost/_emulator/{place}", {}, data))
+        assert answer.status in {200, 201, 400}
+        assert (answer.status == 400) == ("error" in answer.json())
+        assert scene.emulator.call(Request("GET", f"{GRAPH}/applications")).status in {401, 429}
+    scene.emulator.faults.clear()
+    scene.emulator.admin.configure(scene.tenant, **settings_as_json(Settings()))
+    scene.tokens.clear()
+    assert scene.graph(manager, "GET", "applications").status == 200
+    assert scene.token(app).status in {200, 400}
 
 
 def test_random_junk_is_always_answered(scene: Scene) -> None:
