@@ -15,12 +15,12 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
-from tests.postgres import fresh_database
 
 from keyturn.db import triggers
 from keyturn.db.engine import open_engine, parse_url
 from keyturn.db.tables import metadata
 from keyturn.db.unit import Database
+from tests.postgres import fresh_database
 
 KINDS = ("sqlite", pytest.param("postgres", marks=pytest.mark.postgres))
 

@@ -11,7 +11,6 @@ from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
-from keyturn_simulation.emulated import EmulatedTransport, EmulatorTime, emulated_clouds
 
 from entra_emulator import Emulator, Settings, SigningKey
 from entra_emulator.admin import ApplicationHandle
@@ -34,6 +33,7 @@ from keyturn.rotations.domain import Rotation, Step
 from keyturn.rotations.hold import Tools
 from keyturn.rotations.service import Change, Rotations, ScheduleChange
 from keyturn.rotations.workflow import Rotator
+from keyturn_simulation.emulated import EmulatedTransport, EmulatorTime, emulated_clouds
 
 START = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 OWNED = "Application.ReadWrite.OwnedBy"
@@ -267,9 +267,10 @@ def make_world(
     owns_itself: bool = True,
     audience: str = "AzureADMyOrg",
     secrets: int = 1,
+    start: datetime = START,
 ) -> World:
     """Build the scene. The rest of the arguments describe the application that the first connection uses."""
-    clock, ids = MovableClock(START), SeededIds(seed)
+    clock, ids = MovableClock(start), SeededIds(seed)
     emulator = Emulator(EmulatorTime(clock), seed=seed, signing_key=signing_key())
     tenant = emulator.admin.create_tenant("Contoso", settings=settings)
     application = emulator.admin.create_application(

@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from keyturn_simulation.emulated import EmulatedTransport, EmulatorTime, emulated_clouds
 
 from entra_emulator import ApplicationHandle, Emulator
 from keyturn.kit.clock import MovableClock
@@ -12,6 +11,7 @@ from keyturn.kit.ids import SeededIds
 from keyturn.kit.secret import Plaintext
 from keyturn.ports import AccessToken, Tenant
 from keyturn.providers.azure.provider import AzureProvider
+from keyturn_simulation.emulated import EmulatedTransport, EmulatorTime, emulated_clouds
 
 START = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
 

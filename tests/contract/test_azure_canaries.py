@@ -8,15 +8,15 @@ from datetime import timedelta
 from urllib.parse import parse_qsl, quote, quote_plus
 
 import pytest
-from tests.contract.conftest import Scene
-from tests.contract.test_azure_sign_in import Scripted, discovery
-from keyturn_simulation.emulated import emulated_clouds
 
 from entra_emulator import GATEWAY_TIMEOUT, HANG, RESET, Effect, Emulator, Fault
 from keyturn.errors import Upstream
 from keyturn.kit.secret import Plaintext
 from keyturn.ports import AccessToken, HttpRequest, HttpResponse, Tenant, TransportFailed
 from keyturn.providers.azure.provider import AzureProvider
+from keyturn_simulation.emulated import emulated_clouds
+from tests.contract.conftest import Scene
+from tests.contract.test_azure_sign_in import Scripted, discovery
 
 CANARY = "canary8Q~[@+]:w-=%/fly"
 TOKEN = "eyJjYW5hcnkifQ.eyJjYW5hcnkifQ.Y2FuYXJ5LXRva2Vu"

@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 import pytest
-from tests.contract.conftest import Scene
 
 from entra_emulator import ApplicationHandle
 from keyturn.errors import NeedsAction
 from keyturn.ports import AccessToken, RemoteApplication
+from tests.contract.conftest import Scene
 
 ALL = "Application.ReadWrite.All"
 OWNED = "Application.ReadWrite.OwnedBy"

@@ -6,8 +6,6 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from tests.contract.conftest import Scene
-from keyturn_simulation.emulated import HOST, emulated_clouds
 
 from entra_emulator import HANG, RESET, Effect, Fault
 from keyturn.errors import NeedsAction, NotYet, Retryable, Unanswered, Upstream
@@ -15,6 +13,8 @@ from keyturn.kit.secret import Plaintext
 from keyturn.ports import AccessToken, HttpRequest, HttpResponse, Tenant, Transport
 from keyturn.providers.azure.clouds import standard_clouds
 from keyturn.providers.azure.provider import AzureProvider
+from keyturn_simulation.emulated import HOST, emulated_clouds
+from tests.contract.conftest import Scene
 
 
 def error_of(call: Callable[[], object]) -> Upstream:

@@ -9,7 +9,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from tests.contract.conftest import Scene
 
 from entra_emulator import HANG, RESET, Effect, slow
 from entra_emulator.server import run_in_thread
@@ -18,6 +17,7 @@ from keyturn.ports import AccessToken
 from keyturn.providers.azure.clouds import standard_clouds
 from keyturn.providers.azure.provider import AzureProvider
 from keyturn.providers.transport import HttpTransport
+from tests.contract.conftest import Scene
 
 
 @dataclass

@@ -5,14 +5,14 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from tests.contract.conftest import Scene
-from keyturn_simulation.emulated import HOST, emulated_clouds
 
 from entra_emulator import GATEWAY_TIMEOUT, HANG, RESET, SERVICE_UNAVAILABLE, Effect, slow
 from keyturn.errors import NeedsAction, Retryable, Unanswered, Upstream
 from keyturn.kit.secret import Plaintext
 from keyturn.ports import AccessToken, HttpRequest, HttpResponse
 from keyturn.providers.azure.provider import AzureProvider
+from keyturn_simulation.emulated import HOST, emulated_clouds
+from tests.contract.conftest import Scene
 
 
 def error_of(call: Callable[[], object]) -> Upstream:

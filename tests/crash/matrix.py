@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from tests.databases import database_of_kind
-
 from entra_emulator import Settings
 from keyturn.config import Pace
 from keyturn.connections.domain import Connection, Draft
@@ -24,6 +22,7 @@ from keyturn.rotations.service import Change, ScheduleChange
 from keyturn_simulation.crashes import Fuse, Killed, MortalDatabase, MortalTransport, Point, bury
 from keyturn_simulation.invariants import check_always, check_no_plaintext, check_quiet
 from keyturn_simulation.world import Server, World, make_world
+from tests.databases import database_of_kind
 
 SLOW = Settings(replicas=2, token_appear=(0, 3), graph_appear=(0, 4), token_vanish=(0, 3), graph_vanish=(0, 4))
 """Replication that lags a little: waiting, flapping, repeated proofs."""

@@ -1,6 +1,7 @@
 """A server dies at any instant; when another has taken over and all is quiet, nothing is lost, leaked or left behind."""
 
 import pytest
+
 from tests.crash.matrix import SCENARIOS, die_at, points
 from tests.databases import KINDS
 

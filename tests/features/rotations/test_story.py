@@ -3,10 +3,10 @@
 from datetime import timedelta
 
 import pytest
-from keyturn_simulation.world import World, make_world
 
 from keyturn.credentials.domain import State
 from keyturn.db.unit import Database
+from keyturn_simulation.world import World, make_world
 
 
 @pytest.fixture

@@ -1,0 +1,32 @@
+"""Short words for the columns that most tables have."""
+
+import sqlalchemy as sa
+
+from keyturn.db.types import Moment
+
+
+def key(name: str = "id") -> sa.Column[str]:
+    return sa.Column(name, sa.String(36), primary_key=True)
+
+
+def ref(name: str, target: str, *, null: bool = False, cascade: bool = False) -> sa.Column[str]:
+    target_key = sa.ForeignKey(f"{target}.id", ondelete="CASCADE" if cascade else None)
+    return sa.Column(name, sa.String(36), target_key, nullable=null, index=True)
+
+
+def at(name: str, *, null: bool = True, index: bool = False) -> sa.Column[object]:
+    return sa.Column(name, Moment, nullable=null, index=index)
+
+
+def text(name: str, *, null: bool = False) -> sa.Column[str]:
+    return sa.Column(name, sa.Text, nullable=null)
+
+
+def whole(name: str, default: int = 0) -> sa.Column[int]:
+    return sa.Column(name, sa.Integer, nullable=False, default=default, server_default=str(default))
+
+
+def flag(name: str, *, default: bool = False) -> sa.Column[bool]:
+    return sa.Column(
+        name, sa.Boolean, nullable=False, default=default, server_default=sa.true() if default else sa.false()
+    )
