@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -12,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from entra_emulator.clock import sts_time
+from entra_emulator.clock import LAST_MOMENT, sts_time
 from entra_emulator.directory import Application, KeyCredential
 from entra_emulator.keys import un_b64
 from entra_emulator.sts_errors import StsError, key_problem
@@ -34,7 +33,7 @@ class _Jwt:
         except (ValueError, RecursionError) as error:
             raise _malformed("it is not a signed JSON Web Token") from error
         self.algorithm = self.header.get("alg")
-        if self.algorithm not in {"RS256", "PS256"}:
+        if not isinstance(self.algorithm, str) or self.algorithm not in {"RS256", "PS256"}:
             raise _malformed("its algorithm is not RS256 or PS256")
 
     def text(self, claim: str) -> str:
@@ -45,9 +44,9 @@ class _Jwt:
         value = self.claims.get(claim)
         if value is None:
             return None
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= LAST_MOMENT:
             raise _malformed(f"its '{claim}' is not a date")
-        return min(max(float(value), 0.0), 4e9)
+        return float(value)
 
     def signed_by(self, key: RSAPublicKey) -> bool:
         pad: padding.AsymmetricPadding = padding.PKCS1v15()

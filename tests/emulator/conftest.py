@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-from tests.emulator.certificates import Certificate, make_certificate
-from tests.emulator.scene import Scene
 
 from entra_emulator import Demo, Emulator, SigningKey, SystemClock, VirtualClock
 from entra_emulator.server import Running, run_in_thread
+from tests.emulator.certificates import Certificate, make_certificate
+from tests.emulator.scene import Scene
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ from dataclasses import fields
 from typing import Any
 
 import pytest
-from tests.emulator.certificates import Certificate
-from tests.emulator.scene import Scene
 
 from entra_emulator import ConnectionReset, Request, Settings, TimedOut
 from entra_emulator.emulator import Emulator
+from tests.emulator.certificates import Certificate
+from tests.emulator.scene import Scene
 
 
 def admin(scene: Scene, method: str, path: str, body: Any = None) -> Any:

@@ -6,7 +6,6 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 import pytest
-from tests.emulator.scene import Scene
 
 from entra_emulator import (
     GATEWAY_TIMEOUT,
@@ -21,6 +20,7 @@ from entra_emulator import (
     WireError,
     slow,
 )
+from tests.emulator.scene import Scene
 
 DAY = 86_400.0
 

@@ -9,9 +9,9 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from tests.emulator.scene import GRAPH, Scene
 
 from entra_emulator import ApplicationHandle
+from tests.emulator.scene import GRAPH, Scene
 
 ADVANCED = {"ConsistencyLevel": "eventual"}
 

@@ -8,10 +8,10 @@ import json
 from typing import Any
 
 import pytest
-from tests.emulator.certificates import Certificate
-from tests.emulator.scene import GRAPH, Scene
 
 from entra_emulator import ApplicationHandle, Request
+from tests.emulator.certificates import Certificate
+from tests.emulator.scene import GRAPH, Scene
 
 
 @pytest.fixture

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
+import hashlib
 import json
 import random
 from dataclasses import fields
@@ -10,10 +12,13 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from tests.emulator.scene import GRAPH, LOGIN, Scene
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding
 
 from entra_emulator import Effect, Fault, Request, Response, Settings
 from entra_emulator.changes import settings_as_json
+from tests.emulator.certificates import Certificate
+from tests.emulator.scene import GRAPH, GRAPH_SCOPE, LOGIN, Scene
 
 DEEP = b"[" * 100_000
 BODIES = {
@@ -184,6 +189,33 @@ def test_every_member_of_every_write_takes_every_kind_of_value(scene: Scene, met
         if answer.status != 204:
             assert answer.json()
     assert scene.graph(caller, "GET", "applications").status == 200
+
+
+def test_every_part_of_an_assertion_takes_every_kind_of_value(scene: Scene, certificate: Certificate) -> None:
+    app = scene.application(secrets=0)
+    scene.emulator.admin.add_certificate(app.object_id, certificate.pem)
+    digest = hashlib.sha256(certificate.der).digest()
+    header = {"alg": "RS256", "typ": "JWT", "x5t#S256": b64(digest)}
+    claims = {
+        "iss": app.app_id,
+        "sub": app.app_id,
+        "aud": f"{LOGIN}/{scene.tenant}/v2.0",
+        "exp": scene.clock.now() + 60,
+    }
+    form = {"grant_type": "client_credentials", "client_id": app.app_id, "scope": GRAPH_SCOPE}
+    form["client_assertion_type"] = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+    values = [*VALUES, float("nan"), float("inf"), 10**400]
+    changed = [(header | {name: value}, claims) for name in ("alg", "x5t", "x5t#S256", "kid") for value in values]
+    changed += [(header, claims | {name: value}) for name in ("iss", "sub", "aud", "exp", "nbf") for value in values]
+    for one, other in changed:
+        signed = f"{b64(json.dumps(one).encode())}.{b64(json.dumps(other).encode())}"
+        signature = certificate.key.sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256())
+        answer = scene.post_form(form | {"client_assertion": f"{signed}.{b64(signature)}"})
+        assert (answer.status, answer.json().get("error")) in {(200, None), (401, "invalid_client")}
+
+
+def b64(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
 
 ADMIN = [

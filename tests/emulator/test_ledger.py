@@ -6,10 +6,10 @@ import json
 from urllib.parse import quote
 
 import pytest
-from tests.emulator.scene import LOGIN, Scene
 
 from entra_emulator import Request
 from entra_emulator.ledger import Ledger
+from tests.emulator.scene import LOGIN, Scene
 
 
 def test_an_entry_names_the_caller_the_target_and_the_keys(scene: Scene) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.emulator.scene import GRAPH, Scene
 
 from entra_emulator import ApplicationHandle, Request
+from tests.emulator.scene import GRAPH, Scene
 
 READ, WRITE, OWNED = "Application.Read.All", "Application.ReadWrite.All", "Application.ReadWrite.OwnedBy"
 DIRECTORY = "Directory.Read.All"

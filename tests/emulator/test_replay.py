@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import random
 
-from tests.emulator.scene import Scene
-
 from entra_emulator import SERVICE_UNAVAILABLE, Emulator, Fault, Settings, SigningKey, VirtualClock
+from tests.emulator.scene import Scene
 
 
 def history(seed: int, key: SigningKey) -> list[tuple[object, ...]]:

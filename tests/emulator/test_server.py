@@ -19,10 +19,10 @@ from urllib.parse import urlencode
 
 import httpx
 import pytest
-from tests.emulator.conftest import Served
 
 from entra_emulator import HANG, RESET, Emulator, SigningKey, SystemClock, slow
 from entra_emulator.server import run_in_thread
+from tests.emulator.conftest import Served
 
 
 def trusting(ca_file: str) -> ssl.SSLContext:

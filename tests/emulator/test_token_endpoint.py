@@ -9,10 +9,10 @@ from typing import Any
 
 import jwt
 import pytest
-from tests.emulator.certificates import Certificate
-from tests.emulator.scene import GRAPH_SCOPE, LOGIN, Scene
 
 from entra_emulator import Request
+from tests.emulator.certificates import Certificate
+from tests.emulator.scene import GRAPH_SCOPE, LOGIN, Scene
 
 DAY = 86_400.0
 NOBODY = "11111111-1111-4111-8111-111111111111"

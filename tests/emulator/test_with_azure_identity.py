@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from azure.core.exceptions import ClientAuthenticationError
 from azure.identity import CertificateCredential, ClientSecretCredential
+
 from tests.emulator.certificates import Certificate
 from tests.emulator.conftest import Served
 

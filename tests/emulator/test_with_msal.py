@@ -8,10 +8,10 @@ from typing import Any
 
 import msal
 import pytest
-from tests.emulator.certificates import Certificate
-from tests.emulator.conftest import Served
 
 from entra_emulator import ApplicationHandle, Effect
+from tests.emulator.certificates import Certificate
+from tests.emulator.conftest import Served
 
 SCOPES = ["https://graph.microsoft.com/.default"]
 DAY = 86_400.0

@@ -31,6 +31,7 @@ with warnings.catch_warnings():  # the SDK warns about its own parts when it is 
     from msgraph.graph_request_adapter import GraphRequestAdapter, options
     from msgraph.graph_service_client import GraphServiceClient
     from msgraph_core import GraphClientFactory  # type: ignore[import-untyped]
+
     from tests.emulator.conftest import Served
 
 # The SDK warns about its own parts at run time too.
