@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from structlog.testing import capture_logs
-from tests.databases import sqlite_database
-from tests.engine.sealing import CODEC
 
 from keyturn.db.engine import parse_url
 from keyturn.db.unit import Database
 from keyturn.engine.dbos import KEEP_FINISHED, DbosEngine
 from keyturn.errors import Permanent
 from keyturn.kit.clock import MovableClock
+from tests.databases import sqlite_database
+from tests.engine.sealing import CODEC
 
 LONG = timedelta(seconds=30)
 NOW = timedelta(0)

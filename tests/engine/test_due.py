@@ -4,12 +4,12 @@ import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from tests.engine.rows import make_rotation, set_wake, wake_of
 
 from keyturn.db.unit import Database
 from keyturn.engine.due import BUSY, CLAIM, Finder
 from keyturn.engine.inline import InlineEngine
 from keyturn.kit.clock import MovableClock
+from tests.engine.rows import make_rotation, set_wake, wake_of
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 

@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
-from tests.engine.rows import lease_of, make_lease, make_rotation, process_ids, wake_of
 
 from keyturn.config import Pace
 from keyturn.db.tables import processes
@@ -17,6 +16,7 @@ from keyturn.engine import machine
 from keyturn.engine.inline import InlineEngine
 from keyturn.engine.lost import HOUSEKEEPING, Presence
 from keyturn.kit.clock import MovableClock
+from tests.engine.rows import lease_of, make_lease, make_rotation, process_ids, wake_of
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 ELSEWHERE = "another-machine boot=1 pids=2 start=3"

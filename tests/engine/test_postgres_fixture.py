@@ -2,6 +2,7 @@
 
 import psycopg
 import pytest
+
 from tests.postgres import fresh_database, postgres_url
 
 pytestmark = pytest.mark.postgres

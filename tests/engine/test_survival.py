@@ -12,11 +12,11 @@ from typing import IO
 
 import pytest
 import sqlalchemy as sa
-from tests.databases import postgres_database
-from tests.engine.rows import make_lease, make_rotation, process_ids, wake_of
 
 from keyturn.db.tables import processes
 from keyturn.db.unit import Database
+from tests.databases import postgres_database
+from tests.engine.rows import make_lease, make_rotation, process_ids, wake_of
 
 ROOT = Path(__file__).parents[2]
 ADOPTED_WITHIN = timedelta(seconds=15)

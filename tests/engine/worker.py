@@ -9,9 +9,6 @@ import threading
 import uuid
 from datetime import timedelta
 
-from tests.engine.rows import set_wake
-from tests.engine.sealing import CODEC
-
 from keyturn.config import Pace
 from keyturn.db.engine import open_engine, parse_url
 from keyturn.db.unit import Database
@@ -19,6 +16,8 @@ from keyturn.engine.dbos import DbosEngine
 from keyturn.engine.due import Finder
 from keyturn.engine.lost import Presence
 from keyturn.kit.clock import SystemClock
+from tests.engine.rows import set_wake
+from tests.engine.sealing import CODEC
 
 
 def main(address: str, manner: str) -> None:

@@ -4,8 +4,6 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from tests.features.boot.starting import start, started
-from tests.postgres import fresh_database
 
 from keyturn import boot
 from keyturn.crypto.keyring import KeyringSealer
@@ -14,6 +12,8 @@ from keyturn.db.tables import data_keys
 from keyturn.errors import Misconfigured
 from keyturn.kit.secret import Place, Plaintext
 from keyturn.settings_reader import read_settings
+from tests.features.boot.starting import start, started
+from tests.postgres import fresh_database
 
 PLACE = Place("app_connections", "1", "secret")
 

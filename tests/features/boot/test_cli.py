@@ -9,14 +9,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.features.boot.starting import start
-from tests.postgres import fresh_database
 
 from keyturn.cli.main import COMMANDS, main
 from keyturn.crypto.root import RootKey, generate
 from keyturn.db import migrate
 from keyturn.kit.clock import SystemClock
 from keyturn.settings_reader import read_settings
+from tests.features.boot.starting import start
+from tests.postgres import fresh_database
 
 CANARY = "canary-7f3a9c"
 

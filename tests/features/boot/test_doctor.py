@@ -7,9 +7,6 @@ from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
-from tests.emulated import HOST, EmulatedTransport, EmulatorTime
-from tests.features.boot.starting import CLOCK, start
-from tests.postgres import fresh_database
 
 from entra_emulator import Emulator
 from keyturn.cli.checkup import Finding, examine, skew
@@ -20,6 +17,9 @@ from keyturn.db import migrate
 from keyturn.errors import Misconfigured
 from keyturn.kit.clock import MovableClock
 from keyturn.ports import HttpRequest, HttpResponse, Transport, TransportFailed
+from keyturn_simulation.emulated import HOST, EmulatedTransport, EmulatorTime
+from tests.features.boot.starting import CLOCK, start
+from tests.postgres import fresh_database
 
 
 class Answers:

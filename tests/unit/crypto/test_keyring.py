@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from tests.databases import sqlite_database
 
 from keyturn.crypto.envelope import SEALS_PER_KEY, DataKey, key_id_of
 from keyturn.crypto.keyring import LIFE, REFRESH, Keyring, KeyringSealer
@@ -16,6 +15,7 @@ from keyturn.db.unit import Database
 from keyturn.errors import Misconfigured
 from keyturn.kit.clock import MovableClock
 from keyturn.kit.secret import Place, Plaintext
+from tests.databases import sqlite_database
 
 PLACE = Place("app_connections", "4a6f", "secret", 1)
 SECRET = Plaintext("xyz8Q~CanaryCanaryCanaryCanaryCanary")
