@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -285,8 +284,3 @@ class Directory:
         application.deleted_at = None
         tenant.applications[application.object_id] = tenant.deleted.pop(application.object_id)
         self._app_ids[application.app_id] = application
-
-    def applications(self) -> Iterator[Application]:
-        """All applications of all tenants."""
-        for tenant in self.tenants.values():
-            yield from tenant.applications.values()

@@ -38,10 +38,6 @@ class Presence:
             return False
         return max(self.token_until) <= now and max(self.graph_until) <= now
 
-    def known_everywhere_at(self) -> float:
-        """From when on all replicas know of the thing."""
-        return max(*self.token_from, *self.graph_from)
-
     def remove(self, now: float, settings: Settings, rng: random.Random) -> None:
         """The thing is removed now; each replica notices in its own time."""
         self.token_until = _draw(now, settings.token_vanish, settings.replicas, rng)

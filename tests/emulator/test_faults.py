@@ -75,6 +75,12 @@ def test_the_third_add_of_one_application_commits_and_then_resets(scene: Scene) 
     assert scene.emulator.faults.pending() == []
 
 
+def test_the_nth_call_from_now_can_be_made_to_fail(scene: Scene) -> None:
+    app = scene.application()
+    scene.emulator.faults.fail_nth("token", 3, SERVICE_UNAVAILABLE, when="before")
+    assert [scene.token(app).status for _ in range(4)] == [200, 200, 503, 200]
+
+
 def test_a_refused_call_does_not_use_up_a_fault_that_strikes_after_success(scene: Scene) -> None:
     manager, app = scene.manager(), scene.application()
     scene.emulator.faults.fail_next("removePassword")
