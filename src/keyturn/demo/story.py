@@ -179,7 +179,7 @@ class Story:
             mark = "[green]ok[/]" if step["outcome"] == "done" else "[yellow]not yet[/]"
             times = f" x{step['repeats']}" if step["repeats"] > 1 else ""
             clock = step["finishedAt"][11:23]
-            text = EXPLAINED.get(step["step"], "") if step["outcome"] == "done" else (step["message"] or "")[:80]
+            text = EXPLAINED.get(step["step"], "") if step["outcome"] == "done" else _why_not(step)
             self.console.print(f"  {clock}  {step['step']:9} {mark}{times:4} [dim]{text}[/]", highlight=False)
 
     def _journal(self) -> None:
@@ -262,6 +262,12 @@ class Story:
 
     def _say(self, text: str) -> None:
         self.console.print(f"  {text}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _why_not(step: dict[str, Any]) -> str:
+    if step["step"] == "prove":
+        return "not every replica knows it yet: waits, and begins to count again"
+    return str(step["message"] or "")
 
 
 def _holds(path: Path, values: set[str]) -> bool:
