@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, cast
 
 import sqlalchemy as sa
@@ -42,6 +42,9 @@ class Database:
     def __init__(self, engine: sa.Engine) -> None:
         self.engine = engine
         self._held = threading.local()
+        # SQLite has one writer at a time and lets the others poll, with pauses up to a tenth of a second: threads of one
+        # process queue here instead, and are woken at once.
+        self._turn: AbstractContextManager[object] = threading.Lock() if self.is_sqlite else nullcontext()
 
     @property
     def is_sqlite(self) -> bool:
@@ -56,7 +59,7 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Tx]:
         """All or nothing: commits when the block ends, rolls back when it raises."""
-        with self._alone(), self.engine.connect() as plain:
+        with self._alone(), self._turn, self.engine.connect() as plain:
             connection = plain.execution_options(keyturn_write=True)
             with connection.begin():
                 yield Tx(connection, writing=True)
