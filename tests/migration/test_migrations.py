@@ -12,8 +12,6 @@ import pytest
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
-from tests.databases import create_tables
-from tests.postgres import fresh_database
 
 from keyturn.boot import prepare_database
 from keyturn.config import Settings
@@ -23,6 +21,8 @@ from keyturn.db.tables import metadata
 from keyturn.db.unit import Database
 from keyturn.errors import Misconfigured
 from keyturn.kit.clock import MovableClock
+from tests.databases import create_tables
+from tests.postgres import fresh_database
 
 KINDS = ("sqlite", pytest.param("postgres", marks=pytest.mark.postgres))
 CLOCK = MovableClock(datetime(2026, 3, 1, tzinfo=UTC))

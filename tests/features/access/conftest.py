@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import pytest
-from tests.features.access.people import IDS, START
 
 from keyturn.access.passwords import Hasher
 from keyturn.access.service import Access, FirstStart
@@ -12,6 +11,7 @@ from keyturn.db.unit import Database
 from keyturn.kit.actor import Actor
 from keyturn.kit.clock import MovableClock
 from keyturn.kit.secret import Plaintext
+from tests.features.access.people import IDS, START
 
 HOME = Origin("192.0.2.7")
 GOOD_PASSWORD = "vellum-orbit-pickle-94"

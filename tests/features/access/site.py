@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from litestar.testing import TestClient
-from tests.features.access.people import IDS
 
 from keyturn.access.api import login_router, users_router
 from keyturn.access.door import require_audit_reader
@@ -22,6 +21,7 @@ from keyturn.projects.members_api import identity_members_router, people_router
 from keyturn.projects.service import Projects
 from keyturn.web.app import build
 from keyturn.web.ratelimit import Limiter
+from tests.features.access.people import IDS
 
 Json = dict[str, Any]
 

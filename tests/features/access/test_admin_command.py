@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.features.access.conftest import GOOD_PASSWORD
 
 from keyturn.cli.main import main
+from tests.features.access.conftest import GOOD_PASSWORD
 
 BOOTSTRAP = ("admin", "bootstrap", "--email", "ann@acme.test", "--organization", "Acme")
 

@@ -2,7 +2,6 @@
 
 import pytest
 import sqlalchemy as sa
-from tests.features.access.people import START, join, machine, organization, project
 
 from keyturn.access.door import require_audit_reader
 from keyturn.audit.domain import Event
@@ -11,6 +10,7 @@ from keyturn.audit.store import append
 from keyturn.db.unit import Database
 from keyturn.errors import Forbidden, NotFound, Refused
 from keyturn.kit.actor import Actor, Role
+from tests.features.access.people import START, join, machine, organization, project
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import threading
 
 import pytest
-from tests.features.access.conftest import GOOD_PASSWORD, HOME, House
 
 from keyturn.access.service import Access
 from keyturn.db.unit import Database
@@ -11,6 +10,7 @@ from keyturn.errors import KeyturnError, Refused
 from keyturn.kit.actor import Role
 from keyturn.kit.clock import MovableClock
 from keyturn.kit.secret import Plaintext
+from tests.features.access.conftest import GOOD_PASSWORD, HOME, House
 
 
 def test_it_makes_an_admin_an_organization_and_a_token_that_never_expires(house: House) -> None:

@@ -3,13 +3,13 @@
 from collections.abc import Callable
 
 import pytest
-from tests.features.access.people import join, machine, organization, person, project
 
 from keyturn.access.domain import PROJECT_ROLES, Action
 from keyturn.access.door import Scope, allowed, require, visible
 from keyturn.db.unit import Database
 from keyturn.errors import Forbidden, NotFound
 from keyturn.kit.actor import Actor, Role, platform
+from tests.features.access.people import join, machine, organization, person, project
 
 
 def test_an_organization_admin_may_everything_everywhere(database: Database) -> None:

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.features.access.conftest import GOOD_PASSWORD
-from tests.features.access.site import Json, Site, site
 
 from keyturn.access.service import Access
 from keyturn.db.unit import Database
 from keyturn.kit.clock import MovableClock
+from tests.features.access.conftest import GOOD_PASSWORD
+from tests.features.access.site import Json, Site, site
 
 FIRST = {"email": "ann@acme.test", "password": GOOD_PASSWORD, "organization": "Acme", "domain": "http://localhost"}
 UNIVERSAL = "/api/v1/auth/universal-auth"

@@ -4,8 +4,6 @@ import threading
 from collections.abc import Callable
 
 import pytest
-from tests.features.access.conftest import GOOD_PASSWORD, HOME, House
-from tests.features.access.people import machine, organization
 
 from keyturn.access.door import require_audit_reader
 from keyturn.access.records import UniversalAuthChanges
@@ -13,6 +11,8 @@ from keyturn.audit.service import Trail
 from keyturn.errors import Forbidden, KeyturnError, NotFound, Refused, Unauthenticated
 from keyturn.kit.actor import Actor, Role
 from keyturn.kit.secret import Plaintext
+from tests.features.access.conftest import GOOD_PASSWORD, HOME, House
+from tests.features.access.people import machine, organization
 
 NEW_PASSWORD = Plaintext("granite-teapot-violin-7")
 NO_CHANGES = UniversalAuthChanges()

@@ -3,7 +3,6 @@
 import threading
 
 import pytest
-from tests.features.access.people import IDS, machine, organization, person
 
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import Forbidden, NotFound, Refused
@@ -11,6 +10,7 @@ from keyturn.kit.actor import Actor, ActorKind, Role
 from keyturn.kit.clock import MovableClock
 from keyturn.projects.domain import Project
 from keyturn.projects.service import Projects
+from tests.features.access.people import IDS, machine, organization, person
 
 
 @pytest.fixture

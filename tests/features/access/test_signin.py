@@ -5,8 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
-from tests.features.access.conftest import GOOD_PASSWORD, HOME, House
-from tests.features.access.people import IDS
 
 from keyturn.access.door import require_audit_reader
 from keyturn.access.passwords import Hasher
@@ -17,6 +15,8 @@ from keyturn.audit.service import Trail
 from keyturn.errors import Forbidden, KeyturnError, Refused, TokenRefused, Unauthenticated
 from keyturn.kit.actor import ActorKind, Role
 from keyturn.kit.secret import Plaintext
+from tests.features.access.conftest import GOOD_PASSWORD, HOME, House
+from tests.features.access.people import IDS
 
 WRONG = Plaintext("a" * 52)
 

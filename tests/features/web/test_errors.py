@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 from litestar.testing import TestClient
-from tests.features.web.things import AUTH, FAULTS, application, client
 
 from keyturn.web.openapi import operations_of
+from tests.features.web.things import AUTH, FAULTS, application, client
 
 REQUEST_ID = re.compile(r"req-[A-Za-z0-9]{14}")
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 from litestar.testing import TestClient
-from tests.features.web.things import AUTH, client
 
 from keyturn.web.auth import client_ip
 from keyturn.web.health import Status
+from tests.features.web.things import AUTH, client
 
 
 @pytest.fixture(scope="module")

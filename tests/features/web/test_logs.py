@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 import structlog
-from tests.features.web.things import AUTH, client
 
 from keyturn.kit.secret import Plaintext
 from keyturn.web import logs
+from tests.features.web.things import AUTH, client
 
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJjYW5hcnkifQ.c2lnbmF0dXJl"
 ENTRA = "abc8Q~canaryCANARYcanaryCANARYcanary012_.~"

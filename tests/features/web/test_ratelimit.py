@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from tests.features.web.things import client
 
 from keyturn.kit.clock import MovableClock
 from keyturn.web.ratelimit import Limiter, RateLimited
+from tests.features.web.things import client
 
 START = datetime(2026, 3, 4, tzinfo=UTC)
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from litestar.testing import TestClient
-from tests.features.web.things import AUTH, UUID, CreateThing, client, good_body
 
 from keyturn.errors import Invalid
 from keyturn.web.validate import parse
+from tests.features.web.things import AUTH, UUID, CreateThing, client, good_body
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,6 @@ from datetime import timedelta
 
 import pytest
 from litestar import Router
-from tests.features.web import things
 
 from keyturn.errors import Misconfigured
 from keyturn.kit.clock import SystemClock
@@ -22,6 +21,7 @@ from keyturn.web.ratelimit import Limiter
 from keyturn.web.routes import get, group
 from keyturn.web.serve import Limits, WebServer
 from keyturn.web.wire import Wire
+from tests.features.web import things
 
 LIMITS = Limits(header_timeout=timedelta(seconds=0.4), grace=timedelta(seconds=10))
 
