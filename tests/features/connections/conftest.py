@@ -1,0 +1,47 @@
+"""The routes of app connections over a whole product in process, with callers of every role.
+
+Every test of this folder is a test for canaries as well: no secret that ever existed in Entra, and none that somebody
+typed, is in any answer or in any log line at DEBUG.
+"""
+
+import io
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+
+from keyturn.db.unit import Database
+from keyturn.web import logs
+from keyturn_simulation.world import World, make_world
+from tests.features.connections.desk import Desk, desk
+
+
+@pytest.fixture
+def world(database: Database) -> World:
+    return make_world(database)
+
+
+@pytest.fixture
+def log() -> Iterator[io.StringIO]:
+    """Everything that is logged, at the most talkative level."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    stream = io.StringIO()
+    root.handlers.clear()
+    logs.configure("DEBUG", "json", stream)
+    yield stream
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    logging.captureWarnings(capture=False)
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+def web(world: World, tmp_path: Path, log: io.StringIO) -> Iterator[Desk]:
+    with desk(world, tmp_path) as opened:
+        yield opened
+    shown = log.getvalue() + "".join(opened.answers)
+    assert "keyturn.access" in shown
+    assert not [secret for secret in opened.secrets() if secret in shown], "a secret shows"

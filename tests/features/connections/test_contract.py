@@ -1,0 +1,290 @@
+"""The wire of app connections: what existing clients send and read."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from keyturn_simulation.world import World
+from tests.features.connections.desk import ALL, NOBODY, ROOT, WEEKLY, Desk, Json, desk
+
+SHOWN = {
+    *("id", "name", "description", "app", "method", "version", "orgId", "projectId", "project"),
+    *("isPlatformManagedCredentials", "gatewayId", "gatewayPoolId", "isAutoRotationEnabled"),
+    *("credentialsHash", "credentials", "createdAt", "updatedAt"),
+}
+STAMP = re.compile(r"2026-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+
+
+# --- creating ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_connection_looks_as_clients_expect(web: Desk) -> None:
+    made = web.create(description="  tenant A ")
+    given = web.credentials()
+    assert set(made) == SHOWN
+    expected = {
+        "name": "prod-entra",
+        "description": "tenant A",
+        "app": "azure-client-secrets",
+        "method": "client-secret",
+        "version": 1,
+        "orgId": web.world.actor.org_id,
+        "projectId": None,
+        "project": None,
+        "isPlatformManagedCredentials": False,
+        "gatewayId": None,
+        "gatewayPoolId": None,
+        "isAutoRotationEnabled": False,
+        "credentials": {"tenantId": given["tenantId"], "clientId": given["clientId"]},
+    }
+    assert made.items() >= expected.items()
+    assert re.fullmatch(r"[0-9a-f]{64}", made["credentialsHash"])
+    assert STAMP.fullmatch(made["createdAt"])
+    assert STAMP.fullmatch(made["updatedAt"])
+    assert web.get(made) == made
+
+
+def test_unknown_keys_are_ignored_and_ids_may_be_in_capitals(web: Desk) -> None:
+    given = web.credentials()
+    typed = {name: value.upper() for name, value in given.items() if name != "clientSecret"}
+    made = web.create(App="azure-client-secrets", ID="", credentials=given | typed | {"clientSecretID": "x"})
+    assert made["credentials"] == {"tenantId": given["tenantId"], "clientId": given["clientId"]}
+
+
+def test_white_space_around_what_was_pasted_does_not_matter(web: Desk) -> None:
+    given = {name: f"\n {value}\t" for name, value in web.credentials().items()}
+    assert web.create(credentials=given)["name"] == "prod-entra"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"gatewayId": None, "gatewayPoolId": None, "isPlatformManagedCredentials": False},
+        {"isPlatformManagedCredentials": None, "isAutoRotationEnabled": None, "rotation": None, "projectId": None},
+        {"isAutoRotationEnabled": False, "rotation": WEEKLY},
+        {"description": None},
+        {"description": ""},
+    ],
+)
+def test_what_says_nothing_may_be_sent(web: Desk, changes: Json) -> None:
+    made = web.create(**changes)
+    assert (made["description"], made["isAutoRotationEnabled"], "rotation" in made) == (None, False, False)
+
+
+@pytest.mark.parametrize(
+    ("changes", "path", "code"),
+    [
+        ({"name": None}, ["name"], "invalid_type"),
+        ({"name": ""}, ["name"], "too_small"),
+        ({"name": "x" * 65}, ["name"], "too_big"),
+        ({"name": "x" * 1_000_000}, ["name"], "too_big"),
+        ({"name": "prod_entra"}, ["name"], "custom"),
+        ({"name": "Prod"}, ["name"], "custom"),
+        ({"name": "prod--entra"}, ["name"], "custom"),
+        ({"name": "-prod"}, ["name"], "custom"),
+        ({"name": "prod\x00"}, ["name"], "custom"),
+        ({"description": "d" * 257}, ["description"], "too_big"),
+        ({"projectId": "not-a-uuid"}, ["projectId"], "invalid_string"),
+        ({"gatewayId": NOBODY}, ["gatewayId"], "invalid_type"),
+        ({"gatewayPoolId": NOBODY}, ["gatewayPoolId"], "invalid_type"),
+        ({"isPlatformManagedCredentials": True}, ["isPlatformManagedCredentials"], "invalid_literal"),
+        ({"isAutoRotationEnabled": "yes"}, ["isAutoRotationEnabled"], "invalid_type"),
+        ({"isAutoRotationEnabled": True}, ["rotation"], "custom"),
+        ({"isAutoRotationEnabled": True, "rotation": None}, ["rotation"], "custom"),
+        ({"rotation": {}}, ["rotation", "rotationInterval"], "invalid_type"),
+        ({"credentials": None}, ["credentials"], "invalid_type"),
+        ({"method": "password"}, ["method"], "invalid_union_discriminator"),
+        ({"method": None}, ["method"], "invalid_union_discriminator"),
+    ],
+)
+def test_a_body_of_the_wrong_shape(web: Desk, changes: Json, path: list[str], code: str) -> None:
+    answer = web.refused(web.body() | changes, 422)
+    assert answer["error"] == "ValidationFailure"
+    assert answer["reqId"].startswith("req-")
+    assert [(one["path"], one["code"]) for one in answer["message"]] == [(path, code)]
+    assert len(str(answer)) < 1000
+
+
+def test_the_methods_are_named_when_one_is_unknown(web: Desk) -> None:
+    (issue,) = web.refused(web.body(method="password"), 422)["message"]
+    assert set(issue["options"]) == {"oauth", "client-secret", "certificate"}
+
+
+@pytest.mark.parametrize("body", [None, [], "text"])
+def test_a_body_that_is_no_object(web: Desk, body: object) -> None:
+    web.ask("POST", "", body, expect=422)
+
+
+def test_a_body_of_two_megabytes_is_not_read(web: Desk) -> None:
+    assert web.refused(web.body(name="x" * 2_000_000), 413)["error"] == "PayloadTooLarge"
+
+
+@pytest.mark.parametrize(
+    ("method", "credentials", "missing"),
+    [
+        ("oauth", {"code": "c0de", "tenantId": "contoso.onmicrosoft.com"}, {"code": "", "tenantId": ""}),
+        (
+            "certificate",
+            {
+                "tenantId": NOBODY,
+                "clientId": NOBODY,
+                "certificateBody": "-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----",
+                "privateKey": "MII",
+            },
+            {"tenantId": "", "clientId": "", "certificateBody": " ", "privateKey": ""},
+        ),
+    ],
+)
+def test_the_other_methods_are_checked_and_then_refused_honestly(
+    web: Desk, method: str, credentials: Json, missing: Json
+) -> None:
+    answer = web.refused({"name": "prod", "method": method, "credentials": credentials}, 400)
+    assert (answer["code"], answer["error"]) == ("connections.method_unavailable", "BadRequest")
+    assert "not available in this version yet" in answer["message"]
+    issues = web.issues({"name": "prod", "method": method, "credentials": missing})
+    assert {path[-1] for path in issues} == set(missing)
+
+
+def test_something_else_than_a_certificate_is_told(web: Desk) -> None:
+    given = {"tenantId": NOBODY, "clientId": NOBODY, "certificateBody": "MII", "privateKey": "MII"}
+    issues = web.issues({"name": "prod", "method": "certificate", "credentials": given})
+    assert "-----BEGIN CERTIFICATE-----" in issues["credentials", "certificateBody"]
+
+
+def test_a_name_is_taken_once_in_each_place(web: Desk) -> None:
+    web.create()
+    answer = web.refused(web.body(), 400)
+    assert (answer["error"], answer["code"]) == ("BadRequest", "connections.name_taken")
+    other = web.create(projectId=web.project_id)
+    assert other["projectId"] == web.project_id
+    assert other["project"].items() >= {"id": web.project_id, "slug": "payments", "type": "secret-manager"}.items()
+    web.refused(web.body(projectId=web.project_id), 400)
+
+
+def test_an_unknown_project(web: Desk) -> None:
+    assert web.refused(web.body(projectId=NOBODY), 400)["error"] == "BadRequest"
+
+
+# --- reading ----------------------------------------------------------------------------------------------------------
+
+
+def test_options_name_the_methods(web: Desk, tmp_path: Path) -> None:
+    option = {"name": "Azure Client Secrets", "app": "azure-client-secrets"}
+    methods = ["oauth", "client-secret", "certificate"]
+    path = f"{ALL}/options"
+    assert web.ask("GET", path, projectType="secret-manager") == {
+        "appConnectionOptions": [option | {"methods": methods}]
+    }
+
+
+def test_options_tell_browsers_where_to_sign_in(world: World, tmp_path: Path) -> None:
+    with desk(world, tmp_path, oauth_client_id=NOBODY) as web:
+        (option,) = web.ask("GET", f"{ALL}/options")["appConnectionOptions"]
+    assert option["oauthClientId"] == NOBODY
+
+
+def test_a_connection_is_found_by_name_in_its_place(web: Desk) -> None:
+    made, inside = web.create(), web.create(projectId=web.project_id)
+    path = "connection-name/prod-entra"
+    assert web.ask("GET", path)["appConnection"]["id"] == made["id"]
+    assert web.ask("GET", path, projectId="")["appConnection"]["id"] == made["id"]
+    assert web.ask("GET", path, projectId=web.project_id)["appConnection"]["id"] == inside["id"]
+    assert web.ask("GET", "connection-name/nothing", expect=404)["error"] == "NotFound"
+    assert web.ask("GET", path, projectId=NOBODY, expect=404)["error"] == "NotFound"
+
+
+@pytest.mark.parametrize("path", ["", "/credentials", "/rotation-runs", "/clients"])
+def test_ids_are_checked(web: Desk, path: str) -> None:
+    assert web.ask("GET", f"{ROOT}/{NOBODY}{path}", expect=404)["error"] == "NotFound"
+    (issue,) = web.ask("GET", f"{ROOT}/not-a-uuid{path}", expect=422)["message"]
+    assert (issue["path"], issue["validation"]) == (["connectionId"], "uuid")
+
+
+def test_a_trailing_slash_does_not_matter(web: Desk) -> None:
+    made = web.ask("POST", f"{ROOT}/", web.body())["appConnection"]
+    for path in (ALL, ROOT, f"{ROOT}/{made['id']}", f"{ROOT}/available", f"{ALL}/options"):
+        assert web.ask("GET", f"{path}/") == web.ask("GET", path)
+    assert web.ask("PATCH", f"{ROOT}/{made['id']}/", {"description": "x"})["appConnection"]["description"] == "x"
+    web.ask("DELETE", f"{ROOT}/{made['id']}/")
+
+
+def test_clients_are_the_applications_that_the_connection_sees(web: Desk) -> None:
+    made, application = web.create(), web.world.application
+    assert web.ask("GET", f"{made['id']}/clients")["clients"] == [
+        {"id": application.object_id, "name": application.display_name, "appId": application.app_id}
+    ]
+
+
+# --- changing ---------------------------------------------------------------------------------------------------------
+
+
+def test_only_what_is_sent_changes(web: Desk) -> None:
+    made = web.create(description="tenant A")
+    assert web.change(made, name="renamed")["description"] == "tenant A"
+    assert web.change(made, description="tenant B")["name"] == "renamed"
+    for nothing in (None, "", "  "):
+        assert web.change(made, description=nothing)["description"] is None
+    assert web.change(made)["version"] == web.change(made, name="renamed")["version"]
+    assert web.get(made)["credentialsHash"] == made["credentialsHash"]
+
+
+def test_the_method_and_the_project_stay_whatever_is_sent(web: Desk) -> None:
+    made = web.create()
+    changed = web.change(made, method="oauth", projectId=web.project_id, ID=made["id"], App="x")
+    assert (changed["method"], changed["projectId"]) == ("client-secret", None)
+
+
+def test_credentials_of_another_method_are_refused(web: Desk) -> None:
+    made = web.create()
+    for given in ({"code": "c", "tenantId": NOBODY}, {"certificateBody": "x", "privateKey": "y", "tenantId": NOBODY}):
+        answer = web.refused({"credentials": given}, 400, method="PATCH", path=made["id"])
+        assert answer["code"] == "connections.method_fixed"
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        ({"name": None}, ("name",)),
+        ({"name": "Prod"}, ("name",)),
+        ({"description": 5}, ("description",)),
+        ({"credentials": []}, ("credentials",)),
+        ({"credentials": {"tenantId": NOBODY, "clientId": NOBODY}}, ("credentials", "clientSecret")),
+        ({"rotation": {"rotationInterval": 0}}, ("rotation", "rotationInterval")),
+        ({"rotation": {"clientSecretKeyId": "x"}}, ("rotation", "clientSecretKeyId")),
+        ({"gatewayId": NOBODY}, ("gatewayId",)),
+        ({"isPlatformManagedCredentials": True}, ("isPlatformManagedCredentials",)),
+    ],
+)
+def test_a_change_of_the_wrong_shape(web: Desk, body: Json, path: tuple[str, ...]) -> None:
+    made = web.create()
+    assert set(web.issues(body, method="PATCH", path=made["id"])) == {path}
+
+
+def test_a_change_of_what_is_not_there(web: Desk) -> None:
+    assert web.refused({"name": "x"}, 404, method="PATCH", path=NOBODY)["error"] == "NotFound"
+    assert web.ask("DELETE", NOBODY, expect=404)["error"] == "NotFound"
+
+
+def test_a_name_in_use_is_refused_on_a_change(web: Desk) -> None:
+    web.create()
+    other = web.create("other")
+    answer = web.refused({"name": "prod-entra"}, 400, method="PATCH", path=other["id"])
+    assert answer["code"] == "connections.name_taken"
+
+
+def test_new_credentials_give_a_new_hash(web: Desk) -> None:
+    made = web.create()
+    second = web.world.emulator.admin.add_secret(web.world.application.object_id, "second")
+    changed = web.change(made, credentials=web.credentials(clientSecret=second.value))
+    assert changed["credentialsHash"] != made["credentialsHash"]
+    assert web.change(made, credentials=web.credentials())["credentialsHash"] == made["credentialsHash"]
+
+
+@pytest.mark.parametrize("body", [None, {}, {"ID": "x", "App": "azure-client-secrets"}])
+def test_deleting_returns_what_was_deleted(web: Desk, body: object) -> None:
+    made = web.create()
+    answer = web.ask("DELETE", made["id"], body)
+    assert answer == {"appConnection": made, "staysValid": []}
+    web.ask("GET", made["id"], expect=404)
+    assert web.ask("GET", ALL)["appConnections"] == []

@@ -1,0 +1,110 @@
+"""Lists: what is in them, in which order, and what they cost."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from sqlalchemy import event
+
+from keyturn.kit.secret import Place, Plaintext, Sealed
+from keyturn.ports import Sealer
+from tests.features.connections.desk import ALL, NOBODY, ROOT, Desk, Json
+
+
+def names(answer: Json) -> list[str]:
+    return [one["name"] for one in answer["appConnections"]]
+
+
+@pytest.fixture
+def stocked(web: Desk) -> Desk:
+    web.create("zulu")
+    web.create("alpha")
+    web.create("mike", projectId=web.project_id)
+    return web
+
+
+def test_lists_are_in_order_of_the_name(stocked: Desk) -> None:
+    for path in (ALL, ROOT):
+        assert names(stocked.ask("GET", path)) == ["alpha", "mike", "zulu"]
+        assert names(stocked.ask("GET", path, projectId="")) == ["alpha", "mike", "zulu"]
+        assert names(stocked.ask("GET", path, projectId=stocked.project_id)) == ["mike"]
+        assert stocked.ask("GET", path, projectId=NOBODY, expect=404)["error"] == "NotFound"
+        stocked.ask("GET", path, projectId="payments", expect=422)
+
+
+def test_available_are_those_of_the_organization_and_of_the_project(stocked: Desk) -> None:
+    path = f"{ROOT}/available"
+    assert names(stocked.ask("GET", path)) == ["alpha", "zulu"]
+    within = stocked.ask("GET", path, projectId=stocked.project_id)
+    assert names(within) == ["alpha", "mike", "zulu"]
+    assert set(within["appConnections"][1]) == {"app", "name", "id", "projectId", "orgId"}
+    assert within["appConnections"][1]["projectId"] == stocked.project_id
+
+
+def test_an_empty_list(web: Desk) -> None:
+    assert web.ask("GET", ALL) == {"appConnections": []}
+    assert web.ask("GET", f"{ROOT}/available") == {"appConnections": []}
+
+
+def test_a_list_shows_what_a_single_connection_shows(web: Desk) -> None:
+    rotating = web.create_rotating("alpha")
+    web.world.settle()
+    application = web.world.emulator.admin.create_application(web.world.tenant_id, "Other", secrets=1)
+    web.typed.add(application.secrets[0].value)
+    plain = web.create("mike", projectId=web.project_id, credentials=web.credentials(application))
+    assert web.ask("GET", ALL)["appConnections"] == [web.get(rotating), web.get(plain)]
+
+
+@contextmanager
+def statements(web: Desk) -> Iterator[list[str]]:
+    seen: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if not statement.startswith(("PRAGMA", "BEGIN", "COMMIT")):
+            seen.append(statement)
+
+    event.listen(web.world.database.engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        event.remove(web.world.database.engine, "before_cursor_execute", note)
+
+
+def test_a_long_list_costs_as_many_statements_as_a_short_one(web: Desk) -> None:
+    counts = []
+    for size in (1, 12):
+        for number in range(size):
+            application = web.world.emulator.admin.create_application(
+                web.world.tenant_id,
+                f"App {size}-{number}",
+                permissions=("Application.ReadWrite.OwnedBy",),
+                owns_itself=True,
+            )
+            web.typed.add(application.secrets[0].value)
+            web.create_rotating(
+                f"c-{size}-{number}", credentials=web.credentials(application), projectId=web.project_id
+            )
+        with statements(web) as seen:
+            shown = web.ask("GET", ALL)["appConnections"]
+        assert all(one["rotation"]["activeRun"] for one in shown)
+        counts.append(len(seen))
+    assert counts[0] == counts[1] <= 4
+
+
+class Blind:
+    """A sealer that refuses to open anything."""
+
+    def seal(self, value: Plaintext, place: Place) -> Sealed:
+        raise AssertionError("nothing is sealed here")
+
+    def open(self, sealed: Sealed, place: Place) -> Plaintext:
+        raise AssertionError("nothing is opened here")
+
+
+def test_reading_never_decrypts(web: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = web.create_rotating()
+    web.world.settle()
+    blind: Sealer = Blind()
+    monkeypatch.setattr(web.world.connections, "sealer", blind)
+    for path in ("", f"/{made['id']}", f"/{made['id']}/credentials", f"/{made['id']}/rotation-runs", "/available"):
+        web.ask("GET", f"{ROOT}{path}")

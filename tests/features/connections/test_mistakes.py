@@ -1,0 +1,245 @@
+"""What people paste and choose wrongly: each is told apart, names the way out, and leaves nothing behind."""
+
+from typing import Any
+
+import pytest
+
+from entra_emulator.admin import ApplicationHandle
+from keyturn_simulation.world import OWNED
+from tests.features.connections.desk import NOBODY, WEEKLY, Desk, Json
+
+DAY = 86400
+CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIBszCCAVmgAwIBAgIUcanary\n-----END CERTIFICATE-----"
+TOKEN = f"eyJ0eXAiOiJKV1QifQ.{'e' * 120}.c2lnbmF0dXJl"
+
+
+def rotating(web: Desk, application: ApplicationHandle | None = None, **credentials: Any) -> Json:
+    given = web.credentials(application, **credentials)
+    return web.body(credentials=given, isAutoRotationEnabled=True, rotation=WEEKLY)
+
+
+def refusal(web: Desk, body: Json) -> Json:
+    answer = web.refused(body, 400)
+    assert answer["error"] == "BadRequest"
+    assert isinstance(answer["message"], str)
+    assert answer["fix"]
+    return answer
+
+
+# --- seen at once: nothing is sent to Microsoft ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "what", "fix"),
+    [
+        ("clientSecret", NOBODY, "Secret ID of a client secret, not its Value", "Paste the Value"),
+        ("clientSecret", f" {NOBODY.upper()} ", "Secret ID", "Paste the Value"),
+        ("clientSecret", CERTIFICATE, "certificate or a key", "Paste the Value"),
+        ("clientSecret", "MII" + "A" * 2000, "certificate or a key", "Paste the Value"),
+        ("clientSecret", TOKEN, "token, not a client secret", "Paste the Value"),
+        ("clientSecret", "   ", "empty", "Paste the Value"),
+        ("clientSecret", "x" * 256, "at most 255", "Paste the Value"),
+        ("clientSecret", "two words", "space", "Paste the Value"),
+        ("clientSecret", 5, "Expected string, received number", ""),
+        ("clientSecret", None, "Expected string, received null", ""),
+        ("tenantId", "contoso.onmicrosoft.com", "Invalid uuid", "Directory (tenant) ID"),
+        ("tenantId", "", "Invalid uuid", "Directory (tenant) ID"),
+        ("clientId", "my-app", "Invalid uuid", "Application (client) ID"),
+        ("clientId", "{" + NOBODY + "}", "Invalid uuid", "Application (client) ID"),
+        ("clientSecretKeyId", "prod secret", "not a UUID", "Leave it empty"),
+    ],
+)
+def test_a_wrong_field_is_named_before_anything_is_sent(
+    web: Desk, field: str, text: object, what: str, fix: str
+) -> None:
+    issues = web.issues(rotating(web, **{field: text}))
+    assert set(issues) == {("credentials", field)}
+    assert what in issues["credentials", field]
+    assert fix in issues["credentials", field]
+
+
+def test_a_malformed_key_id_beside_the_schedule_is_named_there(web: Desk) -> None:
+    body = rotating(web) | {"rotation": WEEKLY | {"clientSecretKeyId": "prod secret"}}
+    assert set(web.issues(body)) == {("rotation", "clientSecretKeyId")}
+
+
+@pytest.mark.parametrize(
+    ("changes", "path", "says"),
+    [
+        ({"rotationInterval": 0}, ("rotationInterval",), "greater than or equal to 1"),
+        ({"rotationInterval": 366}, ("rotationInterval",), "less than or equal to 365"),
+        ({"rotationInterval": -7}, ("rotationInterval",), "greater than or equal to 1"),
+        ({"rotationInterval": 1.5}, ("rotationInterval",), "Expected integer, received float"),
+        ({"rotationInterval": "30"}, ("rotationInterval",), "Expected number, received string"),
+        ({"rotationInterval": "monthly"}, ("rotationInterval",), "Expected number, received string"),
+        ({"rotationInterval": None}, ("rotationInterval",), "Expected number, received null"),
+        ({"rotationInterval": True}, ("rotationInterval",), "Expected number, received boolean"),
+        ({"rotateAtUtc": {"hours": 24, "minutes": 0}}, ("rotateAtUtc", "hours"), "less than or equal to 23"),
+        ({"rotateAtUtc": {"hours": -1, "minutes": 0}}, ("rotateAtUtc", "hours"), "greater than or equal to 0"),
+        ({"rotateAtUtc": {"hours": 2, "minutes": 60}}, ("rotateAtUtc", "minutes"), "less than or equal to 59"),
+        ({"rotateAtUtc": {"hours": 2}}, ("rotateAtUtc", "minutes"), "Required"),
+        ({"rotateAtUtc": None}, ("rotateAtUtc",), "Required"),
+        ({"rotateAt": {"time": "24:00", "timeZone": "UTC"}}, ("rotateAt", "time"), "HH:MM"),
+        ({"rotateAt": {"time": "2:15", "timeZone": "UTC"}}, ("rotateAt", "time"), "HH:MM"),
+        ({"rotateAt": {"time": "02:15"}}, ("rotateAt", "timeZone"), "Required"),
+        ({"rotateAt": {"time": "02:15", "timeZone": "Europe/Olso"}}, ("rotateAt", "timeZone"), "mean Europe/Oslo?"),
+        ({"rotateAt": {"time": "02:15", "timeZone": "europe/oslo"}}, ("rotateAt", "timeZone"), "mean Europe/Oslo?"),
+        ({"rotateAt": {"time": "02:15", "timeZone": "Middle-earth"}}, ("rotateAt", "timeZone"), "such as Europe/Oslo"),
+        ({"rotateAt": {"time": "02:15", "timeZone": "../../x"}}, ("rotateAt", "timeZone"), "such as Europe/Oslo"),
+        ({"rotateAt": {"time": "02:15", "timeZone": "x" * 900_000}}, ("rotateAt", "timeZone"), "no such time zone"),
+    ],
+)
+def test_an_impossible_schedule_is_named(web: Desk, changes: Json, path: tuple[str, ...], says: str) -> None:
+    issues = web.issues(rotating(web) | {"rotation": WEEKLY | changes})
+    assert set(issues) == {("rotation", *path)}
+    assert says in issues["rotation", *path]
+    assert len(issues["rotation", *path]) < 300
+
+
+def test_several_mistakes_are_told_at_once(web: Desk) -> None:
+    body = {
+        "name": "Prod_Entra",
+        "method": "client-secret",
+        "credentials": {"tenantId": "x", "clientSecret": "y"},
+        "isAutoRotationEnabled": True,
+        "rotation": {"rotationInterval": 0},
+        "description": "d" * 257,
+    }
+    assert set(web.issues(body)) == {
+        ("name",),
+        ("description",),
+        ("credentials", "tenantId"),
+        ("credentials", "clientId"),
+        ("rotation", "rotationInterval"),
+    }
+
+
+# --- what Microsoft has to be asked for --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rotate", [False, True])
+def test_a_wrong_secret(web: Desk, rotate: bool) -> None:
+    wrong = "abc8Q~wrongCANARYwrongCANARYwrongCANARY01"
+    web.typed.add(wrong)
+    body = rotating(web, clientSecret=wrong) if rotate else web.body(credentials=web.credentials(clientSecret=wrong))
+    answer = refusal(web, body)
+    assert answer["code"] == "azure.secret_invalid"
+    assert "paste the secret's Value" in answer["message"]
+    assert "AADSTS7000215" in answer["message"]
+
+
+def test_an_expired_secret(web: Desk) -> None:
+    world = web.world
+    now = world.clock.now().timestamp()
+    app = world.emulator.admin.create_application(world.tenant_id, "Old", owns_itself=True, secrets=0)
+    old = world.emulator.admin.add_secret(app.object_id, "old", start=now - 20 * DAY, end=now - DAY)
+    web.typed.add(old.value)
+    given = {"tenantId": world.tenant_id, "clientId": app.app_id, "clientSecret": old.value}
+    answer = refusal(web, web.body(credentials=given, isAutoRotationEnabled=True, rotation=WEEKLY))
+    assert answer["code"] == "azure.secret_expired"
+    assert "make a new secret" in answer["message"]
+
+
+def test_a_tenant_that_does_not_exist(web: Desk) -> None:
+    answer = refusal(web, rotating(web, tenantId=NOBODY))
+    assert answer["code"] == "azure.tenant_unknown"
+    assert "Directory (tenant) ID" in answer["message"]
+
+
+def test_another_tenant_than_the_applications(web: Desk) -> None:
+    other = web.world.emulator.admin.create_tenant("Fabrikam")
+    answer = refusal(web, rotating(web, tenantId=other))
+    assert answer["code"] == "azure.application_unknown"
+    assert "compare Application (client) ID and Directory (tenant) ID" in answer["message"]
+
+
+def test_an_application_that_does_not_exist(web: Desk) -> None:
+    answer = refusal(web, rotating(web, clientId=NOBODY))
+    assert answer["code"] == "azure.application_unknown"
+    assert f"az ad sp show --id {NOBODY}" in answer["message"]
+
+
+def test_no_permission_to_change_the_application(web: Desk) -> None:
+    world = web.world
+    app = world.emulator.admin.create_application(world.tenant_id, "Powerless", owns_itself=True)
+    web.typed.update(one.value for one in app.secrets)
+    answer = refusal(web, rotating(web, app))
+    assert answer["code"] == "azure.permission_missing"
+    assert "Application.ReadWrite.OwnedBy" in answer["message"]
+    assert "az ad app permission add" in answer["message"]
+
+
+def test_owned_by_without_owning(web: Desk) -> None:
+    world = web.world
+    app = world.emulator.admin.create_application(world.tenant_id, "Not its own", permissions=(OWNED,))
+    web.typed.update(one.value for one in app.secrets)
+    answer = refusal(web, rotating(web, app))
+    assert answer["code"] in {"azure.not_owner", "azure.permission_missing"}
+    assert "az ad app owner add" in answer["message"]
+    assert app.principal_id in answer["message"]
+
+
+# --- which secret is it? ------------------------------------------------------------------------------------------------
+
+
+def test_a_key_id_that_the_application_does_not_have(web: Desk) -> None:
+    answer = refusal(web, rotating(web, clientSecretKeyId=NOBODY))
+    assert answer["code"] == "rotation.key_id_unknown"
+    assert "Key ID" in answer["fix"]
+    (candidate,) = answer["details"]
+    assert candidate["keyId"] == web.world.given().key_id
+    assert set(candidate) == {"keyId", "name", "hint", "startsAt", "endsAt"}
+
+
+def test_the_key_id_of_another_secret(web: Desk) -> None:
+    other = web.world.emulator.admin.add_secret(web.world.application.object_id, "somebody else's")
+    answer = refusal(web, rotating(web, clientSecretKeyId=other.key_id))
+    assert answer["code"] == "rotation.key_id_of_another"
+    assert "somebody else's" in answer["message"]
+    assert other.key_id in {one.key_id for one in web.world.emulator.admin.secrets(web.world.application.object_id)}
+
+
+def test_several_secrets_that_begin_alike_need_the_key_id(web: Desk) -> None:
+    world = web.world
+    mine = world.given()
+    twin = world.emulator.admin.add_secret(
+        world.application.object_id, "twin", value=mine.secret.hint() + "8Q~" + "twin" * 8
+    )
+    answer = refusal(web, rotating(web))
+    assert answer["code"] == "rotation.key_id_needed"
+    assert "Key ID" in answer["fix"]
+    assert {one["keyId"] for one in answer["details"]} == {mine.key_id, twin.key_id}
+
+    web.create_rotating(credentials=web.credentials(clientSecretKeyId=str(mine.key_id).upper()))
+    world.settle()
+    left = set(world.keys())
+    assert twin.key_id in left
+    assert mine.key_id not in left
+
+
+def test_the_key_id_may_stand_beside_the_schedule(web: Desk) -> None:
+    other = web.world.emulator.admin.add_secret(web.world.application.object_id, "other")
+    body = rotating(web)
+    body["rotation"] = WEEKLY | {"clientSecretKeyId": other.key_id}
+    assert refusal(web, body)["code"] == "rotation.key_id_of_another"
+
+
+# --- what a change must not do -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rotate", [False, True])
+def test_a_refused_change_leaves_everything_as_it_was(web: Desk, rotate: bool) -> None:
+    made = web.create_rotating() if rotate else web.create()
+    web.world.settle()
+    before = web.get(made)
+    wrong = "abc8Q~wrongCANARYwrongCANARYwrongCANARY01"
+    web.typed.add(wrong)
+    given = web.credentials(clientSecret=wrong)
+    web.refused({"name": "other", "credentials": given}, 400, method="PATCH", path=made["id"])
+    for body in (
+        {"credentials": web.credentials(clientSecret=NOBODY), "name": "other"},
+        {"rotation": {"rotationInterval": 366}, "name": "other"},
+        {"credentials": {}},
+    ):
+        web.issues(body, method="PATCH", path=made["id"])
+    assert web.get(made) == before
