@@ -179,8 +179,9 @@ class Rotations:
         wanted = self._wanted(rotation, change)
         adoption = self._checks(connection, rotation, given, change)
         with self._owning(rotation if given else None), self.database.write() as tx:
-            connection = self.connections.connection_for(tx, actor, connection_id, Action.EDIT_CONNECTIONS, lock=True)
+            # Locks are taken in the order of publish: the rotation, then the connection.
             before, rotation = rotation, store.of_connection(tx, connection_id, lock=True)
+            connection = self.connections.connection_for(tx, actor, connection_id, Action.EDIT_CONNECTIONS, lock=True)
             if (before and before.id) != (rotation and rotation.id):
                 raise changed_meanwhile()
             connection = self._write_connection(tx, actor, connection, change, given)
@@ -423,8 +424,8 @@ class Rotations:
             self.connections.connection_for(tx, actor, connection_id, Action.DELETE_CONNECTIONS)
             before = store.of_connection(tx, connection_id)
         with self._owning(before), self.database.write() as tx:
-            connection = self.connections.connection_for(tx, actor, connection_id, Action.DELETE_CONNECTIONS, lock=True)
             rotation = store.of_connection(tx, connection_id, lock=True)
+            connection = self.connections.connection_for(tx, actor, connection_id, Action.DELETE_CONNECTIONS, lock=True)
             if (before and before.id) != (rotation and rotation.id):
                 raise changed_meanwhile()
             kept: list[Credential] = []
