@@ -1,0 +1,202 @@
+"""The reference pages as Markdown, and the OpenAPI document. Same source, same text."""
+
+import importlib
+import json
+import tempfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import sources
+import typer
+from meanings import ROOMS
+
+from keyturn.access.domain import ORGANIZATION_ROLES, PROJECT_ROLES, Action, permits
+from keyturn.kit.actor import Role
+
+NOTE = "<!-- Made by `make docs` from the source. Changes belong there. -->\n\n"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
+
+
+def settings() -> str:
+    from keyturn.cli.docs import settings_page  # noqa: PLC0415
+
+    title, rest = settings_page().split("\n\n", 1)
+    return f"{title}\n\n{NOTE}{rest}"
+
+
+# --- errors -----------------------------------------------------------------------------------------------------------
+
+_ERRORS = """# Errors
+
+{note}Every refusal of the API has the same shape:
+
+```json
+{{"reqId": "req-...", "statusCode": 400, "message": "...", "error": "BadRequest", "code": "connections.name_taken", "fix": "..."}}
+```
+
+`code` is stable: programs may depend on it. `message` and `fix` are for people and may become better. `reqId` is in the
+server's log. A request with the wrong shape is answered 422, and `message` is then a list of faults, each with `path`.
+The command line prints message and fix on standard error and ends with status 1, or 2 for a fault of the configuration.
+
+Codes that begin with `azure.` say what Microsoft answered, or what was found in the form before anything was sent. Their kind
+says what Keyturn does next: *retryable* and *not yet* are tried again by themselves; *needs action* waits for a person, and is
+tried again now and then; *permanent* would fail again as it is.
+
+Parts in angle brackets are filled in. Where a cell is empty, the answer itself says it.
+
+"""
+
+
+def errors() -> str:
+    """Return every stable error code with kind, message and fix."""
+    text = _ERRORS.format(note=NOTE)
+    for room, found in sources.by_room(sources.codes()).items():
+        rows = [(f"`{one.code}`", one.kind, _plain(one.message), _plain(one.fix)) for one in found]
+        text += f"## {room}\n\n" + table(("code", "answered as", "message", "what to do"), rows) + "\n"
+    return text.rstrip("\n") + "\n"
+
+
+def _plain(text: str) -> str:
+    """Keep the angle brackets of the holes from being taken for HTML, outside of quoted commands."""
+    parts = " ".join(text.split()).split("`")
+    for index in range(0, len(parts), 2):
+        parts[index] = parts[index].replace("<", "&lt;").replace(">", "&gt;")
+    return "`".join(parts)
+
+
+# --- audit events -----------------------------------------------------------------------------------------------------
+
+_EVENTS = """# Audit events
+
+{note}Each change and each step of a rotation that matters leaves one event: who, what, when, from which request. Events are
+read at `GET /api/v1/organization/audit-logs`; the database refuses to change or delete one. An event is written in the same
+transaction as the change that it tells of, so there is neither one without the other. No event holds a secret: keys are named
+by Key ID, display name and hint.
+
+"""
+
+
+def audit_events() -> str:
+    """Return every audit event with its meaning. Raises Unreadable when source and meanings disagree."""
+    written: dict[str, list[str]] = {}
+    for one in sources.events():
+        written.setdefault(one.name, []).append(f"`{one.place}`")
+    meant = {name for room in ROOMS.values() for name in room}
+    if meant != set(written):
+        raise sources.Unreadable(
+            f"scripts/documents/meanings.py: not said or not written: {sorted(meant ^ set(written))}"
+        )
+    text = _EVENTS.format(note=NOTE)
+    for room, events in ROOMS.items():
+        rows = [(f"`{name}`", meaning, ", ".join(written[name])) for name, meaning in events.items()]
+        text += f"## {room}\n\n" + table(("event", "what happened", "written in"), rows) + "\n"
+    return text.rstrip("\n") + "\n"
+
+
+# --- permissions ------------------------------------------------------------------------------------------------------
+
+_PERMISSIONS = """# Roles and permissions
+
+{note}A person or a machine has one role in the organization and may have one in each project. Connections, environments and
+members of a project are governed by the role there; an *admin* of the organization is admin of all its projects. What belongs
+to no project is governed by the role in the organization. Nobody can give a role above the own one. A missing permission is answered
+403 and named; what is in another organization is answered as if it did not exist.
+
+"""
+
+
+def permissions() -> str:
+    """Return which role permits what."""
+    head = ("action", *(role.value for role in Role))
+    text = _PERMISSIONS.format(note=NOTE)
+    for title, roles in (("In the organization", ORGANIZATION_ROLES), ("In a project", PROJECT_ROLES)):
+        rows = [
+            (f"`{action.value}`", *("yes" if permits(roles, role, action) else "" for role in Role))
+            for action in Action
+        ]
+        text += f"## {title}\n\n" + table(head, rows) + "\n"
+    return text.rstrip("\n") + "\n"
+
+
+# --- the command line -------------------------------------------------------------------------------------------------
+
+_CLI = """# Command line
+
+{note}Results go to standard output, everything else to standard error. Exit status: 0 done, 1 failed, 2 wrongly configured or
+called. Settings come from the environment: see [settings](settings.md).
+
+"""
+
+
+def cli() -> str:
+    """Return every command of both programs with its arguments and options."""
+    from keyturn.cli.main import COMMANDS, app  # noqa: PLC0415
+
+    root = typer.main.get_command(app)
+    text = _CLI.format(note=NOTE) + f"## keyturn\n\n{root.help}\n\n{_options(root)}"
+    for name in root.commands:  # type: ignore[attr-defined]
+        command = typer.main.get_command(importlib.import_module(COMMANDS[name][0]).app)
+        text += _command(f"keyturn {name}", command)
+    emulator = typer.main.get_command(importlib.import_module("entra_emulator.cli").app)
+    return (text + _command("entra-emulator", emulator)).rstrip("\n") + "\n"
+
+
+def _command(title: str, command: Any) -> str:
+    text = f"## {title}\n\n{' '.join((command.help or '').split())}\n\n"
+    inner = getattr(command, "commands", None)
+    if inner is None:
+        return text + _options(command)
+    return text + "".join(_command(f"{title} {name}", one) for name, one in inner.items() if not one.hidden)
+
+
+def _options(command: Any) -> str:
+    rows = [
+        (_spelled(one), " ".join((one.help or "").split()), _default(one))
+        for one in command.params
+        if not getattr(one, "hidden", False) and one.name not in {"install_completion", "show_completion"}
+    ]
+    return table(("option", "meaning", "default"), rows) + "\n" if rows else ""
+
+
+def _spelled(option: Any) -> str:
+    if option.param_type_name == "argument":
+        return f"`{option.name.upper()}`"
+    names = " / ".join(f"`{name}`" for name in [*option.opts, *option.secondary_opts])
+    return names if option.is_flag else f"{names} *{option.type_descriptor.annotation.__name__}*"
+
+
+def _default(option: Any) -> str:
+    if option.required:
+        return "required"
+    if option.is_flag and not option.secondary_opts:
+        return ""
+    return "" if option.default is None else f"`{str(option.default).lower() if option.is_flag else option.default}`"
+
+
+# --- the HTTP API -----------------------------------------------------------------------------------------------------
+
+
+def openapi() -> str:
+    """Return the OpenAPI document of the application as the server builds it, with an empty database."""
+    from litestar.testing import TestClient  # noqa: PLC0415
+
+    from keyturn.app import open_core, web_application  # noqa: PLC0415
+    from keyturn.settings_reader import read_settings  # noqa: PLC0415
+    from keyturn.web import logs  # noqa: PLC0415
+
+    logs.configure("WARNING")
+    with tempfile.TemporaryDirectory() as folder:
+        core = open_core(read_settings({"KEYTURN_DATA_DIR": str(Path(folder) / "data")}, {}), lambda _sentence: None)
+        try:
+            with TestClient(web_application(core, None)) as client:
+                answer = client.get("/api/docs/json")
+        finally:
+            core.close()
+    answer.raise_for_status()
+    return json.dumps(answer.json(), indent=2, ensure_ascii=False) + "\n"

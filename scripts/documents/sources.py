@@ -1,0 +1,286 @@
+"""What the reference documents are made of: stable error codes and audit events, read from the source itself."""
+
+import ast
+import importlib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+
+from keyturn import errors
+from keyturn.providers.azure.errors import TABLE, Kind
+from keyturn.rotations.domain import RunState
+
+SOURCE = Path(errors.__file__).parent
+CODE = re.compile(r"[a-z]+\.[a-z][a-z_]*")
+
+
+class Unreadable(Exception):
+    """The source says something in a way that these documents cannot follow. The text says where."""
+
+
+@dataclass(frozen=True)
+class Module:
+    """One file of the source; every node of ``tree`` knows its ``parent``."""
+
+    name: str
+    path: str
+    tree: ast.Module
+
+    def at(self, node: ast.AST) -> str:
+        return f"{self.path}:{getattr(node, 'lineno', 0)}"
+
+
+@cache
+def modules() -> tuple[Module, ...]:
+    """Return all modules of the product."""
+    found = []
+    for path in sorted(SOURCE.rglob("*.py")):
+        parts = path.relative_to(SOURCE.parent).with_suffix("").parts
+        tree = ast.parse(path.read_text())
+        for node in ast.walk(tree):
+            for child in ast.iter_child_nodes(node):
+                child.parent = node  # type: ignore[attr-defined]
+        found.append(Module(".".join(parts).removesuffix(".__init__"), "/".join(parts) + ".py", tree))
+    return tuple(found)
+
+
+def above(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield what the node is part of, from the inside out."""
+    while (parent := getattr(node, "parent", None)) is not None:
+        yield parent
+        node = parent
+
+
+def calls(module: Module) -> Iterator[ast.Call]:
+    return (node for node in ast.walk(module.tree) if isinstance(node, ast.Call))
+
+
+def function_name(call: ast.Call) -> str:
+    return call.func.attr if isinstance(call.func, ast.Attribute) else ast.unparse(call.func)
+
+
+def text_of(node: ast.expr | None, module: Module) -> str:
+    """Return the text that an expression makes, with ``<name>`` for what is only known at run time."""
+    if isinstance(node, ast.Constant):
+        return str(node.value or "")
+    if isinstance(node, ast.JoinedStr):
+        return "".join(text_of(part, module) for part in node.values)
+    if isinstance(node, ast.FormattedValue):
+        return text_of(node.value, module) or f"<{_hole(node.value)}>"
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        return text_of(node.left, module) + text_of(node.right, module)
+    if isinstance(node, ast.IfExp):
+        return f"{text_of(node.body, module)} / {text_of(node.orelse, module)}"
+    if isinstance(node, ast.Name):
+        value = getattr(importlib.import_module(module.name), node.id, None)
+        return value if isinstance(value, str) else ""
+    return ""
+
+
+def _hole(node: ast.expr) -> str:
+    if isinstance(node, ast.Attribute | ast.Name):
+        return (node.attr if isinstance(node, ast.Attribute) else node.id).strip("_").replace("_", " ").lower()
+    if isinstance(node, ast.Call) and function_name(node) == "len":
+        return "number"
+    return "..."
+
+
+# --- errors -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Code:
+    """One way in which a stable code is raised. ``kind`` says how it is answered."""
+
+    code: str
+    kind: str
+    message: str
+    fix: str
+
+
+def codes() -> list[Code]:
+    """Return every stable code of the source with its kind, message and fix, as far as those are fixed. Sorted."""
+    found = [one for module in modules() for one in (*_by_keyword(module), *_by_position(module))]
+    found += [Code(row.code, f"Upstream 400, {row.kind.value}", _named(row.cause), _named(row.fix)) for row in TABLE]
+    found += _of_framework()
+    best: dict[tuple[str, str], Code] = {}
+    for one in sorted(found, key=lambda each: (each.code, not each.message, each.kind, each.message)):
+        if one.message or not any(key[0] == one.code for key in best):
+            best.setdefault((one.code, one.message), one)
+    return sorted(best.values(), key=lambda each: (each.code, each.message))
+
+
+def _by_keyword(module: Module) -> Iterator[Code]:
+    for call in calls(module):
+        given = {each.arg: each.value for each in call.keywords}
+        code = given.get("code")
+        if not isinstance(code, ast.Constant) or not CODE.fullmatch(str(code.value)):
+            continue
+        position = 2 if function_name(call) == "body_of" else 0
+        message = given.get("message") or (call.args[position] if len(call.args) > position else None)
+        text = text_of(message, module)
+        yield Code(str(code.value), _kind(call, module), text, text_of(given.get("fix"), module))
+
+
+def _by_position(module: Module) -> Iterator[Code]:
+    """Faults of pasted fields and rows outside the table: the code is one of the arguments, message and fix follow it."""
+    known = {code.partition(".")[0] for code in _keyword_codes()}
+    for call in calls(module):
+        if function_name(call) in _NO_ERRORS:
+            continue
+        for index, argument in enumerate(call.args):
+            value = argument.value if isinstance(argument, ast.Constant) else None
+            if isinstance(value, str) and CODE.fullmatch(value) and value.partition(".")[0] in known:
+                texts = [text_of(each, module) for each in call.args[index + 1 : index + 3]] + ["", ""]
+                yield Code(value, _kind(call, module), _named(texts[0]), _named(texts[1]))
+
+
+@cache
+def _keyword_codes() -> frozenset[str]:
+    return frozenset(one.code for module in modules() for one in _by_keyword(module))
+
+
+_NO_ERRORS = frozenset(
+    {
+        *("debug", "info", "warning", "error", "critical", "exception", "get_logger"),  # names of log lines look alike
+        *("_sign_in", "_graph", "_by_status"),  # rows of the provider's table, which is read as a value
+        "Setting",
+    }
+)
+
+
+def _of_framework() -> Iterator[Code]:
+    """Refusals that the web framework makes: a table of status to name and code."""
+    (module,) = (each for each in modules() if each.name == "keyturn.web.problems")
+    for node in module.tree.body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_NAMES":
+            for status, (name, code) in ast.literal_eval(node.value).items():
+                yield Code(code, f"{name} {status}", "The request could not be taken as it was sent.", "")
+            return
+    raise Unreadable(f"{module.path}: no table _NAMES")
+
+
+def _kind(call: ast.Call, module: Module) -> str:
+    """Say how an error is answered: by its class, or by the class that the called helper raises."""
+    name = function_name(call)
+    if name == "__init__":
+        name = _enclosing_error(call)
+    if (described := _class(name)) is not None:
+        return described
+    if name in {"Fault", "_secret_fault"}:
+        return "found in the form, before anything is sent"
+    if name == "Row":
+        given = [ast.unparse(each) for each in call.args]
+        kind = next((member for member in Kind if f"Kind.{member.name}" in given), None)
+        return f"Upstream 400, {kind.value}" if kind else ""
+    if name == "body_of":
+        return "InternalServerError 500"
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.FunctionDef) and node.name == name:
+            inner = (_class(function_name(each)) for each in ast.walk(node) if isinstance(each, ast.Call))
+            return next((each for each in inner if each), "")
+    return ""
+
+
+def _enclosing_error(node: ast.AST) -> str:
+    """Return the error class, or its base, inside which a call of ``super().__init__`` stands."""
+    found = next(each for each in above(node) if isinstance(each, ast.ClassDef))
+    names = [found.name, *(ast.unparse(base) for base in found.bases)]
+    return next((name for name in names if hasattr(errors, name)), found.name)
+
+
+def _class(name: str) -> str | None:
+    kind = getattr(errors, name, None)
+    if not (isinstance(kind, type) and issubclass(kind, errors.KeyturnError)):
+        return None
+    if issubclass(kind, errors.Upstream):
+        words = {"NeedsAction": "needs action", "NotYet": "not yet", "Unanswered": "retryable, outcome unknown"}
+        return f"Upstream {kind.status}, {words.get(name, name.lower())}"
+    return f"{kind.error} {kind.status}"
+
+
+def _named(text: str) -> str:
+    """Turn the holes of the provider's table, ``{app_id}``, into the form that these documents use."""
+    return re.sub(r"\{(\w+)\}", lambda hole: f"<{hole[1].replace('_', ' ')}>", text)
+
+
+# --- audit events -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class EventSource:
+    """An event, and a file that writes it."""
+
+    name: str
+    place: str
+
+
+def events() -> list[EventSource]:
+    """Return every audit event with where it is written. Raises Unreadable for one whose name cannot be told."""
+    found = [one for module in modules() for one in (*_told(module), *_of_enums(module))]
+    return sorted(set(found), key=lambda each: (each.name, each.place))
+
+
+def _told(module: Module) -> Iterator[EventSource]:
+    """Events named where they are written: ``tell(tx, actor, name, ...)`` and ``Event(name, ...)``."""
+    for call in calls(module):
+        name = function_name(call)
+        position = {"tell": 2, "Event": 0}.get(name)
+        if (
+            position is None
+            or len(call.args) <= position
+            or not ast.unparse(call.func).startswith(("tell", "Event", "self"))
+        ):
+            continue
+        for event in _names(call.args[position], call, module):
+            yield EventSource(event, module.path)
+
+
+def _names(node: ast.expr, call: ast.Call, module: Module) -> list[str]:
+    if isinstance(node, ast.Constant):
+        return [str(node.value)]
+    if isinstance(node, ast.IfExp):
+        return _names(node.body, call, module) + _names(node.orelse, call, module)
+    if isinstance(node, ast.JoinedStr) and ast.unparse(node).endswith("{state.value}'"):
+        stem = text_of(node.values[0], module)
+        return [f"{stem}{state.value}" for state in RunState if state is not RunState.ACTIVE]
+    function = _function(call)
+    if isinstance(node, ast.Name) and function is not None:
+        if node.id in {each.arg for each in function.args.args}:
+            return []  # a helper: its callers name the event
+        assigned = [
+            each.value
+            for each in ast.walk(function)
+            if isinstance(each, ast.Assign) and ast.unparse(each.targets[0]) == node.id
+        ]
+        return [name for value in assigned for name in _names(value, call, module)]
+    if isinstance(node, ast.Attribute) and node.attr == "value":
+        return []  # a member of an enumeration: see _of_enums
+    raise Unreadable(f"{module.at(call)}: which audit event is {ast.unparse(node)}?")
+
+
+def _of_enums(module: Module) -> Iterator[EventSource]:
+    """Events named by members of ``AccessEvent``, ``ProjectEvent`` and the like."""
+    for node in ast.walk(module.tree):
+        if not (
+            isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id.endswith("Event")
+        ):
+            continue
+        members = getattr(importlib.import_module(module.name), node.value.id, None)
+        if isinstance(members, type) and issubclass(members, StrEnum) and node.attr in members.__members__:
+            yield EventSource(members[node.attr].value, module.path)
+
+
+def _function(node: ast.AST) -> ast.FunctionDef | None:
+    return next((each for each in above(node) if isinstance(each, ast.FunctionDef)), None)
+
+
+def by_room(found: list[Code]) -> Mapping[str, list[Code]]:
+    """Group codes by what stands before the dot."""
+    rooms: dict[str, list[Code]] = {}
+    for one in found:
+        rooms.setdefault(one.code.partition(".")[0], []).append(one)
+    return rooms

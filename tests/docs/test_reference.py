@@ -1,0 +1,124 @@
+"""The reference says what the source says."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from entra_emulator.cli import app as emulator_app
+from keyturn.access.domain import AccessEvent, Action
+from keyturn.cli.main import COMMANDS, app
+from keyturn.projects.domain import ProjectEvent
+from keyturn.providers.azure.errors import TABLE
+from keyturn.settings_table import COMMAND_VARIABLES, IGNORED, SETTINGS
+
+ROOT = Path(__file__).parents[2]
+REFERENCE = ROOT / "docs" / "reference"
+SOURCE = ROOT / "src" / "keyturn"
+
+
+def documents(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "scripts/documents", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+
+
+def source() -> str:
+    return "\n".join(path.read_text() for path in SOURCE.rglob("*.py"))
+
+
+def page(name: str) -> str:
+    return (REFERENCE / name).read_text()
+
+
+def test_the_written_reference_is_what_the_source_says() -> None:
+    checked = documents("--check")
+    assert checked.returncode == 0, checked.stderr
+
+
+def test_a_stale_page_is_named_with_what_changed(tmp_path: Path) -> None:
+    copy = tmp_path / "scripts" / "documents"
+    copy.mkdir(parents=True)
+    for path in (ROOT / "scripts" / "documents").glob("*.py"):
+        (copy / path.name).write_text(path.read_text())
+    written = tmp_path / "docs" / "reference"
+    written.mkdir(parents=True)
+    (written / "permissions.md").write_text(page("permissions.md").replace("read-project", "read-projects"))
+    command = [sys.executable, str(copy), "--check", "permissions.md"]
+    checked = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert checked.returncode == 1
+    assert "permissions.md is stale" in checked.stderr
+    assert "read-projects" in checked.stderr
+
+
+def test_an_unknown_document_is_refused() -> None:
+    assert documents("poems.md").returncode == 2
+
+
+def test_every_setting_is_there() -> None:
+    text = page("settings.md")
+    names = [setting.name for setting in SETTINGS] + [setting.fallback for setting in SETTINGS if setting.fallback]
+    assert [name for name in [*names, *COMMAND_VARIABLES, *IGNORED] if f"`{name}`" not in text] == []
+
+
+def commands() -> dict[str, Any]:
+    import importlib  # noqa: PLC0415
+
+    root: Any = typer.main.get_command(app)
+    found: dict[str, Any] = {"keyturn": root, "entra-emulator": typer.main.get_command(emulator_app)}
+    for name in root.commands:
+        found[f"keyturn {name}"] = typer.main.get_command(importlib.import_module(COMMANDS[name][0]).app)
+    for name, command in list(found.items()):
+        if name != "keyturn":
+            found |= {f"{name} {inner}": one for inner, one in getattr(command, "commands", {}).items()}
+    return found
+
+
+def test_every_command_and_option_is_there() -> None:
+    text = page("cli.md")
+    for name, command in commands().items():
+        section = text.partition(f"## {name}\n")[2].partition("\n## ")[0]
+        assert section, f"{name} has no section"
+        for option in command.params:
+            if option.hidden or option.name in {"install_completion", "show_completion"}:
+                continue
+            for flag in [*option.opts, *option.secondary_opts]:
+                assert f"`{flag}`" in section, f"{flag} of {name}"
+
+
+def test_every_error_code_is_there() -> None:
+    text = page("errors.md")
+    codes = set(re.findall(r"\bcode=\"([a-z]+\.[a-z_]+)\"", source())) | {row.code for row in TABLE}
+    codes |= set(re.findall(r"\"((?:azure|request|rotation|connections)\.[a-z_]+)\",", source()))
+    names_of_log_lines = {"rotation.lease_lost", "rotation.does_not_rest"}
+    assert len(codes) > 100
+    assert sorted(code for code in codes - names_of_log_lines if f"`{code}`" not in text) == []
+
+
+def test_every_azure_code_is_in_the_provider_s_own_paper() -> None:
+    paper = (SOURCE / "providers" / "azure" / "README.md").read_text()
+    assert sorted({row.code for row in TABLE if f"`{row.code}`" not in paper}) == []
+
+
+def test_every_audit_event_is_there() -> None:
+    text = page("audit-events.md")
+    names = {event.value for event in [*AccessEvent, *ProjectEvent]}
+    names |= set(re.findall(r"(?:tell\(|Event\()\s*(?:tx,\s*[\w.]+,\s*)?\"([a-z-]+)\"", source()))
+    assert {"rotation-enabled", "credentials-drifted", "create-app-connection"} <= names
+    assert sorted(name for name in names if f"`{name}`" not in text) == []
+
+
+def test_every_permission_is_there() -> None:
+    text = page("permissions.md")
+    assert [action for action in Action if text.count(f"`{action.value}`") != 2] == []
+
+
+@pytest.mark.parametrize("path", ["/api/v1/app-connections/azure-client-secrets", "/api/v1/auth/universal-auth/login"])
+def test_the_openapi_document_has_the_real_routes(path: str) -> None:
+    document = json.loads(page("openapi.json"))
+    assert path in document["paths"]
+    assert document["openapi"].startswith("3.1")
