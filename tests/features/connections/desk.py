@@ -47,7 +47,7 @@ class Desk:
         name = self.who if who is None else who
         headers = {"authorization": f"Bearer {name}"} if name else {}
         url = path if path.startswith("/") else f"{ROOT}/{path}" if path else ROOT
-        answer = self.client.request(method, url, json=body, headers=headers, params=query)
+        answer = self.client.request(method, url, json=body, headers=headers, params=query or None)
         self.answers.append(f"{answer.headers} {answer.text}")
         assert answer.status_code == expect, answer.text
         assert answer.headers["content-type"] == "application/json"

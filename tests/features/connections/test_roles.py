@@ -1,0 +1,128 @@
+"""Who may do what, on every route."""
+
+from typing import Any
+
+import pytest
+
+from tests.features.connections.desk import ALL, NOBODY, ROOT, WEEKLY, Desk, Json
+
+READ, CONNECT, CREATE = "read-app-connections", "connect-app-connections", "create-app-connections"
+EDIT, ROTATE, DELETE = "edit-app-connections", "rotate-credentials", "delete-app-connections"
+
+ROUTES: list[tuple[str, str, Any, str]] = [
+    ("GET", "{id}", None, READ),
+    ("GET", "connection-name/prod-entra{in}", None, READ),
+    ("GET", "{id}/credentials", None, READ),
+    ("GET", "{id}/rotation-runs", None, READ),
+    ("GET", "{id}/clients", None, CONNECT),
+    ("POST", "{id}/test", None, CONNECT),
+    ("PATCH", "{id}", {"description": "changed"}, EDIT),
+    ("POST", "{id}/rotate-credentials", None, ROTATE),
+    ("DELETE", "{id}", None, DELETE),
+]
+EVERY_ROUTE = [
+    *((method, f"{ROOT}/{path}", body) for method, path, body, _ in ROUTES),
+    ("POST", ROOT, {}),
+    ("GET", ROOT, None),
+    ("GET", ALL, None),
+    ("GET", f"{ALL}/options", None),
+    ("GET", f"{ROOT}/available", None),
+]
+EVERYTHING = {READ, CONNECT, CREATE, EDIT, ROTATE, DELETE}
+IN_ORGANIZATION = {
+    "admin": EVERYTHING,
+    "robot": EVERYTHING,
+    "member": {READ, CONNECT},
+    "viewer": {READ},
+    "project-admin": {READ},
+}
+IN_PROJECT: dict[str, set[str]] = {
+    "admin": EVERYTHING,
+    "robot": EVERYTHING,
+    "project-admin": EVERYTHING,
+    "project-member": EVERYTHING,
+    "project-viewer": {READ},
+    "member": set(),
+    "viewer": set(),
+}
+MATRIX = [
+    *((who, may, False) for who, may in IN_ORGANIZATION.items()),
+    *((who, may, True) for who, may in IN_PROJECT.items()),
+]
+
+
+@pytest.mark.parametrize(("who", "may", "in_project"), MATRIX)
+def test_every_role_may_what_it_may(web: Desk, who: str, may: set[str], in_project: bool) -> None:
+    place = {"projectId": web.project_id} if in_project else {}
+    made = web.create_rotating(**place)
+    created = web.ask("POST", "", web.body(f"by-{who}", **place), who=who, expect=200 if CREATE in may else 403)
+    if CREATE not in may:
+        denied(created, CREATE)
+    web.world.settle()
+    inside = f"?projectId={web.project_id}" if in_project else ""
+    for method, path, body, action in ROUTES:
+        before = web.remains()
+        filled = path.replace("{id}", made["id"]).replace("{in}", inside)
+        answer = web.ask(method, filled, body, who=who, expect=200 if action in may else 403)
+        if action not in may:
+            denied(answer, action)
+            assert web.remains() == before
+
+
+def denied(answer: Json, action: str) -> None:
+    assert answer["error"] == "PermissionDenied"
+    assert [one["action"] for one in answer["details"]] == [action]
+    assert action in answer["message"]
+    assert "Ask an" in answer["fix"]
+
+
+def test_another_organization_sees_nothing(web: Desk) -> None:
+    made = web.create_rotating()
+    inside = web.create("inside", projectId=web.project_id)
+    before = web.remains()
+    for method, path, body, _ in ROUTES:
+        for one in (made, inside):
+            filled = path.replace("{id}", one["id"]).replace("{in}", "")
+            unknown = web.ask(method, filled, body, who="stranger", expect=404)
+            assert unknown["error"] == "NotFound"
+            nobody = web.ask(method, path.replace("{id}", NOBODY).replace("{in}", ""), body, who="stranger", expect=404)
+            assert nobody["message"] == unknown["message"].replace(one["id"], NOBODY)
+    for path in (ALL, ROOT, f"{ROOT}/available"):
+        assert web.ask("GET", path, who="stranger") == {"appConnections": []}
+        web.ask("GET", path, who="stranger", projectId=web.project_id, expect=404)
+    web.ask("POST", "", web.body(projectId=web.project_id), who="stranger", expect=400)
+    assert web.remains() == before
+
+
+@pytest.mark.parametrize(("who", "status", "error"), [("", 401, "UnauthorizedError"), ("garbage", 403, "TokenError")])
+def test_nobody_gets_in_without_a_token(web: Desk, who: str, status: int, error: str) -> None:
+    for method, path, body in EVERY_ROUTE:
+        answer = web.ask(method, path.replace("{in}", ""), body, who=who, expect=status)
+        assert answer["error"] == error
+
+
+def test_lists_hold_what_the_caller_may_read(web: Desk) -> None:
+    web.create("shared")
+    web.create("inside", projectId=web.project_id)
+
+    def seen(who: str, path: str = ALL) -> list[str]:
+        return [one["name"] for one in web.ask("GET", path, who=who)["appConnections"]]
+
+    assert seen("admin") == seen("project-viewer") == ["inside", "shared"]
+    assert seen("member") == seen("viewer") == ["shared"]
+    assert seen("member", f"{ROOT}/available") == ["shared"]
+    assert seen("viewer", f"{ROOT}/available") == []
+    inside = {"projectId": web.project_id}
+    assert [
+        one["name"] for one in web.ask("GET", f"{ROOT}/available", who="project-member", **inside)["appConnections"]
+    ] == ["inside"]
+    web.ask("GET", f"{ROOT}/available", who="project-viewer", expect=403, **inside)
+    web.ask("GET", ALL, who="member", expect=403, **inside)
+
+
+def test_a_member_of_the_project_may_set_up_a_rotation_there(web: Desk) -> None:
+    body = web.body(projectId=web.project_id, isAutoRotationEnabled=True, rotation=WEEKLY)
+    web.ask("POST", "", body, who="project-viewer", expect=403)
+    made = web.ask("POST", "", body, who="project-member")["appConnection"]
+    (run,) = web.ask("GET", f"{made['id']}/rotation-runs", who="project-viewer")["rotationRuns"]
+    assert run["requestedBy"]["name"] == "project-member@contoso.test"

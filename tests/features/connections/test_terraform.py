@@ -1,0 +1,180 @@
+"""What Terraform does with ``infisical_app_connection_azure_client_secrets``: signed in for real, request by request."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from litestar.testing import TestClient
+
+from keyturn.access.api import login_router
+from keyturn.access.passwords import Hasher
+from keyturn.access.records import UniversalAuthChanges
+from keyturn.access.service import Access
+from keyturn.config import Settings
+from keyturn.connections.api import router
+from keyturn.kit.actor import Role
+from keyturn.web.app import build
+from keyturn.web.ratelimit import Limiter
+from keyturn_simulation.world import World
+from tests.features.access.people import IDS
+from tests.features.connections.desk import ROOT, WEEKLY, Json
+
+READ = ("id", "name", "description", "version", "orgId", "projectId", "app", "method", "credentialsHash", "gatewayId")
+
+
+@dataclass
+class Terraform:
+    """The provider's own requests, and the state that it keeps between two runs."""
+
+    client: TestClient[Any]
+    login: Json
+    configuration: Json
+    id: str | None = None
+    known_hash: str = ""
+    sent: list[str] = field(default_factory=list)
+
+    def call(self, method: str, path: str, body: object = None, *, expect: int = 200) -> Json:
+        answer = self.client.post("/api/v1/auth/universal-auth/login", json=self.login)
+        headers = {
+            "authorization": f"Bearer {answer.json()['accessToken']}",
+            "accept": "application/json",
+            "user-agent": "terraform",
+        }
+        self.sent.append(method)
+        answer = self.client.request(method, path, json=body, headers=headers)
+        assert answer.status_code == expect, answer.text
+        assert answer.headers["content-type"] == "application/json"
+        decoded: Json = answer.json()
+        return decoded
+
+    def plan(self) -> list[str]:
+        """Return what would be changed, as the provider finds it when it reads the resource."""
+        if self.id is None:
+            return ["create"]
+        found = self.call("GET", f"{ROOT}/{self.id}")["appConnection"]
+        assert {name: type(found[name]) for name in ("version",)} == {"version": int}
+        assert set(READ) <= set(found)
+        wanted = self.configuration
+        drift = [name for name in ("name", "method") if found[name] != wanted[name]]
+        drift += ["description"] if (found["description"] or "") != wanted.get("description", "") else []
+        return drift + (["credentials"] if found["credentialsHash"] != self.known_hash else [])
+
+    def apply(self) -> None:
+        if not self.plan():
+            return
+        body = {"App": "azure-client-secrets", **self.configuration}
+        if self.id is None:
+            made = self.call("POST", ROOT, body)["appConnection"]
+            self.id = made["id"]
+        else:
+            body = {"ID": self.id, "description": "", **body}
+            made = self.call("PATCH", f"{ROOT}/{self.id}", body)["appConnection"]
+        self.known_hash = made["credentialsHash"]
+
+    def destroy(self) -> None:
+        self.call("DELETE", f"{ROOT}/{self.id}")
+        self.id = None
+
+
+@pytest.fixture
+def terraform(world: World, tmp_path: Path) -> Iterator[Terraform]:
+    access = Access(world.database, world.clock, IDS, Hasher(memory_kib=8, passes=1))
+    identity = access.identities.create(world.actor, name="terraform", role=Role.ADMIN)
+    auth = access.universal.attach(world.actor, identity.id, UniversalAuthChanges())
+    secret, _ = access.universal.create_secret(world.actor, identity.id)
+    routers = [
+        login_router(access, Limiter(world.clock, per_minute=1000)),
+        router(world.connections, world.rotations, oauth_client_id=None, clock=world.clock),
+    ]
+    settings = Settings(data_dir=tmp_path, database_url="sqlite://")
+    app = build(routers, authenticate=access.authenticate, settings=settings, clock=world.clock, ids=IDS)
+    given = world.given()
+    configuration = {
+        "method": "client-secret",
+        "name": "prod-entra",
+        "credentials": {
+            "tenantId": given.tenant_id,
+            "clientId": given.client_id,
+            "clientSecret": given.secret.reveal(),
+        },
+    }
+    with TestClient(app) as client:
+        yield Terraform(client, {"clientId": auth.client_id, "clientSecret": secret.reveal()}, configuration)
+
+
+def enable(terraform: Terraform) -> None:
+    body = {"isAutoRotationEnabled": True, "rotation": WEEKLY}
+    terraform.call("PATCH", f"{ROOT}/{terraform.id}", body)
+
+
+def rotation(terraform: Terraform) -> Json:
+    found: Json = terraform.call("GET", f"{ROOT}/{terraform.id}")["appConnection"]["rotation"]
+    return found
+
+
+def test_the_life_of_a_resource(terraform: Terraform, world: World) -> None:
+    assert terraform.plan() == ["create"]
+    terraform.apply()
+    assert terraform.plan() == []
+    terraform.configuration["description"] = "tenant A"
+    assert terraform.plan() == ["description"]
+    terraform.apply()
+    assert terraform.plan() == []
+    del terraform.configuration["description"]
+    terraform.apply()
+    assert terraform.plan() == []
+    first = terraform.id
+    terraform.destroy()
+    assert terraform.call("GET", f"{ROOT}/{first}", expect=404)["error"] == "NotFound"
+    assert len(world.keys()) == 1, "the secret of a connection that never rotated is the user's own"
+
+
+def test_a_plan_sees_no_drift_however_often_the_secret_was_rotated(terraform: Terraform, world: World) -> None:
+    terraform.apply()
+    enable(terraform)
+    world.run_until(world.clock.now() + timedelta(days=16))
+    assert terraform.plan() == []
+    history = terraform.call("GET", f"{ROOT}/{terraform.id}/rotation-runs")["rotationRuns"]
+    assert [run["reason"] for run in history] == ["scheduled", "scheduled", "enabled"]
+
+
+def test_an_unrelated_change_does_not_disturb_the_rotation(terraform: Terraform, world: World) -> None:
+    terraform.apply()
+    enable(terraform)
+    world.settle()
+    before, keys, shown = world.all_connections()[0], world.keys(), rotation(terraform)
+    terraform.configuration["description"] = "tenant A"
+    terraform.apply()  # sends the original secret, which was revoked long ago
+    after = world.all_connections()[0]
+    assert (after.description, after.secret_version) == ("tenant A", before.secret_version)
+    assert terraform.plan() == []
+    assert rotation(terraform) == shown
+    world.settle()
+    assert world.keys() == keys
+    assert world.signs_in(world.current_secret(after))
+
+
+def test_a_new_secret_in_the_configuration_is_taken_over(terraform: Terraform, world: World) -> None:
+    terraform.apply()
+    enable(terraform)
+    world.settle()
+    typed = world.emulator.admin.add_secret(world.application.object_id, "typed anew")
+    terraform.configuration["credentials"] = terraform.configuration["credentials"] | {"clientSecret": typed.value}
+    terraform.known_hash = ""  # Terraform sees that its configuration changed
+    terraform.apply()
+    world.settle()
+    assert terraform.plan() == []
+    assert rotation(terraform)["rotationStatus"] == "success"
+    (left,) = world.keys()
+    assert left != typed.key_id
+
+
+def test_a_rejected_name_is_shown_as_a_whole(terraform: Terraform, world: World) -> None:
+    terraform.configuration["name"] = "my_connection"
+    body = {"App": "azure-client-secrets", **terraform.configuration}
+    answer = terraform.call("POST", ROOT, body, expect=422)
+    assert [issue["path"] for issue in answer["message"]] == [["name"]]
+    assert world.all_connections() == []
