@@ -9,7 +9,7 @@ transactions, and is harmless to repeat. Nothing but ``decide`` orders steps, so
     sweep                                                                               when all is quiet
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -17,7 +17,7 @@ from typing import Any
 
 from keyturn.credentials.domain import Credential, State
 from keyturn.ports import Tenant
-from keyturn.rotations.schedule import Anchor, Schedule, next_slot
+from keyturn.rotations.schedule import Anchor, Schedule, next_slot, upcoming
 
 MAX_UNDEAD = 3
 """How many secrets may wait for removal before no new one is asked for: repeated failure must not pile up keys."""
@@ -325,20 +325,15 @@ def next_run(schedule: Schedule, anchor: Anchor, current: Credential | None) -> 
     return NextRun(slot, Reason.SCHEDULED, slot)
 
 
-def coming_runs(rotation: Rotation, count: int) -> list[datetime]:
+def coming_runs(rotation: Rotation, count: int) -> Sequence[datetime]:
     """Return when the next runs will be if each succeeds at once: none while the rotation is paused."""
     first = rotation.due_at
     if first is None:
-        return []
+        return ()
     anchor = Anchor(first, scheduled=False)
     if rotation.anchor and (slot := next_slot(rotation.schedule, rotation.anchor)) <= first:
         anchor = Anchor(slot, scheduled=True)  # a run that starts late still counts from its slot
-    moments = [first]
-    while len(moments) < count:
-        anchor = Anchor(next_slot(rotation.schedule, anchor), scheduled=True)
-        if anchor.at > moments[-1]:
-            moments.append(anchor.at)
-    return moments
+    return upcoming(rotation.schedule, first, anchor, count)
 
 
 RETRY_LADDER = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15), timedelta(hours=1))

@@ -6,7 +6,7 @@ one that exists twice (autumn) means the first of the two.
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
 MIN_INTERVAL_DAYS = 1
@@ -88,9 +88,15 @@ def next_slot(schedule: Schedule, anchor: Anchor) -> datetime:
     return slot
 
 
-def upcoming(schedule: Schedule, first: datetime, count: int) -> list[datetime]:
-    """Return ``count`` moments beginning with ``first``, as they will come if every run happens in its slot."""
-    slots = [first]
-    while len(slots) < count:
-        slots.append(next_slot(schedule, Anchor(slots[-1], scheduled=True)))
-    return slots
+@lru_cache(maxsize=4096)
+def upcoming(schedule: Schedule, first: datetime, anchor: Anchor, count: int) -> tuple[datetime, ...]:
+    """Return ``first`` and then the slots after it, counted from the anchor, as they will come if every run happens in its own.
+
+    Remembered, since lists of many connections ask for the same few schedules again and again.
+    """
+    moments = [first]
+    while len(moments) < count:
+        anchor = Anchor(next_slot(schedule, anchor), scheduled=True)
+        if anchor.at > first:
+            moments.append(anchor.at)
+    return tuple(moments)

@@ -101,8 +101,9 @@ def overviews(tx: Tx, connection_ids: Sequence[str]) -> dict[str, Overview]:
     found: dict[str, Overview] = {}
     for start in range(0, len(connection_ids), _AT_ONCE):
         for row in tx.rows(_overviews(connection_ids[start : start + _AT_ONCE])):
-            run = {name.removeprefix("run_"): row[name] for name in row if name.startswith("run_")}
-            active = _run(run) if run["id"] else None
+            active = None
+            if row["run_id"]:
+                active = _run({name: row[f"run_{name}"] for name in Run.__dataclass_fields__})
             found[row["connection_id"]] = Overview(_rotation(row), active, row["current_ends_at"])
     return found
 

@@ -7,6 +7,7 @@ typed, is in any answer or in any log line at DEBUG.
 import io
 import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ import structlog
 from keyturn.db.unit import Database
 from keyturn.web import logs
 from keyturn_simulation.world import World, make_world
+from tests.databases import sqlite_database
 from tests.features.connections.desk import Desk, desk
 
 
@@ -40,7 +42,20 @@ def log() -> Iterator[io.StringIO]:
 
 @pytest.fixture
 def web(world: World, tmp_path: Path, log: io.StringIO) -> Iterator[Desk]:
-    with desk(world, tmp_path) as opened:
+    with _watched(world, tmp_path, log) as opened:
+        yield opened
+
+
+@pytest.fixture
+def shape(tmp_path: Path, log: io.StringIO) -> Iterator[Desk]:
+    """The same on SQLite only, for requests whose shape is wrong: no database is asked about them."""
+    with sqlite_database(tmp_path) as database, _watched(make_world(database), tmp_path, log) as opened:
+        yield opened
+
+
+@contextmanager
+def _watched(world: World, folder: Path, log: io.StringIO) -> Iterator[Desk]:
+    with desk(world, folder) as opened:
         yield opened
     shown = log.getvalue() + "".join(opened.answers)
     assert "keyturn.access" in shown

@@ -98,8 +98,8 @@ def test_what_says_nothing_may_be_sent(web: Desk, changes: Json) -> None:
         ({"method": None}, ["method"], "invalid_union_discriminator"),
     ],
 )
-def test_a_body_of_the_wrong_shape(web: Desk, changes: Json, path: list[str], code: str) -> None:
-    answer = web.refused(web.body() | changes, 422)
+def test_a_body_of_the_wrong_shape(shape: Desk, changes: Json, path: list[str], code: str) -> None:
+    answer = shape.refused(shape.body() | changes, 422)
     assert answer["error"] == "ValidationFailure"
     assert answer["reqId"].startswith("req-")
     assert [(one["path"], one["code"]) for one in answer["message"]] == [(path, code)]
@@ -112,8 +112,8 @@ def test_the_methods_are_named_when_one_is_unknown(web: Desk) -> None:
 
 
 @pytest.mark.parametrize("body", [None, [], "text"])
-def test_a_body_that_is_no_object(web: Desk, body: object) -> None:
-    web.ask("POST", "", body, expect=422)
+def test_a_body_that_is_no_object(shape: Desk, body: object) -> None:
+    shape.ask("POST", "", body, expect=422)
 
 
 def test_a_body_of_two_megabytes_is_not_read(web: Desk) -> None:
@@ -256,9 +256,9 @@ def test_credentials_of_another_method_are_refused(web: Desk) -> None:
         ({"isPlatformManagedCredentials": True}, ("isPlatformManagedCredentials",)),
     ],
 )
-def test_a_change_of_the_wrong_shape(web: Desk, body: Json, path: tuple[str, ...]) -> None:
-    made = web.create()
-    assert set(web.issues(body, method="PATCH", path=made["id"])) == {path}
+def test_a_change_of_the_wrong_shape(shape: Desk, body: Json, path: tuple[str, ...]) -> None:
+    made = shape.create()
+    assert set(shape.issues(body, method="PATCH", path=made["id"])) == {path}
 
 
 def test_a_change_of_what_is_not_there(web: Desk) -> None:

@@ -50,7 +50,6 @@ def test_a_list_shows_what_a_single_connection_shows(web: Desk) -> None:
     rotating = web.create_rotating("alpha")
     web.world.settle()
     application = web.world.emulator.admin.create_application(web.world.tenant_id, "Other", secrets=1)
-    web.typed.add(application.secrets[0].value)
     plain = web.create("mike", projectId=web.project_id, credentials=web.credentials(application))
     assert web.ask("GET", ALL)["appConnections"] == [web.get(rotating), web.get(plain)]
 
@@ -80,7 +79,6 @@ def test_a_long_list_costs_as_many_statements_as_a_short_one(web: Desk) -> None:
                 permissions=("Application.ReadWrite.OwnedBy",),
                 owns_itself=True,
             )
-            web.typed.add(application.secrets[0].value)
             web.create_rotating(
                 f"c-{size}-{number}", credentials=web.credentials(application), projectId=web.project_id
             )

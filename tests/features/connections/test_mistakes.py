@@ -50,9 +50,10 @@ def refusal(web: Desk, body: Json) -> Json:
     ],
 )
 def test_a_wrong_field_is_named_before_anything_is_sent(
-    web: Desk, field: str, text: object, what: str, fix: str
+    shape: Desk, field: str, text: object, what: str, fix: str
 ) -> None:
-    issues = web.issues(rotating(web, **{field: text}))
+    given = shape.credentials() | {field: text}
+    issues = shape.issues(shape.body(credentials=given, isAutoRotationEnabled=True, rotation=WEEKLY))
     assert set(issues) == {("credentials", field)}
     assert what in issues["credentials", field]
     assert fix in issues["credentials", field]
@@ -89,8 +90,8 @@ def test_a_malformed_key_id_beside_the_schedule_is_named_there(web: Desk) -> Non
         ({"rotateAt": {"time": "02:15", "timeZone": "x" * 900_000}}, ("rotateAt", "timeZone"), "no such time zone"),
     ],
 )
-def test_an_impossible_schedule_is_named(web: Desk, changes: Json, path: tuple[str, ...], says: str) -> None:
-    issues = web.issues(rotating(web) | {"rotation": WEEKLY | changes})
+def test_an_impossible_schedule_is_named(shape: Desk, changes: Json, path: tuple[str, ...], says: str) -> None:
+    issues = shape.issues(rotating(shape) | {"rotation": WEEKLY | changes})
     assert set(issues) == {("rotation", *path)}
     assert says in issues["rotation", *path]
     assert len(issues["rotation", *path]) < 300
@@ -120,7 +121,6 @@ def test_several_mistakes_are_told_at_once(web: Desk) -> None:
 @pytest.mark.parametrize("rotate", [False, True])
 def test_a_wrong_secret(web: Desk, rotate: bool) -> None:
     wrong = "abc8Q~wrongCANARYwrongCANARYwrongCANARY01"
-    web.typed.add(wrong)
     body = rotating(web, clientSecret=wrong) if rotate else web.body(credentials=web.credentials(clientSecret=wrong))
     answer = refusal(web, body)
     assert answer["code"] == "azure.secret_invalid"
@@ -133,7 +133,6 @@ def test_an_expired_secret(web: Desk) -> None:
     now = world.clock.now().timestamp()
     app = world.emulator.admin.create_application(world.tenant_id, "Old", owns_itself=True, secrets=0)
     old = world.emulator.admin.add_secret(app.object_id, "old", start=now - 20 * DAY, end=now - DAY)
-    web.typed.add(old.value)
     given = {"tenantId": world.tenant_id, "clientId": app.app_id, "clientSecret": old.value}
     answer = refusal(web, web.body(credentials=given, isAutoRotationEnabled=True, rotation=WEEKLY))
     assert answer["code"] == "azure.secret_expired"
@@ -162,7 +161,6 @@ def test_an_application_that_does_not_exist(web: Desk) -> None:
 def test_no_permission_to_change_the_application(web: Desk) -> None:
     world = web.world
     app = world.emulator.admin.create_application(world.tenant_id, "Powerless", owns_itself=True)
-    web.typed.update(one.value for one in app.secrets)
     answer = refusal(web, rotating(web, app))
     assert answer["code"] == "azure.permission_missing"
     assert "Application.ReadWrite.OwnedBy" in answer["message"]
@@ -172,7 +170,6 @@ def test_no_permission_to_change_the_application(web: Desk) -> None:
 def test_owned_by_without_owning(web: Desk) -> None:
     world = web.world
     app = world.emulator.admin.create_application(world.tenant_id, "Not its own", permissions=(OWNED,))
-    web.typed.update(one.value for one in app.secrets)
     answer = refusal(web, rotating(web, app))
     assert answer["code"] in {"azure.not_owner", "azure.permission_missing"}
     assert "az ad app owner add" in answer["message"]
@@ -233,13 +230,13 @@ def test_a_refused_change_leaves_everything_as_it_was(web: Desk, rotate: bool) -
     web.world.settle()
     before = web.get(made)
     wrong = "abc8Q~wrongCANARYwrongCANARYwrongCANARY01"
-    web.typed.add(wrong)
     given = web.credentials(clientSecret=wrong)
     web.refused({"name": "other", "credentials": given}, 400, method="PATCH", path=made["id"])
-    for body in (
+    malformed: list[Json] = [
         {"credentials": web.credentials(clientSecret=NOBODY), "name": "other"},
         {"rotation": {"rotationInterval": 366}, "name": "other"},
         {"credentials": {}},
-    ):
+    ]
+    for body in malformed:
         web.issues(body, method="PATCH", path=made["id"])
     assert web.get(made) == before

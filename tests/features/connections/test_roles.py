@@ -53,7 +53,7 @@ MATRIX = [
 
 @pytest.mark.parametrize(("who", "may", "in_project"), MATRIX)
 def test_every_role_may_what_it_may(web: Desk, who: str, may: set[str], in_project: bool) -> None:
-    place = {"projectId": web.project_id} if in_project else {}
+    place: Json = {"projectId": web.project_id} if in_project else {}
     made = web.create_rotating(**place)
     created = web.ask("POST", "", web.body(f"by-{who}", **place), who=who, expect=200 if CREATE in may else 403)
     if CREATE not in may:
@@ -112,7 +112,7 @@ def test_lists_hold_what_the_caller_may_read(web: Desk) -> None:
     assert seen("member") == seen("viewer") == ["shared"]
     assert seen("member", f"{ROOT}/available") == ["shared"]
     assert seen("viewer", f"{ROOT}/available") == []
-    inside = {"projectId": web.project_id}
+    inside: Json = {"projectId": web.project_id}
     assert [
         one["name"] for one in web.ask("GET", f"{ROOT}/available", who="project-member", **inside)["appConnections"]
     ] == ["inside"]

@@ -1,6 +1,7 @@
 """Automatic rotation of a connection's own secret, as the API shows and steers it."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ OURS = {"rotateAt", "nextRuns", "isPaused", "activeRun", "expiresAt", "consecuti
 OSLO: Json = {"rotationInterval": 7, "rotateAt": {"time": "02:15", "timeZone": "Europe/Oslo"}}
 
 
-def runs(web: Desk, made: Json, **query: str) -> list[Json]:
+def runs(web: Desk, made: Json, **query: Any) -> list[Json]:
     found: list[Json] = web.ask("GET", f"{made['id']}/rotation-runs", **query)["rotationRuns"]
     return found
 
@@ -110,7 +111,7 @@ def test_pausing_keeps_the_settings_and_resuming_uses_them(web: Desk) -> None:
     web.world.settle()
     paused = web.change(made, isAutoRotationEnabled=False)
     assert paused["isAutoRotationEnabled"] is False
-    expected = {"isPaused": True, "nextRotationAt": None, "nextRuns": [], "rotationStatus": "success"}
+    expected: Json = {"isPaused": True, "nextRotationAt": None, "nextRuns": [], "rotationStatus": "success"}
     assert paused["rotation"].items() >= expected.items()
     assert paused["rotation"]["rotateAt"] == OSLO["rotateAt"]
     assert paused["rotation"]["rotateAtUtc"] == {"hours": 1, "minutes": 15}
@@ -192,7 +193,7 @@ def test_rotate_now_answers_at_once_and_is_done_by_the_worker(web: Desk) -> None
 
 
 @pytest.mark.parametrize(("body", "query"), [({"reason": "leaked"}, {}), (None, {"reason": "leaked"})])
-def test_a_leaked_secret_is_said_in_body_or_query(web: Desk, body: Json | None, query: dict[str, str]) -> None:
+def test_a_leaked_secret_is_said_in_body_or_query(web: Desk, body: Json | None, query: Json) -> None:
     made = web.create_rotating()
     web.world.settle()
     answer = web.ask("POST", f"{made['id']}/rotate-credentials", body, **query)
@@ -242,7 +243,8 @@ def test_runs_come_in_pages(web: Desk) -> None:
     made = web.create_rotating(rotation=WEEKLY | {"rotationInterval": 1})
     web.world.run_until(web.world.clock.now() + timedelta(days=5))
     everything = runs(web, made)
-    pages, before = [], {}
+    pages: list[Json] = []
+    before: Json = {}
     while page := runs(web, made, limit="2", **before):
         assert len(page) <= 2
         pages += page
@@ -315,7 +317,7 @@ def test_a_broken_connection(web: Desk) -> None:
 @pytest.mark.parametrize(
     ("query", "kept"), [({}, 0), ({"revokeCredentials": "true"}, 0), ({"revokeCredentials": "false"}, 1)]
 )
-def test_deleting_says_which_secrets_stay_valid(web: Desk, query: dict[str, str], kept: int) -> None:
+def test_deleting_says_which_secrets_stay_valid(web: Desk, query: Json, kept: int) -> None:
     made = web.create_rotating()
     web.world.settle()
     (key_id,) = web.world.keys()
