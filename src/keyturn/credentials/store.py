@@ -18,9 +18,23 @@ def _read(row: Mapping[str, Any]) -> Credential:
     return Credential(state=State(row["state"]), **{name: row[name] for name in _FIELDS})
 
 
+_ADD = sa.insert(credentials)
+_MOVE = sa.update(credentials).where(
+    credentials.c.id == sa.bindparam("of_id"), credentials.c.state == sa.bindparam("of_state")
+)
+_LIVE = (
+    sa.select(credentials)
+    .where(
+        credentials.c.rotation_id == sa.bindparam("of_rotation"),
+        credentials.c.state.not_in([state.value for state in ENDED]),
+    )
+    .order_by(credentials.c.generation, credentials.c.planned_at, credentials.c.id)
+)
+
+
 def insert(tx: Tx, credential: Credential) -> None:
     values = {name: getattr(credential, name) for name in _FIELDS}
-    tx.run(sa.insert(credentials).values(state=credential.state.value, **values))
+    tx.run(_ADD, state=credential.state.value, **values)
 
 
 def move(tx: Tx, credential: Credential, to: State | None = None, **changes: Any) -> Credential:
@@ -31,11 +45,7 @@ def move(tx: Tx, credential: Credential, to: State | None = None, **changes: Any
     if to is not None and to not in MOVES[credential.state]:
         raise ValueError(f"a credential cannot go from {credential.state} to {to}")
     values = dict(changes, state=(to or credential.state).value)
-    touched = tx.run(
-        sa.update(credentials)
-        .where(credentials.c.id == credential.id, credentials.c.state == credential.state.value)
-        .values(**values)
-    )
+    touched = tx.run(_MOVE, of_id=credential.id, of_state=credential.state.value, **values)
     if touched != 1:
         raise Refused("The journal was changed by somebody else meanwhile.", code="journal.moved")
     return replace(credential, state=to or credential.state, **changes)
@@ -48,17 +58,7 @@ def forget_values(tx: Tx, rotation_id: str) -> None:
 
 def live(tx: Tx, rotation_id: str) -> tuple[Credential, ...]:
     """Return the rows that have not ended, oldest generation first."""
-    return tuple(
-        _read(row)
-        for row in tx.rows(
-            sa.select(credentials)
-            .where(
-                credentials.c.rotation_id == rotation_id,
-                credentials.c.state.not_in([state.value for state in ENDED]),
-            )
-            .order_by(credentials.c.generation, credentials.c.planned_at, credentials.c.id)
-        )
-    )
+    return tuple(_read(row) for row in tx.rows(_LIVE, of_rotation=rotation_id))
 
 
 def of_rotation(tx: Tx, rotation_id: str, limit: int = 200) -> list[Credential]:

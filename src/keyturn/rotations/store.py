@@ -48,15 +48,21 @@ def insert(tx: Tx, rotation: Rotation) -> None:
     tx.run(sa.insert(rotations).values(**_columns(rotation)))
 
 
+_SAVE = sa.update(rotations).where(rotations.c.id == sa.bindparam("of_rotation"))
+
+
 def save(tx: Tx, rotation: Rotation) -> None:
     """Write all fields of a rotation that was read, locked and changed in this transaction."""
-    tx.run(sa.update(rotations).where(rotations.c.id == rotation.id).values(**_columns(rotation)))
+    tx.run(_SAVE, of_rotation=rotation.id, **_columns(rotation))
+
+
+_GET = sa.select(rotations).where(rotations.c.id == sa.bindparam("of_rotation"))
+_GET_LOCKED = _GET.with_for_update()
 
 
 def get(tx: Tx, rotation_id: str, *, lock: bool = False) -> Rotation | None:
     """Return the rotation; with ``lock`` nobody else changes it until the transaction ends."""
-    query = sa.select(rotations).where(rotations.c.id == rotation_id)
-    row = tx.one(query.with_for_update() if lock else query)
+    row = tx.one(_GET_LOCKED if lock else _GET, of_rotation=rotation_id)
     return _rotation(row) if row else None
 
 
@@ -139,16 +145,16 @@ def wake(tx: Tx, rotation_id: str, at: datetime) -> None:
 
 
 def set_wake(tx: Tx, rotation_id: str, at: datetime | None) -> None:
-    tx.run(sa.update(rotations).where(rotations.c.id == rotation_id).values(wake_at=at))
+    tx.run(_SAVE, of_rotation=rotation_id, wake_at=at)
 
 
 def set_sweep(tx: Tx, rotation_id: str, at: datetime) -> None:
-    tx.run(sa.update(rotations).where(rotations.c.id == rotation_id).values(sweep_at=at))
+    tx.run(_SAVE, of_rotation=rotation_id, sweep_at=at)
 
 
 def set_short_lifetime(tx: Tx, rotation_id: str) -> None:
     """The tenant's policy refused the usual lifetime: ask for the shorter one from now on."""
-    tx.run(sa.update(rotations).where(rotations.c.id == rotation_id).values(short_lifetime=True))
+    tx.run(_SAVE, of_rotation=rotation_id, short_lifetime=True)
 
 
 def snapshot(tx: Tx, rotation_id: str, *, lock: bool = False) -> Snapshot | None:
@@ -166,8 +172,11 @@ def _run(row: Mapping[str, Any]) -> Run:
     return Run(**(fields | {"reason": Reason(row["reason"]), "state": RunState(row["state"])}))
 
 
+_ACTIVE = sa.select(runs).where(runs.c.rotation_id == sa.bindparam("of_rotation"), runs.c.finished_at.is_(None))
+
+
 def active_run(tx: Tx, rotation_id: str) -> Run | None:
-    row = tx.one(sa.select(runs).where(runs.c.rotation_id == rotation_id, runs.c.finished_at.is_(None)))
+    row = tx.one(_ACTIVE, of_rotation=rotation_id)
     return _run(row) if row else None
 
 
@@ -176,11 +185,14 @@ def insert_run(tx: Tx, run: Run) -> None:
     tx.run(sa.insert(runs).values(**(values | {"reason": run.reason.value, "state": run.state.value})))
 
 
+_CHANGE = sa.update(runs).where(runs.c.id == sa.bindparam("of_run"), runs.c.finished_at.is_(None))
+
+
 def change_run(tx: Tx, run_id: str, **changes: Any) -> bool:
     """Change a run that has not finished; False when it has."""
     if "state" in changes:
         changes["state"] = changes["state"].value
-    return tx.run(sa.update(runs).where(runs.c.id == run_id, runs.c.finished_at.is_(None)).values(**changes)) == 1
+    return tx.run(_CHANGE, of_run=run_id, **changes) == 1
 
 
 def runs_of(tx: Tx, rotation_id: str, limit: int, before: datetime | None = None) -> list[Run]:
@@ -221,20 +233,25 @@ def record_step(
         last = _last_step(tx, rotation_id)
     if last and last[1].same_as(record):
         extended = replace(record, repeats=last[1].repeats + 1, started_at=last[1].started_at)
-        tx.run(
-            sa.update(run_steps)
-            .where(run_steps.c.id == last[0])
-            .values(repeats=extended.repeats, finished_at=record.finished_at, message=record.message)
-        )
+        changes = {"repeats": extended.repeats, "finished_at": record.finished_at, "message": record.message}
+        tx.run(_EXTEND_STEP, of_step=last[0], **changes)
         return last[0], extended
-    statement = sa.insert(run_steps).values(rotation_id=rotation_id, **vars(record)).returning(run_steps.c.id)
-    added = tx.one(statement)
+    added = tx.one(_ADD_STEP, rotation_id=rotation_id, **vars(record))
     return (int(added["id"]) if added else 0), record
 
 
+_ADD_STEP = sa.insert(run_steps).returning(run_steps.c.id)
+_EXTEND_STEP = sa.update(run_steps).where(run_steps.c.id == sa.bindparam("of_step"))
+_LAST_STEP = (
+    sa.select(run_steps)
+    .where(run_steps.c.rotation_id == sa.bindparam("of_rotation"))
+    .order_by(run_steps.c.id.desc())
+    .limit(1)
+)
+
+
 def _last_step(tx: Tx, rotation_id: str) -> tuple[int, StepRecord] | None:
-    query = sa.select(run_steps).where(run_steps.c.rotation_id == rotation_id)
-    row = tx.one(query.order_by(run_steps.c.id.desc()).limit(1))
+    row = tx.one(_LAST_STEP, of_rotation=rotation_id)
     return (row["id"], _step(row)) if row else None
 
 
@@ -280,25 +297,20 @@ def _first_lease(tx: Tx, object_id: str, holder: str, expires_at: datetime) -> i
     return 1
 
 
+_DROP = sa.update(leases).where(
+    leases.c.object_id == sa.bindparam("of_object"), leases.c.token == sa.bindparam("of_token")
+)
+_KEEP = _DROP.where(leases.c.holder.is_not(None))
+
+
 def keep_lease(tx: Tx, object_id: str, token: int, expires_at: datetime) -> bool:
     """Extend the lease if the token is still the newest; until the transaction ends nobody can take it over."""
-    return (
-        tx.run(
-            sa.update(leases)
-            .where(leases.c.object_id == object_id, leases.c.token == token, leases.c.holder.is_not(None))
-            .values(expires_at=expires_at)
-        )
-        == 1
-    )
+    return tx.run(_KEEP, of_object=object_id, of_token=token, expires_at=expires_at) == 1
 
 
 def drop_lease(tx: Tx, object_id: str, token: int, now: datetime) -> None:
     """Give the lease back; nothing happens when it was taken over."""
-    tx.run(
-        sa.update(leases)
-        .where(leases.c.object_id == object_id, leases.c.token == token)
-        .values(holder=None, expires_at=now)
-    )
+    tx.run(_DROP, of_object=object_id, of_token=token, holder=None, expires_at=now)
 
 
 # --- what was seen --------------------------------------------------------------------------------------------------
