@@ -50,8 +50,9 @@ def _quiet(world: World, journal: list[Credential]) -> Iterator[str]:
         if name.startswith(MARKER_PREFIX + " ")
     }
     ours = {row.key_id for row in journal if not row.adopted and row.key_id in live}
-    if present != ours:
-        yield f"4: in Entra but not live in the journal: {present - ours}; live but not in Entra: {ours - present}"
+    lost = ours - present - world.removed_outside
+    if present - ours or lost:
+        yield f"4: in Entra but not live in the journal: {present - ours}; live but not in Entra: {lost}"
     restless = [row.state.value for row in journal if row.state in _RESTLESS]
     if restless:
         yield f"4: at rest, yet credentials are {restless}"

@@ -1,0 +1,301 @@
+"""Judges every commit, every request and every step of a simulation; costs little, because it looks at what changed.
+
+The numbers are those of the protocol's list of invariants. What is true at rest is in ``invariants.py``.
+"""
+
+import sqlite3
+from collections import Counter, deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+
+from entra_emulator import Entry
+from keyturn.credentials.domain import KEPT, State
+from keyturn.rotations.domain import Reason, guard
+from keyturn_simulation.almanac import slot_after
+from keyturn_simulation.invariants import Broken
+from keyturn_simulation.processes import Process
+from keyturn_simulation.world import World
+
+_ROW = (
+    "id, rotation_id, object_id, run_id, generation, state, adopted, key_id, starts_at, ends_at, revoke_after, asked_at,"
+    " published_at, retired_at, value IS NOT NULL, note, marker"
+)
+HEALTHY_ENOUGH = timedelta(hours=8)
+"""Longer than the longest pause between two attempts: a secret that expires after so long without trouble was forgotten."""
+RESTS_KEPT = 60
+_HELD = {State.REVOKING, State.LOST}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A journal row, read past the product's own code."""
+
+    id: str
+    rotation_id: str
+    object_id: str
+    run_id: str | None
+    generation: int
+    state: State
+    adopted: bool
+    key_id: str | None
+    starts_at: datetime | None
+    ends_at: datetime | None
+    revoke_after: datetime | None
+    asked_at: datetime | None
+    published_at: datetime | None
+    retired_at: datetime | None
+    has_value: bool
+    note: str | None
+    marker: str
+
+
+@dataclass
+class Current:
+    """What a connection shows to its readers."""
+
+    name: str
+    object_id: str
+    value: str
+    key_id: str | None
+
+
+@dataclass
+class Judge:
+    world: World
+    eye: sqlite3.Connection
+    rows: dict[str, Row] = field(default_factory=dict)
+    keys: dict[str, str] = field(default_factory=dict)
+    """Key id -> row id, of all keys that the journal knows."""
+    currents: dict[str, Current] = field(default_factory=dict)
+    """By connection id."""
+    healthy_since: dict[str, datetime] = field(default_factory=dict)
+    """By connection id: since when nothing has kept it from rotating."""
+    _proofs: Counter[str] = field(default_factory=Counter)
+    _asked: Counter[str] = field(default_factory=Counter)
+    _rests: dict[str, deque[datetime]] = field(default_factory=dict)
+    _seen_change: int = 0
+    _seen_entry: int = 0
+
+    # --- after every request ----------------------------------------------------------------------------------------
+
+    def sending(self, process: Process, object_id: str, operation: str) -> None:
+        """9: whoever writes an application holds its lease, unless the process was suspended since it last made sure."""
+        if process.slow_since_commit or operation not in {"addPassword", "removePassword"}:
+            return
+        lease = self._lease(object_id)
+        if lease is None or lease[0] != process.name or _moment(lease[2]) <= self.world.clock.now():
+            raise Broken(f"9: {process.name} sends {operation} to {object_id} without its lease: {lease}")
+
+    def answered(self) -> None:
+        """Look at the ledger's new entries."""
+        for entry in self._new_entries():
+            if entry.operation == "token" and entry.status == 200:
+                self._proofs[entry.auth_key_id] += 1
+            elif entry.committed and entry.operation == "removePassword":
+                self._removed(entry.key_id)
+
+    def _new_entries(self) -> Sequence[Entry]:
+        found = []
+        while entry := self.world.emulator.ledger.get(self._seen_entry + 1):
+            self._seen_entry += 1
+            found.append(entry)
+        return found
+
+    def _removed(self, key_id: str) -> None:
+        row = self.rows.get(self.keys.get(key_id, ""))
+        if row is None:
+            raise Broken(f"3: removed {key_id}, which the journal does not hold")
+        if row.state not in _HELD and row.state is not State.REVOKED:
+            raise Broken(f"3: removed {row.marker!r} ({key_id}), which the journal holds as {row.state}")
+
+    # --- after every commit -----------------------------------------------------------------------------------------
+
+    def committed(self, process: Process | None) -> None:
+        """Look at the rows that the transaction changed."""
+        query = "SELECT seq, kind, row_id FROM simulated_changes WHERE seq > ? ORDER BY seq"
+        changes = self.eye.execute(query, (self._seen_change,)).fetchall()
+        for seq, kind, row_id in changes:
+            self._seen_change = seq
+            if kind == "credential changed" and process is not None:
+                self._fenced(process, row_id)
+            if kind.startswith("credential"):
+                self._journal(row_id)
+            elif kind == "run added":
+                self._opened(row_id)
+            else:
+                self._connection(row_id)
+        if changes:
+            self._one_current()
+
+    def _fenced(self, process: Process, row_id: str) -> None:
+        """9: a journal row is changed by the holder of the application's lease only, under its newest token."""
+        lease = self._lease(self.rows[row_id].object_id)
+        hold = process.holding[-1] if process.holding else None
+        edits = hold is None and lease and lease[0] is None  # a user's edit gives the lease back as it commits
+        if not edits and (lease is None or lease[0] != process.name or _moment(lease[2]) <= self.world.clock.now()):
+            raise Broken(f"9: {process.name} changed {self.rows[row_id].marker!r} while the lease was {lease}")
+        if hold is not None and hold.token != lease[1]:
+            raise Broken(f"9: {process.name} wrote under token {hold.token}, the newest is {lease[1]}")
+
+    def _lease(self, object_id: str) -> Any:
+        return self.eye.execute(
+            "SELECT holder, token, expires_at FROM leases WHERE object_id = ?", (object_id,)
+        ).fetchone()
+
+    def _journal(self, row_id: str) -> None:
+        found = self.eye.execute(f"SELECT {_ROW} FROM credentials WHERE id = ?", (row_id,)).fetchone()
+        before, row = self.rows.get(row_id), _row(found)
+        self.rows[row_id] = row
+        if row.key_id:
+            self.keys[row.key_id] = row.id
+        if row.asked_at and (before is None or before.asked_at is None) and row.run_id:
+            self._asked[row.run_id] += 1
+            if self._asked[row.run_id] > self.world.pace.run_tries + 2:
+                raise Broken(f"10: run {row.run_id} asked for {self._asked[row.run_id]} secrets")
+        if row.published_at and (before is None or before.published_at is None) and not row.adopted:
+            self._published(row)
+        if before and before.revoke_after and row.state is State.RETIRING:
+            self._promise_kept(before, row)
+        if row.state in {State.REVOKED, State.ABANDONED} and row.has_value:
+            raise Broken(f"8: {row.marker!r} has ended but its value is kept")
+
+    def _published(self, row: Row) -> None:
+        if self._proofs[str(row.key_id)] < self.world.pace.proof_count:
+            raise Broken(f"1: {row.marker!r} was published after {self._proofs[str(row.key_id)]} proofs")
+
+    def _promise_kept(self, before: Row, row: Row) -> None:
+        """2: what readers were promised is cut short by a leak or the end of the rotation only."""
+        if before.revoke_after and row.revoke_after and row.revoke_after < before.revoke_after:
+            if self._retired(row.rotation_id) or self._last_reason(row.rotation_id) == Reason.LEAKED.value:
+                return
+            raise Broken(f"2: {row.marker!r} was promised until {before.revoke_after}, now until {row.revoke_after}")
+
+    def _retired(self, rotation_id: str) -> bool:
+        return bool(self.eye.execute("SELECT retired FROM rotations WHERE id = ?", (rotation_id,)).fetchone()[0])
+
+    def _last_reason(self, rotation_id: str) -> str | None:
+        query = "SELECT reason FROM runs WHERE rotation_id = ? ORDER BY finished_at DESC LIMIT 1"
+        found = self.eye.execute(query, (rotation_id,)).fetchone()
+        return found[0] if found else None
+
+    def _one_current(self) -> None:
+        counted = Counter(row.rotation_id for row in self.rows.values() if row.state is State.CURRENT)
+        for rotation_id, count in counted.items():
+            if count > 1:
+                raise Broken(f"rotation {rotation_id} has {count} current secrets")
+
+    def _opened(self, run_id: str) -> None:
+        """A run that nobody asked for starts when it is due, by another computation of when that is."""
+        query = (
+            "SELECT r.reason, r.created_at, r.slot_at, r.requested_by, p.id, p.anchor, p.interval_days, p.at_hour, p.at_minute,"
+            " p.time_zone, p.enabled, p.paused_until"
+            " FROM runs r JOIN rotations p ON p.id = r.rotation_id WHERE r.id = ?"
+        )
+        reason, created, slot, by, rotation_id, anchor, days, hour, minute, zone, enabled, paused = (
+            self.eye.execute(query, (run_id,)).fetchone()
+        )
+        if by not in {None, "null"} or (paused and reason in {Reason.MANUAL.value, Reason.LEAKED.value}):
+            return  # asked for, or tried again after it failed
+        began = _moment(created)
+        if not enabled:
+            raise Broken(f"schedule: a run of the paused rotation {rotation_id} started by itself")
+        if reason == Reason.SCHEDULED.value:
+            due = _slot(anchor, days, hour, minute, zone)
+            if _moment(slot) != due:
+                raise Broken(f"schedule: the run is for the slot {slot}, by the calendar it is {due}")
+            if began < due:
+                raise Broken(f"schedule: a run for {due} started at {began}")
+        elif reason == Reason.EXPIRY.value:
+            current = next(row for row in self.rows.values() if row.rotation_id == rotation_id and row.state is State.CURRENT)
+            if current.starts_at and current.ends_at and began < guard(current.starts_at, current.ends_at):
+                raise Broken(f"schedule: a run because of expiry at {began}, but the secret lives until {current.ends_at}")
+        elif anchor not in {None, "null"}:
+            raise Broken(f"schedule: a run of rotation {rotation_id} for the reason {reason} started by itself")
+
+    def _connection(self, connection_id: str) -> None:
+        connection = next((one for one in self.world.all_connections() if one.id == connection_id), None)
+        if connection is None:
+            self.currents.pop(connection_id, None)
+            self.healthy_since.pop(connection_id, None)
+            return
+        app, value = self.world.application_of(connection.client_id), self.world.connections.open(connection)[0].reveal()
+        held = {one.value: one.key_id for one in self.world.emulator.admin.secrets(app)}
+        known = self.currents.get(connection_id)
+        key_id = known.key_id if known and known.value == value else held.get(value)
+        self.currents[connection_id] = Current(connection.name, app, value, key_id)
+        self.healthy_since.setdefault(connection_id, self.world.clock.now())
+
+    # --- after every step -------------------------------------------------------------------------------------------
+
+    def always(self) -> None:
+        """Check what holds at every instant."""
+        now = self.world.clock.now()
+        for app in self.world.our_applications():
+            application = self.world.emulator.admin.application(app)
+            held = {one.key_id: one for one in application.passwords_held()}
+            if application.personal and len(held) > self.world.settings.personal_secret_cap:
+                raise Broken(f"6: {application.display_name} holds {len(held)} secrets")
+            for connection_id, current in self.currents.items():
+                if current.object_id == app:
+                    self._works(connection_id, current, held, now)
+        self._promises(now)
+
+    def _works(self, connection_id: str, current: Current, held: dict[str, Any], now: datetime) -> None:
+        """5, and 2 for whoever reads at this instant."""
+        if current.key_id in self.world.removed_outside:
+            return
+        one = held.get(str(current.key_id))
+        if one is None:
+            raise Broken(f"5: the current secret of {current.name} does not exist in Entra")
+        if (self.healthy_since[connection_id] + HEALTHY_ENOUGH).timestamp() < one.end <= now.timestamp():
+            raise Broken(f"5: the current secret of {current.name} expired unattended")
+
+    def _promises(self, now: datetime) -> None:
+        """2: a secret that was replaced stays as long as its readers were promised."""
+        for row in self.rows.values():
+            if row.state is State.RETIRING and row.revoke_after and row.revoke_after > now:
+                held = self.world.keys_of(row.object_id)
+                if row.key_id not in held and row.key_id not in self.world.removed_outside:
+                    raise Broken(f"2: {row.marker!r} is gone, but was promised until {row.revoke_after}")
+
+    def rested(self, rotation_id: str) -> None:
+        """10: a rotation that rests is not woken again at once, for ever."""
+        rests = self._rests.setdefault(rotation_id, deque(maxlen=RESTS_KEPT))
+        rests.append(self.world.clock.now())
+        if len(rests) == RESTS_KEPT and rests[-1] - rests[0] < timedelta(seconds=RESTS_KEPT):
+            raise Broken(f"10: rotation {rotation_id} was woken {RESTS_KEPT} times within {rests[-1] - rests[0]}")
+
+    def row_of_key(self, key_id: str | None) -> Row | None:
+        return self.rows.get(self.keys.get(key_id or "", ""))
+
+    def kept(self, row: Row) -> bool:
+        return row.note == KEPT
+
+
+def _slot(anchor: str, days: int, hour: int, minute: int, zone: str) -> datetime:
+    import json  # noqa: PLC0415
+
+    at = json.loads(anchor)
+    return slot_after(
+        datetime.fromisoformat(at["at"]),
+        scheduled=at["scheduled"],
+        interval_days=days,
+        at=time(hour, minute),
+        zone_name=zone,
+    )
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def _optional(text: str | None) -> datetime | None:
+    return _moment(text) if text else None
+
+
+def _row(found: tuple[Any, ...]) -> Row:
+    moments = (_optional(text) for text in found[8:14])
+    fixed = (*found[:5], State(found[5]), bool(found[6]), found[7])
+    return Row(*fixed, *moments, bool(found[14]), found[15], found[16])

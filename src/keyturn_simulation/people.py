@@ -1,0 +1,199 @@
+"""Users of the product, who click at bad moments and make mistakes, and others who change the applications past it."""
+
+from datetime import timedelta
+from random import Random
+
+from entra_emulator.admin import ApplicationHandle, SecretHandle
+from keyturn.connections.domain import ClientSecret, Connection, Draft
+from keyturn.credentials.domain import ENDED
+from keyturn.kit.secret import Plaintext
+from keyturn.rotations.service import Change, ScheduleChange
+from keyturn_simulation.processes import Process
+from keyturn_simulation.simulation import Simulation
+
+ZONES = ("UTC", "America/New_York", "Europe/Oslo", "Australia/Lord_Howe", "Pacific/Apia", "Asia/Kathmandu", "Africa/Cairo")
+TIMES = ((0, 0), (2, 15), (1, 45), (2, 30), (3, 0), (23, 59), (12, 34))
+INTERVALS = (1, 1, 2, 7, 30, 90, 365)
+
+
+class Users:
+    """They know what a user knows: the connections they see, and the secrets that they made in the portal."""
+
+    def __init__(self, simulation: Simulation) -> None:
+        self._sim = simulation
+        self._admin = simulation.world.emulator.admin
+        self._named = 0
+        self._typed: dict[str, ClientSecret] = {}
+        """By connection id: what was typed last."""
+
+    @property
+    def _luck(self) -> Random:
+        return self._sim.luck
+
+    def connections(self) -> list[Connection]:
+        return sorted(self._sim.world.all_connections(), key=lambda one: one.name)
+
+    def click(self) -> None:
+        """One user does one thing."""
+        connections = self.connections()
+        if not self._sim.processes:
+            return
+        if not connections or (len(connections) < 4 and self._luck.random() < 0.1):
+            self.connect()
+            return
+        one, process = self._luck.choice(connections), self._luck.choice(self._sim.processes)
+        actions = [
+            self.rotate, self.rotate, self.rotate_leaked, self.pause, self.resume, self.resume, self.reschedule, self.reschedule,
+            self.rename, self.retype, self.move, self.delete, self.test, self.send_again,
+        ]  # fmt: skip
+        self._luck.choice(actions)(process, one)
+
+    def schedule(self) -> ScheduleChange:
+        hour, minute = self._luck.choice(TIMES)
+        return ScheduleChange(self._luck.choice(INTERVALS), hour, minute, self._luck.choice(ZONES))
+
+    def connect(self, app: ApplicationHandle | None = None, secret: SecretHandle | None = None) -> None:
+        """Make a connection, mostly one that rotates."""
+        app = app or self._luck.choice(self._sim.spare)
+        secret = secret or self.portal(app)
+        if secret is None or not self._sim.processes:
+            return
+        self._named += 1
+        given = self.credentials(app, secret)
+        schedule = self.schedule() if self._luck.random() < 0.9 else None
+        draft = Draft(f"connection {self._named}", given)
+        made = self._sim.request(
+            self._luck.choice(self._sim.processes),
+            f"connect {draft.name} to {app.display_name}",
+            lambda server: server.create(self._sim.world.actor, draft, schedule),
+        )
+        if made:
+            self._typed[made.id] = given
+
+    def portal(self, app: ApplicationHandle) -> SecretHandle | None:
+        """Make a secret in the portal, if the application has room for one."""
+        if self._room(app) < 1:
+            return None
+        days = self._luck.choice((2, 60, 730))
+        end = (self._sim.clock.now() + timedelta(days=days)).timestamp()
+        replicated = not self._sim.calm and self._luck.random() < 0.3
+        made = self._admin.add_secret(app.object_id, "typed by hand", end=end, replicated=replicated)
+        self._sim.world.collect_values()
+        self._sim.trace.note("portal", f"a secret is made on {app.display_name}")
+        return made
+
+    def _room(self, app: ApplicationHandle) -> int:
+        slots = self._sim.world.slots_of(app.object_id)
+        return 9 if slots is None else slots - len(self._sim.world.keys_of(app.object_id))
+
+    def credentials(self, app: ApplicationHandle, secret: SecretHandle) -> ClientSecret:
+        given = self._sim.world.given(app, secret=Plaintext(secret.value), key_id=secret.key_id)
+        if self._luck.random() < 0.3:
+            return ClientSecret(given.tenant_id, given.client_id, given.secret)
+        return given
+
+    def rotate(self, process: Process, one: Connection) -> None:
+        actor = self._sim.world.actor
+        self._sim.request(process, f"rotate {one.name} now", lambda server: server.rotate_now(actor, one.id))
+
+    def rotate_leaked(self, process: Process, one: Connection) -> None:
+        actor = self._sim.world.actor
+        self._sim.request(process, f"{one.name} leaked", lambda server: server.rotate_now(actor, one.id, leaked=True))
+
+    def pause(self, process: Process, one: Connection) -> None:
+        self._change(process, one, "pause", Change(enabled=False))
+
+    def resume(self, process: Process, one: Connection) -> None:
+        self._change(process, one, "resume", Change(enabled=True, schedule=self.schedule()))
+
+    def reschedule(self, process: Process, one: Connection) -> None:
+        self._change(process, one, "change the schedule", Change(schedule=self.schedule()))
+
+    def rename(self, process: Process, one: Connection) -> None:
+        self._named += 1
+        self._change(process, one, "rename", Change(name=f"connection {self._named}", description="new", describe=True))
+
+    def test(self, process: Process, one: Connection) -> None:
+        actor = self._sim.world.actor
+        self._sim.request(process, f"test {one.name}", lambda server: server.connections.test(actor, one.id))
+
+    def send_again(self, process: Process, one: Connection) -> None:
+        """A declarative client sends what it sent before, with every change."""
+        known = self._typed.get(one.id)
+        if known:
+            self._change(process, one, "apply again", Change(name=one.name, credentials=known))
+
+    def retype(self, process: Process, one: Connection) -> bool:
+        """New credentials of the same application; how a removed or expired secret is repaired."""
+        return self._type(process, one, self._sim.world.applications[one.client_id])
+
+    def move(self, process: Process, one: Connection) -> None:
+        """New credentials of another application."""
+        self._type(process, one, self._luck.choice(self._sim.spare))
+
+    def _type(self, process: Process, one: Connection, app: ApplicationHandle) -> bool:
+        secret = self.portal(app)
+        if secret is None:
+            return False
+        given = self.credentials(app, secret)
+        done = self._change(process, one, f"type new credentials of {app.display_name}", Change(credentials=given))
+        if done:
+            self._typed[one.id] = given
+        return done
+
+    def delete(self, process: Process, one: Connection) -> None:
+        revoke, actor = self._luck.choice((True, False, None)), self._sim.world.actor
+        self._sim.request(
+            process, f"delete {one.name}, revoke {revoke}", lambda server: server.delete(actor, one.id, revoke=revoke)
+        )
+
+    def _change(self, process: Process, one: Connection, what: str, change: Change) -> bool:
+        actor = self._sim.world.actor
+        done = self._sim.request(process, f"{what}: {one.name}", lambda server: server.update(actor, one.id, change))
+        return done is not None
+
+
+class Outsiders:
+    """Somebody with a script and too many permissions."""
+
+    def __init__(self, simulation: Simulation) -> None:
+        self._sim = simulation
+        self._admin = simulation.world.emulator.admin
+
+    def meddle(self) -> None:
+        """Add a secret, remove a foreign one, or remove one of the product's."""
+        sim = self._sim
+        app = sim.luck.choice(list(sim.world.applications.values()))
+        keys = sim.world.keys_of(app.object_id)
+        slots = sim.world.slots_of(app.object_id)
+        what = sim.luck.random()
+        if what < 0.4:
+            if slots is None or len(keys) < slots:
+                self._admin.add_secret(app.object_id, "somebody else's", replicated=sim.luck.random() < 0.5)
+                sim.world.collect_values()
+                sim.trace.note("outsider", f"adds a secret to {app.display_name}")
+        elif what < 0.75:
+            self._remove(app, self.foreign(app))
+        else:
+            self._remove(app, sorted(set(keys) - set(self.foreign(app))))
+
+    def foreign(self, app: ApplicationHandle) -> list[str]:
+        """The keys that the journal does not count as its own, nor any connection as its current one."""
+        judge = self._sim.judge
+        used = {current.key_id for current in judge.currents.values()}
+        rows = {key: judge.row_of_key(key) for key in self._sim.world.keys_of(app.object_id)}
+        return sorted(key for key, row in rows.items() if key not in used and (row is None or row.state in ENDED))
+
+    def _remove(self, app: ApplicationHandle, keys: list[str]) -> None:
+        if keys:
+            key_id = self._sim.luck.choice(keys)
+            self._sim.world.removed_outside.add(key_id)
+            self._admin.remove_secret(app.object_id, key_id)
+            row = self._sim.judge.row_of_key(key_id)
+            self._sim.trace.note("outsider", f"removes {row.marker if row else 'a foreign secret'} of {app.display_name}")
+
+    def make_room(self, app: ApplicationHandle) -> None:
+        """Remove foreign secrets where they take the slots that rotation needs."""
+        slots = self._sim.world.slots_of(app.object_id)
+        while slots is not None and len(self._sim.world.keys_of(app.object_id)) >= slots and self.foreign(app):
+            self._remove(app, self.foreign(app)[:1])

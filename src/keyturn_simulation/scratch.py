@@ -1,0 +1,70 @@
+"""A throw-away SQLite file with all tables, that also logs which rows each transaction changed."""
+
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import event
+
+from keyturn.db import triggers
+from keyturn.db.engine import open_engine, parse_url
+from keyturn.db.tables import metadata
+from keyturn.db.unit import Database
+
+_LOG = """
+CREATE TABLE simulated_changes (seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, row_id TEXT NOT NULL);
+CREATE TRIGGER simulated_1 AFTER INSERT ON credentials
+    BEGIN INSERT INTO simulated_changes (kind, row_id) VALUES ('credential added', NEW.id); END;
+CREATE TRIGGER simulated_2 AFTER UPDATE ON credentials
+    BEGIN INSERT INTO simulated_changes (kind, row_id) VALUES ('credential changed', NEW.id); END;
+CREATE TRIGGER simulated_3 AFTER INSERT ON runs
+    BEGIN INSERT INTO simulated_changes (kind, row_id) VALUES ('run added', NEW.id); END;
+CREATE TRIGGER simulated_4 AFTER INSERT ON app_connections
+    BEGIN INSERT INTO simulated_changes (kind, row_id) VALUES ('connection', NEW.id); END;
+CREATE TRIGGER simulated_5 AFTER UPDATE ON app_connections
+    BEGIN INSERT INTO simulated_changes (kind, row_id) VALUES ('connection', NEW.id); END;
+CREATE TRIGGER simulated_6 AFTER DELETE ON app_connections
+    BEGIN INSERT INTO simulated_changes (kind, row_id) VALUES ('connection', OLD.id); END;
+"""
+"""Written by triggers, so that no change of the product's can be forgotten here."""
+
+
+@contextmanager
+def scratch_database(folder: Path) -> Iterator[tuple[Database, sqlite3.Connection]]:
+    """Yield an empty database in ``folder``, and a second connection to it for the judge."""
+    path = folder / "keyturn.db"
+    path.write_bytes(_template())
+    engine = open_engine(parse_url(f"sqlite:///{path}"), pool_size=2)
+    event.listen(engine, "connect", _do_not_wait_for_the_disk)
+    opened = Database(engine)
+    eye = sqlite3.connect(path, isolation_level=None)
+    try:
+        yield opened, eye
+    finally:
+        eye.close()
+        opened.close()
+
+
+def _do_not_wait_for_the_disk(connection: Any, _record: Any) -> None:
+    # What dies in a simulation is the process, never the machine.
+    connection.execute("PRAGMA synchronous=OFF")
+
+
+@cache
+def _template() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "template.db"
+        engine = open_engine(parse_url(f"sqlite:///{path}"))
+        with engine.connect().execution_options(keyturn_write=True) as connection, connection.begin():
+            metadata.create_all(connection)
+            for statement in triggers.statements("sqlite"):
+                connection.exec_driver_sql(statement)
+        engine.dispose()
+        with sqlite3.connect(path) as plain:
+            plain.executescript(_LOG)
+        plain.close()  # the last one out folds the write-ahead log into the file
+        return path.read_bytes()

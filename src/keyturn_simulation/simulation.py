@@ -1,0 +1,319 @@
+"""One seed, one world: two servers, users, others and bad luck, interleaved at every turn, request and transaction.
+
+Everything random is drawn from the seed, all time is the world's clock, and everything runs in one thread: a piece of work is
+suspended by running others inside it. So a seed replays exactly.
+"""
+
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import TypeVar
+
+from entra_emulator.admin import ApplicationHandle
+from keyturn.db.unit import Database
+from keyturn.engine import store as engine_store
+from keyturn.engine.due import CLAIM
+from keyturn.errors import KeyturnError
+from keyturn.ports import HttpRequest
+from keyturn.rotations.hold import LeaseLost, take
+from keyturn.rotations.service import Rotations
+from keyturn.rotations.workflow import MAX_TURNS
+from keyturn_simulation.crashes import Fuse, Killed
+from keyturn_simulation.emulated import EmulatedTransport
+from keyturn_simulation.invariants import Broken
+from keyturn_simulation.judge import Judge
+from keyturn_simulation.processes import Network, Process, ProcessDatabase, Work
+from keyturn_simulation.trace import Trace
+from keyturn_simulation.world import OWNED, World, make_world
+
+ALL = "Application.ReadWrite.All"
+PERSONAL = "AzureADandPersonalMicrosoftAccount"
+STARTS = (
+    datetime(2026, 3, 2, 9, 30, tzinfo=UTC),
+    datetime(2026, 3, 7, 22, 0, tzinfo=UTC),  # New York springs forward within hours
+    datetime(2026, 3, 28, 20, 0, tzinfo=UTC),  # Europe springs forward
+    datetime(2026, 4, 4, 12, 0, tzinfo=UTC),  # Lord Howe falls back, by half an hour
+    datetime(2026, 10, 3, 12, 0, tzinfo=UTC),  # Lord Howe springs forward
+    datetime(2026, 10, 24, 20, 0, tzinfo=UTC),  # Europe falls back
+    datetime(2026, 10, 31, 22, 0, tzinfo=UTC),  # New York falls back
+    datetime(2028, 2, 27, 10, 0, tzinfo=UTC),  # a leap year
+    datetime(2026, 12, 30, 23, 50, tzinfo=UTC),
+)
+DEEPEST = 2
+"""How many pieces of work may be suspended inside one another."""
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Features:
+    """What this seed's world suffers from: a few things at a time, in ever different combinations, find more than all at once."""
+
+    faults: bool
+    deaths: bool
+    slowness: float
+    outsiders: bool
+    users: bool
+    admins: bool
+    jumps: bool
+
+    @classmethod
+    def drawn(cls, luck: Random) -> "Features":
+        return cls(
+            faults=luck.random() < 0.75,
+            deaths=luck.random() < 0.5,
+            slowness=luck.choice((0.0, 0.01, 0.04)),
+            outsiders=luck.random() < 0.4,
+            users=luck.random() < 0.75,
+            admins=luck.random() < 0.4,
+            jumps=luck.random() < 0.5,
+        )
+
+
+class Simulation:
+    """The scene and its time. ``luck`` decides everything that happens."""
+
+    def __init__(
+        self, seed: int, database: Database, eye: sqlite3.Connection, echo: Callable[[str], None] | None = None
+    ) -> None:
+        self.seed = seed
+        self.luck = Random(seed)  # noqa: S311 - repeatable on purpose
+        self.features = Features.drawn(self.luck)
+        self.world: World = make_world(
+            database, seed=seed, servers=0, start=self.luck.choice(STARTS) + timedelta(seconds=self.luck.randrange(86_400))
+        )
+        self.clock = self.world.clock
+        self.trace = Trace(self.clock, echo)
+        self.judge = Judge(self.world, eye)
+        self.processes: list[Process] = []
+        self.graves: list[tuple[str, datetime]] = []
+        """Dead processes whose leases nobody has ended yet, and when they died."""
+        self.calm = False
+        self.spare: list[ApplicationHandle] = []
+        self._eye = eye
+        self._depth = 0
+        self._born = 0
+        self.world.watcher = lambda rotation_id, step: self.trace.note("step", f"{rotation_id[:8]} {step.name.value}")
+        self.trace.note("scene", repr(self.features))
+        self._applications()
+        self.born()
+        self.born()
+
+    def _applications(self) -> None:
+        """One application of each kind; the second has two secrets, so that two connections can share it."""
+        kinds = ((ALL, "AzureADMyOrg", 2), (OWNED, PERSONAL, 1), (OWNED, "AzureADMyOrg", 2))
+        for number, (permission, audience, secrets) in enumerate(kinds):
+            handle = self.world.emulator.admin.create_application(
+                self.world.tenant_id,
+                f"Application {number + 2}",
+                permissions=(permission,),
+                owns_itself=permission == OWNED,
+                audience=audience,
+                secrets=secrets,
+            )
+            self.world.applications[handle.app_id] = handle
+            self.spare.append(handle)
+        self.spare.append(self.world.application)
+        self.world.collect_values()
+
+    # --- processes --------------------------------------------------------------------------------------------------
+
+    def born(self) -> Process:
+        """Start a server process under a name that was never used before."""
+        self._born += 1
+        name = f"server-{self._born}"
+        inner = EmulatedTransport(
+            self.world.emulator, guard=self.world.guard, elapse=self.clock.advance, instance=name
+        )
+        network = Network(inner, self, self.luck)
+        process = Process(name, Fuse(), network)
+        network.process = process
+        database = ProcessDatabase(self.world.database, self, lambda: process)
+        process.server = self.world.server(name, database, network)
+        process.server.rotations = Rotations(
+            process.server.rotations.connections, pause=lambda seconds: self._user_waits(process, seconds), process_id=name
+        )
+        self.processes.append(process)
+        self.trace.note(name, "starts")
+        return process
+
+    def kill(self, process: Process) -> None:
+        """The process is gone, with all that it had in memory; what it had suspended never goes on."""
+        process.alive = False
+        if process in self.processes:
+            self.processes.remove(process)
+            process.works.clear()
+            self.graves.append((process.name, self.clock.now()))
+            self.trace.note(process.name, "dies")
+
+    def surviving(self, process: Process, act: Callable[[], T]) -> T | None:
+        """Run a piece of the process's work; None if it died of it."""
+        try:
+            return act()
+        except Killed:
+            self.kill(process)
+            return None
+
+    def bury(self, undertaker: Process, name: str) -> None:
+        """The process does what it does for others that it takes for dead: end their leases, wake their work."""
+        now = self.clock.now()
+        self.trace.note(undertaker.name, f"takes {name} for dead")
+
+        def act() -> None:
+            with undertaker.server.tools.database.write() as tx:
+                engine_store.wake_applications(tx, engine_store.free_leases(tx, name, now), now)
+
+        with undertaker.under(None):
+            self.surviving(undertaker, act)
+
+    # --- work -------------------------------------------------------------------------------------------------------
+
+    def quantum(self, process: Process) -> bool:
+        """Let the process do one thing: a turn of what it holds, or look for more. False when it has nothing to do."""
+        if not process.alive:
+            return False
+        self._bury_somebody(process)
+        waiting = [key for key, work in process.works.items() if not work.running]
+        due = self._due()
+        if waiting and (not due or self.luck.random() < 0.7):
+            self.turn(process, self.luck.choice(waiting))
+            return True
+        if due:
+            self.claim(process)
+        return bool(due)
+
+    def _bury_somebody(self, process: Process) -> None:
+        for grave in list(self.graves):
+            if self.clock.now() - grave[1] >= self.world.pace.dead_after and self.luck.random() < 0.7:
+                self.graves.remove(grave)
+                self.bury(process, grave[0])
+
+    def turn(self, process: Process, rotation_id: str) -> None:
+        """One step of one rotation, wherever that leads: an answer, a death, a lease that was lost meanwhile."""
+        work = process.works[rotation_id]
+        work.running, work.turns = True, work.turns + 1
+        if work.turns > MAX_TURNS:
+            raise Broken(f"10: rotation {rotation_id} does not rest within {MAX_TURNS} turns")
+
+        def act() -> bool:
+            with process.under(work.hold):
+                return process.server.rotator.turn(work.hold)
+
+        try:
+            goes_on = bool(self.surviving(process, act))
+        except LeaseLost:
+            self.trace.note(process.name, f"{rotation_id[:8]} was overtaken")
+            goes_on = False
+        work.running = False
+        if not goes_on:
+            process.works.pop(rotation_id, None)
+            self.judge.rested(rotation_id)
+
+    def claim(self, process: Process) -> None:
+        """Look for due work as the finder does, and take the leases as the workflow does."""
+
+        def act() -> None:
+            now = self.clock.now()
+            with process.under(None):
+                with process.server.tools.database.write() as tx:
+                    found = engine_store.claim_due(tx, now, self.luck.randint(1, 3), now + CLAIM)
+                for due in found:
+                    self._take(process, due.rotation_id)
+
+        self.surviving(process, act)
+
+    def _take(self, process: Process, rotation_id: str) -> None:
+        if rotation_id in process.works:
+            return
+        hold = take(process.server.tools, rotation_id)
+        self.trace.note(process.name, f"{rotation_id[:8]} {'taken' if hold else 'is busy elsewhere'}")
+        if hold:
+            process.works[rotation_id] = Work(hold)
+
+    def contend(self, process: Process) -> None:
+        """Work on some rotation although nobody found it due: as after a claim that ran out."""
+        found = [str(row[0]) for row in self._eye.execute("SELECT id FROM rotations ORDER BY id")]
+        if found:
+            chosen = self.luck.choice(found)
+            with process.under(None):
+                self.surviving(process, lambda: self._take(process, chosen))
+
+    def request(self, process: Process, what: str, act: Callable[[Rotations], T]) -> T | None:
+        """A user's request to one of the servers. None when it was refused or nobody answered: users know errors."""
+        self.trace.note(process.name, f"user: {what}")
+        try:
+            with process.under(None):
+                return self.surviving(process, lambda: act(process.server.rotations))
+        except KeyturnError as error:
+            self.trace.note(process.name, f"user is told {error.code}")
+            return None
+
+    def _user_waits(self, process: Process, seconds: float) -> None:
+        self.clock.advance(seconds)
+        others = [one for one in self.processes if one is not process]
+        if others and self._depth < DEEPEST:
+            self._depth += 1
+            try:
+                self.quantum(self.luck.choice(others))
+            finally:
+                self._depth -= 1
+        process.check_alive()
+
+    # --- time -------------------------------------------------------------------------------------------------------
+
+    def _due(self) -> bool:
+        wake = self.next_wake()
+        return wake is not None and wake <= self.clock.now()
+
+    def next_wake(self) -> datetime | None:
+        found = self._eye.execute("SELECT min(wake_at) FROM rotations").fetchone()[0]
+        return datetime.fromisoformat(found).replace(tzinfo=UTC) if found else None
+
+    @property
+    def busy(self) -> bool:
+        """Whether somebody holds work, or work is due."""
+        return self._due() or any(process.works for process in self.processes)
+
+    def let_pass(self, longest: timedelta) -> None:
+        """Let the time pass to the next thing to do, at most so long."""
+        wake, until = self.next_wake(), self.clock.now() + longest
+        self.clock.move_to(min(wake, until) if wake else until)
+
+    # --- fate -------------------------------------------------------------------------------------------------------
+
+    def interlude(self, process: Process, where: str) -> None:
+        """Let the process be slow here: meanwhile time passes and others work. Raises Killed if it was killed meanwhile."""
+        if self.calm or self._depth >= DEEPEST or self.luck.random() >= self.features.slowness:
+            return
+        pause = self.luck.choice((0, 0, 2, 12, 31, 50, 130))
+        self.trace.note(process.name, f"is slow {where}: {pause} s")
+        process.slow_since_commit = True
+        self._depth += 1
+        try:
+            self.clock.advance(pause)
+            others = [one for one in self.processes if one is not process]
+            if others and pause > self.world.pace.dead_after.total_seconds() and self.luck.random() < 0.4:
+                self.bury(self.luck.choice(others), process.name)
+            for _ in range(self.luck.randint(1, 5)):
+                if self.processes:
+                    self.quantum(self.luck.choice(others if others and self.luck.random() < 0.8 else self.processes))
+        finally:
+            self._depth -= 1
+        process.slow_since_commit = True
+        process.check_alive()
+
+    def sending(self, process: Process, request: HttpRequest) -> None:
+        operation = request.url.rsplit("/", 1)[-1]
+        if operation in {"addPassword", "removePassword"}:
+            self.judge.sending(process, request.url.rsplit("/", 2)[-2], operation)
+
+    def answered(self, process: Process, request: HttpRequest, status: int) -> None:
+        path = request.url.split("?", 1)[0].rsplit("/", 1)[-1]
+        self.trace.note(process.name, f"{request.method} {path} -> {status}")
+        if path == "addPassword":
+            self.world.collect_values()
+        self.judge.answered()
+
+    def committed(self, process: Process) -> None:
+        self.judge.committed(process)

@@ -1,0 +1,251 @@
+"""A seed from beginning to end: the scene, so many steps of trouble, then calm, repair and the last judgement."""
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from keyturn.connections.domain import Connection
+from keyturn.rotations.domain import Rotation
+from keyturn_simulation.invariants import Broken, check_no_plaintext, check_quiet
+from keyturn_simulation.people import Outsiders, Users
+from keyturn_simulation.scratch import scratch_database
+from keyturn_simulation.simulation import Simulation
+from keyturn_simulation.weather import Weather
+
+STEPS = 60
+FILES_EVERY = 10
+"""Every so many seeds the bytes of the database's files are searched for secrets, too."""
+AFTER_TROUBLE = timedelta(hours=8)
+"""The longest pause between two attempts is six hours and a tenth."""
+SWEPT = timedelta(hours=27)
+A_RUN = timedelta(hours=1)
+MOST_QUANTA = 4000
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """``broken`` is the invariant that did not hold, None when all did; ``trace`` the last lines."""
+
+    seed: int
+    steps: int
+    broken: str | None
+    trace: tuple[str, ...]
+    fingerprint: str
+    length: int
+
+    @property
+    def replay(self) -> str:
+        return f"keyturn simulate --seed {self.seed} --steps {self.steps}"
+
+
+def play(seed: int, steps: int = STEPS, echo: Callable[[str], None] | None = None) -> Outcome:
+    """Play one seed in a database of its own. Never raises for what the product does wrong."""
+    with tempfile.TemporaryDirectory(prefix="keyturn-simulation-") as name:
+        folder = Path(name)
+        with scratch_database(folder) as (database, eye):
+            simulation = Simulation(seed, database, eye, echo)
+            broken = None
+            try:
+                Story(simulation).tell(steps, folder if seed % FILES_EVERY == 0 else None)
+            except Exception as error:  # noqa: BLE001 - whatever is raised, this seed shows how
+                broken = f"{type(error).__name__}: {error}"
+            trace = simulation.trace
+            return Outcome(seed, steps, broken, tuple(trace.last), trace.fingerprint(), trace.length)
+
+
+class Story:
+    """``tell`` raises Broken, or whatever else the product should not have raised."""
+
+    def __init__(self, simulation: Simulation) -> None:
+        self._sim = simulation
+        self._users = Users(simulation)
+        self._outsiders = Outsiders(simulation)
+        self._weather = Weather(simulation)
+
+    def tell(self, steps: int, folder: Path | None) -> None:
+        self._begin()
+        for _ in range(steps):
+            self._step()
+            self._note_health()
+            self._sim.judge.always()
+        self._end(folder)
+
+    def _begin(self) -> None:
+        """Two to four connections, of which two may share an application."""
+        sim = self._sim
+        shared = sim.luck.random() < 0.5
+        for app in sim.luck.sample(sim.spare, sim.luck.randint(2, 3)):
+            self._users.connect(app, app.secrets[0])
+            if shared and len(app.secrets) > 1:
+                self._users.connect(app, app.secrets[1])
+                shared = False
+        if sim.luck.random() < 0.5:
+            self._work(40)
+
+    # --- trouble ----------------------------------------------------------------------------------------------------
+
+    def _step(self) -> None:
+        sim, features = self._sim, self._sim.features
+        choices: list[tuple[float, Callable[[], None]]] = [(60, self._burst), (8, self._pass_time)]
+        if features.faults:
+            choices += [(10, self._weather.change), (0.3, self._weather.outage)]
+        if features.users:
+            choices.append((9, self._users.click))
+        if features.outsiders:
+            choices.append((4, self._outsiders.meddle))
+        if features.deaths:
+            choices.append((6, self._death))
+        if features.jumps:
+            choices.append((3, self._jump))
+        weights = [weight for weight, _ in choices]
+        sim.luck.choices([act for _, act in choices], weights)[0]()
+
+    def _burst(self) -> None:
+        """Some work, by whichever server comes first."""
+        sim = self._sim
+        if not sim.processes:
+            sim.born()
+        if not sim.busy:
+            sim.let_pass(sim.luck.choice((timedelta(seconds=20), timedelta(minutes=10), timedelta(hours=2))))
+        if sim.luck.random() < 0.05:
+            sim.contend(sim.luck.choice(sim.processes))
+        for _ in range(sim.luck.randint(1, 5)):
+            if sim.processes:
+                sim.quantum(sim.luck.choice(sim.processes))
+
+    def _pass_time(self) -> None:
+        self._sim.clock.advance(self._sim.luck.choice((0.5, 5, 30, 70, 600, 7200)))
+
+    def _death(self) -> None:
+        """Kill a server now or at one of its next instants; start another where one is missing."""
+        sim = self._sim
+        if len(sim.processes) < 2:
+            sim.born()
+        elif sim.luck.random() < 0.3:
+            sim.kill(sim.luck.choice(sim.processes))
+        else:
+            sim.luck.choice(sim.processes).die_at(sim.luck.randrange(25))
+
+    def _jump(self) -> None:
+        """The machines sleep until something is due, or are all down for days, weeks or years."""
+        sim = self._sim
+        if sim.luck.random() < 0.6:
+            slots = sorted(one.next_run_at for one in self._rotations() if one.enabled and one.next_run_at)
+            if slots:
+                sim.clock.move_to(slots[0] + timedelta(seconds=sim.luck.choice((-40, 0, 1, 3600))))
+                sim.trace.note("time", "the machines slept")
+            return
+        for process in list(sim.processes):
+            sim.kill(process)
+        sim.clock.advance(86_400 * sim.luck.choice((1, 3, 17, 40, 70, 400)))
+        sim.trace.note("time", "all servers were down")
+        sim.born()
+        sim.born()
+
+    def _note_health(self) -> None:
+        """Until all is calm nothing promises that a rotation can do its work."""
+        for connection_id in self._sim.judge.healthy_since:
+            self._sim.judge.healthy_since[connection_id] = self._sim.clock.now()
+
+    # --- the end ----------------------------------------------------------------------------------------------------
+
+    def _end(self, folder: Path | None) -> None:
+        self._calm_down()
+        self._until(AFTER_TROUBLE if not self._strays_possible() else SWEPT)
+        self._repair()
+        self._until(timedelta(minutes=20))
+        self._quiet()
+        self._rotate_all()
+        self._quiet()
+        check_no_plaintext(self._sim.world, folder)
+
+    def _strays_possible(self) -> bool:
+        """A process that was suspended for long may have asked for a secret after everybody else had given it up."""
+        return self._sim.features.slowness > 0
+
+    def _calm_down(self) -> None:
+        sim = self._sim
+        sim.calm = True
+        self._weather.calm_down()
+        while len(sim.processes) < 2:
+            sim.born()
+        for process in sim.processes:
+            process.fuse.armed = False
+        for app in sim.world.applications.values():
+            self._outsiders.make_room(app)
+        self._note_health()
+
+    def _repair(self) -> None:
+        """Users type new credentials where the current secret was removed or has expired."""
+        sim = self._sim
+        for one in self._users.connections():
+            current, now = sim.judge.currents[one.id], sim.clock.now().timestamp()
+            held = {key.key_id: key for key in sim.world.emulator.admin.secrets(current.object_id)}
+            found = held.get(str(current.key_id))
+            if found is None or found.end <= now:
+                self._outsiders.make_room(sim.world.applications[one.client_id])
+                if not self._users.retype(sim.processes[0], one):
+                    raise Broken(f"new credentials for {one.name} were refused, with Entra in order")
+
+    def _rotate_all(self) -> None:
+        """Everything that is enabled works again: it rotates within the hour when asked to."""
+        sim = self._sim
+        before = {one.name: rotation for one, rotation in self._enabled()}
+        for one, _ in self._enabled():
+            if not sim.request(
+                sim.luck.choice(sim.processes), f"rotate {one.name}", lambda server, it=one: server.rotate_now(sim.world.actor, it.id)
+            ):
+                raise Broken(f"{one.name} was not asked to rotate")
+        self._until(A_RUN)
+        for one, rotation in self._enabled():
+            if rotation.generation <= before[one.name].generation:
+                raise Broken(f"liveness: {one.name} did not rotate within an hour: {rotation.status}, {rotation.last_message}")
+
+    def _quiet(self) -> None:
+        sim = self._sim
+        sim.judge.always()
+        check_quiet(sim.world)
+        for one, rotation in self._enabled():
+            due = rotation.due_at
+            if due is not None and due <= sim.clock.now() - A_RUN:
+                raise Broken(f"liveness: {one.name} was due at {due} and has not rotated: {rotation.last_message}")
+            if rotation.status != "success":
+                raise Broken(f"liveness: {one.name} does not work again: {rotation.status}, {rotation.last_message}")
+
+    def _enabled(self) -> list[tuple[Connection, Rotation]]:
+        return [(one, found) for one, found in self._pairs() if found.enabled]
+
+    def _rotations(self) -> list[Rotation]:
+        return [rotation for _, rotation in self._pairs()]
+
+    def _pairs(self) -> list[tuple[Connection, Rotation]]:
+        connections = self._users.connections()
+        found = self._sim.world.rotations.of(connections)
+        return [(one, found[one.id]) for one in connections if one.id in found]
+
+    def _work(self, quanta: int) -> None:
+        sim = self._sim
+        for _ in range(quanta):
+            if not sim.busy:
+                sim.let_pass(timedelta(minutes=1))
+            if sim.processes:
+                sim.quantum(sim.luck.choice(sim.processes))
+
+    def _until(self, longest: timedelta) -> None:
+        """Let the time pass, doing all that comes due meanwhile, and whatever is under way after that."""
+        sim = self._sim
+        end = sim.clock.now() + longest
+        for _ in range(MOST_QUANTA):
+            if sim.busy:
+                for process in list(sim.processes):
+                    sim.quantum(process)
+                continue
+            wake = sim.next_wake()
+            if wake is None or wake > end:
+                sim.clock.move_to(end)
+                sim.judge.always()
+                return
+            sim.clock.move_to(wake)
+        raise Broken(f"10: the world does not come to rest within {MOST_QUANTA} turns")
