@@ -105,10 +105,11 @@ class Rotation:
 
     @property
     def due_at(self) -> datetime | None:
-        """When the next run will start by itself: the schedule or the guard, not before the pause after a failure ends."""
+        """When the next run will start by itself: the schedule or the guard; after a failed run, whoever asked for it,
+        when the pause ends."""
         if not self.enabled or self.retired or self.next_run_at is None:
             return None
-        return max(self.next_run_at, self.paused_until) if self.paused_until else self.next_run_at
+        return self.paused_until or self.next_run_at
 
 
 @dataclass(frozen=True)
@@ -304,15 +305,14 @@ class NextRun:
     slot: datetime
 
 
-def after_run(schedule: Schedule, anchor: Anchor, current: Credential, now: datetime) -> NextRun:
-    """When the run after the one that just published is due.
+def anchor_after(schedule: Schedule, slot: datetime | None, now: datetime) -> Anchor:
+    """What the next run is counted from once a run has published: its slot, or now if it had none.
 
-    A slot that has already gone by (the server was down for more than an interval) is counted from now instead, so that
-    a long outage is followed by one run, not by one for each interval missed.
+    Also now if the next slot has already gone by (the server was down for more than an interval), so that a long outage is
+    followed by one run, not by one for each interval missed.
     """
-    if next_slot(schedule, anchor) <= now:
-        anchor = Anchor(now, scheduled=False)
-    return next_run(schedule, anchor, current)
+    anchor = Anchor(slot, scheduled=True) if slot else Anchor(now, scheduled=False)
+    return anchor if next_slot(schedule, anchor) > now else Anchor(now, scheduled=False)
 
 
 def next_run(schedule: Schedule, anchor: Anchor, current: Credential | None) -> NextRun:

@@ -76,7 +76,6 @@ class Change:
 
 LEASE_TRIES = 40
 LEASE_PAUSE_SECONDS = 0.25
-EDIT_LEASE = timedelta(seconds=30)
 
 
 class Rotations:
@@ -155,7 +154,7 @@ class Rotations:
         wanted = schedule.on(None)
         self.connections.check_new(actor, draft)
         adoption = self.check_adoption(draft.credentials)
-        with self.database.write() as tx:
+        with self._owning(*_touched(None, adoption)) as tx:
             connection = self.connections.insert(tx, actor, draft)
             self._enroll(tx, actor, connection, adoption, wanted)
         self._nudge()
@@ -178,7 +177,7 @@ class Rotations:
         given = self._new_credentials(connection, change)
         wanted = self._wanted(rotation, change)
         adoption = self._checks(connection, rotation, given, change)
-        with self._owning(rotation if given else None), self.database.write() as tx:
+        with self._owning(*_touched(rotation if given else None, adoption)) as tx:
             # Locks are taken in the order of publish: the rotation, then the connection.
             before, rotation = rotation, store.of_connection(tx, connection_id, lock=True)
             connection = self.connections.connection_for(tx, actor, connection_id, Action.EDIT_CONNECTIONS, lock=True)
@@ -204,30 +203,32 @@ class Rotations:
         return self.connections.replace_credentials(tx, actor, connection, given) if given else connection
 
     @contextmanager
-    def _owning(self, rotation: Rotation | None) -> Iterator[None]:
-        """Keep the workflow away from the application meanwhile. Raises Refused when it stays busy for long."""
-        if rotation is None:
-            yield
-            return
-        token = self._take_lease(rotation)
-        try:
-            yield
-        finally:
-            with self.database.write() as tx:
-                store.drop_lease(tx, rotation.object_id, token, self.clock.now())
+    def _owning(self, *object_ids: str) -> Iterator[Tx]:
+        """A write transaction during which nobody else works on these applications.
 
-    def _take_lease(self, rotation: Rotation) -> int:
+        Whoever held one of their leases before has lost it, and until the transaction ends nobody can take it. Raises
+        Refused when one of them stays busy for long.
+        """
         for _ in range(LEASE_TRIES):
             with self.database.write() as tx:
-                token = store.take_lease(tx, rotation.object_id, self._process_id, self.clock.now(), EDIT_LEASE)
-            if token:
-                return token
+                if self._all_free(tx, object_ids):
+                    yield tx
+                    return
             self._pause(LEASE_PAUSE_SECONDS)
         raise Refused(
             "This application's secrets are being worked on right now.",
             code="rotation.busy",
             fix="Try again in a minute.",
         )
+
+    def _all_free(self, tx: Tx, object_ids: Sequence[str]) -> bool:
+        now = self.clock.now()
+        for object_id in sorted(set(object_ids)):  # always in this order, so that two edits cannot wait for each other
+            token = store.take_lease(tx, object_id, self._process_id, now, timedelta(0))
+            if token is None:
+                return False
+            store.drop_lease(tx, object_id, token, now)
+        return True
 
     def _new_credentials(self, connection: Connection, change: Change) -> ClientSecret | None:
         """Return credentials that differ from what the user supplied before; declarative clients send the old ones again."""
@@ -280,6 +281,7 @@ class Rotations:
         enabled: bool = True,
     ) -> Rotation:
         """Set up the rotation: the given secret becomes the current one of generation 0, and a run starts at once."""
+        self._require_unknown(tx, adoption)
         now, application = self.clock.now(), adoption.application
         rotation = Rotation(
             id=self.ids.new(),
@@ -332,15 +334,18 @@ class Rotations:
         self, tx: Tx, actor: Actor, connection: Connection, rotation: Rotation, adoption: Adoption
     ) -> Rotation:
         """The user typed new credentials into a rotating connection: adopt them, retire what was before."""
-        self._require_unknown(tx, adoption)
         self._cancel(tx, actor, rotation, "the credentials were changed")
         if adoption.application.object_id != rotation.object_id:
             self._retire(tx, actor, rotation, keep=lambda _row: False)
             return self._enroll(tx, actor, connection, adoption, rotation.schedule, enabled=rotation.enabled)
+        self._require_unknown(tx, adoption)
         now = self.clock.now()
         for row in journal.live(tx, rotation.id):
             if row.state is State.CURRENT:
                 journal.move(tx, row, State.RETIRING, retired_at=now, revoke_after=now)
+            elif row.retry_at:
+                # What could not be removed for want of a working secret is tried again with the new one.
+                journal.move(tx, row, retry_at=None, tries=0)
         self._adopt(tx, rotation, adoption)
         renewed = replace(rotation, next_run_at=now, paused_until=None, failures=0, anchor=None, updated_at=now)
         store.save(tx, replace(renewed, wake_at=now))
@@ -393,6 +398,10 @@ class Rotations:
         now = self.clock.now()
         active = store.active_run(tx, rotation.id)
         if active:
+            if reason is Reason.LEAKED:
+                # Joined, but whatever it replaces must not be relied on any longer.
+                store.change_run(tx, active.id, reason=reason.value)
+                active = replace(active, reason=reason)
             store.wake(tx, rotation.id, now)
             return active
         run = Run(
@@ -423,7 +432,7 @@ class Rotations:
         with self.database.read() as tx:
             self.connections.connection_for(tx, actor, connection_id, Action.DELETE_CONNECTIONS)
             before = store.of_connection(tx, connection_id)
-        with self._owning(before), self.database.write() as tx:
+        with self._owning(*_touched(before, None)) as tx:
             rotation = store.of_connection(tx, connection_id, lock=True)
             connection = self.connections.connection_for(tx, actor, connection_id, Action.DELETE_CONNECTIONS, lock=True)
             if (before and before.id) != (rotation and rotation.id):
@@ -461,6 +470,12 @@ class Rotations:
         store.save(tx, ended)
         tell(tx, actor, "rotation-ended", rotation, now, staysValid=[described(row) for row in kept])
         return kept
+
+
+def _touched(rotation: Rotation | None, adoption: Adoption | None) -> set[str]:
+    """Return the applications whose secrets an edit concerns."""
+    found = {rotation.object_id} if rotation else set()
+    return found | {adoption.application.object_id} if adoption else found
 
 
 def refuse_while_rotating(tx: Tx, project_id: str) -> None:

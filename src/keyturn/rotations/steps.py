@@ -24,13 +24,12 @@ from keyturn.rotations.domain import (
     RunState,
     Snapshot,
     StepName,
-    after_run,
+    anchor_after,
     lifetime,
     next_run,
 )
 from keyturn.rotations.hold import Hold
 from keyturn.rotations.outcome import described, end_run, tell
-from keyturn.rotations.schedule import Anchor
 
 StepFunction = Callable[[Hold, Snapshot, Credential], None]
 
@@ -50,7 +49,7 @@ def open_run(hold: Hold, snapshot: Snapshot) -> None:
         rotation = store.get(tx, hold.rotation_id, lock=True)
         if rotation is None or not rotation.due_at or rotation.due_at > now or store.active_run(tx, rotation.id):
             return
-        reason, slot = _why(rotation, snapshot.current)
+        reason, slot = _why(rotation, snapshot.current, store.runs_of(tx, rotation.id, 1))
         run = Run(
             id=hold.tools.ids.new(),
             rotation_id=rotation.id,
@@ -66,11 +65,16 @@ def open_run(hold: Hold, snapshot: Snapshot) -> None:
         tell(tx, hold.actor, "rotation-run-started", rotation, now, runId=run.id, reason=reason.value)
 
 
-def _why(rotation: Rotation, current: Credential | None) -> tuple[Reason, datetime | None]:
+def _why(rotation: Rotation, current: Credential | None, newest: list[Run]) -> tuple[Reason, datetime | None]:
+    if rotation.paused_until and any(run.reason in _ASKED_FOR for run in newest):
+        return newest[0].reason, None  # what somebody asked for failed, and is tried again
     if rotation.generation == 0 or rotation.anchor is None:
         return Reason.ENABLED, None
     due = next_run(rotation.schedule, rotation.anchor, current)
     return due.reason, due.slot if due.reason is Reason.SCHEDULED else None
+
+
+_ASKED_FOR = frozenset({Reason.MANUAL, Reason.LEAKED})
 
 
 def inspect(hold: Hold, snapshot: Snapshot) -> None:
@@ -199,8 +203,8 @@ def publish(hold: Hold, snapshot: Snapshot, row: Credential) -> None:
         rotation = store.get(tx, hold.rotation_id, lock=True)
         if rotation is None or rotation.retired:
             return
-        anchor = Anchor(run.slot_at, scheduled=True) if run.slot_at else Anchor(now, scheduled=False)
-        due = after_run(rotation.schedule, anchor, row, now)
+        anchor = anchor_after(rotation.schedule, run.slot_at, now)
+        due = next_run(rotation.schedule, anchor, row)
         for older in snapshot.journal:
             if older.state is State.CURRENT:
                 until = _promise(rotation, run, now, due.slot)
