@@ -7,7 +7,7 @@ KeyturnError
  ├─ TooMany 429        slow down                              ├─ Misconfigured 500     this server is set up wrongly
  └─ Upstream 400       the identity provider said no, or nothing
      ├─ Retryable      the same call may work later           (Unanswered: and nobody knows whether it was carried out)
-     ├─ NeedsAction    somebody has to change something
+     ├─ NeedsAction    somebody has to change something       (SignInAgain: a person has to sign in again)
      └─ Permanent      the same call will never work
 
 Each carries a stable ``code`` for programs, a message for people, and where it helps ``fix``: what to do or type.
@@ -130,6 +130,10 @@ class NotYet(Retryable):
 
 class NeedsAction(Upstream):
     """Somebody has to change something at the provider or here; ``fix`` says what."""
+
+
+class SignInAgain(NeedsAction):
+    """What a person once consented to does not hold any more: the connection waits for a person to sign in again."""
 
 
 class Permanent(Upstream):

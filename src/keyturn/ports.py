@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from keyturn.kit.secret import Place, Plaintext, Sealed
 
@@ -63,7 +63,7 @@ class HttpResponse:
     body: bytes = field(default=b"", repr=False)
 
 
-class TransportFailed(Exception):  # noqa: N818 - reads as what happened
+class TransportFailed(Exception):
     """No response. ``sent`` says whether the request may have reached the server."""
 
     def __init__(self, reason: str, *, sent: bool) -> None:
@@ -90,12 +90,61 @@ class Tenant:
 
 @dataclass(frozen=True)
 class AccessToken:
-    """A token for the management API. Opaque. ``roles`` is what it claims to permit, for advice only."""
+    """A token for the management API. Opaque. What it claims to permit is for advice only.
+
+    ``roles`` are permissions of an application. A token ``on_behalf`` of a person has ``scopes`` instead, which permit no
+    more than the person may do; ``directory_roles`` are the ids of that person's roles in the directory.
+    """
 
     value: Plaintext
     expires_at: datetime
     roles: tuple[str, ...] = ()
     principal_id: str | None = None
+    on_behalf: bool = False
+    scopes: tuple[str, ...] = ()
+    directory_roles: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Capability:
+    """One thing that a token may or may not do. ``allowed`` is None when the token does not tell."""
+
+    name: str
+    allowed: bool | None
+    message: str
+    fix: str | None = None
+
+
+@dataclass(frozen=True)
+class SigningCertificate:
+    """A certificate that was checked, with the key that belongs to it. The key signs here and is never sent.
+
+    ``chain`` is PEM, the certificate itself first; ``thumbprint`` is the one that portals show; the key is PEM of PKCS#8.
+    """
+
+    chain: str
+    private_key: Plaintext
+    thumbprint: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True)
+class OAuthApp:
+    """This server's own application at the provider, which people let act for them."""
+
+    client_id: str
+    secret: Plaintext
+    redirect_uri: str
+
+
+@dataclass(frozen=True)
+class Grant:
+    """What a person let this server do. ``refresh_token`` is None when the provider gave no new one."""
+
+    tenant_id: str
+    token: AccessToken
+    refresh_token: Plaintext | None
+    account: str | None = None
 
 
 @dataclass(frozen=True)
@@ -173,6 +222,54 @@ class SecretsProvider(Protocol):
     def applications(self, tenant: Tenant, token: AccessToken) -> Sequence[ApplicationSummary]:
         """List the applications the token can see, all pages. Repeatable."""
         ...
+
+
+    def capabilities(self, token: AccessToken, app_id: str) -> Sequence[Capability]:
+        """Say what the token may do for the application that signed in, what is missing, and how to grant it. Pure."""
+        ...
+
+
+class CertificateProvider(Protocol):
+    """The capability to sign in with a certificate."""
+
+    def read_certificate(
+        self, certificate: str, private_key: Plaintext, passphrase: Plaintext | None, now: datetime
+    ) -> SigningCertificate:
+        """Read what a user pasted. Pure. Raises Refused, naming the field, when it cannot be used to sign in now."""
+        ...
+
+    def sign_in_by_certificate(self, tenant: Tenant, app_id: str, certificate: SigningCertificate) -> AccessToken:
+        """Get a fresh token with an assertion signed here. Raises as ``sign_in`` does. Repeatable."""
+        ...
+
+
+class OAuthProvider(Protocol):
+    """The capability to act for a person who signed in with a browser. Raises as ``SecretsProvider`` does."""
+
+    def authorize_url(self, tenant: Tenant, app: OAuthApp, *, state: str, nonce: str, challenge: str) -> str:
+        """Return where to send the browser. Raises NeedsAction for what is not one existing tenant. Repeatable."""
+        ...
+
+    def redeem(
+        self, tenant: Tenant, app: OAuthApp, code: Plaintext, *, verifier: Plaintext | None, nonce: str | None
+    ) -> Grant:
+        """Exchange the code that the browser brought. NOT repeatable: a code is good for one use.
+
+        Raises NeedsAction also when the answer belongs to another tenant, another sign-in (``nonce``) or another application.
+        """
+        ...
+
+    def refresh(self, tenant: Tenant, app: OAuthApp, refresh_token: Plaintext) -> Grant:
+        """Get a fresh token. Raises SignInAgain when only the person can help. Repeatable."""
+        ...
+
+    def refuse(self, tenant: Tenant, app: OAuthApp, said: Mapping[str, str]) -> NoReturn:
+        """Raise what the callback says instead of bringing a code: NeedsAction, Retryable or Permanent."""
+        ...
+
+
+class Provider(SecretsProvider, CertificateProvider, OAuthProvider, Protocol):
+    """All that app connections need of their provider."""
 
 
 # --- durable work ------------------------------------------------------------------------------------------------------

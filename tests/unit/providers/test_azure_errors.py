@@ -12,8 +12,9 @@ from keyturn.errors import NeedsAction, NotYet, Permanent, Retryable, Unanswered
 from keyturn.kit.secret import Plaintext
 from keyturn.ports import HttpResponse, TransportFailed
 from keyturn.providers.azure.answers import Answer, graph_answer, token_answer
-from keyturn.providers.azure.errors import TABLE, Kind, Row, Source
+from keyturn.providers.azure.errors import TABLE
 from keyturn.providers.azure.refusals import Subject, no_answer, refusal, unreadable
+from keyturn.providers.azure.rows import Kind, Row, Source
 
 NOW = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
 REQUEST = "9d4d5b3c-0000-4000-8000-00000000beef"

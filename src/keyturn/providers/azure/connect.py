@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 from keyturn.kit.ids import is_uuid
 from keyturn.kit.secret import Plaintext
-from keyturn.providers.azure.manifest import LONGEST_SECRET, MANIFEST
+from keyturn.providers.azure.manifest import LONGEST_PEM, LONGEST_SECRET, MANIFEST
 
 _DOMAIN = re.compile(r"(?=.{4,253}$)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)+")
 _NO_TENANT = frozenset({"common", "organizations", "consumers"})
+_BARE = re.compile(r"MII[A-Za-z0-9+/=\s]{100,}")
 _OVERVIEW = "Portal: Entra ID > App registrations > the application > Overview."
 
 
@@ -84,14 +85,53 @@ def key_id_fault(text: str) -> Fault | None:
 
 
 def certificate_fault(text: str) -> Fault | None:
-    """Check that the text holds a certificate in PEM form."""
-    if "-----BEGIN CERTIFICATE-----" in text:
+    """Check that the text holds a certificate in PEM form, and tell what else it is."""
+    if len(text) > LONGEST_PEM:
+        return _certificate_fault(f"A certificate has at most {LONGEST_PEM} characters.")
+    if "-----BEGIN CERTIFICATE-----" in text or "-----BEGIN X509 CERTIFICATE-----" in text:
         return None
+    if "PRIVATE KEY-----" in text:
+        return _certificate_fault("This is a private key, not the certificate.", "azure.key_pasted")
+    if "-----BEGIN CERTIFICATE REQUEST-----" in text:
+        return _certificate_fault("This is a request for a certificate, not the certificate.")
+    if _BARE.fullmatch(text):
+        return _certificate_fault("The first and the last line of the certificate are missing.")
+    return _certificate_fault("This is not a certificate in PEM form.")
+
+
+def private_key_fault(key: Plaintext) -> Fault | None:
+    """Check that the text may be a private key: PEM, or bare base64 of PKCS#8."""
+    text = key.reveal()
+    if not text.strip():
+        return _key_fault("The private key is empty.")
+    if len(text) > LONGEST_PEM:
+        return _key_fault(f"A private key has at most {LONGEST_PEM} characters.")
+    if "PRIVATE KEY-----" in text or _BARE.fullmatch(text):
+        return None
+    if "-----BEGIN CERTIFICATE" in text:
+        return _key_fault("This is a certificate, not its private key.", "azure.certificate_pasted")
+    if "PUBLIC KEY-----" in text:
+        return _key_fault("This is a public key, not the private key.")
+    return _key_fault("This is not a private key in PEM form.")
+
+
+def _certificate_fault(message: str, code: str = "azure.certificate_malformed") -> Fault:
     return Fault(
         "certificateBody",
-        "azure.certificate_malformed",
-        "This is not a certificate in PEM form.",
-        "Paste the whole text from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----.",
+        code,
+        message,
+        "Paste the whole text from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----. "
+        "From a .cer file: `openssl x509 -inform der -in file.cer`. From a .pfx file: `openssl pkcs12 -in file.pfx -nokeys`.",
+    )
+
+
+def _key_fault(message: str, code: str = "azure.key_malformed") -> Fault:
+    return Fault(
+        "privateKey",
+        code,
+        message,
+        "Paste the whole text from -----BEGIN PRIVATE KEY----- to -----END PRIVATE KEY-----. "
+        "From a .pfx file: `openssl pkcs12 -in file.pfx -nocerts -nodes`.",
     )
 
 
@@ -138,4 +178,5 @@ _CHECKS: Mapping[str, Callable[[str], Fault | None]] = {
     "client-secret": lambda text: client_secret_fault(Plaintext(text)),
     "key-id": key_id_fault,
     "certificate": certificate_fault,
+    "private-key": lambda text: private_key_fault(Plaintext(text)),
 }

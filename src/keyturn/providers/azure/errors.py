@@ -5,45 +5,10 @@ Messages may hold ids, links and commands, never a secret. Codes of this product
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from enum import StrEnum
 
 from keyturn.providers.azure.answers import Answer
-
-
-class Kind(StrEnum):
-    AGAIN = "retryable"
-    NOT_YET = "not yet"
-    ACTION = "needs action"
-    NEVER = "permanent"
-
-
-class Source(StrEnum):
-    SIGN_IN = "Entra ID"
-    GRAPH = "Microsoft Graph"
-
-
-@dataclass(frozen=True)
-class Row:
-    """``provider_code`` or ``status`` may be None: any. ``contains`` are lower-case parts of Microsoft's text: any of."""
-
-    source: Source
-    provider_code: str | None
-    status: int | None
-    kind: Kind
-    code: str
-    cause: str
-    fix: str
-    contains: tuple[str, ...] = ("",)
-
-    def fits(self, source: Source, code: str | None, answer: Answer) -> bool:
-        return (
-            self.source is source
-            and self.provider_code == code
-            and self.status in {None, answer.status}
-            and any(part in answer.text.lower() for part in self.contains)
-        )
-
+from keyturn.providers.azure.oauth_errors import OAUTH_TABLE
+from keyturn.providers.azure.rows import Kind, Row, Source
 
 WAIT = "Nothing to do: it is tried again."
 PERMISSION_FIX = (
@@ -79,6 +44,7 @@ def _by_status(source: Source, status: int, kind: Kind, code: str, cause: str, f
 
 
 TABLE: tuple[Row, ...] = (
+    *OAUTH_TABLE,
     *_sign_in(
         (7000215,),
         Kind.NOT_YET,
@@ -325,6 +291,16 @@ _SIGN_IN_REFUSED = Row(
     "Entra ID refused the sign-in of application {app_id}: {words}",
     "Portal: Entra ID > Sign-in logs > Service principal sign-ins shows the reason.",
 )
+_CONSENT_REFUSED = Row(
+    Source.CONSENT,
+    None,
+    None,
+    Kind.ACTION,
+    "azure.sign_in_refused",
+    "Entra ID refused the sign-in for application {app_id}: {words}",
+    "Portal: Entra ID > Sign-in logs > User sign-ins shows the reason.",
+)
+_REFUSED = {Source.SIGN_IN: _SIGN_IN_REFUSED, Source.CONSENT: _CONSENT_REFUSED}
 _REQUEST_REFUSED = Row(
     _G,
     None,
@@ -346,4 +322,4 @@ def row_for(source: Source, answer: Answer) -> Row:
         return _FAILED
     if answer.status < 400:
         return UNREADABLE
-    return _SIGN_IN_REFUSED if source is Source.SIGN_IN else _REQUEST_REFUSED
+    return _REFUSED.get(source, _REQUEST_REFUSED)

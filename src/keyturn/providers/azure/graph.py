@@ -23,8 +23,9 @@ from keyturn.ports import (
 )
 from keyturn.providers.azure.answers import graph_answer, json_object
 from keyturn.providers.azure.clouds import Cloud
-from keyturn.providers.azure.errors import Source, row_for
+from keyturn.providers.azure.errors import row_for
 from keyturn.providers.azure.refusals import Subject, no_answer, refusal, unreadable
+from keyturn.providers.azure.rows import Source
 
 PERSONAL_AUDIENCES = frozenset({"AzureADandPersonalMicrosoftAccount", "PersonalMicrosoftAccount"})
 PERSONAL_SLOTS = 2

@@ -5,6 +5,8 @@ from keyturn.providers.manifest import Field, Manifest, Method, Permission
 LONGEST_SECRET = 255
 """Entra's own secrets have 16 to 64 characters; older ones were chosen by people."""
 
+LONGEST_PEM = 65536
+
 _TENANT = Field(
     "tenantId",
     "Tenant ID",
@@ -74,17 +76,27 @@ MANIFEST = Manifest(
                     "Certificate",
                     "The certificate in PEM form, from -----BEGIN CERTIFICATE----- to the end.",
                     "certificate",
-                    longest=65536,
+                    longest=LONGEST_PEM,
                     multiline=True,
                 ),
                 Field(
                     "privateKey",
                     "Private Key",
-                    "Its private key: PEM (PKCS#8), or the bare base64 of the same.",
+                    "Its private key: PEM (PKCS#8 or PKCS#1), or the bare base64 of PKCS#8. It signs on this server and is "
+                    "never sent to Microsoft.",
                     "private-key",
                     secret=True,
-                    longest=65536,
+                    longest=LONGEST_PEM,
                     multiline=True,
+                ),
+                Field(
+                    "passphrase",
+                    "Passphrase",
+                    "Only for an encrypted private key. Used once, to read the key; never stored.",
+                    "passphrase",
+                    secret=True,
+                    required=False,
+                    longest=1024,
                 ),
             ),
         ),
@@ -96,5 +108,11 @@ MANIFEST = Manifest(
             "Least privilege: changes only applications that the connection's service principal owns.",
         ),
         Permission("Application.ReadWrite.All", "application", "Changes every application of the tenant."),
+        Permission(
+            "Application.ReadWrite.All",
+            "delegated",
+            "For OAuth: changes what the person who signed in may change: applications that they own or, with a role such as "
+            "Cloud Application Administrator, all.",
+        ),
     ),
 )

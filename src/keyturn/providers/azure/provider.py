@@ -1,6 +1,6 @@
 """The capability that the core sees: Entra ID signs in, Graph reads and writes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NoReturn
 
@@ -10,26 +10,29 @@ from keyturn.kit.secret import Plaintext
 from keyturn.ports import (
     AccessToken,
     ApplicationSummary,
+    Capability,
     Clock,
+    Grant,
     Ids,
     IssuedCredential,
+    OAuthApp,
     RemoteApplication,
+    SigningCertificate,
     Tenant,
     Transport,
 )
+from keyturn.providers.azure.capabilities import ADMINISTRATORS, READERS, WRITE_ALL, WRITE_OWNED, capabilities
+from keyturn.providers.azure.certificate import read_certificate
 from keyturn.providers.azure.clouds import Clouds
 from keyturn.providers.azure.errors import PERMISSION_FIX
 from keyturn.providers.azure.graph import Caller, Graph
+from keyturn.providers.azure.oauth import OAuth
 from keyturn.providers.azure.refusals import Subject
 from keyturn.providers.azure.tokens import Tokens
 
-WRITE_ALL = "Application.ReadWrite.All"
-WRITE_OWNED = "Application.ReadWrite.OwnedBy"
-LIST_ROLES = frozenset({"Application.Read.All", WRITE_ALL, "Directory.Read.All", "Directory.ReadWrite.All"})
-
 
 class AzureProvider:
-    """``ports.SecretsProvider`` for Microsoft Entra ID. Safe to share between threads; holds no secret and no token."""
+    """``ports.Provider`` for Microsoft Entra ID. Safe to share between threads; holds no secret and no token."""
 
     def __init__(
         self,
@@ -44,11 +47,46 @@ class AzureProvider:
         named = ids or SystemIds()
         self._clouds = clouds
         self._tokens = Tokens(transport, clock, named, timeout)
+        self._oauth = OAuth(transport, self._tokens.discovery, clock, named, timeout)
         self._graph = Graph(transport, clock, named, timeout)
 
     def sign_in(self, tenant: Tenant, app_id: str, secret: Plaintext) -> AccessToken:
         """Get a fresh token with the secret: no cache of any kind, so success proves the secret. Repeatable."""
         return self._tokens.by_secret(self._clouds.get(tenant.cloud), tenant.tenant_id, app_id, secret)
+
+    def read_certificate(
+        self, certificate: str, private_key: Plaintext, passphrase: Plaintext | None, now: datetime
+    ) -> SigningCertificate:
+        """Read a certificate and its key. Raises Refused, naming the field, when they cannot be used to sign in now."""
+        return read_certificate(certificate, private_key, passphrase, now)
+
+    def sign_in_by_certificate(self, tenant: Tenant, app_id: str, certificate: SigningCertificate) -> AccessToken:
+        """Get a fresh token with an assertion signed here; the key is never sent. Repeatable."""
+        return self._tokens.by_certificate(self._clouds.get(tenant.cloud), tenant.tenant_id, app_id, certificate)
+
+    def authorize_url(self, tenant: Tenant, app: OAuthApp, *, state: str, nonce: str, challenge: str) -> str:
+        """Return where to send the browser. Raises NeedsAction for what is not one existing tenant. Repeatable."""
+        cloud = self._clouds.get(tenant.cloud)
+        return self._oauth.authorize_url(cloud, tenant.tenant_id, app, state=state, nonce=nonce, challenge=challenge)
+
+    def redeem(
+        self, tenant: Tenant, app: OAuthApp, code: Plaintext, *, verifier: Plaintext | None, nonce: str | None
+    ) -> Grant:
+        """Exchange the code that the browser brought. NOT repeatable."""
+        cloud = self._clouds.get(tenant.cloud)
+        return self._oauth.redeem(cloud, tenant.tenant_id, app, code, verifier=verifier, nonce=nonce)
+
+    def refresh(self, tenant: Tenant, app: OAuthApp, refresh_token: Plaintext) -> Grant:
+        """Get a fresh token. Raises SignInAgain when only the person can help. Repeatable."""
+        return self._oauth.refresh(self._clouds.get(tenant.cloud), tenant.tenant_id, app, refresh_token)
+
+    def refuse(self, tenant: Tenant, app: OAuthApp, said: Mapping[str, str]) -> NoReturn:
+        """Raise what the callback says instead of bringing a code."""
+        self._oauth.refuse(self._clouds.get(tenant.cloud), tenant.tenant_id, app, said)
+
+    def capabilities(self, token: AccessToken, app_id: str) -> Sequence[Capability]:
+        """Say what the token may do, what is missing, and how to grant it. Pure."""
+        return capabilities(token, app_id)
 
     def application(
         self, tenant: Tenant, token: AccessToken, *, app_id: str | None = None, object_id: str | None = None
@@ -64,12 +102,26 @@ class AzureProvider:
 
         A token that cannot be read is accepted: the application could be read with it, and the first write will tell.
         """
+        if token.on_behalf:
+            self._check_person(tenant, token, application)
+            return
         if WRITE_ALL in token.roles or token.principal_id is None:
             return
         if WRITE_OWNED not in token.roles:
             _no_permission(application, token.principal_id)
         if not self._owns(tenant, token, token.principal_id, application):
             _not_owner(application, token.principal_id)
+
+    def _check_person(self, tenant: Tenant, token: AccessToken, application: RemoteApplication) -> None:
+        """The permission lets a person's own rights through: by a role over all applications, or by ownership of this one."""
+        if not token.scopes or token.principal_id is None:
+            return
+        if WRITE_ALL not in token.scopes:
+            _no_delegated_permission(application)
+        if not token.directory_roles or not ADMINISTRATORS.keys().isdisjoint(token.directory_roles):
+            return
+        if not self._owns(tenant, token, token.principal_id, application):
+            _person_not_owner(application, token.principal_id)
 
     def add_password(
         self, tenant: Tenant, token: AccessToken, object_id: str, marker: str, ends_at: datetime
@@ -88,7 +140,7 @@ class AzureProvider:
         Graph refuses the list to a caller with only OwnedBy, who can see the applications that it owns instead.
         """
         caller = self._caller(tenant, token)
-        if WRITE_OWNED in token.roles and token.principal_id and not LIST_ROLES.intersection(token.roles):
+        if WRITE_OWNED in token.roles and token.principal_id and not READERS.intersection(token.roles):
             return self._graph.owned_applications(caller, token.principal_id)
         return self._graph.applications(caller)
 
@@ -132,6 +184,25 @@ def _no_permission(application: RemoteApplication, principal_id: str) -> NoRetur
         "neither Application.ReadWrite.OwnedBy nor Application.ReadWrite.All is granted to it.",
         code="azure.permission_missing",
         fix=PERMISSION_FIX.format(app_id=application.app_id, principal_id=principal_id),
+    )
+
+
+def _no_delegated_permission(application: RemoteApplication) -> NoReturn:
+    raise NeedsAction(
+        f"The person who signed in may not change the secrets of {application.name} ({application.app_id}) through this server: "
+        "the delegated permission Application.ReadWrite.All is not granted.",
+        code="azure.permission_missing",
+        fix="Portal: Entra ID > App registrations > this server's OAuth application > API permissions > Add a permission > "
+        "Microsoft Graph > Delegated permissions > Application.ReadWrite.All, Grant admin consent; then connect again.",
+    )
+
+
+def _person_not_owner(application: RemoteApplication, person_id: str) -> NoReturn:
+    raise NeedsAction(
+        f"The person who signed in ({person_id}) does not own {application.name} ({application.app_id}).",
+        code="azure.not_owner",
+        fix=f"Make them an owner: `az ad app owner add --id {application.app_id} --owner-object-id {person_id}`, or Portal: "
+        "Entra ID > App registrations > the application > Owners > Add owners.",
     )
 
 

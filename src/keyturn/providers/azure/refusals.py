@@ -4,13 +4,15 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from keyturn.errors import NeedsAction, NotYet, Permanent, Retryable, Unanswered, Upstream
+from keyturn.errors import NeedsAction, NotYet, Permanent, Retryable, SignInAgain, Unanswered, Upstream
 from keyturn.kit.secret import Plaintext
 from keyturn.ports import TransportFailed
 from keyturn.providers.azure.answers import Answer, quoted, safe_id
-from keyturn.providers.azure.errors import UNREADABLE, WAIT, Kind, Row, Source, row_for
+from keyturn.providers.azure.errors import UNREADABLE, WAIT, row_for
+from keyturn.providers.azure.rows import Kind, Row, Source
 
 _POLICY = re.compile(r"'([0-9a-fA-F-]{36})'")
+_FINAL = {Kind.ACTION: NeedsAction, Kind.SIGN_IN_AGAIN: SignInAgain, Kind.NEVER: Permanent}
 _MAYBE_DONE = "It is not known whether the change was made."
 
 
@@ -43,7 +45,7 @@ def refusal(
     if row.kind in {Kind.AGAIN, Kind.NOT_YET}:
         kind = NotYet if row.kind is Kind.NOT_YET else Retryable
         return kind(cause, code=row.code, fix=fix, request_id=answer.request_id, retry_after=answer.retry_after)
-    final = NeedsAction if row.kind is Kind.ACTION else Permanent
+    final = _FINAL[row.kind]
     return final(cause, code=row.code, fix=fix, request_id=answer.request_id)
 
 

@@ -16,16 +16,28 @@ from urllib.parse import urlencode
 
 from keyturn.errors import NeedsAction
 from keyturn.kit.secret import Plaintext
-from keyturn.ports import AccessToken, Clock, HttpRequest, HttpResponse, Ids, Transport, TransportFailed
-from keyturn.providers.azure.answers import json_object, token_answer
+from keyturn.ports import (
+    AccessToken,
+    Clock,
+    HttpRequest,
+    HttpResponse,
+    Ids,
+    SigningCertificate,
+    Transport,
+    TransportFailed,
+)
+from keyturn.providers.azure.answers import Answer, json_object, token_answer
+from keyturn.providers.azure.certificate import assertion
 from keyturn.providers.azure.clouds import Cloud
-from keyturn.providers.azure.connect import client_id_fault, client_secret_fault, tenant_fault
-from keyturn.providers.azure.errors import Source
+from keyturn.providers.azure.connect import Fault, client_id_fault, client_secret_fault, tenant_fault
 from keyturn.providers.azure.refusals import Subject, no_answer, refusal, unreadable
+from keyturn.providers.azure.rows import Source
 
 DISCOVERY_KEPT = timedelta(hours=1)
 _SHORTEST_LIFE = timedelta(minutes=5)
 _TENANTS_KEPT = 4096
+_MALFORMED_ASSERTION = "50027"
+"""AADSTS50027 and its more special neighbours (5002738 and so on)."""
 
 
 class _Stopped(Exception):
@@ -136,7 +148,7 @@ class Tokens:
         self._clock = clock
         self._ids = ids
         self._timeout = timeout
-        self._discovery = Discovery(clock)
+        self.discovery = Discovery(clock)
 
     def by_secret(self, cloud: Cloud, tenant_id: str, app_id: str, secret: Plaintext) -> AccessToken:
         """Return a fresh Graph token. Repeatable; one request, and one more for a tenant not seen within the hour.
@@ -144,9 +156,30 @@ class Tokens:
         Raises NotYet for refusals that replication explains, Retryable, NeedsAction or Permanent otherwise; and
         NeedsAction before anything is sent when what is given cannot be a tenant, a client id or a secret.
         """
-        _refuse_nonsense(tenant_id, app_id, secret)
-        subject = Subject(tenant_id, cloud.credentials_page(app_id), cloud.authority, cloud.graph, app_id)
-        outcome = self._ask(cloud, tenant_id, app_id, secret)
+        _refuse_nonsense(tenant_id, app_id, client_secret_fault(secret))
+        return self._told(self._ask(cloud, tenant_id, app_id, secret), cloud, tenant_id, app_id, secret)
+
+    def by_certificate(self, cloud: Cloud, tenant_id: str, app_id: str, certificate: SigningCertificate) -> AccessToken:
+        """Return a fresh Graph token for an assertion signed here. Raises as :meth:`by_secret` does. Repeatable.
+
+        Where the service does not know the newer kind of assertion, it is asked once more with the older one.
+        """
+        _refuse_nonsense(tenant_id, app_id, None)
+        if self._clock.now() >= certificate.expires_at:
+            raise _certificate_expired(certificate, cloud, app_id)
+        outcome = self._ask(cloud, tenant_id, app_id, certificate)
+        if isinstance(outcome, HttpResponse) and _unknown_assertion(token_answer(outcome, self._clock.now())):
+            outcome = self._ask(cloud, tenant_id, app_id, certificate, sha1=True)
+        return self._told(outcome, cloud, tenant_id, app_id, certificate.private_key)
+
+    def _told(
+        self,
+        outcome: AccessToken | HttpResponse | Exception,
+        cloud: Cloud,
+        tenant_id: str,
+        app_id: str,
+        hide: Plaintext,
+    ) -> AccessToken:
         # All raised here, where no frame below is alive: MSAL's frames hold the secret and the token in the clear.
         if isinstance(outcome, AccessToken):
             return outcome
@@ -156,19 +189,31 @@ class Tokens:
             raise outcome.with_traceback(None)
         if outcome.status == 200:
             raise unreadable(Source.SIGN_IN, outcome.headers.get("x-ms-request-id"))
-        raise refusal(Source.SIGN_IN, token_answer(outcome, self._clock.now()), subject, [secret])
+        subject = Subject(tenant_id, cloud.credentials_page(app_id), cloud.authority, cloud.graph, app_id)
+        raise refusal(Source.SIGN_IN, token_answer(outcome, self._clock.now()), subject, [hide])
 
     def _ask(
-        self, cloud: Cloud, tenant_id: str, app_id: str, secret: Plaintext
+        self, cloud: Cloud, tenant_id: str, app_id: str, proof: Plaintext | SigningCertificate, *, sha1: bool = False
     ) -> AccessToken | HttpResponse | Exception:
         """Return the token or what went wrong: an answer, a broken connection, or a fault on this side of the wire."""
         import msal  # noqa: PLC0415 - a fifth of a second, which only processes that sign in should pay
 
-        http = _MsalHttp(self._transport, self._discovery, self._ids, self._timeout)
+        http = _MsalHttp(self._transport, self.discovery, self._ids, self._timeout)
+
+        def sign(facts: Mapping[str, str], certificate: SigningCertificate) -> str:
+            try:
+                audience = facts["token_endpoint"]
+                return assertion(certificate, app_id, audience, self._clock.now(), self._ids, sha1=sha1)
+            except Exception as fault:
+                http.fault = fault
+                raise
+
         try:
             application = msal.ConfidentialClientApplication(
                 app_id,
-                client_credential=secret.reveal(),
+                client_credential=proof.reveal()
+                if isinstance(proof, Plaintext)
+                else {"client_assertion": lambda facts: sign(facts, proof)},
                 authority=cloud.authority_of(tenant_id),
                 instance_discovery=False,
                 azure_region=False,
@@ -176,7 +221,7 @@ class Tokens:
             )
             # Entra answers discovery also for tenants of its other clouds, pointing there. The secret must not follow.
             if not cloud.is_authority(application.authority.token_endpoint):
-                return _wrong_cloud(cloud, tenant_id)
+                return wrong_cloud(cloud, tenant_id)
             return self._token(application.acquire_token_for_client([cloud.scope])) or HttpResponse(200)
         except _Stopped as stopped:
             return stopped.outcome
@@ -184,28 +229,34 @@ class Tokens:
             return http.fault or HttpResponse(200)
 
     def _token(self, result: Mapping[str, Any]) -> AccessToken | None:
-        value = result.get("access_token")
-        if not isinstance(value, str) or not value:
-            return None
-        claims = token_claims(value)
-        return AccessToken(
-            Plaintext(value),
-            self._end(result.get("expires_in"), claims.get("exp")),
-            _texts(claims.get("roles")),
-            oid if isinstance(oid := claims.get("oid"), str) else None,
-        )
+        return access_token(result, self._clock.now())
 
-    def _end(self, expires_in: object, exp: object) -> datetime:
-        """The relative time is preferred: it holds also when this machine's clock is wrong."""
-        now = self._clock.now()
-        try:
-            if isinstance(expires_in, (int, float, str)):
-                return now + timedelta(seconds=int(expires_in))
-            if isinstance(exp, (int, float)):
-                return datetime.fromtimestamp(exp, UTC)
-        except (ValueError, OverflowError, OSError):
-            return now + _SHORTEST_LIFE
+
+def access_token(result: Mapping[str, Any], now: datetime) -> AccessToken | None:
+    """Read the access token of a success, and what it says about itself; None when there is none."""
+    value = result.get("access_token")
+    if not isinstance(value, str) or not value:
+        return None
+    claims = token_claims(value)
+    return AccessToken(
+        Plaintext(value),
+        _end(result.get("expires_in"), claims.get("exp"), now),
+        _texts(claims.get("roles")),
+        oid if isinstance(oid := claims.get("oid"), str) else None,
+        directory_roles=_texts(claims.get("wids")),
+    )
+
+
+def _end(expires_in: object, exp: object, now: datetime) -> datetime:
+    """The relative time is preferred: it holds also when this machine's clock is wrong."""
+    try:
+        if isinstance(expires_in, (int, float, str)):
+            return now + timedelta(seconds=int(expires_in))
+        if isinstance(exp, (int, float)):
+            return datetime.fromtimestamp(exp, UTC)
+    except (ValueError, OverflowError, OSError):
         return now + _SHORTEST_LIFE
+    return now + _SHORTEST_LIFE
 
 
 def token_claims(token: str) -> dict[str, object]:
@@ -223,13 +274,28 @@ def _texts(value: object) -> tuple[str, ...]:
     return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list) else ()
 
 
-def _refuse_nonsense(tenant_id: str, app_id: str, secret: Plaintext) -> None:
-    fault = tenant_fault(tenant_id) or client_id_fault(app_id) or client_secret_fault(secret)
+def _refuse_nonsense(tenant_id: str, app_id: str, more: Fault | None) -> None:
+    fault = tenant_fault(tenant_id) or client_id_fault(app_id) or more
     if fault:
         raise NeedsAction(fault.message, code=fault.code, fix=fault.fix)
 
 
-def _wrong_cloud(cloud: Cloud, tenant_id: str) -> NeedsAction:
+def _unknown_assertion(answer: Answer) -> bool:
+    """Whether Entra ID could not make sense of the assertion, as services do that know SHA-1 thumbprints only."""
+    return any(code.startswith(_MALFORMED_ASSERTION) for code in answer.codes)
+
+
+def _certificate_expired(certificate: SigningCertificate, cloud: Cloud, app_id: str) -> NeedsAction:
+    return NeedsAction(
+        f"The certificate of the connection expired on {certificate.expires_at:%Y-%m-%d %H:%M} UTC.",
+        code="azure.certificate_expired",
+        fix="Make a new certificate, upload it and enter it in the connection's credentials. "
+        f"Portal: {cloud.credentials_page(app_id)}, Certificates, Upload certificate.",
+    )
+
+
+def wrong_cloud(cloud: Cloud, tenant_id: str) -> NeedsAction:
+    """Return the error for a tenant whose sign-in service belongs to another cloud."""
     return NeedsAction(
         f"Tenant {tenant_id} does not live in the cloud {cloud.title}: its sign-in service is elsewhere.",
         code="azure.wrong_cloud",

@@ -1,0 +1,183 @@
+"""What a token may do, in words: each capability with what grants it, what is missing, and the exact fix. Pure."""
+
+from keyturn.ports import AccessToken, Capability
+
+GRAPH = "00000003-0000-0000-c000-000000000000"
+WRITE_ALL = "Application.ReadWrite.All"
+WRITE_OWNED = "Application.ReadWrite.OwnedBy"
+READ_ALL = "Application.Read.All"
+DIRECTORY_WRITE = "Directory.ReadWrite.All"
+READERS = frozenset({READ_ALL, WRITE_ALL, "Directory.Read.All", DIRECTORY_WRITE})
+
+ROLE_IDS = {
+    READ_ALL: "9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30",
+    WRITE_ALL: "1bfefb4e-e0b5-418b-a88f-73c46d2cc8e9",
+    WRITE_OWNED: "18a4783c-866b-4cc7-a460-3d5e5662c884",
+    DIRECTORY_WRITE: "19dbc75e-c2e2-444c-a770-ec69d8559fc7",
+}
+"""Ids of Microsoft Graph's application permissions."""
+
+SCOPE_IDS = {
+    WRITE_ALL: "bdfbf15f-ee85-4955-8675-146e8e5296b5",
+    READ_ALL: "c79f8feb-a9db-4090-85f9-90d820caa0eb",
+}
+"""Ids of Microsoft Graph's delegated permissions."""
+
+ADMINISTRATORS = {
+    "62e90394-69f5-4237-9190-012177145e10": "Global Administrator",
+    "9b895d92-2cd3-44c7-9d02-a6ac2d5ea5c3": "Application Administrator",
+    "158c047a-c907-4556-b7ef-446551a6b5f7": "Cloud Application Administrator",
+}
+"""Roles of the directory whose holders may change every application."""
+
+_UNKNOWN = "The token cannot be read, so this shows only when it is tried."
+
+
+def capabilities(token: AccessToken, app_id: str) -> list[Capability]:
+    """Say what the token lets the connection do. ``app_id`` is the application that permissions are granted to."""
+    return _of_person(token, app_id) if token.on_behalf else _of_application(token, app_id)
+
+
+def _of_application(token: AccessToken, app_id: str) -> list[Capability]:
+    roles, known = frozenset(token.roles), token.principal_id is not None
+    reader = next(iter(sorted(READERS & roles)), None)
+    owned = WRITE_OWNED in roles
+    return [
+        _told(
+            "list-applications",
+            known,
+            reader,
+            "Lists all applications of the tenant",
+            "Only applications that the connection owns are listed, which is enough to rotate them."
+            if owned
+            else "May not list applications.",
+            _grant(app_id, READ_ALL) if not owned else None,
+        ),
+        _told(
+            "read-application",
+            known,
+            reader or (WRITE_OWNED if owned else None),
+            "Reads applications and the dates of their secrets",
+            "May not read applications.",
+            _grant_owned(app_id, token),
+        ),
+        _told(
+            "change-owned-secrets",
+            known,
+            WRITE_ALL if WRITE_ALL in roles else (WRITE_OWNED if owned else None),
+            "Adds and removes secrets of applications that its service principal owns",
+            "May not add and remove secrets.",
+            _grant_owned(app_id, token),
+        ),
+        _told(
+            "change-all-secrets",
+            known,
+            WRITE_ALL if WRITE_ALL in roles else None,
+            "Adds and removes secrets of every application of the tenant",
+            "May not change applications that it does not own. That is the least privilege: nothing to do.",
+            None,
+            _less(token, app_id),
+        ),
+    ]
+
+
+def _of_person(token: AccessToken, app_id: str) -> list[Capability]:
+    scopes, known = frozenset(token.scopes), bool(token.scopes)
+    reader = next(iter(sorted(READERS & scopes)), None)
+    writer = WRITE_ALL if WRITE_ALL in scopes else None
+    role = next((name for key, name in ADMINISTRATORS.items() if key in token.directory_roles), None)
+    fix = _consent(app_id, WRITE_ALL)
+    everything = _told(
+        "change-all-secrets",
+        known,
+        f"{writer} and the role {role}" if writer and role else None,
+        "Adds and removes secrets of every application of the tenant",
+        "May not change applications that the person does not own."
+        + ("" if writer else f" The delegated permission {WRITE_ALL} is missing."),
+        "For applications of others the person needs the role Cloud Application Administrator. Portal: Entra ID > Roles & "
+        "administrators > Cloud Application Administrator > Add assignments."
+        if writer
+        else fix,
+    )
+    if writer and not token.directory_roles:
+        everything = Capability(
+            "change-all-secrets", None, "Depends on the person's role, which the token does not tell."
+        )
+    return [
+        _told(
+            "list-applications",
+            known,
+            reader,
+            "Lists all applications of the tenant",
+            "May not list applications.",
+            fix,
+        ),
+        _told(
+            "read-application",
+            known,
+            reader,
+            "Reads applications and the dates of their secrets",
+            "May not read applications.",
+            fix,
+        ),
+        _told(
+            "change-owned-secrets",
+            known,
+            writer,
+            "Adds and removes secrets of applications that the person owns",
+            "May not add and remove secrets.",
+            fix,
+        ),
+        everything,
+    ]
+
+
+def _told(
+    name: str, known: bool, by: str | None, can: str, cannot: str, fix: str | None, less: str | None = None
+) -> Capability:
+    """``fix`` is what grants it; ``less`` is what to do when it is granted and not needed."""
+    if by:
+        return Capability(name, allowed=True, message=f"{can} ({by}).", fix=less)
+    if not known:
+        return Capability(name, allowed=None, message=_UNKNOWN)
+    return Capability(name, allowed=False, message=cannot, fix=fix)
+
+
+def _less(token: AccessToken, app_id: str) -> str | None:
+    """How to get along with less, when an application has more than rotation needs."""
+    excess = [name for name in (WRITE_ALL, DIRECTORY_WRITE) if name in token.roles]
+    if not excess:
+        return None
+    names = " and ".join(excess)
+    away = " ".join(f"{ROLE_IDS[name]}=Role" for name in excess)
+    return (
+        f"More than rotation needs: {WRITE_OWNED} and ownership are enough. {_grant_owned(app_id, token)} Then remove "
+        f"{names}: `az ad app permission delete --id {app_id} --api {GRAPH} --api-permissions {away}`, and revoke it in "
+        "Portal: Entra ID > Enterprise applications > the application > Permissions."
+    )
+
+
+def _grant(app_id: str, permission: str) -> str:
+    return (
+        f"Grant the application permission {permission}. Portal: Entra ID > App registrations > the application > "
+        "API permissions > Add a permission > Microsoft Graph > Application permissions, then Grant admin consent. "
+        f"Commands: `az ad app permission add --id {app_id} --api {GRAPH} "
+        f"--api-permissions {ROLE_IDS[permission]}=Role`, `az ad app permission admin-consent --id {app_id}`."
+    )
+
+
+def _grant_owned(app_id: str, token: AccessToken) -> str:
+    owner = token.principal_id or "<object id of the connection's service principal>"
+    return (
+        f"{_grant(app_id, WRITE_OWNED)} Make it an owner of each application it rotates: "
+        f"`az ad app owner add --id <client id of that application> --owner-object-id {owner}`."
+    )
+
+
+def _consent(app_id: str, permission: str) -> str:
+    return (
+        f"Grant the delegated permission {permission} to this server's OAuth application, then connect again. Portal: "
+        "Entra ID > App registrations > the application > API permissions > Add a permission > Microsoft Graph > Delegated "
+        f"permissions, then Grant admin consent. Commands: `az ad app permission add --id {app_id} --api {GRAPH} "
+        f"--api-permissions {SCOPE_IDS[permission]}=Scope`, `az ad app permission admin-consent --id {app_id}`."
+    )
