@@ -15,11 +15,13 @@ from litestar.plugins import PluginProtocol
 
 from keyturn.config import Settings
 from keyturn.ports import Clock, Ids
-from keyturn.web import health, reference
+from keyturn.web import assets, health, reference
 from keyturn.web.auth import Authenticate, Network
+from keyturn.web.browser import cookie_credentials
 from keyturn.web.outgoing import Gate
+from keyturn.web.pages import Site
 from keyturn.web.problems import respond
-from keyturn.web.routes import Arrival, Operation, perform
+from keyturn.web.routes import Arrival, ByCookie, Operation, perform
 
 LARGEST_BODY = 1024 * 1024
 THREADS = 32
@@ -31,15 +33,20 @@ class Edge:
 
     authenticate: Authenticate
     body_seconds: float
+    site: Site | None = None
+    by_cookie: ByCookie | None = None
     threads: int = THREADS
     _pool: ThreadPoolExecutor | None = field(default=None, repr=False)
 
     async def run(self, operation: Operation, arrival: Arrival) -> Response[Any]:
+        """Serve a request of the API."""
+        return await self.in_thread(partial(perform, operation, arrival, self.authenticate, self.by_cookie))
+
+    async def in_thread(self, serve: Callable[[], Response[Any]]) -> Response[Any]:
         """Serve in a worker thread. A caller who hangs up does not stop a handler half way."""
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="web")
-        context = contextvars.copy_context()
-        work = partial(context.run, perform, operation, arrival, self.authenticate)
+        work = partial(contextvars.copy_context().run, serve)
         return await asyncio.get_running_loop().run_in_executor(self._pool, work)
 
     def close(self) -> None:
@@ -80,11 +87,13 @@ def build(
     cors_origins: Sequence[str] = (),
     trusted_proxies: Sequence[Network] = (),
     body_timeout: timedelta = timedelta(seconds=30),
+    site: Site | None = None,
 ) -> Litestar:
     """Return the ASGI application.
 
-    ``status`` is asked by the health routes, in a worker thread. Browsers of other origins are served only for
-    ``cors_origins``. ``X-Forwarded-For`` is believed only from ``trusted_proxies``. A body must arrive in ``body_timeout``.
+    ``site`` is what pages need; without it there is the API alone. ``status`` is asked by the health routes, in a worker
+    thread. Browsers of other origins are served only for ``cors_origins``. ``X-Forwarded-For`` is believed only from
+    ``trusted_proxies``. A body must arrive in ``body_timeout``.
     """
 
     def describe() -> Mapping[str, Any]:
@@ -93,9 +102,11 @@ def build(
         shown = [each for each in openapi.operations_of(app) if each.tag != reference.TAG]
         return openapi.document(shown, settings.site_url)
 
-    edge = Edge(authenticate, body_timeout.total_seconds())
+    by_cookie = cookie_credentials(site.recall, site.session_cookie, site.site_url) if site else None
+    edge = Edge(authenticate, body_timeout.total_seconds(), site, by_cookie)
+    files = [assets.router()] if site else []
     app = _App(
-        [*routers, health.router(status, clock), reference.router(describe)],
+        [*routers, *files, health.router(status, clock), reference.router(describe)],
         exception_handlers={Exception: respond},
         openapi_config=None,
         logging_config=None,

@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 import structlog
 from litestar import Request, Response
@@ -11,6 +12,8 @@ from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFou
 
 from keyturn.errors import Invalid, KeyturnError, TooMany, Upstream
 from keyturn.web.auth import Visit
+from keyturn.web.browser import Visitor
+from keyturn.web.pages import Page, Site, View, html
 from keyturn.web.wire import encode
 
 _log = structlog.get_logger("keyturn.web")
@@ -34,21 +37,46 @@ def body_of(status: int, error: str, message: object, request_id: str, **more: o
     return shape | {name: value for name, value in more.items() if value}
 
 
-def respond(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    """Turn any exception of a route into its answer. Only unknown ones and the server's own faults are logged."""
+@dataclass(frozen=True)
+class Problem:
+    """What an exception becomes, before it is JSON or a page."""
+
+    status: int
+    shape: Mapping[str, object]
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def respond(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    """Turn any exception of a route into its answer: a page for people, JSON for all others."""
     visit: Visit = request.scope["state"]["visit"]
+    problem = _problem(request, error, visit)
+    site: Site | None = request.app.state.edge.site
+    if site is not None and _wants_page(request):
+        return error_page(site, visit, request, problem)
+    return json_response(problem.shape, problem.status, problem.headers)
+
+
+def _wants_page(request: Request[Any, Any, Any]) -> bool:
+    handler: Any = request.scope.get("route_handler")
+    if handler is not None:
+        return "page" in handler.opt
+    return "text/html" in request.headers.get("accept", "") and not request.scope["path"].startswith("/api")
+
+
+def _problem(request: Request[Any, Any, Any], error: Exception, visit: Visit) -> Problem:
+    """Say what went wrong. Only unknown exceptions and the server's own faults are logged."""
     if isinstance(error, KeyturnError):
         return _known(error, visit)
     if isinstance(error, NotFoundException):
         path = request.scope["path"][:_SHOWN_PATH]
         message = f"Route {request.scope['method']}:{path} not found"
-        return json_response({"message": message, "error": "Not Found", "statusCode": 404}, 404)
+        return Problem(404, {"message": message, "error": "Not Found", "statusCode": 404})
     if isinstance(error, HTTPException) and error.status_code in _NAMES:
         return _framework(error, visit)
-    return unexpected(error, visit)
+    return Problem(500, _unexpected(error, visit))
 
 
-def _known(error: KeyturnError, visit: Visit) -> Response[bytes]:
+def _known(error: KeyturnError, visit: Visit) -> Problem:
     message: object = error.message
     if isinstance(error, Invalid):
         message = list(error.issues)
@@ -65,7 +93,7 @@ def _known(error: KeyturnError, visit: Visit) -> Response[bytes]:
         code=error.code,
         fix=error.fix,
     )
-    return json_response(shape, error.status, _limits(error) if isinstance(error, TooMany) else {})
+    return Problem(error.status, shape, _limits(error) if isinstance(error, TooMany) else {})
 
 
 def _limits(error: TooMany) -> dict[str, str]:
@@ -75,7 +103,7 @@ def _limits(error: TooMany) -> dict[str, str]:
     return headers if limit is None else {**headers, "x-ratelimit-limit": str(limit)}
 
 
-def _framework(error: HTTPException, visit: Visit) -> Response[bytes]:
+def _framework(error: HTTPException, visit: Visit) -> Problem:
     name, code = _NAMES[error.status_code]
     message = error.detail
     headers: Mapping[str, str] = {}
@@ -84,17 +112,62 @@ def _framework(error: HTTPException, visit: Visit) -> Response[bytes]:
         message = f"This path takes {headers['allow']}"
     elif error.status_code == 413:
         message = "The request body is larger than 1 MiB"
-    return json_response(
-        body_of(error.status_code, name, message, visit.request_id, code=code), error.status_code, headers
-    )
+    return Problem(error.status_code, body_of(error.status_code, name, message, visit.request_id, code=code), headers)
 
 
 def unexpected(error: Exception, visit: Visit) -> Response[bytes]:
     """Log what nobody foresaw, and say nothing of it to the caller."""
+    return json_response(_unexpected(error, visit), 500)
+
+
+def _unexpected(error: Exception, visit: Visit) -> dict[str, object]:
     _log.error("unexpected error", exc_info=error)
-    return json_response(body_of(500, "InternalServerError", GENERIC, visit.request_id, code="server.error"), 500)
+    return body_of(500, "InternalServerError", GENERIC, visit.request_id, code="server.error")
 
 
 def json_response(shape: object, status: int, headers: Mapping[str, str] | None = None) -> Response[bytes]:
     """Return a JSON response."""
     return Response(encode(shape), status_code=status, media_type="application/json", headers=dict(headers or {}))
+
+
+# --- for people -------------------------------------------------------------------------------------------------------
+
+_TITLES = {
+    400: "This did not work",
+    403: "You may not do this",
+    404: "There is nothing here",
+    405: "This address does not take that",
+    422: "This address is not right",
+    429: "Too many tries",
+}
+_NOTHING_HERE = "The address may be mistyped, or what was here is gone, or it is not yours to see."
+
+
+@dataclass(frozen=True)
+class ErrorPage(Page):
+    """The one page of all errors."""
+
+    template: ClassVar[str] = "error.html"
+
+    status: int
+    title: str
+    message: str
+    fix: str
+    request_id: str
+
+
+def error_page(site: Site, visit: Visit, request: Request[Any, Any, Any], problem: Problem) -> Response[Any]:
+    """Show what went wrong, what to do, and the id to look for in the log."""
+    visitor = Visitor.of(request.headers, visit, site.session_cookie.name)
+    message = problem.shape.get("message", "")
+    if isinstance(message, list):
+        message = "; ".join(str(issue.get("message", "")) for issue in message)
+    if problem.status == 404 and "code" not in problem.shape:
+        message = _NOTHING_HERE
+    title = _TITLES.get(problem.status, "Something went wrong")
+    page = ErrorPage(problem.status, title, str(message), str(problem.shape.get("fix", "")), visit.request_id)
+    # When the server itself is in trouble, what surrounds the page may be the trouble.
+    actor = visit.actor if problem.status < 500 else None
+    response = html(View(site, visitor, actor, request.scope["path"]).render(page), problem.status)
+    response.headers.update(problem.headers)
+    return response

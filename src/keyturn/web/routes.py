@@ -20,6 +20,7 @@ from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
 
 from keyturn.errors import Invalid, Refused
+from keyturn.kit.actor import Actor
 from keyturn.kit.secret import Plaintext
 from keyturn.web.auth import Authenticate, Caller, Visit, bearer, sign_in
 from keyturn.web.issues import Issue
@@ -34,6 +35,7 @@ _HOLE = re.compile(r"\{(\w+)(?::(\w+))?\}")
 _NONE: Mapping[int, str] = {}
 
 Also = Mapping[int, str]
+ByCookie = Callable[[str, Mapping[str, str], Visit], Actor | None]
 Decorator = Callable[[Callable[..., object]], HTTPRouteHandler]
 
 _OWN = {"actor", "caller", "query", "data", "return"}
@@ -69,6 +71,7 @@ class Operation:
 class Arrival:
     """The parts of a request that a worker thread needs."""
 
+    method: str
     visit: Visit
     headers: Mapping[str, str]
     path: Mapping[str, object]
@@ -108,11 +111,12 @@ def _route(method: str, path: str, *, public: bool, status: int, also: Also) -> 
 
         async def endpoint(request: Request[Any, Any, Any]) -> Response[Any]:
             arrival = Arrival(
+                method,
                 request.scope["state"]["visit"],
                 request.headers,
                 request.path_params,
                 request.scope["query_string"],
-                await _body(request) if "data" in operation.wants else b"",
+                await body_within(request, request.app.state.edge.body_seconds) if "data" in operation.wants else b"",
             )
             arrival.visit.route = operation.path
             response: Response[Any] = await request.app.state.edge.run(operation, arrival)
@@ -127,9 +131,10 @@ def _route(method: str, path: str, *, public: bool, status: int, also: Also) -> 
     return around
 
 
-async def _body(request: Request[Any, Any, Any]) -> bytes:
+async def body_within(request: Request[Any, Any, Any], seconds: float) -> bytes:
+    """Return the request's body. Raises HTTPException (408) when it has not arrived in time."""
     try:
-        return await asyncio.wait_for(request.body(), request.app.state.edge.body_seconds)
+        return await asyncio.wait_for(request.body(), seconds)
     except TimeoutError as error:
         raise HTTPException(status_code=408, detail="The request body did not arrive in time") from error
 
@@ -165,12 +170,18 @@ def is_response(answer: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, Response)
 
 
-def perform(operation: Operation, arrival: Arrival, authenticate: Authenticate) -> Response[Any]:
-    """Serve one request, in a worker thread. Raises what the handler raises, and Invalid, Refused, Unauthenticated."""
+def perform(
+    operation: Operation, arrival: Arrival, authenticate: Authenticate, by_cookie: ByCookie | None = None
+) -> Response[Any]:
+    """Serve one request, in a worker thread. Raises what the handler raises, and Invalid, Refused, Unauthenticated.
+
+    ``by_cookie`` knows who sits at a browser; it is asked when there is no token.
+    """
     token = bearer(arrival.headers)
     arguments: dict[str, object] = {}
     if "actor" in operation.wants:
-        arguments["actor"] = sign_in(authenticate, token, arrival.visit)
+        known = by_cookie(arrival.method, arrival.headers, arrival.visit) if by_cookie and token is None else None
+        arguments["actor"] = known or sign_in(authenticate, token, arrival.visit)
     if "caller" in operation.wants:
         visit = arrival.visit
         secret = None if token is None else Plaintext(token)

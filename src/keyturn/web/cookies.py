@@ -1,0 +1,54 @@
+"""Cookies: what a browser sent, and what it is told to keep."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from urllib.parse import unquote
+
+from keyturn.kit.secret import Plaintext
+
+MOST_COOKIES = 64
+SESSION_DAYS = 7
+THEME = "keyturn_theme"
+ZONE = "keyturn_zone"
+TOAST = "keyturn_toast"
+
+
+@dataclass(frozen=True)
+class Cookie:
+    """What a browser shall keep, out of reach of scripts. ``lasts`` None: until it is closed; zero: forget it now."""
+
+    name: str
+    value: str
+    lasts: timedelta | None = None
+    secure: bool = False
+
+
+@dataclass(frozen=True)
+class SessionCookie:
+    """The cookie that holds a sign-in session. ``__Host-`` binds it to this host, and needs HTTPS."""
+
+    secure: bool
+
+    @property
+    def name(self) -> str:
+        return "__Host-keyturn" if self.secure else "keyturn_session"
+
+    def holding(self, token: Plaintext) -> Cookie:
+        return Cookie(self.name, token.reveal(), timedelta(days=SESSION_DAYS), self.secure)
+
+    def gone(self) -> Cookie:
+        return Cookie(self.name, "", timedelta(0), self.secure)
+
+
+def read_cookies(header: str | None) -> dict[str, str]:
+    """Return the cookies by name. Of a name that comes twice the first counts, as browsers send the nearest first."""
+    found: dict[str, str] = {}
+    for pair in _pairs(header or ""):
+        name, _, value = pair.partition("=")
+        found.setdefault(name.strip(), unquote(value.strip().strip('"')))
+    return found
+
+
+def _pairs(header: str) -> Iterable[str]:
+    return (pair for pair in header.split(";", MOST_COOKIES)[:MOST_COOKIES] if "=" in pair)

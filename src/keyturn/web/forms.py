@@ -1,0 +1,94 @@
+"""Forms: what a browser sent, and the same form again with what is wrong with it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl
+
+from keyturn.errors import Invalid, KeyturnError, Refused
+from keyturn.kit.redact import looks_secret
+
+MOST_FIELDS = 200
+FORM_TYPE = "application/x-www-form-urlencoded"
+
+
+@dataclass(frozen=True)
+class Filled:
+    """A form as it was sent and refused: shown again with its values, each fault at its field, the rest on top.
+
+    Secrets are never shown again. A page with several forms gives each only its own: ``filled.of("/path/it/goes/to")``.
+    """
+
+    form: str = ""
+    values: Mapping[str, str] = field(default_factory=dict, repr=False)
+    errors: Mapping[str, str] = field(default_factory=dict)
+    message: str | None = None
+    fix: str | None = None
+
+    @property
+    def sent(self) -> bool:
+        return bool(self.form)
+
+    def of(self, form: str) -> "Filled":
+        return self if self.form == form else EMPTY
+
+    def value(self, name: str, default: str = "") -> str:
+        """Return what stands in the field: what was sent, or the default when this form was not sent yet."""
+        return self.values.get(name, "") if self.sent else default
+
+    def error(self, name: str) -> str:
+        return self.errors.get(name, "")
+
+
+EMPTY = Filled()
+
+
+def refused(form: str, sent: Mapping[str, list[str]], error: KeyturnError) -> Filled:
+    """Return the form as it is shown again after this error."""
+    values = {name: found[-1] for name, found in sent.items() if not looks_secret(name)}
+    if not isinstance(error, Invalid):
+        return Filled(form, values, {}, error.message, error.fix)
+    errors: dict[str, str] = {}
+    for issue in error.issues:
+        path = issue.get("path")
+        name = str(path[0]) if isinstance(path, list) and path else ""
+        errors.setdefault(name, sentence(issue))
+    general = errors.pop("", None)
+    return Filled(form, values, errors, general or "Some fields need another look.")
+
+
+def sentence(issue: Mapping[str, object]) -> str:
+    """Say a fault in words for people; those of the API speak to programs."""
+    code, text = issue.get("code"), str(issue.get("message", ""))
+    if text == "Required" or (code == "too_small" and issue.get("minimum") == 1 and issue.get("type") == "string"):
+        return "This is needed."
+    if code == "too_small" and issue.get("type") == "string":
+        return f"At least {issue['minimum']} characters."
+    if code == "too_big" and issue.get("type") == "string":
+        return f"At most {issue['maximum']} characters."
+    if code == "too_small":
+        return f"{issue['minimum']} or more."
+    if code == "too_big":
+        return f"{issue['maximum']} or less."
+    if code == "invalid_type" and issue.get("expected") == "number":
+        return "A whole number."
+    return text[:1].upper() + text[1:]
+
+
+def read_form(content_type: str, body: bytes) -> dict[str, list[str]]:
+    """Return the values by name. A field left empty is absent. Raises Refused for anything that is no form."""
+    if body and content_type.partition(";")[0].strip().lower() != FORM_TYPE:
+        raise Refused("This page takes the form it shows, nothing else.", code="request.media_type")
+    try:
+        pairs = parse_qsl(body.decode(), max_num_fields=MOST_FIELDS, errors="strict")
+    except ValueError as error:  # also what is not UTF-8
+        raise Refused("The form could not be read.", code="request.malformed") from error
+    found: dict[str, list[str]] = {}
+    for name, value in pairs:
+        found.setdefault(name, []).append(value.replace("\r\n", "\n"))
+    return found
+
+
+def require_typed(typed: str, name: str) -> None:
+    """Raise Invalid unless the name was typed, as a page asks before something is destroyed."""
+    if typed.strip() != name:
+        raise Invalid([{"code": "custom", "message": f"Type {name} exactly.", "path": ["confirm"]}])

@@ -1,0 +1,314 @@
+"""How a feature writes its ``pages.py``: ``get`` and ``post`` around functions, and ``group``. PAGES.md shows the conventions.
+
+A page is served like the JSON beside it: same gate, same threads, same use cases. What differs is here: the caller is
+known by a cookie, a body is a form, an answer is HTML, and a refused form is shown again with what is wrong.
+"""
+
+import inspect
+import re
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from functools import partial
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+from litestar import Request, Response, Router
+from litestar.enums import HttpMethod
+from litestar.handlers import HTTPRouteHandler
+
+from keyturn.errors import Invalid, KeyturnError, Unauthenticated
+from keyturn.kit.actor import Actor
+from keyturn.web.auth import Visit
+from keyturn.web.browser import Recall, Visitor, signed_in_by_cookie
+from keyturn.web.cookies import TOAST, Cookie, SessionCookie
+from keyturn.web.forms import EMPTY, Filled, read_form, refused
+from keyturn.web.issues import Issue
+from keyturn.web.origin import SAFE, require_ours
+from keyturn.web.render import Page, Renderer, Shell
+from keyturn.web.routes import body_within, read_query
+from keyturn.web.scalars import Check
+from keyturn.web.validate import checker
+
+__all__ = ["File", "Filled", "Page", "Pages", "Redirect", "Shown", "Visitor", "get", "group", "post"]
+
+Pages = Router
+"""What a feature's ``pages.router`` returns."""
+
+SIGN_IN = "/sign-in"
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self';"
+    " form-action {}; frame-ancestors 'none'; base-uri 'none'"
+)
+_HOLE = re.compile(r"\{(\w+)\}")
+_OWN = {"actor", "visitor", "query", "form", "filled", "return"}
+_TOAST_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Redirect:
+    """Go there with GET. The toast is a sentence shown once on the next page."""
+
+    to: str
+    toast: str | None = None
+    cookies: tuple[Cookie, ...] = ()
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A page with more than HTML: cookies, or a status besides 200."""
+
+    page: Page
+    cookies: tuple[Cookie, ...] = ()
+    status: int = 200
+
+
+@dataclass(frozen=True)
+class File:
+    """Anything that is not a page, such as an image. Not stored by caches unless the headers say so."""
+
+    content: bytes
+    media_type: str = "image/svg+xml"
+    headers: Mapping[str, str] = field(default_factory=lambda: {"cache-control": "no-store"})
+
+
+Outcome = Page | Shown | Redirect | File
+
+
+@dataclass(frozen=True)
+class Site:
+    """What pages need of the rest of the server. ``shell`` is asked for each page of somebody who has signed in."""
+
+    renderer: Renderer
+    recall: Recall
+    shell: Callable[[Actor], Shell]
+    session_cookie: SessionCookie
+    site_url: str | None = None
+
+
+@dataclass(frozen=True)
+class Route:
+    """One page route. ``again`` shows the form that was refused, with its faults."""
+
+    method: str
+    path: str
+    function: Callable[..., Outcome]
+    public: bool
+    wants: frozenset[str]
+    checks: Mapping[str, Check]
+    again: "Route | None"
+    path_type: type[msgspec.Struct]
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Outcome:
+        return self.function(*args, **kwargs)
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """The parts of a request that a worker thread needs."""
+
+    visit: Visit
+    headers: Mapping[str, str]
+    address: str
+    path: Mapping[str, object]
+    query: bytes
+    body: bytes
+
+
+Decorator = Callable[[Callable[..., Outcome]], Route]
+
+
+def get(path: str, *, public: bool = False) -> Decorator:
+    """Make a page of a function. A page that is not public sends strangers to the sign-in page, and back afterwards."""
+    return lambda function: _route("GET", path, function, public=public)
+
+
+def post(path: str, *, again: Route | None = None, public: bool = False) -> Decorator:
+    """Take a form. When it is refused the page ``again`` is shown with the faults; without one, the error page."""
+    return lambda function: _route("POST", path, function, public=public, again=again)
+
+
+def group(*routes: Route) -> Pages:
+    """Return the routes as the application takes them."""
+    return Router(path="/", route_handlers=[_handler(route) for route in routes])
+
+
+def _route(
+    method: str, path: str, function: Callable[..., Outcome], *, public: bool, again: Route | None = None
+) -> Route:
+    hints = typing.get_type_hints(function, include_extras=True)
+    names = list(inspect.signature(function).parameters)
+    where = f"{method} {path}"
+    if ("actor" in names) == public:
+        raise TypeError(f"{where}: a page has an actor, or says public=True, never both")
+    in_path = [name for name in names if name not in _OWN]
+    if sorted(_HOLE.findall(path)) != sorted(in_path):
+        raise TypeError(f"{where}: the path has {_HOLE.findall(path)}, the handler takes {in_path}")
+    if again is not None and "filled" not in again.wants:
+        raise TypeError(f"{where}: the page shown again takes no 'filled'")
+    path_type = msgspec.defstruct("Path", [(name, hints[name]) for name in in_path], kw_only=True)
+    kinds = {"path": path_type, "query": hints.get("query"), "form": hints.get("form")}
+    checks = {part: checker(kind, texts=True) for part, kind in kinds.items() if kind is not None}
+    return Route(method, path, function, public, frozenset(names), checks, again, path_type)
+
+
+def _handler(route: Route) -> HTTPRouteHandler:
+    async def endpoint(request: Request[Any, Any, Any]) -> Response[Any]:
+        edge = request.app.state.edge
+        arrival = Arrival(
+            request.scope["state"]["visit"],
+            request.headers,
+            request.scope["path"],
+            request.path_params,
+            request.scope["query_string"],
+            await body_within(request, edge.body_seconds) if route.method == "POST" else b"",
+        )
+        arrival.visit.route = route.path
+        answer: Response[Any] = await edge.in_thread(partial(perform, route, arrival, edge.site))
+        return answer
+
+    litestar_path = _HOLE.sub(lambda hole: f"{{{hole[1]}:{'path' if hole[1] == 'rest' else 'str'}}}", route.path)
+    handler = HTTPRouteHandler(
+        litestar_path, http_method=[HttpMethod(route.method)], status_code=200, opt={"page": route}
+    )
+    return handler(endpoint)
+
+
+# --- serving one ------------------------------------------------------------------------------------------------------
+
+
+def perform(route: Route, arrival: Arrival, site: "Site") -> Response[Any]:
+    """Serve one page, in a worker thread. Raises what the handler raises when there is no form to show again."""
+    visitor = Visitor.of(arrival.headers, arrival.visit, site.session_cookie.name)
+    if route.method not in SAFE:
+        require_ours(route.method, arrival.headers, site.site_url)
+    given: dict[str, object] = {"visitor": visitor, "filled": EMPTY}
+    if not route.public:
+        try:
+            given["actor"] = signed_in_by_cookie(site.recall, visitor.session, arrival.visit)
+        except Unauthenticated:
+            return _to_sign_in(route, arrival, visitor)
+    given |= _address(route, arrival)
+    view = View(site, visitor, arrival.visit.actor, arrival.address)
+    if route.method in SAFE:
+        return view.answer(_call(route, given))
+    sent = read_form(arrival.headers.get("content-type", ""), arrival.body)
+    try:
+        return view.answer(_call(route, given | _form(route, sent)))
+    except KeyturnError as error:
+        if route.again is None:
+            raise
+        again = given | _address(route.again, arrival) | {"filled": refused(arrival.address, sent, error)}
+        return view.answer(replace(as_shown(_call(route.again, again)), status=error.status))
+
+
+def _call(route: Route, given: Mapping[str, object]) -> Outcome:
+    return route.function(**{name: value for name, value in given.items() if name in route.wants})
+
+
+def as_shown(outcome: Outcome) -> Shown:
+    """Return a page with its status. Raises TypeError for what is no page."""
+    if isinstance(outcome, Shown):
+        return outcome
+    if isinstance(outcome, Page):
+        return Shown(outcome)
+    raise TypeError(f"{type(outcome).__name__} is no page")
+
+
+def _address(route: Route, arrival: Arrival) -> dict[str, object]:
+    """Check path and query. Raises Invalid: the address is wrong, so there is no form to show again."""
+    issues: list[Issue] = []
+    names = [found.name for found in msgspec.structs.fields(route.path_type)]
+    path = route.checks["path"]({name: str(arrival.path[name]) for name in names}, (), issues)
+    found = {}
+    if "query" in route.checks:
+        found["query"] = route.checks["query"](read_query(arrival.query), (), issues)
+    if issues:
+        raise Invalid(issues)
+    return found | {name: getattr(path, name) for name in names}
+
+
+def _form(route: Route, sent: Mapping[str, list[str]]) -> dict[str, object]:
+    if "form" not in route.checks:
+        return {}
+    issues: list[Issue] = []
+    form = route.checks["form"](dict(sent), (), issues)
+    if issues:
+        raise Invalid(issues)
+    return {"form": form}
+
+
+def _to_sign_in(route: Route, arrival: Arrival, visitor: Visitor) -> Response[Any]:
+    back = arrival.address if route.method == "GET" else "/"
+    query = f"?{arrival.query.decode('latin-1')}" if route.method == "GET" and arrival.query else ""
+    where = SIGN_IN if back == "/" else f"{SIGN_IN}?next={quote(back + query, safe='/')}"
+    return _redirected(Redirect(where), visitor)
+
+
+# --- answering --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class View:
+    """For whom, and where, a page is shown."""
+
+    site: "Site"
+    visitor: Visitor
+    actor: Actor | None
+    address: str
+
+    def answer(self, outcome: Outcome) -> Response[Any]:
+        """Return the response of what a handler answered."""
+        if isinstance(outcome, Redirect):
+            return _redirected(outcome, self.visitor)
+        if isinstance(outcome, File):
+            return Response(outcome.content, media_type=outcome.media_type, headers=dict(outcome.headers))
+        shown = as_shown(outcome)
+        used = () if self.visitor.toast is None else (Cookie(TOAST, "", timedelta(0)),)
+        return html(self.render(shown.page), shown.status, type(shown.page).leaves_by, (*shown.cookies, *used))
+
+    def render(self, page: Page) -> str:
+        shell = self.site.shell(self.actor) if self.actor else None
+        chrome = self.visitor.chrome(self.site.renderer.clock.now(), self.address, type(page).section, shell)
+        return self.site.renderer.html(page, chrome)
+
+
+def html(
+    text: str, status: int = 200, leaves_by: tuple[str, ...] = (), cookies: tuple[Cookie, ...] = ()
+) -> Response[Any]:
+    """Return a page as a response. Nothing may store it, and it may load nothing but what this server gives."""
+    headers = {
+        "content-security-policy": POLICY.format(" ".join(("'self'", *leaves_by))),
+        # With "no-referrer" browsers would hide the origin even of our own forms.
+        "referrer-policy": "same-origin",
+        "cache-control": "no-store",
+        "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+        "cross-origin-opener-policy": "same-origin",
+    }
+    return _keeping(Response(text, status_code=status, media_type="text/html", headers=headers), cookies)
+
+
+def _redirected(outcome: Redirect, visitor: Visitor) -> Response[Any]:
+    cookies = outcome.cookies
+    if outcome.toast:
+        cookies = (*cookies, Cookie(TOAST, outcome.toast, timedelta(seconds=_TOAST_SECONDS)))
+    # htmx would follow a redirect silently and take a whole page for a part of one.
+    status, name = (200, "hx-redirect") if visitor.partial else (303, "location")
+    headers = {"cache-control": "no-store", name: outcome.to}
+    return _keeping(Response(b"", status_code=status, media_type="text/plain", headers=headers), cookies)
+
+
+def _keeping(response: Response[Any], cookies: tuple[Cookie, ...]) -> Response[Any]:
+    for cookie in cookies:
+        response.set_cookie(
+            key=cookie.name,
+            value=quote(cookie.value, safe=""),
+            max_age=None if cookie.lasts is None else int(cookie.lasts.total_seconds()),
+            path="/",
+            secure=cookie.secure,
+            httponly=True,
+            samesite="lax",
+        )
+    return response

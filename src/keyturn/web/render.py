@@ -1,0 +1,173 @@
+"""Turns a page into HTML: Jinja2 with escaping on and undefined names refused, our icons, and the static files."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import ClassVar
+from zoneinfo import ZoneInfo
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from keyturn import __version__
+from keyturn.kit.clock import iso
+from keyturn.ports import Clock
+
+HERE = Path(__file__).parent
+TEMPLATES = HERE / "templates"
+ICONS = TEMPLATES / "icons"
+STATIC = HERE / "static"
+MEDIA_TYPES: Mapping[str, str] = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".md": "text/plain; charset=utf-8",
+}
+
+
+@dataclass(frozen=True)
+class Page:
+    """Base of what a page shows: each page has its own dataclass, and its template sees that alone, as ``page``.
+
+    ``section`` is the entry of the navigation that is marked. ``leaves_by`` lists where its forms may lead besides this
+    server, for the Content-Security-Policy.
+    """
+
+    template: ClassVar[str]
+    section: ClassVar[str] = ""
+    leaves_by: ClassVar[tuple[str, ...]] = ()
+
+
+@dataclass(frozen=True)
+class ProjectLink:
+    id: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Shell:
+    """What surrounds the page of somebody who has signed in. ``can`` holds their permissions in the organization."""
+
+    organization: str
+    user: str
+    role: str
+    projects: Sequence[ProjectLink] = ()
+    can: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Chrome:
+    """What every template sees besides its page, as ``chrome``. ``theme`` is light, dark or empty: as the system has it."""
+
+    theme: str
+    zone: ZoneInfo
+    path: str
+    now: datetime
+    section: str = ""
+    toast: str | None = None
+    shell: Shell | None = None
+    version: str = __version__
+
+
+@dataclass(frozen=True)
+class StaticFile:
+    content: bytes
+    media_type: str
+    tag: str
+
+
+@dataclass
+class Renderer:
+    """Makes the HTML of pages. For any number of threads; templates are compiled at their first use."""
+
+    clock: Clock
+    environment: Environment = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.environment = environment()
+
+    def html(self, page: Page, chrome: Chrome) -> str:
+        return self.environment.get_template(page.template).render(page=page, chrome=chrome)
+
+
+def environment() -> Environment:
+    made = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    made.globals |= {"icon": icon, "asset": asset}
+    made.filters |= {"local": local, "utc": utc, "iso": iso, "ago": ago, "day": day}
+    return made
+
+
+# --- moments ----------------------------------------------------------------------------------------------------------
+
+
+def local(moment: datetime, zone: ZoneInfo) -> str:
+    """Return the moment on the user's clock, to the minute."""
+    here = moment.astimezone(zone)
+    return f"{here.day} {here:%b %Y, %H:%M} {here.tzname() or ''}".strip()
+
+
+def day(moment: datetime, zone: ZoneInfo) -> str:
+    here = moment.astimezone(zone)
+    return f"{here.day} {here:%b %Y}"
+
+
+def utc(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+_UNITS = ((86_400 * 365, "year"), (86_400 * 30, "month"), (86_400, "day"), (3_600, "hour"), (60, "minute"))
+
+
+def ago(moment: datetime, now: datetime) -> str:
+    """Return how far away the moment is, in one unit: ``3 hours ago``, ``in 2 days``, ``just now``."""
+    seconds = (now - moment).total_seconds()
+    for size, unit in _UNITS:
+        count = int(abs(seconds) // size)
+        if count:
+            text = f"{count} {unit}{'s' if count > 1 else ''}"
+            return f"{text} ago" if seconds > 0 else f"in {text}"
+    return "just now" if seconds >= 0 else "in a moment"
+
+
+# --- icons and static files -------------------------------------------------------------------------------------------
+
+
+def icon(name: str, label: str = "") -> Markup:
+    """Return an icon. With a label it has a meaning of its own; without it is decoration."""
+    meaning = Markup(' role="img" aria-label="{}"').format(label) if label else Markup(' aria-hidden="true"')
+    return Markup('<svg class="icon" viewBox="0 0 16 16"{}>{}</svg>').format(meaning, _shape(name))
+
+
+@cache
+def _shape(name: str) -> Markup:
+    text = (ICONS / f"{name}.svg").read_text(encoding="utf-8")
+    # A file of ours, named by a template of ours: never input.
+    return Markup(text[text.index(">") + 1 : text.rindex("</svg>")])  # noqa: S704
+
+
+@cache
+def static_file(name: str) -> StaticFile | None:
+    """Return a file of ``static/``, None when there is none of that name."""
+    path = (STATIC / name).resolve()
+    if not path.is_relative_to(STATIC) or path.suffix not in MEDIA_TYPES or not path.is_file():
+        return None
+    content = path.read_bytes()
+    return StaticFile(content, MEDIA_TYPES[path.suffix], hashlib.sha256(content).hexdigest()[:12])
+
+
+def asset(name: str) -> str:
+    """Return the address of a static file. It changes with the content, so browsers may keep the file for ever."""
+    found = static_file(name)
+    if found is None:
+        raise LookupError(f"there is no static file {name!r}")
+    return f"/static/{name}?v={found.tag}"

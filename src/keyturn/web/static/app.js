@@ -1,0 +1,198 @@
+// What makes pages quicker to use. Everything also works without it.
+"use strict";
+
+const root = document.documentElement;
+root.classList.add("scripted");
+
+const each = (selector, act, within = document) => within.querySelectorAll(selector).forEach(act);
+
+function keep(name, value) {
+  const secure = location.protocol === "https:" ? "; Secure" : "";
+  document.cookie = `${name}=${encodeURIComponent(value)}; Path=/; SameSite=Lax; Max-Age=31536000${secure}`;
+}
+
+// The server shows moments on this machine's clock once it knows the zone.
+keep("keyturn_zone", Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC");
+
+function toast(text) {
+  const made = document.createElement("div");
+  made.className = "toast";
+  made.textContent = text;
+  document.querySelector(".toasts").append(made);
+  leave(made);
+}
+
+function leave(shown) {
+  setTimeout(() => shown.classList.add("leaving"), 6000);
+  setTimeout(() => shown.remove(), 6400);
+}
+
+// --- dialogs --------------------------------------------------------------------------------------------------------
+
+function openDialog(dialog) {
+  if (!dialog.open) dialog.showModal();
+  const first = dialog.querySelector("[autofocus], .modal-body input:not([type=hidden]), .modal-body select, .modal-body textarea");
+  if (first) first.focus();
+}
+
+document.addEventListener("click", (event) => {
+  const opener = event.target.closest("[data-opens]");
+  if (opener) {
+    const dialog = document.querySelector(opener.getAttribute("href"));
+    if (dialog) {
+      event.preventDefault();
+      opener.closest("details[data-menu]")?.removeAttribute("open");
+      openDialog(dialog);
+    }
+    return;
+  }
+  const closer = event.target.closest("[data-closes]");
+  if (closer) {
+    event.preventDefault();
+    closer.closest("dialog").close();
+    if (location.hash) history.replaceState(null, "", location.pathname + location.search);
+    return;
+  }
+  if (event.target.matches("dialog.modal") && outside(event)) event.target.close();
+});
+
+function outside(event) {
+  const box = event.target.getBoundingClientRect();
+  return event.clientX < box.left || event.clientX > box.right || event.clientY < box.top || event.clientY > box.bottom;
+}
+
+// Links that act as buttons take the space bar as buttons do.
+document.addEventListener("keydown", (event) => {
+  if (event.key === " " && event.target.matches("a[role=button]")) {
+    event.preventDefault();
+    event.target.click();
+  }
+});
+
+// --- menus ----------------------------------------------------------------------------------------------------------
+
+const openMenus = () => [...document.querySelectorAll("details[data-menu][open]")];
+
+document.addEventListener("click", (event) => {
+  openMenus().forEach((menu) => menu.contains(event.target) || menu.removeAttribute("open"));
+});
+
+document.addEventListener("keydown", (event) => {
+  const menu = event.target.closest?.("details[data-menu][open]");
+  if (!menu) return;
+  if (event.key === "Escape") {
+    menu.removeAttribute("open");
+    menu.querySelector("summary").focus();
+    return;
+  }
+  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  if (!step) return;
+  const items = [...menu.querySelectorAll(".menu-body a, .menu-body button, .menu-body input")].filter((one) => one.offsetParent);
+  if (!items.length) return;
+  event.preventDefault();
+  const now = items.indexOf(document.activeElement);
+  items[(now + step + items.length) % items.length].focus();
+});
+
+document.addEventListener("input", (event) => {
+  const list = event.target.dataset?.filters;
+  if (!list) return;
+  const words = event.target.value.toLowerCase().split(/\s+/).filter(Boolean);
+  each(`${list} > [data-text], ${list} tbody > [data-text]`, (one) => {
+    one.hidden = !words.every((word) => one.dataset.text.includes(word));
+  });
+});
+
+// --- small things ---------------------------------------------------------------------------------------------------
+
+document.addEventListener("click", async (event) => {
+  const copier = event.target.closest("[data-copy]");
+  if (copier) {
+    const label = copier.querySelector("[data-copy-label]");
+    try {
+      await navigator.clipboard.writeText(copier.dataset.copy);
+      label.textContent = "Copied";
+    } catch {
+      select(copier.previousElementSibling);
+      label.textContent = "Press Ctrl+C";
+    }
+    setTimeout(() => (label.textContent = "Copy"), 2000);
+    return;
+  }
+  const revealer = event.target.closest("[data-reveals]");
+  if (revealer) {
+    const input = document.getElementById(revealer.dataset.reveals);
+    const shown = input.type === "text";
+    input.type = shown ? "password" : "text";
+    revealer.textContent = shown ? "Show" : "Hide";
+    revealer.setAttribute("aria-pressed", String(!shown));
+    return;
+  }
+  const toggle = event.target.closest("[data-toggles=side]");
+  if (toggle) {
+    const open = toggle.closest(".side").classList.toggle("open");
+    toggle.setAttribute("aria-expanded", String(open));
+  }
+});
+
+function select(node) {
+  if (node) getSelection().selectAllChildren(node);
+}
+
+document.addEventListener("change", (event) => {
+  const shown = event.target.dataset?.shows;
+  if (shown) document.querySelector(shown).hidden = !event.target.checked;
+  if (event.target.matches("[data-submits]")) event.target.form.requestSubmit();
+});
+
+// The theme changes at once; the server only remembers it.
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.matches("[data-theme-switch]") && event.submitter) {
+    event.preventDefault();
+    const theme = event.submitter.value;
+    if (theme === "system") delete root.dataset.theme;
+    else root.dataset.theme = theme;
+    each("[data-theme-switch] button", (one) => one.setAttribute("aria-pressed", String(one.value === theme)));
+    const body = new URLSearchParams({ theme, back: location.pathname });
+    fetch(form.getAttribute("action"), { method: "POST", body, redirect: "manual" });
+    return;
+  }
+  // A second click must not send a form twice.
+  if (form.getAttribute("method") === "post" && !form.hasAttribute("hx-post")) {
+    if (form.dataset.sent) event.preventDefault();
+    form.dataset.sent = "yes";
+  }
+});
+addEventListener("pageshow", () => each("form[data-sent]", (form) => delete form.dataset.sent));
+
+document.addEventListener("htmx:responseError", (event) => {
+  toast(event.detail.xhr.status === 401 ? "Your session has ended. Sign in again." : "This did not work. Try again.");
+});
+document.addEventListener("htmx:sendError", () => toast("The server does not answer."));
+
+function prepare(within) {
+  each("[data-reveals]", (one) => (one.hidden = false), within);
+  each("[data-shows]", (one) => (document.querySelector(one.dataset.shows).hidden = !one.checked), within);
+  each("[data-toast]", leave, within);
+  each("form[data-confirms]", (form) => {
+    const typed = form.querySelector("[name=confirm]");
+    const button = form.querySelector("button.button-danger");
+    const check = () => (button.disabled = typed.value.trim() !== form.dataset.confirms);
+    typed.addEventListener("input", check);
+    check();
+  }, within);
+}
+
+prepare(document);
+document.addEventListener("htmx:load", (event) => event.target !== document.body && prepare(event.target));
+
+each("dialog[data-open]", (dialog) => {
+  dialog.removeAttribute("open");
+  openDialog(dialog);
+});
+if (location.hash.length > 1) {
+  const asked = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  if (asked?.matches("dialog.modal")) openDialog(asked);
+}
+document.querySelector("[data-focus]")?.focus();
