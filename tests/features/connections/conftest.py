@@ -27,12 +27,13 @@ def world(database: Database) -> World:
 
 @pytest.fixture
 def log() -> Iterator[io.StringIO]:
-    """Everything that is logged, at the most talkative level."""
+    """Everything that is logged, at the most talkative level: as it is written, and as it was before it was redacted."""
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
     stream = io.StringIO()
     root.handlers.clear()
     logs.configure("DEBUG", "json", stream)
+    root.addHandler(logging.StreamHandler(stream))
     yield stream
     root.handlers[:] = handlers
     root.setLevel(level)

@@ -1,11 +1,15 @@
 """The wire of app connections: what existing clients send and read."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
-from keyturn_simulation.world import World
+from keyturn.connections.domain import Draft
+from keyturn_simulation.world import World, make_world
+from tests.databases import postgres_database
 from tests.features.connections.desk import ALL, NOBODY, ROOT, WEEKLY, Desk, Json, desk
 
 SHOWN = {
@@ -13,6 +17,7 @@ SHOWN = {
     *("isPlatformManagedCredentials", "gatewayId", "gatewayPoolId", "isAutoRotationEnabled"),
     *("credentialsHash", "credentials", "createdAt", "updatedAt"),
 }
+WAITING = sa.text("SELECT 1 FROM pg_locks WHERE NOT granted")
 STAMP = re.compile(r"2026-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 
@@ -288,3 +293,18 @@ def test_deleting_returns_what_was_deleted(web: Desk, body: object) -> None:
     assert answer == {"appConnection": made, "staysValid": []}
     web.ask("GET", made["id"], expect=404)
     assert web.ask("GET", ALL)["appConnections"] == []
+
+
+@pytest.mark.postgres
+def test_a_name_that_another_server_takes_at_the_same_moment(tmp_path: Path) -> None:
+    """The other server's row is not committed yet, so it cannot be seen; the insert waits for it and then collides."""
+    with postgres_database() as database:
+        world = make_world(database)
+        with desk(world, tmp_path) as web, ThreadPoolExecutor(1) as pool:
+            with database.write() as tx:
+                world.connections.insert(tx, world.actor, Draft("prod-entra", world.given()))
+                request = pool.submit(web.ask, "POST", "", web.body(), expect=400)
+                while not tx.rows(WAITING) and not request.done():
+                    pass
+            assert request.result()["code"] == "connections.name_taken"
+            assert len(web.ask("GET", ALL)["appConnections"]) == 1
