@@ -1,3 +1,9 @@
-"""Fixtures that all suites share."""
+"""Fixtures and settings that all suites share."""
+
+from hypothesis import HealthCheck, settings
 
 from tests.databases import database  # noqa: F401 - a fixture: pytest finds it by its name here
+
+# A busy machine is no fault of the code under test.
+settings.register_profile("keyturn", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("keyturn")
