@@ -42,9 +42,9 @@ def login_router(access: Access, limiter: Limiter) -> Router:
 
     @post("/api/v1/auth/login", public=True)
     def login_person(caller: Caller, data: PersonLogin) -> Token:
-        """Exchange e-mail address and password for an access token."""
+        """Exchange e-mail address and password for an access token; users with two-step sign-in send a code as well."""
         limiter.take(f"{caller.ip} login")
-        return _token(access.signin.login_person(data.email, Plaintext(data.password), _origin(caller)))
+        return _token(access.signin.login_person(data.email, Plaintext(data.password), _origin(caller), data.code))
 
     @post("/api/v1/auth/token/renew", public=True)
     def renew_token(caller: Caller, data: TokenBody) -> Token:

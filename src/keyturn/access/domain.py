@@ -128,6 +128,11 @@ class AccessEvent(StrEnum):
     USER_UNLOCKED = "unlock-user"
     PASSWORD_CHANGED = "change-user-password"
     PASSWORD_RESET = "reset-user-password"
+    SIGNED_OUT = "logout-user"
+    SESSIONS_ENDED = "end-user-sessions"
+    SECOND_FACTOR_ADDED = "add-user-second-factor"
+    SECOND_FACTOR_REMOVED = "remove-user-second-factor"
+    RECOVERY_CODE_USED = "use-recovery-code"
 
 
 # --- lockout ----------------------------------------------------------------------------------------------------------

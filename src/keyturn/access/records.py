@@ -7,7 +7,7 @@ from keyturn.access.addresses import EVERYWHERE, take_apart
 from keyturn.access.domain import Attempts, LockoutPolicy, TokenRules
 from keyturn.errors import Refused
 from keyturn.kit.actor import Actor, Role
-from keyturn.kit.secret import Plaintext
+from keyturn.kit.secret import Plaintext, Sealed
 
 MONTH = 2_592_000
 LONGEST_TTL = 315_360_000
@@ -147,6 +147,30 @@ class ClientSecret:
     revoked: bool
     created_at: datetime
     updated_at: datetime
+
+
+@dataclass(frozen=True)
+class Session:
+    """A browser in which somebody has signed in. ``pending``: the password was right, the code is still to come."""
+
+    id: str
+    user_id: str
+    pending: bool
+    ip: str
+    user_agent: str
+    created_at: datetime
+    seen_at: datetime
+
+
+@dataclass(frozen=True)
+class SecondFactor:
+    """Codes of an app. ``last_counter`` is the newest 30 seconds whose code was taken; ``recovery`` holds digests."""
+
+    user_id: str
+    secret: Sealed
+    last_counter: int
+    recovery: tuple[str, ...] = field(repr=False)
+    confirmed_at: datetime | None
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,8 @@ class MachineLogin(Wire):
 class PersonLogin(Wire):
     email: Email
     password: Secret
+    code: Annotated[NonEmpty, Meta(max_length=64)] | None = None
+    """The six digits of the authenticator app, or a recovery code, for users with two-step sign-in."""
 
 
 class TokenBody(Wire):

@@ -10,8 +10,10 @@ from keyturn.access.domain import AccessEvent, TokenRules
 from keyturn.access.identities import Identities
 from keyturn.access.passwords import Hasher
 from keyturn.access.records import Identity, Organization, User
+from keyturn.access.sessions import Sessions
 from keyturn.access.signin import SignIn
 from keyturn.access.tokens import RandomBytes
+from keyturn.access.totp import SecondFactors
 from keyturn.access.universal import UniversalAuths
 from keyturn.access.users import Users
 from keyturn.audit.domain import Event
@@ -20,7 +22,7 @@ from keyturn.db.unit import Database
 from keyturn.errors import Refused
 from keyturn.kit.actor import Actor, Role, platform
 from keyturn.kit.secret import Plaintext
-from keyturn.ports import Clock, Ids
+from keyturn.ports import Clock, Ids, Sealer
 
 PERSON_RULES = TokenRules(ttl=12 * 3600, max_ttl=7 * 24 * 3600)
 """A person's token lives half a day, and up to a week when renewed."""
@@ -46,6 +48,7 @@ class Access:
         ids: Ids,
         hasher: Hasher | None = None,
         *,
+        sealer: Sealer | None = None,
         random: RandomBytes = secrets.token_bytes,
         person_rules: TokenRules = PERSON_RULES,
     ) -> None:
@@ -53,7 +56,9 @@ class Access:
         self._database = database
         self._clock = clock
         self._ids = ids
-        self.signin = SignIn(database, clock, ids, hasher, random, person_rules=person_rules)
+        self.factors = SecondFactors(database, clock, hasher, sealer, random)
+        self.signin = SignIn(database, clock, ids, hasher, random, self.factors, person_rules=person_rules)
+        self.sessions = Sessions(database, clock, ids, self.signin, random)
         self.identities = Identities(database, clock, ids)
         self.universal = UniversalAuths(database, clock, ids, hasher, random, self.identities)
         self.users = Users(database, clock, ids, hasher)

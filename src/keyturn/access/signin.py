@@ -4,8 +4,10 @@ Slow hashes are computed between two transactions, never inside one. Everything 
 the database, so the limits hold for several servers together.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from keyturn.access import identities_store, store, tokens
 from keyturn.access.addresses import trusted
@@ -22,6 +24,7 @@ from keyturn.access.domain import (
 from keyturn.access.passwords import Hasher
 from keyturn.access.records import ClientSecret, Identity, IssuedToken, StoredToken, UniversalAuth, User
 from keyturn.access.tokens import RandomBytes
+from keyturn.access.totp import SecondFactors
 from keyturn.audit.domain import Event
 from keyturn.audit.store import append
 from keyturn.db.unit import Database, Tx
@@ -29,6 +32,8 @@ from keyturn.errors import Forbidden, KeyturnError, Refused, TokenRefused, Unaut
 from keyturn.kit.actor import Actor, ActorKind
 from keyturn.kit.secret import Plaintext
 from keyturn.ports import Clock, Ids
+
+T = TypeVar("T")
 
 _USE_NOTED_EVERY = timedelta(minutes=1)
 
@@ -51,9 +56,11 @@ class SignIn:
         ids: Ids,
         hasher: Hasher,
         random: RandomBytes,
+        factors: SecondFactors,
         *,
         person_rules: TokenRules,
     ) -> None:
+        self._factors = factors
         self._database = database
         self._clock = clock
         self._ids = ids
@@ -122,10 +129,29 @@ class SignIn:
 
     # --- people -------------------------------------------------------------------------------------------------------
 
-    def login_person(self, email: str, password: Plaintext, origin: Origin) -> IssuedToken:
-        """Exchange e-mail address and password for a token.
+    def login_person(self, email: str, password: Plaintext, origin: Origin, code: str | None = None) -> IssuedToken:
+        """Exchange e-mail address, password and (with two-step sign-in) the code of the app for a token.
 
-        Raises Unauthenticated, with the same words for an unknown address and a wrong password, others when locked.
+        Raises Unauthenticated, with the same words for an unknown address and a wrong password, others when locked and
+        when the code is missing or wrong.
+        """
+
+        def issue(tx: Tx, user: User) -> IssuedToken:
+            return self._issue(tx, person_actor(user), self._person_rules, self._clock.now())
+
+        return self.prove_person(email, password, origin, issue, lambda _tx, _user: _code_needed(), code)
+
+    def prove_person(
+        self,
+        email: str,
+        password: Plaintext,
+        origin: Origin,
+        whole: Callable[[Tx, User], T],
+        halfway: Callable[[Tx, User], T | KeyturnError],
+        code: str | None = None,
+    ) -> T:
+        """Check who somebody is. What follows happens in the same transaction: ``whole`` when all is proven, ``halfway``
+        when the password is right and a code is needed that was not given. Raises as :meth:`login_person`.
         """
         email = email.strip().lower()
         with self._database.read() as tx:
@@ -135,23 +161,48 @@ class SignIn:
             user = store.user_by_email(tx, email, lock=True)
             if user and found and user.password_hash != found.password_hash:
                 right = False  # changed in between: what was proven is no longer the password
-            outcome = self._person_outcome(tx, user, origin, right=right) if user else _invalid_credentials()
+            outcome: T | KeyturnError
+            if user is None:
+                outcome = _invalid_credentials()
+            elif (
+                right
+                and code is None
+                and not user.attempts.locked(self._clock.now())
+                and self._factors.needed(tx, user)
+            ):
+                outcome = halfway(tx, user)  # failures stay counted: the password alone proves nothing
+            else:
+                outcome = self._person_outcome(tx, user, origin, whole, code, right=right)
         if isinstance(outcome, KeyturnError):
             raise outcome
         return outcome
 
-    def _person_outcome(self, tx: Tx, user: User, origin: Origin, *, right: bool) -> IssuedToken | KeyturnError:
+    def prove_code(self, user_id: str, code: str, origin: Origin, whole: Callable[[Tx, User], T]) -> T:
+        """Check the second step of somebody whose password was right. Raises Unauthenticated; failures are counted."""
+        with self._database.write() as tx:
+            user = store.user_by_id(tx, user_id, lock=True)
+            outcome = (
+                self._person_outcome(tx, user, origin, whole, code, right=True) if user else _invalid_credentials()
+            )
+        if isinstance(outcome, KeyturnError):
+            raise outcome
+        return outcome
+
+    def _person_outcome(
+        self, tx: Tx, user: User, origin: Origin, whole: Callable[[Tx, User], T], code: str | None, *, right: bool
+    ) -> T | KeyturnError:
         now = self._clock.now()
         owner = replace(person_actor(user), request_id=origin.request_id)
         if user.attempts.locked(now):
             return _locked(user.attempts, now)
-        if not right:
+        accepted = right and (not self._factors.needed(tx, user) or self._factors.accepts(tx, user, code or "", owner))
+        if not accepted:
             store.set_user_attempts(tx, user.id, self._failed(tx, owner, user.attempts, PEOPLE, now))
-            return _invalid_credentials()
+            return _wrong_code() if right else _invalid_credentials()
         if user.attempts != Attempts():
             store.set_user_attempts(tx, user.id, Attempts())
         self._note(tx, AccessEvent.PERSON_SIGNED_IN, owner, now, {"ip": origin.ip})
-        return self._issue(tx, owner, self._person_rules, now)
+        return whole(tx, user)
 
     # --- tokens -------------------------------------------------------------------------------------------------------
 
@@ -282,6 +333,22 @@ def _dead_token(message: str) -> Unauthenticated:
 
 def _invalid_credentials() -> Unauthenticated:
     return Unauthenticated("Invalid credentials.", code="access.invalid_credentials")
+
+
+def _code_needed() -> Unauthenticated:
+    return Unauthenticated(
+        "This user signs in with a second step: the code is missing.",
+        code="access.code_needed",
+        fix="Send the six digits of the authenticator app as well, as `code`.",
+    )
+
+
+def _wrong_code() -> Unauthenticated:
+    return Unauthenticated(
+        "This code is not right, or it was used already.",
+        code="access.code_wrong",
+        fix="Type the digits that the app shows now, or one of the recovery codes.",
+    )
 
 
 def _spent(message: str) -> Unauthenticated:

@@ -1,14 +1,23 @@
 """SQL for organizations, users and access tokens."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
 from keyturn.access.domain import Attempts, Lifetime
-from keyturn.access.records import Organization, StoredToken, User
-from keyturn.db.tables import access_tokens, identities, organizations, universal_auths, users
+from keyturn.access.records import Organization, SecondFactor, Session, StoredToken, User
+from keyturn.db.tables import (
+    access_tokens,
+    identities,
+    organizations,
+    second_factors,
+    sessions,
+    universal_auths,
+    users,
+)
 from keyturn.db.unit import Tx
 from keyturn.kit.actor import Actor, ActorKind, Role
 
@@ -255,3 +264,97 @@ def _stored(row: Mapping[str, Any]) -> StoredToken:
         None if ips is None else tuple(ips),
         actor,
     )
+
+
+# --- sign-in sessions -------------------------------------------------------------------------------------------------
+
+
+def user_by_id(tx: Tx, user_id: str, *, lock: bool = False) -> User | None:
+    query = sa.select(users).where(users.c.id == user_id)
+    row = tx.one(query.with_for_update() if lock else query)
+    return _user(row) if row else None
+
+
+def add_session(tx: Tx, session: Session, digest: str) -> None:
+    tx.run(sa.insert(sessions).values(asdict(session) | {"digest": digest}))
+
+
+def session(tx: Tx, digest: str) -> Session | None:
+    row = tx.one(sa.select(sessions).where(sessions.c.digest == digest))
+    return _session(row) if row else None
+
+
+def sessions_of_user(tx: Tx, user_id: str) -> list[Session]:
+    """Return all sessions of the user, the last used first."""
+    query = sa.select(sessions).where(sessions.c.user_id == user_id)
+    return [_session(row) for row in tx.rows(query.order_by(sessions.c.seen_at.desc(), sessions.c.id))]
+
+
+def note_session(tx: Tx, session_id: str, ip: str, now: datetime) -> None:
+    tx.run(sa.update(sessions).where(sessions.c.id == session_id).values(seen_at=now, ip=ip))
+
+
+def change_session_digest(tx: Tx, session_id: str, digest: str) -> None:
+    tx.run(sa.update(sessions).where(sessions.c.id == session_id).values(digest=digest))
+
+
+def end_session(tx: Tx, session_id: str) -> None:
+    tx.run(sa.delete(sessions).where(sessions.c.id == session_id))
+
+
+def end_sessions_of_user(tx: Tx, user_id: str) -> int:
+    return tx.run(sa.delete(sessions).where(sessions.c.user_id == user_id))
+
+
+def end_old_sessions(tx: Tx, user_id: str, *, unseen_since: datetime, made_before: datetime) -> None:
+    """Clear away what has ended by itself."""
+    old = sa.or_(sessions.c.seen_at <= unseen_since, sessions.c.created_at <= made_before)
+    tx.run(sa.delete(sessions).where(sessions.c.user_id == user_id, old))
+
+
+def _session(row: Mapping[str, Any]) -> Session:
+    names = ("id", "user_id", "pending", "ip", "user_agent", "created_at", "seen_at")
+    return Session(**{name: row[name] for name in names})
+
+
+# --- second factors ---------------------------------------------------------------------------------------------------
+
+
+def second_factor(tx: Tx, user_id: str, *, lock: bool = False) -> SecondFactor | None:
+    query = sa.select(second_factors).where(second_factors.c.user_id == user_id)
+    row = tx.one(query.with_for_update() if lock else query)
+    if row is None:
+        return None
+    return SecondFactor(row["user_id"], row["secret"], row["last_counter"], tuple(row["recovery"]), row["confirmed_at"])
+
+
+def put_second_factor(tx: Tx, factor: SecondFactor, now: datetime) -> None:
+    """Write it anew, whatever was there."""
+    remove_second_factor(tx, factor.user_id)
+    values = {
+        "user_id": factor.user_id,
+        "secret": factor.secret,
+        "last_counter": factor.last_counter,
+        "recovery": list(factor.recovery),
+        "confirmed_at": factor.confirmed_at,
+        "created_at": now,
+    }
+    tx.run(sa.insert(second_factors).values(values))
+
+
+def use_code(tx: Tx, user_id: str, counter: int, recovery: tuple[str, ...]) -> None:
+    values = {"last_counter": counter, "recovery": list(recovery)}
+    tx.run(sa.update(second_factors).where(second_factors.c.user_id == user_id).values(values))
+
+
+def remove_second_factor(tx: Tx, user_id: str) -> bool:
+    return tx.run(sa.delete(second_factors).where(second_factors.c.user_id == user_id)) > 0
+
+
+def second_factor_holders(tx: Tx, org_id: str) -> frozenset[str]:
+    query = (
+        sa.select(second_factors.c.user_id)
+        .join(users, users.c.id == second_factors.c.user_id)
+        .where(users.c.org_id == org_id, second_factors.c.confirmed_at.is_not(None))
+    )
+    return frozenset(row["user_id"] for row in tx.rows(query))

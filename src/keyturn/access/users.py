@@ -97,13 +97,17 @@ class Users:
             return _found(tx, actor, actor.id if actor.kind is ActorKind.USER and actor.id else "me")
 
     def change_role(self, actor: Actor, user_id: str, role: Role) -> User:
-        """Give another role. Raises Refused for the last admin, Forbidden for a role above the caller's."""
+        """Give another role; the user signs in anew.
+
+        Raises Refused for the last admin, Forbidden for a role above the caller's.
+        """
         with self._database.write() as tx:
             user = self._managed(tx, actor, user_id)
             require_at_most(actor.role, role)
             if role is not Role.ADMIN:
                 _keep_an_admin(tx, user)
             store.change_user(tx, user.id, self._clock.now(), role=role.value)
+            store.end_sessions_of_user(tx, user.id)  # whoever gains or loses something signs in anew
             data = {"before": user.role.value, "role": role.value}
             self._note(tx, AccessEvent.USER_ROLE_CHANGED, actor, user, **data)
             return _found(tx, actor, user_id)
@@ -118,7 +122,7 @@ class Users:
         return user
 
     def change_password(self, actor: Actor, old: Plaintext, new: Plaintext) -> None:
-        """Change the caller's own password; all the caller's tokens end, also the one in use."""
+        """Change the caller's own password; all the caller's tokens and sessions end, also the one in use."""
         user = self.me(actor)
         if not self._hasher.verify(user.password_hash, old):
             raise Unauthenticated("The present password is wrong.", code="access.invalid_credentials")
@@ -158,6 +162,7 @@ class Users:
             store.change_user(tx, user.id, now, password_hash=hashed)
             store.set_user_attempts(tx, user.id, Attempts())
             store.revoke_tokens_of_user(tx, user.id, now)
+            store.end_sessions_of_user(tx, user.id)
             self._note(tx, event, actor, user)
 
     def _managed(self, tx: Tx, actor: Actor, user_id: str) -> User:

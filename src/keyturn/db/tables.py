@@ -131,6 +131,30 @@ access_tokens = sa.Table(
     at("created_at", null=False),
 )
 
+sessions = sa.Table(
+    "sessions",
+    metadata,
+    key(),
+    sa.Column("digest", sa.String(64), nullable=False, unique=True),
+    ref("user_id", "users", cascade=True),
+    flag("pending"),  # the password was right, the code is still to come
+    text("ip"),
+    text("user_agent"),
+    at("created_at", null=False),
+    at("seen_at", null=False),
+)
+
+second_factors = sa.Table(
+    "second_factors",
+    metadata,
+    sa.Column("user_id", sa.String(36), sa.ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("secret", SealedText, nullable=False),
+    sa.Column("last_counter", sa.BigInteger, nullable=False),  # the newest 30 seconds whose code was taken
+    sa.Column("recovery", sa.JSON, nullable=False, default=list),
+    at("confirmed_at"),
+    at("created_at", null=False),
+)
+
 # --- projects -------------------------------------------------------------------------------------------------------
 
 projects = sa.Table(
@@ -195,9 +219,36 @@ app_connections = sa.Table(
     whole("version", 1),
     at("checked_at"),
     sa.Column("check_result", sa.JSON),
+    at("ends_at"),  # when the credentials end by themselves: a certificate's last moment
+    sa.Column("facts", sa.JSON),  # what may be shown of the credentials: a thumbprint, an account
     at("created_at", null=False),
     at("updated_at", null=False),
     sa.UniqueConstraint("scope", "name"),
+)
+
+oauth_tokens = sa.Table(
+    "oauth_tokens",
+    metadata,
+    sa.Column("connection_id", sa.String(36), sa.ForeignKey("app_connections.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("refresh_token", SealedText, nullable=False),
+    whole("refresh_token_version", 1),
+    at("refreshed_at", null=False),
+    at("refresh_due_at", index=True),  # none: only a person can help
+)
+
+oauth_flows = sa.Table(
+    "oauth_flows",
+    metadata,
+    key(),
+    sa.Column("digest", sa.String(64), nullable=False, unique=True),  # of the state, which is not stored
+    text("binding"),  # digest of whose browser session it is
+    text("actor_kind"),
+    text("actor_id"),
+    ref("org_id", "organizations"),
+    sa.Column("payload", SealedText),  # forgotten when the flow ends
+    at("expires_at", null=False, index=True),
+    at("ended_at"),
+    at("created_at", null=False),
 )
 
 # --- rotations and the journal --------------------------------------------------------------------------------------

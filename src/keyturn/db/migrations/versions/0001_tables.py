@@ -16,13 +16,14 @@ def upgrade() -> None:
     _organizations()
     _processes()
     _identities()
+    _oauth_flows()
     _projects()
     _users()
     _access_tokens()
     _app_connections()
     _environments()
     _project_members()
-    _universal_auths()
+    _second_factors()
 
 
 def _audit_events() -> None:
@@ -116,6 +117,27 @@ def _identities() -> None:
     op.create_index(op.f("ix_identities_org_id"), "identities", ["org_id"], unique=False)
 
 
+def _oauth_flows() -> None:
+    op.create_table(
+        "oauth_flows",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("binding", sa.Text(), nullable=False),
+        sa.Column("actor_kind", sa.Text(), nullable=False),
+        sa.Column("actor_id", sa.Text(), nullable=False),
+        sa.Column("org_id", sa.String(length=36), nullable=False),
+        sa.Column("payload", sa.Text(), nullable=True),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["org_id"], ["organizations.id"], name=op.f("fk_oauth_flows_org_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_oauth_flows")),
+        sa.UniqueConstraint("digest", name=op.f("uq_oauth_flows_digest")),
+    )
+    op.create_index(op.f("ix_oauth_flows_expires_at"), "oauth_flows", ["expires_at"], unique=False)
+    op.create_index(op.f("ix_oauth_flows_org_id"), "oauth_flows", ["org_id"], unique=False)
+
+
 def _projects() -> None:
     op.create_table(
         "projects",
@@ -205,6 +227,8 @@ def _app_connections() -> None:
         sa.Column("version", sa.Integer(), server_default="1", nullable=False),
         sa.Column("checked_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("check_result", sa.JSON(), nullable=True),
+        sa.Column("ends_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("facts", sa.JSON(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["org_id"], ["organizations.id"], name=op.f("fk_app_connections_org_id")),
@@ -263,31 +287,15 @@ def _project_members() -> None:
     op.create_index(op.f("ix_project_members_user_id"), "project_members", ["user_id"], unique=False)
 
 
-def _universal_auths() -> None:
+def _second_factors() -> None:
     op.create_table(
-        "universal_auths",
-        sa.Column("id", sa.String(length=36), nullable=False),
-        sa.Column("identity_id", sa.String(length=36), nullable=False),
-        sa.Column("client_id", sa.String(length=36), nullable=False),
-        sa.Column("access_token_ttl", sa.Integer(), server_default="2592000", nullable=False),
-        sa.Column("access_token_max_ttl", sa.Integer(), server_default="2592000", nullable=False),
-        sa.Column("access_token_uses_limit", sa.Integer(), server_default="0", nullable=False),
-        sa.Column("access_token_period", sa.Integer(), server_default="0", nullable=False),
-        sa.Column("client_secret_trusted_ips", sa.JSON(), nullable=False),
-        sa.Column("access_token_trusted_ips", sa.JSON(), nullable=False),
-        sa.Column("lockout_enabled", sa.Boolean(), server_default=sa.true(), nullable=False),
-        sa.Column("lockout_threshold", sa.Integer(), server_default="3", nullable=False),
-        sa.Column("lockout_seconds", sa.Integer(), server_default="300", nullable=False),
-        sa.Column("lockout_reset_seconds", sa.Integer(), server_default="30", nullable=False),
-        sa.Column("failures", sa.Integer(), server_default="0", nullable=False),
-        sa.Column("last_failure_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("locked_until", sa.DateTime(timezone=True), nullable=True),
+        "second_factors",
+        sa.Column("user_id", sa.String(length=36), nullable=False),
+        sa.Column("secret", sa.Text(), nullable=False),
+        sa.Column("last_counter", sa.BigInteger(), nullable=False),
+        sa.Column("recovery", sa.JSON(), nullable=False),
+        sa.Column("confirmed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["identity_id"], ["identities.id"], name=op.f("fk_universal_auths_identity_id"), ondelete="CASCADE"
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_universal_auths")),
-        sa.UniqueConstraint("client_id", name=op.f("uq_universal_auths_client_id")),
-        sa.UniqueConstraint("identity_id", name=op.f("uq_universal_auths_identity_id")),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_second_factors_user_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("user_id", name=op.f("pk_second_factors")),
     )

@@ -10,13 +10,64 @@ depends_on = None
 
 
 def upgrade() -> None:
+    _sessions()
+    _universal_auths()
     _client_secrets()
+    _oauth_tokens()
     _rotations()
     _credentials()
     _observed_keys()
     _run_steps()
     _runs()
     _triggers()
+
+
+def _sessions() -> None:
+    op.create_table(
+        "sessions",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("user_id", sa.String(length=36), nullable=False),
+        sa.Column("pending", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("ip", sa.Text(), nullable=False),
+        sa.Column("user_agent", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_sessions_user_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_sessions")),
+        sa.UniqueConstraint("digest", name=op.f("uq_sessions_digest")),
+    )
+    op.create_index(op.f("ix_sessions_user_id"), "sessions", ["user_id"], unique=False)
+
+
+def _universal_auths() -> None:
+    op.create_table(
+        "universal_auths",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("identity_id", sa.String(length=36), nullable=False),
+        sa.Column("client_id", sa.String(length=36), nullable=False),
+        sa.Column("access_token_ttl", sa.Integer(), server_default="2592000", nullable=False),
+        sa.Column("access_token_max_ttl", sa.Integer(), server_default="2592000", nullable=False),
+        sa.Column("access_token_uses_limit", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("access_token_period", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("client_secret_trusted_ips", sa.JSON(), nullable=False),
+        sa.Column("access_token_trusted_ips", sa.JSON(), nullable=False),
+        sa.Column("lockout_enabled", sa.Boolean(), server_default=sa.true(), nullable=False),
+        sa.Column("lockout_threshold", sa.Integer(), server_default="3", nullable=False),
+        sa.Column("lockout_seconds", sa.Integer(), server_default="300", nullable=False),
+        sa.Column("lockout_reset_seconds", sa.Integer(), server_default="30", nullable=False),
+        sa.Column("failures", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("last_failure_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("locked_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["identity_id"], ["identities.id"], name=op.f("fk_universal_auths_identity_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_universal_auths")),
+        sa.UniqueConstraint("client_id", name=op.f("uq_universal_auths_client_id")),
+        sa.UniqueConstraint("identity_id", name=op.f("uq_universal_auths_identity_id")),
+    )
 
 
 def _client_secrets() -> None:
@@ -43,6 +94,22 @@ def _client_secrets() -> None:
     )
     op.create_index(op.f("ix_client_secrets_prefix"), "client_secrets", ["prefix"], unique=False)
     op.create_index(op.f("ix_client_secrets_universal_auth_id"), "client_secrets", ["universal_auth_id"], unique=False)
+
+
+def _oauth_tokens() -> None:
+    op.create_table(
+        "oauth_tokens",
+        sa.Column("connection_id", sa.String(length=36), nullable=False),
+        sa.Column("refresh_token", sa.Text(), nullable=False),
+        sa.Column("refresh_token_version", sa.Integer(), server_default="1", nullable=False),
+        sa.Column("refreshed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("refresh_due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["connection_id"], ["app_connections.id"], name=op.f("fk_oauth_tokens_connection_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("connection_id", name=op.f("pk_oauth_tokens")),
+    )
+    op.create_index(op.f("ix_oauth_tokens_refresh_due_at"), "oauth_tokens", ["refresh_due_at"], unique=False)
 
 
 def _rotations() -> None:
