@@ -8,6 +8,8 @@ ROOMS: Mapping[str, Mapping[str, str]] = {
         "update-app-connection": "Name, description or credentials were changed; `credentialsUpdated` says which.",
         "delete-app-connection": "A connection was deleted; `staysValid` lists the secrets that were kept on purpose.",
         "test-app-connection": "Somebody tried whether the connection works.",
+        "fail-app-connection-sign-in": "A sign-in with Microsoft for a connection did not end well; `code` says why.",
+        "app-connection-needs-reconnect": "Microsoft ended what a person had granted: somebody has to sign in again.",
     },
     "Rotation": {
         "rotation-enabled": "Automatic rotation was set up: the secret with `adoptedKeyId` was taken over.",
@@ -42,6 +44,11 @@ ROOMS: Mapping[str, Mapping[str, str]] = {
     "People, machines and their tokens": {
         "bootstrap-instance": "The first organization, its admin and an admin token were made.",
         "login-user": "A person signed in.",
+        "logout-user": "A person signed out.",
+        "end-user-sessions": "A person ended their sign-in sessions in other browsers.",
+        "add-user-second-factor": "A person turned on a second step at sign-in.",
+        "remove-user-second-factor": "The second step of a person's sign-in was turned off.",
+        "use-recovery-code": "A person signed in with one of their recovery codes.",
         "login-identity-universal-auth": "A machine identity signed in.",
         "fail-sign-in": "A sign-in failed; at most one event each minute for each person or machine.",
         "lock-sign-in": "Sign-in was locked after too many failures.",

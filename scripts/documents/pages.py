@@ -2,12 +2,14 @@
 
 import importlib
 import json
+import logging
 import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import sources
+import structlog
 import typer
 from meanings import ROOMS
 
@@ -188,9 +190,10 @@ def openapi() -> str:
 
     from keyturn.app import open_core, web_application  # noqa: PLC0415
     from keyturn.settings_reader import read_settings  # noqa: PLC0415
-    from keyturn.web import logs  # noqa: PLC0415
 
-    logs.configure("WARNING")
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING)
+    )  # no access log of our own request
     with tempfile.TemporaryDirectory() as folder:
         core = open_core(read_settings({"KEYTURN_DATA_DIR": str(Path(folder) / "data")}, {}), lambda _sentence: None)
         try:

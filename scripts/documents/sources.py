@@ -1,16 +1,15 @@
 """What the reference documents are made of: stable error codes and audit events, read from the source itself."""
 
 import ast
-import importlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import cache
 from pathlib import Path
 
 from keyturn import errors
-from keyturn.providers.azure.errors import TABLE, Kind
+from keyturn.providers.azure.errors import TABLE
+from keyturn.providers.azure.rows import Kind
 from keyturn.rotations.domain import RunState
 
 SOURCE = Path(errors.__file__).parent
@@ -75,9 +74,20 @@ def text_of(node: ast.expr | None, module: Module) -> str:
     if isinstance(node, ast.IfExp):
         return f"{text_of(node.body, module)} / {text_of(node.orelse, module)}"
     if isinstance(node, ast.Name):
-        value = getattr(importlib.import_module(module.name), node.id, None)
-        return value if isinstance(value, str) else ""
+        home, value = _named_value(node.id, module)
+        return text_of(value, home) if value is not None and not isinstance(value, ast.Name) else ""
     return ""
+
+
+def _named_value(name: str, module: Module) -> tuple[Module, ast.expr | None]:
+    """Return the value of a constant of the module, or of the module that it is imported from."""
+    for node in module.tree.body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
+            return module, node.value
+        if isinstance(node, ast.ImportFrom) and name in {each.name for each in node.names}:
+            home = next((each for each in modules() if each.name == node.module), None)
+            return _named_value(name, home) if home else (module, None)
+    return module, None
 
 
 def _hole(node: ast.expr) -> str:
@@ -229,11 +239,7 @@ def _told(module: Module) -> Iterator[EventSource]:
     for call in calls(module):
         name = function_name(call)
         position = {"tell": 2, "Event": 0}.get(name)
-        if (
-            position is None
-            or len(call.args) <= position
-            or not ast.unparse(call.func).startswith(("tell", "Event", "self"))
-        ):
+        if position is None or len(call.args) <= position:
             continue
         for event in _names(call.args[position], call, module):
             yield EventSource(event, module.path)
@@ -265,13 +271,23 @@ def _names(node: ast.expr, call: ast.Call, module: Module) -> list[str]:
 def _of_enums(module: Module) -> Iterator[EventSource]:
     """Events named by members of ``AccessEvent``, ``ProjectEvent`` and the like."""
     for node in ast.walk(module.tree):
-        if not (
-            isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id.endswith("Event")
-        ):
-            continue
-        members = getattr(importlib.import_module(module.name), node.value.id, None)
-        if isinstance(members, type) and issubclass(members, StrEnum) and node.attr in members.__members__:
-            yield EventSource(members[node.attr].value, module.path)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            name = _members().get((node.value.id, node.attr))
+            if name is not None:
+                yield EventSource(name, module.path)
+
+
+@cache
+def _members() -> Mapping[tuple[str, str], str]:
+    """Return the texts of the members of all enumerations of events, by the names of enumeration and member."""
+    return {
+        (node.name, ast.unparse(line.targets[0])): text_of(line.value, module)
+        for module in modules()
+        for node in module.tree.body
+        if isinstance(node, ast.ClassDef) and node.name.endswith("Event")
+        for line in node.body
+        if isinstance(line, ast.Assign)
+    }
 
 
 def _function(node: ast.AST) -> ast.FunctionDef | None:
