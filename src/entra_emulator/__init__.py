@@ -1,6 +1,7 @@
 """A local Entra ID and Microsoft Graph that real Microsoft clients accept."""
 
 from entra_emulator.admin import Admin, ApplicationHandle, SecretHandle
+from entra_emulator.browser import Browser, SignInStopped
 from entra_emulator.clock import Clock, SystemClock, VirtualClock
 from entra_emulator.demo import Demo
 from entra_emulator.emulator import Emulator
@@ -27,6 +28,7 @@ __all__ = [
     "SERVICE_UNAVAILABLE",
     "Admin",
     "ApplicationHandle",
+    "Browser",
     "Budget",
     "Clock",
     "ConnectionReset",
@@ -41,6 +43,7 @@ __all__ = [
     "Response",
     "SecretHandle",
     "Settings",
+    "SignInStopped",
     "SigningKey",
     "SystemClock",
     "TimedOut",

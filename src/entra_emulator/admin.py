@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import random
-import threading
 from dataclasses import dataclass
 from typing import Any
 
+from entra_emulator.admin_people import People
 from entra_emulator.changes import changed
 from entra_emulator.clock import DAY, checked_time
 from entra_emulator.credentials import add_password, make_key, remove_credential
@@ -14,20 +14,20 @@ from entra_emulator.directory import (
     AUDIENCES,
     GRAPH_APP_ID,
     Application,
-    Grant,
     PasswordCredential,
     Policy,
     ServicePrincipal,
     Tenant,
-    User,
     as_guid,
     new_guid,
 )
 from entra_emulator.faults import Settings
 from entra_emulator.graph_policies import check_rules
-from entra_emulator.replicas import credential_presence, everywhere, object_presence
+from entra_emulator.permissions import role_id
+from entra_emulator.redirects import redirects
+from entra_emulator.replicas import credential_presence, everywhere
+from entra_emulator.scopes import GRAPH_SCOPES
 from entra_emulator.views import DEFAULT_POLICY_ID
-from entra_emulator.world import World
 
 _TWO_YEARS = 730 * DAY
 _WELL_KNOWN = (
@@ -64,16 +64,11 @@ class ApplicationHandle:
     secrets: tuple[SecretHandle, ...] = ()
 
 
-class Admin:
+class Admin(People):
     """The typed door to an emulator's state. Safe to use from any thread; nothing here is in the ledger.
 
     What it makes is known to all replicas at once, unless `replicated` is asked for.
     """
-
-    def __init__(self, world: World, lock: threading.RLock, seed: int) -> None:
-        self._world = world
-        self._lock = lock
-        self._seed = seed
 
     def reset(self) -> None:
         """Forgets everything but the time and the signing key: as if started anew with the same seed."""
@@ -103,14 +98,6 @@ class Admin:
                 )
             return guid
 
-    def create_user(self, tenant: str, display_name: str) -> str:
-        """Makes a user and gives its object id."""
-        with self._lock:
-            home = self._tenant(tenant)
-            user = User(new_guid(self._world.rng), display_name, f"{display_name.replace(' ', '.')}@{home.domains[0]}")
-            home.users[user.object_id] = user
-            return user.object_id
-
     def create_application(
         self,
         tenant: str,
@@ -125,11 +112,16 @@ class Admin:
         object_id: str | None = None,
         identifier_uris: tuple[str, ...] = (),
         token_version: int | None = None,
+        redirect_uris: tuple[str, ...] = (),
+        scopes: tuple[str, ...] = (),
+        roles: tuple[str, ...] = (),
     ) -> ApplicationHandle:
         """Makes an application with its service principal, its Graph permissions and so many secrets.
 
-        `owners` are object ids of service principals or users. Raises ValueError for an unknown tenant or audience,
-        or an app id that is taken.
+        `owners` are object ids of service principals or users. `redirect_uris` are those of a web application. `scopes`
+        and `roles` are delegated and application permissions on Graph that it is configured to ask for; nobody has
+        consented to them yet, while `permissions` are application permissions that are granted. Raises ValueError for
+        an unknown tenant, audience or delegated permission, a bad redirect URI, or an app id that is taken.
         """
         if audience not in AUDIENCES:
             raise ValueError(f"unknown sign-in audience {audience}")
@@ -147,6 +139,7 @@ class Admin:
                 audience=audience,
                 identifier_uris=list(identifier_uris),
                 token_version=token_version,
+                properties=_asking(redirect_uris, scopes, roles),
             )
             principal = ServicePrincipal(
                 new_guid(rng), application.app_id, home.id, name, now, everywhere(now), names=list(identifier_uris)
@@ -160,29 +153,6 @@ class Admin:
             return ApplicationHandle(
                 home.id, application.object_id, application.app_id, principal.object_id, name, made
             )
-
-    def grant(
-        self, principal_id: str, *roles: str, resource_app_id: str = GRAPH_APP_ID, replicated: bool = False
-    ) -> None:
-        """Gives a service principal application permissions; those it has already are left alone.
-
-        With `replicated` each replica learns of them only in its own time.
-        """
-        with self._lock:
-            principal = self._principal(principal_id)
-            held = {item.role for item in principal.grants if item.resource_app_id == resource_app_id}
-            now, rng = self._world.clock.now(), self._world.rng
-            settings = self._world.directory.tenants[principal.tenant_id].settings
-            for role in roles:
-                if role not in held:
-                    presence = object_presence(now, settings, rng) if replicated else everywhere(now)
-                    principal.grants.append(Grant(new_guid(rng), resource_app_id, role, presence))
-
-    def withdraw(self, principal_id: str, *roles: str) -> None:
-        """Takes application permissions away at once; tokens that were issued keep them."""
-        with self._lock:
-            principal = self._principal(principal_id)
-            principal.grants = [item for item in principal.grants if item.role not in roles]
 
     def add_secret(
         self,
@@ -270,27 +240,20 @@ class Admin:
         with self._lock:
             return [_handle(item) for item in self.application(application).passwords_held()]
 
-    def application(self, name: str) -> Application:
-        """The application itself, by object id or app id. Raises ValueError if there is none."""
-        directory = self._world.directory
-        found = directory.application(name)
-        for tenant in directory.tenants.values():
-            found = found or tenant.applications.get(name)
-        if found is None:
-            raise ValueError(f"no application {name}")
-        return found
 
-    def _tenant(self, name: str) -> Tenant:
-        found = self._world.directory.tenant(name)
-        if found is None:
-            raise ValueError(f"no tenant {name}")
-        return found
-
-    def _principal(self, object_id: str) -> ServicePrincipal:
-        for tenant in self._world.directory.tenants.values():
-            if object_id in tenant.principals:
-                return tenant.principals[object_id]
-        raise ValueError(f"no service principal {object_id}")
+def _asking(redirect_uris: tuple[str, ...], scopes: tuple[str, ...], roles: tuple[str, ...]) -> dict[str, Any]:
+    """The properties of an application that signs people in, as Graph would hold them. Raises ValueError."""
+    unknown = set(scopes) - set(GRAPH_SCOPES)
+    if unknown:
+        raise ValueError(f"Graph has no delegated permission {min(unknown)}")
+    access = [{"id": GRAPH_SCOPES[name].id, "type": "Scope"} for name in scopes]
+    access += [{"id": role_id(name), "type": "Role"} for name in roles]
+    found: dict[str, Any] = {}
+    if access:
+        found["requiredResourceAccess"] = [{"resourceAppId": GRAPH_APP_ID, "resourceAccess": access}]
+    if redirect_uris:
+        found["web"] = redirects("web", list(redirect_uris))
+    return found
 
 
 def _given_guid(text: str | None) -> str | None:

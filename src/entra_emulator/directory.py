@@ -127,6 +127,16 @@ class Application(Holder):
     deleted_at: float | None = None
     deleted_principal: ServicePrincipal | None = None
 
+    def redirect_uris(self, platform: str) -> list[str]:
+        """The redirect URIs registered for `web` or `publicClient`."""
+        found: list[str] = self.properties.get(platform, {}).get("redirectUris") or []
+        return found
+
+    @property
+    def shared(self) -> bool:
+        """Whether users of other tenants may sign in."""
+        return self.audience != "AzureADMyOrg"
+
     @property
     def personal(self) -> bool:
         """Whether personal accounts may sign in, which limits the number of secrets."""
@@ -178,6 +188,24 @@ class User:
     object_id: str
     display_name: str
     principal_name: str
+    roles: list[str] = field(default_factory=list)
+    """Directory roles, by name."""
+    enabled: bool = True
+    revocations: int = 0
+    """How often all sessions and refresh tokens of this user were revoked, and when last."""
+    revoked_at: float = 0.0
+
+
+@dataclass(slots=True)
+class Consent:
+    """Delegated permissions of one client on one resource: for one user, or for everyone where `user_id` is None."""
+
+    id: str
+    app_id: str
+    resource_app_id: str
+    user_id: str | None
+    scopes: set[str]
+    presence: Presence
 
 
 @dataclass(slots=True)
@@ -205,6 +233,7 @@ class Tenant:
     deleted: dict[str, Application] = field(default_factory=dict)
     principals: dict[str, ServicePrincipal] = field(default_factory=dict)
     users: dict[str, User] = field(default_factory=dict)
+    consents: list[Consent] = field(default_factory=list)
 
     def principal_of(self, app_id: str) -> ServicePrincipal | None:
         """The service principal of an application in this tenant."""

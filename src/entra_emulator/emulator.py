@@ -35,7 +35,7 @@ class Emulator:
     def __init__(self, clock: Clock, seed: int = 0, *, signing_key: SigningKey | None = None) -> None:
         self._lock = threading.RLock()
         self._world = World(clock, random.Random(seed), signing_key or SigningKey())  # noqa: S311 - a simulation
-        self.admin = Admin(self._world, self._lock, seed)
+        self.admin = Admin(self._world, self._lock, seed, self.handle)
         self._admin_api = AdminApi(self._world, self.admin, lambda: self.seed_demo().as_dict())
 
     @property

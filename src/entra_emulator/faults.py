@@ -96,6 +96,12 @@ class Settings:
     long_token_lifetime: Range = (72_000.0, 100_800.0)
     """For clients that declare the CP1 capability, where `long_tokens` is on."""
     long_tokens: bool = True
+    code_lifetime: float = 600.0
+    """How long an authorization code can be redeemed."""
+    refresh_token_idle: float = 7_776_000.0
+    """How long after it was issued a refresh token is accepted (90 days); each use gives a new one."""
+    users_may_consent: bool = True
+    """Users may consent for themselves to what needs no administrator."""
     clock_skew: float = 0.0
     """How far this tenant's token endpoint and Graph run ahead of the clock (negative: behind)."""
     latency: Range = NEVER_LATE

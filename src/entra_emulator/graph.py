@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import unquote
 
 from entra_emulator import (
@@ -15,11 +16,12 @@ from entra_emulator import (
     graph_policies,
     graph_principals,
 )
-from entra_emulator.directory import as_guid
+from entra_emulator.directory import Tenant, as_guid
 from entra_emulator.graph_errors import GraphError, answer, faulty, throttled, unauthenticated
 from entra_emulator.lookup import Key, application_by_key, principal_by_key
 from entra_emulator.odata import check_options, selected
 from entra_emulator.replies import act
+from entra_emulator.roles import held
 from entra_emulator.tokens import bearer_claims, is_graph, read_key_id
 from entra_emulator.wire import Response
 from entra_emulator.world import Call
@@ -101,13 +103,30 @@ def _authenticate(call: Call) -> None:
         raise unauthenticated(call, "Access token validation failure. Invalid audience.")
     if not claims["nbf"] - 300 <= call.local_now < claims["exp"]:
         raise unauthenticated(call, "Lifetime validation failed, the token is expired.")
+    if claims.get("idtyp") == "user":
+        _as_user(call, tenant, claims)
+        return
     principal = tenant.principals.get(claims["oid"])
     if principal is None or not principal.enabled:
-        raise GraphError(
-            403, "Authorization_IdentityNotFound", "The identity of the calling application could not be established."
-        )
+        raise _not_known("application")
     call.caller_oid = principal.object_id
     call.roles = frozenset(claims.get("roles", ()))
+
+
+def _as_user(call: Call, tenant: Tenant, claims: dict[str, Any]) -> None:
+    """The permissions and roles are those of the token, until it ends."""
+    user = tenant.users.get(claims["oid"])
+    if user is None or not user.enabled:
+        raise _not_known("user")
+    call.user, call.caller_oid = user, user.object_id
+    call.entry.user = user.object_id
+    call.scopes = frozenset(claims["scp"].split())
+    call.directory_roles = held(claims["wids"])
+
+
+def _not_known(what: str) -> GraphError:
+    text = f"The identity of the calling {what} could not be established."
+    return GraphError(403, "Authorization_IdentityNotFound", text)
 
 
 def _throttle(call: Call) -> None:

@@ -6,14 +6,15 @@ import base64
 from typing import Any
 
 from entra_emulator import views
-from entra_emulator.bodies import json_object, needed_text, text_or_none, texts, time_or, wrong_type
+from entra_emulator.bodies import json_object, needed_guid, needed_text, text_or_none, texts, time_or, wrong_type
 from entra_emulator.clock import graph_time
 from entra_emulator.credentials import make_key, remove_credential
 from entra_emulator.directory import AUDIENCES, PERSONAL_AUDIENCES, Application, KeyCredential, as_guid, new_guid
 from entra_emulator.graph_errors import GraphError, bad_request, empty, plain, success
 from entra_emulator.lookup import Key, the_application
 from entra_emulator.odata import Field, Page, eventual, expanded, page, select, selected
-from entra_emulator.permissions import WRITE_OWNED, may_list, may_try
+from entra_emulator.permissions import may_list, may_try, owns_what_it_makes
+from entra_emulator.redirects import PLATFORMS, redirects
 from entra_emulator.replicas import object_presence
 from entra_emulator.restrictions import check_certificate
 from entra_emulator.wire import Response
@@ -91,7 +92,7 @@ def _create(call: Call, _keys: tuple[Key, ...]) -> Response:
         display_name=name,
         created_at=call.local_now,
         presence=object_presence(call.now, call.settings, rng),
-        owners=[call.caller_oid] if WRITE_OWNED in call.roles else [],
+        owners=[call.caller_oid] if owns_what_it_makes(call) else [],
     )
     _change(call, application, body)
     call.world.directory.add_application(application)
@@ -187,7 +188,31 @@ def _structured(name: str, value: Any) -> Any:
     wanted, kind = (list, "Collection") if name in _LISTS else (dict, "ComplexType")
     if not isinstance(value, wanted):
         raise wrong_type(name, kind)
+    if name == "requiredResourceAccess":
+        return [_required_access(item) for item in value]
+    if name in PLATFORMS and isinstance(value, dict) and value.get("redirectUris") is not None:
+        return {**value, **_redirects(name, value["redirectUris"])}
     return value
+
+
+def _redirects(platform: str, uris: Any) -> dict[str, Any]:
+    try:
+        return redirects(platform, uris if isinstance(uris, list) else [uris])
+    except ValueError as error:
+        raise bad_request(f"Invalid value specified for property '{platform}' of resource 'Application'.") from error
+
+
+def _required_access(item: Any) -> dict[str, Any]:
+    """Each entry names a resource and the permissions asked of it."""
+    access = item.get("resourceAccess") if isinstance(item, dict) else None
+    if not isinstance(access, list) or not all(_named_access(one) for one in access):
+        raise wrong_type("requiredResourceAccess", "Collection(microsoft.graph.requiredResourceAccess)")
+    resource = needed_guid(item, "resourceAppId")
+    return {"resourceAppId": resource, "resourceAccess": [{"id": one["id"], "type": one["type"]} for one in access]}
+
+
+def _named_access(item: Any) -> bool:
+    return isinstance(item, dict) and as_guid(item.get("id")) is not None and item.get("type") in ("Role", "Scope")
 
 
 def _token_version(value: Any) -> int | None:

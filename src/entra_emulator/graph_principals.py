@@ -11,7 +11,7 @@ from entra_emulator.directory import Application, ServicePrincipal, new_guid
 from entra_emulator.graph_errors import GraphError, bad_request, denied, empty, not_found, success
 from entra_emulator.lookup import Key, principal_by_key, the_principal
 from entra_emulator.odata import Field, page, select
-from entra_emulator.permissions import WRITE_OWNED, may_list, may_read_owned, may_try
+from entra_emulator.permissions import WRITE_OWNED, may_list, may_read_owned, may_try, owns_what_it_makes
 from entra_emulator.replicas import object_presence
 from entra_emulator.wire import Response
 from entra_emulator.world import Call
@@ -75,7 +75,7 @@ def _create(call: Call, _keys: tuple[Key, ...]) -> Response:
         display_name=application.display_name,
         created_at=call.local_now,
         presence=object_presence(call.now, call.settings, rng),
-        owners=[call.caller_oid] if WRITE_OWNED in call.roles else [],
+        owners=[call.caller_oid] if owns_what_it_makes(call) else [],
         names=list(application.identifier_uris),
     )
     directory.add_principal(principal)

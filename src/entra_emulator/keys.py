@@ -50,27 +50,49 @@ class SigningKey:
             for version, extra in (("1.0", {"x5t": self.kid}), ("2.0", {}))
         }
 
-    def sign(self, claims: dict[str, Any]) -> str:
-        """A signed JWT with these claims; `ver` chooses the header."""
+    def sign(self, claims: dict[str, Any], nonce: str = "") -> str:
+        """A signed JWT with these claims; `ver` chooses the header.
+
+        With a `nonce` the header shows it, but the signature covers its digest instead, as in Graph's own tokens: nobody
+        but the issuer and Graph can check those.
+        """
         payload = b64url(json.dumps(claims, separators=(",", ":")).encode())
-        signed = f"{self._headers[claims['ver']]}.{payload}"
-        signature = self._key.sign(signed.encode("ascii"), padding.PKCS1v15(), hashes.SHA256())
-        return f"{signed}.{b64url(signature)}"
+        head = self._nonce_header(nonce) if nonce else self._headers[claims["ver"]]
+        covered = self._nonce_header(_digest(nonce)) if nonce else head
+        signature = self._key.sign(f"{covered}.{payload}".encode("ascii"), padding.PKCS1v15(), hashes.SHA256())
+        return f"{head}.{payload}.{b64url(signature)}"
 
     def read(self, token: str) -> dict[str, Any] | None:
         """The claims of a token that this key signed; None for any other text. Does not look at its times."""
         head, _, rest = token.partition(".")
         payload, _, signature = rest.partition(".")
-        if head not in self._headers.values():
+        covered = head if head in self._headers.values() else self._covered(head)
+        if covered is None:
             return None
         try:
             self._key.public_key().verify(
-                un_b64(signature), f"{head}.{payload}".encode(), padding.PKCS1v15(), hashes.SHA256()
+                un_b64(signature), f"{covered}.{payload}".encode(), padding.PKCS1v15(), hashes.SHA256()
             )
         except (InvalidSignature, ValueError):
             return None
         claims: dict[str, Any] = json.loads(un_b64(payload))
         return claims
+
+    def _nonce_header(self, nonce: str) -> str:
+        return b64url(
+            json.dumps({"typ": "JWT", "nonce": nonce, "alg": "RS256", "x5t": self.kid, "kid": self.kid}).encode()
+        )
+
+    def _covered(self, head: str) -> str | None:
+        """What the signature covers in place of a header with a nonce; None for any other header."""
+        try:
+            header = json.loads(un_b64(head))
+            nonce = header["nonce"]
+        except (ValueError, RecursionError, TypeError, KeyError):
+            return None
+        if not isinstance(nonce, str) or head != self._nonce_header(nonce):
+            return None
+        return self._nonce_header(_digest(nonce))
 
     def jwk(self, issuer: str) -> dict[str, Any]:
         """The public part, as an entry of the key set."""
@@ -85,3 +107,7 @@ class SigningKey:
             "x5c": [base64.b64encode(self._der).decode("ascii")],
             "issuer": issuer,
         }
+
+
+def _digest(nonce: str) -> str:
+    return b64url(hashlib.sha256(nonce.encode()).digest())

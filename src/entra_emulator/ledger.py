@@ -19,7 +19,8 @@ class Entry:
 
     `auth_key_id` is the key that authenticated: at the token endpoint the one that was just accepted, at Graph the
     one that obtained the token. `wire` is what the caller's connection did. `started` and `ended` are real POSIX
-    seconds, set only by the server.
+    seconds, set only by the server. `grant` is the grant type of a token request, `user` the object id of the person
+    who signed in or on whose behalf the caller acts.
     """
 
     sequence: int
@@ -41,6 +42,8 @@ class Entry:
     body_sha256: str = ""
     started: float = 0.0
     ended: float = 0.0
+    grant: str = ""
+    user: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """The entry as plain values."""
@@ -121,7 +124,7 @@ class Ledger:
                 self.texts_dropped += 1
 
     def saw_plaintext(self, text: str) -> bool:
-        """Whether this value was received in some URL, header or body, other than as a client's own secret.
+        """Whether this value was received in some URL, header or body, other than in a token request's own field for it.
 
         Looks for the value as it is and in its URL, JSON and base64 forms. Raises ValueError for an empty value.
         """
@@ -135,9 +138,12 @@ class Ledger:
         return any(form in one for one in held for form in forms)
 
 
-def without_client_secret(form: bytes) -> bytes:
-    """A token request's form without the one field in which a secret belongs."""
-    if b"client_secret" not in form:
+_SECRET_FIELDS = frozenset({"client_secret", "refresh_token", "code", "code_verifier"})
+
+
+def without_secrets(form: bytes) -> bytes:
+    """A token request's form without the fields in which secrets belong. Raises ValueError for too many fields."""
+    if not any(name.encode() in form for name in _SECRET_FIELDS):
         return form
     pairs = parse_qsl(form.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=100)
-    return "&".join(f"{name}={value}" for name, value in pairs if name != "client_secret").encode()
+    return "&".join(f"{name}={value}" for name, value in pairs if name not in _SECRET_FIELDS).encode()

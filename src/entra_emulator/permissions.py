@@ -1,4 +1,4 @@
-"""Who may do what at Graph with an app-only token."""
+"""Who may do what at Graph: applications by their own permissions, users by delegated ones, roles and ownership."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import uuid
 
 from entra_emulator.directory import Holder
 from entra_emulator.graph_errors import denied
+from entra_emulator.roles import MANAGE_APPLICATIONS, READ_POLICIES
 from entra_emulator.world import Call
 
 READ_ALL = "Application.Read.All"
@@ -16,7 +17,10 @@ DIRECTORY_WRITE = "Directory.ReadWrite.All"
 POLICY_READ = "Policy.Read.All"
 POLICY_WRITE = "Policy.ReadWrite.ApplicationConfiguration"
 
-_READERS = frozenset({READ_ALL, WRITE_ALL, DIRECTORY_READ, DIRECTORY_WRITE})
+AS_USER = "Directory.AccessAsUser.All"
+
+_READERS = frozenset({READ_ALL, WRITE_ALL, DIRECTORY_READ, DIRECTORY_WRITE, AS_USER})
+_USER_WRITERS = frozenset({WRITE_ALL, DIRECTORY_WRITE, AS_USER})
 _ROLE_IDS = {
     READ_ALL: "9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30",
     WRITE_ALL: "1bfefb4e-e0b5-418b-a88f-73c46d2cc8e9",
@@ -35,47 +39,85 @@ def role_id(role: str) -> str:
 
 def may_list(call: Call) -> None:
     """Listing needs a permission over all applications. Raises GraphError 403."""
-    if _READERS & call.roles or (WRITE_OWNED in call.roles and not call.settings.owned_by_list_refused):
+    if _READERS & _held(call) or (WRITE_OWNED in call.roles and not call.settings.owned_by_list_refused):
         return
     raise denied()
 
 
 def may_try(call: Call, *, write: bool) -> None:
     """Refuses callers that no object could be open to, before any object is looked up. Raises GraphError 403."""
-    wide = {WRITE_ALL, WRITE_OWNED} if write else _READERS | {WRITE_OWNED}
-    if not wide & call.roles:
+    wide = _writers(call) if write else _READERS | {WRITE_OWNED}
+    if not wide & _held(call):
         raise denied()
 
 
 def may_touch(call: Call, holder: Holder, *, write: bool) -> None:
-    """One object: a permission over all, or OwnedBy and the calling service principal is an owner. GraphError 403."""
-    if WRITE_ALL in call.roles or (not write and _READERS & call.roles):
+    """One object: a permission over all, or one over owned objects and the caller is an owner. GraphError 403.
+
+    A user needs for writing, beside the permission, a directory role that manages applications, or to be an owner.
+    """
+    if not write and _READERS & _held(call):
         return
-    if WRITE_OWNED in call.roles and call.caller_oid in holder.owners:
+    if call.user is not None:
+        if _writers(call) & call.scopes and (manages(call) or call.caller_oid in holder.owners):
+            return
+        raise denied()
+    if WRITE_ALL in call.roles or (WRITE_OWNED in call.roles and call.caller_oid in holder.owners):
         return
     raise denied()
+
+
+def manages(call: Call) -> bool:
+    """Whether the user has a directory role that manages all applications."""
+    return bool(MANAGE_APPLICATIONS & call.directory_roles)
+
+
+def owns_what_it_makes(call: Call) -> bool:
+    """Whether the maker of an application becomes its owner: who could not change it otherwise."""
+    return WRITE_OWNED in call.roles if call.user is None else not manages(call)
 
 
 def may_manage_owners(call: Call) -> None:
     """OwnedBy is not enough to change owners. Raises GraphError 403."""
-    if WRITE_ALL not in call.roles:
+    if call.user is None and WRITE_ALL not in call.roles:
         raise denied()
 
 
 def may_read_owned(call: Call, owner_id: str) -> None:
-    """What a service principal owns: any reader of the directory, and itself with OwnedBy. Raises GraphError 403."""
-    if _READERS & call.roles or (WRITE_OWNED in call.roles and owner_id == call.caller_oid):
+    """What somebody owns: any reader of the directory, and a service principal itself with OwnedBy. GraphError 403."""
+    if _READERS & _held(call) or (WRITE_OWNED in call.roles and owner_id == call.caller_oid):
         return
     raise denied()
 
 
+def may_read_me(call: Call) -> None:
+    """The signed-in user. Raises GraphError 403."""
+    if not {"User.Read", "User.ReadBasic.All", "User.Read.All", DIRECTORY_READ, DIRECTORY_WRITE, AS_USER} & call.scopes:
+        raise denied()
+
+
+def may_read_organization(call: Call) -> None:
+    """Raises GraphError 403."""
+    if not {"Organization.Read.All", "User.Read", DIRECTORY_READ, DIRECTORY_WRITE, AS_USER} & _held(call):
+        raise denied()
+
+
 def may_read_policies(call: Call) -> None:
     """Raises GraphError 403."""
-    if not {POLICY_READ, POLICY_WRITE} & call.roles:
+    if not {POLICY_READ, POLICY_WRITE} & _held(call) or (call.user and not READ_POLICIES & call.directory_roles):
         raise denied()
 
 
 def may_write_policies(call: Call) -> None:
     """Raises GraphError 403."""
-    if POLICY_WRITE not in call.roles:
+    if POLICY_WRITE not in _held(call) or (call.user and not manages(call)):
         raise denied()
+
+
+def _held(call: Call) -> frozenset[str]:
+    """The permissions in the token: delegated ones where there is a user, application permissions otherwise."""
+    return call.roles if call.user is None else call.scopes
+
+
+def _writers(call: Call) -> frozenset[str]:
+    return frozenset({WRITE_ALL, WRITE_OWNED}) if call.user is None else _USER_WRITERS

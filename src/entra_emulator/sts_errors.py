@@ -6,24 +6,54 @@ The texts follow what the public documentation and public issue threads quote, b
 from __future__ import annotations
 
 from entra_emulator.clock import sts_time
-from entra_emulator.directory import new_guid
+from entra_emulator.directory import Application, new_guid
 from entra_emulator.wire import Response, json_body
 from entra_emulator.world import Call
 
 _KINDS: dict[int, tuple[str, int]] = {
+    16000: ("interaction_required", 400),
+    28000: ("invalid_scope", 400),
+    50011: ("invalid_request", 400),
+    50020: ("invalid_grant", 400),
     50027: ("invalid_client", 401),
+    50049: ("invalid_instance", 400),
+    50057: ("invalid_grant", 400),
+    50058: ("login_required", 400),
     50059: ("invalid_request", 400),
+    50076: ("invalid_grant", 400),
+    50147: ("invalid_request", 400),
+    50173: ("invalid_grant", 400),
+    50194: ("invalid_request", 400),
+    53003: ("invalid_grant", 400),
+    54005: ("invalid_grant", 400),
+    65001: ("invalid_grant", 400),
+    65004: ("access_denied", 400),
+    70000: ("invalid_grant", 400),
     70003: ("unsupported_grant_type", 400),
+    70007: ("unsupported_response_mode", 400),
+    70008: ("invalid_grant", 400),
     70011: ("invalid_scope", 400),
     90002: ("invalid_request", 400),
     90033: ("temporarily_unavailable", 503),
+    90094: ("access_denied", 400),
     500011: ("invalid_resource", 400),
+    500112: ("invalid_client", 401),
+    500341: ("invalid_grant", 400),
+    501481: ("invalid_grant", 400),
+    650053: ("invalid_client", 400),
+    650057: ("invalid_resource", 400),
+    700005: ("invalid_grant", 400),
+    700009: ("invalid_request", 400),
     700016: ("unauthorized_client", 400),
     700021: ("invalid_client", 401),
     700023: ("invalid_client", 401),
     700024: ("invalid_client", 401),
+    700025: ("invalid_client", 401),
     700027: ("invalid_client", 401),
     700038: ("unauthorized_client", 400),
+    700051: ("unsupported_response_type", 400),
+    700054: ("unsupported_response_type", 400),
+    700082: ("invalid_grant", 400),
     700211: ("invalid_client", 401),
     700212: ("invalid_client", 401),
     700213: ("invalid_client", 401),
@@ -34,9 +64,11 @@ _KINDS: dict[int, tuple[str, int]] = {
     7000215: ("invalid_client", 401),
     7000218: ("invalid_client", 401),
     7000222: ("invalid_client", 401),
+    9002313: ("invalid_grant", 400),
     9002326: ("invalid_request", 400),
 }
-_WITH_URI = frozenset({7000215, 500011, 90002})
+_WITH_URI = frozenset({7000215, 500011, 90002, 9002313, 700082})
+_SUB_ERRORS = {50076: "basic_action", 50173: "bad_token", 65001: "consent_required", 700082: "bad_token"}
 
 
 class StsError(Exception):
@@ -123,6 +155,16 @@ def key_problem(reason: str, thumbprint: str, app_id: str) -> StsError:
     )
 
 
+def not_consented(application: Application, error: str | None = None) -> StsError:
+    """Nobody has consented to the delegated permissions that are asked for, or the replica does not know it yet."""
+    return StsError(
+        65001,
+        f"The user or administrator has not consented to use the application with ID '{application.app_id}' named "
+        f"'{application.display_name}'. Send an interactive authorization request for this user and resource.",
+        error,
+    )
+
+
 def answer(call: Call, refusal: StsError) -> Response:
     """The refusal as an answer."""
     call.entry.error = str(refusal.code)
@@ -131,17 +173,26 @@ def answer(call: Call, refusal: StsError) -> Response:
     stamp = sts_time(call.local_now)
     body: dict[str, object] = {
         "error": refusal.error,
-        "error_description": (
-            f"AADSTS{refusal.code}: {refusal.text} Trace ID: {trace} Correlation ID: {correlation} Timestamp: {stamp}"
-        ),
+        "error_description": described(refusal, trace, correlation, stamp),
         "error_codes": [refusal.code],
         "timestamp": stamp,
         "trace_id": trace,
         "correlation_id": correlation,
     }
-    if refusal.code in _WITH_URI:
-        body["error_uri"] = f"{call.host}/error?code={refusal.code}"
+    body |= error_uri(call, refusal)
+    if refusal.code in _SUB_ERRORS:
+        body["suberror"] = _SUB_ERRORS[refusal.code]
     return Response(refusal.status, headers(call), json_body(body))
+
+
+def error_uri(call: Call, refusal: StsError) -> dict[str, str]:
+    """The member `error_uri`, for the codes that Entra gives one."""
+    return {"error_uri": f"{call.host}/error?code={refusal.code}"} if refusal.code in _WITH_URI else {}
+
+
+def described(refusal: StsError, trace: str, correlation: str, stamp: str) -> str:
+    """The text of `error_description`."""
+    return f"AADSTS{refusal.code}: {refusal.text} Trace ID: {trace} Correlation ID: {correlation} Timestamp: {stamp}"
 
 
 def correlation_id(call: Call) -> str:

@@ -18,7 +18,7 @@ GRAPH_NAMES = (
     "https://microsoftgraph.chinacloudapi.cn",
     GRAPH_APP_ID,
 )
-_BACKDATED = 300
+BACKDATED = 300
 
 
 def issue(call: Call, form: dict[str, str], principal: ServicePrincipal, key_id: str, method: str) -> Response:
@@ -27,7 +27,7 @@ def issue(call: Call, form: dict[str, str], principal: ServicePrincipal, key_id:
     The key that authenticated is carried in `rh`, a claim that no client may read, so that the ledger can name it.
     """
     audience = _asked_resource(form)
-    resource_app_id, version = _resource(call, audience)
+    resource_app_id, version = find_resource(call, audience)
     long_lived = call.settings.long_tokens and "CP1" in form.get("claims", "")
     lifetime = int(
         draw(call.settings.long_token_lifetime if long_lived else call.settings.token_lifetime, call.world.rng)
@@ -66,8 +66,8 @@ def _claims(call: Call, principal: ServicePrincipal, version: str, method: str, 
     now = int(call.local_now)
     tenant = principal.tenant_id
     common = {
-        "iat": now - _BACKDATED,
-        "nbf": now - _BACKDATED,
+        "iat": now - BACKDATED,
+        "nbf": now - BACKDATED,
         "exp": now + lifetime,
         "oid": principal.object_id,
         "sub": principal.object_id,
@@ -98,8 +98,8 @@ def _asked_resource(form: dict[str, str]) -> str:
     return parts[0].removesuffix("/.default")
 
 
-def _resource(call: Call, audience: str) -> tuple[str, str]:
-    """The app id of the resource and the version of tokens it wants."""
+def find_resource(call: Call, audience: str) -> tuple[str, str]:
+    """The app id of the resource and the version of tokens it wants. Raises StsError 500011."""
     if is_graph(audience, call.host):
         return GRAPH_APP_ID, "1.0"
     tenant = call.home()

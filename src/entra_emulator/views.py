@@ -65,10 +65,15 @@ def application(call: Call, item: Application, *, with_keys: bool = False) -> di
         "signInAudience": item.audience,
         "api": {"requestedAccessTokenVersion": item.token_version},
         **_COMMON,
-        **item.properties,
+        **{name: _merged(_COMMON.get(name), value) for name, value in item.properties.items()},
         "keyCredentials": [key(one, with_key=with_keys) for one in item.keys_seen("graph", call.replica, call.now)],
         "passwordCredentials": [password(one) for one in passwords],
     }
+
+
+def _merged(default: Any, value: Any) -> Any:
+    """A structured property shows all of its members, also those that were never set."""
+    return {**default, **value} if isinstance(default, dict) and isinstance(value, dict) else value
 
 
 def principal(call: Call, item: ServicePrincipal) -> dict[str, Any]:

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote
 
 from entra_emulator.clock import Clock
-from entra_emulator.directory import Directory, Tenant
+from entra_emulator.directory import Directory, Tenant, User
 from entra_emulator.faults import FaultPlan, Settings, Throttle
 from entra_emulator.keys import SigningKey
 from entra_emulator.ledger import Entry, Ledger
+from entra_emulator.sessions import Sessions
 from entra_emulator.wire import Request
 
 
@@ -25,6 +26,7 @@ class World:
     faults: FaultPlan = field(default_factory=FaultPlan)
     throttle: Throttle = field(default_factory=Throttle)
     ledger: Ledger = field(default_factory=Ledger)
+    sessions: Sessions = field(default_factory=Sessions)
     trusted_issuers: dict[str, dict[str, bytes]] = field(default_factory=dict)
     """Outside issuers for federated credentials: issuer -> key id -> public key (PEM)."""
 
@@ -32,6 +34,7 @@ class World:
         """Forgets all state; the clock and the signing key stay."""
         self.rng = rng
         self.directory, self.throttle, self.ledger = Directory(), Throttle(), Ledger()
+        self.sessions = Sessions()
         self.faults.clear()
         self.trusted_issuers.clear()
 
@@ -52,7 +55,14 @@ class Call:
     replica: int = 0
     request_id: str = ""
     roles: frozenset[str] = frozenset()
+    """Application permissions in the token; none where a user is present."""
+    scopes: frozenset[str] = frozenset()
+    """Delegated permissions in the token; none without a user."""
+    directory_roles: frozenset[str] = frozenset()
+    user: User | None = None
+    """On whose behalf the call is made."""
     caller_oid: str = ""
+    """The user's object id, or without a user that of the calling service principal."""
 
     @property
     def settings(self) -> Settings:
