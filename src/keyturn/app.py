@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from keyturn import boot
 from keyturn.config import Settings
+from keyturn.connections.flow import CALLBACK_PATH
+from keyturn.connections.grants import Grants
 from keyturn.connections.service import Connections
 from keyturn.crypto.keyring import Keyring, KeyringSealer
 from keyturn.db.unit import Database
@@ -19,7 +21,7 @@ from keyturn.errors import KeyturnError
 from keyturn.kit.clock import SystemClock
 from keyturn.kit.ids import SystemIds
 from keyturn.kit.secret import Place, Plaintext, Sealed
-from keyturn.ports import Clock, Ids
+from keyturn.ports import Clock, Ids, OAuthApp
 from keyturn.providers.azure.clouds import Clouds, standard_clouds
 from keyturn.providers.azure.provider import AzureProvider
 from keyturn.providers.transport import HttpTransport
@@ -106,7 +108,8 @@ class Worker:
         self._engine = DbosEngine(url, core.process_id, settings.concurrency, codec, core.clock)
         self._presence = Presence(core.database, core.clock, self._engine, core.process_id, settings.pace)
         self._finder = Finder(core.database, core.clock, self._engine, settings.concurrency, settings.pace.find_every)
-        self._upkeep = Upkeep(core.keyring)
+        connections, _ = services(core, self.nudge)
+        self._upkeep = Upkeep(core.keyring, connections.grants)
         tools = Tools(core.database, core.sealer, core.provider, core.clock, core.ids, settings.pace, core.process_id)
         self._rotator = Rotator(tools)
 
@@ -129,10 +132,11 @@ class Worker:
 
 
 class Upkeep:
-    """Now and then makes sure that the newest data key is young enough."""
+    """Now and then makes sure that the newest data key is young enough, and that no refresh token grows too old."""
 
-    def __init__(self, keyring: Keyring) -> None:
+    def __init__(self, keyring: Keyring, grants: Grants) -> None:
         self._keyring = keyring
+        self._grants = grants
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="upkeep", daemon=True)
 
@@ -142,14 +146,27 @@ class Upkeep:
     def stop(self) -> None:
         self._over.set()
 
-    def _run(self) -> None:
+    def round(self) -> None:
+        """Do it once. What fails is reported, and tried again the next time."""
         import structlog  # noqa: PLC0415
 
+        report = structlog.get_logger("keyturn")
+        try:
+            self._keyring.maintain()
+        except KeyturnError as error:
+            report.error("keys.upkeep_failed", code=error.code, reason=error.message)
+        try:
+            self._grants.keep_alive(
+                lambda connection_id, error: report.warning(
+                    "oauth.refresh_failed", connection_id=connection_id, code=error.code, reason=error.message
+                )
+            )
+        except KeyturnError as error:
+            report.error("oauth.upkeep_failed", code=error.code, reason=error.message)
+
+    def _run(self) -> None:
         while not self._over.wait(UPKEEP_EVERY.total_seconds()):
-            try:
-                self._keyring.maintain()
-            except KeyturnError as error:
-                structlog.get_logger("keyturn").error("keys.upkeep_failed", code=error.code, reason=error.message)
+            self.round()
 
 
 def status(core: Core) -> "Status":
@@ -167,14 +184,21 @@ def status(core: Core) -> "Status":
 
 
 def services(core: Core, nudge: Callable[[], None]) -> tuple[Connections, Rotations]:
-    connections = Connections(core.database, core.sealer, core.provider, core.clock, core.ids, core.settings.cloud)
+    cloud, oauth = core.settings.cloud, oauth_app(core.settings)
+    connections = Connections(core.database, core.sealer, core.provider, core.clock, core.ids, cloud, oauth)
     return connections, Rotations(connections, nudge, time.sleep, core.process_id)
+
+
+def oauth_app(settings: Settings) -> OAuthApp | None:
+    """Return this server's OAuth application; None unless all three of its settings are there."""
+    site, client_id, secret = settings.site_url, settings.oauth_client_id, settings.oauth_client_secret
+    return OAuthApp(client_id, secret, f"{site}{CALLBACK_PATH}") if site and client_id and secret else None
 
 
 def open_access(core: Core) -> "Access":
     from keyturn.access.service import Access  # noqa: PLC0415 - a worker alone needs no sign-in
 
-    return Access(core.database, core.clock, core.ids)
+    return Access(core.database, core.clock, core.ids, sealer=core.sealer)
 
 
 def web_application(core: Core, worker: Worker | None) -> "Litestar":
@@ -192,6 +216,7 @@ def web_application(core: Core, worker: Worker | None) -> "Litestar":
     from keyturn.web.ratelimit import Limiter  # noqa: PLC0415
 
     settings = core.settings
+    oauth = oauth_app(settings)
     access = open_access(core)
     projects = Projects(core.database, core.clock, core.ids, delete_guards=(refuse_while_rotating,))
     connections, rotations = services(core, worker.nudge if worker else _nobody)
@@ -207,7 +232,9 @@ def web_application(core: Core, worker: Worker | None) -> "Litestar":
         members_api.identity_members_router(projects),
         members_api.people_router(projects),
         audit_api.router(trail),
-        connections_api.router(connections, rotations, oauth_client_id=settings.oauth_client_id, clock=core.clock),
+        connections_api.router(
+            connections, rotations, oauth_client_id=oauth.client_id if oauth else None, clock=core.clock
+        ),
     ]
     return build(
         routers,

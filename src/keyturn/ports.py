@@ -223,7 +223,6 @@ class SecretsProvider(Protocol):
         """List the applications the token can see, all pages. Repeatable."""
         ...
 
-
     def capabilities(self, token: AccessToken, app_id: str) -> Sequence[Capability]:
         """Say what the token may do for the application that signed in, what is missing, and how to grant it. Pure."""
         ...

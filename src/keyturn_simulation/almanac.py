@@ -40,9 +40,7 @@ def _change(before: datetime, after: datetime, zone: ZoneInfo) -> datetime:
     return after
 
 
-def slot_after(
-    anchor: datetime, *, scheduled: bool, interval_days: int, at: time, zone_name: str
-) -> datetime:
+def slot_after(anchor: datetime, *, scheduled: bool, interval_days: int, at: time, zone_name: str) -> datetime:
     """Return the slot that follows an anchor: whole days on the zone's calendar; a full interval after an unscheduled run."""
     local = anchor.astimezone(ZoneInfo(zone_name))
     day = local.date() + timedelta(days=interval_days)

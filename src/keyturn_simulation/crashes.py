@@ -1,7 +1,7 @@
 """Every instant at which a process can die: before and after each request is sent, before and after each commit.
 
-The points are not listed by hand: a scenario is run once to count them, then once per point with a death exactly there. What dies is
-one process; the database and Entra live on, and another process takes over.
+The points are not listed by hand: a scenario is run once to count them, then once per point with a death exactly there.
+What dies is one process; the database and Entra live on, and another process takes over.
 """
 
 from collections.abc import Callable, Iterator

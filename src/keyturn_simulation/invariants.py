@@ -1,4 +1,6 @@
-"""What must hold whatever crashes, is lost or comes late. Judged by the emulator's ledger and state, not by what the product says.
+"""What must hold whatever crashes, is lost or comes late.
+
+Judged by the emulator's ledger and state, not by what the product says of itself.
 
 Numbers are those of the protocol's list of invariants.
 """
@@ -10,7 +12,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from keyturn.credentials.domain import ENDED, MARKER_PREFIX, Credential, State
-from keyturn.db.tables import audit_events, metadata, runs
+from keyturn.db.tables import audit_events, metadata, rotations, runs
 from keyturn_simulation.world import World
 
 
@@ -36,7 +38,7 @@ def check_quiet(world: World) -> None:
 def _always(world: World, journal: list[Credential]) -> Iterator[str]:
     yield from _proven_before_published(world, journal)
     yield from _only_known_keys_removed(world, journal)
-    yield from _working_current(world, journal)
+    yield from _working_current(world)
     yield from _slots(world)
     yield from _one_current(journal)
 
@@ -53,10 +55,38 @@ def _quiet(world: World, journal: list[Credential]) -> Iterator[str]:
     lost = ours - present - world.removed_outside
     if present - ours or lost:
         yield f"4: in Entra but not live in the journal: {present - ours}; live but not in Entra: {lost}"
-    restless = [row.state.value for row in journal if row.state in _RESTLESS]
+    beyond = _beyond_reach(world, journal)
+    restless = [row.state.value for row in journal if row.state in _RESTLESS and row.rotation_id not in beyond]
     if restless:
         yield f"4: at rest, yet credentials are {restless}"
+    yield from _ended_hold_nothing(world, journal)
     yield from _one_end_per_run(world)
+
+
+def _beyond_reach(world: World, journal: list[Credential]) -> set[str]:
+    """Rotations that have ended, and whose every secret was removed by others or is past its end: nothing can sign in."""
+    now = world.clock.now()
+    working = {
+        row.rotation_id
+        for row in journal
+        if row.published_at
+        and row.state not in ENDED
+        and row.key_id in world.keys_of(row.object_id)
+        and not (row.ends_at and row.ends_at <= now)
+    }
+    return _ended(world) - working
+
+
+def _ended(world: World) -> set[str]:
+    with world.database.read() as tx:
+        return {row["id"] for row in tx.rows(sa.select(rotations.c.id).where(rotations.c.retired))}
+
+
+def _ended_hold_nothing(world: World, journal: list[Credential]) -> Iterator[str]:
+    ended = _ended(world)
+    for row in journal:
+        if row.rotation_id in ended and row.value is not None and row.state not in _RESTLESS:
+            yield f"8: {row.marker!r} is kept by its user, yet its value is kept here"
 
 
 _RESTLESS = frozenset({State.PLANNED, State.ASKING, State.ISSUED, State.PROVEN, State.REVOKING, State.LOST})
@@ -81,7 +111,7 @@ def _only_known_keys_removed(world: World, journal: list[Credential]) -> Iterato
             yield f"3: removed {entry.key_id}, which the journal does not hold"
 
 
-def _working_current(world: World, journal: list[Credential]) -> Iterator[str]:
+def _working_current(world: World) -> Iterator[str]:
     for connection in world.all_connections():
         secret = world.connections.open(connection)[0]
         app = world.application_of(connection.client_id)

@@ -22,6 +22,7 @@ _ROW = (
     "id, rotation_id, object_id, run_id, generation, state, adopted, key_id, starts_at, ends_at, revoke_after, asked_at,"
     " published_at, retired_at, value IS NOT NULL, note, marker"
 )
+_ONE_ROW = f"SELECT {_ROW} FROM credentials WHERE id = ?"  # noqa: S608 - constants only
 HEALTHY_ENOUGH = timedelta(hours=8)
 """Longer than the longest pause between two attempts: a secret that expires after so long without trouble was forgotten."""
 RESTS_KEPT = 60
@@ -145,7 +146,7 @@ class Judge:
         ).fetchone()
 
     def _journal(self, row_id: str) -> None:
-        found = self.eye.execute(f"SELECT {_ROW} FROM credentials WHERE id = ?", (row_id,)).fetchone()
+        found = self.eye.execute(_ONE_ROW, (row_id,)).fetchone()
         before, row = self.rows.get(row_id), _row(found)
         self.rows[row_id] = row
         if row.key_id:
@@ -193,9 +194,9 @@ class Judge:
             " p.time_zone, p.enabled, p.paused_until"
             " FROM runs r JOIN rotations p ON p.id = r.rotation_id WHERE r.id = ?"
         )
-        reason, created, slot, by, rotation_id, anchor, days, hour, minute, zone, enabled, paused = (
-            self.eye.execute(query, (run_id,)).fetchone()
-        )
+        reason, created, slot, by, rotation_id, anchor, days, hour, minute, zone, enabled, paused = self.eye.execute(
+            query, (run_id,)
+        ).fetchone()
         if by not in {None, "null"} or (paused and reason in {Reason.MANUAL.value, Reason.LEAKED.value}):
             return  # asked for, or tried again after it failed
         began = _moment(created)
@@ -208,9 +209,13 @@ class Judge:
             if began < due:
                 raise Broken(f"schedule: a run for {due} started at {began}")
         elif reason == Reason.EXPIRY.value:
-            current = next(row for row in self.rows.values() if row.rotation_id == rotation_id and row.state is State.CURRENT)
+            current = next(
+                row for row in self.rows.values() if row.rotation_id == rotation_id and row.state is State.CURRENT
+            )
             if current.starts_at and current.ends_at and began < guard(current.starts_at, current.ends_at):
-                raise Broken(f"schedule: a run because of expiry at {began}, but the secret lives until {current.ends_at}")
+                raise Broken(
+                    f"schedule: a run because of expiry at {began}, but the secret lives until {current.ends_at}"
+                )
         elif anchor not in {None, "null"}:
             raise Broken(f"schedule: a run of rotation {rotation_id} for the reason {reason} started by itself")
 
@@ -220,7 +225,10 @@ class Judge:
             self.currents.pop(connection_id, None)
             self.healthy_since.pop(connection_id, None)
             return
-        app, value = self.world.application_of(connection.client_id), self.world.connections.open(connection)[0].reveal()
+        app, value = (
+            self.world.application_of(connection.client_id),
+            self.world.connections.open(connection)[0].reveal(),
+        )
         held = {one.value: one.key_id for one in self.world.emulator.admin.secrets(app)}
         known = self.currents.get(connection_id)
         key_id = known.key_id if known and known.value == value else held.get(value)

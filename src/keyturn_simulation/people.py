@@ -11,7 +11,15 @@ from keyturn.rotations.service import Change, ScheduleChange
 from keyturn_simulation.processes import Process
 from keyturn_simulation.simulation import Simulation
 
-ZONES = ("UTC", "America/New_York", "Europe/Oslo", "Australia/Lord_Howe", "Pacific/Apia", "Asia/Kathmandu", "Africa/Cairo")
+ZONES = (
+    "UTC",
+    "America/New_York",
+    "Europe/Oslo",
+    "Australia/Lord_Howe",
+    "Pacific/Apia",
+    "Asia/Kathmandu",
+    "Africa/Cairo",
+)
 TIMES = ((0, 0), (2, 15), (1, 45), (2, 30), (3, 0), (23, 59), (12, 34))
 INTERVALS = (1, 1, 2, 7, 30, 90, 365)
 
@@ -72,7 +80,7 @@ class Users:
 
     def portal(self, app: ApplicationHandle) -> SecretHandle | None:
         """Make a secret in the portal, if the application has room for one."""
-        if self._room(app) < 1:
+        if self.room(app) < 1:
             return None
         days = self._luck.choice((2, 60, 730))
         end = (self._sim.clock.now() + timedelta(days=days)).timestamp()
@@ -82,7 +90,7 @@ class Users:
         self._sim.trace.note("portal", f"a secret is made on {app.display_name}")
         return made
 
-    def _room(self, app: ApplicationHandle) -> int:
+    def room(self, app: ApplicationHandle) -> int:
         slots = self._sim.world.slots_of(app.object_id)
         return 9 if slots is None else slots - len(self._sim.world.keys_of(app.object_id))
 
@@ -190,10 +198,15 @@ class Outsiders:
             self._sim.world.removed_outside.add(key_id)
             self._admin.remove_secret(app.object_id, key_id)
             row = self._sim.judge.row_of_key(key_id)
-            self._sim.trace.note("outsider", f"removes {row.marker if row else 'a foreign secret'} of {app.display_name}")
+            self._sim.trace.note(
+                "outsider", f"removes {row.marker if row else 'a foreign secret'} of {app.display_name}"
+            )
 
-    def make_room(self, app: ApplicationHandle) -> None:
-        """Remove foreign secrets where they take the slots that rotation needs."""
+    def make_room(self, app: ApplicationHandle, expired: str | None = None) -> None:
+        """Remove what others put, or the expired secret, where it takes the slots that rotation needs."""
         slots = self._sim.world.slots_of(app.object_id)
-        while slots is not None and len(self._sim.world.keys_of(app.object_id)) >= slots and self.foreign(app):
-            self._remove(app, self.foreign(app)[:1])
+        if slots is not None:
+            for key_id in self.foreign(app):
+                self._remove(app, [key_id])
+            if expired and len(self._sim.world.keys_of(app.object_id)) >= slots:
+                self._remove(app, [expired])

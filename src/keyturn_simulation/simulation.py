@@ -81,7 +81,10 @@ class Simulation:
         self.luck = Random(seed)  # noqa: S311 - repeatable on purpose
         self.features = Features.drawn(self.luck)
         self.world: World = make_world(
-            database, seed=seed, servers=0, start=self.luck.choice(STARTS) + timedelta(seconds=self.luck.randrange(86_400))
+            database,
+            seed=seed,
+            servers=0,
+            start=self.luck.choice(STARTS) + timedelta(seconds=self.luck.randrange(86_400)),
         )
         self.clock = self.world.clock
         self.trace = Trace(self.clock, echo)
@@ -123,16 +126,16 @@ class Simulation:
         """Start a server process under a name that was never used before."""
         self._born += 1
         name = f"server-{self._born}"
-        inner = EmulatedTransport(
-            self.world.emulator, guard=self.world.guard, elapse=self.clock.advance, instance=name
-        )
+        inner = EmulatedTransport(self.world.emulator, guard=self.world.guard, elapse=self.clock.advance, instance=name)
         network = Network(inner, self, self.luck)
         process = Process(name, Fuse(), network)
         network.process = process
         database = ProcessDatabase(self.world.database, self, lambda: process)
         process.server = self.world.server(name, database, network)
         process.server.rotations = Rotations(
-            process.server.rotations.connections, pause=lambda seconds: self._user_waits(process, seconds), process_id=name
+            process.server.rotations.connections,
+            pause=lambda seconds: self._user_waits(process, seconds),
+            process_id=name,
         )
         self.processes.append(process)
         self.trace.note(name, "starts")

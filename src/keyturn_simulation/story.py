@@ -185,8 +185,9 @@ class Story:
             held = {key.key_id: key for key in sim.world.emulator.admin.secrets(current.object_id)}
             found = held.get(str(current.key_id))
             if found is None or found.end <= now:
-                self._outsiders.make_room(sim.world.applications[one.client_id])
-                if not self._users.retype(sim.processes[0], one):
+                app = sim.world.applications[one.client_id]
+                self._outsiders.make_room(app, expired=found.key_id if found else None)
+                if self._users.room(app) and not self._users.retype(sim.processes[0], one):
                     raise Broken(f"new credentials for {one.name} were refused, with Entra in order")
 
     def _rotate_all(self) -> None:
@@ -194,14 +195,16 @@ class Story:
         sim = self._sim
         before = {one.name: rotation for one, rotation in self._enabled()}
         for one, _ in self._enabled():
-            if not sim.request(
-                sim.luck.choice(sim.processes), f"rotate {one.name}", lambda server, it=one: server.rotate_now(sim.world.actor, it.id)
-            ):
+            server = sim.luck.choice(sim.processes)
+            asked = sim.request(server, f"rotate {one.name}", lambda at, it=one: at.rotate_now(sim.world.actor, it.id))
+            if not asked:
                 raise Broken(f"{one.name} was not asked to rotate")
         self._until(A_RUN)
         for one, rotation in self._enabled():
             if rotation.generation <= before[one.name].generation:
-                raise Broken(f"liveness: {one.name} did not rotate within an hour: {rotation.status}, {rotation.last_message}")
+                raise Broken(
+                    f"liveness: {one.name} did not rotate within an hour: {rotation.status}, {rotation.last_message}"
+                )
 
     def _quiet(self) -> None:
         sim = self._sim
@@ -215,7 +218,15 @@ class Story:
                 raise Broken(f"liveness: {one.name} does not work again: {rotation.status}, {rotation.last_message}")
 
     def _enabled(self) -> list[tuple[Connection, Rotation]]:
-        return [(one, found) for one, found in self._pairs() if found.enabled]
+        return [(one, found) for one, found in self._pairs() if found.enabled and self._has_room(found)]
+
+    def _has_room(self, rotation: Rotation) -> bool:
+        """Whether others leave it the two slots that it needs, on an application that has only so many."""
+        slots = self._sim.world.slots_of(rotation.object_id)
+        if slots is None:
+            return True
+        own = {row.key_id for row in self._sim.judge.rows.values() if row.rotation_id == rotation.id}
+        return len(set(self._sim.world.keys_of(rotation.object_id)) - own) + 2 <= slots
 
     def _rotations(self) -> list[Rotation]:
         return [rotation for _, rotation in self._pairs()]

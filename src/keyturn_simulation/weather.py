@@ -8,7 +8,16 @@ from entra_emulator.admin import ApplicationHandle
 from keyturn_simulation.simulation import ALL, Simulation
 from keyturn_simulation.world import OWNED
 
-OPERATIONS = ("addPassword", "removePassword", "getApplication", "token", "openidConfiguration", "listOwners", "writes", "*")
+OPERATIONS = (
+    "addPassword",
+    "removePassword",
+    "getApplication",
+    "token",
+    "openidConfiguration",
+    "listOwners",
+    "writes",
+    "*",
+)
 EFFECTS = (
     SERVICE_UNAVAILABLE,
     GATEWAY_TIMEOUT,
@@ -43,7 +52,16 @@ class Weather:
 
     def change(self) -> None:
         """Something about Entra or the network gets worse or better."""
-        choices = [self._lag, self._throttle, self._fault, self._fault, self._fault, self._network, self._clear, self._skew]
+        choices = [
+            self._lag,
+            self._throttle,
+            self._fault,
+            self._fault,
+            self._fault,
+            self._network,
+            self._clear,
+            self._skew,
+        ]
         if self._sim.features.admins:
             choices += [self._policy, self._permission, self._permission, self._disable]
         self._luck.choice(choices)()

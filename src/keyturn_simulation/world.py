@@ -1,7 +1,7 @@
 """A whole Keyturn in one process, on a clock that stands still until it is moved, against the emulator.
 
-``World`` is the scene for tests of behaviour, of crashes and for the simulation: a tenant with applications, one database, any number
-of servers that share it, and an administrator.
+``World`` is the scene for tests of behaviour, of crashes and for the simulation: a tenant with applications, one database,
+any number of servers that share it, and an administrator.
 """
 
 from collections.abc import Callable, Iterator
@@ -184,7 +184,8 @@ class World:
     def rotation(self, connection: Connection) -> Rotation:
         with self.database.read() as tx:
             found = store.of_connection(tx, connection.id)
-        assert found is not None
+        if found is None:
+            raise LookupError(connection.name)
         return found
 
     def journal(self, connection: Connection | None = None) -> list[Credential]:

@@ -25,7 +25,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "keys": ("keyturn.cli.keys", "Generate, show and rotate encryption keys."),
     "migrate": ("keyturn.cli.migrate", "Bring the database up to date."),
     "doctor": ("keyturn.cli.doctor", "Check the configuration, the database and the network."),
-    "simulate": ("keyturn.cli.simulate", "Run the rotation protocol against a simulated world."),
+    "simulate": ("keyturn_simulation.command", "Run the rotation protocol against a simulated world."),
 }
 
 

@@ -7,36 +7,66 @@ from litestar import Router
 from litestar.handlers import HTTPRouteHandler
 from msgspec import UNSET
 
-from keyturn.connections import views
-from keyturn.connections.domain import APP, ClientSecret, Connection, Draft
+from keyturn.connections import method_views, trial, views
+from keyturn.connections.domain import (
+    APP,
+    AuthorizationCode,
+    CertificateFiles,
+    ClientSecret,
+    Connection,
+    Draft,
+    Method,
+    Supplied,
+)
+from keyturn.connections.flow import Form, UnverifiedCallback
+from keyturn.connections.oauth import SignIns
 from keyturn.connections.schemas import (
-    AppConnectionDraft,
+    CertificateCredentials,
     ClientSecretCredentials,
     CreateAppConnection,
+    CreateByCertificate,
     CreateByClientSecret,
+    CreateByOAuth,
     DeleteAppConnection,
+    FinishSignIn,
     InProject,
+    OAuthCredentials,
     RotateCredentials,
     RotationChange,
     RotationSettings,
     RunsPage,
+    StartSignIn,
     UpdateAppConnection,
 )
 from keyturn.connections.service import Connections
 from keyturn.errors import Refused
 from keyturn.kit.actor import Actor
+from keyturn.kit.clock import iso
 from keyturn.kit.secret import Plaintext
 from keyturn.ports import Clock
 from keyturn.rotations.domain import Reason
 from keyturn.rotations.service import Change, Rotations, ScheduleChange
-from keyturn.web.routes import delete, get, group, patch, post
+from keyturn.web.routes import Caller, delete, get, group, patch, post
 from keyturn.web.validate import Uuid, parse
 
 ALL = "/api/v1/app-connections"
 ROOT = f"{ALL}/{APP}"
 ONE = f"{ROOT}/{{connection_id}}"
 
-_OTHER_METHODS = {"code": "oauth", "certificateBody": "certificate", "privateKey": "certificate"}
+AnyCredentials = ClientSecretCredentials | OAuthCredentials | CertificateCredentials
+CreateByMethod = CreateByClientSecret | CreateByOAuth | CreateByCertificate
+
+_OWN_KEYS = {
+    "clientSecret": Method.CLIENT_SECRET,
+    "code": Method.OAUTH,
+    "certificateBody": Method.CERTIFICATE,
+    "privateKey": Method.CERTIFICATE,
+}
+_SHAPES: Mapping[Method, type[AnyCredentials]] = {
+    Method.CLIENT_SECRET: ClientSecretCredentials,
+    Method.OAUTH: OAuthCredentials,
+    Method.CERTIFICATE: CertificateCredentials,
+}
 
 
 def router(connections: Connections, rotations: Rotations, *, oauth_client_id: str | None, clock: Clock) -> Router:
@@ -47,6 +77,7 @@ def router(connections: Connections, rotations: Rotations, *, oauth_client_id: s
         *_lists(connections, shelf, oauth_client_id),
         *_single(connections, shelf),
         *_changing(rotations, shelf),
+        *_signing_in(SignIns(connections), shelf),
         *_rotating(rotations, shelf),
         *_history(rotations),
     )
@@ -122,10 +153,9 @@ def _single(connections: Connections, shelf: _Shelf) -> list[HTTPRouteHandler]:
         return views.ClientList([views.ClientShown(one.object_id, one.name, one.app_id) for one in found])
 
     @post(f"{ONE}/test")
-    def test_app_connection(actor: Actor, connection_id: Uuid) -> views.ConnectionTestReport:
+    def test_app_connection(actor: Actor, connection_id: Uuid) -> method_views.ConnectionTestReport:
         """Try the connection now, and say what works. Changes nothing in Entra ID."""
-        connection, checks = connections.test(actor, connection_id)
-        return views.report(connection, checks)
+        return method_views.report(trial.test(connections, actor, connection_id))
 
     return [get_app_connection, get_app_connection_by_name, list_app_connection_clients, test_app_connection]
 
@@ -152,7 +182,9 @@ def _changing(rotations: Rotations, shelf: _Shelf) -> list[HTTPRouteHandler]:
 
         Credentials equal to those last given leave the current secret alone, however often it was rotated since.
         """
-        return shelf.answer(rotations.update(actor, connection_id, _change(data)))
+        # What shape credentials must have is known only from the connection, which the caller must be allowed to see.
+        method = rotations.connections.get(actor, connection_id).method if data.credentials is not None else None
+        return shelf.answer(rotations.update(actor, connection_id, _change(data, method)))
 
     @delete(ONE)
     def delete_app_connection(
@@ -165,39 +197,44 @@ def _changing(rotations: Rotations, shelf: _Shelf) -> list[HTTPRouteHandler]:
     return [create_app_connection, update_app_connection, delete_app_connection]
 
 
-def _drafted(data: AppConnectionDraft) -> tuple[Draft, ScheduleChange | None]:
-    if not isinstance(data, CreateByClientSecret):
-        raise _method_unavailable()
+def _drafted(data: CreateByMethod) -> tuple[Draft, ScheduleChange | None]:
     rotation = data.rotation if data.is_auto_rotation_enabled else None
-    given = _client_secret(data.credentials, rotation)
     schedule = _schedule(rotation) if rotation else None
-    return Draft(data.name, given, data.description or None, data.project_id), schedule
+    return Draft(data.name, _supplied(data.credentials, rotation), data.description or None, data.project_id), schedule
 
 
-def _change(data: UpdateAppConnection) -> Change:
-    given = None if data.credentials is None else _new_credentials(data.credentials)
+def _change(data: UpdateAppConnection, method: Method | None) -> Change:
+    given = _new_credentials(data.credentials, method) if data.credentials is not None and method else None
     return Change(
         name=None if data.name is UNSET else data.name,
         description=None if data.description is UNSET else data.description or None,
         describe=data.description is not UNSET,
-        credentials=_client_secret(given, data.rotation) if given else None,
+        credentials=_supplied(given, data.rotation) if given else None,
         enabled=data.is_auto_rotation_enabled,
         schedule=_schedule(data.rotation) if data.rotation else None,
     )
 
 
-def _new_credentials(raw: Mapping[str, object]) -> ClientSecretCredentials:
-    other = next((method for key, method in _OTHER_METHODS.items() if key in raw), None)
-    if other and "clientSecret" not in raw:
-        raise Refused(
-            f"These are credentials of the method '{other}', but the connection's method is 'client-secret'.",
-            code="connections.method_fixed",
-            fix="A connection's method cannot be changed: make another connection.",
-        )
-    return parse(ClientSecretCredentials, raw, path=("credentials",))
+def _new_credentials(raw: Mapping[str, object], method: Method) -> AnyCredentials:
+    """Read credentials in the shape of the connection's method. Raises Refused for those of another one."""
+    if not any(key in raw for key, owner in _OWN_KEYS.items() if owner is method):
+        other = next((owner for key, owner in _OWN_KEYS.items() if key in raw), None)
+        if other:
+            raise Refused(
+                f"These are credentials of the method '{other}', but the connection's method is '{method}'.",
+                code="connections.method_fixed",
+                fix="A connection's method cannot be changed: make another connection.",
+            )
+    return parse(_SHAPES[method], raw, path=("credentials",))
 
 
-def _client_secret(given: ClientSecretCredentials, rotation: RotationSettings | RotationChange | None) -> ClientSecret:
+def _supplied(given: AnyCredentials, rotation: RotationSettings | RotationChange | None) -> Supplied:
+    if isinstance(given, OAuthCredentials):
+        return AuthorizationCode(given.tenant_id, Plaintext(given.code))
+    if isinstance(given, CertificateCredentials):
+        passphrase = Plaintext(given.passphrase) if given.passphrase else None
+        key = Plaintext(given.private_key)
+        return CertificateFiles(given.tenant_id, given.client_id, given.certificate_body, key, passphrase)
     key_id = given.client_secret_key_id or (rotation.client_secret_key_id if rotation else None)
     return ClientSecret(given.tenant_id, given.client_id, Plaintext(given.client_secret), key_id or None)
 
@@ -213,12 +250,43 @@ def _schedule(rotation: RotationSettings | RotationChange) -> ScheduleChange:
     return wanted
 
 
-def _method_unavailable() -> Refused:
-    return Refused(
-        "Connections by OAuth and by certificate are not available in this version yet.",
-        code="connections.method_unavailable",
-        fix="Use the method 'client-secret'.",
-    )
+# --- signing in by browser --------------------------------------------------------------------------------------------
+
+
+def _signing_in(sign_ins: SignIns, shelf: _Shelf) -> list[HTTPRouteHandler]:
+    @post(f"{ROOT}/oauth/authorize-url")
+    def start_app_connection_sign_in(actor: Actor, caller: Caller, data: StartSignIn) -> method_views.SignInStarted:
+        """Start a sign-in at Microsoft, for a new connection or to connect one again.
+
+        Only the access token that started it can finish it, within ten minutes.
+        """
+        begun = sign_ins.begin(actor, _session(caller), _form(actor, sign_ins, data))
+        return method_views.SignInStarted(begun.url, iso(begun.expires_at))
+
+    @post(f"{ROOT}/oauth/callback")
+    def finish_app_connection_sign_in(actor: Actor, caller: Caller, data: FinishSignIn) -> views.SignInFinished:
+        """Finish a sign-in with what the browser brought back. Its state is used up, whatever comes of it."""
+        said = {"state": data.state, "code": data.code, "error": data.error}
+        said |= {"error_subcode": data.error_subcode, "error_description": data.error_description}
+        callback = UnverifiedCallback.of({name: text for name, text in said.items() if text})
+        finished = sign_ins.finish(actor, _session(caller), callback)
+        if finished.connection is None:
+            raise finished.failure or RuntimeError("a sign-in that neither failed nor made a connection")
+        return views.SignInFinished(shelf.show(finished.connection), finished.form.return_to)
+
+    return [start_app_connection_sign_in, finish_app_connection_sign_in]
+
+
+def _session(caller: Caller) -> Plaintext:
+    if caller.token is None:
+        raise RuntimeError("a signed-in caller without a token")
+    return caller.token
+
+
+def _form(actor: Actor, sign_ins: SignIns, data: StartSignIn) -> Form:
+    if data.connection_id:
+        return sign_ins.form_of(actor, data.connection_id, data.tenant_id, data.return_to)
+    return Form(data.tenant_id or "", data.name, data.description or None, data.project_id, None, data.return_to)
 
 
 # --- rotating ---------------------------------------------------------------------------------------------------------

@@ -1,23 +1,30 @@
-"""App connections: stored credentials that sign in to an identity provider, shared by id."""
+"""App connections: stored credentials that sign in to an identity provider, shared by id.
+
+What a user supplies (``Given``) and what is stored afterwards (``Credentials``) differ for OAuth: a code is exchanged once.
+"""
 
 import hashlib
 import hmac
 import json
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from keyturn.kit.secret import Place, Plaintext, Sealed
-from keyturn.ports import Tenant
+from keyturn.ports import Grant, SigningCertificate, Tenant
 
 APP = "azure-client-secrets"
+WARN_BEFORE_END = timedelta(days=30)
 
 
 class Method(StrEnum):
     OAUTH = "oauth"
     CLIENT_SECRET = "client-secret"
     CERTIFICATE = "certificate"
+
+
+# --- credentials ------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -31,13 +38,91 @@ class ClientSecret:
 
 
 @dataclass(frozen=True)
+class CertificateFiles:
+    """A certificate as a user pastes it, not yet looked at. The passphrase is used once and never stored."""
+
+    tenant_id: str
+    client_id: str
+    certificate: str
+    private_key: Plaintext
+    passphrase: Plaintext | None = None
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What a connection of the method ``certificate`` signs in with: checked, the key belongs to it."""
+
+    tenant_id: str
+    client_id: str
+    signing: SigningCertificate
+
+
+@dataclass(frozen=True)
+class AuthorizationCode:
+    """What a browser brought from a sign-in. ``verifier`` and ``nonce`` are known of sign-ins that began here."""
+
+    tenant_id: str
+    code: Plaintext
+    verifier: Plaintext | None = None
+    nonce: str | None = None
+
+
+@dataclass(frozen=True)
+class OAuthGrant:
+    """What a connection of the method ``oauth`` has: a person's consent to ``client_id``, this server's application."""
+
+    tenant_id: str
+    client_id: str
+    refresh_token: Plaintext
+    account: str | None
+
+    @classmethod
+    def of(cls, grant: Grant, client_id: str) -> "OAuthGrant":
+        """Raises ValueError for a grant that does not last."""
+        if grant.refresh_token is None:
+            raise ValueError("a grant without a refresh token")
+        return cls(grant.tenant_id, client_id, grant.refresh_token, grant.account)
+
+
+Supplied = ClientSecret | CertificateFiles | AuthorizationCode
+"""As it comes from a user."""
+Given = ClientSecret | Certificate | AuthorizationCode
+"""After the checks that need no network."""
+Credentials = ClientSecret | Certificate | OAuthGrant
+"""After the provider accepted them: what is stored."""
+
+_METHODS = {
+    ClientSecret: Method.CLIENT_SECRET,
+    CertificateFiles: Method.CERTIFICATE,
+    Certificate: Method.CERTIFICATE,
+    AuthorizationCode: Method.OAUTH,
+    OAuthGrant: Method.OAUTH,
+}
+
+
+def method_of(one: Supplied | Given | Credentials) -> Method:
+    return _METHODS[type(one)]
+
+
+@dataclass(frozen=True)
+class Proved:
+    """Credentials that the provider accepted, and what they came from."""
+
+    given: Given
+    credentials: Credentials
+
+
+@dataclass(frozen=True)
 class Draft:
     """A connection to be made."""
 
     name: str
-    credentials: ClientSecret
+    credentials: Supplied
     description: str | None = None
     project_id: str | None = None
+
+
+# --- connections ------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -51,7 +136,10 @@ class Home:
 
 @dataclass(frozen=True)
 class Connection:
-    """A stored connection. ``secret`` is sealed for :meth:`place`: a client secret and the salt of the hash."""
+    """A stored connection. ``secret`` is sealed for :meth:`place`: credentials (but for OAuth) and the salt of the hash.
+
+    ``ends_at`` is when its certificate ends; ``facts`` may be shown: ``thumbprint``, or the ``account`` that consented.
+    """
 
     id: str
     org_id: str
@@ -71,6 +159,8 @@ class Connection:
     updated_at: datetime
     checked_at: datetime | None = None
     check_result: dict[str, Any] | None = None
+    ends_at: datetime | None = None
+    facts: dict[str, Any] | None = None
 
     @property
     def tenant(self) -> Tenant:
@@ -80,26 +170,90 @@ class Connection:
     def place(self) -> Place:
         return place(self.id, self.secret_version)
 
+    @property
+    def needs_reconnect(self) -> bool:
+        """Whether only a person who signs in can make it work again."""
+        return bool(self.check_result and self.check_result.get("needsReconnect"))
+
+    def warning(self, now: datetime) -> str | None:
+        """Say in good time that the credentials will end by themselves."""
+        if self.ends_at is None or now < self.ends_at - WARN_BEFORE_END:
+            return None
+        if now >= self.ends_at:
+            return f"The certificate expired on {self.ends_at:%Y-%m-%d}. Upload a new one, and enter it here."
+        days = (self.ends_at - now).days
+        when = "today" if days == 0 else "in 1 day" if days == 1 else f"in {days} days"
+        return f"The certificate expires {when}, on {self.ends_at:%Y-%m-%d}. Upload a new one, and enter it here."
+
 
 def place(connection_id: str, version: int) -> Place:
     return Place("app_connections", connection_id, "secret", version)
 
 
-def pack(secret: Plaintext, salt: str) -> Plaintext:
-    """Put the secret and the salt of the credentials' hash into the one value that is sealed."""
-    return Plaintext(json.dumps({"clientSecret": secret.reveal(), "salt": salt}))
+# --- sealing ----------------------------------------------------------------------------------------------------------
 
 
-def unpack(packed: Plaintext) -> tuple[Plaintext, str]:
+@dataclass(frozen=True)
+class Opened:
+    """What was sealed. ``credentials`` is None for OAuth, whose refresh token lives in a row of its own."""
+
+    credentials: ClientSecret | Certificate | None
+    salt: str = field(repr=False)
+
+
+def pack(credentials: Credentials, salt: str) -> Plaintext:
+    """Put credentials and the salt of their hash into the one value that is sealed."""
+    return Plaintext(json.dumps(_packed(credentials) | {"salt": salt}))
+
+
+def _packed(credentials: Credentials) -> dict[str, str]:
+    if isinstance(credentials, ClientSecret):
+        return {"clientSecret": credentials.secret.reveal()}
+    if isinstance(credentials, Certificate):
+        signing = credentials.signing
+        return {"certificate": signing.chain, "privateKey": signing.private_key.reveal()}
+    return {}
+
+
+def unpack(packed: Plaintext, connection: Connection) -> Opened:
     data = json.loads(packed.reveal())
-    return Plaintext(data["clientSecret"]), data["salt"]
+    tenant_id, client_id = connection.tenant_id, connection.client_id
+    if connection.method is Method.CLIENT_SECRET:
+        return Opened(ClientSecret(tenant_id, client_id, Plaintext(data["clientSecret"])), data["salt"])
+    if connection.method is Method.CERTIFICATE and connection.ends_at:
+        key, thumbprint = Plaintext(data["privateKey"]), (connection.facts or {}).get("thumbprint", "")
+        signing = SigningCertificate(data["certificate"], key, thumbprint, connection.ends_at)
+        return Opened(Certificate(tenant_id, client_id, signing), data["salt"])
+    return Opened(None, data["salt"])
 
 
-def credentials_hash(given: ClientSecret, salt: str) -> str:
+def credentials_hash(given: Given, salt: str) -> str:
     """Return a hash of what the user supplied: equal input, equal hash, for this connection.
 
-    It does not change when the server rotates the secret, so clients that compare it see no drift; and it tells whether
-    a client merely sent again what it sent before. Keyed with a salt that is stored sealed, so it reveals nothing.
+    It does not change when the server rotates the secret or refreshes a token, so clients that compare it see no drift; and
+    it tells whether a client merely sent again what it sent before. Keyed with a salt that is stored sealed, so it reveals
+    nothing.
     """
-    text = json.dumps([given.tenant_id.lower(), given.client_id.lower(), given.secret.reveal()])
+    text = json.dumps([given.tenant_id.lower(), *_supplied(given)])
     return hmac.new(salt.encode(), text.encode(), hashlib.sha256).hexdigest()
+
+
+def _supplied(given: Given) -> list[str]:
+    if isinstance(given, ClientSecret):
+        return [given.client_id.lower(), given.secret.reveal()]
+    if isinstance(given, Certificate):
+        return [given.client_id.lower(), given.signing.chain, given.signing.private_key.reveal()]
+    return [given.code.reveal()]
+
+
+def facts_of(credentials: Credentials) -> dict[str, Any] | None:
+    """What lists may show without decrypting anything."""
+    if isinstance(credentials, Certificate):
+        return {"thumbprint": credentials.signing.thumbprint}
+    if isinstance(credentials, OAuthGrant):
+        return {"account": credentials.account}
+    return None
+
+
+def end_of(credentials: Credentials) -> datetime | None:
+    return credentials.signing.expires_at if isinstance(credentials, Certificate) else None

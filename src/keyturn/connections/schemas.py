@@ -5,17 +5,18 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Annotated, Literal
 
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, Meta, UnsetType, field
 
 from keyturn.kit.secret import Plaintext
 from keyturn.providers.azure import connect
-from keyturn.providers.azure.manifest import LONGEST_SECRET
+from keyturn.providers.azure.manifest import LONGEST_PEM, LONGEST_SECRET
 from keyturn.rotations.schedule import MAX_INTERVAL_DAYS, MIN_INTERVAL_DAYS, zones
 from keyturn.web.validate import Fault, NonEmpty, Says, Slug, Trimmed, Uuid, trimmed, uuid
 from keyturn.web.wire import Wire
 
 _UUID_SHAPE: dict[str, object] = {"format": "uuid"}
 _SECRET_SHAPE: dict[str, object] = {"maxLength": LONGEST_SECRET, "writeOnly": True}
+_WRITE_ONLY: dict[str, object] = {"writeOnly": True}
 _LONGEST_ZONE = 64
 
 Description = Annotated[str, trimmed, Meta(max_length=256)]
@@ -35,7 +36,15 @@ ClientId = Annotated[
 ]
 ClientSecretText = Annotated[str, trimmed, Meta(extra_json_schema=_SECRET_SHAPE)]
 KeyId = Annotated[str, trimmed, Meta(description="Secret ID of the client secret; needed when several begin alike.")]
-Pem = Annotated[str, trimmed, Meta(min_length=1, max_length=65536), Says("must not be empty")]
+Pem = Annotated[str, trimmed, Meta(min_length=1, max_length=LONGEST_PEM), Says("must have 1 to 65536 characters")]
+Passphrase = Annotated[
+    str,
+    Meta(
+        max_length=1024,
+        description="Of an encrypted private key. Used once, never stored.",
+        extra_json_schema=_WRITE_ONLY,
+    ),
+]
 Interval = Annotated[int, Meta(ge=MIN_INTERVAL_DAYS, le=MAX_INTERVAL_DAYS, description="Whole days.")]
 WallTime = Annotated[
     str, trimmed, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$"), Says("Write the time as HH:MM, from 00:00 to 23:59")
@@ -61,21 +70,30 @@ class ClientSecretCredentials(Wire):
 
 
 class OAuthCredentials(Wire):
+    """Credentials of the method ``oauth``: what the browser brought back. The tenant is an id or one of its domains."""
+
     tenant_id: NonEmpty
-    code: NonEmpty
+    code: Annotated[str, trimmed, Meta(min_length=1, max_length=8192)]
+
+    def check(self) -> Iterator[Fault]:
+        yield from _said(connect.tenant_fault(self.tenant_id))
 
     def __repr__(self) -> str:
         return "OAuthCredentials(***)"
 
 
 class CertificateCredentials(Wire):
+    """Credentials of the method ``certificate``. The private key signs on this server, and is never sent to Microsoft."""
+
     tenant_id: TenantId
     client_id: ClientId
     certificate_body: Pem
     private_key: Pem
+    passphrase: Passphrase | None = None
 
     def check(self) -> Iterator[Fault]:
         yield from _said(connect.certificate_fault(self.certificate_body))
+        yield from _said(connect.private_key_fault(Plaintext(self.private_key)))
 
     def __repr__(self) -> str:
         return "CertificateCredentials(***)"
@@ -198,6 +216,41 @@ class RotateCredentials(Wire):
     """``leaked``: the current secret and all that still overlap it are removed as soon as the new one works."""
 
     reason: Literal["manual", "leaked"] | None = None
+
+
+# --- signing in by browser --------------------------------------------------------------------------------------------
+
+
+class StartSignIn(Wire):
+    """For a new connection ``name`` and ``tenantId`` are needed; with ``connectionId`` that connection is connected again."""
+
+    tenant_id: NonEmpty | None = None
+    name: Slug | None = None
+    description: Description | None = None
+    project_id: Uuid | None = None
+    connection_id: Uuid | None = None
+    return_to: NonEmpty | None = None
+
+    def check(self) -> Iterator[Fault]:
+        if self.connection_id is None and self.name is None:
+            yield Fault("Required", path=("name",))
+        if self.connection_id is None and self.tenant_id is None:
+            yield Fault("Required", path=("tenantId",))
+        if self.tenant_id is not None:
+            yield from _said(connect.tenant_fault(self.tenant_id))
+
+
+class FinishSignIn(Wire):
+    """The query of the callback, as it came: ``state``, and ``code`` or ``error`` with its companions."""
+
+    state: str
+    code: str | None = None
+    error: str | None = None
+    error_subcode: str | None = field(default=None, name="error_subcode")
+    error_description: str | None = field(default=None, name="error_description")
+
+    def __repr__(self) -> str:
+        return "FinishSignIn(***)"
 
 
 # --- queries ----------------------------------------------------------------------------------------------------------

@@ -1,7 +1,8 @@
 """Use cases of app connections. Rotating them is the business of ``rotations``, which builds on this."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -15,42 +16,33 @@ from keyturn.audit.domain import Event
 from keyturn.connections import store
 from keyturn.connections.domain import (
     APP,
+    AuthorizationCode,
+    Certificate,
+    CertificateFiles,
     ClientSecret,
     Connection,
+    Credentials,
     Draft,
+    Given,
     Home,
-    Method,
+    OAuthGrant,
+    Opened,
+    Proved,
+    Supplied,
     credentials_hash,
+    end_of,
+    facts_of,
+    method_of,
     pack,
     place,
     unpack,
 )
+from keyturn.connections.grants import Grants
 from keyturn.db.unit import Database, Tx
-from keyturn.errors import KeyturnError, NeedsAction, NotFound, NotYet, Refused
+from keyturn.errors import NeedsAction, NotFound, NotYet, Refused
 from keyturn.kit.actor import Actor
-from keyturn.kit.clock import iso
 from keyturn.kit.secret import Plaintext
-from keyturn.ports import (
-    AccessToken,
-    ApplicationSummary,
-    Clock,
-    Ids,
-    RemoteApplication,
-    Sealer,
-    SecretsProvider,
-    Tenant,
-)
-
-
-@dataclass(frozen=True)
-class Check:
-    """One line of a connection's test: what was tried, whether it worked, and what to do if not."""
-
-    name: str
-    ok: bool
-    message: str
-    fix: str | None = None
-    code: str | None = None
+from keyturn.ports import AccessToken, ApplicationSummary, Clock, Ids, OAuthApp, Provider, Sealer, Tenant
 
 
 def replace_secret(tx: Tx, sealer: Sealer, connection_id: str, secret: Plaintext, now: datetime) -> None:
@@ -58,17 +50,25 @@ def replace_secret(tx: Tx, sealer: Sealer, connection_id: str, secret: Plaintext
     connection = store.get(tx, connection_id, lock=True)
     if connection is None:
         return
-    _, salt = unpack(sealer.open(connection.secret, connection.place))
+    salt = unpack(sealer.open(connection.secret, connection.place), connection).salt
     version = connection.secret_version + 1
-    sealed = sealer.seal(pack(secret, salt), place(connection.id, version))
+    renewed = ClientSecret(connection.tenant_id, connection.client_id, secret)
+    sealed = sealer.seal(pack(renewed, salt), place(connection.id, version))
     store.change(tx, connection, secret=sealed, secret_version=version, updated_at=now)
 
 
 class Connections:
-    """Creates, reads and changes app connections."""
+    """Creates, reads and changes app connections. ``oauth`` is this server's own application, for the method OAuth."""
 
     def __init__(
-        self, database: Database, sealer: Sealer, provider: SecretsProvider, clock: Clock, ids: Ids, cloud: str
+        self,
+        database: Database,
+        sealer: Sealer,
+        provider: Provider,
+        clock: Clock,
+        ids: Ids,
+        cloud: str,
+        oauth: OAuthApp | None = None,
     ) -> None:
         self.database = database
         self.sealer = sealer
@@ -76,6 +76,7 @@ class Connections:
         self.clock = clock
         self.ids = ids
         self.cloud = cloud
+        self.grants = Grants(database, sealer, provider, clock, oauth)
 
     # --- reading ----------------------------------------------------------------------------------------------------
 
@@ -135,9 +136,9 @@ class Connections:
     def create(self, actor: Actor, draft: Draft) -> Connection:
         """Make a connection whose credentials sign in. Raises Refused, Forbidden or what the provider says."""
         self.check_new(actor, draft)
-        self.sign_in(draft.credentials)
+        proved = self.prove(self.read(draft.credentials))
         with self.database.write() as tx:
-            return self.insert(tx, actor, draft)
+            return self.insert(tx, actor, draft, proved)
 
     def check_new(self, actor: Actor, draft: Draft) -> None:
         """Make all checks of a new connection that need no network."""
@@ -155,10 +156,10 @@ class Connections:
         if store.by_name(tx, org_id, project_id, name):
             raise name_taken(name)
 
-    def insert(self, tx: Tx, actor: Actor, draft: Draft) -> Connection:
+    def insert(self, tx: Tx, actor: Actor, draft: Draft, proved: Proved) -> Connection:
         """Write down a connection whose checks were made before this transaction; the name is checked again."""
         self._check_place(tx, actor, draft)
-        now, new, given = self.clock.now(), self.ids.new(), draft.credentials
+        now, new, made = self.clock.now(), self.ids.new(), proved.credentials
         salt = self.ids.new() + self.ids.new()
         connection = Connection(
             id=new,
@@ -167,25 +168,35 @@ class Connections:
             name=draft.name,
             description=draft.description,
             app=APP,
-            method=Method.CLIENT_SECRET,
+            method=method_of(made),
             cloud=self.cloud,
-            tenant_id=given.tenant_id,
-            client_id=given.client_id,
-            secret=self.sealer.seal(pack(given.secret, salt), place(new, 1)),
+            tenant_id=made.tenant_id,
+            client_id=made.client_id,
+            secret=self.sealer.seal(pack(made, salt), place(new, 1)),
             secret_version=1,
-            credentials_hash=credentials_hash(given, salt),
+            credentials_hash=credentials_hash(proved.given, salt),
             version=1,
             created_at=now,
             updated_at=now,
             checked_at=now,
             check_result={"ok": True},
+            ends_at=end_of(made),
+            facts=facts_of(made),
         )
         try:
             store.insert(tx, connection)
         except sqlalchemy.exc.IntegrityError as error:  # another server took the name just now
             raise name_taken(draft.name) from error
+        if isinstance(made, OAuthGrant):
+            self.grants.keep(tx, new, made)
         self.tell(
-            tx, actor, "create-app-connection", connection, method=connection.method.value, credentialsUpdated=True
+            tx,
+            actor,
+            "create-app-connection",
+            connection,
+            method=connection.method.value,
+            credentialsUpdated=True,
+            **(connection.facts or {}),
         )
         return connection
 
@@ -205,24 +216,27 @@ class Connections:
         self.tell(tx, actor, "update-app-connection", changed, previousName=connection.name, credentialsUpdated=False)
         return changed
 
-    def replace_credentials(self, tx: Tx, actor: Actor, connection: Connection, given: ClientSecret) -> Connection:
-        """Store what the user supplied; it signed in before this transaction."""
-        _, salt = self.open(connection)
+    def replace_credentials(self, tx: Tx, actor: Actor, connection: Connection, proved: Proved) -> Connection:
+        """Store what the user supplied; the provider accepted it before this transaction."""
+        made, salt = proved.credentials, self.opened(connection).salt
         version = connection.secret_version + 1
         changed = replace(
             connection,
-            tenant_id=given.tenant_id,
-            client_id=given.client_id,
-            secret=self.sealer.seal(pack(given.secret, salt), place(connection.id, version)),
+            tenant_id=made.tenant_id,
+            client_id=made.client_id,
+            secret=self.sealer.seal(pack(made, salt), place(connection.id, version)),
             secret_version=version,
-            credentials_hash=credentials_hash(given, salt),
+            credentials_hash=credentials_hash(proved.given, salt),
             version=connection.version + 1,
             checked_at=self.clock.now(),
             check_result={"ok": True},
+            ends_at=end_of(made),
+            facts=facts_of(made),
         )
-        fields = ("tenant_id", "client_id", "secret", "secret_version", "credentials_hash", "version", "checked_at")
-        self._change(tx, connection, check_result={"ok": True}, **{name: getattr(changed, name) for name in fields})
-        self.tell(tx, actor, "update-app-connection", changed, credentialsUpdated=True)
+        self._change(tx, connection, **{name: getattr(changed, name) for name in _CREDENTIAL_FIELDS})
+        if isinstance(made, OAuthGrant):
+            self.grants.keep(tx, connection.id, made)
+        self.tell(tx, actor, "update-app-connection", changed, credentialsUpdated=True, **(changed.facts or {}))
         return changed
 
     def _change(self, tx: Tx, connection: Connection, **changes: Any) -> None:
@@ -254,60 +268,93 @@ class Connections:
 
     # --- credentials ------------------------------------------------------------------------------------------------
 
+    def opened(self, connection: Connection) -> Opened:
+        """Return what is sealed in the connection: credentials (but for OAuth) and the salt of the hash."""
+        return unpack(self.sealer.open(connection.secret, connection.place), connection)
+
     def open(self, connection: Connection) -> tuple[Plaintext, str]:
-        """Return the client secret and the salt of the hash."""
-        return unpack(self.sealer.open(connection.secret, connection.place))
+        """Return the client secret and the salt of the hash. Raises Refused for other methods."""
+        return self.credentials(connection).secret, self.opened(connection).salt
 
     def credentials(self, connection: Connection) -> ClientSecret:
-        return ClientSecret(connection.tenant_id, connection.client_id, self.open(connection)[0])
+        """Return the client secret of a connection. Raises Refused for other methods."""
+        found = self.opened(connection).credentials
+        if not isinstance(found, ClientSecret):
+            raise Refused(
+                f"A connection of the method '{connection.method}' has no client secret.",
+                code="connections.no_client_secret",
+            )
+        return found
 
-    def is_as_supplied(self, connection: Connection, given: ClientSecret) -> bool:
+    def read(self, supplied: Supplied) -> Given:
+        """Check what needs no network. Raises Refused, naming the field, for a certificate that cannot be used."""
+        if not isinstance(supplied, CertificateFiles):
+            return supplied
+        signing = self.provider.read_certificate(
+            supplied.certificate, supplied.private_key, supplied.passphrase, self.clock.now()
+        )
+        return Certificate(supplied.tenant_id, supplied.client_id, signing)
+
+    def is_as_supplied(self, connection: Connection, given: Given) -> bool:
         """Whether the user sent again what they had sent before, as declarative tools do with every change."""
-        return credentials_hash(given, self.open(connection)[1]) == connection.credentials_hash
+        return credentials_hash(given, self.opened(connection).salt) == connection.credentials_hash
 
-    def sign_in(self, given: ClientSecret) -> AccessToken:
-        """Prove credentials that somebody typed. A refusal is final here: nothing was changed that could still spread."""
-        try:
-            return self.provider.sign_in(Tenant(self.cloud, given.tenant_id), given.client_id, given.secret)
-        except NotYet as error:
-            raise NeedsAction(error.message, code=error.code, fix=error.fix, request_id=error.request_id) from None
+    def prove(self, given: Given) -> Proved:
+        """Have the provider accept what was given. NOT repeatable for a code, which is exchanged."""
+        if isinstance(given, AuthorizationCode):
+            return Proved(given, self._exchange(given))
+        self.sign_in(given)
+        return Proved(given, given)
+
+    def _exchange(self, given: AuthorizationCode) -> Credentials:
+        app = self.grants.app()
+        tenant = Tenant(self.cloud, given.tenant_id)
+        with _final():
+            grant = self.provider.redeem(tenant, app, given.code, verifier=given.verifier, nonce=given.nonce)
+        return OAuthGrant.of(grant, app.client_id)
+
+    def sign_in(self, given: ClientSecret | Certificate) -> AccessToken:
+        """Prove credentials that somebody gave. A refusal is final here: nothing was changed that could still spread."""
+        tenant = Tenant(self.cloud, given.tenant_id)
+        with _final():
+            if isinstance(given, Certificate):
+                return self.provider.sign_in_by_certificate(tenant, given.client_id, given.signing)
+            return self.provider.sign_in(tenant, given.client_id, given.secret)
+
+    def access(self, connection: Connection) -> AccessToken:
+        """Return a fresh token for the management API, whatever the method. Raises what the provider says."""
+        found = self.opened(connection).credentials
+        return self.grants.access(connection) if found is None else self.sign_in(found)
 
     def clients(self, actor: Actor, connection_id: str) -> Sequence[ApplicationSummary]:
         """List the applications that the connection can see, for choosing one."""
         with self.database.read() as tx:
             connection = self.connection_for(tx, actor, connection_id, Action.CONNECT_CONNECTIONS)
-        token = self.sign_in(self.credentials(connection))
-        return self.provider.applications(connection.tenant, token)
+        return self.provider.applications(connection.tenant, self.access(connection))
 
-    def test(self, actor: Actor, connection_id: str) -> tuple[Connection, list[Check]]:
-        """Try the connection now: sign in, read its application, and whether it may change it. Changes nothing there."""
-        with self.database.read() as tx:
-            connection = self.connection_for(tx, actor, connection_id, Action.CONNECT_CONNECTIONS)
-        checks = list(self._try(connection))
-        failed = next((check for check in checks if not check.ok), None)
-        now = self.clock.now()
-        result = {"ok": failed is None, "code": failed and failed.code, "message": failed and failed.message}
-        with self.database.write() as tx:
-            store.change(tx, connection, checked_at=now, check_result=result)
-            self.tell(tx, actor, "test-app-connection", connection, ok=failed is None, checkedAt=iso(now))
-        return replace(connection, checked_at=now, check_result=result), checks
 
-    def _try(self, connection: Connection) -> list[Check]:
-        done: list[Check] = []
-        try:
-            token = self.sign_in(self.credentials(connection))
-            done.append(Check("sign-in", ok=True, message="The client secret signs in."))
-            application = self._application(connection, token)
-            done.append(Check("application", ok=True, message=f"The application is '{application.name}'."))
-            self.provider.check_may_write(connection.tenant, token, application)
-            done.append(Check("permission", ok=True, message="Its secrets may be added and removed."))
-        except KeyturnError as error:
-            name = ("sign-in", "application", "permission")[len(done)]
-            done.append(Check(name, ok=False, message=error.message, fix=error.fix, code=error.code))
-        return done
+_CREDENTIAL_FIELDS = (
+    *(
+        "tenant_id",
+        "client_id",
+        "secret",
+        "secret_version",
+        "credentials_hash",
+        "version",
+        "checked_at",
+        "check_result",
+    ),
+    *("ends_at", "facts"),
+)
 
-    def _application(self, connection: Connection, token: AccessToken) -> RemoteApplication:
-        return self.provider.application(connection.tenant, token, app_id=connection.client_id)
+
+@contextmanager
+def _final() -> Iterator[None]:
+    """A refusal that replication could explain is final where nothing was changed that could still spread."""
+    try:
+        yield
+    except NotYet as error:
+        raise NeedsAction(error.message, code=error.code, fix=error.fix, request_id=error.request_id) from None
 
 
 def name_taken(name: str) -> Refused:

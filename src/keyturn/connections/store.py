@@ -1,14 +1,18 @@
-"""SQL of app connections. Loading never decrypts."""
+"""SQL of app connections, of refresh tokens and of sign-ins by browser. Loading never decrypts."""
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
 from keyturn.connections.domain import Connection, Home, Method
+from keyturn.connections.flow import Flow
 from keyturn.db.tables import app_connections as table
-from keyturn.db.tables import projects
+from keyturn.db.tables import oauth_flows, oauth_tokens, projects, rotations
 from keyturn.db.unit import Tx
+from keyturn.kit.secret import Place, Sealed
 
 _FIELDS = tuple(name for name in Connection.__dataclass_fields__ if name != "method")
 
@@ -40,9 +44,7 @@ def by_name(tx: Tx, org_id: str, project_id: str | None, name: str) -> Connectio
 
 def in_organization(tx: Tx, org_id: str, *, organization: bool, projects: Collection[str] | None) -> list[Connection]:
     """Return the connections of the organization itself, if asked for, and of these projects (None: of all)."""
-    of_projects = table.c.project_id.is_not(None) if projects is None else table.c.project_id.in_(projects)
-    wanted = sa.or_(table.c.project_id.is_(None), of_projects) if organization else of_projects
-    query = sa.select(table).where(table.c.org_id == org_id, wanted)
+    query = sa.select(table).where(table.c.org_id == org_id, _places(organization, projects))
     return [_read(row) for row in tx.rows(query.order_by(sa.func.lower(table.c.name), table.c.id))]
 
 
@@ -68,3 +70,146 @@ def change(tx: Tx, connection: Connection, **changes: Any) -> bool:
 
 def delete(tx: Tx, connection_id: str) -> None:
     tx.run(sa.delete(table).where(table.c.id == connection_id))
+
+
+# --- one page of a list -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which connections a page of a list shows. ``projects`` as in :func:`in_organization`."""
+
+    org_id: str
+    organization: bool
+    projects: Collection[str] | None
+    words: tuple[str, ...] = ()
+    """Each is part of the name, the description, the app's key or the method; lower case."""
+    app: str | None = None
+    sort: str = "name"
+    descending: bool = False
+    limit: int = 20
+    offset: int = 0
+
+
+_NEXT_RUN = (
+    sa.select(sa.func.coalesce(rotations.c.paused_until, rotations.c.next_run_at))
+    .where(rotations.c.connection_id == table.c.id, rotations.c.retired.is_(False), rotations.c.enabled.is_(True))
+    .limit(1)
+    .scalar_subquery()
+)
+_HOME = sa.select(sa.func.lower(projects.c.name)).where(projects.c.id == table.c.project_id).scalar_subquery()
+_SORTS: Mapping[str, sa.ColumnElement[Any]] = {
+    "app": table.c.app,
+    "name": sa.func.lower(table.c.name),
+    "method": table.c.method,
+    "home": _HOME,
+    "rotation": _NEXT_RUN,
+}
+SORTS = tuple(_SORTS)
+
+
+def page(tx: Tx, wanted: Wanted) -> list[Connection]:
+    """Return one page, sorted. Cost: one pass over what matches; what has no value to sort by comes last."""
+    key = _SORTS[wanted.sort]
+    order = key.desc() if wanted.descending else key.asc()
+    query = sa.select(table).where(*_matching(wanted)).order_by(order.nulls_last(), *_BY_NAME)
+    return [_read(row) for row in tx.rows(query.limit(wanted.limit).offset(wanted.offset))]
+
+
+_BY_NAME = (sa.func.lower(table.c.name), table.c.id)
+
+
+def count(tx: Tx, wanted: Wanted) -> int:
+    """Return how many there are on all pages."""
+    row = tx.one(sa.select(sa.func.count().label("n")).select_from(table).where(*_matching(wanted)))
+    return int(row["n"]) if row else 0
+
+
+def _matching(wanted: Wanted) -> list[sa.ColumnElement[bool]]:
+    found: list[sa.ColumnElement[bool]] = [
+        table.c.org_id == wanted.org_id,
+        _places(wanted.organization, wanted.projects),
+    ]
+    if wanted.app:
+        found.append(table.c.app == wanted.app)
+    searched = (table.c.name, table.c.description, table.c.app, table.c.method)
+    found += [sa.or_(*(column.icontains(word, autoescape=True) for column in searched)) for word in wanted.words]
+    return found
+
+
+def _places(organization: bool, of: Collection[str] | None) -> sa.ColumnElement[bool]:
+    of_projects = table.c.project_id.is_not(None) if of is None else table.c.project_id.in_(of)
+    return sa.or_(table.c.project_id.is_(None), of_projects) if organization else of_projects
+
+
+# --- refresh tokens ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class RefreshToken:
+    """The refresh token of a connection. ``refresh_due_at`` is None when only a person can help."""
+
+    connection_id: str
+    refresh_token: Sealed
+    refresh_token_version: int
+    refreshed_at: datetime
+    refresh_due_at: datetime | None
+
+    @property
+    def place(self) -> Place:
+        return refresh_place(self.connection_id, self.refresh_token_version)
+
+
+def refresh_place(connection_id: str, version: int) -> Place:
+    return Place("oauth_tokens", connection_id, "refresh_token", version)
+
+
+def _same(row: RefreshToken) -> tuple[sa.ColumnElement[bool], ...]:
+    column = oauth_tokens.c
+    return column.connection_id == row.connection_id, column.refresh_token_version == row.refresh_token_version
+
+
+def insert_refresh_token(tx: Tx, row: RefreshToken) -> None:
+    tx.run(sa.insert(oauth_tokens).values(**vars(row)))
+
+
+def refresh_token(tx: Tx, connection_id: str) -> RefreshToken | None:
+    row = tx.one(sa.select(oauth_tokens).where(oauth_tokens.c.connection_id == connection_id))
+    return RefreshToken(**row) if row else None
+
+
+def change_refresh_token(tx: Tx, row: RefreshToken, **changes: Any) -> bool:
+    """Change the row, provided that nobody has stored another token since it was read."""
+    return tx.run(sa.update(oauth_tokens).where(*_same(row)).values(**changes)) == 1
+
+
+def claim_refreshes(tx: Tx, now: datetime, until: datetime, limit: int) -> list[str]:
+    """Move the refreshes that are longest due to ``until``; return their connections. No other transaction gets the same."""
+    column = oauth_tokens.c
+    query = sa.select(column.connection_id).where(column.refresh_due_at <= now).order_by(column.refresh_due_at)
+    found = [row["connection_id"] for row in tx.rows(query.limit(limit).with_for_update(skip_locked=True))]
+    if found:
+        tx.run(sa.update(oauth_tokens).where(column.connection_id.in_(found)).values(refresh_due_at=until))
+    return found
+
+
+# --- sign-ins by browser ----------------------------------------------------------------------------------------------
+
+
+def insert_flow(tx: Tx, flow: Flow) -> None:
+    tx.run(sa.insert(oauth_flows).values(**vars(flow)))
+
+
+def end_flow(tx: Tx, digest: str, now: datetime) -> Flow | None:
+    """Return the flow as it was before, and end it: of all who try, one sees it open. Its payload is forgotten."""
+    row = tx.one(sa.select(oauth_flows).where(oauth_flows.c.digest == digest).with_for_update())
+    if row is None:
+        return None
+    open_one = sa.and_(oauth_flows.c.id == row["id"], oauth_flows.c.ended_at.is_(None))
+    tx.run(sa.update(oauth_flows).where(open_one).values(ended_at=now, payload=None))
+    return Flow(**row)
+
+
+def forget_flows(tx: Tx, before: datetime) -> int:
+    """Delete the flows that could not have been finished any more before this moment."""
+    return tx.run(sa.delete(oauth_flows).where(oauth_flows.c.expires_at < before))

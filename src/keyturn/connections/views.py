@@ -1,6 +1,6 @@
 """JSON of app connections: what is answered. Nothing here can hold a secret."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from msgspec import UNSET, UnsetType
 
 from keyturn.connections.domain import Connection, Home
-from keyturn.connections.service import Check
+from keyturn.connections.method_views import LastCheck, SafeCredentials, last_check, safe
 from keyturn.credentials.domain import Credential, State
 from keyturn.kit.clock import iso
 from keyturn.providers.azure.manifest import MANIFEST
@@ -70,11 +70,6 @@ class RotationShown(Wire):
     consecutive_failures: int
 
 
-class SafeCredentials(Wire):
-    tenant_id: str
-    client_id: str
-
-
 class AppConnectionProject(Wire):
     id: str
     name: str
@@ -101,6 +96,11 @@ class AppConnectionShown(Wire):
     gateway_id: str | None = None
     gateway_pool_id: str | None = None
     rotation: RotationShown | UnsetType = UNSET
+    last_check: LastCheck | None = None
+    certificate_expires_at: Timestamp | UnsetType = UNSET
+    certificate_thumbprint: str | UnsetType = UNSET
+    certificate_warning: str | UnsetType | None = UNSET
+    oauth_account: str | UnsetType | None = UNSET
 
 
 class AppConnectionAnswer(Wire):
@@ -220,18 +220,9 @@ class RunList(Wire):
     rotation_runs: list[RunShown]
 
 
-class CheckShown(Wire):
-    name: str
-    ok: bool
-    message: str
-    fix: str | None
-    code: str | None
-
-
-class ConnectionTestReport(Wire):
-    ok: bool
-    checked_at: Timestamp
-    checks: list[CheckShown]
+class SignInFinished(Wire):
+    app_connection: AppConnectionShown
+    return_to: str | None
 
 
 # --- making them ------------------------------------------------------------------------------------------------------
@@ -244,6 +235,7 @@ def options(oauth_client_id: str | None) -> AppConnectionOptions:
 
 def shown(connection: Connection, overview: Overview | None, home: Home | None, now: datetime) -> AppConnectionShown:
     """Show a connection, with its rotation if one was ever set up."""
+    facts = connection.facts or {}
     return AppConnectionShown(
         id=connection.id,
         name=connection.name,
@@ -256,10 +248,15 @@ def shown(connection: Connection, overview: Overview | None, home: Home | None, 
         project=AppConnectionProject(home.id, home.name, home.slug) if home else None,
         is_auto_rotation_enabled=bool(overview and overview.rotation.enabled),
         credentials_hash=connection.credentials_hash,
-        credentials=SafeCredentials(connection.tenant_id, connection.client_id),
+        credentials=safe(connection),
         created_at=iso(connection.created_at),
         updated_at=iso(connection.updated_at),
         rotation=_rotation(overview, now) if overview else UNSET,
+        last_check=last_check(connection),
+        certificate_expires_at=iso(connection.ends_at) if connection.ends_at else UNSET,
+        certificate_thumbprint=facts.get("thumbprint", UNSET),
+        certificate_warning=connection.warning(now) if connection.ends_at else UNSET,
+        oauth_account=facts.get("account", UNSET),
     )
 
 
@@ -364,12 +361,6 @@ def _step(step: StepRecord) -> RunStep:
         step.repeats,
         step.message,
     )
-
-
-def report(connection: Connection, checks: Sequence[Check]) -> ConnectionTestReport:
-    lines = [CheckShown(one.name, one.ok, one.message, one.fix, one.code) for one in checks]
-    tested_at = connection.checked_at or connection.updated_at
-    return ConnectionTestReport(all(one.ok for one in checks), iso(tested_at), lines)
 
 
 def _at(moment: datetime | None) -> str | None:

@@ -229,7 +229,9 @@ app_connections = sa.Table(
 oauth_tokens = sa.Table(
     "oauth_tokens",
     metadata,
-    sa.Column("connection_id", sa.String(36), sa.ForeignKey("app_connections.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column(
+        "connection_id", sa.String(36), sa.ForeignKey("app_connections.id", ondelete="CASCADE"), primary_key=True
+    ),
     sa.Column("refresh_token", SealedText, nullable=False),
     whole("refresh_token_version", 1),
     at("refreshed_at", null=False),

@@ -145,12 +145,19 @@ class Snapshot:
         return next((row for row in self.journal if row.state is State.CURRENT), None)
 
     @property
-    def signer(self) -> Credential | None:
-        """The secret that this rotation signs in with: the current one; once retired, the newest that was published."""
+    def signers(self) -> tuple[Credential, ...]:
+        """The secrets to sign in with, the best first: the current one; once retired, all that were ever published.
+
+        The newest by time is the best of those: a secret that a user typed has the generation of the one before it.
+        """
         if self.current:
-            return self.current
-        published = [row for row in self.journal if row.published_at and row.value]
-        return max(published, key=lambda row: row.generation, default=None)
+            return (self.current,)
+        published = [(row.published_at, row.generation, row) for row in self.journal if row.published_at and row.value]
+        return tuple(row for _, _, row in sorted(published, key=lambda one: one[:2], reverse=True))
+
+    @property
+    def signer(self) -> Credential | None:
+        return next(iter(self.signers), None)
 
     @property
     def candidate(self) -> Credential | None:

@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from keyturn.config import Pace
+from keyturn.credentials.domain import Credential
 from keyturn.db.unit import Database, Tx
-from keyturn.errors import NeedsAction, NotYet, Retryable
+from keyturn.errors import NeedsAction, NotYet, Retryable, Upstream
 from keyturn.kit.actor import Actor, platform
 from keyturn.ports import AccessToken, Clock, Ids, Sealer, SecretsProvider
 from keyturn.rotations import store
@@ -33,6 +34,10 @@ class Tools:
     @property
     def patience(self) -> Patience:
         return Patience(self.pace.proof_count, self.pace.proof_spacing, self.pace.confirm_spacing)
+
+
+SECRET_REFUSED = frozenset({"azure.secret_invalid", "azure.secret_expired"})
+"""What the provider says of a secret that does not exist, does not exist yet, or is past its end."""
 
 
 class LeaseLost(Exception):
@@ -68,8 +73,10 @@ class Hold:
     @contextmanager
     def write(self, result: str = "done", message: str | None = None) -> Iterator[Tx]:
         """A write transaction that only the holder of the lease can commit. Raises LeaseLost."""
-        expires_at = self.now() + self.tools.pace.lease
         with self.tools.database.write() as tx:
+            expires_at = (
+                self.now() + self.tools.pace.lease
+            )  # from when the transaction has begun: that may have taken long
             if not store.keep_lease(tx, self.object_id, self.token, expires_at):
                 raise LeaseLost(self.object_id)
             yield tx
@@ -101,14 +108,24 @@ class Hold:
         self._access = None
 
     def _sign_in(self, snapshot: Snapshot) -> AccessToken:
-        signer = snapshot.signer
-        rotation = snapshot.rotation
-        if signer is None or signer.value is None:
-            raise NeedsAction(
-                "There is no secret left to sign in with.",
-                code="rotation.no_secret",
-                fix="Enter a new client secret in the connection's credentials.",
-            )
+        refused: Upstream = NeedsAction(
+            "There is no secret left to sign in with.",
+            code="rotation.no_secret",
+            fix="Enter a new client secret in the connection's credentials.",
+        )
+        for signer in snapshot.signers:
+            self.before_network()
+            try:
+                return self._sign_in_with(snapshot.rotation, signer)
+            except Upstream as error:
+                if error.code not in SECRET_REFUSED:
+                    raise
+                refused = error
+        raise refused
+
+    def _sign_in_with(self, rotation: Rotation, signer: Credential) -> AccessToken:
+        if signer.value is None:
+            raise RuntimeError("a published secret without its value")
         secret = self.tools.sealer.open(signer.value, signer.place)
         try:
             return self.tools.provider.sign_in(rotation.tenant, rotation.app_id, secret)

@@ -5,10 +5,10 @@ from datetime import datetime
 from keyturn.credentials import store as journal
 from keyturn.credentials.domain import Credential, State
 from keyturn.db.unit import Tx
-from keyturn.errors import NeedsAction, NotYet, Upstream
+from keyturn.errors import NeedsAction, Retryable, Upstream
 from keyturn.ports import RemoteCredential
 from keyturn.rotations.domain import Snapshot
-from keyturn.rotations.hold import Hold
+from keyturn.rotations.hold import SECRET_REFUSED, Hold
 from keyturn.rotations.outcome import described, tell
 
 ABSENCES_NEEDED = 2
@@ -30,6 +30,7 @@ def resolve(hold: Hold, snapshot: Snapshot, row: Credential) -> None:
             tell(tx, hold.actor, "credential-lost", snapshot.rotation, now, runId=row.run_id, **described(lost))
         elif row.absences + 1 >= ABSENCES_NEEDED:
             journal.move(tx, row, State.ABANDONED, ended_at=now, note="never existed: absent in two lists")
+            _forget_unneeded(tx, snapshot)
         else:
             journal.move(tx, row, absences=row.absences + 1, absent_at=now, retry_at=None, tries=0)
 
@@ -46,7 +47,8 @@ def remove(hold: Hold, snapshot: Snapshot, row: Credential) -> None:
     try:
         token = hold.access(snapshot)
     except Upstream as error:
-        if not _refused_itself(snapshot, row, error):
+        # Soon after it was published a refusal means that it is still spreading, not that it is gone.
+        if isinstance(error, Retryable) or not _refused_itself(snapshot, row, error):
             raise
     else:
         hold.tools.provider.remove_password(rotation.tenant, token, row.object_id, str(row.key_id))
@@ -89,10 +91,15 @@ def _still_there(tx: Tx, hold: Hold, row: Credential) -> None:
 def _gone(tx: Tx, hold: Hold, snapshot: Snapshot, row: Credential, note: str | None) -> None:
     now = hold.now()
     gone = journal.move(tx, row, State.REVOKED, value=None, ended_at=now, note=note or row.note)
-    if snapshot.rotation.retired and len(snapshot.journal) <= 1 + sum(1 for one in snapshot.journal if one.kept):
-        journal.forget_values(tx, snapshot.rotation.id)
+    _forget_unneeded(tx, snapshot)
     once = f"credential-revoked:{row.id}:{_stamp(row.retired_at)}"
     tell(tx, hold.actor, "credential-revoked", snapshot.rotation, now, once=once, runId=row.run_id, **described(gone))
+
+
+def _forget_unneeded(tx: Tx, snapshot: Snapshot) -> None:
+    """Once the last row of an ended rotation is dealt with, nothing needs to sign in any more: kept values go, too."""
+    if snapshot.rotation.retired and len(snapshot.journal) <= 1 + sum(1 for one in snapshot.journal if one.kept):
+        journal.forget_values(tx, snapshot.rotation.id)
 
 
 def _stamp(moment: datetime | None) -> str:
@@ -100,12 +107,8 @@ def _stamp(moment: datetime | None) -> str:
 
 
 def _refused_itself(snapshot: Snapshot, row: Credential, error: Upstream) -> bool:
-    """Whether the refusal to sign in is that of the very secret which is being removed."""
-    signer = snapshot.signer
-    return signer is not None and signer.id == row.id and (isinstance(error, NotYet) or error.code in SECRET_REFUSED)
-
-
-SECRET_REFUSED = frozenset({"azure.secret_invalid", "azure.secret_expired"})
+    """Whether every secret there is was refused, and among them the very one which is being removed."""
+    return error.code in SECRET_REFUSED and any(signer.id == row.id for signer in snapshot.signers)
 
 
 def _list(hold: Hold, snapshot: Snapshot, row: Credential) -> tuple[RemoteCredential, ...]:

@@ -11,7 +11,16 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from keyturn.access.domain import Action
-from keyturn.connections.domain import ClientSecret, Connection, Draft, Method
+from keyturn.connections.domain import (
+    ClientSecret,
+    Connection,
+    Draft,
+    Given,
+    Method,
+    Proved,
+    Supplied,
+    method_of,
+)
 from keyturn.connections.service import Connections
 from keyturn.credentials import store as journal
 from keyturn.credentials.domain import KEPT, Credential, State
@@ -69,7 +78,7 @@ class Change:
     name: str | None = None
     description: str | None = None
     describe: bool = False
-    credentials: ClientSecret | None = None
+    credentials: Supplied | None = None
     enabled: bool | None = None
     schedule: ScheduleChange | None = None
 
@@ -153,9 +162,10 @@ class Rotations:
             return self.connections.create(actor, draft)
         wanted = schedule.on(None)
         self.connections.check_new(actor, draft)
-        adoption = self.check_adoption(draft.credentials)
+        given = _client_secret(draft.credentials)
+        adoption = self.check_adoption(given)
         with self._owning(*_touched(None, adoption)) as tx:
-            connection = self.connections.insert(tx, actor, draft)
+            connection = self.connections.insert(tx, actor, draft, Proved(given, given))
             self._enroll(tx, actor, connection, adoption, wanted)
         self._nudge()
         return connection
@@ -177,13 +187,14 @@ class Rotations:
         given = self._new_credentials(connection, change)
         wanted = self._wanted(rotation, change)
         adoption = self._checks(connection, rotation, given, change)
+        proved = self._proved(given, adoption)
         with self._owning(*_touched(rotation if given else None, adoption)) as tx:
             # Locks are taken in the order of publish: the rotation, then the connection.
             before, rotation = rotation, store.of_connection(tx, connection_id, lock=True)
             connection = self.connections.connection_for(tx, actor, connection_id, Action.EDIT_CONNECTIONS, lock=True)
             if (before and before.id) != (rotation and rotation.id):
                 raise changed_meanwhile()
-            connection = self._write_connection(tx, actor, connection, change, given)
+            connection = self._write_connection(tx, actor, connection, change, proved)
             if rotation and adoption:
                 enabled = rotation.enabled if change.enabled is None else change.enabled
                 rotation = self._take_over(tx, actor, connection, replace(rotation, enabled=enabled), adoption)
@@ -195,12 +206,12 @@ class Rotations:
         return connection
 
     def _write_connection(
-        self, tx: Tx, actor: Actor, connection: Connection, change: Change, given: ClientSecret | None
+        self, tx: Tx, actor: Actor, connection: Connection, change: Change, proved: Proved | None
     ) -> Connection:
         name = change.name if change.name is not None else connection.name
         description = change.description if change.describe else connection.description
         connection = self.connections.rename(tx, actor, connection, name=name, description=description)
-        return self.connections.replace_credentials(tx, actor, connection, given) if given else connection
+        return self.connections.replace_credentials(tx, actor, connection, proved) if proved else connection
 
     @contextmanager
     def _owning(self, *object_ids: str) -> Iterator[Tx]:
@@ -230,12 +241,19 @@ class Rotations:
             store.drop_lease(tx, object_id, token, now)
         return True
 
-    def _new_credentials(self, connection: Connection, change: Change) -> ClientSecret | None:
+    def _new_credentials(self, connection: Connection, change: Change) -> Given | None:
         """Return credentials that differ from what the user supplied before; declarative clients send the old ones again."""
-        given = change.credentials
-        if given is None or self.connections.is_as_supplied(connection, given):
+        if change.credentials is None:
             return None
-        return given
+        if method_of(change.credentials) is not connection.method:
+            raise Refused(
+                f"These are credentials of the method '{method_of(change.credentials)}', but the connection's method is "
+                f"'{connection.method}'.",
+                code="connections.method_fixed",
+                fix="A connection's method cannot be changed: make another connection.",
+            )
+        given = self.connections.read(change.credentials)
+        return None if self.connections.is_as_supplied(connection, given) else given
 
     def _wanted(self, rotation: Rotation | None, change: Change) -> Schedule | None:
         if rotation:
@@ -251,24 +269,23 @@ class Rotations:
         return None
 
     def _checks(
-        self, connection: Connection, rotation: Rotation | None, given: ClientSecret | None, change: Change
+        self, connection: Connection, rotation: Rotation | None, given: Given | None, change: Change
     ) -> Adoption | None:
-        """Ask the provider about whatever is new. Returns the secret to take over, if one is."""
+        """Ask the provider about a secret to take over. Returns it, if there is one."""
         if change.enabled and connection.method is not Method.CLIENT_SECRET:
-            raise Refused(
-                "Automatic credential rotation is available for the method client-secret only.",
-                code="rotation.method_not_supported",
-            )
+            raise _not_rotatable(connection.method)
         if rotation is None and change.enabled:
-            key_id = change.credentials.key_id if change.credentials else None
+            key_id = change.credentials.key_id if isinstance(change.credentials, ClientSecret) else None
             key_id = key_id or (change.schedule.key_id if change.schedule else None)
-            return self.check_adoption(replace(given or self.connections.credentials(connection), key_id=key_id))
+            secret = _client_secret(given) if given else self.connections.credentials(connection)
+            return self.check_adoption(replace(secret, key_id=key_id))
+        return self.check_adoption(_client_secret(given)) if given and rotation else None
+
+    def _proved(self, given: Given | None, adoption: Adoption | None) -> Proved | None:
+        """Have new credentials accepted, which those of an adoption were already."""
         if given is None:
             return None
-        if rotation:
-            return self.check_adoption(given)
-        self.connections.sign_in(given)
-        return None
+        return Proved(given, adoption.given) if adoption else self.connections.prove(given)
 
     def _enroll(
         self,
@@ -456,13 +473,13 @@ class Rotations:
     def _retire(self, tx: Tx, actor: Actor, rotation: Rotation, keep: Callable[[Credential], bool]) -> list[Credential]:
         """End a rotation. Its keys are removed by the workflow, except those to keep, whose values are forgotten here."""
         now, kept = self.clock.now(), []
-        removing = any(not keep(row) for row in journal.live(tx, rotation.id))
+        removing = any(row.state not in _PUBLISHED or not keep(row) for row in journal.live(tx, rotation.id))
         for row in journal.live(tx, rotation.id):
             if row.state is State.CURRENT and not keep(row):
                 journal.move(tx, row, State.RETIRING, retired_at=now, revoke_after=now)
             elif row.state is State.RETIRING and not keep(row):
                 journal.move(tx, row, revoke_after=now)
-            elif row.state in {State.CURRENT, State.RETIRING}:
+            elif row.state in _PUBLISHED:
                 # A value that is kept is needed as long as it signs in for the removal of the others.
                 value = row.value if removing and row.state is State.CURRENT else None
                 kept.append(journal.move(tx, row, revoke_after=None, value=value, note=KEPT))
@@ -472,10 +489,28 @@ class Rotations:
         return kept
 
 
+_PUBLISHED = frozenset({State.CURRENT, State.RETIRING})
+"""Only these can be kept; whatever else there is of a rotation that ends is removed."""
+
+
 def _touched(rotation: Rotation | None, adoption: Adoption | None) -> set[str]:
     """Return the applications whose secrets an edit concerns."""
     found = {rotation.object_id} if rotation else set()
     return found | {adoption.application.object_id} if adoption else found
+
+
+def _client_secret(given: Supplied | Given) -> ClientSecret:
+    if not isinstance(given, ClientSecret):
+        raise _not_rotatable(method_of(given))
+    return given
+
+
+def _not_rotatable(method: Method) -> Refused:
+    return Refused(
+        f"Automatic credential rotation is available for the method client-secret only; this connection's is '{method}'.",
+        code="rotation.method_not_supported",
+        fix="Leave automatic rotation off, or make a connection with a client secret.",
+    )
 
 
 def refuse_while_rotating(tx: Tx, project_id: str) -> None:

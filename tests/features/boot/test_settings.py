@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyturn.cli.docs import settings_page
 from keyturn.config import Pace, Settings
 from keyturn.errors import Misconfigured
 from keyturn.kit.secret import Plaintext
@@ -267,8 +266,3 @@ def test_every_default_and_example_in_the_table_is_understood() -> None:
             assert setting.parse(default) == setting.parse(default)
         if setting.name not in {"KEYTURN_CA_FILE", "DB_ROOT_CERT"}:
             setting.parse(setting.example)
-
-
-def test_the_reference_of_settings_is_up_to_date() -> None:
-    page = (ROOT / "docs/reference/settings.md").read_text()
-    assert page == settings_page(), "run: python -m keyturn.cli.docs settings > docs/reference/settings.md"

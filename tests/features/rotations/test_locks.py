@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import event
-from tests.databases import database_of_kind
 
 from keyturn.db.unit import Database
 from keyturn_simulation.world import World, make_world
+from tests.databases import database_of_kind
 
 
 @contextmanager

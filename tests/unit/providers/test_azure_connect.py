@@ -90,9 +90,9 @@ def test_every_fault_is_named_at_once_with_its_place() -> None:
 
 def test_a_certificate_must_be_pem() -> None:
     given = {"tenantId": UUID, "clientId": UUID, "certificateBody": "MIIB", "privateKey": "MIIE"}
-    assert [fault.field for fault in faults("certificate", given)] == ["certificateBody"]
+    assert [fault.field for fault in faults("certificate", given)] == ["certificateBody", "privateKey"]
     pem = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
-    assert faults("certificate", {**given, "certificateBody": pem}) == []
+    assert [fault.field for fault in faults("certificate", {**given, "certificateBody": pem})] == ["privateKey"]
 
 
 def test_copied_white_space_is_dropped_and_ids_are_written_alike() -> None:
@@ -109,6 +109,7 @@ def test_the_manifest_offers_the_methods_of_the_api_and_hides_what_is_secret() -
         "code",
         "clientSecret",
         "privateKey",
+        "passphrase",
     }
     assert all(field.label and field.help for method in MANIFEST.methods for field in method.fields)
     assert [method.key for method in MANIFEST.methods if method.rotates] == ["client-secret"]

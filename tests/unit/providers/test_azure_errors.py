@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import keyturn.providers.azure as package
-from keyturn.errors import NeedsAction, NotYet, Permanent, Retryable, Unanswered, Upstream
+from keyturn.errors import NeedsAction, NotYet, Permanent, Retryable, SignInAgain, Unanswered, Upstream
 from keyturn.kit.secret import Plaintext
 from keyturn.ports import HttpResponse, TransportFailed
 from keyturn.providers.azure.answers import Answer, graph_answer, token_answer
@@ -22,7 +22,13 @@ POLICY = "11111111-2222-4333-8444-555555555555"
 SUBJECT = Subject(
     "tenant-id", "https://portal.test/app", "https://login.test", "https://graph.test", "app-id", "object-id", "sp-id"
 )
-CLASSES = {Kind.AGAIN: Retryable, Kind.NOT_YET: NotYet, Kind.ACTION: NeedsAction, Kind.NEVER: Permanent}
+CLASSES = {
+    Kind.AGAIN: Retryable,
+    Kind.NOT_YET: NotYet,
+    Kind.ACTION: NeedsAction,
+    Kind.SIGN_IN_AGAIN: SignInAgain,
+    Kind.NEVER: Permanent,
+}
 
 
 def answer_for(row: Row) -> Answer:
@@ -56,7 +62,10 @@ def test_every_row_is_found_and_raises_its_kind_with_cause_fix_and_request_id(ro
 @pytest.mark.parametrize("row", [row for row in TABLE if row.kind is Kind.ACTION], ids=name_of)
 def test_whoever_has_to_act_is_told_where_or_what_to_type(row: Row) -> None:
     error = refusal(row.source, answer_for(row), SUBJECT, [])
-    assert re.search(r"`az |[Pp]ortal|Entra ID >|Overview|cloud|Delete", error.fix or "")
+    where = r"`az |[Pp]ortal|Entra ID >|Overview|cloud|Delete"
+    if row.source is Source.CONSENT:  # mostly it is the person at the screen who has to do something
+        where += r"|[Cc]onnect again|[Ss]ign in|administrator"
+    assert re.search(where, error.fix or "")
 
 
 @pytest.mark.parametrize("row", [row for row in TABLE if row.kind is Kind.NOT_YET], ids=name_of)

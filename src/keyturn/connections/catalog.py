@@ -1,0 +1,111 @@
+"""Use cases of looking for connections: one page of a list, and what the caller may do with what they see."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from keyturn.access import door
+from keyturn.access.domain import Action
+from keyturn.access.door import Scope
+from keyturn.connections import store
+from keyturn.connections.domain import Connection, Home
+from keyturn.connections.service import Connections
+from keyturn.connections.store import SORTS, Wanted
+from keyturn.db.unit import Tx
+from keyturn.kit.actor import Actor
+
+__all__ = ["SORTS", "Catalog", "Found", "Search"]
+
+ABOUT_CONNECTIONS = (
+    Action.READ_CONNECTIONS,
+    Action.CREATE_CONNECTIONS,
+    Action.EDIT_CONNECTIONS,
+    Action.DELETE_CONNECTIONS,
+    Action.CONNECT_CONNECTIONS,
+    Action.ROTATE_CREDENTIALS,
+    Action.READ_AUDIT_LOGS,
+)
+
+
+@dataclass(frozen=True)
+class Search:
+    """What somebody looks for. ``everywhere``: in all projects as well, for lists of the organization. Pages count from 1."""
+
+    text: str = ""
+    app: str | None = None
+    sort: str = "app"
+    descending: bool = False
+    page: int = 1
+    size: int = 20
+    everywhere: bool = False
+
+
+@dataclass(frozen=True)
+class Found:
+    """One page. ``total`` counts what matches, ``all`` what there is without the search; ``can`` is by project id."""
+
+    connections: Sequence[Connection]
+    homes: Mapping[str, Home]
+    total: int
+    all: int
+    page: int
+    pages: int
+    can: frozenset[str]
+    can_in: Mapping[str, frozenset[str]]
+
+
+class Catalog:
+    """Lists of connections. Reads only; the cost does not grow with the page's number."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._database = connections.database
+
+    def page(self, actor: Actor, project_id: str | None, search: Search) -> Found:
+        """Return one page of a project's connections, or (None) of the organization's. Raises NotFound or Forbidden.
+
+        A page beyond the last one is the last one.
+        """
+        with self._database.read() as tx:
+            base = self._sight(tx, actor, project_id, search.everywhere)
+            wanted = replace(
+                base,
+                words=tuple(search.text.lower().split()),
+                app=search.app,
+                sort=search.sort,
+                descending=search.descending,
+                limit=search.size,
+            )
+            total = store.count(tx, wanted)
+            known = total if wanted.words or wanted.app else None
+            pages = max(1, -(-total // search.size))
+            number = min(max(1, search.page), pages)
+            found = store.page(tx, replace(wanted, offset=(number - 1) * search.size))
+            return Found(
+                found,
+                store.homes(tx, actor.org_id, project_id) if any(one.project_id for one in found) else {},
+                total,
+                total if known is None else store.count(tx, base),
+                number,
+                pages,
+                _granted(tx, actor, project_id),
+                {home: _granted(tx, actor, home) for home in {one.project_id for one in found} if home},
+            )
+
+    def granted(self, actor: Actor, project_id: str | None) -> frozenset[str]:
+        """Return what the caller may do with connections that live there, to show buttons that are of use."""
+        with self._database.read() as tx:
+            return _granted(tx, actor, project_id)
+
+    def _sight(self, tx: Tx, actor: Actor, project_id: str | None, everywhere: bool) -> Wanted:
+        if project_id:
+            door.require(tx, actor, Action.READ_CONNECTIONS, Scope(actor.org_id, project_id))
+            return Wanted(actor.org_id, organization=False, projects=(project_id,))
+        if everywhere:
+            sight = door.visible(tx, actor)
+            return Wanted(actor.org_id, sight.organization, sight.projects)
+        door.require(tx, actor, Action.READ_CONNECTIONS, Scope(actor.org_id))
+        return Wanted(actor.org_id, organization=True, projects=())
+
+
+def _granted(tx: Tx, actor: Actor, project_id: str | None) -> frozenset[str]:
+    scope = Scope(actor.org_id, project_id)
+    return frozenset(action.value for action in ABOUT_CONNECTIONS if door.allowed(tx, actor, action, scope))

@@ -1,0 +1,172 @@
+"""What people granted by OAuth, kept alive: access tokens are minted from a refresh token, which each use replaces.
+
+Entra ID forgets a refresh token that was not used for 90 days, so each is used at least once in 30. The token lives in a row of
+its own and changes by compare-and-swap: a refresh can never undo a change of anything else, nor a new sign-in.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from keyturn.audit import store as audit
+from keyturn.audit.domain import Event
+from keyturn.connections import store
+from keyturn.connections.domain import Connection, Method, OAuthGrant
+from keyturn.connections.flow import FLOW_KEPT
+from keyturn.connections.store import RefreshToken
+from keyturn.db.unit import Database, Tx
+from keyturn.errors import KeyturnError, Misconfigured, NeedsAction, NotYet, SignInAgain
+from keyturn.kit.actor import platform
+from keyturn.ports import AccessToken, Clock, Grant, OAuthApp, OAuthProvider, Sealer
+
+REFRESH_EVERY = timedelta(days=30)
+RETRY_REFRESH = timedelta(hours=1)
+BATCH = 100
+
+
+class Grants:
+    """Refresh tokens of connections. ``app`` is None on a server without settings for OAuth."""
+
+    def __init__(
+        self, database: Database, sealer: Sealer, provider: OAuthProvider, clock: Clock, app: OAuthApp | None
+    ) -> None:
+        self._database = database
+        self._sealer = sealer
+        self._provider = provider
+        self._clock = clock
+        self._app = app
+
+    def app(self) -> OAuthApp:
+        """Return this server's OAuth application. Raises Misconfigured, naming the settings that are missing."""
+        if self._app is None:
+            raise Misconfigured(
+                "This server is not set up for connections by OAuth.",
+                code="connections.oauth_not_configured",
+                fix="An operator sets SITE_URL, INF_APP_CONNECTION_AZURE_CLIENT_SECRETS_CLIENT_ID and "
+                "INF_APP_CONNECTION_AZURE_CLIENT_SECRETS_CLIENT_SECRET, and restarts. The methods client-secret and certificate "
+                "need no set-up.",
+            )
+        return self._app
+
+    # --- storing ----------------------------------------------------------------------------------------------------
+
+    def keep(self, tx: Tx, connection_id: str, grant: OAuthGrant) -> None:
+        """Store the refresh token of a new sign-in, in place of the one before."""
+        before = store.refresh_token(tx, connection_id)
+        version = before.refresh_token_version + 1 if before else 1
+        now = self._clock.now()
+        sealed = self._sealer.seal(grant.refresh_token, store.refresh_place(connection_id, version))
+        row = RefreshToken(connection_id, sealed, version, now, now + REFRESH_EVERY)
+        if before is None:
+            store.insert_refresh_token(tx, row)
+        else:
+            store.change_refresh_token(tx, before, **vars(row))
+
+    # --- using ------------------------------------------------------------------------------------------------------
+
+    def access(self, connection: Connection) -> AccessToken:
+        """Return a fresh access token. Repeatable, from several processes at once.
+
+        Raises SignInAgain when only a person can help, which is then noted on the connection; or what the provider says.
+        """
+        try:
+            row, grant = self._refresh(connection)
+        except SignInAgain as error:
+            self._note(connection, error)
+            raise
+        self._keep_fresh(row, grant)
+        return grant.token
+
+    def _refresh(self, connection: Connection) -> tuple[RefreshToken, Grant]:
+        app = self.app()
+        with self._database.read() as tx:
+            row = store.refresh_token(tx, connection.id)
+        if row is None or connection.client_id.lower() != app.client_id.lower():
+            raise _other_app(connection, app)
+        token = self._sealer.open(row.refresh_token, row.place)
+        try:
+            return row, self._provider.refresh(connection.tenant, app, token)
+        except NotYet as error:
+            raise NeedsAction(error.message, code=error.code, fix=error.fix, request_id=error.request_id) from None
+
+    def _keep_fresh(self, row: RefreshToken, grant: Grant) -> None:
+        """Store what the refresh gave, unless somebody stored another meanwhile: theirs is as good, or belongs to a newer
+        sign-in."""
+        now = self._clock.now()
+        fresh: dict[str, object] = {"refreshed_at": now, "refresh_due_at": now + REFRESH_EVERY}
+        if grant.refresh_token is not None:
+            version = row.refresh_token_version + 1
+            place = store.refresh_place(row.connection_id, version)
+            fresh |= {"refresh_token": self._sealer.seal(grant.refresh_token, place), "refresh_token_version": version}
+        with self._database.write() as tx:
+            store.change_refresh_token(tx, row, **fresh)
+
+    def _note(self, connection: Connection, error: SignInAgain) -> None:
+        """Write down once that the connection waits for a person; a sign-in that came in between wins."""
+        now = self._clock.now()
+        result = check_failed(error)
+        with self._database.write() as tx:
+            current = store.get(tx, connection.id, lock=True)
+            if current is None or current.secret_version != connection.secret_version:
+                return
+            row = store.refresh_token(tx, connection.id)
+            if row:
+                store.change_refresh_token(tx, row, refresh_due_at=None)
+            store.change(tx, current, checked_at=now, check_result=result)
+            if not current.needs_reconnect:
+                audit.append(tx, _event(current, error, now))
+
+    # --- keeping alive ------------------------------------------------------------------------------------------------
+
+    def keep_alive(self, report: Callable[[str, KeyturnError], None] = lambda _id, _error: None) -> int:
+        """Use every refresh token that would grow too old, and forget old sign-ins; return how many were refreshed.
+
+        To be called now and then by every process, outside transactions. Safe to repeat, and in several processes at once. A
+        refresh that fails for the moment is tried again after an hour; ``report`` is told of each failure.
+        """
+        now, done = self._clock.now(), 0
+        with self._database.write() as tx:
+            store.forget_flows(tx, now - FLOW_KEPT)
+            due = [] if self._app is None else store.claim_refreshes(tx, now, now + RETRY_REFRESH, BATCH)
+        for connection_id in due:
+            with self._database.read() as tx:
+                connection = store.get(tx, connection_id)
+            if connection is None:
+                continue
+            try:
+                self.access(connection)
+                done += 1
+            except KeyturnError as error:
+                report(connection_id, error)
+        return done
+
+
+def check_failed(error: KeyturnError) -> dict[str, object]:
+    """What a connection remembers of a failed check."""
+    found: dict[str, object] = {"ok": False, "code": error.code, "message": error.message, "fix": error.fix}
+    return found | ({"needsReconnect": True} if isinstance(error, SignInAgain) else {})
+
+
+def _other_app(connection: Connection, app: OAuthApp) -> SignInAgain:
+    return SignInAgain(
+        f"The connection was made for the OAuth application {connection.client_id}, but this server uses {app.client_id} now.",
+        code="connections.oauth_app_changed",
+        fix="Connect again and sign in.",
+    )
+
+
+def _event(connection: Connection, error: SignInAgain, now: datetime) -> Event:
+    return Event(
+        "app-connection-needs-reconnect",
+        platform(connection.org_id),
+        "app-connection",
+        connection.id,
+        now,
+        project_id=connection.project_id,
+        data={
+            "name": connection.name,
+            "app": connection.app,
+            "method": Method.OAUTH.value,
+            "code": error.code,
+            "message": error.message,
+        },
+    )

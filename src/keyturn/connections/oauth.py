@@ -1,0 +1,174 @@
+"""Use cases of signing in by browser: begin sends the browser away, finish takes it back and makes the connection.
+
+What protects it: the state is random, single-use, ten minutes old at most, and bound to the user and to their browser session;
+PKCE binds the code to this flow, the nonce binds the answer; the tenant must be the one that was asked for; and the browser
+is only ever sent to a path of this server afterwards.
+"""
+
+from typing import NoReturn
+
+from keyturn.access.domain import Action
+from keyturn.audit import store as audit
+from keyturn.audit.domain import Event
+from keyturn.connections import store
+from keyturn.connections.domain import AuthorizationCode, Connection, Draft, Method
+from keyturn.connections.flow import (
+    FLOW_LIFE,
+    Begun,
+    Finished,
+    Flow,
+    Form,
+    Remembered,
+    UnverifiedCallback,
+    challenge,
+    check_flow,
+    check_return_path,
+    digest,
+    flow_place,
+    pack_flow,
+    unpack_flow,
+)
+from keyturn.connections.service import Connections
+from keyturn.errors import KeyturnError, Refused
+from keyturn.kit.actor import Actor
+from keyturn.kit.secret import Plaintext
+from keyturn.ports import Tenant
+
+
+class SignIns:
+    """Sign-ins by browser. Safe to share between threads; several at once for one user are normal (tabs)."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+        self._database = connections.database
+        self._clock = connections.clock
+        self._ids = connections.ids
+
+    # --- going ------------------------------------------------------------------------------------------------------
+
+    def begin(self, actor: Actor, session: Plaintext, form: Form) -> Begun:
+        """Return where to send the browser, for a new connection or (``connection_id``) to connect one again.
+
+        ``session`` is a secret of this browser's session; only the same session can finish. Raises before anything is stored:
+        Misconfigured without settings for OAuth, Refused, Forbidden, NotFound, or NeedsAction for what is no single tenant.
+        """
+        app = self._connections.grants.app()
+        check_return_path(form.return_to)
+        self._check_form(actor, form)
+        state, verifier, nonce = self._secret(), self._secret(), self._secret()
+        url = self._connections.provider.authorize_url(
+            Tenant(self._connections.cloud, form.tenant_id),
+            app,
+            state=state.reveal(),
+            nonce=nonce.reveal(),
+            challenge=challenge(verifier),
+        )
+        now, new = self._clock.now(), self._ids.new()
+        sealed = self._connections.sealer.seal(pack_flow(Remembered(form, verifier, nonce.reveal())), flow_place(new))
+        flow = Flow(
+            id=new,
+            digest=digest(state),
+            binding=digest(session),
+            actor_kind=actor.kind.value,
+            actor_id=actor.id or "",
+            org_id=actor.org_id,
+            payload=sealed,
+            expires_at=now + FLOW_LIFE,
+            created_at=now,
+        )
+        with self._database.write() as tx:
+            store.insert_flow(tx, flow)
+        return Begun(url, flow.expires_at)
+
+    def form_of(self, actor: Actor, connection_id: str, tenant_id: str | None, return_to: str | None) -> Form:
+        """Return the form to connect a connection again: as it is, or for another tenant. Raises as :meth:`begin` does."""
+        known = self._reconnectable(actor, connection_id)
+        return Form(tenant_id or known.tenant_id, known.name, known.description, known.project_id, known.id, return_to)
+
+    def _secret(self) -> Plaintext:
+        """72 characters with 244 random bits: long and plain enough for a code verifier (RFC 7636, section 4.1)."""
+        return Plaintext(self._ids.new() + self._ids.new())
+
+    def _check_form(self, actor: Actor, form: Form) -> None:
+        if form.connection_id:
+            self._reconnectable(actor, form.connection_id)
+        elif not form.name:
+            raise Refused("A new connection needs a name.", code="connections.name_missing", fix="Send name.")
+        else:
+            self._connections.check_new(actor, self._draft(form, form.name, AuthorizationCode("", Plaintext(""))))
+
+    def _reconnectable(self, actor: Actor, connection_id: str) -> Connection:
+        with self._database.read() as tx:
+            connection = self._connections.connection_for(tx, actor, connection_id, Action.EDIT_CONNECTIONS)
+        if connection.method is not Method.OAUTH:
+            raise Refused(
+                f"The connection's method is '{connection.method}', which needs no sign-in.",
+                code="connections.method_fixed",
+                fix="A connection's method cannot be changed: make another connection.",
+            )
+        return connection
+
+    # --- coming back --------------------------------------------------------------------------------------------------
+
+    def finish(self, actor: Actor, session: Plaintext, callback: UnverifiedCallback) -> Finished:
+        """End a sign-in. Its state is used up in any case, so this is NOT repeatable: of several callers one gets through.
+
+        Raises Refused when this is not the sign-in of this user in this session, or it is over. Once it is known to be theirs,
+        whatever goes wrong is part of the answer, together with the form, so that nothing has to be typed again.
+        """
+        flow = self._end(actor, session, callback.state)
+        if flow.payload is None:
+            raise RuntimeError("an open sign-in without its payload")
+        remembered = unpack_flow(self._connections.sealer.open(flow.payload, flow_place(flow.id)))
+        try:
+            connection = self._connect(actor, remembered, callback)
+        except KeyturnError as failure:
+            self._tell_failure(actor, remembered.form, flow, failure)
+            return Finished(remembered.form, failure=failure)
+        return Finished(remembered.form, connection)
+
+    def _end(self, actor: Actor, session: Plaintext, state: Plaintext) -> Flow:
+        now = self._clock.now()
+        with self._database.write() as tx:
+            found = store.end_flow(tx, digest(state), now)
+        return check_flow(found, actor, digest(session), now)
+
+    def _connect(self, actor: Actor, remembered: Remembered, callback: UnverifiedCallback) -> Connection:
+        form, connections = remembered.form, self._connections
+        self._check_form(actor, form)
+        if callback.code is None or callback.said.get("error"):
+            self._refuse(form, callback)
+        code = AuthorizationCode(form.tenant_id, callback.code, remembered.verifier, remembered.nonce)
+        proved = connections.prove(code)
+        with self._database.write() as tx:
+            if form.connection_id is None:
+                return connections.insert(tx, actor, self._draft(form, form.name or "", code), proved)
+            connection = connections.connection_for(tx, actor, form.connection_id, Action.EDIT_CONNECTIONS, lock=True)
+            return connections.replace_credentials(tx, actor, connection, proved)
+
+    def _refuse(self, form: Form, callback: UnverifiedCallback) -> NoReturn:
+        if not callback.said:
+            raise Refused(
+                "Microsoft sent the browser back without a code.",
+                code="connections.oauth_code_missing",
+                fix="Connect again. If it happens again, check what stands between the browser and this server.",
+            )
+        tenant = Tenant(self._connections.cloud, form.tenant_id)
+        self._connections.provider.refuse(tenant, self._connections.grants.app(), callback.said)
+
+    def _draft(self, form: Form, name: str, code: AuthorizationCode) -> Draft:
+        return Draft(name, code, form.description, form.project_id)
+
+    def _tell_failure(self, actor: Actor, form: Form, flow: Flow, failure: KeyturnError) -> None:
+        facts = {"name": form.name, "tenantId": form.tenant_id, "code": failure.code, "message": failure.message}
+        event = Event(
+            "fail-app-connection-sign-in",
+            actor,
+            "app-connection",
+            form.connection_id or flow.id,
+            self._clock.now(),
+            project_id=form.project_id,
+            data=facts,
+        )
+        with self._database.write() as tx:
+            audit.append(tx, event)

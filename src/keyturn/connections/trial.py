@@ -1,0 +1,116 @@
+"""Trying a connection: does it sign in, and what may it do. Changes nothing at the provider."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from keyturn.access.domain import Action
+from keyturn.connections import store
+from keyturn.connections.domain import Connection, Method
+from keyturn.connections.grants import check_failed
+from keyturn.connections.service import Connections
+from keyturn.errors import KeyturnError, NeedsAction
+from keyturn.kit.actor import Actor
+from keyturn.kit.clock import iso
+from keyturn.ports import AccessToken, Capability, RemoteApplication
+
+_SIGNED_IN = {
+    Method.CLIENT_SECRET: "The client secret signs in.",
+    Method.CERTIFICATE: "The certificate signs in.",
+    Method.OAUTH: "What was granted at the sign-in still holds.",
+}
+
+
+WRITE_OWNED = "change-owned-secrets"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of a connection's test: what was tried, whether it worked, and what to do if not."""
+
+    name: str
+    ok: bool
+    message: str
+    fix: str | None = None
+    code: str | None = None
+
+
+@dataclass(frozen=True)
+class Trial:
+    """How a test went. ``capabilities`` is empty when the connection did not sign in."""
+
+    connection: Connection
+    checks: Sequence[Check]
+    capabilities: Sequence[Capability] = ()
+
+    @property
+    def ok(self) -> bool:
+        return all(check.ok for check in self.checks)
+
+
+def test(connections: Connections, actor: Actor, connection_id: str) -> Trial:
+    """Try the connection now, and remember how it went. Raises NotFound or Forbidden; all else is part of the answer."""
+    with connections.database.read() as tx:
+        connection = connections.connection_for(tx, actor, connection_id, Action.CONNECT_CONNECTIONS)
+    trial = _Attempt(connections, connection)
+    failure = trial.make()
+    now = connections.clock.now()
+    result = check_failed(failure) if failure else {"ok": True}
+    with connections.database.write() as tx:
+        store.change(tx, connection, checked_at=now, check_result=result)
+        connections.tell(tx, actor, "test-app-connection", connection, ok=failure is None, checkedAt=iso(now))
+    return Trial(replace(connection, checked_at=now, check_result=result), trial.checks, trial.capabilities)
+
+
+class _Attempt:
+    """One test under way: what was found out so far."""
+
+    def __init__(self, connections: Connections, connection: Connection) -> None:
+        self._connections = connections
+        self._connection = connection
+        self.checks: list[Check] = []
+        self.capabilities: Sequence[Capability] = ()
+
+    def make(self) -> KeyturnError | None:
+        """Try one thing after another; return what stopped it."""
+        for name, attempt in (
+            ("sign-in", self._sign_in),
+            ("application", self._application),
+            ("permission", self._permission),
+        ):
+            try:
+                check = attempt(name)
+            except KeyturnError as error:
+                self.checks.append(Check(name, ok=False, message=error.message, fix=error.fix, code=error.code))
+                return error
+            if check:
+                self.checks.append(check)
+        return None
+
+    def _sign_in(self, name: str) -> Check:
+        connections, connection = self._connections, self._connection
+        self._token: AccessToken = connections.access(connection)
+        self.capabilities = connections.provider.capabilities(self._token, connection.client_id)
+        return Check(
+            name, ok=True, message=_SIGNED_IN[connection.method], fix=connection.warning(connections.clock.now())
+        )
+
+    def _application(self, name: str) -> Check | None:
+        """A connection on behalf of a person need not see the application that they consented to."""
+        connection = self._connection
+        if connection.method is Method.OAUTH:
+            return None
+        provider = self._connections.provider
+        self._found: RemoteApplication = provider.application(
+            connection.tenant, self._token, app_id=connection.client_id
+        )
+        return Check(name, ok=True, message=f"The application is '{self._found.name}'.")
+
+    def _permission(self, name: str) -> Check:
+        connection = self._connection
+        if connection.method is not Method.OAUTH:
+            self._connections.provider.check_may_write(connection.tenant, self._token, self._found)
+            return Check(name, ok=True, message="Its secrets may be added and removed.")
+        refused = next((one for one in self.capabilities if one.name == WRITE_OWNED and one.allowed is False), None)
+        if refused:
+            raise NeedsAction(refused.message, code="connections.permission_missing", fix=refused.fix)
+        return Check(name, ok=True, message="Secrets of the person's applications may be added and removed.")
