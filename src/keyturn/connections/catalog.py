@@ -75,7 +75,7 @@ class Catalog:
                 limit=search.size,
             )
             total = store.count(tx, wanted)
-            known = total if wanted.words or wanted.app else None
+            filtered = bool(wanted.words or wanted.app)
             pages = max(1, -(-total // search.size))
             number = min(max(1, search.page), pages)
             found = store.page(tx, replace(wanted, offset=(number - 1) * search.size))
@@ -83,7 +83,7 @@ class Catalog:
                 found,
                 store.homes(tx, actor.org_id, project_id) if any(one.project_id for one in found) else {},
                 total,
-                total if known is None else store.count(tx, base),
+                store.count(tx, base) if filtered else total,
                 number,
                 pages,
                 _granted(tx, actor, project_id),

@@ -54,7 +54,7 @@ MANIFEST = Manifest(
                 ),
                 Field(
                     "clientSecretKeyId",
-                    "Secret ID",
+                    "Client Secret Key ID",
                     "The Secret ID beside the Value. Needed only when the application holds several secrets that "
                     "begin alike; it is checked, never taken on trust.",
                     "key-id",
@@ -73,7 +73,7 @@ MANIFEST = Manifest(
                 _CLIENT,
                 Field(
                     "certificateBody",
-                    "Certificate",
+                    "Certificate (PEM format)",
                     "The certificate in PEM form, from -----BEGIN CERTIFICATE----- to the end.",
                     "certificate",
                     longest=LONGEST_PEM,

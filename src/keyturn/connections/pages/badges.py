@@ -1,0 +1,83 @@
+"""What a connection's marks say: short words, and the sentence behind them. Pure."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from keyturn.connections.domain import Connection
+from keyturn.rotations.domain import Rotation, Run
+
+SOON = timedelta(days=7)
+
+
+@dataclass(frozen=True)
+class Badge:
+    """A mark. ``reason`` says why; ``at`` is when something comes next, and ``at_label`` what."""
+
+    text: str
+    tone: str
+    symbol: str = ""
+    reason: str = ""
+    at: datetime | None = None
+    at_label: str = ""
+
+
+def badges(
+    connection: Connection, rotation: Rotation | None, run: Run | None, ends_at: datetime | None, now: datetime
+) -> list[Badge]:
+    """Return the marks of a connection, the most urgent first. ``ends_at`` is when its current secret ends."""
+    return [*_sign_in(connection, now), *(_rotation(rotation, run, ends_at, now) if rotation else ())]
+
+
+def _sign_in(connection: Connection, now: datetime) -> Iterator[Badge]:
+    result = connection.check_result or {}
+    reason = " ".join(str(result[key]) for key in ("message", "fix") if result.get(key))
+    if connection.needs_reconnect:
+        yield Badge("Reconnect needed", "bad", "warning", reason)
+    elif result.get("ok") is False:
+        yield Badge("Test failed", "bad", "warning", reason)
+    warning = connection.warning(now)
+    if warning and connection.ends_at:
+        expired = now >= connection.ends_at
+        yield Badge(
+            "Certificate expired" if expired else f"Certificate expires {distance(connection.ends_at, now)}",
+            "bad" if expired else "warn",
+            "clock",
+            warning,
+            connection.ends_at,
+            "Certificate's end",
+        )
+
+
+def _rotation(rotation: Rotation, run: Run | None, ends_at: datetime | None, now: datetime) -> Iterator[Badge]:
+    if not rotation.enabled:
+        yield Badge(
+            "Auto-Rotation Disabled",
+            "neutral",
+            "pause",
+            "Nothing is rotated until it is resumed.",
+            ends_at,
+            "Current secret ends",
+        )
+    if run:
+        yield Badge("Rotating", "info", "rotate", "A rotation is under way.")
+    elif rotation.status == "failed":
+        at = rotation.due_at
+        yield Badge("Rotation Failed", "bad", "warning", rotation.last_message or "", at, "Next attempt" if at else "")
+    elif rotation.due_at:
+        due = rotation.due_at
+        text = "Rotating" if due <= now else f"Rotates {distance(due, now)}"
+        yield Badge(text, "warn" if due - now < SOON else "info", "rotate", "", due, "Next rotation")
+
+
+_UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"))
+
+
+def distance(moment: datetime, now: datetime) -> str:
+    """Return how far ahead the moment is, rounded: ``in 12 days``, ``in 3 hours``."""
+    seconds = max(0.0, (moment - now).total_seconds())
+    for size, unit in _UNITS:
+        count = round(seconds / size)
+        if count:
+            return f"in {count} {unit}{'s' if count > 1 else ''}"
+    return "in a moment"

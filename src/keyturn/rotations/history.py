@@ -1,0 +1,95 @@
+"""Everything that a connection's page tells about its rotation, in one transaction. Reads only."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from keyturn.access.domain import Action
+from keyturn.audit import store as audit
+from keyturn.audit.domain import Filter, Recorded
+from keyturn.connections.domain import Connection
+from keyturn.connections.service import Connections
+from keyturn.credentials import store as journal
+from keyturn.credentials.domain import Credential, State
+from keyturn.kit.actor import Actor
+from keyturn.rotations import store
+from keyturn.rotations.domain import Rotation, Run, coming_runs, next_run
+from keyturn.rotations.schedule import Anchor, Schedule, next_slot, upcoming
+from keyturn.rotations.store import Seen, StepRecord
+
+SHOWN_RUNS = 10
+SHOWN_DRIFT = 10
+
+
+@dataclass(frozen=True)
+class History:
+    """A connection with its rotation. Without a rotation all the rest is empty. ``foreign`` are secrets of others."""
+
+    connection: Connection
+    rotation: Rotation | None = None
+    credentials: Sequence[Credential] = ()
+    foreign: Sequence[Seen] = ()
+    runs: Sequence[tuple[Run, Sequence[StepRecord]]] = ()
+    drift: Sequence[Recorded] = ()
+
+    @property
+    def active(self) -> Run | None:
+        return next((run for run, _ in self.runs if run.finished_at is None), None)
+
+    @property
+    def current(self) -> Credential | None:
+        return next((row for row in self.credentials if row.state is State.CURRENT), None)
+
+    def coming(self, count: int) -> Sequence[datetime]:
+        return coming_runs(self.rotation, count) if self.rotation else ()
+
+
+def history(connections: Connections, actor: Actor, connection_id: str) -> History:
+    """Return what the actor may read of a connection and its rotation. Raises NotFound or Forbidden."""
+    with connections.database.read() as tx:
+        connection = connections.connection_for(tx, actor, connection_id, Action.READ_CONNECTIONS)
+        rotation = store.of_connection(tx, connection_id)
+        if rotation is None:
+            return History(connection)
+        runs = store.runs_of(tx, rotation.id, SHOWN_RUNS)
+        steps = store.steps_of(tx, [run.id for run in runs])
+        drift = Filter(connection.org_id, event="credentials-drifted", subject_id=rotation.id)
+        return History(
+            connection,
+            rotation,
+            journal.of_rotation(tx, rotation.id),
+            [one for one in store.seen(tx, rotation.id).values() if not one.ours],
+            [(run, steps[run.id]) for run in runs],
+            audit.newest(tx, drift, SHOWN_DRIFT),
+        )
+
+
+def progress(connections: Connections, actor: Actor, connection_id: str) -> tuple[str, bool]:
+    """Return a mark that changes whenever there is something new to see, and whether work is under way."""
+    with connections.database.read() as tx:
+        connections.connection_for(tx, actor, connection_id, Action.READ_CONNECTIONS)
+        rotation = store.of_connection(tx, connection_id)
+        if rotation is None:
+            return "", False
+        newest = store.runs_of(tx, rotation.id, 1)
+        steps = store.steps_of(tx, [run.id for run in newest])
+        live = journal.live(tx, rotation.id)
+    seen = [(row.id, row.state.value) for row in live]
+    done = [(len(found), found[-1].repeats if found else 0) for found in steps.values()]
+    mark = f"{[(run.id, run.state.value) for run in newest]}{seen}{done}{rotation.enabled}{rotation.due_at}"
+    removing = any(row.state in {State.REVOKING, State.LOST} for row in live)
+    return mark, removing or any(run.finished_at is None for run in newest)
+
+
+def foretell(known: History, schedule: Schedule, now: datetime, count: int) -> Sequence[datetime]:
+    """Return when the runs would be after a change to this schedule; the first run of a new rotation is at once."""
+    rotation = known.rotation
+    if rotation is None or rotation.anchor is None:
+        return (now, *_after(schedule, Anchor(now, scheduled=False), count - 1))
+    at = next_run(schedule, rotation.anchor, known.current).at
+    changed = replace(rotation, schedule=schedule, enabled=True, next_run_at=max(at, now), paused_until=None)
+    return coming_runs(changed, count)
+
+
+def _after(schedule: Schedule, anchor: Anchor, count: int) -> Sequence[datetime]:
+    return upcoming(schedule, next_slot(schedule, anchor), Anchor(next_slot(schedule, anchor), scheduled=True), count)

@@ -1,0 +1,87 @@
+// What makes the pages of connections quicker to use. Everything also works without it.
+"use strict";
+
+// --- small things ---------------------------------------------------------------------------------------------------
+
+document.addEventListener("click", async (event) => {
+  const copier = event.target.closest("[data-copies]");
+  if (!copier) return;
+  copier.closest("details[data-menu]")?.removeAttribute("open");
+  try {
+    await navigator.clipboard.writeText(copier.dataset.copies);
+    toast("The connection's ID was copied.");
+  } catch {
+    toast(`The connection's ID is ${copier.dataset.copies}`);
+  }
+});
+
+// A file is read here and never leaves the page by itself: its text stands in the field above.
+document.addEventListener("change", async (event) => {
+  const into = event.target.dataset?.readsInto;
+  const file = event.target.files?.[0];
+  if (!into || !file) return;
+  const field = document.getElementById(into);
+  if (file.size > 65536) {
+    toast(`${file.name} is too large for a certificate or a key.`);
+  } else {
+    const bytes = new Uint8Array(await file.arrayBuffer());
+    // A DER file becomes the PEM of the same.
+    field.value = bytes[0] === 0x30 && into.endsWith("certificateBody") ? pem(bytes) : new TextDecoder().decode(bytes);
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+    toast(`${file.name} was read.`);
+  }
+  event.target.value = "";
+});
+
+function pem(bytes) {
+  const text = btoa(String.fromCharCode(...bytes)).replace(/.{64}(?=.)/g, "$&\n");
+  return `-----BEGIN CERTIFICATE-----\n${text}\n-----END CERTIFICATE-----\n`;
+}
+
+// A chosen candidate stands in the field above the table as well.
+document.addEventListener("change", (event) => {
+  if (event.target.matches(".candidate input")) document.getElementById("f-clientSecretKeyId").value = event.target.value;
+});
+
+// What came back from Microsoft in the address is used up: it need not stand there.
+if (location.pathname.endsWith("/oauth/callback")) {
+  const form = document.querySelector("[data-connection-form]");
+  history.replaceState(null, "", form ? form.getAttribute("action") : location.pathname);
+}
+
+// --- live progress --------------------------------------------------------------------------------------------------
+
+let stream = null;
+let poll = 0;
+
+function follow() {
+  const address = document.querySelector("#live[data-live]")?.dataset.live;
+  if (!address) return stop();
+  if (stream || poll) return;
+  stream = new EventSource(address);
+  stream.addEventListener("news", refresh);
+  stream.addEventListener("done", () => {
+    stop();
+    refresh();
+  });
+  stream.onerror = () => {
+    // No stream through this proxy: ask every two seconds instead.
+    stop();
+    poll = setInterval(refresh, 2000);
+  };
+}
+
+function stop() {
+  stream?.close();
+  stream = null;
+  clearInterval(poll);
+  poll = 0;
+}
+
+function refresh() {
+  htmx.trigger("#live", "news");
+}
+
+document.addEventListener("htmx:afterSettle", follow);
+addEventListener("pagehide", stop);
+addEventListener("pageshow", follow);
