@@ -4,6 +4,7 @@ from datetime import timedelta
 from random import Random
 
 from entra_emulator.admin import ApplicationHandle, SecretHandle
+from keyturn.connections import trial
 from keyturn.connections.domain import ClientSecret, Connection, Draft
 from keyturn.credentials.domain import ENDED
 from keyturn.kit.secret import Plaintext
@@ -123,7 +124,7 @@ class Users:
 
     def test(self, process: Process, one: Connection) -> None:
         actor = self._sim.world.actor
-        self._sim.request(process, f"test {one.name}", lambda server: server.connections.test(actor, one.id))
+        self._sim.request(process, f"test {one.name}", lambda server: trial.test(server.connections, actor, one.id))
 
     def send_again(self, process: Process, one: Connection) -> None:
         """A declarative client sends what it sent before, with every change."""

@@ -165,7 +165,8 @@ class Simulation:
 
         def act() -> None:
             with undertaker.server.tools.database.write() as tx:
-                engine_store.wake_applications(tx, engine_store.free_leases(tx, name, now), now)
+                held = engine_store.free_leases(tx, name, now, now + undertaker.server.tools.pace.lease)
+                engine_store.wake_applications(tx, held, now)
 
         with undertaker.under(None):
             self.surviving(undertaker, act)

@@ -66,7 +66,7 @@ def test_a_silent_process_is_buried_and_everything_it_held_is_free(database: Dat
     presence = _presence(database, clock, works, "alive")
     make_rotation(database, "r", FAR, "application")
     make_rotation(database, "other", FAR)
-    make_lease(database, "application", "dead", NOON + timedelta(minutes=1))
+    make_lease(database, "application", "dead", NOON + timedelta(seconds=50))
     _stranger(database, "dead", NOON)
     assert _live(presence, clock, 8) == []
     assert _live(presence, clock, 4) == ["dead"]
@@ -106,7 +106,7 @@ def test_what_a_long_dead_process_left_is_adopted_soon_after_the_start(database:
 def test_of_two_survivors_one_wakes_the_rotations(database: Database, clock: MovableClock) -> None:
     _stranger(database, "dead", NOON)
     make_rotation(database, "r", FAR, "application")
-    make_lease(database, "application", "dead", FAR)
+    make_lease(database, "application", "dead", NOON + timedelta(seconds=40))
     first, second = (_presence(database, clock, Works("dead"), name) for name in ("first", "second"))
     dead = []
     for _ in range(10):
@@ -166,7 +166,7 @@ def test_taking_leave_frees_what_was_held(database: Database, clock: MovableCloc
     presence.announce()
     presence.start()
     make_rotation(database, "r", FAR, "application")
-    make_lease(database, "application", "here", FAR)
+    make_lease(database, "application", "here", NOON + timedelta(seconds=40))
     presence.stop(timedelta(seconds=20))
     assert process_ids(database) == set()
     assert lease_of(database, "application") == (None, NOON)
@@ -179,7 +179,7 @@ def test_who_leaves_with_work_under_way_stays_on_the_list(database: Database, cl
     works.submit("r", "application")
     presence = _presence(database, clock, works, "here")
     presence.announce()
-    make_lease(database, "application", "here", FAR)
+    make_lease(database, "application", "here", NOON + timedelta(seconds=40))
     presence.stop(timedelta(0))
     assert process_ids(database) == {"here"}
-    assert lease_of(database, "application") == ("here", FAR)
+    assert lease_of(database, "application") == ("here", NOON + timedelta(seconds=40))

@@ -44,6 +44,7 @@ MOVES: dict[State, frozenset[State]] = {
 }
 
 KEPT = "kept when the rotation ended"
+OUT_OF_REACH = "expired, and nothing is left that could sign in to remove it"
 
 ENDED = frozenset({State.REVOKED, State.ABANDONED})
 

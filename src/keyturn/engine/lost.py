@@ -96,7 +96,8 @@ class Presence:
             for process in store.list_processes(tx):
                 if process.id == self._process_id:
                     store.remove_process(tx, process.id, process.seen_at)
-            held = store.free_leases(tx, self._process_id, self._clock.now())
+            now = self._clock.now()
+            held = store.free_leases(tx, self._process_id, now, now + self._pace.lease)
             store.wake_applications(tx, held, self._clock.now())
 
     def _round(self) -> timedelta:
@@ -118,12 +119,13 @@ class Presence:
 
     def _bury(self, process: Process) -> None:
         # First the work, then the row: who dies in between leaves the row, and the next one does it again.
+        judged_at = self._clock.now()
         self._works.adopt(process.id)
         with self._database.write() as tx:
             if not store.remove_process(tx, process.id, process.seen_at):
                 return
             now = self._clock.now()
-            held = store.free_leases(tx, process.id, now)
+            held = store.free_leases(tx, process.id, now, judged_at + self._pace.lease)
             store.wake_applications(tx, held, now)
         _log.warning("adopted the work of a dead process", process_id=process.id, host=process.host, leases=len(held))
 

@@ -251,19 +251,24 @@ def _answer(asked: Credential, token: int, patience: Patience, now: datetime) ->
 def _run(snapshot: Snapshot, run: Run, patience: Patience, now: datetime) -> Iterator[_Due | datetime]:
     at = run.retry_at or now
     candidate = snapshot.candidate
-    if candidate and candidate.state is State.PROVEN:
+    if candidate and candidate.state is State.PROVEN and not _stale(candidate.proven_at, patience, now):
         yield _Due(now, Step(StepName.PUBLISH, candidate))
-    elif candidate and candidate.state is State.ISSUED:
+    elif candidate and candidate.state in {State.ISSUED, State.PROVEN}:
         spaced = candidate.proof_at + patience.proof_spacing if candidate.proof_at else now
         yield _Due(_latest(spaced, candidate.retry_at, default=now), Step(StepName.PROVE, candidate))
     elif snapshot.unresolved:
         return
-    elif run.inspected_at is None or run.inspected_at + patience.inspection_valid < now:
+    elif _stale(run.inspected_at, patience, now):
         yield _Due(at, Step(StepName.INSPECT))
     elif candidate:
         yield _Due(at, Step(StepName.ANNOUNCE, candidate))
     else:
         yield _Due(at, Step(StepName.PLAN))
+
+
+def _stale(seen_at: datetime | None, patience: Patience, now: datetime) -> bool:
+    """Whether what was seen or proven is too long ago to act on: a process may have died or slept since."""
+    return seen_at is None or seen_at + patience.inspection_valid < now
 
 
 def _removals(snapshot: Snapshot, patience: Patience, now: datetime) -> Iterator[_Due]:

@@ -87,12 +87,16 @@ class Hold:
             self._last_record, self._step = last, None
         self._expires_at = expires_at
 
-    def before_network(self) -> None:
-        """Make sure that the lease outlives the calls that follow. Raises LeaseLost."""
+    def before_network(self, *, writing: bool = False) -> None:
+        """Make sure that the lease outlives the calls that follow; before a write, that it is still ours. Raises LeaseLost."""
         needed = 3 * self.tools.pace.call_timeout
-        if self._expires_at - self.now() < needed:
-            with self.write():
-                pass
+        if not writing and self._expires_at - self.now() >= needed:
+            return
+        expires_at = self.now() + self.tools.pace.lease
+        with self.tools.database.write() as tx:
+            if not store.keep_lease(tx, self.object_id, self.token, expires_at):
+                raise LeaseLost(self.object_id)
+        self._expires_at = expires_at
 
     def access(self, snapshot: Snapshot) -> AccessToken:
         """Return a token for the management API, signed in with the rotation's own secret; kept for this hold.

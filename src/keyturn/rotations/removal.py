@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from keyturn.credentials import store as journal
-from keyturn.credentials.domain import Credential, State
+from keyturn.credentials.domain import OUT_OF_REACH, Credential, State
 from keyturn.db.unit import Tx
 from keyturn.errors import NeedsAction, Retryable, Upstream
 from keyturn.ports import RemoteCredential
@@ -58,18 +58,19 @@ def remove(hold: Hold, snapshot: Snapshot, row: Credential) -> None:
 
 def confirm(hold: Hold, snapshot: Snapshot, row: Credential) -> None:
     """Gone only when two lists some time apart do not have it; asked for again if it stays."""
-    present = False
+    present, note = False, None
     try:
         present = any(one.key_id == row.key_id for one in _list(hold, snapshot, row))
     except Upstream as error:
         # The secret that removed itself can no longer sign in: that it is refused is the confirmation.
         if not _refused_itself(snapshot, row, error):
             raise
+        note = OUT_OF_REACH if row.ends_at and row.ends_at <= hold.now() else None
     with hold.write() as tx:
         if present:
             _still_there(tx, hold, row)
         elif row.absences + 1 >= ABSENCES_NEEDED:
-            _gone(tx, hold, snapshot, row, note=None)
+            _gone(tx, hold, snapshot, row, note=note)
         else:
             journal.move(tx, row, absences=row.absences + 1, absent_at=hold.now(), retry_at=None)
 

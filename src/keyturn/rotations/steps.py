@@ -188,9 +188,10 @@ def prove(hold: Hold, snapshot: Snapshot, row: Credential) -> None:
         provider.application(rotation.tenant, token, object_id=row.object_id)
     now = hold.now()
     with hold.write() as tx:
-        row = journal.move(tx, row, proofs=row.proofs + 1, proof_at=now, retry_at=None, tries=0)
-        if last:
-            journal.move(tx, row, State.PROVEN, proven_at=now)
+        proven = {"proven_at": now} if last else {}
+        row = journal.move(tx, row, proofs=row.proofs + 1, proof_at=now, retry_at=None, tries=0, **proven)
+        if last and row.state is State.ISSUED:
+            journal.move(tx, row, State.PROVEN)
 
 
 def publish(hold: Hold, snapshot: Snapshot, row: Credential) -> None:

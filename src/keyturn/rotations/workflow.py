@@ -80,7 +80,7 @@ class Rotator:
         if self._watcher:
             self._watcher(hold.rotation_id, step)
         if step.name in NETWORK:
-            hold.before_network()
+            hold.before_network(writing=step.name in {StepName.ISSUE, StepName.REMOVE})
         hold.begin(step, snapshot)
         try:
             perform(hold, snapshot, step.name, step.credential)
