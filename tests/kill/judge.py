@@ -1,0 +1,149 @@
+"""What must hold after any number of kills, by the ledger and the state of Entra and by the rows of the database."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from entra_emulator import Entry
+from keyturn.connections.domain import Connection
+from keyturn.credentials.domain import ENDED, Credential, State, is_marker
+from keyturn.db.tables import audit_events, credentials, runs
+from keyturn.ports import Tenant
+from tests.kill.watched import WatchedEmulator
+from tests.system.installation import Installation
+
+AT_REST = {State.CURRENT, State.REVOKED, State.ABANDONED}
+ENDS = ("rotation-run-succeeded", "rotation-run-failed", "rotation-run-cancelled")
+OURS = re.compile(r"keyturn/\S+ \((.+)\)")
+VALUE = re.compile(rb"[A-Za-z0-9._~-]{3}8Q~[A-Za-z0-9._~-]{34}")
+
+
+def check_current(place: Installation, connection: Connection) -> None:
+    """The connection's current secret exists in Entra. Processes may be rotating it meanwhile."""
+    object_id = _object_id(place, connection)
+    for _ in range(10):
+        before = _current(place, connection)
+        if before in {one.value for one in place.emulator.admin.secrets(object_id)}:
+            return
+        if _current(place, connection) == before:
+            break  # nobody published meanwhile: it is truly not there
+    raise AssertionError(f"the current secret of {connection.name} does not exist in Entra")
+
+
+def check_signs_in(place: Installation, connection: Connection) -> None:
+    given = place.connections.credentials(place.connections.get(place.actor, connection.id))
+    place.connections.provider.sign_in(Tenant("global", given.tenant_id), given.client_id, given.secret)
+
+
+def _current(place: Installation, connection: Connection) -> str:
+    return place.connections.credentials(place.connections.get(place.actor, connection.id)).secret.reveal()
+
+
+def _object_id(place: Installation, connection: Connection) -> str:
+    return place.rotations.of([connection])[connection.id].object_id
+
+
+def problems_at_rest(place: Installation, connections: Iterable[Connection]) -> list[str]:
+    """Return what is wrong once nothing is under way: nothing should be."""
+    journal = read_journal(place)
+    ledger = list(place.emulator.ledger)
+    found = [*_orphans_and_losses(place, connections, journal), *_strangers_removed(ledger, journal)]
+    return [*found, *_ends(place), *overlaps(ledger)]
+
+
+def read_journal(place: Installation) -> list[Credential]:
+    names = [name for name in Credential.__dataclass_fields__ if name not in {"state", "value"}]
+    with place.core.database.read() as tx:
+        rows = tx.rows(sa.select(credentials))
+        return [Credential(state=State(row["state"]), **{name: row[name] for name in names}) for row in rows]
+
+
+def _orphans_and_losses(
+    place: Installation, connections: Iterable[Connection], journal: list[Credential]
+) -> Iterator[str]:
+    live = {str(row.key_id) for row in journal if row.state not in ENDED and not row.adopted}
+    present = {
+        one.key_id
+        for connection in connections
+        for one in place.emulator.admin.secrets(_object_id(place, connection))
+        if is_marker(one.display_name)
+    }
+    if present - live:
+        yield f"{len(present - live)} orphans in Entra"
+    if live - present:
+        yield f"{len(live - present)} secrets that the journal holds are lost in Entra"
+    restless = [row.state for row in journal if row.state not in AT_REST]
+    if restless:
+        yield f"at rest, yet credentials are {restless}"
+
+
+def _strangers_removed(ledger: list[Entry], journal: list[Credential]) -> Iterator[str]:
+    known = {row.key_id for row in journal}
+    for entry in ledger:
+        if entry.operation == "removePassword" and entry.committed and entry.key_id not in known:
+            yield f"removed {entry.key_id}, which the journal does not hold"
+
+
+def _ends(place: Installation) -> Iterator[str]:
+    with place.core.database.read() as tx:
+        known = [(row["id"], row["finished_at"]) for row in tx.rows(sa.select(runs.c.id, runs.c.finished_at))]
+        events = tx.rows(sa.select(audit_events.c.data).where(audit_events.c.event.in_(ENDS)))
+        ends = Counter(row["data"]["runId"] for row in events)
+    for run_id, finished_at in known:
+        if finished_at is None or ends[run_id] != 1:
+            yield f"run {run_id}: finished {finished_at}, {ends[run_id]} terminal events"
+
+
+def overlaps(ledger: Iterable[Entry]) -> Iterator[str]:
+    """Yield writes of two processes to one application at the same time."""
+    writes: defaultdict[str, list[Entry]] = defaultdict(list)
+    for entry in ledger:
+        if entry.operation in {"addPassword", "removePassword"} and OURS.match(entry.user_agent):
+            writes[entry.application].append(entry)
+    for of_application in writes.values():
+        ordered = sorted(of_application, key=lambda entry: entry.started)
+        for one, other in pairwise(ordered):
+            if other.started < one.ended and one.user_agent != other.user_agent:
+                yield f"{one.user_agent} and {other.user_agent} wrote {one.application} at once"
+
+
+def writers(ledger: Iterable[Entry]) -> set[str]:
+    """Return the processes that wrote in Entra."""
+    return {entry.user_agent for entry in ledger if entry.operation == "addPassword" and OURS.match(entry.user_agent)}
+
+
+def leaks(emulator: WatchedEmulator, contents: Iterable[tuple[str, bytes]]) -> list[str]:
+    """Return where a secret that Entra ever issued is readable, among named contents."""
+    values = {value.encode() for value in emulator.values}
+    assert values
+    assert all(VALUE.fullmatch(value) for value in values)
+    return [name for name, content in contents if not values.isdisjoint(VALUE.findall(content))]
+
+
+def files(*folders: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield all files below the folders, as far as they still exist."""
+    for folder in folders:
+        for path in folder.rglob("*"):
+            try:
+                content = path.read_bytes() if path.is_file() else b""
+            except FileNotFoundError:
+                continue  # databases drop files of their log at any time
+            yield str(path), content
+
+
+def postgres_contents(place: Installation) -> Iterator[tuple[str, bytes]]:
+    """Yield every table of the database, the engine's too, and the server's files: data, write-ahead log, its own log."""
+    with place.core.database.engine.connect() as connection:
+        query = (
+            "SELECT schemaname, tablename FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
+        )
+        for schema, table in connection.exec_driver_sql(query).all():
+            rows = connection.exec_driver_sql(f'SELECT t::text FROM "{schema}"."{table}" AS t').scalars().all()
+            yield f"{schema}.{table}", "\n".join(str(row) for row in rows).encode()
+        connection.exec_driver_sql("CHECKPOINT")
+        folder = Path(str(connection.exec_driver_sql("SHOW data_directory").scalar()))
+    yield from files(folder)

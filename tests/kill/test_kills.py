@@ -1,0 +1,295 @@
+"""``kill -9`` on the real processes, at random instants, while connections rotate against an Entra that lags and fails."""
+
+import random
+import secrets
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import cast
+
+import pytest
+import sqlalchemy as sa
+
+from entra_emulator import RESET, SERVICE_UNAVAILABLE, Fault, Settings
+from keyturn.connections.domain import Connection
+from keyturn.credentials.domain import State
+from keyturn.db.tables import credentials, runs
+from tests.kill import judge
+from tests.kill.watched import WatchedEmulator
+from tests.kill.zygote import Child, zygote
+from tests.postgres import fresh_database
+from tests.system.installation import ROOT, Installation, installation
+
+KILLS = 100
+COLD_KILLS = 3
+CONNECTIONS = 6
+LONGEST_LIFE = 0.4
+"""Seconds between a server's first call to Entra and its end; a rotation takes about as long."""
+KILLED_WHILE_STARTING = 0.15
+REST_SECONDS = 120
+TAKEN_OVER_WITHIN = 30
+LAG = Settings(
+    replicas=2,
+    token_appear=(0, 0.1),
+    graph_appear=(0, 0.1),
+    token_vanish=(0, 0.1),
+    graph_vanish=(0, 0.1),
+    latency=(0, 0.01),
+)
+PACE = {
+    "KEYTURN_PROOF_SPACING": "0.02",
+    "KEYTURN_CONFIRM_SPACING": "0.15",  # longer than the lag, as the real ones are
+    "KEYTURN_SWEEP_AFTER": "0.5",
+    "KEYTURN_FIND_EVERY": "0.05",
+    "KEYTURN_HEARTBEAT": "0.1",
+    "KEYTURN_DEAD_AFTER": "1",
+    "KEYTURN_LOG_LEVEL": "DEBUG",
+    "KEYTURN_LOG_FORMAT": "json",
+    "KEYTURN_RUN_TRIES": "20",
+}
+SERVE = ("serve", "--port", "0")
+
+
+@contextmanager
+def _place(folder: Path, kind: str, seed: int) -> Iterator[tuple[Installation, list[Connection]]]:
+    """An installation with connections that have never rotated. Now and then Entra does as told and then fails."""
+    with _database(kind) as url:
+        make = WatchedEmulator
+        with installation(folder, database_url=url, settings=LAG, seed=seed, make=make, **PACE) as place:
+            connections = []
+            for number in range(CONNECTIONS):
+                application = place.application(f"app-{number}")
+                _watched(place).remember(application.object_id)
+                connections.append(place.connect(application, f"app-{number}"))
+            place.emulator.faults.add(Fault("writes", (RESET, SERVICE_UNAVAILABLE), times=None, probability=0.05))
+            yield place, connections
+
+
+@contextmanager
+def _database(kind: str) -> Iterator[str | None]:
+    if kind == "sqlite":
+        yield None
+    else:
+        with fresh_database() as url:
+            yield url
+
+
+def _watched(place: Installation) -> WatchedEmulator:
+    return cast(WatchedEmulator, place.emulator)
+
+
+def _seed() -> int:
+    seed = secrets.randbelow(1_000_000)
+    print(f"seed {seed}")
+    return seed
+
+
+@pytest.mark.timeout(600)
+def test_a_server_killed_a_hundred_times_leaves_nothing_behind(tmp_path: Path) -> None:
+    seed = _seed()
+    luck = random.Random(seed)
+    with _place(tmp_path, "sqlite", seed) as (place, connections), zygote(tmp_path / "logs") as parent:
+        for _ in range(KILLS):
+            known = len(_agents(place))
+            server = parent.start(SERVE, place.environ)
+            if luck.random() >= KILLED_WHILE_STARTING:
+                _until(partial(_seen_more_than, place, known), "the server works")
+            _rotate_for(place, connections, luck.uniform(0, LONGEST_LIFE))
+            parent.kill(server)
+            _check_all(place, connections)
+        parent.start(SERVE, place.environ)
+        _judge(place, connections, f"SQLite, {KILLS} kills", [tmp_path])
+
+
+@pytest.mark.postgres
+@pytest.mark.timeout(600)
+def test_two_workers_one_of_them_killed_a_hundred_times_leave_nothing_behind(tmp_path: Path) -> None:
+    seed = _seed()
+    luck = random.Random(seed)
+    with _place(tmp_path, "postgres", seed) as (place, connections), zygote(tmp_path / "logs") as parent:
+        workers = [parent.start(["worker"], place.environ) for _ in range(2)]
+        for _ in range(KILLS):
+            _rotate_for(place, connections, luck.uniform(0, LONGEST_LIFE))
+            killed = luck.randrange(2)
+            parent.kill(workers[killed])
+            _check_all(place, connections)
+            workers[killed] = parent.start(["worker"], place.environ)
+        _judge(place, connections, f"PostgreSQL, two workers, {KILLS} kills", [tmp_path])
+
+
+@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def test_the_command_itself_killed_leaves_nothing_behind(tmp_path: Path, kind: str) -> None:
+    seed = _seed()
+    luck = random.Random(seed)
+    with _place(tmp_path, kind, seed) as (place, connections):
+        for number in range(COLD_KILLS):
+            known = len(_agents(place))
+            with _serve(place, tmp_path / f"cold-{number}.log") as server:
+                _until(partial(_seen_more_than, place, known), "the server works")
+                _rotate_for(place, connections, luck.uniform(0, 1))
+                server.kill()
+                server.wait()
+            _check_all(place, connections)
+        with _serve(place, tmp_path / "cold-last.log"):
+            _judge(place, connections, f"{kind}, cold starts, {COLD_KILLS} kills", [tmp_path])
+
+
+@pytest.mark.postgres
+def test_another_worker_finishes_within_thirty_seconds_what_a_killed_one_asked_for(tmp_path: Path) -> None:
+    """With the waits of production: the secret whose answer died is found, removed, and another one published."""
+    usual = {name: "" for name in PACE if name != "KEYTURN_LOG_LEVEL"}
+    with (
+        fresh_database() as url,
+        installation(tmp_path, database_url=url, settings=LAG, make=WatchedEmulator, **usual) as place,
+        zygote(tmp_path / "logs") as parent,
+    ):
+        application = place.application("app")
+        connection = place.connect(application, "app")
+        workers: list[Child] = [parent.start(["worker"], place.environ) for _ in range(2)]
+        killed: list[tuple[float, str]] = []
+        ids = _process_ids(place)
+
+        def kill_the_caller(agent: str) -> None:
+            if not killed:
+                killed.append((time.time(), agent))
+                parent.kill(next(child for child in workers if ids()[child.pid] in agent))
+
+        _watched(place).on_add = kill_the_caller
+        _until(lambda: _published(place) == 1, "the other worker publishes")
+        took = time.time() - killed[0][0]
+        later = [entry for entry in place.emulator.ledger if entry.started > killed[0][0]]
+        took_over = min(entry.started for entry in later if judge.OURS.match(entry.user_agent)) - killed[0][0]
+        print(f"taken over after {took_over:.1f} s, published after {took:.1f} s")
+        assert took < TAKEN_OVER_WITHIN
+        assert all(entry.user_agent != killed[0][1] for entry in later)
+        assert not list(judge.overlaps(place.emulator.ledger))
+        judge.check_signs_in(place, connection)
+
+
+# --- acting -------------------------------------------------------------------------------------------------------------
+
+def _rotate_for(place: Installation, connections: Sequence[Connection], seconds: float) -> None:
+    """Ask for rotations of all connections, for so long, as impatient users do."""
+    over = time.monotonic() + seconds
+    for connection in connections:
+        place.rotations.rotate_now(place.actor, connection.id)
+    time.sleep(max(0.0, over - time.monotonic()))
+
+
+@contextmanager
+def _serve(place: Installation, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    command = [sys.executable, "-m", "keyturn", *SERVE]
+    with (
+        log.open("wb") as out,
+        subprocess.Popen(command, env=place.environ, cwd=ROOT, stdout=out, stderr=out) as server,
+    ):
+        try:
+            yield server
+        finally:
+            server.kill()
+
+
+def _until(
+    holds: Callable[[], bool],
+    what: str,
+    *,
+    seconds: float = REST_SECONDS,
+    otherwise: Callable[[], object] = lambda: "",
+) -> None:
+    over = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < over, f"waited in vain until {what}: {otherwise()}"
+        time.sleep(0.02)
+
+
+# --- looking ------------------------------------------------------------------------------------------------------------
+
+
+def _check_all(place: Installation, connections: Sequence[Connection]) -> None:
+    for connection in connections:
+        judge.check_current(place, connection)
+
+
+def _judge(place: Installation, connections: Sequence[Connection], what: str, folders: list[Path]) -> None:
+    """Let it come to rest and see that all is as it should be."""
+    began = time.monotonic()
+    place.emulator.faults.clear()
+    _until(lambda: _at_rest(place), "all is quiet", otherwise=lambda: _restless(place))
+    rested = time.monotonic() - began
+    _until(lambda: _all_sign_in(place, connections), "all replicas know", seconds=5)
+    wrong = judge.problems_at_rest(place, connections)
+    assert not wrong, wrong
+    searched = list(judge.files(*folders))
+    if not place.core.settings.embedded:
+        searched += judge.postgres_contents(place)
+    assert not judge.leaks(_watched(place), searched)
+    print(f"{what}: {_counted(place)}; at rest after {rested:.1f} s; searched {len(searched)} files and tables")
+
+
+def _at_rest(place: Installation) -> bool:
+    with place.core.database.read() as tx:
+        if tx.one(sa.select(runs.c.id).where(runs.c.finished_at.is_(None)).limit(1)):
+            return False
+        resting = [state.value for state in judge.AT_REST]
+        return tx.one(sa.select(credentials.c.id).where(credentials.c.state.not_in(resting)).limit(1)) is None
+
+
+def _restless(place: Installation) -> list[str]:
+    """What is still under way, for the message of a failure."""
+    with place.core.database.read() as tx:
+        open_runs = tx.rows(sa.select(runs).where(runs.c.finished_at.is_(None)))
+    rows = [row for row in judge.read_journal(place) if row.state not in judge.AT_REST]
+    shown = [f"{row.state} tries={row.tries} retry_at={row.retry_at} note={row.note}" for row in rows]
+    return [*shown, *(f"run tries={run['tries']} retry_at={run['retry_at']}" for run in open_runs)]
+
+
+def _all_sign_in(place: Installation, connections: Sequence[Connection]) -> bool:
+    try:
+        for connection in connections:
+            judge.check_signs_in(place, connection)
+    except Exception:  # noqa: BLE001 - whatever it is: not yet
+        return False
+    return True
+
+
+def _counted(place: Installation) -> str:
+    ends = Counter(row.state for row in judge.read_journal(place))
+    with place.core.database.read() as tx:
+        states = Counter(row["state"] for row in tx.rows(sa.select(runs.c.state)))
+    found_again = len(
+        [row for row in judge.read_journal(place) if row.issued_at is None and row.key_id and not row.adopted]
+    )
+    return (
+        f"{states['succeeded']} runs succeeded, {states['failed']} failed; {sum(ends.values())} secrets planned, "
+        f"{found_again} answers lost and found, {ends[State.ABANDONED]} never made; "
+        f"{len(judge.writers(place.emulator.ledger))} processes wrote in Entra"
+    )
+
+
+def _published(place: Installation) -> int:
+    with place.core.database.read() as tx:
+        return len(tx.rows(sa.select(runs.c.id).where(runs.c.state == "succeeded")))
+
+
+def _agents(place: Installation) -> set[str]:
+    """The processes that called Entra so far."""
+    return {entry.user_agent for entry in place.emulator.ledger if judge.OURS.match(entry.user_agent)}
+
+
+def _seen_more_than(place: Installation, already: int) -> bool:
+    return len(_agents(place)) > already
+
+
+def _process_ids(place: Installation) -> Callable[[], dict[int, str]]:
+    from keyturn.engine.store import list_processes  # noqa: PLC0415 - for this test alone
+
+    def read() -> dict[int, str]:
+        with place.core.database.read() as tx:
+            return {process.pid: process.id for process in list_processes(tx)}
+
+    return read

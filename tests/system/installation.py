@@ -1,0 +1,101 @@
+"""An installation as its processes see it: a database, keys, and a local Entra ID over TLS with applications to rotate.
+
+The processes of the product join from outside with :attr:`Installation.environ`; whoever holds the installation plays
+the administrator through the services, and looks at the ledger of Entra and at the rows of the database.
+"""
+
+import os
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from entra_emulator import Emulator, Settings, SystemClock
+from entra_emulator.admin import ApplicationHandle
+from entra_emulator.server import Running, run_in_thread
+from keyturn import app as root
+from keyturn.connections.domain import ClientSecret, Connection, Draft
+from keyturn.connections.service import Connections
+from keyturn.kit.actor import Actor
+from keyturn.kit.secret import Plaintext
+from keyturn.providers.azure.provider import AzureProvider
+from keyturn.rotations.service import Rotations, ScheduleChange
+from keyturn.settings_reader import read_settings
+from keyturn_simulation.emulated import EmulatedTransport, emulated_clouds
+
+ROOT = Path(__file__).parents[2]
+PASSWORD = "a long password for tests"
+EMAIL = "ada@example.com"
+
+
+@dataclass
+class Installation:
+    folder: Path
+    environ: Mapping[str, str]
+    emulator: Emulator
+    running: Running
+    core: root.Core
+    connections: Connections
+    rotations: Rotations
+    actor: Actor
+    token: str
+    tenant_id: str
+
+    def application(self, name: str, permission: str = "Application.ReadWrite.OwnedBy") -> ApplicationHandle:
+        """Make an application in Entra that may change its own secrets."""
+        return self.emulator.admin.create_application(self.tenant_id, name, permissions=(permission,), owns_itself=True)
+
+    def connect(self, application: ApplicationHandle, name: str, *, days: int = 30) -> Connection:
+        """Make a connection that rotates: its first run is due at once."""
+        first = application.secrets[0]
+        given = ClientSecret(self.tenant_id, application.app_id, Plaintext(first.value), first.key_id)
+        return self.rotations.create(self.actor, Draft(name, given), ScheduleChange(days, 2, 15, "UTC"))
+
+
+def system_environ() -> dict[str, str]:
+    """What a process needs of the environment, and nothing of this machine's configuration."""
+    kept = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
+    return kept | {"PYTHONPATH": f"{ROOT / 'src'}:{ROOT}", "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+@contextmanager
+def installation(
+    folder: Path,
+    *,
+    database_url: str | None = None,
+    settings: Settings | None = None,
+    seed: int = 1,
+    make: Callable[[int], Emulator] = lambda seed: Emulator(SystemClock(), seed),
+    **variables: str,
+) -> Iterator[Installation]:
+    """Set up a new installation in the folder: on the database at this address, or on the embedded one.
+
+    ``settings`` are those of the tenant in Entra, ``variables`` go into the environment of all processes.
+    """
+    emulator = make(seed)
+    tenant = emulator.admin.create_tenant("Contoso", settings=settings)
+    ca_file = folder / "entra-ca.pem"
+    with run_in_thread(emulator, ca_file=ca_file) as running:
+        environ = system_environ() | {
+            "HOME": str(folder),
+            "KEYTURN_DATA_DIR": str(folder / "data"),
+            "KEYTURN_AUTHORITY": running.authority,
+            "KEYTURN_GRAPH": running.authority,
+            "KEYTURN_CA_FILE": str(ca_file),
+            "ENCRYPTION_KEY": secrets.token_hex(32),
+            **({"DB_CONNECTION_URI": database_url} if database_url else {}),
+            **variables,
+        }
+        core = root.open_core(read_settings(environ), lambda _sentence: None)
+        try:
+            access = root.open_access(core)
+            first = access.bootstrap(EMAIL, Plaintext(PASSWORD), "Contoso")
+            token = first.token.reveal()
+            provider = AzureProvider(EmulatedTransport(emulator), core.clock, emulated_clouds(), ids=core.ids)
+            connections = Connections(core.database, core.sealer, provider, core.clock, core.ids, core.settings.cloud)
+            rotations = Rotations(connections)
+            actor = access.authenticate(token, "127.0.0.1")
+            yield Installation(folder, environ, emulator, running, core, connections, rotations, actor, token, tenant)
+        finally:
+            core.close()
