@@ -53,10 +53,11 @@ def _quiet(world: World, journal: list[Credential]) -> Iterator[str]:
     }
     present -= {row.key_id for row in journal if row.note == OUT_OF_REACH and row.state in ENDED}
     ours = {row.key_id for row in journal if not row.adopted and row.key_id in live}
-    lost = ours - present - world.removed_outside
+    beyond = _beyond_reach(world, journal)
+    unconfirmed = {row.key_id for row in journal if row.rotation_id in beyond and row.state in _RESTLESS}
+    lost = ours - present - world.removed_outside - unconfirmed
     if present - ours or lost:
         yield f"4: in Entra but not live in the journal: {present - ours}; live but not in Entra: {lost}"
-    beyond = _beyond_reach(world, journal)
     restless = [row.state.value for row in journal if row.state in _RESTLESS and row.rotation_id not in beyond]
     if restless:
         yield f"4: at rest, yet credentials are {restless}"
@@ -84,7 +85,7 @@ def _ended(world: World) -> set[str]:
 
 
 def _ended_hold_nothing(world: World, journal: list[Credential]) -> Iterator[str]:
-    ended = _ended(world)
+    ended = _ended(world) - _beyond_reach(world, journal)
     for row in journal:
         if row.rotation_id in ended and row.value is not None and row.state not in _RESTLESS:
             yield f"8: {row.marker!r} is kept by its user, yet its value is kept here"

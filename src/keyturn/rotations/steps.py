@@ -188,8 +188,8 @@ def prove(hold: Hold, snapshot: Snapshot, row: Credential) -> None:
         provider.application(rotation.tenant, token, object_id=row.object_id)
     now = hold.now()
     with hold.write() as tx:
-        proven = {"proven_at": now} if last else {}
-        row = journal.move(tx, row, proofs=row.proofs + 1, proof_at=now, retry_at=None, tries=0, **proven)
+        proven_at = now if last else row.proven_at
+        row = journal.move(tx, row, proofs=row.proofs + 1, proof_at=now, proven_at=proven_at, retry_at=None, tries=0)
         if last and row.state is State.ISSUED:
             journal.move(tx, row, State.PROVEN)
 
