@@ -102,16 +102,19 @@ def _certificates(text: str) -> list[x509.Certificate]:
     bad = partial(_Unusable, "certificateBody", "azure.certificate_malformed")
     if len(bodies) > MOST_CERTIFICATES:
         raise bad(f"{len(bodies)} certificates are pasted.", "Paste the application's own certificate.")
+    cut_off = bad(
+        "The certificate cannot be read: it is cut off or damaged.",
+        "Paste the whole file, from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----. "
+        "Command to check it: `openssl x509 -in certificate.pem -noout -subject -dates`.",
+    )
+    if not bodies:
+        raise cut_off
     try:
         return [
             x509.load_der_x509_certificate(base64.b64decode("".join(body.split()), validate=True)) for body in bodies
         ]
     except (ValueError, UnsupportedAlgorithm):
-        raise bad(
-            "The certificate cannot be read: it is cut off or damaged.",
-            "Paste the whole file, from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----. "
-            "Command to check it: `openssl x509 -in certificate.pem -noout -subject -dates`.",
-        ) from None
+        raise cut_off from None
 
 
 def _key(text: str, passphrase: Plaintext | None) -> rsa.RSAPrivateKey:
