@@ -185,12 +185,13 @@ def _check_name(name: str, audience: str) -> None:
 
 
 def _structured(name: str, value: Any) -> Any:
-    wanted, kind = (list, "Collection") if name in _LISTS else (dict, "ComplexType")
-    if not isinstance(value, wanted):
-        raise wrong_type(name, kind)
-    if name == "requiredResourceAccess":
-        return [_required_access(item) for item in value]
-    if name in PLATFORMS and isinstance(value, dict) and value.get("redirectUris") is not None:
+    if name in _LISTS:
+        if not isinstance(value, list):
+            raise wrong_type(name, "Collection")
+        return [_required_access(item) for item in value] if name == "requiredResourceAccess" else value
+    if not isinstance(value, dict) or not isinstance(value.get("implicitGrantSettings"), dict | None):
+        raise wrong_type(name, "ComplexType")
+    if name in PLATFORMS and value.get("redirectUris") is not None:
         return {**value, **_redirects(name, value["redirectUris"])}
     return value
 
