@@ -13,8 +13,10 @@ ROW = 44
 TOP = 30
 BOTTOM = 26
 BAR = 12
-_STEPS = (1, 2, 7, 14, 30, 61, 91, 182, 365, 730)
-_MOST_TICKS = 6
+_EDGE = 9
+_TEXT_AT_MOST = 45.0
+_STEPS = (1, 2, 3, 7, 14, 30, 61, 91, 182, 365, 730)
+_MOST_TICKS = 5
 At = Callable[[datetime], float]
 """Where a moment is, in percent of the width."""
 
@@ -74,13 +76,13 @@ class Bar:
     cut: bool
     rest: float
     """Width of the time between its removal and the end that it would have had."""
+    text_x: float
 
 
 @dataclass(frozen=True)
 class Tick:
     x: float
     label: str
-    anchor: str
 
 
 @dataclass(frozen=True)
@@ -149,14 +151,14 @@ def _bar(one: Secret, index: int, at: At, end: datetime) -> Bar:
     x = at(starts)
     width = max(0.6, round(at(until) - x, 3))
     rest = round(max(0.0, at(ends) - x - width), 3)
-    return Bar(one, min(x, 99.4), width, TOP + index * ROW, until > end, rest)
+    return Bar(one, min(x, 99.4), width, TOP + index * ROW, until > end, rest, min(x, _TEXT_AT_MOST))
 
 
 def _window(drawn: Sequence[Secret], now: datetime) -> tuple[datetime, datetime]:
     """Span what is ours and a little around it; secrets of others may live for years, and are cut."""
     ours = [one for one in drawn if one.kind != "foreign"] or list(drawn)
     starts = [one.starts_at for one in ours if one.starts_at]
-    ends = [one.ends_at for one in ours if one.ends_at]
+    ends = [moment for one in ours if (moment := one.until if one.kind == "ended" else one.ends_at)]
     begin, end = min([*starts, now]), max([*ends, now + timedelta(days=1)])
     margin = (end - begin) * 0.03
     return begin - margin, end + margin
@@ -169,9 +171,8 @@ def _ticks(begin: datetime, end: datetime, at: At, zone: ZoneInfo) -> Iterable[T
     wide = days > 300
     while moment < end:
         x = at(moment)
-        if 2 < x < 98:
-            label = f"{moment:%b %Y}" if wide else f"{moment.day} {moment:%b}"
-            yield Tick(x, label, "start" if x < 8 else "end" if x > 92 else "middle")
+        if _EDGE < x < 100 - _EDGE:
+            yield Tick(x, f"{moment:%b %Y}" if wide else f"{moment.day} {moment:%b}")
         moment += timedelta(days=step)
 
 

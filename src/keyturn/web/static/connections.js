@@ -9,9 +9,9 @@ document.addEventListener("click", async (event) => {
   copier.closest("details[data-menu]")?.removeAttribute("open");
   try {
     await navigator.clipboard.writeText(copier.dataset.copies);
-    toast("The connection's ID was copied.");
+    toast(`${copier.dataset.what} copied.`);
   } catch {
-    toast(`The connection's ID is ${copier.dataset.copies}`);
+    toast(`${copier.dataset.what}: ${copier.dataset.copies}`);
   }
 });
 
