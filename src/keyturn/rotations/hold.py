@@ -74,11 +74,7 @@ class Hold:
     def write(self, result: str = "done", message: str | None = None) -> Iterator[Tx]:
         """A write transaction that only the holder of the lease can commit. Raises LeaseLost."""
         with self.tools.database.write() as tx:
-            expires_at = (
-                self.now() + self.tools.pace.lease
-            )  # from when the transaction has begun: that may have taken long
-            if not store.keep_lease(tx, self.object_id, self.token, expires_at):
-                raise LeaseLost(self.object_id)
+            expires_at = self._keep_lease(tx)
             yield tx
             if self._step:
                 done = replace(self._step, outcome=result, message=message, finished_at=self.now())
@@ -92,11 +88,16 @@ class Hold:
         needed = 3 * self.tools.pace.call_timeout
         if not writing and self._expires_at - self.now() >= needed:
             return
-        expires_at = self.now() + self.tools.pace.lease
         with self.tools.database.write() as tx:
-            if not store.keep_lease(tx, self.object_id, self.token, expires_at):
-                raise LeaseLost(self.object_id)
+            expires_at = self._keep_lease(tx)
         self._expires_at = expires_at
+
+    def _keep_lease(self, tx: Tx) -> datetime:
+        # Counted from when the transaction has begun: waiting for that may have taken long.
+        expires_at = self.now() + self.tools.pace.lease
+        if not store.keep_lease(tx, self.object_id, self.token, expires_at):
+            raise LeaseLost(self.object_id)
+        return expires_at
 
     def access(self, snapshot: Snapshot) -> AccessToken:
         """Return a token for the management API, signed in with the rotation's own secret; kept for this hold.

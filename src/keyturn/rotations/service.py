@@ -390,8 +390,11 @@ class Rotations:
         at = rotation.next_run_at
         if rotation.anchor:
             at = next_run(schedule, rotation.anchor, current).at
+        # A failure before the schedule said so was of something that a person asked for: that is not forgotten.
+        asked_for = rotation.paused_until and rotation.next_run_at and rotation.next_run_at > now
+        again = now if asked_for else None
         changed = replace(
-            rotation, schedule=schedule, enabled=enabled, next_run_at=at, paused_until=None, updated_at=now
+            rotation, schedule=schedule, enabled=enabled, next_run_at=at, paused_until=again, updated_at=now
         )
         store.save(tx, replace(changed, wake_at=now))
         event = "rotation-schedule-changed"
