@@ -56,7 +56,7 @@ class OAuth:
             "response_type": "code",
             "response_mode": "query",
             "redirect_uri": app.redirect_uri,
-            "scope": _scope(cloud),
+            "scope": f"{_scope(cloud)} profile",
             "state": state,
             "nonce": nonce,
             "code_challenge": challenge,
@@ -94,7 +94,8 @@ class OAuth:
     def refresh(self, cloud: Cloud, tenant_id: str, app: OAuthApp, refresh_token: Plaintext) -> Grant:
         """Get a fresh token. Repeatable: Entra ID goes on accepting the token that was used."""
         endpoints = self._endpoints(cloud, tenant_id)
-        response = self._post(cloud, endpoints, app, {"grant_type": "refresh_token"}, {"refresh_token": refresh_token})
+        form = {"grant_type": "refresh_token", "scope": _scope(cloud)}
+        response = self._post(cloud, endpoints, app, form, {"refresh_token": refresh_token})
         return self._checked(self._grant(response, endpoints, app, None), response)
 
     def refuse(self, cloud: Cloud, tenant_id: str, app: OAuthApp, said: Mapping[str, str]) -> NoReturn:
@@ -134,9 +135,7 @@ class OAuth:
         form: Mapping[str, str],
         secrets: Mapping[str, Plaintext],
     ) -> HttpResponse:
-        outcome = self._send(
-            endpoints.token, {**form, "client_id": app.client_id, "scope": _scope(cloud)}, app, secrets
-        )
+        outcome = self._send(endpoints.token, {**form, "client_id": app.client_id}, app, secrets)
         # All raised here, where no frame below is alive: they hold the secrets in the clear.
         if isinstance(outcome, TransportFailed):
             raise no_answer(Source.CONSENT, outcome)
@@ -180,7 +179,7 @@ class OAuth:
             return wrong
         scope, fresh = body.get("scope"), body.get("refresh_token")
         scopes = tuple(one.rpartition("/")[2] for one in scope.split()) if isinstance(scope, str) else ()
-        account = about.get("preferred_username") or about.get("upn")
+        account = about.get("preferred_username") or token_claims(token.value.reveal()).get("upn")
         return Grant(
             endpoints.tenant_id,
             replace(token, roles=(), on_behalf=True, scopes=scopes),

@@ -1,0 +1,129 @@
+"""A product with an OAuth application of its own, people who sign in at Entra, and everything that was ever sent."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from entra_emulator.admin import ApplicationHandle
+from keyturn.connections.flow import CALLBACK_PATH
+from keyturn.connections.service import Connections
+from keyturn.kit.secret import Plaintext
+from keyturn.ports import HttpRequest, HttpResponse, OAuthApp, Transport
+from keyturn.providers.azure.provider import AzureProvider
+from keyturn.rotations.service import Rotations
+from keyturn_simulation.emulated import HOST, emulated_clouds
+from keyturn_simulation.world import World
+from tests.features.connections.desk import Desk, Json
+
+SITE = "https://keyturn.contoso.test"
+REDIRECT = f"{SITE}{CALLBACK_PATH}"
+WRITE_ALL = "Application.ReadWrite.All"
+START = "/api/v1/app-connections/azure-client-secrets/oauth/authorize-url"
+FINISH = "/api/v1/app-connections/azure-client-secrets/oauth/callback"
+
+
+@dataclass
+class Wire:
+    """A transport that remembers what was sent, and every token that came back."""
+
+    inner: Transport
+    sent: list[HttpRequest] = field(default_factory=list)
+    tokens: set[str] = field(default_factory=set)
+    before: Callable[[HttpRequest], None] | None = None
+
+    def send(self, request: HttpRequest) -> HttpResponse:
+        if self.before:
+            self.before(request)
+        self.sent.append(request)
+        response = self.inner.send(request)
+        if request.url.endswith("/token") and response.status == 200:
+            answer = json.loads(response.body)
+            self.tokens |= {answer[name] for name in ("access_token", "refresh_token", "id_token") if name in answer}
+        return response
+
+    def asked_for_tokens(self) -> list[dict[str, str]]:
+        """The forms of all token requests so far."""
+        return [dict(parse_qsl(one.body.decode())) for one in self.sent if one.url.endswith("/token")]
+
+
+@dataclass
+class Scene:
+    """``web`` speaks HTTP as some user; ``ada`` administers applications at Entra, ``ben`` owns one, ``kim`` none."""
+
+    web: Desk
+    wire: Wire
+    app: ApplicationHandle
+    ada: str
+    ben: str
+    kim: str
+
+    @property
+    def world(self) -> World:
+        return self.web.world
+
+    @property
+    def admin(self) -> Any:
+        return self.world.emulator.admin
+
+    def begin(self, name: str | None = "by-oauth", *, who: str | None = None, **form: Any) -> str:
+        """Start a sign-in and return where the browser is sent."""
+        body = {"tenantId": self.world.tenant_id, "name": name, **form}
+        url: str = self.web.ask("POST", START, {k: v for k, v in body.items() if v is not None}, who=who)[
+            "authorizeUrl"
+        ]
+        return url
+
+    def walk(self, url: str, person: str | None = None, **how: bool) -> Json:
+        """Sign in at Entra as a person would; return the query of the callback."""
+        back = self.admin.authorize(url, user=person or self.ada, **how)
+        assert back.startswith(f"{REDIRECT}?")
+        query = dict(parse_qsl(urlsplit(back).query))
+        self.web.typed.update(query[name] for name in ("code", "state") if name in query)
+        return query
+
+    def finish(self, query: Json, *, expect: int = 200, who: str | None = None) -> Json:
+        return self.web.ask("POST", FINISH, query, expect=expect, who=who)
+
+    def connect(self, name: str = "by-oauth", person: str | None = None, **form: Any) -> Json:
+        made: Json = self.finish(self.walk(self.begin(name, **form), person))["appConnection"]
+        return made
+
+    def code(self, person: str | None = None, *, tenant_id: str | None = None, scope: str | None = None) -> str:
+        """A code as a client of the API gets it: with the plain authorize URL that has neither PKCE nor a nonce."""
+        tenant = tenant_id or self.world.tenant_id
+        scope = scope or f"{HOST}/.default openid offline_access"
+        url = (
+            f"{HOST}/{tenant}/oauth2/v2.0/authorize?client_id={self.app.app_id}&response_type=code&response_mode=query"
+            f"&redirect_uri={REDIRECT}&scope={scope.replace(' ', '%20')}&state=0123456789abcdef<:>azure-client-secrets"
+        )
+        query = self.walk(url, person)
+        return str(query["code"])
+
+    def by_code(self, code: str, name: str = "by-oauth", **changes: Any) -> Json:
+        return {
+            "name": name,
+            "method": "oauth",
+            "credentials": {"tenantId": self.world.tenant_id, "code": code},
+            **changes,
+        }
+
+    def connection(self, shown: Json) -> Any:
+        return self.world.connections.get(self.world.actor, shown["id"])
+
+    def secrets(self) -> set[str]:
+        return self.wire.tokens | {self.app.secrets[0].value}
+
+
+def set_up(world: World, *, configured: bool = True, audience: str = "AzureADMyOrg") -> tuple[Wire, ApplicationHandle]:
+    """Give the world's product an OAuth application, and a wire that remembers."""
+    app = world.emulator.admin.create_application(
+        world.tenant_id, "Keyturn", redirect_uris=(REDIRECT,), scopes=(WRITE_ALL,), secrets=1, audience=audience
+    )
+    wire = Wire(world.network("api"))
+    provider = AzureProvider(wire, world.clock, emulated_clouds(), ids=world.ids)
+    ours = OAuthApp(app.app_id, Plaintext(app.secrets[0].value), REDIRECT) if configured else None
+    world.connections = Connections(world.database, world.sealer, provider, world.clock, world.ids, "global", ours)
+    world.rotations = Rotations(world.connections)
+    return wire, app
