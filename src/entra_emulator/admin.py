@@ -89,9 +89,9 @@ class Admin(People):
             guid = _given_guid(tenant_id) or new_guid(world.rng)
             slug = "".join(letter for letter in name.lower() if letter.isalnum()) or "tenant"
             policy = Policy(DEFAULT_POLICY_ID, "Default app management tenant policy", "", enabled=False)
-            tenant = Tenant(guid, name, [domain or f"{slug}.onmicrosoft.com"], settings or Settings(), policy)
-            world.directory.add_tenant(tenant)
             now = world.clock.now()
+            tenant = Tenant(guid, name, [domain or f"{slug}.onmicrosoft.com"], settings or Settings(), policy, now)
+            world.directory.add_tenant(tenant)
             for app_id, title, names in _WELL_KNOWN:
                 world.directory.add_principal(
                     ServicePrincipal(new_guid(world.rng), app_id, guid, title, now, everywhere(now), names=list(names))

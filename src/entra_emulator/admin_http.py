@@ -9,12 +9,14 @@ from typing import Any, Protocol, runtime_checkable
 from urllib.parse import unquote
 
 from entra_emulator.admin import Admin
+from entra_emulator.browser import SignInStopped
 from entra_emulator.changes import Misfit, changed, fault_as_json, read_fault, settings_as_json
 from entra_emulator.clock import checked_time, graph_time, parse_time
 from entra_emulator.directory import Application
 from entra_emulator.faults import Settings
 from entra_emulator.graph_errors import GraphError
 from entra_emulator.ledger import Entry
+from entra_emulator.redirects import PLATFORMS
 from entra_emulator.wire import Request, Response, json_body
 from entra_emulator.world import World
 
@@ -32,6 +34,9 @@ _NEW_APPLICATION = frozenset(
         "object_id",
         "identifier_uris",
         "token_version",
+        "redirect_uris",
+        "scopes",
+        "roles",
     }
 )
 Body = dict[str, Any]
@@ -57,7 +62,7 @@ class _Movable(Protocol):
 class AdminApi:
     """Answers the admin API's requests. Holds no state of its own."""
 
-    def __init__(self, world: World, admin: Admin, seed_demo: Callable[[], Body]) -> None:
+    def __init__(self, world: World, admin: Admin, seed_demo: Callable[[tuple[str, ...]], Body]) -> None:
         self._world = world
         self._admin = admin
         self._seed_demo = seed_demo
@@ -95,7 +100,7 @@ class AdminApi:
             "health": {"GET": lambda _: {"status": "ok"}},
             "clock": {"GET": lambda _: self._time(), "POST": lambda ask: self._advance(ask.body)},
             "reset": {"POST": lambda _: admin.reset()},
-            "demo": {"POST": lambda _: self._seed_demo()},
+            "demo": {"POST": lambda ask: self._seed_demo(_texts(ask.body, "redirect_uris"))},
             "faults": {
                 "GET": lambda _: [fault_as_json(item) for item in world.faults.pending()],
                 "POST": lambda ask: self._add_fault(ask.body),
@@ -110,13 +115,22 @@ class AdminApi:
                 "PATCH": lambda ask: settings_as_json(admin.configure(ask.names[0], **ask.body)),
             },
             "tenants/{}/policy": {"PUT": lambda ask: self._set_policy(ask.names[0], ask.body)},
-            "tenants/{}/users": {
-                "POST": lambda ask: {"object_id": admin.create_user(ask.names[0], _text(ask.body, "name"))}
+            "tenants/{}/users": {"POST": lambda ask: self._new_user(ask.names[0], ask.body)},
+            "users/{}": {
+                "PATCH": lambda ask: self._change_user(ask.names[0], ask.body),
+                "DELETE": lambda ask: admin.delete_user(ask.names[0]),
             },
+            "users/{}/revoke": {"POST": lambda ask: admin.revoke_sessions(ask.names[0])},
+            "authorize": {"POST": lambda ask: self._authorize(ask.body)},
             "tenants/{}/applications": {"POST": lambda ask: self._new_application(ask.names[0], ask.body)},
             "applications/{}": {
                 "GET": lambda ask: self._application(ask.names[0]),
                 "PATCH": lambda ask: self._disable(ask.names[0], ask.body),
+            },
+            "applications/{}/redirect-uris": {"PUT": lambda ask: self._set_redirects(ask.names[0], ask.body)},
+            "applications/{}/consent": {
+                "POST": lambda ask: self._consent(ask.names[0], ask.body),
+                "DELETE": lambda ask: admin.withdraw_consent(ask.names[0]),
             },
             "applications/{}/secrets": {"POST": lambda ask: self._add_secret(ask.names[0], ask.body)},
             "applications/{}/secrets/{}": {"DELETE": lambda ask: admin.remove_secret(*ask.names)},
@@ -163,6 +177,16 @@ class AdminApi:
                 "name": tenant.name,
                 "domains": tenant.domains,
                 "applications": [self._application(name) for name in tenant.applications],
+                "users": [
+                    {
+                        "object_id": user.object_id,
+                        "display_name": user.display_name,
+                        "principal_name": user.principal_name,
+                        "roles": user.roles,
+                        "enabled": user.enabled,
+                    }
+                    for user in tenant.users.values()
+                ],
             }
             for tenant in self._world.directory.tenants.values()
         ]
@@ -199,6 +223,9 @@ class AdminApi:
             object_id=_text_or_none(body, "object_id"),
             identifier_uris=_texts(body, "identifier_uris"),
             token_version=version,
+            redirect_uris=_texts(body, "redirect_uris"),
+            scopes=_texts(body, "scopes"),
+            roles=_texts(body, "roles"),
         )
         return asdict(made)
 
@@ -212,9 +239,34 @@ class AdminApi:
             "audience": found.audience,
             "owners": found.owners,
             "disabled": found.disabled,
+            "redirect_uris": {platform: found.redirect_uris(platform) for platform in PLATFORMS},
             "secrets": [asdict(item) for item in self._admin.secrets(name)],
             "certificates": [item.key_id for item in found.keys_held()],
         }
+
+    def _new_user(self, tenant: str, body: Body) -> Body:
+        return {"object_id": self._admin.create_user(tenant, _text(body, "name"), roles=_texts(body, "roles"))}
+
+    def _change_user(self, name: str, body: Body) -> None:
+        roles = _texts(body, "roles") if "roles" in body else None
+        enabled = _flag(body, "enabled") if "enabled" in body else None
+        self._admin.set_user(name, roles=roles, enabled=enabled)
+
+    def _authorize(self, body: Body) -> Body:
+        choices = {name: _flag(body, name) for name in ("decline", "cancel", "everyone")}
+        try:
+            return {"callback": self._admin.authorize(_text(body, "url"), user=_text(body, "user"), **choices)}
+        except SignInStopped as stop:
+            raise Misfit(f"the sign-in stopped with {stop.status}: {stop}") from stop
+
+    def _set_redirects(self, name: str, body: Body) -> Body:
+        platform = _text_or_none(body, "platform") or "web"
+        self._admin.set_redirect_uris(name, *_texts(body, "redirect_uris"), platform=platform)
+        return self._application(name)
+
+    def _consent(self, name: str, body: Body) -> None:
+        user, tenant = _text_or_none(body, "user"), _text_or_none(body, "tenant")
+        self._admin.consent(name, *_texts(body, "scopes"), user=user, tenant=tenant)
 
     def _disable(self, name: str, body: Body) -> Body:
         self._admin.set_disabled(name, disabled=_flag(body, "disabled"))

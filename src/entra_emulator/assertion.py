@@ -20,7 +20,7 @@ from entra_emulator.world import Call
 _SKEW_ALLOWED = 300.0
 
 
-class _Jwt:
+class Jwt:
     """A JWT taken apart, not yet believed. Raises StsError 50027 for anything that is not one."""
 
     def __init__(self, text: str) -> None:
@@ -37,10 +37,12 @@ class _Jwt:
             raise _malformed("its algorithm is not RS256 or PS256")
 
     def text(self, claim: str) -> str:
+        """A claim that is text; empty for any other."""
         value = self.claims.get(claim)
         return value if isinstance(value, str) else ""
 
     def moment(self, claim: str) -> float | None:
+        """A claim that is a date, or None where it is absent. Raises StsError 50027 for any other."""
         value = self.claims.get(claim)
         if value is None:
             return None
@@ -49,6 +51,7 @@ class _Jwt:
         return float(value)
 
     def signed_by(self, key: RSAPublicKey) -> bool:
+        """Whether the holder of this key signed it."""
         pad: padding.AsymmetricPadding = padding.PKCS1v15()
         if self.algorithm == "PS256":
             pad = padding.PSS(mgf=padding.MGF1(hashes.SHA256()), salt_length=padding.PSS.AUTO)
@@ -65,7 +68,7 @@ def authenticate(call: Call, text: str, application: Application, keys: list[Key
     Accepts RS256 and PS256, `x5t` and `x5t#S256` in either base64 alphabet, dates with fractions, and the same `jti`
     many times. Raises StsError otherwise.
     """
-    jwt = _Jwt(text)
+    jwt = Jwt(text)
     app_id = application.app_id
     if jwt.text("iss") and jwt.text("iss").lower() != app_id:
         return _federated(call, jwt, application)
@@ -85,7 +88,7 @@ def authenticate(call: Call, text: str, application: Application, keys: list[Key
     return credential.key_id
 
 
-def _registered(jwt: _Jwt, keys: list[KeyCredential], app_id: str) -> KeyCredential:
+def _registered(jwt: Jwt, keys: list[KeyCredential], app_id: str) -> KeyCredential:
     long_print, short_print = _thumbprint(jwt, "x5t#S256"), _thumbprint(jwt, "x5t")
     if not long_print and not short_print:
         raise _malformed("it has no thumbprint in its header")
@@ -95,7 +98,7 @@ def _registered(jwt: _Jwt, keys: list[KeyCredential], app_id: str) -> KeyCredent
     raise key_problem("The key was not found.", (long_print or short_print).hex().upper(), app_id)
 
 
-def _federated(call: Call, jwt: _Jwt, application: Application) -> str:
+def _federated(call: Call, jwt: Jwt, application: Application) -> str:
     trusted = [item for item in application.federated if item.issuer == jwt.text("iss")]
     if not trusted:
         raise StsError(
@@ -131,7 +134,7 @@ def _public_key(pem: bytes | None) -> RSAPublicKey | None:
     return key if isinstance(key, RSAPublicKey) else None
 
 
-def _check_times(call: Call, jwt: _Jwt) -> None:
+def _check_times(call: Call, jwt: Jwt) -> None:
     begins, ends = jwt.moment("nbf"), jwt.moment("exp")
     now = call.local_now
     if ends is None or now >= ends + _SKEW_ALLOWED or (begins is not None and now < begins - _SKEW_ALLOWED):
@@ -158,7 +161,7 @@ def _audiences(claim: Any) -> set[str]:
     return {value for value in values if isinstance(value, str)}
 
 
-def _thumbprint(jwt: _Jwt, name: str) -> bytes:
+def _thumbprint(jwt: Jwt, name: str) -> bytes:
     value = jwt.header.get(name)
     if not isinstance(value, str):
         return b""

@@ -7,10 +7,18 @@ from urllib.parse import urlencode
 
 from entra_emulator import pages
 from entra_emulator.asked import Asked
-from entra_emulator.authorize_request import OWN_FIELDS, AuthorizeRequest, check, read_request
+from entra_emulator.authorize_request import (
+    OWN_FIELDS,
+    AuthorizeRequest,
+    check,
+    parameters_of,
+    read_request,
+    redirect_of,
+    the_client,
+)
 from entra_emulator.clock import sts_time
 from entra_emulator.consents import Wanted, give, is_admin, may_consent, missing, wanted
-from entra_emulator.directory import Tenant, User
+from entra_emulator.directory import Application, Tenant, User
 from entra_emulator.replies import act
 from entra_emulator.scopes import read_scopes
 from entra_emulator.sessions import COOKIE, Code, Session, Signed
@@ -108,14 +116,13 @@ def _nobody(call: Call, request: AuthorizeRequest, session: Session | None) -> R
                 "supported for the scenario.",
             )
         raise StsError(50058, "A silent sign-in request was sent but no user is signed in.")
-    return choose_account(call, request.parameters, request.application.app_id, people)
+    return choose_account(call, request.parameters, request.application, request.tenant)
 
 
-def choose_account(call: Call, parameters: dict[str, str], app_id: str, people: list[Person]) -> Response:
-    """The page with all accounts; the one in `login_hint` comes first."""
-    application = call.world.directory.application(app_id)
-    assert application is not None, "the client was looked up before"  # noqa: S101 - order of the pipeline
+def choose_account(call: Call, parameters: dict[str, str], application: Application, tenant: Tenant | None) -> Response:
+    """The page with all accounts of the tenant, or of all tenants; the one in `login_hint` comes first."""
     hint = parameters.get("login_hint", "").lower()
+    people = candidates(call, tenant)
     people = sorted(people, key=lambda one: one[1].principal_name.lower() != hint)
     found = bool(hint) and bool(people) and people[0][1].principal_name.lower() == hint
     note = "" if found or not hint else f"There is no account {hint[:100]} here."
@@ -213,8 +220,24 @@ def _deliver(call: Call, request: AuthorizeRequest, fields: dict[str, str]) -> R
 def redirect(call: Call, target: str, fields: dict[str, str], mark: str = "?") -> Response:
     """302 to a redirect URI, with these fields in its query (`?`) or fragment (`#`)."""
     join = "&" if mark == "?" and "?" in target else mark
-    location = ("Location", f"{target}{join}{urlencode(fields, errors='replace')}")
+    location = ("Location", f"{target}{join}{urlencode(fields, errors='replace')}" if fields else target)
     return Response(302, (*headers(call, "text/html; charset=utf-8"), location), b"")
+
+
+def sign_out(call: Call, _tenant_name: str) -> Response:
+    """Ends the browser's session; then back to the client, if it names itself and one of its own redirect URIs."""
+    session = call.world.sessions.session(call.headers.get("cookie", ""))
+    if session is not None:
+        call.world.sessions.close(session)
+    try:
+        parameters = parameters_of(call)
+        target = parameters.get("post_logout_redirect_uri", "")
+        if not target or not parameters.get("client_id"):
+            return pages.signed_out(call)
+        target, _ = redirect_of(the_client(call, parameters, None), target)
+    except StsError:
+        return pages.signed_out(call)
+    return redirect(call, target, {"state": parameters["state"]} if "state" in parameters else {})
 
 
 def _state(request: AuthorizeRequest) -> dict[str, str]:

@@ -34,12 +34,20 @@ def serve(
     ),
     seed: Annotated[int, typer.Option(help="Start of all randomness.")] = 0,
     demo: Annotated[bool, typer.Option("--demo", help="Begin with the demo tenant.")] = False,
+    redirect_uri: Annotated[
+        list[str] | None, typer.Option(help="Where people who sign in to the demo tenant come back to; repeatable.")
+    ] = None,
     ready_file: Annotated[Path | None, typer.Option(help="Where to write, once ready, how to reach it (JSON).")] = None,
     latency_ms: Annotated[float, typer.Option(min=0, help="Milliseconds added to every answer.")] = 0.0,
 ) -> None:
     """Serves an emulator over TLS until it is interrupted."""
     emulator = Emulator(SystemClock(), seed)
-    made = emulator.seed_demo() if demo else None
+    if redirect_uri and not demo:
+        raise typer.BadParameter("a redirect URI belongs to the demo tenant: add --demo", param_hint="--redirect-uri")
+    try:
+        made = emulator.seed_demo(tuple(redirect_uri or ())) if demo else None
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--redirect-uri") from error
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(Server(emulator, latency=latency_ms / 1000), host, port, ca_file, ready_file, made))
 

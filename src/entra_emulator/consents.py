@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from entra_emulator.asked import Asked
-from entra_emulator.directory import GRAPH_APP_ID, Application, Consent, ServicePrincipal, Tenant, User, new_guid
+from entra_emulator.directory import GRAPH_APP_ID, Application, Consent, Grant, ServicePrincipal, Tenant, User, new_guid
 from entra_emulator.replicas import Presence, everywhere, object_presence
 from entra_emulator.roles import CONSENT_TO_SCOPES
 from entra_emulator.scopes import OIDC, configured, scopes_of
@@ -93,6 +93,19 @@ def add(
     }
     if names - held:
         tenant.consents.append(Consent(new_guid(world.rng), app_id, resource_app_id, user_id, names - held, presence))
+
+
+def give_roles(world: World, tenant: Tenant, application: Application, roles: Wanted) -> None:
+    """Grants application permissions that the service principal does not hold yet; replicas learn of them later."""
+    principal = world.directory.principal(tenant, application.app_id)
+    if principal is None:
+        return
+    now, rng = world.clock.now(), world.rng
+    for app_id, names in roles.items():
+        held = {item.role for item in principal.grants if item.resource_app_id == app_id}
+        for name in sorted(names - held):
+            presence = object_presence(now, tenant.settings, rng)
+            principal.grants.append(Grant(new_guid(rng), app_id, name, presence))
 
 
 def join(world: World, tenant: Tenant, application: Application) -> None:

@@ -14,11 +14,16 @@ DOMAIN = "keyturndemo.onmicrosoft.com"
 _CONNECTION_APP_ID = "de300000-0000-4000-8000-0000000000a1"
 _WIDE_APP_ID = "de300000-0000-4000-8000-0000000000a2"
 _POWERLESS_APP_ID = "de300000-0000-4000-8000-0000000000a3"
+_SIGN_IN_APP_ID = "de300000-0000-4000-8000-0000000000a4"
 
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """What was made. `connection` owns itself and the first two of `others`; the values of its secrets are included."""
+    """What was made. `connection` owns itself and the first two of `others`; the values of its secrets are included.
+
+    People sign in through `sign_in`, which is configured to ask for the delegated permission to manage applications:
+    `ada` is an Application Administrator, `uri` has no directory role. Both are object ids.
+    """
 
     tenant_id: str
     tenant_name: str
@@ -27,14 +32,17 @@ class Demo:
     wide: ApplicationHandle
     powerless: ApplicationHandle
     others: tuple[ApplicationHandle, ...]
+    sign_in: ApplicationHandle
+    ada: str
+    uri: str
 
     def as_dict(self) -> dict[str, Any]:
         """The same as plain values."""
         return asdict(self)
 
 
-def seed_demo(admin: Admin, now: float) -> Demo:
-    """Makes the demo tenant. Raises ValueError if it is there already."""
+def seed_demo(admin: Admin, now: float, redirect_uris: tuple[str, ...] = ()) -> Demo:
+    """Makes the demo tenant, in which people sign in through these redirect URIs. Raises ValueError if it is there."""
     tenant = admin.create_tenant(TENANT_NAME, DOMAIN, tenant_id=TENANT_ID)
     connection = admin.create_application(
         tenant,
@@ -57,7 +65,16 @@ def seed_demo(admin: Admin, now: float) -> Demo:
             ("Mixed secrets", (), (-200.0, 120.0)),
         )
     )
-    return Demo(tenant, TENANT_NAME, DOMAIN, connection, wide, powerless, others)
+    sign_in = admin.create_application(
+        tenant,
+        "Keyturn sign-in",
+        app_id=_SIGN_IN_APP_ID,
+        redirect_uris=redirect_uris,
+        scopes=("Application.ReadWrite.All", "User.Read"),
+    )
+    ada = admin.create_user(tenant, "Ada Admin", roles=("Application Administrator",))
+    uri = admin.create_user(tenant, "Uri User")
+    return Demo(tenant, TENANT_NAME, DOMAIN, connection, wide, powerless, others, sign_in, ada, uri)
 
 
 def _neighbour(

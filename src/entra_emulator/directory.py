@@ -228,6 +228,7 @@ class Tenant:
     domains: list[str]
     settings: Settings
     default_policy: Policy
+    created_at: float = 0.0
     policies: dict[str, Policy] = field(default_factory=dict)
     applications: dict[str, Application] = field(default_factory=dict)
     deleted: dict[str, Application] = field(default_factory=dict)

@@ -36,7 +36,7 @@ class Emulator:
         self._lock = threading.RLock()
         self._world = World(clock, random.Random(seed), signing_key or SigningKey())  # noqa: S311 - a simulation
         self.admin = Admin(self._world, self._lock, seed, self.handle)
-        self._admin_api = AdminApi(self._world, self.admin, lambda: self.seed_demo().as_dict())
+        self._admin_api = AdminApi(self._world, self.admin, lambda uris: self.seed_demo(uris).as_dict())
 
     @property
     def clock(self) -> Clock:
@@ -71,10 +71,13 @@ class Emulator:
         """
         return deliver(self.handle(request), timeout)
 
-    def seed_demo(self) -> Demo:
-        """Makes the demo tenant. Raises ValueError if it is there already."""
+    def seed_demo(self, redirect_uris: tuple[str, ...] = ()) -> Demo:
+        """Makes the demo tenant, in which people sign in through these redirect URIs.
+
+        Raises ValueError if it is there already, or for a bad redirect URI.
+        """
         with self._lock:
-            return seed_demo(self.admin, self.clock.now())
+            return seed_demo(self.admin, self.clock.now(), redirect_uris)
 
     def served(self, sequence: int, started: float, ended: float) -> None:
         """Notes between which real times (POSIX seconds) a request was worked on; unknown numbers are ignored."""

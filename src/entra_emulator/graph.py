@@ -9,9 +9,12 @@ from urllib.parse import unquote
 
 from entra_emulator import (
     graph_applications,
+    graph_batch,
     graph_credentials,
     graph_deleted,
     graph_federated,
+    graph_keys,
+    graph_me,
     graph_owners,
     graph_policies,
     graph_principals,
@@ -53,15 +56,18 @@ def _routes() -> dict[str, dict[str, Route]]:
     rooms = (
         graph_applications,
         graph_credentials,
+        graph_keys,
         graph_owners,
         graph_federated,
         graph_principals,
+        graph_me,
         graph_deleted,
         graph_policies,
     )
     for room in rooms:
         for method, pattern, operation, handler in room.ROUTES:
             table.setdefault(pattern.lower(), {})[method] = Route(operation, handler)
+    table["$batch"] = {"POST": Route("batch", lambda call, _keys: graph_batch.handle(call, handle))}
     return table
 
 
@@ -78,7 +84,8 @@ def handle(call: Call) -> Response:
     try:
         _authenticate(call)
         _note_target(call, pattern, keys)
-        _throttle(call)
+        if pattern != "$batch":
+            _throttle(call)
         if route is None:
             raise _no_route(call, known=bool(methods))
         check_options(call)

@@ -16,7 +16,7 @@ from entra_emulator.odata import Field, Page, eventual, expanded, page, select, 
 from entra_emulator.permissions import may_list, may_try, owns_what_it_makes
 from entra_emulator.redirects import PLATFORMS, redirects
 from entra_emulator.replicas import object_presence
-from entra_emulator.restrictions import check_certificate
+from entra_emulator.restrictions import check_certificate, check_size
 from entra_emulator.wire import Response
 from entra_emulator.world import Call
 from entra_emulator.writes import check_quiet, committed
@@ -247,6 +247,8 @@ def _read_keys(call: Call, application: Application, value: Any) -> list[KeyCred
     for item in value:
         old = known.get(as_guid(item.get("keyId")) or "")
         found.append(old if old is not None else _new_key(call, application, item))
+    if len(found) > len(known):
+        check_size(call.settings, application, extra=len(found) - len(known))
     return found
 
 

@@ -9,10 +9,10 @@ from entra_emulator.bodies import json_object, needed_guid, only, text_or_none, 
 from entra_emulator.clock import DAY, LAST_MOMENT
 from entra_emulator.credentials import add_password, remove_credential
 from entra_emulator.directory import Application, Holder
-from entra_emulator.graph_errors import GraphError, bad_request, empty, success
+from entra_emulator.graph_errors import bad_request, empty, success
 from entra_emulator.lookup import Key, the_application, the_principal
 from entra_emulator.replicas import credential_presence
-from entra_emulator.restrictions import check_password
+from entra_emulator.restrictions import check_password, check_size
 from entra_emulator.wire import Response
 from entra_emulator.world import Call
 from entra_emulator.writes import check_quiet, committed
@@ -67,12 +67,7 @@ def _check_room(call: Call, application: Application) -> None:
             f"Applications with sign-in audience '{application.audience}' may have at most "
             f"{settings.personal_secret_cap} password credentials."
         )
-    if application.item_count() >= settings.object_item_cap:
-        raise GraphError(
-            400,
-            "Directory_ResourceSizeExceeded",
-            "The size of the object has exceeded its limit. Please reduce the number of values and retry your request.",
-        )
+    check_size(settings, application)
 
 
 def _add(call: Call, holder: Holder, name: str | None, start: float, end: float) -> Response:

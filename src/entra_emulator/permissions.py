@@ -29,12 +29,19 @@ _ROLE_IDS = {
     DIRECTORY_WRITE: "19dbc75e-c2e2-444c-a770-ec69d8559fc7",
     POLICY_READ: "246dd0d5-5bd0-4def-940b-0421030a5b68",
     POLICY_WRITE: "be74164b-cff1-491c-8741-e671cb536e13",
+    "User.Read.All": "df021288-bdef-4463-88db-98f22de89214",
+    "Organization.Read.All": "498476ce-e0fe-48b0-b801-37ba7e2685c6",
 }
 
 
 def role_id(role: str) -> str:
     """The GUID of an application permission; for unknown names one that depends on the name only."""
     return _ROLE_IDS.get(role) or str(uuid.uuid5(uuid.NAMESPACE_URL, f"app-role:{role}"))
+
+
+def role_of(guid: str) -> str | None:
+    """The application permission of Graph with this GUID."""
+    return next((name for name, known in _ROLE_IDS.items() if known == guid), None)
 
 
 def may_list(call: Call) -> None:
@@ -93,6 +100,12 @@ def may_read_owned(call: Call, owner_id: str) -> None:
 def may_read_me(call: Call) -> None:
     """The signed-in user. Raises GraphError 403."""
     if not {"User.Read", "User.ReadBasic.All", "User.Read.All", DIRECTORY_READ, DIRECTORY_WRITE, AS_USER} & call.scopes:
+        raise denied()
+
+
+def may_read_member_of(call: Call) -> None:
+    """The directory roles of the signed-in user. Raises GraphError 403."""
+    if not {"User.Read", "User.Read.All", DIRECTORY_READ, DIRECTORY_WRITE, AS_USER} & call.scopes:
         raise denied()
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from entra_emulator.clock import parse_time
 from entra_emulator.credentials import duration
 from entra_emulator.directory import Application, Tenant
+from entra_emulator.faults import Settings
 from entra_emulator.graph_errors import GraphError
 
 
@@ -38,6 +39,16 @@ def check_certificate(tenant: Tenant, application: Application, start: float, en
         longest = duration(rule.get("maxLifetime")) if rule.get("restrictionType") == "asymmetricKeyLifetime" else None
         if _applies(rule, application) and longest is not None and end - start > longest:
             raise _too_long(policy_id)
+
+
+def check_size(settings: Settings, application: Application, extra: int = 1) -> None:
+    """Raises GraphError 400 where the application cannot hold so many items more."""
+    if application.item_count() + extra > settings.object_item_cap:
+        raise GraphError(
+            400,
+            "Directory_ResourceSizeExceeded",
+            "The size of the object has exceeded its limit. Please reduce the number of values and retry your request.",
+        )
 
 
 def _too_long(policy_id: str) -> GraphError:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from entra_emulator.asked import Asked, ResourceScopes
 from entra_emulator.directory import GRAPH_APP_ID, Application
+from entra_emulator.permissions import role_of
 from entra_emulator.sts_errors import StsError
 from entra_emulator.tokens import find_resource
 from entra_emulator.world import Call
@@ -99,6 +100,23 @@ def configured(application: Application) -> dict[str, set[str]]:
         names = {name for name, scope in scopes_of(app_id).items() if scope.id in ids}
         if names:
             found[app_id] = names
+    return found
+
+
+def configured_roles(application: Application) -> dict[str, set[str]]:
+    """The application permissions in that list: resource app id -> names. Raises StsError 650056 for unknown ones."""
+    found: dict[str, set[str]] = {}
+    for app_id, ids in required(application, "Role").items():
+        names = {role_of(item) for item in ids} if app_id == GRAPH_APP_ID else {None}
+        if None in names:
+            raise StsError(
+                650056,
+                "Misconfigured application. This could be due to one of the following: the client has not listed any "
+                "permissions in the requested permissions in the client's application registration. Or, the admin has "
+                "not consented in the tenant. Please contact your admin to fix the configuration or consent on behalf of "
+                f"the tenant. Client app ID: {application.app_id}.",
+            )
+        found[app_id] = {name for name in names if name is not None}
     return found
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from urllib.parse import unquote, urlsplit
 
-from entra_emulator import authorize
+from entra_emulator import admin_consent, authorize
 from entra_emulator.clients import authenticate, find_tenant, known_application, read_client, read_form
 from entra_emulator.faults import Effect
 from entra_emulator.grants import GRANTS, home_of
@@ -25,26 +27,14 @@ def is_token_path(path: str) -> bool:
 def handle(call: Call) -> Response:
     """Answers one request that is not for Graph."""
     segments = call.path.strip("/").split("/")
-    tenant_name, tail = unquote(segments[0]), "/".join(segments[1:])
+    route = _ROUTES.get("/".join(segments[1:]))
+    if route is None:
+        return Response(404, headers(call, "text/html; charset=utf-8"), b"<html><body>404 Not Found</body></html>")
+    call.entry.operation, work = route
     try:
-        if tail in {"oauth2/v2.0/token", "oauth2/token"}:
-            call.entry.operation = "token"
-            return _token(call, tenant_name)
-        if tail == "oauth2/v2.0/authorize":
-            call.entry.operation = "authorize"
-            return authorize.handle(call, tenant_name)
-        if tail in {"v2.0/.well-known/openid-configuration", ".well-known/openid-configuration"}:
-            call.entry.operation = "openidConfiguration"
-            return _configuration(call, tenant_name, tail)
-        if tail in {"discovery/v2.0/keys", "discovery/keys"}:
-            call.entry.operation = "signingKeys"
-            return _keys(call, tenant_name)
-        if tail == "discovery/instance":
-            call.entry.operation = "instanceDiscovery"
-            return _instance(call)
+        return work(call, unquote(segments[0]))
     except StsError as refusal:
         return answer(call, refusal)
-    return Response(404, headers(call, "text/html; charset=utf-8"), b"<html><body>404 Not Found</body></html>")
 
 
 def _token(call: Call, tenant_name: str) -> Response:
@@ -104,13 +94,12 @@ def _faulty(call: Call, effect: Effect) -> Response:
     return answer(call, refusal)
 
 
-def _configuration(call: Call, name: str, tail: str) -> Response:
+def _configuration(call: Call, name: str, version: str = "") -> Response:
     tenant = find_tenant(call, name, "invalid_tenant")
     if tenant is not None:
         call.enter(tenant)
     place = tenant.id if tenant else name.lower()
     base, login = f"{call.host}/{place}", f"{call.host}/{name}"
-    version = "/v2.0" if tail.startswith("v2.0") else ""
     issuer = f"{call.host}/{tenant.id if tenant else '{tenantid}'}{version}"
     document = {
         "token_endpoint": f"{base}/oauth2{version}/token",
@@ -151,7 +140,7 @@ def _keys(call: Call, name: str) -> Response:
     return Response(200, headers(call), json_body({"keys": [call.world.signing.jwk(issuer)]}))
 
 
-def _instance(call: Call) -> Response:
+def _instance(call: Call, _name: str) -> Response:
     asked = urlsplit(call.parameters().get("authorization_endpoint", ""))
     host = asked.netloc.lower()
     own = urlsplit(call.host).netloc.lower()
@@ -165,3 +154,19 @@ def _instance(call: Call) -> Response:
         "metadata": [{"preferred_network": host, "preferred_cache": host, "aliases": [host]}],
     }
     return Response(200, headers(call), json_body(document))
+
+
+_ROUTES: dict[str, tuple[str, Callable[[Call, str], Response]]] = {
+    "oauth2/v2.0/token": ("token", _token),
+    "oauth2/token": ("token", _token),
+    "oauth2/v2.0/authorize": ("authorize", authorize.handle),
+    "oauth2/v2.0/logout": ("logout", authorize.sign_out),
+    "adminconsent": ("adminConsent", partial(admin_consent.handle, second=False)),
+    "v2.0/adminconsent": ("adminConsent", partial(admin_consent.handle, second=True)),
+    "v2.0/.well-known/openid-configuration": ("openidConfiguration", partial(_configuration, version="/v2.0")),
+    ".well-known/openid-configuration": ("openidConfiguration", _configuration),
+    "discovery/v2.0/keys": ("signingKeys", _keys),
+    "discovery/keys": ("signingKeys", _keys),
+    "discovery/instance": ("instanceDiscovery", _instance),
+}
+"""What follows the tenant in a path -> the operation's name in the ledger and in faults, and who answers."""

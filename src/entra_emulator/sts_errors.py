@@ -41,6 +41,7 @@ _KINDS: dict[int, tuple[str, int]] = {
     500341: ("invalid_grant", 400),
     501481: ("invalid_grant", 400),
     650053: ("invalid_client", 400),
+    650056: ("invalid_request", 400),
     650057: ("invalid_resource", 400),
     700005: ("invalid_grant", 400),
     700009: ("invalid_request", 400),

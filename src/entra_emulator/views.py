@@ -131,19 +131,30 @@ def directory_objects(call: Call, items: Iterable[ServicePrincipal | User | Appl
     found = []
     for item in items:
         if isinstance(item, User):
-            found.append(
-                {
-                    "@odata.type": "#microsoft.graph.user",
-                    "id": item.object_id,
-                    "displayName": item.display_name,
-                    "userPrincipalName": item.principal_name,
-                }
-            )
+            found.append({"@odata.type": "#microsoft.graph.user", **user(item)})
         elif isinstance(item, ServicePrincipal):
             found.append({"@odata.type": "#microsoft.graph.servicePrincipal", **principal(call, item)})
         else:
             found.append({"@odata.type": "#microsoft.graph.application", **application(call, item)})
     return found
+
+
+def user(item: User) -> dict[str, Any]:
+    """A person's account."""
+    given, _, family = item.display_name.rpartition(" ")
+    return {
+        "id": item.object_id,
+        "businessPhones": [],
+        "displayName": item.display_name,
+        "givenName": given or None,
+        "jobTitle": None,
+        "mail": item.principal_name,
+        "mobilePhone": None,
+        "officeLocation": None,
+        "preferredLanguage": None,
+        "surname": family or None,
+        "userPrincipalName": item.principal_name,
+    }
 
 
 def policy(item: Policy) -> dict[str, Any]:
