@@ -5,13 +5,14 @@ BIN := $(VENV)/bin
 UV := $(BIN)/uv
 ARGS ?=
 
-.PHONY: help setup demo serve test check crash bench docs lock migrations clean
+.PHONY: help setup demo serve test check seeds crash bench docs lock migrations clean
 help:
 	@echo "make demo      watch a real rotation against a local Entra ID (ARGS=--stay keeps it running)"
 	@echo "make serve     run the server on this machine"
 	@echo "make test      all tests, on SQLite and PostgreSQL"
 	@echo "make check     formatting, lint, types, import rules, dependencies, generated documents"
 	@echo "make crash     kill a server at every instant of the protocol and print the table"
+	@echo "make seeds     play 500 fresh seeds of the simulation"
 	@echo "make bench     measure what the README claims"
 	@echo "make docs      regenerate the reference documents"
 	@echo "make lock      resolve and lock all dependencies anew"
@@ -50,6 +51,9 @@ check: $(VENV)/.test
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/deptry src
 	$(BIN)/python scripts/documents --check
+
+seeds: $(VENV)/.run
+	$(BIN)/keyturn simulate --seeds 500
 
 crash: $(VENV)/.test
 	@scripts/system-packages

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from keyturn.credentials.domain import ENDED, MARKER_PREFIX, OUT_OF_REACH, Credential, State
+from keyturn.credentials.domain import ENDED, MARKER_PREFIX, Credential, State
 from keyturn.db.tables import audit_events, metadata, rotations, runs
 from keyturn_simulation.world import World
 
@@ -51,7 +51,7 @@ def _quiet(world: World, journal: list[Credential]) -> Iterator[str]:
         for key_id, name in world.keys_of(app).items()
         if name.startswith(MARKER_PREFIX + " ")
     }
-    present -= {row.key_id for row in journal if row.note == OUT_OF_REACH and row.state in ENDED}
+    present -= {row.key_id for row in journal if (row.note or "").startswith("expired") and row.state in ENDED}
     ours = {row.key_id for row in journal if not row.adopted and row.key_id in live}
     beyond = _beyond_reach(world, journal)
     unconfirmed = {row.key_id for row in journal if row.rotation_id in beyond and row.state in _RESTLESS}
