@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from keyturn import boot
@@ -18,11 +19,13 @@ from keyturn.connections.service import Connections
 from keyturn.crypto.keyring import Keyring, KeyringSealer
 from keyturn.db.unit import Database
 from keyturn.errors import KeyturnError
+from keyturn.kit.actor import Actor
 from keyturn.kit.clock import SystemClock
 from keyturn.kit.ids import SystemIds
 from keyturn.kit.secret import Place, Plaintext, Sealed
-from keyturn.ports import Clock, Ids, OAuthApp
+from keyturn.ports import Clock, Ids, OAuthApp, Tenant
 from keyturn.providers.azure.clouds import Clouds, standard_clouds
+from keyturn.providers.azure.manifest import MANIFEST
 from keyturn.providers.azure.provider import AzureProvider
 from keyturn.providers.transport import HttpTransport
 from keyturn.rotations.hold import Tools
@@ -30,10 +33,15 @@ from keyturn.rotations.service import Rotations, refuse_while_rotating
 from keyturn.rotations.workflow import Rotator
 
 if TYPE_CHECKING:
-    from litestar import Litestar
+    from litestar import Litestar, Router
 
     from keyturn.access.service import Access
+    from keyturn.access.settings_pages import ServerFacts
+    from keyturn.audit.service import Trail
+    from keyturn.projects.service import Projects
     from keyturn.web.health import Status
+    from keyturn.web.pages import Site
+    from keyturn.web.ratelimit import Limiter
 
 STOP_GRACE = timedelta(seconds=20)
 UPKEEP_EVERY = timedelta(hours=1)
@@ -236,8 +244,9 @@ def web_application(core: Core, worker: Worker | None) -> "Litestar":
             connections, rotations, oauth_client_id=oauth.client_id if oauth else None, clock=core.clock
         ),
     ]
+    pages, site = page_routes(core, access, projects, connections, rotations, trail, limiter)
     return build(
-        routers,
+        [*routers, *pages],
         authenticate=access.authenticate,
         settings=settings,
         clock=core.clock,
@@ -245,6 +254,88 @@ def web_application(core: Core, worker: Worker | None) -> "Litestar":
         status=lambda: status(core),
         cors_origins=settings.cors_allowed_origins,
         trusted_proxies=settings.trusted_proxies,
+        site=site,
+    )
+
+
+def page_routes(
+    core: Core,
+    access: "Access",
+    projects: "Projects",
+    connections: Connections,
+    rotations: Rotations,
+    trail: "Trail",
+    limiter: "Limiter",
+) -> "tuple[list[Router], Site]":
+    """Return the routes of all pages, and what they need of this server."""
+    from keyturn.access import identities_pages, members_pages, settings_pages  # noqa: PLC0415 - as above
+    from keyturn.access import pages as access_pages  # noqa: PLC0415
+    from keyturn.audit import pages as audit_pages  # noqa: PLC0415
+    from keyturn.connections import help_pages  # noqa: PLC0415
+    from keyturn.connections import pages as connections_pages  # noqa: PLC0415
+    from keyturn.connections.catalog import Catalog  # noqa: PLC0415
+    from keyturn.connections.oauth import SignIns  # noqa: PLC0415
+    from keyturn.projects import members_pages as project_members  # noqa: PLC0415
+    from keyturn.projects import pages as project_pages  # noqa: PLC0415
+    from keyturn.projects.heads import Heads  # noqa: PLC0415
+    from keyturn.web.cookies import SessionCookie  # noqa: PLC0415
+    from keyturn.web.pages import Site  # noqa: PLC0415
+    from keyturn.web.render import Renderer  # noqa: PLC0415
+
+    settings, heads = core.settings, Heads(access, projects)
+    cookie = SessionCookie(secure=(settings.site_url or "").startswith("https://"))
+    given = help_pages.Installation(
+        settings.site_url, settings.oauth_client_id, settings.oauth_client_secret, MANIFEST.permissions
+    )
+
+    def sign_in_as(tenant: str, app_id: str, secret: Plaintext) -> None:
+        core.provider.sign_in(Tenant(settings.cloud, tenant), app_id, secret)
+
+    shelf = connections_pages.Shelf(
+        connections,
+        rotations,
+        SignIns(connections),
+        Catalog(connections),
+        trail,
+        heads,
+        core.clock,
+        oauth=oauth_app(settings) is not None,
+    )
+    routes = [
+        access_pages.router(access, limiter, cookie),
+        settings_pages.router(access, limiter, cookie, partial(server_facts, core)),
+        members_pages.router(access),
+        identities_pages.router(access, core.clock, settings.site_url or f"http://{settings.host}:{settings.port}"),
+        audit_pages.router(trail),
+        project_pages.router(projects, heads),
+        project_members.router(projects, access, heads),
+        help_pages.router(given, sign_in_as),
+        connections_pages.router(shelf),
+    ]
+    return routes, Site(Renderer(core.clock), access.sessions.recall, heads.shell, cookie, settings.site_url)
+
+
+def server_facts(core: Core, actor: Actor) -> "ServerFacts":
+    """Return what an admin may know of this server. Raises Forbidden for others."""
+    from keyturn import __version__  # noqa: PLC0415 - only a web process shows it
+    from keyturn.access.domain import require_admin  # noqa: PLC0415
+    from keyturn.access.settings_pages import ServerFacts  # noqa: PLC0415
+    from keyturn.crypto.store import load  # noqa: PLC0415
+
+    require_admin(actor)
+    settings = core.settings
+    with core.database.read() as tx:
+        keys = [row for row in load(tx) if row.retired_at is None]
+    return ServerFacts(
+        version=__version__,
+        site_url=settings.site_url,
+        database="SQLite, one file of this server" if settings.embedded else "PostgreSQL",
+        root_key="From ENCRYPTION_KEY" if settings.encryption_key else "A key file beside the database",
+        data_keys=len(keys),
+        newest_data_key_at=max((row.created_at for row in keys), default=None),
+        cloud=settings.cloud if settings.cloud_override is None else f"{settings.cloud}, at custom addresses",
+        rotating=status(core).worker,
+        sign_in_tries_per_minute=settings.login_rate_per_minute,
     )
 
 

@@ -101,9 +101,10 @@ class Users:
             return ClientSecret(given.tenant_id, given.client_id, given.secret)
         return given
 
-    def rotate(self, process: Process, one: Connection) -> None:
+    def rotate(self, process: Process, one: Connection) -> bool:
         actor = self._sim.world.actor
-        self._sim.request(process, f"rotate {one.name} now", lambda server: server.rotate_now(actor, one.id))
+        asked = self._sim.request(process, f"rotate {one.name} now", lambda server: server.rotate_now(actor, one.id))
+        return asked is not None
 
     def rotate_leaked(self, process: Process, one: Connection) -> None:
         actor = self._sim.world.actor

@@ -162,8 +162,11 @@ class Story:
         check_no_plaintext(self._sim.world, folder)
 
     def _strays_possible(self) -> bool:
-        """A process that was suspended for long may have asked for a secret after everybody else had given it up."""
-        return self._sim.features.slowness > 0
+        """Whether a secret may exist that everybody has given up: only the daily sweep finds it.
+
+        A process that was suspended for long may have asked late, or Graph may have hidden for minutes what it had made.
+        """
+        return self._sim.features.slowness > 0 or self._weather.lagged
 
     def _calm_down(self) -> None:
         sim = self._sim
@@ -195,9 +198,7 @@ class Story:
         sim = self._sim
         before = {one.name: rotation for one, rotation in self._enabled()}
         for one, _ in self._enabled():
-            server = sim.luck.choice(sim.processes)
-            asked = sim.request(server, f"rotate {one.name}", lambda at, it=one: at.rotate_now(sim.world.actor, it.id))
-            if not asked:
+            if not self._users.rotate(sim.luck.choice(sim.processes), one):
                 raise Broken(f"{one.name} was not asked to rotate")
         self._until(A_RUN)
         for one, rotation in self._enabled():

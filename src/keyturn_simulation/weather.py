@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from random import Random
+from typing import Literal
 
 from entra_emulator import GATEWAY_TIMEOUT, HANG, RESET, SERVICE_UNAVAILABLE, Budget, Effect, Fault, Settings, slow
 from entra_emulator.admin import ApplicationHandle
@@ -42,6 +43,8 @@ class Weather:
         self._sim = simulation
         self._admin = simulation.world.emulator.admin
         self._tenant = simulation.world.tenant_id
+        self.lagged = False
+        """Whether Graph ever was slow to show what it had made."""
         self._withdrawn: dict[str, tuple[str, ...]] = {}
         """By client id: the permissions that an administrator took away."""
         self._disowned: set[str] = set()
@@ -76,6 +79,7 @@ class Weather:
 
         lags = {name: upto() for name in ("token_appear", "graph_appear", "token_vanish", "graph_vanish")}
         replicas = self._luck.choice((1, 2, 3))
+        self.lagged |= lags["graph_appear"][1] > 0
         self._admin.configure(self._tenant, replicas=replicas, **lags)
         self._note(f"{replicas} replicas, {lags}")
 
@@ -100,7 +104,7 @@ class Weather:
 
     def _fault(self) -> None:
         operation, effect = self._luck.choice(OPERATIONS), self._luck.choice(EFFECTS)
-        when = self._luck.choice(("before", "after"))
+        when: Literal["before", "after"] = self._luck.choice(("before", "after"))
         times = self._luck.choice((1, 1, 1, 2, 5, 12))
         self._sim.world.emulator.faults.add(
             Fault(operation, (effect,), when=when, times=times, probability=self._luck.choice((0.4, 1.0)))

@@ -10,6 +10,7 @@ import pytest
 from entra_emulator import Demo, Emulator, SigningKey, SystemClock, VirtualClock
 from entra_emulator.server import Running, run_in_thread
 from tests.emulator.certificates import Certificate, make_certificate
+from tests.emulator.people import People, people_in
 from tests.emulator.scene import Scene
 
 
@@ -41,6 +42,11 @@ def scene(signing_key: SigningKey) -> Scene:
     clock = VirtualClock()
     emulator = Emulator(clock, seed=7, signing_key=signing_key)
     return Scene(emulator, clock, emulator.admin.create_tenant("Contoso"))
+
+
+@pytest.fixture
+def people(scene: Scene) -> People:
+    return people_in(scene)
 
 
 @pytest.fixture(scope="module")

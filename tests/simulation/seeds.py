@@ -1,4 +1,4 @@
-"""Which seeds a run of the tests plays: fifty fixed ones, or any others by ``KEYTURN_SIM_BASE`` (``make seeds`` plays fresh ones)."""
+"""Which seeds a run of the tests plays: fifty fixed ones, or others by ``KEYTURN_SIM_BASE``; ``make seeds`` plays fresh ones."""
 
 import os
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from keyturn.errors import Forbidden
-from keyturn.kit.actor import Role
+from keyturn.kit.actor import Actor, Role
 
 # --- permissions ------------------------------------------------------------------------------------------------------
 
@@ -101,6 +101,16 @@ def require_at_most(own: Role, wanted: Role) -> None:
             f"Your role is '{own}', so you cannot give or manage the role '{wanted}'.",
             code="access.role_above_own",
             fix=f"Ask somebody with the role '{wanted}'.",
+        )
+
+
+def require_admin(actor: Actor) -> None:
+    """Raise Forbidden unless the caller is an admin of the organization: for what concerns the server itself."""
+    if actor.role is not Role.ADMIN:
+        raise Forbidden(
+            f"{actor.name} is not an admin of the organization.",
+            code="access.not_admin",
+            fix="Ask an admin of the organization.",
         )
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import sqlalchemy.exc
 
 from keyturn.access.domain import Action
-from keyturn.access.door import Scope, require, visible
+from keyturn.access.door import Scope, require, role_at, visible
 from keyturn.access.service import slug_of
 from keyturn.audit.domain import Event
 from keyturn.audit.store import append
@@ -72,6 +72,13 @@ class Projects:
         with self._database.read() as tx:
             require(tx, actor, Action.READ_PROJECT, Scope(actor.org_id, project_id))
             return _found(store.project(tx, actor.org_id, project_id), project_id)
+
+    def role(self, actor: Actor, project_id: str) -> Role:
+        """Return what the caller is in the project. Raises NotFound or Forbidden."""
+        scope = Scope(actor.org_id, project_id)
+        with self._database.read() as tx:
+            require(tx, actor, Action.READ_PROJECT, scope)
+            return role_at(tx, actor, scope) or Role.VIEWER
 
     def by_slug(self, actor: Actor, slug: str) -> Project:
         with self._database.read() as tx:

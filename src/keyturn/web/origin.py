@@ -47,3 +47,9 @@ def _place(url: str) -> str:
         return ""
     default = {"http": 80, "https": 443}.get(parts.scheme)
     return f"{parts.hostname}:{port}" if port not in {None, default, 80, 443} else (parts.hostname or "")
+
+
+def local_path(text: str, otherwise: str = "/") -> str:
+    """Return the text when it is an address on this server, so that nobody is led elsewhere by a link to our pages."""
+    plain = text.startswith("/") and text[1:2] not in {"/", "\\"} and text.isprintable() and "\\" not in text
+    return text if plain else otherwise

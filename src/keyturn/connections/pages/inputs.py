@@ -19,7 +19,7 @@ from keyturn.connections.schemas import (
     RotationSettings,
 )
 from keyturn.errors import Invalid, KeyturnError
-from keyturn.kit.redact import looks_secret
+from keyturn.kit.redact import looks_secret, redact_text
 from keyturn.kit.secret import Plaintext
 from keyturn.rotations.service import ScheduleChange
 from keyturn.web.forms import Filled, sentence
@@ -159,7 +159,7 @@ AT_FIELD = {
 
 def filled_with(path: str, form: Wire, error: KeyturnError | None = None) -> Filled:
     """Return the form as it was typed, less the secrets, with what is wrong at the fields and on top."""
-    values = {name: _text(value) for name, value in _values(form).items() if not looks_secret(name)}
+    values = {name: _text(value) for name, value in _values(form).items() if not _secret(name, value)}
     if error is None:
         return Filled(path, values)
     if isinstance(error, Invalid):
@@ -169,6 +169,14 @@ def filled_with(path: str, form: Wire, error: KeyturnError | None = None) -> Fil
         return Filled(path, values, errors, "Some fields need another look.")
     field = AT_FIELD.get(error.code) or next((_field(one) for one in error.details if "path" in one), "")
     return Filled(path, values, {field: error.message} if field else {}, error.message, error.fix)
+
+
+def _secret(name: str, value: object) -> bool:
+    """Whether the field holds a secret: by its name, or because one was pasted into a field for something else."""
+    if looks_secret(name):
+        return True
+    text = str(value)
+    return "PRIVATE KEY" in text if "-----BEGIN" in text else redact_text(text) != text
 
 
 def _text(value: object) -> str:

@@ -6,7 +6,6 @@ template and one check of permissions. Reading is done in the worker threads, as
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -15,7 +14,6 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.response import Stream
 
 from keyturn.connections.pages.places import ONE, Shelf
-from keyturn.kit.actor import Actor
 from keyturn.rotations.history import progress
 from keyturn.web.browser import Visitor, signed_in_by_cookie
 
@@ -27,12 +25,13 @@ _HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
 def handler(shelf: Shelf) -> HTTPRouteHandler:
     """Return the route. The stream ends when there is no work under way any more, and after ten minutes in any case."""
 
-    async def watch_connection(request: Request[Any, Any, Any], connection_id: str) -> Stream:
+    async def watch_connection(request: Request[Any, Any, Any]) -> Stream:
         edge, visit = request.app.state.edge, request.scope["state"]["visit"]
+        connection_id = str(request.path_params["connection_id"])
         visitor = Visitor.of(request.headers, visit, edge.site.session_cookie.name)
 
         def look() -> tuple[str, bool]:
-            actor: Actor = replace(signed_in_by_cookie(edge.site.recall, visitor.session, visit))
+            actor = signed_in_by_cookie(edge.site.recall, visitor.session, visit)
             return progress(shelf.connections, actor, connection_id)
 
         first = await edge.in_thread(look)

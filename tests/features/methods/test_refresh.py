@@ -1,0 +1,248 @@
+"""What a person granted is kept alive, survives races, and says so when only a person can help."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from entra_emulator import Effect, Fault
+from keyturn.connections import store
+from keyturn.connections.service import Connections
+from keyturn.crypto.rewrap import sealed_columns
+from keyturn.db.tables import app_connections, oauth_tokens
+from keyturn.errors import KeyturnError, Retryable, SignInAgain
+from keyturn.kit.secret import Plaintext
+from keyturn.ports import HttpRequest, OAuthApp
+from tests.features.connections.desk import Json
+from tests.features.methods.scene import REDIRECT, Scene
+
+DAY = 86400
+
+
+def row_of(scene: Scene, shown: Json) -> store.RefreshToken:
+    with scene.world.database.read() as tx:
+        found = store.refresh_token(tx, shown["id"])
+    assert found is not None
+    return found
+
+
+def token_of(scene: Scene, shown: Json) -> str:
+    row = row_of(scene, shown)
+    return scene.world.sealer.open(row.refresh_token, row.place).reveal()
+
+
+def use(scene: Scene, shown: Json) -> None:
+    scene.web.ask("GET", f"{shown['id']}/clients")
+
+
+def refreshes(scene: Scene) -> int:
+    return sum(form["grant_type"] == "refresh_token" for form in scene.wire.asked_for_tokens())
+
+
+def test_each_use_brings_a_fresh_token_and_touches_nothing_else(scene: Scene) -> None:
+    made = scene.connect()
+    first = token_of(scene, made)
+    with scene.world.database.read() as tx:
+        before = dict(tx.rows(sa.select(app_connections))[0])
+    for number in range(3):
+        use(scene, made)
+        assert row_of(scene, made).refresh_token_version == 2 + number
+    with scene.world.database.read() as tx:
+        assert dict(tx.rows(sa.select(app_connections))[0]) == before
+    assert token_of(scene, made) != first
+    assert scene.web.get(made) == made, "clients that compare the hash would see drift"
+
+
+def test_the_tokens_are_sealed_and_are_found_when_keys_change(scene: Scene) -> None:
+    made = scene.connect()
+    with scene.world.database.read() as tx:
+        (row,) = tx.rows(sa.select(oauth_tokens))
+    assert token_of(scene, made) not in repr(dict(row)) + row["refresh_token"].text
+    places = {(column.table.name, column.value.name) for column in sealed_columns()}
+    assert {("oauth_tokens", "refresh_token"), ("oauth_flows", "payload")} <= places
+
+
+def test_uses_at_the_same_time_all_work(scene: Scene) -> None:
+    world, made = scene.world, scene.connect()
+    connection, gate = scene.connection(made), threading.Barrier(4)
+    failures: list[Exception] = []
+
+    def use_it() -> None:
+        gate.wait()
+        try:
+            world.connections.access(connection)
+        except Exception as error:  # noqa: BLE001
+            failures.append(error)
+
+    threads = [threading.Thread(target=use_it) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+    use(scene, made)
+
+
+def test_a_refresh_never_undoes_a_sign_in_that_came_in_between(scene: Scene) -> None:
+    """The token endpoint is slow; meanwhile the person connects again. The new sign-in must win."""
+    made = scene.connect()
+    connection = scene.connection(made)
+    again: list[str] = []
+
+    def meanwhile(request: HttpRequest) -> None:
+        if b"refresh_token" in request.body and not again:
+            again.append("now")
+            url = scene.begin(None, connectionId=made["id"], tenantId=None)
+            scene.finish(scene.walk(url, scene.ben))
+            again.append(token_of(scene, made))
+
+    scene.wire.before = meanwhile
+    scene.world.connections.access(connection)
+    assert token_of(scene, made) == again[1]
+    assert scene.web.get(made)["oauthAccount"].startswith("Ben@")
+
+
+def test_a_refusal_that_arrives_late_does_not_blame_the_new_sign_in(scene: Scene) -> None:
+    made = scene.connect()
+    connection = scene.connection(made)
+    done: list[str] = []
+
+    def meanwhile(request: HttpRequest) -> None:
+        if b"grant_type=refresh_token" in request.body and not done:
+            done.append("now")
+            scene.finish(scene.walk(scene.begin(None, connectionId=made["id"], tenantId=None), scene.ben))
+            scene.admin.revoke_sessions(scene.ada)
+
+    scene.wire.before = meanwhile
+    with pytest.raises(SignInAgain):
+        scene.world.connections.access(connection)
+    assert scene.web.get(made)["lastCheck"]["ok"] is True
+    use(scene, made)
+
+
+# --- keeping it alive --------------------------------------------------------------------------------------------------
+
+
+def test_a_connection_that_nobody_uses_is_kept_alive_as_long_as_the_servers_own_secret(scene: Scene) -> None:
+    made, grants = scene.connect(), scene.world.connections.grants
+    scene.world.clock.advance(29 * DAY)
+    assert grants.keep_alive() == 0
+    for _ in range(22):
+        scene.world.clock.advance(31 * DAY)
+        assert grants.keep_alive() == 1
+        assert grants.keep_alive() == 0
+    assert scene.web.ask("POST", f"{made['id']}/test")["ok"] is True
+
+
+def test_without_upkeep_it_ends_and_says_so_once(scene: Scene) -> None:
+    made, grants = scene.connect(), scene.world.connections.grants
+    scene.world.clock.advance(91 * DAY)
+    told: list[tuple[str, str]] = []
+    assert grants.keep_alive(lambda connection_id, error: told.append((connection_id, error.code))) == 0
+    assert told == [(made["id"], "azure.grant_expired")]
+    shown = scene.web.get(made)["lastCheck"]
+    assert (shown["ok"], shown["needsReconnect"], shown["code"]) == (False, True, "azure.grant_expired")
+    assert "Connect again" in shown["fix"]
+    scene.world.clock.advance(DAY)
+    assert grants.keep_alive() == 0
+    scene.web.ask("GET", f"{made['id']}/clients", expect=400)
+    (event,) = scene.world.events("app-connection-needs-reconnect")
+    assert (event["actor_kind"], event["data"]["code"]) == ("platform", "azure.grant_expired")
+
+
+@pytest.mark.parametrize("what", ["sessions", "consent", "person", "blocked"])
+def test_what_was_granted_may_be_taken_back_and_given_again(scene: Scene, what: str) -> None:
+    made = scene.connect(person=scene.ben)
+    if what == "sessions":
+        scene.admin.revoke_sessions(scene.ben)
+    elif what == "consent":
+        scene.admin.withdraw_consent(scene.app.object_id)
+    elif what == "person":
+        scene.admin.delete_user(scene.ben)
+    else:
+        scene.admin.set_user(scene.ben, enabled=False)
+    answer = scene.web.ask("GET", f"{made['id']}/clients", expect=400)
+    assert answer["code"] in {"azure.grant_revoked", "azure.consent_missing"}
+    assert "again" in answer["fix"]
+    assert scene.web.get(made)["lastCheck"]["needsReconnect"] is True
+    scene.admin.consent(scene.app.object_id, "Application.ReadWrite.All")
+    url = scene.begin(None, connectionId=made["id"], tenantId=None)
+    scene.finish(scene.walk(url))
+    assert scene.web.get(made)["lastCheck"] == {
+        "ok": True,
+        "checkedAt": scene.web.get(made)["lastCheck"]["checkedAt"],
+        "code": None,
+        "message": None,
+        "fix": None,
+        "needsReconnect": False,
+    }
+    use(scene, made)
+    assert row_of(scene, made).refresh_due_at == scene.world.clock.now() + timedelta(days=30)
+
+
+def test_a_failure_of_the_moment_is_tried_again_within_the_hour(scene: Scene) -> None:
+    made, grants = scene.connect(), scene.world.connections.grants
+    scene.world.clock.advance(31 * DAY)
+    told: list[KeyturnError] = []
+    scene.world.emulator.faults.add(Fault("token", (Effect(503),), times=1))
+    assert grants.keep_alive(lambda _id, error: told.append(error)) == 0
+    assert isinstance(told[0], Retryable)
+    assert scene.web.get(made)["lastCheck"]["ok"] is True
+    assert grants.keep_alive() == 0, "not at once"
+    scene.world.clock.advance(3600)
+    assert grants.keep_alive() == 1
+
+
+def test_one_that_fails_does_not_keep_others_from_being_refreshed(scene: Scene) -> None:
+    scene.connect("of-ben", scene.ben)
+    scene.connect("of-ada")
+    scene.admin.delete_user(scene.ben)
+    scene.world.clock.advance(31 * DAY)
+    assert scene.world.connections.grants.keep_alive() == 1
+
+
+def test_a_new_secret_of_the_oauth_application_needs_no_sign_in(scene: Scene) -> None:
+    """The operator's own mistake is not put upon the people: their grants wait."""
+    made = scene.connect()
+    scene.admin.remove_secret(scene.app.object_id, scene.app.secrets[0].key_id)
+    answer = scene.web.ask("GET", f"{made['id']}/clients", expect=400)
+    assert answer["code"] == "azure.oauth_app_secret_refused"
+    assert scene.web.get(made)["lastCheck"]["needsReconnect"] is False
+    fresh = scene.admin.add_secret(scene.app.object_id, "new")
+    world, known = scene.world, scene.world.connections
+    app = OAuthApp(scene.app.app_id, Plaintext(fresh.value), REDIRECT)
+    renewed = Connections(world.database, world.sealer, known.provider, world.clock, world.ids, "global", app)
+    assert renewed.clients(world.actor, made["id"])
+
+
+def test_another_oauth_application_cannot_use_what_was_granted_to_the_first(scene: Scene) -> None:
+    made, world = scene.connect(), scene.world
+    app = OAuthApp("00000000-0000-4000-8000-00000000aaaa", Plaintext("a~secret"), REDIRECT)
+    moved = Connections(world.database, world.sealer, world.connections.provider, world.clock, world.ids, "global", app)
+    asked = refreshes(scene)
+    with pytest.raises(SignInAgain) as caught:
+        moved.clients(world.actor, made["id"])
+    assert caught.value.code == "connections.oauth_app_changed"
+    assert refreshes(scene) == asked, "the token of one application was sent for another"
+    assert scene.web.get(made)["lastCheck"]["needsReconnect"] is True
+
+
+def test_the_servers_share_the_work(scene: Scene) -> None:
+    for number in range(4):
+        scene.connect(f"c-{number}")
+    scene.world.clock.advance(31 * DAY)
+    before, gate = refreshes(scene), threading.Barrier(3)
+    done: list[int] = []
+
+    def upkeep() -> None:
+        gate.wait()
+        done.append(scene.world.connections.grants.keep_alive())
+
+    threads = [threading.Thread(target=upkeep) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(done) == 4
+    assert refreshes(scene) - before == 4

@@ -1,0 +1,134 @@
+"""The test of a connection: what it may do, what is missing, and exactly how to grant it."""
+
+import pytest
+
+from entra_emulator.admin import ApplicationHandle
+from keyturn_simulation.world import OWNED
+from tests.features.connections.desk import Json
+from tests.features.methods.certificates import ENDS, pair
+from tests.features.methods.scene import WRITE_ALL, Scene
+
+READ_ALL = "Application.Read.All"
+NAMES = ["list-applications", "read-application", "change-owned-secrets", "change-all-secrets"]
+
+
+def connected(scene: Scene, *permissions: str, owns_itself: bool = True) -> tuple[Json, ApplicationHandle]:
+    app = scene.admin.create_application(
+        scene.world.tenant_id, "Tested", permissions=permissions, owns_itself=owns_itself, secrets=1
+    )
+    scene.world.applications[app.app_id] = app
+    made = scene.web.create("tested", credentials=scene.web.credentials(app))
+    return scene.web.ask("POST", f"{made['id']}/test"), app
+
+
+def allowed(report: Json) -> list[bool | None]:
+    assert [one["name"] for one in report["capabilities"]] == NAMES
+    return [one["allowed"] for one in report["capabilities"]]
+
+
+@pytest.mark.parametrize(
+    ("permissions", "may"),
+    [
+        ((), [False, False, False, False]),
+        ((READ_ALL,), [True, True, False, False]),
+        ((OWNED,), [False, True, True, False]),
+        ((OWNED, READ_ALL), [True, True, True, False]),
+        ((WRITE_ALL,), [True, True, True, True]),
+        (("Directory.ReadWrite.All",), [True, True, False, False]),
+    ],
+)
+def test_the_token_of_an_application_tells(scene: Scene, permissions: tuple[str, ...], may: list[bool]) -> None:
+    report, _ = connected(scene, *permissions)
+    assert allowed(report) == may
+    assert report["ok"] is may[2]
+
+
+def test_what_is_missing_comes_with_portal_path_and_commands(scene: Scene) -> None:
+    report, app = connected(scene)
+    missing = report["capabilities"][2]
+    assert missing["allowed"] is False
+    assert "API permissions > Add a permission > Microsoft Graph > Application permissions" in missing["fix"]
+    grant = "--api-permissions 18a4783c-866b-4cc7-a460-3d5e5662c884=Role"
+    assert f"az ad app permission add --id {app.app_id} " in missing["fix"]
+    assert grant in missing["fix"]
+    assert f"az ad app permission admin-consent --id {app.app_id}" in missing["fix"]
+    assert f"--owner-object-id {app.principal_id}" in missing["fix"]
+    failed = report["checks"][-1]
+    assert (failed["ok"], bool(failed["fix"])) == (False, True)
+
+
+def test_more_than_needed_is_advised_against(scene: Scene) -> None:
+    report, app = connected(scene, WRITE_ALL)
+    advice = report["capabilities"][3]["fix"]
+    assert "OwnedBy and ownership are enough" in advice
+    assert f"az ad app permission delete --id {app.app_id}" in advice
+    assert "1bfefb4e-e0b5-418b-a88f-73c46d2cc8e9=Role" in advice
+
+
+def test_least_privilege_has_nothing_to_do(scene: Scene) -> None:
+    report, _ = connected(scene, OWNED)
+    assert [one["name"] for one in report["checks"]] == ["sign-in", "application", "permission"]
+    assert all(one["ok"] for one in report["checks"])
+    assert report["capabilities"][3]["fix"] is None
+    assert report["capabilities"][0]["fix"] is None
+
+
+def test_permission_without_ownership_is_found_out(scene: Scene) -> None:
+    report, app = connected(scene, OWNED, owns_itself=False)
+    assert report["ok"] is False
+    assert report["checks"][-1]["code"] in {"azure.not_owner", "azure.permission_missing"}
+    assert f"az ad app owner add --id {app.app_id}" in report["checks"][-1]["fix"]
+
+
+def test_a_certificate_is_tried_like_a_secret(scene: Scene) -> None:
+    good = pair(ends=ENDS)
+    app = scene.admin.create_application(scene.world.tenant_id, "C", permissions=(OWNED,), owns_itself=True)
+    scene.admin.add_certificate(app.object_id, good.pem.encode())
+    given = {
+        "tenantId": scene.world.tenant_id,
+        "clientId": app.app_id,
+        "certificateBody": good.pem,
+        "privateKey": good.key_pem,
+    }
+    scene.web.typed.update(good.key_lines)
+    body = {"name": "c", "method": "certificate", "credentials": given}
+    made = scene.web.ask("POST", "", body)["appConnection"]
+    report = scene.web.ask("POST", f"{made['id']}/test")
+    assert allowed(report) == [False, True, True, False]
+    assert report["checks"][0]["message"] == "The certificate signs in."
+
+
+@pytest.mark.parametrize(("person", "may"), [("ada", [True, True, True, True]), ("kim", [True, True, True, False])])
+def test_the_token_of_a_person_tells_as_far_as_it_can(scene: Scene, person: str, may: list[bool]) -> None:
+    made = scene.connect(person=getattr(scene, person))
+    report = scene.web.ask("POST", f"{made['id']}/test")
+    assert allowed(report) == may
+    assert report["ok"] is True
+    assert [one["name"] for one in report["checks"]] == ["sign-in", "permission"]
+    if not may[3]:
+        assert "Cloud Application Administrator" in report["capabilities"][3]["fix"]
+
+
+def test_a_delegated_permission_that_is_missing_is_named(scene: Scene) -> None:
+    scene.admin.withdraw_consent(scene.app.object_id)
+    scene.admin.consent(scene.app.object_id, "User.Read", "Application.Read.All")
+    code = scene.code(
+        scope="https://graph.microsoft.com/User.Read https://graph.microsoft.com/Application.Read.All "
+        "openid offline_access"
+    )
+    made = scene.web.ask("POST", "", scene.by_code(code))["appConnection"]
+    report = scene.web.ask("POST", f"{made['id']}/test")
+    assert report["ok"] is False
+    missing = report["checks"][-1]
+    assert missing["code"] in {"connections.permission_missing", "azure.consent_missing"}
+    assert "Microsoft Graph" in missing["fix"] or "Connect again" in missing["fix"]
+
+
+def test_a_connection_that_does_not_sign_in_says_why(scene: Scene) -> None:
+    made = scene.connect(person=scene.ben)
+    scene.admin.revoke_sessions(scene.ben)
+    report = scene.web.ask("POST", f"{made['id']}/test")
+    assert (report["ok"], report["capabilities"]) == (False, [])
+    (line,) = report["checks"]
+    assert (line["name"], line["code"]) == ("sign-in", "azure.grant_revoked")
+    assert scene.web.get(made)["lastCheck"]["needsReconnect"] is True
