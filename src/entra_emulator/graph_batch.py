@@ -84,7 +84,7 @@ def _blocked(item: dict[str, Any], done: dict[str, Response]) -> bool:
 
 def _run(call: Call, item: dict[str, Any], one: Callable[[Call], Response]) -> Response:
     version = call.path.strip("/").partition("/")[0]
-    path, _, query = quote(item["url"].strip(), safe=_SAFE).lstrip("/").partition("?")
+    path, _, query = quote(item["url"].strip(), safe=_SAFE, errors="replace").lstrip("/").partition("?")
     headers = {name: value for name, value in call.headers.items() if name in _KEPT_HEADERS}
     given = {str(name).lower(): value for name, value in (item.get("headers") or {}).items()}
     headers |= {name: value for name, value in given.items() if name not in _OWN_HEADERS}

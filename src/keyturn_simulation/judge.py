@@ -304,6 +304,9 @@ def _optional(text: str | None) -> datetime | None:
 
 
 def _row(found: tuple[Any, ...]) -> Row:
-    moments = (_optional(text) for text in found[8:14])
-    fixed = (*found[:5], State(found[5]), bool(found[6]), found[7])
-    return Row(*fixed, *moments, bool(found[14]), found[15], found[16])
+    starts, ends, revoke, asked, published, retired = (_optional(text) for text in found[8:14])
+    state, adopted, has_value = State(found[5]), bool(found[6]), bool(found[14])
+    ids = (found[0], found[1], found[2], found[3], found[4])
+    return Row(
+        *ids, state, adopted, found[7], starts, ends, revoke, asked, published, retired, has_value, found[15], found[16]
+    )

@@ -271,20 +271,24 @@ def steps_of(tx: Tx, run_ids: Sequence[str]) -> dict[str, list[StepRecord]]:
 # --- leases ---------------------------------------------------------------------------------------------------------
 
 
+_TOKEN = sa.select(leases.c.token).where(leases.c.object_id == sa.bindparam("of_object"))
+_TAKE = (
+    sa.update(leases)
+    .where(
+        leases.c.object_id == sa.bindparam("of_object"),
+        sa.or_(leases.c.expires_at <= sa.bindparam("now"), leases.c.holder.is_(None)),
+    )
+    .values(holder=sa.bindparam("holder"), token=leases.c.token + 1, expires_at=sa.bindparam("until"))
+)
+
+
 def take_lease(tx: Tx, object_id: str, holder: str, now: datetime, ttl: timedelta) -> int | None:
     """Take the application's lease and return its new fencing token, or None while somebody else holds it."""
-    free = sa.or_(leases.c.expires_at <= now, leases.c.holder.is_(None))
-    changed = tx.run(
-        sa.update(leases)
-        .where(leases.c.object_id == object_id, free)
-        .values(holder=holder, token=leases.c.token + 1, expires_at=now + ttl)
-    )
-    if changed:
-        row = tx.one(sa.select(leases.c.token).where(leases.c.object_id == object_id))
-        return int(row["token"]) if row else None
-    if tx.one(sa.select(leases.c.token).where(leases.c.object_id == object_id)):
-        return None
-    return _first_lease(tx, object_id, holder, now + ttl)
+    changed = tx.run(_TAKE, of_object=object_id, now=now, holder=holder, until=now + ttl)
+    row = tx.one(_TOKEN, of_object=object_id)
+    if row is None:
+        return _first_lease(tx, object_id, holder, now + ttl)
+    return int(row["token"]) if changed else None
 
 
 def _first_lease(tx: Tx, object_id: str, holder: str, expires_at: datetime) -> int | None:
