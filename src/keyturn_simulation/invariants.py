@@ -164,7 +164,7 @@ def _applications(world: World) -> list[str]:
 
 
 @cache
-def _dumps() -> dict[str, sa.Select[Any]]:
+def _dumps() -> dict[str, sa.Executable]:
     """Return for each table, by name, the query of all its rows as text."""
     return {table.name: sa.select(*[sa.cast(c, sa.Text) for c in table.c]) for table in metadata.sorted_tables}
 
