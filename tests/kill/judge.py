@@ -1,8 +1,10 @@
 """What must hold after any number of kills, by the ledger and the state of Entra and by the rows of the database."""
 
+import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 
@@ -125,14 +127,12 @@ def leaks(emulator: WatchedEmulator, contents: Iterable[tuple[str, bytes]]) -> l
 
 
 def files(*folders: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield all files below the folders, as far as they still exist."""
+    """Yield all files below the folders, as far as they still exist: databases drop theirs at any time."""
     for folder in folders:
-        for path in folder.rglob("*"):
-            try:
-                content = path.read_bytes() if path.is_file() else b""
-            except FileNotFoundError:
-                continue  # databases drop files of their log at any time
-            yield str(path), content
+        for parent, _, names in os.walk(folder):
+            for path in (Path(parent, name) for name in names):
+                with suppress(FileNotFoundError):
+                    yield str(path), path.read_bytes()
 
 
 def postgres_contents(place: Installation) -> Iterator[tuple[str, bytes]]:
