@@ -122,7 +122,7 @@ class Judge:
             if kind == "credential changed" and process is not None:
                 self._fenced(process, row_id)
             if kind.startswith("credential"):
-                self._journal(row_id)
+                self._journal(row_id, replaced=bool(process and process.holding and process.holding[-1]))
             elif kind == "run added":
                 self._opened(row_id)
             else:
@@ -145,7 +145,8 @@ class Judge:
             "SELECT holder, token, expires_at FROM leases WHERE object_id = ?", (object_id,)
         ).fetchone()
 
-    def _journal(self, row_id: str) -> None:
+    def _journal(self, row_id: str, *, replaced: bool) -> None:
+        """Look at one row; ``replaced`` says that a run did it, and not a user who typed other credentials."""
         found = self.eye.execute(_ONE_ROW, (row_id,)).fetchone()
         before, row = self.rows.get(row_id), _row(found)
         self.rows[row_id] = row
@@ -157,7 +158,9 @@ class Judge:
                 raise Broken(f"10: run {row.run_id} asked for {self._asked[row.run_id]} secrets")
         if row.published_at and (before is None or before.published_at is None) and not row.adopted:
             self._published(row)
-        if before and before.revoke_after and row.state is State.RETIRING:
+        if before and before.state is State.CURRENT and row.state is State.RETIRING and replaced:
+            self._promised(row)
+        if before and before.state is State.RETIRING:
             self._promise_kept(before, row)
         if row.state in {State.REVOKED, State.ABANDONED} and row.has_value:
             raise Broken(f"8: {row.marker!r} has ended but its value is kept")
@@ -166,8 +169,20 @@ class Judge:
         if self._proofs[str(row.key_id)] < self.world.pace.proof_count:
             raise Broken(f"1: {row.marker!r} was published after {self._proofs[str(row.key_id)]} proofs")
 
+    def _promised(self, row: Row) -> None:
+        """2: where secrets overlap, the one that was replaced stays until the next slot, unless it leaked."""
+        query = "SELECT overlap, anchor, interval_days, at_hour, at_minute, time_zone FROM rotations WHERE id = ?"
+        overlap, anchor, days, hour, minute, zone = self.eye.execute(query, (row.rotation_id,)).fetchone()
+        if overlap == "until-proven" or self._last_reason(row.rotation_id) == Reason.LEAKED.value:
+            return
+        slot = _slot(anchor, days, hour, minute, zone)
+        if row.revoke_after is None or row.revoke_after < slot:
+            raise Broken(f"2: {row.marker!r} may be used until {slot}, but is to be revoked at {row.revoke_after}")
+
     def _promise_kept(self, before: Row, row: Row) -> None:
         """2: what readers were promised is cut short by a leak or the end of the rotation only."""
+        if before.revoke_after and row.state is State.REVOKING and self.world.clock.now() < before.revoke_after:
+            raise Broken(f"2: {row.marker!r} is being revoked, but was promised until {before.revoke_after}")
         if before.revoke_after and row.revoke_after and row.revoke_after < before.revoke_after:
             if self._retired(row.rotation_id) or self._last_reason(row.rotation_id) == Reason.LEAKED.value:
                 return

@@ -3,10 +3,13 @@
 from datetime import timedelta
 from random import Random
 
+import sqlalchemy as sa
+
 from entra_emulator.admin import ApplicationHandle, SecretHandle
 from keyturn.connections import trial
 from keyturn.connections.domain import ClientSecret, Connection, Draft
 from keyturn.credentials.domain import ENDED
+from keyturn.db.tables import rotations
 from keyturn.kit.secret import Plaintext
 from keyturn.rotations.service import Change, ScheduleChange
 from keyturn_simulation.processes import Process
@@ -48,7 +51,7 @@ class Users:
         if not self._sim.processes:
             return
         if not connections or (len(connections) < 4 and self._luck.random() < 0.1):
-            self.connect()
+            self.share() if self._luck.random() < 0.3 else self.connect()
             return
         one, process = self._luck.choice(connections), self._luck.choice(self._sim.processes)
         actions = [
@@ -61,7 +64,9 @@ class Users:
         hour, minute = self._luck.choice(TIMES)
         return ScheduleChange(self._luck.choice(INTERVALS), hour, minute, self._luck.choice(ZONES))
 
-    def connect(self, app: ApplicationHandle | None = None, secret: SecretHandle | None = None) -> None:
+    def connect(
+        self, app: ApplicationHandle | None = None, secret: SecretHandle | None = None, *, rotating: bool = False
+    ) -> None:
         """Make a connection, mostly one that rotates."""
         app = app or self._luck.choice(self._sim.spare)
         secret = secret or self.portal(app)
@@ -69,7 +74,7 @@ class Users:
             return
         self._named += 1
         given = self.credentials(app, secret)
-        schedule = self.schedule() if self._luck.random() < 0.9 else None
+        schedule = self.schedule() if rotating or self._luck.random() < 0.9 else None
         draft = Draft(f"connection {self._named}", given)
         made = self._sim.request(
             self._luck.choice(self._sim.processes),
@@ -78,6 +83,21 @@ class Users:
         )
         if made:
             self._typed[made.id] = given
+            if self._sim.world.slots_of(app.object_id) is None and self._luck.random() < 0.3:
+                self._promise(made)
+
+    def _promise(self, made: Connection) -> None:
+        """Readers of this connection may use a secret until the rotation after the one that replaced it."""
+        with self._sim.world.database.write() as tx:
+            tx.run(
+                sa.update(rotations).where(rotations.c.connection_id == made.id).values(overlap="until-next-rotation")
+            )
+        self._sim.trace.note("scene", f"{made.name} overlaps until the next rotation")
+
+    def share(self) -> None:
+        """Type a secret that another connection may have already: refused while it is in the product's hands."""
+        app = self._luck.choice(self._sim.spare)
+        self.connect(app, self._luck.choice(app.secrets), rotating=True)
 
     def portal(self, app: ApplicationHandle) -> SecretHandle | None:
         """Make a secret in the portal, if the application has room for one."""
