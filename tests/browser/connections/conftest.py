@@ -1,0 +1,55 @@
+"""One Keyturn and one local Entra ID for all tests of this folder; each test has its own project, browser and session."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from keyturn.projects.domain import Project
+from tests.browser.connections.estate import Estate, Watched, open_estate, session_of, watch
+
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+
+Visit = Callable[..., AbstractContextManager[Watched]]
+
+
+@pytest.fixture(scope="session")
+def estate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Estate]:
+    with open_estate(tmp_path_factory.mktemp("estate")) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def visit(chromium: Browser, estate: Estate) -> Visit:
+    """Open another browser, signed in as the admin unless told otherwise."""
+
+    def opened(session: str | None = None, **options: Any) -> AbstractContextManager[Watched]:
+        return watch(chromium, estate, session or session_of(estate), **options)
+
+    return opened
+
+
+@pytest.fixture
+def watched(visit: Visit) -> Iterator[Watched]:
+    with visit() as opened:
+        yield opened
+
+
+@pytest.fixture
+def page(watched: Watched) -> Page:
+    return watched.page()
+
+
+@pytest.fixture
+def project(estate: Estate) -> Project:
+    return estate.project(f"Project {estate.core.ids.new()[:6]}")

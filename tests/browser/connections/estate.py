@@ -1,0 +1,252 @@
+"""A whole Keyturn with its worker, a local Entra ID over TLS, and a browser that watches what no page may do."""
+
+import secrets
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request
+
+from entra_emulator import Emulator, SystemClock
+from entra_emulator.admin import ApplicationHandle
+from entra_emulator.server import Running, run_in_thread
+from keyturn import app as root
+from keyturn.access.service import Access
+from keyturn.access.sessions import Browser as Visiting
+from keyturn.access.signin import Origin
+from keyturn.connections.domain import ClientSecret, Connection, Draft
+from keyturn.connections.flow import CALLBACK_PATH
+from keyturn.kit.actor import Actor
+from keyturn.kit.secret import Plaintext
+from keyturn.projects.domain import Project
+from keyturn.projects.service import Projects
+from keyturn.rotations.service import Rotations, ScheduleChange
+from keyturn.settings_reader import read_settings
+from keyturn.web.serve import WebServer
+
+EMAIL, PASSWORD = "ada@example.com", "a long password for tests"
+OWNED = "Application.ReadWrite.OwnedBy"
+ADMINISTRATOR = "Cloud Application Administrator"
+_QUICK = {"KEYTURN_PROOF_SPACING": "0.2", "KEYTURN_CONFIRM_SPACING": "0.5", "KEYTURN_FIND_EVERY": "0.1"}
+
+
+@dataclass
+class Estate:
+    """``said`` holds every address that was asked for and everything that was answered, for looking for secrets."""
+
+    url: str
+    emulator: Emulator
+    running: Running
+    core: root.Core
+    access: Access
+    projects: Projects
+    rotations: Rotations
+    actor: Actor
+    tenant_id: str
+    said: list[str]
+    typed: set[str] = field(default_factory=set)
+
+    def application(self, name: str, *permissions: str, secrets_count: int = 1) -> ApplicationHandle:
+        """Make an application in Entra that owns itself, and remember its secrets as typed by somebody."""
+        made = self.emulator.admin.create_application(
+            self.tenant_id, name, permissions=permissions or (OWNED,), owns_itself=True, secrets=secrets_count
+        )
+        self.typed |= {secret.value for secret in made.secrets}
+        return made
+
+    def project(self, name: str) -> Project:
+        return self.projects.create(self.actor, name=name)
+
+    def connect(
+        self, name: str, application: ApplicationHandle, project: Project | None = None, *, days: int | None = None
+    ) -> Connection:
+        """Make a connection as the API does; with ``days`` it rotates."""
+        first = application.secrets[0]
+        given = ClientSecret(self.tenant_id, application.app_id, Plaintext(first.value), first.key_id)
+        schedule = None if days is None else ScheduleChange(days, 2, 15, "Europe/Oslo")
+        draft = Draft(name, given, None, project.id if project else None)
+        return self.rotations.create(self.actor, draft, schedule)
+
+    def list_path(self, project: Project) -> str:
+        return f"{self.url}/projects/{project.id}/integrations/app-connections"
+
+    def new_path(self, project: Project) -> str:
+        return f"{self.list_path(project)}/new/azure-client-secrets"
+
+    def page_of(self, connection: Connection) -> str:
+        return f"{self.url}/app-connections/{connection.id}"
+
+    @contextmanager
+    def later(self, **time: float) -> Iterator[None]:
+        """Let the server's clock be ahead for a while."""
+        clock: Any = self.core.clock
+        before = clock._ahead
+        clock._ahead += timedelta(**time)
+        try:
+            yield
+        finally:
+            clock._ahead = before
+
+    def leaks(self) -> list[str]:
+        """Return the beginnings of the secrets that stand in an answer or in an address: none, always."""
+        now = {
+            secret.value
+            for tenant in self.emulator.admin._world.directory.tenants.values()
+            for application in tenant.applications.values()
+            for secret in self.emulator.admin.secrets(application.object_id)
+        }
+        text = "\n".join(self.said)
+        return [secret[:6] for secret in now | self.typed if secret in text]
+
+
+@contextmanager
+def open_estate(folder: Path, *, oauth: bool = True, works: bool = True) -> Iterator[Estate]:
+    """``works``: rotations are carried out, which one estate of a process can do."""
+    emulator = Emulator(SystemClock())
+    tenant_id = emulator.admin.create_tenant("Contoso", "contoso.example")
+    port = _free_port()
+    url = f"http://localhost:{port}"
+    with run_in_thread(emulator, ca_file=folder / "entra-ca.pem") as running:
+        environ = _environ(folder, running, url) | (_oauth(emulator, tenant_id, url) if oauth else {})
+        core = root.open_core(read_settings(environ), lambda _sentence: None)
+        worker = root.Worker(core) if works else None
+        if worker:
+            worker.start()
+        said: list[str] = []
+        server = WebServer(_listening(root.web_application(core, worker), said), host="127.0.0.1", port=port)
+        try:
+            access = root.open_access(core)
+            access.bootstrap(EMAIL, Plaintext(PASSWORD), "Contoso")
+            actor = access.sessions.recall(_session(access, EMAIL), "127.0.0.1")
+            projects = Projects(core.database, core.clock, core.ids)
+            _, rotations = root.services(core, worker.nudge if worker else lambda: None)
+            with _served(server):
+                yield Estate(url, emulator, running, core, access, projects, rotations, actor, tenant_id, said)
+        finally:
+            if worker:
+                worker.stop(timedelta(seconds=2))
+            core.close()
+
+
+def _session(access: Access, email: str) -> Plaintext:
+    return access.sessions.sign_in(email, Plaintext(PASSWORD), Visiting(Origin("127.0.0.1"))).token
+
+
+def session_of(estate: Estate, email: str = EMAIL) -> str:
+    """Sign in without the form, and return what the browser's cookie holds."""
+    return _session(estate.access, email).reveal()
+
+
+def _environ(folder: Path, running: Running, url: str) -> dict[str, str]:
+    return _QUICK | {
+        "KEYTURN_DATA_DIR": str(folder / "data"),
+        "KEYTURN_AUTHORITY": running.authority,
+        "KEYTURN_GRAPH": running.authority,
+        "KEYTURN_CA_FILE": running.ca_file,
+        "ENCRYPTION_KEY": secrets.token_hex(32),
+        "SITE_URL": url,
+    }
+
+
+def _oauth(emulator: Emulator, tenant_id: str, url: str) -> dict[str, str]:
+    """Register this server in Entra as its set-up page says, and return the settings."""
+    app = emulator.admin.create_application(
+        tenant_id,
+        "Keyturn",
+        redirect_uris=(f"{url}{CALLBACK_PATH}",),
+        scopes=("Application.ReadWrite.All", "User.Read"),
+    )
+    prefix = "INF_APP_CONNECTION_AZURE_CLIENT_SECRETS"
+    return {f"{prefix}_CLIENT_ID": app.app_id, f"{prefix}_CLIENT_SECRET": app.secrets[0].value}
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+@contextmanager
+def _served(server: WebServer) -> Iterator[None]:
+    ready = threading.Event()
+    thread = threading.Thread(target=server.run, args=(lambda _url: ready.set(),), daemon=True)
+    thread.start()
+    assert ready.wait(30)
+    try:
+        yield
+    finally:
+        server.stop()
+        thread.join(30)
+
+
+def _listening(app: Any, said: list[str]) -> Any:
+    """Note every address that is asked for, but for what Microsoft brings back, and everything that is answered."""
+
+    async def watched(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            await app(scope, receive, send)
+            return
+        query = "" if scope["path"].endswith("/oauth/callback") else scope["query_string"].decode()
+        said.append(f"{scope['path']}?{query}")
+
+        async def noted(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                said.extend(f"{name.decode()}: {value.decode()}" for name, value in message["headers"])
+            else:
+                said.append(message.get("body", b"").decode("utf-8", "replace"))
+            await send(message)
+
+        await app(scope, receive, noted)
+
+    return watched
+
+
+# --- the browser ------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Watched:
+    """A browser context. ``complaints`` must stay empty: errors in the console, reports of the policy, other origins."""
+
+    context: BrowserContext
+    allowed: tuple[str, ...]
+    complaints: list[str] = field(default_factory=list)
+
+    def page(self) -> Page:
+        opened = self.context.new_page()
+        opened.set_default_timeout(10_000)
+        opened.on("console", self._console)
+        opened.on("pageerror", lambda error: self.complaints.append(str(error)))
+        opened.on("request", self._request)
+        return opened
+
+    def _console(self, message: ConsoleMessage) -> None:
+        # A form that is refused is answered with 4xx, which browsers write down as an error of loading.
+        if message.type in {"error", "warning"} and "the server responded with a status of 4" not in message.text:
+            self.complaints.append(message.text)
+
+    def _request(self, request: Request) -> None:
+        parts = urlsplit(request.url)
+        if parts.scheme in {"http", "https"} and f"{parts.scheme}://{parts.netloc}" not in self.allowed:
+            self.complaints.append(f"asked for {request.url}")
+
+
+@contextmanager
+def watch(browser: Browser, estate: Estate, session: str | None, **options: Any) -> Iterator[Watched]:
+    """Open a browser context that has signed in with this session, and see that nothing is complained about."""
+    context = browser.new_context(timezone_id="Europe/Oslo", locale="en-GB", ignore_https_errors=True, **options)
+    try:
+        if session:
+            context.add_cookies([{"name": "keyturn_session", "value": session, "url": estate.url}])
+        watched = Watched(context, (estate.url, estate.running.authority))
+        yield watched
+        assert not watched.complaints, watched.complaints
+        assert estate.leaks() == [], "a secret shows"
+    finally:
+        context.close()

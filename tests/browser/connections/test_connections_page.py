@@ -1,0 +1,209 @@
+"""The list and the page of a connection: what they show, and what can be done there."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from keyturn.connections.domain import Connection
+from keyturn.projects.domain import Project
+from tests.browser.connections.estate import Estate
+from tests.browser.connections.steps import error_at, fill
+
+
+@pytest.fixture
+def rotating(estate: Estate, project: Project) -> Connection:
+    return estate.connect("rotating", estate.application("Rotating"), project, days=30)
+
+
+@pytest.fixture
+def resting(page: Page, estate: Estate, rotating: Connection) -> Connection:
+    """A rotating connection at rest, with its page open."""
+    page.goto(estate.page_of(rotating))
+    is_at_rest(page, generation=1)
+    return rotating
+
+
+def is_at_rest(page: Page, generation: int) -> None:
+    expect(page.locator(".bar-current")).to_contain_text(f"Generation {generation}", timeout=15_000)
+    expect(page.locator("#live")).not_to_have_attribute("data-live", re.compile("."), timeout=15_000)
+
+
+def menu(page: Page, entry: str) -> None:
+    page.get_by_label(re.compile("^More for")).click()
+    page.locator(".menu-body").get_by_text(entry, exact=True).click()
+
+
+# --- the list ---------------------------------------------------------------------------------------------------------
+
+
+def test_search_sort_and_pages(page: Page, estate: Estate, project: Project) -> None:
+    for name in ("alpha", "beta", "gamma"):
+        estate.connect(name, estate.application(name.title()), project)
+    names = page.locator("tbody .name")
+    page.goto(f"{estate.list_path(project)}?size=2")
+    expect(names).to_have_text(["alpha", "beta"])
+    page.get_by_role("link", name="Next").click()
+    expect(names).to_have_text(["gamma"])
+    expect(page.get_by_text("3 to 3 of 3")).to_be_visible()
+    page.goto(estate.list_path(project))
+    page.get_by_role("link", name="Name").click()
+    expect(page.get_by_role("columnheader", name="Name")).to_have_attribute("aria-sort", "ascending")
+    page.get_by_role("link", name="Name").click()
+    expect(names).to_have_text(["gamma", "beta", "alpha"])
+    page.get_by_role("searchbox", name="Search connections").fill("BET")
+    expect(names).to_have_text(["beta"])
+    assert "q=BET" in page.url
+    page.get_by_role("searchbox", name="Search connections").fill("nothing like it")
+    expect(page.get_by_role("heading", name="No connection matches")).to_be_visible()
+
+
+def test_the_organization_shows_its_own_or_all(page: Page, estate: Estate, project: Project) -> None:
+    unique = f"of-project-{project.id[:6]}"
+    estate.connect(unique, estate.application("Of a project"), project)
+    estate.connect(f"of-org-{project.id[:6]}", estate.application("Of the organization"))
+    page.goto(f"{estate.url}/organization/app-connections?q={project.id[:6]}")
+    expect(page.locator("tbody .name")).to_have_text([f"of-org-{project.id[:6]}"])
+    page.goto(f"{estate.url}/organization/app-connections")
+    page.get_by_role("link", name="All", exact=True).click()
+    page.get_by_role("searchbox", name="Search connections").fill(project.id[:6])
+    row = page.get_by_role("row").filter(has_text=unique)
+    expect(row.get_by_role("link", name=project.name)).to_be_visible()
+
+
+def test_the_options_of_a_row(page: Page, estate: Estate, project: Project) -> None:
+    connection = estate.connect("optional", estate.application("Optional"), project)
+    page.goto(estate.list_path(project))
+    page.get_by_label("Options of optional").click()
+    page.get_by_role("button", name="Copy Connection ID").click()
+    expect(page.get_by_role("status")).to_contain_text(
+        re.compile(f"Connection ID (copied|: {connection.id})|Connection ID: ")
+    )
+    page.get_by_label("Options of optional").click()
+    page.get_by_role("button", name="Test Connection").click()
+    expect(page.get_by_role("heading", name="The connection works")).to_be_visible()
+    expect(page.get_by_text("Its secrets may be added and removed.")).to_be_visible()
+
+
+# --- rotating ---------------------------------------------------------------------------------------------------------
+
+
+def test_rotate_now_is_followed_live(page: Page, resting: Connection) -> None:
+    page.get_by_role("button", name="Rotate Now").click()
+    is_at_rest(page, generation=2)
+    expect(page.locator(".run")).to_have_count(2)
+    page.locator(".run").first.locator("summary").click()
+    expect(page.get_by_text("Prove that the new secret signs in").first).to_be_visible()
+    expect(page.get_by_text("Make the new secret current").first).to_be_visible()
+
+
+def test_a_leaked_secret_is_replaced_after_saying_what_that_does(page: Page, resting: Connection) -> None:
+    menu(page, "The Secret Leaked")
+    expect(page.get_by_text("Programs that still hold an old secret stop signing in")).to_be_visible()
+    page.get_by_role("button", name="Replace and Remove").click()
+    is_at_rest(page, generation=2)
+    expect(page.locator(".run").first).to_contain_text("Leaked")
+
+
+def test_pause_and_resume(page: Page, resting: Connection) -> None:
+    menu(page, "Pause Rotation")
+    expect(page.get_by_text("Auto-Rotation Disabled")).to_be_visible()
+    expect(page.get_by_text("Paused: nothing is rotated until it is resumed.")).to_be_visible()
+    menu(page, "Resume Rotation")
+    expect(page.locator(".coming time")).to_have_count(5)
+
+
+def test_a_schedule_is_changed_without_a_secret_and_seen_before(page: Page, resting: Connection) -> None:
+    page.get_by_role("link", name="Edit Schedule").click()
+    expect(page.get_by_label(re.compile("Client Secret"))).to_have_count(0)
+    before = page.locator(".coming time").last.get_attribute("datetime")
+    fill(page, interval="7", at="04:20", zone="America/New_York")
+    expect(page.locator(".coming time").last).not_to_have_attribute("datetime", str(before))
+    expect(page.locator(".coming time").first).to_contain_text("04:20")
+    page.get_by_role("button", name="Save Schedule").click()
+    expect(page.get_by_text("Every 7 days at 04:20, America/New_York.")).to_be_visible()
+
+
+def test_rotation_is_set_up_later_without_a_secret(page: Page, estate: Estate, project: Project) -> None:
+    connection = estate.connect("later", estate.application("Later"), project)
+    page.goto(estate.page_of(connection))
+    page.get_by_role("main").get_by_role("link", name="Set Up Rotation").last.click()
+    fill(page, interval="0")
+    page.get_by_role("button", name="Start Rotating").click()
+    assert error_at(page, "Rotation Interval") == "1 or more."
+    fill(page, interval="60")
+    page.get_by_role("button", name="Start Rotating").click()
+    is_at_rest(page, generation=1)
+
+
+def test_a_failed_rotation_says_why_and_when_it_is_tried_again(page: Page, estate: Estate, resting: Connection) -> None:
+    for one in estate.emulator.admin.secrets(_object_id(estate, resting)):
+        estate.emulator.admin.remove_secret(_object_id(estate, resting), one.key_id)
+    with estate.later(minutes=30):  # past the time in which replication explains a refusal
+        page.get_by_role("button", name="Rotate Now").click()
+        expect(page.get_by_text("Rotation Failed")).to_be_visible(timeout=20_000)
+    expect(page.locator(".mark-note")).to_contain_text("does not accept the client secret")
+    expect(page.locator(".mark-note")).to_contain_text("Next attempt:")
+    expect(page.locator(".run[open] [role=alert]")).to_contain_text("az ad app credential reset")
+
+
+def _object_id(estate: Estate, connection: Connection) -> str:
+    return estate.emulator.admin.application(connection.client_id).object_id
+
+
+def test_secrets_of_others_are_greyed_and_what_others_do_is_told(
+    page: Page, estate: Estate, resting: Connection
+) -> None:
+    estate.emulator.admin.add_secret(_object_id(estate, resting), "made by hand")
+    page.get_by_role("button", name="Rotate Now").click()
+    is_at_rest(page, generation=2)
+    page.reload()
+    expect(page.locator(".bar-foreign")).to_contain_text("made by hand")
+    expect(page.get_by_role("heading", name="Changes by others")).to_be_visible()
+    page.get_by_text("As a table").click()
+    expect(page.get_by_role("row").filter(has_text="made by hand")).to_contain_text("Not managed")
+
+
+# --- changing ---------------------------------------------------------------------------------------------------------
+
+
+def test_details_are_edited_in_place(page: Page, estate: Estate, project: Project) -> None:
+    estate.connect("other-name", estate.application("Other"), project)
+    page.goto(estate.page_of(estate.connect("old-name", estate.application("Named"), project)))
+    menu(page, "Edit Details")
+    dialog = page.get_by_role("dialog", name="Edit Details")
+    dialog.get_by_label("Name").fill("other-name")
+    dialog.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("alert").first).to_contain_text("already exists here")
+    dialog.get_by_label("Name").fill("new-name")
+    dialog.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("heading", name="new-name")).to_be_visible()
+
+
+def test_credentials_are_edited_and_a_refused_secret_is_not_shown(page: Page, estate: Estate, project: Project) -> None:
+    application = estate.application("Edited", secrets_count=2)
+    page.goto(estate.page_of(estate.connect("edited", application, project)))
+    menu(page, "Edit Credentials")
+    fill(page, secret="z" * 40)
+    page.get_by_role("button", name="Reconnect to Azure").click()
+    assert "does not accept" in error_at(page, "Client Secret")
+    expect(page.get_by_label("Client Secret", exact=True)).to_have_value("")
+    fill(page, secret=application.secrets[1].value)
+    page.get_by_role("button", name="Reconnect to Azure").click()
+    expect(page.get_by_role("status").first).to_contain_text("edited signs in with its new credentials.")
+
+
+def test_deleting_asks_what_becomes_of_the_secrets(
+    page: Page, estate: Estate, project: Project, resting: Connection
+) -> None:
+    menu(page, "Delete Connection")
+    dialog = page.get_by_role("dialog", name="Delete rotating")
+    expect(dialog).to_contain_text("Generation 1")
+    expect(dialog).to_contain_text("valid until")
+    expect(dialog.get_by_role("button", name="Delete Connection")).to_be_disabled()
+    dialog.get_by_role("radio", name=re.compile("Keep all of them")).check()
+    dialog.get_by_label("Type rotating to confirm").fill("rotating")
+    dialog.get_by_role("button", name="Delete Connection").click()
+    page.wait_for_url(estate.list_path(project))
+    expect(page.get_by_role("status")).to_contain_text("rotating was deleted. 1 of its secrets stay valid")
+    assert len(estate.emulator.admin.secrets(_object_id(estate, resting))) == 1
