@@ -7,6 +7,7 @@ Numbers are those of the protocol's list of invariants.
 
 from collections import Counter
 from collections.abc import Iterator
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 
@@ -62,6 +63,12 @@ def _quiet(world: World, journal: list[Credential]) -> Iterator[str]:
     restless = [row.state.value for row in journal if row.state in _RESTLESS and row.rotation_id not in beyond]
     if restless:
         yield f"4: at rest, yet credentials are {restless}"
+    overdue = world.clock.now() - timedelta(minutes=10)
+    late = [
+        row.marker for row in journal if row.state is State.RETIRING and row.revoke_after and row.revoke_after < overdue
+    ]
+    if late:
+        yield f"4: at rest, yet nobody removes {late}"
     yield from _ended_hold_nothing(world, journal)
     yield from _one_end_per_run(world)
 

@@ -97,7 +97,11 @@ class Users:
     def share(self) -> None:
         """Type a secret that another connection may have already: refused while it is in the product's hands."""
         app = self._luck.choice(self._sim.spare)
-        self.connect(app, self._luck.choice(app.secrets), rotating=True)
+        secret = self._luck.choice(app.secrets)
+        rotating = self._sim.world.rotations.of(self.connections())
+        plain = {one.value for key, one in self._sim.judge.currents.items() if key not in rotating}
+        if secret.value not in plain:  # whoever hands a secret over must not use it elsewhere
+            self.connect(app, secret, rotating=True)
 
     def portal(self, app: ApplicationHandle) -> SecretHandle | None:
         """Make a secret in the portal, if the application has room for one."""

@@ -189,6 +189,8 @@ class Simulation:
 
     def _bury_somebody(self, process: Process) -> None:
         for grave in list(self.graves):
+            if grave not in self.graves:
+                continue  # somebody else was faster, while this process was slow
             if self.clock.now() - grave[1] >= self.world.pace.dead_after and self.luck.random() < 0.7:
                 self.graves.remove(grave)
                 self.bury(process, grave[0])

@@ -159,6 +159,7 @@ class Story:
         self._quiet()
         self._rotate_all()
         self._quiet()
+        self._all_well()
         check_no_plaintext(self._sim.world, folder)
 
     def _strays_possible(self) -> bool:
@@ -219,6 +220,9 @@ class Story:
             due = rotation.due_at
             if due is not None and due <= sim.clock.now() - A_RUN:
                 raise Broken(f"liveness: {one.name} was due at {due} and has not rotated: {rotation.last_message}")
+
+    def _all_well(self) -> None:
+        for one, rotation in self._enabled():
             if rotation.status != "success" and not self._full(rotation):
                 raise Broken(f"liveness: {one.name} does not work again: {rotation.status}, {rotation.last_message}")
 

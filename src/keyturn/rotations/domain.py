@@ -36,6 +36,10 @@ class Reason(StrEnum):
     LEAKED = "leaked"
 
 
+ASKED_FOR = frozenset({Reason.MANUAL, Reason.LEAKED})
+"""A person asked for it, so it is tried again after a failure even if nothing is due."""
+
+
 class RunState(StrEnum):
     ACTIVE = "active"
     SUCCEEDED = "succeeded"
@@ -274,8 +278,9 @@ def _stale(seen_at: datetime | None, patience: Patience, now: datetime) -> bool:
 def _removals(snapshot: Snapshot, patience: Patience, now: datetime) -> Iterator[_Due]:
     """Removals, in any order, but the secret that signs in for them goes last."""
     signer = snapshot.signer
+    needed = any(row is not signer and not row.kept for row in snapshot.journal)
     for row in snapshot.journal:
-        if row is signer and len(snapshot.journal) > 1:
+        if row is signer and needed:
             continue
         if row.state is State.RETIRING and row.revoke_after:
             yield _Due(row.revoke_after, Step(StepName.RETIRE, row))

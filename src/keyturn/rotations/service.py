@@ -30,7 +30,7 @@ from keyturn.kit.actor import Actor
 from keyturn.ports import RemoteApplication, RemoteCredential, Tenant
 from keyturn.rotations import store
 from keyturn.rotations.adoption import choose_key
-from keyturn.rotations.domain import Kind, Reason, Rotation, Run, RunState, Snapshot, next_run
+from keyturn.rotations.domain import ASKED_FOR, Kind, Reason, Rotation, Run, RunState, Snapshot, next_run
 from keyturn.rotations.outcome import described, end_run, set_aside, tell
 from keyturn.rotations.schedule import Schedule
 
@@ -390,9 +390,9 @@ class Rotations:
         at = rotation.next_run_at
         if rotation.anchor:
             at = next_run(schedule, rotation.anchor, current).at
-        # A failure before the schedule said so was of something that a person asked for: that is not forgotten.
-        asked_for = rotation.paused_until and rotation.next_run_at and rotation.next_run_at > now
-        again = now if asked_for else None
+        # What a person asked for and failed is not forgotten for a change of schedule.
+        failed = store.runs_of(tx, rotation.id, 1) if rotation.paused_until else []
+        again = now if any(run.reason in ASKED_FOR for run in failed) else None
         changed = replace(
             rotation, schedule=schedule, enabled=enabled, next_run_at=at, paused_until=again, updated_at=now
         )

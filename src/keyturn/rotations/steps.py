@@ -16,6 +16,7 @@ from keyturn.kit.actor import platform
 from keyturn.ports import RemoteApplication
 from keyturn.rotations import removal, store, watch
 from keyturn.rotations.domain import (
+    ASKED_FOR,
     MAX_UNDEAD,
     Kind,
     Reason,
@@ -34,12 +35,13 @@ from keyturn.rotations.outcome import described, end_run, tell
 StepFunction = Callable[[Hold, Snapshot, Credential], None]
 
 
-class SlotsTaken(Exception):
-    """No slot is free, but one of ours will be at a known moment."""
+class NotNow(Exception):
+    """The run cannot go on, but will at a known moment, by the removal of secrets of ours."""
 
-    def __init__(self, wait: timedelta) -> None:
-        super().__init__()
+    def __init__(self, wait: timedelta, why: str = "all slots for secrets are taken") -> None:
+        super().__init__(why)
         self.wait = wait
+        self.why = why
 
 
 def open_run(hold: Hold, snapshot: Snapshot) -> None:
@@ -66,15 +68,12 @@ def open_run(hold: Hold, snapshot: Snapshot) -> None:
 
 
 def _why(rotation: Rotation, current: Credential | None, newest: list[Run]) -> tuple[Reason, datetime | None]:
-    if rotation.paused_until and any(run.reason in _ASKED_FOR for run in newest):
+    if rotation.paused_until and any(run.reason in ASKED_FOR for run in newest):
         return newest[0].reason, None  # what somebody asked for failed, and is tried again
     if rotation.generation == 0 or rotation.anchor is None:
         return Reason.ENABLED, None
     due = next_run(rotation.schedule, rotation.anchor, current)
     return due.reason, due.slot if due.reason is Reason.SCHEDULED else None
-
-
-_ASKED_FOR = frozenset({Reason.MANUAL, Reason.LEAKED})
 
 
 def inspect(hold: Hold, snapshot: Snapshot) -> None:
@@ -84,32 +83,37 @@ def inspect(hold: Hold, snapshot: Snapshot) -> None:
     token = hold.access(snapshot)
     application = provider.application(rotation.tenant, token, object_id=rotation.object_id)
     provider.check_may_write(rotation.tenant, token, application)
-    _require_few_undead(snapshot)
+    _require_few_undead(hold, snapshot)
     _require_free_slot(hold, snapshot, application)
     with hold.write() as tx:
         watch.note(tx, hold, snapshot, application)
         store.change_run(tx, run.id, inspected_at=hold.now(), retry_at=None, started_at=run.started_at or hold.now())
 
 
-def _require_few_undead(snapshot: Snapshot) -> None:
-    if len(snapshot.undead) >= MAX_UNDEAD:
-        raise NeedsAction(
-            f"{len(snapshot.undead)} earlier secrets of this application still wait for their removal.",
-            code="rotation.removals_pending",
-            fix="See the connection's credentials for what Entra answers to the removal; rotation goes on once they are gone.",
-        )
+def _require_few_undead(hold: Hold, snapshot: Snapshot) -> None:
+    """Raises NotNow while they are being removed, NeedsAction once their removal fails."""
+    if len(snapshot.undead) < MAX_UNDEAD:
+        return
+    waiting = f"{len(snapshot.undead)} earlier secrets of this application still wait for their removal."
+    if not all(row.tries for row in snapshot.undead):
+        raise NotNow(hold.tools.pace.confirm_spacing, waiting)  # some removal has not met any trouble yet
+    raise NeedsAction(
+        waiting,
+        code="rotation.removals_pending",
+        fix="See the connection's credentials for what Entra answers to the removal; rotation goes on once they are gone.",
+    )
 
 
 def _require_free_slot(hold: Hold, snapshot: Snapshot, application: RemoteApplication) -> None:
-    """An application for personal accounts holds two secrets. Raises SlotsTaken if ours frees one soon, else NeedsAction."""
+    """An application for personal accounts holds two secrets. Raises NotNow if ours frees one soon, else NeedsAction."""
     planned = 0 if snapshot.candidate and snapshot.candidate.key_id else 1
     if application.slots is None or len(application.credentials) + planned <= application.slots:
         return
     if snapshot.undead:
-        raise SlotsTaken(hold.tools.pace.confirm_spacing)
+        raise NotNow(hold.tools.pace.confirm_spacing)
     promised = [row.revoke_after for row in snapshot.journal if row.state is State.RETIRING and row.revoke_after]
     if promised:
-        raise SlotsTaken(max(min(promised) - hold.now(), timedelta(seconds=1)))
+        raise NotNow(max(min(promised) - hold.now(), timedelta(seconds=1)))
     known = {row.key_id for row in snapshot.journal}
     foreign = [f"'{one.name or one.key_id}'" for one in application.credentials if one.key_id not in known]
     raise NeedsAction(
@@ -250,7 +254,7 @@ def _the_run(snapshot: Snapshot) -> Run:
 
 
 def perform(hold: Hold, snapshot: Snapshot, name: StepName, row: Credential | None) -> None:
-    """Do one step. Raises errors of the provider, SlotsTaken, LeaseLost, or Refused when the journal moved meanwhile."""
+    """Do one step. Raises errors of the provider, NotNow, LeaseLost, or Refused when the journal moved meanwhile."""
     if name in WITHOUT_CREDENTIAL:
         WITHOUT_CREDENTIAL[name](hold, snapshot)
     elif row is not None:

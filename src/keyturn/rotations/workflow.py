@@ -16,7 +16,7 @@ from keyturn.errors import Refused, Retryable, Unanswered, Upstream
 from keyturn.rotations import outcome, removal, store
 from keyturn.rotations.domain import Snapshot, Step, StepName, Wait, decide
 from keyturn.rotations.hold import Hold, LeaseLost, Tools, take
-from keyturn.rotations.steps import NETWORK, SlotsTaken, perform
+from keyturn.rotations.steps import NETWORK, NotNow, perform
 
 log = structlog.get_logger()
 
@@ -84,9 +84,9 @@ class Rotator:
         hold.begin(step, snapshot)
         try:
             perform(hold, snapshot, step.name, step.credential)
-        except SlotsTaken as taken:
-            with hold.write("waiting", "all slots for secrets are taken") as tx:
-                self._wait_for_slot(tx, hold, snapshot, taken)
+        except NotNow as later:
+            with hold.write("waiting", later.why) as tx:
+                self._wait(tx, hold, snapshot, later)
         except Upstream as error:
             hold.forget_access()
             with hold.write("failed", error.message) as tx:
@@ -95,9 +95,9 @@ class Rotator:
             if error.code != "journal.moved":
                 raise
 
-    def _wait_for_slot(self, tx: Tx, hold: Hold, snapshot: Snapshot, taken: SlotsTaken) -> None:
+    def _wait(self, tx: Tx, hold: Hold, snapshot: Snapshot, later: NotNow) -> None:
         if snapshot.run:
-            store.change_run(tx, snapshot.run.id, retry_at=hold.now() + taken.wait)
+            store.change_run(tx, snapshot.run.id, retry_at=hold.now() + later.wait)
 
     def _fail(self, tx: Tx, hold: Hold, snapshot: Snapshot, step: Step, error: Upstream) -> None:
         row, run = step.credential, snapshot.run
