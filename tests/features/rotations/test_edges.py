@@ -1,0 +1,217 @@
+"""What two servers, users and bad luck can do to a rotation; each of these once ended badly in a simulation."""
+
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from entra_emulator import SERVICE_UNAVAILABLE, Fault, Settings
+from keyturn.connections.domain import ClientSecret, Connection
+from keyturn.credentials.domain import State
+from keyturn.db.tables import rotations
+from keyturn.db.unit import Database
+from keyturn.errors import Refused
+from keyturn.kit.secret import Plaintext
+from keyturn.rotations.domain import Reason, RunState, StepName
+from keyturn.rotations.hold import take
+from keyturn.rotations.service import ScheduleChange
+from keyturn_simulation.invariants import check_quiet
+from keyturn_simulation.world import World, make_world
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def world(database: Database) -> World:
+    return make_world(database)
+
+
+def settled(world: World) -> Connection:
+    connection = world.connect()
+    world.settle()
+    return connection
+
+
+def typed(world: World) -> ClientSecret:
+    made = world.emulator.admin.add_secret(world.application.object_id, "typed by hand")
+    return world.given(secret=Plaintext(made.value), key_id=made.key_id)
+
+
+def outage(world: World) -> None:
+    world.emulator.faults.add(Fault("*", (SERVICE_UNAVAILABLE,), when="before", times=None))
+
+
+def overlap_until_next(world: World) -> None:
+    with world.database.write() as tx:
+        tx.run(sa.update(rotations).values(overlap="until-next-rotation"))
+
+
+def turn_until(world: World, connection: Connection, last: StepName) -> None:
+    """Work on the rotation until that step has just been done, and then give the lease back as a dying process would not."""
+    done: list[StepName] = []
+    world.watcher = lambda _rotation, step: done.append(step.name)
+    server = world.servers[0]
+    for _ in range(60):
+        world.claim()
+        hold = take(server.tools, world.rotation(connection).id)
+        assert hold is not None
+        while last not in done and server.rotator.turn(hold):
+            pass
+        hold.release()
+        if last in done:
+            world.watcher = None
+            return
+        wake = world.next_wake()
+        assert wake is not None
+        world.clock.move_to(wake)
+    raise AssertionError(f"{last} never came")
+
+
+def test_a_leaked_secret_is_replaced_after_an_outage_without_asking_again(world: World) -> None:
+    connection = settled(world)
+    leaked = world.current_secret(connection)
+    outage(world)
+    world.rotations.rotate_now(world.actor, connection.id, leaked=True)
+    world.settle(within=timedelta(seconds=50))
+    assert world.rotation(connection).status == "failed"
+
+    world.emulator.faults.clear()
+    world.run_until(world.clock.now() + HOUR)
+
+    assert not world.signs_in(leaked)
+    assert next(world.runs(connection)).reason is Reason.LEAKED
+    check_quiet(world)
+
+
+def test_a_change_of_schedule_does_not_forget_a_leak(world: World) -> None:
+    connection = settled(world)
+    leaked = world.current_secret(connection)
+    outage(world)
+    world.rotations.rotate_now(world.actor, connection.id, leaked=True)
+    world.settle(within=timedelta(seconds=50))
+
+    world.emulator.faults.clear()
+    world.change(connection, schedule=ScheduleChange(interval_days=90))
+    world.settle()
+
+    assert not world.signs_in(leaked)
+
+
+def test_saying_leaked_while_a_rotation_is_under_way_ends_the_overlap(world: World) -> None:
+    connection = settled(world)
+    overlap_until_next(world)
+    before = world.current_secret(connection)
+    world.rotations.rotate_now(world.actor, connection.id)
+    turn_until(world, connection, StepName.ISSUE)
+
+    _, run = world.rotations.rotate_now(world.actor, connection.id, leaked=True)
+    assert run.reason is Reason.LEAKED
+    world.settle()
+
+    assert not world.signs_in(before)
+
+
+def test_a_secret_is_taken_over_once(world: World) -> None:
+    world.connect("first")
+    with pytest.raises(Refused) as refused:
+        world.connect("second")
+    assert refused.value.code == "rotation.key_in_use"
+
+
+def test_keeping_secrets_of_a_deleted_connection_still_removes_the_one_on_its_way(world: World) -> None:
+    connection = world.connect()
+    original = world.given().key_id
+    turn_until(world, connection, StepName.ISSUE)
+    assert len(world.keys()) == 2
+
+    world.rotations.delete(world.actor, connection.id, revoke=False)
+    world.settle()
+
+    assert set(world.keys()) == {original}
+    assert all(row.value is None for row in world.journal())
+
+
+def test_deleting_removes_ours_also_beside_an_overlapping_one_of_the_user(world: World) -> None:
+    connection = world.connect()
+    overlap_until_next(world)
+    world.settle()
+    assert world.states(connection) == [State.RETIRING, State.CURRENT]
+
+    world.rotations.delete(world.actor, connection.id)
+    world.settle()
+
+    assert set(world.keys()) == {world.given().key_id}
+    assert all(row.value is None for row in world.journal())
+
+
+def test_after_a_long_time_down_it_rotates_once_and_then_an_interval_later(world: World) -> None:
+    connection = settled(world)
+    due = world.rotation(connection).next_run_at
+    assert due is not None
+    world.clock.move_to(due + timedelta(days=31, hours=5))
+    world.settle()
+    rotated = world.rotation(connection)
+    assert rotated.generation == 2
+    assert rotated.next_run_at is not None
+    assert rotated.next_run_at > world.clock.now() + timedelta(days=29)
+
+    world.change(connection, enabled=False)
+    world.change(connection, enabled=True)
+    world.settle()
+
+    assert world.rotation(connection).next_run_at == rotated.next_run_at
+    assert world.rotation(connection).generation == 2
+
+
+def test_new_credentials_let_removals_go_on_at_once(world: World) -> None:
+    connection = settled(world)
+    world.rotations.rotate_now(world.actor, connection.id)
+    turn_until(world, connection, StepName.PUBLISH)
+    current = next(row for row in world.journal(connection) if row.state is State.CURRENT)
+    world.emulator.admin.remove_secret(world.application.object_id, str(current.key_id))
+    world.run_until(world.clock.now() + timedelta(hours=5))
+    assert State.REVOKING in world.states(connection)
+
+    world.change(connection, credentials=typed(world))
+    world.run_until(world.clock.now() + timedelta(minutes=10))
+
+    assert State.REVOKING not in world.states(connection)
+    check_quiet(world)
+
+
+def test_a_connection_that_moved_away_removes_what_it_left_with_the_newest_secret_that_works(world: World) -> None:
+    connection = settled(world)
+    world.change(connection, credentials=typed(world))
+    other = world.emulator.admin.create_application(
+        world.tenant_id, "Another", permissions=("Application.ReadWrite.OwnedBy",), owns_itself=True
+    )
+    world.applications[other.app_id] = other
+    world.change(connection, credentials=world.given(other))
+    world.settle()
+
+    assert world.keys() == {}
+    assert len(world.keys(other)) == 1
+    check_quiet(world)
+
+
+def test_removals_under_way_delay_a_rotation_but_do_not_fail_it(world: World) -> None:
+    connection = settled(world)
+    for _ in range(3):
+        given = typed(world)
+        world.change(connection, credentials=given)
+    world.settle()
+
+    assert world.rotation(connection).status == "success"
+    assert [run.state for run in world.runs(connection)].count(RunState.FAILED) == 0
+    assert len(world.keys()) == 1
+
+
+def test_a_secret_still_spreading_is_not_taken_for_removed(database: Database) -> None:
+    lagging = Settings(replicas=2, token_appear=(0, 300))
+    world = make_world(database, settings=lagging, seed=3)
+    connection = world.connect()
+    world.settle()
+    world.rotations.delete(world.actor, connection.id, revoke=True)
+    world.run_until(world.clock.now() + timedelta(hours=1))
+
+    assert world.keys() == {}
