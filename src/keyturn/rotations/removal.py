@@ -28,11 +28,11 @@ def resolve(hold: Hold, snapshot: Snapshot, row: Credential) -> None:
                 tx, row, State.LOST, key_id=one.key_id, hint=one.hint, starts_at=one.starts_at, retry_at=None, tries=0
             )
             tell(tx, hold.actor, "credential-lost", snapshot.rotation, now, runId=row.run_id, **described(lost))
-        elif row.absences + 1 >= ABSENCES_NEEDED:
+        elif _absent_enough(hold, snapshot, row):
             journal.move(tx, row, State.ABANDONED, ended_at=now, note="never existed: absent in two lists")
             _forget_unneeded(tx, snapshot)
         else:
-            journal.move(tx, row, absences=row.absences + 1, absent_at=now, retry_at=None, tries=0)
+            _absent_again(tx, hold, snapshot, row)
 
 
 def retire(hold: Hold, _snapshot: Snapshot, row: Credential) -> None:
@@ -69,10 +69,31 @@ def confirm(hold: Hold, snapshot: Snapshot, row: Credential) -> None:
     with hold.write() as tx:
         if present:
             _still_there(tx, hold, row)
-        elif row.absences + 1 >= ABSENCES_NEEDED:
+        elif _absent_enough(hold, snapshot, row):
             _gone(tx, hold, snapshot, row, note=note)
         else:
-            journal.move(tx, row, absences=row.absences + 1, absent_at=hold.now(), retry_at=None)
+            _absent_again(tx, hold, snapshot, row)
+
+
+def _absent_enough(hold: Hold, snapshot: Snapshot, row: Credential) -> bool:
+    """Whether one more list without the key settles it."""
+    settles_at = _settles_at(hold, snapshot, row)
+    return row.absences + 1 >= ABSENCES_NEEDED and (settles_at is None or settles_at <= hold.now())
+
+
+def _absent_again(tx: Tx, hold: Hold, snapshot: Snapshot, row: Credential) -> None:
+    settles_at = _settles_at(hold, snapshot, row) if row.absences + 1 >= ABSENCES_NEEDED else None
+    journal.move(tx, row, absences=row.absences + 1, absent_at=hold.now(), retry_at=settles_at, tries=0)
+
+
+def _settles_at(hold: Hold, snapshot: Snapshot, row: Credential) -> datetime | None:
+    """When every replica knows of the key, where that has to be waited for.
+
+    Nobody sweeps after a rotation that has ended. A key that was made just before and is still hidden must therefore not
+    be taken for gone.
+    """
+    made_at = row.issued_at or row.asked_at or row.starts_at
+    return made_at + hold.tools.pace.settle if made_at and snapshot.rotation.retired else None
 
 
 def give_up_expired(tx: Tx, hold: Hold, snapshot: Snapshot, row: Credential, error: Upstream) -> bool:

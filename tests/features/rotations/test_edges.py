@@ -215,3 +215,13 @@ def test_a_secret_still_spreading_is_not_taken_for_removed(database: Database) -
     world.run_until(world.clock.now() + timedelta(hours=1))
 
     assert world.keys() == {}
+
+
+def test_deleting_seconds_after_a_secret_was_made_waits_until_it_shows(database: Database) -> None:
+    world = make_world(database, settings=Settings(graph_appear=(200, 200)))
+    connection = world.connect()
+    turn_until(world, connection, StepName.ISSUE)
+    world.rotations.delete(world.actor, connection.id, revoke=False)
+    world.settle()
+
+    assert set(world.keys()) == {world.given().key_id}
