@@ -220,6 +220,8 @@ class Story:
             due = rotation.due_at
             if due is not None and due <= sim.clock.now() - A_RUN:
                 raise Broken(f"liveness: {one.name} was due at {due} and has not rotated: {rotation.last_message}")
+            if rotation.paused_until and not self._full(rotation):
+                raise Broken(f"liveness: {one.name} waits until {due} since it failed: {rotation.last_message}")
 
     def _all_well(self) -> None:
         for one, rotation in self._enabled():

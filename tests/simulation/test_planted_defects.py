@@ -1,0 +1,115 @@
+"""Whether the simulation would notice: defects are planted into the product, and some seed must name the invariant they break."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from keyturn.credentials import store as journal
+from keyturn.credentials.domain import Credential, State
+from keyturn.providers.azure.provider import AzureProvider
+from keyturn.rotations import domain, outcome, schedule, steps, store, watch
+from keyturn.rotations.domain import Snapshot, StepName
+from keyturn.rotations.hold import Hold
+from keyturn_simulation.story import play
+
+Plant = Callable[[pytest.MonkeyPatch], None]
+MOST_SEEDS = 25
+
+
+def publishes_without_proof(plant: pytest.MonkeyPatch) -> None:
+    def prove(hold: Hold, _snapshot: Snapshot, row: Credential) -> None:
+        with hold.write() as tx:
+            journal.move(tx, row, State.PROVEN, proven_at=hold.now())
+
+    plant.setitem(steps.WITH_CREDENTIAL, StepName.PROVE, prove)
+
+
+def ignores_that_its_lease_was_taken_over(plant: pytest.MonkeyPatch) -> None:
+    plant.setattr(store, "keep_lease", lambda *_args: True)
+
+
+def breaks_its_promise_to_readers(plant: pytest.MonkeyPatch) -> None:
+    plant.setattr(steps, "_promise", lambda _rotation, _run, now, _slot: now)
+
+
+def removes_the_current_secret(plant: pytest.MonkeyPatch) -> None:
+    known = AzureProvider.remove_password
+
+    def remove(self: AzureProvider, tenant: Any, token: Any, object_id: str, key_id: str) -> None:
+        for one in self.application(tenant, token, object_id=object_id).credentials:
+            known(self, tenant, token, object_id, one.key_id)
+
+    plant.setattr(AzureProvider, "remove_password", remove)
+
+
+def forgets_secrets_whose_answer_was_lost(plant: pytest.MonkeyPatch) -> None:
+    def resolve(hold: Hold, _snapshot: Snapshot, row: Credential) -> None:
+        with hold.write() as tx:
+            journal.move(tx, row, State.ABANDONED, ended_at=hold.now())
+
+    plant.setitem(steps.WITH_CREDENTIAL, StepName.RESOLVE, resolve)
+    plant.setattr(watch, "_bring_back", lambda *_args: None)
+
+
+def runs_an_hour_early(plant: pytest.MonkeyPatch) -> None:
+    known = schedule.next_slot
+    plant.setattr(domain, "next_slot", lambda *args: known(*args) - timedelta(hours=1))
+
+
+def ends_runs_silently(plant: pytest.MonkeyPatch) -> None:
+    plant.setattr(outcome, "tell", lambda *_args, **_data: None)
+
+
+def writes_a_secret_down(plant: pytest.MonkeyPatch) -> None:
+    known = AzureProvider.add_password
+
+    def add(self: AzureProvider, *args: Any) -> Any:
+        issued = known(self, *args)
+        return replace(issued, hint=issued.value.reveal())
+
+    plant.setattr(AzureProvider, "add_password", add)
+
+
+def asks_for_ever(plant: pytest.MonkeyPatch) -> None:
+    plant.setattr(outcome, "may_retry", lambda *_args: True)
+    plant.setattr(outcome, "backoff", lambda *_args: timedelta(0))
+
+
+def gives_up_after_a_failure(plant: pytest.MonkeyPatch) -> None:
+    known = domain.retry_delay
+    plant.setattr(outcome, "retry_delay", lambda *args, **more: known(*args, **more) + timedelta(days=365))
+
+
+def wakes_at_once_for_ever(plant: pytest.MonkeyPatch) -> None:
+    known, past = store.set_wake, timedelta(days=3650)
+    plant.setattr(store, "set_wake", lambda tx, rotation_id, at: known(tx, rotation_id, at and at - past))
+
+
+PLANTED: dict[Plant, str] = {
+    publishes_without_proof: "1:",
+    breaks_its_promise_to_readers: "2:",
+    removes_the_current_secret: "3:",
+    forgets_secrets_whose_answer_was_lost: "4:",
+    ends_runs_silently: "7:",
+    writes_a_secret_down: "8:",
+    ignores_that_its_lease_was_taken_over: "9:",
+    asks_for_ever: "10:",
+    wakes_at_once_for_ever: "10:",
+    runs_an_hour_early: "schedule:",
+    gives_up_after_a_failure: "liveness:",
+}
+
+
+@pytest.mark.parametrize("defect", PLANTED, ids=lambda defect: defect.__name__)
+def test_a_planted_defect_is_found(defect: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    defect(monkeypatch)
+    found = []
+    for seed in range(MOST_SEEDS):
+        broken = play(seed).broken
+        if broken and broken.startswith(f"Broken: {PLANTED[defect]}"):
+            return
+        found.append(broken)
+    raise AssertionError(f"not found by {MOST_SEEDS} seeds, which said {set(found)}")
