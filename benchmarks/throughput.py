@@ -56,10 +56,13 @@ def measure(kind: str, count: int = ROTATIONS) -> str:
 def scene(folder: Path, kind: str) -> Iterator[Installation]:
     """An installation on SQLite or PostgreSQL whose Entra replicates at once."""
     if kind == "sqlite":
-        with installation(folder, settings=Settings(), **PACE) as place:
+        with installation(folder, settings=Settings(), variables=PACE) as place:
             yield place
     else:
-        with fresh_database() as url, installation(folder, database_url=url, settings=Settings(), **PACE) as place:
+        with (
+            fresh_database() as url,
+            installation(folder, database_url=url, settings=Settings(), variables=PACE) as place,
+        ):
             yield place
 
 

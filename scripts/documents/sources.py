@@ -74,9 +74,18 @@ def text_of(node: ast.expr | None, module: Module) -> str:
     if isinstance(node, ast.IfExp):
         return f"{text_of(node.body, module)} / {text_of(node.orelse, module)}"
     if isinstance(node, ast.Name):
-        home, value = _named_value(node.id, module)
+        home, value = _local_value(node, module) or _named_value(node.id, module)
         return text_of(value, home) if value is not None and not isinstance(value, ast.Name) else ""
     return ""
+
+
+def _local_value(node: ast.Name, module: Module) -> tuple[Module, ast.expr] | None:
+    """Return what the function around it assigned to a name."""
+    function = next((each for each in above(node) if isinstance(each, ast.FunctionDef)), None)
+    for each in ast.walk(function) if function else ():
+        if isinstance(each, ast.Assign) and ast.unparse(each.targets[0]) == node.id:
+            return module, each.value
+    return None
 
 
 def _named_value(name: str, module: Module) -> tuple[Module, ast.expr | None]:

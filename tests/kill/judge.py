@@ -118,12 +118,17 @@ def writers(ledger: Iterable[Entry]) -> set[str]:
     return {entry.user_agent for entry in ledger if entry.operation == "addPassword" and OURS.match(entry.user_agent)}
 
 
-def leaks(emulator: WatchedEmulator, contents: Iterable[tuple[str, bytes]]) -> list[str]:
-    """Return where a secret that Entra ever issued is readable, among named contents."""
+def search(emulator: WatchedEmulator, contents: Iterable[tuple[str, bytes]]) -> tuple[int, list[str]]:
+    """Return how many named contents were searched, and in which a secret that Entra ever issued is readable."""
     values = {value.encode() for value in emulator.values}
     assert values
     assert all(VALUE.fullmatch(value) for value in values)
-    return [name for name, content in contents if not values.isdisjoint(VALUE.findall(content))]
+    count, found = 0, []
+    for name, content in contents:
+        count += 1
+        if not values.isdisjoint(VALUE.findall(content)):
+            found.append(name)
+    return count, found
 
 
 def files(*folders: Path) -> Iterator[tuple[str, bytes]]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from entra_emulator import Emulator, Settings, SystemClock
 from entra_emulator.admin import ApplicationHandle
@@ -67,7 +68,7 @@ def installation(
     settings: Settings | None = None,
     seed: int = 1,
     make: Callable[[int], Emulator] = lambda seed: Emulator(SystemClock(), seed),
-    **variables: str,
+    variables: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[Installation]:
     """Set up a new installation in the folder: on the database at this address, or on the embedded one.
 
