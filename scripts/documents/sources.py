@@ -80,11 +80,11 @@ def text_of(node: ast.expr | None, module: Module) -> str:
 
 
 def _local_value(node: ast.Name, module: Module) -> tuple[Module, ast.expr] | None:
-    """Return what the function around it assigned to a name."""
+    """Return the one sentence that the function around it assigned to a name."""
     function = next((each for each in above(node) if isinstance(each, ast.FunctionDef)), None)
     for each in ast.walk(function) if function else ():
         if isinstance(each, ast.Assign) and ast.unparse(each.targets[0]) == node.id:
-            return module, each.value
+            return (module, each.value) if isinstance(each.value, ast.JoinedStr) else None
     return None
 
 
