@@ -16,7 +16,7 @@ help:
 	@echo "make bench     measure what the README claims"
 	@echo "make docs      regenerate the reference documents"
 	@echo "make lock      resolve and lock all dependencies anew"
-	@echo "make migrations  write the first migration from db/tables.py"
+	@echo "make migrations  write the first migration from db/tables"
 
 $(UV): requirements/uv.txt
 	$(PYTHON) -m venv $(VENV)

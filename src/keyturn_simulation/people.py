@@ -11,7 +11,7 @@ from keyturn.connections.domain import ClientSecret, Connection, Draft
 from keyturn.credentials.domain import ENDED
 from keyturn.db.tables import rotations
 from keyturn.kit.secret import Plaintext
-from keyturn.rotations.service import Change, ScheduleChange
+from keyturn.rotations.changes import Change, ScheduleChange
 from keyturn_simulation.processes import Process
 from keyturn_simulation.simulation import Simulation
 

@@ -29,9 +29,10 @@ from keyturn.kit.secret import Plaintext
 from keyturn.ports import Tenant, Transport
 from keyturn.providers.azure.provider import AzureProvider
 from keyturn.rotations import store
+from keyturn.rotations.changes import Change, ScheduleChange
 from keyturn.rotations.domain import Rotation, Step
 from keyturn.rotations.hold import Tools
-from keyturn.rotations.service import Change, Rotations, ScheduleChange
+from keyturn.rotations.service import Rotations
 from keyturn.rotations.workflow import Rotator
 from keyturn_simulation.emulated import EmulatedTransport, EmulatorTime, emulated_clouds
 

@@ -18,7 +18,7 @@ from keyturn.connections.domain import Connection, Draft
 from keyturn.db.unit import Database
 from keyturn.errors import KeyturnError
 from keyturn.kit.secret import Plaintext
-from keyturn.rotations.service import Change, ScheduleChange
+from keyturn.rotations.changes import Change, ScheduleChange
 from keyturn_simulation.crashes import Fuse, Killed, MortalDatabase, MortalTransport, Point, bury
 from keyturn_simulation.invariants import check_always, check_no_plaintext, check_quiet
 from keyturn_simulation.world import Server, World, make_world

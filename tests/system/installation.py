@@ -21,7 +21,8 @@ from keyturn.connections.service import Connections
 from keyturn.kit.actor import Actor
 from keyturn.kit.secret import Plaintext
 from keyturn.providers.azure.provider import AzureProvider
-from keyturn.rotations.service import Rotations, ScheduleChange
+from keyturn.rotations.changes import ScheduleChange
+from keyturn.rotations.service import Rotations
 from keyturn.settings_reader import read_settings
 from keyturn_simulation.emulated import EmulatedTransport, emulated_clouds
 

@@ -44,8 +44,9 @@ from keyturn.kit.actor import Actor
 from keyturn.kit.clock import iso
 from keyturn.kit.secret import Plaintext
 from keyturn.ports import Clock
+from keyturn.rotations.changes import Change, ScheduleChange
 from keyturn.rotations.domain import Reason
-from keyturn.rotations.service import Change, Rotations, ScheduleChange
+from keyturn.rotations.service import Rotations
 from keyturn.web.routes import Caller, delete, get, group, patch, post
 from keyturn.web.validate import Uuid, parse
 

@@ -6,9 +6,8 @@ workflow, never inside a user's request.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from keyturn.access.domain import Action
 from keyturn.connections.domain import (
@@ -23,65 +22,18 @@ from keyturn.connections.domain import (
 )
 from keyturn.connections.service import Connections
 from keyturn.credentials import store as journal
-from keyturn.credentials.domain import KEPT, Credential, State
+from keyturn.credentials.domain import Credential
 from keyturn.db.unit import Tx
 from keyturn.errors import NotFound, Refused
 from keyturn.kit.actor import Actor
-from keyturn.ports import RemoteApplication, RemoteCredential, Tenant
+from keyturn.ports import Tenant
 from keyturn.rotations import store
 from keyturn.rotations.adoption import choose_key
-from keyturn.rotations.domain import ASKED_FOR, Kind, Reason, Rotation, Run, RunState, Snapshot, next_run
-from keyturn.rotations.outcome import described, end_run, set_aside, tell
+from keyturn.rotations.changes import Adoption, Change, ScheduleChange
+from keyturn.rotations.domain import Reason, Rotation, Run
+from keyturn.rotations.outcome import described
 from keyturn.rotations.schedule import Schedule
-
-
-@dataclass(frozen=True)
-class Adoption:
-    """A secret that was checked and may be taken over."""
-
-    given: ClientSecret
-    application: RemoteApplication
-    key: RemoteCredential
-
-
-@dataclass(frozen=True)
-class ScheduleChange:
-    """What a request says about the schedule; None means unchanged."""
-
-    interval_days: int | None = None
-    hour: int | None = None
-    minute: int | None = None
-    time_zone: str | None = None
-    key_id: str | None = None
-
-    def on(self, known: Schedule | None) -> Schedule:
-        """Return the schedule after this change. Raises Refused when the first schedule is incomplete."""
-        if known is None and (self.interval_days is None or self.hour is None):
-            raise Refused(
-                "To enable automatic rotation, say how often and at what time.",
-                code="rotation.schedule_missing",
-                fix="Send rotation.rotationInterval and rotation.rotateAtUtc (or rotation.rotateAt with a time zone).",
-            )
-        base = known or Schedule(30, 0, 0, "UTC")
-        return Schedule(
-            self.interval_days or base.interval_days,
-            base.hour if self.hour is None else self.hour,
-            base.minute if self.minute is None else self.minute,
-            self.time_zone or base.time_zone,
-        )
-
-
-@dataclass(frozen=True)
-class Change:
-    """What a request changes of a connection; None means unchanged, ``describe`` tells whether description was sent."""
-
-    name: str | None = None
-    description: str | None = None
-    describe: bool = False
-    credentials: Supplied | None = None
-    enabled: bool | None = None
-    schedule: ScheduleChange | None = None
-
+from keyturn.rotations.writer import Writer
 
 LEASE_TRIES = 40
 LEASE_PAUSE_SECONDS = 0.25
@@ -109,6 +61,7 @@ class Rotations:
         self.ids = connections.ids
         self.provider = connections.provider
         self._nudge = nudge
+        self._writer = Writer(connections.clock, connections.ids, connections.sealer)
 
     # --- reading ----------------------------------------------------------------------------------------------------
 
@@ -166,7 +119,7 @@ class Rotations:
         adoption = self.check_adoption(given)
         with self._owning(*_touched(None, adoption)) as tx:
             connection = self.connections.insert(tx, actor, draft, Proved(given, given))
-            self._enroll(tx, actor, connection, adoption, wanted)
+            self._writer.enroll(tx, actor, connection, adoption, wanted)
         self._nudge()
         return connection
 
@@ -197,11 +150,11 @@ class Rotations:
             connection = self._write_connection(tx, actor, connection, change, proved)
             if rotation and adoption:
                 enabled = rotation.enabled if change.enabled is None else change.enabled
-                rotation = self._take_over(tx, actor, connection, replace(rotation, enabled=enabled), adoption)
+                rotation = self._writer.take_over(tx, actor, connection, replace(rotation, enabled=enabled), adoption)
             if rotation:
-                self._reschedule(tx, actor, rotation, wanted or rotation.schedule, change.enabled)
+                self._writer.reschedule(tx, actor, rotation, wanted or rotation.schedule, change.enabled)
             elif adoption and wanted:
-                self._enroll(tx, actor, connection, adoption, wanted)
+                self._writer.enroll(tx, actor, connection, adoption, wanted)
         self._nudge()
         return connection
 
@@ -287,121 +240,6 @@ class Rotations:
             return None
         return Proved(given, adoption.given) if adoption else self.connections.prove(given)
 
-    def _enroll(
-        self,
-        tx: Tx,
-        actor: Actor,
-        connection: Connection,
-        adoption: Adoption,
-        schedule: Schedule,
-        *,
-        enabled: bool = True,
-    ) -> Rotation:
-        """Set up the rotation: the given secret becomes the current one of generation 0, and a run starts at once."""
-        self._require_unknown(tx, adoption)
-        now, application = self.clock.now(), adoption.application
-        rotation = Rotation(
-            id=self.ids.new(),
-            kind=Kind.CONNECTION,
-            org_id=connection.org_id,
-            project_id=connection.project_id,
-            connection_id=connection.id,
-            name=connection.name,
-            tenant=connection.tenant,
-            app_id=application.app_id,
-            object_id=application.object_id,
-            application_name=application.name,
-            schedule=schedule,
-            enabled=enabled,
-            next_run_at=now,
-            wake_at=now,
-            created_at=now,
-            updated_at=now,
-        )
-        store.insert(tx, rotation)
-        self._adopt(tx, rotation, adoption)
-        settings = schedule_facts(schedule)
-        tell(tx, actor, "rotation-enabled", rotation, now, adoptedKeyId=adoption.key.key_id, **settings)
-        if enabled:
-            self._start(tx, actor, rotation, Reason.ENABLED)
-        return rotation
-
-    def _adopt(self, tx: Tx, rotation: Rotation, adoption: Adoption) -> None:
-        key, now, new = adoption.key, self.clock.now(), self.ids.new()
-        row = Credential(
-            id=new,
-            rotation_id=rotation.id,
-            org_id=rotation.org_id,
-            object_id=rotation.object_id,
-            generation=rotation.generation,
-            state=State.CURRENT,
-            adopted=True,
-            marker=key.name or "",
-            key_id=key.key_id,
-            hint=key.hint,
-            starts_at=key.starts_at,
-            ends_at=key.ends_at,
-            planned_at=now,
-            published_at=now,
-        )
-        sealed = self.connections.sealer.seal(adoption.given.secret, row.place)
-        journal.insert(tx, replace(row, value=sealed))
-
-    def _take_over(
-        self, tx: Tx, actor: Actor, connection: Connection, rotation: Rotation, adoption: Adoption
-    ) -> Rotation:
-        """The user typed new credentials into a rotating connection: adopt them, retire what was before."""
-        self._cancel(tx, actor, rotation, "the credentials were changed")
-        if adoption.application.object_id != rotation.object_id:
-            self._retire(tx, actor, rotation, keep=lambda _row: False)
-            return self._enroll(tx, actor, connection, adoption, rotation.schedule, enabled=rotation.enabled)
-        self._require_unknown(tx, adoption)
-        now = self.clock.now()
-        for row in journal.live(tx, rotation.id):
-            if row.state is State.CURRENT:
-                journal.move(tx, row, State.RETIRING, retired_at=now, revoke_after=now)
-            elif row.retry_at:
-                # What could not be removed for want of a working secret is tried again with the new one.
-                journal.move(tx, row, retry_at=None, tries=0)
-        self._adopt(tx, rotation, adoption)
-        renewed = replace(rotation, next_run_at=now, paused_until=None, failures=0, anchor=None, updated_at=now)
-        store.save(tx, replace(renewed, wake_at=now))
-        tell(tx, actor, "rotation-credentials-replaced", rotation, now, adoptedKeyId=adoption.key.key_id)
-        if renewed.enabled:
-            self._start(tx, actor, renewed, Reason.ENABLED)
-        return renewed
-
-    def _require_unknown(self, tx: Tx, adoption: Adoption) -> None:
-        known = journal.of_application(tx, adoption.application.object_id, [adoption.key.key_id], [])
-        if any(row.state in {State.RETIRING, State.REVOKING, State.CURRENT} for row in known):
-            raise Refused(
-                "This secret is already in this server's hands, and about to be revoked or in use.",
-                code="rotation.key_in_use",
-                fix="Make a new client secret for this and give its Value and Secret ID.",
-            )
-
-    def _reschedule(self, tx: Tx, actor: Actor, rotation: Rotation, schedule: Schedule, enabled: bool | None) -> None:
-        """Change schedule and switch. Never needs the secret; a moment that is already past means: now."""
-        enabled = rotation.enabled if enabled is None else enabled
-        if (schedule, enabled) == (rotation.schedule, rotation.enabled):
-            return
-        now = self.clock.now()
-        current = Snapshot(rotation, journal.live(tx, rotation.id)).current
-        at = rotation.next_run_at
-        if rotation.anchor:
-            at = next_run(schedule, rotation.anchor, current).at
-        # What a person asked for and failed is not forgotten for a change of schedule.
-        failed = store.runs_of(tx, rotation.id, 1) if rotation.paused_until else []
-        again = now if any(run.reason in ASKED_FOR for run in failed) else None
-        changed = replace(
-            rotation, schedule=schedule, enabled=enabled, next_run_at=at, paused_until=again, updated_at=now
-        )
-        store.save(tx, replace(changed, wake_at=now))
-        event = "rotation-schedule-changed"
-        if enabled != rotation.enabled:
-            event = "rotation-resumed" if enabled else "rotation-paused"
-        tell(tx, actor, event, rotation, now, before=schedule_facts(rotation.schedule), after=schedule_facts(schedule))
-
     # --- rotating now -----------------------------------------------------------------------------------------------
 
     def rotate_now(self, actor: Actor, connection_id: str, *, leaked: bool = False) -> tuple[Connection, Run]:
@@ -410,33 +248,9 @@ class Rotations:
         with self.database.write() as tx:
             connection = self.connections.connection_for(tx, actor, connection_id, Action.ROTATE_CREDENTIALS)
             rotation = self._rotation_for(tx, actor, connection_id, Action.ROTATE_CREDENTIALS, lock=True)
-            run = self._start(tx, actor, rotation, reason)
+            run = self._writer.start(tx, actor, rotation, reason)
         self._nudge()
         return connection, run
-
-    def _start(self, tx: Tx, actor: Actor, rotation: Rotation, reason: Reason) -> Run:
-        now = self.clock.now()
-        active = store.active_run(tx, rotation.id)
-        if active:
-            if reason is Reason.LEAKED:
-                # Joined, but whatever it replaces must not be relied on any longer.
-                store.change_run(tx, active.id, reason=reason.value)
-                active = replace(active, reason=reason)
-            store.wake(tx, rotation.id, now)
-            return active
-        run = Run(
-            id=self.ids.new(),
-            rotation_id=rotation.id,
-            reason=reason,
-            state=RunState.ACTIVE,
-            requested_by={"kind": actor.kind.value, "id": actor.id, "name": actor.name},
-            generation=rotation.generation + 1,
-            created_at=now,
-        )
-        store.insert_run(tx, run)
-        store.save(tx, replace(rotation, last_attempt_at=now, wake_at=now, updated_at=now))
-        tell(tx, actor, "rotation-run-requested", rotation, now, runId=run.id, reason=reason.value)
-        return run
 
     # --- deleting ---------------------------------------------------------------------------------------------------
 
@@ -459,41 +273,13 @@ class Rotations:
                 raise changed_meanwhile()
             kept: list[Credential] = []
             if rotation:
-                self._cancel(tx, actor, rotation, "the connection was deleted")
-                kept = self._retire(tx, actor, rotation, keep=lambda row: row.adopted if revoke is None else not revoke)
+                self._writer.cancel(tx, actor, rotation, "the connection was deleted")
+                kept = self._writer.retire(
+                    tx, actor, rotation, keep=lambda row: row.adopted if revoke is None else not revoke
+                )
             self.connections.delete(tx, actor, connection, staysValid=[described(row) for row in kept])
         self._nudge()
         return connection, kept
-
-    def _cancel(self, tx: Tx, actor: Actor, rotation: Rotation, why: str) -> None:
-        run = store.active_run(tx, rotation.id)
-        if run is None:
-            return
-        snapshot = Snapshot(rotation, journal.live(tx, rotation.id), run)
-        set_aside(tx, snapshot, self.clock.now(), note=why)
-        end_run(tx, actor, rotation, run, RunState.CANCELLED, self.clock.now(), why=why)
-
-    def _retire(self, tx: Tx, actor: Actor, rotation: Rotation, keep: Callable[[Credential], bool]) -> list[Credential]:
-        """End a rotation. Its keys are removed by the workflow, except those to keep, whose values are forgotten here."""
-        now, kept = self.clock.now(), []
-        removing = any(row.state not in _PUBLISHED or not keep(row) for row in journal.live(tx, rotation.id))
-        for row in journal.live(tx, rotation.id):
-            if row.state is State.CURRENT and not keep(row):
-                journal.move(tx, row, State.RETIRING, retired_at=now, revoke_after=now)
-            elif row.state is State.RETIRING and not keep(row):
-                journal.move(tx, row, revoke_after=now)
-            elif row.state in _PUBLISHED:
-                # A value that is kept is needed as long as it signs in for the removal of the others.
-                value = row.value if removing and row.state is State.CURRENT else None
-                kept.append(journal.move(tx, row, revoke_after=None, value=value, note=KEPT))
-        ended = replace(rotation, retired=True, enabled=False, next_run_at=None, wake_at=now, updated_at=now)
-        store.save(tx, ended)
-        tell(tx, actor, "rotation-ended", rotation, now, staysValid=[described(row) for row in kept])
-        return kept
-
-
-_PUBLISHED = frozenset({State.CURRENT, State.RETIRING})
-"""Only these can be kept; whatever else there is of a rotation that ends is removed."""
 
 
 def _touched(rotation: Rotation | None, adoption: Adoption | None) -> set[str]:
@@ -533,11 +319,3 @@ def changed_meanwhile() -> Refused:
         code="connections.changed_meanwhile",
         fix="Load the connection again and repeat the change.",
     )
-
-
-def schedule_facts(schedule: Schedule) -> dict[str, Any]:
-    return {
-        "rotationInterval": schedule.interval_days,
-        "rotateAt": f"{schedule.hour:02}:{schedule.minute:02}",
-        "timeZone": schedule.time_zone,
-    }

@@ -26,7 +26,8 @@ from keyturn.kit.actor import Actor
 from keyturn.kit.secret import Plaintext
 from keyturn.projects.domain import Project
 from keyturn.projects.service import Projects
-from keyturn.rotations.service import Rotations, ScheduleChange
+from keyturn.rotations.changes import ScheduleChange
+from keyturn.rotations.service import Rotations
 from keyturn.settings_reader import read_settings
 from keyturn.web.serve import WebServer
 

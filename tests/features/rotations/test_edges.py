@@ -12,9 +12,9 @@ from keyturn.db.tables import rotations
 from keyturn.db.unit import Database
 from keyturn.errors import Refused
 from keyturn.kit.secret import Plaintext
+from keyturn.rotations.changes import ScheduleChange
 from keyturn.rotations.domain import Reason, RunState, StepName
 from keyturn.rotations.hold import take
-from keyturn.rotations.service import ScheduleChange
 from keyturn_simulation.invariants import check_quiet
 from keyturn_simulation.world import World, make_world
 

@@ -11,7 +11,7 @@ from keyturn.connections.pages.one import show
 from keyturn.connections.pages.places import ONE, Shelf, one_path
 from keyturn.connections.schemas import Description
 from keyturn.kit.actor import Actor
-from keyturn.rotations.service import Change
+from keyturn.rotations.changes import Change
 from keyturn.web.forms import require_typed
 from keyturn.web.pages import Outcome, Redirect, Route, Visitor, post
 from keyturn.web.validate import Slug, Trimmed

@@ -31,9 +31,9 @@ from keyturn.kit.actor import Actor
 from keyturn.projects.heads import ProjectHead
 from keyturn.providers.azure.manifest import MANIFEST
 from keyturn.providers.manifest import Manifest
+from keyturn.rotations.changes import Change, ScheduleChange
 from keyturn.rotations.history import History, foretell, history
 from keyturn.rotations.schedule import Schedule, zones
-from keyturn.rotations.service import Change, ScheduleChange
 from keyturn.web.forms import EMPTY
 from keyturn.web.pages import Filled, Outcome, Page, Redirect, Route, Shown, Visitor, get, post
 

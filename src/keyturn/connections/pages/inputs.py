@@ -21,7 +21,7 @@ from keyturn.connections.schemas import (
 from keyturn.errors import Invalid, KeyturnError
 from keyturn.kit.redact import looks_secret, redact_text
 from keyturn.kit.secret import Plaintext
-from keyturn.rotations.service import ScheduleChange
+from keyturn.rotations.changes import ScheduleChange
 from keyturn.web.forms import Filled, sentence
 from keyturn.web.validate import parse
 from keyturn.web.wire import Wire

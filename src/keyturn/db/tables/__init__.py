@@ -1,0 +1,46 @@
+"""The tables. Stores write the SQL; nobody else imports this."""
+
+from keyturn.db.tables.access import (
+    access_tokens,
+    client_secrets,
+    environments,
+    identities,
+    organizations,
+    project_members,
+    projects,
+    second_factors,
+    sessions,
+    universal_auths,
+    users,
+)
+from keyturn.db.tables.base import metadata
+from keyturn.db.tables.connections import app_connections, oauth_flows, oauth_tokens
+from keyturn.db.tables.records import audit_events, data_keys
+from keyturn.db.tables.rotations import credentials, leases, observed_keys, processes, rotations, run_steps, runs
+
+__all__ = [
+    "access_tokens",
+    "app_connections",
+    "audit_events",
+    "client_secrets",
+    "credentials",
+    "data_keys",
+    "environments",
+    "identities",
+    "leases",
+    "metadata",
+    "oauth_flows",
+    "oauth_tokens",
+    "observed_keys",
+    "organizations",
+    "processes",
+    "project_members",
+    "projects",
+    "rotations",
+    "run_steps",
+    "runs",
+    "second_factors",
+    "sessions",
+    "universal_auths",
+    "users",
+]

@@ -1,0 +1,171 @@
+"""Who may do what, and where: organizations, people, machine identities, sessions, projects."""
+
+import sqlalchemy as sa
+
+from keyturn.db.columns import at, flag, key, ref, text, whole
+from keyturn.db.tables.base import metadata
+from keyturn.db.types import SealedText
+
+organizations = sa.Table(
+    "organizations",
+    metadata,
+    key(),
+    text("name"),
+    sa.Column("slug", sa.Text, nullable=False, unique=True),
+    at("created_at", null=False),
+    at("updated_at", null=False),
+)
+
+users = sa.Table(
+    "users",
+    metadata,
+    key(),
+    ref("org_id", "organizations"),
+    sa.Column("email", sa.Text, nullable=False, unique=True),
+    text("first_name"),
+    text("last_name"),
+    text("password_hash"),
+    text("role"),
+    flag("super_admin"),
+    whole("failures"),
+    at("last_failure_at"),
+    at("locked_until"),
+    at("created_at", null=False),
+    at("updated_at", null=False),
+)
+
+identities = sa.Table(
+    "identities",
+    metadata,
+    key(),
+    ref("org_id", "organizations"),
+    text("name"),
+    text("role"),
+    flag("has_delete_protection"),
+    sa.Column("metadata", sa.JSON, nullable=False, default=list),
+    at("created_at", null=False),
+    at("updated_at", null=False),
+)
+
+universal_auths = sa.Table(
+    "universal_auths",
+    metadata,
+    key(),
+    sa.Column(
+        "identity_id", sa.String(36), sa.ForeignKey("identities.id", ondelete="CASCADE"), nullable=False, unique=True
+    ),
+    sa.Column("client_id", sa.String(36), nullable=False, unique=True),
+    whole("access_token_ttl", 2592000),
+    whole("access_token_max_ttl", 2592000),
+    whole("access_token_uses_limit"),
+    whole("access_token_period"),
+    sa.Column("client_secret_trusted_ips", sa.JSON, nullable=False, default=list),
+    sa.Column("access_token_trusted_ips", sa.JSON, nullable=False, default=list),
+    flag("lockout_enabled", default=True),
+    whole("lockout_threshold", 3),
+    whole("lockout_seconds", 300),
+    whole("lockout_reset_seconds", 30),
+    whole("failures"),
+    at("last_failure_at"),
+    at("locked_until"),
+    at("created_at", null=False),
+    at("updated_at", null=False),
+)
+
+client_secrets = sa.Table(
+    "client_secrets",
+    metadata,
+    key(),
+    ref("universal_auth_id", "universal_auths", cascade=True),
+    text("description"),
+    sa.Column("prefix", sa.String(4), nullable=False, index=True),
+    text("hash"),
+    whole("uses"),
+    whole("uses_limit"),
+    whole("ttl"),
+    flag("revoked"),
+    at("created_at", null=False),
+    at("updated_at", null=False),
+)
+
+access_tokens = sa.Table(
+    "access_tokens",
+    metadata,
+    key(),
+    sa.Column("digest", sa.String(64), nullable=False, unique=True),
+    sa.Column("identity_id", sa.String(36), sa.ForeignKey("identities.id", ondelete="CASCADE"), index=True),
+    sa.Column("user_id", sa.String(36), sa.ForeignKey("users.id", ondelete="CASCADE"), index=True),
+    sa.Column("client_secret_id", sa.String(36), index=True),
+    whole("ttl"),
+    whole("uses"),
+    whole("uses_limit"),
+    at("expires_at"),
+    at("renewable_until"),
+    at("revoked_at"),
+    at("last_used_at"),
+    at("created_at", null=False),
+)
+
+sessions = sa.Table(
+    "sessions",
+    metadata,
+    key(),
+    sa.Column("digest", sa.String(64), nullable=False, unique=True),
+    ref("user_id", "users", cascade=True),
+    flag("pending"),  # the password was right, the code is still to come
+    text("ip"),
+    text("user_agent"),
+    at("created_at", null=False),
+    at("seen_at", null=False),
+)
+
+second_factors = sa.Table(
+    "second_factors",
+    metadata,
+    sa.Column("user_id", sa.String(36), sa.ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("secret", SealedText, nullable=False),
+    sa.Column("last_counter", sa.BigInteger, nullable=False),  # the newest 30 seconds whose code was taken
+    sa.Column("recovery", sa.JSON, nullable=False, default=list),
+    at("confirmed_at"),
+    at("created_at", null=False),
+)
+
+projects = sa.Table(
+    "projects",
+    metadata,
+    key(),
+    ref("org_id", "organizations"),
+    text("name"),
+    sa.Column("slug", sa.Text, nullable=False, unique=True),
+    text("description", null=True),
+    flag("has_delete_protection"),
+    at("created_at", null=False),
+    at("updated_at", null=False),
+)
+
+environments = sa.Table(
+    "environments",
+    metadata,
+    key(),
+    ref("project_id", "projects", cascade=True),
+    text("name"),
+    text("slug"),
+    whole("position"),
+    at("created_at", null=False),
+    at("updated_at", null=False),
+    sa.UniqueConstraint("project_id", "slug"),
+)
+
+project_members = sa.Table(
+    "project_members",
+    metadata,
+    key(),
+    ref("project_id", "projects", cascade=True),
+    sa.Column("identity_id", sa.String(36), sa.ForeignKey("identities.id", ondelete="CASCADE"), index=True),
+    sa.Column("user_id", sa.String(36), sa.ForeignKey("users.id", ondelete="CASCADE"), index=True),
+    text("role"),
+    at("created_at", null=False),
+    at("updated_at", null=False),
+    sa.UniqueConstraint("project_id", "identity_id"),
+    sa.UniqueConstraint("project_id", "user_id"),
+)

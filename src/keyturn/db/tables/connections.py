@@ -1,0 +1,61 @@
+"""App connections and what OAuth needs beside them."""
+
+import sqlalchemy as sa
+
+from keyturn.db.columns import at, key, ref, text, whole
+from keyturn.db.tables.base import metadata
+from keyturn.db.types import SealedText
+
+app_connections = sa.Table(
+    "app_connections",
+    metadata,
+    key(),
+    ref("org_id", "organizations"),
+    ref("project_id", "projects", null=True, cascade=True),
+    sa.Column("scope", sa.String(36), nullable=False),  # the project's id or the organization's: names are unique in it
+    text("name"),
+    text("description", null=True),
+    text("app"),
+    text("method"),
+    text("cloud"),
+    text("tenant_id"),
+    text("client_id"),
+    sa.Column("secret", SealedText, nullable=False),
+    whole("secret_version", 1),
+    text("credentials_hash"),
+    whole("version", 1),
+    at("checked_at"),
+    sa.Column("check_result", sa.JSON),
+    at("ends_at"),  # when the credentials end by themselves: a certificate's last moment
+    sa.Column("facts", sa.JSON),  # what may be shown of the credentials: a thumbprint, an account
+    at("created_at", null=False),
+    at("updated_at", null=False),
+    sa.UniqueConstraint("scope", "name"),
+)
+
+oauth_tokens = sa.Table(
+    "oauth_tokens",
+    metadata,
+    sa.Column(
+        "connection_id", sa.String(36), sa.ForeignKey("app_connections.id", ondelete="CASCADE"), primary_key=True
+    ),
+    sa.Column("refresh_token", SealedText, nullable=False),
+    whole("refresh_token_version", 1),
+    at("refreshed_at", null=False),
+    at("refresh_due_at", index=True),  # none: only a person can help
+)
+
+oauth_flows = sa.Table(
+    "oauth_flows",
+    metadata,
+    key(),
+    sa.Column("digest", sa.String(64), nullable=False, unique=True),  # of the state, which is not stored
+    text("binding"),  # digest of whose browser session it is
+    text("actor_kind"),
+    text("actor_id"),
+    ref("org_id", "organizations"),
+    sa.Column("payload", SealedText),  # forgotten when the flow ends
+    at("expires_at", null=False, index=True),
+    at("ended_at"),
+    at("created_at", null=False),
+)

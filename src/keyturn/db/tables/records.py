@@ -1,0 +1,35 @@
+"""What the server keeps of itself: data keys and the audit trail."""
+
+import sqlalchemy as sa
+
+from keyturn.db.columns import at, key, text
+from keyturn.db.tables.base import metadata
+
+data_keys = sa.Table(
+    "data_keys",
+    metadata,
+    key(),
+    text("root_key_id"),
+    text("wrapped"),
+    at("created_at", null=False),
+    at("retired_at"),
+    sa.Column("seals", sa.BigInteger, nullable=False, default=0, server_default="0"),  # how many values, roughly
+)
+
+audit_events = sa.Table(
+    "audit_events",
+    metadata,
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
+    at("at", null=False, index=True),
+    sa.Column("org_id", sa.String(36), index=True),
+    sa.Column("project_id", sa.String(36)),
+    text("actor_kind"),
+    sa.Column("actor_id", sa.String(36)),
+    text("actor_name", null=True),
+    text("event"),
+    text("subject_kind"),
+    sa.Column("subject_id", sa.String(36), index=True),
+    sa.Column("data", sa.JSON, nullable=False),
+    sa.Column("once", sa.Text, unique=True),  # at most one event for this key, e.g. the end of one run
+    text("request_id", null=True),
+)

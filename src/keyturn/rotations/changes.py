@@ -1,0 +1,65 @@
+"""What a request may change of a connection that rotates, as values."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from keyturn.connections.domain import ClientSecret, Supplied
+from keyturn.errors import Refused
+from keyturn.ports import RemoteApplication, RemoteCredential
+from keyturn.rotations.schedule import Schedule
+
+
+@dataclass(frozen=True)
+class Adoption:
+    """A secret that was checked and may be taken over."""
+
+    given: ClientSecret
+    application: RemoteApplication
+    key: RemoteCredential
+
+
+@dataclass(frozen=True)
+class ScheduleChange:
+    """What a request says about the schedule; None means unchanged."""
+
+    interval_days: int | None = None
+    hour: int | None = None
+    minute: int | None = None
+    time_zone: str | None = None
+    key_id: str | None = None
+
+    def on(self, known: Schedule | None) -> Schedule:
+        """Return the schedule after this change. Raises Refused when the first schedule is incomplete."""
+        if known is None and (self.interval_days is None or self.hour is None):
+            raise Refused(
+                "To enable automatic rotation, say how often and at what time.",
+                code="rotation.schedule_missing",
+                fix="Send rotation.rotationInterval and rotation.rotateAtUtc (or rotation.rotateAt with a time zone).",
+            )
+        base = known or Schedule(30, 0, 0, "UTC")
+        return Schedule(
+            self.interval_days or base.interval_days,
+            base.hour if self.hour is None else self.hour,
+            base.minute if self.minute is None else self.minute,
+            self.time_zone or base.time_zone,
+        )
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a request changes of a connection; None means unchanged, ``describe`` tells whether description was sent."""
+
+    name: str | None = None
+    description: str | None = None
+    describe: bool = False
+    credentials: Supplied | None = None
+    enabled: bool | None = None
+    schedule: ScheduleChange | None = None
+
+
+def schedule_facts(schedule: Schedule) -> dict[str, Any]:
+    return {
+        "rotationInterval": schedule.interval_days,
+        "rotateAt": f"{schedule.hour:02}:{schedule.minute:02}",
+        "timeZone": schedule.time_zone,
+    }

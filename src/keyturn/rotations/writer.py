@@ -1,0 +1,201 @@
+"""What is written, within one transaction of the caller, when people enable, change, replace or end a rotation.
+
+Nothing here asks the provider: whatever must be checked there was checked before the transaction began.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from keyturn.connections.domain import Connection
+from keyturn.credentials import store as journal
+from keyturn.credentials.domain import KEPT, Credential, State
+from keyturn.db.unit import Tx
+from keyturn.errors import Refused
+from keyturn.kit.actor import Actor
+from keyturn.ports import Clock, Ids, Sealer
+from keyturn.rotations import store
+from keyturn.rotations.changes import Adoption, schedule_facts
+from keyturn.rotations.domain import ASKED_FOR, Kind, Reason, Rotation, Run, RunState, Snapshot, next_run
+from keyturn.rotations.outcome import described, end_run, set_aside, tell
+from keyturn.rotations.schedule import Schedule
+
+_PUBLISHED = frozenset({State.CURRENT, State.RETIRING})
+"""Only these can be kept; whatever else there is of a rotation that ends is removed."""
+
+
+@dataclass(frozen=True)
+class Writer:
+    """Writes policies, the journal's adopted rows, runs that were asked for, and their audit events."""
+
+    clock: Clock
+    ids: Ids
+    sealer: Sealer
+
+    def enroll(
+        self,
+        tx: Tx,
+        actor: Actor,
+        connection: Connection,
+        adoption: Adoption,
+        schedule: Schedule,
+        *,
+        enabled: bool = True,
+    ) -> Rotation:
+        """Set up the rotation: the given secret becomes the current one of generation 0, and a run starts at once."""
+        self.require_unknown(tx, adoption)
+        now, application = self.clock.now(), adoption.application
+        rotation = Rotation(
+            id=self.ids.new(),
+            kind=Kind.CONNECTION,
+            org_id=connection.org_id,
+            project_id=connection.project_id,
+            connection_id=connection.id,
+            name=connection.name,
+            tenant=connection.tenant,
+            app_id=application.app_id,
+            object_id=application.object_id,
+            application_name=application.name,
+            schedule=schedule,
+            enabled=enabled,
+            next_run_at=now,
+            wake_at=now,
+            created_at=now,
+            updated_at=now,
+        )
+        store.insert(tx, rotation)
+        self.adopt(tx, rotation, adoption)
+        settings = schedule_facts(schedule)
+        tell(tx, actor, "rotation-enabled", rotation, now, adoptedKeyId=adoption.key.key_id, **settings)
+        if enabled:
+            self.start(tx, actor, rotation, Reason.ENABLED)
+        return rotation
+
+    def adopt(self, tx: Tx, rotation: Rotation, adoption: Adoption) -> None:
+        """Write the secret that a user handed over as the current one, sealed."""
+        key, now, new = adoption.key, self.clock.now(), self.ids.new()
+        row = Credential(
+            id=new,
+            rotation_id=rotation.id,
+            org_id=rotation.org_id,
+            object_id=rotation.object_id,
+            generation=rotation.generation,
+            state=State.CURRENT,
+            adopted=True,
+            marker=key.name or "",
+            key_id=key.key_id,
+            hint=key.hint,
+            starts_at=key.starts_at,
+            ends_at=key.ends_at,
+            planned_at=now,
+            published_at=now,
+        )
+        sealed = self.sealer.seal(adoption.given.secret, row.place)
+        journal.insert(tx, replace(row, value=sealed))
+
+    def take_over(
+        self, tx: Tx, actor: Actor, connection: Connection, rotation: Rotation, adoption: Adoption
+    ) -> Rotation:
+        """The user typed new credentials into a rotating connection: adopt them, retire what was before."""
+        self.cancel(tx, actor, rotation, "the credentials were changed")
+        if adoption.application.object_id != rotation.object_id:
+            self.retire(tx, actor, rotation, keep=lambda _row: False)
+            return self.enroll(tx, actor, connection, adoption, rotation.schedule, enabled=rotation.enabled)
+        self.require_unknown(tx, adoption)
+        now = self.clock.now()
+        for row in journal.live(tx, rotation.id):
+            if row.state is State.CURRENT:
+                journal.move(tx, row, State.RETIRING, retired_at=now, revoke_after=now)
+            elif row.retry_at:
+                # What could not be removed for want of a working secret is tried again with the new one.
+                journal.move(tx, row, retry_at=None, tries=0)
+        self.adopt(tx, rotation, adoption)
+        renewed = replace(rotation, next_run_at=now, paused_until=None, failures=0, anchor=None, updated_at=now)
+        store.save(tx, replace(renewed, wake_at=now))
+        tell(tx, actor, "rotation-credentials-replaced", rotation, now, adoptedKeyId=adoption.key.key_id)
+        if renewed.enabled:
+            self.start(tx, actor, renewed, Reason.ENABLED)
+        return renewed
+
+    def require_unknown(self, tx: Tx, adoption: Adoption) -> None:
+        """Refuse a secret that is already in this server's journal and not yet gone."""
+        known = journal.of_application(tx, adoption.application.object_id, [adoption.key.key_id], [])
+        if any(row.state in {State.RETIRING, State.REVOKING, State.CURRENT} for row in known):
+            raise Refused(
+                "This secret is already in this server's hands, and about to be revoked or in use.",
+                code="rotation.key_in_use",
+                fix="Make a new client secret for this and give its Value and Secret ID.",
+            )
+
+    def reschedule(self, tx: Tx, actor: Actor, rotation: Rotation, schedule: Schedule, enabled: bool | None) -> None:
+        """Change schedule and switch. Never needs the secret; a moment that is already past means: now."""
+        enabled = rotation.enabled if enabled is None else enabled
+        if (schedule, enabled) == (rotation.schedule, rotation.enabled):
+            return
+        now = self.clock.now()
+        current = Snapshot(rotation, journal.live(tx, rotation.id)).current
+        at = rotation.next_run_at
+        if rotation.anchor:
+            at = next_run(schedule, rotation.anchor, current).at
+        # What a person asked for and failed is not forgotten for a change of schedule.
+        failed = store.runs_of(tx, rotation.id, 1) if rotation.paused_until else []
+        again = now if any(run.reason in ASKED_FOR for run in failed) else None
+        changed = replace(
+            rotation, schedule=schedule, enabled=enabled, next_run_at=at, paused_until=again, updated_at=now
+        )
+        store.save(tx, replace(changed, wake_at=now))
+        event = "rotation-schedule-changed"
+        if enabled != rotation.enabled:
+            event = "rotation-resumed" if enabled else "rotation-paused"
+        tell(tx, actor, event, rotation, now, before=schedule_facts(rotation.schedule), after=schedule_facts(schedule))
+
+    def start(self, tx: Tx, actor: Actor, rotation: Rotation, reason: Reason) -> Run:
+        """Ask for a run. While one is under way it is joined, and a leak makes it more urgent."""
+        now = self.clock.now()
+        active = store.active_run(tx, rotation.id)
+        if active:
+            if reason is Reason.LEAKED:
+                # Joined, but whatever it replaces must not be relied on any longer.
+                store.change_run(tx, active.id, reason=reason.value)
+                active = replace(active, reason=reason)
+            store.wake(tx, rotation.id, now)
+            return active
+        run = Run(
+            id=self.ids.new(),
+            rotation_id=rotation.id,
+            reason=reason,
+            state=RunState.ACTIVE,
+            requested_by={"kind": actor.kind.value, "id": actor.id, "name": actor.name},
+            generation=rotation.generation + 1,
+            created_at=now,
+        )
+        store.insert_run(tx, run)
+        store.save(tx, replace(rotation, last_attempt_at=now, wake_at=now, updated_at=now))
+        tell(tx, actor, "rotation-run-requested", rotation, now, runId=run.id, reason=reason.value)
+        return run
+
+    def cancel(self, tx: Tx, actor: Actor, rotation: Rotation, why: str) -> None:
+        """End the run under way, if any; what it asked for is removed by the workflow."""
+        run = store.active_run(tx, rotation.id)
+        if run is None:
+            return
+        snapshot = Snapshot(rotation, journal.live(tx, rotation.id), run)
+        set_aside(tx, snapshot, self.clock.now(), note=why)
+        end_run(tx, actor, rotation, run, RunState.CANCELLED, self.clock.now(), why=why)
+
+    def retire(self, tx: Tx, actor: Actor, rotation: Rotation, keep: Callable[[Credential], bool]) -> list[Credential]:
+        """End a rotation. Its keys are removed by the workflow, except those to keep, whose values are forgotten here."""
+        now, kept = self.clock.now(), []
+        removing = any(row.state not in _PUBLISHED or not keep(row) for row in journal.live(tx, rotation.id))
+        for row in journal.live(tx, rotation.id):
+            if row.state is State.CURRENT and not keep(row):
+                journal.move(tx, row, State.RETIRING, retired_at=now, revoke_after=now)
+            elif row.state is State.RETIRING and not keep(row):
+                journal.move(tx, row, revoke_after=now)
+            elif row.state in _PUBLISHED:
+                # A value that is kept is needed as long as it signs in for the removal of the others.
+                value = row.value if removing and row.state is State.CURRENT else None
+                kept.append(journal.move(tx, row, revoke_after=None, value=value, note=KEPT))
+        ended = replace(rotation, retired=True, enabled=False, next_run_at=None, wake_at=now, updated_at=now)
+        store.save(tx, ended)
+        tell(tx, actor, "rotation-ended", rotation, now, staysValid=[described(row) for row in kept])
+        return kept
