@@ -10,7 +10,7 @@ import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
 
-from keyturn.errors import Invalid, KeyturnError, TooMany, Upstream
+from keyturn.errors import Invalid, KeyturnError, NotFound, Refused, TooMany, Upstream
 from keyturn.web.auth import Visit
 from keyturn.web.browser import Visitor
 from keyturn.web.pages import Page, Site, View, html
@@ -39,10 +39,11 @@ def body_of(status: int, error: str, message: object, request_id: str, **more: o
 
 @dataclass(frozen=True)
 class Problem:
-    """What an exception becomes, before it is JSON or a page."""
+    """What an exception becomes, before it is JSON or a page. ``sentence`` is the message without advice, for the page."""
 
     status: int
     shape: Mapping[str, object]
+    sentence: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -80,8 +81,10 @@ def _known(error: KeyturnError, visit: Visit) -> Problem:
     message: object = error.message
     if isinstance(error, Invalid):
         message = list(error.issues)
-    elif isinstance(error, Upstream):
-        message = error.diagnostics()
+    elif isinstance(error, Refused | NotFound | Upstream):
+        message = (
+            error.diagnostics()
+        )  # Terraform, the SDKs and the command line of this API show their users nothing else
     if error.status >= 500:
         _log.error("refused by a fault of this server", code=error.code, reason=error.message)
     shape = body_of(
@@ -93,7 +96,7 @@ def _known(error: KeyturnError, visit: Visit) -> Problem:
         code=error.code,
         fix=error.fix,
     )
-    return Problem(error.status, shape, _limits(error) if isinstance(error, TooMany) else {})
+    return Problem(error.status, shape, error.message, _limits(error) if isinstance(error, TooMany) else {})
 
 
 def _limits(error: TooMany) -> dict[str, str]:
@@ -112,7 +115,8 @@ def _framework(error: HTTPException, visit: Visit) -> Problem:
         message = f"This path takes {headers['allow']}"
     elif error.status_code == 413:
         message = "The request body is larger than 1 MiB"
-    return Problem(error.status_code, body_of(error.status_code, name, message, visit.request_id, code=code), headers)
+    shape = body_of(error.status_code, name, message, visit.request_id, code=code)
+    return Problem(error.status_code, shape, headers=headers)
 
 
 def unexpected(error: Exception, visit: Visit) -> Response[bytes]:
@@ -160,6 +164,8 @@ def error_page(site: Site, visit: Visit, request: Request[Any, Any, Any], proble
     """Show what went wrong, what to do, and the id to look for in the log."""
     visitor = Visitor.of(request.headers, visit, site.session_cookie.name)
     message = problem.shape.get("message", "")
+    if problem.sentence and isinstance(message, str):
+        message = problem.sentence
     if isinstance(message, list):
         message = "; ".join(str(issue.get("message", "")) for issue in message)
     if problem.status == 404 and "code" not in problem.shape:

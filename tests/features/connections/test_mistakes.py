@@ -240,3 +240,11 @@ def test_a_refused_change_leaves_everything_as_it_was(web: Desk, rotate: bool) -
     for body in malformed:
         web.issues(body, method="PATCH", path=made["id"])
     assert web.get(made) == before
+
+
+def test_a_refusal_says_what_to_do_where_clients_look_for_it(web: Desk) -> None:
+    """Terraform and the command line print the message and nothing else of an answer."""
+    web.create("taken")
+    answer = refusal(web, web.body("taken"))
+    assert answer["code"] == "connections.name_taken"
+    assert answer["fix"] in answer["message"]
