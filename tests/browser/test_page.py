@@ -7,8 +7,8 @@ from playwright.sync_api import Page, expect
 
 from keyturn.connections.domain import Connection
 from keyturn.projects.domain import Project
-from tests.browser.connections.estate import Estate
-from tests.browser.connections.steps import error_at, fill
+from tests.browser.estate import Estate
+from tests.browser.steps import error_at, fill
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, Request, expect
 from keyturn.kit.actor import Role
 from keyturn.kit.secret import Plaintext
 from keyturn.projects.domain import Project
-from tests.browser.connections.estate import (
+from tests.browser.estate import (
     ADMINISTRATOR,
     PASSWORD,
     Estate,
@@ -18,7 +18,7 @@ from tests.browser.connections.estate import (
     session_of,
     watch,
 )
-from tests.browser.connections.steps import connect, fill, refusal
+from tests.browser.steps import connect, fill, refusal
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ import re
 from playwright.sync_api import Page, expect
 
 from keyturn.projects.domain import Project
-from tests.browser.connections.conftest import Visit
-from tests.browser.connections.estate import ADMINISTRATOR, Estate
-from tests.browser.connections.steps import choose_azure, client_secret, connect, fill
+from tests.browser.conftest import Visit
+from tests.browser.estate import ADMINISTRATOR, Estate
+from tests.browser.steps import choose_azure, client_secret, connect, fill
 from tests.emulator.certificates import make_certificate
 
 

@@ -6,8 +6,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from keyturn.projects.domain import Project
-from tests.browser.connections.estate import Estate
-from tests.browser.connections.steps import client_secret, connect, error_at, fill, refusal
+from tests.browser.estate import Estate
+from tests.browser.steps import client_secret, connect, error_at, fill, refusal
 from tests.emulator.certificates import make_certificate
 
 NOBODY = "00000000-0000-4000-8000-000000000000"

@@ -6,7 +6,7 @@ from playwright.sync_api import Page, expect
 
 from entra_emulator.admin import ApplicationHandle
 from keyturn.projects.domain import Project
-from tests.browser.connections.estate import Estate
+from tests.browser.estate import Estate
 
 
 def choose_azure(page: Page, estate: Estate, project: Project) -> None:

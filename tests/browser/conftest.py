@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from keyturn.projects.domain import Project
-from tests.browser.connections.estate import Estate, Watched, open_estate, session_of, watch
+from tests.browser.estate import Estate, Watched, open_estate, session_of, watch
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 
