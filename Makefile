@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UV := $(BIN)/uv
 ARGS ?=
 
-.PHONY: help setup demo serve test check seeds crash bench docs lock migrations clean
+.PHONY: help setup demo serve test check seeds crash bench screenshots docs lock migrations clean
 help:
 	@echo "make demo      watch a real rotation against a local Entra ID (ARGS=--stay keeps it running)"
 	@echo "make serve     run the server on this machine"
@@ -14,6 +14,7 @@ help:
 	@echo "make crash     kill a server at every instant of the protocol and print the table"
 	@echo "make seeds     play 500 fresh seeds of the simulation"
 	@echo "make bench     measure what the README claims"
+	@echo "make screenshots  take pictures of every page into build/screenshots"
 	@echo "make docs      regenerate the reference documents"
 	@echo "make lock      resolve and lock all dependencies anew"
 	@echo "make migrations  write the first migration from db/tables"
@@ -62,6 +63,10 @@ crash: $(VENV)/.test
 bench: $(VENV)/.test
 	@scripts/system-packages
 	@$(BIN)/python -m benchmarks
+
+screenshots: $(VENV)/.test
+	@scripts/system-packages
+	@$(BIN)/python -m tests.browser.screenshots
 
 docs: $(VENV)/.test
 	$(BIN)/python scripts/documents

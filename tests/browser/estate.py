@@ -39,7 +39,10 @@ _QUICK = {"KEYTURN_PROOF_SPACING": "0.2", "KEYTURN_CONFIRM_SPACING": "0.5", "KEY
 
 @dataclass
 class Estate:
-    """``said`` holds every address that was asked for and everything that was answered, for looking for secrets."""
+    """``said`` holds every address that was asked for and everything that was answered, for looking for secrets.
+
+    ``pages`` are the paths of all pages of the server, with their parameters.
+    """
 
     url: str
     emulator: Emulator
@@ -51,6 +54,7 @@ class Estate:
     actor: Actor
     tenant_id: str
     said: list[str]
+    pages: tuple[str, ...]
     typed: set[str] = field(default_factory=set)
 
     def application(self, name: str, *permissions: str, secrets_count: int = 1) -> ApplicationHandle:
@@ -120,7 +124,8 @@ def open_estate(folder: Path, *, oauth: bool = True, works: bool = True) -> Iter
         if worker:
             worker.start()
         said: list[str] = []
-        server = WebServer(_listening(root.web_application(core, worker), said), host="127.0.0.1", port=port)
+        application = root.web_application(core, worker)
+        server = WebServer(_listening(application, said), host="127.0.0.1", port=port)
         try:
             access = root.open_access(core)
             access.bootstrap(EMAIL, Plaintext(PASSWORD), "Contoso")
@@ -128,11 +133,32 @@ def open_estate(folder: Path, *, oauth: bool = True, works: bool = True) -> Iter
             projects = Projects(core.database, core.clock, core.ids)
             _, rotations = root.services(core, worker.nudge if worker else lambda: None)
             with _served(server):
-                yield Estate(url, emulator, running, core, access, projects, rotations, actor, tenant_id, said)
+                pages = tuple(_pages(application))
+                yield Estate(url, emulator, running, core, access, projects, rotations, actor, tenant_id, said, pages)
         finally:
             if worker:
                 worker.stop(timedelta(seconds=2))
             core.close()
+
+
+def _pages(application: Any) -> Iterator[str]:
+    for route in application.routes:
+        for handler in getattr(route, "route_handlers", ()):
+            if "page" in handler.opt and "GET" in handler.http_methods:
+                yield route.path.replace(":str", "").replace(":path", "")
+
+
+@contextmanager
+def first_start(folder: Path) -> Iterator[str]:
+    """A server on which nobody has an account yet. Yields its address."""
+    port = _free_port()
+    variables = {"KEYTURN_DATA_DIR": str(folder / "data"), "ENCRYPTION_KEY": secrets.token_hex(32)}
+    core = root.open_core(read_settings(variables), lambda _sentence: None)
+    try:
+        with _served(WebServer(root.web_application(core, None), host="127.0.0.1", port=port)):
+            yield f"http://localhost:{port}"
+    finally:
+        core.close()
 
 
 def _session(access: Access, email: str) -> Plaintext:

@@ -1,0 +1,157 @@
+"""What every page keeps: accessible by the rules of axe, in light and dark, and usable with the keyboard alone."""
+
+from collections.abc import Iterator
+from typing import Literal
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+from keyturn.projects.domain import Project
+from tests.browser.conftest import Visit
+from tests.browser.estate import PASSWORD, Estate, Watched, first_start, session_of
+from tests.browser.steps import client_secret
+from tests.browser.tour import VIEWER, Furniture, addresses, come_to_rest, furnish
+
+Scheme = Literal["light", "dark"]
+SCHEMES: tuple[Scheme, ...] = ("light", "dark")
+
+
+@pytest.fixture(scope="module")
+def furniture(estate: Estate) -> Furniture:
+    return furnish(estate)
+
+
+def faults(page: Page, name: str) -> list[str]:
+    """Return what axe finds, in both schemes."""
+    found = []
+    for scheme in SCHEMES:
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # nothing half faded
+        for violation in Axe().run(page).response["violations"]:
+            nodes = "; ".join(str(node["target"]) for node in violation["nodes"][:3])
+            found.append(f"{name} ({scheme}): {violation['id']}: {violation['help']}: {nodes}")
+    return found
+
+
+def test_every_page_is_accessible(page: Page, estate: Estate, furniture: Furniture) -> None:
+    come_to_rest(page, estate, furniture)
+    found = []
+    for name, path in addresses(estate, furniture):
+        page.goto(estate.url + path)
+        assert page.locator("main h1").count() == 1, name
+        found += faults(page, name)
+    page.goto(f"{estate.url}/settings/two-step")
+    page.get_by_role("button", name="Set up").click()
+    found += faults(page, "two-step enrol")
+    assert not found, "\n".join(found)
+
+
+def test_the_pages_before_signing_in_are_accessible(visit: Visit, estate: Estate) -> None:
+    with visit("no session") as stranger:
+        page = stranger.page()
+        page.goto(f"{estate.url}/sign-in")
+        assert not faults(page, "sign-in")
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with first_start(tmp_path_factory.mktemp("fresh")) as url:
+        yield url
+
+
+def test_the_first_start_makes_an_admin_once(chromium: Browser, fresh: str) -> None:
+    context = chromium.new_context()
+    watched = Watched(context, (fresh,))
+    page = watched.page()
+    page.goto(fresh)
+    assert not faults(page, "first start")
+    page.get_by_label("Organization").fill("Contoso")
+    page.get_by_label("Your e-mail address").fill("ada@example.com")
+    page.get_by_label("Password").fill("short")
+    page.get_by_role("button", name="Set up this server").click()
+    expect(page.get_by_role("alert").first).to_contain_text("a password has 12 to 256")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Set up this server").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Contoso")
+    assert not faults(page, "set up")
+    page.goto(f"{fresh}/setup")
+    assert page.url == f"{fresh}/projects", "an organization is set up once, and its admin is signed in"
+    assert not watched.complaints
+    context.close()
+
+
+def test_a_connection_is_made_with_the_keyboard_alone(page: Page, estate: Estate, project: Project) -> None:
+    application = estate.application("By keyboard")
+    typed = client_secret(estate, application, "by-keyboard")
+    page.goto(f"{estate.url}/projects/{project.id}/integrations")
+    press_on(page, "App Connections", within="main")
+    page.wait_for_url(estate.list_path(project))
+    press_on(page, "Add Connection")
+    expect(page.get_by_role("searchbox", name="Search apps")).to_be_focused()
+    page.keyboard.type("azure")
+    press_on(page, "Azure Client Secrets")
+    page.wait_for_url(estate.new_path(project))
+    tab_to(page, "Name")
+    page.keyboard.type(typed["name"])
+    tab_to(page, "Method")
+    page.keyboard.type("Client")
+    tab_to(page, "Tenant ID")
+    page.keyboard.type(typed["tenant"])
+    tab_to(page, "Client ID")
+    page.keyboard.type(typed["client"])
+    tab_to(page, "Client Secret")
+    page.keyboard.type(typed["secret"])
+    tab_to(page, "Automatic Credential Rotation")
+    page.keyboard.press("Space")
+    tab_to(page, "Client Secret Key ID")
+    page.keyboard.type(application.secrets[0].key_id)
+    press_on(page, "Connect to Azure")
+    page.wait_for_url(estate.list_path(project))
+    press_on(page, "by-keyboard")
+    expect(page.locator(".bar-current")).to_contain_text("Generation 1", timeout=20_000)
+
+
+NAME_OF_FOCUS = """() => {
+  const one = document.activeElement;
+  const label = one.labels && one.labels[0];
+  const text = one.getAttribute("aria-label") || (label ? label.innerText : one.innerText) || "";
+  return [text.trim().split("\\n")[0].replace(/ optional$/, ""), Boolean(one.closest("main, dialog"))];
+}"""
+
+
+def tab_to(page: Page, label: str, within: str = "") -> None:
+    """Press Tab until what bears this label has the focus."""
+    for _ in range(80):
+        text, in_main = page.evaluate(NAME_OF_FOCUS)
+        if text == label and (in_main or not within):
+            outline = page.evaluate("() => getComputedStyle(document.activeElement).outlineStyle")
+            shadow = page.evaluate("() => getComputedStyle(document.activeElement).boxShadow")
+            assert outline != "none" or shadow != "none", f"the focus on {label} does not show"
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"{label} cannot be reached with Tab")
+
+
+def press_on(page: Page, label: str, within: str = "") -> None:
+    tab_to(page, label, within)
+    page.keyboard.press("Enter")
+
+
+def test_a_viewer_is_offered_only_what_a_viewer_may_do(visit: Visit, estate: Estate, furniture: Furniture) -> None:
+    with visit(session_of(estate, VIEWER)) as watched:
+        page = watched.page()
+        answer = page.goto(f"{estate.url}/organization/app-connections")
+        assert answer is not None
+        assert answer.ok
+        expect(page.get_by_role("link", name="organization-wide")).to_be_visible()
+        expect(page.get_by_role("button", name="Add Connection")).to_have_count(0)
+        page.get_by_role("link", name="organization-wide").click()
+        for button in ("Test", "Rotate now", "Delete"):
+            expect(page.get_by_role("button", name=button)).to_have_count(0)
+        for path in ("/organization/app-connections/new/azure-client-secrets", "/organization/audit-log"):
+            refused = page.goto(estate.url + path)
+            assert refused is not None
+            assert refused.status == 403, path
+        elsewhere = page.goto(estate.page_of(furniture.rotating))
+        assert elsewhere is not None
+        assert elsewhere.status == 403, "it is in a project that one is no member of"

@@ -1,0 +1,103 @@
+"""A furnished estate, and the way through every page of it."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from playwright.sync_api import Page, expect
+
+from keyturn.access.domain import Role
+from keyturn.access.records import UniversalAuthChanges
+from keyturn.connections.domain import CertificateFiles, Connection, Draft
+from keyturn.kit.secret import Plaintext
+from keyturn.projects.domain import Project
+from tests.browser.estate import PASSWORD, Estate
+from tests.emulator.certificates import make_certificate
+
+NO_PAGES = frozenset(
+    {
+        "/",  # leads elsewhere, as the next one does
+        "/organization/app-connections/azure/oauth/callback",
+        "/setup",  # visited on a server that has just been installed
+        "/sign-in",  # these two are visited without a session
+        "/sign-in/code",
+        "/settings/two-step/enrol",  # visited after a click
+        "/settings/two-step/qr.svg",
+        "/static/{rest}",
+        "/favicon.ico",
+    }
+)
+VIEWER = "vera@example.com"
+
+
+@dataclass(frozen=True)
+class Furniture:
+    """What the pages show: one of everything."""
+
+    project: Project
+    empty: Project
+    rotating: Connection
+    resting: Connection
+    broken: Connection
+    certificate: Connection
+    identity_id: str
+
+
+def furnish(estate: Estate) -> Furniture:
+    """Put something on every page: connections of every kind and condition, people, machine identities."""
+    access, actor = estate.access, estate.actor
+    project = estate.projects.create(actor, name="Payments")
+    access.users.create(actor, email=VIEWER, password=Plaintext(PASSWORD), role=Role.VIEWER, first_name="Vera")
+    identity = access.identities.create(actor, name="terraform", role=Role.MEMBER)
+    access.universal.attach(actor, identity.id, UniversalAuthChanges())
+    access.universal.create_secret(actor, identity.id, description="pipeline")
+    broken = estate.application("Reporting", secrets_count=2)
+    furniture = Furniture(
+        project=project,
+        empty=estate.projects.create(actor, name="Search"),
+        rotating=estate.connect(
+            "payments-entra", estate.application("Payments API", secrets_count=2), project, days=30
+        ),
+        resting=estate.connect("billing-entra", estate.application("Billing"), project),
+        broken=estate.connect("reporting-entra", broken, project, days=7),
+        certificate=_by_certificate(estate, project),
+        identity_id=identity.id,
+    )
+    estate.connect("organization-wide", estate.application("Directory Sync"))
+    return furniture
+
+
+def _by_certificate(estate: Estate, project: Project) -> Connection:
+    application, made = estate.application("Batch", secrets_count=0), make_certificate()
+    estate.emulator.admin.add_certificate(application.object_id, made.pem)
+    key = made.private_pem.decode()
+    given = CertificateFiles(estate.tenant_id, application.app_id, made.pem.decode(), Plaintext(key))
+    return estate.rotations.create(estate.actor, Draft("batch-entra", given, None, project.id), None)
+
+
+def come_to_rest(page: Page, estate: Estate, furniture: Furniture) -> None:
+    """Wait until nothing on the pages moves any more, and break what is to be broken."""
+    for connection in (furniture.rotating, furniture.broken):
+        page.goto(estate.page_of(connection))
+        expect(page.locator(".bar-current")).to_contain_text("Generation 1", timeout=20_000)
+        expect(page.locator("#live")).not_to_have_attribute("data-live", re.compile("."), timeout=20_000)
+
+
+def addresses(estate: Estate, furniture: Furniture) -> Iterator[tuple[str, str]]:
+    """Yield a name and the path of every page of the server that needs a session; fails for a page with unknown parameters."""
+    values = {"project_id": furniture.project.id, "identity_id": furniture.identity_id}
+    for path in sorted(set(estate.pages) - NO_PAGES):
+        if "{connection_id}" not in path:
+            yield _named(path), path.format(**values)
+    for name in ("rotating", "resting", "certificate"):
+        connection: Connection = getattr(furniture, name)
+        yield f"connection {name}", f"/app-connections/{connection.id}"
+    for end in ("credentials", "schedule"):
+        yield f"connection {end}", f"/app-connections/{furniture.rotating.id}/{end}"
+    yield "connection enable", f"/app-connections/{furniture.resting.id}/schedule"
+    yield "connections none", f"/projects/{furniture.empty.id}/integrations/app-connections"
+    yield "nothing here", "/projects/none/at/all"
+
+
+def _named(path: str) -> str:
+    return re.sub(r"[{}/]+", " ", path).strip().replace("_id", "")
