@@ -260,7 +260,7 @@ def assertion(
     return _jwt(header, claims, certificate.private_key, pss=not sha1)
 
 
-def possession(certificate: SigningCertificate, object_id: str, now: datetime) -> str:
+def possession(certificate: SigningCertificate, object_id: str, now: datetime) -> Plaintext:
     """Sign the proof of possessing a key of the application object, with which Graph lets keys be added and removed.
 
     It lives for ten minutes, the longest that is allowed, and has no padding, which Graph takes for malformed.
@@ -271,7 +271,7 @@ def possession(certificate: SigningCertificate, object_id: str, now: datetime) -
     issued = int(now.timestamp())
     ends = issued + int(ASSERTION_LIFE.total_seconds())
     claims = {"aud": PROOF_AUDIENCE, "iss": object_id, "nbf": issued, "exp": ends}
-    return _jwt(header, claims, certificate.private_key, pss=False)
+    return Plaintext(_jwt(header, claims, certificate.private_key, pss=False))
 
 
 def _jwt(header: Mapping[str, object], claims: Mapping[str, object], private_key: Plaintext, *, pss: bool) -> str:

@@ -117,7 +117,7 @@ class Graph:
         self._accept_removal(caller, response)
 
     def add_key(
-        self, caller: Caller, object_id: str, marker: str, certificate: SigningCertificate, proof: str
+        self, caller: Caller, object_id: str, marker: str, certificate: SigningCertificate, proof: Plaintext
     ) -> IssuedCredential:
         """Register a certificate. NOT repeatable. Raises Unanswered when it may have been done."""
         starts, ends, der = dates_of(certificate)
@@ -129,8 +129,8 @@ class Graph:
             "endDateTime": f"{ends:%Y-%m-%dT%H:%M:%SZ}",
             "key": base64.b64encode(der).decode(),
         }
-        content = {"keyCredential": wanted, "passwordCredential": None, "proof": proof}
-        response = self._send(caller, "POST", f"/applications/{object_id}/addKey", content)
+        content = {"keyCredential": wanted, "passwordCredential": None}
+        response = self._send(caller, "POST", f"/applications/{object_id}/addKey", content, proof)
         self._check_proof(caller, response)
         if not 200 <= response.status < 300:
             self._refuse(caller, response, writing=True)
@@ -139,10 +139,9 @@ class Graph:
             raise unreadable(Source.GRAPH, response.headers.get("request-id"), writing=True)
         return IssuedCredential(key_id.lower(), certificate.thumbprint, certificate.packed(), starts, ends)
 
-    def remove_key(self, caller: Caller, object_id: str, key_id: str, proof: str) -> None:
+    def remove_key(self, caller: Caller, object_id: str, key_id: str, proof: Plaintext) -> None:
         """Ask for removal of a certificate. Repeatable. One that Graph does not find counts as asked for, not as gone."""
-        content = {"keyId": key_id, "proof": proof}
-        response = self._send(caller, "POST", f"/applications/{object_id}/removeKey", content)
+        response = self._send(caller, "POST", f"/applications/{object_id}/removeKey", {"keyId": key_id}, proof)
         self._check_proof(caller, response)
         self._accept_removal(caller, response)
 
@@ -196,9 +195,14 @@ class Graph:
         return response
 
     def _send(
-        self, caller: Caller, method: str, path: str, content: Mapping[str, object] | None = None
+        self,
+        caller: Caller,
+        method: str,
+        path: str,
+        content: Mapping[str, object] | None = None,
+        proof: Plaintext | None = None,
     ) -> HttpResponse:
-        request = self._request(caller, method, path, content)
+        request = self._request(caller, method, path, content, proof)
         try:
             return self._transport.send(request)
         except TransportFailed as failed:
@@ -206,7 +210,9 @@ class Graph:
         # Raised outside the handler, so that no traceback leads to frames that hold the token.
         raise no_answer(Source.GRAPH, failure, writing=method != "GET")
 
-    def _request(self, caller: Caller, method: str, path: str, content: Mapping[str, object] | None) -> HttpRequest:
+    def _request(
+        self, caller: Caller, method: str, path: str, content: Mapping[str, object] | None, proof: Plaintext | None
+    ) -> HttpRequest:
         headers = {
             "authorization": f"Bearer {caller.token.value.reveal()}",
             "accept": "application/json",
@@ -215,7 +221,7 @@ class Graph:
         body = b""
         if content is not None:
             headers["content-type"] = "application/json"
-            body = json.dumps(content).encode()
+            body = json.dumps(content if proof is None else {**content, "proof": proof.reveal()}).encode()
         url = path if path.startswith("https:") else f"{caller.cloud.graph}/v1.0{path}"
         return HttpRequest(method, url, headers, body, self._timeout)
 

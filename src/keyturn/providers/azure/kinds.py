@@ -108,7 +108,7 @@ class CertificateKind:
         caller = self._callers(tenant, token, object_id=object_id)
         self._graph.remove_key(caller, object_id, key_id, self._proof(signer, object_id))
 
-    def _proof(self, signer: Plaintext, object_id: str) -> str:
+    def _proof(self, signer: Plaintext, object_id: str) -> Plaintext:
         return possession(SigningCertificate.unpacked(signer), object_id, self._clock.now())
 
 
