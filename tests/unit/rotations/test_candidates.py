@@ -37,10 +37,10 @@ def refusal(*found: RemoteCredential) -> Refused:
     return caught.value
 
 
-@pytest.mark.parametrize("thumbprint", thumbprints(PAIR))
-def test_by_either_thumbprint(thumbprint: str) -> None:
-    found = choose(KIND, [listed("other", "A" * 40), listed("mine", thumbprint), listed("odd", None)], GIVEN, NOW)
-    assert found.key_id == "mine"
+def test_by_either_thumbprint() -> None:
+    for thumbprint in thumbprints(PAIR):
+        found = choose(KIND, [listed("other", "A" * 40), listed("mine", thumbprint), listed("odd", None)], GIVEN, NOW)
+        assert found.key_id == "mine"
 
 
 def test_one_that_is_listed_twice_is_taken_where_it_still_works() -> None:
