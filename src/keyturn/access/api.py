@@ -30,28 +30,34 @@ from keyturn.kit.secret import Plaintext
 from keyturn.web.ratelimit import Limiter
 from keyturn.web.routes import Caller, delete, get, group, patch, post
 
+SIGN_IN_REFUSED = {
+    401: "Nobody signs in with this: unknown, wrong, or locked after too many tries",
+    403: "Not from this address",
+}
+TOKEN_REFUSED = {401: "A token that is unknown or revoked", 403: "A malformed or expired token"}
+
 
 def login_router(access: Access, limiter: Limiter) -> Router:
     """Routes that need no token."""
 
-    @post("/api/v1/auth/universal-auth/login", public=True)
+    @post("/api/v1/auth/universal-auth/login", public=True, also=SIGN_IN_REFUSED)
     def login_machine(caller: Caller, data: MachineLogin) -> Token:
         """Exchange a machine identity's client id and secret for an access token."""
         limiter.take(f"{caller.ip} universal-auth")
         return _token(access.signin.login_machine(data.client_id, Plaintext(data.client_secret), _origin(caller)))
 
-    @post("/api/v1/auth/login", public=True)
+    @post("/api/v1/auth/login", public=True, also=SIGN_IN_REFUSED)
     def login_person(caller: Caller, data: PersonLogin) -> Token:
         """Exchange e-mail address and password for an access token; users with two-step sign-in send a code as well."""
         limiter.take(f"{caller.ip} login")
         return _token(access.signin.login_person(data.email, Plaintext(data.password), _origin(caller), data.code))
 
-    @post("/api/v1/auth/token/renew", public=True)
+    @post("/api/v1/auth/token/renew", public=True, also=TOKEN_REFUSED)
     def renew_token(caller: Caller, data: TokenBody) -> Token:
         """Let an access token live longer. The token stays the same."""
         return _token(access.signin.renew(Plaintext(data.access_token), _origin(caller)))
 
-    @post("/api/v1/auth/token/revoke", public=True)
+    @post("/api/v1/auth/token/revoke", public=True, also=TOKEN_REFUSED)
     def revoke_token(caller: Caller, data: TokenBody) -> Message:
         """End an access token. Ending it again changes nothing."""
         access.signin.revoke(Plaintext(data.access_token), _origin(caller))

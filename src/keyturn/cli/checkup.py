@@ -1,6 +1,10 @@
 """The checks of ``keyturn doctor``. Each looks at one thing, changes nothing, and says what to do about what it found."""
 
+import errno
+import http.client
+import json
 import shutil
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -62,6 +66,7 @@ def examine(around: Surroundings, open_transport: Callable[[Settings], Transport
         return
     yield ok("settings", "All variables can be read.")
     yield from site(settings)
+    yield port(settings)
     yield from disk(settings)
     yield from key_source(settings)
     yield from database(settings, around)
@@ -94,6 +99,34 @@ def site(settings: Settings) -> Iterator[Finding]:
     else:
         redirect = f"{url}/organization/app-connections/azure/oauth/callback"
         yield ok("oauth", f"The Entra application must have this redirect address (type Web): {redirect}")
+
+
+def port(settings: Settings) -> Finding:
+    """Whether a server could listen where it is told to, or one listens there already."""
+    host, number = settings.host, settings.port
+    try:
+        family, kind, proto, _, address = socket.getaddrinfo(host, number, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, proto) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE and _serves(host, number):
+            return ok("port", f"Keyturn already serves at {host}:{number}.")
+        fix = "Check HOST, and stop the program that uses the port or choose another with PORT."
+        return Finding("fail", "port", f"A server cannot listen on {host}:{number}: {error.strerror}.", fix)
+    return ok("port", f"A server can listen on {host}:{number or 'any free port'}.")
+
+
+def _serves(host: str, number: int) -> bool:
+    asked = http.client.HTTPConnection({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), number, timeout=2)
+    try:
+        asked.request("GET", "/api/status")
+        found = json.loads(asked.getresponse().read(4096))
+        return isinstance(found, dict) and {"ok", "version", "database", "worker"} <= found.keys()
+    except (OSError, ValueError, http.client.HTTPException):
+        return False
+    finally:
+        asked.close()
 
 
 def disk(settings: Settings) -> Iterator[Finding]:

@@ -281,7 +281,11 @@ def _signing_in(sign_ins: SignIns, shelf: _Shelf) -> list[HTTPRouteHandler]:
 
 def _session(caller: Caller) -> Plaintext:
     if caller.token is None:
-        raise RuntimeError("a signed-in caller without a token")
+        raise Refused(
+            "A sign-in at Microsoft that is started over the API is bound to an access token.",
+            code="connections.token_needed",
+            fix="Send an access token, or use the page of the connection.",
+        )
     return caller.token
 
 

@@ -201,7 +201,9 @@ def perform(route: Route, arrival: Arrival, site: "Site") -> Response[Any]:
         if route.again is None:
             raise
         again = given | _address(route.again, arrival) | {"filled": refused(arrival.address, sent, error)}
-        return view.answer(replace(as_shown(_call(route.again, again)), status=error.status))
+        shown = _call(route.again, again)
+        # The form may be out of date, e.g. a second tab of a sign-in that is over: then its page leads to where one is.
+        return view.answer(shown if isinstance(shown, Redirect) else replace(as_shown(shown), status=error.status))
 
 
 def _call(route: Route, given: Mapping[str, object]) -> Outcome:

@@ -1,6 +1,8 @@
 """``keyturn doctor`` finds what would go wrong later, says what to do, and changes nothing."""
 
+import socket
 import sqlite3
+import threading
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -46,7 +48,7 @@ def examined(environ: dict[str, str], transport: Transport | None = None) -> dic
 
 @pytest.fixture
 def environ(tmp_path: Path) -> dict[str, str]:
-    return {"KEYTURN_DATA_DIR": str(tmp_path / "data")}
+    return {"KEYTURN_DATA_DIR": str(tmp_path / "data"), "PORT": "0"}
 
 
 def levels(findings: dict[str, Finding]) -> set[str]:
@@ -170,6 +172,27 @@ def test_the_oauth_application_needs_both_halves_and_a_site_url(environ: dict[st
 )
 def test_plain_http_is_warned_of(environ: dict[str, str], url: str, level: str) -> None:
     assert examined({**environ, "SITE_URL": url})["site"].level == level
+
+
+def hang_up(other: socket.socket) -> None:
+    """Be a program that is no Keyturn: accept, and say nothing."""
+    other.accept()[0].close()
+
+
+def test_a_port_that_another_program_uses_is_told_with_what_to_do(environ: dict[str, str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        number = str(other.getsockname()[1])
+        talking = threading.Thread(target=hang_up, args=(other,))
+        talking.start()
+        finding = examined({**environ, "PORT": number})["port"]
+        talking.join()
+    assert (finding.level, "choose another with PORT" in finding.fix) == ("fail", True)
+    assert examined({**environ, "PORT": number})["port"].level == "ok"
+
+
+def test_a_host_that_is_no_address_of_this_machine_is_found(environ: dict[str, str]) -> None:
+    finding = examined({**environ, "HOST": "192.0.2.7"})["port"]
+    assert (finding.level, "HOST" in finding.fix) == ("fail", True)
 
 
 def test_an_unusable_ca_file_is_found(environ: dict[str, str]) -> None:

@@ -1,0 +1,13 @@
+"""The whole application in process, made once: every test leaves it as it found it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.system.estate import Estate, estate
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Estate]:
+    with estate(tmp_path_factory.mktemp("estate")) as made:
+        yield made

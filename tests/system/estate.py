@@ -1,0 +1,267 @@
+"""The whole application in process, with an organization full of things, and callers of every kind.
+
+After a request that changed something the database is put back, so that every request of a walk meets the same world.
+"""
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from litestar import Litestar
+from litestar.testing import TestClient
+
+from entra_emulator import Emulator, Settings, SystemClock
+from entra_emulator.admin import ApplicationHandle
+from keyturn import app as root
+from keyturn.access.sessions import Browser
+from keyturn.access.signin import Origin
+from keyturn.kit.actor import Actor, ActorKind, Role
+from keyturn.kit.secret import Plaintext
+from keyturn.providers.azure.provider import AzureProvider
+from keyturn.settings_reader import read_settings
+from keyturn_simulation.emulated import EmulatedTransport, emulated_clouds
+from tests.features.access.people import organization, person
+
+PASSWORD = "vellum-orbit-pickle-94"
+AZURE = "/api/v1/app-connections/azure-client-secrets"
+_WEEKLY = {"rotationInterval": 7, "rotateAtUtc": {"hours": 2, "minutes": 15}}
+_RECORDS_OF_USE = frozenset({"sessions", "access_tokens", "processes", "leases"})
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Somebody who sends requests: a person by the cookie of a browser, a machine by a token.
+
+    ``project`` is the role in the project; ``home`` says whether the caller belongs to the organization at all.
+    """
+
+    name: str
+    organization: Role | None = None
+    project: Role | None = None
+    home: bool = True
+    person: bool = True
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def anonymous(self) -> bool:
+        return self.organization is None
+
+
+@dataclass
+class Estate:
+    core: root.Core
+    application: Litestar
+    client: TestClient[Any]
+    emulator: Emulator
+    callers: dict[str, Caller]
+    token: str
+    """Of an admin."""
+    things: dict[str, str]
+    given: Mapping[str, str]
+    secrets: frozenset[str]
+    """Texts of the project, which nobody outside it may read."""
+    common: frozenset[str]
+    """Texts of the organization, which no stranger may read."""
+    _copy: sqlite3.Connection = field(default_factory=lambda: sqlite3.connect(":memory:"))
+
+    def body(self, body: Mapping[str, Any] | None) -> Any:
+        """Return the body with the ids of this estate in it."""
+        kind = (body or {}).get("connection")
+        if kind is None:
+            return body and {name: self._filled(value) for name, value in body.items()}
+        credentials = dict(self.given)
+        if kind == "another":
+            return {
+                "name": "another",
+                "method": "client-secret",
+                "credentials": credentials,
+                "projectId": self.things["project_id"],
+            }
+        return {"name": "another", "method": "client-secret", **credentials}
+
+    def _filled(self, value: Any) -> Any:
+        return value.format(**self.things) if isinstance(value, str) else value
+
+    def remember(self) -> None:
+        with self._file() as file:
+            file.backup(self._copy)
+
+    def put_back(self) -> None:
+        with self._file() as file:
+            self._copy.backup(file)
+
+    def rows(self) -> dict[str, list[Any]]:
+        """Everything that the database holds, besides when somebody was last seen."""
+        with self._file() as file:
+            query = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+            names = {name for (name,) in file.execute(query)} - _RECORDS_OF_USE
+            return {name: file.execute(f'SELECT * FROM "{name}"').fetchall() for name in sorted(names)}
+
+    def writes_at_entra(self) -> int:
+        return sum(one.operation in {"addPassword", "removePassword"} for one in self.emulator.ledger)
+
+    def _file(self) -> contextlib.closing[sqlite3.Connection]:
+        return closing(sqlite3.connect(self.core.settings.data_dir / "keyturn.db", timeout=30))
+
+
+@contextmanager
+def estate(folder: Path) -> Iterator[Estate]:
+    emulator = Emulator(SystemClock(), 1)
+    tenant = emulator.admin.create_tenant("Contoso", settings=Settings())
+    first = emulator.admin.create_application(
+        tenant, "Quiet Lagoon", permissions=("Application.ReadWrite.OwnedBy",), owns_itself=True
+    )
+    spare = emulator.admin.create_application(
+        tenant, "Spare", permissions=("Application.ReadWrite.OwnedBy",), owns_itself=True
+    )
+    oauth = "INF_APP_CONNECTION_AZURE_CLIENT_SECRETS"
+    settings = read_settings(
+        {
+            "KEYTURN_DATA_DIR": str(folder / "data"),
+            "KEYTURN_LOGIN_RATE": "10000",
+            "SITE_URL": "http://localhost:8080",
+            f"{oauth}_CLIENT_ID": spare.app_id,
+            f"{oauth}_CLIENT_SECRET": spare.secrets[0].value,
+        }
+    )
+    core = root.open_core(settings, lambda _sentence: None)
+    provider = AzureProvider(EmulatedTransport(emulator), core.clock, emulated_clouds(), ids=core.ids)
+    core = replace(core, provider=provider)
+    application = root.web_application(core, None)
+    try:
+        with TestClient(application, raise_server_exceptions=False) as client:
+            yield _furnished(core, application, client, emulator, tenant, first, spare)
+    finally:
+        core.close()
+
+
+def typed(tenant: str, application: ApplicationHandle) -> dict[str, str]:
+    """What a user copies from the portal."""
+    return {"tenantId": tenant, "clientId": application.app_id, "clientSecret": application.secrets[0].value}
+
+
+def _furnished(
+    core: root.Core,
+    application: Litestar,
+    client: TestClient[Any],
+    emulator: Emulator,
+    tenant: str,
+    first: ApplicationHandle,
+    spare: ApplicationHandle,
+) -> Estate:
+    access = root.open_access(core)
+    boot = access.bootstrap("ada@contoso.test", Plaintext(PASSWORD), "Deep Fjord")
+    token = boot.token.reveal()
+
+    def ask(method: str, path: str, body: object = None) -> Any:
+        answer = client.request(method, path, json=body, headers={"authorization": f"Bearer {token}"})
+        assert answer.status_code == 200, f"{method} {path}: {answer.text}"
+        return answer.json()
+
+    def user(name: str, role: str, joins: str | None = None) -> tuple[str, Actor]:
+        email = f"{name}@contoso.test"
+        made = ask("POST", "/api/v1/users", {"email": email, "password": PASSWORD, "role": role})["user"]
+        if joins:
+            body = {"emails": [email], "roleSlugs": [joins]}
+            ask("POST", f"/api/v1/projects/{project['id']}/memberships", body)
+        return made["id"], Actor(ActorKind.USER, made["id"], email, made["orgId"], Role(role))
+
+    def cookie(actor: Actor) -> dict[str, str]:
+        session = access.sessions.open_for(actor, Browser(Origin("127.0.0.1"))).reveal()
+        return {"cookie": f"keyturn_session={session}", "sec-fetch-site": "same-origin"}
+
+    def machine(name: str, role: str) -> tuple[str, str, str]:
+        """Make a machine identity; return its id, the id of its client secret, and a token of it."""
+        made = ask("POST", "/api/v1/identities", {"name": name, "role": role})["identity"]
+        path = f"/api/v1/auth/universal-auth/identities/{made['id']}"
+        auth = ask("POST", path, {})["identityUniversalAuth"]
+        secret = ask("POST", f"{path}/client-secrets", {})
+        login = {"clientId": auth["clientId"], "clientSecret": secret["clientSecret"]}
+        issued = client.post("/api/v1/auth/universal-auth/login", json=login).json()
+        return made["id"], secret["clientSecretData"]["id"], issued["accessToken"]
+
+    body = {"projectName": "Hidden Harbour", "slug": "hidden-harbour", "shouldCreateDefaultEnvs": True}
+    project = ask("POST", "/api/v1/projects", body)["project"]
+    inner = ask(
+        "POST",
+        AZURE,
+        {
+            "name": "inner-secret-lake",
+            "method": "client-secret",
+            "credentials": typed(tenant, first),
+            "projectId": project["id"],
+            "isAutoRotationEnabled": True,
+            "rotation": _WEEKLY,
+        },
+    )["appConnection"]
+    quiet = {
+        "name": "still",
+        "method": "client-secret",
+        "credentials": typed(tenant, spare),
+        "projectId": project["id"],
+    }
+    still = ask("POST", AZURE, quiet)["appConnection"]
+    free_user, _ = user("free", "viewer")
+    user("joined", "viewer", "viewer")
+    viewer, member, steward, passer = (
+        user("viewer", "viewer", "viewer")[1],
+        user("member", "member", "member")[1],
+        user("steward", "viewer", "admin")[1],
+        user("passer", "member")[1],
+    )
+    free = ask("POST", "/api/v1/identities", {"name": "free robot", "role": "viewer"})["identity"]["id"]
+    joined, secret_id, _ = machine("joined robot", "viewer")
+    ask("POST", f"/api/v1/projects/{project['id']}/identity-memberships/{joined}", {"role": "viewer"})
+    _, _, robot = machine("walking robot", "member")
+    stranger = person(core.database, organization(core.database, "elsewhere"), Role.ADMIN, "sam@elsewhere.test")
+    memberships = ask("GET", f"/api/v1/projects/{project['id']}/memberships")["memberships"]
+    membership = next(one["id"] for one in memberships if one["user"]["email"] == "joined@contoso.test")
+    environment = project["environments"][0]
+    things = {
+        "project_id": project["id"],
+        "slug": project["slug"],
+        "environment_id": environment["id"],
+        "environment_slug": environment["slug"],
+        "connection_id": inner["id"],
+        "still": still["id"],
+        "connection_name": inner["name"],
+        "user_id": free_user,
+        "identity_id": joined,
+        "joined": joined,
+        "free": free,
+        "secret_id": secret_id,
+        "membership_id": membership,
+        "member_id": membership,
+        "session_id": "00000000-0000-4000-8000-000000000000",
+        "tenant_id": tenant,
+        "rest": "app.css",
+    }
+    ada = Actor(ActorKind.USER, boot.user.id, boot.user.email, boot.organization.id, Role.ADMIN)
+    callers = [
+        Caller("anonymous"),
+        Caller("viewer", Role.VIEWER, Role.VIEWER, headers=cookie(viewer)),
+        Caller("member", Role.MEMBER, Role.MEMBER, headers=cookie(member)),
+        Caller("admin", Role.ADMIN, Role.ADMIN, headers=cookie(ada)),
+        Caller("project admin", Role.VIEWER, Role.ADMIN, headers=cookie(steward)),
+        Caller("member of no project", Role.MEMBER, None, headers=cookie(passer)),
+        Caller("machine of no project", Role.MEMBER, None, person=False, headers={"authorization": f"Bearer {robot}"}),
+        Caller("admin elsewhere", Role.ADMIN, None, home=False, headers=cookie(stranger)),
+    ]
+    made = Estate(
+        core,
+        application,
+        client,
+        emulator,
+        {caller.name: caller for caller in callers},
+        token,
+        things,
+        typed(tenant, spare),
+        frozenset({"Hidden Harbour", "inner-secret-lake", "Quiet Lagoon", first.app_id}),
+        frozenset({"ada@contoso.test", "joined robot", "Deep Fjord", first.secrets[0].value, token}),
+    )
+    made.remember()
+    return made

@@ -1,0 +1,307 @@
+"""What each route of the whole application lets people do: the one place where a route is classified.
+
+A route that is not classified here fails the walk, and so does a line here that fits no route. What a role may do is not
+said here, it is looked up in the product's own table of permissions by the action.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any
+
+from keyturn.access.domain import Action
+
+Json = Mapping[str, Any]
+NOTHING: Json = {}
+
+
+class Place(StrEnum):
+    PUBLIC = "anybody, signed in or not"
+    SELF = "whoever has signed in: the own account, or a list that holds only what one may see"
+    ORGANIZATION = "by the role in the organization"
+    OF_ORGANIZATION = "by the role in the organization, on a thing that another organization does not see"
+    PROJECT = "by the role in the project"
+    SERVER = "admins of the organization"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """``body`` is valid, so that only a permission can be missing. ``also``: what a permitted caller may be answered."""
+
+    place: Place
+    action: Action | None = None
+    body: Json | None = None
+    also: frozenset[int] = frozenset()
+    absent: int = 404
+    fill: Json = field(default_factory=dict)
+    query: str = ""
+    by_cookie: bool = False
+    """Whether only a browser's session counts, as on pages."""
+    by_token: bool = False
+    """Whether a browser's session is not enough."""
+
+
+def _org(action: Action, body: Json | None = None, **more: Any) -> Rule:
+    return Rule(Place.ORGANIZATION, action, body, **more)
+
+
+def _of(action: Action, body: Json | None = None, **more: Any) -> Rule:
+    return Rule(Place.OF_ORGANIZATION, action, body, **more)
+
+
+def _in(action: Action, body: Json | None = None, **more: Any) -> Rule:
+    return Rule(Place.PROJECT, action, body, **more)
+
+
+PUBLIC = Rule(Place.PUBLIC)
+SELF = Rule(Place.SELF)
+_UNKNOWN_PASSWORD = "no password of anybody"
+
+
+def _self(body: Json | None = None, *also: int, **more: Any) -> Rule:
+    return Rule(Place.SELF, None, body, frozenset(also), **more)
+
+
+_PROJECT_ROOTS = ("/api/v1/projects", "/api/v1/workspace", "/api/v2/workspace")
+_CONNECTIONS = "/api/v1/app-connections"
+_AZURE = f"{_CONNECTIONS}/azure-client-secrets"
+_UNIVERSAL = "/api/v1/auth/universal-auth/identities/{identity_id}"
+_JOINED = {"identity_id": "joined"}
+_FREE = {"identity_id": "free"}
+
+_SCHEDULE = {"rotationInterval": "9", "rotateAt": "03:30", "timeZone": "UTC", "isAutoRotationEnabled": "true"}
+_AUTH_FORM = {
+    "ttl": "600",
+    "max_ttl": "600",
+    "uses_limit": "0",
+    "lockout_threshold": "3",
+    "lockout_seconds": "300",
+    "secret_addresses": "0.0.0.0/0",
+    "token_addresses": "0.0.0.0/0",
+    "lockout": "true",
+}
+_NEW_USER = {"email": "new@contoso.test", "password": "vellum-orbit-pickle-95", "role": "viewer"}
+
+# --- the JSON API -----------------------------------------------------------------------------------------------------
+
+_API: dict[str, Rule] = {
+    "POST /api/v1/auth/universal-auth/login": PUBLIC,
+    "POST /api/v1/auth/login": PUBLIC,
+    "POST /api/v1/auth/token/renew": PUBLIC,
+    "POST /api/v1/auth/token/revoke": PUBLIC,
+    "POST /api/v1/admin/bootstrap": PUBLIC,
+    "GET /api/status": PUBLIC,
+    "GET /healthz": PUBLIC,
+    "GET /readyz": PUBLIC,
+    "GET /api/docs": PUBLIC,
+    "GET /api/docs/json": PUBLIC,
+    "GET /api/docs/reference.css": PUBLIC,
+    "GET /api/v1/users": _org(Action.READ_USERS),
+    "POST /api/v1/users": _org(Action.MANAGE_USERS, _NEW_USER),
+    "GET /api/v1/users/me": _self(None, 404),
+    "POST /api/v1/users/me/password": _self(
+        {"oldPassword": _UNKNOWN_PASSWORD, "newPassword": "vellum-orbit-pickle-96"}, 400, 401, 403, 404
+    ),
+    "PATCH /api/v1/users/{user_id}": _of(Action.MANAGE_USERS, {"role": "viewer"}),
+    "DELETE /api/v1/users/{user_id}": _of(Action.MANAGE_USERS),
+    "GET /api/v1/identities": _org(Action.READ_IDENTITIES),
+    "POST /api/v1/identities": _org(Action.MANAGE_IDENTITIES, {"name": "new", "role": "viewer"}),
+    "GET /api/v1/identities/details": SELF,
+    "GET /api/v1/identities/{identity_id}": _of(Action.READ_IDENTITIES),
+    "PATCH /api/v1/identities/{identity_id}": _of(Action.MANAGE_IDENTITIES, {"name": "renamed"}),
+    "DELETE /api/v1/identities/{identity_id}": _of(Action.MANAGE_IDENTITIES),
+    f"GET {_UNIVERSAL}": _of(Action.READ_IDENTITIES, fill=_JOINED),
+    f"POST {_UNIVERSAL}": _of(Action.MANAGE_IDENTITIES, NOTHING, fill=_FREE),
+    f"PATCH {_UNIVERSAL}": _of(Action.MANAGE_IDENTITIES, {"accessTokenTTL": 600}, fill=_JOINED),
+    f"DELETE {_UNIVERSAL}": _of(Action.MANAGE_IDENTITIES, fill=_JOINED),
+    f"POST {_UNIVERSAL}/clear-lockouts": _of(Action.MANAGE_IDENTITIES, fill=_JOINED),
+    f"GET {_UNIVERSAL}/client-secrets": _of(Action.MANAGE_IDENTITIES, fill=_JOINED),
+    f"POST {_UNIVERSAL}/client-secrets": _of(Action.MANAGE_IDENTITIES, NOTHING, fill=_JOINED),
+    f"GET {_UNIVERSAL}/client-secrets/{{secret_id}}": _of(Action.MANAGE_IDENTITIES, fill=_JOINED),
+    f"POST {_UNIVERSAL}/client-secrets/{{secret_id}}/revoke": _of(Action.MANAGE_IDENTITIES, fill=_JOINED),
+    "GET /api/v1/projects": SELF,
+    "GET /api/v1/workspace": SELF,
+    "POST /api/v1/projects": _org(Action.CREATE_PROJECT, {"projectName": "New", "slug": "brand-new"}),
+    "POST /api/v2/workspace": _org(Action.CREATE_PROJECT, {"projectName": "New", "slug": "brand-new"}),
+    "GET /api/v1/organization/audit-logs": _org(Action.READ_AUDIT_LOGS),
+    f"GET {_CONNECTIONS}/options": SELF,
+    f"GET {_CONNECTIONS}": SELF,
+    f"GET {_AZURE}": SELF,
+    f"GET {_AZURE}/available": SELF,
+    f"POST {_AZURE}": _in(Action.CREATE_CONNECTIONS, {"connection": "another"}, absent=400),
+    f"GET {_AZURE}/{{connection_id}}": _in(Action.READ_CONNECTIONS),
+    f"PATCH {_AZURE}/{{connection_id}}": _in(Action.EDIT_CONNECTIONS, {"description": "changed"}),
+    f"DELETE {_AZURE}/{{connection_id}}": _in(Action.DELETE_CONNECTIONS),
+    f"GET {_AZURE}/connection-name/{{connection_name}}": _in(Action.READ_CONNECTIONS, query="?projectId={project_id}"),
+    f"GET {_AZURE}/{{connection_id}}/clients": _in(Action.CONNECT_CONNECTIONS),
+    f"POST {_AZURE}/{{connection_id}}/test": _in(Action.CONNECT_CONNECTIONS),
+    f"POST {_AZURE}/{{connection_id}}/rotate-credentials": _in(Action.ROTATE_CREDENTIALS),
+    f"GET {_AZURE}/{{connection_id}}/credentials": _in(Action.READ_CONNECTIONS),
+    f"GET {_AZURE}/{{connection_id}}/rotation-runs": _in(Action.READ_CONNECTIONS),
+    f"POST {_AZURE}/oauth/authorize-url": _in(
+        Action.CREATE_CONNECTIONS,
+        {"tenantId": "{tenant_id}", "name": "by-oauth", "projectId": "{project_id}"},
+        by_token=True,
+    ),
+    f"POST {_AZURE}/oauth/callback": _self({"state": "unknown", "code": "unknown"}, 400, 404, by_token=True),
+}
+
+# Many of these routes have two or three paths, as existing clients have grown to expect.
+_IN_PROJECTS: dict[str, Rule] = {
+    "GET *": _in(Action.READ_PROJECT),
+    "PATCH *": _in(Action.EDIT_PROJECT, {"name": "Renamed"}),
+    # 400: a connection of the project rotates.
+    "DELETE *": _in(Action.DELETE_PROJECT, also=frozenset({400})),
+    "POST */environments": _in(Action.EDIT_PROJECT, {"name": "New", "slug": "brand-new"}),
+    "GET */environments/slug/{slug}": _in(Action.READ_PROJECT, fill={"slug": "environment_slug"}),
+    "PATCH */environments/{environment_id}": _in(Action.EDIT_PROJECT, {"name": "Renamed"}),
+    "DELETE */environments/{environment_id}": _in(Action.EDIT_PROJECT),
+    "GET */identity-memberships": _in(Action.READ_MEMBERS),
+    "GET */memberships/identities": _in(Action.READ_MEMBERS),
+    "GET */memberships": _in(Action.READ_MEMBERS),
+    "POST */memberships": _in(Action.MANAGE_MEMBERS, {"emails": ["free@contoso.test"], "roleSlugs": ["viewer"]}),
+    "DELETE */memberships": _in(Action.MANAGE_MEMBERS, {"emails": ["joined@contoso.test"]}),
+    "POST */memberships/details": _in(Action.READ_MEMBERS, {"username": "joined@contoso.test"}),
+    "GET */memberships/{membership_id}": _in(Action.READ_MEMBERS),
+    "PATCH */memberships/{membership_id}": _in(Action.MANAGE_MEMBERS, {"role": "member"}),
+    "DELETE */memberships/{membership_id}": _in(Action.MANAGE_MEMBERS),
+}
+for _name in ("identity-memberships", "memberships/identities"):
+    _IN_PROJECTS |= {
+        f"GET */{_name}/{{identity_id}}": _in(Action.READ_MEMBERS, fill=_JOINED),
+        f"POST */{_name}/{{identity_id}}": _in(Action.MANAGE_MEMBERS, {"role": "viewer"}, fill=_FREE),
+        f"PATCH */{_name}/{{identity_id}}": _in(Action.MANAGE_MEMBERS, {"role": "member"}, fill=_JOINED),
+        f"DELETE */{_name}/{{identity_id}}": _in(Action.MANAGE_MEMBERS, fill=_JOINED),
+    }
+_BY_SLUG = {
+    "GET /api/v1/projects/slug/{slug}": _in(Action.READ_PROJECT),
+    "GET /api/v1/workspace/slug/{slug}": _in(Action.READ_PROJECT),
+    "GET /api/v1/workspace/environments/{environment_id}": _in(Action.READ_PROJECT),
+    # In these two paths the project is named by its slug.
+    "GET /api/v2/workspace/{project_id}": _in(Action.READ_PROJECT, fill={"project_id": "slug"}),
+    # It accepts what is so already and changes nothing: reading is enough.
+    "PUT /api/v1/workspace/{project_id}/audit-logs-retention": _in(
+        Action.READ_PROJECT, {"auditLogsRetentionDays": 0}, fill={"project_id": "slug"}
+    ),
+    "DELETE /api/v2/workspace/{project_id}": _in(
+        Action.DELETE_PROJECT, fill={"project_id": "slug"}, also=frozenset({400})
+    ),
+}
+
+# --- pages ------------------------------------------------------------------------------------------------------------
+
+_ONE = "/app-connections/{connection_id}"
+_PROJECT = "/projects/{project_id}"
+_NEW_CONNECTION = "integrations/app-connections/new/azure-client-secrets"
+_MEMBERS = "/organization/members"
+_IDENTITY = "/organization/identities/{identity_id}"
+
+_PAGES: dict[str, Rule] = {
+    "GET /": PUBLIC,
+    "GET /setup": PUBLIC,
+    "POST /setup": PUBLIC,
+    "GET /sign-in": PUBLIC,
+    "POST /sign-in": PUBLIC,
+    "GET /sign-in/code": PUBLIC,
+    "POST /sign-in/code": PUBLIC,
+    "POST /sign-out": PUBLIC,
+    "POST /settings/theme": PUBLIC,
+    "GET /static/{rest}": PUBLIC,
+    "GET /favicon.ico": PUBLIC,
+    "GET /settings": SELF,
+    "POST /settings/password": _self(
+        {"old_password": _UNKNOWN_PASSWORD, "new_password": "vellum-orbit-pickle-96"}, 400, 401, 403
+    ),
+    "GET /settings/sessions": SELF,
+    "POST /settings/sessions/{session_id}/end": _self(NOTHING, 404),
+    "POST /settings/sessions/end-all": _self(NOTHING),
+    "GET /settings/two-step": SELF,
+    "POST /settings/two-step/begin": _self(NOTHING),
+    "GET /settings/two-step/enrol": _self(None, 400, 404),
+    "POST /settings/two-step/enrol": _self({"code": "123456"}, 400, 401, 403, 404),
+    "GET /settings/two-step/qr.svg": _self(None, 400, 404),
+    "POST /settings/two-step/remove": _self({"password": _UNKNOWN_PASSWORD}, 400, 401, 403),
+    "GET /settings/server": Rule(Place.SERVER),
+    f"GET {_MEMBERS}": _org(Action.READ_USERS),
+    f"POST {_MEMBERS}": _org(Action.MANAGE_USERS, _NEW_USER),
+    f"POST {_MEMBERS}/{{user_id}}/role": _of(Action.MANAGE_USERS, {"role": "member"}),
+    f"POST {_MEMBERS}/{{user_id}}/two-step": _of(Action.MANAGE_USERS, NOTHING, also=frozenset({400})),
+    # The address to be typed is looked for among the own people, so a stranger is told that it is another.
+    f"POST {_MEMBERS}/{{user_id}}/delete": _of(Action.MANAGE_USERS, {"confirm": "free@contoso.test"}, absent=422),
+    "GET /organization/identities": _org(Action.READ_IDENTITIES),
+    "POST /organization/identities": _org(Action.MANAGE_IDENTITIES, {"name": "new", "role": "viewer"}),
+    f"GET {_IDENTITY}": _of(Action.READ_IDENTITIES, fill=_JOINED),
+    f"POST {_IDENTITY}": _of(Action.MANAGE_IDENTITIES, {"name": "renamed", "role": "viewer"}, fill=_JOINED),
+    f"POST {_IDENTITY}/delete": _of(Action.MANAGE_IDENTITIES, {"confirm": "joined robot"}, fill=_JOINED),
+    f"POST {_IDENTITY}/universal-auth/add": _of(Action.MANAGE_IDENTITIES, NOTHING, fill=_FREE),
+    f"POST {_IDENTITY}/universal-auth": _of(Action.MANAGE_IDENTITIES, _AUTH_FORM, fill=_JOINED),
+    f"POST {_IDENTITY}/universal-auth/unlock": _of(Action.MANAGE_IDENTITIES, NOTHING, fill=_JOINED),
+    f"POST {_IDENTITY}/universal-auth/remove": _of(Action.MANAGE_IDENTITIES, {"confirm": "joined robot"}, fill=_JOINED),
+    f"POST {_IDENTITY}/client-secrets": _of(Action.MANAGE_IDENTITIES, NOTHING, fill=_JOINED),
+    f"POST {_IDENTITY}/client-secrets/{{secret_id}}/revoke": _of(Action.MANAGE_IDENTITIES, NOTHING, fill=_JOINED),
+    "GET /organization/audit-log": _org(Action.READ_AUDIT_LOGS),
+    "GET /projects": SELF,
+    "GET /projects/new": SELF,
+    "POST /projects/new": _org(Action.CREATE_PROJECT, {"name": "New"}),
+    f"GET {_PROJECT}": _in(Action.READ_PROJECT),
+    f"GET {_PROJECT}/integrations": _in(Action.READ_PROJECT),
+    f"GET {_PROJECT}/environments": _in(Action.READ_PROJECT),
+    f"POST {_PROJECT}/environments": _in(Action.EDIT_PROJECT, {"name": "New", "slug": "brand-new"}),
+    f"POST {_PROJECT}/environments/{{environment_id}}/move": _in(Action.EDIT_PROJECT, {"position": "2"}),
+    f"POST {_PROJECT}/environments/{{environment_id}}/delete": _in(Action.EDIT_PROJECT, {"confirm": "Development"}),
+    f"GET {_PROJECT}/settings": _in(Action.READ_PROJECT),
+    f"POST {_PROJECT}/settings": _in(Action.EDIT_PROJECT, {"name": "Renamed", "slug": "renamed"}),
+    f"POST {_PROJECT}/delete": _in(Action.DELETE_PROJECT, {"confirm": "Hidden Harbour"}, also=frozenset({400})),
+    f"GET {_PROJECT}/members": _in(Action.READ_MEMBERS),
+    f"POST {_PROJECT}/members/people": _in(Action.MANAGE_MEMBERS, {"email": "free@contoso.test", "role": "viewer"}),
+    f"POST {_PROJECT}/members/identities": _in(Action.MANAGE_MEMBERS, {"identity": "{free}", "role": "viewer"}),
+    f"POST {_PROJECT}/members/{{member_id}}/role": _in(Action.MANAGE_MEMBERS, {"role": "member"}),
+    f"POST {_PROJECT}/members/{{member_id}}/remove": _in(Action.MANAGE_MEMBERS, NOTHING),
+    "GET /help/azure": SELF,
+    "POST /help/azure": Rule(Place.SERVER, None, {"tenant": "{tenant_id}"}, frozenset({400})),
+    "GET /organization/app-connections": _org(Action.READ_CONNECTIONS),
+    # This only leads on to the form of the one provider there is.
+    "GET /organization/app-connections/new": SELF,
+    "GET /organization/app-connections/new/azure-client-secrets": _org(Action.CREATE_CONNECTIONS),
+    "POST /organization/app-connections/new/azure-client-secrets": _org(
+        Action.CREATE_CONNECTIONS, {"connection": "another-form"}
+    ),
+    "GET /organization/app-connections/azure/oauth/callback": _self(None, 400, 404),
+    f"GET {_PROJECT}/integrations/app-connections": _in(Action.READ_CONNECTIONS),
+    f"GET {_PROJECT}/integrations/app-connections/new": _in(Action.READ_PROJECT),
+    f"GET {_PROJECT}/{_NEW_CONNECTION}": _in(Action.CREATE_CONNECTIONS),
+    f"POST {_PROJECT}/{_NEW_CONNECTION}": _in(Action.CREATE_CONNECTIONS, {"connection": "another-form"}),
+    f"GET {_ONE}": _in(Action.READ_CONNECTIONS),
+    # Of a connection at rest: this stream has an end.
+    f"GET {_ONE}/events": _in(Action.READ_CONNECTIONS, fill={"connection_id": "still"}),
+    f"POST {_ONE}/details": _in(Action.EDIT_CONNECTIONS, {"name": "renamed"}),
+    f"POST {_ONE}/delete": _in(Action.DELETE_CONNECTIONS, {"confirm": "inner-secret-lake"}),
+    f"POST {_ONE}/rotate": _in(Action.ROTATE_CREDENTIALS, NOTHING),
+    f"POST {_ONE}/pause": _in(Action.EDIT_CONNECTIONS, NOTHING),
+    f"POST {_ONE}/resume": _in(Action.EDIT_CONNECTIONS, NOTHING),
+    f"POST {_ONE}/test": _in(Action.CONNECT_CONNECTIONS, NOTHING),
+    f"POST {_ONE}/reconnect": _in(Action.EDIT_CONNECTIONS, NOTHING, also=frozenset({400})),
+    f"GET {_ONE}/credentials": _in(Action.EDIT_CONNECTIONS),
+    f"POST {_ONE}/credentials": _in(Action.EDIT_CONNECTIONS, {"connection": "same-form"}),
+    f"GET {_ONE}/schedule": _in(Action.EDIT_CONNECTIONS),
+    f"POST {_ONE}/schedule": _in(Action.EDIT_CONNECTIONS, _SCHEDULE),
+}
+
+
+def rule_of(method: str, path: str) -> tuple[str, Rule] | None:
+    """Return the name of the line that classifies the route, and its rule; None when there is none."""
+    key = f"{method} {path}"
+    for table in (_BY_SLUG, _API):
+        if key in table:
+            return key, table[key]
+    if key in _PAGES:
+        return key, replace(_PAGES[key], by_cookie=True)
+    for root in _PROJECT_ROOTS:
+        if path.startswith(f"{root}/{{project_id}}"):
+            short = f"{method} *{path.removeprefix(root + '/{project_id}')}"
+            return (short, _IN_PROJECTS[short]) if short in _IN_PROJECTS else None
+    return None
+
+
+def all_lines() -> frozenset[str]:
+    return frozenset({*_BY_SLUG, *_API, *_PAGES, *_IN_PROJECTS})

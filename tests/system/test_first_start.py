@@ -1,0 +1,109 @@
+"""The command on a machine where nothing was configured: it serves, tells what it made, and ends in order."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from keyturn.crypto.root import generate
+from tests.system.command import Home, taken_port
+
+PASSWORD = "vellum-orbit-pickle-94"
+BOOTSTRAP = ("admin", "bootstrap", "--email", "ada@example.com", "--organization", "Contoso", "--password-stdin")
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    made = Home(tmp_path / "home", tmp_path / "here")
+    made.home.mkdir()
+    made.here.mkdir()
+    return made
+
+
+@pytest.fixture(scope="module")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data folder that a server left behind."""
+    folder = tmp_path_factory.mktemp("started")
+    with Home(folder, folder).serving(PORT="0") as server:
+        assert server.stop().status == 0
+    return Home(folder, folder).data
+
+
+def test_it_serves_without_any_configuration_and_ends_cleanly(home: Home) -> None:
+    with home.serving(PORT="0") as server:
+        assert server.url.startswith("http://127.0.0.1:")
+        assert server.get("/healthz").json() == {"ok": True}
+        assert server.get("/readyz").json() == {"ok": True, "database": True, "worker": True}
+        assert server.get("/api/status").json()["message"] == "Ok"
+        assert home.key_file.stat().st_mode & 0o777 == 0o600
+        assert home.data.stat().st_mode & 0o777 == 0o700
+        made = home.run(*BOOTSTRAP, stdin=f"{PASSWORD}\n")
+        assert (made.status, made.out.count("\n")) == (0, 1), "standard output holds the token alone"
+        assert "ada@example.com is its admin" in made.err
+        token = made.out.strip()
+        assert server.get("/api/v1/projects", token).json() == {"projects": []}
+        assert server.get("/api/v1/projects").status_code == 401
+        again = home.run(*BOOTSTRAP, stdin=f"{PASSWORD}\n")
+        assert (again.status, again.out, again.err.count("\n")) == (1, "", 2)
+        first = server.stop()
+    assert first.status == 0
+    assert f"A new root key was made: {home.key_file}. Back it up" in first.err
+    assert "keyturn admin bootstrap --email" in first.err
+    assert "Traceback" not in first.err
+    assert not list(home.here.iterdir()), "nothing is left where the command was typed"
+    key = home.key_file.read_text()
+    with home.serving(PORT="0") as server:
+        assert server.get("/api/v1/projects", token).status_code == 200
+        second = server.stop()
+    assert (second.status, home.key_file.read_text()) == (0, key)
+    assert "root key" not in second.err
+    assert "bootstrap" not in second.err
+
+
+@pytest.mark.parametrize(
+    ("damage", "says", "fix"),
+    [
+        ("another key", "ENCRYPTION_KEY is the wrong key", "Give the key this database was made with"),
+        ("no key", "its key file", "Put the key file back from your backup"),
+        ("half a key", "is not a key", "openssl rand -hex 32"),
+        ("exposed key", "may be read by other users", "chmod 600"),
+    ],
+)
+def test_a_server_that_cannot_open_its_database_says_so_in_one_sentence(
+    home: Home, started: Path, damage: str, says: str, fix: str
+) -> None:
+    shutil.copytree(started, home.data)
+    variables = {"PORT": "0"}
+    if damage == "another key":
+        variables["ENCRYPTION_KEY"] = generate()
+    elif damage == "no key":
+        home.key_file.unlink()
+    elif damage == "half a key":
+        home.key_file.write_text(home.key_file.read_text()[:20])
+    else:
+        home.key_file.chmod(0o644)
+    ended = home.run("serve", **variables)
+    assert (ended.status, ended.out) == (2, "")
+    error, help_line = ended.err.splitlines()
+    assert error.startswith("Error: ")
+    assert says in error
+    assert help_line.startswith("Fix: ")
+    assert fix in help_line
+
+
+def test_a_taken_port_and_an_unreachable_database_are_one_sentence_each(home: Home) -> None:
+    with taken_port() as port:
+        taken = home.run("serve", PORT=port)
+        lost = home.run(
+            "serve",
+            PORT="0",
+            ENCRYPTION_KEY=generate(),
+            DB_CONNECTION_URI=f"postgresql://keyturn:hunter2@127.0.0.1:{port}/keyturn?connect_timeout=2",
+        )
+    assert (taken.status, lost.status) == (2, 2)
+    assert f"Error: Cannot listen on 127.0.0.1:{port}: Address already in use" in taken.err
+    assert "choose another with PORT" in taken.err
+    assert "Error: The database cannot be reached" in lost.err
+    assert "Fix: Check DB_CONNECTION_URI" in lost.err
+    assert "hunter2" not in lost.err
+    assert "Traceback" not in taken.err + lost.err

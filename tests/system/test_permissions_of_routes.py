@@ -1,0 +1,168 @@
+"""A walk over every route of the whole application with callers of every kind: nobody gets what they may not have."""
+
+import contextlib
+from collections.abc import Mapping
+from urllib.parse import urlencode
+
+import pytest
+from litestar import Litestar
+from litestar.routes import HTTPRoute
+
+from keyturn.access.domain import ORGANIZATION_ROLES, PROJECT_ROLES, Action, permits
+from keyturn.kit.actor import Role
+from tests.system.estate import Caller, Estate
+from tests.system.routes import Place, Rule, all_lines, rule_of
+
+WHO = [
+    *("anonymous", "viewer", "member", "admin", "project admin"),
+    *("member of no project", "machine of no project", "admin elsewhere"),
+]
+REFUSED = {"forbidden": 403, "sign in": 303, "unauthenticated": 401, "token needed": 400}
+
+
+def routes_of(application: Litestar) -> list[tuple[str, str, bool]]:
+    """Every method and path, and whether it is a page for browsers."""
+    found = []
+    for route in application.routes:
+        assert isinstance(route, HTTPRoute), f"{route.path} is no route of HTTP: the walk does not know it"
+        for handler in route.route_handlers:
+            path = route.path_format
+            page = "page" in handler.opt
+            found += [(str(method), path, page) for method in handler.http_methods - {"OPTIONS"}]
+    return sorted(found)
+
+
+def test_every_route_is_classified_and_no_line_is_left_over(whole: Estate) -> None:
+    known = {(method, path): rule_of(method, path) for method, path, _ in routes_of(whole.application)}
+    assert [route for route, found in known.items() if found is None] == [], "not classified in tests/system/routes.py"
+    assert all_lines() - {found[0] for found in known.values() if found} == set(), "lines that fit no route"
+
+
+def test_what_the_product_declares_public_is_what_is_classified_so(whole: Estate) -> None:
+    declared = {
+        (str(method), route.path_format)
+        for route in whole.application.routes
+        if isinstance(route, HTTPRoute)
+        for handler in route.route_handlers
+        for method in handler.http_methods
+        for made in [handler.opt.get("operation") or handler.opt.get("page")]
+        if made is not None and made.public
+    }
+    assert declared == {
+        (method, path) for method, path, _ in routes_of(whole.application) if _rule(method, path).place is Place.PUBLIC
+    }
+
+
+def _rule(method: str, path: str) -> Rule:
+    found = rule_of(method, path)
+    assert found is not None
+    return found[1]
+
+
+def expected(rule: Rule, caller: Caller, *, page: bool) -> str:
+    """What the permission table says: "allowed", or how the request is to be refused."""
+    if rule.place is Place.PUBLIC:
+        return "public"
+    if caller.anonymous or (rule.by_cookie and not caller.person):
+        return "sign in" if page else "unauthenticated"
+    if rule.by_token and caller.person:
+        return "token needed"
+    if rule.place is Place.SELF:
+        return "allowed"
+    if rule.place is Place.SERVER:
+        return "allowed" if caller.organization is Role.ADMIN else "forbidden"
+    if not caller.home and rule.place in {Place.PROJECT, Place.OF_ORGANIZATION}:
+        return "absent"
+    assert rule.action is not None
+    return "allowed" if permits(*_role(rule, caller), rule.action) else "forbidden"
+
+
+def _role(rule: Rule, caller: Caller) -> tuple[Mapping[Role, frozenset[Action]], Role | None]:
+    if rule.place is Place.PROJECT:
+        return PROJECT_ROLES, caller.project
+    return ORGANIZATION_ROLES, caller.organization
+
+
+@pytest.mark.parametrize("who", WHO)
+def test_nobody_gets_data_or_effects_that_the_table_does_not_grant(whole: Estate, who: str) -> None:
+    caller = whole.callers[who]
+    rows, writes = whole.rows(), whole.writes_at_entra()
+    faults = []
+    for method, path, page in routes_of(whole.application):
+        fault = _ask(whole, caller, method, path, page=page)
+        changed = whole.rows() != rows
+        if fault is None and changed and _may_change(method, path, caller, page=page) is False:
+            fault = f"changed {_difference(rows, whole.rows())}"
+        if (
+            fault is None
+            and whole.writes_at_entra() != writes
+            and _may_change(method, path, caller, page=page) is False
+        ):
+            fault = "something was written at Entra"
+        if fault:
+            faults.append(f"{who}: {method} {path}: {fault}")
+        whole.put_back()
+        writes = whole.writes_at_entra()
+    assert not faults, "\n".join(faults)
+
+
+def _may_change(method: str, path: str, caller: Caller, *, page: bool) -> bool:
+    return method != "GET" and expected(_rule(method, path), caller, page=page) in {"allowed", "public"}
+
+
+def _difference(before: dict[str, list[object]], after: dict[str, list[object]]) -> list[str]:
+    return [name for name in before if before[name] != after[name]]
+
+
+def _ask(whole: Estate, caller: Caller, method: str, path: str, *, page: bool) -> str | None:
+    """Send one request; return what is wrong with its answer, None when nothing is."""
+    rule = _rule(method, path)
+    names = whole.things | {hole: whole.things[thing] for hole, thing in rule.fill.items()}
+    url, body = (path + rule.query).format(**names), whole.body(rule.body)
+    headers = dict(caller.headers)
+    if page and method == "POST":
+        headers |= {"content-type": "application/x-www-form-urlencoded", "sec-fetch-site": "same-origin"}
+        answer = whole.client.request(
+            method, url, content=urlencode(body or {}), headers=headers, follow_redirects=False
+        )
+    else:
+        answer = whole.client.request(method, url, json=body, headers=headers, follow_redirects=False)
+    whole.client.cookies.clear()
+    status, wanted = answer.status_code, expected(rule, caller, page=page)
+    if status >= 500:
+        return f"{status} {answer.text[:300]}"
+    if leaked := [text for text in _hidden(whole, caller) if text in answer.text and text not in f"{url} {body}"]:
+        return f"{status}, and shows {leaked}"
+    if wanted == "public":
+        return None
+    if wanted == "allowed":
+        return (
+            None if status < 400 or status in rule.also else f"{status} instead of being allowed: {answer.text[:300]}"
+        )
+    want = rule.absent if wanted == "absent" else REFUSED[wanted]
+    if status != want:
+        return f"{status} instead of {want} ({wanted}): {answer.text[:300]}"
+    if wanted == "sign in" and not answer.headers["location"].startswith("/sign-in"):
+        return f"sent to {answer.headers['location']}"
+    if wanted == "forbidden" and not page and rule.place is not Place.SERVER:
+        (named,) = [one["action"] for one in answer.json()["details"]]
+        return f"names {named}, which is permitted" if permits(*_role(rule, caller), Action(named)) else None
+    return None
+
+
+def _hidden(whole: Estate, caller: Caller) -> set[str]:
+    """The texts that the caller may see nowhere."""
+    hidden: set[str] = set()
+    if caller.project is None:
+        hidden |= whole.secrets
+    if not caller.home or caller.anonymous:
+        hidden |= whole.common
+    return hidden
+
+
+def test_a_route_that_nobody_classified_is_found() -> None:
+    assert rule_of("GET", "/api/v1/projects/{project_id}/brand-new-route") is None
+    assert rule_of("POST", "/brand-new-page") is None
+    with contextlib.suppress(AssertionError):
+        _rule("POST", "/brand-new-page")
+        pytest.fail("an unclassified route must not have a rule")
