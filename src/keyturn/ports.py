@@ -1,5 +1,6 @@
 """What the core needs from the outside, as small protocols. Adapters live in their own rooms; tests use stateful fakes."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -127,6 +128,18 @@ class SigningCertificate:
     thumbprint: str
     expires_at: datetime
 
+    def packed(self) -> Plaintext:
+        """Return all of it as the one text that is sealed."""
+        facts = {"thumbprint": self.thumbprint, "expiresAt": self.expires_at.isoformat()}
+        return Plaintext(json.dumps({"certificate": self.chain, "privateKey": self.private_key.reveal()} | facts))
+
+    @classmethod
+    def unpacked(cls, value: Plaintext) -> "SigningCertificate":
+        """Read what :meth:`packed` wrote."""
+        data = json.loads(value.reveal())
+        ends = datetime.fromisoformat(data["expiresAt"])
+        return cls(data["certificate"], Plaintext(data["privateKey"]), data["thumbprint"], ends)
+
 
 @dataclass(frozen=True)
 class OAuthApp:
@@ -149,7 +162,10 @@ class Grant:
 
 @dataclass(frozen=True)
 class RemoteCredential:
-    """A password credential as the provider lists it: never its value."""
+    """A credential as the provider lists it: never its value. ``hint`` is what tells it from others beside its name.
+
+    That is the first three characters of a client secret, and the thumbprint of a certificate.
+    """
 
     key_id: str
     name: str | None
@@ -160,7 +176,7 @@ class RemoteCredential:
 
 @dataclass(frozen=True)
 class RemoteApplication:
-    """An application object with its password credentials; ``slots`` is how many it may hold (None: no small limit)."""
+    """An application object with its credentials of one kind; ``slots`` is how many it may hold (None: no small limit)."""
 
     object_id: str
     app_id: str
@@ -186,6 +202,62 @@ class IssuedCredential:
     value: Plaintext
     starts_at: datetime
     ends_at: datetime
+
+
+@dataclass(frozen=True)
+class MadeCredential:
+    """A new credential that was made here and that the provider has not heard of yet."""
+
+    value: Plaintext
+    hint: str
+
+
+@dataclass(frozen=True)
+class Order:
+    """A request for a new credential. ``made`` is what :meth:`CredentialKind.make` made for it, if this kind is made here."""
+
+    object_id: str
+    marker: str
+    ends_at: datetime
+    made: Plaintext | None = None
+
+
+class CredentialKind(Protocol):
+    """All in which one kind of credential differs from another. Raises as ``SecretsProvider`` does; no write is repeated.
+
+    A ``value`` is what signs in, in the form in which the kind writes it: nobody else looks into it. A ``signer`` is the value
+    of the credential that signed in for the token.
+    """
+
+    def make(self, marker: str, now: datetime, ends_at: datetime) -> MadeCredential | None:
+        """Make a new credential here; None where the provider makes it. No network. To be sealed before it is asked for."""
+        ...
+
+    def sign_in(self, tenant: Tenant, app_id: str, value: Plaintext) -> AccessToken:
+        """Get a fresh token: no cache of any kind, so success proves the credential. Repeatable."""
+        ...
+
+    def application(
+        self, tenant: Tenant, token: AccessToken, *, app_id: str | None = None, object_id: str | None = None
+    ) -> RemoteApplication:
+        """Read the application (by exactly one of the ids) with its credentials of this kind. Repeatable."""
+        ...
+
+    def check_may_write(self, tenant: Tenant, token: AccessToken, application: RemoteApplication) -> None:
+        """Raise NeedsAction unless credentials of this kind may be added and removed. Changes nothing."""
+        ...
+
+    def fits(self, one: RemoteCredential, value: Plaintext) -> bool:
+        """Say whether a listed credential may be the one with this value. Pure."""
+        ...
+
+    def add(self, tenant: Tenant, token: AccessToken, signer: Plaintext, order: Order) -> IssuedCredential:
+        """Ask for a new credential. NOT repeatable: each call may make one."""
+        ...
+
+    def remove(self, tenant: Tenant, token: AccessToken, signer: Plaintext, object_id: str, key_id: str) -> None:
+        """Ask for removal. Repeatable. Returns also when the provider says it has no such key: that is a hint, not proof."""
+        ...
 
 
 class SecretsProvider(Protocol):
@@ -227,14 +299,21 @@ class SecretsProvider(Protocol):
         """Say what the token may do for the application that signed in, what is missing, and how to grant it. Pure."""
         ...
 
+    def kind(self, name: str) -> CredentialKind:
+        """Return the kind of credential that connections of this method sign in with. Raises KeyError for others. Pure."""
+        ...
+
 
 class CertificateProvider(Protocol):
     """The capability to sign in with a certificate."""
 
     def read_certificate(
-        self, certificate: str, private_key: Plaintext, passphrase: Plaintext | None, now: datetime
+        self, certificate: str, private_key: Plaintext, passphrase: Plaintext | None, now: datetime | None
     ) -> SigningCertificate:
-        """Read what a user pasted. Pure. Raises Refused, naming the field, when it cannot be used to sign in now."""
+        """Read what a user pasted. Pure. Raises Refused, naming the field, when it cannot be used to sign in now.
+
+        Without ``now`` its dates are not looked at.
+        """
         ...
 
     def sign_in_by_certificate(self, tenant: Tenant, app_id: str, certificate: SigningCertificate) -> AccessToken:

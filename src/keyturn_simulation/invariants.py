@@ -13,6 +13,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from keyturn.connections.domain import Connection, Method
 from keyturn.credentials.domain import ENDED, MARKER_PREFIX, Credential, State
 from keyturn.db.tables import audit_events, metadata, rotations, runs
 from keyturn_simulation.world import World
@@ -116,13 +117,17 @@ def _proven_before_published(world: World, journal: list[Credential]) -> Iterato
 
 def _only_known_keys_removed(world: World, journal: list[Credential]) -> Iterator[str]:
     known = {row.key_id for row in journal}
-    for entry in world.emulator.ledger.query(operation="removePassword"):
+    ledger = world.emulator.ledger
+    for entry in (*ledger.query(operation="removePassword"), *ledger.query(operation="removeKey")):
         if entry.committed and entry.caller in world.our_callers and entry.key_id not in known:
             yield f"3: removed {entry.key_id}, which the journal does not hold"
 
 
 def _working_current(world: World) -> Iterator[str]:
     for connection in world.all_connections():
+        if connection.method is Method.CERTIFICATE:
+            yield from _working_certificate(world, connection)
+            continue
         secret = world.connections.open(connection)[0]
         app = world.application_of(connection.client_id)
         now = world.clock.now().timestamp()
@@ -132,6 +137,13 @@ def _working_current(world: World) -> Iterator[str]:
             yield f"5: the current secret of {connection.name} does not exist in Entra"
         elif one is not None and one.end <= now:
             yield f"5: the current secret of {connection.name} expired"
+
+
+def _working_certificate(world: World, connection: Connection) -> Iterator[str]:
+    keys = world.emulator.admin.application(world.application_of(connection.client_id)).keys_held()
+    wanted, now = (connection.facts or {}).get("thumbprint"), world.clock.now().timestamp()
+    if not any(one.sha1.hex().upper() == wanted and now < one.end for one in keys):
+        yield f"5: the current certificate of {connection.name} does not exist in Entra, or has expired"
 
 
 def _slots(world: World) -> Iterator[str]:

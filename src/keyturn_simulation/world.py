@@ -4,7 +4,7 @@
 any number of servers that share it, and an administrator.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -209,7 +209,9 @@ class World:
         return self.keys_of((application or self.application).object_id)
 
     def keys_of(self, object_id: str) -> dict[str, str]:
-        return {one.key_id: one.display_name or "" for one in self.emulator.admin.secrets(object_id)}
+        admin = self.emulator.admin
+        held = [*admin.secrets(object_id), *admin.application(object_id).keys_held()]
+        return {one.key_id: one.display_name or "" for one in held}
 
     def all_connections(self) -> list[Connection]:
         return list(self.connections.visible(self.actor, None))
@@ -232,6 +234,10 @@ class World:
         """Every secret seen in Entra so far; collected by :meth:`collect_values`."""
         self.collect_values()
         return set(self._values)
+
+    def hide(self, texts: Iterable[str]) -> None:
+        """Count these, too, among the values that may not be readable anywhere."""
+        self._values.update(texts)
 
     def collect_values(self) -> None:
         for object_id in self.our_applications():

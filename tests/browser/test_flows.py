@@ -88,10 +88,30 @@ def test_automatic_credential_rotation_as_documented(page: Page, estate: Estate,
     expect(page.get_by_text("Succeeded", exact=True)).to_be_visible()
     expect(page.get_by_text("Every 45 days at 03:30, Europe/Oslo.")).to_be_visible()
     expect(page.locator(".bar-current")).to_contain_text("Generation 1")
-    expect(page.locator(".bar-ended")).to_contain_text("Secret given by you")
+    expect(page.locator(".bar-ended")).to_contain_text("Given by you")
     expect(page.locator("#live")).not_to_have_attribute("data-live", re.compile("."))
     assert original.key_id not in {one.key_id for one in estate.emulator.admin.secrets(application.object_id)}
     expect(page.locator(".coming time")).to_have_count(5)
+
+
+def test_a_certificate_rotates_without_a_key_id(page: Page, estate: Estate, project: Project) -> None:
+    application, made = estate.application("Rotating batch"), make_certificate()
+    original = estate.emulator.admin.add_certificate(application.object_id, made.pem)
+    page.goto(estate.new_path(project))
+    fill(page, name="rolling", method="Certificate", tenant=estate.tenant_id, client=application.app_id)
+    fill(page, certificate=made.pem.decode(), key=made.private_pem.decode())
+    page.get_by_role("switch", name="Automatic Credential Rotation").check()
+    expect(page.get_by_label("Client Secret Key ID")).not_to_be_visible()
+    fill(page, interval="45", at="03:30")
+    connect(page)
+    page.wait_for_url(estate.list_path(project))
+    page.get_by_role("link", name="rolling").click()
+    expect(page.get_by_text("Succeeded", exact=True)).to_be_visible()
+    expect(page.locator(".bar-current")).to_contain_text("Generation 1")
+    expect(page.locator("#live")).not_to_have_attribute("data-live", re.compile("."))
+    held = estate.emulator.admin.application(application.object_id).keys_held()
+    assert original not in {one.key_id for one in held}
+    assert len(held) == 1
 
 
 def test_everything_works_without_script(visit: Visit, estate: Estate, project: Project) -> None:

@@ -12,7 +12,9 @@ import pytest
 from entra_emulator import GATEWAY_TIMEOUT, HANG, RESET, Effect, Emulator, Fault
 from keyturn.errors import Upstream
 from keyturn.kit.secret import Plaintext
-from keyturn.ports import AccessToken, HttpRequest, HttpResponse, Tenant, TransportFailed
+from keyturn.ports import AccessToken, HttpRequest, HttpResponse, Order, Tenant, TransportFailed
+from keyturn.providers.azure.certificate import possession
+from keyturn.providers.azure.key_pairs import new_pair
 from keyturn.providers.azure.provider import AzureProvider
 from keyturn_simulation.emulated import emulated_clouds
 from tests.contract.conftest import Scene
@@ -97,6 +99,26 @@ def test_a_service_that_repeats_what_it_was_sent_gives_nothing_away(scene: Scene
         if status in {200, 204} and number == 4:
             continue  # any success answers a removal
         fails_without_showing(call)
+
+
+@pytest.mark.parametrize("status", [200, 302, 400, 403, 409, 429, 500])
+def test_neither_a_key_nor_a_proof_is_given_away(scene: Scene, status: int) -> None:
+    pair = new_pair("canary", scene.clock.now(), scene.in_days(9))
+    token = AccessToken(Plaintext(TOKEN), scene.in_days(1))
+    provider = AzureProvider(Echo(status), scene.clock, emulated_clouds())
+    kind, object_id = provider.kind("certificate"), scene.app.object_id
+    order = Order(object_id, "marker", scene.in_days(9), pair.packed())
+    lines = pair.private_key.reveal().splitlines()[1:-1]
+    proof = possession(pair, object_id, scene.clock.now()).reveal().split(".")
+    attempts: list[Callable[[], object]] = [lambda: kind.add(scene.tenant, token, pair.packed(), order)]
+    if status != 200:
+        attempts.append(lambda: kind.remove(scene.tenant, token, pair.packed(), object_id, object_id))
+    for call in attempts:
+        with pytest.raises(Upstream) as caught:
+            call()
+        for shown in all_that_shows(caught.value):
+            assert_hidden(shown)
+            assert not [piece for piece in (*lines, *proof[1:]) if piece in shown]
 
 
 @pytest.mark.parametrize("sent", [True, False])

@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 
 from entra_emulator import Settings
 from keyturn.config import Pace
-from keyturn.connections.domain import Connection, Draft
+from keyturn.connections.domain import Certificate, CertificateFiles, Connection, Draft
 from keyturn.db.unit import Database
 from keyturn.errors import KeyturnError
 from keyturn.kit.secret import Plaintext
@@ -23,6 +24,8 @@ from keyturn_simulation.crashes import Fuse, Killed, MortalDatabase, MortalTrans
 from keyturn_simulation.invariants import check_always, check_no_plaintext, check_quiet
 from keyturn_simulation.world import Server, World, make_world
 from tests.databases import database_of_kind, wipe
+from tests.emulator.certificates import Certificate as GivenCertificate
+from tests.emulator.certificates import make_certificate
 
 SLOW = Settings(replicas=2, token_appear=(0, 3), graph_appear=(0, 4), token_vanish=(0, 3), graph_vanish=(0, 4))
 """Replication that lags a little: waiting, flapping, repeated proofs."""
@@ -129,11 +132,41 @@ def delete(scene: Scene) -> None:
     assert scene.world.keys() == {}, "a secret of a deleted connection stayed behind"
 
 
+def roll_certificate(scene: Scene) -> None:
+    """A user connects with a certificate, which is replaced at once by one that is made here."""
+    world, first = scene.world, given_certificate()
+    world.emulator.admin.add_certificate(world.application.object_id, first.pem)
+    files = CertificateFiles(
+        world.tenant_id, world.application.app_id, first.pem.decode(), Plaintext(first.private_pem.decode())
+    )
+
+    def act(server: Server) -> None:
+        if not world.all_connections():
+            server.rotations.create(world.actor, Draft("prod-entra", files), ScheduleChange(30, 2, 15))
+
+    scene.do("create", act)
+    scene.settle()
+    note_private_key(world)
+
+
+@cache
+def given_certificate() -> GivenCertificate:
+    return make_certificate()
+
+
+def note_private_key(world: World) -> None:
+    """From now on no piece of the current private key may be readable anywhere."""
+    credentials = world.connections.opened(world.all_connections()[0]).credentials
+    assert isinstance(credentials, Certificate)
+    world.hide(credentials.signing.private_key.reveal().splitlines()[1:-1])
+
+
 SCENARIOS: dict[str, tuple[Callable[[Scene], None], Settings]] = {
     "enable, slow replicas": (enable, SLOW),
     "enable and rotate": (enable_and_rotate, Settings()),
     "replace credentials": (replace_credentials, Settings()),
     "delete": (delete, Settings()),
+    "certificate": (roll_certificate, SLOW),
 }
 
 

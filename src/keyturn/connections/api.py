@@ -169,8 +169,9 @@ def _changing(rotations: Rotations, shelf: _Shelf) -> list[HTTPRouteHandler]:
     def create_app_connection(actor: Actor, data: CreateAppConnection) -> views.AppConnectionAnswer:
         """Make an app connection, once its credentials have proved to work.
 
-        With ``isAutoRotationEnabled`` the server takes the secret over: it makes a new one at once, and removes the one
-        given as soon as the new one works. Without it, ``rotation`` has no effect.
+        With ``isAutoRotationEnabled`` the server takes the client secret or the certificate over: it makes a new one at once,
+        and removes the one given as soon as the new one works. It is refused for the method ``oauth``. Without it,
+        ``rotation`` has no effect.
         """
         draft, schedule = _drafted(data)
         return shelf.answer(rotations.create(actor, draft, schedule))

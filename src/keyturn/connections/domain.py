@@ -227,6 +227,22 @@ def unpack(packed: Plaintext, connection: Connection) -> Opened:
     return Opened(None, data["salt"])
 
 
+Rotatable = ClientSecret | Certificate
+"""What can be replaced by something of its kind that this server asked for."""
+
+
+def value_of(credentials: Rotatable) -> Plaintext:
+    """Return what signs in as the one text that the provider's kind of credential reads."""
+    return credentials.secret if isinstance(credentials, ClientSecret) else credentials.signing.packed()
+
+
+def renewed(connection: Connection, value: Plaintext) -> Rotatable:
+    """Return the credentials of the connection's method with a new value, as :func:`value_of` writes it."""
+    if connection.method is Method.CERTIFICATE:
+        return Certificate(connection.tenant_id, connection.client_id, SigningCertificate.unpacked(value))
+    return ClientSecret(connection.tenant_id, connection.client_id, value)
+
+
 def credentials_hash(given: Given, salt: str) -> str:
     """Return a hash of what the user supplied: equal input, equal hash, for this connection.
 

@@ -83,7 +83,10 @@ class OAuthCredentials(Wire):
 
 
 class CertificateCredentials(Wire):
-    """Credentials of the method ``certificate``. The private key signs on this server, and is never sent to Microsoft."""
+    """Credentials of the method ``certificate``. The private key signs on this server, and is never sent to Microsoft.
+
+    To be rotated automatically, the certificate must be listed on the application by its thumbprint.
+    """
 
     tenant_id: TenantId
     client_id: ClientId
@@ -134,7 +137,7 @@ def _unknown_zone(name: str) -> str:
 
 
 class RotationSettings(Wire):
-    """A first schedule. ``rotateAt`` wins over ``rotateAtUtc``; one of them is needed."""
+    """A first schedule. ``rotateAt`` wins over ``rotateAtUtc``; one of them is needed. Certificates need no key id."""
 
     rotation_interval: Interval
     rotate_at_utc: RotateAtUtc | None = None

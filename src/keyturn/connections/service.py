@@ -35,6 +35,7 @@ from keyturn.connections.domain import (
     method_of,
     pack,
     place,
+    renewed,
     unpack,
 )
 from keyturn.connections.grants import Grants
@@ -45,16 +46,17 @@ from keyturn.kit.secret import Plaintext
 from keyturn.ports import AccessToken, ApplicationSummary, Clock, Ids, OAuthApp, Provider, Sealer, Tenant
 
 
-def replace_secret(tx: Tx, sealer: Sealer, connection_id: str, secret: Plaintext, now: datetime) -> None:
-    """Give the connection its new current secret. The hash of what the user supplied stays as it is."""
+def replace_value(tx: Tx, sealer: Sealer, connection_id: str, value: Plaintext, now: datetime) -> None:
+    """Give the connection the new value that it signs in with. The hash of what the user supplied stays as it is."""
     connection = store.get(tx, connection_id, lock=True)
     if connection is None:
         return
     salt = unpack(sealer.open(connection.secret, connection.place), connection).salt
     version = connection.secret_version + 1
-    renewed = ClientSecret(connection.tenant_id, connection.client_id, secret)
-    sealed = sealer.seal(pack(renewed, salt), place(connection.id, version))
-    store.change(tx, connection, secret=sealed, secret_version=version, updated_at=now)
+    made = renewed(connection, value)
+    sealed = sealer.seal(pack(made, salt), place(connection.id, version))
+    facts = {"ends_at": end_of(made), "facts": facts_of(made)}
+    store.change(tx, connection, secret=sealed, secret_version=version, updated_at=now, **facts)
 
 
 class Connections:
@@ -286,12 +288,15 @@ class Connections:
             )
         return found
 
-    def read(self, supplied: Supplied) -> Given:
-        """Check what needs no network. Raises Refused, naming the field, for a certificate that cannot be used."""
+    def read(self, supplied: Supplied, *, dated: bool = True) -> Given:
+        """Check what needs no network. Raises Refused, naming the field, for a certificate that cannot be used.
+
+        With ``dated`` False its dates are not looked at: it may only be what was supplied long ago.
+        """
         if not isinstance(supplied, CertificateFiles):
             return supplied
         signing = self.provider.read_certificate(
-            supplied.certificate, supplied.private_key, supplied.passphrase, self.clock.now()
+            supplied.certificate, supplied.private_key, supplied.passphrase, self.clock.now() if dated else None
         )
         return Certificate(supplied.tenant_id, supplied.client_id, signing)
 

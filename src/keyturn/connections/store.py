@@ -68,6 +68,14 @@ def change(tx: Tx, connection: Connection, **changes: Any) -> bool:
     )
 
 
+def rotates(tx: Tx, connection_id: str) -> bool:
+    """Whether the connection's own credential is replaced by itself in time."""
+    query = sa.select(rotations.c.id).where(
+        rotations.c.connection_id == connection_id, rotations.c.enabled.is_(True), rotations.c.retired.is_(False)
+    )
+    return tx.one(query.limit(1)) is not None
+
+
 def delete(tx: Tx, connection_id: str) -> None:
     tx.run(sa.delete(table).where(table.c.id == connection_id))
 

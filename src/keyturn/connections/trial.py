@@ -51,7 +51,8 @@ def test(connections: Connections, actor: Actor, connection_id: str) -> Trial:
     """Try the connection now, and remember how it went. Raises NotFound or Forbidden; all else is part of the answer."""
     with connections.database.read() as tx:
         connection = connections.connection_for(tx, actor, connection_id, Action.CONNECT_CONNECTIONS)
-    trial = _Attempt(connections, connection)
+        rotates = store.rotates(tx, connection_id)
+    trial = _Attempt(connections, connection, rotates=rotates)
     failure = trial.make()
     now = connections.clock.now()
     result = check_failed(failure) if failure else {"ok": True}
@@ -64,8 +65,9 @@ def test(connections: Connections, actor: Actor, connection_id: str) -> Trial:
 class _Attempt:
     """One test under way: what was found out so far."""
 
-    def __init__(self, connections: Connections, connection: Connection) -> None:
+    def __init__(self, connections: Connections, connection: Connection, *, rotates: bool) -> None:
         self._connections = connections
+        self._rotates = rotates
         self._connection = connection
         self.checks: list[Check] = []
         self.capabilities: Sequence[Capability] = ()
@@ -90,9 +92,8 @@ class _Attempt:
         connections, connection = self._connections, self._connection
         self._token: AccessToken = connections.access(connection)
         self.capabilities = connections.provider.capabilities(self._token, connection.client_id)
-        return Check(
-            name, ok=True, message=_SIGNED_IN[connection.method], fix=connection.warning(connections.clock.now())
-        )
+        warning = None if self._rotates else connection.warning(connections.clock.now())
+        return Check(name, ok=True, message=_SIGNED_IN[connection.method], fix=warning)
 
     def _application(self, name: str) -> Check | None:
         """A connection on behalf of a person need not see the application that they consented to."""

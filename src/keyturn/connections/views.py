@@ -152,6 +152,8 @@ class DeletedAppConnection(Wire):
 
 
 class JournalEntry(Wire):
+    """``hint``: the first three characters of a client secret, or the thumbprint of a certificate."""
+
     id: str
     key_id: str | None
     display_name: str
@@ -255,9 +257,17 @@ def shown(connection: Connection, overview: Overview | None, home: Home | None, 
         last_check=last_check(connection),
         certificate_expires_at=iso(connection.ends_at) if connection.ends_at else UNSET,
         certificate_thumbprint=facts.get("thumbprint", UNSET),
-        certificate_warning=connection.warning(now) if connection.ends_at else UNSET,
+        certificate_warning=_warning(connection, overview, now),
         oauth_account=facts.get("account", UNSET),
     )
+
+
+def _warning(connection: Connection, overview: Overview | None, now: datetime) -> str | UnsetType | None:
+    """Warn of a certificate's end, unless a new one will take its place in time."""
+    if connection.ends_at is None:
+        return UNSET
+    replaced = overview and overview.rotation.enabled and now < connection.ends_at
+    return None if replaced else connection.warning(now)
 
 
 def _rotation(overview: Overview, now: datetime) -> RotationShown:

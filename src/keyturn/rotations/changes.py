@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from keyturn.connections.domain import ClientSecret, Supplied
+from keyturn.connections.domain import Rotatable, Supplied
 from keyturn.errors import Refused
 from keyturn.ports import RemoteApplication, RemoteCredential
 from keyturn.rotations.schedule import Schedule
@@ -11,9 +11,9 @@ from keyturn.rotations.schedule import Schedule
 
 @dataclass(frozen=True)
 class Adoption:
-    """A secret that was checked and may be taken over."""
+    """A secret or a certificate that was checked and may be taken over."""
 
-    given: ClientSecret
+    given: Rotatable
     application: RemoteApplication
     key: RemoteCredential
 

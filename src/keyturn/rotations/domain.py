@@ -90,6 +90,8 @@ class Rotation:
     schedule: Schedule
     enabled: bool = True
     retired: bool = False
+    credential_kind: str = "client-secret"
+    """What is rotated: the method by which the connection signs in, and the provider's name for the kind."""
     lifetime_days: int | None = None
     short_lifetime: bool = False
     overlap: str = "until-proven"

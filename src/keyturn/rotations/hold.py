@@ -14,6 +14,7 @@ from keyturn.credentials.domain import Credential
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import NeedsAction, NotYet, Retryable, Upstream
 from keyturn.kit.actor import Actor, platform
+from keyturn.kit.secret import Plaintext
 from keyturn.ports import AccessToken, Clock, Ids, Sealer, SecretsProvider
 from keyturn.rotations import store
 from keyturn.rotations.domain import Patience, Rotation, Snapshot, Step
@@ -36,8 +37,10 @@ class Tools:
         return Patience(self.pace.proof_count, self.pace.proof_spacing, self.pace.confirm_spacing)
 
 
-SECRET_REFUSED = frozenset({"azure.secret_invalid", "azure.secret_expired"})
-"""What the provider says of a secret that does not exist, does not exist yet, or is past its end."""
+SECRET_REFUSED = frozenset(
+    {"azure.secret_invalid", "azure.secret_expired", "azure.certificate_refused", "azure.certificate_expired"}
+)
+"""What the provider says of a credential that does not exist, does not exist yet, or is past its end."""
 
 
 class LeaseLost(Exception):
@@ -51,12 +54,14 @@ class Hold:
         self.tools = tools
         self.rotation_id = rotation.id
         self.object_id = rotation.object_id
+        self.kind = tools.provider.kind(rotation.credential_kind)
         self.actor: Actor = platform(rotation.org_id)
         self.token = token
         self.asked: set[str] = set()
         """Credentials asked for under this lease: the request is made once, whatever the journal says."""
         self._expires_at = expires_at
         self._access: AccessToken | None = None
+        self._signer: Credential | None = None
         self._step: store.StepRecord | None = None
         self._last_record: tuple[int, store.StepRecord] | None = None
 
@@ -108,6 +113,13 @@ class Hold:
             self._access = self._sign_in(snapshot)
         return self._access
 
+    def signer(self, snapshot: Snapshot) -> Plaintext:
+        """Return the value that the token of :meth:`access` was got with: some changes want a proof of having it."""
+        self.access(snapshot)
+        if self._signer is None:
+            raise RuntimeError("a token that nothing signed in for")
+        return self._opened(self._signer)
+
     def forget_access(self) -> None:
         """Sign in anew next time: the secret changed, or a call was refused."""
         self._access = None
@@ -121,23 +133,29 @@ class Hold:
         for signer in snapshot.signers:
             self.before_network()
             try:
-                return self._sign_in_with(snapshot.rotation, signer)
+                token = self._sign_in_with(snapshot.rotation, signer)
             except Upstream as error:
                 if error.code not in SECRET_REFUSED:
                     raise
                 refused = error
+            else:
+                self._signer = signer
+                return token
         raise refused
 
     def _sign_in_with(self, rotation: Rotation, signer: Credential) -> AccessToken:
-        if signer.value is None:
-            raise RuntimeError("a published secret without its value")
-        secret = self.tools.sealer.open(signer.value, signer.place)
+        secret = self._opened(signer)
         try:
-            return self.tools.provider.sign_in(rotation.tenant, rotation.app_id, secret)
+            return self.kind.sign_in(rotation.tenant, rotation.app_id, secret)
         except NotYet as error:
             if signer.published_at and self.now() < signer.published_at + self.tools.pace.settle:
                 raise Retryable(error.message, code=error.code, fix=error.fix, request_id=error.request_id) from None
             raise NeedsAction(error.message, code=error.code, fix=error.fix, request_id=error.request_id) from None
+
+    def _opened(self, signer: Credential) -> Plaintext:
+        if signer.value is None:
+            raise RuntimeError("a published secret without its value")
+        return self.tools.sealer.open(signer.value, signer.place)
 
     def release(self) -> None:
         """Give the lease back. Harmless when it was lost."""

@@ -101,7 +101,7 @@ def set_aside(tx: Tx, snapshot: Snapshot, now: datetime, note: str) -> None:
     if row is None:
         return
     if row.state is State.PLANNED:
-        journal.move(tx, row, State.ABANDONED, ended_at=now, note=note)
+        journal.move(tx, row, State.ABANDONED, value=None, ended_at=now, note=note)
     else:
         journal.move(tx, row, State.REVOKING, retired_at=now, retry_at=None, tries=0, note=note)
 

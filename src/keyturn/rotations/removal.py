@@ -19,20 +19,34 @@ GIVE_UP_TRIES = 8
 def resolve(hold: Hold, snapshot: Snapshot, row: Credential) -> None:
     """Whether the request was carried out is unknown: look for its marker. Either way nothing is asked for again under it."""
     listed = _list(hold, snapshot, row)
-    found = [one for one in listed if one.name == row.marker]
+    found = [one for one in listed if one.name == row.marker or (row.hint and one.hint == row.hint)]
     now = hold.now()
     with hold.write() as tx:
         if found:
-            one = found[0]
-            lost = journal.move(
-                tx, row, State.LOST, key_id=one.key_id, hint=one.hint, starts_at=one.starts_at, retry_at=None, tries=0
-            )
-            tell(tx, hold.actor, "credential-lost", snapshot.rotation, now, runId=row.run_id, **described(lost))
+            _found(tx, hold, snapshot, row, found[0])
         elif _absent_enough(hold, snapshot, row):
-            journal.move(tx, row, State.ABANDONED, ended_at=now, note="never existed: absent in two lists")
+            journal.move(tx, row, State.ABANDONED, value=None, ended_at=now, note="never existed: absent in two lists")
             _forget_unneeded(tx, snapshot)
         else:
             _absent_again(tx, hold, snapshot, row)
+
+
+def _found(tx: Tx, hold: Hold, snapshot: Snapshot, row: Credential, one: RemoteCredential) -> None:
+    """It exists. If its value is known and its run goes on, so does it; else it is to be removed."""
+    now, rotation = hold.now(), snapshot.rotation
+    seen = {
+        "key_id": one.key_id,
+        "hint": one.hint or row.hint,
+        "starts_at": one.starts_at,
+        "retry_at": None,
+        "tries": 0,
+    }
+    if row.value and snapshot.run and snapshot.run.id == row.run_id:
+        done = journal.move(tx, row, State.ISSUED, issued_at=now, ends_at=one.ends_at or row.ends_at, **seen)
+        tell(tx, hold.actor, "credential-issued", rotation, now, runId=row.run_id, **described(done))
+    else:
+        lost = journal.move(tx, row, State.LOST, value=None, **seen)
+        tell(tx, hold.actor, "credential-lost", rotation, now, runId=row.run_id, **described(lost))
 
 
 def retire(hold: Hold, _snapshot: Snapshot, row: Credential) -> None:
@@ -51,7 +65,7 @@ def remove(hold: Hold, snapshot: Snapshot, row: Credential) -> None:
         if isinstance(error, Retryable) or not _refused_itself(snapshot, row, error):
             raise
     else:
-        hold.tools.provider.remove_password(rotation.tenant, token, row.object_id, str(row.key_id))
+        hold.kind.remove(rotation.tenant, token, hold.signer(snapshot), row.object_id, str(row.key_id))
     with hold.write() as tx:
         journal.move(tx, row, removed_at=hold.now(), absences=0, absent_at=None, retry_at=None)
 
@@ -135,7 +149,7 @@ def _refused_itself(snapshot: Snapshot, row: Credential, error: Upstream) -> boo
 
 def _list(hold: Hold, snapshot: Snapshot, row: Credential) -> tuple[RemoteCredential, ...]:
     token = hold.access(snapshot)
-    found = hold.tools.provider.application(snapshot.rotation.tenant, token, object_id=row.object_id)
+    found = hold.kind.application(snapshot.rotation.tenant, token, object_id=row.object_id)
     if found.object_id != row.object_id:
         raise NeedsAction("Another application was answered than asked for.", code="rotation.wrong_application")
     return found.credentials

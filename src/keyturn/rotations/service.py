@@ -15,9 +15,8 @@ from keyturn.connections.domain import (
     Connection,
     Draft,
     Given,
-    Method,
     Proved,
-    Supplied,
+    Rotatable,
     method_of,
 )
 from keyturn.connections.service import Connections
@@ -28,7 +27,7 @@ from keyturn.errors import NotFound, Refused
 from keyturn.kit.actor import Actor
 from keyturn.ports import Tenant
 from keyturn.rotations import store
-from keyturn.rotations.adoption import choose_key
+from keyturn.rotations.candidates import choose, kind_of, named, rotatable
 from keyturn.rotations.changes import Adoption, Change, ScheduleChange
 from keyturn.rotations.domain import Reason, Rotation, Run
 from keyturn.rotations.outcome import described
@@ -115,7 +114,7 @@ class Rotations:
             return self.connections.create(actor, draft)
         wanted = schedule.on(None)
         self.connections.check_new(actor, draft)
-        given = _client_secret(draft.credentials)
+        given = rotatable(self.connections.read(draft.credentials), method_of(draft.credentials))
         adoption = self.check_adoption(given)
         with self._owning(*_touched(None, adoption)) as tx:
             connection = self.connections.insert(tx, actor, draft, Proved(given, given))
@@ -123,13 +122,14 @@ class Rotations:
         self._nudge()
         return connection
 
-    def check_adoption(self, given: ClientSecret) -> Adoption:
-        """Check everything that taking over a secret needs: it signs in, may write its application, and is identified."""
+    def check_adoption(self, given: Rotatable) -> Adoption:
+        """Check everything that taking over a credential needs: it signs in, may write its application, and is identified."""
         token = self.connections.sign_in(given)
         tenant = Tenant(self.connections.cloud, given.tenant_id)
-        application = self.provider.application(tenant, token, app_id=given.client_id)
-        self.provider.check_may_write(tenant, token, application)
-        key = choose_key(application.credentials, given.secret, given.key_id, self.clock.now())
+        kind = self.provider.kind(kind_of(given))
+        application = kind.application(tenant, token, app_id=given.client_id)
+        kind.check_may_write(tenant, token, application)
+        key = choose(kind, application.credentials, given, self.clock.now())
         return Adoption(given, application, key)
 
     def update(self, actor: Actor, connection_id: str, change: Change) -> Connection:
@@ -205,8 +205,8 @@ class Rotations:
                 code="connections.method_fixed",
                 fix="A connection's method cannot be changed: make another connection.",
             )
-        given = self.connections.read(change.credentials)
-        return None if self.connections.is_as_supplied(connection, given) else given
+        again = self.connections.read(change.credentials, dated=False)
+        return None if self.connections.is_as_supplied(connection, again) else self.connections.read(change.credentials)
 
     def _wanted(self, rotation: Rotation | None, change: Change) -> Schedule | None:
         if rotation:
@@ -225,14 +225,12 @@ class Rotations:
         self, connection: Connection, rotation: Rotation | None, given: Given | None, change: Change
     ) -> Adoption | None:
         """Ask the provider about a secret to take over. Returns it, if there is one."""
-        if change.enabled and connection.method is not Method.CLIENT_SECRET:
-            raise _not_rotatable(connection.method)
         if rotation is None and change.enabled:
+            credentials = given or self.connections.opened(connection).credentials
             key_id = change.credentials.key_id if isinstance(change.credentials, ClientSecret) else None
             key_id = key_id or (change.schedule.key_id if change.schedule else None)
-            secret = _client_secret(given) if given else self.connections.credentials(connection)
-            return self.check_adoption(replace(secret, key_id=key_id))
-        return self.check_adoption(_client_secret(given)) if given and rotation else None
+            return self.check_adoption(named(rotatable(credentials, connection.method), key_id))
+        return self.check_adoption(rotatable(given, connection.method)) if given and rotation else None
 
     def _proved(self, given: Given | None, adoption: Adoption | None) -> Proved | None:
         """Have new credentials accepted, which those of an adoption were already."""
@@ -286,20 +284,6 @@ def _touched(rotation: Rotation | None, adoption: Adoption | None) -> set[str]:
     """Return the applications whose secrets an edit concerns."""
     found = {rotation.object_id} if rotation else set()
     return found | {adoption.application.object_id} if adoption else found
-
-
-def _client_secret(given: Supplied | Given) -> ClientSecret:
-    if not isinstance(given, ClientSecret):
-        raise _not_rotatable(method_of(given))
-    return given
-
-
-def _not_rotatable(method: Method) -> Refused:
-    return Refused(
-        f"Automatic credential rotation is available for the method client-secret only; this connection's is '{method}'.",
-        code="rotation.method_not_supported",
-        fix="Leave automatic rotation off, or make a connection with a client secret.",
-    )
 
 
 def refuse_while_rotating(tx: Tx, project_id: str) -> None:

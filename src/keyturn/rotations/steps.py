@@ -13,7 +13,7 @@ from keyturn.credentials import store as journal
 from keyturn.credentials.domain import Credential, State, marker
 from keyturn.errors import NeedsAction
 from keyturn.kit.actor import platform
-from keyturn.ports import RemoteApplication
+from keyturn.ports import Order, RemoteApplication
 from keyturn.rotations import removal, store, watch
 from keyturn.rotations.domain import (
     ASKED_FOR,
@@ -79,10 +79,9 @@ def _why(rotation: Rotation, current: Credential | None, newest: list[Run]) -> t
 def inspect(hold: Hold, snapshot: Snapshot) -> None:
     """Look before the first write: signing in works, the application is there, it may be written, a slot is free."""
     rotation, run = snapshot.rotation, _the_run(snapshot)
-    provider = hold.tools.provider
     token = hold.access(snapshot)
-    application = provider.application(rotation.tenant, token, object_id=rotation.object_id)
-    provider.check_may_write(rotation.tenant, token, application)
+    application = hold.kind.application(rotation.tenant, token, object_id=rotation.object_id)
+    hold.kind.check_may_write(rotation.tenant, token, application)
     _require_few_undead(hold, snapshot)
     _require_free_slot(hold, snapshot, application)
     with hold.write() as tx:
@@ -148,10 +147,16 @@ def plan(hold: Hold, snapshot: Snapshot) -> None:
         )
 
 
-def announce(hold: Hold, _snapshot: Snapshot, row: Credential) -> None:
-    """From here on the secret may exist, even if this process dies before it hears of it."""
+def announce(hold: Hold, snapshot: Snapshot, row: Credential) -> None:
+    """From here on the secret may exist, even if this process dies before it hears of it.
+
+    What is made here is kept before it is asked for: a lost answer does not lose it.
+    """
+    made = hold.kind.make(row.marker, hold.now(), row.ends_at or hold.now() + lifetime(snapshot.rotation))
+    value = hold.tools.sealer.seal(made.value, row.place) if made else None
     with hold.write() as tx:
-        journal.move(tx, row, State.ASKING, asked_at=hold.now(), ask_token=hold.token)
+        hint = made.hint if made else None
+        journal.move(tx, row, State.ASKING, asked_at=hold.now(), ask_token=hold.token, value=value, hint=hint)
 
 
 def issue(hold: Hold, snapshot: Snapshot, row: Credential) -> None:
@@ -162,7 +167,9 @@ def issue(hold: Hold, snapshot: Snapshot, row: Credential) -> None:
     hold.asked.add(row.id)
     rotation = snapshot.rotation
     ends_at = row.ends_at or hold.now() + lifetime(rotation)
-    issued = hold.tools.provider.add_password(rotation.tenant, token, row.object_id, row.marker, ends_at)
+    made = hold.tools.sealer.open(row.value, row.place) if row.value else None
+    order = Order(row.object_id, row.marker, ends_at, made)
+    issued = hold.kind.add(rotation.tenant, token, hold.signer(snapshot), order)
     sealed = hold.tools.sealer.seal(issued.value, row.place)
     with hold.write() as tx:
         done = journal.move(
@@ -185,11 +192,11 @@ def prove(hold: Hold, snapshot: Snapshot, row: Credential) -> None:
     """Sign in with the new secret, as a program that has just read it would. Several times in a row: replicas differ."""
     if row.value is None:
         raise RuntimeError("an issued secret without its value")
-    rotation, provider, pace = snapshot.rotation, hold.tools.provider, hold.tools.pace
-    token = provider.sign_in(rotation.tenant, rotation.app_id, hold.tools.sealer.open(row.value, row.place))
+    rotation, pace = snapshot.rotation, hold.tools.pace
+    token = hold.kind.sign_in(rotation.tenant, rotation.app_id, hold.tools.sealer.open(row.value, row.place))
     last = row.proofs + 1 >= pace.proof_count
     if last and rotation.kind is Kind.CONNECTION:
-        provider.application(rotation.tenant, token, object_id=row.object_id)
+        hold.kind.application(rotation.tenant, token, object_id=row.object_id)
     now = hold.now()
     with hold.write() as tx:
         proven_at = now if last else row.proven_at
@@ -218,7 +225,7 @@ def publish(hold: Hold, snapshot: Snapshot, row: Credential) -> None:
                 journal.move(tx, older, revoke_after=now)
         current = journal.move(tx, row, State.CURRENT, published_at=now)
         if rotation.kind is Kind.CONNECTION and rotation.connection_id:
-            connections.replace_secret(tx, hold.tools.sealer, rotation.connection_id, secret, now)
+            connections.replace_value(tx, hold.tools.sealer, rotation.connection_id, secret, now)
         store.save(
             tx,
             replace(

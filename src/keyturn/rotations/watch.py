@@ -19,7 +19,7 @@ def sweep(hold: Hold, snapshot: Snapshot) -> None:
     """List the application's credentials; bring back to removal any of ours that should not be there; note drift."""
     token = hold.access(snapshot)
     rotation = snapshot.rotation
-    application = hold.tools.provider.application(rotation.tenant, token, object_id=rotation.object_id)
+    application = hold.kind.application(rotation.tenant, token, object_id=rotation.object_id)
     with hold.write() as tx:
         suspect = note(tx, hold, snapshot, application)
         # Doubtful news is looked at again soon; otherwise once a day, spread over it.

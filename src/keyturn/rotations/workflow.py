@@ -120,7 +120,7 @@ class Rotator:
         if isinstance(error, Unanswered):
             row = journal.move(tx, row, ask_unknown=True)
         else:
-            row = journal.move(tx, row, State.ABANDONED, ended_at=hold.now(), note=error.code)
+            row = journal.move(tx, row, State.ABANDONED, value=None, ended_at=hold.now(), note=error.code)
         rotation, run = snapshot.rotation, snapshot.run
         if error.code == LIFETIME_POLICY and not (rotation.short_lifetime or rotation.lifetime_days):
             store.set_short_lifetime(tx, rotation.id)

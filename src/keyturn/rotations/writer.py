@@ -6,7 +6,7 @@ Nothing here asks the provider: whatever must be checked there was checked befor
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from keyturn.connections.domain import Connection
+from keyturn.connections.domain import Connection, value_of
 from keyturn.credentials import store as journal
 from keyturn.credentials.domain import KEPT, Credential, State
 from keyturn.db.unit import Tx
@@ -14,6 +14,7 @@ from keyturn.errors import Refused
 from keyturn.kit.actor import Actor
 from keyturn.ports import Clock, Ids, Sealer
 from keyturn.rotations import store
+from keyturn.rotations.candidates import kind_of
 from keyturn.rotations.changes import Adoption, schedule_facts
 from keyturn.rotations.domain import ASKED_FOR, Kind, Reason, Rotation, Run, RunState, Snapshot, next_run
 from keyturn.rotations.outcome import described, end_run, set_aside, tell
@@ -56,6 +57,7 @@ class Writer:
             object_id=application.object_id,
             application_name=application.name,
             schedule=schedule,
+            credential_kind=kind_of(adoption.given),
             enabled=enabled,
             next_run_at=now,
             wake_at=now,
@@ -89,7 +91,7 @@ class Writer:
             planned_at=now,
             published_at=now,
         )
-        sealed = self.sealer.seal(adoption.given.secret, row.place)
+        sealed = self.sealer.seal(value_of(adoption.given), row.place)
         journal.insert(tx, replace(row, value=sealed))
 
     def take_over(
@@ -121,9 +123,9 @@ class Writer:
         known = journal.of_application(tx, adoption.application.object_id, [adoption.key.key_id], [])
         if any(row.state in {State.RETIRING, State.REVOKING, State.CURRENT} for row in known):
             raise Refused(
-                "This secret is already in this server's hands, and about to be revoked or in use.",
+                "This credential is already in this server's hands, and about to be revoked or in use.",
                 code="rotation.key_in_use",
-                fix="Make a new client secret for this and give its Value and Secret ID.",
+                fix="Make a new client secret for this and give its Value and Secret ID, or a new certificate.",
             )
 
     def reschedule(self, tx: Tx, actor: Actor, rotation: Rotation, schedule: Schedule, enabled: bool | None) -> None:

@@ -24,6 +24,7 @@ Json = dict[str, Any]
 ALL = "/api/v1/app-connections"
 ROOT = f"{ALL}/azure-client-secrets"
 NOBODY = "00000000-0000-4000-8000-000000000000"
+_WRITES = {"addPassword", "removePassword", "addKey", "removeKey"}
 WEEKLY: Json = {"rotationInterval": 7, "rotateAtUtc": {"hours": 2, "minutes": 15}}
 
 
@@ -116,7 +117,7 @@ class Desk:
                 table.name: tx.rows(sa.select(sa.func.count().label("n")).select_from(table))[0]["n"]
                 for table in metadata.sorted_tables
             }
-        writes = [one for one in self.world.emulator.ledger if one.operation in {"addPassword", "removePassword"}]
+        writes = [one for one in self.world.emulator.ledger if one.operation in _WRITES]
         return rows | {"writes at Entra": len(writes)}
 
 

@@ -151,15 +151,6 @@ def test_the_same_certificate_again_changes_nothing_in_whatever_form(scene: Scen
     assert len(scene.wire.asked_for_tokens()) == asked
 
 
-def test_its_key_cannot_be_rotated_automatically(scene: Scene, app: ApplicationHandle) -> None:
-    weekly = {"rotationInterval": 7, "rotateAtUtc": {"hours": 1, "minutes": 0}}
-    wanted = body(scene, app) | {"isAutoRotationEnabled": True, "rotation": weekly}
-    answer = scene.web.refused(wanted, 400)
-    assert answer["code"] == "rotation.method_not_supported"
-    made = create(scene, app)
-    scene.web.refused({"isAutoRotationEnabled": True, "rotation": weekly}, 400, method="PATCH", path=made["id"])
-
-
 def cases() -> list[Any]:
     expired = pair(begins=in_days(-800, ENDS), ends=in_days(-400, ENDS))
     early = pair(begins=in_days(100, ENDS), ends=in_days(400, ENDS))

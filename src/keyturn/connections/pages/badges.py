@@ -26,19 +26,19 @@ def badges(
     connection: Connection, rotation: Rotation | None, run: Run | None, ends_at: datetime | None, now: datetime
 ) -> list[Badge]:
     """Return the marks of a connection, the most urgent first. ``ends_at`` is when its current secret ends."""
-    return [*_sign_in(connection, now), *(_rotation(rotation, run, ends_at, now) if rotation else ())]
+    return [*_sign_in(connection, rotation, now), *(_rotation(rotation, run, ends_at, now) if rotation else ())]
 
 
-def _sign_in(connection: Connection, now: datetime) -> Iterator[Badge]:
+def _sign_in(connection: Connection, rotation: Rotation | None, now: datetime) -> Iterator[Badge]:
     result = connection.check_result or {}
     reason = " ".join(str(result[key]) for key in ("message", "fix") if result.get(key))
     if connection.needs_reconnect:
         yield Badge("Reconnect needed", "bad", "warning", reason)
     elif result.get("ok") is False:
         yield Badge("Test failed", "bad", "warning", reason)
-    warning = connection.warning(now)
-    if warning and connection.ends_at:
-        expired = now >= connection.ends_at
+    warning, expired = connection.warning(now), bool(connection.ends_at and now >= connection.ends_at)
+    replaced = rotation is not None and rotation.enabled and not expired
+    if warning and connection.ends_at and not replaced:
         yield Badge(
             "Certificate expired" if expired else f"Certificate expires {distance(connection.ends_at, now)}",
             "bad" if expired else "warn",

@@ -89,12 +89,12 @@ def draft_of(form: ConnectionForm, project_id: str | None) -> tuple[Draft, Sched
         "method": form.method,
         "credentials": credentials_json(form),
     }
-    kind: type[AppConnectionDraft] = CreateByCertificate
-    if form.method == Method.CLIENT_SECRET:
-        kind = CreateByClientSecret
-        raw["isAutoRotationEnabled"] = form.is_auto_rotation_enabled
-        if form.is_auto_rotation_enabled:
-            raw["rotation"] = schedule_json(form)
+    kind: type[AppConnectionDraft] = (
+        CreateByClientSecret if form.method == Method.CLIENT_SECRET else CreateByCertificate
+    )
+    raw["isAutoRotationEnabled"] = form.is_auto_rotation_enabled
+    if form.is_auto_rotation_enabled:
+        raw["rotation"] = schedule_json(form)
     made = read(kind, raw)
     supplied = supplied_of(made.credentials, form.client_secret_key_id)
     schedule = schedule_of(made.rotation) if made.rotation else None
@@ -153,6 +153,8 @@ AT_FIELD = {
     "rotation.key_expired": "clientSecretKeyId",
     "rotation.key_in_use": "clientSecret",
     "rotation.key_not_found": "clientSecret",
+    "rotation.certificate_not_found": "certificateBody",
+    "rotation.certificate_expired": "certificateBody",
 }
 """Refusals that are about one field: they stand beside it."""
 

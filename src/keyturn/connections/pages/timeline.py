@@ -108,11 +108,11 @@ def _ours(row: Credential) -> Secret:
     status, kind = _WORDS[row.state]
     if row.kept:
         status, kind = "Kept", "foreign"
-    name = "Secret given by you" if row.adopted else f"Generation {row.generation}"
+    name = "Given by you" if row.adopted else f"Generation {row.generation}"
     return Secret(
         name,
         row.key_id,
-        row.hint,
+        _short(row.hint),
         status,
         kind,
         row.starts_at,
@@ -124,8 +124,15 @@ def _ours(row: Credential) -> Secret:
 
 
 def _foreign(one: Seen) -> Secret:
-    name = one.name or "Secret without a name"
-    return Secret(name, one.key_id, one.hint, "Not managed", "foreign", one.starts_at, one.ends_at, one.gone_at, None)
+    name = one.name or "No name"
+    return Secret(
+        name, one.key_id, _short(one.hint), "Not managed", "foreign", one.starts_at, one.ends_at, one.gone_at, None
+    )
+
+
+def _short(hint: str | None) -> str | None:
+    """A thumbprint is told from others by its beginning, as a secret is by its own."""
+    return hint[:8] if hint else None
 
 
 def draw(secrets: Sequence[Secret], now: datetime, zone: ZoneInfo) -> TimeLine:

@@ -26,6 +26,7 @@ rotations = sa.Table(
     text("time_zone"),
     flag("enabled", default=True),
     flag("retired"),
+    text("credential_kind"),
     sa.Column("lifetime_days", sa.Integer),
     flag("short_lifetime"),
     text("overlap"),

@@ -31,6 +31,7 @@ from keyturn.providers.azure.connect import Fault, certificate_fault, private_ke
 from keyturn.providers.azure.der import work_of
 
 ASSERTION_LIFE = timedelta(minutes=10)
+PROOF_AUDIENCE = "00000002-0000-0000-c000-000000000000"
 MIN_KEY_BITS = 2048
 MOST_WORK = 10_000_000
 MOST_CERTIFICATES = 10
@@ -60,12 +61,12 @@ class _Unusable(Exception):
 
 
 def read_certificate(
-    certificate: str, private_key: Plaintext, passphrase: Plaintext | None, now: datetime
+    certificate: str, private_key: Plaintext, passphrase: Plaintext | None, now: datetime | None
 ) -> SigningCertificate:
     """Read a certificate (or a chain, in any order) and the private key that belongs to one of its certificates.
 
     The key is PEM of PKCS#1 or PKCS#8, encrypted or not, or bare base64 of PKCS#8. Raises Refused, naming the field and what
-    to do, for everything that could not sign in now. Pure.
+    to do, for everything that could not sign in now; without ``now`` its dates are not looked at. Pure.
     """
     found = _read(certificate, private_key, passphrase, now)
     if isinstance(found, SigningCertificate):
@@ -75,7 +76,7 @@ def read_certificate(
 
 
 def _read(
-    certificate: str, private_key: Plaintext, passphrase: Plaintext | None, now: datetime
+    certificate: str, private_key: Plaintext, passphrase: Plaintext | None, now: datetime | None
 ) -> SigningCertificate | Fault:
     fault = certificate_fault(certificate) or private_key_fault(private_key)
     if fault:
@@ -84,7 +85,8 @@ def _read(
         chain = _certificates(certificate)
         key = _key(private_key.reveal(), passphrase)
         leaf = _leaf(chain, key)
-        _check_dates(leaf, now)
+        if now:
+            _check_dates(leaf, now)
     except _Unusable as unusable:
         return unusable.fault
     ordered = [leaf, *(one for one in chain if one != leaf)]
@@ -255,15 +257,33 @@ def assertion(
         "iat": issued,
         "exp": issued + int(ASSERTION_LIFE.total_seconds()),
     }
+    return _jwt(header, claims, certificate.private_key, pss=not sha1)
+
+
+def possession(certificate: SigningCertificate, object_id: str, now: datetime) -> Plaintext:
+    """Sign the proof of possessing a key of the application object, with which Graph lets keys be added and removed.
+
+    It lives for ten minutes, the longest that is allowed, and has no padding, which Graph takes for malformed.
+    Source: learn.microsoft.com/graph/application-rollkey-prooftoken.
+    """
+    leaf = x509.load_pem_x509_certificate(certificate.chain.encode())
+    header = {"alg": "RS256", "typ": "JWT", "x5t": _b64url(leaf.fingerprint(hashes.SHA1()))}  # noqa: S303 - a name
+    issued = int(now.timestamp())
+    ends = issued + int(ASSERTION_LIFE.total_seconds())
+    claims = {"aud": PROOF_AUDIENCE, "iss": object_id, "nbf": issued, "exp": ends}
+    return Plaintext(_jwt(header, claims, certificate.private_key, pss=False))
+
+
+def _jwt(header: Mapping[str, object], claims: Mapping[str, object], private_key: Plaintext, *, pss: bool) -> str:
     signed = ".".join(_b64url(json.dumps(part, separators=(",", ":")).encode()) for part in (header, claims))
-    return f"{signed}.{_b64url(_signature(certificate.private_key, signed.encode(), sha1=sha1))}"
+    return f"{signed}.{_b64url(_signature(private_key, signed.encode(), use_pss=pss))}"
 
 
-def _signature(private_key: Plaintext, signed: bytes, *, sha1: bool) -> bytes:
+def _signature(private_key: Plaintext, signed: bytes, *, use_pss: bool) -> bytes:
     key = load_pem_private_key(private_key.reveal().encode(), None)
     if not isinstance(key, rsa.RSAPrivateKey):
         raise TypeError("a stored key is an RSA key")
-    if sha1:
+    if not use_pss:
         return key.sign(signed, padding.PKCS1v15(), hashes.SHA256())
     pss = padding.PSS(padding.MGF1(hashes.SHA256()), padding.PSS.DIGEST_LENGTH)
     return key.sign(signed, pss, hashes.SHA256())

@@ -180,7 +180,7 @@ TABLE: tuple[Row, ...] = (
         "CredentialInvalidLifetimeAsPerAppPolicy",
         Kind.ACTION,
         "azure.lifetime_policy",
-        "App management policy {policy} does not allow a client secret of application {app_id} to live that long.",
+        "App management policy {policy} does not allow a credential of application {app_id} to live that long.",
         "Choose a shorter rotation interval or secret lifetime, or change the policy: Entra ID > Enterprise "
         "applications > Application policies. Command: `az rest --url "
         "{graph}/v1.0/policies/defaultAppManagementPolicy` (for one application: policies/appManagementPolicies).",
@@ -214,9 +214,10 @@ TABLE: tuple[Row, ...] = (
         "Request_BadRequest",
         Kind.ACTION,
         "azure.key_not_found",
-        "Application {app_id} shows no client secret with this key id.",
-        "List the secrets: {portal}, or `az ad app credential list --id {app_id}`.",
+        "Application {app_id} shows no credential with this key id.",
+        "List them: {portal}, or `az ad app credential list --id {app_id}`.",
         "no password credential found",
+        "no key credential found",
     ),
     _graph(
         "Request_BadRequest",

@@ -1,5 +1,6 @@
 """The few calls to Microsoft Graph that rotation needs. One request each, never repeated; lists take one per page."""
 
+import base64
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -7,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import NoReturn
 
+from keyturn.errors import NotYet
 from keyturn.kit.secret import Plaintext
 from keyturn.ports import (
     AccessToken,
@@ -18,20 +20,24 @@ from keyturn.ports import (
     IssuedCredential,
     RemoteApplication,
     RemoteCredential,
+    SigningCertificate,
     Transport,
     TransportFailed,
 )
 from keyturn.providers.azure.answers import graph_answer, json_object
 from keyturn.providers.azure.clouds import Cloud
 from keyturn.providers.azure.errors import row_for
+from keyturn.providers.azure.key_pairs import dates_of, thumbprint_of
 from keyturn.providers.azure.refusals import Subject, no_answer, refusal, unreadable
 from keyturn.providers.azure.rows import Source
 
 PERSONAL_AUDIENCES = frozenset({"AzureADandPersonalMicrosoftAccount", "PersonalMicrosoftAccount"})
 PERSONAL_SLOTS = 2
-_FIELDS = "id,appId,displayName,signInAudience,passwordCredentials"
+_SECRETS, _KEYS = "passwordCredentials", "keyCredentials"
+_FIELDS = f"id,appId,displayName,signInAudience,{_SECRETS}"
 _PAGES = 1000
 _APPLICATION = "#microsoft.graph.application"
+_PROOF_REFUSED = frozenset({"Authorization_RequestDenied", "Authentication_MissingOrMalformed"})
 
 
 class _Unreadable(Exception):
@@ -66,7 +72,17 @@ class Graph:
         """Read one application. ``key`` is ``(appId='...')`` or ``/<object id>``. Repeatable."""
         response = self._call(caller, "GET", f"/applications{key}?$select={_FIELDS}")
         with suppress(_Unreadable):
-            return _application(_body(response), key)
+            return _application(_body(response), key, _SECRETS)
+        raise unreadable(Source.GRAPH, response.headers.get("request-id"))
+
+    def application_with_keys(self, caller: Caller, key: str) -> RemoteApplication:
+        """Read one application as :meth:`application` does, with its certificates instead of its secrets. Repeatable.
+
+        The whole object is read: selecting the collection brings the bytes of all certificates and a far lower limit of calls.
+        """
+        response = self._call(caller, "GET", f"/applications{key}")
+        with suppress(_Unreadable):
+            return _application(_body(response), key, _KEYS)
         raise unreadable(Source.GRAPH, response.headers.get("request-id"))
 
     def applications(self, caller: Caller) -> list[ApplicationSummary]:
@@ -98,10 +114,59 @@ class Graph:
     def remove_password(self, caller: Caller, object_id: str, key_id: str) -> None:
         """Ask for removal. Repeatable. A key that Graph does not find counts as asked for, not as gone."""
         response = self._send(caller, "POST", f"/applications/{object_id}/removePassword", {"keyId": key_id})
+        self._accept_removal(caller, response)
+
+    def add_key(
+        self, caller: Caller, object_id: str, marker: str, certificate: SigningCertificate, proof: Plaintext
+    ) -> IssuedCredential:
+        """Register a certificate. NOT repeatable. Raises Unanswered when it may have been done."""
+        starts, ends, der = dates_of(certificate)
+        wanted = {
+            "type": "AsymmetricX509Cert",
+            "usage": "Verify",
+            "displayName": marker,
+            "startDateTime": f"{starts:%Y-%m-%dT%H:%M:%SZ}",
+            "endDateTime": f"{ends:%Y-%m-%dT%H:%M:%SZ}",
+            "key": base64.b64encode(der).decode(),
+        }
+        content = {"keyCredential": wanted, "passwordCredential": None}
+        response = self._send(caller, "POST", f"/applications/{object_id}/addKey", content, proof)
+        self._check_proof(caller, response)
+        if not 200 <= response.status < 300:
+            self._refuse(caller, response, writing=True)
+        key_id = _optional(json_object(response.body) or {}, "keyId")
+        if key_id is None:
+            raise unreadable(Source.GRAPH, response.headers.get("request-id"), writing=True)
+        return IssuedCredential(key_id.lower(), certificate.thumbprint, certificate.packed(), starts, ends)
+
+    def remove_key(self, caller: Caller, object_id: str, key_id: str, proof: Plaintext) -> None:
+        """Ask for removal of a certificate. Repeatable. One that Graph does not find counts as asked for, not as gone."""
+        response = self._send(caller, "POST", f"/applications/{object_id}/removeKey", {"keyId": key_id}, proof)
+        self._check_proof(caller, response)
+        self._accept_removal(caller, response)
+
+    def _accept_removal(self, caller: Caller, response: HttpResponse) -> None:
         if response.status < 300:
             return
         if row_for(Source.GRAPH, graph_answer(response, self._clock.now())).code != "azure.key_not_found":
             self._refuse(caller, response, writing=True)
+
+    def _check_proof(self, caller: Caller, response: HttpResponse) -> None:
+        """An application may roll its own keys without any permission, so a denial is about the proof.
+
+        Another replica may not know yet the key that signed it.
+        """
+        answer = graph_answer(response, self._clock.now())
+        if not _PROOF_REFUSED.intersection(answer.codes):
+            return
+        subject = caller.subject
+        raise NotYet(
+            f"Microsoft Graph does not accept the proof that this server has a key of application {subject.app_id}.",
+            code="azure.proof_refused",
+            fix="A certificate added in the last minutes may still be spreading. Otherwise check that the certificate that signs "
+            f"in is still on the application: {subject.portal}, Certificates; and check this server's clock.",
+            request_id=answer.request_id,
+        )
 
     def _pages(self, caller: Caller, path: str) -> Iterator[Mapping[str, object]]:
         """Yield the items of all pages. A page may be empty; a link elsewhere or in a circle is not followed."""
@@ -130,9 +195,14 @@ class Graph:
         return response
 
     def _send(
-        self, caller: Caller, method: str, path: str, content: Mapping[str, object] | None = None
+        self,
+        caller: Caller,
+        method: str,
+        path: str,
+        content: Mapping[str, object] | None = None,
+        proof: Plaintext | None = None,
     ) -> HttpResponse:
-        request = self._request(caller, method, path, content)
+        request = self._request(caller, method, path, content, proof)
         try:
             return self._transport.send(request)
         except TransportFailed as failed:
@@ -140,7 +210,9 @@ class Graph:
         # Raised outside the handler, so that no traceback leads to frames that hold the token.
         raise no_answer(Source.GRAPH, failure, writing=method != "GET")
 
-    def _request(self, caller: Caller, method: str, path: str, content: Mapping[str, object] | None) -> HttpRequest:
+    def _request(
+        self, caller: Caller, method: str, path: str, content: Mapping[str, object] | None, proof: Plaintext | None
+    ) -> HttpRequest:
         headers = {
             "authorization": f"Bearer {caller.token.value.reveal()}",
             "accept": "application/json",
@@ -149,7 +221,7 @@ class Graph:
         body = b""
         if content is not None:
             headers["content-type"] = "application/json"
-            body = json.dumps(content).encode()
+            body = json.dumps(content if proof is None else {**content, "proof": proof.reveal()}).encode()
         url = path if path.startswith("https:") else f"{caller.cloud.graph}/v1.0{path}"
         return HttpRequest(method, url, headers, body, self._timeout)
 
@@ -158,12 +230,12 @@ class Graph:
         raise refusal(Source.GRAPH, answer, caller.subject, [caller.token.value], writing=writing)
 
 
-def _application(body: Mapping[str, object], key: str) -> RemoteApplication:
+def _application(body: Mapping[str, object], key: str, collection: str) -> RemoteApplication:
     object_id, app_id = _text(body, "id").lower(), _text(body, "appId").lower()
     if object_id not in key.lower() and app_id not in key.lower():
         raise _Unreadable
     audience = _optional(body, "signInAudience") or ""
-    listed = body.get("passwordCredentials")
+    listed = body.get(collection)
     if not isinstance(listed, list):
         # Without the list, "absent" would mean nothing: a key must never be believed gone for a field left out.
         raise _Unreadable
@@ -173,7 +245,7 @@ def _application(body: Mapping[str, object], key: str) -> RemoteApplication:
         name=_optional(body, "displayName") or "",
         audience=audience,
         credentials=tuple(_credential(item) for item in listed),
-        slots=PERSONAL_SLOTS if audience in PERSONAL_AUDIENCES else None,
+        slots=PERSONAL_SLOTS if audience in PERSONAL_AUDIENCES and collection == _SECRETS else None,
     )
 
 
@@ -183,7 +255,7 @@ def _credential(item: object) -> RemoteCredential:
     return RemoteCredential(
         key_id=_text(item, "keyId").lower(),
         name=_optional(item, "displayName"),
-        hint=_optional(item, "hint"),
+        hint=_optional(item, "hint") if "hint" in item else thumbprint_of(item.get("customKeyIdentifier")),
         starts_at=_moment(item.get("startDateTime")),
         ends_at=_moment(item.get("endDateTime")),
     )

@@ -67,7 +67,8 @@ MANIFEST = Manifest(
         Method(
             "certificate",
             "Certificate",
-            "An application signs in with a certificate whose public part was uploaded to it.",
+            "An application signs in with a certificate whose public part was uploaded to it, and which can then be rotated "
+            "automatically.",
             (
                 _TENANT,
                 _CLIENT,
@@ -99,6 +100,7 @@ MANIFEST = Manifest(
                     longest=1024,
                 ),
             ),
+            rotates=True,
         ),
     ),
     permissions=(

@@ -12,6 +12,7 @@ from keyturn.ports import (
     ApplicationSummary,
     Capability,
     Clock,
+    CredentialKind,
     Grant,
     Ids,
     IssuedCredential,
@@ -26,6 +27,7 @@ from keyturn.providers.azure.certificate import read_certificate
 from keyturn.providers.azure.clouds import Clouds
 from keyturn.providers.azure.errors import PERMISSION_FIX
 from keyturn.providers.azure.graph import Caller, Graph
+from keyturn.providers.azure.kinds import kinds
 from keyturn.providers.azure.oauth import OAuth
 from keyturn.providers.azure.refusals import Subject
 from keyturn.providers.azure.tokens import Tokens
@@ -49,13 +51,18 @@ class AzureProvider:
         self._tokens = Tokens(transport, clock, named, timeout)
         self._oauth = OAuth(transport, self._tokens.discovery, clock, named, timeout)
         self._graph = Graph(transport, clock, named, timeout)
+        self._clock = clock
+
+    def kind(self, name: str) -> CredentialKind:
+        """Return the kind of credential that connections of this method sign in with. Raises KeyError for others. Pure."""
+        return kinds(self, self._graph, self._caller, self._clock)[name]
 
     def sign_in(self, tenant: Tenant, app_id: str, secret: Plaintext) -> AccessToken:
         """Get a fresh token with the secret: no cache of any kind, so success proves the secret. Repeatable."""
         return self._tokens.by_secret(self._clouds.get(tenant.cloud), tenant.tenant_id, app_id, secret)
 
     def read_certificate(
-        self, certificate: str, private_key: Plaintext, passphrase: Plaintext | None, now: datetime
+        self, certificate: str, private_key: Plaintext, passphrase: Plaintext | None, now: datetime | None
     ) -> SigningCertificate:
         """Read a certificate and its key. Raises Refused, naming the field, when they cannot be used to sign in now."""
         return read_certificate(certificate, private_key, passphrase, now)

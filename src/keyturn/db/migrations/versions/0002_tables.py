@@ -132,6 +132,7 @@ def _rotations() -> None:
         sa.Column("time_zone", sa.Text(), nullable=False),
         sa.Column("enabled", sa.Boolean(), server_default=sa.true(), nullable=False),
         sa.Column("retired", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("credential_kind", sa.Text(), nullable=False),
         sa.Column("lifetime_days", sa.Integer(), nullable=True),
         sa.Column("short_lifetime", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("overlap", sa.Text(), nullable=False),

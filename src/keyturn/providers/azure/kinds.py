@@ -1,0 +1,120 @@
+"""The kinds of credentials that an application can roll by itself: client secrets and certificates."""
+
+from datetime import datetime
+from typing import Protocol
+
+from keyturn.kit.secret import Plaintext
+from keyturn.ports import (
+    AccessToken,
+    CertificateProvider,
+    Clock,
+    CredentialKind,
+    IssuedCredential,
+    MadeCredential,
+    Order,
+    RemoteApplication,
+    RemoteCredential,
+    SecretsProvider,
+    SigningCertificate,
+    Tenant,
+)
+from keyturn.providers.azure.certificate import possession
+from keyturn.providers.azure.graph import Caller, Graph
+from keyturn.providers.azure.key_pairs import new_pair, thumbprints
+
+
+class Provider(SecretsProvider, CertificateProvider, Protocol):
+    """What the kinds need of the provider that they belong to."""
+
+
+class Callers(Protocol):
+    """Makes callers of Graph, letting nothing but UUIDs through."""
+
+    def __call__(
+        self, tenant: Tenant, token: AccessToken, *, app_id: str | None = None, object_id: str | None = None
+    ) -> Caller: ...
+
+
+class ClientSecretKind:
+    """Client secrets: made by Entra ID, which tells their value once."""
+
+    def __init__(self, provider: Provider) -> None:
+        self._provider = provider
+        self.application = provider.application
+        self.check_may_write = provider.check_may_write
+        self.sign_in = provider.sign_in
+
+    def make(self, marker: str, now: datetime, ends_at: datetime) -> MadeCredential | None:
+        """Return None: Entra ID makes them."""
+        return None
+
+    def fits(self, one: RemoteCredential, value: Plaintext) -> bool:
+        """Whether the hint of a listed secret equals the first three characters of the value."""
+        return one.hint is not None and one.hint == value.hint()
+
+    def add(self, tenant: Tenant, token: AccessToken, signer: Plaintext, order: Order) -> IssuedCredential:
+        """Ask for a new secret. NOT repeatable."""
+        return self._provider.add_password(tenant, token, order.object_id, order.marker, order.ends_at)
+
+    def remove(self, tenant: Tenant, token: AccessToken, signer: Plaintext, object_id: str, key_id: str) -> None:
+        """Ask for removal. Repeatable."""
+        self._provider.remove_password(tenant, token, object_id, key_id)
+
+
+class CertificateKind:
+    """Certificates: made here. Only the public part is sent, with a proof of possessing one that is registered already."""
+
+    def __init__(self, provider: Provider, graph: Graph, callers: Callers, clock: Clock) -> None:
+        self._provider = provider
+        self._graph = graph
+        self._callers = callers
+        self._clock = clock
+
+    def make(self, marker: str, now: datetime, ends_at: datetime) -> MadeCredential | None:
+        """Make a key pair and a certificate whose subject is the marker."""
+        made = new_pair(marker, now, ends_at)
+        return MadeCredential(made.packed(), made.thumbprint)
+
+    def sign_in(self, tenant: Tenant, app_id: str, value: Plaintext) -> AccessToken:
+        """Get a fresh token with an assertion signed here; the key is never sent. Repeatable."""
+        return self._provider.sign_in_by_certificate(tenant, app_id, SigningCertificate.unpacked(value))
+
+    def application(
+        self, tenant: Tenant, token: AccessToken, *, app_id: str | None = None, object_id: str | None = None
+    ) -> RemoteApplication:
+        """Read the application by client id or object id (exactly one) with its certificates. Repeatable."""
+        if (app_id is None) == (object_id is None):
+            raise ValueError("give either the client id or the object id")
+        caller = self._callers(tenant, token, app_id=app_id, object_id=object_id)
+        return self._graph.application_with_keys(caller, f"(appId='{app_id}')" if app_id else f"/{object_id}")
+
+    def check_may_write(self, tenant: Tenant, token: AccessToken, application: RemoteApplication) -> None:
+        """Do nothing: an application that proves to have one of its keys needs no permission to add and remove them."""
+
+    def fits(self, one: RemoteCredential, value: Plaintext) -> bool:
+        """Whether the listed certificate has the thumbprint of this one, by SHA-1 or SHA-256."""
+        return one.hint in thumbprints(SigningCertificate.unpacked(value))
+
+    def add(self, tenant: Tenant, token: AccessToken, signer: Plaintext, order: Order) -> IssuedCredential:
+        """Register the certificate that was made. NOT repeatable."""
+        if order.made is None:
+            raise ValueError("a certificate is made before it is registered")
+        caller = self._callers(tenant, token, object_id=order.object_id)
+        made = SigningCertificate.unpacked(order.made)
+        return self._graph.add_key(caller, order.object_id, order.marker, made, self._proof(signer, order.object_id))
+
+    def remove(self, tenant: Tenant, token: AccessToken, signer: Plaintext, object_id: str, key_id: str) -> None:
+        """Ask for removal. Repeatable."""
+        caller = self._callers(tenant, token, object_id=object_id)
+        self._graph.remove_key(caller, object_id, key_id, self._proof(signer, object_id))
+
+    def _proof(self, signer: Plaintext, object_id: str) -> Plaintext:
+        return possession(SigningCertificate.unpacked(signer), object_id, self._clock.now())
+
+
+def kinds(provider: Provider, graph: Graph, callers: Callers, clock: Clock) -> dict[str, CredentialKind]:
+    """Return the kinds by the method of the connections that sign in with them."""
+    return {
+        "client-secret": ClientSecretKind(provider),
+        "certificate": CertificateKind(provider, graph, callers, clock),
+    }

@@ -1,0 +1,84 @@
+"""What may be taken over, and which of the application's credentials it is. Pure."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from keyturn.connections.domain import (
+    Certificate,
+    ClientSecret,
+    Given,
+    Method,
+    Rotatable,
+    Supplied,
+    method_of,
+    value_of,
+)
+from keyturn.errors import Refused
+from keyturn.kit.clock import iso
+from keyturn.ports import CredentialKind, RemoteCredential
+from keyturn.rotations.adoption import choose_key, expired
+
+_UPLOAD = "Portal: App registrations > the application > Certificates & secrets > Certificates > Upload certificate."
+
+
+def rotatable(given: Supplied | Given | None, method: Method) -> Rotatable:
+    """Return credentials that can be rotated. Raises Refused for those of another method."""
+    if isinstance(given, ClientSecret | Certificate):
+        return given
+    raise Refused(
+        f"Automatic credential rotation is available for the methods client-secret and certificate; this connection's is "
+        f"'{method}'.",
+        code="rotation.method_not_supported",
+        fix="Leave automatic rotation off, or make a connection with a client secret or a certificate.",
+    )
+
+
+def named(given: Rotatable, key_id: str | None) -> Rotatable:
+    """Return the credentials together with the key id that the user gave for them. A certificate is known by its thumbprint."""
+    if isinstance(given, ClientSecret):
+        return ClientSecret(given.tenant_id, given.client_id, given.secret, key_id)
+    return given
+
+
+def kind_of(given: Rotatable) -> str:
+    """Return the name of the kind of credential, which is that of the method."""
+    return method_of(given).value
+
+
+def choose(
+    kind: CredentialKind, listed: Sequence[RemoteCredential], given: Rotatable, now: datetime
+) -> RemoteCredential:
+    """Return the listed credential that was given. Raises Refused, and lists the candidates, unless it is there and unexpired."""
+    if isinstance(given, ClientSecret):
+        return choose_key(listed, given.secret, given.key_id, now)
+    value = value_of(given)
+    found = [one for one in listed if kind.fits(one, value)]
+    living = next((one for one in found if not expired(one, now)), None)
+    if living:
+        return living
+    candidates = [_shown(one) for one in listed if not expired(one, now)]
+    if found:
+        raise Refused(
+            f"On the application this certificate ({given.signing.thumbprint}) has expired.",
+            code="rotation.certificate_expired",
+            fix=f"Make a new certificate, upload it and enter it here. {_UPLOAD}",
+            details=candidates,
+        )
+    raise Refused(
+        f"The application does not list the certificate with the thumbprint {given.signing.thumbprint}.",
+        code="rotation.certificate_not_found",
+        fix="Upload the certificate to this application; one uploaded a moment ago may need a minute to appear, and one whose "
+        f"customKeyIdentifier is not its thumbprint has to be uploaded again. {_UPLOAD}",
+        details=candidates,
+    )
+
+
+def _shown(one: RemoteCredential) -> dict[str, Any]:
+    return {
+        "keyId": one.key_id,
+        "name": one.name,
+        "thumbprint": one.hint,
+        "startsAt": iso(one.starts_at) if one.starts_at else None,
+        "endsAt": iso(one.ends_at) if one.ends_at else None,
+    }

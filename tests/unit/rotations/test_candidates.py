@@ -1,0 +1,83 @@
+"""Which of the application's certificates was given: the one with its thumbprint, if it has not expired there."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from keyturn.connections.domain import AuthorizationCode, Certificate, ClientSecret, Method
+from keyturn.errors import Refused
+from keyturn.kit.clock import MovableClock
+from keyturn.kit.secret import Plaintext
+from keyturn.ports import HttpRequest, HttpResponse, RemoteCredential
+from keyturn.providers.azure.key_pairs import new_pair, thumbprints
+from keyturn.providers.azure.provider import AzureProvider
+from keyturn.rotations.candidates import choose, named, rotatable
+from keyturn_simulation.emulated import emulated_clouds
+
+NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
+PAIR = new_pair("given", NOW, NOW + timedelta(days=90))
+GIVEN = Certificate("tenant", "client", PAIR)
+
+
+class Nowhere:
+    def send(self, request: HttpRequest) -> HttpResponse:
+        raise AssertionError(f"a call of {request.url}")
+
+
+KIND = AzureProvider(Nowhere(), MovableClock(NOW), emulated_clouds()).kind("certificate")
+
+
+def listed(key_id: str, thumbprint: str | None, days: float = 30) -> RemoteCredential:
+    return RemoteCredential(key_id, f"name of {key_id}", thumbprint, NOW, NOW + timedelta(days=days))
+
+
+def refusal(*found: RemoteCredential) -> Refused:
+    with pytest.raises(Refused) as caught:
+        choose(KIND, found, GIVEN, NOW)
+    return caught.value
+
+
+def test_by_either_thumbprint() -> None:
+    for thumbprint in thumbprints(PAIR):
+        found = choose(KIND, [listed("other", "A" * 40), listed("mine", thumbprint), listed("odd", None)], GIVEN, NOW)
+        assert found.key_id == "mine"
+
+
+def test_one_that_is_listed_twice_is_taken_where_it_still_works() -> None:
+    sha1 = PAIR.thumbprint
+    assert choose(KIND, [listed("old", sha1, -1), listed("new", sha1)], GIVEN, NOW).key_id == "new"
+
+
+def test_one_that_has_expired_on_the_application_is_refused() -> None:
+    error = refusal(
+        listed("mine", PAIR.thumbprint, days=0), listed("other", "A" * 40), listed("gone", "B" * 40, days=-1)
+    )
+    assert error.code == "rotation.certificate_expired"
+    assert [one["keyId"] for one in error.details] == ["other"]
+
+
+def test_one_that_is_not_there_is_refused_with_the_candidates() -> None:
+    error = refusal(listed("other", "A" * 40))
+    assert error.code == "rotation.certificate_not_found"
+    assert list(error.details) == [
+        {
+            "keyId": "other",
+            "name": "name of other",
+            "thumbprint": "A" * 40,
+            "startsAt": "2026-03-02T09:30:00.000Z",
+            "endsAt": "2026-04-01T09:30:00.000Z",
+        }
+    ]
+    assert not refusal().details
+
+
+def test_a_key_id_belongs_to_secrets_only() -> None:
+    secret = ClientSecret("tenant", "client", Plaintext("x"))
+    assert named(secret, "id") == ClientSecret("tenant", "client", Plaintext("x"), "id")
+    assert named(GIVEN, "id") is GIVEN
+
+
+def test_what_a_person_granted_is_not_rotated() -> None:
+    with pytest.raises(Refused) as caught:
+        rotatable(AuthorizationCode("tenant", Plaintext("code")), Method.OAUTH)
+    assert caught.value.code == "rotation.method_not_supported"
