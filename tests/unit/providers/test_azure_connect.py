@@ -112,7 +112,7 @@ def test_the_manifest_offers_the_methods_of_the_api_and_hides_what_is_secret() -
         "passphrase",
     }
     assert all(field.label and field.help for method in MANIFEST.methods for field in method.fields)
-    assert [method.key for method in MANIFEST.methods if method.rotates] == ["client-secret"]
+    assert [method.key for method in MANIFEST.methods if method.rotates] == ["client-secret", "certificate"]
 
 
 def test_an_unknown_method_is_a_key_error() -> None:
