@@ -225,3 +225,21 @@ def test_deleting_seconds_after_a_secret_was_made_waits_until_it_shows(database:
     world.settle()
 
     assert set(world.keys()) == {world.given().key_id}
+
+
+def test_a_failed_run_that_a_new_schedule_has_put_off_is_not_tried_again_early(world: World) -> None:
+    connection = settled(world)
+    due = world.rotation(connection).next_run_at
+    assert due is not None
+    world.clock.move_to(due)
+    outage(world)
+    turn_until(world, connection, StepName.OPEN)
+    world.change(connection, schedule=ScheduleChange(interval_days=365))
+    world.run_until(world.clock.now() + timedelta(minutes=40))
+    world.emulator.faults.clear()
+    count = len(list(world.runs(connection)))
+    world.run_until(world.clock.now() + 8 * HOUR)
+    put_off = world.rotation(connection).next_run_at
+    assert put_off is not None
+    assert put_off > world.clock.now()
+    assert len(list(world.runs(connection))) == count
