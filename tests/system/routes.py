@@ -241,7 +241,7 @@ _PAGES: dict[str, Rule] = {
     f"POST {_IDENTITY}/client-secrets/{{secret_id}}/revoke": _of(Action.MANAGE_IDENTITIES, NOTHING, fill=_JOINED),
     "GET /organization/audit-log": _org(Action.READ_AUDIT_LOGS),
     "GET /projects": SELF,
-    "GET /projects/new": SELF,
+    "GET /projects/new": _org(Action.CREATE_PROJECT),
     "POST /projects/new": _org(Action.CREATE_PROJECT, {"name": "New"}),
     f"GET {_PROJECT}": _in(Action.READ_PROJECT),
     f"GET {_PROJECT}/integrations": _in(Action.READ_PROJECT),

@@ -114,7 +114,8 @@ def _list(projects: Projects) -> list[Route]:
         return ProjectsPage(projects.list(actor), organization_can(actor, Action.CREATE_PROJECT))
 
     @get("/projects/new")
-    def show_new(actor: Actor, filled: Filled) -> NewProjectPage:  # noqa: ARG001 - asking for the actor is the sign-in
+    def show_new(actor: Actor, filled: Filled) -> NewProjectPage:
+        projects.require_create(actor)
         return NewProjectPage(filled)
 
     @post("/projects/new", again=show_new)

@@ -34,6 +34,11 @@ class Projects:
 
     # --- projects -----------------------------------------------------------------------------------------------------
 
+    def require_create(self, actor: Actor) -> None:
+        """Return when the caller may add a project. Raises Forbidden, so that nobody fills in a form in vain."""
+        with self._database.read() as tx:
+            require(tx, actor, Action.CREATE_PROJECT, Scope(actor.org_id))
+
     def create(
         self,
         actor: Actor,
