@@ -1,0 +1,83 @@
+"""How long the server takes for the list of app connections when there are ten thousand of them."""
+
+import logging
+import secrets
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import sqlalchemy as sa
+import structlog
+from litestar.testing import TestClient
+
+from keyturn import app as root
+from keyturn.access.sessions import Browser
+from keyturn.access.signin import Origin
+from keyturn.db.tables import app_connections
+from keyturn.kit.secret import Place, Plaintext
+from keyturn.settings_reader import read_settings
+from tests.postgres import fresh_database
+
+CONNECTIONS, LOOKS, LIMIT = 10_000, 40, 50
+PATH = "/organization/app-connections"
+VISITS = {"first page": "", "last page": "?page=500", "search": "?q=entra-77", "sorted by rotation": "?sort=rotation"}
+_EMAIL, _PASSWORD = "ada@example.com", Plaintext("vellum-orbit-pickle-97")
+
+
+def measure(kind: str) -> str:
+    """Time each visit as a whole, from the request to the last byte; return one line with the medians."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    with tempfile.TemporaryDirectory() as folder, _database(kind) as where:
+        variables = {"KEYTURN_DATA_DIR": folder, "ENCRYPTION_KEY": secrets.token_hex(32)}
+        core = root.open_core(read_settings(variables | where), lambda _notice: None)
+        try:
+            access = root.open_access(core)
+            made = access.bootstrap(_EMAIL, _PASSWORD, "Contoso")
+            session = access.sessions.sign_in(_EMAIL, _PASSWORD, Browser(Origin("127.0.0.1"))).token
+            _add(core, made.organization.id)
+            with TestClient(root.web_application(core, None)) as client:
+                client.cookies.set("keyturn_session", session.reveal())
+                found = ", ".join(f"{name} {_visit(client, PATH + query):.0f} ms" for name, query in VISITS.items())
+        finally:
+            core.close()
+    return f"pages on {kind} with {CONNECTIONS} connections: {found} (limit {LIMIT} ms)"
+
+
+@contextmanager
+def _database(kind: str) -> Iterator[dict[str, str]]:
+    if kind == "sqlite":
+        yield {}
+        return
+    with fresh_database() as url:
+        yield {"DB_CONNECTION_URI": url}
+
+
+def _visit(client: TestClient, path: str) -> float:
+    times = []
+    for _ in range(LOOKS):
+        began = time.perf_counter()
+        answer = client.get(path)
+        times.append(time.perf_counter() - began)
+        assert answer.status_code == 200
+    return statistics.median(times) * 1000
+
+
+def _add(core: root.Core, org_id: str) -> None:
+    now = core.clock.now()
+    rows = []
+    for number in range(CONNECTIONS):
+        new = core.ids.new()
+        sealed = core.sealer.seal(Plaintext("x" * 40), Place("app_connections", new, "secret", 1))
+        rows.append(
+            {
+                "id": new, "org_id": org_id, "scope": org_id, "name": f"entra-{number}", "app": "azure-client-secrets",
+                "method": "client-secret", "cloud": "global", "tenant_id": new, "client_id": new, "secret": sealed,
+                "credentials_hash": "0" * 64, "created_at": now, "updated_at": now,
+            }
+        )  # fmt: skip
+    with core.database.write() as tx:
+        tx.connection.execute(sa.insert(app_connections), rows)
+    with core.database.write() as tx:
+        tx.connection.exec_driver_sql("ANALYZE app_connections")  # as the database does by itself, a minute later
