@@ -1,4 +1,7 @@
-"""One Keyturn and one local Entra ID for all tests of this folder; each test has its own project, browser and session."""
+"""One Keyturn, one local Entra ID and one browser for the tests of a module; each test has its own project and session.
+
+They end with the module: tests of other folders start engines and event loops of their own in the same process.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -15,13 +18,13 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "-
 Visit = Callable[..., AbstractContextManager[Watched]]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def estate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Estate]:
     with open_estate(tmp_path_factory.mktemp("estate")) as opened:
         yield opened
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)

@@ -28,6 +28,7 @@ def make_rotation(database: Database, rotation_id: str, wake_at: datetime | None
                 application_name="App",
                 time_zone="UTC",
                 overlap="until-proven",
+                credential_kind="client-secret",
                 wake_at=wake_at,
                 created_at=moment,
                 updated_at=moment,
