@@ -19,6 +19,7 @@ ROOMS: Mapping[str, Mapping[str, str]] = {
         "rotation-resumed": "Automatic rotation was switched on again.",
         "rotation-ended": "The rotation is over: the connection was deleted, or its application replaced.",
         "rotation-run-requested": "Somebody asked for a rotation now, or enabled it; `reason` says which.",
+        "rotation-run-joined": "Somebody asked for a rotation while a run was under way, which counts as asked for from then on.",
         "rotation-run-started": "The server began a run that was due; `reason` is scheduled or expiry.",
         "rotation-run-succeeded": "A new secret was proven and published. One event ends each run.",
         "rotation-run-failed": "A run was given up; the current secret is untouched; `failure` has code, cause and fix.",

@@ -7,10 +7,12 @@ any number of servers that share it, and an administrator.
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, partial
+from itertools import cycle
 from typing import Any
 
 import sqlalchemy as sa
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from entra_emulator import Emulator, Settings, SigningKey
 from entra_emulator.admin import ApplicationHandle
@@ -27,6 +29,7 @@ from keyturn.kit.clock import MovableClock
 from keyturn.kit.ids import SeededIds
 from keyturn.kit.secret import Plaintext
 from keyturn.ports import Tenant, Transport
+from keyturn.providers.azure.key_pairs import new_key
 from keyturn.providers.azure.provider import AzureProvider
 from keyturn.rotations import store
 from keyturn.rotations.changes import Change, ScheduleChange
@@ -40,11 +43,22 @@ START = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 OWNED = "Application.ReadWrite.OwnedBy"
 CLAIM = timedelta(seconds=30)
 ROOT_KEY = bytes(range(7, 39))
+KEYS_MADE = 6
+"""Private keys are used over and over in all worlds of a process: making them takes longer than all else."""
 
 
 @cache
 def signing_key() -> SigningKey:
     return SigningKey()
+
+
+@cache
+def _pooled(_number: int) -> RSAPrivateKey:
+    return new_key()
+
+
+def _key_pool() -> Iterator[RSAPrivateKey]:
+    return (_pooled(number) for number in cycle(range(KEYS_MADE)))
 
 
 @dataclass
@@ -93,7 +107,9 @@ class World:
 
     def server(self, name: str, database: Database, transport: Transport) -> Server:
         """A process with a database handle and a network of its own."""
-        provider = AzureProvider(transport, self.clock, emulated_clouds(), ids=self.ids)
+        provider = AzureProvider(
+            transport, self.clock, emulated_clouds(), ids=self.ids, keys=partial(next, _key_pool())
+        )
         tools = Tools(database, self.sealer, provider, self.clock, self.ids, self.pace, name)
         connections = Connections(database, self.sealer, provider, self.clock, self.ids, "global")
         return Server(name, tools, Rotator(tools, self._watch), Rotations(connections, process_id=name))

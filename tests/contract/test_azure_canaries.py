@@ -14,7 +14,7 @@ from keyturn.errors import Upstream
 from keyturn.kit.secret import Plaintext
 from keyturn.ports import AccessToken, HttpRequest, HttpResponse, Order, Tenant, TransportFailed
 from keyturn.providers.azure.certificate import possession
-from keyturn.providers.azure.key_pairs import new_pair
+from keyturn.providers.azure.key_pairs import new_key, new_pair
 from keyturn.providers.azure.provider import AzureProvider
 from keyturn_simulation.emulated import emulated_clouds
 from tests.contract.conftest import Scene
@@ -103,7 +103,7 @@ def test_a_service_that_repeats_what_it_was_sent_gives_nothing_away(scene: Scene
 
 @pytest.mark.parametrize("status", [200, 302, 400, 403, 409, 429, 500])
 def test_neither_a_key_nor_a_proof_is_given_away(scene: Scene, status: int) -> None:
-    pair = new_pair("canary", scene.clock.now(), scene.in_days(9))
+    pair = new_pair(new_key(), "canary", scene.clock.now(), scene.in_days(9))
     token = AccessToken(Plaintext(TOKEN), scene.in_days(1))
     provider = AzureProvider(Echo(status), scene.clock, emulated_clouds())
     kind, object_id = provider.kind("certificate"), scene.app.object_id

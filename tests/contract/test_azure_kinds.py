@@ -13,7 +13,7 @@ from entra_emulator.admin import ApplicationHandle
 from keyturn.errors import NeedsAction, NotYet, Unanswered, Upstream
 from keyturn.kit.secret import Plaintext
 from keyturn.ports import AccessToken, CredentialKind, IssuedCredential, Order, SigningCertificate
-from keyturn.providers.azure.key_pairs import new_pair, thumbprint_of
+from keyturn.providers.azure.key_pairs import new_key, new_pair, thumbprint_of
 from tests.contract.conftest import Scene
 from tests.contract.test_azure_writes import TOKEN_FREE, answering
 
@@ -29,7 +29,7 @@ class Rolling:
         self.app: ApplicationHandle = scene.admin.create_application(
             scene.tenant_id, "Rolling", permissions=("Application.Read.All",)
         )
-        self.first = new_pair("first", scene.clock.now(), scene.in_days(30))
+        self.first = new_pair(new_key(), "first", scene.clock.now(), scene.in_days(30))
         self.first_id = scene.admin.add_certificate(self.app.object_id, self.first.chain.encode())
         self.kind: CredentialKind = scene.provider.kind("certificate")
 
@@ -94,7 +94,7 @@ def test_the_certificate_made_is_named_by_the_marker_and_lives_as_long_as_asked(
 
 
 def test_a_long_marker_still_makes_a_name(scene: Scene) -> None:
-    made = new_pair("m" * 80, scene.clock.now(), scene.in_days(3))
+    made = new_pair(new_key(), "m" * 80, scene.clock.now(), scene.in_days(3))
     assert x509.load_pem_x509_certificate(made.chain.encode()).subject.rfc4514_string() == f"CN={'m' * 64}"
 
 

@@ -45,7 +45,7 @@ def by_name(tx: Tx, org_id: str, project_id: str | None, name: str) -> Connectio
 def in_organization(tx: Tx, org_id: str, *, organization: bool, projects: Collection[str] | None) -> list[Connection]:
     """Return the connections of the organization itself, if asked for, and of these projects (None: of all)."""
     query = sa.select(table).where(table.c.org_id == org_id, _places(organization, projects))
-    return [_read(row) for row in tx.rows(query.order_by(sa.func.lower(table.c.name), table.c.id))]
+    return [_read(row) for row in tx.rows(query.order_by(table.c.name_folded, table.c.id))]
 
 
 def homes(tx: Tx, org_id: str, project_id: str | None) -> dict[str, Home]:
@@ -108,7 +108,7 @@ _NEXT_RUN = (
 _HOME = sa.select(sa.func.lower(projects.c.name)).where(projects.c.id == table.c.project_id).scalar_subquery()
 _SORTS: Mapping[str, sa.ColumnElement[Any]] = {
     "app": table.c.app,
-    "name": sa.func.lower(table.c.name),
+    "name": table.c.name_folded,
     "method": table.c.method,
     "home": _HOME,
     "rotation": _NEXT_RUN,
@@ -120,7 +120,7 @@ def page(tx: Tx, wanted: Wanted) -> list[Connection]:
     """Return one page, sorted. Cost: one pass over what matches; what has no value to sort by comes last."""
     key = _SORTS[wanted.sort]
     order = key.desc() if wanted.descending else key.asc()
-    in_order = (order.nulls_last(), *_BY_NAME)
+    in_order = (order.nulls_last() if wanted.sort in _MAY_LACK else order, *_BY_NAME)
     # Ids alone are sorted: with their sealed credentials, rows are long, and most of them are not on the page.
     shown = sa.select(table.c.id).where(*_matching(wanted)).order_by(*in_order)
     ids = shown.limit(wanted.limit).offset(wanted.offset).subquery()
@@ -128,7 +128,8 @@ def page(tx: Tx, wanted: Wanted) -> list[Connection]:
     return [_read(row) for row in tx.rows(query)]
 
 
-_BY_NAME = (sa.func.lower(table.c.name), table.c.id)
+_MAY_LACK = {"home", "rotation"}
+_BY_NAME = (table.c.name_folded, table.c.id)
 
 
 def count(tx: Tx, wanted: Wanted) -> int:
@@ -144,9 +145,13 @@ def _matching(wanted: Wanted) -> list[sa.ColumnElement[bool]]:
     ]
     if wanted.app:
         found.append(table.c.app == wanted.app)
-    searched = (table.c.name, table.c.description, table.c.app, table.c.method)
-    found += [sa.or_(*(column.icontains(word, autoescape=True) for column in searched)) for word in wanted.words]
-    return found
+    return [*found, *(_contains(word) for word in wanted.words)]
+
+
+def _contains(word: str) -> sa.ColumnElement[bool]:
+    written = (column.icontains(word, autoescape=True) for column in (table.c.name, table.c.description, table.c.app))
+    methods = [method.value for method in Method if word in method.value]
+    return sa.or_(*written, *([table.c.method.in_(methods)] if methods else []))
 
 
 def _places(organization: bool, of: Collection[str] | None) -> sa.ColumnElement[bool]:

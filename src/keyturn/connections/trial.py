@@ -18,9 +18,8 @@ _SIGNED_IN = {
     Method.CERTIFICATE: "The certificate signs in.",
     Method.OAUTH: "What was granted at the sign-in still holds.",
 }
-
-
 WRITE_OWNED = "change-owned-secrets"
+_ITSELF_ALONE = "Its own certificate may be replaced, by proof of possessing it. Client secrets, its own or of other applications, may not."
 
 
 @dataclass(frozen=True)
@@ -109,7 +108,12 @@ class _Attempt:
     def _permission(self, name: str) -> Check:
         connection = self._connection
         if connection.method is not Method.OAUTH:
-            self._connections.provider.check_may_write(connection.tenant, self._token, self._found)
+            try:
+                self._connections.provider.check_may_write(connection.tenant, self._token, self._found)
+            except NeedsAction as refusal:
+                if connection.method is not Method.CERTIFICATE:
+                    raise
+                return Check(name, ok=True, message=_ITSELF_ALONE, fix=refusal.fix)
             return Check(name, ok=True, message="Its secrets may be added and removed.")
         refused = next((one for one in self.capabilities if one.name == WRITE_OWNED and one.allowed is False), None)
         if refused:

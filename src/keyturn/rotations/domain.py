@@ -37,7 +37,6 @@ class Reason(StrEnum):
 
 
 ASKED_FOR = frozenset({Reason.MANUAL, Reason.LEAKED})
-"""A person asked for it, so it is tried again after a failure even if nothing is due."""
 
 
 class RunState(StrEnum):
@@ -136,6 +135,11 @@ class Run:
     started_at: datetime | None = None
     finished_at: datetime | None = None
     failure: dict[str, Any] | None = None
+
+    @property
+    def asked_for(self) -> bool:
+        """Whether a person asked for it, or joined it: then it is tried again after a failure even if nothing is due."""
+        return self.reason in ASKED_FOR or self.requested_by is not None
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from keyturn.errors import Retryable, Upstream
 from keyturn.kit.actor import Actor
 from keyturn.kit.clock import iso
 from keyturn.rotations import store
-from keyturn.rotations.domain import ASKED_FOR, Rotation, Run, RunState, Snapshot, backoff, guard, retry_delay
+from keyturn.rotations.domain import Rotation, Run, RunState, Snapshot, backoff, guard, retry_delay
 from keyturn.rotations.hold import Hold
 
 MAX_MESSAGE = 1024
@@ -81,7 +81,7 @@ def fail_run(tx: Tx, hold: Hold, snapshot: Snapshot, error: Upstream) -> None:
         needs_action=not isinstance(error, Retryable),
     )
     # Under way, the schedule was changed to a later moment: then there is nothing to try again before it.
-    put_off = run.reason not in ASKED_FOR and rotation.next_run_at is not None and rotation.next_run_at > now
+    put_off = not run.asked_for and rotation.next_run_at is not None and rotation.next_run_at > now
     store.save(
         tx,
         replace(

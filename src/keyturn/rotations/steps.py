@@ -51,7 +51,7 @@ def open_run(hold: Hold, snapshot: Snapshot) -> None:
         rotation = store.get(tx, hold.rotation_id, lock=True)
         if rotation is None or not rotation.due_at or rotation.due_at > now or store.active_run(tx, rotation.id):
             return
-        reason, slot = _why(rotation, snapshot.current, store.runs_of(tx, rotation.id, 1))
+        reason, slot = _why(rotation, snapshot.current, store.runs_of(tx, rotation.id, 1), now)
         run = Run(
             id=hold.tools.ids.new(),
             rotation_id=rotation.id,
@@ -67,12 +67,17 @@ def open_run(hold: Hold, snapshot: Snapshot) -> None:
         tell(tx, hold.actor, "rotation-run-started", rotation, now, runId=run.id, reason=reason.value)
 
 
-def _why(rotation: Rotation, current: Credential | None, newest: list[Run]) -> tuple[Reason, datetime | None]:
-    if rotation.paused_until and any(run.reason in ASKED_FOR for run in newest):
+def _why(
+    rotation: Rotation, current: Credential | None, newest: list[Run], now: datetime
+) -> tuple[Reason, datetime | None]:
+    asked = bool(rotation.paused_until and newest and newest[0].asked_for)
+    if asked and newest[0].reason in ASKED_FOR:
         return newest[0].reason, None  # what somebody asked for failed, and is tried again
     if rotation.generation == 0 or rotation.anchor is None:
         return Reason.ENABLED, None
     due = next_run(rotation.schedule, rotation.anchor, current)
+    if asked and due.at > now:
+        return Reason.MANUAL, None  # so is what somebody joined, although the schedule was put off meanwhile
     return due.reason, due.slot if due.reason is Reason.SCHEDULED else None
 
 

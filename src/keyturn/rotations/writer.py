@@ -16,7 +16,7 @@ from keyturn.ports import Clock, Ids, Sealer
 from keyturn.rotations import store
 from keyturn.rotations.candidates import kind_of
 from keyturn.rotations.changes import Adoption, schedule_facts
-from keyturn.rotations.domain import ASKED_FOR, Kind, Reason, Rotation, Run, RunState, Snapshot, next_run
+from keyturn.rotations.domain import Kind, Reason, Rotation, Run, RunState, Snapshot, next_run
 from keyturn.rotations.outcome import described, end_run, set_aside, tell
 from keyturn.rotations.schedule import Schedule
 
@@ -140,7 +140,7 @@ class Writer:
             at = next_run(schedule, rotation.anchor, current).at
         # What a person asked for and failed is not forgotten for a change of schedule.
         failed = store.runs_of(tx, rotation.id, 1) if rotation.paused_until else []
-        again = now if any(run.reason in ASKED_FOR for run in failed) else None
+        again = now if any(run.asked_for for run in failed) else None
         changed = replace(
             rotation, schedule=schedule, enabled=enabled, next_run_at=at, paused_until=again, updated_at=now
         )
@@ -151,22 +151,23 @@ class Writer:
         tell(tx, actor, event, rotation, now, before=schedule_facts(rotation.schedule), after=schedule_facts(schedule))
 
     def start(self, tx: Tx, actor: Actor, rotation: Rotation, reason: Reason) -> Run:
-        """Ask for a run. While one is under way it is joined, and a leak makes it more urgent."""
-        now = self.clock.now()
+        """Ask for a run. While one is under way it is joined: it counts as asked for, and a leak makes it more urgent."""
+        now, asker = self.clock.now(), {"kind": actor.kind.value, "id": actor.id, "name": actor.name}
         active = store.active_run(tx, rotation.id)
         if active:
-            if reason is Reason.LEAKED:
-                # Joined, but whatever it replaces must not be relied on any longer.
-                store.change_run(tx, active.id, reason=reason.value)
-                active = replace(active, reason=reason)
+            # Whatever a run replaces because of a leak must not be relied on any longer.
+            urgent = reason if reason is Reason.LEAKED else active.reason
+            by = active.requested_by or asker
+            store.change_run(tx, active.id, reason=urgent.value, requested_by=by)
             store.wake(tx, rotation.id, now)
-            return active
+            tell(tx, actor, "rotation-run-joined", rotation, now, runId=active.id, reason=reason.value)
+            return replace(active, reason=urgent, requested_by=by)
         run = Run(
             id=self.ids.new(),
             rotation_id=rotation.id,
             reason=reason,
             state=RunState.ACTIVE,
-            requested_by={"kind": actor.kind.value, "id": actor.id, "name": actor.name},
+            requested_by=asker,
             generation=rotation.generation + 1,
             created_at=now,
         )

@@ -80,9 +80,9 @@ def test_permission_without_ownership_is_found_out(scene: Scene) -> None:
     assert f"az ad app owner add --id {app.app_id}" in report["checks"][-1]["fix"]
 
 
-def test_a_certificate_is_tried_like_a_secret(scene: Scene) -> None:
+def certified(scene: Scene, permission: str) -> Json:
     good = pair(ends=ENDS)
-    app = scene.admin.create_application(scene.world.tenant_id, "C", permissions=(OWNED,), owns_itself=True)
+    app = scene.admin.create_application(scene.world.tenant_id, "C", permissions=(permission,), owns_itself=True)
     scene.admin.add_certificate(app.object_id, good.pem.encode())
     given = {
         "tenantId": scene.world.tenant_id,
@@ -93,9 +93,23 @@ def test_a_certificate_is_tried_like_a_secret(scene: Scene) -> None:
     scene.web.typed.update(good.key_lines)
     body = {"name": "c", "method": "certificate", "credentials": given}
     made = scene.web.ask("POST", "", body)["appConnection"]
-    report = scene.web.ask("POST", f"{made['id']}/test")
+    return scene.web.ask("POST", f"{made['id']}/test")
+
+
+def test_a_certificate_is_tried_like_a_secret(scene: Scene) -> None:
+    report = certified(scene, OWNED)
     assert allowed(report) == [False, True, True, False]
     assert report["checks"][0]["message"] == "The certificate signs in."
+    assert report["ok"] is True
+
+
+def test_a_certificate_without_permission_to_write_may_still_replace_itself(scene: Scene) -> None:
+    report = certified(scene, READ_ALL)
+    assert allowed(report) == [True, True, False, False]
+    assert report["ok"] is True
+    permission = report["checks"][-1]
+    assert "Its own certificate may be replaced" in permission["message"]
+    assert OWNED in permission["fix"]
 
 
 @pytest.mark.parametrize(("person", "may"), [("ada", [True, True, True, True]), ("kim", [True, True, True, False])])

@@ -243,3 +243,25 @@ def test_a_failed_run_that_a_new_schedule_has_put_off_is_not_tried_again_early(w
     assert put_off is not None
     assert put_off > world.clock.now()
     assert len(list(world.runs(connection))) == count
+
+
+def test_a_click_that_joined_a_scheduled_run_is_tried_again_whatever_becomes_of_the_schedule(world: World) -> None:
+    connection = settled(world)
+    before = world.current_secret(connection)
+    due = world.rotation(connection).next_run_at
+    assert due is not None
+    world.clock.move_to(due)
+    outage(world)
+    turn_until(world, connection, StepName.OPEN)
+    world.rotations.rotate_now(world.actor, connection.id)
+    world.change(connection, schedule=ScheduleChange(interval_days=365))
+    world.run_until(world.clock.now() + timedelta(minutes=40))
+    world.emulator.faults.clear()
+    world.run_until(world.clock.now() + HOUR)
+
+    assert world.current_secret(connection).reveal() != before.reveal()
+    newest, *older = world.runs(connection)
+    assert (newest.reason, newest.state) == (Reason.MANUAL, RunState.SUCCEEDED)
+    joined = next(run for run in older if run.reason is Reason.SCHEDULED)
+    assert (joined.state, joined.requested_by["name"]) == (RunState.FAILED, "Ada")
+    assert world.events("rotation-run-joined")

@@ -9,13 +9,13 @@ from keyturn.errors import Refused
 from keyturn.kit.clock import MovableClock
 from keyturn.kit.secret import Plaintext
 from keyturn.ports import HttpRequest, HttpResponse, RemoteCredential
-from keyturn.providers.azure.key_pairs import new_pair, thumbprints
+from keyturn.providers.azure.key_pairs import new_key, new_pair, thumbprints
 from keyturn.providers.azure.provider import AzureProvider
 from keyturn.rotations.candidates import choose, named, rotatable
 from keyturn_simulation.emulated import emulated_clouds
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
-PAIR = new_pair("given", NOW, NOW + timedelta(days=90))
+PAIR = new_pair(new_key(), "given", NOW, NOW + timedelta(days=90))
 GIVEN = Certificate("tenant", "client", PAIR)
 
 

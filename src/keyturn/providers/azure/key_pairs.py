@@ -24,9 +24,13 @@ _DIGESTS = {20, 32}
 """Lengths of SHA-1 and SHA-256."""
 
 
-def new_pair(name: str, now: datetime, ends_at: datetime) -> SigningCertificate:
-    """Make an RSA key and a certificate for it that it signs itself. Takes a tenth of a second or more."""
-    key = rsa.generate_private_key(public_exponent=65537, key_size=KEY_BITS)
+def new_key() -> rsa.RSAPrivateKey:
+    """Make an RSA key. Takes a tenth of a second or more."""
+    return rsa.generate_private_key(public_exponent=65537, key_size=KEY_BITS)
+
+
+def new_pair(key: rsa.RSAPrivateKey, name: str, now: datetime, ends_at: datetime) -> SigningCertificate:
+    """Make a certificate for the key that it signs itself, valid from a little before now."""
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:LONGEST_NAME])])
     begins, ends = (moment.astimezone(UTC).replace(microsecond=0) for moment in (now - BACKDATED, ends_at))
     made = (

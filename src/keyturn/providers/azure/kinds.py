@@ -1,7 +1,10 @@
 """The kinds of credentials that an application can roll by itself: client secrets and certificates."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Protocol
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from keyturn.kit.secret import Plaintext
 from keyturn.ports import (
@@ -35,6 +38,10 @@ class Callers(Protocol):
     ) -> Caller: ...
 
 
+Keys = Callable[[], RSAPrivateKey]
+"""Makes a private key that nobody has."""
+
+
 class ClientSecretKind:
     """Client secrets: made by Entra ID, which tells their value once."""
 
@@ -64,15 +71,16 @@ class ClientSecretKind:
 class CertificateKind:
     """Certificates: made here. Only the public part is sent, with a proof of possessing one that is registered already."""
 
-    def __init__(self, provider: Provider, graph: Graph, callers: Callers, clock: Clock) -> None:
+    def __init__(self, provider: Provider, graph: Graph, callers: Callers, clock: Clock, keys: Keys) -> None:
         self._provider = provider
         self._graph = graph
         self._callers = callers
         self._clock = clock
+        self._keys = keys
 
     def make(self, marker: str, now: datetime, ends_at: datetime) -> MadeCredential | None:
         """Make a key pair and a certificate whose subject is the marker."""
-        made = new_pair(marker, now, ends_at)
+        made = new_pair(self._keys(), marker, now, ends_at)
         return MadeCredential(made.packed(), made.thumbprint)
 
     def sign_in(self, tenant: Tenant, app_id: str, value: Plaintext) -> AccessToken:
@@ -112,9 +120,9 @@ class CertificateKind:
         return possession(SigningCertificate.unpacked(signer), object_id, self._clock.now())
 
 
-def kinds(provider: Provider, graph: Graph, callers: Callers, clock: Clock) -> dict[str, CredentialKind]:
+def kinds(provider: Provider, graph: Graph, callers: Callers, clock: Clock, keys: Keys) -> dict[str, CredentialKind]:
     """Return the kinds by the method of the connections that sign in with them."""
     return {
         "client-secret": ClientSecretKind(provider),
-        "certificate": CertificateKind(provider, graph, callers, clock),
+        "certificate": CertificateKind(provider, graph, callers, clock, keys),
     }

@@ -27,7 +27,8 @@ from keyturn.providers.azure.certificate import read_certificate
 from keyturn.providers.azure.clouds import Clouds
 from keyturn.providers.azure.errors import PERMISSION_FIX
 from keyturn.providers.azure.graph import Caller, Graph
-from keyturn.providers.azure.kinds import kinds
+from keyturn.providers.azure.key_pairs import new_key
+from keyturn.providers.azure.kinds import Keys, kinds
 from keyturn.providers.azure.oauth import OAuth
 from keyturn.providers.azure.refusals import Subject
 from keyturn.providers.azure.tokens import Tokens
@@ -44,6 +45,7 @@ class AzureProvider:
         *,
         ids: Ids | None = None,
         timeout: timedelta = timedelta(seconds=10),
+        keys: Keys = new_key,
     ) -> None:
         """``timeout`` is for each single request. ``ids`` name requests for Microsoft's support; random by default."""
         named = ids or SystemIds()
@@ -52,10 +54,11 @@ class AzureProvider:
         self._oauth = OAuth(transport, self._tokens.discovery, clock, named, timeout)
         self._graph = Graph(transport, clock, named, timeout)
         self._clock = clock
+        self._keys = keys
 
     def kind(self, name: str) -> CredentialKind:
         """Return the kind of credential that connections of this method sign in with. Raises KeyError for others. Pure."""
-        return kinds(self, self._graph, self._caller, self._clock)[name]
+        return kinds(self, self._graph, self._caller, self._clock, self._keys)[name]
 
     def sign_in(self, tenant: Tenant, app_id: str, secret: Plaintext) -> AccessToken:
         """Get a fresh token with the secret: no cache of any kind, so success proves the secret. Repeatable."""
