@@ -19,7 +19,10 @@ _SIGNED_IN = {
     Method.OAUTH: "What was granted at the sign-in still holds.",
 }
 WRITE_OWNED = "change-owned-secrets"
-_ITSELF_ALONE = "Its own certificate may be replaced, by proof of possessing it. Client secrets, its own or of other applications, may not."
+_ITSELF_ALONE = (
+    "Its own certificate may be replaced, by proof of possessing it. "
+    "Client secrets, its own or of other applications, may not be added and removed."
+)
 
 
 @dataclass(frozen=True)
