@@ -5,7 +5,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from keyturn.cli.surroundings import surroundings, tell
+from keyturn.cli.surroundings import loading, surroundings, tell
 from keyturn.config import Settings
 
 app = typer.Typer(rich_markup_mode=None)
@@ -30,16 +30,17 @@ def serve(
 
 def run(settings: Settings, *, with_worker: bool, ahead: float = 0.0) -> NoReturn:
     """Serve until a signal comes, then end this process. Raises Misconfigured before anything is served."""
-    from keyturn import app as root  # noqa: PLC0415 - the start-up time of the other commands
-    from keyturn.web import logs  # noqa: PLC0415
-    from keyturn.web.serve import WebServer, end_process  # noqa: PLC0415
+    with loading():
+        from keyturn import app as root  # noqa: PLC0415 - the start-up time of the other commands
+        from keyturn.web import logs  # noqa: PLC0415
+        from keyturn.web.serve import WebServer, end_process  # noqa: PLC0415
 
-    logs.configure(settings.log_level, settings.log_format)
-    core = root.open_core(settings, tell, ahead=timedelta(seconds=ahead))
-    rotating = root.Worker(core) if with_worker else None
-    web = WebServer(root.web_application(core, rotating), host=settings.host, port=settings.port)
-    if rotating:
-        rotating.start()
+        logs.configure(settings.log_level, settings.log_format)
+        core = root.open_core(settings, tell, ahead=timedelta(seconds=ahead))
+        rotating = root.Worker(core) if with_worker else None
+        web = WebServer(root.web_application(core, rotating), host=settings.host, port=settings.port)
+        if rotating:
+            rotating.start()
     web.run(lambda url: _welcome(root.open_access(core).bootstrapped(), url))
     if rotating:
         rotating.stop()

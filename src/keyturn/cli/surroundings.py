@@ -1,5 +1,6 @@
 """What a command is given: the environment and the clock. Commands find it as ``ctx.obj``."""
 
+import gc
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -37,6 +38,20 @@ def surroundings(ctx: typer.Context) -> Surroundings:
 def tell(text: str) -> None:
     """Print a sentence for the operator on standard error, so that standard output holds results only."""
     print(text, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def loading() -> Iterator[None]:
+    """Do without the garbage collector while a server starts: it would go through all that stays anyway, again and again.
+
+    What is there at the end counts as lasting, and is never looked through.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @contextmanager

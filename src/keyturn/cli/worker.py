@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from keyturn.cli.surroundings import surroundings, tell
+from keyturn.cli.surroundings import loading, surroundings, tell
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -18,17 +18,18 @@ def worker(
     data_dir: Annotated[str | None, typer.Option(help="Folder of the embedded database and its key file.")] = None,
 ) -> None:
     """Run rotations until a signal comes. Any number of workers may share one PostgreSQL database."""
-    from keyturn import app as root  # noqa: PLC0415 - the start-up time of the other commands
-    from keyturn.web import logs  # noqa: PLC0415
-
     settings = surroundings(ctx).settings(KEYTURN_DATA_DIR=data_dir)
-    logs.configure(settings.log_level, settings.log_format)
-    core = root.open_core(settings, tell)
-    over = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: over.set())
-    rotating = root.Worker(core)
-    rotating.start()
+    with loading():
+        from keyturn import app as root  # noqa: PLC0415 - the start-up time of the other commands
+        from keyturn.web import logs  # noqa: PLC0415
+
+        logs.configure(settings.log_level, settings.log_format)
+        core = root.open_core(settings, tell)
+        over = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: over.set())
+        rotating = root.Worker(core)
+        rotating.start()
     print("The worker is ready.", flush=True)
     over.wait()
     rotating.stop()

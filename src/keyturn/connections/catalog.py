@@ -68,24 +68,25 @@ class Catalog:
             base = self._sight(tx, actor, project_id, search.everywhere)
             wanted = replace(
                 base,
-                words=tuple(search.text.lower().split()),
+                words=tuple(search.text.split()),
                 app=search.app,
                 sort=search.sort,
                 descending=search.descending,
                 limit=search.size,
             )
-            total = store.count(tx, wanted)
+            number = max(1, search.page)
+            found, total = store.page(tx, replace(wanted, offset=(number - 1) * search.size))
+            if not found and number > 1:
+                number = max(1, -(-store.count(tx, wanted) // search.size))
+                found, total = store.page(tx, replace(wanted, offset=(number - 1) * search.size))
             filtered = bool(wanted.words or wanted.app)
-            pages = max(1, -(-total // search.size))
-            number = min(max(1, search.page), pages)
-            found = store.page(tx, replace(wanted, offset=(number - 1) * search.size))
             return Found(
                 found,
                 store.homes(tx, actor.org_id, project_id) if any(one.project_id for one in found) else {},
                 total,
                 store.count(tx, base) if filtered else total,
                 number,
-                pages,
+                max(1, -(-total // search.size)),
                 _granted(tx, actor, project_id),
                 {home: _granted(tx, actor, home) for home in {one.project_id for one in found} if home},
             )

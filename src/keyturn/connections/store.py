@@ -91,7 +91,7 @@ class Wanted:
     organization: bool
     projects: Collection[str] | None
     words: tuple[str, ...] = ()
-    """Each is part of the name, the description, the app's key or the method; lower case."""
+    """Each is part of the name, the description, the app's key or the method, in capitals or not."""
     app: str | None = None
     sort: str = "name"
     descending: bool = False
@@ -116,20 +116,23 @@ _SORTS: Mapping[str, sa.ColumnElement[Any]] = {
 SORTS = tuple(_SORTS)
 
 
-def page(tx: Tx, wanted: Wanted) -> list[Connection]:
-    """Return one page, sorted. Cost: one pass over what matches; what has no value to sort by comes last."""
+def page(tx: Tx, wanted: Wanted) -> tuple[list[Connection], int]:
+    """Return one page, sorted, and how many there are on all pages (0 where the page lies beyond the last one).
+
+    Cost: one pass over what matches; what has no value to sort by comes last.
+    """
     key = _SORTS[wanted.sort]
     order = key.desc() if wanted.descending else key.asc()
-    in_order = (order.nulls_last() if wanted.sort in _MAY_LACK else order, *_BY_NAME)
+    in_order = (order.nulls_last() if wanted.sort in _MAY_LACK else order, table.c.name_folded, table.c.id)
     # Ids alone are sorted: with their sealed credentials, rows are long, and most of them are not on the page.
-    shown = sa.select(table.c.id).where(*_matching(wanted)).order_by(*in_order)
-    ids = shown.limit(wanted.limit).offset(wanted.offset).subquery()
-    query = sa.select(table).where(table.c.id.in_(sa.select(ids.c.id))).order_by(*in_order)
-    return [_read(row) for row in tx.rows(query)]
+    found = sa.select(table.c.id, sa.func.count().over().label("total")).where(*_matching(wanted)).order_by(*in_order)
+    shown = tx.rows(found.limit(wanted.limit).offset(wanted.offset))
+    ids = [row["id"] for row in shown]
+    read = {row["id"]: _read(row) for row in tx.rows(sa.select(table).where(table.c.id.in_(ids)))} if ids else {}
+    return [read[one] for one in ids], shown[0]["total"] if shown else 0
 
 
 _MAY_LACK = {"home", "rotation"}
-_BY_NAME = (table.c.name_folded, table.c.id)
 
 
 def count(tx: Tx, wanted: Wanted) -> int:
@@ -149,9 +152,16 @@ def _matching(wanted: Wanted) -> list[sa.ColumnElement[bool]]:
 
 
 def _contains(word: str) -> sa.ColumnElement[bool]:
-    written = (column.icontains(word, autoescape=True) for column in (table.c.name, table.c.description, table.c.app))
-    methods = [method.value for method in Method if word in method.value]
-    return sa.or_(*written, *([table.c.method.in_(methods)] if methods else []))
+    small = word.lower()
+    found = [
+        table.c.name_folded.contains(small, autoescape=True),
+        sa.func.lower(table.c.description).contains(small, autoescape=True),
+        table.c.app.contains(small, autoescape=True),
+        table.c.method.in_([method.value for method in Method if small in method.value]),
+    ]
+    if not word.isascii():  # SQLite folds no other letters
+        found += [column.contains(word, autoescape=True) for column in (table.c.name, table.c.description)]
+    return sa.or_(*found)
 
 
 def _places(organization: bool, of: Collection[str] | None) -> sa.ColumnElement[bool]:

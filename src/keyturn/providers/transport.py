@@ -1,31 +1,22 @@
 """HTTP over pooled connections: one attempt, no redirects, no cookies, bounded in time and size."""
 
 import ssl
+import threading
 import time
 from collections.abc import Callable, Iterable
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
-
-import httpx2
+from typing import TYPE_CHECKING
 
 from keyturn import __version__
 from keyturn.errors import Misconfigured
 from keyturn.ports import HttpRequest, HttpResponse, TransportFailed
 
+if TYPE_CHECKING:
+    import httpx2
+
 RESPONSE_LIMIT = 8 * 1024 * 1024
 """The largest response body, in bytes after decompression."""
-
-_POOL = httpx2.Limits(max_connections=100, max_keepalive_connections=32, keepalive_expiry=30.0)
-
-# Only these say for certain that no byte of the request left this machine. Everything else may have arrived.
-_NOT_SENT = (
-    httpx2.ConnectError,
-    httpx2.ConnectTimeout,
-    httpx2.PoolTimeout,
-    httpx2.ProxyError,
-    httpx2.UnsupportedProtocol,
-    httpx2.InvalidURL,
-)
 
 
 def nothing_held() -> None:
@@ -37,6 +28,7 @@ class HttpTransport:
 
     ``guard`` is called before every request and raises when the calling thread holds a database transaction. Proxies
     are taken from the usual environment variables. ``ca_file`` is trusted in addition to the machine's trust store.
+    The client is loaded by the first request: a tenth of a second that a start does without.
     """
 
     def __init__(
@@ -50,20 +42,17 @@ class HttpTransport:
         """``name`` tells this process from others in the provider's logs. Raises Misconfigured for an unreadable CA file."""
         self._guard = guard
         self._monotonic = monotonic
-        self._client = httpx2.Client(
-            verify=_trust(ca_file),
-            limits=_POOL,
-            follow_redirects=False,
-            # Entra's cookies pin a client to one replica, which would make a proof of replication worthless.
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-            headers={
-                "user-agent": f"keyturn/{__version__}" + (f" ({name})" if name else ""),
-                "accept-encoding": "gzip",
-            },
-        )
+        self._name = name
+        self._ca_file = ca_file
+        self._opening = threading.Lock()
+        self._opened: httpx2.Client | None = None
+        if ca_file is not None:
+            _trust(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), ca_file)
 
     def send(self, request: HttpRequest) -> HttpResponse:
         """Send once. Raises TransportFailed when no whole response came in time or it is larger than the limit."""
+        import httpx2  # noqa: PLC0415
+
         self._guard()
         try:
             return self._exchange(request)
@@ -73,17 +62,25 @@ class HttpTransport:
             failure = TransportFailed(f"cannot connect: {error}", sent=False)
         except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OSError) as error:
             # The texts of these may quote header values, so only the kind of the failure is passed on.
-            failure = TransportFailed(_words(type(error).__name__), sent=not isinstance(error, _NOT_SENT))
+            failure = TransportFailed(_words(type(error).__name__), sent=not _stayed_here(error))
         # Raised anew and outside the handlers: a traceback into the client would lead to headers and bodies.
         raise failure
 
     def close(self) -> None:
         """Close all connections. Safe to repeat."""
-        self._client.close()
+        with self._opening:
+            if self._opened is not None:
+                self._opened.close()
+
+    def _client(self) -> "httpx2.Client":
+        with self._opening:
+            if self._opened is None:
+                self._opened = _open(self._name, self._ca_file)
+            return self._opened
 
     def _exchange(self, request: HttpRequest) -> HttpResponse:
         deadline = self._monotonic() + request.timeout.total_seconds()
-        with self._client.stream(
+        with self._client().stream(
             request.method,
             request.url,
             headers=dict(request.headers),
@@ -106,19 +103,50 @@ class HttpTransport:
         return bytes(body)
 
 
-def _trust(ca_file: Path | None) -> ssl.SSLContext:
+def _open(name: str | None, ca_file: Path | None) -> "httpx2.Client":
+    import httpx2  # noqa: PLC0415
+
     context = httpx2.create_ssl_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if ca_file is not None:
-        try:
-            context.load_verify_locations(ca_file)
-        except (OSError, ssl.SSLError) as error:
-            raise Misconfigured(
-                f"the CA file {ca_file} cannot be used: {error}",
-                code="config.ca_file",
-                fix="Give a file with one or more certificates in PEM form.",
-            ) from None
-    return context
+        _trust(context, ca_file)
+    return httpx2.Client(
+        verify=context,
+        limits=httpx2.Limits(max_connections=100, max_keepalive_connections=32, keepalive_expiry=30.0),
+        follow_redirects=False,
+        # Entra's cookies pin a client to one replica, which would make a proof of replication worthless.
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+        headers={
+            "user-agent": f"keyturn/{__version__}" + (f" ({name})" if name else ""),
+            "accept-encoding": "gzip",
+        },
+    )
+
+
+def _trust(context: ssl.SSLContext, ca_file: Path) -> None:
+    try:
+        context.load_verify_locations(ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise Misconfigured(
+            f"the CA file {ca_file} cannot be used: {error}",
+            code="config.ca_file",
+            fix="Give a file with one or more certificates in PEM form.",
+        ) from None
+
+
+def _stayed_here(error: Exception) -> bool:
+    """Only these say for certain that no byte of the request left this machine. Everything else may have arrived."""
+    import httpx2  # noqa: PLC0415
+
+    certain = (
+        httpx2.ConnectError,
+        httpx2.ConnectTimeout,
+        httpx2.PoolTimeout,
+        httpx2.ProxyError,
+        httpx2.UnsupportedProtocol,
+        httpx2.InvalidURL,
+    )
+    return isinstance(error, certain)
 
 
 def _words(name: str) -> str:

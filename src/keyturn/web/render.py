@@ -2,19 +2,21 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 from zoneinfo import ZoneInfo
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from keyturn import __version__
 from keyturn.kit.clock import iso
 from keyturn.ports import Clock
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 HERE = Path(__file__).parent
 TEMPLATES = HERE / "templates"
@@ -81,19 +83,21 @@ class StaticFile:
 
 @dataclass
 class Renderer:
-    """Makes the HTML of pages. For any number of threads; templates are compiled at their first use."""
+    """Makes the HTML of pages. For any number of threads; the engine is loaded, and templates compiled, at their first use."""
 
     clock: Clock
-    environment: Environment = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.environment = environment()
+    @cached_property
+    def environment(self) -> "Environment":
+        return environment()
 
     def html(self, page: Page, chrome: Chrome) -> str:
         return self.environment.get_template(page.template).render(page=page, chrome=chrome)
 
 
-def environment() -> Environment:
+def environment() -> "Environment":
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415 - a start does without
+
     made = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,

@@ -1,0 +1,81 @@
+"""A page of the list of connections: what is found, in which order, and which page is shown."""
+
+import pytest
+
+from keyturn.connections.catalog import SORTS, Catalog, Found, Search
+from keyturn.connections.domain import Draft
+from keyturn_simulation.world import World
+
+NAMES = ("alpha", "Bravo", "charlie", "delta_one", "Écho", "foxtrot")
+
+
+@pytest.fixture
+def catalog(world: World) -> Catalog:
+    for name in NAMES:
+        described = "of the 100% team" if name == "charlie" else None
+        world.rotations.create(world.actor, Draft(name, world.given(), description=described), None)
+    return Catalog(world.connections)
+
+
+def look(world: World, catalog: Catalog, text: str = "", *, page: int = 1, size: int = 20, **how: object) -> Found:
+    return catalog.page(world.actor, None, Search(text, page=page, size=size, **how))  # type: ignore[arg-type]
+
+
+def names(found: Found) -> list[str]:
+    return [one.name for one in found.connections]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("ALPHA", ["alpha"]),
+        ("bravo", ["Bravo"]),
+        ("100%", ["charlie"]),
+        ("%", ["charlie"]),
+        ("_", ["delta_one"]),
+        ("TEAM char", ["charlie"]),
+        ("Écho", ["Écho"]),
+        ("secret fox", ["foxtrot"]),
+        ("azure FOX", ["foxtrot"]),
+        ("oauth", []),
+        ("alpha bravo", []),
+        ("\\", []),
+        ("'", []),
+    ],
+)
+def test_all_words_are_found_wherever_they_are_written(
+    world: World, catalog: Catalog, text: str, expected: list[str]
+) -> None:
+    found = look(world, catalog, text)
+    assert names(found) == expected
+    assert (found.total, found.all, found.page, found.pages) == (len(expected), len(NAMES), 1, 1)
+
+
+def test_pages_follow_one_another_and_end(world: World, catalog: Catalog) -> None:
+    pages = [look(world, catalog, page=number, size=4) for number in (1, 2)]
+    assert [len(found.connections) for found in pages] == [4, 2]
+    assert sorted(names(pages[0]) + names(pages[1])) == sorted(NAMES)
+    assert [(found.total, found.all, found.pages) for found in pages] == [(6, 6, 2)] * 2
+
+
+@pytest.mark.parametrize(("text", "last"), [("", 3), ("a", 3), ("nothing like it", 1)])
+def test_a_page_beyond_the_last_is_the_last(world: World, catalog: Catalog, text: str, last: int) -> None:
+    found = look(world, catalog, text, page=900, size=2)
+    assert (found.page, found.pages) == (last, last)
+    assert names(found) == names(look(world, catalog, text, page=last, size=2))
+
+
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize("sort", SORTS)
+def test_every_order_shows_each_connection_once(world: World, catalog: Catalog, sort: str, descending: bool) -> None:
+    shown = [
+        name
+        for number in (1, 2, 3)
+        for name in names(look(world, catalog, page=number, size=2, sort=sort, descending=descending, everywhere=True))
+    ]
+    assert sorted(shown) == sorted(NAMES)
+
+
+def test_capitals_do_not_count_in_the_order_of_names(world: World, catalog: Catalog) -> None:
+    assert names(look(world, catalog, sort="name"))[:3] == ["alpha", "Bravo", "charlie"]
+    assert names(look(world, catalog, sort="name", descending=True))[-3:] == ["charlie", "Bravo", "alpha"]
