@@ -14,6 +14,7 @@ from entra_emulator.directory import (
     AUDIENCES,
     GRAPH_APP_ID,
     Application,
+    KeyCredential,
     PasswordCredential,
     Policy,
     ServicePrincipal,
@@ -183,12 +184,20 @@ class Admin(People):
     def remove_secret(self, application: str, key_id: str) -> None:
         """Removes a client secret as somebody else would, at the replicas' own pace. Raises ValueError if not there."""
         with self._lock:
-            world, target = self._world, self.application(application)
-            item = next((one for one in target.passwords_held() if one.key_id == key_id), None)
-            if item is None:
-                raise ValueError(f"no secret {key_id} on application {application}")
-            settings = world.directory.tenants[target.tenant_id].settings
-            remove_credential(item, world.clock.now(), settings, world.rng)
+            target = self.application(application)
+            self._remove(target, next((one for one in target.passwords_held() if one.key_id == key_id), None), key_id)
+
+    def remove_certificate(self, application: str, key_id: str) -> None:
+        """Removes a certificate as somebody else would, at the replicas' own pace. Raises ValueError if not there."""
+        with self._lock:
+            target = self.application(application)
+            self._remove(target, next((one for one in target.keys_held() if one.key_id == key_id), None), key_id)
+
+    def _remove(self, target: Application, item: PasswordCredential | KeyCredential | None, key_id: str) -> None:
+        if item is None:
+            raise ValueError(f"no credential {key_id} on application {target.object_id}")
+        settings = self._world.directory.tenants[target.tenant_id].settings
+        remove_credential(item, self._world.clock.now(), settings, self._world.rng)
 
     def add_certificate(
         self, application: str, certificate: bytes, *, end: float | None = None, start: float | None = None

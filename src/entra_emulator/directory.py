@@ -107,6 +107,10 @@ class Holder:
         """The certificates that are truly there, whatever any replica shows."""
         return [item for item in self.keys if not item.presence.removed]
 
+    def credentials_held(self) -> list[PasswordCredential | KeyCredential]:
+        """The secrets and certificates that exist, whether or not every replica knows."""
+        return [*self.passwords_held(), *self.keys_held()]
+
     def forget_gone(self, now: float) -> None:
         """Drops removed credentials that no replica shows any more."""
         self.passwords = [item for item in self.passwords if not item.presence.gone(now)]

@@ -26,6 +26,7 @@ _ONE_ROW = f"SELECT {_ROW} FROM credentials WHERE id = ?"  # noqa: S608 - consta
 HEALTHY_ENOUGH = timedelta(hours=8)
 """Longer than the longest pause between two attempts: a secret that expires after so long without trouble was forgotten."""
 RESTS_KEPT = 60
+REMOVING = {"removePassword", "removeKey"}
 _HELD = {State.REVOKING, State.LOST}
 
 
@@ -83,7 +84,7 @@ class Judge:
 
     def sending(self, process: Process, object_id: str, operation: str) -> None:
         """9: whoever writes an application holds its lease, unless the process was suspended since it last made sure."""
-        if process.slow_since_commit or operation not in {"addPassword", "removePassword"}:
+        if process.slow_since_commit:
             return
         lease = self._lease(object_id)
         if lease is None or lease[0] != process.name or _moment(lease[2]) <= self.world.clock.now():
@@ -94,7 +95,7 @@ class Judge:
         for entry in self._new_entries():
             if entry.operation == "token" and entry.status == 200:
                 self._proofs[entry.auth_key_id] += 1
-            elif entry.committed and entry.operation == "removePassword":
+            elif entry.committed and entry.operation in REMOVING:
                 self._removed(entry.key_id)
 
     def _new_entries(self) -> Sequence[Entry]:
@@ -240,11 +241,8 @@ class Judge:
             self.currents.pop(connection_id, None)
             self.healthy_since.pop(connection_id, None)
             return
-        app, value = (
-            self.world.application_of(connection.client_id),
-            self.world.connections.open(connection)[0].reveal(),
-        )
-        held = {one.value: one.key_id for one in self.world.emulator.admin.secrets(app)}
+        app = self.world.application_of(connection.client_id)
+        value, held = self.world.current_of(connection)
         known = self.currents.get(connection_id)
         key_id = known.key_id if known and known.value == value else held.get(value)
         self.currents[connection_id] = Current(connection.name, app, value, key_id)
@@ -257,7 +255,7 @@ class Judge:
         now = self.world.clock.now()
         for app in self.world.our_applications():
             application = self.world.emulator.admin.application(app)
-            held = {one.key_id: one for one in application.passwords_held()}
+            held = {one.key_id: one for one in application.credentials_held()}
             if application.personal and len(held) > self.world.settings.personal_secret_cap:
                 raise Broken(f"6: {application.display_name} holds {len(held)} secrets")
             for connection_id, current in self.currents.items():

@@ -1,17 +1,16 @@
 """Users of the product, who click at bad moments and make mistakes, and others who change the applications past it."""
 
-from datetime import timedelta
 from random import Random
 
 import sqlalchemy as sa
 
-from entra_emulator.admin import ApplicationHandle, SecretHandle
+from entra_emulator.admin import ApplicationHandle
 from keyturn.connections import trial
-from keyturn.connections.domain import ClientSecret, Connection, Draft
+from keyturn.connections.domain import CertificateFiles, ClientSecret, Connection, Draft
 from keyturn.credentials.domain import ENDED
 from keyturn.db.tables import rotations
-from keyturn.kit.secret import Plaintext
 from keyturn.rotations.changes import Change, ScheduleChange
+from keyturn_simulation.portal import Portal
 from keyturn_simulation.processes import Process
 from keyturn_simulation.simulation import Simulation
 
@@ -26,6 +25,8 @@ ZONES = (
 )
 TIMES = ((0, 0), (2, 15), (1, 45), (2, 30), (3, 0), (23, 59), (12, 34))
 INTERVALS = (1, 1, 2, 7, 30, 90, 365)
+BY_CERTIFICATE = 0.5
+Credentials = ClientSecret | CertificateFiles
 
 
 class Users:
@@ -33,9 +34,9 @@ class Users:
 
     def __init__(self, simulation: Simulation) -> None:
         self._sim = simulation
-        self._admin = simulation.world.emulator.admin
+        self.portal = Portal(simulation)
         self._named = 0
-        self._typed: dict[str, ClientSecret] = {}
+        self._typed: dict[str, Credentials] = {}
         """By connection id: what was typed last."""
 
     @property
@@ -65,15 +66,15 @@ class Users:
         return ScheduleChange(self._luck.choice(INTERVALS), hour, minute, self._luck.choice(ZONES))
 
     def connect(
-        self, app: ApplicationHandle | None = None, secret: SecretHandle | None = None, *, rotating: bool = False
+        self, app: ApplicationHandle | None = None, given: Credentials | None = None, *, rotating: bool = False
     ) -> None:
-        """Make a connection, mostly one that rotates."""
+        """Make a connection, mostly one that rotates; by a new secret or certificate unless credentials are given."""
         app = app or self._luck.choice(self._sim.spare)
-        secret = secret or self.portal(app)
-        if secret is None or not self._sim.processes:
+        given = given or (self.portal.certificate(app) if self._luck.random() < BY_CERTIFICATE else None)
+        given = given or self.portal.secret(app)
+        if given is None or not self._sim.processes:
             return
         self._named += 1
-        given = self.credentials(app, secret)
         schedule = self.schedule() if rotating or self._luck.random() < 0.9 else None
         draft = Draft(f"connection {self._named}", given)
         made = self._sim.request(
@@ -101,29 +102,7 @@ class Users:
         rotating = self._sim.world.rotations.of(self.connections())
         plain = {one.value for key, one in self._sim.judge.currents.items() if key not in rotating}
         if secret.value not in plain:  # whoever hands a secret over must not use it elsewhere
-            self.connect(app, secret, rotating=True)
-
-    def portal(self, app: ApplicationHandle) -> SecretHandle | None:
-        """Make a secret in the portal, if the application has room for one."""
-        if self.room(app) < 1:
-            return None
-        days = self._luck.choice((2, 60, 730))
-        end = (self._sim.clock.now() + timedelta(days=days)).timestamp()
-        replicated = not self._sim.calm and self._luck.random() < 0.3
-        made = self._admin.add_secret(app.object_id, "typed by hand", end=end, replicated=replicated)
-        self._sim.world.collect_values()
-        self._sim.trace.note("portal", f"a secret is made on {app.display_name}")
-        return made
-
-    def room(self, app: ApplicationHandle) -> int:
-        slots = self._sim.world.slots_of(app.object_id)
-        return 9 if slots is None else slots - len(self._sim.world.keys_of(app.object_id))
-
-    def credentials(self, app: ApplicationHandle, secret: SecretHandle) -> ClientSecret:
-        given = self._sim.world.given(app, secret=Plaintext(secret.value), key_id=secret.key_id)
-        if self._luck.random() < 0.3:
-            return ClientSecret(given.tenant_id, given.client_id, given.secret)
-        return given
+            self.connect(app, self.portal.typed(app, secret.value, secret.key_id), rotating=True)
 
     def rotate(self, process: Process, one: Connection) -> bool:
         actor = self._sim.world.actor
@@ -166,10 +145,9 @@ class Users:
         self._type(process, one, self._luck.choice(self._sim.spare))
 
     def _type(self, process: Process, one: Connection, app: ApplicationHandle) -> bool:
-        secret = self.portal(app)
-        if secret is None:
+        given = self.portal.for_connection(one, app)
+        if given is None:
             return False
-        given = self.credentials(app, secret)
         done = self._change(process, one, f"type new credentials of {app.display_name}", Change(credentials=given))
         if done:
             self._typed[one.id] = given
@@ -193,6 +171,7 @@ class Outsiders:
     def __init__(self, simulation: Simulation) -> None:
         self._sim = simulation
         self._admin = simulation.world.emulator.admin
+        self._portal = Portal(simulation)
 
     def meddle(self) -> None:
         """Add a secret, remove a foreign one, or remove one of the product's."""
@@ -202,7 +181,9 @@ class Outsiders:
         slots = sim.world.slots_of(app.object_id)
         what = sim.luck.random()
         if what < 0.4:
-            if slots is None or len(keys) < slots:
+            if slots is None and sim.luck.random() < 0.3:
+                self._portal.certificate(app)
+            elif slots is None or len(keys) < slots:
                 self._admin.add_secret(app.object_id, "somebody else's", replicated=sim.luck.random() < 0.5)
                 sim.world.collect_values()
                 sim.trace.note("outsider", f"adds a secret to {app.display_name}")
@@ -222,7 +203,8 @@ class Outsiders:
         if keys:
             key_id = self._sim.luck.choice(keys)
             self._sim.world.removed_outside.add(key_id)
-            self._admin.remove_secret(app.object_id, key_id)
+            secret = key_id in {one.key_id for one in self._admin.secrets(app.object_id)}
+            (self._admin.remove_secret if secret else self._admin.remove_certificate)(app.object_id, key_id)
             row = self._sim.judge.row_of_key(key_id)
             self._sim.trace.note(
                 "outsider", f"removes {row.marker if row else 'a foreign secret'} of {app.display_name}"

@@ -33,20 +33,37 @@ CREATE TRIGGER simulated_6 AFTER DELETE ON app_connections
 """Written by triggers, so that no change of the product's can be forgotten here."""
 
 
+class _Place:
+    """Where all seeds of this process are played, one after another: what was compiled for one serves the next."""
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="keyturn-simulation-")
+        self.folder = Path(self._folder.name)
+        self.path = self.folder / "keyturn.db"
+        self.engine = open_engine(parse_url(f"sqlite:///{self.path}"), pool_size=2)
+        event.listen(self.engine, "connect", _do_not_wait_for_the_disk)
+
+    def clear(self) -> None:
+        self.engine.dispose()
+        for path in self.folder.iterdir():
+            path.unlink()
+
+
+_place = cache(_Place)
+
+
 @contextmanager
-def scratch_database(folder: Path) -> Iterator[tuple[Database, sqlite3.Connection]]:
-    """Yield an empty database in ``folder``, and a second connection to it for the judge."""
-    path = folder / "keyturn.db"
-    path.write_bytes(_template())
-    engine = open_engine(parse_url(f"sqlite:///{path}"), pool_size=2)
-    event.listen(engine, "connect", _do_not_wait_for_the_disk)
-    opened = Database(engine)
-    eye = sqlite3.connect(path, isolation_level=None)
+def scratch_database() -> Iterator[tuple[Path, Database, sqlite3.Connection]]:
+    """Yield a folder with an empty database, and a second connection to it for the judge. One at a time in a process."""
+    place = _place()
+    place.clear()
+    place.path.write_bytes(_template())
+    eye = sqlite3.connect(place.path, isolation_level=None)
     try:
-        yield opened, eye
+        yield place.folder, Database(place.engine), eye
     finally:
         eye.close()
-        opened.close()
+        place.clear()
 
 
 def _do_not_wait_for_the_disk(connection: Any, _record: Any) -> None:

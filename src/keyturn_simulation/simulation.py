@@ -311,7 +311,7 @@ class Simulation:
 
     def sending(self, process: Process, request: HttpRequest) -> None:
         operation = request.url.rsplit("/", 1)[-1]
-        if operation in {"addPassword", "removePassword"}:
+        if operation in {"addPassword", "removePassword", "addKey", "removeKey"}:
             self.judge.sending(process, request.url.rsplit("/", 2)[-2], operation)
 
     def answered(self, process: Process, request: HttpRequest, status: int) -> None:

@@ -1,12 +1,12 @@
 """A seed from beginning to end: the scene, so many steps of trouble, then calm, repair and the last judgement."""
 
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from keyturn.connections.domain import Connection
+from entra_emulator.admin import ApplicationHandle
+from keyturn.connections.domain import ClientSecret, Connection
 from keyturn.rotations.domain import Rotation
 from keyturn_simulation.invariants import Broken, check_no_plaintext, check_quiet
 from keyturn_simulation.people import Outsiders, Users
@@ -42,17 +42,15 @@ class Outcome:
 
 def play(seed: int, steps: int = STEPS, echo: Callable[[str], None] | None = None) -> Outcome:
     """Play one seed in a database of its own. Never raises for what the product does wrong."""
-    with tempfile.TemporaryDirectory(prefix="keyturn-simulation-") as name:
-        folder = Path(name)
-        with scratch_database(folder) as (database, eye):
-            simulation = Simulation(seed, database, eye, echo)
-            broken = None
-            try:
-                Story(simulation).tell(steps, folder if seed % FILES_EVERY == 0 else None)
-            except Exception as error:  # noqa: BLE001 - whatever is raised, this seed shows how
-                broken = f"{type(error).__name__}: {error}"
-            trace = simulation.trace
-            return Outcome(seed, steps, broken, tuple(trace.last), trace.fingerprint(), trace.length)
+    with scratch_database() as (folder, database, eye):
+        simulation = Simulation(seed, database, eye, echo)
+        broken = None
+        try:
+            Story(simulation).tell(steps, folder if seed % FILES_EVERY == 0 else None)
+        except Exception as error:  # noqa: BLE001 - whatever is raised, this seed shows how
+            broken = f"{type(error).__name__}: {error}"
+        trace = simulation.trace
+        return Outcome(seed, steps, broken, tuple(trace.last), trace.fingerprint(), trace.length)
 
 
 class Story:
@@ -77,12 +75,18 @@ class Story:
         sim = self._sim
         shared = sim.luck.random() < 0.5
         for app in sim.luck.sample(sim.spare, sim.luck.randint(2, 3)):
-            self._users.connect(app, app.secrets[0])
+            self._users.connect(app, self._first(app, 0))
             if shared and len(app.secrets) > 1:
-                self._users.connect(app, app.secrets[1])
+                self._users.connect(app, self._first(app, 1))
                 shared = False
         if sim.luck.random() < 0.5:
             self._work(40)
+
+    def _first(self, app: ApplicationHandle, number: int) -> ClientSecret | None:
+        """One of the secrets that the application came with; None where a new secret or certificate is made instead."""
+        if self._sim.luck.random() < 0.5:
+            return None
+        return self._users.portal.typed(app, app.secrets[number].value, app.secrets[number].key_id)
 
     # --- trouble ----------------------------------------------------------------------------------------------------
 
@@ -186,12 +190,13 @@ class Story:
         sim = self._sim
         for one in self._users.connections():
             current, now = sim.judge.currents[one.id], sim.clock.now().timestamp()
-            held = {key.key_id: key for key in sim.world.emulator.admin.secrets(current.object_id)}
+            application = sim.world.emulator.admin.application(current.object_id)
+            held = {key.key_id: key for key in application.credentials_held()}
             found = held.get(str(current.key_id))
             if found is None or found.end <= now:
                 app = sim.world.applications[one.client_id]
                 self._outsiders.make_room(app, expired=found.key_id if found else None)
-                if self._users.room(app) and not self._users.retype(sim.processes[0], one):
+                if self._users.portal.room(app) and not self._users.retype(sim.processes[0], one):
                     raise Broken(f"new credentials for {one.name} were refused, with Entra in order")
 
     def _rotate_all(self) -> None:

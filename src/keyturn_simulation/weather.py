@@ -12,6 +12,8 @@ from keyturn_simulation.world import OWNED
 OPERATIONS = (
     "addPassword",
     "removePassword",
+    "addKey",
+    "removeKey",
     "getApplication",
     "token",
     "openidConfiguration",

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from entra_emulator import Emulator, Settings, SigningKey
 from entra_emulator.admin import ApplicationHandle
 from keyturn.config import Pace
-from keyturn.connections.domain import ClientSecret, Connection, Draft
+from keyturn.connections.domain import Certificate, ClientSecret, Connection, Draft
 from keyturn.connections.service import Connections
 from keyturn.credentials.domain import Credential, State
 from keyturn.crypto.keyring import Keyring, KeyringSealer
@@ -57,7 +57,8 @@ def _pooled(_number: int) -> RSAPrivateKey:
     return new_key()
 
 
-def _key_pool() -> Iterator[RSAPrivateKey]:
+def key_pool() -> Iterator[RSAPrivateKey]:
+    """Yield the same few private keys for ever."""
     return (_pooled(number) for number in cycle(range(KEYS_MADE)))
 
 
@@ -107,9 +108,7 @@ class World:
 
     def server(self, name: str, database: Database, transport: Transport) -> Server:
         """A process with a database handle and a network of its own."""
-        provider = AzureProvider(
-            transport, self.clock, emulated_clouds(), ids=self.ids, keys=partial(next, _key_pool())
-        )
+        provider = AzureProvider(transport, self.clock, emulated_clouds(), ids=self.ids, keys=partial(next, key_pool()))
         tools = Tools(database, self.sealer, provider, self.clock, self.ids, self.pace, name)
         connections = Connections(database, self.sealer, provider, self.clock, self.ids, "global")
         return Server(name, tools, Rotator(tools, self._watch), Rotations(connections, process_id=name))
@@ -225,9 +224,23 @@ class World:
         return self.keys_of((application or self.application).object_id)
 
     def keys_of(self, object_id: str) -> dict[str, str]:
-        admin = self.emulator.admin
-        held = [*admin.secrets(object_id), *admin.application(object_id).keys_held()]
+        held = self.emulator.admin.application(object_id).credentials_held()
         return {one.key_id: one.display_name or "" for one in held}
+
+    def current_of(self, connection: Connection) -> tuple[str, dict[str, str]]:
+        """Return what the connection signs in with, as one can tell it, and the key ids in Entra of all such by the same.
+
+        A client secret is told by its value, a certificate by its thumbprint; its private key counts as hidden from now on.
+        """
+        admin, app = self.emulator.admin, self.application_of(connection.client_id)
+        given = self.connections.opened(connection).credentials
+        if isinstance(given, Certificate):
+            self.hide(given.signing.private_key.reveal().splitlines()[1:-1])
+            keys = admin.application(app).keys_held()
+            return given.signing.thumbprint, {one.sha1.hex().upper(): one.key_id for one in keys}
+        return self.connections.credentials(connection).secret.reveal(), {
+            one.value: one.key_id for one in admin.secrets(app)
+        }
 
     def all_connections(self) -> list[Connection]:
         return list(self.connections.visible(self.actor, None))

@@ -16,7 +16,7 @@ from keyturn.rotations.hold import Hold
 from keyturn_simulation.story import play
 
 Plant = Callable[[pytest.MonkeyPatch], None]
-MOST_SEEDS = 25
+MOST_SEEDS = 60
 
 
 def publishes_without_proof(plant: pytest.MonkeyPatch) -> None:

@@ -9,24 +9,16 @@ from keyturn_simulation.command import report
 from keyturn_simulation.story import play
 from tests.simulation.seeds import BATCH, BATCHES, base_seed
 
-ONCE_BROKEN = (20088, 30002, 30056)
-"""Seeds that showed a defect once."""
-
 
 @pytest.mark.parametrize("batch", range(BATCHES))
-def test_seeds(batch: int) -> None:
+def test_fresh_seeds(batch: int) -> None:
     first = base_seed() + batch * BATCH
     for seed in range(first, first + BATCH):
         outcome = play(seed)
         assert outcome.broken is None, "\n" + report(outcome)
 
 
-@pytest.mark.parametrize("seed", ONCE_BROKEN)
-def test_seeds_that_showed_a_defect(seed: int) -> None:
-    outcome = play(seed)
-    assert outcome.broken is None, "\n" + report(outcome)
-
-
 def test_a_seed_replays_exactly() -> None:
-    once, again = play(base_seed()), play(base_seed())
+    first = base_seed()
+    once, again = play(first), play(first)
     assert (once.fingerprint, once.length) == (again.fingerprint, again.length)

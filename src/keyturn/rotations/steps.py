@@ -157,11 +157,14 @@ def announce(hold: Hold, snapshot: Snapshot, row: Credential) -> None:
 
     What is made here is kept before it is asked for: a lost answer does not lose it.
     """
-    made = hold.kind.make(row.marker, hold.now(), row.ends_at or hold.now() + lifetime(snapshot.rotation))
+    now = hold.now()
+    ends_at = now + lifetime(snapshot.rotation)  # anew: the plan may be months old, when all servers were down
+    made = hold.kind.make(row.marker, now, ends_at)
     value = hold.tools.sealer.seal(made.value, row.place) if made else None
     with hold.write() as tx:
         hint = made.hint if made else None
-        journal.move(tx, row, State.ASKING, asked_at=hold.now(), ask_token=hold.token, value=value, hint=hint)
+        asked = {"asked_at": hold.now(), "ask_token": hold.token, "ends_at": ends_at}
+        journal.move(tx, row, State.ASKING, value=value, hint=hint, **asked)
 
 
 def issue(hold: Hold, snapshot: Snapshot, row: Credential) -> None:

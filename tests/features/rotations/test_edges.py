@@ -13,7 +13,7 @@ from keyturn.db.unit import Database
 from keyturn.errors import Refused
 from keyturn.kit.secret import Plaintext
 from keyturn.rotations.changes import ScheduleChange
-from keyturn.rotations.domain import Reason, RunState, StepName
+from keyturn.rotations.domain import Reason, RunState, StepName, lifetime
 from keyturn.rotations.hold import take
 from keyturn_simulation.invariants import check_quiet
 from keyturn_simulation.world import World, make_world
@@ -265,3 +265,17 @@ def test_a_click_that_joined_a_scheduled_run_is_tried_again_whatever_becomes_of_
     joined = next(run for run in older if run.reason is Reason.SCHEDULED)
     assert (joined.state, joined.requested_by["name"]) == (RunState.FAILED, "Ada")
     assert world.events("rotation-run-joined")
+
+
+def test_what_was_planned_before_a_long_time_down_is_asked_for_with_its_whole_life(world: World) -> None:
+    connection = settled(world)
+    world.rotations.rotate_now(world.actor, connection.id)
+    turn_until(world, connection, StepName.PLAN)
+    world.clock.advance(timedelta(days=20).total_seconds())
+    world.settle()
+
+    current = next(row for row in world.journal(connection) if row.state is State.CURRENT)
+    assert current.generation == 2
+    assert current.asked_at is not None
+    assert current.ends_at is not None
+    assert current.ends_at - current.asked_at >= lifetime(world.rotation(connection)) - timedelta(minutes=1)

@@ -1,0 +1,62 @@
+"""What users do in the portal before they type credentials into the product: make a secret, upload a certificate."""
+
+from datetime import datetime, timedelta
+
+from entra_emulator.admin import ApplicationHandle
+from keyturn.connections.domain import CertificateFiles, ClientSecret, Connection, Method
+from keyturn.kit.secret import Plaintext
+from keyturn.providers.azure.key_pairs import new_pair
+from keyturn_simulation.simulation import Simulation
+from keyturn_simulation.world import key_pool
+
+LIVES = (2, 60, 730)
+"""Days."""
+PLENTY = 9
+
+
+class Portal:
+    """Makes credentials as their user would type them."""
+
+    def __init__(self, simulation: Simulation) -> None:
+        self._sim = simulation
+        self._admin = simulation.world.emulator.admin
+        self._keys = key_pool()
+
+    def room(self, app: ApplicationHandle) -> int:
+        """How many more credentials the application takes, as far as that matters."""
+        slots = self._sim.world.slots_of(app.object_id)
+        return PLENTY if slots is None else slots - len(self._sim.world.keys_of(app.object_id))
+
+    def for_connection(self, connection: Connection, app: ApplicationHandle) -> ClientSecret | CertificateFiles | None:
+        """Make new credentials of the connection's method; None without room for them."""
+        if connection.method is Method.CERTIFICATE:
+            return self.certificate(app)
+        return self.secret(app)
+
+    def secret(self, app: ApplicationHandle) -> ClientSecret | None:
+        """Make a secret, if the application has room for one."""
+        if self.room(app) < 1:
+            return None
+        replicated = not self._sim.calm and self._sim.luck.random() < 0.3
+        end = self._ends_at().timestamp()
+        made = self._admin.add_secret(app.object_id, "typed by hand", end=end, replicated=replicated)
+        self._sim.world.collect_values()
+        self._sim.trace.note("portal", f"a secret is made on {app.display_name}")
+        return self.typed(app, made.value, made.key_id)
+
+    def typed(self, app: ApplicationHandle, value: str, key_id: str) -> ClientSecret:
+        """Return what the user types: some leave out the Key ID."""
+        named = None if self._sim.luck.random() < 0.3 else key_id
+        return self._sim.world.given(app, secret=Plaintext(value), key_id=named)
+
+    def certificate(self, app: ApplicationHandle) -> CertificateFiles | None:
+        """Upload a certificate, where the application takes any number of credentials."""
+        if self._sim.world.slots_of(app.object_id) is not None:
+            return None
+        made = new_pair(next(self._keys), "uploaded by hand", self._sim.clock.now(), self._ends_at())
+        self._admin.add_certificate(app.object_id, made.chain.encode())
+        self._sim.trace.note("portal", f"a certificate is uploaded to {app.display_name}")
+        return CertificateFiles(self._sim.world.tenant_id, app.app_id, made.chain, made.private_key)
+
+    def _ends_at(self) -> datetime:
+        return self._sim.clock.now() + timedelta(days=self._sim.luck.choice(LIVES))
