@@ -15,11 +15,15 @@ _CONNECTION_APP_ID = "de300000-0000-4000-8000-0000000000a1"
 _WIDE_APP_ID = "de300000-0000-4000-8000-0000000000a2"
 _POWERLESS_APP_ID = "de300000-0000-4000-8000-0000000000a3"
 _SIGN_IN_APP_ID = "de300000-0000-4000-8000-0000000000a4"
+_WORKER_APP_ID = "de300000-0000-4000-8000-0000000000a5"
+_BATCH_APP_ID = "de300000-0000-4000-8000-0000000000a6"
 
 
 @dataclass(frozen=True, slots=True)
 class Demo:
     """What was made. `connection` owns itself and the first two of `others`; the values of its secrets are included.
+
+    `worker` and `batch` own themselves, too; `batch` has no secret, and waits for a certificate.
 
     People sign in through `sign_in`, which is configured to ask for the delegated permission to manage applications:
     `ada` is an Application Administrator, `uri` has no directory role. Both are object ids.
@@ -31,6 +35,8 @@ class Demo:
     connection: ApplicationHandle
     wide: ApplicationHandle
     powerless: ApplicationHandle
+    worker: ApplicationHandle
+    batch: ApplicationHandle
     others: tuple[ApplicationHandle, ...]
     sign_in: ApplicationHandle
     ada: str
@@ -44,17 +50,13 @@ class Demo:
 def seed_demo(admin: Admin, now: float, redirect_uris: tuple[str, ...] = ()) -> Demo:
     """Makes the demo tenant, in which people sign in through these redirect URIs. Raises ValueError if it is there."""
     tenant = admin.create_tenant(TENANT_NAME, DOMAIN, tenant_id=TENANT_ID)
-    connection = admin.create_application(
-        tenant,
-        "Keyturn connection",
-        permissions=("Application.ReadWrite.OwnedBy",),
-        owns_itself=True,
-        app_id=_CONNECTION_APP_ID,
-    )
+    connection = _owner_of_itself(admin, tenant, "Keyturn connection", _CONNECTION_APP_ID)
     wide = admin.create_application(
         tenant, "Platform automation", permissions=("Application.ReadWrite.All",), app_id=_WIDE_APP_ID
     )
     powerless = admin.create_application(tenant, "Forgotten consent", app_id=_POWERLESS_APP_ID)
+    worker = _owner_of_itself(admin, tenant, "Orders connection", _WORKER_APP_ID)
+    batch = _owner_of_itself(admin, tenant, "Nightly batch", _BATCH_APP_ID, secrets=0)
     others = tuple(
         _neighbour(admin, tenant, name, owners, ends, now)
         for name, owners, ends in (
@@ -74,7 +76,13 @@ def seed_demo(admin: Admin, now: float, redirect_uris: tuple[str, ...] = ()) -> 
     )
     ada = admin.create_user(tenant, "Ada Admin", roles=("Application Administrator",))
     uri = admin.create_user(tenant, "Uri User")
-    return Demo(tenant, TENANT_NAME, DOMAIN, connection, wide, powerless, others, sign_in, ada, uri)
+    return Demo(tenant, TENANT_NAME, DOMAIN, connection, wide, powerless, worker, batch, others, sign_in, ada, uri)
+
+
+def _owner_of_itself(admin: Admin, tenant: str, name: str, app_id: str, secrets: int = 1) -> ApplicationHandle:
+    return admin.create_application(
+        tenant, name, permissions=("Application.ReadWrite.OwnedBy",), owns_itself=True, app_id=app_id, secrets=secrets
+    )
 
 
 def _neighbour(

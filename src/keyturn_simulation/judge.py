@@ -270,8 +270,13 @@ class Judge:
         one = held.get(str(current.key_id))
         if one is None:
             raise Broken(f"5: the current secret of {current.name} does not exist in Entra")
-        if (self.healthy_since[connection_id] + HEALTHY_ENOUGH).timestamp() < one.end <= now.timestamp():
+        unattended = (self.healthy_since[connection_id] + HEALTHY_ENOUGH).timestamp() < one.end <= now.timestamp()
+        if unattended and self._rotates(connection_id):
             raise Broken(f"5: the current secret of {current.name} expired unattended")
+
+    def _rotates(self, connection_id: str) -> bool:
+        query = "SELECT 1 FROM rotations WHERE connection_id = ? AND enabled AND NOT retired"
+        return self.eye.execute(query, (connection_id,)).fetchone() is not None
 
     def _promises(self, now: datetime) -> None:
         """2: a secret that was replaced stays as long as its readers were promised."""

@@ -71,6 +71,23 @@ def test_the_organization_shows_its_own_or_all(page: Page, estate: Estate, proje
     expect(row.get_by_role("link", name=project.name)).to_be_visible()
 
 
+def test_a_dialog_named_by_the_address_has_the_focus_in_its_first_field(
+    page: Page, estate: Estate, project: Project
+) -> None:
+    page.goto(f"{estate.list_path(project)}#add-connection")
+    expect(page.get_by_role("searchbox", name="Search apps")).to_be_focused()
+    page.wait_for_timeout(100)
+    expect(page.get_by_role("searchbox", name="Search apps")).to_be_focused()
+
+
+def test_the_sections_of_a_project_fit_on_a_phone(page: Page, estate: Estate, project: Project) -> None:
+    page.set_viewport_size({"width": 375, "height": 800})
+    page.goto(estate.list_path(project))
+    assert (
+        page.evaluate("() => { const t = document.querySelector('.tabs'); return t.scrollWidth - t.clientWidth; }") == 0
+    )
+
+
 def test_the_options_of_a_row(page: Page, estate: Estate, project: Project) -> None:
     connection = estate.connect("optional", estate.application("Optional"), project)
     page.goto(estate.list_path(project))

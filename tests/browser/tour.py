@@ -96,6 +96,8 @@ def addresses(estate: Estate, furniture: Furniture) -> Iterator[tuple[str, str]]
         yield f"connection {end}", f"/app-connections/{furniture.rotating.id}/{end}"
     yield "connection enable", f"/app-connections/{furniture.resting.id}/schedule"
     yield "connections none", f"/projects/{furniture.empty.id}/integrations/app-connections"
+    yield "api docs", "/api/docs"
+    yield "api docs search", "/api/docs?q=rotate"
     yield "nothing here", "/projects/none/at/all"
 
 

@@ -25,6 +25,7 @@ def demo(
 
     from keyturn.demo.processes import Stage  # noqa: PLC0415
     from keyturn.demo.story import EMAIL, Story  # noqa: PLC0415
+    from keyturn.demo.visit import Visit  # noqa: PLC0415
 
     began = time.monotonic()
     console = Console(soft_wrap=True)
@@ -35,13 +36,9 @@ def demo(
             story.play()
             console.print(f"\nEverything above happened in {time.monotonic() - began:.0f} s.", highlight=False)
             if stay and stage.server:
-                console.print(
-                    f"\nStill running (Ctrl-C ends it):\n  API reference  {stage.url}/api/docs\n"
-                    f"  sign in        {EMAIL} / {story.password}\n  token          {story.token}\n"
-                    f"  Entra ID       {stage.entra['authority']}   trust {stage.ca_file}",
-                    highlight=False,
-                    markup=False,
-                )
+                visit = Visit(story.line)
+                visit.furnish()
+                console.print(visit.guide(EMAIL, story.password), highlight=False, markup=False)
                 stage.server.wait(_interrupted())
         finally:
             stage.close()

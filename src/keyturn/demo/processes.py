@@ -1,8 +1,8 @@
 """Starts and ends the two processes of the demonstration."""
 
 import json
-import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -78,11 +78,12 @@ class Stage:
     def __init__(self, folder: Path, environ: Mapping[str, str], port: int) -> None:
         self.folder = folder
         self._environ = {name: value for name, value in environ.items() if not name.startswith(("KEYTURN_", "DB_"))}
-        self._port = port
+        self._port = port or _free_port()
         self.emulator: Process | None = None
         self.server: Process | None = None
         self.entra: dict[str, Any] = {}
-        self.url = ""
+        # Known before the server starts: Entra ID sends people who signed in back to it.
+        self.url = f"http://localhost:{self._port}"
         self.starts = 0
 
     @property
@@ -92,7 +93,12 @@ class Stage:
     def open_entra(self) -> dict[str, Any]:
         """Start the local Entra ID. Returns what it says of itself."""
         ready = self.folder / "entra.json"
-        arguments = ["entra_emulator", "serve", "--demo", "--ready-file", str(ready), "--ca-file", str(self.ca_file)]
+        options = {
+            "--redirect-uri": f"{self.url}/organization/app-connections/azure/oauth/callback",
+            "--ready-file": str(ready),
+            "--ca-file": str(self.ca_file),
+        }
+        arguments = ["entra_emulator", "serve", "--demo", *(part for option in options.items() for part in option)]
         self.emulator = Process("local Entra ID", arguments, self._environ, self.folder / "entra.log")
         self.emulator.wait_for(ready.exists)
         self.entra = json.loads(ready.read_text())
@@ -101,6 +107,7 @@ class Stage:
     def open_server(self, ahead: float = 0.0) -> float:
         """Start Keyturn, with its clock ahead by so many seconds. Returns how many seconds it took to be ready."""
         self.starts += 1
+        sign_in = self.entra["demo"]["sign_in"]
         began, log = time.monotonic(), self.folder / f"keyturn-{self.starts}.log"
         environ = (
             self._environ
@@ -110,14 +117,16 @@ class Stage:
                 "KEYTURN_AUTHORITY": self.entra["authority"],
                 "KEYTURN_GRAPH": self.entra["graph"].removesuffix("/v1.0"),
                 "KEYTURN_CA_FILE": str(self.ca_file),
+                "SITE_URL": self.url,
+                "INF_APP_CONNECTION_AZURE_CLIENT_SECRETS_CLIENT_ID": sign_in["app_id"],
+                "INF_APP_CONNECTION_AZURE_CLIENT_SECRETS_CLIENT_SECRET": sign_in["secrets"][0]["value"],
                 "KEYTURN_LOG_LEVEL": "DEBUG",
                 "KEYTURN_LOG_FORMAT": "json",
             }
         )
-        port = self._port if self.starts == 1 else int(self.url.rsplit(":", 1)[1])
-        arguments = ["keyturn", "serve", "--port", str(port), "--clock-ahead", str(ahead)]
+        arguments = ["keyturn", "serve", "--port", str(self._port), "--clock-ahead", str(ahead)]
         self.server = Process("server", arguments, environ, log)
-        self.url = self.server.wait_for(lambda: _address(log))
+        self.server.wait_for(lambda: "Keyturn is ready at " in log.read_text(errors="replace"))
         return time.monotonic() - began
 
     def close(self) -> None:
@@ -126,12 +135,7 @@ class Stage:
                 process.stop()
 
 
-def _address(log: Path) -> str | None:
-    for line in log.read_text(errors="replace").splitlines():
-        if line.startswith("Keyturn is ready at "):
-            return line.split()[4]
-    return None
-
-
-def free_environ() -> Mapping[str, str]:
-    return os.environ
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx2
 from rich.console import Console
 
+from keyturn.demo.line import CONNECTIONS, Line
 from keyturn.demo.processes import Stage
 from keyturn.errors import Permanent
 from keyturn.kit.ids import SystemIds
@@ -41,10 +41,13 @@ class Story:
     stage: Stage
     console: Console
     password: str = field(default_factory=lambda: f"demo {SystemIds().nonce()}", repr=False)
-    token: str = field(default="", repr=False)
+    line: Line = field(init=False)
     connection_id: str = ""
     values: set[str] = field(default_factory=set, repr=False)
     _told: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.line = Line(self.stage)
 
     # --- the acts ---------------------------------------------------------------------------------------------------
 
@@ -61,13 +64,13 @@ class Story:
         self._title("1. A local Entra ID and a Keyturn server start")
         entra = self.stage.open_entra()
         tenant = entra["demo"]["tenant_id"]
-        self._entra("PATCH", f"tenants/{tenant}/settings", REPLICATION)
+        self.line.entra("PATCH", f"tenants/{tenant}/settings", REPLICATION)
         self._say(f"Entra ID (emulated, over TLS)   {entra['authority']}")
         self._say("Its replicas lag by up to 2.5 s, and two replicas disagree meanwhile, as the real ones do.")
         took = self.stage.open_server()
         self._say(f"Keyturn                         {self.stage.url}   ready in {took:.1f} s, no configuration")
         body = {"email": EMAIL, "password": self.password, "organization": ORGANIZATION}
-        self.token = self._api("POST", "/api/v1/admin/bootstrap", body)["identity"]["credentials"]["token"]
+        self.line.token = self.line.api("POST", "/api/v1/admin/bootstrap", body)["identity"]["credentials"]["token"]
 
     def _connect(self) -> dict[str, Any]:
         self._title("2. Connect with a client secret, Automatic Credential Rotation on")
@@ -77,9 +80,9 @@ class Story:
         self._say(f"application  {demo['connection']['display_name']}  {demo['connection']['app_id']}")
         self._say(f"secret       {secret['value'][:3]}...  Key ID {secret['key_id']}  (typed by a person)")
         self._require(self._signs_in(secret["value"]) is None, "the original secret signs in")
-        made = self._api(
+        made = self.line.api(
             "POST",
-            "/api/v1/app-connections/azure-client-secrets",
+            CONNECTIONS,
             {
                 "name": "prod-entra",
                 "method": "client-secret",
@@ -112,7 +115,7 @@ class Story:
         ahead = (moment - datetime.now(UTC) - timedelta(seconds=5)).total_seconds()
         if self.stage.server:
             self.stage.server.stop()
-        self._entra("POST", "clock", {"advance": ahead})
+        self.line.entra("POST", "clock", {"advance": ahead})
         self.stage.open_server(ahead)
         self._say(f"due at {due}, which is 02:15 in Oslo")
         self._watch(runs=2)
@@ -123,7 +126,7 @@ class Story:
 
     def _kill_in_the_middle(self) -> None:
         self._title("5. Rotate now, and kill -9 in the middle")
-        self._api("POST", f"/api/v1/app-connections/azure-client-secrets/{self.connection_id}/rotate-credentials")
+        self.line.api("POST", f"{CONNECTIONS}/{self.connection_id}/rotate-credentials")
         self._until(lambda: any(row["state"] in {"issued", "asking"} for row in self._credentials()))
         ahead = self._ahead()
         if self.stage.server:
@@ -139,7 +142,7 @@ class Story:
         self._title("Evidence")
         self._journal()
         object_id = self.stage.entra["demo"]["connection"]["object_id"]
-        inside = self._entra("GET", f"applications/{object_id}")
+        inside = self.line.entra("GET", f"applications/{object_id}")
         keys = [one["key_id"] for one in inside["secrets"]]
         live = [row["keyId"] for row in self._credentials() if row["state"] == "current"]
         self._require(keys == live, f"Entra holds {keys}, the journal says {live}")
@@ -190,49 +193,24 @@ class Story:
     # --- asking -----------------------------------------------------------------------------------------------------
 
     def _runs(self) -> list[dict[str, Any]]:
-        path = f"/api/v1/app-connections/azure-client-secrets/{self.connection_id}/rotation-runs"
-        return list(self._api("GET", path)["rotationRuns"])
+        path = f"{CONNECTIONS}/{self.connection_id}/rotation-runs"
+        return list(self.line.api("GET", path)["rotationRuns"])
 
     def _credentials(self) -> list[dict[str, Any]]:
-        path = f"/api/v1/app-connections/azure-client-secrets/{self.connection_id}/credentials"
-        return list(self._api("GET", path)["credentials"])
+        path = f"{CONNECTIONS}/{self.connection_id}/credentials"
+        return list(self.line.api("GET", path)["credentials"])
 
     def _connection(self) -> dict[str, Any]:
-        path = f"/api/v1/app-connections/azure-client-secrets/{self.connection_id}"
-        return dict(self._api("GET", path)["appConnection"])
+        path = f"{CONNECTIONS}/{self.connection_id}"
+        return dict(self.line.api("GET", path)["appConnection"])
 
     def _ahead(self) -> float:
         """How far the moved clocks are ahead of this machine's."""
-        return float(self._entra("GET", "clock")["now"]) - time.time()
-
-    def _api(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        headers = {"authorization": f"Bearer {self.token}"} if self.token else {}
-        answer = httpx2.request(method, self.stage.url + path, json=body, headers=headers, timeout=30, trust_env=False)
-        if answer.status_code != 200:
-            raise Permanent(f"{method} {path} was answered {answer.status_code}: {answer.text}", code="demo.api")
-        return dict(answer.json())
-
-    def _entra(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        with httpx2.Client(verify=str(self.stage.ca_file), trust_env=False) as client:
-            answer = client.request(method, f"{self.stage.entra['admin']}/{path}", json=body)
-        answer.raise_for_status()
-        return dict(answer.json() or {})
+        return float(self.line.entra("GET", "clock")["now"]) - time.time()
 
     def _signs_in(self, secret: str) -> str | None:
-        """Ask the token endpoint itself. Returns None when the secret is accepted, else what Entra says."""
-        demo = self.stage.entra["demo"]
-        form = {
-            "grant_type": "client_credentials",
-            "client_id": demo["connection"]["app_id"],
-            "client_secret": secret,
-            "scope": "https://graph.microsoft.com/.default",
-        }
-        url = f"{self.stage.entra['authority']}/{demo['tenant_id']}/oauth2/v2.0/token"
-        with httpx2.Client(verify=str(self.stage.ca_file), trust_env=False) as client:
-            answer = client.post(url, data=form)
-        if answer.status_code == 200:
-            return None
-        return re.split(r"\s+Trace ID", answer.json()["error_description"])[0]
+        refusal = self.line.refusal(self.stage.entra["demo"]["connection"]["app_id"], secret)
+        return re.split(r"\s+Trace ID", refusal)[0] if refusal else None
 
     def _leaks(self, inside: dict[str, Any]) -> list[str]:
         self.values.update(one["value"] for one in inside["secrets"])
@@ -251,7 +229,7 @@ class Story:
 
     def _remember_values(self) -> None:
         object_id = self.stage.entra["demo"]["connection"]["object_id"]
-        self.values.update(one["value"] for one in self._entra("GET", f"applications/{object_id}")["secrets"])
+        self.values.update(one["value"] for one in self.line.entra("GET", f"applications/{object_id}")["secrets"])
 
     def _require(self, holds: bool, otherwise: str) -> None:
         if not holds:

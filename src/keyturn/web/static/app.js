@@ -193,6 +193,10 @@ each("dialog[data-open]", (dialog) => {
 });
 if (location.hash.length > 1) {
   const asked = document.getElementById(decodeURIComponent(location.hash.slice(1)));
-  if (asked?.matches("dialog.modal")) openDialog(asked);
+  if (asked?.matches("dialog.modal")) {
+    openDialog(asked);
+    // Once all is loaded, the browser goes to what the address names and takes the focus along.
+    addEventListener("load", () => setTimeout(() => openDialog(asked)), { once: true });
+  }
 }
 document.querySelector("[data-focus]")?.focus();

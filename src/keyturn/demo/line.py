@@ -1,0 +1,49 @@
+"""How the demonstration talks: to Keyturn over its HTTP API, and to the local Entra ID as its administrator."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx2
+
+from keyturn.demo.processes import Stage
+from keyturn.errors import Permanent
+
+Json = dict[str, Any]
+CONNECTIONS = "/api/v1/app-connections/azure-client-secrets"
+
+
+@dataclass
+class Line:
+    """Both are asked as any client would; ``token`` is the administrator's once there is one."""
+
+    stage: Stage
+    token: str = field(default="", repr=False)
+
+    def api(self, method: str, path: str, body: Json | None = None) -> Json:
+        """Ask Keyturn. Raises Permanent for every answer but 200."""
+        headers = {"authorization": f"Bearer {self.token}"} if self.token else {}
+        answer = httpx2.request(method, self.stage.url + path, json=body, headers=headers, timeout=30, trust_env=False)
+        if answer.status_code != 200:
+            raise Permanent(f"{method} {path} was answered {answer.status_code}: {answer.text}", code="demo.api")
+        return dict(answer.json())
+
+    def entra(self, method: str, path: str, body: Json | None = None) -> Json:
+        """Ask the local Entra ID's administration."""
+        with httpx2.Client(verify=str(self.stage.ca_file), trust_env=False) as client:
+            answer = client.request(method, f"{self.stage.entra['admin']}/{path}", json=body)
+        answer.raise_for_status()
+        return dict(answer.json() or {})
+
+    def refusal(self, client_id: str, secret: str) -> str | None:
+        """Ask the token endpoint itself. Returns None when the secret is accepted, else what Entra says."""
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": client_id,
+            "client_secret": secret,
+            "scope": "https://graph.microsoft.com/.default",
+        }
+        tenant = self.stage.entra["demo"]["tenant_id"]
+        url = f"{self.stage.entra['authority']}/{tenant}/oauth2/v2.0/token"
+        with httpx2.Client(verify=str(self.stage.ca_file), trust_env=False) as client:
+            answer = client.post(url, data=form)
+        return None if answer.status_code == 200 else str(answer.json()["error_description"])

@@ -1,0 +1,87 @@
+"""What is there for visitors when the demonstration stays: a furnished project, and what to type to connect in all three ways."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from keyturn.demo.line import CONNECTIONS, Line
+from keyturn.kit.clock import SystemClock
+from keyturn.providers.azure.key_pairs import new_key, new_pair
+
+PROJECT = "Payments"
+FILES = ("certificate.pem", "private-key.pem")
+
+
+class Visit:
+    """``furnish`` once, then ``guide`` says what there is."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+        self._demo: dict[str, Any] = line.stage.entra["demo"]
+        self._project = ""
+
+    def furnish(self) -> None:
+        """Make a project with a connection that rotates weekly, and a certificate to connect with."""
+        made = self._line.api("POST", "/api/v1/projects", {"projectName": PROJECT})["project"]
+        self._project = made["id"]
+        body = {
+            "name": "orders-entra",
+            "description": "The worker that fills orders.",
+            "projectId": self._project,
+            "method": "client-secret",
+            "isAutoRotationEnabled": True,
+            "rotation": {"rotationInterval": 7, "rotateAt": {"time": "03:30", "timeZone": "America/New_York"}},
+            "credentials": self._secret(self._demo["worker"]),
+        }
+        self._line.api("POST", CONNECTIONS, body)
+        self._upload()
+
+    def _upload(self) -> None:
+        now, app = SystemClock().now(), self._demo["batch"]
+        made = new_pair(new_key(), "nightly batch", now, now + timedelta(days=365))
+        for path, text in zip(self._files(), (made.chain, made.private_key.reveal()), strict=True):
+            path.touch(0o600)
+            path.write_text(text)
+        self._line.entra("POST", f"applications/{app['object_id']}/certificates", {"certificate": made.chain})
+
+    def _files(self) -> list[Path]:
+        return [self._line.stage.folder / name for name in FILES]
+
+    def _secret(self, app: dict[str, Any]) -> dict[str, str]:
+        first = app["secrets"][0]
+        return {
+            "tenantId": self._demo["tenant_id"],
+            "clientId": app["app_id"],
+            "clientSecret": first["value"],
+            "clientSecretKeyId": first["key_id"],
+        }
+
+    def guide(self, email: str, password: str) -> str:
+        """Return the text for visitors. It holds secrets of the demonstration's own tenant, which ends with it."""
+        stage, demo = self._line.stage, self._demo
+        wide, (certificate, private_key) = self._secret(demo["wide"]), self._files()
+        return f"""
+Still running (Ctrl-C ends it). Sign in:
+  Keyturn        {stage.url}/projects/{self._project}/integrations/app-connections
+                 {email} / {password}
+  API reference  {stage.url}/api/docs   token {self._line.token}
+  Entra ID       {stage.entra["authority"]}   its certificate is the demonstration's own: the browser warns once
+
+Add Connection > Azure Client Secrets. Tenant ID {demo["tenant_id"]}
+  OAuth          choose Ada Admin, who may change every application, or Uri User, who may not
+  Client Secret  Client ID {wide["clientId"]}   ({demo["wide"]["display_name"]}: may change every application)
+                 Client Secret {wide["clientSecret"]}   Key ID {wide["clientSecretKeyId"]}
+  Certificate    Client ID {demo["batch"]["app_id"]}   ({demo["batch"]["display_name"]}: may change itself)
+                 Certificate {certificate}
+                 Private Key {private_key}
+{self._applications()}"""
+
+    def _applications(self) -> str:
+        owned = self._demo["connection"]["principal_id"]
+        lines = ["Also in the tenant, to be looked at:"]
+        for app in (*self._demo["others"], self._demo["powerless"]):
+            held = self._line.entra("GET", f"applications/{app['object_id']}")
+            whose = "owned by prod-entra" if owned in held["owners"] else "foreign"
+            count = len(held["secrets"])
+            lines.append(f"  {app['display_name']:30} {whose}, {count} secret{'' if count == 1 else 's'}")
+        return "\n".join(lines)

@@ -1,0 +1,109 @@
+"""``keyturn demo --stay``: what it prints can be typed, and all three ways to connect can be clicked through."""
+
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.steps import connect, fill
+from tests.system.installation import ROOT, system_environ
+
+PATIENCE_SECONDS = 150
+
+
+class Guide:
+    """What the demonstration printed."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def find(self, pattern: str) -> str:
+        found = re.search(pattern, self.text)
+        assert found, f"{pattern} is not in:\n{self.text}"
+        return found[1]
+
+
+@pytest.fixture(scope="module")
+def guide(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guide]:
+    folder = tmp_path_factory.mktemp("demo")
+    command = [sys.executable, "-m", "keyturn", "demo", "--stay"]
+    environ = system_environ() | {"HOME": str(folder), "TMPDIR": str(folder), "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, text=True) as demo:
+        patience = threading.Timer(PATIENCE_SECONDS, demo.kill)
+        patience.start()
+        try:
+            assert demo.stdout is not None
+            lines = []
+            for line in demo.stdout:
+                lines.append(line)
+                if "Forgotten consent" in line:
+                    break
+            yield Guide("".join(lines))
+            demo.send_signal(signal.SIGINT)
+            assert demo.wait(30) == 0
+        finally:
+            patience.cancel()
+            demo.kill()
+
+
+@pytest.fixture
+def page(chromium: Browser, guide: Guide) -> Iterator[Page]:
+    """A visitor who accepts the demonstration's own certificate and has signed in."""
+    context = chromium.new_context(ignore_https_errors=True)
+    page = context.new_page()
+    page.goto(guide.find(r"Keyturn +(http://\S+/app-connections)"))
+    page.get_by_label("E-mail address").fill("admin@example.com")
+    page.get_by_label("Password").fill(guide.find(r"admin@example.com / (.+)"))
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("link", name="orders-entra")).to_be_visible()
+    yield page
+    context.close()
+
+
+def form(page: Page, guide: Guide, name: str, method: str) -> None:
+    page.get_by_role("button", name="Add Connection").first.click()
+    page.get_by_role("dialog").get_by_role("link", name="Azure Client Secrets").click()
+    fill(page, name=name, method=method, tenant=guide.find(r"Tenant ID (\S+)"))
+
+
+def is_connected(page: Page, name: str) -> None:
+    page.get_by_role("link", name=name).click()
+    page.get_by_role("button", name="Test").click()
+    expect(page.get_by_role("heading", name="The connection works")).to_be_visible()
+
+
+def test_the_story_ends_well(guide: Guide) -> None:
+    assert "no orphan" in guide.text
+    assert re.search(r"secrets were searched for .*: none found", guide.text)
+    assert re.search(r"Reporting \(expires this week\) +foreign, 1 secret\b", guide.text)
+    assert re.search(r"Payments API +owned by prod-entra", guide.text)
+
+
+def test_by_oauth(page: Page, guide: Guide) -> None:
+    form(page, guide, "visitor-oauth", "OAuth")
+    connect(page)
+    page.get_by_role("button", name="Ada Admin").click()
+    page.get_by_role("button", name="Accept").click()
+    is_connected(page, "visitor-oauth")
+
+
+def test_by_client_secret(page: Page, guide: Guide) -> None:
+    form(page, guide, "visitor-secret", "Client Secret")
+    fill(page, client=guide.find(r"Client Secret +Client ID (\S+)"), secret=guide.find(r"Client Secret (\S+8Q~\S+)"))
+    connect(page)
+    is_connected(page, "visitor-secret")
+
+
+def test_by_certificate(page: Page, guide: Guide) -> None:
+    form(page, guide, "visitor-certificate", "Certificate")
+    certificate, key = (Path(guide.find(rf"{name} +(/\S+)")) for name in ("Certificate", "Private Key"))
+    fill(page, client=guide.find(r"Certificate +Client ID (\S+)"))
+    fill(page, certificate=certificate.read_text(), key=key.read_text())
+    connect(page)
+    is_connected(page, "visitor-certificate")
