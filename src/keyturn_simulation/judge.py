@@ -242,9 +242,7 @@ class Judge:
             self.healthy_since.pop(connection_id, None)
             return
         app = self.world.application_of(connection.client_id)
-        value, held = self.world.current_of(connection)
-        known = self.currents.get(connection_id)
-        key_id = known.key_id if known and known.value == value else held.get(value)
+        value, key_id = self.world.current_of(connection)
         self.currents[connection_id] = Current(connection.name, app, value, key_id)
         self.healthy_since.setdefault(connection_id, self.world.clock.now())
 

@@ -55,6 +55,7 @@ class Portal:
             return None
         made = new_pair(next(self._keys), "uploaded by hand", self._sim.clock.now(), self._ends_at())
         self._admin.add_certificate(app.object_id, made.chain.encode())
+        self._sim.world.collect_values()
         self._sim.trace.note("portal", f"a certificate is uploaded to {app.display_name}")
         return CertificateFiles(self._sim.world.tenant_id, app.app_id, made.chain, made.private_key)
 

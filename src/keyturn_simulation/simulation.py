@@ -317,7 +317,7 @@ class Simulation:
     def answered(self, process: Process, request: HttpRequest, status: int) -> None:
         path = request.url.split("?", 1)[0].rsplit("/", 1)[-1]
         self.trace.note(process.name, f"{request.method} {path} -> {status}")
-        if path == "addPassword":
+        if path in {"addPassword", "addKey"}:
             self.world.collect_values()
         self.judge.answered()
 

@@ -95,6 +95,8 @@ class World:
     removed_outside: set[str] = field(default_factory=set)
     """Key ids that somebody outside removed."""
     _values: set[str] = field(default_factory=set)
+    _key_ids: dict[str, str] = field(default_factory=dict)
+    """Of all that ever was in Entra, by value or thumbprint."""
 
     # --- doing ------------------------------------------------------------------------------------------------------
 
@@ -227,20 +229,19 @@ class World:
         held = self.emulator.admin.application(object_id).credentials_held()
         return {one.key_id: one.display_name or "" for one in held}
 
-    def current_of(self, connection: Connection) -> tuple[str, dict[str, str]]:
-        """Return what the connection signs in with, as one can tell it, and the key ids in Entra of all such by the same.
+    def current_of(self, connection: Connection) -> tuple[str, str | None]:
+        """Return what the connection signs in with, as one can tell it, and its key id in Entra, even if it is gone by now.
 
         A client secret is told by its value, a certificate by its thumbprint; its private key counts as hidden from now on.
         """
-        admin, app = self.emulator.admin, self.application_of(connection.client_id)
         given = self.connections.opened(connection).credentials
         if isinstance(given, Certificate):
             self.hide(given.signing.private_key.reveal().splitlines()[1:-1])
-            keys = admin.application(app).keys_held()
-            return given.signing.thumbprint, {one.sha1.hex().upper(): one.key_id for one in keys}
-        return self.connections.credentials(connection).secret.reveal(), {
-            one.value: one.key_id for one in admin.secrets(app)
-        }
+            told = given.signing.thumbprint
+        else:
+            told = self.connections.credentials(connection).secret.reveal()
+        self.collect_values()
+        return told, self._key_ids.get(told)
 
     def all_connections(self) -> list[Connection]:
         return list(self.connections.visible(self.actor, None))
@@ -270,7 +271,11 @@ class World:
 
     def collect_values(self) -> None:
         for object_id in self.our_applications():
-            self._values.update(one.value for one in self.emulator.admin.secrets(object_id))
+            secrets = {one.value: one.key_id for one in self.emulator.admin.secrets(object_id)}
+            keys = self.emulator.admin.application(object_id).keys_held()
+            self._values.update(secrets)
+            self._key_ids.update(secrets)
+            self._key_ids.update({one.sha1.hex().upper(): one.key_id for one in keys})
 
     def signs_in(self, secret: Plaintext, application: ApplicationHandle | None = None) -> bool:
         """Whether the secret is accepted at the token endpoint right now."""

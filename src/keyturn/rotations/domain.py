@@ -156,11 +156,11 @@ class Snapshot:
 
     @property
     def signers(self) -> tuple[Credential, ...]:
-        """The secrets to sign in with, the best first: the current one; once retired, all that were ever published.
+        """The secrets to sign in with, the best first: the current one; once the rotation has ended, all that were published.
 
         The newest by time is the best of those: a secret that a user typed has the generation of the one before it.
         """
-        if self.current:
+        if self.current and not self.rotation.retired:
             return (self.current,)
         published = [(row.published_at, row.generation, row) for row in self.journal if row.published_at and row.value]
         return tuple(row for _, _, row in sorted(published, key=lambda one: one[:2], reverse=True))

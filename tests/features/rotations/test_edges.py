@@ -279,3 +279,15 @@ def test_what_was_planned_before_a_long_time_down_is_asked_for_with_its_whole_li
     assert current.asked_at is not None
     assert current.ends_at is not None
     assert current.ends_at - current.asked_at >= lifetime(world.rotation(connection)) - timedelta(minutes=1)
+
+
+def test_an_older_secret_that_still_works_removes_itself_when_the_kept_one_has_expired(world: World) -> None:
+    connection = world.connect()
+    turn_until(world, connection, StepName.RETIRE)
+    original, current = (row.key_id for row in world.journal(connection))
+    world.clock.advance(timedelta(days=70).total_seconds())
+    world.rotations.delete(world.actor, connection.id, revoke=False)
+    world.settle()
+
+    assert set(world.keys()) == {current}, f"{original} is not removed"
+    check_quiet(world)
