@@ -1,5 +1,6 @@
 """``kill -9`` on the real processes, at random instants, while connections rotate against an Entra that lags and fails."""
 
+import math
 import random
 import secrets
 import subprocess
@@ -31,12 +32,9 @@ COLD_KILLS = 3
 CONNECTIONS = 12
 CONCURRENCY = 4
 """Less than the connections: some rotations were never begun by the killed server, and begin at once in the next."""
-LONGEST_LIFE = 0.4
-"""Seconds between a server's first call to Entra and its end, mostly; a rotation takes about as long."""
-LONG_LIFE = 2.0
-"""For some: what was adopted from the dead goes on after a second."""
+SHORTEST_LIFE, LONGEST_LIFE = 0.01, 3.0
+"""Seconds between a server's first call to Entra and its end; a rotation takes about half a second."""
 KILLED_WHILE_STARTING = 0.15
-LIVES_LONG = 0.1
 REST_SECONDS = 120
 TAKEN_OVER_WITHIN = 30
 LAG = Settings(
@@ -103,10 +101,11 @@ def test_a_server_killed_a_hundred_times_leaves_nothing_behind(tmp_path: Path) -
     with _place(tmp_path, "sqlite", seed) as (place, connections), zygote(tmp_path / "logs") as parent:
         for _ in range(KILLS):
             known = len(_agents(place))
+            _rotate(place, connections)
             server = parent.start(SERVE, place.environ)
             if luck.random() >= KILLED_WHILE_STARTING:
                 _until(partial(_seen_more_than, place, known), "the server works")
-            _rotate_for(place, connections, _life(luck))
+            time.sleep(_life(luck))
             parent.kill(server)
             _check_all(place, connections)
         parent.start(SERVE, place.environ)
@@ -121,7 +120,8 @@ def test_two_workers_one_of_them_killed_a_hundred_times_leave_nothing_behind(tmp
     with _place(tmp_path, "postgres", seed) as (place, connections), zygote(tmp_path / "logs") as parent:
         workers = [parent.start(["worker"], place.environ) for _ in range(2)]
         for _ in range(KILLS):
-            _rotate_for(place, connections, _life(luck) * 2)  # each lives twice as long, as one of two is killed
+            _rotate(place, connections)
+            time.sleep(_life(luck) * 2)  # each lives twice as long, as one of two is killed
             killed = luck.randrange(2)
             parent.kill(workers[killed])
             _check_all(place, connections)
@@ -138,7 +138,8 @@ def test_the_command_itself_killed_leaves_nothing_behind(tmp_path: Path, kind: s
             known = len(_agents(place))
             with _serve(place, tmp_path / f"cold-{number}.log") as server:
                 _until(partial(_seen_more_than, place, known), "the server works")
-                _rotate_for(place, connections, luck.uniform(0, 1))
+                _rotate(place, connections)
+                time.sleep(luck.uniform(0, 1))
                 server.kill()
                 server.wait()
             _check_all(place, connections)
@@ -181,15 +182,14 @@ def test_another_worker_finishes_within_thirty_seconds_what_a_killed_one_asked_f
 
 
 def _life(luck: random.Random) -> float:
-    return luck.uniform(0, LONG_LIFE if luck.random() < LIVES_LONG else LONGEST_LIFE)
+    """Seconds: as many lives end within one call to Entra as within one rotation, or after several."""
+    return math.exp(luck.uniform(math.log(SHORTEST_LIFE), math.log(LONGEST_LIFE)))
 
 
-def _rotate_for(place: Installation, connections: Sequence[Connection], seconds: float) -> None:
-    """Ask for rotations of all connections, for so long, as impatient users do."""
-    over = time.monotonic() + seconds
+def _rotate(place: Installation, connections: Sequence[Connection]) -> None:
+    """Ask for rotations of all connections, as impatient users do."""
     for connection in connections:
         place.rotations.rotate_now(place.actor, connection.id)
-    time.sleep(max(0.0, over - time.monotonic()))
 
 
 @contextmanager
