@@ -48,25 +48,26 @@ def _always(world: World, journal: list[Credential]) -> Iterator[str]:
 
 def _quiet(world: World, journal: list[Credential]) -> Iterator[str]:
     live = {row.key_id for row in journal if row.state not in ENDED and row.state is not State.ASKING}
+    beyond = _beyond_reach(world, journal)
+    out_of_reach = {row.marker for row in journal if row.rotation_id in beyond}
     present = {
         key_id
         for app in _applications(world)
         for key_id, name in world.keys_of(app).items()
-        if name.startswith(MARKER_PREFIX + " ")
+        if name.startswith(MARKER_PREFIX + " ") and name not in out_of_reach
     }
     present -= {row.key_id for row in journal if (row.note or "").startswith("expired") and row.state in ENDED}
-    ours = {row.key_id for row in journal if not row.adopted and row.key_id in live}
-    beyond = _beyond_reach(world, journal)
-    unconfirmed = {row.key_id for row in journal if row.rotation_id in beyond and row.state in _RESTLESS}
-    lost = ours - present - world.removed_outside - unconfirmed
+    ours = {row.key_id for row in journal if not row.adopted and row.key_id in live and row.rotation_id not in beyond}
+    lost = ours - present - world.removed_outside
     if present - ours or lost:
         yield f"4: in Entra but not live in the journal: {present - ours}; live but not in Entra: {lost}"
-    restless = [row.state.value for row in journal if row.state in _RESTLESS and row.rotation_id not in beyond]
+    within = [row for row in journal if row.rotation_id not in beyond]
+    restless = [row.state.value for row in within if row.state in _RESTLESS]
     if restless:
         yield f"4: at rest, yet credentials are {restless}"
     overdue = world.clock.now() - timedelta(minutes=10)
     late = [
-        row.marker for row in journal if row.state is State.RETIRING and row.revoke_after and row.revoke_after < overdue
+        row.marker for row in within if row.state is State.RETIRING and row.revoke_after and row.revoke_after < overdue
     ]
     if late:
         yield f"4: at rest, yet nobody removes {late}"
@@ -80,12 +81,17 @@ def _beyond_reach(world: World, journal: list[Credential]) -> set[str]:
     working = {
         row.rotation_id
         for row in journal
-        if row.published_at
+        if row.value is not None
         and row.state not in ENDED
-        and row.key_id in world.keys_of(row.object_id)
+        and _held(world, row)
         and not (row.ends_at and row.ends_at <= now)
     }
     return _ended(world) - working
+
+
+def _held(world: World, row: Credential) -> bool:
+    held = world.keys_of(row.object_id)
+    return row.key_id in held if row.key_id else row.marker in held.values()
 
 
 def _ended(world: World) -> set[str]:

@@ -156,14 +156,18 @@ class Snapshot:
 
     @property
     def signers(self) -> tuple[Credential, ...]:
-        """The secrets to sign in with, the best first: the current one; once the rotation has ended, all that were published.
+        """What to sign in with, the best first: the current secret; once the rotation has ended, all whose value is known.
 
-        The newest by time is the best of those: a secret that a user typed has the generation of the one before it.
+        The newest by time is the best of those: a secret that a user typed has the generation of the one before it. What was
+        never published comes last: a certificate whose registration was not confirmed may be the only one left to remove it.
         """
         if self.current and not self.rotation.retired:
             return (self.current,)
-        published = [(row.published_at, row.generation, row) for row in self.journal if row.published_at and row.value]
-        return tuple(row for _, _, row in sorted(published, key=lambda one: one[:2], reverse=True))
+        known = [row for row in self.journal if row.value and (row.published_at or self.rotation.retired)]
+        best = sorted(
+            known, key=lambda row: (bool(row.published_at), row.published_at or row.planned_at, row.generation)
+        )
+        return tuple(reversed(best))
 
     @property
     def signer(self) -> Credential | None:

@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from entra_emulator import SERVICE_UNAVAILABLE, Fault, Settings
-from keyturn.connections.domain import ClientSecret, Connection
+from entra_emulator import RESET, SERVICE_UNAVAILABLE, Fault, Settings
+from keyturn.connections.domain import CertificateFiles, ClientSecret, Connection, Draft
 from keyturn.credentials.domain import State
 from keyturn.db.tables import rotations
 from keyturn.db.unit import Database
@@ -17,6 +17,7 @@ from keyturn.rotations.domain import Reason, RunState, StepName, lifetime
 from keyturn.rotations.hold import take
 from keyturn_simulation.invariants import check_quiet
 from keyturn_simulation.world import World, make_world
+from tests.emulator.certificates import make_certificate
 
 HOUR = timedelta(hours=1)
 
@@ -291,3 +292,19 @@ def test_an_older_secret_that_still_works_removes_itself_when_the_kept_one_has_e
 
     assert set(world.keys()) == {current}, f"{original} is not removed"
     check_quiet(world)
+
+
+def test_a_certificate_whose_registration_was_not_confirmed_removes_itself_when_it_alone_is_left(world: World) -> None:
+    first = make_certificate()
+    key_id = world.emulator.admin.add_certificate(world.application.object_id, first.pem)
+    private = Plaintext(first.private_pem.decode())
+    given = CertificateFiles(world.tenant_id, world.application.app_id, first.pem.decode(), private)
+    connection = world.rotations.create(world.actor, Draft("by-certificate", given), ScheduleChange(30, 2, 15))
+    world.emulator.faults.add(Fault("addKey", (RESET,), when="after"))
+    turn_until(world, connection, StepName.ISSUE)
+    world.emulator.admin.remove_certificate(world.application.object_id, key_id)
+
+    world.rotations.delete(world.actor, connection.id, revoke=True)
+    world.settle()
+
+    assert not world.emulator.admin.application(world.application.object_id).keys_held()
