@@ -43,7 +43,7 @@ serve: $(VENV)/.run
 
 test: $(VENV)/.test
 	@scripts/system-packages
-	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist worksteal $(ARGS)
 
 check: $(VENV)/.test
 	$(BIN)/ruff format --check --quiet --no-cache .
