@@ -47,14 +47,15 @@ def overlap_until_next(world: World) -> None:
         tx.run(sa.update(rotations).values(overlap="until-next-rotation"))
 
 
-def turn_until(world: World, connection: Connection, last: StepName) -> None:
+def turn_until(world: World, which: Connection | str, last: StepName) -> None:
     """Work on the rotation until that step has just been done, and then give the lease back as a dying process would not."""
+    rotation_id = which if isinstance(which, str) else world.rotation(which).id
     done: list[StepName] = []
     world.watcher = lambda _rotation, step: done.append(step.name)
     server = world.servers[0]
     for _ in range(60):
         world.claim()
-        hold = take(server.tools, world.rotation(connection).id)
+        hold = take(server.tools, rotation_id)
         assert hold is not None
         while last not in done and server.rotator.turn(hold):
             pass
@@ -303,8 +304,11 @@ def test_a_certificate_whose_registration_was_not_confirmed_removes_itself_when_
     world.emulator.faults.add(Fault("addKey", (RESET,), when="after"))
     turn_until(world, connection, StepName.ISSUE)
     world.emulator.admin.remove_certificate(world.application.object_id, key_id)
+    rotation = world.rotation(connection).id
 
     world.rotations.delete(world.actor, connection.id, revoke=True)
+    turn_until(world, rotation, StepName.RESOLVE)  # whoever found it dies before it removes it
     world.settle()
 
     assert not world.emulator.admin.application(world.application.object_id).keys_held()
+    assert all(row.value is None for row in world.journal())
