@@ -65,7 +65,7 @@ Still running (Ctrl-C ends it). Sign in:
   Keyturn        {stage.url}/projects/{self._project}/integrations/app-connections
                  {email} / {password}
   API reference  {stage.url}/api/docs   token {self._line.token}
-  Entra ID       {stage.entra["authority"]}   its certificate is the demonstration's own: the browser warns once
+  Entra ID       {stage.entra["authority"]}   trust {stage.ca_file}; a browser warns once
 
 Add Connection > Azure Client Secrets. Tenant ID {demo["tenant_id"]}
   OAuth          choose Ada Admin, who may change every application, or Uri User, who may not
