@@ -33,7 +33,7 @@ def insert(tx: Tx, connection: Connection) -> None:
 
 def get(tx: Tx, connection_id: str, *, lock: bool = False) -> Connection | None:
     query = sa.select(table).where(table.c.id == connection_id)
-    row = tx.one(query.with_for_update() if lock else query)
+    row = tx.one(query.with_for_update(key_share=True) if lock else query)
     return _read(row) if row else None
 
 

@@ -57,7 +57,8 @@ def save(tx: Tx, rotation: Rotation) -> None:
 
 
 _GET = sa.select(rotations).where(rotations.c.id == sa.bindparam("of_rotation"))
-_GET_LOCKED = _GET.with_for_update()
+# Not against references: whoever has changed a run writes down a step of this rotation, and must not wait for who waits for it.
+_GET_LOCKED = _GET.with_for_update(key_share=True)
 
 
 def get(tx: Tx, rotation_id: str, *, lock: bool = False) -> Rotation | None:
@@ -73,7 +74,7 @@ def of_connection(tx: Tx, connection_id: str, *, lock: bool = False) -> Rotation
         rotations.c.kind == Kind.CONNECTION.value,
         rotations.c.retired.is_(False),
     )
-    row = tx.one(query.with_for_update() if lock else query)
+    row = tx.one(query.with_for_update(key_share=True) if lock else query)
     return _rotation(row) if row else None
 
 

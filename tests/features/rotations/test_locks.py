@@ -1,7 +1,9 @@
 """Users and the workflow lock rows in the same order, so that neither makes the other fail on PostgreSQL."""
 
 import re
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 from sqlalchemy import event
 
 from keyturn.db.unit import Database
+from keyturn.rotations import store
 from keyturn_simulation.world import World, make_world
 from tests.databases import database_of_kind
 
@@ -22,7 +25,9 @@ def locks_of(database: Database) -> Iterator[list[list[str]]]:
         taken.append([])
 
     def execute(_c: object, _cursor: object, statement: str, *_rest: object) -> None:
-        found = re.search(r"FROM (\w+).*FOR UPDATE", statement, re.DOTALL) or re.match(r"UPDATE (\w+)", statement)
+        found = re.search(r"FROM (\w+).*FOR (?:NO KEY )?UPDATE", statement, re.DOTALL) or re.match(
+            r"UPDATE (\w+)", statement
+        )
         if found and taken:
             taken[-1].append(found[1])
 
@@ -54,3 +59,31 @@ def test_the_rotation_is_locked_before_its_connection(world: World) -> None:
     assert len(both) >= 4  # two publishes, a rename, a deletion
     for tables in both:
         assert tables.index("rotations") < tables.index("app_connections"), tables
+
+
+@pytest.mark.postgres
+def test_a_click_waits_for_a_step_that_is_being_written_down(world: World) -> None:
+    connection = world.connect()
+    rotation = world.rotation(connection)
+    run = next(world.runs(connection))
+    with ThreadPoolExecutor(1) as clicks:
+        with world.database.write() as tx:
+            store.change_run(tx, run.id, tries=1)
+            click = clicks.submit(world.rotations.rotate_now, world.actor, connection.id)
+            waits_for_a_lock(world.database)
+            now = world.clock.now()
+            store.record_step(tx, rotation.id, store.StepRecord("inspect", "done", now, now, run.id, None), None)
+        _, joined = click.result(10)
+    assert joined.id == run.id
+
+
+def waits_for_a_lock(database: Database) -> None:
+    """Wait until another session of this database is blocked."""
+    query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    with database.engine.connect() as connection:
+        for _ in range(1000):
+            if connection.exec_driver_sql(query).scalar():
+                return
+            connection.rollback()
+            time.sleep(0.01)
+    raise AssertionError("nobody waits")
