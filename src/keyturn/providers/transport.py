@@ -43,11 +43,10 @@ class HttpTransport:
         self._guard = guard
         self._monotonic = monotonic
         self._name = name
-        self._ca_file = ca_file
+        # Read once: the file may be replaced or gone by the first request.
+        self._ca = _read(ca_file) if ca_file else None
         self._opening = threading.Lock()
         self._opened: httpx2.Client | None = None
-        if ca_file is not None:
-            _trust(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), ca_file)
 
     def send(self, request: HttpRequest) -> HttpResponse:
         """Send once. Raises TransportFailed when no whole response came in time or it is larger than the limit."""
@@ -75,7 +74,7 @@ class HttpTransport:
     def _client(self) -> "httpx2.Client":
         with self._opening:
             if self._opened is None:
-                self._opened = _open(self._name, self._ca_file)
+                self._opened = _open(self._name, self._ca)
             return self._opened
 
     def _exchange(self, request: HttpRequest) -> HttpResponse:
@@ -103,13 +102,13 @@ class HttpTransport:
         return bytes(body)
 
 
-def _open(name: str | None, ca_file: Path | None) -> "httpx2.Client":
+def _open(name: str | None, ca: str | None) -> "httpx2.Client":
     import httpx2  # noqa: PLC0415
 
     context = httpx2.create_ssl_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if ca_file is not None:
-        _trust(context, ca_file)
+    if ca is not None:
+        context.load_verify_locations(cadata=ca)
     return httpx2.Client(
         verify=context,
         limits=httpx2.Limits(max_connections=100, max_keepalive_connections=32, keepalive_expiry=30.0),
@@ -123,15 +122,18 @@ def _open(name: str | None, ca_file: Path | None) -> "httpx2.Client":
     )
 
 
-def _trust(context: ssl.SSLContext, ca_file: Path) -> None:
+def _read(ca_file: Path) -> str:
     try:
-        context.load_verify_locations(ca_file)
-    except (OSError, ssl.SSLError) as error:
+        # Only comments between the certificates can hold other letters.
+        text = ca_file.read_bytes().decode("ascii", "ignore")
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=text)
+    except (OSError, ValueError) as error:
         raise Misconfigured(
             f"the CA file {ca_file} cannot be used: {error}",
             code="config.ca_file",
             fix="Give a file with one or more certificates in PEM form.",
         ) from None
+    return text
 
 
 def _stayed_here(error: Exception) -> bool:

@@ -251,6 +251,18 @@ def test_a_private_authority_is_trusted_only_when_named(authority: trustme.CA, t
     plain.close()
 
 
+def test_an_authority_that_was_named_is_trusted_although_its_file_is_gone(
+    authority: trustme.CA, tmp_path: Path
+) -> None:
+    ca_file = tmp_path / "ca.pem"
+    ca_file.write_bytes("# of the proxy in Tromsø\n".encode() + authority.cert_pem.bytes())
+    transport = HttpTransport(ca_file=ca_file)
+    ca_file.unlink()
+    with serving(answering(OK), tls_of(authority)) as peer:
+        assert transport.send(HttpRequest("GET", f"https://127.0.0.1:{peer.port}/")).status == 200
+    transport.close()
+
+
 @pytest.mark.parametrize("content", [None, b"", b"not a certificate"])
 def test_an_unusable_authority_file_is_named(tmp_path: Path, content: bytes | None) -> None:
     ca_file = tmp_path / "ca.pem"
