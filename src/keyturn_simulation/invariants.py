@@ -77,16 +77,23 @@ def _quiet(world: World, journal: list[Credential]) -> Iterator[str]:
 
 def _beyond_reach(world: World, journal: list[Credential]) -> set[str]:
     """Rotations that have ended, and whose every secret was removed by others or is past its end: nothing can sign in."""
-    now = world.clock.now()
+    now, by_certificate = world.clock.now(), _by_certificate(world)
     working = {
         row.rotation_id
         for row in journal
-        if row.value is not None
+        # Whether its value was ever known here, not whether it was kept: forgetting it too early is what must be noticed.
+        if (row.published_at or row.issued_at or (row.asked_at and row.rotation_id in by_certificate))
         and row.state not in ENDED
         and _held(world, row)
         and not (row.ends_at and row.ends_at <= now)
     }
     return _ended(world) - working
+
+
+def _by_certificate(world: World) -> set[str]:
+    query = sa.select(rotations.c.id).where(rotations.c.credential_kind == Method.CERTIFICATE.value)
+    with world.database.read() as tx:
+        return {row["id"] for row in tx.rows(query)}
 
 
 def _held(world: World, row: Credential) -> bool:

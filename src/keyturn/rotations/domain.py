@@ -37,6 +37,7 @@ class Reason(StrEnum):
 
 
 ASKED_FOR = frozenset({Reason.MANUAL, Reason.LEAKED})
+"""Only a person gives these."""
 
 
 class RunState(StrEnum):

@@ -45,8 +45,8 @@ def _found(tx: Tx, hold: Hold, snapshot: Snapshot, row: Credential, one: RemoteC
         done = journal.move(tx, row, State.ISSUED, issued_at=now, ends_at=one.ends_at or row.ends_at, **seen)
         tell(tx, hold.actor, "credential-issued", rotation, now, runId=row.run_id, **described(done))
     else:
-        # Once the rotation has ended, this may be the only one left that signs in for the removal of itself.
-        lost = journal.move(tx, row, State.LOST, value=row.value if rotation.retired else None, **seen)
+        # A certificate keeps its value: it may be the only one left that signs in for the removal of itself.
+        lost = journal.move(tx, row, State.LOST, **seen)
         tell(tx, hold.actor, "credential-lost", rotation, now, runId=row.run_id, **described(lost))
 
 
