@@ -45,7 +45,7 @@ def by_name(tx: Tx, org_id: str, project_id: str | None, name: str) -> Connectio
 def in_organization(tx: Tx, org_id: str, *, organization: bool, projects: Collection[str] | None) -> list[Connection]:
     """Return the connections of the organization itself, if asked for, and of these projects (None: of all)."""
     query = sa.select(table).where(table.c.org_id == org_id, _places(organization, projects))
-    return [_read(row) for row in tx.rows(query.order_by(table.c.name_folded, table.c.id))]
+    return [_read(row) for row in tx.rows(query.order_by(table.c.name, table.c.id))]
 
 
 def homes(tx: Tx, org_id: str, project_id: str | None) -> dict[str, Home]:
@@ -108,7 +108,7 @@ _NEXT_RUN = (
 _HOME = sa.select(sa.func.lower(projects.c.name)).where(projects.c.id == table.c.project_id).scalar_subquery()
 _SORTS: Mapping[str, sa.ColumnElement[Any]] = {
     "app": table.c.app,
-    "name": table.c.name_folded,
+    "name": table.c.name,
     "method": table.c.method,
     "home": _HOME,
     "rotation": _NEXT_RUN,
@@ -123,7 +123,7 @@ def page(tx: Tx, wanted: Wanted) -> tuple[list[Connection], int]:
     """
     key = _SORTS[wanted.sort]
     order = key.desc() if wanted.descending else key.asc()
-    in_order = (order.nulls_last() if wanted.sort in _MAY_LACK else order, table.c.name_folded, table.c.id)
+    in_order = (order.nulls_last() if wanted.sort in _MAY_LACK else order, table.c.name, table.c.id)
     # Ids alone are sorted: with their sealed credentials, rows are long, and most of them are not on the page.
     found = sa.select(table.c.id, sa.func.count().over().label("total")).where(*_matching(wanted)).order_by(*in_order)
     shown = tx.rows(found.limit(wanted.limit).offset(wanted.offset))
@@ -152,16 +152,13 @@ def _matching(wanted: Wanted) -> list[sa.ColumnElement[bool]]:
 
 
 def _contains(word: str) -> sa.ColumnElement[bool]:
-    small = word.lower()
-    found = [
-        table.c.name_folded.contains(small, autoescape=True),
-        sa.func.lower(table.c.description).contains(small, autoescape=True),
+    small = word.lower()  # as names, apps and methods are
+    return sa.or_(
+        table.c.name.contains(small, autoescape=True),
         table.c.app.contains(small, autoescape=True),
         table.c.method.in_([method.value for method in Method if small in method.value]),
-    ]
-    if not word.isascii():  # SQLite folds no other letters
-        found += [column.contains(word, autoescape=True) for column in (table.c.name, table.c.description)]
-    return sa.or_(*found)
+        table.c.description.icontains(word, autoescape=True),
+    )
 
 
 def _places(organization: bool, of: Collection[str] | None) -> sa.ColumnElement[bool]:

@@ -14,7 +14,6 @@ app_connections = sa.Table(
     ref("project_id", "projects", null=True, cascade=True),
     sa.Column("scope", sa.String(36), nullable=False),  # the project's id or the organization's: names are unique in it
     text("name"),
-    sa.Column("name_folded", sa.Text, sa.Computed("lower(name)", persisted=True)),
     text("description", null=True),
     text("app"),
     text("method"),
@@ -33,7 +32,7 @@ app_connections = sa.Table(
     at("updated_at", null=False),
     sa.UniqueConstraint("scope", "name"),
     # Pages of a list come in order without sorting, and how many there are is counted in the index alone.
-    sa.Index("ix_app_connections_in_order", "org_id", "app", "name_folded", "id", "project_id"),
+    sa.Index("ix_app_connections_in_order", "org_id", "app", "name", "id", "project_id"),
 )
 
 oauth_tokens = sa.Table(

@@ -23,6 +23,7 @@ def upgrade() -> None:
     _app_connections()
     _environments()
     _project_members()
+    _second_factors()
 
 
 def _audit_events() -> None:
@@ -214,7 +215,6 @@ def _app_connections() -> None:
         sa.Column("project_id", sa.String(length=36), nullable=True),
         sa.Column("scope", sa.String(length=36), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("name_folded", sa.Text(), sa.Computed("lower(name)", persisted=True), nullable=True),
         sa.Column("description", sa.Text(), nullable=True),
         sa.Column("app", sa.Text(), nullable=False),
         sa.Column("method", sa.Text(), nullable=False),
@@ -239,10 +239,7 @@ def _app_connections() -> None:
         sa.UniqueConstraint("scope", "name", name=op.f("uq_app_connections_scope_name")),
     )
     op.create_index(
-        "ix_app_connections_in_order",
-        "app_connections",
-        ["org_id", "app", "name_folded", "id", "project_id"],
-        unique=False,
+        "ix_app_connections_in_order", "app_connections", ["org_id", "app", "name", "id", "project_id"], unique=False
     )
     op.create_index(op.f("ix_app_connections_org_id"), "app_connections", ["org_id"], unique=False)
     op.create_index(op.f("ix_app_connections_project_id"), "app_connections", ["project_id"], unique=False)
@@ -291,3 +288,17 @@ def _project_members() -> None:
     op.create_index(op.f("ix_project_members_identity_id"), "project_members", ["identity_id"], unique=False)
     op.create_index(op.f("ix_project_members_project_id"), "project_members", ["project_id"], unique=False)
     op.create_index(op.f("ix_project_members_user_id"), "project_members", ["user_id"], unique=False)
+
+
+def _second_factors() -> None:
+    op.create_table(
+        "second_factors",
+        sa.Column("user_id", sa.String(length=36), nullable=False),
+        sa.Column("secret", sa.Text(), nullable=False),
+        sa.Column("last_counter", sa.BigInteger(), nullable=False),
+        sa.Column("recovery", sa.JSON(), nullable=False),
+        sa.Column("confirmed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_second_factors_user_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("user_id", name=op.f("pk_second_factors")),
+    )

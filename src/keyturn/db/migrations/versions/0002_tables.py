@@ -10,7 +10,6 @@ depends_on = None
 
 
 def upgrade() -> None:
-    _second_factors()
     _sessions()
     _universal_auths()
     _client_secrets()
@@ -21,20 +20,6 @@ def upgrade() -> None:
     _run_steps()
     _runs()
     _triggers()
-
-
-def _second_factors() -> None:
-    op.create_table(
-        "second_factors",
-        sa.Column("user_id", sa.String(length=36), nullable=False),
-        sa.Column("secret", sa.Text(), nullable=False),
-        sa.Column("last_counter", sa.BigInteger(), nullable=False),
-        sa.Column("recovery", sa.JSON(), nullable=False),
-        sa.Column("confirmed_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_second_factors_user_id"), ondelete="CASCADE"),
-        sa.PrimaryKeyConstraint("user_id", name=op.f("pk_second_factors")),
-    )
 
 
 def _sessions() -> None:
