@@ -68,7 +68,9 @@ class Story:
         self._say(f"Entra ID (emulated, over TLS)   {entra['authority']}")
         self._say("Its replicas lag by up to 2.5 s, and two replicas disagree meanwhile, as the real ones do.")
         took = self.stage.open_server()
-        self._say(f"Keyturn                         {self.stage.url}   ready in {took:.1f} s, no configuration")
+        self._say(
+            f"Keyturn                         {self.stage.url}   ready in {took:.1f} s, with an embedded database"
+        )
         body = {"email": EMAIL, "password": self.password, "organization": ORGANIZATION}
         self.line.token = self.line.api("POST", "/api/v1/admin/bootstrap", body)["identity"]["credentials"]["token"]
 
