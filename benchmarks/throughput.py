@@ -2,6 +2,7 @@
 
 Each call to Entra takes 0.1 s; with a concurrency of 16 at most 160 calls end in a second. The ratio is the time from
 the first call to the last, over (calls x 0.1 s / 16): 1.0 would mean that a slot never waited for anything but Entra.
+On SQLite one process has all slots; on PostgreSQL two share them, as an installation with two workers does.
 """
 
 import subprocess
@@ -9,8 +10,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import sqlalchemy as sa
 
@@ -22,6 +24,7 @@ from tests.system.installation import ROOT, Installation, installation
 
 LATENCY = 0.1
 CONCURRENCY = 16
+WORKERS = {"sqlite": 1, "postgresql": 2}
 ROTATIONS = 1000
 LIMIT = 1.3
 PATIENCE_SECONDS = 600
@@ -37,16 +40,17 @@ def measure(kind: str, count: int = ROTATIONS) -> str:
             place.connect(place.application(name, "Application.ReadWrite.All"), name)
         place.emulator.admin.configure(place.tenant_id, latency=(LATENCY, LATENCY))
         before = len(place.emulator.ledger)
-        with worker(place) as child:
-            _wait_until_rotated(place, child, count)
-            used = _processor_seconds(child.pid)
+        with workers(place, kind) as children:
+            _wait_until_rotated(place, children, count)
+            used = sum(_processor_seconds(child.pid) for child in children)
         calls = list(place.emulator.ledger)[before:]
     wall = max(call.ended for call in calls) - min(call.started for call in calls)
     ideal = len(calls) * LATENCY / CONCURRENCY
     ratio = wall / ideal
     verdict = "ok" if ratio <= LIMIT else "TOO SLOW"
     return (
-        f"throughput on {kind}: {count} rotations in {wall:.1f} s ({count / wall:.1f}/s), {len(calls)} calls of "
+        f"throughput on {kind} ({WORKERS[kind]} x {CONCURRENCY // WORKERS[kind]} slots): "
+        f"{count} rotations in {wall:.1f} s ({count / wall:.1f}/s), {len(calls)} calls of "
         f"{LATENCY * 1000:.0f} ms, {used / count * 1000:.0f} ms of processor time each; "
         f"ratio {ratio:.2f} (limit {LIMIT}) {verdict}"
     )
@@ -67,26 +71,30 @@ def scene(folder: Path, kind: str) -> Iterator[Installation]:
 
 
 @contextmanager
-def worker(place: Installation) -> Iterator[subprocess.Popen[bytes]]:
-    """The genuine ``keyturn worker``."""
-    log = place.folder / "worker.log"
-    with (
-        log.open("wb") as out,
-        subprocess.Popen(
-            [sys.executable, "-m", "keyturn", "worker"], env=place.environ, cwd=ROOT, stdout=out, stderr=out
-        ) as child,
-    ):
+def workers(place: Installation, kind: str) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """The genuine ``keyturn worker``, as often as this database is shared."""
+    slots = str(CONCURRENCY // WORKERS[kind])
+    with ExitStack() as stack:
+        out = stack.enter_context((place.folder / "worker.log").open("wb"))
+        yield [stack.enter_context(_worker(place, slots, out)) for _ in range(WORKERS[kind])]
+
+
+@contextmanager
+def _worker(place: Installation, slots: str, out: BinaryIO) -> Iterator[subprocess.Popen[bytes]]:
+    command = [sys.executable, "-m", "keyturn", "worker"]
+    environ = {**place.environ, "KEYTURN_CONCURRENCY": slots}
+    with subprocess.Popen(command, env=environ, cwd=ROOT, stdout=out, stderr=out) as child:
         try:
             yield child
         finally:
             child.kill()
 
 
-def _wait_until_rotated(place: Installation, child: subprocess.Popen[bytes], count: int) -> None:
+def _wait_until_rotated(place: Installation, children: list[subprocess.Popen[bytes]], count: int) -> None:
     until = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < until:
         time.sleep(1)
-        if child.poll() is not None:
+        if any(child.poll() is not None for child in children):
             break
         with place.core.database.read() as tx:
             open_runs = tx.one(sa.select(sa.func.count()).select_from(runs).where(runs.c.finished_at.is_(None)))

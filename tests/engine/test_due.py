@@ -63,6 +63,17 @@ def test_the_longest_due_come_first_and_only_as_many_as_there_is_room_for(databa
     assert sorted(world.ran) == ["r0", "r1", "r2", "r3", "r4"]
 
 
+def test_a_few_more_are_handed_over_than_run_at_once_and_the_next_ones_together(database: Database) -> None:
+    world = World(database, concurrency=8)
+    for number in range(20):
+        make_rotation(database, f"r{number}", NOON)
+    assert world.finder.tick().submitted == 10
+    world.engine.run_all(limit=1)
+    assert (world.finder.tick().submitted, world.engine.in_flight()) == (0, 9)  # a thread has work: not worth a look
+    world.engine.run_all(limit=1)
+    assert (world.finder.tick().submitted, world.engine.in_flight()) == (2, 10)
+
+
 def test_a_lost_submission_is_found_again(world: World) -> None:
     make_rotation(world.database, "r", NOON)
     world.finder.tick()

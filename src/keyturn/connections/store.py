@@ -31,9 +31,12 @@ def insert(tx: Tx, connection: Connection) -> None:
     tx.run(sa.insert(table).values(method=connection.method.value, scope=scope, **values))
 
 
+_GET = sa.select(table).where(table.c.id == sa.bindparam("of_connection"))
+_GET_LOCKED = _GET.with_for_update(key_share=True)
+
+
 def get(tx: Tx, connection_id: str, *, lock: bool = False) -> Connection | None:
-    query = sa.select(table).where(table.c.id == connection_id)
-    row = tx.one(query.with_for_update(key_share=True) if lock else query)
+    row = tx.one(_GET_LOCKED if lock else _GET, of_connection=connection_id)
     return _read(row) if row else None
 
 
@@ -56,16 +59,14 @@ def homes(tx: Tx, org_id: str, project_id: str | None) -> dict[str, Home]:
     return {row["id"]: Home(row["id"], row["name"], row["slug"]) for row in tx.rows(query)}
 
 
+_CHANGE = sa.update(table).where(
+    table.c.id == sa.bindparam("of_connection"), table.c.secret_version == sa.bindparam("of_version")
+)
+
+
 def change(tx: Tx, connection: Connection, **changes: Any) -> bool:
     """Change the connection, provided that nobody else changed its credentials since it was read."""
-    return (
-        tx.run(
-            sa.update(table)
-            .where(table.c.id == connection.id, table.c.secret_version == connection.secret_version)
-            .values(**changes)
-        )
-        == 1
-    )
+    return tx.run(_CHANGE, of_connection=connection.id, of_version=connection.secret_version, **changes) == 1
 
 
 def rotates(tx: Tx, connection_id: str) -> bool:

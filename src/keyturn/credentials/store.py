@@ -14,21 +14,28 @@ from keyturn.errors import Refused
 _FIELDS = tuple(field for field in Credential.__dataclass_fields__ if field != "state")
 
 
-def _read(row: Mapping[str, Any]) -> Credential:
-    return Credential(state=State(row["state"]), **{name: row[name] for name in _FIELDS})
+def _read(row: Mapping[str, Any], prefix: str = "") -> Credential:
+    return Credential(state=State(row[prefix + "state"]), **{name: row[prefix + name] for name in _FIELDS})
+
+
+JOINED = tuple(credentials.c[name].label(f"credential_{name}") for name in (*_FIELDS, "state"))
+"""The columns of a journal row in a statement that joins it to something else."""
+
+
+def joined(row: Mapping[str, Any]) -> Credential:
+    """Read what JOINED selected."""
+    return _read(row, "credential_")
 
 
 _ADD = sa.insert(credentials)
 _MOVE = sa.update(credentials).where(
     credentials.c.id == sa.bindparam("of_id"), credentials.c.state == sa.bindparam("of_state")
 )
+# Not a list of values: such a statement is written out anew for each use.
+LIVE = sa.and_(*(credentials.c.state != state.value for state in sorted(ENDED)))
+OLDEST_FIRST = (credentials.c.generation, credentials.c.planned_at, credentials.c.id)
 _LIVE = (
-    sa.select(credentials)
-    .where(
-        credentials.c.rotation_id == sa.bindparam("of_rotation"),
-        credentials.c.state.not_in([state.value for state in ENDED]),
-    )
-    .order_by(credentials.c.generation, credentials.c.planned_at, credentials.c.id)
+    sa.select(credentials).where(credentials.c.rotation_id == sa.bindparam("of_rotation"), LIVE).order_by(*OLDEST_FIRST)
 )
 
 

@@ -18,7 +18,7 @@ from dbos import DBOS, DBOSConfig, Serializer, SetWorkflowID, WorkflowStatus, er
 from sqlalchemy import event
 from sqlalchemy.engine import URL
 
-from keyturn.db.engine import BUSY_SECONDS
+from keyturn.db.engine import BUSY_SECONDS, ask_idle_connections
 from keyturn.engine.payload import SealedJson, WorkFailed, scrubbed, whereabouts
 from keyturn.ports import Clock
 
@@ -269,14 +269,11 @@ class _Forward(logging.Handler):
 def _open(url: URL, concurrency: int) -> sa.Engine:
     """Return DBOS's own connections to the product's database. Errors never carry parameters."""
     if url.get_backend_name() != "sqlite":
-        return sa.create_engine(
-            url,
-            pool_size=4,
-            max_overflow=concurrency,
-            pool_pre_ping=True,
-            hide_parameters=True,
-            connect_args={"connect_timeout": 5},
+        engine = sa.create_engine(
+            url, pool_size=4, max_overflow=concurrency, hide_parameters=True, connect_args={"connect_timeout": 5}
         )
+        ask_idle_connections(engine)
+        return engine
     engine = sa.create_engine(
         url,
         connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},

@@ -26,7 +26,11 @@ class Found:
 
 
 class Finder:
-    """Hands due rotations to the engine, as many as it has room for. Costs one look at an index when nothing is due."""
+    """Hands due rotations to the engine, as many as it has room for. Costs one look at an index when nothing is due.
+
+    A few more than run at once are handed over, so that a thread that becomes free has something to do, and so that a busy
+    server looks once for several of them.
+    """
 
     def __init__(
         self, database: Database, clock: Clock, engine: Engine, concurrency: int, find_every: timedelta
@@ -34,14 +38,15 @@ class Finder:
         self._database = database
         self._clock = clock
         self._engine = engine
-        self._concurrency = concurrency
+        self._ahead = concurrency // 4
+        self._limit = concurrency + self._ahead
         self._find_every = find_every
         self._loop = Loop("finder of due work", self._round, find_every)
 
     def tick(self) -> Found:
         """Look once. Safe to repeat, and from several processes at once: each due rotation is claimed by one."""
-        room = self._concurrency - self._engine.in_flight()
-        if room <= 0:
+        room = self._limit - self._engine.in_flight()
+        if room <= self._ahead // 2:
             return Found(0, more=True)
         now = self._clock.now()
         with self._database.read() as tx:

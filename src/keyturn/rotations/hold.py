@@ -43,6 +43,10 @@ SECRET_REFUSED = frozenset(
 """What the provider says of a credential that does not exist, does not exist yet, or is past its end."""
 
 
+KEPT_JUST_NOW = timedelta(seconds=1)
+"""A lease kept this recently is not asked about again before a write: the request may well be as long on its way."""
+
+
 class LeaseLost(Exception):
     """Another process took over. Whatever was under way here is no longer ours to write down."""
 
@@ -50,7 +54,8 @@ class LeaseLost(Exception):
 class Hold:
     """The lease on one application. Not shared between threads."""
 
-    def __init__(self, tools: Tools, rotation: Rotation, token: int, expires_at: datetime) -> None:
+    def __init__(self, tools: Tools, seen: Snapshot, token: int, kept_at: datetime) -> None:
+        rotation = seen.rotation
         self.tools = tools
         self.rotation_id = rotation.id
         self.object_id = rotation.object_id
@@ -59,7 +64,8 @@ class Hold:
         self.token = token
         self.asked: set[str] = set()
         """Credentials asked for under this lease: the request is made once, whatever the journal says."""
-        self._expires_at = expires_at
+        self._kept_at = kept_at
+        self._seen: Snapshot | None = seen
         self._access: AccessToken | None = None
         self._signer: Credential | None = None
         self._step: store.StepRecord | None = None
@@ -67,6 +73,14 @@ class Hold:
 
     def now(self) -> datetime:
         return self.tools.clock.now()
+
+    def snapshot(self) -> Snapshot | None:
+        """Return the rotation as it is: as the last step's own transaction left it, else read anew. None when it is gone."""
+        seen, self._seen = self._seen, None
+        if seen is None:
+            with self.tools.database.read() as tx:
+                seen = store.snapshot(tx, self.rotation_id)
+        return seen
 
     def begin(self, step: Step, snapshot: Snapshot) -> None:
         """The step that starts now is written into the run's history by its own transaction."""
@@ -78,31 +92,33 @@ class Hold:
     @contextmanager
     def write(self, result: str = "done", message: str | None = None) -> Iterator[Tx]:
         """A write transaction that only the holder of the lease can commit. Raises LeaseLost."""
+        seen, last = None, self._last_record
         with self.tools.database.write() as tx:
-            expires_at = self._keep_lease(tx)
+            kept_at = self._keep_lease(tx)
             yield tx
             if self._step:
                 done = replace(self._step, outcome=result, message=message, finished_at=self.now())
                 last = store.record_step(tx, self.rotation_id, done, self._last_record)
-        if self._step:
-            self._last_record, self._step = last, None
-        self._expires_at = expires_at
+                seen = store.snapshot(tx, self.rotation_id)
+        self._last_record, self._step = last, None
+        self._seen, self._kept_at = seen, kept_at
 
     def before_network(self, *, writing: bool = False) -> None:
         """Make sure that the lease outlives the calls that follow; before a write, that it is still ours. Raises LeaseLost."""
-        needed = 3 * self.tools.pace.call_timeout
-        if not writing and self._expires_at - self.now() >= needed:
+        pace, age = self.tools.pace, self.now() - self._kept_at
+        fresh = timedelta() <= age < KEPT_JUST_NOW if writing else age <= pace.lease - 3 * pace.call_timeout
+        if fresh:
             return
         with self.tools.database.write() as tx:
-            expires_at = self._keep_lease(tx)
-        self._expires_at = expires_at
+            kept_at = self._keep_lease(tx)
+        self._kept_at = kept_at
 
     def _keep_lease(self, tx: Tx) -> datetime:
         # Counted from when the transaction has begun: waiting for that may have taken long.
-        expires_at = self.now() + self.tools.pace.lease
-        if not store.keep_lease(tx, self.object_id, self.token, expires_at):
+        now = self.now()
+        if not store.keep_lease(tx, self.object_id, self.token, now + self.tools.pace.lease):
             raise LeaseLost(self.object_id)
-        return expires_at
+        return now
 
     def access(self, snapshot: Snapshot) -> AccessToken:
         """Return a token for the management API, signed in with the rotation's own secret; kept for this hold.
@@ -171,4 +187,6 @@ def take(tools: Tools, rotation_id: str) -> Hold | None:
             return None
         now = tools.clock.now()
         token = store.take_lease(tx, rotation.object_id, tools.process_id, now, tools.pace.lease)
-    return Hold(tools, rotation, token, now + tools.pace.lease) if token else None
+        # Only now is what is seen certain to stay: before, somebody else may have been at work.
+        seen = store.snapshot(tx, rotation_id) if token else None
+    return Hold(tools, seen, token, now) if token and seen else None

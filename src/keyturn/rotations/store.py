@@ -108,20 +108,23 @@ def overviews(tx: Tx, connection_ids: Sequence[str]) -> dict[str, Overview]:
     found: dict[str, Overview] = {}
     for start in range(0, len(connection_ids), _AT_ONCE):
         for row in tx.rows(_overviews(connection_ids[start : start + _AT_ONCE])):
-            active = None
-            if row["run_id"]:
-                active = _run({name: row[f"run_{name}"] for name in Run.__dataclass_fields__})
-            found[row["connection_id"]] = Overview(_rotation(row), active, row["current_ends_at"])
+            found[row["connection_id"]] = Overview(_rotation(row), _joined_run(row), row["current_ends_at"])
     return found
+
+
+_JOINED_RUN = tuple(runs.c[name].label(f"run_{name}") for name in Run.__dataclass_fields__)
+_UNDER_WAY = sa.and_(runs.c.rotation_id == rotations.c.id, runs.c.finished_at.is_(None))
+
+
+def _joined_run(row: Mapping[str, Any]) -> Run | None:
+    return _run(row, "run_") if row["run_id"] else None
 
 
 def _overviews(connection_ids: Sequence[str]) -> sa.Select[Any]:
     current = sa.and_(credentials.c.rotation_id == rotations.c.id, credentials.c.state == State.CURRENT.value)
-    active = sa.and_(runs.c.rotation_id == rotations.c.id, runs.c.finished_at.is_(None))
-    of_run = [runs.c[name].label(f"run_{name}") for name in Run.__dataclass_fields__]
     return (
-        sa.select(rotations, credentials.c.ends_at.label("current_ends_at"), *of_run)
-        .select_from(rotations.outerjoin(credentials, current).outerjoin(runs, active))
+        sa.select(rotations, credentials.c.ends_at.label("current_ends_at"), *_JOINED_RUN)
+        .select_from(rotations.outerjoin(credentials, current).outerjoin(runs, _UNDER_WAY))
         .where(
             rotations.c.connection_id.in_(connection_ids),
             rotations.c.kind == Kind.CONNECTION.value,
@@ -158,19 +161,41 @@ def set_short_lifetime(tx: Tx, rotation_id: str) -> None:
     tx.run(_SAVE, of_rotation=rotation_id, short_lifetime=True)
 
 
-def snapshot(tx: Tx, rotation_id: str, *, lock: bool = False) -> Snapshot | None:
-    rotation = get(tx, rotation_id, lock=lock)
-    if rotation is None:
+_SNAPSHOT = (
+    sa.select(rotations, *_JOINED_RUN, *journal.JOINED)
+    .select_from(
+        rotations.outerjoin(runs, _UNDER_WAY).outerjoin(
+            credentials, sa.and_(credentials.c.rotation_id == rotations.c.id, journal.LIVE)
+        )
+    )
+    .where(rotations.c.id == sa.bindparam("of_rotation"))
+    .order_by(*journal.OLDEST_FIRST)
+)
+
+
+def snapshot(tx: Tx, rotation_id: str) -> Snapshot | None:
+    """Return all that is decided from, as it was at one moment: one statement."""
+    rows = tx.rows(_SNAPSHOT, of_rotation=rotation_id)
+    if not rows:
         return None
-    return Snapshot(rotation, journal.live(tx, rotation_id), active_run(tx, rotation_id))
+    live = tuple(journal.joined(row) for row in rows if row["credential_id"])
+    return Snapshot(_rotation(rows[0]), live, _joined_run(rows[0]))
+
+
+def lock(tx: Tx, rotation_id: str) -> bool:
+    """Keep everybody else from changing the rotation until the transaction ends; False when there is no such rotation."""
+    return tx.one(_LOCK, of_rotation=rotation_id) is not None
+
+
+_LOCK = sa.select(rotations.c.id).where(rotations.c.id == sa.bindparam("of_rotation")).with_for_update(key_share=True)
 
 
 # --- runs -----------------------------------------------------------------------------------------------------------
 
 
-def _run(row: Mapping[str, Any]) -> Run:
-    fields = {name: row[name] for name in Run.__dataclass_fields__}
-    return Run(**(fields | {"reason": Reason(row["reason"]), "state": RunState(row["state"])}))
+def _run(row: Mapping[str, Any], prefix: str = "") -> Run:
+    fields = {name: row[prefix + name] for name in Run.__dataclass_fields__}
+    return Run(**(fields | {"reason": Reason(fields["reason"]), "state": RunState(fields["state"])}))
 
 
 _ACTIVE = sa.select(runs).where(runs.c.rotation_id == sa.bindparam("of_rotation"), runs.c.finished_at.is_(None))
@@ -335,22 +360,21 @@ class Seen:
     gone_at: datetime | None
 
 
+_SEEN = sa.select(observed_keys).where(observed_keys.c.rotation_id == sa.bindparam("of_rotation"))
+
+
 def seen(tx: Tx, rotation_id: str) -> dict[str, Seen]:
-    rows = tx.rows(sa.select(observed_keys).where(observed_keys.c.rotation_id == rotation_id))
+    rows = tx.rows(_SEEN, of_rotation=rotation_id)
     return {row["key_id"]: Seen(**{name: row[name] for name in Seen.__dataclass_fields__}) for row in rows}
 
 
 def note_seen(tx: Tx, rotation_id: str, new_id: str, found: RemoteCredential, now: datetime, *, ours: bool) -> None:
     """Remember a key that is listed for the first time."""
-    tx.run(
-        sa.insert(observed_keys).values(
-            id=new_id,
-            rotation_id=rotation_id,
-            ours=ours,
-            first_seen_at=now,
-            **{name: getattr(found, name) for name in ("key_id", "name", "hint", "starts_at", "ends_at")},
-        )
-    )
+    facts = {name: getattr(found, name) for name in ("key_id", "name", "hint", "starts_at", "ends_at")}
+    tx.run(_NOTE, id=new_id, rotation_id=rotation_id, ours=ours, first_seen_at=now, **facts)
+
+
+_NOTE = sa.insert(observed_keys)
 
 
 def note_presence(tx: Tx, rotation_id: str, key_id: str, gone_at: datetime | None) -> None:

@@ -52,8 +52,7 @@ class Rotator:
 
     def turn(self, hold: Hold) -> bool:
         """Do one step; False when the rotation rests and the lease has been given back."""
-        with self._tools.database.read() as tx:
-            snapshot = store.snapshot(tx, hold.rotation_id)
+        snapshot = hold.snapshot()
         if snapshot is None:
             hold.release()
             return False
@@ -66,7 +65,7 @@ class Rotator:
     def _rest(self, hold: Hold) -> bool:
         """Write when to wake and give the lease back, unless something came up since the decision."""
         with hold.write() as tx:
-            snapshot = store.snapshot(tx, hold.rotation_id, lock=True)
+            snapshot = store.snapshot(tx, hold.rotation_id) if store.lock(tx, hold.rotation_id) else None
             if snapshot is None:
                 return True
             decision = decide(snapshot, hold.now(), hold.token, self._tools.patience)

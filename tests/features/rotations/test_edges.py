@@ -1,5 +1,6 @@
 """What two servers, users and bad luck can do to a rotation; each of these once ended badly in a simulation."""
 
+from collections import deque
 from datetime import timedelta
 
 import pytest
@@ -13,8 +14,8 @@ from keyturn.db.unit import Database
 from keyturn.errors import Refused
 from keyturn.kit.secret import Plaintext
 from keyturn.rotations.changes import ScheduleChange
-from keyturn.rotations.domain import Reason, RunState, StepName, lifetime
-from keyturn.rotations.hold import take
+from keyturn.rotations.domain import Reason, RunState, Step, StepName, lifetime
+from keyturn.rotations.hold import LeaseLost, take
 from keyturn_simulation.invariants import check_quiet
 from keyturn_simulation.world import World, make_world
 from tests.emulator.certificates import make_certificate
@@ -312,3 +313,23 @@ def test_a_certificate_whose_registration_was_not_confirmed_removes_itself_when_
 
     assert not world.emulator.admin.application(world.application.object_id).keys_held()
     assert all(row.value is None for row in world.journal())
+
+
+def test_a_server_that_slept_just_before_asking_for_a_secret_leaves_that_to_whoever_took_over(world: World) -> None:
+    rotation_id = world.rotation(world.connect()).id
+    server = world.servers[0]
+    world.claim()
+    sleeper = take(server.tools, rotation_id)
+    assert sleeper is not None
+
+    def sleep(_rotation: str, step: Step) -> None:
+        if step.name is StepName.ISSUE:
+            world.watcher = None
+            world.clock.advance(server.tools.pace.lease.total_seconds() + 1)
+            assert take(server.tools, rotation_id) is not None
+
+    world.watcher = sleep
+    with pytest.raises(LeaseLost):
+        deque(iter(lambda: server.rotator.turn(sleeper), False), maxlen=0)  # turn after turn
+
+    assert not world.emulator.ledger.query(operation="addPassword")
