@@ -24,7 +24,7 @@ from tests.system.installation import ROOT, Installation, installation
 
 LATENCY = 0.1
 CONCURRENCY = 16
-WORKERS = {"sqlite": 1, "postgresql": 2}
+WORKERS = {"sqlite": 1, "postgres": 2}
 ROTATIONS = 1000
 LIMIT = 1.3
 PATIENCE_SECONDS = 600
