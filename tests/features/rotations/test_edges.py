@@ -1,6 +1,5 @@
-"""What two servers, users and bad luck can do to a rotation; each of these once ended badly in a simulation."""
+"""What two servers, users and bad luck can do to a rotation. Most of these once ended badly in a simulation."""
 
-from collections import deque
 from datetime import timedelta
 
 import pytest
@@ -15,7 +14,8 @@ from keyturn.errors import Refused
 from keyturn.kit.secret import Plaintext
 from keyturn.rotations.changes import ScheduleChange
 from keyturn.rotations.domain import Reason, RunState, Step, StepName, lifetime
-from keyturn.rotations.hold import LeaseLost, take
+from keyturn.rotations.hold import Hold, LeaseLost, take
+from keyturn.rotations.workflow import Rotator
 from keyturn_simulation.invariants import check_quiet
 from keyturn_simulation.world import World, make_world
 from tests.emulator.certificates import make_certificate
@@ -315,6 +315,11 @@ def test_a_certificate_whose_registration_was_not_confirmed_removes_itself_when_
     assert all(row.value is None for row in world.journal())
 
 
+def turn_to_rest(rotator: Rotator, hold: Hold) -> None:
+    while rotator.turn(hold):
+        pass
+
+
 def test_a_server_that_slept_just_before_asking_for_a_secret_leaves_that_to_whoever_took_over(world: World) -> None:
     rotation_id = world.rotation(world.connect()).id
     server = world.servers[0]
@@ -330,6 +335,6 @@ def test_a_server_that_slept_just_before_asking_for_a_secret_leaves_that_to_whoe
 
     world.watcher = sleep
     with pytest.raises(LeaseLost):
-        deque(iter(lambda: server.rotator.turn(sleeper), False), maxlen=0)  # turn after turn
+        turn_to_rest(server.rotator, sleeper)
 
     assert not world.emulator.ledger.query(operation="addPassword")
