@@ -24,6 +24,7 @@ from keyturn.crypto.keyring import Keyring, KeyringSealer
 from keyturn.crypto.root import GivenRoot, RootKey, RootKeys
 from keyturn.db.tables import credentials, organizations, rotations
 from keyturn.db.unit import Database
+from keyturn.engine.due import CLAIM
 from keyturn.kit.actor import Actor, ActorKind, Role
 from keyturn.kit.clock import MovableClock
 from keyturn.kit.ids import SeededIds
@@ -41,7 +42,6 @@ from keyturn_simulation.emulated import EmulatedTransport, EmulatorTime, emulate
 
 START = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 OWNED = "Application.ReadWrite.OwnedBy"
-CLAIM = timedelta(seconds=30)
 ROOT_KEY = bytes(range(7, 39))
 KEYS_MADE = 6
 """Private keys are used over and over in all worlds of a process: making them takes longer than all else."""

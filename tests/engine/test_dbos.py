@@ -138,44 +138,68 @@ def test_no_more_run_than_the_concurrency_allows(database: Database) -> None:
     assert work.most == 3
 
 
-def test_what_a_dead_process_had_under_way_is_run_by_the_one_that_adopts_it(database: Database) -> None:
-    stuck, work = Work(held=True), Work()
+@contextmanager
+def _dead(database: Database, *applications: str) -> Iterator[None]:
+    """A process called "dead" that was killed, as far as the tables know, with work for these applications under way."""
+    stuck = Work(held=True)
     dead = _engine(database, "dead")
     dead.start(stuck)
-    dead.submit("r", "application")
-    stuck.await_running(1)
-    dead.stop(NOW)  # as far as the tables know, this process was killed
-    with _started(_engine(database, "alive"), work) as alive:
-        assert alive.holders() == {"dead"}
-        assert not alive.submit("r", "application"), "nobody else begins it before it is adopted"
-        alive.adopt("dead")
-        alive.adopt("dead")
-        work.await_done(1)
-    assert work.done == ["r"]
-    stuck.let_go()
-    stuck.await_done(1)
-
-
-def test_what_was_begun_under_another_abi_holds_nothing_up(database: Database) -> None:
-    stuck, work = Work(held=True), Work()
-    dead = _engine(database, "dead")
-    dead.start(stuck)
-    for name in ("running", "waiting"):
-        dead.submit(name, name)
-    stuck.await_running(2)
+    for application in applications:
+        dead.submit("r", application)
+    stuck.await_running(len(applications))
     dead.stop(NOW)
+    yield
     stuck.let_go()
-    _sql(database, f"UPDATE {_table(database, 'workflow_status')} SET application_version = '0'")
-    _sql(
-        database,
-        f"UPDATE {_table(database, 'workflow_status')} SET status = 'ENQUEUED', queue_name = '_dbos_internal_queue'"
-        " WHERE workflow_uuid = 'advance:waiting'",
-    )
-    with _started(_engine(database, "alive"), work) as alive:
-        assert not alive.submit("running", "running")
-        alive.adopt("dead")
-        assert alive.submit("running", "running")
-        assert alive.submit("waiting", "waiting")
+    stuck.await_done(len(applications))
+
+
+def test_what_a_dead_process_had_under_way_is_submitted_anew_once_it_is_struck_off(database: Database) -> None:
+    work = Work()
+    with _dead(database, "application"), _started(_engine(database, "alive"), work) as alive:
+        assert alive.holders() == {"dead"}
+        assert not alive.submit("r", "application"), "nobody else begins it before"
+        assert alive.release("dead") == ["application"]
+        assert alive.release("dead") == []
+        assert alive.submit("r", "application")
+        work.await_done(1)
+        _await_idle(alive)
+        assert _rows(database) == []
+    assert work.done == ["r"]
+
+
+def test_a_busy_process_that_takes_over_runs_everything_once_and_stays_free(database: Database) -> None:
+    """What is taken over waits its turn like all other work: nothing runs twice, and no thread waits for another."""
+    work = Work(held=True)
+    names = [f"r{number}" for number in range(8)]
+    with _dead(database, *names[:4]), _started(_engine(database, "alive", concurrency=2), work) as alive:
+        assert alive.submit("busy", "busy")
+        assert alive.submit("busy too", "busy too")
+        work.await_running(2)
+        alive.release("dead")
+        threading.Event().wait(1.5)  # what DBOS would begin by itself it begins within a second
+        left = set(names)
+        while left := {name for name in left if not alive.submit(name, name)}:
+            threading.Event().wait(0.01)
+        assert alive.in_flight() == 10
+        work.let_go()
+        work.await_done(10)
+        _await_idle(alive)
+        assert sorted(work.done) == sorted([*names, "busy", "busy too"])
+        assert _rows(database) == []
+
+
+def test_work_whose_row_was_struck_off_by_mistake_ends_as_it_would_have(database: Database) -> None:
+    """A process that was only slow: another took it for dead."""
+    work = Work(held=True)
+    with _started(_engine(database, "slow", concurrency=1), work) as slow:
+        assert slow.submit("r", "application")
+        work.await_running(1)
+        assert slow.release("slow") == ["application"]
+        assert not slow.submit("r", "application"), "it still runs"
+        work.let_go()
+        work.await_done(1)
+        _await_idle(slow)
+        assert slow.submit("r", "application")
         work.await_done(2)
 
 

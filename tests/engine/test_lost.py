@@ -25,7 +25,7 @@ FAR = NOON + timedelta(days=1)
 
 
 class Works(InlineEngine):
-    """Knows who holds work, and hands it over."""
+    """Knows who holds work, for one application each, and strikes it off."""
 
     def __init__(self, *holders: str) -> None:
         super().__init__()
@@ -34,8 +34,11 @@ class Works(InlineEngine):
     def holders(self) -> set[str]:
         return set(self.held)
 
-    def adopt(self, process_id: str) -> None:
+    def release(self, process_id: str) -> list[str]:
+        if process_id not in self.held:
+            return []
         self.held.discard(process_id)
+        return [f"work of {process_id}"]
 
 
 @pytest.fixture
@@ -65,6 +68,7 @@ def test_a_silent_process_is_buried_and_everything_it_held_is_free(database: Dat
     works = Works("dead")
     presence = _presence(database, clock, works, "alive")
     make_rotation(database, "r", FAR, "application")
+    make_rotation(database, "queued", FAR, "work of dead")
     make_rotation(database, "other", FAR)
     make_lease(database, "application", "dead", NOON + timedelta(seconds=50))
     _stranger(database, "dead", NOON)
@@ -74,6 +78,7 @@ def test_a_silent_process_is_buried_and_everything_it_held_is_free(database: Dat
     assert lease_of(database, "application")[0] is None
     assert lease_of(database, "application")[1] <= clock.now()
     assert wake_of(database, "r") == clock.now() - PACE.heartbeat
+    assert wake_of(database, "queued") == clock.now() - PACE.heartbeat, "also what had not yet begun"
     assert wake_of(database, "other") == FAR
     assert works.holders() == set()
 
@@ -153,9 +158,11 @@ def test_a_process_number_in_use_again_is_not_mistaken_for_the_old_process(
 
 def test_work_of_a_process_nobody_knows_is_adopted(database: Database, clock: MovableClock) -> None:
     works = Works("here", "nobody knows")
+    make_rotation(database, "r", FAR, "work of nobody knows")
     presence = _presence(database, clock, works, "here")
     presence.tick()
     assert works.holders() == {"here"}
+    assert wake_of(database, "r") == NOON
     works.held.add("nobody either")
     _live(presence, clock, HOUSEKEEPING.total_seconds() + 2)
     assert works.holders() == {"here"}

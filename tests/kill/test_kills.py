@@ -108,8 +108,8 @@ def test_a_server_killed_a_hundred_times_leaves_nothing_behind(tmp_path: Path) -
             time.sleep(_life(luck))
             parent.kill(server)
             _check_all(place, connections)
-        parent.start(SERVE, place.environ)
-        _judge(place, connections, f"SQLite, {KILLS} kills", [tmp_path])
+        last = parent.start(SERVE, place.environ)
+        _judge(place, connections, f"SQLite, {KILLS} kills", [tmp_path], lambda: parent.stacks(last))
 
 
 @pytest.mark.postgres
@@ -126,7 +126,8 @@ def test_two_workers_one_of_them_killed_a_hundred_times_leave_nothing_behind(tmp
             parent.kill(workers[killed])
             _check_all(place, connections)
             workers[killed] = parent.start(["worker"], place.environ)
-        _judge(place, connections, f"PostgreSQL, two workers, {KILLS} kills", [tmp_path])
+        what = f"PostgreSQL, two workers, {KILLS} kills"
+        _judge(place, connections, what, [tmp_path], lambda: "\n".join(map(parent.stacks, workers)))
 
 
 @pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
@@ -226,11 +227,17 @@ def _check_all(place: Installation, connections: Sequence[Connection]) -> None:
         judge.check_current(place, connection)
 
 
-def _judge(place: Installation, connections: Sequence[Connection], what: str, folders: list[Path]) -> None:
+def _judge(
+    place: Installation,
+    connections: Sequence[Connection],
+    what: str,
+    folders: list[Path],
+    stacks: Callable[[], str] = str,
+) -> None:
     """Let it come to rest and see that all is as it should be."""
     began = time.monotonic()
     place.emulator.faults.clear()
-    _until(lambda: _at_rest(place), "all is quiet", otherwise=lambda: _restless(place))
+    _until(lambda: _at_rest(place), "all is quiet", otherwise=lambda: [*_restless(place), stacks()])
     rested = time.monotonic() - began
     _until(lambda: _all_sign_in(place, connections), "all replicas know", seconds=5)
     wrong = judge.problems_at_rest(place, connections)

@@ -4,6 +4,7 @@ What runs in a child is the command line itself, with real threads, sockets, eng
 tests.kill.zygote`` reads orders as JSON lines and answers each with one line; :class:`Zygote` is its other side.
 """
 
+import faulthandler
 import gc
 import importlib
 import json
@@ -11,6 +12,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -83,6 +85,12 @@ class Zygote:
         """Wait until it has ended; returns its exit status, negative for a signal."""
         return int(self._ask({"wait": child.pid}))
 
+    def stacks(self, child: Child) -> str:
+        """What the process said last, and what each of its threads is doing: for the message of a failure."""
+        os.kill(child.pid, signal.SIGUSR1)
+        time.sleep(1)
+        return child.log.read_text(errors="replace")[-20_000:]
+
     def _ask(self, order: dict[str, Any]) -> str:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -143,6 +151,7 @@ def _become(order: dict[str, Any]) -> None:
     nothing = os.open(os.devnull, os.O_RDONLY)
     for source, target in ((nothing, 0), (log, 1), (log, 2)):
         os.dup2(source, target)
+    faulthandler.register(signal.SIGUSR1)
     os.environ.clear()
     os.environ.update(order["environ"])
     status = 70

@@ -1,8 +1,10 @@
 """Durable work on DBOS: a row in its tables says which process works on which application.
 
-A row exists while the work is queued or running and is removed when it succeeded; what failed or was adopted stays until
-the application's next work, or for an hour. Its id is the application's: the primary key lets no second row in, in
-whichever process. When a process dies its rows stay; ``adopt`` hands them to the living. Only this file knows DBOS.
+A row exists while the work is queued or running and is removed when it succeeded; what failed stays until the
+application's next work, or for an hour. Its id is the application's: the primary key lets no second row in, in whichever
+process. When a process dies its rows stay; ``release`` removes them, so that the living may submit the work anew. DBOS's own
+recovery is not used: it begins work that nobody submitted, behind the back of who counts and limits it. Only this file
+knows DBOS.
 """
 
 import logging
@@ -25,12 +27,11 @@ from keyturn.ports import Clock
 _log = structlog.get_logger("keyturn.engine")
 
 APPLICATION = "keyturn"
-WORKFLOW_ABI = "1"
-"""Raise only when rows written before must not be run any more: it is set by hand so that an upgrade strands nothing."""
+VERSION = "1"
+"""DBOS would otherwise derive one from the code. Rows mean the same to all versions: that work is under way."""
 KEEP_FINISHED = timedelta(hours=1)
 _SWEEP_LIMIT = 500
-_MAX_RECOVERIES = 50
-_WAITING = ("ENQUEUED", "DELAYED")
+_WORK = "advance:"
 _FINISHED = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 _one_per_process = threading.Lock()  # DBOS keeps its state in module globals
 
@@ -45,8 +46,7 @@ class DbosEngine:
         self._codec = codec
         self._clock = clock
         self._changed = threading.Condition()
-        self._submitted: set[str] = set()  # until the row is settled
-        self._running: set[str] = set()
+        self._submitted: set[str] = set()  # from before the row is written until it is settled
         self._dbos: DBOS | None = None
         self._database: sa.Engine | None = None
         self._workflow: Callable[[str], None] = _not_started
@@ -61,7 +61,7 @@ class DbosEngine:
             self._database = _open(self._url, self._concurrency)
             self._dbos = DBOS(config=self._config(self._database))
 
-            @DBOS.workflow(name="advance_v1", max_recovery_attempts=_MAX_RECOVERIES)
+            @DBOS.workflow(name="advance_v1")
             def advance_v1(rotation_id: str) -> None:
                 self._run(advance, rotation_id)
 
@@ -77,9 +77,9 @@ class DbosEngine:
         False when work of this partition is queued or running, here or in another process: ask again a little later.
         Safe to repeat. Blocks while the database cannot be reached.
         """
-        work = f"advance:{partition}"
+        work = _WORK + partition
         with self._changed:
-            if self._dbos is None or work in self._submitted or work in self._running:
+            if self._dbos is None or work in self._submitted:
                 return False
             self._submitted.add(work)
         future = None
@@ -97,12 +97,12 @@ class DbosEngine:
 
     def in_flight(self) -> int:
         with self._changed:
-            return len(self._submitted | self._running)
+            return len(self._submitted)
 
     def stop(self, grace: timedelta) -> None:
         """Stop taking work and wait for the running items, at most the grace period. Safe to repeat.
 
-        What still runs afterwards ends on its own; its row stays and is adopted when this process is gone.
+        What still runs afterwards ends on its own; its row stays until this process is found dead.
         """
         with self._changed:
             dbos, self._dbos = self._dbos, None
@@ -110,7 +110,7 @@ class DbosEngine:
                 return
             for stopped in dbos.background_thread_stop_events:
                 stopped.set()
-            self._changed.wait_for(lambda: not self._submitted and not self._running, grace.total_seconds())
+            self._changed.wait_for(lambda: not self._submitted, grace.total_seconds())
         self._shut()
 
     # --- for the survivors of a dead process (see lost.py) --------------------------------------------------------------
@@ -119,12 +119,15 @@ class DbosEngine:
         """Return the ids of the processes, living or dead, that have work under way."""
         return {row.executor_id for row in _rows(status="PENDING") if row.executor_id}
 
-    def adopt(self, process_id: str) -> None:
-        """Let the living run what this dead process had under way. Safe to repeat, and from several processes at once."""
-        # Without the leading underscore DBOS offers this only through its paid control plane.
-        DBOS._recover_pending_workflows([process_id])  # noqa: SLF001
-        # What is left was begun under another ABI. The rotation itself says what it needs, so nothing is lost.
-        _delete([row.workflow_id for row in _rows(status="PENDING", executor_id=process_id)])
+    def release(self, process_id: str) -> list[str]:
+        """Strike off what this dead process had under way; return the applications, whose work may now be submitted anew.
+
+        Safe to repeat, and from several processes at once. Should the process turn out to be only slow, then its work ends
+        as it would have, and only the lease keeps it from writing.
+        """
+        works = [row.workflow_id for row in _rows(status="PENDING", executor_id=process_id)]
+        _delete(works)
+        return [work.removeprefix(_WORK) for work in works]
 
     def tidy(self) -> None:
         """Delete some rows of work that ended long ago."""
@@ -137,7 +140,7 @@ class DbosEngine:
         return {
             "name": APPLICATION,
             "system_database_engine": database,
-            "application_version": WORKFLOW_ABI,
+            "application_version": VERSION,
             "executor_id": self._process_id,
             "max_executor_threads": self._concurrency,
             "serializer": _Serializer(self._codec),
@@ -158,20 +161,14 @@ class DbosEngine:
     def _clear(self, work: str) -> bool:
         """Remove the row that keeps the work from being submitted, if it stands for nothing; say whether it is gone."""
         for row in _rows(workflow_ids=[work]):
-            # Ours, but not running: the database went away before the outcome was written.
+            # Ours, but not submitted: the database went away before the outcome was written.
             forgotten = row.status == "PENDING" and row.executor_id == self._process_id
-            stranded = row.status in _WAITING and row.app_version != WORKFLOW_ABI
-            if not (row.status in _FINISHED or forgotten or stranded):
+            if not (row.status in _FINISHED or forgotten):
                 return False
             _delete([work])
         return True
 
     def _run(self, advance: Callable[[str], None], rotation_id: str) -> None:
-        work = DBOS.workflow_id or ""
-        with self._changed:
-            if work in self._running:
-                return
-            self._running.add(work)
         failure = None
         try:
             advance(rotation_id)
@@ -180,10 +177,6 @@ class DbosEngine:
             _log.error(
                 "work failed", rotation_id=rotation_id, error=failure.kind, code=failure.code, at=whereabouts(problem)
             )
-        finally:
-            with self._changed:
-                self._running.discard(work)
-                self._changed.notify_all()
         if failure is not None:
             raise failure  # outside the handler, so that the original is not attached as its context
 

@@ -12,7 +12,8 @@ from keyturn.engine import store
 from keyturn.engine.loop import Loop
 from keyturn.ports import Clock, Engine
 
-CLAIM = timedelta(seconds=30)
+CLAIM = timedelta(seconds=10)
+"""As long as this nobody else finds what a process found that died before it submitted it."""
 BUSY = timedelta(seconds=2)
 _MORE = timedelta(milliseconds=20)
 

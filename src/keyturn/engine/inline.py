@@ -30,8 +30,9 @@ class InlineEngine:
     def holders(self) -> set[str]:
         return set()
 
-    def adopt(self, process_id: str) -> None:
-        """Nothing to adopt: what was in memory died with it, and is found again by its wake-up time."""
+    def release(self, process_id: str) -> list[str]:
+        """Nothing to strike off: what was in memory died with it, and is found again by its wake-up time."""
+        return []
 
     def tidy(self) -> None:
         """Nothing to tidy: finished work leaves nothing."""

@@ -1,8 +1,8 @@
 """Heartbeats of this process, and adoption of what dead processes left.
 
 Each process keeps a row alive. One that stays silent for ``dead_after`` is dead; one of this very machine that no longer
-exists is dead at once. Its work is handed to the living, its leases end, and its rotations are woken. All of it may
-happen twice: a process that was only slow finds its leases gone and writes nothing more.
+exists is dead at once. Its work is struck off, its leases end, and its rotations are woken: the living find them due. All of
+it may happen twice: a process that was only slow finds its leases gone and writes nothing more.
 """
 
 import os
@@ -30,8 +30,8 @@ class Works(Protocol):
         """Return the ids of the processes, living or dead, that have work under way."""
         ...
 
-    def adopt(self, process_id: str) -> None:
-        """Let the living run what this dead process had under way. Safe to repeat."""
+    def release(self, process_id: str) -> list[str]:
+        """Strike off what this dead process had under way; return the applications it was for. Safe to repeat."""
         ...
 
     def in_flight(self) -> int:
@@ -59,7 +59,7 @@ class Presence:
         self._loop = Loop("heartbeat", self._round, pace.heartbeat)
 
     def announce(self) -> None:
-        """Say that this process lives. To be called before the engine starts: work of unknown processes is adopted."""
+        """Say that this process lives. To be called before the engine starts: work of unknown processes is struck off."""
         now = self._clock.now()
         with self._database.write() as tx:
             if not store.beat(tx, self._process_id, now):
@@ -87,7 +87,7 @@ class Presence:
     def stop(self, grace: timedelta) -> None:
         """Take leave. To be called after the engine has stopped.
 
-        When work of this process still runs it stays on the list: silent from now on, it is found dead, and its work adopted.
+        When work of this process still runs it stays on the list: silent from now on, it is found dead.
         """
         self._loop.stop(grace)
         if self._works.in_flight():
@@ -120,19 +120,21 @@ class Presence:
     def _bury(self, process: Process) -> None:
         # First the work, then the row: who dies in between leaves the row, and the next one does it again.
         judged_at = self._clock.now()
-        self._works.adopt(process.id)
+        freed = self._works.release(process.id)
         with self._database.write() as tx:
             if not store.remove_process(tx, process.id, process.seen_at):
                 return
             now = self._clock.now()
             held = store.free_leases(tx, process.id, now, judged_at + self._pace.lease)
-            store.wake_applications(tx, held, now)
+            store.wake_applications(tx, {*freed, *held}, now)
         _log.warning("adopted the work of a dead process", process_id=process.id, host=process.host, leases=len(held))
 
     def _keep_house(self) -> None:
         holders = self._works.holders()  # before the list: a process announces itself before it works
         with self._database.read() as tx:
             known = {process.id for process in store.list_processes(tx)}
-        for process_id in holders - known:
-            self._works.adopt(process_id)
+        freed = [object_id for process_id in holders - known for object_id in self._works.release(process_id)]
+        if freed:
+            with self._database.write() as tx:
+                store.wake_applications(tx, freed, self._clock.now())
         self._works.tidy()

@@ -1,6 +1,6 @@
 """SQL of the engine: due rotations, the processes of this installation, and what a dead one held."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -95,7 +95,7 @@ def free_leases(tx: Tx, process_id: str, now: datetime, ending_by: datetime) -> 
     return object_ids
 
 
-def wake_applications(tx: Tx, object_ids: Sequence[str], now: datetime) -> None:
+def wake_applications(tx: Tx, object_ids: Collection[str], now: datetime) -> None:
     """Make the finder look at all rotations of these applications at once."""
     late = sa.or_(rotations.c.wake_at.is_(None), rotations.c.wake_at > now)
     tx.run(sa.update(rotations).where(rotations.c.object_id.in_(object_ids), late).values(wake_at=now))
