@@ -17,7 +17,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 
 from keyturn.db import triggers
-from keyturn.db.engine import open_engine, parse_url
+from keyturn.db.engine import for_writing, open_engine, parse_url
 from keyturn.db.tables import metadata
 from keyturn.db.unit import Database
 from tests.postgres import fresh_database
@@ -83,7 +83,7 @@ def wipe(database: Database) -> None:
 def create_tables(url: str) -> None:
     """Make all tables and triggers in the empty database at this address."""
     engine = open_engine(parse_url(url))
-    with engine.connect().execution_options(keyturn_write=True) as connection, connection.begin():
+    with engine.connect() as connection, for_writing(connection).begin():
         metadata.create_all(connection)
         for statement in triggers.statements(engine.dialect.name):
             connection.exec_driver_sql(statement)

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import event
 
 from keyturn.db import triggers
-from keyturn.db.engine import open_engine, parse_url
+from keyturn.db.engine import for_writing, open_engine, parse_url
 from keyturn.db.tables import metadata
 from keyturn.db.unit import Database
 
@@ -76,7 +76,7 @@ def _template() -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "template.db"
         engine = open_engine(parse_url(f"sqlite:///{path}"))
-        with engine.connect().execution_options(keyturn_write=True) as connection, connection.begin():
+        with engine.connect() as connection, for_writing(connection).begin():
             metadata.create_all(connection)
             for statement in triggers.statements("sqlite"):
                 connection.exec_driver_sql(statement)

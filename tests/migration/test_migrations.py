@@ -16,7 +16,7 @@ from alembic.config import Config
 from keyturn.boot import prepare_database
 from keyturn.config import Settings
 from keyturn.db import migrate
-from keyturn.db.engine import open_engine, parse_url
+from keyturn.db.engine import for_writing, open_engine, parse_url
 from keyturn.db.tables import metadata
 from keyturn.db.unit import Database
 from keyturn.errors import Misconfigured
@@ -189,7 +189,7 @@ def make_first_version(database: Database) -> None:
     """Migrate to the oldest version only."""
     config = Config()
     config.set_main_option("script_location", "keyturn:db/migrations")
-    with database.engine.connect().execution_options(keyturn_write=True) as connection, connection.begin():
+    with database.engine.connect() as connection, for_writing(connection).begin():
         config.attributes["connection"] = connection
         command.upgrade(config, migrate.versions()[0])
 

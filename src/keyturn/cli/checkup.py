@@ -21,6 +21,7 @@ from keyturn.config import Settings
 from keyturn.crypto.keyring import Keyring
 from keyturn.crypto.root import KeyFile
 from keyturn.db import migrate
+from keyturn.db.engine import for_writing
 from keyturn.db.tables import data_keys
 from keyturn.db.unit import Database
 from keyturn.errors import Misconfigured
@@ -215,9 +216,8 @@ def _state(state: migrate.State, opened: Database, settings: Settings) -> Findin
 
 def _writes(opened: Database) -> Finding:
     try:
-        with opened.engine.connect() as plain:
-            connection = plain.execution_options(keyturn_write=True)
-            attempt = connection.begin()
+        with opened.engine.connect() as connection:
+            attempt = for_writing(connection).begin()
             connection.execute(sa.update(data_keys).values(seals=data_keys.c.seals))
             attempt.rollback()
     except sa.exc.DBAPIError as error:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from keyturn.db.engine import for_writing
 from keyturn.db.tables import metadata
 from keyturn.db.unit import Database
 from keyturn.errors import Misconfigured
@@ -111,13 +112,12 @@ def _unversioned(connection: sa.Connection) -> State:
 
 @contextmanager
 def _migrating(database: Database) -> Iterator[sa.Connection]:
-    with database.engine.connect() as plain:
+    with database.engine.connect() as connection:
         if database.is_sqlite:
             # Rebuilding a table would otherwise delete the rows that refer to it. No effect inside a transaction.
-            _foreign_keys(plain, on=False)
+            _foreign_keys(connection, on=False)
         try:
-            connection = plain.execution_options(keyturn_write=True)
-            with connection.begin():
+            with for_writing(connection).begin():
                 if not database.is_sqlite:
                     connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
                 yield connection
@@ -125,7 +125,7 @@ def _migrating(database: Database) -> Iterator[sa.Connection]:
                     raise RuntimeError("the migration left rows that refer to nothing; nothing was changed")
         finally:
             if database.is_sqlite:
-                _foreign_keys(plain, on=True)
+                _foreign_keys(connection, on=True)
 
 
 def _foreign_keys(connection: sa.Connection, *, on: bool) -> None:

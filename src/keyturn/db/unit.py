@@ -7,6 +7,8 @@ from typing import Any, cast
 
 import sqlalchemy as sa
 
+from keyturn.db.engine import for_writing
+
 
 class Tx:
     """A transaction handle. Stores need one to read or write; they cannot commit."""
@@ -61,10 +63,8 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Tx]:
         """All or nothing: commits when the block ends, rolls back when it raises."""
-        with self._alone(), self._turn, self.engine.connect() as plain:
-            connection = plain.execution_options(keyturn_write=True)
-            with connection.begin():
-                yield Tx(connection, writing=True)
+        with self._alone(), self._turn, self.engine.connect() as connection, for_writing(connection).begin():
+            yield Tx(connection, writing=True)
 
     @property
     def in_transaction(self) -> bool:
