@@ -1,5 +1,6 @@
 """Fixtures and settings that all suites share."""
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.databases import database  # noqa: F401 - a fixture: pytest finds it by its name here
@@ -10,8 +11,20 @@ settings.register_profile("keyturn", deadline=None, suppress_health_check=[Healt
 settings.load_profile("keyturn")
 
 
+LONGEST = ("kill", "crash", "simulation", "browser")
+"""Folders with the longest tests, which begin first: else the last one runs alone while everybody else has nothing left."""
+
+
 def pytest_configure() -> None:
     draw_base_seed()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def rank(item: pytest.Item) -> int:
+        folder = item.path.parent.name
+        return LONGEST.index(folder) if folder in LONGEST else len(LONGEST)
+
+    items.sort(key=rank)
 
 
 def pytest_report_header() -> str:

@@ -49,7 +49,7 @@ KEYS_MADE = 6
 
 @cache
 def signing_key() -> SigningKey:
-    return SigningKey()
+    return SigningKey(bits=1024)
 
 
 @cache

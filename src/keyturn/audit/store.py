@@ -9,16 +9,11 @@ from keyturn.audit.domain import Event, Filter, Recorded
 from keyturn.db.tables import audit_events
 from keyturn.db.unit import Tx
 
-_ADD = sa.insert(audit_events)
-_SAME = sa.select(audit_events.c.id).where(audit_events.c.once == sa.bindparam("of_once"))
-
 
 def append(tx: Tx, event: Event) -> None:
     """Add the event. An event whose ``once`` key is already there is the same event: nothing happens."""
-    if event.once and tx.one(_SAME, of_once=event.once):
-        return
-    tx.run(
-        _ADD,
+    tx.add_new(
+        audit_events,
         at=event.at,
         org_id=event.actor.org_id,
         project_id=event.project_id,

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cache
 from typing import Any, cast
 
 import sqlalchemy as sa
@@ -38,6 +39,22 @@ class Tx:
         if not self.writing:
             raise RuntimeError("a write inside a read transaction")
         return self.connection.execute(statement, values).rowcount
+
+    def add_new(self, table: sa.Table, **values: Any) -> bool:
+        """Add a row, unless one with the same value where it has to be unique is there; say whether it was added."""
+        return self.run(_unless_there(table, self.connection.dialect.name), **values) == 1
+
+
+@cache
+def _unless_there(table: sa.Table, dialect: str) -> sa.sql.expression.Executable:
+    # Loaded here: each costs a start time, and only one of them is needed.
+    if dialect == "postgresql":
+        from sqlalchemy.dialects import postgresql  # noqa: PLC0415
+
+        return postgresql.insert(table).on_conflict_do_nothing()
+    from sqlalchemy.dialects import sqlite  # noqa: PLC0415
+
+    return sqlite.insert(table).on_conflict_do_nothing()
 
 
 class Database:

@@ -32,18 +32,24 @@ def any_due(tx: Tx, now: datetime) -> bool:
 
 def claim_due(tx: Tx, now: datetime, limit: int, until: datetime) -> list[Due]:
     """Move the wake-up of the longest due rotations to ``until`` and return them; no other transaction gets the same."""
-    query = (
-        sa.select(rotations.c.id, rotations.c.object_id)
-        .where(rotations.c.wake_at <= now)
-        .order_by(rotations.c.wake_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)  # PostgreSQL; SQLite has one writer at a time anyway
-    )
-    found = [Due(row["id"], row["object_id"]) for row in tx.rows(query)]
+    found = [Due(row["id"], row["object_id"]) for row in tx.rows(_CLAIM, now=now, most=limit)]
     if found:
-        ids = [due.rotation_id for due in found]
-        tx.run(sa.update(rotations).where(rotations.c.id.in_(ids)).values(wake_at=until))
+        tx.run(_PUT_OFF, ids=[due.rotation_id for due in found], until=until)
     return found
+
+
+_CLAIM = (
+    sa.select(rotations.c.id, rotations.c.object_id)
+    .where(rotations.c.wake_at <= sa.bindparam("now"))
+    .order_by(rotations.c.wake_at)
+    .limit(sa.bindparam("most"))
+    .with_for_update(skip_locked=True)  # PostgreSQL; SQLite has one writer at a time anyway
+)
+_PUT_OFF = (
+    sa.update(rotations)
+    .where(rotations.c.id.in_(sa.bindparam("ids", expanding=True)))
+    .values(wake_at=sa.bindparam("until"))
+)
 
 
 def postpone(tx: Tx, rotation_ids: Sequence[str], claimed_until: datetime, until: datetime) -> None:

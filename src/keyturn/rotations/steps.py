@@ -208,9 +208,8 @@ def prove(hold: Hold, snapshot: Snapshot, row: Credential) -> None:
     now = hold.now()
     with hold.write() as tx:
         proven_at = now if last else row.proven_at
-        row = journal.move(tx, row, proofs=row.proofs + 1, proof_at=now, proven_at=proven_at, retry_at=None, tries=0)
-        if last and row.state is State.ISSUED:
-            journal.move(tx, row, State.PROVEN)
+        to = State.PROVEN if last and row.state is State.ISSUED else None
+        journal.move(tx, row, to, proofs=row.proofs + 1, proof_at=now, proven_at=proven_at, retry_at=None, tries=0)
 
 
 def publish(hold: Hold, snapshot: Snapshot, row: Credential) -> None:

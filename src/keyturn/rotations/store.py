@@ -305,26 +305,18 @@ _TAKE = (
         sa.or_(leases.c.expires_at <= sa.bindparam("now"), leases.c.holder.is_(None)),
     )
     .values(holder=sa.bindparam("holder"), token=leases.c.token + 1, expires_at=sa.bindparam("until"))
+    .returning(leases.c.token)
 )
 
 
 def take_lease(tx: Tx, object_id: str, holder: str, now: datetime, ttl: timedelta) -> int | None:
     """Take the application's lease and return its new fencing token, or None while somebody else holds it."""
-    changed = tx.run(_TAKE, of_object=object_id, now=now, holder=holder, until=now + ttl)
-    row = tx.one(_TOKEN, of_object=object_id)
-    if row is None:
-        return _first_lease(tx, object_id, holder, now + ttl)
-    return int(row["token"]) if changed else None
-
-
-def _first_lease(tx: Tx, object_id: str, holder: str, expires_at: datetime) -> int | None:
-    values = {"object_id": object_id, "holder": holder, "token": 1, "expires_at": expires_at}
-    if tx.postgres:
-        from sqlalchemy.dialects.postgresql import insert as upsert  # noqa: PLC0415 - per dialect
-
-        return 1 if tx.run(upsert(leases).values(**values).on_conflict_do_nothing()) else None
-    tx.run(sa.insert(leases).values(**values))
-    return 1
+    taken = tx.one(_TAKE, of_object=object_id, now=now, holder=holder, until=now + ttl)
+    if taken:
+        return int(taken["token"])
+    if tx.one(_TOKEN, of_object=object_id):
+        return None
+    return 1 if tx.add_new(leases, object_id=object_id, holder=holder, token=1, expires_at=now + ttl) else None
 
 
 _DROP = sa.update(leases).where(
