@@ -158,14 +158,14 @@ class Simulation:
             self.kill(process)
             return None
 
-    def bury(self, undertaker: Process, name: str) -> None:
+    def bury(self, undertaker: Process, name: str, seen_at: datetime) -> None:
         """The process does what it does for others that it takes for dead: end their leases, wake their work."""
-        now = self.clock.now()
+        now, pace = self.clock.now(), undertaker.server.tools.pace
         self.trace.note(undertaker.name, f"takes {name} for dead")
 
         def act() -> None:
             with undertaker.server.tools.database.write() as tx:
-                held = engine_store.free_leases(tx, name, now, now + undertaker.server.tools.pace.lease)
+                held = engine_store.free_leases(tx, name, now, seen_at + 2 * pace.heartbeat + pace.lease)
                 engine_store.wake_applications(tx, held, now)
 
         with undertaker.under(None):
@@ -193,7 +193,7 @@ class Simulation:
                 continue  # somebody else was faster, while this process was slow
             if self.clock.now() - grave[1] >= self.world.pace.dead_after and self.luck.random() < 0.7:
                 self.graves.remove(grave)
-                self.bury(process, grave[0])
+                self.bury(process, *grave)
 
     def turn(self, process: Process, rotation_id: str) -> None:
         """One step of one rotation, wherever that leads: an answer, a death, a lease that was lost meanwhile."""
@@ -296,11 +296,12 @@ class Simulation:
         self.trace.note(process.name, f"is slow {where}: {pause} s")
         process.slow_since_commit = True
         self._depth += 1
+        seen_at = self.clock.now()
         try:
             self.clock.advance(pause)
             others = [one for one in self.processes if one is not process]
             if others and pause > self.world.pace.dead_after.total_seconds() and self.luck.random() < 0.4:
-                self.bury(self.luck.choice(others), process.name)
+                self.bury(self.luck.choice(others), process.name, seen_at)
             for _ in range(self.luck.randint(1, 5)):
                 if self.processes:
                     self.quantum(self.luck.choice(others if others and self.luck.random() < 0.8 else self.processes))

@@ -20,6 +20,7 @@ FILES_EVERY = 10
 AFTER_TROUBLE = timedelta(hours=8)
 """The longest pause between two attempts is six hours and a tenth."""
 SWEPT = timedelta(hours=27)
+A_REPAIR = timedelta(minutes=20)
 A_RUN = timedelta(hours=1)
 MOST_QUANTA = 4000
 
@@ -158,8 +159,9 @@ class Story:
     def _end(self, folder: Path | None) -> None:
         self._calm_down()
         self._until(AFTER_TROUBLE if not self._strays_possible() else SWEPT)
-        self._repair()
-        self._until(timedelta(minutes=20))
+        while self._repair():
+            self._until(A_REPAIR)
+        self._until(A_REPAIR)
         self._quiet()
         self._rotate_all()
         self._quiet()
@@ -185,9 +187,12 @@ class Story:
             self._outsiders.make_room(app)
         self._note_health()
 
-    def _repair(self) -> None:
-        """Users type new credentials where the current secret was removed or has expired."""
-        sim = self._sim
+    def _repair(self) -> bool:
+        """Users type new credentials where the current secret was removed or has expired; say whether anybody did.
+
+        Another round may find more: what took the slots of an application is gone once its own repair is done.
+        """
+        sim, typed = self._sim, False
         for one in self._users.connections():
             current, now = sim.judge.currents[one.id], sim.clock.now().timestamp()
             application = sim.world.emulator.admin.application(current.object_id)
@@ -196,8 +201,11 @@ class Story:
             if found is None or found.end <= now:
                 app = sim.world.applications[one.client_id]
                 self._outsiders.make_room(app, expired=found.key_id if found else None)
-                if self._users.portal.room(app) and not self._users.retype(sim.processes[0], one):
-                    raise Broken(f"new credentials for {one.name} were refused, with Entra in order")
+                if self._users.portal.room(app):
+                    typed = True
+                    if not self._users.retype(sim.processes[0], one):
+                        raise Broken(f"new credentials for {one.name} were refused, with Entra in order")
+        return typed
 
     def _rotate_all(self) -> None:
         """Everything that is enabled works again: it rotates within the hour when asked to."""

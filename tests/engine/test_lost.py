@@ -70,7 +70,7 @@ def test_a_silent_process_is_buried_and_everything_it_held_is_free(database: Dat
     make_rotation(database, "r", FAR, "application")
     make_rotation(database, "queued", FAR, "work of dead")
     make_rotation(database, "other", FAR)
-    make_lease(database, "application", "dead", NOON + timedelta(seconds=50))
+    make_lease(database, "application", "dead", NOON + PACE.lease + PACE.heartbeat)
     _stranger(database, "dead", NOON)
     assert _live(presence, clock, 8) == []
     assert _live(presence, clock, 4) == ["dead"]
@@ -81,6 +81,18 @@ def test_a_silent_process_is_buried_and_everything_it_held_is_free(database: Dat
     assert wake_of(database, "queued") == clock.now() - PACE.heartbeat, "also what had not yet begun"
     assert wake_of(database, "other") == FAR
     assert works.holders() == set()
+
+
+def test_a_lease_kept_after_the_silence_lives_on(database: Database, clock: MovableClock) -> None:
+    """The process was only slow, and is at work again before its next heartbeat."""
+    presence = _presence(database, clock, Works(), "alive")
+    make_lease(database, "from before", "slow", NOON + PACE.lease)
+    _stranger(database, "slow", NOON)
+    _live(presence, clock, 8)
+    make_lease(database, "from now", "slow", clock.now() + PACE.lease)
+    assert _live(presence, clock, 2) == ["slow"]
+    assert lease_of(database, "from before")[0] is None
+    assert lease_of(database, "from now")[0] == "slow"
 
 
 def test_a_process_that_beats_is_left_alone_even_if_its_clock_is_behind(

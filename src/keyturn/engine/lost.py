@@ -97,8 +97,8 @@ class Presence:
                 if process.id == self._process_id:
                     store.remove_process(tx, process.id, process.seen_at)
             now = self._clock.now()
-            held = store.free_leases(tx, self._process_id, now, now + self._pace.lease)
-            store.wake_applications(tx, held, self._clock.now())
+            held = store.free_leases(tx, self._process_id, now)
+            store.wake_applications(tx, held, now)
 
     def _round(self) -> timedelta:
         self.tick()
@@ -119,15 +119,24 @@ class Presence:
 
     def _bury(self, process: Process) -> None:
         # First the work, then the row: who dies in between leaves the row, and the next one does it again.
-        judged_at = self._clock.now()
         freed = self._works.release(process.id)
         with self._database.write() as tx:
             if not store.remove_process(tx, process.id, process.seen_at):
                 return
             now = self._clock.now()
-            held = store.free_leases(tx, process.id, now, judged_at + self._pace.lease)
+            held = store.free_leases(tx, process.id, now, self._last_end(process))
             store.wake_applications(tx, {*freed, *held}, now)
         _log.warning("adopted the work of a dead process", process_id=process.id, host=process.host, leases=len(held))
+
+    def _last_end(self, process: Process) -> datetime | None:
+        """Return when the leases end at the latest that it kept before it fell silent; None when it is surely gone.
+
+        Who keeps a lease after that was only slow and is at work again: ending that lease would let two processes write to one
+        application. Both moments are by the clock of that process.
+        """
+        if machine.is_gone(process.host, process.pid):
+            return None
+        return process.seen_at + 2 * self._pace.heartbeat + self._pace.lease
 
     def _keep_house(self) -> None:
         holders = self._works.holders()  # before the list: a process announces itself before it works

@@ -87,13 +87,11 @@ def remove_process(tx: Tx, process_id: str, seen_at: datetime) -> bool:
     return tx.run(gone) == 1
 
 
-def free_leases(tx: Tx, process_id: str, now: datetime, ending_by: datetime) -> list[str]:
-    """End the leases of the process that would end by that moment; return the applications that they were for.
-
-    One that ends later was taken after the process was judged dead, so it lives: taking its lease would let two processes
-    write to one application.
-    """
-    its = sa.and_(leases.c.holder == process_id, leases.c.expires_at <= ending_by)
+def free_leases(tx: Tx, process_id: str, now: datetime, ending_by: datetime | None = None) -> list[str]:
+    """End the leases of the process, or those of them that would end by that moment; return the applications they were for."""
+    its = leases.c.holder == process_id
+    if ending_by is not None:
+        its &= leases.c.expires_at <= ending_by
     object_ids = [str(row["object_id"]) for row in tx.rows(sa.select(leases.c.object_id).where(its))]
     if object_ids:
         # Without a holder the old token cannot be used any more, should the process turn out to be only slow.

@@ -11,13 +11,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import structlog
 
 from keyturn.db.unit import Database
 from keyturn.web import logs
 from keyturn_simulation.world import World, make_world
 from tests.databases import sqlite_database
 from tests.features.connections.desk import Desk, desk
+from tests.log_state import kept_log_state
 
 
 @pytest.fixture
@@ -28,17 +28,11 @@ def world(database: Database) -> World:
 @pytest.fixture
 def log() -> Iterator[io.StringIO]:
     """Everything that is logged, at the most talkative level: as it is written, and as it was before it was redacted."""
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
     stream = io.StringIO()
-    root.handlers.clear()
-    logs.configure("DEBUG", "json", stream)
-    root.addHandler(logging.StreamHandler(stream))
-    yield stream
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    logging.captureWarnings(capture=False)
-    structlog.reset_defaults()
+    with kept_log_state() as root:
+        logs.configure("DEBUG", "json", stream)
+        root.addHandler(logging.StreamHandler(stream))
+        yield stream
 
 
 @pytest.fixture

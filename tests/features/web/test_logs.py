@@ -16,6 +16,7 @@ import structlog
 from keyturn.kit.secret import Plaintext
 from keyturn.web import logs
 from tests.features.web.things import AUTH, client
+from tests.log_state import kept_log_state
 
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJjYW5hcnkifQ.c2lnbmF0dXJl"
 ENTRA = "abc8Q~canaryCANARYcanaryCANARYcanary012_.~"
@@ -30,17 +31,10 @@ class Console(io.StringIO):
 
 @pytest.fixture
 def out() -> Iterator[io.StringIO]:
-    root, hooks, level = logging.getLogger(), (sys.excepthook, threading.excepthook), logging.getLogger().level
-    handlers = list(root.handlers)
     stream = io.StringIO()
-    root.handlers.clear()
-    logs.configure("DEBUG", "json", stream)
-    yield stream
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    sys.excepthook, threading.excepthook = hooks
-    logging.captureWarnings(capture=False)
-    structlog.reset_defaults()
+    with kept_log_state():
+        logs.configure("DEBUG", "json", stream)
+        yield stream
 
 
 def lines(out: io.StringIO) -> list[dict[str, Any]]:
@@ -177,8 +171,9 @@ def test_a_forged_line_break_stays_inside_its_line(out: io.StringIO) -> None:
 
 def test_people_at_a_terminal_get_text_and_everyone_else_json() -> None:
     for stream, is_json in ((Console(), False), (io.StringIO(), True)):
-        logs.configure("INFO", "auto", stream)
-        structlog.get_logger().info("hello", password="canary")
+        with kept_log_state():
+            logs.configure("INFO", "auto", stream)
+            structlog.get_logger().info("hello", password="canary")
         assert stream.getvalue().startswith("{") is is_json
         assert "canary" not in stream.getvalue()
 
