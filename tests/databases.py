@@ -70,7 +70,7 @@ def wipe(database: Database) -> None:
         run = tx.connection.exec_driver_sql
         if tx.postgres:
             run("SET LOCAL session_replication_role = replica")  # triggers keep quiet
-            run(f"TRUNCATE {', '.join(names)} CASCADE")
+            run("; ".join(f"DELETE FROM {name}" for name in names))  # few rows: TRUNCATE takes forty times as long
             return
         run("DROP TRIGGER IF EXISTS audit_events_no_delete")
         for name in names:
