@@ -52,7 +52,8 @@ class Settings:
     cloud: str = "global"
     cloud_override: CloudOverride | None = None
     ca_file: Path | None = None
-    concurrency: int = 16
+    concurrency: int = 12
+    """What one process keeps busy when a call takes a tenth of a second; more than that mostly wait for each other."""
     log_level: str = "INFO"
     log_format: str = "auto"
     oauth_client_id: str | None = None

@@ -204,7 +204,7 @@ SETTINGS: tuple[Setting, ...] = (
         "KEYTURN_CONCURRENCY",
         "concurrency",
         values.whole(1, 256),
-        "16",
+        "12",
         "How many rotations one process runs at once.",
     ),
     Setting(
