@@ -15,6 +15,7 @@ from entra_emulator.admin import ApplicationHandle
 from keyturn.db.unit import Database
 from keyturn.engine import store as engine_store
 from keyturn.engine.due import CLAIM
+from keyturn.engine.lost import last_end
 from keyturn.errors import KeyturnError
 from keyturn.ports import HttpRequest
 from keyturn.rotations.hold import LeaseLost, take
@@ -165,7 +166,7 @@ class Simulation:
 
         def act() -> None:
             with undertaker.server.tools.database.write() as tx:
-                held = engine_store.free_leases(tx, name, now, seen_at + 2 * pace.heartbeat + pace.lease)
+                held = engine_store.free_leases(tx, name, now, last_end(seen_at, pace))
                 engine_store.wake_applications(tx, held, now)
 
         with undertaker.under(None):

@@ -21,6 +21,7 @@ AFTER_TROUBLE = timedelta(hours=8)
 """The longest pause between two attempts is six hours and a tenth."""
 SWEPT = timedelta(hours=27)
 A_REPAIR = timedelta(minutes=20)
+MOST_REPAIRS = 6
 A_RUN = timedelta(hours=1)
 MOST_QUANTA = 4000
 
@@ -159,9 +160,11 @@ class Story:
     def _end(self, folder: Path | None) -> None:
         self._calm_down()
         self._until(AFTER_TROUBLE if not self._strays_possible() else SWEPT)
-        while self._repair():
+        for _ in range(MOST_REPAIRS):
+            typed = self._repair()
             self._until(A_REPAIR)
-        self._until(A_REPAIR)
+            if not typed:
+                break
         self._quiet()
         self._rotate_all()
         self._quiet()

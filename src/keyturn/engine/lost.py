@@ -43,6 +43,15 @@ class Works(Protocol):
         ...
 
 
+def last_end(seen_at: datetime, pace: Pace) -> datetime:
+    """Return when the leases end at the latest that a process kept before it fell silent.
+
+    Who keeps a lease after that was only slow and is at work again: ending that lease would let two processes write to one
+    application. Both moments are by the clock of that process.
+    """
+    return seen_at + 2 * pace.heartbeat + pace.lease
+
+
 class Presence:
     """This process among the others of the installation. ``process_id`` is fresh and random for each start."""
 
@@ -129,14 +138,8 @@ class Presence:
         _log.warning("adopted the work of a dead process", process_id=process.id, host=process.host, leases=len(held))
 
     def _last_end(self, process: Process) -> datetime | None:
-        """Return when the leases end at the latest that it kept before it fell silent; None when it is surely gone.
-
-        Who keeps a lease after that was only slow and is at work again: ending that lease would let two processes write to one
-        application. Both moments are by the clock of that process.
-        """
-        if machine.is_gone(process.host, process.pid):
-            return None
-        return process.seen_at + 2 * self._pace.heartbeat + self._pace.lease
+        """Return which of its leases may be ended: those that end by then; None for all of them, as it is surely gone."""
+        return None if machine.is_gone(process.host, process.pid) else last_end(process.seen_at, self._pace)
 
     def _keep_house(self) -> None:
         holders = self._works.holders()  # before the list: a process announces itself before it works

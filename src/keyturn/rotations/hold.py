@@ -44,7 +44,10 @@ SECRET_REFUSED = frozenset(
 
 
 KEPT_JUST_NOW = timedelta(seconds=1)
-"""A lease kept this recently is not asked about again before a write: the request may well be as long on its way."""
+"""A lease kept this recently is not asked about again before a write: the request may well be as long on its way.
+
+Whoever takes this process for dead leaves such a lease alone: see ``engine.lost.last_end``.
+"""
 
 
 class LeaseLost(Exception):
