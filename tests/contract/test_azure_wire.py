@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,28 +13,47 @@ import pytest
 from entra_emulator import HANG, RESET, Effect, slow
 from entra_emulator.server import run_in_thread
 from keyturn.errors import Retryable, Unanswered, Upstream
-from keyturn.ports import AccessToken
+from keyturn.ports import AccessToken, HttpRequest, HttpResponse
 from keyturn.providers.azure.clouds import standard_clouds
 from keyturn.providers.azure.provider import AzureProvider
 from keyturn.providers.transport import HttpTransport
 from tests.contract.conftest import Scene
 
 
+class Impatient:
+    """The real transport, which waits for a second at most while told to hurry."""
+
+    def __init__(self, transport: HttpTransport) -> None:
+        self._transport = transport
+        self._hurried = False
+
+    def send(self, request: HttpRequest) -> HttpResponse:
+        return self._transport.send(replace(request, timeout=timedelta(seconds=1)) if self._hurried else request)
+
+    @contextmanager
+    def hurried(self) -> Iterator[None]:
+        self._hurried = True
+        yield
+        self._hurried = False
+
+
 @dataclass
 class Wired:
     scene: Scene
     provider: AzureProvider
+    transport: Impatient
 
     def token(self) -> AccessToken:
         return self.provider.sign_in(self.scene.tenant, self.scene.app.app_id, self.scene.secret())
 
 
 @contextmanager
-def wired(scene: Scene, *, trusted: bool = True, timeout: float = 10.0) -> Iterator[Wired]:
+def wired(scene: Scene, *, trusted: bool = True) -> Iterator[Wired]:
     with run_in_thread(scene.emulator) as server:
         transport = HttpTransport(ca_file=Path(server.ca_file) if trusted else None)
         clouds = standard_clouds().overridden("global", authority=server.authority, graph=server.authority)
-        yield Wired(scene, AzureProvider(transport, scene.clock, clouds, timeout=timedelta(seconds=timeout)))
+        impatient = Impatient(transport)
+        yield Wired(scene, AzureProvider(impatient, scene.clock, clouds, timeout=timedelta(seconds=30)), impatient)
         transport.close()
 
 
@@ -53,11 +72,11 @@ def test_a_secret_is_added_proven_and_removed_over_tls(scene: Scene) -> None:
 
 def test_logs_of_every_level_show_no_secret_and_no_token(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    with wired(scene, timeout=0.5) as wire:
+    with wired(scene) as wire:
         token = wire.token()
         issued = wire.provider.add_password(scene.tenant, token, scene.app.object_id, "m", scene.in_days(30))
         scene.emulator.faults.fail_next("addPassword", HANG)
-        with pytest.raises(Unanswered):
+        with wire.transport.hurried(), pytest.raises(Unanswered):
             wire.provider.add_password(scene.tenant, token, scene.app.object_id, "m", scene.in_days(30))
     assert "msal" in caplog.text
     for secret in (scene.secret(), token.value, issued.value):
@@ -80,19 +99,20 @@ def test_an_authority_that_is_not_trusted_never_gets_the_secret(scene: Scene) ->
 
 @pytest.mark.parametrize("effect", [RESET, HANG, slow(30), Effect(503), Effect(504)])
 def test_a_write_whose_answer_is_lost_is_in_doubt_and_was_sent_once(scene: Scene, effect: Effect) -> None:
-    with wired(scene, timeout=0.5) as wire:
+    with wired(scene) as wire:
         token = wire.token()
         scene.emulator.faults.fail_next("addPassword", effect)
-        with pytest.raises(Unanswered):
+        with wire.transport.hurried(), pytest.raises(Unanswered):
             wire.provider.add_password(scene.tenant, token, scene.app.object_id, "lost", scene.in_days(30))
     assert scene.names() == ["secret 1", "lost"]
 
 
 @pytest.mark.parametrize("effect", [RESET, HANG, Effect(503), Effect(429, retry_after=2.5)])
 def test_a_sign_in_that_fails_on_the_wire_works_again_at_once(scene: Scene, effect: Effect) -> None:
-    with wired(scene, timeout=0.5) as wire:
+    with wired(scene) as wire:
+        wire.token()
         scene.emulator.faults.fail_next("token", effect, when="before")
-        with pytest.raises(Upstream) as caught:
+        with wire.transport.hurried(), pytest.raises(Upstream) as caught:
             wire.token()
         assert type(caught.value) is Retryable
         assert wire.token().roles

@@ -82,12 +82,12 @@ def test_a_hanging_call_does_not_stop_others(world: Served) -> None:
     path = f"/{world.demo.tenant_id}/oauth2/v2.0/token"
     with client(world) as one, client(world) as other:
         with pytest.raises(httpx.ReadTimeout):
-            one.post(path, data=token_form(world), timeout=0.2)
+            one.post(path, data=token_form(world), timeout=httpx.Timeout(30, read=1))
         assert other.post(path, data=token_form(world)).status_code == 200
 
 
 def test_a_slow_body_follows_its_headers(world: Served) -> None:
-    world.emulator.faults.fail_next("token", slow(0.3))
+    world.emulator.faults.fail_next("token", slow(1))
     path = f"/{world.demo.tenant_id}/oauth2/v2.0/token"
     with client(world) as one, one.stream("POST", path, data=token_form(world)) as response:
         assert response.status_code == 200
@@ -154,16 +154,16 @@ def test_the_ledger_knows_the_real_times_of_a_served_request(world: Served) -> N
 
 def test_latency_holds_up_nobody_else(signing_key: SigningKey) -> None:
     emulator = Emulator(SystemClock(), signing_key=signing_key)
-    with run_in_thread(emulator, latency=0.1) as running:
+    with run_in_thread(emulator, latency=1) as running:
         context = trusting(running.ca_file)
 
         def ask(_: int) -> int:
-            return httpx.get(f"{running.authority}/common/discovery/v2.0/keys", verify=context, timeout=30).status_code
+            return httpx.get(f"{running.authority}/common/discovery/v2.0/keys", verify=context, timeout=60).status_code
 
         begun = time.monotonic()
         with ThreadPoolExecutor(20) as pool:
-            assert set(pool.map(ask, range(40))) == {200}
-        assert time.monotonic() - begun < 2.5, "one after the other would take four seconds"
+            assert set(pool.map(ask, range(20))) == {200}
+        assert time.monotonic() - begun < 15, "one after the other would take twenty seconds"
 
 
 def test_the_certificate_covers_microsofts_own_names(world: Served) -> None:

@@ -23,7 +23,8 @@ from keyturn.web.serve import Limits, WebServer
 from keyturn.web.wire import Wire
 from tests.features.web import things
 
-LIMITS = Limits(header_timeout=timedelta(seconds=0.4), grace=timedelta(seconds=10))
+PATIENT = Limits(header_timeout=timedelta(seconds=3), grace=timedelta(seconds=10))
+HURRIED = Limits(header_timeout=timedelta(seconds=0.4), grace=timedelta(seconds=10))
 
 
 class Done(Wire):
@@ -31,8 +32,8 @@ class Done(Wire):
 
 
 @contextmanager
-def running(*extra: Router, limits: Limits = LIMITS) -> Iterator[WebServer]:
-    app = things.application(Limiter(SystemClock(), per_minute=60), body_timeout=timedelta(seconds=0.4))
+def running(*extra: Router, limits: Limits = PATIENT) -> Iterator[WebServer]:
+    app = things.application(Limiter(SystemClock(), per_minute=60), body_timeout=limits.header_timeout)
     for router in extra:
         app.register(router)
     server = WebServer(app, host="127.0.0.1", port=0, limits=limits)
@@ -51,6 +52,12 @@ def running(*extra: Router, limits: Limits = LIMITS) -> Iterator[WebServer]:
 @pytest.fixture(scope="module")
 def server() -> Iterator[WebServer]:
     with running() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def hurried() -> Iterator[WebServer]:
+    with running(limits=HURRIED) as found:
         yield found
 
 
@@ -76,13 +83,13 @@ def test_delete_with_a_body_arrives(server: WebServer) -> None:
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["what"]["data"] == {"a": 1}
 
 
-def test_a_client_that_sends_its_headers_slowly_is_cut_off(server: WebServer) -> None:
-    assert exchange(server, b"GET /healthz HTTP/1.1\r\nhost:") == b""
+def test_a_client_that_sends_its_headers_slowly_is_cut_off(hurried: WebServer) -> None:
+    assert exchange(hurried, b"GET /healthz HTTP/1.1\r\nhost:") == b""
 
 
-def test_a_client_that_sends_its_body_slowly_gets_408(server: WebServer) -> None:
+def test_a_client_that_sends_its_body_slowly_gets_408(hurried: WebServer) -> None:
     answer = exchange(
-        server, b"POST /api/v1/anything HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 9\r\n\r\n{"
+        hurried, b"POST /api/v1/anything HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 9\r\n\r\n{"
     )
     assert b" 408 " in answer.splitlines()[0]
     assert b"RequestTimeout" in answer
