@@ -6,8 +6,8 @@ from entra_emulator.admin import ApplicationHandle
 from keyturn.connections.domain import CertificateFiles, ClientSecret, Connection, Method
 from keyturn.kit.secret import Plaintext
 from keyturn.providers.azure.key_pairs import new_pair
+from keyturn_simulation.keys import key_pool
 from keyturn_simulation.simulation import Simulation
-from keyturn_simulation.world import key_pool
 
 LIVES = (2, 60, 730)
 """Days."""

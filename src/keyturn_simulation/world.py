@@ -7,14 +7,12 @@ any number of servers that share it, and an administrator.
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from functools import cache, partial
-from itertools import cycle
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-from entra_emulator import Emulator, Settings, SigningKey
+from entra_emulator import Emulator, Settings
 from entra_emulator.admin import ApplicationHandle
 from keyturn.config import Pace
 from keyturn.connections.domain import Certificate, ClientSecret, Connection, Draft
@@ -22,7 +20,7 @@ from keyturn.connections.service import Connections
 from keyturn.credentials.domain import Credential, State
 from keyturn.crypto.keyring import Keyring, KeyringSealer
 from keyturn.crypto.root import GivenRoot, RootKey, RootKeys
-from keyturn.db.tables import credentials, organizations, rotations
+from keyturn.db.tables import audit_events, credentials, organizations, rotations
 from keyturn.db.unit import Database
 from keyturn.engine.due import CLAIM
 from keyturn.kit.actor import Actor, ActorKind, Role
@@ -30,7 +28,6 @@ from keyturn.kit.clock import MovableClock
 from keyturn.kit.ids import SeededIds
 from keyturn.kit.secret import Plaintext
 from keyturn.ports import Tenant, Transport
-from keyturn.providers.azure.key_pairs import new_key
 from keyturn.providers.azure.provider import AzureProvider
 from keyturn.rotations import store
 from keyturn.rotations.changes import Change, ScheduleChange
@@ -39,27 +36,11 @@ from keyturn.rotations.hold import Tools
 from keyturn.rotations.service import Rotations
 from keyturn.rotations.workflow import Rotator
 from keyturn_simulation.emulated import EmulatedTransport, EmulatorTime, emulated_clouds
+from keyturn_simulation.keys import SimulatedProvider, key_pool, private_lines, signing_key
 
 START = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 OWNED = "Application.ReadWrite.OwnedBy"
 ROOT_KEY = bytes(range(7, 39))
-KEYS_MADE = 6
-"""Private keys are used over and over in all worlds of a process: making them takes longer than all else."""
-
-
-@cache
-def signing_key() -> SigningKey:
-    return SigningKey(bits=1024)
-
-
-@cache
-def _pooled(_number: int) -> RSAPrivateKey:
-    return new_key()
-
-
-def key_pool() -> Iterator[RSAPrivateKey]:
-    """Yield the same few private keys for ever."""
-    return (_pooled(number) for number in cycle(range(KEYS_MADE)))
 
 
 @dataclass
@@ -110,7 +91,8 @@ class World:
 
     def server(self, name: str, database: Database, transport: Transport) -> Server:
         """A process with a database handle and a network of its own."""
-        provider = AzureProvider(transport, self.clock, emulated_clouds(), ids=self.ids, keys=partial(next, key_pool()))
+        keys = partial(next, key_pool())
+        provider = SimulatedProvider(transport, self.clock, emulated_clouds(), ids=self.ids, keys=keys)
         tools = Tools(database, self.sealer, provider, self.clock, self.ids, self.pace, name)
         connections = Connections(database, self.sealer, provider, self.clock, self.ids, "global")
         return Server(name, tools, Rotator(tools, self._watch), Rotations(connections, process_id=name))
@@ -236,7 +218,7 @@ class World:
         """
         given = self.connections.opened(connection).credentials
         if isinstance(given, Certificate):
-            self.hide(given.signing.private_key.reveal().splitlines()[1:-1])
+            self.hide(private_lines(given.signing.private_key))
             told = given.signing.thumbprint
         else:
             told = self.connections.credentials(connection).secret.reveal()
@@ -288,8 +270,6 @@ class World:
         return True
 
     def events(self, name: str | None = None) -> list[dict[str, Any]]:
-        from keyturn.db.tables import audit_events  # noqa: PLC0415
-
         query = sa.select(audit_events).order_by(audit_events.c.id)
         if name:
             query = query.where(audit_events.c.event == name)
@@ -323,7 +303,7 @@ def make_world(
     sealer = KeyringSealer(Keyring.open(database, GivenRoot(RootKeys(RootKey(ROOT_KEY))), clock))
     actor = _administrator(database, ids, clock)
     transport = EmulatedTransport(emulator, elapse=clock.advance, instance="api")
-    provider = AzureProvider(transport, clock, emulated_clouds(), ids=ids)
+    provider = SimulatedProvider(transport, clock, emulated_clouds(), ids=ids)
     connections = Connections(database, sealer, provider, clock, ids, "global")
     rules = settings or Settings()
     rotations = Rotations(connections)

@@ -1,6 +1,5 @@
 """No secret and no token ever shows: not in errors, not in tracebacks' variables, not in logs, on no path."""
 
-import base64
 import json
 import logging
 import traceback
@@ -18,14 +17,14 @@ from keyturn.ports import (
     HttpRequest,
     HttpResponse,
     Order,
-    SigningCertificate,
     Tenant,
     TransportFailed,
 )
 from keyturn.providers.azure.certificate import possession
-from keyturn.providers.azure.key_pairs import dates_of, new_key, new_pair
+from keyturn.providers.azure.key_pairs import new_key, new_pair
 from keyturn.providers.azure.provider import AzureProvider
 from keyturn_simulation.emulated import emulated_clouds
+from keyturn_simulation.keys import private_lines
 from tests.contract.conftest import Scene
 from tests.contract.test_azure_sign_in import Scripted, discovery
 
@@ -110,14 +109,6 @@ def test_a_service_that_repeats_what_it_was_sent_gives_nothing_away(scene: Scene
         fails_without_showing(call)
 
 
-def private_lines(pair: SigningCertificate) -> list[str]:
-    """The lines of the key's file, without those of the modulus, which the certificate shows to everybody."""
-    public = dates_of(pair)[2]
-    lines = [line for line in pair.private_key.reveal().splitlines()[1:-1] if base64.b64decode(line) not in public]
-    assert len(lines) > 15
-    return lines
-
-
 @pytest.mark.parametrize("status", [200, 302, 400, 403, 409, 429, 500])
 def test_neither_a_key_nor_a_proof_is_given_away(scene: Scene, status: int) -> None:
     pair = new_pair(new_key(), "canary", scene.clock.now(), scene.in_days(9))
@@ -125,7 +116,7 @@ def test_neither_a_key_nor_a_proof_is_given_away(scene: Scene, status: int) -> N
     provider = AzureProvider(Echo(status), scene.clock, emulated_clouds())
     kind, object_id = provider.kind("certificate"), scene.app.object_id
     order = Order(object_id, "marker", scene.in_days(9), pair.packed())
-    lines = private_lines(pair)
+    lines = private_lines(pair.private_key)
     proof = possession(pair, object_id, scene.clock.now()).reveal().split(".")
     attempts: list[Callable[[], object]] = [lambda: kind.add(scene.tenant, token, pair.packed(), order)]
     if status != 200:

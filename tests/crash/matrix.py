@@ -22,6 +22,7 @@ from keyturn.kit.secret import Plaintext
 from keyturn.rotations.changes import Change, ScheduleChange
 from keyturn_simulation.crashes import Fuse, Killed, MortalDatabase, MortalTransport, Point, bury
 from keyturn_simulation.invariants import check_always, check_no_plaintext, check_quiet
+from keyturn_simulation.keys import private_lines
 from keyturn_simulation.world import Server, World, make_world
 from tests.databases import database_of_kind, wipe
 from tests.emulator.certificates import Certificate as GivenCertificate
@@ -156,7 +157,7 @@ def note_private_key(world: World) -> None:
     """From now on no piece of the current private key may be readable anywhere."""
     credentials = world.connections.opened(world.all_connections()[0]).credentials
     assert isinstance(credentials, Certificate)
-    world.hide(credentials.signing.private_key.reveal().splitlines()[1:-1])
+    world.hide(private_lines(credentials.signing.private_key))
 
 
 SCENARIOS: dict[str, tuple[Callable[[Scene], None], Settings]] = {

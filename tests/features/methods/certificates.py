@@ -18,6 +18,9 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import NameOID
 
+from keyturn.kit.secret import Plaintext
+from keyturn_simulation.keys import private_lines
+
 BEGINS = datetime(2026, 1, 1, tzinfo=UTC)
 ENDS = datetime(2026, 12, 31, 12, tzinfo=UTC)
 Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
@@ -53,7 +56,7 @@ class Pair:
     @property
     def key_lines(self) -> list[str]:
         """Pieces of the key that must not show anywhere."""
-        return self.key_pem.splitlines()[1:-1]
+        return private_lines(Plaintext(self.key_pem))
 
     def written(self, form: PrivateFormat = PrivateFormat.PKCS8, passphrase: str | None = None) -> str:
         lock: KeySerializationEncryption = NoEncryption()

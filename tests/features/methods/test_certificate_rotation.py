@@ -12,6 +12,7 @@ from entra_emulator import RESET, Fault
 from entra_emulator.admin import ApplicationHandle
 from keyturn.connections.domain import Certificate
 from keyturn.db.tables import metadata
+from keyturn_simulation.keys import private_lines
 from keyturn_simulation.world import OWNED
 from tests.features.connections.desk import WEEKLY, Json
 from tests.features.methods.certificates import ENDS, Pair, in_days, pair, rsa_key
@@ -61,7 +62,7 @@ def note_key(scene: Scene, made: Json) -> None:
     """From now on no piece of the current key may show in any answer or log line."""
     credentials = scene.world.connections.opened(scene.connection(made)).credentials
     assert isinstance(credentials, Certificate)
-    scene.web.typed.update(credentials.signing.private_key.reveal().splitlines()[1:-1])
+    scene.web.typed.update(private_lines(credentials.signing.private_key))
 
 
 def held(scene: Scene, app: ApplicationHandle) -> dict[str, str]:
