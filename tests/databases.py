@@ -1,7 +1,8 @@
 """The fixture ``database``: every test that uses it runs on SQLite and on PostgreSQL.
 
-The tables are made once per process and database kind, and copied for each test: about 10 ms on SQLite, 50 ms on
-PostgreSQL. A test that needs only one kind uses ``sqlite_database(folder)`` or ``postgres_database()`` directly.
+The tables are made once per process and database kind. On SQLite they are copied for each test, which takes about 10 ms;
+PostgreSQL, where that takes longer than most tests, gives one database to test after test, emptied. A test that needs only
+one kind uses ``sqlite_database(folder)`` or ``postgres_database()`` directly.
 """
 
 import hashlib
@@ -11,6 +12,7 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
+import psycopg
 import pytest
 from sqlalchemy import event
 from sqlalchemy.dialects import postgresql
@@ -20,7 +22,7 @@ from keyturn.db import triggers
 from keyturn.db.engine import for_writing, open_engine, parse_url
 from keyturn.db.tables import metadata
 from keyturn.db.unit import Database
-from tests.postgres import fresh_database
+from tests.postgres import drop_database, make_database
 
 KINDS = ("sqlite", pytest.param("postgres", marks=pytest.mark.postgres))
 
@@ -55,25 +57,59 @@ def sqlite_database(folder: Path) -> Iterator[Database]:
 
 @contextmanager
 def postgres_database() -> Iterator[Database]:
-    with fresh_database(create_tables, template=_postgres_template()) as url:
-        opened = Database(open_engine(parse_url(url)))
-        try:
-            yield opened
-        finally:
-            opened.close()
+    url = _idle.pop() if _idle else make_database(create_tables, template=_postgres_template())
+    opened = Database(open_engine(parse_url(url)))
+    try:
+        yield opened
+    finally:
+        opened.close()
+        if _as_new(url):
+            _idle.append(url)
+        else:
+            drop_database(url)
+
+
+_idle: list[str] = []
+"""Databases of this process that are empty and that nobody uses: making and dropping one takes longer than most tests."""
+_SHAPE = (
+    "SELECT (SELECT count(*) FROM pg_class), (SELECT count(*) FROM pg_attribute), (SELECT count(*) FROM pg_trigger)"
+)
+_OTHERS = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+
+
+def _as_new(url: str) -> bool:
+    """Empty a database that a test has used. False when the test changed its tables."""
+    with psycopg.connect(url) as connection:
+        connection.execute(f"SELECT pg_terminate_backend(pid) {_OTHERS}".encode())
+        if connection.execute(_SHAPE).fetchone() != _postgres_shape():
+            return False
+        connection.execute(_EMPTY_POSTGRES.encode())
+        connection.execute("SELECT setval(seqrelid, seqstart, false) FROM pg_sequence")
+    return True
+
+
+@cache
+def _postgres_shape() -> tuple[int, ...] | None:
+    with psycopg.connect(make_database(create_tables, template=_postgres_template())) as connection:
+        return connection.execute(_SHAPE).fetchone()
+
+
+_TABLES = [table.name for table in reversed(metadata.sorted_tables)]
+_EMPTY_POSTGRES = "; ".join(
+    # Triggers keep quiet. There are few rows: TRUNCATE takes forty times as long.
+    ["SET LOCAL session_replication_role = replica", *(f"DELETE FROM {name}" for name in _TABLES)]
+)
 
 
 def wipe(database: Database) -> None:
     """Empty all tables of a test's database, the append-only ones too."""
-    names = [table.name for table in reversed(metadata.sorted_tables)]
     with database.write() as tx:
         run = tx.connection.exec_driver_sql
         if tx.postgres:
-            run("SET LOCAL session_replication_role = replica")  # triggers keep quiet
-            run("; ".join(f"DELETE FROM {name}" for name in names))  # few rows: TRUNCATE takes forty times as long
+            run(_EMPTY_POSTGRES)
             return
         run("DROP TRIGGER IF EXISTS audit_events_no_delete")
-        for name in names:
+        for name in _TABLES:
             run(f"DELETE FROM {name}")
         for statement in triggers.SQLITE:
             if "no_delete" in statement:

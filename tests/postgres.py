@@ -58,15 +58,26 @@ def fresh_database(prepare: Callable[[str], None] | None = None, *, template: st
     ``prepare(url)`` may fill a database that is then copied for every caller that gives the same ``template`` name:
     migrations run once per server instead of once per test. It must close its connections.
     """
+    url = make_database(prepare, template=template)
+    try:
+        yield url
+    finally:
+        drop_database(url)
+
+
+def make_database(prepare: Callable[[str], None] | None = None, *, template: str = "template0") -> str:
+    """Make what ``fresh_database`` yields, and return its address. It goes with the server at the latest."""
     server = postgres_url()
     if prepare is not None:
         _prepare_template(server, template, prepare)
     name = f"t_{secrets.token_hex(6)}"
     _execute(server, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
-    try:
-        yield _named(server, name)
-    finally:
-        _execute(server, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+    return _named(server, name)
+
+
+def drop_database(url: str) -> None:
+    """Drop a database, whoever is still connected. Safe to repeat."""
+    _execute(postgres_url(), f'DROP DATABASE IF EXISTS "{url.rpartition("/")[2]}" WITH (FORCE)')
 
 
 def _prepare_template(server: str, template: str, prepare: Callable[[str], None]) -> None:

@@ -1,4 +1,4 @@
-"""The keys of simulated worlds: few, and looked at once, since making or checking one takes longer than all else."""
+"""The keys of simulated worlds: few, and not checked, since making or checking one takes longer than all else."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -10,13 +10,13 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from entra_emulator import SigningKey
 from keyturn.kit.secret import Plaintext
 from keyturn.ports import SigningCertificate
-from keyturn.providers.azure.key_pairs import dates_of, new_key
+from keyturn.providers.azure.key_pairs import dates_of, new_key, new_pair
 from keyturn.providers.azure.provider import AzureProvider
 
 KEYS_MADE = 6
 """Private keys are used over and over in all worlds of a process."""
 
-_read: dict[tuple[str, str], SigningCertificate] = {}
+_uploaded: dict[tuple[str, str], SigningCertificate] = {}
 
 
 @cache
@@ -38,22 +38,25 @@ def private_lines(key: Plaintext) -> list[str]:
     return key.reveal().splitlines()[7:-1]
 
 
+def uploaded_pair(key: RSAPrivateKey, now: datetime, ends_at: datetime) -> SigningCertificate:
+    """Make a pair as a user does, who uploads the certificate by hand. Simulated servers take it without another look."""
+    made = new_pair(key, "uploaded by hand", now, ends_at)
+    _uploaded[made.chain, made.private_key.reveal()] = made
+    return made
+
+
 class SimulatedProvider(AzureProvider):
-    """The product's provider, which does not check again a certificate and key without passphrase that it once found good."""
+    """The product's provider, which believes the uploaded pairs of this process to be sound."""
 
     def read_certificate(
         self, certificate: str, private_key: Plaintext, passphrase: Plaintext | None, now: datetime | None
     ) -> SigningCertificate:
-        known = None if passphrase else _read.get((certificate, private_key.reveal()))
-        if known and now:
+        known = _uploaded.get((certificate, private_key.reveal()))
+        if known and passphrase is None:
             begins, ends, _ = dates_of(known)
-            known = known if begins <= now < ends else None
-        if known:
-            return known
-        found = super().read_certificate(certificate, private_key, passphrase, now)
-        if not passphrase:
-            _read[certificate, private_key.reveal()] = found
-        return found
+            if now is None or begins <= now < ends:
+                return known
+        return super().read_certificate(certificate, private_key, passphrase, now)
 
 
 @cache

@@ -5,8 +5,7 @@ from datetime import datetime, timedelta
 from entra_emulator.admin import ApplicationHandle
 from keyturn.connections.domain import CertificateFiles, ClientSecret, Connection, Method
 from keyturn.kit.secret import Plaintext
-from keyturn.providers.azure.key_pairs import new_pair
-from keyturn_simulation.keys import key_pool
+from keyturn_simulation.keys import key_pool, uploaded_pair
 from keyturn_simulation.simulation import Simulation
 
 LIVES = (2, 60, 730)
@@ -53,7 +52,7 @@ class Portal:
         """Upload a certificate, where the application takes any number of credentials."""
         if self._sim.world.slots_of(app.object_id) is not None:
             return None
-        made = new_pair(next(self._keys), "uploaded by hand", self._sim.clock.now(), self._ends_at())
+        made = uploaded_pair(next(self._keys), self._sim.clock.now(), self._ends_at())
         self._admin.add_certificate(app.object_id, made.chain.encode())
         self._sim.world.collect_values()
         self._sim.trace.note("portal", f"a certificate is uploaded to {app.display_name}")

@@ -9,6 +9,7 @@ import gc
 import importlib
 import json
 import os
+import pkgutil
 import signal
 import subprocess
 import sys
@@ -19,38 +20,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import keyturn
 from tests.system.installation import ROOT, system_environ
 
-MODULES = (
+FOREIGN = (
     "alembic.command",
+    "anyio._backends._asyncio",
     "dbos",
+    "dbos._sys_db_sqlite",
     "granian.server.embed",
     "httpx2",
     "jinja2",
-    "litestar",
+    "litestar._kwargs",
+    "litestar.middleware._internal.exceptions",
     "msal",
     "psycopg",
     "sqlalchemy.dialects.postgresql.psycopg",
     "sqlalchemy.dialects.sqlite",
     "typer._adapters",
     "uvloop",
-    "keyturn.access.api",
-    "keyturn.access.identities_api",
-    "keyturn.app",
-    "keyturn.audit.api",
-    "keyturn.cli.main",
-    "keyturn.cli.serve",
-    "keyturn.cli.worker",
-    "keyturn.connections.api",
-    "keyturn.engine.dbos",
-    "keyturn.engine.due",
-    "keyturn.engine.lost",
-    "keyturn.projects.api",
-    "keyturn.projects.members_api",
-    "keyturn.web.app",
-    "keyturn.web.logs",
-    "keyturn.web.serve",
 )
+
+
+RUN_WHEN_IMPORTED = ("keyturn.__main__", "keyturn.db.migrations.")
 
 
 @dataclass
@@ -121,7 +113,8 @@ def zygote(folder: Path) -> Iterator[Zygote]:
 
 
 def main() -> None:
-    for module in MODULES:
+    ours = [module.name for module in pkgutil.walk_packages(keyturn.__path__, "keyturn.")]
+    for module in (*FOREIGN, *(name for name in ours if not name.startswith(RUN_WHEN_IMPORTED))):
         importlib.import_module(module)
     threads = list(Path("/proc/self/task").iterdir())
     assert len(threads) == 1, "fork would copy only one of several threads"
@@ -145,7 +138,7 @@ def main() -> None:
 
 
 def _become(order: dict[str, Any]) -> None:
-    from keyturn.cli.main import main as keyturn  # noqa: PLC0415 - loaded by the parent
+    from keyturn.cli.main import main as command  # noqa: PLC0415 - loaded by the parent
 
     log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     nothing = os.open(os.devnull, os.O_RDONLY)
@@ -156,7 +149,7 @@ def _become(order: dict[str, Any]) -> None:
     os.environ.update(order["environ"])
     status = 70
     try:
-        status = keyturn(order["arguments"], order["environ"])
+        status = command(order["arguments"], order["environ"])
     finally:
         sys.stdout.flush()
         os._exit(status)

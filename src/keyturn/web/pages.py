@@ -28,7 +28,7 @@ from keyturn.web.forms import EMPTY, Filled, read_form, refused
 from keyturn.web.issues import Issue
 from keyturn.web.origin import SAFE, require_ours
 from keyturn.web.render import Page, Renderer, Shell
-from keyturn.web.routes import body_within, read_query
+from keyturn.web.routes import Group, body_within, read_query
 from keyturn.web.scalars import Check
 from keyturn.web.validate import checker
 
@@ -130,9 +130,9 @@ def post(path: str, *, again: Route | None = None, public: bool = False) -> Deco
     return lambda function: _route("POST", path, function, public=public, again=again)
 
 
-def group(*routes: Route) -> Pages:
+def group(*routes: Route | HTTPRouteHandler) -> Pages:
     """Return the routes as the application takes them."""
-    return Router(path="/", route_handlers=[_handler(route) for route in routes])
+    return Group(_handler(route) if isinstance(route, Route) else route for route in routes)
 
 
 def _route(

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache, cached_property
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 from zoneinfo import ZoneInfo
@@ -87,15 +87,13 @@ class Renderer:
 
     clock: Clock
 
-    @cached_property
-    def environment(self) -> "Environment":
-        return environment()
-
     def html(self, page: Page, chrome: Chrome) -> str:
-        return self.environment.get_template(page.template).render(page=page, chrome=chrome)
+        return environment().get_template(page.template).render(page=page, chrome=chrome)
 
 
+@cache
 def environment() -> "Environment":
+    """Return the template engine, the same for all: it keeps each template that it has compiled."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415 - a start does without
 
     made = Environment(

@@ -8,7 +8,7 @@ import asyncio
 import inspect
 import re
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
@@ -100,9 +100,19 @@ def delete(path: str, *, public: bool = False, status: int = 200, also: Also = _
     return _route("DELETE", path, public=public, status=status, also=also)
 
 
+class Group(Router):
+    """Routes made for one application. Litestar registers a copy of a router, so that others may have it too: we need none."""
+
+    def __init__(self, handlers: Iterable[HTTPRouteHandler], *, tags: Sequence[str] = ()) -> None:
+        super().__init__("/", route_handlers=list(handlers), tags=tags)
+
+    def __deepcopy__(self, _memo: object) -> "Group":
+        return self
+
+
 def group(tag: str, *handlers: HTTPRouteHandler) -> Router:
     """Put routes under one heading of the API reference."""
-    return Router(path="/", route_handlers=list(handlers), tags=[tag])
+    return Group(handlers, tags=[tag])
 
 
 def _route(method: str, path: str, *, public: bool, status: int, also: Also) -> Decorator:

@@ -1,7 +1,5 @@
 """Pages of app connections: the list, adding one, its own page and everything that can be done with it."""
 
-from litestar import Router
-
 from keyturn.connections.pages import actions, change, create, listing, live, one, returned
 from keyturn.connections.pages.places import Shelf
 from keyturn.web.pages import Pages, group
@@ -12,7 +10,7 @@ __all__ = ["Shelf", "router"]
 def router(shelf: Shelf) -> Pages:
     """Return all routes of these pages."""
     page, of_one = one.routes(shelf)
-    pages = group(
+    return group(
         *listing.routes(shelf),
         *create.routes(shelf),
         *of_one,
@@ -20,5 +18,5 @@ def router(shelf: Shelf) -> Pages:
         *change.credentials_routes(shelf),
         *change.schedule_routes(shelf),
         *returned.routes(shelf),
+        live.handler(shelf),
     )
-    return Router(path="/", route_handlers=[pages, live.handler(shelf)])
