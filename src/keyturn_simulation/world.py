@@ -18,6 +18,7 @@ from keyturn.config import Pace
 from keyturn.connections.domain import Certificate, ClientSecret, Connection, Draft
 from keyturn.connections.service import Connections
 from keyturn.credentials.domain import Credential, State
+from keyturn.credentials.store import read
 from keyturn.crypto.keyring import Keyring, KeyringSealer
 from keyturn.crypto.root import GivenRoot, RootKey, RootKeys
 from keyturn.db.tables import audit_events, credentials, organizations, rotations
@@ -133,14 +134,18 @@ class World:
     def due(self) -> list[str]:
         with self.database.read() as tx:
             query = (
-                sa.select(rotations.c.id).where(rotations.c.wake_at <= self.clock.now()).order_by(rotations.c.wake_at)
+                sa.select(rotations.c.id)
+                .where(rotations.c.wake_at <= self.clock.now())
+                .order_by(rotations.c.wake_at, rotations.c.id)
             )
             return [row["id"] for row in tx.rows(query)]
 
     def next_wake(self) -> datetime | None:
         with self.database.read() as tx:
             row = tx.one(
-                sa.select(rotations.c.wake_at).where(rotations.c.wake_at.is_not(None)).order_by(rotations.c.wake_at)
+                sa.select(rotations.c.wake_at)
+                .where(rotations.c.wake_at.is_not(None))
+                .order_by(rotations.c.wake_at, rotations.c.id)
             )
             return row["wake_at"] if row else None
 
@@ -189,13 +194,12 @@ class World:
         return found
 
     def journal(self, connection: Connection | None = None) -> list[Credential]:
-        from keyturn.credentials.store import _read  # noqa: PLC0415 - the journal of deleted connections too
-
-        query = sa.select(credentials).order_by(credentials.c.planned_at)
+        """All that was ever planned, of deleted connections too, from the oldest to the newest."""
+        query = sa.select(credentials).order_by(credentials.c.planned_at, credentials.c.generation, credentials.c.id)
         if connection:
             query = query.where(credentials.c.rotation_id == self.rotation(connection).id)
         with self.database.read() as tx:
-            return [_read(row) for row in tx.rows(query)]
+            return [read(row) for row in tx.rows(query)]
 
     def states(self, connection: Connection | None = None) -> list[State]:
         return [row.state for row in self.journal(connection)]

@@ -14,7 +14,8 @@ from keyturn.errors import Refused
 _FIELDS = tuple(field for field in Credential.__dataclass_fields__ if field != "state")
 
 
-def _read(row: Mapping[str, Any], prefix: str = "") -> Credential:
+def read(row: Mapping[str, Any], prefix: str = "") -> Credential:
+    """Return the credential of a row of the journal. Pure."""
     return Credential(state=State(row[prefix + "state"]), **{name: row[prefix + name] for name in _FIELDS})
 
 
@@ -24,7 +25,7 @@ JOINED = tuple(credentials.c[name].label(f"credential_{name}") for name in (*_FI
 
 def joined(row: Mapping[str, Any]) -> Credential:
     """Read what JOINED selected."""
-    return _read(row, "credential_")
+    return read(row, "credential_")
 
 
 _ADD = sa.insert(credentials)
@@ -65,13 +66,13 @@ def forget_values(tx: Tx, rotation_id: str) -> None:
 
 def live(tx: Tx, rotation_id: str) -> tuple[Credential, ...]:
     """Return the rows that have not ended, oldest generation first."""
-    return tuple(_read(row) for row in tx.rows(_LIVE, of_rotation=rotation_id))
+    return tuple(read(row) for row in tx.rows(_LIVE, of_rotation=rotation_id))
 
 
 def of_rotation(tx: Tx, rotation_id: str, limit: int = 200) -> list[Credential]:
     """Return the whole journal of a rotation, newest first."""
     return [
-        _read(row)
+        read(row)
         for row in tx.rows(
             sa.select(credentials)
             .where(credentials.c.rotation_id == rotation_id)
@@ -86,7 +87,7 @@ def of_application(tx: Tx, object_id: str, key_ids: list[str], markers: list[str
     if not key_ids and not markers:
         return []
     return [
-        _read(row)
+        read(row)
         for row in tx.rows(
             sa.select(credentials).where(
                 credentials.c.object_id == object_id,
