@@ -90,8 +90,11 @@ def _as_new(url: str) -> bool:
 
 @cache
 def _postgres_shape() -> tuple[int, ...] | None:
-    with psycopg.connect(make_database(create_tables, template=_postgres_template())) as connection:
-        return connection.execute(_SHAPE).fetchone()
+    url = make_database(create_tables, template=_postgres_template())
+    with psycopg.connect(url) as connection:
+        shape = connection.execute(_SHAPE).fetchone()
+    _idle.append(url)
+    return shape
 
 
 _TABLES = [table.name for table in reversed(metadata.sorted_tables)]

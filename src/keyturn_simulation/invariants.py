@@ -137,26 +137,30 @@ def _only_known_keys_removed(world: World, journal: list[Credential]) -> Iterato
 
 
 def _working_current(world: World) -> Iterator[str]:
-    for connection in world.all_connections():
-        if connection.method is Method.CERTIFICATE:
-            yield from _working_certificate(world, connection)
-            continue
-        secret = world.connections.open(connection)[0]
-        app = world.application_of(connection.client_id)
-        now = world.clock.now().timestamp()
-        held = {one.value: one for one in world.emulator.admin.secrets(app)}
-        one = held.get(secret.reveal())
-        if one is None and (connection.id, secret.hint()) not in world.sabotaged:
-            yield f"5: the current secret of {connection.name} does not exist in Entra"
-        elif one is not None and one.end <= now:
-            yield f"5: the current secret of {connection.name} expired"
+    """What a connection signs in with exists; and where it rotates it has not expired: nobody else promises that."""
+    connections, now = world.all_connections(), world.clock.now().timestamp()
+    rotations = world.rotations.of(connections)
+    for connection in connections:
+        by_certificate = connection.method is Method.CERTIFICATE
+        what = f"the current {'certificate' if by_certificate else 'secret'} of {connection.name}"
+        ends = _end_of_certificate(world, connection) if by_certificate else _end_of_secret(world, connection)
+        rotates = connection.id in rotations and rotations[connection.id].enabled
+        if ends is None:
+            yield f"5: {what} does not exist in Entra"
+        elif ends <= now and rotates:
+            yield f"5: {what} expired"
 
 
-def _working_certificate(world: World, connection: Connection) -> Iterator[str]:
-    keys = world.emulator.admin.application(world.application_of(connection.client_id)).keys_held()
-    wanted, now = (connection.facts or {}).get("thumbprint"), world.clock.now().timestamp()
-    if not any(one.sha1.hex().upper() == wanted and now < one.end for one in keys):
-        yield f"5: the current certificate of {connection.name} does not exist in Entra, or has expired"
+def _end_of_secret(world: World, connection: Connection) -> float | None:
+    secret = world.connections.open(connection)[0]
+    held = world.emulator.admin.secrets(world.application_of(connection.client_id))
+    return next((one.end for one in held if one.value == secret.reveal()), None)
+
+
+def _end_of_certificate(world: World, connection: Connection) -> float | None:
+    held = world.emulator.admin.application(world.application_of(connection.client_id)).keys_held()
+    wanted = (connection.facts or {}).get("thumbprint")
+    return next((one.end for one in held if one.sha1.hex().upper() == wanted), None)
 
 
 def _slots(world: World) -> Iterator[str]:

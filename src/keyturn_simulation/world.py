@@ -72,8 +72,6 @@ class World:
     watcher: Callable[[str, Step], None] | None = None
     applications: dict[str, ApplicationHandle] = field(default_factory=dict)
     """By client id: every application that a connection may use."""
-    sabotaged: set[tuple[str, str]] = field(default_factory=set)
-    """Connections (and the hint of their secret) whose current secret somebody outside removed."""
     removed_outside: set[str] = field(default_factory=set)
     """Key ids that somebody outside removed."""
     _values: set[str] = field(default_factory=set)
