@@ -74,13 +74,15 @@ _idle: list[str] = []
 _SHAPE = (
     "SELECT (SELECT count(*) FROM pg_class), (SELECT count(*) FROM pg_attribute), (SELECT count(*) FROM pg_trigger)"
 )
-_OTHERS = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
 
 
 def _as_new(url: str) -> bool:
     """Empty a database that a test has used. False when the test changed its tables."""
     with psycopg.connect(url) as connection:
-        connection.execute(f"SELECT pg_terminate_backend(pid) {_OTHERS}".encode())
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
         if connection.execute(_SHAPE).fetchone() != _postgres_shape():
             return False
         connection.execute(_EMPTY_POSTGRES.encode())

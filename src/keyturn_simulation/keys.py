@@ -16,6 +16,8 @@ from keyturn.providers.azure.provider import AzureProvider
 KEYS_MADE = 6
 """Private keys are used over and over in all worlds of a process."""
 
+_LINES_OF_A_KEY = {27, 28}
+"""In the forms of PKCS#1 and PKCS#8."""
 _uploaded: dict[tuple[str, str], SigningCertificate] = {}
 
 
@@ -31,11 +33,15 @@ def key_pool() -> Iterator[RSAPrivateKey]:
 
 
 def private_lines(key: Plaintext) -> list[str]:
-    """Return the lines of a private key's file (PKCS#8, RSA of 2048 bits or more) that nobody may ever see.
+    """Return the lines of a private key's file (PEM, RSA of 2048 bits) that nobody may ever see.
 
-    The first ones are left out: they are the modulus, which every certificate of the key shows as well.
+    The first ones are left out: they are the modulus, which every certificate of the key shows as well. Raises ValueError
+    for another key, of which too little or too much would be left.
     """
-    return key.reveal().splitlines()[7:-1]
+    lines = key.reveal().splitlines()
+    if len(lines) not in _LINES_OF_A_KEY:
+        raise ValueError("not the file of an RSA key of 2048 bits")
+    return lines[7:-1]
 
 
 def uploaded_pair(key: RSAPrivateKey, now: datetime, ends_at: datetime) -> SigningCertificate:

@@ -40,8 +40,6 @@ FOREIGN = (
     "typer._adapters",
     "uvloop",
 )
-
-
 RUN_WHEN_IMPORTED = ("keyturn.__main__", "keyturn.db.migrations.")
 
 
