@@ -53,7 +53,7 @@ class Settings:
     cloud_override: CloudOverride | None = None
     ca_file: Path | None = None
     concurrency: int = 12
-    """With as many a slow core still keeps up with calls that take a tenth of a second; more gain less and less."""
+    """As many as a slow core keeps up with when a call takes a tenth of a second."""
     log_level: str = "INFO"
     log_format: str = "auto"
     oauth_client_id: str | None = None
