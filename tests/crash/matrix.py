@@ -187,13 +187,14 @@ def play(database: Database, scenario: str, kill_at: int | None, folder: Path | 
 def ground(kind: str) -> Iterator["Ground"]:
     """A database to play on again and again."""
     with tempfile.TemporaryDirectory() as name, database_of_kind(kind, Path(name)) as database:
-        yield Ground(database, Path(name))
+        yield Ground(kind, database, Path(name))
 
 
 @dataclass
 class Ground:
     """One database, emptied before each play: many times faster than a new one."""
 
+    kind: str
     database: Database
     folder: Path
 

@@ -1,4 +1,7 @@
-"""A server dies at any instant; when another has taken over and all is quiet, nothing is lost, leaked or left behind."""
+"""A server dies at any instant; when another has taken over and all is quiet, nothing is lost, leaked or left behind.
+
+On PostgreSQL only around commits: at the moments of a request the database takes no part. ``make crash`` tries all on both.
+"""
 
 from collections.abc import Iterator
 
@@ -19,5 +22,6 @@ def test_death_at_every_instant(here: Ground, scenario: str) -> None:
     instants = here.points(scenario)
     moments = {point.moment for point in instants}
     assert moments == {"before the request", "before the answer", "before the commit", "after the commit"}
-    for index in range(len(instants)):
-        here.die_at(scenario, index)
+    for index, point in enumerate(instants):
+        if here.kind == "sqlite" or point.moment.endswith("the commit"):
+            here.die_at(scenario, index)

@@ -7,7 +7,7 @@ import pytest
 
 from keyturn_simulation.command import report
 from keyturn_simulation.story import play
-from tests.simulation.seeds import BATCH, BATCHES, base_seed
+from tests.simulation.seeds import BATCH, BATCHES, ONCE_BROKEN, base_seed
 
 
 @pytest.mark.parametrize("batch", range(BATCHES))
@@ -16,6 +16,12 @@ def test_fresh_seeds(batch: int) -> None:
     for seed in range(first, first + BATCH):
         outcome = play(seed)
         assert outcome.broken is None, "\n" + report(outcome)
+
+
+@pytest.mark.parametrize("seed", ONCE_BROKEN)
+def test_seeds_that_once_found_a_defect(seed: int) -> None:
+    outcome = play(seed)
+    assert outcome.broken is None, "\n" + report(outcome)
 
 
 def test_a_seed_replays_exactly() -> None:
