@@ -5,13 +5,14 @@ BIN := $(VENV)/bin
 UV := $(BIN)/uv
 ARGS ?=
 
-.PHONY: help setup demo serve test check seeds crash bench screenshots docs lock migrations clean
+.PHONY: help setup demo serve test check seeds crash clients bench screenshots docs lock migrations clean
 help:
 	@echo "make demo      watch a real rotation against a local Entra ID (ARGS=--stay keeps it running)"
 	@echo "make serve     run the server on this machine"
 	@echo "make test      all tests, on SQLite and PostgreSQL"
 	@echo "make check     formatting, lint, types, import rules, dependencies, generated documents"
-	@echo "make crash     kill a server at every instant of the protocol and print the table"
+	@echo "make crash     kill a server at every instant of the protocol on both databases, and the real processes a hundred times"
+	@echo "make clients   what real clients (Microsoft's libraries, SDKs of the API) do with the server and the local Entra ID"
 	@echo "make seeds     play 500 fresh seeds of the simulation"
 	@echo "make bench     measure what the README claims"
 	@echo "make screenshots  take pictures of every page into build/screenshots"
@@ -43,7 +44,7 @@ serve: $(VENV)/.run
 
 test: $(VENV)/.test
 	@scripts/system-packages
-	$(BIN)/python -m pytest -n 3 --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest -n 4 --dist worksteal $(ARGS)
 
 check: $(VENV)/.test
 	$(BIN)/ruff format --check --quiet --no-cache .
@@ -59,6 +60,11 @@ seeds: $(VENV)/.run
 crash: $(VENV)/.test
 	@scripts/system-packages
 	@$(BIN)/python -m tests.crash.matrix
+	KEYTURN_KILLS=100 $(BIN)/python -m pytest -n 2 -s tests/kill
+
+clients: $(VENV)/.test
+	@scripts/system-packages
+	$(BIN)/python -m pytest -n 2 -m client $(ARGS)
 
 bench: $(VENV)/.test
 	@scripts/system-packages

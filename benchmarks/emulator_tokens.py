@@ -25,6 +25,7 @@ from urllib.parse import urlencode
 
 import uvloop
 
+from benchmarks.measured import Measured
 from entra_emulator import Emulator, Request, SystemClock
 
 SCOPE = "https://graph.microsoft.com/.default"
@@ -113,11 +114,11 @@ def over_tls(seconds: float, connections: int) -> tuple[float, float | None]:
     return count / took, count / used if used else None
 
 
-def line(seconds: float = 5.0, connections: int = 8) -> str:
+def measure(seconds: float = 5.0, connections: int = 8) -> Measured:
     """Measure both ways for so many seconds each; return one line."""
     alone = in_process(seconds)
     seen, _ = over_tls(seconds, connections)
-    return f"local Entra ID: {alone:,.0f} token requests/s of one core in process, {seen:,.0f} over TLS"
+    return Measured(f"local Entra ID: {alone:,.0f} token requests/s of one core in process, {seen:,.0f} over TLS")
 
 
 def main() -> None:

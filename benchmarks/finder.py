@@ -8,6 +8,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from benchmarks.measured import Measured
 from keyturn.db.tables import organizations, rotations
 from keyturn.db.unit import Database
 from keyturn.engine.due import Finder
@@ -18,17 +19,18 @@ from tests.databases import database_of_kind
 FEW, MANY, LOOKS, LIMIT = 100, 100_000, 300, 2.0
 
 
-def measure(kind: str) -> str:
+def measure(kind: str) -> Measured:
     """Time a look among few and among many idle rotations; return one line."""
     with tempfile.TemporaryDirectory() as folder, database_of_kind(kind, Path(folder)) as database:
         _add(database, 0, FEW)
         few = _look(database)
         _add(database, FEW, MANY)
         many = _look(database)
-    return (
+    line = (
         f"finder on {kind}: {many * 1e6:.0f} us a look with {MANY} idle rotations, "
         f"{many / few:.2f} x that with {FEW} (limit {LIMIT:.0f})"
     )
+    return Measured(line, many / few <= LIMIT)
 
 
 def _look(database: Database) -> float:

@@ -11,7 +11,10 @@ import pytest
 from entra_emulator import ApplicationHandle
 from tests.emulator.conftest import Served
 
-pytestmark = pytest.mark.filterwarnings("ignore:response_mode")  # MSAL would rather have a form posted back
+pytestmark = [
+    pytest.mark.client,
+    pytest.mark.filterwarnings("ignore:response_mode"),  # MSAL would rather have a form posted back
+]
 
 SCOPES = ["https://graph.microsoft.com/Application.ReadWrite.All"]
 BACK = "https://app.example.com/back"

@@ -9,6 +9,8 @@ from azure.identity import CertificateCredential, ClientSecretCredential
 from tests.emulator.certificates import Certificate
 from tests.emulator.conftest import Served
 
+pytestmark = pytest.mark.client
+
 SCOPE = "https://graph.microsoft.com/.default"
 
 

@@ -13,6 +13,8 @@ from entra_emulator import ApplicationHandle, Effect
 from tests.emulator.certificates import Certificate
 from tests.emulator.conftest import Served
 
+pytestmark = pytest.mark.client
+
 SCOPES = ["https://graph.microsoft.com/.default"]
 DAY = 86_400.0
 

@@ -35,7 +35,7 @@ with warnings.catch_warnings():  # the SDK warns about its own parts when it is 
     from tests.emulator.conftest import Served
 
 # The SDK warns about its own parts at run time too.
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+pytestmark = [pytest.mark.client, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 T = TypeVar("T")
 Query = ApplicationsRequestBuilder.ApplicationsRequestBuilderGetQueryParameters
 

@@ -1,4 +1,4 @@
-"""Which seeds a run of the tests plays: 100 that nobody has seen before, or from ``KEYTURN_SIM_BASE`` on; and those that ever failed.
+"""Which seeds a run of the tests plays: 100 fresh ones, or from ``KEYTURN_SIM_BASE`` on, and those that ever failed.
 
 Fresh ones add up over the runs. ``make seeds`` plays 500 at once.
 """

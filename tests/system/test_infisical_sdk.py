@@ -9,6 +9,8 @@ from infisical_sdk.infisical_requests import APIError
 
 from tests.system.command import PATIENCE, Home
 
+pytestmark = pytest.mark.client
+
 PASSWORD = "vellum-orbit-pickle-94"
 UNIVERSAL = "/api/v1/auth/universal-auth/identities"
 
