@@ -71,8 +71,11 @@ class Call:
 
     @property
     def local_now(self) -> float:
-        """The time as this tenant's servers believe it is."""
-        return self.now + self.settings.clock_skew
+        """The time by the servers that answer: this tenant's, or as long as none is known, the first that is off."""
+        if self.tenant is not None:
+            return self.now + self.tenant.settings.clock_skew
+        tenants = self.world.directory.tenants.values()
+        return self.now + next((one.settings.clock_skew for one in tenants if one.settings.clock_skew), 0.0)
 
     def home(self) -> Tenant:
         """The tenant, once it is known."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from email.utils import parsedate_to_datetime
+from email.utils import formatdate, parsedate_to_datetime
 from typing import Any
 
 import pytest
@@ -16,6 +16,7 @@ from entra_emulator import (
     ConnectionReset,
     Effect,
     Fault,
+    Request,
     TimedOut,
     WireError,
     slow,
@@ -240,3 +241,14 @@ def test_settings_that_make_no_sense_are_refused_and_change_nothing(scene: Scene
     with pytest.raises(ValueError, match=next(iter(changes))):
         scene.emulator.admin.configure(scene.tenant, **changes)
     assert scene.emulator.admin.settings(scene.tenant) == before
+
+
+def test_the_date_of_every_answer_is_by_the_clock_of_who_answers(scene: Scene) -> None:
+    scene.emulator.admin.configure(scene.tenant, clock_skew=-360.0)
+    told = formatdate(scene.clock.now() - 360, usegmt=True)
+    for url in (
+        f"https://login.microsoftonline.com/{scene.tenant}/v2.0/.well-known/openid-configuration",
+        "https://login.microsoftonline.com/organizations/v2.0/.well-known/openid-configuration",
+        "https://graph.microsoft.com/v1.0/applications",
+    ):
+        assert scene.emulator.handle(Request("GET", url)).header("Date") == told

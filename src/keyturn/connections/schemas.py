@@ -1,23 +1,22 @@
 """JSON of app connections: what is asked. What is answered is in ``views``."""
 
-import difflib
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, UnsetType, field
 
+from keyturn.kit import zones
 from keyturn.kit.secret import Plaintext
 from keyturn.providers.azure import connect
 from keyturn.providers.azure.manifest import LONGEST_PEM, LONGEST_SECRET
-from keyturn.rotations.schedule import MAX_INTERVAL_DAYS, MIN_INTERVAL_DAYS, zones
+from keyturn.rotations.schedule import MAX_INTERVAL_DAYS, MIN_INTERVAL_DAYS
 from keyturn.web.validate import Fault, NonEmpty, Says, Slug, Trimmed, Uuid, trimmed, uuid
 from keyturn.web.wire import Wire
 
 _UUID_SHAPE: dict[str, object] = {"format": "uuid"}
 _SECRET_SHAPE: dict[str, object] = {"maxLength": LONGEST_SECRET, "writeOnly": True}
 _WRITE_ONLY: dict[str, object] = {"writeOnly": True}
-_LONGEST_ZONE = 64
 
 Description = Annotated[str, trimmed, Meta(max_length=256)]
 TenantId = Annotated[
@@ -122,18 +121,8 @@ class RotateAt(Wire):
     time_zone: Trimmed
 
     def check(self) -> Iterator[Fault]:
-        if self.time_zone not in zones():
-            yield Fault(_unknown_zone(self.time_zone), path=("timeZone",))
-
-
-def _unknown_zone(name: str) -> str:
-    advice = "Use a name of the IANA time zone database, such as Europe/Oslo, or UTC."
-    if not name or len(name) > _LONGEST_ZONE or not name.isprintable():
-        return f"There is no such time zone. {advice}"
-    by_lower = {zone.lower(): zone for zone in zones()}
-    near = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.8)
-    hint = f" Did you mean {by_lower[near[0]]}?" if near else ""
-    return f"There is no time zone '{name}'.{hint} {advice}"
+        if self.time_zone not in zones.names():
+            yield Fault(zones.refusal(self.time_zone), path=("timeZone",))
 
 
 class RotationSettings(Wire):

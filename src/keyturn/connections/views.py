@@ -3,14 +3,15 @@
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from msgspec import UNSET, UnsetType
 
 from keyturn.connections.domain import Connection, Home
 from keyturn.connections.method_views import LastCheck, SafeCredentials, last_check, safe
 from keyturn.credentials.domain import Credential, State
+from keyturn.kit import zones
 from keyturn.kit.clock import iso
+from keyturn.kit.moments import in_zone
 from keyturn.providers.azure.manifest import MANIFEST
 from keyturn.rotations.domain import Run, coming_runs
 from keyturn.rotations.schedule import Schedule, local_instant
@@ -272,7 +273,7 @@ def _warning(connection: Connection, overview: Overview | None, now: datetime) -
 
 def _rotation(overview: Overview, now: datetime) -> RotationShown:
     rotation, run, schedule = overview.rotation, overview.run, overview.rotation.schedule
-    zone = ZoneInfo(schedule.time_zone)
+    zone = zones.shown(schedule.time_zone)
     return RotationShown(
         rotation_interval=schedule.interval_days,
         rotate_at_utc=_rotate_at_utc(schedule, rotation.due_at or now),
@@ -281,7 +282,7 @@ def _rotation(overview: Overview, now: datetime) -> RotationShown:
         last_rotation_message=rotation.last_message,
         rotate_at=ClockTime(f"{schedule.hour:02}:{schedule.minute:02}", schedule.time_zone),
         next_runs=[
-            ComingRun(iso(at), at.astimezone(zone).isoformat(timespec="minutes"))
+            ComingRun(iso(at), in_zone(at, zone).isoformat(timespec="minutes"))
             for at in coming_runs(rotation, SHOWN_RUNS)
         ],
         is_paused=not rotation.enabled,
@@ -295,8 +296,11 @@ def _rotate_at_utc(schedule: Schedule, on: datetime) -> ClockTimeUtc:
     """Return the schedule's time in UTC, as it is on the (local) day of this moment."""
     if schedule.time_zone == "UTC":
         return ClockTimeUtc(schedule.hour, schedule.minute)
-    day = on.astimezone(ZoneInfo(schedule.time_zone)).replace(tzinfo=None)
-    at = local_instant(day, schedule)
+    day = in_zone(on, zones.shown(schedule.time_zone)).replace(tzinfo=None)
+    try:
+        at = local_instant(day, schedule)
+    except (OverflowError, ValueError):
+        return ClockTimeUtc(schedule.hour, schedule.minute)  # where the calendar ends
     return ClockTimeUtc(at.hour, at.minute)
 
 

@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+from keyturn.kit.moments import utc_of
+
 
 class SystemClock:
     """The machine's clock, or one that is ahead of it."""
@@ -34,4 +36,4 @@ class MovableClock:
 
 def iso(moment: datetime) -> str:
     """Format as ISO-8601 in UTC with milliseconds and ``Z``, as the HTTP API shows every moment."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return utc_of(moment).isoformat(timespec="milliseconds").replace("+00:00", "Z")

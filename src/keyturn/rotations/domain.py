@@ -360,7 +360,7 @@ def coming_runs(rotation: Rotation, count: int) -> Sequence[datetime]:
         return ()
     anchor = Anchor(first, scheduled=False)
     if rotation.anchor and (slot := next_slot(rotation.schedule, rotation.anchor)) <= first:
-        anchor = Anchor(slot, scheduled=True)  # a run that starts late still counts from its slot
+        anchor = anchor_after(rotation.schedule, slot, first)  # a run that starts late still counts from its slot
     return upcoming(rotation.schedule, first, anchor, count)
 
 

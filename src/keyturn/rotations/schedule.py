@@ -6,8 +6,11 @@ one that exists twice (autumn) means the first of the two.
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache, lru_cache
-from zoneinfo import ZoneInfo, available_timezones
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from keyturn.kit import zones
+from keyturn.kit.moments import moved
 
 MIN_INTERVAL_DAYS = 1
 MAX_INTERVAL_DAYS = 365
@@ -31,20 +34,12 @@ class Anchor:
     scheduled: bool
 
 
-@cache
-def zones() -> frozenset[str]:
-    """Return the names of all known zones."""
-    return frozenset(available_timezones())
-
-
-@cache
-def _zone(name: str) -> ZoneInfo:
-    return ZoneInfo(name)
-
-
 def local_instant(year_month_day: datetime, schedule: Schedule) -> datetime:
-    """Return the UTC instant of the schedule's wall time on that local date."""
-    zone = _zone(schedule.time_zone)
+    """Return the UTC instant of the schedule's wall time on that local date.
+
+    On the clocks of UTC where this process does not know the zone. Raises OverflowError at the ends of the calendar.
+    """
+    zone = zones.shown(schedule.time_zone)
     wall = year_month_day.replace(
         hour=schedule.hour, minute=schedule.minute, second=0, microsecond=0, tzinfo=zone, fold=0
     )
@@ -76,9 +71,16 @@ def next_slot(schedule: Schedule, anchor: Anchor) -> datetime:
     """Return the next scheduled moment in UTC, always after the anchor.
 
     The first moment at the wall time on or after the anchor's local date plus the interval; an unscheduled run later in the
-    day than the wall time gets a full interval, so the day after.
+    day than the wall time gets a full interval, so the day after. Never raises: where the calendar ends, whole days count.
     """
-    zone = _zone(schedule.time_zone)
+    try:
+        return _next_slot(schedule, anchor)
+    except (OverflowError, ValueError):
+        return moved(anchor.at, timedelta(days=min(schedule.interval_days, MAX_INTERVAL_DAYS)))
+
+
+def _next_slot(schedule: Schedule, anchor: Anchor) -> datetime:
+    zone = zones.shown(schedule.time_zone)
     local = anchor.at.astimezone(zone)
     day = local.replace(tzinfo=None, hour=0, minute=0, second=0, microsecond=0) + timedelta(days=schedule.interval_days)
     slot = local_instant(day, schedule)
@@ -90,13 +92,17 @@ def next_slot(schedule: Schedule, anchor: Anchor) -> datetime:
 
 @lru_cache(maxsize=4096)
 def upcoming(schedule: Schedule, first: datetime, anchor: Anchor, count: int) -> tuple[datetime, ...]:
-    """Return ``first`` and then the slots after it, counted from the anchor, as they will come if every run happens in its own.
+    """Return ``first`` and then the slots after it, counted from the anchor, as they will come if every run happens in its own;
+    fewer than ``count`` where the calendar ends.
 
     Remembered, since lists of many connections ask for the same few schedules again and again.
     """
     moments = [first]
     while len(moments) < count:
-        anchor = Anchor(next_slot(schedule, anchor), scheduled=True)
+        after = Anchor(next_slot(schedule, anchor), scheduled=True)
+        if after.at <= anchor.at:
+            break  # the calendar has ended
+        anchor = after
         if anchor.at > first:
             moments.append(anchor.at)
     return tuple(moments)

@@ -7,6 +7,7 @@ from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from keyturn.errors import Unauthenticated
+from keyturn.kit import zones
 from keyturn.kit.actor import Actor
 from keyturn.kit.secret import Plaintext
 from keyturn.web.auth import Visit
@@ -16,7 +17,6 @@ from keyturn.web.render import Chrome, Shell
 from keyturn.web.routes import ByCookie
 
 THEMES = ("light", "dark")
-_LONGEST_ZONE = 64
 _LONGEST_TOAST = 300
 
 
@@ -61,11 +61,8 @@ class Visitor:
 
 
 def zone_of(name: str) -> ZoneInfo:
-    """Return the time zone of that IANA name, UTC when there is none."""
-    try:
-        return ZoneInfo(name if len(name) <= _LONGEST_ZONE else "UTC")
-    except (ValueError, OSError, LookupError):  # ZoneInfo looks for files of that name
-        return ZoneInfo("UTC")
+    """Return the time zone of that IANA name, UTC when it is none that may be chosen."""
+    return zones.shown(name if name in zones.names() else "UTC")
 
 
 def signed_in_by_cookie(recall: Recall, session: Plaintext | None, visit: Visit) -> Actor:

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from keyturn import __version__
 from keyturn.kit.clock import iso
+from keyturn.kit.moments import in_zone, utc_of
 from keyturn.ports import Clock
 
 if TYPE_CHECKING:
@@ -114,17 +115,17 @@ def environment() -> "Environment":
 
 def local(moment: datetime, zone: ZoneInfo) -> str:
     """Return the moment on the user's clock, to the minute."""
-    here = moment.astimezone(zone)
+    here = in_zone(moment, zone)
     return f"{here.day} {here:%b %Y, %H:%M} {here.tzname() or ''}".strip()
 
 
 def day(moment: datetime, zone: ZoneInfo) -> str:
-    here = moment.astimezone(zone)
+    here = in_zone(moment, zone)
     return f"{here.day} {here:%b %Y}"
 
 
 def utc(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return f"{utc_of(moment):%Y-%m-%d %H:%M:%S} UTC"
 
 
 _UNITS = ((86_400 * 365, "year"), (86_400 * 30, "month"), (86_400, "day"), (3_600, "hour"), (60, "minute"))

@@ -5,7 +5,7 @@ import re
 import typing
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -162,10 +162,12 @@ def _moment(value: object, path: Path, issues: list[Issue]) -> object:
         issues.append(say.wrong_type("string", value, path))
         return None
     try:
-        moment = datetime.fromisoformat(value.strip())
-    except ValueError:
+        # Some moments have no date in UTC: 9999-12-31T23:59:59-14:00 would be in the year 10000.
+        written = datetime.fromisoformat(value.strip())
+        moment = written.astimezone(UTC) if written.tzinfo else None
+    except (ValueError, OverflowError):
         moment = None
-    if moment is None or moment.tzinfo is None:
+    if moment is None:
         issues.append(say.invalid_string("datetime", "Invalid datetime: write it as 2026-03-04T05:06:07Z", path))
     return moment
 

@@ -251,7 +251,8 @@ def test_runs_come_in_pages(web: Desk) -> None:
         before = {"before": page[-1]["createdAt"]}
     assert pages == everything
     assert len(everything) == 5
-    for query in ({"limit": "0"}, {"limit": "101"}, {"limit": "x"}, {"before": "yesterday"}):
+    ends = ({"before": "9999-12-31T23:59:59-14:00"}, {"before": "0001-01-01T00:00:00+14:00"})
+    for query in ({"limit": "0"}, {"limit": "101"}, {"limit": "x"}, {"before": "yesterday"}, *ends):
         web.ask("GET", f"{made['id']}/rotation-runs", expect=422, **query)
 
 

@@ -9,11 +9,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from keyturn.rotations.schedule import Anchor, Schedule, next_slot, upcoming, zones
+from keyturn.kit import zones
+from keyturn.kit.moments import FIRST, LAST
+from keyturn.rotations.schedule import Anchor, Schedule, next_slot, upcoming
 from keyturn_simulation.almanac import first_instant_at, slot_after
 
 TWO_YEARS = (datetime(2026, 1, 1, tzinfo=UTC), datetime(2028, 1, 1, tzinfo=UTC))
-ZONES = sorted(zones())
+ZONES = sorted(zones.names())
 
 schedules = st.builds(
     Schedule,
@@ -120,3 +122,17 @@ def test_known_gaps_and_folds(zone: str, day: tuple[int, int, int], at: time, ut
     schedule = Schedule(1, at.hour, at.minute, zone)
     if zone != "Pacific/Apia":
         assert next_slot(schedule, Anchor(noon_before, scheduled=True)) == expected
+
+
+@given(schedules, st.datetimes(timezones=st.just(UTC)) | st.sampled_from([FIRST, LAST]), st.booleans())
+def test_the_calendar_ends_without_a_fault(schedule: Schedule, at: datetime, scheduled: bool) -> None:
+    anchor = Anchor(at, scheduled)
+    assert at <= next_slot(schedule, anchor) <= LAST
+    found = upcoming(schedule, at, anchor, 5)
+    assert 1 <= len(found) <= 5
+    assert list(found) == sorted(found)
+
+
+def test_a_zone_that_cannot_be_loaded_counts_as_utc() -> None:
+    anchor = Anchor(datetime(2026, 3, 1, tzinfo=UTC), scheduled=True)
+    assert next_slot(Schedule(7, 2, 15, "Mars/Base"), anchor) == next_slot(Schedule(7, 2, 15, "UTC"), anchor)

@@ -27,13 +27,14 @@ from keyturn.connections.schemas import (
     RotationSettings,
 )
 from keyturn.errors import Forbidden, Invalid, KeyturnError, Refused
+from keyturn.kit import zones
 from keyturn.kit.actor import Actor
 from keyturn.projects.heads import ProjectHead
 from keyturn.providers.azure.manifest import MANIFEST
 from keyturn.providers.manifest import Manifest
 from keyturn.rotations.changes import Change, ScheduleChange
 from keyturn.rotations.history import History, foretell, history
-from keyturn.rotations.schedule import Schedule, zones
+from keyturn.rotations.schedule import Schedule
 from keyturn.web.forms import EMPTY
 from keyturn.web.pages import Filled, Outcome, Page, Redirect, Route, Shown, Visitor, get, post
 
@@ -249,9 +250,9 @@ def _schedule_page(
         known=known.rotation is not None,
         schedule=base,
         at=f"{base.hour:02}:{base.minute:02}",
-        zones=sorted(zones()),
+        zones=sorted(zones.names()),
         coming=foretell(known, tried, now, SHOWN_COMING) if tried else (),
-        coming_zone=ZoneInfo((tried or base).time_zone),
+        coming_zone=zones.shown((tried or base).time_zone),
         filled=filled,
         candidates=candidates,
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
@@ -13,12 +13,13 @@ from keyturn.connections.pages.inputs import ConnectionForm, draft_of, filled_wi
 from keyturn.connections.pages.places import OF_ORGANIZATION, OF_PROJECT, Place, Shelf
 from keyturn.connections.schemas import StartSignIn
 from keyturn.errors import Forbidden, KeyturnError, NotFound, Refused, TooMany, Unauthenticated
+from keyturn.kit import zones
 from keyturn.kit.actor import Actor
+from keyturn.kit.moments import in_zone, utc_of
 from keyturn.kit.secret import Plaintext
 from keyturn.projects.heads import ProjectHead
 from keyturn.providers.azure.manifest import MANIFEST
 from keyturn.providers.manifest import Field, Manifest
-from keyturn.rotations.schedule import zones
 from keyturn.web.forms import EMPTY
 from keyturn.web.pages import Filled, Outcome, Page, Redirect, Route, Shown, Visitor, get, post
 
@@ -107,7 +108,7 @@ def new_page(
         method=filled.value("method") or usual.value,
         rotate_at=midnight_utc(shelf.clock.now(), zone),
         zone=zone.key,
-        zones=sorted(zones()),
+        zones=sorted(zones.names()),
         candidates=candidates,
     )
 
@@ -126,7 +127,7 @@ def fields_of(manifest: Manifest) -> list[FormField]:
 
 def midnight_utc(now: datetime, zone: ZoneInfo) -> str:
     """Return 00:00 UTC on the clocks of the zone, the usual time to rotate."""
-    return f"{now.astimezone(UTC).replace(hour=0, minute=0).astimezone(zone):%H:%M}"
+    return f"{in_zone(utc_of(now).replace(hour=0, minute=0), zone):%H:%M}"
 
 
 def _create(shelf: Shelf, actor: Actor, place: Place, form: ConnectionForm, visitor: Visitor) -> Outcome:

@@ -14,6 +14,7 @@ from keyturn.connections.pages.runs import Drift, RunLine, drift, run_line
 from keyturn.connections.pages.timeline import Secret, TimeLine, draw, secrets_of
 from keyturn.connections.trial import Trial
 from keyturn.credentials.domain import State
+from keyturn.kit import zones
 from keyturn.kit.actor import Actor
 from keyturn.projects.heads import ProjectHead
 from keyturn.providers.azure.manifest import MANIFEST
@@ -98,7 +99,7 @@ def show(
         line=line,
         living=[one for one in line.secrets if one.kind in _LIVING],
         coming=known.coming(SHOWN_COMING),
-        schedule_zone=ZoneInfo(rotation.schedule.time_zone) if rotation else zone,
+        schedule_zone=zones.shown(rotation.schedule.time_zone) if rotation else zone,
         runs=[run_line(run, steps, now) for run, steps in known.runs],
         drift=[drift(event) for event in known.drift],
         events=_events(shelf, actor, place, known),

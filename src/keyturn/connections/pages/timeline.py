@@ -1,11 +1,13 @@
 """The time line of a connection's secrets as geometry: every bar in percent of the width, so that it fits any screen. Pure."""
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from keyturn.credentials.domain import Credential, State
+from keyturn.kit.moments import LAST, in_zone, moved
 from keyturn.rotations.store import Seen
 
 SHOWN_ENDED = 4
@@ -17,6 +19,8 @@ _EDGE = 9
 _TEXT_AT_MOST = 45.0
 _STEPS = (1, 2, 3, 7, 14, 30, 61, 91, 182, 365, 730)
 _MOST_TICKS = 5
+_LEAST = timedelta(minutes=1)
+"""The picture is at least so wide, also when now is the last moment of the calendar."""
 At = Callable[[datetime], float]
 """Where a moment is, in percent of the width."""
 
@@ -166,20 +170,22 @@ def _window(drawn: Sequence[Secret], now: datetime) -> tuple[datetime, datetime]
     ours = [one for one in drawn if one.kind != "foreign"] or list(drawn)
     starts = [one.starts_at for one in ours if one.starts_at]
     ends = [moment for one in ours if (moment := one.until if one.kind == "ended" else one.ends_at)]
-    begin, end = min([*starts, now]), max([*ends, now + timedelta(days=1)])
+    begin, end = min([*starts, moved(now, -_LEAST)]), max([*ends, moved(now, timedelta(days=1))])
     margin = (end - begin) * 0.03
-    return begin - margin, end + margin
+    return moved(begin, -margin), moved(end, margin)
 
 
 def _ticks(begin: datetime, end: datetime, at: At, zone: ZoneInfo) -> Iterable[Tick]:
     days = (end - begin) / timedelta(days=1)
-    step = next((size for size in _STEPS if days / size <= _MOST_TICKS), 1460)
-    moment = begin.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+    step = next((size for size in _STEPS if days / size <= _MOST_TICKS), math.ceil(days / _MOST_TICKS))
+    moment = moved(in_zone(begin, zone).replace(hour=0, minute=0, second=0, microsecond=0), timedelta(days=1))
     wide = days > 300
     while moment < end:
         x = at(moment)
         if _EDGE < x < 100 - _EDGE:
             yield Tick(x, f"{moment:%b %Y}" if wide else f"{moment.day} {moment:%b}")
+        if LAST - moment <= timedelta(days=step):
+            return
         moment += timedelta(days=step)
 
 
@@ -192,5 +198,5 @@ def _summary(drawn: Sequence[Secret], now: datetime) -> str:
 
 
 def _day(moment: datetime, zone: ZoneInfo) -> str:
-    here = moment.astimezone(zone)
+    here = in_zone(moment, zone)
     return f"{here.day} {here:%b %Y}"
