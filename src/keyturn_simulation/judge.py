@@ -4,7 +4,7 @@ The numbers are those of the protocol's list of invariants. What is true at rest
 """
 
 import sqlite3
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
@@ -20,12 +20,14 @@ from keyturn_simulation.world import World
 
 _ROW = (
     "id, rotation_id, object_id, run_id, generation, state, adopted, key_id, starts_at, ends_at, revoke_after, asked_at,"
-    " published_at, retired_at, value IS NOT NULL, note, marker"
+    " published_at, retired_at, value IS NOT NULL, note, marker, issued_at, not_yet_at"
 )
 _ONE_ROW = f"SELECT {_ROW} FROM credentials WHERE id = ?"  # noqa: S608 - constants only
 HEALTHY_ENOUGH = timedelta(hours=8)
 """Longer than the longest pause between two attempts: a secret that expires after so long without trouble was forgotten."""
 RESTS_KEPT = 60
+LATE_PROOFS = 5
+LEAST_SPREAD = timedelta(seconds=10)
 REMOVING = {"removePassword", "removeKey"}
 _HELD = {State.REVOKING, State.LOST}
 
@@ -51,6 +53,8 @@ class Row:
     has_value: bool
     note: str | None
     marker: str
+    issued_at: datetime | None
+    not_yet_at: datetime | None
 
 
 @dataclass
@@ -74,7 +78,8 @@ class Judge:
     """By connection id."""
     healthy_since: dict[str, datetime] = field(default_factory=dict)
     """By connection id: since when nothing has kept it from rotating."""
-    _proofs: Counter[str] = field(default_factory=Counter)
+    _proofs: dict[str, list[datetime]] = field(default_factory=lambda: defaultdict(list))
+    """By key id: when it signed in."""
     _asked: Counter[str] = field(default_factory=Counter)
     _rests: dict[str, deque[datetime]] = field(default_factory=dict)
     _seen_change: int = 0
@@ -94,7 +99,7 @@ class Judge:
         """Look at the ledger's new entries."""
         for entry in self._new_entries():
             if entry.operation == "token" and entry.status == 200:
-                self._proofs[entry.auth_key_id] += 1
+                self._proofs[entry.auth_key_id].append(self.world.clock.now())
             elif entry.committed and entry.operation in REMOVING:
                 self._removed(entry.key_id)
 
@@ -167,8 +172,19 @@ class Judge:
             raise Broken(f"8: {row.marker!r} has ended but its value is kept")
 
     def _published(self, row: Row) -> None:
-        if self._proofs[str(row.key_id)] < self.world.pace.proof_count:
-            raise Broken(f"1: {row.marker!r} was published after {self._proofs[str(row.key_id)]} proofs")
+        proofs = self._proofs[str(row.key_id)]
+        if len(proofs) < self.world.pace.proof_count:
+            raise Broken(f"1: {row.marker!r} was published after {len(proofs)} proofs")
+        if row.not_yet_at and row.issued_at:
+            self._reached_all(row, [at for at in proofs if at > row.not_yet_at], row.not_yet_at - row.issued_at)
+
+    def _reached_all(self, row: Row, proofs: list[datetime], delay: timedelta) -> None:
+        """1: after a replica that lagged, five sign-ins are spread over as long as it may still lag."""
+        least = min(max(delay, LEAST_SPREAD), self.world.pace.proof_deadline) - timedelta(seconds=0.01)
+        if len(proofs) < LATE_PROOFS or proofs[-1] - proofs[0] < least:
+            raise Broken(
+                f"1: {row.marker!r} was published after {len(proofs)} proofs, {delay} after it was not yet known"
+            )
 
     def _promised(self, row: Row) -> None:
         """2: where secrets overlap, the one that was replaced stays until the next slot, unless it leaked."""
@@ -323,6 +339,6 @@ def _row(found: tuple[Any, ...]) -> Row:
     starts, ends, revoke, asked, published, retired = (_optional(text) for text in found[8:14])
     state, adopted, has_value = State(found[5]), bool(found[6]), bool(found[14])
     ids = (found[0], found[1], found[2], found[3], found[4])
-    return Row(
-        *ids, state, adopted, found[7], starts, ends, revoke, asked, published, retired, has_value, found[15], found[16]
-    )
+    moments = (starts, ends, revoke, asked, published, retired)
+    late = (_optional(found[17]), _optional(found[18]))
+    return Row(*ids, state, adopted, found[7], *moments, has_value, found[15], found[16], *late)

@@ -74,6 +74,7 @@ class Credential:
     proofs: int = 0
     proof_tries: int = 0
     proof_at: datetime | None = None
+    not_yet_at: datetime | None = None
     revoke_after: datetime | None = None
     removed_at: datetime | None = None
     retry_at: datetime | None = None

@@ -16,7 +16,7 @@ from keyturn.errors import Misconfigured
 START_SECONDS = 60.0
 PACE = {
     # The real Entra ID needs more patience than the local one; the steps are the same.
-    "KEYTURN_PROOF_SPACING": "0.5",
+    "KEYTURN_PROOF_SPACING": "0.1",
     "KEYTURN_CONFIRM_SPACING": "2",
     "KEYTURN_FIND_EVERY": "0.2",
 }

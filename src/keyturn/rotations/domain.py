@@ -17,6 +17,7 @@ from typing import Any
 
 from keyturn.credentials.domain import Credential, State
 from keyturn.ports import Tenant
+from keyturn.rotations.patience import Patience, proofs_of
 from keyturn.rotations.schedule import Anchor, Schedule, next_slot, upcoming
 
 MAX_UNDEAD = 3
@@ -60,17 +61,6 @@ class StepName(StrEnum):
     REMOVE = "remove"
     CONFIRM = "confirm"
     SWEEP = "sweep"
-
-
-@dataclass(frozen=True)
-class Patience:
-    """The waits of the protocol that decide() needs; see config.Pace for what each is for."""
-
-    proof_count: int
-    proof_spacing: timedelta
-    confirm_spacing: timedelta
-    inspection_valid: timedelta = timedelta(minutes=5)
-    remove_again_after: timedelta = timedelta(seconds=60)
 
 
 @dataclass(frozen=True)
@@ -269,8 +259,7 @@ def _run(snapshot: Snapshot, run: Run, patience: Patience, now: datetime) -> Ite
     if candidate and candidate.state is State.PROVEN and not _stale(candidate.proven_at, patience, now):
         yield _Due(now, Step(StepName.PUBLISH, candidate))
     elif candidate and candidate.state in {State.ISSUED, State.PROVEN}:
-        spaced = candidate.proof_at + patience.proof_spacing if candidate.proof_at else now
-        yield _Due(_latest(spaced, candidate.retry_at, default=now), Step(StepName.PROVE, candidate))
+        yield _Due(_next_proof(candidate, patience, now), Step(StepName.PROVE, candidate))
     elif snapshot.unresolved:
         return
     elif _stale(run.inspected_at, patience, now):
@@ -279,6 +268,11 @@ def _run(snapshot: Snapshot, run: Run, patience: Patience, now: datetime) -> Ite
         yield _Due(at, Step(StepName.ANNOUNCE, candidate))
     else:
         yield _Due(at, Step(StepName.PLAN))
+
+
+def _next_proof(candidate: Credential, patience: Patience, now: datetime) -> datetime:
+    spacing = proofs_of(candidate, patience).spacing if candidate.proofs else patience.proof_spacing
+    return _latest(candidate.proof_at and candidate.proof_at + spacing, candidate.retry_at, default=now)
 
 
 def _stale(seen_at: datetime | None, patience: Patience, now: datetime) -> bool:

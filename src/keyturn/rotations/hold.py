@@ -17,7 +17,8 @@ from keyturn.kit.actor import Actor, platform
 from keyturn.kit.secret import Plaintext
 from keyturn.ports import AccessToken, Clock, Ids, Sealer, SecretsProvider
 from keyturn.rotations import store
-from keyturn.rotations.domain import Patience, Rotation, Snapshot, Step
+from keyturn.rotations.domain import Rotation, Snapshot, Step
+from keyturn.rotations.patience import Patience
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,8 @@ class Tools:
 
     @property
     def patience(self) -> Patience:
-        return Patience(self.pace.proof_count, self.pace.proof_spacing, self.pace.confirm_spacing)
+        pace = self.pace
+        return Patience(pace.proof_count, pace.proof_spacing, pace.confirm_spacing, proof_deadline=pace.proof_deadline)
 
 
 SECRET_REFUSED = frozenset(

@@ -31,6 +31,7 @@ from keyturn.rotations.domain import (
 )
 from keyturn.rotations.hold import Hold
 from keyturn.rotations.outcome import described, end_run, tell
+from keyturn.rotations.patience import proofs_of
 
 StepFunction = Callable[[Hold, Snapshot, Credential], None]
 
@@ -200,9 +201,9 @@ def prove(hold: Hold, snapshot: Snapshot, row: Credential) -> None:
     """Sign in with the new secret, as a program that has just read it would. Several times in a row: replicas differ."""
     if row.value is None:
         raise RuntimeError("an issued secret without its value")
-    rotation, pace = snapshot.rotation, hold.tools.pace
+    rotation = snapshot.rotation
     token = hold.kind.sign_in(rotation.tenant, rotation.app_id, hold.tools.sealer.open(row.value, row.place))
-    last = row.proofs + 1 >= pace.proof_count
+    last = row.proofs + 1 >= proofs_of(row, hold.tools.patience).count
     if last and rotation.kind is Kind.CONNECTION:
         hold.kind.application(rotation.tenant, token, object_id=row.object_id)
     now = hold.now()

@@ -12,7 +12,7 @@ import structlog
 from keyturn.credentials import store as journal
 from keyturn.credentials.domain import Credential, State
 from keyturn.db.unit import Tx
-from keyturn.errors import Refused, Retryable, Unanswered, Upstream
+from keyturn.errors import NotYet, Refused, Retryable, Unanswered, Upstream
 from keyturn.rotations import outcome, removal, store
 from keyturn.rotations.domain import Snapshot, Step, StepName, Wait, decide
 from keyturn.rotations.hold import Hold, LeaseLost, Tools, take
@@ -133,6 +133,8 @@ class Rotator:
         now, pace = hold.now(), hold.tools.pace
         if row.issued_at and now - row.issued_at < pace.proof_deadline:
             asked = error.retry_after if isinstance(error, Retryable) and error.retry_after else pace.proof_spacing
-            journal.move(tx, row, proofs=0, proof_at=now, proof_tries=row.proof_tries + 1, retry_at=now + asked)
+            late = now if isinstance(error, NotYet) else row.not_yet_at
+            tries = row.proof_tries + 1
+            journal.move(tx, row, proofs=0, proof_at=now, proof_tries=tries, retry_at=now + asked, not_yet_at=late)
             return
         outcome.fail_run(tx, hold, snapshot, error)

@@ -13,7 +13,6 @@ from keyturn.rotations.domain import (
     Decision,
     Done,
     Kind,
-    Patience,
     Reason,
     Rotation,
     Run,
@@ -24,6 +23,7 @@ from keyturn.rotations.domain import (
     Wait,
     decide,
 )
+from keyturn.rotations.patience import Patience, proofs_of
 from keyturn.rotations.schedule import Schedule
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
@@ -42,6 +42,7 @@ MOMENTS = [
     "retry_at",
     "asked_at",
     "issued_at",
+    "not_yet_at",
     "proven_at",
     "published_at",
     "retired_at",
@@ -198,7 +199,9 @@ def _seen_absent(row: Credential, end: State, now: datetime) -> Credential:
 
 def _proven(row: Credential, now: datetime) -> Credential:
     proof = replace(row, proofs=row.proofs + 1, proof_at=now, retry_at=None)
-    return replace(proof, state=State.PROVEN, proven_at=now) if proof.proofs >= PATIENCE.proof_count else proof
+    return (
+        replace(proof, state=State.PROVEN, proven_at=now) if proof.proofs >= proofs_of(row, PATIENCE).count else proof
+    )
 
 
 def _run_step(snapshot: Snapshot, name: StepName, now: datetime) -> Snapshot:

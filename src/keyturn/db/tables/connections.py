@@ -30,6 +30,10 @@ app_connections = sa.Table(
     sa.Column("facts", sa.JSON),  # what may be shown of the credentials: a thumbprint, an account
     at("created_at", null=False),
     at("updated_at", null=False),
+    at("look_at", index=True),  # when the server tries by itself whether the connection still works
+    at("published_at"),  # since when it has the credential that it signs in with
+    at("refused_at"),  # since when the provider refuses the connection; none: it does not
+    sa.Column("refusal", sa.JSON),  # code, message and fix
     sa.UniqueConstraint("scope", "name"),
     # Pages of a list come in order without sorting, and how many there are is counted in the index alone.
     sa.Index("ix_app_connections_in_order", "org_id", "app", "name", "id", "project_id"),

@@ -82,6 +82,7 @@ credentials = sa.Table(
     sa.Column("retired_by", sa.String(36)),
     at("ended_at"),
     text("note", null=True),
+    at("not_yet_at"),  # when a replica last refused the new secret
     sa.Index("ix_credentials_object_id_marker", "object_id", "marker"),
 )
 

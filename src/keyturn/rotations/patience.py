@@ -1,0 +1,44 @@
+"""How long the protocol waits, and how often a new secret has to prove itself. Pure."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from keyturn.credentials.domain import Credential
+
+LATE_PROOFS = 5
+LEAST_SPREAD = 5
+"""In spacings of proofs: ten seconds at the pace for the real Entra ID."""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """The waits of the protocol that decide() needs; see config.Pace for what each is for."""
+
+    proof_count: int
+    proof_spacing: timedelta
+    confirm_spacing: timedelta
+    inspection_valid: timedelta = timedelta(minutes=5)
+    remove_again_after: timedelta = timedelta(seconds=60)
+    proof_deadline: timedelta = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class Proofs:
+    """So many sign-ins in a row prove a secret, so far apart."""
+
+    count: int
+    spacing: timedelta
+
+
+def proofs_of(row: Credential, patience: Patience) -> Proofs:
+    """Return what this secret has to prove.
+
+    Where a replica answered "not yet", a few sign-ins close together may all meet faster ones. So there are more of them then,
+    spread over as long a time as the secret needed up to that answer, which counts as how slow the replicas are today.
+    """
+    if row.not_yet_at is None or row.issued_at is None:
+        return Proofs(patience.proof_count, patience.proof_spacing)
+    count = max(patience.proof_count, LATE_PROOFS)
+    least = LEAST_SPREAD * patience.proof_spacing
+    spread = min(max(row.not_yet_at - row.issued_at, least), max(patience.proof_deadline, least))
+    return Proofs(count, max(patience.proof_spacing, spread / (count - 1)))
