@@ -220,6 +220,7 @@ def web_application(core: Core, worker: Worker | None) -> "Litestar":
     from keyturn.projects import api as projects_api  # noqa: PLC0415
     from keyturn.projects import members_api  # noqa: PLC0415
     from keyturn.projects.service import Projects  # noqa: PLC0415
+    from keyturn.web import unbuilt  # noqa: PLC0415
     from keyturn.web.app import build  # noqa: PLC0415
     from keyturn.web.ratelimit import Limiter  # noqa: PLC0415
 
@@ -243,6 +244,7 @@ def web_application(core: Core, worker: Worker | None) -> "Litestar":
         connections_api.router(
             connections, rotations, oauth_client_id=oauth.client_id if oauth else None, clock=core.clock
         ),
+        unbuilt.router(),
     ]
     pages, site = page_routes(core, access, projects, connections, rotations, trail, limiter)
     return build(

@@ -5,6 +5,7 @@ KeyturnError
  ├─ Invalid 422        the request has the wrong shape        ├─ TokenRefused 403      the token is malformed or past its end
  ├─ NotFound 404       no such thing, or not for you          ├─ Forbidden 403         you may not
  ├─ TooMany 429        slow down                              ├─ Misconfigured 500     this server is set up wrongly
+ ├─ NotBuilt 501       known to clients, not built here
  └─ Upstream 400       the identity provider said no, or nothing
      ├─ Retryable      the same call may work later           (Unanswered: and nobody knows whether it was carried out)
      ├─ NeedsAction    somebody has to change something       (SignInAgain: a person has to sign in again)
@@ -73,6 +74,13 @@ class Forbidden(KeyturnError):
 class NotFound(KeyturnError):
     status = 404
     error = "NotFound"
+
+
+class NotBuilt(KeyturnError):
+    """A route that clients know and that this server does not have yet: never to be taken for a missing thing."""
+
+    status = 501
+    error = "NotImplemented"
 
 
 class TooMany(KeyturnError):

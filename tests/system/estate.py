@@ -206,7 +206,7 @@ def _furnished(
     }
     still = ask("POST", AZURE, quiet)["appConnection"]
     free_user, _ = user("free", "viewer")
-    user("joined", "viewer", "viewer")
+    joined_user, _ = user("joined", "viewer", "viewer")
     viewer, member, steward, passer = (
         user("viewer", "viewer", "viewer")[1],
         user("member", "member", "member")[1],
@@ -218,6 +218,7 @@ def _furnished(
     ask("POST", f"/api/v1/projects/{project['id']}/identity-memberships/{joined}", {"role": "viewer"})
     _, _, robot = machine("walking robot", "member")
     stranger = person(core.database, organization(core.database, "elsewhere"), Role.ADMIN, "sam@elsewhere.test")
+    of_robot = ask("GET", f"/api/v1/projects/{project['id']}/identity-memberships/{joined}")["identityMembership"]["id"]
     memberships = ask("GET", f"/api/v1/projects/{project['id']}/memberships")["memberships"]
     membership = next(one["id"] for one in memberships if one["user"]["email"] == "joined@contoso.test")
     environment = project["environments"][0]
@@ -232,6 +233,8 @@ def _furnished(
         "user_id": free_user,
         "identity_id": joined,
         "joined": joined,
+        "identity_membership": of_robot,
+        "joined_user": joined_user,
         "free": free,
         "secret_id": secret_id,
         "membership_id": membership,

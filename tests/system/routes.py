@@ -162,6 +162,7 @@ _IN_PROJECTS: dict[str, Rule] = {
     "POST */memberships": _in(Action.MANAGE_MEMBERS, {"emails": ["free@contoso.test"], "roleSlugs": ["viewer"]}),
     "DELETE */memberships": _in(Action.MANAGE_MEMBERS, {"emails": ["joined@contoso.test"]}),
     "POST */memberships/details": _in(Action.READ_MEMBERS, {"username": "joined@contoso.test"}),
+    "GET */user/{user_id}/membership": _in(Action.READ_MEMBERS, fill={"user_id": "joined_user"}),
     "GET */memberships/{membership_id}": _in(Action.READ_MEMBERS),
     "PATCH */memberships/{membership_id}": _in(Action.MANAGE_MEMBERS, {"role": "member"}),
     "DELETE */memberships/{membership_id}": _in(Action.MANAGE_MEMBERS),
@@ -177,6 +178,9 @@ _BY_SLUG = {
     "GET /api/v1/projects/slug/{slug}": _in(Action.READ_PROJECT),
     "GET /api/v1/workspace/slug/{slug}": _in(Action.READ_PROJECT),
     "GET /api/v1/workspace/environments/{environment_id}": _in(Action.READ_PROJECT),
+    "GET /api/v2/workspace/identity-memberships/{membership_id}": _in(
+        Action.READ_MEMBERS, fill={"membership_id": "identity_membership"}
+    ),
     # In these two paths the project is named by its slug.
     "GET /api/v2/workspace/{project_id}": _in(Action.READ_PROJECT, fill={"project_id": "slug"}),
     # It accepts what is so already and changes nothing: reading is enough.

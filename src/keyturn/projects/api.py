@@ -129,7 +129,9 @@ def environments_router(projects: Projects) -> Router:
 
     def create_environment(actor: Actor, project_id: str, data: CreateEnvironment) -> EnvironmentChanged:
         """Add an environment."""
-        made = projects.create_environment(actor, project_id, name=data.name, slug=data.slug, position=data.position)
+        made = projects.create_environment(
+            actor, project_id, name=data.name, slug=data.slug, position=data.position or None
+        )
         return EnvironmentChanged("The environment was created.", project_id, _environment(made))
 
     def update_environment(
@@ -137,7 +139,7 @@ def environments_router(projects: Projects) -> Router:
     ) -> EnvironmentChanged:
         """Change what is given of an environment."""
         changed = projects.update_environment(
-            actor, project_id, environment_id, name=data.name, slug=data.slug or None, position=data.position
+            actor, project_id, environment_id, name=data.name, slug=data.slug or None, position=data.position or None
         )
         return EnvironmentChanged("The environment was changed.", project_id, _environment(changed))
 

@@ -37,6 +37,18 @@ class Members:
             require(tx, actor, Action.READ_MEMBERS, Scope(actor.org_id, project_id))
             return _found(store.member(tx, project_id, kind, member_id), member_id)
 
+    def membership(self, actor: Actor, row_id: str) -> Member:
+        """Return the membership of a machine identity by its id, in whichever project of the organization it is."""
+        with self._database.read() as tx:
+            project_id = store.project_of_member(tx, actor.org_id, row_id)
+            if project_id is None:
+                raise NotFound(f"There is no membership '{row_id}'.", code="projects.member_not_found")
+            require(tx, actor, Action.READ_MEMBERS, Scope(actor.org_id, project_id))
+            found = _found(store.member_row(tx, project_id, row_id), row_id)
+        if found.kind is not ActorKind.IDENTITY:
+            raise NotFound(f"There is no membership '{row_id}' of an identity.", code="projects.member_not_found")
+        return found
+
     def get_by_row(self, actor: Actor, project_id: str, row_id: str) -> Member:
         """Return the member by the id of the membership."""
         with self._database.read() as tx:

@@ -58,6 +58,11 @@ def identity_members_router(projects: Projects) -> Router:
         found = members.get(actor, project_id, ActorKind.IDENTITY, identity_id)
         return IdentityMembershipAnswer(_identity(actor, _brief(projects, actor, project_id), found))
 
+    def get_membership(actor: Actor, membership_id: str) -> IdentityMembershipAnswer:
+        """Show the membership of a machine identity by its own id, in whichever project it is."""
+        found = members.membership(actor, membership_id)
+        return IdentityMembershipAnswer(_identity(actor, _brief(projects, actor, found.project_id), found))
+
     def change_identity(actor: Actor, project_id: str, identity_id: str, data: ChangeMember) -> RolesAnswer:
         """Give a machine identity another role in a project."""
         found = members.get(actor, project_id, ActorKind.IDENTITY, identity_id)
@@ -76,6 +81,7 @@ def identity_members_router(projects: Projects) -> Router:
         *(get(root)(list_identities) for root in _IDENTITIES),
         *(post(f"{root}/{{identity_id}}")(add_identity) for root in _IDENTITIES),
         *(get(f"{root}/{{identity_id}}")(get_identity) for root in _IDENTITIES),
+        get("/api/v2/workspace/identity-memberships/{membership_id}")(get_membership),
         *(patch(f"{root}/{{identity_id}}")(change_identity) for root in _IDENTITIES),
         *(delete(f"{root}/{{identity_id}}")(remove_identity) for root in _IDENTITIES),
     )
@@ -107,6 +113,11 @@ def people_router(projects: Projects) -> Router:
         found = members.get_by_row(actor, project_id, membership_id)
         return MembershipAnswer(_person(_brief(projects, actor, project_id), found))
 
+    def get_user(actor: Actor, project_id: str, user_id: str) -> MembershipAnswer:
+        """Show the role of a user, named by the user's id, in a project."""
+        found = members.get(actor, project_id, ActorKind.USER, user_id)
+        return MembershipAnswer(_person(_brief(projects, actor, project_id), found))
+
     def change_person(actor: Actor, project_id: str, membership_id: str, data: ChangeMember) -> RolesAnswer:
         """Give a user another role in a project."""
         found = members.get_by_row(actor, project_id, membership_id)
@@ -131,6 +142,7 @@ def people_router(projects: Projects) -> Router:
         *(delete(root)(remove_people) for root in _PEOPLE),
         *(post(f"{root}/details")(find_person) for root in _PEOPLE),
         *(get(f"{root}/{{membership_id}}")(get_person) for root in _PEOPLE),
+        get("/api/v1/projects/{project_id}/user/{user_id}/membership")(get_user),
         *(patch(f"{root}/{{membership_id}}")(change_person) for root in _PEOPLE),
         *(delete(f"{root}/{{membership_id}}")(remove_person) for root in _PEOPLE),
     )

@@ -13,7 +13,8 @@ Name = Annotated[NonEmpty, Meta(max_length=64)]
 Description = Annotated[Trimmed, Meta(max_length=256)]
 ShortSlug = Annotated[Slug, Meta(min_length=1, max_length=64)]
 OptionalSlug = Annotated[Trimmed, Meta(max_length=64, pattern=r"^(?:[a-z0-9]+(?:-[a-z0-9]+)*)?$")]
-Position = Annotated[int, coerced, Meta(ge=1, le=1000)]
+Position = Annotated[int, coerced, Meta(ge=0, le=1000)]
+"""Counted from 1; 0 counts as absent."""
 
 # --- projects ---------------------------------------------------------------------------------------------------------
 
@@ -97,12 +98,16 @@ class Retention(Wire):
 
 
 class CreateEnvironment(Wire):
+    """Without a position, or with 0, it becomes the last one."""
+
     name: Name
     slug: ShortSlug
     position: Position | None = None
 
 
 class UpdateEnvironment(Wire):
+    """What is absent stays as it is; so does a position of 0, which some clients cannot leave out."""
+
     name: Name | None = None
     slug: OptionalSlug | None = None
     position: Position | None = None

@@ -186,6 +186,13 @@ def member_row(tx: Tx, project_id: str, row_id: str) -> Member | None:
     return _member(row) if row else None
 
 
+def project_of_member(tx: Tx, org_id: str, row_id: str) -> str | None:
+    """Return the project of the organization that a membership is in."""
+    query = sa.select(project_members.c.project_id).join(projects, projects.c.id == project_members.c.project_id)
+    row = tx.one(query.where(project_members.c.id == row_id, projects.c.org_id == org_id))
+    return row["project_id"] if row else None
+
+
 def members(tx: Tx, project_id: str, kind: ActorKind) -> list[Member]:
     """Return the members of one kind, oldest first."""
     query = _MEMBER.where(project_members.c.project_id == project_id, _column(kind).is_not(None))

@@ -15,7 +15,7 @@ from litestar.plugins import PluginProtocol
 
 from keyturn.config import Settings
 from keyturn.ports import Clock, Ids
-from keyturn.web import assets, health, reference
+from keyturn.web import assets, health, reference, unbuilt
 from keyturn.web.auth import Authenticate, Network
 from keyturn.web.browser import cookie_credentials
 from keyturn.web.outgoing import Gate
@@ -99,7 +99,7 @@ def build(
     def describe() -> Mapping[str, Any]:
         from keyturn.web import openapi  # noqa: PLC0415 - a start does not need it
 
-        shown = [each for each in openapi.operations_of(app) if each.tag != reference.TAG]
+        shown = [each for each in openapi.operations_of(app) if each.tag not in {reference.TAG, unbuilt.TAG}]
         return openapi.document(shown, settings.site_url)
 
     by_cookie = cookie_credentials(site.recall, site.session_cookie, site.site_url) if site else None

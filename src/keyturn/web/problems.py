@@ -10,10 +10,11 @@ import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
 
-from keyturn.errors import Invalid, KeyturnError, NotFound, Refused, TooMany, Upstream
+from keyturn.errors import Invalid, KeyturnError, NotBuilt, NotFound, Refused, TooMany, Upstream
 from keyturn.web.auth import Visit
 from keyturn.web.browser import Visitor
 from keyturn.web.pages import Page, Site, View, html
+from keyturn.web.unbuilt import is_unbuilt
 from keyturn.web.wire import encode
 
 _log = structlog.get_logger("keyturn.web")
@@ -68,10 +69,11 @@ def _problem(request: Request[Any, Any, Any], error: Exception, visit: Visit) ->
     """Say what went wrong. Only unknown exceptions and the server's own faults are logged."""
     if isinstance(error, KeyturnError):
         return _known(error, visit)
+    if isinstance(error, MethodNotAllowedException):
+        built = _built_methods(error, request.scope["path"])
+        return _wrong_method(built, visit) if built else _no_route(request)
     if isinstance(error, NotFoundException):
-        path = request.scope["path"][:_SHOWN_PATH]
-        message = f"Route {request.scope['method']}:{path} not found"
-        return Problem(404, {"message": message, "error": "Not Found", "statusCode": 404})
+        return _no_route(request)
     if isinstance(error, HTTPException) and error.status_code in _NAMES:
         return _framework(error, visit)
     return Problem(500, _unexpected(error, visit))
@@ -81,11 +83,11 @@ def _known(error: KeyturnError, visit: Visit) -> Problem:
     message: object = error.message
     if isinstance(error, Invalid):
         message = list(error.issues)
-    elif isinstance(error, Refused | NotFound | Upstream):
+    elif isinstance(error, Refused | NotFound | NotBuilt | Upstream):
         message = (
             error.diagnostics()
         )  # Terraform, the SDKs and the command line of this API show their users nothing else
-    if error.status >= 500:
+    if error.status >= 500 and not isinstance(error, NotBuilt):
         _log.error("refused by a fault of this server", code=error.code, reason=error.message)
     shape = body_of(
         error.status,
@@ -106,17 +108,30 @@ def _limits(error: TooMany) -> dict[str, str]:
     return headers if limit is None else {**headers, "x-ratelimit-limit": str(limit)}
 
 
+def _no_route(request: Request[Any, Any, Any]) -> Problem:
+    path = request.scope["path"][:_SHOWN_PATH]
+    message = f"Route {request.scope['method']}:{path} not found"
+    return Problem(404, {"message": message, "error": "Not Found", "statusCode": 404})
+
+
+def _built_methods(error: MethodNotAllowedException, path: str) -> list[str]:
+    """Return the methods that this path takes, without those that are only known not to be built."""
+    allowed = (error.headers or {}).get("allow", "")
+    known = [method for method in allowed.replace(",", " ").split() if not is_unbuilt(method, path)]
+    return known if known != ["OPTIONS"] else []
+
+
+def _wrong_method(built: list[str], visit: Visit) -> Problem:
+    name, code = _NAMES[405]
+    allow = ", ".join(built)
+    shape = body_of(405, name, f"This path takes {allow}", visit.request_id, code=code)
+    return Problem(405, shape, headers={"allow": allow})
+
+
 def _framework(error: HTTPException, visit: Visit) -> Problem:
     name, code = _NAMES[error.status_code]
-    message = error.detail
-    headers: Mapping[str, str] = {}
-    if isinstance(error, MethodNotAllowedException):
-        headers = {"allow": (error.headers or {}).get("allow", "")}
-        message = f"This path takes {headers['allow']}"
-    elif error.status_code == 413:
-        message = "The request body is larger than 1 MiB"
-    shape = body_of(error.status_code, name, message, visit.request_id, code=code)
-    return Problem(error.status_code, shape, headers=headers)
+    message = "The request body is larger than 1 MiB" if error.status_code == 413 else error.detail
+    return Problem(error.status_code, body_of(error.status_code, name, message, visit.request_id, code=code))
 
 
 def unexpected(error: Exception, visit: Visit) -> Response[bytes]:

@@ -5,6 +5,7 @@ One hop to the thread pool does it all in this order: who calls, path, query, bo
 """
 
 import asyncio
+import codecs
 import inspect
 import re
 import typing
@@ -33,6 +34,7 @@ __all__ = ["Caller", "Operation", "delete", "get", "group", "patch", "post", "pu
 MOST_QUERY_KEYS = 1000
 _HOLE = re.compile(r"\{(\w+)(?::(\w+))?\}")
 _NONE: Mapping[int, str] = {}
+_GZIP = b"\x1f\x8b"
 
 Also = Mapping[int, str]
 ByCookie = Callable[[str, Mapping[str, str], Visit], Actor | None]
@@ -154,13 +156,14 @@ def describe(
 ) -> Operation:
     """Read a handler's signature. Raises TypeError when it cannot be served as asked."""
     hints = typing.get_type_hints(function, include_extras=True)
-    names = list(inspect.signature(function).parameters)
+    parameters = inspect.signature(function).parameters
+    names = [name for name, each in parameters.items() if each.kind is not inspect.Parameter.VAR_KEYWORD]
     where = f"{method} {path}"
     if ("actor" in names) == public:
         raise TypeError(f"{where}: a handler has an actor, or says public=True, never both")
     holes = [hole[0] for hole in _HOLE.findall(path)]
     in_path = [name for name in names if name not in _OWN]
-    if sorted(holes) != sorted(in_path):
+    if sorted(holes) != sorted(in_path) and len(names) == len(parameters):  # with ** it looks at none of them
         raise TypeError(f"{where}: the path has {holes}, the handler takes {in_path}")
     answer = hints.get("return")
     if not is_response(answer):
@@ -209,6 +212,7 @@ def _parsed(operation: Operation, arrival: Arrival) -> dict[str, object]:
     if "query" in operation.checks:
         arguments["query"] = operation.checks["query"](read_query(arrival.query), (), issues)
     if "data" in operation.checks:
+        require_plain(arrival.headers, arrival.body)
         arguments["data"] = operation.checks["data"](read_json(arrival.body), (), issues)
     if issues:
         raise Invalid(issues[:MOST_ISSUES])
@@ -235,8 +239,24 @@ def read_query(raw: bytes) -> dict[str, list[str]]:
     return found
 
 
+def require_plain(headers: Mapping[str, str], body: bytes) -> None:
+    """Raise HTTPException (415) for a body that was compressed, whether or not the headers say so."""
+    encoding = headers.get("content-encoding", "").strip().lower()
+    if body and (encoding not in {"", "identity"} or body.startswith(_GZIP)):
+        raise HTTPException(
+            status_code=415,
+            detail=f"The request body is compressed ({encoding or 'gzip'}). Send it as it is, without Content-Encoding.",
+        )
+
+
 def read_json(body: bytes) -> object:
-    """Return the decoded body, None when it is empty. Raises Refused for anything that is not JSON in UTF-8."""
+    """Return the decoded body, None when it is empty. Raises Refused for anything that is not JSON in UTF-8.
+
+    A byte order mark before it is passed over: some tools begin every file with one.
+    """
+    if body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise Refused("The request body is written in UTF-16", code="request.malformed", fix="Send it in UTF-8.")
+    body = body.removeprefix(codecs.BOM_UTF8)
     if not body.strip():
         return None
     try:

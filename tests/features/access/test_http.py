@@ -241,6 +241,13 @@ def test_terraform_manages_a_project_and_its_environments(server: Site) -> None:
     assert server.ask("GET", f"/api/v1/projects/{project['id']}/environments/slug/qa") == qa
     renamed = server.ask("PATCH", f"{root}/{qa['id']}", {"name": "Test", "slug": "test"})["environment"]
     assert (renamed["name"], renamed["slug"]) == ("Test", "test")
+    other = server.ask("POST", root, {"name": "Last", "slug": "last", "position": 0})["environment"]
+    assert other["position"] == 2
+    body = {"name": "Later", "slug": "later", "position": 0, "ID": other["id"], "ProjectID": project["id"]}
+    later = server.ask("PATCH", f"{root}/{other['id']}", body)["environment"]
+    assert (later["name"], later["position"]) == ("Later", 2)
+    server.ask("PATCH", f"{root}/{other['id']}", {"position": -1}, expect=422)
+    server.ask("DELETE", f"{root}/{other['id']}")
     server.ask("DELETE", f"{root}/{qa['id']}", {"ID": qa["id"]})
 
     server.ask("DELETE", "/api/v2/workspace/payments", expect=400)
@@ -266,6 +273,9 @@ def test_terraform_manages_the_membership_of_an_identity(server: Site, root: str
     assert made == server.ask("GET", path)["identityMembership"]
     assert made["identity"]["authMethods"] == ["universal-auth"]
     assert [role["role"] for role in made["roles"]] == ["viewer"]
+    alone = f"/api/v2/workspace/identity-memberships/{made['id']}"
+    assert server.ask("GET", alone)["identityMembership"] == made
+    server.ask("GET", f"/api/v2/workspace/identity-memberships/{identity}", expect=404)
     token = server.ask("POST", f"{UNIVERSAL}/login", credentials)["accessToken"]
     refused = server.ask("POST", path, {"role": "admin"}, token=token, expect=403)
     assert refused["error"] == "PermissionDenied"
@@ -292,6 +302,10 @@ def test_an_admin_adds_a_person_who_joins_a_project(server: Site) -> None:
     assert (made["role"], made["userId"]) == ("member", bob["id"])
     assert server.ask("POST", f"{root}/details", {"username": "bob@acme.test"})["membership"] == made
     assert server.ask("GET", f"{root}/{made['id']}")["membership"] == made
+    by_user = f"/api/v1/projects/{project['id']}/user/{{}}/membership"
+    assert server.ask("GET", by_user.format(bob["id"]))["membership"] == made
+    server.ask("GET", by_user.format(made["id"]), expect=404)
+    server.ask("GET", f"/api/v2/workspace/identity-memberships/{made['id']}", expect=404)
     server.ask("PATCH", f"{root}/{made['id']}", {"roles": [{"role": "viewer"}]})
     token = server.ask("POST", "/api/v1/auth/login", {"email": "bob@acme.test", "password": body["password"]})
     signed_in = token["accessToken"]

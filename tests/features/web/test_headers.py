@@ -48,6 +48,34 @@ def test_json_has_a_strong_etag_and_304_follows(web: TestClient[Any]) -> None:
     assert web.get("/api/docs/json", headers={"if-none-match": '"other"'}).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        ("{}", 304),
+        ("W/{}", 304),
+        ('"a", W/"b" ,{}', 304),
+        ('"a,b",{}', 304),
+        (", {},", 304),
+        ("*", 304),
+        ("", 200),
+        ('"*"', 200),
+        ("*, {}", 200),
+        ("w/{}", 200),
+        ('"before {} after"', 200),
+        ("junk {}", 200),
+        ('"open, {}', 200),
+        (" " * 20_000 + "x", 200),
+    ],
+)
+def test_a_304_is_for_a_tag_in_a_list_of_tags_only(web: TestClient[Any], sent: str, status: int) -> None:
+    etag = web.get("/api/docs/json").headers["etag"]
+    assert web.get("/api/docs/json", headers={"if-none-match": sent.replace("{}", etag)}).status_code == status
+
+
+def test_a_stranger_with_the_right_tag_is_refused_like_any_stranger(web: TestClient[Any]) -> None:
+    assert web.get("/api/v1/things", headers={"if-none-match": "*"}).status_code == 401
+
+
 def test_etags_are_for_good_answers_to_get_only(web: TestClient[Any]) -> None:
     assert "etag" not in web.get("/api/v1/things").headers
     assert "etag" not in web.post("/api/v1/anything", json={}).headers

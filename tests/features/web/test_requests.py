@@ -1,5 +1,7 @@
 """What comes in: bodies, queries, paths; every fault at once, and never a 500 whatever is sent."""
 
+import codecs
+import gzip
 import json
 from typing import Any
 
@@ -34,6 +36,34 @@ def test_a_good_body_arrives_clean_and_typed(web: TestClient[Any]) -> None:
     assert answer["enabled"] is False
     assert answer["owner_id"] == UUID
     assert answer["credentials"]["client_secret"] == "s3cret"
+
+
+def test_a_byte_order_mark_before_the_json_is_passed_over(web: TestClient[Any]) -> None:
+    body = codecs.BOM_UTF8 + json.dumps(good_body()).encode()
+    answer = web.post("/api/v1/things", headers={"content-type": "application/json", **AUTH}, content=body)
+    assert answer.status_code == 200
+    empty = web.request("DELETE", f"/api/v1/things/{UUID}", headers=AUTH, content=codecs.BOM_UTF8 + b" ")
+    assert empty.json()["what"]["data"] is None
+
+
+def test_json_in_utf_16_is_named(web: TestClient[Any]) -> None:
+    answer = web.post("/api/v1/things", headers=AUTH, content=json.dumps(good_body()).encode("utf-16"))
+    assert (answer.status_code, answer.json()["fix"]) == (400, "Send it in UTF-8.")
+
+
+@pytest.mark.parametrize("headers", [{"content-encoding": "gzip"}, {"content-encoding": "br"}, {}])
+def test_a_compressed_body_is_415(web: TestClient[Any], headers: dict[str, str]) -> None:
+    body = gzip.compress(json.dumps(good_body()).encode())
+    answer = web.post("/api/v1/things", headers={**headers, **AUTH}, content=body)
+    assert (answer.status_code, answer.json()["code"]) == (415, "request.media_type")
+    assert "compressed" in answer.json()["message"]
+    plain = {"content-encoding": "identity", **AUTH}
+    assert web.post("/api/v1/things", headers=plain, json=good_body()).status_code == 200
+
+
+def test_a_bare_key_of_the_query_is_absent(web: TestClient[Any]) -> None:
+    answer = web.get("/api/v1/things?projectId&recursive&limit&", headers=AUTH).json()["what"]
+    assert (answer["recursive"], answer["limit"], answer["project_id"]) == (False, 20, None)
 
 
 def test_all_faults_are_told_at_once(web: TestClient[Any]) -> None:

@@ -1,0 +1,127 @@
+"""Routes that clients of this API know and this server does not have yet: 501, never 404.
+
+A client takes 404 for "that thing is not there" and acts on it: it forgets a resource, or removes a secret elsewhere.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import partial
+
+from litestar import Router
+from litestar.handlers import HTTPRouteHandler
+
+from keyturn.errors import NotBuilt
+from keyturn.kit.actor import Actor
+from keyturn.web.routes import Group, delete, get, patch, post
+
+TAG = "Not built"
+
+_ROTATIONS = "/api/v2/secret-rotations"
+_AZURE = f"{_ROTATIONS}/azure-client-secret"
+_RAW = "/api/v3/secrets/raw"
+_V4 = "/api/v4/secrets"
+_SYNC = "/api/v1/secret-syncs/{app}"
+
+_SECRETS: Mapping[str, str] = {
+    _RAW: "GET",
+    f"{_RAW}/{{secret_name}}": "GET POST PATCH DELETE",
+    f"{_RAW}/id": "GET POST PATCH DELETE",  # a secret of this name
+    f"{_RAW}/id/{{secret_id}}": "GET",
+    "/api/v3/secrets/batch/raw": "POST",
+    _V4: "GET",
+    f"{_V4}/{{secret_name}}": "GET POST PATCH DELETE",
+    f"{_V4}/id": "GET POST PATCH DELETE",
+    f"{_V4}/id/{{secret_id}}": "GET",
+    "/api/v1/secret-imports": "GET POST",
+    "/api/v1/secret-imports/{import_id}": "GET PATCH DELETE",
+    "/api/v1/events/subscribe/project-events": "POST",
+}
+_FOLDERS: Mapping[str, str] = {
+    "/api/v1/folders": "GET POST",
+    "/api/v1/folders/{folder}": "GET PATCH DELETE",
+    "/api/v1/folders/{folder}/{environment}/{path}": "GET",
+    "/api/v2/folders": "GET POST",
+    "/api/v2/folders/{folder}": "GET PATCH DELETE",
+}
+_OF_ROTATIONS: Mapping[str, str] = {
+    _ROTATIONS: "GET",
+    f"{_ROTATIONS}/options": "GET",
+    _AZURE: "GET POST",
+    f"{_AZURE}/{{rotation_id}}": "GET PATCH DELETE",
+    f"{_AZURE}/rotation-name/{{rotation_name}}": "GET",
+    f"{_AZURE}/{{rotation_id}}/generated-credentials": "GET",
+    f"{_AZURE}/{{rotation_id}}/rotate-secrets": "POST",
+    f"{_AZURE}/{{rotation_id}}/check-credentials": "POST",
+}
+_OF_PROJECTS: Mapping[str, str] = {
+    "/api/v1/workspace/{project_id}/tags": "GET POST",
+    "/api/v1/workspace/{project_id}/tags/{tag_id}": "GET PATCH DELETE",
+    "/api/v1/workspace/{project_id}/tags/slug/{slug}": "GET",
+    "/api/v1/projects/{project_id}/tags": "GET POST",
+    "/api/v1/projects/{project_id}/tags/{tag_id}": "GET PATCH DELETE",
+    "/api/v1/projects/{project_id}/tags/slug/{slug}": "GET",
+    "/api/v1/workspace/{project_id}/roles": "POST",
+    "/api/v1/workspace/{project_id}/roles/{role_id}": "PATCH DELETE",
+    "/api/v1/workspace/{project_id}/roles/slug/{slug}": "GET",
+    "/api/v2/workspace/{project_id}/roles": "POST",
+    "/api/v2/workspace/{project_id}/roles/{role_id}": "PATCH DELETE",
+    "/api/v2/workspace/{project_id}/roles/slug/{slug}": "GET",
+    "/api/v1/projects/roles/{role_id}": "GET",
+    _SYNC: "POST",
+    f"{_SYNC}/check-destination": "POST",
+    f"{_SYNC}/{{sync_id}}": "GET PATCH DELETE",
+    "/api/v2/service-token": "POST",
+}
+_SIGN_INS: Mapping[str, str] = {
+    "/api/v3/auth/login": "POST",
+    "/api/v3/auth/login1": "POST",
+    "/api/v3/auth/login2": "POST",
+}
+"""Who signs in has no token yet, so these are answered to everybody."""
+
+PATHS: Mapping[str, str] = {**_SECRETS, **_FOLDERS, **_OF_ROTATIONS, **_OF_PROJECTS, **_SIGN_INS}
+
+_MAKERS = {"GET": get, "POST": post, "PATCH": patch, "DELETE": delete}
+_HOLE = re.compile(r"\{\w+\}")
+
+
+def pairs() -> Iterator[tuple[str, str]]:
+    """Return each method with its path."""
+    for path, methods in PATHS.items():
+        for method in methods.split():
+            yield method, path
+
+
+_PATTERNS = {path: re.compile(_HOLE.sub("[^/]+", path) + "/?") for path in PATHS}
+
+
+def is_unbuilt(method: str, path: str) -> bool:
+    """Say whether a request with this method and path is one of them."""
+    return any(method in PATHS[known].split() and pattern.fullmatch(path) for known, pattern in _PATTERNS.items())
+
+
+def router() -> Router:
+    """Return a route for each. As everywhere, a stranger sees 401 first."""
+    return Group([_route(method, path) for method, path in pairs()], tags=[TAG])
+
+
+def _route(method: str, path: str) -> HTTPRouteHandler:
+    refusal = partial(
+        NotBuilt,
+        f"This server does not have {method} {_HOLE.sub(_shown, path)} yet.",
+        code="request.not_built",
+        fix="What it has is listed at /api/docs.",
+    )
+
+    def refuse(actor: Actor, **_path: str) -> None:  # noqa: ARG001 - the caller must have signed in
+        raise refusal()
+
+    def refuse_all(**_path: str) -> None:
+        raise refusal()
+
+    public = path in _SIGN_INS
+    return _MAKERS[method](path, public=public)(refuse_all if public else refuse)
+
+
+def _shown(hole: re.Match[str]) -> str:
+    return ":" + hole[0].strip("{}").replace("_id", "Id").replace("_name", "Name")
