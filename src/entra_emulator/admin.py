@@ -167,7 +167,7 @@ class Admin(People):
     ) -> SecretHandle:
         """Adds a client secret, with any dates (POSIX seconds), past ones too; no limit or policy is checked.
 
-        Raises ValueError for a time that is not from 1970 to 9999.
+        Raises ValueError for a time that is not from the year 1 to 9999.
         With `replicated` it appears as slowly as one that was added through Graph.
         """
         with self._lock:

@@ -65,7 +65,7 @@ class People:
             found.revoked_at = self._world.clock.now()
 
     def set_redirect_uris(self, application: str, *uris: str, platform: str = "web") -> None:
-        """Replaces the redirect URIs of an application: of the platform `web`, or `publicClient` for native ones.
+        """Replaces the redirect URIs of an application, on the platform `web`, `spa` (pages) or `publicClient` (native).
 
         Raises ValueError for what could not be registered.
         """

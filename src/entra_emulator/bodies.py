@@ -44,6 +44,13 @@ def only(body: dict[str, Any], names: frozenset[str], operation: str) -> None:
         )
 
 
+def only_members(value: dict[str, Any], names: frozenset[str], kind: str) -> None:
+    """Refuses members that a type does not have: what is accepted is kept. Raises GraphError 400."""
+    unknown = next((name for name in value if name not in names and not name.startswith("@odata.")), None)
+    if unknown is not None:
+        raise bad_request(f"The property '{unknown[:100]}' does not exist on type '{kind}'.")
+
+
 def text_or_none(body: dict[str, Any], name: str, limit: int = 10_000) -> str | None:
     """A string member, or None where it is absent or null. Raises GraphError 400 for another type or a longer one."""
     value = body.get(name)

@@ -75,8 +75,11 @@ def read_fault(body: Mapping[str, Any]) -> Fault:
     _whole(body, "skip", 0)
     if body.get("times", 1) is not None:
         _whole(body, "times", 1)
+    drawn = tuple(_effect(item) for item in effects)
+    if body.get("when", "after") == "after" and any(200 <= one.status <= 299 for one in drawn):
+        raise Misfit("a status from 200 to 299 hides nothing after the work: it needs when: before")
     body["probability"] = _number("probability", body.get("probability", 1.0), low=0.0)
-    return Fault(effects=tuple(_effect(item) for item in effects), **body)
+    return Fault(effects=drawn, **body)
 
 
 def fault_as_json(fault: Fault) -> dict[str, Any]:
@@ -101,8 +104,12 @@ def _effect(value: Any) -> Effect:
     if unknown:
         raise Misfit(f"an effect knows no {', '.join(sorted(unknown))}")
     status = value.get("status", 0)
-    if isinstance(status, bool) or not isinstance(status, int) or (status != 0 and not 400 <= status <= 599):
-        raise Misfit("status is 0 or from 400 to 599")
+    if (
+        isinstance(status, bool)
+        or not isinstance(status, int)
+        or (status != 0 and not 200 <= status <= 299 and not 400 <= status <= 599)
+    ):
+        raise Misfit("status is 0, from 200 to 299 (with when: before, a success without effect), or from 400 to 599")
     wait = value.get("retry_after")
     return Effect(
         status=status,

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 DAY = 86_400.0
+FIRST_MOMENT = -62_135_596_800.0  # 0001-01-01T00:00:00Z, which old tools wrote for "no date"
 LAST_MOMENT = 253_402_300_799.0  # 9999-12-31T23:59:59Z
 _LAST_NOW = 221_845_392_000.0  # 9000-01-01: dates that follow from "now" must still be dates
 _RFC3339 = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d(?::\d\d)?)(\.\d{1,12})?(Z|[+-]\d\d:\d\d)", re.IGNORECASE)
@@ -65,7 +66,7 @@ def graph_time(moment: float) -> str:
     """As Graph writes it: `2026-11-23T06:00:00Z`, with seven fractional digits when there is a fraction."""
     stamp = datetime.fromtimestamp(round(moment, 6), UTC)
     fraction = f".{stamp.microsecond:06d}0" if stamp.microsecond else ""
-    return f"{stamp:%Y-%m-%dT%H:%M:%S}{fraction}Z"
+    return f"{stamp.replace(microsecond=0, tzinfo=None).isoformat()}{fraction}Z"
 
 
 def sts_time(moment: float) -> str:
@@ -76,7 +77,7 @@ def sts_time(moment: float) -> str:
 def parse_time(text: str) -> float:
     """Reads a date-time with a zone (`Z` or an offset) and any number of fractional digits.
 
-    Raises ValueError for anything else, and for a moment before 1970 or after 9999.
+    Raises ValueError for anything else, and for a moment outside the years 1 to 9999.
     """
     match = _RFC3339.fullmatch(text)
     if not match:
@@ -89,6 +90,6 @@ def parse_time(text: str) -> float:
 
 def checked_time(moment: float) -> float:
     """The same moment, if it can be written as a date. Raises ValueError otherwise."""
-    if not 0.0 <= moment <= LAST_MOMENT:
-        raise ValueError("not a time from 1970 to 9999")
+    if not FIRST_MOMENT <= moment <= LAST_MOMENT:
+        raise ValueError("not a time from the year 1 to 9999")
     return moment

@@ -62,6 +62,8 @@ class KeyCredential:
     sha256: bytes
     public_key: RSAPublicKey
     presence: Presence
+    custom_key_identifier: str | None = None
+    """What a client chose; the thumbprint where it chose nothing."""
 
 
 @dataclass(slots=True)
@@ -89,6 +91,9 @@ class Holder:
     owners: list[str] = field(default_factory=list)
     passwords: list[PasswordCredential] = field(default_factory=list)
     keys: list[KeyCredential] = field(default_factory=list)
+    properties: dict[str, Any] = field(default_factory=dict)
+    """Declared properties that were set and have no field of their own, by their name in Graph."""
+    deleted_at: float | None = None
     last_write: float = float("-inf")
 
     def passwords_seen(self, plane: Plane, replica: int, now: float) -> list[PasswordCredential]:
@@ -127,9 +132,6 @@ class Application(Holder):
     disabled: bool = False
     federated: list[FederatedCredential] = field(default_factory=list)
     policy_ids: list[str] = field(default_factory=list)
-    properties: dict[str, Any] = field(default_factory=dict)
-    deleted_at: float | None = None
-    deleted_principal: ServicePrincipal | None = None
 
     def redirect_uris(self, platform: str) -> list[str]:
         """The redirect URIs registered for `web` or `publicClient`."""
@@ -236,6 +238,7 @@ class Tenant:
     policies: dict[str, Policy] = field(default_factory=dict)
     applications: dict[str, Application] = field(default_factory=dict)
     deleted: dict[str, Application] = field(default_factory=dict)
+    deleted_principals: dict[str, ServicePrincipal] = field(default_factory=dict)
     principals: dict[str, ServicePrincipal] = field(default_factory=dict)
     users: dict[str, User] = field(default_factory=dict)
     consents: list[Consent] = field(default_factory=list)
@@ -286,10 +289,18 @@ class Directory:
         self._principals[key] = principal
         self.tenants[principal.tenant_id].principals[principal.object_id] = principal
 
-    def remove_principal(self, principal: ServicePrincipal) -> None:
-        """Removes a service principal for good."""
+    def bury_principal(self, principal: ServicePrincipal, now: float) -> None:
+        """Soft delete: the service principal moves to the tenant's deleted items."""
+        tenant = self.tenants[principal.tenant_id]
         del self._principals[principal.tenant_id, principal.app_id]
-        del self.tenants[principal.tenant_id].principals[principal.object_id]
+        principal.deleted_at = now
+        tenant.deleted_principals[principal.object_id] = tenant.principals.pop(principal.object_id)
+
+    def restore_principal(self, principal: ServicePrincipal) -> None:
+        """Undoes a soft delete. Raises ValueError where the tenant has another one for that app id by now."""
+        self.add_principal(principal)
+        principal.deleted_at = None
+        del self.tenants[principal.tenant_id].deleted_principals[principal.object_id]
 
     def application(self, app_id: str) -> Application | None:
         """An application by app id, in whatever tenant it lives; deleted ones are not found."""
@@ -300,21 +311,23 @@ class Directory:
         return self._principals.get((tenant.id, app_id))
 
     def bury(self, application: Application, now: float) -> None:
-        """Soft delete: the application moves to the tenant's deleted items, its service principal with it."""
+        """Soft delete: the application moves to the tenant's deleted items, and so does its service principal, by itself."""
         tenant = self.tenants[application.tenant_id]
-        application.deleted_principal = self.principal(tenant, application.app_id)
-        if application.deleted_principal is not None:
-            self.remove_principal(application.deleted_principal)
+        principal = self.principal(tenant, application.app_id)
+        if principal is not None:
+            self.bury_principal(principal, now)
         application.deleted_at = now
         tenant.deleted[application.object_id] = tenant.applications.pop(application.object_id)
         del self._app_ids[application.app_id]
 
     def restore(self, application: Application) -> None:
-        """Undoes a soft delete."""
+        """Undoes a soft delete of the application object alone: its service principal stays deleted until it is restored, too.
+
+        Source: https://learn.microsoft.com/graph/api/directory-deleteditems-restore. Raises ValueError if its app id is taken.
+        """
         tenant = self.tenants[application.tenant_id]
-        if application.deleted_principal is not None:
-            self.add_principal(application.deleted_principal)
-            application.deleted_principal = None
+        if application.app_id in self._app_ids:
+            raise ValueError(f"app id {application.app_id} exists already")
         application.deleted_at = None
         tenant.applications[application.object_id] = tenant.deleted.pop(application.object_id)
         self._app_ids[application.app_id] = application

@@ -8,7 +8,7 @@ from dataclasses import replace
 from email.utils import formatdate
 from urllib.parse import parse_qsl, urlsplit
 
-from entra_emulator import arm, graph, sts
+from entra_emulator import arm, cors, graph, sts
 from entra_emulator.admin import Admin
 from entra_emulator.admin_http import AdminApi
 from entra_emulator.clock import Clock
@@ -60,9 +60,12 @@ class Emulator:
         with self._lock:
             if segment == "_emulator":
                 return self._admin_api.handle(request, path, dict(parse_qsl(query)))
+            asked = cors.preflight(request, path)
+            if asked is not None:
+                return asked
             base = f"{scheme or 'https'}://{host or _host(request) or 'login.microsoftonline.com'}"
             call = self._open(request, base, path, query)
-            return self._close(call, _ROOMS.get(segment, sts.handle)(call))
+            return self._close(call, cors.readable(request, path, _ROOMS.get(segment, sts.handle)(call)))
 
     def call(self, request: Request, timeout: float = 30.0) -> Response:
         """Like `handle`, for callers in process: raises ConnectionReset or TimedOut where the wire fails.

@@ -28,6 +28,7 @@ WRITES = frozenset(
         "updateFederatedIdentityCredential",
         "deleteFederatedIdentityCredential",
         "createServicePrincipal",
+        "updateServicePrincipal",
         "deleteServicePrincipal",
         "addKey",
         "removeKey",
@@ -104,6 +105,8 @@ class Settings:
     """How long an authorization code can be redeemed."""
     refresh_token_idle: float = 7_776_000.0
     """How long after it was issued a refresh token is accepted (90 days); each use gives a new one."""
+    spa_refresh_lifetime: float = 86_400.0
+    """How long after the sign-in the refresh tokens of a page are accepted, however often they are used."""
     users_may_consent: bool = True
     """Users may consent for themselves to what needs no administrator."""
     clock_skew: float = 0.0
@@ -118,7 +121,8 @@ class Settings:
 class Effect:
     """What a fault does instead of the true answer: another status, a broken wire, or both (slow errors).
 
-    `status` 0 keeps the true answer and only lets `wire` act on it.
+    `status` 0 keeps the true answer and only lets `wire` act on it. A status from 200 to 299 belongs to a fault that strikes
+    `before`: a success that had no effect.
     """
 
     status: int = 0

@@ -57,6 +57,10 @@ def _redeem_code(call: Call, form: dict[str, str], client_id: str, secret: str) 
             "authorization request for this user and resource.",
         )
     _check_redirect(code, form.get("redirect_uri", ""))
+    if platform == "spa" and not code.challenge:
+        raise StsError(
+            9002325, "Proof Key for Code Exchange is required for cross-origin authorization code redemption."
+        )
     _check_verifier(code, form.get("code_verifier", ""))
     response = _issue(call, form, signed, application, key_id, method)
     code.redeemed = True
@@ -76,6 +80,13 @@ def _refresh(call: Call, form: dict[str, str], client_id: str, secret: str) -> R
             50020,
             f"User account '{token.signed.user_id}' does not exist in tenant '{call.home().name}' and cannot access the "
             f"application '{client_id}'({application.display_name}) in that tenant.",
+        )
+    if platform == "spa" and call.now >= token.signed.at + call.settings.spa_refresh_lifetime:
+        raise StsError(
+            700084,
+            "The refresh token was issued to a single page app (SPA), and therefore has a fixed, limited lifetime of "
+            f"{_span(call.settings.spa_refresh_lifetime)}, which cannot be extended. It is now expired and a new sign in "
+            "request must be sent by the SPA to the sign in page.",
         )
     idle = call.settings.refresh_token_idle
     if call.now >= token.issued_at + idle:
@@ -141,7 +152,19 @@ def _client(
     principal: ServicePrincipal,
     platform: str,
 ) -> tuple[str, str]:
-    """A web application proves who it is; one on a user's device cannot, and must not try."""
+    """A web application proves who it is; one on a user's device or in a page cannot, and must not try.
+
+    What a page was given is redeemed by pages alone, and by no page what others were given.
+    """
+    if ("origin" in call.headers) != (platform == "spa"):
+        raise (
+            cross_origin()
+            if "origin" in call.headers
+            else StsError(
+                9002327,
+                "Tokens issued for the 'Single-Page Application' client-type may only be redeemed via cross-origin requests.",
+            )
+        )
     if platform == "web":
         return authenticate(call, form, secret, application, principal)
     if secret or form.get("client_assertion"):
@@ -149,6 +172,13 @@ def _client(
             700025, "Client is public so neither 'client_assertion' nor 'client_secret' should be presented."
         )
     return "", "0"
+
+
+def cross_origin() -> StsError:
+    """A page asks for what was not given to a page."""
+    return StsError(
+        9002326, "Cross-origin token redemption is permitted only for the 'Single-Page Application' client-type."
+    )
 
 
 def _check_redirect(code: Code, given: str) -> None:

@@ -40,6 +40,8 @@ _KEYED = {
 }
 _PREFIX = "microsoft.graph."
 _MAX_SEGMENTS = 12
+_ALIAS = "myorganization"
+"""Another name of the root: the portal's own requests, and scripts made from them, begin with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +165,8 @@ def _parse(path: str) -> tuple[str, tuple[Key, ...]]:
     pattern: list[str] = []
     keys: list[Key] = []
     segments = [unquote(part) for part in path.split("/")[2:] if part]
+    if segments and segments[0].lower() == _ALIAS:
+        segments = segments[1:]
     for segment in segments[:_MAX_SEGMENTS]:
         lowered = segment.lower()
         name, bracket, inner = segment.partition("(")

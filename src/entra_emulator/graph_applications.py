@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import base64
+import re
 from typing import Any
+from urllib.parse import urlsplit
 
 from entra_emulator import views
-from entra_emulator.bodies import json_object, needed_guid, needed_text, text_or_none, texts, time_or, wrong_type
+from entra_emulator.bodies import json_object, needed_text, texts, wrong_type
 from entra_emulator.clock import graph_time
-from entra_emulator.credentials import make_key, remove_credential
-from entra_emulator.directory import AUDIENCES, PERSONAL_AUDIENCES, Application, KeyCredential, as_guid, new_guid
-from entra_emulator.graph_errors import GraphError, bad_request, empty, plain, success
+from entra_emulator.declared import APPLICATION, check_removal, merged, read
+from entra_emulator.directory import AUDIENCES, PERSONAL_AUDIENCES, Application, as_guid, new_guid
+from entra_emulator.graph_errors import GraphError, bad_request, empty, not_found, plain, success
+from entra_emulator.key_collections import no_passwords, read_keys, replace_keys
 from entra_emulator.lookup import Key, the_application
 from entra_emulator.odata import Field, Page, eventual, expanded, page, select, selected
 from entra_emulator.permissions import may_list, may_try, owns_what_it_makes
-from entra_emulator.redirects import PLATFORMS, redirects
 from entra_emulator.replicas import object_presence
-from entra_emulator.restrictions import check_certificate, check_size
 from entra_emulator.wire import Response
 from entra_emulator.world import Call
 from entra_emulator.writes import check_quiet, committed
@@ -31,10 +31,12 @@ FIELDS: dict[str, Field[Application]] = {
     "uniqueName": lambda item: item.properties.get("uniqueName"),
     "publisherDomain": lambda item: item.properties.get("publisherDomain"),
 }
-_OBJECTS = frozenset({"web", "spa", "publicClient"})
-_LISTS = frozenset({"requiredResourceAccess", "appRoles"})
-_TEXTS = frozenset({"description", "notes", "uniqueName", "groupMembershipClaims"})
-_READ_ONLY = frozenset({"id", "appId", "createdDateTime", "deletedDateTime", "publisherDomain"})
+_READ_ONLY = frozenset({
+    "id", "appId", "applicationTemplateId", "certification", "createdDateTime", "deletedDateTime", "disabledByMicrosoftStatus",
+    "publisherDomain", "verifiedPublisher",
+})  # fmt: skip
+_URN = re.compile(r"urn:[A-Za-z0-9][A-Za-z0-9-]{0,31}:\S+")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 
 
 def _list(call: Call, _keys: tuple[Key, ...]) -> Response:
@@ -94,7 +96,9 @@ def _create(call: Call, _keys: tuple[Key, ...]) -> Response:
         presence=object_presence(call.now, call.settings, rng),
         owners=[call.caller_oid] if owns_what_it_makes(call) else [],
     )
+    owners = _bound_owners(call, body.pop("owners@odata.bind", []))
     _change(call, application, body)
+    application.owners += [one for one in owners if one not in application.owners]
     call.world.directory.add_application(application)
     call.entry.application = application.object_id
     committed(call, application)
@@ -106,7 +110,7 @@ def _update(call: Call, keys: tuple[Key, ...]) -> Response:
     check_quiet(call, application)
     body = json_object(call)
     if "passwordCredentials" in body:
-        raise _no_passwords()
+        raise no_passwords()
     _change(call, application, body)
     committed(call, application)
     return empty(call)
@@ -120,6 +124,19 @@ def _delete(call: Call, keys: tuple[Key, ...]) -> Response:
     return empty(call)
 
 
+def _bound_owners(call: Call, references: Any) -> list[str]:
+    """The owners that a new application names; they must exist."""
+    if not isinstance(references, list) or not all(isinstance(one, str) for one in references):
+        raise wrong_type("owners@odata.bind", "Collection(Edm.String)")
+    tenant, found = call.home(), []
+    for reference in references:
+        owner = as_guid(reference.rstrip("/").rpartition("/")[2])
+        if owner is None or (owner not in tenant.principals and owner not in tenant.users):
+            raise not_found(reference[-100:])
+        found.append(owner)
+    return found
+
+
 def _change(call: Call, application: Application, body: dict[str, Any]) -> None:
     """Applies all members of the body, or none: everything is read before anything is changed."""
     changes: dict[str, Any] = {}
@@ -127,21 +144,22 @@ def _change(call: Call, application: Application, body: dict[str, Any]) -> None:
     for name, value in body.items():
         if name.startswith("@odata.") or (name == "passwordCredentials" and not value):
             continue
-        if name in _TEXTS:
-            properties[name] = text_or_none(body, name)
-        elif name in _OBJECTS or name in _LISTS:
-            properties[name] = _structured(name, value)
-        elif name == "tags":
-            properties[name] = texts(body, name)
+        rule = APPLICATION.get(name)
+        if rule is not None:
+            properties[name] = merged(rule, application.properties.get(name), read(rule, name, value))
         else:
             changes |= _declared(call, application, body, name)
     _check_name(changes.get("display_name", application.display_name), changes.get("audience", application.audience))
+    check_removal(application.properties, properties)
+    check_removal(application.properties.get("api") or {}, properties.get("api") or {})
+    if "requestedAccessTokenVersion" in (body.get("api") or {}):
+        changes["token_version"] = properties["api"]["requestedAccessTokenVersion"]
     new_keys = changes.pop("keys", None)
     for name, value in changes.items():
         setattr(application, name, value)
     application.properties.update(properties)
     if new_keys is not None:
-        _replace_keys(call, application, new_keys)
+        replace_keys(call, application, new_keys)
 
 
 def _declared(call: Call, application: Application, body: dict[str, Any], name: str) -> dict[str, Any]:
@@ -157,16 +175,16 @@ def _declared(call: Call, application: Application, body: dict[str, Any], name: 
             return {"identifier_uris": _free_uris(call, application, texts(body, name))}
         case "isDisabled":
             return {"disabled": _flag(name, value)}
-        case "api":
-            return {"token_version": _token_version(value)}
         case "keyCredentials":
-            return {"keys": _read_keys(call, application, value)}
+            return {"keys": read_keys(call, application, value)}
+        case "id" if as_guid(value) == application.object_id:
+            return {}
     raise _not_settable(name)
 
 
 def _not_settable(name: str) -> GraphError:
     if name == "passwordCredentials":
-        return _no_passwords()
+        return no_passwords()
     if name in _READ_ONLY:
         return bad_request(f"Property '{name}' is read-only and cannot be set.")
     return bad_request(f"Property '{name[:100]}' does not exist as a declared property or extension property.")
@@ -184,51 +202,12 @@ def _check_name(name: str, audience: str) -> None:
         raise bad_request("Invalid value specified for property 'displayName' of resource 'Application'.")
 
 
-def _structured(name: str, value: Any) -> Any:
-    if name in _LISTS:
-        if not isinstance(value, list):
-            raise wrong_type(name, "Collection")
-        return [_required_access(item) for item in value] if name == "requiredResourceAccess" else value
-    if not isinstance(value, dict) or not isinstance(value.get("implicitGrantSettings"), dict | None):
-        raise wrong_type(name, "ComplexType")
-    if name in PLATFORMS and value.get("redirectUris") is not None:
-        return {**value, **_redirects(name, value["redirectUris"])}
-    return value
-
-
-def _redirects(platform: str, uris: Any) -> dict[str, Any]:
-    try:
-        return redirects(platform, uris if isinstance(uris, list) else [uris])
-    except ValueError as error:
-        raise bad_request(f"Invalid value specified for property '{platform}' of resource 'Application'.") from error
-
-
-def _required_access(item: Any) -> dict[str, Any]:
-    """Each entry names a resource and the permissions asked of it."""
-    access = item.get("resourceAccess") if isinstance(item, dict) else None
-    if not isinstance(access, list) or not all(_named_access(one) for one in access):
-        raise wrong_type("requiredResourceAccess", "Collection(microsoft.graph.requiredResourceAccess)")
-    resource = needed_guid(item, "resourceAppId")
-    return {"resourceAppId": resource, "resourceAccess": [{"id": one["id"], "type": one["type"]} for one in access]}
-
-
-def _named_access(item: Any) -> bool:
-    return isinstance(item, dict) and as_guid(item.get("id")) is not None and item.get("type") in ("Role", "Scope")
-
-
-def _token_version(value: Any) -> int | None:
-    if not isinstance(value, dict):
-        raise wrong_type("api", "microsoft.graph.apiApplication")
-    version = value.get("requestedAccessTokenVersion")
-    if version is not None and (isinstance(version, bool) or not isinstance(version, int) or version not in {1, 2}):
-        raise wrong_type("requestedAccessTokenVersion", "Edm.Int32")
-    return version
-
-
 def _free_uris(call: Call, application: Application, uris: list[str]) -> list[str]:
     taken = {
         uri for item in call.home().applications.values() if item is not application for uri in item.identifier_uris
     }
+    for uri in uris:
+        _check_uri(call, uri)
     if taken & set(uris):
         raise GraphError(
             400,
@@ -238,47 +217,28 @@ def _free_uris(call: Call, application: Application, uris: list[str]) -> list[st
     return uris
 
 
-def _read_keys(call: Call, application: Application, value: Any) -> list[KeyCredential]:
-    """The whole new collection: entries of the old one are named by their keyId and sent without bytes."""
-    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-        raise wrong_type("keyCredentials", "Collection(microsoft.graph.keyCredential)")
-    known = {item.key_id: item for item in application.keys_held()}
-    found = []
-    for item in value:
-        old = known.get(as_guid(item.get("keyId")) or "")
-        found.append(old if old is not None else _new_key(call, application, item))
-    if len(found) > len(known):
-        check_size(call.settings, application, extra=len(found) - len(known))
-    return found
+def _check_uri(call: Call, uri: str) -> None:
+    """An identifier URI: a URN, or a URI of a scheme of one's own, or https below a verified domain of the tenant.
 
-
-def _new_key(call: Call, application: Application, item: dict[str, Any]) -> KeyCredential:
-    text = item.get("key")
+    Source: https://learn.microsoft.com/entra/identity-platform/reference-app-manifest (identifierUris).
+    """
+    if _URN.fullmatch(uri):
+        return
     try:
-        data = base64.b64decode(text if isinstance(text, str) else "", validate=True)
-        new = make_key(data, text_or_none(item, "displayName"), None, None, call.now, call.settings, call.world.rng)
-    except ValueError as error:
-        raise bad_request("Key credential is invalid: its 'key' is not a certificate.") from error
-    new.start = time_or(item, "startDateTime", new.start)
-    new.end = time_or(item, "endDateTime", new.end)
-    if new.end <= new.start:
-        raise bad_request("Key credential end date is invalid.")
-    check_certificate(call.home(), application, new.start, new.end)
-    return new
-
-
-def _replace_keys(call: Call, application: Application, wanted: list[KeyCredential]) -> None:
-    kept = {item.key_id for item in wanted}
-    for item in application.keys_held():
-        if item.key_id not in kept:
-            remove_credential(item, call.now, call.settings, call.world.rng)
-    present = {item.key_id for item in application.keys}
-    application.keys += [item for item in wanted if item.key_id not in present]
-    application.forget_gone(call.now)
-
-
-def _no_passwords() -> GraphError:
-    return bad_request("New password credentials must be generated with service actions.")
+        parts = urlsplit(uri)
+        host = (parts.hostname or "").lower()
+    except ValueError:
+        parts, host = None, ""
+    if parts is None or not _SCHEME.fullmatch(parts.scheme) or not host or " " in uri or parts.fragment:
+        raise bad_request("Invalid value specified for property 'identifierUris' of resource 'Application'.")
+    domains = [name.lower() for name in call.home().domains]
+    if parts.scheme in {"http", "https"} and not any(host == name or host.endswith(f".{name}") for name in domains):
+        raise GraphError(
+            400,
+            "HostNameNotOnVerifiedDomain",
+            "Values of identifierUris property must use a verified domain of the organization or its subdomain: "
+            f"'{uri[:300]}'",
+        )
 
 
 ROUTES = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from entra_emulator import views
-from entra_emulator.bodies import json_object, needed_guid, only, text_or_none, time_or, wrong_type
+from entra_emulator.bodies import json_object, needed_guid, only, only_members, text_or_none, time_or, wrong_type
 from entra_emulator.clock import DAY, LAST_MOMENT
 from entra_emulator.credentials import add_password, remove_credential
 from entra_emulator.directory import Application, Holder
@@ -18,6 +18,10 @@ from entra_emulator.world import Call
 from entra_emulator.writes import check_quiet, committed
 
 _TWO_YEARS = 730 * DAY
+_MEMBERS = frozenset({
+    "customKeyIdentifier", "displayName", "endDateTime", "hint", "keyId", "secretText", "startDateTime",
+})  # fmt: skip
+"""Source: https://learn.microsoft.com/graph/api/resources/passwordcredential. What the directory makes itself may be sent."""
 _CONTEXT = "microsoft.graph.passwordCredential"
 
 
@@ -53,6 +57,7 @@ def _wanted(call: Call) -> tuple[str | None, float, float]:
         wanted = {}
     if not isinstance(wanted, dict):
         raise wrong_type("passwordCredential", "microsoft.graph.passwordCredential")
+    only_members(wanted, _MEMBERS, "microsoft.graph.passwordCredential")
     start = time_or(wanted, "startDateTime", call.local_now)
     end = time_or(wanted, "endDateTime", start + _TWO_YEARS)
     if not start < end <= LAST_MOMENT:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from entra_emulator import views
-from entra_emulator.bodies import json_object, needed_text, text_or_none, texts
+from entra_emulator.bodies import json_object, needed_text, only_members, text_or_none, texts
 from entra_emulator.directory import Application, FederatedCredential, new_guid
 from entra_emulator.graph_errors import GraphError, bad_request, empty, not_found, success
 from entra_emulator.lookup import Key, the_application
@@ -14,6 +15,8 @@ from entra_emulator.world import Call
 from entra_emulator.writes import check_quiet, committed
 
 _LIMIT = 20
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,119}")
+_MEMBERS = frozenset({"id", "name", "issuer", "subject", "description", "audiences"})
 _CONTEXT = "applications/federatedIdentityCredentials"
 
 
@@ -37,9 +40,10 @@ def _create(call: Call, keys: tuple[Key, ...]) -> Response:
             "Directory_ResourceSizeExceeded",
             f"An application may have at most {_LIMIT} federated identity credentials.",
         )
+    only_members(body, _MEMBERS, "microsoft.graph.federatedIdentityCredential")
     item = FederatedCredential(
         id=new_guid(call.world.rng),
-        name=needed_text(body, "name", 120),
+        name=_name(body),
         issuer=needed_text(body, "issuer", 600),
         subject=needed_text(body, "subject", 600),
         audiences=_audiences(body),
@@ -56,6 +60,7 @@ def _update(call: Call, keys: tuple[Key, ...]) -> Response:
     check_quiet(call, application)
     item = _one(application, keys[1])
     body = json_object(call)
+    only_members(body, _MEMBERS, "microsoft.graph.federatedIdentityCredential")
     if body.get("name", item.name) != item.name:
         raise bad_request("The name of a federated identity credential cannot be changed.")
     changed = FederatedCredential(
@@ -88,6 +93,17 @@ def _one(application: Application, key: Key) -> FederatedCredential:
         if value == item.name or (kind == "id" and value == item.id):
             return item
     raise not_found(value[:100])
+
+
+def _name(body: dict[str, Any]) -> str:
+    """Fit for a URL: https://learn.microsoft.com/graph/api/resources/federatedidentitycredential."""
+    name = needed_text(body, "name", 120)
+    if not _NAME.fullmatch(name):
+        raise bad_request(
+            "Invalid value specified for property 'name' of resource 'FederatedIdentityCredential': it has up to 120 letters, "
+            "digits, '-' or '_', and begins with a letter or digit."
+        )
+    return name
 
 
 def _audiences(body: dict[str, Any]) -> list[str]:

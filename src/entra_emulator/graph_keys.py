@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 from typing import Any
 
 from entra_emulator import views
 from entra_emulator.assertion import Jwt
-from entra_emulator.bodies import json_object, needed_guid, only, text_or_none, time_or, wrong_type
-from entra_emulator.credentials import make_key, remove_credential
-from entra_emulator.directory import Application, Holder, KeyCredential
+from entra_emulator.bodies import json_object, needed_guid, only, text_or_none, wrong_type
+from entra_emulator.credentials import remove_credential
+from entra_emulator.directory import Application, Holder
 from entra_emulator.graph_errors import GraphError, bad_request, empty, success
+from entra_emulator.key_collections import read_key
 from entra_emulator.lookup import Key, application_by_key, principal_by_key, the_application, the_principal
 from entra_emulator.restrictions import check_certificate, check_size
 from entra_emulator.sts_errors import StsError
@@ -63,7 +63,7 @@ def _add(call: Call, holder: Holder) -> Response:
         raise wrong_type("keyCredential", "microsoft.graph.keyCredential")
     _check_kind(wanted, body.get("passwordCredential"))
     _check_proof(call, holder, body)
-    item = _read(call, wanted)
+    item = read_key(call, wanted)
     if isinstance(holder, Application):
         check_certificate(call.home(), holder, item.start, item.end)
         check_size(call.settings, holder)
@@ -71,20 +71,6 @@ def _add(call: Call, holder: Holder) -> Response:
     holder.keys.append(item)
     committed(call, holder, item.key_id)
     return success(call, views.key(item, with_key=False), "microsoft.graph.keyCredential")
-
-
-def _read(call: Call, wanted: dict[str, Any]) -> KeyCredential:
-    text = wanted.get("key")
-    try:
-        data = base64.b64decode(text if isinstance(text, str) else "", validate=True)
-        item = make_key(data, text_or_none(wanted, "displayName"), None, None, call.now, call.settings, call.world.rng)
-    except ValueError as error:
-        raise bad_request("Key credential is invalid: its 'key' is not a certificate.") from error
-    item.start = time_or(wanted, "startDateTime", item.start)
-    item.end = time_or(wanted, "endDateTime", item.end)
-    if item.end <= item.start:
-        raise bad_request("Key credential end date is invalid.")
-    return item
 
 
 def _check_kind(wanted: dict[str, Any], password: Any) -> None:

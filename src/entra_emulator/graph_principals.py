@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from entra_emulator import views
-from entra_emulator.bodies import json_object, needed_guid
+from entra_emulator.bodies import json_object, needed_guid, needed_text, texts, wrong_type
 from entra_emulator.clock import graph_time
-from entra_emulator.directory import Application, ServicePrincipal, new_guid
+from entra_emulator.declared import PRINCIPAL, check_removal, merged, read
+from entra_emulator.directory import Application, ServicePrincipal, as_guid, new_guid
 from entra_emulator.graph_errors import GraphError, bad_request, denied, empty, not_found, success
+from entra_emulator.key_collections import no_passwords, read_keys, replace_keys
 from entra_emulator.lookup import Key, principal_by_key, the_principal
 from entra_emulator.odata import Field, page, select
 from entra_emulator.permissions import WRITE_OWNED, may_list, may_read_owned, may_try, owns_what_it_makes
@@ -27,6 +29,10 @@ _FIELDS: dict[str, Field[ServicePrincipal]] = {
     "accountEnabled": lambda item: item.enabled,
 }
 _CONTEXT = "servicePrincipals"
+_READ_ONLY = frozenset({
+    "id", "appDescription", "appDisplayName", "appId", "appOwnerOrganizationId", "applicationTemplateId", "createdDateTime",
+    "deletedDateTime", "disabledByMicrosoftStatus", "signInAudience", "verifiedPublisher",
+})  # fmt: skip
 
 
 def _list(call: Call, _keys: tuple[Key, ...]) -> Response:
@@ -48,7 +54,8 @@ def _get(call: Call, keys: tuple[Key, ...]) -> Response:
 
 def _create(call: Call, _keys: tuple[Key, ...]) -> Response:
     may_try(call, write=True)
-    app_id = needed_guid(json_object(call), "appId")
+    body = json_object(call)
+    app_id = needed_guid(body, "appId")
     directory, tenant, rng = call.world.directory, call.home(), call.world.rng
     application = directory.application(app_id)
     if application is None or not application.presence.seen("graph", call.replica, call.now):
@@ -78,16 +85,70 @@ def _create(call: Call, _keys: tuple[Key, ...]) -> Response:
         owners=[call.caller_oid] if owns_what_it_makes(call) else [],
         names=list(application.identifier_uris),
     )
+    _change(call, principal, {name: value for name, value in body.items() if name != "appId"})
     directory.add_principal(principal)
     call.entry.application = application.object_id
     committed(call, principal)
     return success(call, views.principal(call, principal), f"{_CONTEXT}/$entity", 201)
 
 
+def _update(call: Call, keys: tuple[Key, ...]) -> Response:
+    principal = the_principal(call, keys[0], write=True)
+    check_quiet(call, principal)
+    _change(call, principal, json_object(call))
+    committed(call, principal)
+    return empty(call)
+
+
+def _change(call: Call, principal: ServicePrincipal, body: dict[str, Any]) -> None:
+    """Applies all members of the body, or none: everything is read before anything is changed."""
+    changes: dict[str, Any] = {}
+    properties: dict[str, Any] = {}
+    for name, value in body.items():
+        if name.startswith("@odata.") or (name == "passwordCredentials" and not value):
+            continue
+        rule = PRINCIPAL.get(name)
+        if rule is not None:
+            properties[name] = merged(rule, principal.properties.get(name), read(rule, name, value))
+        else:
+            changes |= _declared(call, principal, body, name)
+    check_removal(principal.properties, properties)
+    new_keys = changes.pop("keys", None)
+    for name, value in changes.items():
+        setattr(principal, name, value)
+    principal.properties.update(properties)
+    if new_keys is not None:
+        replace_keys(call, principal, new_keys)
+
+
+def _declared(call: Call, principal: ServicePrincipal, body: dict[str, Any], name: str) -> dict[str, Any]:
+    value = body[name]
+    match name:
+        case "accountEnabled":
+            if not isinstance(value, bool):
+                raise wrong_type(name, "Edm.Boolean")
+            return {"enabled": value}
+        case "displayName":
+            return {"display_name": needed_text(body, name, 256)}
+        case "servicePrincipalNames":
+            return {"names": [one for one in texts(body, name) if one != principal.app_id]}
+        case "servicePrincipalType":
+            return {"service_principal_type": needed_text(body, name, 100)}
+        case "keyCredentials":
+            return {"keys": read_keys(call, principal, value)}
+        case "passwordCredentials":
+            raise no_passwords()
+        case "id" if as_guid(value) == principal.object_id:
+            return {}
+    if name in _READ_ONLY:
+        raise bad_request(f"Property '{name}' is read-only and cannot be set.")
+    raise bad_request(f"Property '{name[:100]}' does not exist as a declared property or extension property.")
+
+
 def _delete(call: Call, keys: tuple[Key, ...]) -> Response:
     principal = the_principal(call, keys[0], write=True)
     check_quiet(call, principal)
-    call.world.directory.remove_principal(principal)
+    call.world.directory.bury_principal(principal, call.local_now)
     committed(call, principal)
     return empty(call)
 
@@ -131,6 +192,7 @@ ROUTES = (
     ("GET", "servicePrincipals", "listServicePrincipals", _list),
     ("GET", "servicePrincipals/{}", "getServicePrincipal", _get),
     ("POST", "servicePrincipals", "createServicePrincipal", _create),
+    ("PATCH", "servicePrincipals/{}", "updateServicePrincipal", _update),
     ("DELETE", "servicePrincipals/{}", "deleteServicePrincipal", _delete),
     ("GET", "servicePrincipals/{}/ownedObjects", "listOwnedObjects", _owned),
     ("GET", "servicePrincipals/{}/ownedObjects/application", "listOwnedApplications", _owned_applications),

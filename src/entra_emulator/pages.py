@@ -1,4 +1,4 @@
-"""The pages that a person sees while signing in: plain HTML without a script."""
+"""The pages that a person sees while signing in: plain HTML. One has a script, of one line: the answer that is posted."""
 
 from __future__ import annotations
 
@@ -35,12 +35,14 @@ footer { display: flex; justify-content: flex-end; gap: .5rem; margin-top: 1.5re
 li { margin: .5rem 0; } li small { opacity: .75; } code { overflow-wrap: anywhere; }
 dl { font-size: .85rem; overflow-wrap: anywhere; } dd { margin: 0 0 .5rem; } label { display: block; margin: 1rem 0; }
 """
+_SUBMIT = "document.forms[0].submit()"
+_SUBMIT_HASH = base64.b64encode(hashlib.sha256(_SUBMIT.encode()).digest()).decode()
 _STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 # No form-action: browsers would hold it against the redirect to the client that follows a form.
 _POLICY = f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; frame-ancestors 'none'"
 
 
-def page(call: Call, title: str, body: str, status: int = 200) -> Response:
+def page(call: Call, title: str, body: str, status: int = 200, *, policy: str = _POLICY) -> Response:
     """A whole page; `body` is HTML, `title` is text."""
     html = (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -48,7 +50,7 @@ def page(call: Call, title: str, body: str, status: int = 200) -> Response:
         f"<title>{escape(title)}</title><style>{_STYLE}</style></head>"
         f"<body><main><header>Entra emulator</header><h1>{escape(title)}</h1>{body}</main></body></html>\n"
     )
-    safe = (("Content-Security-Policy", _POLICY), ("X-Frame-Options", "DENY"), ("Referrer-Policy", "no-referrer"))
+    safe = (("Content-Security-Policy", policy), ("X-Frame-Options", "DENY"), ("Referrer-Policy", "no-referrer"))
     return Response(status, (*headers(call, "text/html; charset=utf-8"), *safe), html.encode("utf-8", "replace"))
 
 
@@ -154,12 +156,16 @@ def failure(call: Call, refusal: StsError) -> Response:
 
 
 def hand_over(call: Call, target: str, fields: Mapping[str, str]) -> Response:
-    """`form_post`: a form that carries the answer to the client when the person presses its button."""
+    """`form_post`: a form that carries the answer to the client by itself; without scripts, when its button is pressed.
+
+    Source: https://openid.net/specs/oauth-v2-form-post-response-mode-1_0.html
+    """
     hidden = "".join(
         f'<input type="hidden" name="{escape(name)}" value="{escape(value)}">' for name, value in fields.items()
     )
     inner = f'{hidden}<footer><button class="main">Continue</button></footer>'
-    return page(call, "Signed in", f'<form method="post" action="{escape(target)}">{inner}</form>')
+    body = f'<form method="post" action="{escape(target)}">{inner}</form><script>{_SUBMIT}</script>'
+    return page(call, "Signed in", body, policy=f"{_POLICY}; script-src 'sha256-{_SUBMIT_HASH}'")
 
 
 def signed_out(call: Call) -> Response:

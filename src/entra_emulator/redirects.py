@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-PLATFORMS = ("web", "publicClient")
-"""The properties of an application that hold redirect URIs: of web applications, and of native ones."""
+PLATFORMS = ("web", "spa", "publicClient")
+"""The properties of an application that hold redirect URIs: of web applications, of pages, and of native ones."""
 LOOPBACK = frozenset({"localhost", "127.0.0.1"})
 _MOST = 256
 _LONGEST = 256
 
 
 def redirects(platform: str, uris: list[Any]) -> dict[str, Any]:
-    """The value of the application's property `web` or `publicClient` with these redirect URIs.
+    """The value of the application's property `web`, `spa` or `publicClient` with these redirect URIs.
 
     Raises ValueError for a URI that Entra would not register.
     """

@@ -17,6 +17,8 @@ def act(call: Call, work: Callable[[], Response], faulty: Callable[[Call, Effect
     An "after" fault acts only where the work succeeded: a refusal is answered as it is.
     """
     before = _strike(call, "before")
+    if before is not None and 200 <= before.status <= 299:
+        return _on_wire(_without_effect(before.status), before)
     if before is not None and before.status:
         return _on_wire(faulty(call, before), before)
     if before is not None and before.wire.kind in {"reset", "hang"}:
@@ -28,6 +30,13 @@ def act(call: Call, work: Callable[[], Response], faulty: Callable[[Call, Effect
     if after is None:
         return response
     return _on_wire(faulty(call, after) if after.status else response, after)
+
+
+def _without_effect(status: int) -> Response:
+    """A success of which nothing came: nothing was changed."""
+    if status == 204:
+        return Response(status)
+    return Response(status, (("Content-Type", "application/json"),), b"{}")
 
 
 def _strike(call: Call, when: Moment) -> Effect | None:

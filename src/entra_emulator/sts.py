@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 from entra_emulator import admin_consent, authorize
 from entra_emulator.clients import authenticate, find_tenant, known_application, read_client, read_form
 from entra_emulator.faults import Effect
-from entra_emulator.grants import GRANTS, home_of
+from entra_emulator.grants import GRANTS, cross_origin, home_of
 from entra_emulator.replies import act, plain_throttled
 from entra_emulator.sts_errors import StsError, answer, headers, missing
 from entra_emulator.tokens import issue
@@ -66,10 +66,8 @@ def _granted(call: Call, form: dict[str, str], grant: str, client_id: str, secre
         raise missing("grant_type")
     if grant != "client_credentials" and grant not in GRANTS:
         raise StsError(70003, f"The app requested an unsupported grant type '{grant}'.")
-    if "origin" in call.headers:
-        raise StsError(
-            9002326, "Cross-origin token redemption is permitted only for the 'Single-Page Application' client-type."
-        )
+    if "origin" in call.headers and grant not in GRANTS:
+        raise cross_origin()
     if not client_id:
         raise missing("client_id")
     if grant in GRANTS:

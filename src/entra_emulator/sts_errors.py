@@ -55,6 +55,7 @@ _KINDS: dict[int, tuple[str, int]] = {
     700051: ("unsupported_response_type", 400),
     700054: ("unsupported_response_type", 400),
     700082: ("invalid_grant", 400),
+    700084: ("invalid_grant", 400),
     700211: ("invalid_client", 401),
     700212: ("invalid_client", 401),
     700213: ("invalid_client", 401),
@@ -66,7 +67,9 @@ _KINDS: dict[int, tuple[str, int]] = {
     7000218: ("invalid_client", 401),
     7000222: ("invalid_client", 401),
     9002313: ("invalid_grant", 400),
+    9002325: ("invalid_request", 400),
     9002326: ("invalid_request", 400),
+    9002327: ("invalid_request", 400),
 }
 _WITH_URI = frozenset({7000215, 500011, 90002, 9002313, 700082})
 _SUB_ERRORS = {50076: "basic_action", 50173: "bad_token", 65001: "consent_required", 700082: "bad_token"}

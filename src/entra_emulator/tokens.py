@@ -19,6 +19,8 @@ GRAPH_NAMES = (
     GRAPH_APP_ID,
 )
 BACKDATED = 300
+OIDC_SCOPES = frozenset({"openid", "profile", "email", "offline_access"})
+"""Words in `scope` that ask for no resource."""
 
 
 def issue(call: Call, form: dict[str, str], principal: ServicePrincipal, key_id: str, method: str) -> Response:
@@ -87,7 +89,7 @@ def _asked_resource(form: dict[str, str]) -> str:
     scope = form.get("scope", "")
     if not scope:
         return form["resource"]
-    parts = scope.split()
+    parts = [part for part in scope.split() if part not in OIDC_SCOPES]  # MSAL for Go and for Java adds them to all
     if len(parts) != 1 or not parts[0].endswith("/.default") or parts[0] == "/.default":
         raise StsError(
             70011,

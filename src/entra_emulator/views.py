@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from entra_emulator.clock import graph_time
+from entra_emulator.declared import APPLICATION, PRINCIPAL, shown
 from entra_emulator.directory import (
     Application,
     FederatedCredential,
@@ -37,7 +38,7 @@ def password(item: PasswordCredential) -> dict[str, Any]:
 def key(item: KeyCredential, *, with_key: bool) -> dict[str, Any]:
     """A certificate; its bytes only where they were selected."""
     return {
-        "customKeyIdentifier": item.sha1.hex().upper(),
+        "customKeyIdentifier": item.custom_key_identifier or item.sha1.hex().upper(),
         "displayName": item.display_name,
         "endDateTime": graph_time(item.end),
         "key": base64.b64encode(item.der).decode("ascii") if with_key else None,
@@ -50,6 +51,9 @@ def key(item: KeyCredential, *, with_key: bool) -> dict[str, Any]:
 
 def application(call: Call, item: Application, *, with_keys: bool = False) -> dict[str, Any]:
     """An application as the answering replica sees it."""
+    declared = shown(APPLICATION, item.properties)
+    declared["api"]["requestedAccessTokenVersion"] = item.token_version
+    declared["info"]["logoUrl"] = None
     passwords = sorted(item.passwords_seen("graph", call.replica, call.now), key=lambda one: -one.start)
     return {
         "id": item.object_id,
@@ -63,30 +67,35 @@ def application(call: Call, item: Application, *, with_keys: bool = False) -> di
         "identifierUris": list(item.identifier_uris),
         "publisherDomain": call.home().domains[0],
         "signInAudience": item.audience,
-        "api": {"requestedAccessTokenVersion": item.token_version},
-        **_COMMON,
-        **{name: _merged(_COMMON.get(name), value) for name, value in item.properties.items()},
+        "certification": None,
+        "logo": None,
+        "verifiedPublisher": _NOT_VERIFIED,
+        **declared,
         "keyCredentials": [key(one, with_key=with_keys) for one in item.keys_seen("graph", call.replica, call.now)],
         "passwordCredentials": [password(one) for one in passwords],
     }
 
 
-def _merged(default: Any, value: Any) -> Any:
-    """A structured property shows all of its members, also those that were never set."""
-    return {**default, **value} if isinstance(default, dict) and isinstance(value, dict) else value
-
-
 def principal(call: Call, item: ServicePrincipal) -> dict[str, Any]:
     """A service principal as the answering replica sees it."""
+    declared = shown(PRINCIPAL, item.properties)
+    declared["info"]["logoUrl"] = None
+    own = call.world.directory.application(item.app_id)
     return {
         "id": item.object_id,
-        "deletedDateTime": None,
+        "deletedDateTime": graph_time(item.deleted_at) if item.deleted_at is not None else None,
         "accountEnabled": item.enabled,
+        "appDescription": own.properties.get("description") if own else None,
         "appDisplayName": item.display_name,
         "appId": item.app_id,
         "appOwnerOrganizationId": item.tenant_id,
+        "applicationTemplateId": None,
         "createdDateTime": graph_time(item.created_at),
+        "disabledByMicrosoftStatus": None,
         "displayName": item.display_name,
+        "signInAudience": own.audience if own else None,
+        "verifiedPublisher": _NOT_VERIFIED,
+        **declared,
         "servicePrincipalNames": [item.app_id, *item.names],
         "servicePrincipalType": item.service_principal_type,
         "keyCredentials": [key(one, with_key=False) for one in item.keys_seen("graph", call.replica, call.now)],
@@ -169,21 +178,4 @@ def policy(item: Policy) -> dict[str, Any]:
 
 DEFAULT_POLICY_ID = "00000000-0000-0000-0000-000000000000"
 
-_COMMON: dict[str, Any] = {
-    "description": None,
-    "groupMembershipClaims": None,
-    "isFallbackPublicClient": None,
-    "notes": None,
-    "tags": [],
-    "uniqueName": None,
-    "requiredResourceAccess": [],
-    "appRoles": [],
-    "web": {
-        "homePageUrl": None,
-        "logoutUrl": None,
-        "redirectUris": [],
-        "implicitGrantSettings": {"enableAccessTokenIssuance": False, "enableIdTokenIssuance": False},
-    },
-    "publicClient": {"redirectUris": []},
-    "spa": {"redirectUris": []},
-}
+_NOT_VERIFIED = {"displayName": None, "verifiedPublisherId": None, "addedDateTime": None}

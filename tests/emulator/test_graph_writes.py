@@ -46,14 +46,30 @@ def test_an_application_is_made_changed_deleted_and_restored(scene: Scene, manag
     assert scene.graph(manager, "DELETE", buried).status == 404
 
 
-def test_a_deleted_application_gets_tokens_again_only_when_it_is_restored(
+def test_a_deleted_application_gets_tokens_again_only_when_its_principal_is_restored_too(
     scene: Scene, manager: ApplicationHandle
 ) -> None:
     app = scene.application()
     scene.graph(manager, "DELETE", f"applications/{app.object_id}")
     assert scene.token(app).json()["error_codes"] == [700016]
+    listed = scene.graph(manager, "GET", "directory/deletedItems/microsoft.graph.servicePrincipal").json()["value"]
+    assert [item["id"] for item in listed] == [app.principal_id]
+    assert listed[0]["deletedDateTime"]
     scene.graph(manager, "POST", f"directory/deletedItems/{app.object_id}/restore")
+    assert scene.token(app).json()["error_codes"] == [700016], "the principal is still deleted"
+    restored = scene.graph(manager, "POST", f"directory/deletedItems/{app.principal_id}/restore")
+    assert (restored.status, restored.json()["@odata.type"]) == (200, "#microsoft.graph.servicePrincipal")
     assert scene.token(app).status == 200
+
+
+def test_a_deleted_principal_is_not_restored_beside_a_new_one(scene: Scene, manager: ApplicationHandle) -> None:
+    app = scene.application()
+    scene.graph(manager, "DELETE", f"servicePrincipals/{app.principal_id}")
+    assert scene.graph(manager, "POST", "servicePrincipals", {"appId": app.app_id}).status == 201
+    refused = scene.graph(manager, "POST", f"directory/deletedItems/{app.principal_id}/restore")
+    assert (refused.status, refused.json()["error"]["code"]) == (409, "Request_MultipleObjectsWithSameKeyValue")
+    assert scene.graph(manager, "DELETE", f"directory/deletedItems/{app.principal_id}").status == 204
+    assert scene.graph(manager, "GET", f"directory/deletedItems/{app.principal_id}").status == 404
 
 
 def test_an_api_is_known_by_an_identifier_it_was_given_later(scene: Scene, manager: ApplicationHandle) -> None:
