@@ -6,6 +6,7 @@ KeyturnError
  ├─ NotFound 404       no such thing, or not for you          ├─ Forbidden 403         you may not
  ├─ TooMany 429        slow down                              ├─ Misconfigured 500     this server is set up wrongly
  ├─ NotBuilt 501       known to clients, not built here
+ ├─ Unavailable 503    not now; the same request works later (nothing was done)
  └─ Upstream 400       the identity provider said no, or nothing
      ├─ Retryable      the same call may work later           (Unanswered: and nobody knows whether it was carried out)
      ├─ NeedsAction    somebody has to change something       (SignInAgain: a person has to sign in again)
@@ -88,6 +89,17 @@ class TooMany(KeyturnError):
 
     status = 429
     error = "RateLimitExceeded"
+
+    def __init__(self, message: str, *, code: str, retry_after: timedelta, fix: str | None = None) -> None:
+        super().__init__(message, code=code, fix=fix)
+        self.retry_after = retry_after
+
+
+class Unavailable(KeyturnError):
+    """This server cannot do it now and has done nothing; ``retry_after`` says when to try again."""
+
+    status = 503
+    error = "ServiceUnavailable"
 
     def __init__(self, message: str, *, code: str, retry_after: timedelta, fix: str | None = None) -> None:
         super().__init__(message, code=code, fix=fix)

@@ -44,13 +44,17 @@ def login_router(access: Access, limiter: Limiter) -> Router:
     def login_machine(caller: Caller, data: MachineLogin) -> Token:
         """Exchange a machine identity's client id and secret for an access token."""
         limiter.take(f"{caller.ip} universal-auth")
-        return _token(access.signin.login_machine(data.client_id, Plaintext(data.client_secret), _origin(caller)))
+        made = access.signin.login_machine(data.client_id, Plaintext(data.client_secret), _origin(caller))
+        limiter.trust(f"{caller.ip} universal-auth")
+        return _token(made)
 
     @post("/api/v1/auth/login", public=True, also=SIGN_IN_REFUSED)
     def login_person(caller: Caller, data: PersonLogin) -> Token:
         """Exchange e-mail address and password for an access token; users with two-step sign-in send a code as well."""
         limiter.take(f"{caller.ip} login")
-        return _token(access.signin.login_person(data.email, Plaintext(data.password), _origin(caller), data.code))
+        made = access.signin.login_person(data.email, Plaintext(data.password), _origin(caller), data.code)
+        limiter.trust(f"{caller.ip} login")
+        return _token(made)
 
     @post("/api/v1/auth/token/renew", public=True, also=TOKEN_REFUSED)
     def renew_token(caller: Caller, data: TokenBody) -> Token:

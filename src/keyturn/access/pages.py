@@ -137,6 +137,7 @@ def _signing_in(doors: Doors) -> list[Route]:
         opened = doors.access.sessions.sign_in(
             form.email, Plaintext(form.password), browser_of(visitor), before=visitor.session
         )
+        doors.limiter.trust(f"{visitor.ip} login")
         to = local_path(form.next, HOME)
         return Redirect(code_page(to) if opened.needs_code else to, cookies=(doors.cookie.holding(opened.token),))
 

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import cache
+from functools import lru_cache
 from typing import Any, cast
 
 import sqlalchemy as sa
@@ -45,7 +45,7 @@ class Tx:
         return self.run(_unless_there(table, self.connection.dialect.name), **values) == 1
 
 
-@cache
+@lru_cache(maxsize=256)
 def _unless_there(table: sa.Table, dialect: str) -> sa.sql.expression.Executable:
     # Loaded here: each costs a start time, and only one of them is needed.
     if dialect == "postgresql":

@@ -7,15 +7,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from litestar import Litestar, Response, Router
 from litestar.datastructures import State
 from litestar.plugins import PluginProtocol
 
 from keyturn.config import Settings
+from keyturn.errors import Unavailable
 from keyturn.ports import Clock, Ids
 from keyturn.web import assets, health, reference, unbuilt
+from keyturn.web.admission import BodyReads
 from keyturn.web.auth import Authenticate, Network
 from keyturn.web.browser import cookie_credentials
 from keyturn.web.outgoing import Gate
@@ -23,8 +25,11 @@ from keyturn.web.pages import Site
 from keyturn.web.problems import respond
 from keyturn.web.routes import Arrival, ByCookie, Operation, perform
 
+_Answer = TypeVar("_Answer")
+
 LARGEST_BODY = 1024 * 1024
 THREADS = 32
+AT_ONCE = 512
 
 
 @dataclass
@@ -32,22 +37,41 @@ class Edge:
     """What serving a request needs. The threads are made when the first request comes."""
 
     authenticate: Authenticate
-    body_seconds: float
+    bodies: BodyReads
     site: Site | None = None
     by_cookie: ByCookie | None = None
     threads: int = THREADS
+    at_once: int = AT_ONCE
+    """Requests that have a thread or wait for one; who comes then is asked to come again."""
+    _inside: int = field(default=0, repr=False)
     _pool: ThreadPoolExecutor | None = field(default=None, repr=False)
 
     async def run(self, operation: Operation, arrival: Arrival) -> Response[Any]:
-        """Serve a request of the API."""
+        """Serve a request of the API. Raises Unavailable when too many are being served."""
+        if operation.immediate:
+            return perform(operation, arrival, self.authenticate)
         return await self.in_thread(partial(perform, operation, arrival, self.authenticate, self.by_cookie))
 
-    async def in_thread(self, serve: Callable[[], Response[Any]]) -> Response[Any]:
-        """Serve in a worker thread. A caller who hangs up does not stop a handler half way."""
+    async def in_thread(self, serve: Callable[[], _Answer]) -> _Answer:
+        """Serve in a worker thread. A caller who hangs up does not stop a handler half way. Raises Unavailable."""
+        if self._inside >= self.at_once:
+            raise Unavailable(
+                f"This server works on {self._inside} requests and takes no more for the moment.",
+                code="server.busy",
+                retry_after=timedelta(seconds=1),
+                fix="Try again in a moment.",
+            )
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="web")
-        work = partial(contextvars.copy_context().run, serve)
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+        work = self._pool.submit(contextvars.copy_context().run, serve)
+        self._inside += 1
+        loop = asyncio.get_running_loop()
+        # Counted until the work ends, not until the caller is gone.
+        work.add_done_callback(lambda _: loop.is_closed() or loop.call_soon_threadsafe(self._left))
+        return await asyncio.wrap_future(work)
+
+    def _left(self) -> None:
+        self._inside -= 1
 
     def close(self) -> None:
         """Let the threads go. Safe to repeat; a later request starts new ones.
@@ -86,7 +110,7 @@ def build(
     status: Callable[[], health.Status] = health.fine,
     cors_origins: Sequence[str] = (),
     trusted_proxies: Sequence[Network] = (),
-    body_timeout: timedelta = timedelta(seconds=30),
+    body_timeout: timedelta = timedelta(seconds=10),
     site: Site | None = None,
 ) -> Litestar:
     """Return the ASGI application.
@@ -103,7 +127,7 @@ def build(
         return openapi.document(shown, settings.site_url)
 
     by_cookie = cookie_credentials(site.recall, site.session_cookie, site.site_url) if site else None
-    edge = Edge(authenticate, body_timeout.total_seconds(), site, by_cookie)
+    edge = Edge(authenticate, BodyReads(body_timeout.total_seconds()), site, by_cookie)
     files = [assets.router()] if site else []
     app = _App(
         [*routers, *files, health.router(status, clock), reference.router(describe)],
@@ -115,5 +139,6 @@ def build(
         state=State({"edge": edge}),
         on_shutdown=[edge.close],
     )
-    app.gate = Gate(ids, tuple(trusted_proxies), frozenset(cors_origins))
+    secure = (settings.site_url or "").startswith("https://")
+    app.gate = Gate(ids, tuple(trusted_proxies), frozenset(cors_origins), secure=secure)
     return app

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from keyturn.errors import NotFound
 from keyturn.web.pages import File, Pages, get, group
-from keyturn.web.render import static_file
+from keyturn.web.render import static_files
 
 _FOR_EVER = {"cache-control": "public, max-age=31536000, immutable"}
 _A_DAY = {"cache-control": "public, max-age=86400"}
@@ -25,7 +25,7 @@ def router() -> Pages:
 
 
 def _file(name: str, headers: Mapping[str, str]) -> File:
-    found = static_file(name)
+    found = static_files().get(name)
     if found is None:
         raise NotFound("There is no such file.", code="request.no_file")
     return File(found.content, found.media_type, headers)

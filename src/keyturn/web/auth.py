@@ -76,6 +76,14 @@ def client_ip(peer: str | None, forwarded: Sequence[str], trusted: Iterable[Netw
     return str(nearest)
 
 
+def network_of(ip: str) -> str:
+    """Return what limits count an address under: itself, or the /64 of an IPv6 address, since one host has all of that."""
+    found = _address(ip)
+    if isinstance(found, IPv6Address):
+        return str(IPv6Network((found, 64), strict=False))
+    return ip if found is None else str(found)
+
+
 def _address(text: str) -> IPv4Address | IPv6Address | None:
     try:
         found = ip_address(text.strip())

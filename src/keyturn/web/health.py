@@ -60,7 +60,7 @@ def router(status: Callable[[], Status], clock: Clock) -> Router:
             worker=found.worker,
         )
 
-    @get("/healthz", public=True)
+    @get("/healthz", public=True, immediate=True)
     def show_liveness() -> Alive:
         """Say that the process answers."""
         return Alive(ok=True)

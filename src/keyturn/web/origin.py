@@ -21,6 +21,8 @@ def is_ours(method: str, headers: Mapping[str, str], site_url: str | None) -> bo
     origin = headers.get("origin")
     if origin is None:
         return method in SAFE
+    if (site_url or "").startswith("https://") and not origin.startswith("https://"):
+        return False  # a page of the same name without TLS may be anybody's on the way
     return _place(origin) in {_place(f"//{headers.get('host', '')}"), *_places(site_url)} - {""}
 
 
@@ -39,7 +41,7 @@ def _places(site_url: str | None) -> Iterable[str]:
 
 
 def _place(url: str) -> str:
-    """Return host and port. The scheme is left out: behind a proxy the server does not know its own."""
+    """Return host and port. The scheme is left out: behind a proxy the server knows its own only from SITE_URL."""
     try:
         parts = urlsplit(url)
         port = parts.port

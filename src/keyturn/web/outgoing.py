@@ -10,17 +10,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
+from litestar import Response
 
+from keyturn.errors import Refused
 from keyturn.ports import Ids
+from keyturn.web.admission import PROBES, check_head
 from keyturn.web.auth import Network, Visit, client_ip
-from keyturn.web.problems import unexpected
+from keyturn.web.problems import refused_head, unexpected
 
 _access = structlog.get_logger("keyturn.access")
 
 _TAG = re.compile(r'[ \t,]*(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")[ \t]*(?=,|$)')
 _ALPHANUMERICS = string.ascii_letters + string.digits
 _SHOWN = 200
-_PROBES = frozenset({"/healthz", "/readyz"})
 _HEADERS = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
@@ -28,6 +30,8 @@ _HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
 }
+
+_ONLY_HTTPS = {"strict-transport-security": "max-age=31536000"}
 
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -46,6 +50,8 @@ class Gate:
     ids: Ids
     trusted_proxies: tuple[Network, ...] = ()
     cors_origins: frozenset[str] = frozenset()
+    secure: bool = False
+    """Browsers reach this server by https, so they shall never come without again."""
 
     async def pass_through(self, app: Application, scope: Any, receive: Any, send: Any) -> None:
         """Serve one request and log it. Nothing that goes wrong inside leaves without an answer."""
@@ -54,16 +60,20 @@ class Gate:
         peer = scope["client"][0] if scope.get("client") else None
         ip = client_ip(peer, headers.get("x-forwarded-for", ()), self.trusted_proxies)
         visit = Visit(request_id(self.ids), ip, headers.get("user-agent", (None,))[0])
-        reply = _Reply(send, scope["method"], scope["path"], visit, headers, self._cors(headers))
+        always = {**_HEADERS, **(_ONLY_HTTPS if self.secure else {})}
+        reply = _Reply(send, scope["method"], scope["path"], visit, headers, self._cors(headers), always)
         inner = {**scope, "state": {**scope.get("state", {}), "visit": visit}}
         if scope["method"] == "HEAD":
             inner["method"] = "GET"
         with structlog.contextvars.bound_contextvars(request_id=visit.request_id):
             try:
+                check_head(scope.get("http_version", ""), scope["path"], scope["headers"])
                 if self.cors_origins and _is_preflight(scope, headers):
                     await reply.preflight()
                 else:
                     await app(inner, receive, reply.send)
+            except Refused as error:
+                await reply.whole(refused_head(error, visit))
             except Exception as error:  # noqa: BLE001 - the last belt: every request gets an answer and a log line
                 await reply.last_words(error)
             finally:
@@ -96,7 +106,7 @@ def _is_preflight(scope: Any, headers: dict[str, list[str]]) -> bool:
 
 def _write_access_log(scope: Any, visit: Visit, status: int, seconds: float) -> None:
     """Without query and body: both may hold what nobody may read in a log."""
-    write = _access.debug if scope["path"] in _PROBES and status == 200 else _access.info
+    write = _access.debug if scope["path"] in PROBES and status == 200 else _access.info
     write(
         "request",
         request_id=visit.request_id,
@@ -119,6 +129,7 @@ class _Reply:
     visit: Visit
     asked: dict[str, list[str]]
     cors: dict[str, str]
+    always: dict[str, str]
     status: int = 0
     _start: Any = field(default=None, repr=False)
 
@@ -138,7 +149,7 @@ class _Reply:
     def _finished(self, start: Any, body: Any) -> Any:
         """Add the headers to the start, and turn the answer into a 304 when the caller has this very body."""
         headers = _by_name(start["headers"])
-        more = {"x-request-id": self.visit.request_id, **_HEADERS}
+        more = {"x-request-id": self.visit.request_id, **self.always}
         if self.path.startswith("/api"):
             more["cache-control"] = "no-store"
         whole = not body.get("more_body", False)
@@ -171,8 +182,12 @@ class _Reply:
         response = unexpected(error, self.visit)
         if self.status:
             raise error
+        await self.whole(response)
+
+    async def whole(self, response: Response[bytes]) -> None:
+        """Send an answer that was made outside the application."""
         raw = [(b"content-type", b"application/json"), (b"content-length", str(len(response.content)).encode())]
-        await self.send({"type": "http.response.start", "status": 500, "headers": raw})
+        await self.send({"type": "http.response.start", "status": response.status_code, "headers": raw})
         await self.send({"type": "http.response.body", "body": response.content})
 
 

@@ -28,7 +28,7 @@ from keyturn.web.forms import EMPTY, Filled, read_form, refused
 from keyturn.web.issues import Issue
 from keyturn.web.origin import SAFE, require_ours
 from keyturn.web.render import Page, Renderer, Shell
-from keyturn.web.routes import Group, body_within, read_query
+from keyturn.web.routes import Group, read_body, read_query
 from keyturn.web.scalars import Check
 from keyturn.web.validate import checker
 
@@ -163,7 +163,7 @@ def _handler(route: Route) -> HTTPRouteHandler:
             request.scope["path"],
             request.path_params,
             request.scope["query_string"],
-            await body_within(request, edge.body_seconds) if route.method == "POST" else b"",
+            await read_body(request) if route.method == "POST" else b"",
         )
         arrival.visit.route = route.path
         answer: Response[Any] = await edge.in_thread(partial(perform, route, arrival, edge.site))

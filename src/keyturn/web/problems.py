@@ -10,7 +10,7 @@ import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
 
-from keyturn.errors import Invalid, KeyturnError, NotBuilt, NotFound, Refused, TooMany, Upstream
+from keyturn.errors import Invalid, KeyturnError, NotBuilt, NotFound, Refused, TooMany, Unavailable, Upstream
 from keyturn.web.auth import Visit
 from keyturn.web.browser import Visitor
 from keyturn.web.pages import Page, Site, View, html
@@ -28,6 +28,8 @@ _NAMES = {
     408: ("RequestTimeout", "request.too_slow"),
     413: ("PayloadTooLarge", "request.too_large"),
     415: ("UnsupportedMediaType", "request.media_type"),
+    431: ("RequestHeaderFieldsTooLarge", "request.headers_too_large"),
+    499: ("ClientClosedRequest", "request.hung_up"),
 }
 _SHOWN_PATH = 200
 
@@ -87,7 +89,9 @@ def _known(error: KeyturnError, visit: Visit) -> Problem:
         message = (
             error.diagnostics()
         )  # Terraform, the SDKs and the command line of this API show their users nothing else
-    if error.status >= 500 and not isinstance(error, NotBuilt):
+    if isinstance(error, Unavailable):
+        _log.warning("refused for the moment", code=error.code, reason=error.message)
+    elif error.status >= 500 and not isinstance(error, NotBuilt):
         _log.error("refused by a fault of this server", code=error.code, reason=error.message)
     shape = body_of(
         error.status,
@@ -98,11 +102,20 @@ def _known(error: KeyturnError, visit: Visit) -> Problem:
         code=error.code,
         fix=error.fix,
     )
-    return Problem(error.status, shape, error.message, _limits(error) if isinstance(error, TooMany) else {})
+    headers: Mapping[str, str] = {}
+    if isinstance(error, TooMany):
+        headers = _limits(error)
+    elif isinstance(error, Unavailable):
+        headers = {"retry-after": _seconds(error.retry_after)}
+    return Problem(error.status, shape, error.message, headers)
+
+
+def _seconds(wait: timedelta) -> str:
+    return str(max(1, math.ceil(wait / timedelta(seconds=1))))
 
 
 def _limits(error: TooMany) -> dict[str, str]:
-    seconds = str(max(1, math.ceil(error.retry_after / timedelta(seconds=1))))
+    seconds = _seconds(error.retry_after)
     limit: int | None = getattr(error, "limit", None)
     headers = {"retry-after": seconds, "x-ratelimit-remaining": "0", "x-ratelimit-reset": seconds}
     return headers if limit is None else {**headers, "x-ratelimit-limit": str(limit)}
@@ -134,6 +147,12 @@ def _framework(error: HTTPException, visit: Visit) -> Problem:
     return Problem(error.status_code, body_of(error.status_code, name, message, visit.request_id, code=code))
 
 
+def refused_head(error: Refused, visit: Visit) -> Response[bytes]:
+    """Answer a request that was refused before anybody looked at its path."""
+    problem = _known(error, visit)
+    return json_response(problem.shape, problem.status)
+
+
 def unexpected(error: Exception, visit: Visit) -> Response[bytes]:
     """Log what nobody foresaw, and say nothing of it to the caller."""
     return json_response(_unexpected(error, visit), 500)
@@ -158,6 +177,7 @@ _TITLES = {
     405: "This address does not take that",
     422: "This address is not right",
     429: "Too many tries",
+    503: "This server is busy",
 }
 _NOTHING_HERE = "The address may be mistyped, or what was here is gone, or it is not yours to see."
 

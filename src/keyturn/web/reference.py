@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,9 @@ TAG = "Reference"
 _STYLE = Path(__file__).parent / "static" / "reference.css"
 _POLICY = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 _METHODS = ("get", "post", "put", "patch", "delete")
+MOST_WORDS = 10
+"""A search looks at the first ten words, of a hundred characters at most."""
+_LONGEST_WORD = 100
 
 
 class Search(Wire):
@@ -26,13 +29,14 @@ class Search(Wire):
 
 def router(describe: Callable[[], Document]) -> Router:
     """Return the routes of the reference. ``describe`` makes the document; it is called once, at the first request."""
-    document = cache(describe)
+    made = cache(lambda: Reference(describe()))
+    style = cache(lambda: _STYLE.read_text(encoding="utf-8"))
 
     @get("/api/docs", public=True)
     def show_reference(query: Search) -> Response[str]:
         """Show the API reference as a page; ``q`` searches it."""
         return Response(
-            page(document(), query.q.strip()),
+            made().page(query.q),
             media_type="text/html",
             headers={"content-security-policy": _POLICY},
         )
@@ -40,13 +44,13 @@ def router(describe: Callable[[], Document]) -> Router:
     @get("/api/docs/json", public=True)
     def show_document() -> dict[str, Any]:
         """Show the OpenAPI document."""
-        return dict(document())
+        return dict(made().document)
 
     @get("/api/docs/reference.css", public=True)
     def show_style() -> Response[str]:
         """Show the style of the reference page."""
         return Response(
-            _STYLE.read_text(encoding="utf-8"),
+            style(),
             media_type="text/css",
             headers={"cache-control": "public, max-age=300"},
         )
@@ -59,41 +63,83 @@ class _Entry:
     method: str
     path: str
     facts: Mapping[str, Any]
+    text: str
+    """All that is said about the operation, in lower case, for the search."""
 
     @property
     def anchor(self) -> str:
         return str(self.facts["operationId"])
 
-    def matches(self, words: Sequence[str]) -> bool:
-        text = f"{self.method} {self.path} {self.facts}".lower()
-        return all(word in text for word in words)
 
+@dataclass(frozen=True)
+class Reference:
+    """The document with what is made of it once: the text that is searched, the whole page, the HTML of each operation.
 
-def page(document: Document, search: str = "") -> str:
-    """Return the whole page. Everything that comes from the search or the document is escaped."""
-    words = search.lower().split()
-    entries = [entry for entry in _entries(document) if entry.matches(words)]
-    groups = {
-        tag["name"]: [entry for entry in entries if tag["name"] in entry.facts["tags"]] for tag in document["tags"]
-    }
-    groups = {tag: found for tag, found in groups.items() if found}
-    title = f"{escape(document['info']['title'])} API {escape(document['info']['version'])}"
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<link rel="stylesheet" href="/api/docs/reference.css"></head><body>'
-        f'<a class="skip" href="#content">Skip to the operations</a>{_side(title, groups, search)}'
-        f'<main id="content">{_intro(document, len(entries), search)}'
-        f"{''.join(_section(document, tag, found) for tag, found in groups.items())}"
-        f"{_schemas(document, entries)}</main></body></html>"
-    )
+    Everybody may read the reference, so a request may cost little: a search puts together what is there.
+    """
+
+    document: Document
+
+    def page(self, search: str = "") -> str:
+        """Return the page. Everything that comes from the search or the document is escaped."""
+        words = [word[:_LONGEST_WORD] for word in search.lower().split(maxsplit=MOST_WORDS)[:MOST_WORDS]]
+        return self._render(words) if words else self._whole
+
+    @cached_property
+    def _whole(self) -> str:
+        return self._render([])
+
+    def _render(self, words: Sequence[str]) -> str:
+        document, search = self.document, " ".join(words)
+        entries = [entry for entry in self._entries if all(word in entry.text for word in words)]
+        groups = {
+            tag["name"]: [entry for entry in entries if tag["name"] in entry.facts["tags"]] for tag in document["tags"]
+        }
+        groups = {tag: found for tag, found in groups.items() if found}
+        title = f"{escape(document['info']['title'])} API {escape(document['info']['version'])}"
+        return (
+            f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
+            '<meta name="viewport" content="width=device-width, initial-scale=1">'
+            '<link rel="stylesheet" href="/api/docs/reference.css"></head><body>'
+            f'<a class="skip" href="#content">Skip to the operations</a>{_side(title, groups, search)}'
+            f'<main id="content">{_intro(document, len(entries), search)}'
+            f"{''.join(self._section(tag, found) for tag, found in groups.items())}"
+            f"{self._types(entries)}</main></body></html>"
+        )
+
+    def _section(self, tag: str, entries: Sequence[_Entry]) -> str:
+        shown = "".join(self._operations[entry.anchor] for entry in entries)
+        return f"<section><h2>{escape(tag)}</h2>{shown}</section>"
+
+    def _types(self, entries: Sequence[_Entry]) -> str:
+        """Show the types that the operations shown refer to, directly or through others."""
+        wanted = {name for entry in entries for name in self._wanted[entry.anchor]}
+        shown = "".join(self._schemas[name] for name in sorted(wanted))
+        return f"<section><h2>Types</h2>{shown}</section>" if shown else ""
+
+    @cached_property
+    def _entries(self) -> Sequence[_Entry]:
+        return tuple(_entries(self.document))
+
+    @cached_property
+    def _operations(self) -> Mapping[str, str]:
+        return {entry.anchor: _operation(self.document, entry) for entry in self._entries}
+
+    @cached_property
+    def _wanted(self) -> Mapping[str, frozenset[str]]:
+        return {entry.anchor: _types_of(self.document, entry) for entry in self._entries}
+
+    @cached_property
+    def _schemas(self) -> Mapping[str, str]:
+        return {name: _schema(self.document, name) for name in self.document["components"]["schemas"]}
 
 
 def _entries(document: Document) -> Iterator[_Entry]:
     for path, methods in document["paths"].items():
         for method in _METHODS:
             if method in methods:
-                yield _Entry(method.upper(), path, methods[method])
+                facts = methods[method]
+                yield _Entry(method.upper(), path, facts, f"{method} {path} {facts}".lower())
 
 
 def _side(title: str, groups: Mapping[str, Sequence[_Entry]], search: str) -> str:
@@ -123,10 +169,6 @@ def _intro(document: Document, count: int, search: str) -> str:
         "<p>Send <code>Authorization: Bearer &lt;token&gt;</code>. The same as data: "
         '<a href="/api/docs/json">OpenAPI 3.1 document</a>.</p></header>'
     )
-
-
-def _section(document: Document, tag: str, entries: Sequence[_Entry]) -> str:
-    return f"<section><h2>{escape(tag)}</h2>{''.join(_operation(document, entry) for entry in entries)}</section>"
 
 
 def _badge(method: str) -> str:
@@ -236,21 +278,20 @@ def _limits(schema: Mapping[str, Any]) -> Iterator[str]:
         yield f"default {schema['default']}"
 
 
-def _schemas(document: Document, entries: Sequence[_Entry]) -> str:
-    """Show the types that the operations shown refer to, directly or through others."""
-    known = document["components"]["schemas"]
-    wanted: dict[str, None] = {}
-    queue = [entry.facts for entry in entries]
+def _schema(document: Document, name: str) -> str:
+    fields = _fields(document, document["components"]["schemas"][name])
+    return f'<article id="schema-{escape(name)}"><h3>{escape(name)}</h3>{fields}</article>'
+
+
+def _types_of(document: Document, entry: _Entry) -> frozenset[str]:
+    """Return the names of the types that the operation refers to, directly or through others."""
+    known, wanted, queue = document["components"]["schemas"], set[str](), [entry.facts]
     while queue:
         for name in _references(queue.pop()):
             if name not in wanted:
-                wanted[name] = None
+                wanted.add(name)
                 queue.append(known[name])
-    shown = "".join(
-        f'<article id="schema-{escape(name)}"><h3>{escape(name)}</h3>{_fields(document, known[name])}</article>'
-        for name in sorted(wanted)
-    )
-    return f"<section><h2>Types</h2>{shown}</section>" if shown else ""
+    return frozenset(wanted)
 
 
 def _references(facts: object) -> Iterator[str]:

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 from zoneinfo import ZoneInfo
@@ -151,7 +151,7 @@ def icon(name: str, label: str = "") -> Markup:
     return Markup('<svg class="icon" viewBox="0 0 16 16"{}>{}</svg>').format(meaning, _shape(name))
 
 
-@cache
+@lru_cache(maxsize=256)
 def _shape(name: str) -> Markup:
     text = (ICONS / f"{name}.svg").read_text(encoding="utf-8")
     # A file of ours, named by a template of ours: never input.
@@ -159,18 +159,20 @@ def _shape(name: str) -> Markup:
 
 
 @cache
-def static_file(name: str) -> StaticFile | None:
-    """Return a file of ``static/``, None when there is none of that name."""
-    path = (STATIC / name).resolve()
-    if not path.is_relative_to(STATIC) or path.suffix not in MEDIA_TYPES or not path.is_file():
-        return None
+def static_files() -> Mapping[str, StaticFile]:
+    """Return all files of ``static/`` by name, read once. What is asked for is looked up here and never kept."""
+    found = (path for path in sorted(STATIC.rglob("*")) if path.suffix in MEDIA_TYPES and path.is_file())
+    return {path.relative_to(STATIC).as_posix(): _static_file(path) for path in found}
+
+
+def _static_file(path: Path) -> StaticFile:
     content = path.read_bytes()
     return StaticFile(content, MEDIA_TYPES[path.suffix], hashlib.sha256(content).hexdigest()[:12])
 
 
 def asset(name: str) -> str:
     """Return the address of a static file. It changes with the content, so browsers may keep the file for ever."""
-    found = static_file(name)
+    found = static_files().get(name)
     if found is None:
         raise LookupError(f"there is no static file {name!r}")
     return f"/static/{name}?v={found.tag}"

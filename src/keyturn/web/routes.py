@@ -4,13 +4,12 @@ One hop to the thread pool does it all in this order: who calls, path, query, bo
 401 and never 422. The README beside this file shows the conventions.
 """
 
-import asyncio
 import codecs
 import inspect
 import re
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -23,7 +22,7 @@ from litestar.handlers import HTTPRouteHandler
 from keyturn.errors import Invalid, Refused
 from keyturn.kit.actor import Actor
 from keyturn.kit.secret import Plaintext
-from keyturn.web.auth import Authenticate, Caller, Visit, bearer, sign_in
+from keyturn.web.auth import Authenticate, Caller, Visit, bearer, network_of, sign_in
 from keyturn.web.issues import Issue
 from keyturn.web.scalars import Check
 from keyturn.web.validate import MOST_ISSUES, checker
@@ -59,6 +58,8 @@ class Operation:
     answer: Any
     checks: Mapping[str, Check]
     also: Also
+    immediate: bool = False
+    """Answered at once, without a thread: it touches nothing that could keep it waiting."""
 
     @property
     def summary(self) -> str:
@@ -81,9 +82,14 @@ class Arrival:
     body: bytes
 
 
-def get(path: str, *, public: bool = False, status: int = 200, also: Also = _NONE) -> Decorator:
-    """Make a route of a function. ``also`` documents further statuses. Raises TypeError for a signature with no sense."""
-    return _route("GET", path, public=public, status=status, also=also)
+def get(
+    path: str, *, public: bool = False, status: int = 200, also: Also = _NONE, immediate: bool = False
+) -> Decorator:
+    """Make a route of a function. ``also`` documents further statuses. Raises TypeError for a signature with no sense.
+
+    ``immediate`` is for answers that need neither the database nor time: they come while all threads are busy, too.
+    """
+    return _route("GET", path, public=public, status=status, also=also, immediate=immediate)
 
 
 def post(path: str, *, public: bool = False, status: int = 200, also: Also = _NONE) -> Decorator:
@@ -117,9 +123,10 @@ def group(tag: str, *handlers: HTTPRouteHandler) -> Router:
     return Group(handlers, tags=[tag])
 
 
-def _route(method: str, path: str, *, public: bool, status: int, also: Also) -> Decorator:
+def _route(method: str, path: str, *, public: bool, status: int, also: Also, immediate: bool = False) -> Decorator:
     def around(function: Callable[..., object]) -> HTTPRouteHandler:
-        operation = describe(method, path, function, public=public, status=status, also=also)
+        described = describe(method, path, function, public=public, status=status, also=also)
+        operation = replace(described, immediate=immediate)
 
         async def endpoint(request: Request[Any, Any, Any]) -> Response[Any]:
             arrival = Arrival(
@@ -128,7 +135,7 @@ def _route(method: str, path: str, *, public: bool, status: int, also: Also) -> 
                 request.headers,
                 request.path_params,
                 request.scope["query_string"],
-                await body_within(request, request.app.state.edge.body_seconds) if "data" in operation.wants else b"",
+                await read_body(request) if "data" in operation.wants else b"",
             )
             arrival.visit.route = operation.path
             response: Response[Any] = await request.app.state.edge.run(operation, arrival)
@@ -143,12 +150,10 @@ def _route(method: str, path: str, *, public: bool, status: int, also: Also) -> 
     return around
 
 
-async def body_within(request: Request[Any, Any, Any], seconds: float) -> bytes:
-    """Return the request's body. Raises HTTPException (408) when it has not arrived in time."""
-    try:
-        return await asyncio.wait_for(request.body(), seconds)
-    except TimeoutError as error:
-        raise HTTPException(status_code=408, detail="The request body did not arrive in time") from error
+async def read_body(request: Request[Any, Any, Any]) -> bytes:
+    """Return the request's body. Raises HTTPException when it does not come whole and in time."""
+    found: bytes = await request.app.state.edge.bodies.read(request, network_of(request.scope["state"]["visit"].ip))
+    return found
 
 
 def describe(

@@ -198,6 +198,8 @@ FOREIGN = [
     {"sec_fetch_site": "same-site"},  # another name of the same domain is another site to us
     {"sec_fetch_site": "cross-site", "origin": "http://testserver.local"},
     {"origin": "https://evil.example"},
+    {"origin": "http://keyturn.example"},  # the same name without TLS, where SITE_URL has it
+    {"origin": "http://testserver.local"},
     {"origin": "null"},
     {"origin": "http://testserver.local.evil.example"},
     {"origin": "http://testserver.local:8081"},
@@ -227,7 +229,7 @@ def test_nobody_is_signed_in_by_another_site(tab: Tab, headers: dict[str, str]) 
     [
         {"sec_fetch_site": "same-origin"},
         {"sec_fetch_site": "same-origin", "origin": "null"},
-        {"origin": "http://testserver.local"},
+        {"origin": "https://testserver.local"},
         {"origin": "https://keyturn.example"},  # the SITE_URL, behind a proxy that changes the host
     ],
     ids=lambda headers: "-".join(headers.values()),

@@ -46,12 +46,34 @@ def test_the_wait_it_names_is_long_enough() -> None:
     assert allowed(limiter, "a")
 
 
-def test_memory_is_bounded_and_the_oldest_key_is_forgotten() -> None:
-    limiter = Limiter(MovableClock(START), per_minute=1, keys=100)
+def test_memory_is_bounded_and_strangers_clear_no_counter() -> None:
+    clock = MovableClock(START)
+    limiter = Limiter(clock, per_minute=1, keys=100, together=10_000)
     for number in range(1000):
-        limiter.take(str(number))
-    assert allowed(limiter, "0")
-    assert not allowed(limiter, "999")
+        allowed(limiter, f"10.0.{number // 250}.{number % 250} login")
+    assert len(limiter._buckets) <= 101
+    assert not allowed(limiter, "10.0.0.0 login"), "the first address is still counted"
+    assert not allowed(limiter, "192.0.2.1 login"), "who is new shares what is left for others"
+    clock.advance(61)
+    assert allowed(limiter, "192.0.2.1 login"), "counters that say nothing any more made room"
+
+
+def test_an_ipv6_network_counts_as_one_address() -> None:
+    limiter = Limiter(MovableClock(START), per_minute=60)
+    tries = [allowed(limiter, f"2001:db8:0:1::{number:x} login") for number in range(5000)]
+    assert tries.count(True) == 60
+    assert allowed(limiter, "2001:db8:0:2::1 login")
+    assert [allowed(limiter, f"::ffff:192.0.2.{number} login") for number in (1, 2)] == [True, True]
+
+
+def test_all_addresses_together_have_a_limit_that_does_not_bind_who_was_let_in_before() -> None:
+    limiter = Limiter(MovableClock(START), per_minute=5, together=50)
+    limiter.trust("192.0.2.1 login")
+    tries = [allowed(limiter, f"10.0.{number // 250}.{number % 250} login") for number in range(500)]
+    assert tries.count(True) == 50
+    assert allowed(limiter, "192.0.2.1 login")
+    assert not allowed(limiter, "192.0.2.2 login")
+    assert [allowed(limiter, "192.0.2.1 login") for _ in range(5)] == [True] * 4 + [False], "its own limit holds"
 
 
 def test_over_http_it_says_how_long_to_wait() -> None:

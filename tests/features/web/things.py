@@ -151,10 +151,9 @@ def application(limiter: Limiter | None = None, **more: Any) -> Litestar:
     return build(
         [router(limiter or Limiter(SystemClock(), per_minute=60))],
         authenticate=authenticate,
-        settings=Settings(Path("nowhere"), "sqlite://"),
         clock=SystemClock(),
         ids=SystemIds(),
-        **more,
+        **{"settings": Settings(Path("nowhere"), "sqlite://"), **more},
     )
 
 

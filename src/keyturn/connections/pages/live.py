@@ -14,6 +14,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.response import Stream
 
 from keyturn.connections.pages.places import ONE, Shelf
+from keyturn.errors import KeyturnError, Unavailable
 from keyturn.rotations.history import progress
 from keyturn.web.browser import Visitor, signed_in_by_cookie
 
@@ -50,6 +51,13 @@ async def _news(edge: Any, look: Any, first: tuple[str, bool]) -> AsyncIterator[
             return
         await asyncio.sleep(LOOK_EVERY.total_seconds())
         before = mark
-        mark, busy = await edge.in_thread(look)
+        try:
+            mark, busy = await edge.in_thread(look)
+        except Unavailable:
+            pass  # all threads are busy: nothing is known to be new
+        except KeyturnError:
+            # The session ended, or the connection is gone. The page asks once more for itself, and is told so.
+            yield b"event: done\ndata: 1\n\n"
+            return
         # A comment keeps the line open, and shows at once when nobody listens any more.
         yield b"event: news\ndata: 1\n\n" if mark != before else b": quiet\n\n"
