@@ -22,6 +22,7 @@ from keyturn.crypto.keyring import Keyring
 from keyturn.crypto.root import KeyFile
 from keyturn.db import migrate
 from keyturn.db.engine import for_writing
+from keyturn.db.sqlite import LEAST_VERSION
 from keyturn.db.tables import data_keys
 from keyturn.db.unit import Database
 from keyturn.errors import Misconfigured
@@ -194,7 +195,9 @@ def _kind(opened: Database, now: datetime) -> Iterator[Finding]:
         if opened.is_sqlite:
             mode = tx.connection.exec_driver_sql("PRAGMA journal_mode").scalar()
             fix = "Keep the data folder on a local disk: network file systems cannot do write-ahead logging."
-            message = f"The embedded database is in {mode} mode."
+            version = tx.connection.exec_driver_sql("SELECT sqlite_version()").scalar()
+            least = ".".join(map(str, LEAST_VERSION))
+            message = f"The embedded database is in {mode} mode, by SQLite {version} (the least is {least})."
             yield ok("database", message) if mode == "wal" else Finding("fail", "database", message, fix)
             return
         number = int(str(tx.connection.exec_driver_sql("SHOW server_version_num").scalar()))

@@ -7,9 +7,9 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import URL, make_url
 
+from keyturn.db.sqlite import BUSY_SECONDS, add_functions, require_version
 from keyturn.errors import Misconfigured
 
-BUSY_SECONDS = 15
 IDLE_SECONDS = 1.0
 """A connection to PostgreSQL that was not used for so long is asked whether it still works before it is used again."""
 _WRITING = "keyturn_writing"
@@ -42,9 +42,12 @@ def parse_url(text: str) -> URL:
 def open_engine(url: URL, *, pool_size: int = 24) -> sa.Engine:
     """Return an engine whose connections are set up as the rest of the code expects. Connects lazily.
 
+    Raises Misconfigured when this Python's SQLite is too old.
+
     ``pool_size`` connections stay open once they were needed: as many as threads work at the same time.
     """
     if url.get_backend_name() == "sqlite":
+        require_version()
         engine = sa.create_engine(
             url,
             connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
@@ -89,6 +92,7 @@ def ask_idle_connections(engine: sa.Engine) -> None:
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # transactions are begun by _begin_sqlite, not by the driver's guess
+    add_functions(connection)
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
     cursor.execute("PRAGMA journal_mode=WAL")

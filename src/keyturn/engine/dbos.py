@@ -20,7 +20,8 @@ from dbos import DBOS, DBOSConfig, Serializer, SetWorkflowID, WorkflowStatus, er
 from sqlalchemy import event
 from sqlalchemy.engine import URL
 
-from keyturn.db.engine import BUSY_SECONDS, ask_idle_connections
+from keyturn.db.engine import ask_idle_connections
+from keyturn.db.sqlite import BUSY_SECONDS, add_functions
 from keyturn.engine.payload import SealedJson, WorkFailed, scrubbed, whereabouts
 from keyturn.ports import Clock
 
@@ -281,6 +282,7 @@ def _open(url: URL, concurrency: int) -> sa.Engine:
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     # DBOS lets the driver begin its transactions: at the first write, and then at once with the lock.
     connection.isolation_level = "IMMEDIATE"
+    add_functions(connection)
     connection.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
     connection.execute("PRAGMA journal_mode=WAL")
     # What a power cut takes from DBOS is found again through the rotations' own rows: no need to sync each of its commits.

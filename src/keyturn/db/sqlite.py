@@ -1,0 +1,40 @@
+"""What is particular to SQLite: the least version, connections, and functions that old versions lack."""
+
+import sqlite3
+import time
+from typing import Any
+
+from keyturn.errors import Misconfigured
+
+LEAST_VERSION = (3, 35)
+"""The first that gives back the rows that a statement wrote."""
+BUSY_SECONDS = 10
+_FRACTIONS = (3, 42)
+"""The first whose ``unixepoch`` knows fractions of a second: before, it answers NULL."""
+
+
+def require_version(found: tuple[int, ...] = sqlite3.sqlite_version_info) -> None:
+    """Raise Misconfigured when the SQLite that this Python was built with is too old."""
+    if found < LEAST_VERSION:
+        shown, least = ".".join(map(str, found)), ".".join(map(str, LEAST_VERSION))
+        raise Misconfigured(
+            f"This Python uses SQLite {shown}; the embedded database needs {least} or newer.",
+            code="database.sqlite_too_old",
+            fix="Run Keyturn with a Python that has a newer SQLite, e.g. one of a newer system, or use PostgreSQL:"
+            " set DB_CONNECTION_URI.",
+        )
+
+
+def add_functions(connection: Any) -> None:
+    """Give the connection what its SQLite is too old for, and what the tables of the durable engine use since Python 3.12."""
+    if sqlite3.sqlite_version_info < _FRACTIONS:
+        connection.create_function("unixepoch", -1, _unixepoch)
+
+
+def _unixepoch(*arguments: object) -> float | int:
+    """Now, in seconds; as ``unixepoch`` of SQLite 3.42 and newer, for the arguments that are in use."""
+    if arguments == ("subsec",):
+        return round(time.time(), 3)
+    if arguments in {(), ("now",)}:
+        return int(time.time())
+    raise ValueError(f"unixepoch with {len(arguments)} arguments is not in use here")
