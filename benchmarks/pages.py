@@ -38,7 +38,7 @@ def measure(kind: str) -> Measured:
             made = access.bootstrap(_EMAIL, _PASSWORD, "Contoso")
             session = access.sessions.sign_in(_EMAIL, _PASSWORD, Browser(Origin("127.0.0.1"))).token
             _add(core, made.organization.id)
-            with TestClient(root.web_application(core, None)) as client:
+            with TestClient(root.web_application(core, None), base_url="http://keyturn.localhost:8080") as client:
                 client.cookies.set("keyturn_session", session.reveal())
                 found = {name: _visit(client, PATH + query) for name, query in VISITS.items()}
         finally:

@@ -16,7 +16,7 @@ from keyturn.config import Settings
 from keyturn.connections.flow import CALLBACK_PATH
 from keyturn.connections.grants import Grants
 from keyturn.connections.service import Connections
-from keyturn.crypto.keyring import Keyring, KeyringSealer
+from keyturn.crypto.keyring import Keyring, KeyringDigests, KeyringSealer
 from keyturn.db.unit import Database
 from keyturn.errors import KeyturnError
 from keyturn.kit.actor import Actor
@@ -206,7 +206,14 @@ def oauth_app(settings: Settings) -> OAuthApp | None:
 def open_access(core: Core) -> "Access":
     from keyturn.access.service import Access  # noqa: PLC0415 - a worker alone needs no sign-in
 
-    return Access(core.database, core.clock, core.ids, sealer=core.sealer)
+    return Access(
+        core.database,
+        core.clock,
+        core.ids,
+        sealer=core.sealer,
+        digests=KeyringDigests(core.keyring),
+        setup_code=core.settings.setup_code,
+    )
 
 
 def web_application(core: Core, worker: Worker | None) -> "Litestar":

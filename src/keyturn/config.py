@@ -49,6 +49,7 @@ class Settings:
     """PEM certificates that the database server's certificate must lead to."""
     encryption_key: Plaintext | None = field(default=None, repr=False)
     encryption_key_previous: Plaintext | None = field(default=None, repr=False)
+    setup_code: Plaintext | None = field(default=None, repr=False)
     cloud: str = "global"
     cloud_override: CloudOverride | None = None
     ca_file: Path | None = None

@@ -4,6 +4,7 @@ KeyturnError
  ├─ Refused 400        a rule of the product says no          ├─ Unauthenticated 401   who are you
  ├─ Invalid 422        the request has the wrong shape        ├─ TokenRefused 403      the token is malformed or past its end
  ├─ NotFound 404       no such thing, or not for you          ├─ Forbidden 403         you may not
+ ├─ Untyped 415        the body does not say that it is JSON
  ├─ TooMany 429        slow down                              ├─ Misconfigured 500     this server is set up wrongly
  ├─ NotBuilt 501       known to clients, not built here
  ├─ Unavailable 503    not now; the same request works later (nothing was done)
@@ -82,6 +83,13 @@ class NotBuilt(KeyturnError):
 
     status = 501
     error = "NotImplemented"
+
+
+class Untyped(KeyturnError):
+    """The body does not say what it is."""
+
+    status = 415
+    error = "UnsupportedMediaType"
 
 
 class TooMany(KeyturnError):

@@ -41,6 +41,28 @@ class Sealer(Protocol):
         ...
 
 
+class Digests(Protocol):
+    """Keeps long random values so that they can be recognised but not read: keyed digests, each for one place.
+
+    Only for values that nobody can guess: it is fast. A digest names its data key.
+    """
+
+    def digest(self, value: Plaintext, place: Place, *, under: str | None = None) -> str:
+        """Return what to keep of the value: under the newest data key, or the one that the digest ``under`` names.
+
+        Raises Misconfigured when that key is missing.
+        """
+        ...
+
+    def matches(self, kept: str, value: Plaintext, place: Place) -> bool:
+        """Say whether the digest is of this value at this place. Raises Misconfigured when its key is missing."""
+        ...
+
+    def aged(self, kept: str) -> bool:
+        """Say whether the digest, or hash, was made otherwise than a new one would be."""
+        ...
+
+
 # --- the network ------------------------------------------------------------------------------------------------------
 
 

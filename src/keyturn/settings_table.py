@@ -147,6 +147,15 @@ SETTINGS: tuple[Setting, ...] = (
         secret=True,
     ),
     Setting(
+        "KEYTURN_SETUP_CODE",
+        "setup_code",
+        values.setup_code,
+        "the output of: openssl rand -hex 16",
+        "The code that the first start asks for, where a program sets the server up. Without it the server makes one and"
+        " prints it.",
+        secret=True,
+    ),
+    Setting(
         "INF_APP_CONNECTION_AZURE_CLIENT_SECRETS_CLIENT_ID",
         "oauth_client_id",
         values.guid,

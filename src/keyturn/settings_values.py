@@ -88,6 +88,16 @@ def host(text: str) -> str:
     return text.strip("[]")
 
 
+def setup_code(text: str) -> Plaintext:
+    """A code of at least 16 letters and digits; whatever stands between them does not count."""
+    signs = sum(sign.isalnum() for sign in text)
+    if signs < 16:
+        raise ValueError(f"has {signs} letters and digits, of 16 at least")
+    if len(text) > 256:
+        raise ValueError("has more than 256 characters")
+    return Plaintext(text)
+
+
 def guid(text: str) -> str:
     """A client id."""
     if not is_uuid(text):

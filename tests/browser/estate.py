@@ -32,6 +32,7 @@ from keyturn.settings_reader import read_settings
 from keyturn.web.serve import WebServer
 
 EMAIL, PASSWORD = "ada@example.com", "a long password for tests"
+SETUP_CODE = "a set-up code for tests"
 OWNED = "Application.ReadWrite.OwnedBy"
 ADMINISTRATOR = "Cloud Application Administrator"
 _QUICK = {"KEYTURN_PROOF_SPACING": "0.2", "KEYTURN_CONFIRM_SPACING": "0.5", "KEYTURN_FIND_EVERY": "0.1"}
@@ -152,8 +153,13 @@ def _pages(application: Any) -> Iterator[str]:
 def first_start(folder: Path) -> Iterator[str]:
     """A server on which nobody has an account yet. Yields its address."""
     port = _free_port()
-    variables = {"KEYTURN_DATA_DIR": str(folder / "data"), "ENCRYPTION_KEY": secrets.token_hex(32)}
+    variables = {
+        "KEYTURN_DATA_DIR": str(folder / "data"),
+        "ENCRYPTION_KEY": secrets.token_hex(32),
+        "KEYTURN_SETUP_CODE": SETUP_CODE,
+    }
     core = root.open_core(read_settings(variables), lambda _sentence: None)
+    root.open_access(core).setup.announce()
     try:
         with _served(WebServer(root.web_application(core, None), host="127.0.0.1", port=port)):
             yield f"http://localhost:{port}"

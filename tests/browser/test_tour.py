@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from keyturn.projects.domain import Project
 from tests.browser.conftest import Visit
-from tests.browser.estate import PASSWORD, Estate, Watched, first_start, session_of
+from tests.browser.estate import PASSWORD, SETUP_CODE, Estate, Watched, first_start, session_of
 from tests.browser.steps import client_secret
 from tests.browser.tour import VIEWER, Furniture, addresses, come_to_rest, furnish
 
@@ -65,8 +65,13 @@ def test_the_first_start_makes_an_admin_once(chromium: Browser, fresh: str) -> N
     page = watched.page()
     page.goto(fresh)
     assert not faults(page, "first start")
+    page.get_by_label("Set-up code").fill("not the code")
     page.get_by_label("Organization").fill("Contoso")
     page.get_by_label("Your e-mail address").fill("ada@example.com")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Set up this server").click()
+    expect(page.get_by_role("alert").first).to_contain_text("This is not the set-up code")
+    page.get_by_label("Set-up code").fill(SETUP_CODE)
     page.get_by_label("Password").fill("short")
     page.get_by_role("button", name="Set up this server").click()
     expect(page.get_by_role("alert").first).to_contain_text("a password has 12 to 256")

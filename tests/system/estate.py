@@ -133,7 +133,7 @@ def estate(folder: Path) -> Iterator[Estate]:
     core = replace(core, provider=provider)
     application = root.web_application(core, None)
     try:
-        with TestClient(application, raise_server_exceptions=False) as client:
+        with TestClient(application, base_url="http://keyturn.localhost:8080", raise_server_exceptions=False) as client:
             yield _furnished(core, application, client, emulator, tenant, first, spare)
     finally:
         core.close()

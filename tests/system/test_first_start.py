@@ -1,12 +1,14 @@
 """The command on a machine where nothing was configured: it serves, tells what it made, and ends in order."""
 
+import re
 import shutil
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from keyturn.crypto.root import generate
-from tests.system.command import Home, taken_port
+from tests.system.command import PATIENCE, Home, taken_port
 
 PASSWORD = "vellum-orbit-pickle-94"
 BOOTSTRAP = ("admin", "bootstrap", "--email", "ada@example.com", "--organization", "Contoso", "--password-stdin")
@@ -49,6 +51,9 @@ def test_it_serves_without_any_configuration_and_ends_cleanly(home: Home) -> Non
     assert first.status == 0
     assert f"A new root key was made: {home.key_file}. Back it up" in first.err
     assert "keyturn admin bootstrap --email" in first.err
+    assert re.search(
+        r"Open http://127\.0\.0\.1:\d+/setup and enter the set-up code [a-z2-7]{4}(-[a-z2-7]{4}){3}\n", first.err
+    )
     assert "Traceback" not in first.err
     assert not list(home.here.iterdir()), "nothing is left where the command was typed"
     key = home.key_file.read_text()
@@ -58,6 +63,31 @@ def test_it_serves_without_any_configuration_and_ends_cleanly(home: Home) -> Non
     assert (second.status, home.key_file.read_text()) == (0, key)
     assert "root key" not in second.err
     assert "bootstrap" not in second.err
+
+
+def test_the_code_of_an_earlier_start_is_shown_again_and_a_given_one_is_never_printed(home: Home) -> None:
+    def code_of(said: str) -> str:
+        return said.partition("enter the set-up code ")[2].partition("\n")[0]
+
+    with home.serving(PORT="0") as server:
+        first = code_of(server.stop().err)
+    with home.serving(PORT="0") as server:
+        assert code_of(server.stop().err) == first
+    fresh = home.run("admin", "setup-code")
+    assert (fresh.status, len(fresh.out.strip())) == (0, 19)
+    assert fresh.out.strip() != first
+    given = "given-by-an-operator"
+    with home.serving(PORT="0", KEYTURN_SETUP_CODE=given) as server:
+        body = {"email": "ada@example.com", "password": PASSWORD, "organization": "Contoso"}
+        url = f"{server.url}/api/v1/admin/bootstrap"
+        wrong = httpx2.post(url, json=body | {"setupCode": fresh.out}, timeout=PATIENCE, trust_env=False)
+        assert (wrong.status_code, wrong.json()["code"]) == (401, "access.setup_code_wrong")
+        right = httpx2.post(url, json=body, headers={"x-keyturn-setup-code": given}, timeout=PATIENCE, trust_env=False)
+        assert right.status_code == 200
+        ended = server.stop()
+    assert "which is the value of KEYTURN_SETUP_CODE" in ended.err
+    assert given not in ended.err + ended.out
+    assert home.run("admin", "setup-code").status == 1, "the server is set up"
 
 
 @pytest.mark.parametrize(

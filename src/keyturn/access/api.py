@@ -67,11 +67,18 @@ def login_router(access: Access, limiter: Limiter) -> Router:
         access.signin.revoke(Plaintext(data.access_token), _origin(caller))
         return Message("The access token was revoked.")
 
-    @post("/api/v1/admin/bootstrap", public=True)
+    @post(
+        "/api/v1/admin/bootstrap", public=True, guarded=True, also={401: "The set-up code is missing, wrong or spent"}
+    )
     def bootstrap(caller: Caller, data: Bootstrap) -> Bootstrapped:
-        """Set this server up: first organization, first admin, and an admin token. Works once."""
+        """Set this server up: first organization, first admin, and an admin token. Works once.
+
+        Needs the set-up code that the server printed when it started, as `setupCode` or in the header
+        `X-Keyturn-Setup-Code`.
+        """
         limiter.take(f"{caller.ip} bootstrap")
-        made = access.bootstrap(data.email, Plaintext(data.password), data.organization)
+        code = Plaintext(data.setup_code) if data.setup_code else caller.setup_code
+        made = access.set_up(code, data.email, Plaintext(data.password), data.organization)
         user, org = made.user, made.organization
         return Bootstrapped(
             "The server is set up. Keep the token: it is shown only now.",

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from msgspec import Meta
 
-from keyturn.access.schemas import Email, Name, Secret
+from keyturn.access.schemas import Email, Name, Secret, SetupCode
 from keyturn.access.service import Access
 from keyturn.access.sessions import Browser
 from keyturn.access.signin import Origin, person_actor
@@ -54,6 +54,7 @@ class CodePage(Page):
 
 
 class FirstAdmin(Wire, rename=None):
+    setup_code: SetupCode
     organization: Name
     email: Email
     password: Secret
@@ -113,7 +114,8 @@ def _first_start(doors: Doors) -> list[Route]:
     @post("/setup", again=show_setup, public=True)
     def set_up(visitor: Visitor, form: FirstAdmin) -> Shown:
         doors.limiter.take(f"{visitor.ip} bootstrap")
-        made = doors.access.bootstrap(form.email, Plaintext(form.password), form.organization)
+        code = Plaintext(form.setup_code)
+        made = doors.access.set_up(code, form.email, Plaintext(form.password), form.organization)
         actor = replace(person_actor(made.user), request_id=visitor.request_id)
         session = doors.access.sessions.open_for(actor, browser_of(visitor))
         page = SetupDonePage(made.organization.name, made.token.reveal())

@@ -15,6 +15,7 @@ Name = Annotated[NonEmpty, Meta(max_length=255)]
 Text = Annotated[Trimmed, Meta(max_length=255)]
 Email = Annotated[NonEmpty, Meta(max_length=254)]
 Ttl = Annotated[int, coerced, Meta(ge=0, le=LONGEST_TTL)]
+SetupCode = Annotated[str, Meta(max_length=256)]
 Uses = Annotated[int, coerced, Meta(ge=0, le=2_000_000_000)]
 
 # --- signing in -------------------------------------------------------------------------------------------------------
@@ -54,6 +55,8 @@ class Bootstrap(Wire):
     email: Email
     password: Secret
     organization: Name
+    setup_code: SetupCode | None = None
+    """What the server printed when it started. The header `X-Keyturn-Setup-Code` may hold it instead."""
 
 
 class Credentials(Wire):

@@ -5,12 +5,13 @@ import secrets
 import unicodedata
 from dataclasses import dataclass
 
-from keyturn.access import identities_store, store
+from keyturn.access import identities_store, setup_store, store
 from keyturn.access.domain import AccessEvent, TokenRules
 from keyturn.access.identities import Identities
 from keyturn.access.passwords import Hasher
 from keyturn.access.records import Identity, Organization, User
 from keyturn.access.sessions import Sessions
+from keyturn.access.setup import SetupCodes
 from keyturn.access.signin import SignIn
 from keyturn.access.tokens import RandomBytes
 from keyturn.access.totp import SecondFactors
@@ -22,7 +23,7 @@ from keyturn.db.unit import Database
 from keyturn.errors import Refused
 from keyturn.kit.actor import Actor, Role, platform
 from keyturn.kit.secret import Plaintext
-from keyturn.ports import Clock, Ids, Sealer
+from keyturn.ports import Clock, Digests, Ids, Sealer
 
 PERSON_RULES = TokenRules(ttl=12 * 3600, max_ttl=7 * 24 * 3600)
 """A person's token lives half a day, and up to a week when renewed."""
@@ -49,6 +50,8 @@ class Access:
         hasher: Hasher | None = None,
         *,
         sealer: Sealer | None = None,
+        digests: Digests | None = None,
+        setup_code: Plaintext | None = None,
         random: RandomBytes = secrets.token_bytes,
         person_rules: TokenRules = PERSON_RULES,
     ) -> None:
@@ -61,6 +64,7 @@ class Access:
         self.sessions = Sessions(database, clock, ids, self.signin, random)
         self.identities = Identities(database, clock, ids)
         self.universal = UniversalAuths(database, clock, ids, hasher, random, self.identities)
+        self.setup = SetupCodes(database, clock, digests, setup_code, random)
         self.users = Users(database, clock, ids, hasher)
 
     def authenticate(self, token: str, ip: str) -> Actor:
@@ -77,11 +81,18 @@ class Access:
         if self.bootstrapped():
             raise _bootstrapped_already()
 
+    def set_up(self, code: Plaintext | None, email: str, password: Plaintext, organization: str) -> FirstStart:
+        """Do as :meth:`bootstrap` for somebody who has the set-up code. Raises Unauthenticated without the right one."""
+        self.require_fresh()
+        self.setup.check(code)
+        return self.bootstrap(email, password, organization)
+
     def bootstrap(self, email: str, password: Plaintext, organization: str) -> FirstStart:
         """Make the first organization, its first admin, and an admin identity with a token that never expires.
 
-        Works once per installation, also when several ask at the same moment: the others get Refused. Raises Refused for
-        a weak password, too. Nothing is made then.
+        For the operator at the machine itself; others come through :meth:`set_up`. Works once per installation, also when
+        several ask at the same moment: the others get Refused. Raises Refused for a weak password, too. Nothing is made
+        then.
         """
         self.require_fresh()
         org = Organization(self._ids.new(), organization.strip(), slug_of(organization))
@@ -92,6 +103,7 @@ class Access:
             store.lock_installation(tx)
             if store.any_organization(tx):
                 raise _bootstrapped_already()
+            setup_store.remove_setup_code(tx)
             store.add_organization(tx, org, now)
             store.add_user(tx, user)
             identities_store.add_identity(tx, identity)

@@ -2,22 +2,30 @@
 
 import getpass
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Protocol
 
 import typer
 
-from keyturn.boot import prepare_database
-from keyturn.cli.surroundings import opened, surroundings, tell
+from keyturn.boot import open_keyring, prepare_database
+from keyturn.cli.surroundings import Surroundings, opened, surroundings, tell
+from keyturn.config import Settings
+from keyturn.db.unit import Database
 from keyturn.errors import Refused
 from keyturn.kit.ids import SystemIds
 from keyturn.kit.secret import Plaintext
 
 if TYPE_CHECKING:
     from keyturn.access.service import Access
+    from keyturn.crypto.keyring import KeyringDigests
 
-OpenAccess = Callable[[typer.Context], AbstractContextManager["Access"]]
+
+class OpenAccess(Protocol):
+    def __call__(self, ctx: typer.Context, /, *, keys: bool = False) -> AbstractContextManager["Access"]:
+        """Open it; with ``keys``, so that digests can be made, too."""
+        ...
+
 
 Email = Annotated[str, typer.Option("--email", help="The person's e-mail address.")]
 FromStdin = Annotated[
@@ -45,6 +53,14 @@ def commands(open_access: OpenAccess) -> typer.Typer:
         tell(f"The organization '{made.organization.name}' is set up; {made.user.email} is its admin.")
         tell("The admin token, shown only now:")
         print(made.token.reveal())
+
+    @app.command(name="setup-code")
+    def setup_code(ctx: typer.Context) -> None:
+        """Print a fresh set-up code for the page and the API of a server that is not set up yet. The one before ends."""
+        with open_access(ctx, keys=True) as access:
+            access.require_fresh()
+            print(access.setup.renew().reveal())
+        tell("Enter it on the page /setup of the server, or send it with POST /api/v1/admin/bootstrap.")
 
     @app.command(name="reset-password")
     def reset_password(ctx: typer.Context, email: Email, password_stdin: FromStdin = False) -> None:
@@ -82,14 +98,22 @@ def _password(*, from_stdin: bool) -> Plaintext:
 
 
 @contextmanager
-def _open_access(ctx: typer.Context) -> Iterator["Access"]:
+def _open_access(ctx: typer.Context, *, keys: bool = False) -> Iterator["Access"]:
     from keyturn.access.service import Access  # noqa: PLC0415 - the help is shown without it
 
     around = surroundings(ctx)
     settings = around.settings()
     with opened(settings) as database:
         prepare_database(settings, database, around.clock, tell)
-        yield Access(database, around.clock, SystemIds())
+        yield Access(
+            database, around.clock, SystemIds(), digests=_digests(settings, database, around) if keys else None
+        )
+
+
+def _digests(settings: Settings, database: Database, around: Surroundings) -> "KeyringDigests":
+    from keyturn.crypto.keyring import KeyringDigests  # noqa: PLC0415 - only one of these commands needs a key
+
+    return KeyringDigests(open_keyring(settings, database, around.clock, tell))
 
 
 app = commands(_open_access)

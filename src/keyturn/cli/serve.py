@@ -7,6 +7,7 @@ import typer
 
 from keyturn.cli.surroundings import loading, surroundings, tell
 from keyturn.config import Settings
+from keyturn.kit.secret import Plaintext
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -39,9 +40,11 @@ def run(settings: Settings, *, with_worker: bool, ahead: float = 0.0) -> NoRetur
         core = root.open_core(settings, tell, ahead=timedelta(seconds=ahead))
         rotating = root.Worker(core) if with_worker else None
         web = WebServer(root.web_application(core, rotating), host=settings.host, port=settings.port)
+        access = root.open_access(core)
+        code = access.setup.announce()
         if rotating:
             rotating.start()
-    web.run(lambda url: _welcome(root.open_access(core).bootstrapped(), url))
+    web.run(lambda url: _welcome(url, settings, code, ready=access.bootstrapped()))
     if rotating:
         rotating.stop()
     core.close()
@@ -49,9 +52,15 @@ def run(settings: Settings, *, with_worker: bool, ahead: float = 0.0) -> NoRetur
     end_process(0)
 
 
-def _welcome(ready: bool, url: str) -> None:
+def _welcome(url: str, settings: Settings, code: Plaintext | None, *, ready: bool) -> None:
     print(f"Keyturn is ready at {url}  (API reference: {url}/api/docs)", flush=True)
-    if not ready:
-        tell(
-            "Nobody can sign in yet. Make the first admin: keyturn admin bootstrap --email you@example.com --organization Example"
-        )
+    if ready:
+        return
+    if code is not None:
+        how = f"enter the set-up code {code.reveal()}"
+    elif settings.setup_code is not None:
+        how = "enter the set-up code, which is the value of KEYTURN_SETUP_CODE"
+    else:
+        how = "enter the set-up code that another server of this database was given as KEYTURN_SETUP_CODE"
+    tell(f"Nobody can sign in yet. Open {settings.site_url or url}/setup and {how}")
+    tell("Or, in another terminal: keyturn admin bootstrap --email you@example.com --organization Example")

@@ -6,16 +6,21 @@ worth naming (NIST SP 800-38D, 8.3); :data:`SEALS_PER_KEY` stays well below.
 
 import base64
 import binascii
+import hashlib
+import hmac
 import os
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from keyturn.errors import Misconfigured
 from keyturn.kit.secret import Place, Plaintext, Sealed
 
 FORMAT = "k1"
+DIGEST_FORMAT = "d1"
 KEY_BYTES = 32
 SEALS_PER_KEY = 2**30
 _NONCE = 12
@@ -27,11 +32,12 @@ _TEXT = ("utf-8", "surrogatepass")
 class DataKey:
     """A key that seals values. It knows its id; its bytes never leave it except wrapped."""
 
-    __slots__ = ("_cipher", "id")
+    __slots__ = ("_cipher", "_digests", "id")
 
     def __init__(self, key_id: str, key: bytes) -> None:
         self.id = key_id
         self._cipher = AESGCM(key)
+        self._digests = HKDF(SHA256(), KEY_BYTES, salt=None, info=b"keyturn keyed digests").derive(key)
 
     def __repr__(self) -> str:
         return f"DataKey({self.id})"
@@ -53,6 +59,11 @@ class DataKey:
         except InvalidTag:
             raise refused(place) from None
         return Plaintext(clear.decode(*_TEXT))
+
+    def digest(self, value: Plaintext, place: Place) -> str:
+        """Return ``d1.<data key id>.<hex>``: HMAC-SHA256 over the place and the value, under a key of its own."""
+        about = place.binding() + b"\x1f" + value.reveal().encode(*_TEXT)
+        return f"{DIGEST_FORMAT}.{self.id}.{hmac.new(self._digests, about, hashlib.sha256).hexdigest()}"
 
     def _binding(self, place: Place) -> bytes:
         return f"keyturn value {FORMAT}.{self.id}\x1f".encode() + place.binding()
@@ -80,6 +91,12 @@ def key_id_of(sealed: Sealed) -> str:
     """Return the id of the data key that the text names, or nothing when it is not a sealed value."""
     parts = sealed.text.split(".")
     return parts[1] if len(parts) == 3 and parts[0] == FORMAT else ""
+
+
+def digest_key_id_of(kept: str) -> str:
+    """Return the id of the data key that the text names, or nothing when it is not a keyed digest."""
+    parts = kept.split(".")
+    return parts[1] if len(parts) == 3 and parts[0] == DIGEST_FORMAT else ""
 
 
 def refused(place: Place) -> Misconfigured:

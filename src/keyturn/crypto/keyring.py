@@ -1,6 +1,7 @@
 """The data keys of this installation, unwrapped in memory, and the Sealer that uses them."""
 
 import base64
+import hmac
 import os
 import threading
 from datetime import datetime, timedelta
@@ -61,7 +62,7 @@ class Keyring:
         return len(rows)
 
     def newest(self) -> DataKey:
-        """Return the key to seal with. Never writes; reads the database once in :data:`REFRESH`.
+        """Return the key for new values. Never writes; reads the database once in :data:`REFRESH`.
 
         When that fails the key so far is used: a secret that was just issued is lost if it cannot be sealed.
         """
@@ -80,9 +81,14 @@ class Keyring:
                 code="crypto.no_data_key",
                 fix="Restart the server; if it then refuses to start, follow what it says.",
             )
-        with self._lock:
-            self._seals[active.id] = self._seals.get(active.id, 0) + 1
         return self._keys[active.id]
+
+    def newest_to_seal(self) -> DataKey:
+        """Return :meth:`newest`, and count that a value is sealed with it."""
+        key = self.newest()
+        with self._lock:
+            self._seals[key.id] = self._seals.get(key.id, 0) + 1
+        return key
 
     def key(self, key_id: str) -> DataKey:
         """Return a key by id, looking into the database when it is new here. Raises Misconfigured without one."""
@@ -193,7 +199,27 @@ class KeyringSealer:
         self._keyring = keyring
 
     def seal(self, value: Plaintext, place: Place) -> Sealed:
-        return self._keyring.newest().seal(value, place)
+        return self._keyring.newest_to_seal().seal(value, place)
 
     def open(self, sealed: Sealed, place: Place) -> Plaintext:
         return self._keyring.key(SealedParts.of(sealed, place).key_id).open(sealed, place)
+
+
+class KeyringDigests:
+    """ports.Digests over a keyring. Thread-safe; may be used inside a transaction."""
+
+    def __init__(self, keyring: Keyring) -> None:
+        self._keyring = keyring
+
+    def digest(self, value: Plaintext, place: Place, *, under: str | None = None) -> str:
+        key = self._keyring.newest() if under is None else self._keyring.key(envelope.digest_key_id_of(under))
+        return key.digest(value, place)
+
+    def matches(self, kept: str, value: Plaintext, place: Place) -> bool:
+        key_id = envelope.digest_key_id_of(kept)
+        return bool(key_id) and hmac.compare_digest(
+            kept.encode(), self._keyring.key(key_id).digest(value, place).encode()
+        )
+
+    def aged(self, kept: str) -> bool:
+        return envelope.digest_key_id_of(kept) != self._keyring.newest().id

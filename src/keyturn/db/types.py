@@ -59,3 +59,10 @@ class SealedText(sa.TypeDecorator[Sealed]):
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Sealed | None:
         return None if value is None else Sealed(value)
+
+
+class DigestText(sa.TypeDecorator[str]):
+    """A keyed digest, which names its data key, or a hash of an older release. It cannot be made anew without the value."""
+
+    impl = sa.Text
+    cache_ok = True

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from keyturn.errors import Misconfigured
+from keyturn.kit.ids import SystemIds
 
 START_SECONDS = 60.0
 PACE = {
@@ -85,6 +86,7 @@ class Stage:
         # Known before the server starts: Entra ID sends people who signed in back to it.
         self.url = f"http://localhost:{self._port}"
         self.starts = 0
+        self.setup_code = SystemIds().new()
 
     @property
     def ca_file(self) -> Path:
@@ -118,6 +120,7 @@ class Stage:
                 "KEYTURN_GRAPH": self.entra["graph"].removesuffix("/v1.0"),
                 "KEYTURN_CA_FILE": str(self.ca_file),
                 "SITE_URL": self.url,
+                "KEYTURN_SETUP_CODE": self.setup_code,
                 "INF_APP_CONNECTION_AZURE_CLIENT_SECRETS_CLIENT_ID": sign_in["app_id"],
                 "INF_APP_CONNECTION_AZURE_CLIENT_SECRETS_CLIENT_SECRET": sign_in["secrets"][0]["value"],
                 "KEYTURN_LOG_LEVEL": "DEBUG",

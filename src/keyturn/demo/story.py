@@ -71,7 +71,8 @@ class Story:
         self._say(
             f"Keyturn                         {self.stage.url}   ready in {took:.1f} s, with an embedded database"
         )
-        body = {"email": EMAIL, "password": self.password, "organization": ORGANIZATION}
+        code = self.stage.setup_code
+        body = {"email": EMAIL, "password": self.password, "organization": ORGANIZATION, "setupCode": code}
         self.line.token = self.line.api("POST", "/api/v1/admin/bootstrap", body)["identity"]["credentials"]["token"]
 
     def _connect(self) -> dict[str, Any]:

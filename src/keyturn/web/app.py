@@ -20,6 +20,7 @@ from keyturn.web import assets, health, reference, unbuilt
 from keyturn.web.admission import BodyReads
 from keyturn.web.auth import Authenticate, Network
 from keyturn.web.browser import cookie_credentials
+from keyturn.web.origin import Rules
 from keyturn.web.outgoing import Gate
 from keyturn.web.pages import Site
 from keyturn.web.problems import respond
@@ -40,6 +41,7 @@ class Edge:
     bodies: BodyReads
     site: Site | None = None
     by_cookie: ByCookie | None = None
+    rules: Rules | None = None
     threads: int = THREADS
     at_once: int = AT_ONCE
     """Requests that have a thread or wait for one; who comes then is asked to come again."""
@@ -50,7 +52,7 @@ class Edge:
         """Serve a request of the API. Raises Unavailable when too many are being served."""
         if operation.immediate:
             return perform(operation, arrival, self.authenticate)
-        return await self.in_thread(partial(perform, operation, arrival, self.authenticate, self.by_cookie))
+        return await self.in_thread(partial(perform, operation, arrival, self.authenticate, self.by_cookie, self.rules))
 
     async def in_thread(self, serve: Callable[[], _Answer]) -> _Answer:
         """Serve in a worker thread. A caller who hangs up does not stop a handler half way. Raises Unavailable."""
@@ -127,7 +129,8 @@ def build(
         return openapi.document(shown, settings.site_url)
 
     by_cookie = cookie_credentials(site.recall, site.session_cookie, site.site_url) if site else None
-    edge = Edge(authenticate, BodyReads(body_timeout.total_seconds()), site, by_cookie)
+    rules = Rules(site.site_url if site else settings.site_url, frozenset(cors_origins))
+    edge = Edge(authenticate, BodyReads(body_timeout.total_seconds()), site, by_cookie, rules)
     files = [assets.router()] if site else []
     app = _App(
         [*routers, *files, health.router(status, clock), reference.router(describe)],

@@ -39,6 +39,8 @@ class Caller:
     request_id: str
     user_agent: str | None = None
     token: Plaintext | None = field(default=None, repr=False)
+    setup_code: Plaintext | None = field(default=None, repr=False)
+    """What the header ``X-Keyturn-Setup-Code`` holds."""
 
 
 def bearer(headers: Mapping[str, str]) -> str | None:

@@ -26,7 +26,7 @@ from keyturn.web.browser import Recall, Visitor, signed_in_by_cookie
 from keyturn.web.cookies import TOAST, Cookie, SessionCookie
 from keyturn.web.forms import EMPTY, Filled, read_form, refused
 from keyturn.web.issues import Issue
-from keyturn.web.origin import SAFE, require_ours
+from keyturn.web.origin import SAFE, require_host, require_ours
 from keyturn.web.render import Page, Renderer, Shell
 from keyturn.web.routes import Group, read_body, read_query
 from keyturn.web.scalars import Check
@@ -182,6 +182,7 @@ def _handler(route: Route) -> HTTPRouteHandler:
 def perform(route: Route, arrival: Arrival, site: "Site") -> Response[Any]:
     """Serve one page, in a worker thread. Raises what the handler raises when there is no form to show again."""
     visitor = Visitor.of(arrival.headers, arrival.visit, site.session_cookie.name)
+    require_host(arrival.headers, site.site_url)
     if route.method not in SAFE:
         require_ours(route.method, arrival.headers, site.site_url)
     given: dict[str, object] = {"visitor": visitor, "filled": EMPTY}

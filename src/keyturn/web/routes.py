@@ -24,6 +24,7 @@ from keyturn.kit.actor import Actor
 from keyturn.kit.secret import Plaintext
 from keyturn.web.auth import Authenticate, Caller, Visit, bearer, network_of, sign_in
 from keyturn.web.issues import Issue
+from keyturn.web.origin import Rules, require_json
 from keyturn.web.scalars import Check
 from keyturn.web.validate import MOST_ISSUES, checker
 from keyturn.web.wire import check_answer_type, encode
@@ -60,6 +61,7 @@ class Operation:
     also: Also
     immediate: bool = False
     """Answered at once, without a thread: it touches nothing that could keep it waiting."""
+    guarded: bool = False
 
     @property
     def summary(self) -> str:
@@ -92,8 +94,9 @@ def get(
     return _route("GET", path, public=public, status=status, also=also, immediate=immediate)
 
 
-def post(path: str, *, public: bool = False, status: int = 200, also: Also = _NONE) -> Decorator:
-    return _route("POST", path, public=public, status=status, also=also)
+def post(path: str, *, public: bool = False, guarded: bool = False, status: int = 200, also: Also = _NONE) -> Decorator:
+    """``guarded``: the rules for browsers' requests hold for all."""
+    return _route("POST", path, public=public, guarded=guarded, status=status, also=also)
 
 
 def put(path: str, *, public: bool = False, status: int = 200, also: Also = _NONE) -> Decorator:
@@ -123,10 +126,19 @@ def group(tag: str, *handlers: HTTPRouteHandler) -> Router:
     return Group(handlers, tags=[tag])
 
 
-def _route(method: str, path: str, *, public: bool, status: int, also: Also, immediate: bool = False) -> Decorator:
+def _route(
+    method: str,
+    path: str,
+    *,
+    public: bool,
+    status: int,
+    also: Also,
+    immediate: bool = False,
+    guarded: bool = False,
+) -> Decorator:
     def around(function: Callable[..., object]) -> HTTPRouteHandler:
         described = describe(method, path, function, public=public, status=status, also=also)
-        operation = replace(described, immediate=immediate)
+        operation = replace(described, immediate=immediate, guarded=guarded)
 
         async def endpoint(request: Request[Any, Any, Any]) -> Response[Any]:
             arrival = Arrival(
@@ -189,23 +201,44 @@ def is_response(answer: Any) -> bool:
 
 
 def perform(
-    operation: Operation, arrival: Arrival, authenticate: Authenticate, by_cookie: ByCookie | None = None
+    operation: Operation,
+    arrival: Arrival,
+    authenticate: Authenticate,
+    by_cookie: ByCookie | None = None,
+    rules: Rules | None = None,
 ) -> Response[Any]:
     """Serve one request, in a worker thread. Raises what the handler raises, and Invalid, Refused, Unauthenticated.
 
-    ``by_cookie`` knows who sits at a browser; it is asked when there is no token.
+    ``by_cookie`` knows who sits at a browser; it is asked when there is no token. ``rules`` are for browsers' requests
+    without a cookie.
     """
     token = bearer(arrival.headers)
     arguments: dict[str, object] = {}
+    known = None
     if "actor" in operation.wants:
         known = by_cookie(arrival.method, arrival.headers, arrival.visit) if by_cookie and token is None else None
+        if known is not None:
+            require_json(arrival.headers, arrival.body)
+    if known is None and rules is not None:
+        guarded = operation.guarded
+        rules.check(arrival.method, arrival.headers, arrival.body, guarded=guarded, bearer=token is not None)
+    if "actor" in operation.wants:
         arguments["actor"] = known or sign_in(authenticate, token, arrival.visit)
     if "caller" in operation.wants:
-        visit = arrival.visit
-        secret = None if token is None else Plaintext(token)
-        arguments["caller"] = Caller(visit.ip, visit.request_id, visit.user_agent, secret)
+        arguments["caller"] = _caller(arrival, token)
     arguments |= _parsed(operation, arrival)
     return _answered(operation, operation.function(**arguments))
+
+
+def _caller(arrival: Arrival, token: str | None) -> Caller:
+    visit, code = arrival.visit, arrival.headers.get("x-keyturn-setup-code")
+    return Caller(
+        visit.ip,
+        visit.request_id,
+        visit.user_agent,
+        None if token is None else Plaintext(token),
+        Plaintext(code) if code else None,
+    )
 
 
 def _parsed(operation: Operation, arrival: Arrival) -> dict[str, object]:

@@ -4,7 +4,7 @@ A client takes 404 for "that thing is not there" and acts on it: it forgets a re
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
 from litestar import Router
@@ -12,7 +12,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from keyturn.errors import NotBuilt
 from keyturn.kit.actor import Actor
-from keyturn.web.routes import Group, delete, get, patch, post
+from keyturn.web.routes import Decorator, Group, delete, get, patch, post
 
 TAG = "Not built"
 
@@ -81,7 +81,7 @@ _SIGN_INS: Mapping[str, str] = {
 
 PATHS: Mapping[str, str] = {**_SECRETS, **_FOLDERS, **_OF_ROTATIONS, **_OF_PROJECTS, **_SIGN_INS}
 
-_MAKERS = {"GET": get, "POST": post, "PATCH": patch, "DELETE": delete}
+_MAKERS: Mapping[str, Callable[..., Decorator]] = {"GET": get, "POST": post, "PATCH": patch, "DELETE": delete}
 _HOLE = re.compile(r"\{\w+\}")
 
 

@@ -7,6 +7,8 @@ import pytest
 from keyturn.access.passwords import Hasher
 from keyturn.access.service import Access, FirstStart
 from keyturn.access.signin import Origin
+from keyturn.crypto.keyring import Keyring, KeyringDigests, KeyringSealer
+from keyturn.crypto.root import GivenRoot, RootKey, RootKeys
 from keyturn.db.unit import Database
 from keyturn.kit.actor import Actor
 from keyturn.kit.clock import MovableClock
@@ -40,7 +42,9 @@ def clock() -> MovableClock:
 @pytest.fixture
 def access(database: Database, clock: MovableClock) -> Access:
     """An access room of a server that was not set up yet; its hashes are quick."""
-    return Access(database, clock, IDS, Hasher(memory_kib=8, passes=1))
+    keyring = Keyring.open(database, GivenRoot(RootKeys(RootKey(bytes(32)))), clock)
+    hasher = Hasher(memory_kib=8, passes=1)
+    return Access(database, clock, IDS, hasher, sealer=KeyringSealer(keyring), digests=KeyringDigests(keyring))
 
 
 @pytest.fixture

@@ -42,6 +42,11 @@ class Site:
         decoded: Json = answer.json()
         return decoded
 
+    def raw(self, method: str, path: str, content: bytes, headers: dict[str, str]) -> tuple[int, Json]:
+        """Send exactly this, without any token, and return what came back."""
+        answer = self._client.request(method, path, content=content, headers=headers)
+        return answer.status_code, answer.json()
+
     def status(self, method: str, path: str, body: object = None) -> int:
         """Send a signed-in request and return the status alone."""
         headers = {"authorization": f"Bearer {self.token}"}
@@ -65,5 +70,5 @@ def site(database: Database, clock: Clock, access: Access, folder: Path, *, per_
     ]
     settings = Settings(data_dir=folder, database_url="sqlite://")
     app = build(routers, authenticate=access.authenticate, settings=settings, clock=clock, ids=IDS)
-    with TestClient(app) as client:
+    with TestClient(app, base_url="http://keyturn.localhost:8080") as client:
         yield Site(client)

@@ -12,14 +12,11 @@ from pyotp import TOTP
 
 from keyturn.access import members_pages, pages, settings_pages
 from keyturn.access.door import require_audit_reader
-from keyturn.access.passwords import Hasher
 from keyturn.access.service import Access
 from keyturn.access.settings_pages import ServerFacts
 from keyturn.audit import pages as audit_pages
 from keyturn.audit.service import Trail
 from keyturn.config import Settings
-from keyturn.crypto.keyring import Keyring, KeyringSealer
-from keyturn.crypto.root import GivenRoot, RootKey, RootKeys
 from keyturn.db.unit import Database
 from keyturn.kit.clock import MovableClock
 from keyturn.kit.secret import Plaintext
@@ -64,15 +61,14 @@ class Tab:
     @session.setter
     def session(self, value: str) -> None:
         self.client.cookies.clear()
-        self.client.cookies.set("keyturn_session", value, domain="testserver.local")
+        self.client.cookies.set("keyturn_session", value, domain="keyturn.localhost")
 
     def is_in(self) -> bool:
         return self.get("/projects").status_code == 200
 
 
 @pytest.fixture
-def tab(database: Database, clock: MovableClock, tmp_path: Path) -> Iterator[Tab]:
-    access = Access(database, clock, IDS, Hasher(memory_kib=8, passes=1), sealer=sealer(database, clock))
+def tab(database: Database, clock: MovableClock, access: Access, tmp_path: Path) -> Iterator[Tab]:
     access.bootstrap(EMAIL, Plaintext(GOOD_PASSWORD), "Acme")
     projects, limiter, cookie = (
         Projects(database, clock, IDS),
@@ -94,15 +90,11 @@ def tab(database: Database, clock: MovableClock, tmp_path: Path) -> Iterator[Tab
         ids=IDS,
         site=Site(Renderer(clock), access.sessions.recall, heads.shell, cookie, "https://keyturn.example"),
     )
-    with TestClient(app) as client:
+    with TestClient(app, base_url="http://keyturn.localhost:8080") as client:
         yield Tab(client, clock)
 
 
 SERVER = ServerFacts("1", None, "SQLite", "file", 1, None, "global", True, 10)
-
-
-def sealer(database: Database, clock: MovableClock) -> KeyringSealer:
-    return KeyringSealer(Keyring.open(database, GivenRoot(RootKeys(RootKey(bytes(32)))), clock))
 
 
 @pytest.fixture
@@ -196,13 +188,13 @@ def test_signing_in_leads_nowhere_but_to_this_server(tab: Tab, to: str) -> None:
 FOREIGN = [
     {"sec_fetch_site": "cross-site"},
     {"sec_fetch_site": "same-site"},  # another name of the same domain is another site to us
-    {"sec_fetch_site": "cross-site", "origin": "http://testserver.local"},
+    {"sec_fetch_site": "cross-site", "origin": "http://keyturn.localhost:8080"},
     {"origin": "https://evil.example"},
     {"origin": "http://keyturn.example"},  # the same name without TLS, where SITE_URL has it
-    {"origin": "http://testserver.local"},
+    {"origin": "http://keyturn.localhost:8080"},
     {"origin": "null"},
-    {"origin": "http://testserver.local.evil.example"},
-    {"origin": "http://testserver.local:8081"},
+    {"origin": "http://keyturn.localhost.evil.example"},
+    {"origin": "http://keyturn.localhost:8081"},
     {"user_agent": "neither header"},
 ]
 
@@ -229,7 +221,7 @@ def test_nobody_is_signed_in_by_another_site(tab: Tab, headers: dict[str, str]) 
     [
         {"sec_fetch_site": "same-origin"},
         {"sec_fetch_site": "same-origin", "origin": "null"},
-        {"origin": "https://testserver.local"},
+        {"origin": "https://keyturn.localhost:8080"},
         {"origin": "https://keyturn.example"},  # the SITE_URL, behind a proxy that changes the host
     ],
     ids=lambda headers: "-".join(headers.values()),

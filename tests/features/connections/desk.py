@@ -134,7 +134,7 @@ def desk(world: World, folder: Path, *, oauth_client_id: str | None = None) -> I
     routes = router(world.connections, world.rotations, oauth_client_id=oauth_client_id, clock=world.clock)
     settings = Settings(data_dir=folder, database_url="sqlite://")
     app = build([routes], authenticate=authenticate, settings=settings, clock=world.clock, ids=world.ids)
-    with TestClient(app) as client:
+    with TestClient(app, base_url="http://keyturn.localhost:8080") as client:
         yield Desk(world, client, actors, project_id)
 
 

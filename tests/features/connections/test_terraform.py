@@ -101,7 +101,7 @@ def terraform(world: World, tmp_path: Path) -> Iterator[Terraform]:
             "clientSecret": given.secret.reveal(),
         },
     }
-    with TestClient(app) as client:
+    with TestClient(app, base_url="http://keyturn.localhost:8080") as client:
         yield Terraform(client, {"clientId": auth.client_id, "clientSecret": secret.reveal()}, configuration)
 
 

@@ -158,7 +158,7 @@ def application(limiter: Limiter | None = None, **more: Any) -> Litestar:
 
 
 def client(**more: Any) -> TestClient[Litestar]:
-    return TestClient(application(**more), raise_server_exceptions=False)
+    return TestClient(application(**more), base_url="http://keyturn.localhost:8080", raise_server_exceptions=False)
 
 
 def good_body(**changes: Any) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from keyturn.db.tables.access import (
     projects,
     second_factors,
     sessions,
+    setup_codes,
     universal_auths,
     users,
 )
@@ -41,6 +42,7 @@ __all__ = [
     "runs",
     "second_factors",
     "sessions",
+    "setup_codes",
     "universal_auths",
     "users",
 ]

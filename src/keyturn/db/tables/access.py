@@ -4,7 +4,18 @@ import sqlalchemy as sa
 
 from keyturn.db.columns import at, flag, key, ref, text, whole
 from keyturn.db.tables.base import metadata
-from keyturn.db.types import SealedText
+from keyturn.db.types import DigestText, SealedText
+
+setup_codes = sa.Table(
+    "setup_codes",
+    metadata,
+    key(),  # one row at most, until the server is set up
+    text("salt", null=True),  # what the code is derived from; null: it was given by the operator
+    sa.Column("derived", DigestText),
+    sa.Column("digest", DigestText, nullable=False),
+    whole("failures"),
+    at("made_at", null=False),
+)
 
 organizations = sa.Table(
     "organizations",
@@ -32,6 +43,7 @@ users = sa.Table(
     at("locked_until"),
     at("created_at", null=False),
     at("updated_at", null=False),
+    flag("first_password"),  # somebody else knows it: it has to be changed at the next sign-in
 )
 
 identities = sa.Table(
@@ -70,6 +82,9 @@ universal_auths = sa.Table(
     at("locked_until"),
     at("created_at", null=False),
     at("updated_at", null=False),
+    sa.Column(
+        "failed_from", sa.JSON, nullable=False, default=list, server_default="[]"
+    ),  # networks, since the last success
 )
 
 client_secrets = sa.Table(
@@ -79,7 +94,7 @@ client_secrets = sa.Table(
     ref("universal_auth_id", "universal_auths", cascade=True),
     text("description"),
     sa.Column("prefix", sa.String(4), nullable=False, index=True),
-    text("hash"),
+    sa.Column("hash", DigestText, nullable=False),
     whole("uses"),
     whole("uses_limit"),
     whole("ttl"),
@@ -104,6 +119,7 @@ access_tokens = sa.Table(
     at("revoked_at"),
     at("last_used_at"),
     at("created_at", null=False),
+    whole("wrong_guesses"),  # at the password or code of its owner, made with it
 )
 
 sessions = sa.Table(
@@ -117,6 +133,7 @@ sessions = sa.Table(
     text("user_agent"),
     at("created_at", null=False),
     at("seen_at", null=False),
+    whole("wrong_guesses"),  # at the password or code of its owner, made with it
 )
 
 second_factors = sa.Table(
