@@ -24,6 +24,7 @@ from keyturn.crypto.root import GivenRoot, RootKey, RootKeys
 from keyturn.db.tables import audit_events, credentials, organizations, rotations
 from keyturn.db.unit import Database
 from keyturn.engine.due import CLAIM
+from keyturn.engine.store import claim_due
 from keyturn.kit.actor import Actor, ActorKind, Role
 from keyturn.kit.clock import MovableClock
 from keyturn.kit.ids import SeededIds
@@ -36,6 +37,7 @@ from keyturn.rotations.domain import Rotation, Step
 from keyturn.rotations.hold import Tools
 from keyturn.rotations.service import Rotations
 from keyturn.rotations.workflow import Rotator
+from keyturn_simulation.clocks import NodeClock
 from keyturn_simulation.emulated import EmulatedTransport, EmulatorTime, emulated_clouds
 from keyturn_simulation.keys import SimulatedProvider, key_pool, private_lines, signing_key
 
@@ -52,6 +54,7 @@ class Server:
     tools: Tools
     rotator: Rotator
     rotations: Rotations
+    clock: NodeClock
 
 
 @dataclass
@@ -91,10 +94,11 @@ class World:
     def server(self, name: str, database: Database, transport: Transport) -> Server:
         """A process with a database handle and a network of its own."""
         keys = partial(next, key_pool())
-        provider = SimulatedProvider(transport, self.clock, emulated_clouds(), ids=self.ids, keys=keys)
-        tools = Tools(database, self.sealer, provider, self.clock, self.ids, self.pace, name)
-        connections = Connections(database, self.sealer, provider, self.clock, self.ids, "global")
-        return Server(name, tools, Rotator(tools, self._watch), Rotations(connections, process_id=name))
+        clock = NodeClock(self.clock)
+        provider = SimulatedProvider(transport, clock, emulated_clouds(), ids=self.ids, keys=keys)
+        tools = Tools(database, self.sealer, provider, clock, self.ids, self.pace, name)
+        connections = Connections(database, self.sealer, provider, clock, self.ids, "global")
+        return Server(name, tools, Rotator(tools, self._watch), Rotations(connections, process_id=name), clock)
 
     def _watch(self, rotation_id: str, step: Step) -> None:
         if self.watcher:
@@ -129,15 +133,6 @@ class World:
     def change(self, connection: Connection, **changes: Any) -> Connection:
         return self.rotations.update(self.actor, connection.id, Change(**changes))
 
-    def due(self) -> list[str]:
-        with self.database.read() as tx:
-            query = (
-                sa.select(rotations.c.id)
-                .where(rotations.c.wake_at <= self.clock.now())
-                .order_by(rotations.c.wake_at, rotations.c.id)
-            )
-            return [row["id"] for row in tx.rows(query)]
-
     def next_wake(self) -> datetime | None:
         with self.database.read() as tx:
             row = tx.one(
@@ -149,18 +144,17 @@ class World:
 
     def work(self, server: Server | None = None) -> int:
         """Do everything that is due now, as the finder and the engine would. Returns how many rotations were advanced."""
-        claimed = self.claim()
+        at_work = server or self.servers[0]
+        claimed = self.claim(at_work)
         for rotation_id in claimed:
-            (server or self.servers[0]).rotator.advance(rotation_id)
+            at_work.rotator.advance(rotation_id)
         return len(claimed)
 
-    def claim(self) -> list[str]:
+    def claim(self, server: Server | None = None) -> list[str]:
         """Claim what is due, as the finder does: work that is lost is found again."""
-        found = self.due()
+        now = (server or self.servers[0]).clock.now()
         with self.database.write() as tx:
-            for rotation_id in found:
-                store.set_wake(tx, rotation_id, self.clock.now() + CLAIM)
-        return found
+            return [due.rotation_id for due in claim_due(tx, now, 1000, now + CLAIM)]
 
     def settle(self, within: timedelta = timedelta(minutes=30), server: Server | None = None) -> datetime:
         """Work until nothing is due for that long, moving the clock from one moment of waking to the next."""

@@ -51,6 +51,7 @@ def set_wake(database: Database, rotation_id: str, wake_at: datetime | None) -> 
 
 def make_lease(database: Database, object_id: str, holder: str, expires_at: datetime) -> None:
     with database.write() as tx:
+        tx.run(sa.delete(leases).where(leases.c.object_id == object_id))
         tx.run(sa.insert(leases).values(object_id=object_id, holder=holder, token=7, expires_at=expires_at))
 
 

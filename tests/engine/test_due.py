@@ -9,6 +9,7 @@ from keyturn.db.unit import Database
 from keyturn.engine.due import BUSY, CLAIM, Finder
 from keyturn.engine.inline import InlineEngine
 from keyturn.kit.clock import MovableClock
+from keyturn.rotations import store
 from tests.engine.rows import make_rotation, set_wake, wake_of
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
@@ -46,6 +47,18 @@ def test_what_is_due_runs_and_what_is_not_waits(world: World) -> None:
     world.finder.tick()
     world.engine.run_all()
     assert world.ran == ["due", "later"]
+
+
+def test_what_a_clock_ahead_of_ours_has_put_to_rest_is_found_at_once(world: World) -> None:
+    """Also by a clock ten years ahead; what was put to rest a moment ago, by a clock like ours, waits."""
+    for name, ahead in (("hour", timedelta(hours=1)), ("years", timedelta(days=3652)), ("alike", timedelta(seconds=3))):
+        make_rotation(world.database, name, None)
+        with world.database.write() as tx:
+            store.set_wake(tx, name, NOON + ahead + timedelta(minutes=1), NOON + ahead)
+    world.finder.tick()
+    world.engine.run_all()
+    assert sorted(world.ran) == ["hour", "years"]
+    assert world.finder.tick().submitted == 0
 
 
 def test_the_longest_due_come_first_and_only_as_many_as_there_is_room_for(database: Database) -> None:

@@ -202,3 +202,41 @@ def test_who_leaves_with_work_under_way_stays_on_the_list(database: Database, cl
     presence.stop(timedelta(0))
     assert process_ids(database) == {"here"}
     assert lease_of(database, "application") == ("here", NOON + timedelta(seconds=40))
+
+
+def test_a_dead_process_whose_clock_was_ahead_is_buried_as_soon_as_any_other(
+    database: Database, clock: MovableClock
+) -> None:
+    presence = _presence(database, clock, Works(), "alive")
+    make_rotation(database, "r", FAR, "application")
+    make_lease(database, "application", "dead", NOON + timedelta(hours=1) + PACE.lease)
+    _stranger(database, "dead", NOON + timedelta(hours=1))
+    assert _live(presence, clock, 8) == []
+    assert _live(presence, clock, 6) == ["dead"]
+    assert lease_of(database, "application")[0] is None
+    assert wake_of(database, "r") <= clock.now()
+
+
+def test_a_lease_that_a_wrong_clock_wrote_ends_once_nobody_keeps_it(database: Database, clock: MovableClock) -> None:
+    """Its holder was taken for dead by what it last noted, which was before its clock was set ahead."""
+    presence = _presence(database, clock, Works(), "alive")
+    make_rotation(database, "r", FAR, "application")
+    make_lease(database, "application", "gone", NOON + timedelta(days=3652))
+    make_lease(database, "at work", "there", NOON + timedelta(days=3652))
+    for _ in range(8):
+        _live(presence, clock, 20)
+        make_lease(database, "at work", "there", clock.now() + timedelta(days=3652))
+    assert lease_of(database, "application")[0] is None
+    assert wake_of(database, "r") <= clock.now()
+    assert lease_of(database, "at work")[0] == "there", "a process keeps it, whatever its clock says"
+
+
+def test_housekeeping_goes_on_after_the_clock_was_set_back(database: Database) -> None:
+    clock, works = MovableClock(NOON + timedelta(days=3652)), Works("here")
+    presence = _presence(database, clock, works, "here")
+    presence.tick()
+    clock = MovableClock(NOON)
+    presence._clock = clock  # the machine's clock is set back under a process that goes on
+    works.held.add("nobody knows")
+    _live(presence, clock, HOUSEKEEPING.total_seconds() + 4)
+    assert works.holders() == {"here"}

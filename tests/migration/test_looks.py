@@ -15,6 +15,7 @@ from keyturn.db import migrate
 from keyturn.db.engine import for_writing, open_engine, parse_url
 from keyturn.db.tables import app_connections, credentials, rotations
 from keyturn.db.unit import Database
+from keyturn.engine.store import claim_due
 from tests.postgres import fresh_database
 
 BEFORE = "0002"
@@ -100,3 +101,17 @@ def test_old_rows_are_looked_at_within_a_day_and_not_all_at_once(old: Database) 
     assert swept["r2"] >= begun
     assert woken["r2"] == swept["r2"]
     assert proofs == {"issued 2": THEN, "issued 0": None, "current 2": None}
+
+
+def test_what_was_put_to_rest_before_is_looked_at_once_in_case_a_wrong_clock_had_set_its_alarm(old: Database) -> None:
+    fill(old)
+    far = THEN + timedelta(days=3652)
+    known = sa.MetaData()
+    known.reflect(old.engine, only=["rotations"])
+    with old.engine.begin() as connection:
+        connection.execute(sa.update(known.tables["rotations"]).values(wake_at=far))
+    assert migrate.upgrade(old)
+    with old.write() as tx:
+        found = claim_due(tx, THEN + timedelta(days=300), 10, THEN + timedelta(days=301))
+        assert {due.rotation_id for due in found} == {"r1", "r2"}
+        assert not claim_due(tx, THEN + timedelta(days=300), 10, THEN + timedelta(days=301))

@@ -10,7 +10,7 @@ import pytest
 from keyturn.credentials import store as journal
 from keyturn.credentials.domain import Credential, State
 from keyturn.providers.azure.provider import AzureProvider
-from keyturn.rotations import domain, outcome, schedule, steps, store, watch
+from keyturn.rotations import domain, outcome, schedule, steps, store, waits, watch
 from keyturn.rotations.domain import Snapshot, StepName
 from keyturn.rotations.hold import Hold
 from keyturn_simulation.story import play
@@ -79,13 +79,13 @@ def asks_for_ever(plant: pytest.MonkeyPatch) -> None:
 
 
 def gives_up_after_a_failure(plant: pytest.MonkeyPatch) -> None:
-    known = domain.retry_delay
-    plant.setattr(outcome, "retry_delay", lambda *args, **more: known(*args, **more) + timedelta(days=365))
+    known = waits.due
+    plant.setattr(waits, "due", lambda rotation, now: None if rotation.failures else known(rotation, now))
 
 
 def wakes_at_once_for_ever(plant: pytest.MonkeyPatch) -> None:
     known, past = store.set_wake, timedelta(days=3650)
-    plant.setattr(store, "set_wake", lambda tx, rotation_id, at: known(tx, rotation_id, at and at - past))
+    plant.setattr(store, "set_wake", lambda tx, rotation_id, at, now: known(tx, rotation_id, at and at - past, now))
 
 
 PLANTED: dict[Plant, str] = {

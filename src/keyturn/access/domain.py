@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from keyturn.errors import Forbidden
 from keyturn.kit.actor import Actor, Role
+from keyturn.kit.moments import bounded
 
 # --- permissions ------------------------------------------------------------------------------------------------------
 
@@ -171,7 +172,10 @@ class Attempts:
     locked_until: datetime | None = None
 
     def locked(self, now: datetime) -> bool:
-        return self.locked_until is not None and now < self.locked_until
+        until = self.locked_until
+        if until is None or self.last_failure_at is None:
+            return until is not None and now < until
+        return now < bounded(until, now, until - self.last_failure_at)
 
 
 def after_failure(attempts: Attempts, policy: LockoutPolicy, now: datetime) -> Attempts:

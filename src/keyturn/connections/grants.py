@@ -12,13 +12,12 @@ from keyturn.audit.domain import Event
 from keyturn.connections import store
 from keyturn.connections.domain import Connection, Method, OAuthGrant
 from keyturn.connections.flow import FLOW_KEPT
-from keyturn.connections.store import RefreshToken
+from keyturn.connections.store import REFRESH_EVERY, RefreshToken
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import KeyturnError, Misconfigured, NeedsAction, NotYet, SignInAgain
 from keyturn.kit.actor import platform
 from keyturn.ports import AccessToken, Clock, Grant, OAuthApp, OAuthProvider, Sealer
 
-REFRESH_EVERY = timedelta(days=30)
 RETRY_REFRESH = timedelta(hours=1)
 BATCH = 100
 

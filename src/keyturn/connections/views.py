@@ -13,6 +13,7 @@ from keyturn.kit import zones
 from keyturn.kit.clock import iso
 from keyturn.kit.moments import in_zone
 from keyturn.providers.azure.manifest import MANIFEST
+from keyturn.rotations import waits
 from keyturn.rotations.domain import Run, coming_runs
 from keyturn.rotations.schedule import Schedule, local_instant
 from keyturn.rotations.store import Overview, StepRecord
@@ -279,11 +280,11 @@ def _rotation(overview: Overview, now: datetime) -> RotationShown:
         rotate_at_utc=_rotate_at_utc(schedule, rotation.due_at or now),
         rotation_status=rotation.status,
         next_rotation_at=_at(rotation.due_at),
-        last_rotation_message=rotation.last_message,
+        last_rotation_message=rotation.last_message or waits.doubt(rotation, now),
         rotate_at=ClockTime(f"{schedule.hour:02}:{schedule.minute:02}", schedule.time_zone),
         next_runs=[
             ComingRun(iso(at), in_zone(at, zone).isoformat(timespec="minutes"))
-            for at in coming_runs(rotation, SHOWN_RUNS)
+            for at in coming_runs(rotation, SHOWN_RUNS, now)
         ],
         is_paused=not rotation.enabled,
         active_run=ActiveRun(run.id, run.reason.value, iso(run.started_at or run.created_at)) if run else None,

@@ -78,6 +78,7 @@ class Credential:
     revoke_after: datetime | None = None
     removed_at: datetime | None = None
     retry_at: datetime | None = None
+    retry_set_at: datetime | None = None
     tries: int = 0
     planned_at: datetime | None = None
     asked_at: datetime | None = None
@@ -93,6 +94,11 @@ class Credential:
     def kept(self) -> bool:
         """Whether the user chose to leave this key alone when its rotation ended."""
         return self.state in {State.CURRENT, State.RETIRING} and self.note == KEPT
+
+    @property
+    def begins_at(self) -> datetime | None:
+        """The start of its life by the clock that its end was computed by: ours, or Entra's for one that a user supplied."""
+        return self.asked_at or self.starts_at
 
     @property
     def place(self) -> Place:

@@ -67,7 +67,7 @@ class Keyring:
         When that fails the key so far is used: a secret that was just issued is lost if it cannot be sealed.
         """
         now = self._clock.now()
-        if self._read_at is None or now - self._read_at >= REFRESH:
+        if self._read_at is None or not timedelta() <= now - self._read_at < REFRESH:
             try:
                 self.reload()
             except (Misconfigured, sa.exc.SQLAlchemyError):
@@ -137,12 +137,22 @@ class Keyring:
         with self._database.write() as tx:
             for key_id, count in seals.items():
                 store.count_seals(tx, key_id, count)
+            self._correct_dates(tx)
             newest = next((row for row in reversed(store.load(tx)) if row.retired_at is None), None)
             if newest is not None and self._worn(newest):
                 root = self._source.load().find(newest.root_key_id)
                 if root is not None:
                     self._insert(tx, root)
         self.reload()
+
+    def _correct_dates(self, tx: Tx) -> None:
+        """Date keys that a wrong clock has dated into the future as made now: else they would never grow old.
+
+        Their order stays: the newest seals.
+        """
+        now = self._clock.now()
+        for number, row in enumerate(row for row in store.load(tx) if row.created_at > now + timedelta(days=1)):
+            store.redate(tx, row.id, now + timedelta(microseconds=number))
 
     def add_key(self, root: RootKey) -> str:
         """Make a new data key under the root key and return its id. From now on this process seals with it."""

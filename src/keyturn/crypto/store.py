@@ -34,6 +34,10 @@ def insert(tx: Tx, key_id: str, root_key_id: str, wrapped: str, now: datetime) -
     tx.run(sa.insert(data_keys).values(id=key_id, root_key_id=root_key_id, wrapped=wrapped, created_at=now, seals=0))
 
 
+def redate(tx: Tx, key_id: str, created_at: datetime) -> None:
+    tx.run(sa.update(data_keys).where(data_keys.c.id == key_id).values(created_at=created_at))
+
+
 def rewrap(tx: Tx, old: WrappedKey, root_key_id: str, wrapped: str) -> bool:
     """Replace the wrapping; False when somebody else did so first."""
     same = sa.and_(data_keys.c.id == old.id, data_keys.c.wrapped == old.wrapped)

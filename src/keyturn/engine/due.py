@@ -59,7 +59,8 @@ class Finder:
         busy = [due.rotation_id for due in claimed if not self._engine.submit(due.rotation_id, due.object_id)]
         if busy:
             with self._database.write() as tx:
-                store.postpone(tx, busy, until, self._clock.now() + BUSY)
+                later = self._clock.now()
+                store.postpone(tx, busy, until, later + BUSY, later)
         return Found(len(claimed) - len(busy), more=len(claimed) == room)
 
     def start(self) -> None:

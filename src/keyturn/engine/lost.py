@@ -15,7 +15,8 @@ from keyturn.config import Pace
 from keyturn.db.unit import Database
 from keyturn.engine import machine, store
 from keyturn.engine.loop import Loop
-from keyturn.engine.store import Process
+from keyturn.engine.store import CLOCKS_APART, Lease, Process
+from keyturn.kit.moments import bounded, not_after
 from keyturn.ports import Clock
 
 _log = structlog.get_logger("keyturn.engine")
@@ -65,6 +66,8 @@ class Presence:
         self._host = machine.describe(self._pid) or ""
         self._last: dict[str, tuple[datetime, datetime]] = {}  # id -> (its heartbeat, when we first saw that one)
         self._housekeeping_at = clock.now()
+        self._far: dict[Lease, datetime] = {}
+        """Leases that end later than any can, and since when they were seen so."""
         self._loop = Loop("heartbeat", self._round, pace.heartbeat)
 
     def announce(self) -> None:
@@ -84,7 +87,8 @@ class Presence:
         dead = [process for process in others if self._is_dead(process)]
         for process in dead:
             self._bury(process)
-        if self._clock.now() >= self._housekeeping_at:
+        now = self._clock.now()
+        if now >= bounded(self._housekeeping_at, now, HOUSEKEEPING):
             self._housekeeping_at = self._clock.now() + HOUSEKEEPING
             self._keep_house()
         return [process.id for process in dead]
@@ -115,15 +119,16 @@ class Presence:
 
     def _observed(self, process: Process) -> tuple[datetime, datetime]:
         last = self._last.get(process.id)
-        return last if last and last[0] == process.seen_at else (process.seen_at, self._clock.now())
+        now = self._clock.now()
+        return (last[0], not_after(last[1], now)) if last and last[0] == process.seen_at else (process.seen_at, now)
 
     def _is_dead(self, process: Process) -> bool:
         if machine.is_gone(process.host, process.pid):
             return True
         now = self._clock.now()
-        silent_for = now - process.seen_at
-        # Its clock may differ from ours, so it must also have been silent while we looked.
+        # Its clock may differ from ours, so it must also have been silent while we looked. What is ahead of ours says nothing.
         watched_for = now - self._last[process.id][1]
+        silent_for = now - process.seen_at if process.seen_at <= now else watched_for
         return silent_for >= self._pace.dead_after and watched_for >= 2 * self._pace.heartbeat
 
     def _bury(self, process: Process) -> None:
@@ -149,4 +154,18 @@ class Presence:
         if freed:
             with self._database.write() as tx:
                 store.wake_applications(tx, freed, self._clock.now())
+        self._end_stuck_leases()
         self._works.tidy()
+
+    def _end_stuck_leases(self) -> None:
+        """End leases that a clock far ahead has written, once they have not been kept for as long as a lease lasts."""
+        now = self._clock.now()
+        with self._database.read() as tx:
+            far = store.leases_beyond(tx, now + self._pace.lease + CLOCKS_APART)
+        self._far = {lease: not_after(self._far.get(lease, now), now) for lease in far}
+        stuck = [lease for lease, since in self._far.items() if now - since >= self._pace.lease]
+        if stuck:
+            with self._database.write() as tx:
+                freed = [lease.object_id for lease in stuck if store.end_lease(tx, lease, now)]
+                store.wake_applications(tx, freed, now)
+            _log.warning("ended leases that a wrong clock had written", leases=len(freed))

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
@@ -26,15 +26,25 @@ class Process:
     seen_at: datetime
 
 
+CLOCKS_APART = timedelta(seconds=10)
+"""By less the clocks of servers always differ. What was written further ahead of our clock was written by a wrong one."""
+
+
 def any_due(tx: Tx, now: datetime) -> bool:
-    return tx.one(sa.select(sa.literal(1)).where(rotations.c.wake_at <= now).limit(1)) is not None
+    return tx.one(_ANY_DUE, now=now, ahead=now + CLOCKS_APART) is not None
 
 
 def claim_due(tx: Tx, now: datetime, limit: int, until: datetime) -> list[Due]:
-    """Move the wake-up of the longest due rotations to ``until`` and return them; no other transaction gets the same."""
+    """Move the wake-up of the longest due rotations to ``until`` and return them; no other transaction gets the same.
+
+    Due is also what was put to rest by a clock that was ahead of ours: when it is to be woken is anybody's guess.
+    """
     found = [Due(row["id"], row["object_id"]) for row in tx.rows(_CLAIM, now=now, most=limit)]
+    if len(found) < limit:
+        ahead = tx.rows(_CLAIM_AHEAD, now=now, ahead=now + CLOCKS_APART, most=limit - len(found))
+        found += [Due(row["id"], row["object_id"]) for row in ahead]
     if found:
-        tx.run(_PUT_OFF, ids=[due.rotation_id for due in found], until=until)
+        tx.run(_PUT_OFF, ids=[due.rotation_id for due in found], until=until, now=now)
     return found
 
 
@@ -45,19 +55,33 @@ _CLAIM = (
     .limit(sa.bindparam("most"))
     .with_for_update(skip_locked=True)  # PostgreSQL; SQLite has one writer at a time anyway
 )
+_AHEAD = sa.and_(rotations.c.wake_set_at > sa.bindparam("ahead"), rotations.c.wake_at > sa.bindparam("now"))
+_CLAIM_AHEAD = (
+    sa.select(rotations.c.id, rotations.c.object_id)
+    .where(_AHEAD)
+    .order_by(rotations.c.wake_set_at)
+    .limit(sa.bindparam("most"))
+    .with_for_update(skip_locked=True)
+)
+_ANY_DUE = sa.select(sa.literal(1)).where(
+    sa.or_(
+        sa.exists().where(rotations.c.wake_at <= sa.bindparam("now")),
+        sa.exists().where(_AHEAD),
+    )
+)
 _PUT_OFF = (
     sa.update(rotations)
     .where(rotations.c.id.in_(sa.bindparam("ids", expanding=True)))
-    .values(wake_at=sa.bindparam("until"))
+    .values(wake_at=sa.bindparam("until"), wake_set_at=sa.bindparam("now"))
 )
 
 
-def postpone(tx: Tx, rotation_ids: Sequence[str], claimed_until: datetime, until: datetime) -> None:
+def postpone(tx: Tx, rotation_ids: Sequence[str], claimed_until: datetime, until: datetime, now: datetime) -> None:
     """Change the wake-up of claimed rotations, unless somebody else has set it since."""
     tx.run(
         sa.update(rotations)
         .where(rotations.c.id.in_(rotation_ids), rotations.c.wake_at == claimed_until)
-        .values(wake_at=until)
+        .values(wake_at=until, wake_set_at=now)
     )
 
 
@@ -99,7 +123,31 @@ def free_leases(tx: Tx, process_id: str, now: datetime, ending_by: datetime | No
     return object_ids
 
 
+@dataclass(frozen=True)
+class Lease:
+    object_id: str
+    token: int
+    expires_at: datetime
+
+
+def leases_beyond(tx: Tx, moment: datetime) -> list[Lease]:
+    """Return the leases that end later than this."""
+    query = sa.select(leases).where(leases.c.expires_at > moment, leases.c.holder.is_not(None))
+    return [Lease(row["object_id"], row["token"], row["expires_at"]) for row in tx.rows(query)]
+
+
+def end_lease(tx: Tx, lease: Lease, now: datetime) -> bool:
+    """End the lease if it is still as it was seen; its holder can then not write under it any more."""
+    same = sa.and_(
+        leases.c.object_id == lease.object_id,
+        leases.c.token == lease.token,
+        leases.c.expires_at == lease.expires_at,
+        leases.c.holder.is_not(None),
+    )
+    return tx.run(sa.update(leases).where(same).values(holder=None, expires_at=now)) == 1
+
+
 def wake_applications(tx: Tx, object_ids: Collection[str], now: datetime) -> None:
     """Make the finder look at all rotations of these applications at once."""
     late = sa.or_(rotations.c.wake_at.is_(None), rotations.c.wake_at > now)
-    tx.run(sa.update(rotations).where(rotations.c.object_id.in_(object_ids), late).values(wake_at=now))
+    tx.run(sa.update(rotations).where(rotations.c.object_id.in_(object_ids), late).values(wake_at=now, wake_set_at=now))

@@ -16,7 +16,9 @@ from enum import StrEnum
 from typing import Any
 
 from keyturn.credentials.domain import Credential, State
+from keyturn.kit.moments import moved
 from keyturn.ports import Tenant
+from keyturn.rotations import waits
 from keyturn.rotations.patience import Patience, proofs_of
 from keyturn.rotations.schedule import Anchor, Schedule, next_slot, upcoming
 
@@ -89,6 +91,7 @@ class Rotation:
     anchor: Anchor | None = None
     next_run_at: datetime | None = None
     wake_at: datetime | None = None
+    wake_set_at: datetime | None = None
     sweep_at: datetime | None = None
     paused_until: datetime | None = None
     status: str | None = None
@@ -123,6 +126,7 @@ class Run:
     tries: int = 0
     inspected_at: datetime | None = None
     retry_at: datetime | None = None
+    retry_set_at: datetime | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None
     failure: dict[str, Any] | None = None
@@ -239,22 +243,23 @@ def _possible(snapshot: Snapshot, token: int, patience: Patience, now: datetime)
     yield from _removals(snapshot, patience, now)
     rotation = snapshot.rotation
     if snapshot.run is None:
-        if rotation.due_at and not snapshot.unresolved:
-            yield _Due(rotation.due_at, Step(StepName.OPEN))
+        due = waits.due(rotation, now)
+        if due and not snapshot.unresolved:
+            yield _Due(due, Step(StepName.OPEN))
         if rotation.sweep_at and not rotation.retired and not snapshot.unresolved:
-            yield _Due(rotation.sweep_at, Step(StepName.SWEEP))
+            yield _Due(waits.swept(rotation.sweep_at, now), Step(StepName.SWEEP))
 
 
 def _answer(asked: Credential, token: int, patience: Patience, now: datetime) -> _Due:
     """A secret was asked for: by this very turn of work, so ask; or earlier, so find out what became of it."""
     if asked.ask_token == token and not asked.ask_unknown:
         return _Due(now, Step(StepName.ISSUE, asked))
-    earliest = _latest(asked.asked_at, asked.absent_at, default=now) + patience.confirm_spacing
-    return _Due(_latest(earliest, asked.retry_at, default=now), Step(StepName.RESOLVE, asked))
+    looked = [waits.again(moment, patience.confirm_spacing, now) for moment in (asked.asked_at, asked.absent_at)]
+    return _Due(max(*looked, waits.put_off(asked.retry_at, asked.retry_set_at, now)), Step(StepName.RESOLVE, asked))
 
 
 def _run(snapshot: Snapshot, run: Run, patience: Patience, now: datetime) -> Iterator[_Due | datetime]:
-    at = run.retry_at or now
+    at = waits.put_off(run.retry_at, run.retry_set_at, now)
     candidate = snapshot.candidate
     if candidate and candidate.state is State.PROVEN and not _stale(candidate.proven_at, patience, now):
         yield _Due(now, Step(StepName.PUBLISH, candidate))
@@ -272,12 +277,14 @@ def _run(snapshot: Snapshot, run: Run, patience: Patience, now: datetime) -> Ite
 
 def _next_proof(candidate: Credential, patience: Patience, now: datetime) -> datetime:
     spacing = proofs_of(candidate, patience).spacing if candidate.proofs else patience.proof_spacing
-    return _latest(candidate.proof_at and candidate.proof_at + spacing, candidate.retry_at, default=now)
+    retry = waits.put_off(candidate.retry_at, candidate.retry_set_at, now)
+    return max(waits.again(candidate.proof_at, spacing, now), retry)
 
 
 def _stale(seen_at: datetime | None, patience: Patience, now: datetime) -> bool:
-    """Whether what was seen or proven is too long ago to act on: a process may have died or slept since."""
-    return seen_at is None or seen_at + patience.inspection_valid < now
+    """Whether what was seen or proven is too long ago to act on, or nobody knows how long: a process may have slept since."""
+    valid = patience.inspection_valid
+    return seen_at is None or not moved(seen_at, -valid) <= now <= moved(seen_at, valid)
 
 
 def _removals(snapshot: Snapshot, patience: Patience, now: datetime) -> Iterator[_Due]:
@@ -288,20 +295,16 @@ def _removals(snapshot: Snapshot, patience: Patience, now: datetime) -> Iterator
         if row is signer and needed:
             continue
         if row.state is State.RETIRING and row.revoke_after:
-            yield _Due(row.revoke_after, Step(StepName.RETIRE, row))
+            yield _Due(waits.promised(row.revoke_after, row.retired_at, now), Step(StepName.RETIRE, row))
         elif row.state in {State.REVOKING, State.LOST}:
             yield _removal(row, patience, now)
 
 
 def _removal(row: Credential, patience: Patience, now: datetime) -> _Due:
+    retry = waits.put_off(row.retry_at, row.retry_set_at, now)
     if row.removed_at is None:
-        return _Due(row.retry_at or now, Step(StepName.REMOVE, row))
-    at = row.absent_at + patience.confirm_spacing if row.absent_at else row.removed_at
-    return _Due(_latest(at, row.retry_at, default=now), Step(StepName.CONFIRM, row))
-
-
-def _latest(*moments: datetime | None, default: datetime) -> datetime:
-    return max((moment for moment in moments if moment is not None), default=default)
+        return _Due(retry, Step(StepName.REMOVE, row))
+    return _Due(max(waits.again(row.absent_at, patience.confirm_spacing, now), retry), Step(StepName.CONFIRM, row))
 
 
 # --- schedule, lifetime, retries ------------------------------------------------------------------------------------
@@ -317,7 +320,7 @@ def lifetime(rotation: Rotation) -> timedelta:
 
 def guard(starts_at: datetime, ends_at: datetime) -> datetime:
     """The moment by which a secret must be replaced whatever the schedule says: its end less a day or a tenth of its life."""
-    return ends_at - max(timedelta(days=1), (ends_at - starts_at) / 10)
+    return moved(ends_at, -max(timedelta(days=1), (ends_at - starts_at) / 10))
 
 
 @dataclass(frozen=True)
@@ -330,30 +333,30 @@ class NextRun:
 def anchor_after(schedule: Schedule, slot: datetime | None, now: datetime) -> Anchor:
     """What the next run is counted from once a run has published: its slot, or now if it had none.
 
-    Also now if the next slot has already gone by (the server was down for more than an interval), so that a long outage is
-    followed by one run, not by one for each interval missed.
+    Also now if the slot lies ahead, as noted by a wrong clock, and if the next slot has already gone by (the server was down for
+    more than an interval), so that a long outage is followed by one run, not by one for each interval missed.
     """
-    anchor = Anchor(slot, scheduled=True) if slot else Anchor(now, scheduled=False)
+    anchor = Anchor(slot, scheduled=True) if slot and slot <= now else Anchor(now, scheduled=False)
     return anchor if next_slot(schedule, anchor) > now else Anchor(now, scheduled=False)
 
 
 def next_run(schedule: Schedule, anchor: Anchor, current: Credential | None) -> NextRun:
     """When the next run is due: the slot, or earlier if the current secret would not live that long."""
     slot = next_slot(schedule, anchor)
-    if current and current.starts_at and current.ends_at:
-        limit = guard(current.starts_at, current.ends_at)
+    if current and current.begins_at and current.ends_at:
+        limit = guard(current.begins_at, current.ends_at)
         if limit < slot:
             return NextRun(limit, Reason.EXPIRY, slot)
     return NextRun(slot, Reason.SCHEDULED, slot)
 
 
-def coming_runs(rotation: Rotation, count: int) -> Sequence[datetime]:
+def coming_runs(rotation: Rotation, count: int, now: datetime) -> Sequence[datetime]:
     """Return when the next runs will be if each succeeds at once: none while the rotation is paused."""
-    first = rotation.due_at
+    first = waits.due(rotation, now)
     if first is None:
         return ()
     anchor = Anchor(first, scheduled=False)
-    if rotation.anchor and (slot := next_slot(rotation.schedule, rotation.anchor)) <= first:
+    if rotation.anchor and (slot := next_slot(rotation.schedule, waits.known(rotation.anchor, now))) <= first:
         anchor = anchor_after(rotation.schedule, slot, first)  # a run that starts late still counts from its slot
     return upcoming(rotation.schedule, first, anchor, count)
 

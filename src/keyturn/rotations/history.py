@@ -12,7 +12,7 @@ from keyturn.connections.service import Connections
 from keyturn.credentials import store as journal
 from keyturn.credentials.domain import Credential, State
 from keyturn.kit.actor import Actor
-from keyturn.rotations import store
+from keyturn.rotations import store, waits
 from keyturn.rotations.domain import Rotation, Run, coming_runs, next_run
 from keyturn.rotations.schedule import Anchor, Schedule, next_slot, upcoming
 from keyturn.rotations.store import Seen, StepRecord
@@ -40,8 +40,8 @@ class History:
     def current(self) -> Credential | None:
         return next((row for row in self.credentials if row.state is State.CURRENT), None)
 
-    def coming(self, count: int) -> Sequence[datetime]:
-        return coming_runs(self.rotation, count) if self.rotation else ()
+    def coming(self, count: int, now: datetime) -> Sequence[datetime]:
+        return coming_runs(self.rotation, count, now) if self.rotation else ()
 
 
 def history(connections: Connections, actor: Actor, connection_id: str) -> History:
@@ -86,9 +86,9 @@ def foretell(known: History, schedule: Schedule, now: datetime, count: int) -> S
     rotation = known.rotation
     if rotation is None or rotation.anchor is None:
         return (now, *_after(schedule, Anchor(now, scheduled=False), count - 1))
-    at = next_run(schedule, rotation.anchor, known.current).at
+    at = next_run(schedule, waits.known(rotation.anchor, now), known.current).at
     changed = replace(rotation, schedule=schedule, enabled=True, next_run_at=max(at, now), paused_until=None)
-    return coming_runs(changed, count)
+    return coming_runs(changed, count, now)
 
 
 def _after(schedule: Schedule, anchor: Anchor, count: int) -> Sequence[datetime]:

@@ -16,7 +16,7 @@ from keyturn.errors import NeedsAction, NotYet, Retryable, Upstream
 from keyturn.kit.actor import Actor, platform
 from keyturn.kit.secret import Plaintext
 from keyturn.ports import AccessToken, Clock, Ids, Sealer, SecretsProvider
-from keyturn.rotations import store
+from keyturn.rotations import store, waits
 from keyturn.rotations.domain import Rotation, Snapshot, Step
 from keyturn.rotations.patience import Patience
 
@@ -111,7 +111,8 @@ class Hold:
     def before_network(self, *, writing: bool = False) -> None:
         """Make sure that the lease outlives the calls that follow; before a write, that it is still ours. Raises LeaseLost."""
         pace, age = self.tools.pace, self.now() - self._kept_at
-        fresh = timedelta() <= age < KEPT_JUST_NOW if writing else age <= pace.lease - 3 * pace.call_timeout
+        longest = KEPT_JUST_NOW if writing else pace.lease - 3 * pace.call_timeout
+        fresh = timedelta() <= age < longest
         if fresh:
             return
         with self.tools.database.write() as tx:
@@ -169,7 +170,9 @@ class Hold:
         try:
             return self.kind.sign_in(rotation.tenant, rotation.app_id, secret)
         except NotYet as error:
-            if signer.published_at and self.now() < signer.published_at + self.tools.pace.settle:
+            if signer.published_at and self.now() < waits.again(
+                signer.published_at, self.tools.pace.settle, self.now()
+            ):
                 raise Retryable(error.message, code=error.code, fix=error.fix, request_id=error.request_id) from None
             raise NeedsAction(error.message, code=error.code, fix=error.fix, request_id=error.request_id) from None
 

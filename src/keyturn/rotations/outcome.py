@@ -12,7 +12,7 @@ from keyturn.db.unit import Tx
 from keyturn.errors import Retryable, Upstream
 from keyturn.kit.actor import Actor
 from keyturn.kit.clock import iso
-from keyturn.rotations import store
+from keyturn.rotations import store, waits
 from keyturn.rotations.domain import Rotation, Run, RunState, Snapshot, backoff, guard, retry_delay
 from keyturn.rotations.hold import Hold
 
@@ -81,7 +81,8 @@ def fail_run(tx: Tx, hold: Hold, snapshot: Snapshot, error: Upstream) -> None:
         needs_action=not isinstance(error, Retryable),
     )
     # Under way, the schedule was changed to a later moment: then there is nothing to try again before it.
-    put_off = not run.asked_for and rotation.next_run_at is not None and rotation.next_run_at > now
+    slot = waits.slot(rotation, now)
+    put_off = not run.asked_for and slot is not None and slot > now
     store.save(
         tx,
         replace(
@@ -112,7 +113,8 @@ def retry_run(tx: Tx, hold: Hold, run: Run, error: Upstream) -> None:
     """Let the run try its next step again later."""
     asked = error.retry_after if isinstance(error, Retryable) else None
     delay = backoff(run.tries + 1, hold.tools.ids.jitter(), asked)
-    store.change_run(tx, run.id, tries=run.tries + 1, retry_at=hold.now() + delay)
+    now = hold.now()
+    store.change_run(tx, run.id, tries=run.tries + 1, retry_at=now + delay, retry_set_at=now)
 
 
 def may_retry(hold: Hold, run: Run, error: Upstream) -> bool:
@@ -123,11 +125,12 @@ def retry_credential(tx: Tx, hold: Hold, row: Credential, error: Upstream) -> No
     """Let a step on this credential be tried again later, ever more seldom."""
     asked = error.retry_after if isinstance(error, Retryable) else None
     delay = backoff(row.tries + 1, hold.tools.ids.jitter(), asked)
-    journal.move(tx, row, tries=row.tries + 1, retry_at=hold.now() + delay)
+    now = hold.now()
+    journal.move(tx, row, tries=row.tries + 1, retry_at=now + delay, retry_set_at=now)
 
 
 def _end_is_near(current: Credential | None, now: datetime) -> bool:
-    return bool(current and current.starts_at and current.ends_at and now >= guard(current.starts_at, current.ends_at))
+    return bool(current and current.begins_at and current.ends_at and now >= guard(current.begins_at, current.ends_at))
 
 
 def _earliest(known: datetime | None, other: datetime) -> datetime:

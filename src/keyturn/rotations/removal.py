@@ -6,6 +6,7 @@ from keyturn.credentials import store as journal
 from keyturn.credentials.domain import OUT_OF_REACH, Credential, State
 from keyturn.db.unit import Tx
 from keyturn.errors import NeedsAction, Retryable, Upstream
+from keyturn.kit.moments import not_after
 from keyturn.ports import RemoteCredential
 from keyturn.rotations.domain import Snapshot
 from keyturn.rotations.hold import SECRET_REFUSED, Hold
@@ -93,12 +94,28 @@ def confirm(hold: Hold, snapshot: Snapshot, row: Credential) -> None:
 def _absent_enough(hold: Hold, snapshot: Snapshot, row: Credential) -> bool:
     """Whether one more list without the key settles it."""
     settles_at = _settles_at(hold, snapshot, row)
-    return row.absences + 1 >= ABSENCES_NEEDED and (settles_at is None or settles_at <= hold.now())
+    return _absences(hold, row) >= ABSENCES_NEEDED and (settles_at is None or settles_at <= hold.now())
+
+
+def _absences(hold: Hold, row: Credential) -> int:
+    """How many lists in a row do not have it, this one included. Those of which a wrong clock noted the moment do not count."""
+    return 1 if row.absent_at and row.absent_at > hold.now() else row.absences + 1
 
 
 def _absent_again(tx: Tx, hold: Hold, snapshot: Snapshot, row: Credential) -> None:
-    settles_at = _settles_at(hold, snapshot, row) if row.absences + 1 >= ABSENCES_NEEDED else None
-    journal.move(tx, row, absences=row.absences + 1, absent_at=hold.now(), retry_at=settles_at, tries=0)
+    now, absences = hold.now(), _absences(hold, row)
+    settles_at = _settles_at(hold, snapshot, row) if absences >= ABSENCES_NEEDED else None
+    journal.move(
+        tx,
+        row,
+        absences=absences,
+        absent_at=now,
+        retry_at=settles_at,
+        retry_set_at=now,
+        tries=0,
+        asked_at=row.asked_at and not_after(row.asked_at, now),
+        issued_at=row.issued_at and not_after(row.issued_at, now),
+    )
 
 
 def _settles_at(hold: Hold, snapshot: Snapshot, row: Credential) -> datetime | None:
@@ -108,7 +125,7 @@ def _settles_at(hold: Hold, snapshot: Snapshot, row: Credential) -> datetime | N
     be taken for gone.
     """
     made_at = row.issued_at or row.asked_at or row.starts_at
-    return made_at + hold.tools.pace.settle if made_at and snapshot.rotation.retired else None
+    return not_after(made_at, hold.now()) + hold.tools.pace.settle if made_at and snapshot.rotation.retired else None
 
 
 def give_up_expired(tx: Tx, hold: Hold, snapshot: Snapshot, row: Credential, error: Upstream) -> bool:
@@ -121,7 +138,7 @@ def give_up_expired(tx: Tx, hold: Hold, snapshot: Snapshot, row: Credential, err
 
 def _still_there(tx: Tx, hold: Hold, row: Credential) -> None:
     now = hold.now()
-    again = row.removed_at is not None and now - row.removed_at >= hold.tools.patience.remove_again_after
+    again = row.removed_at is not None and not now - hold.tools.patience.remove_again_after < row.removed_at <= now
     journal.move(tx, row, absences=0, absent_at=now, retry_at=None, **({"removed_at": None} if again else {}))
 
 

@@ -14,7 +14,7 @@ from keyturn.credentials.domain import Credential, State, marker
 from keyturn.errors import NeedsAction
 from keyturn.kit.actor import platform
 from keyturn.ports import Order, RemoteApplication
-from keyturn.rotations import removal, store, watch
+from keyturn.rotations import removal, store, waits, watch
 from keyturn.rotations.domain import (
     ASKED_FOR,
     MAX_UNDEAD,
@@ -50,7 +50,7 @@ def open_run(hold: Hold, snapshot: Snapshot) -> None:
     now = hold.now()
     with hold.write() as tx:
         rotation = store.get(tx, hold.rotation_id, lock=True)
-        if rotation is None or not rotation.due_at or rotation.due_at > now or store.active_run(tx, rotation.id):
+        if rotation is None or not (due := waits.due(rotation, now)) or due > now or store.active_run(tx, rotation.id):
             return
         reason, slot = _why(rotation, snapshot.current, store.runs_of(tx, rotation.id, 1), now)
         run = Run(
@@ -76,9 +76,11 @@ def _why(
         return newest[0].reason, None  # what somebody asked for failed, and is tried again
     if rotation.generation == 0 or rotation.anchor is None:
         return Reason.ENABLED, None
-    due = next_run(rotation.schedule, rotation.anchor, current)
-    if asked and due.at > now:
-        return Reason.MANUAL, None  # so is what somebody joined, although the schedule was put off meanwhile
+    due = next_run(rotation.schedule, waits.known(rotation.anchor, now), current)
+    if due.at > now:
+        # What somebody joined is tried again, although the schedule was put off meanwhile. Else the moment of the next run was
+        # noted by a wrong clock, and counts as now.
+        return (Reason.MANUAL if asked else Reason.SCHEDULED), None
     return due.reason, due.slot if due.reason is Reason.SCHEDULED else None
 
 
@@ -203,14 +205,16 @@ def prove(hold: Hold, snapshot: Snapshot, row: Credential) -> None:
         raise RuntimeError("an issued secret without its value")
     rotation = snapshot.rotation
     token = hold.kind.sign_in(rotation.tenant, rotation.app_id, hold.tools.sealer.open(row.value, row.place))
-    last = row.proofs + 1 >= proofs_of(row, hold.tools.patience).count
+    # How long ago it last signed in is unknown if a wrong clock noted that: then the proofs begin anew.
+    proofs = 1 if row.proof_at and row.proof_at > hold.now() else row.proofs + 1
+    last = proofs >= proofs_of(row, hold.tools.patience).count
     if last and rotation.kind is Kind.CONNECTION:
         hold.kind.application(rotation.tenant, token, object_id=row.object_id)
     now = hold.now()
     with hold.write() as tx:
         proven_at = now if last else row.proven_at
         to = State.PROVEN if last and row.state is State.ISSUED else None
-        journal.move(tx, row, to, proofs=row.proofs + 1, proof_at=now, proven_at=proven_at, retry_at=None, tries=0)
+        journal.move(tx, row, to, proofs=proofs, proof_at=now, proven_at=proven_at, retry_at=None, tries=0)
 
 
 def publish(hold: Hold, snapshot: Snapshot, row: Credential) -> None:

@@ -140,16 +140,16 @@ def rotating_in(tx: Tx, project_id: str) -> list[str]:
 
 
 def wake(tx: Tx, rotation_id: str, at: datetime) -> None:
-    """Make the finder look at the rotation at this moment or earlier."""
+    """Make the finder look at the rotation at this moment, which is now, or earlier."""
     tx.run(
         sa.update(rotations)
         .where(rotations.c.id == rotation_id, sa.or_(rotations.c.wake_at.is_(None), rotations.c.wake_at > at))
-        .values(wake_at=at)
+        .values(wake_at=at, wake_set_at=at)
     )
 
 
-def set_wake(tx: Tx, rotation_id: str, at: datetime | None) -> None:
-    tx.run(_SAVE, of_rotation=rotation_id, wake_at=at)
+def set_wake(tx: Tx, rotation_id: str, at: datetime | None, now: datetime) -> None:
+    tx.run(_SAVE, of_rotation=rotation_id, wake_at=at, wake_set_at=now)
 
 
 def set_sweep(tx: Tx, rotation_id: str, at: datetime) -> None:

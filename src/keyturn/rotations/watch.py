@@ -85,7 +85,7 @@ def _note_gone(tx: Tx, hold: Hold, snapshot: Snapshot, before: dict[str, store.S
     for key_id, one in before.items():
         if key_id in listed:
             continue
-        if one.gone_at is None:
+        if one.gone_at is None or one.gone_at > now:
             store.note_presence(tx, snapshot.rotation.id, key_id, now)
             suspect = True
         elif now - one.gone_at < hold.tools.pace.confirm_spacing:

@@ -13,6 +13,7 @@ from keyturn.credentials import store as journal
 from keyturn.credentials.domain import Credential, State
 from keyturn.db.unit import Tx
 from keyturn.errors import NotYet, Refused, Retryable, Unanswered, Upstream
+from keyturn.kit.moments import not_after
 from keyturn.rotations import outcome, removal, store
 from keyturn.rotations.domain import Snapshot, Step, StepName, Wait, decide
 from keyturn.rotations.hold import Hold, LeaseLost, Tools, take
@@ -71,8 +72,9 @@ class Rotator:
             decision = decide(snapshot, hold.now(), hold.token, self._tools.patience)
             if isinstance(decision, Step):
                 return False
-            store.set_wake(tx, hold.rotation_id, decision.until if isinstance(decision, Wait) else None)
-            store.drop_lease(tx, hold.object_id, hold.token, hold.now())
+            now = hold.now()
+            store.set_wake(tx, hold.rotation_id, decision.until if isinstance(decision, Wait) else None, now)
+            store.drop_lease(tx, hold.object_id, hold.token, now)
         return True
 
     def _do(self, hold: Hold, snapshot: Snapshot, step: Step) -> None:
@@ -96,7 +98,8 @@ class Rotator:
 
     def _wait(self, tx: Tx, hold: Hold, snapshot: Snapshot, later: NotNow) -> None:
         if snapshot.run:
-            store.change_run(tx, snapshot.run.id, retry_at=hold.now() + later.wait)
+            now = hold.now()
+            store.change_run(tx, snapshot.run.id, retry_at=now + later.wait, retry_set_at=now)
 
     def _fail(self, tx: Tx, hold: Hold, snapshot: Snapshot, step: Step, error: Upstream) -> None:
         row, run = step.credential, snapshot.run
@@ -132,9 +135,20 @@ class Rotator:
         """Not yet, until the deadline; then the new secret goes and the current one stays."""
         now, pace = hold.now(), hold.tools.pace
         if row.issued_at and now - row.issued_at < pace.proof_deadline:
+            issued_at = not_after(row.issued_at, now)  # else a wrong clock that noted it would move the deadline
             asked = error.retry_after if isinstance(error, Retryable) and error.retry_after else pace.proof_spacing
             late = now if isinstance(error, NotYet) else row.not_yet_at
             tries = row.proof_tries + 1
-            journal.move(tx, row, proofs=0, proof_at=now, proof_tries=tries, retry_at=now + asked, not_yet_at=late)
+            journal.move(
+                tx,
+                row,
+                proofs=0,
+                proof_at=now,
+                proof_tries=tries,
+                retry_at=now + asked,
+                retry_set_at=now,
+                not_yet_at=late,
+                issued_at=issued_at,
+            )
             return
         outcome.fail_run(tx, hold, snapshot, error)

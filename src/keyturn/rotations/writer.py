@@ -13,7 +13,7 @@ from keyturn.db.unit import Tx
 from keyturn.errors import Refused
 from keyturn.kit.actor import Actor
 from keyturn.ports import Clock, Ids, Sealer
-from keyturn.rotations import store
+from keyturn.rotations import store, waits
 from keyturn.rotations.candidates import kind_of
 from keyturn.rotations.changes import Adoption, schedule_facts
 from keyturn.rotations.domain import Kind, Reason, Rotation, Run, RunState, Snapshot, next_run
@@ -61,6 +61,7 @@ class Writer:
             enabled=enabled,
             next_run_at=now,
             wake_at=now,
+            wake_set_at=now,
             created_at=now,
             updated_at=now,
         )
@@ -112,7 +113,7 @@ class Writer:
                 journal.move(tx, row, retry_at=None, tries=0)
         self.adopt(tx, rotation, adoption)
         renewed = replace(rotation, next_run_at=now, paused_until=None, failures=0, anchor=None, updated_at=now)
-        store.save(tx, replace(renewed, wake_at=now))
+        store.save(tx, replace(renewed, wake_at=now, wake_set_at=now))
         tell(tx, actor, "rotation-credentials-replaced", rotation, now, adoptedKeyId=adoption.key.key_id)
         if renewed.enabled:
             self.start(tx, actor, renewed, Reason.ENABLED)
@@ -137,14 +138,14 @@ class Writer:
         current = Snapshot(rotation, journal.live(tx, rotation.id)).current
         at = rotation.next_run_at
         if rotation.anchor:
-            at = next_run(schedule, rotation.anchor, current).at
+            at = next_run(schedule, waits.known(rotation.anchor, now), current).at
         # What a person asked for and failed is not forgotten for a change of schedule.
         failed = store.runs_of(tx, rotation.id, 1) if rotation.paused_until else []
         again = now if any(run.asked_for for run in failed) else None
         changed = replace(
             rotation, schedule=schedule, enabled=enabled, next_run_at=at, paused_until=again, updated_at=now
         )
-        store.save(tx, replace(changed, wake_at=now))
+        store.save(tx, replace(changed, wake_at=now, wake_set_at=now))
         event = "rotation-schedule-changed"
         if enabled != rotation.enabled:
             event = "rotation-resumed" if enabled else "rotation-paused"
@@ -172,7 +173,7 @@ class Writer:
             created_at=now,
         )
         store.insert_run(tx, run)
-        store.save(tx, replace(rotation, last_attempt_at=now, wake_at=now, updated_at=now))
+        store.save(tx, replace(rotation, last_attempt_at=now, wake_at=now, wake_set_at=now, updated_at=now))
         tell(tx, actor, "rotation-run-requested", rotation, now, runId=run.id, reason=reason.value)
         return run
 
@@ -198,7 +199,9 @@ class Writer:
                 # A value that is kept is needed as long as it signs in for the removal of the others.
                 value = row.value if removing and row.state is State.CURRENT else None
                 kept.append(journal.move(tx, row, revoke_after=None, value=value, note=KEPT))
-        ended = replace(rotation, retired=True, enabled=False, next_run_at=None, wake_at=now, updated_at=now)
+        ended = replace(
+            rotation, retired=True, enabled=False, next_run_at=None, wake_at=now, wake_set_at=now, updated_at=now
+        )
         store.save(tx, ended)
         tell(tx, actor, "rotation-ended", rotation, now, staysValid=[described(row) for row in kept])
         return kept

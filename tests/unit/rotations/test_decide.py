@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -25,6 +26,7 @@ from keyturn.rotations.domain import (
 )
 from keyturn.rotations.patience import Patience, proofs_of
 from keyturn.rotations.schedule import Schedule
+from keyturn.rotations.waits import LONGEST_PROMISE
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 TOKEN = 7
@@ -40,6 +42,7 @@ MOMENTS = [
     "revoke_after",
     "removed_at",
     "retry_at",
+    "retry_set_at",
     "asked_at",
     "issued_at",
     "not_yet_at",
@@ -123,6 +126,24 @@ def test_decide_answers_for_every_combination(snapshot: Snapshot, token: int) ->
         assert decision.until > NOW
     if isinstance(decision, Step) and decision.credential:
         assert decision.credential in snapshot.journal
+
+
+@given(snapshot=snapshots, years=st.integers(0, 7000))
+def test_no_moment_of_the_future_keeps_anybody_waiting_for_longer_than_it_was_meant_to(
+    snapshot: Snapshot, years: int
+) -> None:
+    """All that is stored was written by a clock that was ahead by so much, at the same moment or not."""
+    ahead = timedelta(days=365 * years)
+
+    def later(one: Any) -> Any:
+        marks = {name: getattr(one, name) for name in one.__dataclass_fields__}
+        return replace(one, **{name: value + ahead for name, value in marks.items() if isinstance(value, datetime)})
+
+    run = later(snapshot.run) if snapshot.run else None
+    wrong = Snapshot(later(snapshot.rotation), tuple(later(row) for row in snapshot.journal), run)
+    decision = decide(wrong, NOW, TOKEN, PATIENCE)
+    if isinstance(decision, Wait):
+        assert NOW < decision.until <= NOW + LONGEST_PROMISE
 
 
 @given(snapshot=snapshots)

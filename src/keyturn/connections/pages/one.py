@@ -98,7 +98,7 @@ def show(
         badges=badges(connection, rotation, known.active, ends_at, now),
         line=line,
         living=[one for one in line.secrets if one.kind in _LIVING],
-        coming=known.coming(SHOWN_COMING),
+        coming=known.coming(SHOWN_COMING, now),
         schedule_zone=zones.shown(rotation.schedule.time_zone) if rotation else zone,
         runs=[run_line(run, steps, now) for run, steps in known.runs],
         drift=[drift(event) for event in known.drift],

@@ -43,6 +43,7 @@ rotations = sa.Table(
     at("last_rotated_at"),
     at("created_at", null=False),
     at("updated_at", null=False),
+    at("wake_set_at", index=True),  # when wake_at was written, by the clock of who wrote it
 )
 
 credentials = sa.Table(
@@ -83,6 +84,7 @@ credentials = sa.Table(
     at("ended_at"),
     text("note", null=True),
     at("not_yet_at"),  # when a replica last refused the new secret
+    at("retry_set_at"),  # when retry_at was written
     sa.Index("ix_credentials_object_id_marker", "object_id", "marker"),
 )
 
@@ -103,6 +105,7 @@ runs = sa.Table(
     at("started_at"),
     at("finished_at"),
     sa.Column("failure", sa.JSON),
+    at("retry_set_at"),  # when retry_at was written
     sa.Index(
         "ix_runs_one_active",
         "rotation_id",

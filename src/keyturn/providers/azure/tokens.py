@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from keyturn.errors import NeedsAction
+from keyturn.kit.moments import bounded
 from keyturn.kit.secret import Plaintext
 from keyturn.ports import (
     AccessToken,
@@ -73,7 +74,7 @@ class Discovery:
         now = self._clock.now()
         with self._lock:
             found = self._kept.get(url)
-        if found and now < found[0] + DISCOVERY_KEPT:
+        if found and now < bounded(found[0] + DISCOVERY_KEPT, now, DISCOVERY_KEPT):
             return found[1]
         response = fetch()
         if not _names_endpoints(response):

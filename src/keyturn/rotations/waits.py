@@ -1,0 +1,82 @@
+"""When stored moments let the next thing happen. Each is bounded by now and its own spacing, see ``kit.moments``. Pure."""
+
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from keyturn.kit.moments import bounded, moved
+from keyturn.rotations.schedule import Anchor, Schedule
+
+LONGEST_RETRY = timedelta(hours=7)
+"""Longer than every pause after a failure."""
+LONGEST_PROMISE = timedelta(days=367)
+SWEEP_AT_MOST = timedelta(days=1.1)
+"""Between two looks at the application."""
+_SHIFT = timedelta(days=2)
+"""By so much a slot is more than the interval away: a full day after a late run, and what clocks are put forward or back."""
+
+
+class Planned(Protocol):
+    """What of a rotation says when its next run is due."""
+
+    @property
+    def schedule(self) -> Schedule: ...
+    @property
+    def next_run_at(self) -> datetime | None: ...
+    @property
+    def paused_until(self) -> datetime | None: ...
+    @property
+    def due_at(self) -> datetime | None: ...
+
+
+def again(done_at: datetime | None, spacing: timedelta, now: datetime) -> datetime:
+    """When something that was last done then may be done again."""
+    return now if done_at is None else bounded(moved(done_at, spacing), now, spacing)
+
+
+def put_off(until: datetime | None, set_at: datetime | None, now: datetime) -> datetime:
+    """When something may be done that was put off, at ``set_at``, until then."""
+    if until is None:
+        return now
+    return bounded(until, now, until - set_at if set_at else LONGEST_RETRY)
+
+
+def promised(until: datetime, given_at: datetime | None, now: datetime) -> datetime:
+    """Until when readers of a secret that was replaced may rely on it."""
+    return bounded(until, now, min(until - given_at, LONGEST_PROMISE) if given_at else LONGEST_PROMISE)
+
+
+def swept(sweep_at: datetime, now: datetime) -> datetime:
+    return bounded(sweep_at, now, SWEEP_AT_MOST)
+
+
+def slot(planned: Planned, now: datetime) -> datetime | None:
+    """When the schedule or the guard asks for the next run."""
+    at = planned.next_run_at
+    return None if at is None else bounded(at, now, _furthest(planned))
+
+
+def due(planned: Planned, now: datetime) -> datetime | None:
+    """When the next run starts by itself; None when it does not."""
+    if planned.due_at is None:
+        return None
+    return bounded(planned.due_at, now, LONGEST_RETRY) if planned.paused_until else slot(planned, now)
+
+
+def doubt(planned: Planned, now: datetime) -> str | None:
+    """Say that the next run lies further ahead than it can: then some clock was wrong when it was written down."""
+    at = planned.due_at
+    if at is None or due(planned, now) == at:
+        return None
+    return (
+        f"The next run was set for {at:%Y-%m-%d %H:%M} UTC, further ahead than the schedule allows: a clock of this installation "
+        "was wrong, or is now. It counts as due. If it does not run, compare the clocks with: keyturn doctor"
+    )
+
+
+def known(anchor: Anchor, now: datetime) -> Anchor:
+    """Return what the next run is counted from: now, if it was noted by a clock that was far ahead."""
+    return anchor if bounded(anchor.at, now, timedelta(days=1)) == anchor.at else Anchor(now, scheduled=False)
+
+
+def _furthest(planned: Planned) -> timedelta:
+    return timedelta(days=min(max(planned.schedule.interval_days, 1), 400)) + _SHIFT

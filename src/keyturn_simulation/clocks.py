@@ -1,0 +1,18 @@
+"""The clock of one machine: the world's time, and by how much that machine is wrong."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from keyturn.kit.moments import moved
+from keyturn.ports import Clock
+
+
+@dataclass
+class NodeClock:
+    """Implements ``ports.Clock``. ``off`` may change at any time, in either direction."""
+
+    true: Clock
+    off: timedelta = timedelta(0)
+
+    def now(self) -> datetime:
+        return moved(self.true.now(), self.off)

@@ -1,0 +1,126 @@
+"""A clock that is or was wrong, on one server or on all: what it wrote keeps nobody waiting once the clocks are right."""
+
+from datetime import datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from keyturn.connections.domain import Connection
+from keyturn.credentials.domain import State
+from keyturn.db.tables import credentials, rotations
+from keyturn.db.unit import Database
+from keyturn.engine import store as engine_store
+from keyturn.engine.lost import last_end
+from keyturn.rotations.domain import RunState
+from keyturn_simulation.invariants import check_quiet
+from keyturn_simulation.world import Server, World, make_world
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+TEN_YEARS = 3652 * DAY
+
+
+@pytest.fixture
+def world(database: Database) -> World:
+    return make_world(database, servers=2)
+
+
+def work_for(world: World, server: Server, seconds: int) -> None:
+    """Let one server work for so long of the true time, looking every second."""
+    for _ in range(seconds):
+        world.work(server)
+        world.clock.advance(1)
+
+
+def healed(world: World, connection: Connection, within: timedelta, server: Server | None = None) -> None:
+    """The servers whose clocks are right bring all to rest in so long a time, and the next run is where it belongs."""
+    began = world.clock.now()
+    work_for(world, server or world.servers[0], int(within.total_seconds()))
+    check_quiet(world)
+    rotation = world.rotation(connection)
+    assert rotation.status == "success"
+    assert not [run for run in world.runs(connection) if run.state is RunState.ACTIVE]
+    assert rotation.next_run_at is not None
+    assert rotation.next_run_at - began < 32 * DAY
+    assert rotation.anchor is not None
+    assert rotation.anchor.at <= world.clock.now() + DAY
+
+
+@pytest.mark.parametrize("off", [timedelta(minutes=30), HOUR, TEN_YEARS])
+@pytest.mark.parametrize("seconds", range(1, 24, 4))
+def test_a_clock_set_back_in_the_middle_of_a_run(world: World, off: timedelta, seconds: int) -> None:
+    server = world.servers[0]
+    connection = world.connect()
+    server.clock.off = off
+    work_for(world, server, seconds)
+    server.clock.off = timedelta(0)
+    healed(world, connection, timedelta(minutes=4))
+
+
+@pytest.mark.parametrize("off", [HOUR, 60 * DAY, TEN_YEARS])
+def test_a_clock_that_was_ahead_for_25_seconds(world: World, off: timedelta) -> None:
+    server = world.servers[0]
+    connection = world.connect(days=7)
+    world.settle()
+    server.clock.off = off
+    work_for(world, server, 25)
+    assert world.rotation(connection).generation <= 2, "a tenth of a life is never due because two clocks differ"
+    server.clock.off = timedelta(0)
+    healed(world, connection, timedelta(minutes=4))
+    world.run_until(world.clock.now() + 9 * DAY)
+    assert world.clock.now() - max(run.created_at for run in world.runs(connection)) < 3 * DAY, (
+        "it goes on as scheduled"
+    )
+
+
+@pytest.mark.parametrize("seconds", [2, 4, 6, 9, 14])
+def test_of_two_workers_one_is_an_hour_ahead_and_killed(world: World, seconds: int) -> None:
+    ahead, right = world.servers
+    connection = world.connect()
+    ahead.clock.off = HOUR
+    seen_at = world.clock.now() + HOUR
+    work_for(world, ahead, seconds)
+    with world.database.write() as tx:  # as the survivor does once it has watched the silence
+        held = engine_store.free_leases(tx, ahead.name, right.clock.now(), last_end(seen_at, world.pace))
+        engine_store.wake_applications(tx, held, right.clock.now())
+    healed(world, connection, timedelta(seconds=100), right)
+
+
+def test_a_lease_of_a_killed_worker_that_nobody_ended_is_not_in_the_way_of_rest(world: World) -> None:
+    """What only rests is found whoever put it to rest; nothing has to be asked for again."""
+    ahead, right = world.servers
+    connection = world.connect()
+    ahead.clock.off = HOUR
+    work_for(world, ahead, 2)
+    wake = stored(world, rotations.c.wake_at)
+    assert wake - world.clock.now() > HOUR - timedelta(seconds=30)
+    healed(world, connection, timedelta(seconds=100), right)
+
+
+def test_a_secret_that_a_wrong_clock_left_in_removal_is_removed(world: World) -> None:
+    connection = world.connect()
+    world.settle()
+    world.rotations.rotate_now(world.actor, connection.id)
+    work_for(world, world.servers[0], 7)
+    future = world.clock.now() + TEN_YEARS
+    with world.database.write() as tx:
+        undead = credentials.c.state == State.REVOKING.value
+        moments = {"removed_at": future, "absent_at": future, "retry_at": future, "retry_set_at": future}
+        assert tx.run(sa.update(credentials).where(undead).values(absences=1, **moments)) == 1
+        tx.run(sa.update(rotations).values(sweep_at=future, next_run_at=future, wake_at=future, wake_set_at=future))
+    healed(world, connection, timedelta(minutes=4))
+
+
+def test_a_pause_of_the_future_is_over(world: World) -> None:
+    connection = world.connect(days=7)
+    world.settle()
+    future = world.clock.now() + TEN_YEARS
+    with world.database.write() as tx:
+        tx.run(sa.update(rotations).values(paused_until=future, status="failed", wake_at=future, wake_set_at=future))
+    healed(world, connection, timedelta(minutes=4))
+
+
+def stored(world: World, column: sa.Column[datetime]) -> datetime:
+    with world.database.read() as tx:
+        [row] = tx.rows(sa.select(column.label("moment")))
+    moment: datetime = row["moment"]
+    return moment
