@@ -7,9 +7,11 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import URL, make_url
 
+from keyturn.db.postgres import POOL_SECONDS, open_pool
 from keyturn.db.sqlite import BUSY_SECONDS, add_functions, require_version
 from keyturn.errors import Misconfigured
 
+OVERFLOW = 8
 IDLE_SECONDS = 1.0
 """A connection to PostgreSQL that was not used for so long is asked whether it still works before it is used again."""
 _WRITING = "keyturn_writing"
@@ -52,13 +54,15 @@ def open_engine(url: URL, *, pool_size: int = 24) -> sa.Engine:
             url,
             connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
             pool_size=pool_size,
-            max_overflow=8,
+            max_overflow=OVERFLOW,
+            pool_timeout=POOL_SECONDS,
+            hide_parameters=True,
         )
         event.listen(engine, "connect", _prepare_sqlite)
         # The library's event for this costs each statement a sixth of its time, also where nobody listens to it.
         engine.dialect.do_begin = _begin_sqlite  # type: ignore[assignment, method-assign]
         return engine
-    engine = sa.create_engine(url, pool_size=pool_size, max_overflow=8, connect_args={"connect_timeout": 5})
+    engine = open_pool(url, pool_size=pool_size, max_overflow=OVERFLOW)
     ask_idle_connections(engine)
     return engine
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from keyturn.db.engine import for_writing
+from keyturn.db.postgres import without_limits
 from keyturn.db.tables import metadata
 from keyturn.db.unit import Database
 from keyturn.errors import Misconfigured
@@ -119,6 +120,7 @@ def _migrating(database: Database) -> Iterator[sa.Connection]:
         try:
             with for_writing(connection).begin():
                 if not database.is_sqlite:
+                    without_limits(connection)
                     connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
                 yield connection
                 if database.is_sqlite and connection.exec_driver_sql("PRAGMA foreign_key_check").first() is not None:

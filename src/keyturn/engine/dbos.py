@@ -21,6 +21,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import URL
 
 from keyturn.db.engine import ask_idle_connections
+from keyturn.db.postgres import open_pool
 from keyturn.db.sqlite import BUSY_SECONDS, add_functions
 from keyturn.engine.payload import SealedJson, WorkFailed, scrubbed, whereabouts
 from keyturn.ports import Clock
@@ -263,9 +264,7 @@ class _Forward(logging.Handler):
 def _open(url: URL, concurrency: int) -> sa.Engine:
     """Return DBOS's own connections to the product's database. Errors never carry parameters."""
     if url.get_backend_name() != "sqlite":
-        engine = sa.create_engine(
-            url, pool_size=4, max_overflow=concurrency, hide_parameters=True, connect_args={"connect_timeout": 5}
-        )
+        engine = open_pool(url, pool_size=4, max_overflow=concurrency)
         ask_idle_connections(engine)
         return engine
     engine = sa.create_engine(

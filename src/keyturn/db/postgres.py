@@ -1,0 +1,94 @@
+"""What is particular to PostgreSQL: flows that vanish are noticed, nothing waits for ever, and poolers are told apart.
+
+A flow vanishes when the server moves to another machine, or when a firewall or a balancer forgets it: nobody says a word,
+and whoever waits for an answer would wait for a quarter of an hour. What the database address sets itself stays as it is.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.engine import URL
+
+FLOW: Mapping[str, int] = MappingProxyType(
+    {
+        "connect_timeout": 5,
+        "keepalives": 1,
+        "keepalives_idle": 5,
+        "keepalives_interval": 2,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 10_000,
+    }
+)
+"""libpq's settings of a connection: one whose packets are lost ends after about ten seconds."""
+LIMITS: Mapping[str, str] = MappingProxyType(
+    {
+        "statement_timeout": "15s",
+        "lock_timeout": "10s",
+        # A process that vanished in a transaction must not keep its locks until the server notices.
+        "idle_in_transaction_session_timeout": "15s",
+        "tcp_keepalives_idle": "5",
+        "tcp_keepalives_interval": "2",
+        "tcp_keepalives_count": "3",
+    }
+)
+"""The server's settings of a session. Behind a pooler the first three are set for each transaction."""
+POOL_SECONDS = 10
+"""For so long a thread waits for a connection of this process."""
+_PER_TRANSACTION = 3
+_POOLED = "keyturn_pooled"
+
+
+def open_pool(url: URL, *, pool_size: int, max_overflow: int) -> sa.Engine:
+    """Return an engine for this address. Connects lazily.
+
+    A pooler between this process and the server is found by its first answer. In transaction mode it gives each transaction
+    another session, so nothing may be left in one: no prepared statements, and limits for each transaction.
+    """
+    engine = sa.create_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=max_overflow,
+        pool_timeout=POOL_SECONDS,
+        hide_parameters=True,
+        connect_args={name: value for name, value in FLOW.items() if name not in url.query},
+    )
+    given = str(url.query.get("options", ""))
+    limits = {name: value for name, value in LIMITS.items() if name not in given}
+    each = {name: value for name, value in list(LIMITS.items())[:_PER_TRANSACTION] if name in limits}
+    session, transaction = _setting(limits, local=False), _setting(each, local=True)
+
+    def greet(connection: Any, record: Any) -> None:
+        connection.autocommit = True  # one round trip instead of three
+        row = connection.execute(f"{session} WHERE pg_backend_pid() = {int(connection.info.backend_pid)}").fetchone()
+        connection.autocommit = False
+        if row is None:
+            record.info[_POOLED] = True
+            connection.prepare_threshold = None
+
+    def begin(connection: Any) -> None:
+        if connection.info.get(_POOLED):
+            connection.cursor().execute(transaction)
+
+    event.listen(engine, "connect", greet)
+    # Not the library's event: see open_engine.
+    engine.dialect.do_begin = begin  # type: ignore[assignment, method-assign]
+    return engine
+
+
+def is_pooled(connection: sa.Connection) -> bool:
+    """Say whether a pooler is between this process and the server."""
+    return bool(connection.info.get(_POOLED))
+
+
+def without_limits(connection: sa.Connection) -> None:
+    """Let this transaction take as long as it needs, e.g. to change a large table while others wait for it."""
+    connection.exec_driver_sql(_setting(dict.fromkeys(list(LIMITS)[:_PER_TRANSACTION], "0"), local=True))
+
+
+def _setting(values: Mapping[str, str], *, local: bool) -> str:
+    """Return the statement that sets these values: constants of this file."""
+    calls = [f"set_config('{name}', '{value}', {str(local).lower()})" for name, value in values.items()]
+    return f"SELECT {', '.join(calls) or '1'}"
