@@ -317,6 +317,10 @@ class SecretsProvider(Protocol):
         """List the applications the token can see, all pages. Repeatable."""
         ...
 
+    def tenant_id(self, tenant: Tenant) -> str:
+        """Return the id of a tenant that is named by one of its domains. Raises NeedsAction for none. Repeatable."""
+        ...
+
     def capabilities(self, token: AccessToken, app_id: str) -> Sequence[Capability]:
         """Say what the token may do for the application that signed in, what is missing, and how to grant it. Pure."""
         ...

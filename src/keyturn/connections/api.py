@@ -21,8 +21,9 @@ from keyturn.connections.domain import (
 from keyturn.connections.flow import Form, UnverifiedCallback
 from keyturn.connections.oauth import SignIns
 from keyturn.connections.schemas import (
+    SHAPES,
+    AnyCredentials,
     CertificateCredentials,
-    ClientSecretCredentials,
     CreateAppConnection,
     CreateByCertificate,
     CreateByClientSecret,
@@ -37,6 +38,7 @@ from keyturn.connections.schemas import (
     RunsPage,
     StartSignIn,
     UpdateAppConnection,
+    method_like,
 )
 from keyturn.connections.service import Connections
 from keyturn.errors import Refused
@@ -54,20 +56,7 @@ ALL = "/api/v1/app-connections"
 ROOT = f"{ALL}/{APP}"
 ONE = f"{ROOT}/{{connection_id}}"
 
-AnyCredentials = ClientSecretCredentials | OAuthCredentials | CertificateCredentials
 CreateByMethod = CreateByClientSecret | CreateByOAuth | CreateByCertificate
-
-_OWN_KEYS = {
-    "clientSecret": Method.CLIENT_SECRET,
-    "code": Method.OAUTH,
-    "certificateBody": Method.CERTIFICATE,
-    "privateKey": Method.CERTIFICATE,
-}
-_SHAPES: Mapping[Method, type[AnyCredentials]] = {
-    Method.CLIENT_SECRET: ClientSecretCredentials,
-    Method.OAUTH: OAuthCredentials,
-    Method.CERTIFICATE: CertificateCredentials,
-}
 
 
 def router(connections: Connections, rotations: Rotations, *, oauth_client_id: str | None, clock: Clock) -> Router:
@@ -219,15 +208,14 @@ def _change(data: UpdateAppConnection, method: Method | None) -> Change:
 
 def _new_credentials(raw: Mapping[str, object], method: Method) -> AnyCredentials:
     """Read credentials in the shape of the connection's method. Raises Refused for those of another one."""
-    if not any(key in raw for key, owner in _OWN_KEYS.items() if owner is method):
-        other = next((owner for key, owner in _OWN_KEYS.items() if key in raw), None)
-        if other:
-            raise Refused(
-                f"These are credentials of the method '{other}', but the connection's method is '{method}'.",
-                code="connections.method_fixed",
-                fix="A connection's method cannot be changed: make another connection.",
-            )
-    return parse(_SHAPES[method], raw, path=("credentials",))
+    other = method_like(raw, method)
+    if other not in {None, method}:
+        raise Refused(
+            f"These are credentials of the method '{other}', but the connection's method is '{method}'.",
+            code="connections.method_fixed",
+            fix="A connection's method cannot be changed: make another connection.",
+        )
+    return parse(SHAPES[method], raw, path=("credentials",))
 
 
 def _supplied(given: AnyCredentials, rotation: RotationSettings | RotationChange | None) -> Supplied:

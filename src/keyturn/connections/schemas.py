@@ -1,17 +1,20 @@
 """JSON of app connections: what is asked. What is answered is in ``views``."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, UnsetType, field
 
-from keyturn.kit import zones
+from keyturn.connections.domain import Method
+from keyturn.errors import Invalid
+from keyturn.kit import pasted, zones
 from keyturn.kit.secret import Plaintext
 from keyturn.providers.azure import connect
 from keyturn.providers.azure.manifest import LONGEST_PEM, LONGEST_SECRET
+from keyturn.providers.azure.survey import Pasted, survey
 from keyturn.rotations.schedule import MAX_INTERVAL_DAYS, MIN_INTERVAL_DAYS
-from keyturn.web.validate import Fault, NonEmpty, Says, Slug, Trimmed, Uuid, trimmed, uuid
+from keyturn.web.validate import Fault, NonEmpty, Reads, Says, Slug, Tests, Uuid, parse, trimmed
 from keyturn.web.wire import Wire
 
 _UUID_SHAPE: dict[str, object] = {"format": "uuid"}
@@ -19,23 +22,55 @@ _SECRET_SHAPE: dict[str, object] = {"maxLength": LONGEST_SECRET, "writeOnly": Tr
 _WRITE_ONLY: dict[str, object] = {"writeOnly": True}
 
 Description = Annotated[str, trimmed, Meta(max_length=256)]
+
+
+def _says(check: Callable[[str], connect.Fault | None]) -> Callable[[str], str | None]:
+    """Return the check of a field of the provider as the sentence that it says."""
+
+    def sentence(text: str) -> str | None:
+        fault = check(text)
+        return f"{fault.message} {fault.fix}" if fault else None
+
+    return sentence
+
+
 TenantId = Annotated[
     str,
     trimmed,
-    uuid,
-    Meta(extra_json_schema=_UUID_SHAPE),
-    Says("Invalid uuid. Paste Directory (tenant) ID. Portal: App registrations > the application > Overview."),
+    Reads(pasted.identifier),
+    Tests(_says(connect.tenant_fault), "uuid"),
+    Meta(description="Directory (tenant) ID, or one of the tenant's domains, which is then looked up."),
 ]
 ClientId = Annotated[
     str,
     trimmed,
-    uuid,
+    Reads(pasted.identifier),
+    Tests(_says(connect.client_id_fault), "uuid"),
     Meta(extra_json_schema=_UUID_SHAPE),
-    Says("Invalid uuid. Paste Application (client) ID. Portal: App registrations > the application > Overview."),
 ]
-ClientSecretText = Annotated[str, trimmed, Meta(extra_json_schema=_SECRET_SHAPE)]
-KeyId = Annotated[str, trimmed, Meta(description="Secret ID of the client secret; needed when several begin alike.")]
-Pem = Annotated[str, trimmed, Meta(min_length=1, max_length=LONGEST_PEM), Says("must have 1 to 65536 characters")]
+ClientSecretText = Annotated[
+    str,
+    trimmed,
+    Reads(pasted.secret),
+    Tests(_says(lambda text: connect.client_secret_fault(Plaintext(text)))),
+    Meta(extra_json_schema=_SECRET_SHAPE),
+]
+KeyId = Annotated[
+    str,
+    trimmed,
+    Reads(pasted.identifier),
+    Tests(_says(connect.key_id_fault)),
+    Meta(description="Secret ID of the client secret; needed when several begin alike."),
+]
+Pem = Annotated[
+    str,
+    trimmed,
+    Reads(pasted.block),
+    Meta(
+        max_length=LONGEST_PEM, description="PEM, bare base64, or the base64 of a PFX file; either field may hold both."
+    ),
+    Says("must have 1 to 65536 characters"),
+]
 Passphrase = Annotated[
     str,
     Meta(
@@ -60,10 +95,6 @@ class ClientSecretCredentials(Wire):
     client_secret: ClientSecretText
     client_secret_key_id: KeyId | None = None
 
-    def check(self) -> Iterator[Fault]:
-        yield from _said(connect.client_secret_fault(Plaintext(self.client_secret)))
-        yield from _said(connect.key_id_fault(self.client_secret_key_id or ""))
-
     def __repr__(self) -> str:
         return "ClientSecretCredentials(***)"
 
@@ -71,11 +102,8 @@ class ClientSecretCredentials(Wire):
 class OAuthCredentials(Wire):
     """Credentials of the method ``oauth``: what the browser brought back. The tenant is an id or one of its domains."""
 
-    tenant_id: NonEmpty
+    tenant_id: TenantId
     code: Annotated[str, trimmed, Meta(min_length=1, max_length=8192)]
-
-    def check(self) -> Iterator[Fault]:
-        yield from _said(connect.tenant_fault(self.tenant_id))
 
     def __repr__(self) -> str:
         return "OAuthCredentials(***)"
@@ -89,21 +117,36 @@ class CertificateCredentials(Wire):
 
     tenant_id: TenantId
     client_id: ClientId
-    certificate_body: Pem
-    private_key: Pem
+    certificate_body: Pem = ""
+    private_key: Annotated[Pem, Meta(extra_json_schema=_WRITE_ONLY)] = ""
     passphrase: Passphrase | None = None
 
     def check(self) -> Iterator[Fault]:
-        yield from _said(connect.certificate_fault(self.certificate_body))
-        yield from _said(connect.private_key_fault(Plaintext(self.private_key)))
+        for fault in survey(Pasted.of(self.certificate_body, Plaintext(self.private_key))):
+            yield Fault(f"{fault.message} {fault.fix}", path=(fault.field,))
 
     def __repr__(self) -> str:
         return "CertificateCredentials(***)"
 
 
-def _said(fault: connect.Fault | None, *path: str) -> Iterator[Fault]:
-    if fault:
-        yield Fault(f"{fault.message} {fault.fix}", path=path or (fault.field,))
+AnyCredentials = ClientSecretCredentials | OAuthCredentials | CertificateCredentials
+SHAPES: Mapping[str, type[AnyCredentials]] = {
+    Method.CLIENT_SECRET: ClientSecretCredentials,
+    Method.OAUTH: OAuthCredentials,
+    Method.CERTIFICATE: CertificateCredentials,
+}
+_OWN_KEYS = {
+    "clientSecret": Method.CLIENT_SECRET,
+    "code": Method.OAUTH,
+    "certificateBody": Method.CERTIFICATE,
+    "privateKey": Method.CERTIFICATE,
+}
+
+
+def method_like(raw: Mapping[str, object], wanted: Method | None = None) -> Method | None:
+    """Return the method that credentials are of, by their keys: the wanted one if it may be, None when it cannot be told."""
+    found = [owner for key, owner in _OWN_KEYS.items() if key in raw]
+    return wanted if wanted in found else next(iter(found), None)
 
 
 # --- rotation ---------------------------------------------------------------------------------------------------------
@@ -114,15 +157,15 @@ class RotateAtUtc(Wire):
     minutes: Annotated[int, Meta(ge=0, le=59)]
 
 
+def _unknown_zone(name: str) -> str | None:
+    return None if name in zones.names() else zones.refusal(name)
+
+
 class RotateAt(Wire):
     """A time on the clocks of a place, in summer and in winter."""
 
     time: WallTime
-    time_zone: Trimmed
-
-    def check(self) -> Iterator[Fault]:
-        if self.time_zone not in zones.names():
-            yield Fault(zones.refusal(self.time_zone), path=("timeZone",))
+    time_zone: Annotated[str, trimmed, Tests(_unknown_zone)]
 
 
 class RotationSettings(Wire):
@@ -136,7 +179,6 @@ class RotationSettings(Wire):
     def check(self) -> Iterator[Fault]:
         if self.rotate_at_utc is None and self.rotate_at is None:
             yield Fault("Required: say at what time, with rotateAtUtc or rotateAt", path=("rotateAtUtc",))
-        yield from _said(connect.key_id_fault(self.client_secret_key_id or ""))
 
 
 class RotationChange(Wire):
@@ -146,9 +188,6 @@ class RotationChange(Wire):
     rotate_at_utc: RotateAtUtc | None = None
     rotate_at: RotateAt | None = None
     client_secret_key_id: KeyId | None = None
-
-    def check(self) -> Iterator[Fault]:
-        yield from _said(connect.key_id_fault(self.client_secret_key_id or ""))
 
 
 # --- connections ------------------------------------------------------------------------------------------------------
@@ -200,6 +239,17 @@ class UpdateAppConnection(Wire):
     is_platform_managed_credentials: Literal[False] | None = None
     gateway_id: UnsetType | None = UNSET
 
+    def check_beside(self) -> Iterator[Fault]:
+        """Tell what is wrong with the credentials, whose method shows only by their keys; the connection is not known yet."""
+        shape = SHAPES.get(method_like(self.credentials or {}) or "")
+        if shape is None:
+            return
+        try:
+            parse(shape, self.credentials)
+        except Invalid as error:
+            for issue in error.issues:
+                yield Fault("", ("credentials",), issue)
+
     def __repr__(self) -> str:
         return "UpdateAppConnection(***)"
 
@@ -216,7 +266,7 @@ class RotateCredentials(Wire):
 class StartSignIn(Wire):
     """For a new connection ``name`` and ``tenantId`` are needed; with ``connectionId`` that connection is connected again."""
 
-    tenant_id: NonEmpty | None = None
+    tenant_id: TenantId | None = None
     name: Slug | None = None
     description: Description | None = None
     project_id: Uuid | None = None
@@ -228,8 +278,6 @@ class StartSignIn(Wire):
             yield Fault("Required", path=("name",))
         if self.connection_id is None and self.tenant_id is None:
             yield Fault("Required", path=("tenantId",))
-        if self.tenant_id is not None:
-            yield from _said(connect.tenant_fault(self.tenant_id))
 
 
 class FinishSignIn(Wire):

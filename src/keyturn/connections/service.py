@@ -28,6 +28,7 @@ from keyturn.connections.domain import (
     OAuthGrant,
     Opened,
     Proved,
+    Rotatable,
     Supplied,
     credentials_hash,
     end_of,
@@ -42,6 +43,7 @@ from keyturn.connections.grants import Grants
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import NeedsAction, NotFound, NotYet, Refused
 from keyturn.kit.actor import Actor
+from keyturn.kit.ids import is_uuid
 from keyturn.kit.secret import Plaintext
 from keyturn.ports import AccessToken, ApplicationSummary, Clock, Ids, OAuthApp, Provider, Sealer, Tenant
 
@@ -308,8 +310,16 @@ class Connections:
         """Have the provider accept what was given. NOT repeatable for a code, which is exchanged."""
         if isinstance(given, AuthorizationCode):
             return Proved(given, self._exchange(given))
-        self.sign_in(given)
-        return Proved(given, given)
+        found = self.located(given)
+        self.sign_in(found)
+        return Proved(given, found)
+
+    def located(self, given: Rotatable) -> Rotatable:
+        """Return the credentials with the id of their tenant, if they name one of its domains. Repeatable."""
+        if is_uuid(given.tenant_id):
+            return given
+        with _final():
+            return replace(given, tenant_id=self.provider.tenant_id(Tenant(self.cloud, given.tenant_id)))
 
     def _exchange(self, given: AuthorizationCode) -> Credentials:
         app = self.grants.app()

@@ -117,13 +117,14 @@ class Rotations:
         given = rotatable(self.connections.read(draft.credentials), method_of(draft.credentials))
         adoption = self.check_adoption(given)
         with self._owning(*_touched(None, adoption)) as tx:
-            connection = self.connections.insert(tx, actor, draft, Proved(given, given))
+            connection = self.connections.insert(tx, actor, draft, Proved(given, adoption.given))
             self._writer.enroll(tx, actor, connection, adoption, wanted)
         self._nudge()
         return connection
 
     def check_adoption(self, given: Rotatable) -> Adoption:
         """Check everything that taking over a credential needs: it signs in, may write its application, and is identified."""
+        given = self.connections.located(given)
         token = self.connections.sign_in(given)
         tenant = Tenant(self.connections.cloud, given.tenant_id)
         kind = self.provider.kind(kind_of(given))

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from keyturn.kit import pasted
 from keyturn.kit.ids import is_uuid
 from keyturn.web import issues as say
 from keyturn.web.issues import Issue, Path
@@ -38,14 +39,37 @@ class Says:
 
 
 @dataclass(frozen=True)
+class Reads:
+    """How the text of this field is made plain before it is checked, instead of only being trimmed."""
+
+    function: Callable[[str], str]
+
+
+@dataclass(frozen=True)
+class Tests:
+    """A check of this field's text that says what is wrong, None when nothing is. ``validation`` names it to programs."""
+
+    function: Callable[[str], str | None]
+    validation: str | None = None
+
+
+@dataclass(frozen=True)
 class Rules:
     """What the annotations of one field ask for."""
 
     meta: tuple[msgspec.Meta, ...]
     markers: frozenset[Marker]
     says: str | None
+    reads: Callable[[str], str] | None = None
+    tests: tuple[Tests, ...] = ()
+
+    def plain(self, text: str) -> str:
+        if self.reads:
+            return self.reads(text)
+        return pasted.trimmed(text) if self.markers & {Marker.TRIMMED, Marker.SLUG} else text
 
 
+NOT_A_SLUG = "Use lower-case letters, digits and single hyphens between them, such as prod-entra"
 _SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _WHOLE = re.compile(r"[+-]?[0-9]{1,16}(?:\.0{1,16})?")
 _TRUTHS = {"true": True, "1": True, "false": False, "0": False}
@@ -84,10 +108,10 @@ def _string(rules: Rules) -> Check:
         if not isinstance(value, str):
             issues.append(say.wrong_type("string", value, path))
             return None
-        if fault := text_fault(value):
+        text = rules.plain(value)
+        if fault := text_fault(text):
             issues.append(say.custom(fault, path))
             return None
-        text = value.strip() if rules.markers & {Marker.TRIMMED, Marker.SLUG} else value
         before = len(issues)
         limits(text, path, issues)
         if not all(pattern.search(text) for pattern in patterns):
@@ -103,8 +127,15 @@ def _marked(text: str, rules: Rules, path: Path, issues: list[Issue]) -> str:
             issues.append(say.invalid_string("uuid", rules.says or "Invalid uuid", path))
         return text.lower()
     if Marker.SLUG in rules.markers and not _SLUG.fullmatch(text):
-        sentence = "must be a slug: lower-case letters and digits, with single hyphens between them"
-        issues.append(say.custom(rules.says or sentence, path))
+        unseen = pasted.unseen(text)
+        seen = f". It holds {unseen}, which cannot be seen" if unseen else ""
+        issues.append(say.custom(rules.says or f"{NOT_A_SLUG}{seen}", path))
+    for test in rules.tests:
+        if sentence := test.function(text):
+            wrong = (
+                say.invalid_string(test.validation, sentence, path) if test.validation else say.custom(sentence, path)
+            )
+            issues.append(wrong)
     return text
 
 

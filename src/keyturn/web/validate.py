@@ -5,7 +5,7 @@ msgspec's own decoder stops at the first fault; people who fill in a form, and c
 
 import types
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Annotated, Any, Literal, Protocol, TypeVar, get_args, get_origin, runtime_checkable
@@ -15,13 +15,15 @@ import msgspec
 from keyturn.errors import Invalid
 from keyturn.web import issues as say
 from keyturn.web.issues import Issue, Path
-from keyturn.web.scalars import Check, Marker, Rules, Says, limited, null, one_of, scalar, text_fault
+from keyturn.web.scalars import Check, Marker, Reads, Rules, Says, Tests, limited, null, one_of, scalar, text_fault
 
 __all__ = [
     "Fault",
     "NonEmpty",
+    "Reads",
     "Says",
     "Slug",
+    "Tests",
     "Trimmed",
     "Uuid",
     "checker",
@@ -51,10 +53,33 @@ NonEmpty = Annotated[str, trimmed, msgspec.Meta(min_length=1)]
 
 @dataclass(frozen=True)
 class Fault:
-    """What a ``check`` method yields: a rule over several fields that is not met, and the (wire) path to blame."""
+    """What a ``check`` method yields: a rule over several fields that is not met, and the (wire) path to blame.
+
+    ``issue`` is what an inner check said, with a path that begins there.
+    """
 
     message: str
     path: Path = ()
+    issue: Mapping[str, Any] | None = None
+
+    def at(self, path: Path) -> Issue:
+        if self.issue is None:
+            return say.custom(self.message, (*path, *self.path))
+        return {**self.issue, "path": [*path, *self.path, *self.issue["path"]]}
+
+
+class _Wrong(Exception):
+    """A rule asks for a field that is itself wrong, so it cannot be judged."""
+
+
+class _Known:
+    """The fields of a structure that are right, for its rules over several fields: all faults are told at once."""
+
+    def __init__(self, found: Mapping[str, Any]) -> None:
+        self.__dict__.update(found)
+
+    def __getattr__(self, name: str) -> Any:
+        raise _Wrong(name)
 
 
 @runtime_checkable
@@ -87,7 +112,9 @@ def checker(kind: Any, notes: tuple[object, ...] = (), *, texts: bool = False) -
 def _rules(notes: tuple[object, ...], *, texts: bool) -> Rules:
     markers = {note for note in notes if isinstance(note, Marker)} | ({coerced} if texts else set())
     says = next((note.message for note in notes if isinstance(note, Says)), None)
-    return Rules(tuple(note for note in notes if isinstance(note, msgspec.Meta)), frozenset(markers), says)
+    meta = tuple(note for note in notes if isinstance(note, msgspec.Meta))
+    reads = next((note.function for note in reversed(notes) if isinstance(note, Reads)), None)
+    return Rules(meta, frozenset(markers), says, reads, tuple(note for note in notes if isinstance(note, Tests)))
 
 
 def _plain(kind: Any, rules: Rules, *, texts: bool) -> Check:
@@ -178,6 +205,7 @@ class _Field:
     check: Check
     required: bool
     expected: str
+    default: object = msgspec.NODEFAULT
 
 
 def _fields(kind: type[msgspec.Struct], *, texts: bool) -> list[_Field]:
@@ -189,6 +217,7 @@ def _fields(kind: type[msgspec.Struct], *, texts: bool) -> list[_Field]:
             checker(hints[found.name], texts=texts),
             found.required,
             _expected(hints[found.name]),
+            found.default,
         )
         for found in msgspec.structs.fields(kind)
     ]
@@ -223,11 +252,18 @@ def _struct(kind: type[msgspec.Struct], *, texts: bool) -> Check:
             return None
         before, found = len(issues), {}
         for field in cache[0]:
+            count = len(issues)
             if field.key in value:
-                found[field.name] = field.check(value[field.key], (*path, field.key), issues)
+                clean = field.check(value[field.key], (*path, field.key), issues)
+                if len(issues) == count:
+                    found[field.name] = clean
             elif field.required:
                 issues.append(say.required(field.expected, (*path, field.key)))
-        return _made(kind, found, path, issues) if len(issues) == before else None
+        if len(issues) == before:
+            return _made(kind, found, path, issues)
+        defaults = {one.name: one.default for one in cache[0] if one.key not in value and not one.required}
+        _judge(kind, defaults | found, path, issues)
+        return None
 
     return check
 
@@ -235,8 +271,25 @@ def _struct(kind: type[msgspec.Struct], *, texts: bool) -> Check:
 def _made(kind: type[msgspec.Struct], found: dict[str, Any], path: Path, issues: list[Issue]) -> object:
     made = kind(**found)
     if isinstance(made, _Checked):
-        issues.extend(say.custom(fault.message, (*path, *fault.path)) for fault in made.check())
+        issues.extend(fault.at(path) for fault in made.check())
     return made
+
+
+def _judge(kind: Any, found: Mapping[str, Any], path: Path, issues: list[Issue]) -> None:
+    """Add what the rules over several fields say, as far as they ask only for fields that are right.
+
+    ``check_beside`` is a rule that is told only beside other mistakes: what it finds is found later anyway.
+    """
+    known = {name: value for name, value in found.items() if value is not msgspec.NODEFAULT}
+    for name in ("check", "check_beside"):
+        try:
+            issues.extend(fault.at(path) for fault in getattr(kind, name, _no_rules)(_Known(known)))
+        except _Wrong:
+            continue
+
+
+def _no_rules(_known: object) -> Iterable[Fault]:
+    return ()
 
 
 def _tagged(kinds: tuple[Any, ...], *, texts: bool) -> Check:

@@ -97,7 +97,7 @@ def test_what_says_nothing_may_be_sent(web: Desk, changes: Json) -> None:
         ({"isAutoRotationEnabled": "yes"}, ["isAutoRotationEnabled"], "invalid_type"),
         ({"isAutoRotationEnabled": True}, ["rotation"], "custom"),
         ({"isAutoRotationEnabled": True, "rotation": None}, ["rotation"], "custom"),
-        ({"rotation": {}}, ["rotation", "rotationInterval"], "invalid_type"),
+        ({"rotation": {"rotateAtUtc": {"hours": 1, "minutes": 2}}}, ["rotation", "rotationInterval"], "invalid_type"),
         ({"credentials": None}, ["credentials"], "invalid_type"),
         ({"method": "password"}, ["method"], "invalid_union_discriminator"),
         ({"method": None}, ["method"], "invalid_union_discriminator"),

@@ -39,14 +39,17 @@ def refusal(web: Desk, body: Json) -> Json:
         ("clientSecret", TOKEN, "token, not a client secret", "Paste the Value"),
         ("clientSecret", "   ", "empty", "Paste the Value"),
         ("clientSecret", "x" * 256, "at most 255", "Paste the Value"),
-        ("clientSecret", "two words", "space", "Paste the Value"),
+        ("clientSecret", "two\nlines", "line break", "Paste the Value"),
+        ("clientSecret", "zero\u200bwidth", "U+200B (zero width space)", "Paste the Value"),
+        ("clientSecret", '{\n"appId": "x",\n"password": "y"}', "JSON, as `az` prints it", "Paste the Value"),
         ("clientSecret", 5, "Expected string, received number", ""),
         ("clientSecret", None, "Expected string, received null", ""),
-        ("tenantId", "contoso.onmicrosoft.com", "Invalid uuid", "Directory (tenant) ID"),
-        ("tenantId", "", "Invalid uuid", "Directory (tenant) ID"),
-        ("clientId", "my-app", "Invalid uuid", "Application (client) ID"),
-        ("clientId", "{" + NOBODY + "}", "Invalid uuid", "Application (client) ID"),
-        ("clientSecretKeyId", "prod secret", "not a UUID", "Leave it empty"),
+        ("tenantId", "contoso", "neither a tenant ID", "Directory (tenant) ID"),
+        ("tenantId", "common", "'common' is not one tenant", "Directory (tenant) ID"),
+        ("tenantId", "", "neither a tenant ID", "Directory (tenant) ID"),
+        ("clientId", "my-app", "not a client ID, which looks like", "Application (client) ID"),
+        ("clientId", "contoso.com", "not a client ID", "Application (client) ID"),
+        ("clientSecretKeyId", "prod secret", "not a Secret ID", "Leave it empty"),
     ],
 )
 def test_a_wrong_field_is_named_before_anything_is_sent(
@@ -101,9 +104,9 @@ def test_several_mistakes_are_told_at_once(web: Desk) -> None:
     body = {
         "name": "Prod_Entra",
         "method": "client-secret",
-        "credentials": {"tenantId": "x", "clientSecret": "y"},
+        "credentials": {"tenantId": "x", "clientSecret": NOBODY, "clientSecretKeyId": "z"},
         "isAutoRotationEnabled": True,
-        "rotation": {"rotationInterval": 0},
+        "rotation": {"rotationInterval": 0, "rotateAt": {"time": "25:00", "timeZone": "Mars/Phobos"}},
         "description": "d" * 257,
     }
     assert set(web.issues(body)) == {
@@ -111,8 +114,104 @@ def test_several_mistakes_are_told_at_once(web: Desk) -> None:
         ("description",),
         ("credentials", "tenantId"),
         ("credentials", "clientId"),
+        ("credentials", "clientSecret"),
+        ("credentials", "clientSecretKeyId"),
         ("rotation", "rotationInterval"),
+        ("rotation", "rotateAt", "time"),
+        ("rotation", "rotateAt", "timeZone"),
     }
+
+
+def test_rules_over_several_fields_are_told_beside_the_mistakes_of_single_ones(web: Desk) -> None:
+    body = web.body("Prod_Entra", isAutoRotationEnabled=True, rotation={"rotationInterval": 0})
+    assert set(web.issues(body)) == {("name",), ("rotation", "rotationInterval"), ("rotation", "rotateAtUtc")}
+    assert set(web.issues(web.body("Prod_Entra", isAutoRotationEnabled=True))) == {("name",), ("rotation",)}
+
+
+def test_a_change_tells_wrong_credentials_beside_a_wrong_name(web: Desk) -> None:
+    made = web.create()
+    given = web.credentials(clientSecret=NOBODY, clientId="x")
+    issues = web.issues({"name": "Prod_Entra", "credentials": given}, method="PATCH", path=made["id"])
+    assert set(issues) == {("name",), ("credentials", "clientId"), ("credentials", "clientSecret")}
+
+
+# --- what is meant though it is dressed --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "dressed",
+    [
+        "{ID}",
+        "'ID'",
+        "\u201cID\u201d",
+        "urn:uuid:ID",
+        "Directory (tenant) id: ID",
+        "Application (client) id\nID",
+        '"id": "ID",',
+        "\u200bID\u200b",
+        "\ufeffID",
+        "\u2060 ID\u200e",
+        "\u202aID\u202c",
+        "\xa0ID\u202f",
+    ],
+)
+def test_ids_are_taken_however_they_are_dressed(web: Desk, dressed: str) -> None:
+    given = web.credentials()
+    key_id = str(web.world.given().key_id)
+    for name in ("tenantId", "clientId"):
+        given[name] = dressed.replace("ID", given[name])
+    given["clientSecretKeyId"] = dressed.replace("ID", key_id)
+    given["clientSecret"] = f"\u200b {given['clientSecret']}\ufeff\n"
+    made = web.ask("POST", "", web.body("\u200eprod-entra\u200b ", credentials=given, description="\ufeffWhat for"))
+    found = made["appConnection"]
+    plain = web.credentials()
+    assert found["credentials"] == {"tenantId": plain["tenantId"], "clientId": plain["clientId"]}
+    assert (found["name"], found["description"]) == ("prod-entra", "What for")
+
+
+def test_other_hyphens_and_none_are_taken(web: Desk) -> None:
+    plain = web.credentials()
+    given = plain | {
+        "tenantId": plain["tenantId"].replace("-", "\u2011"),
+        "clientId": plain["clientId"].replace("-", ""),
+    }
+    assert web.create(credentials=given)["credentials"]["clientId"] == plain["clientId"]
+
+
+def test_a_domain_of_the_tenant_is_looked_up_and_its_id_kept(web: Desk) -> None:
+    world = web.world
+    given = web.credentials(tenantId=" Contoso.onmicrosoft.com ")
+    made = web.create_rotating(credentials=given)
+    assert made["credentials"]["tenantId"] == world.tenant_id
+    world.settle()
+    before = world.keys()
+    # Declarative clients send the domain again with every change: that is no new secret.
+    assert web.change(made, credentials=given, description="x")["credentialsHash"] == made["credentialsHash"]
+    world.settle()
+    assert world.keys() == before
+    answer = refusal(web, web.body("other", credentials=web.credentials(tenantId="nowhere.example")))
+    assert answer["code"] == "azure.tenant_unknown"
+
+
+def test_a_name_with_an_unseen_character_inside_says_which(web: Desk) -> None:
+    says = web.issues(web.body("prod\u200bentra"))["name",]
+    assert "U+200B (zero width space), which cannot be seen" in says
+    assert "lower-case letters, digits and single hyphens" in says
+
+
+@pytest.mark.parametrize("secret", ["an old secret with blanks", '"quoted by its maker"', "'kept'", "a\\nb~c d"])
+def test_the_inside_of_a_secret_is_kept_byte_for_byte(web: Desk, secret: str) -> None:
+    world = web.world
+    app = world.emulator.admin.create_application(world.tenant_id, "Old", owns_itself=True, secrets=0)
+    world.emulator.admin.add_secret(app.object_id, "chosen", value=secret)
+    given = {"tenantId": world.tenant_id, "clientId": app.app_id, "clientSecret": f"  {secret}\r\n"}
+    made = web.create(credentials=given)
+    assert world.connections.open(world.connections.get(world.actor, made["id"]))[0].reveal() == secret
+
+
+def test_quotes_around_a_secret_of_entra_are_taken_away(web: Desk) -> None:
+    plain = web.credentials()
+    assert web.create(credentials=plain | {"clientSecret": f"\u201c{plain['clientSecret']}\u201d"})
 
 
 # --- what Microsoft has to be asked for --------------------------------------------------------------------------------

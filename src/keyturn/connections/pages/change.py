@@ -23,7 +23,6 @@ from keyturn.connections.pages.places import ONE, Place, Shelf, method_label, on
 from keyturn.connections.schemas import (
     CertificateCredentials,
     ClientSecretCredentials,
-    RotationChange,
     RotationSettings,
 )
 from keyturn.errors import Forbidden, Invalid, KeyturnError, Refused
@@ -107,7 +106,9 @@ def credentials_routes(shelf: Shelf) -> list[Route]:
         connection = shelf.connections.get(actor, connection_id)
         path = one_path(connection_id, "credentials")
         try:
-            given = supplied_of(read(_shape(connection), credentials_json(form)), _key_id(form))
+            # The key id is a part of these credentials, so that its mistakes are told with all others.
+            key_id = {"clientSecretKeyId": form.client_secret_key_id} if form.client_secret_key_id else {}
+            given = supplied_of(read(_shape(connection), credentials_json(form) | key_id))
             shelf.rotations.update(actor, connection_id, Change(credentials=given))
         except NOT_IN_FORMS:
             raise
@@ -128,13 +129,6 @@ def _shape(connection: Connection) -> type[ClientSecretCredentials] | type[Certi
             fix="Reconnect it: sign in to Microsoft again.",
         )
     return shape
-
-
-def _key_id(form: ConnectionForm) -> str:
-    """Return the key id as the form has it. Raises Invalid when it is none."""
-    if form.client_secret_key_id.strip():
-        read(RotationChange, {"clientSecretKeyId": form.client_secret_key_id})
-    return form.client_secret_key_id
 
 
 def _credentials_page(

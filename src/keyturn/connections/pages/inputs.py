@@ -96,7 +96,7 @@ def draft_of(form: ConnectionForm, project_id: str | None) -> tuple[Draft, Sched
     if form.is_auto_rotation_enabled:
         raw["rotation"] = schedule_json(form)
     made = read(kind, raw)
-    supplied = supplied_of(made.credentials, form.client_secret_key_id)
+    supplied = supplied_of(made.credentials, made.rotation.client_secret_key_id if made.rotation else None)
     schedule = schedule_of(made.rotation) if made.rotation else None
     return Draft(made.name, supplied, made.description or None, project_id), schedule
 
@@ -112,16 +112,17 @@ def schedule_json(form: ConnectionForm | ScheduleForm) -> Json:
     text = form.rotation_interval.strip()
     # What is no number is left as it is, for the check to say so.
     found["rotationInterval"] = int(text) if text.isdecimal() and len(text) < 7 else text or None
-    if form.client_secret_key_id.strip():
+    if form.client_secret_key_id:
         found["clientSecretKeyId"] = form.client_secret_key_id
     return {name: value for name, value in found.items() if value is not None}
 
 
-def supplied_of(given: ClientSecretCredentials | CertificateCredentials, key_id: str) -> Supplied:
+def supplied_of(given: ClientSecretCredentials | CertificateCredentials, key_id: str | None = None) -> Supplied:
     if isinstance(given, CertificateCredentials):
         key, passphrase = Plaintext(given.private_key), Plaintext(given.passphrase) if given.passphrase else None
         return CertificateFiles(given.tenant_id, given.client_id, given.certificate_body, key, passphrase)
-    return ClientSecret(given.tenant_id, given.client_id, Plaintext(given.client_secret), key_id.strip() or None)
+    key_id = given.client_secret_key_id or key_id
+    return ClientSecret(given.tenant_id, given.client_id, Plaintext(given.client_secret), key_id or None)
 
 
 def schedule_of(rotation: RotationSettings | RotationChange) -> ScheduleChange:

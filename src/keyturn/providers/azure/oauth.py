@@ -107,6 +107,10 @@ class OAuth:
         answer = Answer(400, tuple(codes), re.sub(r"\s*Trace ID:.*", "", text, flags=re.DOTALL), None, None)
         raise refusal(Source.CONSENT, answer, _subject(cloud, tenant_id, app), [app.secret])
 
+    def tenant_id(self, cloud: Cloud, tenant: str) -> str:
+        """Return the id of the tenant that has this domain. Raises as :meth:`authorize_url` does. Repeatable."""
+        return self._endpoints(cloud, tenant).tenant_id
+
     # --- the wire -----------------------------------------------------------------------------------------------------
 
     def _endpoints(self, cloud: Cloud, tenant_id: str) -> _Endpoints:

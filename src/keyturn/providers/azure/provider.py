@@ -23,13 +23,13 @@ from keyturn.ports import (
     Transport,
 )
 from keyturn.providers.azure.capabilities import ADMINISTRATORS, READERS, WRITE_ALL, WRITE_OWNED, capabilities
-from keyturn.providers.azure.certificate import read_certificate
 from keyturn.providers.azure.clouds import Clouds
 from keyturn.providers.azure.errors import PERMISSION_FIX
 from keyturn.providers.azure.graph import Caller, Graph
 from keyturn.providers.azure.key_pairs import new_key
 from keyturn.providers.azure.kinds import Keys, kinds
 from keyturn.providers.azure.oauth import OAuth
+from keyturn.providers.azure.reading import read_certificate
 from keyturn.providers.azure.refusals import Subject
 from keyturn.providers.azure.tokens import Tokens
 
@@ -93,6 +93,10 @@ class AzureProvider:
     def refuse(self, tenant: Tenant, app: OAuthApp, said: Mapping[str, str]) -> NoReturn:
         """Raise what the callback says instead of bringing a code."""
         self._oauth.refuse(self._clouds.get(tenant.cloud), tenant.tenant_id, app, said)
+
+    def tenant_id(self, tenant: Tenant) -> str:
+        """Return the id of a tenant that is named by one of its domains. Raises NeedsAction for none. Repeatable."""
+        return self._oauth.tenant_id(self._clouds.get(tenant.cloud), tenant.tenant_id)
 
     def capabilities(self, token: AccessToken, app_id: str) -> Sequence[Capability]:
         """Say what the token may do, what is missing, and how to grant it. Pure."""

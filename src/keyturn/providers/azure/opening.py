@@ -1,0 +1,122 @@
+"""Opens the keys that people paste without letting any of them occupy the server: measured first, then opened.
+
+What is light is opened here; all else in a process of its own, with a limit of processor time, one at a time.
+"""
+
+import base64
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+
+from keyturn.errors import TooMany
+from keyturn.kit.secret import Plaintext
+from keyturn.providers.azure import opener
+from keyturn.providers.azure.der import MOST_BITS, Kind, TooMuch, Unreadable, modulus_bits, work_of
+from keyturn.providers.azure.files import Piece
+from keyturn.providers.azure.opener import Opened, Unopened
+
+LIGHT_BITS = 4096
+LIGHT_ROUNDS = 100_000
+LIGHT_ENCRYPTED = 1400
+"""Bytes. What is inside an encrypted key shows only afterwards; no key of more than 4096 bits is so short."""
+LONGEST_WAIT = timedelta(seconds=60)
+# Of the environment the other process gets what Python may need to start, and no setting of this server.
+_NEEDED = ("PATH", "LD_LIBRARY_PATH", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "LANG", "LC_ALL", "TMPDIR")
+_ONE_AT_A_TIME = threading.Lock()
+
+Run = Callable[[str, bytes, bytes | None], Opened]
+
+
+def open_piece(piece: Piece, passphrase: Plaintext | None) -> Opened:
+    """Open a key or a PFX file. Raises TooMuch, Unreadable, Unopened, or TooMany when others are being opened for long."""
+    secret = passphrase.reveal().encode() if passphrase and len(passphrase) else None
+    form, data, light = _measured(piece)
+    if not (piece.kind == Kind.PFX or needs_passphrase(piece)):
+        secret = None
+    run: Run = opener.open_file if light else in_process
+    if form == "pfx" and secret is None:
+        return _without_passphrase(run, data)
+    return run(form, data, secret)
+
+
+def needs_passphrase(piece: Piece) -> bool:
+    """Whether it is a key that is surely encrypted. A PFX file may be protected by no passphrase or by an empty one."""
+    return piece.kind == Kind.ENCRYPTED_KEY
+
+
+def _measured(piece: Piece) -> tuple[str, bytes, bool]:
+    """Return how to open it, and whether that is light. Raises TooMuch and Unreadable before anything is done."""
+    if piece.dek:
+        return "pem", _old_pem(piece), len(piece.data) <= LIGHT_ENCRYPTED
+    if piece.kind == Kind.PFX:
+        work_of(Kind.PFX, piece.data)
+        return "pfx", piece.data, False
+    if piece.kind == Kind.ENCRYPTED_KEY:
+        light = work_of(Kind.ENCRYPTED_KEY, piece.data) <= LIGHT_ROUNDS and len(piece.data) <= LIGHT_ENCRYPTED
+        return "der", piece.data, light
+    if piece.kind not in {Kind.KEY, Kind.RSA_KEY}:
+        raise Unreadable
+    bits = modulus_bits(Kind(piece.kind), piece.data)
+    if bits > MOST_BITS:
+        raise TooMuch
+    return "der", piece.data, bits <= LIGHT_BITS
+
+
+def _old_pem(piece: Piece) -> bytes:
+    """Write a key in the old encryption of PEM as its readers want it."""
+    cipher, start = piece.dek or ("", "")
+    label = piece.label or "RSA PRIVATE KEY"
+    body = base64.encodebytes(piece.data).decode()
+    head = f"Proc-Type: 4,ENCRYPTED\nDEK-Info: {cipher},{start}\n\n"
+    return f"-----BEGIN {label}-----\n{head}{body}-----END {label}-----\n".encode()
+
+
+def _without_passphrase(run: Run, data: bytes) -> Opened:
+    try:
+        return run("pfx", data, None)
+    except Unopened as unopened:
+        if unopened.why != "passphrase":
+            raise
+    return run("pfx", data, b"")
+
+
+def in_process(form: str, data: bytes, passphrase: bytes | None) -> Opened:
+    """Open it in another process. Raises as ``opener.open_file`` does, TooMuch after its time is over, and TooMany."""
+    if not _ONE_AT_A_TIME.acquire(timeout=LONGEST_WAIT.total_seconds()):
+        raise TooMany(
+            "Other keys that take long to open are being opened.",
+            code="azure.key_waits",
+            retry_after=LONGEST_WAIT,
+            fix="Try again in a minute.",
+        )
+    try:
+        return _asked(form, data, passphrase)
+    finally:
+        _ONE_AT_A_TIME.release()
+
+
+def _asked(form: str, data: bytes, passphrase: bytes | None) -> Opened:
+    secret = None if passphrase is None else passphrase.decode()
+    asked = json.dumps({"form": form, "data": base64.b64encode(data).decode(), "passphrase": secret})
+    environment = {name: os.environ[name] for name in _NEEDED if name in os.environ}
+    try:
+        done = subprocess.run(  # noqa: S603 - this interpreter and a module of ours
+            [sys.executable, "-P", "-m", opener.__name__],
+            input=asked.encode() + b"\n",
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+            timeout=LONGEST_WAIT.total_seconds(),
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise TooMuch from None
+    if done.returncode < 0:
+        raise TooMuch  # ended for its processor time, or for its memory
+    if done.returncode or not done.stdout:
+        raise Unopened("malformed")
+    return opener.decoded(done.stdout)
