@@ -18,8 +18,9 @@ from keyturn.connections.grants import Grants
 from keyturn.connections.service import Connections
 from keyturn.crypto.keyring import Keyring, KeyringDigests, KeyringSealer
 from keyturn.db.unit import Database
-from keyturn.errors import KeyturnError
+from keyturn.errors import KeyturnError, busy
 from keyturn.kit.actor import Actor
+from keyturn.kit.bulkhead import Bulkhead
 from keyturn.kit.clock import SystemClock
 from keyturn.kit.ids import SystemIds
 from keyturn.kit.secret import Place, Plaintext, Sealed
@@ -79,7 +80,11 @@ def open_core(settings: Settings, notice: boot.Notice, ahead: timedelta = timede
     boot.prepare_database(settings, database, clock, notice)
     keyring = boot.open_keyring(settings, database, clock, notice)
     process_id = ids.new()
-    transport = HttpTransport(ca_file=settings.ca_file, guard=lambda: _outside(database), name=process_id)
+    transport = HttpTransport(
+        ca_file=settings.ca_file,
+        guard=partial(_before_call, database, Bulkhead(partial(busy, "waiting for Microsoft"), places=12, waiting=4)),
+        name=process_id,
+    )
     provider = AzureProvider(transport, clock, clouds(settings), ids=ids, timeout=settings.pace.call_timeout)
     return Core(settings, database, keyring, KeyringSealer(keyring), clock, ids, process_id, transport, provider)
 
@@ -92,9 +97,11 @@ def clouds(settings: Settings) -> Clouds:
     return table.overridden(settings.cloud, authority=custom.authority, graph=custom.graph)
 
 
-def _outside(database: Database) -> None:
+def _before_call(database: Database, calls: Bulkhead) -> None:
+    """Before each call to Microsoft. Raises Unavailable when too many requests of people wait for such calls already."""
     if database.in_transaction:
         raise RuntimeError("a network call inside a database transaction")
+    calls.hold()
 
 
 class Worker:

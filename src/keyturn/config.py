@@ -44,6 +44,7 @@ class Settings:
     database_url: str = field(repr=False)
     host: str = "127.0.0.1"
     port: int = 8080
+    health_port: int | None = None
     site_url: str | None = None
     database_ca: str | None = None
     """PEM certificates that the database server's certificate must lead to."""

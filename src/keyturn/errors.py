@@ -114,6 +114,16 @@ class Unavailable(KeyturnError):
         self.retry_after = retry_after
 
 
+def busy(doing: str) -> Unavailable:
+    """Return the refusal of a server that is busy ``doing`` something for others, e.g. ``checking passwords``."""
+    return Unavailable(
+        f"This server is busy {doing} for others and takes no more of that for the moment.",
+        code="server.busy",
+        retry_after=timedelta(seconds=2),
+        fix="Try again in a few seconds.",
+    )
+
+
 class Misconfigured(KeyturnError):
     """This server is set up wrongly. At start it is one clear sentence and exit status 2."""
 

@@ -66,6 +66,14 @@ SETTINGS: tuple[Setting, ...] = (
         "Port to listen on; 0 takes a free one.",
     ),
     Setting(
+        "KEYTURN_HEALTH_PORT",
+        "health_port",
+        values.whole(0, 65535),
+        "8081",
+        "Port of a second listener that answers only /healthz and /readyz, for probes.",
+        default="none",
+    ),
+    Setting(
         "KEYTURN_DATA_DIR",
         "data_dir",
         values.folder,

@@ -39,7 +39,15 @@ def run(settings: Settings, *, with_worker: bool, ahead: float = 0.0) -> NoRetur
         logs.configure(settings.log_level, settings.log_format)
         core = root.open_core(settings, tell, ahead=timedelta(seconds=ahead))
         rotating = root.Worker(core) if with_worker else None
-        web = WebServer(root.web_application(core, rotating), host=settings.host, port=settings.port)
+        application = root.web_application(core, rotating)
+        web = WebServer(
+            application,
+            host=settings.host,
+            port=settings.port,
+            traffic=application.state.edge.traffic,
+            proxies=settings.trusted_proxies,
+            health_port=settings.health_port,
+        )
         access = root.open_access(core)
         code = access.setup.announce()
         if rotating:

@@ -15,11 +15,13 @@ from litestar.plugins import PluginProtocol
 
 from keyturn.config import Settings
 from keyturn.errors import Unavailable
+from keyturn.kit import bulkhead
 from keyturn.ports import Clock, Ids
 from keyturn.web import assets, health, reference, unbuilt
 from keyturn.web.admission import BodyReads
 from keyturn.web.auth import Authenticate, Network
 from keyturn.web.browser import cookie_credentials
+from keyturn.web.connections import Traffic
 from keyturn.web.origin import Rules
 from keyturn.web.outgoing import Gate
 from keyturn.web.pages import Site
@@ -30,6 +32,7 @@ _Answer = TypeVar("_Answer")
 
 LARGEST_BODY = 1024 * 1024
 THREADS = 32
+PROBE_THREADS = 2
 AT_ONCE = 512
 
 
@@ -43,15 +46,19 @@ class Edge:
     by_cookie: ByCookie | None = None
     rules: Rules | None = None
     threads: int = THREADS
+    traffic: Traffic = field(default_factory=Traffic)
     at_once: int = AT_ONCE
     """Requests that have a thread or wait for one; who comes then is asked to come again."""
     _inside: int = field(default=0, repr=False)
     _pool: ThreadPoolExecutor | None = field(default=None, repr=False)
+    _probes: ThreadPoolExecutor | None = field(default=None, repr=False)
 
     async def run(self, operation: Operation, arrival: Arrival) -> Response[Any]:
         """Serve a request of the API. Raises Unavailable when too many are being served."""
         if operation.immediate:
             return perform(operation, arrival, self.authenticate)
+        if operation.probe:
+            return await self._probed(partial(perform, operation, arrival, self.authenticate))
         return await self.in_thread(partial(perform, operation, arrival, self.authenticate, self.by_cookie, self.rules))
 
     async def in_thread(self, serve: Callable[[], _Answer]) -> _Answer:
@@ -65,12 +72,19 @@ class Edge:
             )
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="web")
-        work = self._pool.submit(contextvars.copy_context().run, serve)
+        work = self._pool.submit(contextvars.copy_context().run, _in_compartments, serve)
         self._inside += 1
         loop = asyncio.get_running_loop()
         # Counted until the work ends, not until the caller is gone.
         work.add_done_callback(lambda _: loop.is_closed() or loop.call_soon_threadsafe(self._left))
         return await asyncio.wrap_future(work)
+
+    async def _probed(self, serve: Callable[[], _Answer]) -> _Answer:
+        """Serve in one of the threads that nothing else uses, so that load is not taken for illness."""
+        if self._probes is None:
+            self._probes = ThreadPoolExecutor(PROBE_THREADS, thread_name_prefix="probe")
+        work = partial(contextvars.copy_context().run, serve)
+        return await asyncio.get_running_loop().run_in_executor(self._probes, work)
 
     def _left(self) -> None:
         self._inside -= 1
@@ -80,9 +94,16 @@ class Edge:
 
         The server calls it when all requests are done, or when it has given up waiting for them: so it does not wait.
         """
-        pool, self._pool = self._pool, None
-        if pool is not None:
-            pool.shutdown(wait=False, cancel_futures=True)
+        pools = (self._pool, self._probes)
+        self._pool = self._probes = None
+        for pool in pools:
+            if pool is not None:
+                pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _in_compartments(serve: Callable[[], _Answer]) -> _Answer:
+    with bulkhead.request():
+        return serve()
 
 
 class _App(Litestar):
@@ -143,5 +164,5 @@ def build(
         on_shutdown=[edge.close],
     )
     secure = (settings.site_url or "").startswith("https://")
-    app.gate = Gate(ids, tuple(trusted_proxies), frozenset(cors_origins), secure=secure)
+    app.gate = Gate(ids, tuple(trusted_proxies), frozenset(cors_origins), secure=secure, traffic=edge.traffic)
     return app

@@ -43,7 +43,7 @@ def fine() -> Status:
 
 
 def router(status: Callable[[], Status], clock: Clock) -> Router:
-    @get("/api/status", public=True)
+    @get("/api/status", public=True, probe=True)
     def show_status() -> StatusAnswer:
         """Show whether the server works.
 
@@ -65,7 +65,7 @@ def router(status: Callable[[], Status], clock: Clock) -> Router:
         """Say that the process answers."""
         return Alive(ok=True)
 
-    @get("/readyz", public=True, also={503: "Not ready: the body says what is missing"})
+    @get("/readyz", public=True, probe=True, also={503: "Not ready: the body says what is missing"})
     def show_readiness() -> Response[bytes]:
         """Say whether requests can be served now: 200, or 503 with what is missing."""
         found = status()

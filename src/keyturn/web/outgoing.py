@@ -16,6 +16,7 @@ from keyturn.errors import Refused
 from keyturn.ports import Ids
 from keyturn.web.admission import PROBES, check_head
 from keyturn.web.auth import Network, Visit, client_ip
+from keyturn.web.connections import Traffic, peer_of
 from keyturn.web.problems import refused_head, unexpected
 
 _access = structlog.get_logger("keyturn.access")
@@ -52,6 +53,7 @@ class Gate:
     cors_origins: frozenset[str] = frozenset()
     secure: bool = False
     """Browsers reach this server by https, so they shall never come without again."""
+    traffic: Traffic = field(default_factory=Traffic)
 
     async def pass_through(self, app: Application, scope: Any, receive: Any, send: Any) -> None:
         """Serve one request and log it. Nothing that goes wrong inside leaves without an answer."""
@@ -65,7 +67,8 @@ class Gate:
         inner = {**scope, "state": {**scope.get("state", {}), "visit": visit}}
         if scope["method"] == "HEAD":
             inner["method"] = "GET"
-        with structlog.contextvars.bound_contextvars(request_id=visit.request_id):
+        logged = structlog.contextvars.bound_contextvars(request_id=visit.request_id)
+        with self.traffic.request(peer_of(scope)), logged:
             try:
                 check_head(scope.get("http_version", ""), scope["path"], scope["headers"])
                 if self.cors_origins and _is_preflight(scope, headers):

@@ -61,6 +61,8 @@ class Operation:
     also: Also
     immediate: bool = False
     """Answered at once, without a thread: it touches nothing that could keep it waiting."""
+    probe: bool = False
+    """Answered by threads that nothing else uses."""
     guarded: bool = False
 
     @property
@@ -85,13 +87,20 @@ class Arrival:
 
 
 def get(
-    path: str, *, public: bool = False, status: int = 200, also: Also = _NONE, immediate: bool = False
+    path: str,
+    *,
+    public: bool = False,
+    status: int = 200,
+    also: Also = _NONE,
+    immediate: bool = False,
+    probe: bool = False,
 ) -> Decorator:
     """Make a route of a function. ``also`` documents further statuses. Raises TypeError for a signature with no sense.
 
     ``immediate`` is for answers that need neither the database nor time: they come while all threads are busy, too.
+    ``probe`` is for those by which others judge whether this server works.
     """
-    return _route("GET", path, public=public, status=status, also=also, immediate=immediate)
+    return _route("GET", path, public=public, status=status, also=also, immediate=immediate, probe=probe)
 
 
 def post(path: str, *, public: bool = False, guarded: bool = False, status: int = 200, also: Also = _NONE) -> Decorator:
@@ -135,10 +144,11 @@ def _route(
     also: Also,
     immediate: bool = False,
     guarded: bool = False,
+    probe: bool = False,
 ) -> Decorator:
     def around(function: Callable[..., object]) -> HTTPRouteHandler:
         described = describe(method, path, function, public=public, status=status, also=also)
-        operation = replace(described, immediate=immediate, guarded=guarded)
+        operation = replace(described, immediate=immediate, guarded=guarded, probe=probe)
 
         async def endpoint(request: Request[Any, Any, Any]) -> Response[Any]:
             arrival = Arrival(

@@ -1,7 +1,8 @@
 """Runs the web application inside this process, beside the threads of the worker. See docs/adr/0002-granian-in-process.md.
 
-What it protects against by itself: a client that sends its headers slowly, headers without end, bodies over the limit,
-and more connections than it was told to hold. TLS is the work of a proxy in front of it.
+What it protects against by itself: headers without end, bodies over the limit, connections that are idle for too long, and
+more of them than it was told to hold. ``connections.py`` adds what depends on whose they are. TLS is the work of a proxy
+in front of it.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -25,10 +26,15 @@ from granian.log import LogLevels
 from granian.server.embed import Server
 
 from keyturn.errors import Misconfigured
+from keyturn.web import connections
+from keyturn.web.admission import HEADER_BYTES
+from keyturn.web.auth import Network
+from keyturn.web.liveness import Liveness
 
 _log = structlog.get_logger("keyturn.web")
 
 _PROBE_PAUSE = 0.01
+_FEWEST = 64
 
 
 @dataclass(frozen=True)
@@ -36,10 +42,15 @@ class Limits:
     """How much the server takes before it says no."""
 
     backlog: int = 1024
-    at_once: int = 512
-    """Requests inside the application at one moment; more wait in the kernel's queue."""
-    header_timeout: timedelta = timedelta(seconds=15)
-    header_bytes: int = 64 * 1024
+    connections: int = 8192
+    """At most, as far as the process may have so many files open. Requests are counted where they are served."""
+    header_timeout: timedelta = timedelta(seconds=5)
+    """For the first request of a connection to arrive."""
+    idle_timeout: timedelta = timedelta(seconds=75)
+    """Between two requests: longer than the minute for which most proxies keep a connection."""
+    quiet_per_network: int = 256
+    """Connections of one address, or one /64, without a request under way."""
+    header_bytes: int = HEADER_BYTES
     grace: timedelta = timedelta(seconds=20)
     """For so long running requests may finish after a stop."""
 
@@ -47,7 +58,7 @@ class Limits:
 class _Server(Server):
     """Granian's embedded server on a socket that we bound: so port 0 tells its number, and a taken port is an error."""
 
-    def __init__(self, app: Any, listening: socket.socket, limits: Limits) -> None:
+    def __init__(self, app: Any, listening: socket.socket, limits: Limits, quiet: timedelta) -> None:
         address, port = listening.getsockname()[:2]
         super().__init__(
             app,
@@ -57,9 +68,9 @@ class _Server(Server):
             http=HTTPModes.http1,
             websockets=False,
             backlog=limits.backlog,
-            backpressure=limits.at_once,
+            backpressure=max(_FEWEST, min(limits.connections, connections.descriptors() - connections.FOR_OTHERS)),
             http1_settings=HTTP1Settings(
-                header_read_timeout=round(limits.header_timeout / timedelta(milliseconds=1)),
+                header_read_timeout=round(quiet / timedelta(milliseconds=1)),
                 max_buffer_size=limits.header_bytes,
             ),
             log_enabled=True,
@@ -80,10 +91,27 @@ class _Server(Server):
 class WebServer:
     """One HTTP server. ``run`` blocks until ``stop`` or a signal; the object serves once."""
 
-    def __init__(self, app: Any, *, host: str, port: int, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        app: Any,
+        *,
+        host: str,
+        port: int,
+        limits: Limits | None = None,
+        traffic: connections.Traffic | None = None,
+        proxies: Sequence[Network] = (),
+        health_port: int | None = None,
+    ) -> None:
+        """``traffic`` tells which connections are being served: with it quiet ones are watched, but for those of ``proxies``.
+
+        At ``health_port`` of the same host, probes are answered over a listener of their own.
+        """
         self._app = app
         self._limits = limits or Limits()
+        self._traffic = traffic
+        self._proxies = proxies
         self._listening = _bind(host, port, self._limits.backlog)
+        self._health = None if health_port is None else _bind(host, health_port, self._limits.backlog)
         self._host, self._port = self._listening.getsockname()[:2]
         self._loop: asyncio.AbstractEventLoop | None = None
         self._server: Any = None
@@ -93,6 +121,11 @@ class WebServer:
     def port(self) -> int:
         """The real port, also when 0 was asked for."""
         return int(self._port)
+
+    @property
+    def health_port(self) -> int | None:
+        """The real port of the listener for probes, if there is one."""
+        return None if self._health is None else int(self._health.getsockname()[1])
 
     @property
     def url(self) -> str:
@@ -121,12 +154,17 @@ class WebServer:
 
     async def _serve(self, on_ready: Callable[[str], None]) -> None:
         self._loop = asyncio.get_running_loop()
-        self._server = _Server(self._app, self._listening, self._limits)
+        limits, watch = self._limits, self._watch()
+        quiet = limits.header_timeout if watch is None else limits.idle_timeout
+        self._server = _Server(self._app, self._listening, limits, quiet)
         # Granian's own option refuses to be set for the embedded server, which obeys it all the same.
         self._server.workers_kill_timeout = self._limits.grace.total_seconds()
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGTERM, signal.SIGINT):
                 self._loop.add_signal_handler(number, self.stop)
+        probed = None if self._health is None else await self._serve_probes(self._health)
+        if watch is not None:
+            watch.start()
         serving = asyncio.create_task(self._server.serve())
         announcing = asyncio.create_task(self._announce(on_ready))
         if self._stopping.is_set():
@@ -138,9 +176,23 @@ class WebServer:
             self._loop.set_exception_handler(lambda _loop, _context: None)
             _log.warning("some requests were cut off", grace_seconds=self._limits.grace.total_seconds())
         finally:
+            if watch is not None:
+                watch.stop()
+            if probed is not None:
+                probed.close()
             announcing.cancel()
             with suppress(asyncio.CancelledError):
                 await announcing
+
+    def _watch(self) -> connections.ConnectionWatch | None:
+        if self._traffic is None or not connections.can_look():
+            return None
+        first, idle = self._limits.header_timeout.total_seconds(), self._limits.idle_timeout.total_seconds()
+        quiet = connections.QuietLimits(first, idle, self._limits.quiet_per_network)
+        return connections.ConnectionWatch(self.port, self._traffic, quiet, self._proxies)
+
+    async def _serve_probes(self, listening: socket.socket) -> asyncio.Server:
+        return await asyncio.start_server(Liveness(self._app).serve, sock=listening)
 
     async def _announce(self, on_ready: Callable[[str], None]) -> None:
         while not await self._answers():

@@ -1,0 +1,198 @@
+"""Keeps the connections that say nothing from being everybody.
+
+The web server accepts far more connections than this application serves requests, and cuts off those that are idle for too
+long. What it cannot do is done here, once a second, by looking at this process's own sockets: a connection that never sent
+a whole request is ended after a few seconds, and no network may keep more than its share of quiet ones. A connection
+with a request under way, such as a page that watches a rotation, is not quiet, and there may be thousands of one address.
+"""
+
+import os
+import resource
+import socket
+import stat
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from pathlib import Path
+
+import structlog
+
+from keyturn.web.auth import Network, network_of
+
+_log = structlog.get_logger("keyturn.web")
+
+Peer = tuple[str, int]
+"""Address and port of the other side: the name of a connection as long as it lasts."""
+FOR_OTHERS = 256
+"""File descriptors that are left for the database, the log and calls to Microsoft."""
+_DESCRIPTORS = Path("/dev/fd")
+_EVERY = 1.0
+
+
+def descriptors() -> int:
+    """Return how many files this process may have open, after asking for as many as it may get."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with suppress(ValueError, OSError):  # macOS says "unlimited" and means less
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return int(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+
+
+def can_look() -> bool:
+    """Say whether this system shows a process its own descriptors."""
+    return _DESCRIPTORS.is_dir()
+
+
+@dataclass
+class Traffic:
+    """Which connections have sent a whole request, and which are being served. For any number of threads."""
+
+    _busy: dict[Peer, int] = field(default_factory=dict)
+    _served: dict[Peer, float] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    @contextmanager
+    def request(self, peer: Peer | None) -> Iterator[None]:
+        """Around one request of a connection."""
+        if peer is None:
+            yield
+            return
+        with self._lock:
+            self._busy[peer] = self._busy.get(peer, 0) + 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._busy[peer] -= 1
+                if not self._busy[peer]:
+                    del self._busy[peer]
+                self._served[peer] = time.monotonic()
+
+    def known(self) -> tuple[set[Peer], dict[Peer, float]]:
+        """Return who is served now, and when others were served last."""
+        with self._lock:
+            return set(self._busy), dict(self._served)
+
+    def forget(self, gone: set[Peer]) -> None:
+        with self._lock:
+            for peer in gone:
+                self._served.pop(peer, None)
+
+
+@dataclass(frozen=True)
+class QuietLimits:
+    """``first_request`` and ``idle`` in seconds; ``per_network`` quiet connections at most of one address or /64."""
+
+    first_request: float = 5.0
+    idle: float = 75.0
+    """Longer than the minute for which most proxies keep theirs: who closes first breaks the other's next request."""
+    per_network: int = 256
+
+
+def to_end(
+    quiet_since: dict[Peer, float],
+    served: dict[Peer, float],
+    now: float,
+    limits: QuietLimits,
+    exempt: Sequence[Network],
+) -> set[Peer]:
+    """Say which quiet connections are to be ended. ``exempt`` are proxies that stand for many."""
+    ending = set()
+    by_network: dict[str, list[Peer]] = defaultdict(list)
+    for peer, since in sorted(quiet_since.items(), key=lambda pair: pair[1]):
+        patience = limits.idle if peer in served else limits.first_request
+        if now - since > patience:
+            ending.add(peer)
+        elif not any(ip_address(peer[0]) in network for network in exempt):
+            by_network[network_of(peer[0])].append(peer)
+    for peers in by_network.values():
+        ending.update(peers[: max(0, len(peers) - limits.per_network)])
+    return ending
+
+
+class ConnectionWatch:
+    """A thread that looks at the connections of one listening port. ``start`` and ``stop`` once."""
+
+    def __init__(self, port: int, traffic: Traffic, limits: QuietLimits, exempt: Sequence[Network] = ()) -> None:
+        self._port = port
+        self._traffic = traffic
+        self._limits = limits
+        self._exempt = exempt
+        self._since: dict[Peer, float] = {}
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="connections", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._over.set()
+        if self._thread.is_alive():
+            self._thread.join(10)
+
+    def look(self, now: float) -> int:
+        """End what is to be ended; return how many that were."""
+        busy, served = self._traffic.known()
+        here = {peer for peer, _ in _connections(self._port)}
+        quiet = {peer: max(self._since.get(peer, now), served.get(peer, 0.0)) for peer in here - busy}
+        self._since = quiet
+        self._traffic.forget({peer for peer, at in served.items() if peer not in here and at < now})
+        ending = to_end(quiet, served, now, self._limits, self._exempt)
+        if ending:
+            # Asked again: a request may have come meanwhile.
+            ending -= self._traffic.known()[0]
+            _shut(self._port, ending)
+        return len(ending)
+
+    def _run(self) -> None:
+        pause = _EVERY
+        while not self._over.wait(pause):
+            began = time.monotonic()
+            ended = self.look(began)
+            if ended:
+                _log.info("ended quiet connections", count=ended)
+            # With very many connections a look takes a while: it may use a twentieth of one processor.
+            pause = max(_EVERY, 20 * (time.monotonic() - began))
+
+
+def _shut(port: int, ending: set[Peer]) -> None:
+    for peer, end in _connections(port):
+        if peer in ending:
+            with suppress(OSError):
+                end()
+
+
+def _connections(port: int) -> Iterator[tuple[Peer, Callable[[], None]]]:
+    """Yield this process's connections that came in at the port, each with what ends it.
+
+    The web server owns them; each is looked at through a descriptor of its own, so it cannot become another one meanwhile.
+    """
+    for path in list(_DESCRIPTORS.iterdir()):
+        descriptor = int(path.name)
+        with suppress(OSError):
+            if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+                continue
+            with socket.socket(fileno=os.dup(descriptor)) as connection:
+                if connection.family not in {socket.AF_INET, socket.AF_INET6}:
+                    continue
+                if connection.getsockname()[1] == port:
+                    address, number = connection.getpeername()[:2]
+                    yield (_plain(address), number), lambda: connection.shutdown(socket.SHUT_RDWR)
+
+
+def _plain(address: str) -> str:
+    return address.removeprefix("::ffff:").partition("%")[0]
+
+
+def peer_of(scope: dict[str, object]) -> Peer | None:
+    """Return the connection that a request came over, as the web server names it."""
+    client = scope.get("client")
+    if not isinstance(client, Sequence) or len(client) != 2:
+        return None
+    with suppress(ValueError):
+        return _plain(str(client[0])), int(str(client[1]))
+    return None
