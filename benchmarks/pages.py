@@ -30,7 +30,7 @@ _EMAIL, _PASSWORD = "ada@example.com", Plaintext("vellum-orbit-pickle-97")
 def measure(kind: str) -> Measured:
     """Time each visit as a whole, from the request to the last byte; return one line with the medians."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
-    with tempfile.TemporaryDirectory() as folder, _database(kind) as where:
+    with tempfile.TemporaryDirectory() as folder, database(kind) as where:
         variables = {"KEYTURN_DATA_DIR": folder, "ENCRYPTION_KEY": secrets.token_hex(32)}
         core = root.open_core(read_settings(variables | where), lambda _notice: None)
         try:
@@ -49,7 +49,7 @@ def measure(kind: str) -> Measured:
 
 
 @contextmanager
-def _database(kind: str) -> Iterator[dict[str, str]]:
+def database(kind: str) -> Iterator[dict[str, str]]:
     if kind == "sqlite":
         yield {}
         return

@@ -14,7 +14,6 @@ import typer
 from meanings import ROOMS
 
 from keyturn.access.domain import ORGANIZATION_ROLES, PROJECT_ROLES, Action, permits
-from keyturn.kit.actor import Role
 
 NOTE = "<!-- Made by `make docs` from the source. Changes belong there. -->\n\n"
 
@@ -107,7 +106,8 @@ _PERMISSIONS = """# Roles and permissions
 
 {note}A person or a machine has one role in the organization and may have one in each project. Connections, environments and
 members of a project are governed by the role there; an *admin* of the organization is admin of all its projects. What belongs
-to no project is governed by the role in the organization. Nobody can give a role above the own one. A missing permission is
+to no project is governed by the role in the organization; *no-access* is a role there only, for those who work in
+projects and see nothing else. Nobody can give a role above the own one. A missing permission is
 answered 403 and named; what is in another organization is answered as if it did not exist.
 
 """
@@ -115,11 +115,11 @@ answered 403 and named; what is in another organization is answered as if it did
 
 def permissions() -> str:
     """Return which role permits what."""
-    head = ("action", *(role.value for role in Role))
     text = _PERMISSIONS.format(note=NOTE)
     for title, roles in (("In the organization", ORGANIZATION_ROLES), ("In a project", PROJECT_ROLES)):
+        head = ("action", *(role.value for role in roles))
         rows = [
-            (f"`{action.value}`", *("yes" if permits(roles, role, action) else "" for role in Role))
+            (f"`{action.value}`", *("yes" if permits(roles, role, action) else "" for role in roles))
             for action in Action
         ]
         text += f"## {title}\n\n" + table(head, rows) + "\n"

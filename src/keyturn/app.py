@@ -246,7 +246,7 @@ def web_application(core: Core, worker: Worker | None) -> "Litestar":
     limiter = Limiter(core.clock, per_minute=settings.login_rate_per_minute)
     trail = Trail(core.database, require_audit_reader)
     routers = [
-        access_api.login_router(access, limiter),
+        access_api.login_router(access, limiter, Limiter(core.clock, per_minute=settings.identity_rate_per_minute)),
         access_api.users_router(access, limiter),
         identities_api.identities_router(access),
         identities_api.universal_router(access),

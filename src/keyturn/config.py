@@ -64,6 +64,7 @@ class Settings:
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     pace: Pace = Pace()
     login_rate_per_minute: int = 60
+    identity_rate_per_minute: int = 6000
 
     @property
     def embedded(self) -> bool:

@@ -237,7 +237,14 @@ SETTINGS: tuple[Setting, ...] = (
         "login_rate_per_minute",
         values.whole(1, 100_000),
         "60",
-        "Sign-in tries per minute from one address.",
+        "Failed sign-ins per minute from one address, and tries under way; sign-ins that succeed do not count.",
+    ),
+    Setting(
+        "KEYTURN_IDENTITY_RATE",
+        "identity_rate_per_minute",
+        values.whole(1, 10_000_000),
+        "6000",
+        "Sign-ins per minute of one machine identity with the right client secret.",
     ),
     Setting(
         "KEYTURN_LOG_LEVEL",

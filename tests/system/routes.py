@@ -110,7 +110,7 @@ _API: dict[str, Rule] = {
     "GET /api/v1/identities/{identity_id}": _of(Action.READ_IDENTITIES),
     "PATCH /api/v1/identities/{identity_id}": _of(Action.MANAGE_IDENTITIES, {"name": "renamed"}),
     "DELETE /api/v1/identities/{identity_id}": _of(Action.MANAGE_IDENTITIES),
-    f"GET {_UNIVERSAL}": _of(Action.READ_IDENTITIES, fill=_JOINED),
+    f"GET {_UNIVERSAL}": _of(Action.MANAGE_IDENTITIES, fill=_JOINED),
     f"POST {_UNIVERSAL}": _of(Action.MANAGE_IDENTITIES, NOTHING, fill=_FREE),
     f"PATCH {_UNIVERSAL}": _of(Action.MANAGE_IDENTITIES, {"accessTokenTTL": 600}, fill=_JOINED),
     f"DELETE {_UNIVERSAL}": _of(Action.MANAGE_IDENTITIES, fill=_JOINED),

@@ -33,6 +33,17 @@ def take_apart(text: str) -> TrustedAddress:
     return TrustedAddress(address, f"ipv{network.version}", prefix)
 
 
+def network_of(address: str) -> str:
+    """Return what failures are counted under: an IPv4 address, or the /64 of an IPv6 address; other text as it is."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(found, ipaddress.IPv4Address):
+        return str(found)
+    return str(found.ipv4_mapped or ipaddress.IPv6Network((found, 64), strict=False))
+
+
 def trusted(entries: Sequence[str], address: str) -> bool:
     """Say whether the caller's address is in one of the entries.
 

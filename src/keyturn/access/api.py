@@ -37,24 +37,30 @@ SIGN_IN_REFUSED = {
 TOKEN_REFUSED = {401: "A token that is unknown or revoked", 403: "A malformed or expired token"}
 
 
-def login_router(access: Access, limiter: Limiter) -> Router:
-    """Routes that need no token."""
+def login_router(access: Access, limiter: Limiter, identities: Limiter | None = None) -> Router:
+    """Routes that need no token. ``limiter`` counts failures by address, ``identities`` the sign-ins of each identity."""
 
     @post("/api/v1/auth/universal-auth/login", public=True, also=SIGN_IN_REFUSED)
     def login_machine(caller: Caller, data: MachineLogin) -> Token:
         """Exchange a machine identity's client id and secret for an access token."""
-        limiter.take(f"{caller.ip} universal-auth")
-        made = access.signin.login_machine(data.client_id, Plaintext(data.client_secret), _origin(caller))
-        limiter.trust(f"{caller.ip} universal-auth")
-        return _token(made)
+
+        def admit(*, proven: bool) -> None:
+            if not proven:
+                limiter.take(f"{caller.ip} universal-auth")
+            elif identities is not None:
+                identities.take(f"{data.client_id} universal-auth")
+
+        secret = Plaintext(data.client_secret)
+        return _token(access.signin.login_machine(data.client_id, secret, _origin(caller), admit))
 
     @post("/api/v1/auth/login", public=True, also=SIGN_IN_REFUSED)
     def login_person(caller: Caller, data: PersonLogin) -> Token:
         """Exchange e-mail address and password for an access token; users with two-step sign-in send a code as well."""
         limiter.take(f"{caller.ip} login")
-        made = access.signin.login_person(data.email, Plaintext(data.password), _origin(caller), data.code)
+        issued = access.signin.login_person(data.email, Plaintext(data.password), _origin(caller), data.code)
+        limiter.give_back(f"{caller.ip} login")
         limiter.trust(f"{caller.ip} login")
-        return _token(made)
+        return _token(issued)
 
     @post("/api/v1/auth/token/renew", public=True, also=TOKEN_REFUSED)
     def renew_token(caller: Caller, data: TokenBody) -> Token:

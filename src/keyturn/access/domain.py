@@ -61,6 +61,7 @@ ORGANIZATION_ROLES: Mapping[Role, frozenset[Action]] = {
     Role.ADMIN: _ALL,
     Role.MEMBER: _READ_ORGANIZATION | {Action.CONNECT_CONNECTIONS, Action.CREATE_PROJECT},
     Role.VIEWER: _READ_ORGANIZATION,
+    Role.NO_ACCESS: frozenset(),
 }
 """What a role in the organization permits on things that belong to no project."""
 

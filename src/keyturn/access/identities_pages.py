@@ -49,7 +49,7 @@ class SecretShown:
 
 @dataclass(frozen=True)
 class IdentityPage(Page):
-    """``auth`` is None when the identity cannot sign in; ``secrets`` are shown to those who may manage it."""
+    """``auth`` is None when the identity cannot sign in. It and the ``secrets`` are shown to those who may manage it."""
 
     template: ClassVar[str] = "access/identity.html"
     section: ClassVar[str] = "identities"
@@ -126,9 +126,9 @@ class Shelf:
     def page(self, actor: Actor, identity_id: str, filled: Filled) -> IdentityPage:
         identity = self.access.identities.get(actor, identity_id)
         may = permits(ORGANIZATION_ROLES, actor.role, Action.MANAGE_IDENTITIES) and at_most(actor.role, identity.role)
-        auth = self._auth(actor, identity_id)
+        auth = self._auth(actor, identity_id) if may else None
         now = self.clock.now()
-        found = self.access.universal.list_secrets(actor, identity_id) if may and auth else ()
+        found = self.access.universal.list_secrets(actor, identity_id) if auth else ()
         locked = auth is not None and auth.attempts.locked(now)
         secrets = [_shown(each, now) for each in found]
         return IdentityPage(identity, auth, locked, secrets, may, actor.role, self.site_url, filled)

@@ -12,7 +12,7 @@ from keyturn.access.records import ClientSecret, Identity, Label, UniversalAuth,
 from keyturn.access.store import attempt_columns
 from keyturn.db.tables import access_tokens, client_secrets, identities, universal_auths
 from keyturn.db.unit import Tx
-from keyturn.kit.actor import Role
+from keyturn.kit.actor import Actor, ActorKind, Role
 
 _CANDIDATES = 8
 
@@ -48,9 +48,15 @@ def identity(tx: Tx, org_id: str, identity_id: str) -> Identity | None:
     return _identity(row) if row else None
 
 
-def identity_by_id(tx: Tx, identity_id: str) -> Identity:
-    """Return an identity that another row refers to."""
-    return _identity(tx.rows(_IDENTITY.where(identities.c.id == identity_id))[0])
+_MACHINE = sa.select(identities.c.name, identities.c.org_id, identities.c.role).where(
+    identities.c.id == sa.bindparam("identity")
+)
+
+
+def machine(tx: Tx, identity_id: str) -> Actor:
+    """Return an identity that another row refers to, as an actor."""
+    row = tx.rows(_MACHINE, identity=identity_id)[0]
+    return Actor(ActorKind.IDENTITY, identity_id, row["name"], row["org_id"], Role(row["role"]))
 
 
 def identities_of(tx: Tx, org_id: str) -> list[Identity]:
@@ -123,9 +129,13 @@ def universal_auth(tx: Tx, identity_id: str) -> UniversalAuth | None:
     return _universal_auth(row) if row else None
 
 
+# The statements of a sign-in are built once: programs sign in hundreds of times a second.
+_BY_CLIENT_ID = sa.select(universal_auths).where(universal_auths.c.client_id == sa.bindparam("client"))
+_LOCKED_BY_CLIENT_ID = _BY_CLIENT_ID.with_for_update()
+
+
 def universal_auth_by_client_id(tx: Tx, client_id: str, *, lock: bool = False) -> UniversalAuth | None:
-    query = sa.select(universal_auths).where(universal_auths.c.client_id == client_id)
-    row = tx.one(query.with_for_update() if lock else query)
+    row = tx.one(_LOCKED_BY_CLIENT_ID if lock else _BY_CLIENT_ID, client=client_id)
     return _universal_auth(row) if row else None
 
 
@@ -134,8 +144,10 @@ def save_universal_auth(tx: Tx, auth: UniversalAuth) -> None:
     tx.run(sa.update(universal_auths).where(universal_auths.c.id == auth.id).values(values))
 
 
-def set_universal_attempts(tx: Tx, auth_id: str, attempts: Attempts) -> None:
-    tx.run(sa.update(universal_auths).where(universal_auths.c.id == auth_id).values(**attempt_columns(attempts)))
+def set_universal_attempts(tx: Tx, auth_id: str, attempts: Attempts, failed_from: Sequence[str] = ()) -> None:
+    """Keep the failures, and the networks that they came from."""
+    values = attempt_columns(attempts) | {"failed_from": list(failed_from)}
+    tx.run(sa.update(universal_auths).where(universal_auths.c.id == auth_id).values(**values))
 
 
 def remove_universal_auth(tx: Tx, auth_id: str) -> None:
@@ -183,6 +195,7 @@ def _universal_auth(row: Mapping[str, Any]) -> UniversalAuth:
         attempts,
         row["created_at"],
         row["updated_at"],
+        tuple(row["failed_from"]),
     )
 
 
@@ -209,28 +222,35 @@ def client_secrets_of(tx: Tx, auth_id: str) -> list[ClientSecret]:
     return [ClientSecret(**row) for row in tx.rows(query)]
 
 
+_LIKELY = (
+    sa.select(client_secrets)
+    .where(client_secrets.c.universal_auth_id == sa.bindparam("auth"), client_secrets.c.prefix == sa.bindparam("start"))
+    .where(client_secrets.c.revoked.is_(False))
+    .order_by(client_secrets.c.created_at.desc())
+    .limit(_CANDIDATES)
+)
+_USE = (
+    sa.update(client_secrets)
+    .where(client_secrets.c.id == sa.bindparam("secret"), client_secrets.c.revoked.is_(False))
+    .where(sa.or_(client_secrets.c.uses_limit == 0, client_secrets.c.uses < client_secrets.c.uses_limit))
+    .values(uses=client_secrets.c.uses + 1, updated_at=sa.bindparam("now"))
+)
+
+
 def candidates(tx: Tx, auth_id: str, prefix: str) -> list[ClientSecret]:
     """Return the secrets that a given text may be: hardly ever more than one."""
-    query = (
-        sa.select(client_secrets)
-        .where(client_secrets.c.universal_auth_id == auth_id, client_secrets.c.prefix == prefix)
-        .where(client_secrets.c.revoked.is_(False))
-        .order_by(client_secrets.c.created_at.desc())
-        .limit(_CANDIDATES)
-    )
-    return [ClientSecret(**row) for row in tx.rows(query)]
+    return [ClientSecret(**row) for row in tx.rows(_LIKELY, auth=auth_id, start=prefix)]
 
 
 def use_client_secret(tx: Tx, secret_id: str, now: datetime) -> bool:
     """Count one use, in one statement; False when the secret was revoked or is used up."""
-    uses, limit = client_secrets.c.uses, client_secrets.c.uses_limit
-    statement = (
-        sa.update(client_secrets)
-        .where(client_secrets.c.id == secret_id, client_secrets.c.revoked.is_(False))
-        .where(sa.or_(limit == 0, uses < limit))
-        .values(uses=uses + 1, updated_at=now)
-    )
-    return tx.run(statement) == 1
+    return tx.run(_USE, secret=secret_id, now=now) == 1
+
+
+def renew_hash(tx: Tx, secret: ClientSecret, renewed: str) -> None:
+    """Keep another digest of the same client secret, unless somebody else just did so."""
+    same = (client_secrets.c.id == secret.id, client_secrets.c.hash == secret.hash)
+    tx.run(sa.update(client_secrets).where(*same).values(hash=renewed))
 
 
 def revoke_client_secret(tx: Tx, secret_id: str, now: datetime) -> None:

@@ -140,6 +140,8 @@ def _signing_in(doors: Doors) -> list[Route]:
             form.email, Plaintext(form.password), browser_of(visitor), before=visitor.session
         )
         doors.limiter.trust(f"{visitor.ip} login")
+        if not opened.needs_code:
+            doors.limiter.give_back(f"{visitor.ip} login")
         to = local_path(form.next, HOME)
         return Redirect(code_page(to) if opened.needs_code else to, cookies=(doors.cookie.holding(opened.token),))
 
@@ -162,6 +164,7 @@ def _second_step(doors: Doors) -> list[Route]:
     def give_code(visitor: Visitor, form: Code) -> Redirect:
         doors.limiter.take(f"{visitor.ip} login")
         token = doors.access.sessions.give_code(visitor.session, form.code, browser_of(visitor))
+        doors.limiter.give_back(f"{visitor.ip} login")
         return Redirect(local_path(form.next, HOME), cookies=(doors.cookie.holding(token),))
 
     return [show_code, give_code]

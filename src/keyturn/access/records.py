@@ -88,6 +88,8 @@ class UniversalAuth:
     attempts: Attempts
     created_at: datetime
     updated_at: datetime
+    failed_from: tuple[str, ...] = ()
+    """The networks from which the failures in ``attempts``, or the lock, came."""
 
 
 @dataclass(frozen=True)

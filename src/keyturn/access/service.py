@@ -6,6 +6,7 @@ import unicodedata
 from dataclasses import dataclass
 
 from keyturn.access import identities_store, setup_store, store
+from keyturn.access.client_secrets import ClientSecretDigests
 from keyturn.access.domain import AccessEvent, TokenRules
 from keyturn.access.identities import Identities
 from keyturn.access.passwords import Hasher
@@ -60,10 +61,13 @@ class Access:
         self._clock = clock
         self._ids = ids
         self.factors = SecondFactors(database, clock, hasher, sealer, random)
-        self.signin = SignIn(database, clock, ids, hasher, random, self.factors, person_rules=person_rules)
+        keeper = ClientSecretDigests(digests, hasher)
+        self.signin = SignIn(
+            database, clock, ids, hasher, random, self.factors, person_rules=person_rules, secrets=keeper
+        )
         self.sessions = Sessions(database, clock, ids, self.signin, random)
         self.identities = Identities(database, clock, ids)
-        self.universal = UniversalAuths(database, clock, ids, hasher, random, self.identities)
+        self.universal = UniversalAuths(database, clock, ids, keeper, random, self.identities)
         self.setup = SetupCodes(database, clock, digests, setup_code, random)
         self.users = Users(database, clock, ids, hasher)
 

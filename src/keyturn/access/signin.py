@@ -7,10 +7,12 @@ the database, so the limits hold for several servers together.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from keyturn.access import identities_store, store, tokens
-from keyturn.access.addresses import trusted
+from keyturn.access.addresses import network_of, trusted
+from keyturn.access.clearings import Clearings
+from keyturn.access.client_secrets import ClientSecretDigests
 from keyturn.access.domain import (
     PEOPLE,
     AccessEvent,
@@ -46,6 +48,12 @@ class Origin:
     request_id: str | None = None
 
 
+class Admit(Protocol):
+    def __call__(self, *, proven: bool) -> None:
+        """Raise TooMany when there are too many sign-ins of this kind."""
+        ...
+
+
 class SignIn:
     """Makes, checks, renews and revokes access tokens."""
 
@@ -59,44 +67,49 @@ class SignIn:
         factors: SecondFactors,
         *,
         person_rules: TokenRules,
+        secrets: ClientSecretDigests,
     ) -> None:
         self._factors = factors
+        self._secrets = secrets
         self._database = database
         self._clock = clock
         self._ids = ids
         self._hasher = hasher
         self._random = random
         self._person_rules = person_rules
+        self._clearings = Clearings()
 
     # --- machines -----------------------------------------------------------------------------------------------------
 
-    def login_machine(self, client_id: str, secret: Plaintext, origin: Origin) -> IssuedToken:
+    def login_machine(
+        self, client_id: str, secret: Plaintext, origin: Origin, admit: Admit | None = None
+    ) -> IssuedToken:
         """Exchange client id and secret for a token.
 
         Raises Unauthenticated, with the same words for an unknown client id and a wrong secret; other words only when
         locked or after the secret was proven: expired, used up. Raises Forbidden from an address that is not trusted.
-        Each success is one use of the client secret.
+        Each success is one use of the client secret. ``admit`` is told whether the secret is proven before anything is
+        written, and may raise.
         """
         with self._database.read() as tx:
             auth = identities_store.universal_auth_by_client_id(tx, client_id)
             prefix = secret.reveal()[: tokens.SECRET_PREFIX_LENGTH]
             candidates = identities_store.candidates(tx, auth.id, prefix) if auth else []
-        matched = self._match(candidates, secret)
+        matched = self._secrets.match(candidates, secret)
+        renewed = self._secrets.renewed(matched, secret) if matched else None
+        if admit is not None:
+            admit(proven=matched is not None)
+        if auth is None:
+            raise _invalid_credentials()
         with self._database.write() as tx:
             auth = identities_store.universal_auth_by_client_id(tx, client_id, lock=True)
             outcome = self._machine_outcome(tx, auth, matched, origin) if auth else _invalid_credentials()
+            if matched and renewed and isinstance(outcome, IssuedToken):
+                identities_store.renew_hash(tx, matched, renewed)
         # Raised only now: a failure that was counted must stay counted.
         if isinstance(outcome, KeyturnError):
             raise outcome
         return outcome
-
-    def _match(self, candidates: list[ClientSecret], secret: Plaintext) -> ClientSecret | None:
-        for candidate in candidates:
-            if self._hasher.verify(candidate.hash, secret):
-                return candidate
-        if not candidates:
-            self._hasher.verify(None, secret)  # the same work, so that the time tells nothing
-        return None
 
     def _machine_outcome(
         self, tx: Tx, auth: UniversalAuth, secret: ClientSecret | None, origin: Origin
@@ -104,13 +117,18 @@ class SignIn:
         now = self._clock.now()
         settings, attempts = auth.settings, auth.attempts
         owner = self._machine(tx, auth, origin)
-        if settings.lockout.enabled and attempts.locked(now):
+        network = network_of(origin.ip)
+        locked = settings.lockout.enabled and attempts.locked(now)
+        # Whoever has the secret is not kept out by strangers who guess at it from elsewhere.
+        if locked and (secret is None or network in auth.failed_from):
             return _locked(attempts, now)
         at_home = trusted(settings.client_secret_trusted_ips, origin.ip)
         if secret is None:
             if at_home:  # strangers must not be able to lock an identity out
                 after = self._failed(tx, owner, attempts, settings.lockout, now)
-                identities_store.set_universal_attempts(tx, auth.id, after)
+                before = auth.failed_from if attempts.failures and after.failures != 1 else ()
+                failed_from = tuple(dict.fromkeys((*before, network)))
+                identities_store.set_universal_attempts(tx, auth.id, after, failed_from)
             return _invalid_credentials()
         if not at_home:
             return _not_trusted(origin.ip)
@@ -118,14 +136,13 @@ class SignIn:
             return _spent("The client secret has expired.")
         if not identities_store.use_client_secret(tx, secret.id, now):
             return _spent("The client secret was revoked, or it has been used as often as it may be.")
-        if attempts != Attempts():
+        if attempts != Attempts() and not locked:
             identities_store.set_universal_attempts(tx, auth.id, Attempts())
         self._note(tx, AccessEvent.MACHINE_SIGNED_IN, owner, now, {"clientSecretId": secret.id, "ip": origin.ip})
         return self._issue(tx, owner, settings.rules, now, client_secret_id=secret.id)
 
     def _machine(self, tx: Tx, auth: UniversalAuth, origin: Origin) -> Actor:
-        found = identities_store.identity_by_id(tx, auth.identity_id)
-        return replace(machine_actor(found), request_id=origin.request_id)
+        return replace(identities_store.machine(tx, auth.identity_id), request_id=origin.request_id)
 
     # --- people -------------------------------------------------------------------------------------------------------
 
@@ -278,6 +295,8 @@ class SignIn:
             uses_limit=rules.uses_limit,
             client_secret_id=client_secret_id,
         )
+        if self._clearings.due(owner.id or "", now):
+            store.clear_tokens(tx, owner, now)
         return IssuedToken(token, lifetime.ttl, rules.max_ttl)
 
     def _failed(self, tx: Tx, owner: Actor, attempts: Attempts, policy: LockoutPolicy, now: datetime) -> Attempts:

@@ -125,7 +125,8 @@ def _user(row: Mapping[str, Any]) -> User:
 
 # --- tokens -----------------------------------------------------------------------------------------------------------
 
-_PURGED_AT_ONCE = 200
+_PURGED_AT_ONCE = 5000
+_INSERT_TOKEN = sa.insert(access_tokens)
 _KEPT_AFTER_END = timedelta(days=1)
 
 
@@ -141,27 +142,28 @@ def add_token(
     uses_limit: int = 0,
     client_secret_id: str | None = None,
 ) -> None:
-    """Keep a token; ``ttl`` is what a renewal gives. Tokens of this owner that ended long ago are cleared away."""
-    column = _owner_column(owner)
+    """Keep a token; ``ttl`` is what a renewal gives."""
     tx.run(
-        sa.insert(access_tokens).values(
-            {
-                "id": token_id,
-                "digest": digest,
-                column.name: owner.id,
-                "client_secret_id": client_secret_id,
-                "ttl": ttl,
-                "uses_limit": uses_limit,
-                "expires_at": lifetime.expires_at,
-                "renewable_until": lifetime.renewable_until,
-                "created_at": now,
-            }
-        )
+        _INSERT_TOKEN,
+        id=token_id,
+        digest=digest,
+        identity_id=owner.id if owner.kind is not ActorKind.USER else None,
+        user_id=owner.id if owner.kind is ActorKind.USER else None,
+        client_secret_id=client_secret_id,
+        ttl=ttl,
+        uses_limit=uses_limit,
+        expires_at=lifetime.expires_at,
+        renewable_until=lifetime.renewable_until,
+        created_at=now,
     )
+
+
+def clear_tokens(tx: Tx, owner: Actor, now: datetime) -> None:
+    """Clear away tokens of this owner that ended long ago."""
     ended = now - _KEPT_AFTER_END
     old = (
         sa.select(access_tokens.c.id)
-        .where(column == owner.id)
+        .where(_owner_column(owner) == owner.id)
         .where(sa.or_(access_tokens.c.expires_at < ended, access_tokens.c.revoked_at < ended))
         .limit(_PURGED_AT_ONCE)
     )

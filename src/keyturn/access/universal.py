@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 
 from keyturn.access import identities_store, store, tokens
-from keyturn.access.domain import AccessEvent, Action, Attempts
-from keyturn.access.door import Scope, require
-from keyturn.access.identities import Identities, found_identity
-from keyturn.access.passwords import Hasher
+from keyturn.access.client_secrets import ClientSecretDigests
+from keyturn.access.domain import AccessEvent, Attempts
+from keyturn.access.identities import Identities
 from keyturn.access.records import ClientSecret, UniversalAuth, UniversalAuthChanges, UniversalAuthSettings
 from keyturn.access.tokens import RandomBytes
 from keyturn.audit.domain import Event
@@ -23,12 +22,18 @@ class UniversalAuths:
     """The use cases. Those that change or show secrets need the permission to manage identities; all are audited."""
 
     def __init__(
-        self, database: Database, clock: Clock, ids: Ids, hasher: Hasher, random: RandomBytes, identities: Identities
+        self,
+        database: Database,
+        clock: Clock,
+        ids: Ids,
+        secrets: ClientSecretDigests,
+        random: RandomBytes,
+        identities: Identities,
     ) -> None:
         self._database = database
         self._clock = clock
         self._ids = ids
-        self._hasher = hasher
+        self._secrets = secrets
         self._random = random
         self._identities = identities
 
@@ -50,9 +55,9 @@ class UniversalAuths:
         return made
 
     def get(self, actor: Actor, identity_id: str) -> UniversalAuth:
+        """Return it to those who may manage the identity: whoever knows a client id can keep its program locked out."""
         with self._database.read() as tx:
-            require(tx, actor, Action.READ_IDENTITIES, Scope(actor.org_id))
-            return _found(tx, found_identity(tx, actor, identity_id).id)
+            return self._managed(tx, actor, identity_id)
 
     def update(self, actor: Actor, identity_id: str, changes: UniversalAuthChanges) -> UniversalAuth:
         """Change what is given; tokens already issued keep their lifetime, trusted addresses hold at once."""
@@ -87,19 +92,16 @@ class UniversalAuths:
         self, actor: Actor, identity_id: str, *, description: str = "", uses_limit: int = 0, ttl: int = 0
     ) -> tuple[Plaintext, ClientSecret]:
         """Make a client secret and return it in the clear, once. ``ttl`` in seconds; 0 means without limit."""
-        with self._database.read() as tx:  # refuse before the slow hash
-            self._managed(tx, actor, identity_id)
-        secret = tokens.new_client_secret(self._random)
-        hashed = self._hasher.hash(secret)
+        secret, secret_id = tokens.new_client_secret(self._random), self._ids.new()
         now = self._clock.now()
         with self._database.write() as tx:
             auth = self._managed(tx, actor, identity_id)
             made = ClientSecret(
-                id=self._ids.new(),
+                id=secret_id,
                 universal_auth_id=auth.id,
                 description=description,
                 prefix=secret.reveal()[: tokens.SECRET_PREFIX_LENGTH],
-                hash=hashed,
+                hash=self._secrets.keep(secret, secret_id),
                 uses=0,
                 uses_limit=uses_limit,
                 ttl=ttl,

@@ -101,6 +101,11 @@ def _finish(source: RootKeySource, summary: rewrap.Summary) -> None:
         f"Data key {summary.data_key}: {summary.sealed} values sealed again, {summary.wrapped} data keys wrapped again, "
         f"{len(summary.retired)} data keys retired, {summary.left} values left under older keys."
     )
+    if summary.digests:
+        tell(
+            f"{summary.digests} client secrets of machine identities stay known by an older data key until they are used next:"
+            " it stays in use for them, wrapped with the present root key. Nothing is to be done."
+        )
     if summary.previous_root_needed:
         tell("Some retired data keys are still wrapped with an older root key: keep that key with your old backups.")
     elif isinstance(source, KeyFile):

@@ -12,12 +12,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from keyturn.crypto import store
-from keyturn.crypto.envelope import FORMAT, key_id_of
+from keyturn.crypto.envelope import FORMAT, digest_key_id_of, key_id_of
 from keyturn.crypto.keyring import REFRESH, Keyring, KeyringSealer, wrong_root
 from keyturn.crypto.root import RootKeySource
 from keyturn.crypto.store import WrappedKey
 from keyturn.db.tables import metadata
-from keyturn.db.types import SealedText
+from keyturn.db.types import DigestText, SealedText
 from keyturn.db.unit import Database
 from keyturn.errors import Misconfigured
 from keyturn.kit.secret import Place, Sealed
@@ -61,6 +61,8 @@ class Summary:
     refused: list[Place] = field(default_factory=list)
     retired: list[str] = field(default_factory=list)
     left: int = 0
+    digests: int = 0
+    """Digests under older keys. They cannot be made anew without their values, so their keys stay in use."""
     previous_root_needed: bool = False
 
 
@@ -106,7 +108,7 @@ def rotate(
         progress(f"Waiting {REFRESH.total_seconds():.0f} s: running servers take up the new data key.")
         pause(REFRESH.total_seconds())
         _seal_all(database, ring, columns, summary, progress)
-    _retire(database, clock, columns, summary)
+    _retire(database, clock, columns, summary, tables)
     summary.previous_root_needed = any(row.root_key_id != source.load().current.id for row in _rows(database))
     return summary
 
@@ -132,9 +134,22 @@ def rewrap(database: Database, source: RootKeySource) -> int:
     return changed
 
 
-def usage(database: Database, tables: sa.MetaData = metadata) -> Counter[str]:
-    """Count the stored values by the id of their data key."""
+def digests(database: Database, tables: sa.MetaData = metadata) -> Counter[str]:
+    """Count the keyed digests by the id of their data key."""
+    columns = [
+        column for table in tables.sorted_tables for column in table.columns if isinstance(column.type, DigestText)
+    ]
     counts: Counter[str] = Counter()
+    with database.read() as tx:
+        for column in columns:
+            rows = tx.rows(sa.select(column.label("kept")).where(column.is_not(None)))
+            counts.update(filter(None, (digest_key_id_of(row["kept"]) for row in rows)))
+    return counts
+
+
+def usage(database: Database, tables: sa.MetaData = metadata) -> Counter[str]:
+    """Count the stored values and digests by the id of their data key."""
+    counts = digests(database, tables)
     for column in sealed_columns(tables):
         for batch in _batches(database, column, ""):
             counts.update(key_id_of(row["value"]) for row in batch)
@@ -195,12 +210,17 @@ def _batches(database: Database, column: SealedColumn, key_id: str) -> Iterator[
         last = batch[-1]["row"]
 
 
-def _retire(database: Database, clock: Clock, columns: list[SealedColumn], summary: Summary) -> None:
+def _retire(
+    database: Database, clock: Clock, columns: list[SealedColumn], summary: Summary, tables: sa.MetaData
+) -> None:
     used: Counter[str] = Counter()
     for column in columns:
         for batch in _batches(database, column, summary.data_key):
             used.update(key_id_of(row["value"]) for row in batch)
     summary.left = used.total()
+    kept = digests(database, tables)
+    summary.digests = kept.total() - kept[summary.data_key]
+    used.update(kept)
     for row in _rows(database):
         if row.retired_at is None and row.id != summary.data_key and not used[row.id]:
             with database.write() as tx:

@@ -11,11 +11,15 @@ class ActorKind(StrEnum):
 
 
 class Role(StrEnum):
-    """What an actor may do in an organization or a project; each role may all that the next may."""
+    """What an actor may do in an organization or a project; each role may all that the next may.
+
+    ``NO_ACCESS`` is a role in the organization only: its holder may what the roles in projects grant, and nothing else.
+    """
 
     ADMIN = "admin"
     MEMBER = "member"
     VIEWER = "viewer"
+    NO_ACCESS = "no-access"
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,7 @@ class Members:
             own = self._manager(tx, actor, project_id)
             before = _found(store.member_row(tx, project_id, row_id), row_id)
             require_at_most(own, before.role)
-            require_at_most(own, role)
+            require_at_most(own, _of_projects(role))
             now = self._clock.now()
             store.set_member_role(tx, before.id, role, now)
             data = {"before": before.role.value, "role": role.value}
@@ -109,7 +109,7 @@ class Members:
     def _add(
         self, tx: Tx, actor: Actor, project_id: str, kind: ActorKind, member_id: str, role: Role, own: Role
     ) -> Member:
-        require_at_most(own, role)
+        require_at_most(own, _of_projects(role))
         there = store.member(tx, project_id, kind, member_id)
         if there is not None:
             raise Refused(
@@ -127,6 +127,16 @@ class Members:
         kind = "user" if member.kind is ActorKind.USER else "identity"
         now = self._clock.now()
         append(tx, Event(event.value, actor, kind, member.member_id, now, project_id=member.project_id, data=data))
+
+
+def _of_projects(role: Role) -> Role:
+    if role is Role.NO_ACCESS:
+        raise Refused(
+            f"'{role}' is a role in the organization; in a project it would say nothing.",
+            code="projects.role_unknown",
+            fix="Give one of admin, member and viewer, or take the member out of the project.",
+        )
+    return role
 
 
 def _user_id(tx: Tx, actor: Actor, email: str) -> str:

@@ -65,6 +65,16 @@ class Limiter:
         if wait > _NOW:
             raise RateLimited(self._limit, wait)
 
+    def give_back(self, key: str) -> None:
+        """Take back what :meth:`take` counted: it was no failure."""
+        now, key = self._clock.now(), _by_network(key)
+        with self._lock:
+            bucket = self._buckets.get(key) or self._buckets.get(_OTHERS)
+            if bucket is not None:
+                bucket.put_back(now, self._limit)
+            if self._all is not None and key not in self._trusted:
+                self._all.put_back(now, self._together)
+
     def trust(self, key: str) -> None:
         """Remember that somebody was let in under this key: the limit over all addresses does not bind it any more."""
         key = _by_network(key)
@@ -120,3 +130,6 @@ class _Bucket:
             return timedelta(minutes=(1 - self.left) / limit)
         self.left -= 1
         return _NOW
+
+    def put_back(self, now: datetime, limit: int) -> None:
+        self.left, self.seen = min(float(limit), self.filled(now, limit) + 1), now

@@ -54,11 +54,19 @@ class Site:
 
 
 @contextmanager
-def site(database: Database, clock: Clock, access: Access, folder: Path, *, per_minute: int = 1000) -> Iterator[Site]:
+def site(
+    database: Database,
+    clock: Clock,
+    access: Access,
+    folder: Path,
+    *,
+    per_minute: int = 1000,
+    per_identity: int = 1000,
+) -> Iterator[Site]:
     projects = Projects(database, clock, IDS)
     limiter = Limiter(clock, per_minute=per_minute)
     routers = [
-        login_router(access, limiter),
+        login_router(access, limiter, Limiter(clock, per_minute=per_identity)),
         users_router(access, limiter),
         identities_router(access),
         universal_router(access),

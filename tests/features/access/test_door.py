@@ -22,13 +22,15 @@ def test_an_organization_admin_may_everything_everywhere(database: Database) -> 
             require(tx, admin, action, Scope(org, payments))
 
 
-@pytest.mark.parametrize("role", list(Role))
-@pytest.mark.parametrize("make", [machine, person])
-def test_others_act_in_a_project_by_membership(database: Database, make: Callable[..., Actor], role: Role) -> None:
+@pytest.mark.parametrize("role", list(PROJECT_ROLES))
+@pytest.mark.parametrize(("make", "own"), [(machine, Role.VIEWER), (person, Role.VIEWER), (machine, Role.NO_ACCESS)])
+def test_others_act_in_a_project_by_membership(
+    database: Database, make: Callable[..., Actor], own: Role, role: Role
+) -> None:
     org = organization(database)
     payments = project(database, org)
     other = project(database, org, "other")
-    actor = make(database, org, Role.VIEWER)
+    actor = make(database, org, own)
     join(database, actor, payments, role)
     with database.read() as tx:
         assert {a for a in Action if allowed(tx, actor, a, Scope(org, payments))} == PROJECT_ROLES[role]
@@ -40,6 +42,7 @@ def test_others_act_in_a_project_by_membership(database: Database, make: Callabl
     [
         (Role.MEMBER, {"read-app-connections", "connect-app-connections"}),
         (Role.VIEWER, {"read-app-connections"}),
+        (Role.NO_ACCESS, set()),
     ],
 )
 def test_without_a_project_members_use_and_viewers_read(database: Database, role: Role, expected: set[str]) -> None:

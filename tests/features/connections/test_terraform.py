@@ -15,10 +15,12 @@ from keyturn.access.records import UniversalAuthChanges
 from keyturn.access.service import Access
 from keyturn.config import Settings
 from keyturn.connections.api import router
+from keyturn.crypto.keyring import Keyring, KeyringDigests
+from keyturn.crypto.root import GivenRoot, RootKey, RootKeys
 from keyturn.kit.actor import Role
 from keyturn.web.app import build
 from keyturn.web.ratelimit import Limiter
-from keyturn_simulation.world import World
+from keyturn_simulation.world import ROOT_KEY, World
 from tests.features.access.people import IDS
 from tests.features.connections.desk import ROOT, WEEKLY, Json
 
@@ -81,7 +83,8 @@ class Terraform:
 
 @pytest.fixture
 def terraform(world: World, tmp_path: Path) -> Iterator[Terraform]:
-    access = Access(world.database, world.clock, IDS, Hasher(memory_kib=8, passes=1))
+    digests = KeyringDigests(Keyring.open(world.database, GivenRoot(RootKeys(RootKey(ROOT_KEY))), world.clock))
+    access = Access(world.database, world.clock, IDS, Hasher(memory_kib=8, passes=1), digests=digests)
     identity = access.identities.create(world.actor, name="terraform", role=Role.ADMIN)
     auth = access.universal.attach(world.actor, identity.id, UniversalAuthChanges())
     secret, _ = access.universal.create_secret(world.actor, identity.id)
