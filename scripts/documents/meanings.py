@@ -9,6 +9,8 @@ ROOMS: Mapping[str, Mapping[str, str]] = {
         "delete-app-connection": "A connection was deleted; `staysValid` lists the secrets that were kept on purpose.",
         "test-app-connection": "Somebody tried whether the connection works.",
         "fail-app-connection-sign-in": "A sign-in with Microsoft for a connection did not end well; `code` says why.",
+        "app-connection-credential-moved": "Another connection's rotation replaced the credential that this one holds, too, and "
+        "moved it along: it signs in with the new one.",
         "app-connection-needs-reconnect": "Microsoft ended what a person had granted: somebody has to sign in again.",
     },
     "Rotation": {
@@ -18,10 +20,13 @@ ROOMS: Mapping[str, Mapping[str, str]] = {
         "rotation-paused": "Automatic rotation was switched off.",
         "rotation-resumed": "Automatic rotation was switched on again.",
         "rotation-ended": "The rotation is over: the connection was deleted, or its application replaced.",
+        "rotation-handed-over": "The connection was deleted or got other credentials: its rotation goes on for `connectionId`, "
+        "which holds the same secret.",
         "rotation-run-requested": "Somebody asked for a rotation now, or enabled it; `reason` says which.",
         "rotation-run-joined": "Somebody asked for a rotation while a run was under way, which counts as asked for from then on.",
         "rotation-run-started": "The server began a run that was due; `reason` is scheduled or expiry.",
-        "rotation-run-succeeded": "A new secret was proven and published. One event ends each run.",
+        "rotation-run-succeeded": "A new secret was proven and published. One event ends each run. `movedAlong` counts other "
+        "connections.",
         "rotation-run-failed": "A run was given up; the current secret is untouched; `failure` has code, cause and fix.",
         "rotation-run-cancelled": "A run ended because the connection was deleted or got other credentials.",
     },

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from keyturn import boot
 from keyturn.config import Settings
 from keyturn.connections.flow import CALLBACK_PATH
-from keyturn.connections.grants import Grants
 from keyturn.connections.service import Connections
 from keyturn.crypto.keyring import Keyring, KeyringDigests, KeyringSealer
 from keyturn.db.unit import Database
@@ -124,7 +123,7 @@ class Worker:
         self._presence = Presence(core.database, core.clock, self._engine, core.process_id, settings.pace)
         self._finder = Finder(core.database, core.clock, self._engine, settings.concurrency, settings.pace.find_every)
         connections, _ = services(core, self.nudge)
-        self._upkeep = Upkeep(core.keyring, connections.grants)
+        self._upkeep = Upkeep(core.keyring, connections)
         tools = Tools(core.database, core.sealer, core.provider, core.clock, core.ids, settings.pace, core.process_id)
         self._rotator = Rotator(tools)
 
@@ -147,11 +146,15 @@ class Worker:
 
 
 class Upkeep:
-    """Now and then makes sure that the newest data key is young enough, and that no refresh token grows too old."""
+    """Now and then makes sure that the newest data key is young enough, and that no refresh token grows too old.
 
-    def __init__(self, keyring: Keyring, grants: Grants) -> None:
+    At once and then hourly it gives fingerprints to credentials that have none, since an older version stored them.
+    """
+
+    def __init__(self, keyring: Keyring, connections: Connections) -> None:
         self._keyring = keyring
-        self._grants = grants
+        self._connections = connections
+        self._grants = connections.grants
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="upkeep", daemon=True)
 
@@ -178,8 +181,24 @@ class Upkeep:
             )
         except KeyturnError as error:
             report.error("oauth.upkeep_failed", code=error.code, reason=error.message)
+        self.mark()
+
+    def mark(self) -> None:
+        """Complete the fingerprints. What cannot be read is reported."""
+        import structlog  # noqa: PLC0415
+
+        report = structlog.get_logger("keyturn")
+        try:
+            self._connections.mark_all(
+                lambda table, row, error: report.warning(
+                    "fingerprints.unreadable", table=table, row=row, code=error.code, reason=error.message
+                )
+            )
+        except KeyturnError as error:
+            report.error("fingerprints.upkeep_failed", code=error.code, reason=error.message)
 
     def _run(self) -> None:
+        self.mark()
         while not self._over.wait(UPKEEP_EVERY.total_seconds()):
             self.round()
 

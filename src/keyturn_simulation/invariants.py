@@ -42,6 +42,7 @@ def _always(world: World, journal: list[Credential]) -> Iterator[str]:
     yield from _proven_before_published(world, journal)
     yield from _only_known_keys_removed(world, journal)
     yield from _working_current(world)
+    yield from _nobody_left_behind(world, journal)
     yield from _slots(world)
     yield from _one_current(journal)
 
@@ -149,6 +150,14 @@ def _working_current(world: World) -> Iterator[str]:
             yield f"5: {what} does not exist in Entra"
         elif ends <= now and rotates:
             yield f"5: {what} expired"
+
+
+def _nobody_left_behind(world: World, journal: list[Credential]) -> Iterator[str]:
+    """No connection holds a credential that is being removed, whoever else rotates it."""
+    removed = {row.key_id for row in journal if row.state is State.REVOKING}
+    for connection in world.all_connections():
+        if world.current_of(connection)[1] in removed:
+            yield f"5: {connection.name} still signs in with what is being removed"
 
 
 def _end_of_secret(world: World, connection: Connection) -> float | None:

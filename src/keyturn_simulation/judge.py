@@ -135,6 +135,7 @@ class Judge:
                 self._connection(row_id)
         if changes:
             self._one_current()
+            self._nobody_left_behind()
 
     def _fenced(self, process: Process, row_id: str) -> None:
         """9: a journal row is changed by the holder of the application's lease only, under its newest token."""
@@ -218,6 +219,13 @@ class Judge:
         for rotation_id, count in counted.items():
             if count > 1:
                 raise Broken(f"rotation {rotation_id} has {count} current secrets")
+
+    def _nobody_left_behind(self) -> None:
+        """5: no connection holds a secret that is being removed here."""
+        removed = {row.key_id for row in self.rows.values() if row.state is State.REVOKING}
+        for current in self.currents.values():
+            if current.key_id in removed:
+                raise Broken(f"5: {current.name} still signs in with {current.key_id}, which is being removed")
 
     def _opened(self, run_id: str) -> None:
         """A run that nobody asked for starts when it is due, by another computation of when that is."""

@@ -1,12 +1,13 @@
 """Users of the product, who click at bad moments and make mistakes, and others who change the applications past it."""
 
+from dataclasses import replace
 from random import Random
 
 import sqlalchemy as sa
 
 from entra_emulator.admin import ApplicationHandle
 from keyturn.connections import trial
-from keyturn.connections.domain import CertificateFiles, ClientSecret, Connection, Draft
+from keyturn.connections.domain import Certificate, CertificateFiles, ClientSecret, Connection, Draft
 from keyturn.credentials.domain import ENDED
 from keyturn.db.tables import rotations
 from keyturn.rotations.changes import Change, ScheduleChange
@@ -51,8 +52,8 @@ class Users:
         connections = self.connections()
         if not self._sim.processes:
             return
-        if not connections or (len(connections) < 4 and self._luck.random() < 0.1):
-            self.share() if self._luck.random() < 0.3 else self.connect()
+        if not connections or (len(connections) < 5 and self._luck.random() < 0.15):
+            self.share() if self._luck.random() < 0.5 else self.connect()
             return
         one, process = self._luck.choice(connections), self._luck.choice(self._sim.processes)
         actions = [
@@ -96,13 +97,19 @@ class Users:
         self._sim.trace.note("scene", f"{made.name} overlaps until the next rotation")
 
     def share(self) -> None:
-        """Type a secret that another connection may have already: refused while it is in the product's hands."""
-        app = self._luck.choice(self._sim.spare)
-        secret = self._luck.choice(app.secrets)
-        rotating = self._sim.world.rotations.of(self.connections())
-        plain = {one.value for key, one in self._sim.judge.currents.items() if key not in rotating}
-        if secret.value not in plain:  # whoever hands a secret over must not use it elsewhere
-            self.connect(app, self.portal.typed(app, secret.value, secret.key_id), rotating=True)
+        """Type a credential that another connection may have already: one that it came with, or its current one."""
+        known = self._luck.choice(self.connections()) if self.connections() else None
+        if known is None or self._luck.random() < 0.5:
+            app = self._luck.choice(self._sim.spare)
+            secret = self._luck.choice(app.secrets)
+            self.connect(app, self.portal.typed(app, secret.value, secret.key_id))
+            return
+        given = self._sim.world.connections.opened(known).credentials
+        if isinstance(given, Certificate):
+            files = CertificateFiles(given.tenant_id, given.client_id, given.signing.chain, given.signing.private_key)
+            self.connect(self._sim.world.applications[known.client_id], files)
+        elif given is not None:
+            self.connect(self._sim.world.applications[known.client_id], replace(given, key_id=None))
 
     def rotate(self, process: Process, one: Connection) -> bool:
         actor = self._sim.world.actor

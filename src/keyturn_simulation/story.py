@@ -81,6 +81,8 @@ class Story:
             if shared and len(app.secrets) > 1:
                 self._users.connect(app, self._first(app, 1))
                 shared = False
+            if sim.luck.random() < 0.3:
+                self._users.share()
         if sim.luck.random() < 0.5:
             self._work(40)
 

@@ -103,6 +103,22 @@ def rotate(scene: Scene) -> None:
     scene.settle()
 
 
+def share(scene: Scene) -> None:
+    """Two connections hold one secret; a user has one of them rotate, and both move."""
+    connections = [scene.world.connect(name, rotate=False) for name in ("first", "second")]
+
+    def act(server: Server) -> None:
+        if not scene.world.rotations.of(connections):
+            change = Change(enabled=True, schedule=ScheduleChange(30, 2, 15))
+            server.rotations.update(scene.world.actor, connections[0].id, change)
+
+    scene.do("enable", act)
+    scene.settle()
+    values = {scene.world.current_secret(one).reveal() for one in connections}
+    assert len(values) == 1, "one of two that shared a secret was left behind"
+    assert len(scene.world.keys()) == 1, "the shared secret was not removed"
+
+
 def replace_credentials(scene: Scene) -> None:
     """A user types a new secret into a rotating connection."""
     connection = settled(scene)
@@ -163,6 +179,7 @@ def note_private_key(world: World) -> None:
 SCENARIOS: dict[str, tuple[Callable[[Scene], None], Settings]] = {
     "enable, slow replicas": (enable, SLOW),
     "scheduled rotation": (rotate, Settings()),
+    "shared secret": (share, Settings()),
     "replace credentials": (replace_credentials, Settings()),
     "delete": (delete, Settings()),
     "certificate": (roll_certificate, SLOW),

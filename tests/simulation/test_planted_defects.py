@@ -11,6 +11,7 @@ from keyturn.credentials import store as journal
 from keyturn.credentials.domain import Credential, State
 from keyturn.providers.azure.provider import AzureProvider
 from keyturn.rotations import domain, outcome, schedule, steps, store, waits, watch
+from keyturn.rotations.along import Along
 from keyturn.rotations.domain import Snapshot, StepName
 from keyturn.rotations.hold import Hold
 from keyturn_simulation.story import play
@@ -88,11 +89,16 @@ def wakes_at_once_for_ever(plant: pytest.MonkeyPatch) -> None:
     plant.setattr(store, "set_wake", lambda tx, rotation_id, at, now: known(tx, rotation_id, at and at - past, now))
 
 
+def leaves_other_holders_behind(plant: pytest.MonkeyPatch) -> None:
+    plant.setattr(Along, "holders", lambda *_args: [])
+
+
 PLANTED: dict[Plant, str] = {
     publishes_without_proof: "1:",
     breaks_its_promise_to_readers: "2:",
     removes_the_current_secret: "3:",
     forgets_secrets_whose_answer_was_lost: "4:",
+    leaves_other_holders_behind: "5:",
     ends_runs_silently: "7:",
     writes_a_secret_down: "8:",
     ignores_that_its_lease_was_taken_over: "9:",

@@ -81,18 +81,21 @@ class _Shelf:
         self._rotations = rotations
         self._clock = clock
 
-    def list(self, found: Sequence[Connection]) -> views.AppConnectionList:
+    def list(self, actor: Actor, found: Sequence[Connection]) -> views.AppConnectionList:
         overviews, homes = self._rotations.overviews(found), self._connections.homes(found)
-        now = self._clock.now()
-        return views.AppConnectionList(
-            [views.shown(one, overviews.get(one.id), homes.get(one.project_id or ""), now) for one in found]
-        )
+        sharing, now = self._rotations.sharing(actor, found), self._clock.now()
 
-    def show(self, connection: Connection) -> views.AppConnectionShown:
-        return self.list([connection]).app_connections[0]
+        def show(one: Connection) -> views.AppConnectionShown:
+            home = homes.get(one.project_id or "")
+            return views.shown(one, overviews.get(one.id), home, now, sharing.get(one.id))
 
-    def answer(self, connection: Connection) -> views.AppConnectionAnswer:
-        return views.AppConnectionAnswer(self.show(connection))
+        return views.AppConnectionList([show(one) for one in found])
+
+    def show(self, actor: Actor, connection: Connection) -> views.AppConnectionShown:
+        return self.list(actor, [connection]).app_connections[0]
+
+    def answer(self, actor: Actor, connection: Connection) -> views.AppConnectionAnswer:
+        return views.AppConnectionAnswer(self.show(actor, connection))
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------
@@ -109,7 +112,7 @@ def _lists(connections: Connections, shelf: _Shelf, oauth_client_id: str | None)
 
         Those of the project, or without one all that the caller may read: of the organization and of its projects.
         """
-        return shelf.list(connections.visible(actor, query.project_id))
+        return shelf.list(actor, connections.visible(actor, query.project_id))
 
     @get(f"{ROOT}/available")
     def list_available_app_connections(actor: Actor, query: InProject) -> views.AvailableAppConnections:
@@ -129,12 +132,12 @@ def _single(connections: Connections, shelf: _Shelf) -> list[HTTPRouteHandler]:
     @get(ONE)
     def get_app_connection(actor: Actor, connection_id: Uuid) -> views.AppConnectionAnswer:
         """Show an app connection. Its secret is never shown."""
-        return shelf.answer(connections.get(actor, connection_id))
+        return shelf.answer(actor, connections.get(actor, connection_id))
 
     @get(f"{ROOT}/connection-name/{{connection_name}}")
     def get_app_connection_by_name(actor: Actor, connection_name: str, query: InProject) -> views.AppConnectionAnswer:
         """Show the app connection of this name in the project, or without one in the organization."""
-        return shelf.answer(connections.by_name(actor, connection_name, query.project_id))
+        return shelf.answer(actor, connections.by_name(actor, connection_name, query.project_id))
 
     @get(f"{ONE}/clients")
     def list_app_connection_clients(actor: Actor, connection_id: Uuid) -> views.ClientList:
@@ -163,7 +166,8 @@ def _changing(rotations: Rotations, shelf: _Shelf) -> list[HTTPRouteHandler]:
         ``rotation`` has no effect.
         """
         draft, schedule = _drafted(data)
-        return shelf.answer(rotations.create(actor, draft, schedule))
+        along = data.rotation is None or data.rotation.move_others_along
+        return shelf.answer(actor, rotations.create(actor, draft, schedule, move_along=along))
 
     @patch(ONE)
     def update_app_connection(
@@ -175,7 +179,7 @@ def _changing(rotations: Rotations, shelf: _Shelf) -> list[HTTPRouteHandler]:
         """
         # What shape credentials must have is known only from the connection, which the caller must be allowed to see.
         method = rotations.connections.get(actor, connection_id).method if data.credentials is not None else None
-        return shelf.answer(rotations.update(actor, connection_id, _change(data, method)))
+        return shelf.answer(actor, rotations.update(actor, connection_id, _change(data, method)))
 
     @delete(ONE)
     def delete_app_connection(
@@ -183,7 +187,7 @@ def _changing(rotations: Rotations, shelf: _Shelf) -> list[HTTPRouteHandler]:
     ) -> views.DeletedAppConnection:
         """Delete an app connection. ``staysValid`` lists the secrets that will still sign in to Entra ID."""
         connection, kept = rotations.delete(actor, connection_id, revoke=query.revoke_credentials)
-        return views.DeletedAppConnection(shelf.show(connection), [views.valid_secret(row) for row in kept])
+        return views.DeletedAppConnection(shelf.show(actor, connection), [views.valid_secret(row) for row in kept])
 
     return [create_app_connection, update_app_connection, delete_app_connection]
 
@@ -203,6 +207,7 @@ def _change(data: UpdateAppConnection, method: Method | None) -> Change:
         credentials=_supplied(given, data.rotation) if given else None,
         enabled=data.is_auto_rotation_enabled,
         schedule=_schedule(data.rotation) if data.rotation else None,
+        move_along=data.rotation is None or data.rotation.move_others_along,
     )
 
 
@@ -262,7 +267,7 @@ def _signing_in(sign_ins: SignIns, shelf: _Shelf) -> list[HTTPRouteHandler]:
         finished = sign_ins.finish(actor, _session(caller), callback)
         if finished.connection is None:
             raise finished.failure or RuntimeError("a sign-in that neither failed nor made a connection")
-        return views.SignInFinished(shelf.show(finished.connection), finished.form.return_to)
+        return views.SignInFinished(shelf.show(actor, finished.connection), finished.form.return_to)
 
     return [start_app_connection_sign_in, finish_app_connection_sign_in]
 
@@ -294,7 +299,7 @@ def _rotating(rotations: Rotations, shelf: _Shelf) -> list[HTTPRouteHandler]:
         """Rotate the connection's secret now. Answers before it is done; a rotation under way is joined."""
         leaked = Reason.LEAKED.value in {query.reason, data.reason if data else None}
         connection, _ = rotations.rotate_now(actor, connection_id, leaked=leaked)
-        return shelf.answer(connection)
+        return shelf.answer(actor, connection)
 
     return [rotate_app_connection_credentials]
 

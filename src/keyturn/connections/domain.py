@@ -139,6 +139,7 @@ class Connection:
     """A stored connection. ``secret`` is sealed for :meth:`place`: credentials (but for OAuth) and the salt of the hash.
 
     ``ends_at`` is when its certificate ends; ``facts`` may be shown: ``thumbprint``, or the ``account`` that consented.
+    ``fingerprint`` is that of the credential of version ``fingerprint_version``: see ``connections.fingerprints``.
     """
 
     id: str
@@ -161,6 +162,8 @@ class Connection:
     check_result: dict[str, Any] | None = None
     ends_at: datetime | None = None
     facts: dict[str, Any] | None = None
+    fingerprint: str | None = field(default=None, repr=False)
+    fingerprint_version: int = 0
 
     @property
     def tenant(self) -> Tenant:

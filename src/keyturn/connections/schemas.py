@@ -169,12 +169,17 @@ class RotateAt(Wire):
 
 
 class RotationSettings(Wire):
-    """A first schedule. ``rotateAt`` wins over ``rotateAtUtc``; one of them is needed. Certificates need no key id."""
+    """A first schedule. ``rotateAt`` wins over ``rotateAtUtc``; one of them is needed. Certificates need no key id.
+
+    With ``moveOthersAlong`` false it is refused, and the others are named, when other connections hold the same credential;
+    otherwise each rotation moves them along.
+    """
 
     rotation_interval: Interval
     rotate_at_utc: RotateAtUtc | None = None
     rotate_at: RotateAt | None = None
     client_secret_key_id: KeyId | None = None
+    move_others_along: bool = True
 
     def check(self) -> Iterator[Fault]:
         if self.rotate_at_utc is None and self.rotate_at is None:
@@ -188,6 +193,7 @@ class RotationChange(Wire):
     rotate_at_utc: RotateAtUtc | None = None
     rotate_at: RotateAt | None = None
     client_secret_key_id: KeyId | None = None
+    move_others_along: bool = True
 
 
 # --- connections ------------------------------------------------------------------------------------------------------

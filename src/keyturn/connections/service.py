@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
 import sqlalchemy.exc
@@ -13,7 +12,7 @@ from keyturn.access.domain import Action
 from keyturn.access.door import Scope
 from keyturn.audit import store as audit
 from keyturn.audit.domain import Event
-from keyturn.connections import store
+from keyturn.connections import fingerprints, holders, store
 from keyturn.connections.domain import (
     APP,
     AuthorizationCode,
@@ -36,7 +35,6 @@ from keyturn.connections.domain import (
     method_of,
     pack,
     place,
-    renewed,
     unpack,
 )
 from keyturn.connections.grants import Grants
@@ -46,19 +44,6 @@ from keyturn.kit.actor import Actor
 from keyturn.kit.ids import is_uuid
 from keyturn.kit.secret import Plaintext
 from keyturn.ports import AccessToken, ApplicationSummary, Clock, Ids, OAuthApp, Provider, Sealer, Tenant
-
-
-def replace_value(tx: Tx, sealer: Sealer, connection_id: str, value: Plaintext, now: datetime) -> None:
-    """Give the connection the new value that it signs in with. The hash of what the user supplied stays as it is."""
-    connection = store.get(tx, connection_id, lock=True)
-    if connection is None:
-        return
-    salt = unpack(sealer.open(connection.secret, connection.place), connection).salt
-    version = connection.secret_version + 1
-    made = renewed(connection, value)
-    sealed = sealer.seal(pack(made, salt), place(connection.id, version))
-    facts = {"ends_at": end_of(made), "facts": facts_of(made)}
-    store.change(tx, connection, secret=sealed, secret_version=version, updated_at=now, **facts)
 
 
 class Connections:
@@ -141,6 +126,7 @@ class Connections:
         """Make a connection whose credentials sign in. Raises Refused, Forbidden or what the provider says."""
         self.check_new(actor, draft)
         proved = self.prove(self.read(draft.credentials))
+        self.mark_all()
         with self.database.write() as tx:
             return self.insert(tx, actor, draft, proved)
 
@@ -164,6 +150,7 @@ class Connections:
         """Write down a connection whose checks were made before this transaction; the name is checked again."""
         self._check_place(tx, actor, draft)
         now, new, made = self.clock.now(), self.ids.new(), proved.credentials
+        mark = self._admitted(tx, actor, made, None)
         salt = self.ids.new() + self.ids.new()
         connection = Connection(
             id=new,
@@ -186,6 +173,8 @@ class Connections:
             check_result={"ok": True},
             ends_at=end_of(made),
             facts=facts_of(made),
+            fingerprint=mark,
+            fingerprint_version=1,
         )
         try:
             store.insert(tx, connection)
@@ -224,6 +213,7 @@ class Connections:
         """Store what the user supplied; the provider accepted it before this transaction."""
         made, salt = proved.credentials, self.opened(connection).salt
         version = connection.secret_version + 1
+        mark = self._admitted(tx, actor, made, connection)
         changed = replace(
             connection,
             tenant_id=made.tenant_id,
@@ -236,12 +226,26 @@ class Connections:
             check_result={"ok": True},
             ends_at=end_of(made),
             facts=facts_of(made),
+            fingerprint=mark,
+            fingerprint_version=version,
         )
         self._change(tx, connection, **{name: getattr(changed, name) for name in _CREDENTIAL_FIELDS})
         if isinstance(made, OAuthGrant):
             self.grants.keep(tx, connection.id, made)
         self.tell(tx, actor, "update-app-connection", changed, credentialsUpdated=True, **(changed.facts or {}))
         return changed
+
+    def _admitted(self, tx: Tx, actor: Actor, made: Credentials, connection: Connection | None) -> str | None:
+        """Return the fingerprint of credentials that a connection may hold. Raises Refused as :func:`holders.admit` does."""
+        now = self.clock.now()
+        mark = fingerprints.of(tx, self.sealer, now, connection.cloud if connection else self.cloud, made)
+        if mark is None or (connection is not None and mark == fingerprints.marked(connection)):
+            return mark
+        holders.lock(tx, mark)
+        what = holders.credential_name(method_of(made))
+        holders.refuse_removed(tx, mark, now, what)
+        holders.admit(tx, actor, mark, connection.id if connection else None, what)
+        return mark
 
     def _change(self, tx: Tx, connection: Connection, **changes: Any) -> None:
         if not store.change(tx, connection, updated_at=self.clock.now(), **changes):
@@ -269,6 +273,10 @@ class Connections:
                 data=facts | data,
             ),
         )
+
+    def mark_all(self, report: fingerprints.Report = fingerprints.quiet) -> None:
+        """Give fingerprints to connections that have none yet: outside transactions, before anything is decided by them."""
+        fingerprints.complete(self.database, self.sealer, self.clock.now(), report)
 
     # --- credentials ------------------------------------------------------------------------------------------------
 
@@ -359,7 +367,7 @@ _CREDENTIAL_FIELDS = (
         "checked_at",
         "check_result",
     ),
-    *("ends_at", "facts"),
+    *("ends_at", "facts", "fingerprint", "fingerprint_version"),
 )
 
 

@@ -1,6 +1,9 @@
-"""SQL of app connections, of refresh tokens and of sign-ins by browser. Loading never decrypts."""
+"""SQL of app connections, of who shares their credentials, of refresh tokens and of sign-ins by browser.
 
-from collections.abc import Collection, Mapping
+Loading never decrypts.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,7 +13,7 @@ import sqlalchemy as sa
 from keyturn.connections.domain import Connection, Home, Method
 from keyturn.connections.flow import Flow
 from keyturn.db.tables import app_connections as table
-from keyturn.db.tables import oauth_flows, oauth_tokens, projects, rotations
+from keyturn.db.tables import credentials, oauth_flows, oauth_tokens, projects, rotations
 from keyturn.db.unit import Tx
 from keyturn.kit.secret import Place, Sealed
 
@@ -165,6 +168,124 @@ def _contains(word: str) -> sa.ColumnElement[bool]:
 def _places(organization: bool, of: Collection[str] | None) -> sa.ColumnElement[bool]:
     of_projects = table.c.project_id.is_not(None) if of is None else table.c.project_id.in_(of)
     return sa.or_(table.c.project_id.is_(None), of_projects) if organization else of_projects
+
+
+# --- who holds the same credential ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A connection as far as others that hold its credential are concerned."""
+
+    id: str
+    org_id: str
+    project_id: str | None
+    name: str
+    method: Method
+    fingerprint: str
+
+
+_AT_ONCE = 10_000
+_HOLDERS = (
+    sa.select(*(table.c[name] for name in Holder.__dataclass_fields__))
+    .where(table.c.fingerprint_version == table.c.secret_version)
+    .order_by(table.c.created_at, table.c.id)
+)
+_HOLDERS_OF_ONE = _HOLDERS.where(table.c.fingerprint == sa.bindparam("of_fingerprint"))
+
+
+def _holder(row: Mapping[str, Any]) -> Holder:
+    return Holder(**{**row, "method": Method(row["method"])})
+
+
+def holders(tx: Tx, fingerprint: str) -> list[Holder]:
+    """Return all connections of this server that hold the credential, the oldest first."""
+    return [_holder(row) for row in tx.rows(_HOLDERS_OF_ONE, of_fingerprint=fingerprint)]
+
+
+def holders_of_any(tx: Tx, fingerprints: Sequence[str]) -> list[Holder]:
+    """Return all connections that hold one of these credentials, the oldest first: a statement for each 10 000."""
+    starts = range(0, len(fingerprints), _AT_ONCE)
+    queries = [_HOLDERS.where(table.c.fingerprint.in_(fingerprints[start : start + _AT_ONCE])) for start in starts]
+    return [_holder(row) for query in queries for row in tx.rows(query)]
+
+
+def rotating_among(tx: Tx, connection_ids: Sequence[str]) -> list[str]:
+    """Return which of these connections have a rotation of their own credential, enabled or not."""
+    own = sa.and_(rotations.c.retired.is_(False), rotations.c.kind == "connection")
+    query = sa.select(rotations.c.connection_id).where(own).order_by(rotations.c.created_at)
+    starts = range(0, len(connection_ids), _AT_ONCE)
+    found = [query.where(rotations.c.connection_id.in_(connection_ids[at : at + _AT_ONCE])) for at in starts]
+    return [str(row["connection_id"]) for some in found for row in tx.rows(some)]
+
+
+@dataclass(frozen=True)
+class Journaled:
+    """What the journal knows of a credential that somebody gives: in which state it is, and whose rotation's."""
+
+    state: str
+    ended_at: datetime | None
+    revoke_after: datetime | None
+    connection_id: str | None
+    retired: bool
+
+
+_JOURNALED = (
+    sa.select(
+        *(credentials.c[name] for name in ("state", "ended_at", "revoke_after")),
+        *(rotations.c[name] for name in ("connection_id", "retired")),
+    )
+    .select_from(credentials.join(rotations, rotations.c.id == credentials.c.rotation_id))
+    .where(credentials.c.fingerprint == sa.bindparam("of_fingerprint"))
+    .order_by(credentials.c.planned_at, credentials.c.id)
+)
+
+
+def journaled(tx: Tx, fingerprint: str) -> list[Journaled]:
+    return [Journaled(**row) for row in tx.rows(_JOURNALED, of_fingerprint=fingerprint)]
+
+
+_UNMARKED = sa.select(table).where(table.c.fingerprint_version != table.c.secret_version).order_by(table.c.id)
+_CREDENTIAL_UNMARKED = sa.and_(
+    credentials.c.fingerprint.is_(None), credentials.c.value.is_not(None), credentials.c.published_at.is_not(None)
+)
+_UNMARKED_CREDENTIALS = (
+    sa.select(
+        *(credentials.c[name] for name in ("id", "value")),
+        *(rotations.c[name] for name in ("cloud", "tenant_id", "app_id", "credential_kind")),
+    )
+    .select_from(credentials.join(rotations, rotations.c.id == credentials.c.rotation_id))
+    .where(_CREDENTIAL_UNMARKED)
+    .order_by(credentials.c.id)
+)
+
+
+def unmarked(tx: Tx, after: str, limit: int) -> list[Connection]:
+    """Return connections whose fingerprint is missing or of an earlier credential, in the order of their ids."""
+    return [_read(row) for row in tx.rows(_UNMARKED.where(table.c.id > after).limit(limit))]
+
+
+@dataclass(frozen=True)
+class UnmarkedCredential:
+    """A row of the journal that was published and has no fingerprint, with its rotation's application."""
+
+    id: str
+    value: Sealed
+    cloud: str
+    tenant_id: str
+    app_id: str
+    credential_kind: str
+
+
+def unmarked_credentials(tx: Tx, after: str, limit: int) -> list[UnmarkedCredential]:
+    query = _UNMARKED_CREDENTIALS.where(credentials.c.id > after).limit(limit)
+    return [UnmarkedCredential(**row) for row in tx.rows(query)]
+
+
+def mark_credential(tx: Tx, credential_id: str, fingerprint: str) -> None:
+    """Give a row of the journal its fingerprint, unless it has one."""
+    unmarked_one = sa.and_(credentials.c.id == credential_id, credentials.c.fingerprint.is_(None))
+    tx.run(sa.update(credentials).where(unmarked_one), fingerprint=fingerprint)
 
 
 # --- refresh tokens ---------------------------------------------------------------------------------------------------

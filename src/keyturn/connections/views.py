@@ -7,7 +7,9 @@ from typing import Any
 from msgspec import UNSET, UnsetType
 
 from keyturn.connections.domain import Connection, Home
+from keyturn.connections.holders import Sharing
 from keyturn.connections.method_views import LastCheck, SafeCredentials, last_check, safe
+from keyturn.connections.sharing_views import CredentialSharing, shared
 from keyturn.credentials.domain import Credential, State
 from keyturn.kit import zones
 from keyturn.kit.clock import iso
@@ -103,6 +105,7 @@ class AppConnectionShown(Wire):
     certificate_thumbprint: str | UnsetType = UNSET
     certificate_warning: str | UnsetType | None = UNSET
     oauth_account: str | UnsetType | None = UNSET
+    credential_sharing: CredentialSharing | UnsetType = UNSET
 
 
 class AppConnectionAnswer(Wire):
@@ -136,13 +139,14 @@ class ClientList(Wire):
 
 
 class ValidSecret(Wire):
-    """A secret that still signs in after its connection was deleted."""
+    """A secret that still signs in after its connection was deleted; ``reason`` says why it was kept."""
 
     key_id: str | None
     display_name: str
     hint: str | None
     generation: int
     ends_at: Timestamp | None
+    reason: str | None
 
 
 class DeletedAppConnection(Wire):
@@ -237,8 +241,14 @@ def options(oauth_client_id: str | None) -> AppConnectionOptions:
     return AppConnectionOptions([AppConnectionOption(MANIFEST.name, MANIFEST.app, methods, oauth_client_id or UNSET)])
 
 
-def shown(connection: Connection, overview: Overview | None, home: Home | None, now: datetime) -> AppConnectionShown:
-    """Show a connection, with its rotation if one was ever set up."""
+def shown(
+    connection: Connection,
+    overview: Overview | None,
+    home: Home | None,
+    now: datetime,
+    sharing: Sharing | None = None,
+) -> AppConnectionShown:
+    """Show a connection, with its rotation if one was ever set up, and who else holds its credential."""
     facts = connection.facts or {}
     return AppConnectionShown(
         id=connection.id,
@@ -261,6 +271,7 @@ def shown(connection: Connection, overview: Overview | None, home: Home | None, 
         certificate_thumbprint=facts.get("thumbprint", UNSET),
         certificate_warning=_warning(connection, overview, now),
         oauth_account=facts.get("account", UNSET),
+        credential_sharing=shared(connection, sharing) if sharing else UNSET,
     )
 
 
@@ -312,7 +323,7 @@ def available(connection: Connection) -> AvailableAppConnection:
 
 
 def valid_secret(row: Credential) -> ValidSecret:
-    return ValidSecret(row.key_id, row.marker, row.hint, row.generation, _at(row.ends_at))
+    return ValidSecret(row.key_id, row.marker, row.hint, row.generation, _at(row.ends_at), row.note)
 
 
 def journal_entry(row: Credential) -> JournalEntry:

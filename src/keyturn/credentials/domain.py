@@ -8,7 +8,7 @@
 The journal keeps one row per secret that this server asked for or adopted, and never deletes it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -44,6 +44,7 @@ MOVES: dict[State, frozenset[State]] = {
 }
 
 KEPT = "kept when the rotation ended"
+SHARED = "other connections sign in with it"
 OUT_OF_REACH = "expired, and nothing is left that could sign in to remove it"
 
 ENDED = frozenset({State.REVOKED, State.ABANDONED})
@@ -89,6 +90,7 @@ class Credential:
     retired_by: str | None = None
     ended_at: datetime | None = None
     note: str | None = None
+    fingerprint: str | None = field(default=None, repr=False)
 
     @property
     def kept(self) -> bool:

@@ -1,12 +1,13 @@
-"""All SQL on the table of data keys."""
+"""All SQL on the tables of keys."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
 
-from keyturn.db.tables import data_keys, processes
+from keyturn.db.tables import app_connections, credentials, data_keys, fingerprint_keys, processes
 from keyturn.db.unit import Tx
+from keyturn.kit.secret import Sealed
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,3 +59,20 @@ def count_seals(tx: Tx, key_id: str, seals: int) -> None:
 def server_seen(tx: Tx, since: datetime) -> bool:
     """Say whether any server gave a sign of life since then."""
     return tx.one(sa.select(processes.c.id).where(processes.c.seen_at >= since).limit(1)) is not None
+
+
+_FINGERPRINT_KEY = sa.select(fingerprint_keys.c.value).where(fingerprint_keys.c.id == sa.bindparam("of_key"))
+
+
+def fingerprint_key(tx: Tx, key_id: str) -> Sealed | None:
+    """Return the sealed key of fingerprints; None before there is one."""
+    row = tx.one(_FINGERPRINT_KEY, of_key=key_id)
+    return row["value"] if row else None
+
+
+def add_fingerprint_key(tx: Tx, key_id: str, value: Sealed, now: datetime) -> None:
+    """Add the key, unless another transaction was faster. Whatever has a fingerprint of a lost key has none from now on."""
+    if tx.add_new(fingerprint_keys, id=key_id, value=value, created_at=now):
+        for table, changes in ((app_connections, {"fingerprint_version": 0}), (credentials, {})):
+            marked = sa.update(table).where(table.c.fingerprint.is_not(None))
+            tx.run(marked.values(fingerprint=None, **changes))

@@ -1,5 +1,6 @@
 """Units of work: one transaction per use case or step, never open across a network call."""
 
+import hashlib
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -40,9 +41,23 @@ class Tx:
             raise RuntimeError("a write inside a read transaction")
         return self.connection.execute(statement, values).rowcount
 
+    def alone_with(self, name: str) -> None:
+        """Let no other writing transaction be alone with the same name until this one ends; wait for one that is.
+
+        SQLite has one writer at a time anyway.
+        """
+        if not self.writing:
+            raise RuntimeError("a lock inside a read transaction")
+        if self.postgres:
+            number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
+            self.connection.execute(_LOCK, {"number": number})
+
     def add_new(self, table: sa.Table, **values: Any) -> bool:
         """Add a row, unless one with the same value where it has to be unique is there; say whether it was added."""
         return self.run(_unless_there(table, self.connection.dialect.name), **values) == 1
+
+
+_LOCK = sa.select(sa.func.pg_advisory_xact_lock(sa.bindparam("number", type_=sa.BigInteger)))
 
 
 @lru_cache(maxsize=256)

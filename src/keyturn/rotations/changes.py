@@ -47,7 +47,10 @@ class ScheduleChange:
 
 @dataclass(frozen=True)
 class Change:
-    """What a request changes of a connection; None means unchanged, ``describe`` tells whether description was sent."""
+    """What a request changes of a connection; None means unchanged, ``describe`` tells whether description was sent.
+
+    Without ``move_along`` a rotation that would move other connections along is refused, and they are named.
+    """
 
     name: str | None = None
     description: str | None = None
@@ -55,6 +58,7 @@ class Change:
     credentials: Supplied | None = None
     enabled: bool | None = None
     schedule: ScheduleChange | None = None
+    move_along: bool = True
 
 
 def schedule_facts(schedule: Schedule) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from keyturn.config import Pace
+from keyturn.connections import fingerprints
 from keyturn.credentials.domain import Credential
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import NeedsAction, NotYet, Retryable, Upstream
@@ -32,6 +33,10 @@ class Tools:
     ids: Ids
     pace: Pace
     process_id: str
+
+    def mark_all(self) -> None:
+        """Give fingerprints to connections that have none yet: outside transactions, before holders are looked for."""
+        fingerprints.complete(self.database, self.sealer, self.clock.now())
 
     @property
     def patience(self) -> Patience:

@@ -2,12 +2,14 @@
 
 from datetime import datetime
 
+from keyturn.connections import holders
 from keyturn.credentials import store as journal
 from keyturn.credentials.domain import OUT_OF_REACH, Credential, State
 from keyturn.db.unit import Tx
 from keyturn.errors import NeedsAction, Retryable, Upstream
 from keyturn.kit.moments import not_after
 from keyturn.ports import RemoteCredential
+from keyturn.rotations.along import Along, keep_for
 from keyturn.rotations.domain import Snapshot
 from keyturn.rotations.hold import SECRET_REFUSED, Hold
 from keyturn.rotations.outcome import described, tell
@@ -51,9 +53,22 @@ def _found(tx: Tx, hold: Hold, snapshot: Snapshot, row: Credential, one: RemoteC
         tell(tx, hold.actor, "credential-lost", rotation, now, runId=row.run_id, **described(lost))
 
 
-def retire(hold: Hold, _snapshot: Snapshot, row: Credential) -> None:
-    """The promise to its readers has been kept: write down that the key will now be removed."""
+def retire(hold: Hold, snapshot: Snapshot, row: Credential) -> None:
+    """The promise to its readers has been kept: write down that the key will now be removed.
+
+    Only when no connection holds it any more. One that still does moves to the current secret first; if the rotation has ended
+    and there is none to move to, the key stays.
+    """
+    hold.tools.mark_all()
     with hold.write() as tx:
+        along, current = Along(hold.tools.sealer, snapshot.rotation, hold.now()), snapshot.current
+        holders.lock(tx, along.mark_of(tx, row))
+        if current is None or snapshot.rotation.retired:
+            if along.holders(tx, row):
+                keep_for(tx, row, snapshot.journal)
+                return
+        elif current.value is not None:
+            along.move(tx, row, current, hold.tools.sealer.open(current.value, current.place), row.retired_by)
         journal.move(tx, row, State.REVOKING, retry_at=None, tries=0)
 
 

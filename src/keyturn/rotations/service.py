@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from keyturn.access.domain import Action
+from keyturn.connections import holders
 from keyturn.connections.domain import (
     ClientSecret,
     Connection,
@@ -19,9 +20,10 @@ from keyturn.connections.domain import (
     Rotatable,
     method_of,
 )
+from keyturn.connections.holders import Sharing
 from keyturn.connections.service import Connections
 from keyturn.credentials import store as journal
-from keyturn.credentials.domain import Credential
+from keyturn.credentials.domain import SHARED, Credential, State
 from keyturn.db.unit import Tx
 from keyturn.errors import NotFound, Refused
 from keyturn.kit.actor import Actor
@@ -74,6 +76,11 @@ class Rotations:
         with self.database.read() as tx:
             return store.overviews(tx, [one.id for one in connections])
 
+    def sharing(self, actor: Actor, connections: Sequence[Connection]) -> Mapping[str, Sharing]:
+        """Return by id who else holds the credentials of connections that the caller was allowed to read."""
+        with self.database.read() as tx:
+            return holders.sharing(tx, actor, connections)
+
     def credentials(self, actor: Actor, connection_id: str) -> list[Credential]:
         """Return the journal of the connection's secrets, newest first. Never values."""
         with self.database.read() as tx:
@@ -105,10 +112,13 @@ class Rotations:
 
     # --- creating and changing --------------------------------------------------------------------------------------
 
-    def create(self, actor: Actor, draft: Draft, schedule: ScheduleChange | None) -> Connection:
+    def create(
+        self, actor: Actor, draft: Draft, schedule: ScheduleChange | None, *, move_along: bool = True
+    ) -> Connection:
         """Make a connection; with a schedule, take its secret over and start rotating it.
 
-        All checks are made first; then connection, rotation, journal and the first run are written together.
+        All checks are made first; then connection, rotation, journal and the first run are written together. Other connections
+        that hold the same credential are moved along by the rotation; without ``move_along`` that is refused, and named.
         """
         if schedule is None:
             return self.connections.create(actor, draft)
@@ -116,9 +126,10 @@ class Rotations:
         self.connections.check_new(actor, draft)
         given = rotatable(self.connections.read(draft.credentials), method_of(draft.credentials))
         adoption = self.check_adoption(given)
+        self.connections.mark_all()
         with self._owning(*_touched(None, adoption)) as tx:
             connection = self.connections.insert(tx, actor, draft, Proved(given, adoption.given))
-            self._writer.enroll(tx, actor, connection, adoption, wanted)
+            self._writer.enroll(tx, actor, connection, adoption, wanted, move_along=move_along)
         self._nudge()
         return connection
 
@@ -142,6 +153,7 @@ class Rotations:
         wanted = self._wanted(rotation, change)
         adoption = self._checks(connection, rotation, given, change)
         proved = self._proved(given, adoption)
+        self.connections.mark_all()
         with self._owning(*_touched(rotation if given else None, adoption)) as tx:
             # Locks are taken in the order of publish: the rotation, then the connection.
             before, rotation = rotation, store.of_connection(tx, connection_id, lock=True)
@@ -151,11 +163,13 @@ class Rotations:
             connection = self._write_connection(tx, actor, connection, change, proved)
             if rotation and adoption:
                 enabled = rotation.enabled if change.enabled is None else change.enabled
-                rotation = self._writer.take_over(tx, actor, connection, replace(rotation, enabled=enabled), adoption)
+                rotation = self._writer.take_over(
+                    tx, actor, connection, rotation, adoption, enabled=enabled, move_along=change.move_along
+                )
             if rotation:
                 self._writer.reschedule(tx, actor, rotation, wanted or rotation.schedule, change.enabled)
             elif adoption and wanted:
-                self._writer.enroll(tx, actor, connection, adoption, wanted)
+                self._writer.enroll(tx, actor, connection, adoption, wanted, move_along=change.move_along)
         self._nudge()
         return connection
 
@@ -260,18 +274,27 @@ class Rotations:
 
         ``revoke`` True removes every secret of its rotation from Entra, False keeps them all; by default those that this
         server asked for are removed, since nobody else has them, and one that a user supplied is kept. The removal is
-        done by the workflow, after this returns.
+        done by the workflow, after this returns. Where other connections hold the current secret, the rotation goes on for them
+        and none of its secrets is removed because of this.
         """
         with self.database.read() as tx:
             self.connections.connection_for(tx, actor, connection_id, Action.DELETE_CONNECTIONS)
             before = store.of_connection(tx, connection_id)
+        self.connections.mark_all()
         with self._owning(*_touched(before, None)) as tx:
             rotation = store.of_connection(tx, connection_id, lock=True)
             connection = self.connections.connection_for(tx, actor, connection_id, Action.DELETE_CONNECTIONS, lock=True)
+            rotation = rotation or store.of_connection(
+                tx, connection_id
+            )  # handed over while the connection was waited for
             if (before and before.id) != (rotation and rotation.id):
                 raise changed_meanwhile()
             kept: list[Credential] = []
-            if rotation:
+            if rotation and self._writer.hand_over(tx, actor, rotation):
+                kept = [
+                    replace(row, note=SHARED) for row in journal.live(tx, rotation.id) if row.state is State.CURRENT
+                ]
+            elif rotation:
                 self._writer.cancel(tx, actor, rotation, "the connection was deleted")
                 kept = self._writer.retire(
                     tx, actor, rotation, keep=lambda row: row.adopted if revoke is None else not revoke

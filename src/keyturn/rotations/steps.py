@@ -8,13 +8,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from keyturn.connections import service as connections
+from keyturn.connections import holders
+from keyturn.connections.writes import replace_value
 from keyturn.credentials import store as journal
 from keyturn.credentials.domain import Credential, State, marker
 from keyturn.errors import NeedsAction
 from keyturn.kit.actor import platform
 from keyturn.ports import Order, RemoteApplication
 from keyturn.rotations import removal, store, waits, watch
+from keyturn.rotations.along import Along
 from keyturn.rotations.domain import (
     ASKED_FOR,
     MAX_UNDEAD,
@@ -223,10 +225,17 @@ def publish(hold: Hold, snapshot: Snapshot, row: Credential) -> None:
     secret = hold.tools.sealer.open(row.value, row.place) if row.value else None
     if secret is None:
         raise RuntimeError("a proven secret without its value")
+    hold.tools.mark_all()
     with hold.write() as tx:
+        along = Along(hold.tools.sealer, snapshot.rotation, now)
+        mark = along.mark(tx, secret)
+        holders.lock(
+            tx, mark, *(along.mark_of(tx, older) for older in snapshot.journal if older.state is State.CURRENT)
+        )
         rotation = store.get(tx, hold.rotation_id, lock=True)
         if rotation is None or rotation.retired:
             return
+        along, moved = replace(along, rotation=rotation), 0
         anchor = anchor_after(rotation.schedule, run.slot_at, now)
         due = next_run(rotation.schedule, anchor, row)
         for older in snapshot.journal:
@@ -235,9 +244,11 @@ def publish(hold: Hold, snapshot: Snapshot, row: Credential) -> None:
                 journal.move(tx, older, State.RETIRING, retired_at=now, retired_by=run.id, revoke_after=until)
             elif older.state is State.RETIRING and run.reason is Reason.LEAKED:
                 journal.move(tx, older, revoke_after=now)
-        current = journal.move(tx, row, State.CURRENT, published_at=now)
+        current = journal.move(tx, row, State.CURRENT, published_at=now, fingerprint=mark)
         if rotation.kind is Kind.CONNECTION and rotation.connection_id:
-            connections.replace_value(tx, hold.tools.sealer, rotation.connection_id, secret, now)
+            replace_value(tx, hold.tools.sealer, rotation.connection_id, secret, now)
+            if snapshot.current:
+                moved = along.move(tx, snapshot.current, current, secret, run.id)
         store.save(
             tx,
             replace(
@@ -255,7 +266,7 @@ def publish(hold: Hold, snapshot: Snapshot, row: Credential) -> None:
             ),
         )
         actor = platform(rotation.org_id)
-        end_run(tx, actor, rotation, run, RunState.SUCCEEDED, now, published=described(current))
+        end_run(tx, actor, rotation, run, RunState.SUCCEEDED, now, published=described(current), movedAlong=moved)
     hold.forget_access()  # from now on the new secret does the work: it signs in for the removal of the old one
 
 

@@ -6,7 +6,10 @@ Nothing here asks the provider: whatever must be checked there was checked befor
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from keyturn.access import door
+from keyturn.connections import holders
 from keyturn.connections.domain import Connection, value_of
+from keyturn.connections.store import Holder
 from keyturn.credentials import store as journal
 from keyturn.credentials.domain import KEPT, Credential, State
 from keyturn.db.unit import Tx
@@ -14,6 +17,7 @@ from keyturn.errors import Refused
 from keyturn.kit.actor import Actor
 from keyturn.ports import Clock, Ids, Sealer
 from keyturn.rotations import store, waits
+from keyturn.rotations.along import Along
 from keyturn.rotations.candidates import kind_of
 from keyturn.rotations.changes import Adoption, schedule_facts
 from keyturn.rotations.domain import Kind, Reason, Rotation, Run, RunState, Snapshot, next_run
@@ -41,8 +45,14 @@ class Writer:
         schedule: Schedule,
         *,
         enabled: bool = True,
+        move_along: bool = True,
     ) -> Rotation:
-        """Set up the rotation: the given secret becomes the current one of generation 0, and a run starts at once."""
+        """Set up the rotation: the given secret becomes the current one of generation 0, and a run starts at once.
+
+        Other connections that hold it are moved along by each run: Refused unless the actor may change them all, and unless
+        ``move_along`` says that this is wanted.
+        """
+        self._check_holders(tx, actor, connection, move_along=move_along)
         self.require_unknown(tx, adoption)
         now, application = self.clock.now(), adoption.application
         rotation = Rotation(
@@ -92,17 +102,55 @@ class Writer:
             planned_at=now,
             published_at=now,
         )
-        sealed = self.sealer.seal(value_of(adoption.given), row.place)
-        journal.insert(tx, replace(row, value=sealed))
+        value = value_of(adoption.given)
+        mark = Along(self.sealer, rotation, now).mark(tx, value)
+        journal.insert(tx, replace(row, value=self.sealer.seal(value, row.place), fingerprint=mark))
+
+    def _check_holders(self, tx: Tx, actor: Actor, connection: Connection, *, move_along: bool) -> None:
+        """Raise Refused where the connection's credential rotates already, or may not be rotated for those who share it."""
+        others = holders.of(tx, connection.fingerprint, beside=connection.id)
+        what = holders.credential_name(connection.method)
+        owner_id = holders.rotated_by(tx, others)
+        if owner_id:
+            owner = next(one for one in others if one.id == owner_id)
+            raise rotates_already(what, owner if door.visible(tx, actor).covers(holders.scope_of(owner)) else None)
+        holders.require_movable(tx, actor, others, what)
+        if others and not move_along:
+            raise Refused(
+                f"{what} is also used by {holders.named(others)}: {'it' if len(others) == 1 else 'they'} will be moved along "
+                "to each new one, so that nothing stops signing in.",
+                code="rotation.shared",
+                fix="Say that they may be moved along, or give this connection a credential of its own.",
+                details=[{"connectionId": one.id, "name": one.name, "projectId": one.project_id} for one in others],
+            )
 
     def take_over(
-        self, tx: Tx, actor: Actor, connection: Connection, rotation: Rotation, adoption: Adoption
+        self,
+        tx: Tx,
+        actor: Actor,
+        connection: Connection,
+        rotation: Rotation,
+        adoption: Adoption,
+        *,
+        enabled: bool,
+        move_along: bool = True,
     ) -> Rotation:
-        """The user typed new credentials into a rotating connection: adopt them, retire what was before."""
+        """The user typed new credentials into a rotating connection: adopt them, retire what was before.
+
+        Where other connections hold what was before, the rotation goes on for them, and this connection gets one of its own.
+        """
+        if self.hand_over(tx, actor, rotation):
+            return self.enroll(
+                tx, actor, connection, adoption, rotation.schedule, enabled=enabled, move_along=move_along
+            )
+        rotation = replace(rotation, enabled=enabled)
         self.cancel(tx, actor, rotation, "the credentials were changed")
         if adoption.application.object_id != rotation.object_id:
             self.retire(tx, actor, rotation, keep=lambda _row: False)
-            return self.enroll(tx, actor, connection, adoption, rotation.schedule, enabled=rotation.enabled)
+            return self.enroll(
+                tx, actor, connection, adoption, rotation.schedule, enabled=rotation.enabled, move_along=move_along
+            )
+        self._check_holders(tx, actor, connection, move_along=move_along)
         self.require_unknown(tx, adoption)
         now = self.clock.now()
         for row in journal.live(tx, rotation.id):
@@ -118,6 +166,25 @@ class Writer:
         if renewed.enabled:
             self.start(tx, actor, renewed, Reason.ENABLED)
         return renewed
+
+    def hand_over(self, tx: Tx, actor: Actor, rotation: Rotation) -> Holder | None:
+        """Let the rotation go on for the oldest other connection that holds its current secret; None if there is none.
+
+        Its journal, its schedule and the run under way stay as they are.
+        """
+        now, current = self.clock.now(), Snapshot(rotation, journal.live(tx, rotation.id)).current
+        if current is None:
+            return None
+        along = Along(self.sealer, rotation, now)
+        holders.lock(tx, along.mark_of(tx, current))
+        others = along.holders(tx, current)
+        heir = next((one for one in others if one.org_id == rotation.org_id and holders.stays(tx, one)), None)
+        if heir is None:
+            return None
+        kept = replace(rotation, connection_id=heir.id, project_id=heir.project_id, name=heir.name, updated_at=now)
+        store.save(tx, replace(kept, wake_at=now if rotation.wake_at else None))
+        tell(tx, actor, "rotation-handed-over", kept, now, holders=len(others))
+        return heir
 
     def require_unknown(self, tx: Tx, adoption: Adoption) -> None:
         """Refuse a secret that is already in this server's journal and not yet gone."""
@@ -205,3 +272,14 @@ class Writer:
         store.save(tx, ended)
         tell(tx, actor, "rotation-ended", rotation, now, staysValid=[described(row) for row in kept])
         return kept
+
+
+def rotates_already(what: str, owner: Holder | None) -> Refused:
+    """Build the refusal of a second rotation of one credential; ``owner`` is who has the first, if the actor may see it."""
+    name = f"the connection '{owner.name}'" if owner else "a connection that you may not see"
+    who = f"Change the schedule at {name}" if owner else "Ask an administrator of the organization about the schedule"
+    return Refused(
+        f"{what} is rotated already, by {name}: every connection that holds it is moved along at each rotation.",
+        code="rotation.key_in_use",
+        fix=f"{who}, or give this connection a new client secret or certificate of its own.",
+    )

@@ -16,7 +16,7 @@ from keyturn.db.tables.access import (
 )
 from keyturn.db.tables.base import metadata
 from keyturn.db.tables.connections import app_connections, oauth_flows, oauth_tokens
-from keyturn.db.tables.records import audit_events, data_keys
+from keyturn.db.tables.records import audit_events, data_keys, fingerprint_keys
 from keyturn.db.tables.rotations import credentials, leases, observed_keys, processes, rotations, run_steps, runs
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "credentials",
     "data_keys",
     "environments",
+    "fingerprint_keys",
     "identities",
     "leases",
     "metadata",

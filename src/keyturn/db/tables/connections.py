@@ -34,7 +34,16 @@ app_connections = sa.Table(
     at("published_at"),  # since when it has the credential that it signs in with
     at("refused_at"),  # since when the provider refuses the connection; none: it does not
     sa.Column("refusal", sa.JSON),  # code, message and fix
+    # A keyed digest of the credential, by which all connections that hold the same one are found; of which version it is.
+    sa.Column("fingerprint", sa.String(64), index=True),
+    whole("fingerprint_version"),
     sa.UniqueConstraint("scope", "name"),
+    sa.Index(
+        "ix_app_connections_unmarked",
+        "id",
+        sqlite_where=sa.text("fingerprint_version <> secret_version"),
+        postgresql_where=sa.text("fingerprint_version <> secret_version"),
+    ),
     # Pages of a list come in order without sorting, and how many there are is counted in the index alone.
     sa.Index("ix_app_connections_in_order", "org_id", "app", "name", "id", "project_id"),
 )

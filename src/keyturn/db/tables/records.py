@@ -1,9 +1,10 @@
-"""What the server keeps of itself: data keys and the audit trail."""
+"""What the server keeps of itself: data keys, the key of fingerprints, and the audit trail."""
 
 import sqlalchemy as sa
 
 from keyturn.db.columns import at, key, text
 from keyturn.db.tables.base import metadata
+from keyturn.db.types import SealedText
 
 data_keys = sa.Table(
     "data_keys",
@@ -14,6 +15,14 @@ data_keys = sa.Table(
     at("created_at", null=False),
     at("retired_at"),
     sa.Column("seals", sa.BigInteger, nullable=False, default=0, server_default="0"),  # how many values, roughly
+)
+
+fingerprint_keys = sa.Table(
+    "fingerprint_keys",
+    metadata,
+    key(),
+    sa.Column("value", SealedText, nullable=False),  # the key of the fingerprints of credentials
+    at("created_at", null=False),
 )
 
 audit_events = sa.Table(

@@ -85,7 +85,14 @@ credentials = sa.Table(
     text("note", null=True),
     at("not_yet_at"),  # when a replica last refused the new secret
     at("retry_set_at"),  # when retry_at was written
+    sa.Column("fingerprint", sa.String(64), index=True),  # as that of connections; of values that were published
     sa.Index("ix_credentials_object_id_marker", "object_id", "marker"),
+    sa.Index(
+        "ix_credentials_unmarked",
+        "id",
+        sqlite_where=sa.text("fingerprint IS NULL AND value IS NOT NULL AND published_at IS NOT NULL"),
+        postgresql_where=sa.text("fingerprint IS NULL AND value IS NOT NULL AND published_at IS NOT NULL"),
+    ),
 )
 
 runs = sa.Table(
