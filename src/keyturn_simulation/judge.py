@@ -27,6 +27,8 @@ HEALTHY_ENOUGH = timedelta(hours=8)
 """Longer than the longest pause between two attempts: a secret that expires after so long without trouble was forgotten."""
 RESTS_KEPT = 60
 LATE_PROOFS = 5
+KEPT_TIME_OF_DAY = timedelta(hours=25)
+"""A run because of expiry is so much earlier at most than it must be: it keeps the schedule's time of day."""
 LEAST_SPREAD = timedelta(seconds=10)
 REMOVING = {"removePassword", "removeKey"}
 _HELD = {State.REVOKING, State.LOST}
@@ -252,7 +254,11 @@ class Judge:
             current = next(
                 row for row in self.rows.values() if row.rotation_id == rotation_id and row.state is State.CURRENT
             )
-            if current.starts_at and current.ends_at and began < guard(current.starts_at, current.ends_at):
+            if (
+                current.starts_at
+                and current.ends_at
+                and began < guard(current.starts_at, current.ends_at) - KEPT_TIME_OF_DAY
+            ):
                 raise Broken(
                     f"schedule: a run because of expiry at {began}, but the secret lives until {current.ends_at}"
                 )

@@ -79,7 +79,8 @@ def _decode(text: str, name: str) -> bytes:
             f"{name} is not a key: it needs 32 or 64 hexadecimal characters, or the base64 of 32 bytes, "
             f"but has {len(text)} characters.",
             code="crypto.root_key_malformed",
-            fix=HOW_TO_MAKE_ONE,
+            fix="Put back the key that was used so far, from your backup: a new one opens nothing that is stored. "
+            "Only for a new installation: openssl rand -hex 32",
         )
     return raw
 

@@ -20,7 +20,7 @@ from keyturn.kit.moments import moved
 from keyturn.ports import Tenant
 from keyturn.rotations import waits
 from keyturn.rotations.patience import Patience, proofs_of
-from keyturn.rotations.schedule import Anchor, Schedule, next_slot, upcoming
+from keyturn.rotations.schedule import Anchor, Schedule, last_slot, next_slot, upcoming
 
 MAX_UNDEAD = 3
 """How many secrets may wait for removal before no new one is asked for: repeated failure must not pile up keys."""
@@ -341,12 +341,17 @@ def anchor_after(schedule: Schedule, slot: datetime | None, now: datetime) -> An
 
 
 def next_run(schedule: Schedule, anchor: Anchor, current: Credential | None) -> NextRun:
-    """When the next run is due: the slot, or earlier if the current secret would not live that long."""
+    """When the next run is due: the slot, or earlier if the current secret would not live that long.
+
+    Earlier means at the same time of day, unless the secret is so short-lived that a day of its life counts.
+    """
     slot = next_slot(schedule, anchor)
     if current and current.begins_at and current.ends_at:
         limit = guard(current.begins_at, current.ends_at)
         if limit < slot:
-            return NextRun(limit, Reason.EXPIRY, slot)
+            at_time_of_day = last_slot(schedule, limit)
+            early_enough = at_time_of_day - current.starts_at >= (limit - current.starts_at) / 2
+            return NextRun(at_time_of_day if early_enough else limit, Reason.EXPIRY, slot)
     return NextRun(slot, Reason.SCHEDULED, slot)
 
 

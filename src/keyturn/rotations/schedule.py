@@ -90,6 +90,17 @@ def _next_slot(schedule: Schedule, anchor: Anchor) -> datetime:
     return slot
 
 
+def last_slot(schedule: Schedule, limit: datetime) -> datetime:
+    """Return the last moment at the schedule's wall time that is not after the limit; the limit itself at the ends of the calendar."""
+    try:
+        local = limit.astimezone(zones.shown(schedule.time_zone))
+        day = local.replace(tzinfo=None, hour=0, minute=0, second=0, microsecond=0)
+        slot = local_instant(day, schedule)
+        return slot if slot <= limit else local_instant(day - timedelta(days=1), schedule)
+    except (OverflowError, ValueError):
+        return limit
+
+
 @lru_cache(maxsize=4096)
 def upcoming(schedule: Schedule, first: datetime, anchor: Anchor, count: int) -> tuple[datetime, ...]:
     """Return ``first`` and then the slots after it, counted from the anchor, as they will come if every run happens in its own;

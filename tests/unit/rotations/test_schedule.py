@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from keyturn.kit import zones
 from keyturn.kit.moments import FIRST, LAST
-from keyturn.rotations.schedule import Anchor, Schedule, next_slot, upcoming
+from keyturn.rotations.schedule import Anchor, Schedule, last_slot, next_slot, upcoming
 from keyturn_simulation.almanac import first_instant_at, slot_after
 
 TWO_YEARS = (datetime(2026, 1, 1, tzinfo=UTC), datetime(2028, 1, 1, tzinfo=UTC))
@@ -136,3 +136,16 @@ def test_the_calendar_ends_without_a_fault(schedule: Schedule, at: datetime, sch
 def test_a_zone_that_cannot_be_loaded_counts_as_utc() -> None:
     anchor = Anchor(datetime(2026, 3, 1, tzinfo=UTC), scheduled=True)
     assert next_slot(Schedule(7, 2, 15, "Mars/Base"), anchor) == next_slot(Schedule(7, 2, 15, "UTC"), anchor)
+
+
+@given(schedules, anchors)
+def test_the_last_slot_is_the_latest_one_by_the_calendar(schedule: Schedule, anchor: Anchor) -> None:
+    limit, at, zone = anchor.at, time(schedule.hour, schedule.minute), schedule.time_zone
+    today = limit.astimezone(ZoneInfo(zone)).date()
+    days = [first_instant_at(today - timedelta(days=back), at, zone) for back in range(3)]
+    assert last_slot(schedule, limit) == max(day for day in days if day <= limit)
+
+
+def test_the_last_slot_at_the_ends_of_the_calendar_is_the_limit() -> None:
+    for limit in (FIRST, LAST):
+        assert abs(last_slot(Schedule(30, 2, 15, "Pacific/Kiritimati"), limit) - limit) <= timedelta(days=1)
