@@ -350,7 +350,7 @@ def next_run(schedule: Schedule, anchor: Anchor, current: Credential | None) -> 
         limit = guard(current.begins_at, current.ends_at)
         if limit < slot:
             at_time_of_day = last_slot(schedule, limit)
-            early_enough = at_time_of_day - current.starts_at >= (limit - current.starts_at) / 2
+            early_enough = at_time_of_day - current.begins_at >= (limit - current.begins_at) / 2
             return NextRun(at_time_of_day if early_enough else limit, Reason.EXPIRY, slot)
     return NextRun(slot, Reason.SCHEDULED, slot)
 

@@ -13,7 +13,7 @@ from keyturn.credentials import store as journal
 from keyturn.credentials.domain import Credential, State
 from keyturn.kit.actor import Actor
 from keyturn.rotations import store, waits
-from keyturn.rotations.domain import Rotation, Run, coming_runs, next_run
+from keyturn.rotations.domain import Reason, Rotation, Run, coming_runs, next_run
 from keyturn.rotations.schedule import Anchor, Schedule, next_slot, upcoming
 from keyturn.rotations.store import Seen, StepRecord
 
@@ -89,6 +89,15 @@ def foretell(known: History, schedule: Schedule, now: datetime, count: int) -> S
     at = next_run(schedule, waits.known(rotation.anchor, now), known.current).at
     changed = replace(rotation, schedule=schedule, enabled=True, next_run_at=max(at, now), paused_until=None)
     return coming_runs(changed, count, now)
+
+
+def early_end(known: History, schedule: Schedule, now: datetime) -> datetime | None:
+    """Return the end of the current secret where it makes the next run earlier than this schedule says; None elsewhere."""
+    rotation, current = known.rotation, known.current
+    if rotation is None or rotation.anchor is None or current is None or rotation.paused_until:
+        return None
+    due = next_run(schedule, waits.known(rotation.anchor, now), current)
+    return current.ends_at if due.reason is Reason.EXPIRY else None
 
 
 def _after(schedule: Schedule, anchor: Anchor, count: int) -> Sequence[datetime]:

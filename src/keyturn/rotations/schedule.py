@@ -91,7 +91,7 @@ def _next_slot(schedule: Schedule, anchor: Anchor) -> datetime:
 
 
 def last_slot(schedule: Schedule, limit: datetime) -> datetime:
-    """Return the last moment at the schedule's wall time that is not after the limit; the limit itself at the ends of the calendar."""
+    """Return the last moment at the wall time that is not after the limit; the limit itself at the ends of the calendar."""
     try:
         local = limit.astimezone(zones.shown(schedule.time_zone))
         day = local.replace(tzinfo=None, hour=0, minute=0, second=0, microsecond=0)

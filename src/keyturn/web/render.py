@@ -106,7 +106,7 @@ def environment() -> "Environment":
         auto_reload=False,
     )
     made.globals |= {"icon": icon, "asset": asset}
-    made.filters |= {"local": local, "utc": utc, "iso": iso, "ago": ago, "day": day}
+    made.filters |= {"local": local, "utc": utc, "iso": iso, "ago": ago, "day": day, "second": second}
     return made
 
 
@@ -117,6 +117,12 @@ def local(moment: datetime, zone: ZoneInfo) -> str:
     """Return the moment on the user's clock, to the minute."""
     here = in_zone(moment, zone)
     return f"{here.day} {here:%b %Y, %H:%M} {here.tzname() or ''}".strip()
+
+
+def second(moment: datetime, zone: ZoneInfo) -> str:
+    """Return the moment on the user's clock, to the second."""
+    here = in_zone(moment, zone)
+    return f"{here.day} {here:%b %Y, %H:%M:%S} {here.tzname() or ''}".strip()
 
 
 def day(moment: datetime, zone: ZoneInfo) -> str:

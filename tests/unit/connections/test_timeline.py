@@ -36,3 +36,11 @@ def test_any_dates(secrets: list[Secret], now: datetime, zone: str) -> None:
     line = draw(secrets, utc_of(now), ZoneInfo(zone))
     assert all(0 <= bar.x <= 100 for bar in line.bars)
     assert len(line.ticks) < 20
+
+
+def test_a_secret_of_long_ago_leaves_room_for_the_current_one() -> None:
+    original = secret("retiring", NOW - timedelta(days=700), NOW + timedelta(days=30))
+    current = secret("current", NOW, NOW + timedelta(days=63))
+    line = draw([original, current], NOW, ZoneInfo("UTC"))
+    bar = next(one for one in line.bars if one.secret.kind == "current")
+    assert bar.width > 25, "a third of the picture, not a stub at its edge"

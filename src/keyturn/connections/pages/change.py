@@ -32,7 +32,7 @@ from keyturn.projects.heads import ProjectHead
 from keyturn.providers.azure.manifest import MANIFEST
 from keyturn.providers.manifest import Manifest
 from keyturn.rotations.changes import Change, ScheduleChange
-from keyturn.rotations.history import History, foretell, history
+from keyturn.rotations.history import History, early_end, foretell, history
 from keyturn.rotations.schedule import Schedule
 from keyturn.web.forms import EMPTY
 from keyturn.web.pages import Filled, Outcome, Page, Redirect, Route, Shown, Visitor, get, post
@@ -82,6 +82,7 @@ class SchedulePage(Page):
     at: str
     zones: Sequence[str]
     coming: Sequence[datetime]
+    early: datetime | None
     coming_zone: ZoneInfo
     filled: Filled
     candidates: Sequence[Mapping[str, Any]]
@@ -246,6 +247,7 @@ def _schedule_page(
         at=f"{base.hour:02}:{base.minute:02}",
         zones=sorted(zones.names()),
         coming=foretell(known, tried, now, SHOWN_COMING) if tried else (),
+        early=early_end(known, tried, now) if tried else None,
         coming_zone=zones.shown((tried or base).time_zone),
         filled=filled,
         candidates=candidates,

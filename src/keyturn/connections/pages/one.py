@@ -20,7 +20,7 @@ from keyturn.projects.heads import ProjectHead
 from keyturn.providers.azure.manifest import MANIFEST
 from keyturn.providers.manifest import Manifest
 from keyturn.rotations.domain import Rotation
-from keyturn.rotations.history import History, history
+from keyturn.rotations.history import History, early_end, history
 from keyturn.web.forms import EMPTY
 from keyturn.web.pages import Filled, Page, Route, Visitor, get
 
@@ -46,6 +46,8 @@ class ConnectionPage(Page):
     line: TimeLine
     living: Sequence[Secret]
     coming: Sequence[datetime]
+    early: datetime | None
+    """The end of the current secret, where it makes the next rotation earlier than the schedule says."""
     schedule_zone: ZoneInfo
     runs: Sequence[RunLine]
     drift: Sequence[Drift]
@@ -99,6 +101,7 @@ def show(
         line=line,
         living=[one for one in line.secrets if one.kind in _LIVING],
         coming=known.coming(SHOWN_COMING, now),
+        early=early_end(known, rotation.schedule, now) if rotation else None,
         schedule_zone=zones.shown(rotation.schedule.time_zone) if rotation else zone,
         runs=[run_line(run, steps, now) for run, steps in known.runs],
         drift=[drift(event) for event in known.drift],

@@ -12,7 +12,7 @@ _REASONS = {
     Reason.ENABLED: "Took the secret over",
     Reason.SCHEDULED: "Scheduled",
     Reason.MANUAL: "Asked for",
-    Reason.EXPIRY: "Before the secret's end",
+    Reason.EXPIRY: "Earlier than scheduled, as the secret was about to end",
     Reason.LEAKED: "Leaked",
 }
 _STATES = {

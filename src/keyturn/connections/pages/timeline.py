@@ -166,11 +166,16 @@ def _bar(one: Secret, index: int, at: At, end: datetime) -> Bar:
 
 
 def _window(drawn: Sequence[Secret], now: datetime) -> tuple[datetime, datetime]:
-    """Span what is ours and a little around it; secrets of others may live for years, and are cut."""
+    """Span what is ours and a little around it; secrets of others may live for years, and are cut.
+
+    So is the past of one that was given long ago: it would leave no room for the others.
+    """
     ours = [one for one in drawn if one.kind != "foreign"] or list(drawn)
     starts = [one.starts_at for one in ours if one.starts_at]
     ends = [moment for one in ours if (moment := one.until if one.kind == "ended" else one.ends_at)]
     begin, end = min([*starts, moved(now, -_LEAST)]), max([*ends, moved(now, timedelta(days=1))])
+    earliest = moved(now, -2 * max(end - now, timedelta(days=14)))
+    begin = max(begin, earliest)
     margin = (end - begin) * 0.03
     return moved(begin, -margin), moved(end, margin)
 
