@@ -89,8 +89,8 @@ def open_core(settings: Settings, notice: boot.Notice, ahead: timedelta = timede
 
 
 def clouds(settings: Settings) -> Clouds:
-    """Return the table of clouds, with the custom addresses where some are set."""
-    table, custom = standard_clouds(), settings.cloud_override
+    """Return the table of clouds, with the custom addresses where some are set. Only the server's own cloud is talked to."""
+    table, custom = standard_clouds().limited_to(settings.cloud), settings.cloud_override
     if custom is None:
         return table
     return table.overridden(settings.cloud, authority=custom.authority, graph=custom.graph)
@@ -219,7 +219,16 @@ def status(core: Core) -> "Status":
 
 def services(core: Core, nudge: Callable[[], None]) -> tuple[Connections, Rotations]:
     cloud, oauth = core.settings.cloud, oauth_app(core.settings)
-    connections = Connections(core.database, core.sealer, core.provider, core.clock, core.ids, cloud, oauth)
+    connections = Connections(
+        core.database,
+        core.sealer,
+        core.provider,
+        core.clock,
+        core.ids,
+        cloud,
+        oauth,
+        bare_codes=core.settings.oauth_bare_codes,
+    )
     return connections, Rotations(connections, nudge, time.sleep, core.process_id)
 
 
@@ -335,6 +344,7 @@ def page_routes(
         heads,
         core.clock,
         oauth=oauth_app(settings) is not None,
+        site_url=settings.site_url,
     )
     routes = [
         access_pages.router(access, limiter, cookie),

@@ -60,6 +60,7 @@ class Settings:
     log_format: str = "auto"
     oauth_client_id: str | None = None
     oauth_client_secret: Plaintext | None = field(default=None, repr=False)
+    oauth_bare_codes: bool = False
     cors_allowed_origins: tuple[str, ...] = ()
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     pace: Pace = Pace()

@@ -181,6 +181,15 @@ SETTINGS: tuple[Setting, ...] = (
         fallback="INF_APP_CONNECTION_AZURE_CLIENT_SECRET",
     ),
     Setting(
+        "KEYTURN_OAUTH_BARE_CODES",
+        "oauth_bare_codes",
+        values.switch,
+        "true",
+        "Whether the API takes an authorization code without codeVerifier and nonce. Then whoever gets hold of a code may "
+        "connect as the person who signed in: leave it off unless an existing client needs it.",
+        default="false",
+    ),
+    Setting(
         "CORS_ALLOWED_ORIGINS",
         "cors_allowed_origins",
         values.origins,
@@ -193,7 +202,8 @@ SETTINGS: tuple[Setting, ...] = (
         "cloud",
         values.choice(*CLOUDS),
         "usgov-l4",
-        f"The Microsoft cloud that connections use unless they say otherwise: {', '.join(CLOUDS)}.",
+        f"The Microsoft cloud of all connections of this server: {', '.join(CLOUDS)}. A connection that was made for another "
+        "one is refused.",
     ),
     Setting(
         "KEYTURN_AUTHORITY",

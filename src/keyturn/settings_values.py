@@ -65,6 +65,13 @@ def choice(*options: str) -> Callable[[str], str]:
     return parse
 
 
+def switch(text: str) -> bool:
+    """true or false."""
+    if text.lower() not in {"true", "false"}:
+        raise ValueError("is neither true nor false")
+    return text.lower() == "true"
+
+
 def word(text: str) -> str:
     """Any text without control characters."""
     if not text.isprintable():

@@ -225,7 +225,8 @@ def _new_credentials(raw: Mapping[str, object], method: Method) -> AnyCredential
 
 def _supplied(given: AnyCredentials, rotation: RotationSettings | RotationChange | None) -> Supplied:
     if isinstance(given, OAuthCredentials):
-        return AuthorizationCode(given.tenant_id, Plaintext(given.code))
+        verifier = Plaintext(given.code_verifier) if given.code_verifier else None
+        return AuthorizationCode(given.tenant_id, Plaintext(given.code), verifier, given.nonce)
     if isinstance(given, CertificateCredentials):
         passphrase = Plaintext(given.passphrase) if given.passphrase else None
         key = Plaintext(given.private_key)

@@ -6,11 +6,13 @@ What a user supplies (``Given``) and what is stored afterwards (``Credentials``)
 import hashlib
 import hmac
 import json
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from keyturn.errors import NeedsAction
 from keyturn.kit.secret import Place, Plaintext, Sealed
 from keyturn.ports import Grant, SigningCertificate, Tenant
 
@@ -198,15 +200,30 @@ def place(connection_id: str, version: int) -> Place:
 
 @dataclass(frozen=True)
 class Opened:
-    """What was sealed. ``credentials`` is None for OAuth, whose refresh token lives in a row of its own."""
+    """What was sealed. ``credentials`` is None for OAuth, whose refresh token lives in a row of its own.
+
+    ``bound`` says whether it holds where it may be sent; what earlier versions sealed does not.
+    """
 
     credentials: ClientSecret | Certificate | None
     salt: str = field(repr=False)
+    bound: bool = True
 
 
-def pack(credentials: Credentials, salt: str) -> Plaintext:
-    """Put credentials and the salt of their hash into the one value that is sealed."""
-    return Plaintext(json.dumps(_packed(credentials) | {"salt": salt}))
+def pack(credentials: Credentials, salt: str, cloud: str) -> Plaintext:
+    """Put credentials, the salt of their hash and where they may be sent into the one value that is sealed."""
+    target = _target(cloud, credentials.tenant_id, credentials.client_id)
+    return Plaintext(json.dumps(_packed(credentials) | {"salt": salt, "for": target}))
+
+
+def _target(cloud: str, tenant_id: str, client_id: str) -> list[str]:
+    return [cloud, tenant_id.lower(), client_id.lower()]
+
+
+def bind(packed: Plaintext, connection: Connection) -> Plaintext:
+    """Return what an earlier version sealed together with where it may be sent: as the connection says now."""
+    target = _target(connection.cloud, connection.tenant_id, connection.client_id)
+    return Plaintext(json.dumps(json.loads(packed.reveal()) | {"for": target}))
 
 
 def _packed(credentials: Credentials) -> dict[str, str]:
@@ -218,8 +235,35 @@ def _packed(credentials: Credentials) -> dict[str, str]:
     return {}
 
 
+def salt_of(packed: Plaintext) -> str:
+    """Return the salt of the hash, for comparing and replacing credentials that are not sent anywhere."""
+    return str(json.loads(packed.reveal())["salt"])
+
+
 def unpack(packed: Plaintext, connection: Connection) -> Opened:
+    """Read what is sealed. Raises NeedsAction when the connection names another cloud, tenant or application than it did."""
     data = json.loads(packed.reveal())
+    if not is_target(data.get("for"), connection.tenant, connection.client_id):
+        raise target_changed(connection.name)
+    opened = _opened(data, connection)
+    return opened if "for" in data else replace(opened, bound=False)
+
+
+def is_target(sealed: list[str] | None, tenant: Tenant, client_id: str) -> bool:
+    """Say whether credentials sealed for this target may be sent there. What was sealed before there were targets may."""
+    return sealed is None or sealed == _target(tenant.cloud, tenant.tenant_id, client_id)
+
+
+def target_changed(name: str) -> NeedsAction:
+    return NeedsAction(
+        f"The cloud, the tenant or the client id of '{name}' was changed in the database by something else than this server. "
+        "Its credentials are not sent there.",
+        code="connections.target_changed",
+        fix="Find out who writes to the database. Then enter the credentials of the connection again.",
+    )
+
+
+def _opened(data: Mapping[str, Any], connection: Connection) -> Opened:
     tenant_id, client_id = connection.tenant_id, connection.client_id
     if connection.method is Method.CLIENT_SECRET:
         return Opened(ClientSecret(tenant_id, client_id, Plaintext(data["clientSecret"])), data["salt"])

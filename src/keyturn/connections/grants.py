@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from keyturn.audit import store as audit
 from keyturn.audit.domain import Event
 from keyturn.connections import store
-from keyturn.connections.domain import Connection, Method, OAuthGrant
+from keyturn.connections.domain import Connection, Method, OAuthGrant, unpack
 from keyturn.connections.flow import FLOW_KEPT
 from keyturn.connections.store import REFRESH_EVERY, RefreshToken
 from keyturn.db.unit import Database, Tx
@@ -81,6 +81,7 @@ class Grants:
             row = store.refresh_token(tx, connection.id)
         if row is None or connection.client_id.lower() != app.client_id.lower():
             raise _other_app(connection, app)
+        unpack(self._sealer.open(connection.secret, connection.place), connection)  # raises for a changed target
         token = self._sealer.open(row.refresh_token, row.place)
         try:
             return row, self._provider.refresh(connection.tenant, app, token)

@@ -57,7 +57,7 @@ class SignIns:
         self._check_form(actor, form)
         state, verifier, nonce = self._secret(), self._secret(), self._secret()
         url = self._connections.provider.authorize_url(
-            Tenant(self._connections.cloud, form.tenant_id),
+            Tenant(self._cloud(actor, form), form.tenant_id),
             app,
             state=state.reveal(),
             nonce=nonce.reveal(),
@@ -139,12 +139,15 @@ class SignIns:
         if callback.code is None or callback.said.get("error"):
             self._refuse(form, callback)
         code = AuthorizationCode(form.tenant_id, callback.code, remembered.verifier, remembered.nonce)
-        proved = connections.prove(code)
+        proved = connections.prove(code, self._cloud(actor, form))
         with self._database.write() as tx:
             if form.connection_id is None:
                 return connections.insert(tx, actor, self._draft(form, form.name or "", code), proved)
             connection = connections.connection_for(tx, actor, form.connection_id, Action.EDIT_CONNECTIONS, lock=True)
             return connections.replace_credentials(tx, actor, connection, proved)
+
+    def _cloud(self, actor: Actor, form: Form) -> str:
+        return self._reconnectable(actor, form.connection_id).cloud if form.connection_id else self._connections.cloud
 
     def _refuse(self, form: Form, callback: UnverifiedCallback) -> NoReturn:
         if not callback.said:

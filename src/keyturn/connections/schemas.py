@@ -79,6 +79,12 @@ Passphrase = Annotated[
         extra_json_schema=_WRITE_ONLY,
     ),
 ]
+CodeVerifier = Annotated[
+    str,
+    trimmed,
+    Meta(pattern=r"^[A-Za-z0-9._~-]{43,128}$", extra_json_schema=_WRITE_ONLY),
+    Says("must have 43 to 128 letters, digits and - . _ ~"),
+]
 Interval = Annotated[int, Meta(ge=MIN_INTERVAL_DAYS, le=MAX_INTERVAL_DAYS, description="Whole days.")]
 WallTime = Annotated[
     str, trimmed, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$"), Says("Write the time as HH:MM, from 00:00 to 23:59")
@@ -100,10 +106,21 @@ class ClientSecretCredentials(Wire):
 
 
 class OAuthCredentials(Wire):
-    """Credentials of the method ``oauth``: what the browser brought back. The tenant is an id or one of its domains."""
+    """Credentials of the method ``oauth``: what the browser brought back. The tenant is an id or one of its domains.
+
+    A code comes with the ``codeVerifier`` and ``nonce`` that its sign-in began with.
+    """
 
     tenant_id: TenantId
     code: Annotated[str, trimmed, Meta(min_length=1, max_length=8192)]
+    code_verifier: CodeVerifier | None = None
+    nonce: Annotated[NonEmpty, Meta(max_length=256)] | None = None
+
+    def check(self) -> Iterator[Fault]:
+        if self.code_verifier is None and self.nonce is not None:
+            yield Fault("Required beside nonce", path=("codeVerifier",))
+        if self.nonce is None and self.code_verifier is not None:
+            yield Fault("Required beside codeVerifier", path=("nonce",))
 
     def __repr__(self) -> str:
         return "OAuthCredentials(***)"

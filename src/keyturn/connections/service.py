@@ -12,7 +12,7 @@ from keyturn.access.domain import Action
 from keyturn.access.door import Scope
 from keyturn.audit import store as audit
 from keyturn.audit.domain import Event
-from keyturn.connections import fingerprints, holders, store
+from keyturn.connections import fingerprints, holders, sealed, store
 from keyturn.connections.domain import (
     APP,
     AuthorizationCode,
@@ -35,8 +35,8 @@ from keyturn.connections.domain import (
     method_of,
     pack,
     place,
-    unpack,
 )
+from keyturn.connections.flow import require_whole
 from keyturn.connections.grants import Grants
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import NeedsAction, NotFound, NotYet, Refused
@@ -58,6 +58,8 @@ class Connections:
         ids: Ids,
         cloud: str,
         oauth: OAuthApp | None = None,
+        *,
+        bare_codes: bool = False,
     ) -> None:
         self.database = database
         self.sealer = sealer
@@ -65,6 +67,7 @@ class Connections:
         self.clock = clock
         self.ids = ids
         self.cloud = cloud
+        self._bare_codes = bare_codes
         self.grants = Grants(database, sealer, provider, clock, oauth)
 
     # --- reading ----------------------------------------------------------------------------------------------------
@@ -163,7 +166,7 @@ class Connections:
             cloud=self.cloud,
             tenant_id=made.tenant_id,
             client_id=made.client_id,
-            secret=self.sealer.seal(pack(made, salt), place(new, 1)),
+            secret=self.sealer.seal(pack(made, salt, self.cloud), place(new, 1)),
             secret_version=1,
             credentials_hash=credentials_hash(proved.given, salt),
             version=1,
@@ -211,14 +214,14 @@ class Connections:
 
     def replace_credentials(self, tx: Tx, actor: Actor, connection: Connection, proved: Proved) -> Connection:
         """Store what the user supplied; the provider accepted it before this transaction."""
-        made, salt = proved.credentials, self.opened(connection).salt
+        made, salt = proved.credentials, sealed.salt(self.sealer, connection)
         version = connection.secret_version + 1
         mark = self._admitted(tx, actor, made, connection)
         changed = replace(
             connection,
             tenant_id=made.tenant_id,
             client_id=made.client_id,
-            secret=self.sealer.seal(pack(made, salt), place(connection.id, version)),
+            secret=self.sealer.seal(pack(made, salt, connection.cloud), place(connection.id, version)),
             secret_version=version,
             credentials_hash=credentials_hash(proved.given, salt),
             version=connection.version + 1,
@@ -281,8 +284,8 @@ class Connections:
     # --- credentials ------------------------------------------------------------------------------------------------
 
     def opened(self, connection: Connection) -> Opened:
-        """Return what is sealed in the connection: credentials (but for OAuth) and the salt of the hash."""
-        return unpack(self.sealer.open(connection.secret, connection.place), connection)
+        """Return what is sealed in the connection; see :func:`sealed.opened`."""
+        return sealed.opened(self.database, self.sealer, connection)
 
     def open(self, connection: Connection) -> tuple[Plaintext, str]:
         """Return the client secret and the salt of the hash. Raises Refused for other methods."""
@@ -303,6 +306,8 @@ class Connections:
 
         With ``dated`` False its dates are not looked at: it may only be what was supplied long ago.
         """
+        if isinstance(supplied, AuthorizationCode) and not self._bare_codes:
+            require_whole(supplied)
         if not isinstance(supplied, CertificateFiles):
             return supplied
         signing = self.provider.read_certificate(
@@ -312,33 +317,34 @@ class Connections:
 
     def is_as_supplied(self, connection: Connection, given: Given) -> bool:
         """Whether the user sent again what they had sent before, as declarative tools do with every change."""
-        return credentials_hash(given, self.opened(connection).salt) == connection.credentials_hash
+        same = credentials_hash(given, sealed.salt(self.sealer, connection)) == connection.credentials_hash
+        return same and sealed.is_as_sealed(self.database, self.sealer, connection)
 
-    def prove(self, given: Given) -> Proved:
-        """Have the provider accept what was given. NOT repeatable for a code, which is exchanged."""
+    def prove(self, given: Given, cloud: str | None = None) -> Proved:
+        """Have the provider accept what was given, in the connection's cloud. NOT repeatable for a code, which is exchanged."""
         if isinstance(given, AuthorizationCode):
-            return Proved(given, self._exchange(given))
-        found = self.located(given)
-        self.sign_in(found)
+            return Proved(given, self._exchange(given, cloud or self.cloud))
+        found = self.located(given, cloud)
+        self.sign_in(found, cloud)
         return Proved(given, found)
 
-    def located(self, given: Rotatable) -> Rotatable:
+    def located(self, given: Rotatable, cloud: str | None = None) -> Rotatable:
         """Return the credentials with the id of their tenant, if they name one of its domains. Repeatable."""
         if is_uuid(given.tenant_id):
             return given
         with _final():
-            return replace(given, tenant_id=self.provider.tenant_id(Tenant(self.cloud, given.tenant_id)))
+            return replace(given, tenant_id=self.provider.tenant_id(Tenant(cloud or self.cloud, given.tenant_id)))
 
-    def _exchange(self, given: AuthorizationCode) -> Credentials:
+    def _exchange(self, given: AuthorizationCode, cloud: str) -> Credentials:
         app = self.grants.app()
-        tenant = Tenant(self.cloud, given.tenant_id)
+        tenant = Tenant(cloud, given.tenant_id)
         with _final():
             grant = self.provider.redeem(tenant, app, given.code, verifier=given.verifier, nonce=given.nonce)
         return OAuthGrant.of(grant, app.client_id)
 
-    def sign_in(self, given: ClientSecret | Certificate) -> AccessToken:
+    def sign_in(self, given: ClientSecret | Certificate, cloud: str | None = None) -> AccessToken:
         """Prove credentials that somebody gave. A refusal is final here: nothing was changed that could still spread."""
-        tenant = Tenant(self.cloud, given.tenant_id)
+        tenant = Tenant(cloud or self.cloud, given.tenant_id)
         with _final():
             if isinstance(given, Certificate):
                 return self.provider.sign_in_by_certificate(tenant, given.client_id, given.signing)
@@ -347,7 +353,7 @@ class Connections:
     def access(self, connection: Connection) -> AccessToken:
         """Return a fresh token for the management API, whatever the method. Raises what the provider says."""
         found = self.opened(connection).credentials
-        return self.grants.access(connection) if found is None else self.sign_in(found)
+        return self.grants.access(connection) if found is None else self.sign_in(found, connection.cloud)
 
     def clients(self, actor: Actor, connection_id: str) -> Sequence[ApplicationSummary]:
         """List the applications that the connection can see, for choosing one."""

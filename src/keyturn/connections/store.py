@@ -72,6 +72,12 @@ def change(tx: Tx, connection: Connection, **changes: Any) -> bool:
     return tx.run(_CHANGE, of_connection=connection.id, of_version=connection.secret_version, **changes) == 1
 
 
+def seal_again(tx: Tx, connection: Connection, sealed: Sealed) -> None:
+    """Store the same secret sealed anew for its place, unless somebody stored another one meanwhile."""
+    same = (table.c.id == connection.id, table.c.secret == connection.secret)
+    tx.run(sa.update(table).where(*same).values(secret=sealed))
+
+
 def rotates(tx: Tx, connection_id: str) -> bool:
     """Whether the connection's own credential is replaced by itself in time."""
     query = sa.select(rotations.c.id).where(

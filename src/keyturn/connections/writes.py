@@ -22,7 +22,7 @@ def replace_value(
     salt = unpack(sealer.open(connection.secret, connection.place), connection).salt
     version = connection.secret_version + 1
     made = renewed(connection, value)
-    sealed = sealer.seal(pack(made, salt), place(connection.id, version))
+    sealed = sealer.seal(pack(made, salt, connection.cloud), place(connection.id, version))
     mark = fingerprints.of(tx, sealer, now, connection.cloud, made)
     facts = {"ends_at": end_of(made), "facts": facts_of(made), "fingerprint": mark, "fingerprint_version": version}
     return store.change(tx, connection, secret=sealed, secret_version=version, updated_at=now, **facts)

@@ -11,12 +11,14 @@ from datetime import datetime, timedelta
 
 from keyturn.config import Pace
 from keyturn.connections import fingerprints
+from keyturn.connections import store as store_of_connections
+from keyturn.connections.domain import target_changed, unpack
 from keyturn.credentials.domain import Credential
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import NeedsAction, NotYet, Retryable, Upstream
 from keyturn.kit.actor import Actor, platform
 from keyturn.kit.secret import Plaintext
-from keyturn.ports import AccessToken, Clock, Ids, Sealer, SecretsProvider
+from keyturn.ports import AccessToken, Clock, Ids, Sealer, SecretsProvider, Tenant
 from keyturn.rotations import store, waits
 from keyturn.rotations.domain import Rotation, Snapshot, Step
 from keyturn.rotations.patience import Patience
@@ -170,7 +172,24 @@ class Hold:
                 return token
         raise refused
 
+    def require_target(self, rotation: Rotation) -> None:
+        """Raise NeedsAction when the rotation names another tenant or application than its connection was sealed for.
+
+        What is removed after the connection was deleted has nothing to be compared with.
+        """
+        if rotation.retired or rotation.connection_id is None:
+            return
+        with self.tools.database.read() as tx:
+            connection = store_of_connections.get(tx, rotation.connection_id)
+        if connection is None:
+            return
+        unpack(self.tools.sealer.open(connection.secret, connection.place), connection)
+        named = Tenant(connection.cloud, connection.tenant_id.lower()), connection.client_id.lower()
+        if named != (replace(rotation.tenant, tenant_id=rotation.tenant.tenant_id.lower()), rotation.app_id.lower()):
+            raise target_changed(rotation.name)
+
     def _sign_in_with(self, rotation: Rotation, signer: Credential) -> AccessToken:
+        self.require_target(rotation)
         secret = self._opened(signer)
         try:
             return self.kind.sign_in(rotation.tenant, rotation.app_id, secret)

@@ -133,11 +133,11 @@ class Rotations:
         self._nudge()
         return connection
 
-    def check_adoption(self, given: Rotatable) -> Adoption:
+    def check_adoption(self, given: Rotatable, cloud: str | None = None) -> Adoption:
         """Check everything that taking over a credential needs: it signs in, may write its application, and is identified."""
-        given = self.connections.located(given)
-        token = self.connections.sign_in(given)
-        tenant = Tenant(self.connections.cloud, given.tenant_id)
+        given = self.connections.located(given, cloud)
+        token = self.connections.sign_in(given, cloud)
+        tenant = Tenant(cloud or self.connections.cloud, given.tenant_id)
         kind = self.provider.kind(kind_of(given))
         application = kind.application(tenant, token, app_id=given.client_id)
         kind.check_may_write(tenant, token, application)
@@ -152,7 +152,7 @@ class Rotations:
         given = self._new_credentials(connection, change)
         wanted = self._wanted(rotation, change)
         adoption = self._checks(connection, rotation, given, change)
-        proved = self._proved(given, adoption)
+        proved = self._proved(connection, given, adoption)
         self.connections.mark_all()
         with self._owning(*_touched(rotation if given else None, adoption)) as tx:
             # Locks are taken in the order of publish: the rotation, then the connection.
@@ -244,14 +244,15 @@ class Rotations:
             credentials = given or self.connections.opened(connection).credentials
             key_id = change.credentials.key_id if isinstance(change.credentials, ClientSecret) else None
             key_id = key_id or (change.schedule.key_id if change.schedule else None)
-            return self.check_adoption(named(rotatable(credentials, connection.method), key_id))
-        return self.check_adoption(rotatable(given, connection.method)) if given and rotation else None
+            return self.check_adoption(named(rotatable(credentials, connection.method), key_id), connection.cloud)
+        given = given if rotation else None
+        return self.check_adoption(rotatable(given, connection.method), connection.cloud) if given else None
 
-    def _proved(self, given: Given | None, adoption: Adoption | None) -> Proved | None:
+    def _proved(self, connection: Connection, given: Given | None, adoption: Adoption | None) -> Proved | None:
         """Have new credentials accepted, which those of an adoption were already."""
         if given is None:
             return None
-        return Proved(given, adoption.given) if adoption else self.connections.prove(given)
+        return Proved(given, adoption.given) if adoption else self.connections.prove(given, connection.cloud)
 
     # --- rotating now -----------------------------------------------------------------------------------------------
 

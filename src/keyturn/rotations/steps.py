@@ -206,6 +206,7 @@ def prove(hold: Hold, snapshot: Snapshot, row: Credential) -> None:
     if row.value is None:
         raise RuntimeError("an issued secret without its value")
     rotation = snapshot.rotation
+    hold.require_target(rotation)
     token = hold.kind.sign_in(rotation.tenant, rotation.app_id, hold.tools.sealer.open(row.value, row.place))
     # How long ago it last signed in is unknown if a wrong clock noted that: then the proofs begin anew.
     proofs = 1 if row.proof_at and row.proof_at > hold.now() else row.proofs + 1

@@ -38,6 +38,8 @@ class Visitor:
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
     toast: str | None = None
     partial: bool = False
+    origin: str = ""
+    """Where the page was that sent a form, as the browser says: scheme, host and port. Empty when it does not say."""
 
     @staticmethod
     def of(headers: Mapping[str, str], visit: Visit, session_cookie: str) -> "Visitor":
@@ -54,6 +56,7 @@ class Visitor:
             zone_of(cookies.get(ZONE, "")),
             toast if toast.isprintable() and toast else None,
             headers.get("hx-request") == "true",
+            headers.get("origin", ""),
         )
 
     def chrome(self, now: datetime, path: str, section: str, shell: Shell | None) -> Chrome:

@@ -108,6 +108,15 @@ def _name(url: str) -> str:
         return ""
 
 
+def is_origin_of(origin: str, url: str) -> bool:
+    """Say whether the address belongs to the origin: the same scheme, host and port."""
+    return _whole(origin) == _whole(url) != ("", "")
+
+
+def _whole(url: str) -> tuple[str, str]:
+    return url.partition("://")[0].lower() if _place(url) else "", _place(url)
+
+
 def _places(site_url: str | None) -> Iterable[str]:
     return () if site_url is None else (_place(site_url),)
 

@@ -100,6 +100,7 @@ class Route:
     checks: Mapping[str, Check]
     again: "Route | None"
     path_type: type[msgspec.Struct]
+    keeps_query: bool = True
 
     def __call__(self, *args: Any, **kwargs: Any) -> Outcome:
         return self.function(*args, **kwargs)
@@ -120,9 +121,12 @@ class Arrival:
 Decorator = Callable[[Callable[..., Outcome]], Route]
 
 
-def get(path: str, *, public: bool = False) -> Decorator:
-    """Make a page of a function. A page that is not public sends strangers to the sign-in page, and back afterwards."""
-    return lambda function: _route("GET", path, function, public=public)
+def get(path: str, *, public: bool = False, keeps_query: bool = True) -> Decorator:
+    """Make a page of a function. A page that is not public sends strangers to the sign-in page, and back afterwards.
+
+    With ``keeps_query`` False they come back without the query: it holds what must not stand in another address.
+    """
+    return lambda function: replace(_route("GET", path, function, public=public), keeps_query=keeps_query)
 
 
 def post(path: str, *, again: Route | None = None, public: bool = False) -> Decorator:
@@ -245,7 +249,9 @@ def _form(route: Route, sent: Mapping[str, list[str]]) -> dict[str, object]:
 
 def _to_sign_in(route: Route, arrival: Arrival, visitor: Visitor) -> Response[Any]:
     back = arrival.address if route.method == "GET" else "/"
-    query = f"?{arrival.query.decode('latin-1')}" if route.method == "GET" and arrival.query else ""
+    query = (
+        f"?{arrival.query.decode('latin-1')}" if route.method == "GET" and route.keeps_query and arrival.query else ""
+    )
     where = SIGN_IN if back == "/" else f"{SIGN_IN}?next={quote(back + query, safe='/')}"
     return _redirected(Redirect(where), visitor)
 

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from entra_emulator.admin import ApplicationHandle
-from keyturn.connections.flow import CALLBACK_PATH
+from keyturn.connections.flow import CALLBACK_PATH, challenge
 from keyturn.connections.service import Connections
 from keyturn.kit.secret import Plaintext
 from keyturn.ports import HttpRequest, HttpResponse, OAuthApp, Transport
@@ -19,6 +19,8 @@ from tests.features.connections.desk import Desk, Json
 
 SITE = "https://keyturn.contoso.test"
 REDIRECT = f"{SITE}{CALLBACK_PATH}"
+VERIFIER = "a-verifier-of-a-client-of-the-api.0123456789~"
+NONCE = "a-nonce-of-a-client-of-the-api"
 WRITE_ALL = "Application.ReadWrite.All"
 START = "/api/v1/app-connections/azure-client-secrets/oauth/authorize-url"
 FINISH = "/api/v1/app-connections/azure-client-secrets/oauth/callback"
@@ -90,22 +92,29 @@ class Scene:
         made: Json = self.finish(self.walk(self.begin(name, **form), person))["appConnection"]
         return made
 
-    def code(self, person: str | None = None, *, tenant_id: str | None = None, scope: str | None = None) -> str:
-        """A code as a client of the API gets it: with the plain authorize URL that has neither PKCE nor a nonce."""
+    def code(
+        self, person: str | None = None, *, tenant_id: str | None = None, scope: str | None = None, bare: bool = False
+    ) -> str:
+        """A code as a client of the API gets it, with a challenge and a nonce of its own; ``bare`` with neither."""
         tenant = tenant_id or self.world.tenant_id
         scope = scope or f"{HOST}/.default openid offline_access"
         url = (
             f"{HOST}/{tenant}/oauth2/v2.0/authorize?client_id={self.app.app_id}&response_type=code&response_mode=query"
             f"&redirect_uri={REDIRECT}&scope={scope.replace(' ', '%20')}&state=0123456789abcdef<:>azure-client-secrets"
         )
+        if not bare:
+            url += f"&code_challenge={challenge(Plaintext(VERIFIER))}&code_challenge_method=S256&nonce={NONCE}"
         query = self.walk(url, person)
         return str(query["code"])
+
+    def with_code(self, code: str) -> Json:
+        return {"tenantId": self.world.tenant_id, "code": code, "codeVerifier": VERIFIER, "nonce": NONCE}
 
     def by_code(self, code: str, name: str = "by-oauth", **changes: Any) -> Json:
         return {
             "name": name,
             "method": "oauth",
-            "credentials": {"tenantId": self.world.tenant_id, "code": code},
+            "credentials": self.with_code(code),
             **changes,
         }
 
@@ -116,7 +125,9 @@ class Scene:
         return self.wire.tokens | {self.app.secrets[0].value}
 
 
-def set_up(world: World, *, configured: bool = True, audience: str = "AzureADMyOrg") -> tuple[Wire, ApplicationHandle]:
+def set_up(
+    world: World, *, configured: bool = True, bare_codes: bool = False, audience: str = "AzureADMyOrg"
+) -> tuple[Wire, ApplicationHandle]:
     """Give the world's product an OAuth application, and a wire that remembers."""
     app = world.emulator.admin.create_application(
         world.tenant_id, "Keyturn", redirect_uris=(REDIRECT,), scopes=(WRITE_ALL,), secrets=1, audience=audience
@@ -124,6 +135,8 @@ def set_up(world: World, *, configured: bool = True, audience: str = "AzureADMyO
     wire = Wire(world.network("api"))
     provider = AzureProvider(wire, world.clock, emulated_clouds(), ids=world.ids)
     ours = OAuthApp(app.app_id, Plaintext(app.secrets[0].value), REDIRECT) if configured else None
-    world.connections = Connections(world.database, world.sealer, provider, world.clock, world.ids, "global", ours)
+    world.connections = Connections(
+        world.database, world.sealer, provider, world.clock, world.ids, "global", ours, bare_codes=bare_codes
+    )
     world.rotations = Rotations(world.connections)
     return wire, app

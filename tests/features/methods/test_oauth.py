@@ -18,7 +18,7 @@ from keyturn.errors import Refused
 from keyturn.kit.secret import Plaintext
 from keyturn_simulation.world import make_world
 from tests.features.connections.desk import NOBODY, Desk, Json, desk
-from tests.features.methods.scene import FINISH, REDIRECT, START, WRITE_ALL, Scene, set_up
+from tests.features.methods.scene import FINISH, REDIRECT, START, VERIFIER, WRITE_ALL, Scene, set_up
 
 
 def query_of(url: str) -> dict[str, str]:
@@ -183,7 +183,8 @@ def test_a_server_without_settings_says_which(database: Database, tmp_path: Path
     set_up(world, configured=False)
     with desk(world, tmp_path) as web:
         begin = {"name": "x", "tenantId": world.tenant_id}
-        create = {"name": "x", "method": "oauth", "credentials": {"tenantId": world.tenant_id, "code": "some-code"}}
+        given = {"tenantId": world.tenant_id, "code": "some-code", "codeVerifier": VERIFIER, "nonce": "n"}
+        create = {"name": "x", "method": "oauth", "credentials": given}
         for path, body in ((START, begin), ("", create)):
             answer = web.refused(body, 500, path=path)
             assert (answer["error"], answer["code"]) == ("InternalServerError", "connections.oauth_not_configured")
@@ -330,7 +331,7 @@ def test_a_code_of_another_flow_is_worth_nothing(scene: Scene) -> None:
 
 
 def test_a_code_without_pkce_cannot_be_planted_into_a_flow(scene: Scene) -> None:
-    planted = scene.code(scene.kim)
+    planted = scene.code(scene.kim, bare=True)
     mine = scene.walk(scene.begin())
     answer = scene.finish({"state": mine["state"], "code": planted}, expect=400)
     assert answer["code"] == "azure.code_of_another_sign_in"
@@ -394,7 +395,37 @@ def test_a_client_of_the_api_brings_its_own_code(scene: Scene) -> None:
     assert made["credentials"] == {"tenantId": scene.world.tenant_id}
     (form,) = scene.wire.asked_for_tokens()
     assert (form["grant_type"], form["redirect_uri"]) == ("authorization_code", REDIRECT)
-    assert "code_verifier" not in form
+    assert form["code_verifier"] == VERIFIER
+
+
+def test_a_code_alone_is_refused_and_not_redeemed(scene: Scene) -> None:
+    """Whoever saw the address that a person came back to has the code, and neither of the other two."""
+    code = scene.code(bare=True)
+    alone = {"tenantId": scene.world.tenant_id, "code": code}
+    answer = scene.web.refused(scene.by_code(code, credentials=alone), 400)
+    assert answer["code"] == "connections.oauth_bare_code"
+    assert "codeVerifier and nonce" in answer["message"]
+    made = scene.connect()
+    asked = len(scene.wire.asked_for_tokens())
+    again = scene.web.refused({"credentials": alone}, 400, method="PATCH", path=made["id"])
+    assert again["code"] == "connections.oauth_bare_code"
+    half = {"codeVerifier": VERIFIER, **alone}
+    assert set(scene.web.issues(scene.by_code(code, credentials=half))) == {("credentials", "nonce")}
+    assert len(scene.wire.asked_for_tokens()) == asked
+    planted = scene.web.refused(scene.by_code(code, "planted"), 400)
+    assert planted["code"] == "azure.code_of_another_sign_in", "it was made without a challenge"
+
+
+def test_a_server_may_be_told_to_take_a_code_alone(database: Database, tmp_path: Path, log: io.StringIO) -> None:
+    world = make_world(database)
+    wire, app = set_up(world, bare_codes=True)
+    ada = world.emulator.admin.create_user(world.tenant_id, "Ada")
+    world.emulator.admin.consent(app.object_id, WRITE_ALL)
+    with desk(world, tmp_path, oauth_client_id=app.app_id) as web:
+        scene = Scene(web, wire, app, ada, ada, ada)
+        code = scene.code(bare=True)
+        body = scene.by_code(code, credentials={"tenantId": world.tenant_id, "code": code})
+        assert web.ask("POST", "", body)["appConnection"]["method"] == "oauth"
 
 
 def test_a_code_is_good_for_one_connection(scene: Scene) -> None:
@@ -441,10 +472,10 @@ def test_an_update_with_a_new_code_connects_again_and_with_the_same_one_does_not
     code = scene.code()
     made = scene.web.ask("POST", "", scene.by_code(code))["appConnection"]
     asked = len(scene.wire.asked_for_tokens())
-    same = scene.web.change(made, credentials={"tenantId": scene.world.tenant_id, "code": code}, description="x")
+    same = scene.web.change(made, credentials=scene.with_code(code), description="x")
     assert (same["credentialsHash"], same["description"]) == (made["credentialsHash"], "x")
     assert len(scene.wire.asked_for_tokens()) == asked
-    new = scene.web.change(made, credentials={"tenantId": scene.world.tenant_id, "code": scene.code(scene.ben)})
+    new = scene.web.change(made, credentials=scene.with_code(scene.code(scene.ben)))
     assert new["oauthAccount"].startswith("Ben@")
     assert new["credentialsHash"] != made["credentialsHash"]
 

@@ -11,7 +11,7 @@ from keyturn.connections import store
 from keyturn.connections.service import Connections
 from keyturn.crypto.rewrap import sealed_columns
 from keyturn.db.tables import app_connections, oauth_tokens
-from keyturn.errors import KeyturnError, Retryable, SignInAgain
+from keyturn.errors import KeyturnError, NeedsAction, Retryable, SignInAgain
 from keyturn.kit.secret import Plaintext
 from keyturn.ports import HttpRequest, OAuthApp
 from tests.features.connections.desk import Json
@@ -226,6 +226,22 @@ def test_another_oauth_application_cannot_use_what_was_granted_to_the_first(scen
     assert caught.value.code == "connections.oauth_app_changed"
     assert refreshes(scene) == asked, "the token of one application was sent for another"
     assert scene.web.get(made)["lastCheck"]["needsReconnect"] is True
+
+
+@pytest.mark.parametrize("values", [{"tenant_id": "00000000-0000-4000-8000-000000000000"}, {"cloud": "china"}])
+def test_a_refresh_token_is_sent_to_the_tenant_it_came_from_only(scene: Scene, values: dict[str, str]) -> None:
+    made, world = scene.connect(), scene.world
+    asked = refreshes(scene)
+    with world.database.write() as tx:
+        tx.run(sa.update(app_connections).values(**values))
+    with pytest.raises(NeedsAction) as caught:
+        world.connections.clients(world.actor, made["id"])
+    assert caught.value.code == "connections.target_changed"
+    world.clock.advance(31 * 86_400)
+    failures: list[str] = []
+    assert world.connections.grants.keep_alive(lambda _id, error: failures.append(error.code)) == 0
+    assert failures == ["connections.target_changed"]
+    assert refreshes(scene) == asked, "the token was sent elsewhere"
 
 
 def test_the_servers_share_the_work(scene: Scene) -> None:

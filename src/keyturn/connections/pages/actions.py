@@ -96,6 +96,7 @@ def _testing(shelf: Shelf, page: Route) -> list[Route]:
 
     @post(ONE + "/reconnect", again=page)
     def reconnect(actor: Actor, connection_id: str, visitor: Visitor) -> Redirect:
+        shelf.require_site(visitor.origin, one_path(connection_id))
         form = shelf.sign_ins.form_of(actor, connection_id, None, one_path(connection_id))
         return Redirect(shelf.sign_ins.begin(actor, bound_to(visitor.session), form).url)
 

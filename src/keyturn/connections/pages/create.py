@@ -48,6 +48,7 @@ class NewPage(Page):
     fields: Sequence[FormField]
     filled: Filled
     oauth: bool
+    site_url: str | None
     method: str
     rotate_at: str
     zone: str
@@ -105,6 +106,7 @@ def new_page(
         fields=fields_of(MANIFEST),
         filled=filled,
         oauth=shelf.oauth,
+        site_url=shelf.site_url,
         method=filled.value("method") or usual.value,
         rotate_at=midnight_utc(shelf.clock.now(), zone),
         zone=zone.key,
@@ -133,6 +135,7 @@ def midnight_utc(now: datetime, zone: ZoneInfo) -> str:
 def _create(shelf: Shelf, actor: Actor, place: Place, form: ConnectionForm, visitor: Visitor) -> Outcome:
     try:
         if form.method == Method.OAUTH:
+            shelf.require_site(visitor.origin, place.new_path())
             return Redirect(_authorize_url(shelf, actor, place, form, visitor.session))
         draft, schedule = draft_of(form, place.project_id)
         connection = shelf.rotations.create(actor, draft, schedule)

@@ -6,12 +6,14 @@ from keyturn.audit.service import Trail
 from keyturn.connections.catalog import Catalog
 from keyturn.connections.oauth import SignIns
 from keyturn.connections.service import Connections
+from keyturn.errors import Refused
 from keyturn.kit.actor import Actor
 from keyturn.ports import Clock
 from keyturn.projects.heads import Heads, ProjectHead
 from keyturn.providers.azure.manifest import MANIFEST
 from keyturn.providers.manifest import Manifest
 from keyturn.rotations.service import Rotations
+from keyturn.web.origin import is_origin_of
 
 OF_ORGANIZATION = "/organization/app-connections"
 OF_PROJECT = "/projects/{project_id}/integrations/app-connections"
@@ -59,6 +61,20 @@ class Shelf:
     heads: Heads
     clock: Clock
     oauth: bool
+    site_url: str | None = None
+
+    def require_site(self, origin: str, path: str) -> None:
+        """Raise Refused when the browser is at another address than Microsoft will send it back to.
+
+        There it has no session of this server, so the sign-in could not be finished. ``origin`` is what the browser says.
+        """
+        if not self.site_url or not origin.startswith("http") or is_origin_of(origin, self.site_url):
+            return
+        raise Refused(
+            f"You opened this server at {origin}, but Microsoft sends you back to {self.site_url}, where you have not signed in.",
+            code="connections.oauth_other_address",
+            fix=f"Open {self.site_url.rstrip('/')}{path}, sign in there and connect again. Nothing was started.",
+        )
 
     def place(self, actor: Actor, project_id: str | None) -> Place:
         """Return a place as the actor sees it. Raises NotFound or Forbidden for a project that is not theirs."""

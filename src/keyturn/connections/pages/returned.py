@@ -36,26 +36,45 @@ class ReturnedPage(Page):
     template: ClassVar[str] = "connections/returned.html"
     section: ClassVar[str] = "app-connections"
 
+    title: str
     message: str
     fix: str
     list_path: str
 
 
+_OVER = {"connections.oauth_state_used": "This sign-in is over already"}
+_NOTHING = "Nothing was connected"
+
+
 def routes(shelf: Shelf) -> list[Route]:
-    @get(CALLBACK_PATH)
+    @get(CALLBACK_PATH, keeps_query=False)
     def finish_sign_in(actor: Actor, query: Callback, visitor: Visitor) -> Outcome:
         brought = {name: text for name, text in msgspec.structs.asdict(query).items() if text}
+        if not brought:
+            return Shown(_signed_out(shelf), status=400)
         try:
             finished = shelf.sign_ins.finish(actor, bound_to(visitor.session), UnverifiedCallback.of(brought))
         except NOT_IN_FORMS:
             raise
         except KeyturnError as error:
-            return Shown(ReturnedPage(error.message, error.fix or "", OF_ORGANIZATION), status=error.status)
+            title = _OVER.get(error.code, _NOTHING)
+            return Shown(ReturnedPage(title, error.message, error.fix or "", OF_ORGANIZATION), status=error.status)
         if finished.failure:
             return _again(shelf, actor, visitor, finished, finished.failure)
         return _connected(shelf, actor, finished)
 
     return [finish_sign_in]
+
+
+def _signed_out(shelf: Shelf) -> ReturnedPage:
+    """Whoever comes back without a session signs in first; what Microsoft had sent along is not kept meanwhile."""
+    where = f" Do all of it at {shelf.site_url}: the address in the browser begins so." if shelf.site_url else ""
+    return ReturnedPage(
+        _NOTHING,
+        "You were not signed in to this server at this address when Microsoft sent you back.",
+        f"Connect again, now that you are signed in.{where}",
+        OF_ORGANIZATION,
+    )
 
 
 def _connected(shelf: Shelf, actor: Actor, finished: Finished) -> Redirect:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
-from keyturn.errors import Misconfigured
+from keyturn.errors import Misconfigured, NeedsAction
 
 
 @dataclass(frozen=True)
@@ -82,15 +82,22 @@ CHINA = Cloud(
 class Clouds:
     """The table of clouds, by name."""
 
-    def __init__(self, clouds: Iterable[Cloud]) -> None:
+    def __init__(self, clouds: Iterable[Cloud], only: str | None = None) -> None:
         self._by_name: Mapping[str, Cloud] = MappingProxyType({cloud.name: cloud for cloud in clouds})
+        self._only = only
 
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(self._by_name)
 
     def get(self, name: str) -> Cloud:
-        """Return the cloud. Raises Misconfigured for a name that is not in the table."""
+        """Return the cloud. Raises Misconfigured for a name that is not in the table, NeedsAction for one not worked with."""
+        if self._only is not None and name != self._only:
+            raise NeedsAction(
+                f"This was made for the Microsoft cloud '{name}', and this server works with '{self._only}': nothing was sent.",
+                code="azure.other_cloud",
+                fix=f"Connect again with an application of '{self._only}', or run the server with KEYTURN_CLOUD={name}.",
+            )
         cloud = self._by_name.get(name)
         if cloud is None:
             raise Misconfigured(
@@ -106,7 +113,11 @@ class Clouds:
         known = self._by_name.get(name, GLOBAL)
         title = known.title if name in self._by_name else name
         custom = Cloud(name, title, _base(authority, "authority"), _base(graph, "Graph"), known.portal)
-        return Clouds({**self._by_name, name: custom}.values())
+        return Clouds({**self._by_name, name: custom}.values(), self._only)
+
+    def limited_to(self, name: str) -> "Clouds":
+        """Return the table for a server that works with this cloud alone: whatever a row says, no other is talked to."""
+        return Clouds(self._by_name.values(), name)
 
 
 def standard_clouds() -> Clouds:

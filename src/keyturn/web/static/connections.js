@@ -1,6 +1,13 @@
 // What makes the pages of connections quicker to use. Everything also works without it.
 "use strict";
 
+// --- the address ------------------------------------------------------------------------------------------------------
+
+// Microsoft sends browsers back to one address of this server. At another one the sign-in could not be finished.
+for (const notice of document.querySelectorAll("[data-site]")) {
+  notice.hidden = new URL(notice.dataset.site).origin === location.origin;
+}
+
 // --- small things ---------------------------------------------------------------------------------------------------
 
 document.addEventListener("click", async (event) => {

@@ -1,0 +1,120 @@
+"""Credentials are sent to the cloud, tenant and application that they were stored for, whatever the database says later."""
+
+import json
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from keyturn.connections.service import Connections
+from keyturn.db.tables import app_connections, rotations
+from keyturn.errors import NeedsAction
+from keyturn.kit.secret import Plaintext
+from keyturn.providers.azure.provider import AzureProvider
+from keyturn_simulation.emulated import emulated_clouds
+from keyturn_simulation.world import World
+from tests.features.connections.desk import NOBODY, Desk, Json
+
+CHANGED = "connections.target_changed"
+SWAPS = [{"tenant_id": NOBODY}, {"client_id": NOBODY}, {"cloud": "china"}]
+
+
+def swap(world: World, table: sa.Table, **values: Any) -> None:
+    """Write into the database past the server."""
+    with world.database.write() as tx:
+        tx.run(sa.update(table).values(**values))
+
+
+def first_check(web: Desk, made: Json) -> Json:
+    check: Json = web.ask("POST", f"{made['id']}/test")["checks"][0]
+    return check
+
+
+def as_earlier_versions_sealed(world: World, made: Json) -> None:
+    connection = world.connections.get(world.actor, made["id"])
+    data = json.loads(world.sealer.open(connection.secret, connection.place).reveal())
+    del data["for"]
+    swap(world, app_connections, secret=world.sealer.seal(Plaintext(json.dumps(data)), connection.place))
+
+
+def sealed_target(world: World, made: Json) -> list[str] | None:
+    connection = world.connections.get(world.actor, made["id"])
+    data = json.loads(world.sealer.open(connection.secret, connection.place).reveal())
+    found: list[str] | None = data.get("for")
+    return found
+
+
+@pytest.mark.parametrize("values", SWAPS)
+def test_a_secret_never_leaves_for_another_target(web: Desk, values: Json) -> None:
+    made = web.create()
+    asked = len(web.world.emulator.ledger)
+    swap(web.world, app_connections, **values)
+    check = first_check(web, made)
+    assert (check["ok"], check["code"]) == (False, CHANGED)
+    assert "enter the credentials" in check["fix"]
+    assert web.ask("GET", f"{made['id']}/clients", expect=400)["code"] == CHANGED
+    rotating = {
+        "isAutoRotationEnabled": True,
+        "rotation": {"rotationInterval": 7, "rotateAtUtc": {"hours": 1, "minutes": 0}},
+    }
+    assert web.ask("PATCH", made["id"], rotating, expect=400)["code"] == CHANGED
+    assert len(web.world.emulator.ledger) == asked, "something was sent"
+
+
+@pytest.mark.parametrize("values", SWAPS[:2])
+def test_entering_the_credentials_again_heals_it(web: Desk, values: Json) -> None:
+    made = web.create()
+    swap(web.world, app_connections, **values)
+    web.change(made, credentials=web.credentials())
+    assert first_check(web, made)["ok"] is True
+
+
+@pytest.mark.parametrize("values", [{"tenant_id": NOBODY}, {"app_id": NOBODY}, {"cloud": "china"}])
+def test_a_rotation_signs_in_nowhere_else(web: Desk, values: Json) -> None:
+    made = web.create_rotating()
+    web.world.settle()
+    swap(web.world, rotations, **values)
+    asked = len(web.world.emulator.ledger)
+    web.ask("POST", f"{made['id']}/rotate-credentials")
+    web.world.settle()
+    (run, *_) = web.ask("GET", f"{made['id']}/rotation-runs")["rotationRuns"]
+    assert run["failure"]["code"] == CHANGED
+    assert len(web.world.emulator.ledger) == asked, "something was sent"
+
+
+def test_what_an_earlier_version_sealed_is_bound_when_it_is_used(web: Desk) -> None:
+    made, world = web.create(), web.world
+    as_earlier_versions_sealed(world, made)
+    assert web.get(made)["name"] == "prod-entra"
+    assert sealed_target(world, made) is None
+    assert first_check(web, made)["ok"] is True
+    assert sealed_target(world, made) == ["global", world.tenant_id, world.application.app_id]
+    assert (
+        web.change(made, description="x", credentials=web.credentials())["credentialsHash"] == made["credentialsHash"]
+    )
+    swap(world, app_connections, tenant_id=NOBODY)
+    assert first_check(web, made)["code"] == CHANGED
+
+
+def test_what_an_earlier_version_sealed_rotates(web: Desk) -> None:
+    made, world = web.create_rotating(), web.world
+    world.settle()
+    as_earlier_versions_sealed(world, made)
+    web.ask("POST", f"{made['id']}/rotate-credentials")
+    world.settle()
+    assert web.get(made)["rotation"]["rotationStatus"] == "success"
+    assert sealed_target(world, made) is not None
+
+
+def test_a_server_of_another_cloud_sends_nothing(world: World) -> None:
+    made = world.connect(rotate=False)
+    table = emulated_clouds().limited_to("usgov-l4")
+    provider = AzureProvider(world.network("moved"), world.clock, table, ids=world.ids)
+    moved = Connections(world.database, world.sealer, provider, world.clock, world.ids, "usgov-l4")
+    asked = len(world.emulator.ledger)
+    with pytest.raises(NeedsAction) as caught:
+        moved.clients(world.actor, made.id)
+    assert caught.value.code == "azure.other_cloud"
+    assert "'global'" in caught.value.message
+    assert "KEYTURN_CLOUD=global" in (caught.value.fix or "")
+    assert len(world.emulator.ledger) == asked, "something was sent"
