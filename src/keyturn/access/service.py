@@ -69,7 +69,7 @@ class Access:
         self.identities = Identities(database, clock, ids)
         self.universal = UniversalAuths(database, clock, ids, keeper, random, self.identities)
         self.setup = SetupCodes(database, clock, digests, setup_code, random)
-        self.users = Users(database, clock, ids, hasher)
+        self.users = Users(database, clock, ids, hasher, self.factors.proofs)
 
     def authenticate(self, token: str, ip: str) -> Actor:
         """Return whose token it is; see :meth:`SignIn.authenticate`."""

@@ -111,7 +111,7 @@ class Sessions:
         if now - found.seen_at >= _SEEN_NOTED_EVERY or found.ip != ip:
             with self._database.write() as tx:
                 store.note_session(tx, found.id, ip, now)
-        return person_actor(user)
+        return replace(person_actor(user), via=found.id)
 
     def sign_out(self, token: Plaintext | None, request_id: str | None = None) -> None:
         """End the session. Repeatable; what is no session is left alone."""

@@ -127,6 +127,11 @@ class Password(Wire, rename=None):
     password: Secret
 
 
+class PasswordAndCode(Wire, rename=None):
+    password: Secret
+    code: Annotated[NonEmpty, Meta(max_length=64)]
+
+
 class Theme(Wire, rename=None):
     theme: str
     back: str = "/"
@@ -182,9 +187,10 @@ def _two_step(access: Access, limiter: Limiter, cookie: SessionCookie) -> list[R
     def show_two_step(actor: Actor, filled: Filled) -> TwoStepPage:
         return TwoStepPage(access.factors.active(actor), filled, _admin(actor))
 
-    @post("/settings/two-step/begin")
-    def begin(actor: Actor) -> Redirect:
-        access.factors.begin(actor)
+    @post("/settings/two-step/begin", again=show_two_step)
+    def begin(actor: Actor, visitor: Visitor, form: Password) -> Redirect:
+        limiter.take(f"{visitor.ip} password")
+        access.factors.begin(actor, Plaintext(form.password))
         return Redirect("/settings/two-step/enrol")
 
     @get("/settings/two-step/enrol")
@@ -202,9 +208,9 @@ def _two_step(access: Access, limiter: Limiter, cookie: SessionCookie) -> list[R
         return Shown(RecoveryPage(codes), (cookie.holding(access.sessions.rotate(visitor.session)),))
 
     @post("/settings/two-step/remove", again=show_two_step)
-    def remove(actor: Actor, visitor: Visitor, form: Password) -> Redirect:
+    def remove(actor: Actor, visitor: Visitor, form: PasswordAndCode) -> Redirect:
         limiter.take(f"{visitor.ip} password")
-        access.factors.remove(actor, Plaintext(form.password))
+        access.factors.remove(actor, Plaintext(form.password), form.code)
         fresh = access.sessions.rotate(visitor.session)
         return Redirect("/settings/two-step", "Two-step sign-in is off.", (cookie.holding(fresh),))
 

@@ -17,12 +17,11 @@ from keyturn.access.domain import (
     PEOPLE,
     AccessEvent,
     Attempts,
-    LockoutPolicy,
     TokenRules,
-    after_failure,
     first_lifetime,
     renewed_lifetime,
 )
+from keyturn.access.failures import failed, invalid_credentials, locked, wrong_code
 from keyturn.access.passwords import Hasher
 from keyturn.access.records import ClientSecret, Identity, IssuedToken, StoredToken, UniversalAuth, User
 from keyturn.access.tokens import RandomBytes
@@ -100,10 +99,10 @@ class SignIn:
         if admit is not None:
             admit(proven=matched is not None)
         if auth is None:
-            raise _invalid_credentials()
+            raise invalid_credentials()
         with self._database.write() as tx:
             auth = identities_store.universal_auth_by_client_id(tx, client_id, lock=True)
-            outcome = self._machine_outcome(tx, auth, matched, origin) if auth else _invalid_credentials()
+            outcome = self._machine_outcome(tx, auth, matched, origin) if auth else invalid_credentials()
             if matched and renewed and isinstance(outcome, IssuedToken):
                 identities_store.renew_hash(tx, matched, renewed)
         # Raised only now: a failure that was counted must stay counted.
@@ -118,25 +117,25 @@ class SignIn:
         settings, attempts = auth.settings, auth.attempts
         owner = self._machine(tx, auth, origin)
         network = network_of(origin.ip)
-        locked = settings.lockout.enabled and attempts.locked(now)
+        barred = settings.lockout.enabled and attempts.locked(now)
         # Whoever has the secret is not kept out by strangers who guess at it from elsewhere.
-        if locked and (secret is None or network in auth.failed_from):
-            return _locked(attempts, now)
+        if barred and (secret is None or network in auth.failed_from):
+            return locked(attempts, now)
         at_home = trusted(settings.client_secret_trusted_ips, origin.ip)
         if secret is None:
             if at_home:  # strangers must not be able to lock an identity out
-                after = self._failed(tx, owner, attempts, settings.lockout, now)
+                after = failed(tx, owner, attempts, settings.lockout, now)
                 before = auth.failed_from if attempts.failures and after.failures != 1 else ()
                 failed_from = tuple(dict.fromkeys((*before, network)))
                 identities_store.set_universal_attempts(tx, auth.id, after, failed_from)
-            return _invalid_credentials()
+            return invalid_credentials()
         if not at_home:
             return _not_trusted(origin.ip)
         if secret.ttl and now >= secret.created_at + timedelta(seconds=secret.ttl):
             return _spent("The client secret has expired.")
         if not identities_store.use_client_secret(tx, secret.id, now):
             return _spent("The client secret was revoked, or it has been used as often as it may be.")
-        if attempts != Attempts() and not locked:
+        if attempts != Attempts() and not barred:
             identities_store.set_universal_attempts(tx, auth.id, Attempts())
         self._note(tx, AccessEvent.MACHINE_SIGNED_IN, owner, now, {"clientSecretId": secret.id, "ip": origin.ip})
         return self._issue(tx, owner, settings.rules, now, client_secret_id=secret.id)
@@ -180,7 +179,7 @@ class SignIn:
                 right = False  # changed in between: what was proven is no longer the password
             outcome: T | KeyturnError
             if user is None:
-                outcome = _invalid_credentials()
+                outcome = invalid_credentials()
             elif (
                 right
                 and code is None
@@ -198,9 +197,7 @@ class SignIn:
         """Check the second step of somebody whose password was right. Raises Unauthenticated; failures are counted."""
         with self._database.write() as tx:
             user = store.user_by_id(tx, user_id, lock=True)
-            outcome = (
-                self._person_outcome(tx, user, origin, whole, code, right=True) if user else _invalid_credentials()
-            )
+            outcome = self._person_outcome(tx, user, origin, whole, code, right=True) if user else invalid_credentials()
         if isinstance(outcome, KeyturnError):
             raise outcome
         return outcome
@@ -211,11 +208,11 @@ class SignIn:
         now = self._clock.now()
         owner = replace(person_actor(user), request_id=origin.request_id)
         if user.attempts.locked(now):
-            return _locked(user.attempts, now)
+            return locked(user.attempts, now)
         accepted = right and (not self._factors.needed(tx, user) or self._factors.accepts(tx, user, code or "", owner))
         if not accepted:
-            store.set_user_attempts(tx, user.id, self._failed(tx, owner, user.attempts, PEOPLE, now))
-            return _wrong_code() if right else _invalid_credentials()
+            store.set_user_attempts(tx, user.id, failed(tx, owner, user.attempts, PEOPLE, now))
+            return wrong_code() if right else invalid_credentials()
         if user.attempts != Attempts():
             store.set_user_attempts(tx, user.id, Attempts())
         self._note(tx, AccessEvent.PERSON_SIGNED_IN, owner, now, {"ip": origin.ip})
@@ -299,16 +296,6 @@ class SignIn:
             store.clear_tokens(tx, owner, now)
         return IssuedToken(token, lifetime.ttl, rules.max_ttl)
 
-    def _failed(self, tx: Tx, owner: Actor, attempts: Attempts, policy: LockoutPolicy, now: datetime) -> Attempts:
-        after = after_failure(attempts, policy, now)
-        locked = policy.enabled and after.locked(now)
-        if locked:
-            self._note(tx, AccessEvent.SIGN_IN_LOCKED, owner, now, {})
-        else:  # at most one a minute: strangers must not be able to fill the disk
-            once = f"{AccessEvent.SIGN_IN_FAILED}:{owner.id}:{int(now.timestamp()) // 60}"
-            self._note(tx, AccessEvent.SIGN_IN_FAILED, owner, now, {}, once)
-        return after
-
     def _note(
         self, tx: Tx, name: AccessEvent, actor: Actor, now: datetime, data: dict[str, str], once: str | None = None
     ) -> None:
@@ -350,23 +337,11 @@ def _dead_token(message: str) -> Unauthenticated:
     return Unauthenticated(message, code="access.token_revoked", fix="Sign in again.")
 
 
-def _invalid_credentials() -> Unauthenticated:
-    return Unauthenticated("Invalid credentials.", code="access.invalid_credentials")
-
-
 def _code_needed() -> Unauthenticated:
     return Unauthenticated(
         "This user signs in with a second step: the code is missing.",
         code="access.code_needed",
         fix="Send the six digits of the authenticator app as well, as `code`.",
-    )
-
-
-def _wrong_code() -> Unauthenticated:
-    return Unauthenticated(
-        "This code is not right, or it was used already.",
-        code="access.code_wrong",
-        fix="Type the digits that the app shows now, or one of the recovery codes.",
     )
 
 
@@ -380,13 +355,4 @@ def _not_trusted(ip: str) -> Forbidden:
         f"The address {ip} is not among the trusted addresses of this identity.",
         code="access.address_not_trusted",
         fix="Call from a trusted address, or ask an admin of the organization to add this one.",
-    )
-
-
-def _locked(attempts: Attempts, now: datetime) -> Unauthenticated:
-    left = int((attempts.locked_until - now).total_seconds()) + 1 if attempts.locked_until else 0
-    return Unauthenticated(
-        f"Too many failed sign-ins: signing in is locked for {left} more seconds.",
-        code="access.locked",
-        fix="Wait, or ask an admin of the organization to clear the lock.",
     )

@@ -243,7 +243,9 @@ _TOKEN = sa.select(
 
 def _stored(row: Mapping[str, Any]) -> StoredToken:
     if row["user_id"]:
-        actor = Actor(ActorKind.USER, row["user_id"], row["email"], row["user_org"], Role(row["user_role"]))
+        actor = Actor(
+            ActorKind.USER, row["user_id"], row["email"], row["user_org"], Role(row["user_role"]), via=row["id"]
+        )
     else:
         actor = Actor(
             ActorKind.IDENTITY,
@@ -251,6 +253,7 @@ def _stored(row: Mapping[str, Any]) -> StoredToken:
             row["identity_name"],
             row["identity_org"],
             Role(row["identity_role"]),
+            via=row["id"],
         )
     ips = row["access_token_trusted_ips"]
     return StoredToken(
@@ -306,6 +309,26 @@ def end_session(tx: Tx, session_id: str) -> None:
 
 def end_sessions_of_user(tx: Tx, user_id: str) -> int:
     return tx.run(sa.delete(sessions).where(sessions.c.user_id == user_id))
+
+
+def end_other_sessions(tx: Tx, user_id: str, kept: str | None) -> None:
+    """End all sessions of the user but one."""
+    tx.run(sa.delete(sessions).where(sessions.c.user_id == user_id, sessions.c.id != (kept or "")))
+
+
+def count_guess(tx: Tx, via: str) -> int:
+    """Count a wrong guess made with this access token or session; return how many there were."""
+    counted = 0
+    for table in (access_tokens, sessions):
+        tx.run(sa.update(table).where(table.c.id == via).values(wrong_guesses=table.c.wrong_guesses + 1))
+        row = tx.one(sa.select(table.c.wrong_guesses).where(table.c.id == via))
+        counted = max(counted, row["wrong_guesses"] if row else 0)
+    return counted
+
+
+def forget_guesses(tx: Tx, via: str) -> None:
+    for table in (access_tokens, sessions):
+        tx.run(sa.update(table).where(table.c.id == via, table.c.wrong_guesses > 0).values(wrong_guesses=0))
 
 
 def end_old_sessions(tx: Tx, user_id: str, *, unseen_since: datetime, made_before: datetime) -> None:

@@ -13,12 +13,13 @@ from keyturn.access import store
 from keyturn.access.domain import AccessEvent, Action, require_at_most
 from keyturn.access.door import Scope, require
 from keyturn.access.passwords import Hasher
+from keyturn.access.proofs import Proofs, person
 from keyturn.access.records import SecondFactor, User
 from keyturn.audit.domain import Event
 from keyturn.audit.store import append
 from keyturn.db.unit import Database, Tx
-from keyturn.errors import Misconfigured, NotFound, Refused, Unauthenticated
-from keyturn.kit.actor import Actor, ActorKind
+from keyturn.errors import KeyturnError, Misconfigured, NotFound, Refused
+from keyturn.kit.actor import Actor
 from keyturn.kit.secret import Place, Plaintext
 from keyturn.ports import Clock, Sealer
 
@@ -50,6 +51,10 @@ class SecondFactors:
     hasher: Hasher
     sealer: Sealer | None
     random: "RandomBytes" = field(default=secrets.token_bytes, repr=False)
+    proofs: Proofs = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.proofs = Proofs(self.database, self.clock, self.hasher, self)
 
     # --- the person's own ---------------------------------------------------------------------------------------------
 
@@ -59,26 +64,29 @@ class SecondFactors:
             found = store.second_factor(tx, actor.id or "")
         return found is not None and found.confirmed_at is not None
 
-    def begin(self, actor: Actor) -> None:
+    def begin(self, actor: Actor, password: Plaintext) -> None:
         """Make a secret for the caller's app. It counts only after :meth:`confirm`; until then each call makes another.
 
-        Raises Refused when a second factor is active.
+        Raises as :meth:`Proofs.prove`, Refused when a second factor is active: with its code it can be turned off first.
         """
         secret = Plaintext(base64.b32encode(self.random(_SECRET_BYTES)).decode())
-        with self.database.write() as tx:
-            user = _person(tx, actor)
+
+        def then(tx: Tx, user: User) -> KeyturnError | None:
             found = store.second_factor(tx, user.id, lock=True)
             if found and found.confirmed_at:
-                raise _active_already()
+                return _active_already()
             sealed = self._sealer().seal(secret, _place(user.id))
             store.put_second_factor(tx, SecondFactor(user.id, sealed, 0, (), None), self.clock.now())
+            return None
+
+        self.proofs.prove(actor, password, then)
 
     def enrolment(self, actor: Actor) -> Enrolment:
         """Return the secret that waits to be confirmed. Raises NotFound when there is none."""
         from pyotp import TOTP  # noqa: PLC0415 - only for people who set it up
 
         with self.database.read() as tx:
-            user = _person(tx, actor)
+            user = person(tx, actor)
             found = store.second_factor(tx, user.id)
             if found is None or found.confirmed_at:
                 raise _not_begun()
@@ -87,10 +95,13 @@ class SecondFactors:
         return Enrolment(secret, Plaintext(address))
 
     def confirm(self, actor: Actor, code: str) -> Sequence[str]:
-        """Make the second factor count, once its app has shown a right code. Returns the recovery codes, only now."""
+        """Make the second factor count, once its app has shown a right code. Returns the recovery codes, only now.
+
+        All other sessions and all access tokens of the caller end.
+        """
         codes = [self._recovery_code() for _ in range(_RECOVERY_CODES)]
         with self.database.write() as tx:
-            user = _person(tx, actor)
+            user = person(tx, actor)
             found = store.second_factor(tx, user.id, lock=True)
             if found is None or found.confirmed_at:
                 raise _not_begun()
@@ -104,19 +115,20 @@ class SecondFactors:
                 )
             kept = tuple(_digest(each) for each in codes)
             store.put_second_factor(tx, SecondFactor(user.id, found.secret, counter, kept, now), now)
+            self._end_others(tx, user, actor.via)
             self._note(tx, AccessEvent.SECOND_FACTOR_ADDED, actor, user, now)
         return codes
 
-    def remove(self, actor: Actor, password: Plaintext) -> None:
-        """Take the caller's second factor away. Raises Unauthenticated for a wrong password. Repeatable."""
-        with self.database.read() as tx:
-            user = _person(tx, actor)
-        if not self.hasher.verify(user.password_hash, password):
-            raise Unauthenticated("The password is wrong.", code="access.invalid_credentials")
-        with self.database.write() as tx:
-            self._removed(tx, actor, user)
+    def remove(self, actor: Actor, password: Plaintext, code: str) -> None:
+        """Turn it off, for somebody who has the password and a code. All other sessions and all access tokens end.
 
-    # --- of others ----------------------------------------------------------------------------------------------------
+        Raises as :meth:`Proofs.prove`. Repeatable.
+        """
+
+        def then(tx: Tx, user: User) -> None:
+            self._removed(tx, actor, user, kept=actor.via)
+
+        self.proofs.prove(actor, password, then, code=code if self.active(actor) else None)
 
     def remove_of(self, actor: Actor, user_id: str) -> User:
         """Take a user's second factor away: their phone is lost. Needs the permission to manage users. Repeatable."""
@@ -126,7 +138,7 @@ class SecondFactors:
             if user is None:
                 raise NotFound(f"There is no user '{user_id}'.", code="access.user_not_found")
             require_at_most(actor.role, user.role)
-            self._removed(tx, actor, user)
+            self._removed(tx, actor, user, kept=actor.via)
         return user
 
     def holders(self, actor: Actor) -> frozenset[str]:
@@ -174,8 +186,13 @@ class SecondFactors:
                 return counter
         return None
 
-    def _removed(self, tx: Tx, actor: Actor, user: User) -> None:
+    def _end_others(self, tx: Tx, user: User, kept: str | None) -> None:
+        store.end_other_sessions(tx, user.id, kept)
+        store.revoke_tokens_of_user(tx, user.id, self.clock.now())
+
+    def _removed(self, tx: Tx, actor: Actor, user: User, *, kept: str | None) -> None:
         if store.remove_second_factor(tx, user.id):
+            self._end_others(tx, user, kept)
             self._note(tx, AccessEvent.SECOND_FACTOR_REMOVED, actor, user, self.clock.now())
 
     def _recovery_code(self) -> str:
@@ -192,13 +209,6 @@ class SecondFactors:
 
     def _note(self, tx: Tx, event: AccessEvent, actor: Actor, user: User, now: datetime, **data: object) -> None:
         append(tx, Event(event.value, actor, "user", user.id, now, data=data))
-
-
-def _person(tx: Tx, actor: Actor) -> User:
-    found = store.user(tx, actor.org_id, actor.id or "") if actor.kind is ActorKind.USER else None
-    if found is None:
-        raise NotFound("Only people have a second factor.", code="access.user_not_found")
-    return found
 
 
 def _place(user_id: str) -> Place:

@@ -9,11 +9,12 @@ from keyturn.access import store
 from keyturn.access.domain import AccessEvent, Action, Attempts, require_at_most
 from keyturn.access.door import Scope, require
 from keyturn.access.passwords import Hasher, check_password
+from keyturn.access.proofs import Proofs
 from keyturn.access.records import User
 from keyturn.audit.domain import Event
 from keyturn.audit.store import append
 from keyturn.db.unit import Database, Tx
-from keyturn.errors import NotFound, Refused, Unauthenticated
+from keyturn.errors import NotFound, Refused
 from keyturn.kit.actor import Actor, ActorKind, Role, platform
 from keyturn.kit.secret import Plaintext
 from keyturn.ports import Clock, Ids
@@ -24,7 +25,8 @@ _EMAIL = re.compile(r"[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f]{1,189}")
 class Users:
     """The use cases of people. Changes need the permission to manage users, and are audited."""
 
-    def __init__(self, database: Database, clock: Clock, ids: Ids, hasher: Hasher) -> None:
+    def __init__(self, database: Database, clock: Clock, ids: Ids, hasher: Hasher, proofs: Proofs) -> None:
+        self._proofs = proofs
         self._database = database
         self._clock = clock
         self._ids = ids
@@ -122,10 +124,17 @@ class Users:
         return user
 
     def change_password(self, actor: Actor, old: Plaintext, new: Plaintext) -> None:
-        """Change the caller's own password; all the caller's tokens and sessions end, also the one in use."""
-        user = self.me(actor)
-        if not self._hasher.verify(user.password_hash, old):
-            raise Unauthenticated("The present password is wrong.", code="access.invalid_credentials")
+        """Change the caller's own password; all the caller's tokens and sessions end, also the one in use.
+
+        Raises as :meth:`Proofs.prove` for a wrong old one, Refused for a new one that is weak or the old one.
+        """
+        user = self._proofs.prove(actor, old, lambda _tx, user: user)
+        if old == new:
+            raise Refused(
+                "The new password is the old one.",
+                code="access.password_same",
+                fix="Choose one that you did not use here.",
+            )
         self._set_password(user, new, AccessEvent.PASSWORD_CHANGED, actor)
 
     # --- for the operator at the machine itself -----------------------------------------------------------------------

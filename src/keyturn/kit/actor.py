@@ -1,6 +1,6 @@
 """Who does something. Made by the access room after a token was checked, or ``PLATFORM`` for the server's own work."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -30,6 +30,8 @@ class Actor:
     org_id: str
     role: Role
     request_id: str | None = None
+    via: str | None = field(default=None, compare=False)
+    """The id of the access token or session that the request came with."""
 
 
 def platform(org_id: str) -> Actor:

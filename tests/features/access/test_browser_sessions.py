@@ -242,7 +242,10 @@ def test_a_link_from_another_site_may_lead_to_a_page(inside: Tab) -> None:
 
 def enrol(tab: Tab) -> tuple[TOTP, list[str]]:
     """Turn two-step sign-in on as the pages ask; return the app and the recovery codes."""
-    assert tab.post("/settings/two-step/begin").headers["location"] == "/settings/two-step/enrol"
+    assert (
+        tab.post("/settings/two-step/begin", {"password": GOOD_PASSWORD}).headers["location"]
+        == "/settings/two-step/enrol"
+    )
     shown = re.search(r"(?:[A-Z2-7]{4} ){7}[A-Z2-7]{4}", tab.get("/settings/two-step/enrol").text)
     assert shown
     app = TOTP(shown[0].replace(" ", ""))
@@ -281,7 +284,7 @@ def test_turning_two_step_sign_in_on_changes_the_session(inside: Tab) -> None:
 
 
 def test_a_wrong_code_does_not_turn_it_on(inside: Tab) -> None:
-    inside.post("/settings/two-step/begin")
+    inside.post("/settings/two-step/begin", {"password": GOOD_PASSWORD})
     answer = inside.post("/settings/two-step/enrol", {"code": "000000"})
     assert answer.status_code == 400
     assert "This code is not right." in answer.text
@@ -403,14 +406,14 @@ def test_pages_of_strangers_are_guarded_by_headers_and_not_stored(tab: Tab, path
 
 
 def test_pages_of_users_are_guarded_by_headers_and_not_stored(inside: Tab) -> None:
-    inside.post("/settings/two-step/begin")
+    inside.post("/settings/two-step/begin", {"password": GOOD_PASSWORD})
     for path in OF_USERS:
         is_guarded(inside.get(path))
     is_guarded(inside.post("/projects/new", {"name": ""}))
 
 
 def test_the_picture_of_the_second_factors_secret_is_not_stored(inside: Tab) -> None:
-    inside.post("/settings/two-step/begin")
+    inside.post("/settings/two-step/begin", {"password": GOOD_PASSWORD})
     answer = inside.get("/settings/two-step/qr.svg")
     assert answer.status_code == 200
     assert answer.headers["cache-control"] == "no-store"
