@@ -21,6 +21,7 @@ from keyturn.errors import KeyturnError, busy
 from keyturn.kit.actor import Actor
 from keyturn.kit.bulkhead import Bulkhead
 from keyturn.kit.clock import SystemClock
+from keyturn.kit.clock_difference import WARNS, WRONG, told
 from keyturn.kit.ids import SystemIds
 from keyturn.kit.secret import Place, Plaintext, Sealed
 from keyturn.ports import Clock, Ids, OAuthApp, Tenant
@@ -213,8 +214,11 @@ def status(core: Core) -> "Status":
             seen = [process.seen_at for process in list_processes(tx)]
     except Exception:  # noqa: BLE001 - whatever it is, the answer is: not reachable
         return Status(database=False, worker=False)
-    alive = core.clock.now() - core.settings.pace.dead_after
-    return Status(database=True, worker=any(at >= alive for at in seen))
+    now = core.clock.now()
+    # A process that was seen far ahead of our clock may be long dead: its clock was wrong, or ours is.
+    alive = now - core.settings.pace.dead_after, now + WRONG
+    living = any(alive[0] <= at <= alive[1] for at in seen)
+    return Status(database=True, worker=living, clock_ahead=core.provider.clock_ahead())
 
 
 def services(core: Core, nudge: Callable[[], None]) -> tuple[Connections, Rotations]:
@@ -380,8 +384,16 @@ def server_facts(core: Core, actor: Actor) -> "ServerFacts":
         newest_data_key_at=max((row.created_at for row in keys), default=None),
         cloud=settings.cloud if settings.cloud_override is None else f"{settings.cloud}, at custom addresses",
         rotating=status(core).worker,
+        clock=_clock(core.provider.clock_ahead()),
+        clock_right=abs(core.provider.clock_ahead() or timedelta()) <= WARNS,
         sign_in_tries_per_minute=settings.login_rate_per_minute,
     )
+
+
+def _clock(ahead: timedelta | None) -> str:
+    if ahead is None:
+        return "Not compared yet: Entra ID has not answered this process"
+    return told(ahead).capitalize() if abs(ahead) > WARNS else "As that of Entra ID"
 
 
 def _nobody() -> None:

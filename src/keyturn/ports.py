@@ -289,6 +289,10 @@ class SecretsProvider(Protocol):
     NeedsAction or Permanent, each with cause and fix, and never with a secret in the text.
     """
 
+    def clock_ahead(self) -> timedelta | None:
+        """Return how far our clock is ahead of the provider's by the newest answer; None while that is unknown. No call."""
+        ...
+
     def sign_in(self, tenant: Tenant, app_id: str, secret: Plaintext) -> AccessToken:
         """Get a fresh token with the secret: no cache of any kind, so success proves the secret. Repeatable."""
         ...

@@ -101,6 +101,8 @@ class ServerFacts:
     newest_data_key_at: datetime | None
     cloud: str
     rotating: bool
+    clock: str
+    clock_right: bool
     sign_in_tries_per_minute: int
 
 

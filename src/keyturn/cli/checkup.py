@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -26,6 +25,7 @@ from keyturn.db.sqlite import LEAST_VERSION
 from keyturn.db.tables import data_keys
 from keyturn.db.unit import Database
 from keyturn.errors import Misconfigured
+from keyturn.kit.clock_difference import difference
 from keyturn.ports import HttpRequest, Transport, TransportFailed
 from keyturn.providers.azure.clouds import Cloud, standard_clouds
 from keyturn.settings_table import unknown_variables
@@ -267,8 +267,9 @@ def _reach(subject: str, url: str, transport: Transport, around: Surroundings) -
         yield Finding("warn", subject, f"{host} answers, but with status {response.status}.", fix)
     else:
         yield ok(subject, f"{host} answers.")
-    if subject == "sign-in service" and (there := _date(response.headers.get("date", ""))) is not None:
-        yield skew("clock", there - asked, host)
+    ahead = difference(asked, around.clock.now(), response.headers.get("date"))
+    if subject == "sign-in service" and ahead is not None:
+        yield skew("clock", -ahead, host)
 
 
 def skew(subject: str, difference: timedelta, whose: str) -> Finding:
@@ -280,14 +281,6 @@ def skew(subject: str, difference: timedelta, whose: str) -> Finding:
     return Finding(
         level, subject, f"This machine's clock is {seconds.total_seconds():.0f} s {side} that of {whose}.", fix
     )
-
-
-def _date(text: str) -> datetime | None:
-    try:
-        moment = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else None
 
 
 def cloud_of(settings: Settings) -> Cloud:

@@ -12,10 +12,10 @@ from keyturn.connections import holders
 from keyturn.connections.writes import replace_value
 from keyturn.credentials import store as journal
 from keyturn.credentials.domain import Credential, State, marker
-from keyturn.errors import NeedsAction
+from keyturn.errors import NeedsAction, Upstream
 from keyturn.kit.actor import platform
 from keyturn.ports import Order, RemoteApplication
-from keyturn.rotations import removal, store, waits, watch
+from keyturn.rotations import clock, removal, store, waits, watch
 from keyturn.rotations.along import Along
 from keyturn.rotations.domain import (
     ASKED_FOR,
@@ -89,9 +89,14 @@ def _why(
 def inspect(hold: Hold, snapshot: Snapshot) -> None:
     """Look before the first write: signing in works, the application is there, it may be written, a slot is free."""
     rotation, run = snapshot.rotation, _the_run(snapshot)
-    token = hold.access(snapshot)
-    application = hold.kind.application(rotation.tenant, token, object_id=rotation.object_id)
-    hold.kind.check_may_write(rotation.tenant, token, application)
+    try:
+        token = hold.access(snapshot)
+        application = hold.kind.application(rotation.tenant, token, object_id=rotation.object_id)
+        hold.kind.check_may_write(rotation.tenant, token, application)
+    except Upstream:
+        clock.require_right(hold.tools.provider.clock_ahead())  # a clock that is wrong may be the cause
+        raise
+    clock.require_right(hold.tools.provider.clock_ahead())
     _require_few_undead(hold, snapshot)
     _require_free_slot(hold, snapshot, application)
     with hold.write() as tx:

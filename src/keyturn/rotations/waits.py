@@ -26,6 +26,8 @@ class Planned(Protocol):
     def paused_until(self) -> datetime | None: ...
     @property
     def due_at(self) -> datetime | None: ...
+    @property
+    def updated_at(self) -> datetime | None: ...
 
 
 def again(done_at: datetime | None, spacing: timedelta, now: datetime) -> datetime:
@@ -59,7 +61,10 @@ def due(planned: Planned, now: datetime) -> datetime | None:
     """When the next run starts by itself; None when it does not."""
     if planned.due_at is None:
         return None
-    return bounded(planned.due_at, now, LONGEST_RETRY) if planned.paused_until else slot(planned, now)
+    if planned.paused_until:
+        # A pause is written together with updated_at.
+        return bounded(put_off(planned.due_at, planned.updated_at, now), now, LONGEST_RETRY)
+    return slot(planned, now)
 
 
 def doubt(planned: Planned, now: datetime) -> str | None:

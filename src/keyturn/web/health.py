@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 
 from litestar import Response, Router
 
 from keyturn import __version__
 from keyturn.kit.clock import iso
+from keyturn.kit.clock_difference import WRONG
 from keyturn.ports import Clock
 from keyturn.web.problems import json_response
 from keyturn.web.routes import get, group
@@ -19,6 +21,12 @@ class Status:
 
     database: bool
     worker: bool
+    clock_ahead: timedelta | None = None
+    """How far our clock is ahead of the identity provider's; None while that is unknown."""
+
+    @property
+    def clock_wrong(self) -> bool:
+        return self.clock_ahead is not None and abs(self.clock_ahead) > WRONG
 
     @property
     def ready(self) -> bool:
@@ -32,6 +40,8 @@ class StatusAnswer(Wire):
     date: Timestamp
     database: bool
     worker: bool
+    clock_ahead_seconds: int | None
+    """How far this server's clock is ahead of the identity provider's; null while no answer of it told. Fine up to 120."""
 
 
 class Alive(Wire):
@@ -47,10 +57,12 @@ def router(status: Callable[[], Status], clock: Clock) -> Router:
     def show_status() -> StatusAnswer:
         """Show whether the server works.
 
-        Always 200 while the server answers; ``ok`` says whether the database is reachable and a worker is alive.
+        Always 200 while the server answers; ``ok`` says whether the database is reachable, a worker is alive, and the clock is
+        less than five minutes off.
         """
         found = status()
-        ok = found.database and found.worker
+        ok = found.database and found.worker and not found.clock_wrong
+        ahead = found.clock_ahead
         return StatusAnswer(
             message="Ok" if ok else "Degraded",
             ok=ok,
@@ -58,6 +70,7 @@ def router(status: Callable[[], Status], clock: Clock) -> Router:
             date=iso(clock.now()),
             database=found.database,
             worker=found.worker,
+            clock_ahead_seconds=None if ahead is None else round(ahead.total_seconds()),
         )
 
     @get("/healthz", public=True, immediate=True)

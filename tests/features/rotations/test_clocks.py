@@ -50,8 +50,9 @@ def healed(world: World, connection: Connection, within: timedelta, server: Serv
 def test_a_clock_set_back_in_the_middle_of_a_run(world: World, off: timedelta, seconds: int) -> None:
     server = world.servers[0]
     connection = world.connect()
-    server.clock.off = off
     work_for(world, server, seconds)
+    server.clock.off = off
+    work_for(world, server, 10)
     server.clock.off = timedelta(0)
     healed(world, connection, timedelta(minutes=4))
 
@@ -76,6 +77,7 @@ def test_a_clock_that_was_ahead_for_25_seconds(world: World, off: timedelta) -> 
 def test_of_two_workers_one_is_an_hour_ahead_and_killed(world: World, seconds: int) -> None:
     ahead, right = world.servers
     connection = world.connect()
+    work_for(world, ahead, 2)
     ahead.clock.off = HOUR
     seen_at = world.clock.now() + HOUR
     work_for(world, ahead, seconds)
@@ -89,6 +91,7 @@ def test_a_lease_of_a_killed_worker_that_nobody_ended_is_not_in_the_way_of_rest(
     """What only rests is found whoever put it to rest; nothing has to be asked for again."""
     ahead, right = world.servers
     connection = world.connect()
+    work_for(world, ahead, 2)
     ahead.clock.off = HOUR
     work_for(world, ahead, 2)
     wake = stored(world, rotations.c.wake_at)
@@ -124,3 +127,54 @@ def stored(world: World, column: sa.Column[datetime]) -> datetime:
         [row] = tx.rows(sa.select(column.label("moment")))
     moment: datetime = row["moment"]
     return moment
+
+
+# --- planning -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("off", [timedelta(minutes=6), -timedelta(minutes=6), HOUR, -60 * DAY, TEN_YEARS])
+def test_no_new_credential_is_planned_while_the_clock_is_wrong(world: World, off: timedelta) -> None:
+    server = world.servers[0]
+    connection = world.connect(days=7)
+    world.settle()
+    before = world.keys()
+    server.clock.off = off
+    world.rotations.rotate_now(world.actor, connection.id)
+    work_for(world, server, 90)
+    assert world.keys() == before
+    rotation = world.rotation(connection)
+    assert rotation.status == "failed"
+    said = rotation.last_message or ""
+    assert ("ahead of" if off > timedelta(0) else "behind") in said
+    assert "keyturn doctor" in said
+    [run] = [run for run in world.runs(connection) if run.failure]
+    assert run.failure["code"] == "rotation.clock_wrong"
+    assert run.failure["kind"] == "retryable"
+    server.clock.off = timedelta(0)
+    healed(world, connection, timedelta(minutes=5))
+    assert world.keys() != before, "it goes on by itself"
+
+
+@pytest.mark.parametrize("off", [timedelta(minutes=4), -timedelta(minutes=4)])
+def test_a_clock_that_is_a_little_wrong_plans(world: World, off: timedelta) -> None:
+    server = world.servers[0]
+    server.clock.off = off
+    connection = world.connect(days=7)
+    work_for(world, server, 120)
+    assert world.rotation(connection).status == "success"
+    assert server.tools.provider.clock_ahead() is not None
+    assert abs((server.tools.provider.clock_ahead() or timedelta(0)) - off) <= timedelta(seconds=2)
+
+
+def test_work_that_is_under_way_is_finished_by_a_wrong_clock(world: World) -> None:
+    server = world.servers[0]
+    connection = world.connect()
+    world.settle()
+    world.rotations.rotate_now(world.actor, connection.id)
+    work_for(world, server, 4)
+    assert State.CURRENT in world.states()
+    assert {State.ISSUED, State.PROVEN} & set(world.states()), "a new secret is on its way"
+    server.clock.off = HOUR
+    work_for(world, server, 60)
+    assert set(world.states(connection)) == {State.CURRENT, State.REVOKED}
+    check_quiet(world)

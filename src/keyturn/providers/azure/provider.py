@@ -32,6 +32,7 @@ from keyturn.providers.azure.oauth import OAuth
 from keyturn.providers.azure.reading import read_certificate
 from keyturn.providers.azure.refusals import Subject
 from keyturn.providers.azure.tokens import Tokens
+from keyturn.providers.dated import DatedTransport
 
 
 class AzureProvider:
@@ -50,11 +51,16 @@ class AzureProvider:
         """``timeout`` is for each single request. ``ids`` name requests for Microsoft's support; random by default."""
         named = ids or SystemIds()
         self._clouds = clouds
+        transport = self._dated = DatedTransport(transport, clock)
         self._tokens = Tokens(transport, clock, named, timeout)
         self._oauth = OAuth(transport, self._tokens.discovery, clock, named, timeout)
         self._graph = Graph(transport, clock, named, timeout)
         self._clock = clock
         self._keys = keys
+
+    def clock_ahead(self) -> timedelta | None:
+        """Return how far our clock is ahead of Entra's by the newest answer; None as long as nothing was answered. Pure."""
+        return self._dated.ahead()
 
     def kind(self, name: str) -> CredentialKind:
         """Return the kind of credential that connections of this method sign in with. Raises KeyError for others. Pure."""

@@ -1,0 +1,42 @@
+"""How far two clocks are apart, as an HTTP answer tells: its ``Date`` header says what time it is there. Pure."""
+
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+
+WARNS = timedelta(minutes=2)
+WRONG = timedelta(minutes=5)
+"""Beyond this no new credential is planned: Entra refuses assertions, and dates computed here mean something else there."""
+_RESOLUTION = timedelta(seconds=1)
+
+
+def difference(sent_at: datetime, answered_at: datetime, date: str | None) -> timedelta | None:
+    """Return how far ours is ahead of the clock that wrote the date, as little as the exchange allows; None without a date.
+
+    The answer was dated at some instant between both moments, and dates are cut to whole seconds.
+    """
+    there = read_date(date)
+    if there is None or answered_at < sent_at:
+        return None
+    at_least, at_most = sent_at - there - _RESOLUTION, answered_at - there
+    if at_least <= timedelta() <= at_most:
+        return timedelta()
+    return at_least if at_least > timedelta() else at_most
+
+
+def read_date(text: str | None) -> datetime | None:
+    """Read an HTTP date; None for anything else."""
+    try:
+        moment = parsedate_to_datetime(text or "")
+        return moment.astimezone(UTC) if moment.tzinfo else None
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+
+
+def told(ahead: timedelta) -> str:
+    """Say which way the clock is wrong, and by how much."""
+    seconds = abs(ahead).total_seconds()
+    size, unit = next((one for one in _UNITS if seconds >= 2 * one[0]), _UNITS[-1])
+    return f"{seconds / size:.0f} {unit} {'ahead of' if ahead > timedelta() else 'behind'} that of Entra ID"
+
+
+_UNITS = ((86_400 * 365, "years"), (86_400, "days"), (3_600, "hours"), (60, "minutes"), (1, "seconds"))

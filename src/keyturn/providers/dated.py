@@ -1,0 +1,50 @@
+"""Compares this machine's clock with the provider's at every answer."""
+
+import threading
+from datetime import datetime, timedelta
+
+import structlog
+
+from keyturn.kit.clock_difference import WARNS, WRONG, difference, told
+from keyturn.ports import Clock, HttpRequest, HttpResponse, Transport
+
+_log = structlog.get_logger("keyturn.clock")
+
+
+class DatedTransport:
+    """A ``ports.Transport`` that compares the clocks with every answer. Warns once whenever that changes. Thread-safe."""
+
+    def __init__(self, inner: Transport, clock: Clock) -> None:
+        self._inner = inner
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._seen: tuple[datetime, timedelta] | None = None
+        self._level = "right"
+
+    def send(self, request: HttpRequest) -> HttpResponse:
+        sent_at = self._clock.now()
+        response = self._inner.send(request)
+        if not response.headers.get("age", "0").strip("0"):  # a cache repeats the date of long ago
+            self._note(sent_at, self._clock.now(), response.headers.get("date"))
+        return response
+
+    def ahead(self) -> timedelta | None:
+        """Return how far our clock is ahead by the newest answer; None as long as that is unknown."""
+        with self._lock:
+            if self._seen is None or self._seen[0] > self._clock.now():
+                return None  # the clock has been set back since
+            return self._seen[1]
+
+    def _note(self, sent_at: datetime, answered_at: datetime, date: str | None) -> None:
+        ahead = difference(sent_at, answered_at, date)
+        if ahead is None:
+            return
+        level = "wrong" if abs(ahead) > WRONG else "doubtful" if abs(ahead) > WARNS else "right"
+        with self._lock:
+            before, self._level, self._seen = self._level, level, (answered_at, ahead)
+        if level == before:
+            return
+        if level == "right":
+            _log.info("clock.right_again")
+        else:
+            _log.warning("clock.differs", level=level, seconds=round(ahead.total_seconds()), message=told(ahead))
