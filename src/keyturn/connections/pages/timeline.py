@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from keyturn.credentials.domain import Credential, State
-from keyturn.kit.moments import LAST, in_zone, moved
+from keyturn.kit.moments import in_zone, moved
 from keyturn.rotations.store import Seen
 
 SHOWN_ENDED = 4
@@ -189,9 +189,7 @@ def _ticks(begin: datetime, end: datetime, at: At, zone: ZoneInfo) -> Iterable[T
         x = at(moment)
         if _EDGE < x < 100 - _EDGE:
             yield Tick(x, f"{moment:%b %Y}" if wide else f"{moment.day} {moment:%b}")
-        if LAST - moment <= timedelta(days=step):
-            return
-        moment += timedelta(days=step)
+        moment = moved(moment, timedelta(days=step))
 
 
 def _summary(drawn: Sequence[Secret], now: datetime) -> str:
