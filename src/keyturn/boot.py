@@ -9,7 +9,7 @@ from sqlalchemy.engine import URL
 
 from keyturn.config import Settings
 from keyturn.crypto.keyring import Keyring
-from keyturn.crypto.root import HOW_TO_MAKE_ONE, GivenRoot, KeyFile, RootKey, RootKeys, RootKeySource
+from keyturn.crypto.root import HOW_TO_MAKE_ONE, GivenRoot, KeyFile, RootKey, RootKeys, RootKeySource, warning_of
 from keyturn.db import migrate
 from keyturn.db.engine import open_engine, parse_url
 from keyturn.db.unit import Database
@@ -59,7 +59,12 @@ def root_key_source(settings: Settings, notice: Notice) -> RootKeySource:
 
 def open_keyring(settings: Settings, database: Database, clock: Clock, notice: Notice) -> Keyring:
     """Open the keyring of a database that is up to date. Raises Misconfigured when the root key is missing or wrong."""
-    return Keyring.open(database, root_key_source(settings, notice), clock)
+    source = root_key_source(settings, notice)
+    keyring = Keyring.open(database, source, clock)
+    warning = warning_of(source.load().current, source.name)
+    if warning:
+        notice(f"WARNING: {warning}")
+    return keyring
 
 
 def prepare_database(settings: Settings, database: Database, clock: Clock, notice: Notice) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from keyturn.errors import Refused, busy
 from keyturn.kit.bulkhead import Bulkhead
+from keyturn.kit.common import common_passwords
 from keyturn.kit.secret import Plaintext
 
 if TYPE_CHECKING:
@@ -38,14 +39,16 @@ _TRIVIAL = (
     " summer winter spring autumn january monday iloveyou love you dragon monkey football baseball sunshine princess"
     " shadow superman batman trustno michael charlie correct horse battery staple correcthorsebatterystaple the my is this"
 )  # fmt: skip
+_DIGITS_AT_END = re.compile(r"[\W\d_]+$")
+_ENDS = re.compile(r"^[\W\d_]+|[\W\d_]+$")
 _WORDS = tuple(sorted(_TRIVIAL.split(), key=len, reverse=True))
 
 
 def check_password(password: Plaintext, *personal: str) -> None:
     """Return when the password is acceptable for somebody with these names.
 
-    Raises Refused with the reason: length, few different characters, a well-known password or keyboard run, or little
-    more than a name.
+    Raises Refused with the reason: length, few different characters, a well-known password, one of the 3,000 commonest or a
+    keyboard run, or little more than a name.
     """
     text = normal(password)
     if not MIN_LENGTH <= len(text) <= MAX_LENGTH:
@@ -57,6 +60,8 @@ def check_password(password: Plaintext, *personal: str) -> None:
         raise _weak("It is a run of neighbouring keys or letters.")
     if _only_names(folded, personal):
         raise _weak("It is little more than a name.")
+    if _is_common(folded):
+        raise _weak("It is one of the passwords that most people choose, with or without something at its ends.")
     for letters in (re.sub(r"[^a-z]", "", folded), re.sub(r"[^a-z]", "", folded.translate(_LEET))):
         if letters and _only_trivial_words(letters):
             raise _weak("It is made of well-known words that every attacker tries first.")
@@ -90,6 +95,15 @@ def _only_names(text: str, names: tuple[str, ...]) -> bool:
     for part in sorted(parts, key=len, reverse=True):
         rest = rest.replace(part, "")
     return rest != text and len(_without_runs(re.sub(r"[\W_]", "", rest))) < _REST
+
+
+def _is_common(folded: str) -> bool:
+    """Say whether it is on the list, apart from digits and signs at its ends, written twice, or with digits for letters."""
+    common = common_passwords()
+    forms = {folded, _DIGITS_AT_END.sub("", folded), _ENDS.sub("", folded)}
+    forms |= {form.translate(_LEET) for form in forms}
+    forms |= {form[: len(form) // 2] for form in forms if form[: len(form) // 2] * 2 == form}
+    return not forms.isdisjoint(common)
 
 
 def _only_trivial_words(letters: str) -> bool:

@@ -18,7 +18,7 @@ from keyturn import boot
 from keyturn.cli.surroundings import Surroundings, tell
 from keyturn.config import Settings
 from keyturn.crypto.keyring import Keyring
-from keyturn.crypto.root import KeyFile
+from keyturn.crypto.root import KeyFile, warning_of
 from keyturn.db import migrate
 from keyturn.db.engine import for_writing
 from keyturn.db.sqlite import LEAST_VERSION
@@ -236,6 +236,10 @@ def _keys(opened: Database, settings: Settings, around: Surroundings) -> Finding
         count = Keyring(opened, source, around.clock).verify()
     except Misconfigured as error:
         return from_error("data keys", error)
+    current = source.load().current if count or settings.encryption_key else None
+    if current is not None and current.guessable:
+        message = f"{source.name} can be found by trying: it is text, an example, or the digest of a common word."
+        return Finding("warn" if count else "fail", "data keys", message, warning_of(current, source.name) or "")
     return ok("data keys", f"{count} data keys, all in use can be opened." if count else "None made yet.")
 
 

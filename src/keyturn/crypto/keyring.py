@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from keyturn.crypto import envelope, store
 from keyturn.crypto.envelope import DataKey, SealedParts
-from keyturn.crypto.root import RootKey, RootKeys, RootKeySource
+from keyturn.crypto.root import RootKey, RootKeys, RootKeySource, refuse_guessable
 from keyturn.crypto.store import WrappedKey
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import Misconfigured
@@ -44,7 +44,9 @@ class Keyring:
         """
         ring = cls(database, source, clock)
         if not ring.verify():
-            ring.add_key(source.load(may_create=True).current)
+            root = source.load(may_create=True).current
+            refuse_guessable(root, source.name)
+            ring.add_key(root)
         ring.reload()
         return ring
 

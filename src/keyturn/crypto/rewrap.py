@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from keyturn.crypto import store
 from keyturn.crypto.envelope import FORMAT, digest_key_id_of, key_id_of
 from keyturn.crypto.keyring import REFRESH, Keyring, KeyringSealer, wrong_root
-from keyturn.crypto.root import RootKeySource
+from keyturn.crypto.root import RootKeySource, refuse_guessable
 from keyturn.crypto.store import WrappedKey
 from keyturn.db.tables import metadata
 from keyturn.db.types import DigestText, SealedText
@@ -123,6 +123,7 @@ def rewrap(database: Database, source: RootKeySource) -> int:
     for row in _rows(database):
         if row.root_key_id == roots.current.id:
             continue
+        refuse_guessable(roots.current, source.name)
         root = roots.find(row.root_key_id)
         key = root.unwrap(row.id, row.wrapped) if root else None
         if key is None:

@@ -17,20 +17,38 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from keyturn.crypto import envelope
 from keyturn.errors import Misconfigured
+from keyturn.kit.common import common_passwords
 
-HOW_TO_MAKE_ONE = "Generate a key with: openssl rand -hex 32"
+HOW_TO_MAKE_ONE = "Generate a key with: keyturn keys generate (or: openssl rand -hex 32)"
 _NO_HARD_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.ENOSYS})
 _HEX = re.compile(r"(?:[0-9a-fA-F]{32}|[0-9a-fA-F]{64})\Z")
 # Keys printed in public documentation or sample files. Whoever copies one has no encryption at all.
 _SAMPLES = frozenset({"f13dbc92aaaf86fa7cb0ed8ac3265f47", "6c1fe4e407b8911c104518103505b218"})
+# Also printed in public: keys of AES examples (FIPS 197, NIST SP 800-38A, RFC 3602). Taken by releases before.
+_EXAMPLES = frozenset(
+    {
+        "2b7e151628aed2a6abf7158809cf4f3c",
+        "603deb1015ca71be2b73aef0857d77811f352c073b6108d72d9810a30914dff4",
+        "06a9214036b8a15b512e03d534120006",
+        "c286696d887c9aa0611bbb3e2025a45a",
+        "56e47a38c5598974bc46903dba290349",
+    }
+)
+_WORDS = (
+    "password keyturn infisical secret secrets changeme change-me encryption encryption-key encryption_key key rootkey"
+    " root-key root_key masterkey master-key test testing example demo default admin root hello hunter2 123456 12345678"
+    " 123456789 1234567890 password1 password123 test123 admin123 secret123 qwerty123 azure microsoft entra"
+)
 
 
 class RootKey:
     """The key that wraps data keys. Its ``id`` is safe to show: 16 hex characters of a hash."""
 
-    __slots__ = ("_key", "id")
+    __slots__ = ("_key", "guessable", "id")
 
-    def __init__(self, key: bytes) -> None:
+    def __init__(self, key: bytes, *, guessable: bool = False) -> None:
+        # Somebody could find it by trying: databases that have it must open, new ones do not get it.
+        self.guessable = guessable
         if len(key) != envelope.KEY_BYTES:
             raise ValueError("a root key has 32 bytes")
         self._key = key
@@ -62,9 +80,11 @@ class RootKey:
             raise Misconfigured(
                 f"{name} is a key that anybody could guess.", code="crypto.root_key_weak", fix=HOW_TO_MAKE_ONE
             )
+        weak = _findable(raw)
         if len(raw) == envelope.KEY_BYTES:
-            return cls(raw)
-        return cls(HKDF(SHA256(), envelope.KEY_BYTES, salt=None, info=b"keyturn root key from 16 bytes").derive(raw))
+            return cls(raw, guessable=weak)
+        wide = HKDF(SHA256(), envelope.KEY_BYTES, salt=None, info=b"keyturn root key from 16 bytes").derive(raw)
+        return cls(wide, guessable=weak)
 
 
 def _decode(text: str, name: str) -> bytes:
@@ -90,6 +110,38 @@ def _guessable(raw: bytes) -> bool:
     steps = {(after - before) % 256 for before, after in itertools.pairwise(raw)}
     # 16 random bytes have fewer than 8 different values once in some 10**8 keys.
     return raw.hex() in _SAMPLES or len(set(raw)) < half or len(steps) == 1 or raw[:half] == raw[half:]
+
+
+def _findable(raw: bytes) -> bool:
+    """Say whether somebody typed the bytes, copied them from an example, or took the digest of a common word."""
+    if raw.hex() in _EXAMPLES or all(0x20 <= byte < 0x7F for byte in raw):  # 16 random bytes: once in 10**7 keys
+        return True
+    make = hashlib.sha256 if len(raw) == envelope.KEY_BYTES else hashlib.md5
+    words = {"", *_WORDS.split(), *common_passwords()}
+    words |= {word.capitalize() for word in words} | {word.upper() for word in words}
+    # With a line break, as `echo word | sha256sum` has it.
+    return any(make(text.encode()).digest() == raw for word in words for text in (word, f"{word}\n"))
+
+
+def refuse_guessable(key: RootKey, name: str) -> None:
+    """Raise Misconfigured for a key that could be found by trying: nothing new is to be sealed under it."""
+    if key.guessable:
+        raise Misconfigured(
+            f"{name} is a key that can be found by trying: text, an example, or the digest of a common word.",
+            code="crypto.root_key_weak",
+            fix=HOW_TO_MAKE_ONE,
+        )
+
+
+def warning_of(key: RootKey, name: str) -> str | None:
+    """Return what to say while a database still has a key that can be found by trying."""
+    if not key.guessable:
+        return None
+    return (
+        f"{name} is a key that can be found by trying: whoever has a copy of the database can read its secrets. Change it:"
+        " set ENCRYPTION_KEY to the output of `keyturn keys generate` and ENCRYPTION_KEY_PREVIOUS to the present key, restart"
+        " all servers, then run `keyturn keys rotate`."
+    )
 
 
 def generate() -> str:

@@ -138,3 +138,30 @@ def test_an_entry_is_shown_as_it_was_written() -> None:
 def test_anything_else_is_no_address(text: str) -> None:
     with pytest.raises(Refused, match="neither an IP address"):
         take_apart(text)
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        *(
+            "samsung12345",
+            "liverpool123",
+            "superstar123",
+            "computer1234",
+            "Samsung2026!!",
+            "123liverpool123",
+            "Computer-1234",
+        ),
+        *("5upers7ar1234", "liverpoolliverpool", "butterfly!!!!", "mailcreated5240", "LEAVEMEALONE", "finalfantasy99"),
+    ],
+)
+def test_passwords_that_most_people_choose_are_refused(password: str) -> None:
+    with pytest.raises(Refused, match="too easy"):
+        check_password(Plaintext(password))
+
+
+@pytest.mark.parametrize(
+    "password", ["samsung violin teapot", "liverpool-granite-7", "computer says maybe", "zk4-Quorb-Tine"]
+)
+def test_passwords_that_only_contain_such_a_word_are_taken(password: str) -> None:
+    check_password(Plaintext(password))
