@@ -327,6 +327,7 @@ def page_routes(
     from keyturn.projects import pages as project_pages  # noqa: PLC0415
     from keyturn.projects.heads import Heads  # noqa: PLC0415
     from keyturn.web.cookies import SessionCookie  # noqa: PLC0415
+    from keyturn.web.keeping import Keeper  # noqa: PLC0415
     from keyturn.web.pages import Site  # noqa: PLC0415
     from keyturn.web.render import Renderer  # noqa: PLC0415
 
@@ -361,7 +362,8 @@ def page_routes(
         help_pages.router(given, sign_in_as),
         connections_pages.router(shelf),
     ]
-    return routes, Site(Renderer(core.clock), access.sessions.recall, heads.shell, cookie, settings.site_url)
+    keeper = Keeper(KeyringDigests(core.keyring), core.clock)
+    return routes, Site(Renderer(core.clock), access.sessions.recall, heads.shell, cookie, settings.site_url, keeper)
 
 
 def server_facts(core: Core, actor: Actor) -> "ServerFacts":

@@ -1,8 +1,19 @@
 """What goes wrong when people connect: each a sentence at its place, with what to do, and nothing typed twice but secrets."""
 
 import re
+from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from cryptography.hazmat.primitives.serialization.pkcs12 import serialize_key_and_certificates
+from cryptography.x509 import load_der_x509_certificate
 from playwright.sync_api import Page, expect
 
 from keyturn.projects.domain import Project
@@ -10,6 +21,8 @@ from tests.browser.estate import Estate
 from tests.browser.steps import client_secret, connect, error_at, fill, refusal
 from tests.emulator.certificates import make_certificate
 
+WIDEST = """[...document.querySelectorAll("body *")].filter((one) => one.getBoundingClientRect().right > innerWidth)
+    .map((one) => `${one.tagName}.${one.className}`).slice(0, 12).join(" ")"""
 NOBODY = "00000000-0000-4000-8000-000000000000"
 
 
@@ -83,7 +96,7 @@ def test_the_right_secret_is_chosen_from_those_that_begin_alike(form: Page, esta
     form.get_by_role("radio", name=first.key_id).check()
     fill(form, secret=first.value)
     connect(form)
-    form.wait_for_url(estate.list_path(project))
+    form.wait_for_url("**/app-connections/*")
 
 
 def test_the_key_id_of_another_secret_is_refused(form: Page, estate: Estate) -> None:
@@ -103,8 +116,6 @@ def test_a_schedule_that_makes_no_sense(form: Page, estate: Estate) -> None:
     connect(form)
     assert error_at(form, "Rotation Interval") == "365 or less."
     assert "HH:MM" in error_at(form, "Rotate At")
-    fill(form, interval="30", at="02:00")
-    connect(form)
     assert "Did you mean Europe/Oslo?" in error_at(form, "Time Zone")
 
 
@@ -131,16 +142,104 @@ def test_certificate_and_key_that_do_not_belong_together(form: Page, estate: Est
     expect(form.get_by_label("Private Key")).to_have_value("")
 
 
-def test_certificate_and_key_in_each_others_field(form: Page, estate: Estate) -> None:
-    made = make_certificate()
+def test_files_of_every_kind_are_read(form: Page, estate: Estate, tmp_path: Path) -> None:
+    application, made = estate.application("Files"), make_certificate()
     estate.typed.add(made.private_pem.decode().splitlines()[3])
-    fill(form, name="swapped", method="Certificate", tenant=estate.tenant_id, client=NOBODY)
-    fill(form, certificate=made.private_pem.decode(), key=made.pem.decode())
+    estate.emulator.admin.add_certificate(application.object_id, made.der)
+    key = load_pem_private_key(made.private_pem, None)
+    assert isinstance(key, RSAPrivateKey)
+    certificate = load_der_x509_certificate(made.der)
+    files = {
+        "wide.pem": made.pem.decode().encode("utf-16"),
+        "key.pk8": key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()),
+        "both.pfx": serialize_key_and_certificates(
+            b"x", key, certificate, None, BestAvailableEncryption(b"open sesame")
+        ),
+    }
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    fill(form, name="from-files", method="Certificate", tenant=estate.tenant_id, client=application.app_id)
+    form.locator("#upload-certificateBody").set_input_files(tmp_path / "wide.pem")
+    form.locator("#upload-privateKey").set_input_files(tmp_path / "key.pk8")
+    expect(form.get_by_label("Certificate (PEM format)")).to_have_value(re.compile("BEGIN CERTIFICATE"))
+    expect(form.get_by_label("Private Key")).to_have_value(re.compile("^MII"))
     connect(form)
-    assert "This is a private key, not the certificate." in error_at(form, "Certificate (PEM format)")
-    assert error_at(form, "Private Key")
-    # What was pasted into the wrong field is a secret all the same.
+    expect(form.get_by_role("status")).to_contain_text("from-files is now available for use")
+
+    form.go_back()
+    fill(form, name="from-pfx", method="Certificate", tenant=estate.tenant_id, client=application.app_id)
+    form.locator("#upload-certificateBody").set_input_files(tmp_path / "both.pfx")
+    connect(form)
+    assert "protected by a passphrase" in refusal(form)
+    form.get_by_label(re.compile("^Passphrase")).fill("open sesame")
     expect(form.get_by_label("Certificate (PEM format)")).to_have_value("")
+    form.locator("#upload-certificateBody").set_input_files(tmp_path / "both.pfx")
+    connect(form)
+    expect(form.get_by_role("status")).to_contain_text("from-pfx is now available for use")
+
+
+def test_nothing_that_is_pasted_is_cut_off(form: Page, estate: Estate) -> None:
+    application = estate.application("Blanks around")
+    blank = " " * 40
+    typed = client_secret(estate, application, "blanks-around")
+    for name in ("tenant", "client", "secret"):
+        typed[name] = f"{blank}{typed[name]}\t"
+    fill(form, **typed)
+    form.get_by_role("switch", name="Automatic Credential Rotation").check()
+    fill(form, key_id=f"{blank}{application.secrets[0].key_id}")
+    connect(form)
+    form.wait_for_url("**/app-connections/*")
+    expect(form.locator("#live")).to_contain_text("Succeeded", timeout=60_000)
+
+
+# --- nothing that was typed is lost -----------------------------------------------------------------------------------
+
+
+def test_back_and_a_session_that_ended_lose_nothing_but_secrets(form: Page, estate: Estate, project: Project) -> None:
+    application = estate.application("Not lost")
+    fill(form, **client_secret(estate, application, "not-lost"))
+    form.get_by_role("link", name="Cancel").click()
+    form.wait_for_url(estate.list_path(project))
+    form.go_back()
+    expect(form.get_by_label("Client ID", exact=True)).to_have_value(application.app_id)
+    expect(form.get_by_label("Method")).to_have_value("client-secret")
+    expect(form.get_by_label("Client Secret", exact=True)).to_have_value("")
+
+    fill(form, secret=application.secrets[0].value)
+    session = next(one for one in form.context.cookies() if one["name"] == "keyturn_session")
+    form.context.add_cookies([{"name": session["name"], "value": "of-yesterday", "url": estate.url}])
+    connect(form)
+    expect(form.get_by_text("Your session has ended.")).to_be_visible()
+    form.context.add_cookies([{"name": session["name"], "value": session["value"], "url": estate.url}])
+    form.reload()
+    expect(form.get_by_label("Client ID", exact=True)).to_have_value(application.app_id)
+    expect(form.get_by_text("Paste it again")).to_be_visible()
+    assert "nothing was done" in refusal(form)
+    fill(form, secret=application.secrets[0].value)
+    connect(form)
+    expect(form.get_by_role("status")).to_contain_text("not-lost is now available for use")
+
+
+def test_long_names_and_descriptions_do_not_widen_a_page(page: Page, estate: Estate, project: Project) -> None:
+    application = estate.application("Long")
+    page.set_viewport_size({"width": 320, "height": 640})
+    page.goto(estate.new_path(project))
+    fill(page, **client_secret(estate, application, "n" * 64))
+    page.get_by_label(re.compile("^Description")).fill("https://wiki.example/" + "d" * 235)
+    page.get_by_role("switch", name="Automatic Credential Rotation").check()
+    connect(page)
+    page.wait_for_url("**/app-connections/*")
+    for address in (
+        page.url,
+        f"{page.url}/schedule",
+        f"{page.url}/credentials",
+        estate.list_path(project),
+    ):
+        for width in (320, 1024):
+            page.set_viewport_size({"width": width, "height": 640})
+            page.goto(address)
+            wide = page.evaluate("document.documentElement.scrollWidth")
+            assert wide <= width, f"{address} is {wide} wide at {width}: {page.evaluate(WIDEST)}"
 
 
 def test_a_secret_pasted_into_a_wrong_field_is_not_shown_again(form: Page, estate: Estate) -> None:

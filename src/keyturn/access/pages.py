@@ -43,6 +43,8 @@ class SignInPage(Page):
 
     next: str
     filled: Filled
+    ended: bool = False
+    kept: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ class Code(Wire, rename=None):
 
 class Next(Wire, rename=None):
     next: str = ""
+    ended: str = ""
 
 
 @dataclass(frozen=True)
@@ -131,7 +134,7 @@ def _signing_in(doors: Doors) -> list[Route]:
             return Redirect("/setup")
         if not filled.sent and doors.knows(visitor):
             return Redirect(local_path(query.next, HOME))
-        return SignInPage(query.next, filled)
+        return SignInPage(query.next, filled, bool(query.ended), visitor.kept is not None)
 
     @post("/sign-in", again=show_sign_in, public=True)
     def sign_in(visitor: Visitor, form: Credentials) -> Redirect:

@@ -7,7 +7,7 @@ from functools import cache, lru_cache
 from importlib import resources
 from zoneinfo import ZoneInfo
 
-from keyturn.kit.redact import redact_text
+from keyturn.kit.repeat import may_repeat
 from keyturn.kit.zone_names import ABBREVIATIONS, WINDOWS
 
 LONGEST = 64
@@ -51,7 +51,7 @@ def shown(name: str) -> ZoneInfo:
 
 def refusal(name: str) -> str:
     """Say that there is no such zone, what may have been meant, and what to type. Quotes no text that may be a secret."""
-    if not name or len(name) > LONGEST or not name.isprintable() or redact_text(name) != name:
+    if not name or len(name) > LONGEST or not name.isprintable() or not may_repeat("timeZone", name):
         return f"There is no such time zone. {ADVICE}"
     found = list(_suggestions(name))[:_MOST_SUGGESTED]
     meant = f" Did you mean {' or '.join([', '.join(found[:-1]), found[-1]] if found[1:] else found)}?" if found else ""

@@ -11,7 +11,7 @@ from keyturn.kit import zones
 from keyturn.kit.actor import Actor
 from keyturn.kit.secret import Plaintext
 from keyturn.web.auth import Visit
-from keyturn.web.cookies import THEME, TOAST, ZONE, SessionCookie, read_cookies
+from keyturn.web.cookies import KEPT, THEME, TOAST, ZONE, SessionCookie, read_cookies
 from keyturn.web.origin import require_ours
 from keyturn.web.render import Chrome, Shell
 from keyturn.web.routes import ByCookie
@@ -28,7 +28,10 @@ class Recall(Protocol):
 
 @dataclass(frozen=True)
 class Visitor:
-    """Whoever sits at the browser, signed in or not. ``partial``: htmx asks, for a part of the page."""
+    """Whoever sits at the browser, signed in or not. ``partial``: htmx asks, for a part of the page.
+
+    ``kept``: a form that was sent after its session had ended, see ``web.keeping``.
+    """
 
     ip: str
     request_id: str
@@ -40,6 +43,7 @@ class Visitor:
     partial: bool = False
     origin: str = ""
     """Where the page was that sent a form, as the browser says: scheme, host and port. Empty when it does not say."""
+    kept: str | None = field(default=None, repr=False)
 
     @staticmethod
     def of(headers: Mapping[str, str], visit: Visit, session_cookie: str) -> "Visitor":
@@ -57,6 +61,7 @@ class Visitor:
             toast if toast.isprintable() and toast else None,
             headers.get("hx-request") == "true",
             headers.get("origin", ""),
+            cookies.get(KEPT) or None,
         )
 
     def chrome(self, now: datetime, path: str, section: str, shell: Shell | None) -> Chrome:

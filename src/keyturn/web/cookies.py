@@ -12,6 +12,7 @@ SESSION_DAYS = 7
 THEME = "keyturn_theme"
 ZONE = "keyturn_zone"
 TOAST = "keyturn_toast"
+KEPT = "keyturn_kept"
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
 from keyturn.errors import Invalid, KeyturnError, Refused
-from keyturn.kit.redact import looks_secret
+from keyturn.kit.repeat import may_repeat
 
 MOST_FIELDS = 200
 FORM_TYPE = "application/x-www-form-urlencoded"
@@ -15,7 +15,8 @@ FORM_TYPE = "application/x-www-form-urlencoded"
 class Filled:
     """A form as it was sent and refused: shown again with its values, each fault at its field, the rest on top.
 
-    Secrets are never shown again. A page with several forms gives each only its own: ``filled.of("/path/it/goes/to")``.
+    Secrets, and what may be one, are never shown again: ``dropped`` are the fields that held such.
+    A page with several forms gives each only its own: ``filled.of("/path/it/goes/to")``.
     """
 
     form: str = ""
@@ -23,6 +24,7 @@ class Filled:
     errors: Mapping[str, str] = field(default_factory=dict)
     message: str | None = None
     fix: str | None = None
+    dropped: frozenset[str] = frozenset()
 
     @property
     def sent(self) -> bool:
@@ -38,22 +40,33 @@ class Filled:
     def error(self, name: str) -> str:
         return self.errors.get(name, "")
 
+    def note(self, name: str) -> str:
+        """Return what to say at a field whose text is gone: nothing typed is lost without a word."""
+        return AGAIN if name in self.dropped else ""
 
+
+AGAIN = "Paste it again: what is secret, or may be, is not shown again."
 EMPTY = Filled()
+
+
+def kept(values: Mapping[str, str]) -> tuple[dict[str, str], frozenset[str]]:
+    """Return what may be shown again, and the names of the fields that held something else."""
+    shown = {name: text for name, text in values.items() if may_repeat(name, text)}
+    return shown, frozenset(name for name, text in values.items() if name not in shown and text.strip())
 
 
 def refused(form: str, sent: Mapping[str, list[str]], error: KeyturnError) -> Filled:
     """Return the form as it is shown again after this error."""
-    values = {name: found[-1] for name, found in sent.items() if not looks_secret(name)}
+    values, dropped = kept({name: found[-1] for name, found in sent.items()})
     if not isinstance(error, Invalid):
-        return Filled(form, values, {}, error.message, error.fix)
+        return Filled(form, values, {}, error.message, error.fix, dropped)
     errors: dict[str, str] = {}
     for issue in error.issues:
         path = issue.get("path")
         name = str(path[0]) if isinstance(path, list) and path else ""
         errors.setdefault(name, sentence(issue))
     general = errors.pop("", None)
-    return Filled(form, values, errors, general or "Some fields need another look.")
+    return Filled(form, values, errors, general or "Some fields need another look.", None, dropped)
 
 
 def sentence(issue: Mapping[str, object]) -> str:

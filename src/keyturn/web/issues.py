@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from keyturn.kit.repeat import may_repeat
+
 Issue = dict[str, object]
 Path = tuple[str | int, ...]
 
@@ -14,7 +16,6 @@ _NAMES = {
     list: "array",
     dict: "object",
 }
-_ECHO_LIMIT = 64
 
 
 def name_of(value: object) -> str:
@@ -63,8 +64,8 @@ def invalid_literal(expected: object, path: Path) -> Issue:
 
 
 def invalid_enum(options: Sequence[object], value: object, path: Path) -> Issue:
-    """Name the options; a value of the caller is repeated only when it is short and can be shown."""
-    if isinstance(value, str) and not (len(value) <= _ECHO_LIMIT and value.isprintable()):
+    """Name the options; a value of the caller is repeated only when it is a plain word, which no secret is."""
+    if isinstance(value, str) and not may_repeat("choice", value):
         return _issue(
             "invalid_enum_value", path, f"Invalid enum value. Expected {_either(options)}", options=list(options)
         )

@@ -23,9 +23,10 @@ from keyturn.errors import Invalid, KeyturnError, Unauthenticated
 from keyturn.kit.actor import Actor
 from keyturn.web.auth import Visit
 from keyturn.web.browser import Recall, Visitor, signed_in_by_cookie
-from keyturn.web.cookies import TOAST, Cookie, SessionCookie
+from keyturn.web.cookies import KEPT, TOAST, Cookie, SessionCookie
 from keyturn.web.forms import EMPTY, Filled, read_form, refused
 from keyturn.web.issues import Issue
+from keyturn.web.keeping import Keeper
 from keyturn.web.origin import SAFE, require_host, require_ours
 from keyturn.web.render import Page, Renderer, Shell
 from keyturn.web.routes import Group, read_body, read_query
@@ -86,6 +87,7 @@ class Site:
     shell: Callable[[Actor], Shell]
     session_cookie: SessionCookie
     site_url: str | None = None
+    keeper: Keeper | None = None
 
 
 @dataclass(frozen=True)
@@ -194,11 +196,11 @@ def perform(route: Route, arrival: Arrival, site: "Site") -> Response[Any]:
         try:
             given["actor"] = signed_in_by_cookie(site.recall, visitor.session, arrival.visit)
         except Unauthenticated:
-            return _to_sign_in(route, arrival, visitor)
+            return _to_sign_in(route, arrival, visitor, site.keeper)
     given |= _address(route, arrival)
     view = View(site, visitor, arrival.visit.actor, arrival.address)
     if route.method in SAFE:
-        return view.answer(_call(route, given))
+        return _shown(route, given, view)
     sent = read_form(arrival.headers.get("content-type", ""), arrival.body)
     try:
         return view.answer(_call(route, given | _form(route, sent)))
@@ -209,6 +211,17 @@ def perform(route: Route, arrival: Arrival, site: "Site") -> Response[Any]:
         shown = _call(route.again, again)
         # The form may be out of date, e.g. a second tab of a sign-in that is over: then its page leads to where one is.
         return view.answer(shown if isinstance(shown, Redirect) else replace(as_shown(shown), status=error.status))
+
+
+def _shown(route: Route, given: Mapping[str, object], view: "View") -> Response[Any]:
+    """Answer a page; with the form that its person had typed, when it was sent after their session had ended."""
+    visitor, keeper = view.visitor, view.site.keeper
+    found = keeper.kept(visitor.kept, view.address) if keeper and visitor.kept and not route.public else None
+    if found is None or "filled" not in route.wants:
+        return view.answer(_call(route, given))
+    outcome = _call(route, {**given, "filled": found})
+    answer = view.answer(outcome)
+    return _keeping(answer, (Cookie(KEPT, "", timedelta(0)),))
 
 
 def _call(route: Route, given: Mapping[str, object]) -> Outcome:
@@ -247,13 +260,28 @@ def _form(route: Route, sent: Mapping[str, list[str]]) -> dict[str, object]:
     return {"form": form}
 
 
-def _to_sign_in(route: Route, arrival: Arrival, visitor: Visitor) -> Response[Any]:
-    back = arrival.address if route.method == "GET" else "/"
-    query = (
-        f"?{arrival.query.decode('latin-1')}" if route.method == "GET" and route.keeps_query and arrival.query else ""
-    )
-    where = SIGN_IN if back == "/" else f"{SIGN_IN}?next={quote(back + query, safe='/')}"
-    return _redirected(Redirect(where), visitor)
+def _to_sign_in(route: Route, arrival: Arrival, visitor: Visitor, keeper: Keeper | None) -> Response[Any]:
+    """Send a stranger to the sign-in and back. Whose session has ended is told so, and finds a form as they typed it."""
+    ended = visitor.session is not None
+    asked_for = arrival.query.decode("latin-1") if route.keeps_query else ""
+    back, query = arrival.address, f"?{asked_for}" if asked_for else ""
+    cookies: tuple[Cookie, ...] = ()
+    if route.method != "GET":
+        back, query = _page_of(route, arrival), ""
+        if ended and keeper and back != "/":
+            sent = read_form(arrival.headers.get("content-type", ""), arrival.body)
+            cookie = keeper.keep(arrival.address, back, sent)
+            cookies = (cookie,) if cookie else ()
+    asks = {"next": "" if back == "/" else back + query, "ended": "1" if ended else ""}
+    asked = "&".join(f"{name}={quote(text, safe='/')}" for name, text in asks.items() if text)
+    return _redirected(Redirect(f"{SIGN_IN}?{asked}" if asked else SIGN_IN, cookies=cookies), visitor)
+
+
+def _page_of(route: Route, arrival: Arrival) -> str:
+    """Return the address of the page that shows the form which was sent there, ``/`` when none does."""
+    if route.again is None:
+        return "/"
+    return _HOLE.sub(lambda hole: quote(str(arrival.path.get(hole[1], "")), safe=""), route.again.path)
 
 
 # --- answering --------------------------------------------------------------------------------------------------------

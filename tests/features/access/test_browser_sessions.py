@@ -1,7 +1,7 @@
 """Signing in with a browser, over HTTP: cookies, where requests come from, the second step, and what goes out around it."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from keyturn.access.settings_pages import ServerFacts
 from keyturn.audit import pages as audit_pages
 from keyturn.audit.service import Trail
 from keyturn.config import Settings
+from keyturn.crypto.keyring import Keyring, KeyringDigests
+from keyturn.crypto.root import GivenRoot, RootKey, RootKeys
 from keyturn.db.unit import Database
 from keyturn.kit.clock import MovableClock
 from keyturn.kit.secret import Plaintext
@@ -25,6 +27,7 @@ from keyturn.projects.heads import Heads
 from keyturn.projects.service import Projects
 from keyturn.web.app import build
 from keyturn.web.cookies import SessionCookie
+from keyturn.web.keeping import Keeper
 from keyturn.web.pages import Site
 from keyturn.web.ratelimit import Limiter
 from keyturn.web.render import Renderer
@@ -32,6 +35,7 @@ from tests.features.access.conftest import GOOD_PASSWORD
 from tests.features.access.people import IDS
 
 EMAIL = "ann@acme.test"
+ROOT = GivenRoot(RootKeys(RootKey(bytes(32))))
 HOUR = 3600
 
 
@@ -75,7 +79,7 @@ def tab(database: Database, clock: MovableClock, access: Access, tmp_path: Path)
         Limiter(clock, per_minute=1000),
         SessionCookie(secure=False),
     )
-    heads = Heads(access, projects)
+    heads, keeper = Heads(access, projects), Keeper(KeyringDigests(Keyring.open(database, ROOT, clock)), clock)
     app = build(
         [
             pages.router(access, limiter, cookie),
@@ -88,7 +92,7 @@ def tab(database: Database, clock: MovableClock, access: Access, tmp_path: Path)
         settings=Settings(data_dir=tmp_path, database_url="sqlite://"),
         clock=clock,
         ids=IDS,
-        site=Site(Renderer(clock), access.sessions.recall, heads.shell, cookie, "https://keyturn.example"),
+        site=Site(Renderer(clock), access.sessions.recall, heads.shell, cookie, "https://keyturn.example", keeper),
     )
     with TestClient(app, base_url="http://keyturn.localhost:8080") as client:
         yield Tab(client, clock)
@@ -140,7 +144,7 @@ def test_a_session_ends_after_eight_hours_without_use(inside: Tab) -> None:
         assert inside.is_in()
     inside.clock.advance(8 * HOUR)
     answer = inside.get("/projects")
-    assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in?next=/projects")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in?next=/projects&ended=1")
 
 
 def test_a_session_ends_after_seven_days_in_any_case(inside: Tab) -> None:
@@ -423,3 +427,88 @@ def test_redirects_are_not_stored(tab: Tab) -> None:
     for answer in (tab.get("/projects"), tab.sign_in(), tab.post("/sign-out")):
         assert answer.status_code == 303
         assert answer.headers["cache-control"] == "no-store"
+
+
+# --- a session that ends while somebody types -------------------------------------------------------------------------
+
+NEW = "/projects/new"
+
+
+def end_session(tab: Tab) -> None:
+    tab.session = "of-yesterday"
+
+
+def typed(page: str, name: str) -> str:
+    found = re.search(rf'id="f-{name}"[^>]*value="([^"]*)"', page)
+    return found[1] if found else ""
+
+
+def test_what_was_typed_comes_back_after_signing_in_again(inside: Tab) -> None:
+    end_session(inside)
+    form = {"name": "Payments & co", "description": "x" * 200, "slug": "payments", "clientSecret": "s3cr3tCANARY"}
+    answer = inside.post(NEW, form)
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/sign-in?next={NEW}&ended=1")
+    assert "httponly" in answer.headers["set-cookie"].lower()
+    assert "CANARY" not in answer.headers["set-cookie"]
+    page = inside.get(answer.headers["location"]).text
+    assert "Your session has ended." in page
+    assert "what you typed is kept" in page
+    signed_in = inside.post("/sign-in", {"email": EMAIL, "password": GOOD_PASSWORD, "next": NEW})
+    assert signed_in.headers["location"] == NEW
+    shown = inside.get(NEW)
+    assert "nothing was done" in shown.text
+    assert [typed(shown.text, name) for name in ("name", "slug")] == ["Payments &amp; co", "payments"]
+    assert "paste them again" in shown.text
+    assert "CANARY" not in shown.text
+    # Once: whoever opens the page again begins anew.
+    assert typed(inside.get(NEW).text, "name") == ""
+
+
+def test_nothing_was_done_and_nothing_waits_for_long_or_on_another_page(inside: Tab) -> None:
+    end_session(inside)
+    inside.post(NEW, {"name": "Payments"})
+    inside.sign_in()
+    assert "Payments" not in inside.get("/projects").text
+    inside.clock.advance(1801)
+    assert typed(inside.get(NEW).text, "name") == ""
+
+
+@pytest.mark.parametrize(
+    "change", [lambda text: text[:-1] + "0", lambda text: "x" + text, lambda _: "~", lambda _: "a~d1.k.b"]
+)
+def test_a_kept_form_that_was_changed_is_not_shown(inside: Tab, change: Callable[[str], str]) -> None:
+    end_session(inside)
+    inside.post(NEW, {"name": "Payments"})
+    kept = inside.client.cookies.get("keyturn_kept")
+    assert kept
+    inside.client.cookies.set("keyturn_kept", change(kept), domain="keyturn.localhost")
+    inside.sign_in()
+    answer = inside.get(NEW)
+    assert (answer.status_code, typed(answer.text, "name")) == (200, "")
+
+
+def test_a_form_that_is_too_long_leaves_its_longest_field_behind(inside: Tab) -> None:
+    end_session(inside)
+    noise = "".join(f"{number:x}" for number in range(4000))
+    inside.post(NEW, {"name": "Payments", "description": noise})
+    assert len(inside.client.cookies.get("keyturn_kept") or "") < 4000
+    inside.sign_in()
+    page = inside.get(NEW).text
+    assert typed(page, "name") == "Payments"
+    assert noise not in page
+
+
+def test_strangers_and_other_sites_leave_no_form_behind(tab: Tab) -> None:
+    assert "set-cookie" not in tab.post(NEW, {"name": "Payments"}).headers
+    end_session(tab)
+    answer = tab.post(NEW, {"name": "Payments"}, sec_fetch_site="cross-site")
+    assert (answer.status_code, "set-cookie" in answer.headers) == (403, False)
+
+
+def test_a_page_says_that_the_session_has_ended(inside: Tab) -> None:
+    end_session(inside)
+    answer = inside.get("/projects?x=1")
+    assert answer.headers["location"] == "/sign-in?next=/projects%3Fx%3D1&ended=1"
+    page = inside.get(answer.headers["location"]).text
+    assert "Your session has ended." in page
+    assert "what you typed" not in page

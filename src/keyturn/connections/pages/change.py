@@ -181,7 +181,7 @@ def schedule_routes(shelf: Shelf) -> list[Route]:
             filled = _trying(connection_id, query)
         return _schedule_page(shelf, actor, connection_id, visitor.zone, filled)
 
-    @post(ONE + "/schedule")
+    @post(ONE + "/schedule", again=edit_schedule)
     def change_schedule(actor: Actor, connection_id: str, form: ScheduleForm, visitor: Visitor) -> Outcome:
         known = history(shelf.connections, actor, connection_id)
         try:

@@ -10,7 +10,7 @@ from keyturn.access.domain import Action
 from keyturn.connections.domain import Method
 from keyturn.connections.flow import Form
 from keyturn.connections.pages.inputs import ConnectionForm, draft_of, filled_with, read
-from keyturn.connections.pages.places import OF_ORGANIZATION, OF_PROJECT, Place, Shelf
+from keyturn.connections.pages.places import OF_ORGANIZATION, OF_PROJECT, Place, Shelf, one_path
 from keyturn.connections.schemas import StartSignIn
 from keyturn.errors import Forbidden, KeyturnError, NotFound, Refused, TooMany, Unauthenticated
 from keyturn.kit import zones
@@ -145,7 +145,9 @@ def _create(shelf: Shelf, actor: Actor, place: Place, form: ConnectionForm, visi
         filled = filled_with(place.new_path(), form, error)
         page = new_page(shelf, actor, place, visitor.zone, filled, candidates_of(error))
         return Shown(page, status=error.status)
-    return Redirect(place.list_path, toast=added(connection.name, rotating=schedule is not None))
+    # The first rotation begins at once: it can be watched on the connection's own page.
+    to = place.list_path if schedule is None else one_path(connection.id)
+    return Redirect(to, toast=added(connection.name, rotating=schedule is not None))
 
 
 def added(name: str, *, rotating: bool = False) -> str:

@@ -19,10 +19,9 @@ from keyturn.connections.schemas import (
     RotationSettings,
 )
 from keyturn.errors import Invalid, KeyturnError
-from keyturn.kit.redact import looks_secret, redact_text
 from keyturn.kit.secret import Plaintext
 from keyturn.rotations.changes import ScheduleChange
-from keyturn.web.forms import Filled, sentence
+from keyturn.web.forms import Filled, kept, sentence
 from keyturn.web.validate import parse
 from keyturn.web.wire import Wire
 
@@ -162,24 +161,16 @@ AT_FIELD = {
 
 def filled_with(path: str, form: Wire, error: KeyturnError | None = None) -> Filled:
     """Return the form as it was typed, less the secrets, with what is wrong at the fields and on top."""
-    values = {name: _text(value) for name, value in _values(form).items() if not _secret(name, value)}
+    values, dropped = kept({name: _text(value) for name, value in _values(form).items()})
     if error is None:
         return Filled(path, values)
     if isinstance(error, Invalid):
         errors: dict[str, str] = {}
         for issue in error.issues:
             errors.setdefault(_field(issue), sentence(issue))
-        return Filled(path, values, errors, "Some fields need another look.")
+        return Filled(path, values, errors, "Some fields need another look.", None, dropped)
     field = AT_FIELD.get(error.code) or next((_field(one) for one in error.details if "path" in one), "")
-    return Filled(path, values, {field: error.message} if field else {}, error.message, error.fix)
-
-
-def _secret(name: str, value: object) -> bool:
-    """Whether the field holds a secret: by its name, or because one was pasted into a field for something else."""
-    if looks_secret(name):
-        return True
-    text = str(value)
-    return "PRIVATE KEY" in text if "-----BEGIN" in text else redact_text(text) != text
+    return Filled(path, values, {field: error.message} if field else {}, error.message, error.fix, dropped)
 
 
 def _text(value: object) -> str:

@@ -184,6 +184,32 @@ function prepare(within) {
   }, within);
 }
 
+// --- Back -----------------------------------------------------------------------------------------------------------
+
+// Browsers forget what was typed into pages that must not be stored. It waits in this entry of the history; no secret does.
+const keeps = (field) =>
+  field.name && !["password", "hidden", "file", "radio", "submit"].includes(field.type) && !field.matches(".masked, [inputmode=numeric]");
+
+document.addEventListener("input", (event) => {
+  const form = event.target.form;
+  if (form?.getAttribute("method") !== "post") return;
+  const values = {};
+  [...form.elements].filter(keeps).forEach((field) => (values[field.name] = field.type === "checkbox" ? field.checked : field.value));
+  const typed = { ...history.state?.typed, [form.getAttribute("action")]: values };
+  history.replaceState({ ...history.state, typed }, "");
+});
+
+function comeBack(form) {
+  const values = history.state?.typed?.[form.getAttribute("action")] ?? {};
+  [...form.elements].filter(keeps).forEach((field) => {
+    if (!(field.name in values)) return;
+    if (field.type === "checkbox") field.checked = values[field.name];
+    else field.value = values[field.name];
+  });
+}
+
+if (performance.getEntriesByType("navigation")[0]?.type === "back_forward") each("form[method=post]", comeBack);
+
 prepare(document);
 document.addEventListener("htmx:load", (event) => event.target !== document.body && prepare(event.target));
 

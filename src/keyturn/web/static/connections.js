@@ -31,18 +31,23 @@ document.addEventListener("change", async (event) => {
   if (file.size > 65536) {
     toast(`${file.name} is too large for a certificate or a key.`);
   } else {
-    const bytes = new Uint8Array(await file.arrayBuffer());
-    // A DER file becomes the PEM of the same.
-    field.value = bytes[0] === 0x30 && into.endsWith("certificateBody") ? pem(bytes) : new TextDecoder().decode(bytes);
+    field.value = asText(new Uint8Array(await file.arrayBuffer()));
     field.dispatchEvent(new Event("input", { bubbles: true }));
     toast(`${file.name} was read.`);
   }
   event.target.value = "";
 });
 
-function pem(bytes) {
-  const text = btoa(String.fromCharCode(...bytes)).replace(/.{64}(?=.)/g, "$&\n");
-  return `-----BEGIN CERTIFICATE-----\n${text}\n-----END CERTIFICATE-----\n`;
+// Files are text of some encoding, or bytes (DER, PFX): the server takes those as base64 and tells them apart.
+function asText(bytes) {
+  if (bytes[0] === 0xff && bytes[1] === 0xfe) return new TextDecoder("utf-16le").decode(bytes);
+  if (bytes[0] === 0xfe && bytes[1] === 0xff) return new TextDecoder("utf-16be").decode(bytes);
+  const binary = bytes[0] === 0x30 || bytes.some((byte) => byte < 9);
+  if (!binary) return new TextDecoder().decode(bytes);
+  if (bytes[1] === 0) return new TextDecoder("utf-16le").decode(bytes);
+  if (bytes[0] === 0) return new TextDecoder("utf-16be").decode(bytes);
+  const letters = Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
+  return btoa(letters).replace(/.{64}(?=.)/g, "$&\n");
 }
 
 // A chosen candidate stands in the field above the table as well.
