@@ -98,7 +98,7 @@ def tab(database: Database, clock: MovableClock, access: Access, tmp_path: Path)
         yield Tab(client, clock)
 
 
-SERVER = ServerFacts("1", None, "SQLite", "file", 1, None, "global", True, 10)
+SERVER = ServerFacts("1", None, "SQLite", "file", 1, None, "global", True, "right", True, 10)
 
 
 @pytest.fixture
