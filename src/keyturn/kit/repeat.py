@@ -7,7 +7,6 @@ the field is for, though it may be misspelt. What does not is neither shown nor 
 import re
 from collections.abc import Mapping
 
-from keyturn.kit.ids import is_uuid
 from keyturn.kit.pasted import WRAPPING, identifier, trimmed
 from keyturn.kit.redact import looks_secret, redact_text
 
@@ -23,6 +22,7 @@ _ID = re.compile(
     r"|[0-9A-Za-z]{6,10}(?:-[0-9A-Za-z]{3,5}){3}-[0-9A-Za-z]{9,14}"
 )
 _TENANT = re.compile(r"[a-z-]{1,30}|[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){0,8}\.[A-Za-z]{2,20}")
+_WHOLE_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _NAME = re.compile(r"[\w .,&'()-]{1,255}")
 _ZONE = re.compile(
     r"(?:[A-Za-z_]{1,12}(?:-[A-Za-z]{1,12})?|[A-Z]{3,4}[+-]?\d{1,2}(?:[A-Z]{3,4})?|(?:UTC|GMT)?\s?[+-]\d{1,2}(?::?\d\d)?"
@@ -61,7 +61,9 @@ def may_repeat(field: str, text: str) -> bool:
         return field != "certificateBody" or len(plain) < _LONGEST
     if len(plain) > _LONGEST or not grammar.fullmatch(plain.strip(WRAPPING)):
         return False
-    return field not in {"name", "slug", "tenantId"} or not _random(plain) or is_uuid(identifier(plain))
+    return (
+        field not in {"name", "slug", "tenantId"} or not _random(plain) or bool(_WHOLE_ID.fullmatch(identifier(plain)))
+    )
 
 
 def _random(text: str) -> bool:
