@@ -164,11 +164,14 @@ class Admin(People):
         end: float | None = None,
         value: str | None = None,
         replicated: bool = False,
+        hinted: bool = True,
+        custom_key_identifier: str | None = None,
     ) -> SecretHandle:
         """Adds a client secret, with any dates (POSIX seconds), past ones too; no limit or policy is checked.
 
         Raises ValueError for a time that is not from the year 1 to 9999.
-        With `replicated` it appears as slowly as one that was added through Graph.
+        With `replicated` it appears as slowly as one that was added through Graph. Not `hinted`: Graph lists it with the hint
+        null. A `custom_key_identifier` (base64) is where secrets of before Microsoft Graph have their name.
         """
         with self._lock:
             world, target = self._world, self.application(application)
@@ -179,7 +182,9 @@ class Admin(People):
             ends = checked_time(begins + _TWO_YEARS if end is None else end)
             if ends <= begins:
                 raise ValueError("a secret ends after it starts")
-            return _handle(add_password(target, display_name, begins, ends, presence, world.rng, value=value))
+            made = add_password(target, display_name, begins, ends, presence, world.rng, value=value)
+            made.hinted, made.custom_key_identifier = hinted, custom_key_identifier
+            return _handle(made)
 
     def remove_secret(self, application: str, key_id: str) -> None:
         """Removes a client secret as somebody else would, at the replicas' own pace. Raises ValueError if not there."""
@@ -200,15 +205,26 @@ class Admin(People):
         remove_credential(item, self._world.clock.now(), settings, self._world.rng)
 
     def add_certificate(
-        self, application: str, certificate: bytes, *, end: float | None = None, start: float | None = None
+        self,
+        application: str,
+        certificate: bytes,
+        *,
+        end: float | None = None,
+        start: float | None = None,
+        thumbprinted: bool = True,
+        custom_key_identifier: str | None = None,
     ) -> str:
-        """Registers a certificate (PEM or DER) and gives its key id. Raises ValueError if it is not one."""
+        """Registers a certificate (PEM or DER) and gives its key id. Raises ValueError if it is not one.
+
+        Not `thumbprinted`: Graph lists it with the customKeyIdentifier null, unless one is given.
+        """
         with self._lock:
             world, target = self._world, self.application(application)
             now = world.clock.now()
             key = make_key(certificate, None, start, end, now, Settings(), world.rng)
             if checked_time(key.end) <= checked_time(key.start):
                 raise ValueError("a certificate ends after it starts")
+            key.thumbprinted, key.custom_key_identifier = thumbprinted, custom_key_identifier
             target.keys.append(key)
             return key.key_id
 

@@ -280,14 +280,22 @@ class AdminApi:
             end=_moment(body, "end"),
             value=_text_or_none(body, "value"),
             replicated=_flag(body, "replicated"),
+            hinted=_shown(body, "hint"),
+            custom_key_identifier=_text_or_none(body, "custom_key_identifier"),
         )
         return asdict(made)
 
     def _add_certificate(self, name: str, body: Body) -> Body:
         pem = _text(body, "certificate").encode()
-        return {
-            "key_id": self._admin.add_certificate(name, pem, start=_moment(body, "start"), end=_moment(body, "end"))
-        }
+        key_id = self._admin.add_certificate(
+            name,
+            pem,
+            start=_moment(body, "start"),
+            end=_moment(body, "end"),
+            thumbprinted=_shown(body, "thumbprint"),
+            custom_key_identifier=_text_or_none(body, "custom_key_identifier"),
+        )
+        return {"key_id": key_id}
 
     def _grants(self, name: str, body: Body) -> None:
         self._admin.grant(name, *_texts(body, "add"))
@@ -314,6 +322,13 @@ def _flag(body: Body, name: str) -> bool:
     if not isinstance(value, bool):
         raise Misfit(f"{name} is true or false")
     return value
+
+
+def _shown(body: Body, name: str) -> bool:
+    """Whether Graph shows what it makes itself: null hides it; nothing else can be chosen."""
+    if body.get(name) is not None:
+        raise Misfit(f"{name} is null, or left out")
+    return name not in body
 
 
 def _text(body: Body, name: str) -> str:

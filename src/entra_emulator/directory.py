@@ -42,11 +42,14 @@ class PasswordCredential:
     end: float
     value: str
     presence: Presence
+    hinted: bool = True
+    custom_key_identifier: str | None = None
+    """Secrets from before Microsoft Graph have their name there, and no displayName."""
 
     @property
-    def hint(self) -> str:
-        """The first three characters, as Graph shows them."""
-        return self.value[:3]
+    def hint(self) -> str | None:
+        """The first three characters, as Graph shows them; its schema lets them be missing."""
+        return self.value[:3] if self.hinted else None
 
 
 @dataclass(slots=True)
@@ -64,6 +67,8 @@ class KeyCredential:
     presence: Presence
     custom_key_identifier: str | None = None
     """What a client chose; the thumbprint where it chose nothing."""
+    thumbprinted: bool = True
+    """Whether the customKeyIdentifier is shown where nothing was chosen; the schema lets it be null."""
 
 
 @dataclass(slots=True)

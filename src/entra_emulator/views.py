@@ -25,7 +25,7 @@ from entra_emulator.world import Call
 def password(item: PasswordCredential) -> dict[str, Any]:
     """A client secret as a read shows it: never its value."""
     return {
-        "customKeyIdentifier": None,
+        "customKeyIdentifier": item.custom_key_identifier,
         "displayName": item.display_name,
         "endDateTime": graph_time(item.end),
         "hint": item.hint,
@@ -38,7 +38,7 @@ def password(item: PasswordCredential) -> dict[str, Any]:
 def key(item: KeyCredential, *, with_key: bool) -> dict[str, Any]:
     """A certificate; its bytes only where they were selected."""
     return {
-        "customKeyIdentifier": item.custom_key_identifier or item.sha1.hex().upper(),
+        "customKeyIdentifier": item.custom_key_identifier or (item.sha1.hex().upper() if item.thumbprinted else None),
         "displayName": item.display_name,
         "endDateTime": graph_time(item.end),
         "key": base64.b64encode(item.der).decode("ascii") if with_key else None,

@@ -269,6 +269,12 @@ class CredentialKind(Protocol):
         """Raise NeedsAction unless credentials of this kind may be added and removed. Changes nothing."""
         ...
 
+    def identified(
+        self, tenant: Tenant, token: AccessToken, application: RemoteApplication, value: Plaintext
+    ) -> RemoteApplication:
+        """Read again what may tell which credential has this value, if the list did not. Repeatable."""
+        ...
+
     def fits(self, one: RemoteCredential, value: Plaintext) -> bool:
         """Say whether a listed credential may be the one with this value. Pure."""
         ...

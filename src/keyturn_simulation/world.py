@@ -115,6 +115,10 @@ class World:
         typed = ClientSecret(self.tenant_id, app.app_id, Plaintext(first.value), first.key_id)
         return replace(typed, **changes)
 
+    def given_value(self, value: str, key_id: str | None) -> ClientSecret:
+        """What a user would type for a secret that the application got later."""
+        return ClientSecret(self.tenant_id, self.application.app_id, Plaintext(value), key_id)
+
     def connect(
         self,
         name: str = "prod-entra",

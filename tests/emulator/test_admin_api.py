@@ -49,6 +49,24 @@ def test_secrets_of_any_dates_are_added_and_removed(scene: Scene) -> None:
     assert scene.token(app, "known").json()["error_codes"] == [7000215]
 
 
+def test_secrets_without_hint_and_certificates_without_thumbprint_are_listed_so(
+    scene: Scene, certificate: Certificate
+) -> None:
+    app, reader = scene.application(secrets=0), scene.manager()
+    path = f"applications/{app.object_id}"
+    secret = admin(
+        scene, "POST", f"{path}/secrets", {"hint": None, "custom_key_identifier": "cGF5cm9sbA==", "value": "known"}
+    )
+    pem = {"certificate": certificate.pem.decode(), "thumbprint": None}
+    admin(scene, "POST", f"{path}/certificates", pem)
+    (listed,) = scene.graph(reader, "GET", path).json()["passwordCredentials"]
+    (key,) = scene.graph(reader, "GET", path).json()["keyCredentials"]
+    assert (listed["keyId"], listed["hint"], listed["displayName"]) == (secret["key_id"], None, None)
+    assert listed["customKeyIdentifier"] == "cGF5cm9sbA=="
+    assert key["customKeyIdentifier"] is None
+    assert refused(scene.emulator, "POST", f"{path}/secrets", b'{"hint": "abc"}') == 400
+
+
 def test_a_certificate_a_grant_a_user_and_a_policy_are_set(scene: Scene, certificate: Certificate) -> None:
     app = scene.application()
     pem = {"certificate": certificate.pem.decode()}

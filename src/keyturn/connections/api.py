@@ -236,7 +236,8 @@ def _supplied(given: AnyCredentials, rotation: RotationSettings | RotationChange
 
 
 def _schedule(rotation: RotationSettings | RotationChange) -> ScheduleChange:
-    wanted = ScheduleChange(rotation.rotation_interval, key_id=rotation.client_secret_key_id or None)
+    key_id = rotation.client_secret_key_id or rotation.certificate_key_id or None
+    wanted = ScheduleChange(rotation.rotation_interval, key_id=key_id, key_confirmed=rotation.confirm_key_id)
     if rotation.rotate_at:
         hour, _, minute = rotation.rotate_at.time.partition(":")
         return replace(wanted, hour=int(hour), minute=int(minute), time_zone=rotation.rotate_at.time_zone)

@@ -186,8 +186,10 @@ class RotateAt(Wire):
 
 
 class RotationSettings(Wire):
-    """A first schedule. ``rotateAt`` wins over ``rotateAtUtc``; one of them is needed. Certificates need no key id.
+    """A first schedule. ``rotateAt`` wins over ``rotateAtUtc``; one of them is needed.
 
+    A certificate is known by itself; ``certificateKeyId`` is for one that Entra ID lists without its thumbprint.
+    ``confirmKeyId`` answers for a key id that the list says nothing for or against: a wrong one removes another's credential.
     With ``moveOthersAlong`` false it is refused, and the others are named, when other connections hold the same credential;
     otherwise each rotation moves them along.
     """
@@ -196,6 +198,8 @@ class RotationSettings(Wire):
     rotate_at_utc: RotateAtUtc | None = None
     rotate_at: RotateAt | None = None
     client_secret_key_id: KeyId | None = None
+    certificate_key_id: KeyId | None = None
+    confirm_key_id: bool = False
     move_others_along: bool = True
 
     def check(self) -> Iterator[Fault]:
@@ -210,6 +214,8 @@ class RotationChange(Wire):
     rotate_at_utc: RotateAtUtc | None = None
     rotate_at: RotateAt | None = None
     client_secret_key_id: KeyId | None = None
+    certificate_key_id: KeyId | None = None
+    confirm_key_id: bool = False
     move_others_along: bool = True
 
 

@@ -20,13 +20,17 @@ class Adoption:
 
 @dataclass(frozen=True)
 class ScheduleChange:
-    """What a request says about the schedule; None means unchanged."""
+    """What a request says about the schedule; None means unchanged.
+
+    ``key_confirmed``: somebody answered for the key id of a credential of which the application's list does not tell.
+    """
 
     interval_days: int | None = None
     hour: int | None = None
     minute: int | None = None
     time_zone: str | None = None
     key_id: str | None = None
+    key_confirmed: bool = False
 
     def on(self, known: Schedule | None) -> Schedule:
         """Return the schedule after this change. Raises Refused when the first schedule is incomplete."""
@@ -59,6 +63,7 @@ class Change:
     enabled: bool | None = None
     schedule: ScheduleChange | None = None
     move_along: bool = True
+    key_confirmed: bool = False
 
 
 def schedule_facts(schedule: Schedule) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from keyturn.connections.domain import (
     Proved,
     Rotatable,
     method_of,
+    value_of,
 )
 from keyturn.connections.holders import Sharing
 from keyturn.connections.service import Connections
@@ -29,7 +30,7 @@ from keyturn.errors import NotFound, Refused
 from keyturn.kit.actor import Actor
 from keyturn.ports import Tenant
 from keyturn.rotations import store
-from keyturn.rotations.candidates import choose, kind_of, named, rotatable
+from keyturn.rotations.candidates import choose, kind_of, rotatable
 from keyturn.rotations.changes import Adoption, Change, ScheduleChange
 from keyturn.rotations.domain import Reason, Rotation, Run
 from keyturn.rotations.outcome import described
@@ -125,7 +126,7 @@ class Rotations:
         wanted = schedule.on(None)
         self.connections.check_new(actor, draft)
         given = rotatable(self.connections.read(draft.credentials), method_of(draft.credentials))
-        adoption = self.check_adoption(given)
+        adoption = self.check_adoption(given, None, schedule.key_id, confirmed=schedule.key_confirmed)
         self.connections.mark_all()
         with self._owning(*_touched(None, adoption)) as tx:
             connection = self.connections.insert(tx, actor, draft, Proved(given, adoption.given))
@@ -133,15 +134,21 @@ class Rotations:
         self._nudge()
         return connection
 
-    def check_adoption(self, given: Rotatable, cloud: str | None = None) -> Adoption:
-        """Check everything that taking over a credential needs: it signs in, may write its application, and is identified."""
+    def check_adoption(
+        self, given: Rotatable, cloud: str | None = None, key_id: str | None = None, *, confirmed: bool = False
+    ) -> Adoption:
+        """Check everything that taking over a credential needs: it signs in, may write its application, and is identified.
+
+        ``confirmed``: a key id is believed where the application's list says nothing for or against it.
+        """
         given = self.connections.located(given, cloud)
         token = self.connections.sign_in(given, cloud)
         tenant = Tenant(cloud or self.connections.cloud, given.tenant_id)
         kind = self.provider.kind(kind_of(given))
         application = kind.application(tenant, token, app_id=given.client_id)
         kind.check_may_write(tenant, token, application)
-        key = choose(kind, application.credentials, given, self.clock.now())
+        application = kind.identified(tenant, token, application, value_of(given))
+        key = choose(kind, application.credentials, given, self.clock.now(), key_id, confirmed=confirmed)
         return Adoption(given, application, key)
 
     def update(self, actor: Actor, connection_id: str, change: Change) -> Connection:
@@ -241,12 +248,15 @@ class Rotations:
     ) -> Adoption | None:
         """Ask the provider about a secret to take over. Returns it, if there is one."""
         if rotation is None and change.enabled:
-            credentials = given or self.connections.opened(connection).credentials
-            key_id = change.credentials.key_id if isinstance(change.credentials, ClientSecret) else None
-            key_id = key_id or (change.schedule.key_id if change.schedule else None)
-            return self.check_adoption(named(rotatable(credentials, connection.method), key_id), connection.cloud)
-        given = given if rotation else None
-        return self.check_adoption(rotatable(given, connection.method), connection.cloud) if given else None
+            taken = given or self.connections.opened(connection).credentials
+        elif given and rotation:
+            taken = given
+        else:
+            return None
+        key_id = change.credentials.key_id if isinstance(change.credentials, ClientSecret) else None
+        key_id = key_id or (change.schedule.key_id if change.schedule else None)
+        confirmed = change.key_confirmed or bool(change.schedule and change.schedule.key_confirmed)
+        return self.check_adoption(rotatable(taken, connection.method), connection.cloud, key_id, confirmed=confirmed)
 
     def _proved(self, connection: Connection, given: Given | None, adoption: Adoption | None) -> Proved | None:
         """Have new credentials accepted, which those of an adoption were already."""

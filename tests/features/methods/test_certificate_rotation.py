@@ -1,5 +1,6 @@
 """A connection's certificate rotates: made here, added with a proof of the one before, proven; and then the old one goes."""
 
+import hashlib
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from keyturn.connections.domain import Certificate
 from keyturn.db.tables import metadata
 from keyturn_simulation.keys import private_lines
 from keyturn_simulation.world import OWNED
+from tests.emulator.certificates import make_certificate
 from tests.features.connections.desk import WEEKLY, Json
 from tests.features.methods.certificates import ENDS, Pair, in_days, pair, rsa_key
 from tests.features.methods.scene import Scene
@@ -170,12 +172,12 @@ def test_private_keys_are_nowhere_in_the_clear(scene: Scene, app: ApplicationHan
 
 def test_a_certificate_that_is_not_listed_is_not_taken_over(scene: Scene, app: ApplicationHandle) -> None:
     (key,) = scene.admin.application(app.object_id).keys_held()
-    key.sha1 = b"somebody's identifier"[:20]
+    key.sha1, key.der = b"somebody's identifier"[:20], make_certificate().der
     answer = scene.web.refused(body(scene, app, isAutoRotationEnabled=True, rotation=WEEKLY), 400)
     assert answer["code"] == "rotation.certificate_not_found"
     (candidate,) = answer["details"]
     assert candidate["keyId"] == key.key_id
-    assert candidate["thumbprint"] == key.sha1.hex().upper()
+    assert candidate["thumbprint"] == hashlib.sha1(key.der).hexdigest().upper(), "the certificate itself is what counts"
 
 
 def test_a_certificate_listed_by_sha_256_is_known_as_well(scene: Scene, app: ApplicationHandle) -> None:

@@ -4,14 +4,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from keyturn.connections.domain import AuthorizationCode, Certificate, ClientSecret, Method
+from keyturn.connections.domain import AuthorizationCode, Certificate, Method
 from keyturn.errors import Refused
 from keyturn.kit.clock import MovableClock
 from keyturn.kit.secret import Plaintext
 from keyturn.ports import HttpRequest, HttpResponse, RemoteCredential
 from keyturn.providers.azure.key_pairs import new_key, new_pair, thumbprints
 from keyturn.providers.azure.provider import AzureProvider
-from keyturn.rotations.candidates import choose, named, rotatable
+from keyturn.rotations.candidates import choose, rotatable
 from keyturn_simulation.emulated import emulated_clouds
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
@@ -71,10 +71,14 @@ def test_one_that_is_not_there_is_refused_with_the_candidates() -> None:
     assert not refusal().details
 
 
-def test_a_key_id_belongs_to_secrets_only() -> None:
-    secret = ClientSecret("tenant", "client", Plaintext("x"))
-    assert named(secret, "id") == ClientSecret("tenant", "client", Plaintext("x"), "id")
-    assert named(GIVEN, "id") is GIVEN
+def test_a_certificate_that_is_listed_without_thumbprint_is_taken_by_its_key_id_once_confirmed() -> None:
+    silent = listed("silent", None)
+    assert refusal(silent).code == "rotation.certificate_key_id_needed"
+    with pytest.raises(Refused) as caught:
+        choose(KIND, [silent], GIVEN, NOW, "silent")
+    assert caught.value.code == "rotation.key_unconfirmed"
+    assert "thumbprint of this certificate" in caught.value.message
+    assert choose(KIND, [silent], GIVEN, NOW, "SILENT", confirmed=True) is silent
 
 
 def test_what_a_person_granted_is_not_rotated() -> None:

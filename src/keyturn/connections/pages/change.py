@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from keyturn.access.domain import Action
 from keyturn.connections.domain import Connection, Method
+from keyturn.connections.holders import Sharing
 from keyturn.connections.pages.create import NOT_IN_FORMS, FormField, candidates_of, fields_of, midnight_utc
 from keyturn.connections.pages.inputs import (
     ConnectionForm,
@@ -86,6 +87,7 @@ class SchedulePage(Page):
     coming_zone: ZoneInfo
     filled: Filled
     candidates: Sequence[Mapping[str, Any]]
+    sharing: Sharing | None
     tab: str = "integrations"
 
 
@@ -110,7 +112,11 @@ def credentials_routes(shelf: Shelf) -> list[Route]:
             # The key id is a part of these credentials, so that its mistakes are told with all others.
             key_id = {"clientSecretKeyId": form.client_secret_key_id} if form.client_secret_key_id else {}
             given = supplied_of(read(_shape(connection), credentials_json(form) | key_id))
-            shelf.rotations.update(actor, connection_id, Change(credentials=given))
+            shelf.rotations.update(
+                actor,
+                connection_id,
+                Change(credentials=given, move_along=form.move_others_along, key_confirmed=form.confirm_key_id),
+            )
         except NOT_IN_FORMS:
             raise
         except KeyturnError as error:
@@ -209,7 +215,7 @@ def _schedule_change(known: History, form: ScheduleForm, wanted: ScheduleChange)
                 }
             ]
         )
-    return Change(enabled=form.is_auto_rotation_enabled, schedule=wanted)
+    return Change(enabled=form.is_auto_rotation_enabled, schedule=wanted, move_along=form.move_others_along)
 
 
 def _wanted(form: ScheduleForm) -> ScheduleChange:
@@ -251,6 +257,7 @@ def _schedule_page(
         coming_zone=zones.shown((tried or base).time_zone),
         filled=filled,
         candidates=candidates,
+        sharing=shelf.rotations.sharing(actor, [known.connection]).get(connection_id),
     )
 
 

@@ -138,7 +138,7 @@ def _create(shelf: Shelf, actor: Actor, place: Place, form: ConnectionForm, visi
             shelf.require_site(visitor.origin, place.new_path())
             return Redirect(_authorize_url(shelf, actor, place, form, visitor.session))
         draft, schedule = draft_of(form, place.project_id)
-        connection = shelf.rotations.create(actor, draft, schedule)
+        connection = shelf.rotations.create(actor, draft, schedule, move_along=form.move_others_along)
     except NOT_IN_FORMS:
         raise
     except KeyturnError as error:

@@ -42,6 +42,8 @@ class ConnectionForm(Wire):
     passphrase: str = ""
     is_auto_rotation_enabled: bool = False
     client_secret_key_id: str = ""
+    confirm_key_id: bool = False
+    move_others_along: bool = False
     rotation_interval: str = ""
     rotate_at: str = ""
     time_zone: str = ""
@@ -55,6 +57,8 @@ class ScheduleForm(Wire):
 
     is_auto_rotation_enabled: bool = False
     client_secret_key_id: str = ""
+    confirm_key_id: bool = False
+    move_others_along: bool = False
     rotation_interval: str = ""
     rotate_at: str = ""
     time_zone: str = ""
@@ -113,6 +117,7 @@ def schedule_json(form: ConnectionForm | ScheduleForm) -> Json:
     found["rotationInterval"] = int(text) if text.isdecimal() and len(text) < 7 else text or None
     if form.client_secret_key_id:
         found["clientSecretKeyId"] = form.client_secret_key_id
+        found["confirmKeyId"] = form.confirm_key_id
     return {name: value for name, value in found.items() if value is not None}
 
 
@@ -129,7 +134,8 @@ def schedule_of(rotation: RotationSettings | RotationChange) -> ScheduleChange:
         return ScheduleChange(rotation.rotation_interval)
     hour, _, minute = rotation.rotate_at.time.partition(":")
     zone, key_id = rotation.rotate_at.time_zone, rotation.client_secret_key_id
-    return ScheduleChange(rotation.rotation_interval, int(hour), int(minute), zone, key_id or None)
+    confirmed = rotation.confirm_key_id
+    return ScheduleChange(rotation.rotation_interval, int(hour), int(minute), zone, key_id or None, confirmed)
 
 
 def _values(form: Wire) -> dict[str, Any]:
@@ -148,6 +154,12 @@ AT_FIELD = {
     "azure.tenant_malformed": "tenantId",
     "azure.certificate_refused": "certificateBody",
     "rotation.key_id_needed": "clientSecretKeyId",
+    "rotation.key_unconfirmed": "clientSecretKeyId",
+    "rotation.certificate_key_id_needed": "certificateBody",
+    "rotation.shared": "moveOthersAlong",
+    "rotation.shared_out_of_sight": "clientSecret",
+    "rotation.shared_without_permission": "clientSecret",
+    "rotation.credential_replaced": "clientSecret",
     "rotation.key_id_unknown": "clientSecretKeyId",
     "rotation.key_id_of_another": "clientSecretKeyId",
     "rotation.key_expired": "clientSecretKeyId",

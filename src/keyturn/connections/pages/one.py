@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from keyturn.audit.domain import Recorded
 from keyturn.connections.domain import Connection
+from keyturn.connections.holders import Sharing
 from keyturn.connections.pages.badges import Badge, badges
 from keyturn.connections.pages.places import ONE, Place, Shelf, method_label
 from keyturn.connections.pages.runs import Drift, RunLine, drift, run_line
@@ -56,6 +57,7 @@ class ConnectionPage(Page):
     ends_at: datetime | None
     trial: Trial | None
     filled: Filled
+    sharing: Sharing | None
     tab: str = "integrations"
 
 
@@ -110,6 +112,7 @@ def show(
         ends_at=ends_at,
         trial=trial,
         filled=filled,
+        sharing=shelf.rotations.sharing(actor, [connection]).get(connection.id),
     )
 
 

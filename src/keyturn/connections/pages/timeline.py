@@ -152,7 +152,7 @@ def draw(secrets: Sequence[Secret], now: datetime, zone: ZoneInfo) -> TimeLine:
 
     bars = [_bar(one, index, at, end) for index, one in enumerate(drawn)]
     height = TOP + ROW * len(bars) + BOTTOM
-    return TimeLine(bars, list(_ticks(begin, end, at, zone)), at(now), height, secrets, _summary(drawn, now))
+    return TimeLine(bars, list(_ticks(begin, end, at, zone)), at(now), height, secrets, _summary(secrets, now))
 
 
 def _bar(one: Secret, index: int, at: At, end: datetime) -> Bar:
@@ -192,9 +192,11 @@ def _ticks(begin: datetime, end: datetime, at: At, zone: ZoneInfo) -> Iterable[T
         moment = moved(moment, timedelta(days=step))
 
 
-def _summary(drawn: Sequence[Secret], now: datetime) -> str:
-    living = [one for one in drawn if one.until and one.until > now and one.kind != "ended"]
-    current = next((one for one in drawn if one.kind == "current"), None)
+def _summary(secrets: Sequence[Secret], now: datetime) -> str:
+    """Count what signs in. One of which Entra ID tells no end has none that is known: it is not over for that."""
+    lasting = [one for one in secrets if (one.until > now if one.until else one.kind != "pending")]
+    living = [one for one in lasting if one.kind != "ended"]
+    current = next((one for one in secrets if one.kind == "current"), None)
     days = (current.until - now).days if current and current.until else None
     text = f"{len(living)} {'secret signs' if len(living) == 1 else 'secrets sign'} in now."
     return text if days is None else f"{text} The current one ends in {days} days."

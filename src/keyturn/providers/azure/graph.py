@@ -27,7 +27,7 @@ from keyturn.ports import (
 from keyturn.providers.azure.answers import graph_answer, json_object
 from keyturn.providers.azure.clouds import Cloud
 from keyturn.providers.azure.errors import row_for
-from keyturn.providers.azure.key_pairs import dates_of, thumbprint_of
+from keyturn.providers.azure.key_pairs import dates_of, name_of, thumbprint_of, thumbprint_of_bytes
 from keyturn.providers.azure.refusals import Subject, no_answer, refusal, unreadable
 from keyturn.providers.azure.rows import Source
 
@@ -35,6 +35,7 @@ PERSONAL_AUDIENCES = frozenset({"AzureADandPersonalMicrosoftAccount", "PersonalM
 PERSONAL_SLOTS = 2
 _SECRETS, _KEYS = "passwordCredentials", "keyCredentials"
 _FIELDS = f"id,appId,displayName,signInAudience,{_SECRETS}"
+_FIELDS_WITH_KEYS = f"id,appId,displayName,signInAudience,{_KEYS}"
 _PAGES = 1000
 _APPLICATION = "#microsoft.graph.application"
 _PROOF_REFUSED = frozenset({"Authorization_RequestDenied", "Authentication_MissingOrMalformed"})
@@ -81,6 +82,13 @@ class Graph:
         The whole object is read: selecting the collection brings the bytes of all certificates and a far lower limit of calls.
         """
         response = self._call(caller, "GET", f"/applications{key}")
+        with suppress(_Unreadable):
+            return _application(_body(response), key, _KEYS)
+        raise unreadable(Source.GRAPH, response.headers.get("request-id"))
+
+    def application_with_key_bytes(self, caller: Caller, key: str) -> RemoteApplication:
+        """Read one application with its certificates themselves, each known by its own thumbprint. Repeatable; costly."""
+        response = self._call(caller, "GET", f"/applications{key}?$select={_FIELDS_WITH_KEYS}")
         with suppress(_Unreadable):
             return _application(_body(response), key, _KEYS)
         raise unreadable(Source.GRAPH, response.headers.get("request-id"))
@@ -244,18 +252,23 @@ def _application(body: Mapping[str, object], key: str, collection: str) -> Remot
         app_id=app_id,
         name=_optional(body, "displayName") or "",
         audience=audience,
-        credentials=tuple(_credential(item) for item in listed),
+        credentials=tuple(_credential(item, collection) for item in listed),
         slots=PERSONAL_SLOTS if audience in PERSONAL_AUDIENCES and collection == _SECRETS else None,
     )
 
 
-def _credential(item: object) -> RemoteCredential:
+def _credential(item: object, collection: str) -> RemoteCredential:
     if not isinstance(item, dict):
         raise _Unreadable
+    identifier = item.get("customKeyIdentifier")
+    if collection == _SECRETS:
+        hint = _optional(item, "hint")
+    else:
+        hint = thumbprint_of_bytes(item.get("key")) or thumbprint_of(identifier)
     return RemoteCredential(
         key_id=_text(item, "keyId").lower(),
-        name=_optional(item, "displayName"),
-        hint=_optional(item, "hint") if "hint" in item else thumbprint_of(item.get("customKeyIdentifier")),
+        name=_optional(item, "displayName") or (name_of(identifier) if collection == _SECRETS else None),
+        hint=hint,
         starts_at=_moment(item.get("startDateTime")),
         ends_at=_moment(item.get("endDateTime")),
     )

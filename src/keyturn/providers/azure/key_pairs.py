@@ -6,6 +6,7 @@ import re
 from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -17,6 +18,7 @@ from keyturn.ports import SigningCertificate
 KEY_BITS = 2048
 BACKDATED = timedelta(minutes=5)
 """The certificate must be valid at once also for a service whose clock is behind this server's."""
+LONGEST_LISTED_NAME = 120
 LONGEST_NAME = 64
 """Of a common name, by RFC 5280."""
 _HEX = re.compile(r"[0-9A-Fa-f]{40}|[0-9A-Fa-f]{64}")
@@ -76,6 +78,35 @@ def thumbprint_of(identifier: object) -> str | None:
     except (binascii.Error, ValueError):
         return None
     return digest.hex().upper() if len(digest) in _DIGESTS else None
+
+
+def thumbprint_of_bytes(key: object) -> str | None:
+    """Return the SHA-1 thumbprint of a certificate in base64, as Graph lists its bytes; None for anything else."""
+    if not isinstance(key, str) or not key:
+        return None
+    try:
+        return _thumbprints(x509.load_der_x509_certificate(base64.b64decode(key, validate=True)))[0]
+    except (binascii.Error, ValueError, UnsupportedAlgorithm):
+        return None
+
+
+def name_of(identifier: object) -> str | None:
+    """Read the ``customKeyIdentifier`` of a client secret as its name: secrets from before Microsoft Graph keep it there.
+
+    It comes as base64 of UTF-16 (little-endian) or UTF-8. None for what is no such text.
+    """
+    try:
+        data = base64.b64decode(identifier, validate=True) if isinstance(identifier, str) else b""
+    except (binascii.Error, ValueError):
+        return None
+    for encoding in ("utf-16-le", "utf-8"):
+        try:
+            text = data.decode(encoding).lstrip("\ufeff")
+        except UnicodeDecodeError:
+            continue
+        if text and text.isprintable() and (encoding == "utf-8" or text.isascii()):
+            return text[:LONGEST_LISTED_NAME]
+    return None
 
 
 def _thumbprints(certificate: x509.Certificate) -> tuple[str, str]:

@@ -55,6 +55,12 @@ class ClientSecretKind:
         """Return None: Entra ID makes them."""
         return None
 
+    def identified(
+        self, tenant: Tenant, token: AccessToken, application: RemoteApplication, value: Plaintext
+    ) -> RemoteApplication:
+        """Return the application as it is: nothing more can be known of a secret."""
+        return application
+
     def fits(self, one: RemoteCredential, value: Plaintext) -> bool:
         """Whether the hint of a listed secret equals the first three characters of the value."""
         return one.hint is not None and one.hint == value.hint()
@@ -98,6 +104,15 @@ class CertificateKind:
 
     def check_may_write(self, tenant: Tenant, token: AccessToken, application: RemoteApplication) -> None:
         """Do nothing: an application that proves to have one of its keys needs no permission to add and remove them."""
+
+    def identified(
+        self, tenant: Tenant, token: AccessToken, application: RemoteApplication, value: Plaintext
+    ) -> RemoteApplication:
+        """Return the application with certificates known by themselves, where what they are called tells too little."""
+        if any(self.fits(one, value) for one in application.credentials):
+            return application
+        caller = self._callers(tenant, token, object_id=application.object_id)
+        return self._graph.application_with_key_bytes(caller, f"/{application.object_id}")
 
     def fits(self, one: RemoteCredential, value: Plaintext) -> bool:
         """Whether the listed certificate has the thumbprint of this one, by SHA-1 or SHA-256."""
