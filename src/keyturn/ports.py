@@ -12,13 +12,11 @@ from keyturn.kit.secret import Place, Plaintext, Sealed
 class Clock(Protocol):
     def now(self) -> datetime:
         """Return the present moment, aware, in UTC."""
-        ...
 
 
 class Ids(Protocol):
     def new(self) -> str:
         """Return a fresh UUID."""
-        ...
 
     def nonce(self) -> str:
         """Return 10 random characters of ``a-z2-7``."""
@@ -297,7 +295,6 @@ class SecretsProvider(Protocol):
 
     def clock_ahead(self) -> timedelta | None:
         """Return how far our clock is ahead of the provider's by the newest answer; None while that is unknown. No call."""
-        ...
 
     def sign_in(self, tenant: Tenant, app_id: str, secret: Plaintext) -> AccessToken:
         """Get a fresh token with the secret: no cache of any kind, so success proves the secret. Repeatable."""

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from keyturn.errors import NeedsAction
+from keyturn.kit.moments import moved
 from keyturn.kit.secret import Place, Plaintext, Sealed
 from keyturn.ports import Grant, SigningCertificate, Tenant
 
@@ -182,7 +183,7 @@ class Connection:
 
     def warning(self, now: datetime) -> str | None:
         """Say in good time that the credentials will end by themselves."""
-        if self.ends_at is None or now < self.ends_at - WARN_BEFORE_END:
+        if self.ends_at is None or now < moved(self.ends_at, -WARN_BEFORE_END):
             return None
         if now >= self.ends_at:
             return f"The certificate expired on {self.ends_at:%Y-%m-%d}. Upload a new one, and enter it here."

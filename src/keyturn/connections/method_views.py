@@ -69,11 +69,15 @@ def last_check(connection: Connection) -> LastCheck | None:
     return LastCheck(
         ok=bool(said.get("ok")),
         checked_at=iso(connection.checked_at) if connection.checked_at else None,
-        code=said.get("code"),
-        message=said.get("message"),
-        fix=said.get("fix"),
+        code=_text(said.get("code")),
+        message=_text(said.get("message")),
+        fix=_text(said.get("fix")),
         needs_reconnect=connection.needs_reconnect,
     )
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
 
 
 def report(trial: Trial) -> ConnectionTestReport:

@@ -12,16 +12,34 @@ import sqlalchemy as sa
 
 from keyturn.connections.domain import Connection, Home, Method
 from keyturn.connections.flow import Flow
+from keyturn.db import unread
 from keyturn.db.tables import app_connections as table
 from keyturn.db.tables import credentials, oauth_flows, oauth_tokens, projects, rotations
 from keyturn.db.unit import Tx
+from keyturn.kit.moments import FIRST
 from keyturn.kit.secret import Place, Sealed
 
 _FIELDS = tuple(name for name in Connection.__dataclass_fields__ if name != "method")
 
 
 def _read(row: Mapping[str, Any]) -> Connection:
-    return Connection(method=Method(row["method"]), **{name: row[name] for name in _FIELDS})
+    """Read a connection. One that cannot be understood is one that does not work, and says why: it never fails a list."""
+    values, faults = unread.values(row, _FIELDS)
+    if row["method"] not in _METHODS:
+        faults.append(f"method is {str(row['method'])[:40]!r}")
+    for name in ("check_result", "facts"):
+        if values[name] is not None and not isinstance(values[name], dict):
+            faults.append(f"{name} is no object")
+            values[name] = None
+    if faults:
+        said = f"The stored connection cannot be read: {', '.join(faults)}."
+        fix = "Restore its row from a backup, or delete the connection and make it anew."
+        values["check_result"] = {"ok": False, "code": "connections.unreadable", "message": said, "fix": fix}
+        values |= {name: values[name] or FIRST for name in ("created_at", "updated_at")}
+    return Connection(method=_METHODS.get(row["method"], Method.CLIENT_SECRET), **values)
+
+
+_METHODS = {method.value: method for method in Method}
 
 
 def _scope(org_id: str, project_id: str | None) -> str:
@@ -201,7 +219,7 @@ _HOLDERS_OF_ONE = _HOLDERS.where(table.c.fingerprint == sa.bindparam("of_fingerp
 
 
 def _holder(row: Mapping[str, Any]) -> Holder:
-    return Holder(**{**row, "method": Method(row["method"])})
+    return Holder(**{**row, "method": _METHODS.get(row["method"], Method.CLIENT_SECRET)})
 
 
 def holders(tx: Tx, fingerprint: str) -> list[Holder]:

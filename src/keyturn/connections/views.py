@@ -367,13 +367,19 @@ def run(found: Run, steps: list[StepRecord]) -> RunShown:
 
 
 def _requester(by: Mapping[str, Any] | None) -> RunRequester | None:
-    return RunRequester(by["kind"], by["id"], by["name"]) if by else None
+    return RunRequester(_word(by, "kind"), by.get("id"), _word(by, "name")) if by else None
 
 
 def _failure(said: Mapping[str, Any] | None) -> RunFailure | None:
     if not said:
         return None
-    return RunFailure(said["code"], said["message"], said["fix"], said["kind"], said["requestId"])
+    code, message, kind = (_word(said, name) for name in ("code", "message", "kind"))
+    return RunFailure(code, message, said.get("fix"), kind, said.get("requestId"))
+
+
+def _word(said: Mapping[str, Any], name: str) -> str:
+    """A member of a stored document; words for what is not there."""
+    return str(said.get(name) or "unknown")
 
 
 def _step(step: StepRecord) -> RunStep:

@@ -28,6 +28,7 @@ class State(StrEnum):
     REVOKED = "revoked"
     ABANDONED = "abandoned"
     LOST = "lost"
+    UNREADABLE = "unreadable"  # never stored: what its row says cannot be understood
 
 
 MOVES: dict[State, frozenset[State]] = {
@@ -41,6 +42,7 @@ MOVES: dict[State, frozenset[State]] = {
     State.LOST: frozenset({State.REVOKED}),
     State.ABANDONED: frozenset({State.LOST}),  # a late replica showed that it existed after all
     State.REVOKED: frozenset({State.REVOKING}),  # a late replica showed it again
+    State.UNREADABLE: frozenset(),
 }
 
 KEPT = "kept when the rotation ended"

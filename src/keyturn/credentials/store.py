@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from keyturn.credentials.domain import ENDED, MOVES, Credential, State
+from keyturn.db import unread
 from keyturn.db.tables import credentials
 from keyturn.db.unit import Tx
 from keyturn.errors import Refused
@@ -15,8 +16,18 @@ _FIELDS = tuple(field for field in Credential.__dataclass_fields__ if field != "
 
 
 def read(row: Mapping[str, Any], prefix: str = "") -> Credential:
-    """Return the credential of a row of the journal. Pure."""
-    return Credential(state=State(row[prefix + "state"]), **{name: row[prefix + name] for name in _FIELDS})
+    """Return the credential of a row of the journal. One that cannot be understood has a state of its own. Pure."""
+    values, faults = unread.values(row, _FIELDS, prefix)
+    word = row[prefix + "state"]
+    if word not in _STATES:
+        faults.append(f"state is {str(word)[:40]!r}")
+    if not faults:
+        return Credential(state=_STATES[word], **values)
+    values["note"] = f"The row {values['id']} of the table credentials cannot be read: {', '.join(faults)}."
+    return Credential(state=State.UNREADABLE, **values)
+
+
+_STATES = {state.value: state for state in State if state is not State.UNREADABLE}
 
 
 JOINED = tuple(credentials.c[name].label(f"credential_{name}") for name in (*_FIELDS, "state"))

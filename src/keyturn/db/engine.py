@@ -9,6 +9,7 @@ from sqlalchemy.engine import URL, make_url
 
 from keyturn.db.postgres import POOL_SECONDS, open_pool
 from keyturn.db.sqlite import BUSY_SECONDS, add_functions, require_version
+from keyturn.db.unread import document
 from keyturn.errors import Misconfigured
 
 OVERFLOW = 8
@@ -57,6 +58,7 @@ def open_engine(url: URL, *, pool_size: int = 24) -> sa.Engine:
             max_overflow=OVERFLOW,
             pool_timeout=POOL_SECONDS,
             hide_parameters=True,
+            json_deserializer=document,
         )
         event.listen(engine, "connect", _prepare_sqlite)
         # The library's event for this costs each statement a sixth of its time, also where nobody listens to it.

@@ -6,11 +6,15 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
+from keyturn.db.unread import Unread
 from keyturn.kit.secret import Sealed
 
 
 class Moment(sa.TypeDecorator[datetime]):
-    """An aware moment, always UTC. PostgreSQL: ``timestamptz``; SQLite: ISO text, which sorts by time."""
+    """An aware moment, always UTC. PostgreSQL: ``timestamptz``; SQLite: ISO text, which sorts by time.
+
+    What cannot be read comes as ``Unread``.
+    """
 
     impl = sa.DateTime(timezone=True)
     cache_ok = True
@@ -26,8 +30,8 @@ class Moment(sa.TypeDecorator[datetime]):
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         return None if value is None else _in_utc(value)
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        return None if value is None else _in_utc(value)
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        return _in_utc(value) if isinstance(value, datetime) else value
 
 
 def _in_utc(value: datetime) -> datetime:
@@ -40,8 +44,13 @@ def _to_text(value: datetime | None) -> str | None:
     return None if value is None else _in_utc(value).replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
-def _from_text(value: str | None) -> datetime | None:
-    return None if value is None else datetime.fromisoformat(value).replace(tzinfo=UTC)
+def _from_text(value: Any) -> Any:
+    if value is None:
+        return None
+    try:
+        return datetime.fromisoformat(value).replace(tzinfo=UTC)
+    except (ValueError, TypeError):
+        return Unread(str(value))
 
 
 class SealedText(sa.TypeDecorator[Sealed]):

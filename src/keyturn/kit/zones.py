@@ -41,6 +41,14 @@ def load(name: str) -> ZoneInfo:
         raise UnknownZone(name[:LONGEST]) from None
 
 
+def exists(name: str) -> bool:
+    """Whether this process knows the zone, be it one that may not be chosen any more."""
+    try:
+        return load(name) is not None
+    except UnknownZone:
+        return False
+
+
 def shown(name: str) -> ZoneInfo:
     """Return the zone to show moments in: UTC where the zone cannot be loaded."""
     try:

@@ -101,6 +101,8 @@ class Rotation:
     last_rotated_at: datetime | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None
+    unreadable: str | None = None
+    """Says which of its stored values cannot be understood, and what to do."""
 
     @property
     def due_at(self) -> datetime | None:
@@ -175,6 +177,11 @@ class Snapshot:
     @property
     def unresolved(self) -> Credential | None:
         return next((row for row in self.journal if row.state is State.ASKING), None)
+
+    @property
+    def unreadable(self) -> str | None:
+        """Says which row of the journal cannot be understood: nothing is decided from a part of the journal."""
+        return next((row.note for row in self.journal if row.state is State.UNREADABLE), None)
 
     def without(self, row: Credential) -> "Snapshot":
         """Return this snapshot less one row that has ended since."""

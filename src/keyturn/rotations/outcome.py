@@ -98,6 +98,16 @@ def fail_run(tx: Tx, hold: Hold, snapshot: Snapshot, error: Upstream) -> None:
     end_run(tx, hold.actor, rotation, run, RunState.FAILED, now, failure=failure(error))
 
 
+def fail_unreadable(tx: Tx, hold: Hold, snapshot: Snapshot, error: Upstream) -> None:
+    """Say on the rotation that its journal cannot be understood; a run under way ends so, with its secrets left as they are."""
+    rotation, now = store.get(tx, hold.rotation_id, lock=True), hold.now()
+    if rotation is None:
+        return
+    if snapshot.run:
+        end_run(tx, hold.actor, rotation, snapshot.run, RunState.FAILED, now, failure=failure(error))
+    store.say(tx, rotation.id, "failed", error.diagnostics()[:MAX_MESSAGE], now)
+
+
 def set_aside(tx: Tx, snapshot: Snapshot, now: datetime, note: str) -> None:
     """Give up the secret on its way: drop the plan, or remove the key. One that was asked for is still to be resolved."""
     row = snapshot.candidate

@@ -34,6 +34,23 @@ class Anchor:
     scheduled: bool
 
 
+def schedule_fault(schedule: Schedule) -> str | None:
+    """Say why a stored schedule cannot be kept to, and what to type; None when it can."""
+    if not zones.exists(schedule.time_zone):
+        name = schedule.time_zone[: zones.LONGEST]
+        return (
+            f"The time zone {name!r} of the schedule does not exist on this server, so nothing is rotated. "
+            "Choose another one under Edit Schedule (rotateAt.timeZone), for example Europe/Oslo or UTC."
+        )
+    days, hour, minute = schedule.interval_days, schedule.hour, schedule.minute
+    if MIN_INTERVAL_DAYS <= days <= MAX_INTERVAL_DAYS and 0 <= hour <= 23 and 0 <= minute <= 59:
+        return None
+    return (
+        f"The schedule cannot be read: every {days} days at {hour}:{minute}. Save it again under Edit Schedule, with "
+        "1 to 365 days and a time from 00:00 to 23:59."
+    )
+
+
 def local_instant(year_month_day: datetime, schedule: Schedule) -> datetime:
     """Return the UTC instant of the schedule's wall time on that local date.
 

@@ -9,30 +9,20 @@ import sqlalchemy as sa
 
 from keyturn.credentials import store as journal
 from keyturn.credentials.domain import State
+from keyturn.db import unread
 from keyturn.db.tables import credentials, leases, observed_keys, rotations, run_steps, runs
 from keyturn.db.unit import Tx
-from keyturn.ports import RemoteCredential, Tenant
-from keyturn.rotations.domain import Kind, Reason, Rotation, Run, RunState, Snapshot
-from keyturn.rotations.schedule import Anchor, Schedule
-
-_SPECIAL = {"kind", "tenant", "schedule", "anchor"}
-_PLAIN = tuple(name for name in Rotation.__dataclass_fields__ if name not in _SPECIAL)
-
-
-def _rotation(row: Mapping[str, Any]) -> Rotation:
-    anchor = row["anchor"]
-    return Rotation(
-        kind=Kind(row["kind"]),
-        tenant=Tenant(row["cloud"], row["tenant_id"]),
-        schedule=Schedule(row["interval_days"], row["at_hour"], row["at_minute"], row["time_zone"]),
-        anchor=Anchor(datetime.fromisoformat(anchor["at"]), anchor["scheduled"]) if anchor else None,
-        **{name: row[name] for name in _PLAIN},
-    )
+from keyturn.kit.moments import FIRST
+from keyturn.ports import RemoteCredential
+from keyturn.rotations.domain import Kind, Rotation, Run, Snapshot
+from keyturn.rotations.rows import PLAIN
+from keyturn.rotations.rows import rotation as _rotation
+from keyturn.rotations.rows import run as _run
 
 
 def _columns(rotation: Rotation) -> dict[str, Any]:
     anchor = rotation.anchor
-    return {name: getattr(rotation, name) for name in _PLAIN} | {
+    return {name: getattr(rotation, name) for name in PLAIN} | {
         "kind": rotation.kind.value,
         "cloud": rotation.tenant.cloud,
         "tenant_id": rotation.tenant.tenant_id,
@@ -152,6 +142,11 @@ def set_wake(tx: Tx, rotation_id: str, at: datetime | None, now: datetime) -> No
     tx.run(_SAVE, of_rotation=rotation_id, wake_at=at, wake_set_at=now)
 
 
+def say(tx: Tx, rotation_id: str, status: str, message: str, now: datetime) -> None:
+    """Write a status down, and nothing else."""
+    tx.run(_SAVE, of_rotation=rotation_id, status=status, last_message=message, updated_at=now)
+
+
 def set_sweep(tx: Tx, rotation_id: str, at: datetime) -> None:
     tx.run(_SAVE, of_rotation=rotation_id, sweep_at=at)
 
@@ -191,11 +186,6 @@ _LOCK = sa.select(rotations.c.id).where(rotations.c.id == sa.bindparam("of_rotat
 
 
 # --- runs -----------------------------------------------------------------------------------------------------------
-
-
-def _run(row: Mapping[str, Any], prefix: str = "") -> Run:
-    fields = {name: row[prefix + name] for name in Run.__dataclass_fields__}
-    return Run(**(fields | {"reason": Reason(fields["reason"]), "state": RunState(fields["state"])}))
 
 
 _ACTIVE = sa.select(runs).where(runs.c.rotation_id == sa.bindparam("of_rotation"), runs.c.finished_at.is_(None))
@@ -282,7 +272,10 @@ def _last_step(tx: Tx, rotation_id: str) -> tuple[int, StepRecord] | None:
 
 
 def _step(row: Mapping[str, Any]) -> StepRecord:
-    return StepRecord(**{name: row[name] for name in StepRecord.__dataclass_fields__})
+    values, faults = unread.values(row, StepRecord.__dataclass_fields__)
+    if faults:
+        values |= {name: values[name] or FIRST for name in ("started_at", "finished_at")}
+    return StepRecord(**values)
 
 
 def steps_of(tx: Tx, run_ids: Sequence[str]) -> dict[str, list[StepRecord]]:
@@ -357,7 +350,8 @@ _SEEN = sa.select(observed_keys).where(observed_keys.c.rotation_id == sa.bindpar
 
 def seen(tx: Tx, rotation_id: str) -> dict[str, Seen]:
     rows = tx.rows(_SEEN, of_rotation=rotation_id)
-    return {row["key_id"]: Seen(**{name: row[name] for name in Seen.__dataclass_fields__}) for row in rows}
+    read = [unread.values(row, Seen.__dataclass_fields__)[0] for row in rows]
+    return {one["key_id"]: Seen(**(one | {"first_seen_at": one["first_seen_at"] or FIRST})) for one in read}
 
 
 def note_seen(tx: Tx, rotation_id: str, new_id: str, found: RemoteCredential, now: datetime, *, ours: bool) -> None:

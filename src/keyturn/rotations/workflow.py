@@ -12,7 +12,7 @@ import structlog
 from keyturn.credentials import store as journal
 from keyturn.credentials.domain import Credential, State
 from keyturn.db.unit import Tx
-from keyturn.errors import NotYet, Refused, Retryable, Unanswered, Upstream
+from keyturn.errors import Misconfigured, NeedsAction, NotYet, Refused, Retryable, Unanswered, Upstream
 from keyturn.kit.moments import not_after
 from keyturn.rotations import outcome, removal, store
 from keyturn.rotations.domain import Snapshot, Step, StepName, Wait, decide
@@ -24,6 +24,7 @@ log = structlog.get_logger()
 MAX_TURNS = 400
 """More turns than any stretch of work has: reached only by a defect, which must not spin for ever."""
 SWEEP_RETRY = timedelta(hours=1)
+UNREADABLE_RETRY = timedelta(minutes=5)
 LIFETIME_POLICY = "azure.lifetime_policy"
 
 
@@ -57,11 +58,24 @@ class Rotator:
         if snapshot is None:
             hold.release()
             return False
+        if snapshot.unreadable:
+            self._park(hold, snapshot, snapshot.unreadable)
+            return False
         decision = decide(snapshot, hold.now(), hold.token, self._tools.patience)
         if isinstance(decision, Step):
             self._do(hold, snapshot, decision)
             return True
         return not self._rest(hold)
+
+    def _park(self, hold: Hold, snapshot: Snapshot, why: str) -> None:
+        """The journal cannot be understood as a whole: say so, touch nothing, and look again later."""
+        log.error("rotation.unreadable", rotation_id=hold.rotation_id, reason=why)
+        error = NeedsAction(why, code="rotation.unreadable", fix="Restore that row from a backup of this database.")
+        with hold.write() as tx:
+            now = hold.now()
+            outcome.fail_unreadable(tx, hold, snapshot, error)
+            store.set_wake(tx, hold.rotation_id, now + UNREADABLE_RETRY, now)
+            store.drop_lease(tx, hold.object_id, hold.token, now)
 
     def _rest(self, hold: Hold) -> bool:
         """Write when to wake and give the lease back, unless something came up since the decision."""
@@ -69,6 +83,8 @@ class Rotator:
             snapshot = store.snapshot(tx, hold.rotation_id) if store.lock(tx, hold.rotation_id) else None
             if snapshot is None:
                 return True
+            if snapshot.unreadable:
+                return False
             decision = decide(snapshot, hold.now(), hold.token, self._tools.patience)
             if isinstance(decision, Step):
                 return False
@@ -89,12 +105,18 @@ class Rotator:
             with hold.write("waiting", later.why) as tx:
                 self._wait(tx, hold, snapshot, later)
         except Upstream as error:
-            hold.forget_access()
-            with hold.write("failed", error.message) as tx:
-                self._fail(tx, hold, snapshot, step, error)
+            self._failed(hold, snapshot, step, error)
+        except Misconfigured as error:
+            # A stored value does not open, perhaps one of this rotation alone: it is the rotation's failure, and told as such.
+            self._failed(hold, snapshot, step, NeedsAction(error.message, code=error.code, fix=error.fix))
         except Refused as error:
             if error.code != "journal.moved":
                 raise
+
+    def _failed(self, hold: Hold, snapshot: Snapshot, step: Step, error: Upstream) -> None:
+        hold.forget_access()
+        with hold.write("failed", error.message) as tx:
+            self._fail(tx, hold, snapshot, step, error)
 
     def _wait(self, tx: Tx, hold: Hold, snapshot: Snapshot, later: NotNow) -> None:
         if snapshot.run:
@@ -107,6 +129,8 @@ class Rotator:
             store.set_sweep(tx, hold.rotation_id, hold.now() + SWEEP_RETRY)
         elif step.name is StepName.ISSUE and row:
             self._issue_failed(tx, hold, snapshot, row, error)
+        elif step.name is StepName.PUBLISH:
+            outcome.fail_run(tx, hold, snapshot, error)
         elif step.name is StepName.PROVE and row:
             self._proof_failed(tx, hold, snapshot, row, error)
         elif row:

@@ -35,6 +35,7 @@ _WORDS = {
     State.LOST: ("Being removed", "retiring"),
     State.REVOKED: ("Removed", "ended"),
     State.ABANDONED: ("Never made", "ended"),
+    State.UNREADABLE: ("Cannot be read", "pending"),
 }
 
 

@@ -1,0 +1,44 @@
+"""Stored values that cannot be read: each is a value of its own, so that the rest of its row, and all other rows, can."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+_SHOWN = 40
+
+
+@dataclass(frozen=True)
+class Unread:
+    """What stands where a moment or a document should. Never a sealed value: those are not read here."""
+
+    text: str
+
+    def __repr__(self) -> str:
+        return repr(self.text if len(self.text) <= _SHOWN else self.text[:_SHOWN] + "...")
+
+
+def document(text: str | bytes) -> Any:
+    """Read a JSON column of SQLite, where nothing checks what is written."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return Unread(str(text))
+
+
+def values(row: Mapping[str, Any], names: Iterable[str], prefix: str = "") -> tuple[dict[str, Any], list[str]]:
+    """Return the values of these columns, None where one cannot be read, and what to say of each of those."""
+    found: dict[str, Any] = {}
+    faults: list[str] = []
+    for name in names:
+        value = row[prefix + name]
+        if isinstance(value, Unread):
+            faults.append(f"{name} is {value!r}")
+            value = None
+        found[name] = value
+    return found, faults
+
+
+def mapping(value: object) -> dict[str, Any] | None:
+    """Return a JSON object of a column; None for nothing and for anything else."""
+    return value if isinstance(value, dict) else None

@@ -1,0 +1,166 @@
+"""A stored value that cannot be read is the error of one object, which says so: lists, pages and all others go on."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from keyturn.db.tables import app_connections, credentials, rotations, runs
+from tests.features.connections.desk import ALL, WEEKLY, Desk, Json
+
+
+def two(web: Desk) -> tuple[Json, Json]:
+    """One that will be damaged, and one beside it; both have rotated once."""
+    app = web.world.emulator.admin.create_application(
+        web.world.tenant_id, "Other", permissions=("Application.ReadWrite.OwnedBy",), owns_itself=True, secrets=1
+    )
+    web.world.applications[app.app_id] = app
+    made = web.create_rotating("damaged")
+    other = web.create_rotating("beside", credentials=web.credentials(app))
+    web.world.settle()
+    return made, other
+
+
+def damage(web: Desk, table: sa.Table, where: sa.ColumnElement[bool], **values: Any) -> None:
+    with web.world.database.write() as tx:
+        assert tx.run(sa.update(table).where(where).values(**values))
+
+
+def write_text(web: Desk, statement: str, **values: Any) -> None:
+    """Write past the types, as a hand or a defect would."""
+    with web.world.database.write() as tx:
+        assert tx.connection.execute(sa.text(statement), values).rowcount
+
+
+def all_can_be_read(web: Desk, made: Json, other: Json) -> Json:
+    """Everything that shows either of them is answered; the other one is as it was. Returns the damaged one."""
+    for path in (ALL, ""):
+        shown = {one["name"]: one for one in web.ask("GET", path)["appConnections"]}
+        assert set(shown) >= {"damaged", "beside"}
+        assert shown["beside"]["rotation"]["rotationStatus"] == "success"
+    for one in (made, other):
+        web.ask("GET", f"{one['id']}/credentials")
+        web.ask("GET", f"{one['id']}/rotation-runs")
+    return web.get(made)
+
+
+@pytest.mark.parametrize("zone", ["Mars/Base", "", "../etc", "posix/Nowhere"])
+def test_a_time_zone_that_does_not_exist_here_fails_its_rotation_aloud(web: Desk, zone: str) -> None:
+    made, other = two(web)
+    damage(web, rotations, rotations.c.connection_id == made["id"], time_zone=zone)
+    said = all_can_be_read(web, made, other)["rotation"]
+    assert said["rotationStatus"] == "failed"
+    assert repr(zone) in said["lastRotationMessage"]
+    assert "rotateAt.timeZone" in said["lastRotationMessage"]
+
+    web.world.run_until(web.world.clock.now() + timedelta(days=9))
+    failed = web.ask("GET", f"{made['id']}/rotation-runs")["rotationRuns"][0]
+    assert (failed["state"], failed["failure"]["code"]) == ("failed", "rotation.schedule_unreadable")
+    assert len(web.ask("GET", f"{other['id']}/rotation-runs")["rotationRuns"]) == 2, "the others rotate"
+
+    web.change(made, rotation={"rotateAt": {"time": "02:15", "timeZone": "Europe/Oslo"}})
+    web.world.run_until(web.world.clock.now() + timedelta(hours=8))
+    assert web.get(made)["rotation"]["rotationStatus"] == "success"
+
+
+@pytest.mark.parametrize("year", ["9999-12-31T23:59:59+00:00", "0001-01-01T00:00:00+00:00"])
+@pytest.mark.parametrize("column", ["next_run_at", "sweep_at", "last_rotated_at", "last_attempt_at", "wake_at"])
+def test_moments_at_the_ends_of_the_calendar(web: Desk, column: str, year: str) -> None:
+    from datetime import datetime  # noqa: PLC0415
+
+    made, other = two(web)
+    damage(web, rotations, rotations.c.connection_id == made["id"], **{column: datetime.fromisoformat(year)})
+    all_can_be_read(web, made, other)
+    web.world.run_until(web.world.clock.now() + timedelta(days=9))
+    assert all_can_be_read(web, made, other)["rotation"]["rotationStatus"] == "success"
+
+
+@pytest.mark.parametrize(
+    "anchor",
+    [{"at": "9999-12-31T23:59:59+00:00", "scheduled": True}, {"at": "0001-01-01T00:00:00+14:00", "scheduled": False},
+     {"when": "today"}, ["x"], "soon", 7, {"at": None, "scheduled": None}],
+)  # fmt: skip
+def test_an_anchor_that_makes_no_sense_is_replaced_by_the_last_rotation(web: Desk, anchor: Any) -> None:
+    made, other = two(web)
+    damage(web, rotations, rotations.c.connection_id == made["id"], anchor=anchor)
+    all_can_be_read(web, made, other)
+    web.change(made, rotation=WEEKLY | {"rotationInterval": 8})
+    web.world.run_until(web.world.clock.now() + timedelta(days=10))
+    assert all_can_be_read(web, made, other)["rotation"]["rotationStatus"] == "success"
+    assert len(web.ask("GET", f"{made['id']}/rotation-runs")["rotationRuns"]) <= 3
+
+
+def test_a_state_that_nobody_knows_stops_that_rotation_aloud_and_nothing_is_removed(web: Desk) -> None:
+    made, other = two(web)
+    with web.world.database.read() as tx:
+        [row] = tx.rows(sa.select(rotations.c.id).where(rotations.c.connection_id == made["id"]))
+    mine = sa.and_(credentials.c.rotation_id == row["id"], credentials.c.state == "current")
+    damage(web, credentials, mine, state="xyzzy")
+    before = web.world.keys()
+    all_can_be_read(web, made, other)
+    web.ask("POST", f"{made['id']}/rotate-credentials", {})
+    web.world.run_until(web.world.clock.now() + timedelta(minutes=30))
+    said = all_can_be_read(web, made, other)["rotation"]
+    assert said["rotationStatus"] == "failed"
+    assert "'xyzzy'" in said["lastRotationMessage"]
+    assert web.world.keys() == before
+    assert web.ask("GET", f"{made['id']}/rotation-runs")["rotationRuns"][0]["state"] == "failed"
+    shown = web.ask("GET", f"{made['id']}/credentials")["credentials"]
+    assert "unreadable" in {one["state"] for one in shown}
+
+    damage(web, credentials, credentials.c.state == "xyzzy", state="current")
+    web.world.run_until(web.world.clock.now() + timedelta(days=9))
+    assert web.get(made)["rotation"]["rotationStatus"] == "success", "put right, it goes on by itself"
+
+
+def test_a_secret_that_does_not_open_is_told_by_the_rotation(web: Desk) -> None:
+    made, other = two(web)
+    with web.world.database.read() as tx:
+        [row] = tx.rows(sa.select(rotations.c.id).where(rotations.c.connection_id == made["id"]))
+    write_text(
+        web, "UPDATE credentials SET value = 'k1.gone.AAAA' WHERE rotation_id = :r AND state = 'current'", r=row["id"]
+    )
+    web.ask("POST", f"{made['id']}/rotate-credentials", {})
+    web.world.run_until(web.world.clock.now() + timedelta(minutes=5))
+    said = all_can_be_read(web, made, other)["rotation"]
+    assert said["rotationStatus"] == "failed"
+    assert "credentials.value" in said["lastRotationMessage"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [{"requested_by": {"x": 1}}, {"failure": ["?"]}, {"failure": {"more": 1}}, {"reason": "moon"}, {"state": "?"}],
+)
+def test_a_run_with_members_and_words_that_nobody_knows(web: Desk, text: Json) -> None:
+    made, other = two(web)
+    damage(web, runs, runs.c.id == runs.c.id, **text)
+    for path in (ALL, ""):
+        web.ask("GET", path)
+    web.ask("GET", f"{made['id']}/rotation-runs")
+    web.world.run_until(web.world.clock.now() + timedelta(days=9))
+    assert all_can_be_read(web, made, other)["rotation"]["rotationStatus"] == "success"
+
+
+@pytest.mark.parametrize(
+    "values", [{"method": "carrier-pigeon"}, {"facts": [1]}, {"check_result": "bad"}, {"check_result": {"more": [1]}}]
+)
+def test_a_connection_that_cannot_be_read_is_listed_with_what_is_wrong(web: Desk, values: Json) -> None:
+    made, other = two(web)
+    damage(web, app_connections, app_connections.c.id == made["id"], **values)
+    shown = all_can_be_read(web, made, other)
+    if values != {"check_result": {"more": [1]}}:
+        assert shown["lastCheck"]["code"] == "connections.unreadable"
+
+
+def test_text_that_is_no_date_and_no_document_in_sqlite(shape: Desk) -> None:
+    made, other = two(shape)
+    write_text(
+        shape, "UPDATE app_connections SET check_result = '{oops', checked_at = 'noon' WHERE id = :c", c=made["id"]
+    )
+    write_text(shape, "UPDATE rotations SET anchor = '{', last_rotated_at = 'x' WHERE connection_id = :c", c=made["id"])
+    write_text(shape, "UPDATE runs SET requested_by = '{', started_at = 'soon'")
+    write_text(shape, "UPDATE credentials SET issued_at = 'x' WHERE state = 'revoked'")
+    said = all_can_be_read(shape, made, other)
+    assert "'noon'" in said["lastCheck"]["message"]
+    assert "'x'" in said["rotation"]["lastRotationMessage"]
