@@ -222,17 +222,10 @@ def status(core: Core) -> "Status":
 
 
 def services(core: Core, nudge: Callable[[], None]) -> tuple[Connections, Rotations]:
-    cloud, oauth = core.settings.cloud, oauth_app(core.settings)
-    connections = Connections(
-        core.database,
-        core.sealer,
-        core.provider,
-        core.clock,
-        core.ids,
-        cloud,
-        oauth,
-        bare_codes=core.settings.oauth_bare_codes,
-    )
+    settings, oauth = core.settings, oauth_app(core.settings)
+    parts = (core.database, core.sealer, core.provider, core.clock, core.ids)
+    bare, most = settings.oauth_bare_codes, settings.quotas.connections_per_project
+    connections = Connections(*parts, settings.cloud, oauth, bare_codes=bare, most=most)
     return connections, Rotations(connections, nudge, time.sleep, core.process_id)
 
 
@@ -252,6 +245,7 @@ def open_access(core: Core) -> "Access":
         sealer=core.sealer,
         digests=KeyringDigests(core.keyring),
         setup_code=core.settings.setup_code,
+        quotas=core.settings.quotas,
     )
 
 
@@ -273,7 +267,9 @@ def web_application(core: Core, worker: Worker | None) -> "Litestar":
     settings = core.settings
     oauth = oauth_app(settings)
     access = open_access(core)
-    projects = Projects(core.database, core.clock, core.ids, delete_guards=(refuse_while_rotating,))
+    projects = Projects(
+        core.database, core.clock, core.ids, delete_guards=(refuse_while_rotating,), quotas=settings.quotas
+    )
     connections, rotations = services(core, worker.nudge if worker else _nobody)
     limiter = Limiter(core.clock, per_minute=settings.login_rate_per_minute)
     trail = Trail(core.database, require_audit_reader)

@@ -29,6 +29,19 @@ class Pace:
 
 
 @dataclass(frozen=True)
+class Quotas:
+    """How many of each there may be; 0 sets no limit."""
+
+    projects_per_creator: int = 500
+    connections_per_project: int = 1000
+    identities: int = 2000
+    users: int = 2000
+
+
+USUAL_QUOTAS = Quotas()
+
+
+@dataclass(frozen=True)
 class CloudOverride:
     """A custom authority and Graph, for the emulator or a sovereign cloud missing from the table."""
 
@@ -64,6 +77,7 @@ class Settings:
     cors_allowed_origins: tuple[str, ...] = ()
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     pace: Pace = Pace()
+    quotas: Quotas = USUAL_QUOTAS
     login_rate_per_minute: int = 60
     identity_rate_per_minute: int = 6000
 

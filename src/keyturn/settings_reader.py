@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy.engine import URL
 
-from keyturn.config import CloudOverride, Pace, Settings
+from keyturn.config import CloudOverride, Pace, Quotas, Settings
 from keyturn.errors import Misconfigured
 from keyturn.kit.secret import Plaintext
 from keyturn.settings_table import SETTINGS, Setting
@@ -77,6 +77,7 @@ class _Reader:
             database_url=url or embedded_url(data_dir),
             cloud_override=self._cloud_override(found),
             pace=self._pace(_part(found, "pace")),
+            quotas=Quotas(**_part(found, "quotas")),
             **plain,
         )
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from keyturn import settings_values as values
-from keyturn.config import Pace, Settings
+from keyturn.config import Pace, Quotas, Settings
 
 CLOUDS = ("global", "usgov-l4", "usgov-l5", "china")
 
@@ -35,7 +35,7 @@ class Setting:
     def default_text(self) -> str:
         """Return the default as people write it, or nothing when there is none."""
         part, _, name = self.field.rpartition(".")
-        owner = {"": Settings, "pace": Pace}.get(part)
+        owner = {"": Settings, "pace": Pace, "quotas": Quotas}.get(part)
         value = getattr(owner, name, None) if owner else None
         if isinstance(value, timedelta):
             return f"{value.total_seconds():g}"
@@ -255,6 +255,15 @@ SETTINGS: tuple[Setting, ...] = (
         values.whole(1, 10_000_000),
         "6000",
         "Sign-ins per minute of one machine identity with the right client secret.",
+    ),
+    *(
+        Setting(name, f"quotas.{field}", values.whole(0, 1_000_000), "500", f"{what}; 0 sets no limit.")
+        for name, field, what in (
+            ("KEYTURN_MAX_PROJECTS", "projects_per_creator", "Most projects made by one person or machine identity"),
+            ("KEYTURN_MAX_CONNECTIONS", "connections_per_project", "Most app connections of a project, or of none"),
+            ("KEYTURN_MAX_IDENTITIES", "identities", "Most machine identities"),
+            ("KEYTURN_MAX_USERS", "users", "Most users"),
+        )
     ),
     Setting(
         "KEYTURN_LOG_LEVEL",

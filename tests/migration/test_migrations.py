@@ -177,6 +177,31 @@ def test_a_server_does_not_migrate_postgresql_by_itself(tmp_path: Path) -> None:
         database.close()
 
 
+def test_projects_of_before_know_who_made_them(empty: Database) -> None:
+    run_migrations_to(empty, "0006")
+    with empty.engine.begin() as connection:
+        for statement in (
+            (
+                "INSERT INTO organizations (id, name, slug, created_at, updated_at)"
+                " VALUES ('o', 'o', 'o', '2026-01-01 00:00:00', '2026-01-01 00:00:00')"
+            ),
+            (
+                "INSERT INTO projects (id, org_id, name, slug, created_at, updated_at)"
+                " VALUES ('p', 'o', 'p', 'p', '2026-01-01 00:00:00', '2026-01-01 00:00:00'),"
+                " ('q', 'o', 'q', 'q', '2026-01-01 00:00:00', '2026-01-01 00:00:00')"
+            ),
+            (
+                "INSERT INTO audit_events (at, actor_kind, actor_id, event, subject_kind, subject_id, data)"
+                " VALUES ('2026-01-01 00:00:00', 'user', 'ann', 'create-project', 'project', 'p', '{}')"
+            ),
+        ):
+            connection.exec_driver_sql(statement)
+    migrate.upgrade(empty)
+    with empty.engine.connect() as connection:
+        rows = connection.exec_driver_sql("SELECT id, created_by FROM projects ORDER BY id").all()
+    assert [tuple(row) for row in rows] == [("p", "ann"), ("q", None)]
+
+
 def test_foreign_keys_are_enforced_again_after_a_migration(tmp_path: Path) -> None:
     database = Database(open_engine(parse_url(f"sqlite:///{tmp_path}/keyturn.db"), pool_size=1))
     migrate.upgrade(database)
@@ -187,11 +212,15 @@ def test_foreign_keys_are_enforced_again_after_a_migration(tmp_path: Path) -> No
 
 def make_first_version(database: Database) -> None:
     """Migrate to the oldest version only."""
+    run_migrations_to(database, migrate.versions()[0])
+
+
+def run_migrations_to(database: Database, version: str) -> None:
     config = Config()
     config.set_main_option("script_location", "keyturn:db/migrations")
     with database.engine.connect() as connection, for_writing(connection).begin():
         config.attributes["connection"] = connection
-        command.upgrade(config, migrate.versions()[0])
+        command.upgrade(config, version)
 
 
 def set_version(database: Database, version: str) -> None:

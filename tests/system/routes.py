@@ -183,9 +183,8 @@ _BY_SLUG = {
     ),
     # In these two paths the project is named by its slug.
     "GET /api/v2/workspace/{project_id}": _in(Action.READ_PROJECT, fill={"project_id": "slug"}),
-    # It accepts what is so already and changes nothing: reading is enough.
     "PUT /api/v1/workspace/{project_id}/audit-logs-retention": _in(
-        Action.READ_PROJECT, {"auditLogsRetentionDays": 0}, fill={"project_id": "slug"}
+        Action.EDIT_PROJECT, {"auditLogsRetentionDays": 30}, fill={"project_id": "slug"}
     ),
     "DELETE /api/v2/workspace/{project_id}": _in(
         Action.DELETE_PROJECT, fill={"project_id": "slug"}, also=frozenset({400})

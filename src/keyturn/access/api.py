@@ -27,6 +27,7 @@ from keyturn.access.signin import Origin
 from keyturn.kit.actor import Actor
 from keyturn.kit.clock import iso
 from keyturn.kit.secret import Plaintext
+from keyturn.web.paging import Window
 from keyturn.web.ratelimit import Limiter
 from keyturn.web.routes import Caller, delete, get, group, patch, post
 
@@ -100,9 +101,9 @@ def users_router(access: Access, limiter: Limiter) -> Router:
     """Routes of people."""
 
     @get("/api/v1/users")
-    def list_users(actor: Actor) -> UserList:
-        """List the users of the organization."""
-        return UserList([_user(user) for user in access.users.list(actor)])
+    def list_users(actor: Actor, query: Window) -> UserList:
+        """List the users of the organization: all of them, or ``limit`` from ``offset`` on."""
+        return UserList([_user(user) for user in query.part_of(access.users.list(actor))])
 
     @post("/api/v1/users")
     def create_user(actor: Actor, data: CreateUser) -> UserAnswer:

@@ -6,9 +6,11 @@ from dataclasses import replace
 from keyturn.access import identities_store, store
 from keyturn.access.domain import AccessEvent, Action, require_at_most
 from keyturn.access.door import Scope, require
+from keyturn.access.quotas import require_room
 from keyturn.access.records import Identity, Label, Organization
 from keyturn.audit.domain import Event
 from keyturn.audit.store import append
+from keyturn.config import USUAL_QUOTAS, Quotas
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import NotFound, Refused
 from keyturn.kit.actor import Actor, Role
@@ -20,7 +22,8 @@ Pairs = Sequence[tuple[str, str]]
 class Identities:
     """The use cases of machine identities. Changes need the permission to manage identities, and are audited."""
 
-    def __init__(self, database: Database, clock: Clock, ids: Ids) -> None:
+    def __init__(self, database: Database, clock: Clock, ids: Ids, quotas: Quotas = USUAL_QUOTAS) -> None:
+        self._quotas = quotas
         self._database = database
         self._clock = clock
         self._ids = ids
@@ -40,6 +43,8 @@ class Identities:
         with self._database.write() as tx:
             require(tx, actor, Action.MANAGE_IDENTITIES, Scope(org_id or actor.org_id))
             require_at_most(actor.role, role)
+            there = identities_store.count_identities(tx, actor.org_id)
+            require_room(there, self._quotas.identities, "machine identities", "KEYTURN_MAX_IDENTITIES")
             made = Identity(
                 self._ids.new(), actor.org_id, name, role, has_delete_protection, self._labels(metadata), (), now, now
             )

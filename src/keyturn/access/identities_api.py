@@ -33,6 +33,7 @@ from keyturn.access.schemas import (
 from keyturn.access.service import Access
 from keyturn.kit.actor import Actor
 from keyturn.kit.clock import iso
+from keyturn.web.paging import Window
 from keyturn.web.routes import delete, get, group, patch, post
 
 _UNIVERSAL = "/api/v1/auth/universal-auth/identities/{identity_id}"
@@ -57,10 +58,10 @@ def identities_router(access: Access) -> Router:
         return IdentityAnswer(_identity(made))
 
     @get("/api/v1/identities")
-    def list_identities(actor: Actor) -> MemberIdentityList:
-        """List the machine identities of the organization."""
-        found = [_member(identity) for identity in identities.list(actor)]
-        return MemberIdentityList(found, len(found))
+    def list_identities(actor: Actor, query: Window) -> MemberIdentityList:
+        """List the machine identities of the organization: all of them, or ``limit`` from ``offset`` on."""
+        found = identities.list(actor)
+        return MemberIdentityList([_member(identity) for identity in query.part_of(found)], len(found))
 
     @get("/api/v1/identities/details")
     def get_details(actor: Actor) -> IdentityDetailsAnswer:

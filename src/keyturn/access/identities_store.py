@@ -65,6 +65,11 @@ def identities_of(tx: Tx, org_id: str) -> list[Identity]:
     return [_identity(row) for row in tx.rows(query)]
 
 
+def count_identities(tx: Tx, org_id: str) -> int:
+    row = tx.one(sa.select(sa.func.count().label("n")).where(identities.c.org_id == org_id))
+    return int(row["n"]) if row else 0
+
+
 def lock_identity(tx: Tx, identity_id: str) -> None:
     """Hold off others that change this identity or sign it in, until this transaction ends."""
     # Always in this order, which is also that of a sign-in: two that wait for each other would both fail.

@@ -7,12 +7,12 @@ from msgspec import UNSET, Meta, UnsetType, field
 
 from keyturn.access.records import LONGEST_TTL
 from keyturn.kit.actor import Role
-from keyturn.web.validate import Fault, NonEmpty, Trimmed, coerced
+from keyturn.web.validate import Fault, NonEmpty, Trimmed, coerced, printable
 from keyturn.web.wire import Timestamp, Wire
 
 Secret = Annotated[str, Meta(min_length=1, max_length=1024)]
-Name = Annotated[NonEmpty, Meta(max_length=255)]
-Text = Annotated[Trimmed, Meta(max_length=255)]
+Name = Annotated[NonEmpty, printable, Meta(max_length=255)]
+Text = Annotated[Trimmed, printable, Meta(max_length=255)]
 Email = Annotated[NonEmpty, Meta(max_length=254)]
 Ttl = Annotated[int, coerced, Meta(ge=0, le=LONGEST_TTL)]
 SetupCode = Annotated[str, Meta(max_length=256)]

@@ -20,6 +20,7 @@ from keyturn.access.universal import UniversalAuths
 from keyturn.access.users import Users
 from keyturn.audit.domain import Event
 from keyturn.audit.store import append
+from keyturn.config import USUAL_QUOTAS, Quotas
 from keyturn.db.unit import Database
 from keyturn.errors import Refused
 from keyturn.kit.actor import Actor, Role, platform
@@ -55,6 +56,7 @@ class Access:
         setup_code: Plaintext | None = None,
         random: RandomBytes = secrets.token_bytes,
         person_rules: TokenRules = PERSON_RULES,
+        quotas: Quotas = USUAL_QUOTAS,
     ) -> None:
         hasher = hasher or Hasher()
         self._database = database
@@ -66,10 +68,10 @@ class Access:
             database, clock, ids, hasher, random, self.factors, person_rules=person_rules, secrets=keeper
         )
         self.sessions = Sessions(database, clock, ids, self.signin, random)
-        self.identities = Identities(database, clock, ids)
+        self.identities = Identities(database, clock, ids, quotas)
         self.universal = UniversalAuths(database, clock, ids, keeper, random, self.identities)
         self.setup = SetupCodes(database, clock, digests, setup_code, random)
-        self.users = Users(database, clock, ids, hasher, self.factors.proofs)
+        self.users = Users(database, clock, ids, hasher, self.factors.proofs, quotas)
 
     def authenticate(self, token: str, ip: str) -> Actor:
         """Return whose token it is; see :meth:`SignIn.authenticate`."""

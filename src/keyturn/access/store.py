@@ -82,6 +82,11 @@ def users_of(tx: Tx, org_id: str) -> list[User]:
     return [_user(row) for row in tx.rows(sa.select(users).where(users.c.org_id == org_id).order_by(users.c.email))]
 
 
+def count_users(tx: Tx, org_id: str) -> int:
+    query = sa.select(sa.func.count()).where(users.c.org_id == org_id)
+    return int(tx.connection.execute(query).scalar_one())
+
+
 def count_admin_users(tx: Tx, org_id: str) -> int:
     query = sa.select(sa.func.count()).where(users.c.org_id == org_id, users.c.role == Role.ADMIN.value)
     return int(tx.connection.execute(query).scalar_one())

@@ -10,9 +10,11 @@ from keyturn.access.domain import AccessEvent, Action, Attempts, require_at_most
 from keyturn.access.door import Scope, require
 from keyturn.access.passwords import Hasher, check_password
 from keyturn.access.proofs import Proofs
+from keyturn.access.quotas import require_room
 from keyturn.access.records import User
 from keyturn.audit.domain import Event
 from keyturn.audit.store import append
+from keyturn.config import USUAL_QUOTAS, Quotas
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import NotFound, Refused
 from keyturn.kit.actor import Actor, ActorKind, Role, platform
@@ -25,8 +27,17 @@ _EMAIL = re.compile(r"[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f]{1,189}")
 class Users:
     """The use cases of people. Changes need the permission to manage users, and are audited."""
 
-    def __init__(self, database: Database, clock: Clock, ids: Ids, hasher: Hasher, proofs: Proofs) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        ids: Ids,
+        hasher: Hasher,
+        proofs: Proofs,
+        quotas: Quotas = USUAL_QUOTAS,
+    ) -> None:
         self._proofs = proofs
+        self._quotas = quotas
         self._database = database
         self._clock = clock
         self._ids = ids
@@ -45,10 +56,12 @@ class Users:
         """Add a user with a first password. Raises Refused for a weak password or an address in use."""
         with self._database.read() as tx:  # refuse before the slow hash
             require(tx, actor, Action.MANAGE_USERS, Scope(actor.org_id))
+            self._require_room(tx, actor)
         require_at_most(actor.role, role)
         user = self.prepare(actor.org_id, email, password, role, first_name=first_name, last_name=last_name)
         with self._database.write() as tx:
             require(tx, actor, Action.MANAGE_USERS, Scope(actor.org_id))
+            self._require_room(tx, actor)
             if store.user_by_email(tx, user.email):
                 raise _email_taken(user.email)
             try:
@@ -57,6 +70,9 @@ class Users:
                 raise _email_taken(user.email) from error
             self._note(tx, AccessEvent.USER_CREATED, actor, user, email=user.email, role=role.value)
         return user
+
+    def _require_room(self, tx: Tx, actor: Actor) -> None:
+        require_room(store.count_users(tx, actor.org_id), self._quotas.users, "users", "KEYTURN_MAX_USERS")
 
     def prepare(
         self,

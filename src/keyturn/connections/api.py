@@ -32,6 +32,7 @@ from keyturn.connections.schemas import (
     FinishSignIn,
     InProject,
     OAuthCredentials,
+    PartOfProject,
     RotateCredentials,
     RotationChange,
     RotationSettings,
@@ -107,17 +108,17 @@ def _lists(connections: Connections, shelf: _Shelf, oauth_client_id: str | None)
         """List the kinds of app connections that this server knows."""
         return views.options(oauth_client_id)
 
-    def list_app_connections(actor: Actor, query: InProject) -> views.AppConnectionList:
+    def list_app_connections(actor: Actor, query: PartOfProject) -> views.AppConnectionList:
         """List app connections by name.
 
         Those of the project, or without one all that the caller may read: of the organization and of its projects.
         """
-        return shelf.list(actor, connections.visible(actor, query.project_id))
+        return shelf.list(actor, query.part_of(connections.visible(actor, query.project_id)))
 
     @get(f"{ROOT}/available")
-    def list_available_app_connections(actor: Actor, query: InProject) -> views.AvailableAppConnections:
+    def list_available_app_connections(actor: Actor, query: PartOfProject) -> views.AvailableAppConnections:
         """List the app connections that the caller may use in the project: its own and the organization's."""
-        found = connections.available(actor, query.project_id)
+        found = query.part_of(connections.available(actor, query.project_id))
         return views.AvailableAppConnections([views.available(one) for one in found])
 
     return [

@@ -14,6 +14,7 @@ from keyturn.providers.azure import connect
 from keyturn.providers.azure.manifest import LONGEST_PEM, LONGEST_SECRET
 from keyturn.providers.azure.survey import Pasted, survey
 from keyturn.rotations.schedule import MAX_INTERVAL_DAYS, MIN_INTERVAL_DAYS
+from keyturn.web.paging import Window
 from keyturn.web.validate import Fault, NonEmpty, Reads, Says, Slug, Tests, Uuid, parse, trimmed
 from keyturn.web.wire import Wire
 
@@ -326,6 +327,10 @@ class FinishSignIn(Wire):
 
 
 class InProject(Wire):
+    project_id: Uuid | None = None
+
+
+class PartOfProject(Window):
     project_id: Uuid | None = None
 
 

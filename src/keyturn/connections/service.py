@@ -10,6 +10,7 @@ import sqlalchemy.exc
 from keyturn.access import door
 from keyturn.access.domain import Action
 from keyturn.access.door import Scope
+from keyturn.access.quotas import require_room
 from keyturn.audit import store as audit
 from keyturn.audit.domain import Event
 from keyturn.connections import fingerprints, holders, sealed, store
@@ -60,6 +61,7 @@ class Connections:
         oauth: OAuthApp | None = None,
         *,
         bare_codes: bool = False,
+        most: int = 0,
     ) -> None:
         self.database = database
         self.sealer = sealer
@@ -67,7 +69,7 @@ class Connections:
         self.clock = clock
         self.ids = ids
         self.cloud = cloud
-        self._bare_codes = bare_codes
+        self._bare_codes, self._most = bare_codes, most
         self.grants = Grants(database, sealer, provider, clock, oauth)
 
     # --- reading ----------------------------------------------------------------------------------------------------
@@ -144,6 +146,8 @@ class Connections:
         except NotFound as error:
             raise Refused(error.message, code=error.code, fix="Check projectId.") from None
         self._check_name(tx, actor.org_id, draft.project_id, draft.name)
+        there = store.in_place(tx, actor.org_id, draft.project_id)
+        require_room(there, self._most, "app connections here", "KEYTURN_MAX_CONNECTIONS")
 
     def _check_name(self, tx: Tx, org_id: str, project_id: str | None, name: str) -> None:
         if store.by_name(tx, org_id, project_id, name):
@@ -363,17 +367,8 @@ class Connections:
 
 
 _CREDENTIAL_FIELDS = (
-    *(
-        "tenant_id",
-        "client_id",
-        "secret",
-        "secret_version",
-        "credentials_hash",
-        "version",
-        "checked_at",
-        "check_result",
-    ),
-    *("ends_at", "facts", "fingerprint", "fingerprint_version"),
+    *("tenant_id", "client_id", "secret", "secret_version", "credentials_hash", "version"),
+    *("checked_at", "check_result", "ends_at", "facts", "fingerprint", "fingerprint_version"),
 )
 
 

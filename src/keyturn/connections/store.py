@@ -72,6 +72,12 @@ def in_organization(tx: Tx, org_id: str, *, organization: bool, projects: Collec
     return [_read(row) for row in tx.rows(query.order_by(table.c.name, table.c.id))]
 
 
+def in_place(tx: Tx, org_id: str, project_id: str | None) -> int:
+    """Count the connections of the project, or (None) of the organization itself."""
+    row = tx.one(sa.select(sa.func.count().label("n")).where(table.c.scope == _scope(org_id, project_id)))
+    return int(row["n"]) if row else 0
+
+
 def homes(tx: Tx, org_id: str, project_id: str | None) -> dict[str, Home]:
     """Return name and slug of the one project, or (None) of all projects of the organization, by id."""
     query = sa.select(projects.c.id, projects.c.name, projects.c.slug).where(projects.c.org_id == org_id)

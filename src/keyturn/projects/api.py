@@ -4,7 +4,6 @@ from litestar import Router
 from litestar.handlers import HTTPRouteHandler
 from msgspec import UNSET
 
-from keyturn.errors import Refused
 from keyturn.kit.actor import Actor
 from keyturn.kit.clock import iso
 from keyturn.projects.domain import Environment, Project
@@ -25,6 +24,7 @@ from keyturn.projects.schemas import (
     WorkspaceList,
 )
 from keyturn.projects.service import Projects
+from keyturn.web.paging import Window
 from keyturn.web.routes import delete, get, group, patch, post, put
 
 _BY_ID = ("/api/v1/projects/{project_id}", "/api/v1/workspace/{project_id}")
@@ -36,13 +36,13 @@ def projects_router(projects: Projects) -> Router:
 
 
 def _reading(projects: Projects) -> list[HTTPRouteHandler]:
-    def list_projects(actor: Actor) -> ProjectList:
-        """List the projects that the caller may see."""
-        return ProjectList([shown(project) for project in projects.list(actor)])
+    def list_projects(actor: Actor, query: Window) -> ProjectList:
+        """List the projects that the caller may see: all of them, or ``limit`` from ``offset`` on."""
+        return ProjectList([shown(project) for project in query.part_of(projects.list(actor))])
 
-    def list_workspaces(actor: Actor) -> WorkspaceList:
-        """List the projects that the caller may see."""
-        return WorkspaceList([shown(project) for project in projects.list(actor)])
+    def list_workspaces(actor: Actor, query: Window) -> WorkspaceList:
+        """List the projects that the caller may see: all of them, or ``limit`` from ``offset`` on."""
+        return WorkspaceList([shown(project) for project in query.part_of(projects.list(actor))])
 
     def get_project(actor: Actor, project_id: str) -> ProjectAnswer:
         """Show a project."""
@@ -106,14 +106,11 @@ def _changing(projects: Projects) -> list[HTTPRouteHandler]:
         return ProjectAnswer(shown(projects.delete_by_slug(actor, project_id)))
 
     def set_retention(actor: Actor, project_id: str, data: Retention) -> WorkspaceAnswer:
-        """Accept no limit for audit events (0) of the project with this slug; any other is refused."""
-        if data.audit_logs_retention_days:
-            raise Refused(
-                "This server keeps audit events for ever.",
-                code="projects.retention",
-                fix="Leave the retention out, or set it to 0.",
-            )
-        return WorkspaceAnswer(shown(projects.by_slug(actor, project_id)))
+        """Note for how many days audit events of the project with this slug are wanted.
+
+        The number is answered as it was set, and removes nothing: how long events are kept is a setting of the server.
+        """
+        return WorkspaceAnswer(shown(projects.set_retention(actor, project_id, data.audit_logs_retention_days)))
 
     return [
         *(post(path)(create_project) for path in ("/api/v2/workspace", "/api/v1/projects")),
@@ -179,6 +176,7 @@ def shown(project: Project) -> ProjectShown:
         has_delete_protection=project.has_delete_protection,
         created_at=iso(project.created_at),
         updated_at=iso(project.updated_at),
+        audit_logs_retention_days=project.audit_retention_days,
     )
 
 

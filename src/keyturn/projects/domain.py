@@ -49,6 +49,9 @@ class Project:
     environments: tuple[Environment, ...]
     created_at: datetime
     updated_at: datetime
+    created_by: str | None = None
+    audit_retention_days: int | None = None
+    """What a client asked for, to be answered again. How long events are kept is a setting of the server."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,10 @@ def placed(order: Sequence[str], environment_id: str, position: int | None) -> l
     others = [found for found in order if found != environment_id]
     index = len(others) if position is None else max(0, min(position - 1, len(others)))
     return [*others[:index], environment_id, *others[index:]]
+
+
+RESERVED_SLUGS = frozenset({"identity-memberships"})
+"""Names of parts of the address where older clients put a slug."""
 
 
 def slug_taken(what: str, slug: str) -> Refused:

@@ -9,6 +9,9 @@ from keyturn.projects.domain import Project
 from keyturn.projects.service import Projects
 from keyturn.web.render import ProjectLink, Shell
 
+MOST_LINKS = 20
+"""What surrounds every page is to stay small: the others are found by searching."""
+
 
 @dataclass(frozen=True)
 class ProjectHead:
@@ -30,11 +33,13 @@ class Heads:
 
     def shell(self, actor: Actor) -> Shell:
         """Return what surrounds each page of this user."""
+        some, count = self.projects.page(actor, "", MOST_LINKS)
         return Shell(
             organization=self.access.identities.organization_of(actor).name,
             user=actor.name,
             role=actor.role.value,
-            projects=tuple(ProjectLink(found.id, found.name) for found in self.projects.list(actor)),
+            projects=tuple(ProjectLink(found.id, found.name) for found in some),
+            project_count=count,
             can=_granted(ORGANIZATION_ROLES[actor.role]),
         )
 

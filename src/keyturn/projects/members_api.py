@@ -24,6 +24,7 @@ from keyturn.projects.schemas import (
     RoleShown,
 )
 from keyturn.projects.service import Projects
+from keyturn.web.paging import Window
 from keyturn.web.routes import delete, get, group, patch, post
 
 _IDENTITIES = (
@@ -42,11 +43,11 @@ def identity_members_router(projects: Projects) -> Router:
     """Routes of the machine identities in a project."""
     members = projects.members
 
-    def list_identities(actor: Actor, project_id: str) -> IdentityMembershipList:
-        """List the machine identities of a project."""
+    def list_identities(actor: Actor, project_id: str, query: Window) -> IdentityMembershipList:
+        """List the machine identities of a project: all of them, or ``limit`` from ``offset`` on."""
         brief = _brief(projects, actor, project_id)
-        found = [_identity(actor, brief, member) for member in members.list(actor, project_id, ActorKind.IDENTITY)]
-        return IdentityMembershipList(found, len(found))
+        found = members.list(actor, project_id, ActorKind.IDENTITY)
+        return IdentityMembershipList([_identity(actor, brief, one) for one in query.part_of(found)], len(found))
 
     def add_identity(actor: Actor, project_id: str, identity_id: str, data: AddIdentity) -> IdentityMembershipAnswer:
         """Let a machine identity work in a project."""
@@ -91,10 +92,11 @@ def people_router(projects: Projects) -> Router:
     """Routes of the people in a project."""
     members = projects.members
 
-    def list_people(actor: Actor, project_id: str) -> MembershipList:
-        """List the people of a project."""
+    def list_people(actor: Actor, project_id: str, query: Window) -> MembershipList:
+        """List the people of a project: all of them, or ``limit`` from ``offset`` on."""
         brief = _brief(projects, actor, project_id)
-        return MembershipList([_person(brief, member) for member in members.list(actor, project_id, ActorKind.USER)])
+        found = query.part_of(members.list(actor, project_id, ActorKind.USER))
+        return MembershipList([_person(brief, member) for member in found])
 
     def add_people(actor: Actor, project_id: str, data: AddPeople) -> MembershipList:
         """Let users work in a project: all of them or none."""

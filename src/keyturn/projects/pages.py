@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
+from urllib.parse import urlencode
 
 from msgspec import Meta
 
@@ -13,7 +14,7 @@ from keyturn.projects.heads import Heads, ProjectHead, organization_can
 from keyturn.projects.service import Projects
 from keyturn.web.forms import require_typed
 from keyturn.web.pages import Filled, Page, Pages, Redirect, Route, get, group, post
-from keyturn.web.validate import NonEmpty, Slug, Trimmed
+from keyturn.web.validate import NonEmpty, Slug, Trimmed, printable
 from keyturn.web.wire import Wire
 
 # --- what pages show --------------------------------------------------------------------------------------------------
@@ -26,6 +27,11 @@ class ProjectsPage(Page):
 
     projects: Sequence[Project]
     can_create: bool
+    total: int
+    text: str
+    first: int
+    earlier: str | None
+    later: str | None
 
 
 @dataclass(frozen=True)
@@ -69,7 +75,7 @@ class ProjectSettingsPage(Page):
 
 # --- what forms hold --------------------------------------------------------------------------------------------------
 
-Name = Annotated[NonEmpty, Meta(max_length=255)]
+Name = Annotated[NonEmpty, printable, Meta(max_length=255)]
 Note = Annotated[Trimmed, Meta(max_length=256)]
 
 
@@ -92,12 +98,25 @@ class Typed(Wire, rename=None):
 
 
 class NewEnvironment(Wire, rename=None):
-    name: Annotated[NonEmpty, Meta(max_length=64)]
+    name: Annotated[NonEmpty, printable, Meta(max_length=64)]
     slug: Slug
 
 
 class Move(Wire, rename=None):
     position: int
+
+
+ON_A_PAGE = 50
+
+
+class Wanted(Wire, rename=None):
+    q: Annotated[Trimmed, Meta(max_length=200)] = ""
+    page: Annotated[int, Meta(ge=1, le=100_000)] = 1
+
+
+def _list_path(text: str, page: int) -> str:
+    said = {"q": text} if text else {}
+    return f"/projects?{urlencode(said | ({'page': str(page)} if page > 1 else {}))}".rstrip("?")
 
 
 # --- routes -----------------------------------------------------------------------------------------------------------
@@ -110,8 +129,18 @@ def router(projects: Projects, heads: Heads) -> Pages:
 
 def _list(projects: Projects) -> list[Route]:
     @get("/projects")
-    def show_projects(actor: Actor) -> ProjectsPage:
-        return ProjectsPage(projects.list(actor), organization_can(actor, Action.CREATE_PROJECT))
+    def show_projects(actor: Actor, query: Wanted) -> ProjectsPage:
+        offset = (query.page - 1) * ON_A_PAGE
+        found, total = projects.page(actor, query.q, ON_A_PAGE, offset)
+        return ProjectsPage(
+            found,
+            organization_can(actor, Action.CREATE_PROJECT),
+            total,
+            query.q,
+            offset + 1,
+            _list_path(query.q, query.page - 1) if query.page > 1 else None,
+            _list_path(query.q, query.page + 1) if offset + len(found) < total else None,
+        )
 
     @get("/projects/new")
     def show_new(actor: Actor, filled: Filled) -> NewProjectPage:

@@ -6,10 +6,10 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, UnsetType, field
 
 from keyturn.kit.actor import Role
-from keyturn.web.validate import Fault, NonEmpty, Slug, Trimmed, coerced
+from keyturn.web.validate import Fault, NonEmpty, Slug, Trimmed, coerced, printable
 from keyturn.web.wire import Timestamp, Wire
 
-Name = Annotated[NonEmpty, Meta(max_length=64)]
+Name = Annotated[NonEmpty, printable, Meta(max_length=64)]
 Description = Annotated[Trimmed, Meta(max_length=256)]
 ShortSlug = Annotated[Slug, Meta(min_length=1, max_length=64)]
 OptionalSlug = Annotated[Trimmed, Meta(max_length=64, pattern=r"^(?:[a-z0-9]+(?:-[a-z0-9]+)*)?$")]
@@ -91,7 +91,7 @@ class WorkspaceList(Wire):
 
 
 class Retention(Wire):
-    audit_logs_retention_days: Annotated[int, coerced, Meta(ge=0)]
+    audit_logs_retention_days: Annotated[int, coerced, Meta(ge=0, le=36_500)]
 
 
 # --- environments -----------------------------------------------------------------------------------------------------

@@ -7,17 +7,28 @@ import sqlalchemy.exc
 
 from keyturn.access.domain import Action
 from keyturn.access.door import Scope, require, role_at, visible
+from keyturn.access.quotas import require_room
 from keyturn.access.service import slug_of
 from keyturn.audit.domain import Event
 from keyturn.audit.store import append
+from keyturn.config import USUAL_QUOTAS, Quotas
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import NotFound, Refused
 from keyturn.kit.actor import Actor, ActorKind, Role
 from keyturn.ports import Clock, Ids
 from keyturn.projects import store
-from keyturn.projects.domain import DEFAULT_ENVIRONMENTS, Environment, Project, ProjectEvent, placed, slug_taken
+from keyturn.projects.domain import (
+    DEFAULT_ENVIRONMENTS,
+    RESERVED_SLUGS,
+    Environment,
+    Project,
+    ProjectEvent,
+    placed,
+    slug_taken,
+)
 from keyturn.projects.members import Members
 
+MOST_WORDS = 10
 Guard = Callable[[Tx, str], None]
 """Given the transaction and the id of a project that is about to be deleted: raises Refused when it must stay."""
 
@@ -25,11 +36,20 @@ Guard = Callable[[Tx, str], None]
 class Projects:
     """The use cases of projects and environments. Changes are audited. ``delete_guards`` may refuse a deletion."""
 
-    def __init__(self, database: Database, clock: Clock, ids: Ids, *, delete_guards: Sequence[Guard] = ()) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        ids: Ids,
+        *,
+        delete_guards: Sequence[Guard] = (),
+        quotas: Quotas = USUAL_QUOTAS,
+    ) -> None:
         self._database = database
         self._clock = clock
         self._ids = ids
         self._delete_guards = tuple(delete_guards)
+        self._quotas = quotas
         self.members = Members(database, clock, ids)
 
     # --- projects -----------------------------------------------------------------------------------------------------
@@ -58,11 +78,14 @@ class Projects:
         )
         slug = slug or f"{slug_of(name)[:53]}-{self._ids.nonce()}"
         made = Project(
-            project_id, actor.org_id, name, slug, description or None, has_delete_protection, environments, now, now
+            *(project_id, actor.org_id, name, slug, description or None, has_delete_protection, environments, now, now),
+            created_by=actor.id,
         )
         with self._database.write() as tx:
             require(tx, actor, Action.CREATE_PROJECT, Scope(actor.org_id))
-            if store.slug_in_use(tx, slug):
+            there, most = store.made_by(tx, actor.id or ""), self._quotas.projects_per_creator
+            require_room(there, most, f"projects made by {actor.name}", "KEYTURN_MAX_PROJECTS")
+            if slug in RESERVED_SLUGS or store.slug_in_use(tx, slug):
                 raise slug_taken("a project", slug)
             try:
                 store.add_project(tx, made)
@@ -96,6 +119,23 @@ class Projects:
         with self._database.read() as tx:
             return store.projects_of(tx, actor.org_id, visible(tx, actor).projects)
 
+    def page(self, actor: Actor, text: str, limit: int, offset: int = 0) -> tuple[Sequence[Project], int]:
+        """Return some of :meth:`list` that have all the words of the text, and how many there are in all."""
+        with self._database.read() as tx:
+            only = visible(tx, actor).projects
+            return store.page_of_projects(tx, actor.org_id, only, text.split()[:MOST_WORDS], limit, offset)
+
+    def set_retention(self, actor: Actor, slug: str, days: int) -> Project:
+        """Note for how many days a client wants audit events kept. It is answered again, and removes nothing."""
+        with self._database.write() as tx:
+            found = _found(store.project_by_slug(tx, actor.org_id, slug), slug)
+            before = self._permitted(tx, actor, Action.EDIT_PROJECT, found.id)
+            after = replace(before, audit_retention_days=days, updated_at=self._clock.now())
+            if days != before.audit_retention_days:
+                store.save_project(tx, after)
+                self._note(tx, ProjectEvent.UPDATED, actor, after, name=after.name, auditLogsRetentionDays=days)
+        return after if days != before.audit_retention_days else before
+
     def update(
         self,
         actor: Actor,
@@ -119,7 +159,7 @@ class Projects:
                 ),
                 updated_at=self._clock.now(),
             )
-            if after.slug != before.slug and store.slug_in_use(tx, after.slug):
+            if after.slug != before.slug and (after.slug in RESERVED_SLUGS or store.slug_in_use(tx, after.slug)):
                 raise slug_taken("a project", after.slug)
             try:
                 store.save_project(tx, after)

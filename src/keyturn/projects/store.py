@@ -27,6 +27,7 @@ def add_project(tx: Tx, project: Project) -> None:
             has_delete_protection=project.has_delete_protection,
             created_at=project.created_at,
             updated_at=project.updated_at,
+            created_by=project.created_by,
         )
     )
     for environment in project.environments:
@@ -49,6 +50,30 @@ def projects_of(tx: Tx, org_id: str, only: Iterable[str] | None) -> list[Project
     return _projects(tx, *where)
 
 
+def page_of_projects(
+    tx: Tx, org_id: str, only: Iterable[str] | None, words: Sequence[str], limit: int, offset: int
+) -> tuple[list[Project], int]:
+    """Return some of :func:`projects_of` that have all the words in name or slug, and how many there are in all."""
+    where = [projects.c.org_id == org_id, *(_has(word) for word in words)]
+    if only is not None:
+        where.append(projects.c.id.in_(sorted(only)))
+    count = tx.one(sa.select(sa.func.count().label("n")).where(*where))
+    order = (sa.func.lower(projects.c.name), projects.c.id)
+    query = sa.select(projects.c.id).where(*where).order_by(*order).limit(limit).offset(offset)
+    ids = [row["id"] for row in tx.rows(query)]
+    return (_projects(tx, projects.c.id.in_(ids)) if ids else []), int(count["n"]) if count else 0
+
+
+def _has(word: str) -> sa.ColumnElement[bool]:
+    return sa.or_(projects.c.name.icontains(word, autoescape=True), projects.c.slug.icontains(word, autoescape=True))
+
+
+def made_by(tx: Tx, creator: str) -> int:
+    """Count the projects that somebody made and that are still there."""
+    row = tx.one(sa.select(sa.func.count().label("n")).where(projects.c.created_by == creator))
+    return int(row["n"]) if row else 0
+
+
 def slug_in_use(tx: Tx, slug: str) -> bool:
     return tx.one(sa.select(projects.c.id).where(projects.c.slug == slug)) is not None
 
@@ -63,6 +88,7 @@ def save_project(tx: Tx, project: Project) -> None:
             slug=project.slug,
             description=project.description,
             has_delete_protection=project.has_delete_protection,
+            audit_retention_days=project.audit_retention_days,
             updated_at=project.updated_at,
         )
     )
@@ -103,6 +129,8 @@ def _projects(tx: Tx, *where: sa.ColumnElement[bool]) -> list[Project]:
             tuple(inside[row["id"]]),
             row["created_at"],
             row["updated_at"],
+            row["created_by"],
+            row["audit_retention_days"],
         )
         for row in rows
     ]

@@ -14,6 +14,7 @@ from markupsafe import Markup
 from keyturn import __version__
 from keyturn.kit.clock import iso
 from keyturn.kit.moments import in_zone, utc_of
+from keyturn.kit.printable import visible
 from keyturn.ports import Clock
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ class Shell:
     user: str
     role: str
     projects: Sequence[ProjectLink] = ()
+    project_count: int = 0
+    """How many there are; ``projects`` are the first of them."""
     can: frozenset[str] = frozenset()
 
 
@@ -104,10 +107,19 @@ def environment() -> "Environment":
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
+        finalize=_seen,
     )
     made.globals |= {"icon": icon, "asset": asset}
     made.filters |= {"local": local, "utc": utc, "iso": iso, "ago": ago, "day": day, "second": second}
     return made
+
+
+def _seen(value: object) -> object:
+    """Write out what cannot be seen in a text, such as a change of direction in a name that was stored before."""
+    if not isinstance(value, str):
+        return value
+    shown = visible(value)
+    return value if shown == value else type(value)(shown)
 
 
 # --- moments ----------------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, Protocol, TypeVar, get_args, get_ori
 import msgspec
 
 from keyturn.errors import Invalid
+from keyturn.kit.printable import fault as printable_fault
 from keyturn.web import issues as say
 from keyturn.web.issues import Issue, Path
 from keyturn.web.scalars import Check, Marker, Reads, Rules, Says, Tests, limited, null, one_of, scalar, text_fault
@@ -29,6 +30,7 @@ __all__ = [
     "checker",
     "coerced",
     "parse",
+    "printable",
     "slug",
     "trimmed",
     "uuid",
@@ -49,6 +51,8 @@ Uuid = Annotated[str, uuid, msgspec.Meta(extra_json_schema={"format": "uuid"})]
 Slug = Annotated[str, slug, msgspec.Meta(extra_json_schema=_SLUG_SHAPE)]
 Trimmed = Annotated[str, trimmed]
 NonEmpty = Annotated[str, trimmed, msgspec.Meta(min_length=1)]
+printable = Tests(printable_fault)
+"""Of a name that people read: printable characters only."""
 
 
 @dataclass(frozen=True)

@@ -253,6 +253,13 @@ def test_terraform_manages_a_project_and_its_environments(server: Site) -> None:
     server.ask("DELETE", f"{root}/{other['id']}")
     server.ask("DELETE", f"{root}/{qa['id']}", {"ID": qa["id"]})
 
+    retention = "/api/v1/workspace/payments/audit-logs-retention"
+    kept = server.ask("PUT", retention, {"auditLogsRetentionDays": 90})["workspace"]
+    assert kept["auditLogsRetentionDays"] == 90
+    again = server.ask("PUT", retention, {"auditLogsRetentionDays": 90})["workspace"]
+    assert again == kept == server.ask("GET", f"/api/v1/workspace/{project['id']}")["workspace"]
+    server.ask("PUT", retention, {"auditLogsRetentionDays": -1}, expect=422)
+
     server.ask("DELETE", "/api/v2/workspace/payments", expect=400)
     server.ask("PATCH", f"/api/v1/projects/{project['id']}", {"hasDeleteProtection": False, "name": "Pay"})
     server.ask("DELETE", "/api/v2/workspace/payments")

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyturn.config import Pace, Settings
+from keyturn.config import Pace, Quotas, Settings
 from keyturn.errors import Misconfigured
 from keyturn.kit.secret import Plaintext
 from keyturn.settings_reader import read_settings
@@ -256,7 +256,8 @@ def test_misspelt_variables_are_found() -> None:
 def test_every_setting_has_a_variable() -> None:
     covered = {setting.field for setting in SETTINGS}
     assert {f"pace.{field.name}" for field in fields(Pace)} <= covered
-    assert {field.name for field in fields(Settings)} - {"pace", "cloud_override"} <= covered
+    assert {f"quotas.{field.name}" for field in fields(Quotas)} <= covered
+    assert {field.name for field in fields(Settings)} - {"pace", "quotas", "cloud_override"} <= covered
 
 
 def test_every_default_and_example_in_the_table_is_understood() -> None:

@@ -158,6 +158,8 @@ projects = sa.Table(
     flag("has_delete_protection"),
     at("created_at", null=False),
     at("updated_at", null=False),
+    sa.Column("created_by", sa.String(36), index=True),  # none: not known any more
+    sa.Column("audit_retention_days", sa.Integer),  # as a client asked for; it decides nothing
 )
 
 environments = sa.Table(
