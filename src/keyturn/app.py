@@ -322,9 +322,7 @@ def page_routes(
     from keyturn.projects import members_pages as project_members  # noqa: PLC0415
     from keyturn.projects import pages as project_pages  # noqa: PLC0415
     from keyturn.projects.heads import Heads  # noqa: PLC0415
-    from keyturn.web.cookies import SessionCookie  # noqa: PLC0415
-    from keyturn.web.keeping import Keeper  # noqa: PLC0415
-    from keyturn.web.pages import Site  # noqa: PLC0415
+    from keyturn.web.pages import Keeper, SessionCookie, Site  # noqa: PLC0415
     from keyturn.web.render import Renderer  # noqa: PLC0415
 
     settings, heads = core.settings, Heads(access, projects)

@@ -343,10 +343,7 @@ class CertificateProvider(Protocol):
     def read_certificate(
         self, certificate: str, private_key: Plaintext, passphrase: Plaintext | None, now: datetime | None
     ) -> SigningCertificate:
-        """Read what a user pasted. Pure. Raises Refused, naming the field, when it cannot be used to sign in now.
-
-        Without ``now`` its dates are not looked at.
-        """
+        """Read what a user pasted. Repeatable. Raises Refused, naming the field; dates count only with ``now``."""
         ...
 
     def sign_in_by_certificate(self, tenant: Tenant, app_id: str, certificate: SigningCertificate) -> AccessToken:

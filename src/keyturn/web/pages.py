@@ -33,7 +33,21 @@ from keyturn.web.routes import Group, read_body, read_query
 from keyturn.web.scalars import Check
 from keyturn.web.validate import checker
 
-__all__ = ["File", "Filled", "Page", "Pages", "Redirect", "Shown", "Visitor", "get", "group", "post"]
+__all__ = [
+    "File",
+    "Filled",
+    "Keeper",
+    "Page",
+    "Pages",
+    "Redirect",
+    "SessionCookie",
+    "Shown",
+    "Site",
+    "Visitor",
+    "get",
+    "group",
+    "post",
+]
 
 Pages = Router
 """What a feature's ``pages.router`` returns."""

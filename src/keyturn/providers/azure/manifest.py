@@ -75,7 +75,8 @@ MANIFEST = Manifest(
                 Field(
                     "certificateBody",
                     "Certificate (PEM format)",
-                    "The certificate in PEM form, from -----BEGIN CERTIFICATE----- to the end.",
+                    "The certificate in PEM form, from -----BEGIN CERTIFICATE----- to the end; or a file of any form, also .pfx "
+                    "with its key.",
                     "certificate",
                     longest=LONGEST_PEM,
                     multiline=True,
@@ -83,8 +84,8 @@ MANIFEST = Manifest(
                 Field(
                     "privateKey",
                     "Private Key",
-                    "Its private key: PEM (PKCS#8 or PKCS#1), or the bare base64 of PKCS#8. It signs on this server and is "
-                    "never sent to Microsoft.",
+                    "Its private key: PEM (PKCS#8 or PKCS#1) or bare base64. Not needed beside a .pfx file. It signs on this "
+                    "server and is never sent to Microsoft.",
                     "private-key",
                     secret=True,
                     longest=LONGEST_PEM,
@@ -93,7 +94,7 @@ MANIFEST = Manifest(
                 Field(
                     "passphrase",
                     "Passphrase",
-                    "Only for an encrypted private key. Used once, to read the key; never stored.",
+                    "Only for an encrypted private key or a .pfx file. Used once, to read the key; never stored.",
                     "passphrase",
                     secret=True,
                     required=False,
