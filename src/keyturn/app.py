@@ -324,9 +324,11 @@ def page_routes(
     from keyturn.projects.heads import Heads  # noqa: PLC0415
     from keyturn.web.pages import Keeper, SessionCookie, Site  # noqa: PLC0415
     from keyturn.web.render import Renderer  # noqa: PLC0415
+    from keyturn.web.subpath import SubPath  # noqa: PLC0415
 
     settings, heads = core.settings, Heads(access, projects)
-    cookie = SessionCookie(secure=(settings.site_url or "").startswith("https://"))
+    below = SubPath.of(settings.site_url)
+    cookie = SessionCookie((settings.site_url or "").startswith("https://"), shared_host=bool(below.base))
     given = help_pages.Installation(
         settings.site_url, settings.oauth_client_id, settings.oauth_client_secret, MANIFEST.permissions
     )
@@ -357,7 +359,9 @@ def page_routes(
         connections_pages.router(shelf),
     ]
     keeper = Keeper(KeyringDigests(core.keyring), core.clock)
-    return routes, Site(Renderer(core.clock), access.sessions.recall, heads.shell, cookie, settings.site_url, keeper)
+    return routes, Site(
+        Renderer(core.clock, below), access.sessions.recall, heads.shell, cookie, settings.site_url, keeper
+    )
 
 
 def server_facts(core: Core, actor: Actor) -> "ServerFacts":

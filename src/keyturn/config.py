@@ -80,6 +80,8 @@ class Settings:
     quotas: Quotas = USUAL_QUOTAS
     login_rate_per_minute: int = 60
     identity_rate_per_minute: int = 6000
+    warnings: tuple[str, ...] = ()
+    """What in the environment was not used, in a sentence each: it is not meant for this server, or of no effect."""
 
     @property
     def embedded(self) -> bool:

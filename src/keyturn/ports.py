@@ -85,11 +85,15 @@ class HttpResponse:
 
 
 class TransportFailed(Exception):
-    """No response. ``sent`` says whether the request may have reached the server."""
+    """No response. ``sent`` says whether the request may have reached the server.
 
-    def __init__(self, reason: str, *, sent: bool) -> None:
+    ``proxy_status`` is the status with which a proxy refused to let it through.
+    """
+
+    def __init__(self, reason: str, *, sent: bool, proxy_status: int | None = None) -> None:
         super().__init__(reason)
         self.sent = sent
+        self.proxy_status = proxy_status
 
 
 class Transport(Protocol):

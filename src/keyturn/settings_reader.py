@@ -1,5 +1,6 @@
 """Reads the settings: one pass over the environment by the table, all faults reported together."""
 
+import re
 import types
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,10 +11,12 @@ from sqlalchemy.engine import URL
 from keyturn.config import CloudOverride, Pace, Quotas, Settings
 from keyturn.errors import Misconfigured
 from keyturn.kit.secret import Plaintext
-from keyturn.settings_table import SETTINGS, Setting
+from keyturn.settings_table import SETTINGS, Setting, is_service_link
 
 _NONE: Mapping[str, str] = types.MappingProxyType({})
 _LONGEST_FILE = 256 * 1024
+# GNU triples such as x86_64-conda-linux-gnu and arm64-apple-darwin20.0.0: what conda exports as HOST.
+_BUILD_HOST = re.compile(r"[a-z0-9_]+-[a-z0-9_]+-(?:linux|darwin|mingw|windows|freebsd)[a-z0-9._-]*")
 
 
 def read_settings(environ: Mapping[str, str], overrides: Mapping[str, str] = _NONE) -> Settings:
@@ -22,7 +25,8 @@ def read_settings(environ: Mapping[str, str], overrides: Mapping[str, str] = _NO
     An empty variable counts as not given. A secret may be given as ``<NAME>_FILE``, the path of a file that holds it.
     Raises Misconfigured that lists every fault, naming variables but never showing a value. Repeatable.
     """
-    reader = _Reader({**environ, **overrides})
+    reader = _Reader({**environ, **overrides}, frozenset(overrides))
+    reader.set_aside()
     found = {setting.field: value for setting in SETTINGS if (value := reader.value(setting)) is not None}
     settings = reader.assemble(found)
     if settings is None or reader.faults:
@@ -31,9 +35,43 @@ def read_settings(environ: Mapping[str, str], overrides: Mapping[str, str] = _NO
 
 
 class _Reader:
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self._environ = environ
+    def __init__(self, environ: Mapping[str, str], meant: frozenset[str] = frozenset()) -> None:
+        """``meant`` are the names that were given to the command itself: those are never somebody else's."""
+        self._environ = dict(environ)
+        self._meant = meant
         self.faults: list[dict[str, str]] = []
+        self.warnings: list[str] = []
+
+    def set_aside(self) -> None:
+        """Take out what others put into the environment: it is named in a warning, and never stops a start."""
+        for setting in SETTINGS:
+            text = self._environ.get(setting.name, "").strip()
+            if setting.name not in self._meant and is_service_link(text):
+                self._ignore(f"{setting.name} is not used: Kubernetes set it for a Service of that name.", setting.name)
+        if "HOST" not in self._meant and _BUILD_HOST.fullmatch(self._environ.get("HOST", "").strip()):
+            self._ignore("HOST is not used: conda set it to the kind of this machine, not to an address.", "HOST")
+        self._set_database_parts_aside()
+
+    def _set_database_parts_aside(self) -> None:
+        names = [setting.name for setting in SETTINGS if setting.field.startswith("db.")]
+        url = self._environ.get("DB_CONNECTION_URI", "").strip()
+        embedded = url.startswith("sqlite")
+        if self._given("DB_CONNECTION_URI"):
+            why, unused = "DB_CONNECTION_URI is given", names + ["DB_ROOT_CERT"] * embedded
+        elif not self._given("DB_HOST"):
+            why, unused = "DB_HOST is not given, so the embedded database is used", [*names, "DB_ROOT_CERT"]
+        else:
+            return
+        present = [name for name in unused if self._given(name)]
+        if present:
+            verb = "is" if len(present) == 1 else "are"
+            self._ignore(f"{', '.join(present)} {verb} not used: {why}.", *present)
+
+    def _ignore(self, warning: str, *names: str) -> None:
+        self.warnings.append(warning)
+        for name in names:
+            self._environ.pop(name, None)
+            self._environ.pop(f"{name}_FILE", None)
 
     def fault(self, name: str, fault: str, example: str) -> None:
         self.faults.append({"variable": name, "fault": fault, "example": example})
@@ -78,6 +116,7 @@ class _Reader:
             cloud_override=self._cloud_override(found),
             pace=self._pace(_part(found, "pace")),
             quotas=Quotas(**_part(found, "quotas")),
+            warnings=tuple(self.warnings),
             **plain,
         )
 

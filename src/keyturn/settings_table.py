@@ -1,5 +1,6 @@
 """The table of settings: every variable, what it means, where its value goes. The reference is generated from it."""
 
+import re
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -48,8 +49,8 @@ SETTINGS: tuple[Setting, ...] = (
         "site_url",
         values.site_url,
         "https://keyturn.example.com",
-        "Public address of this server as browsers see it. Needed for OAuth connections: its redirect address"
-        " is built from it.",
+        "Public address of this server as browsers see it; a path is permitted, where the host is shared. Needed for"
+        " OAuth connections: its redirect address is built from it.",
     ),
     Setting(
         "HOST",
@@ -375,8 +376,23 @@ IGNORED: Mapping[str, str] = types.MappingProxyType(
 )
 
 
+_SERVICE_LINK = re.compile(r"(?:tcp|udp|sctp)://\S+", re.IGNORECASE)
+_SERVICE_VARIABLE = re.compile(
+    r"\w+_(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT_[0-9]+_(?:TCP|UDP|SCTP)(?:_(?:ADDR|PORT|PROTO))?)"
+)
+
+
+def is_service_link(value: str) -> bool:
+    """Say whether Kubernetes made this value: it gives each pod ``<NAME>_PORT=tcp://10.0.0.5:80`` for each Service."""
+    return _SERVICE_LINK.fullmatch(value) is not None
+
+
 def unknown_variables(environ: Mapping[str, str]) -> list[str]:
-    """Return the variables that begin with ``KEYTURN_`` but mean nothing: most likely misspelt."""
+    """Return the variables that begin with ``KEYTURN_`` but mean nothing: most likely misspelt.
+
+    Those that Kubernetes makes for a Service named ``keyturn`` or ``keyturn-...`` are none.
+    """
     known = {setting.name for setting in SETTINGS} | set(COMMAND_VARIABLES)
     known |= {setting.file_name for setting in SETTINGS if setting.secret}
-    return sorted(name for name in environ if name.startswith("KEYTURN_") and name not in known)
+    ours = (name for name in environ if name.startswith("KEYTURN_") and name not in known)
+    return sorted(name for name in ours if not _SERVICE_VARIABLE.fullmatch(name) and not is_service_link(environ[name]))

@@ -21,6 +21,7 @@ from keyturn.kit.secret import Plaintext
 Network = IPv4Network | IPv6Network
 
 _HOST = re.compile(r"[0-9A-Za-z.:\-_\[\]%]{1,253}\Z")
+_SUB_PATH = re.compile(r"[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*\Z")
 _DAY = 86_400.0
 
 
@@ -137,6 +138,15 @@ def _path(text: str) -> str:
 
 
 def site_url(text: str) -> str:
+    """An http or https origin, with a path where the host is shared; a trailing slash is dropped."""
+    path = "/".join(_split(text)[0].path.strip("/").split("/"))
+    if path and not _SUB_PATH.match(path):
+        raise ValueError("has a path with more than letters, digits, - and _ between single slashes")
+    origin = _origin(text, ("http", "https"), with_path=True)
+    return f"{origin}/{path}" if path else origin
+
+
+def origin(text: str) -> str:
     """An http or https origin; a trailing slash is dropped."""
     return _origin(text, ("http", "https"))
 
@@ -154,7 +164,7 @@ def origins(text: str) -> tuple[str, ...]:
         raise ValueError("is not JSON") from None
     if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
         raise ValueError("is not a JSON array of texts")
-    return tuple(site_url(item) for item in items)
+    return tuple(origin(item) for item in items)
 
 
 def networks(text: str) -> tuple[Network, ...]:
@@ -165,7 +175,7 @@ def networks(text: str) -> tuple[Network, ...]:
         raise ValueError("holds something that is no address or network") from None
 
 
-def _origin(text: str, schemes: tuple[str, ...]) -> str:
+def _origin(text: str, schemes: tuple[str, ...], *, with_path: bool = False) -> str:
     parts, port = _split(text)
     if parts.scheme not in schemes:
         raise ValueError(f"does not begin with {' or '.join(scheme + '://' for scheme in schemes)}")
@@ -173,7 +183,7 @@ def _origin(text: str, schemes: tuple[str, ...]) -> str:
         raise ValueError("has no valid host name")
     if "@" in parts.netloc:
         raise ValueError("holds a user name")
-    if parts.path.strip("/") or parts.query or parts.fragment:
+    if (parts.path.strip("/") and not with_path) or parts.query or parts.fragment:
         raise ValueError("has more than scheme, host and port")
     name = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     usual = port in {None, {"http": 80, "https": 443}[parts.scheme]}

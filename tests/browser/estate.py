@@ -1,5 +1,6 @@
 """A whole Keyturn with its worker, a local Entra ID over TLS, and a browser that watches what no page may do."""
 
+import gzip
 import secrets
 import socket
 import threading
@@ -57,6 +58,7 @@ class Estate:
     said: list[str]
     pages: tuple[str, ...]
     typed: set[str] = field(default_factory=set)
+    works: bool = True
 
     def application(self, name: str, *permissions: str, secrets_count: int = 1) -> ApplicationHandle:
         """Make an application in Entra that owns itself, and remember its secrets as typed by somebody."""
@@ -112,12 +114,17 @@ class Estate:
 
 
 @contextmanager
-def open_estate(folder: Path, *, oauth: bool = True, works: bool = True) -> Iterator[Estate]:
-    """``works``: rotations are carried out, which one estate of a process can do."""
+def open_estate(
+    folder: Path, *, oauth: bool = True, works: bool = True, site: str | None = None, port: int | None = None
+) -> Iterator[Estate]:
+    """``works``: rotations are carried out, which one estate of a process can do.
+
+    ``site`` is the address that browsers use, where a proxy stands before ``port``.
+    """
     emulator = Emulator(SystemClock())
     tenant_id = emulator.admin.create_tenant("Contoso", "contoso.example")
-    port = _free_port()
-    url = f"http://localhost:{port}"
+    port = port or free_port()
+    url = site or f"http://localhost:{port}"
     with run_in_thread(emulator, ca_file=folder / "entra-ca.pem") as running:
         environ = _environ(folder, running, url) | (_oauth(emulator, tenant_id, url) if oauth else {})
         core = root.open_core(read_settings(environ), lambda _sentence: None)
@@ -135,7 +142,20 @@ def open_estate(folder: Path, *, oauth: bool = True, works: bool = True) -> Iter
             _, rotations = root.services(core, worker.nudge if worker else lambda: None)
             with _served(server):
                 pages = tuple(_pages(application))
-                yield Estate(url, emulator, running, core, access, projects, rotations, actor, tenant_id, said, pages)
+                yield Estate(
+                    url,
+                    emulator,
+                    running,
+                    core,
+                    access,
+                    projects,
+                    rotations,
+                    actor,
+                    tenant_id,
+                    said,
+                    pages,
+                    works=works,
+                )
         finally:
             if worker:
                 worker.stop(timedelta(seconds=2))
@@ -152,7 +172,7 @@ def _pages(application: Any) -> Iterator[str]:
 @contextmanager
 def first_start(folder: Path) -> Iterator[str]:
     """A server on which nobody has an account yet. Yields its address."""
-    port = _free_port()
+    port = free_port()
     variables = {
         "KEYTURN_DATA_DIR": str(folder / "data"),
         "ENCRYPTION_KEY": secrets.token_hex(32),
@@ -199,7 +219,7 @@ def _oauth(emulator: Emulator, tenant_id: str, url: str) -> dict[str, str]:
     return {f"{prefix}_CLIENT_ID": app.app_id, f"{prefix}_CLIENT_SECRET": app.secrets[0].value}
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])
@@ -228,11 +248,16 @@ def _listening(app: Any, said: list[str]) -> Any:
         query = "" if scope["path"].endswith("/oauth/callback") else scope["query_string"].decode()
         said.append(f"{scope['path']}?{query}")
 
+        gzipped = False
+
         async def noted(message: Any) -> None:
+            nonlocal gzipped
             if message["type"] == "http.response.start":
                 said.extend(f"{name.decode()}: {value.decode()}" for name, value in message["headers"])
+                gzipped = (b"content-encoding", b"gzip") in message["headers"]
             else:
-                said.append(message.get("body", b"").decode("utf-8", "replace"))
+                body = message.get("body", b"")
+                said.append((gzip.decompress(body) if gzipped and body else body).decode("utf-8", "replace"))
             await send(message)
 
         await app(scope, receive, noted)
@@ -271,13 +296,15 @@ class Watched:
 
 
 @contextmanager
-def watch(browser: Browser, estate: Estate, session: str | None, **options: Any) -> Iterator[Watched]:
+def watch(
+    browser: Browser, estate: Estate, session: str | None, *, origin: str | None = None, **options: Any
+) -> Iterator[Watched]:
     """Open a browser context that has signed in with this session, and see that nothing is complained about."""
     context = browser.new_context(timezone_id="Europe/Oslo", locale="en-GB", ignore_https_errors=True, **options)
     try:
         if session:
             context.add_cookies([{"name": "keyturn_session", "value": session, "url": estate.url}])
-        watched = Watched(context, (estate.url, estate.running.authority))
+        watched = Watched(context, (origin or estate.url, estate.running.authority))
         yield watched
         assert not watched.complaints, watched.complaints
         assert estate.leaks() == [], "a secret shows"

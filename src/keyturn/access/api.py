@@ -100,7 +100,7 @@ def login_router(access: Access, limiter: Limiter, identities: Limiter | None = 
 def users_router(access: Access, limiter: Limiter) -> Router:
     """Routes of people."""
 
-    @get("/api/v1/users")
+    @get("/api/v1/users", compressed=True)
     def list_users(actor: Actor, query: Window) -> UserList:
         """List the users of the organization: all of them, or ``limit`` from ``offset`` on."""
         return UserList([_user(user) for user in query.part_of(access.users.list(actor))])

@@ -57,7 +57,7 @@ def identities_router(access: Access) -> Router:
         )
         return IdentityAnswer(_identity(made))
 
-    @get("/api/v1/identities")
+    @get("/api/v1/identities", compressed=True)
     def list_identities(actor: Actor, query: Window) -> MemberIdentityList:
         """List the machine identities of the organization: all of them, or ``limit`` from ``offset`` on."""
         found = identities.list(actor)

@@ -27,6 +27,7 @@ DAY = 86_400
 @dataclass(frozen=True)
 class IdentitiesPage(Page):
     template: ClassVar[str] = "access/identities.html"
+    compressed: ClassVar[bool] = True
     section: ClassVar[str] = "identities"
 
     identities: Sequence[Identity]

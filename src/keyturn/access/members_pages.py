@@ -33,6 +33,7 @@ class UserShown:
 @dataclass(frozen=True)
 class UsersPage(Page):
     template: ClassVar[str] = "access/members.html"
+    compressed: ClassVar[bool] = True
     section: ClassVar[str] = "members"
 
     users: Sequence[UserShown]

@@ -13,7 +13,7 @@ from keyturn.web.routes import get, group
 def router(trail: Trail) -> Router:
     """Routes for those who may read the trail."""
 
-    @get("/api/v1/organization/audit-logs")
+    @get("/api/v1/organization/audit-logs", compressed=True)
     def list_events(actor: Actor, query: AuditQuery) -> AuditPage:
         """List audit events, newest first.
 

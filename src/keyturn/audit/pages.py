@@ -42,6 +42,7 @@ class Line:
 @dataclass(frozen=True)
 class AuditPage(Page):
     template: ClassVar[str] = "audit/log.html"
+    compressed: ClassVar[bool] = True
     section: ClassVar[str] = "audit"
 
     lines: Sequence[Line]

@@ -18,7 +18,7 @@ from keyturn import boot
 from keyturn.cli.surroundings import Surroundings, tell
 from keyturn.config import Settings
 from keyturn.crypto.keyring import Keyring
-from keyturn.crypto.root import KeyFile, warning_of
+from keyturn.crypto.root import HOW_TO_KEEP_PRIVATE, KeyFile, warning_of
 from keyturn.db import migrate
 from keyturn.db.engine import for_writing
 from keyturn.db.sqlite import LEAST_VERSION
@@ -66,6 +66,8 @@ def examine(around: Surroundings, open_transport: Callable[[Settings], Transport
     except Misconfigured as error:
         yield from _faults(error)
         return
+    for warning in settings.warnings:
+        yield Finding("warn", "settings", warning, "Remove it, or leave it: it changes nothing here.")
     yield ok("settings", "All variables can be read.")
     yield from site(settings)
     yield port(settings)
@@ -143,7 +145,8 @@ def disk(settings: Settings) -> Iterator[Finding]:
 def key_source(settings: Settings) -> Iterator[Finding]:
     """The root key's source and its permissions. Never makes a key."""
     try:
-        source = boot.root_key_source(settings, tell)
+        notices: list[str] = []
+        source = boot.root_key_source(settings, notices.append)
         if isinstance(source, KeyFile) and not source.path.exists():
             yield ok("root key", f"{source.path} is made at the first start.")
             return
@@ -152,6 +155,8 @@ def key_source(settings: Settings) -> Iterator[Finding]:
         yield from_error("root key", error)
         return
     where = str(source.path) if isinstance(source, KeyFile) else source.name
+    for notice in notices:
+        yield Finding("warn", "root key", notice, HOW_TO_KEEP_PRIVATE)
     yield ok("root key", f"{where} holds root key {keys.current.id}.")
     if keys.previous is not None:
         fix = "Run: keyturn keys rotate"
@@ -263,8 +268,7 @@ def _reach(subject: str, url: str, transport: Transport, around: Surroundings) -
     try:
         response = transport.send(HttpRequest("GET", url))
     except TransportFailed as error:
-        fix = f"Allow https to {host} in the firewall, set HTTPS_PROXY for a proxy, or KEYTURN_CA_FILE for its certificate."
-        yield Finding("fail", subject, f"{host} cannot be reached: {error}.", fix)
+        yield Finding("fail", subject, f"{host} cannot be reached: {error}.", _way_out(error, host))
         return
     if response.status >= 500 or response.status == 404:
         fix = "Check KEYTURN_CLOUD, or KEYTURN_AUTHORITY and KEYTURN_GRAPH; otherwise wait and try again."
@@ -274,6 +278,16 @@ def _reach(subject: str, url: str, transport: Transport, around: Surroundings) -
     ahead = difference(asked, around.clock.now(), response.headers.get("date"))
     if subject == "sign-in service" and ahead is not None:
         yield skew("clock", -ahead, host)
+
+
+def _way_out(error: TransportFailed, host: str) -> str:
+    if error.proxy_status == 407:
+        return "Set HTTPS_PROXY to http://user:password@proxy:port, special characters in the password %-encoded."
+    if error.proxy_status == 403:
+        return f"Ask whoever runs the proxy to permit CONNECT to {host}:443, or add {host} to NO_PROXY to go past it."
+    return (
+        f"Allow https to {host} in the firewall, set HTTPS_PROXY for a proxy, or KEYTURN_CA_FILE for its certificate."
+    )
 
 
 def skew(subject: str, difference: timedelta, whose: str) -> Finding:

@@ -37,6 +37,8 @@ def run(settings: Settings, *, with_worker: bool, ahead: float = 0.0) -> NoRetur
         from keyturn.web.serve import WebServer, end_process  # noqa: PLC0415
 
         logs.configure(settings.log_level, settings.log_format)
+        for warning in settings.warnings:
+            tell(f"Warning: {warning}")
         core = root.open_core(settings, tell, ahead=timedelta(seconds=ahead))
         rotating = root.Worker(core) if with_worker else None
         application = root.web_application(core, rotating)

@@ -103,7 +103,7 @@ class _Shelf:
 
 
 def _lists(connections: Connections, shelf: _Shelf, oauth_client_id: str | None) -> list[HTTPRouteHandler]:
-    @get(f"{ALL}/options")
+    @get(f"{ALL}/options", compressed=True)
     def list_app_connection_options(actor: Actor) -> views.AppConnectionOptions:  # noqa: ARG001 - for the signed-in only
         """List the kinds of app connections that this server knows."""
         return views.options(oauth_client_id)
@@ -115,7 +115,7 @@ def _lists(connections: Connections, shelf: _Shelf, oauth_client_id: str | None)
         """
         return shelf.list(actor, query.part_of(connections.visible(actor, query.project_id)))
 
-    @get(f"{ROOT}/available")
+    @get(f"{ROOT}/available", compressed=True)
     def list_available_app_connections(actor: Actor, query: PartOfProject) -> views.AvailableAppConnections:
         """List the app connections that the caller may use in the project: its own and the organization's."""
         found = query.part_of(connections.available(actor, query.project_id))
@@ -140,7 +140,7 @@ def _single(connections: Connections, shelf: _Shelf) -> list[HTTPRouteHandler]:
         """Show the app connection of this name in the project, or without one in the organization."""
         return shelf.answer(actor, connections.by_name(actor, connection_name, query.project_id))
 
-    @get(f"{ONE}/clients")
+    @get(f"{ONE}/clients", compressed=True)
     def list_app_connection_clients(actor: Actor, connection_id: Uuid) -> views.ClientList:
         """List the Entra applications that the connection can see."""
         found = connections.clients(actor, connection_id)
@@ -313,7 +313,7 @@ def _history(rotations: Rotations) -> list[HTTPRouteHandler]:
         """List every secret that the rotation ever asked for or took over, newest first. Never their values."""
         return views.Journal([views.journal_entry(row) for row in rotations.credentials(actor, connection_id)])
 
-    @get(f"{ONE}/rotation-runs")
+    @get(f"{ONE}/rotation-runs", compressed=True)
     def list_app_connection_rotation_runs(actor: Actor, connection_id: Uuid, query: RunsPage) -> views.RunList:
         """List the rotations that were tried, newest first, with their steps."""
         found = rotations.runs(actor, connection_id, query.limit, query.before)

@@ -51,6 +51,7 @@ class Finding:
 @dataclass(frozen=True)
 class AzureHelpPage(Page):
     template: ClassVar[str] = "help/azure.html"
+    compressed: ClassVar[bool] = True
     section: ClassVar[str] = "help"
 
     redirect_uri: str

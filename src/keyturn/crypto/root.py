@@ -7,6 +7,7 @@ import hashlib
 import itertools
 import os
 import re
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,10 @@ from keyturn.crypto import envelope
 from keyturn.errors import Misconfigured
 from keyturn.kit.common import common_passwords
 
+HOW_TO_KEEP_PRIVATE = (
+    "Give the key as ENCRYPTION_KEY from a Secret, "
+    "or let the volume keep its modes: fsGroupChangePolicy: OnRootMismatch."
+)
 HOW_TO_MAKE_ONE = "Generate a key with: keyturn keys generate (or: openssl rand -hex 32)"
 _NO_HARD_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.ENOSYS})
 _HEX = re.compile(r"(?:[0-9a-fA-F]{32}|[0-9a-fA-F]{64})\Z")
@@ -212,8 +217,8 @@ class KeyFile:
                     fix="Put the key file back from your backup, or set ENCRYPTION_KEY; a new key opens nothing.",
                 )
             self._create()
-        current = _read(self.path)
-        return RootKeys(current, _read(self.previous_path) if self.previous_path.exists() else None)
+        current = _read(self.path, self._notice)
+        return RootKeys(current, _read(self.previous_path, self._notice) if self.previous_path.exists() else None)
 
     def replace(self) -> RootKeys:
         """Put a fresh key into the file and keep the old one as ``.previous``.
@@ -267,6 +272,18 @@ class KeyFile:
         )
 
 
+def _by_volume(found: os.stat_result, folder: Path) -> bool:
+    """Say whether the modes are those that Kubernetes gives a volume with fsGroup: the group's only, and the group is ours.
+
+    It gives all files to that group, readable and writable, and marks the folders set-gid, at every mount.
+    """
+    if found.st_mode & 0o017:
+        return False
+    ours = {os.getegid(), *os.getgroups()}
+    above = folder.stat()
+    return found.st_gid in ours and bool(above.st_mode & stat.S_ISGID) and above.st_gid == found.st_gid
+
+
 def write_private(path: Path, text: str) -> None:
     """Write a new file that only its owner may read, and make it durable. Raises FileExistsError if it is there."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -286,10 +303,10 @@ def _sync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
-def _read(path: Path) -> RootKey:
+def _read(path: Path, notice: Callable[[str], None]) -> RootKey:
     try:
         with path.open("rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
+            found = os.fstat(file.fileno())
             data = file.read(256)
     except OSError as error:
         raise Misconfigured(
@@ -297,10 +314,16 @@ def _read(path: Path) -> RootKey:
             code="crypto.key_file_unreadable",
             fix="Run Keyturn as the user who owns the data directory.",
         ) from error
-    if mode & 0o077:
+    mode = stat.S_IMODE(found.st_mode)
+    if mode & 0o077 and not _by_volume(found, path.parent):
         raise Misconfigured(
             f"The key file {path} may be read by other users of this machine (mode {mode & 0o777:04o}).",
             code="crypto.key_file_exposed",
-            fix=f"Run: chmod 600 {path}",
+            fix=f"Run: chmod 600 {path}. Where a volume's fsGroup undoes that at each mount: {HOW_TO_KEEP_PRIVATE}",
+        )
+    if mode & 0o077:
+        notice(
+            f"The key file {path} has mode {mode & 0o777:04o}: all programs of group {found.st_gid} may read it, "
+            "as may all files of this volume."
         )
     return RootKey.parse(data.decode("ascii", errors="replace"), f"The key file {path}")

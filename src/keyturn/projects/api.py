@@ -61,8 +61,8 @@ def _reading(projects: Projects) -> list[HTTPRouteHandler]:
         return shown(projects.by_slug(actor, project_id))
 
     return [
-        get("/api/v1/projects")(list_projects),
-        get("/api/v1/workspace")(list_workspaces),
+        get("/api/v1/projects", compressed=True)(list_projects),
+        get("/api/v1/workspace", compressed=True)(list_workspaces),
         get("/api/v1/workspace/{project_id}")(get_workspace),
         get("/api/v1/projects/{project_id}")(get_project),
         get("/api/v1/projects/slug/{slug}")(get_by_slug),

@@ -20,6 +20,7 @@ class MembersPage(Page):
     """``others`` and ``machines`` are those of the organization who are not in the project yet."""
 
     template: ClassVar[str] = "projects/members.html"
+    compressed: ClassVar[bool] = True
     section: ClassVar[str] = "projects"
 
     project: ProjectHead

@@ -23,6 +23,7 @@ from keyturn.web.wire import Wire
 @dataclass(frozen=True)
 class ProjectsPage(Page):
     template: ClassVar[str] = "projects/list.html"
+    compressed: ClassVar[bool] = True
     section: ClassVar[str] = "projects"
 
     projects: Sequence[Project]
@@ -54,6 +55,7 @@ class IntegrationsPage(Page):
 @dataclass(frozen=True)
 class EnvironmentsPage(Page):
     template: ClassVar[str] = "projects/environments.html"
+    compressed: ClassVar[bool] = True
     section: ClassVar[str] = "projects"
 
     project: ProjectHead

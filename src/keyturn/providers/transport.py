@@ -57,6 +57,8 @@ class HttpTransport:
             return self._exchange(request)
         except TransportFailed as error:
             failure = TransportFailed(str(error), sent=error.sent)
+        except httpx2.ProxyError as error:
+            failure = _refused_by_proxy(str(error))
         except httpx2.ConnectError as error:
             failure = TransportFailed(f"cannot connect: {error}", sent=False)
         except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OSError) as error:
@@ -149,6 +151,18 @@ def _stayed_here(error: Exception) -> bool:
         httpx2.InvalidURL,
     )
     return isinstance(error, certain)
+
+
+def _refused_by_proxy(said: str) -> TransportFailed:
+    """Tell what the proxy of HTTPS_PROXY answered; its text begins with the status, and the rest is not passed on."""
+    number = said[:3]
+    status = int(number) if number.isascii() and number.isdigit() else None
+    told = {
+        407: "the proxy asks for a user name and a password (407), or those in HTTPS_PROXY are wrong",
+        403: "the proxy does not permit this address (403)",
+    }
+    text = "the proxy failed" if status is None else f"the proxy refused with status {status}"
+    return TransportFailed(told.get(status or 0, text), sent=False, proxy_status=status)
 
 
 def _words(name: str) -> str:

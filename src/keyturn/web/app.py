@@ -27,6 +27,7 @@ from keyturn.web.outgoing import Gate
 from keyturn.web.pages import Site
 from keyturn.web.problems import respond
 from keyturn.web.routes import Arrival, ByCookie, Operation, perform
+from keyturn.web.subpath import SubPath
 
 _Answer = TypeVar("_Answer")
 
@@ -149,12 +150,13 @@ def build(
         shown = [each for each in openapi.operations_of(app) if each.tag not in {reference.TAG, unbuilt.TAG}]
         return openapi.document(shown, settings.site_url)
 
+    below = SubPath.of(settings.site_url)
     by_cookie = cookie_credentials(site.recall, site.session_cookie, site.site_url) if site else None
     rules = Rules(site.site_url if site else settings.site_url, frozenset(cors_origins))
     edge = Edge(authenticate, BodyReads(body_timeout.total_seconds()), site, by_cookie, rules)
     files = [assets.router()] if site else []
     app = _App(
-        [*routers, *files, health.router(status, clock), reference.router(describe)],
+        [*routers, *files, health.router(status, clock), reference.router(describe, below)],
         exception_handlers={Exception: respond},
         openapi_config=None,
         logging_config=None,
@@ -163,6 +165,9 @@ def build(
         state=State({"edge": edge}),
         on_shutdown=[edge.close],
     )
+    below.refuse_ambiguous(route.path for route in app.routes)
     secure = (settings.site_url or "").startswith("https://")
-    app.gate = Gate(ids, tuple(trusted_proxies), frozenset(cors_origins), secure=secure, traffic=edge.traffic)
+    app.gate = Gate(
+        ids, tuple(trusted_proxies), frozenset(cors_origins), secure=secure, traffic=edge.traffic, below=below
+    )
     return app

@@ -28,4 +28,4 @@ def _file(name: str, headers: Mapping[str, str]) -> File:
     found = static_files().get(name)
     if found is None:
         raise NotFound("There is no such file.", code="request.no_file")
-    return File(found.content, found.media_type, headers)
+    return File(found.content, found.media_type, headers, compressed=True)

@@ -27,13 +27,19 @@ class Cookie:
 
 @dataclass(frozen=True)
 class SessionCookie:
-    """The cookie that holds a sign-in session. ``__Host-`` binds it to this host, and needs HTTPS."""
+    """The cookie that holds a sign-in session. ``__Host-`` binds it to this host, and needs HTTPS.
+
+    Below a path of a shared host it is for that path alone, which ``__Host-`` does not permit.
+    """
 
     secure: bool
+    shared_host: bool = False
 
     @property
     def name(self) -> str:
-        return "__Host-keyturn" if self.secure else "keyturn_session"
+        if not self.secure:
+            return "keyturn_session"
+        return "__Secure-keyturn" if self.shared_host else "__Host-keyturn"
 
     def holding(self, token: Plaintext) -> Cookie:
         return Cookie(self.name, token.reveal(), timedelta(days=SESSION_DAYS), self.secure)

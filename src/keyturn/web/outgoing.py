@@ -18,6 +18,7 @@ from keyturn.web.admission import PROBES, check_head
 from keyturn.web.auth import Network, Visit, client_ip
 from keyturn.web.connections import Traffic, peer_of
 from keyturn.web.problems import refused_head, unexpected
+from keyturn.web.subpath import AT_ROOT, SubPath
 
 _access = structlog.get_logger("keyturn.access")
 
@@ -54,16 +55,18 @@ class Gate:
     secure: bool = False
     """Browsers reach this server by https, so they shall never come without again."""
     traffic: Traffic = field(default_factory=Traffic)
+    below: SubPath = AT_ROOT
 
     async def pass_through(self, app: Application, scope: Any, receive: Any, send: Any) -> None:
         """Serve one request and log it. Nothing that goes wrong inside leaves without an answer."""
         began = time.perf_counter()
+        scope = self.below.asked(scope)
         headers = _by_name(scope["headers"])
         peer = scope["client"][0] if scope.get("client") else None
         ip = client_ip(peer, headers.get("x-forwarded-for", ()), self.trusted_proxies)
         visit = Visit(request_id(self.ids), ip, headers.get("user-agent", (None,))[0])
         always = {**_HEADERS, **(_ONLY_HTTPS if self.secure else {})}
-        reply = _Reply(send, scope["method"], scope["path"], visit, headers, self._cors(headers), always)
+        reply = _Reply(send, scope["method"], scope["path"], visit, headers, self._cors(headers), always, self.below)
         inner = {**scope, "state": {**scope.get("state", {}), "visit": visit}}
         if scope["method"] == "HEAD":
             inner["method"] = "GET"
@@ -133,6 +136,7 @@ class _Reply:
     asked: dict[str, list[str]]
     cors: dict[str, str]
     always: dict[str, str]
+    below: SubPath
     status: int = 0
     _start: Any = field(default=None, repr=False)
 
@@ -163,11 +167,15 @@ class _Reply:
                 start["status"] = 304
                 body = {**body, "body": b""}
                 start["headers"] = [pair for pair in start["headers"] if not pair[0].lower().startswith(b"content-")]
-        added = {name: value for name, value in more.items() if name not in headers} | self.cors
+        cors = dict(self.cors)
+        if "vary" in headers and "vary" in cors:
+            cors["vary"] = ", ".join([*headers["vary"], cors["vary"]])
+        added = {name: value for name, value in more.items() if name not in headers} | cors
         start["headers"] = [
             *(pair for pair in start["headers"] if pair[0].decode("latin-1").lower() not in self.cors),
             *((name.encode(), value.encode("latin-1")) for name, value in added.items()),
         ]
+        start["headers"] = self.below.headers(start["headers"])
         return body
 
     async def preflight(self) -> None:

@@ -23,6 +23,7 @@ from keyturn.errors import Invalid, KeyturnError, Unauthenticated
 from keyturn.kit.actor import Actor
 from keyturn.web.auth import Visit
 from keyturn.web.browser import Recall, Visitor, signed_in_by_cookie
+from keyturn.web.compression import compressed
 from keyturn.web.cookies import KEPT, TOAST, Cookie, SessionCookie
 from keyturn.web.forms import EMPTY, Filled, read_form, refused
 from keyturn.web.issues import Issue
@@ -87,6 +88,8 @@ class File:
     content: bytes
     media_type: str = "image/svg+xml"
     headers: Mapping[str, str] = field(default_factory=lambda: {"cache-control": "no-store"})
+    compressed: bool = False
+    """May be compressed: it holds nothing that not everybody may know."""
 
 
 Outcome = Page | Shown | Redirect | File
@@ -214,7 +217,7 @@ def perform(route: Route, arrival: Arrival, site: "Site") -> Response[Any]:
     given |= _address(route, arrival)
     view = View(site, visitor, arrival.visit.actor, arrival.address)
     if route.method in SAFE:
-        return _shown(route, given, view)
+        return _shown(route, given, view, arrival.headers)
     sent = read_form(arrival.headers.get("content-type", ""), arrival.body)
     try:
         return view.answer(_call(route, given | _form(route, sent)))
@@ -227,12 +230,14 @@ def perform(route: Route, arrival: Arrival, site: "Site") -> Response[Any]:
         return view.answer(shown if isinstance(shown, Redirect) else replace(as_shown(shown), status=error.status))
 
 
-def _shown(route: Route, given: Mapping[str, object], view: "View") -> Response[Any]:
+def _shown(route: Route, given: Mapping[str, object], view: "View", asked: Mapping[str, str]) -> Response[Any]:
     """Answer a page; with the form that its person had typed, when it was sent after their session had ended."""
     visitor, keeper = view.visitor, view.site.keeper
     found = keeper.kept(visitor.kept, view.address) if keeper and visitor.kept and not route.public else None
     if found is None or "filled" not in route.wants:
-        return view.answer(_call(route, given))
+        outcome = _call(route, given)
+        answer = view.answer(outcome)
+        return compressed(answer, asked) if getattr(outcome, "compressed", False) else answer
     outcome = _call(route, {**given, "filled": found})
     answer = view.answer(outcome)
     return _keeping(answer, (Cookie(KEPT, "", timedelta(0)),))

@@ -10,9 +10,11 @@ from typing import Any
 from litestar import Response, Router
 
 from keyturn.web.routes import get, group
+from keyturn.web.subpath import AT_ROOT, SubPath
 from keyturn.web.wire import Wire
 
 Document = Mapping[str, Any]
+
 
 TAG = "Reference"
 _STYLE = Path(__file__).parent / "static" / "reference.css"
@@ -27,26 +29,26 @@ class Search(Wire):
     q: str = ""
 
 
-def router(describe: Callable[[], Document]) -> Router:
+def router(describe: Callable[[], Document], below: SubPath = AT_ROOT) -> Router:
     """Return the routes of the reference. ``describe`` makes the document; it is called once, at the first request."""
     made = cache(lambda: Reference(describe()))
     style = cache(lambda: _STYLE.read_text(encoding="utf-8"))
 
-    @get("/api/docs", public=True)
+    @get("/api/docs", public=True, compressed=True)
     def show_reference(query: Search) -> Response[str]:
         """Show the API reference as a page; ``q`` searches it."""
         return Response(
-            made().page(query.q),
+            below.html(made().page(query.q)),
             media_type="text/html",
             headers={"content-security-policy": _POLICY},
         )
 
-    @get("/api/docs/json", public=True)
+    @get("/api/docs/json", public=True, compressed=True)
     def show_document() -> dict[str, Any]:
         """Show the OpenAPI document."""
         return dict(made().document)
 
-    @get("/api/docs/reference.css", public=True)
+    @get("/api/docs/reference.css", public=True, compressed=True)
     def show_style() -> Response[str]:
         """Show the style of the reference page."""
         return Response(

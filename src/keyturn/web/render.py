@@ -16,6 +16,7 @@ from keyturn.kit.clock import iso
 from keyturn.kit.moments import in_zone, utc_of
 from keyturn.kit.printable import visible
 from keyturn.ports import Clock
+from keyturn.web.subpath import AT_ROOT, SubPath
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -43,6 +44,8 @@ class Page:
     template: ClassVar[str]
     section: ClassVar[str] = ""
     leaves_by: ClassVar[tuple[str, ...]] = ()
+    compressed: ClassVar[bool] = False
+    """May be compressed, see ``compression.py``: it never shows a secret, a token or a code, nor an input again."""
 
 
 @dataclass(frozen=True)
@@ -90,9 +93,10 @@ class Renderer:
     """Makes the HTML of pages. For any number of threads; the engine is loaded, and templates compiled, at their first use."""
 
     clock: Clock
+    below: SubPath = AT_ROOT
 
     def html(self, page: Page, chrome: Chrome) -> str:
-        return environment().get_template(page.template).render(page=page, chrome=chrome)
+        return self.below.html(environment().get_template(page.template).render(page=page, chrome=chrome))
 
 
 @cache

@@ -23,11 +23,12 @@ from keyturn.errors import Invalid, Refused
 from keyturn.kit.actor import Actor
 from keyturn.kit.secret import Plaintext
 from keyturn.web.auth import Authenticate, Caller, Visit, bearer, network_of, sign_in
+from keyturn.web.compression import compressed as compress
 from keyturn.web.issues import Issue
 from keyturn.web.origin import Rules, require_json
 from keyturn.web.scalars import Check
 from keyturn.web.validate import MOST_ISSUES, checker
-from keyturn.web.wire import check_answer_type, encode
+from keyturn.web.wire import check_answer_type, check_compressible, encode
 
 __all__ = ["Caller", "Operation", "delete", "get", "group", "patch", "post", "put"]
 
@@ -63,6 +64,8 @@ class Operation:
     """Answered at once, without a thread: it touches nothing that could keep it waiting."""
     probe: bool = False
     """Answered by threads that nothing else uses."""
+    compressed: bool = False
+    """May be compressed, see ``compression.py``: it never holds a secret, a token or a code."""
     guarded: bool = False
 
     @property
@@ -94,13 +97,16 @@ def get(
     also: Also = _NONE,
     immediate: bool = False,
     probe: bool = False,
+    compressed: bool = False,
 ) -> Decorator:
     """Make a route of a function. ``also`` documents further statuses. Raises TypeError for a signature with no sense.
 
     ``immediate`` is for answers that need neither the database nor time: they come while all threads are busy, too.
-    ``probe`` is for those by which others judge whether this server works.
+    ``probe`` is for those by which others judge whether this server works. ``compressed`` is for those that hold no secret.
     """
-    return _route("GET", path, public=public, status=status, also=also, immediate=immediate, probe=probe)
+    return _route(
+        "GET", path, public=public, status=status, also=also, immediate=immediate, probe=probe, compressed=compressed
+    )
 
 
 def post(path: str, *, public: bool = False, guarded: bool = False, status: int = 200, also: Also = _NONE) -> Decorator:
@@ -145,10 +151,13 @@ def _route(
     immediate: bool = False,
     guarded: bool = False,
     probe: bool = False,
+    compressed: bool = False,
 ) -> Decorator:
     def around(function: Callable[..., object]) -> HTTPRouteHandler:
         described = describe(method, path, function, public=public, status=status, also=also)
-        operation = replace(described, immediate=immediate, guarded=guarded, probe=probe)
+        if compressed:
+            check_compressible(described.answer)
+        operation = replace(described, immediate=immediate, guarded=guarded, probe=probe, compressed=compressed)
 
         async def endpoint(request: Request[Any, Any, Any]) -> Response[Any]:
             arrival = Arrival(
@@ -237,7 +246,8 @@ def perform(
     if "caller" in operation.wants:
         arguments["caller"] = _caller(arrival, token)
     arguments |= _parsed(operation, arrival)
-    return _answered(operation, operation.function(**arguments))
+    answer = _answered(operation, operation.function(**arguments))
+    return compress(answer, arrival.headers) if operation.compressed else answer
 
 
 def _caller(arrival: Arrival, token: str | None) -> Caller:

@@ -1,5 +1,6 @@
 """JSON as this API speaks it: camel-case names, moments as text with milliseconds, whole numbers as whole numbers."""
 
+import re
 import typing
 from collections.abc import Iterator
 from datetime import date, datetime
@@ -36,6 +37,22 @@ def check_answer_type(kind: Any) -> None:
     for found in _inside(kind, set()):
         if isinstance(found, type) and issubclass(found, _NEVER):
             raise TypeError(f"{kind!r} holds {found.__name__}: an answer shows moments as Timestamp and numbers as int")
+
+
+_TELLING = re.compile(r"(token|secret|password|passphrase)$", re.IGNORECASE)
+
+
+def check_compressible(kind: Any) -> None:
+    """Raise TypeError when an answer that says it may be compressed has a field that is named like a secret."""
+    seen: set[Any] = set()
+    for _ in _inside(kind, seen):
+        pass
+    for struct in seen:
+        for found in msgspec.structs.fields(struct):
+            if _TELLING.search(found.encode_name):
+                raise TypeError(
+                    f"{struct.__name__}.{found.encode_name} is no field of an answer that may be compressed"
+                )
 
 
 def _inside(kind: Any, seen: set[Any]) -> Iterator[Any]:

@@ -171,7 +171,7 @@ def test_no_secret_of_the_environment_is_ever_printed(shell: Shell) -> None:
     for environ in (
         {**secrets},
         {**secrets, "DB_ROOT_CERT": ""},
-        {**secrets, "DB_ROOT_CERT": "", "DB_CONNECTION_URI": ""},
+        {**secrets, "DB_ROOT_CERT": "", "DB_CONNECTION_URI": "", "DB_HOST": "127.0.0.1"},
     ):
         for command in (["migrate"], ["keys", "status"], ["keys", "rotate"], ["--debug", "keys", "status"]):
             assert shell.run(*command, **environ) != 0

@@ -94,7 +94,36 @@ def test_an_exposed_key_file_is_told_with_the_command_that_mends_it(environ: dic
     key_file.chmod(0o644)
     finding = examined(environ)["root key"]
     assert finding.level == "fail"
-    assert finding.fix == f"Run: chmod 600 {key_file}"
+    assert finding.fix.startswith(f"Run: chmod 600 {key_file}.")
+
+
+class Proxy:
+    """A network behind a proxy that lets nothing through."""
+
+    def __init__(self, status: int) -> None:
+        self._status = status
+
+    def send(self, request: HttpRequest) -> HttpResponse:
+        raise TransportFailed("the proxy refused", sent=False, proxy_status=self._status)
+
+
+def test_each_refusal_of_a_proxy_has_its_own_way_out(environ: dict[str, str]) -> None:
+    asks, blocks = (examined(environ, Proxy(status))["Microsoft Graph"].fix for status in (407, 403))
+    assert "user:password" in asks
+    assert "NO_PROXY" in blocks
+    assert "graph.microsoft.com" in blocks
+
+
+def test_variables_of_others_and_the_modes_of_a_volume_are_warned_of(environ: dict[str, str]) -> None:
+    start(environ)
+    folder = Path(environ["KEYTURN_DATA_DIR"])
+    folder.chmod(0o2770)
+    (folder / "root.key").chmod(0o660)
+    others = {"DB_PORT": "tcp://10.0.0.5:5432", "KEYTURN_SERVICE_HOST": "10.0.0.5"}
+    found = list(examine(Surroundings({**environ, **others}, CLOCK), lambda _: Answers(date=CLOCK.now())))
+    warned = [(finding.subject, finding.message.split()[0]) for finding in found if finding.level == "warn"]
+    assert warned == [("settings", "DB_PORT"), ("root key", "The")]
+    assert not [finding for finding in found if finding.level == "fail"]
 
 
 def test_a_wrong_key_is_found(environ: dict[str, str]) -> None:

@@ -3,7 +3,7 @@
 import base64
 import json
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -71,9 +71,11 @@ def test_overrides_win_and_are_checked_alike() -> None:
         ("http://localhost:8080///", "http://localhost:8080"),
         ("http://[::1]:8080", "http://[::1]:8080"),
         ("http://10.0.0.1:80", "http://10.0.0.1"),
+        ("https://Tools.example.com/Keyturn/", "https://tools.example.com/Keyturn"),
+        ("https://tools.example.com:8443/a/b-c_1", "https://tools.example.com:8443/a/b-c_1"),
     ],
 )
-def test_the_site_url_becomes_an_origin(given_url: str, kept: str) -> None:
+def test_the_site_url_becomes_an_origin_with_a_path_where_the_host_is_shared(given_url: str, kept: str) -> None:
     assert read(SITE_URL=given_url).site_url == kept
 
 
@@ -84,7 +86,7 @@ def test_the_site_url_becomes_an_origin(given_url: str, kept: str) -> None:
             "keyturn.example.com",
             "ftp://x",
             "https://",
-            "https://x/path",
+            *("https://x/a//b", "https://x/../y", "https://x/a/./b", "https://x/%41", "https://x/a;b", "https://x/a.b"),
             "https://x?q=1",
             "https://x#f",
             "https://u:p@x",
@@ -159,11 +161,12 @@ def test_unusable_database_addresses_are_refused_without_their_password(text: st
 
 
 def test_certificates_of_the_database_are_checked() -> None:
+    url = {"DB_CONNECTION_URI": "postgresql://u@h/x"}
     pem = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
-    assert read(DB_ROOT_CERT=base64.b64encode(pem.encode()).decode()).database_ca == pem
-    assert read(DB_ROOT_CERT=pem).database_ca == pem
+    assert read(**url, DB_ROOT_CERT=base64.b64encode(pem.encode()).decode()).database_ca == pem
+    assert read(**url, DB_ROOT_CERT=pem).database_ca == pem
     for bad in ("/etc/ca.pem", base64.b64encode(b"\xff\x00").decode(), base64.b64encode(b"nothing").decode()):
-        assert set(faults({"DB_ROOT_CERT": bad})) == {"DB_ROOT_CERT"}
+        assert set(faults({**url, "DB_ROOT_CERT": bad})) == {"DB_ROOT_CERT"}
 
 
 def test_the_older_spelling_of_the_oauth_application_counts_when_the_newer_is_empty() -> None:
@@ -212,8 +215,8 @@ def test_a_secret_may_come_from_a_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", ["/nowhere/at/all", "/", "nul\x00byte", CANARY])
 def test_a_file_of_a_secret_that_cannot_be_read_is_named_by_its_variable_only(path: str) -> None:
-    found = faults({"DB_PASSWORD_FILE": path})
-    assert set(found) == {"DB_PASSWORD_FILE"}
+    found = faults({"ENCRYPTION_KEY_FILE": path})
+    assert set(found) == {"ENCRYPTION_KEY_FILE"}
     assert CANARY not in str(found)
 
 
@@ -253,11 +256,51 @@ def test_misspelt_variables_are_found() -> None:
     ) == ["KEYTURN_CONCURENCY"]
 
 
+@pytest.mark.parametrize("name", ["PORT", "DB_PORT", "KEYTURN_CONCURRENCY", "KEYTURN_HEALTH_PORT", "SITE_URL"])
+@pytest.mark.parametrize("value", ["tcp://10.0.0.5:5432", "udp://10.0.0.5:53", "sctp://[fd00::1]:80"])
+def test_a_service_of_kubernetes_never_stops_a_start(name: str, value: str) -> None:
+    settings = read(**{name: value})
+    assert [warning.split()[0] for warning in settings.warnings] == [name]
+    assert "Kubernetes" in settings.warnings[0]
+    assert replace(settings, warnings=()) == read()
+    with pytest.raises(Misconfigured):
+        read_settings(HOME, {"PORT": value})
+
+
+@pytest.mark.parametrize("host", ["x86_64-conda-linux-gnu", "arm64-apple-darwin20.0.0", "aarch64-conda-linux-gnu"])
+def test_the_host_of_conda_is_no_address(host: str) -> None:
+    settings = read(HOST=host)
+    assert (settings.host, len(settings.warnings)) == ("127.0.0.1", 1)
+    assert read(HOST="my-linux.example.com").host == "my-linux.example.com"
+    assert read_settings(HOME, {"HOST": host}).host == host, "what the command was told is meant"
+
+
+def test_variables_of_a_database_that_is_not_used_are_named_and_not_judged() -> None:
+    other = {"DB_PORT": "x", "DB_NAME": "shop", "DB_PASSWORD_FILE": "/nowhere", "DB_ROOT_CERT": "x"}
+    settings = read(**other)
+    assert settings.embedded
+    assert settings.warnings == (
+        "DB_PORT, DB_NAME, DB_PASSWORD, DB_ROOT_CERT are not used: DB_HOST is not given, so the embedded database is used.",
+    )
+    beside = read(DB_CONNECTION_URI="postgres://u@h/x", DB_PORT="tcp://10.0.0.5:5432", DB_HOST="a b")
+    assert beside.database_url == "postgresql+psycopg://u@h/x"
+    assert [warning.split()[0] for warning in beside.warnings] == ["DB_PORT", "DB_HOST"]
+    used = read(DB_HOST="h", DB_NAME="n", DB_USER="u", DB_PORT="tcp://10.0.0.5:1")
+    assert used.database_url == "postgresql+psycopg://u@h:5432/n"
+
+
+def test_the_variables_of_a_service_named_keyturn_are_not_taken_for_misspelt_ones() -> None:
+    port = {"KEYTURN_PORT": "tcp://10.0.0.5:8080", "KEYTURN_PORT_8080_TCP": "tcp://10.0.0.5:8080"}
+    parts = {"KEYTURN_PORT_8080_TCP_ADDR": "10.0.0.5", "KEYTURN_PORT_8080_TCP_PROTO": "tcp"}
+    service = {"KEYTURN_SERVICE_HOST": "10.0.0.5", "KEYTURN_SERVICE_PORT": "8080", "KEYTURN_SERVICE_PORT_HTTP": "8080"}
+    assert unknown_variables({**port, **parts, **service, "KEYTURN_WEB_PORT": "8080"}) == ["KEYTURN_WEB_PORT"]
+
+
 def test_every_setting_has_a_variable() -> None:
     covered = {setting.field for setting in SETTINGS}
     assert {f"pace.{field.name}" for field in fields(Pace)} <= covered
     assert {f"quotas.{field.name}" for field in fields(Quotas)} <= covered
-    assert {field.name for field in fields(Settings)} - {"pace", "quotas", "cloud_override"} <= covered
+    assert {field.name for field in fields(Settings)} - {"pace", "quotas", "cloud_override", "warnings"} <= covered
 
 
 def test_every_default_and_example_in_the_table_is_understood() -> None:

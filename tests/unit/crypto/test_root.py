@@ -138,6 +138,46 @@ def test_a_key_file_that_others_may_read_is_refused(tmp_path: Path, mode: int) -
     assert f"chmod 600 {path}" in caught.value.diagnostics()
 
 
+@pytest.mark.parametrize("mode", [0o660, 0o640])
+def test_a_key_file_that_a_volume_gave_to_our_group_is_read_with_a_warning(tmp_path: Path, mode: int) -> None:
+    path, notices = tmp_path / "root.key", list[str]()
+    write_private(path, KEY)
+    path.chmod(mode)
+    tmp_path.chmod(0o2770)
+    for _ in range(2):
+        assert KeyFile(path, notices.append).load().current.id == RootKey.parse(KEY, "x").id
+    assert [f"mode {mode:04o}" in notice for notice in notices] == [True, True], "at each start"
+
+
+@pytest.mark.parametrize(
+    ("file_mode", "folder_mode"), [(0o664, 0o2770), (0o661, 0o2770), (0o606, 0o2770), (0o660, 0o770), (0o670, 0o2770)]
+)
+def test_all_other_modes_are_refused_and_the_way_out_of_kubernetes_is_named(
+    tmp_path: Path, file_mode: int, folder_mode: int
+) -> None:
+    path = tmp_path / "root.key"
+    write_private(path, KEY)
+    path.chmod(file_mode)
+    tmp_path.chmod(folder_mode)
+    with pytest.raises(Misconfigured) as caught:
+        KeyFile(path, print).load()
+    assert "ENCRYPTION_KEY" in caught.value.diagnostics()
+    assert "fsGroupChangePolicy" in caught.value.diagnostics()
+
+
+def test_a_key_file_of_a_group_that_is_not_ours_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "root.key"
+    write_private(path, KEY)
+    if os.geteuid() != 0:
+        pytest.skip("only root gives files away")
+    os.chown(tmp_path, -1, 54321)
+    os.chown(path, -1, 54321)
+    path.chmod(0o660)
+    tmp_path.chmod(0o2770)
+    with pytest.raises(Misconfigured, match="may be read by other users"):
+        KeyFile(path, print).load()
+
+
 @pytest.mark.parametrize("content", [b"", b"\x00\xff" * 40, KEY[:20].encode(), b"\n"])
 def test_a_damaged_key_file_is_refused_and_kept(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "root.key"

@@ -280,3 +280,25 @@ def test_a_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> 
         assert transport.send(HttpRequest("GET", "http://graph.test/v1.0")).body == b"ok"
         transport.close()
     assert proxy.requests[0].startswith(b"GET http://graph.test/v1.0 HTTP/1.1")
+
+
+@pytest.mark.parametrize(
+    ("answer", "said", "status"),
+    [
+        (b"HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n", "asks for a user name", 407),
+        (b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n", "does not permit this address", 403),
+        (b"HTTP/1.1 502 canary\r\ncontent-length: 0\r\n\r\n", "refused with status 502", 502),
+    ],
+)
+def test_what_a_proxy_refuses_is_told_apart(
+    monkeypatch: pytest.MonkeyPatch, answer: bytes, said: str, status: int
+) -> None:
+    with serving(answering(answer)) as proxy:
+        monkeypatch.setenv("https_proxy", f"http://someone:canary@127.0.0.1:{proxy.port}")
+        monkeypatch.setenv("no_proxy", "")
+        transport = HttpTransport()
+        with pytest.raises(TransportFailed, match=said) as caught:
+            transport.send(HttpRequest("GET", "https://graph.test/v1.0"))
+        transport.close()
+    assert (caught.value.proxy_status, caught.value.sent) == (status, False)
+    assert "canary" not in str(caught.value)

@@ -58,6 +58,7 @@ class Column:
 @dataclass(frozen=True)
 class ListPage(Page):
     template: ClassVar[str] = "connections/list.html"
+    compressed: ClassVar[bool] = True
     section: ClassVar[str] = "app-connections"
 
     project: ProjectHead | None

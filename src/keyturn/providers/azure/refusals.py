@@ -49,13 +49,20 @@ def refusal(
     return final(cause, code=row.code, fix=fix, request_id=answer.request_id)
 
 
+_NETWORK_FIX = "Check name resolution, firewall, proxy and trust store (CA file) of this server."
+_PROXY_FIX = {
+    407: "Give this server's HTTPS_PROXY a user name and a password that the proxy accepts.",
+    403: "Let the proxy of HTTPS_PROXY permit the addresses of Microsoft, or name them in NO_PROXY.",
+}
+
+
 def no_answer(source: Source, failure: TransportFailed, *, writing: bool = False) -> Retryable:
     """Return the error to raise when no response came: Unanswered only for a write that may have arrived."""
     if not failure.sent:
         return Retryable(
             f"{source} cannot be reached: {failure}.",
             code="azure.unreachable",
-            fix="Check name resolution, firewall, proxy and trust store (CA file) of this server.",
+            fix=_PROXY_FIX.get(failure.proxy_status or 0, _NETWORK_FIX),
         )
     if writing:
         return Unanswered(f"{source} did not answer: {failure}. {_MAYBE_DONE}", code="azure.no_answer", fix=WAIT)

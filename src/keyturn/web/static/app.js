@@ -6,9 +6,12 @@ root.classList.add("scripted");
 
 const each = (selector, act, within = document) => within.querySelectorAll(selector).forEach(act);
 
+// Below a path of a shared host, cookies are for that path.
+const base = new URL(document.currentScript.src).pathname.replace(/static\/app\.js$/, "");
+
 function keep(name, value) {
   const secure = location.protocol === "https:" ? "; Secure" : "";
-  document.cookie = `${name}=${encodeURIComponent(value)}; Path=/; SameSite=Lax; Max-Age=31536000${secure}`;
+  document.cookie = `${name}=${encodeURIComponent(value)}; Path=${base}; SameSite=Lax; Max-Age=31536000${secure}`;
 }
 
 // The server shows moments on this machine's clock once it knows the zone.

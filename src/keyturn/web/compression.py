@@ -1,0 +1,44 @@
+"""Compression of answers whose routes say that they may be compressed.
+
+The length of a compressed answer tells whoever can make a browser ask, and put words of theirs into the answer, whether
+those words are in it already (BREACH). So only what holds no secret, no token and no code is compressed: a page or a
+list says so itself, answers to other methods than GET never are, and neither are pages that show an input again.
+"""
+
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+from litestar import Response
+
+LEAST = 1024
+_LEVEL = 5
+_GZIP = 31  # zlib's way to ask for gzip's frame
+
+
+def accepts_gzip(header: str) -> bool:
+    """Read ``Accept-Encoding``."""
+    for part in header.lower().split(","):
+        name, _, weight = part.partition(";")
+        if name.strip() in {"gzip", "*"}:
+            return weight.replace(" ", "") not in {"q=0", "q=0.0", "q=0.00", "q=0.000"}
+    return False
+
+
+def gzipped(content: bytes) -> bytes:
+    """Compress. The same content gives the same bytes, so they may have an ETag."""
+    making = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP)
+    return making.compress(content) + making.flush()
+
+
+def compressed(response: Response[Any], asked: Mapping[str, str]) -> Response[Any]:
+    """Compress an answer that may be: when it is good, long enough, and asked for."""
+    response.headers["vary"] = "Accept-Encoding"
+    content = response.content
+    plain = content.encode() if isinstance(content, str) else content
+    if response.status_code != 200 or not isinstance(plain, bytes) or len(plain) < LEAST:
+        return response
+    if accepts_gzip(asked.get("accept-encoding", "")):
+        response.content = gzipped(plain)
+        response.headers["content-encoding"] = "gzip"
+    return response

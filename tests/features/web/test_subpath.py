@@ -1,0 +1,187 @@
+"""Below a path of a shared host: what goes out has the path, what comes in may have it. See also tests/browser."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from litestar.testing import TestClient
+
+from keyturn.config import Settings
+from keyturn.errors import Misconfigured
+from keyturn.web.compression import LEAST, accepts_gzip
+from keyturn.web.cookies import SessionCookie
+from keyturn.web.render import TEMPLATES, Page
+from keyturn.web.routes import get, group, post
+from keyturn.web.subpath import SubPath
+from keyturn.web.wire import Wire
+from tests.features.web import things
+
+BELOW = SubPath("/tools/keyturn")
+
+
+def web(site_url: str | None = "https://tools.example/tools/keyturn") -> TestClient[Any]:
+    return things.client(settings=Settings(Path("nowhere"), "sqlite://", site_url=site_url))
+
+
+@pytest.mark.parametrize(
+    ("path", "outside"),
+    [
+        *(("/", "/tools/keyturn/"), ("/projects?x=1", "/tools/keyturn/projects?x=1"), ("/a#b", "/tools/keyturn/a#b")),
+        *((text, text) for text in ("//evil", "https://elsewhere/x", "", "#x", "/tools/keyturn/x", "/tools/keyturn?x")),
+        ("/tools/keyturnx", "/tools/keyturn/tools/keyturnx"),
+    ],
+)
+def test_an_address_of_ours_gets_the_path_once(path: str, outside: str) -> None:
+    assert BELOW.outside(path) == outside
+    assert SubPath().outside(path) == path
+
+
+@pytest.mark.parametrize(
+    ("asked", "inside"),
+    [("/tools/keyturn", "/"), ("/tools/keyturn/", "/"), ("/tools/keyturn/a", "/a"), ("/a", "/a"), ("/tools", "/tools")],
+)
+def test_a_proxy_may_take_the_path_off_or_leave_it(asked: str, inside: str) -> None:
+    assert BELOW.inside(asked) == inside
+    assert SubPath().inside(asked) == asked
+
+
+def test_pages_lead_below_the_path_and_text_of_people_stays_text() -> None:
+    page = '<a class="x" href="/a"><img src="/b"> <form action="/c"> <i data-live="/d"> <p hx-get="/e?f">'
+    told = '<p>&#34; href="/x&#34;</p><a href="#y"> <a href="//z"> <input value="/v">'
+    assert re.findall(r'="([^"]*)"', BELOW.html(page))[1:] == [
+        f"/tools/keyturn/{end}" for end in ("a", "b", "c", "d", "e?f")
+    ]
+    assert BELOW.html(told).count("/tools/keyturn") <= 1
+    assert 'href="#y"' in BELOW.html(told)
+    assert 'value="/v"' in BELOW.html(told)
+    assert SubPath().html(page) == page
+
+
+def test_templates_have_no_address_in_another_attribute() -> None:
+    """An attribute that is not known to hold an address would lead out of the path."""
+    known = {"href", "src", "action", "formaction", "hx-get", "hx-post", "hx-put", "hx-patch", "hx-delete", "data-live"}
+    for template in TEMPLATES.rglob("*.html"):
+        for name in re.findall(r'\s([a-z-]+)="/(?!/)', template.read_text()):
+            assert name in known, f"{template.name}: {name}"
+
+
+def test_redirects_and_cookies_are_below_the_path() -> None:
+    headers = [(b"location", b"/x"), (b"hx-redirect", b"/y"), (b"set-cookie", b"a=b; Path=/; HttpOnly"), (b"x", b"/")]
+    assert BELOW.headers(headers) == [
+        (b"location", b"/tools/keyturn/x"),
+        (b"hx-redirect", b"/tools/keyturn/y"),
+        (b"set-cookie", b"a=b; Path=/tools/keyturn; HttpOnly"),
+        (b"x", b"/"),
+    ]
+    assert BELOW.headers([(b"set-cookie", b"a=b; HttpOnly; path=/")])[0][1].endswith(b"path=/tools/keyturn")
+    assert SessionCookie(secure=True, shared_host=True).name == "__Secure-keyturn"
+    assert SessionCookie(secure=True).name == "__Host-keyturn"
+
+
+def test_both_ways_to_ask_arrive_at_the_same() -> None:
+    served = web()
+    for prefix in ("", "/tools/keyturn"):
+        assert served.get(f"{prefix}/healthz").json() == {"ok": True}
+        assert served.get(f"{prefix}/api/v1/things", headers=things.AUTH).status_code == 200
+        shown = served.get(f"{prefix}/api/docs").text
+        assert 'href="/tools/keyturn/api/docs/reference.css"' in shown
+        assert served.get(f"{prefix}/api/docs/json").json()["servers"][0]["url"].endswith("/tools/keyturn")
+    assert served.get("/tools/other").status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/api", "/healthz", "/api/below"])
+def test_a_path_that_begins_like_ours_is_refused(path: str) -> None:
+    with pytest.raises(Misconfigured, match="SITE_URL"):
+        web(f"https://x.example{path}")
+
+
+# --- compression ------------------------------------------------------------------------------------------------------
+
+
+class Long(Wire):
+    text: str
+
+
+def long_answers() -> TestClient[Any]:
+    @get("/api/long", public=True, compressed=True)
+    def show_long() -> Long:
+        return Long("long " * 1000)
+
+    @get("/api/secret", public=True)
+    def show_secret() -> Long:
+        return Long("long " * 1000)
+
+    @get("/api/short", public=True, compressed=True)
+    def show_short() -> Long:
+        return Long("x" * 10)
+
+    @post("/api/made", public=True)
+    def make() -> Long:
+        return Long("long " * 1000)
+
+    app = things.application(cors_origins=["https://ui.example"])
+    app.register(group("Long", show_long, show_secret, show_short, make))
+    return TestClient(app)
+
+
+def test_only_what_says_that_it_may_be_is_compressed() -> None:
+    served = long_answers()
+    good = served.get("/api/long")
+    assert good.headers["content-encoding"] == "gzip"
+    assert len(good.json()["text"]) == 5000
+    assert int(good.headers["content-length"]) < LEAST
+    for path in ("/api/secret", "/api/short"):
+        assert "content-encoding" not in served.get(path).headers
+    assert "content-encoding" not in served.post("/api/made").headers
+    assert "content-encoding" not in served.get("/api/long", headers={"accept-encoding": "identity"}).headers
+
+
+def test_a_cache_tells_compressed_and_plain_apart() -> None:
+    served = long_answers()
+    plain = served.get("/api/long", headers={"accept-encoding": "br"})
+    small = served.get("/api/long", headers={"origin": "https://ui.example"})
+    assert plain.headers["etag"] != small.headers["etag"]
+    assert "Accept-Encoding" in small.headers["vary"]
+    assert "Origin" in small.headers["vary"]
+    again = served.get("/api/long", headers={"if-none-match": small.headers["etag"]})
+    assert again.status_code == 304
+
+
+@pytest.mark.parametrize(
+    ("header", "accepted"),
+    [
+        *((text, True) for text in ("gzip", "br, gzip;q=0.5", "*", "GZIP", "deflate, gzip;q=1.0")),
+        *((text, False) for text in ("", "br", "gzip;q=0", "gzip; q=0.0", "identity", "xgzip")),
+    ],
+)
+def test_accept_encoding_is_read(header: str, accepted: bool) -> None:
+    assert accepts_gzip(header) == accepted
+
+
+class Inner(Wire):
+    access_token: str
+
+
+class Outer(Wire):
+    items: list[Inner]
+
+
+def test_an_answer_with_a_secret_cannot_be_declared_to_be_compressed() -> None:
+    def show() -> Outer:
+        return Outer([])
+
+    with pytest.raises(TypeError, match=r"Inner\.accessToken"):
+        get("/api/outer", public=True, compressed=True)(show)
+
+
+def test_no_page_that_shows_a_secret_or_asks_for_one_is_compressed() -> None:
+    shown = {page.__name__ for page in _pages() if page.compressed}
+    assert not shown & {"SetupDonePage", "SecretPage", "EnrolPage", "RecoveryPage", "CodePage", "SignInPage", "NewPage"}
+
+
+def _pages() -> list[type[Page]]:
+    from keyturn.access import identities_pages, pages, settings_pages  # noqa: F401, PLC0415 - makes them known
+    from keyturn.connections.pages import create  # noqa: F401, PLC0415
+
+    return Page.__subclasses__()
