@@ -21,7 +21,7 @@ from keyturn.errors import KeyturnError, busy
 from keyturn.kit.actor import Actor
 from keyturn.kit.bulkhead import Bulkhead
 from keyturn.kit.clock import SystemClock
-from keyturn.kit.clock_difference import WARNS, WRONG, told
+from keyturn.kit.clock_difference import WARNS, WRONG, compared
 from keyturn.kit.ids import SystemIds
 from keyturn.kit.secret import Place, Plaintext, Sealed
 from keyturn.ports import Clock, Ids, OAuthApp, Tenant
@@ -384,16 +384,10 @@ def server_facts(core: Core, actor: Actor) -> "ServerFacts":
         newest_data_key_at=max((row.created_at for row in keys), default=None),
         cloud=settings.cloud if settings.cloud_override is None else f"{settings.cloud}, at custom addresses",
         rotating=status(core).worker,
-        clock=_clock(core.provider.clock_ahead()),
+        clock=compared(core.provider.clock_ahead()),
         clock_right=abs(core.provider.clock_ahead() or timedelta()) <= WARNS,
         sign_in_tries_per_minute=settings.login_rate_per_minute,
     )
-
-
-def _clock(ahead: timedelta | None) -> str:
-    if ahead is None:
-        return "Not compared yet: Entra ID has not answered this process"
-    return told(ahead).capitalize() if abs(ahead) > WARNS else "As that of Entra ID"
 
 
 def _nobody() -> None:

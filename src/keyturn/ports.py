@@ -20,11 +20,9 @@ class Ids(Protocol):
 
     def nonce(self) -> str:
         """Return 10 random characters of ``a-z2-7``."""
-        ...
 
     def jitter(self) -> float:
         """Return a number from 0 up to 1."""
-        ...
 
 
 class Sealer(Protocol):
@@ -32,11 +30,9 @@ class Sealer(Protocol):
 
     def seal(self, value: Plaintext, place: Place) -> Sealed:
         """Encrypt for this place under the newest data key."""
-        ...
 
     def open(self, sealed: Sealed, place: Place) -> Plaintext:
         """Decrypt. Raises Misconfigured when the value was made elsewhere, was changed, or its key is missing."""
-        ...
 
 
 class Digests(Protocol):
@@ -54,11 +50,9 @@ class Digests(Protocol):
 
     def matches(self, kept: str, value: Plaintext, place: Place) -> bool:
         """Say whether the digest is of this value at this place. Raises Misconfigured when its key is missing."""
-        ...
 
     def aged(self, kept: str) -> bool:
         """Say whether the digest, or hash, was made otherwise than a new one would be."""
-        ...
 
 
 # --- the network ------------------------------------------------------------------------------------------------------
@@ -99,7 +93,6 @@ class TransportFailed(Exception):
 class Transport(Protocol):
     def send(self, request: HttpRequest) -> HttpResponse:
         """Send once, never repeat, never follow redirects. Raises TransportFailed when no response came."""
-        ...
 
 
 # --- the identity provider ---------------------------------------------------------------------------------------------
@@ -255,17 +248,14 @@ class CredentialKind(Protocol):
 
     def make(self, marker: str, now: datetime, ends_at: datetime) -> MadeCredential | None:
         """Make a new credential here; None where the provider makes it. No network. To be sealed before it is asked for."""
-        ...
 
     def sign_in(self, tenant: Tenant, app_id: str, value: Plaintext) -> AccessToken:
         """Get a fresh token: no cache of any kind, so success proves the credential. Repeatable."""
-        ...
 
     def application(
         self, tenant: Tenant, token: AccessToken, *, app_id: str | None = None, object_id: str | None = None
     ) -> RemoteApplication:
         """Read the application (by exactly one of the ids) with its credentials of this kind. Repeatable."""
-        ...
 
     def check_may_write(self, tenant: Tenant, token: AccessToken, application: RemoteApplication) -> None:
         """Raise NeedsAction unless credentials of this kind may be added and removed. Changes nothing."""

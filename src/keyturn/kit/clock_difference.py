@@ -39,4 +39,11 @@ def told(ahead: timedelta) -> str:
     return f"{seconds / size:.0f} {unit} {'ahead of' if ahead > timedelta() else 'behind'} that of Entra ID"
 
 
+def compared(ahead: timedelta | None) -> str:
+    """Say in a few words what the comparison has shown."""
+    if ahead is None:
+        return "Not compared yet: Entra ID has not answered this process"
+    return told(ahead).capitalize() if abs(ahead) > WARNS else "As that of Entra ID"
+
+
 _UNITS = ((86_400 * 365, "years"), (86_400, "days"), (3_600, "hours"), (60, "minutes"), (1, "seconds"))

@@ -1,6 +1,8 @@
 """A clock that is or was wrong, on one server or on all: what it wrote keeps nobody waiting once the clocks are right."""
 
 from datetime import datetime, timedelta
+from pathlib import Path
+from random import Random
 
 import pytest
 import sqlalchemy as sa
@@ -12,8 +14,9 @@ from keyturn.db.unit import Database
 from keyturn.engine import store as engine_store
 from keyturn.engine.lost import last_end
 from keyturn.rotations.domain import RunState
-from keyturn_simulation.invariants import check_quiet
+from keyturn_simulation.invariants import check_always, check_quiet
 from keyturn_simulation.world import Server, World, make_world
+from tests.databases import sqlite_database
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 TEN_YEARS = 3652 * DAY
@@ -178,3 +181,26 @@ def test_work_that_is_under_way_is_finished_by_a_wrong_clock(world: World) -> No
     work_for(world, server, 60)
     assert set(world.states(connection)) == {State.CURRENT, State.REVOKED}
     check_quiet(world)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_clocks_that_jump_on_single_servers_break_nothing_and_all_heals(tmp_path: Path, seed: int) -> None:
+    """Two servers at work in turn; now and then the clock of one jumps ahead, or back to the right time."""
+    luck = Random(seed)
+    with sqlite_database(tmp_path) as opened:
+        world = make_world(opened, servers=2, seed=seed)
+        connection = world.connect(days=7)
+        for _ in range(120):
+            server = luck.choice(world.servers)
+            if luck.random() < 0.15:
+                server.clock.off = luck.choice(
+                    [timedelta(0), timedelta(seconds=40), timedelta(minutes=4), HOUR, 60 * DAY, TEN_YEARS]
+                )
+            if luck.random() < 0.05:
+                world.rotations.rotate_now(world.actor, connection.id)
+            world.work(server)
+            check_always(world)
+            world.clock.advance(luck.choice([0.5, 1, 2, 16]))
+        for server in world.servers:
+            server.clock.off = timedelta(0)
+        healed(world, connection, timedelta(minutes=6))
