@@ -36,10 +36,7 @@ class Sealer(Protocol):
 
 
 class Digests(Protocol):
-    """Keeps long random values so that they can be recognised but not read: keyed digests, each for one place.
-
-    Only for values that nobody can guess: it is fast. A digest names its data key.
-    """
+    """Keeps random values that nobody can guess: digests for one place each, which name their data key."""
 
     def digest(self, value: Plaintext, place: Place, *, under: str | None = None) -> str:
         """Return what to keep of the value: under the newest data key, or the one that the digest ``under`` names.

@@ -23,7 +23,7 @@ from keyturn.access.sessions import Browser as Visiting
 from keyturn.access.signin import Origin
 from keyturn.connections.domain import ClientSecret, Connection, Draft
 from keyturn.connections.flow import CALLBACK_PATH
-from keyturn.kit.actor import Actor
+from keyturn.kit.actor import Actor, Role
 from keyturn.kit.secret import Plaintext
 from keyturn.projects.domain import Project
 from keyturn.projects.service import Projects
@@ -189,6 +189,13 @@ def first_start(folder: Path) -> Iterator[str]:
 
 def _session(access: Access, email: str) -> Plaintext:
     return access.sessions.sign_in(email, Plaintext(PASSWORD), Visiting(Origin("127.0.0.1"))).token
+
+
+def join(estate: Estate, email: str, role: Role, **names: str) -> None:
+    """Let somebody have an account, and choose a password of their own."""
+    first = Plaintext(f"first {PASSWORD}")
+    estate.access.users.create(estate.actor, email=email, password=first, role=role, **names)
+    estate.access.signin.login_person(email, first, Origin("127.0.0.1"), new_password=Plaintext(PASSWORD))
 
 
 def session_of(estate: Estate, email: str = EMAIL) -> str:

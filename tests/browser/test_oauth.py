@@ -7,13 +7,12 @@ import pytest
 from playwright.sync_api import Browser, Page, Request, expect
 
 from keyturn.kit.actor import Role
-from keyturn.kit.secret import Plaintext
 from keyturn.projects.domain import Project
 from tests.browser.estate import (
     ADMINISTRATOR,
-    PASSWORD,
     Estate,
     Watched,
+    join,
     open_estate,
     session_of,
     watch,
@@ -139,7 +138,7 @@ def test_signing_in_anew_meanwhile_ends_the_sign_in(
 
 def test_another_users_sign_in_cannot_be_finished(begun: Page, watched: Watched, estate: Estate, admin: str) -> None:
     email = f"{estate.core.ids.new()[:8]}@example.com"
-    estate.access.users.create(estate.actor, email=email, password=Plaintext(PASSWORD), role=Role.ADMIN)
+    join(estate, email, Role.ADMIN)
     cookie = {"name": "keyturn_session", "value": session_of(estate, email), "url": estate.url}
     watched.context.add_cookies([cookie])  # type: ignore[list-item]
     accept(begun, admin)

@@ -7,6 +7,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
+from keyturn.kit.actor import Role
+from keyturn.kit.secret import Plaintext
 from keyturn.projects.domain import Project
 from tests.browser.conftest import Visit
 from tests.browser.estate import PASSWORD, SETUP_CODE, Estate, Watched, first_start, session_of
@@ -45,6 +47,25 @@ def test_every_page_is_accessible(page: Page, estate: Estate, furniture: Furnitu
     page.get_by_role("button", name="Set up").click()
     found += faults(page, "two-step enrol")
     assert not found, "\n".join(found)
+
+
+def test_a_first_password_is_changed_at_the_first_sign_in(visit: Visit, estate: Estate) -> None:
+    email, first = "frida@example.com", f"first {PASSWORD}"
+    estate.access.users.create(estate.actor, email=email, password=Plaintext(first), role=Role.VIEWER)
+    with visit("no session") as stranger:
+        page = stranger.page()
+        page.goto(f"{estate.url}/settings")
+        page.get_by_label("E-mail address").fill(email)
+        page.get_by_label("Password").fill(first)
+        page.get_by_role("button", name="Sign in").click()
+        page.wait_for_url(f"{estate.url}/sign-in/password?next=/settings")
+        assert not faults(page, "choose a password")
+        page.get_by_label("New password").fill(first)
+        page.get_by_role("button", name="Save and go on").click()
+        expect(page.get_by_role("alert").first).to_contain_text("The new password is the old one.")
+        page.get_by_label("New password").fill(f"own {PASSWORD}")
+        page.get_by_role("button", name="Save and go on").click()
+        page.wait_for_url(f"{estate.url}/settings")
 
 
 def test_the_pages_before_signing_in_are_accessible(visit: Visit, estate: Estate) -> None:

@@ -11,7 +11,7 @@ from keyturn.access.records import UniversalAuthChanges
 from keyturn.connections.domain import CertificateFiles, Connection, Draft
 from keyturn.kit.secret import Plaintext
 from keyturn.projects.domain import Project
-from tests.browser.estate import PASSWORD, Estate
+from tests.browser.estate import Estate, join
 from tests.emulator.certificates import make_certificate
 
 NO_PAGES = frozenset(
@@ -21,6 +21,7 @@ NO_PAGES = frozenset(
         "/setup",  # visited on a server that has just been installed
         "/sign-in",  # these two are visited without a session
         "/sign-in/code",
+        "/sign-in/password",  # visited after a sign-in with a first password
         "/settings/two-step/enrol",  # visited after a click
         "/settings/two-step/qr.svg",
         "/static/{rest}",
@@ -47,7 +48,7 @@ def furnish(estate: Estate) -> Furniture:
     """Put something on every page: connections of every kind and condition, people, machine identities."""
     access, actor = estate.access, estate.actor
     project = estate.projects.create(actor, name="Payments")
-    access.users.create(actor, email=VIEWER, password=Plaintext(PASSWORD), role=Role.VIEWER, first_name="Vera")
+    join(estate, VIEWER, Role.VIEWER, first_name="Vera")
     identity = access.identities.create(actor, name="terraform", role=Role.MEMBER)
     access.universal.attach(actor, identity.id, UniversalAuthChanges())
     access.universal.create_secret(actor, identity.id, description="pipeline")

@@ -205,6 +205,8 @@ _PAGES: dict[str, Rule] = {
     "POST /setup": PUBLIC,
     "GET /sign-in": PUBLIC,
     "POST /sign-in": PUBLIC,
+    "GET /sign-in/password": PUBLIC,
+    "POST /sign-in/password": PUBLIC,
     "GET /sign-in/code": PUBLIC,
     "POST /sign-in/code": PUBLIC,
     "POST /sign-out": PUBLIC,

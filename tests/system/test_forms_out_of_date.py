@@ -14,6 +14,8 @@ OURS = {"sec-fetch-site": "same-origin", "content-type": "application/x-www-form
         ("/setup", ""),
         ("/sign-in/code", "code=123456"),
         ("/sign-in/code", ""),
+        ("/sign-in/password", "password=vellum-orbit-pickle-97"),
+        ("/sign-in/password", ""),
     ],
 )
 def test_a_form_whose_time_is_over_leads_to_the_sign_in(whole: Estate, path: str, form: str) -> None:

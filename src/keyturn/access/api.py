@@ -56,9 +56,13 @@ def login_router(access: Access, limiter: Limiter, identities: Limiter | None = 
 
     @post("/api/v1/auth/login", public=True, also=SIGN_IN_REFUSED)
     def login_person(caller: Caller, data: PersonLogin) -> Token:
-        """Exchange e-mail address and password for an access token; users with two-step sign-in send a code as well."""
+        """Exchange e-mail address and password for an access token; users with two-step sign-in send a code as well.
+
+        A first password, and one that the operator set, has to be changed: send the new one as `newPassword`.
+        """
         limiter.take(f"{caller.ip} login")
-        issued = access.signin.login_person(data.email, Plaintext(data.password), _origin(caller), data.code)
+        new = None if data.new_password is None else Plaintext(data.new_password)
+        issued = access.signin.login_person(data.email, Plaintext(data.password), _origin(caller), data.code, new)
         limiter.give_back(f"{caller.ip} login")
         limiter.trust(f"{caller.ip} login")
         return _token(issued)
@@ -107,7 +111,7 @@ def users_router(access: Access, limiter: Limiter) -> Router:
 
     @post("/api/v1/users")
     def create_user(actor: Actor, data: CreateUser) -> UserAnswer:
-        """Add a user with a first password."""
+        """Add a user with a first password, which the user has to change at the first sign-in."""
         made = access.users.create(
             actor,
             email=data.email,

@@ -6,10 +6,11 @@ from urllib.parse import quote
 
 from msgspec import Meta
 
+from keyturn.access.records import person_actor
 from keyturn.access.schemas import Email, Name, Secret, SetupCode
 from keyturn.access.service import Access
 from keyturn.access.sessions import Browser
-from keyturn.access.signin import Origin, person_actor
+from keyturn.access.signin import Origin
 from keyturn.errors import Unauthenticated
 from keyturn.kit.secret import Plaintext
 from keyturn.web.cookies import SessionCookie
@@ -53,6 +54,19 @@ class CodePage(Page):
 
     next: str
     filled: Filled
+
+
+@dataclass(frozen=True)
+class ChoosePage(Page):
+    template: ClassVar[str] = "access/choose_password.html"
+
+    next: str
+    filled: Filled
+
+
+class Chosen(Wire, rename=None):
+    password: Secret
+    next: str = ""
 
 
 class FirstAdmin(Wire, rename=None):
@@ -134,6 +148,8 @@ def _signing_in(doors: Doors) -> list[Route]:
             return Redirect("/setup")
         if not filled.sent and doors.knows(visitor):
             return Redirect(local_path(query.next, HOME))
+        if not filled.sent and doors.access.sessions.awaits_password(visitor.session):
+            return Redirect(_password_page(local_path(query.next, HOME)))
         return SignInPage(query.next, filled, bool(query.ended), visitor.kept is not None)
 
     @post("/sign-in", again=show_sign_in, public=True)
@@ -170,7 +186,24 @@ def _second_step(doors: Doors) -> list[Route]:
         doors.limiter.give_back(f"{visitor.ip} login")
         return Redirect(local_path(form.next, HOME), cookies=(doors.cookie.holding(token),))
 
-    return [show_code, give_code]
+    @get("/sign-in/password", public=True)
+    def show_choice(visitor: Visitor, query: Next, filled: Filled) -> ChoosePage | Redirect:
+        if not doors.access.sessions.awaits_password(visitor.session):
+            return Redirect("/sign-in")
+        return ChoosePage(query.next, filled)
+
+    @post("/sign-in/password", again=show_choice, public=True)
+    def choose(visitor: Visitor, form: Chosen) -> Redirect:
+        doors.limiter.take(f"{visitor.ip} login")
+        token = doors.access.sessions.choose_password(visitor.session, Plaintext(form.password), browser_of(visitor))
+        doors.limiter.give_back(f"{visitor.ip} login")
+        return Redirect(local_path(form.next, HOME), "Your password was saved.", (doors.cookie.holding(token),))
+
+    return [show_code, give_code, show_choice, choose]
+
+
+def _password_page(to: str) -> str:
+    return "/sign-in/password" if to == HOME else f"/sign-in/password?next={quote(to, safe='/')}"
 
 
 def code_page(to: str) -> str:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from keyturn.access.addresses import EVERYWHERE, take_apart
 from keyturn.access.domain import Attempts, LockoutPolicy, TokenRules
 from keyturn.errors import Refused
-from keyturn.kit.actor import Actor, Role
+from keyturn.kit.actor import Actor, ActorKind, Role
 from keyturn.kit.secret import Plaintext, Sealed
 
 MONTH = 2_592_000
@@ -33,6 +33,8 @@ class User:
     attempts: Attempts
     created_at: datetime
     updated_at: datetime
+    first_password: bool = False
+    """Somebody else knows the password: it has to be changed at the next sign-in."""
 
 
 @dataclass(frozen=True)
@@ -199,3 +201,7 @@ class IssuedToken:
     token: Plaintext
     expires_in: int
     max_ttl: int
+
+
+def person_actor(user: User) -> Actor:
+    return Actor(ActorKind.USER, user.id, user.email, user.org_id, user.role)

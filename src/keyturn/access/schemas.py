@@ -31,6 +31,8 @@ class PersonLogin(Wire):
     password: Secret
     code: Annotated[NonEmpty, Meta(max_length=64)] | None = None
     """The six digits of the authenticator app, or a recovery code, for users with two-step sign-in."""
+    new_password: Secret | None = None
+    """The user's own password, in the place of a first one that somebody else gave."""
 
 
 class TokenBody(Wire):

@@ -63,15 +63,23 @@ class Access:
         self._clock = clock
         self._ids = ids
         self.factors = SecondFactors(database, clock, hasher, sealer, random)
+        self.users = Users(database, clock, ids, hasher, self.factors.proofs, quotas)
         keeper = ClientSecretDigests(digests, hasher)
         self.signin = SignIn(
-            database, clock, ids, hasher, random, self.factors, person_rules=person_rules, secrets=keeper
+            database,
+            clock,
+            ids,
+            hasher,
+            random,
+            self.factors,
+            person_rules=person_rules,
+            secrets=keeper,
+            users=self.users,
         )
-        self.sessions = Sessions(database, clock, ids, self.signin, random)
+        self.sessions = Sessions(database, clock, ids, self.signin, self.users, random)
         self.identities = Identities(database, clock, ids, quotas)
         self.universal = UniversalAuths(database, clock, ids, keeper, random, self.identities)
         self.setup = SetupCodes(database, clock, digests, setup_code, random)
-        self.users = Users(database, clock, ids, hasher, self.factors.proofs, quotas)
 
     def authenticate(self, token: str, ip: str) -> Actor:
         """Return whose token it is; see :meth:`SignIn.authenticate`."""

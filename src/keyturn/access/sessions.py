@@ -10,9 +10,10 @@ from datetime import datetime, timedelta
 
 from keyturn.access import store, tokens
 from keyturn.access.domain import AccessEvent
-from keyturn.access.records import Session, User
-from keyturn.access.signin import Origin, SignIn, person_actor
+from keyturn.access.records import Session, User, person_actor
+from keyturn.access.signin import Origin, SignIn, password_needed
 from keyturn.access.tokens import RandomBytes
+from keyturn.access.users import Users
 from keyturn.audit.domain import Event
 from keyturn.audit.store import append
 from keyturn.db.unit import Database, Tx
@@ -47,7 +48,10 @@ class Opened:
 class Sessions:
     """The use cases of sessions."""
 
-    def __init__(self, database: Database, clock: Clock, ids: Ids, signin: SignIn, random: RandomBytes) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, ids: Ids, signin: SignIn, users: Users, random: RandomBytes
+    ) -> None:
+        self._users = users
         self._database = database
         self._clock = clock
         self._ids = ids
@@ -92,6 +96,31 @@ class Sessions:
                 return False
         return True
 
+    def awaits_password(self, token: Plaintext | None) -> bool:
+        """Say whether this session's person has to choose a password first."""
+        return self._with_first_password(token) is not None
+
+    def choose_password(self, token: Plaintext | None, new: Plaintext, browser: Browser) -> Plaintext:
+        """Take the person's own password instead of the first one. Returns a new session's token.
+
+        Raises Unauthenticated when the session has ended, Refused for a weak password or the first one.
+        """
+        user = self._with_first_password(token)
+        if user is None:
+            raise _ended()
+        self._users.choose_password(user, None, new)
+        with self._database.write() as tx:
+            return self._open(tx, user, browser, pending=False)
+
+    def _with_first_password(self, token: Plaintext | None) -> User | None:
+        with self._database.read() as tx:
+            try:
+                found = self._living(tx, token, pending=False)
+            except Unauthenticated:
+                return None
+            user = store.user_by_id(tx, found.user_id)
+        return user if user and user.first_password else None
+
     def open_for(self, actor: Actor, browser: Browser) -> Plaintext:
         """Open a session for somebody who has just proven who they are, by setting up the server or a new password."""
         with self._database.write() as tx:
@@ -101,13 +130,18 @@ class Sessions:
             return self._open(tx, user, browser, pending=False)
 
     def recall(self, token: Plaintext, ip: str) -> Actor:
-        """Return whose session it is, as they are now, and note its use. Raises Unauthenticated when it has ended."""
+        """Return whose session it is, as they are now, and note its use. Raises Unauthenticated when it has ended.
+
+        Also while the first password has to be changed: then the session is good for nothing else.
+        """
         now = self._clock.now()
         with self._database.read() as tx:
             found = self._living(tx, token, pending=False)
             user = store.user_by_id(tx, found.user_id)
         if user is None:
             raise _ended()
+        if user.first_password:
+            raise password_needed()
         if now - found.seen_at >= _SEEN_NOTED_EVERY or found.ip != ip:
             with self._database.write() as tx:
                 store.note_session(tx, found.id, ip, now)

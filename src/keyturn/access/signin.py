@@ -23,9 +23,10 @@ from keyturn.access.domain import (
 )
 from keyturn.access.failures import failed, invalid_credentials, locked, wrong_code
 from keyturn.access.passwords import Hasher
-from keyturn.access.records import ClientSecret, Identity, IssuedToken, StoredToken, UniversalAuth, User
+from keyturn.access.records import ClientSecret, Identity, IssuedToken, StoredToken, UniversalAuth, User, person_actor
 from keyturn.access.tokens import RandomBytes
 from keyturn.access.totp import SecondFactors
+from keyturn.access.users import Users
 from keyturn.audit.domain import Event
 from keyturn.audit.store import append
 from keyturn.db.unit import Database, Tx
@@ -67,7 +68,9 @@ class SignIn:
         *,
         person_rules: TokenRules,
         secrets: ClientSecretDigests,
+        users: Users,
     ) -> None:
+        self._users = users
         self._factors = factors
         self._secrets = secrets
         self._database = database
@@ -145,17 +148,36 @@ class SignIn:
 
     # --- people -------------------------------------------------------------------------------------------------------
 
-    def login_person(self, email: str, password: Plaintext, origin: Origin, code: str | None = None) -> IssuedToken:
+    def login_person(
+        self,
+        email: str,
+        password: Plaintext,
+        origin: Origin,
+        code: str | None = None,
+        new_password: Plaintext | None = None,
+    ) -> IssuedToken:
         """Exchange e-mail address, password and (with two-step sign-in) the code of the app for a token.
 
-        Raises Unauthenticated, with the same words for an unknown address and a wrong password, others when locked and
-        when the code is missing or wrong.
+        ``new_password`` takes the place of a first password, and is given only then. Raises Unauthenticated, with the same
+        words for an unknown address and a wrong password, others when locked, when the code is missing or wrong, and when
+        the first password has to be changed; Refused for a new one that is weak, or that nobody asked for.
         """
 
-        def issue(tx: Tx, user: User) -> IssuedToken:
+        def issue(tx: Tx, user: User) -> IssuedToken | User | KeyturnError:
+            if user.first_password:
+                return password_needed() if new_password is None else user
+            if new_password is not None:
+                return _not_asked()
             return self._issue(tx, person_actor(user), self._person_rules, self._clock.now())
 
-        return self.prove_person(email, password, origin, issue, lambda _tx, _user: _code_needed(), code)
+        proven = self.prove_person(email, password, origin, issue, lambda _tx, _user: _code_needed(), code)
+        if isinstance(proven, KeyturnError):
+            raise proven
+        if isinstance(proven, IssuedToken):
+            return proven
+        self._users.choose_password(proven, password, new_password or Plaintext(""))
+        with self._database.write() as tx:
+            return self._issue(tx, person_actor(proven), self._person_rules, self._clock.now())
 
     def prove_person(
         self,
@@ -215,8 +237,10 @@ class SignIn:
             return wrong_code() if right else invalid_credentials()
         if user.attempts != Attempts():
             store.set_user_attempts(tx, user.id, Attempts())
-        self._note(tx, AccessEvent.PERSON_SIGNED_IN, owner, now, {"ip": origin.ip})
-        return whole(tx, user)
+        outcome = whole(tx, user)
+        if not isinstance(outcome, KeyturnError):
+            self._note(tx, AccessEvent.PERSON_SIGNED_IN, owner, now, {"ip": origin.ip})
+        return outcome
 
     # --- tokens -------------------------------------------------------------------------------------------------------
 
@@ -306,10 +330,6 @@ def machine_actor(identity: Identity) -> Actor:
     return Actor(ActorKind.IDENTITY, identity.id, identity.name, identity.org_id, identity.role)
 
 
-def person_actor(user: User) -> Actor:
-    return Actor(ActorKind.USER, user.id, user.email, user.org_id, user.role)
-
-
 def _digest(token: str) -> str:
     if not tokens.well_formed(token):
         raise TokenRefused(
@@ -355,4 +375,20 @@ def _not_trusted(ip: str) -> Forbidden:
         f"The address {ip} is not among the trusted addresses of this identity.",
         code="access.address_not_trusted",
         fix="Call from a trusted address, or ask an admin of the organization to add this one.",
+    )
+
+
+def password_needed() -> Unauthenticated:
+    return Unauthenticated(
+        "This is a first password: somebody else knows it, so it has to be changed.",
+        code="access.password_change_needed",
+        fix="Send the new one as `newPassword` together with the first one, or sign in on the page.",
+    )
+
+
+def _not_asked() -> Refused:
+    return Refused(
+        "This password does not have to be changed, so `newPassword` is not taken.",
+        code="access.password_change_not_asked",
+        fix="Sign in without it. A password is changed with POST /api/v1/users/me/password.",
     )

@@ -60,6 +60,7 @@ def add_user(tx: Tx, user: User) -> None:
             password_hash=user.password_hash,
             role=user.role.value,
             super_admin=user.super_admin,
+            first_password=user.first_password,
             created_at=user.created_at,
             updated_at=user.updated_at,
         )
@@ -125,6 +126,7 @@ def _user(row: Mapping[str, Any]) -> User:
         Attempts(row["failures"], row["last_failure_at"], row["locked_until"]),
         row["created_at"],
         row["updated_at"],
+        row["first_password"],
     )
 
 

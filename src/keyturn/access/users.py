@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 import sqlalchemy.exc
 
@@ -11,7 +12,7 @@ from keyturn.access.door import Scope, require
 from keyturn.access.passwords import Hasher, check_password
 from keyturn.access.proofs import Proofs
 from keyturn.access.quotas import require_room
-from keyturn.access.records import User
+from keyturn.access.records import User, person_actor
 from keyturn.audit.domain import Event
 from keyturn.audit.store import append
 from keyturn.config import USUAL_QUOTAS, Quotas
@@ -53,12 +54,16 @@ class Users:
         first_name: str = "",
         last_name: str = "",
     ) -> User:
-        """Add a user with a first password. Raises Refused for a weak password or an address in use."""
+        """Add a user with a first password, which has to be changed at the first sign-in.
+
+        Raises Refused for a weak password or an address in use.
+        """
         with self._database.read() as tx:  # refuse before the slow hash
             require(tx, actor, Action.MANAGE_USERS, Scope(actor.org_id))
             self._require_room(tx, actor)
         require_at_most(actor.role, role)
-        user = self.prepare(actor.org_id, email, password, role, first_name=first_name, last_name=last_name)
+        prepared = self.prepare(actor.org_id, email, password, role, first_name=first_name, last_name=last_name)
+        user = replace(prepared, first_password=True)
         with self._database.write() as tx:
             require(tx, actor, Action.MANAGE_USERS, Scope(actor.org_id))
             self._require_room(tx, actor)
@@ -146,12 +151,17 @@ class Users:
         """
         user = self._proofs.prove(actor, old, lambda _tx, user: user)
         if old == new:
-            raise Refused(
-                "The new password is the old one.",
-                code="access.password_same",
-                fix="Choose one that you did not use here.",
-            )
+            raise _same_password()
         self._set_password(user, new, AccessEvent.PASSWORD_CHANGED, actor)
+
+    def choose_password(self, user: User, old: Plaintext | None, new: Plaintext) -> None:
+        """Put the person's own password in the place of the first one, for somebody who has just proven who they are.
+
+        ``old`` is the first one where it is at hand. All tokens and sessions of the user end.
+        """
+        if old == new if old is not None else self._hasher.verify(user.password_hash, new):
+            raise _same_password()
+        self._set_password(user, new, AccessEvent.PASSWORD_CHANGED, person_actor(user))
 
     # --- for the operator at the machine itself -----------------------------------------------------------------------
 
@@ -164,9 +174,12 @@ class Users:
         return found
 
     def reset_password(self, email: str, new: Plaintext) -> User:
-        """Set a password without the old one, end the user's tokens and locks. For the operator's command line only."""
+        """Set a password without the old one, end the user's tokens and locks. For the operator's command line only.
+
+        It has to be changed at the next sign-in.
+        """
         user = self.by_email(email)
-        self._set_password(user, new, AccessEvent.PASSWORD_RESET, platform(user.org_id))
+        self._set_password(user, new, AccessEvent.PASSWORD_RESET, platform(user.org_id), first=True)
         return user
 
     def unlock(self, email: str) -> User:
@@ -179,12 +192,14 @@ class Users:
 
     # --- parts --------------------------------------------------------------------------------------------------------
 
-    def _set_password(self, user: User, new: Plaintext, event: AccessEvent, actor: Actor) -> None:
+    def _set_password(
+        self, user: User, new: Plaintext, event: AccessEvent, actor: Actor, *, first: bool = False
+    ) -> None:
         check_password(new, user.email, user.first_name, user.last_name)
         hashed = self._hasher.hash(new)
         now = self._clock.now()
         with self._database.write() as tx:
-            store.change_user(tx, user.id, now, password_hash=hashed)
+            store.change_user(tx, user.id, now, password_hash=hashed, first_password=first)
             store.set_user_attempts(tx, user.id, Attempts())
             store.revoke_tokens_of_user(tx, user.id, now)
             store.end_sessions_of_user(tx, user.id)
@@ -228,3 +243,9 @@ def _keep_an_admin(tx: Tx, user: User) -> None:
 
 def _email_taken(email: str) -> Refused:
     return Refused(f"There is a user with the address '{email}' already.", code="access.email_taken")
+
+
+def _same_password() -> Refused:
+    return Refused(
+        "The new password is the old one.", code="access.password_same", fix="Choose one that you did not use here."
+    )

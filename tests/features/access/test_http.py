@@ -317,13 +317,15 @@ def test_an_admin_adds_a_person_who_joins_a_project(server: Site) -> None:
     server.ask("GET", by_user.format(made["id"]), expect=404)
     server.ask("GET", f"/api/v2/workspace/identity-memberships/{made['id']}", expect=404)
     server.ask("PATCH", f"{root}/{made['id']}", {"roles": [{"role": "viewer"}]})
-    token = server.ask("POST", "/api/v1/auth/login", {"email": "bob@acme.test", "password": body["password"]})
-    signed_in = token["accessToken"]
-    assert server.ask("GET", "/api/v1/users/me", token=signed_in)["user"] == bob
+    own = "mellow-carpet-zebra-41"
+    first = {"email": "bob@acme.test", "password": body["password"], "newPassword": own}
+    signed_in = server.ask("POST", "/api/v1/auth/login", first)["accessToken"]
+    seen = server.ask("GET", "/api/v1/users/me", token=signed_in)["user"]
+    assert seen | {"updatedAt": bob["updatedAt"]} == bob
     assert len(server.ask("GET", "/api/v1/projects", token=signed_in)["projects"]) == 1
     server.ask("DELETE", root, {"emails": ["bob@acme.test"]})
     assert server.ask("GET", "/api/v1/projects", token=signed_in)["projects"] == []
-    change = {"oldPassword": body["password"], "newPassword": "saddle-cinnamon-lagoon"}
+    change = {"oldPassword": own, "newPassword": "saddle-cinnamon-lagoon"}
     server.ask("POST", "/api/v1/users/me/password", change, token=signed_in)
     server.ask("GET", "/api/v1/users/me", token=signed_in, expect=401)
     assert server.ask("PATCH", f"/api/v1/users/{bob['id']}", {"role": "member"})["user"]["role"] == "member"
