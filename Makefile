@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UV := $(BIN)/uv
 ARGS ?=
 
-.PHONY: help setup demo serve test check seeds crash clients bench screenshots docs lock migrations clean
+.PHONY: help setup demo serve test check seeds crash clients bench screenshots docs lock sbom migrations clean
 help:
 	@echo "make demo      watch a real rotation against a local Entra ID (ARGS=--stay keeps it running)"
 	@echo "make serve     run the server on this machine"
@@ -18,6 +18,7 @@ help:
 	@echo "make screenshots  take pictures of every page into build/screenshots"
 	@echo "make docs      regenerate the reference documents"
 	@echo "make lock      resolve and lock all dependencies anew"
+	@echo "make sbom      write the bill of materials of what is locked (CycloneDX)"
 	@echo "make migrations  write the first migration from db/tables"
 
 $(UV): requirements/uv.txt
@@ -84,6 +85,10 @@ lock:
 	build/lock/bin/$(LOCK) requirements/uv.in -o requirements/uv.txt
 	build/lock/bin/$(LOCK) pyproject.toml requirements/run.in -o requirements/run.txt
 	build/lock/bin/$(subst --universal ,,$(LOCK)) requirements/test.in -o requirements/test.txt
+	$(MAKE) sbom
+
+sbom:
+	$(PYTHON) scripts/sbom.py
 
 migrations: $(VENV)/.test
 	$(BIN)/python scripts/first_migration.py
