@@ -1,0 +1,53 @@
+"""What a client has already is not sent again: on every route that is read, and only while it is the same."""
+
+import time
+
+import pytest
+
+from keyturn.web.openapi import operations_of
+from keyturn.web.unbuilt import TAG
+from tests.system.estate import Estate
+from tests.system.routes import rule_of
+
+LIVE = {"/api/v1/app-connections/azure-client-secrets/{connection_id}/clients"}
+"""Asks Entra, which takes long, and answers what it says at the moment."""
+
+
+def reads(whole: Estate) -> list[str]:
+    found = []
+    for each in operations_of(whole.application):
+        path = each.operation.path
+        if each.operation.method != "GET" or each.tag == TAG or path in LIVE or not path.startswith("/api/v"):
+            continue
+        classified = rule_of("GET", path)
+        assert classified is not None
+        rule = classified[1]
+        names = whole.things | {hole: whole.things[thing] for hole, thing in rule.fill.items()}
+        found.append((path + rule.query).format(**names))
+    return found
+
+
+def test_every_read_has_a_tag_that_stays_while_nothing_changes(whole: Estate) -> None:
+    bearer = {"authorization": f"Bearer {whole.token}"}
+    paths = reads(whole)
+    assert len(paths) > 30
+    first = {path: whole.client.get(path, headers=bearer) for path in paths}
+    time.sleep(0.002)  # whatever is counted in milliseconds has moved on
+    for path, answer in first.items():
+        if answer.status_code == 404:
+            continue  # of a person's own account: the caller is a machine
+        assert answer.status_code == 200, f"{path}: {answer.text}"
+        again = whole.client.get(path, headers={"if-none-match": answer.headers["etag"], **bearer})
+        assert (again.status_code, again.content) == (304, b""), path
+        assert whole.client.get(path, headers={"if-none-match": answer.headers["etag"]}).status_code == 401, path
+
+
+@pytest.mark.parametrize("by", ["name", "description"])
+def test_a_change_changes_the_tag(whole: Estate, by: str) -> None:
+    bearer = {"authorization": f"Bearer {whole.token}"}
+    path = f"/api/v1/projects/{whole.things['project_id']}"
+    etag = whole.client.get(path, headers=bearer).headers["etag"]
+    assert whole.client.patch(path, json={by: "Changed"}, headers=bearer).status_code == 200
+    after = whole.client.get(path, headers={"if-none-match": etag, **bearer})
+    whole.put_back()
+    assert (after.status_code, after.json()["project"][by]) == (200, "Changed")
