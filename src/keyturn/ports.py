@@ -317,7 +317,6 @@ class SecretsProvider(Protocol):
 
     def tenant_id(self, tenant: Tenant) -> str:
         """Return the id of a tenant that is named by one of its domains. Raises NeedsAction for none. Repeatable."""
-        ...
 
     def capabilities(self, token: AccessToken, app_id: str) -> Sequence[Capability]:
         """Say what the token may do for the application that signed in, what is missing, and how to grant it. Pure."""
@@ -335,11 +334,9 @@ class CertificateProvider(Protocol):
         self, certificate: str, private_key: Plaintext, passphrase: Plaintext | None, now: datetime | None
     ) -> SigningCertificate:
         """Read what a user pasted. Repeatable. Raises Refused, naming the field; dates count only with ``now``."""
-        ...
 
     def sign_in_by_certificate(self, tenant: Tenant, app_id: str, certificate: SigningCertificate) -> AccessToken:
         """Get a fresh token with an assertion signed here. Raises as ``sign_in`` does. Repeatable."""
-        ...
 
 
 class OAuthProvider(Protocol):
