@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from keyturn import boot
 from keyturn.config import Settings
+from keyturn.connections import looks
 from keyturn.connections.flow import CALLBACK_PATH
 from keyturn.connections.service import Connections
 from keyturn.crypto.keyring import Keyring, KeyringDigests, KeyringSealer
@@ -123,17 +124,26 @@ class Worker:
         self._engine = DbosEngine(url, core.process_id, settings.concurrency, codec, core.clock)
         self._presence = Presence(core.database, core.clock, self._engine, core.process_id, settings.pace)
         self._finder = Finder(core.database, core.clock, self._engine, settings.concurrency, settings.pace.find_every)
-        connections, _ = services(core, self.nudge)
-        self._upkeep = Upkeep(core.keyring, connections)
+        self._connections, _ = services(core, self.nudge)
+        self._upkeep = Upkeep(core.keyring, self._connections)
         tools = Tools(core.database, core.sealer, core.provider, core.clock, core.ids, settings.pace, core.process_id)
         self._rotator = Rotator(tools)
 
     def start(self) -> None:
         self._presence.announce()
-        self._engine.start(self._rotator.advance)
+        self._engine.start(self._do)
         self._presence.start()
         self._finder.start()
         self._upkeep.start()
+
+    def _do(self, work: str) -> None:
+        """Do one piece of due work: look at a connection, or go on with a rotation."""
+        from keyturn.engine.due import LOOK  # noqa: PLC0415 - as above
+
+        if work.startswith(LOOK):
+            looks.look(self._connections, work.removeprefix(LOOK))
+        else:
+            self._rotator.advance(work)
 
     def nudge(self) -> None:
         self._finder.nudge()
@@ -225,7 +235,9 @@ def services(core: Core, nudge: Callable[[], None]) -> tuple[Connections, Rotati
     settings, oauth = core.settings, oauth_app(core.settings)
     parts = (core.database, core.sealer, core.provider, core.clock, core.ids)
     bare, most = settings.oauth_bare_codes, settings.quotas.connections_per_project
-    connections = Connections(*parts, settings.cloud, oauth, bare_codes=bare, most=most)
+    connections = Connections(
+        *parts, settings.cloud, oauth, bare_codes=bare, most=most, pace=settings.pace, pause=time.sleep
+    )
     return connections, Rotations(connections, nudge, time.sleep, core.process_id)
 
 

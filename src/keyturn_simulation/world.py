@@ -15,16 +15,17 @@ import sqlalchemy as sa
 from entra_emulator import Emulator, Settings
 from entra_emulator.admin import ApplicationHandle
 from keyturn.config import Pace
+from keyturn.connections import looks
 from keyturn.connections.domain import Certificate, ClientSecret, Connection, Draft
 from keyturn.connections.service import Connections
 from keyturn.credentials.domain import Credential, State
 from keyturn.credentials.store import read
 from keyturn.crypto.keyring import Keyring, KeyringSealer
 from keyturn.crypto.root import GivenRoot, RootKey, RootKeys
-from keyturn.db.tables import audit_events, credentials, organizations, rotations
+from keyturn.db.tables import app_connections, audit_events, credentials, organizations, rotations
 from keyturn.db.unit import Database
-from keyturn.engine.due import CLAIM
-from keyturn.engine.store import claim_due
+from keyturn.engine.due import CLAIM, LOOK_CLAIM
+from keyturn.engine.store import claim_due, claim_looks
 from keyturn.kit.actor import Actor, ActorKind, Role
 from keyturn.kit.clock import MovableClock
 from keyturn.kit.ids import SeededIds
@@ -97,7 +98,8 @@ class World:
         clock = NodeClock(self.clock)
         provider = SimulatedProvider(transport, clock, emulated_clouds(), ids=self.ids, keys=keys)
         tools = Tools(database, self.sealer, provider, clock, self.ids, self.pace, name)
-        connections = Connections(database, self.sealer, provider, clock, self.ids, "global")
+        given = (database, self.sealer, provider, clock, self.ids, "global")
+        connections = Connections(*given, pace=self.pace, pause=self.clock.advance)
         return Server(name, tools, Rotator(tools, self._watch), Rotations(connections, process_id=name), clock)
 
     def _watch(self, rotation_id: str, step: Step) -> None:
@@ -138,13 +140,11 @@ class World:
         return self.rotations.update(self.actor, connection.id, Change(**changes))
 
     def next_wake(self) -> datetime | None:
+        """When there is something to do next: a rotation, or a look at a connection."""
         with self.database.read() as tx:
-            row = tx.one(
-                sa.select(rotations.c.wake_at)
-                .where(rotations.c.wake_at.is_not(None))
-                .order_by(rotations.c.wake_at, rotations.c.id)
-            )
-            return row["wake_at"] if row else None
+            columns = (rotations.c.wake_at, app_connections.c.look_at)
+            found = [tx.rows(sa.select(sa.func.min(column).label("at")))[0]["at"] for column in columns]
+        return min((at for at in found if at), default=None)
 
     def work(self, server: Server | None = None) -> int:
         """Do everything that is due now, as the finder and the engine would. Returns how many rotations were advanced."""
@@ -152,7 +152,17 @@ class World:
         claimed = self.claim(at_work)
         for rotation_id in claimed:
             at_work.rotator.advance(rotation_id)
+        self.look()
         return len(claimed)
+
+    def look(self) -> int:
+        """Look at the connections at which it is time to, as the finder and the engine would. Returns at how many."""
+        now = self.clock.now()
+        with self.database.write() as tx:
+            found = engine_store.claim_looks(tx, now, 1000, now + LOOK_CLAIM)
+        for connection_id in found:
+            looks.look(self.connections, connection_id)
+        return len(found)
 
     def claim(self, server: Server | None = None) -> list[str]:
         """Claim what is due, as the finder does: work that is lost is found again."""
@@ -304,7 +314,9 @@ def make_world(
     actor = _administrator(database, ids, clock)
     transport = EmulatedTransport(emulator, elapse=clock.advance, instance="api")
     provider = SimulatedProvider(transport, clock, emulated_clouds(), ids=ids)
-    connections = Connections(database, sealer, provider, clock, ids, "global")
+    connections = Connections(
+        database, sealer, provider, clock, ids, "global", pace=pace or Pace(), pause=clock.advance
+    )
     rules = settings or Settings()
     rotations = Rotations(connections)
     world = World(

@@ -143,6 +143,8 @@ class Connection:
 
     ``ends_at`` is when its certificate ends; ``facts`` may be shown: ``thumbprint``, or the ``account`` that consented.
     ``fingerprint`` is that of the credential of version ``fingerprint_version``: see ``connections.fingerprints``.
+    ``published_at``: since when it has its credential; ``refused_at`` and ``refusal``: since when the provider refuses it, and
+    why; ``look_at``: when that is looked at again.
     """
 
     id: str
@@ -167,6 +169,10 @@ class Connection:
     facts: dict[str, Any] | None = None
     fingerprint: str | None = field(default=None, repr=False)
     fingerprint_version: int = 0
+    look_at: datetime | None = None
+    published_at: datetime | None = None
+    refused_at: datetime | None = None
+    refusal: dict[str, Any] | None = None
 
     @property
     def tenant(self) -> Tenant:

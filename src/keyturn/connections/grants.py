@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from keyturn.audit import store as audit
 from keyturn.audit.domain import Event
-from keyturn.connections import store
+from keyturn.connections import health, store
 from keyturn.connections.domain import Connection, Method, OAuthGrant, unpack
 from keyturn.connections.flow import FLOW_KEPT
 from keyturn.connections.store import REFRESH_EVERY, RefreshToken
@@ -103,7 +103,6 @@ class Grants:
     def _note(self, connection: Connection, error: SignInAgain) -> None:
         """Write down once that the connection waits for a person; a sign-in that came in between wins."""
         now = self._clock.now()
-        result = check_failed(error)
         with self._database.write() as tx:
             current = store.get(tx, connection.id, lock=True)
             if current is None or current.secret_version != connection.secret_version:
@@ -111,7 +110,7 @@ class Grants:
             row = store.refresh_token(tx, connection.id)
             if row:
                 store.change_refresh_token(tx, row, refresh_due_at=None)
-            store.change(tx, current, checked_at=now, check_result=result)
+            health.refused(tx, current, error, now)
             if not current.needs_reconnect:
                 audit.append(tx, _event(current, error, now))
 
@@ -138,12 +137,6 @@ class Grants:
             except KeyturnError as error:
                 report(connection_id, error)
         return done
-
-
-def check_failed(error: KeyturnError) -> dict[str, object]:
-    """What a connection remembers of a failed check."""
-    found: dict[str, object] = {"ok": False, "code": error.code, "message": error.message, "fix": error.fix}
-    return found | ({"needsReconnect": True} if isinstance(error, SignInAgain) else {})
 
 
 def _other_app(connection: Connection, app: OAuthApp) -> SignInAgain:

@@ -26,6 +26,15 @@ class LastCheck(Wire):
     needs_reconnect: bool
 
 
+class Refusal(Wire):
+    """Microsoft has refused the connection since then: its sign-in, or all that it is for. ``fix`` says how to get out."""
+
+    since: Timestamp
+    code: str
+    message: str
+    fix: str | None
+
+
 class CheckShown(Wire):
     name: str
     ok: bool
@@ -78,6 +87,13 @@ def last_check(connection: Connection) -> LastCheck | None:
 
 def _text(value: object) -> str | None:
     return None if value is None else str(value)
+
+
+def refusal(connection: Connection) -> Refusal | None:
+    said, since = connection.refusal or {}, connection.refused_at
+    if since is None:
+        return None
+    return Refusal(iso(since), str(said.get("code")), str(said.get("message")), said.get("fix"))
 
 
 def report(trial: Trial) -> ConnectionTestReport:

@@ -1,6 +1,6 @@
 """Use cases of app connections. Rotating them is the business of ``rotations``, which builds on this."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -13,7 +13,8 @@ from keyturn.access.door import Scope
 from keyturn.access.quotas import require_room
 from keyturn.audit import store as audit
 from keyturn.audit.domain import Event
-from keyturn.connections import fingerprints, holders, sealed, store
+from keyturn.config import Pace
+from keyturn.connections import fingerprints, health, holders, sealed, store
 from keyturn.connections.domain import (
     APP,
     AuthorizationCode,
@@ -39,6 +40,7 @@ from keyturn.connections.domain import (
 )
 from keyturn.connections.flow import require_whole
 from keyturn.connections.grants import Grants
+from keyturn.connections.stored import Stored
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import NeedsAction, NotFound, NotYet, Refused
 from keyturn.kit.actor import Actor
@@ -47,8 +49,14 @@ from keyturn.kit.secret import Plaintext
 from keyturn.ports import AccessToken, ApplicationSummary, Clock, Ids, OAuthApp, Provider, Sealer, Tenant
 
 
+_DEFAULT_PACE = Pace()
+
+
 class Connections:
-    """Creates, reads and changes app connections. ``oauth`` is this server's own application, for the method OAuth."""
+    """Creates, reads and changes app connections. ``oauth`` is this server's own application, for the method OAuth.
+
+    ``pause`` waits between two tries of a credential that was published a moment ago.
+    """
 
     def __init__(
         self,
@@ -62,6 +70,8 @@ class Connections:
         *,
         bare_codes: bool = False,
         most: int = 0,
+        pace: Pace = _DEFAULT_PACE,
+        pause: Callable[[float], object] = lambda _seconds: None,
     ) -> None:
         self.database = database
         self.sealer = sealer
@@ -71,6 +81,7 @@ class Connections:
         self.cloud = cloud
         self._bare_codes, self._most = bare_codes, most
         self.grants = Grants(database, sealer, provider, clock, oauth)
+        self.stored = Stored(database, sealer, provider, clock, self.grants, pace, pause)
 
     # --- reading ----------------------------------------------------------------------------------------------------
 
@@ -182,6 +193,8 @@ class Connections:
             facts=facts_of(made),
             fingerprint=mark,
             fingerprint_version=1,
+            published_at=now,
+            look_at=health.next_look(now, self.ids.jitter()),
         )
         try:
             store.insert(tx, connection)
@@ -219,7 +232,7 @@ class Connections:
     def replace_credentials(self, tx: Tx, actor: Actor, connection: Connection, proved: Proved) -> Connection:
         """Store what the user supplied; the provider accepted it before this transaction."""
         made, salt = proved.credentials, sealed.salt(self.sealer, connection)
-        version = connection.secret_version + 1
+        version, now = connection.secret_version + 1, self.clock.now()
         mark = self._admitted(tx, actor, made, connection)
         changed = replace(
             connection,
@@ -229,17 +242,19 @@ class Connections:
             secret_version=version,
             credentials_hash=credentials_hash(proved.given, salt),
             version=connection.version + 1,
-            checked_at=self.clock.now(),
-            check_result={"ok": True},
             ends_at=end_of(made),
             facts=facts_of(made),
             fingerprint=mark,
             fingerprint_version=version,
+            published_at=now,
+            look_at=health.next_look(now, self.ids.jitter()),
+            **health.healed(now),
         )
         self._change(tx, connection, **{name: getattr(changed, name) for name in _CREDENTIAL_FIELDS})
         if isinstance(made, OAuthGrant):
             self.grants.keep(tx, connection.id, made)
         self.tell(tx, actor, "update-app-connection", changed, credentialsUpdated=True, **(changed.facts or {}))
+        health.tell_healed(tx, connection, now)
         return changed
 
     def _admitted(self, tx: Tx, actor: Actor, made: Credentials, connection: Connection | None) -> str | None:
@@ -356,8 +371,7 @@ class Connections:
 
     def access(self, connection: Connection) -> AccessToken:
         """Return a fresh token for the management API, whatever the method. Raises what the provider says."""
-        found = self.opened(connection).credentials
-        return self.grants.access(connection) if found is None else self.sign_in(found, connection.cloud)
+        return self.stored.sign_in(connection)[1]
 
     def clients(self, actor: Actor, connection_id: str) -> Sequence[ApplicationSummary]:
         """List the applications that the connection can see, for choosing one."""
@@ -369,6 +383,7 @@ class Connections:
 _CREDENTIAL_FIELDS = (
     *("tenant_id", "client_id", "secret", "secret_version", "credentials_hash", "version"),
     *("checked_at", "check_result", "ends_at", "facts", "fingerprint", "fingerprint_version"),
+    *("published_at", "look_at", "refused_at", "refusal"),
 )
 
 

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from keyturn.access.domain import Action
-from keyturn.connections import store
+from keyturn.connections import health, store
 from keyturn.connections.domain import Connection, Method
-from keyturn.connections.grants import check_failed
+from keyturn.connections.health import check_failed
 from keyturn.connections.service import Connections
+from keyturn.db.unit import Tx
 from keyturn.errors import KeyturnError, NeedsAction
 from keyturn.kit.actor import Actor
 from keyturn.kit.clock import iso
@@ -54,18 +56,18 @@ def test(connections: Connections, actor: Actor, connection_id: str) -> Trial:
     with connections.database.read() as tx:
         connection = connections.connection_for(tx, actor, connection_id, Action.CONNECT_CONNECTIONS)
         rotates = store.rotates(tx, connection_id)
-    trial = _Attempt(connections, connection, rotates=rotates)
+    trial = Attempt(connections, connection, rotates=rotates)
     failure = trial.make()
     now = connections.clock.now()
-    result = check_failed(failure) if failure else {"ok": True}
     with connections.database.write() as tx:
-        store.change(tx, connection, checked_at=now, check_result=result)
+        trial.remember(tx, failure, now)
         connections.tell(tx, actor, "test-app-connection", connection, ok=failure is None, checkedAt=iso(now))
+    result = check_failed(failure) if failure else {"ok": True}
     return Trial(replace(connection, checked_at=now, check_result=result), trial.checks, trial.capabilities)
 
 
-class _Attempt:
-    """One test under way: what was found out so far."""
+class Attempt:
+    """One look at what a connection can do: it signs in, reads its application, and may change its secrets."""
 
     def __init__(self, connections: Connections, connection: Connection, *, rotates: bool) -> None:
         self._connections = connections
@@ -90,9 +92,20 @@ class _Attempt:
                 self.checks.append(check)
         return None
 
+    def remember(self, tx: Tx, failure: KeyturnError | None, now: datetime) -> None:
+        """Write down at the connection how it went. Nothing is written when it has other credentials by now."""
+        connections, connection = self._connections, self._connection
+        if failure is None:
+            health.accepted(tx, connection, now, health.next_look(now, connections.ids.jitter()))
+        elif health.is_refusal(failure, settled=connections.stored.settled(connection)):
+            health.refused(tx, connection, failure, now)
+        else:
+            health.troubled(tx, connection, failure, now)
+
     def _sign_in(self, name: str) -> Check:
         connections, connection = self._connections, self._connection
-        self._token: AccessToken = connections.access(connection)
+        self._token: AccessToken
+        self._connection, self._token = connections.stored.sign_in(connection)
         self.capabilities = connections.provider.capabilities(self._token, connection.client_id)
         warning = None if self._rotates else connection.warning(connections.clock.now())
         return Check(name, ok=True, message=_SIGNED_IN[connection.method], fix=warning)

@@ -8,7 +8,7 @@ from msgspec import UNSET, UnsetType
 
 from keyturn.connections.domain import Connection, Home
 from keyturn.connections.holders import Sharing
-from keyturn.connections.method_views import LastCheck, SafeCredentials, last_check, safe
+from keyturn.connections.method_views import LastCheck, Refusal, SafeCredentials, last_check, refusal, safe
 from keyturn.connections.sharing_views import CredentialSharing, shared
 from keyturn.credentials.domain import Credential, State
 from keyturn.kit import zones
@@ -101,6 +101,7 @@ class AppConnectionShown(Wire):
     gateway_pool_id: str | None = None
     rotation: RotationShown | UnsetType = UNSET
     last_check: LastCheck | None = None
+    refusal: Refusal | None = None
     certificate_expires_at: Timestamp | UnsetType = UNSET
     certificate_thumbprint: str | UnsetType = UNSET
     certificate_warning: str | UnsetType | None = UNSET
@@ -267,6 +268,7 @@ def shown(
         updated_at=iso(connection.updated_at),
         rotation=_rotation(overview, now) if overview else UNSET,
         last_check=last_check(connection),
+        refusal=refusal(connection),
         certificate_expires_at=iso(connection.ends_at) if connection.ends_at else UNSET,
         certificate_thumbprint=facts.get("thumbprint", UNSET),
         certificate_warning=_warning(connection, overview, now),

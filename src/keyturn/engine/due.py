@@ -1,11 +1,11 @@
-"""Finds due rotations and submits them to the engine.
+"""Finds due rotations, and connections that are to be looked at, and submits them to the engine.
 
 Every reason to work on a rotation is its row's ``wake_at``. A claim moves it a little ahead in the same transaction, so that
 no other process finds the rotation meanwhile, and so that a submission that was lost is simply found again.
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from keyturn.db.unit import Database
 from keyturn.engine import store
@@ -15,6 +15,12 @@ from keyturn.ports import Clock, Engine
 CLAIM = timedelta(seconds=10)
 """As long as this nobody else finds what a process found that died before it submitted it."""
 BUSY = timedelta(seconds=2)
+LOOK = "look:"
+"""Work whose id begins so is a look at the connection that is named after it."""
+LOOKS_AT_ONCE = 2
+LOOKS_APART = timedelta(seconds=1)
+LOOK_CLAIM = timedelta(hours=1)
+"""When a look is tried again that never came to its end."""
 _MORE = timedelta(milliseconds=20)
 
 
@@ -42,6 +48,7 @@ class Finder:
         self._ahead = concurrency // 4
         self._limit = concurrency + self._ahead
         self._find_every = find_every
+        self._looked_at: datetime | None = None
         self._loop = Loop("finder of due work", self._round, find_every)
 
     def tick(self) -> Found:
@@ -51,8 +58,21 @@ class Finder:
             return Found(0, more=True)
         now = self._clock.now()
         with self._database.read() as tx:
-            if not store.any_due(tx, now):
-                return Found(0, more=False)
+            work, looks = store.any_due(tx, now)
+        looked = self._looks(now, room) if looks else 0
+        found = self._work(now, room - looked) if work else Found(0, more=False)
+        return Found(found.submitted + looked, found.more)
+
+    def _looks(self, now: datetime, room: int) -> int:
+        """Begin a few looks at connections: all that have come due meanwhile must not be looked at in the same moment."""
+        if self._looked_at and abs(now - self._looked_at) < LOOKS_APART:
+            return 0
+        self._looked_at = now
+        with self._database.write() as tx:
+            claimed = store.claim_looks(tx, now, min(LOOKS_AT_ONCE, room // 2), now + LOOK_CLAIM)
+        return sum(self._engine.submit(LOOK + one, LOOK + one) for one in claimed)
+
+    def _work(self, now: datetime, room: int) -> Found:
         until = now + CLAIM
         with self._database.write() as tx:
             claimed = store.claim_due(tx, now, room, until)

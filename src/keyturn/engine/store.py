@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from keyturn.db.tables import leases, processes, rotations
+from keyturn.db.tables import app_connections, leases, processes, rotations
 from keyturn.db.unit import Tx
 
 
@@ -28,10 +28,39 @@ class Process:
 
 CLOCKS_APART = timedelta(seconds=10)
 """By less the clocks of servers always differ. What was written further ahead of our clock was written by a wrong one."""
+LONGEST_LOOK = timedelta(days=1) + CLOCKS_APART
+"""Between two looks at a connection: one that lies further ahead was put off by a wrong clock, and is due."""
 
 
-def any_due(tx: Tx, now: datetime) -> bool:
-    return tx.one(_ANY_DUE, now=now, ahead=now + CLOCKS_APART) is not None
+def any_due(tx: Tx, now: datetime) -> tuple[bool, bool]:
+    """Whether some rotation wants work, and whether some connection is to be looked at."""
+    row = tx.one(_ANY_DUE, now=now, ahead=now + CLOCKS_APART, never=now + LONGEST_LOOK)
+    return (bool(row["work"]), bool(row["looks"])) if row else (False, False)
+
+
+def claim_looks(tx: Tx, now: datetime, limit: int, until: datetime) -> list[str]:
+    """Move the look at the connections that have waited longest to ``until`` and return their ids; nobody else gets the same."""
+    found = [str(row["id"]) for row in tx.rows(_CLAIM_LOOKS, now=now, never=now + LONGEST_LOOK, most=limit)]
+    if found:
+        tx.run(_PUT_OFF_LOOKS, ids=found, until=until)
+    return found
+
+
+_LOOKS = sa.or_(
+    app_connections.c.look_at <= sa.bindparam("now"), app_connections.c.look_at > sa.bindparam("never")
+)
+_CLAIM_LOOKS = (
+    sa.select(app_connections.c.id)
+    .where(_LOOKS)
+    .order_by(app_connections.c.look_at)
+    .limit(sa.bindparam("most"))
+    .with_for_update(skip_locked=True)
+)
+_PUT_OFF_LOOKS = (
+    sa.update(app_connections)
+    .where(app_connections.c.id.in_(sa.bindparam("ids", expanding=True)))
+    .values(look_at=sa.bindparam("until"))
+)
 
 
 def claim_due(tx: Tx, now: datetime, limit: int, until: datetime) -> list[Due]:
@@ -63,11 +92,12 @@ _CLAIM_AHEAD = (
     .limit(sa.bindparam("most"))
     .with_for_update(skip_locked=True)
 )
-_ANY_DUE = sa.select(sa.literal(1)).where(
+_ANY_DUE = sa.select(
     sa.or_(
         sa.exists().where(rotations.c.wake_at <= sa.bindparam("now")),
         sa.exists().where(_AHEAD),
-    )
+    ).label("work"),
+    sa.exists().where(_LOOKS).label("looks"),
 )
 _PUT_OFF = (
     sa.update(rotations)

@@ -15,10 +15,10 @@ from keyturn.connections import store as store_of_connections
 from keyturn.connections.domain import target_changed, unpack
 from keyturn.credentials.domain import Credential
 from keyturn.db.unit import Database, Tx
-from keyturn.errors import NeedsAction, NotYet, Retryable, Upstream
+from keyturn.errors import NeedsAction, NotYet, Permanent, Retryable, Upstream
 from keyturn.kit.actor import Actor, platform
 from keyturn.kit.secret import Plaintext
-from keyturn.ports import AccessToken, Clock, Ids, Sealer, SecretsProvider, Tenant
+from keyturn.ports import AccessToken, Clock, Ids, RemoteApplication, Sealer, SecretsProvider, Tenant
 from keyturn.rotations import store, waits
 from keyturn.rotations.domain import Rotation, Snapshot, Step
 from keyturn.rotations.patience import Patience
@@ -80,6 +80,8 @@ class Hold:
         self._seen: Snapshot | None = seen
         self._access: AccessToken | None = None
         self._signer: Credential | None = None
+        self.refusal: Upstream | None = None
+        """What the provider said in this step when it refused the connection: its sign-in, or what it is for."""
         self._step: store.StepRecord | None = None
         self._last_record: tuple[int, store.StepRecord] | None = None
 
@@ -96,6 +98,7 @@ class Hold:
 
     def begin(self, step: Step, snapshot: Snapshot) -> None:
         """The step that starts now is written into the run's history by its own transaction."""
+        self.refusal = None
         row, run = step.credential, snapshot.run
         belongs = run.id if run else (row.retired_by or row.run_id) if row else None
         now = self.now()
@@ -142,6 +145,27 @@ class Hold:
             self._access = self._sign_in(snapshot)
         return self._access
 
+    def look(self, snapshot: Snapshot) -> RemoteApplication:
+        """Sign in, read the application, make sure that it may be written: all that a connection is for.
+
+        Raises Retryable or NeedsAction, as :meth:`access` does.
+        """
+        rotation, token = snapshot.rotation, self.access(snapshot)
+        try:
+            application = self.kind.application(rotation.tenant, token, object_id=rotation.object_id)
+            self.kind.check_may_write(rotation.tenant, token, application)
+        except NotYet as error:
+            raise self._refused(self._final(error, self._signer)) from None
+        except (NeedsAction, Permanent) as error:
+            self._refused(error)
+            raise
+        return application
+
+    def _refused(self, error: Upstream) -> Upstream:
+        if not isinstance(error, Retryable):
+            self.refusal = error
+        return error
+
     def signer(self, snapshot: Snapshot) -> Plaintext:
         """Return the value that the token of :meth:`access` was got with: some changes want a proof of having it."""
         self.access(snapshot)
@@ -165,12 +189,13 @@ class Hold:
                 token = self._sign_in_with(snapshot.rotation, signer)
             except Upstream as error:
                 if error.code not in SECRET_REFUSED:
+                    self._refused(error)
                     raise
                 refused = error
             else:
                 self._signer = signer
                 return token
-        raise refused
+        raise self._refused(refused)
 
     def require_target(self, rotation: Rotation) -> None:
         """Raise NeedsAction when the rotation names another tenant or application than its connection was sealed for.
@@ -194,11 +219,14 @@ class Hold:
         try:
             return self.kind.sign_in(rotation.tenant, rotation.app_id, secret)
         except NotYet as error:
-            if signer.published_at and self.now() < waits.again(
-                signer.published_at, self.tools.pace.settle, self.now()
-            ):
-                raise Retryable(error.message, code=error.code, fix=error.fix, request_id=error.request_id) from None
-            raise NeedsAction(error.message, code=error.code, fix=error.fix, request_id=error.request_id) from None
+            raise self._final(error, signer) from None
+
+    def _final(self, error: NotYet, signer: Credential | None) -> Upstream:
+        """Soon after it was published a refusal means that the credential is still spreading; later, what it says."""
+        now, published = self.now(), signer.published_at if signer else None
+        spreading = published is not None and now < waits.again(published, self.tools.pace.settle, now)
+        kind = Retryable if spreading else NeedsAction
+        return kind(error.message, code=error.code, fix=error.fix, request_id=error.request_id)
 
     def _opened(self, signer: Credential) -> Plaintext:
         if signer.value is None:

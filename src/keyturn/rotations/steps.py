@@ -88,11 +88,9 @@ def _why(
 
 def inspect(hold: Hold, snapshot: Snapshot) -> None:
     """Look before the first write: signing in works, the application is there, it may be written, a slot is free."""
-    rotation, run = snapshot.rotation, _the_run(snapshot)
+    run = _the_run(snapshot)
     try:
-        token = hold.access(snapshot)
-        application = hold.kind.application(rotation.tenant, token, object_id=rotation.object_id)
-        hold.kind.check_may_write(rotation.tenant, token, application)
+        application = hold.look(snapshot)
     except Upstream:
         clock.require_right(hold.tools.provider.clock_ahead())  # a clock that is wrong may be the cause
         raise
@@ -104,6 +102,7 @@ def inspect(hold: Hold, snapshot: Snapshot) -> None:
     with hold.write() as tx:
         watch.note(tx, hold, snapshot, application)
         store.change_run(tx, run.id, inspected_at=hold.now(), retry_at=None, started_at=run.started_at or hold.now())
+        watch.note_accepted(tx, hold, snapshot, looked=False)
 
 
 def _require_few_undead(hold: Hold, snapshot: Snapshot) -> None:

@@ -2,29 +2,72 @@
 
 from datetime import timedelta
 
+from keyturn.connections import health
+from keyturn.connections import store as connections
+from keyturn.connections.domain import Connection
+from keyturn.connections.looks import report
 from keyturn.credentials import store as journal
 from keyturn.credentials.domain import ENDED, Credential, State, is_marker
 from keyturn.db.unit import Tx
+from keyturn.errors import Retryable, Upstream
 from keyturn.ports import RemoteApplication, RemoteCredential
 from keyturn.rotations import store
-from keyturn.rotations.domain import Snapshot
+from keyturn.rotations.domain import Kind, Snapshot
 from keyturn.rotations.hold import Hold
 from keyturn.rotations.outcome import tell
 
 SWEEP_EVERY = timedelta(days=1)
+SWEEP_RETRY = timedelta(hours=1)
 GONE_IS_NEWS_FOR = timedelta(days=2)
 
 
 def sweep(hold: Hold, snapshot: Snapshot) -> None:
     """List the application's credentials; bring back to removal any of ours that should not be there; note drift."""
-    token = hold.access(snapshot)
     rotation = snapshot.rotation
-    application = hold.kind.application(rotation.tenant, token, object_id=rotation.object_id)
+    application = hold.look(snapshot)
     with hold.write() as tx:
         suspect = note(tx, hold, snapshot, application)
         # Doubtful news is looked at again soon; otherwise once a day, spread over it.
-        again = hold.tools.pace.confirm_spacing if suspect else SWEEP_EVERY * (1 + hold.tools.ids.jitter() / 10)
+        again = hold.tools.pace.confirm_spacing if suspect else SWEEP_EVERY * (1 - hold.tools.ids.jitter() / 10)
         store.set_sweep(tx, rotation.id, hold.now() + again)
+        note_accepted(tx, hold, snapshot)
+
+
+def sweep_failed(tx: Tx, hold: Hold, snapshot: Snapshot, error: Upstream) -> None:
+    """Look again later: soon while a credential is still spreading, so that by the end of that time it is clear."""
+    now, pace, current = hold.now(), hold.tools.pace, snapshot.current
+    again = now + SWEEP_RETRY
+    if isinstance(error, Retryable) and current and current.published_at:
+        settled_at = current.published_at + pace.settle
+        soon = now + max(pace.confirm_spacing, (now - current.published_at) / 2, timedelta(seconds=1))
+        again = min(soon, settled_at) if current.published_at <= now < settled_at else again
+    store.set_sweep(tx, hold.rotation_id, again)
+    report(str(snapshot.rotation.connection_id), error)
+    connection = _connection(tx, snapshot)
+    if connection and hold.refusal is None:
+        health.troubled(tx, connection, error, now)
+
+
+def note_refused(tx: Tx, hold: Hold, snapshot: Snapshot, error: Upstream) -> None:
+    """The provider refuses the connection: a state of it, whatever step found out."""
+    connection = _connection(tx, snapshot)
+    if connection:
+        health.refused(tx, connection, error, hold.now())
+
+
+def note_accepted(tx: Tx, hold: Hold, snapshot: Snapshot, *, looked: bool = True) -> None:
+    """The connection works. To be called last: it locks the connection. Without ``looked`` only the end of a refusal counts."""
+    connection = _connection(tx, snapshot)
+    if connection and (looked or connection.refused_at):
+        now = hold.now()
+        health.accepted(tx, connection, now, health.next_look(now, hold.tools.ids.jitter()))
+
+
+def _connection(tx: Tx, snapshot: Snapshot) -> Connection | None:
+    """Return the connection whose own credential this is; None once that has ended."""
+    rotation = snapshot.rotation
+    own = rotation.kind is Kind.CONNECTION and not rotation.retired
+    return connections.get(tx, rotation.connection_id) if own and rotation.connection_id else None
 
 
 def note(tx: Tx, hold: Hold, snapshot: Snapshot, application: RemoteApplication) -> bool:

@@ -14,7 +14,7 @@ from keyturn.credentials.domain import Credential, State
 from keyturn.db.unit import Tx
 from keyturn.errors import Misconfigured, NeedsAction, NotYet, Refused, Retryable, Unanswered, Upstream
 from keyturn.kit.moments import not_after
-from keyturn.rotations import outcome, removal, store
+from keyturn.rotations import outcome, removal, store, watch
 from keyturn.rotations.domain import Snapshot, Step, StepName, Wait, decide
 from keyturn.rotations.hold import Hold, LeaseLost, Tools, take
 from keyturn.rotations.steps import NETWORK, NotNow, perform
@@ -23,7 +23,6 @@ log = structlog.get_logger()
 
 MAX_TURNS = 400
 """More turns than any stretch of work has: reached only by a defect, which must not spin for ever."""
-SWEEP_RETRY = timedelta(hours=1)
 UNREADABLE_RETRY = timedelta(minutes=5)
 LIFETIME_POLICY = "azure.lifetime_policy"
 
@@ -117,6 +116,8 @@ class Rotator:
         hold.forget_access()
         with hold.write("failed", error.message) as tx:
             self._fail(tx, hold, snapshot, step, error)
+            if hold.refusal:
+                watch.note_refused(tx, hold, snapshot, hold.refusal)
 
     def _wait(self, tx: Tx, hold: Hold, snapshot: Snapshot, later: NotNow) -> None:
         if snapshot.run:
@@ -126,7 +127,7 @@ class Rotator:
     def _fail(self, tx: Tx, hold: Hold, snapshot: Snapshot, step: Step, error: Upstream) -> None:
         row, run = step.credential, snapshot.run
         if step.name is StepName.SWEEP:
-            store.set_sweep(tx, hold.rotation_id, hold.now() + SWEEP_RETRY)
+            watch.sweep_failed(tx, hold, snapshot, error)
         elif step.name is StepName.ISSUE and row:
             self._issue_failed(tx, hold, snapshot, row, error)
         elif step.name is StepName.PUBLISH:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from keyturn.access import door
-from keyturn.connections import holders
+from keyturn.connections import health, holders
 from keyturn.connections.domain import Connection, value_of
 from keyturn.connections.store import Holder
 from keyturn.credentials import store as journal
@@ -72,6 +72,7 @@ class Writer:
             next_run_at=now,
             wake_at=now,
             wake_set_at=now,
+            sweep_at=now + health.LOOK_EVERY,
             created_at=now,
             updated_at=now,
         )

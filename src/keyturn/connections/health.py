@@ -1,0 +1,136 @@
+"""Whether the provider still takes a connection: a refusal is a state with a beginning and an end, and an event for each.
+
+Whoever signs in with what is stored says here how that went: the daily look, a test, a rotation, whoever uses it. Trouble
+that passes (no network, 429, 5xx, replicas that lag) is never taken for a refusal.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from keyturn.audit import store as audit
+from keyturn.audit.domain import Event
+from keyturn.connections import store
+from keyturn.connections.domain import Connection
+from keyturn.db.unit import Tx
+from keyturn.errors import KeyturnError, NeedsAction, NotYet, Permanent, SignInAgain
+from keyturn.kit.actor import platform
+from keyturn.kit.clock import iso
+
+LOOK_EVERY = timedelta(days=1)
+LOOK_AGAIN = timedelta(hours=1)
+"""After a look that failed, and while a connection is refused."""
+VANISHED = frozenset({"azure.secret_invalid", "azure.certificate_refused"})
+"""What the provider says of a credential that it does not hold, or not any more."""
+
+
+def next_look(now: datetime, jitter: float) -> datetime:
+    """Return when to look again: within a day, spread over its last tenth."""
+    return now + LOOK_EVERY * (1 - jitter / 10)
+
+
+def is_settled(connection: Connection, settle: timedelta, now: datetime) -> bool:
+    """Whether every replica knows the connection's credential by now."""
+    return connection.published_at is None or now >= connection.published_at + settle
+
+
+def is_refusal(error: KeyturnError, *, settled: bool) -> bool:
+    return settled if isinstance(error, NotYet) else isinstance(error, (NeedsAction, Permanent))
+
+
+def healed(now: datetime) -> dict[str, Any]:
+    """Return what to write of a connection whose credential has just been accepted."""
+    return {"checked_at": now, "check_result": {"ok": True}, "refused_at": None, "refusal": None}
+
+
+def accepted(tx: Tx, seen: Connection, now: datetime, look_at: datetime) -> None:
+    """The credential that was seen is accepted. Nothing is written when another took its place since."""
+    connection = _same(tx, seen)
+    if connection:
+        store.change(tx, connection, look_at=look_at, **healed(now))
+        tell_healed(tx, connection, now)
+
+
+def tell_healed(tx: Tx, before: Connection, now: datetime) -> None:
+    """Write down the end of a refusal, if there was one."""
+    if before.refused_at is None:
+        return
+    facts = {"refusedAt": iso(before.refused_at), "code": (before.refusal or {}).get("code")}
+    _tell(tx, "app-connection-recovered", before, now, **facts)
+
+
+def refused(tx: Tx, seen: Connection, error: KeyturnError, now: datetime) -> None:
+    """The provider refuses what was seen: a state, and an event when it begins and whenever the reason becomes another."""
+    connection = _same(tx, seen)
+    if connection is None:
+        return
+    said, since = check_failed(error), connection.refused_at or now
+    before = (connection.refusal or {}).get("code")
+    refusal = {name: said[name] for name in ("code", "message", "fix")}
+    store.change(
+        tx,
+        connection,
+        checked_at=now,
+        check_result=said,
+        refused_at=since,
+        refusal=refusal,
+        look_at=now + LOOK_AGAIN,
+    )
+    if before == error.code:
+        return
+    _tell(tx, "app-connection-refused", connection, now, refusedAt=iso(since), **refusal)
+    if error.code in VANISHED:
+        _tell_vanished(tx, connection, now)
+
+
+def troubled(tx: Tx, seen: Connection, error: KeyturnError, now: datetime) -> None:
+    """It could not be found out. Whether the connection is refused stays as it was."""
+    connection = _same(tx, seen)
+    if connection:
+        said = check_failed(error) | {"transient": True}
+        store.change(tx, connection, checked_at=now, check_result=said, look_at=now + LOOK_AGAIN)
+
+
+def check_failed(error: KeyturnError) -> dict[str, Any]:
+    """What a connection remembers of a failed check."""
+    found: dict[str, Any] = {"ok": False, "code": error.code, "message": error.message, "fix": error.fix}
+    return found | ({"needsReconnect": True} if isinstance(error, SignInAgain) else {})
+
+
+def _same(tx: Tx, seen: Connection) -> Connection | None:
+    """Return the connection as it is, locked, unless its credential is another one by now."""
+    connection = store.get(tx, seen.id, lock=True)
+    return connection if connection and connection.secret_version == seen.secret_version else None
+
+
+def _tell(tx: Tx, event: str, connection: Connection, now: datetime, **data: Any) -> None:
+    facts = {"name": connection.name, "app": connection.app, "method": connection.method.value}
+    audit.append(
+        tx,
+        Event(
+            event,
+            platform(connection.org_id),
+            "app-connection",
+            connection.id,
+            now,
+            project_id=connection.project_id,
+            data=facts | data,
+        ),
+    )
+
+
+def _tell_vanished(tx: Tx, connection: Connection, now: datetime) -> None:
+    """Somebody removed the current secret: told of the rotation where there is one, as all drift of it is."""
+    known = store.current_credential(tx, connection.id)
+    kind, subject = ("rotation", str(known["rotation_id"])) if known else ("app-connection", connection.id)
+    facts = {
+        "connectionId": connection.id,
+        "applicationObjectId": known and known["object_id"],
+        "appId": connection.client_id,
+        "kind": "current-vanished",
+        "keyId": known and known["key_id"],
+        "displayName": known and known["marker"],
+        "hint": known and known["hint"],
+    }
+    data = {name: value or None for name, value in facts.items()}
+    by, project = platform(connection.org_id), connection.project_id
+    audit.append(tx, Event("credentials-drifted", by, kind, subject, now, project_id=project, data=data))

@@ -1,0 +1,88 @@
+"""Signing in with what is stored in a connection, so that a refusal means what it says.
+
+A credential that was replaced while it was being tried is read again; and soon after a publish, when replicas may not know the
+new one yet, a refusal is tried again before anybody is told of it.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from keyturn.config import Pace
+from keyturn.connections import store
+from keyturn.connections.domain import Certificate, ClientSecret, Connection, unpack
+from keyturn.connections.grants import Grants
+from keyturn.connections.health import is_settled
+from keyturn.db.unit import Database
+from keyturn.errors import NeedsAction, NotYet, Retryable, Upstream
+from keyturn.ports import AccessToken, Clock, Provider, Sealer
+
+MOST_TRIES = 4
+
+
+class Stored:
+    """Opens what is stored and signs in with it. ``pause`` waits so many seconds."""
+
+    def __init__(
+        self,
+        database: Database,
+        sealer: Sealer,
+        provider: Provider,
+        clock: Clock,
+        grants: Grants,
+        pace: Pace,
+        pause: Callable[[float], object],
+    ) -> None:
+        self._database = database
+        self._sealer = sealer
+        self._provider = provider
+        self._clock = clock
+        self._grants = grants
+        self._pace = pace
+        self._pause = pause
+
+    def sign_in(self, connection: Connection) -> tuple[Connection, AccessToken]:
+        """Return a fresh token for the management API, and the connection as it was when it signed in.
+
+        Raises NotYet for a refusal that replication still explains, otherwise what the provider says. Repeatable.
+        """
+        last = MOST_TRIES - 1
+        for number in range(MOST_TRIES):
+            try:
+                return connection, self._once(connection)
+            except Upstream as error:
+                newer = self._newer(connection)
+                spreading = isinstance(error, NotYet) and not self.settled(newer or connection)
+                if number < last and newer:
+                    connection = newer
+                elif number < last and spreading:
+                    self._pause(self._pace.proof_spacing.total_seconds())
+                else:
+                    raise self._told(error, spreading=spreading) from None
+        raise RuntimeError("unreachable: the last try returns or raises")
+
+    def settled(self, connection: Connection) -> bool:
+        return is_settled(connection, self._pace.settle, self.now())
+
+    def now(self) -> datetime:
+        return self._clock.now()
+
+    def _once(self, connection: Connection) -> AccessToken:
+        found = unpack(self._sealer.open(connection.secret, connection.place), connection).credentials
+        if isinstance(found, Certificate):
+            return self._provider.sign_in_by_certificate(connection.tenant, found.client_id, found.signing)
+        if isinstance(found, ClientSecret):
+            return self._provider.sign_in(connection.tenant, found.client_id, found.secret)
+        return self._grants.access(connection)
+
+    def _newer(self, connection: Connection) -> Connection | None:
+        """Return the connection anew if it has other credentials by now."""
+        with self._database.read() as tx:
+            found = store.get(tx, connection.id)
+        return found if found and found.secret_version != connection.secret_version else None
+
+    def _told(self, error: Upstream, *, spreading: bool) -> Upstream:
+        """A refusal that replication could explain is final once it cannot any more."""
+        if not isinstance(error, NotYet):
+            return error
+        kind = Retryable if spreading else NeedsAction
+        return kind(error.message, code=error.code, fix=error.fix, request_id=error.request_id)

@@ -1,0 +1,274 @@
+"""A connection that the provider refuses says so within a day: as a state, an event and a message with the way out.
+
+By every way to sign in, rotating or not; trouble that passes is no refusal; and what works again says that, too.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from entra_emulator import RESET, SERVICE_UNAVAILABLE, Effect, Fault
+from entra_emulator.admin import ApplicationHandle
+from keyturn_simulation.world import OWNED
+from tests.features.connections.desk import WEEKLY, Json
+from tests.features.methods.certificates import ENDS, pair
+from tests.features.methods.scene import Scene
+
+DAY = timedelta(days=1)
+MONTHLY: Json = WEEKLY | {"rotationInterval": 300}
+GOOD = pair(ends=ENDS)
+
+
+def by_secret(scene: Scene, *, rotating: bool) -> tuple[Json, ApplicationHandle]:
+    changes: Json = {"isAutoRotationEnabled": True, "rotation": MONTHLY} if rotating else {}
+    made = scene.web.create("c", **changes)
+    scene.world.settle()
+    return made, scene.world.application
+
+
+def by_certificate(scene: Scene, *, rotating: bool) -> tuple[Json, ApplicationHandle]:
+    app = scene.admin.create_application(scene.world.tenant_id, "C", permissions=(OWNED,), owns_itself=True)
+    scene.world.applications[app.app_id] = app
+    scene.admin.add_certificate(app.object_id, GOOD.pem.encode())
+    scene.web.typed.update(GOOD.key_lines)
+    given = {"tenantId": scene.world.tenant_id, "clientId": app.app_id}
+    given |= {"certificateBody": GOOD.pem, "privateKey": GOOD.key_pem}
+    body: Json = {"name": "c", "method": "certificate", "credentials": given}
+    if rotating:
+        body |= {"isAutoRotationEnabled": True, "rotation": MONTHLY}
+    made = scene.web.ask("POST", "", body)["appConnection"]
+    scene.world.settle()
+    if rotating:
+        scene.world.current_of(scene.connection(made))  # from now on its private key counts as hidden
+    return made, app
+
+
+def days_later(scene: Scene, days: float = 1.0) -> None:
+    scene.world.run_until(scene.world.clock.now() + DAY * days + timedelta(minutes=1))
+
+
+def remove_all(scene: Scene, app: ApplicationHandle) -> None:
+    held = scene.admin.application(app.object_id)
+    for one in [*held.credentials_held()]:
+        if one in held.keys_held():
+            scene.admin.remove_certificate(app.object_id, one.key_id)
+        else:
+            scene.admin.remove_secret(app.object_id, one.key_id)
+
+
+def says(scene: Scene, number: int) -> None:
+    """The token endpoint refuses with this number from now on."""
+    scene.world.emulator.faults.add(Fault("token", (Effect(400, str(number)),), when="before", times=None))
+
+
+def withdraw(scene: Scene, app: ApplicationHandle) -> None:
+    scene.admin.withdraw(app.principal_id, OWNED)
+
+
+def disable(scene: Scene, app: ApplicationHandle) -> None:
+    scene.admin.set_disabled(app.object_id, disabled=True)
+
+
+CASES: dict[str, tuple[Callable[[Scene, ApplicationHandle], object], str, str]] = {
+    "credential deleted": (remove_all, "azure.secret_invalid", "paste the secret's Value"),
+    "permission withdrawn": (withdraw, "azure.permission_missing", "API permissions"),
+    "application disabled": (disable, "azure.application_disabled", "Enabled for users to sign in"),
+    "application deleted": (lambda scene, _: says(scene, 700016), "azure.application_unknown", "client) ID"),
+    "policy": (lambda scene, _: says(scene, 53003), "azure.conditional_access", "named location"),
+    "tenant gone": (lambda scene, _: says(scene, 90002), "azure.tenant_unknown", "tenant) ID"),
+}
+BY_CERTIFICATE = {"azure.secret_invalid": ("azure.certificate_refused", "upload the certificate")}
+
+
+@pytest.mark.parametrize("rotating", [False, True], ids=["not rotating", "rotating"])
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("method", [by_secret, by_certificate], ids=["secret", "certificate"])
+def test_a_refusal_shows_within_a_day(scene: Scene, method: Any, case: str, *, rotating: bool) -> None:
+    made, app = method(scene, rotating=rotating)
+    happen, code, words = CASES[case]
+    if method is by_certificate:
+        if case == "permission withdrawn":
+            return  # its own certificate can be replaced without any permission
+        code, words = BY_CERTIFICATE.get(code, (code, words))
+    assert scene.web.get(made)["refusal"] is None
+    happened = scene.world.clock.now()
+    happen(scene, app)
+    days_later(scene)
+
+    shown = scene.web.get(made)
+    refusal = shown["refusal"]
+    assert refusal["code"] == code
+    assert words in refusal["fix"]
+    assert app.app_id in refusal["message"] or code == "azure.tenant_unknown"
+    since = datetime.fromisoformat(refusal["since"])
+    assert happened < since <= happened + DAY + timedelta(minutes=1)
+    assert (shown["lastCheck"]["ok"], shown["lastCheck"]["code"]) == (False, code)
+    listed = scene.web.ask("GET", "")["appConnections"]
+    assert [one["refusal"] for one in listed if one["id"] == made["id"]] == [refusal]
+    (event,) = scene.world.events("app-connection-refused")
+    assert (event["subject_id"], event["data"]["code"]) == (made["id"], code)
+    drift = [one for one in scene.world.events("credentials-drifted") if one["data"]["kind"] == "current-vanished"]
+    assert len(drift) == (1 if case == "credential deleted" else 0)
+    for one in drift:
+        assert (one["subject_kind"], bool(one["data"]["keyId"])) == (
+            ("rotation", True) if rotating else ("app-connection", False)
+        )
+    days_later(scene, 3)
+    assert scene.web.get(made)["refusal"] == refusal, "since when, stays"
+    assert len(scene.world.events("app-connection-refused")) == 1, "once"
+
+
+@pytest.mark.parametrize("rotating", [False, True], ids=["not rotating", "rotating"])
+def test_what_works_again_says_so_within_the_hour(scene: Scene, *, rotating: bool) -> None:
+    made, app = by_secret(scene, rotating=rotating)
+    disable(scene, app)
+    days_later(scene)
+    assert scene.web.get(made)["refusal"]
+    scene.admin.set_disabled(app.object_id, disabled=False)
+    days_later(scene, 1 / 24)
+    shown = scene.web.get(made)
+    assert (shown["refusal"], shown["lastCheck"]["ok"]) == (None, True)
+    (event,) = scene.world.events("app-connection-recovered")
+    assert (event["subject_id"], event["data"]["code"]) == (made["id"], "azure.application_disabled")
+
+
+@pytest.mark.parametrize("rotating", [False, True], ids=["not rotating", "rotating"])
+def test_new_credentials_end_a_refusal_at_once(scene: Scene, *, rotating: bool) -> None:
+    made, app = by_secret(scene, rotating=rotating)
+    remove_all(scene, app)
+    days_later(scene)
+    assert scene.web.get(made)["refusal"]["code"] == "azure.secret_invalid"
+    fresh = scene.admin.add_secret(app.object_id, "by hand")
+    typed = scene.web.credentials(clientSecret=fresh.value)
+    assert scene.web.change(made, credentials=typed)["refusal"] is None
+    assert len(scene.world.events("app-connection-recovered")) == 1
+    scene.world.settle()
+    days_later(scene)
+    assert scene.web.get(made)["refusal"] is None
+
+
+def test_an_expired_secret_is_refused_as_expired(scene: Scene) -> None:
+    made, _ = by_secret(scene, rotating=False)
+    end = scene.world.emulator.admin.secrets(scene.world.application.object_id)[0].end
+    scene.world.run_until(datetime.fromtimestamp(end, tz=scene.world.clock.now().tzinfo) + DAY)
+    assert scene.web.get(made)["refusal"]["code"] == "azure.secret_expired"
+    assert scene.world.events("credentials-drifted") == []
+
+
+@pytest.mark.parametrize("what", ["sessions", "consent", "person", "unused", "policy"])
+def test_a_grant_that_does_not_hold_any_more_asks_to_sign_in_again(scene: Scene, what: str) -> None:
+    made = scene.connect(person=scene.ben)
+    if what == "sessions":
+        scene.admin.revoke_sessions(scene.ben)
+    elif what == "consent":
+        scene.admin.withdraw_consent(scene.app.object_id)
+    elif what == "person":
+        scene.admin.delete_user(scene.ben)
+    elif what == "policy":
+        says(scene, 53003)
+    else:
+        scene.world.clock.advance(91 * 86_400)  # all servers were down
+    days_later(scene)
+    shown = scene.web.get(made)
+    assert shown["refusal"]["code"].startswith("azure.")
+    assert shown["lastCheck"]["needsReconnect"] is True
+    assert "connect" in shown["refusal"]["fix"].lower()
+    assert len(scene.world.events("app-connection-needs-reconnect")) == 1
+    assert len(scene.world.events("app-connection-refused")) == 1
+
+
+def test_a_grant_is_kept_alive_by_being_looked_at(scene: Scene) -> None:
+    made = scene.connect(person=scene.ben)
+    scene.world.run_until(scene.world.clock.now() + 200 * DAY)
+    assert scene.web.get(made)["refusal"] is None
+
+
+@pytest.mark.parametrize("rotating", [False, True], ids=["not rotating", "rotating"])
+@pytest.mark.parametrize("effect", [SERVICE_UNAVAILABLE, RESET, Effect(429, "TooManyRequests", retry_after=5)])
+def test_trouble_that_passes_is_told_and_is_no_refusal(scene: Scene, effect: Effect, *, rotating: bool) -> None:
+    made, _ = by_secret(scene, rotating=rotating)
+    fault = scene.world.emulator.faults.add(Fault("*", (effect,), when="before", times=None))
+    days_later(scene)
+    shown = scene.web.get(made)
+    assert shown["refusal"] is None
+    assert (shown["lastCheck"]["ok"], bool(shown["lastCheck"]["message"])) == (False, True)
+    assert fault is None or fault
+    scene.world.emulator.faults.clear()
+    days_later(scene, 1 / 12)
+    assert scene.web.get(made)["lastCheck"]["ok"] is True
+    assert scene.world.events("app-connection-refused") == []
+
+
+def test_the_first_refusals_after_a_publish_are_repeated_and_no_alarm(scene: Scene) -> None:
+    """A replica that flaps for some minutes after the publish; the sweep a minute later meets it."""
+    made, _ = by_secret(scene, rotating=True)
+    scene.world.rotations.rotate_now(scene.world.actor, made["id"])
+    scene.world.settle(within=timedelta(seconds=30))
+    published = scene.world.clock.now()
+    scene.world.emulator.faults.add(Fault("token", (Effect(401, "7000215"),), when="before", times=3))
+    scene.world.run_until(published + timedelta(minutes=20))
+    shown = scene.web.get(made)
+    assert (shown["refusal"], shown["lastCheck"]["ok"]) == (None, True)
+    assert scene.world.events("credentials-drifted") == []
+    assert scene.world.events("app-connection-refused") == []
+
+
+def test_a_secret_removed_right_after_a_publish_is_told_when_replication_cannot_explain_it(scene: Scene) -> None:
+    made, app = by_secret(scene, rotating=True)
+    scene.world.rotations.rotate_now(scene.world.actor, made["id"])
+    scene.world.settle(within=timedelta(seconds=30))
+    remove_all(scene, app)
+    scene.world.run_until(scene.world.clock.now() + timedelta(minutes=17))
+    assert scene.web.get(made)["refusal"]["code"] == "azure.secret_invalid"
+
+
+def test_a_test_of_credentials_that_a_run_replaced_meanwhile_is_done_with_the_new_ones(scene: Scene) -> None:
+    made, _ = by_secret(scene, rotating=True)
+    scene.world.clock.advance(3600)
+    done: list[str] = []
+
+    def meanwhile(request: Any) -> None:
+        if request.url.endswith("/token") and not done:
+            done.append("now")
+            scene.world.rotations.rotate_now(scene.world.actor, made["id"])
+            scene.world.settle(within=timedelta(minutes=2))
+
+    scene.wire.before = meanwhile
+    report = scene.web.ask("POST", f"{made['id']}/test")
+    assert done
+    assert report["ok"] is True
+    assert scene.web.get(made)["lastCheck"]["ok"] is True
+    assert scene.web.get(made)["refusal"] is None
+
+
+def test_a_test_soon_after_a_publish_tries_a_refusal_again(scene: Scene) -> None:
+    made, _ = by_secret(scene, rotating=True)
+    scene.world.emulator.faults.add(Fault("token", (Effect(401, "7000215"),), when="before", times=1))
+    assert scene.web.ask("POST", f"{made['id']}/test")["ok"] is True
+
+
+def test_a_failed_test_is_not_held_against_a_connection_that_has_rotated_since(scene: Scene) -> None:
+    made, app = by_secret(scene, rotating=True)
+    disable(scene, app)
+    scene.world.clock.advance(3600)
+    assert scene.web.ask("POST", f"{made['id']}/test")["ok"] is False
+    scene.admin.set_disabled(app.object_id, disabled=False)
+    scene.world.rotations.rotate_now(scene.world.actor, made["id"])
+    scene.world.settle()
+    shown = scene.web.get(made)
+    assert (shown["lastCheck"]["ok"], shown["refusal"]) == (True, None)
+
+
+def test_a_run_that_finds_the_connection_refused_says_so_too(scene: Scene) -> None:
+    made, app = by_secret(scene, rotating=True)
+    scene.world.clock.advance(3600)
+    remove_all(scene, app)
+    scene.world.rotations.rotate_now(scene.world.actor, made["id"])
+    scene.world.settle()
+    shown = scene.web.get(made)
+    assert shown["rotation"]["rotationStatus"] == "failed"
+    assert shown["refusal"]["code"] == "azure.secret_invalid"
+    (drift,) = scene.world.events("credentials-drifted")
+    assert (drift["data"]["kind"], bool(drift["data"]["keyId"])) == ("current-vanished", True)
