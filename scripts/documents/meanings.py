@@ -11,8 +11,7 @@ ROOMS: Mapping[str, Mapping[str, str]] = {
         "fail-app-connection-sign-in": "A sign-in with Microsoft for a connection did not end well; `code` says why.",
         "app-connection-credential-moved": "Another connection's rotation replaced the credential that this one holds, too, and "
         "moved it along: it signs in with the new one.",
-        "app-connection-refused": "Microsoft refuses the connection, or for another reason than before: `code`, `message`, `fix`. "
-        "Found by the daily look, a test or a rotation.",
+        "app-connection-refused": "Microsoft refuses the connection, as a daily look, a test or a run found; `code` says why.",
         "app-connection-recovered": "A connection that Microsoft refused since `refusedAt` works again.",
         "app-connection-needs-reconnect": "Microsoft ended what a person had granted: somebody has to sign in again.",
     },

@@ -107,8 +107,9 @@ class Tenant:
 class AccessToken:
     """A token for the management API. Opaque. What it claims to permit is for advice only.
 
-    ``roles`` are permissions of an application. A token ``on_behalf`` of a person has ``scopes`` instead, which permit no
-    more than the person may do; ``directory_roles`` are the ids of that person's roles in the directory.
+    ``client_id`` is the application that signed in, or through which a person did. ``roles`` are permissions of an
+    application. A token ``on_behalf`` of a person has ``scopes`` instead, which permit no more than the person may do;
+    ``directory_roles`` are the ids of that person's roles in the directory.
     """
 
     value: Plaintext
@@ -118,6 +119,7 @@ class AccessToken:
     on_behalf: bool = False
     scopes: tuple[str, ...] = ()
     directory_roles: tuple[str, ...] = ()
+    client_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -292,9 +294,15 @@ class SecretsProvider(Protocol):
         ...
 
     def application(
-        self, tenant: Tenant, token: AccessToken, *, app_id: str | None = None, object_id: str | None = None
+        self,
+        tenant: Tenant,
+        token: AccessToken,
+        *,
+        app_id: str | None = None,
+        object_id: str | None = None,
+        named: str | None = None,
     ) -> RemoteApplication:
-        """Read the application by client id or object id (exactly one). Repeatable."""
+        """Read the application by client id or object id (exactly one). ``named``: its client id, for messages. Repeatable."""
         ...
 
     def check_may_write(self, tenant: Tenant, token: AccessToken, application: RemoteApplication) -> None:
@@ -302,12 +310,21 @@ class SecretsProvider(Protocol):
         ...
 
     def add_password(
-        self, tenant: Tenant, token: AccessToken, object_id: str, marker: str, ends_at: datetime
+        self,
+        tenant: Tenant,
+        token: AccessToken,
+        object_id: str,
+        marker: str,
+        ends_at: datetime,
+        *,
+        named: str | None = None,
     ) -> IssuedCredential:
         """Ask for a new secret named by the marker. NOT repeatable: each call may make one."""
         ...
 
-    def remove_password(self, tenant: Tenant, token: AccessToken, object_id: str, key_id: str) -> None:
+    def remove_password(
+        self, tenant: Tenant, token: AccessToken, object_id: str, key_id: str, *, named: str | None = None
+    ) -> None:
         """Ask for removal. Repeatable. Returns also when the provider says it has no such key: that is a hint, not proof."""
         ...
 
@@ -322,8 +339,11 @@ class SecretsProvider(Protocol):
         """Say what the token may do for the application that signed in, what is missing, and how to grant it. Pure."""
         ...
 
-    def kind(self, name: str) -> CredentialKind:
-        """Return the kind of credential that connections of this method sign in with. Raises KeyError for others. Pure."""
+    def kind(self, name: str, *, app_id: str | None = None) -> CredentialKind:
+        """Return the kind of credential that connections of this method sign in with. Raises KeyError for others. Pure.
+
+        ``app_id`` is the client id of the application that is worked on by its object id: messages name it.
+        """
         ...
 
 

@@ -1,9 +1,11 @@
 """``keyturn simulate``: run the rotation protocol against a world of bad luck, from seeds that replay exactly."""
 
+import logging
 import os
 import time
 from typing import Annotated
 
+import structlog
 import typer
 
 from keyturn_simulation.story import STEPS, Outcome, play
@@ -19,6 +21,8 @@ def simulate(
     verbose: Annotated[bool, typer.Option("--verbose", help="Print everything that happens.")] = False,
 ) -> None:
     """Simulate two servers, users, foreign writers and every fault of Entra on a virtual clock; judge what is left."""
+    # What the product logs belongs to it; here only what is judged is told.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     first = int.from_bytes(os.urandom(4)) if seed is None else seed
     began, broken = time.monotonic(), 0
     for number in range(first, first + seeds):

@@ -12,9 +12,10 @@ from random import Random
 from typing import TypeVar
 
 from entra_emulator.admin import ApplicationHandle
+from keyturn.connections import looks
 from keyturn.db.unit import Database
 from keyturn.engine import store as engine_store
-from keyturn.engine.due import CLAIM
+from keyturn.engine.due import CLAIM, LOOK_CLAIM
 from keyturn.engine.lost import last_end
 from keyturn.errors import KeyturnError
 from keyturn.ports import HttpRequest
@@ -225,8 +226,12 @@ class Simulation:
             with process.under(None):
                 with process.server.tools.database.write() as tx:
                     found = engine_store.claim_due(tx, now, self.luck.randint(1, 3), now + CLAIM)
+                    seen = engine_store.claim_looks(tx, now, 2, now + LOOK_CLAIM)
                 for due in found:
                     self._take(process, due.rotation_id)
+                for connection_id in seen:
+                    self.trace.note(process.name, f"looks at {connection_id[:8]}")
+                    looks.look(process.server.rotations.connections, connection_id)
 
         self.surviving(process, act)
 
@@ -274,7 +279,11 @@ class Simulation:
         return wake is not None and wake <= self.clock.now()
 
     def next_wake(self) -> datetime | None:
-        found = self._eye.execute("SELECT min(wake_at) FROM rotations").fetchone()[0]
+        """When there is something to do next: a rotation, or a look at a connection."""
+        query = (
+            "SELECT min(at) FROM (SELECT wake_at AS at FROM rotations UNION ALL SELECT look_at FROM app_connections)"
+        )
+        found = self._eye.execute(query).fetchone()[0]
         return datetime.fromisoformat(found).replace(tzinfo=UTC) if found else None
 
     @property

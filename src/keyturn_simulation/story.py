@@ -162,6 +162,7 @@ class Story:
     def _end(self, folder: Path | None) -> None:
         self._calm_down()
         self._until(AFTER_TROUBLE if not self._strays_possible() else SWEPT)
+        self._refused_show()
         for _ in range(MOST_REPAIRS):
             typed = self._repair()
             self._until(A_REPAIR)
@@ -172,6 +173,43 @@ class Story:
         self._quiet()
         self._all_well()
         check_no_plaintext(self._sim.world, folder)
+
+    def _refused_show(self) -> None:
+        """What others removed, or what has expired, shows as refused after the daily look; what works does not."""
+        if any(self._gone(one) for one in self._users.connections()):
+            self._until(SWEPT)
+        for one in self._users.connections():
+            gone = self._gone(one)
+            if gone and one.refused_at is None:
+                raise Broken(f"health: the credential of {one.name} is {gone}, and it is not shown as refused")
+            if gone == "removed" and not self._vanished_told(one):
+                raise Broken(f"health: nobody was told that the credential of {one.name} was removed")
+        self._well_show()
+
+    def _well_show(self) -> None:
+        for one in self._users.connections():
+            if one.refused_at and self._works(one):
+                raise Broken(f"health: {one.name} works, and is shown as refused: {one.refusal}")
+
+    def _gone(self, one: Connection) -> str | None:
+        """Whether the connection's credential has not worked for longer than it takes to be looked at."""
+        end = self._end_of(one)
+        if end is None:
+            return "removed"
+        return "expired" if end <= (self._sim.clock.now() - SWEPT).timestamp() else None
+
+    def _works(self, one: Connection) -> bool:
+        end = self._end_of(one)
+        return end is not None and end > self._sim.clock.now().timestamp()
+
+    def _end_of(self, one: Connection) -> float | None:
+        current = self._sim.judge.currents[one.id]
+        held = self._sim.world.emulator.admin.application(current.object_id).credentials_held()
+        return next((key.end for key in held if key.key_id == current.key_id), None)
+
+    def _vanished_told(self, one: Connection) -> bool:
+        told = (event["data"] for event in self._sim.world.events("credentials-drifted"))
+        return any(data["kind"] == "current-vanished" and data["connectionId"] == one.id for data in told)
 
     def _strays_possible(self) -> bool:
         """Whether a secret may exist that everybody has given up: only the daily sweep finds it.
@@ -242,6 +280,7 @@ class Story:
                 raise Broken(f"liveness: {one.name} waits until {due} since it failed: {rotation.last_message}")
 
     def _all_well(self) -> None:
+        self._well_show()
         for one, rotation in self._enabled():
             if rotation.status != "success" and not self._full(rotation):
                 raise Broken(f"liveness: {one.name} does not work again: {rotation.status}, {rotation.last_message}")

@@ -155,14 +155,15 @@ class World:
         self.look()
         return len(claimed)
 
-    def look(self) -> int:
-        """Look at the connections at which it is time to, as the finder and the engine would. Returns at how many."""
+    def look(self) -> None:
+        """Look at the connections at which it is time to, as the finder and the engine would."""
+        for connection_id in self.claim_looks():
+            looks.look(self.connections, connection_id)
+
+    def claim_looks(self) -> list[str]:
         now = self.clock.now()
         with self.database.write() as tx:
-            found = engine_store.claim_looks(tx, now, 1000, now + LOOK_CLAIM)
-        for connection_id in found:
-            looks.look(self.connections, connection_id)
-        return len(found)
+            return engine_store.claim_looks(tx, now, 1000, now + LOOK_CLAIM)
 
     def claim(self, server: Server | None = None) -> list[str]:
         """Claim what is due, as the finder does: work that is lost is found again."""

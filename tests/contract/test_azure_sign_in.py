@@ -230,7 +230,7 @@ def test_a_token_that_cannot_be_read_is_still_a_token(scene: Scene, token: str) 
     body = json.dumps({"access_token": token, "expires_in": "3599"}).encode()
     transport = Scripted({"openid-configuration": discovery(), "token": HttpResponse(200, {}, body)})
     got = provider_over(scene, transport).sign_in(scene.tenant, scene.app.app_id, scene.secret())
-    assert got == AccessToken(Plaintext(token), scene.clock.now() + timedelta(seconds=3599))
+    assert got == AccessToken(Plaintext(token), scene.clock.now() + timedelta(seconds=3599), client_id=scene.app.app_id)
 
 
 def test_a_regional_override_of_the_machine_does_not_redirect_the_secret(

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from entra_emulator import Settings
 from keyturn.config import Pace
+from keyturn.connections import looks
 from keyturn.connections.domain import Certificate, CertificateFiles, Connection, Draft
 from keyturn.db.unit import Database
 from keyturn.errors import KeyturnError
@@ -63,6 +64,8 @@ class Scene:
             for rotation_id in self.world.claim():
                 self.do("-", lambda server, it=rotation_id: server.rotator.advance(it))
                 check_always(self.world)
+            for connection_id in self.world.claim_looks():
+                self.do("-", lambda server, it=connection_id: looks.look(server.rotations.connections, it))
             wake = self.world.next_wake()
             if wake is None or wake - self.world.clock.now() > timedelta(minutes=30):
                 return

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from keyturn.connections import health
 from keyturn.credentials import store as journal
 from keyturn.credentials.domain import Credential, State
 from keyturn.providers.azure.provider import AzureProvider
@@ -14,6 +15,7 @@ from keyturn.rotations import domain, outcome, schedule, steps, store, waits, wa
 from keyturn.rotations.along import Along
 from keyturn.rotations.domain import Snapshot, StepName
 from keyturn.rotations.hold import Hold
+from keyturn.rotations.patience import Proofs
 from keyturn_simulation.story import play
 
 Plant = Callable[[pytest.MonkeyPatch], None]
@@ -39,7 +41,7 @@ def breaks_its_promise_to_readers(plant: pytest.MonkeyPatch) -> None:
 def removes_the_current_secret(plant: pytest.MonkeyPatch) -> None:
     known = AzureProvider.remove_password
 
-    def remove(self: AzureProvider, tenant: Any, token: Any, object_id: str, key_id: str) -> None:
+    def remove(self: AzureProvider, tenant: Any, token: Any, object_id: str, key_id: str, **_named: Any) -> None:
         for one in self.application(tenant, token, object_id=object_id).credentials:
             known(self, tenant, token, object_id, one.key_id)
 
@@ -67,8 +69,8 @@ def ends_runs_silently(plant: pytest.MonkeyPatch) -> None:
 def writes_a_secret_down(plant: pytest.MonkeyPatch) -> None:
     known = AzureProvider.add_password
 
-    def add(self: AzureProvider, *args: Any) -> Any:
-        issued = known(self, *args)
+    def add(self: AzureProvider, *args: Any, **named: Any) -> Any:
+        issued = known(self, *args, **named)
         return replace(issued, hint=issued.value.reveal())
 
     plant.setattr(AzureProvider, "add_password", add)
@@ -93,6 +95,20 @@ def leaves_other_holders_behind(plant: pytest.MonkeyPatch) -> None:
     plant.setattr(Along, "holders", lambda *_args: [])
 
 
+def asks_fast_replicas_only(plant: pytest.MonkeyPatch) -> None:
+    for module in (domain, steps):
+        plant.setattr(module, "proofs_of", lambda _row, patience: Proofs(patience.proof_count, patience.proof_spacing))
+
+
+def swallows_what_a_look_found(plant: pytest.MonkeyPatch) -> None:
+    plant.setattr(health, "refused", lambda *_args: None)
+
+
+def takes_trouble_for_a_refusal(plant: pytest.MonkeyPatch) -> None:
+    plant.setattr(health, "accepted", lambda *_args: None)
+    plant.setattr(health, "troubled", health.refused)
+
+
 PLANTED: dict[Plant, str] = {
     publishes_without_proof: "1:",
     breaks_its_promise_to_readers: "2:",
@@ -106,6 +122,9 @@ PLANTED: dict[Plant, str] = {
     wakes_at_once_for_ever: "10:",
     runs_an_hour_early: "schedule:",
     gives_up_after_a_failure: "liveness:",
+    asks_fast_replicas_only: "1:",
+    swallows_what_a_look_found: "health:",
+    takes_trouble_for_a_refusal: "health:",
 }
 
 

@@ -9,11 +9,13 @@ from datetime import datetime
 
 from keyturn.config import Pace
 from keyturn.connections import store
-from keyturn.connections.domain import Certificate, ClientSecret, Connection, unpack
+from keyturn.connections.domain import Certificate, ClientSecret, Connection
 from keyturn.connections.grants import Grants
 from keyturn.connections.health import is_settled
+from keyturn.connections.sealed import opened
 from keyturn.db.unit import Database
 from keyturn.errors import NeedsAction, NotYet, Retryable, Upstream
+from keyturn.kit.clock_difference import WRONG
 from keyturn.ports import AccessToken, Clock, Provider, Sealer
 
 MOST_TRIES = 4
@@ -63,11 +65,16 @@ class Stored:
     def settled(self, connection: Connection) -> bool:
         return is_settled(connection, self._pace.settle, self.now())
 
+    def clock_is_right(self) -> bool:
+        """Whether this server's clock may be trusted: with a wrong one refusals say nothing about the connection."""
+        ahead = self._provider.clock_ahead()
+        return ahead is None or abs(ahead) <= WRONG
+
     def now(self) -> datetime:
         return self._clock.now()
 
     def _once(self, connection: Connection) -> AccessToken:
-        found = unpack(self._sealer.open(connection.secret, connection.place), connection).credentials
+        found = opened(self._database, self._sealer, connection).credentials
         if isinstance(found, Certificate):
             return self._provider.sign_in_by_certificate(connection.tenant, found.client_id, found.signing)
         if isinstance(found, ClientSecret):

@@ -97,7 +97,9 @@ class Attempt:
         connections, connection = self._connections, self._connection
         if failure is None:
             health.accepted(tx, connection, now, health.next_look(now, connections.ids.jitter()))
-        elif health.is_refusal(failure, settled=connections.stored.settled(connection)):
+        elif connections.stored.clock_is_right() and health.is_refusal(
+            failure, settled=connections.stored.settled(connection)
+        ):
             health.refused(tx, connection, failure, now)
         else:
             health.troubled(tx, connection, failure, now)

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from keyturn.connections import fingerprints, store
+from keyturn.connections import fingerprints, health, store
 from keyturn.connections.domain import end_of, facts_of, pack, place, renewed, unpack
 from keyturn.db.unit import Tx
 from keyturn.kit.secret import Plaintext
@@ -25,4 +25,8 @@ def replace_value(
     sealed = sealer.seal(pack(made, salt, connection.cloud), place(connection.id, version))
     mark = fingerprints.of(tx, sealer, now, connection.cloud, made)
     facts = {"ends_at": end_of(made), "facts": facts_of(made), "fingerprint": mark, "fingerprint_version": version}
-    return store.change(tx, connection, secret=sealed, secret_version=version, updated_at=now, **facts)
+    fresh = facts | health.healed(now) | {"published_at": now}  # it has just signed in, several times
+    done = store.change(tx, connection, secret=sealed, secret_version=version, updated_at=now, **fresh)
+    if done:
+        health.tell_healed(tx, connection, now)
+    return done

@@ -8,9 +8,14 @@ from keyturn.kit.clock_difference import WRONG, told
 CLOCK_WRONG = "rotation.clock_wrong"
 
 
+def is_right(ahead: timedelta | None) -> bool:
+    """Whether nothing is known against the clock."""
+    return ahead is None or abs(ahead) <= WRONG
+
+
 def require_right(ahead: timedelta | None) -> None:
     """Raise Retryable while the clock is known to be wrong: the run goes on by itself once it is right."""
-    if ahead is None or abs(ahead) <= WRONG:
+    if ahead is None or is_right(ahead):
         return
     raise Retryable(
         f"The clock of this server is {told(ahead)}, so no new credential is asked for.",

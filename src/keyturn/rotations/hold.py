@@ -71,7 +71,7 @@ class Hold:
         self.tools = tools
         self.rotation_id = rotation.id
         self.object_id = rotation.object_id
-        self.kind = tools.provider.kind(rotation.credential_kind)
+        self.kind = tools.provider.kind(rotation.credential_kind, app_id=rotation.app_id)
         self.actor: Actor = platform(rotation.org_id)
         self.token = token
         self.asked: set[str] = set()

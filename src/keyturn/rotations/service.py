@@ -144,7 +144,7 @@ class Rotations:
         given = self.connections.located(given, cloud)
         token = self.connections.sign_in(given, cloud)
         tenant = Tenant(cloud or self.connections.cloud, given.tenant_id)
-        kind = self.provider.kind(kind_of(given))
+        kind = self.provider.kind(kind_of(given), app_id=given.client_id)
         application = kind.application(tenant, token, app_id=given.client_id)
         kind.check_may_write(tenant, token, application)
         application = kind.identified(tenant, token, application, value_of(given))

@@ -14,7 +14,7 @@ from keyturn.credentials.domain import Credential, State
 from keyturn.db.unit import Tx
 from keyturn.errors import Misconfigured, NeedsAction, NotYet, Refused, Retryable, Unanswered, Upstream
 from keyturn.kit.moments import not_after
-from keyturn.rotations import outcome, removal, store, watch
+from keyturn.rotations import clock, outcome, removal, store, watch
 from keyturn.rotations.domain import Snapshot, Step, StepName, Wait, decide
 from keyturn.rotations.hold import Hold, LeaseLost, Tools, take
 from keyturn.rotations.steps import NETWORK, NotNow, perform
@@ -116,7 +116,7 @@ class Rotator:
         hold.forget_access()
         with hold.write("failed", error.message) as tx:
             self._fail(tx, hold, snapshot, step, error)
-            if hold.refusal:
+            if hold.refusal and clock.is_right(hold.tools.provider.clock_ahead()):
                 watch.note_refused(tx, hold, snapshot, hold.refusal)
 
     def _wait(self, tx: Tx, hold: Hold, snapshot: Snapshot, later: NotNow) -> None:

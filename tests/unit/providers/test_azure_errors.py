@@ -20,7 +20,14 @@ NOW = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
 REQUEST = "9d4d5b3c-0000-4000-8000-00000000beef"
 POLICY = "11111111-2222-4333-8444-555555555555"
 SUBJECT = Subject(
-    "tenant-id", "https://portal.test/app", "https://login.test", "https://graph.test", "app-id", "object-id", "sp-id"
+    "tenant-id",
+    "https://portal.test/app",
+    "https://login.test",
+    "https://graph.test",
+    "app-id",
+    "own-id",
+    "object-id",
+    "sp-id",
 )
 CLASSES = {
     Kind.AGAIN: Retryable,

@@ -1,6 +1,7 @@
 """What a token may do, in words: each capability with what grants it, what is missing, and the exact fix. Pure."""
 
 from keyturn.ports import AccessToken, Capability
+from keyturn.providers.azure.refusals import principal_of
 
 GRAPH = "00000003-0000-0000-c000-000000000000"
 WRITE_ALL = "Application.ReadWrite.All"
@@ -167,10 +168,10 @@ def _grant(app_id: str, permission: str) -> str:
 
 
 def _grant_owned(app_id: str, token: AccessToken) -> str:
-    owner = token.principal_id or "<object id of the connection's service principal>"
+    owner = token.principal_id or principal_of(app_id)
     return (
-        f"{_grant(app_id, WRITE_OWNED)} Make it an owner of each application it rotates: "
-        f"`az ad app owner add --id <client id of that application> --owner-object-id {owner}`."
+        f"{_grant(app_id, WRITE_OWNED)} Make it an owner of each application it rotates. Of its own: "
+        f"`az ad app owner add --id {app_id} --owner-object-id {owner}`."
     )
 
 

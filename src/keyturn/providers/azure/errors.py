@@ -16,9 +16,9 @@ PERMISSION_FIX = (
     "Application.ReadWrite.OwnedBy and make its service principal an owner of the application it rotates. "
     "Portal: Entra ID > App registrations > the connection's application > API permissions > Add a permission > "
     "Microsoft Graph > Application permissions, then Grant admin consent. Commands: "
-    "`az ad app permission add --id <client id of the connection> --api 00000003-0000-0000-c000-000000000000 "
+    "`az ad app permission add --id {client_id} --api 00000003-0000-0000-c000-000000000000 "
     "--api-permissions 18a4783c-866b-4cc7-a460-3d5e5662c884=Role`, "
-    "`az ad app permission admin-consent --id <client id of the connection>`, "
+    "`az ad app permission admin-consent --id {client_id}`, "
     "`az ad app owner add --id {app_id} --owner-object-id {principal_id}`. "
     "Application.ReadWrite.All also works, but may change every application of the tenant."
 )
@@ -157,8 +157,7 @@ TABLE: tuple[Row, ...] = (
         Kind.NOT_YET,
         "azure.principal_unknown",
         "Microsoft Graph does not know the connection's service principal in tenant {tenant_id}.",
-        "One made in the last minutes may still be spreading. Otherwise create it: "
-        "`az ad sp create --id <client id of the connection>`.",
+        "One made in the last minutes may still be spreading. Otherwise create it: `az ad sp create --id {client_id}`.",
     ),
     _graph(
         "Authorization_RequestDenied",
@@ -200,8 +199,7 @@ TABLE: tuple[Row, ...] = (
         "azure.application_full",
         "Application {app_id} holds too much: no further client secret fits.",
         "Remove expired secrets and certificates that nobody uses. Portal: {portal}. "
-        "Commands: `az ad app credential list --id {app_id}`, "
-        "`az ad app credential delete --id {app_id} --key-id ...`.",
+        "Command: `az ad app credential list --id {app_id}` (and, with --cert, its certificates).",
     ),
     _graph(
         "Directory_QuotaExceeded",
@@ -224,7 +222,7 @@ TABLE: tuple[Row, ...] = (
         Kind.ACTION,
         "azure.slots_full",
         "Application {app_id} is open to personal accounts and holds its two client secrets already.",
-        "Remove one that nobody uses: {portal}, or `az ad app credential delete --id {app_id} --key-id ...`.",
+        "Remove one that nobody uses: {portal}. Command: `az ad app credential list --id {app_id}`.",
         "may have at most",
         "maximum number of",
     ),

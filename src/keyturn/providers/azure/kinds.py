@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -45,9 +46,10 @@ Keys = Callable[[], RSAPrivateKey]
 class ClientSecretKind:
     """Client secrets: made by Entra ID, which tells their value once."""
 
-    def __init__(self, provider: Provider) -> None:
+    def __init__(self, provider: Provider, app_id: str | None) -> None:
         self._provider = provider
-        self.application = provider.application
+        self.application = partial(provider.application, named=app_id)
+        self._app_id = app_id
         self.check_may_write = provider.check_may_write
         self.sign_in = provider.sign_in
 
@@ -67,11 +69,13 @@ class ClientSecretKind:
 
     def add(self, tenant: Tenant, token: AccessToken, signer: Plaintext, order: Order) -> IssuedCredential:
         """Ask for a new secret. NOT repeatable."""
-        return self._provider.add_password(tenant, token, order.object_id, order.marker, order.ends_at)
+        return self._provider.add_password(
+            tenant, token, order.object_id, order.marker, order.ends_at, named=self._app_id
+        )
 
     def remove(self, tenant: Tenant, token: AccessToken, signer: Plaintext, object_id: str, key_id: str) -> None:
         """Ask for removal. Repeatable."""
-        self._provider.remove_password(tenant, token, object_id, key_id)
+        self._provider.remove_password(tenant, token, object_id, key_id, named=self._app_id)
 
 
 class CertificateKind:
@@ -135,9 +139,11 @@ class CertificateKind:
         return possession(SigningCertificate.unpacked(signer), object_id, self._clock.now())
 
 
-def kinds(provider: Provider, graph: Graph, callers: Callers, clock: Clock, keys: Keys) -> dict[str, CredentialKind]:
+def kinds(
+    provider: Provider, graph: Graph, callers: Callers, clock: Clock, keys: Keys, app_id: str | None
+) -> dict[str, CredentialKind]:
     """Return the kinds by the method of the connections that sign in with them."""
     return {
-        "client-secret": ClientSecretKind(provider),
+        "client-secret": ClientSecretKind(provider, app_id),
         "certificate": CertificateKind(provider, graph, callers, clock, keys),
     }

@@ -64,7 +64,7 @@ class OAuth:
             # Several accounts are signed in at many a desk; the wrong one would be granted without a word.
             "prompt": "select_account",
         }
-        return f"{self._endpoints(cloud, tenant_id).authorize}?{urlencode(query)}"
+        return f"{self._endpoints(cloud, tenant_id, app).authorize}?{urlencode(query)}"
 
     def redeem(
         self,
@@ -77,7 +77,7 @@ class OAuth:
         nonce: str | None,
     ) -> Grant:
         """Exchange a code. NOT repeatable. Raises NeedsAction when the answer is not about this tenant and sign-in."""
-        endpoints = self._endpoints(cloud, tenant_id)
+        endpoints = self._endpoints(cloud, tenant_id, app)
         secrets = {"code": code} | ({"code_verifier": verifier} if verifier else {})
         form = {"grant_type": "authorization_code", "redirect_uri": app.redirect_uri}
         response = self._post(cloud, endpoints, app, form, secrets)
@@ -93,7 +93,7 @@ class OAuth:
 
     def refresh(self, cloud: Cloud, tenant_id: str, app: OAuthApp, refresh_token: Plaintext) -> Grant:
         """Get a fresh token. Repeatable: Entra ID goes on accepting the token that was used."""
-        endpoints = self._endpoints(cloud, tenant_id)
+        endpoints = self._endpoints(cloud, tenant_id, app)
         form = {"grant_type": "refresh_token", "scope": _scope(cloud)}
         response = self._post(cloud, endpoints, app, form, {"refresh_token": refresh_token})
         return self._checked(self._grant(response, endpoints, app, None), response)
@@ -113,7 +113,7 @@ class OAuth:
 
     # --- the wire -----------------------------------------------------------------------------------------------------
 
-    def _endpoints(self, cloud: Cloud, tenant_id: str) -> _Endpoints:
+    def _endpoints(self, cloud: Cloud, tenant_id: str, app: OAuthApp) -> _Endpoints:
         fault = tenant_fault(tenant_id)
         if fault:
             raise NeedsAction(fault.message, code=fault.code, fix=fault.fix)
@@ -123,8 +123,9 @@ class OAuth:
         except TransportFailed as failure:
             raise no_answer(Source.CONSENT, failure) from None
         if response.status != 200:
-            subject = Subject(tenant_id, cloud.portal, cloud.authority, cloud.graph)
-            raise refusal(Source.CONSENT, token_answer(response, self._clock.now()), subject, [])
+            raise refusal(
+                Source.CONSENT, token_answer(response, self._clock.now()), _subject(cloud, tenant_id, app), []
+            )
         return _read_endpoints(cloud, tenant_id, response)
 
     def _fetch(self, url: str) -> HttpResponse:
@@ -174,7 +175,7 @@ class OAuth:
     ) -> Grant | Exception | None:
         body = json_object(response.body) or {}
         now = self._clock.now()
-        token = access_token(body, now)
+        token = access_token(body, now, app.client_id)
         if token is None:
             return None
         about = _identity(body)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import NoReturn
 
 from keyturn.errors import NeedsAction
@@ -30,7 +31,7 @@ from keyturn.providers.azure.key_pairs import new_key
 from keyturn.providers.azure.kinds import Keys, kinds
 from keyturn.providers.azure.oauth import OAuth
 from keyturn.providers.azure.reading import read_certificate
-from keyturn.providers.azure.refusals import Subject
+from keyturn.providers.azure.refusals import Subject, principal_of
 from keyturn.providers.azure.tokens import Tokens
 from keyturn.providers.dated import DatedTransport
 
@@ -62,9 +63,13 @@ class AzureProvider:
         """Return how far our clock is ahead of Entra's by the newest answer; None as long as nothing was answered. Pure."""
         return self._dated.ahead()
 
-    def kind(self, name: str) -> CredentialKind:
-        """Return the kind of credential that connections of this method sign in with. Raises KeyError for others. Pure."""
-        return kinds(self, self._graph, self._caller, self._clock, self._keys)[name]
+    def kind(self, name: str, *, app_id: str | None = None) -> CredentialKind:
+        """Return the kind of credential that connections of this method sign in with. Raises KeyError for others. Pure.
+
+        ``app_id`` is the client id of the application that is worked on by its object id: messages name it.
+        """
+        callers = partial(self._caller, named=app_id)
+        return kinds(self, self._graph, callers, self._clock, self._keys, app_id)[name]
 
     def sign_in(self, tenant: Tenant, app_id: str, secret: Plaintext) -> AccessToken:
         """Get a fresh token with the secret: no cache of any kind, so success proves the secret. Repeatable."""
@@ -109,12 +114,18 @@ class AzureProvider:
         return capabilities(token, app_id)
 
     def application(
-        self, tenant: Tenant, token: AccessToken, *, app_id: str | None = None, object_id: str | None = None
+        self,
+        tenant: Tenant,
+        token: AccessToken,
+        *,
+        app_id: str | None = None,
+        object_id: str | None = None,
+        named: str | None = None,
     ) -> RemoteApplication:
         """Read the application by client id or object id (exactly one). Repeatable."""
         if (app_id is None) == (object_id is None):
             raise ValueError("give either the client id or the object id")
-        caller = self._caller(tenant, token, app_id=app_id, object_id=object_id)
+        caller = self._caller(tenant, token, app_id=app_id, object_id=object_id, named=named)
         return self._graph.application(caller, f"(appId='{app_id}')" if app_id is not None else f"/{object_id}")
 
     def check_may_write(self, tenant: Tenant, token: AccessToken, application: RemoteApplication) -> None:
@@ -128,7 +139,7 @@ class AzureProvider:
         if WRITE_ALL in token.roles or token.principal_id is None:
             return
         if WRITE_OWNED not in token.roles:
-            _no_permission(application, token.principal_id)
+            _no_permission(application, token)
         if not self._owns(tenant, token, token.principal_id, application):
             _not_owner(application, token.principal_id)
 
@@ -144,15 +155,25 @@ class AzureProvider:
             _person_not_owner(application, token.principal_id)
 
     def add_password(
-        self, tenant: Tenant, token: AccessToken, object_id: str, marker: str, ends_at: datetime
+        self,
+        tenant: Tenant,
+        token: AccessToken,
+        object_id: str,
+        marker: str,
+        ends_at: datetime,
+        *,
+        named: str | None = None,
     ) -> IssuedCredential:
         """Ask for a new secret named by the marker. NOT repeatable: each call may make one."""
-        return self._graph.add_password(self._caller(tenant, token, object_id=object_id), object_id, marker, ends_at)
+        caller = self._caller(tenant, token, object_id=object_id, named=named)
+        return self._graph.add_password(caller, object_id, marker, ends_at)
 
-    def remove_password(self, tenant: Tenant, token: AccessToken, object_id: str, key_id: str) -> None:
+    def remove_password(
+        self, tenant: Tenant, token: AccessToken, object_id: str, key_id: str, *, named: str | None = None
+    ) -> None:
         """Ask for removal. Repeatable. Returns also when Graph says it has no such key: that is a hint, not proof."""
         _require_uuid(key_id, "The key id", "azure.key_id_malformed")
-        self._graph.remove_password(self._caller(tenant, token, object_id=object_id), object_id, key_id)
+        self._graph.remove_password(self._caller(tenant, token, object_id=object_id, named=named), object_id, key_id)
 
     def applications(self, tenant: Tenant, token: AccessToken) -> Sequence[ApplicationSummary]:
         """List the applications the token can see, all pages. Repeatable.
@@ -176,21 +197,35 @@ class AzureProvider:
         return any(item.object_id.lower() == application.object_id for item in owned)
 
     def _caller(
-        self, tenant: Tenant, token: AccessToken, *, app_id: str | None = None, object_id: str | None = None
+        self,
+        tenant: Tenant,
+        token: AccessToken,
+        *,
+        app_id: str | None = None,
+        object_id: str | None = None,
+        named: str | None = None,
     ) -> Caller:
-        """Ids become parts of URLs, so nothing but UUIDs is let through."""
+        """Ids become parts of URLs, so nothing but UUIDs is let through. ``named`` is for messages only."""
         cloud = self._clouds.get(tenant.cloud)
         if app_id is not None:
             _require_uuid(app_id, "The client id", "azure.client_id_malformed")
         if object_id is not None:
             _require_uuid(object_id, "The object id", "azure.object_id_malformed")
-        known = {
-            name: value
-            for name, value in (("app_id", app_id), ("object_id", object_id), ("principal_id", token.principal_id))
-            if value is not None
-        }
-        page = cloud.credentials_page(app_id) if app_id else f"{cloud.portal}/#view/Microsoft_AAD_RegisteredApps"
-        return Caller(cloud, token, Subject(tenant.tenant_id, page, cloud.authority, cloud.graph, **known))
+        of_client = app_id or named
+        page = cloud.credentials_page(of_client) if of_client else f"{cloud.portal}/#view/Microsoft_AAD_RegisteredApps"
+        # An application object's id names it to `az`, too; a list is about what the caller sees of itself.
+        about = of_client or object_id or token.client_id or token.principal_id or tenant.tenant_id
+        subject = Subject(
+            tenant.tenant_id,
+            page,
+            cloud.authority,
+            cloud.graph,
+            about,
+            token.client_id,
+            object_id,
+            token.principal_id,
+        )
+        return Caller(cloud, token, subject)
 
 
 def _require_uuid(text: str, what: str, code: str) -> None:
@@ -198,12 +233,14 @@ def _require_uuid(text: str, what: str, code: str) -> None:
         raise NeedsAction(f"{what} is not a UUID.", code=code, fix="Copy it from App registrations in the portal.")
 
 
-def _no_permission(application: RemoteApplication, principal_id: str) -> NoReturn:
+def _no_permission(application: RemoteApplication, token: AccessToken) -> NoReturn:
+    client_id = token.client_id or application.app_id
+    principal_id = token.principal_id or principal_of(client_id)
     raise NeedsAction(
         f"The connection has no permission to change the secrets of {application.name} ({application.app_id}): "
         "neither Application.ReadWrite.OwnedBy nor Application.ReadWrite.All is granted to it.",
         code="azure.permission_missing",
-        fix=PERMISSION_FIX.format(app_id=application.app_id, principal_id=principal_id),
+        fix=PERMISSION_FIX.format(app_id=application.app_id, client_id=client_id, principal_id=principal_id),
     )
 
 

@@ -18,15 +18,40 @@ _MAYBE_DONE = "It is not known whether the change was made."
 
 @dataclass(frozen=True)
 class Subject:
-    """What the failed call was about, to fill the texts."""
+    """What the failed call was about, to fill the texts: real ids, so that a command can be pasted as it is.
+
+    ``client_id`` is whose sign-in it was, ``app_id`` the application that it was about. An id that is not known stands for
+    itself by another one that names the same thing, or by the command that finds it.
+    """
 
     tenant_id: str
     portal: str
     authority: str
     graph: str
-    app_id: str = "<client id>"
-    object_id: str = "<object id of the application>"
-    principal_id: str = "<object id of the connection's service principal>"
+    app_id: str
+    client_id: str | None = None
+    object_id: str | None = None
+    principal_id: str | None = None
+
+    @property
+    def names(self) -> dict[str, str]:
+        """Return the words that texts may have between braces."""
+        client_id = self.client_id or self.app_id
+        return {
+            "tenant_id": self.tenant_id,
+            "portal": self.portal,
+            "authority": self.authority,
+            "graph": self.graph,
+            "app_id": self.app_id,
+            "client_id": client_id,
+            "object_id": self.object_id or self.app_id,
+            "principal_id": self.principal_id or principal_of(client_id),
+        }
+
+
+def principal_of(client_id: str) -> str:
+    """Return what a shell replaces by the object id of the application's service principal."""
+    return f"$(az ad sp show --id {client_id} --query id --output tsv)"
 
 
 def refusal(
@@ -82,13 +107,7 @@ def _texts(row: Row, source: Source, answer: Answer, subject: Subject, hide: Ite
     values = {
         "source": source.value,
         "status": answer.status,
-        "tenant_id": subject.tenant_id,
-        "app_id": subject.app_id,
-        "object_id": subject.object_id,
-        "principal_id": subject.principal_id,
-        "portal": subject.portal,
-        "authority": subject.authority,
-        "graph": subject.graph,
+        **subject.names,
         "policy": policy[1] if policy else "of the tenant",
         "words": quoted(answer.text, hide) or f"status {answer.status}",
     }

@@ -223,18 +223,18 @@ class Tokens:
             # Entra answers discovery also for tenants of its other clouds, pointing there. The secret must not follow.
             if not cloud.is_authority(application.authority.token_endpoint):
                 return wrong_cloud(cloud, tenant_id)
-            return self._token(application.acquire_token_for_client([cloud.scope])) or HttpResponse(200)
+            return self._token(application.acquire_token_for_client([cloud.scope]), app_id) or HttpResponse(200)
         except _Stopped as stopped:
             return stopped.outcome
         except Exception:  # noqa: BLE001 - MSAL raises many kinds for documents that make no sense
             return http.fault or HttpResponse(200)
 
-    def _token(self, result: Mapping[str, Any]) -> AccessToken | None:
-        return access_token(result, self._clock.now())
+    def _token(self, result: Mapping[str, Any], app_id: str) -> AccessToken | None:
+        return access_token(result, self._clock.now(), app_id)
 
 
-def access_token(result: Mapping[str, Any], now: datetime) -> AccessToken | None:
-    """Read the access token of a success, and what it says about itself; None when there is none."""
+def access_token(result: Mapping[str, Any], now: datetime, client_id: str) -> AccessToken | None:
+    """Read the access token of a success for this client, and what it says about itself; None when there is none."""
     value = result.get("access_token")
     if not isinstance(value, str) or not value:
         return None
@@ -245,6 +245,7 @@ def access_token(result: Mapping[str, Any], now: datetime) -> AccessToken | None
         _texts(claims.get("roles")),
         oid if isinstance(oid := claims.get("oid"), str) else None,
         directory_roles=_texts(claims.get("wids")),
+        client_id=client_id,
     )
 
 
