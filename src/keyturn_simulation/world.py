@@ -163,7 +163,7 @@ class World:
     def claim_looks(self) -> list[str]:
         now = self.clock.now()
         with self.database.write() as tx:
-            return engine_store.claim_looks(tx, now, 1000, now + LOOK_CLAIM)
+            return claim_looks(tx, now, 1000, now + LOOK_CLAIM)
 
     def claim(self, server: Server | None = None) -> list[str]:
         """Claim what is due, as the finder does: work that is lost is found again."""

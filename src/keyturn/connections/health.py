@@ -15,6 +15,7 @@ from keyturn.db.unit import Tx
 from keyturn.errors import KeyturnError, NeedsAction, NotYet, Permanent, SignInAgain
 from keyturn.kit.actor import platform
 from keyturn.kit.clock import iso
+from keyturn.kit.moments import bounded, moved, not_after
 
 LOOK_EVERY = timedelta(days=1)
 LOOK_AGAIN = timedelta(hours=1)
@@ -30,7 +31,8 @@ def next_look(now: datetime, jitter: float) -> datetime:
 
 def is_settled(connection: Connection, settle: timedelta, now: datetime) -> bool:
     """Whether every replica knows the connection's credential by now."""
-    return connection.published_at is None or now >= connection.published_at + settle
+    published = connection.published_at
+    return published is None or now >= bounded(moved(published, settle), now, settle)
 
 
 def is_refusal(error: KeyturnError, *, settled: bool) -> bool:
@@ -63,7 +65,7 @@ def refused(tx: Tx, seen: Connection, error: KeyturnError, now: datetime) -> Non
     connection = _same(tx, seen)
     if connection is None:
         return
-    said, since = check_failed(error), connection.refused_at or now
+    said, since = check_failed(error), not_after(connection.refused_at or now, now)
     before = (connection.refusal or {}).get("code")
     refusal = {name: said[name] for name in ("code", "message", "fix")}
     store.change(

@@ -53,10 +53,7 @@ _DEFAULT_PACE = Pace()
 
 
 class Connections:
-    """Creates, reads and changes app connections. ``oauth`` is this server's own application, for the method OAuth.
-
-    ``pause`` waits between two tries of a credential that was published a moment ago.
-    """
+    """Creates, reads and changes app connections. ``oauth`` is this server's own application; ``pause`` waits so many seconds."""
 
     def __init__(
         self,

@@ -46,9 +46,7 @@ def claim_looks(tx: Tx, now: datetime, limit: int, until: datetime) -> list[str]
     return found
 
 
-_LOOKS = sa.or_(
-    app_connections.c.look_at <= sa.bindparam("now"), app_connections.c.look_at > sa.bindparam("never")
-)
+_LOOKS = sa.or_(app_connections.c.look_at <= sa.bindparam("now"), app_connections.c.look_at > sa.bindparam("never"))
 _CLAIM_LOOKS = (
     sa.select(app_connections.c.id)
     .where(_LOOKS)

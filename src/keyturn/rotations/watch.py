@@ -11,7 +11,7 @@ from keyturn.credentials.domain import ENDED, Credential, State, is_marker
 from keyturn.db.unit import Tx
 from keyturn.errors import Retryable, Upstream
 from keyturn.ports import RemoteApplication, RemoteCredential
-from keyturn.rotations import store
+from keyturn.rotations import store, waits
 from keyturn.rotations.domain import Kind, Snapshot
 from keyturn.rotations.hold import Hold
 from keyturn.rotations.outcome import tell
@@ -38,9 +38,9 @@ def sweep_failed(tx: Tx, hold: Hold, snapshot: Snapshot, error: Upstream) -> Non
     now, pace, current = hold.now(), hold.tools.pace, snapshot.current
     again = now + SWEEP_RETRY
     if isinstance(error, Retryable) and current and current.published_at:
-        settled_at = current.published_at + pace.settle
+        settled_at = waits.again(current.published_at, pace.settle, now)
         soon = now + max(pace.confirm_spacing, (now - current.published_at) / 2, timedelta(seconds=1))
-        again = min(soon, settled_at) if current.published_at <= now < settled_at else again
+        again = min(soon, settled_at) if now < settled_at else again
     store.set_sweep(tx, hold.rotation_id, again)
     report(str(snapshot.rotation.connection_id), error)
     connection = _connection(tx, snapshot)

@@ -113,7 +113,7 @@ class OAuth:
 
     # --- the wire -----------------------------------------------------------------------------------------------------
 
-    def _endpoints(self, cloud: Cloud, tenant_id: str, app: OAuthApp) -> _Endpoints:
+    def _endpoints(self, cloud: Cloud, tenant_id: str, app: OAuthApp | None = None) -> _Endpoints:
         fault = tenant_fault(tenant_id)
         if fault:
             raise NeedsAction(fault.message, code=fault.code, fix=fault.fix)
@@ -204,7 +204,9 @@ def _scope(cloud: Cloud) -> str:
     return f"{cloud.scope} openid offline_access"
 
 
-def _subject(cloud: Cloud, tenant_id: str, app: OAuthApp) -> Subject:
+def _subject(cloud: Cloud, tenant_id: str, app: OAuthApp | None) -> Subject:
+    if app is None:  # a look at the tenant alone
+        return Subject(tenant_id, cloud.portal, cloud.authority, cloud.graph, "of this server")
     return Subject(tenant_id, cloud.credentials_page(app.client_id), cloud.authority, cloud.graph, app.client_id)
 
 
