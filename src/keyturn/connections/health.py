@@ -13,7 +13,7 @@ from keyturn.connections import store
 from keyturn.connections.domain import Connection
 from keyturn.db.unit import Tx
 from keyturn.errors import KeyturnError, NeedsAction, NotYet, Permanent, SignInAgain
-from keyturn.kit.actor import platform
+from keyturn.kit.actor import Actor, platform
 from keyturn.kit.clock import iso
 from keyturn.kit.moments import bounded, moved, not_after
 
@@ -57,7 +57,7 @@ def tell_healed(tx: Tx, before: Connection, now: datetime) -> None:
     if before.refused_at is None:
         return
     facts = {"refusedAt": iso(before.refused_at), "code": (before.refusal or {}).get("code")}
-    _tell(tx, "app-connection-recovered", before, now, **facts)
+    tell(tx, platform(before.org_id), "app-connection-recovered", before, now, **facts)
 
 
 def refused(tx: Tx, seen: Connection, error: KeyturnError, now: datetime) -> None:
@@ -79,7 +79,8 @@ def refused(tx: Tx, seen: Connection, error: KeyturnError, now: datetime) -> Non
     )
     if before == error.code:
         return
-    _tell(tx, "app-connection-refused", connection, now, refusedAt=iso(since), **refusal)
+    by = platform(connection.org_id)
+    tell(tx, by, "app-connection-refused", connection, now, refusedAt=iso(since), **refusal)
     if error.code in VANISHED:
         _tell_vanished(tx, connection, now)
 
@@ -104,13 +105,14 @@ def _same(tx: Tx, seen: Connection) -> Connection | None:
     return connection if connection and connection.secret_version == seen.secret_version else None
 
 
-def _tell(tx: Tx, event: str, connection: Connection, now: datetime, **data: Any) -> None:
+def tell(tx: Tx, actor: Actor, event: str, connection: Connection, now: datetime, **data: Any) -> None:
+    """Append an audit event about the connection."""
     facts = {"name": connection.name, "app": connection.app, "method": connection.method.value}
     audit.append(
         tx,
         Event(
             event,
-            platform(connection.org_id),
+            actor,
             "app-connection",
             connection.id,
             now,

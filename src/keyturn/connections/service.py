@@ -1,7 +1,6 @@
 """Use cases of app connections. Rotating them is the business of ``rotations``, which builds on this."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -40,14 +39,13 @@ from keyturn.connections.domain import (
 )
 from keyturn.connections.flow import require_whole
 from keyturn.connections.grants import Grants
-from keyturn.connections.stored import Stored
+from keyturn.connections.stored import Stored, final
 from keyturn.db.unit import Database, Tx
-from keyturn.errors import NeedsAction, NotFound, NotYet, Refused
+from keyturn.errors import NotFound, Refused
 from keyturn.kit.actor import Actor
 from keyturn.kit.ids import is_uuid
 from keyturn.kit.secret import Plaintext
 from keyturn.ports import AccessToken, ApplicationSummary, Clock, Ids, OAuthApp, Provider, Sealer, Tenant
-
 
 _DEFAULT_PACE = Pace()
 
@@ -348,20 +346,20 @@ class Connections:
         """Return the credentials with the id of their tenant, if they name one of its domains. Repeatable."""
         if is_uuid(given.tenant_id):
             return given
-        with _final():
+        with final():
             return replace(given, tenant_id=self.provider.tenant_id(Tenant(cloud or self.cloud, given.tenant_id)))
 
     def _exchange(self, given: AuthorizationCode, cloud: str) -> Credentials:
         app = self.grants.app()
         tenant = Tenant(cloud, given.tenant_id)
-        with _final():
+        with final():
             grant = self.provider.redeem(tenant, app, given.code, verifier=given.verifier, nonce=given.nonce)
         return OAuthGrant.of(grant, app.client_id)
 
     def sign_in(self, given: ClientSecret | Certificate, cloud: str | None = None) -> AccessToken:
         """Prove credentials that somebody gave. A refusal is final here: nothing was changed that could still spread."""
         tenant = Tenant(cloud or self.cloud, given.tenant_id)
-        with _final():
+        with final():
             if isinstance(given, Certificate):
                 return self.provider.sign_in_by_certificate(tenant, given.client_id, given.signing)
             return self.provider.sign_in(tenant, given.client_id, given.secret)
@@ -382,15 +380,6 @@ _CREDENTIAL_FIELDS = (
     *("checked_at", "check_result", "ends_at", "facts", "fingerprint", "fingerprint_version"),
     *("published_at", "look_at", "refused_at", "refusal"),
 )
-
-
-@contextmanager
-def _final() -> Iterator[None]:
-    """A refusal that replication could explain is final where nothing was changed that could still spread."""
-    try:
-        yield
-    except NotYet as error:
-        raise NeedsAction(error.message, code=error.code, fix=error.fix, request_id=error.request_id) from None
 
 
 def name_taken(name: str) -> Refused:

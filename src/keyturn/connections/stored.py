@@ -4,7 +4,8 @@ A credential that was replaced while it was being tried is read again; and soon 
 new one yet, a refusal is tried again before anybody is told of it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
 from keyturn.config import Pace
@@ -93,3 +94,12 @@ class Stored:
             return error
         kind = Retryable if spreading else NeedsAction
         return kind(error.message, code=error.code, fix=error.fix, request_id=error.request_id)
+
+
+@contextmanager
+def final() -> Iterator[None]:
+    """A refusal that replication could explain is final where nothing was changed that could still spread."""
+    try:
+        yield
+    except NotYet as error:
+        raise NeedsAction(error.message, code=error.code, fix=error.fix, request_id=error.request_id) from None
