@@ -9,7 +9,7 @@ from typing import Any
 
 from keyturn.audit import store as audit
 from keyturn.audit.domain import Event
-from keyturn.connections import store
+from keyturn.connections import rotation_store, store
 from keyturn.connections.domain import Connection
 from keyturn.db.unit import Tx
 from keyturn.errors import KeyturnError, NeedsAction, NotYet, Permanent, SignInAgain
@@ -124,7 +124,7 @@ def tell(tx: Tx, actor: Actor, event: str, connection: Connection, now: datetime
 
 def _tell_vanished(tx: Tx, connection: Connection, now: datetime) -> None:
     """Somebody removed the current secret: told of the rotation where there is one, as all drift of it is."""
-    known = store.current_credential(tx, connection.id)
+    known = rotation_store.current_credential(tx, connection.id)
     kind, subject = ("rotation", str(known["rotation_id"])) if known else ("app-connection", connection.id)
     facts = {
         "connectionId": connection.id,

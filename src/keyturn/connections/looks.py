@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import structlog
 
-from keyturn.connections import health, store
+from keyturn.connections import health, rotation_store, store
 from keyturn.connections.domain import Connection
 from keyturn.connections.service import Connections
 from keyturn.connections.trial import Attempt
@@ -23,7 +23,7 @@ def look(connections: Connections, connection_id: str) -> None:
     now = connections.clock.now()
     with connections.database.read() as tx:
         connection = store.get(tx, connection_id)
-        rotates = connection is not None and store.has_rotation(tx, connection_id)
+        rotates = connection is not None and rotation_store.has_rotation(tx, connection_id)
     if connection is None:
         return
     if rotates and _seen_lately(connection, connections):

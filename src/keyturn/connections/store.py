@@ -110,28 +110,6 @@ def rotates(tx: Tx, connection_id: str) -> bool:
     return tx.one(query.limit(1)) is not None
 
 
-def has_rotation(tx: Tx, connection_id: str) -> bool:
-    """Whether the connection has a rotation of its own, switched on or not."""
-    query = sa.select(rotations.c.id).where(rotations.c.connection_id == connection_id, rotations.c.retired.is_(False))
-    return tx.one(query.limit(1)) is not None
-
-
-_CURRENT = (
-    sa.select(credentials.c.rotation_id, *(credentials.c[name] for name in ("object_id", "key_id", "marker", "hint")))
-    .select_from(rotations.join(credentials, credentials.c.rotation_id == rotations.c.id))
-    .where(
-        rotations.c.connection_id == sa.bindparam("of_connection"),
-        rotations.c.retired.is_(False),
-        credentials.c.state == "current",
-    )
-)
-
-
-def current_credential(tx: Tx, connection_id: str) -> Mapping[str, Any] | None:
-    """Return rotation, application object id, key id, name and hint of the current credential, where the connection rotates."""
-    return tx.one(_CURRENT, of_connection=connection_id)
-
-
 def delete(tx: Tx, connection_id: str) -> None:
     tx.run(sa.delete(table).where(table.c.id == connection_id))
 

@@ -22,7 +22,6 @@ from keyturn.rotations.store import Overview, StepRecord
 from keyturn.web.wire import Timestamp, Wire
 
 SHOWN_RUNS = 5
-
 # --- connections ------------------------------------------------------------------------------------------------------
 
 

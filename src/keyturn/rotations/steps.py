@@ -95,8 +95,8 @@ def inspect(hold: Hold, snapshot: Snapshot) -> None:
         clock.require_right(hold.tools.provider.clock_ahead())  # a clock that is wrong may be the cause
         raise
     clock.require_right(hold.tools.provider.clock_ahead())
-    if rotation.unreadable:
-        raise NeedsAction(rotation.unreadable, code="rotation.schedule_unreadable")
+    if snapshot.rotation.unreadable:
+        raise NeedsAction(snapshot.rotation.unreadable, code="rotation.schedule_unreadable")
     _require_few_undead(hold, snapshot)
     _require_free_slot(hold, snapshot, application)
     with hold.write() as tx:
