@@ -17,12 +17,13 @@ from keyturn.connections import looks
 from keyturn.connections.flow import CALLBACK_PATH
 from keyturn.connections.service import Connections
 from keyturn.crypto.keyring import Keyring, KeyringDigests, KeyringSealer
+from keyturn.db.trouble import explain
 from keyturn.db.unit import Database
 from keyturn.errors import KeyturnError, busy
 from keyturn.kit.actor import Actor
 from keyturn.kit.bulkhead import Bulkhead
 from keyturn.kit.clock import SystemClock
-from keyturn.kit.clock_difference import WARNS, WRONG, compared
+from keyturn.kit.clock_difference import WARNS, compared
 from keyturn.kit.ids import SystemIds
 from keyturn.kit.secret import Place, Plaintext, Sealed
 from keyturn.ports import Clock, Ids, OAuthApp, Tenant
@@ -148,12 +149,15 @@ class Worker:
     def nudge(self) -> None:
         self._finder.nudge()
 
-    def stop(self, grace: timedelta = STOP_GRACE) -> None:
-        """Take no more work and let what runs come to an end; what does not is finished by the next process."""
+    def stop(self, left: Callable[[], timedelta] = lambda: STOP_GRACE) -> None:
+        """Take no more work and let what runs come to an end; what does not is finished by the next process.
+
+        ``left`` says how long each part of it may take.
+        """
         self._upkeep.stop()
-        self._finder.stop(grace)
-        self._engine.stop(grace)
-        self._presence.stop(grace)
+        self._finder.stop(left())
+        self._engine.stop(left())
+        self._presence.stop(left())
 
 
 class Upkeep:
@@ -215,20 +219,12 @@ class Upkeep:
 
 
 def status(core: Core) -> "Status":
-    """Whether the database answers, and whether some process of this installation takes work."""
-    from keyturn.engine.store import list_processes  # noqa: PLC0415
+    """Whether the database answers and takes writes, whether some process takes work, and how far our clock is off."""
+    from keyturn.engine.readiness import look  # noqa: PLC0415
     from keyturn.web.health import Status  # noqa: PLC0415
 
-    try:
-        with core.database.read() as tx:
-            seen = [process.seen_at for process in list_processes(tx)]
-    except Exception:  # noqa: BLE001 - whatever it is, the answer is: not reachable
-        return Status(database=False, worker=False)
-    now = core.clock.now()
-    # A process that was seen far ahead of our clock may be long dead: its clock was wrong, or ours is.
-    alive = now - core.settings.pace.dead_after, now + WRONG
-    living = any(alive[0] <= at <= alive[1] for at in seen)
-    return Status(database=True, worker=living, clock_ahead=core.provider.clock_ahead())
+    seen = look(core.database, core.clock.now(), core.settings.pace.dead_after)
+    return Status(seen.database, seen.worker, seen.writable, seen.reason, core.provider.clock_ahead())
 
 
 def services(core: Core, nudge: Callable[[], None]) -> tuple[Connections, Rotations]:
@@ -274,6 +270,7 @@ def web_application(core: Core, worker: Worker | None) -> "Litestar":
     from keyturn.projects.service import Projects  # noqa: PLC0415
     from keyturn.web import unbuilt  # noqa: PLC0415
     from keyturn.web.app import build  # noqa: PLC0415
+    from keyturn.web.health import Watch  # noqa: PLC0415
     from keyturn.web.ratelimit import Limiter  # noqa: PLC0415
 
     settings = core.settings
@@ -307,7 +304,8 @@ def web_application(core: Core, worker: Worker | None) -> "Litestar":
         settings=settings,
         clock=core.clock,
         ids=core.ids,
-        status=lambda: status(core),
+        status=Watch(lambda: status(core)).status,
+        explain=explain,
         cors_origins=settings.cors_allowed_origins,
         trusted_proxies=settings.trusted_proxies,
         site=site,

@@ -1,10 +1,10 @@
 """Opens what the settings name: the database, the root key, the keyring. Every command begins here."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
 from keyturn.config import Settings
@@ -12,6 +12,7 @@ from keyturn.crypto.keyring import Keyring
 from keyturn.crypto.root import HOW_TO_MAKE_ONE, GivenRoot, KeyFile, RootKey, RootKeys, RootKeySource, warning_of
 from keyturn.db import migrate
 from keyturn.db.engine import open_engine, parse_url
+from keyturn.db.trouble import at_start, network_share
 from keyturn.db.unit import Database
 from keyturn.errors import Misconfigured
 from keyturn.ports import Clock
@@ -60,7 +61,8 @@ def root_key_source(settings: Settings, notice: Notice) -> RootKeySource:
 def open_keyring(settings: Settings, database: Database, clock: Clock, notice: Notice) -> Keyring:
     """Open the keyring of a database that is up to date. Raises Misconfigured when the root key is missing or wrong."""
     source = root_key_source(settings, notice)
-    keyring = Keyring.open(database, source, clock)
+    with clear(database):
+        keyring = Keyring.open(database, source, clock)
     warning = warning_of(source.load().current, source.name)
     if warning:
         notice(f"WARNING: {warning}")
@@ -75,6 +77,11 @@ def prepare_database(settings: Settings, database: Database, clock: Clock, notic
     database made by a newer version. Repeatable, and safe in several processes at once.
     """
     reach(database)
+    with clear(database):
+        _bring_up_to_date(settings, database, clock, notice)
+
+
+def _bring_up_to_date(settings: Settings, database: Database, clock: Clock, notice: Notice) -> None:
     state = migrate.check(database)
     if state is migrate.State.UP_TO_DATE:
         return
@@ -102,20 +109,28 @@ def require_current(database: Database) -> None:
 
 
 def reach(database: Database) -> None:
-    """Raise Misconfigured when the database does not answer. The text never holds its password."""
+    """Raise Misconfigured when the database does not answer or cannot be used. The text never holds its password."""
+    with clear(database):
+        if not database.is_sqlite:
+            with database.engine.connect():
+                return
+        with database.engine.connect() as connection:
+            connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar()
+            mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar()
+        if mode != "wal":
+            raise network_share(Path(database.engine.url.database or "")).misconfigured()
+
+
+@contextmanager
+def clear(database: Database) -> Iterator[None]:
+    """Turn what the database raises into Misconfigured with the cause in words, for whoever starts a command."""
     try:
-        with database.engine.connect():
-            return
-    except sa.exc.DBAPIError as error:
-        reason = str(error.orig).strip().splitlines()[0] if error.orig else type(error).__name__
-        password = database.engine.url.password
-    if password:
-        reason = reason.replace(str(password), "***")
-    raise Misconfigured(
-        f"The database cannot be reached: {reason}.",
-        code="database.unreachable",
-        fix="Check DB_CONNECTION_URI (or DB_HOST and the other DB_ variables) and that the database runs.",
-    )
+        yield
+    except Exception as error:
+        known = at_start(error, database.engine.url)
+        if known is None:
+            raise
+        raise known from error
 
 
 def _prepare_file(path: Path) -> None:

@@ -158,7 +158,7 @@ def open_estate(
                 )
         finally:
             if worker:
-                worker.stop(timedelta(seconds=2))
+                worker.stop(lambda: timedelta(seconds=2))
             core.close()
 
 

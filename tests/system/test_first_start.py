@@ -35,7 +35,7 @@ def test_it_serves_without_any_configuration_and_ends_cleanly(home: Home) -> Non
     with home.serving(PORT="0") as server:
         assert server.url.startswith("http://127.0.0.1:")
         assert server.get("/healthz").json() == {"ok": True}
-        assert server.get("/readyz").json() == {"ok": True, "database": True, "worker": True}
+        assert server.get("/readyz").json() == {"ok": True, "database": True, "writable": True, "worker": True}
         assert server.get("/api/status").json()["message"] == "Ok"
         assert home.key_file.stat().st_mode & 0o777 == 0o600
         assert home.data.stat().st_mode & 0o777 == 0o700

@@ -20,10 +20,9 @@ from keyturn.config import Settings
 from keyturn.crypto.keyring import Keyring
 from keyturn.crypto.root import HOW_TO_KEEP_PRIVATE, KeyFile, warning_of
 from keyturn.db import migrate
-from keyturn.db.engine import for_writing
 from keyturn.db.sqlite import LEAST_VERSION
-from keyturn.db.tables import data_keys
-from keyturn.db.unit import Database
+from keyturn.db.trouble import at_start, damaged
+from keyturn.db.unit import PATIENCE, Database
 from keyturn.errors import Misconfigured
 from keyturn.kit.clock_difference import difference
 from keyturn.ports import HttpRequest, Transport, TransportFailed
@@ -171,8 +170,10 @@ def database(settings: Settings, around: Surroundings) -> Iterator[Finding]:
             yield ok("database", f"{path} is made at the first start.")
             return
     try:
-        with _opened(settings) as opened:
+        with _opened(settings) as opened, boot.clear(opened):
             yield from _kind(opened, around.clock.now())
+            if opened.is_sqlite:
+                yield _pages(opened)
             state = migrate.check(opened)
             yield _state(state, opened, settings)
             if state is migrate.State.UP_TO_DATE:
@@ -222,16 +223,24 @@ def _state(state: migrate.State, opened: Database, settings: Settings) -> Findin
     return ok("tables", f"The tables are at version {migrate.current(opened)}.")
 
 
+def _pages(opened: Database) -> Finding:
+    """Whether all of the file can be read, and its parts fit together."""
+    with opened.engine.connect() as connection:
+        said = [str(line) for line in connection.exec_driver_sql("PRAGMA quick_check(3)").scalars()]
+    if said == ["ok"]:
+        return ok("database file", "Its pages are sound.")
+    known = damaged(Path(opened.engine.url.database or ""))
+    return Finding("fail", "database file", f"{known.message} SQLite says: {said[0].splitlines()[-1]}.", known.fix)
+
+
 def _writes(opened: Database) -> Finding:
     try:
-        with opened.engine.connect() as connection:
-            attempt = for_writing(connection).begin()
-            connection.execute(sa.update(data_keys).values(seals=data_keys.c.seals))
-            attempt.rollback()
-    except sa.exc.DBAPIError as error:
-        reason = str(error.orig).strip().partition("\n")[0]
-        fix = "Check free space, file permissions and the rights of the database user."
-        return Finding("fail", "writing", f"The database cannot be written: {reason}.", fix)
+        opened.check_writable(PATIENCE)
+    except Exception as error:
+        known = at_start(error, opened.engine.url)
+        if known is None:
+            raise
+        return Finding("fail", "writing", known.message, known.fix or "")
     return ok("writing", "The database can be written.")
 
 

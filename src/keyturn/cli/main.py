@@ -75,8 +75,18 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     except KeyturnError as error:
         return _failed(error, around, 2 if isinstance(error, Misconfigured) else 1)
     except Exception as error:  # noqa: BLE001 - the last belt: its text might hold a secret, so only its kind is shown
-        return _failed(error, around, 1)
+        trouble = _of_the_database(error)
+        return _failed(trouble or error, around, 2 if trouble else 1)
     return 0
+
+
+def _of_the_database(error: Exception) -> Misconfigured | None:
+    if "sqlalchemy" not in sys.modules:
+        return None
+    from keyturn.db.trouble import trouble_of  # noqa: PLC0415 - commands without a database start without it
+
+    found = trouble_of(error)
+    return found.misconfigured() if found else None
 
 
 def _failed(error: Exception, around: Surroundings, status: int) -> int:

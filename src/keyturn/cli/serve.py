@@ -5,6 +5,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from keyturn.cli.ending import Ending
 from keyturn.cli.surroundings import loading, surroundings, tell
 from keyturn.config import Settings
 from keyturn.kit.secret import Plaintext
@@ -41,6 +42,7 @@ def run(settings: Settings, *, with_worker: bool, ahead: float = 0.0) -> NoRetur
             tell(f"Warning: {warning}")
         core = root.open_core(settings, tell, ahead=timedelta(seconds=ahead))
         rotating = root.Worker(core) if with_worker else None
+        ending = Ending()
         application = root.web_application(core, rotating)
         web = WebServer(
             application,
@@ -49,6 +51,7 @@ def run(settings: Settings, *, with_worker: bool, ahead: float = 0.0) -> NoRetur
             traffic=application.state.edge.traffic,
             proxies=settings.trusted_proxies,
             health_port=settings.health_port,
+            on_stop=ending.asked,
         )
         access = root.open_access(core)
         code = access.setup.announce()
@@ -56,7 +59,7 @@ def run(settings: Settings, *, with_worker: bool, ahead: float = 0.0) -> NoRetur
             rotating.start()
     web.run(lambda url: _welcome(url, settings, code, ready=access.bootstrapped()))
     if rotating:
-        rotating.stop()
+        rotating.stop(ending.left)
     core.close()
     # Work that did not end within its grace sits in threads that would keep the process: the next one takes it over.
     end_process(0)

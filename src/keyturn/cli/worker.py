@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from keyturn.cli.ending import Ending
 from keyturn.cli.surroundings import loading, surroundings, tell
 
 app = typer.Typer(rich_markup_mode=None)
@@ -25,13 +26,18 @@ def worker(
 
         logs.configure(settings.log_level, settings.log_format)
         core = root.open_core(settings, tell)
-        over = threading.Event()
+        over, ending = threading.Event(), Ending()
+
+        def end(*_: object) -> None:
+            ending.asked()
+            over.set()
+
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: over.set())
+            signal.signal(number, end)
         rotating = root.Worker(core)
         rotating.start()
     print("The worker is ready.", flush=True)
     over.wait()
-    rotating.stop()
+    rotating.stop(ending.left)
     core.close()
     os._exit(0)  # see serve: what did not end within its grace must not keep the process

@@ -42,14 +42,16 @@ def current(database: Database) -> str | None:
 
 
 def check(database: Database) -> State:
-    """Compare the database with this code, by two short queries when all is well.
+    """Compare the database with this code, by three short queries when all is well.
 
-    Raises Misconfigured when the database was made by a newer version, or has our tables without a version.
+    Raises Misconfigured when the database was made by a newer version, has our tables without a version, or lacks a part of
+    the tables that its version has.
     """
     with database.engine.connect() as connection:
         version = _version(connection)
         known = versions()
         if version == known[-1]:
+            _require_columns(connection, known[-1])
             return State.UP_TO_DATE
         if version is None:
             return _unversioned(connection)
@@ -98,6 +100,30 @@ def _version(connection: sa.Connection) -> str | None:
     if not sa.inspect(connection).has_table(VERSION_TABLE):
         return None
     return connection.execute(sa.select(sa.column("version_num")).select_from(sa.table(VERSION_TABLE))).scalar()
+
+
+_COLUMNS = {
+    "sqlite": "SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c WHERE m.type = 'table'",
+    "postgresql": "SELECT r.relname, a.attname FROM pg_class r JOIN pg_attribute a ON a.attrelid = r.oid"
+    " WHERE r.relnamespace = current_schema()::regnamespace AND r.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped",
+}
+
+
+def _require_columns(connection: sa.Connection, version: str) -> None:
+    """Builds between two releases have changed what a version means: their databases would fail later, query by query."""
+    there = {
+        (str(table), str(column)) for table, column in connection.exec_driver_sql(_COLUMNS[connection.dialect.name])
+    }
+    wanted = {(table.name, column.name) for table in metadata.tables.values() for column in table.columns}
+    lacking = sorted(f"{table}.{column}" for table, column in wanted - there)
+    if lacking:
+        more = f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
+        raise Misconfigured(
+            f"The database says that it is at version {version}, but lacks {', '.join(lacking[:3])}{more}.",
+            code="database.tables",
+            fix="It was made by a build that was not released, or changed by hand: go on with the build that made it, "
+            "or restore a backup.",
+        )
 
 
 def _unversioned(connection: sa.Connection) -> State:

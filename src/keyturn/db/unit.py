@@ -2,24 +2,33 @@
 
 import hashlib
 import threading
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
 from typing import Any, cast
 
 import sqlalchemy as sa
 
 from keyturn.db.engine import for_writing
+from keyturn.db.sqlite import BUSY_SECONDS
+from keyturn.db.tables import data_keys
+from keyturn.db.trouble import COMMITTING, WritersQueue
+
+PATIENCE = float(BUSY_SECONDS)
+"""Seconds that a write waits for its turn."""
+_LEAST = 0.05
 
 
 class Tx:
     """A transaction handle. Stores need one to read or write; they cannot commit."""
 
-    __slots__ = ("connection", "writing")
+    __slots__ = ("changed", "connection", "writing")
 
     def __init__(self, connection: sa.Connection, *, writing: bool) -> None:
         self.connection = connection
         self.writing = writing
+        self.changed = False
 
     @property
     def postgres(self) -> bool:
@@ -39,6 +48,7 @@ class Tx:
         """Run a write with these values for its parameters and columns; return how many rows it touched."""
         if not self.writing:
             raise RuntimeError("a write inside a read transaction")
+        self.changed = True
         return self.connection.execute(statement, values).rowcount
 
     def alone_with(self, name: str) -> None:
@@ -80,7 +90,8 @@ class Database:
         self._held = threading.local()
         # SQLite has one writer at a time and lets the others poll, with pauses up to a tenth of a second: threads of one
         # process queue here instead, and are woken at once.
-        self._turn: AbstractContextManager[object] = threading.Lock() if self.is_sqlite else nullcontext()
+        self._turn = threading.Lock() if self.is_sqlite else None
+        self._wrote_at: float | None = None
 
     @property
     def is_sqlite(self) -> bool:
@@ -92,11 +103,65 @@ class Database:
         with self._alone(), self.engine.connect() as connection, connection.begin():
             yield Tx(connection, writing=False)
 
+    def write(self) -> AbstractContextManager[Tx]:
+        """All or nothing: commits when the block ends, rolls back when it raises.
+
+        Waits for its turn, at most ten seconds; then WritersQueue or what the driver raises.
+        """
+        return self._write(PATIENCE)
+
     @contextmanager
-    def write(self) -> Iterator[Tx]:
-        """All or nothing: commits when the block ends, rolls back when it raises."""
-        with self._alone(), self._turn, self.engine.connect() as connection, for_writing(connection).begin():
-            yield Tx(connection, writing=True)
+    def _write(self, patience: float) -> Iterator[Tx]:
+        with self._alone(), self._in_turn(patience) as left, self.engine.connect() as connection:
+            with self._waiting(connection, left):
+                transaction = for_writing(connection).begin()
+            tx, ended = Tx(connection, writing=True), False
+            try:
+                with transaction:
+                    yield tx
+                    ended = True
+            except Exception as error:
+                if ended:
+                    error.add_note(COMMITTING)
+                raise
+            if tx.changed:
+                self._wrote_at = time.monotonic()
+
+    def check_writable(self, patience: float, trusted: float = 0.0) -> None:
+        """Write, without changing anything, unless this process wrote within the last ``trusted`` seconds.
+
+        Raises what the write raises.
+        """
+        if self._wrote_at is not None and time.monotonic() - self._wrote_at < trusted:
+            return
+        with self._write(patience) as tx:
+            tx.run(_SAME)
+
+    @contextmanager
+    def _in_turn(self, patience: float) -> Iterator[float]:
+        """Wait for this process's other writers; yield how many seconds of patience are left."""
+        if self._turn is None:
+            yield patience
+            return
+        began = time.monotonic()
+        if not self._turn.acquire(timeout=patience):
+            raise WritersQueue
+        try:
+            yield patience - (time.monotonic() - began)
+        finally:
+            self._turn.release()
+
+    @contextmanager
+    def _waiting(self, connection: sa.Connection, left: float) -> Iterator[None]:
+        """Let SQLite wait for writers of other processes only for what is left of the patience."""
+        if self._turn is None or left > PATIENCE - 1:
+            yield
+            return
+        _busy_timeout(connection, max(left, _LEAST))
+        try:
+            yield
+        finally:
+            _busy_timeout(connection, BUSY_SECONDS)
 
     @property
     def in_transaction(self) -> bool:
@@ -115,3 +180,12 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+_SAME = sa.update(data_keys).values(seals=data_keys.c.seals)
+
+
+def _busy_timeout(connection: sa.Connection, seconds: float) -> None:
+    driver = connection.connection.dbapi_connection
+    if driver is not None:
+        driver.cursor().execute(f"PRAGMA busy_timeout={round(seconds * 1000)}")

@@ -23,7 +23,7 @@ from sqlalchemy.engine import URL
 from keyturn.db.engine import ask_idle_connections
 from keyturn.db.postgres import open_pool
 from keyturn.db.sqlite import BUSY_SECONDS, add_functions
-from keyturn.engine.payload import SealedJson, WorkFailed, scrubbed, whereabouts
+from keyturn.engine.payload import SealedJson, WorkFailed, described, scrubbed, whereabouts
 from keyturn.ports import Clock
 
 _log = structlog.get_logger("keyturn.engine")
@@ -176,9 +176,7 @@ class DbosEngine:
             advance(rotation_id)
         except Exception as problem:  # noqa: BLE001 - whatever it is, its words must not reach DBOS
             failure = scrubbed(problem)
-            _log.error(
-                "work failed", rotation_id=rotation_id, error=failure.kind, code=failure.code, at=whereabouts(problem)
-            )
+            _log.error("work failed", rotation_id=rotation_id, **described(problem), at=whereabouts(problem))
         if failure is not None:
             raise failure  # outside the handler, so that the original is not attached as its context
 
@@ -187,7 +185,7 @@ class DbosEngine:
             if not done.cancelled() and done.exception() is None and self._database is not None:
                 _delete([work])
         except Exception as problem:  # noqa: BLE001 - the next submission or tidy() removes it
-            _log.warning("a finished row stays for now", work=work, error=scrubbed(problem).kind)
+            _log.warning("a finished row stays for now", work=work, **described(problem))
         finally:
             self._settled(work)
 

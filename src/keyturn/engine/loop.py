@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import structlog
 
-from keyturn.engine.payload import scrubbed, whereabouts
+from keyturn.engine.payload import described, whereabouts
 
 _log = structlog.get_logger("keyturn.engine")
 
@@ -46,6 +46,5 @@ class Loop:
         try:
             return self._work()
         except Exception as error:  # noqa: BLE001 - the database may be away; the next round tries again
-            failure = scrubbed(error)
-            _log.error(f"{self._thread.name} failed", error=failure.kind, code=failure.code, at=whereabouts(error))
+            _log.error(f"{self._thread.name} failed", **described(error), at=whereabouts(error))
             return self._after_error

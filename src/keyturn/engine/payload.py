@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePath
 
+from keyturn.db.trouble import trouble_of
 from keyturn.errors import KeyturnError
 
 _CODE = re.compile(r"[a-z0-9_.]{1,80}")
@@ -28,6 +29,14 @@ def scrubbed(error: BaseException) -> WorkFailed:
         return error
     code = error.code if isinstance(error, KeyturnError) and _CODE.fullmatch(error.code) else None
     return WorkFailed(type(error).__name__, code)
+
+
+def described(error: BaseException) -> dict[str, str | None]:
+    """Return what may be logged about the error: of trouble with the database also what it is, in words."""
+    trouble, failure = trouble_of(error), scrubbed(error)
+    if trouble is None:
+        return {"error": failure.kind, "code": failure.code}
+    return {"error": failure.kind, "code": trouble.code, "reason": trouble.message, "fix": trouble.fix}
 
 
 def whereabouts(error: BaseException) -> str:

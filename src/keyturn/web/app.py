@@ -25,7 +25,7 @@ from keyturn.web.connections import Traffic
 from keyturn.web.origin import Rules
 from keyturn.web.outgoing import Gate
 from keyturn.web.pages import Site
-from keyturn.web.problems import respond
+from keyturn.web.problems import Explain, nothing_known, respond
 from keyturn.web.routes import Arrival, ByCookie, Operation, perform
 from keyturn.web.subpath import SubPath
 
@@ -46,6 +46,7 @@ class Edge:
     site: Site | None = None
     by_cookie: ByCookie | None = None
     rules: Rules | None = None
+    explain: Explain = nothing_known
     threads: int = THREADS
     traffic: Traffic = field(default_factory=Traffic)
     at_once: int = AT_ONCE
@@ -132,6 +133,7 @@ def build(
     clock: Clock,
     ids: Ids,
     status: Callable[[], health.Status] = health.fine,
+    explain: Explain = nothing_known,
     cors_origins: Sequence[str] = (),
     trusted_proxies: Sequence[Network] = (),
     body_timeout: timedelta = timedelta(seconds=10),
@@ -140,8 +142,9 @@ def build(
     """Return the ASGI application.
 
     ``site`` is what pages need; without it there is the API alone. ``status`` is asked by the health routes, in a worker
-    thread. Browsers of other origins are served only for ``cors_origins``. ``X-Forwarded-For`` is believed only from
-    ``trusted_proxies``. A body must arrive in ``body_timeout``.
+    thread. ``explain`` knows what else stops this server for the moment, e.g. trouble with the database. Browsers of other
+    origins are served only for ``cors_origins``. ``X-Forwarded-For`` is believed only from ``trusted_proxies``. A body must
+    arrive in ``body_timeout``.
     """
 
     def describe() -> Mapping[str, Any]:
@@ -153,7 +156,7 @@ def build(
     below = SubPath.of(settings.site_url)
     by_cookie = cookie_credentials(site.recall, site.session_cookie, site.site_url) if site else None
     rules = Rules(site.site_url if site else settings.site_url, frozenset(cors_origins))
-    edge = Edge(authenticate, BodyReads(body_timeout.total_seconds()), site, by_cookie, rules)
+    edge = Edge(authenticate, BodyReads(body_timeout.total_seconds()), site, by_cookie, rules, explain)
     files = [assets.router()] if site else []
     app = _App(
         [*routers, *files, health.router(status, clock), reference.router(describe, below)],

@@ -1,7 +1,7 @@
 """Every exception becomes one shape: ``{"reqId","statusCode","message","error"}``, often with details, code and fix."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, ClassVar
@@ -19,6 +19,9 @@ from keyturn.web.wire import encode
 
 _log = structlog.get_logger("keyturn.web")
 
+Explain = Callable[[Exception], Unavailable | None]
+"""Says what stops this server for the moment, where the exception is such a cause."""
+
 GENERIC = "Something went wrong on the server. Its log has the reason under the request id."
 _NAMES = {
     400: ("BadRequest", "request.malformed"),
@@ -32,6 +35,11 @@ _NAMES = {
     499: ("ClientClosedRequest", "request.hung_up"),
 }
 _SHOWN_PATH = 200
+
+
+def nothing_known(_error: Exception) -> Unavailable | None:
+    """Explain nothing: every exception that is not the product's own is unexpected."""
+    return None
 
 
 def body_of(status: int, error: str, message: object, request_id: str, **more: object) -> dict[str, object]:
@@ -78,6 +86,9 @@ def _problem(request: Request[Any, Any, Any], error: Exception, visit: Visit) ->
         return _no_route(request)
     if isinstance(error, HTTPException) and error.status_code in _NAMES:
         return _framework(error, visit)
+    known = request.app.state.edge.explain(error)
+    if known is not None:
+        return _known(known, visit)
     return Problem(500, _unexpected(error, visit))
 
 
@@ -177,7 +188,7 @@ _TITLES = {
     405: "This address does not take that",
     422: "This address is not right",
     429: "Too many tries",
-    503: "This server is busy",
+    503: "Not possible at the moment",
 }
 _NOTHING_HERE = "The address may be mistyped, or what was here is gone, or it is not yours to see."
 

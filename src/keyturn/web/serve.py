@@ -51,7 +51,7 @@ class Limits:
     quiet_per_network: int = 256
     """Connections of one address, or one /64, without a request under way."""
     header_bytes: int = HEADER_BYTES
-    grace: timedelta = timedelta(seconds=20)
+    grace: timedelta = timedelta(seconds=5)
     """For so long running requests may finish after a stop."""
 
 
@@ -101,6 +101,7 @@ class WebServer:
         traffic: connections.Traffic | None = None,
         proxies: Sequence[Network] = (),
         health_port: int | None = None,
+        on_stop: Callable[[], None] | None = None,
     ) -> None:
         """``traffic`` tells which connections are being served: with it quiet ones are watched, but for those of ``proxies``.
 
@@ -116,6 +117,7 @@ class WebServer:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._server: Any = None
         self._stopping = threading.Event()
+        self._on_stop = on_stop
 
     @property
     def port(self) -> int:
@@ -144,6 +146,8 @@ class WebServer:
     def stop(self) -> None:
         """Stop taking requests. Returns at once; from any thread; safe to repeat."""
         self._stopping.set()
+        if self._on_stop is not None:
+            self._on_stop()
         if self._loop is not None and not self._loop.is_closed():
             with suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._stop_server)

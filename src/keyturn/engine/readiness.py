@@ -1,0 +1,46 @@
+"""Whether the database answers and takes writes, and whether some process of this installation takes work."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from keyturn.db.trouble import trouble_of
+from keyturn.db.unit import Database
+from keyturn.engine.store import list_processes
+from keyturn.kit.clock_difference import WRONG
+
+PATIENCE = 1.0
+"""Seconds that a look waits for its write."""
+TRUSTED = 5.0
+"""For so many seconds the last write of this process is proof enough."""
+NO_WORKER = "No worker lives: start keyturn serve or keyturn worker."
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """What a look found. ``reason`` is a sentence about what is wrong."""
+
+    database: bool
+    worker: bool
+    writable: bool
+    reason: str | None = None
+
+
+def look(database: Database, now: datetime, dead_after: timedelta) -> Readiness:
+    """Look once; never raises. Takes as long as the database does."""
+    try:
+        with database.read() as tx:
+            seen = [process.seen_at for process in list_processes(tx)]
+    except Exception as error:  # noqa: BLE001 - whatever it is, the answer is: not reachable
+        return Readiness(database=False, worker=False, writable=False, reason=_reason(error))
+    # A process that was seen far ahead of our clock may be long dead: its clock was wrong, or ours is.
+    worker = any(now - dead_after <= at <= now + WRONG for at in seen)
+    try:
+        database.check_writable(PATIENCE, TRUSTED)
+    except Exception as error:  # noqa: BLE001 - as above
+        return Readiness(database=True, worker=worker, writable=False, reason=_reason(error))
+    return Readiness(database=True, worker=worker, writable=True, reason=None if worker else NO_WORKER)
+
+
+def _reason(error: Exception) -> str:
+    found = trouble_of(error)
+    return found.message if found else f"The database refused a query ({type(error).__name__})."
