@@ -181,41 +181,35 @@ class Upkeep:
 
     def round(self) -> None:
         """Do it once. What fails is reported, and tried again the next time."""
-        import structlog  # noqa: PLC0415
-
-        report = structlog.get_logger("keyturn")
-        try:
-            self._keyring.maintain()
-        except KeyturnError as error:
-            report.error("keys.upkeep_failed", code=error.code, reason=error.message)
-        try:
-            self._grants.keep_alive(
-                lambda connection_id, error: report.warning(
-                    "oauth.refresh_failed", connection_id=connection_id, code=error.code, reason=error.message
-                )
-            )
-        except KeyturnError as error:
-            report.error("oauth.upkeep_failed", code=error.code, reason=error.message)
+        self._attempt("keys", self._keyring.maintain)
+        self._attempt("oauth", lambda: self._grants.keep_alive(partial(_warn, "oauth.refresh_failed", "connection")))
         self.mark()
 
     def mark(self) -> None:
         """Complete the fingerprints. What cannot be read is reported."""
-        import structlog  # noqa: PLC0415
+        self._attempt("fingerprints", lambda: self._connections.mark_all(partial(_warn, "fingerprints.unreadable")))
 
-        report = structlog.get_logger("keyturn")
+    def _attempt(self, what: str, work: Callable[[], object]) -> None:
+        from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
+        from structlog import get_logger  # noqa: PLC0415
+
         try:
-            self._connections.mark_all(
-                lambda table, row, error: report.warning(
-                    "fingerprints.unreadable", table=table, row=row, code=error.code, reason=error.message
-                )
-            )
+            work()
         except KeyturnError as error:
-            report.error("fingerprints.upkeep_failed", code=error.code, reason=error.message)
+            get_logger("keyturn").error(f"{what}.upkeep_failed", code=error.code, reason=error.message)
+        except SQLAlchemyError as error:  # a database that fails for now must not end the upkeep for good
+            get_logger("keyturn").error(f"{what}.upkeep_failed", reason=type(error).__name__)
 
     def _run(self) -> None:
         self.mark()
         while not self._over.wait(UPKEEP_EVERY.total_seconds()):
             self.round()
+
+
+def _warn(event: str, kind: str, row: str, error: KeyturnError) -> None:
+    from structlog import get_logger  # noqa: PLC0415
+
+    get_logger("keyturn").warning(event, **{f"{kind}_id": row}, code=error.code, reason=error.message)
 
 
 def status(core: Core) -> "Status":
