@@ -23,7 +23,7 @@ _SIGNS = 16
 _SALT_BYTES = 20
 _HOW = (
     "The server printed it when it started, beside 'Nobody can sign in yet'; `keyturn admin setup-code` on the server"
-    " prints it, too."
+    " prints a fresh one."
 )
 
 
