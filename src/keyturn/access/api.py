@@ -79,7 +79,14 @@ def login_router(access: Access, limiter: Limiter, identities: Limiter | None = 
         return Message("The access token was revoked.")
 
     @post(
-        "/api/v1/admin/bootstrap", public=True, guarded=True, also={401: "The set-up code is missing, wrong or spent"}
+        "/api/v1/admin/bootstrap",
+        public=True,
+        guarded=True,
+        also={
+            401: "The set-up code is missing, wrong or spent",
+            403: "The request comes from another site, or to a name that is not this server's",
+            415: "The body does not say that it is JSON",
+        },
     )
     def bootstrap(caller: Caller, data: Bootstrap) -> Bootstrapped:
         """Set this server up: first organization, first admin, and an admin token. Works once.
