@@ -124,7 +124,7 @@ def test_a_leaked_secret_is_replaced_after_saying_what_that_does(page: Page, res
 
 def test_pause_and_resume(page: Page, resting: Connection) -> None:
     menu(page, "Pause Rotation")
-    expect(page.get_by_text("Auto-Rotation Disabled")).to_be_visible()
+    expect(page.get_by_text("Paused", exact=True)).to_be_visible()
     expect(page.get_by_text("Paused: nothing is rotated until it is resumed.")).to_be_visible()
     menu(page, "Resume Rotation")
     expect(page.locator(".coming time")).to_have_count(5)

@@ -59,9 +59,15 @@ def _editing(shelf: Shelf, page: Route) -> list[Route]:
     def delete_connection(actor: Actor, connection_id: str, form: DeleteForm) -> Redirect:
         connection = shelf.connections.get(actor, connection_id)
         require_typed(form.confirm, connection.name)
+        rotated = bool(shelf.rotations.of([connection]))
         _, kept = shelf.rotations.delete(actor, connection_id, revoke=_REVOKE[form.secrets])
         place = shelf.place(actor, connection.project_id)
         still = f" {len(kept)} of its secrets stay valid at Entra ID." if kept else ""
+        if rotated and form.secrets != "none":
+            which = "The others" if kept else "Its secrets"
+            still += (
+                f" {which} are being removed from Entra ID: the audit log has credential-revoked for each that is gone."
+            )
         return Redirect(place.list_path, toast=f"{connection.name} was deleted.{still}")
 
     return [change_details, delete_connection]

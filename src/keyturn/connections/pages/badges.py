@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from keyturn.connections.domain import Connection
+from keyturn.connections.health import VANISHED
 from keyturn.rotations.domain import Rotation, Run
 
 SOON = timedelta(days=7)
+EXPIRED = frozenset({"azure.secret_expired", "azure.certificate_expired"})
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,14 @@ def badges(
 def _sign_in(connection: Connection, rotation: Rotation | None, now: datetime) -> Iterator[Badge]:
     result = connection.check_result or {}
     reason = " ".join(str(result[key]) for key in ("message", "fix") if result.get(key))
-    if connection.needs_reconnect:
+    if connection.refused_at:
+        said = connection.refusal or {}
+        cause = str(said.get("message") or "")
+        yield Badge(refusal_title(connection), "bad", "warning", cause, connection.refused_at, "Since")
+    elif connection.needs_reconnect:
         yield Badge("Reconnect needed", "bad", "warning", reason)
+    elif result.get("transient"):
+        yield Badge("Could not be checked", "warn", "clock", reason)
     elif result.get("ok") is False:
         yield Badge("Test failed", "bad", "warning", reason)
     warning, expired = connection.warning(now), bool(connection.ends_at and now >= connection.ends_at)
@@ -49,10 +57,24 @@ def _sign_in(connection: Connection, rotation: Rotation | None, now: datetime) -
         )
 
 
+def refusal_title(connection: Connection) -> str:
+    """Say in few words what became of a connection that is refused."""
+    if connection.needs_reconnect:
+        return "Reconnect needed"
+    gone = (connection.refusal or {}).get("code") in VANISHED
+    return "Removed or changed in Entra" if gone else "Refused by Entra"
+
+
+def credential_refused(connection: Connection) -> bool:
+    """Whether it is the credential itself that is refused, and not what it is used for."""
+    code = (connection.refusal or {}).get("code")
+    return connection.refused_at is not None and code in VANISHED | EXPIRED
+
+
 def _rotation(rotation: Rotation, run: Run | None, ends_at: datetime | None, now: datetime) -> Iterator[Badge]:
     if not rotation.enabled:
         yield Badge(
-            "Auto-Rotation Disabled",
+            "Paused",
             "neutral",
             "pause",
             "Nothing is rotated until it is resumed.",

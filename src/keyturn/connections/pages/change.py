@@ -199,7 +199,9 @@ def schedule_routes(shelf: Shelf) -> list[Route]:
             filled = filled_with(one_path(connection_id, "schedule"), form, error)
             page = _schedule_page(shelf, actor, connection_id, visitor.zone, filled, candidates_of(error))
             return Shown(page, status=error.status)
-        return Redirect(one_path(connection_id), toast="The schedule was saved.")
+        begun = known.rotation is None
+        toast = "The schedule was saved, and the first rotation has begun." if begun else "The schedule was saved."
+        return Redirect(one_path(connection_id), toast=toast)
 
     return [edit_schedule, change_schedule]
 

@@ -9,10 +9,10 @@ from zoneinfo import ZoneInfo
 from keyturn.audit.domain import Recorded
 from keyturn.connections.domain import Connection
 from keyturn.connections.holders import Sharing
-from keyturn.connections.pages.badges import Badge, badges
+from keyturn.connections.pages.badges import Badge, badges, credential_refused, refusal_title
 from keyturn.connections.pages.places import ONE, Place, Shelf, method_label
 from keyturn.connections.pages.runs import Drift, RunLine, drift, run_line
-from keyturn.connections.pages.timeline import Secret, TimeLine, draw, secrets_of
+from keyturn.connections.pages.timeline import Secret, TimeLine, draw, refused, secrets_of
 from keyturn.connections.trial import Trial
 from keyturn.credentials.domain import State
 from keyturn.kit import zones
@@ -54,6 +54,7 @@ class ConnectionPage(Page):
     drift: Sequence[Drift]
     events: Sequence[Recorded] | None
     busy: bool
+    refusal_title: str
     ends_at: datetime | None
     trial: Trial | None
     filled: Filled
@@ -88,7 +89,8 @@ def show(
     known, now = history(shelf.connections, actor, connection_id), shelf.clock.now()
     connection, rotation = known.connection, known.rotation
     place = shelf.place(actor, connection.project_id)
-    line = draw(secrets_of(known.credentials, known.foreign), now, zone)
+    secrets = secrets_of(known.credentials, known.foreign)
+    line = draw(refused(secrets) if credential_refused(connection) else secrets, now, zone)
     ends_at = known.current.ends_at if known.current else None
     kind = ConnectionPageOfProject if place.project else ConnectionPage
     return kind(
@@ -109,6 +111,7 @@ def show(
         drift=[drift(event) for event in known.drift],
         events=_events(shelf, actor, place, known),
         busy=_busy(known),
+        refusal_title=refusal_title(connection) if connection.refused_at else "",
         ends_at=ends_at,
         trial=trial,
         filled=filled,

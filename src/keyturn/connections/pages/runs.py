@@ -90,6 +90,11 @@ def run_line(run: Run, steps: Sequence[StepRecord], now: datetime) -> RunLine:
 
 def _step(one: StepRecord) -> StepLine:
     known = next((label for name, label in STEPS.items() if name.value == one.step), one.step)
+    if one.step == StepName.PROVE.value and one.outcome == "failed":
+        # Replicas that do not know it yet are waited for: nothing has gone wrong.
+        tries = "1 try" if one.repeats == 1 else f"{one.repeats} tries"
+        lasted = took(one.finished_at - one.started_at)
+        return StepLine(known, "not yet", "neutral", lasted, 1, f"not everywhere yet, {tries}")
     tone = _OUTCOMES.get(one.outcome, "neutral")
     return StepLine(known, one.outcome, tone, took(one.finished_at - one.started_at), one.repeats, one.message or "")
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -140,6 +140,11 @@ def _short(hint: str | None) -> str | None:
     return hint[:8] if hint else None
 
 
+def refused(secrets: Iterable[Secret]) -> list[Secret]:
+    """Return the secrets as they are when Entra ID refuses the current one: nothing is claimed of that any more."""
+    return [replace(one, status="Refused", kind="refused") if one.kind == "current" else one for one in secrets]
+
+
 def draw(secrets: Sequence[Secret], now: datetime, zone: ZoneInfo) -> TimeLine:
     """Lay the secrets out. Of those that are gone the newest few are drawn; all are in the table."""
     drawn = [one for one in secrets if one.kind != "ended" and one.starts_at and one.ends_at]
@@ -196,7 +201,7 @@ def _ticks(begin: datetime, end: datetime, at: At, zone: ZoneInfo) -> Iterable[T
 def _summary(secrets: Sequence[Secret], now: datetime) -> str:
     """Count what signs in. One of which Entra ID tells no end has none that is known: it is not over for that."""
     lasting = [one for one in secrets if (one.until > now if one.until else one.kind != "pending")]
-    living = [one for one in lasting if one.kind != "ended"]
+    living = [one for one in lasting if one.kind not in {"ended", "refused"}]
     current = next((one for one in secrets if one.kind == "current"), None)
     days = (current.until - now).days if current and current.until else None
     text = f"{len(living)} {'secret signs' if len(living) == 1 else 'secrets sign'} in now."
