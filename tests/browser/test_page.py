@@ -224,3 +224,20 @@ def test_deleting_asks_what_becomes_of_the_secrets(
     page.wait_for_url(estate.list_path(project))
     expect(page.get_by_role("status")).to_contain_text("rotating was deleted. 1 of its secrets stay valid")
     assert len(estate.emulator.admin.secrets(_object_id(estate, resting))) == 1
+
+
+# --- what Entra refuses -----------------------------------------------------------------------------------------------
+
+
+def test_a_refusal_shows_since_when_and_the_way_out(page: Page, estate: Estate, resting: Connection) -> None:
+    application = next(
+        one
+        for tenant in estate.emulator.admin._world.directory.tenants.values()
+        for one in tenant.applications.values()
+        if one.app_id == resting.client_id
+    )
+    estate.emulator.admin.set_disabled(application.object_id, disabled=True)
+    page.get_by_role("button", name="Test", exact=True).click()
+    page.goto(estate.page_of(resting))
+    expect(page.get_by_text(re.compile("^Refused by Entra since"))).to_be_visible()
+    expect(page.get_by_role("link", name="Enter a new client secret")).to_be_visible()
