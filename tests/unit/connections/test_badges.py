@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from keyturn.connections.domain import Connection, Method
-from keyturn.connections.pages.badges import badges, credential_refused, refusal_title
+from keyturn.connections.pages.badges import badges, credential_refused, refusal_title, sign_in_refused
 from keyturn.connections.pages.runs import run_line
 from keyturn.connections.pages.timeline import Secret, draw, refused
 from keyturn.kit.secret import Sealed
@@ -32,6 +32,8 @@ def test_another_refusal_is_one_of_entra() -> None:
     gone = refused_with("azure.application_disabled")
     assert refusal_title(gone) == "Refused by Entra"
     assert not credential_refused(gone)
+    assert sign_in_refused(gone)
+    assert not sign_in_refused(refused_with("azure.permission_missing"))
 
 
 def test_trouble_that_passes_is_not_red() -> None:

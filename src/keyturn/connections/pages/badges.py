@@ -9,6 +9,16 @@ from keyturn.connections.health import VANISHED
 from keyturn.rotations.domain import Rotation, Run
 
 SOON = timedelta(days=7)
+SIGNED_IN = frozenset(
+    {
+        "azure.permission_missing",
+        "azure.not_owner",
+        "azure.application_not_found",
+        "azure.principal_unknown",
+        "connections.permission_missing",
+    }
+)
+"""Refusals of what a connection is for, by whoever has taken its sign-in."""
 EXPIRED = frozenset({"azure.secret_expired", "azure.certificate_expired"})
 
 
@@ -63,6 +73,12 @@ def refusal_title(connection: Connection) -> str:
         return "Reconnect needed"
     gone = (connection.refusal or {}).get("code") in VANISHED
     return "Removed or changed in Entra" if gone else "Refused by Entra"
+
+
+def sign_in_refused(connection: Connection) -> bool:
+    """Whether it does not even sign in: then nothing is said to."""
+    code = (connection.refusal or {}).get("code")
+    return connection.refused_at is not None and code not in SIGNED_IN
 
 
 def credential_refused(connection: Connection) -> bool:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from keyturn.audit.domain import Recorded
 from keyturn.connections.domain import Connection
 from keyturn.connections.holders import Sharing
-from keyturn.connections.pages.badges import Badge, badges, credential_refused, refusal_title
+from keyturn.connections.pages.badges import Badge, badges, credential_refused, refusal_title, sign_in_refused
 from keyturn.connections.pages.places import ONE, Place, Shelf, method_label
 from keyturn.connections.pages.runs import Drift, RunLine, drift, run_line
 from keyturn.connections.pages.timeline import Secret, TimeLine, draw, refused, secrets_of
@@ -55,6 +55,7 @@ class ConnectionPage(Page):
     events: Sequence[Recorded] | None
     busy: bool
     refusal_title: str
+    needs_credential: bool
     ends_at: datetime | None
     trial: Trial | None
     filled: Filled
@@ -90,7 +91,7 @@ def show(
     connection, rotation = known.connection, known.rotation
     place = shelf.place(actor, connection.project_id)
     secrets = secrets_of(known.credentials, known.foreign)
-    line = draw(refused(secrets) if credential_refused(connection) else secrets, now, zone)
+    line = draw(refused(secrets) if sign_in_refused(connection) else secrets, now, zone)
     ends_at = known.current.ends_at if known.current else None
     kind = ConnectionPageOfProject if place.project else ConnectionPage
     return kind(
@@ -111,6 +112,7 @@ def show(
         drift=[drift(event) for event in known.drift],
         events=_events(shelf, actor, place, known),
         busy=_busy(known),
+        needs_credential=credential_refused(connection),
         refusal_title=refusal_title(connection) if connection.refused_at else "",
         ends_at=ends_at,
         trial=trial,
