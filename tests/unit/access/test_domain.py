@@ -103,3 +103,10 @@ def test_no_renewal_reaches_past_the_maximum(ttl: int, longest: int, waits: list
         if ttl:
             assert lifetime.ttl <= ttl
             assert lifetime.expires_at == now + lifetime.ttl * SECOND
+
+
+def test_a_lock_that_a_wrong_clock_set_is_open_once_the_clock_is_right() -> None:
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+    policy = LockoutPolicy(enabled=True, threshold=1, duration=timedelta(minutes=5), reset=timedelta(minutes=1))
+    assert after_failure(Attempts(), policy, now).locked(now)
+    assert not after_failure(Attempts(), policy, now + timedelta(days=3652)).locked(now)
