@@ -43,7 +43,6 @@ class Digests(Protocol):
 
         Raises Misconfigured when that key is missing.
         """
-        ...
 
     def matches(self, kept: str, value: Plaintext, place: Place) -> bool:
         """Say whether the digest is of this value at this place. Raises Misconfigured when its key is missing."""
@@ -258,25 +257,20 @@ class CredentialKind(Protocol):
 
     def check_may_write(self, tenant: Tenant, token: AccessToken, application: RemoteApplication) -> None:
         """Raise NeedsAction unless credentials of this kind may be added and removed. Changes nothing."""
-        ...
 
     def identified(
         self, tenant: Tenant, token: AccessToken, application: RemoteApplication, value: Plaintext
     ) -> RemoteApplication:
         """Read again what may tell which credential has this value, if the list did not. Repeatable."""
-        ...
 
     def fits(self, one: RemoteCredential, value: Plaintext) -> bool:
         """Say whether a listed credential may be the one with this value. Pure."""
-        ...
 
     def add(self, tenant: Tenant, token: AccessToken, signer: Plaintext, order: Order) -> IssuedCredential:
         """Ask for a new credential. NOT repeatable: each call may make one."""
-        ...
 
     def remove(self, tenant: Tenant, token: AccessToken, signer: Plaintext, object_id: str, key_id: str) -> None:
         """Ask for removal. Repeatable. Returns also when the provider says it has no such key: that is a hint, not proof."""
-        ...
 
 
 class SecretsProvider(Protocol):
@@ -291,7 +285,6 @@ class SecretsProvider(Protocol):
 
     def sign_in(self, tenant: Tenant, app_id: str, secret: Plaintext) -> AccessToken:
         """Get a fresh token with the secret: no cache of any kind, so success proves the secret. Repeatable."""
-        ...
 
     def application(
         self,
@@ -303,11 +296,9 @@ class SecretsProvider(Protocol):
         named: str | None = None,
     ) -> RemoteApplication:
         """Read the application by client id or object id (exactly one). ``named``: its client id, for messages. Repeatable."""
-        ...
 
     def check_may_write(self, tenant: Tenant, token: AccessToken, application: RemoteApplication) -> None:
         """Raise NeedsAction unless the token may add and remove secrets of the application. Changes nothing."""
-        ...
 
     def add_password(
         self,
@@ -320,31 +311,26 @@ class SecretsProvider(Protocol):
         named: str | None = None,
     ) -> IssuedCredential:
         """Ask for a new secret named by the marker. NOT repeatable: each call may make one."""
-        ...
 
     def remove_password(
         self, tenant: Tenant, token: AccessToken, object_id: str, key_id: str, *, named: str | None = None
     ) -> None:
         """Ask for removal. Repeatable. Returns also when the provider says it has no such key: that is a hint, not proof."""
-        ...
 
     def applications(self, tenant: Tenant, token: AccessToken) -> Sequence[ApplicationSummary]:
         """List the applications the token can see, all pages. Repeatable."""
-        ...
 
     def tenant_id(self, tenant: Tenant) -> str:
         """Return the id of a tenant that is named by one of its domains. Raises NeedsAction for none. Repeatable."""
 
     def capabilities(self, token: AccessToken, app_id: str) -> Sequence[Capability]:
         """Say what the token may do for the application that signed in, what is missing, and how to grant it. Pure."""
-        ...
 
     def kind(self, name: str, *, app_id: str | None = None) -> CredentialKind:
         """Return the kind of credential that connections of this method sign in with. Raises KeyError for others. Pure.
 
         ``app_id`` is the client id of the application that is worked on by its object id: messages name it.
         """
-        ...
 
 
 class CertificateProvider(Protocol):
@@ -364,7 +350,6 @@ class OAuthProvider(Protocol):
 
     def authorize_url(self, tenant: Tenant, app: OAuthApp, *, state: str, nonce: str, challenge: str) -> str:
         """Return where to send the browser. Raises NeedsAction for what is not one existing tenant. Repeatable."""
-        ...
 
     def redeem(
         self, tenant: Tenant, app: OAuthApp, code: Plaintext, *, verifier: Plaintext | None, nonce: str | None
@@ -373,15 +358,12 @@ class OAuthProvider(Protocol):
 
         Raises NeedsAction also when the answer belongs to another tenant, another sign-in (``nonce``) or another application.
         """
-        ...
 
     def refresh(self, tenant: Tenant, app: OAuthApp, refresh_token: Plaintext) -> Grant:
         """Get a fresh token. Raises SignInAgain when only the person can help. Repeatable."""
-        ...
 
     def refuse(self, tenant: Tenant, app: OAuthApp, said: Mapping[str, str]) -> NoReturn:
         """Raise what the callback says instead of bringing a code: NeedsAction, Retryable or Permanent."""
-        ...
 
 
 class Provider(SecretsProvider, CertificateProvider, OAuthProvider, Protocol):
@@ -396,16 +378,12 @@ class Engine(Protocol):
 
     def start(self, advance: Callable[[str], None]) -> None:
         """Begin to take work, adopting what a dead process of this installation left."""
-        ...
 
     def submit(self, rotation_id: str, partition: str) -> bool:
         """Enqueue; False when work for this rotation is already queued or running. Safe to repeat."""
-        ...
 
     def in_flight(self) -> int:
         """Return how many items are queued or running in this process."""
-        ...
 
     def stop(self, grace: timedelta) -> None:
         """Stop taking work and wait for the running items, at most the grace period."""
-        ...

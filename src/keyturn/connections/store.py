@@ -34,9 +34,13 @@ def _read(row: Mapping[str, Any]) -> Connection:
     if faults:
         said = f"The stored connection cannot be read: {', '.join(faults)}."
         fix = "Restore its row from a backup, or delete the connection and make it anew."
-        values["check_result"] = {"ok": False, "code": "connections.unreadable", "message": said, "fix": fix}
+        values["check_result"] = _does_not_work(code="connections.unreadable", message=said, fix=fix)
         values |= {name: values[name] or FIRST for name in ("created_at", "updated_at")}
     return Connection(method=_METHODS.get(row["method"], Method.CLIENT_SECRET), **values)
+
+
+def _does_not_work(**said: str) -> dict[str, Any]:
+    return {"ok": False, **said}
 
 
 _METHODS = {method.value: method for method in Method}
