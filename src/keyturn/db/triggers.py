@@ -7,6 +7,10 @@ SQLITE = (
 BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END""",
     f"""CREATE TRIGGER audit_events_no_delete BEFORE DELETE ON audit_events
 BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END""",
+    # INSERT OR REPLACE deletes the row that is in its way without asking the trigger of deletes.
+    f"""CREATE TRIGGER audit_events_no_replace BEFORE INSERT ON audit_events
+WHEN EXISTS (SELECT 1 FROM audit_events WHERE id = NEW.id) OR EXISTS (SELECT 1 FROM audit_events WHERE once = NEW.once)
+BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END""",  # noqa: S608 - the one part is the constant above
 )
 
 POSTGRESQL = (

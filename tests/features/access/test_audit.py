@@ -1,5 +1,8 @@
 """Reading the audit trail, and that nobody can rewrite it."""
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 import sqlalchemy as sa
 
@@ -95,3 +98,61 @@ def test_postgresql_refuses_to_empty_the_trail(database: Database, trail: Trail)
         return
     with pytest.raises(sa.exc.IntegrityError, match="cannot be changed"), database.write() as tx:
         tx.connection.exec_driver_sql("TRUNCATE audit_events")
+
+
+@pytest.mark.parametrize("same", ["id", "once"])
+@pytest.mark.parametrize(
+    ("begin", "end"),
+    [
+        ("INSERT OR REPLACE", ""),
+        ("REPLACE", ""),
+        ("INSERT OR IGNORE", ""),
+        ("INSERT", " ON CONFLICT (id) DO UPDATE SET event = 'forged'"),
+        ("INSERT", " ON CONFLICT (once) DO UPDATE SET event = 'forged'"),
+        ("INSERT", " ON CONFLICT DO NOTHING"),
+    ],
+)
+def test_whoever_opens_the_sqlite_file_cannot_replace_an_event(
+    database: Database, trail: Trail, same: str, begin: str, end: str
+) -> None:
+    if not database.is_sqlite:  # no insert of PostgreSQL replaces a row without its triggers; see the next test
+        return
+    admin = machine(database, organization(database), Role.ADMIN)
+    with database.write() as tx:
+        append(tx, Event("a", admin, "thing", "the id", START, once="key"))
+    before = _all_events(database)
+    forged = {"id": before[0]["id"] if same == "id" else 99, "once": "key" if same == "once" else None}
+    values = "VALUES (:id, :once, '2030-01-01 00:00:00', 'user', 'forged', 'thing', 'x', '{}')"
+    into = "INTO audit_events (id, once, at, actor_kind, event, subject_kind, subject_id, data)"
+    with closing(sqlite3.connect(str(database.engine.url.database))) as raw:
+        with pytest.raises(sqlite3.IntegrityError, match="cannot be changed or deleted"):
+            raw.execute(f"{begin} {into} {values}{end}", forged)
+        raw.commit()
+    assert _all_events(database) == before
+
+
+def test_postgresql_refuses_an_insert_that_becomes_an_update(database: Database) -> None:
+    if database.is_sqlite:
+        return
+    admin = machine(database, organization(database), Role.ADMIN)
+    write(database, admin, "a")
+    before = _all_events(database)
+    with pytest.raises(sa.exc.IntegrityError, match="cannot be changed"), database.write() as tx:
+        tx.connection.exec_driver_sql(
+            "INSERT INTO audit_events SELECT * FROM audit_events ON CONFLICT (id) DO UPDATE SET event = 'forged'"
+        )
+    assert _all_events(database) == before
+
+
+def test_an_event_that_may_be_there_once_is_added_once(database: Database, trail: Trail) -> None:
+    admin = machine(database, organization(database), Role.ADMIN)
+    for name in ("first", "second"):
+        with database.write() as tx:
+            append(tx, Event(name, admin, "thing", "x", START, once="key"))
+            append(tx, Event(f"beside {name}", admin, "thing", "x", START))
+    assert [event.name for event in trail.page(admin).events] == ["beside second", "beside first", "first"]
+
+
+def _all_events(database: Database) -> list[dict[str, object]]:
+    with database.read() as tx:
+        return [dict(row) for row in tx.rows(sa.text("SELECT * FROM audit_events ORDER BY id"))]
