@@ -12,7 +12,7 @@ import structlog
 from keyturn.credentials import store as journal
 from keyturn.credentials.domain import Credential, State
 from keyturn.db.unit import Tx
-from keyturn.errors import Misconfigured, NeedsAction, NotYet, Refused, Retryable, Unanswered, Upstream
+from keyturn.errors import Misconfigured, NeedsAction, NotYet, Refused, Retryable, Upstream
 from keyturn.kit.moments import not_after
 from keyturn.rotations import clock, outcome, removal, store, watch
 from keyturn.rotations.domain import Snapshot, Step, StepName, Wait, decide
@@ -143,8 +143,11 @@ class Rotator:
             outcome.fail_run(tx, hold, snapshot, error)
 
     def _issue_failed(self, tx: Tx, hold: Hold, snapshot: Snapshot, row: Credential, error: Upstream) -> None:
-        """A refusal is an answer: nothing was made. Anything else has to be resolved before the next request."""
-        if isinstance(error, Unanswered):
+        """A refusal for good is an answer: nothing was made. Anything else has to be resolved before the next request.
+
+        That includes "slow down" and "somebody else is changing it": a gateway may say so after the work was done.
+        """
+        if isinstance(error, Retryable):
             row = journal.move(tx, row, ask_unknown=True)
         else:
             row = journal.move(tx, row, State.ABANDONED, value=None, ended_at=hold.now(), note=error.code)

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from entra_emulator import RESET, SERVICE_UNAVAILABLE, Fault, Settings
+from entra_emulator import RESET, SERVICE_UNAVAILABLE, Effect, Fault, Settings
 from keyturn.connections.domain import CertificateFiles, ClientSecret, Connection, Draft
 from keyturn.credentials.domain import State
 from keyturn.db.tables import rotations
@@ -132,6 +132,21 @@ def test_keeping_secrets_of_a_deleted_connection_still_removes_the_one_on_its_wa
 
     assert set(world.keys()) == {original}
     assert all(row.value is None for row in world.journal())
+
+
+@pytest.mark.parametrize("status", [(429, "TooManyRequests"), (409, "Directory_ConcurrencyViolation")])
+def test_a_secret_that_was_made_before_the_answer_said_slow_down_is_found_and_removed(
+    world: World, status: tuple[int, str]
+) -> None:
+    """Somebody deletes the connection meanwhile and keeps its secrets: no later rotation would look for it."""
+    connection = settled(world)
+    world.emulator.faults.add(Fault("addPassword", (Effect(*status, retry_after=7),), when="after", times=1))
+    world.rotations.rotate_now(world.actor, connection.id)
+    turn_until(world, connection, StepName.ISSUE)
+    world.rotations.delete(world.actor, connection.id, revoke=False)
+    world.settle()
+    check_quiet(world)
+    assert len(world.keys()) == 1, "the kept one is left, and none that nobody knows"
 
 
 def test_deleting_removes_ours_also_beside_an_overlapping_one_of_the_user(world: World) -> None:
