@@ -12,38 +12,11 @@ import sqlalchemy as sa
 
 from keyturn.connections.domain import Connection, Home, Method
 from keyturn.connections.flow import Flow
-from keyturn.db import unread
+from keyturn.connections.rows import FIELDS, method_of, read
 from keyturn.db.tables import app_connections as table
 from keyturn.db.tables import credentials, oauth_flows, oauth_tokens, projects, rotations
 from keyturn.db.unit import Tx
-from keyturn.kit.moments import FIRST
 from keyturn.kit.secret import Place, Sealed
-
-_FIELDS = tuple(name for name in Connection.__dataclass_fields__ if name != "method")
-
-
-def _read(row: Mapping[str, Any]) -> Connection:
-    """Read a connection. One that cannot be understood is one that does not work, and says why: it never fails a list."""
-    values, faults = unread.values(row, _FIELDS)
-    if row["method"] not in _METHODS:
-        faults.append(f"method is {str(row['method'])[:40]!r}")
-    for name in ("check_result", "facts"):
-        if values[name] is not None and not isinstance(values[name], dict):
-            faults.append(f"{name} is no object")
-            values[name] = None
-    if faults:
-        said = f"The stored connection cannot be read: {', '.join(faults)}."
-        fix = "Restore its row from a backup, or delete the connection and make it anew."
-        values["check_result"] = _does_not_work(code="connections.unreadable", message=said, fix=fix)
-        values |= {name: values[name] or FIRST for name in ("created_at", "updated_at")}
-    return Connection(method=_METHODS.get(row["method"], Method.CLIENT_SECRET), **values)
-
-
-def _does_not_work(**said: str) -> dict[str, Any]:
-    return {"ok": False, **said}
-
-
-_METHODS = {method.value: method for method in Method}
 
 
 def _scope(org_id: str, project_id: str | None) -> str:
@@ -51,7 +24,7 @@ def _scope(org_id: str, project_id: str | None) -> str:
 
 
 def insert(tx: Tx, connection: Connection) -> None:
-    values = {name: getattr(connection, name) for name in _FIELDS}
+    values = {name: getattr(connection, name) for name in FIELDS}
     scope = _scope(connection.org_id, connection.project_id)
     tx.run(sa.insert(table).values(method=connection.method.value, scope=scope, **values))
 
@@ -62,18 +35,18 @@ _GET_LOCKED = _GET.with_for_update(key_share=True)
 
 def get(tx: Tx, connection_id: str, *, lock: bool = False) -> Connection | None:
     row = tx.one(_GET_LOCKED if lock else _GET, of_connection=connection_id)
-    return _read(row) if row else None
+    return read(row) if row else None
 
 
 def by_name(tx: Tx, org_id: str, project_id: str | None, name: str) -> Connection | None:
     row = tx.one(sa.select(table).where(table.c.scope == _scope(org_id, project_id), table.c.name == name))
-    return _read(row) if row else None
+    return read(row) if row else None
 
 
 def in_organization(tx: Tx, org_id: str, *, organization: bool, projects: Collection[str] | None) -> list[Connection]:
     """Return the connections of the organization itself, if asked for, and of these projects (None: of all)."""
     query = sa.select(table).where(table.c.org_id == org_id, _places(organization, projects))
-    return [_read(row) for row in tx.rows(query.order_by(table.c.name, table.c.id))]
+    return [read(row) for row in tx.rows(query.order_by(table.c.name, table.c.id))]
 
 
 def in_place(tx: Tx, org_id: str, project_id: str | None) -> int:
@@ -166,8 +139,8 @@ def page(tx: Tx, wanted: Wanted) -> tuple[list[Connection], int]:
     found = sa.select(table.c.id, sa.func.count().over().label("total")).where(*_matching(wanted)).order_by(*in_order)
     shown = tx.rows(found.limit(wanted.limit).offset(wanted.offset))
     ids = [row["id"] for row in shown]
-    read = {row["id"]: _read(row) for row in tx.rows(sa.select(table).where(table.c.id.in_(ids)))} if ids else {}
-    return [read[one] for one in ids], shown[0]["total"] if shown else 0
+    found_rows = {row["id"]: read(row) for row in tx.rows(sa.select(table).where(table.c.id.in_(ids)))} if ids else {}
+    return [found_rows[one] for one in ids], shown[0]["total"] if shown else 0
 
 
 _MAY_LACK = {"home", "rotation"}
@@ -229,7 +202,7 @@ _HOLDERS_OF_ONE = _HOLDERS.where(table.c.fingerprint == sa.bindparam("of_fingerp
 
 
 def _holder(row: Mapping[str, Any]) -> Holder:
-    return Holder(**{**row, "method": _METHODS.get(row["method"], Method.CLIENT_SECRET)})
+    return Holder(**{**row, "method": method_of(row["method"])})
 
 
 def holders(tx: Tx, fingerprint: str) -> list[Holder]:
@@ -296,7 +269,7 @@ _UNMARKED_CREDENTIALS = (
 
 def unmarked(tx: Tx, after: str, limit: int) -> list[Connection]:
     """Return connections whose fingerprint is missing or of an earlier credential, in the order of their ids."""
-    return [_read(row) for row in tx.rows(_UNMARKED.where(table.c.id > after).limit(limit))]
+    return [read(row) for row in tx.rows(_UNMARKED.where(table.c.id > after).limit(limit))]
 
 
 @dataclass(frozen=True)
