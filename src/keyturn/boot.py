@@ -15,6 +15,7 @@ from keyturn.db.engine import open_engine, parse_url
 from keyturn.db.trouble import at_start, network_share
 from keyturn.db.unit import Database
 from keyturn.errors import Misconfigured
+from keyturn.kit import modes
 from keyturn.ports import Clock
 
 Notice = Callable[[str], None]
@@ -74,8 +75,11 @@ def prepare_database(settings: Settings, database: Database, clock: Clock, notic
 
     An empty database is set up. The embedded database is migrated, after a copy was made of it. PostgreSQL with older
     tables raises Misconfigured that names the command, since other servers may still run the older version; so does a
-    database made by a newer version. Repeatable, and safe in several processes at once.
+    database made by a newer version. Files of the embedded database that others may use are told of, not refused: what is
+    secret in them is sealed. Repeatable, and safe in several processes at once.
     """
+    for found in open_to_others(settings):
+        notice(f"WARNING: {found.message} {found.fix}")
     reach(database)
     with clear(database):
         _bring_up_to_date(settings, database, clock, notice)
@@ -94,6 +98,14 @@ def _bring_up_to_date(settings: Settings, database: Database, clock: Clock, noti
     if state is migrate.State.BEHIND:
         copy_before_migration(database, clock, notice)
     migrate.upgrade(database)
+
+
+def open_to_others(settings: Settings) -> list[modes.Shared]:
+    """Return what others may use of the embedded database: its folder, its file, its log. The key file is judged apart."""
+    if not settings.embedded:
+        return []
+    path = Path(parse_url(settings.database_url).database or "")
+    return modes.shared(path.parent, (path.name, f"{path.name}-wal", f"{path.name}-shm"))
 
 
 def copy_before_migration(database: Database, clock: Clock, notice: Notice) -> None:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import sqlalchemy as sa
 
 from keyturn import boot
-from keyturn.cli.surroundings import Surroundings, tell
+from keyturn.cli.surroundings import Surroundings
 from keyturn.config import Settings
 from keyturn.crypto.keyring import Keyring
 from keyturn.crypto.root import HOW_TO_KEEP_PRIVATE, KeyFile, warning_of
@@ -72,6 +72,7 @@ def examine(around: Surroundings, open_transport: Callable[[Settings], Transport
     yield port(settings)
     yield from disk(settings)
     yield from key_source(settings)
+    yield from modes(settings)
     yield from database(settings, around)
     yield from network(settings, around, open_transport)
 
@@ -162,6 +163,15 @@ def key_source(settings: Settings) -> Iterator[Finding]:
         yield Finding("warn", "root key", f"A change from root key {keys.previous.id} is not finished.", fix)
 
 
+def modes(settings: Settings) -> Iterator[Finding]:
+    """Who else may use the folder and the files of the embedded database."""
+    found = boot.open_to_others(settings)
+    for each in found:
+        yield Finding("warn", "data folder", each.message, each.fix)
+    if settings.embedded and not found:
+        yield ok("data folder", "Nobody else may use the folder and the files of the embedded database.")
+
+
 def database(settings: Settings, around: Surroundings) -> Iterator[Finding]:
     """Reach, version, kind, clock, writing, keys."""
     if settings.embedded:
@@ -246,7 +256,7 @@ def _writes(opened: Database) -> Finding:
 
 def _keys(opened: Database, settings: Settings, around: Surroundings) -> Finding:
     try:
-        source = boot.root_key_source(settings, tell)
+        source = boot.root_key_source(settings, lambda _: None)  # its notices are findings of their own
         count = Keyring(opened, source, around.clock).verify()
     except Misconfigured as error:
         return from_error("data keys", error)

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from keyturn.crypto import envelope
 from keyturn.errors import Misconfigured
 from keyturn.kit.common import common_passwords
+from keyturn.kit.modes import Reach, reach
 
 HOW_TO_KEEP_PRIVATE = (
     "Give the key as ENCRYPTION_KEY from a Secret, "
@@ -202,11 +203,18 @@ class KeyFile:
     def __init__(self, path: Path, notice: Callable[[str], None]) -> None:
         self.path = path
         self.previous_path = path.with_name(path.name + ".previous")
-        self._notice = notice
+        self._told = set[str]()
+        self._teller = notice
 
     @property
     def name(self) -> str:
         return f"The key file {self.path}"
+
+    def _notice(self, text: str) -> None:
+        """Say it once, however often the file is read."""
+        if text not in self._told:
+            self._told.add(text)
+            self._teller(text)
 
     def load(self, *, may_create: bool = False) -> RootKeys:
         if not self.path.exists():
@@ -272,18 +280,6 @@ class KeyFile:
         )
 
 
-def _by_volume(found: os.stat_result, folder: Path) -> bool:
-    """Say whether the modes are those that Kubernetes gives a volume with fsGroup: the group's only, and the group is ours.
-
-    It gives all files to that group, readable and writable, and marks the folders set-gid, at every mount.
-    """
-    if found.st_mode & 0o017:
-        return False
-    ours = {os.getegid(), *os.getgroups()}
-    above = folder.stat()
-    return found.st_gid in ours and bool(above.st_mode & stat.S_ISGID) and above.st_gid == found.st_gid
-
-
 def write_private(path: Path, text: str) -> None:
     """Write a new file that only its owner may read, and make it durable. Raises FileExistsError if it is there."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -315,13 +311,14 @@ def _read(path: Path, notice: Callable[[str], None]) -> RootKey:
             fix="Run Keyturn as the user who owns the data directory.",
         ) from error
     mode = stat.S_IMODE(found.st_mode)
-    if mode & 0o077 and not _by_volume(found, path.parent):
+    by_whom = reach(found, path.parent.stat())
+    if by_whom is Reach.OTHERS:
         raise Misconfigured(
             f"The key file {path} may be read by other users of this machine (mode {mode & 0o777:04o}).",
             code="crypto.key_file_exposed",
             fix=f"Run: chmod 600 {path}. Where a volume's fsGroup undoes that at each mount: {HOW_TO_KEEP_PRIVATE}",
         )
-    if mode & 0o077:
+    if by_whom is Reach.VOLUME:
         notice(
             f"The key file {path} has mode {mode & 0o777:04o}: all programs of group {found.st_gid} may read it, "
             "as may all files of this volume."

@@ -122,7 +122,7 @@ def test_variables_of_others_and_the_modes_of_a_volume_are_warned_of(environ: di
     others = {"DB_PORT": "tcp://10.0.0.5:5432", "KEYTURN_SERVICE_HOST": "10.0.0.5"}
     found = list(examine(Surroundings({**environ, **others}, CLOCK), lambda _: Answers(date=CLOCK.now())))
     warned = [(finding.subject, finding.message.split()[0]) for finding in found if finding.level == "warn"]
-    assert warned == [("settings", "DB_PORT"), ("root key", "The")]
+    assert warned == [("settings", "DB_PORT"), ("root key", "The"), ("data folder", "All")]
     assert not [finding for finding in found if finding.level == "fail"]
 
 
