@@ -92,14 +92,16 @@ class Estate:
 
     @contextmanager
     def later(self, **time: float) -> Iterator[None]:
-        """Let the server's clock be ahead for a while."""
+        """Let the clocks of the server and of Entra be ahead for a while."""
         clock: Any = self.core.clock
-        before = clock._ahead
+        entra: Any = self.emulator.clock
+        before, before_there = clock._ahead, entra._ahead
         clock._ahead += timedelta(**time)
+        entra._ahead += timedelta(**time).total_seconds()
         try:
             yield
         finally:
-            clock._ahead = before
+            clock._ahead, entra._ahead = before, before_there
 
     def leaks(self) -> list[str]:
         """Return the beginnings of the secrets that stand in an answer or in an address: none, always."""

@@ -39,6 +39,8 @@ SHORTEST_LIFE, LONGEST_LIFE = 0.01, 3.0
 KILLED_WHILE_STARTING = 0.15
 REST_SECONDS = 120
 TAKEN_OVER_WITHIN = 30
+PUBLISHED_WITHIN = 60
+"""Fifteen seconds are the wait for a write whose answer died; after a "not yet" the proofs take ten seconds and more."""
 LAG = Settings(
     replicas=2,
     token_appear=(0, 0.1),
@@ -151,7 +153,7 @@ def test_the_command_itself_killed_leaves_nothing_behind(tmp_path: Path, kind: s
 
 
 @pytest.mark.postgres
-def test_another_worker_finishes_within_thirty_seconds_what_a_killed_one_asked_for(tmp_path: Path) -> None:
+def test_another_worker_takes_over_within_thirty_seconds_what_a_killed_one_asked_for(tmp_path: Path) -> None:
     """With the waits of production: the secret whose answer died is found, removed, and another one published."""
     with (
         fresh_database() as url,
@@ -175,7 +177,8 @@ def test_another_worker_finishes_within_thirty_seconds_what_a_killed_one_asked_f
         later = [entry for entry in place.emulator.ledger if entry.started > killed[0][0]]
         took_over = min(entry.started for entry in later if judge.OURS.match(entry.user_agent)) - killed[0][0]
         print(f"taken over after {took_over:.1f} s, published after {took:.1f} s")
-        assert took < TAKEN_OVER_WITHIN
+        assert took_over < TAKEN_OVER_WITHIN
+        assert took < PUBLISHED_WITHIN
         assert all(entry.user_agent != killed[0][1] for entry in later)
         assert not list(judge.overlaps(place.emulator.ledger))
         judge.check_signs_in(place, connection)

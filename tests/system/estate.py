@@ -81,7 +81,8 @@ class Estate:
                 "credentials": credentials,
                 "projectId": self.things["project_id"],
             }
-        return {"name": "another", "method": "client-secret", **credentials}
+        others = {name: value for name, value in (body or {}).items() if name != "connection"}
+        return {"name": "another", "method": "client-secret", **credentials, **others}
 
     def _filled(self, value: Any) -> Any:
         return value.format(**self.things) if isinstance(value, str) else value

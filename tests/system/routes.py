@@ -287,7 +287,7 @@ _PAGES: dict[str, Rule] = {
     f"POST {_ONE}/test": _in(Action.CONNECT_CONNECTIONS, NOTHING),
     f"POST {_ONE}/reconnect": _in(Action.EDIT_CONNECTIONS, NOTHING, also=frozenset({400})),
     f"GET {_ONE}/credentials": _in(Action.EDIT_CONNECTIONS),
-    f"POST {_ONE}/credentials": _in(Action.EDIT_CONNECTIONS, {"connection": "same-form"}),
+    f"POST {_ONE}/credentials": _in(Action.EDIT_CONNECTIONS, {"connection": "same-form", "moveOthersAlong": "true"}),
     f"GET {_ONE}/schedule": _in(Action.EDIT_CONNECTIONS),
     f"POST {_ONE}/schedule": _in(Action.EDIT_CONNECTIONS, _SCHEDULE),
 }

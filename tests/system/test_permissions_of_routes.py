@@ -132,6 +132,8 @@ def _ask(whole: Estate, caller: Caller, method: str, path: str, *, page: bool) -
         answer = whole.client.request(method, url, json=body, headers=headers, follow_redirects=False)
     whole.client.cookies.clear()
     status, wanted = answer.status_code, expected(rule, caller, page=page)
+    if path == "/readyz" and status == 503:
+        return None  # no worker lives beside these tests
     if status >= 500:
         return f"{status} {answer.text[:300]}"
     if leaked := [text for text in _hidden(whole, caller) if text in answer.text and text not in f"{url} {body}"]:
