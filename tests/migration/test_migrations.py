@@ -147,7 +147,9 @@ def test_a_server_sets_up_an_empty_database(empty: Database, url: str, tmp_path:
     prepare_database(settings_of(url, tmp_path), empty, CLOCK, notices.append)
     prepare_database(settings_of(url, tmp_path), empty, CLOCK, notices.append)
     assert migrate.check(empty) is migrate.State.UP_TO_DATE
-    assert notices == []
+    assert [
+        one for one in notices if "may read the file" not in one
+    ] == []  # the file was made by the test, for everybody
 
 
 def test_a_copy_is_made_before_the_embedded_database_is_migrated(tmp_path: Path) -> None:
@@ -158,7 +160,7 @@ def test_a_copy_is_made_before_the_embedded_database_is_migrated(tmp_path: Path)
     prepare_database(settings_of(url, tmp_path), database, CLOCK, notices.append)
     database.close()
     [copy] = tmp_path.glob("keyturn.db.before-*")
-    assert str(copy) in notices[0]
+    assert any(str(copy) in one for one in notices)
     assert copy.stat().st_mode & 0o777 == 0o600
     with closing(sqlite3.connect(copy)) as connection:
         assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(migrate.versions()[0],)]
