@@ -32,9 +32,16 @@ def interpreter(version: str) -> str | None:
     """Return a Python of this version; None when the machine has none."""
     if sys.version.startswith(f"{version}."):
         return sys.executable
-    kept = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
-    found = sorted(kept.glob(f"{version}.*/bin/python"))
-    return str(found[-1]) if found else shutil.which(f"python{version}")
+    named = shutil.which(f"python{version}")
+    roots = [Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))]
+    if named and Path(named).parent.name == "shims":  # pyenv's, perhaps of another home
+        roots.append(Path(named).parent.parent)
+    found = sorted(one for root in roots for one in root.glob(f"versions/{version}.*/bin/python"))
+    for python in (*map(str, reversed(found)), named):
+        # What the PATH names may be a launcher that finds no interpreter of this version for this user.
+        if python and subprocess.run([python, "-c", ""], check=False, capture_output=True).returncode == 0:
+            return python
+    return None
 
 
 def environment(version: str, python: str) -> str:

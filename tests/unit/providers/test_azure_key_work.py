@@ -227,6 +227,16 @@ def test_many_beginnings_are_looked_at_once() -> None:
     assert survey(Pasted.of("-----BEGIN CERTIFICATE-----\n" * 2000, Plaintext("\u2014" * 60_000)))
 
 
+def test_what_breaks_an_assertion_of_the_library_is_refused() -> None:
+    """A letter O for a zero in the start value: the library ends with an error that is no Exception."""
+    old = GOOD.written(PrivateFormat.TraditionalOpenSSL, "x")
+    head, _, start = old.partition("DEK-Info: ")[2].partition("\n")[0].partition(",")
+    refused = _refused(GOOD.pem, old.replace(f"{head},{start}", f"{head},{start[:20]}O{start[21:]}"))
+    assert refused is not None
+    assert refused.code.startswith("azure.")
+    assert refused.fix
+
+
 PIECES = [
     GOOD.pem,
     GOOD.key_pem,

@@ -24,6 +24,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.hazmat.primitives.serialization.pkcs12 import load_pkcs12
 
+from keyturn.kit.panics import Panicked, contained
+
 _OTHERS = (
     (EllipticCurvePrivateKey, "an elliptic curve (EC) key"),
     (Ed25519PrivateKey, "an Ed25519 key"),
@@ -54,17 +56,24 @@ class Opened:
 def open_file(form: str, data: bytes, passphrase: bytes | None) -> Opened:
     """Open ``der`` (a key), ``pem`` (a key in the old encryption) or ``pfx``. Raises Unopened."""
     try:
-        if form == "pfx":
-            found = load_pkcs12(data, passphrase)
-            chain = [one.certificate for one in (found.cert, *found.additional_certs) if one]
-            return _opened(found.key, tuple(one.public_bytes(Encoding.DER) for one in chain))
-        return _opened((load_pem_private_key if form == "pem" else load_der_private_key)(data, passphrase))
+        with contained():
+            return _read(form, data, passphrase)
+    except Panicked:
+        raise Unopened("malformed") from None
     except (UnsupportedAlgorithm, InternalError, NotImplementedError):
         raise Unopened("unsupported") from None
     except TypeError:
         raise Unopened("passphrase") from None
     except ValueError:
         raise Unopened("malformed" if passphrase is None and form != "pfx" else "passphrase") from None
+
+
+def _read(form: str, data: bytes, passphrase: bytes | None) -> Opened:
+    if form == "pfx":
+        found = load_pkcs12(data, passphrase)
+        chain = [one.certificate for one in (found.cert, *found.additional_certs) if one]
+        return _opened(found.key, tuple(one.public_bytes(Encoding.DER) for one in chain))
+    return _opened((load_pem_private_key if form == "pem" else load_der_private_key)(data, passphrase))
 
 
 def _opened(key: object, certificates: tuple[bytes, ...] = ()) -> Opened:

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from keyturn.errors import Refused
+from keyturn.kit.panics import Panicked, contained
 from keyturn.kit.secret import Plaintext
 from keyturn.ports import SigningCertificate
 from keyturn.providers.azure import file_words as words
@@ -192,9 +193,10 @@ def _wrong_passphrase(what: str) -> _Unusable:
 
 def _certificate(name: str, data: bytes) -> x509.Certificate:
     try:
-        found = x509.load_der_x509_certificate(data)
-        _ = (found.not_valid_before_utc, found.not_valid_after_utc)
-    except (ValueError, UnsupportedAlgorithm, InternalError):
+        with contained():
+            found = x509.load_der_x509_certificate(data)
+            _ = (found.not_valid_before_utc, found.not_valid_after_utc)
+    except (ValueError, UnsupportedAlgorithm, InternalError, Panicked):
         raise _Unusable(
             certificate_fault(
                 name,
