@@ -159,9 +159,12 @@ def test_a_failed_rotation_says_why_and_when_it_is_tried_again(page: Page, estat
     with estate.later(minutes=30):  # past the time in which replication explains a refusal
         page.get_by_role("button", name="Rotate Now").click()
         expect(page.get_by_text("Rotation Failed")).to_be_visible(timeout=20_000)
-    failed = page.locator(".mark-note").filter(has_text="Next attempt:")
-    expect(failed).to_contain_text("does not accept the client secret")
-    expect(page.locator(".run[open] [role=alert]")).to_contain_text("az ad app credential reset")
+    expect(page.locator(".mark-note").filter(has_text="Next attempt:")).to_have_count(1)
+    expect(page.locator("#trouble")).to_contain_text(
+        "az ad app credential reset"
+    )  # followed live, not only after a reload
+    expect(page.locator(".run[open] [role=alert]")).to_contain_text("For the same reason as above.")
+    expect(page.get_by_text("does not accept the client secret")).to_have_count(1)
 
 
 def _object_id(estate: Estate, connection: Connection) -> str:
@@ -242,3 +245,29 @@ def test_a_refusal_shows_since_when_and_the_way_out(page: Page, estate: Estate, 
     expect(page.get_by_text(re.compile("^Refused by Entra since"))).to_be_visible()
     expect(page.get_by_text("0 secrets sign in now.").first).to_be_visible()
     expect(page.get_by_role("link", name="Enter a new client secret")).to_have_count(0)
+
+
+# --- failures ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_failure_is_read_once_with_commands_to_copy(page: Page, estate: Estate, project: Project) -> None:
+    application = estate.application("Refused")
+    connection = estate.connect("refused", application, project)
+    admin = estate.emulator.admin
+    for secret in admin.secrets(application.app_id):
+        admin.remove_secret(application.app_id, secret.key_id)
+    page.goto(estate.page_of(connection))
+    for time in ({"minutes": 0}, {"minutes": 30}):  # it may still spread, then it is refused
+        with estate.later(**time):
+            page.get_by_role("button", name="Test").click()
+            expect(page.get_by_role("heading", name="The connection does not work")).to_be_visible()
+            expect(page.get_by_text("Entra ID does not accept")).to_have_count(1)
+            page.goto(estate.page_of(connection))
+            expect(page.get_by_text("Entra ID does not accept")).to_have_count(1)
+    notice = page.locator(".notice-bad")
+    expect(notice.get_by_text("az ad app credential reset")).to_be_hidden()
+    notice.get_by_text("How to fix").click()
+    expect(notice.locator(".copied code", has_text="az ad app credential reset")).to_be_visible()
+    expect(notice.get_by_role("button", name="Copy the command").first).to_be_visible()
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("() => document.documentElement.scrollWidth - window.innerWidth") <= 0

@@ -17,6 +17,7 @@ from keyturn.kit.moments import in_zone, utc_of
 from keyturn.kit.printable import visible
 from keyturn.ports import Clock
 from keyturn.web.subpath import AT_ROOT, SubPath
+from keyturn.web.wording import blocks, inline
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -115,6 +116,7 @@ def environment() -> "Environment":
     )
     made.globals |= {"icon": icon, "asset": asset}
     made.filters |= {"local": local, "utc": utc, "iso": iso, "ago": ago, "day": day, "second": second}
+    made.filters |= {"blocks": blocks, "inline": inline}
     return made
 
 

@@ -1,7 +1,7 @@
 """What a connection's marks say: short words, and the sentence behind them. Pure."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from keyturn.connections.domain import Connection
@@ -65,6 +65,11 @@ def _sign_in(connection: Connection, rotation: Rotation | None, now: datetime) -
             connection.ends_at,
             "Certificate's end",
         )
+
+
+def without(found: Sequence[Badge], said: Collection[str]) -> list[Badge]:
+    """Return the marks without a reason that stands in full elsewhere on the page."""
+    return [replace(one, reason="") if any(text in one.reason for text in said if text) else one for one in found]
 
 
 def refusal_title(connection: Connection) -> str:

@@ -1,17 +1,17 @@
 """The page of one connection: status, time line of its secrets, next runs, history, and what can be done with it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
 from keyturn.audit.domain import Recorded
 from keyturn.connections.domain import Connection
 from keyturn.connections.holders import Sharing
-from keyturn.connections.pages.badges import Badge, badges, credential_refused, refusal_title, sign_in_refused
+from keyturn.connections.pages.badges import Badge, badges, credential_refused, refusal_title, sign_in_refused, without
 from keyturn.connections.pages.places import ONE, Place, Shelf, method_label
-from keyturn.connections.pages.runs import Drift, RunLine, drift, run_line
+from keyturn.connections.pages.runs import Drift, RunLine, drift, run_line, said_once
 from keyturn.connections.pages.timeline import Secret, TimeLine, draw, refused, secrets_of
 from keyturn.connections.trial import Trial
 from keyturn.credentials.domain import State
@@ -55,6 +55,10 @@ class ConnectionPage(Page):
     events: Sequence[Recorded] | None
     busy: bool
     refusal_title: str
+    check_failed: Mapping[str, Any]
+    """The last check where it failed without being a refusal, unless a test that is shown says it already."""
+    refusal_told: bool
+    """Whether a test that is shown says it already."""
     needs_credential: bool
     ends_at: datetime | None
     trial: Trial | None
@@ -93,6 +97,12 @@ def show(
     secrets = secrets_of(known.credentials, known.foreign)
     line = draw(refused(secrets) if sign_in_refused(connection) else secrets, now, zone)
     ends_at = known.current.ends_at if known.current else None
+    tested = {check.message for check in trial.checks if not check.ok} if trial else set()
+    refusal = str((connection.refusal or {}).get("message") or "")
+    check = _check_failed(connection, tested)
+    above = {*tested, refusal, str(check.get("message") or "")}
+    runs = said_once([run_line(run, steps, now) for run, steps in known.runs], above)
+    marks = badges(connection, rotation, known.active, ends_at, now)
     kind = ConnectionPageOfProject if place.project else ConnectionPage
     return kind(
         project=place.project,
@@ -102,23 +112,31 @@ def show(
         method=method_label(connection.method.value),
         rotates=MANIFEST.method(connection.method.value).rotates,
         rotation=rotation,
-        badges=badges(connection, rotation, known.active, ends_at, now),
+        badges=without(marks, {*above, *(run.failure for run in runs)}),
         line=line,
         living=[one for one in line.secrets if one.kind in _LIVING],
         coming=known.coming(SHOWN_COMING, now),
         early=early_end(known, rotation.schedule, now) if rotation else None,
         schedule_zone=zones.shown(rotation.schedule.time_zone) if rotation else zone,
-        runs=[run_line(run, steps, now) for run, steps in known.runs],
+        runs=runs,
         drift=[drift(event) for event in known.drift],
         events=_events(shelf, actor, place, known),
         busy=_busy(known),
         needs_credential=credential_refused(connection),
+        check_failed=check,
+        refusal_told=refusal in tested,
         refusal_title=refusal_title(connection) if connection.refused_at else "",
         ends_at=ends_at,
         trial=trial,
         filled=filled,
         sharing=shelf.rotations.sharing(actor, [connection]).get(connection.id),
     )
+
+
+def _check_failed(connection: Connection, tested: Collection[str]) -> Mapping[str, Any]:
+    said = connection.check_result or {}
+    alone = said.get("ok") is False and connection.refused_at is None and said.get("message") not in tested
+    return said if alone else {}
 
 
 def _busy(known: History) -> bool:

@@ -1,7 +1,7 @@
 """A run of the rotation in words. Pure."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from keyturn.audit.domain import Recorded
@@ -35,6 +35,7 @@ STEPS = {
     StepName.CONFIRM: "Confirm that it is gone",
     StepName.SWEEP: "Look for changes by others",
 }
+AS_ABOVE = "For the same reason as above."
 _OUTCOMES = {"done": "good", "failed": "bad"}
 
 
@@ -86,6 +87,20 @@ def run_line(run: Run, steps: Sequence[StepRecord], now: datetime) -> RunLine:
         str(said.get("requestId") or ""),
         run.state is RunState.ACTIVE,
     )
+
+
+def said_once(runs: Sequence[RunLine], said: Collection[str]) -> list[RunLine]:
+    """Return the runs without a text that stands in ``said`` or in a run above: the cause and its fix are read once."""
+    known, found = set(said), []
+    for run in runs:
+        steps = [
+            replace(step, message="") if step.message and step.message == run.failure else step for step in run.steps
+        ]
+        if run.failure and run.failure in known:
+            run = replace(run, failure=AS_ABOVE, fix="")  # noqa: PLW2901
+        known.add(run.failure)
+        found.append(replace(run, steps=steps))
+    return found
 
 
 def _step(one: StepRecord) -> StepLine:

@@ -1,0 +1,74 @@
+"""Cuts a message into what a page shows of it: prose, words in code, links, and commands that stand alone. Pure."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+_QUOTED = re.compile(r"`([^`]+)`")
+_LINK = re.compile(r"https://[A-Za-z0-9][^\s<>\"'`\\]*")
+_AFTER_LINK = ".,;:!?)]"
+_JOINS = re.compile(r"\s*(?:[.,;]|,?\s*\band\b|,?\s*\bor\b)?\s*")
+_CLOSES = re.compile(r"^\s*[.,;]\s*")
+
+
+@dataclass(frozen=True)
+class Part:
+    """A piece of a sentence. A link's text is its address, which begins with ``https://``."""
+
+    kind: Literal["text", "code", "link"]
+    text: str
+
+
+@dataclass(frozen=True)
+class Block:
+    """Either a paragraph or one command, to be copied as it is."""
+
+    parts: Sequence[Part] = ()
+    command: str = ""
+
+
+def inline(text: str) -> list[Part]:
+    """Return a sentence in parts: what is between backticks is code, an https address is a link."""
+    found: list[Part] = []
+    for at, piece in enumerate(_QUOTED.split(text)):
+        found += [Part("code", piece)] if at % 2 else _linked(piece)
+    return found
+
+
+def blocks(text: str) -> list[Block]:
+    """Return a message as paragraphs and commands, in its order.
+
+    A command is what stands between backticks and has more than one word. What only joined it to its neighbours (a comma,
+    the full stop, "and") is left out.
+    """
+    found: list[Block] = []
+    prose = ""
+    for at, piece in enumerate(_QUOTED.split(text)):
+        if at % 2 and " " in piece.strip():
+            found += [*_paragraph(prose, after=found), Block(command=piece.strip())]
+            prose = ""
+        else:
+            prose += f"`{piece}`" if at % 2 else piece
+    return [*found, *_paragraph(prose, after=found)]
+
+
+def _paragraph(prose: str, after: Sequence[Block]) -> Iterator[Block]:
+    if after:
+        if _JOINS.fullmatch(prose):
+            return
+        prose = _CLOSES.sub("", prose)
+    if prose.strip():
+        yield Block(inline(prose.strip()))
+
+
+def _linked(text: str) -> Iterator[Part]:
+    rest = 0
+    for match in _LINK.finditer(text):
+        address = match.group().rstrip(_AFTER_LINK)
+        if match.start() > rest:
+            yield Part("text", text[rest : match.start()])
+        yield Part("link", address)
+        rest = match.start() + len(address)
+    if rest < len(text):
+        yield Part("text", text[rest:])
