@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from keyturn import boot
 from keyturn.cli.surroundings import Surroundings
 from keyturn.config import Settings
+from keyturn.connections.store import refused_now
 from keyturn.crypto.keyring import Keyring
 from keyturn.crypto.root import HOW_TO_KEEP_PRIVATE, KeyFile, warning_of
 from keyturn.db import migrate
@@ -24,6 +25,7 @@ from keyturn.db.sqlite import LEAST_VERSION
 from keyturn.db.trouble import at_start, damaged
 from keyturn.db.unit import PATIENCE, Database
 from keyturn.errors import Misconfigured
+from keyturn.kit.clock import iso
 from keyturn.kit.clock_difference import difference
 from keyturn.ports import HttpRequest, Transport, TransportFailed
 from keyturn.providers.azure.clouds import Cloud, standard_clouds
@@ -35,6 +37,7 @@ SKEW_FAILS = timedelta(minutes=4)
 FREE_WARNS = 1024**3
 FREE_FAILS = 100 * 1024**2
 OLDEST_POSTGRESQL = 140000
+_NAMED = 10
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
@@ -189,6 +192,7 @@ def database(settings: Settings, around: Surroundings) -> Iterator[Finding]:
             if state is migrate.State.UP_TO_DATE:
                 yield _writes(opened)
                 yield _keys(opened, settings, around)
+                yield _refused(opened)
     except Misconfigured as error:
         yield from_error("database", error)
     except sa.exc.SQLAlchemyError as error:
@@ -265,6 +269,25 @@ def _keys(opened: Database, settings: Settings, around: Surroundings) -> Finding
         message = f"{source.name} can be found by trying: it is text, an example, or the digest of a common word."
         return Finding("warn" if count else "fail", "data keys", message, warning_of(current, source.name) or "")
     return ok("data keys", f"{count} data keys, all in use can be opened." if count else "None made yet.")
+
+
+def _refused(opened: Database) -> Finding:
+    """Which connections Entra refuses, as far as the daily look and whoever used them found out."""
+    with opened.read() as tx:
+        found = refused_now(tx)
+    if not found:
+        return ok("connections", "None is known to be refused by Entra.")
+    names = ", ".join(str(row["name"]) for row in found[:_NAMED])
+    more = f" and {len(found) - _NAMED} more" if found[_NAMED:] else ""
+    since = f"the oldest since {iso(found[0]['refused_at'])}"
+    fix = "Open each of them: its page says what Entra answered. Enter a new client secret or certificate, or sign in again."
+    codes = [row["refusal"].get("code") for row in found if isinstance(row["refusal"], dict)]
+    if codes.count("azure.secret_invalid") > 1:
+        fix += (
+            " Several have a secret that Entra does not know: an older copy of the database may have been restored,"
+            " whose secrets were replaced since. Then restore a newer copy instead."
+        )
+    return Finding("warn", "connections", f"{len(found)} refused by Entra now, {since}: {names}{more}.", fix)
 
 
 def network(

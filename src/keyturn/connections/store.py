@@ -87,6 +87,12 @@ def rotates(tx: Tx, connection_id: str) -> bool:
     return tx.one(query.limit(1)) is not None
 
 
+def refused_now(tx: Tx) -> list[Mapping[str, Any]]:
+    """Return name, refused_at and refusal of all connections of this server that the provider refuses, the longest first."""
+    query = sa.select(table.c.name, table.c.refused_at, table.c.refusal).where(table.c.refused_at.is_not(None))
+    return list(tx.rows(query.order_by(table.c.refused_at, table.c.id)))
+
+
 def delete(tx: Tx, connection_id: str) -> None:
     tx.run(sa.delete(table).where(table.c.id == connection_id))
 

@@ -27,6 +27,25 @@ class TooManyHeaders(Refused):
     error = "RequestHeaderFieldsTooLarge"
 
 
+LONGEST_SEGMENT = 200
+"""Of the path of a page or a file: no address of ours comes near it."""
+
+
+class NoSuchAddress(Refused):
+    status = 404
+    error = "NotFound"
+
+
+def check_path(path: str) -> None:
+    """Raise Refused for a path that no page and no file has, however it goes on: nothing is looked up or rendered for it."""
+    if path != "/api" and not path.startswith("/api/") and any(len(each) > LONGEST_SEGMENT for each in path.split("/")):
+        raise NoSuchAddress(
+            f"No address of this server has a part of more than {LONGEST_SEGMENT} characters.",
+            code="request.path_too_long",
+            fix="Check the address.",
+        )
+
+
 def check_head(version: str, path: str, headers: Headers) -> None:
     """Raise Refused when a request's head cannot be right: no Host or several, or more header lines than are taken.
 

@@ -14,7 +14,7 @@ from litestar import Response
 
 from keyturn.errors import Refused
 from keyturn.ports import Ids
-from keyturn.web.admission import PROBES, check_head
+from keyturn.web.admission import PROBES, check_head, check_path
 from keyturn.web.auth import Network, Visit, client_ip
 from keyturn.web.connections import Traffic, peer_of
 from keyturn.web.problems import refused_head, unexpected
@@ -74,6 +74,7 @@ class Gate:
         with self.traffic.request(peer_of(scope)), logged:
             try:
                 check_head(scope.get("http_version", ""), scope["path"], scope["headers"])
+                check_path(scope["path"])
                 if self.cors_origins and _is_preflight(scope, headers):
                     await reply.preflight()
                 else:

@@ -38,6 +38,18 @@ def test_static_files_are_read_once_and_names_that_are_asked_for_are_not_kept() 
     assert static_files() is before
 
 
+@pytest.mark.parametrize("path", ["/static/", "/", "/sign-in/", "/static/vendor/"])
+def test_long_names_are_answered_small_and_nothing_is_kept_of_them(path: str) -> None:
+    before = dict(static_files())
+    with things.client() as client:
+        for number in range(50):
+            answer = client.get(f"{path}{number:04}{'x' * 20_000}", headers={"accept": "text/html"})
+            assert (answer.status_code, answer.json()["code"]) == (404, "request.path_too_long")
+            assert len(answer.content) < 500
+        assert client.get("/static/" + "x" * 200).json().get("code") != "request.path_too_long"
+    assert static_files() == before
+
+
 def test_no_cache_without_a_limit_has_a_key() -> None:
     """What is cached under something from outside grows as strangers please."""
     found = []

@@ -1,0 +1,59 @@
+"""``keyturn doctor`` names the connections that Entra refuses."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from keyturn.cli.checkup import Finding, examine
+from keyturn.cli.surroundings import Surroundings
+from keyturn.db.tables import app_connections, organizations
+from keyturn.kit.secret import Sealed
+from keyturn.ports import HttpRequest, HttpResponse, TransportFailed
+from tests.features.boot.starting import CLOCK, started
+
+
+class Nowhere:
+    """No network."""
+
+    def send(self, request: HttpRequest) -> HttpResponse:
+        raise TransportFailed("no network", sent=False)
+
+
+def told(environ: dict[str, str]) -> Finding:
+    found = examine(Surroundings(environ, CLOCK), lambda _: Nowhere())
+    return next(finding for finding in found if finding.subject == "connections")
+
+
+def refuse(environ: dict[str, str], name: str, code: str, days: int) -> None:
+    now = CLOCK.now()
+    values = {
+        "id": name, "org_id": "o", "scope": "o", "name": name, "app": "azure-client-secrets", "method": "client-secret",
+        "cloud": "global", "tenant_id": "t", "client_id": "c", "secret": Sealed("x"), "secret_version": 1,
+        "credentials_hash": "h", "version": 1, "created_at": now, "updated_at": now, "fingerprint_version": 0,
+        "refused_at": now - timedelta(days=days), "refusal": {"code": code, "message": "no", "fix": "x"},
+    }  # fmt: skip
+    with started(environ, []) as (database, _), database.write() as tx:
+        if tx.one(sa.select(organizations.c.id)) is None:
+            tx.run(
+                sa.insert(organizations).values(id="o", name="Example", slug="example", created_at=now, updated_at=now)
+            )
+        tx.run(sa.insert(app_connections).values(**values))
+
+
+def test_refused_connections_are_named_with_the_oldest_and_the_fix(tmp_path: Path) -> None:
+    environ = {"KEYTURN_DATA_DIR": str(tmp_path / "data"), "PORT": "0"}
+    with started(environ, []):
+        pass
+    assert told(environ).level == "ok"
+    refuse(environ, "young", "azure.secret_invalid", 1)
+    one = told(environ)
+    assert (one.level, "restored" in one.fix) == ("warn", False)
+    assert "2026-02-28T00:00:00" in one.message
+    refuse(environ, "old", "azure.app_disabled", 9)
+    assert "restored" not in told(environ).fix
+    refuse(environ, "middle", "azure.secret_invalid", 3)
+    three = told(environ)
+    assert three.message.startswith("3 refused by Entra now, the oldest since 2026-02-20T00:00:00")
+    assert three.message.endswith(": old, middle, young.")
+    assert "older copy of the database may have been restored" in three.fix
