@@ -38,8 +38,9 @@ def demo(
             if stay and stage.server:
                 visit = Visit(story.line)
                 visit.furnish()
+                over = _interrupted()  # before anything invites to end it
                 console.print(visit.guide(EMAIL, story.password), highlight=False, markup=False)
-                stage.server.wait(_interrupted())
+                stage.server.wait(over)
         finally:
             stage.close()
 
