@@ -7,7 +7,8 @@ ROOMS: Mapping[str, Mapping[str, str]] = {
         "create-app-connection": "A connection was made; its credentials had signed in.",
         "update-app-connection": "Name, description or credentials were changed; `credentialsUpdated` says which.",
         "delete-app-connection": "A connection was deleted; `staysValid` lists the secrets that were kept on purpose.",
-        "test-app-connection": "Somebody tried whether the connection works.",
+        "test-app-connection": "Somebody tried whether the connection works; `ok`, or `code` says why not. A result that the "
+        "same actor gets again is written once a day.",
         "fail-app-connection-sign-in": "A sign-in with Microsoft for a connection did not end well; `code` says why.",
         "app-connection-credential-moved": "Another connection's rotation replaced the credential that this one holds, too, and "
         "moved it along: it signs in with the new one.",

@@ -2,9 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 from keyturn.access.domain import Action
+from keyturn.audit import store as audit
+from keyturn.audit.domain import Filter
 from keyturn.connections import health, store
 from keyturn.connections.domain import Connection, Method
 from keyturn.connections.health import check_failed
@@ -13,6 +16,7 @@ from keyturn.db.unit import Tx
 from keyturn.errors import KeyturnError, NeedsAction
 from keyturn.kit.actor import Actor
 from keyturn.kit.clock import iso
+from keyturn.kit.moments import not_after
 from keyturn.ports import AccessToken, Capability, RemoteApplication
 
 _SIGNED_IN = {
@@ -21,6 +25,8 @@ _SIGNED_IN = {
     Method.OAUTH: "What was granted at the sign-in still holds.",
 }
 WRITE_OWNED = "change-owned-secrets"
+TOLD_AGAIN_AFTER = timedelta(days=1)
+"""A test by the same actor that comes to the same result is written to the audit trail once in this time."""
 _ITSELF_ALONE = (
     "Its own certificate may be replaced, by proof of possessing it. "
     "Client secrets, its own or of other applications, may not be added and removed."
@@ -52,7 +58,10 @@ class Trial:
 
 
 def test(connections: Connections, actor: Actor, connection_id: str) -> Trial:
-    """Try the connection now, and remember how it went. Raises NotFound or Forbidden; all else is part of the answer."""
+    """Try the connection now, and remember how it went. Raises NotFound or Forbidden; all else is part of the answer.
+
+    The audit trail gets an event when it says something new; see :func:`_tell`.
+    """
     with connections.database.read() as tx:
         connection = connections.connection_for(tx, actor, connection_id, Action.CONNECT_CONNECTIONS)
         rotates = store.rotates(tx, connection_id)
@@ -61,9 +70,23 @@ def test(connections: Connections, actor: Actor, connection_id: str) -> Trial:
     now = connections.clock.now()
     with connections.database.write() as tx:
         trial.remember(tx, failure, now)
-        connections.tell(tx, actor, "test-app-connection", connection, ok=failure is None, checkedAt=iso(now))
+        _tell(tx, connections, actor, connection, now, ok=failure is None, code=failure.code if failure else None)
     result = check_failed(failure) if failure else {"ok": True}
     return Trial(replace(connection, checked_at=now, check_result=result), trial.checks, trial.capabilities)
+
+
+def _tell(tx: Tx, connections: Connections, actor: Actor, connection: Connection, now: datetime, **result: Any) -> None:
+    """Write the test to the audit trail, unless that would repeat it: programs test on a timer.
+
+    It is written when the result differs from that of the last test, whoever made it, and when this actor's last test is a
+    day old or was made with other credentials.
+    """
+    about = Filter(connection.org_id, event="test-app-connection", subject_id=connection.id)
+    last, own = audit.newest(tx, about, 1), audit.newest(tx, replace(about, actor_id=actor.id), 1)
+    since = max(now - TOLD_AGAIN_AFTER, not_after(connection.published_at or now - TOLD_AGAIN_AFTER, now))
+    same = bool(last) and all(last[0].data.get(name) == value for name, value in result.items())
+    if not (same and own and since <= own[0].at <= now):
+        connections.tell(tx, actor, "test-app-connection", connection, **result, checkedAt=iso(now))
 
 
 class Attempt:

@@ -1,8 +1,13 @@
 """The test of a connection: what it may do, what is missing, and exactly how to grant it."""
 
+from datetime import timedelta
+
 import pytest
 
 from entra_emulator.admin import ApplicationHandle
+from keyturn.audit.domain import Event
+from keyturn.audit.store import append
+from keyturn.kit.clock import iso
 from keyturn_simulation.world import OWNED
 from tests.features.connections.desk import Json
 from tests.features.methods.certificates import ENDS, pair
@@ -146,3 +151,87 @@ def test_a_connection_that_does_not_sign_in_says_why(scene: Scene) -> None:
     (line,) = report["checks"]
     assert (line["name"], line["code"]) == ("sign-in", "azure.grant_revoked")
     assert scene.web.get(made)["lastCheck"]["needsReconnect"] is True
+
+
+def told(scene: Scene) -> list[tuple[str, bool, str | None]]:
+    """Who tested and what came of it, as the audit trail has it."""
+    events = scene.world.events("test-app-connection")
+    return [(one["actor_name"], one["data"]["ok"], one["data"]["code"]) for one in events]
+
+
+def test_a_test_on_a_timer_does_not_fill_the_trail(scene: Scene) -> None:
+    made = scene.web.create("probed")
+    for _ in range(3 * 24 * 4):  # three days, every quarter of an hour
+        scene.world.clock.advance(900)
+        checked = scene.web.ask("POST", f"{made['id']}/test")
+        assert checked["ok"]
+        assert scene.web.get(made)["lastCheck"]["checkedAt"] == iso(scene.world.clock.now())
+    assert [ok for _, ok, _ in told(scene)] == [True] * 3
+
+
+def test_each_one_who_tests_is_in_the_trail(scene: Scene) -> None:
+    made = scene.web.create("probed")
+    for who in ("admin", "other-admin") * 3:
+        scene.web.ask("POST", f"{made['id']}/test", who=who)
+        scene.world.clock.advance(60)
+    names = [scene.web.actors[who].name for who in ("admin", "other-admin")]
+    assert [name for name, _, _ in told(scene)] == names
+    assert len(set(names)) == 2
+
+
+def test_another_result_of_a_test_is_in_the_trail_at_once(scene: Scene) -> None:
+    made = scene.connect(person=scene.ben)
+    for _ in range(2):
+        scene.web.ask("POST", f"{made['id']}/test")
+    scene.admin.revoke_sessions(scene.ben)
+    for who in ("admin", "other-admin", "admin"):
+        scene.world.clock.advance(3600)
+        scene.web.ask("POST", f"{made['id']}/test", who=who)
+    wanted = [(True, None), (False, "azure.grant_revoked"), (False, "azure.grant_revoked")]
+    assert [(ok, code) for _, ok, code in told(scene)] == wanted
+
+
+def test_another_cause_of_a_failure_is_in_the_trail_at_once(scene: Scene) -> None:
+    _, app = connected(scene, owns_itself=False)
+    (made,) = scene.world.all_connections()
+    scene.world.clock.advance(3600)
+    for secret in app.secrets:
+        scene.admin.remove_secret(app.object_id, secret.key_id)
+    scene.world.clock.advance(3600)
+    for _ in range(2):
+        scene.web.ask("POST", f"{made.id}/test")
+    first, second = (code for _, _, code in told(scene))
+    assert (first, second) == ("azure.permission_missing", "azure.secret_invalid")
+
+
+def test_the_first_test_of_new_credentials_is_in_the_trail(scene: Scene) -> None:
+    made = scene.web.create("probed")
+    for _ in range(2):
+        scene.web.ask("POST", f"{made['id']}/test")
+    scene.world.clock.advance(3600)
+    other = scene.admin.add_secret(scene.world.application.object_id, "second")
+    scene.web.change(made, credentials=scene.web.credentials(clientSecret=other.value))
+    scene.world.clock.advance(60)
+    for _ in range(2):
+        scene.web.ask("POST", f"{made['id']}/test")
+    assert [ok for _, ok, _ in told(scene)] == [True, True]
+
+
+def test_a_test_that_a_clock_ahead_of_ours_wrote_silences_nothing(scene: Scene) -> None:
+    made = scene.web.create("probed")
+    scene.web.ask("POST", f"{made['id']}/test")
+    with scene.world.database.write() as tx:
+        append(
+            tx,
+            Event(
+                "test-app-connection",
+                scene.web.actors["admin"],
+                "app-connection",
+                made["id"],
+                scene.world.clock.now() + timedelta(days=4000),
+                data={"ok": True, "code": None},
+            ),
+        )
+    for _ in range(2):
+        scene.web.ask("POST", f"{made['id']}/test")
+    assert len(told(scene)) == 3
