@@ -100,6 +100,11 @@ class Credential:
         return self.state in {State.CURRENT, State.RETIRING} and self.note == KEPT
 
     @property
+    def promised(self) -> bool:
+        """Whether its readers may rely on it for a while after it was replaced."""
+        return self.revoke_after is not None and (self.retired_at is None or self.revoke_after > self.retired_at)
+
+    @property
     def begins_at(self) -> datetime | None:
         """The start of its life by the clock that its end was computed by: ours, or Entra's for one that a user supplied."""
         return self.asked_at or self.starts_at

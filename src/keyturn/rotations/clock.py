@@ -1,11 +1,18 @@
-"""No new credential is planned while this server's clock is wrong: its end would not be where it was meant to be."""
+"""What waits while this server's clock is wrong: a new credential, whose end would not be where it was meant to be, and the
+end of a promise. What is under way is finished meanwhile, and dated by Entra's clock where others rely on it."""
 
-from datetime import timedelta
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
 
-from keyturn.errors import Retryable
+from keyturn.errors import Retryable, Upstream
 from keyturn.kit.clock_difference import WRONG, told
+from keyturn.kit.moments import moved
+from keyturn.ports import SecretsProvider
 
 CLOCK_WRONG = "rotation.clock_wrong"
+NOTHING_NEW = "no new credential is asked for"
+NOTHING_ENDS = "no credential that was replaced is removed, as its time may not have come"
 
 
 def is_right(ahead: timedelta | None) -> bool:
@@ -13,12 +20,30 @@ def is_right(ahead: timedelta | None) -> bool:
     return ahead is None or abs(ahead) <= WRONG
 
 
-def require_right(ahead: timedelta | None) -> None:
-    """Raise Retryable while the clock is known to be wrong: the run goes on by itself once it is right."""
+def corrected(now: datetime, ahead: timedelta | None) -> datetime:
+    """Return what time it is: by Entra's clock where ours is known to be wrong."""
+    return now if ahead is None or is_right(ahead) else moved(now, -ahead)
+
+
+@contextmanager
+def compared(provider: SecretsProvider, so: str) -> Iterator[None]:
+    """Whatever the provider answers within, raise Retryable if it shows that the clock is wrong: it goes on once it is right.
+
+    A refusal, too: the wrong clock may be its cause.
+    """
+    try:
+        yield
+    except Upstream:
+        _require_right(provider.clock_ahead(), so)
+        raise
+    _require_right(provider.clock_ahead(), so)
+
+
+def _require_right(ahead: timedelta | None, so: str) -> None:
     if ahead is None or is_right(ahead):
         return
     raise Retryable(
-        f"The clock of this server is {told(ahead)}, so no new credential is asked for.",
+        f"The clock of this server is {told(ahead)}, so {so}.",
         code=CLOCK_WRONG,
         fix="Set the clock of the machine, e.g. with chrony or systemd-timesyncd (timedatectl set-ntp true), and check it with: "
         "keyturn doctor. The rotation goes on by itself then.",

@@ -302,7 +302,9 @@ def _removals(snapshot: Snapshot, patience: Patience, now: datetime) -> Iterator
         if row is signer and needed:
             continue
         if row.state is State.RETIRING and row.revoke_after:
-            yield _Due(waits.promised(row.revoke_after, row.retired_at, now), Step(StepName.RETIRE, row))
+            over = waits.promised(row.revoke_after, row.retired_at, now)
+            retry = waits.put_off(row.retry_at, row.retry_set_at, now)
+            yield _Due(max(over, retry), Step(StepName.RETIRE, row))
         elif row.state in {State.REVOKING, State.LOST}:
             yield _removal(row, patience, now)
 

@@ -9,6 +9,7 @@ from keyturn.db.unit import Tx
 from keyturn.errors import NeedsAction, Retryable, Upstream
 from keyturn.kit.moments import not_after
 from keyturn.ports import RemoteCredential
+from keyturn.rotations import clock, waits
 from keyturn.rotations.along import Along, keep_for
 from keyturn.rotations.domain import Snapshot
 from keyturn.rotations.hold import SECRET_REFUSED, Hold
@@ -57,8 +58,10 @@ def retire(hold: Hold, snapshot: Snapshot, row: Credential) -> None:
     """The promise to its readers has been kept: write down that the key will now be removed.
 
     Only when no connection holds it any more. One that still does moves to the current secret first; if the rotation has ended
-    and there is none to move to, the key stays.
+    and there is none to move to, the key stays. Raises Retryable where a promise might be cut short because the clock is wrong.
     """
+    if row.promised and not _kept(hold, snapshot, row):
+        return
     hold.tools.mark_all()
     with hold.write() as tx:
         along, current = Along(hold.tools.sealer, snapshot.rotation, hold.now()), snapshot.current
@@ -70,6 +73,21 @@ def retire(hold: Hold, snapshot: Snapshot, row: Credential) -> None:
         elif current.value is not None:
             along.move(tx, row, current, hold.tools.sealer.open(current.value, current.place), row.retired_by)
         journal.move(tx, row, State.REVOKING, retry_at=None, tries=0)
+
+
+def _kept(hold: Hold, snapshot: Snapshot, row: Credential) -> bool:
+    """Whether the promise is over by a clock that was just compared; if it is not, until when it is kept is written down."""
+    hold.forget_access()  # what was answered before says nothing of the clock now
+    with clock.compared(hold.tools.provider, clock.NOTHING_ENDS):
+        hold.access(snapshot)
+    now = hold.now()
+    until = waits.kept_until(row.revoke_after or now, row.retired_at, now)
+    if until <= now:
+        return True
+    with hold.write() as tx:
+        given_at = row.retired_at if until == row.revoke_after else now
+        journal.move(tx, row, retired_at=given_at, revoke_after=until, retry_at=None, tries=0)
+    return False
 
 
 def remove(hold: Hold, snapshot: Snapshot, row: Credential) -> None:
@@ -145,7 +163,12 @@ def _settles_at(hold: Hold, snapshot: Snapshot, row: Credential) -> datetime | N
 
 def give_up_expired(tx: Tx, hold: Hold, snapshot: Snapshot, row: Credential, error: Upstream) -> bool:
     """A key that cannot be removed and is past its end no longer works: stop trying. False while it may still work."""
-    if row.ends_at is None or row.ends_at > hold.now() or row.tries < GIVE_UP_TRIES or row.state is State.ASKING:
+    if (
+        row.ends_at is None
+        or row.ends_at > hold.now()
+        or row.tries < GIVE_UP_TRIES
+        or row.state in {State.ASKING, State.RETIRING}
+    ):
         return False
     _gone(tx, hold, snapshot, row, note=f"expired; its removal was refused: {error.code}")
     return True

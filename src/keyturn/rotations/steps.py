@@ -12,7 +12,7 @@ from keyturn.connections import holders
 from keyturn.connections.writes import replace_value
 from keyturn.credentials import store as journal
 from keyturn.credentials.domain import Credential, State, marker
-from keyturn.errors import NeedsAction, Upstream
+from keyturn.errors import NeedsAction
 from keyturn.kit.actor import platform
 from keyturn.ports import Order, RemoteApplication
 from keyturn.rotations import clock, removal, store, waits, watch
@@ -89,12 +89,8 @@ def _why(
 def inspect(hold: Hold, snapshot: Snapshot) -> None:
     """Look before the first write: signing in works, the application is there, it may be written, a slot is free."""
     run = _the_run(snapshot)
-    try:
+    with clock.compared(hold.tools.provider, clock.NOTHING_NEW):
         application = hold.look(snapshot)
-    except Upstream:
-        clock.require_right(hold.tools.provider.clock_ahead())  # a clock that is wrong may be the cause
-        raise
-    clock.require_right(hold.tools.provider.clock_ahead())
     if snapshot.rotation.unreadable:
         raise NeedsAction(snapshot.rotation.unreadable, code="rotation.schedule_unreadable")
     _require_few_undead(hold, snapshot)
@@ -227,8 +223,11 @@ def prove(hold: Hold, snapshot: Snapshot, row: Credential) -> None:
 
 
 def publish(hold: Hold, snapshot: Snapshot, row: Credential) -> None:
-    """Make the proven secret the current one, everywhere, in one transaction."""
-    now, run = hold.now(), _the_run(snapshot)
+    """Make the proven secret the current one, everywhere, in one transaction.
+
+    How long the previous one may be used, and when the next run is, others rely on: no wrong clock dates that.
+    """
+    now, run = clock.corrected(hold.now(), hold.tools.provider.clock_ahead()), _the_run(snapshot)
     secret = hold.tools.sealer.open(row.value, row.place) if row.value else None
     if secret is None:
         raise RuntimeError("a proven secret without its value")
@@ -250,7 +249,7 @@ def publish(hold: Hold, snapshot: Snapshot, row: Credential) -> None:
                 until = _promise(rotation, run, now, due.slot)
                 journal.move(tx, older, State.RETIRING, retired_at=now, retired_by=run.id, revoke_after=until)
             elif older.state is State.RETIRING and run.reason is Reason.LEAKED:
-                journal.move(tx, older, revoke_after=now)
+                journal.move(tx, older, revoke_after=older.retired_at or now)
         current = journal.move(tx, row, State.CURRENT, published_at=now, fingerprint=mark)
         if rotation.kind is Kind.CONNECTION and rotation.connection_id:
             replace_value(tx, hold.tools.sealer, rotation.connection_id, secret, now)
@@ -320,6 +319,7 @@ NETWORK = frozenset(
         StepName.ISSUE,
         StepName.RESOLVE,
         StepName.PROVE,
+        StepName.RETIRE,
         StepName.REMOVE,
         StepName.CONFIRM,
         StepName.SWEEP,

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from keyturn.kit.clock_difference import WRONG
 from keyturn.kit.moments import bounded, moved
 from keyturn.rotations.schedule import Anchor, Schedule
 
@@ -43,8 +44,25 @@ def put_off(until: datetime | None, set_at: datetime | None, now: datetime) -> d
 
 
 def promised(until: datetime, given_at: datetime | None, now: datetime) -> datetime:
-    """Until when readers of a secret that was replaced may rely on it."""
-    return bounded(until, now, min(until - given_at, LONGEST_PROMISE) if given_at else LONGEST_PROMISE)
+    """When it is time to see whether the promise to readers of a secret that was replaced is over.
+
+    At once if nothing was promised, or longer than ever is; and if it was given in the future: then the clock of whoever gave
+    it was wrong, or ours is.
+    """
+    if given_at is None:
+        return bounded(until, now, LONGEST_PROMISE)
+    length = until - given_at
+    return bounded(until, now, min(length + WRONG, LONGEST_PROMISE)) if length > timedelta() else now
+
+
+def kept_until(until: datetime, given_at: datetime | None, now: datetime) -> datetime:
+    """Until when readers may rely on the secret, by a clock that is right.
+
+    What was promised in its future was promised by a wrong clock: it is kept for its own length, from now on.
+    """
+    if given_at is None or until - given_at > LONGEST_PROMISE:
+        return promised(until, given_at, now)
+    return until if given_at - now <= WRONG else now + (until - given_at)
 
 
 def swept(sweep_at: datetime, now: datetime) -> datetime:

@@ -262,7 +262,7 @@ class Writer:
             if row.state is State.CURRENT and not keep(row):
                 journal.move(tx, row, State.RETIRING, retired_at=now, revoke_after=now)
             elif row.state is State.RETIRING and not keep(row):
-                journal.move(tx, row, revoke_after=now)
+                journal.move(tx, row, revoke_after=row.retired_at or now)
             elif row.state in _PUBLISHED:
                 # A value that is kept is needed as long as it signs in for the removal of the others.
                 value = row.value if removing and row.state is State.CURRENT else None

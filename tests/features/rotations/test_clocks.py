@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from keyturn.connections.domain import Connection
-from keyturn.credentials.domain import State
+from keyturn.credentials.domain import Credential, State
 from keyturn.db.tables import credentials, rotations
 from keyturn.db.unit import Database
 from keyturn.engine import store as engine_store
@@ -130,6 +130,99 @@ def stored(world: World, column: sa.Column[datetime]) -> datetime:
         [row] = tx.rows(sa.select(column.label("moment")))
     moment: datetime = row["moment"]
     return moment
+
+
+# --- what was promised ------------------------------------------------------------------------------------------------
+
+
+def overlapping(world: World) -> Connection:
+    """A connection whose readers may use a secret until the rotation after the one that replaced it."""
+    connection = world.connect(days=7)
+    with world.database.write() as tx:
+        tx.run(sa.update(rotations).values(overlap="until-next-rotation"))
+    world.settle()
+    return connection
+
+
+def replaced(world: World, connection: Connection) -> Credential:
+    """The newest of the secrets that were replaced, and whose readers may still rely on them."""
+    return [row for row in world.journal(connection) if row.state is State.RETIRING][-1]
+
+
+def exists(world: World, secret: Credential) -> bool:
+    return secret.key_id in set(world.keys())
+
+
+@pytest.mark.parametrize("off", [8 * DAY, 60 * DAY, TEN_YEARS, -HOUR, -60 * DAY])
+def test_a_wrong_clock_ends_no_overlap_before_its_time(world: World, off: timedelta) -> None:
+    wrong, right = world.servers
+    connection = overlapping(world)
+    secret = replaced(world, connection)
+    promised = secret.revoke_after or world.clock.now()
+    assert promised > world.clock.now() + 6 * DAY
+    wrong.clock.off = off
+    work_for(world, wrong, 90)
+    assert exists(world, secret)
+    wrong.clock.off = timedelta(0)
+    world.settle(server=right)
+    world.run_until(promised - timedelta(minutes=10))
+    assert exists(world, secret), "readers were promised this secret for longer"
+    world.run_until(promised + HOUR)
+    assert not exists(world, secret), "it goes when it was promised to"
+    check_quiet(world)
+
+
+@pytest.mark.parametrize("off", [HOUR, 60 * DAY, TEN_YEARS, -HOUR, -60 * DAY])
+@pytest.mark.parametrize("seconds", range(3, 12, 4))
+def test_an_overlap_that_a_wrong_clock_grants_lasts_as_long_as_any(world: World, off: timedelta, seconds: int) -> None:
+    wrong, right = world.servers
+    connection = overlapping(world)
+    world.clock.advance(3600)
+    before = {row.id for row in world.journal(connection) if row.state is State.RETIRING}
+    world.rotations.rotate_now(world.actor, connection.id)
+    work_for(world, wrong, seconds)
+    wrong.clock.off = off
+    work_for(world, wrong, 60)
+    wrong.clock.off = timedelta(0)
+    published = world.clock.now()
+    work_for(world, right, 300)
+    secret, *_ = [row for row in world.journal(connection) if row.state is State.RETIRING and row.id not in before]
+    world.run_until(published + 7 * DAY - timedelta(minutes=10))
+    assert exists(world, secret)
+    world.run_until(published + 9 * DAY)
+    assert not exists(world, secret)
+    assert world.rotation(connection).status == "success"
+    check_quiet(world)
+
+
+def test_a_promise_noted_by_a_clock_that_was_ahead_is_kept_for_its_own_length(world: World) -> None:
+    connection = overlapping(world)
+    secret, began = replaced(world, connection), world.clock.now()
+    with world.database.write() as tx:
+        tx.run(
+            sa.update(credentials)
+            .where(credentials.c.id == secret.id)
+            .values(retired_at=began + TEN_YEARS, revoke_after=began + TEN_YEARS + 5 * DAY)
+        )
+    world.run_until(began + 4 * DAY)
+    assert exists(world, secret)
+    shown = replaced(world, connection).revoke_after
+    assert shown is not None
+    assert shown - began < 6 * DAY, "what is shown is the moment until which it is kept"
+    world.run_until(began + 6 * DAY)
+    assert not exists(world, secret)
+
+
+def test_what_leaked_is_removed_although_the_clock_is_wrong(world: World) -> None:
+    server = world.servers[0]
+    connection = overlapping(world)
+    secret = replaced(world, connection)
+    world.rotations.rotate_now(world.actor, connection.id, leaked=True)
+    work_for(world, server, 4)
+    server.clock.off = -HOUR
+    work_for(world, server, 90)
+    assert not exists(world, secret)
+    assert set(world.states(connection)) == {State.CURRENT, State.REVOKED}
 
 
 # --- planning -------------------------------------------------------------------------------------------------------------
