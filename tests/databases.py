@@ -113,7 +113,8 @@ def wipe(database: Database) -> None:
         if tx.postgres:
             run(_EMPTY_POSTGRES)
             return
-        run("DROP TRIGGER IF EXISTS audit_events_no_delete")
+        for name in ("audit_events", "audit_floors"):
+            run(f"DROP TRIGGER IF EXISTS {name}_no_delete")
         for name in _TABLES:
             run(f"DELETE FROM {name}")
         for statement in triggers.SQLITE:

@@ -39,6 +39,10 @@ ROOMS: Mapping[str, Mapping[str, str]] = {
         "credential-revoked": "A secret is gone: two lists some time apart did not have it.",
         "credentials-drifted": "Somebody else added or removed secrets of the application; `kind` says how. Nothing is done.",
     },
+    "The trail itself": {
+        "remove-audit-events": "The oldest `count` events, up to the id `upToId`, are being removed: they are older than "
+        "`KEYTURN_AUDIT_RETENTION_DAYS`, here `keptDays`.",
+    },
     "Projects": {
         "create-project": "A project was made.",
         "update-project": "A project was changed.",

@@ -3,7 +3,6 @@
 Settings -> Database -> Sealer -> Provider -> services -> { web application, worker }
 """
 
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from keyturn.connections.service import Connections
 from keyturn.crypto.keyring import Keyring, KeyringDigests, KeyringSealer
 from keyturn.db.trouble import explain
 from keyturn.db.unit import Database
-from keyturn.errors import KeyturnError, busy
+from keyturn.errors import busy
 from keyturn.kit.actor import Actor
 from keyturn.kit.bulkhead import Bulkhead
 from keyturn.kit.clock import SystemClock
@@ -34,6 +33,7 @@ from keyturn.providers.transport import HttpTransport
 from keyturn.rotations.hold import Tools
 from keyturn.rotations.service import Rotations, refuse_while_rotating
 from keyturn.rotations.workflow import Rotator
+from keyturn.upkeep import Upkeep
 
 if TYPE_CHECKING:
     from litestar import Litestar, Router
@@ -47,7 +47,6 @@ if TYPE_CHECKING:
     from keyturn.web.ratelimit import Limiter
 
 STOP_GRACE = timedelta(seconds=20)
-UPKEEP_EVERY = timedelta(hours=1)
 ENGINE_PLACE = Place("engine", "work", "payload")
 
 
@@ -126,7 +125,7 @@ class Worker:
         self._presence = Presence(core.database, core.clock, self._engine, core.process_id, settings.pace)
         self._finder = Finder(core.database, core.clock, self._engine, settings.concurrency, settings.pace.find_every)
         self._connections, _ = services(core, self.nudge)
-        self._upkeep = Upkeep(core.keyring, self._connections)
+        self._upkeep = Upkeep(core.keyring, self._connections, core.provider.clock_confirmed_at, settings.retention)
         tools = Tools(core.database, core.sealer, core.provider, core.clock, core.ids, settings.pace, core.process_id)
         self._rotator = Rotator(tools)
 
@@ -158,58 +157,6 @@ class Worker:
         self._finder.stop(left())
         self._engine.stop(left())
         self._presence.stop(left())
-
-
-class Upkeep:
-    """Now and then makes sure that the newest data key is young enough, and that no refresh token grows too old.
-
-    At once and then hourly it gives fingerprints to credentials that have none, since an older version stored them.
-    """
-
-    def __init__(self, keyring: Keyring, connections: Connections) -> None:
-        self._keyring = keyring
-        self._connections = connections
-        self._grants = connections.grants
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="upkeep", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._over.set()
-
-    def round(self) -> None:
-        """Do it once. What fails is reported, and tried again the next time."""
-        self._attempt("keys", self._keyring.maintain)
-        self._attempt("oauth", lambda: self._grants.keep_alive(partial(_warn, "oauth.refresh_failed", "connection")))
-        self.mark()
-
-    def mark(self) -> None:
-        """Complete the fingerprints. What cannot be read is reported."""
-        self._attempt("fingerprints", lambda: self._connections.mark_all(partial(_warn, "fingerprints.unreadable")))
-
-    def _attempt(self, what: str, work: Callable[[], object]) -> None:
-        from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
-        from structlog import get_logger  # noqa: PLC0415
-
-        try:
-            work()
-        except KeyturnError as error:
-            get_logger("keyturn").error(f"{what}.upkeep_failed", code=error.code, reason=error.message)
-        except SQLAlchemyError as error:  # a database that fails for now must not end the upkeep for good
-            get_logger("keyturn").error(f"{what}.upkeep_failed", reason=type(error).__name__)
-
-    def _run(self) -> None:
-        self.mark()
-        while not self._over.wait(UPKEEP_EVERY.total_seconds()):
-            self.round()
-
-
-def _warn(event: str, kind: str, row: str, error: KeyturnError) -> None:
-    from structlog import get_logger  # noqa: PLC0415
-
-    get_logger("keyturn").warning(event, **{f"{kind}_id": row}, code=error.code, reason=error.message)
 
 
 def status(core: Core) -> "Status":

@@ -42,6 +42,19 @@ USUAL_QUOTAS = Quotas()
 
 
 @dataclass(frozen=True)
+class Retention:
+    """For how many days records of the past are kept; 0: for ever."""
+
+    audit_days: int = 0
+    step_days: int = 400
+    run_days: int = 0
+    gone_key_days: int = 400
+
+
+USUAL_RETENTION = Retention()
+
+
+@dataclass(frozen=True)
 class CloudOverride:
     """A custom authority and Graph, for the emulator or a sovereign cloud missing from the table."""
 
@@ -78,6 +91,7 @@ class Settings:
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     pace: Pace = Pace()
     quotas: Quotas = USUAL_QUOTAS
+    retention: Retention = USUAL_RETENTION
     login_rate_per_minute: int = 60
     identity_rate_per_minute: int = 6000
     warnings: tuple[str, ...] = ()

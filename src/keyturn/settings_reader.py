@@ -8,10 +8,11 @@ from typing import Any
 
 from sqlalchemy.engine import URL
 
-from keyturn.config import CloudOverride, Pace, Quotas, Settings
+from keyturn.config import CloudOverride, Pace, Quotas, Retention, Settings
 from keyturn.errors import Misconfigured
 from keyturn.kit.secret import Plaintext
-from keyturn.settings_table import SETTINGS, Setting, is_service_link
+from keyturn.settings_table import SETTINGS, Setting
+from keyturn.settings_values import is_service_link
 
 _NONE: Mapping[str, str] = types.MappingProxyType({})
 _LONGEST_FILE = 256 * 1024
@@ -116,6 +117,7 @@ class _Reader:
             cloud_override=self._cloud_override(found),
             pace=self._pace(_part(found, "pace")),
             quotas=Quotas(**_part(found, "quotas")),
+            retention=Retention(**_part(found, "retention")),
             warnings=tuple(self.warnings),
             **plain,
         )

@@ -1,13 +1,12 @@
 """The table of settings: every variable, what it means, where its value goes. The reference is generated from it."""
 
-import re
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
 from keyturn import settings_values as values
-from keyturn.config import Pace, Quotas, Settings
+from keyturn.config import Pace, Quotas, Retention, Settings
 
 CLOUDS = ("global", "usgov-l4", "usgov-l5", "china")
 
@@ -36,7 +35,7 @@ class Setting:
     def default_text(self) -> str:
         """Return the default as people write it, or nothing when there is none."""
         part, _, name = self.field.rpartition(".")
-        owner = {"": Settings, "pace": Pace, "quotas": Quotas}.get(part)
+        owner = {"": Settings, "pace": Pace, "quotas": Quotas, "retention": Retention}.get(part)
         value = getattr(owner, name, None) if owner else None
         if isinstance(value, timedelta):
             return f"{value.total_seconds():g}"
@@ -266,6 +265,17 @@ SETTINGS: tuple[Setting, ...] = (
             ("KEYTURN_MAX_USERS", "users", "Most users"),
         )
     ),
+    *(
+        Setting(
+            name, f"retention.{field}", values.days(7), "730", f"Days for which {what} are kept; 0 keeps them for ever."
+        )
+        for name, field, what in (
+            ("KEYTURN_AUDIT_RETENTION_DAYS", "audit_days", "audit events"),
+            ("KEYTURN_STEP_RETENTION_DAYS", "step_days", "the steps of rotation runs, other than the latest run's,"),
+            ("KEYTURN_RUN_RETENTION_DAYS", "run_days", "rotation runs that have no steps left, other than the latest,"),
+            ("KEYTURN_GONE_KEY_RETENTION_DAYS", "gone_key_days", "keys of an application, after they have gone there,"),
+        )
+    ),
     Setting(
         "KEYTURN_LOG_LEVEL",
         "log_level",
@@ -376,17 +386,6 @@ IGNORED: Mapping[str, str] = types.MappingProxyType(
 )
 
 
-_SERVICE_LINK = re.compile(r"(?:tcp|udp|sctp)://\S+", re.IGNORECASE)
-_SERVICE_VARIABLE = re.compile(
-    r"\w+_(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT_[0-9]+_(?:TCP|UDP|SCTP)(?:_(?:ADDR|PORT|PROTO))?)"
-)
-
-
-def is_service_link(value: str) -> bool:
-    """Say whether Kubernetes made this value: it gives each pod ``<NAME>_PORT=tcp://10.0.0.5:80`` for each Service."""
-    return _SERVICE_LINK.fullmatch(value) is not None
-
-
 def unknown_variables(environ: Mapping[str, str]) -> list[str]:
     """Return the variables that begin with ``KEYTURN_`` but mean nothing: most likely misspelt.
 
@@ -395,4 +394,4 @@ def unknown_variables(environ: Mapping[str, str]) -> list[str]:
     known = {setting.name for setting in SETTINGS} | set(COMMAND_VARIABLES)
     known |= {setting.file_name for setting in SETTINGS if setting.secret}
     ours = (name for name in environ if name.startswith("KEYTURN_") and name not in known)
-    return sorted(name for name in ours if not _SERVICE_VARIABLE.fullmatch(name) and not is_service_link(environ[name]))
+    return sorted(name for name in ours if not values.is_service_variable(name, environ[name]))

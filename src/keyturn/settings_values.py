@@ -23,6 +23,20 @@ Network = IPv4Network | IPv6Network
 _HOST = re.compile(r"[0-9A-Za-z.:\-_\[\]%]{1,253}\Z")
 _SUB_PATH = re.compile(r"[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*\Z")
 _DAY = 86_400.0
+_SERVICE_LINK = re.compile(r"(?:tcp|udp|sctp)://\S+", re.IGNORECASE)
+_SERVICE_VARIABLE = re.compile(
+    r"\w+_(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT_[0-9]+_(?:TCP|UDP|SCTP)(?:_(?:ADDR|PORT|PROTO))?)"
+)
+
+
+def is_service_link(value: str) -> bool:
+    """Say whether Kubernetes made this value: it gives each pod ``<NAME>_PORT=tcp://10.0.0.5:80`` for each Service."""
+    return _SERVICE_LINK.fullmatch(value) is not None
+
+
+def is_service_variable(name: str, value: str) -> bool:
+    """Say whether Kubernetes made this variable for a Service."""
+    return _SERVICE_VARIABLE.fullmatch(name) is not None or is_service_link(value)
 
 
 def whole(least: int, most: int) -> Callable[[str], int]:
@@ -35,6 +49,19 @@ def whole(least: int, most: int) -> Callable[[str], int]:
         if not least <= number <= most:
             raise ValueError(f"is not between {least} and {most}")
         return number
+
+    return parse
+
+
+def days(least: int, most: int = 36_500) -> Callable[[str], int]:
+    """Parser of a number of days, which may be 0 where that stands for no end."""
+    number = whole(0, most)
+
+    def parse(text: str) -> int:
+        found = number(text)
+        if 0 < found < least:
+            raise ValueError(f"is neither 0 nor between {least} and {most}")
+        return found
 
     return parse
 

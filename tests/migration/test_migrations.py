@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 
+from keyturn.audit.retention import remove_old_events
 from keyturn.boot import prepare_database
 from keyturn.config import Settings
 from keyturn.db import migrate
@@ -73,10 +74,12 @@ def index_text(index: Any) -> str:
 
 
 def triggers_of(database: Database) -> list[str]:
+    """The triggers, and the functions that they call."""
     query = (
         "SELECT sql FROM sqlite_master WHERE type = 'trigger'"
         if database.is_sqlite
         else "SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal"
+        " UNION ALL SELECT pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = current_schema()::regnamespace"
     )
     with database.engine.connect() as connection:
         return sorted(connection.exec_driver_sql(query).scalars())
@@ -202,6 +205,26 @@ def test_projects_of_before_know_who_made_them(empty: Database) -> None:
     with empty.engine.connect() as connection:
         rows = connection.exec_driver_sql("SELECT id, created_by FROM projects ORDER BY id").all()
     assert [tuple(row) for row in rows] == [("p", "ann"), ("q", None)]
+
+
+def test_the_trail_of_before_is_kept_and_can_be_given_an_end(empty: Database) -> None:
+    run_migrations_to(empty, "0008")
+    with empty.engine.begin() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO audit_events (at, org_id, actor_kind, event, subject_kind, subject_id, data)"
+            " VALUES ('2016-01-01 00:00:00', 'o', 'user', 'old', 'thing', 'x', '{}'),"
+            " ('2026-02-28 00:00:00', 'o', 'user', 'young', 'thing', 'x', '{}')"
+        )
+    migrate.upgrade(empty)
+    for statement in ("DELETE FROM audit_events", "UPDATE audit_events SET event = 'x'"):
+        with pytest.raises(sa.exc.IntegrityError, match="cannot be changed or deleted"), empty.write() as tx:
+            tx.connection.exec_driver_sql(statement)
+    remove_old_events(empty, 365, CLOCK.now(), CLOCK.now(), lambda: False)
+    with empty.read() as tx:
+        assert [row["event"] for row in tx.rows(sa.text("SELECT event FROM audit_events ORDER BY id"))] == [
+            "young",
+            "remove-audit-events",
+        ]
 
 
 def test_foreign_keys_are_enforced_again_after_a_migration(tmp_path: Path) -> None:

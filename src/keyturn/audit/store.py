@@ -1,12 +1,13 @@
-"""The append-only table of audit events. The database refuses to change or delete a row."""
+"""The append-only table of audit events. The database refuses to change a row, and to delete one above the floor."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
 from keyturn.audit.domain import Event, Filter, Recorded
-from keyturn.db.tables import audit_events
+from keyturn.db.tables import audit_events, audit_floors
 from keyturn.db.unit import Tx
 
 _WITH_KEY = sa.select(audit_events.c.id).where(audit_events.c.once == sa.bindparam("once"))
@@ -65,3 +66,51 @@ def _recorded(row: Mapping[str, Any]) -> Recorded:
         row["request_id"],
         row["data"],
     )
+
+
+# --- what is no longer kept -----------------------------------------------------------------------------------------
+
+
+def floor(tx: Tx) -> int:
+    """Return the id up to which events may be deleted; 0 as long as none may."""
+    return int(tx.rows(sa.select(sa.func.coalesce(sa.func.max(audit_floors.c.up_to), 0).label("id")))[0]["id"])
+
+
+def last_old(tx: Tx, before: datetime, now: datetime) -> int | None:
+    """Return the id of the last event of before the moment that no event of after it precedes; None without one.
+
+    An event from beyond ``now`` was written by a wrong clock: it says nothing.
+    """
+    column = audit_events.c
+    young = tx.rows(sa.select(sa.func.min(column.id).label("id")).where(column.at >= before, column.at <= now))[0]["id"]
+    old = sa.select(sa.func.max(column.id).label("id")).where(column.at < before)
+    found: int | None = tx.rows(old if young is None else old.where(column.id < young))[0]["id"]
+    return found
+
+
+def any_before(tx: Tx, moment: datetime, above: int, up_to: int) -> bool:
+    """Whether one of these events is older than the moment."""
+    column = audit_events.c
+    query = sa.select(column.id).where(column.at < moment, column.id > above, column.id <= up_to)
+    return tx.one(query.limit(1)) is not None
+
+
+def count_by_organization(tx: Tx, above: int, up_to: int) -> dict[str, int]:
+    """Return how many events of each organization have these ids."""
+    column = audit_events.c
+    query = sa.select(column.org_id, sa.func.count().label("n")).where(column.id > above, column.id <= up_to)
+    return {row["org_id"]: row["n"] for row in tx.rows(query.group_by(column.org_id).order_by(column.org_id))}
+
+
+def raise_floor(tx: Tx, up_to: int, until: datetime, now: datetime) -> None:
+    """Permit to delete events up to this id. The database refuses a floor that does not rise, or reaches the newest event."""
+    tx.run(sa.insert(audit_floors), up_to=up_to, until=until, at=now)
+
+
+_FLOOR = sa.select(sa.func.max(audit_floors.c.up_to)).scalar_subquery()
+
+
+def remove_below_floor(tx: Tx, most: int) -> int:
+    """Delete the oldest events that the floor permits to, not more than so many; return how many."""
+    oldest = sa.select(audit_events.c.id).where(audit_events.c.id <= _FLOOR).order_by(audit_events.c.id).limit(most)
+    return tx.run(sa.delete(audit_events).where(audit_events.c.id.in_(oldest)))

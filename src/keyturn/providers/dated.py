@@ -30,10 +30,19 @@ class DatedTransport:
 
     def ahead(self) -> timedelta | None:
         """Return how far our clock is ahead by the newest answer; None as long as that is unknown."""
+        seen = self._newest()
+        return seen and seen[1]
+
+    def confirmed_at(self) -> datetime | None:
+        """Return the moment of the newest answer by our clock, if it found that right; None otherwise."""
+        seen = self._newest()
+        return seen[0] if seen and abs(seen[1]) <= WRONG else None
+
+    def _newest(self) -> tuple[datetime, timedelta] | None:
         with self._lock:
             if self._seen is None or self._seen[0] > self._clock.now():
                 return None  # the clock has been set back since
-            return self._seen[1]
+            return self._seen
 
     def _note(self, sent_at: datetime, answered_at: datetime, date: str | None) -> None:
         ahead = difference(sent_at, answered_at, date)

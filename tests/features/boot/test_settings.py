@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyturn.config import Pace, Quotas, Settings
+from keyturn.config import Pace, Quotas, Retention, Settings
 from keyturn.errors import Misconfigured
 from keyturn.kit.secret import Plaintext
 from keyturn.settings_reader import read_settings
@@ -300,7 +300,9 @@ def test_every_setting_has_a_variable() -> None:
     covered = {setting.field for setting in SETTINGS}
     assert {f"pace.{field.name}" for field in fields(Pace)} <= covered
     assert {f"quotas.{field.name}" for field in fields(Quotas)} <= covered
-    assert {field.name for field in fields(Settings)} - {"pace", "quotas", "cloud_override", "warnings"} <= covered
+    assert {f"retention.{field.name}" for field in fields(Retention)} <= covered
+    parts = {"pace", "quotas", "retention", "cloud_override", "warnings"}
+    assert {field.name for field in fields(Settings)} - parts <= covered
 
 
 def test_every_default_and_example_in_the_table_is_understood() -> None:
@@ -310,3 +312,15 @@ def test_every_default_and_example_in_the_table_is_understood() -> None:
             assert setting.parse(default) == setting.parse(default)
         if setting.name not in {"KEYTURN_CA_FILE", "DB_ROOT_CERT"}:
             setting.parse(setting.example)
+
+
+def test_how_long_records_are_kept_is_set_in_days() -> None:
+    assert read().retention == Retention(audit_days=0, step_days=400, run_days=0, gone_key_days=400)
+    given = {"AUDIT": "365", "STEP": "0", "RUN": "730", "GONE_KEY": "7"}
+    kept = read(**{f"KEYTURN_{name}_RETENTION_DAYS": days for name, days in given.items()}).retention
+    assert kept == Retention(audit_days=365, step_days=0, run_days=730, gone_key_days=7)
+
+
+@pytest.mark.parametrize("days", ["-1", "1", "6", "36501", "1.5", "for ever"])
+def test_a_retention_that_is_most_likely_a_slip_is_refused(days: str) -> None:
+    assert list(faults({"KEYTURN_AUDIT_RETENTION_DAYS": days})) == ["KEYTURN_AUDIT_RETENTION_DAYS"]

@@ -16,13 +16,14 @@ from keyturn.db.tables.access import (
 )
 from keyturn.db.tables.base import metadata
 from keyturn.db.tables.connections import app_connections, oauth_flows, oauth_tokens
-from keyturn.db.tables.records import audit_events, data_keys, fingerprint_keys
+from keyturn.db.tables.records import audit_events, audit_floors, data_keys, fingerprint_keys
 from keyturn.db.tables.rotations import credentials, leases, observed_keys, processes, rotations, run_steps, runs
 
 __all__ = [
     "access_tokens",
     "app_connections",
     "audit_events",
+    "audit_floors",
     "client_secrets",
     "credentials",
     "data_keys",

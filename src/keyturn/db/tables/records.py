@@ -1,4 +1,4 @@
-"""What the server keeps of itself: data keys, the key of fingerprints, and the audit trail."""
+"""What the server keeps of itself: data keys, the key of fingerprints, the audit trail and how far it was removed."""
 
 import sqlalchemy as sa
 
@@ -41,4 +41,13 @@ audit_events = sa.Table(
     sa.Column("data", sa.JSON, nullable=False),
     sa.Column("once", sa.Text, unique=True),  # at most one event for this key, e.g. the end of one run
     text("request_id", null=True),
+)
+
+# Up to which id the trail was removed, since what was older than `until` was no longer to be kept. A floor only rises.
+audit_floors = sa.Table(
+    "audit_floors",
+    metadata,
+    sa.Column("up_to", sa.BigInteger, primary_key=True, autoincrement=False),
+    at("until", null=False),
+    at("at", null=False),
 )

@@ -63,6 +63,10 @@ class AzureProvider:
         """Return how far our clock is ahead of Entra's by the newest answer; None as long as nothing was answered. Pure."""
         return self._dated.ahead()
 
+    def clock_confirmed_at(self) -> datetime | None:
+        """Return when our clock was last found right; None when the newest answer found it wrong, or there was none. Pure."""
+        return self._dated.confirmed_at()
+
     def kind(self, name: str, *, app_id: str | None = None) -> CredentialKind:
         """Return the kind of credential that connections of this method sign in with. Raises KeyError for others. Pure.
 

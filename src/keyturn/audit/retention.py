@@ -1,0 +1,54 @@
+"""Removes the audit events that are older than the operator wants to keep."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from keyturn.audit import store
+from keyturn.audit.domain import Event
+from keyturn.db.unit import Database
+from keyturn.kit.actor import platform
+from keyturn.kit.clock import iso
+
+AT_ONCE = 500
+"""Events removed in one transaction: nobody who writes waits for longer than that takes."""
+OVERDUE = timedelta(days=1)
+"""How far the oldest event is over its time when a removal begins: each is an event itself, so they are not too many."""
+ALONE = "retention"
+
+
+def remove_old_events(
+    database: Database, days: int, seen: datetime, now: datetime, stopped: Callable[[], bool]
+) -> None:
+    """Remove the events that are older than so many days; 0 removes none. What is left is the trail without its beginning.
+
+    How old an event is counts from ``seen``, a moment that is certain to have come; ``now`` is what this server's clock says.
+    A removal is written down before it begins, and goes on where it was left off. ``stopped`` is asked after each part of it.
+    """
+    if not days:
+        return
+    _begin(database, days, seen, now)
+    while True:
+        with database.write() as tx:
+            tx.alone_with(ALONE)
+            removed = store.remove_below_floor(tx, AT_ONCE)
+        if removed < AT_ONCE or stopped():
+            return
+
+
+def _begin(database: Database, days: int, seen: datetime, now: datetime) -> None:
+    """Raise the floor, and tell each organization what it loses."""
+    until = seen - timedelta(days=days)
+    with database.read() as tx:  # counting takes long: nobody who writes waits for it
+        floor, up_to = store.floor(tx), store.last_old(tx, until, seen)
+        if up_to is None or not store.any_before(tx, until - OVERDUE, floor, up_to):
+            return
+        counts = store.count_by_organization(tx, floor, up_to)
+    with database.write() as tx:
+        tx.alone_with(ALONE)
+        if store.floor(tx) != floor:
+            return  # another server has just done it
+        for org_id, count in counts.items():
+            facts = {"count": count, "before": iso(until), "upToId": str(up_to), "keptDays": days}
+            by = platform(org_id)
+            store.append(tx, Event("remove-audit-events", by, "organization", org_id, now, data=facts))
+        store.raise_floor(tx, up_to, until, now)
