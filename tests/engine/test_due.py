@@ -10,6 +10,7 @@ from keyturn.engine.due import BUSY, CLAIM, Finder
 from keyturn.engine.inline import InlineEngine
 from keyturn.kit.clock import MovableClock
 from keyturn.rotations import store
+from tests import unreadable
 from tests.engine.rows import make_rotation, set_wake, wake_of
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
@@ -59,6 +60,16 @@ def test_what_a_clock_ahead_of_ours_has_put_to_rest_is_found_at_once(world: Worl
     world.engine.run_all()
     assert sorted(world.ran) == ["hour", "years"]
     assert world.finder.tick().submitted == 0
+
+
+def test_a_rotation_whose_waking_cannot_be_read_or_is_years_away_is_found(world: World) -> None:
+    make_rotation(world.database, "damaged", NOON)
+    make_rotation(world.database, "next year", NOON + timedelta(days=402))
+    for number, text in enumerate((*unreadable.moments(world.database), "9990-01-01 00:00:00.000000"), start=1):
+        unreadable.write(world.database, "rotations", "wake_at", text, "id = 'damaged'")
+        world.finder.tick()
+        world.engine.run_all()
+        assert world.ran == ["damaged"] * number, text
 
 
 def test_the_longest_due_come_first_and_only_as_many_as_there_is_room_for(database: Database) -> None:

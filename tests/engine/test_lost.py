@@ -16,6 +16,7 @@ from keyturn.engine import machine
 from keyturn.engine.inline import InlineEngine
 from keyturn.engine.lost import HOUSEKEEPING, Presence
 from keyturn.kit.clock import MovableClock
+from tests import unreadable
 from tests.engine.rows import lease_of, make_lease, make_rotation, process_ids, wake_of
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
@@ -240,3 +241,18 @@ def test_housekeeping_goes_on_after_the_clock_was_set_back(database: Database) -
     works.held.add("nobody knows")
     _live(presence, clock, HOUSEKEEPING.total_seconds() + 4)
     assert works.holders() == {"here"}
+
+
+def test_a_lease_and_a_process_whose_moments_cannot_be_read_end(database: Database, clock: MovableClock) -> None:
+    for text in unreadable.moments(database)[:2]:
+        make_rotation(database, text, None, object_id=f"application {text}")
+        make_lease(database, f"application {text}", f"gone {text}", NOON)
+        _stranger(database, f"gone {text}", NOON)
+        unreadable.write(database, "leases", "expires_at", text, f"object_id = 'application {text}'")
+        unreadable.write(database, "processes", "seen_at", text, f"id = 'gone {text}'")
+    presence = _presence(database, clock, Works(), "me")
+    _live(presence, clock, HOUSEKEEPING.total_seconds() + 2 * PACE.lease.total_seconds())
+    assert process_ids(database) == {"me"}
+    for text in unreadable.moments(database)[:2]:
+        assert lease_of(database, f"application {text}")[0] is None
+        assert wake_of(database, text) is not None

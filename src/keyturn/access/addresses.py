@@ -33,6 +33,19 @@ def take_apart(text: str) -> TrustedAddress:
     return TrustedAddress(address, f"ipv{network.version}", prefix)
 
 
+def readable(stored: object) -> tuple[str, ...]:
+    """Return the entries of a stored list that can be read: the others let nobody in."""
+    return tuple(entry for entry in stored if _is_entry(entry)) if isinstance(stored, list) else ()
+
+
+def _is_entry(entry: object) -> bool:
+    try:
+        ipaddress.ip_network(entry, strict=False) if isinstance(entry, str) else None
+    except ValueError:
+        return False
+    return isinstance(entry, str)
+
+
 def network_of(address: str) -> str:
     """Return what failures are counted under: an IPv4 address, or the /64 of an IPv6 address; other text as it is."""
     try:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from keyturn.access.domain import ORGANIZATION_ROLES, PROJECT_ROLES, Action, least_role, permits
+from keyturn.db import unread
 from keyturn.db.tables import project_members, projects
 from keyturn.db.unit import Tx
 from keyturn.errors import Forbidden, NotFound
@@ -106,7 +107,7 @@ def _role_at(tx: Tx, actor: Actor, scope: Scope) -> Role | None:
         raise _missing(scope)
     if actor.role is Role.ADMIN:
         return Role.ADMIN
-    return Role(row["role"]) if row["role"] else None
+    return unread.word(row, "role", Role.NO_ACCESS, []) if row["role"] is not None else None
 
 
 def _is_member(actor: Actor) -> sa.ColumnElement[bool]:

@@ -7,9 +7,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from keyturn.access.addresses import readable
 from keyturn.access.domain import Attempts, LockoutPolicy, TokenRules
 from keyturn.access.records import ClientSecret, Identity, Label, UniversalAuth, UniversalAuthSettings
 from keyturn.access.store import attempt_columns
+from keyturn.db import unread
 from keyturn.db.tables import access_tokens, client_secrets, identities, universal_auths
 from keyturn.db.unit import Tx
 from keyturn.kit.actor import Actor, ActorKind, Role
@@ -56,7 +58,9 @@ _MACHINE = sa.select(identities.c.name, identities.c.org_id, identities.c.role).
 def machine(tx: Tx, identity_id: str) -> Actor:
     """Return an identity that another row refers to, as an actor."""
     row = tx.rows(_MACHINE, identity=identity_id)[0]
-    return Actor(ActorKind.IDENTITY, identity_id, row["name"], row["org_id"], Role(row["role"]))
+    return Actor(
+        ActorKind.IDENTITY, identity_id, row["name"], row["org_id"], unread.word(row, "role", Role.NO_ACCESS, [])
+    )
 
 
 def identities_of(tx: Tx, org_id: str) -> list[Identity]:
@@ -101,17 +105,31 @@ def _labels(labels: Sequence[Label]) -> list[dict[str, str]]:
 
 
 def _identity(row: Mapping[str, Any]) -> Identity:
+    faults: list[str] = []
+    role = unread.word(row, "role", Role.NO_ACCESS, faults)
+    labels, readable_all = _labels_of(row["metadata"])
+    if not readable_all:
+        faults.append("metadata is no list of pairs")
     return Identity(
         row["id"],
         row["org_id"],
         row["name"],
-        Role(row["role"]),
+        role,
         row["has_delete_protection"],
-        tuple(Label(**label) for label in row["metadata"]),
+        labels,
         auth_methods(row),
         row["created_at"],
         row["updated_at"],
+        unread.sentence("identity", faults),
     )
+
+
+def _labels_of(stored: Any) -> tuple[tuple[Label, ...], bool]:
+    """Return the pairs that can be read, and whether those are all."""
+    try:
+        return tuple(Label(**label) for label in stored), True
+    except TypeError:
+        return (), False
 
 
 def auth_methods(row: Mapping[str, Any]) -> tuple[str, ...]:
@@ -182,8 +200,8 @@ def _universal_auth(row: Mapping[str, Any]) -> UniversalAuth:
             row["access_token_uses_limit"],
             row["access_token_period"],
         ),
-        tuple(row["client_secret_trusted_ips"]),
-        tuple(row["access_token_trusted_ips"]),
+        readable(row["client_secret_trusted_ips"]),
+        readable(row["access_token_trusted_ips"]),
         LockoutPolicy(
             row["lockout_enabled"],
             row["lockout_threshold"],
@@ -200,7 +218,7 @@ def _universal_auth(row: Mapping[str, Any]) -> UniversalAuth:
         attempts,
         row["created_at"],
         row["updated_at"],
-        tuple(row["failed_from"]),
+        unread.texts(row["failed_from"]),
     )
 
 

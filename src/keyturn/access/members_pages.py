@@ -28,6 +28,7 @@ class UserShown:
     two_step: bool
     own: bool
     manageable: bool
+    fault: str
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ def router(access: Access) -> Pages:
                 user.id in holders,
                 user.id == actor.id,
                 may and at_most(actor.role, user.role),
+                user.fault,
             )
             for user in access.users.list(actor)
         ]

@@ -35,6 +35,8 @@ class User:
     updated_at: datetime
     first_password: bool = False
     """Somebody else knows the password: it has to be changed at the next sign-in."""
+    fault: str = ""
+    """What of the stored user cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,8 @@ class Identity:
     auth_methods: tuple[str, ...]
     created_at: datetime
     updated_at: datetime
+    fault: str = ""
+    """What of the stored identity cannot be read."""
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from keyturn.access.addresses import readable
 from keyturn.access.domain import Attempts, Lifetime
 from keyturn.access.records import Organization, SecondFactor, Session, StoredToken, User
+from keyturn.db import unread
 from keyturn.db.tables import (
     access_tokens,
     identities,
@@ -114,6 +116,8 @@ def attempt_columns(attempts: Attempts) -> dict[str, Any]:
 
 
 def _user(row: Mapping[str, Any]) -> User:
+    faults: list[str] = []
+    role = unread.word(row, "role", Role.NO_ACCESS, faults)
     return User(
         row["id"],
         row["org_id"],
@@ -121,12 +125,13 @@ def _user(row: Mapping[str, Any]) -> User:
         row["first_name"],
         row["last_name"],
         row["password_hash"],
-        Role(row["role"]),
+        role,
         row["super_admin"],
         Attempts(row["failures"], row["last_failure_at"], row["locked_until"]),
         row["created_at"],
         row["updated_at"],
         row["first_password"],
+        unread.sentence("user", faults),
     )
 
 
@@ -250,18 +255,12 @@ _TOKEN = sa.select(
 
 def _stored(row: Mapping[str, Any]) -> StoredToken:
     if row["user_id"]:
-        actor = Actor(
-            ActorKind.USER, row["user_id"], row["email"], row["user_org"], Role(row["user_role"]), via=row["id"]
-        )
+        role = unread.word(row, "user_role", Role.NO_ACCESS, [])
+        actor = Actor(ActorKind.USER, row["user_id"], row["email"], row["user_org"], role, via=row["id"])
     else:
-        actor = Actor(
-            ActorKind.IDENTITY,
-            row["identity_id"],
-            row["identity_name"],
-            row["identity_org"],
-            Role(row["identity_role"]),
-            via=row["id"],
-        )
+        role = unread.word(row, "identity_role", Role.NO_ACCESS, [])
+        name, org_id = row["identity_name"], row["identity_org"]
+        actor = Actor(ActorKind.IDENTITY, row["identity_id"], name, org_id, role, via=row["id"])
     ips = row["access_token_trusted_ips"]
     return StoredToken(
         row["id"],
@@ -273,7 +272,7 @@ def _stored(row: Mapping[str, Any]) -> StoredToken:
         row["renewable_until"],
         row["revoked_at"],
         row["last_used_at"],
-        None if ips is None else tuple(ips),
+        None if ips is None else readable(ips),
         actor,
     )
 
@@ -357,7 +356,9 @@ def second_factor(tx: Tx, user_id: str, *, lock: bool = False) -> SecondFactor |
     row = tx.one(query.with_for_update() if lock else query)
     if row is None:
         return None
-    return SecondFactor(row["user_id"], row["secret"], row["last_counter"], tuple(row["recovery"]), row["confirmed_at"])
+    return SecondFactor(
+        row["user_id"], row["secret"], row["last_counter"], unread.texts(row["recovery"]), row["confirmed_at"]
+    )
 
 
 def put_second_factor(tx: Tx, factor: SecondFactor, now: datetime) -> None:

@@ -7,8 +7,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from keyturn.audit.domain import Event, Filter, Recorded
+from keyturn.db import unread
 from keyturn.db.tables import audit_events, audit_floors
 from keyturn.db.unit import Tx
+from keyturn.kit.moments import FIRST
 
 _WITH_KEY = sa.select(audit_events.c.id).where(audit_events.c.once == sa.bindparam("once"))
 
@@ -53,9 +55,15 @@ def newest(tx: Tx, wanted: Filter, limit: int) -> list[Recorded]:
 
 
 def _recorded(row: Mapping[str, Any]) -> Recorded:
+    """Read an event. One that cannot be read says so among its facts: it never fails a page of the trail."""
+    values, faults = unread.values(row, ("at", "data"))
+    data = unread.mapping(values["data"])
+    if data is None and not faults:
+        faults.append("data is no object")
+    said = unread.sentence("event", faults)
     return Recorded(
         row["id"],
-        row["at"],
+        values["at"] or FIRST,
         row["event"],
         row["actor_kind"],
         row["actor_id"],
@@ -64,7 +72,7 @@ def _recorded(row: Mapping[str, Any]) -> Recorded:
         row["subject_id"],
         row["project_id"],
         row["request_id"],
-        row["data"],
+        (data or {}) | ({"unreadable": said} if said else {}),
     )
 
 

@@ -27,6 +27,7 @@ from keyturn.db.unit import PATIENCE, Database
 from keyturn.errors import Misconfigured
 from keyturn.kit.clock import iso
 from keyturn.kit.clock_difference import difference
+from keyturn.kit.moments import FIRST
 from keyturn.ports import HttpRequest, Transport, TransportFailed
 from keyturn.providers.azure.clouds import Cloud, standard_clouds
 from keyturn.settings_table import unknown_variables
@@ -279,7 +280,7 @@ def _refused(opened: Database) -> Finding:
         return ok("connections", "None is known to be refused by Entra.")
     names = ", ".join(str(row["name"]) for row in found[:_NAMED])
     more = f" and {len(found) - _NAMED} more" if found[_NAMED:] else ""
-    since = f"the oldest since {iso(found[0]['refused_at'])}"
+    since = f"the oldest since {iso(found[0]['refused_at'] or FIRST)}"
     fix = "Open each of them: its page says what Entra answered. Enter a new client secret or certificate, or sign in again."
     codes = [row["refusal"].get("code") for row in found if isinstance(row["refusal"], dict)]
     if codes.count("azure.secret_invalid") > 1:

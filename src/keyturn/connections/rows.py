@@ -9,24 +9,24 @@ from keyturn.kit.moments import FIRST
 
 FIELDS = tuple(name for name in Connection.__dataclass_fields__ if name != "method")
 """The columns whose values are taken as they are."""
-_METHODS = {method.value: method for method in Method}
+_USUAL = Method.CLIENT_SECRET
+"""The most common method."""
 
 
 def read(row: Mapping[str, Any]) -> Connection:
     """Read a connection. One that cannot be understood is one that does not work, and says why: it never fails a list."""
     values, faults = unread.values(row, FIELDS)
-    if row["method"] not in _METHODS:
-        faults.append(f"method is {str(row['method'])[:40]!r}")
+    method = unread.word(row, "method", _USUAL, faults)
     for name in ("check_result", "facts"):
         if values[name] is not None and not isinstance(values[name], dict):
             faults.append(f"{name} is no object")
             values[name] = None
     if faults:
-        said = f"The stored connection cannot be read: {', '.join(faults)}."
+        said = unread.sentence("connection", faults)
         fix = "Restore its row from a backup, or delete the connection and make it anew."
         values["check_result"] = _does_not_work(code="connections.unreadable", message=said, fix=fix)
         values |= {name: values[name] or FIRST for name in ("created_at", "updated_at")}
-    return Connection(method=method_of(row["method"]), **values)
+    return Connection(method=method, **values)
 
 
 def _does_not_work(**said: str) -> dict[str, Any]:
@@ -35,4 +35,4 @@ def _does_not_work(**said: str) -> dict[str, Any]:
 
 def method_of(stored: str) -> Method:
     """Return the method of this name; the most common one for a name that no method has."""
-    return _METHODS.get(stored, Method.CLIENT_SECRET)
+    return unread.word({"method": stored}, "method", _USUAL, [])

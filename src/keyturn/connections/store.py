@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from keyturn.connections.domain import Connection, Home, Method
 from keyturn.connections.flow import Flow
 from keyturn.connections.rows import FIELDS, method_of, read
+from keyturn.db import unread
 from keyturn.db.tables import app_connections as table
 from keyturn.db.tables import credentials, oauth_flows, oauth_tokens, projects, rotations
 from keyturn.db.unit import Tx
@@ -90,7 +91,8 @@ def rotates(tx: Tx, connection_id: str) -> bool:
 def refused_now(tx: Tx) -> list[Mapping[str, Any]]:
     """Return name, refused_at and refusal of all connections of this server that the provider refuses, the longest first."""
     query = sa.select(table.c.name, table.c.refused_at, table.c.refusal).where(table.c.refused_at.is_not(None))
-    return list(tx.rows(query.order_by(table.c.refused_at, table.c.id)))
+    rows = tx.rows(query.order_by(table.c.refused_at, table.c.id))
+    return [unread.values(row, ("name", "refused_at", "refusal"))[0] for row in rows]
 
 
 def delete(tx: Tx, connection_id: str) -> None:
@@ -255,7 +257,8 @@ _JOURNALED = (
 
 
 def journaled(tx: Tx, fingerprint: str) -> list[Journaled]:
-    return [Journaled(**row) for row in tx.rows(_JOURNALED, of_fingerprint=fingerprint)]
+    rows = tx.rows(_JOURNALED, of_fingerprint=fingerprint)
+    return [Journaled(**unread.values(row, Journaled.__dataclass_fields__)[0]) for row in rows]
 
 
 _UNMARKED = sa.select(table).where(table.c.fingerprint_version != table.c.secret_version).order_by(table.c.id)

@@ -3,6 +3,7 @@
 import sqlalchemy as sa
 
 from keyturn.db.types import Moment
+from keyturn.kit.moments import FIRST
 
 
 def key(name: str = "id") -> sa.Column[str]:
@@ -15,7 +16,13 @@ def ref(name: str, target: str, *, null: bool = False, cascade: bool = False) ->
 
 
 def at(name: str, *, null: bool = True, index: bool = False) -> sa.Column[object]:
+    """A moment whose readers tell what could not be read."""
     return sa.Column(name, Moment, nullable=null, index=index)
+
+
+def at_or_first(name: str, *, null: bool = True, index: bool = False) -> sa.Column[object]:
+    """A moment that counts as long ago when it cannot be read: what it limits has ended, what it puts off is due."""
+    return sa.Column(name, Moment(FIRST), nullable=null, index=index)
 
 
 def text(name: str, *, null: bool = False) -> sa.Column[str]:

@@ -1,9 +1,11 @@
-"""What is particular to PostgreSQL: flows that vanish are noticed, nothing waits for ever, and poolers are told apart.
+"""What is particular to PostgreSQL: flows that vanish are noticed, nothing waits for ever, poolers are told apart, and a moment
+that Python has no value for does not fail its query.
 
 A flow vanishes when the server moves to another machine, or when a firewall or a balancer forgets it: nobody says a word,
 and whoever waits for an answer would wait for a quarter of an hour. What the database address sets itself stays as it is.
 """
 
+import functools
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -11,6 +13,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import URL
+
+from keyturn.db.unread import Unread
 
 FLOW: Mapping[str, int] = MappingProxyType(
     {
@@ -35,6 +39,8 @@ LIMITS: Mapping[str, str] = MappingProxyType(
     }
 )
 """The server's settings of a session. Behind a pooler the first three are set for each transaction."""
+ZONE: Mapping[str, str] = MappingProxyType({"TimeZone": "UTC"})
+"""In a zone east of it the last day of the calendar would be shown in a year that Python does not know."""
 POOL_SECONDS = 10
 """For so long a thread waits for a connection of this process."""
 _PER_TRANSACTION = 3
@@ -58,9 +64,10 @@ def open_pool(url: URL, *, pool_size: int, max_overflow: int) -> sa.Engine:
     given = str(url.query.get("options", ""))
     limits = {name: value for name, value in LIMITS.items() if name not in given}
     each = {name: value for name, value in list(LIMITS.items())[:_PER_TRANSACTION] if name in limits}
-    session, transaction = _setting(limits, local=False), _setting(each, local=True)
+    session, transaction = _setting({**limits, **ZONE}, local=False), _setting({**each, **ZONE}, local=True)
 
     def greet(connection: Any, record: Any) -> None:
+        connection.adapters.register_loader("timestamptz", _tolerant_loader())
         connection.autocommit = True  # one round trip instead of three
         row = connection.execute(f"{session} WHERE pg_backend_pid() = {int(connection.info.backend_pid)}").fetchone()
         connection.autocommit = False
@@ -88,7 +95,29 @@ def without_limits(connection: sa.Connection) -> None:
     connection.exec_driver_sql(_setting(dict.fromkeys(list(LIMITS)[:_PER_TRANSACTION], "0"), local=True))
 
 
+@functools.cache
+def _tolerant_loader() -> type[Any]:
+    """Return what reads a ``timestamptz``: ``infinity``, and years that Python does not know, come as ``Unread``."""
+    import psycopg  # noqa: PLC0415 - with SQLite the driver is not loaded
+    from psycopg.adapt import Loader  # noqa: PLC0415
+
+    usual: Any = psycopg.adapters.get_loader(psycopg.adapters.types["timestamptz"].oid, psycopg.pq.Format.TEXT)
+
+    class Tolerant(Loader):
+        def __init__(self, oid: int, context: Any = None) -> None:
+            super().__init__(oid, context)
+            self._load = usual(oid, context).load
+
+        def load(self, data: Any) -> Any:
+            try:
+                return self._load(data)
+            except psycopg.DataError:
+                return Unread(bytes(data).decode("ascii", "replace"))
+
+    return Tolerant
+
+
 def _setting(values: Mapping[str, str], *, local: bool) -> str:
     """Return the statement that sets these values: constants of this file."""
     calls = [f"set_config('{name}', '{value}', {str(local).lower()})" for name, value in values.items()]
-    return f"SELECT {', '.join(calls) or '1'}"
+    return f"SELECT {', '.join(calls)}"

@@ -13,11 +13,15 @@ from keyturn.kit.secret import Sealed
 class Moment(sa.TypeDecorator[datetime]):
     """An aware moment, always UTC. PostgreSQL: ``timestamptz``; SQLite: ISO text, which sorts by time.
 
-    What cannot be read comes as ``Unread``.
+    What cannot be read comes as ``Unread``, or as the moment ``instead`` where one is given.
     """
 
     impl = sa.DateTime(timezone=True)
     cache_ok = True
+
+    def __init__(self, instead: datetime | None = None) -> None:
+        super().__init__()
+        self.instead = instead
 
     # SQLite's way is text, written and read here in one call each: a rotation does it a thousand times.
 
@@ -25,13 +29,18 @@ class Moment(sa.TypeDecorator[datetime]):
         return _to_text if dialect.name == "sqlite" else super().bind_processor(dialect)
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Any:
-        return _from_text if dialect.name == "sqlite" else super().result_processor(dialect, coltype)
+        read = _from_text if dialect.name == "sqlite" else _from_driver
+        if self.instead is None:
+            return read
+
+        def read_or_instead(value: Any) -> Any:
+            found = read(value)
+            return self.instead if isinstance(found, Unread) else found
+
+        return read_or_instead
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         return None if value is None else _in_utc(value)
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
-        return _in_utc(value) if isinstance(value, datetime) else value
 
 
 def _in_utc(value: datetime) -> datetime:
@@ -51,6 +60,10 @@ def _from_text(value: Any) -> Any:
         return datetime.fromisoformat(value).replace(tzinfo=UTC)
     except (ValueError, TypeError):
         return Unread(str(value))
+
+
+def _from_driver(value: Any) -> Any:
+    return _in_utc(value) if isinstance(value, datetime) else value
 
 
 class SealedText(sa.TypeDecorator[Sealed]):

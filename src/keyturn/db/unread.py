@@ -3,9 +3,11 @@
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from enum import StrEnum
+from typing import Any, TypeVar
 
 _SHOWN = 40
+W = TypeVar("W", bound=StrEnum)
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,26 @@ def values(row: Mapping[str, Any], names: Iterable[str], prefix: str = "") -> tu
             value = None
         found[name] = value
     return found, faults
+
+
+def word(row: Mapping[str, Any], name: str, instead: W, faults: list[str]) -> W:
+    """Return the word of this column; ``instead``, and one more fault, for one that nobody knows."""
+    try:
+        return type(instead)(row[name])
+    except ValueError:
+        faults.append(f"{name} is {Unread(str(row[name]))!r}, which counts as {instead.value!r}")
+        return instead
+
+
+def sentence(what: str, faults: Iterable[str]) -> str:
+    """Return what to say of a row that these faults were found in; nothing when there are none."""
+    found = ", ".join(faults)
+    return f"The stored {what} cannot be read: {found}." if found else ""
+
+
+def texts(value: object) -> tuple[str, ...]:
+    """Return the texts of a JSON list; nothing for anything else."""
+    return tuple(one for one in value if isinstance(one, str)) if isinstance(value, list) else ()
 
 
 def mapping(value: object) -> dict[str, Any] | None:

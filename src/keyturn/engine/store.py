@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from keyturn.db.tables import app_connections, leases, processes, rotations
 from keyturn.db.unit import Tx
+from keyturn.kit.moments import FIRST, LAST
 
 
 @dataclass(frozen=True)
@@ -28,13 +29,15 @@ class Process:
 
 CLOCKS_APART = timedelta(seconds=10)
 """By less the clocks of servers always differ. What was written further ahead of our clock was written by a wrong one."""
+LONGEST_REST = timedelta(days=500)
+"""For longer no rotation is put to rest: what lies further ahead, or cannot be read, is due."""
 LONGEST_LOOK = timedelta(days=1) + CLOCKS_APART
 """Between two looks at a connection: one that lies further ahead was put off by a wrong clock, and is due."""
 
 
 def any_due(tx: Tx, now: datetime) -> tuple[bool, bool]:
     """Whether some rotation wants work, and whether some connection is to be looked at."""
-    row = tx.one(_ANY_DUE, now=now, ahead=now + CLOCKS_APART, never=now + LONGEST_LOOK)
+    row = tx.one(_ANY_DUE, now=now, ahead=now + CLOCKS_APART, never=now + LONGEST_LOOK, rested=now + LONGEST_REST)
     return (bool(row["work"]), bool(row["looks"])) if row else (False, False)
 
 
@@ -68,7 +71,8 @@ def claim_due(tx: Tx, now: datetime, limit: int, until: datetime) -> list[Due]:
     """
     found = [Due(row["id"], row["object_id"]) for row in tx.rows(_CLAIM, now=now, most=limit)]
     if len(found) < limit:
-        ahead = tx.rows(_CLAIM_AHEAD, now=now, ahead=now + CLOCKS_APART, most=limit - len(found))
+        bounds = {"ahead": now + CLOCKS_APART, "rested": now + LONGEST_REST}
+        ahead = tx.rows(_CLAIM_AHEAD, now=now, **bounds, most=limit - len(found))
         found += [Due(row["id"], row["object_id"]) for row in ahead]
     if found:
         tx.run(_PUT_OFF, ids=[due.rotation_id for due in found], until=until, now=now)
@@ -82,7 +86,10 @@ _CLAIM = (
     .limit(sa.bindparam("most"))
     .with_for_update(skip_locked=True)  # PostgreSQL; SQLite has one writer at a time anyway
 )
-_AHEAD = sa.and_(rotations.c.wake_set_at > sa.bindparam("ahead"), rotations.c.wake_at > sa.bindparam("now"))
+_AHEAD = sa.or_(
+    sa.and_(rotations.c.wake_set_at > sa.bindparam("ahead"), rotations.c.wake_at > sa.bindparam("now")),
+    rotations.c.wake_at > sa.bindparam("rested"),
+)
 _CLAIM_AHEAD = (
     sa.select(rotations.c.id, rotations.c.object_id)
     .where(_AHEAD)
@@ -135,8 +142,13 @@ def list_processes(tx: Tx) -> list[Process]:
 
 def remove_process(tx: Tx, process_id: str, seen_at: datetime) -> bool:
     """Strike the process off; False when it was seen since, or another transaction was faster."""
-    gone = sa.delete(processes).where(processes.c.id == process_id, processes.c.seen_at == seen_at)
+    gone = sa.delete(processes).where(processes.c.id == process_id, _as_seen(processes.c.seen_at, seen_at))
     return tx.run(gone) == 1
+
+
+def _as_seen(column: sa.Column[object], moment: datetime) -> sa.ColumnElement[bool]:
+    """Whether a column still holds what was read, which for all that cannot be read is the first moment."""
+    return column == moment if moment != FIRST else sa.not_(column.between(FIRST, LAST))
 
 
 def free_leases(tx: Tx, process_id: str, now: datetime, ending_by: datetime | None = None) -> list[str]:
@@ -169,7 +181,7 @@ def end_lease(tx: Tx, lease: Lease, now: datetime) -> bool:
     same = sa.and_(
         leases.c.object_id == lease.object_id,
         leases.c.token == lease.token,
-        leases.c.expires_at == lease.expires_at,
+        _as_seen(leases.c.expires_at, lease.expires_at),
         leases.c.holder.is_not(None),
     )
     return tx.run(sa.update(leases).where(same).values(holder=None, expires_at=now)) == 1

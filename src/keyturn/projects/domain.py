@@ -69,6 +69,8 @@ class Member:
     auth_methods: tuple[str, ...]
     created_at: datetime
     updated_at: datetime
+    fault: str = ""
+    """What of the stored membership cannot be read."""
 
 
 def placed(order: Sequence[str], environment_id: str, position: int | None) -> list[str]:

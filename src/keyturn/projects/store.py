@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from keyturn.access.identities_store import HAS_TOKEN, HAS_UNIVERSAL, auth_methods
+from keyturn.db import unread
 from keyturn.db.tables import environments, identities, project_members, projects, users
 from keyturn.db.unit import Tx
 from keyturn.kit.actor import ActorKind, Role
@@ -242,6 +243,8 @@ def _column(kind: ActorKind) -> sa.Column[Any]:
 
 def _member(row: Mapping[str, Any]) -> Member:
     person = row["user_id"] is not None
+    faults: list[str] = []
+    role = unread.word(row, "role", Role.NO_ACCESS, faults)
     return Member(
         row["id"],
         row["project_id"],
@@ -250,8 +253,9 @@ def _member(row: Mapping[str, Any]) -> Member:
         row["email"] if person else row["identity_name"],
         row["first_name"] or "",
         row["last_name"] or "",
-        Role(row["role"]),
+        role,
         auth_methods(row),
         row["created_at"],
         row["updated_at"],
+        unread.sentence("membership", faults),
     )

@@ -19,8 +19,7 @@ def rotation(row: Mapping[str, Any]) -> Rotation:
     """Read a rotation. What cannot be understood makes it one that has failed and says so; it never fails a list."""
     values, faults = unread.values(row, PLAIN)
     schedule = Schedule(row["interval_days"], row["at_hour"], row["at_minute"], row["time_zone"])
-    if row["kind"] not in _KINDS:
-        faults.append(f"kind is {str(row['kind'])[:40]!r}")
+    kind = unread.word(row, "kind", Kind.CONNECTION, faults)
     said = (
         f"The rotation {row['id']} cannot be read: {', '.join(faults)}. Restore it from a backup, or "
         if faults
@@ -28,7 +27,7 @@ def rotation(row: Mapping[str, Any]) -> Rotation:
     )
     said = f"{said}save its schedule again." if said else schedule_fault(schedule)
     found = Rotation(
-        kind=_KINDS.get(row["kind"], Kind.CONNECTION),
+        kind=kind,
         tenant=Tenant(row["cloud"], row["tenant_id"]),
         schedule=schedule,
         anchor=_anchor(row["anchor"], values["last_rotated_at"]),
@@ -36,9 +35,6 @@ def rotation(row: Mapping[str, Any]) -> Rotation:
         **values,
     )
     return replace(found, status="failed", last_message=said) if said else found
-
-
-_KINDS = {kind.value: kind for kind in Kind}
 
 
 def _anchor(stored: Any, last_rotated_at: datetime | None) -> Anchor | None:
@@ -57,12 +53,8 @@ def run(row: Mapping[str, Any], prefix: str = "") -> Run:
     fields, _ = unread.values(row, Run.__dataclass_fields__, prefix)
     ended = RunState.FAILED if fields["finished_at"] else RunState.ACTIVE
     known = {
-        "reason": _REASONS.get(fields["reason"], Reason.SCHEDULED),
-        "state": _RUN_STATES.get(fields["state"], ended),
+        "reason": unread.word(row, f"{prefix}reason", Reason.SCHEDULED, []),
+        "state": unread.word(row, f"{prefix}state", ended, []),
     }
     documents = {name: unread.mapping(fields[name]) for name in ("requested_by", "failure")}
     return Run(**(fields | known | documents | {"created_at": fields["created_at"] or FIRST}))
-
-
-_REASONS = {reason.value: reason for reason in Reason}
-_RUN_STATES = {state.value: state for state in RunState}

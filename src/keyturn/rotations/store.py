@@ -98,8 +98,14 @@ def overviews(tx: Tx, connection_ids: Sequence[str]) -> dict[str, Overview]:
     found: dict[str, Overview] = {}
     for start in range(0, len(connection_ids), _AT_ONCE):
         for row in tx.rows(_overviews(connection_ids[start : start + _AT_ONCE])):
-            found[row["connection_id"]] = Overview(_rotation(row), _joined_run(row), row["current_ends_at"])
+            found[row["connection_id"]] = Overview(_rotation(row), _joined_run(row), _ends_at(row))
     return found
+
+
+def _ends_at(row: Mapping[str, Any]) -> datetime | None:
+    found, _ = unread.values(row, ("current_ends_at",))
+    ends_at: datetime | None = found["current_ends_at"]
+    return ends_at
 
 
 _JOINED_RUN = tuple(runs.c[name].label(f"run_{name}") for name in Run.__dataclass_fields__)

@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from keyturn import __version__
 from keyturn.kit.clock import iso
-from keyturn.kit.moments import in_zone, utc_of
+from keyturn.kit.moments import FIRST, in_zone, utc_of
 from keyturn.kit.printable import visible
 from keyturn.ports import Clock
 from keyturn.web.subpath import AT_ROOT, SubPath
@@ -131,19 +131,29 @@ def _seen(value: object) -> object:
 # --- moments ----------------------------------------------------------------------------------------------------------
 
 
+_UNREADABLE = "cannot be read"
+"""What is shown of a stored moment that could not be read, in whose place the first one stands."""
+
+
 def local(moment: datetime, zone: ZoneInfo) -> str:
     """Return the moment on the user's clock, to the minute."""
+    if moment == FIRST:
+        return _UNREADABLE
     here = in_zone(moment, zone)
     return f"{here.day} {here:%b %Y, %H:%M} {here.tzname() or ''}".strip()
 
 
 def second(moment: datetime, zone: ZoneInfo) -> str:
     """Return the moment on the user's clock, to the second."""
+    if moment == FIRST:
+        return _UNREADABLE
     here = in_zone(moment, zone)
     return f"{here.day} {here:%b %Y, %H:%M:%S} {here.tzname() or ''}".strip()
 
 
 def day(moment: datetime, zone: ZoneInfo) -> str:
+    if moment == FIRST:
+        return _UNREADABLE
     here = in_zone(moment, zone)
     return f"{here.day} {here:%b %Y}"
 
@@ -157,6 +167,8 @@ _UNITS = ((86_400 * 365, "year"), (86_400 * 30, "month"), (86_400, "day"), (3_60
 
 def ago(moment: datetime, now: datetime) -> str:
     """Return how far away the moment is, in one unit: ``3 hours ago``, ``in 2 days``, ``just now``."""
+    if moment == FIRST:
+        return _UNREADABLE
     seconds = (now - moment).total_seconds()
     for size, unit in _UNITS:
         count = int(abs(seconds) // size)

@@ -7,6 +7,8 @@ import pytest
 import sqlalchemy as sa
 
 from keyturn.db.tables import app_connections, credentials, rotations, runs
+from keyturn.db.types import Moment
+from tests import unreadable
 from tests.features.connections.desk import ALL, WEEKLY, Desk, Json
 
 
@@ -164,3 +166,49 @@ def test_text_that_is_no_date_and_no_document_in_sqlite(shape: Desk) -> None:
     said = all_can_be_read(shape, made, other)
     assert "'noon'" in said["lastCheck"]["message"]
     assert "'x'" in said["rotation"]["lastRotationMessage"]
+
+
+def of_one(made: Json) -> dict[str, str]:
+    """Which rows of each table are of this connection."""
+    mine = f"SELECT id FROM rotations WHERE connection_id = '{made['id']}'"
+    of_rotation = f"rotation_id IN ({mine})"
+    found = dict.fromkeys(("credentials", "runs", "run_steps", "observed_keys"), of_rotation)
+    leases = f"object_id IN (SELECT object_id FROM rotations WHERE connection_id = '{made['id']}')"
+    return found | {"rotations": f"id IN ({mine})", "app_connections": f"id = '{made['id']}'", "leases": leases}
+
+
+def test_no_moment_of_any_table_fails_a_list_or_another_connection(web: Desk) -> None:
+    made, other = two(web)
+    database = web.world.database
+    tried = 0
+    for table, where in of_one(made).items():
+        columns = unreadable.columns_of(Moment, table)
+        for done in unreadable.each(database, columns, unreadable.moments(database), where):
+            try:
+                all_can_be_read(web, made, other)
+            except AssertionError as error:
+                raise AssertionError(f"with {done}") from error
+            tried += 1
+    assert tried > 90
+
+
+@pytest.mark.parametrize("where", ["rotations", "leases", "runs"])
+def test_no_moment_stops_a_rotation_without_a_word(web: Desk, where: str) -> None:
+    """A week later it has rotated, or says that its row cannot be read; the others have rotated."""
+    made, other = two(web)
+    database = web.world.database
+    runs_before = len(web.ask("GET", f"{other['id']}/rotation-runs")["rotationRuns"])
+    of_made = 1
+    for _, column in unreadable.columns_of(Moment, where):
+        for text in unreadable.moments(database)[:2]:
+            assert unreadable.write(database, where, column, text, of_one(made)[where])
+            web.world.run_until(web.world.clock.now() + timedelta(days=8))
+            said = all_can_be_read(web, made, other)["rotation"]
+            runs_before += 1
+            assert len(web.ask("GET", f"{other['id']}/rotation-runs?limit=100")["rotationRuns"]) >= runs_before
+            count = len(web.ask("GET", f"{made['id']}/rotation-runs?limit=100")["rotationRuns"])
+            assert count > of_made or "cannot be read" in said["lastRotationMessage"], f"{column} = {text!r}"
+            of_made = count
+            if said["rotationStatus"] == "failed":
+                web.change(made, rotation=WEEKLY)
+                web.world.settle()

@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from keyturn.db.columns import at, flag, key, ref, text, whole
+from keyturn.db.columns import at_or_first, flag, key, ref, text, whole
 from keyturn.db.tables.base import metadata
 from keyturn.db.types import DigestText, SealedText
 
@@ -14,7 +14,7 @@ setup_codes = sa.Table(
     sa.Column("derived", DigestText),
     sa.Column("digest", DigestText, nullable=False),
     whole("failures"),
-    at("made_at", null=False),
+    at_or_first("made_at", null=False),
 )
 
 organizations = sa.Table(
@@ -23,8 +23,8 @@ organizations = sa.Table(
     key(),
     text("name"),
     sa.Column("slug", sa.Text, nullable=False, unique=True),
-    at("created_at", null=False),
-    at("updated_at", null=False),
+    at_or_first("created_at", null=False),
+    at_or_first("updated_at", null=False),
 )
 
 users = sa.Table(
@@ -39,10 +39,10 @@ users = sa.Table(
     text("role"),
     flag("super_admin"),
     whole("failures"),
-    at("last_failure_at"),
-    at("locked_until"),
-    at("created_at", null=False),
-    at("updated_at", null=False),
+    at_or_first("last_failure_at"),
+    at_or_first("locked_until"),
+    at_or_first("created_at", null=False),
+    at_or_first("updated_at", null=False),
     flag("first_password"),  # somebody else knows it: it has to be changed at the next sign-in
 )
 
@@ -55,8 +55,8 @@ identities = sa.Table(
     text("role"),
     flag("has_delete_protection"),
     sa.Column("metadata", sa.JSON, nullable=False, default=list),
-    at("created_at", null=False),
-    at("updated_at", null=False),
+    at_or_first("created_at", null=False),
+    at_or_first("updated_at", null=False),
 )
 
 universal_auths = sa.Table(
@@ -78,10 +78,10 @@ universal_auths = sa.Table(
     whole("lockout_seconds", 300),
     whole("lockout_reset_seconds", 30),
     whole("failures"),
-    at("last_failure_at"),
-    at("locked_until"),
-    at("created_at", null=False),
-    at("updated_at", null=False),
+    at_or_first("last_failure_at"),
+    at_or_first("locked_until"),
+    at_or_first("created_at", null=False),
+    at_or_first("updated_at", null=False),
     sa.Column(
         "failed_from", sa.JSON, nullable=False, default=list, server_default="[]"
     ),  # networks, since the last success
@@ -99,8 +99,8 @@ client_secrets = sa.Table(
     whole("uses_limit"),
     whole("ttl"),
     flag("revoked"),
-    at("created_at", null=False),
-    at("updated_at", null=False),
+    at_or_first("created_at", null=False),
+    at_or_first("updated_at", null=False),
 )
 
 access_tokens = sa.Table(
@@ -114,11 +114,11 @@ access_tokens = sa.Table(
     whole("ttl"),
     whole("uses"),
     whole("uses_limit"),
-    at("expires_at"),
-    at("renewable_until"),
-    at("revoked_at"),
-    at("last_used_at"),
-    at("created_at", null=False),
+    at_or_first("expires_at"),
+    at_or_first("renewable_until"),
+    at_or_first("revoked_at"),
+    at_or_first("last_used_at"),
+    at_or_first("created_at", null=False),
     whole("wrong_guesses"),  # at the password or code of its owner, made with it
 )
 
@@ -131,8 +131,8 @@ sessions = sa.Table(
     flag("pending"),  # the password was right, the code is still to come
     text("ip"),
     text("user_agent"),
-    at("created_at", null=False),
-    at("seen_at", null=False),
+    at_or_first("created_at", null=False),
+    at_or_first("seen_at", null=False),
     whole("wrong_guesses"),  # at the password or code of its owner, made with it
 )
 
@@ -143,8 +143,8 @@ second_factors = sa.Table(
     sa.Column("secret", SealedText, nullable=False),
     sa.Column("last_counter", sa.BigInteger, nullable=False),  # the newest 30 seconds whose code was taken
     sa.Column("recovery", sa.JSON, nullable=False, default=list),
-    at("confirmed_at"),
-    at("created_at", null=False),
+    at_or_first("confirmed_at"),
+    at_or_first("created_at", null=False),
 )
 
 projects = sa.Table(
@@ -156,8 +156,8 @@ projects = sa.Table(
     sa.Column("slug", sa.Text, nullable=False, unique=True),
     text("description", null=True),
     flag("has_delete_protection"),
-    at("created_at", null=False),
-    at("updated_at", null=False),
+    at_or_first("created_at", null=False),
+    at_or_first("updated_at", null=False),
     sa.Column("created_by", sa.String(36), index=True),  # none: not known any more
     sa.Column("audit_retention_days", sa.Integer),  # as a client asked for; it decides nothing
 )
@@ -170,8 +170,8 @@ environments = sa.Table(
     text("name"),
     text("slug"),
     whole("position"),
-    at("created_at", null=False),
-    at("updated_at", null=False),
+    at_or_first("created_at", null=False),
+    at_or_first("updated_at", null=False),
     sa.UniqueConstraint("project_id", "slug"),
 )
 
@@ -183,8 +183,8 @@ project_members = sa.Table(
     sa.Column("identity_id", sa.String(36), sa.ForeignKey("identities.id", ondelete="CASCADE"), index=True),
     sa.Column("user_id", sa.String(36), sa.ForeignKey("users.id", ondelete="CASCADE"), index=True),
     text("role"),
-    at("created_at", null=False),
-    at("updated_at", null=False),
+    at_or_first("created_at", null=False),
+    at_or_first("updated_at", null=False),
     sa.UniqueConstraint("project_id", "identity_id"),
     sa.UniqueConstraint("project_id", "user_id"),
 )

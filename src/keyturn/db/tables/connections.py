@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from keyturn.db.columns import at, key, ref, text, whole
+from keyturn.db.columns import at, at_or_first, key, ref, text, whole
 from keyturn.db.tables.base import metadata
 from keyturn.db.types import SealedText
 
@@ -56,8 +56,8 @@ oauth_tokens = sa.Table(
     ),
     sa.Column("refresh_token", SealedText, nullable=False),
     whole("refresh_token_version", 1),
-    at("refreshed_at", null=False),
-    at("refresh_due_at", index=True),  # none: only a person can help
+    at_or_first("refreshed_at", null=False),
+    at_or_first("refresh_due_at", index=True),  # none: only a person can help
 )
 
 oauth_flows = sa.Table(
@@ -70,7 +70,7 @@ oauth_flows = sa.Table(
     text("actor_id"),
     ref("org_id", "organizations"),
     sa.Column("payload", SealedText),  # forgotten when the flow ends
-    at("expires_at", null=False, index=True),
-    at("ended_at"),
-    at("created_at", null=False),
+    at_or_first("expires_at", null=False, index=True),
+    at_or_first("ended_at"),
+    at_or_first("created_at", null=False),
 )

@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from keyturn.db.columns import at, key, text
+from keyturn.db.columns import at, at_or_first, key, text
 from keyturn.db.tables.base import metadata
 from keyturn.db.types import SealedText
 
@@ -12,8 +12,8 @@ data_keys = sa.Table(
     key(),
     text("root_key_id"),
     text("wrapped"),
-    at("created_at", null=False),
-    at("retired_at"),
+    at_or_first("created_at", null=False),
+    at_or_first("retired_at"),
     sa.Column("seals", sa.BigInteger, nullable=False, default=0, server_default="0"),  # how many values, roughly
 )
 
@@ -22,7 +22,7 @@ fingerprint_keys = sa.Table(
     metadata,
     key(),
     sa.Column("value", SealedText, nullable=False),  # the key of the fingerprints of credentials
-    at("created_at", null=False),
+    at_or_first("created_at", null=False),
 )
 
 audit_events = sa.Table(

@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from keyturn.db.columns import at, flag, key, ref, text, whole
+from keyturn.db.columns import at, at_or_first, flag, key, ref, text, whole
 from keyturn.db.tables.base import metadata
 from keyturn.db.types import SealedText
 
@@ -143,7 +143,7 @@ leases = sa.Table(
     sa.Column("object_id", sa.String(80), primary_key=True),
     text("holder", null=True),
     sa.Column("token", sa.BigInteger, nullable=False),
-    at("expires_at", null=False),
+    at_or_first("expires_at", null=False),
 )
 
 observed_keys = sa.Table(
@@ -168,6 +168,6 @@ processes = sa.Table(
     key(),
     text("host"),
     whole("pid"),
-    at("started_at", null=False),
-    at("seen_at", null=False, index=True),
+    at_or_first("started_at", null=False),
+    at_or_first("seen_at", null=False, index=True),
 )
