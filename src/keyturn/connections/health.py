@@ -4,6 +4,7 @@ Whoever signs in with what is stored says here how that went: the daily look, a 
 that passes (no network, 429, 5xx, replicas that lag) is never taken for a refusal.
 """
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -22,6 +23,8 @@ LOOK_AGAIN = timedelta(hours=1)
 """After a look that failed, and while a connection is refused."""
 VANISHED = frozenset({"azure.secret_invalid", "azure.certificate_refused"})
 """What the provider says of a credential that it does not hold, or not any more."""
+EXPIRED = "azure.secret_expired"
+"""What it says of an expired one; and of any, where it holds only expired ones."""
 
 
 def next_look(now: datetime, jitter: float) -> datetime:
@@ -81,8 +84,10 @@ def refused(tx: Tx, seen: Connection, error: KeyturnError, now: datetime) -> Non
         return
     by = platform(connection.org_id)
     tell(tx, by, "app-connection-refused", connection, now, refusedAt=iso(since), **refusal)
-    if error.code in VANISHED:
-        _tell_vanished(tx, connection, now)
+    known = rotation_store.current_credential(tx, connection.id)
+    still_lives = known and known["ends_at"] and known["ends_at"] > now
+    if error.code in VANISHED or (error.code == EXPIRED and still_lives):
+        _tell_vanished(tx, connection, known, now)
 
 
 def troubled(tx: Tx, seen: Connection, error: KeyturnError, now: datetime) -> None:
@@ -122,9 +127,8 @@ def tell(tx: Tx, actor: Actor, event: str, connection: Connection, now: datetime
     )
 
 
-def _tell_vanished(tx: Tx, connection: Connection, now: datetime) -> None:
+def _tell_vanished(tx: Tx, connection: Connection, known: Mapping[str, Any] | None, now: datetime) -> None:
     """Somebody removed the current secret: told of the rotation where there is one, as all drift of it is."""
-    known = rotation_store.current_credential(tx, connection.id)
     kind, subject = ("rotation", str(known["rotation_id"])) if known else ("app-connection", connection.id)
     facts = {
         "connectionId": connection.id,

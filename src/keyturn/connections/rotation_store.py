@@ -15,8 +15,9 @@ def has_rotation(tx: Tx, connection_id: str) -> bool:
     return tx.one(query.limit(1)) is not None
 
 
+_SHOWN = ("object_id", "key_id", "marker", "hint", "ends_at")
 _CURRENT = (
-    sa.select(credentials.c.rotation_id, *(credentials.c[name] for name in ("object_id", "key_id", "marker", "hint")))
+    sa.select(credentials.c.rotation_id, *(credentials.c[name] for name in _SHOWN))
     .select_from(rotations.join(credentials, credentials.c.rotation_id == rotations.c.id))
     .where(
         rotations.c.connection_id == sa.bindparam("of_connection"),
@@ -27,5 +28,5 @@ _CURRENT = (
 
 
 def current_credential(tx: Tx, connection_id: str) -> Mapping[str, Any] | None:
-    """Return rotation, application object id, key id, name and hint of the current credential, where the connection rotates."""
+    """Return what may be shown of the current credential and its rotation, where the connection rotates."""
     return tx.one(_CURRENT, of_connection=connection_id)

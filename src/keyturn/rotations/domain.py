@@ -298,13 +298,10 @@ def _removals(snapshot: Snapshot, patience: Patience, now: datetime) -> Iterator
     """Removals, in any order, but the secret that signs in for them goes last."""
     signer = snapshot.signer
     needed = any(row is not signer and not row.kept for row in snapshot.journal)
-    for row in snapshot.journal:
-        if row is signer and needed:
-            continue
+    for row in (one for one in snapshot.journal if not needed or one is not signer):
         if row.state is State.RETIRING and row.revoke_after:
             over = waits.promised(row.revoke_after, row.retired_at, now)
-            retry = waits.put_off(row.retry_at, row.retry_set_at, now)
-            yield _Due(max(over, retry), Step(StepName.RETIRE, row))
+            yield _Due(max(over, waits.put_off(row.retry_at, row.retry_set_at, now)), Step(StepName.RETIRE, row))
         elif row.state in {State.REVOKING, State.LOST}:
             yield _removal(row, patience, now)
 

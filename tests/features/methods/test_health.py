@@ -286,3 +286,25 @@ def test_a_run_that_finds_the_connection_refused_says_so_too(scene: Scene) -> No
     assert shown["refusal"]["code"] == "azure.secret_invalid"
     (drift,) = scene.world.events("credentials-drifted")
     assert (drift["data"]["kind"], bool(drift["data"]["keyId"])) == ("current-vanished", True)
+
+
+def test_a_secret_that_was_removed_is_missed_although_entra_calls_it_expired(scene: Scene) -> None:
+    """Where only expired secrets are left, Entra answers so to any secret."""
+    made, app = by_secret(scene, rotating=True)
+    (current,) = scene.admin.secrets(app.object_id)
+    soon = scene.world.clock.now() + DAY
+    scene.admin.add_secret(app.object_id, "somebody else's", end=soon.timestamp())
+    scene.admin.remove_secret(app.object_id, current.key_id)
+    scene.world.clock.advance(400 * DAY.total_seconds())  # all servers were down
+    days_later(scene)
+    assert scene.web.get(made)["refusal"]["code"] == "azure.secret_expired"
+    drift = [one["data"] for one in scene.world.events("credentials-drifted")]
+    assert [one["keyId"] for one in drift if one["kind"] == "current-vanished"] == [current.key_id]
+
+
+def test_a_secret_that_has_expired_has_not_vanished(scene: Scene) -> None:
+    made, _ = by_secret(scene, rotating=True)
+    scene.world.clock.advance(900 * DAY.total_seconds())
+    days_later(scene)
+    assert scene.web.get(made)["refusal"]["code"] == "azure.secret_expired"
+    assert not [one for one in scene.world.events("credentials-drifted") if one["data"]["kind"] == "current-vanished"]
