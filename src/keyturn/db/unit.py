@@ -76,10 +76,11 @@ def _unless_there(table: sa.Table, dialect: str) -> sa.sql.expression.Executable
     if dialect == "postgresql":
         from sqlalchemy.dialects import postgresql  # noqa: PLC0415
 
-        return postgresql.insert(table).on_conflict_do_nothing()
+        # Without the option the number of rows that an insert added is not kept.
+        return postgresql.insert(table).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
     from sqlalchemy.dialects import sqlite  # noqa: PLC0415
 
-    return sqlite.insert(table).on_conflict_do_nothing()
+    return sqlite.insert(table).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
 
 
 class Database:

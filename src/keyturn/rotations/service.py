@@ -41,6 +41,10 @@ LEASE_TRIES = 40
 LEASE_PAUSE_SECONDS = 0.25
 
 
+class _Busy(Exception):
+    """Somebody else works on one of the applications: nothing was written."""
+
+
 class Rotations:
     """The rotation of connections.
 
@@ -196,10 +200,13 @@ class Rotations:
         Refused when one of them stays busy for long.
         """
         for _ in range(LEASE_TRIES):
-            with self.database.write() as tx:
-                if self._all_free(tx, object_ids):
+            try:
+                with self.database.write() as tx:
+                    self._take_over(tx, object_ids)
                     yield tx
                     return
+            except _Busy:
+                pass
             self._pause(LEASE_PAUSE_SECONDS)
         raise Refused(
             "This application's secrets are being worked on right now.",
@@ -207,14 +214,13 @@ class Rotations:
             fix="Try again in a minute.",
         )
 
-    def _all_free(self, tx: Tx, object_ids: Sequence[str]) -> bool:
+    def _take_over(self, tx: Tx, object_ids: Sequence[str]) -> None:
         now = self.clock.now()
         for object_id in sorted(set(object_ids)):  # always in this order, so that two edits cannot wait for each other
             token = store.take_lease(tx, object_id, self._process_id, now, timedelta(0))
             if token is None:
-                return False
+                raise _Busy
             store.drop_lease(tx, object_id, token, now)
-        return True
 
     def _new_credentials(self, connection: Connection, change: Change) -> Given | None:
         """Return credentials that differ from what the user supplied before; declarative clients send the old ones again."""

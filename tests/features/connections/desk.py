@@ -111,12 +111,11 @@ class Desk:
     # --- what is left -------------------------------------------------------------------------------------------------
 
     def remains(self) -> Json:
-        """Rows by table, and the writes that Entra saw. A lease that nobody holds says nothing but that somebody once looked."""
+        """Rows by table, and the writes that Entra saw."""
         with self.world.database.read() as tx:
             rows = {
                 table.name: tx.rows(sa.select(sa.func.count().label("n")).select_from(table))[0]["n"]
                 for table in metadata.sorted_tables
-                if table.name != "leases"
             }
         writes = [one for one in self.world.emulator.ledger if one.operation in _WRITES]
         return rows | {"writes at Entra": len(writes)}

@@ -8,9 +8,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy import event
 
+from keyturn.config import Pace
+from keyturn.crypto.fingerprints import read_or_make
+from keyturn.db.tables import leases
 from keyturn.db.unit import Database
+from keyturn.errors import Refused
 from keyturn.rotations import store
 from keyturn_simulation.world import World, make_world
 from tests.databases import database_of_kind
@@ -46,6 +51,8 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 @pytest.mark.postgres
 def test_the_rotation_is_locked_before_its_connection(world: World) -> None:
+    with world.database.write() as tx:  # once in an installation's life, marks of a lost key are removed from all rows
+        read_or_make(tx, world.sealer, world.clock.now())
     with locks_of(world.database) as taken:
         connection = world.connect()
         world.settle()
@@ -87,3 +94,23 @@ def waits_for_a_lock(database: Database) -> None:
             connection.rollback()
             time.sleep(0.01)
     raise AssertionError("nobody waits")
+
+
+def test_the_first_lease_of_an_application_is_taken_at_once_and_by_one(database: Database) -> None:
+    world = make_world(database)
+    now, lasts = world.clock.now(), Pace().lease
+    with database.write() as tx:
+        assert store.take_lease(tx, "application", "one", now, lasts) == 1
+    with database.write() as tx:
+        assert store.take_lease(tx, "application", "other", now, lasts) is None
+
+
+def test_a_change_that_is_refused_because_somebody_is_at_work_leaves_nothing(database: Database) -> None:
+    world = make_world(database)
+    first, second = sorted([world.application.object_id, "z" * 36])
+    with database.write() as tx:
+        assert store.take_lease(tx, second, "somebody", world.clock.now(), Pace().lease)
+    with pytest.raises(Refused, match="being worked on"), world.rotations._owning(first, second):
+        raise AssertionError("never reached")
+    with database.read() as tx:
+        assert [row["object_id"] for row in tx.rows(sa.select(leases.c.object_id))] == [second]
