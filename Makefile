@@ -4,6 +4,8 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 ARGS ?=
+# Bytecode is kept: without it every process of a demonstration or a test compiles all packages anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup demo serve test check seeds crash clients bench screenshots docs lock sbom migrations clean
 help:

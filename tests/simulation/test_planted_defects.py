@@ -109,32 +109,34 @@ def takes_trouble_for_a_refusal(plant: pytest.MonkeyPatch) -> None:
     plant.setattr(health, "troubled", health.refused)
 
 
-PLANTED: dict[Plant, str] = {
-    publishes_without_proof: "1:",
-    breaks_its_promise_to_readers: "2:",
-    removes_the_current_secret: "3:",
-    forgets_secrets_whose_answer_was_lost: "4:",
-    leaves_other_holders_behind: "5:",
-    ends_runs_silently: "7:",
-    writes_a_secret_down: "8:",
-    ignores_that_its_lease_was_taken_over: "9:",
-    asks_for_ever: "10:",
-    wakes_at_once_for_ever: "10:",
-    runs_an_hour_early: "schedule:",
-    gives_up_after_a_failure: "liveness:",
-    asks_fast_replicas_only: "1:",
-    swallows_what_a_look_found: "health:",
-    takes_trouble_for_a_refusal: "health:",
+PLANTED: dict[Plant, tuple[str, int]] = {
+    publishes_without_proof: ("1:", 0),
+    breaks_its_promise_to_readers: ("2:", 0),
+    removes_the_current_secret: ("3:", 0),
+    forgets_secrets_whose_answer_was_lost: ("4:", 28),
+    leaves_other_holders_behind: ("5:", 19),
+    ends_runs_silently: ("7:", 0),
+    writes_a_secret_down: ("8:", 0),
+    ignores_that_its_lease_was_taken_over: ("9:", 1),
+    asks_for_ever: ("10:", 5),
+    wakes_at_once_for_ever: ("10:", 0),
+    runs_an_hour_early: ("schedule:", 3),
+    gives_up_after_a_failure: ("liveness:", 0),
+    asks_fast_replicas_only: ("1:", 12),
+    swallows_what_a_look_found: ("health:", 8),
+    takes_trouble_for_a_refusal: ("health:", 4),
 }
+"""Each with the invariant that it breaks and a seed known to show it, which is tried first."""
 
 
 @pytest.mark.parametrize("defect", PLANTED, ids=lambda defect: defect.__name__)
 def test_a_planted_defect_is_found(defect: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
     defect(monkeypatch)
+    invariant, known = PLANTED[defect]
     found = []
-    for seed in range(MOST_SEEDS):
+    for seed in (known, *range(MOST_SEEDS)):
         broken = play(seed).broken
-        if broken and broken.startswith(f"Broken: {PLANTED[defect]}"):
+        if broken and broken.startswith(f"Broken: {invariant}"):
             return
         found.append(broken)
     raise AssertionError(f"not found by {MOST_SEEDS} seeds, which said {set(found)}")
