@@ -10,6 +10,7 @@ from keyturn.config import Retention
 from keyturn.connections.service import Connections
 from keyturn.crypto.keyring import Keyring
 from keyturn.errors import KeyturnError
+from keyturn.rotations.retention import remove_old_history
 
 UPKEEP_EVERY = timedelta(hours=1)
 BETWEEN_REMOVALS = timedelta(milliseconds=50)
@@ -47,23 +48,28 @@ class Upkeep:
         """Do it once. What fails is reported, and tried again the next time."""
         self._attempt("keys", self._keyring.maintain)
         self._attempt("oauth", lambda: self._grants.keep_alive(partial(_warn, "oauth.refresh_failed", "connection")))
-        self._attempt("retention", self.remove_old)
+        self._attempt("audit_retention", self.remove_old_events)
+        self._attempt("history_retention", self.remove_old_history)
         self.mark()
 
     def mark(self) -> None:
         """Complete the fingerprints. What cannot be read is reported."""
         self._attempt("fingerprints", lambda: self._connections.mark_all(partial(_warn, "fingerprints.unreadable")))
 
-    def remove_old(self) -> None:
-        """Remove what is older than it is to be kept. Nothing is until the provider has confirmed this server's clock.
+    # Nothing is removed until the provider has confirmed this server's clock, and ages count from the moment of that: a clock
+    # that has run ahead since removes nothing before its time.
 
-        Ages count from the moment of that: a clock that has run ahead since removes nothing before its time.
-        """
+    def remove_old_events(self) -> None:
+        """Remove the audit events that are older than they are to be kept."""
+        seen, now = self._clock_confirmed_at(), self._connections.clock.now()
+        if seen is not None:
+            remove_old_events(self._connections.database, self._retention.audit_days, seen, now, self._stopped)
+
+    def remove_old_history(self) -> None:
+        """Remove steps, runs and keys that are older than they are to be kept."""
         seen = self._clock_confirmed_at()
-        if seen is None:
-            return
-        database, now = self._connections.database, self._connections.clock.now()
-        remove_old_events(database, self._retention.audit_days, seen, now, self._stopped)
+        if seen is not None:
+            remove_old_history(self._connections.database, self._retention, seen, self._stopped)
 
     def _stopped(self) -> bool:
         return self._over.wait(BETWEEN_REMOVALS.total_seconds())

@@ -1,0 +1,69 @@
+"""Removes what rotations of the past have left, once it is older than the operator wants to keep.
+
+Of a rotation's steps and runs the oldest go, without a gap. The journal of credentials stays: it tells what this server has to
+remove at the provider.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from keyturn.audit.retention import ALONE, AT_ONCE, OVERDUE
+from keyturn.config import Retention
+from keyturn.db.unit import Database
+from keyturn.rotations import retention_store as store
+
+
+def remove_old_history(database: Database, kept: Retention, seen: datetime, stopped: Callable[[], bool]) -> None:
+    """Remove steps, runs and keys that are older than they are to be kept.
+
+    Ages count from ``seen``, a moment that is certain to have come. ``stopped`` is asked after each part of it. Repeatable.
+    """
+    if kept.step_days:
+        _remove_steps(database, seen, seen - timedelta(days=kept.step_days), stopped)
+    if kept.run_days:
+        _remove_runs(database, seen - timedelta(days=kept.run_days), stopped)
+    if kept.gone_key_days:
+        _remove_keys(database, seen - timedelta(days=kept.gone_key_days), stopped)
+
+
+def _remove_steps(database: Database, seen: datetime, before: datetime, stopped: Callable[[], bool]) -> None:
+    with database.read() as tx:
+        due = store.with_steps_before(tx, before - OVERDUE)
+        last = {rotation_id: store.last_old_step(tx, rotation_id, before, seen) for rotation_id in due}
+    for rotation_id, up_to in last.items():
+        removed = AT_ONCE if up_to else 0
+        while up_to and removed == AT_ONCE:
+            with database.write() as tx:
+                tx.alone_with(ALONE)
+                removed = store.remove_steps(tx, rotation_id, up_to, AT_ONCE)
+            if stopped():
+                return
+
+
+def _remove_runs(database: Database, before: datetime, stopped: Callable[[], bool]) -> None:
+    with database.read() as tx:
+        due = store.with_runs_before(tx, before - OVERDUE)
+    for rotation_id in due:
+        while True:
+            with database.read() as tx:
+                found = store.old_runs(tx, rotation_id, before, AT_ONCE)
+            if not found:
+                break
+            with database.write() as tx:
+                tx.alone_with(ALONE)
+                store.remove_runs(tx, found)
+            if stopped():
+                return
+
+
+def _remove_keys(database: Database, before: datetime, stopped: Callable[[], bool]) -> None:
+    while True:
+        with database.read() as tx:
+            found = store.old_keys(tx, before, AT_ONCE)
+        if not found:
+            return
+        with database.write() as tx:
+            tx.alone_with(ALONE)
+            store.remove_keys(tx, found, before)
+        if stopped():
+            return
