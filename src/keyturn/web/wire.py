@@ -5,7 +5,7 @@ import typing
 from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal
-from functools import cache
+from functools import lru_cache
 from types import UnionType
 from typing import Annotated, Any, get_args, get_origin
 
@@ -33,7 +33,7 @@ def _refuse(value: object) -> object:
 _NEVER = (Plaintext, Sealed, datetime, date, float, Decimal, bytes)
 
 
-@cache
+@lru_cache(maxsize=1024)
 def check_answer_type(kind: Any) -> None:
     """Raise TypeError when a type that answers must not hold is anywhere inside the annotation of an answer."""
     for found in _inside(kind, set()):
