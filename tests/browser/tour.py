@@ -88,7 +88,7 @@ def addresses(estate: Estate, furniture: Furniture) -> Iterator[tuple[str, str]]
     """Yield a name and the path of every page of the server that needs a session; fails for a page with unknown parameters."""
     values = {"project_id": furniture.project.id, "identity_id": furniture.identity_id}
     for path in sorted(set(estate.pages) - NO_PAGES):
-        if "{connection_id}" not in path:
+        if "{connection_id}" not in path and "{rotation_id}" not in path:
             yield _named(path), path.format(**values)
     for name in ("rotating", "resting", "certificate"):
         connection: Connection = getattr(furniture, name)

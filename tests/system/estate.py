@@ -233,6 +233,7 @@ def _furnished(
         "environment_slug": environment["slug"],
         "connection_id": inner["id"],
         "still": still["id"],
+        "nothing": "00000000-0000-4000-8000-000000000000",
         "connection_name": inner["name"],
         "user_id": free_user,
         "identity_id": joined,

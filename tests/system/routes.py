@@ -128,6 +128,8 @@ _API: dict[str, Rule] = {
     f"GET {_CONNECTIONS}": SELF,
     f"GET {_AZURE}": SELF,
     f"GET {_AZURE}/available": SELF,
+    f"GET {_AZURE}/removals": SELF,
+    f"GET {_AZURE}/removals/{{removal_id}}": _self(None, 404, fill={"removal_id": "nothing"}),
     f"POST {_AZURE}": _in(Action.CREATE_CONNECTIONS, {"connection": "another"}, absent=400),
     f"GET {_AZURE}/{{connection_id}}": _in(Action.READ_CONNECTIONS),
     f"PATCH {_AZURE}/{{connection_id}}": _in(Action.EDIT_CONNECTIONS, {"description": "changed"}),
@@ -276,6 +278,9 @@ _PAGES: dict[str, Rule] = {
     f"GET {_PROJECT}/integrations/app-connections/new": _in(Action.READ_PROJECT),
     f"GET {_PROJECT}/{_NEW_CONNECTION}": _in(Action.CREATE_CONNECTIONS),
     f"POST {_PROJECT}/{_NEW_CONNECTION}": _in(Action.CREATE_CONNECTIONS, {"connection": "another-form"}),
+    # There is none: whose removal somebody sees is tested where there is one.
+    "GET /removals/{rotation_id}": _self(None, 404, fill={"rotation_id": "nothing"}),
+    "GET /removals/{rotation_id}/events": _self(None, 404, fill={"rotation_id": "nothing"}),
     f"GET {_ONE}": _in(Action.READ_CONNECTIONS),
     # Of a connection at rest: this stream has an end.
     f"GET {_ONE}/events": _in(Action.READ_CONNECTIONS, fill={"connection_id": "still"}),

@@ -15,6 +15,8 @@ from keyturn.db.unit import Tx
 from keyturn.errors import Forbidden, NotFound
 from keyturn.kit.actor import Actor, ActorKind, Role
 
+_KNOWN_ROLES = tuple(role.value for role in PROJECT_ROLES)
+
 
 @dataclass(frozen=True)
 class Scope:
@@ -74,7 +76,7 @@ def visible(tx: Tx, actor: Actor) -> Visibility:
     rows = tx.rows(
         sa.select(project_members.c.project_id)
         .join(projects, projects.c.id == project_members.c.project_id)
-        .where(projects.c.org_id == actor.org_id, _is_member(actor))
+        .where(projects.c.org_id == actor.org_id, _is_member(actor), project_members.c.role.in_(_KNOWN_ROLES))
     )
     return Visibility(actor.org_id, organization, frozenset(row["project_id"] for row in rows))
 

@@ -7,7 +7,7 @@ from litestar import Router
 from litestar.handlers import HTTPRouteHandler
 from msgspec import UNSET
 
-from keyturn.connections import method_views, trial, views
+from keyturn.connections import method_views, removal_views, trial, views
 from keyturn.connections.domain import (
     APP,
     AuthorizationCode,
@@ -47,6 +47,7 @@ from keyturn.kit.actor import Actor
 from keyturn.kit.clock import iso
 from keyturn.kit.secret import Plaintext
 from keyturn.ports import Clock
+from keyturn.rotations import removals
 from keyturn.rotations.changes import Change, ScheduleChange
 from keyturn.rotations.domain import Reason
 from keyturn.rotations.service import Rotations
@@ -319,4 +320,23 @@ def _history(rotations: Rotations) -> list[HTTPRouteHandler]:
         found = rotations.runs(actor, connection_id, query.limit, query.before)
         return views.RunList([views.run(run, steps) for run, steps in found])
 
-    return [list_app_connection_credentials, list_app_connection_rotation_runs]
+    @get(f"{ROOT}/removals", compressed=True)
+    def list_app_connection_removals(actor: Actor, query: InProject) -> removal_views.RemovalList:
+        """List deleted connections whose credentials are still being removed from Entra ID.
+
+        Those of the project, or without one all that the caller may read.
+        """
+        found = removals.under_way(rotations.database, actor, query.project_id)
+        return removal_views.RemovalList([removal_views.removal(one) for one in found])
+
+    @get(f"{ROOT}/removals/{{removal_id}}", compressed=True)
+    def get_app_connection_removal(actor: Actor, removal_id: Uuid) -> removal_views.RemovalAnswer:
+        """Show how far the removal of a deleted connection's credentials is, also when it is done."""
+        return removal_views.RemovalAnswer(removal_views.removal(removals.one(rotations.database, actor, removal_id)))
+
+    return [
+        list_app_connection_credentials,
+        list_app_connection_rotation_runs,
+        list_app_connection_removals,
+        get_app_connection_removal,
+    ]

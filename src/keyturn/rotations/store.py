@@ -274,10 +274,10 @@ _LAST_STEP = (
 
 def _last_step(tx: Tx, rotation_id: str) -> tuple[int, StepRecord] | None:
     row = tx.one(_LAST_STEP, of_rotation=rotation_id)
-    return (row["id"], _step(row)) if row else None
+    return (row["id"], read_step(row)) if row else None
 
 
-def _step(row: Mapping[str, Any]) -> StepRecord:
+def read_step(row: Mapping[str, Any]) -> StepRecord:
     values, faults = unread.values(row, StepRecord.__dataclass_fields__)
     if faults:
         values |= {name: values[name] or FIRST for name in ("started_at", "finished_at")}
@@ -289,7 +289,7 @@ def steps_of(tx: Tx, run_ids: Sequence[str]) -> dict[str, list[StepRecord]]:
     found: dict[str, list[StepRecord]] = {run_id: [] for run_id in run_ids}
     query = sa.select(run_steps).where(run_steps.c.run_id.in_(run_ids)).order_by(run_steps.c.id)
     for row in tx.rows(query):
-        found[row["run_id"]].append(_step(row))
+        found[row["run_id"]].append(read_step(row))
     return found
 
 

@@ -114,7 +114,9 @@ class Rotator:
 
     def _failed(self, hold: Hold, snapshot: Snapshot, step: Step, error: Upstream) -> None:
         hold.forget_access()
-        with hold.write("failed", error.message) as tx:
+        # A run's failure has its fix beside it; what fails after the rotation has ended is told by the step alone.
+        said = error.diagnostics() if snapshot.rotation.retired else error.message
+        with hold.write("failed", said[: outcome.MAX_MESSAGE]) as tx:
             self._fail(tx, hold, snapshot, step, error)
             if hold.refusal and clock.is_right(hold.tools.provider.clock_ahead()):
                 watch.note_refused(tx, hold, snapshot, hold.refusal)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from keyturn.access.door import visible
 from keyturn.access.service import Access
 from keyturn.audit.domain import Event
 from keyturn.audit.store import append
@@ -111,6 +112,9 @@ def test_a_role_that_nobody_knows_permits_nothing_until_another_one_is_chosen(of
         shown = {one["email"]: one["role"] for one in told["/api/v1/users"]["users"]}
         assert shown == {"boss@acme.test": "admin", "pia@acme.test": "no-access"}
         server.ask("PATCH", f"/api/v1/users/{offices.person.id}", {"role": "viewer"})
+    if table == "project_members":
+        with offices.database.read() as tx:
+            assert visible(tx, offices.person).projects == frozenset(), "what is in the project is not listed either"
     if table == "identities":
         server.ask("GET", "/api/v1/users", token=token, expect=403)
         server.ask("PATCH", f"/api/v1/identities/{offices.robot}", {"role": "viewer"})

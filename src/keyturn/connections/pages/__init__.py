@@ -1,6 +1,6 @@
 """Pages of app connections: the list, adding one, its own page and everything that can be done with it."""
 
-from keyturn.connections.pages import actions, change, create, listing, live, one, returned
+from keyturn.connections.pages import actions, change, create, listing, live, one, removed, returned
 from keyturn.connections.pages.places import Shelf
 from keyturn.web.pages import Pages, group
 
@@ -18,5 +18,6 @@ def router(shelf: Shelf) -> Pages:
         *change.credentials_routes(shelf),
         *change.schedule_routes(shelf),
         *returned.routes(shelf),
-        live.handler(shelf),
+        *removed.routes(shelf),
+        *live.handlers(shelf),
     )

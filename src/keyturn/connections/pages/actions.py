@@ -9,6 +9,7 @@ from keyturn.connections.flow import check_return_path
 from keyturn.connections.pages.create import bound_to
 from keyturn.connections.pages.one import show
 from keyturn.connections.pages.places import ONE, Shelf, one_path
+from keyturn.connections.pages.removed import left_to_remove, removal_path
 from keyturn.connections.schemas import Description
 from keyturn.kit.actor import Actor
 from keyturn.rotations.changes import Change
@@ -59,16 +60,15 @@ def _editing(shelf: Shelf, page: Route) -> list[Route]:
     def delete_connection(actor: Actor, connection_id: str, form: DeleteForm) -> Redirect:
         connection = shelf.connections.get(actor, connection_id)
         require_typed(form.confirm, connection.name)
-        rotated = bool(shelf.rotations.of([connection]))
+        rotation = shelf.rotations.of([connection]).get(connection_id)
         _, kept = shelf.rotations.delete(actor, connection_id, revoke=_REVOKE[form.secrets])
         place = shelf.place(actor, connection.project_id)
         still = f" {len(kept)} of its secrets stay valid at Entra ID." if kept else ""
-        if rotated and form.secrets != "none":
-            which = "The others" if kept else "Its secrets"
-            still += (
-                f" {which} are being removed from Entra ID: the audit log has credential-revoked for each that is gone."
-            )
-        return Redirect(place.list_path, toast=f"{connection.name} was deleted.{still}")
+        to = place.list_path
+        if rotation and left_to_remove(shelf, actor, rotation.id):
+            to = removal_path(rotation.id)
+            still += f" {'The others' if kept else 'Its secrets'} are being removed from Entra ID: watch it here."
+        return Redirect(to, toast=f"{connection.name} was deleted.{still}")
 
     return [change_details, delete_connection]
 

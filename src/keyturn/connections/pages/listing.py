@@ -11,6 +11,7 @@ from keyturn.connections.catalog import Found, Search
 from keyturn.connections.domain import Connection
 from keyturn.connections.pages.badges import Badge, badges
 from keyturn.connections.pages.places import MANIFESTS, OF_ORGANIZATION, OF_PROJECT, Place, Shelf, method_label
+from keyturn.connections.pages.removed import RemovalLink, links
 from keyturn.kit.actor import Actor
 from keyturn.projects.heads import ProjectHead
 from keyturn.providers.manifest import Manifest
@@ -74,6 +75,8 @@ class ListPage(Page):
     last: int
     here: str
     scopes: Sequence[tuple[str, str, str]]
+    removals: Sequence[RemovalLink]
+    """Of connections that were deleted from here, as long as credentials are being removed."""
     tab: str = "integrations"
 
 
@@ -115,6 +118,7 @@ def _page(shelf: Shelf, actor: Actor, project_id: str | None, query: ListQuery) 
         query=query,
         found=found,
         rows=_rows(shelf, found),
+        removals=links(shelf, actor, project_id, everywhere=everywhere),
         columns=[_column(place, query, *column) for column in _columns(place, everywhere=everywhere)],
         manifests=MANIFESTS,
         earlier=_address(place, query, page=found.page - 1) if found.page > 1 else None,

@@ -18,6 +18,7 @@ from keyturn.web.origin import is_origin_of
 OF_ORGANIZATION = "/organization/app-connections"
 OF_PROJECT = "/projects/{project_id}/integrations/app-connections"
 ONE = "/app-connections/{connection_id}"
+REMOVAL = "/removals/{rotation_id}"
 MANIFESTS: tuple[Manifest, ...] = (MANIFEST,)
 """The providers that a connection can be made with; each brings its form."""
 
