@@ -97,8 +97,9 @@ def addresses(estate: Estate, furniture: Furniture) -> Iterator[tuple[str, str]]
         yield f"connection {end}", f"/app-connections/{furniture.rotating.id}/{end}"
     yield "connection enable", f"/app-connections/{furniture.resting.id}/schedule"
     yield "connections none", f"/projects/{furniture.empty.id}/integrations/app-connections"
-    yield "api docs", "/api/docs"
-    yield "api docs search", "/api/docs?q=rotate"
+    # The whole reference has the same parts many times over: axe takes half a minute for it.
+    yield "api docs", "/api/docs?q=azure"
+    yield "api docs search", "/api/docs?q=nothing-like-it"
     yield "nothing here", "/projects/none/at/all"
 
 
