@@ -1,9 +1,11 @@
 """Fixtures and settings that all suites share."""
 
 import gc
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.databases import database  # noqa: F401 - a fixture: pytest finds it by its name here
 from tests.simulation.seeds import base_seed, draw_base_seed
@@ -13,8 +15,24 @@ settings.register_profile("keyturn", deadline=None, suppress_health_check=[Healt
 settings.load_profile("keyturn")
 
 
-LONGEST = ("kill", "crash", "simulation", "browser", "system", "engine")
+ORDER = ("kill", "crash", "simulation", "browser", "system", "engine")
 """Folders with the longest tests, which begin first: else the last one runs alone while everybody else has nothing left."""
+APART = frozenset({"kill", "crash", "simulation", "engine"})
+"""Folders whose tests are handed out one by one. Other files go whole to one process, which sets up once what they share."""
+
+
+class FileByFile(LoadScopeScheduling):
+    """Give the next file, or the next test of a folder apart, to whichever process has nothing left to do."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.split("::", 1)[0]
+        return nodeid if file.split("/")[1] in APART or file.endswith("test_pythons.py") else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FileByFile:
+    config.option.loadscopereorder = False
+    return FileByFile(config, log)
 
 
 def pytest_configure() -> None:
@@ -24,7 +42,7 @@ def pytest_configure() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     def rank(item: pytest.Item) -> int:
         folder = item.path.parent.name
-        return LONGEST.index(folder) if folder in LONGEST else len(LONGEST)
+        return ORDER.index(folder) if folder in ORDER else len(ORDER)
 
     items.sort(key=rank)
 
