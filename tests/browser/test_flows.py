@@ -129,6 +129,8 @@ def test_everything_works_without_script(visit: Visit, estate: Estate, project: 
         page.get_by_role("link", name="Delete Connection").click()
         page.get_by_label("Type plain to confirm").fill("plain")
         page.get_by_role("button", name="Delete Connection").click()
+        page.wait_for_url("**/removals/*")
+        page.get_by_role("link", name="App Connections").last.click()
         page.wait_for_url(estate.list_path(project))
         expect(page.get_by_role("heading", name="No connections yet")).to_be_visible()
 
