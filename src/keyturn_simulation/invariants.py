@@ -124,7 +124,8 @@ def _proven_before_published(world: World, journal: list[Credential]) -> Iterato
             accepted.setdefault(entry.auth_key_id, []).append(entry.at)
     for row in journal:
         if row.published_at and not row.adopted:
-            before = [at for at in accepted.get(str(row.key_id), []) if at <= row.published_at.timestamp()]
+            latest = (row.published_at + world.clocks_apart).timestamp()
+            before = [at for at in accepted.get(str(row.key_id), []) if at <= latest]
             if len(before) < world.pace.proof_count:
                 yield f"1: {row.marker} was published after {len(before)} proofs"
 

@@ -3,6 +3,7 @@
 The numbers are those of the protocol's list of invariants. What is true at rest is in ``invariants.py``.
 """
 
+import json
 import sqlite3
 from collections import Counter, defaultdict, deque
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from entra_emulator import Entry
-from keyturn.credentials.domain import KEPT, State
+from keyturn.credentials.domain import State
 from keyturn.rotations.domain import Reason, guard
 from keyturn_simulation.almanac import slot_after
 from keyturn_simulation.invariants import Broken
@@ -80,6 +81,12 @@ class Judge:
     """By connection id."""
     healthy_since: dict[str, datetime] = field(default_factory=dict)
     """By connection id: since when nothing has kept it from rotating."""
+    clocks_wrong: bool = False
+    """Whether some server's clock was wrong since all was calm."""
+    _promised_until: dict[str, datetime] = field(default_factory=dict)
+    """By row id: until when readers were promised a secret, by the true time."""
+    _lives: dict[str, timedelta] = field(default_factory=dict)
+    """By row id: how long a secret was to live when it was planned."""
     _proofs: dict[str, list[datetime]] = field(default_factory=lambda: defaultdict(list))
     """By key id: when it signed in."""
     _asked: Counter[str] = field(default_factory=Counter)
@@ -94,7 +101,9 @@ class Judge:
         if process.slow_since_commit:
             return
         lease = self._lease(object_id)
-        if lease is None or lease[0] != process.name or _moment(lease[2]) <= self.world.clock.now():
+        if lease and lease[0] != process.name and self.clocks_wrong:
+            return  # it ended by the clock of whoever took it over: nothing written under the old one counts
+        if lease is None or lease[0] != process.name or _moment(lease[2]) <= process.server.clock.now():
             raise Broken(f"9: {process.name} sends {operation} to {object_id} without its lease: {lease}")
 
     def answered(self) -> None:
@@ -144,7 +153,8 @@ class Judge:
         lease = self._lease(self.rows[row_id].object_id)
         hold = process.holding[-1] if process.holding else None
         edits = hold is None and lease and lease[0] is None  # a user's edit gives the lease back as it commits
-        if not edits and (lease is None or lease[0] != process.name or _moment(lease[2]) <= self.world.clock.now()):
+        now = process.server.clock.now()
+        if not edits and (lease is None or lease[0] != process.name or _moment(lease[2]) <= now):
             raise Broken(f"9: {process.name} changed {self.rows[row_id].marker!r} while the lease was {lease}")
         if hold is not None and hold.token != lease[1]:
             raise Broken(f"9: {process.name} wrote under token {hold.token}, the newest is {lease[1]}")
@@ -161,10 +171,13 @@ class Judge:
         self.rows[row_id] = row
         if row.key_id:
             self.keys[row.key_id] = row.id
+        if before is None and not row.adopted:
+            self._lives[row.id] = self._lifetime(row)
         if row.asked_at and (before is None or before.asked_at is None) and row.run_id:
             self._asked[row.run_id] += 1
             if self._asked[row.run_id] > self.world.pace.run_tries + 2:
                 raise Broken(f"10: run {row.run_id} asked for {self._asked[row.run_id]} secrets")
+            self._life(row)
         if row.published_at and (before is None or before.published_at is None) and not row.adopted:
             self._published(row)
         if before and before.state is State.CURRENT and row.state is State.RETIRING and replaced:
@@ -174,11 +187,25 @@ class Judge:
         if row.state in {State.REVOKED, State.ABANDONED} and row.has_value:
             raise Broken(f"8: {row.marker!r} has ended but its value is kept")
 
+    def _life(self, row: Row) -> None:
+        """A new secret lives as long as its policy says by the true time, whatever clock the server has."""
+        lives = {self._lives[row.id], self._lifetime(row)}  # the schedule may be changed meanwhile
+        left, apart = (row.ends_at or self.world.clock.now()) - self.world.clock.now(), self.world.clocks_apart
+        if apart and not any(abs(left - life) <= apart for life in lives):
+            raise Broken(
+                f"life: {row.marker!r} is asked for until {row.ends_at}, which is in {left} and not in {lives}"
+            )
+
+    def _lifetime(self, row: Row) -> timedelta:
+        query = "SELECT interval_days, lifetime_days, short_lifetime FROM rotations WHERE id = ?"
+        interval, fixed, short = self.eye.execute(query, (row.rotation_id,)).fetchone()
+        return timedelta(days=fixed or (1 if short else 2) * interval + 3)
+
     def _published(self, row: Row) -> None:
         proofs = self._proofs[str(row.key_id)]
         if len(proofs) < self.world.pace.proof_count:
             raise Broken(f"1: {row.marker!r} was published after {len(proofs)} proofs")
-        if row.not_yet_at and row.issued_at:
+        if row.not_yet_at and row.issued_at and not self.world.clocks_apart:
             self._reached_all(row, [at for at in proofs if at > row.not_yet_at], row.not_yet_at - row.issued_at)
 
     def _reached_all(self, row: Row, proofs: list[datetime], delay: timedelta) -> None:
@@ -193,28 +220,39 @@ class Judge:
         """2: where secrets overlap, the one that was replaced stays until the next slot, unless it leaked."""
         query = "SELECT overlap, anchor, interval_days, at_hour, at_minute, time_zone FROM rotations WHERE id = ?"
         overlap, anchor, days, hour, minute, zone = self.eye.execute(query, (row.rotation_id,)).fetchone()
-        if overlap == "until-proven" or self._last_reason(row.rotation_id) == Reason.LEAKED.value:
+        if overlap == "until-proven" or self._leaked(row.rotation_id):
             return
         slot = _slot(anchor, days, hour, minute, zone)
         if row.revoke_after is None or row.revoke_after < slot:
             raise Broken(f"2: {row.marker!r} may be used until {slot}, but is to be revoked at {row.revoke_after}")
+        at = json.loads(anchor)
+        if self.world.clocks_apart and not at["scheduled"]:
+            around = [self.world.clock.now() + by for by in (-self.world.clocks_apart, self.world.clocks_apart)]
+            anchors = [json.dumps(at | {"at": moment.isoformat()}) for moment in around]
+            slot = min(_slot(one, days, hour, minute, zone) for one in anchors)
+        self._promised_until[row.id] = slot
 
     def _promise_kept(self, before: Row, row: Row) -> None:
         """2: what readers were promised is cut short by a leak or the end of the rotation only."""
-        if before.revoke_after and row.state is State.REVOKING and self.world.clock.now() < before.revoke_after:
-            raise Broken(f"2: {row.marker!r} is being revoked, but was promised until {before.revoke_after}")
+        if (until := self._promised_until.get(row.id)) is None:
+            return
         if before.revoke_after and row.revoke_after and row.revoke_after < before.revoke_after:
-            if self._retired(row.rotation_id) or self._last_reason(row.rotation_id) == Reason.LEAKED.value:
+            if self._retired(row.rotation_id) or self._leaked(row.rotation_id):
+                del self._promised_until[row.id]
                 return
-            raise Broken(f"2: {row.marker!r} was promised until {before.revoke_after}, now until {row.revoke_after}")
+            if row.revoke_after < until - self.world.clocks_apart:
+                raise Broken(f"2: {row.marker!r} was promised until {until}, now until {row.revoke_after}")
+        if row.state is State.REVOKING and self.world.clock.now() < until - self.world.clocks_apart:
+            raise Broken(f"2: {row.marker!r} is being revoked, but was promised until {until}")
 
     def _retired(self, rotation_id: str) -> bool:
         return bool(self.eye.execute("SELECT retired FROM rotations WHERE id = ?", (rotation_id,)).fetchone()[0])
 
-    def _last_reason(self, rotation_id: str) -> str | None:
-        query = "SELECT reason FROM runs WHERE rotation_id = ? ORDER BY finished_at DESC LIMIT 1"
-        found = self.eye.execute(query, (rotation_id,)).fetchone()
-        return found[0] if found else None
+    def _leaked(self, rotation_id: str) -> bool:
+        """Whether the last run, or any where wrong clocks dated them, was for a leak: then nothing older is promised."""
+        query = "SELECT reason FROM runs WHERE rotation_id = ? AND finished_at IS NOT NULL ORDER BY finished_at DESC"
+        reasons = [row[0] for row in self.eye.execute(query, (rotation_id,))]
+        return Reason.LEAKED.value in (reasons if self.world.clocks_apart else reasons[:1])
 
     def _one_current(self) -> None:
         counted = Counter(row.rotation_id for row in self.rows.values() if row.state is State.CURRENT)
@@ -244,6 +282,8 @@ class Judge:
         began = _moment(created)
         if not enabled:
             raise Broken(f"schedule: a run of the paused rotation {rotation_id} started by itself")
+        if slot is None and self.world.clocks_apart:
+            return  # what a wrong clock put off is due
         if reason == Reason.SCHEDULED.value:
             due = _slot(anchor, days, hour, minute, zone)
             if _moment(slot) != due:
@@ -308,15 +348,18 @@ class Judge:
 
     def _promises(self, now: datetime) -> None:
         """2: a secret that was replaced stays as long as its readers were promised."""
-        for row in self.rows.values():
-            if row.state is State.RETIRING and row.revoke_after and row.revoke_after > now:
+        for row_id, until in self._promised_until.items():
+            row = self.rows[row_id]
+            if row.state is State.RETIRING and until > now:
                 held = self.world.keys_of(row.object_id)
                 if row.key_id not in held and row.key_id not in self.world.removed_outside:
-                    raise Broken(f"2: {row.marker!r} is gone, but was promised until {row.revoke_after}")
+                    raise Broken(f"2: {row.marker!r} is gone, but was promised until {until}")
 
     def rested(self, rotation_id: str) -> None:
         """10: a rotation that rests is not woken again at once, for ever."""
         rests = self._rests.setdefault(rotation_id, deque(maxlen=RESTS_KEPT))
+        if self.clocks_wrong:
+            rests.clear()  # servers whose clocks differ find due what the other has just put to rest
         rests.append(self.world.clock.now())
         if len(rests) == RESTS_KEPT and rests[-1] - rests[0] < timedelta(seconds=RESTS_KEPT):
             raise Broken(f"10: rotation {rotation_id} was woken {RESTS_KEPT} times within {rests[-1] - rests[0]}")
@@ -324,13 +367,8 @@ class Judge:
     def row_of_key(self, key_id: str | None) -> Row | None:
         return self.rows.get(self.keys.get(key_id or "", ""))
 
-    def kept(self, row: Row) -> bool:
-        return row.note == KEPT
-
 
 def _slot(anchor: str, days: int, hour: int, minute: int, zone: str) -> datetime:
-    import json  # noqa: PLC0415
-
     at = json.loads(anchor)
     return slot_after(
         datetime.fromisoformat(at["at"]),

@@ -16,7 +16,7 @@ from keyturn.connections import looks
 from keyturn.db.unit import Database
 from keyturn.engine import store as engine_store
 from keyturn.engine.due import CLAIM, LOOK_CLAIM
-from keyturn.engine.lost import last_end
+from keyturn.engine.lost import StuckLeases, last_end
 from keyturn.errors import KeyturnError
 from keyturn.ports import HttpRequest
 from keyturn.rotations.hold import LeaseLost, take
@@ -43,9 +43,28 @@ STARTS = (
     datetime(2028, 2, 27, 10, 0, tzinfo=UTC),  # a leap year
     datetime(2026, 12, 30, 23, 50, tzinfo=UTC),
 )
+WRONG_CLOCKS = 0.2
+"""Of so many worlds the servers' clocks jump."""
 DEEPEST = 2
 """How many pieces of work may be suspended inside one another."""
+CLOCKS_APART = timedelta(minutes=20)
+"""What clocks that count as right, and work that they dated and that was slow since, are apart at most."""
+_NEXT_WAKE = "SELECT min(at) FROM (SELECT wake_at AS at FROM rotations UNION ALL SELECT look_at FROM app_connections)"
+_NEXT_WAKE_OF_WRONG_CLOCKS = (
+    "SELECT min(at) FROM ("
+    "SELECT CASE WHEN wake_set_at > :ahead THEN min(wake_at, :now) ELSE wake_at END AS at FROM rotations UNION ALL "
+    "SELECT CASE WHEN look_at > :never THEN :now ELSE look_at END FROM app_connections)"
+)
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Grave:
+    """A dead process; ``seen_at`` is when it was last alive, by its own clock."""
+
+    name: str
+    died_at: datetime
+    seen_at: datetime
 
 
 @dataclass(frozen=True)
@@ -59,10 +78,13 @@ class Features:
     users: bool
     admins: bool
     jumps: bool
+    clocks: bool
 
     @classmethod
-    def drawn(cls, luck: Random) -> "Features":
+    def drawn(cls, luck: Random, clocks: Random) -> "Features":
+        """``clocks`` decides by itself, so that the seeds without wrong clocks play what they always played."""
         return cls(
+            clocks=clocks.random() < WRONG_CLOCKS,
             faults=luck.random() < 0.75,
             deaths=luck.random() < 0.5,
             slowness=luck.choice((0.0, 0.01, 0.04)),
@@ -81,7 +103,7 @@ class Simulation:
     ) -> None:
         self.seed = seed
         self.luck = Random(seed)  # noqa: S311 - repeatable on purpose
-        self.features = Features.drawn(self.luck)
+        self.features = Features.drawn(self.luck, Random(f"clocks {seed}"))  # noqa: S311 - repeatable on purpose
         self.world: World = make_world(
             database,
             seed=seed,
@@ -91,11 +113,15 @@ class Simulation:
         self.clock = self.world.clock
         self.trace = Trace(self.clock, echo)
         self.judge = Judge(self.world, eye)
+        if self.features.clocks:
+            self.world.clocks_apart = CLOCKS_APART
         self.processes: list[Process] = []
-        self.graves: list[tuple[str, datetime]] = []
-        """Dead processes whose leases nobody has ended yet, and when they died."""
+        self.graves: list[Grave] = []
+        """Dead processes whose leases nobody has ended yet."""
         self.calm = False
         self.spare: list[ApplicationHandle] = []
+        self._stuck: dict[str, StuckLeases] = {}
+        """By the name of the process that watches them."""
         self._eye = eye
         self._depth = 0
         self._born = 0
@@ -149,7 +175,7 @@ class Simulation:
         if process in self.processes:
             self.processes.remove(process)
             process.works.clear()
-            self.graves.append((process.name, self.clock.now()))
+            self.graves.append(Grave(process.name, self.clock.now(), process.server.clock.now()))
             self.trace.note(process.name, "dies")
 
     def surviving(self, process: Process, act: Callable[[], T]) -> T | None:
@@ -161,8 +187,11 @@ class Simulation:
             return None
 
     def bury(self, undertaker: Process, name: str, seen_at: datetime) -> None:
-        """The process does what it does for others that it takes for dead: end their leases, wake their work."""
-        now, pace = self.clock.now(), undertaker.server.tools.pace
+        """The process does what it does for others that it takes for dead: end their leases, wake their work.
+
+        ``seen_at`` is by the clock of the other.
+        """
+        now, pace = undertaker.server.clock.now(), undertaker.server.tools.pace
         self.trace.note(undertaker.name, f"takes {name} for dead")
 
         def act() -> None:
@@ -180,8 +209,10 @@ class Simulation:
         if not process.alive:
             return False
         self._bury_somebody(process)
+        if self.features.clocks:
+            self._end_stuck_leases(process)
         waiting = [key for key, work in process.works.items() if not work.running]
-        due = self._due()
+        due = self._due(process.server.clock.now())
         if waiting and (not due or self.luck.random() < 0.7):
             self.turn(process, self.luck.choice(waiting))
             return True
@@ -193,9 +224,15 @@ class Simulation:
         for grave in list(self.graves):
             if grave not in self.graves:
                 continue  # somebody else was faster, while this process was slow
-            if self.clock.now() - grave[1] >= self.world.pace.dead_after and self.luck.random() < 0.7:
+            if self.clock.now() - grave.died_at >= self.world.pace.dead_after and self.luck.random() < 0.7:
                 self.graves.remove(grave)
-                self.bury(process, *grave)
+                self.bury(process, grave.name, grave.seen_at)
+
+    def _end_stuck_leases(self, process: Process) -> None:
+        tools = process.server.tools
+        stuck = self._stuck.setdefault(process.name, StuckLeases(tools.database, tools.clock, tools.pace))
+        with process.under(None):
+            self.surviving(process, stuck.end)
 
     def turn(self, process: Process, rotation_id: str) -> None:
         """One step of one rotation, wherever that leads: an answer, a death, a lease that was lost meanwhile."""
@@ -222,7 +259,7 @@ class Simulation:
         """Look for due work as the finder does, and take the leases as the workflow does."""
 
         def act() -> None:
-            now = self.clock.now()
+            now = process.server.clock.now()
             with process.under(None):
                 with process.server.tools.database.write() as tx:
                     found = engine_store.claim_due(tx, now, self.luck.randint(1, 3), now + CLAIM)
@@ -274,22 +311,26 @@ class Simulation:
 
     # --- time -------------------------------------------------------------------------------------------------------
 
-    def _due(self) -> bool:
-        wake = self.next_wake()
-        return wake is not None and wake <= self.clock.now()
+    def _due(self, now: datetime) -> bool:
+        wake = self.next_wake(now)
+        return wake is not None and wake <= now
 
-    def next_wake(self) -> datetime | None:
-        """When there is something to do next: a rotation, or a look at a connection."""
-        query = (
-            "SELECT min(at) FROM (SELECT wake_at AS at FROM rotations UNION ALL SELECT look_at FROM app_connections)"
-        )
-        found = self._eye.execute(query).fetchone()[0]
+    def next_wake(self, now: datetime | None = None) -> datetime | None:
+        """When there is something to do next: a rotation, or a look at a connection. What a wrong clock put off is due."""
+        if not self.features.clocks:
+            found = self._eye.execute(_NEXT_WAKE).fetchone()[0]
+        else:
+            at = now or self.clock.now()
+            moments = (at, at + engine_store.CLOCKS_APART, at + engine_store.LONGEST_LOOK)
+            named = zip(("now", "ahead", "never"), (f"{one:%Y-%m-%d %H:%M:%S.%f}" for one in moments), strict=True)
+            found = self._eye.execute(_NEXT_WAKE_OF_WRONG_CLOCKS, dict(named)).fetchone()[0]
         return datetime.fromisoformat(found).replace(tzinfo=UTC) if found else None
 
     @property
     def busy(self) -> bool:
         """Whether somebody holds work, or work is due."""
-        return self._due() or any(process.works for process in self.processes)
+        clocks = {process.server.clock.now() for process in self.processes} | {self.clock.now()}
+        return any(process.works for process in self.processes) or any(self._due(now) for now in clocks)
 
     def let_pass(self, longest: timedelta) -> None:
         """Let the time pass to the next thing to do, at most so long."""
@@ -306,7 +347,7 @@ class Simulation:
         self.trace.note(process.name, f"is slow {where}: {pause} s")
         process.slow_since_commit = True
         self._depth += 1
-        seen_at = self.clock.now()
+        seen_at = process.server.clock.now()
         try:
             self.clock.advance(pause)
             others = [one for one in self.processes if one is not process]

@@ -13,6 +13,7 @@ from keyturn_simulation.people import Outsiders, Users
 from keyturn_simulation.scratch import scratch_database
 from keyturn_simulation.simulation import Simulation
 from keyturn_simulation.weather import Weather
+from keyturn_simulation.wrong_clocks import WrongClocks
 
 STEPS = 60
 FILES_EVERY = 10
@@ -63,11 +64,13 @@ class Story:
         self._users = Users(simulation)
         self._outsiders = Outsiders(simulation)
         self._weather = Weather(simulation)
+        self._clocks = WrongClocks(simulation)
 
     def tell(self, steps: int, folder: Path | None) -> None:
         self._begin()
         for _ in range(steps):
             self._step()
+            self._clocks.put_right()
             self._note_health()
             self._sim.judge.always()
         self._end(folder)
@@ -107,6 +110,8 @@ class Story:
             choices.append((6, self._death))
         if features.jumps:
             choices.append((3, self._jump))
+        if features.clocks:
+            choices.append((12, self._clocks.jump))
         weights = [weight for weight, _ in choices]
         sim.luck.choices([act for _, act in choices], weights)[0]()
 
@@ -185,6 +190,14 @@ class Story:
             if gone == "removed" and not self._vanished_told(one) and not self._looks_expired(one):
                 raise Broken(f"health: nobody was told that the credential of {one.name} was removed")
         self._well_show()
+        self._nothing_is_missed_that_exists()
+
+    def _nothing_is_missed_that_exists(self) -> None:
+        for event in self._sim.world.events("credentials-drifted"):
+            data = event["data"]
+            key_id = data["keyId"]
+            if data["kind"] == "current-vanished" and key_id and key_id not in self._sim.world.removed_outside:
+                raise Broken(f"health: {data['displayName']} was told to have vanished, and nobody removed it")
 
     def _well_show(self) -> None:
         for one in self._users.connections():
@@ -230,6 +243,8 @@ class Story:
     def _calm_down(self) -> None:
         sim = self._sim
         sim.calm = True
+        self._clocks.put_right(all_of_them=True)
+        sim.judge.clocks_wrong = False
         self._weather.calm_down()
         while len(sim.processes) < 2:
             sim.born()
@@ -285,6 +300,11 @@ class Story:
             due = rotation.due_at
             if due is not None and due <= sim.clock.now() - A_RUN:
                 raise Broken(f"liveness: {one.name} was due at {due} and has not rotated: {rotation.last_message}")
+            furthest = timedelta(days=rotation.schedule.interval_days + 2)
+            if rotation.next_run_at and rotation.next_run_at - sim.clock.now() > furthest:
+                raise Broken(
+                    f"liveness: {one.name} is to rotate at {rotation.next_run_at}, later than its schedule says"
+                )
             if rotation.paused_until and not self._full(rotation):
                 raise Broken(f"liveness: {one.name} waits until {due} since it failed: {rotation.last_message}")
 

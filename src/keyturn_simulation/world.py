@@ -76,6 +76,8 @@ class World:
     watcher: Callable[[str, Step], None] | None = None
     applications: dict[str, ApplicationHandle] = field(default_factory=dict)
     """By client id: every application that a connection may use."""
+    clocks_apart: timedelta = timedelta(0)
+    """How far moments that a server wrote may be from the true time, without anybody being to blame."""
     removed_outside: set[str] = field(default_factory=set)
     """Key ids that somebody outside removed."""
     _values: set[str] = field(default_factory=set)

@@ -1,6 +1,7 @@
 """Whether the simulation would notice: defects are planted into the product, and some seed must name the invariant they break."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -11,7 +12,7 @@ from keyturn.connections import health
 from keyturn.credentials import store as journal
 from keyturn.credentials.domain import Credential, State
 from keyturn.providers.azure.provider import AzureProvider
-from keyturn.rotations import domain, outcome, schedule, steps, store, waits, watch
+from keyturn.rotations import clock, domain, outcome, removal, schedule, steps, store, waits, watch
 from keyturn.rotations.along import Along
 from keyturn.rotations.domain import Snapshot, StepName
 from keyturn.rotations.hold import Hold
@@ -109,6 +110,23 @@ def takes_trouble_for_a_refusal(plant: pytest.MonkeyPatch) -> None:
     plant.setattr(health, "troubled", health.refused)
 
 
+def asks_while_its_clock_is_wrong(plant: pytest.MonkeyPatch) -> None:
+    known = clock.compared
+    plant.setattr(clock, "compared", lambda of, so: nullcontext() if so == clock.NOTHING_NEW else known(of, so))
+
+
+def believes_moments_of_the_future(plant: pytest.MonkeyPatch) -> None:
+    plant.setattr(waits, "bounded", lambda moment, _now, _spacing: moment)
+
+
+def ends_promises_by_its_own_clock(plant: pytest.MonkeyPatch) -> None:
+    plant.setattr(removal, "_kept", lambda *_args: True)
+
+
+def promises_by_its_own_clock(plant: pytest.MonkeyPatch) -> None:
+    plant.setattr(clock, "corrected", lambda now, _ahead: now)
+
+
 PLANTED: dict[Plant, tuple[str, int]] = {
     publishes_without_proof: ("1:", 0),
     breaks_its_promise_to_readers: ("2:", 0),
@@ -125,6 +143,10 @@ PLANTED: dict[Plant, tuple[str, int]] = {
     asks_fast_replicas_only: ("1:", 12),
     swallows_what_a_look_found: ("health:", 8),
     takes_trouble_for_a_refusal: ("health:", 4),
+    asks_while_its_clock_is_wrong: ("life:", 1),
+    believes_moments_of_the_future: ("liveness:", 1),
+    ends_promises_by_its_own_clock: ("2:", 37),
+    promises_by_its_own_clock: ("2:", 74),
 }
 """Each with the invariant that it breaks and a seed known to show it, which is tried first."""
 

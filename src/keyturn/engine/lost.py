@@ -66,8 +66,7 @@ class Presence:
         self._host = machine.describe(self._pid) or ""
         self._last: dict[str, tuple[datetime, datetime]] = {}  # id -> (its heartbeat, when we first saw that one)
         self._housekeeping_at = clock.now()
-        self._far: dict[Lease, datetime] = {}
-        """Leases that end later than any can, and since when they were seen so."""
+        self._stuck = StuckLeases(database, clock, pace)
         self._loop = Loop("heartbeat", self._round, pace.heartbeat)
 
     def announce(self) -> None:
@@ -154,11 +153,22 @@ class Presence:
         if freed:
             with self._database.write() as tx:
                 store.wake_applications(tx, freed, self._clock.now())
-        self._end_stuck_leases()
+        self._stuck.end()
         self._works.tidy()
 
-    def _end_stuck_leases(self) -> None:
-        """End leases that a clock far ahead has written, once they have not been kept for as long as a lease lasts."""
+
+class StuckLeases:
+    """Leases that a clock far ahead has written, and that nobody keeps any more."""
+
+    def __init__(self, database: Database, clock: Clock, pace: Pace) -> None:
+        self._database = database
+        self._clock = clock
+        self._pace = pace
+        self._far: dict[Lease, datetime] = {}
+        """Leases that end later than any can, and since when they were seen so."""
+
+    def end(self) -> None:
+        """End those that have not been kept for as long as a lease lasts. To be called now and then."""
         now = self._clock.now()
         with self._database.read() as tx:
             far = store.leases_beyond(tx, now + self._pace.lease + CLOCKS_APART)
