@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from keyturn.config import Retention
@@ -95,6 +95,16 @@ def test_runs_of_long_ago_are_removed_once_their_steps_are(world: World) -> None
     world.run_until(world.clock.now() + 2 * DAY)
     assert world.rotation(connection).status == "success"
     check_quiet(world)
+
+
+def test_the_latest_run_stays_even_without_steps(world: World) -> None:
+    connection = rotated_for(world)
+    with world.database.write() as tx:
+        tx.run(sa.delete(run_steps))
+    world.clock.advance(3 * 86_400)  # nobody was there
+    confirm(world)
+    upkeep(world, Retention(run_days=1))
+    assert shown(world, connection) == [(3, 0)]
 
 
 def test_a_run_that_has_not_ended_stays_with_its_steps_and_goes_on(world: World) -> None:
@@ -211,6 +221,7 @@ STEPS = st.lists(st.tuples(st.sampled_from([-900, -1, 1, 4, 7, 900]), st.integer
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(made=STEPS)
+@example(made=[(7, 1), (7, 2), (900, 1)])
 def test_of_steps_only_the_beginning_is_removed_whatever_the_clocks_said(
     world: World, made: Sequence[tuple[int, int]]
 ) -> None:
