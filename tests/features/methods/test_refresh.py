@@ -14,6 +14,7 @@ from keyturn.db.tables import app_connections, oauth_tokens
 from keyturn.errors import KeyturnError, NeedsAction, Retryable, SignInAgain
 from keyturn.kit.secret import Plaintext
 from keyturn.ports import HttpRequest, OAuthApp
+from tests import unreadable
 from tests.features.connections.desk import Json
 from tests.features.methods.scene import REDIRECT, Scene
 
@@ -263,3 +264,15 @@ def test_the_servers_share_the_work(scene: Scene) -> None:
         thread.join()
     assert sum(done) == 4
     assert refreshes(scene) - before == 4
+
+
+def test_a_token_whose_moments_cannot_be_read_is_renewed_at_the_next_round(scene: Scene) -> None:
+    world, made = scene.world, scene.connect()
+    for column in ("refreshed_at", "refresh_due_at"):
+        for text in unreadable.moments(world.database):
+            assert unreadable.write(world.database, "oauth_tokens", column, text)
+            scene.web.ask("GET", "")
+            if column == "refresh_due_at":
+                assert world.connections.grants.keep_alive() == 1, text
+            use(scene, made)
+            assert row_of(scene, made).refresh_due_at == world.clock.now() + timedelta(days=30)
