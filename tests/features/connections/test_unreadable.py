@@ -83,14 +83,14 @@ def test_moments_at_the_ends_of_the_calendar(web: Desk, column: str, year: str) 
     [{"at": "9999-12-31T23:59:59+00:00", "scheduled": True}, {"at": "0001-01-01T00:00:00+14:00", "scheduled": False},
      {"when": "today"}, ["x"], "soon", 7, {"at": None, "scheduled": None}],
 )  # fmt: skip
-def test_an_anchor_that_makes_no_sense_is_replaced_by_the_last_rotation(web: Desk, anchor: Any) -> None:
-    made, other = two(web)
-    damage(web, rotations, rotations.c.connection_id == made["id"], anchor=anchor)
-    all_can_be_read(web, made, other)
-    web.change(made, rotation=WEEKLY | {"rotationInterval": 8})
-    web.world.run_until(web.world.clock.now() + timedelta(days=10))
-    assert all_can_be_read(web, made, other)["rotation"]["rotationStatus"] == "success"
-    assert len(web.ask("GET", f"{made['id']}/rotation-runs")["rotationRuns"]) <= 3
+def test_an_anchor_that_makes_no_sense_is_replaced_by_the_last_rotation(shape: Desk, anchor: Any) -> None:
+    made, other = two(shape)
+    damage(shape, rotations, rotations.c.connection_id == made["id"], anchor=anchor)
+    all_can_be_read(shape, made, other)
+    shape.change(made, rotation=WEEKLY | {"rotationInterval": 8})
+    shape.world.run_until(shape.world.clock.now() + timedelta(days=10))
+    assert all_can_be_read(shape, made, other)["rotation"]["rotationStatus"] == "success"
+    assert len(shape.ask("GET", f"{made['id']}/rotation-runs")["rotationRuns"]) <= 3
 
 
 def test_a_state_that_nobody_knows_stops_that_rotation_aloud_and_nothing_is_removed(web: Desk) -> None:
@@ -134,14 +134,14 @@ def test_a_secret_that_does_not_open_is_told_by_the_rotation(web: Desk) -> None:
     "text",
     [{"requested_by": {"x": 1}}, {"failure": ["?"]}, {"failure": {"more": 1}}, {"reason": "moon"}, {"state": "?"}],
 )
-def test_a_run_with_members_and_words_that_nobody_knows(web: Desk, text: Json) -> None:
-    made, other = two(web)
-    damage(web, runs, runs.c.id == runs.c.id, **text)
+def test_a_run_with_members_and_words_that_nobody_knows(shape: Desk, text: Json) -> None:
+    made, other = two(shape)
+    damage(shape, runs, runs.c.id == runs.c.id, **text)
     for path in (ALL, ""):
-        web.ask("GET", path)
-    web.ask("GET", f"{made['id']}/rotation-runs")
-    web.world.run_until(web.world.clock.now() + timedelta(days=9))
-    assert all_can_be_read(web, made, other)["rotation"]["rotationStatus"] == "success"
+        shape.ask("GET", path)
+    shape.ask("GET", f"{made['id']}/rotation-runs")
+    shape.world.run_until(shape.world.clock.now() + timedelta(days=9))
+    assert all_can_be_read(shape, made, other)["rotation"]["rotationStatus"] == "success"
 
 
 @pytest.mark.parametrize(
