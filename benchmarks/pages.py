@@ -10,7 +10,6 @@ from contextlib import contextmanager
 
 import sqlalchemy as sa
 import structlog
-from litestar.testing import TestClient
 
 from benchmarks.measured import Measured
 from keyturn import app as root
@@ -19,6 +18,7 @@ from keyturn.access.signin import Origin
 from keyturn.db.tables import app_connections
 from keyturn.kit.secret import Place, Plaintext
 from keyturn.settings_reader import read_settings
+from tests.client import Client
 from tests.postgres import fresh_database
 
 CONNECTIONS, LOOKS, LIMIT = 10_000, 40, 50
@@ -38,7 +38,7 @@ def measure(kind: str) -> Measured:
             made = access.bootstrap(_EMAIL, _PASSWORD, "Contoso")
             session = access.sessions.sign_in(_EMAIL, _PASSWORD, Browser(Origin("127.0.0.1"))).token
             _add(core, made.organization.id)
-            with TestClient(root.web_application(core, None), base_url="http://keyturn.localhost:8080") as client:
+            with Client(root.web_application(core, None)) as client:
                 client.cookies.set("keyturn_session", session.reveal())
                 found = {name: _visit(client, PATH + query) for name, query in VISITS.items()}
         finally:
@@ -57,7 +57,7 @@ def database(kind: str) -> Iterator[dict[str, str]]:
         yield {"DB_CONNECTION_URI": url}
 
 
-def _visit(client: TestClient, path: str) -> float:
+def _visit(client: Client, path: str) -> float:
     times = []
     for _ in range(LOOKS):
         began = time.perf_counter()

@@ -13,7 +13,7 @@ from benchmarks.measured import Measured
 ROUNDS = 5
 LIMIT = 1.3
 MEMORY_LIMIT_MB = 150
-IMPORTS = "import litestar, sqlalchemy, dbos, msal"
+IMPORTS = "import granian, sqlalchemy, dbos, msal"
 
 
 def measure() -> Measured:
@@ -30,7 +30,7 @@ def measure() -> Measured:
     ratio = statistics.median(ready) / statistics.median(alone)
     kept = ratio <= LIMIT and memory <= MEMORY_LIMIT_MB
     line = (
-        f"start: ready in {statistics.median(ready):.2f} s, {ratio:.2f} x importing litestar, sqlalchemy, dbos and msal "
+        f"start: ready in {statistics.median(ready):.2f} s, {ratio:.2f} x importing granian, sqlalchemy, dbos and msal "
         f"(limit {LIMIT}); {memory:.0f} MB resident (limit {MEMORY_LIMIT_MB})"
     )
     return Measured(line, kept)

@@ -2,14 +2,12 @@
 
 import importlib
 import json
-import logging
 import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import sources
-import structlog
 import typer
 from meanings import ROOMS
 
@@ -186,20 +184,15 @@ def _default(option: Any) -> str:
 
 def openapi() -> str:
     """Return the OpenAPI document of the application as the server builds it, with an empty database."""
-    from litestar.testing import TestClient  # noqa: PLC0415
-
     from keyturn.app import open_core, web_application  # noqa: PLC0415
     from keyturn.settings_reader import read_settings  # noqa: PLC0415
+    from keyturn.web.app import described  # noqa: PLC0415
 
-    structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING)
-    )  # no access log of our own request
     with tempfile.TemporaryDirectory() as folder:
-        core = open_core(read_settings({"KEYTURN_DATA_DIR": str(Path(folder) / "data")}, {}), lambda _sentence: None)
+        settings = read_settings({"KEYTURN_DATA_DIR": str(Path(folder) / "data")}, {})
+        core = open_core(settings, lambda _sentence: None)
         try:
-            with TestClient(web_application(core, None)) as client:
-                answer = client.get("/api/docs/json")
+            document = described(web_application(core, None), settings)
         finally:
             core.close()
-    answer.raise_for_status()
-    return json.dumps(answer.json(), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"

@@ -36,14 +36,13 @@ from keyturn.rotations.workflow import Rotator
 from keyturn.upkeep import Upkeep
 
 if TYPE_CHECKING:
-    from litestar import Litestar, Router
-
     from keyturn.access.service import Access
     from keyturn.access.settings_pages import ServerFacts
     from keyturn.audit.service import Trail
     from keyturn.projects.service import Projects
+    from keyturn.web.app import Application
     from keyturn.web.health import Status
-    from keyturn.web.pages import Site
+    from keyturn.web.pages import Pages, Site
     from keyturn.web.ratelimit import Limiter
 
 STOP_GRACE = timedelta(seconds=20)
@@ -198,7 +197,7 @@ def open_access(core: Core) -> "Access":
     )
 
 
-def web_application(core: Core, worker: Worker | None) -> "Litestar":
+def web_application(core: Core, worker: Worker | None) -> "Application":
     """Return the ASGI application of this server."""
     from keyturn.access import api as access_api  # noqa: PLC0415 - only a web process needs the web framework
     from keyturn.access import identities_api  # noqa: PLC0415
@@ -261,7 +260,7 @@ def page_routes(
     rotations: Rotations,
     trail: "Trail",
     limiter: "Limiter",
-) -> "tuple[list[Router], Site]":
+) -> "tuple[list[Pages], Site]":
     """Return the routes of all pages, and what they need of this server."""
     from keyturn.access import identities_pages, members_pages, settings_pages  # noqa: PLC0415 - as above
     from keyturn.access import pages as access_pages  # noqa: PLC0415

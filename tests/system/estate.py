@@ -11,9 +11,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from litestar import Litestar
-from litestar.testing import TestClient
-
 from entra_emulator import Emulator, Settings, SystemClock
 from entra_emulator.admin import ApplicationHandle
 from keyturn import app as root
@@ -23,7 +20,9 @@ from keyturn.kit.actor import Actor, ActorKind, Role
 from keyturn.kit.secret import Plaintext
 from keyturn.providers.azure.provider import AzureProvider
 from keyturn.settings_reader import read_settings
+from keyturn.web.app import Application
 from keyturn_simulation.emulated import EmulatedTransport, emulated_clouds
+from tests.client import Client
 from tests.features.access.people import organization, person
 
 PASSWORD = "vellum-orbit-pickle-94"
@@ -54,8 +53,8 @@ class Caller:
 @dataclass
 class Estate:
     core: root.Core
-    application: Litestar
-    client: TestClient[Any]
+    application: Application
+    client: Client
     emulator: Emulator
     callers: dict[str, Caller]
     token: str
@@ -134,7 +133,7 @@ def estate(folder: Path) -> Iterator[Estate]:
     core = replace(core, provider=provider)
     application = root.web_application(core, None)
     try:
-        with TestClient(application, base_url="http://keyturn.localhost:8080", raise_server_exceptions=False) as client:
+        with Client(application) as client:
             yield _furnished(core, application, client, emulator, tenant, first, spare)
     finally:
         core.close()
@@ -147,8 +146,8 @@ def typed(tenant: str, application: ApplicationHandle) -> dict[str, str]:
 
 def _furnished(
     core: root.Core,
-    application: Litestar,
-    client: TestClient[Any],
+    application: Application,
+    client: Client,
     emulator: Emulator,
     tenant: str,
     first: ApplicationHandle,

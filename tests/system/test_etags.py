@@ -15,9 +15,9 @@ LIVE = {"/api/v1/app-connections/azure-client-secrets/{connection_id}/clients"}
 
 def reads(whole: Estate) -> list[str]:
     found = []
-    for each in operations_of(whole.application):
-        path = each.operation.path
-        if each.operation.method != "GET" or each.tag == TAG or path in LIVE or not path.startswith("/api/v"):
+    for each in operations_of(whole.application.endpoints):
+        path = each.path
+        if each.method != "GET" or each.tag == TAG or path in LIVE or not path.startswith("/api/v"):
             continue
         classified = rule_of("GET", path)
         assert classified is not None

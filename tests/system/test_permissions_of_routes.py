@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from urllib.parse import urlencode
 
 import pytest
-from litestar import Litestar
-from litestar.routes import HTTPRoute
 
 from keyturn.access.domain import ORGANIZATION_ROLES, PROJECT_ROLES, Action, permits
 from keyturn.kit.actor import Role
+from keyturn.web.app import Application
+from keyturn.web.table import without_types
 from keyturn.web.unbuilt import is_unbuilt
 from tests.system.estate import Caller, Estate
 from tests.system.routes import Place, Rule, all_lines, rule_of
@@ -21,17 +21,10 @@ WHO = [
 REFUSED = {"forbidden": 403, "sign in": 303, "unauthenticated": 401, "token needed": 400}
 
 
-def routes_of(application: Litestar) -> list[tuple[str, str, bool]]:
+def routes_of(application: Application) -> list[tuple[str, str, bool]]:
     """Every method and path, and whether it is a page for browsers. What is not built has a test of its own."""
-    found = []
-    for route in application.routes:
-        assert isinstance(route, HTTPRoute), f"{route.path} is no route of HTTP: the walk does not know it"
-        for handler in route.route_handlers:
-            path = route.path_format
-            page = "page" in handler.opt
-            methods = [str(method) for method in handler.http_methods - {"OPTIONS"}]
-            found += [(method, path, page) for method in methods if not is_unbuilt(method, path)]
-    return sorted(found)
+    found = [(each.method, without_types(each.path), each.is_page) for each in application.endpoints]
+    return sorted(each for each in found if not is_unbuilt(*each[:2]))
 
 
 def test_every_route_is_classified_and_no_line_is_left_over(whole: Estate) -> None:
@@ -42,14 +35,10 @@ def test_every_route_is_classified_and_no_line_is_left_over(whole: Estate) -> No
 
 def test_what_the_product_declares_public_is_what_is_classified_so(whole: Estate) -> None:
     declared = {
-        (str(method), route.path_format)
-        for route in whole.application.routes
-        if isinstance(route, HTTPRoute)
-        for handler in route.route_handlers
-        for method in handler.http_methods
-        if not is_unbuilt(str(method), route.path_format)
-        for made in [handler.opt.get("operation") or handler.opt.get("page")]
-        if made is not None and made.public
+        (each.method, without_types(each.path))
+        for each in whole.application.endpoints
+        if not is_unbuilt(each.method, each.path)
+        if getattr(each, "public", False)
     }
     assert declared == {
         (method, path) for method, path, _ in routes_of(whole.application) if _rule(method, path).place is Place.PUBLIC

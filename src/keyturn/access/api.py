@@ -1,7 +1,5 @@
 """Routes of signing in, of the first start, and of users."""
 
-from litestar import Router
-
 from keyturn.access.records import IssuedToken, User
 from keyturn.access.schemas import (
     Bootstrap,
@@ -29,7 +27,7 @@ from keyturn.kit.clock import iso
 from keyturn.kit.secret import Plaintext
 from keyturn.web.paging import Window
 from keyturn.web.ratelimit import Limiter
-from keyturn.web.routes import Caller, delete, get, group, patch, post
+from keyturn.web.routes import Caller, Routes, delete, get, group, patch, post
 
 SIGN_IN_REFUSED = {
     401: "Nobody signs in with this: unknown, wrong, or locked after too many tries",
@@ -38,7 +36,7 @@ SIGN_IN_REFUSED = {
 TOKEN_REFUSED = {401: "A token that is unknown or revoked", 403: "A malformed or expired token"}
 
 
-def login_router(access: Access, limiter: Limiter, identities: Limiter | None = None) -> Router:
+def login_router(access: Access, limiter: Limiter, identities: Limiter | None = None) -> Routes:
     """Routes that need no token. ``limiter`` counts failures by address, ``identities`` the sign-ins of each identity."""
 
     @post("/api/v1/auth/universal-auth/login", public=True, also=SIGN_IN_REFUSED)
@@ -108,7 +106,7 @@ def login_router(access: Access, limiter: Limiter, identities: Limiter | None = 
     return group("Sign-in", login_machine, login_person, renew_token, revoke_token, bootstrap)
 
 
-def users_router(access: Access, limiter: Limiter) -> Router:
+def users_router(access: Access, limiter: Limiter) -> Routes:
     """Routes of people."""
 
     @get("/api/v1/users", compressed=True)

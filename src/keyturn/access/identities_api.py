@@ -1,6 +1,5 @@
 """Routes of machine identities and their Universal Auth."""
 
-from litestar import Router
 from msgspec import UNSET
 
 from keyturn.access.addresses import take_apart
@@ -34,13 +33,13 @@ from keyturn.access.service import Access
 from keyturn.kit.actor import Actor
 from keyturn.kit.clock import iso
 from keyturn.web.paging import Window
-from keyturn.web.routes import delete, get, group, patch, post
+from keyturn.web.routes import Routes, delete, get, group, patch, post
 
 _UNIVERSAL = "/api/v1/auth/universal-auth/identities/{identity_id}"
 _SECRETS = f"{_UNIVERSAL}/client-secrets"
 
 
-def identities_router(access: Access) -> Router:
+def identities_router(access: Access) -> Routes:
     """Routes of identities themselves."""
     identities = access.identities
 
@@ -103,7 +102,7 @@ def identities_router(access: Access) -> Router:
     )
 
 
-def universal_router(access: Access) -> Router:
+def universal_router(access: Access) -> Routes:
     """Routes of Universal Auth and its client secrets."""
     universal = access.universal
 

@@ -1,16 +1,14 @@
 """Routes of the audit trail."""
 
-from litestar import Router
-
 from keyturn.audit.domain import Recorded
 from keyturn.audit.schemas import ActorShown, AuditLog, AuditPage, AuditQuery, EventShown, SubjectShown
 from keyturn.audit.service import Trail
 from keyturn.kit.actor import Actor
 from keyturn.kit.clock import iso
-from keyturn.web.routes import get, group
+from keyturn.web.routes import Routes, get, group
 
 
-def router(trail: Trail) -> Router:
+def router(trail: Trail) -> Routes:
     """Routes for those who may read the trail."""
 
     @get("/api/v1/organization/audit-logs", compressed=True)

@@ -3,8 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from litestar import Router
-from litestar.handlers import HTTPRouteHandler
 from msgspec import UNSET
 
 from keyturn.connections import method_views, removal_views, trial, views
@@ -51,7 +49,7 @@ from keyturn.rotations import removals
 from keyturn.rotations.changes import Change, ScheduleChange
 from keyturn.rotations.domain import Reason
 from keyturn.rotations.service import Rotations
-from keyturn.web.routes import Caller, delete, get, group, patch, post
+from keyturn.web.routes import Caller, Operation, Routes, delete, get, group, patch, post
 from keyturn.web.validate import Uuid, parse
 
 ALL = "/api/v1/app-connections"
@@ -61,7 +59,7 @@ ONE = f"{ROOT}/{{connection_id}}"
 CreateByMethod = CreateByClientSecret | CreateByOAuth | CreateByCertificate
 
 
-def router(connections: Connections, rotations: Rotations, *, oauth_client_id: str | None, clock: Clock) -> Router:
+def router(connections: Connections, rotations: Rotations, *, oauth_client_id: str | None, clock: Clock) -> Routes:
     """Return the routes. ``oauth_client_id`` is shown to browsers that start a sign-in; without it they cannot."""
     shelf = _Shelf(connections, rotations, clock)
     return group(
@@ -103,7 +101,7 @@ class _Shelf:
 # --- reading ----------------------------------------------------------------------------------------------------------
 
 
-def _lists(connections: Connections, shelf: _Shelf, oauth_client_id: str | None) -> list[HTTPRouteHandler]:
+def _lists(connections: Connections, shelf: _Shelf, oauth_client_id: str | None) -> list[Operation]:
     @get(f"{ALL}/options", compressed=True)
     def list_app_connection_options(actor: Actor) -> views.AppConnectionOptions:  # noqa: ARG001 - for the signed-in only
         """List the kinds of app connections that this server knows."""
@@ -130,7 +128,7 @@ def _lists(connections: Connections, shelf: _Shelf, oauth_client_id: str | None)
     ]
 
 
-def _single(connections: Connections, shelf: _Shelf) -> list[HTTPRouteHandler]:
+def _single(connections: Connections, shelf: _Shelf) -> list[Operation]:
     @get(ONE)
     def get_app_connection(actor: Actor, connection_id: Uuid) -> views.AppConnectionAnswer:
         """Show an app connection. Its secret is never shown."""
@@ -158,7 +156,7 @@ def _single(connections: Connections, shelf: _Shelf) -> list[HTTPRouteHandler]:
 # --- changing ---------------------------------------------------------------------------------------------------------
 
 
-def _changing(rotations: Rotations, shelf: _Shelf) -> list[HTTPRouteHandler]:
+def _changing(rotations: Rotations, shelf: _Shelf) -> list[Operation]:
     @post(ROOT)
     def create_app_connection(actor: Actor, data: CreateAppConnection) -> views.AppConnectionAnswer:
         """Make an app connection, once its credentials have proved to work.
@@ -252,7 +250,7 @@ def _schedule(rotation: RotationSettings | RotationChange) -> ScheduleChange:
 # --- signing in by browser --------------------------------------------------------------------------------------------
 
 
-def _signing_in(sign_ins: SignIns, shelf: _Shelf) -> list[HTTPRouteHandler]:
+def _signing_in(sign_ins: SignIns, shelf: _Shelf) -> list[Operation]:
     @post(f"{ROOT}/oauth/authorize-url")
     def start_app_connection_sign_in(actor: Actor, caller: Caller, data: StartSignIn) -> method_views.SignInStarted:
         """Start a sign-in at Microsoft, for a new connection or to connect one again.
@@ -295,7 +293,7 @@ def _form(actor: Actor, sign_ins: SignIns, data: StartSignIn) -> Form:
 # --- rotating ---------------------------------------------------------------------------------------------------------
 
 
-def _rotating(rotations: Rotations, shelf: _Shelf) -> list[HTTPRouteHandler]:
+def _rotating(rotations: Rotations, shelf: _Shelf) -> list[Operation]:
     @post(f"{ONE}/rotate-credentials")
     def rotate_app_connection_credentials(
         actor: Actor, connection_id: Uuid, query: RotateCredentials, data: RotateCredentials | None
@@ -308,7 +306,7 @@ def _rotating(rotations: Rotations, shelf: _Shelf) -> list[HTTPRouteHandler]:
     return [rotate_app_connection_credentials]
 
 
-def _history(rotations: Rotations) -> list[HTTPRouteHandler]:
+def _history(rotations: Rotations) -> list[Operation]:
     @get(f"{ONE}/credentials")
     def list_app_connection_credentials(actor: Actor, connection_id: Uuid) -> views.Journal:
         """List every secret that the rotation ever asked for or took over, newest first. Never their values."""

@@ -1,7 +1,5 @@
 """Routes of projects and environments. Older clients say "workspace" where newer ones say "project"."""
 
-from litestar import Router
-from litestar.handlers import HTTPRouteHandler
 from msgspec import UNSET
 
 from keyturn.kit.actor import Actor
@@ -25,17 +23,17 @@ from keyturn.projects.schemas import (
 )
 from keyturn.projects.service import Projects
 from keyturn.web.paging import Window
-from keyturn.web.routes import delete, get, group, patch, post, put
+from keyturn.web.routes import Operation, Routes, delete, get, group, patch, post, put
 
 _BY_ID = ("/api/v1/projects/{project_id}", "/api/v1/workspace/{project_id}")
 
 
-def projects_router(projects: Projects) -> Router:
+def projects_router(projects: Projects) -> Routes:
     """Routes of projects themselves. In the paths, ``{project_id}`` is a slug where the summary says so."""
     return group("Projects", *_reading(projects), *_changing(projects))
 
 
-def _reading(projects: Projects) -> list[HTTPRouteHandler]:
+def _reading(projects: Projects) -> list[Operation]:
     def list_projects(actor: Actor, query: Window) -> ProjectList:
         """List the projects that the caller may see: all of them, or ``limit`` from ``offset`` on."""
         return ProjectList([shown(project) for project in query.part_of(projects.list(actor))])
@@ -71,7 +69,7 @@ def _reading(projects: Projects) -> list[HTTPRouteHandler]:
     ]
 
 
-def _changing(projects: Projects) -> list[HTTPRouteHandler]:
+def _changing(projects: Projects) -> list[Operation]:
     def create_project(actor: Actor, data: CreateProject) -> ProjectAnswer:
         """Add a project. The caller becomes its admin."""
         made = projects.create(
@@ -121,7 +119,7 @@ def _changing(projects: Projects) -> list[HTTPRouteHandler]:
     ]
 
 
-def environments_router(projects: Projects) -> Router:
+def environments_router(projects: Projects) -> Routes:
     """Routes of a project's environments."""
 
     def create_environment(actor: Actor, project_id: str, data: CreateEnvironment) -> EnvironmentChanged:

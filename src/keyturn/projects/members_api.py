@@ -1,7 +1,5 @@
 """Routes of the members of a project: machine identities and people."""
 
-from litestar import Router
-
 from keyturn.kit.actor import Actor, ActorKind, Role
 from keyturn.kit.clock import iso
 from keyturn.projects.domain import Member
@@ -25,7 +23,7 @@ from keyturn.projects.schemas import (
 )
 from keyturn.projects.service import Projects
 from keyturn.web.paging import Window
-from keyturn.web.routes import delete, get, group, patch, post
+from keyturn.web.routes import Routes, delete, get, group, patch, post
 
 _IDENTITIES = (
     "/api/v2/workspace/{project_id}/identity-memberships",
@@ -39,7 +37,7 @@ _PEOPLE = (
 )
 
 
-def identity_members_router(projects: Projects) -> Router:
+def identity_members_router(projects: Projects) -> Routes:
     """Routes of the machine identities in a project."""
     members = projects.members
 
@@ -88,7 +86,7 @@ def identity_members_router(projects: Projects) -> Router:
     )
 
 
-def people_router(projects: Projects) -> Router:
+def people_router(projects: Projects) -> Routes:
     """Routes of the people in a project."""
     members = projects.members
 

@@ -4,20 +4,22 @@ Connections are counted in ``connections.py``, and requests that need a thread i
 """
 
 import asyncio
+import re
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
-
-from litestar import Request
-from litestar.exceptions import HTTPException
 
 from keyturn.errors import Refused
+from keyturn.web.messages import Receive
 
 HEADER_BYTES = 64 * 1024
 """Of all header lines of one request together."""
+LARGEST_BODY = 1024 * 1024
 PROBES = frozenset({"/healthz", "/readyz"})
 _OLD = frozenset({"1", "1.0"})
 _LINE_EXTRA = 4  # the colon, the blank and the line's end
+
+_HOST = re.compile(r"[0-9A-Za-z!$&'()*+,;=\-._~:\[\]@%]*")
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -25,6 +27,21 @@ Headers = list[tuple[bytes, bytes]]
 class TooManyHeaders(Refused):
     status = 431
     error = "RequestHeaderFieldsTooLarge"
+
+
+class TooSlow(Refused):
+    status = 408
+    error = "RequestTimeout"
+
+
+class TooLarge(Refused):
+    status = 413
+    error = "PayloadTooLarge"
+
+
+class HungUp(Refused):
+    status = 499
+    error = "ClientClosedRequest"
 
 
 LONGEST_SEGMENT = 200
@@ -68,6 +85,12 @@ def check_head(version: str, path: str, headers: Headers) -> None:
         )
 
 
+def check_host(headers: Mapping[str, str]) -> None:
+    """Raise Refused for a Host that no address of a server can have."""
+    if not _HOST.fullmatch(headers.get("host", "")):
+        raise Refused("Invalid host header", code="request.malformed")
+
+
 @dataclass
 class BodyReads:
     """Reads bodies, within a time limit. When too many are on their way, the one that takes longest gives way.
@@ -81,20 +104,16 @@ class BodyReads:
     per_network: int = 64
     _open: OrderedDict[asyncio.Timeout, str] = field(default_factory=OrderedDict, repr=False)
 
-    async def read(self, request: Request[Any, Any, Any], network: str) -> bytes:
-        """Return the body. Raises HTTPException: 408 when it took too long, 413, 499 and 400 when it did not come whole."""
+    async def read(self, receive: Receive, headers: Mapping[str, str], network: str) -> bytes:
+        """Return the body. Raises TooSlow, TooLarge, and HungUp or Refused when it did not come whole."""
         self._make_room(network)
         limit = asyncio.timeout(self.seconds)
         try:
             async with limit:
                 self._open[limit] = network
-                return await request.body()
+                return await _whole(receive, headers)
         except TimeoutError as error:
-            raise HTTPException(status_code=408, detail="The request body did not arrive in time") from error
-        except HTTPException as error:
-            if error.status_code == 500:
-                raise _broken_off(request) from error
-            raise
+            raise TooSlow("The request body did not arrive in time", code="request.too_slow") from error
         finally:
             self._open.pop(limit, None)
 
@@ -108,8 +127,36 @@ class BodyReads:
             oldest.reschedule(asyncio.get_running_loop().time())
 
 
-def _broken_off(request: Request[Any, Any, Any]) -> HTTPException:
+async def _whole(receive: Receive, headers: Mapping[str, str]) -> bytes:
+    _check_size(_announced(headers))
+    parts, size = [], 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _broken_off(headers)
+        part = message.get("body", b"")
+        size += len(part)
+        _check_size(size)
+        parts.append(part)
+        if not message.get("more_body", False):
+            return b"".join(parts)
+
+
+def _announced(headers: Mapping[str, str]) -> int:
+    announced = headers.get("content-length", "0")
+    try:
+        return int(announced)
+    except ValueError as error:
+        raise Refused(f"Invalid content-length: {announced!r}", code="request.malformed") from error
+
+
+def _check_size(size: int) -> None:
+    if size > LARGEST_BODY:
+        raise TooLarge("The request body is larger than 1 MiB", code="request.too_large")
+
+
+def _broken_off(headers: Mapping[str, str]) -> Refused:
     """Say why a body ended early. With a length, the caller hung up; in chunks, they may have been no chunks at all."""
-    if "content-length" in request.headers:
-        return HTTPException(status_code=499, detail="The caller hung up before the request body was there")
-    return HTTPException(status_code=400, detail="The request body is not in well-formed chunks, or ended early")
+    if "content-length" in headers:
+        return HungUp("The caller hung up before the request body was there", code="request.hung_up")
+    return Refused("The request body is not in well-formed chunks, or ended early", code="request.malformed")

@@ -13,7 +13,7 @@ _A_DAY = {"cache-control": "public, max-age=86400"}
 def router() -> Pages:
     """Return the route of the static files. Their addresses change with their content, so browsers keep them."""
 
-    @get("/static/{rest}", public=True)
+    @get("/static/{rest:path}", public=True)
     def show_asset(rest: str) -> File:
         return _file(rest.lstrip("/"), _FOR_EVER)
 

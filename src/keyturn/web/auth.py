@@ -1,6 +1,6 @@
 """Who calls: a request's bearer token and the address it came from. Checking the token is the access room's work."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Protocol
@@ -29,6 +29,10 @@ class Visit:
     user_agent: str | None = None
     route: str | None = None
     actor: Actor | None = None
+
+
+ByCookie = Callable[[str, Mapping[str, str], Visit], Actor | None]
+"""Says who sends a request with this method and these headers, when a browser's cookie tells it."""
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,10 @@ from keyturn.errors import Unauthenticated
 from keyturn.kit import zones
 from keyturn.kit.actor import Actor
 from keyturn.kit.secret import Plaintext
-from keyturn.web.auth import Visit
+from keyturn.web.auth import ByCookie, Visit
 from keyturn.web.cookies import KEPT, THEME, TOAST, ZONE, SessionCookie, read_cookies
 from keyturn.web.origin import require_ours
 from keyturn.web.render import Chrome, Shell
-from keyturn.web.routes import ByCookie
 
 THEMES = ("light", "dark")
 _LONGEST_TOAST = 300

@@ -7,9 +7,8 @@ list says so itself, answers to other methods than GET never are, and neither ar
 
 import zlib
 from collections.abc import Mapping
-from typing import Any
 
-from litestar import Response
+from keyturn.web.messages import Response
 
 LEAST = 1024
 _LEVEL = 5
@@ -31,14 +30,12 @@ def gzipped(content: bytes) -> bytes:
     return making.compress(content) + making.flush()
 
 
-def compressed(response: Response[Any], asked: Mapping[str, str]) -> Response[Any]:
+def compressed(response: Response, asked: Mapping[str, str]) -> Response:
     """Compress an answer that may be: when it is good, long enough, and asked for."""
     response.headers["vary"] = "Accept-Encoding"
-    content = response.content
-    plain = content.encode() if isinstance(content, str) else content
-    if response.status_code != 200 or not isinstance(plain, bytes) or len(plain) < LEAST:
+    if response.status != 200 or len(response.content) < LEAST:
         return response
     if accepts_gzip(asked.get("accept-encoding", "")):
-        response.content = gzipped(plain)
+        response.content = gzipped(response.content)
         response.headers["content-encoding"] = "gzip"
     return response

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from keyturn.kit.secret import Plaintext
 
@@ -23,6 +23,15 @@ class Cookie:
     value: str
     lasts: timedelta | None = None
     secure: bool = False
+
+    def header(self) -> str:
+        """Return the value of the ``Set-Cookie`` line."""
+        parts = [f"{self.name}={quote(self.value, safe='')}", "Path=/", "HttpOnly", "SameSite=lax"]
+        if self.lasts is not None:
+            parts.append(f"Max-Age={int(self.lasts.total_seconds())}")
+        if self.secure:
+            parts.append("Secure")
+        return "; ".join(parts)
 
 
 @dataclass(frozen=True)

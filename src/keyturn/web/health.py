@@ -6,14 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from litestar import Response, Router
-
 from keyturn import __version__
 from keyturn.kit.clock import iso
 from keyturn.kit.clock_difference import WRONG
 from keyturn.ports import Clock
+from keyturn.web.messages import Response
 from keyturn.web.problems import json_response
-from keyturn.web.routes import get, group
+from keyturn.web.routes import Routes, get, group
 from keyturn.web.wire import Timestamp, Wire
 
 PATIENCE = 1.5
@@ -103,7 +102,7 @@ def fine() -> Status:
     return Status(database=True, worker=True)
 
 
-def router(status: Callable[[], Status], clock: Clock) -> Router:
+def router(status: Callable[[], Status], clock: Clock) -> Routes:
     @get("/api/status", public=True, probe=True)
     def show_status() -> StatusAnswer:
         """Show whether the server works.
@@ -132,7 +131,7 @@ def router(status: Callable[[], Status], clock: Clock) -> Router:
         return Alive(ok=True)
 
     @get("/readyz", public=True, probe=True, also={503: "Not ready: the body says what is missing"})
-    def show_readiness() -> Response[bytes]:
+    def show_readiness() -> Response:
         """Say whether this installation can work now: 200, or 503 with what is missing.
 
         Ready means: the database answers and takes writes, and a worker is alive, in this process or in another. The answer

@@ -20,7 +20,7 @@ from keyturn.kit.redact import redact, redact_item
 
 _NEVER_CHATTY = ("sqlalchemy",)
 """Below a warning these show the values of database rows, which no pattern can tell from harmless text."""
-_CHATTY = ("httpx2", "httpcore2", "httpx", "httpcore", "msal", "urllib3", "asyncio", "alembic", "litestar")
+_CHATTY = ("httpx2", "httpcore2", "httpx", "httpcore", "msal", "urllib3", "asyncio", "alembic")
 _OWN_HANDLERS = ("dbos", "_granian", "granian.access", "alembic")
 
 

@@ -5,14 +5,12 @@ import operator
 import re
 import typing
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any, get_args, get_origin
 
 import msgspec
-from litestar import Litestar
-from litestar.routes import HTTPRoute
 
 from keyturn import __version__
+from keyturn.web.edge import Endpoint
 from keyturn.web.routes import Operation, is_response
 from keyturn.web.wire import Wire
 
@@ -52,34 +50,20 @@ class ValidationProblem(Wire):
     code: str
 
 
-@dataclass(frozen=True)
-class Documented:
-    """An operation and the heading it stands under."""
-
-    operation: Operation
-    tag: str
+def operations_of(endpoints: Iterable[Endpoint]) -> list[Operation]:
+    """Return those that were made with ``web.routes``, in order of tag, path and method."""
+    found = [each for each in endpoints if isinstance(each, Operation)]
+    return sorted(found, key=lambda each: (each.tag, each.path, each.method))
 
 
-def operations_of(app: Litestar) -> list[Documented]:
-    """Return all routes of the application that were made with ``web.routes``, in order of path and method."""
-    found = [
-        Documented(handler.opt["operation"], next(iter(handler.resolve_tags()), "Other"))
-        for route in app.routes
-        if isinstance(route, HTTPRoute)
-        for handler in route.route_handlers
-        if "operation" in handler.opt
-    ]
-    return sorted(found, key=lambda each: (each.tag, each.operation.path, each.operation.method))
-
-
-def document(documented: Sequence[Documented], server_url: str | None = None) -> dict[str, Any]:
+def document(operations: Sequence[Operation], server_url: str | None = None) -> dict[str, Any]:
     """Return the OpenAPI document as plain data."""
     schemas = _Schemas()
-    names = _operation_ids([each.operation for each in documented])
+    names = _operation_ids(operations)
     paths: dict[str, dict[str, Any]] = {}
-    for each, name in zip(documented, names, strict=True):
-        path = _HOLE.sub(lambda hole: f"{{{_camel(hole[1])}}}", each.operation.path)
-        paths.setdefault(path, {})[each.operation.method.lower()] = _operation(each, name, schemas)
+    for each, name in zip(operations, names, strict=True):
+        path = _HOLE.sub(lambda hole: f"{{{_camel(hole[1])}}}", each.path)
+        paths.setdefault(path, {})[each.method.lower()] = _operation(each, name, schemas)
     problems = {"Problem": Problem, "ValidationProblem": ValidationProblem}
     for problem in problems.values():
         schemas.of(problem)
@@ -91,7 +75,7 @@ def document(documented: Sequence[Documented], server_url: str | None = None) ->
             "description": "Rotation of Microsoft Entra client secrets. Times are ISO-8601 in UTC. Unknown keys are ignored.",
         },
         "servers": [{"url": server_url or "/"}],
-        "tags": [{"name": tag} for tag in dict.fromkeys(each.tag for each in documented)],
+        "tags": [{"name": tag} for tag in dict.fromkeys(each.tag for each in operations)],
         "paths": paths,
         "components": {
             "schemas": dict(sorted(schemas.components.items())),
@@ -123,9 +107,8 @@ class _Schemas:
         return schema
 
 
-def _operation(each: Documented, name: str, schemas: _Schemas) -> dict[str, Any]:
-    operation = each.operation
-    made: dict[str, Any] = {"operationId": name, "summary": operation.summary, "tags": [each.tag]}
+def _operation(operation: Operation, name: str, schemas: _Schemas) -> dict[str, Any]:
+    made: dict[str, Any] = {"operationId": name, "summary": operation.summary, "tags": [operation.tag]}
     if operation.description:
         made["description"] = operation.description
     parameters = [*_parameters(operation.path_type, "path", schemas), *_parameters(operation.query, "query", schemas)]

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
-from litestar import Response
 
 from keyturn.errors import Refused
 from keyturn.ports import Ids
 from keyturn.web.admission import PROBES, check_head, check_path
 from keyturn.web.auth import Network, Visit, client_ip
 from keyturn.web.connections import Traffic, peer_of
+from keyturn.web.messages import Response
 from keyturn.web.problems import refused_head, unexpected
 from keyturn.web.subpath import AT_ROOT, SubPath
 
@@ -35,7 +35,7 @@ _HEADERS = {
 
 _ONLY_HTTPS = {"strict-transport-security": "max-age=31536000"}
 
-Application = Callable[[Any, Any, Any], Awaitable[None]]
+Application = Callable[[Any, Visit, Any, Any], Awaitable[None]]
 
 
 def request_id(ids: Ids) -> str:
@@ -67,9 +67,7 @@ class Gate:
         visit = Visit(request_id(self.ids), ip, headers.get("user-agent", (None,))[0])
         always = {**_HEADERS, **(_ONLY_HTTPS if self.secure else {})}
         reply = _Reply(send, scope["method"], scope["path"], visit, headers, self._cors(headers), always, self.below)
-        inner = {**scope, "state": {**scope.get("state", {}), "visit": visit}}
-        if scope["method"] == "HEAD":
-            inner["method"] = "GET"
+        inner = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
         logged = structlog.contextvars.bound_contextvars(request_id=visit.request_id)
         with self.traffic.request(peer_of(scope)), logged:
             try:
@@ -78,7 +76,7 @@ class Gate:
                 if self.cors_origins and _is_preflight(scope, headers):
                     await reply.preflight()
                 else:
-                    await app(inner, receive, reply.send)
+                    await app(inner, visit, receive, reply.send)
             except Refused as error:
                 await reply.whole(refused_head(error, visit))
             except Exception as error:  # noqa: BLE001 - the last belt: every request gets an answer and a log line
@@ -196,10 +194,9 @@ class _Reply:
             raise error
         await self.whole(response)
 
-    async def whole(self, response: Response[bytes]) -> None:
+    async def whole(self, response: Response) -> None:
         """Send an answer that was made outside the application."""
-        raw = [(b"content-type", b"application/json"), (b"content-length", str(len(response.content)).encode())]
-        await self.send({"type": "http.response.start", "status": response.status_code, "headers": raw})
+        await self.send({"type": "http.response.start", "status": response.status, "headers": response.head()})
         await self.send({"type": "http.response.body", "body": response.content})
 
 

@@ -5,7 +5,6 @@ known by a cookie, a body is a form, an answer is HTML, and a refused form is sh
 """
 
 import inspect
-import re
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -15,23 +14,23 @@ from typing import Any
 from urllib.parse import quote
 
 import msgspec
-from litestar import Request, Response, Router
-from litestar.enums import HttpMethod
-from litestar.handlers import HTTPRouteHandler
 
 from keyturn.errors import Invalid, KeyturnError, Unauthenticated
 from keyturn.kit.actor import Actor
-from keyturn.web.auth import Visit
-from keyturn.web.browser import Recall, Visitor, signed_in_by_cookie
+from keyturn.web.browser import Visitor, signed_in_by_cookie
 from keyturn.web.compression import compressed
 from keyturn.web.cookies import KEPT, TOAST, Cookie, SessionCookie
+from keyturn.web.edge import Edge, Endpoint
 from keyturn.web.forms import EMPTY, Filled, read_form, refused
 from keyturn.web.issues import Issue
 from keyturn.web.keeping import Keeper
+from keyturn.web.messages import Request, Response
 from keyturn.web.origin import SAFE, require_host, require_ours
-from keyturn.web.render import Page, Renderer, Shell
-from keyturn.web.routes import Group, read_body, read_query
+from keyturn.web.render import Page
+from keyturn.web.routes import read_query
 from keyturn.web.scalars import Check
+from keyturn.web.site import Site
+from keyturn.web.table import filled_in, path_params
 from keyturn.web.validate import checker
 
 __all__ = [
@@ -50,7 +49,7 @@ __all__ = [
     "post",
 ]
 
-Pages = Router
+Pages = tuple[Endpoint, ...]
 """What a feature's ``pages.router`` returns."""
 
 SIGN_IN = "/sign-in"
@@ -58,7 +57,6 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self';"
     " form-action {}; frame-ancestors 'none'; base-uri 'none'"
 )
-_HOLE = re.compile(r"\{(\w+)\}")
 _OWN = {"actor", "visitor", "query", "form", "filled", "return"}
 _TOAST_SECONDS = 60
 
@@ -96,20 +94,10 @@ Outcome = Page | Shown | Redirect | File
 
 
 @dataclass(frozen=True)
-class Site:
-    """What pages need of the rest of the server. ``shell`` is asked for each page of somebody who has signed in."""
-
-    renderer: Renderer
-    recall: Recall
-    shell: Callable[[Actor], Shell]
-    session_cookie: SessionCookie
-    site_url: str | None = None
-    keeper: Keeper | None = None
-
-
-@dataclass(frozen=True)
 class Route:
     """One page route. ``again`` shows the form that was refused, with its faults."""
+
+    is_page = True
 
     method: str
     path: str
@@ -121,20 +109,16 @@ class Route:
     path_type: type[msgspec.Struct]
     keeps_query: bool = True
 
+    @property
+    def has_body(self) -> bool:
+        return self.method not in SAFE
+
     def __call__(self, *args: Any, **kwargs: Any) -> Outcome:
         return self.function(*args, **kwargs)
 
-
-@dataclass(frozen=True)
-class Arrival:
-    """The parts of a request that a worker thread needs."""
-
-    visit: Visit
-    headers: Mapping[str, str]
-    address: str
-    path: Mapping[str, object]
-    query: bytes
-    body: bytes
+    async def serve(self, edge: Edge, request: Request) -> Response:
+        """Answer a request. Raises what ``perform`` raises, and Unavailable when too many are being served."""
+        return await edge.in_thread(partial(perform, self, request, edge.page_site()))
 
 
 Decorator = Callable[[Callable[..., Outcome]], Route]
@@ -153,9 +137,9 @@ def post(path: str, *, again: Route | None = None, public: bool = False) -> Deco
     return lambda function: _route("POST", path, function, public=public, again=again)
 
 
-def group(*routes: Route | HTTPRouteHandler) -> Pages:
+def group(*routes: Endpoint) -> Pages:
     """Return the routes as the application takes them."""
-    return Group(_handler(route) if isinstance(route, Route) else route for route in routes)
+    return routes
 
 
 def _route(
@@ -167,8 +151,8 @@ def _route(
     if ("actor" in names) == public:
         raise TypeError(f"{where}: a page has an actor, or says public=True, never both")
     in_path = [name for name in names if name not in _OWN]
-    if sorted(_HOLE.findall(path)) != sorted(in_path):
-        raise TypeError(f"{where}: the path has {_HOLE.findall(path)}, the handler takes {in_path}")
+    if sorted(path_params(path)) != sorted(in_path):
+        raise TypeError(f"{where}: the path has {list(path_params(path))}, the handler takes {in_path}")
     if again is not None and "filled" not in again.wants:
         raise TypeError(f"{where}: the page shown again takes no 'filled'")
     path_type = msgspec.defstruct("Path", [(name, hints[name]) for name in in_path], kw_only=True)
@@ -177,60 +161,38 @@ def _route(
     return Route(method, path, function, public, frozenset(names), checks, again, path_type)
 
 
-def _handler(route: Route) -> HTTPRouteHandler:
-    async def endpoint(request: Request[Any, Any, Any]) -> Response[Any]:
-        edge = request.app.state.edge
-        arrival = Arrival(
-            request.scope["state"]["visit"],
-            request.headers,
-            request.scope["path"],
-            request.path_params,
-            request.scope["query_string"],
-            await read_body(request) if route.method == "POST" else b"",
-        )
-        arrival.visit.route = route.path
-        answer: Response[Any] = await edge.in_thread(partial(perform, route, arrival, edge.site))
-        return answer
-
-    litestar_path = _HOLE.sub(lambda hole: f"{{{hole[1]}:{'path' if hole[1] == 'rest' else 'str'}}}", route.path)
-    handler = HTTPRouteHandler(
-        litestar_path, http_method=[HttpMethod(route.method)], status_code=200, opt={"page": route}
-    )
-    return handler(endpoint)
-
-
 # --- serving one ------------------------------------------------------------------------------------------------------
 
 
-def perform(route: Route, arrival: Arrival, site: "Site") -> Response[Any]:
+def perform(route: Route, request: Request, site: Site) -> Response:
     """Serve one page, in a worker thread. Raises what the handler raises when there is no form to show again."""
-    visitor = Visitor.of(arrival.headers, arrival.visit, site.session_cookie.name)
-    require_host(arrival.headers, site.site_url)
+    visitor = Visitor.of(request.headers, request.visit, site.session_cookie.name)
+    require_host(request.headers, site.site_url)
     if route.method not in SAFE:
-        require_ours(route.method, arrival.headers, site.site_url)
+        require_ours(route.method, request.headers, site.site_url)
     given: dict[str, object] = {"visitor": visitor, "filled": EMPTY}
     if not route.public:
         try:
-            given["actor"] = signed_in_by_cookie(site.recall, visitor.session, arrival.visit)
+            given["actor"] = signed_in_by_cookie(site.recall, visitor.session, request.visit)
         except Unauthenticated:
-            return _to_sign_in(route, arrival, visitor, site.keeper)
-    given |= _address(route, arrival)
-    view = View(site, visitor, arrival.visit.actor, arrival.address)
+            return _to_sign_in(route, request, visitor, site.keeper)
+    given |= _address(route, request)
+    view = View(site, visitor, request.visit.actor, request.path)
     if route.method in SAFE:
-        return _shown(route, given, view, arrival.headers)
-    sent = read_form(arrival.headers.get("content-type", ""), arrival.body)
+        return _shown(route, given, view, request.headers)
+    sent = read_form(request.headers.get("content-type", ""), request.body)
     try:
         return view.answer(_call(route, given | _form(route, sent)))
     except KeyturnError as error:
         if route.again is None:
             raise
-        again = given | _address(route.again, arrival) | {"filled": refused(arrival.address, sent, error)}
+        again = given | _address(route.again, request) | {"filled": refused(request.path, sent, error)}
         shown = _call(route.again, again)
         # The form may be out of date, e.g. a second tab of a sign-in that is over: then its page leads to where one is.
         return view.answer(shown if isinstance(shown, Redirect) else replace(as_shown(shown), status=error.status))
 
 
-def _shown(route: Route, given: Mapping[str, object], view: "View", asked: Mapping[str, str]) -> Response[Any]:
+def _shown(route: Route, given: Mapping[str, object], view: "View", asked: Mapping[str, str]) -> Response:
     """Answer a page; with the form that its person had typed, when it was sent after their session had ended."""
     visitor, keeper = view.visitor, view.site.keeper
     found = keeper.kept(visitor.kept, view.address) if keeper and visitor.kept and not route.public else None
@@ -238,9 +200,8 @@ def _shown(route: Route, given: Mapping[str, object], view: "View", asked: Mappi
         outcome = _call(route, given)
         answer = view.answer(outcome)
         return compressed(answer, asked) if getattr(outcome, "compressed", False) else answer
-    outcome = _call(route, {**given, "filled": found})
-    answer = view.answer(outcome)
-    return _keeping(answer, (Cookie(KEPT, "", timedelta(0)),))
+    answer = view.answer(_call(route, {**given, "filled": found}))
+    return replace(answer, cookies=(*answer.cookies, Cookie(KEPT, "", timedelta(0))))
 
 
 def _call(route: Route, given: Mapping[str, object]) -> Outcome:
@@ -256,14 +217,14 @@ def as_shown(outcome: Outcome) -> Shown:
     raise TypeError(f"{type(outcome).__name__} is no page")
 
 
-def _address(route: Route, arrival: Arrival) -> dict[str, object]:
+def _address(route: Route, request: Request) -> dict[str, object]:
     """Check path and query. Raises Invalid: the address is wrong, so there is no form to show again."""
     issues: list[Issue] = []
     names = [found.name for found in msgspec.structs.fields(route.path_type)]
-    path = route.checks["path"]({name: str(arrival.path[name]) for name in names}, (), issues)
+    path = route.checks["path"]({name: request.path_params[name] for name in names}, (), issues)
     found = {}
     if "query" in route.checks:
-        found["query"] = route.checks["query"](read_query(arrival.query), (), issues)
+        found["query"] = route.checks["query"](read_query(request.query), (), issues)
     if issues:
         raise Invalid(issues)
     return found | {name: getattr(path, name) for name in names}
@@ -279,28 +240,28 @@ def _form(route: Route, sent: Mapping[str, list[str]]) -> dict[str, object]:
     return {"form": form}
 
 
-def _to_sign_in(route: Route, arrival: Arrival, visitor: Visitor, keeper: Keeper | None) -> Response[Any]:
+def _to_sign_in(route: Route, request: Request, visitor: Visitor, keeper: Keeper | None) -> Response:
     """Send a stranger to the sign-in and back. Whose session has ended is told so, and finds a form as they typed it."""
     ended = visitor.session is not None
-    asked_for = arrival.query.decode("latin-1") if route.keeps_query else ""
-    back, query = arrival.address, f"?{asked_for}" if asked_for else ""
+    asked_for = request.query.decode("latin-1") if route.keeps_query else ""
+    back, query = request.path, f"?{asked_for}" if asked_for else ""
     cookies: tuple[Cookie, ...] = ()
     if route.method != "GET":
-        back, query = _page_of(route, arrival), ""
+        back, query = _page_of(route, request), ""
         if ended and keeper and back != "/":
-            sent = read_form(arrival.headers.get("content-type", ""), arrival.body)
-            cookie = keeper.keep(arrival.address, back, sent)
+            sent = read_form(request.headers.get("content-type", ""), request.body)
+            cookie = keeper.keep(request.path, back, sent)
             cookies = (cookie,) if cookie else ()
     asks = {"next": "" if back == "/" else back + query, "ended": "1" if ended else ""}
     asked = "&".join(f"{name}={quote(text, safe='/')}" for name, text in asks.items() if text)
     return _redirected(Redirect(f"{SIGN_IN}?{asked}" if asked else SIGN_IN, cookies=cookies), visitor)
 
 
-def _page_of(route: Route, arrival: Arrival) -> str:
+def _page_of(route: Route, request: Request) -> str:
     """Return the address of the page that shows the form which was sent there, ``/`` when none does."""
     if route.again is None:
         return "/"
-    return _HOLE.sub(lambda hole: quote(str(arrival.path.get(hole[1], "")), safe=""), route.again.path)
+    return filled_in(route.again.path, {name: quote(value, safe="") for name, value in request.path_params.items()})
 
 
 # --- answering --------------------------------------------------------------------------------------------------------
@@ -310,12 +271,12 @@ def _page_of(route: Route, arrival: Arrival) -> str:
 class View:
     """For whom, and where, a page is shown."""
 
-    site: "Site"
+    site: Site
     visitor: Visitor
     actor: Actor | None
     address: str
 
-    def answer(self, outcome: Outcome) -> Response[Any]:
+    def answer(self, outcome: Outcome) -> Response:
         """Return the response of what a handler answered."""
         if isinstance(outcome, Redirect):
             return _redirected(outcome, self.visitor)
@@ -331,9 +292,7 @@ class View:
         return self.site.renderer.html(page, chrome)
 
 
-def html(
-    text: str, status: int = 200, leaves_by: tuple[str, ...] = (), cookies: tuple[Cookie, ...] = ()
-) -> Response[Any]:
+def html(text: str, status: int = 200, leaves_by: tuple[str, ...] = (), cookies: tuple[Cookie, ...] = ()) -> Response:
     """Return a page as a response. Nothing may store it, and it may load nothing but what this server gives."""
     headers = {
         "content-security-policy": POLICY.format(" ".join(("'self'", *leaves_by))),
@@ -343,28 +302,14 @@ def html(
         "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
         "cross-origin-opener-policy": "same-origin",
     }
-    return _keeping(Response(text, status_code=status, media_type="text/html", headers=headers), cookies)
+    return Response(text.encode(), status, "text/html", headers, cookies)
 
 
-def _redirected(outcome: Redirect, visitor: Visitor) -> Response[Any]:
+def _redirected(outcome: Redirect, visitor: Visitor) -> Response:
     cookies = outcome.cookies
     if outcome.toast:
         cookies = (*cookies, Cookie(TOAST, outcome.toast, timedelta(seconds=_TOAST_SECONDS)))
     # htmx would follow a redirect silently and take a whole page for a part of one.
     status, name = (200, "hx-redirect") if visitor.partial else (303, "location")
     headers = {"cache-control": "no-store", name: outcome.to}
-    return _keeping(Response(b"", status_code=status, media_type="text/plain", headers=headers), cookies)
-
-
-def _keeping(response: Response[Any], cookies: tuple[Cookie, ...]) -> Response[Any]:
-    for cookie in cookies:
-        response.set_cookie(
-            key=cookie.name,
-            value=quote(cookie.value, safe=""),
-            max_age=None if cookie.lasts is None else int(cookie.lasts.total_seconds()),
-            path="/",
-            secure=cookie.secure,
-            httponly=True,
-            samesite="lax",
-        )
-    return response
+    return Response(b"", status, "text/plain", headers, cookies)

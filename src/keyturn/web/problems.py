@@ -1,45 +1,28 @@
 """Every exception becomes one shape: ``{"reqId","statusCode","message","error"}``, often with details, code and fix."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import structlog
-from litestar import Request, Response
-from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
 
 from keyturn.errors import Invalid, KeyturnError, NotBuilt, NotFound, Refused, TooMany, Unavailable, Upstream
 from keyturn.web.auth import Visit
 from keyturn.web.browser import Visitor
-from keyturn.web.pages import Page, Site, View, html
+from keyturn.web.edge import Edge, Endpoint
+from keyturn.web.messages import Request, Response
+from keyturn.web.pages import Page, View, html
+from keyturn.web.site import Site
+from keyturn.web.table import NoRoute, WrongMethod
 from keyturn.web.unbuilt import is_unbuilt
 from keyturn.web.wire import encode
 
 _log = structlog.get_logger("keyturn.web")
 
-Explain = Callable[[Exception], Unavailable | None]
-"""Says what stops this server for the moment, where the exception is such a cause."""
-
 GENERIC = "Something went wrong on the server. Its log has the reason under the request id."
-_NAMES = {
-    400: ("BadRequest", "request.malformed"),
-    401: ("UnauthorizedError", "token.missing"),
-    403: ("ForbiddenError", "request.forbidden"),
-    405: ("MethodNotAllowed", "request.method_not_allowed"),
-    408: ("RequestTimeout", "request.too_slow"),
-    413: ("PayloadTooLarge", "request.too_large"),
-    415: ("UnsupportedMediaType", "request.media_type"),
-    431: ("RequestHeaderFieldsTooLarge", "request.headers_too_large"),
-    499: ("ClientClosedRequest", "request.hung_up"),
-}
 _SHOWN_PATH = 200
-
-
-def nothing_known(_error: Exception) -> Unavailable | None:
-    """Explain nothing: every exception that is not the product's own is unexpected."""
-    return None
 
 
 def body_of(status: int, error: str, message: object, request_id: str, **more: object) -> dict[str, object]:
@@ -58,38 +41,33 @@ class Problem:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def respond(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
-    """Turn any exception of a route into its answer: a page for people, JSON for all others."""
-    visit: Visit = request.scope["state"]["visit"]
-    problem = _problem(request, error, visit)
-    site: Site | None = request.app.state.edge.site
-    if site is not None and _wants_page(request):
-        return error_page(site, visit, request, problem)
+def respond(edge: Edge, request: Request, endpoint: Endpoint | None, error: Exception) -> Response:
+    """Turn any exception of a request into its answer: a page for people, JSON for all others."""
+    problem = _problem(edge, request, error)
+    if edge.site is not None and _wants_page(request, endpoint):
+        return error_page(edge.site, request, problem)
     return json_response(problem.shape, problem.status, problem.headers)
 
 
-def _wants_page(request: Request[Any, Any, Any]) -> bool:
-    handler: Any = request.scope.get("route_handler")
-    if handler is not None:
-        return "page" in handler.opt
-    return "text/html" in request.headers.get("accept", "") and not request.scope["path"].startswith("/api")
+def _wants_page(request: Request, endpoint: Endpoint | None) -> bool:
+    if endpoint is not None:
+        return endpoint.is_page
+    return "text/html" in request.headers.get("accept", "") and not request.path.startswith("/api")
 
 
-def _problem(request: Request[Any, Any, Any], error: Exception, visit: Visit) -> Problem:
+def _problem(edge: Edge, request: Request, error: Exception) -> Problem:
     """Say what went wrong. Only unknown exceptions and the server's own faults are logged."""
     if isinstance(error, KeyturnError):
-        return _known(error, visit)
-    if isinstance(error, MethodNotAllowedException):
-        built = _built_methods(error, request.scope["path"])
-        return _wrong_method(built, visit) if built else _no_route(request)
-    if isinstance(error, NotFoundException):
+        return _known(error, request.visit)
+    if isinstance(error, WrongMethod):
+        built = [method for method in error.methods if not is_unbuilt(method, request.path)]
+        return _wrong_method(built, request.visit) if built else _no_route(request)
+    if isinstance(error, NoRoute):
         return _no_route(request)
-    if isinstance(error, HTTPException) and error.status_code in _NAMES:
-        return _framework(error, visit)
-    known = request.app.state.edge.explain(error)
+    known = edge.explain(error)
     if known is not None:
-        return _known(known, visit)
-    return Problem(500, _unexpected(error, visit))
+        return _known(known, request.visit)
+    return Problem(500, _unexpected(error, request.visit))
 
 
 def _known(error: KeyturnError, visit: Visit) -> Problem:
@@ -132,39 +110,25 @@ def _limits(error: TooMany) -> dict[str, str]:
     return headers if limit is None else {**headers, "x-ratelimit-limit": str(limit)}
 
 
-def _no_route(request: Request[Any, Any, Any]) -> Problem:
-    path = request.scope["path"][:_SHOWN_PATH]
-    message = f"Route {request.scope['method']}:{path} not found"
+def _no_route(request: Request) -> Problem:
+    message = f"Route {request.method}:{request.path[:_SHOWN_PATH]} not found"
     return Problem(404, {"message": message, "error": "Not Found", "statusCode": 404})
 
 
-def _built_methods(error: MethodNotAllowedException, path: str) -> list[str]:
-    """Return the methods that this path takes, without those that are only known not to be built."""
-    allowed = (error.headers or {}).get("allow", "")
-    known = [method for method in allowed.replace(",", " ").split() if not is_unbuilt(method, path)]
-    return known if known != ["OPTIONS"] else []
-
-
-def _wrong_method(built: list[str], visit: Visit) -> Problem:
-    name, code = _NAMES[405]
-    allow = ", ".join(built)
-    shape = body_of(405, name, f"This path takes {allow}", visit.request_id, code=code)
+def _wrong_method(built: Sequence[str], visit: Visit) -> Problem:
+    allow = ", ".join([*built, "OPTIONS"])
+    code = "request.method_not_allowed"
+    shape = body_of(405, "MethodNotAllowed", f"This path takes {allow}", visit.request_id, code=code)
     return Problem(405, shape, headers={"allow": allow})
 
 
-def _framework(error: HTTPException, visit: Visit) -> Problem:
-    name, code = _NAMES[error.status_code]
-    message = "The request body is larger than 1 MiB" if error.status_code == 413 else error.detail
-    return Problem(error.status_code, body_of(error.status_code, name, message, visit.request_id, code=code))
-
-
-def refused_head(error: Refused, visit: Visit) -> Response[bytes]:
+def refused_head(error: Refused, visit: Visit) -> Response:
     """Answer a request that was refused before anybody looked at its path."""
     problem = _known(error, visit)
     return json_response(problem.shape, problem.status)
 
 
-def unexpected(error: Exception, visit: Visit) -> Response[bytes]:
+def unexpected(error: Exception, visit: Visit) -> Response:
     """Log what nobody foresaw, and say nothing of it to the caller."""
     return json_response(_unexpected(error, visit), 500)
 
@@ -174,9 +138,9 @@ def _unexpected(error: Exception, visit: Visit) -> dict[str, object]:
     return body_of(500, "InternalServerError", GENERIC, visit.request_id, code="server.error")
 
 
-def json_response(shape: object, status: int, headers: Mapping[str, str] | None = None) -> Response[bytes]:
+def json_response(shape: object, status: int, headers: Mapping[str, str] | None = None) -> Response:
     """Return a JSON response."""
-    return Response(encode(shape), status_code=status, media_type="application/json", headers=dict(headers or {}))
+    return Response(encode(shape), status, headers=dict(headers or {}))
 
 
 # --- for people -------------------------------------------------------------------------------------------------------
@@ -206,8 +170,9 @@ class ErrorPage(Page):
     request_id: str
 
 
-def error_page(site: Site, visit: Visit, request: Request[Any, Any, Any], problem: Problem) -> Response[Any]:
+def error_page(site: Site, request: Request, problem: Problem) -> Response:
     """Show what went wrong, what to do, and the id to look for in the log."""
+    visit = request.visit
     visitor = Visitor.of(request.headers, visit, site.session_cookie.name)
     message = problem.shape.get("message", "")
     if problem.sentence and isinstance(message, str):
@@ -220,6 +185,6 @@ def error_page(site: Site, visit: Visit, request: Request[Any, Any, Any], proble
     page = ErrorPage(problem.status, title, str(message), str(problem.shape.get("fix", "")), visit.request_id)
     # When the server itself is in trouble, what surrounds the page may be the trouble.
     actor = visit.actor if problem.status < 500 else None
-    response = html(View(site, visitor, actor, request.scope["path"]).render(page), problem.status)
+    response = html(View(site, visitor, actor, request.path).render(page), problem.status)
     response.headers.update(problem.headers)
     return response

@@ -7,9 +7,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from litestar import Response, Router
-
-from keyturn.web.routes import get, group
+from keyturn.web.messages import Response
+from keyturn.web.routes import Routes, get, group
 from keyturn.web.subpath import AT_ROOT, SubPath
 from keyturn.web.wire import Wire
 
@@ -29,16 +28,16 @@ class Search(Wire):
     q: str = ""
 
 
-def router(describe: Callable[[], Document], below: SubPath = AT_ROOT) -> Router:
+def router(describe: Callable[[], Document], below: SubPath = AT_ROOT) -> Routes:
     """Return the routes of the reference. ``describe`` makes the document; it is called once, at the first request."""
     made = cache(lambda: Reference(describe()))
     style = cache(lambda: _STYLE.read_text(encoding="utf-8"))
 
     @get("/api/docs", public=True, compressed=True)
-    def show_reference(query: Search) -> Response[str]:
+    def show_reference(query: Search) -> Response:
         """Show the API reference as a page; ``q`` searches it."""
         return Response(
-            below.html(made().page(query.q)),
+            below.html(made().page(query.q)).encode(),
             media_type="text/html",
             headers={"content-security-policy": _POLICY},
         )
@@ -49,10 +48,10 @@ def router(describe: Callable[[], Document], below: SubPath = AT_ROOT) -> Router
         return dict(made().document)
 
     @get("/api/docs/reference.css", public=True, compressed=True)
-    def show_style() -> Response[str]:
+    def show_style() -> Response:
         """Show the style of the reference page."""
         return Response(
-            style(),
+            style().encode(),
             media_type="text/css",
             headers={"cache-control": "public, max-age=300"},
         )

@@ -6,47 +6,44 @@ One hop to the thread pool does it all in this order: who calls, path, query, bo
 
 import codecs
 import inspect
-import re
 import typing
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
 
 import msgspec
-from litestar import Request, Response, Router
-from litestar.enums import HttpMethod
-from litestar.exceptions import HTTPException
-from litestar.handlers import HTTPRouteHandler
 
-from keyturn.errors import Invalid, Refused
-from keyturn.kit.actor import Actor
+from keyturn.errors import Invalid, Refused, Untyped
 from keyturn.kit.secret import Plaintext
-from keyturn.web.auth import Authenticate, Caller, Visit, bearer, network_of, sign_in
+from keyturn.web.auth import Authenticate, ByCookie, Caller, bearer, sign_in
 from keyturn.web.compression import compressed as compress
+from keyturn.web.edge import Edge
 from keyturn.web.issues import Issue
+from keyturn.web.messages import Request, Response
 from keyturn.web.origin import Rules, require_json
 from keyturn.web.scalars import Check
+from keyturn.web.table import path_params
 from keyturn.web.validate import MOST_ISSUES, checker
 from keyturn.web.wire import check_answer_type, check_compressible, encode
 
-__all__ = ["Caller", "Operation", "delete", "get", "group", "patch", "post", "put"]
+__all__ = ["Caller", "Operation", "Routes", "delete", "get", "group", "patch", "post", "put"]
 
 MOST_QUERY_KEYS = 1000
-_HOLE = re.compile(r"\{(\w+)(?::(\w+))?\}")
 _NONE: Mapping[int, str] = {}
 _GZIP = b"\x1f\x8b"
 
 Also = Mapping[int, str]
-ByCookie = Callable[[str, Mapping[str, str], Visit], Actor | None]
-Decorator = Callable[[Callable[..., object]], HTTPRouteHandler]
 
 _OWN = {"actor", "caller", "query", "data", "return"}
 
 
 @dataclass(frozen=True)
 class Operation:
-    """What is known about one route: enough to serve it and to document it."""
+    """One route of the API: enough to serve it and to document it."""
+
+    is_page = False
 
     method: str
     path: str
@@ -67,6 +64,20 @@ class Operation:
     compressed: bool = False
     """May be compressed, see ``compression.py``: it never holds a secret, a token or a code."""
     guarded: bool = False
+    tag: str = "Other"
+    """The heading it stands under in the API reference."""
+
+    @property
+    def has_body(self) -> bool:
+        return "data" in self.wants
+
+    async def serve(self, edge: Edge, request: Request) -> Response:
+        """Answer a request. Raises what ``perform`` raises, and Unavailable when too many are being served."""
+        if self.immediate:
+            return perform(self, request, edge.authenticate)
+        if self.probe:
+            return await edge.in_probe_thread(partial(perform, self, request, edge.authenticate))
+        return await edge.in_thread(partial(perform, self, request, edge.authenticate, edge.by_cookie, edge.rules))
 
     @property
     def summary(self) -> str:
@@ -77,16 +88,8 @@ class Operation:
         return "\n".join((inspect.getdoc(self.function) or "").split("\n")[1:]).strip()
 
 
-@dataclass(frozen=True)
-class Arrival:
-    """The parts of a request that a worker thread needs."""
-
-    method: str
-    visit: Visit
-    headers: Mapping[str, str]
-    path: Mapping[str, object]
-    query: bytes
-    body: bytes
+Routes = tuple[Operation, ...]
+Decorator = Callable[[Callable[..., object]], Operation]
 
 
 def get(
@@ -126,19 +129,9 @@ def delete(path: str, *, public: bool = False, status: int = 200, also: Also = _
     return _route("DELETE", path, public=public, status=status, also=also)
 
 
-class Group(Router):
-    """Routes made for one application. Litestar registers a copy of a router, so that others may have it too: we need none."""
-
-    def __init__(self, handlers: Iterable[HTTPRouteHandler], *, tags: Sequence[str] = ()) -> None:
-        super().__init__("/", route_handlers=list(handlers), tags=tags)
-
-    def __deepcopy__(self, _memo: object) -> "Group":
-        return self
-
-
-def group(tag: str, *handlers: HTTPRouteHandler) -> Router:
+def group(tag: str, *operations: Operation) -> Routes:
     """Put routes under one heading of the API reference."""
-    return Group(handlers, tags=[tag])
+    return tuple(replace(operation, tag=tag) for operation in operations)
 
 
 def _route(
@@ -153,38 +146,13 @@ def _route(
     probe: bool = False,
     compressed: bool = False,
 ) -> Decorator:
-    def around(function: Callable[..., object]) -> HTTPRouteHandler:
+    def around(function: Callable[..., object]) -> Operation:
         described = describe(method, path, function, public=public, status=status, also=also)
         if compressed:
             check_compressible(described.answer)
-        operation = replace(described, immediate=immediate, guarded=guarded, probe=probe, compressed=compressed)
-
-        async def endpoint(request: Request[Any, Any, Any]) -> Response[Any]:
-            arrival = Arrival(
-                method,
-                request.scope["state"]["visit"],
-                request.headers,
-                request.path_params,
-                request.scope["query_string"],
-                await read_body(request) if "data" in operation.wants else b"",
-            )
-            arrival.visit.route = operation.path
-            response: Response[Any] = await request.app.state.edge.run(operation, arrival)
-            return response
-
-        litestar_path = _HOLE.sub(lambda hole: f"{{{hole[1]}:{hole[2] or 'str'}}}", path)
-        handler = HTTPRouteHandler(
-            litestar_path, http_method=[HttpMethod(method)], status_code=200, opt={"operation": operation}
-        )
-        return handler(endpoint)
+        return replace(described, immediate=immediate, guarded=guarded, probe=probe, compressed=compressed)
 
     return around
-
-
-async def read_body(request: Request[Any, Any, Any]) -> bytes:
-    """Return the request's body. Raises HTTPException when it does not come whole and in time."""
-    found: bytes = await request.app.state.edge.bodies.read(request, network_of(request.scope["state"]["visit"].ip))
-    return found
 
 
 def describe(
@@ -197,10 +165,9 @@ def describe(
     where = f"{method} {path}"
     if ("actor" in names) == public:
         raise TypeError(f"{where}: a handler has an actor, or says public=True, never both")
-    holes = [hole[0] for hole in _HOLE.findall(path)]
-    in_path = [name for name in names if name not in _OWN]
-    if sorted(holes) != sorted(in_path) and len(names) == len(parameters):  # with ** it looks at none of them
-        raise TypeError(f"{where}: the path has {holes}, the handler takes {in_path}")
+    named, in_path = path_params(path), [name for name in names if name not in _OWN]
+    if sorted(named) != sorted(in_path) and len(names) == len(parameters):  # with ** it looks at none of them
+        raise TypeError(f"{where}: the path has {list(named)}, the handler takes {in_path}")
     answer = hints.get("return")
     if not is_response(answer):
         check_answer_type(answer)
@@ -215,43 +182,42 @@ def describe(
 
 def is_response(answer: Any) -> bool:
     """Say whether a handler answers with a whole response instead of JSON."""
-    kind = typing.get_origin(answer) or answer
-    return isinstance(kind, type) and issubclass(kind, Response)
+    return isinstance(answer, type) and issubclass(answer, Response)
 
 
 def perform(
     operation: Operation,
-    arrival: Arrival,
+    request: Request,
     authenticate: Authenticate,
     by_cookie: ByCookie | None = None,
     rules: Rules | None = None,
-) -> Response[Any]:
+) -> Response:
     """Serve one request, in a worker thread. Raises what the handler raises, and Invalid, Refused, Unauthenticated.
 
     ``by_cookie`` knows who sits at a browser; it is asked when there is no token. ``rules`` are for browsers' requests
     without a cookie.
     """
-    token = bearer(arrival.headers)
+    token = bearer(request.headers)
     arguments: dict[str, object] = {}
     known = None
     if "actor" in operation.wants:
-        known = by_cookie(arrival.method, arrival.headers, arrival.visit) if by_cookie and token is None else None
+        known = by_cookie(request.method, request.headers, request.visit) if by_cookie and token is None else None
         if known is not None:
-            require_json(arrival.headers, arrival.body)
+            require_json(request.headers, request.body)
     if known is None and rules is not None:
         guarded = operation.guarded
-        rules.check(arrival.method, arrival.headers, arrival.body, guarded=guarded, bearer=token is not None)
+        rules.check(request.method, request.headers, request.body, guarded=guarded, bearer=token is not None)
     if "actor" in operation.wants:
-        arguments["actor"] = known or sign_in(authenticate, token, arrival.visit)
+        arguments["actor"] = known or sign_in(authenticate, token, request.visit)
     if "caller" in operation.wants:
-        arguments["caller"] = _caller(arrival, token)
-    arguments |= _parsed(operation, arrival)
+        arguments["caller"] = _caller(request, token)
+    arguments |= _parsed(operation, request)
     answer = _answered(operation, operation.function(**arguments))
-    return compress(answer, arrival.headers) if operation.compressed else answer
+    return compress(answer, request.headers) if operation.compressed else answer
 
 
-def _caller(arrival: Arrival, token: str | None) -> Caller:
-    visit, code = arrival.visit, arrival.headers.get("x-keyturn-setup-code")
+def _caller(request: Request, token: str | None) -> Caller:
+    visit, code = request.visit, request.headers.get("x-keyturn-setup-code")
     return Caller(
         visit.ip,
         visit.request_id,
@@ -261,28 +227,28 @@ def _caller(arrival: Arrival, token: str | None) -> Caller:
     )
 
 
-def _parsed(operation: Operation, arrival: Arrival) -> dict[str, object]:
+def _parsed(operation: Operation, request: Request) -> dict[str, object]:
     issues: list[Issue] = []
     arguments: dict[str, object] = {}
     fields = {field.name: field.encode_name for field in msgspec.structs.fields(operation.path_type)}
-    raw_path = {wire: str(arrival.path[name]) for name, wire in fields.items()}
+    raw_path = {wire: request.path_params[name] for name, wire in fields.items()}
     found = operation.checks["path"](raw_path, (), issues)
     if "query" in operation.checks:
-        arguments["query"] = operation.checks["query"](read_query(arrival.query), (), issues)
+        arguments["query"] = operation.checks["query"](read_query(request.query), (), issues)
     if "data" in operation.checks:
-        require_plain(arrival.headers, arrival.body)
-        arguments["data"] = operation.checks["data"](read_json(arrival.body), (), issues)
+        require_plain(request.headers, request.body)
+        arguments["data"] = operation.checks["data"](read_json(request.body), (), issues)
     if issues:
         raise Invalid(issues[:MOST_ISSUES])
     return arguments | {name: getattr(found, name) for name in fields}
 
 
-def _answered(operation: Operation, result: object) -> Response[Any]:
+def _answered(operation: Operation, result: object) -> Response:
     if isinstance(result, Response):
         return result
     if operation.status == 204:
-        return Response(None, status_code=204)
-    return Response(encode(result), status_code=operation.status, media_type="application/json")
+        return Response(status=204)
+    return Response(encode(result), operation.status)
 
 
 def read_query(raw: bytes) -> dict[str, list[str]]:
@@ -298,12 +264,12 @@ def read_query(raw: bytes) -> dict[str, list[str]]:
 
 
 def require_plain(headers: Mapping[str, str], body: bytes) -> None:
-    """Raise HTTPException (415) for a body that was compressed, whether or not the headers say so."""
+    """Raise Untyped for a body that was compressed, whether or not the headers say so."""
     encoding = headers.get("content-encoding", "").strip().lower()
     if body and (encoding not in {"", "identity"} or body.startswith(_GZIP)):
-        raise HTTPException(
-            status_code=415,
-            detail=f"The request body is compressed ({encoding or 'gzip'}). Send it as it is, without Content-Encoding.",
+        raise Untyped(
+            f"The request body is compressed ({encoding or 'gzip'}). Send it as it is, without Content-Encoding.",
+            code="request.media_type",
         )
 
 

@@ -7,12 +7,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
-from litestar import Router
-from litestar.handlers import HTTPRouteHandler
-
 from keyturn.errors import NotBuilt
 from keyturn.kit.actor import Actor
-from keyturn.web.routes import Decorator, Group, delete, get, patch, post
+from keyturn.web.routes import Decorator, Operation, Routes, delete, get, group, patch, post
 
 TAG = "Not built"
 
@@ -100,12 +97,12 @@ def is_unbuilt(method: str, path: str) -> bool:
     return any(method in PATHS[known].split() and pattern.fullmatch(path) for known, pattern in _PATTERNS.items())
 
 
-def router() -> Router:
+def router() -> Routes:
     """Return a route for each. As everywhere, a stranger sees 401 first."""
-    return Group([_route(method, path) for method, path in pairs()], tags=[TAG])
+    return group(TAG, *(_route(method, path) for method, path in pairs()))
 
 
-def _route(method: str, path: str) -> HTTPRouteHandler:
+def _route(method: str, path: str) -> Operation:
     refusal = partial(
         NotBuilt,
         f"This server does not have {method} {_HOLE.sub(_shown, path)} yet.",

@@ -5,8 +5,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from litestar.testing import TestClient
-
 from keyturn.access.api import login_router, users_router
 from keyturn.access.door import require_audit_reader
 from keyturn.access.identities_api import identities_router, universal_router
@@ -21,6 +19,7 @@ from keyturn.projects.members_api import identity_members_router, people_router
 from keyturn.projects.service import Projects
 from keyturn.web.app import build
 from keyturn.web.ratelimit import Limiter
+from tests.client import Client
 from tests.features.access.people import IDS
 
 Json = dict[str, Any]
@@ -29,7 +28,7 @@ Json = dict[str, Any]
 class Site:
     """A client of the server, signed in with ``token`` once there is one."""
 
-    def __init__(self, client: TestClient[Any]) -> None:
+    def __init__(self, client: Client) -> None:
         self._client = client
         self.token: str | None = None
 
@@ -78,5 +77,5 @@ def site(
     ]
     settings = Settings(data_dir=folder, database_url="sqlite://")
     app = build(routers, authenticate=access.authenticate, settings=settings, clock=clock, ids=IDS)
-    with TestClient(app, base_url="http://keyturn.localhost:8080") as client:
+    with Client(app) as client:
         yield Site(client)

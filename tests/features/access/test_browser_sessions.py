@@ -3,11 +3,9 @@
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
-from litestar.testing import TestClient
 from pyotp import TOTP
 
 from keyturn.access import members_pages, pages, settings_pages
@@ -31,6 +29,7 @@ from keyturn.web.keeping import Keeper
 from keyturn.web.pages import Site
 from keyturn.web.ratelimit import Limiter
 from keyturn.web.render import Renderer
+from tests.client import Client
 from tests.features.access.conftest import GOOD_PASSWORD
 from tests.features.access.people import IDS
 
@@ -42,7 +41,7 @@ HOUR = 3600
 class Tab:
     """A browser: it keeps cookies, and says where its requests come from as browsers do."""
 
-    def __init__(self, client: TestClient[Any], clock: MovableClock) -> None:
+    def __init__(self, client: Client, clock: MovableClock) -> None:
         self.client, self.clock = client, clock
 
     def get(self, path: str) -> httpx.Response:
@@ -94,7 +93,7 @@ def tab(database: Database, clock: MovableClock, access: Access, tmp_path: Path)
         ids=IDS,
         site=Site(Renderer(clock), access.sessions.recall, heads.shell, cookie, "https://keyturn.example", keeper),
     )
-    with TestClient(app, base_url="http://keyturn.localhost:8080") as client:
+    with Client(app) as client:
         yield Tab(client, clock)
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from litestar.testing import TestClient
 
 from entra_emulator.admin import ApplicationHandle
 from keyturn.config import Settings
@@ -17,6 +16,7 @@ from keyturn.errors import TokenRefused
 from keyturn.kit.actor import Actor, Role
 from keyturn.web.app import build
 from keyturn_simulation.world import World
+from tests.client import Client
 from tests.features.access.people import join, machine, organization, person, project
 
 Json = dict[str, Any]
@@ -33,7 +33,7 @@ class Desk:
     """A client, signed in as ``who``. ``answers`` keeps everything that was ever answered."""
 
     world: World
-    client: TestClient[Any]
+    client: Client
     actors: dict[str, Actor]
     project_id: str
     who: str = "admin"
@@ -134,7 +134,7 @@ def desk(world: World, folder: Path, *, oauth_client_id: str | None = None) -> I
     routes = router(world.connections, world.rotations, oauth_client_id=oauth_client_id, clock=world.clock)
     settings = Settings(data_dir=folder, database_url="sqlite://")
     app = build([routes], authenticate=authenticate, settings=settings, clock=world.clock, ids=world.ids)
-    with TestClient(app, base_url="http://keyturn.localhost:8080") as client:
+    with Client(app) as client:
         yield Desk(world, client, actors, project_id)
 
 

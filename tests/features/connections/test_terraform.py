@@ -4,10 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
-from litestar.testing import TestClient
 
 from keyturn.access.api import login_router
 from keyturn.access.passwords import Hasher
@@ -21,6 +19,7 @@ from keyturn.kit.actor import Role
 from keyturn.web.app import build
 from keyturn.web.ratelimit import Limiter
 from keyturn_simulation.world import ROOT_KEY, World
+from tests.client import Client
 from tests.features.access.people import IDS
 from tests.features.connections.desk import ROOT, WEEKLY, Json
 
@@ -31,7 +30,7 @@ READ = ("id", "name", "description", "version", "orgId", "projectId", "app", "me
 class Terraform:
     """The provider's own requests, and the state that it keeps between two runs."""
 
-    client: TestClient[Any]
+    client: Client
     login: Json
     configuration: Json
     id: str | None = None
@@ -104,7 +103,7 @@ def terraform(world: World, tmp_path: Path) -> Iterator[Terraform]:
             "clientSecret": given.secret.reveal(),
         },
     }
-    with TestClient(app, base_url="http://keyturn.localhost:8080") as client:
+    with Client(app) as client:
         yield Terraform(client, {"clientId": auth.client_id, "clientSecret": secret.reveal()}, configuration)
 
 

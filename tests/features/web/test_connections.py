@@ -61,8 +61,8 @@ def test_a_proxy_that_is_trusted_stands_for_many() -> None:
 def watched(limits: Limits, *extra: Any, health_port: int | None = None) -> Iterator[WebServer]:
     app = things.application()
     for router in extra:
-        app.register(router)
-    traffic: Traffic = app.state.edge.traffic
+        app.add(router)
+    traffic: Traffic = app.edge.traffic
     server = WebServer(app, host="127.0.0.1", port=0, limits=limits, traffic=traffic, health_port=health_port)
     ready: queue.Queue[str] = queue.Queue()
     thread = threading.Thread(target=server.run, args=(ready.put,))

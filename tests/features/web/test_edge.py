@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from litestar.testing import TestClient
 
 from keyturn.config import Settings
 from keyturn.web.reference import MOST_WORDS, Reference
@@ -17,6 +16,7 @@ from keyturn.web.render import static_files
 from keyturn.web.routes import get, group
 from keyturn.web.serve import WebServer
 from keyturn.web.wire import Wire
+from tests.client import Client
 from tests.features.web import things
 from tests.features.web.test_serve import exchange, running, server
 
@@ -135,8 +135,8 @@ async def _status(app: Any, headers: list[tuple[bytes, bytes]]) -> int:
 def test_a_body_that_never_ends_gives_way_to_others() -> None:
     """More slow senders than there is room for push each other out, and nobody else."""
     with running() as slow:
-        slow._app.state.edge.bodies.seconds = 60
-        slow._app.state.edge.bodies.per_network = 2
+        slow._app.edge.bodies.seconds = 60
+        slow._app.edge.bodies.per_network = 2
         begun = b"POST /api/v1/anything HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n{"
         first, *others = (socket.create_connection(("127.0.0.1", slow.port), timeout=30) for _ in range(4))
         for each in (first, *others):
@@ -158,7 +158,7 @@ def test_health_is_answered_while_every_thread_is_busy_and_who_comes_too_late_is
 
     request = b"GET /slow HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
     with running(group("Slow", wait)) as server:
-        edge = server._app.state.edge
+        edge = server._app.edge
         edge.threads, edge.at_once = 2, 3
         asking = [threading.Thread(target=exchange, args=(server, request)) for _ in range(3)]
         for each in asking:
@@ -179,7 +179,7 @@ def test_health_is_answered_while_every_thread_is_busy_and_who_comes_too_late_is
 
 @pytest.mark.parametrize(("url", "sent"), [("https://keyturn.example", True), ("http://keyturn.example", False)])
 def test_with_https_browsers_are_told_to_stay_there(url: str, sent: bool) -> None:
-    web: TestClient[Any] = things.client(settings=Settings(Path("nowhere"), "sqlite://", site_url=url))
+    web: Client = things.client(settings=Settings(Path("nowhere"), "sqlite://", site_url=url))
     for path in ("/healthz", "/nothing", "/api/v1/things"):
         assert ("strict-transport-security" in web.get(path).headers) == sent
 

@@ -4,16 +4,16 @@ import re
 from typing import Any
 
 import pytest
-from litestar.testing import TestClient
 
 from keyturn.web.openapi import operations_of
+from tests.client import Client
 from tests.features.web.things import AUTH, FAULTS, application, client
 
 REQUEST_ID = re.compile(r"req-[A-Za-z0-9]{14}")
 
 
 @pytest.fixture(scope="module")
-def web() -> TestClient[Any]:
+def web() -> Client:
     return client()
 
 
@@ -46,13 +46,13 @@ def assert_shape(answer: Any) -> dict[str, Any]:
         ("recursion", 500, "InternalServerError"),
     ],
 )
-def test_every_error_has_one_shape(web: TestClient[Any], name: str, status: int, error: str) -> None:
+def test_every_error_has_one_shape(web: Client, name: str, status: int, error: str) -> None:
     answer = web.post(f"/api/v1/faults/{name}")
     shape = assert_shape(answer)
     assert (shape["statusCode"], shape["error"]) == (status, error)
 
 
-def test_code_fix_and_details_are_added_where_known(web: TestClient[Any]) -> None:
+def test_code_fix_and_details_are_added_where_known(web: Client) -> None:
     refused = web.post("/api/v1/faults/refused").json()
     assert (refused["code"], refused["fix"], "details" in refused) == ("x.no", "do this", False)
     forbidden = web.post("/api/v1/faults/forbidden").json()
@@ -60,24 +60,24 @@ def test_code_fix_and_details_are_added_where_known(web: TestClient[Any]) -> Non
     assert "fix" not in forbidden
 
 
-def test_an_error_of_the_identity_provider_says_what_and_what_to_do(web: TestClient[Any]) -> None:
+def test_an_error_of_the_identity_provider_says_what_and_what_to_do(web: Client) -> None:
     shape = web.post("/api/v1/faults/needs-action").json()
     assert shape["message"] == "AADSTS7000215: bad secret. Make a new one."
 
 
-def test_an_unknown_error_says_nothing_of_itself(web: TestClient[Any]) -> None:
+def test_an_unknown_error_says_nothing_of_itself(web: Client) -> None:
     answer = web.post("/api/v1/faults/bug")
     assert "hunter2" not in answer.text
     assert "RuntimeError" not in answer.text
     assert "Traceback" not in answer.text
 
 
-def test_slow_down_says_for_how_long(web: TestClient[Any]) -> None:
+def test_slow_down_says_for_how_long(web: Client) -> None:
     headers = web.post("/api/v1/faults/too-many").headers
     assert (headers["retry-after"], headers["x-ratelimit-reset"], headers["x-ratelimit-remaining"]) == ("3", "3", "0")
 
 
-def test_an_unknown_route_has_the_form_of_the_framework(web: TestClient[Any]) -> None:
+def test_an_unknown_route_has_the_form_of_the_framework(web: Client) -> None:
     answer = web.get("/api/v1/nothing/here?secret=x", headers=AUTH)
     assert answer.status_code == 404
     assert answer.json() == {
@@ -87,14 +87,14 @@ def test_an_unknown_route_has_the_form_of_the_framework(web: TestClient[Any]) ->
     }
 
 
-def test_a_wrong_method_names_the_right_ones(web: TestClient[Any]) -> None:
+def test_a_wrong_method_names_the_right_ones(web: Client) -> None:
     answer = web.put("/api/v1/things", headers=AUTH)
     assert_shape(answer)
     assert answer.status_code == 405
     assert {"GET", "POST"} <= {part.strip() for part in answer.headers["allow"].split(",")}
 
 
-def test_a_request_id_of_the_caller_is_not_trusted(web: TestClient[Any]) -> None:
+def test_a_request_id_of_the_caller_is_not_trusted(web: Client) -> None:
     forged = "req-AAAAAAAAAAAAAA"
     answer = web.get("/api/v1/things", headers={"x-request-id": forged, "reqid": forged, **AUTH})
     assert answer.headers["x-request-id"] != forged
@@ -102,11 +102,8 @@ def test_a_request_id_of_the_caller_is_not_trusted(web: TestClient[Any]) -> None
 
 
 def every_route() -> list[tuple[str, str, bool]]:
-    found = operations_of(application())
-    return [
-        (each.operation.method, re.sub(r"\{[^}]*\}", "x%00y", each.operation.path), each.operation.public)
-        for each in found
-    ]
+    found = operations_of(application().endpoints)
+    return [(each.method, re.sub(r"\{[^}]*\}", "x%00y", each.path), each.public) for each in found]
 
 
 @pytest.mark.parametrize(("method", "path", "public"), every_route())
@@ -123,7 +120,7 @@ def every_route() -> list[tuple[str, str, bool]]:
     ],
 )
 def test_every_route_keeps_to_the_shape(
-    web: TestClient[Any], method: str, path: str, public: bool, headers: dict[str, str], body: bytes
+    web: Client, method: str, path: str, public: bool, headers: dict[str, str], body: bytes
 ) -> None:
     answer = web.request(method, path, headers=headers, content=body)
     if answer.status_code >= 400 and "/faults/" not in path:

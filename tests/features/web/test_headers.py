@@ -1,23 +1,22 @@
 """What goes out around every answer."""
 
 import ipaddress
-from typing import Any
 
 import pytest
-from litestar.testing import TestClient
 
 from keyturn.web.auth import client_ip
 from keyturn.web.health import Status
+from tests.client import Client
 from tests.features.web.things import AUTH, client
 
 
 @pytest.fixture(scope="module")
-def web() -> TestClient[Any]:
+def web() -> Client:
     return client()
 
 
 @pytest.mark.parametrize("path", ["/api/v1/things", "/api/status", "/healthz", "/api/docs", "/nothing"])
-def test_security_headers_are_everywhere(web: TestClient[Any], path: str) -> None:
+def test_security_headers_are_everywhere(web: Client, path: str) -> None:
     headers = web.get(path).headers
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["x-frame-options"] == "DENY"
@@ -26,17 +25,17 @@ def test_security_headers_are_everywhere(web: TestClient[Any], path: str) -> Non
     assert headers["x-request-id"].startswith("req-")
 
 
-def test_nothing_under_api_is_stored_by_caches(web: TestClient[Any]) -> None:
+def test_nothing_under_api_is_stored_by_caches(web: Client) -> None:
     for path in ("/api/v1/things", "/api/status", "/api/nothing"):
         assert web.get(path).headers["cache-control"] == "no-store"
 
 
 @pytest.mark.parametrize("path", ["/api/status/", "/api/v1/things/", "/api//status", "/healthz///"])
-def test_slashes_at_the_end_and_doubled_ones_are_ignored(web: TestClient[Any], path: str) -> None:
+def test_slashes_at_the_end_and_doubled_ones_are_ignored(web: Client, path: str) -> None:
     assert web.get(path, headers=AUTH).status_code == 200
 
 
-def test_json_has_a_strong_etag_and_304_follows(web: TestClient[Any]) -> None:
+def test_json_has_a_strong_etag_and_304_follows(web: Client) -> None:
     first = web.get("/api/docs/json")
     etag = first.headers["etag"]
     assert etag.startswith('"')
@@ -67,28 +66,28 @@ def test_json_has_a_strong_etag_and_304_follows(web: TestClient[Any]) -> None:
         (" " * 20_000 + "x", 200),
     ],
 )
-def test_a_304_is_for_a_tag_in_a_list_of_tags_only(web: TestClient[Any], sent: str, status: int) -> None:
+def test_a_304_is_for_a_tag_in_a_list_of_tags_only(web: Client, sent: str, status: int) -> None:
     etag = web.get("/api/docs/json").headers["etag"]
     assert web.get("/api/docs/json", headers={"if-none-match": sent.replace("{}", etag)}).status_code == status
 
 
-def test_a_stranger_with_the_right_tag_is_refused_like_any_stranger(web: TestClient[Any]) -> None:
+def test_a_stranger_with_the_right_tag_is_refused_like_any_stranger(web: Client) -> None:
     assert web.get("/api/v1/things", headers={"if-none-match": "*"}).status_code == 401
 
 
-def test_etags_are_for_good_answers_to_get_only(web: TestClient[Any]) -> None:
+def test_etags_are_for_good_answers_to_get_only(web: Client) -> None:
     assert "etag" not in web.get("/api/v1/things").headers
     assert "etag" not in web.post("/api/v1/anything", json={}).headers
     assert web.post("/api/v1/anything", json={}, headers={"if-none-match": "*"}).status_code == 200
 
 
-def test_head_is_get_without_the_body(web: TestClient[Any]) -> None:
+def test_head_is_get_without_the_body(web: Client) -> None:
     answer = web.head("/healthz")
     assert (answer.status_code, answer.content) == (200, b"")
     assert answer.headers["etag"] == web.get("/healthz").headers["etag"]
 
 
-def test_no_content_has_no_body(web: TestClient[Any]) -> None:
+def test_no_content_has_no_body(web: Client) -> None:
     answer = web.post("/api/v1/quiet")
     assert (answer.status_code, answer.content) == (204, b"")
 

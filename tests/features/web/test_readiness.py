@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from litestar.testing import TestClient
 
 from keyturn.config import Settings
 from keyturn.db.tables import data_keys
@@ -21,6 +20,7 @@ from keyturn.web import logs
 from keyturn.web.app import build
 from keyturn.web.health import HANGS, Status, Watch
 from keyturn.web.routes import get, group
+from tests.client import Client
 from tests.databases import sqlite_database
 from tests.features.boot.test_database_trouble import fill, grow
 from tests.features.web.things import Shown
@@ -58,7 +58,7 @@ def test_a_full_disk_is_503_with_one_line_and_no_values(tmp_path: Path, log: io.
             ids=SystemIds(),
             explain=explain,
         )
-        with TestClient(app) as web:
+        with Client(app) as web:
             answer = web.get("/api/v1/grow")
     shape = answer.json()
     assert (answer.status_code, shape["error"], shape["code"]) == (503, "ServiceUnavailable", "database.full")
@@ -106,7 +106,7 @@ def test_ready_means_that_work_is_done(status: Status, ready: bool, tmp_path: Pa
         ids=SystemIds(),
         status=lambda: status,
     )
-    with TestClient(app) as web:
+    with Client(app) as web:
         answer = web.get("/readyz")
         assert answer.status_code == (200 if ready else 503)
         assert (answer.json()["ok"], answer.json().get("reason")) == (ready, status.reason)

@@ -4,18 +4,18 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-from litestar.testing import TestClient
 
+from tests.client import Client
 from tests.features.web.things import client
 
 
 @pytest.fixture(scope="module")
-def web() -> TestClient[Any]:
+def web() -> Client:
     return client()
 
 
 @pytest.fixture(scope="module")
-def document(web: TestClient[Any]) -> dict[str, Any]:
+def document(web: Client) -> dict[str, Any]:
     return dict(web.get("/api/docs/json").json())
 
 
@@ -77,7 +77,7 @@ def test_the_document_refers_only_to_what_it_holds(document: dict[str, Any]) -> 
     assert len(names) == len(set(names))
 
 
-def test_the_page_shows_every_operation_without_any_script(web: TestClient[Any], document: dict[str, Any]) -> None:
+def test_the_page_shows_every_operation_without_any_script(web: Client, document: dict[str, Any]) -> None:
     answer = web.get("/api/docs")
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     assert "script" not in answer.headers["content-security-policy"]
@@ -88,28 +88,28 @@ def test_the_page_shows_every_operation_without_any_script(web: TestClient[Any],
     assert all((attrs.get("href") or "/").startswith(("/", "#")) for _, attrs in page.tags)
 
 
-def test_every_link_inside_the_page_leads_somewhere(web: TestClient[Any]) -> None:
+def test_every_link_inside_the_page_leads_somewhere(web: Client) -> None:
     page = Page(web.get("/api/docs").text)
     ids = {attrs["id"] for _, attrs in page.tags if "id" in attrs}
     targets = {attrs["href"] for tag, attrs in page.tags if tag == "a" and (attrs.get("href") or "").startswith("#")}
     assert {str(target)[1:] for target in targets} <= ids
 
 
-def test_search_narrows_the_page(web: TestClient[Any]) -> None:
+def test_search_narrows_the_page(web: Client) -> None:
     found = web.get("/api/docs?q=delete+thing").text
     assert 'id="deleteThing"' in found
     assert 'id="showStatus"' not in found
 
 
 @pytest.mark.parametrize("words", ["<script>alert(1)</script>", '" autofocus onfocus="x', "\u202e", "%00"])
-def test_search_words_are_only_text(web: TestClient[Any], words: str) -> None:
+def test_search_words_are_only_text(web: Client, words: str) -> None:
     answer = web.get("/api/docs", params={"q": words})
     assert answer.status_code == 200
     assert "<script" not in answer.text
     assert not [attrs for _, attrs in Page(answer.text).tags if "onfocus" in attrs]
 
 
-def test_the_style_is_served_from_here(web: TestClient[Any]) -> None:
+def test_the_style_is_served_from_here(web: Client) -> None:
     answer = web.get("/api/docs/reference.css")
     assert answer.headers["content-type"] == "text/css; charset=utf-8"
     assert "url(" not in answer.text

@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from litestar.testing import TestClient
 
 from keyturn.errors import Invalid
 from keyturn.web.validate import parse
+from tests.client import Client
 from tests.features.web.things import AUTH, UUID, CreateThing, client, good_body
 
 
 @pytest.fixture(scope="module")
-def web() -> TestClient[Any]:
+def web() -> Client:
     return client()
 
 
@@ -27,7 +27,7 @@ def issues(response: Any) -> list[dict[str, Any]]:
     return list(shape["message"])
 
 
-def test_a_good_body_arrives_clean_and_typed(web: TestClient[Any]) -> None:
+def test_a_good_body_arrives_clean_and_typed(web: Client) -> None:
     body = good_body(description="  tenant A ", size=5.0, enabled="False", ownerId=UUID.upper(), App="leaked", ID=3)
     answer = web.post("/api/v1/things", headers=AUTH, json=body).json()["what"]
     assert answer["description"] == "tenant A"
@@ -38,7 +38,7 @@ def test_a_good_body_arrives_clean_and_typed(web: TestClient[Any]) -> None:
     assert answer["credentials"]["client_secret"] == "s3cret"
 
 
-def test_a_byte_order_mark_before_the_json_is_passed_over(web: TestClient[Any]) -> None:
+def test_a_byte_order_mark_before_the_json_is_passed_over(web: Client) -> None:
     body = codecs.BOM_UTF8 + json.dumps(good_body()).encode()
     answer = web.post("/api/v1/things", headers={"content-type": "application/json", **AUTH}, content=body)
     assert answer.status_code == 200
@@ -46,13 +46,13 @@ def test_a_byte_order_mark_before_the_json_is_passed_over(web: TestClient[Any]) 
     assert empty.json()["what"]["data"] is None
 
 
-def test_json_in_utf_16_is_named(web: TestClient[Any]) -> None:
+def test_json_in_utf_16_is_named(web: Client) -> None:
     answer = web.post("/api/v1/things", headers=AUTH, content=json.dumps(good_body()).encode("utf-16"))
     assert (answer.status_code, answer.json()["fix"]) == (400, "Send it in UTF-8.")
 
 
 @pytest.mark.parametrize("headers", [{"content-encoding": "gzip"}, {"content-encoding": "br"}, {}])
-def test_a_compressed_body_is_415(web: TestClient[Any], headers: dict[str, str]) -> None:
+def test_a_compressed_body_is_415(web: Client, headers: dict[str, str]) -> None:
     body = gzip.compress(json.dumps(good_body()).encode())
     answer = web.post("/api/v1/things", headers={**headers, **AUTH}, content=body)
     assert (answer.status_code, answer.json()["code"]) == (415, "request.media_type")
@@ -61,12 +61,12 @@ def test_a_compressed_body_is_415(web: TestClient[Any], headers: dict[str, str])
     assert web.post("/api/v1/things", headers=plain, json=good_body()).status_code == 200
 
 
-def test_a_bare_key_of_the_query_is_absent(web: TestClient[Any]) -> None:
+def test_a_bare_key_of_the_query_is_absent(web: Client) -> None:
     answer = web.get("/api/v1/things?projectId&recursive&limit&", headers=AUTH).json()["what"]
     assert (answer["recursive"], answer["limit"], answer["project_id"]) == (False, 20, None)
 
 
-def test_all_faults_are_told_at_once(web: TestClient[Any]) -> None:
+def test_all_faults_are_told_at_once(web: Client) -> None:
     body = good_body(name="Bad_Name", description="far too long", size=500, labels=["ok", "No", 3])
     del body["ownerId"]
     found = {tuple(issue["path"]): issue for issue in issues(web.post("/api/v1/things", headers=AUTH, json=body))}
@@ -127,21 +127,19 @@ def test_all_faults_are_told_at_once(web: TestClient[Any]) -> None:
         ({"description": "a\x00b"}, {"code": "custom", "message": "must not contain the NUL character"}),
     ],
 )
-def test_each_fault_has_the_shape_that_clients_know(
-    web: TestClient[Any], change: dict[str, Any], issue: dict[str, Any]
-) -> None:
+def test_each_fault_has_the_shape_that_clients_know(web: Client, change: dict[str, Any], issue: dict[str, Any]) -> None:
     (found,) = issues(web.post("/api/v1/things", headers=AUTH, json=good_body(**change)))
     assert found.items() >= issue.items()
 
 
-def test_null_and_absent_differ_where_it_matters(web: TestClient[Any]) -> None:
+def test_null_and_absent_differ_where_it_matters(web: Client) -> None:
     url = f"/api/v1/things/{UUID}"
     assert web.patch(url, headers=AUTH, json={}).json()["what"]["sent"] is False
     sent = web.patch(url, headers=AUTH, json={"description": None}).json()["what"]
     assert sent == {"id": UUID, "sent": True, "description": None}
 
 
-def test_queries_are_coerced_and_empty_means_absent(web: TestClient[Any]) -> None:
+def test_queries_are_coerced_and_empty_means_absent(web: Client) -> None:
     query = "projectId=&recursive=True&limit=7&tag=a&tag=b&unknown=1&unknown=2"
     found = web.get(f"/api/v1/things?{query}", headers=AUTH).json()["what"]
     assert found["project_id"] is None
@@ -151,26 +149,26 @@ def test_queries_are_coerced_and_empty_means_absent(web: TestClient[Any]) -> Non
 
 
 @pytest.mark.parametrize(("text", "truth"), [("true", True), ("1", True), ("FALSE", False), ("0", False), ("", False)])
-def test_truths_in_queries(web: TestClient[Any], text: str, truth: bool) -> None:
+def test_truths_in_queries(web: Client, text: str, truth: bool) -> None:
     assert web.get(f"/api/v1/things?recursive={text}", headers=AUTH).json()["what"]["recursive"] is truth
 
 
-def test_faults_of_path_and_query_are_told_together(web: TestClient[Any]) -> None:
+def test_faults_of_path_and_query_are_told_together(web: Client) -> None:
     found = issues(web.get("/api/v1/things?projectId=x&limit=many", headers=AUTH))
     assert [issue["path"] for issue in found] == [["projectId"], ["limit"]]
     assert found[1]["received"] == "nan"
 
 
-def test_a_bad_id_in_the_path_is_a_422(web: TestClient[Any]) -> None:
+def test_a_bad_id_in_the_path_is_a_422(web: Client) -> None:
     (found,) = issues(web.delete("/api/v1/things/not-a-uuid", headers=AUTH))
     assert found["path"] == ["thingId"]
 
 
-def test_the_rest_of_a_path_keeps_its_slashes(web: TestClient[Any]) -> None:
+def test_the_rest_of_a_path_keeps_its_slashes(web: Client) -> None:
     assert web.get(f"/api/v1/things/{UUID}/a/b%20c", headers=AUTH).json()["what"]["rest"] == "/a/b c"
 
 
-def test_delete_takes_a_body_and_an_empty_one(web: TestClient[Any]) -> None:
+def test_delete_takes_a_body_and_an_empty_one(web: Client) -> None:
     url = f"/api/v1/things/{UUID}"
     headers = {**AUTH, "content-type": "application/json"}
     assert web.request("DELETE", url, headers=headers, json={"a": 1}).json()["what"]["data"] == {"a": 1}
@@ -178,25 +176,25 @@ def test_delete_takes_a_body_and_an_empty_one(web: TestClient[Any]) -> None:
     assert web.request("GET", "/api/v1/things", headers=headers).status_code == 200
 
 
-def test_a_body_without_content_type_or_with_another_is_read_as_json(web: TestClient[Any]) -> None:
+def test_a_body_without_content_type_or_with_another_is_read_as_json(web: Client) -> None:
     for kind in ("text/plain", "application/x-www-form-urlencoded", "application/json; charset=utf-8"):
         answer = web.post("/api/v1/anything", headers={"content-type": kind}, content=b'{"a":1}')
         assert answer.json()["what"]["data"] == {"a": 1}
 
 
-def test_a_stranger_sees_401_and_never_422(web: TestClient[Any]) -> None:
+def test_a_stranger_sees_401_and_never_422(web: Client) -> None:
     answer = web.post("/api/v1/things", json={"name": 3})
     assert answer.status_code == 401
     assert answer.json()["message"] == "token missing"
 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Basic abc", "bearer", "\u00fc\u00fc"])
-def test_what_is_no_bearer_token_counts_as_none(web: TestClient[Any], header: str) -> None:
+def test_what_is_no_bearer_token_counts_as_none(web: Client, header: str) -> None:
     answer = web.get("/api/v1/things", headers={"authorization": header.encode("latin-1")})
     assert (answer.status_code, answer.json()["message"]) == (401, "token missing")
 
 
-def test_the_scheme_may_be_written_in_any_case(web: TestClient[Any]) -> None:
+def test_the_scheme_may_be_written_in_any_case(web: Client) -> None:
     assert web.get("/api/v1/things", headers={"authorization": "bearer  good-token "}).status_code == 200
 
 
@@ -228,7 +226,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize("name", HOSTILE)
 @pytest.mark.parametrize("path", ["/api/v1/things", "/api/v1/anything", "/api/v1/login"])
-def test_hostile_bodies_get_a_clear_refusal(web: TestClient[Any], path: str, name: str) -> None:
+def test_hostile_bodies_get_a_clear_refusal(web: Client, path: str, name: str) -> None:
     answer = web.post(path, headers=AUTH, content=HOSTILE[name])
     shape = answer.json()
     assert answer.status_code in {200, 400, 422}, answer.text
@@ -240,7 +238,7 @@ def test_hostile_bodies_get_a_clear_refusal(web: TestClient[Any], path: str, nam
 
 
 @pytest.mark.parametrize("name", ["nul-in-key", "nul-in-value", "deep-objects", "lone-surrogate", "huge-int"])
-def test_free_form_json_that_cannot_be_stored_is_refused(web: TestClient[Any], name: str) -> None:
+def test_free_form_json_that_cannot_be_stored_is_refused(web: Client, name: str) -> None:
     assert web.post("/api/v1/anything", content=HOSTILE[name]).status_code in {400, 422}
 
 
@@ -258,11 +256,11 @@ def test_free_form_json_that_cannot_be_stored_is_refused(web: TestClient[Any], n
         "a=" * 300,
     ],
 )
-def test_hostile_queries_never_break_the_server(web: TestClient[Any], query: str) -> None:
+def test_hostile_queries_never_break_the_server(web: Client, query: str) -> None:
     assert web.get(f"/api/v1/things?{query}", headers=AUTH).status_code in {200, 422}
 
 
-def test_a_query_of_very_many_keys_is_refused(web: TestClient[Any]) -> None:
+def test_a_query_of_very_many_keys_is_refused(web: Client) -> None:
     answer = web.get("/api/v1/things?" + "&".join(f"k{n}=1" for n in range(2000)), headers=AUTH)
     assert (answer.status_code, answer.json()["error"]) == (400, "BadRequest")
 
@@ -270,11 +268,11 @@ def test_a_query_of_very_many_keys_is_refused(web: TestClient[Any]) -> None:
 @pytest.mark.parametrize(
     "path", ["/api/v1/things/%00", "/api/v1/things/%ff", "/api/v1/things/..%2f..", "/api/v1/things/" + "x" * 5000]
 )
-def test_hostile_paths_never_break_the_server(web: TestClient[Any], path: str) -> None:
+def test_hostile_paths_never_break_the_server(web: Client, path: str) -> None:
     assert web.delete(path, headers=AUTH).status_code in {404, 405, 422}
 
 
-def test_a_body_over_one_mebibyte_is_refused(web: TestClient[Any]) -> None:
+def test_a_body_over_one_mebibyte_is_refused(web: Client) -> None:
     answer = web.post("/api/v1/anything", content=b" " * (1024 * 1024 + 1))
     assert answer.status_code == 413
     assert answer.json()["error"] == "PayloadTooLarge"

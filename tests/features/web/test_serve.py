@@ -13,12 +13,11 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 
 import pytest
-from litestar import Router
 
 from keyturn.errors import Misconfigured
 from keyturn.kit.clock import SystemClock
 from keyturn.web.ratelimit import Limiter
-from keyturn.web.routes import get, group
+from keyturn.web.routes import Routes, get, group
 from keyturn.web.serve import Limits, WebServer
 from keyturn.web.wire import Wire
 from tests.features.web import things
@@ -32,10 +31,10 @@ class Done(Wire):
 
 
 @contextmanager
-def running(*extra: Router, limits: Limits = PATIENT) -> Iterator[WebServer]:
+def running(*extra: Routes, limits: Limits = PATIENT) -> Iterator[WebServer]:
     app = things.application(Limiter(SystemClock(), per_minute=60), body_timeout=limits.header_timeout)
     for router in extra:
-        app.register(router)
+        app.add(router)
     server = WebServer(app, host="127.0.0.1", port=0, limits=limits)
     ready: queue.Queue[str] = queue.Queue()
     thread = threading.Thread(target=server.run, args=(ready.put,))

@@ -2,10 +2,8 @@
 
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
-from litestar.testing import TestClient
 
 from keyturn.config import Settings
 from keyturn.errors import Misconfigured
@@ -15,12 +13,13 @@ from keyturn.web.render import TEMPLATES, Page
 from keyturn.web.routes import get, group, post
 from keyturn.web.subpath import SubPath
 from keyturn.web.wire import Wire
+from tests.client import Client
 from tests.features.web import things
 
 BELOW = SubPath("/tools/keyturn")
 
 
-def web(site_url: str | None = "https://tools.example/tools/keyturn") -> TestClient[Any]:
+def web(site_url: str | None = "https://tools.example/tools/keyturn") -> Client:
     return things.client(settings=Settings(Path("nowhere"), "sqlite://", site_url=site_url))
 
 
@@ -103,7 +102,7 @@ class Long(Wire):
     text: str
 
 
-def long_answers() -> TestClient[Any]:
+def long_answers() -> Client:
     @get("/api/long", public=True, compressed=True)
     def show_long() -> Long:
         return Long("long " * 1000)
@@ -121,8 +120,8 @@ def long_answers() -> TestClient[Any]:
         return Long("long " * 1000)
 
     app = things.application(cors_origins=["https://ui.example"])
-    app.register(group("Long", show_long, show_secret, show_short, make))
-    return TestClient(app)
+    app.add(group("Long", show_long, show_secret, show_short, make))
+    return Client(app)
 
 
 def test_only_what_says_that_it_may_be_is_compressed() -> None:

@@ -5,8 +5,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
-from litestar import Litestar, Router
-from litestar.testing import TestClient
 from msgspec import UNSET, Meta, UnsetType
 
 from keyturn import errors
@@ -14,11 +12,12 @@ from keyturn.config import Settings
 from keyturn.kit.actor import Actor, ActorKind, Role
 from keyturn.kit.clock import SystemClock
 from keyturn.kit.ids import SystemIds
-from keyturn.web.app import build
+from keyturn.web.app import Application, build
 from keyturn.web.ratelimit import Limiter
-from keyturn.web.routes import Caller, delete, get, group, patch, post
+from keyturn.web.routes import Caller, Routes, delete, get, group, patch, post
 from keyturn.web.validate import Fault, Says, Slug, Uuid, coerced, trimmed
 from keyturn.web.wire import Wire
+from tests.client import Client
 
 TOKEN = "good-token"
 AUTH = {"authorization": f"Bearer {TOKEN}"}
@@ -85,7 +84,7 @@ FAULTS: dict[str, Exception] = {
 }
 
 
-def router(limiter: Limiter) -> Router:
+def router(limiter: Limiter) -> Routes:
     @get("/api/v1/things")
     def list_things(actor: Actor, query: ListThings) -> Shown:
         """List things."""
@@ -147,7 +146,7 @@ def authenticate(token: str, ip: str) -> Actor:
     return Actor(ActorKind.USER, "user-1", "Ada", "org-1", Role.ADMIN)
 
 
-def application(limiter: Limiter | None = None, **more: Any) -> Litestar:
+def application(limiter: Limiter | None = None, **more: Any) -> Application:
     return build(
         [router(limiter or Limiter(SystemClock(), per_minute=60))],
         authenticate=authenticate,
@@ -157,8 +156,8 @@ def application(limiter: Limiter | None = None, **more: Any) -> Litestar:
     )
 
 
-def client(**more: Any) -> TestClient[Litestar]:
-    return TestClient(application(**more), base_url="http://keyturn.localhost:8080", raise_server_exceptions=False)
+def client(**more: Any) -> Client:
+    return Client(application(**more))
 
 
 def good_body(**changes: Any) -> dict[str, Any]:

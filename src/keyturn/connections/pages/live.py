@@ -5,14 +5,10 @@ template and one check of permissions. Reading is done in the worker threads, as
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from typing import Any
-
-from litestar import Request
-from litestar.handlers import HTTPRouteHandler
-from litestar.response import Stream
 
 from keyturn.connections.pages.places import ONE, REMOVAL, Shelf
 from keyturn.errors import KeyturnError, Unavailable
@@ -20,48 +16,49 @@ from keyturn.kit.actor import Actor
 from keyturn.rotations import removals
 from keyturn.rotations.history import progress
 from keyturn.web.browser import Visitor, signed_in_by_cookie
+from keyturn.web.edge import Edge
+from keyturn.web.messages import EventStream, Request, Response
 
 LOOK_EVERY = timedelta(milliseconds=700)
 LONGEST = timedelta(minutes=10)
-_HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
+
+Progress = tuple[str, bool]
+"""A mark that changes when there is news, and whether work is under way."""
 
 
-def handlers(shelf: Shelf) -> list[HTTPRouteHandler]:
+def handlers(shelf: Shelf) -> "list[Watch]":
     """Return the routes. A stream ends when there is no work under way any more, and after ten minutes in any case."""
 
-    async def watch_connection(request: Request[Any, Any, Any]) -> Stream:
-        return await _stream(request, "connection_id", partial(progress, shelf.connections))
-
-    def removing(actor: Actor, rotation_id: str) -> tuple[str, bool]:
+    def removing(actor: Actor, rotation_id: str) -> Progress:
         found = removals.one(shelf.connections.database, actor, rotation_id)
         return found.mark, found.left > 0
 
-    async def watch_removal(request: Request[Any, Any, Any]) -> Stream:
-        return await _stream(request, "rotation_id", removing)
-
-    watched = (
-        (ONE.replace("{connection_id}", "{connection_id:str}"), watch_connection),
-        (REMOVAL.replace("{rotation_id}", "{rotation_id:str}"), watch_removal),
-    )
-    return [HTTPRouteHandler(f"{path}/events", http_method="GET", status_code=200)(watch) for path, watch in watched]
+    return [Watch(f"{ONE}/events", partial(progress, shelf.connections)), Watch(f"{REMOVAL}/events", removing)]
 
 
-async def _stream(
-    request: Request[Any, Any, Any], name: str, progress_of: Callable[[Actor, str], tuple[str, bool]]
-) -> Stream:
-    """Return news of what the path names, as long as the session that asks lives. Raises as ``progress_of``."""
-    edge, visit = request.app.state.edge, request.scope["state"]["visit"]
-    visitor = Visitor.of(request.headers, visit, edge.site.session_cookie.name)
-    watched_id = str(request.path_params[name])
+@dataclass(frozen=True)
+class Watch:
+    """A route that streams the news of what its path names, as long as the session that asks lives."""
 
-    def look() -> tuple[str, bool]:
-        return progress_of(signed_in_by_cookie(edge.site.recall, visitor.session, visit), watched_id)
+    path: str
+    progress_of: Callable[[Actor, str], Progress]
+    method: str = "GET"
+    is_page: bool = False
+    has_body: bool = False
 
-    first = await edge.in_thread(look)
-    return Stream(_news(edge, look, first), media_type="text/event-stream", headers=_HEADERS)
+    async def serve(self, edge: Edge, request: Request) -> Response:
+        """Raises as ``progress_of``."""
+        site = edge.page_site()
+        visitor = Visitor.of(request.headers, request.visit, site.session_cookie.name)
+        (watched_id,) = request.path_params.values()
+
+        def look() -> Progress:
+            return self.progress_of(signed_in_by_cookie(site.recall, visitor.session, request.visit), watched_id)
+
+        return EventStream(_news(edge, look, await edge.in_thread(look)))
 
 
-async def _news(edge: Any, look: Any, first: tuple[str, bool]) -> AsyncIterator[bytes]:
+async def _news(edge: Edge, look: Callable[[], Progress], first: Progress) -> AsyncGenerator[bytes, None]:
     mark, busy = first
     yield b"event: begun\ndata: 1\n\n"
     # What happened between the page and its stream is in neither: the page asks once more.

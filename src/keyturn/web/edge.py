@@ -1,0 +1,126 @@
+"""What endpoints are served with: who is who, and in which threads the work is done."""
+
+import asyncio
+import contextvars
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
+from typing import Protocol, TypeVar
+
+from keyturn.errors import Unavailable
+from keyturn.kit import bulkhead
+from keyturn.web.admission import BodyReads
+from keyturn.web.auth import Authenticate, ByCookie
+from keyturn.web.connections import Traffic
+from keyturn.web.messages import Request, Response
+from keyturn.web.origin import Rules
+from keyturn.web.site import Site
+
+_Result = TypeVar("_Result")
+
+THREADS = 32
+PROBE_THREADS = 2
+AT_ONCE = 512
+
+Explain = Callable[[Exception], Unavailable | None]
+"""Says what stops this server for the moment, where the exception is such a cause."""
+
+
+def nothing_known(_error: Exception) -> Unavailable | None:
+    """Explain nothing: every exception that is not the product's own is unexpected."""
+    return None
+
+
+class Endpoint(Protocol):
+    """What answers one method of one path."""
+
+    @property
+    def method(self) -> str: ...
+
+    @property
+    def path(self) -> str:
+        """With parameters as ``web.table`` reads them."""
+        ...
+
+    @property
+    def is_page(self) -> bool:
+        """Whether people see what it answers, so that its errors are pages, too."""
+        ...
+
+    @property
+    def has_body(self) -> bool:
+        """Whether it reads the request's body."""
+        ...
+
+    async def serve(self, edge: "Edge", request: Request) -> Response: ...
+
+
+@dataclass
+class Edge:
+    """What serving a request needs. The threads are made when the first request comes."""
+
+    authenticate: Authenticate
+    bodies: BodyReads
+    site: Site | None = None
+    by_cookie: ByCookie | None = None
+    rules: Rules | None = None
+    explain: Explain = nothing_known
+    threads: int = THREADS
+    traffic: Traffic = field(default_factory=Traffic)
+    at_once: int = AT_ONCE
+    """Requests that have a thread or wait for one; who comes then is asked to come again."""
+    _inside: int = field(default=0, repr=False)
+    _pool: ThreadPoolExecutor | None = field(default=None, repr=False)
+    _probes: ThreadPoolExecutor | None = field(default=None, repr=False)
+
+    def page_site(self) -> Site:
+        """Return what pages need. Raises RuntimeError when the application was built without."""
+        if self.site is None:
+            raise RuntimeError("an application with pages is built with a site")
+        return self.site
+
+    async def in_thread(self, serve: Callable[[], _Result]) -> _Result:
+        """Serve in a worker thread. A caller who hangs up does not stop a handler half way. Raises Unavailable."""
+        if self._inside >= self.at_once:
+            raise Unavailable(
+                f"This server works on {self._inside} requests and takes no more for the moment.",
+                code="server.busy",
+                retry_after=timedelta(seconds=1),
+                fix="Try again in a moment.",
+            )
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="web")
+        work = self._pool.submit(contextvars.copy_context().run, _in_compartments, serve)
+        self._inside += 1
+        loop = asyncio.get_running_loop()
+        # Counted until the work ends, not until the caller is gone.
+        work.add_done_callback(lambda _: loop.is_closed() or loop.call_soon_threadsafe(self._left))
+        return await asyncio.wrap_future(work)
+
+    async def in_probe_thread(self, serve: Callable[[], _Result]) -> _Result:
+        """Serve in one of the threads that nothing else uses, so that load is not taken for illness."""
+        if self._probes is None:
+            self._probes = ThreadPoolExecutor(PROBE_THREADS, thread_name_prefix="probe")
+        work = partial(contextvars.copy_context().run, serve)
+        return await asyncio.get_running_loop().run_in_executor(self._probes, work)
+
+    def _left(self) -> None:
+        self._inside -= 1
+
+    def close(self) -> None:
+        """Let the threads go. Safe to repeat; a later request starts new ones.
+
+        The server calls it when all requests are done, or when it has given up waiting for them: so it does not wait.
+        """
+        pools = (self._pool, self._probes)
+        self._pool = self._probes = None
+        for pool in pools:
+            if pool is not None:
+                pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _in_compartments(serve: Callable[[], _Result]) -> _Result:
+    with bulkhead.request():
+        return serve()
