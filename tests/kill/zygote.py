@@ -31,8 +31,6 @@ FOREIGN = (
     "granian.server.embed",
     "httpx2",
     "jinja2",
-    "litestar._kwargs",
-    "litestar.middleware._internal.exceptions",
     "msal",
     "psycopg",
     "sqlalchemy.dialects.postgresql.psycopg",
