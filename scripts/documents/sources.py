@@ -11,6 +11,7 @@ from keyturn import errors
 from keyturn.providers.azure.errors import TABLE
 from keyturn.providers.azure.rows import Kind
 from keyturn.rotations.domain import RunState
+from keyturn.web import admission
 
 SOURCE = Path(errors.__file__).parent
 CODE = re.compile(r"[a-z]+\.[a-z][a-z_]*")
@@ -124,7 +125,6 @@ def codes() -> list[Code]:
     """Return every stable code of the source with its kind, message and fix, as far as those are fixed. Sorted."""
     found = [one for module in modules() for one in (*_by_keyword(module), *_by_position(module))]
     found += [Code(row.code, f"Upstream 400, {row.kind.value}", _named(row.cause), _named(row.fix)) for row in TABLE]
-    found += _of_framework()
     best: dict[tuple[str, str], Code] = {}
     for one in sorted(found, key=lambda each: (each.code, not each.message, each.kind, each.message)):
         if one.message or not any(key[0] == one.code for key in best):
@@ -171,17 +171,6 @@ _NO_ERRORS = frozenset(
 )
 
 
-def _of_framework() -> Iterator[Code]:
-    """Refusals that the web framework makes: a table of status to name and code."""
-    (module,) = (each for each in modules() if each.name == "keyturn.web.problems")
-    for node in module.tree.body:
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_NAMES":
-            for status, (name, code) in ast.literal_eval(node.value).items():
-                yield Code(code, f"{name} {status}", "The request could not be taken as it was sent.", "")
-            return
-    raise Unreadable(f"{module.path}: no table _NAMES")
-
-
 def _kind(call: ast.Call, module: Module) -> str:
     """Say how an error is answered: by its class, or by the class that the called helper raises."""
     name = function_name(call)
@@ -196,7 +185,8 @@ def _kind(call: ast.Call, module: Module) -> str:
         kind = next((member for member in Kind if f"Kind.{member.name}" in given), None)
         return f"Upstream 400, {kind.value}" if kind else ""
     if name == "body_of":
-        return "InternalServerError 500"
+        status, error = (text_of(each, module) for each in call.args[:2])
+        return f"{error} {status}"
     for node in ast.walk(module.tree):
         if isinstance(node, ast.FunctionDef) and node.name == name:
             inner = (_class(function_name(each)) for each in ast.walk(node) if isinstance(each, ast.Call))
@@ -212,7 +202,7 @@ def _enclosing_error(node: ast.AST) -> str:
 
 
 def _class(name: str) -> str | None:
-    kind = getattr(errors, name, None)
+    kind = getattr(errors, name, None) or getattr(admission, name, None)
     if not (isinstance(kind, type) and issubclass(kind, errors.KeyturnError)):
         return None
     if issubclass(kind, errors.Upstream):

@@ -117,8 +117,8 @@ def _no_route(request: Request) -> Problem:
 
 def _wrong_method(built: Sequence[str], visit: Visit) -> Problem:
     allow = ", ".join([*built, "OPTIONS"])
-    code = "request.method_not_allowed"
-    shape = body_of(405, "MethodNotAllowed", f"This path takes {allow}", visit.request_id, code=code)
+    message = f"This path takes {allow}"
+    shape = body_of(405, "MethodNotAllowed", message, visit.request_id, code="request.method_not_allowed")
     return Problem(405, shape, headers={"allow": allow})
 
 
