@@ -57,7 +57,7 @@ def serving(made: Installation) -> Iterator[Served]:
     access = root.open_access(made.core)
     session = access.sessions.sign_in(EMAIL, Plaintext(PASSWORD), Browser(Origin("127.0.0.1"))).token
     application = root.web_application(made.core, None)
-    server = WebServer(application, host="127.0.0.1", port=0, traffic=application.state.edge.traffic)
+    server = WebServer(application, host="127.0.0.1", port=0, traffic=application.traffic)
     ready: queue.Queue[str] = queue.Queue()
     thread = threading.Thread(target=server.run, args=(ready.put,))
     thread.start()

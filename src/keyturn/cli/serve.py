@@ -48,7 +48,7 @@ def run(settings: Settings, *, with_worker: bool, ahead: float = 0.0) -> NoRetur
             application,
             host=settings.host,
             port=settings.port,
-            traffic=application.edge.traffic,
+            traffic=application.traffic,
             proxies=settings.trusted_proxies,
             health_port=settings.health_port,
             on_stop=ending.asked,

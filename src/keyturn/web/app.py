@@ -24,8 +24,10 @@ from keyturn.web.table import Table, WrongMethod, normal
 class Application:
     """The ASGI application. Everything that a route raises is answered in the one shape of errors."""
 
-    def __init__(self, edge: Edge, gate: Gate) -> None:
+    def __init__(self, edge: Edge, gate: Gate, bodies: BodyReads) -> None:
         self.edge = edge
+        self.bodies = bodies
+        self.traffic = gate.traffic
         self._gate = gate
         self._table: Table[Endpoint] = Table()
         self._endpoints: list[Endpoint] = []
@@ -61,7 +63,7 @@ class Application:
             endpoint, path_params = self._table.find(request.method, path)
             request = replace(request, path=path, path_params=path_params)
             if endpoint.has_body:
-                body = await self.edge.bodies.read(receive, request.headers, network_of(visit.ip))
+                body = await self.bodies.read(receive, request.headers, network_of(visit.ip))
                 request = replace(request, body=body)
             visit.route = endpoint.path
             response = await endpoint.serve(self.edge, request)
@@ -103,10 +105,10 @@ def build(
     below = SubPath.of(settings.site_url)
     by_cookie = cookie_credentials(site.recall, site.session_cookie, site.site_url) if site else None
     rules = Rules(site.site_url if site else settings.site_url, frozenset(cors_origins))
-    edge = Edge(authenticate, BodyReads(body_timeout.total_seconds()), site, by_cookie, rules, explain)
+    edge = Edge(authenticate, site, by_cookie, rules, explain)
     secure = (settings.site_url or "").startswith("https://")
-    gate = Gate(ids, tuple(trusted_proxies), frozenset(cors_origins), secure=secure, traffic=edge.traffic, below=below)
-    app = Application(edge, gate)
+    gate = Gate(ids, tuple(trusted_proxies), frozenset(cors_origins), secure=secure, below=below)
+    app = Application(edge, gate, BodyReads(body_timeout.total_seconds()))
 
     def describe() -> Mapping[str, Any]:
         return described(app, settings)

@@ -11,9 +11,7 @@ from typing import Protocol, TypeVar
 
 from keyturn.errors import Unavailable
 from keyturn.kit import bulkhead
-from keyturn.web.admission import BodyReads
 from keyturn.web.auth import Authenticate, ByCookie
-from keyturn.web.connections import Traffic
 from keyturn.web.messages import Request, Response
 from keyturn.web.origin import Rules
 from keyturn.web.site import Site
@@ -62,13 +60,11 @@ class Edge:
     """What serving a request needs. The threads are made when the first request comes."""
 
     authenticate: Authenticate
-    bodies: BodyReads
     site: Site | None = None
     by_cookie: ByCookie | None = None
     rules: Rules | None = None
     explain: Explain = nothing_known
     threads: int = THREADS
-    traffic: Traffic = field(default_factory=Traffic)
     at_once: int = AT_ONCE
     """Requests that have a thread or wait for one; who comes then is asked to come again."""
     _inside: int = field(default=0, repr=False)

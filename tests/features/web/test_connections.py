@@ -62,7 +62,7 @@ def watched(limits: Limits, *extra: Any, health_port: int | None = None) -> Iter
     app = things.application()
     for router in extra:
         app.add(router)
-    traffic: Traffic = app.edge.traffic
+    traffic: Traffic = app.traffic
     server = WebServer(app, host="127.0.0.1", port=0, limits=limits, traffic=traffic, health_port=health_port)
     ready: queue.Queue[str] = queue.Queue()
     thread = threading.Thread(target=server.run, args=(ready.put,))

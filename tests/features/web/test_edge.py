@@ -135,8 +135,8 @@ async def _status(app: Any, headers: list[tuple[bytes, bytes]]) -> int:
 def test_a_body_that_never_ends_gives_way_to_others() -> None:
     """More slow senders than there is room for push each other out, and nobody else."""
     with running() as slow:
-        slow._app.edge.bodies.seconds = 60
-        slow._app.edge.bodies.per_network = 2
+        slow._app.bodies.seconds = 60
+        slow._app.bodies.per_network = 2
         begun = b"POST /api/v1/anything HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n{"
         first, *others = (socket.create_connection(("127.0.0.1", slow.port), timeout=30) for _ in range(4))
         for each in (first, *others):
