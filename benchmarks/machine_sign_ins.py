@@ -14,14 +14,15 @@ from dataclasses import dataclass
 
 from benchmarks.measured import Measured
 from benchmarks.pages import database
-from keyturn import app as root
-from keyturn.access.passwords import Hasher
-from keyturn.access.records import UniversalAuthChanges
-from keyturn.access.service import Access
-from keyturn.access.signin import Origin
+from keyturn.accounts.service import Access
+from keyturn.app.core import open_core
+from keyturn.app.web import open_access
+from keyturn.crypto.hashing import Hasher
+from keyturn.identities.domain import UniversalAuthChanges
 from keyturn.kit.actor import Role
 from keyturn.kit.secret import Plaintext
-from keyturn.settings_reader import read_settings
+from keyturn.settings.reader import read_settings
+from keyturn.tokens.domain import Origin
 
 IDENTITIES, THREADS, SECONDS, LIMIT = 10, 4, 4.0, 500
 _HOME = Origin("127.0.0.1")
@@ -38,9 +39,9 @@ def measure(kind: str) -> Measured:
     """Sign in for a few seconds; return one line with the rates."""
     with tempfile.TemporaryDirectory() as folder, database(kind) as where:
         variables = {"KEYTURN_DATA_DIR": folder, "ENCRYPTION_KEY": secrets.token_hex(32)}
-        core = root.open_core(read_settings(variables | where), lambda _notice: None)
+        core = open_core(read_settings(variables | where), lambda _notice: None)
         try:
-            access = root.open_access(core)
+            access = open_access(core)
             robots = _robots(access)
             count, took, used = _sign_in(access, robots)
         finally:
@@ -76,7 +77,7 @@ def _sign_in(access: Access, robots: list[Robot]) -> tuple[int, float, float]:
         count = 0
         while time.perf_counter() < over:
             robot = robots[(offset + count) % len(robots)]
-            access.signin.login_machine(robot.client_id, robot.secret, _HOME)
+            access.machines.login_machine(robot.client_id, robot.secret, _HOME)
             count += 1
         counts.append(count)
 

@@ -12,12 +12,13 @@ import sqlalchemy as sa
 import structlog
 
 from benchmarks.measured import Measured
-from keyturn import app as root
-from keyturn.access.sessions import Browser
-from keyturn.access.signin import Origin
+from keyturn.app.core import Core, open_core
+from keyturn.app.web import open_access, web_application
 from keyturn.db.tables import app_connections
 from keyturn.kit.secret import Place, Plaintext
-from keyturn.settings_reader import read_settings
+from keyturn.people.sessions import Browser
+from keyturn.settings.reader import read_settings
+from keyturn.tokens.domain import Origin
 from tests.client import Client
 from tests.postgres import fresh_database
 
@@ -32,13 +33,13 @@ def measure(kind: str) -> Measured:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     with tempfile.TemporaryDirectory() as folder, database(kind) as where:
         variables = {"KEYTURN_DATA_DIR": folder, "ENCRYPTION_KEY": secrets.token_hex(32)}
-        core = root.open_core(read_settings(variables | where), lambda _notice: None)
+        core = open_core(read_settings(variables | where), lambda _notice: None)
         try:
-            access = root.open_access(core)
+            access = open_access(core)
             made = access.bootstrap(_EMAIL, _PASSWORD, "Contoso")
             session = access.sessions.sign_in(_EMAIL, _PASSWORD, Browser(Origin("127.0.0.1"))).token
             _add(core, made.organization.id)
-            with Client(root.web_application(core, None)) as client:
+            with Client(web_application(core, None)) as client:
                 client.cookies.set("keyturn_session", session.reveal())
                 found = {name: _visit(client, PATH + query) for name, query in VISITS.items()}
         finally:
@@ -67,7 +68,7 @@ def _visit(client: Client, path: str) -> float:
     return statistics.median(times) * 1000
 
 
-def _add(core: root.Core, org_id: str) -> None:
+def _add(core: Core, org_id: str) -> None:
     now = core.clock.now()
     rows = []
     for number in range(CONNECTIONS):

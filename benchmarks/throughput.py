@@ -20,9 +20,9 @@ import sqlalchemy as sa
 
 from benchmarks.measured import Measured
 from entra_emulator import Settings
-from keyturn import config
 from keyturn.credentials.domain import State
 from keyturn.db.tables import credentials, runs
+from keyturn.settings import model as config
 from tests.postgres import fresh_database
 from tests.system.installation import ROOT, Installation, installation
 

@@ -11,7 +11,7 @@ import sources
 import typer
 from meanings import ROOMS
 
-from keyturn.access.domain import ORGANIZATION_ROLES, PROJECT_ROLES, Action, permits
+from keyturn.authz.domain import ORGANIZATION_ROLES, PROJECT_ROLES, Action, permits
 
 NOTE = "<!-- Made by `make docs` from the source. Changes belong there. -->\n\n"
 
@@ -143,7 +143,7 @@ def cli() -> str:
     for name in root.commands:  # type: ignore[attr-defined]
         command = typer.main.get_command(importlib.import_module(COMMANDS[name][0]).app)
         text += _command(f"keyturn {name}", command)
-    emulator = typer.main.get_command(importlib.import_module("entra_emulator.cli").app)
+    emulator = typer.main.get_command(importlib.import_module("entra_emulator.server.cli").app)
     return (text + _command("entra-emulator", emulator)).rstrip("\n") + "\n"
 
 
@@ -184,9 +184,10 @@ def _default(option: Any) -> str:
 
 def openapi() -> str:
     """Return the OpenAPI document of the application as the server builds it, with an empty database."""
-    from keyturn.app import open_core, web_application  # noqa: PLC0415
-    from keyturn.settings_reader import read_settings  # noqa: PLC0415
-    from keyturn.web.app import described  # noqa: PLC0415
+    from keyturn.app.core import open_core  # noqa: PLC0415
+    from keyturn.app.web import web_application  # noqa: PLC0415
+    from keyturn.settings.reader import read_settings  # noqa: PLC0415
+    from keyturn.web.server.app import described  # noqa: PLC0415
 
     with tempfile.TemporaryDirectory() as folder:
         settings = read_settings({"KEYTURN_DATA_DIR": str(Path(folder) / "data")}, {})

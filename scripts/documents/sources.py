@@ -11,7 +11,7 @@ from keyturn import errors
 from keyturn.providers.azure.errors import TABLE
 from keyturn.providers.azure.rows import Kind
 from keyturn.rotations.domain import RunState
-from keyturn.web import admission
+from keyturn.web.server import admission
 
 SOURCE = Path(errors.__file__).parent
 CODE = re.compile(r"[a-z]+\.[a-z][a-z_]*")

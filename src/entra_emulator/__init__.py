@@ -1,11 +1,11 @@
 """A local Entra ID and Microsoft Graph that real Microsoft clients accept."""
 
-from entra_emulator.admin import Admin, ApplicationHandle, SecretHandle
-from entra_emulator.browser import Browser, SignInStopped
-from entra_emulator.clock import Clock, SystemClock, VirtualClock
-from entra_emulator.demo import Demo
-from entra_emulator.emulator import Emulator
-from entra_emulator.faults import (
+from entra_emulator.admin.admin import Admin, ApplicationHandle, SecretHandle
+from entra_emulator.admin.demo import Demo
+from entra_emulator.core.clock import Clock, SystemClock, VirtualClock
+from entra_emulator.core.wire import ConnectionReset, Request, Response, TimedOut, Wire, WireError, deliver
+from entra_emulator.directory.keys import SigningKey
+from entra_emulator.faults.faults import (
     GATEWAY_TIMEOUT,
     HANG,
     RESET,
@@ -17,9 +17,9 @@ from entra_emulator.faults import (
     Settings,
     slow,
 )
-from entra_emulator.keys import SigningKey
-from entra_emulator.ledger import Entry, Ledger
-from entra_emulator.wire import ConnectionReset, Request, Response, TimedOut, Wire, WireError, deliver
+from entra_emulator.faults.ledger import Entry, Ledger
+from entra_emulator.server.emulator import Emulator
+from entra_emulator.sign_in.browser import Browser, SignInStopped
 
 __all__ = [
     "GATEWAY_TIMEOUT",

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from keyturn.kit.moments import moved
-from keyturn.ports import Clock
+from keyturn.ports.clock import Clock
 
 
 @dataclass

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from entra_emulator import Emulator, Request, WireError, deliver
-from keyturn.ports import Clock, HttpRequest, HttpResponse, TransportFailed
+from keyturn.ports.clock import Clock
+from keyturn.ports.http import HttpRequest, HttpResponse, TransportFailed
 from keyturn.providers.azure.clouds import Clouds, standard_clouds
 
 HOST = "https://entra.test"

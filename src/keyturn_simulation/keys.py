@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from entra_emulator import SigningKey
 from keyturn.kit.secret import Plaintext
-from keyturn.ports import SigningCertificate
+from keyturn.ports.provider import SigningCertificate
 from keyturn.providers.azure.key_pairs import dates_of, new_key, new_pair
 from keyturn.providers.azure.provider import AzureProvider
 

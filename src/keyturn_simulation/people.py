@@ -5,7 +5,7 @@ from random import Random
 
 import sqlalchemy as sa
 
-from entra_emulator.admin import ApplicationHandle
+from entra_emulator.admin.admin import ApplicationHandle
 from keyturn.connections import trial
 from keyturn.connections.domain import Certificate, CertificateFiles, ClientSecret, Connection, Draft
 from keyturn.credentials.domain import ENDED

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from entra_emulator.admin import ApplicationHandle
+from entra_emulator.admin.admin import ApplicationHandle
 from keyturn.connections.domain import CertificateFiles, ClientSecret, Connection, Method
 from keyturn.kit.secret import Plaintext
 from keyturn_simulation.keys import key_pool, uploaded_pair

@@ -7,8 +7,8 @@ from random import Random
 from typing import Protocol
 
 from keyturn.db.unit import Database, Tx
-from keyturn.ports import HttpRequest, HttpResponse, TransportFailed
-from keyturn.rotations.hold import Hold
+from keyturn.ports.http import HttpRequest, HttpResponse, TransportFailed
+from keyturn.rotations.work.hold import Hold
 from keyturn_simulation.crashes import Fuse, Killed
 from keyturn_simulation.emulated import EmulatedTransport
 from keyturn_simulation.world import Server

@@ -11,17 +11,17 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import TypeVar
 
-from entra_emulator.admin import ApplicationHandle
+from entra_emulator.admin.admin import ApplicationHandle
 from keyturn.connections import looks
 from keyturn.db.unit import Database
 from keyturn.engine import store as engine_store
 from keyturn.engine.due import CLAIM, LOOK_CLAIM
 from keyturn.engine.lost import StuckLeases, last_end
 from keyturn.errors import KeyturnError
-from keyturn.ports import HttpRequest
-from keyturn.rotations.hold import LeaseLost, take
+from keyturn.ports.http import HttpRequest
 from keyturn.rotations.service import Rotations
-from keyturn.rotations.workflow import MAX_TURNS
+from keyturn.rotations.work.hold import LeaseLost, take
+from keyturn.rotations.work.workflow import MAX_TURNS
 from keyturn_simulation.crashes import Fuse, Killed
 from keyturn_simulation.emulated import EmulatedTransport
 from keyturn_simulation.invariants import Broken

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from entra_emulator.admin import ApplicationHandle
+from entra_emulator.admin.admin import ApplicationHandle
 from keyturn.connections.domain import ClientSecret, Connection
 from keyturn.rotations.domain import Rotation
 from keyturn_simulation.invariants import Broken, check_no_plaintext, check_quiet

@@ -4,7 +4,7 @@ import hashlib
 from collections import deque
 from collections.abc import Callable
 
-from keyturn.ports import Clock
+from keyturn.ports.clock import Clock
 
 KEPT = 200
 

@@ -5,7 +5,7 @@ from random import Random
 from typing import Literal
 
 from entra_emulator import GATEWAY_TIMEOUT, HANG, RESET, SERVICE_UNAVAILABLE, Budget, Effect, Fault, Settings, slow
-from entra_emulator.admin import ApplicationHandle
+from entra_emulator.admin.admin import ApplicationHandle
 from keyturn_simulation.simulation import ALL, Simulation
 from keyturn_simulation.world import OWNED
 

@@ -13,8 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from entra_emulator import Emulator, Settings
-from entra_emulator.admin import ApplicationHandle
-from keyturn.config import Pace
+from entra_emulator.admin.admin import ApplicationHandle
 from keyturn.connections import looks
 from keyturn.connections.domain import Certificate, ClientSecret, Connection, Draft
 from keyturn.connections.service import Connections
@@ -30,14 +29,16 @@ from keyturn.kit.actor import Actor, ActorKind, Role
 from keyturn.kit.clock import MovableClock
 from keyturn.kit.ids import SeededIds
 from keyturn.kit.secret import Plaintext
-from keyturn.ports import Tenant, Transport
+from keyturn.ports.http import Transport
+from keyturn.ports.provider import Tenant
 from keyturn.providers.azure.provider import AzureProvider
-from keyturn.rotations import store
 from keyturn.rotations.changes import Change, ScheduleChange
 from keyturn.rotations.domain import Rotation, Step
-from keyturn.rotations.hold import Tools
 from keyturn.rotations.service import Rotations
-from keyturn.rotations.workflow import Rotator
+from keyturn.rotations.store import policies
+from keyturn.rotations.work.hold import Tools
+from keyturn.rotations.work.workflow import Rotator
+from keyturn.settings.model import Pace
 from keyturn_simulation.clocks import NodeClock
 from keyturn_simulation.emulated import EmulatedTransport, EmulatorTime, emulated_clouds
 from keyturn_simulation.keys import SimulatedProvider, key_pool, private_lines, signing_key
@@ -197,7 +198,7 @@ class World:
 
     def rotation(self, connection: Connection) -> Rotation:
         with self.database.read() as tx:
-            found = store.of_connection(tx, connection.id)
+            found = policies.of_connection(tx, connection.id)
         if found is None:
             raise LookupError(connection.name)
         return found

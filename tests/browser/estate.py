@@ -15,22 +15,24 @@ from urllib.parse import urlsplit
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request
 
 from entra_emulator import Emulator, SystemClock
-from entra_emulator.admin import ApplicationHandle
-from entra_emulator.server import Running, run_in_thread
-from keyturn import app as root
-from keyturn.access.service import Access
-from keyturn.access.sessions import Browser as Visiting
-from keyturn.access.signin import Origin
+from entra_emulator.admin.admin import ApplicationHandle
+from entra_emulator.server.server import Running, run_in_thread
+from keyturn.accounts.service import Access
+from keyturn.app.core import Core, open_core, services
+from keyturn.app.web import open_access, web_application
+from keyturn.app.worker import Worker
 from keyturn.connections.domain import ClientSecret, Connection, Draft
 from keyturn.connections.flow import CALLBACK_PATH
 from keyturn.kit.actor import Actor, Role
 from keyturn.kit.secret import Plaintext
+from keyturn.people.sessions import Browser as Visiting
 from keyturn.projects.domain import Project
 from keyturn.projects.service import Projects
 from keyturn.rotations.changes import ScheduleChange
 from keyturn.rotations.service import Rotations
-from keyturn.settings_reader import read_settings
-from keyturn.web.serve import WebServer
+from keyturn.settings.reader import read_settings
+from keyturn.tokens.domain import Origin
+from keyturn.web.server.serve import WebServer
 
 EMAIL, PASSWORD = "ada@example.com", "a long password for tests"
 SETUP_CODE = "a set-up code for tests"
@@ -49,7 +51,7 @@ class Estate:
     url: str
     emulator: Emulator
     running: Running
-    core: root.Core
+    core: Core
     access: Access
     projects: Projects
     rotations: Rotations
@@ -129,19 +131,19 @@ def open_estate(
     url = site or f"http://localhost:{port}"
     with run_in_thread(emulator, ca_file=folder / "entra-ca.pem") as running:
         environ = _environ(folder, running, url) | (_oauth(emulator, tenant_id, url) if oauth else {})
-        core = root.open_core(read_settings(environ), lambda _sentence: None)
-        worker = root.Worker(core) if works else None
+        core = open_core(read_settings(environ), lambda _sentence: None)
+        worker = Worker(core) if works else None
         if worker:
             worker.start()
         said: list[str] = []
-        application = root.web_application(core, worker)
+        application = web_application(core, worker)
         server = WebServer(_listening(application, said), host="127.0.0.1", port=port)
         try:
-            access = root.open_access(core)
+            access = open_access(core)
             access.bootstrap(EMAIL, Plaintext(PASSWORD), "Contoso")
             actor = access.sessions.recall(_session(access, EMAIL), "127.0.0.1")
             projects = Projects(core.database, core.clock, core.ids)
-            _, rotations = root.services(core, worker.nudge if worker else lambda: None)
+            _, rotations = services(core, worker.nudge if worker else lambda: None)
             with _served(server):
                 pages = tuple(_pages(application))
                 yield Estate(
@@ -180,10 +182,10 @@ def first_start(folder: Path) -> Iterator[str]:
         "ENCRYPTION_KEY": secrets.token_hex(32),
         "KEYTURN_SETUP_CODE": SETUP_CODE,
     }
-    core = root.open_core(read_settings(variables), lambda _sentence: None)
-    root.open_access(core).setup.announce()
+    core = open_core(read_settings(variables), lambda _sentence: None)
+    open_access(core).setup.announce()
     try:
-        with _served(WebServer(root.web_application(core, None), host="127.0.0.1", port=port)):
+        with _served(WebServer(web_application(core, None), host="127.0.0.1", port=port)):
             yield f"http://localhost:{port}"
     finally:
         core.close()

@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import Page, expect
 
-from entra_emulator.admin import ApplicationHandle
+from entra_emulator.admin.admin import ApplicationHandle
 from keyturn.projects.domain import Project
 from tests.browser.estate import Estate
 

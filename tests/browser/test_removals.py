@@ -10,7 +10,7 @@ from keyturn.db.tables import credentials, rotations
 from keyturn.projects.domain import Project
 from tests.browser.estate import Estate
 from tests.browser.test_page import is_at_rest
-from tests.features.access.people import START
+from tests.features.accounts.people import START
 
 REFUSED = Effect(403, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.")
 

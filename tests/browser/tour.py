@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from playwright.sync_api import Page, expect
 
-from keyturn.access.domain import Role
-from keyturn.access.records import UniversalAuthChanges
 from keyturn.connections.domain import CertificateFiles, Connection, Draft
+from keyturn.identities.domain import UniversalAuthChanges
+from keyturn.kit.actor import Role
 from keyturn.kit.secret import Plaintext
 from keyturn.projects.domain import Project
 from tests.browser.estate import Estate, join

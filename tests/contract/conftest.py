@@ -9,7 +9,7 @@ from entra_emulator import ApplicationHandle, Emulator
 from keyturn.kit.clock import MovableClock
 from keyturn.kit.ids import SeededIds
 from keyturn.kit.secret import Plaintext
-from keyturn.ports import AccessToken, Tenant
+from keyturn.ports.provider import AccessToken, Tenant
 from keyturn.providers.azure.provider import AzureProvider
 from keyturn_simulation.emulated import EmulatedTransport, EmulatorTime, emulated_clouds
 

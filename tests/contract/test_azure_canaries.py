@@ -12,14 +12,8 @@ import pytest
 from entra_emulator import GATEWAY_TIMEOUT, HANG, RESET, Effect, Emulator, Fault
 from keyturn.errors import Upstream
 from keyturn.kit.secret import Plaintext
-from keyturn.ports import (
-    AccessToken,
-    HttpRequest,
-    HttpResponse,
-    Order,
-    Tenant,
-    TransportFailed,
-)
+from keyturn.ports.http import HttpRequest, HttpResponse, TransportFailed
+from keyturn.ports.provider import AccessToken, Order, Tenant
 from keyturn.providers.azure.certificate import possession
 from keyturn.providers.azure.key_pairs import new_key, new_pair
 from keyturn.providers.azure.provider import AzureProvider

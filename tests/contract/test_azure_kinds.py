@@ -9,10 +9,10 @@ import pytest
 from cryptography import x509
 
 from entra_emulator import GATEWAY_TIMEOUT, RESET, Fault
-from entra_emulator.admin import ApplicationHandle
+from entra_emulator.admin.admin import ApplicationHandle
 from keyturn.errors import NeedsAction, NotYet, Unanswered, Upstream
 from keyturn.kit.secret import Plaintext
-from keyturn.ports import AccessToken, CredentialKind, IssuedCredential, Order, SigningCertificate
+from keyturn.ports.provider import AccessToken, CredentialKind, IssuedCredential, Order, SigningCertificate
 from keyturn.providers.azure.key_pairs import new_key, new_pair, thumbprint_of
 from keyturn_simulation.keys import private_lines
 from tests.contract.conftest import Scene

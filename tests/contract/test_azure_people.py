@@ -10,7 +10,8 @@ import pytest
 
 from keyturn.errors import NeedsAction, Permanent, Retryable, SignInAgain, Upstream
 from keyturn.kit.secret import Plaintext
-from keyturn.ports import AccessToken, Grant, HttpRequest, HttpResponse, OAuthApp, Tenant, TransportFailed
+from keyturn.ports.http import HttpRequest, HttpResponse, TransportFailed
+from keyturn.ports.provider import AccessToken, Grant, OAuthApp, Tenant
 from keyturn.providers.azure.provider import AzureProvider
 from keyturn_simulation.emulated import HOST, emulated_clouds
 from tests.contract.conftest import START, Scene

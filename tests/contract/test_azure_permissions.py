@@ -6,7 +6,7 @@ import pytest
 
 from entra_emulator import ApplicationHandle
 from keyturn.errors import NeedsAction
-from keyturn.ports import AccessToken, RemoteApplication
+from keyturn.ports.provider import AccessToken, RemoteApplication
 from tests.contract.conftest import Scene
 
 ALL = "Application.ReadWrite.All"

@@ -10,7 +10,8 @@ import pytest
 from entra_emulator import HANG, RESET, Effect, Fault
 from keyturn.errors import NeedsAction, NotYet, Retryable, Unanswered, Upstream
 from keyturn.kit.secret import Plaintext
-from keyturn.ports import AccessToken, HttpRequest, HttpResponse, Tenant, Transport
+from keyturn.ports.http import HttpRequest, HttpResponse, Transport
+from keyturn.ports.provider import AccessToken, Tenant
 from keyturn.providers.azure.clouds import standard_clouds
 from keyturn.providers.azure.provider import AzureProvider
 from keyturn_simulation.emulated import HOST, emulated_clouds

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from entra_emulator import HANG, RESET, Effect, slow
-from entra_emulator.server import run_in_thread
+from entra_emulator.server.server import run_in_thread
 from keyturn.errors import Retryable, Unanswered, Upstream
-from keyturn.ports import AccessToken, HttpRequest, HttpResponse
+from keyturn.ports.http import HttpRequest, HttpResponse
+from keyturn.ports.provider import AccessToken
 from keyturn.providers.azure.clouds import standard_clouds
 from keyturn.providers.azure.provider import AzureProvider
 from keyturn.providers.transport import HttpTransport

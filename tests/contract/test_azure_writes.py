@@ -9,7 +9,8 @@ import pytest
 from entra_emulator import GATEWAY_TIMEOUT, HANG, RESET, SERVICE_UNAVAILABLE, Effect, slow
 from keyturn.errors import NeedsAction, Retryable, Unanswered, Upstream
 from keyturn.kit.secret import Plaintext
-from keyturn.ports import AccessToken, HttpRequest, HttpResponse
+from keyturn.ports.http import HttpRequest, HttpResponse
+from keyturn.ports.provider import AccessToken
 from keyturn.providers.azure.provider import AzureProvider
 from keyturn_simulation.emulated import HOST, emulated_clouds
 from tests.contract.conftest import Scene

@@ -14,13 +14,13 @@ from functools import cache
 from pathlib import Path
 
 from entra_emulator import Settings
-from keyturn.config import Pace
 from keyturn.connections import looks
 from keyturn.connections.domain import Certificate, CertificateFiles, Connection, Draft
 from keyturn.db.unit import Database
 from keyturn.errors import KeyturnError
 from keyturn.kit.secret import Plaintext
 from keyturn.rotations.changes import Change, ScheduleChange
+from keyturn.settings.model import Pace
 from keyturn_simulation.crashes import Fuse, Killed, MortalDatabase, MortalTransport, Point, bury
 from keyturn_simulation.invariants import check_always, check_no_plaintext, check_quiet
 from keyturn_simulation.keys import private_lines

@@ -10,7 +10,7 @@ import pytest
 from keyturn.cli.main import COMMANDS
 from keyturn.credentials.domain import State
 from keyturn.rotations.domain import StepName
-from keyturn.settings_table import COMMAND_VARIABLES, IGNORED, SETTINGS
+from keyturn.settings.table import COMMAND_VARIABLES, IGNORED, SETTINGS
 
 ROOT = Path(__file__).parents[2]
 PAPERS = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE")

@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 import typer
 
-from entra_emulator.cli import app as emulator_app
-from keyturn.access.domain import AccessEvent, Action
+from entra_emulator.server.cli import app as emulator_app
+from keyturn.audit.events import AccessEvent
+from keyturn.authz.domain import Action
 from keyturn.cli.main import COMMANDS, app
 from keyturn.projects.domain import ProjectEvent
 from keyturn.providers.azure.errors import TABLE
-from keyturn.settings_table import COMMAND_VARIABLES, IGNORED, SETTINGS
+from keyturn.settings.table import COMMAND_VARIABLES, IGNORED, SETTINGS
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"

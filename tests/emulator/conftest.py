@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from entra_emulator import Demo, Emulator, SigningKey, SystemClock, VirtualClock
-from entra_emulator.server import Running, run_in_thread
+from entra_emulator.server.server import Running, run_in_thread
 from tests.emulator.certificates import Certificate, make_certificate
 from tests.emulator.people import People, people_in
 from tests.emulator.scene import Scene

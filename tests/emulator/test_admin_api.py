@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from entra_emulator import ConnectionReset, Request, Settings, TimedOut
-from entra_emulator.emulator import Emulator
+from entra_emulator.server.emulator import Emulator
 from tests.emulator.certificates import Certificate
 from tests.emulator.scene import Scene
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from entra_emulator import ApplicationHandle, Effect, Fault, Request
-from entra_emulator.changes import Misfit, read_fault
+from entra_emulator.admin.changes import Misfit, read_fault
 from tests.emulator.certificates import Certificate
 from tests.emulator.people import BACK, VERIFIER, People
 from tests.emulator.scene import GRAPH, GRAPH_SCOPE, LOGIN, Scene

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 
 from entra_emulator import Effect, Fault, Request, Response, Settings
-from entra_emulator.changes import settings_as_json
+from entra_emulator.admin.changes import settings_as_json
 from tests.emulator.certificates import Certificate
 from tests.emulator.scene import GRAPH, GRAPH_SCOPE, LOGIN, Scene
 

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import pytest
 
 from entra_emulator import Request
-from entra_emulator.ledger import Ledger
+from entra_emulator.faults.ledger import Ledger
 from tests.emulator.scene import LOGIN, Scene
 
 

@@ -21,7 +21,7 @@ import httpx
 import pytest
 
 from entra_emulator import HANG, RESET, Emulator, SigningKey, SystemClock, slow
-from entra_emulator.server import run_in_thread
+from entra_emulator.server.server import run_in_thread
 from tests.emulator.conftest import Served
 
 

@@ -9,7 +9,7 @@ from keyturn.db.unit import Database
 from keyturn.engine.due import BUSY, CLAIM, Finder
 from keyturn.engine.inline import InlineEngine
 from keyturn.kit.clock import MovableClock
-from keyturn.rotations import store
+from keyturn.rotations.store import policies
 from tests import unreadable
 from tests.engine.rows import make_rotation, set_wake, wake_of
 
@@ -55,7 +55,7 @@ def test_what_a_clock_ahead_of_ours_has_put_to_rest_is_found_at_once(world: Worl
     for name, ahead in (("hour", timedelta(hours=1)), ("years", timedelta(days=3652)), ("alike", timedelta(seconds=3))):
         make_rotation(world.database, name, None)
         with world.database.write() as tx:
-            store.set_wake(tx, name, NOON + ahead + timedelta(minutes=1), NOON + ahead)
+            policies.set_wake(tx, name, NOON + ahead + timedelta(minutes=1), NOON + ahead)
     world.finder.tick()
     world.engine.run_all()
     assert sorted(world.ran) == ["hour", "years"]

@@ -9,13 +9,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from keyturn.config import Pace
 from keyturn.db.tables import processes
 from keyturn.db.unit import Database
 from keyturn.engine import machine
 from keyturn.engine.inline import InlineEngine
 from keyturn.engine.lost import HOUSEKEEPING, Presence
 from keyturn.kit.clock import MovableClock
+from keyturn.settings.model import Pace
 from tests import unreadable
 from tests.engine.rows import lease_of, make_lease, make_rotation, process_ids, wake_of
 

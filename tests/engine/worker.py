@@ -9,13 +9,13 @@ import threading
 import uuid
 from datetime import timedelta
 
-from keyturn.config import Pace
 from keyturn.db.engine import open_engine, parse_url
 from keyturn.db.unit import Database
 from keyturn.engine.dbos import DbosEngine
 from keyturn.engine.due import Finder
 from keyturn.engine.lost import Presence
 from keyturn.kit.clock import SystemClock
+from keyturn.settings.model import Pace
 from tests.engine.rows import set_wake
 from tests.engine.sealing import CODEC
 

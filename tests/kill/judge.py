@@ -14,7 +14,7 @@ from entra_emulator import Entry
 from keyturn.connections.domain import Connection
 from keyturn.credentials.domain import ENDED, Credential, State, is_marker
 from keyturn.db.tables import audit_events, credentials, runs
-from keyturn.ports import Tenant
+from keyturn.ports.provider import Tenant
 from tests.kill.watched import WatchedEmulator
 from tests.system.installation import Installation
 

@@ -13,15 +13,15 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 
+from keyturn.app.startup import prepare_database
 from keyturn.audit.retention import remove_old_events
-from keyturn.boot import prepare_database
-from keyturn.config import Settings
 from keyturn.db import migrate
 from keyturn.db.engine import for_writing, open_engine, parse_url
 from keyturn.db.tables import metadata
 from keyturn.db.unit import Database
 from keyturn.errors import Misconfigured
 from keyturn.kit.clock import MovableClock
+from keyturn.settings.model import Settings
 from tests.databases import create_tables
 from tests.postgres import fresh_database
 

@@ -12,11 +12,13 @@ from keyturn.connections import health
 from keyturn.credentials import store as journal
 from keyturn.credentials.domain import Credential, State
 from keyturn.providers.azure.provider import AzureProvider
-from keyturn.rotations import clock, domain, outcome, removal, schedule, steps, store, waits, watch
-from keyturn.rotations.along import Along
+from keyturn.rotations import clock, domain, schedule, waits
 from keyturn.rotations.domain import Snapshot, StepName
-from keyturn.rotations.hold import Hold
 from keyturn.rotations.patience import Proofs
+from keyturn.rotations.store import leases, policies
+from keyturn.rotations.work import outcome, removal, steps, watch
+from keyturn.rotations.work.along import Along
+from keyturn.rotations.work.hold import Hold
 from keyturn_simulation.story import play
 
 Plant = Callable[[pytest.MonkeyPatch], None]
@@ -32,7 +34,7 @@ def publishes_without_proof(plant: pytest.MonkeyPatch) -> None:
 
 
 def ignores_that_its_lease_was_taken_over(plant: pytest.MonkeyPatch) -> None:
-    plant.setattr(store, "keep_lease", lambda *_args: True)
+    plant.setattr(leases, "keep_lease", lambda *_args: True)
 
 
 def breaks_its_promise_to_readers(plant: pytest.MonkeyPatch) -> None:
@@ -88,8 +90,8 @@ def gives_up_after_a_failure(plant: pytest.MonkeyPatch) -> None:
 
 
 def wakes_at_once_for_ever(plant: pytest.MonkeyPatch) -> None:
-    known, past = store.set_wake, timedelta(days=3650)
-    plant.setattr(store, "set_wake", lambda tx, rotation_id, at, now: known(tx, rotation_id, at and at - past, now))
+    known, past = policies.set_wake, timedelta(days=3650)
+    plant.setattr(policies, "set_wake", lambda tx, rotation_id, at, now: known(tx, rotation_id, at and at - past, now))
 
 
 def leaves_other_holders_behind(plant: pytest.MonkeyPatch) -> None:

@@ -12,18 +12,19 @@ from pathlib import Path
 from typing import Any
 
 from entra_emulator import Emulator, Settings, SystemClock
-from entra_emulator.admin import ApplicationHandle
-from keyturn import app as root
-from keyturn.access.sessions import Browser
-from keyturn.access.signin import Origin
+from entra_emulator.admin.admin import ApplicationHandle
+from keyturn.app.core import Core, open_core
+from keyturn.app.web import open_access, web_application
 from keyturn.kit.actor import Actor, ActorKind, Role
 from keyturn.kit.secret import Plaintext
+from keyturn.people.sessions import Browser
 from keyturn.providers.azure.provider import AzureProvider
-from keyturn.settings_reader import read_settings
-from keyturn.web.app import Application
+from keyturn.settings.reader import read_settings
+from keyturn.tokens.domain import Origin
+from keyturn.web.server.app import Application
 from keyturn_simulation.emulated import EmulatedTransport, emulated_clouds
 from tests.client import Client
-from tests.features.access.people import organization, person
+from tests.features.accounts.people import organization, person
 
 PASSWORD = "vellum-orbit-pickle-94"
 AZURE = "/api/v1/app-connections/azure-client-secrets"
@@ -52,7 +53,7 @@ class Caller:
 
 @dataclass
 class Estate:
-    core: root.Core
+    core: Core
     application: Application
     client: Client
     emulator: Emulator
@@ -128,10 +129,10 @@ def estate(folder: Path) -> Iterator[Estate]:
             f"{oauth}_CLIENT_SECRET": spare.secrets[0].value,
         }
     )
-    core = root.open_core(settings, lambda _sentence: None)
+    core = open_core(settings, lambda _sentence: None)
     provider = AzureProvider(EmulatedTransport(emulator), core.clock, emulated_clouds(), ids=core.ids)
     core = replace(core, provider=provider)
-    application = root.web_application(core, None)
+    application = web_application(core, None)
     try:
         with Client(application) as client:
             yield _furnished(core, application, client, emulator, tenant, first, spare)
@@ -145,7 +146,7 @@ def typed(tenant: str, application: ApplicationHandle) -> dict[str, str]:
 
 
 def _furnished(
-    core: root.Core,
+    core: Core,
     application: Application,
     client: Client,
     emulator: Emulator,
@@ -153,7 +154,7 @@ def _furnished(
     first: ApplicationHandle,
     spare: ApplicationHandle,
 ) -> Estate:
-    access = root.open_access(core)
+    access = open_access(core)
     boot = access.bootstrap("ada@contoso.test", Plaintext(PASSWORD), "Deep Fjord")
     token = boot.token.reveal()
 

@@ -13,9 +13,10 @@ from pathlib import Path
 from types import MappingProxyType
 
 from entra_emulator import Emulator, Settings, SystemClock
-from entra_emulator.admin import ApplicationHandle
-from entra_emulator.server import Running, run_in_thread
-from keyturn import app as root
+from entra_emulator.admin.admin import ApplicationHandle
+from entra_emulator.server.server import Running, run_in_thread
+from keyturn.app.core import Core, open_core
+from keyturn.app.web import open_access
 from keyturn.connections.domain import ClientSecret, Connection, Draft
 from keyturn.connections.service import Connections
 from keyturn.kit.actor import Actor
@@ -23,7 +24,7 @@ from keyturn.kit.secret import Plaintext
 from keyturn.providers.azure.provider import AzureProvider
 from keyturn.rotations.changes import ScheduleChange
 from keyturn.rotations.service import Rotations
-from keyturn.settings_reader import read_settings
+from keyturn.settings.reader import read_settings
 from keyturn_simulation.emulated import EmulatedTransport, emulated_clouds
 
 ROOT = Path(__file__).parents[2]
@@ -37,7 +38,7 @@ class Installation:
     environ: Mapping[str, str]
     emulator: Emulator
     running: Running
-    core: root.Core
+    core: Core
     connections: Connections
     rotations: Rotations
     actor: Actor
@@ -89,9 +90,9 @@ def installation(
             **({"DB_CONNECTION_URI": database_url} if database_url else {}),
             **variables,
         }
-        core = root.open_core(read_settings(environ), lambda _sentence: None)
+        core = open_core(read_settings(environ), lambda _sentence: None)
         try:
-            access = root.open_access(core)
+            access = open_access(core)
             first = access.bootstrap(EMAIL, Plaintext(PASSWORD), "Contoso")
             token = first.token.reveal()
             provider = AzureProvider(EmulatedTransport(emulator), core.clock, emulated_clouds(), ids=core.ids)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from keyturn.access.domain import Action
+from keyturn.authz.domain import Action
 
 Json = Mapping[str, Any]
 NOTHING: Json = {}

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from keyturn.web.openapi import operations_of
+from keyturn.web.reference.openapi import operations_of
 from keyturn.web.unbuilt import TAG
 from tests.system.estate import Estate
 from tests.system.routes import rule_of

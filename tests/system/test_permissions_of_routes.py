@@ -6,9 +6,9 @@ from urllib.parse import urlencode
 
 import pytest
 
-from keyturn.access.domain import ORGANIZATION_ROLES, PROJECT_ROLES, Action, permits
+from keyturn.authz.domain import ORGANIZATION_ROLES, PROJECT_ROLES, Action, permits
 from keyturn.kit.actor import Role
-from keyturn.web.app import Application
+from keyturn.web.server.app import Application
 from keyturn.web.table import without_types
 from keyturn.web.unbuilt import is_unbuilt
 from tests.system.estate import Caller, Estate

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from keyturn import app as root
-from keyturn.access.sessions import Browser
-from keyturn.access.signin import Origin
+from keyturn.app.web import open_access, web_application
 from keyturn.kit.secret import Plaintext
-from keyturn.web.serve import WebServer
+from keyturn.people.sessions import Browser
+from keyturn.tokens.domain import Origin
+from keyturn.web.server.serve import WebServer
 from tests.system.installation import EMAIL, PASSWORD, Installation, installation
 
 STREAMS = 300
@@ -54,9 +54,9 @@ class Served:
 def serving(made: Installation) -> Iterator[Served]:
     """A server whose rotation is under way for ever, since nobody works on it."""
     connection = made.connect(made.application("Watched"), "watched")
-    access = root.open_access(made.core)
+    access = open_access(made.core)
     session = access.sessions.sign_in(EMAIL, Plaintext(PASSWORD), Browser(Origin("127.0.0.1"))).token
-    application = root.web_application(made.core, None)
+    application = web_application(made.core, None)
     server = WebServer(application, host="127.0.0.1", port=0, traffic=application.traffic)
     ready: queue.Queue[str] = queue.Queue()
     thread = threading.Thread(target=server.run, args=(ready.put,))
@@ -93,7 +93,7 @@ def test_three_hundred_streams_of_one_address_leave_room_for_requests_and_end_wi
         assert sorted(took for _, took in answers)[10] < LONGEST_ANSWER / 5
 
         capsys.readouterr()
-        root.open_access(made.core).sessions.sign_out(served.session)
+        open_access(made.core).sessions.sign_out(served.session)
         for stream in streams:
             rest = until(stream, b"event: done")
             assert b"event: done" in rest

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from keyturn.web.openapi import operations_of
+from keyturn.web.reference.openapi import operations_of
 from keyturn.web.unbuilt import TAG, is_unbuilt, pairs
 from tests.system.estate import Estate
 

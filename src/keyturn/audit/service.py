@@ -22,7 +22,7 @@ class Page:
 
 
 class Trail:
-    """The audit trail of one installation. ``permit`` is the access room's door."""
+    """The audit trail of one installation. ``permit`` decides who may read it."""
 
     def __init__(self, database: Database, permit: PermitReader) -> None:
         self._database = database

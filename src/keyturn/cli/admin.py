@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Protocol
 
 import typer
 
-from keyturn.boot import open_keyring, prepare_database
+from keyturn.app.startup import open_keyring, prepare_database
 from keyturn.cli.surroundings import Surroundings, opened, surroundings, tell
-from keyturn.config import Settings
 from keyturn.db.unit import Database
 from keyturn.errors import Refused
 from keyturn.kit.ids import SystemIds
 from keyturn.kit.secret import Plaintext
+from keyturn.settings.model import Settings
 
 if TYPE_CHECKING:
-    from keyturn.access.service import Access
+    from keyturn.accounts.service import Access
     from keyturn.crypto.keyring import KeyringDigests
 
 
@@ -34,7 +34,7 @@ FromStdin = Annotated[
 
 
 def commands(open_access: OpenAccess) -> typer.Typer:
-    """Return the commands; ``open_access`` opens the access room on the server's database for one of them."""
+    """Return the commands; ``open_access`` opens the accounts on the server's database for one of them."""
     app = typer.Typer(
         no_args_is_help=True, rich_markup_mode=None, help="Create the first user, unlock users, reset passwords."
     )
@@ -99,7 +99,7 @@ def _password(*, from_stdin: bool) -> Plaintext:
 
 @contextmanager
 def _open_access(ctx: typer.Context, *, keys: bool = False) -> Iterator["Access"]:
-    from keyturn.access.service import Access  # noqa: PLC0415 - the help is shown without it
+    from keyturn.accounts.service import Access  # noqa: PLC0415 - the help is shown without it
 
     around = surroundings(ctx)
     settings = around.settings()

@@ -14,9 +14,8 @@ from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 
-from keyturn import boot
+from keyturn.app import startup
 from keyturn.cli.surroundings import Surroundings
-from keyturn.config import Settings
 from keyturn.connections.store import refused_now
 from keyturn.crypto.keyring import Keyring
 from keyturn.crypto.root import HOW_TO_KEEP_PRIVATE, KeyFile, warning_of
@@ -28,9 +27,10 @@ from keyturn.errors import Misconfigured
 from keyturn.kit.clock import iso
 from keyturn.kit.clock_difference import difference
 from keyturn.kit.moments import FIRST
-from keyturn.ports import HttpRequest, Transport, TransportFailed
+from keyturn.ports.http import HttpRequest, Transport, TransportFailed
 from keyturn.providers.azure.clouds import Cloud, standard_clouds
-from keyturn.settings_table import unknown_variables
+from keyturn.settings.model import Settings
+from keyturn.settings.table import unknown_variables
 
 SKEW_WARNS = timedelta(seconds=30)
 SKEW_FAILS = timedelta(minutes=4)
@@ -150,7 +150,7 @@ def key_source(settings: Settings) -> Iterator[Finding]:
     """The root key's source and its permissions. Never makes a key."""
     try:
         notices: list[str] = []
-        source = boot.root_key_source(settings, notices.append)
+        source = startup.root_key_source(settings, notices.append)
         if isinstance(source, KeyFile) and not source.path.exists():
             yield ok("root key", f"{source.path} is made at the first start.")
             return
@@ -169,7 +169,7 @@ def key_source(settings: Settings) -> Iterator[Finding]:
 
 def modes(settings: Settings) -> Iterator[Finding]:
     """Who else may use the folder and the files of the embedded database."""
-    found = boot.open_to_others(settings)
+    found = startup.open_to_others(settings)
     for each in found:
         yield Finding("warn", "data folder", each.message, each.fix)
     if settings.embedded and not found:
@@ -184,7 +184,7 @@ def database(settings: Settings, around: Surroundings) -> Iterator[Finding]:
             yield ok("database", f"{path} is made at the first start.")
             return
     try:
-        with _opened(settings) as opened, boot.clear(opened):
+        with _opened(settings) as opened, startup.clear(opened):
             yield from _kind(opened, around.clock.now())
             if opened.is_sqlite:
                 yield _pages(opened)
@@ -203,9 +203,9 @@ def database(settings: Settings, around: Surroundings) -> Iterator[Finding]:
 
 @contextmanager
 def _opened(settings: Settings) -> Iterator[Database]:
-    opened = boot.open_database(settings)
+    opened = startup.open_database(settings)
     try:
-        boot.reach(opened)
+        startup.reach(opened)
         yield opened
     finally:
         opened.close()
@@ -261,7 +261,7 @@ def _writes(opened: Database) -> Finding:
 
 def _keys(opened: Database, settings: Settings, around: Surroundings) -> Finding:
     try:
-        source = boot.root_key_source(settings, lambda _: None)  # its notices are findings of their own
+        source = startup.root_key_source(settings, lambda _: None)  # its notices are findings of their own
         count = Keyring(opened, source, around.clock).verify()
     except Misconfigured as error:
         return from_error("data keys", error)

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Mapping, Sequence
 
-from keyturn.settings_table import COMMAND_VARIABLES, IGNORED, SETTINGS, Setting
+from keyturn.settings.table import COMMAND_VARIABLES, IGNORED, SETTINGS, Setting
 
 _INTRODUCTION = """# Settings
 

@@ -8,8 +8,8 @@ import typer
 
 from keyturn.cli.checkup import Finding, examine
 from keyturn.cli.surroundings import surroundings
-from keyturn.config import Settings
 from keyturn.providers.transport import HttpTransport
+from keyturn.settings.model import Settings
 
 app = typer.Typer(rich_markup_mode=None)
 

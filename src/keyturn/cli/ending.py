@@ -40,6 +40,6 @@ class Ending:
 
 def _flush() -> None:
     """Write out what was logged; a reader that does not read would keep this waiting."""
-    from keyturn.web.serve import end_process  # noqa: PLC0415 - is there when a server runs
+    from keyturn.web.server.serve import end_process  # noqa: PLC0415 - is there when a server runs
 
     end_process(0)

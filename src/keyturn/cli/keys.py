@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from keyturn.boot import require_current, root_key_source
+from keyturn.app.startup import require_current, root_key_source
 from keyturn.cli.surroundings import opened, surroundings, tell
 from keyturn.crypto import rewrap, root, store
 from keyturn.crypto.root import KeyFile, RootKeySource

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from keyturn.boot import copy_before_migration
+from keyturn.app.startup import copy_before_migration
 from keyturn.cli.surroundings import opened, surroundings, tell
 from keyturn.db import migrate as migrations
 

@@ -7,8 +7,8 @@ import typer
 
 from keyturn.cli.ending import Ending
 from keyturn.cli.surroundings import loading, surroundings, tell
-from keyturn.config import Settings
 from keyturn.kit.secret import Plaintext
+from keyturn.settings.model import Settings
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -33,17 +33,19 @@ def serve(
 def run(settings: Settings, *, with_worker: bool, ahead: float = 0.0) -> NoReturn:
     """Serve until a signal comes, then end this process. Raises Misconfigured before anything is served."""
     with loading():
-        from keyturn import app as root  # noqa: PLC0415 - the start-up time of the other commands
-        from keyturn.web import logs  # noqa: PLC0415
-        from keyturn.web.serve import WebServer, end_process  # noqa: PLC0415
+        from keyturn.app.core import open_core  # noqa: PLC0415 - the start-up time of the other commands
+        from keyturn.app.web import open_access, web_application  # noqa: PLC0415
+        from keyturn.app.worker import Worker  # noqa: PLC0415
+        from keyturn.web.server import logs  # noqa: PLC0415
+        from keyturn.web.server.serve import WebServer, end_process  # noqa: PLC0415
 
         logs.configure(settings.log_level, settings.log_format)
         for warning in settings.warnings:
             tell(f"Warning: {warning}")
-        core = root.open_core(settings, tell, ahead=timedelta(seconds=ahead))
-        rotating = root.Worker(core) if with_worker else None
+        core = open_core(settings, tell, ahead=timedelta(seconds=ahead))
+        rotating = Worker(core) if with_worker else None
         ending = Ending()
-        application = root.web_application(core, rotating)
+        application = web_application(core, rotating)
         web = WebServer(
             application,
             host=settings.host,
@@ -53,7 +55,7 @@ def run(settings: Settings, *, with_worker: bool, ahead: float = 0.0) -> NoRetur
             health_port=settings.health_port,
             on_stop=ending.asked,
         )
-        access = root.open_access(core)
+        access = open_access(core)
         code = access.setup.announce()
         if rotating:
             rotating.start()

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import typer
 
-from keyturn.config import Settings
 from keyturn.db.unit import Database
-from keyturn.ports import Clock
-from keyturn.settings_reader import read_settings
+from keyturn.ports.clock import Clock
+from keyturn.settings.model import Settings
+from keyturn.settings.reader import read_settings
 
 
 @dataclass
@@ -57,11 +57,11 @@ def loading() -> Iterator[None]:
 @contextmanager
 def opened(settings: Settings) -> Iterator[Database]:
     """Open the database for one command. Raises Misconfigured when it does not answer."""
-    from keyturn import boot  # noqa: PLC0415 - commands without a database start without it
+    from keyturn.app import startup  # noqa: PLC0415 - commands without a database start without it
 
-    database = boot.open_database(settings)
+    database = startup.open_database(settings)
     try:
-        boot.reach(database)
+        startup.reach(database)
         yield database
     finally:
         database.close()

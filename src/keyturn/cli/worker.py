@@ -21,11 +21,12 @@ def worker(
     """Run rotations until a signal comes. Any number of workers may share one PostgreSQL database."""
     settings = surroundings(ctx).settings(KEYTURN_DATA_DIR=data_dir)
     with loading():
-        from keyturn import app as root  # noqa: PLC0415 - the start-up time of the other commands
-        from keyturn.web import logs  # noqa: PLC0415
+        from keyturn.app.core import open_core  # noqa: PLC0415 - the start-up time of the other commands
+        from keyturn.app.worker import Worker  # noqa: PLC0415
+        from keyturn.web.server import logs  # noqa: PLC0415
 
         logs.configure(settings.log_level, settings.log_format)
-        core = root.open_core(settings, tell)
+        core = open_core(settings, tell)
         over, ending = threading.Event(), Ending()
 
         def end(*_: object) -> None:
@@ -34,7 +35,7 @@ def worker(
 
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, end)
-        rotating = root.Worker(core)
+        rotating = Worker(core)
         rotating.start()
     print("The worker is ready.", flush=True)
     over.wait()

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from keyturn.access import door
-from keyturn.access.domain import Action
-from keyturn.access.door import Scope
+from keyturn.authz import authorize
+from keyturn.authz.authorize import Scope
+from keyturn.authz.domain import Action
 from keyturn.connections import store
 from keyturn.connections.domain import Connection, Home
 from keyturn.connections.service import Connections
@@ -98,15 +98,15 @@ class Catalog:
 
     def _sight(self, tx: Tx, actor: Actor, project_id: str | None, everywhere: bool) -> Wanted:
         if project_id:
-            door.require(tx, actor, Action.READ_CONNECTIONS, Scope(actor.org_id, project_id))
+            authorize.require(tx, actor, Action.READ_CONNECTIONS, Scope(actor.org_id, project_id))
             return Wanted(actor.org_id, organization=False, projects=(project_id,))
         if everywhere:
-            sight = door.visible(tx, actor)
+            sight = authorize.visible(tx, actor)
             return Wanted(actor.org_id, sight.organization, sight.projects)
-        door.require(tx, actor, Action.READ_CONNECTIONS, Scope(actor.org_id))
+        authorize.require(tx, actor, Action.READ_CONNECTIONS, Scope(actor.org_id))
         return Wanted(actor.org_id, organization=True, projects=())
 
 
 def _granted(tx: Tx, actor: Actor, project_id: str | None) -> frozenset[str]:
     scope = Scope(actor.org_id, project_id)
-    return frozenset(action.value for action in ABOUT_CONNECTIONS if door.allowed(tx, actor, action, scope))
+    return frozenset(action.value for action in ABOUT_CONNECTIONS if authorize.allowed(tx, actor, action, scope))

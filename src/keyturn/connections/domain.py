@@ -15,7 +15,7 @@ from typing import Any
 from keyturn.errors import NeedsAction
 from keyturn.kit.moments import moved
 from keyturn.kit.secret import Place, Plaintext, Sealed
-from keyturn.ports import Grant, SigningCertificate, Tenant
+from keyturn.ports.provider import Grant, SigningCertificate, Tenant
 
 APP = "azure-client-secrets"
 WARN_BEFORE_END = timedelta(days=30)

@@ -17,7 +17,8 @@ from keyturn.crypto.fingerprints import FingerprintKey, read_or_make
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import KeyturnError
 from keyturn.kit.secret import Place, Plaintext
-from keyturn.ports import Sealer, SigningCertificate, Tenant
+from keyturn.ports.provider import SigningCertificate, Tenant
+from keyturn.ports.sealing import Sealer
 
 BATCH = 200
 _BEGIN, _END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"

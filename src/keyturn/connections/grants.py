@@ -16,7 +16,9 @@ from keyturn.connections.store import REFRESH_EVERY, RefreshToken
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import KeyturnError, Misconfigured, NeedsAction, NotYet, SignInAgain
 from keyturn.kit.actor import platform
-from keyturn.ports import AccessToken, Clock, Grant, OAuthApp, OAuthProvider, Sealer
+from keyturn.ports.clock import Clock
+from keyturn.ports.provider import AccessToken, Grant, OAuthApp, OAuthProvider
+from keyturn.ports.sealing import Sealer
 
 RETRY_REFRESH = timedelta(hours=1)
 BATCH = 100

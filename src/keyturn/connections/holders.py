@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from keyturn.access import door
-from keyturn.access.domain import Action
-from keyturn.access.door import Scope
+from keyturn.authz import authorize
+from keyturn.authz.authorize import Scope
+from keyturn.authz.domain import Action
 from keyturn.connections import store
 from keyturn.connections.domain import Connection, Method
 from keyturn.connections.fingerprints import marked
@@ -95,12 +95,12 @@ def sharing(tx: Tx, actor: Actor, connections: Sequence[Connection]) -> dict[str
     shared = {one: groups[mark] for one, mark in wanted.items() if len(groups.get(mark, ())) > 1}
     if not shared:
         return {}
-    sight = door.visible(tx, actor)
+    sight = authorize.visible(tx, actor)
     owners = set(store.rotating_among(tx, sorted({one.id for group in shared.values() for one in group})))
     return {one: _shared(one, group, sight, owners) for one, group in shared.items()}
 
 
-def _shared(connection_id: str, group: Sequence[Holder], sight: door.Visibility, owners: set[str]) -> Sharing:
+def _shared(connection_id: str, group: Sequence[Holder], sight: authorize.Visibility, owners: set[str]) -> Sharing:
     others = [one for one in group if one.id != connection_id]
     seen = [one for one in others if sight.covers(scope_of(one))]
     owner = next((one for one in group if one.id in owners), None)
@@ -113,11 +113,11 @@ def _shared(connection_id: str, group: Sequence[Holder], sight: door.Visibility,
 
 def require_movable(tx: Tx, actor: Actor, others: Sequence[Holder], what: str) -> None:
     """Return when the actor may have these connections moved along by a rotation. Raises Refused otherwise."""
-    sight = door.visible(tx, actor)
+    sight = authorize.visible(tx, actor)
     hidden = [one for one in others if not sight.covers(scope_of(one))]
     if hidden:
         raise _out_of_sight(what, len(hidden))
-    locked = [one for one in others if not door.allowed(tx, actor, Action.EDIT_CONNECTIONS, scope_of(one))]
+    locked = [one for one in others if not authorize.allowed(tx, actor, Action.EDIT_CONNECTIONS, scope_of(one))]
     if locked:
         raise Refused(
             f"{what} is also used by {named(locked)}, which would be moved along and which {actor.name} may not change.",
@@ -147,11 +147,11 @@ def admit(tx: Tx, actor: Actor, fingerprint: str, connection_id: str | None, wha
     others = of(tx, fingerprint, beside=connection_id)
     if owner_id == connection_id:
         return
-    sight = door.visible(tx, actor)
+    sight = authorize.visible(tx, actor)
     owner = next((one for one in others if one.id == owner_id), None)
     if owner is None or not sight.covers(scope_of(owner)):
         raise _out_of_sight(what, max(1, sum(1 for one in others if not sight.covers(scope_of(one)))))
-    if not door.allowed(tx, actor, Action.EDIT_CONNECTIONS, scope_of(owner)):
+    if not authorize.allowed(tx, actor, Action.EDIT_CONNECTIONS, scope_of(owner)):
         raise Refused(
             f"{what} is rotated by the connection '{owner.name}', which {actor.name} may not change: a connection that signs in "
             "with it would get each new one.",

@@ -7,9 +7,9 @@ is only ever sent to a path of this server afterwards.
 
 from typing import NoReturn
 
-from keyturn.access.domain import Action
 from keyturn.audit import store as audit
 from keyturn.audit.domain import Event
+from keyturn.authz.domain import Action
 from keyturn.connections import store
 from keyturn.connections.domain import AuthorizationCode, Connection, Draft, Method
 from keyturn.connections.flow import (
@@ -32,7 +32,7 @@ from keyturn.connections.service import Connections
 from keyturn.errors import KeyturnError, Refused
 from keyturn.kit.actor import Actor
 from keyturn.kit.secret import Plaintext
-from keyturn.ports import Tenant
+from keyturn.ports.provider import Tenant
 
 
 class SignIns:

@@ -4,7 +4,7 @@ from keyturn.connections import store
 from keyturn.connections.domain import Connection, Opened, bind, salt_of, unpack
 from keyturn.db.unit import Database
 from keyturn.errors import NeedsAction
-from keyturn.ports import Sealer
+from keyturn.ports.sealing import Sealer
 
 
 def opened(database: Database, sealer: Sealer, connection: Connection) -> Opened:

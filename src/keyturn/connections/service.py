@@ -6,13 +6,11 @@ from typing import Any
 
 import sqlalchemy.exc
 
-from keyturn.access import door
-from keyturn.access.domain import Action
-from keyturn.access.door import Scope
-from keyturn.access.quotas import require_room
 from keyturn.audit import store as audit
 from keyturn.audit.domain import Event
-from keyturn.config import Pace
+from keyturn.authz import authorize
+from keyturn.authz.authorize import Scope
+from keyturn.authz.domain import Action
 from keyturn.connections import fingerprints, health, holders, sealed, store
 from keyturn.connections.domain import (
     APP,
@@ -45,7 +43,11 @@ from keyturn.errors import NotFound, Refused
 from keyturn.kit.actor import Actor
 from keyturn.kit.ids import is_uuid
 from keyturn.kit.secret import Plaintext
-from keyturn.ports import AccessToken, ApplicationSummary, Clock, Ids, OAuthApp, Provider, Sealer, Tenant
+from keyturn.organizations.quotas import require_room
+from keyturn.ports.clock import Clock, Ids
+from keyturn.ports.provider import AccessToken, ApplicationSummary, OAuthApp, Provider, Tenant
+from keyturn.ports.sealing import Sealer
+from keyturn.settings.model import Pace
 
 _DEFAULT_PACE = Pace()
 
@@ -92,13 +94,13 @@ class Connections:
         connection = store.get(tx, connection_id, lock=lock)
         if connection is None or connection.org_id != actor.org_id:
             raise missing(connection_id)
-        door.require(tx, actor, action, Scope(connection.org_id, connection.project_id))
+        authorize.require(tx, actor, action, Scope(connection.org_id, connection.project_id))
         return connection
 
     def by_name(self, actor: Actor, name: str, project_id: str | None) -> Connection:
         """Return the connection of that name in the project, or without one in the organization."""
         with self.database.read() as tx:
-            door.require(tx, actor, Action.READ_CONNECTIONS, Scope(actor.org_id, project_id))
+            authorize.require(tx, actor, Action.READ_CONNECTIONS, Scope(actor.org_id, project_id))
             connection = store.by_name(tx, actor.org_id, project_id, name)
         if connection is None:
             raise NotFound(f"There is no app connection named '{name}' here.", code="connections.not_found")
@@ -108,17 +110,17 @@ class Connections:
         """Return what the actor may read, by name: of one project, or of the organization and all its projects."""
         with self.database.read() as tx:
             if project_id:
-                door.require(tx, actor, Action.READ_CONNECTIONS, Scope(actor.org_id, project_id))
+                authorize.require(tx, actor, Action.READ_CONNECTIONS, Scope(actor.org_id, project_id))
                 return store.in_organization(tx, actor.org_id, organization=False, projects=[project_id])
-            sight = door.visible(tx, actor)
+            sight = authorize.visible(tx, actor)
             return store.in_organization(tx, actor.org_id, organization=sight.organization, projects=sight.projects)
 
     def available(self, actor: Actor, project_id: str | None) -> Sequence[Connection]:
         """Return what the actor may use (not only read) in the project: its own and the organization's."""
         with self.database.read() as tx:
             if project_id:
-                door.require(tx, actor, Action.CONNECT_CONNECTIONS, Scope(actor.org_id, project_id))
-            organization = door.allowed(tx, actor, Action.CONNECT_CONNECTIONS, Scope(actor.org_id))
+                authorize.require(tx, actor, Action.CONNECT_CONNECTIONS, Scope(actor.org_id, project_id))
+            organization = authorize.allowed(tx, actor, Action.CONNECT_CONNECTIONS, Scope(actor.org_id))
             projects = [project_id] if project_id else []
             return store.in_organization(tx, actor.org_id, organization=organization, projects=projects)
 
@@ -148,7 +150,7 @@ class Connections:
 
     def _check_place(self, tx: Tx, actor: Actor, draft: Draft) -> None:
         try:
-            door.require(tx, actor, Action.CREATE_CONNECTIONS, Scope(actor.org_id, draft.project_id))
+            authorize.require(tx, actor, Action.CREATE_CONNECTIONS, Scope(actor.org_id, draft.project_id))
         except NotFound as error:
             raise Refused(error.message, code=error.code, fix="Check projectId.") from None
         self._check_name(tx, actor.org_id, draft.project_id, draft.name)

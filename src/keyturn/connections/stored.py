@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
-from keyturn.config import Pace
 from keyturn.connections import store
 from keyturn.connections.domain import Certificate, ClientSecret, Connection
 from keyturn.connections.grants import Grants
@@ -17,7 +16,10 @@ from keyturn.connections.sealed import opened
 from keyturn.db.unit import Database
 from keyturn.errors import NeedsAction, NotYet, Retryable, Upstream
 from keyturn.kit.clock_difference import WRONG
-from keyturn.ports import AccessToken, Clock, Provider, Sealer
+from keyturn.ports.clock import Clock
+from keyturn.ports.provider import AccessToken, Provider
+from keyturn.ports.sealing import Sealer
+from keyturn.settings.model import Pace
 
 MOST_TRIES = 4
 

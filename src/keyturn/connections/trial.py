@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from keyturn.access.domain import Action
 from keyturn.audit import store as audit
 from keyturn.audit.domain import Filter
+from keyturn.authz.domain import Action
 from keyturn.connections import health, store
 from keyturn.connections.domain import Connection, Method
 from keyturn.connections.health import check_failed
@@ -17,7 +17,7 @@ from keyturn.errors import KeyturnError, NeedsAction
 from keyturn.kit.actor import Actor
 from keyturn.kit.clock import iso
 from keyturn.kit.moments import not_after
-from keyturn.ports import AccessToken, Capability, RemoteApplication
+from keyturn.ports.provider import AccessToken, Capability, RemoteApplication
 
 _SIGNED_IN = {
     Method.CLIENT_SECRET: "The client secret signs in.",

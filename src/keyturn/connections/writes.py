@@ -6,7 +6,7 @@ from keyturn.connections import fingerprints, health, store
 from keyturn.connections.domain import end_of, facts_of, pack, place, renewed, unpack
 from keyturn.db.unit import Tx
 from keyturn.kit.secret import Plaintext
-from keyturn.ports import Sealer
+from keyturn.ports.sealing import Sealer
 
 
 def replace_value(

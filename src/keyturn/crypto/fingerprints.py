@@ -14,7 +14,7 @@ from keyturn.crypto import store
 from keyturn.crypto.envelope import from_text, to_text
 from keyturn.db.unit import Tx
 from keyturn.kit.secret import Place, Plaintext
-from keyturn.ports import Sealer
+from keyturn.ports.sealing import Sealer
 
 KEY_BYTES = 32
 _ID = "credentials"

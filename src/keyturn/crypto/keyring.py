@@ -15,7 +15,7 @@ from keyturn.crypto.store import WrappedKey
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import Misconfigured
 from keyturn.kit.secret import Place, Plaintext, Sealed
-from keyturn.ports import Clock
+from keyturn.ports.clock import Clock
 
 REFRESH = timedelta(seconds=30)
 """A process seals with a new data key at the latest so long after another process made it."""

@@ -21,7 +21,7 @@ from keyturn.db.types import DigestText, SealedText
 from keyturn.db.unit import Database
 from keyturn.errors import Misconfigured
 from keyturn.kit.secret import Place, Sealed
-from keyturn.ports import Clock
+from keyturn.ports.clock import Clock
 
 BATCH = 100
 CONTINUE_WITHIN = timedelta(hours=1)

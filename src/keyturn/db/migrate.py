@@ -13,7 +13,7 @@ from keyturn.db.postgres import without_limits
 from keyturn.db.tables import metadata
 from keyturn.db.unit import Database
 from keyturn.errors import Misconfigured
-from keyturn.ports import Clock
+from keyturn.ports.clock import Clock
 
 VERSION_TABLE = "alembic_version"
 _FOLDER = Path(__file__).parent / "migrations"

@@ -24,7 +24,7 @@ from keyturn.db.engine import ask_idle_connections
 from keyturn.db.postgres import open_pool
 from keyturn.db.sqlite import BUSY_SECONDS, add_functions
 from keyturn.engine.payload import SealedJson, WorkFailed, described, scrubbed, whereabouts
-from keyturn.ports import Clock
+from keyturn.ports.clock import Clock
 
 _log = structlog.get_logger("keyturn.engine")
 

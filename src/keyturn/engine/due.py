@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from keyturn.db.unit import Database
 from keyturn.engine import store
 from keyturn.engine.loop import Loop
-from keyturn.ports import Clock, Engine
+from keyturn.ports.clock import Clock
+from keyturn.ports.work import Engine
 
 CLAIM = timedelta(seconds=10)
 """As long as this nobody else finds what a process found that died before it submitted it."""

@@ -11,13 +11,13 @@ from typing import Protocol
 
 import structlog
 
-from keyturn.config import Pace
 from keyturn.db.unit import Database
 from keyturn.engine import machine, store
 from keyturn.engine.loop import Loop
 from keyturn.engine.store import CLOCKS_APART, Lease, Process
 from keyturn.kit.moments import bounded, not_after
-from keyturn.ports import Clock
+from keyturn.ports.clock import Clock
+from keyturn.settings.model import Pace
 
 _log = structlog.get_logger("keyturn.engine")
 

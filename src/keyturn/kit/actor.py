@@ -1,4 +1,4 @@
-"""Who does something. Made by the access room after a token was checked, or ``PLATFORM`` for the server's own work."""
+"""Who does something. Made after a token or session was checked, or ``PLATFORM`` for the server's own work."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum

@@ -37,3 +37,7 @@ class MovableClock:
 def iso(moment: datetime) -> str:
     """Format as ISO-8601 in UTC with milliseconds and ``Z``, as the HTTP API shows every moment."""
     return utc_of(moment).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def iso_or_none(moment: datetime | None) -> str | None:
+    return iso(moment) if moment else None

@@ -3,16 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from keyturn.access import identities_store
-from keyturn.access import store as access_store
-from keyturn.access.domain import Action, require_at_most
-from keyturn.access.door import Scope, require, role_at
 from keyturn.audit.domain import Event
 from keyturn.audit.store import append
+from keyturn.authz.authorize import Scope, require, role_at
+from keyturn.authz.domain import Action, require_at_most
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import NotFound, Refused
+from keyturn.identities import store as identity_store
 from keyturn.kit.actor import Actor, ActorKind, Role
-from keyturn.ports import Clock, Ids
+from keyturn.people import store as people_store
+from keyturn.ports.clock import Clock, Ids
 from keyturn.projects import store
 from keyturn.projects.domain import Member, ProjectEvent
 
@@ -59,7 +59,7 @@ class Members:
         """Let a machine identity of the organization work in the project. Raises Refused when it does already."""
         with self._database.write() as tx:
             own = self._manager(tx, actor, project_id)
-            if identities_store.identity(tx, actor.org_id, identity_id) is None:
+            if identity_store.identity(tx, actor.org_id, identity_id) is None:
                 raise NotFound(f"There is no identity '{identity_id}'.", code="access.identity_not_found")
             return self._add(tx, actor, project_id, ActorKind.IDENTITY, identity_id, role, own)
 
@@ -140,7 +140,7 @@ def _of_projects(role: Role) -> Role:
 
 
 def _user_id(tx: Tx, actor: Actor, email: str) -> str:
-    user = access_store.user_by_email(tx, email.strip().lower())
+    user = people_store.user_by_email(tx, email.strip().lower())
     if user is None or user.org_id != actor.org_id:
         raise NotFound(f"There is no user '{email}'.", code="access.user_not_found", fix="Add the user first.")
     return user.id

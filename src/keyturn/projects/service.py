@@ -5,17 +5,16 @@ from dataclasses import replace
 
 import sqlalchemy.exc
 
-from keyturn.access.domain import Action
-from keyturn.access.door import Scope, require, role_at, visible
-from keyturn.access.quotas import require_room
-from keyturn.access.service import slug_of
 from keyturn.audit.domain import Event
 from keyturn.audit.store import append
-from keyturn.config import USUAL_QUOTAS, Quotas
+from keyturn.authz.authorize import Scope, require, role_at, visible
+from keyturn.authz.domain import Action
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import NotFound, Refused
 from keyturn.kit.actor import Actor, ActorKind, Role
-from keyturn.ports import Clock, Ids
+from keyturn.kit.slugs import slug_of
+from keyturn.organizations.quotas import require_room
+from keyturn.ports.clock import Clock, Ids
 from keyturn.projects import store
 from keyturn.projects.domain import (
     DEFAULT_ENVIRONMENTS,
@@ -27,6 +26,7 @@ from keyturn.projects.domain import (
     slug_taken,
 )
 from keyturn.projects.members import Members
+from keyturn.settings.model import USUAL_QUOTAS, Quotas
 
 MOST_WORDS = 10
 Guard = Callable[[Tx, str], None]

@@ -6,10 +6,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from keyturn.access.identities_store import HAS_TOKEN, HAS_UNIVERSAL, auth_methods
 from keyturn.db import unread
 from keyturn.db.tables import environments, identities, project_members, projects, users
 from keyturn.db.unit import Tx
+from keyturn.identities.store import HAS_TOKEN, HAS_UNIVERSAL, auth_methods
 from keyturn.kit.actor import ActorKind, Role
 from keyturn.projects.domain import Environment, Member, Project
 

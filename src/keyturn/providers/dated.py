@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 import structlog
 
 from keyturn.kit.clock_difference import WARNS, WRONG, difference, told
-from keyturn.ports import Clock, HttpRequest, HttpResponse, Transport
+from keyturn.ports.clock import Clock
+from keyturn.ports.http import HttpRequest, HttpResponse, Transport
 
 _log = structlog.get_logger("keyturn.clock")
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from keyturn import __version__
 from keyturn.errors import Misconfigured
-from keyturn.ports import HttpRequest, HttpResponse, TransportFailed
+from keyturn.ports.http import HttpRequest, HttpResponse, TransportFailed
 
 if TYPE_CHECKING:
     import httpx2

@@ -10,7 +10,7 @@ from typing import Any
 from keyturn.errors import Refused
 from keyturn.kit.clock import iso
 from keyturn.kit.secret import Plaintext
-from keyturn.ports import RemoteCredential
+from keyturn.ports.provider import RemoteCredential
 
 _WHERE = "Portal: App registrations > the application > Certificates & secrets, column Secret ID."
 

@@ -16,7 +16,7 @@ from keyturn.connections.domain import (
 )
 from keyturn.errors import Refused
 from keyturn.kit.clock import iso
-from keyturn.ports import CredentialKind, RemoteCredential
+from keyturn.ports.provider import CredentialKind, RemoteCredential
 from keyturn.rotations.adoption import choose_key, expired, unconfirmed
 
 _UPLOAD = "Portal: App registrations > the application > Certificates & secrets > Certificates > Upload certificate."

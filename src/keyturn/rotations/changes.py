@@ -5,7 +5,7 @@ from typing import Any
 
 from keyturn.connections.domain import Rotatable, Supplied
 from keyturn.errors import Refused
-from keyturn.ports import RemoteApplication, RemoteCredential
+from keyturn.ports.provider import RemoteApplication, RemoteCredential
 from keyturn.rotations.schedule import Schedule
 
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from keyturn.errors import Retryable, Upstream
 from keyturn.kit.clock_difference import WRONG, told
 from keyturn.kit.moments import moved
-from keyturn.ports import SecretsProvider
+from keyturn.ports.provider import SecretsProvider
 
 CLOCK_WRONG = "rotation.clock_wrong"
 NOTHING_NEW = "no new credential is asked for"

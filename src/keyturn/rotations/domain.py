@@ -17,7 +17,7 @@ from typing import Any
 
 from keyturn.credentials.domain import Credential, State
 from keyturn.kit.moments import moved
-from keyturn.ports import Tenant
+from keyturn.ports.provider import Tenant
 from keyturn.rotations import waits
 from keyturn.rotations.patience import Patience, proofs_of
 from keyturn.rotations.schedule import Anchor, Schedule, last_slot, next_slot, upcoming

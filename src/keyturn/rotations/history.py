@@ -4,18 +4,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from keyturn.access.domain import Action
 from keyturn.audit import store as audit
 from keyturn.audit.domain import Filter, Recorded
+from keyturn.authz.domain import Action
 from keyturn.connections.domain import Connection
 from keyturn.connections.service import Connections
 from keyturn.credentials import store as journal
 from keyturn.credentials.domain import Credential, State
 from keyturn.kit.actor import Actor
-from keyturn.rotations import store, waits
+from keyturn.rotations import waits
 from keyturn.rotations.domain import Reason, Rotation, Run, coming_runs, next_run
 from keyturn.rotations.schedule import Anchor, Schedule, next_slot, upcoming
-from keyturn.rotations.store import Seen, StepRecord
+from keyturn.rotations.store import observed, policies
+from keyturn.rotations.store import runs as run_store
+from keyturn.rotations.store.observed import Seen
+from keyturn.rotations.store.runs import StepRecord
 
 SHOWN_RUNS = 10
 SHOWN_DRIFT = 10
@@ -48,17 +51,17 @@ def history(connections: Connections, actor: Actor, connection_id: str) -> Histo
     """Return what the actor may read of a connection and its rotation. Raises NotFound or Forbidden."""
     with connections.database.read() as tx:
         connection = connections.connection_for(tx, actor, connection_id, Action.READ_CONNECTIONS)
-        rotation = store.of_connection(tx, connection_id)
+        rotation = policies.of_connection(tx, connection_id)
         if rotation is None:
             return History(connection)
-        runs = store.runs_of(tx, rotation.id, SHOWN_RUNS)
-        steps = store.steps_of(tx, [run.id for run in runs])
+        runs = run_store.runs_of(tx, rotation.id, SHOWN_RUNS)
+        steps = run_store.steps_of(tx, [run.id for run in runs])
         drift = Filter(connection.org_id, event="credentials-drifted", subject_id=rotation.id)
         return History(
             connection,
             rotation,
             journal.of_rotation(tx, rotation.id),
-            [one for one in store.seen(tx, rotation.id).values() if not one.ours],
+            [one for one in observed.seen(tx, rotation.id).values() if not one.ours],
             [(run, steps[run.id]) for run in runs],
             audit.newest(tx, drift, SHOWN_DRIFT),
         )
@@ -68,11 +71,11 @@ def progress(connections: Connections, actor: Actor, connection_id: str) -> tupl
     """Return a mark that changes whenever there is something new to see, and whether work is under way."""
     with connections.database.read() as tx:
         connections.connection_for(tx, actor, connection_id, Action.READ_CONNECTIONS)
-        rotation = store.of_connection(tx, connection_id)
+        rotation = policies.of_connection(tx, connection_id)
         if rotation is None:
             return "", False
-        newest = store.runs_of(tx, rotation.id, 1)
-        steps = store.steps_of(tx, [run.id for run in newest])
+        newest = run_store.runs_of(tx, rotation.id, 1)
+        steps = run_store.steps_of(tx, [run.id for run in newest])
         live = journal.live(tx, rotation.id)
     seen = [(row.id, row.state.value) for row in live]
     done = [(len(found), found[-1].repeats if found else 0) for found in steps.values()]

@@ -8,17 +8,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from keyturn.access import door
-from keyturn.access.domain import Action
-from keyturn.access.door import Scope, Visibility
+from keyturn.authz import authorize
+from keyturn.authz.authorize import Scope, Visibility
+from keyturn.authz.domain import Action
 from keyturn.credentials import store as journal
 from keyturn.credentials.domain import ENDED, Credential, State
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import NotFound
 from keyturn.kit.actor import Actor
-from keyturn.rotations import removals_store, store
 from keyturn.rotations.domain import Rotation
-from keyturn.rotations.store import StepRecord
+from keyturn.rotations.store import policies
+from keyturn.rotations.store import removals as removal_store
+from keyturn.rotations.store.runs import StepRecord
 
 MOST = 100
 
@@ -76,10 +77,10 @@ class Removal:
 def one(database: Database, actor: Actor, rotation_id: str) -> Removal:
     """Return the removal, also when it is done. Raises NotFound, or Forbidden without permission to read connections there."""
     with database.read() as tx:
-        rotation = store.get(tx, rotation_id)
+        rotation = policies.get(tx, rotation_id)
         if rotation is None or not rotation.retired or rotation.org_id != actor.org_id:
             raise NotFound(f"There is no removal '{rotation_id}'.", code="rotation.removal_not_found")
-        door.require(tx, actor, Action.READ_CONNECTIONS, Scope(rotation.org_id, rotation.project_id))
+        authorize.require(tx, actor, Action.READ_CONNECTIONS, Scope(rotation.org_id, rotation.project_id))
         return _removal(tx, rotation)
 
 
@@ -87,15 +88,15 @@ def under_way(database: Database, actor: Actor, project_id: str | None) -> list[
     """Return the removals that are not done: those of the project, or without one all that the actor may read."""
     with database.read() as tx:
         if project_id:
-            door.require(tx, actor, Action.READ_CONNECTIONS, Scope(actor.org_id, project_id))
+            authorize.require(tx, actor, Action.READ_CONNECTIONS, Scope(actor.org_id, project_id))
             sight = Visibility(actor.org_id, organization=False, projects=frozenset({project_id}))
         else:
-            sight = door.visible(tx, actor)
-        return [_removal(tx, rotation) for rotation in removals_store.under_way(tx, sight, MOST)]
+            sight = authorize.visible(tx, actor)
+        return [_removal(tx, rotation) for rotation in removal_store.under_way(tx, sight, MOST)]
 
 
 def _removal(tx: Tx, rotation: Rotation) -> Removal:
-    last = removals_store.last_steps(tx, rotation.id)
+    last = removal_store.last_steps(tx, rotation.id)
     return Removal(rotation, [_item(row, last) for row in journal.of_rotation(tx, rotation.id)])
 
 

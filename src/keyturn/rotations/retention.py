@@ -8,9 +8,9 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from keyturn.audit.retention import ALONE, AT_ONCE, OVERDUE
-from keyturn.config import Retention
 from keyturn.db.unit import Database
-from keyturn.rotations import retention_store as store
+from keyturn.rotations.store import retention as store
+from keyturn.settings.model import Retention
 
 
 def remove_old_history(database: Database, kept: Retention, seen: datetime, stopped: Callable[[], bool]) -> None:

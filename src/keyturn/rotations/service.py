@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from keyturn.access.domain import Action
+from keyturn.authz.domain import Action
 from keyturn.connections import holders
 from keyturn.connections.domain import (
     ClientSecret,
@@ -28,13 +28,14 @@ from keyturn.credentials.domain import SHARED, Credential, State
 from keyturn.db.unit import Tx
 from keyturn.errors import NotFound, Refused
 from keyturn.kit.actor import Actor
-from keyturn.ports import Tenant
-from keyturn.rotations import store
+from keyturn.ports.provider import Tenant
 from keyturn.rotations.candidates import choose, kind_of, rotatable
 from keyturn.rotations.changes import Adoption, Change, ScheduleChange
 from keyturn.rotations.domain import Reason, Rotation, Run
-from keyturn.rotations.outcome import described
 from keyturn.rotations.schedule import Schedule
+from keyturn.rotations.store import leases, policies
+from keyturn.rotations.store import runs as run_store
+from keyturn.rotations.work.outcome import described
 from keyturn.rotations.writer import Writer
 
 LEASE_TRIES = 40
@@ -74,12 +75,12 @@ class Rotations:
     def of(self, connections: Sequence[Connection]) -> Mapping[str, Rotation]:
         """Return the rotations of connections that the caller was allowed to read."""
         with self.database.read() as tx:
-            return store.of_connections(tx, [one.id for one in connections])
+            return policies.of_connections(tx, [one.id for one in connections])
 
-    def overviews(self, connections: Sequence[Connection]) -> Mapping[str, store.Overview]:
+    def overviews(self, connections: Sequence[Connection]) -> Mapping[str, policies.Overview]:
         """Return by connection id what lists show of the rotations of connections that the caller was allowed to read."""
         with self.database.read() as tx:
-            return store.overviews(tx, [one.id for one in connections])
+            return policies.overviews(tx, [one.id for one in connections])
 
     def sharing(self, actor: Actor, connections: Sequence[Connection]) -> Mapping[str, Sharing]:
         """Return by id who else holds the credentials of connections that the caller was allowed to read."""
@@ -94,19 +95,19 @@ class Rotations:
 
     def runs(
         self, actor: Actor, connection_id: str, limit: int, before: datetime | None
-    ) -> list[tuple[Run, list[store.StepRecord]]]:
+    ) -> list[tuple[Run, list[run_store.StepRecord]]]:
         """Return the runs with their steps, newest first."""
         with self.database.read() as tx:
             rotation = self._rotation_for(tx, actor, connection_id, Action.READ_CONNECTIONS)
-            found = store.runs_of(tx, rotation.id, limit, before)
-            steps = store.steps_of(tx, [run.id for run in found])
+            found = run_store.runs_of(tx, rotation.id, limit, before)
+            steps = run_store.steps_of(tx, [run.id for run in found])
         return [(run, steps[run.id]) for run in found]
 
     def _rotation_for(
         self, tx: Tx, actor: Actor, connection_id: str, action: Action, *, lock: bool = False
     ) -> Rotation:
         self.connections.connection_for(tx, actor, connection_id, action)
-        rotation = store.of_connection(tx, connection_id, lock=lock)
+        rotation = policies.of_connection(tx, connection_id, lock=lock)
         if rotation is None:
             raise NotFound(
                 "Automatic credential rotation is not set up for this connection.",
@@ -159,7 +160,7 @@ class Rotations:
         """Change a connection, its credentials and its schedule: all of it or nothing."""
         with self.database.read() as tx:
             connection = self.connections.connection_for(tx, actor, connection_id, Action.EDIT_CONNECTIONS)
-            rotation = store.of_connection(tx, connection_id)
+            rotation = policies.of_connection(tx, connection_id)
         given = self._new_credentials(connection, change)
         wanted = self._wanted(rotation, change)
         adoption = self._checks(connection, rotation, given, change)
@@ -167,7 +168,7 @@ class Rotations:
         self.connections.mark_all()
         with self._owning(*_touched(rotation if given else None, adoption)) as tx:
             # Locks are taken in the order of publish: the rotation, then the connection.
-            before, rotation = rotation, store.of_connection(tx, connection_id, lock=True)
+            before, rotation = rotation, policies.of_connection(tx, connection_id, lock=True)
             connection = self.connections.connection_for(tx, actor, connection_id, Action.EDIT_CONNECTIONS, lock=True)
             if (before and before.id) != (rotation and rotation.id):
                 raise changed_meanwhile()
@@ -217,10 +218,10 @@ class Rotations:
     def _take_over(self, tx: Tx, object_ids: Sequence[str]) -> None:
         now = self.clock.now()
         for object_id in sorted(set(object_ids)):  # always in this order, so that two edits cannot wait for each other
-            token = store.take_lease(tx, object_id, self._process_id, now, timedelta(0))
+            token = leases.take_lease(tx, object_id, self._process_id, now, timedelta(0))
             if token is None:
                 raise _Busy
-            store.drop_lease(tx, object_id, token, now)
+            leases.drop_lease(tx, object_id, token, now)
 
     def _new_credentials(self, connection: Connection, change: Change) -> Given | None:
         """Return credentials that differ from what the user supplied before; declarative clients send the old ones again."""
@@ -296,12 +297,12 @@ class Rotations:
         """
         with self.database.read() as tx:
             self.connections.connection_for(tx, actor, connection_id, Action.DELETE_CONNECTIONS)
-            before = store.of_connection(tx, connection_id)
+            before = policies.of_connection(tx, connection_id)
         self.connections.mark_all()
         with self._owning(*_touched(before, None)) as tx:
-            rotation = store.of_connection(tx, connection_id, lock=True)
+            rotation = policies.of_connection(tx, connection_id, lock=True)
             connection = self.connections.connection_for(tx, actor, connection_id, Action.DELETE_CONNECTIONS, lock=True)
-            rotation = rotation or store.of_connection(
+            rotation = rotation or policies.of_connection(
                 tx, connection_id
             )  # handed over while the connection was waited for
             if (before and before.id) != (rotation and rotation.id):
@@ -329,7 +330,7 @@ def _touched(rotation: Rotation | None, adoption: Adoption | None) -> set[str]:
 
 def refuse_while_rotating(tx: Tx, project_id: str) -> None:
     """Guard of a project's deletion: what rotates in it must be ended first, so that no secret is orphaned."""
-    names = store.rotating_in(tx, project_id)
+    names = policies.rotating_in(tx, project_id)
     if names:
         raise Refused(
             f"Connections of this project rotate their credentials: {', '.join(names[:5])}.",

@@ -6,7 +6,7 @@ Nothing here asks the provider: whatever must be checked there was checked befor
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from keyturn.access import door
+from keyturn.authz import authorize
 from keyturn.connections import health, holders
 from keyturn.connections.domain import Connection, value_of
 from keyturn.connections.store import Holder
@@ -15,14 +15,16 @@ from keyturn.credentials.domain import KEPT, Credential, State
 from keyturn.db.unit import Tx
 from keyturn.errors import Refused
 from keyturn.kit.actor import Actor
-from keyturn.ports import Clock, Ids, Sealer
-from keyturn.rotations import store, waits
-from keyturn.rotations.along import Along
+from keyturn.ports.clock import Clock, Ids
+from keyturn.ports.sealing import Sealer
+from keyturn.rotations import waits
 from keyturn.rotations.candidates import kind_of
 from keyturn.rotations.changes import Adoption, schedule_facts
 from keyturn.rotations.domain import Kind, Reason, Rotation, Run, RunState, Snapshot, next_run
-from keyturn.rotations.outcome import described, end_run, set_aside, tell
 from keyturn.rotations.schedule import Schedule
+from keyturn.rotations.store import policies, runs
+from keyturn.rotations.work.along import Along
+from keyturn.rotations.work.outcome import described, end_run, set_aside, tell
 
 _PUBLISHED = frozenset({State.CURRENT, State.RETIRING})
 """Only these can be kept; whatever else there is of a rotation that ends is removed."""
@@ -76,7 +78,7 @@ class Writer:
             created_at=now,
             updated_at=now,
         )
-        store.insert(tx, rotation)
+        policies.insert(tx, rotation)
         self.adopt(tx, rotation, adoption)
         settings = schedule_facts(schedule)
         tell(tx, actor, "rotation-enabled", rotation, now, adoptedKeyId=adoption.key.key_id, **settings)
@@ -114,7 +116,7 @@ class Writer:
         owner_id = holders.rotated_by(tx, others)
         if owner_id:
             owner = next(one for one in others if one.id == owner_id)
-            raise rotates_already(what, owner if door.visible(tx, actor).covers(holders.scope_of(owner)) else None)
+            raise rotates_already(what, owner if authorize.visible(tx, actor).covers(holders.scope_of(owner)) else None)
         holders.require_movable(tx, actor, others, what)
         if others and not move_along:
             raise Refused(
@@ -162,7 +164,7 @@ class Writer:
                 journal.move(tx, row, retry_at=None, tries=0)
         self.adopt(tx, rotation, adoption)
         renewed = replace(rotation, next_run_at=now, paused_until=None, failures=0, anchor=None, updated_at=now)
-        store.save(tx, replace(renewed, wake_at=now, wake_set_at=now))
+        policies.save(tx, replace(renewed, wake_at=now, wake_set_at=now))
         tell(tx, actor, "rotation-credentials-replaced", rotation, now, adoptedKeyId=adoption.key.key_id)
         if renewed.enabled:
             self.start(tx, actor, renewed, Reason.ENABLED)
@@ -183,7 +185,7 @@ class Writer:
         if heir is None:
             return None
         kept = replace(rotation, connection_id=heir.id, project_id=heir.project_id, name=heir.name, updated_at=now)
-        store.save(tx, replace(kept, wake_at=now if rotation.wake_at else None))
+        policies.save(tx, replace(kept, wake_at=now if rotation.wake_at else None))
         tell(tx, actor, "rotation-handed-over", kept, now, holders=len(others))
         return heir
 
@@ -208,12 +210,12 @@ class Writer:
         if rotation.anchor:
             at = next_run(schedule, waits.known(rotation.anchor, now), current).at
         # What a person asked for and failed is not forgotten for a change of schedule.
-        failed = store.runs_of(tx, rotation.id, 1) if rotation.paused_until else []
+        failed = runs.runs_of(tx, rotation.id, 1) if rotation.paused_until else []
         again = now if any(run.asked_for for run in failed) else None
         changed = replace(
             rotation, schedule=schedule, enabled=enabled, next_run_at=at, paused_until=again, updated_at=now
         )
-        store.save(tx, replace(changed, wake_at=now, wake_set_at=now))
+        policies.save(tx, replace(changed, wake_at=now, wake_set_at=now))
         event = "rotation-schedule-changed"
         if enabled != rotation.enabled:
             event = "rotation-resumed" if enabled else "rotation-paused"
@@ -222,13 +224,13 @@ class Writer:
     def start(self, tx: Tx, actor: Actor, rotation: Rotation, reason: Reason) -> Run:
         """Ask for a run. While one is under way it is joined: it counts as asked for, and a leak makes it more urgent."""
         now, asker = self.clock.now(), {"kind": actor.kind.value, "id": actor.id, "name": actor.name}
-        active = store.active_run(tx, rotation.id)
+        active = runs.active_run(tx, rotation.id)
         if active:
             # Whatever a run replaces because of a leak must not be relied on any longer.
             urgent = reason if reason is Reason.LEAKED else active.reason
             by = active.requested_by or asker
-            store.change_run(tx, active.id, reason=urgent.value, requested_by=by)
-            store.wake(tx, rotation.id, now)
+            runs.change_run(tx, active.id, reason=urgent.value, requested_by=by)
+            policies.wake(tx, rotation.id, now)
             tell(tx, actor, "rotation-run-joined", rotation, now, runId=active.id, reason=reason.value)
             return replace(active, reason=urgent, requested_by=by)
         run = Run(
@@ -240,14 +242,14 @@ class Writer:
             generation=rotation.generation + 1,
             created_at=now,
         )
-        store.insert_run(tx, run)
-        store.save(tx, replace(rotation, last_attempt_at=now, wake_at=now, wake_set_at=now, updated_at=now))
+        runs.insert_run(tx, run)
+        policies.save(tx, replace(rotation, last_attempt_at=now, wake_at=now, wake_set_at=now, updated_at=now))
         tell(tx, actor, "rotation-run-requested", rotation, now, runId=run.id, reason=reason.value)
         return run
 
     def cancel(self, tx: Tx, actor: Actor, rotation: Rotation, why: str) -> None:
         """End the run under way, if any; what it asked for is removed by the workflow."""
-        run = store.active_run(tx, rotation.id)
+        run = runs.active_run(tx, rotation.id)
         if run is None:
             return
         snapshot = Snapshot(rotation, journal.live(tx, rotation.id), run)
@@ -270,7 +272,7 @@ class Writer:
         ended = replace(
             rotation, retired=True, enabled=False, next_run_at=None, wake_at=now, wake_set_at=now, updated_at=now
         )
-        store.save(tx, ended)
+        policies.save(tx, ended)
         tell(tx, actor, "rotation-ended", rotation, now, staysValid=[described(row) for row in kept])
         return kept
 

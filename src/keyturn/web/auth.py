@@ -1,4 +1,4 @@
-"""Who calls: a request's bearer token and the address it came from. Checking the token is the access room's work."""
+"""Who calls: a request's bearer token and the address it came from. The token is checked elsewhere."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace

@@ -12,9 +12,9 @@ from typing import Protocol, TypeVar
 from keyturn.errors import Unavailable
 from keyturn.kit import bulkhead
 from keyturn.web.auth import Authenticate, ByCookie
+from keyturn.web.html.site import Site
 from keyturn.web.messages import Request, Response
 from keyturn.web.origin import Rules
-from keyturn.web.site import Site
 
 _Result = TypeVar("_Result")
 

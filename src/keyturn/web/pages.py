@@ -17,21 +17,21 @@ import msgspec
 
 from keyturn.errors import Invalid, KeyturnError, Unauthenticated
 from keyturn.kit.actor import Actor
-from keyturn.web.browser import Visitor, signed_in_by_cookie
 from keyturn.web.compression import compressed
 from keyturn.web.cookies import KEPT, TOAST, Cookie, SessionCookie
 from keyturn.web.edge import Edge, Endpoint
-from keyturn.web.forms import EMPTY, Filled, read_form, refused
-from keyturn.web.issues import Issue
-from keyturn.web.keeping import Keeper
+from keyturn.web.html.browser import Visitor, signed_in_by_cookie
+from keyturn.web.html.forms import EMPTY, Filled, read_form, refused
+from keyturn.web.html.keeping import Keeper
+from keyturn.web.html.render import Page
+from keyturn.web.html.site import Site
 from keyturn.web.messages import Request, Response
 from keyturn.web.origin import SAFE, require_host, require_ours
-from keyturn.web.render import Page
 from keyturn.web.routes import read_query
-from keyturn.web.scalars import Check
-from keyturn.web.site import Site
+from keyturn.web.schema.issues import Issue
+from keyturn.web.schema.scalars import Check
+from keyturn.web.schema.validate import checker
 from keyturn.web.table import filled_in, path_params
-from keyturn.web.validate import checker
 
 __all__ = [
     "File",

@@ -10,14 +10,14 @@ import structlog
 
 from keyturn.errors import Invalid, KeyturnError, NotBuilt, NotFound, Refused, TooMany, Unavailable, Upstream
 from keyturn.web.auth import Visit
-from keyturn.web.browser import Visitor
 from keyturn.web.edge import Edge, Endpoint
+from keyturn.web.html.browser import Visitor
+from keyturn.web.html.site import Site
 from keyturn.web.messages import Request, Response
 from keyturn.web.pages import Page, View, html
-from keyturn.web.site import Site
+from keyturn.web.schema.wire import encode
 from keyturn.web.table import NoRoute, WrongMethod
 from keyturn.web.unbuilt import is_unbuilt
-from keyturn.web.wire import encode
 
 _log = structlog.get_logger("keyturn.web")
 

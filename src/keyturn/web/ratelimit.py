@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from keyturn.errors import TooMany
-from keyturn.ports import Clock
+from keyturn.ports.clock import Clock
 from keyturn.web.auth import network_of
 
 MOST_KEYS = 10_000

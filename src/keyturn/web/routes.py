@@ -20,13 +20,13 @@ from keyturn.kit.secret import Plaintext
 from keyturn.web.auth import Authenticate, ByCookie, Caller, bearer, sign_in
 from keyturn.web.compression import compressed as compress
 from keyturn.web.edge import Edge
-from keyturn.web.issues import Issue
 from keyturn.web.messages import Request, Response
 from keyturn.web.origin import Rules, require_json
-from keyturn.web.scalars import Check
+from keyturn.web.schema.issues import Issue
+from keyturn.web.schema.scalars import Check
+from keyturn.web.schema.validate import MOST_ISSUES, checker
+from keyturn.web.schema.wire import check_answer_type, check_compressible, encode
 from keyturn.web.table import path_params
-from keyturn.web.validate import MOST_ISSUES, checker
-from keyturn.web.wire import check_answer_type, check_compressible, encode
 
 __all__ = ["Caller", "Operation", "Routes", "delete", "get", "group", "patch", "post", "put"]
 

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from keyturn import boot
+from keyturn.app import startup
 from keyturn.crypto.keyring import Keyring
 from keyturn.db.unit import Database
 from keyturn.kit.clock import MovableClock
-from keyturn.settings_reader import read_settings
+from keyturn.settings.reader import read_settings
 
 CLOCK = MovableClock(datetime(2026, 3, 1, tzinfo=UTC))
 
@@ -17,10 +17,10 @@ CLOCK = MovableClock(datetime(2026, 3, 1, tzinfo=UTC))
 def started(environ: dict[str, str], notices: list[str]) -> Iterator[tuple[Database, Keyring]]:
     """What a server does before it serves."""
     settings = read_settings(environ)
-    database = boot.open_database(settings)
+    database = startup.open_database(settings)
     try:
-        boot.prepare_database(settings, database, CLOCK, notices.append)
-        yield database, boot.open_keyring(settings, database, CLOCK, notices.append)
+        startup.prepare_database(settings, database, CLOCK, notices.append)
+        yield database, startup.open_keyring(settings, database, CLOCK, notices.append)
     finally:
         database.close()
 

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from keyturn import boot
+from keyturn.app import startup
 from keyturn.crypto.keyring import KeyringSealer
 from keyturn.crypto.root import generate
 from keyturn.db.tables import data_keys
 from keyturn.errors import Misconfigured
 from keyturn.kit.secret import Place, Plaintext
-from keyturn.settings_reader import read_settings
+from keyturn.settings.reader import read_settings
 from tests.features.boot.starting import start, started
 from tests.postgres import fresh_database
 
@@ -75,7 +75,7 @@ def test_a_key_from_the_environment_needs_no_file(embedded: dict[str, str]) -> N
 
 def test_a_previous_key_that_equals_the_present_one_is_no_change(embedded: dict[str, str]) -> None:
     key = generate()
-    source = boot.root_key_source(
+    source = startup.root_key_source(
         read_settings({**embedded, "ENCRYPTION_KEY": key, "ENCRYPTION_KEY_PREVIOUS": key.upper()}), print
     )
     assert source.load().previous is None

@@ -184,7 +184,16 @@ def test_a_command_imports_only_what_it_needs(tmp_path: Path) -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=dict(os.environ)
     )
     loaded = set(done.stdout.split())
-    assert not loaded & {"alembic", "msal", "keyturn.web.app", "dbos", "httpx2", "cryptography", "rich", "argon2"}
+    assert not loaded & {
+        "alembic",
+        "msal",
+        "keyturn.web.server.app",
+        "dbos",
+        "httpx2",
+        "cryptography",
+        "rich",
+        "argon2",
+    }
 
 
 def test_a_start_that_is_up_to_date_does_not_import_alembic(tmp_path: Path) -> None:
@@ -192,9 +201,9 @@ def test_a_start_that_is_up_to_date_does_not_import_alembic(tmp_path: Path) -> N
     start(environ)
     code = f"""
 import sys
-from keyturn import boot
+from keyturn.app import startup as boot
 from keyturn.kit.clock import SystemClock
-from keyturn.settings_reader import read_settings
+from keyturn.settings.reader import read_settings
 settings = read_settings({environ!r})
 database = boot.open_database(settings)
 boot.prepare_database(settings, database, SystemClock(), print)

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import event
 
-from keyturn import boot
+from keyturn.app import startup
 from keyturn.cli.checkup import examine
 from keyturn.cli.surroundings import Surroundings
 from keyturn.db import trouble
@@ -165,7 +165,9 @@ def test_tables_that_are_not_those_of_their_version_are_named(environ: dict[str,
 def test_postgresql_that_takes_no_writes_or_takes_too_long() -> None:
     with postgres_database() as database:
         own = Database(
-            boot.open_engine(database.engine.url.update_query_dict({"options": "-c default_transaction_read_only=on"}))
+            startup.open_engine(
+                database.engine.url.update_query_dict({"options": "-c default_transaction_read_only=on"})
+            )
         )
         error = failing(own, lambda db: db.check_writable(1))
         known = at_start(error, own.engine.url)

@@ -13,12 +13,12 @@ import pytest
 from entra_emulator import Emulator
 from keyturn.cli.checkup import Finding, examine, skew
 from keyturn.cli.surroundings import Surroundings
-from keyturn.config import Settings
 from keyturn.crypto.root import generate
 from keyturn.db import migrate
 from keyturn.errors import Misconfigured
 from keyturn.kit.clock import MovableClock
-from keyturn.ports import HttpRequest, HttpResponse, Transport, TransportFailed
+from keyturn.ports.http import HttpRequest, HttpResponse, Transport, TransportFailed
+from keyturn.settings.model import Settings
 from keyturn_simulation.emulated import HOST, EmulatedTransport, EmulatorTime
 from tests.features.boot.starting import CLOCK, start
 from tests.postgres import fresh_database

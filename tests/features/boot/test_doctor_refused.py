@@ -9,7 +9,7 @@ from keyturn.cli.checkup import Finding, examine
 from keyturn.cli.surroundings import Surroundings
 from keyturn.db.tables import app_connections, organizations
 from keyturn.kit.secret import Sealed
-from keyturn.ports import HttpRequest, HttpResponse, TransportFailed
+from keyturn.ports.http import HttpRequest, HttpResponse, TransportFailed
 from tests.features.boot.starting import CLOCK, started
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from keyturn.cli.checkup import Finding, examine
 from keyturn.cli.surroundings import Surroundings
-from keyturn.ports import HttpRequest, HttpResponse, TransportFailed
+from keyturn.ports.http import HttpRequest, HttpResponse, TransportFailed
 from tests.features.boot.starting import CLOCK, start, started
 
 

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyturn.config import Pace, Quotas, Retention, Settings
 from keyturn.errors import Misconfigured
 from keyturn.kit.secret import Plaintext
-from keyturn.settings_reader import read_settings
-from keyturn.settings_table import SETTINGS, unknown_variables
+from keyturn.settings.model import Pace, Quotas, Retention, Settings
+from keyturn.settings.reader import read_settings
+from keyturn.settings.table import SETTINGS, unknown_variables
 
 HOME = {"HOME": "/home/someone"}
 CANARY = "canary-7f3a9c"

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from keyturn.db.unit import Database
-from keyturn.web import logs
+from keyturn.web.server import logs
 from keyturn_simulation.world import World, make_world
 from tests.databases import sqlite_database
 from tests.features.connections.desk import Desk, desk

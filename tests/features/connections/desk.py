@@ -8,16 +8,16 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from entra_emulator.admin import ApplicationHandle
-from keyturn.config import Settings
-from keyturn.connections.api import router
+from entra_emulator.admin.admin import ApplicationHandle
+from keyturn.api.connections.routes import router
 from keyturn.db.tables import metadata
 from keyturn.errors import TokenRefused
 from keyturn.kit.actor import Actor, Role
-from keyturn.web.app import build
+from keyturn.settings.model import Settings
+from keyturn.web.server.app import build
 from keyturn_simulation.world import World
 from tests.client import Client
-from tests.features.access.people import join, machine, organization, person, project
+from tests.features.accounts.people import join, machine, organization, person, project
 
 Json = dict[str, Any]
 

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import event
 
 from keyturn.kit.secret import Place, Plaintext, Sealed
-from keyturn.ports import Sealer
+from keyturn.ports.sealing import Sealer
 from tests.features.connections.desk import ALL, NOBODY, ROOT, Desk, Json
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from entra_emulator.admin import ApplicationHandle
+from entra_emulator.admin.admin import ApplicationHandle
 from keyturn_simulation.world import OWNED
 from tests.features.connections.desk import NOBODY, WEEKLY, Desk, Json
 

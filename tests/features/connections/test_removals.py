@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from entra_emulator import Effect, Fault
-from keyturn.rotations import store
+from keyturn.rotations.store import policies
 from tests.features.connections.desk import NOBODY, Desk, Json
 
 REMOVALS = "removals"
@@ -86,7 +86,7 @@ def test_a_rotation_that_goes_on_is_no_removal(web: Desk) -> None:
     web.world.settle()
     assert web.ask("GET", REMOVALS) == {"removals": []}
     with web.world.database.read() as tx:
-        rotation = store.of_connection(tx, made["id"])
+        rotation = policies.of_connection(tx, made["id"])
     assert rotation is not None
     for unknown in (rotation.id, NOBODY):
         web.ask("GET", f"{REMOVALS}/{unknown}", expect=404)

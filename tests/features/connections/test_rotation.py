@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from entra_emulator.faults import Settings
+from entra_emulator.faults.faults import Settings
 from keyturn_simulation.world import OWNED
 from tests.features.connections.desk import WEEKLY, Desk, Json
 

@@ -7,20 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from keyturn.access.api import login_router
-from keyturn.access.passwords import Hasher
-from keyturn.access.records import UniversalAuthChanges
-from keyturn.access.service import Access
-from keyturn.config import Settings
-from keyturn.connections.api import router
+from keyturn.accounts.service import Access
+from keyturn.api.connections.routes import router
+from keyturn.api.people.routes import login_router
+from keyturn.crypto.hashing import Hasher
 from keyturn.crypto.keyring import Keyring, KeyringDigests
 from keyturn.crypto.root import GivenRoot, RootKey, RootKeys
+from keyturn.identities.domain import UniversalAuthChanges
 from keyturn.kit.actor import Role
-from keyturn.web.app import build
+from keyturn.settings.model import Settings
 from keyturn.web.ratelimit import Limiter
+from keyturn.web.server.app import build
 from keyturn_simulation.world import ROOT_KEY, World
 from tests.client import Client
-from tests.features.access.people import IDS
+from tests.features.accounts.people import IDS
 from tests.features.connections.desk import ROOT, WEEKLY, Json
 
 READ = ("id", "name", "description", "version", "orgId", "projectId", "app", "method", "credentialsHash", "gatewayId")

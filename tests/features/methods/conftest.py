@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from entra_emulator.roles import APPLICATION
+from entra_emulator.directory.roles import APPLICATION
 from keyturn.db.unit import Database
 from keyturn_simulation.world import make_world
 from tests.features.connections.conftest import log

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from entra_emulator.admin import ApplicationHandle
+from entra_emulator.admin.admin import ApplicationHandle
 from keyturn.connections.flow import CALLBACK_PATH, challenge
 from keyturn.connections.service import Connections
 from keyturn.kit.secret import Plaintext
-from keyturn.ports import HttpRequest, HttpResponse, OAuthApp, Transport
+from keyturn.ports.http import HttpRequest, HttpResponse, Transport
+from keyturn.ports.provider import OAuthApp
 from keyturn.providers.azure.provider import AzureProvider
 from keyturn.rotations.service import Rotations
 from keyturn_simulation.emulated import HOST, emulated_clouds

@@ -9,7 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from entra_emulator import Effect, Fault
-from entra_emulator.admin import ApplicationHandle
+from entra_emulator.admin.admin import ApplicationHandle
 from keyturn_simulation.world import OWNED
 from tests.features.connections.desk import Json
 from tests.features.methods.certificates import ENDS, Pair, elliptic, in_days, pair, rsa_key

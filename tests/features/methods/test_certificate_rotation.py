@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from cryptography import x509
 
 from entra_emulator import RESET, Fault
-from entra_emulator.admin import ApplicationHandle
+from entra_emulator.admin.admin import ApplicationHandle
 from keyturn.connections.domain import Certificate
 from keyturn.db.tables import metadata
 from keyturn_simulation.keys import private_lines

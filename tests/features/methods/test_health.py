@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from entra_emulator import RESET, SERVICE_UNAVAILABLE, Effect, Fault
-from entra_emulator.admin import ApplicationHandle
+from entra_emulator.admin.admin import ApplicationHandle
 from keyturn.db.unit import Database
 from keyturn_simulation.world import OWNED
 from tests.databases import sqlite_database

@@ -13,7 +13,8 @@ from keyturn.crypto.rewrap import sealed_columns
 from keyturn.db.tables import app_connections, oauth_tokens
 from keyturn.errors import KeyturnError, NeedsAction, Retryable, SignInAgain
 from keyturn.kit.secret import Plaintext
-from keyturn.ports import HttpRequest, OAuthApp
+from keyturn.ports.http import HttpRequest
+from keyturn.ports.provider import OAuthApp
 from tests import unreadable
 from tests.features.connections.desk import Json
 from tests.features.methods.scene import REDIRECT, Scene

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from entra_emulator.admin import ApplicationHandle
+from entra_emulator.admin.admin import ApplicationHandle
 from keyturn.audit.domain import Event
 from keyturn.audit.store import append
 from keyturn.kit.clock import iso

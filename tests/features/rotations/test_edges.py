@@ -14,8 +14,8 @@ from keyturn.errors import Refused
 from keyturn.kit.secret import Plaintext
 from keyturn.rotations.changes import ScheduleChange
 from keyturn.rotations.domain import Reason, RunState, Step, StepName, lifetime
-from keyturn.rotations.hold import Hold, LeaseLost, take
-from keyturn.rotations.workflow import Rotator
+from keyturn.rotations.work.hold import Hold, LeaseLost, take
+from keyturn.rotations.work.workflow import Rotator
 from keyturn_simulation.invariants import check_quiet
 from keyturn_simulation.world import World, make_world
 from tests.emulator.certificates import make_certificate

@@ -11,12 +11,13 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import event
 
-from keyturn.config import Pace
 from keyturn.crypto.fingerprints import read_or_make
 from keyturn.db.tables import leases
 from keyturn.db.unit import Database
 from keyturn.errors import Refused
-from keyturn.rotations import store
+from keyturn.rotations.store import leases as lease_store
+from keyturn.rotations.store import runs
+from keyturn.settings.model import Pace
 from keyturn_simulation.world import World, make_world
 from tests.databases import database_of_kind
 
@@ -75,11 +76,11 @@ def test_a_click_waits_for_a_step_that_is_being_written_down(world: World) -> No
     run = next(world.runs(connection))
     with ThreadPoolExecutor(1) as clicks:
         with world.database.write() as tx:
-            store.change_run(tx, run.id, tries=1)
+            runs.change_run(tx, run.id, tries=1)
             click = clicks.submit(world.rotations.rotate_now, world.actor, connection.id)
             waits_for_a_lock(world.database)
             now = world.clock.now()
-            store.record_step(tx, rotation.id, store.StepRecord("inspect", "done", now, now, run.id, None), None)
+            runs.record_step(tx, rotation.id, runs.StepRecord("inspect", "done", now, now, run.id, None), None)
         _, joined = click.result(10)
     assert joined.id == run.id
 
@@ -100,16 +101,16 @@ def test_the_first_lease_of_an_application_is_taken_at_once_and_by_one(database:
     world = make_world(database)
     now, lasts = world.clock.now(), Pace().lease
     with database.write() as tx:
-        assert store.take_lease(tx, "application", "one", now, lasts) == 1
+        assert lease_store.take_lease(tx, "application", "one", now, lasts) == 1
     with database.write() as tx:
-        assert store.take_lease(tx, "application", "other", now, lasts) is None
+        assert lease_store.take_lease(tx, "application", "other", now, lasts) is None
 
 
 def test_a_change_that_is_refused_because_somebody_is_at_work_leaves_nothing(database: Database) -> None:
     world = make_world(database)
     first, second = sorted([world.application.object_id, "z" * 36])
     with database.write() as tx:
-        assert store.take_lease(tx, second, "somebody", world.clock.now(), Pace().lease)
+        assert lease_store.take_lease(tx, second, "somebody", world.clock.now(), Pace().lease)
     with pytest.raises(Refused, match="being worked on"), world.rotations._owning(first, second):
         raise AssertionError("never reached")
     with database.read() as tx:

@@ -9,19 +9,20 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from keyturn.config import Retention
+from keyturn.app.upkeep import Upkeep
 from keyturn.connections.domain import Connection
 from keyturn.credentials.domain import State
 from keyturn.crypto.keyring import Keyring
 from keyturn.crypto.root import GivenRoot, RootKey, RootKeys
 from keyturn.db.tables import run_steps
 from keyturn.db.unit import Database
-from keyturn.ports import Tenant
-from keyturn.rotations import store
+from keyturn.ports.provider import Tenant
 from keyturn.rotations.changes import Change
 from keyturn.rotations.domain import RunState
 from keyturn.rotations.retention import remove_old_history
-from keyturn.upkeep import Upkeep
+from keyturn.rotations.store import observed
+from keyturn.rotations.store import runs as run_store
+from keyturn.settings.model import Retention
 from keyturn_simulation.invariants import check_quiet
 from keyturn_simulation.world import ROOT_KEY, Server, World, make_world
 
@@ -51,7 +52,7 @@ def shown(world: World, connection: Connection) -> list[tuple[int, int]]:
 def seen_keys(world: World, connection: Connection) -> set[str]:
     rotation = world.rotation(connection)
     with world.database.read() as tx:
-        return set(store.seen(tx, rotation.id))
+        return set(observed.seen(tx, rotation.id))
 
 
 def rotated_for(world: World, days: int = 9, every: int = 2) -> Connection:
@@ -234,8 +235,8 @@ def test_of_steps_only_the_beginning_is_removed_whatever_the_clocks_said(
         tx.run(sa.delete(run_steps))
         for number, (age, run) in enumerate(made):
             at = now - age * DAY
-            step = store.StepRecord(f"s{number}", "done", at, at, runs[run])
-            store.record_step(tx, rotation.id, step, None)
+            step = run_store.StepRecord(f"s{number}", "done", at, at, runs[run])
+            run_store.record_step(tx, rotation.id, step, None)
     remove_old_history(world.database, SHORT, now, lambda: False)
     with world.database.read() as tx:
         kept = [row["step"] for row in tx.rows(sa.select(run_steps.c.step).order_by(run_steps.c.id))]
@@ -259,7 +260,7 @@ def test_many_steps_are_removed_in_parts_between_which_a_server_may_stop(world: 
     with world.database.write() as tx:
         tx.run(sa.delete(run_steps))
         for number in range(1201):
-            store.record_step(tx, rotation.id, store.StepRecord(f"s{number}", "done", at, at, oldest), None)
+            run_store.record_step(tx, rotation.id, run_store.StepRecord(f"s{number}", "done", at, at, oldest), None)
     left = []
 
     def stopped() -> bool:

@@ -20,7 +20,7 @@ from keyturn.rotations.domain import StepName
 from keyturn_simulation.invariants import check_quiet
 from keyturn_simulation.world import World, make_world
 from tests.emulator.certificates import make_certificate
-from tests.features.access.people import join, person, project
+from tests.features.accounts.people import join, person, project
 from tests.features.rotations.test_edges import turn_until, typed
 
 DAILY = ScheduleChange(1, 2, 15, "UTC")

@@ -16,10 +16,10 @@ import pytest
 from keyturn.errors import Unavailable, busy
 from keyturn.kit import bulkhead
 from keyturn.kit.bulkhead import Bulkhead
-from keyturn.web.connections import Peer, QuietLimits, Traffic, descriptors, to_end
 from keyturn.web.routes import get, group
-from keyturn.web.serve import Limits, WebServer
-from keyturn.web.wire import Wire
+from keyturn.web.schema.wire import Wire
+from keyturn.web.server.connections import Peer, QuietLimits, Traffic, descriptors, to_end
+from keyturn.web.server.serve import Limits, WebServer
 from tests.features.web import things
 
 LIMITS = QuietLimits(first_request=5, idle=75, per_network=3)

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from keyturn.config import Settings
-from keyturn.web.reference import MOST_WORDS, Reference
-from keyturn.web.render import static_files
+from keyturn.settings.model import Settings
+from keyturn.web.html.render import static_files
+from keyturn.web.reference.page import MOST_WORDS, Reference
 from keyturn.web.routes import get, group
-from keyturn.web.serve import WebServer
-from keyturn.web.wire import Wire
+from keyturn.web.schema.wire import Wire
+from keyturn.web.server.serve import WebServer
 from tests.client import Client
 from tests.features.web import things
 from tests.features.web.test_serve import exchange, running, server

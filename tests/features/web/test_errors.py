@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from keyturn.web.openapi import operations_of
+from keyturn.web.reference.openapi import operations_of
 from tests.client import Client
 from tests.features.web.things import AUTH, FAULTS, application, client
 

@@ -5,7 +5,7 @@ import ipaddress
 import pytest
 
 from keyturn.web.auth import client_ip
-from keyturn.web.health import Status
+from keyturn.web.server.health import Status
 from tests.client import Client
 from tests.features.web.things import AUTH, client
 

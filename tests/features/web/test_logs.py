@@ -14,7 +14,7 @@ import pytest
 import structlog
 
 from keyturn.kit.secret import Plaintext
-from keyturn.web import logs
+from keyturn.web.server import logs
 from tests.features.web.things import AUTH, client
 from tests.log_state import kept_log_state
 

@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from keyturn.config import Settings
 from keyturn.db.tables import data_keys
 from keyturn.db.trouble import explain
 from keyturn.kit.clock import SystemClock
 from keyturn.kit.ids import SystemIds
-from keyturn.web import logs
-from keyturn.web.app import build
-from keyturn.web.health import HANGS, Status, Watch
+from keyturn.settings.model import Settings
 from keyturn.web.routes import get, group
+from keyturn.web.server import logs
+from keyturn.web.server.app import build
+from keyturn.web.server.health import HANGS, Status, Watch
 from tests.client import Client
 from tests.databases import sqlite_database
 from tests.features.boot.test_database_trouble import fill, grow

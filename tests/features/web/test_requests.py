@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyturn.errors import Invalid
-from keyturn.web.validate import parse
+from keyturn.web.schema.validate import parse
 from tests.client import Client
 from tests.features.web.things import AUTH, UUID, CreateThing, client, good_body
 

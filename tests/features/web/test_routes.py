@@ -7,8 +7,8 @@ import pytest
 from keyturn.kit.actor import Actor
 from keyturn.kit.secret import Plaintext
 from keyturn.web.routes import get
-from keyturn.web.validate import Uuid
-from keyturn.web.wire import Wire, encode
+from keyturn.web.schema.validate import Uuid
+from keyturn.web.schema.wire import Wire, encode
 
 
 class Good(Wire):

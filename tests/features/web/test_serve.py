@@ -18,8 +18,8 @@ from keyturn.errors import Misconfigured
 from keyturn.kit.clock import SystemClock
 from keyturn.web.ratelimit import Limiter
 from keyturn.web.routes import Routes, get, group
-from keyturn.web.serve import Limits, WebServer
-from keyturn.web.wire import Wire
+from keyturn.web.schema.wire import Wire
+from keyturn.web.server.serve import Limits, WebServer
 from tests.features.web import things
 
 PATIENT = Limits(header_timeout=timedelta(seconds=3), grace=timedelta(seconds=10))
@@ -176,8 +176,8 @@ def test_a_taken_port_is_one_clear_sentence(server: WebServer) -> None:
 
 
 PROGRAM = """
-from keyturn.web import logs
-from keyturn.web.serve import WebServer, end_process
+from keyturn.web.server import logs
+from keyturn.web.server.serve import WebServer, end_process
 from tests.features.web.things import application
 logs.configure("INFO", "json")
 WebServer(application(), host="127.0.0.1", port=0).run(lambda url: print("ready", url, flush=True))

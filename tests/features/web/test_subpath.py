@@ -5,14 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from keyturn.config import Settings
+from keyturn import pages
 from keyturn.errors import Misconfigured
+from keyturn.settings.model import Settings
 from keyturn.web.compression import LEAST, accepts_gzip
 from keyturn.web.cookies import SessionCookie
-from keyturn.web.render import TEMPLATES, Page
+from keyturn.web.html.render import TEMPLATES, Page
 from keyturn.web.routes import get, group, post
+from keyturn.web.schema.wire import Wire
 from keyturn.web.subpath import SubPath
-from keyturn.web.wire import Wire
 from tests.client import Client
 from tests.features.web import things
 
@@ -60,7 +61,7 @@ def test_pages_lead_below_the_path_and_text_of_people_stays_text() -> None:
 def test_templates_have_no_address_in_another_attribute() -> None:
     """An attribute that is not known to hold an address would lead out of the path."""
     known = {"href", "src", "action", "formaction", "hx-get", "hx-post", "hx-put", "hx-patch", "hx-delete", "data-live"}
-    for template in TEMPLATES.rglob("*.html"):
+    for template in (*TEMPLATES.rglob("*.html"), *pages.TEMPLATES.rglob("*.html")):
         for name in re.findall(r'\s([a-z-]+)="/(?!/)', template.read_text()):
             assert name in known, f"{template.name}: {name}"
 
@@ -180,7 +181,8 @@ def test_no_page_that_shows_a_secret_or_asks_for_one_is_compressed() -> None:
 
 
 def _pages() -> list[type[Page]]:
-    from keyturn.access import identities_pages, pages, settings_pages  # noqa: F401, PLC0415 - makes them known
-    from keyturn.connections.pages import create  # noqa: F401, PLC0415
+    from keyturn.pages import identities as identities_pages  # noqa: F401, PLC0415 - makes them known
+    from keyturn.pages.connections import create  # noqa: F401, PLC0415
+    from keyturn.pages.people import settings as settings_pages  # noqa: F401, PLC0415
 
     return Page.__subclasses__()

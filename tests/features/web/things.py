@@ -8,15 +8,15 @@ from typing import Annotated, Any
 from msgspec import UNSET, Meta, UnsetType
 
 from keyturn import errors
-from keyturn.config import Settings
 from keyturn.kit.actor import Actor, ActorKind, Role
 from keyturn.kit.clock import SystemClock
 from keyturn.kit.ids import SystemIds
-from keyturn.web.app import Application, build
+from keyturn.settings.model import Settings
 from keyturn.web.ratelimit import Limiter
 from keyturn.web.routes import Caller, Routes, delete, get, group, patch, post
-from keyturn.web.validate import Fault, Says, Slug, Uuid, coerced, trimmed
-from keyturn.web.wire import Wire
+from keyturn.web.schema.validate import Fault, Says, Slug, Uuid, coerced, trimmed
+from keyturn.web.schema.wire import Wire
+from keyturn.web.server.app import Application, build
 from tests.client import Client
 
 TOKEN = "good-token"

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from keyturn.boot import open_keyring
-from keyturn.config import Settings
+from keyturn.app.startup import open_keyring
 from keyturn.crypto import rewrap
 from keyturn.crypto.keyring import Keyring
 from keyturn.crypto.root import GivenRoot, RootKey, RootKeys, generate
@@ -16,6 +15,7 @@ from keyturn.db.unit import Database
 from keyturn.errors import Misconfigured
 from keyturn.kit.clock import MovableClock
 from keyturn.kit.secret import Plaintext
+from keyturn.settings.model import Settings
 
 CLOCK = MovableClock(datetime(2026, 3, 1, tzinfo=UTC))
 SENTENCE = base64.b64encode(b"The quick brown fox jumps over 1").decode()

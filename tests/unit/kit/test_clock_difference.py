@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from keyturn.kit.clock import MovableClock
 from keyturn.kit.clock_difference import difference, read_date, told
-from keyturn.ports import HttpRequest, HttpResponse
+from keyturn.ports.http import HttpRequest, HttpResponse
 from keyturn.providers.dated import DatedTransport
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)

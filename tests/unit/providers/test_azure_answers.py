@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from keyturn.kit.secret import Plaintext
-from keyturn.ports import HttpResponse
+from keyturn.ports.http import HttpResponse
 from keyturn.providers.azure.answers import graph_answer, quoted, retry_after, token_answer
 
 REQUEST = "9d4d5b3c-0000-4000-8000-00000000beef"

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PrivateFormat
 from keyturn.errors import Refused
 from keyturn.kit.ids import SeededIds
 from keyturn.kit.secret import Plaintext
-from keyturn.ports import SigningCertificate
+from keyturn.ports.provider import SigningCertificate
 from keyturn.providers.azure.certificate import assertion
 from keyturn.providers.azure.reading import read_certificate
 from tests.features.methods.certificates import ENDS, edwards, elliptic, pair, rsa_key

@@ -10,7 +10,7 @@ import pytest
 import keyturn.providers.azure as package
 from keyturn.errors import NeedsAction, NotYet, Permanent, Retryable, SignInAgain, Unanswered, Upstream
 from keyturn.kit.secret import Plaintext
-from keyturn.ports import HttpResponse, TransportFailed
+from keyturn.ports.http import HttpResponse, TransportFailed
 from keyturn.providers.azure.answers import Answer, graph_answer, token_answer
 from keyturn.providers.azure.errors import TABLE
 from keyturn.providers.azure.refusals import Subject, no_answer, refusal, unreadable

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization.pkcs12 import serialize_key_an
 
 from keyturn.errors import Refused
 from keyturn.kit.secret import Plaintext
-from keyturn.ports import SigningCertificate
+from keyturn.ports.provider import SigningCertificate
 from keyturn.providers.azure.reading import read_certificate
 from tests.features.methods.certificates import Pair, elliptic, pair, rsa_key
 

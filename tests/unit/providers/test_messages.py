@@ -12,7 +12,7 @@ import keyturn
 from keyturn.errors import NeedsAction
 from keyturn.kit.clock import MovableClock
 from keyturn.kit.secret import Plaintext
-from keyturn.ports import AccessToken, RemoteApplication, Tenant
+from keyturn.ports.provider import AccessToken, RemoteApplication, Tenant
 from keyturn.providers.azure import connect
 from keyturn.providers.azure.answers import Answer
 from keyturn.providers.azure.capabilities import ADMINISTRATORS, READERS, WRITE_ALL, WRITE_OWNED, capabilities

@@ -15,7 +15,7 @@ import trustme
 
 from keyturn import __version__
 from keyturn.errors import Misconfigured
-from keyturn.ports import HttpRequest, TransportFailed
+from keyturn.ports.http import HttpRequest, TransportFailed
 from keyturn.providers.transport import RESPONSE_LIMIT, HttpTransport
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"

@@ -8,7 +8,8 @@ from keyturn.connections.domain import AuthorizationCode, Certificate, Method
 from keyturn.errors import Refused
 from keyturn.kit.clock import MovableClock
 from keyturn.kit.secret import Plaintext
-from keyturn.ports import HttpRequest, HttpResponse, RemoteCredential
+from keyturn.ports.http import HttpRequest, HttpResponse
+from keyturn.ports.provider import RemoteCredential
 from keyturn.providers.azure.key_pairs import new_key, new_pair, thumbprints
 from keyturn.providers.azure.provider import AzureProvider
 from keyturn.rotations.candidates import choose, rotatable

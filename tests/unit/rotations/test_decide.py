@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from keyturn.credentials.domain import ENDED, KEPT, Credential, State
 from keyturn.kit.secret import Sealed
-from keyturn.ports import Tenant
+from keyturn.ports.provider import Tenant
 from keyturn.rotations.domain import (
     Decision,
     Done,

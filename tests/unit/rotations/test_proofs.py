@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyturn.credentials.domain import Credential, State
-from keyturn.ports import Tenant
+from keyturn.ports.provider import Tenant
 from keyturn.rotations.domain import (
     Decision,
     Kind,

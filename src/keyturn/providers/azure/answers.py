@@ -10,7 +10,7 @@ from urllib.parse import quote, quote_plus
 
 from keyturn.kit.ids import is_uuid
 from keyturn.kit.secret import Plaintext
-from keyturn.ports import HttpResponse
+from keyturn.ports.http import HttpResponse
 
 LONGEST_WAIT = timedelta(hours=1)
 """A server that asks for more is not obeyed beyond this, as Microsoft's own libraries do it."""

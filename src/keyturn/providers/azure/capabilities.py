@@ -1,6 +1,6 @@
 """What a token may do, in words: each capability with what grants it, what is missing, and the exact fix. Pure."""
 
-from keyturn.ports import AccessToken, Capability
+from keyturn.ports.provider import AccessToken, Capability
 from keyturn.providers.azure.refusals import principal_of
 
 GRAPH = "00000003-0000-0000-c000-000000000000"

@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
 from keyturn.kit.secret import Plaintext
-from keyturn.ports import Ids, SigningCertificate
+from keyturn.ports.clock import Ids
+from keyturn.ports.provider import SigningCertificate
 
 ASSERTION_LIFE = timedelta(minutes=10)
 PROOF_AUDIENCE = "00000002-0000-0000-c000-000000000000"

@@ -10,19 +10,15 @@ from typing import NoReturn
 
 from keyturn.errors import NotYet
 from keyturn.kit.secret import Plaintext
-from keyturn.ports import (
+from keyturn.ports.clock import Clock, Ids
+from keyturn.ports.http import HttpRequest, HttpResponse, Transport, TransportFailed
+from keyturn.ports.provider import (
     AccessToken,
     ApplicationSummary,
-    Clock,
-    HttpRequest,
-    HttpResponse,
-    Ids,
     IssuedCredential,
     RemoteApplication,
     RemoteCredential,
     SigningCertificate,
-    Transport,
-    TransportFailed,
 )
 from keyturn.providers.azure.answers import graph_answer, json_object
 from keyturn.providers.azure.clouds import Cloud

@@ -14,7 +14,7 @@ from cryptography.x509.oid import NameOID
 
 from keyturn.kit.panics import Panicked, contained
 from keyturn.kit.secret import Plaintext
-from keyturn.ports import SigningCertificate
+from keyturn.ports.provider import SigningCertificate
 
 KEY_BITS = 2048
 BACKDATED = timedelta(minutes=5)

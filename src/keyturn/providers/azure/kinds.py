@@ -8,10 +8,10 @@ from typing import Protocol
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from keyturn.kit.secret import Plaintext
-from keyturn.ports import (
+from keyturn.ports.clock import Clock
+from keyturn.ports.provider import (
     AccessToken,
     CertificateProvider,
-    Clock,
     CredentialKind,
     IssuedCredential,
     MadeCredential,

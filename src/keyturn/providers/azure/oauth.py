@@ -13,7 +13,9 @@ from urllib.parse import urlencode
 
 from keyturn.errors import NeedsAction, Permanent
 from keyturn.kit.secret import Plaintext
-from keyturn.ports import Clock, Grant, HttpRequest, HttpResponse, Ids, OAuthApp, Transport, TransportFailed
+from keyturn.ports.clock import Clock, Ids
+from keyturn.ports.http import HttpRequest, HttpResponse, Transport, TransportFailed
+from keyturn.ports.provider import Grant, OAuthApp
 from keyturn.providers.azure.answers import Answer, json_object, token_answer
 from keyturn.providers.azure.clouds import Cloud
 from keyturn.providers.azure.connect import tenant_fault

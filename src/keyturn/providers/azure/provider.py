@@ -8,20 +8,19 @@ from typing import NoReturn
 from keyturn.errors import NeedsAction
 from keyturn.kit.ids import SystemIds, is_uuid
 from keyturn.kit.secret import Plaintext
-from keyturn.ports import (
+from keyturn.ports.clock import Clock, Ids
+from keyturn.ports.http import Transport
+from keyturn.ports.provider import (
     AccessToken,
     ApplicationSummary,
     Capability,
-    Clock,
     CredentialKind,
     Grant,
-    Ids,
     IssuedCredential,
     OAuthApp,
     RemoteApplication,
     SigningCertificate,
     Tenant,
-    Transport,
 )
 from keyturn.providers.azure.capabilities import ADMINISTRATORS, READERS, WRITE_ALL, WRITE_OWNED, capabilities
 from keyturn.providers.azure.clouds import Clouds

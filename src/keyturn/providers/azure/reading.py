@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 from keyturn.errors import Refused
 from keyturn.kit.panics import Panicked, contained
 from keyturn.kit.secret import Plaintext
-from keyturn.ports import SigningCertificate
+from keyturn.ports.provider import SigningCertificate
 from keyturn.providers.azure import file_words as words
 from keyturn.providers.azure.connect import Fault
 from keyturn.providers.azure.der import MOST_BITS, MOST_ROUNDS, Kind, TooMuch, Unreadable, algorithm_of

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from keyturn.errors import NeedsAction, NotYet, Permanent, Retryable, SignInAgain, Unanswered, Upstream
 from keyturn.kit.secret import Plaintext
-from keyturn.ports import TransportFailed
+from keyturn.ports.http import TransportFailed
 from keyturn.providers.azure.answers import Answer, quoted, safe_id
 from keyturn.providers.azure.errors import UNREADABLE, WAIT, row_for
 from keyturn.providers.azure.rows import Kind, Row, Source

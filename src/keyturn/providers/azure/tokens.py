@@ -17,16 +17,9 @@ from urllib.parse import urlencode
 from keyturn.errors import NeedsAction
 from keyturn.kit.moments import bounded
 from keyturn.kit.secret import Plaintext
-from keyturn.ports import (
-    AccessToken,
-    Clock,
-    HttpRequest,
-    HttpResponse,
-    Ids,
-    SigningCertificate,
-    Transport,
-    TransportFailed,
-)
+from keyturn.ports.clock import Clock, Ids
+from keyturn.ports.http import HttpRequest, HttpResponse, Transport, TransportFailed
+from keyturn.ports.provider import AccessToken, SigningCertificate
 from keyturn.providers.azure.answers import Answer, json_object, token_answer
 from keyturn.providers.azure.certificate import assertion
 from keyturn.providers.azure.clouds import Cloud

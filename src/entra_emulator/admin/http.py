@@ -1,0 +1,355 @@
+"""The admin API under `/_emulator/`: the typed door of `admin.py`, in JSON. Not part of the ledger."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Protocol, runtime_checkable
+from urllib.parse import unquote
+
+from entra_emulator.admin.admin import Admin
+from entra_emulator.admin.changes import Misfit, changed, fault_as_json, read_fault, settings_as_json
+from entra_emulator.core.clock import checked_time, graph_time, parse_time
+from entra_emulator.core.wire import Request, Response, json_body
+from entra_emulator.directory.directory import Application
+from entra_emulator.directory.redirects import PLATFORMS
+from entra_emulator.directory.world import World
+from entra_emulator.faults.faults import Settings
+from entra_emulator.faults.ledger import Entry
+from entra_emulator.graph.errors import GraphError
+from entra_emulator.sign_in.browser import SignInStopped
+
+_JSON = (("Content-Type", "application/json"), ("Cache-Control", "no-store"))
+_ENTRY_FIELDS = {item.name: item.type for item in fields(Entry)}
+_NEW_APPLICATION = frozenset(
+    {
+        "name",
+        "permissions",
+        "owners",
+        "owns_itself",
+        "audience",
+        "secrets",
+        "app_id",
+        "object_id",
+        "identifier_uris",
+        "token_version",
+        "redirect_uris",
+        "scopes",
+        "roles",
+    }
+)
+Body = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Ask:
+    """One request: what stands in the places of the path, the body and the query."""
+
+    names: list[str]
+    body: Body
+    query: Mapping[str, str]
+
+
+Work = Callable[[_Ask], Any]
+
+
+@runtime_checkable
+class _Movable(Protocol):
+    def advance(self, seconds: float) -> None: ...
+
+
+class AdminApi:
+    """Answers the admin API's requests. Holds no state of its own."""
+
+    def __init__(self, world: World, admin: Admin, seed_demo: Callable[[tuple[str, ...]], Body]) -> None:
+        self._world = world
+        self._admin = admin
+        self._seed_demo = seed_demo
+        self._routes = self._table()
+
+    def handle(self, request: Request, path: str, query: Mapping[str, str]) -> Response:
+        """Answers one request: 2xx with JSON, 400 with `{"error": reason}` for what does not fit, 404 or 405."""
+        names, methods = self._find([unquote(part) for part in path.strip("/").split("/")[1:]])
+        if not methods:
+            return _answer(404, {"error": "no such admin route"})
+        work = methods.get(request.method)
+        if work is None:
+            return _answer(405, {"error": f"use {', '.join(sorted(methods))}"})
+        try:
+            body = json.loads(request.body, parse_constant=_no_constant) if request.body.strip() else {}
+            if not isinstance(body, dict):
+                return _answer(400, {"error": "the body is a JSON object"})
+            return _answer(201 if request.method == "POST" else 200, work(_Ask(names, body, query)))
+        except GraphError as error:
+            return _answer(400, {"error": error.message})
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
+            return _answer(400, {"error": str(error)[:500]})
+
+    def _find(self, parts: list[str]) -> tuple[list[str], dict[str, Work]]:
+        """The route of this path, `{}` standing for any one part, and what stands in those places."""
+        for pattern, methods in self._routes.items():
+            wanted = pattern.split("/")
+            if len(wanted) == len(parts) and all(one in {"{}", part} for one, part in zip(wanted, parts, strict=True)):
+                return [part for one, part in zip(wanted, parts, strict=True) if one == "{}"], methods
+        return [], {}
+
+    def _table(self) -> dict[str, dict[str, Work]]:
+        admin, world = self._admin, self._world
+        return {
+            "health": {"GET": lambda _: {"status": "ok"}},
+            "clock": {"GET": lambda _: self._time(), "POST": lambda ask: self._advance(ask.body)},
+            "reset": {"POST": lambda _: admin.reset()},
+            "demo": {"POST": lambda ask: self._seed_demo(_texts(ask.body, "redirect_uris"))},
+            "faults": {
+                "GET": lambda _: [fault_as_json(item) for item in world.faults.pending()],
+                "POST": lambda ask: self._add_fault(ask.body),
+                "DELETE": lambda _: world.faults.clear(),
+            },
+            "ledger": {"GET": lambda ask: self._ledger(ask.query)},
+            "ledger/saw": {"POST": lambda ask: {"seen": world.ledger.saw_plaintext(_text(ask.body, "text"))}},
+            "issuers": {"POST": lambda ask: self._trust(ask.body)},
+            "tenants": {"GET": lambda _: self._tenants(), "POST": lambda ask: self._new_tenant(ask.body)},
+            "tenants/{}/settings": {
+                "GET": lambda ask: settings_as_json(admin.settings(ask.names[0])),
+                "PATCH": lambda ask: settings_as_json(admin.configure(ask.names[0], **ask.body)),
+            },
+            "tenants/{}/policy": {"PUT": lambda ask: self._set_policy(ask.names[0], ask.body)},
+            "tenants/{}/users": {"POST": lambda ask: self._new_user(ask.names[0], ask.body)},
+            "users/{}": {
+                "PATCH": lambda ask: self._change_user(ask.names[0], ask.body),
+                "DELETE": lambda ask: admin.delete_user(ask.names[0]),
+            },
+            "users/{}/revoke": {"POST": lambda ask: admin.revoke_sessions(ask.names[0])},
+            "authorize": {"POST": lambda ask: self._authorize(ask.body)},
+            "tenants/{}/applications": {"POST": lambda ask: self._new_application(ask.names[0], ask.body)},
+            "applications/{}": {
+                "GET": lambda ask: self._application(ask.names[0]),
+                "PATCH": lambda ask: self._disable(ask.names[0], ask.body),
+            },
+            "applications/{}/redirect-uris": {"PUT": lambda ask: self._set_redirects(ask.names[0], ask.body)},
+            "applications/{}/consent": {
+                "POST": lambda ask: self._consent(ask.names[0], ask.body),
+                "DELETE": lambda ask: admin.withdraw_consent(ask.names[0]),
+            },
+            "applications/{}/secrets": {"POST": lambda ask: self._add_secret(ask.names[0], ask.body)},
+            "applications/{}/secrets/{}": {"DELETE": lambda ask: admin.remove_secret(*ask.names)},
+            "applications/{}/certificates": {"POST": lambda ask: self._add_certificate(ask.names[0], ask.body)},
+            "principals/{}/grants": {"PUT": lambda ask: self._grants(ask.names[0], ask.body)},
+        }
+
+    def _time(self) -> Body:
+        now = self._world.clock.now()
+        return {"now": now, "text": graph_time(now)}
+
+    def _advance(self, body: Body) -> Body:
+        seconds = body.get("advance")
+        if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
+            raise Misfit("advance is a number of seconds")
+        clock = self._world.clock
+        if not isinstance(clock, _Movable):
+            raise Misfit("this emulator's clock cannot be moved")
+        clock.advance(seconds)
+        return self._time()
+
+    def _add_fault(self, body: Body) -> Body:
+        fault = read_fault(body)
+        self._world.faults.add(fault)
+        return fault_as_json(fault)
+
+    def _ledger(self, query: Mapping[str, str]) -> Body:
+        wanted: dict[str, Any] = {}
+        for name, text in query.items():
+            if name not in {*_ENTRY_FIELDS, "since", "limit"}:
+                raise Misfit(f"entries have no field {name}")
+            number = name in {"since", "limit"} or _ENTRY_FIELDS[name] == "int"
+            wanted[name] = int(text) if number else (text == "true" if _ENTRY_FIELDS.get(name) == "bool" else text)
+        ledger = self._world.ledger
+        return {"entries": [item.as_dict() for item in ledger.query(**wanted)], "dropped": ledger.dropped}
+
+    def _trust(self, body: Body) -> None:
+        self._admin.trust_issuer(_text(body, "issuer"), _text(body, "key_id"), _text(body, "public_key_pem").encode())
+
+    def _tenants(self) -> list[Body]:
+        return [
+            {
+                "id": tenant.id,
+                "name": tenant.name,
+                "domains": tenant.domains,
+                "applications": [self._application(name) for name in tenant.applications],
+                "users": [
+                    {
+                        "object_id": user.object_id,
+                        "display_name": user.display_name,
+                        "principal_name": user.principal_name,
+                        "roles": user.roles,
+                        "enabled": user.enabled,
+                    }
+                    for user in tenant.users.values()
+                ],
+            }
+            for tenant in self._world.directory.tenants.values()
+        ]
+
+    def _new_tenant(self, body: Body) -> Body:
+        settings = changed(Settings(), body.get("settings", {}))
+        domain, tenant_id = _text_or_none(body, "domain"), _text_or_none(body, "tenant_id")
+        return {"id": self._admin.create_tenant(_text(body, "name"), domain, tenant_id=tenant_id, settings=settings)}
+
+    def _set_policy(self, tenant: str, body: Body) -> None:
+        rules = {name: value for name, value in body.items() if name in {"passwordCredentials", "keyCredentials"}}
+        if set(body) - set(rules) - {"enabled"}:
+            raise Misfit("a policy has enabled, passwordCredentials and keyCredentials")
+        self._admin.set_policy(tenant, enabled=_flag({"enabled": True} | body, "enabled"), **rules)
+
+    def _new_application(self, tenant: str, body: Body) -> Body:
+        unknown = set(body) - _NEW_APPLICATION
+        if unknown:
+            raise Misfit(f"unknown member: {', '.join(sorted(unknown))}")
+        count, version = body.get("secrets", 1), body.get("token_version")
+        if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count <= 1000:
+            raise Misfit("secrets is a whole number from 0 to 1000")
+        if version is not None and (isinstance(version, bool) or version not in (1, 2)):
+            raise Misfit("token_version is null, 1 or 2")
+        made = self._admin.create_application(
+            tenant,
+            _text(body, "name"),
+            permissions=_texts(body, "permissions"),
+            owners=_texts(body, "owners"),
+            owns_itself=_flag(body, "owns_itself"),
+            audience=_text_or_none(body, "audience") or "AzureADMyOrg",
+            secrets=count,
+            app_id=_text_or_none(body, "app_id"),
+            object_id=_text_or_none(body, "object_id"),
+            identifier_uris=_texts(body, "identifier_uris"),
+            token_version=version,
+            redirect_uris=_texts(body, "redirect_uris"),
+            scopes=_texts(body, "scopes"),
+            roles=_texts(body, "roles"),
+        )
+        return asdict(made)
+
+    def _application(self, name: str) -> Body:
+        found: Application = self._admin.application(name)
+        return {
+            "tenant_id": found.tenant_id,
+            "object_id": found.object_id,
+            "app_id": found.app_id,
+            "display_name": found.display_name,
+            "audience": found.audience,
+            "owners": found.owners,
+            "disabled": found.disabled,
+            "redirect_uris": {platform: found.redirect_uris(platform) for platform in PLATFORMS},
+            "secrets": [asdict(item) for item in self._admin.secrets(name)],
+            "certificates": [item.key_id for item in found.keys_held()],
+        }
+
+    def _new_user(self, tenant: str, body: Body) -> Body:
+        return {"object_id": self._admin.create_user(tenant, _text(body, "name"), roles=_texts(body, "roles"))}
+
+    def _change_user(self, name: str, body: Body) -> None:
+        roles = _texts(body, "roles") if "roles" in body else None
+        enabled = _flag(body, "enabled") if "enabled" in body else None
+        self._admin.set_user(name, roles=roles, enabled=enabled)
+
+    def _authorize(self, body: Body) -> Body:
+        choices = {name: _flag(body, name) for name in ("decline", "cancel", "everyone")}
+        try:
+            return {"callback": self._admin.authorize(_text(body, "url"), user=_text(body, "user"), **choices)}
+        except SignInStopped as stop:
+            raise Misfit(f"the sign-in stopped with {stop.status}: {stop}") from stop
+
+    def _set_redirects(self, name: str, body: Body) -> Body:
+        platform = _text_or_none(body, "platform") or "web"
+        self._admin.set_redirect_uris(name, *_texts(body, "redirect_uris"), platform=platform)
+        return self._application(name)
+
+    def _consent(self, name: str, body: Body) -> None:
+        user, tenant = _text_or_none(body, "user"), _text_or_none(body, "tenant")
+        self._admin.consent(name, *_texts(body, "scopes"), user=user, tenant=tenant)
+
+    def _disable(self, name: str, body: Body) -> Body:
+        self._admin.set_disabled(name, disabled=_flag(body, "disabled"))
+        return self._application(name)
+
+    def _add_secret(self, name: str, body: Body) -> Body:
+        made = self._admin.add_secret(
+            name,
+            _text_or_none(body, "display_name"),
+            start=_moment(body, "start"),
+            end=_moment(body, "end"),
+            value=_text_or_none(body, "value"),
+            replicated=_flag(body, "replicated"),
+            hinted=_shown(body, "hint"),
+            custom_key_identifier=_text_or_none(body, "custom_key_identifier"),
+        )
+        return asdict(made)
+
+    def _add_certificate(self, name: str, body: Body) -> Body:
+        pem = _text(body, "certificate").encode()
+        key_id = self._admin.add_certificate(
+            name,
+            pem,
+            start=_moment(body, "start"),
+            end=_moment(body, "end"),
+            thumbprinted=_shown(body, "thumbprint"),
+            custom_key_identifier=_text_or_none(body, "custom_key_identifier"),
+        )
+        return {"key_id": key_id}
+
+    def _grants(self, name: str, body: Body) -> None:
+        self._admin.grant(name, *_texts(body, "add"))
+        self._admin.withdraw(name, *_texts(body, "remove"))
+
+
+def _answer(status: int, value: Any) -> Response:
+    return Response(status, _JSON, json_body({} if value is None else value))
+
+
+def _no_constant(name: str) -> Any:
+    raise Misfit(f"{name} is not JSON")
+
+
+def _text_or_none(body: Body, name: str) -> str | None:
+    value = body.get(name)
+    if not isinstance(value, str | None):
+        raise Misfit(f"{name} is text")
+    return value
+
+
+def _flag(body: Body, name: str) -> bool:
+    value = body.get(name, False)
+    if not isinstance(value, bool):
+        raise Misfit(f"{name} is true or false")
+    return value
+
+
+def _shown(body: Body, name: str) -> bool:
+    """Whether Graph shows what it makes itself: null hides it; nothing else can be chosen."""
+    if body.get(name) is not None:
+        raise Misfit(f"{name} is null, or left out")
+    return name not in body
+
+
+def _text(body: Body, name: str) -> str:
+    value = body.get(name)
+    if not isinstance(value, str) or not value:
+        raise Misfit(f"{name} is text and must be there")
+    return value
+
+
+def _texts(body: Body, name: str) -> tuple[str, ...]:
+    value = body.get(name, [])
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise Misfit(f"{name} is a list of texts")
+    return tuple(value)
+
+
+def _moment(body: Body, name: str) -> float | None:
+    """A time: POSIX seconds or a date-time with a zone."""
+    value = body.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        raise Misfit(f"{name} is a time")
+    return parse_time(value) if isinstance(value, str) else checked_time(value)

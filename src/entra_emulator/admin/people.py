@@ -1,0 +1,178 @@
+"""People and what they agree to: users, their roles, consent, and walking a sign-in."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from entra_emulator.core.wire import Request, Response
+from entra_emulator.directory.directory import (
+    GRAPH_APP_ID,
+    Application,
+    Grant,
+    ServicePrincipal,
+    Tenant,
+    User,
+    new_guid,
+)
+from entra_emulator.directory.redirects import PLATFORMS, redirects
+from entra_emulator.directory.replicas import everywhere, object_presence
+from entra_emulator.directory.roles import TEMPLATES
+from entra_emulator.directory.world import World
+from entra_emulator.sign_in import consents
+from entra_emulator.sign_in.browser import Browser
+from entra_emulator.sign_in.scopes import scopes_of
+
+
+class People:
+    """The half of `Admin` that is about people, and about what applications are allowed."""
+
+    def __init__(self, world: World, lock: threading.RLock, seed: int, answer: Callable[[Request], Response]) -> None:
+        self._world = world
+        self._lock = lock
+        self._seed = seed
+        self._answer = answer
+
+    def create_user(self, tenant: str, display_name: str, *, roles: tuple[str, ...] = ()) -> str:
+        """Makes a user with these directory roles and gives its object id. Raises ValueError for an unknown role."""
+        with self._lock:
+            home = self._tenant(tenant)
+            address = f"{display_name.replace(' ', '.')}@{home.domains[0]}"
+            user = User(new_guid(self._world.rng), display_name, address, _known(roles))
+            home.users[user.object_id] = user
+            return user.object_id
+
+    def set_user(self, user: str, *, roles: tuple[str, ...] | None = None, enabled: bool | None = None) -> None:
+        """Changes a user's directory roles, or blocks their sign-in. Tokens that were issued keep the old roles."""
+        with self._lock:
+            _, found = self._user(user)
+            if roles is not None:
+                found.roles = _known(roles)
+            if enabled is not None:
+                found.enabled = enabled
+
+    def delete_user(self, user: str) -> None:
+        """Deletes a user; what they own and consented to stays behind."""
+        with self._lock:
+            home, found = self._user(user)
+            del home.users[found.object_id]
+
+    def revoke_sessions(self, user: str) -> None:
+        """Ends all browser sessions and refresh tokens of a user; access tokens live on to their end."""
+        with self._lock:
+            _, found = self._user(user)
+            found.revocations += 1
+            found.revoked_at = self._world.clock.now()
+
+    def set_redirect_uris(self, application: str, *uris: str, platform: str = "web") -> None:
+        """Replaces the redirect URIs of an application, on the platform `web`, `spa` (pages) or `publicClient` (native).
+
+        Raises ValueError for what could not be registered.
+        """
+        if platform not in PLATFORMS:
+            raise ValueError(f"platform is one of {', '.join(PLATFORMS)}")
+        with self._lock:
+            properties = self.application(application).properties
+            properties[platform] = properties.get(platform, {}) | redirects(platform, list(uris))
+
+    def consent(
+        self,
+        application: str,
+        *scopes: str,
+        user: str | None = None,
+        tenant: str | None = None,
+        resource_app_id: str = GRAPH_APP_ID,
+    ) -> None:
+        """Consents to delegated permissions for one user, or for everyone of the tenant: the application's, or `tenant`.
+
+        Known to all replicas at once. Raises ValueError for permissions that the resource does not have.
+        """
+        unknown = set(scopes) - set(scopes_of(resource_app_id))
+        if unknown:
+            raise ValueError(f"the resource has no delegated permission {min(unknown)}")
+        with self._lock:
+            target = self.application(application)
+            home, person = self._user(user) if user else (self._tenant(tenant or target.tenant_id), None)
+            presence = everywhere(self._world.clock.now())
+            consents.join(self._world, home, target)
+            consents.add(self._world, home, target.app_id, resource_app_id, set(scopes), person, presence)
+
+    def withdraw_consent(self, application: str) -> None:
+        """Takes back all consent to delegated permissions, in all tenants; access tokens that were issued keep theirs."""
+        with self._lock:
+            app_id = self.application(application).app_id
+            for home in self._world.directory.tenants.values():
+                home.consents = [item for item in home.consents if item.app_id != app_id]
+
+    def authorize(
+        self, url: str, *, user: str, decline: bool = False, cancel: bool = False, everyone: bool = False
+    ) -> str:
+        """Walks the sign-in that begins at this /authorize or admin consent address, in a fresh browser.
+
+        Gives the address at which the client is called back. `user` is an object id or a principal name. It declines
+        the consent, cancels at the first page, or consents for everyone where told to. Raises SignInStopped where the
+        emulator shows an error instead, and ValueError for an unknown user.
+        """
+        with self._lock:
+            _, found = self._user(user)
+            browser = Browser(self._answer)
+            return browser.sign_in(url, found.object_id, decline=decline, cancel=cancel, everyone=everyone)
+
+    def grant(
+        self, principal_id: str, *roles: str, resource_app_id: str = GRAPH_APP_ID, replicated: bool = False
+    ) -> None:
+        """Gives a service principal application permissions; those it has already are left alone.
+
+        With `replicated` each replica learns of them only in its own time.
+        """
+        with self._lock:
+            principal = self._principal(principal_id)
+            held = {item.role for item in principal.grants if item.resource_app_id == resource_app_id}
+            now, rng = self._world.clock.now(), self._world.rng
+            settings = self._world.directory.tenants[principal.tenant_id].settings
+            for role in roles:
+                if role not in held:
+                    presence = object_presence(now, settings, rng) if replicated else everywhere(now)
+                    principal.grants.append(Grant(new_guid(rng), resource_app_id, role, presence))
+
+    def withdraw(self, principal_id: str, *roles: str) -> None:
+        """Takes application permissions away at once; tokens that were issued keep them."""
+        with self._lock:
+            principal = self._principal(principal_id)
+            principal.grants = [item for item in principal.grants if item.role not in roles]
+
+    def application(self, name: str) -> Application:
+        """The application itself, by object id or app id. Raises ValueError if there is none."""
+        directory = self._world.directory
+        found = directory.application(name)
+        for tenant in directory.tenants.values():
+            found = found or tenant.applications.get(name)
+        if found is None:
+            raise ValueError(f"no application {name}")
+        return found
+
+    def _tenant(self, name: str) -> Tenant:
+        found = self._world.directory.tenant(name)
+        if found is None:
+            raise ValueError(f"no tenant {name}")
+        return found
+
+    def _principal(self, object_id: str) -> ServicePrincipal:
+        for tenant in self._world.directory.tenants.values():
+            if object_id in tenant.principals:
+                return tenant.principals[object_id]
+        raise ValueError(f"no service principal {object_id}")
+
+    def _user(self, name: str) -> tuple[Tenant, User]:
+        for tenant in self._world.directory.tenants.values():
+            for user in tenant.users.values():
+                if name == user.object_id or name.lower() == user.principal_name.lower():
+                    return tenant, user
+        raise ValueError(f"no user {name}")
+
+
+def _known(roles: tuple[str, ...]) -> list[str]:
+    unknown = set(roles) - set(TEMPLATES)
+    if unknown:
+        raise ValueError(f"unknown directory role {min(unknown)}")
+    return list(roles)

@@ -1,0 +1,338 @@
+"""The state of the simulated directory: tenants, applications, service principals and what hangs on them."""
+
+from __future__ import annotations
+
+import random
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+from entra_emulator.directory.replicas import Plane, Presence
+from entra_emulator.faults.faults import Settings
+
+GRAPH_APP_ID = "00000003-0000-0000-c000-000000000000"
+PERSONAL_AUDIENCES = frozenset({"AzureADandPersonalMicrosoftAccount", "PersonalMicrosoftAccount"})
+AUDIENCES = PERSONAL_AUDIENCES | {"AzureADMyOrg", "AzureADMultipleOrgs"}
+
+
+def new_guid(rng: random.Random) -> str:
+    """A random GUID of version 4."""
+    return str(uuid.UUID(int=rng.getrandbits(128), version=4))
+
+
+def as_guid(text: object) -> str | None:
+    """The canonical form of a GUID in its hyphenated form and any case; None for anything else."""
+    if not isinstance(text, str) or len(text) != 36 or text.count("-") != 4:
+        return None
+    try:
+        return str(uuid.UUID(text))
+    except ValueError:
+        return None
+
+
+@dataclass(slots=True)
+class PasswordCredential:
+    """A client secret. `value` is known to the token endpoint only; Graph shows it once."""
+
+    key_id: str
+    display_name: str | None
+    start: float
+    end: float
+    value: str
+    presence: Presence
+    hinted: bool = True
+    custom_key_identifier: str | None = None
+    """Secrets from before Microsoft Graph have their name there, and no displayName."""
+
+    @property
+    def hint(self) -> str | None:
+        """The first three characters, as Graph shows them; its schema lets them be missing."""
+        return self.value[:3] if self.hinted else None
+
+
+@dataclass(slots=True)
+class KeyCredential:
+    """A certificate."""
+
+    key_id: str
+    display_name: str | None
+    start: float
+    end: float
+    der: bytes
+    sha1: bytes
+    sha256: bytes
+    public_key: RSAPublicKey
+    presence: Presence
+    custom_key_identifier: str | None = None
+    """What a client chose; the thumbprint where it chose nothing."""
+    thumbprinted: bool = True
+    """Whether the customKeyIdentifier is shown where nothing was chosen; the schema lets it be null."""
+
+
+@dataclass(slots=True)
+class FederatedCredential:
+    """Trust in the tokens that another issuer signs for one subject."""
+
+    id: str
+    name: str
+    issuer: str
+    subject: str
+    audiences: list[str]
+    description: str | None = None
+
+
+@dataclass(slots=True)
+class Holder:
+    """What applications and service principals have in common: an identity, owners and credentials."""
+
+    object_id: str
+    app_id: str
+    tenant_id: str
+    display_name: str
+    created_at: float
+    presence: Presence
+    owners: list[str] = field(default_factory=list)
+    passwords: list[PasswordCredential] = field(default_factory=list)
+    keys: list[KeyCredential] = field(default_factory=list)
+    properties: dict[str, Any] = field(default_factory=dict)
+    """Declared properties that were set and have no field of their own, by their name in Graph."""
+    deleted_at: float | None = None
+    last_write: float = float("-inf")
+
+    def passwords_seen(self, plane: Plane, replica: int, now: float) -> list[PasswordCredential]:
+        """The client secrets that this replica knows of now."""
+        return [item for item in self.passwords if item.presence.seen(plane, replica, now)]
+
+    def keys_seen(self, plane: Plane, replica: int, now: float) -> list[KeyCredential]:
+        """The certificates that this replica knows of now."""
+        return [item for item in self.keys if item.presence.seen(plane, replica, now)]
+
+    def passwords_held(self) -> list[PasswordCredential]:
+        """The client secrets that are truly there, whatever any replica shows."""
+        return [item for item in self.passwords if not item.presence.removed]
+
+    def keys_held(self) -> list[KeyCredential]:
+        """The certificates that are truly there, whatever any replica shows."""
+        return [item for item in self.keys if not item.presence.removed]
+
+    def credentials_held(self) -> list[PasswordCredential | KeyCredential]:
+        """The secrets and certificates that exist, whether or not every replica knows."""
+        return [*self.passwords_held(), *self.keys_held()]
+
+    def forget_gone(self, now: float) -> None:
+        """Drops removed credentials that no replica shows any more."""
+        self.passwords = [item for item in self.passwords if not item.presence.gone(now)]
+        self.keys = [item for item in self.keys if not item.presence.gone(now)]
+
+
+@dataclass(slots=True)
+class Application(Holder):
+    """An application object."""
+
+    audience: str = "AzureADMyOrg"
+    identifier_uris: list[str] = field(default_factory=list)
+    token_version: int | None = None
+    disabled: bool = False
+    federated: list[FederatedCredential] = field(default_factory=list)
+    policy_ids: list[str] = field(default_factory=list)
+
+    def redirect_uris(self, platform: str) -> list[str]:
+        """The redirect URIs registered for `web` or `publicClient`."""
+        found: list[str] = self.properties.get(platform, {}).get("redirectUris") or []
+        return found
+
+    @property
+    def shared(self) -> bool:
+        """Whether users of other tenants may sign in."""
+        return self.audience != "AzureADMyOrg"
+
+    @property
+    def personal(self) -> bool:
+        """Whether personal accounts may sign in, which limits the number of secrets."""
+        return self.audience in PERSONAL_AUDIENCES
+
+    def item_count(self) -> int:
+        """Items over all collections, against the object's size limit."""
+        return (
+            len(self.passwords_held())
+            + len(self.keys_held())
+            + len(self.federated)
+            + len(self.identifier_uris)
+            + len(self.owners)
+        )
+
+
+@dataclass(slots=True)
+class Grant:
+    """An application permission given to a service principal."""
+
+    id: str
+    resource_app_id: str
+    role: str
+    presence: Presence
+
+
+@dataclass(slots=True)
+class ServicePrincipal(Holder):
+    """An application's identity in one tenant."""
+
+    enabled: bool = True
+    service_principal_type: str = "Application"
+    names: list[str] = field(default_factory=list)
+    grants: list[Grant] = field(default_factory=list)
+
+    def roles(self, plane: Plane, replica: int, now: float, resource_app_id: str) -> list[str]:
+        """The application permissions towards that resource which this replica knows of."""
+        return [
+            grant.role
+            for grant in self.grants
+            if grant.resource_app_id == resource_app_id and grant.presence.seen(plane, replica, now)
+        ]
+
+
+@dataclass(slots=True)
+class User:
+    """A person's account."""
+
+    object_id: str
+    display_name: str
+    principal_name: str
+    roles: list[str] = field(default_factory=list)
+    """Directory roles, by name."""
+    enabled: bool = True
+    revocations: int = 0
+    """How often all sessions and refresh tokens of this user were revoked, and when last."""
+    revoked_at: float = 0.0
+
+
+@dataclass(slots=True)
+class Consent:
+    """Delegated permissions of one client on one resource: for one user, or for everyone where `user_id` is None."""
+
+    id: str
+    app_id: str
+    resource_app_id: str
+    user_id: str | None
+    scopes: set[str]
+    presence: Presence
+
+
+@dataclass(slots=True)
+class Policy:
+    """An app management policy; the tenant's default one has the id `default`."""
+
+    id: str
+    display_name: str
+    description: str
+    enabled: bool
+    restrictions: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Tenant:
+    """One tenant and all that is in it, each by object id."""
+
+    id: str
+    name: str
+    domains: list[str]
+    settings: Settings
+    default_policy: Policy
+    created_at: float = 0.0
+    policies: dict[str, Policy] = field(default_factory=dict)
+    applications: dict[str, Application] = field(default_factory=dict)
+    deleted: dict[str, Application] = field(default_factory=dict)
+    deleted_principals: dict[str, ServicePrincipal] = field(default_factory=dict)
+    principals: dict[str, ServicePrincipal] = field(default_factory=dict)
+    users: dict[str, User] = field(default_factory=dict)
+    consents: list[Consent] = field(default_factory=list)
+
+    def principal_of(self, app_id: str) -> ServicePrincipal | None:
+        """The service principal of an application in this tenant."""
+        return next((item for item in self.principals.values() if item.app_id == app_id), None)
+
+    def owners_of(self, holder: Holder) -> list[ServicePrincipal | User]:
+        """The owners that still exist, in the order they were added."""
+        found = (self.principals.get(key) or self.users.get(key) for key in holder.owners)
+        return [item for item in found if item is not None]
+
+
+class Directory:
+    """All tenants, and the look-ups that cross them."""
+
+    def __init__(self) -> None:
+        self.tenants: dict[str, Tenant] = {}
+        self._domains: dict[str, str] = {}
+        self._app_ids: dict[str, Application] = {}
+        self._principals: dict[tuple[str, str], ServicePrincipal] = {}
+
+    def add_tenant(self, tenant: Tenant) -> None:
+        """Adds a tenant. Raises ValueError if its id or a domain of it is taken."""
+        if tenant.id in self.tenants or any(name.lower() in self._domains for name in tenant.domains):
+            raise ValueError(f"tenant {tenant.name} exists already")
+        self.tenants[tenant.id] = tenant
+        self._domains.update({name.lower(): tenant.id for name in tenant.domains})
+
+    def tenant(self, name: str) -> Tenant | None:
+        """A tenant by id or by domain, in any case."""
+        key = name.lower()
+        return self.tenants.get(key) or self.tenants.get(self._domains.get(key, ""))
+
+    def add_application(self, application: Application) -> None:
+        """Adds an application. Raises ValueError if its app id is taken."""
+        if application.app_id in self._app_ids:
+            raise ValueError(f"app id {application.app_id} exists already")
+        self.tenants[application.tenant_id].applications[application.object_id] = application
+        self._app_ids[application.app_id] = application
+
+    def add_principal(self, principal: ServicePrincipal) -> None:
+        """Adds a service principal. Raises ValueError if the tenant has one for that app id."""
+        key = (principal.tenant_id, principal.app_id)
+        if key in self._principals:
+            raise ValueError(f"app id {principal.app_id} has a service principal already")
+        self._principals[key] = principal
+        self.tenants[principal.tenant_id].principals[principal.object_id] = principal
+
+    def bury_principal(self, principal: ServicePrincipal, now: float) -> None:
+        """Soft delete: the service principal moves to the tenant's deleted items."""
+        tenant = self.tenants[principal.tenant_id]
+        del self._principals[principal.tenant_id, principal.app_id]
+        principal.deleted_at = now
+        tenant.deleted_principals[principal.object_id] = tenant.principals.pop(principal.object_id)
+
+    def restore_principal(self, principal: ServicePrincipal) -> None:
+        """Undoes a soft delete. Raises ValueError where the tenant has another one for that app id by now."""
+        self.add_principal(principal)
+        principal.deleted_at = None
+        del self.tenants[principal.tenant_id].deleted_principals[principal.object_id]
+
+    def application(self, app_id: str) -> Application | None:
+        """An application by app id, in whatever tenant it lives; deleted ones are not found."""
+        return self._app_ids.get(app_id)
+
+    def principal(self, tenant: Tenant, app_id: str) -> ServicePrincipal | None:
+        """The service principal of an app id in a tenant."""
+        return self._principals.get((tenant.id, app_id))
+
+    def bury(self, application: Application, now: float) -> None:
+        """Soft delete: the application moves to the tenant's deleted items, and so does its service principal, by itself."""
+        tenant = self.tenants[application.tenant_id]
+        principal = self.principal(tenant, application.app_id)
+        if principal is not None:
+            self.bury_principal(principal, now)
+        application.deleted_at = now
+        tenant.deleted[application.object_id] = tenant.applications.pop(application.object_id)
+        del self._app_ids[application.app_id]
+
+    def restore(self, application: Application) -> None:
+        """Undoes a soft delete of the application object alone: its service principal stays deleted until it is restored, too.
+
+        Source: https://learn.microsoft.com/graph/api/directory-deleteditems-restore. Raises ValueError if its app id is taken.
+        """
+        tenant = self.tenants[application.tenant_id]
+        if application.app_id in self._app_ids:
+            raise ValueError(f"app id {application.app_id} exists already")
+        application.deleted_at = None
+        tenant.applications[application.object_id] = tenant.deleted.pop(application.object_id)
+        self._app_ids[application.app_id] = application

@@ -1,0 +1,261 @@
+"""How a tenant misbehaves: lasting settings, and a plan of faults for single calls."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from entra_emulator.core.wire import NORMAL, Wire
+
+Range = tuple[float, float]
+RetryAfterStyle = Literal["integer", "fraction", "date"]
+Moment = Literal["before", "after"]
+
+NEVER_LATE: Range = (0.0, 0.0)
+WRITES = frozenset(
+    {
+        "createApplication",
+        "updateApplication",
+        "deleteApplication",
+        "addPassword",
+        "removePassword",
+        "addOwner",
+        "removeOwner",
+        "createFederatedIdentityCredential",
+        "updateFederatedIdentityCredential",
+        "deleteFederatedIdentityCredential",
+        "createServicePrincipal",
+        "updateServicePrincipal",
+        "deleteServicePrincipal",
+        "addKey",
+        "removeKey",
+        "addServicePrincipalKey",
+        "removeServicePrincipalKey",
+        "addServicePrincipalPassword",
+        "removeServicePrincipalPassword",
+        "assignAppManagementPolicy",
+        "unassignAppManagementPolicy",
+        "updateDefaultAppManagementPolicy",
+        "createAppManagementPolicy",
+        "deleteAppManagementPolicy",
+        "purgeDeletedItem",
+        "restoreDeletedItem",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """At most `limit` requests in each window of `seconds`; refused requests count too."""
+
+    limit: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How one tenant behaves. All times in seconds; a range is drawn from uniformly, once per credential and replica.
+
+    A quiet tenant (the default) has one replica that knows everything at once.
+    """
+
+    replicas: int = 1
+    token_appear: Range = NEVER_LATE
+    """Until an added secret or certificate is accepted by a replica of the token endpoint."""
+    graph_appear: Range = NEVER_LATE
+    """Until an added credential is shown by a replica of Graph."""
+    token_vanish: Range = NEVER_LATE
+    """How long a replica of the token endpoint goes on accepting a removed credential."""
+    graph_vanish: Range = NEVER_LATE
+    """How long a replica of Graph goes on showing a removed credential."""
+    object_appear: Range = NEVER_LATE
+    """Until a new application, service principal or grant is known to a replica (404, 403, 700016 until then)."""
+    young_object_status: Literal[404, 403] = 404
+    """How Graph refuses an application or service principal that the replica does not know yet."""
+    expired_hides_unknown: bool = True
+    """Where only expired secrets are visible, an unknown secret is answered with 7000222 instead of 7000215."""
+    remove_needs_visible: bool = True
+    """removePassword of a key that the answering replica does not show yet is a 400."""
+    conflict_window: float = 0.0
+    """How long after a write to an application another write to it may be a Directory_ConcurrencyViolation."""
+    conflict_probability: float = 1.0
+    conflict_status: Literal[409, 503] = 409
+    token_budget: Budget | None = None
+    """Per client of the token endpoint."""
+    graph_budget: Budget | None = None
+    """Per calling application."""
+    key_select_budget: Budget | None = Budget(150, 60.0)
+    """Per tenant, for `$select=keyCredentials`."""
+    retry_after: RetryAfterStyle = "integer"
+    token_retry_after: float = 60.0
+    personal_secret_cap: int = 2
+    """Secrets that an application open to personal accounts may hold."""
+    object_item_cap: int = 1000
+    """Items over all collections of one application."""
+    owned_by_list_refused: bool = True
+    """Listing applications with only Application.ReadWrite.OwnedBy is a 403, as documented."""
+    token_lifetime: Range = (3600.0, 5400.0)
+    long_token_lifetime: Range = (72_000.0, 100_800.0)
+    """For clients that declare the CP1 capability, where `long_tokens` is on."""
+    long_tokens: bool = True
+    code_lifetime: float = 600.0
+    """How long an authorization code can be redeemed."""
+    refresh_token_idle: float = 7_776_000.0
+    """How long after it was issued a refresh token is accepted (90 days); each use gives a new one."""
+    spa_refresh_lifetime: float = 86_400.0
+    """How long after the sign-in the refresh tokens of a page are accepted, however often they are used."""
+    users_may_consent: bool = True
+    """Users may consent for themselves to what needs no administrator."""
+    clock_skew: float = 0.0
+    """How far this tenant's token endpoint and Graph run ahead of the clock (negative: behind)."""
+    latency: Range = NEVER_LATE
+    """Added to every answer. The core only names it; the server waits."""
+    compress: bool = True
+    """Graph answers with gzip where the client accepts it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What a fault does instead of the true answer: another status, a broken wire, or both (slow errors).
+
+    `status` 0 keeps the true answer and only lets `wire` act on it. A status from 200 to 299 belongs to a fault that strikes
+    `before`: a success that had no effect.
+    """
+
+    status: int = 0
+    code: str = ""
+    message: str = ""
+    retry_after: float | None = None
+    wire: Wire = NORMAL
+    delay: float = 0.0
+
+
+SERVICE_UNAVAILABLE = Effect(503, "ServiceUnavailable", "The service is unavailable.")
+GATEWAY_TIMEOUT = Effect(504, "UnknownError", "The request timed out at the gateway.")
+RESET = Effect(wire=Wire("reset"))
+HANG = Effect(wire=Wire("hang"))
+
+
+def slow(seconds: float) -> Effect:
+    """The true answer, with its body arriving `seconds` late."""
+    return Effect(wire=Wire("slow", seconds))
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One scripted fault.
+
+    It looks at calls of `operation` (a route name, `writes`, or `*`), where given only of one tenant id, one
+    application object id or one caller's app id. It lets the first `skip` of them pass, then strikes `times` times
+    (None: for ever), each time with `probability`. `before` strikes instead of the work, and counts every call; `after`
+    strikes once the work is committed, so that the caller cannot know, and counts only calls that succeeded. One of
+    `effects` is drawn.
+    """
+
+    operation: str
+    effects: tuple[Effect, ...]
+    when: Moment = "after"
+    skip: int = 0
+    times: int | None = 1
+    probability: float = 1.0
+    tenant: str | None = None
+    application: str | None = None
+    caller: str | None = None
+
+    def concerns(self, operation: str, tenant: str, application: str, caller: str) -> bool:
+        """Whether a call of this kind is looked at."""
+        named = self.operation in {"*", operation} or (self.operation == "writes" and operation in WRITES)
+        return (
+            named
+            and self.tenant in {None, tenant}
+            and self.application in {None, application}
+            and self.caller in {None, caller}
+        )
+
+
+@dataclass(slots=True)
+class _Watch:
+    fault: Fault
+    seen: int = 0
+    struck: int = 0
+
+
+class FaultPlan:
+    """The scripted faults of one emulator, in the order they were added: the first that strikes wins.
+
+    Safe to change from any thread while calls are answered.
+    """
+
+    def __init__(self) -> None:
+        self._watches: list[_Watch] = []
+        self._lock = threading.Lock()
+
+    def add(self, fault: Fault) -> None:
+        """Adds a fault; its count of calls starts now."""
+        with self._lock:
+            self._watches.append(_Watch(fault))
+
+    def clear(self) -> None:
+        """Forgets all faults."""
+        with self._lock:
+            self._watches.clear()
+
+    def pending(self) -> list[Fault]:
+        """The faults that can still strike."""
+        with self._lock:
+            return [watch.fault for watch in self._watches]
+
+    def fail_next(self, operation: str, *effects: Effect, calls: int = 1, when: Moment = "after") -> None:
+        """The next `calls` calls of `operation` fail with one of `effects` (default: 503)."""
+        self.add(Fault(operation, effects or (SERVICE_UNAVAILABLE,), when=when, times=calls))
+
+    def fail_nth(self, operation: str, nth: int, *effects: Effect, when: Moment = "after") -> None:
+        """The `nth` call from now (1 is the next) of `operation` fails with one of `effects` (default: 503)."""
+        self.add(Fault(operation, effects or (SERVICE_UNAVAILABLE,), when=when, skip=nth - 1))
+
+    def strike(
+        self, rng: random.Random, when: Moment, operation: str, tenant: str, application: str, caller: str
+    ) -> Effect | None:
+        """Counts a call that has come to this moment in every fault of it, and says which effect hits the call."""
+        hit: Effect | None = None
+        with self._lock:
+            for watch in self._watches:
+                fault = watch.fault
+                if fault.when != when or not fault.concerns(operation, tenant, application, caller):
+                    continue
+                watch.seen += 1
+                if (
+                    hit is None
+                    and watch.seen > fault.skip
+                    and (fault.probability >= 1 or rng.random() < fault.probability)
+                ):
+                    watch.struck += 1
+                    hit = rng.choice(fault.effects)
+            if hit is not None:
+                self._watches = [watch for watch in self._watches if not _spent(watch)]
+        return hit
+
+
+def _spent(watch: _Watch) -> bool:
+    return watch.fault.times is not None and watch.struck >= watch.fault.times
+
+
+@dataclass(slots=True)
+class Throttle:
+    """Counts requests in fixed windows."""
+
+    _counts: dict[tuple[str, ...], tuple[float, int]] = field(default_factory=dict)
+
+    def wait(self, budget: Budget | None, now: float, key: Iterable[str]) -> float | None:
+        """Counts one request. None: within the budget; otherwise the seconds until the window ends."""
+        if budget is None:
+            return None
+        name = tuple(key)
+        start, count = self._counts.get(name, (now, 0))
+        if now >= start + budget.seconds:
+            start, count = now, 0
+        self._counts[name] = (start, count + 1)
+        return None if count < budget.limit else start + budget.seconds - now

@@ -1,0 +1,251 @@
+"""Applications: list, read, create, change, delete."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import urlsplit
+
+from entra_emulator.core.clock import graph_time
+from entra_emulator.core.wire import Response
+from entra_emulator.directory.directory import AUDIENCES, PERSONAL_AUDIENCES, Application, as_guid, new_guid
+from entra_emulator.directory.replicas import object_presence
+from entra_emulator.directory.world import Call
+from entra_emulator.graph import views
+from entra_emulator.graph.bodies import json_object, needed_text, texts, wrong_type
+from entra_emulator.graph.declared import APPLICATION, check_removal, merged, read
+from entra_emulator.graph.errors import GraphError, bad_request, empty, not_found, plain, success
+from entra_emulator.graph.key_collections import no_passwords, read_keys, replace_keys
+from entra_emulator.graph.lookup import Key, the_application
+from entra_emulator.graph.odata import Field, Page, eventual, expanded, page, select, selected
+from entra_emulator.graph.permissions import may_list, may_try, owns_what_it_makes
+from entra_emulator.graph.writes import check_quiet, committed
+
+FIELDS: dict[str, Field[Application]] = {
+    "id": lambda item: item.object_id,
+    "appId": lambda item: item.app_id,
+    "displayName": lambda item: item.display_name,
+    "signInAudience": lambda item: item.audience,
+    "identifierUris": lambda item: item.identifier_uris,
+    "createdDateTime": lambda item: graph_time(item.created_at),
+    "uniqueName": lambda item: item.properties.get("uniqueName"),
+    "publisherDomain": lambda item: item.properties.get("publisherDomain"),
+}
+_READ_ONLY = frozenset({
+    "id", "appId", "applicationTemplateId", "certification", "createdDateTime", "deletedDateTime", "disabledByMicrosoftStatus",
+    "publisherDomain", "verifiedPublisher",
+})  # fmt: skip
+_URN = re.compile(r"urn:[A-Za-z0-9][A-Za-z0-9-]{0,31}:\S+")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
+
+
+def _list(call: Call, _keys: tuple[Key, ...]) -> Response:
+    may_list(call)
+    found = _page(call)
+    value = [_shown(call, item) for item in found.items]
+    body: dict[str, Any] = {"value": value}
+    if found.count is not None:
+        body = {"@odata.count": found.count, **body}
+    if found.next_link:
+        body = {"@odata.nextLink": found.next_link, **body}
+    return success(call, body, _context(call))
+
+
+def _count(call: Call, _keys: tuple[Key, ...]) -> Response:
+    may_list(call)
+    if not eventual(call):
+        raise bad_request("$count is not currently supported.")
+    found = _page(call, counting=True)
+    return plain(call, str(found.count))
+
+
+def _page(call: Call, *, counting: bool = False) -> Page[Application]:
+    seen = [item for item in call.home().applications.values() if item.presence.seen("graph", call.replica, call.now)]
+    return page(call, seen, FIELDS, lambda item: item.object_id, counting=counting)
+
+
+def _get(call: Call, keys: tuple[Key, ...]) -> Response:
+    item = the_application(call, keys[0], write=False)
+    return success(call, _shown(call, item), f"{_context(call)}/$entity")
+
+
+def _shown(call: Call, item: Application) -> dict[str, Any]:
+    """The application with what $select and $expand of this call ask for."""
+    body = select(call, views.application(call, item, with_keys="keyCredentials" in selected(call)))
+    if expanded(call):
+        body = {**body, "owners": views.directory_objects(call, call.home().owners_of(item))}
+    return body
+
+
+def _context(call: Call) -> str:
+    names = selected(call)
+    return f"applications({','.join(sorted(names))})" if names else "applications"
+
+
+def _create(call: Call, _keys: tuple[Key, ...]) -> Response:
+    may_try(call, write=True)
+    body = json_object(call)
+    name = needed_text(body, "displayName")
+    rng, tenant = call.world.rng, call.home()
+    application = Application(
+        object_id=new_guid(rng),
+        app_id=new_guid(rng),
+        tenant_id=tenant.id,
+        display_name=name,
+        created_at=call.local_now,
+        presence=object_presence(call.now, call.settings, rng),
+        owners=[call.caller_oid] if owns_what_it_makes(call) else [],
+    )
+    owners = _bound_owners(call, body.pop("owners@odata.bind", []))
+    _change(call, application, body)
+    application.owners += [one for one in owners if one not in application.owners]
+    call.world.directory.add_application(application)
+    call.entry.application = application.object_id
+    committed(call, application)
+    return success(call, views.application(call, application), "applications/$entity", 201)
+
+
+def _update(call: Call, keys: tuple[Key, ...]) -> Response:
+    application = the_application(call, keys[0], write=True)
+    check_quiet(call, application)
+    body = json_object(call)
+    if "passwordCredentials" in body:
+        raise no_passwords()
+    _change(call, application, body)
+    committed(call, application)
+    return empty(call)
+
+
+def _delete(call: Call, keys: tuple[Key, ...]) -> Response:
+    application = the_application(call, keys[0], write=True)
+    check_quiet(call, application)
+    call.world.directory.bury(application, call.local_now)
+    committed(call, application)
+    return empty(call)
+
+
+def _bound_owners(call: Call, references: Any) -> list[str]:
+    """The owners that a new application names; they must exist."""
+    if not isinstance(references, list) or not all(isinstance(one, str) for one in references):
+        raise wrong_type("owners@odata.bind", "Collection(Edm.String)")
+    tenant, found = call.home(), []
+    for reference in references:
+        owner = as_guid(reference.rstrip("/").rpartition("/")[2])
+        if owner is None or (owner not in tenant.principals and owner not in tenant.users):
+            raise not_found(reference[-100:])
+        found.append(owner)
+    return found
+
+
+def _change(call: Call, application: Application, body: dict[str, Any]) -> None:
+    """Applies all members of the body, or none: everything is read before anything is changed."""
+    changes: dict[str, Any] = {}
+    properties: dict[str, Any] = {}
+    for name, value in body.items():
+        if name.startswith("@odata.") or (name == "passwordCredentials" and not value):
+            continue
+        rule = APPLICATION.get(name)
+        if rule is not None:
+            properties[name] = merged(rule, application.properties.get(name), read(rule, name, value))
+        else:
+            changes |= _declared(call, application, body, name)
+    _check_name(changes.get("display_name", application.display_name), changes.get("audience", application.audience))
+    check_removal(application.properties, properties)
+    check_removal(application.properties.get("api") or {}, properties.get("api") or {})
+    if "requestedAccessTokenVersion" in (body.get("api") or {}):
+        changes["token_version"] = properties["api"]["requestedAccessTokenVersion"]
+    new_keys = changes.pop("keys", None)
+    for name, value in changes.items():
+        setattr(application, name, value)
+    application.properties.update(properties)
+    if new_keys is not None:
+        replace_keys(call, application, new_keys)
+
+
+def _declared(call: Call, application: Application, body: dict[str, Any], name: str) -> dict[str, Any]:
+    value = body[name]
+    match name:
+        case "displayName":
+            return {"display_name": needed_text(body, name)}
+        case "signInAudience":
+            if not isinstance(value, str) or value not in AUDIENCES:
+                raise bad_request(f"Invalid value specified for property '{name}' of resource 'Application'.")
+            return {"audience": value}
+        case "identifierUris":
+            return {"identifier_uris": _free_uris(call, application, texts(body, name))}
+        case "isDisabled":
+            return {"disabled": _flag(name, value)}
+        case "keyCredentials":
+            return {"keys": read_keys(call, application, value)}
+        case "id" if as_guid(value) == application.object_id:
+            return {}
+    raise _not_settable(name)
+
+
+def _not_settable(name: str) -> GraphError:
+    if name == "passwordCredentials":
+        return no_passwords()
+    if name in _READ_ONLY:
+        return bad_request(f"Property '{name}' is read-only and cannot be set.")
+    return bad_request(f"Property '{name[:100]}' does not exist as a declared property or extension property.")
+
+
+def _flag(name: str, value: Any) -> bool:
+    if not isinstance(value, bool | None):
+        raise wrong_type(name, "Edm.Boolean")
+    return bool(value)
+
+
+def _check_name(name: str, audience: str) -> None:
+    limit = 90 if audience in PERSONAL_AUDIENCES else 120
+    if len(name) > limit:
+        raise bad_request("Invalid value specified for property 'displayName' of resource 'Application'.")
+
+
+def _free_uris(call: Call, application: Application, uris: list[str]) -> list[str]:
+    taken = {
+        uri for item in call.home().applications.values() if item is not application for uri in item.identifier_uris
+    }
+    for uri in uris:
+        _check_uri(call, uri)
+    if taken & set(uris):
+        raise GraphError(
+            400,
+            "Request_MultipleObjectsWithSameKeyValue",
+            "Another object with the same value for property identifierUris already exists.",
+        )
+    return uris
+
+
+def _check_uri(call: Call, uri: str) -> None:
+    """An identifier URI: a URN, or a URI of a scheme of one's own, or https below a verified domain of the tenant.
+
+    Source: https://learn.microsoft.com/entra/identity-platform/reference-app-manifest (identifierUris).
+    """
+    if _URN.fullmatch(uri):
+        return
+    try:
+        parts = urlsplit(uri)
+        host = (parts.hostname or "").lower()
+    except ValueError:
+        parts, host = None, ""
+    if parts is None or not _SCHEME.fullmatch(parts.scheme) or not host or " " in uri or parts.fragment:
+        raise bad_request("Invalid value specified for property 'identifierUris' of resource 'Application'.")
+    domains = [name.lower() for name in call.home().domains]
+    if parts.scheme in {"http", "https"} and not any(host == name or host.endswith(f".{name}") for name in domains):
+        raise GraphError(
+            400,
+            "HostNameNotOnVerifiedDomain",
+            "Values of identifierUris property must use a verified domain of the organization or its subdomain: "
+            f"'{uri[:300]}'",
+        )
+
+
+ROUTES = (
+    ("GET", "applications", "listApplications", _list),
+    ("GET", "applications/$count", "countApplications", _count),
+    ("GET", "applications/{}", "getApplication", _get),
+    ("POST", "applications", "createApplication", _create),
+    ("PATCH", "applications/{}", "updateApplication", _update),
+    ("DELETE", "applications/{}", "deleteApplication", _delete),
+)

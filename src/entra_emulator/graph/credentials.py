@@ -1,0 +1,110 @@
+"""addPassword and removePassword, on applications and on service principals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from entra_emulator.core.clock import DAY, LAST_MOMENT
+from entra_emulator.core.wire import Response
+from entra_emulator.directory.credentials import add_password, remove_credential
+from entra_emulator.directory.directory import Application, Holder
+from entra_emulator.directory.replicas import credential_presence
+from entra_emulator.directory.world import Call
+from entra_emulator.graph import views
+from entra_emulator.graph.bodies import json_object, needed_guid, only, only_members, text_or_none, time_or, wrong_type
+from entra_emulator.graph.errors import bad_request, empty, success
+from entra_emulator.graph.lookup import Key, the_application, the_principal
+from entra_emulator.graph.restrictions import check_password, check_size
+from entra_emulator.graph.writes import check_quiet, committed
+
+_TWO_YEARS = 730 * DAY
+_MEMBERS = frozenset({
+    "customKeyIdentifier", "displayName", "endDateTime", "hint", "keyId", "secretText", "startDateTime",
+})  # fmt: skip
+"""Source: https://learn.microsoft.com/graph/api/resources/passwordcredential. What the directory makes itself may be sent."""
+_CONTEXT = "microsoft.graph.passwordCredential"
+
+
+def _add_to_application(call: Call, keys: tuple[Key, ...]) -> Response:
+    application = the_application(call, keys[0], write=True)
+    check_quiet(call, application)
+    name, start, end = _wanted(call)
+    check_password(call.home(), application, start, end)
+    _check_room(call, application)
+    return _add(call, application, name, start, end)
+
+
+def _add_to_principal(call: Call, keys: tuple[Key, ...]) -> Response:
+    principal = the_principal(call, keys[0], write=True)
+    check_quiet(call, principal)
+    return _add(call, principal, *_wanted(call))
+
+
+def _remove_from_application(call: Call, keys: tuple[Key, ...]) -> Response:
+    return _remove(call, the_application(call, keys[0], write=True))
+
+
+def _remove_from_principal(call: Call, keys: tuple[Key, ...]) -> Response:
+    return _remove(call, the_principal(call, keys[0], write=True))
+
+
+def _wanted(call: Call) -> tuple[str | None, float, float]:
+    """Name, start and end of the secret asked for, with Graph's defaults. Raises GraphError 400."""
+    body = json_object(call)
+    only(body, frozenset({"passwordCredential"}), "addPassword")
+    wanted: Any = body.get("passwordCredential")
+    if wanted is None:
+        wanted = {}
+    if not isinstance(wanted, dict):
+        raise wrong_type("passwordCredential", "microsoft.graph.passwordCredential")
+    only_members(wanted, _MEMBERS, "microsoft.graph.passwordCredential")
+    start = time_or(wanted, "startDateTime", call.local_now)
+    end = time_or(wanted, "endDateTime", start + _TWO_YEARS)
+    if not start < end <= LAST_MOMENT:
+        raise bad_request("The password credential end date must be later than its start date.")
+    return text_or_none(wanted, "displayName"), start, end
+
+
+def _check_room(call: Call, application: Application) -> None:
+    settings = call.settings
+    if application.personal and len(application.passwords_held()) >= settings.personal_secret_cap:
+        raise bad_request(
+            f"Applications with sign-in audience '{application.audience}' may have at most "
+            f"{settings.personal_secret_cap} password credentials."
+        )
+    check_size(settings, application)
+
+
+def _add(call: Call, holder: Holder, name: str | None, start: float, end: float) -> Response:
+    rng = call.world.rng
+    holder.forget_gone(call.now)
+    item = add_password(holder, name, start, end, credential_presence(call.now, call.settings, rng), rng)
+    committed(call, holder, item.key_id)
+    return success(call, {**views.password(item), "secretText": item.value}, _CONTEXT)
+
+
+def _remove(call: Call, holder: Holder) -> Response:
+    body = json_object(call)
+    only(body, frozenset({"keyId"}), "removePassword")
+    key_id = needed_guid(body, "keyId")
+    call.entry.key_id = key_id
+    check_quiet(call, holder)
+    held = next((item for item in holder.passwords_held() if item.key_id == key_id), None)
+    hidden = (
+        held is not None
+        and call.settings.remove_needs_visible
+        and not held.presence.seen("graph", call.replica, call.now)
+    )
+    if held is None or hidden:
+        raise bad_request(f"No password credential found with keyId '{key_id}'.")
+    remove_credential(held, call.now, call.settings, call.world.rng)
+    committed(call, holder, key_id)
+    return empty(call)
+
+
+ROUTES = (
+    ("POST", "applications/{}/addPassword", "addPassword", _add_to_application),
+    ("POST", "applications/{}/removePassword", "removePassword", _remove_from_application),
+    ("POST", "servicePrincipals/{}/addPassword", "addServicePrincipalPassword", _add_to_principal),
+    ("POST", "servicePrincipals/{}/removePassword", "removeServicePrincipalPassword", _remove_from_principal),
+)

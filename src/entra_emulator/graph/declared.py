@@ -1,0 +1,253 @@
+"""The declared properties of applications and service principals: which exist, of which type, and what a PATCH does to them.
+
+Sources: https://learn.microsoft.com/graph/api/resources/application and .../serviceprincipal (v1.0), with the complex types
+named there. A member that is not declared is refused at every depth, and what is accepted is kept. Of a complex property a
+PATCH changes the members that it names (so do the tools that each send only their own member); a collection is replaced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from entra_emulator.directory.directory import as_guid
+from entra_emulator.directory.redirects import redirects
+from entra_emulator.graph.bodies import wrong_type
+from entra_emulator.graph.errors import GraphError, bad_request
+
+_LONGEST_TEXT = 10_000
+_MOST = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """A primitive type. `fits` says whether a value that is not null is of it."""
+
+    edm: str
+    fits: Callable[[Any], bool]
+    nullable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Many:
+    """A collection."""
+
+    of: Plain | Shape
+    default: tuple[()] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A complex type. `derived` are members that the directory fills in itself: they may be sent, and are not kept."""
+
+    name: str
+    members: Mapping[str, Plain | Many | Shape]
+    required: frozenset[str] = frozenset()
+    derived: frozenset[str] = frozenset()
+    shown: Mapping[str, Any] = field(default_factory=dict)
+    """What a read shows of members that were never set, where it is not null or an empty list."""
+
+
+Rule = Plain | Many | Shape
+
+TEXT = Plain("Edm.String", lambda value: isinstance(value, str) and len(value) <= _LONGEST_TEXT)
+FLAG = Plain("Edm.Boolean", lambda value: isinstance(value, bool))
+GUID = Plain("Edm.Guid", lambda value: as_guid(value) is not None)
+VERSION = Plain("Edm.Int32", lambda value: not isinstance(value, bool) and isinstance(value, int) and value in {1, 2})
+INDEX = Plain("Edm.Int32", lambda value: not isinstance(value, bool) and isinstance(value, int) and 0 <= value < 2**31)
+TEXTS, GUIDS = Many(TEXT), Many(GUID)
+
+
+def _shape(
+    kind: str, /, required: str = "", derived: str = "", shown: Mapping[str, Any] | None = None, **members: Rule
+) -> Shape:
+    full = f"microsoft.graph.{kind}"
+    return Shape(full, members, frozenset(required.split()), frozenset(derived.split()), shown or {})
+
+
+_PERMISSION_SCOPE = _shape(
+    "permissionScope", "id", "origin",
+    adminConsentDescription=TEXT, adminConsentDisplayName=TEXT, id=GUID, isEnabled=FLAG, type=TEXT,
+    userConsentDescription=TEXT, userConsentDisplayName=TEXT, value=TEXT,
+)  # fmt: skip
+_APP_ROLE = _shape(
+    "appRole", "id displayName allowedMemberTypes", "origin",
+    allowedMemberTypes=TEXTS, description=TEXT, displayName=TEXT, id=GUID, isEnabled=FLAG, value=TEXT,
+)  # fmt: skip
+_OPTIONAL_CLAIM = _shape("optionalClaim", "name", additionalProperties=TEXTS, essential=FLAG, name=TEXT, source=TEXT)
+_ADD_IN = _shape("addIn", "type", id=GUID, type=TEXT, properties=Many(_shape("keyValue", key=TEXT, value=TEXT)))
+_IMPLICIT = _shape(
+    "implicitGrantSettings",
+    shown={"enableAccessTokenIssuance": False, "enableIdTokenIssuance": False},
+    enableAccessTokenIssuance=FLAG, enableIdTokenIssuance=FLAG,
+)  # fmt: skip
+_INFO = _shape(
+    "informationalUrl", "", "logoUrl",
+    marketingUrl=TEXT, privacyStatementUrl=TEXT, supportUrl=TEXT, termsOfServiceUrl=TEXT,
+)  # fmt: skip
+_SOURCE = Plain("microsoft.graph.resourceAccess/type", lambda value: value in ("Role", "Scope"), nullable=False)
+_RESOURCE_ACCESS = _shape("resourceAccess", "id type", id=GUID, type=_SOURCE)
+
+APPLICATION: Mapping[str, Rule] = {
+    "addIns": Many(_ADD_IN),
+    "api": _shape(
+        "apiApplication",
+        acceptMappedClaims=FLAG,
+        knownClientApplications=GUIDS,
+        oauth2PermissionScopes=Many(_PERMISSION_SCOPE),
+        preAuthorizedApplications=Many(
+            _shape("preAuthorizedApplication", "appId", appId=GUID, delegatedPermissionIds=TEXTS, permissionIds=TEXTS)
+        ),
+        requestedAccessTokenVersion=VERSION,
+    ),
+    "appRoles": Many(_APP_ROLE),
+    "authenticationBehaviors": _shape(
+        "authenticationBehaviors",
+        blockAzureADGraphAccess=FLAG, removeUnverifiedEmailClaim=FLAG, requireClientServicePrincipal=FLAG,
+    ),
+    "defaultRedirectUri": TEXT,
+    "description": TEXT,
+    "groupMembershipClaims": TEXT,
+    "info": _INFO,
+    "isDeviceOnlyAuthSupported": FLAG,
+    "isFallbackPublicClient": FLAG,
+    "nativeAuthenticationApisEnabled": TEXT,
+    "notes": TEXT,
+    "oauth2RequirePostResponse": FLAG,
+    "optionalClaims": _shape(
+        "optionalClaims", accessToken=Many(_OPTIONAL_CLAIM), idToken=Many(_OPTIONAL_CLAIM), saml2Token=Many(_OPTIONAL_CLAIM)
+    ),
+    "parentalControlSettings": _shape(
+        "parentalControlSettings",
+        shown={"legalAgeGroupRule": "Allow"},
+        countriesBlockedForMinors=TEXTS, legalAgeGroupRule=TEXT,
+    ),
+    "publicClient": _shape("publicClientApplication", redirectUris=TEXTS),
+    "requestSignatureVerification": _shape(
+        "requestSignatureVerification", allowedWeakAlgorithms=TEXT, isSignedRequestRequired=FLAG
+    ),
+    "requiredResourceAccess": Many(
+        _shape(
+            "requiredResourceAccess", "resourceAppId resourceAccess",
+            resourceAppId=GUID, resourceAccess=Many(_RESOURCE_ACCESS),
+        )
+    ),
+    "samlMetadataUrl": TEXT,
+    "serviceManagementReference": TEXT,
+    "servicePrincipalLockConfiguration": _shape(
+        "servicePrincipalLockConfiguration",
+        allProperties=FLAG, credentialsWithUsageSign=FLAG, credentialsWithUsageVerify=FLAG, identifierUris=FLAG,
+        isEnabled=FLAG, tokenEncryptionKeyId=FLAG,
+    ),
+    "spa": _shape("spaApplication", redirectUris=TEXTS),
+    "tags": TEXTS,
+    "tokenEncryptionKeyId": GUID,
+    "uniqueName": TEXT,
+    "web": _shape(
+        "webApplication",
+        homePageUrl=TEXT, implicitGrantSettings=_IMPLICIT, logoutUrl=TEXT, redirectUris=TEXTS,
+        redirectUriSettings=Many(_shape("redirectUriSettings", "uri", uri=TEXT, index=INDEX)),
+    ),
+}  # fmt: skip
+"""Properties of an application that are kept as they were given; the others have a meaning here and code of their own."""
+
+PRINCIPAL: Mapping[str, Rule] = {
+    "addIns": Many(_ADD_IN),
+    "alternativeNames": TEXTS,
+    "appRoleAssignmentRequired": FLAG,
+    "appRoles": Many(_APP_ROLE),
+    "description": TEXT,
+    "homepage": TEXT,
+    "info": _INFO,
+    "loginUrl": TEXT,
+    "logoutUrl": TEXT,
+    "notes": TEXT,
+    "notificationEmailAddresses": TEXTS,
+    "oauth2PermissionScopes": Many(_PERMISSION_SCOPE),
+    "preferredSingleSignOnMode": TEXT,
+    "preferredTokenSigningKeyThumbprint": TEXT,
+    "replyUrls": TEXTS,
+    "samlSingleSignOnSettings": _shape("samlSingleSignOnSettings", relayState=TEXT),
+    "tags": TEXTS,
+    "tokenEncryptionKeyId": GUID,
+}
+"""The same for service principals."""
+
+_SHOWN_NULL = frozenset({"optionalClaims", "servicePrincipalLockConfiguration", "requestSignatureVerification",
+                         "authenticationBehaviors", "samlSingleSignOnSettings"})  # fmt: skip
+"""Complex properties that are null, not empty, until they are set."""
+_ENTITLEMENTS = ("appRoles", "oauth2PermissionScopes")
+
+
+def read(rule: Rule, name: str, value: Any) -> Any:
+    """The value of a property as it is kept. Raises GraphError 400 for another type, or for members that do not exist."""
+    if isinstance(rule, Plain):
+        if (value is None and not rule.nullable) or (value is not None and not rule.fits(value)):
+            raise wrong_type(name, rule.edm)
+        return value
+    if isinstance(rule, Many):
+        if not isinstance(value, list) or len(value) > _MOST or (isinstance(rule.of, Plain) and None in value):
+            raise wrong_type(name, "Collection")
+        return [read(rule.of, name, one) for one in value]
+    if not isinstance(value, dict):
+        raise wrong_type(name, rule.name)
+    kept = {one: item for one, item in value.items() if not one.startswith("@odata.") and one not in rule.derived}
+    unknown = next((one for one in kept if one not in rule.members), None)
+    if unknown is not None:
+        raise bad_request(f"The property '{unknown[:100]}' does not exist on type '{rule.name}'.")
+    missing = next((one for one in sorted(rule.required) if not kept.get(one)), None)
+    if missing is not None:
+        raise bad_request(f"A value is required for property '{missing}' of type '{rule.name}'.")
+    found = {one: read(rule.members[one], one, item) for one, item in kept.items()}
+    return _registered(name, found)
+
+
+def _registered(platform: str, found: dict[str, Any]) -> dict[str, Any]:
+    if "redirectUris" in found:
+        try:
+            redirects(platform, found["redirectUris"])
+        except ValueError as error:
+            raise bad_request(
+                f"Invalid value specified for property '{platform}' of resource 'Application'."
+            ) from error
+    return found
+
+
+def merged(rule: Rule, old: Any, new: Any) -> Any:
+    """A property after a PATCH: of a complex one the members that were not named stay as they are."""
+    if not isinstance(rule, Shape) or not isinstance(old, dict):
+        return new
+    return {**old, **{one: merged(rule.members[one], old.get(one), item) for one, item in new.items()}}
+
+
+def shown(rules: Mapping[str, Rule], properties: Mapping[str, Any]) -> dict[str, Any]:
+    """All properties as a read shows them, also those that were never set."""
+    return {name: _complete(name, rule, properties.get(name)) for name, rule in rules.items()}
+
+
+def _complete(name: str, rule: Rule, value: Any) -> Any:
+    if isinstance(rule, Many):
+        return [_complete(name, rule.of, one) for one in value or ()]
+    if isinstance(rule, Plain) or (value is None and name in _SHOWN_NULL):
+        return value
+    given = value or {}
+    return {one: _complete(one, inner, given.get(one, rule.shown.get(one))) for one, inner in rule.members.items()}
+
+
+def check_removal(old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    """Raises GraphError 400 where a role or scope is left out that is enabled: it must be disabled first.
+
+    Source: https://learn.microsoft.com/graph/api/resources/approle ("isEnabled ... must first be set to false").
+    """
+    for name in _ENTITLEMENTS:
+        if name not in new:
+            continue
+        kept = {str(one.get("id")).lower() for one in new[name]}
+        for one in old.get(name) or ():
+            if one.get("isEnabled") and str(one.get("id")).lower() not in kept:
+                raise GraphError(
+                    400,
+                    "CannotDeleteOrUpdateEnabledEntitlement",
+                    "Permission (scope or role) cannot be deleted or updated unless disabled first.",
+                )

@@ -1,0 +1,152 @@
+"""Graph's answers: the OData error envelope, headers and compression."""
+
+from __future__ import annotations
+
+import gzip
+from typing import Any
+
+from entra_emulator.core.clock import graph_time
+from entra_emulator.core.wire import Response, json_body
+from entra_emulator.directory.directory import as_guid
+from entra_emulator.directory.replies import retry_after
+from entra_emulator.directory.world import Call
+from entra_emulator.faults.faults import Effect
+
+_JSON = "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8"
+_COMPRESS_FROM = 200
+_AGS = (
+    '{"ServerInfo":{"DataCenter":"West Europe","Slice":"E","Ring":"5","ScaleUnit":"000",'
+    '"RoleInstance":"AM2PEPF0000EMU0"}}'
+)
+
+
+class GraphError(Exception):
+    """A refusal by Graph; `headers` are added to the answer's own."""
+
+    def __init__(self, status: int, code: str, message: str, headers: tuple[tuple[str, str], ...] = ()) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.headers = headers
+
+
+def bad_request(message: str) -> GraphError:
+    """The request itself is wrong."""
+    return GraphError(400, "Request_BadRequest", message)
+
+
+def unsupported_query(message: str) -> GraphError:
+    """The query needs the advanced mode, or Graph does not know it at all."""
+    return GraphError(400, "Request_UnsupportedQuery", message)
+
+
+def not_found(name: str) -> GraphError:
+    """The object does not exist, or this replica does not know it yet."""
+    return GraphError(
+        404,
+        "Request_ResourceNotFound",
+        f"Resource '{name}' does not exist or one of its queried reference-property objects are not present.",
+    )
+
+
+def denied() -> GraphError:
+    """The token does not carry the permission that this needs."""
+    return GraphError(403, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.")
+
+
+def concurrent(status: int) -> GraphError:
+    """Another write to the same object is not settled yet."""
+    return GraphError(
+        status,
+        "Directory_ConcurrencyViolation",
+        "Error due to concurrent requests being made to the tenant. Please wait briefly and retry.",
+    )
+
+
+def unauthenticated(call: Call, message: str) -> GraphError:
+    """The token is missing, expired or not one of ours."""
+    challenge = (
+        f'Bearer realm="", authorization_uri="{call.host}/common/oauth2/authorize", '
+        'client_id="00000003-0000-0000-c000-000000000000"'
+    )
+    return GraphError(401, "InvalidAuthenticationToken", message, (("WWW-Authenticate", challenge),))
+
+
+def throttled(call: Call, seconds: float) -> GraphError:
+    """Too many requests of this caller."""
+    scope = f"Tenant_Application/ReadWrite/{call.entry.caller}/{call.entry.tenant}"
+    return GraphError(
+        429,
+        "TooManyRequests",
+        "Too many requests. Please retry after the time given in the Retry-After header.",
+        (
+            retry_after(call, seconds),
+            ("x-ms-throttle-scope", scope),
+            ("x-ms-throttle-information", "ResourceUnitLimitExceeded"),
+        ),
+    )
+
+
+def answer(call: Call, refusal: GraphError) -> Response:
+    """The refusal as an answer."""
+    call.entry.error = refusal.code
+    client_id = _client_request_id(call)
+    inner: dict[str, Any] = {
+        "date": graph_time(call.local_now)[:19],
+        "request-id": call.request_id,
+        "client-request-id": client_id,
+    }
+    if refusal.status == 429:
+        inner |= {"code": "429", "status": "429", "message": refusal.message}
+    body = {"error": {"code": refusal.code, "message": refusal.message, "innerError": inner}}
+    return _finished(call, refusal.status, json_body(body), "application/json", refusal.headers)
+
+
+def faulty(call: Call, effect: Effect) -> Response:
+    """The answer that a fault puts in place of the true one."""
+    if effect.status == 429:
+        return answer(call, throttled(call, 10.0 if effect.retry_after is None else effect.retry_after))
+    wait = () if effect.retry_after is None else (retry_after(call, effect.retry_after),)
+    code = effect.code or "UnknownError"
+    return answer(call, GraphError(effect.status, code, effect.message or "An error occurred.", wait))
+
+
+def success(call: Call, body: dict[str, Any], context: str, status: int = 200) -> Response:
+    """An answer with a body; `context` is the part of `@odata.context` after the `#`."""
+    whole = {"@odata.context": f"{call.host}/v1.0/$metadata#{context}", **body}
+    return _finished(call, status, json_body(whole), _JSON)
+
+
+def plain(call: Call, text: str) -> Response:
+    """An answer that is one bare value."""
+    return _finished(call, 200, text.encode(), "text/plain")
+
+
+def empty(call: Call) -> Response:
+    """204."""
+    return _finished(call, 204, b"", "")
+
+
+def _client_request_id(call: Call) -> str:
+    return as_guid(call.headers.get("client-request-id")) or call.request_id
+
+
+def _finished(call: Call, status: int, body: bytes, kind: str, extra: tuple[tuple[str, str], ...] = ()) -> Response:
+    headers = [
+        ("Cache-Control", "no-cache"),
+        ("Strict-Transport-Security", "max-age=31536000"),
+        ("request-id", call.request_id),
+        ("client-request-id", _client_request_id(call)),
+        ("x-ms-ags-diagnostic", _AGS),
+        ("x-ms-resource-unit", "1"),
+    ]
+    if kind:
+        headers.append(("Content-Type", kind))
+        headers.append(("OData-Version", "4.0"))
+        headers.append(("Vary", "Accept-Encoding"))
+    accepts = "gzip" in call.headers.get("accept-encoding", "").lower()
+    if accepts and call.settings.compress and len(body) >= _COMPRESS_FROM:
+        headers.append(("Content-Encoding", "gzip"))
+        body = gzip.compress(body, compresslevel=1, mtime=0)
+    return Response(status, (*headers, *extra), body)

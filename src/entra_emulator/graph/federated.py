@@ -1,0 +1,133 @@
+"""Federated identity credentials of an application."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from entra_emulator.core.wire import Response
+from entra_emulator.directory.directory import Application, FederatedCredential, new_guid
+from entra_emulator.directory.world import Call
+from entra_emulator.graph import views
+from entra_emulator.graph.bodies import json_object, needed_text, only_members, text_or_none, texts
+from entra_emulator.graph.errors import GraphError, bad_request, empty, not_found, success
+from entra_emulator.graph.lookup import Key, the_application
+from entra_emulator.graph.writes import check_quiet, committed
+
+_LIMIT = 20
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,119}")
+_MEMBERS = frozenset({"id", "name", "issuer", "subject", "description", "audiences"})
+_CONTEXT = "applications/federatedIdentityCredentials"
+
+
+def _list(call: Call, keys: tuple[Key, ...]) -> Response:
+    application = the_application(call, keys[0], write=False)
+    return success(call, {"value": [views.federated(item) for item in application.federated]}, _CONTEXT)
+
+
+def _get(call: Call, keys: tuple[Key, ...]) -> Response:
+    item = _one(the_application(call, keys[0], write=False), keys[1])
+    return success(call, views.federated(item), f"{_CONTEXT}/$entity")
+
+
+def _create(call: Call, keys: tuple[Key, ...]) -> Response:
+    application = the_application(call, keys[0], write=True)
+    check_quiet(call, application)
+    body = json_object(call)
+    if len(application.federated) >= _LIMIT:
+        raise GraphError(
+            400,
+            "Directory_ResourceSizeExceeded",
+            f"An application may have at most {_LIMIT} federated identity credentials.",
+        )
+    only_members(body, _MEMBERS, "microsoft.graph.federatedIdentityCredential")
+    item = FederatedCredential(
+        id=new_guid(call.world.rng),
+        name=_name(body),
+        issuer=needed_text(body, "issuer", 600),
+        subject=needed_text(body, "subject", 600),
+        audiences=_audiences(body),
+        description=text_or_none(body, "description", 600),
+    )
+    _check_unique(application, item)
+    application.federated.append(item)
+    committed(call, application, item.id)
+    return success(call, views.federated(item), f"{_CONTEXT}/$entity", 201)
+
+
+def _update(call: Call, keys: tuple[Key, ...]) -> Response:
+    application = the_application(call, keys[0], write=True)
+    check_quiet(call, application)
+    item = _one(application, keys[1])
+    body = json_object(call)
+    only_members(body, _MEMBERS, "microsoft.graph.federatedIdentityCredential")
+    if body.get("name", item.name) != item.name:
+        raise bad_request("The name of a federated identity credential cannot be changed.")
+    changed = FederatedCredential(
+        id=item.id,
+        name=item.name,
+        issuer=needed_text(body, "issuer", 600) if "issuer" in body else item.issuer,
+        subject=needed_text(body, "subject", 600) if "subject" in body else item.subject,
+        audiences=_audiences(body) if "audiences" in body else item.audiences,
+        description=text_or_none(body, "description", 600) if "description" in body else item.description,
+    )
+    _check_unique(application, changed)
+    application.federated[application.federated.index(item)] = changed
+    committed(call, application, item.id)
+    return empty(call)
+
+
+def _delete(call: Call, keys: tuple[Key, ...]) -> Response:
+    application = the_application(call, keys[0], write=True)
+    check_quiet(call, application)
+    item = _one(application, keys[1])
+    application.federated.remove(item)
+    committed(call, application, item.id)
+    return empty(call)
+
+
+def _one(application: Application, key: Key) -> FederatedCredential:
+    """By id, by `name='...'`, or by the bare name."""
+    kind, value = key
+    for item in application.federated:
+        if value == item.name or (kind == "id" and value == item.id):
+            return item
+    raise not_found(value[:100])
+
+
+def _name(body: dict[str, Any]) -> str:
+    """Fit for a URL: https://learn.microsoft.com/graph/api/resources/federatedidentitycredential."""
+    name = needed_text(body, "name", 120)
+    if not _NAME.fullmatch(name):
+        raise bad_request(
+            "Invalid value specified for property 'name' of resource 'FederatedIdentityCredential': it has up to 120 letters, "
+            "digits, '-' or '_', and begins with a letter or digit."
+        )
+    return name
+
+
+def _audiences(body: dict[str, Any]) -> list[str]:
+    found = texts(body, "audiences")
+    if len(found) != 1:
+        raise bad_request("A federated identity credential needs exactly one audience.")
+    return found
+
+
+def _check_unique(application: Application, wanted: FederatedCredential) -> None:
+    for item in application.federated:
+        same = item.name == wanted.name or (item.issuer, item.subject) == (wanted.issuer, wanted.subject)
+        if item.id != wanted.id and same:
+            raise GraphError(
+                409,
+                "Request_MultipleObjectsWithSameKeyValue",
+                "FederatedIdentityCredential with the same name, or issuer and subject, already exists.",
+            )
+
+
+ROUTES = (
+    ("GET", "applications/{}/federatedIdentityCredentials", "listFederatedIdentityCredentials", _list),
+    ("POST", "applications/{}/federatedIdentityCredentials", "createFederatedIdentityCredential", _create),
+    ("GET", "applications/{}/federatedIdentityCredentials/{}", "getFederatedIdentityCredential", _get),
+    ("PATCH", "applications/{}/federatedIdentityCredentials/{}", "updateFederatedIdentityCredential", _update),
+    ("DELETE", "applications/{}/federatedIdentityCredentials/{}", "deleteFederatedIdentityCredential", _delete),
+)

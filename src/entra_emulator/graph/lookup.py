@@ -1,0 +1,60 @@
+"""Finding directory objects by the keys in a path, as the answering replica knows them."""
+
+from __future__ import annotations
+
+from entra_emulator.directory.directory import Application, Holder, ServicePrincipal
+from entra_emulator.directory.world import Call
+from entra_emulator.graph.errors import denied, not_found
+from entra_emulator.graph.permissions import may_touch, may_try
+
+Key = tuple[str, str]
+"""The kind of a key in lower case (`id`, `appid`, `uniquename`, `name`) and its value."""
+
+
+def application_by_key(call: Call, key: Key) -> Application | None:
+    """The application of this tenant, whether or not the replica knows it yet."""
+    tenant, (kind, value) = call.home(), key
+    if kind == "id":
+        return tenant.applications.get(value)
+    if kind == "appid":
+        found = call.world.directory.application(value)
+        return found if found and found.tenant_id == tenant.id else None
+    if kind == "uniquename":
+        named = (item for item in tenant.applications.values() if item.properties.get("uniqueName") == value)
+        return next(named, None)
+    return None
+
+
+def principal_by_key(call: Call, key: Key) -> ServicePrincipal | None:
+    """The service principal of this tenant, whether or not the replica knows it yet."""
+    tenant, (kind, value) = call.home(), key
+    if kind == "id":
+        return tenant.principals.get(value)
+    return call.world.directory.principal(tenant, value) if kind == "appid" else None
+
+
+def the_application(call: Call, key: Key, *, write: bool) -> Application:
+    """An application that the replica knows and the caller may read or write. Raises GraphError 403 or 404."""
+    may_try(call, write=write)
+    found = application_by_key(call, key)
+    if found is None:
+        raise not_found(key[1][:100])
+    _check_known(call, found, key)
+    may_touch(call, found, write=write)
+    return found
+
+
+def _check_known(call: Call, found: Holder, key: Key) -> None:
+    if not found.presence.seen("graph", call.replica, call.now):
+        raise denied() if call.settings.young_object_status == 403 else not_found(key[1][:100])
+
+
+def the_principal(call: Call, key: Key, *, write: bool) -> ServicePrincipal:
+    """A service principal that the replica knows and the caller may read or write. Raises GraphError 403 or 404."""
+    may_try(call, write=write)
+    found = principal_by_key(call, key)
+    if found is None:
+        raise not_found(key[1][:100])
+    _check_known(call, found, key)
+    may_touch(call, found, write=write)
+    return found

@@ -1,0 +1,104 @@
+"""The signed-in user, what they own, their roles, and the organization."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from entra_emulator.core.clock import graph_time
+from entra_emulator.core.wire import Response
+from entra_emulator.directory.directory import Application, ServicePrincipal, Tenant, User
+from entra_emulator.directory.roles import TEMPLATES
+from entra_emulator.directory.world import Call
+from entra_emulator.graph import views
+from entra_emulator.graph.errors import GraphError, denied, success
+from entra_emulator.graph.lookup import Key
+from entra_emulator.graph.odata import select
+from entra_emulator.graph.permissions import may_read_me, may_read_member_of, may_read_organization, may_read_owned
+
+
+def _me(call: Call, _keys: tuple[Key, ...]) -> Response:
+    user = _signed_in(call)
+    may_read_me(call)
+    return success(call, select(call, views.user(user)), "users/$entity")
+
+
+def _owned(call: Call, _keys: tuple[Key, ...]) -> Response:
+    value = views.directory_objects(call, _what_is_owned(call))
+    return success(call, {"value": value}, "directoryObjects")
+
+
+def _owned_applications(call: Call, _keys: tuple[Key, ...]) -> Response:
+    owned = [item for item in _what_is_owned(call) if isinstance(item, Application)]
+    return success(call, {"value": [select(call, views.application(call, item)) for item in owned]}, "applications")
+
+
+def _what_is_owned(call: Call) -> list[Application | ServicePrincipal]:
+    user, tenant = _signed_in(call), call.home()
+    may_read_owned(call, user.object_id)
+    every: list[Application | ServicePrincipal] = [*tenant.applications.values(), *tenant.principals.values()]
+    seen = [item for item in every if item.presence.seen("graph", call.replica, call.now)]
+    return [item for item in seen if user.object_id in item.owners]
+
+
+def _roles(call: Call, _keys: tuple[Key, ...]) -> Response:
+    user, tenant = _signed_in(call), call.home()
+    may_read_member_of(call)
+    value = [{"@odata.type": "#microsoft.graph.directoryRole", **_role(tenant, name)} for name in user.roles]
+    return success(call, {"value": value}, "directoryObjects")
+
+
+def _role(tenant: Tenant, name: str) -> dict[str, Any]:
+    """A directory role has an id of its own in each tenant, and one of its template everywhere."""
+    return {
+        "id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"directory-role:{tenant.id}:{name}")),
+        "deletedDateTime": None,
+        "description": None,
+        "displayName": name,
+        "roleTemplateId": TEMPLATES[name],
+    }
+
+
+def _organization(call: Call, _keys: tuple[Key, ...]) -> Response:
+    may_read_organization(call)
+    tenant = call.home()
+    domains = [
+        {
+            "capabilities": "Email, OfficeCommunicationsOnline",
+            "isDefault": number == 0,
+            "isInitial": name.endswith(".onmicrosoft.com"),
+            "name": name,
+            "type": "Managed",
+        }
+        for number, name in enumerate(tenant.domains)
+    ]
+    shown = {
+        "id": tenant.id,
+        "deletedDateTime": None,
+        "countryLetterCode": None,
+        "createdDateTime": graph_time(tenant.created_at),
+        "displayName": tenant.name,
+        "tenantType": "AAD",
+        "verifiedDomains": domains,
+    }
+    return success(call, {"value": [select(call, shown)]}, "organization")
+
+
+def _signed_in(call: Call) -> User:
+    if call.user is None:
+        raise GraphError(400, "BadRequest", "/me request is only valid with delegated authentication flow.")
+    if call.user.object_id not in call.home().users:
+        raise denied()
+    return call.user
+
+
+ROUTES = (
+    ("GET", "me", "getMe", _me),
+    ("GET", "me/ownedObjects", "listMyOwnedObjects", _owned),
+    ("GET", "me/ownedObjects/application", "listMyOwnedApplications", _owned_applications),
+    ("GET", "me/memberOf", "listMyRoles", _roles),
+    ("GET", "me/transitiveMemberOf", "listMyRoles", _roles),
+    ("GET", "me/memberOf/directoryRole", "listMyRoles", _roles),
+    ("GET", "me/transitiveMemberOf/directoryRole", "listMyRoles", _roles),
+    ("GET", "organization", "getOrganization", _organization),
+)

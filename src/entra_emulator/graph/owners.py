@@ -1,0 +1,63 @@
+"""Owners of applications and of service principals."""
+
+from __future__ import annotations
+
+from entra_emulator.core.wire import Response
+from entra_emulator.directory.directory import as_guid
+from entra_emulator.directory.world import Call
+from entra_emulator.graph import views
+from entra_emulator.graph.bodies import json_object, needed_text
+from entra_emulator.graph.errors import bad_request, empty, not_found, success
+from entra_emulator.graph.lookup import Key, the_application, the_principal
+from entra_emulator.graph.permissions import may_manage_owners
+from entra_emulator.graph.writes import check_quiet, committed
+
+
+def _list(call: Call, keys: tuple[Key, ...]) -> Response:
+    application = the_application(call, keys[0], write=False)
+    value = views.directory_objects(call, call.home().owners_of(application))
+    return success(call, {"value": value}, "directoryObjects")
+
+
+def _list_of_principal(call: Call, keys: tuple[Key, ...]) -> Response:
+    principal = the_principal(call, keys[0], write=False)
+    value = views.directory_objects(call, call.home().owners_of(principal))
+    return success(call, {"value": value}, "directoryObjects")
+
+
+def _add(call: Call, keys: tuple[Key, ...]) -> Response:
+    may_manage_owners(call)
+    application = the_application(call, keys[0], write=True)
+    check_quiet(call, application)
+    reference = needed_text(json_object(call), "@odata.id")
+    owner = as_guid(reference.rstrip("/").rpartition("/")[2])
+    tenant = call.home()
+    if owner is None or (owner not in tenant.principals and owner not in tenant.users):
+        raise not_found(reference[-100:])
+    if owner in application.owners:
+        raise bad_request(
+            "One or more added object references already exist for the following modified properties: 'owners'."
+        )
+    application.owners.append(owner)
+    committed(call, application)
+    return empty(call)
+
+
+def _remove(call: Call, keys: tuple[Key, ...]) -> Response:
+    may_manage_owners(call)
+    application = the_application(call, keys[0], write=True)
+    check_quiet(call, application)
+    owner = keys[1][1]
+    if owner not in application.owners:
+        raise not_found(owner[:100])
+    application.owners.remove(owner)
+    committed(call, application)
+    return empty(call)
+
+
+ROUTES = (
+    ("GET", "applications/{}/owners", "listOwners", _list),
+    ("GET", "servicePrincipals/{}/owners", "listServicePrincipalOwners", _list_of_principal),
+    ("POST", "applications/{}/owners/$ref", "addOwner", _add),
+    ("DELETE", "applications/{}/owners/{}/$ref", "removeOwner", _remove),
+)

@@ -1,0 +1,200 @@
+"""Service principals: list, read, create, delete, what they own and what they may do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from entra_emulator.core.clock import graph_time
+from entra_emulator.core.wire import Response
+from entra_emulator.directory.directory import Application, ServicePrincipal, as_guid, new_guid
+from entra_emulator.directory.replicas import object_presence
+from entra_emulator.directory.world import Call
+from entra_emulator.graph import views
+from entra_emulator.graph.bodies import json_object, needed_guid, needed_text, texts, wrong_type
+from entra_emulator.graph.declared import PRINCIPAL, check_removal, merged, read
+from entra_emulator.graph.errors import GraphError, bad_request, denied, empty, not_found, success
+from entra_emulator.graph.key_collections import no_passwords, read_keys, replace_keys
+from entra_emulator.graph.lookup import Key, principal_by_key, the_principal
+from entra_emulator.graph.odata import Field, page, select
+from entra_emulator.graph.permissions import WRITE_OWNED, may_list, may_read_owned, may_try, owns_what_it_makes
+from entra_emulator.graph.writes import check_quiet, committed
+
+_FIELDS: dict[str, Field[ServicePrincipal]] = {
+    "id": lambda item: item.object_id,
+    "appId": lambda item: item.app_id,
+    "displayName": lambda item: item.display_name,
+    "createdDateTime": lambda item: graph_time(item.created_at),
+    "servicePrincipalNames": lambda item: [item.app_id, *item.names],
+    "servicePrincipalType": lambda item: item.service_principal_type,
+    "accountEnabled": lambda item: item.enabled,
+}
+_CONTEXT = "servicePrincipals"
+_READ_ONLY = frozenset({
+    "id", "appDescription", "appDisplayName", "appId", "appOwnerOrganizationId", "applicationTemplateId", "createdDateTime",
+    "deletedDateTime", "disabledByMicrosoftStatus", "signInAudience", "verifiedPublisher",
+})  # fmt: skip
+
+
+def _list(call: Call, _keys: tuple[Key, ...]) -> Response:
+    may_list(call)
+    seen = [item for item in call.home().principals.values() if item.presence.seen("graph", call.replica, call.now)]
+    found = page(call, seen, _FIELDS, lambda item: item.object_id)
+    body: dict[str, Any] = {"value": [select(call, views.principal(call, item)) for item in found.items]}
+    if found.count is not None:
+        body = {"@odata.count": found.count, **body}
+    if found.next_link:
+        body = {"@odata.nextLink": found.next_link, **body}
+    return success(call, body, _CONTEXT)
+
+
+def _get(call: Call, keys: tuple[Key, ...]) -> Response:
+    item = the_principal(call, keys[0], write=False)
+    return success(call, select(call, views.principal(call, item)), f"{_CONTEXT}/$entity")
+
+
+def _create(call: Call, _keys: tuple[Key, ...]) -> Response:
+    may_try(call, write=True)
+    body = json_object(call)
+    app_id = needed_guid(body, "appId")
+    directory, tenant, rng = call.world.directory, call.home(), call.world.rng
+    application = directory.application(app_id)
+    if application is None or not application.presence.seen("graph", call.replica, call.now):
+        raise bad_request(
+            f"The appId '{app_id}' of the service principal does not reference a valid application object."
+        )
+    if application.tenant_id != tenant.id and application.audience == "AzureADMyOrg":
+        raise GraphError(
+            403,
+            "Authorization_RequestDenied",
+            "When using this permission, the backing application of the service principal being created must in the "
+            "local tenant",
+        )
+    if directory.principal(tenant, app_id) is not None:
+        raise GraphError(
+            409,
+            "Request_MultipleObjectsWithSameKeyValue",
+            f"The service principal cannot be created because the service principal name {app_id} is already in use.",
+        )
+    principal = ServicePrincipal(
+        object_id=new_guid(rng),
+        app_id=app_id,
+        tenant_id=tenant.id,
+        display_name=application.display_name,
+        created_at=call.local_now,
+        presence=object_presence(call.now, call.settings, rng),
+        owners=[call.caller_oid] if owns_what_it_makes(call) else [],
+        names=list(application.identifier_uris),
+    )
+    _change(call, principal, {name: value for name, value in body.items() if name != "appId"})
+    directory.add_principal(principal)
+    call.entry.application = application.object_id
+    committed(call, principal)
+    return success(call, views.principal(call, principal), f"{_CONTEXT}/$entity", 201)
+
+
+def _update(call: Call, keys: tuple[Key, ...]) -> Response:
+    principal = the_principal(call, keys[0], write=True)
+    check_quiet(call, principal)
+    _change(call, principal, json_object(call))
+    committed(call, principal)
+    return empty(call)
+
+
+def _change(call: Call, principal: ServicePrincipal, body: dict[str, Any]) -> None:
+    """Applies all members of the body, or none: everything is read before anything is changed."""
+    changes: dict[str, Any] = {}
+    properties: dict[str, Any] = {}
+    for name, value in body.items():
+        if name.startswith("@odata.") or (name == "passwordCredentials" and not value):
+            continue
+        rule = PRINCIPAL.get(name)
+        if rule is not None:
+            properties[name] = merged(rule, principal.properties.get(name), read(rule, name, value))
+        else:
+            changes |= _declared(call, principal, body, name)
+    check_removal(principal.properties, properties)
+    new_keys = changes.pop("keys", None)
+    for name, value in changes.items():
+        setattr(principal, name, value)
+    principal.properties.update(properties)
+    if new_keys is not None:
+        replace_keys(call, principal, new_keys)
+
+
+def _declared(call: Call, principal: ServicePrincipal, body: dict[str, Any], name: str) -> dict[str, Any]:
+    value = body[name]
+    match name:
+        case "accountEnabled":
+            if not isinstance(value, bool):
+                raise wrong_type(name, "Edm.Boolean")
+            return {"enabled": value}
+        case "displayName":
+            return {"display_name": needed_text(body, name, 256)}
+        case "servicePrincipalNames":
+            return {"names": [one for one in texts(body, name) if one != principal.app_id]}
+        case "servicePrincipalType":
+            return {"service_principal_type": needed_text(body, name, 100)}
+        case "keyCredentials":
+            return {"keys": read_keys(call, principal, value)}
+        case "passwordCredentials":
+            raise no_passwords()
+        case "id" if as_guid(value) == principal.object_id:
+            return {}
+    if name in _READ_ONLY:
+        raise bad_request(f"Property '{name}' is read-only and cannot be set.")
+    raise bad_request(f"Property '{name[:100]}' does not exist as a declared property or extension property.")
+
+
+def _delete(call: Call, keys: tuple[Key, ...]) -> Response:
+    principal = the_principal(call, keys[0], write=True)
+    check_quiet(call, principal)
+    call.world.directory.bury_principal(principal, call.local_now)
+    committed(call, principal)
+    return empty(call)
+
+
+def _owned(call: Call, keys: tuple[Key, ...]) -> Response:
+    return success(call, {"value": views.directory_objects(call, _what_it_owns(call, keys[0]))}, "directoryObjects")
+
+
+def _owned_applications(call: Call, keys: tuple[Key, ...]) -> Response:
+    owned = [item for item in _what_it_owns(call, keys[0]) if isinstance(item, Application)]
+    return success(call, {"value": [select(call, views.application(call, item)) for item in owned]}, "applications")
+
+
+def _what_it_owns(call: Call, key: Key) -> list[Application | ServicePrincipal]:
+    may_try(call, write=False)
+    principal = principal_by_key(call, key)
+    if principal is None:
+        raise not_found(key[1][:100])
+    may_read_owned(call, principal.object_id)
+    tenant = call.home()
+    candidates: list[Application | ServicePrincipal] = [*tenant.applications.values(), *tenant.principals.values()]
+    return [
+        item
+        for item in candidates
+        if principal.object_id in item.owners and item.presence.seen("graph", call.replica, call.now)
+    ]
+
+
+def _grants(call: Call, keys: tuple[Key, ...]) -> Response:
+    may_try(call, write=False)
+    principal = principal_by_key(call, keys[0])
+    if principal is None:
+        raise not_found(keys[0][1][:100])
+    if call.roles == {WRITE_OWNED} and principal.object_id != call.caller_oid:
+        raise denied()
+    value = views.grants(principal, call.home(), call.replica, call.now)
+    return success(call, {"value": value}, "servicePrincipals/appRoleAssignments")
+
+
+ROUTES = (
+    ("GET", "servicePrincipals", "listServicePrincipals", _list),
+    ("GET", "servicePrincipals/{}", "getServicePrincipal", _get),
+    ("POST", "servicePrincipals", "createServicePrincipal", _create),
+    ("PATCH", "servicePrincipals/{}", "updateServicePrincipal", _update),
+    ("DELETE", "servicePrincipals/{}", "deleteServicePrincipal", _delete),
+    ("GET", "servicePrincipals/{}/ownedObjects", "listOwnedObjects", _owned),
+    ("GET", "servicePrincipals/{}/ownedObjects/application", "listOwnedApplications", _owned_applications),
+    ("GET", "servicePrincipals/{}/appRoleAssignments", "listAppRoleAssignments", _grants),
+)

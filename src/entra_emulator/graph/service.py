@@ -1,0 +1,180 @@
+"""Microsoft Graph v1.0: who calls, which route, and the way through it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote
+
+from entra_emulator.core.wire import Response
+from entra_emulator.directory.directory import Tenant, as_guid
+from entra_emulator.directory.replies import act
+from entra_emulator.directory.roles import held
+from entra_emulator.directory.world import Call
+from entra_emulator.graph import applications, batch, credentials, deleted, federated, me, owners, policies, principals
+from entra_emulator.graph import keys as graph_keys
+from entra_emulator.graph.errors import GraphError, answer, faulty, throttled, unauthenticated
+from entra_emulator.graph.lookup import Key, application_by_key, principal_by_key
+from entra_emulator.graph.odata import check_options, selected
+from entra_emulator.tokens.tokens import bearer_claims, is_graph, read_key_id
+
+Handler = Callable[[Call, tuple[Key, ...]], Response]
+_KEYED = {
+    "applications",
+    "serviceprincipals",
+    "owners",
+    "federatedidentitycredentials",
+    "appmanagementpolicies",
+    "deleteditems",
+}
+_PREFIX = "microsoft.graph."
+_MAX_SEGMENTS = 12
+_ALIAS = "myorganization"
+"""Another name of the root: the portal's own requests, and scripts made from them, begin with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One operation: its name in the ledger and in faults, and the function that does it."""
+
+    operation: str
+    handler: Handler
+
+
+def _routes() -> dict[str, dict[str, Route]]:
+    """All routes: path pattern (lower case, `{}` for a key) -> method -> route."""
+    table: dict[str, dict[str, Route]] = {}
+    rooms = (
+        applications,
+        credentials,
+        graph_keys,
+        owners,
+        federated,
+        principals,
+        me,
+        deleted,
+        policies,
+    )
+    for room in rooms:
+        for method, pattern, operation, handler in room.ROUTES:
+            table.setdefault(pattern.lower(), {})[method] = Route(operation, handler)
+    table["$batch"] = {"POST": Route("batch", lambda call, _keys: batch.handle(call, handle))}
+    return table
+
+
+_TABLE = _routes()
+
+
+def handle(call: Call) -> Response:
+    """Answers one request to Graph."""
+    pattern, keys = _parse(call.path)
+    methods = _TABLE.get(pattern, {})
+    route = methods.get(call.request.method)
+    if route is not None:
+        call.entry.operation = route.operation
+    try:
+        _authenticate(call)
+        _note_target(call, pattern, keys)
+        if pattern != "$batch":
+            _throttle(call)
+        if route is None:
+            raise _no_route(call, known=bool(methods))
+        check_options(call)
+        return act(call, lambda: route.handler(call, keys), faulty)
+    except GraphError as refusal:
+        return answer(call, refusal)
+
+
+def _authenticate(call: Call) -> None:
+    if not call.headers.get("authorization"):
+        raise unauthenticated(call, "Access token is empty.")
+    claims = bearer_claims(call)
+    if claims is None:
+        raise unauthenticated(call, "CompactToken parsing failed with error code: 80049217")
+    tenant = call.world.directory.tenants.get(claims["tid"])
+    if tenant is None:
+        raise unauthenticated(call, "The tenant of the access token is not known.")
+    call.enter(tenant)
+    call.entry.caller = claims.get("appid") or claims.get("azp", "")
+    call.entry.auth_key_id = read_key_id(claims)
+    if not is_graph(claims["aud"], call.host):
+        raise unauthenticated(call, "Access token validation failure. Invalid audience.")
+    if not claims["nbf"] - 300 <= call.local_now < claims["exp"]:
+        raise unauthenticated(call, "Lifetime validation failed, the token is expired.")
+    if claims.get("idtyp") == "user":
+        _as_user(call, tenant, claims)
+        return
+    principal = tenant.principals.get(claims["oid"])
+    if principal is None or not principal.enabled:
+        raise _not_known("application")
+    call.caller_oid = principal.object_id
+    call.roles = frozenset(claims.get("roles", ()))
+
+
+def _as_user(call: Call, tenant: Tenant, claims: dict[str, Any]) -> None:
+    """The permissions and roles are those of the token, until it ends."""
+    user = tenant.users.get(claims["oid"])
+    if user is None or not user.enabled:
+        raise _not_known("user")
+    call.user, call.caller_oid = user, user.object_id
+    call.entry.user = user.object_id
+    call.scopes = frozenset(claims["scp"].split())
+    call.directory_roles = held(claims["wids"])
+
+
+def _not_known(what: str) -> GraphError:
+    text = f"The identity of the calling {what} could not be established."
+    return GraphError(403, "Authorization_IdentityNotFound", text)
+
+
+def _throttle(call: Call) -> None:
+    tenant, settings = call.home(), call.settings
+    wait = call.world.throttle.wait(settings.graph_budget, call.now, ("graph", tenant.id, call.entry.caller))
+    if wait is None and "keyCredentials" in selected(call):
+        wait = call.world.throttle.wait(settings.key_select_budget, call.now, ("keyCredentials", tenant.id))
+    if wait is not None:
+        raise throttled(call, wait)
+
+
+def _note_target(call: Call, pattern: str, keys: tuple[Key, ...]) -> None:
+    """Names the object acted upon in the ledger, whatever the answering replica knows of it."""
+    if not keys:
+        return
+    if pattern.startswith("applications/"):
+        application = application_by_key(call, keys[0])
+        call.entry.application = application.object_id if application else ""
+    elif pattern.startswith("serviceprincipals/"):
+        principal = principal_by_key(call, keys[0])
+        own = call.world.directory.application(principal.app_id) if principal else None
+        call.entry.application = own.object_id if own else ""
+
+
+def _parse(path: str) -> tuple[str, tuple[Key, ...]]:
+    """Splits a path into its pattern and its keys: `applications(appId='x')/owners` -> `applications/{}/owners`."""
+    pattern: list[str] = []
+    keys: list[Key] = []
+    segments = [unquote(part) for part in path.split("/")[2:] if part]
+    if segments and segments[0].lower() == _ALIAS:
+        segments = segments[1:]
+    for segment in segments[:_MAX_SEGMENTS]:
+        lowered = segment.lower()
+        name, bracket, inner = segment.partition("(")
+        if bracket and inner.endswith(")") and name.lower() in _KEYED:
+            kind, equals, value = inner[:-1].partition("=")
+            key = (kind.strip().lower(), value.strip().strip("'")) if equals else ("id", kind.strip().strip("'"))
+            pattern += [name.lower(), "{}"]
+            keys.append(key)
+        elif pattern and pattern[-1] in _KEYED and not lowered.startswith(("$", _PREFIX)):
+            pattern.append("{}")
+            keys.append(("id", segment))
+        else:
+            pattern.append(lowered.removeprefix(_PREFIX))
+    return "/".join(pattern), tuple((kind, as_guid(value) or value) for kind, value in keys)
+
+
+def _no_route(call: Call, *, known: bool) -> GraphError:
+    if known:
+        return GraphError(405, "Request_BadRequest", "Specified HTTP method is not allowed for the request target.")
+    segments = [unquote(part) for part in call.path.split("/")[2:] if part]
+    return GraphError(400, "BadRequest", f"Resource not found for the segment '{(segments or [''])[-1][:100]}'.")

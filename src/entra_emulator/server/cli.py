@@ -1,0 +1,119 @@
+"""The command `entra-emulator`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import uvloop
+
+from entra_emulator.admin.demo import Demo
+from entra_emulator.core.clock import SystemClock
+from entra_emulator.server.emulator import Emulator
+from entra_emulator.server.server import Running, Server
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="A local Entra ID and Microsoft Graph for tests.")
+
+
+@app.callback()
+def _main() -> None:
+    """A local Entra ID and Microsoft Graph for tests."""
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 0,
+    ca_file: Annotated[Path, typer.Option(help="Where to write the certificate that clients must trust.")] = Path(
+        "entra-emulator-ca.pem"
+    ),
+    seed: Annotated[int, typer.Option(help="Start of all randomness.")] = 0,
+    demo: Annotated[bool, typer.Option("--demo", help="Begin with the demo tenant.")] = False,
+    redirect_uri: Annotated[
+        list[str] | None, typer.Option(help="Where people who sign in to the demo tenant come back to; repeatable.")
+    ] = None,
+    ready_file: Annotated[Path | None, typer.Option(help="Where to write, once ready, how to reach it (JSON).")] = None,
+    latency_ms: Annotated[float, typer.Option(min=0, help="Milliseconds added to every answer.")] = 0.0,
+) -> None:
+    """Serves an emulator over TLS until it is interrupted."""
+    emulator = Emulator(SystemClock(), seed)
+    if redirect_uri and not demo:
+        raise typer.BadParameter("a redirect URI belongs to the demo tenant: add --demo", param_hint="--redirect-uri")
+    try:
+        made = emulator.seed_demo(tuple(redirect_uri or ())) if demo else None
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--redirect-uri") from error
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(Server(emulator, latency=latency_ms / 1000), host, port, ca_file, ready_file, made))
+
+
+async def _serve(
+    server: Server, host: str, port: int, ca_file: Path, ready_file: Path | None, demo: Demo | None
+) -> None:
+    over = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, over.set)
+    running = await server.start(host, port, ca_file.absolute())
+    if ready_file is not None:
+        _announce(ready_file, ready(running, demo))
+    typer.echo(how_to_point(running, demo))
+    await over.wait()
+    await server.stop()
+
+
+def ready(running: Running, demo: Demo | None) -> dict[str, Any]:
+    """What the ready file says."""
+    return {
+        "authority": running.authority,
+        "graph": running.graph,
+        "ca_file": running.ca_file,
+        "admin": running.admin,
+        "pid": os.getpid(),
+        "demo": demo.as_dict() if demo else None,
+    }
+
+
+def _announce(path: Path, content: dict[str, Any]) -> None:
+    """Writes the file in one step, so that a waiting reader never sees half of it, and only for its owner."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    with os.fdopen(os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as file:
+        json.dump(content, file, indent=2)
+    draft.replace(path)
+
+
+def how_to_point(running: Running, demo: Demo | None) -> str:
+    """Instructions for the usual clients, with this server's own values."""
+    at, ca = running.authority, running.ca_file
+    tenant = demo.tenant_id if demo else "<tenant id>"
+    client = demo.connection.app_id if demo else "<app id>"
+    secret = demo.connection.secrets[0].value if demo else "<secret>"
+    return f"""\
+entra-emulator is ready: {at}   (admin API: {running.admin}/health)
+
+Trust its certificate:   export SSL_CERT_FILE={ca} REQUESTS_CA_BUNDLE={ca}
+
+MSAL            msal.ConfidentialClientApplication("{client}", client_credential="{secret}",
+                    authority="{at}/{tenant}", instance_discovery=False)
+azure-identity  ClientSecretCredential("{tenant}", "{client}", "{secret}",
+                    authority="{at}", disable_instance_discovery=True)
+msgraph-sdk     client = GraphServiceClient(credential, scopes=["https://graph.microsoft.com/.default"])
+                client.request_adapter.base_url = "{running.graph}"
+az              export AZURE_CORE_INSTANCE_DISCOVERY=false
+                az cloud register -n Emulator --skip-endpoint-discovery --endpoint-resource-manager {at} \\
+                    --endpoint-active-directory {at} \\
+                    --endpoint-active-directory-resource-id https://management.azure.com/ \\
+                    --endpoint-microsoft-graph-resource-id {at}/
+                az cloud set -n Emulator
+                az login --service-principal -u {client} -p '{secret}' --tenant {tenant} --allow-no-subscriptions
+"""
+
+
+def run() -> None:
+    """Entry point."""
+    app()

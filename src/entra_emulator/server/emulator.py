@@ -1,0 +1,124 @@
+"""The emulator: one value in, one value out."""
+
+from __future__ import annotations
+
+import random
+import threading
+from dataclasses import replace
+from email.utils import formatdate
+from urllib.parse import parse_qsl, urlsplit
+
+from entra_emulator.admin.admin import Admin
+from entra_emulator.admin.demo import Demo, seed_demo
+from entra_emulator.admin.http import AdminApi
+from entra_emulator.core.clock import Clock
+from entra_emulator.core.wire import Request, Response, deliver
+from entra_emulator.directory.directory import new_guid
+from entra_emulator.directory.keys import SigningKey
+from entra_emulator.directory.replicas import draw
+from entra_emulator.directory.world import Call, World
+from entra_emulator.faults.faults import FaultPlan
+from entra_emulator.faults.ledger import Ledger
+from entra_emulator.graph import service as graph
+from entra_emulator.server import arm, cors
+from entra_emulator.sign_in import sts
+
+_ROOMS = {"v1.0": graph.handle, "beta": graph.handle, "subscriptions": arm.handle}
+
+
+class Emulator:
+    """Entra ID and Microsoft Graph in memory.
+
+    No I/O, no threads, no wall time: all it knows of time is `clock`, all its randomness is one generator started from
+    `seed`, so the same seed and the same calls give the same answers (token signatures apart: the key is made anew
+    unless `signing_key` is given). Safe to call from several threads.
+    """
+
+    def __init__(self, clock: Clock, seed: int = 0, *, signing_key: SigningKey | None = None) -> None:
+        self._lock = threading.RLock()
+        self._world = World(clock, random.Random(seed), signing_key or SigningKey())  # noqa: S311 - a simulation
+        self.admin = Admin(self._world, self._lock, seed, self.handle)
+        self._admin_api = AdminApi(self._world, self.admin, lambda uris: self.seed_demo(uris).as_dict())
+
+    @property
+    def clock(self) -> Clock:
+        """The clock it was given."""
+        return self._world.clock
+
+    @property
+    def ledger(self) -> Ledger:
+        """Every request so far."""
+        return self._world.ledger
+
+    @property
+    def faults(self) -> FaultPlan:
+        """The scripted faults; add to them at any time."""
+        return self._world.faults
+
+    def handle(self, request: Request) -> Response:
+        """Answers one request. Never raises for anything in the request; wire faults are named, not acted out."""
+        scheme, host, path, query = _parts(request.url)
+        segment = path.lstrip("/").partition("/")[0]
+        with self._lock:
+            if segment == "_emulator":
+                return self._admin_api.handle(request, path, dict(parse_qsl(query)))
+            asked = cors.preflight(request, path)
+            if asked is not None:
+                return asked
+            base = f"{scheme or 'https'}://{host or _host(request) or 'login.microsoftonline.com'}"
+            call = self._open(request, base, path, query)
+            return self._close(call, cors.readable(request, path, _ROOMS.get(segment, sts.handle)(call)))
+
+    def call(self, request: Request, timeout: float = 30.0) -> Response:
+        """Like `handle`, for callers in process: raises ConnectionReset or TimedOut where the wire fails.
+
+        A delayed answer counts against `timeout` (seconds), but nothing waits.
+        """
+        return deliver(self.handle(request), timeout)
+
+    def seed_demo(self, redirect_uris: tuple[str, ...] = ()) -> Demo:
+        """Makes the demo tenant, in which people sign in through these redirect URIs.
+
+        Raises ValueError if it is there already, or for a bad redirect URI.
+        """
+        with self._lock:
+            return seed_demo(self.admin, self.clock.now(), redirect_uris)
+
+    def served(self, sequence: int, started: float, ended: float) -> None:
+        """Notes between which real times (POSIX seconds) a request was worked on; unknown numbers are ignored."""
+        with self._lock:
+            self.ledger.served(sequence, started, ended)
+
+    def _open(self, request: Request, base: str, path: str, query: str) -> Call:
+        now = self._world.clock.now()
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        entry = self._world.ledger.open(now, request.method, path, request.body)
+        entry.user_agent = headers.get("user-agent", "")
+        entry.instance = headers.get("x-keyturn-instance", "")
+        shown = "\n".join((path, query, *(value for name, value in headers.items() if name != "authorization")))
+        self._world.ledger.remember(shown.encode("utf-8", "replace"))
+        if not sts.is_token_path(path):
+            self._world.ledger.remember(request.body)
+        call = Call(self._world, request, entry, now, base, path, query, headers)
+        call.request_id = new_guid(self._world.rng)
+        return call
+
+    def _close(self, call: Call, response: Response) -> Response:
+        entry = call.entry
+        entry.status, entry.wire = response.status, response.wire.kind
+        delay = response.delay + draw(call.settings.latency, self._world.rng)
+        date = ("Date", formatdate(call.local_now, usegmt=True))
+        return replace(response, headers=(*response.headers, date), sequence=entry.sequence, delay=delay)
+
+
+def _host(request: Request) -> str:
+    return next((value for name, value in request.headers.items() if name.lower() == "host"), "")
+
+
+def _parts(url: str) -> tuple[str, str, str, str]:
+    """Scheme, host with port, path and query. A target that cannot be read is a path that nobody serves."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "", "", "/", ""
+    return parts.scheme, parts.netloc, parts.path or "/", parts.query

@@ -1,0 +1,282 @@
+"""Serving an emulator over TLS: HTTP/1.1 on asyncio, with connections that fail as told."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+import struct
+import tempfile
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from pathlib import Path
+from typing import cast
+
+import httptools
+import trustme
+import uvloop
+
+from entra_emulator.core.wire import Request, Response
+from entra_emulator.server.emulator import Emulator
+
+_BODY_LIMIT = 8_000_000
+_HEADER_LIMIT = 64_000
+_REAL_NAMES = ("login.microsoftonline.com", "graph.microsoft.com", "management.azure.com")
+_TOO_LARGE = Response(413, (("Content-Type", "text/plain"), ("Connection", "close")), b"Payload Too Large")
+_MALFORMED = Response(400, (("Content-Type", "text/plain"), ("Connection", "close")), b"Bad Request")
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """Where a served emulator is reached."""
+
+    authority: str
+    ca_file: str
+    port: int
+
+    @property
+    def graph(self) -> str:
+        """The base URL of Graph."""
+        return f"{self.authority}/v1.0"
+
+    @property
+    def admin(self) -> str:
+        """The base URL of the admin API."""
+        return f"{self.authority}/_emulator"
+
+
+class _Connection(asyncio.Protocol):
+    """One client connection. Requests are answered in order; nothing blocks while one is delayed."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._parser = httptools.HttpRequestParser(self)
+        self._transport: asyncio.Transport | None = None
+        self._waiting: deque[tuple[Request, float, bool]] = deque()
+        self._busy = False
+        self._begin()
+
+    def _begin(self) -> None:
+        self._url = b""
+        self._headers: dict[str, str] = {}
+        self._header_size = 0
+        self._body: list[bytes] = []
+        self._size = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._server.connections.add(self)
+
+    def connection_lost(self, _exc: Exception | None) -> None:
+        self._transport = None
+        self._server.connections.discard(self)
+
+    def close(self) -> None:
+        """Drops the connection."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            return  # the request is answered as if no other protocol had been offered, and the connection then closed
+        except httptools.HttpParserError as error:
+            self._refuse(_TOO_LARGE if isinstance(error.__context__, _TooLarge) else _MALFORMED)
+
+    def on_url(self, url: bytes) -> None:
+        self._count_header(len(url))
+        self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._count_header(len(name) + len(value))
+        self._headers[name.decode("latin-1")] = value.decode("latin-1")
+
+    def on_headers_complete(self) -> None:
+        expects = any(name.lower() == "expect" for name in self._headers)
+        if expects and self._transport is not None:
+            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def on_body(self, body: bytes) -> None:
+        self._size += len(body)
+        if self._size > _BODY_LIMIT:
+            raise _TooLarge
+        self._body.append(body)
+
+    def on_message_complete(self) -> None:
+        headers = self._headers
+        host = next((value for name, value in headers.items() if name.lower() == "host"), "")
+        target = self._url.decode("latin-1")
+        url = f"{self._server.scheme}://{host or self._server.address}{target}" if target.startswith("/") else target
+        keep = self._parser.should_keep_alive() and not self._parser.should_upgrade()
+        method = self._parser.get_method().decode("ascii")
+        request = Request(method, url, headers, b"".join(self._body))
+        self._waiting.append((request, time.time(), keep))
+        self._begin()
+        if not self._busy:
+            self._next()
+
+    def _count_header(self, size: int) -> None:
+        self._header_size += size
+        if self._header_size > _HEADER_LIMIT:
+            raise _TooLarge
+
+    def _next(self) -> None:
+        if not self._waiting or self._transport is None:
+            return
+        self._busy = True
+        request, started, keep = self._waiting.popleft()
+        response = self._server.emulator.handle(request)
+        if request.method == "HEAD":
+            response = replace(response, body=b"")
+        delay = response.delay + self._server.latency
+        if delay > 0:
+            asyncio.get_running_loop().call_later(delay, self._send, response, started, keep)
+        else:
+            self._send(response, started, keep)
+
+    def _send(self, response: Response, started: float, keep: bool) -> None:
+        transport = self._transport
+        self._server.emulator.served(response.sequence, started, time.time())
+        if transport is None or response.wire.kind == "hang":
+            return
+        if response.wire.kind == "reset":
+            _reset(transport)
+            return
+        head, body = _head(response, keep=keep), _framed(response)
+        if response.wire.kind == "slow":
+            transport.write(head)
+            asyncio.get_running_loop().call_later(response.wire.seconds, self._finish, body, keep)
+            return
+        self._finish(head + body, keep)
+
+    def _finish(self, data: bytes, keep: bool) -> None:
+        if self._transport is None:
+            return
+        self._transport.write(data)
+        if not keep:
+            self._transport.close()
+            return
+        self._busy = False
+        self._next()
+
+    def _refuse(self, response: Response) -> None:
+        if self._transport is not None:
+            self._transport.write(_head(response, keep=False) + response.body)
+            self._transport.close()
+            self._transport = None
+
+
+class _TooLarge(Exception):
+    """More bytes than any client of this service sends."""
+
+
+def _reset(transport: asyncio.Transport) -> None:
+    """Ends the connection with RST: with a linger time of zero the kernel sends no FIN."""
+    plain: socket.socket = transport.get_extra_info("socket")
+    plain.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
+
+
+def _chunked(response: Response) -> bool:
+    return bool(response.body) and response.header("OData-Version") is not None
+
+
+def _framed(response: Response) -> bytes:
+    if not _chunked(response):
+        return response.body
+    return b"%x\r\n%b\r\n0\r\n\r\n" % (len(response.body), response.body)
+
+
+def _head(response: Response, *, keep: bool) -> bytes:
+    try:
+        reason = HTTPStatus(response.status).phrase
+    except ValueError:
+        reason = "Unknown"
+    lines = [f"HTTP/1.1 {response.status} {reason}"]
+    lines += [f"{name}: {_one_line(value)}" for name, value in response.headers]
+    if _chunked(response):
+        lines.append("Transfer-Encoding: chunked")
+    elif response.status != 204:
+        lines.append(f"Content-Length: {len(response.body)}")
+    if not keep and response.header("Connection") is None:
+        lines.append("Connection: close")
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
+
+
+def _one_line(text: str) -> str:
+    return text.replace("\r", " ").replace("\n", " ")
+
+
+class Server:
+    """An emulator behind a TLS socket. `latency` seconds are added to every answer, without blocking the others."""
+
+    def __init__(self, emulator: Emulator, *, latency: float = 0.0) -> None:
+        self.emulator = emulator
+        self.latency = latency
+        self.scheme = "https"
+        self.address = ""
+        self.connections: set[_Connection] = set()
+        self._listener: asyncio.Server | None = None
+
+    async def start(self, host: str, port: int, ca_file: Path) -> Running:
+        """Listens, and writes the certificate of a new authority to `ca_file`. Raises OSError if it cannot."""
+        context = _tls(host, ca_file)
+        loop = asyncio.get_running_loop()
+        self._listener = await loop.create_server(lambda: _Connection(self), host, port, ssl=context, backlog=1024)
+        taken = int(self._listener.sockets[0].getsockname()[1])
+        shown = "localhost" if host in {"127.0.0.1", "::1", "0.0.0.0", "::"} else host
+        self.address = f"{shown}:{taken}"
+        return Running(f"https://{self.address}", str(ca_file), taken)
+
+    async def stop(self) -> None:
+        """Stops listening and drops all connections, hanging ones too."""
+        if self._listener is not None:
+            self._listener.close()
+        for connection in list(self.connections):
+            connection.close()
+        await asyncio.sleep(0)
+
+
+def _tls(host: str, ca_file: Path) -> ssl.SSLContext:
+    authority = trustme.CA(organization_name="entra-emulator")
+    names = dict.fromkeys(("localhost", "127.0.0.1", "::1", *_REAL_NAMES, *([host] if host else [])))
+    leaf = authority.issue_cert(*(name for name in names if name not in {"0.0.0.0", "::"}))
+    authority.cert_pem.write_to_path(str(ca_file))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    leaf.configure_cert(context)
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+@contextmanager
+def run_in_thread(
+    emulator: Emulator,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    ca_file: Path | None = None,
+    latency: float = 0.0,
+) -> Iterator[Running]:
+    """Serves an emulator from a thread of its own until the block ends; then all connections are dropped.
+
+    Without `ca_file` the authority's certificate lies in a temporary directory that goes with the block.
+    """
+    with tempfile.TemporaryDirectory(prefix="entra-emulator-") as folder:
+        server = Server(emulator, latency=latency)
+        loop = uvloop.new_event_loop()
+        thread = threading.Thread(target=loop.run_forever, name="entra-emulator", daemon=True)
+        thread.start()
+        try:
+            starting = server.start(host, port, ca_file or Path(folder) / "ca.pem")
+            yield asyncio.run_coroutine_threadsafe(starting, loop).result(30)
+        finally:
+            asyncio.run_coroutine_threadsafe(server.stop(), loop).result(30)
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join(30)
+            loop.close()

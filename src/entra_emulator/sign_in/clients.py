@@ -1,0 +1,116 @@
+"""Who asks the token endpoint, and whether they are who they say."""
+
+from __future__ import annotations
+
+import base64
+import re
+from urllib.parse import parse_qsl, unquote
+
+from entra_emulator.directory.directory import Application, ServicePrincipal, Tenant, as_guid
+from entra_emulator.directory.world import Call
+from entra_emulator.faults.ledger import without_secrets
+from entra_emulator.tokens import assertion
+from entra_emulator.tokens.sts_errors import (
+    StsError,
+    bad_tenant,
+    expired_secret,
+    missing,
+    unknown_application,
+    unknown_tenant,
+    wrong_secret,
+)
+
+SHARED = frozenset({"common", "organizations", "consumers"})
+_DOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+", re.IGNORECASE)
+NOBODY = "00000000-0000-0000-0000-000000000000"
+_JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+_FORM_LIMIT = 1_000_000
+
+
+def known_application(call: Call, client_id: str) -> tuple[Application, ServicePrincipal]:
+    """The application and its service principal here. Raises StsError where the replica knows none, or it is disabled."""
+    tenant, replica, now = call.home(), call.replica, call.now
+    if client_id == NOBODY:
+        raise StsError(700038, f"{client_id} is not a valid application identifier.")
+    application = call.world.directory.application(client_id)
+    principal = call.world.directory.principal(tenant, client_id)
+    known = application and principal and principal.presence.seen("token", replica, now)
+    if not application or not principal or not known or not application.presence.seen("token", replica, now):
+        raise unknown_application(client_id, tenant.name)
+    if application.disabled or not principal.enabled:
+        raise StsError(7000112, f"Application '{client_id}'({application.display_name}) is disabled.")
+    return application, principal
+
+
+def authenticate(
+    call: Call, form: dict[str, str], secret: str, application: Application, principal: ServicePrincipal
+) -> tuple[str, str]:
+    """The key id that authenticated and the method: "1" a secret, "2" a certificate. Raises StsError."""
+    text = form.get("client_assertion", "")
+    if text:
+        if form.get("client_assertion_type") != _JWT_BEARER:
+            raise missing("client_assertion_type")
+        keys = [key for holder in (application, principal) for key in holder.keys_seen("token", call.replica, call.now)]
+        return assertion.authenticate(call, text, application, keys), "2"
+    if not secret:
+        raise StsError(
+            7000218, "The request body must contain the following parameter: 'client_assertion' or 'client_secret'."
+        )
+    return _check_secret(call, secret, application, principal), "1"
+
+
+def _check_secret(call: Call, secret: str, application: Application, principal: ServicePrincipal) -> str:
+    now = call.local_now
+    visible = application.passwords_seen("token", call.replica, call.now)
+    visible += principal.passwords_seen("token", call.replica, call.now)
+    for item in visible:
+        if item.value == secret:
+            if now >= item.end:
+                raise expired_secret(application.app_id)
+            if now < item.start:
+                break
+            return item.key_id
+    if call.settings.expired_hides_unknown and visible and all(now >= item.end for item in visible):
+        raise expired_secret(application.app_id)
+    raise wrong_secret(application.app_id)
+
+
+def read_form(call: Call) -> dict[str, str]:
+    """The fields of a token request; the first of equal names wins. Raises StsError for what is not a form."""
+    body = call.request.body
+    call.world.ledger.remember(without_secrets(body))
+    if len(body) > _FORM_LIMIT:
+        raise StsError(900144, "The request body is too large.")
+    try:
+        pairs = parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=100)
+    except ValueError as error:
+        raise missing("grant_type") from error
+    found: dict[str, str] = {}
+    for name, value in pairs:
+        found.setdefault(name, value)
+    return found
+
+
+def read_client(call: Call, form: dict[str, str]) -> tuple[str, str]:
+    """Who asks, and with which secret: from the form, or from HTTP Basic."""
+    client_id, secret = form.get("client_id", ""), form.get("client_secret", "")
+    scheme, _, value = call.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "basic":
+        try:
+            name, _, password = base64.b64decode(value, validate=True).decode("utf-8").partition(":")
+        except ValueError:
+            name, password = "", ""
+        client_id, secret = client_id or unquote(name), secret or unquote(password)
+    return as_guid(client_id) or client_id, secret
+
+
+def find_tenant(call: Call, name: str, error: str | None = None) -> Tenant | None:
+    """The tenant of that name; None for the shared names. Raises StsError where there is none."""
+    found = call.world.directory.tenant(name)
+    if found is not None:
+        return found
+    if name.lower() in SHARED:
+        return None
+    if as_guid(name) or _DOMAIN.fullmatch(name):
+        raise unknown_tenant(name, error)
+    raise bad_tenant(name)

@@ -1,0 +1,145 @@
+"""Who agreed that which client may do what on whose behalf."""
+
+from __future__ import annotations
+
+from entra_emulator.directory.asked import Asked
+from entra_emulator.directory.directory import (
+    GRAPH_APP_ID,
+    Application,
+    Consent,
+    Grant,
+    ServicePrincipal,
+    Tenant,
+    User,
+    new_guid,
+)
+from entra_emulator.directory.replicas import Presence, everywhere, object_presence
+from entra_emulator.directory.roles import CONSENT_TO_SCOPES
+from entra_emulator.directory.world import Call, World
+from entra_emulator.sign_in.scopes import OIDC, configured, scopes_of
+from entra_emulator.tokens.sts_errors import StsError
+
+Wanted = dict[str, set[str]]
+"""Resource app id -> names of delegated permissions."""
+
+
+def granted(call: Call, app_id: str, user: User, resource_app_id: str) -> set[str]:
+    """The delegated permissions that the answering replica knows to be consented to, for everyone or for this user."""
+    return {
+        scope
+        for item in call.home().consents
+        if item.app_id == app_id
+        and item.resource_app_id == resource_app_id
+        and item.user_id in {None, user.object_id}
+        and item.presence.seen("token", call.replica, call.now)
+        for scope in item.scopes
+    }
+
+
+def wanted(call: Call, application: Application, user: User, asked: Asked, *, again: bool = False) -> Wanted:
+    """All that this request needs consent for, given or not.
+
+    `.default` needs what is configured for all resources, unless something is granted on that resource already and
+    it is not asked `again`. Raises StsError 650057 where neither is the case.
+    """
+    found: Wanted = {GRAPH_APP_ID: set(asked.oidc)} if asked.oidc else {}
+    for one in asked.resources:
+        found.setdefault(one.app_id, set()).update(one.names)
+        if one.default and (again or not granted(call, application.app_id, user, one.app_id) - OIDC):
+            listed = configured(application)
+            if one.app_id not in listed:
+                raise _not_listed(application, one.app_id)
+            for app_id, names in listed.items():
+                found.setdefault(app_id, set()).update(names)
+    return found
+
+
+def missing(call: Call, application: Application, user: User, asked: Asked) -> Wanted:
+    """What nobody has consented to yet. Raises StsError 650057."""
+    every = wanted(call, application, user, asked)
+    gaps = {app_id: names - granted(call, application.app_id, user, app_id) for app_id, names in every.items()}
+    return {app_id: names for app_id, names in gaps.items() if names}
+
+
+def may_consent(call: Call, user: User, scopes: Wanted) -> bool:
+    """Whether this user may consent to all of it for themselves."""
+    if CONSENT_TO_SCOPES & set(user.roles):
+        return True
+    needs_admin = any(scopes_of(app_id)[name].admin for app_id, names in scopes.items() for name in names)
+    return call.settings.users_may_consent and not needs_admin
+
+
+def is_admin(user: User) -> bool:
+    """Whether this user may consent for everyone."""
+    return bool(CONSENT_TO_SCOPES & set(user.roles))
+
+
+def give(world: World, tenant: Tenant, application: Application, scopes: Wanted, user: User | None) -> None:
+    """Records consent of one user, or of everyone where `user` is None; each replica learns of it in its own time."""
+    now, rng = world.clock.now(), world.rng
+    join(world, tenant, application)
+    for app_id, names in scopes.items():
+        presence = object_presence(now, tenant.settings, rng)
+        add(world, tenant, application.app_id, app_id, names, user, presence)
+
+
+def add(
+    world: World,
+    tenant: Tenant,
+    app_id: str,
+    resource_app_id: str,
+    names: set[str],
+    user: User | None,
+    presence: Presence,
+) -> None:
+    """Records one grant; what is already granted to the same user is not repeated."""
+    user_id = user.object_id if user else None
+    held = {
+        name
+        for item in tenant.consents
+        if (item.app_id, item.resource_app_id, item.user_id) == (app_id, resource_app_id, user_id)
+        for name in item.scopes
+    }
+    if names - held:
+        tenant.consents.append(Consent(new_guid(world.rng), app_id, resource_app_id, user_id, names - held, presence))
+
+
+def give_roles(world: World, tenant: Tenant, application: Application, roles: Wanted) -> None:
+    """Grants application permissions that the service principal does not hold yet; replicas learn of them later."""
+    principal = world.directory.principal(tenant, application.app_id)
+    if principal is None:
+        return
+    now, rng = world.clock.now(), world.rng
+    for app_id, names in roles.items():
+        held = {item.role for item in principal.grants if item.resource_app_id == app_id}
+        for name in sorted(names - held):
+            presence = object_presence(now, tenant.settings, rng)
+            principal.grants.append(Grant(new_guid(rng), app_id, name, presence))
+
+
+def join(world: World, tenant: Tenant, application: Application) -> None:
+    """The first consent brings the application into the tenant: it has a service principal there from now on."""
+    if world.directory.principal(tenant, application.app_id) is not None:
+        return
+    now, rng = world.clock.now(), world.rng
+    world.directory.add_principal(
+        ServicePrincipal(
+            new_guid(rng),
+            application.app_id,
+            tenant.id,
+            application.display_name,
+            now,
+            everywhere(now),
+            names=list(application.identifier_uris),
+        )
+    )
+
+
+def _not_listed(application: Application, resource_app_id: str) -> StsError:
+    return StsError(
+        650057,
+        "Invalid resource. The client has requested access to a resource which is not listed in the requested "
+        f"permissions in the client's application registration. Client app ID: {application.app_id}"
+        f"({application.display_name}). Resource value from request: {resource_app_id}. Resource app ID: "
+        f"{resource_app_id}. List of valid resources from app registration: {', '.join(configured(application))}.",
+    )

@@ -1,0 +1,236 @@
+"""The grants of people at the token endpoint: authorization codes and refresh tokens."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import re
+from collections.abc import Callable
+
+from entra_emulator.core.clock import graph_time
+from entra_emulator.core.wire import Response
+from entra_emulator.directory.asked import Asked
+from entra_emulator.directory.directory import Application, ServicePrincipal, Tenant, User
+from entra_emulator.directory.sessions import Code, Signed, well_formed
+from entra_emulator.directory.world import Call
+from entra_emulator.sign_in.clients import authenticate, known_application
+from entra_emulator.sign_in.consents import missing as without_consent
+from entra_emulator.sign_in.scopes import read_scopes
+from entra_emulator.sign_in.user_tokens import Redeemed, issue
+from entra_emulator.tokens.sts_errors import StsError, missing, not_consented
+
+_VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")
+_FIELDS = {"authorization_code": "code", "refresh_token": "refresh_token"}
+
+
+def home_of(call: Call, form: dict[str, str]) -> Tenant | None:
+    """The tenant that the code or refresh token in this form is from, for requests to a shared name."""
+    sessions = call.world.sessions
+    held = sessions.code(form.get("code", "")) or sessions.refresh_token(form.get("refresh_token", ""))
+    if held is None and form.get(_FIELDS.get(form.get("grant_type", ""), "")):
+        raise _unknown()
+    return call.world.directory.tenants.get(held.signed.tenant_id) if held else None
+
+
+def _redeem_code(call: Call, form: dict[str, str], client_id: str, secret: str) -> Response:
+    text = _presented(form, "code")
+    application, principal = known_application(call, client_id)
+    code = call.world.sessions.code(text)
+    platform = code.signed.platform if code else "web"
+    key_id, method = _client(call, form, secret, application, principal, platform)
+    if code is None or code.signed.app_id != client_id:
+        raise _unknown()
+    signed = code.signed
+    if signed.tenant_id != call.home().id:
+        raise StsError(700005, "Provided Authorization Code is intended to use against other tenant, thus rejected.")
+    if code.redeemed:
+        raise StsError(
+            54005,
+            "OAuth2 Authorization code was already redeemed, please retry with a new valid code or use an existing "
+            "refresh token.",
+        )
+    if call.now >= code.issued_at + call.settings.code_lifetime:
+        raise StsError(
+            70008,
+            "The provided authorization code or refresh token has expired due to inactivity. Send a new interactive "
+            "authorization request for this user and resource.",
+        )
+    _check_redirect(code, form.get("redirect_uri", ""))
+    if platform == "spa" and not code.challenge:
+        raise StsError(
+            9002325, "Proof Key for Code Exchange is required for cross-origin authorization code redemption."
+        )
+    _check_verifier(code, form.get("code_verifier", ""))
+    response = _issue(call, form, signed, application, key_id, method)
+    code.redeemed = True
+    return response
+
+
+def _refresh(call: Call, form: dict[str, str], client_id: str, secret: str) -> Response:
+    text = _presented(form, "refresh_token")
+    application, principal = known_application(call, client_id)
+    token = call.world.sessions.refresh_token(text)
+    platform = token.signed.platform if token else "web"
+    key_id, method = _client(call, form, secret, application, principal, platform)
+    if token is None or token.signed.app_id != client_id:
+        raise _unknown()
+    if token.signed.tenant_id != call.home().id:
+        raise StsError(
+            50020,
+            f"User account '{token.signed.user_id}' does not exist in tenant '{call.home().name}' and cannot access the "
+            f"application '{client_id}'({application.display_name}) in that tenant.",
+        )
+    if platform == "spa" and call.now >= token.signed.at + call.settings.spa_refresh_lifetime:
+        raise StsError(
+            700084,
+            "The refresh token was issued to a single page app (SPA), and therefore has a fixed, limited lifetime of "
+            f"{_span(call.settings.spa_refresh_lifetime)}, which cannot be extended. It is now expired and a new sign in "
+            "request must be sent by the SPA to the sign in page.",
+        )
+    idle = call.settings.refresh_token_idle
+    if call.now >= token.issued_at + idle:
+        raise StsError(
+            700082,
+            f"The refresh token has expired due to inactivity. The token was issued on {graph_time(token.issued_at)} "
+            f"and was inactive for {_span(idle)}.",
+        )
+    return _issue(call, form, token.signed, application, key_id, method)
+
+
+def _issue(
+    call: Call, form: dict[str, str], signed: Signed, application: Application, key_id: str, method: str
+) -> Response:
+    """Tokens for what was signed. Raises StsError where the user is gone, or has not consented to the scopes asked."""
+    user = _user(call, signed)
+    asked = _narrowed(call, application, signed, form.get("scope", ""))
+    if without_consent(call, application, user, asked):
+        raise not_consented(application)
+    call.entry.auth_key_id, call.entry.user = key_id, user.object_id
+    return issue(call, Redeemed(signed, user, application, asked, key_id, method), form)
+
+
+def _narrowed(call: Call, application: Application, signed: Signed, scope: str) -> Asked:
+    """The scopes of this request, or those that were signed; of several signed resources the first."""
+    if not scope:
+        return Asked(signed.asked.oidc, signed.asked.resources[:1])
+    asked = read_scopes(call, application, scope)
+    if len(asked.resources) > 1:
+        raise StsError(
+            28000,
+            "Provided value for the input parameter scope is not valid because it contains more than one resource. "
+            f"Scope {scope[:500]} is not valid.",
+        )
+    if asked.resources:
+        return asked
+    return Asked(asked.oidc, signed.asked.resources[:1])
+
+
+def _user(call: Call, signed: Signed) -> User:
+    user = call.home().users.get(signed.user_id)
+    if user is None:
+        raise StsError(
+            500341, f"The user account {signed.user_id} has been deleted from the {call.home().id} directory."
+        )
+    if not user.enabled:
+        raise StsError(50057, "The user account is disabled.")
+    if signed.revocations != user.revocations:
+        raise StsError(
+            50173,
+            "The provided grant has expired due to it being revoked, a fresh auth token is needed. The user might have "
+            f"changed or reset their password. The grant was issued on '{graph_time(signed.at)}' and the TokensValidFrom "
+            f"date (before which tokens are not valid) for this user is '{graph_time(user.revoked_at)}'.",
+        )
+    return user
+
+
+def _client(
+    call: Call,
+    form: dict[str, str],
+    secret: str,
+    application: Application,
+    principal: ServicePrincipal,
+    platform: str,
+) -> tuple[str, str]:
+    """A web application proves who it is; one on a user's device or in a page cannot, and must not try.
+
+    What a page was given is redeemed by pages alone, and by no page what others were given.
+    """
+    if ("origin" in call.headers) != (platform == "spa"):
+        raise (
+            cross_origin()
+            if "origin" in call.headers
+            else StsError(
+                9002327,
+                "Tokens issued for the 'Single-Page Application' client-type may only be redeemed via cross-origin requests.",
+            )
+        )
+    if platform == "web":
+        return authenticate(call, form, secret, application, principal)
+    if secret or form.get("client_assertion"):
+        raise StsError(
+            700025, "Client is public so neither 'client_assertion' nor 'client_secret' should be presented."
+        )
+    return "", "0"
+
+
+def cross_origin() -> StsError:
+    """A page asks for what was not given to a page."""
+    return StsError(
+        9002326, "Cross-origin token redemption is permitted only for the 'Single-Page Application' client-type."
+    )
+
+
+def _check_redirect(code: Code, given: str) -> None:
+    if code.redirect_uri is None:
+        return
+    if not given:
+        raise StsError(
+            700009,
+            "Reply address must be provided when presented with an authorization code requested with an explicit reply "
+            "address.",
+        )
+    if given != code.redirect_uri:
+        raise StsError(
+            500112,
+            f"The reply address '{given[:1000]}' does not match the reply address '{code.redirect_uri}' provided when "
+            "requesting Authorization code.",
+        )
+
+
+def _check_verifier(code: Code, verifier: str) -> None:
+    if not code.challenge:
+        return
+    digest = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode("utf-8", "replace")).digest()).decode().rstrip("=")
+    expected = digest if code.challenge_method == "S256" else verifier
+    fits = _VERIFIER.fullmatch(verifier) and hmac.compare_digest(expected.encode(), code.challenge.encode())
+    if not fits:
+        raise StsError(
+            501481, "The Code_Verifier does not match the code_challenge supplied in the authorization request."
+        )
+
+
+def _presented(form: dict[str, str], name: str) -> str:
+    text = form.get(name, "")
+    if not text:
+        raise missing(name)
+    if not well_formed(text):
+        raise StsError(9002313, "Invalid request. Request is malformed or invalid.")
+    return text
+
+
+def _unknown() -> StsError:
+    return StsError(70000, "Provided grant is invalid or malformed.")
+
+
+def _span(seconds: float) -> str:
+    """As .NET writes a time span: `90.00:00:00`."""
+    days, rest = divmod(int(seconds), 86_400)
+    return f"{days}.{rest // 3600:02d}:{rest % 3600 // 60:02d}:{rest % 60:02d}"
+
+
+GRANTS: dict[str, Callable[[Call, dict[str, str], str, str], Response]] = {
+    "authorization_code": _redeem_code,
+    "refresh_token": _refresh,
+}
+"""What the token endpoint grants on behalf of a user, by grant type."""

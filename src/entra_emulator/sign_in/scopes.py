@@ -1,0 +1,150 @@
+"""Delegated permissions: which there are, and reading the `scope` parameter."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+
+from entra_emulator.directory.asked import Asked, ResourceScopes
+from entra_emulator.directory.directory import GRAPH_APP_ID, Application
+from entra_emulator.directory.world import Call
+from entra_emulator.graph.permissions import role_of
+from entra_emulator.tokens.sts_errors import StsError
+from entra_emulator.tokens.tokens import find_resource
+
+OIDC = frozenset({"openid", "profile", "email", "offline_access"})
+DEFAULT = ".default"
+_MOST_WORDS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """One delegated permission, as the consent page shows it. `admin`: only an administrator can consent to it."""
+
+    id: str
+    title: str
+    admin: bool = False
+
+
+GRAPH_SCOPES = {
+    "openid": Scope("37f7f235-527c-4136-accd-4a02d197296e", "Sign you in"),
+    "profile": Scope("14dad69e-099b-42c9-810b-d002981feec1", "View your basic profile"),
+    "email": Scope("64a6cdd6-aab1-4aaf-94b8-3cc8405e90d0", "View your email address"),
+    "offline_access": Scope(
+        "7427e0e9-2fba-42fe-b0c0-848c9e6a8182", "Maintain access to data you have given it access to"
+    ),
+    "User.Read": Scope("e1fe6dd8-ba31-4d61-89e7-88639da4683d", "Sign you in and read your profile"),
+    "User.ReadBasic.All": Scope("b340eb25-3456-403f-be2f-af7a0d370277", "Read all users' basic profiles"),
+    "User.Read.All": Scope("a154be20-db9c-4678-8ab7-66f6cc099a59", "Read all users' full profiles", admin=True),
+    "Application.Read.All": Scope("c79f8feb-a9db-4090-85f9-90d820caa0eb", "Read applications", admin=True),
+    "Application.ReadWrite.All": Scope(
+        "bdfbf15f-ee85-4955-8675-146e8e5296b5", "Read and write all applications", admin=True
+    ),
+    "Directory.Read.All": Scope("06da0dbc-49e2-44d2-8312-53f166ab848a", "Read directory data", admin=True),
+    "Directory.ReadWrite.All": Scope(
+        "c5366453-9fb0-48a5-a156-24f0c49a4b84", "Read and write directory data", admin=True
+    ),
+    "Directory.AccessAsUser.All": Scope(
+        "0e263e50-5827-48a4-b97c-d940288653c7", "Access the directory as you", admin=True
+    ),
+    "Organization.Read.All": Scope("4908d5b9-3fb2-4b1e-9336-1888b7937185", "Read organization information", admin=True),
+    "Policy.Read.All": Scope("572fea84-0151-49b2-9301-11cb16974376", "Read your organization's policies", admin=True),
+    "Policy.ReadWrite.ApplicationConfiguration": Scope(
+        "b27add92-efb2-4f16-84f5-8108ba77985c", "Read and write your organization's application policies", admin=True
+    ),
+}
+_IMPERSONATION = "user_impersonation"
+
+
+def scopes_of(resource_app_id: str) -> dict[str, Scope]:
+    """The delegated permissions that a resource offers, by name."""
+    if resource_app_id == GRAPH_APP_ID:
+        return GRAPH_SCOPES
+    fixed = str(uuid.uuid5(uuid.NAMESPACE_URL, f"scope:{resource_app_id}"))
+    return {_IMPERSONATION: Scope(fixed, "Access it as you")}
+
+
+def read_scopes(call: Call, application: Application, text: str) -> Asked:
+    """Reads a `scope` parameter; names of permissions match in any case.
+
+    Raises StsError 70011 for what is malformed, 500011 for an unknown resource, 650053 for an unknown permission.
+    """
+    words = text.split()
+    if not words or len(words) > _MOST_WORDS:
+        raise _invalid(text, "A scope names at least one permission.")
+    oidc = {word.lower() for word in words if word.lower() in OIDC}
+    found: dict[str, ResourceScopes] = {}
+    for word in words:
+        if word.lower() in OIDC:
+            continue
+        audience, slash, name = word.rpartition("/")
+        if not name or (slash and not audience):
+            raise _invalid(text, f"The scope {word} is not valid.")
+        app_id = find_resource(call, audience)[0] if slash else GRAPH_APP_ID
+        old = found.get(app_id) or ResourceScopes(app_id, audience, audience + slash)
+        if name == DEFAULT and slash:
+            found[app_id] = ResourceScopes(app_id, old.audience, old.prefix, old.names, default=True)
+        else:
+            known = _known(application, app_id, name)
+            found[app_id] = ResourceScopes(app_id, old.audience, old.prefix, old.names | {known}, old.default)
+    asked = tuple(found.values())
+    if any(one.default for one in asked) and (len(asked) > 1 or asked[0].names):
+        raise _invalid(text, ".default scope can't be combined with resource-specific scopes.")
+    return Asked(frozenset(oidc), asked)
+
+
+def configured(application: Application) -> dict[str, set[str]]:
+    """The delegated permissions in the application's own list of required permissions: resource app id -> names."""
+    found: dict[str, set[str]] = {}
+    for app_id, ids in required(application, "Scope").items():
+        names = {name for name, scope in scopes_of(app_id).items() if scope.id in ids}
+        if names:
+            found[app_id] = names
+    return found
+
+
+def configured_roles(application: Application) -> dict[str, set[str]]:
+    """The application permissions in that list: resource app id -> names. Raises StsError 650056 for unknown ones."""
+    found: dict[str, set[str]] = {}
+    for app_id, ids in required(application, "Role").items():
+        names = {role_of(item) for item in ids} if app_id == GRAPH_APP_ID else {None}
+        if None in names:
+            raise StsError(
+                650056,
+                "Misconfigured application. This could be due to one of the following: the client has not listed any "
+                "permissions in the requested permissions in the client's application registration. Or, the admin has "
+                "not consented in the tenant. Please contact your admin to fix the configuration or consent on behalf of "
+                f"the tenant. Client app ID: {application.app_id}.",
+            )
+        found[app_id] = {name for name in names if name is not None}
+    return found
+
+
+def required(application: Application, kind: str) -> dict[str, set[str]]:
+    """The ids of the permissions of one kind (`Scope` or `Role`) in `requiredResourceAccess`, by resource app id."""
+    found: dict[str, set[str]] = {}
+    for entry in application.properties.get("requiredResourceAccess", ()):
+        for item in entry["resourceAccess"]:
+            if item["type"] == kind:
+                found.setdefault(entry["resourceAppId"], set()).add(item["id"])
+    return found
+
+
+def _known(application: Application, app_id: str, name: str) -> str:
+    wanted = name.lower()
+    for known in scopes_of(app_id):
+        if known.lower() == wanted:
+            return known
+    raise StsError(
+        650053,
+        f"The application '{application.display_name}' asked for scope '{name[:200]}' that doesn't exist on the "
+        f"resource '{app_id}'. Contact the app vendor.",
+    )
+
+
+def _invalid(text: str, why: str) -> StsError:
+    return StsError(
+        70011,
+        "The provided request must include a 'scope' input parameter. The provided value for the input parameter "
+        f"'scope' is not valid. The scope {text[:500]} is not valid. {why}",
+    )

@@ -1,0 +1,170 @@
+"""The token endpoint and the documents by which clients find it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from urllib.parse import unquote, urlsplit
+
+from entra_emulator.core.wire import Response, json_body
+from entra_emulator.directory.replies import act, plain_throttled
+from entra_emulator.directory.world import Call
+from entra_emulator.faults.faults import Effect
+from entra_emulator.sign_in import admin_consent, authorize
+from entra_emulator.sign_in.clients import authenticate, find_tenant, known_application, read_client, read_form
+from entra_emulator.sign_in.grants import GRANTS, cross_origin, home_of
+from entra_emulator.tokens.sts_errors import StsError, answer, headers, missing
+from entra_emulator.tokens.tokens import issue
+
+_KNOWN_HOSTS = frozenset({"login.microsoftonline.com", "login.microsoft.com", "login.windows.net", "sts.windows.net"})
+
+
+def is_token_path(path: str) -> bool:
+    """Whether a client's secret belongs in the body of a request to this path."""
+    return path.endswith(("/oauth2/v2.0/token", "/oauth2/token"))
+
+
+def handle(call: Call) -> Response:
+    """Answers one request that is not for Graph."""
+    segments = call.path.strip("/").split("/")
+    route = _ROUTES.get("/".join(segments[1:]))
+    if route is None:
+        return Response(404, headers(call, "text/html; charset=utf-8"), b"<html><body>404 Not Found</body></html>")
+    call.entry.operation, work = route
+    try:
+        return work(call, unquote(segments[0]))
+    except StsError as refusal:
+        return answer(call, refusal)
+
+
+def _token(call: Call, tenant_name: str) -> Response:
+    if call.request.method != "POST":
+        raise StsError(900561, "The endpoint only accepts POST requests. Received a GET request.")
+    form = read_form(call)
+    grant = form.get("grant_type") or ""
+    call.entry.grant = grant[:100]
+    tenant = find_tenant(call, tenant_name) or home_of(call, form)
+    if tenant is None:
+        raise StsError(
+            50059,
+            "No tenant-identifying information found in either the request or implied by any provided credentials.",
+        )
+    call.enter(tenant)
+    client_id, secret = read_client(call, form)
+    call.entry.caller = client_id
+    wait = call.world.throttle.wait(call.settings.token_budget, call.now, ("token", tenant.id, client_id))
+    if wait is not None:
+        return plain_throttled(call, max(wait, call.settings.token_retry_after))
+    application = call.world.directory.application(client_id)
+    if application is not None:
+        call.entry.application = application.object_id
+    return act(call, lambda: _granted(call, form, grant, client_id, secret), _faulty)
+
+
+def _granted(call: Call, form: dict[str, str], grant: str, client_id: str, secret: str) -> Response:
+    if not grant:
+        raise missing("grant_type")
+    if grant != "client_credentials" and grant not in GRANTS:
+        raise StsError(70003, f"The app requested an unsupported grant type '{grant}'.")
+    if "origin" in call.headers and grant not in GRANTS:
+        raise cross_origin()
+    if not client_id:
+        raise missing("client_id")
+    if grant in GRANTS:
+        return GRANTS[grant](call, form, client_id, secret)
+    if not form.get("scope") and not form.get("resource"):
+        raise missing("scope")
+    application, principal = known_application(call, client_id)
+    key_id, method = authenticate(call, form, secret, application, principal)
+    call.entry.auth_key_id = key_id
+    return issue(call, form, principal, key_id, method)
+
+
+def _faulty(call: Call, effect: Effect) -> Response:
+    if effect.status == 429:
+        wait = call.settings.token_retry_after if effect.retry_after is None else effect.retry_after
+        return plain_throttled(call, wait)
+    if effect.code.isdecimal():
+        return answer(call, StsError(int(effect.code), effect.message or "The request was refused."))
+    text = effect.message or "The service is temporarily unavailable. Please retry later."
+    refusal = StsError(90033, text, "server_error" if effect.status == 500 else None)
+    refusal.status = effect.status
+    return answer(call, refusal)
+
+
+def _configuration(call: Call, name: str, version: str = "") -> Response:
+    tenant = find_tenant(call, name, "invalid_tenant")
+    if tenant is not None:
+        call.enter(tenant)
+    place = tenant.id if tenant else name.lower()
+    base, login = f"{call.host}/{place}", f"{call.host}/{name}"
+    issuer = f"{call.host}/{tenant.id if tenant else '{tenantid}'}{version}"
+    document = {
+        "token_endpoint": f"{base}/oauth2{version}/token",
+        "token_endpoint_auth_methods_supported": [
+            "client_secret_post",
+            "private_key_jwt",
+            "client_secret_basic",
+            "self_signed_tls_client_auth",
+        ],
+        "jwks_uri": f"{login}/discovery{version}/keys",
+        "response_modes_supported": ["query", "fragment", "form_post"],
+        "subject_types_supported": ["pairwise"],
+        "id_token_signing_alg_values_supported": ["RS256"],
+        "response_types_supported": ["code", "id_token", "code id_token", "id_token token"],
+        "scopes_supported": ["openid", "profile", "email", "offline_access"],
+        "issuer": issuer,
+        "request_uri_parameter_supported": False,
+        "userinfo_endpoint": "https://graph.microsoft.com/oidc/userinfo",
+        "authorization_endpoint": f"{base}/oauth2{version}/authorize",
+        "device_authorization_endpoint": f"{base}/oauth2{version}/devicecode",
+        "http_logout_supported": True,
+        "frontchannel_logout_supported": True,
+        "end_session_endpoint": f"{base}/oauth2{version}/logout",
+        "claims_supported": ["sub", "iss", "aud", "exp", "iat", "nonce", "name", "tid", "ver", "email"],
+        "kerberos_endpoint": f"{base}/kerberos",
+        "tenant_region_scope": "EU" if tenant else None,
+        "cloud_instance_name": "microsoftonline.com",
+        "cloud_graph_host_name": "graph.windows.net",
+        "msgraph_host": "graph.microsoft.com",
+        "rbac_url": "https://pas.windows.net",
+    }
+    return Response(200, headers(call), json_body(document))
+
+
+def _keys(call: Call, name: str) -> Response:
+    tenant = find_tenant(call, name)
+    issuer = f"{call.host}/{tenant.id if tenant else '{tenantid}'}/v2.0"
+    return Response(200, headers(call), json_body({"keys": [call.world.signing.jwk(issuer)]}))
+
+
+def _instance(call: Call, _name: str) -> Response:
+    asked = urlsplit(call.parameters().get("authorization_endpoint", ""))
+    host = asked.netloc.lower()
+    own = urlsplit(call.host).netloc.lower()
+    if host not in _KNOWN_HOSTS | {own}:
+        refusal = StsError(50049, "Unknown or invalid instance.", "invalid_instance")
+        return answer(call, refusal)
+    tenant = asked.path.strip("/").split("/")[0] or "common"
+    document = {
+        "tenant_discovery_endpoint": f"https://{host}/{tenant}/v2.0/.well-known/openid-configuration",
+        "api-version": "1.1",
+        "metadata": [{"preferred_network": host, "preferred_cache": host, "aliases": [host]}],
+    }
+    return Response(200, headers(call), json_body(document))
+
+
+_ROUTES: dict[str, tuple[str, Callable[[Call, str], Response]]] = {
+    "oauth2/v2.0/token": ("token", _token),
+    "oauth2/token": ("token", _token),
+    "oauth2/v2.0/authorize": ("authorize", authorize.handle),
+    "oauth2/v2.0/logout": ("logout", authorize.sign_out),
+    "adminconsent": ("adminConsent", partial(admin_consent.handle, second=False)),
+    "v2.0/adminconsent": ("adminConsent", partial(admin_consent.handle, second=True)),
+    "v2.0/.well-known/openid-configuration": ("openidConfiguration", partial(_configuration, version="/v2.0")),
+    ".well-known/openid-configuration": ("openidConfiguration", _configuration),
+    "discovery/v2.0/keys": ("signingKeys", _keys),
+    "discovery/keys": ("signingKeys", _keys),
+    "discovery/instance": ("instanceDiscovery", _instance),
+}
+"""What follows the tenant in a path -> the operation's name in the ledger and in faults, and who answers."""

@@ -1,0 +1,124 @@
+"""Access tokens: which resource, which claims, how long."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from entra_emulator.core.wire import Response, json_body
+from entra_emulator.directory.directory import GRAPH_APP_ID, ServicePrincipal
+from entra_emulator.directory.keys import b64url
+from entra_emulator.directory.replicas import draw
+from entra_emulator.directory.world import Call
+from entra_emulator.tokens.sts_errors import StsError, headers, unknown_resource
+
+GRAPH_NAMES = (
+    "https://graph.microsoft.com",
+    "https://graph.microsoft.us",
+    "https://dod-graph.microsoft.us",
+    "https://microsoftgraph.chinacloudapi.cn",
+    GRAPH_APP_ID,
+)
+BACKDATED = 300
+OIDC_SCOPES = frozenset({"openid", "profile", "email", "offline_access"})
+"""Words in `scope` that ask for no resource."""
+
+
+def issue(call: Call, form: dict[str, str], principal: ServicePrincipal, key_id: str, method: str) -> Response:
+    """A token for this service principal. Raises StsError for a bad scope or an unknown resource.
+
+    The key that authenticated is carried in `rh`, a claim that no client may read, so that the ledger can name it.
+    """
+    audience = _asked_resource(form)
+    resource_app_id, version = find_resource(call, audience)
+    long_lived = call.settings.long_tokens and "CP1" in form.get("claims", "")
+    lifetime = int(
+        draw(call.settings.long_token_lifetime if long_lived else call.settings.token_lifetime, call.world.rng)
+    )
+    roles = principal.roles("token", call.replica, call.now, resource_app_id)
+    claims = _claims(call, principal, version, method, lifetime)
+    claims["aud"] = audience if version == "1.0" else resource_app_id
+    claims["rh"] = f"1.{key_id}"
+    if roles:
+        claims["roles"] = roles
+    if long_lived and version == "1.0":
+        claims["xms_cc"] = ["CP1"]
+    body: dict[str, Any] = {
+        "token_type": "Bearer",
+        "expires_in": lifetime - 1,
+        "ext_expires_in": lifetime - 1,
+        "access_token": call.world.signing.sign(claims),
+    }
+    if long_lived:
+        body["refresh_in"] = lifetime // 2
+    return Response(200, headers(call), json_body(body))
+
+
+def read_key_id(claims: dict[str, Any]) -> str:
+    """The key that obtained the token."""
+    return str(claims.get("rh", "")).removeprefix("1.")
+
+
+def is_graph(audience: str, host: str) -> bool:
+    """Whether this is one of Graph's names, or this emulator's own address, with or without a slash at the end."""
+    name = audience.rstrip("/").lower()
+    return name in GRAPH_NAMES or name == host.lower()
+
+
+def _claims(call: Call, principal: ServicePrincipal, version: str, method: str, lifetime: int) -> dict[str, Any]:
+    now = int(call.local_now)
+    tenant = principal.tenant_id
+    common = {
+        "iat": now - BACKDATED,
+        "nbf": now - BACKDATED,
+        "exp": now + lifetime,
+        "oid": principal.object_id,
+        "sub": principal.object_id,
+        "tid": tenant,
+        "uti": b64url(call.world.rng.getrandbits(128).to_bytes(16, "big")),
+        "ver": version,
+    }
+    if version == "2.0":
+        issuer = f"https://login.microsoftonline.com/{tenant}/v2.0"
+        return common | {"iss": issuer, "azp": principal.app_id, "azpacr": method}
+    issuer = f"https://sts.windows.net/{tenant}/"
+    idp = {"app_displayname": principal.display_name, "idp": issuer, "idtyp": "app"}
+    return common | idp | {"iss": issuer, "appid": principal.app_id, "appidacr": method}
+
+
+def _asked_resource(form: dict[str, str]) -> str:
+    scope = form.get("scope", "")
+    if not scope:
+        return form["resource"]
+    parts = [part for part in scope.split() if part not in OIDC_SCOPES]  # MSAL for Go and for Java adds them to all
+    if len(parts) != 1 or not parts[0].endswith("/.default") or parts[0] == "/.default":
+        raise StsError(
+            70011,
+            "The provided request must include a 'scope' input parameter. The provided value for the input parameter "
+            f"'scope' is not valid. The scope {scope} is not valid. Client credential flows must have a scope value "
+            "with /.default suffixed to the resource identifier (application ID URI).",
+        )
+    return parts[0].removesuffix("/.default")
+
+
+def find_resource(call: Call, audience: str) -> tuple[str, str]:
+    """The app id of the resource and the version of tokens it wants. Raises StsError 500011."""
+    if is_graph(audience, call.host):
+        return GRAPH_APP_ID, "1.0"
+    tenant = call.home()
+    wanted = audience.rstrip("/").lower()
+    for candidate in tenant.principals.values():
+        own = call.world.directory.application(candidate.app_id)
+        uris = own.identifier_uris if own is not None else []
+        names = (candidate.app_id, f"api://{candidate.app_id}", *candidate.names, *uris)
+        named = any(wanted == name.rstrip("/").lower() for name in names)
+        if named and candidate.presence.seen("token", call.replica, call.now):
+            return candidate.app_id, "2.0" if own and own.token_version == 2 else "1.0"
+    raise unknown_resource(audience, tenant.name)
+
+
+def bearer_claims(call: Call) -> dict[str, Any] | None:
+    """The claims of the bearer token in this request, if this emulator signed it."""
+    scheme, _, token = call.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer":
+        return None
+    return call.world.signing.read(token.strip())

@@ -1,0 +1,44 @@
+"""Routes of the audit trail."""
+
+from keyturn.api.audit.schemas import ActorShown, AuditLog, AuditPage, AuditQuery, EventShown, SubjectShown
+from keyturn.audit.domain import Recorded
+from keyturn.audit.service import Trail
+from keyturn.kit.actor import Actor
+from keyturn.kit.clock import iso
+from keyturn.web.routes import Routes, get, group
+
+
+def router(trail: Trail) -> Routes:
+    """Routes for those who may read the trail."""
+
+    @get("/api/v1/organization/audit-logs", compressed=True)
+    def list_events(actor: Actor, query: AuditQuery) -> AuditPage:
+        """List audit events, newest first.
+
+        Admins of the organization see all events, admins of a project those with its `projectId`. `nextCursor`, given
+        back as `cursor`, continues with older events; it is null on the last page.
+        """
+        page = trail.page(
+            actor,
+            limit=query.limit,
+            cursor=query.cursor,
+            project_id=query.project_id,
+            event=query.event,
+            subject_id=query.subject_id,
+            actor_id=query.actor_id,
+        )
+        return AuditPage([_shown(event) for event in page.events], page.cursor)
+
+    return group("Audit trail", list_events)
+
+
+def _shown(event: Recorded) -> AuditLog:
+    return AuditLog(
+        id=str(event.id),
+        event=EventShown(event.name, event.data),
+        actor=ActorShown(event.actor_kind, event.actor_id, event.actor_name),
+        subject=SubjectShown(event.subject_kind, event.subject_id),
+        project_id=event.project_id,
+        request_id=event.request_id,
+        created_at=iso(event.at),
+    )

@@ -1,0 +1,48 @@
+"""JSON of the audit trail."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from keyturn.web.schema.validate import coerced
+from keyturn.web.schema.wire import Timestamp, Wire
+
+
+class AuditQuery(Wire):
+    limit: Annotated[int, coerced, Meta(ge=1, le=1000)] = 100
+    cursor: str | None = None
+    event: str | None = None
+    subject_id: str | None = None
+    actor_id: str | None = None
+    project_id: str | None = None
+
+
+class EventShown(Wire):
+    type: str
+    metadata: dict[str, object]
+
+
+class ActorShown(Wire):
+    type: str
+    id: str | None
+    name: str | None
+
+
+class SubjectShown(Wire):
+    type: str
+    id: str
+
+
+class AuditLog(Wire):
+    id: str
+    event: EventShown
+    actor: ActorShown
+    subject: SubjectShown
+    project_id: str | None
+    request_id: str | None
+    created_at: Timestamp
+
+
+class AuditPage(Wire):
+    audit_logs: list[AuditLog]
+    next_cursor: str | None

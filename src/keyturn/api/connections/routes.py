@@ -1,0 +1,343 @@
+"""Routes of app connections and of the rotation of their own secret."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from msgspec import UNSET
+
+from keyturn.api.connections import history_views, method_views, removal_views, views
+from keyturn.api.connections.schemas import (
+    SHAPES,
+    AnyCredentials,
+    CertificateCredentials,
+    CreateAppConnection,
+    CreateByCertificate,
+    CreateByClientSecret,
+    CreateByOAuth,
+    DeleteAppConnection,
+    FinishSignIn,
+    InProject,
+    OAuthCredentials,
+    PartOfProject,
+    RotateCredentials,
+    RotationChange,
+    RotationSettings,
+    RunsPage,
+    StartSignIn,
+    UpdateAppConnection,
+    method_like,
+)
+from keyturn.connections import trial
+from keyturn.connections.domain import (
+    APP,
+    AuthorizationCode,
+    CertificateFiles,
+    ClientSecret,
+    Connection,
+    Draft,
+    Method,
+    Supplied,
+)
+from keyturn.connections.flow import Form, UnverifiedCallback
+from keyturn.connections.oauth import SignIns
+from keyturn.connections.service import Connections
+from keyturn.errors import Refused
+from keyturn.kit.actor import Actor
+from keyturn.kit.clock import iso
+from keyturn.kit.secret import Plaintext
+from keyturn.ports.clock import Clock
+from keyturn.rotations import removals
+from keyturn.rotations.changes import Change, ScheduleChange
+from keyturn.rotations.domain import Reason
+from keyturn.rotations.service import Rotations
+from keyturn.web.routes import Caller, Operation, Routes, delete, get, group, patch, post
+from keyturn.web.schema.validate import Uuid, parse
+
+ALL = "/api/v1/app-connections"
+ROOT = f"{ALL}/{APP}"
+ONE = f"{ROOT}/{{connection_id}}"
+
+CreateByMethod = CreateByClientSecret | CreateByOAuth | CreateByCertificate
+
+
+def router(connections: Connections, rotations: Rotations, *, oauth_client_id: str | None, clock: Clock) -> Routes:
+    """Return the routes. ``oauth_client_id`` is shown to browsers that start a sign-in; without it they cannot."""
+    shelf = _Shelf(connections, rotations, clock)
+    return group(
+        "App connections",
+        *_lists(connections, shelf, oauth_client_id),
+        *_single(connections, shelf),
+        *_changing(rotations, shelf),
+        *_signing_in(SignIns(connections), shelf),
+        *_rotating(rotations, shelf),
+        *_history(rotations),
+    )
+
+
+class _Shelf:
+    """Shows connections together with their rotations: a fixed number of statements, however many they are."""
+
+    def __init__(self, connections: Connections, rotations: Rotations, clock: Clock) -> None:
+        self._connections = connections
+        self._rotations = rotations
+        self._clock = clock
+
+    def list(self, actor: Actor, found: Sequence[Connection]) -> views.AppConnectionList:
+        overviews, homes = self._rotations.overviews(found), self._connections.homes(found)
+        sharing, now = self._rotations.sharing(actor, found), self._clock.now()
+
+        def show(one: Connection) -> views.AppConnectionShown:
+            home = homes.get(one.project_id or "")
+            return views.shown(one, overviews.get(one.id), home, now, sharing.get(one.id))
+
+        return views.AppConnectionList([show(one) for one in found])
+
+    def show(self, actor: Actor, connection: Connection) -> views.AppConnectionShown:
+        return self.list(actor, [connection]).app_connections[0]
+
+    def answer(self, actor: Actor, connection: Connection) -> views.AppConnectionAnswer:
+        return views.AppConnectionAnswer(self.show(actor, connection))
+
+
+# --- reading ----------------------------------------------------------------------------------------------------------
+
+
+def _lists(connections: Connections, shelf: _Shelf, oauth_client_id: str | None) -> list[Operation]:
+    @get(f"{ALL}/options", compressed=True)
+    def list_app_connection_options(actor: Actor) -> views.AppConnectionOptions:  # noqa: ARG001 - for the signed-in only
+        """List the kinds of app connections that this server knows."""
+        return views.options(oauth_client_id)
+
+    def list_app_connections(actor: Actor, query: PartOfProject) -> views.AppConnectionList:
+        """List app connections by name.
+
+        Those of the project, or without one all that the caller may read: of the organization and of its projects.
+        """
+        return shelf.list(actor, query.part_of(connections.visible(actor, query.project_id)))
+
+    @get(f"{ROOT}/available", compressed=True)
+    def list_available_app_connections(actor: Actor, query: PartOfProject) -> views.AvailableAppConnections:
+        """List the app connections that the caller may use in the project: its own and the organization's."""
+        found = query.part_of(connections.available(actor, query.project_id))
+        return views.AvailableAppConnections([views.available(one) for one in found])
+
+    return [
+        list_app_connection_options,
+        get(ALL)(list_app_connections),
+        get(ROOT)(list_app_connections),
+        list_available_app_connections,
+    ]
+
+
+def _single(connections: Connections, shelf: _Shelf) -> list[Operation]:
+    @get(ONE)
+    def get_app_connection(actor: Actor, connection_id: Uuid) -> views.AppConnectionAnswer:
+        """Show an app connection. Its secret is never shown."""
+        return shelf.answer(actor, connections.get(actor, connection_id))
+
+    @get(f"{ROOT}/connection-name/{{connection_name}}")
+    def get_app_connection_by_name(actor: Actor, connection_name: str, query: InProject) -> views.AppConnectionAnswer:
+        """Show the app connection of this name in the project, or without one in the organization."""
+        return shelf.answer(actor, connections.by_name(actor, connection_name, query.project_id))
+
+    @get(f"{ONE}/clients", compressed=True)
+    def list_app_connection_clients(actor: Actor, connection_id: Uuid) -> views.ClientList:
+        """List the Entra applications that the connection can see."""
+        found = connections.clients(actor, connection_id)
+        return views.ClientList([views.ClientShown(one.object_id, one.name, one.app_id) for one in found])
+
+    @post(f"{ONE}/test")
+    def test_app_connection(actor: Actor, connection_id: Uuid) -> method_views.ConnectionTestReport:
+        """Try the connection now, and say what works. Changes nothing in Entra ID."""
+        return method_views.report(trial.test(connections, actor, connection_id))
+
+    return [get_app_connection, get_app_connection_by_name, list_app_connection_clients, test_app_connection]
+
+
+# --- changing ---------------------------------------------------------------------------------------------------------
+
+
+def _changing(rotations: Rotations, shelf: _Shelf) -> list[Operation]:
+    @post(ROOT)
+    def create_app_connection(actor: Actor, data: CreateAppConnection) -> views.AppConnectionAnswer:
+        """Make an app connection, once its credentials have proved to work.
+
+        With ``isAutoRotationEnabled`` the server takes the client secret or the certificate over: it makes a new one at once,
+        and removes the one given as soon as the new one works. It is refused for the method ``oauth``. Without it,
+        ``rotation`` has no effect.
+        """
+        draft, schedule = _drafted(data)
+        along = data.rotation is None or data.rotation.move_others_along
+        return shelf.answer(actor, rotations.create(actor, draft, schedule, move_along=along))
+
+    @patch(ONE)
+    def update_app_connection(
+        actor: Actor, connection_id: Uuid, data: UpdateAppConnection
+    ) -> views.AppConnectionAnswer:
+        """Change an app connection: all that is asked or, if anything is refused, nothing.
+
+        Credentials equal to those last given leave the current secret alone, however often it was rotated since.
+        """
+        # What shape credentials must have is known only from the connection, which the caller must be allowed to see.
+        method = rotations.connections.get(actor, connection_id).method if data.credentials is not None else None
+        return shelf.answer(actor, rotations.update(actor, connection_id, _change(data, method)))
+
+    @delete(ONE)
+    def delete_app_connection(
+        actor: Actor, connection_id: Uuid, query: DeleteAppConnection
+    ) -> views.DeletedAppConnection:
+        """Delete an app connection. ``staysValid`` lists the secrets that will still sign in to Entra ID."""
+        connection, kept = rotations.delete(actor, connection_id, revoke=query.revoke_credentials)
+        return views.DeletedAppConnection(shelf.show(actor, connection), [views.valid_secret(row) for row in kept])
+
+    return [create_app_connection, update_app_connection, delete_app_connection]
+
+
+def _drafted(data: CreateByMethod) -> tuple[Draft, ScheduleChange | None]:
+    rotation = data.rotation if data.is_auto_rotation_enabled else None
+    schedule = _schedule(rotation) if rotation else None
+    return Draft(data.name, _supplied(data.credentials, rotation), data.description or None, data.project_id), schedule
+
+
+def _change(data: UpdateAppConnection, method: Method | None) -> Change:
+    given = _new_credentials(data.credentials, method) if data.credentials is not None and method else None
+    return Change(
+        name=None if data.name is UNSET else data.name,
+        description=None if data.description is UNSET else data.description or None,
+        describe=data.description is not UNSET,
+        credentials=_supplied(given, data.rotation) if given else None,
+        enabled=data.is_auto_rotation_enabled,
+        schedule=_schedule(data.rotation) if data.rotation else None,
+        move_along=data.rotation is None or data.rotation.move_others_along,
+    )
+
+
+def _new_credentials(raw: Mapping[str, object], method: Method) -> AnyCredentials:
+    """Read credentials in the shape of the connection's method. Raises Refused for those of another one."""
+    other = method_like(raw, method)
+    if other not in {None, method}:
+        raise Refused(
+            f"These are credentials of the method '{other}', but the connection's method is '{method}'.",
+            code="connections.method_fixed",
+            fix="A connection's method cannot be changed: make another connection.",
+        )
+    return parse(SHAPES[method], raw, path=("credentials",))
+
+
+def _supplied(given: AnyCredentials, rotation: RotationSettings | RotationChange | None) -> Supplied:
+    if isinstance(given, OAuthCredentials):
+        verifier = Plaintext(given.code_verifier) if given.code_verifier else None
+        return AuthorizationCode(given.tenant_id, Plaintext(given.code), verifier, given.nonce)
+    if isinstance(given, CertificateCredentials):
+        passphrase = Plaintext(given.passphrase) if given.passphrase else None
+        key = Plaintext(given.private_key)
+        return CertificateFiles(given.tenant_id, given.client_id, given.certificate_body, key, passphrase)
+    key_id = given.client_secret_key_id or (rotation.client_secret_key_id if rotation else None)
+    return ClientSecret(given.tenant_id, given.client_id, Plaintext(given.client_secret), key_id or None)
+
+
+def _schedule(rotation: RotationSettings | RotationChange) -> ScheduleChange:
+    key_id = rotation.client_secret_key_id or rotation.certificate_key_id or None
+    wanted = ScheduleChange(rotation.rotation_interval, key_id=key_id, key_confirmed=rotation.confirm_key_id)
+    if rotation.rotate_at:
+        hour, _, minute = rotation.rotate_at.time.partition(":")
+        return replace(wanted, hour=int(hour), minute=int(minute), time_zone=rotation.rotate_at.time_zone)
+    if rotation.rotate_at_utc:
+        at = rotation.rotate_at_utc
+        return replace(wanted, hour=at.hours, minute=at.minutes, time_zone="UTC")
+    return wanted
+
+
+# --- signing in by browser --------------------------------------------------------------------------------------------
+
+
+def _signing_in(sign_ins: SignIns, shelf: _Shelf) -> list[Operation]:
+    @post(f"{ROOT}/oauth/authorize-url")
+    def start_app_connection_sign_in(actor: Actor, caller: Caller, data: StartSignIn) -> method_views.SignInStarted:
+        """Start a sign-in at Microsoft, for a new connection or to connect one again.
+
+        Only the access token that started it can finish it, within ten minutes.
+        """
+        begun = sign_ins.begin(actor, _session(caller), _form(actor, sign_ins, data))
+        return method_views.SignInStarted(begun.url, iso(begun.expires_at))
+
+    @post(f"{ROOT}/oauth/callback")
+    def finish_app_connection_sign_in(actor: Actor, caller: Caller, data: FinishSignIn) -> views.SignInFinished:
+        """Finish a sign-in with what the browser brought back. Its state is used up, whatever comes of it."""
+        said = {"state": data.state, "code": data.code, "error": data.error}
+        said |= {"error_subcode": data.error_subcode, "error_description": data.error_description}
+        callback = UnverifiedCallback.of({name: text for name, text in said.items() if text})
+        finished = sign_ins.finish(actor, _session(caller), callback)
+        if finished.connection is None:
+            raise finished.failure or RuntimeError("a sign-in that neither failed nor made a connection")
+        return views.SignInFinished(shelf.show(actor, finished.connection), finished.form.return_to)
+
+    return [start_app_connection_sign_in, finish_app_connection_sign_in]
+
+
+def _session(caller: Caller) -> Plaintext:
+    if caller.token is None:
+        raise Refused(
+            "A sign-in at Microsoft that is started over the API is bound to an access token.",
+            code="connections.token_needed",
+            fix="Send an access token, or use the page of the connection.",
+        )
+    return caller.token
+
+
+def _form(actor: Actor, sign_ins: SignIns, data: StartSignIn) -> Form:
+    if data.connection_id:
+        return sign_ins.form_of(actor, data.connection_id, data.tenant_id, data.return_to)
+    return Form(data.tenant_id or "", data.name, data.description or None, data.project_id, None, data.return_to)
+
+
+# --- rotating ---------------------------------------------------------------------------------------------------------
+
+
+def _rotating(rotations: Rotations, shelf: _Shelf) -> list[Operation]:
+    @post(f"{ONE}/rotate-credentials")
+    def rotate_app_connection_credentials(
+        actor: Actor, connection_id: Uuid, query: RotateCredentials, data: RotateCredentials | None
+    ) -> views.AppConnectionAnswer:
+        """Rotate the connection's secret now. Answers before it is done; a rotation under way is joined."""
+        leaked = Reason.LEAKED.value in {query.reason, data.reason if data else None}
+        connection, _ = rotations.rotate_now(actor, connection_id, leaked=leaked)
+        return shelf.answer(actor, connection)
+
+    return [rotate_app_connection_credentials]
+
+
+def _history(rotations: Rotations) -> list[Operation]:
+    @get(f"{ONE}/credentials")
+    def list_app_connection_credentials(actor: Actor, connection_id: Uuid) -> history_views.Journal:
+        """List every secret that the rotation ever asked for or took over, newest first. Never their values."""
+        return history_views.Journal(
+            [history_views.journal_entry(row) for row in rotations.credentials(actor, connection_id)]
+        )
+
+    @get(f"{ONE}/rotation-runs", compressed=True)
+    def list_app_connection_rotation_runs(actor: Actor, connection_id: Uuid, query: RunsPage) -> history_views.RunList:
+        """List the rotations that were tried, newest first, with their steps."""
+        found = rotations.runs(actor, connection_id, query.limit, query.before)
+        return history_views.RunList([history_views.run(run, steps) for run, steps in found])
+
+    @get(f"{ROOT}/removals", compressed=True)
+    def list_app_connection_removals(actor: Actor, query: InProject) -> removal_views.RemovalList:
+        """List deleted connections whose credentials are still being removed from Entra ID.
+
+        Those of the project, or without one all that the caller may read.
+        """
+        found = removals.under_way(rotations.database, actor, query.project_id)
+        return removal_views.RemovalList([removal_views.removal(one) for one in found])
+
+    @get(f"{ROOT}/removals/{{removal_id}}", compressed=True)
+    def get_app_connection_removal(actor: Actor, removal_id: Uuid) -> removal_views.RemovalAnswer:
+        """Show how far the removal of a deleted connection's credentials is, also when it is done."""
+        return removal_views.RemovalAnswer(removal_views.removal(removals.one(rotations.database, actor, removal_id)))
+
+    return [
+        list_app_connection_credentials,
+        list_app_connection_rotation_runs,
+        list_app_connection_removals,
+        get_app_connection_removal,
+    ]

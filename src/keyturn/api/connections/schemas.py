@@ -1,0 +1,347 @@
+"""JSON of app connections: what is asked. What is answered is in ``views``."""
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from typing import Annotated, Literal
+
+from msgspec import UNSET, Meta, UnsetType, field
+
+from keyturn.connections.domain import Method
+from keyturn.errors import Invalid
+from keyturn.kit import pasted, zones
+from keyturn.kit.secret import Plaintext
+from keyturn.providers.azure import connect
+from keyturn.providers.azure.manifest import LONGEST_PEM, LONGEST_SECRET
+from keyturn.providers.azure.survey import Pasted, survey
+from keyturn.rotations.schedule import MAX_INTERVAL_DAYS, MIN_INTERVAL_DAYS
+from keyturn.web.schema.paging import Window
+from keyturn.web.schema.validate import Fault, NonEmpty, Reads, Says, Slug, Tests, Uuid, parse, trimmed
+from keyturn.web.schema.wire import Wire
+
+_UUID_SHAPE: dict[str, object] = {"format": "uuid"}
+_SECRET_SHAPE: dict[str, object] = {"maxLength": LONGEST_SECRET, "writeOnly": True}
+_WRITE_ONLY: dict[str, object] = {"writeOnly": True}
+
+Description = Annotated[str, trimmed, Meta(max_length=256)]
+
+
+def _says(check: Callable[[str], connect.Fault | None]) -> Callable[[str], str | None]:
+    """Return the check of a field of the provider as the sentence that it says."""
+
+    def sentence(text: str) -> str | None:
+        fault = check(text)
+        return f"{fault.message} {fault.fix}" if fault else None
+
+    return sentence
+
+
+TenantId = Annotated[
+    str,
+    trimmed,
+    Reads(pasted.identifier),
+    Tests(_says(connect.tenant_fault), "uuid"),
+    Meta(description="Directory (tenant) ID, or one of the tenant's domains, which is then looked up."),
+]
+ClientId = Annotated[
+    str,
+    trimmed,
+    Reads(pasted.identifier),
+    Tests(_says(connect.client_id_fault), "uuid"),
+    Meta(extra_json_schema=_UUID_SHAPE),
+]
+ClientSecretText = Annotated[
+    str,
+    trimmed,
+    Reads(pasted.secret),
+    Tests(_says(lambda text: connect.client_secret_fault(Plaintext(text)))),
+    Meta(extra_json_schema=_SECRET_SHAPE),
+]
+KeyId = Annotated[
+    str,
+    trimmed,
+    Reads(pasted.identifier),
+    Tests(_says(connect.key_id_fault)),
+    Meta(description="Secret ID of the client secret; needed when several begin alike."),
+]
+Pem = Annotated[
+    str,
+    trimmed,
+    Reads(pasted.block),
+    Meta(
+        max_length=LONGEST_PEM, description="PEM, bare base64, or the base64 of a PFX file; either field may hold both."
+    ),
+    Says("must have 1 to 65536 characters"),
+]
+Passphrase = Annotated[
+    str,
+    Meta(
+        max_length=1024,
+        description="Of an encrypted private key. Used once, never stored.",
+        extra_json_schema=_WRITE_ONLY,
+    ),
+]
+CodeVerifier = Annotated[
+    str,
+    trimmed,
+    Meta(pattern=r"^[A-Za-z0-9._~-]{43,128}$", extra_json_schema=_WRITE_ONLY),
+    Says("must have 43 to 128 letters, digits and - . _ ~"),
+]
+Interval = Annotated[int, Meta(ge=MIN_INTERVAL_DAYS, le=MAX_INTERVAL_DAYS, description="Whole days.")]
+WallTime = Annotated[
+    str, trimmed, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$"), Says("Write the time as HH:MM, from 00:00 to 23:59")
+]
+
+# --- credentials ------------------------------------------------------------------------------------------------------
+
+
+class ClientSecretCredentials(Wire):
+    """Credentials of the method ``client-secret``. What people paste by mistake is told apart before anything is sent."""
+
+    tenant_id: TenantId
+    client_id: ClientId
+    client_secret: ClientSecretText
+    client_secret_key_id: KeyId | None = None
+
+    def __repr__(self) -> str:
+        return "ClientSecretCredentials(***)"
+
+
+class OAuthCredentials(Wire):
+    """Credentials of the method ``oauth``: what the browser brought back. The tenant is an id or one of its domains.
+
+    A code comes with the ``codeVerifier`` and ``nonce`` that its sign-in began with.
+    """
+
+    tenant_id: TenantId
+    code: Annotated[str, trimmed, Meta(min_length=1, max_length=8192)]
+    code_verifier: CodeVerifier | None = None
+    nonce: Annotated[NonEmpty, Meta(max_length=256)] | None = None
+
+    def check(self) -> Iterator[Fault]:
+        if self.code_verifier is None and self.nonce is not None:
+            yield Fault("Required beside nonce", path=("codeVerifier",))
+        if self.nonce is None and self.code_verifier is not None:
+            yield Fault("Required beside codeVerifier", path=("nonce",))
+
+    def __repr__(self) -> str:
+        return "OAuthCredentials(***)"
+
+
+class CertificateCredentials(Wire):
+    """Credentials of the method ``certificate``. The private key signs on this server, and is never sent to Microsoft.
+
+    To be rotated automatically, the certificate must be listed on the application by its thumbprint.
+    """
+
+    tenant_id: TenantId
+    client_id: ClientId
+    certificate_body: Pem = ""
+    private_key: Annotated[Pem, Meta(extra_json_schema=_WRITE_ONLY)] = ""
+    passphrase: Passphrase | None = None
+
+    def check(self) -> Iterator[Fault]:
+        for fault in survey(Pasted.of(self.certificate_body, Plaintext(self.private_key))):
+            yield Fault(f"{fault.message} {fault.fix}", path=(fault.field,))
+
+    def __repr__(self) -> str:
+        return "CertificateCredentials(***)"
+
+
+AnyCredentials = ClientSecretCredentials | OAuthCredentials | CertificateCredentials
+SHAPES: Mapping[str, type[AnyCredentials]] = {
+    Method.CLIENT_SECRET: ClientSecretCredentials,
+    Method.OAUTH: OAuthCredentials,
+    Method.CERTIFICATE: CertificateCredentials,
+}
+_OWN_KEYS = {
+    "clientSecret": Method.CLIENT_SECRET,
+    "code": Method.OAUTH,
+    "certificateBody": Method.CERTIFICATE,
+    "privateKey": Method.CERTIFICATE,
+}
+
+
+def method_like(raw: Mapping[str, object], wanted: Method | None = None) -> Method | None:
+    """Return the method that credentials are of, by their keys: the wanted one if it may be, None when it cannot be told."""
+    found = [owner for key, owner in _OWN_KEYS.items() if key in raw]
+    return wanted if wanted in found else next(iter(found), None)
+
+
+# --- rotation ---------------------------------------------------------------------------------------------------------
+
+
+class RotateAtUtc(Wire):
+    hours: Annotated[int, Meta(ge=0, le=23)]
+    minutes: Annotated[int, Meta(ge=0, le=59)]
+
+
+def _unknown_zone(name: str) -> str | None:
+    return None if name in zones.names() else zones.refusal(name)
+
+
+class RotateAt(Wire):
+    """A time on the clocks of a place, in summer and in winter."""
+
+    time: WallTime
+    time_zone: Annotated[str, trimmed, Tests(_unknown_zone)]
+
+
+class RotationSettings(Wire):
+    """A first schedule. ``rotateAt`` wins over ``rotateAtUtc``; one of them is needed.
+
+    A certificate is known by itself; ``certificateKeyId`` is for one that Entra ID lists without its thumbprint.
+    ``confirmKeyId`` answers for a key id that the list says nothing for or against: a wrong one removes another's credential.
+    With ``moveOthersAlong`` false it is refused, and the others are named, when other connections hold the same credential;
+    otherwise each rotation moves them along.
+    """
+
+    rotation_interval: Interval
+    rotate_at_utc: RotateAtUtc | None = None
+    rotate_at: RotateAt | None = None
+    client_secret_key_id: KeyId | None = None
+    certificate_key_id: KeyId | None = None
+    confirm_key_id: bool = False
+    move_others_along: bool = True
+
+    def check(self) -> Iterator[Fault]:
+        if self.rotate_at_utc is None and self.rotate_at is None:
+            yield Fault("Required: say at what time, with rotateAtUtc or rotateAt", path=("rotateAtUtc",))
+
+
+class RotationChange(Wire):
+    """What is absent stays as it is. ``clientSecretKeyId`` names the stored secret, so that nobody has to type it again."""
+
+    rotation_interval: Interval | None = None
+    rotate_at_utc: RotateAtUtc | None = None
+    rotate_at: RotateAt | None = None
+    client_secret_key_id: KeyId | None = None
+    certificate_key_id: KeyId | None = None
+    confirm_key_id: bool = False
+    move_others_along: bool = True
+
+
+# --- connections ------------------------------------------------------------------------------------------------------
+
+
+class AppConnectionDraft(Wire):
+    """What the methods have in common. Gateways and platform-managed credentials are not for Azure."""
+
+    name: Slug
+    description: Description | None = None
+    project_id: Uuid | None = None
+    is_auto_rotation_enabled: bool | None = None
+    rotation: RotationSettings | None = None
+    is_platform_managed_credentials: Literal[False] | None = None
+    gateway_id: UnsetType | None = UNSET
+    gateway_pool_id: UnsetType | None = UNSET
+
+    def check(self) -> Iterator[Fault]:
+        if self.is_auto_rotation_enabled and self.rotation is None:
+            yield Fault(
+                "Required: to enable automatic rotation, send rotation.rotationInterval and rotation.rotateAtUtc",
+                path=("rotation",),
+            )
+
+
+class CreateByClientSecret(AppConnectionDraft, kw_only=True, tag_field="method", tag="client-secret"):
+    credentials: ClientSecretCredentials
+
+
+class CreateByOAuth(AppConnectionDraft, kw_only=True, tag_field="method", tag="oauth"):
+    credentials: OAuthCredentials
+
+
+class CreateByCertificate(AppConnectionDraft, kw_only=True, tag_field="method", tag="certificate"):
+    credentials: CertificateCredentials
+
+
+CreateAppConnection = CreateByClientSecret | CreateByOAuth | CreateByCertificate
+
+
+class UpdateAppConnection(Wire):
+    """What is absent stays as it is; an empty description is removed. ``credentials`` have the shape of the method."""
+
+    name: Slug | UnsetType = UNSET
+    description: Description | UnsetType | None = UNSET
+    credentials: dict[str, object] | None = None
+    is_auto_rotation_enabled: bool | None = None
+    rotation: RotationChange | None = None
+    is_platform_managed_credentials: Literal[False] | None = None
+    gateway_id: UnsetType | None = UNSET
+
+    def check_beside(self) -> Iterator[Fault]:
+        """Tell what is wrong with the credentials, whose method shows only by their keys; the connection is not known yet."""
+        shape = SHAPES.get(method_like(self.credentials or {}) or "")
+        if shape is None:
+            return
+        try:
+            parse(shape, self.credentials)
+        except Invalid as error:
+            for issue in error.issues:
+                yield Fault("", ("credentials",), issue)
+
+    def __repr__(self) -> str:
+        return "UpdateAppConnection(***)"
+
+
+class RotateCredentials(Wire):
+    """``leaked``: the current secret and all that still overlap it are removed as soon as the new one works."""
+
+    reason: Literal["manual", "leaked"] | None = None
+
+
+# --- signing in by browser --------------------------------------------------------------------------------------------
+
+
+class StartSignIn(Wire):
+    """For a new connection ``name`` and ``tenantId`` are needed; with ``connectionId`` that connection is connected again."""
+
+    tenant_id: TenantId | None = None
+    name: Slug | None = None
+    description: Description | None = None
+    project_id: Uuid | None = None
+    connection_id: Uuid | None = None
+    return_to: NonEmpty | None = None
+
+    def check(self) -> Iterator[Fault]:
+        if self.connection_id is None and self.name is None:
+            yield Fault("Required", path=("name",))
+        if self.connection_id is None and self.tenant_id is None:
+            yield Fault("Required", path=("tenantId",))
+
+
+class FinishSignIn(Wire):
+    """The query of the callback, as it came: ``state``, and ``code`` or ``error`` with its companions."""
+
+    state: str
+    code: str | None = None
+    error: str | None = None
+    error_subcode: str | None = field(default=None, name="error_subcode")
+    error_description: str | None = field(default=None, name="error_description")
+
+    def __repr__(self) -> str:
+        return "FinishSignIn(***)"
+
+
+# --- queries ----------------------------------------------------------------------------------------------------------
+
+
+class InProject(Wire):
+    project_id: Uuid | None = None
+
+
+class PartOfProject(Window):
+    project_id: Uuid | None = None
+
+
+class DeleteAppConnection(Wire):
+    """``true`` removes all secrets of the rotation from Entra ID, ``false`` none; else those that this server made."""
+
+    revoke_credentials: bool | None = None
+
+
+class RunsPage(Wire):
+    """``before``: the ``createdAt`` of the last run of the page before."""
+
+    limit: Annotated[int, Meta(ge=1, le=100)] = 20
+    before: datetime | None = None

@@ -1,0 +1,35 @@
+"""JSON about the connections that hold one credential."""
+
+from keyturn.connections.domain import Connection
+from keyturn.connections.holders import Sharing
+from keyturn.connections.store import Holder
+from keyturn.web.schema.wire import Wire
+
+
+class OtherConnection(Wire):
+    id: str
+    name: str
+    project_id: str | None
+
+
+class CredentialSharing(Wire):
+    """Which other connections hold the same credential: a rotation of one moves them all.
+
+    ``hidden`` counts those that the caller may not see. ``movesAlong``: another connection's rotation moves this one; it is
+    ``rotatedBy``, unless the caller may not see it.
+    """
+
+    others: list[OtherConnection]
+    hidden: int
+    moves_along: bool
+    rotated_by: OtherConnection | None
+
+
+def shared(connection: Connection, sharing: Sharing) -> CredentialSharing:
+    moves = sharing.moves_along(connection.id)
+    owner = _other(sharing.owner) if sharing.owner else None
+    return CredentialSharing([_other(one) for one in sharing.seen], sharing.hidden, moves, owner)
+
+
+def _other(one: Holder) -> OtherConnection:
+    return OtherConnection(one.id, one.name, one.project_id)

@@ -1,0 +1,251 @@
+"""JSON of app connections: what is answered. Nothing here can hold a secret."""
+
+from datetime import datetime
+
+from msgspec import UNSET, UnsetType
+
+from keyturn.api.connections.method_views import LastCheck, Refusal, SafeCredentials, last_check, refusal, safe
+from keyturn.api.connections.sharing_views import CredentialSharing, shared
+from keyturn.connections.domain import Connection, Home
+from keyturn.connections.holders import Sharing
+from keyturn.credentials.domain import Credential
+from keyturn.kit import zones
+from keyturn.kit.clock import iso, iso_or_none
+from keyturn.kit.moments import in_zone
+from keyturn.providers.azure.manifest import MANIFEST
+from keyturn.rotations import waits
+from keyturn.rotations.domain import coming_runs
+from keyturn.rotations.schedule import Schedule, local_instant
+from keyturn.rotations.store.policies import Overview
+from keyturn.web.schema.wire import Timestamp, Wire
+
+SHOWN_RUNS = 5
+# --- connections ------------------------------------------------------------------------------------------------------
+
+
+class AppConnectionOption(Wire):
+    name: str
+    app: str
+    methods: list[str]
+    oauth_client_id: str | UnsetType = UNSET
+
+
+class AppConnectionOptions(Wire):
+    app_connection_options: list[AppConnectionOption]
+
+
+class ClockTimeUtc(Wire):
+    hours: int
+    minutes: int
+
+
+class ClockTime(Wire):
+    time: str
+    time_zone: str
+
+
+class ComingRun(Wire):
+    at: Timestamp
+    local: str
+
+
+class ActiveRun(Wire):
+    id: str
+    reason: str
+    started_at: Timestamp
+
+
+class RotationShown(Wire):
+    """``rotateAtUtc`` of a schedule in another zone is the UTC time of its next run: it changes with daylight saving."""
+
+    rotation_interval: int
+    rotate_at_utc: ClockTimeUtc
+    rotation_status: str | None
+    next_rotation_at: Timestamp | None
+    last_rotation_message: str | None
+    rotate_at: ClockTime
+    next_runs: list[ComingRun]
+    is_paused: bool
+    active_run: ActiveRun | None
+    expires_at: Timestamp | None
+    consecutive_failures: int
+
+
+class AppConnectionProject(Wire):
+    id: str
+    name: str
+    slug: str
+    type: str = "secret-manager"
+
+
+class AppConnectionShown(Wire):
+    id: str
+    name: str
+    description: str | None
+    app: str
+    method: str
+    version: int
+    org_id: str
+    project_id: str | None
+    project: AppConnectionProject | None
+    is_auto_rotation_enabled: bool
+    credentials_hash: str
+    credentials: SafeCredentials
+    created_at: Timestamp
+    updated_at: Timestamp
+    is_platform_managed_credentials: bool = False
+    gateway_id: str | None = None
+    gateway_pool_id: str | None = None
+    rotation: RotationShown | UnsetType = UNSET
+    last_check: LastCheck | None = None
+    refusal: Refusal | None = None
+    certificate_expires_at: Timestamp | UnsetType = UNSET
+    certificate_thumbprint: str | UnsetType = UNSET
+    certificate_warning: str | UnsetType | None = UNSET
+    oauth_account: str | UnsetType | None = UNSET
+    credential_sharing: CredentialSharing | UnsetType = UNSET
+
+
+class AppConnectionAnswer(Wire):
+    app_connection: AppConnectionShown
+
+
+class AppConnectionList(Wire):
+    app_connections: list[AppConnectionShown]
+
+
+class AvailableAppConnection(Wire):
+    app: str
+    name: str
+    id: str
+    project_id: str | None
+    org_id: str
+
+
+class AvailableAppConnections(Wire):
+    app_connections: list[AvailableAppConnection]
+
+
+class ClientShown(Wire):
+    id: str
+    name: str
+    app_id: str
+
+
+class ClientList(Wire):
+    clients: list[ClientShown]
+
+
+class ValidSecret(Wire):
+    """A secret that still signs in after its connection was deleted; ``reason`` says why it was kept."""
+
+    key_id: str | None
+    display_name: str
+    hint: str | None
+    generation: int
+    ends_at: Timestamp | None
+    reason: str | None
+
+
+class DeletedAppConnection(Wire):
+    app_connection: AppConnectionShown
+    stays_valid: list[ValidSecret]
+
+
+class SignInFinished(Wire):
+    app_connection: AppConnectionShown
+    return_to: str | None
+
+
+# --- making them ------------------------------------------------------------------------------------------------------
+
+
+def options(oauth_client_id: str | None) -> AppConnectionOptions:
+    methods = [method.key for method in MANIFEST.methods]
+    return AppConnectionOptions([AppConnectionOption(MANIFEST.name, MANIFEST.app, methods, oauth_client_id or UNSET)])
+
+
+def shown(
+    connection: Connection,
+    overview: Overview | None,
+    home: Home | None,
+    now: datetime,
+    sharing: Sharing | None = None,
+) -> AppConnectionShown:
+    """Show a connection, with its rotation if one was ever set up, and who else holds its credential."""
+    facts = connection.facts or {}
+    return AppConnectionShown(
+        id=connection.id,
+        name=connection.name,
+        description=connection.description,
+        app=connection.app,
+        method=connection.method.value,
+        version=connection.version,
+        org_id=connection.org_id,
+        project_id=connection.project_id,
+        project=AppConnectionProject(home.id, home.name, home.slug) if home else None,
+        is_auto_rotation_enabled=bool(overview and overview.rotation.enabled),
+        credentials_hash=connection.credentials_hash,
+        credentials=safe(connection),
+        created_at=iso(connection.created_at),
+        updated_at=iso(connection.updated_at),
+        rotation=_rotation(overview, now) if overview else UNSET,
+        last_check=last_check(connection),
+        refusal=refusal(connection),
+        certificate_expires_at=iso(connection.ends_at) if connection.ends_at else UNSET,
+        certificate_thumbprint=facts.get("thumbprint", UNSET),
+        certificate_warning=_warning(connection, overview, now),
+        oauth_account=facts.get("account", UNSET),
+        credential_sharing=shared(connection, sharing) if sharing else UNSET,
+    )
+
+
+def _warning(connection: Connection, overview: Overview | None, now: datetime) -> str | UnsetType | None:
+    """Warn of a certificate's end, unless a new one will take its place in time."""
+    if connection.ends_at is None:
+        return UNSET
+    replaced = overview and overview.rotation.enabled and now < connection.ends_at
+    return None if replaced else connection.warning(now)
+
+
+def _rotation(overview: Overview, now: datetime) -> RotationShown:
+    rotation, run, schedule = overview.rotation, overview.run, overview.rotation.schedule
+    zone = zones.shown(schedule.time_zone)
+    return RotationShown(
+        rotation_interval=schedule.interval_days,
+        rotate_at_utc=_rotate_at_utc(schedule, rotation.due_at or now),
+        rotation_status=rotation.status,
+        next_rotation_at=iso_or_none(rotation.due_at),
+        last_rotation_message=rotation.last_message or waits.doubt(rotation, now),
+        rotate_at=ClockTime(f"{schedule.hour:02}:{schedule.minute:02}", schedule.time_zone),
+        next_runs=[
+            ComingRun(iso(at), in_zone(at, zone).isoformat(timespec="minutes"))
+            for at in coming_runs(rotation, SHOWN_RUNS, now)
+        ],
+        is_paused=not rotation.enabled,
+        active_run=ActiveRun(run.id, run.reason.value, iso(run.started_at or run.created_at)) if run else None,
+        expires_at=iso_or_none(overview.current_ends_at),
+        consecutive_failures=rotation.failures,
+    )
+
+
+def _rotate_at_utc(schedule: Schedule, on: datetime) -> ClockTimeUtc:
+    """Return the schedule's time in UTC, as it is on the (local) day of this moment."""
+    if schedule.time_zone == "UTC":
+        return ClockTimeUtc(schedule.hour, schedule.minute)
+    day = in_zone(on, zones.shown(schedule.time_zone)).replace(tzinfo=None)
+    try:
+        at = local_instant(day, schedule)
+    except (OverflowError, ValueError):
+        return ClockTimeUtc(schedule.hour, schedule.minute)  # where the calendar ends
+    return ClockTimeUtc(at.hour, at.minute)
+
+
+def available(connection: Connection) -> AvailableAppConnection:
+    return AvailableAppConnection(
+        connection.app, connection.name, connection.id, connection.project_id, connection.org_id
+    )
+
+
+def valid_secret(row: Credential) -> ValidSecret:
+    return ValidSecret(row.key_id, row.marker, row.hint, row.generation, iso_or_none(row.ends_at), row.note)

@@ -1,0 +1,188 @@
+"""What the JSON API takes and answers about machine identities."""
+
+from collections.abc import Iterator
+from typing import Annotated
+
+from msgspec import UNSET, Meta, UnsetType, field
+
+from keyturn.api.fields import Name
+from keyturn.api.people.schemas import OrganizationShown
+from keyturn.identities.domain import LONGEST_TTL
+from keyturn.kit.actor import Role
+from keyturn.web.schema.validate import Fault, NonEmpty, Trimmed, coerced
+from keyturn.web.schema.wire import Timestamp, Wire
+
+Ttl = Annotated[int, coerced, Meta(ge=0, le=LONGEST_TTL)]
+Uses = Annotated[int, coerced, Meta(ge=0, le=2_000_000_000)]
+
+
+class Pair(Wire):
+    key: Annotated[NonEmpty, Meta(max_length=255)]
+    value: Annotated[str, Meta(max_length=1020)]
+
+
+class CreateIdentity(Wire):
+    name: Name
+    organization_id: str | None = None
+    role: Role = Role.VIEWER
+    has_delete_protection: Annotated[bool, coerced] = False
+    metadata: Annotated[list[Pair], Meta(max_length=100)] | None = None
+
+
+class UpdateIdentity(Wire):
+    name: Name | UnsetType = UNSET
+    role: Role | UnsetType = UNSET
+    has_delete_protection: Annotated[bool, coerced] | UnsetType = UNSET
+    metadata: Annotated[list[Pair], Meta(max_length=100)] | UnsetType | None = UNSET
+
+
+class LabelShown(Wire):
+    id: str
+    key: str
+    value: str
+
+
+class IdentityShown(Wire):
+    id: str
+    name: str
+    org_id: str
+    project_id: str | None
+    has_delete_protection: bool
+    auth_method: str | None
+    auth_methods: list[str]
+    metadata: list[LabelShown]
+    created_at: Timestamp
+    updated_at: Timestamp
+
+
+class IdentityAnswer(Wire):
+    identity: IdentityShown
+
+
+class CustomRole(Wire):
+    id: str
+    name: str
+    slug: str
+    description: str | None = None
+
+
+class MemberIdentity(Wire):
+    """An identity together with its role in the organization."""
+
+    id: str
+    identity_id: str
+    role: Role
+    org_id: str
+    custom_role: CustomRole | None
+    metadata: list[LabelShown]
+    identity: IdentityShown
+    created_at: Timestamp
+    updated_at: Timestamp
+
+
+class MemberIdentityAnswer(Wire):
+    identity: MemberIdentity
+
+
+class MemberIdentityList(Wire):
+    identities: list[MemberIdentity]
+    total_count: int
+
+
+class IdentityDetails(Wire):
+    organization: OrganizationShown
+
+
+class IdentityDetailsAnswer(Wire):
+    identity_details: IdentityDetails
+
+
+class TrustedIp(Wire):
+    ip_address: NonEmpty
+
+
+TrustedIps = Annotated[list[TrustedIp], Meta(min_length=1, max_length=100)]
+
+
+class UniversalAuthBody(Wire):
+    """Absent keys have their default on creation and stay as they are on update."""
+
+    access_token_ttl: Ttl | None = field(default=None, name="accessTokenTTL")
+    access_token_max_ttl: Ttl | None = field(default=None, name="accessTokenMaxTTL")
+    access_token_num_uses_limit: Uses | None = None
+    access_token_period: Ttl | None = None
+    client_secret_trusted_ips: TrustedIps | None = None
+    access_token_trusted_ips: TrustedIps | None = None
+    lockout_enabled: Annotated[bool, coerced] | None = None
+    lockout_threshold: Annotated[int, coerced, Meta(ge=1, le=30)] | None = None
+    lockout_duration_seconds: Annotated[int, coerced, Meta(ge=30, le=86_400)] | None = None
+    lockout_counter_reset_seconds: Annotated[int, coerced, Meta(ge=5, le=3_600)] | None = None
+
+    def check(self) -> Iterator[Fault]:
+        ttl, longest = self.access_token_ttl, self.access_token_max_ttl
+        if ttl is not None and longest and ttl > longest:
+            yield Fault("The access token's TTL cannot be longer than its maximum TTL", path=("accessTokenTTL",))
+
+
+class TrustedIpShown(Wire, omit_defaults=True):
+    ip_address: str
+    type: str
+    prefix: int | None = None
+
+
+class UniversalAuthShown(Wire):
+    id: str
+    client_id: str
+    identity_id: str
+    access_token_ttl: int = field(name="accessTokenTTL")
+    access_token_max_ttl: int = field(name="accessTokenMaxTTL")
+    access_token_num_uses_limit: int
+    access_token_period: int
+    client_secret_trusted_ips: list[TrustedIpShown]
+    access_token_trusted_ips: list[TrustedIpShown]
+    lockout_enabled: bool
+    lockout_threshold: int
+    lockout_duration_seconds: int
+    lockout_counter_reset_seconds: int
+    created_at: Timestamp
+    updated_at: Timestamp
+
+
+class UniversalAuthAnswer(Wire):
+    identity_universal_auth: UniversalAuthShown
+
+
+class CreateClientSecret(Wire):
+    description: Annotated[Trimmed, Meta(max_length=1024)] = ""
+    num_uses_limit: Uses = 0
+    ttl: Ttl = 0
+
+
+class ClientSecretShown(Wire):
+    id: str
+    description: str
+    client_secret_prefix: str
+    client_secret_num_uses: int
+    client_secret_num_uses_limit: int
+    client_secret_ttl: int = field(name="clientSecretTTL")
+    identity_ua_id: str = field(name="identityUAId")
+    is_client_secret_revoked: bool
+    created_at: Timestamp
+    updated_at: Timestamp
+
+
+class ClientSecretAnswer(Wire):
+    client_secret_data: ClientSecretShown
+
+
+class ClientSecretList(Wire):
+    client_secret_data: list[ClientSecretShown]
+
+
+class ClientSecretCreated(Wire):
+    client_secret: str
+    client_secret_data: ClientSecretShown
+
+
+class Deleted(Wire):
+    deleted: int

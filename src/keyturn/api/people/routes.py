@@ -1,0 +1,175 @@
+"""Routes of signing in, of the first start, and of users."""
+
+from keyturn.accounts.service import Access
+from keyturn.api.people.schemas import (
+    Bootstrap,
+    BootstrapIdentity,
+    Bootstrapped,
+    BootstrapUser,
+    ChangePassword,
+    ChangeRole,
+    CreateUser,
+    Credentials,
+    MachineLogin,
+    Message,
+    OrganizationShown,
+    PersonLogin,
+    Token,
+    TokenBody,
+    UserAnswer,
+    UserList,
+    UserShown,
+)
+from keyturn.kit.actor import Actor
+from keyturn.kit.clock import iso
+from keyturn.kit.secret import Plaintext
+from keyturn.people.domain import User
+from keyturn.tokens.domain import IssuedToken, Origin
+from keyturn.web.ratelimit import Limiter
+from keyturn.web.routes import Caller, Routes, delete, get, group, patch, post
+from keyturn.web.schema.paging import Window
+
+SIGN_IN_REFUSED = {
+    401: "Nobody signs in with this: unknown, wrong, or locked after too many tries",
+    403: "Not from this address",
+}
+TOKEN_REFUSED = {401: "A token that is unknown or revoked", 403: "A malformed or expired token"}
+
+
+def login_router(access: Access, limiter: Limiter, identities: Limiter | None = None) -> Routes:
+    """Routes that need no token. ``limiter`` counts failures by address, ``identities`` the sign-ins of each identity."""
+
+    @post("/api/v1/auth/universal-auth/login", public=True, also=SIGN_IN_REFUSED)
+    def login_machine(caller: Caller, data: MachineLogin) -> Token:
+        """Exchange a machine identity's client id and secret for an access token."""
+
+        def admit(*, proven: bool) -> None:
+            if not proven:
+                limiter.take(f"{caller.ip} universal-auth")
+            elif identities is not None:
+                identities.take(f"{data.client_id} universal-auth")
+
+        secret = Plaintext(data.client_secret)
+        return _token(access.machines.login_machine(data.client_id, secret, _origin(caller), admit))
+
+    @post("/api/v1/auth/login", public=True, also=SIGN_IN_REFUSED)
+    def login_person(caller: Caller, data: PersonLogin) -> Token:
+        """Exchange e-mail address and password for an access token; users with two-step sign-in send a code as well.
+
+        A first password, and one that the operator set, has to be changed: send the new one as `newPassword`.
+        """
+        limiter.take(f"{caller.ip} login")
+        new = None if data.new_password is None else Plaintext(data.new_password)
+        issued = access.signin.login_person(data.email, Plaintext(data.password), _origin(caller), data.code, new)
+        limiter.give_back(f"{caller.ip} login")
+        limiter.trust(f"{caller.ip} login")
+        return _token(issued)
+
+    @post("/api/v1/auth/token/renew", public=True, also=TOKEN_REFUSED)
+    def renew_token(caller: Caller, data: TokenBody) -> Token:
+        """Let an access token live longer. The token stays the same."""
+        return _token(access.tokens.renew(Plaintext(data.access_token), _origin(caller)))
+
+    @post("/api/v1/auth/token/revoke", public=True, also=TOKEN_REFUSED)
+    def revoke_token(caller: Caller, data: TokenBody) -> Message:
+        """End an access token. Ending it again changes nothing."""
+        access.tokens.revoke(Plaintext(data.access_token), _origin(caller))
+        return Message("The access token was revoked.")
+
+    @post(
+        "/api/v1/admin/bootstrap",
+        public=True,
+        guarded=True,
+        also={
+            401: "The set-up code is missing, wrong or spent",
+            403: "The request comes from another site, or to a name that is not this server's",
+            415: "The body does not say that it is JSON",
+        },
+    )
+    def bootstrap(caller: Caller, data: Bootstrap) -> Bootstrapped:
+        """Set this server up: first organization, first admin, and an admin token. Works once.
+
+        Needs the set-up code that the server printed when it started, as `setupCode` or in the header
+        `X-Keyturn-Setup-Code`.
+        """
+        limiter.take(f"{caller.ip} bootstrap")
+        code = Plaintext(data.setup_code) if data.setup_code else caller.setup_code
+        made = access.set_up(code, data.email, Plaintext(data.password), data.organization)
+        user, org = made.user, made.organization
+        return Bootstrapped(
+            "The server is set up. Keep the token: it is shown only now.",
+            BootstrapIdentity(made.identity.id, made.identity.name, Credentials(made.token.reveal())),
+            OrganizationShown(org.id, org.name, org.slug),
+            BootstrapUser(user.id, user.email, user.first_name, user.last_name, user.email, user.super_admin),
+        )
+
+    return group("Sign-in", login_machine, login_person, renew_token, revoke_token, bootstrap)
+
+
+def users_router(access: Access, limiter: Limiter) -> Routes:
+    """Routes of people."""
+
+    @get("/api/v1/users", compressed=True)
+    def list_users(actor: Actor, query: Window) -> UserList:
+        """List the users of the organization: all of them, or ``limit`` from ``offset`` on."""
+        return UserList([_user(user) for user in query.part_of(access.users.list(actor))])
+
+    @post("/api/v1/users")
+    def create_user(actor: Actor, data: CreateUser) -> UserAnswer:
+        """Add a user with a first password, which the user has to change at the first sign-in."""
+        made = access.users.create(
+            actor,
+            email=data.email,
+            password=Plaintext(data.password),
+            role=data.role,
+            first_name=data.first_name,
+            last_name=data.last_name,
+        )
+        return UserAnswer(_user(made))
+
+    @get("/api/v1/users/me")
+    def get_me(actor: Actor) -> UserAnswer:
+        """Show the signed-in user."""
+        return UserAnswer(_user(access.users.me(actor)))
+
+    @post("/api/v1/users/me/password")
+    def change_password(actor: Actor, caller: Caller, data: ChangePassword) -> Message:
+        """Change the own password. All access tokens of the user end, also the one in use."""
+        limiter.take(f"{caller.ip} password")
+        access.users.change_password(actor, Plaintext(data.old_password), Plaintext(data.new_password))
+        return Message("The password was changed. Sign in again.")
+
+    @patch("/api/v1/users/{user_id}")
+    def change_role(actor: Actor, user_id: str, data: ChangeRole) -> UserAnswer:
+        """Give a user another role in the organization."""
+        return UserAnswer(_user(access.users.change_role(actor, user_id, data.role)))
+
+    @delete("/api/v1/users/{user_id}")
+    def delete_user(actor: Actor, user_id: str) -> UserAnswer:
+        """Remove a user, with tokens and memberships."""
+        return UserAnswer(_user(access.users.delete(actor, user_id)))
+
+    return group("Users", list_users, create_user, get_me, change_password, change_role, delete_user)
+
+
+def _origin(caller: Caller) -> Origin:
+    return Origin(caller.ip, caller.request_id)
+
+
+def _token(issued: IssuedToken) -> Token:
+    return Token(issued.token.reveal(), issued.expires_in, issued.max_ttl)
+
+
+def _user(user: User) -> UserShown:
+    return UserShown(
+        id=user.id,
+        email=user.email,
+        username=user.email,
+        first_name=user.first_name,
+        last_name=user.last_name,
+        role=user.role,
+        super_admin=user.super_admin,
+        org_id=user.org_id,
+        created_at=iso(user.created_at),
+        updated_at=iso(user.updated_at),
+    )

@@ -1,0 +1,185 @@
+"""Routes of the members of a project: machine identities and people."""
+
+from keyturn.api.projects.schemas import (
+    AddIdentity,
+    AddPeople,
+    ChangeMember,
+    IdentityBrief,
+    IdentityMembership,
+    IdentityMembershipAnswer,
+    IdentityMembershipList,
+    Membership,
+    MembershipAnswer,
+    MembershipList,
+    People,
+    PersonAsked,
+    PersonBrief,
+    ProjectBrief,
+    RolesAnswer,
+    RoleShown,
+)
+from keyturn.kit.actor import Actor, ActorKind, Role
+from keyturn.kit.clock import iso
+from keyturn.projects.domain import Member
+from keyturn.projects.service import Projects
+from keyturn.web.routes import Routes, delete, get, group, patch, post
+from keyturn.web.schema.paging import Window
+
+_IDENTITIES = (
+    "/api/v2/workspace/{project_id}/identity-memberships",
+    "/api/v1/projects/{project_id}/identity-memberships",
+    "/api/v1/projects/{project_id}/memberships/identities",
+)
+_PEOPLE = (
+    "/api/v1/workspace/{project_id}/memberships",
+    "/api/v2/workspace/{project_id}/memberships",
+    "/api/v1/projects/{project_id}/memberships",
+)
+
+
+def identity_members_router(projects: Projects) -> Routes:
+    """Routes of the machine identities in a project."""
+    members = projects.members
+
+    def list_identities(actor: Actor, project_id: str, query: Window) -> IdentityMembershipList:
+        """List the machine identities of a project: all of them, or ``limit`` from ``offset`` on."""
+        brief = _brief(projects, actor, project_id)
+        found = members.list(actor, project_id, ActorKind.IDENTITY)
+        return IdentityMembershipList([_identity(actor, brief, one) for one in query.part_of(found)], len(found))
+
+    def add_identity(actor: Actor, project_id: str, identity_id: str, data: AddIdentity) -> IdentityMembershipAnswer:
+        """Let a machine identity work in a project."""
+        made = members.add_identity(actor, project_id, identity_id, data.chosen(Role.VIEWER))
+        return IdentityMembershipAnswer(_identity(actor, _brief(projects, actor, project_id), made))
+
+    def get_identity(actor: Actor, project_id: str, identity_id: str) -> IdentityMembershipAnswer:
+        """Show the role of a machine identity in a project."""
+        found = members.get(actor, project_id, ActorKind.IDENTITY, identity_id)
+        return IdentityMembershipAnswer(_identity(actor, _brief(projects, actor, project_id), found))
+
+    def get_membership(actor: Actor, membership_id: str) -> IdentityMembershipAnswer:
+        """Show the membership of a machine identity by its own id, in whichever project it is."""
+        found = members.membership(actor, membership_id)
+        return IdentityMembershipAnswer(_identity(actor, _brief(projects, actor, found.project_id), found))
+
+    def change_identity(actor: Actor, project_id: str, identity_id: str, data: ChangeMember) -> RolesAnswer:
+        """Give a machine identity another role in a project."""
+        found = members.get(actor, project_id, ActorKind.IDENTITY, identity_id)
+        changed = members.change_role(actor, project_id, found.id, data.chosen(found.role))
+        return RolesAnswer([_role(changed)])
+
+    def remove_identity(actor: Actor, project_id: str, identity_id: str) -> IdentityMembershipAnswer:
+        """Take a machine identity out of a project."""
+        found = members.get(actor, project_id, ActorKind.IDENTITY, identity_id)
+        brief = _brief(projects, actor, project_id)
+        (gone,) = members.remove(actor, project_id, [found.id])
+        return IdentityMembershipAnswer(_identity(actor, brief, gone))
+
+    return group(
+        "Project members: identities",
+        *(get(root)(list_identities) for root in _IDENTITIES),
+        *(post(f"{root}/{{identity_id}}")(add_identity) for root in _IDENTITIES),
+        *(get(f"{root}/{{identity_id}}")(get_identity) for root in _IDENTITIES),
+        get("/api/v2/workspace/identity-memberships/{membership_id}")(get_membership),
+        *(patch(f"{root}/{{identity_id}}")(change_identity) for root in _IDENTITIES),
+        *(delete(f"{root}/{{identity_id}}")(remove_identity) for root in _IDENTITIES),
+    )
+
+
+def people_router(projects: Projects) -> Routes:
+    """Routes of the people in a project."""
+    members = projects.members
+
+    def list_people(actor: Actor, project_id: str, query: Window) -> MembershipList:
+        """List the people of a project: all of them, or ``limit`` from ``offset`` on."""
+        brief = _brief(projects, actor, project_id)
+        found = query.part_of(members.list(actor, project_id, ActorKind.USER))
+        return MembershipList([_person(brief, member) for member in found])
+
+    def add_people(actor: Actor, project_id: str, data: AddPeople) -> MembershipList:
+        """Let users work in a project: all of them or none."""
+        role = data.role_slugs[0] if data.role_slugs else Role.MEMBER
+        made = members.add_people(actor, project_id, data.named(), role)
+        brief = _brief(projects, actor, project_id)
+        return MembershipList([_person(brief, member) for member in made])
+
+    def find_person(actor: Actor, project_id: str, data: PersonAsked) -> MembershipAnswer:
+        """Show the role of a user, named by e-mail address, in a project."""
+        found = members.person(actor, project_id, data.username)
+        return MembershipAnswer(_person(_brief(projects, actor, project_id), found))
+
+    def get_person(actor: Actor, project_id: str, membership_id: str) -> MembershipAnswer:
+        """Show a user's membership in a project."""
+        found = members.get_by_row(actor, project_id, membership_id)
+        return MembershipAnswer(_person(_brief(projects, actor, project_id), found))
+
+    def get_user(actor: Actor, project_id: str, user_id: str) -> MembershipAnswer:
+        """Show the role of a user, named by the user's id, in a project."""
+        found = members.get(actor, project_id, ActorKind.USER, user_id)
+        return MembershipAnswer(_person(_brief(projects, actor, project_id), found))
+
+    def change_person(actor: Actor, project_id: str, membership_id: str, data: ChangeMember) -> RolesAnswer:
+        """Give a user another role in a project."""
+        found = members.get_by_row(actor, project_id, membership_id)
+        return RolesAnswer([_role(members.change_role(actor, project_id, found.id, data.chosen(found.role)))])
+
+    def remove_person(actor: Actor, project_id: str, membership_id: str) -> MembershipAnswer:
+        """Take a user out of a project."""
+        brief = _brief(projects, actor, project_id)
+        (gone,) = members.remove(actor, project_id, [membership_id])
+        return MembershipAnswer(_person(brief, gone))
+
+    def remove_people(actor: Actor, project_id: str, data: People) -> MembershipList:
+        """Take users, named by e-mail address, out of a project: all of them or none."""
+        brief = _brief(projects, actor, project_id)
+        rows = [members.person(actor, project_id, name).id for name in data.named()]
+        return MembershipList([_person(brief, member) for member in members.remove(actor, project_id, rows)])
+
+    return group(
+        "Project members: people",
+        *(get(root)(list_people) for root in _PEOPLE),
+        *(post(root)(add_people) for root in _PEOPLE),
+        *(delete(root)(remove_people) for root in _PEOPLE),
+        *(post(f"{root}/details")(find_person) for root in _PEOPLE),
+        *(get(f"{root}/{{membership_id}}")(get_person) for root in _PEOPLE),
+        get("/api/v1/projects/{project_id}/user/{user_id}/membership")(get_user),
+        *(patch(f"{root}/{{membership_id}}")(change_person) for root in _PEOPLE),
+        *(delete(f"{root}/{{membership_id}}")(remove_person) for root in _PEOPLE),
+    )
+
+
+def _brief(projects: Projects, actor: Actor, project_id: str) -> ProjectBrief:
+    found = projects.get(actor, project_id)
+    return ProjectBrief(found.id, found.name)
+
+
+def _role(member: Member) -> RoleShown:
+    return RoleShown(member.id, member.role)
+
+
+def _identity(actor: Actor, project: ProjectBrief, member: Member) -> IdentityMembership:
+    return IdentityMembership(
+        id=member.id,
+        identity_id=member.member_id,
+        project_id=member.project_id,
+        role=member.role,
+        roles=[_role(member)],
+        identity=IdentityBrief(member.member_id, member.name, actor.org_id, list(member.auth_methods)),
+        project=project,
+        created_at=iso(member.created_at),
+        updated_at=iso(member.updated_at),
+    )
+
+
+def _person(project: ProjectBrief, member: Member) -> Membership:
+    return Membership(
+        id=member.id,
+        user_id=member.member_id,
+        project_id=member.project_id,
+        role=member.role,
+        roles=[_role(member)],
+        user=PersonBrief(member.member_id, member.name, member.name, member.first_name, member.last_name),
+        project=project,
+        created_at=iso(member.created_at),
+        updated_at=iso(member.updated_at),
+    )

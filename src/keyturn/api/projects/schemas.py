@@ -1,0 +1,284 @@
+"""JSON of projects, environments and members."""
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from msgspec import UNSET, Meta, UnsetType, field
+
+from keyturn.kit.actor import Role
+from keyturn.web.schema.validate import Fault, NonEmpty, Slug, Trimmed, coerced, printable
+from keyturn.web.schema.wire import Timestamp, Wire
+
+Name = Annotated[NonEmpty, printable, Meta(max_length=64)]
+Description = Annotated[Trimmed, Meta(max_length=256)]
+ShortSlug = Annotated[Slug, Meta(min_length=1, max_length=64)]
+OptionalSlug = Annotated[Trimmed, Meta(max_length=64, pattern=r"^(?:[a-z0-9]+(?:-[a-z0-9]+)*)?$")]
+Position = Annotated[int, coerced, Meta(ge=0, le=1000)]
+"""Counted from 1; 0 counts as absent."""
+
+# --- projects ---------------------------------------------------------------------------------------------------------
+
+
+class CreateProject(Wire):
+    """Empty texts count as absent. Templates, foreign keys and other kinds of projects are refused, not ignored."""
+
+    project_name: Name
+    slug: OptionalSlug | None = None
+    type: str | None = None
+    project_description: Description | None = None
+    template: str | None = None
+    kms_key_id: str | None = None
+    should_create_default_envs: Annotated[bool, coerced] | None = None
+    has_delete_protection: Annotated[bool, coerced] | None = None
+
+    def check(self) -> Iterator[Fault]:
+        if self.type not in {None, "", "secret-manager"}:
+            yield Fault("This server has projects of the type 'secret-manager' only", path=("type",))
+        if self.template not in {None, "", "default"}:
+            yield Fault("This server has no project templates: create the environments one by one", path=("template",))
+        if self.kms_key_id:
+            yield Fault("This server encrypts with its own keys: leave kmsKeyId out", path=("kmsKeyId",))
+
+
+class UpdateProject(Wire):
+    """What is absent stays as it is; a description of null or nothing is removed."""
+
+    name: Name | None = None
+    slug: OptionalSlug | None = None
+    description: Description | UnsetType | None = UNSET
+    has_delete_protection: Annotated[bool, coerced] | None = None
+
+
+class EnvironmentBrief(Wire):
+    id: str
+    name: str
+    slug: str
+
+
+class ProjectShown(Wire):
+    id: str
+    same_id: str = field(name="_id")
+    name: str
+    slug: str
+    description: str | None
+    org_id: str
+    environments: list[EnvironmentBrief]
+    has_delete_protection: bool
+    created_at: Timestamp
+    updated_at: Timestamp
+    type: Literal["secret-manager"] = "secret-manager"
+    auto_capitalization: bool = False
+    version: int = 3
+    upgrade_status: str | None = None
+    audit_logs_retention_days: int | None = None
+    kms_secret_manager_key_id: str | None = None
+
+
+class ProjectAnswer(Wire):
+    project: ProjectShown
+
+
+class WorkspaceAnswer(Wire):
+    workspace: ProjectShown
+
+
+class ProjectList(Wire):
+    projects: list[ProjectShown]
+
+
+class WorkspaceList(Wire):
+    workspaces: list[ProjectShown]
+
+
+class Retention(Wire):
+    audit_logs_retention_days: Annotated[int, coerced, Meta(ge=0, le=36_500)]
+
+
+# --- environments -----------------------------------------------------------------------------------------------------
+
+
+class CreateEnvironment(Wire):
+    """Without a position, or with 0, it becomes the last one."""
+
+    name: Name
+    slug: ShortSlug
+    position: Position | None = None
+
+
+class UpdateEnvironment(Wire):
+    """What is absent stays as it is; so does a position of 0, which some clients cannot leave out."""
+
+    name: Name | None = None
+    slug: OptionalSlug | None = None
+    position: Position | None = None
+
+
+class EnvironmentShown(Wire):
+    id: str
+    name: str
+    slug: str
+    position: int
+    project_id: str
+    created_at: Timestamp
+    updated_at: Timestamp
+
+
+class EnvironmentAnswer(Wire):
+    environment: EnvironmentShown
+
+
+class EnvironmentChanged(Wire):
+    message: str
+    workspace: str
+    environment: EnvironmentShown
+
+
+# --- members ----------------------------------------------------------------------------------------------------------
+
+
+class GivenRole(Wire):
+    role: Role
+    is_temporary: Annotated[bool, coerced] | None = None
+
+    def check(self) -> Iterator[Fault]:
+        if self.is_temporary:
+            yield Fault("This server has no temporary roles", path=("isTemporary",))
+
+
+Roles = Annotated[list[GivenRole], Meta(min_length=1)]
+
+
+class _OneRole(Wire):
+    role: Role | None = None
+    roles: Roles | None = None
+
+    def check(self) -> Iterator[Fault]:
+        if len({given.role for given in self.roles or ()}) > 1:
+            yield Fault("A member of a project has one role", path=("roles",))
+
+    def chosen(self, default: Role) -> Role:
+        """Return the role asked for."""
+        return self.roles[0].role if self.roles else self.role or default
+
+
+class AddIdentity(_OneRole):
+    """``role`` or ``roles`` with one entry; a viewer when neither is given."""
+
+
+class ChangeMember(_OneRole):
+    """``role`` or ``roles`` with one entry."""
+
+    def check(self) -> Iterator[Fault]:
+        if not self.role and not self.roles:
+            yield Fault("Say which role", path=("roles",))
+        yield from _OneRole.check(self)
+
+
+class People(Wire):
+    """Users by e-mail address, which is also the user name here."""
+
+    emails: Annotated[list[NonEmpty], Meta(max_length=100)] | None = None
+    usernames: Annotated[list[NonEmpty], Meta(max_length=100)] | None = None
+
+    def check(self) -> Iterator[Fault]:
+        if not self.named():
+            yield Fault("Name at least one user", path=("usernames",))
+
+    def named(self) -> list[str]:
+        """Return the addresses, each once."""
+        found = [*(self.emails or ()), *(self.usernames or ())]
+        return list(dict.fromkeys(name.strip().lower() for name in found))
+
+
+class AddPeople(People):
+    """Members unless ``roleSlugs`` says otherwise."""
+
+    role_slugs: Annotated[list[Role], Meta(min_length=1)] | None = None
+
+    def check(self) -> Iterator[Fault]:
+        yield from People.check(self)
+        if len(set(self.role_slugs or ())) > 1:
+            yield Fault("A member of a project has one role", path=("roleSlugs",))
+
+
+class PersonAsked(Wire):
+    username: NonEmpty
+
+
+class RoleShown(Wire):
+    id: str
+    role: Role
+    custom_role_id: str | None = None
+    custom_role_name: str | None = None
+    custom_role_slug: str | None = None
+    is_temporary: bool = False
+    temporary_mode: str | None = None
+    temporary_range: str | None = None
+    temporary_access_start_time: Timestamp | None = None
+    temporary_access_end_time: Timestamp | None = None
+
+
+class ProjectBrief(Wire):
+    id: str
+    name: str
+
+
+class IdentityBrief(Wire):
+    id: str
+    name: str
+    org_id: str
+    auth_methods: list[str]
+    project_id: str | None = None
+
+
+class IdentityMembership(Wire):
+    id: str
+    identity_id: str
+    project_id: str
+    role: Role
+    roles: list[RoleShown]
+    identity: IdentityBrief
+    project: ProjectBrief
+    created_at: Timestamp
+    updated_at: Timestamp
+
+
+class IdentityMembershipAnswer(Wire):
+    identity_membership: IdentityMembership
+
+
+class IdentityMembershipList(Wire):
+    identity_memberships: list[IdentityMembership]
+    total_count: int
+
+
+class RolesAnswer(Wire):
+    roles: list[RoleShown]
+
+
+class PersonBrief(Wire):
+    id: str
+    username: str
+    email: str
+    first_name: str
+    last_name: str
+
+
+class Membership(Wire):
+    id: str
+    user_id: str
+    project_id: str
+    role: Role
+    roles: list[RoleShown]
+    user: PersonBrief
+    project: ProjectBrief
+    created_at: Timestamp
+    updated_at: Timestamp
+
+
+class MembershipAnswer(Wire):
+    membership: Membership
+
+
+class MembershipList(Wire):
+    memberships: list[Membership]

@@ -1,0 +1,95 @@
+"""What every process of the product has: settings in, database, keys, provider and services out."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+
+from keyturn.app import startup
+from keyturn.connections.flow import CALLBACK_PATH
+from keyturn.connections.service import Connections
+from keyturn.crypto.keyring import Keyring, KeyringSealer
+from keyturn.db.unit import Database
+from keyturn.errors import busy
+from keyturn.kit.bulkhead import Bulkhead
+from keyturn.kit.clock import SystemClock
+from keyturn.kit.ids import SystemIds
+from keyturn.ports.clock import Clock, Ids
+from keyturn.ports.provider import OAuthApp
+from keyturn.providers.azure.clouds import Clouds, standard_clouds
+from keyturn.providers.azure.provider import AzureProvider
+from keyturn.providers.transport import HttpTransport
+from keyturn.rotations.service import Rotations
+from keyturn.settings.model import Settings
+
+
+@dataclass
+class Core:
+    """What every process of the product has."""
+
+    settings: Settings
+    database: Database
+    keyring: Keyring
+    sealer: KeyringSealer
+    clock: Clock
+    ids: Ids
+    process_id: str
+    transport: HttpTransport
+    provider: AzureProvider
+
+    def close(self) -> None:
+        self.transport.close()
+        self.database.close()
+
+
+def open_core(settings: Settings, notice: startup.Notice, ahead: timedelta = timedelta(0)) -> Core:
+    """Open the database, bring it up to date as far as that is safe, open the keyring. Raises Misconfigured.
+
+    ``ahead`` moves this process's clock, for demonstrations of what happens in a month.
+    """
+    clock, ids = SystemClock(ahead), SystemIds()
+    if ahead:
+        notice(f"This server's clock is {ahead} ahead.")
+    database = startup.open_database(settings)
+    startup.prepare_database(settings, database, clock, notice)
+    keyring = startup.open_keyring(settings, database, clock, notice)
+    process_id = ids.new()
+    transport = HttpTransport(
+        ca_file=settings.ca_file,
+        guard=partial(_before_call, database, Bulkhead(partial(busy, "waiting for Microsoft"), places=12, waiting=4)),
+        name=process_id,
+    )
+    provider = AzureProvider(transport, clock, clouds(settings), ids=ids, timeout=settings.pace.call_timeout)
+    return Core(settings, database, keyring, KeyringSealer(keyring), clock, ids, process_id, transport, provider)
+
+
+def clouds(settings: Settings) -> Clouds:
+    """Return the table of clouds, with the custom addresses where some are set. Only the server's own cloud is talked to."""
+    table, custom = standard_clouds().limited_to(settings.cloud), settings.cloud_override
+    if custom is None:
+        return table
+    return table.overridden(settings.cloud, authority=custom.authority, graph=custom.graph)
+
+
+def _before_call(database: Database, calls: Bulkhead) -> None:
+    """Before each call to Microsoft. Raises Unavailable when too many requests of people wait for such calls already."""
+    if database.in_transaction:
+        raise RuntimeError("a network call inside a database transaction")
+    calls.hold()
+
+
+def services(core: Core, nudge: Callable[[], None]) -> tuple[Connections, Rotations]:
+    settings, oauth = core.settings, oauth_app(core.settings)
+    parts = (core.database, core.sealer, core.provider, core.clock, core.ids)
+    bare, most = settings.oauth_bare_codes, settings.quotas.connections_per_project
+    connections = Connections(
+        *parts, settings.cloud, oauth, bare_codes=bare, most=most, pace=settings.pace, pause=time.sleep
+    )
+    return connections, Rotations(connections, nudge, time.sleep, core.process_id)
+
+
+def oauth_app(settings: Settings) -> OAuthApp | None:
+    """Return this server's OAuth application; None unless all three of its settings are there."""
+    site, client_id, secret = settings.site_url, settings.oauth_client_id, settings.oauth_client_secret
+    return OAuthApp(client_id, secret, f"{site}{CALLBACK_PATH}") if site and client_id and secret else None

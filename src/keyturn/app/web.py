@@ -1,0 +1,188 @@
+"""The web application: services, routes and pages put together."""
+
+from datetime import timedelta
+from functools import partial
+
+from keyturn import __version__
+from keyturn.accounts.service import Access
+from keyturn.api.audit import routes as audit_api
+from keyturn.api.connections import routes as connections_api
+from keyturn.api.identities import routes as identities_api
+from keyturn.api.people import routes as people_api
+from keyturn.api.projects import members as members_api
+from keyturn.api.projects import routes as projects_api
+from keyturn.app.core import Core, oauth_app, services
+from keyturn.app.worker import Worker
+from keyturn.audit.service import Trail
+from keyturn.authz.authorize import require_audit_reader
+from keyturn.authz.domain import require_admin
+from keyturn.connections.catalog import Catalog
+from keyturn.connections.oauth import SignIns
+from keyturn.connections.service import Connections
+from keyturn.crypto.keyring import KeyringDigests
+from keyturn.crypto.store import load
+from keyturn.db.trouble import explain
+from keyturn.engine.readiness import look
+from keyturn.kit.actor import Actor
+from keyturn.kit.clock_difference import WARNS, compared
+from keyturn.kit.secret import Plaintext
+from keyturn.pages import TEMPLATES
+from keyturn.pages import audit as audit_pages
+from keyturn.pages import connections as connections_pages
+from keyturn.pages import help as help_pages
+from keyturn.pages import identities as identities_pages
+from keyturn.pages.heads import Heads
+from keyturn.pages.people import members as members_pages
+from keyturn.pages.people import settings as settings_pages
+from keyturn.pages.people import sign_in as sign_in_pages
+from keyturn.pages.people.settings import ServerFacts
+from keyturn.pages.projects import members as project_members
+from keyturn.pages.projects import projects as project_pages
+from keyturn.ports.provider import Tenant
+from keyturn.projects.service import Projects
+from keyturn.providers.azure.manifest import MANIFEST
+from keyturn.rotations.service import Rotations, refuse_while_rotating
+from keyturn.web import unbuilt
+from keyturn.web.html.render import Renderer
+from keyturn.web.pages import Keeper, Pages, SessionCookie, Site
+from keyturn.web.ratelimit import Limiter
+from keyturn.web.server.app import Application, build
+from keyturn.web.server.health import Status, Watch
+from keyturn.web.subpath import SubPath
+
+
+def status(core: Core) -> Status:
+    """Whether the database answers and takes writes, whether some process takes work, and how far our clock is off."""
+    seen = look(core.database, core.clock.now(), core.settings.pace.dead_after)
+    return Status(seen.database, seen.worker, seen.writable, seen.reason, core.provider.clock_ahead())
+
+
+def open_access(core: Core) -> Access:
+    return Access(
+        core.database,
+        core.clock,
+        core.ids,
+        sealer=core.sealer,
+        digests=KeyringDigests(core.keyring),
+        setup_code=core.settings.setup_code,
+        quotas=core.settings.quotas,
+    )
+
+
+def web_application(core: Core, worker: Worker | None) -> Application:
+    """Return the ASGI application of this server."""
+    settings = core.settings
+    oauth = oauth_app(settings)
+    access = open_access(core)
+    projects = Projects(
+        core.database, core.clock, core.ids, delete_guards=(refuse_while_rotating,), quotas=settings.quotas
+    )
+    connections, rotations = services(core, worker.nudge if worker else _nobody)
+    limiter = Limiter(core.clock, per_minute=settings.login_rate_per_minute)
+    trail = Trail(core.database, require_audit_reader)
+    routers = [
+        people_api.login_router(access, limiter, Limiter(core.clock, per_minute=settings.identity_rate_per_minute)),
+        people_api.users_router(access, limiter),
+        identities_api.identities_router(access),
+        identities_api.universal_router(access),
+        projects_api.projects_router(projects),
+        projects_api.environments_router(projects),
+        members_api.identity_members_router(projects),
+        members_api.people_router(projects),
+        audit_api.router(trail),
+        connections_api.router(
+            connections, rotations, oauth_client_id=oauth.client_id if oauth else None, clock=core.clock
+        ),
+        unbuilt.router(),
+    ]
+    pages, site = page_routes(core, access, projects, connections, rotations, trail, limiter)
+    return build(
+        [*routers, *pages],
+        authenticate=access.authenticate,
+        settings=settings,
+        clock=core.clock,
+        ids=core.ids,
+        status=Watch(lambda: status(core)).status,
+        explain=explain,
+        cors_origins=settings.cors_allowed_origins,
+        trusted_proxies=settings.trusted_proxies,
+        site=site,
+    )
+
+
+def page_routes(
+    core: Core,
+    access: Access,
+    projects: Projects,
+    connections: Connections,
+    rotations: Rotations,
+    trail: Trail,
+    limiter: Limiter,
+) -> tuple[list[Pages], Site]:
+    """Return the routes of all pages, and what they need of this server."""
+    settings, heads = core.settings, Heads(access, projects)
+    below = SubPath.of(settings.site_url)
+    cookie = SessionCookie((settings.site_url or "").startswith("https://"), shared_host=bool(below.base))
+    given = help_pages.Installation(
+        settings.site_url, settings.oauth_client_id, settings.oauth_client_secret, MANIFEST.permissions
+    )
+
+    def sign_in_as(tenant: str, app_id: str, secret: Plaintext) -> None:
+        core.provider.sign_in(Tenant(settings.cloud, tenant), app_id, secret)
+
+    shelf = connections_pages.Shelf(
+        connections,
+        rotations,
+        SignIns(connections),
+        Catalog(connections),
+        trail,
+        heads,
+        core.clock,
+        oauth=oauth_app(settings) is not None,
+        site_url=settings.site_url,
+    )
+    routes = [
+        sign_in_pages.router(access, limiter, cookie),
+        settings_pages.router(access, limiter, cookie, partial(server_facts, core)),
+        members_pages.router(access),
+        identities_pages.router(access, core.clock, settings.site_url or f"http://{settings.host}:{settings.port}"),
+        audit_pages.router(trail),
+        project_pages.router(projects, heads),
+        project_members.router(projects, access, heads),
+        help_pages.router(given, sign_in_as),
+        connections_pages.router(shelf),
+    ]
+    keeper = Keeper(KeyringDigests(core.keyring), core.clock)
+    return routes, Site(
+        Renderer(core.clock, below, (TEMPLATES,)),
+        access.sessions.recall,
+        heads.shell,
+        cookie,
+        settings.site_url,
+        keeper,
+    )
+
+
+def server_facts(core: Core, actor: Actor) -> ServerFacts:
+    """Return what an admin may know of this server. Raises Forbidden for others."""
+    require_admin(actor)
+    settings = core.settings
+    with core.database.read() as tx:
+        keys = [row for row in load(tx) if row.retired_at is None]
+    return ServerFacts(
+        version=__version__,
+        site_url=settings.site_url,
+        database="SQLite, one file of this server" if settings.embedded else "PostgreSQL",
+        root_key="From ENCRYPTION_KEY" if settings.encryption_key else "A key file beside the database",
+        data_keys=len(keys),
+        newest_data_key_at=max((row.created_at for row in keys), default=None),
+        cloud=settings.cloud if settings.cloud_override is None else f"{settings.cloud}, at custom addresses",
+        rotating=status(core).worker,
+        clock=compared(core.provider.clock_ahead()),
+        clock_right=abs(core.provider.clock_ahead() or timedelta()) <= WARNS,
+        sign_in_tries_per_minute=settings.login_rate_per_minute,
+    )
+
+
+def _nobody() -> None:
+    """A web process without a worker: the worker's finder looks every second by itself."""

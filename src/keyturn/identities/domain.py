@@ -1,0 +1,136 @@
+"""Machine identities and how they sign in, as values. Hashes are not part of any repr."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from keyturn.errors import Refused
+from keyturn.kit.actor import Actor, ActorKind, Role
+from keyturn.lockout.domain import Attempts, LockoutPolicy
+from keyturn.tokens.addresses import EVERYWHERE, take_apart
+from keyturn.tokens.domain import TokenRules
+
+MONTH = 2_592_000
+LONGEST_TTL = 315_360_000
+
+
+@dataclass(frozen=True)
+class Label:
+    """A piece of an identity's metadata."""
+
+    id: str
+    key: str
+    value: str
+
+
+@dataclass(frozen=True)
+class Identity:
+    id: str
+    org_id: str
+    name: str
+    role: Role
+    has_delete_protection: bool
+    metadata: tuple[Label, ...]
+    auth_methods: tuple[str, ...]
+    created_at: datetime
+    updated_at: datetime
+    fault: str = ""
+    """What of the stored identity cannot be read."""
+
+
+@dataclass(frozen=True)
+class UniversalAuthSettings:
+    """How an identity signs in with client id and secret."""
+
+    rules: TokenRules = field(default_factory=lambda: TokenRules(MONTH, MONTH))
+    client_secret_trusted_ips: tuple[str, ...] = EVERYWHERE
+    access_token_trusted_ips: tuple[str, ...] = EVERYWHERE
+    lockout: LockoutPolicy = field(default_factory=LockoutPolicy)
+
+    def checked(self) -> "UniversalAuthSettings":
+        """Return itself. Raises Refused when the parts do not fit together."""
+        for entry in (*self.client_secret_trusted_ips, *self.access_token_trusted_ips):
+            take_apart(entry)
+        if self.rules.max_ttl and self.rules.ttl > self.rules.max_ttl:
+            raise Refused(
+                f"The token lifetime ({self.rules.ttl} s) is longer than its maximum ({self.rules.max_ttl} s).",
+                code="access.ttl_above_max",
+                fix="Lower accessTokenTTL or raise accessTokenMaxTTL.",
+            )
+        return self
+
+
+@dataclass(frozen=True)
+class UniversalAuth:
+    id: str
+    identity_id: str
+    client_id: str
+    settings: UniversalAuthSettings
+    attempts: Attempts
+    created_at: datetime
+    updated_at: datetime
+    failed_from: tuple[str, ...] = ()
+    """The networks from which the failures in ``attempts``, or the lock, came."""
+
+
+@dataclass(frozen=True)
+class UniversalAuthChanges:
+    """What to change; None leaves a value as it is. Seconds; 0 means without limit."""
+
+    access_token_ttl: int | None = None
+    access_token_max_ttl: int | None = None
+    access_token_uses_limit: int | None = None
+    access_token_period: int | None = None
+    client_secret_trusted_ips: tuple[str, ...] | None = None
+    access_token_trusted_ips: tuple[str, ...] | None = None
+    lockout_enabled: bool | None = None
+    lockout_threshold: int | None = None
+    lockout_seconds: int | None = None
+    lockout_reset_seconds: int | None = None
+
+    def applied_to(self, settings: UniversalAuthSettings) -> UniversalAuthSettings:
+        """Return the changed settings. Raises Refused when they do not fit together."""
+        rules = TokenRules(
+            _or(self.access_token_ttl, settings.rules.ttl),
+            _or(self.access_token_max_ttl, settings.rules.max_ttl),
+            _or(self.access_token_uses_limit, settings.rules.uses_limit),
+            _or(self.access_token_period, settings.rules.period),
+        )
+        return UniversalAuthSettings(
+            rules,
+            self.client_secret_trusted_ips or settings.client_secret_trusted_ips,
+            self.access_token_trusted_ips or settings.access_token_trusted_ips,
+            LockoutPolicy(
+                settings.lockout.enabled if self.lockout_enabled is None else self.lockout_enabled,
+                _or(self.lockout_threshold, settings.lockout.threshold),
+                _seconds(self.lockout_seconds, settings.lockout.duration),
+                _seconds(self.lockout_reset_seconds, settings.lockout.reset),
+            ),
+        ).checked()
+
+
+def _or(new: int | None, old: int) -> int:
+    return old if new is None else new
+
+
+def _seconds(new: int | None, old: timedelta) -> timedelta:
+    return old if new is None else timedelta(seconds=new)
+
+
+@dataclass(frozen=True)
+class ClientSecret:
+    id: str
+    universal_auth_id: str
+    description: str
+    prefix: str
+    hash: str = field(repr=False)
+    uses: int
+    uses_limit: int
+    ttl: int
+    revoked: bool
+    created_at: datetime
+    updated_at: datetime
+
+
+def machine_actor(identity: Identity) -> Actor:
+    """Return the identity as the one who acts."""
+    return Actor(ActorKind.IDENTITY, identity.id, identity.name, identity.org_id, identity.role)

@@ -1,0 +1,148 @@
+"""Machine identities: programs that call this server, each with a role in the organization."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from keyturn.audit.domain import Event
+from keyturn.audit.events import AccessEvent
+from keyturn.audit.store import append
+from keyturn.authz.authorize import Scope, require
+from keyturn.authz.domain import Action, require_at_most
+from keyturn.db.unit import Database, Tx
+from keyturn.errors import NotFound, Refused
+from keyturn.identities import store
+from keyturn.identities.domain import Identity, Label
+from keyturn.kit.actor import Actor, Role
+from keyturn.organizations import store as organization_store
+from keyturn.organizations.domain import Organization
+from keyturn.organizations.quotas import require_room
+from keyturn.ports.clock import Clock, Ids
+from keyturn.settings.model import USUAL_QUOTAS, Quotas
+
+Pairs = Sequence[tuple[str, str]]
+
+
+class Identities:
+    """The use cases of machine identities. Changes need the permission to manage identities, and are audited."""
+
+    def __init__(self, database: Database, clock: Clock, ids: Ids, quotas: Quotas = USUAL_QUOTAS) -> None:
+        self._quotas = quotas
+        self._database = database
+        self._clock = clock
+        self._ids = ids
+
+    def create(
+        self,
+        actor: Actor,
+        *,
+        name: str,
+        role: Role,
+        has_delete_protection: bool = False,
+        metadata: Pairs = (),
+        org_id: str | None = None,
+    ) -> Identity:
+        """Add an identity. It can do nothing until it gets a way to sign in. Raises Forbidden for a role above the caller's."""
+        now = self._clock.now()
+        with self._database.write() as tx:
+            require(tx, actor, Action.MANAGE_IDENTITIES, Scope(org_id or actor.org_id))
+            require_at_most(actor.role, role)
+            there = store.count_identities(tx, actor.org_id)
+            require_room(there, self._quotas.identities, "machine identities", "KEYTURN_MAX_IDENTITIES")
+            made = Identity(
+                self._ids.new(), actor.org_id, name, role, has_delete_protection, self._labels(metadata), (), now, now
+            )
+            store.add_identity(tx, made)
+            self._note(tx, AccessEvent.IDENTITY_CREATED, actor, made, name=name, role=role.value)
+        return made
+
+    def get(self, actor: Actor, identity_id: str) -> Identity:
+        with self._database.read() as tx:
+            require(tx, actor, Action.READ_IDENTITIES, Scope(actor.org_id))
+            return found_identity(tx, actor, identity_id)
+
+    def list(self, actor: Actor) -> Sequence[Identity]:
+        """Return the identities of the organization, by name."""
+        with self._database.read() as tx:
+            require(tx, actor, Action.READ_IDENTITIES, Scope(actor.org_id))
+            return store.identities_of(tx, actor.org_id)
+
+    def update(
+        self,
+        actor: Actor,
+        identity_id: str,
+        *,
+        name: str | None = None,
+        role: Role | None = None,
+        has_delete_protection: bool | None = None,
+        metadata: Pairs | None = None,
+    ) -> Identity:
+        """Change what is given. Raises Forbidden when its role, before or after, is above the caller's."""
+        with self._database.write() as tx:
+            before = self.managed(tx, actor, identity_id)
+            after = replace(
+                before,
+                name=before.name if name is None else name,
+                role=role or before.role,
+                has_delete_protection=(
+                    before.has_delete_protection if has_delete_protection is None else has_delete_protection
+                ),
+                metadata=before.metadata if metadata is None else self._labels(metadata),
+                updated_at=self._clock.now(),
+            )
+            require_at_most(actor.role, after.role)
+            store.save_identity(tx, after)
+            self._note(
+                tx,
+                AccessEvent.IDENTITY_UPDATED,
+                actor,
+                after,
+                name=after.name,
+                role=after.role.value,
+                hasDeleteProtection=after.has_delete_protection,
+            )
+        return after
+
+    def delete(self, actor: Actor, identity_id: str) -> Identity:
+        """Remove the identity with its tokens and memberships. Raises Refused while it is protected against deletion."""
+        with self._database.write() as tx:
+            gone = self.managed(tx, actor, identity_id)
+            if gone.has_delete_protection:
+                raise Refused(
+                    f"The identity '{gone.name}' is protected against deletion.",
+                    code="access.identity_protected",
+                    fix="Set hasDeleteProtection to false first.",
+                )
+            store.remove_identity(tx, gone.id)
+            self._note(tx, AccessEvent.IDENTITY_DELETED, actor, gone, name=gone.name)
+        return gone
+
+    def organization_of(self, actor: Actor) -> Organization:
+        """Return the caller's own organization: every caller may know it."""
+        with self._database.read() as tx:
+            found = organization_store.organization(tx, actor.org_id)
+        if found is None:
+            raise NotFound("There is no such organization.", code="access.organization_not_found")
+        return found
+
+    def managed(self, tx: Tx, actor: Actor, identity_id: str) -> Identity:
+        """Return the identity when the actor may manage it: the permission, and a role not below the identity's."""
+        require(tx, actor, Action.MANAGE_IDENTITIES, Scope(actor.org_id))
+        if tx.writing:
+            store.lock_identity(tx, identity_id)
+        found = found_identity(tx, actor, identity_id)
+        require_at_most(actor.role, found.role)
+        return found
+
+    def _labels(self, metadata: Pairs) -> tuple[Label, ...]:
+        return tuple(Label(self._ids.new(), key, value) for key, value in metadata)
+
+    def _note(self, tx: Tx, event: AccessEvent, actor: Actor, subject: Identity, **data: object) -> None:
+        append(tx, Event(event.value, actor, "identity", subject.id, self._clock.now(), data=data))
+
+
+def found_identity(tx: Tx, actor: Actor, identity_id: str) -> Identity:
+    """Return the identity of the actor's organization. Raises NotFound."""
+    found = store.identity(tx, actor.org_id, identity_id)
+    if found is None:
+        raise NotFound(f"There is no identity '{identity_id}'.", code="access.identity_not_found")
+    return found

@@ -1,0 +1,167 @@
+"""Universal Auth: how an identity signs in with a client id and client secrets."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+
+from keyturn.audit.domain import Event
+from keyturn.audit.events import AccessEvent
+from keyturn.audit.store import append
+from keyturn.db.unit import Database, Tx
+from keyturn.errors import NotFound, Refused
+from keyturn.identities import store
+from keyturn.identities.client_secrets import ClientSecretDigests
+from keyturn.identities.domain import ClientSecret, UniversalAuth, UniversalAuthChanges, UniversalAuthSettings
+from keyturn.identities.service import Identities
+from keyturn.kit.actor import Actor
+from keyturn.kit.secret import Plaintext
+from keyturn.lockout.domain import Attempts
+from keyturn.ports.clock import Clock, Ids
+from keyturn.tokens import opaque
+from keyturn.tokens import store as token_store
+from keyturn.tokens.opaque import RandomBytes
+
+
+class UniversalAuths:
+    """The use cases. Those that change or show secrets need the permission to manage identities; all are audited."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        ids: Ids,
+        secrets: ClientSecretDigests,
+        random: RandomBytes,
+        identities: Identities,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._ids = ids
+        self._secrets = secrets
+        self._random = random
+        self._identities = identities
+
+    def attach(self, actor: Actor, identity_id: str, changes: UniversalAuthChanges) -> UniversalAuth:
+        """Let the identity sign in with client id and secret. Raises Refused when it already can."""
+        now = self._clock.now()
+        with self._database.write() as tx:
+            identity = self._identities.managed(tx, actor, identity_id)
+            if store.universal_auth(tx, identity.id):
+                raise Refused(
+                    f"The identity '{identity.name}' has Universal Auth already.",
+                    code="access.universal_auth_exists",
+                    fix="Change it with PATCH on the same path.",
+                )
+            settings = changes.applied_to(UniversalAuthSettings())
+            made = UniversalAuth(self._ids.new(), identity.id, self._ids.new(), settings, Attempts(), now, now)
+            store.add_universal_auth(tx, made)
+            self._note(tx, AccessEvent.UNIVERSAL_AUTH_ADDED, actor, identity_id, **_given(changes))
+        return made
+
+    def get(self, actor: Actor, identity_id: str) -> UniversalAuth:
+        """Return it to those who may manage the identity: whoever knows a client id can keep its program locked out."""
+        with self._database.read() as tx:
+            return self._managed(tx, actor, identity_id)
+
+    def update(self, actor: Actor, identity_id: str, changes: UniversalAuthChanges) -> UniversalAuth:
+        """Change what is given; tokens already issued keep their lifetime, trusted addresses hold at once."""
+        with self._database.write() as tx:
+            before = self._managed(tx, actor, identity_id)
+            after = replace(before, settings=changes.applied_to(before.settings), updated_at=self._clock.now())
+            store.save_universal_auth(tx, after)
+            self._note(tx, AccessEvent.UNIVERSAL_AUTH_UPDATED, actor, identity_id, **_given(changes))
+        return after
+
+    def detach(self, actor: Actor, identity_id: str) -> UniversalAuth:
+        """Take the way to sign in away: its client secrets are gone and the tokens got with them end now."""
+        with self._database.write() as tx:
+            gone = self._managed(tx, actor, identity_id)
+            token_store.revoke_universal_tokens_of(tx, gone.identity_id, self._clock.now())
+            store.remove_universal_auth(tx, gone.id)
+            self._note(tx, AccessEvent.UNIVERSAL_AUTH_REMOVED, actor, identity_id)
+        return gone
+
+    def clear_lockouts(self, actor: Actor, identity_id: str) -> int:
+        """End a lock and forget failures. Returns how many locks were ended. Repeatable."""
+        with self._database.write() as tx:
+            auth = self._managed(tx, actor, identity_id)
+            locked = int(auth.attempts.locked(self._clock.now()))
+            store.set_universal_attempts(tx, auth.id, Attempts())
+            self._note(tx, AccessEvent.LOCKOUTS_CLEARED, actor, identity_id, deleted=locked)
+        return locked
+
+    # --- client secrets -----------------------------------------------------------------------------------------------
+
+    def create_secret(
+        self, actor: Actor, identity_id: str, *, description: str = "", uses_limit: int = 0, ttl: int = 0
+    ) -> tuple[Plaintext, ClientSecret]:
+        """Make a client secret and return it in the clear, once. ``ttl`` in seconds; 0 means without limit."""
+        secret, secret_id = opaque.new_client_secret(self._random), self._ids.new()
+        now = self._clock.now()
+        with self._database.write() as tx:
+            auth = self._managed(tx, actor, identity_id)
+            made = ClientSecret(
+                id=secret_id,
+                universal_auth_id=auth.id,
+                description=description,
+                prefix=secret.reveal()[: opaque.SECRET_PREFIX_LENGTH],
+                hash=self._secrets.keep(secret, secret_id),
+                uses=0,
+                uses_limit=uses_limit,
+                ttl=ttl,
+                revoked=False,
+                created_at=now,
+                updated_at=now,
+            )
+            store.add_client_secret(tx, made)
+            self._note(tx, AccessEvent.CLIENT_SECRET_CREATED, actor, identity_id, clientSecretId=made.id)
+        return secret, made
+
+    def list_secrets(self, actor: Actor, identity_id: str) -> Sequence[ClientSecret]:
+        """Return the client secrets that were not revoked, newest first."""
+        with self._database.read() as tx:
+            return store.client_secrets_of(tx, self._managed(tx, actor, identity_id).id)
+
+    def get_secret(self, actor: Actor, identity_id: str, secret_id: str) -> ClientSecret:
+        """Return it, also when it was revoked."""
+        with self._database.read() as tx:
+            return _found_secret(tx, self._managed(tx, actor, identity_id), secret_id)
+
+    def revoke_secret(self, actor: Actor, identity_id: str, secret_id: str) -> ClientSecret:
+        """End the client secret and the tokens got with it. Repeatable."""
+        with self._database.write() as tx:
+            auth = self._managed(tx, actor, identity_id)
+            secret = _found_secret(tx, auth, secret_id)
+            if not secret.revoked:
+                now = self._clock.now()
+                store.revoke_client_secret(tx, secret.id, now)
+                token_store.revoke_tokens_of_client_secret(tx, secret.id, now)
+                self._note(tx, AccessEvent.CLIENT_SECRET_REVOKED, actor, identity_id, clientSecretId=secret.id)
+            return _found_secret(tx, auth, secret_id)
+
+    def _managed(self, tx: Tx, actor: Actor, identity_id: str) -> UniversalAuth:
+        return _found(tx, self._identities.managed(tx, actor, identity_id).id)
+
+    def _note(self, tx: Tx, name: AccessEvent, actor: Actor, identity_id: str, **data: object) -> None:
+        append(tx, Event(name.value, actor, "identity", identity_id, self._clock.now(), data=data))
+
+
+def _given(changes: UniversalAuthChanges) -> dict[str, object]:
+    return {name: value for name, value in asdict(changes).items() if value is not None}
+
+
+def _found(tx: Tx, identity_id: str) -> UniversalAuth:
+    found = store.universal_auth(tx, identity_id)
+    if found is None:
+        raise NotFound(
+            "This identity does not have Universal Auth.",
+            code="access.universal_auth_not_found",
+            fix="Add it with POST on the same path.",
+        )
+    return found
+
+
+def _found_secret(tx: Tx, auth: UniversalAuth, secret_id: str) -> ClientSecret:
+    found = store.client_secret(tx, auth.id, secret_id)
+    if found is None:
+        raise NotFound(f"There is no client secret '{secret_id}'.", code="access.client_secret_not_found")
+    return found

@@ -1,0 +1,44 @@
+"""What a wrong password, client secret or code does: it counts, it is written down, and in the end it locks."""
+
+from datetime import datetime
+
+from keyturn.audit.domain import Event
+from keyturn.audit.events import AccessEvent
+from keyturn.audit.store import append
+from keyturn.db.unit import Tx
+from keyturn.errors import Unauthenticated
+from keyturn.kit.actor import Actor
+from keyturn.lockout.domain import Attempts, LockoutPolicy, after_failure
+
+
+def failed(tx: Tx, owner: Actor, attempts: Attempts, policy: LockoutPolicy, now: datetime) -> Attempts:
+    """Return the attempts after one more failure, and write it to the audit trail."""
+    after = after_failure(attempts, policy, now)
+    if policy.enabled and after.locked(now):
+        name, once = AccessEvent.SIGN_IN_LOCKED, None
+    else:  # at most one a minute: strangers must not be able to fill the disk
+        name = AccessEvent.SIGN_IN_FAILED
+        once = f"{name}:{owner.id}:{int(now.timestamp()) // 60}"
+    append(tx, Event(name.value, owner, owner.kind.value, owner.id or "", now, data={}, once=once))
+    return after
+
+
+def invalid_credentials(message: str = "Invalid credentials.") -> Unauthenticated:
+    return Unauthenticated(message, code="access.invalid_credentials")
+
+
+def wrong_code() -> Unauthenticated:
+    return Unauthenticated(
+        "This code is not right, or it was used already.",
+        code="access.code_wrong",
+        fix="Type the digits that the app shows now, or one of the recovery codes.",
+    )
+
+
+def locked(attempts: Attempts, now: datetime) -> Unauthenticated:
+    left = int((attempts.locked_until - now).total_seconds()) + 1 if attempts.locked_until else 0
+    return Unauthenticated(
+        f"Too many failed sign-ins: signing in is locked for {left} more seconds.",
+        code="access.locked",
+        fix="Wait, or ask an admin of the organization to clear the lock.",
+    )

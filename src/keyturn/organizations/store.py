@@ -1,0 +1,31 @@
+"""SQL for organizations."""
+
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from keyturn.db.tables import organizations
+from keyturn.db.unit import Tx
+from keyturn.organizations.domain import Organization
+
+
+def lock_installation(tx: Tx) -> None:
+    """Let no other transaction add an organization until this one ends (SQLite: a writer is alone already)."""
+    if tx.postgres:
+        tx.connection.execute(sa.text("LOCK TABLE organizations IN EXCLUSIVE MODE"))
+
+
+def any_organization(tx: Tx) -> bool:
+    return tx.one(sa.select(organizations.c.id).limit(1)) is not None
+
+
+def add_organization(tx: Tx, organization: Organization, now: datetime) -> None:
+    values = {"id": organization.id, "name": organization.name, "slug": organization.slug}
+    tx.run(sa.insert(organizations).values(values | {"created_at": now, "updated_at": now}))
+
+
+def organization(tx: Tx, org_id: str, *, lock: bool = False) -> Organization | None:
+    """Return it; ``lock`` holds off others who lock it, e.g. while the last admin is counted."""
+    query = sa.select(organizations).where(organizations.c.id == org_id)
+    row = tx.one(query.with_for_update() if lock else query)
+    return Organization(row["id"], row["name"], row["slug"]) if row else None

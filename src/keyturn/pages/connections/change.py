@@ -1,0 +1,278 @@
+"""The pages that change how a connection signs in, and when its secret is rotated."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
+
+from keyturn.api.connections.schemas import CertificateCredentials, ClientSecretCredentials, RotationSettings
+from keyturn.authz.domain import Action
+from keyturn.connections.domain import Connection, Method
+from keyturn.connections.holders import Sharing
+from keyturn.errors import Forbidden, Invalid, KeyturnError, Refused
+from keyturn.kit import zones
+from keyturn.kit.actor import Actor
+from keyturn.pages.connections.create import NOT_IN_FORMS, FormField, candidates_of, fields_of, midnight_utc
+from keyturn.pages.connections.inputs import (
+    ConnectionForm,
+    ScheduleForm,
+    credentials_json,
+    filled_with,
+    read,
+    schedule_json,
+    schedule_of,
+    supplied_of,
+)
+from keyturn.pages.connections.places import ONE, Place, Shelf, method_label, one_path
+from keyturn.pages.heads import ProjectHead
+from keyturn.providers.azure.manifest import MANIFEST
+from keyturn.providers.manifest import Manifest
+from keyturn.rotations.changes import Change, ScheduleChange
+from keyturn.rotations.history import History, early_end, foretell, history
+from keyturn.rotations.schedule import Schedule
+from keyturn.web.html.forms import EMPTY
+from keyturn.web.pages import Filled, Outcome, Page, Redirect, Route, Shown, Visitor, get, post
+
+SHOWN_COMING = 5
+_SHAPES: Mapping[str, type[ClientSecretCredentials] | type[CertificateCredentials]] = {
+    Method.CLIENT_SECRET: ClientSecretCredentials,
+    Method.CERTIFICATE: CertificateCredentials,
+}
+
+
+@dataclass(frozen=True)
+class CredentialsPage(Page):
+    template: ClassVar[str] = "connections/credentials.html"
+    section: ClassVar[str] = "app-connections"
+    leaves_by: ClassVar[tuple[str, ...]] = ("https:",)
+
+    project: ProjectHead | None
+    place: Place
+    connection: Connection
+    manifest: Manifest
+    method: str
+    fields: Sequence[FormField]
+    rotating: bool
+    filled: Filled
+    candidates: Sequence[Mapping[str, Any]]
+    oauth: bool
+    tab: str = "integrations"
+
+
+@dataclass(frozen=True)
+class CredentialsPageOfProject(CredentialsPage):
+    section: ClassVar[str] = "projects"
+
+
+@dataclass(frozen=True)
+class SchedulePage(Page):
+    template: ClassVar[str] = "connections/schedule.html"
+    section: ClassVar[str] = "app-connections"
+
+    project: ProjectHead | None
+    place: Place
+    connection: Connection
+    enabled: bool
+    known: bool
+    schedule: Schedule
+    at: str
+    zones: Sequence[str]
+    coming: Sequence[datetime]
+    early: datetime | None
+    coming_zone: ZoneInfo
+    filled: Filled
+    candidates: Sequence[Mapping[str, Any]]
+    sharing: Sharing | None
+    tab: str = "integrations"
+
+
+@dataclass(frozen=True)
+class SchedulePageOfProject(SchedulePage):
+    section: ClassVar[str] = "projects"
+
+
+# --- credentials ------------------------------------------------------------------------------------------------------
+
+
+def credentials_routes(shelf: Shelf) -> list[Route]:
+    @get(ONE + "/credentials")
+    def edit_credentials(actor: Actor, connection_id: str, filled: Filled) -> CredentialsPage:
+        return _credentials_page(shelf, actor, connection_id, filled)
+
+    @post(ONE + "/credentials", again=edit_credentials)
+    def change_credentials(actor: Actor, connection_id: str, form: ConnectionForm) -> Outcome:
+        connection = shelf.connections.get(actor, connection_id)
+        path = one_path(connection_id, "credentials")
+        try:
+            # The key id is a part of these credentials, so that its mistakes are told with all others.
+            key_id = {"clientSecretKeyId": form.client_secret_key_id} if form.client_secret_key_id else {}
+            given = supplied_of(read(_shape(connection), credentials_json(form) | key_id))
+            shelf.rotations.update(
+                actor,
+                connection_id,
+                Change(credentials=given, move_along=form.move_others_along, key_confirmed=form.confirm_key_id),
+            )
+        except NOT_IN_FORMS:
+            raise
+        except KeyturnError as error:
+            page = _credentials_page(shelf, actor, connection_id, filled_with(path, form, error), candidates_of(error))
+            return Shown(page, status=error.status)
+        return Redirect(one_path(connection_id), toast=f"{connection.name} signs in with its new credentials.")
+
+    return [edit_credentials, change_credentials]
+
+
+def _shape(connection: Connection) -> type[ClientSecretCredentials] | type[CertificateCredentials]:
+    shape = _SHAPES.get(connection.method)
+    if shape is None:
+        raise Refused(
+            "A connection by OAuth has no credentials to type.",
+            code="connections.method_fixed",
+            fix="Reconnect it: sign in to Microsoft again.",
+        )
+    return shape
+
+
+def _credentials_page(
+    shelf: Shelf,
+    actor: Actor,
+    connection_id: str,
+    filled: Filled,
+    candidates: Sequence[Mapping[str, Any]] = (),
+) -> CredentialsPage:
+    known = history(shelf.connections, actor, connection_id)
+    connection = known.connection
+    place = _editable(shelf, actor, connection)
+    kind = CredentialsPageOfProject if place.project else CredentialsPage
+    return kind(
+        project=place.project,
+        place=place,
+        connection=connection,
+        manifest=MANIFEST,
+        method=method_label(connection.method.value),
+        fields=[one for one in fields_of(MANIFEST) if connection.method.value in one.methods],
+        rotating=known.rotation is not None,
+        filled=filled,
+        candidates=candidates,
+        oauth=shelf.oauth,
+    )
+
+
+def _editable(shelf: Shelf, actor: Actor, connection: Connection) -> Place:
+    place = shelf.place(actor, connection.project_id)
+    if Action.EDIT_CONNECTIONS.value not in place.can:
+        raise Forbidden(
+            f"{actor.name} may not change connections of {place.name}.",
+            code="access.forbidden",
+            fix="Ask an admin for the role that may.",
+        )
+    return place
+
+
+# --- schedule ---------------------------------------------------------------------------------------------------------
+
+
+def schedule_routes(shelf: Shelf) -> list[Route]:
+    @get(ONE + "/schedule")
+    def edit_schedule(
+        actor: Actor, connection_id: str, query: ScheduleForm, visitor: Visitor, filled: Filled
+    ) -> SchedulePage:
+        """The query is a form that is still being filled in: its next runs are shown, nothing is changed."""
+        if query != ScheduleForm():
+            filled = _trying(connection_id, query)
+        return _schedule_page(shelf, actor, connection_id, visitor.zone, filled)
+
+    @post(ONE + "/schedule", again=edit_schedule)
+    def change_schedule(actor: Actor, connection_id: str, form: ScheduleForm, visitor: Visitor) -> Outcome:
+        known = history(shelf.connections, actor, connection_id)
+        try:
+            wanted = _wanted(form)
+            shelf.rotations.update(actor, connection_id, _schedule_change(known, form, wanted))
+        except NOT_IN_FORMS:
+            raise
+        except KeyturnError as error:
+            filled = filled_with(one_path(connection_id, "schedule"), form, error)
+            page = _schedule_page(shelf, actor, connection_id, visitor.zone, filled, candidates_of(error))
+            return Shown(page, status=error.status)
+        begun = known.rotation is None
+        toast = "The schedule was saved, and the first rotation has begun." if begun else "The schedule was saved."
+        return Redirect(one_path(connection_id), toast=toast)
+
+    return [edit_schedule, change_schedule]
+
+
+def _schedule_change(known: History, form: ScheduleForm, wanted: ScheduleChange) -> Change:
+    if known.rotation is None and not form.is_auto_rotation_enabled:
+        raise Invalid(
+            [
+                {
+                    "code": "custom",
+                    "message": "Switch it on to set up the rotation of this connection",
+                    "path": ["isAutoRotationEnabled"],
+                }
+            ]
+        )
+    return Change(enabled=form.is_auto_rotation_enabled, schedule=wanted, move_along=form.move_others_along)
+
+
+def _wanted(form: ScheduleForm) -> ScheduleChange:
+    return schedule_of(read(RotationSettings, schedule_json(form)))
+
+
+def _trying(connection_id: str, query: ScheduleForm) -> Filled:
+    try:
+        _wanted(query)
+    except Invalid as error:
+        return replace(filled_with(one_path(connection_id, "schedule"), query, error), message=None)
+    return filled_with(one_path(connection_id, "schedule"), query)
+
+
+def _schedule_page(
+    shelf: Shelf,
+    actor: Actor,
+    connection_id: str,
+    zone: ZoneInfo,
+    filled: Filled = EMPTY,
+    candidates: Sequence[Mapping[str, Any]] = (),
+) -> SchedulePage:
+    known, now = history(shelf.connections, actor, connection_id), shelf.clock.now()
+    place = _editable(shelf, actor, known.connection)
+    base = known.rotation.schedule if known.rotation else _usual(now, zone)
+    tried = _tried(filled, base)
+    kind = SchedulePageOfProject if place.project else SchedulePage
+    return kind(
+        project=place.project,
+        place=place,
+        connection=known.connection,
+        enabled=known.rotation.enabled if known.rotation else True,
+        known=known.rotation is not None,
+        schedule=base,
+        at=f"{base.hour:02}:{base.minute:02}",
+        zones=sorted(zones.names()),
+        coming=foretell(known, tried, now, SHOWN_COMING) if tried else (),
+        early=early_end(known, tried, now) if tried else None,
+        coming_zone=zones.shown((tried or base).time_zone),
+        filled=filled,
+        candidates=candidates,
+        sharing=shelf.rotations.sharing(actor, [known.connection]).get(connection_id),
+    )
+
+
+def _tried(filled: Filled, base: Schedule) -> Schedule | None:
+    """Return the schedule that is in the form: None while it makes no sense, or is switched off."""
+    if not filled.sent:
+        return base
+    names = ("isAutoRotationEnabled", "rotationInterval", "rotateAt", "timeZone")
+    on, days, at, zone = (filled.value(name) for name in names)
+    if on != "true":
+        return None
+    try:
+        return _wanted(ScheduleForm(rotation_interval=days, rotate_at=at, time_zone=zone)).on(base)
+    except Invalid:
+        return None
+
+
+def _usual(now: datetime, zone: ZoneInfo) -> Schedule:
+    hour, _, minute = midnight_utc(now, zone).partition(":")
+    return Schedule(30, int(hour), int(minute), zone.key)

@@ -1,0 +1,184 @@
+"""Adding a connection: the form with its three methods."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
+
+from keyturn.api.connections.schemas import StartSignIn
+from keyturn.authz.domain import Action
+from keyturn.connections.domain import Method
+from keyturn.connections.flow import Form
+from keyturn.errors import Forbidden, KeyturnError, NotFound, Refused, TooMany, Unauthenticated
+from keyturn.kit import zones
+from keyturn.kit.actor import Actor
+from keyturn.kit.moments import in_zone, utc_of
+from keyturn.kit.secret import Plaintext
+from keyturn.pages.connections.inputs import ConnectionForm, draft_of, filled_with, read
+from keyturn.pages.connections.places import OF_ORGANIZATION, OF_PROJECT, Place, Shelf, one_path
+from keyturn.pages.heads import ProjectHead
+from keyturn.providers.azure.manifest import MANIFEST
+from keyturn.providers.manifest import Field, Manifest
+from keyturn.web.html.forms import EMPTY
+from keyturn.web.pages import Filled, Outcome, Page, Redirect, Route, Shown, Visitor, get, post
+
+NEW = f"/new/{MANIFEST.app}"
+NOT_IN_FORMS = (Unauthenticated, Forbidden, NotFound, TooMany)
+"""What is not about the form: the error page says it."""
+
+
+@dataclass(frozen=True)
+class FormField:
+    """A field of the form with the methods that it belongs to."""
+
+    field: Field
+    methods: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class NewPage(Page):
+    template: ClassVar[str] = "connections/new.html"
+    section: ClassVar[str] = "app-connections"
+    leaves_by: ClassVar[tuple[str, ...]] = ("https:",)
+
+    project: ProjectHead | None
+    place: Place
+    manifest: Manifest
+    fields: Sequence[FormField]
+    filled: Filled
+    oauth: bool
+    site_url: str | None
+    method: str
+    rotate_at: str
+    zone: str
+    zones: Sequence[str]
+    candidates: Sequence[Mapping[str, Any]]
+    tab: str = "integrations"
+
+
+@dataclass(frozen=True)
+class NewPageOfProject(NewPage):
+    section: ClassVar[str] = "projects"
+
+
+def routes(shelf: Shelf) -> list[Route]:
+    @get(OF_PROJECT + NEW)
+    def new_in_project(actor: Actor, project_id: str, visitor: Visitor, filled: Filled) -> NewPage:
+        return new_page(shelf, actor, shelf.place(actor, project_id), visitor.zone, filled)
+
+    @get(OF_ORGANIZATION + NEW)
+    def new_in_organization(actor: Actor, visitor: Visitor, filled: Filled) -> NewPage:
+        return new_page(shelf, actor, shelf.place(actor, None), visitor.zone, filled)
+
+    @post(OF_PROJECT + NEW, again=new_in_project)
+    def create_in_project(actor: Actor, project_id: str, form: ConnectionForm, visitor: Visitor) -> Outcome:
+        return _create(shelf, actor, shelf.place(actor, project_id), form, visitor)
+
+    @post(OF_ORGANIZATION + NEW, again=new_in_organization)
+    def create_in_organization(actor: Actor, form: ConnectionForm, visitor: Visitor) -> Outcome:
+        return _create(shelf, actor, shelf.place(actor, None), form, visitor)
+
+    return [new_in_project, new_in_organization, create_in_project, create_in_organization]
+
+
+def new_page(
+    shelf: Shelf,
+    actor: Actor,
+    place: Place,
+    zone: ZoneInfo,
+    filled: Filled = EMPTY,
+    candidates: Sequence[Mapping[str, Any]] = (),
+) -> NewPage:
+    """Return the form, empty or as it was refused. Raises Forbidden for who may not add connections there."""
+    if Action.CREATE_CONNECTIONS.value not in place.can:
+        raise Forbidden(
+            f"{actor.name} may not add connections to {place.name}.",
+            code="access.forbidden",
+            fix="Ask an admin for the role that may.",
+        )
+    usual = Method.OAUTH if shelf.oauth else Method.CLIENT_SECRET
+    kind = NewPageOfProject if place.project else NewPage
+    return kind(
+        project=place.project,
+        place=place,
+        manifest=MANIFEST,
+        fields=fields_of(MANIFEST),
+        filled=filled,
+        oauth=shelf.oauth,
+        site_url=shelf.site_url,
+        method=filled.value("method") or usual.value,
+        rotate_at=midnight_utc(shelf.clock.now(), zone),
+        zone=zone.key,
+        zones=sorted(zones.names()),
+        candidates=candidates,
+    )
+
+
+def fields_of(manifest: Manifest) -> list[FormField]:
+    """Return what the methods ask for, each field once. A code comes from the sign-in, a key id belongs to the rotation."""
+    names: dict[str, FormField] = {}
+    for method in manifest.methods:
+        for field in method.fields:
+            if field.rule in {"code", "key-id"}:
+                continue
+            known = names.get(field.name)
+            names[field.name] = FormField(field, (*(known.methods if known else ()), method.key))
+    return list(names.values())
+
+
+def midnight_utc(now: datetime, zone: ZoneInfo) -> str:
+    """Return 00:00 UTC on the clocks of the zone, the usual time to rotate."""
+    return f"{in_zone(utc_of(now).replace(hour=0, minute=0), zone):%H:%M}"
+
+
+def _create(shelf: Shelf, actor: Actor, place: Place, form: ConnectionForm, visitor: Visitor) -> Outcome:
+    try:
+        if form.method == Method.OAUTH:
+            shelf.require_site(visitor.origin, place.new_path())
+            return Redirect(_authorize_url(shelf, actor, place, form, visitor.session))
+        draft, schedule = draft_of(form, place.project_id)
+        connection = shelf.rotations.create(actor, draft, schedule, move_along=form.move_others_along)
+    except NOT_IN_FORMS:
+        raise
+    except KeyturnError as error:
+        filled = filled_with(place.new_path(), form, error)
+        page = new_page(shelf, actor, place, visitor.zone, filled, candidates_of(error))
+        return Shown(page, status=error.status)
+    # The first rotation begins at once: it can be watched on the connection's own page.
+    to = place.list_path if schedule is None else one_path(connection.id)
+    return Redirect(to, toast=added(connection.name, rotating=schedule is not None))
+
+
+def added(name: str, *, rotating: bool = False) -> str:
+    """Return the notice on a new connection."""
+    taken = " Its secret is being replaced by a new one now." if rotating else ""
+    return f"The {MANIFEST.name} connection {name} is now available for use.{taken}"
+
+
+def candidates_of(error: KeyturnError) -> Sequence[Mapping[str, Any]]:
+    """Return the secrets to choose from, if that is what the refusal is about."""
+    return [one for one in error.details if "keyId" in one]
+
+
+def _authorize_url(shelf: Shelf, actor: Actor, place: Place, form: ConnectionForm, session: Plaintext | None) -> str:
+    wanted = read(
+        StartSignIn,
+        {
+            "name": form.name or None,
+            "description": form.description,
+            "tenantId": form.tenant_id.strip() or None,
+            "projectId": place.project_id,
+        },
+    )
+    begun = Form(
+        wanted.tenant_id or "", wanted.name, wanted.description or None, place.project_id, None, place.list_path
+    )
+    return shelf.sign_ins.begin(actor, bound_to(session), begun).url
+
+
+def bound_to(session: Plaintext | None) -> Plaintext:
+    """Return the session that a sign-in is bound to."""
+    if session is None:
+        raise Refused("Nobody has signed in.", code="session.missing", fix="Sign in.")
+    return session

@@ -1,0 +1,189 @@
+"""From what a form holds to what a use case takes, and from what a use case refuses back to the form.
+
+The shapes and their checks are those of the JSON API (``schemas``): a form is a request of the API in other clothes.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from keyturn.api.connections.schemas import (
+    AppConnectionDraft,
+    CertificateCredentials,
+    ClientSecretCredentials,
+    CreateByCertificate,
+    CreateByClientSecret,
+    RotationChange,
+    RotationSettings,
+)
+from keyturn.connections.domain import CertificateFiles, ClientSecret, Draft, Method, Supplied
+from keyturn.errors import Invalid, KeyturnError
+from keyturn.kit.secret import Plaintext
+from keyturn.rotations.changes import ScheduleChange
+from keyturn.web.html.forms import Filled, kept, sentence
+from keyturn.web.schema.validate import parse
+from keyturn.web.schema.wire import Wire
+
+Json = dict[str, object]
+
+
+class ConnectionForm(Wire):
+    """All that the form of a connection may hold; which of it counts is for the method to say. Names as in the JSON API."""
+
+    name: str = ""
+    description: str = ""
+    method: str = ""
+    tenant_id: str = ""
+    client_id: str = ""
+    client_secret: str = ""
+    certificate_body: str = ""
+    private_key: str = ""
+    passphrase: str = ""
+    is_auto_rotation_enabled: bool = False
+    client_secret_key_id: str = ""
+    confirm_key_id: bool = False
+    move_others_along: bool = False
+    rotation_interval: str = ""
+    rotate_at: str = ""
+    time_zone: str = ""
+
+    def __repr__(self) -> str:
+        return "ConnectionForm(***)"
+
+
+class ScheduleForm(Wire):
+    """The form of a schedule. It never asks for a secret."""
+
+    is_auto_rotation_enabled: bool = False
+    client_secret_key_id: str = ""
+    confirm_key_id: bool = False
+    move_others_along: bool = False
+    rotation_interval: str = ""
+    rotate_at: str = ""
+    time_zone: str = ""
+
+
+# --- to the use case --------------------------------------------------------------------------------------------------
+
+_NAMES = {"time": "rotateAt"}
+
+
+def read(kind: type[Any], raw: Json) -> Any:
+    """Check a form as the API checks its request. Raises Invalid, each fault at the name of its field in the form."""
+    try:
+        return parse(kind, raw)
+    except Invalid as error:
+        raise Invalid([dict(issue, path=[_field(issue)]) for issue in error.issues]) from None
+
+
+def _field(issue: Mapping[str, object]) -> str:
+    path = issue.get("path")
+    last = str(path[-1]) if isinstance(path, list | tuple) and path else ""
+    return _NAMES.get(last, last)
+
+
+def draft_of(form: ConnectionForm, project_id: str | None) -> tuple[Draft, ScheduleChange | None]:
+    """Return the connection that the form describes, and the schedule if its secret is to be rotated. Raises Invalid."""
+    raw: Json = {
+        "name": form.name,
+        "description": form.description,
+        "projectId": project_id,
+        "method": form.method,
+        "credentials": credentials_json(form),
+    }
+    kind: type[AppConnectionDraft] = (
+        CreateByClientSecret if form.method == Method.CLIENT_SECRET else CreateByCertificate
+    )
+    raw["isAutoRotationEnabled"] = form.is_auto_rotation_enabled
+    if form.is_auto_rotation_enabled:
+        raw["rotation"] = schedule_json(form)
+    made = read(kind, raw)
+    supplied = supplied_of(made.credentials, made.rotation.client_secret_key_id if made.rotation else None)
+    schedule = schedule_of(made.rotation) if made.rotation else None
+    return Draft(made.name, supplied, made.description or None, project_id), schedule
+
+
+def credentials_json(form: ConnectionForm) -> Json:
+    """Return the filled-in fields of credentials. A field that is left empty is absent."""
+    names = ("tenantId", "clientId", "clientSecret", "certificateBody", "privateKey", "passphrase")
+    return {name: value for name in names if (value := _values(form)[name])}
+
+
+def schedule_json(form: ConnectionForm | ScheduleForm) -> Json:
+    found: Json = {"rotateAt": {"time": form.rotate_at, "timeZone": form.time_zone}}
+    text = form.rotation_interval.strip()
+    # What is no number is left as it is, for the check to say so.
+    found["rotationInterval"] = int(text) if text.isdecimal() and len(text) < 7 else text or None
+    if form.client_secret_key_id:
+        found["clientSecretKeyId"] = form.client_secret_key_id
+        found["confirmKeyId"] = form.confirm_key_id
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def supplied_of(given: ClientSecretCredentials | CertificateCredentials, key_id: str | None = None) -> Supplied:
+    if isinstance(given, CertificateCredentials):
+        key, passphrase = Plaintext(given.private_key), Plaintext(given.passphrase) if given.passphrase else None
+        return CertificateFiles(given.tenant_id, given.client_id, given.certificate_body, key, passphrase)
+    key_id = given.client_secret_key_id or key_id
+    return ClientSecret(given.tenant_id, given.client_id, Plaintext(given.client_secret), key_id or None)
+
+
+def schedule_of(rotation: RotationSettings | RotationChange) -> ScheduleChange:
+    if rotation.rotate_at is None:
+        return ScheduleChange(rotation.rotation_interval)
+    hour, _, minute = rotation.rotate_at.time.partition(":")
+    zone, key_id = rotation.rotate_at.time_zone, rotation.client_secret_key_id
+    confirmed = rotation.confirm_key_id
+    return ScheduleChange(rotation.rotation_interval, int(hour), int(minute), zone, key_id or None, confirmed)
+
+
+def _values(form: Wire) -> dict[str, Any]:
+    return {found.encode_name: getattr(form, found.name) for found in msgspec.structs.fields(form)}
+
+
+# --- back to the form -------------------------------------------------------------------------------------------------
+
+AT_FIELD = {
+    "connections.name_taken": "name",
+    "azure.secret_invalid": "clientSecret",
+    "azure.secret_expired": "clientSecret",
+    "azure.application_unknown": "clientId",
+    "azure.client_id_invalid": "clientId",
+    "azure.tenant_unknown": "tenantId",
+    "azure.tenant_malformed": "tenantId",
+    "azure.certificate_refused": "certificateBody",
+    "rotation.key_id_needed": "clientSecretKeyId",
+    "rotation.key_unconfirmed": "clientSecretKeyId",
+    "rotation.certificate_key_id_needed": "certificateBody",
+    "rotation.shared": "moveOthersAlong",
+    "rotation.shared_out_of_sight": "clientSecret",
+    "rotation.shared_without_permission": "clientSecret",
+    "rotation.credential_replaced": "clientSecret",
+    "rotation.key_id_unknown": "clientSecretKeyId",
+    "rotation.key_id_of_another": "clientSecretKeyId",
+    "rotation.key_expired": "clientSecretKeyId",
+    "rotation.key_in_use": "clientSecret",
+    "rotation.key_not_found": "clientSecret",
+    "rotation.certificate_not_found": "certificateBody",
+    "rotation.certificate_expired": "certificateBody",
+}
+"""Refusals that are about one field: they stand beside it."""
+
+
+def filled_with(path: str, form: Wire, error: KeyturnError | None = None) -> Filled:
+    """Return the form as it was typed, less the secrets, with what is wrong at the fields and on top."""
+    values, dropped = kept({name: _text(value) for name, value in _values(form).items()})
+    if error is None:
+        return Filled(path, values)
+    if isinstance(error, Invalid):
+        errors: dict[str, str] = {}
+        for issue in error.issues:
+            errors.setdefault(_field(issue), sentence(issue))
+        return Filled(path, values, errors, "Some fields need another look.", None, dropped)
+    field = AT_FIELD.get(error.code) or next((_field(one) for one in error.details if "path" in one), "")
+    return Filled(path, values, {field: error.message} if field else {}, error.message, error.fix, dropped)
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,88 @@
+"""Where connections live, and what the pages of connections work with."""
+
+from dataclasses import dataclass
+
+from keyturn.audit.service import Trail
+from keyturn.connections.catalog import Catalog
+from keyturn.connections.oauth import SignIns
+from keyturn.connections.service import Connections
+from keyturn.errors import Refused
+from keyturn.kit.actor import Actor
+from keyturn.pages.heads import Heads, ProjectHead
+from keyturn.ports.clock import Clock
+from keyturn.providers.azure.manifest import MANIFEST
+from keyturn.providers.manifest import Manifest
+from keyturn.rotations.service import Rotations
+from keyturn.web.origin import is_origin_of
+
+OF_ORGANIZATION = "/organization/app-connections"
+OF_PROJECT = "/projects/{project_id}/integrations/app-connections"
+ONE = "/app-connections/{connection_id}"
+REMOVAL = "/removals/{rotation_id}"
+MANIFESTS: tuple[Manifest, ...] = (MANIFEST,)
+"""The providers that a connection can be made with; each brings its form."""
+
+
+def method_label(key: str) -> str:
+    return MANIFEST.method(key).label
+
+
+@dataclass(frozen=True)
+class Place:
+    """A project, or (``project`` None) the organization itself. ``can`` is what the viewer may do with connections there."""
+
+    project: ProjectHead | None
+    can: frozenset[str]
+
+    @property
+    def project_id(self) -> str | None:
+        return self.project.id if self.project else None
+
+    @property
+    def list_path(self) -> str:
+        return OF_PROJECT.format(project_id=self.project.id) if self.project else OF_ORGANIZATION
+
+    @property
+    def name(self) -> str:
+        return self.project.name if self.project else "the organization"
+
+    def new_path(self, app: str = MANIFEST.app) -> str:
+        return f"{self.list_path}/new/{app}"
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """The use cases that these pages show. ``oauth`` says whether this server is set up for the method OAuth."""
+
+    connections: Connections
+    rotations: Rotations
+    sign_ins: SignIns
+    catalog: Catalog
+    trail: Trail
+    heads: Heads
+    clock: Clock
+    oauth: bool
+    site_url: str | None = None
+
+    def require_site(self, origin: str, path: str) -> None:
+        """Raise Refused when the browser is at another address than Microsoft will send it back to.
+
+        There it has no session of this server, so the sign-in could not be finished. ``origin`` is what the browser says.
+        """
+        if not self.site_url or not origin.startswith("http") or is_origin_of(origin, self.site_url):
+            return
+        raise Refused(
+            f"You opened this server at {origin}, but Microsoft sends you back to {self.site_url}, where you have not signed in.",
+            code="connections.oauth_other_address",
+            fix=f"Open {self.site_url.rstrip('/')}{path}, sign in there and connect again. Nothing was started.",
+        )
+
+    def place(self, actor: Actor, project_id: str | None) -> Place:
+        """Return a place as the actor sees it. Raises NotFound or Forbidden for a project that is not theirs."""
+        head = self.heads.project(actor, project_id) if project_id else None
+        return Place(head, self.catalog.granted(actor, project_id))
+
+
+def one_path(connection_id: str, action: str = "") -> str:
+    """Return the address of a connection's page, or of something that can be done there."""
+    return f"{ONE.format(connection_id=connection_id)}{'/' if action else ''}{action}"

@@ -1,0 +1,151 @@
+"""A run of the rotation in words. Pure."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from keyturn.audit.domain import Recorded
+from keyturn.rotations.domain import Reason, Run, RunState, StepName
+from keyturn.rotations.store.runs import StepRecord
+
+_REASONS = {
+    Reason.ENABLED: "Took the secret over",
+    Reason.SCHEDULED: "Scheduled",
+    Reason.MANUAL: "Asked for",
+    Reason.EXPIRY: "Earlier than scheduled, as the secret was about to end",
+    Reason.LEAKED: "Leaked",
+}
+_STATES = {
+    RunState.ACTIVE: ("Running", "info", "rotate"),
+    RunState.SUCCEEDED: ("Succeeded", "good", "check"),
+    RunState.FAILED: ("Failed", "bad", "warning"),
+    RunState.CANCELLED: ("Cancelled", "neutral", "x"),
+}
+STEPS = {
+    StepName.OPEN: "Begin",
+    StepName.INSPECT: "Look at the application",
+    StepName.PLAN: "Plan the new secret",
+    StepName.ANNOUNCE: "Write down what will be asked for",
+    StepName.ISSUE: "Ask Entra ID for the new secret",
+    StepName.RESOLVE: "Find out what became of the request",
+    StepName.PROVE: "Prove that the new secret signs in",
+    StepName.PUBLISH: "Make the new secret current",
+    StepName.RETIRE: "Retire the old secret",
+    StepName.REMOVE: "Remove the old secret from Entra ID",
+    StepName.CONFIRM: "Confirm that it is gone",
+    StepName.SWEEP: "Look for changes by others",
+}
+AS_ABOVE = "For the same reason as above."
+_OUTCOMES = {"done": "good", "failed": "bad"}
+
+
+@dataclass(frozen=True)
+class StepLine:
+    label: str
+    outcome: str
+    tone: str
+    took: str
+    times: int
+    message: str
+
+
+@dataclass(frozen=True)
+class RunLine:
+    """A run as it is listed. ``failure`` is the sentence, ``fix`` what to do, ``quote`` Microsoft's id of the call."""
+
+    id: str
+    why: str
+    state: str
+    tone: str
+    symbol: str
+    by: str
+    at: datetime
+    took: str
+    steps: Sequence[StepLine]
+    failure: str
+    fix: str
+    quote: str
+    active: bool
+
+
+def run_line(run: Run, steps: Sequence[StepRecord], now: datetime) -> RunLine:
+    state, tone, symbol = _STATES[run.state]
+    said = run.failure or {}
+    begun = run.started_at or run.created_at
+    return RunLine(
+        run.id,
+        _REASONS[run.reason],
+        state,
+        tone,
+        symbol,
+        str((run.requested_by or {}).get("name") or "Keyturn"),
+        run.created_at,
+        took((run.finished_at or now) - begun),
+        [_step(one) for one in steps],
+        str(said.get("message") or ""),
+        str(said.get("fix") or ""),
+        str(said.get("requestId") or ""),
+        run.state is RunState.ACTIVE,
+    )
+
+
+def said_once(runs: Sequence[RunLine], said: Collection[str]) -> list[RunLine]:
+    """Return the runs without a text that stands in ``said`` or in a run above: the cause and its fix are read once."""
+    known, found = set(said), []
+    for run in runs:
+        steps = [
+            replace(step, message="") if step.message and step.message == run.failure else step for step in run.steps
+        ]
+        if run.failure and run.failure in known:
+            run = replace(run, failure=AS_ABOVE, fix="")  # noqa: PLW2901
+        known.add(run.failure)
+        found.append(replace(run, steps=steps))
+    return found
+
+
+def _step(one: StepRecord) -> StepLine:
+    known = next((label for name, label in STEPS.items() if name.value == one.step), one.step)
+    if one.step == StepName.PROVE.value and one.outcome == "failed":
+        # Replicas that do not know it yet are waited for: nothing has gone wrong.
+        tries = "1 try" if one.repeats == 1 else f"{one.repeats} tries"
+        lasted = took(one.finished_at - one.started_at)
+        return StepLine(known, "not yet", "neutral", lasted, 1, f"not everywhere yet, {tries}")
+    tone = _OUTCOMES.get(one.outcome, "neutral")
+    return StepLine(known, one.outcome, tone, took(one.finished_at - one.started_at), one.repeats, one.message or "")
+
+
+def took(time: timedelta) -> str:
+    """Return a duration in few words: ``340 ms``, ``12.4 s``, ``5 min``."""
+    seconds = time.total_seconds()
+    if seconds < 1:
+        return f"{round(seconds * 1000)} ms"
+    if seconds < 90:
+        return f"{seconds:.1f} s"
+    if seconds < 5400:
+        return f"{round(seconds / 60)} min"
+    return f"{round(seconds / 3600)} h"
+
+
+_DRIFT = {
+    "appeared": "Somebody else added a secret",
+    "vanished": "Somebody removed a secret that is not managed here",
+    "current-vanished": "Somebody removed the current secret",
+    "stray-marker": "A secret with a name of this server's appeared that it does not know",
+}
+
+
+@dataclass(frozen=True)
+class Drift:
+    """What somebody else did to the application's secrets."""
+
+    at: datetime
+    what: str
+    name: str
+    key_id: str
+    grave: bool
+
+
+def drift(event: Recorded) -> Drift:
+    kind = str(event.data.get("kind") or "")
+    name, key_id = str(event.data.get("displayName") or "no name"), str(event.data.get("keyId") or "")
+    return Drift(event.at, _DRIFT.get(kind, kind), name, key_id, kind == "current-vanished")

@@ -1,0 +1,61 @@
+"""What every page of a project shows above its content, and what surrounds every page: the organization and its projects."""
+
+from dataclasses import dataclass
+
+from keyturn.accounts.service import Access
+from keyturn.authz.domain import ORGANIZATION_ROLES, PROJECT_ROLES, Action, permits
+from keyturn.kit.actor import Actor, Role
+from keyturn.projects.domain import Project
+from keyturn.projects.service import Projects
+from keyturn.web.html.render import ProjectLink, Shell
+
+MOST_LINKS = 20
+"""What surrounds every page is to stay small: the others are found by searching."""
+
+
+@dataclass(frozen=True)
+class ProjectHead:
+    """A project as its pages show it. ``role`` is the viewer's own in it; ``can`` what they may do there."""
+
+    id: str
+    name: str
+    description: str
+    role: Role
+    can: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Heads:
+    """Makes the surroundings of pages."""
+
+    access: Access
+    projects: Projects
+
+    def shell(self, actor: Actor) -> Shell:
+        """Return what surrounds each page of this user."""
+        some, count = self.projects.page(actor, "", MOST_LINKS)
+        return Shell(
+            organization=self.access.identities.organization_of(actor).name,
+            user=actor.name,
+            role=actor.role.value,
+            projects=tuple(ProjectLink(found.id, found.name) for found in some),
+            project_count=count,
+            can=_granted(ORGANIZATION_ROLES[actor.role]),
+        )
+
+    def project(self, actor: Actor, project_id: str) -> ProjectHead:
+        """Return the head of a project. Raises NotFound or Forbidden."""
+        return head_of(self.projects.get(actor, project_id), self.projects.role(actor, project_id))
+
+
+def head_of(project: Project, role: Role) -> ProjectHead:
+    return ProjectHead(project.id, project.name, project.description or "", role, _granted(PROJECT_ROLES[role]))
+
+
+def organization_can(actor: Actor, action: Action) -> bool:
+    """Say whether a button for this is of use. The use case asks again."""
+    return permits(ORGANIZATION_ROLES, actor.role, action)
+
+
+def _granted(actions: frozenset[Action]) -> frozenset[str]:
+    return frozenset(action.value for action in actions)

@@ -1,0 +1,253 @@
+"""Machine identities: programs that call this server, and how they sign in."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Annotated, ClassVar
+
+from msgspec import Meta
+
+from keyturn.accounts.service import Access
+from keyturn.api.fields import Name
+from keyturn.authz.domain import ORGANIZATION_ROLES, Action, at_most, permits
+from keyturn.errors import NotFound
+from keyturn.identities.domain import LONGEST_TTL, ClientSecret, Identity, UniversalAuth, UniversalAuthChanges
+from keyturn.kit.actor import Actor, Role
+from keyturn.ports.clock import Clock
+from keyturn.web.html.forms import require_typed
+from keyturn.web.pages import Filled, Page, Pages, Redirect, Route, get, group, post
+from keyturn.web.schema.validate import NonEmpty, Trimmed
+from keyturn.web.schema.wire import Wire
+
+HERE = "/organization/identities"
+ONE = f"{HERE}/{{identity_id}}"
+DAY = 86_400
+
+
+@dataclass(frozen=True)
+class IdentitiesPage(Page):
+    template: ClassVar[str] = "identities/identities.html"
+    compressed: ClassVar[bool] = True
+    section: ClassVar[str] = "identities"
+
+    identities: Sequence[Identity]
+    may_manage: bool
+    own_role: Role
+    filled: Filled
+
+
+@dataclass(frozen=True)
+class SecretShown:
+    id: str
+    description: str
+    prefix: str
+    uses: int
+    uses_limit: int
+    created_at: datetime
+    ends_at: datetime | None
+    ended: bool
+
+
+@dataclass(frozen=True)
+class IdentityPage(Page):
+    """``auth`` is None when the identity cannot sign in. It and the ``secrets`` are shown to those who may manage it."""
+
+    template: ClassVar[str] = "identities/identity.html"
+    section: ClassVar[str] = "identities"
+
+    identity: Identity
+    auth: UniversalAuth | None
+    locked: bool
+    secrets: Sequence[SecretShown]
+    manageable: bool
+    own_role: Role
+    site_url: str
+    filled: Filled
+
+
+@dataclass(frozen=True)
+class SecretPage(Page):
+    """A client secret in the clear: shown by the request that made it, and never again."""
+
+    template: ClassVar[str] = "identities/identity_secret.html"
+    section: ClassVar[str] = "identities"
+
+    identity: Identity
+    client_id: str
+    secret: str
+
+
+class NewIdentity(Wire, rename=None):
+    name: Name
+    role: Role
+
+
+class ChangedIdentity(Wire, rename=None):
+    name: Name
+    role: Role
+    protected: bool = False
+
+
+class AuthSettings(Wire, rename=None):
+    """Seconds; 0: without limit. Addresses one to a line."""
+
+    ttl: Annotated[int, Meta(ge=0, le=LONGEST_TTL)]
+    max_ttl: Annotated[int, Meta(ge=0, le=LONGEST_TTL)]
+    uses_limit: Annotated[int, Meta(ge=0, le=2_000_000_000)]
+    secret_addresses: NonEmpty
+    token_addresses: NonEmpty
+    lockout_threshold: Annotated[int, Meta(ge=1, le=30)]
+    lockout_seconds: Annotated[int, Meta(ge=30, le=DAY)]
+    lockout: bool = False
+
+
+class NewSecret(Wire, rename=None):
+    description: Annotated[Trimmed, Meta(max_length=1024)] = ""
+    days: Annotated[int, Meta(ge=0, le=3650)] = 0
+    uses_limit: Annotated[int, Meta(ge=0, le=2_000_000_000)] = 0
+
+
+class Typed(Wire, rename=None):
+    confirm: Trimmed = ""
+
+
+def router(access: Access, clock: Clock, site_url: str) -> Pages:
+    """Return the pages of machine identities. ``site_url`` is the address that examples show."""
+    shelf = Shelf(access, clock, site_url)
+    show_one = _page(shelf)
+    return group(*_list(shelf), show_one, *_changes(shelf, show_one), *_signing_in(shelf, show_one))
+
+
+@dataclass(frozen=True)
+class Shelf:
+    access: Access
+    clock: Clock
+    site_url: str
+
+    def page(self, actor: Actor, identity_id: str, filled: Filled) -> IdentityPage:
+        identity = self.access.identities.get(actor, identity_id)
+        may = permits(ORGANIZATION_ROLES, actor.role, Action.MANAGE_IDENTITIES) and at_most(actor.role, identity.role)
+        auth = self._auth(actor, identity_id) if may else None
+        now = self.clock.now()
+        found = self.access.universal.list_secrets(actor, identity_id) if auth else ()
+        locked = auth is not None and auth.attempts.locked(now)
+        secrets = [_shown(each, now) for each in found]
+        return IdentityPage(identity, auth, locked, secrets, may, actor.role, self.site_url, filled)
+
+    def _auth(self, actor: Actor, identity_id: str) -> UniversalAuth | None:
+        try:
+            return self.access.universal.get(actor, identity_id)
+        except NotFound:
+            return None
+
+
+def _list(shelf: Shelf) -> list[Route]:
+    @get(HERE)
+    def show_identities(actor: Actor, filled: Filled) -> IdentitiesPage:
+        may = permits(ORGANIZATION_ROLES, actor.role, Action.MANAGE_IDENTITIES)
+        return IdentitiesPage(shelf.access.identities.list(actor), may, actor.role, filled)
+
+    @post(HERE, again=show_identities)
+    def create_identity(actor: Actor, form: NewIdentity) -> Redirect:
+        made = shelf.access.identities.create(actor, name=form.name, role=form.role)
+        return Redirect(f"{HERE}/{made.id}", toast=f"{made.name} was created. Now give it a way to sign in.")
+
+    return [show_identities, create_identity]
+
+
+def _page(shelf: Shelf) -> Route:
+    @get(ONE)
+    def show_identity(actor: Actor, identity_id: str, filled: Filled) -> IdentityPage:
+        return shelf.page(actor, identity_id, filled)
+
+    return show_identity
+
+
+def _changes(shelf: Shelf, page: Route) -> list[Route]:
+    identities = shelf.access.identities
+
+    @post(ONE, again=page)
+    def change_identity(actor: Actor, identity_id: str, form: ChangedIdentity) -> Redirect:
+        identities.update(actor, identity_id, name=form.name, role=form.role, has_delete_protection=form.protected)
+        return _back(identity_id, "The identity was saved.")
+
+    @post(f"{ONE}/delete", again=page)
+    def delete_identity(actor: Actor, identity_id: str, form: Typed) -> Redirect:
+        require_typed(form.confirm, identities.get(actor, identity_id).name)
+        gone = identities.delete(actor, identity_id)
+        return Redirect(HERE, toast=f"{gone.name} was deleted.")
+
+    return [change_identity, delete_identity]
+
+
+def _signing_in(shelf: Shelf, page: Route) -> list[Route]:
+    access, universal = shelf.access, shelf.access.universal
+
+    @post(f"{ONE}/universal-auth/add", again=page)
+    def add_auth(actor: Actor, identity_id: str) -> Redirect:
+        universal.attach(actor, identity_id, UniversalAuthChanges())
+        return _back(identity_id, "Universal Auth was added. Make a client secret next.")
+
+    @post(f"{ONE}/universal-auth", again=page)
+    def change_auth(actor: Actor, identity_id: str, form: AuthSettings) -> Redirect:
+        universal.update(actor, identity_id, _changed(form))
+        return _back(identity_id, "The settings were saved.")
+
+    @post(f"{ONE}/universal-auth/unlock", again=page)
+    def unlock(actor: Actor, identity_id: str) -> Redirect:
+        universal.clear_lockouts(actor, identity_id)
+        return _back(identity_id, "The identity may sign in again.")
+
+    @post(f"{ONE}/universal-auth/remove", again=page)
+    def remove_auth(actor: Actor, identity_id: str, form: Typed) -> Redirect:
+        require_typed(form.confirm, access.identities.get(actor, identity_id).name)
+        universal.detach(actor, identity_id)
+        return _back(identity_id, "Universal Auth was removed.")
+
+    @post(f"{ONE}/client-secrets", again=page)
+    def create_secret(actor: Actor, identity_id: str, form: NewSecret) -> SecretPage:
+        ttl = int(timedelta(days=form.days).total_seconds())
+        secret, _ = universal.create_secret(
+            actor, identity_id, description=form.description, uses_limit=form.uses_limit, ttl=ttl
+        )
+        auth = universal.get(actor, identity_id)
+        return SecretPage(access.identities.get(actor, identity_id), auth.client_id, secret.reveal())
+
+    @post(f"{ONE}/client-secrets/{{secret_id}}/revoke", again=page)
+    def revoke_secret(actor: Actor, identity_id: str, secret_id: str) -> Redirect:
+        universal.revoke_secret(actor, identity_id, secret_id)
+        return _back(identity_id, "The client secret was revoked.")
+
+    return [add_auth, change_auth, unlock, remove_auth, create_secret, revoke_secret]
+
+
+def _back(identity_id: str, toast: str) -> Redirect:
+    return Redirect(f"{HERE}/{identity_id}", toast=toast)
+
+
+def _changed(form: AuthSettings) -> UniversalAuthChanges:
+    return UniversalAuthChanges(
+        access_token_ttl=form.ttl,
+        access_token_max_ttl=form.max_ttl,
+        access_token_uses_limit=form.uses_limit,
+        client_secret_trusted_ips=tuple(form.secret_addresses.split()),
+        access_token_trusted_ips=tuple(form.token_addresses.split()),
+        lockout_enabled=form.lockout,
+        lockout_threshold=form.lockout_threshold,
+        lockout_seconds=form.lockout_seconds,
+    )
+
+
+def _shown(secret: ClientSecret, now: datetime) -> SecretShown:
+    ends_at = secret.created_at + timedelta(seconds=secret.ttl) if secret.ttl else None
+    ended = (ends_at is not None and now >= ends_at) or bool(secret.uses_limit and secret.uses >= secret.uses_limit)
+    return SecretShown(
+        secret.id,
+        secret.description,
+        secret.prefix,
+        secret.uses,
+        secret.uses_limit,
+        secret.created_at,
+        ends_at,
+        ended,
+    )

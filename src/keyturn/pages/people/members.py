@@ -1,0 +1,112 @@
+"""The users of the organization."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from keyturn.accounts.service import Access
+from keyturn.api.fields import Email, Secret, Text
+from keyturn.authz.domain import ORGANIZATION_ROLES, Action, at_most, permits
+from keyturn.kit.actor import Actor, Role
+from keyturn.kit.secret import Plaintext
+from keyturn.web.html.forms import require_typed
+from keyturn.web.pages import Filled, Page, Pages, Redirect, get, group, post
+from keyturn.web.schema.validate import Trimmed
+from keyturn.web.schema.wire import Wire
+
+HERE = "/organization/members"
+
+
+@dataclass(frozen=True)
+class UserShown:
+    """``manageable``: the viewer may change this user."""
+
+    id: str
+    email: str
+    name: str
+    role: Role
+    two_step: bool
+    own: bool
+    manageable: bool
+    fault: str
+
+
+@dataclass(frozen=True)
+class UsersPage(Page):
+    template: ClassVar[str] = "people/members.html"
+    compressed: ClassVar[bool] = True
+    section: ClassVar[str] = "members"
+
+    users: Sequence[UserShown]
+    may_manage: bool
+    own_role: Role
+    filled: Filled
+
+
+class NewUser(Wire, rename=None):
+    email: Email
+    password: Secret
+    role: Role
+    first_name: Text = ""
+    last_name: Text = ""
+
+
+class NewRole(Wire, rename=None):
+    role: Role
+
+
+class Typed(Wire, rename=None):
+    confirm: Trimmed = ""
+
+
+def router(access: Access) -> Pages:
+    """Return the page of the organization's users, and what can be done on it."""
+
+    @get(HERE)
+    def show_users(actor: Actor, filled: Filled) -> UsersPage:
+        may = permits(ORGANIZATION_ROLES, actor.role, Action.MANAGE_USERS)
+        holders = access.factors.holders(actor)
+        users = [
+            UserShown(
+                user.id,
+                user.email,
+                f"{user.first_name} {user.last_name}".strip(),
+                user.role,
+                user.id in holders,
+                user.id == actor.id,
+                may and at_most(actor.role, user.role),
+                user.fault,
+            )
+            for user in access.users.list(actor)
+        ]
+        return UsersPage(users, may, actor.role, filled)
+
+    @post(HERE, again=show_users)
+    def add_user(actor: Actor, form: NewUser) -> Redirect:
+        made = access.users.create(
+            actor,
+            email=form.email,
+            password=Plaintext(form.password),
+            role=form.role,
+            first_name=form.first_name,
+            last_name=form.last_name,
+        )
+        return Redirect(HERE, toast=f"{made.email} was added.")
+
+    @post(f"{HERE}/{{user_id}}/role", again=show_users)
+    def change_role(actor: Actor, user_id: str, form: NewRole) -> Redirect:
+        changed = access.users.change_role(actor, user_id, form.role)
+        return Redirect(HERE, toast=f"The role of {changed.email} is {changed.role} now.")
+
+    @post(f"{HERE}/{{user_id}}/two-step", again=show_users)
+    def remove_second_factor(actor: Actor, user_id: str) -> Redirect:
+        changed = access.factors.remove_of(actor, user_id)
+        return Redirect(HERE, toast=f"Two-step sign-in of {changed.email} is off.")
+
+    @post(f"{HERE}/{{user_id}}/delete", again=show_users)
+    def delete_user(actor: Actor, user_id: str, form: Typed) -> Redirect:
+        require_typed(form.confirm, next((each.email for each in access.users.list(actor) if each.id == user_id), ""))
+        gone = access.users.delete(actor, user_id)
+        return Redirect(HERE, toast=f"{gone.email} was deleted.")
+
+    return group(show_users, add_user, change_role, remove_second_factor, delete_user)

@@ -1,0 +1,211 @@
+"""Pages of strangers: the first start, and signing in and out."""
+
+from dataclasses import dataclass, replace
+from typing import Annotated, ClassVar
+from urllib.parse import quote
+
+from msgspec import Meta
+
+from keyturn.accounts.service import Access
+from keyturn.api.fields import Email, Name, Secret, SetupCode
+from keyturn.errors import Unauthenticated
+from keyturn.kit.secret import Plaintext
+from keyturn.people.domain import person_actor
+from keyturn.people.sessions import Browser
+from keyturn.tokens.domain import Origin
+from keyturn.web.cookies import SessionCookie
+from keyturn.web.origin import local_path
+from keyturn.web.pages import Filled, Page, Pages, Redirect, Route, Shown, Visitor, get, group, post
+from keyturn.web.ratelimit import Limiter
+from keyturn.web.schema.validate import NonEmpty
+from keyturn.web.schema.wire import Wire
+
+HOME = "/projects"
+
+
+@dataclass(frozen=True)
+class SetupPage(Page):
+    template: ClassVar[str] = "people/setup.html"
+
+    filled: Filled
+
+
+@dataclass(frozen=True)
+class SetupDonePage(Page):
+    template: ClassVar[str] = "people/setup_done.html"
+
+    organization: str
+    token: str
+
+
+@dataclass(frozen=True)
+class SignInPage(Page):
+    template: ClassVar[str] = "people/sign_in.html"
+
+    next: str
+    filled: Filled
+    ended: bool = False
+    kept: bool = False
+
+
+@dataclass(frozen=True)
+class CodePage(Page):
+    template: ClassVar[str] = "people/code.html"
+
+    next: str
+    filled: Filled
+
+
+@dataclass(frozen=True)
+class ChoosePage(Page):
+    template: ClassVar[str] = "people/choose_password.html"
+
+    next: str
+    filled: Filled
+
+
+class Chosen(Wire, rename=None):
+    password: Secret
+    next: str = ""
+
+
+class FirstAdmin(Wire, rename=None):
+    setup_code: SetupCode
+    organization: Name
+    email: Email
+    password: Secret
+
+
+class Credentials(Wire, rename=None):
+    email: Email
+    password: Secret
+    next: str = ""
+
+
+class Code(Wire, rename=None):
+    code: Annotated[NonEmpty, Meta(max_length=64)]
+    next: str = ""
+
+
+class Next(Wire, rename=None):
+    next: str = ""
+    ended: str = ""
+
+
+@dataclass(frozen=True)
+class Doors:
+    """What these pages work with."""
+
+    access: Access
+    limiter: Limiter
+    cookie: SessionCookie
+
+    def knows(self, visitor: Visitor) -> bool:
+        """Say whether the visitor has signed in."""
+        try:
+            self.access.sessions.recall(visitor.session or Plaintext(""), visitor.ip)
+        except Unauthenticated:
+            return False
+        return True
+
+
+def browser_of(visitor: Visitor) -> Browser:
+    return Browser(Origin(visitor.ip, visitor.request_id), visitor.user_agent)
+
+
+def router(access: Access, limiter: Limiter, cookie: SessionCookie) -> Pages:
+    """Return the pages that need no session."""
+    doors = Doors(access, limiter, cookie)
+    return group(*_first_start(doors), *_signing_in(doors), *_second_step(doors))
+
+
+def _first_start(doors: Doors) -> list[Route]:
+    @get("/", public=True)
+    def show_start() -> Redirect:
+        return Redirect(HOME if doors.access.bootstrapped() else "/setup")
+
+    @get("/setup", public=True)
+    def show_setup(filled: Filled) -> SetupPage | Redirect:
+        return Redirect("/sign-in") if doors.access.bootstrapped() else SetupPage(filled)
+
+    @post("/setup", again=show_setup, public=True)
+    def set_up(visitor: Visitor, form: FirstAdmin) -> Shown:
+        doors.limiter.take(f"{visitor.ip} bootstrap")
+        code = Plaintext(form.setup_code)
+        made = doors.access.set_up(code, form.email, Plaintext(form.password), form.organization)
+        actor = replace(person_actor(made.user), request_id=visitor.request_id)
+        session = doors.access.sessions.open_for(actor, browser_of(visitor))
+        page = SetupDonePage(made.organization.name, made.token.reveal())
+        return Shown(page, (doors.cookie.holding(session),))
+
+    return [show_start, show_setup, set_up]
+
+
+def _signing_in(doors: Doors) -> list[Route]:
+    @get("/sign-in", public=True)
+    def show_sign_in(visitor: Visitor, query: Next, filled: Filled) -> SignInPage | Redirect:
+        if not doors.access.bootstrapped():
+            return Redirect("/setup")
+        if not filled.sent and doors.knows(visitor):
+            return Redirect(local_path(query.next, HOME))
+        if not filled.sent and doors.access.sessions.awaits_password(visitor.session):
+            return Redirect(_password_page(local_path(query.next, HOME)))
+        return SignInPage(query.next, filled, bool(query.ended), visitor.kept is not None)
+
+    @post("/sign-in", again=show_sign_in, public=True)
+    def sign_in(visitor: Visitor, form: Credentials) -> Redirect:
+        doors.limiter.take(f"{visitor.ip} login")
+        opened = doors.access.sessions.sign_in(
+            form.email, Plaintext(form.password), browser_of(visitor), before=visitor.session
+        )
+        doors.limiter.trust(f"{visitor.ip} login")
+        if not opened.needs_code:
+            doors.limiter.give_back(f"{visitor.ip} login")
+        to = local_path(form.next, HOME)
+        return Redirect(code_page(to) if opened.needs_code else to, cookies=(doors.cookie.holding(opened.token),))
+
+    @post("/sign-out", public=True)
+    def sign_out(visitor: Visitor) -> Redirect:
+        doors.access.sessions.sign_out(visitor.session, visitor.request_id)
+        return Redirect("/sign-in", toast="You have signed out.", cookies=(doors.cookie.gone(),))
+
+    return [show_sign_in, sign_in, sign_out]
+
+
+def _second_step(doors: Doors) -> list[Route]:
+    @get("/sign-in/code", public=True)
+    def show_code(visitor: Visitor, query: Next, filled: Filled) -> CodePage | Redirect:
+        if not doors.access.sessions.awaits_code(visitor.session):
+            return Redirect("/sign-in")
+        return CodePage(query.next, filled)
+
+    @post("/sign-in/code", again=show_code, public=True)
+    def give_code(visitor: Visitor, form: Code) -> Redirect:
+        doors.limiter.take(f"{visitor.ip} login")
+        token = doors.access.sessions.give_code(visitor.session, form.code, browser_of(visitor))
+        doors.limiter.give_back(f"{visitor.ip} login")
+        return Redirect(local_path(form.next, HOME), cookies=(doors.cookie.holding(token),))
+
+    @get("/sign-in/password", public=True)
+    def show_choice(visitor: Visitor, query: Next, filled: Filled) -> ChoosePage | Redirect:
+        if not doors.access.sessions.awaits_password(visitor.session):
+            return Redirect("/sign-in")
+        return ChoosePage(query.next, filled)
+
+    @post("/sign-in/password", again=show_choice, public=True)
+    def choose(visitor: Visitor, form: Chosen) -> Redirect:
+        doors.limiter.take(f"{visitor.ip} login")
+        token = doors.access.sessions.choose_password(visitor.session, Plaintext(form.password), browser_of(visitor))
+        doors.limiter.give_back(f"{visitor.ip} login")
+        return Redirect(local_path(form.next, HOME), "Your password was saved.", (doors.cookie.holding(token),))
+
+    return [show_code, give_code, show_choice, choose]
+
+
+def _password_page(to: str) -> str:
+    return "/sign-in/password" if to == HOME else f"/sign-in/password?next={quote(to, safe='/')}"
+
+
+def code_page(to: str) -> str:
+    """Return where the second step is given; afterwards the browser goes on to ``to``."""
+    return "/sign-in/code" if to == HOME else f"/sign-in/code?next={quote(to, safe='/')}"

@@ -1,0 +1,55 @@
+"""People, their sessions and their second factors as values. Hashes are not part of any repr."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from keyturn.kit.actor import Actor, ActorKind, Role
+from keyturn.kit.secret import Sealed
+from keyturn.lockout.domain import Attempts
+
+
+@dataclass(frozen=True)
+class User:
+    id: str
+    org_id: str
+    email: str
+    first_name: str
+    last_name: str
+    password_hash: str = field(repr=False)
+    role: Role
+    super_admin: bool
+    attempts: Attempts
+    created_at: datetime
+    updated_at: datetime
+    first_password: bool = False
+    """Somebody else knows the password: it has to be changed at the next sign-in."""
+    fault: str = ""
+    """What of the stored user cannot be read."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """A browser in which somebody has signed in. ``pending``: the password was right, the code is still to come."""
+
+    id: str
+    user_id: str
+    pending: bool
+    ip: str
+    user_agent: str
+    created_at: datetime
+    seen_at: datetime
+
+
+@dataclass(frozen=True)
+class SecondFactor:
+    """Codes of an app. ``last_counter`` is the newest 30 seconds whose code was taken; ``recovery`` holds digests."""
+
+    user_id: str
+    secret: Sealed
+    last_counter: int
+    recovery: tuple[str, ...] = field(repr=False)
+    confirmed_at: datetime | None
+
+
+def person_actor(user: User) -> Actor:
+    return Actor(ActorKind.USER, user.id, user.email, user.org_id, user.role)

@@ -1,0 +1,232 @@
+"""The second factor of a person: codes from an authenticator app (RFC 6238), and recovery codes for the day it is lost."""
+
+import base64
+import hashlib
+import hmac
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from keyturn.audit.domain import Event
+from keyturn.audit.events import AccessEvent
+from keyturn.audit.store import append
+from keyturn.authz.authorize import Scope, require
+from keyturn.authz.domain import Action, require_at_most
+from keyturn.crypto.hashing import Hasher
+from keyturn.db.unit import Database, Tx
+from keyturn.errors import KeyturnError, Misconfigured, NotFound, Refused
+from keyturn.kit.actor import Actor
+from keyturn.kit.secret import Place, Plaintext
+from keyturn.people import store
+from keyturn.people.domain import SecondFactor, User
+from keyturn.people.proofs import Proofs, person
+from keyturn.ports.clock import Clock
+from keyturn.ports.sealing import Sealer
+from keyturn.tokens import store as token_store
+
+if TYPE_CHECKING:
+    from keyturn.tokens.opaque import RandomBytes
+
+ISSUER = "Keyturn"
+PERIOD = 30
+_SECRET_BYTES = 20
+_RECOVERY_CODES = 8
+_RECOVERY_BYTES = 10
+_DRIFT = (0, -1, 1)  # clocks of phones are up to half a minute off
+
+
+@dataclass(frozen=True)
+class Enrolment:
+    """What an authenticator app is given: as text to type, and as the address that a QR code holds."""
+
+    secret: Plaintext
+    address: Plaintext
+
+
+@dataclass
+class SecondFactors:
+    """The use cases. ``sealer`` is needed to make and to check codes; the operator's commands work without one."""
+
+    database: Database
+    clock: Clock
+    hasher: Hasher
+    sealer: Sealer | None
+    random: "RandomBytes" = field(default=secrets.token_bytes, repr=False)
+    proofs: Proofs = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.proofs = Proofs(self.database, self.clock, self.hasher, self)
+
+    # --- the person's own ---------------------------------------------------------------------------------------------
+
+    def active(self, actor: Actor) -> bool:
+        """Say whether the caller needs a code to sign in."""
+        with self.database.read() as tx:
+            found = store.second_factor(tx, actor.id or "")
+        return found is not None and found.confirmed_at is not None
+
+    def begin(self, actor: Actor, password: Plaintext) -> None:
+        """Make a secret for the caller's app. It counts only after :meth:`confirm`; until then each call makes another.
+
+        Raises as :meth:`Proofs.prove`, Refused when a second factor is active: with its code it can be turned off first.
+        """
+        secret = Plaintext(base64.b32encode(self.random(_SECRET_BYTES)).decode())
+
+        def then(tx: Tx, user: User) -> KeyturnError | None:
+            found = store.second_factor(tx, user.id, lock=True)
+            if found and found.confirmed_at:
+                return _active_already()
+            sealed = self._sealer().seal(secret, _place(user.id))
+            store.put_second_factor(tx, SecondFactor(user.id, sealed, 0, (), None), self.clock.now())
+            return None
+
+        self.proofs.prove(actor, password, then)
+
+    def enrolment(self, actor: Actor) -> Enrolment:
+        """Return the secret that waits to be confirmed. Raises NotFound when there is none."""
+        from pyotp import TOTP  # noqa: PLC0415 - only for people who set it up
+
+        with self.database.read() as tx:
+            user = person(tx, actor)
+            found = store.second_factor(tx, user.id)
+            if found is None or found.confirmed_at:
+                raise _not_begun()
+            secret = self._open(found)
+        address = TOTP(secret.reveal()).provisioning_uri(name=user.email, issuer_name=ISSUER)
+        return Enrolment(secret, Plaintext(address))
+
+    def confirm(self, actor: Actor, code: str) -> Sequence[str]:
+        """Make the second factor count, once its app has shown a right code. Returns the recovery codes, only now.
+
+        All other sessions and all access tokens of the caller end.
+        """
+        codes = [self._recovery_code() for _ in range(_RECOVERY_CODES)]
+        with self.database.write() as tx:
+            user = person(tx, actor)
+            found = store.second_factor(tx, user.id, lock=True)
+            if found is None or found.confirmed_at:
+                raise _not_begun()
+            now = self.clock.now()
+            counter = self._counter(found, code, now)
+            if counter is None:
+                raise Refused(
+                    "This code is not right.",
+                    code="access.code_wrong",
+                    fix="Type the six digits that the app shows now. If they stay wrong, look at the phone's clock.",
+                )
+            kept = tuple(_digest(each) for each in codes)
+            store.put_second_factor(tx, SecondFactor(user.id, found.secret, counter, kept, now), now)
+            self._end_others(tx, user, actor.via)
+            self._note(tx, AccessEvent.SECOND_FACTOR_ADDED, actor, user, now)
+        return codes
+
+    def remove(self, actor: Actor, password: Plaintext, code: str) -> None:
+        """Turn it off, for somebody who has the password and a code. All other sessions and all access tokens end.
+
+        Raises as :meth:`Proofs.prove`. Repeatable.
+        """
+
+        def then(tx: Tx, user: User) -> None:
+            self._removed(tx, actor, user, kept=actor.via)
+
+        self.proofs.prove(actor, password, then, code=code if self.active(actor) else None)
+
+    def remove_of(self, actor: Actor, user_id: str) -> User:
+        """Take a user's second factor away: their phone is lost. Needs the permission to manage users. Repeatable."""
+        with self.database.write() as tx:
+            require(tx, actor, Action.MANAGE_USERS, Scope(actor.org_id))
+            user = store.user(tx, actor.org_id, user_id)
+            if user is None:
+                raise NotFound(f"There is no user '{user_id}'.", code="access.user_not_found")
+            require_at_most(actor.role, user.role)
+            self._removed(tx, actor, user, kept=actor.via)
+        return user
+
+    def holders(self, actor: Actor) -> frozenset[str]:
+        """Return the ids of the organization's users who have a second factor."""
+        with self.database.read() as tx:
+            require(tx, actor, Action.READ_USERS, Scope(actor.org_id))
+            return store.second_factor_holders(tx, actor.org_id)
+
+    # --- in a sign-in's transaction -----------------------------------------------------------------------------------
+
+    def needed(self, tx: Tx, user: User) -> bool:
+        found = store.second_factor(tx, user.id)
+        return found is not None and found.confirmed_at is not None
+
+    def accepts(self, tx: Tx, user: User, code: str, actor: Actor) -> bool:
+        """Say whether the code is right, and use it up: no code is taken twice."""
+        found = store.second_factor(tx, user.id, lock=True)
+        if found is None or found.confirmed_at is None:
+            return False
+        now = self.clock.now()
+        counter = self._counter(found, code, now)
+        if counter is not None:
+            store.use_code(tx, user.id, counter, found.recovery)
+            return True
+        used = _digest(code)
+        if used not in found.recovery:
+            return False
+        left = tuple(kept for kept in found.recovery if kept != used)
+        store.use_code(tx, user.id, found.last_counter, left)
+        self._note(tx, AccessEvent.RECOVERY_CODE_USED, actor, user, now, left=len(left))
+        return True
+
+    # --- parts --------------------------------------------------------------------------------------------------------
+
+    def _counter(self, factor: SecondFactor, code: str, now: datetime) -> int | None:
+        from pyotp import TOTP  # noqa: PLC0415
+
+        typed = "".join(code.split()).encode()
+        maker = TOTP(self._open(factor).reveal())
+        present = int(now.timestamp()) // PERIOD
+        # A code of the future was noted by a wrong clock: it must not keep out those of today.
+        last = factor.last_counter if factor.last_counter <= present + max(_DRIFT) else 0
+        for counter in (present + drift for drift in _DRIFT):
+            if counter > last and hmac.compare_digest(maker.generate_otp(counter).encode(), typed):
+                return counter
+        return None
+
+    def _end_others(self, tx: Tx, user: User, kept: str | None) -> None:
+        store.end_other_sessions(tx, user.id, kept)
+        token_store.revoke_tokens_of_user(tx, user.id, self.clock.now())
+
+    def _removed(self, tx: Tx, actor: Actor, user: User, *, kept: str | None) -> None:
+        if store.remove_second_factor(tx, user.id):
+            self._end_others(tx, user, kept)
+            self._note(tx, AccessEvent.SECOND_FACTOR_REMOVED, actor, user, self.clock.now())
+
+    def _recovery_code(self) -> str:
+        text = base64.b32encode(self.random(_RECOVERY_BYTES)).decode().lower()
+        return "-".join(text[start : start + 4] for start in range(0, len(text), 4))
+
+    def _sealer(self) -> Sealer:
+        if self.sealer is None:
+            raise Misconfigured("This process has no keyring to open a second factor.", code="access.no_keyring")
+        return self.sealer
+
+    def _open(self, factor: SecondFactor) -> Plaintext:
+        return self._sealer().open(factor.secret, _place(factor.user_id))
+
+    def _note(self, tx: Tx, event: AccessEvent, actor: Actor, user: User, now: datetime, **data: object) -> None:
+        append(tx, Event(event.value, actor, "user", user.id, now, data=data))
+
+
+def _place(user_id: str) -> Place:
+    return Place("second_factors", user_id, "secret")
+
+
+def _digest(code: str) -> str:
+    """Return what is kept of a recovery code. It has 80 random bits, so a fast hash is enough."""
+    plain = "".join(sign for sign in code.lower() if sign.isalnum())
+    return hashlib.sha256(plain.encode()).hexdigest()
+
+
+def _active_already() -> Refused:
+    return Refused("Two-step sign-in is on already.", code="access.second_factor_active", fix="Turn it off first.")
+
+
+def _not_begun() -> NotFound:
+    return NotFound("No set-up of two-step sign-in has begun.", code="access.second_factor_not_begun", fix="Begin it.")

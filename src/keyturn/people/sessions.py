@@ -1,0 +1,239 @@
+"""Sign-in sessions of browsers: rows of this server, known by a random token of which only a digest is kept.
+
+A session ends after eight hours without use, after seven days in any case, at sign-out, and when the password or the role
+of its user changes. Its token is new at each sign-in and whenever its user gains something, so nobody can plant one.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from keyturn.audit.domain import Event
+from keyturn.audit.events import AccessEvent
+from keyturn.audit.store import append
+from keyturn.db.unit import Database, Tx
+from keyturn.errors import NotFound, Unauthenticated
+from keyturn.kit.actor import Actor
+from keyturn.kit.secret import Plaintext
+from keyturn.people import store
+from keyturn.people.domain import Session, User, person_actor
+from keyturn.people.sign_in import SignIn, password_needed
+from keyturn.people.users import Users
+from keyturn.ports.clock import Clock, Ids
+from keyturn.tokens import opaque
+from keyturn.tokens.domain import Origin
+from keyturn.tokens.opaque import RandomBytes
+
+IDLE = timedelta(hours=8)
+LONGEST = timedelta(days=7)
+PENDING = timedelta(minutes=10)
+_SEEN_NOTED_EVERY = timedelta(minutes=1)
+_LONGEST_AGENT = 400
+
+
+@dataclass(frozen=True)
+class Browser:
+    """Where a session is used."""
+
+    origin: Origin
+    user_agent: str = ""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A session in the clear, given once. ``needs_code``: it is good for nothing but giving the code."""
+
+    token: Plaintext
+    needs_code: bool
+
+
+class Sessions:
+    """The use cases of sessions."""
+
+    def __init__(
+        self, database: Database, clock: Clock, ids: Ids, signin: SignIn, users: Users, random: RandomBytes
+    ) -> None:
+        self._users = users
+        self._database = database
+        self._clock = clock
+        self._ids = ids
+        self._signin = signin
+        self._random = random
+
+    # --- signing in and out -------------------------------------------------------------------------------------------
+
+    def sign_in(self, email: str, password: Plaintext, browser: Browser, before: Plaintext | None = None) -> Opened:
+        """Open a session; the one that the browser had before ends. Raises as :meth:`SignIn.login_person`."""
+
+        def whole(tx: Tx, user: User) -> Opened:
+            return Opened(self._open(tx, user, browser, pending=False), needs_code=False)
+
+        def halfway(tx: Tx, user: User) -> Opened:
+            return Opened(self._open(tx, user, browser, pending=True), needs_code=True)
+
+        opened = self._signin.prove_person(email, password, browser.origin, whole, halfway)
+        self._forget(before)
+        return opened
+
+    def give_code(self, pending: Plaintext | None, code: str, browser: Browser) -> Plaintext:
+        """Finish a sign-in whose password was right. Returns the session's token, a new one.
+
+        Raises Unauthenticated for a wrong code, which counts as a failed sign-in, and when it took too long.
+        """
+        with self._database.read() as tx:
+            found = self._living(tx, pending, pending=True)
+
+        def whole(tx: Tx, user: User) -> Plaintext:
+            store.end_session(tx, found.id)
+            return self._open(tx, user, browser, pending=False)
+
+        return self._signin.prove_code(found.user_id, code, browser.origin, whole)
+
+    def awaits_code(self, pending: Plaintext | None) -> bool:
+        """Say whether this is a sign-in that waits for its code."""
+        with self._database.read() as tx:
+            try:
+                self._living(tx, pending, pending=True)
+            except Unauthenticated:
+                return False
+        return True
+
+    def awaits_password(self, token: Plaintext | None) -> bool:
+        """Say whether this session's person has to choose a password first."""
+        return self._with_first_password(token) is not None
+
+    def choose_password(self, token: Plaintext | None, new: Plaintext, browser: Browser) -> Plaintext:
+        """Take the person's own password instead of the first one. Returns a new session's token.
+
+        Raises Unauthenticated when the session has ended, Refused for a weak password or the first one.
+        """
+        user = self._with_first_password(token)
+        if user is None:
+            raise _ended()
+        self._users.choose_password(user, None, new)
+        with self._database.write() as tx:
+            return self._open(tx, user, browser, pending=False)
+
+    def _with_first_password(self, token: Plaintext | None) -> User | None:
+        with self._database.read() as tx:
+            try:
+                found = self._living(tx, token, pending=False)
+            except Unauthenticated:
+                return None
+            user = store.user_by_id(tx, found.user_id)
+        return user if user and user.first_password else None
+
+    def open_for(self, actor: Actor, browser: Browser) -> Plaintext:
+        """Open a session for somebody who has just proven who they are, by setting up the server or a new password."""
+        with self._database.write() as tx:
+            user = store.user(tx, actor.org_id, actor.id or "")
+            if user is None:
+                raise _ended()
+            return self._open(tx, user, browser, pending=False)
+
+    def recall(self, token: Plaintext, ip: str) -> Actor:
+        """Return whose session it is, as they are now, and note its use. Raises Unauthenticated when it has ended.
+
+        Also while the first password has to be changed: then the session is good for nothing else.
+        """
+        now = self._clock.now()
+        with self._database.read() as tx:
+            found = self._living(tx, token, pending=False)
+            user = store.user_by_id(tx, found.user_id)
+        if user is None:
+            raise _ended()
+        if user.first_password:
+            raise password_needed()
+        if now - found.seen_at >= _SEEN_NOTED_EVERY or found.ip != ip:
+            with self._database.write() as tx:
+                store.note_session(tx, found.id, ip, now)
+        return replace(person_actor(user), via=found.id)
+
+    def sign_out(self, token: Plaintext | None, request_id: str | None = None) -> None:
+        """End the session. Repeatable; what is no session is left alone."""
+        if token is None:
+            return
+        with self._database.write() as tx:
+            found = store.session(tx, opaque.digest(token.reveal()))
+            user = store.user_by_id(tx, found.user_id) if found else None
+            if found is None or user is None:
+                return
+            store.end_session(tx, found.id)
+            if not found.pending:
+                self._note(tx, AccessEvent.SIGNED_OUT, replace(person_actor(user), request_id=request_id))
+
+    def sign_out_everywhere(self, actor: Actor) -> int:
+        """End all sessions of the caller, this one too. Returns how many there were."""
+        with self._database.write() as tx:
+            ended = store.end_sessions_of_user(tx, actor.id or "")
+            self._note(tx, AccessEvent.SESSIONS_ENDED, actor, ended=ended)
+        return ended
+
+    # --- the list -----------------------------------------------------------------------------------------------------
+
+    def list(self, actor: Actor) -> Sequence[Session]:
+        """Return the caller's living sessions, the last used first."""
+        now = self._clock.now()
+        with self._database.read() as tx:
+            found = store.sessions_of_user(tx, actor.id or "")
+        return [each for each in found if not each.pending and _alive(each, now)]
+
+    def id_of(self, token: Plaintext | None) -> str | None:
+        """Return the id of a session, to mark it in the list."""
+        if token is None:
+            return None
+        with self._database.read() as tx:
+            found = store.session(tx, opaque.digest(token.reveal()))
+        return found.id if found else None
+
+    def end(self, actor: Actor, session_id: str) -> None:
+        """End one of the caller's own sessions. Raises NotFound."""
+        with self._database.write() as tx:
+            if session_id not in {each.id for each in store.sessions_of_user(tx, actor.id or "")}:
+                raise NotFound("There is no such session of yours.", code="access.session_not_found")
+            store.end_session(tx, session_id)
+            self._note(tx, AccessEvent.SESSIONS_ENDED, actor, ended=1)
+
+    def rotate(self, token: Plaintext | None) -> Plaintext:
+        """Give the session another token; the old one opens nothing any more. Raises Unauthenticated when it has ended."""
+        fresh = opaque.new_token(self._random)
+        with self._database.write() as tx:
+            found = self._living(tx, token, pending=False)
+            store.change_session_digest(tx, found.id, opaque.digest(fresh.reveal()))
+        return fresh
+
+    # --- parts --------------------------------------------------------------------------------------------------------
+
+    def _open(self, tx: Tx, user: User, browser: Browser, *, pending: bool) -> Plaintext:
+        token = opaque.new_token(self._random)
+        now = self._clock.now()
+        agent = "".join(sign for sign in browser.user_agent if sign.isprintable())[:_LONGEST_AGENT]
+        made = Session(self._ids.new(), user.id, pending, browser.origin.ip, agent, now, now)
+        store.end_old_sessions(tx, user.id, unseen_since=now - IDLE, made_before=now - LONGEST)
+        store.add_session(tx, made, opaque.digest(token.reveal()))
+        return token
+
+    def _living(self, tx: Tx, token: Plaintext | None, *, pending: bool) -> Session:
+        found = store.session(tx, opaque.digest(token.reveal())) if token else None
+        if found is None or found.pending is not pending or not _alive(found, self._clock.now()):
+            raise _ended()
+        return found
+
+    def _forget(self, token: Plaintext | None) -> None:
+        if token is not None:
+            with self._database.write() as tx:
+                found = store.session(tx, opaque.digest(token.reveal()))
+                if found:
+                    store.end_session(tx, found.id)
+
+    def _note(self, tx: Tx, event: AccessEvent, actor: Actor, **data: object) -> None:
+        append(tx, Event(event.value, actor, "user", actor.id or "", self._clock.now(), data=data))
+
+
+def _alive(session: Session, now: datetime) -> bool:
+    longest, idle = (PENDING, PENDING) if session.pending else (LONGEST, IDLE)
+    return now < session.created_at + longest and now < session.seen_at + idle
+
+
+def _ended() -> Unauthenticated:
+    return Unauthenticated("The sign-in session has ended.", code="access.session_ended", fix="Sign in again.")

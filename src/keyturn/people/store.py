@@ -1,0 +1,209 @@
+"""SQL for users, their sessions and their second factors."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from keyturn.db import unread
+from keyturn.db.tables import access_tokens, second_factors, sessions, users
+from keyturn.db.unit import Tx
+from keyturn.kit.actor import Role
+from keyturn.lockout.domain import Attempts, attempt_columns
+from keyturn.people.domain import SecondFactor, Session, User
+
+# --- users ------------------------------------------------------------------------------------------------------------
+
+
+def add_user(tx: Tx, user: User) -> None:
+    tx.run(
+        sa.insert(users).values(
+            id=user.id,
+            org_id=user.org_id,
+            email=user.email,
+            first_name=user.first_name,
+            last_name=user.last_name,
+            password_hash=user.password_hash,
+            role=user.role.value,
+            super_admin=user.super_admin,
+            first_password=user.first_password,
+            created_at=user.created_at,
+            updated_at=user.updated_at,
+        )
+    )
+
+
+def user_by_email(tx: Tx, email: str, *, lock: bool = False) -> User | None:
+    query = sa.select(users).where(users.c.email == email)
+    row = tx.one(query.with_for_update() if lock else query)
+    return _user(row) if row else None
+
+
+def user(tx: Tx, org_id: str, user_id: str) -> User | None:
+    row = tx.one(sa.select(users).where(users.c.id == user_id, users.c.org_id == org_id))
+    return _user(row) if row else None
+
+
+def users_of(tx: Tx, org_id: str) -> list[User]:
+    """Return the users, by e-mail address."""
+    return [_user(row) for row in tx.rows(sa.select(users).where(users.c.org_id == org_id).order_by(users.c.email))]
+
+
+def count_users(tx: Tx, org_id: str) -> int:
+    query = sa.select(sa.func.count()).where(users.c.org_id == org_id)
+    return int(tx.connection.execute(query).scalar_one())
+
+
+def count_admin_users(tx: Tx, org_id: str) -> int:
+    query = sa.select(sa.func.count()).where(users.c.org_id == org_id, users.c.role == Role.ADMIN.value)
+    return int(tx.connection.execute(query).scalar_one())
+
+
+def change_user(tx: Tx, user_id: str, now: datetime, **values: Any) -> None:
+    tx.run(sa.update(users).where(users.c.id == user_id).values(values | {"updated_at": now}))
+
+
+def set_user_attempts(tx: Tx, user_id: str, attempts: Attempts) -> None:
+    tx.run(sa.update(users).where(users.c.id == user_id).values(**attempt_columns(attempts)))
+
+
+def remove_user(tx: Tx, user_id: str) -> None:
+    tx.run(sa.delete(users).where(users.c.id == user_id))
+
+
+def _user(row: Mapping[str, Any]) -> User:
+    faults: list[str] = []
+    role = unread.word(row, "role", Role.NO_ACCESS, faults)
+    return User(
+        row["id"],
+        row["org_id"],
+        row["email"],
+        row["first_name"],
+        row["last_name"],
+        row["password_hash"],
+        role,
+        row["super_admin"],
+        Attempts(row["failures"], row["last_failure_at"], row["locked_until"]),
+        row["created_at"],
+        row["updated_at"],
+        row["first_password"],
+        unread.sentence("user", faults),
+    )
+
+
+# --- sign-in sessions -------------------------------------------------------------------------------------------------
+
+
+def user_by_id(tx: Tx, user_id: str, *, lock: bool = False) -> User | None:
+    query = sa.select(users).where(users.c.id == user_id)
+    row = tx.one(query.with_for_update() if lock else query)
+    return _user(row) if row else None
+
+
+def add_session(tx: Tx, session: Session, digest: str) -> None:
+    tx.run(sa.insert(sessions).values(asdict(session) | {"digest": digest}))
+
+
+def session(tx: Tx, digest: str) -> Session | None:
+    row = tx.one(sa.select(sessions).where(sessions.c.digest == digest))
+    return _session(row) if row else None
+
+
+def sessions_of_user(tx: Tx, user_id: str) -> list[Session]:
+    """Return all sessions of the user, the last used first."""
+    query = sa.select(sessions).where(sessions.c.user_id == user_id)
+    return [_session(row) for row in tx.rows(query.order_by(sessions.c.seen_at.desc(), sessions.c.id))]
+
+
+def note_session(tx: Tx, session_id: str, ip: str, now: datetime) -> None:
+    tx.run(sa.update(sessions).where(sessions.c.id == session_id).values(seen_at=now, ip=ip))
+
+
+def change_session_digest(tx: Tx, session_id: str, digest: str) -> None:
+    tx.run(sa.update(sessions).where(sessions.c.id == session_id).values(digest=digest))
+
+
+def end_session(tx: Tx, session_id: str) -> None:
+    tx.run(sa.delete(sessions).where(sessions.c.id == session_id))
+
+
+def end_sessions_of_user(tx: Tx, user_id: str) -> int:
+    return tx.run(sa.delete(sessions).where(sessions.c.user_id == user_id))
+
+
+def end_other_sessions(tx: Tx, user_id: str, kept: str | None) -> None:
+    """End all sessions of the user but one."""
+    tx.run(sa.delete(sessions).where(sessions.c.user_id == user_id, sessions.c.id != (kept or "")))
+
+
+def count_guess(tx: Tx, via: str) -> int:
+    """Count a wrong guess made with this access token or session; return how many there were."""
+    counted = 0
+    for table in (access_tokens, sessions):
+        tx.run(sa.update(table).where(table.c.id == via).values(wrong_guesses=table.c.wrong_guesses + 1))
+        row = tx.one(sa.select(table.c.wrong_guesses).where(table.c.id == via))
+        counted = max(counted, row["wrong_guesses"] if row else 0)
+    return counted
+
+
+def forget_guesses(tx: Tx, via: str) -> None:
+    for table in (access_tokens, sessions):
+        tx.run(sa.update(table).where(table.c.id == via, table.c.wrong_guesses > 0).values(wrong_guesses=0))
+
+
+def end_old_sessions(tx: Tx, user_id: str, *, unseen_since: datetime, made_before: datetime) -> None:
+    """Clear away what has ended by itself."""
+    old = sa.or_(sessions.c.seen_at <= unseen_since, sessions.c.created_at <= made_before)
+    tx.run(sa.delete(sessions).where(sessions.c.user_id == user_id, old))
+
+
+def _session(row: Mapping[str, Any]) -> Session:
+    names = ("id", "user_id", "pending", "ip", "user_agent", "created_at", "seen_at")
+    return Session(**{name: row[name] for name in names})
+
+
+# --- second factors ---------------------------------------------------------------------------------------------------
+
+
+def second_factor(tx: Tx, user_id: str, *, lock: bool = False) -> SecondFactor | None:
+    query = sa.select(second_factors).where(second_factors.c.user_id == user_id)
+    row = tx.one(query.with_for_update() if lock else query)
+    if row is None:
+        return None
+    return SecondFactor(
+        row["user_id"], row["secret"], row["last_counter"], unread.texts(row["recovery"]), row["confirmed_at"]
+    )
+
+
+def put_second_factor(tx: Tx, factor: SecondFactor, now: datetime) -> None:
+    """Write it anew, whatever was there."""
+    remove_second_factor(tx, factor.user_id)
+    values = {
+        "user_id": factor.user_id,
+        "secret": factor.secret,
+        "last_counter": factor.last_counter,
+        "recovery": list(factor.recovery),
+        "confirmed_at": factor.confirmed_at,
+        "created_at": now,
+    }
+    tx.run(sa.insert(second_factors).values(values))
+
+
+def use_code(tx: Tx, user_id: str, counter: int, recovery: tuple[str, ...]) -> None:
+    values = {"last_counter": counter, "recovery": list(recovery)}
+    tx.run(sa.update(second_factors).where(second_factors.c.user_id == user_id).values(values))
+
+
+def remove_second_factor(tx: Tx, user_id: str) -> bool:
+    return tx.run(sa.delete(second_factors).where(second_factors.c.user_id == user_id)) > 0
+
+
+def second_factor_holders(tx: Tx, org_id: str) -> frozenset[str]:
+    query = (
+        sa.select(second_factors.c.user_id)
+        .join(users, users.c.id == second_factors.c.user_id)
+        .where(users.c.org_id == org_id, second_factors.c.confirmed_at.is_not(None))
+    )
+    return frozenset(row["user_id"] for row in tx.rows(query))

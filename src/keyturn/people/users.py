@@ -1,0 +1,256 @@
+"""People: who may sign in with e-mail address and password, and with which role."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+import sqlalchemy.exc
+
+from keyturn.audit.domain import Event
+from keyturn.audit.events import AccessEvent
+from keyturn.audit.store import append
+from keyturn.authz.authorize import Scope, require
+from keyturn.authz.domain import Action, require_at_most
+from keyturn.crypto.hashing import Hasher
+from keyturn.db.unit import Database, Tx
+from keyturn.errors import NotFound, Refused
+from keyturn.kit.actor import Actor, ActorKind, Role, platform
+from keyturn.kit.secret import Plaintext
+from keyturn.lockout.domain import Attempts
+from keyturn.organizations import store as organization_store
+from keyturn.organizations.quotas import require_room
+from keyturn.people import store
+from keyturn.people.domain import User, person_actor
+from keyturn.people.passwords import check_password
+from keyturn.people.proofs import Proofs
+from keyturn.ports.clock import Clock, Ids
+from keyturn.settings.model import USUAL_QUOTAS, Quotas
+from keyturn.tokens import store as token_store
+
+_EMAIL = re.compile(r"[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f]{1,189}")
+
+
+class Users:
+    """The use cases of people. Changes need the permission to manage users, and are audited."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        ids: Ids,
+        hasher: Hasher,
+        proofs: Proofs,
+        quotas: Quotas = USUAL_QUOTAS,
+    ) -> None:
+        self._proofs = proofs
+        self._quotas = quotas
+        self._database = database
+        self._clock = clock
+        self._ids = ids
+        self._hasher = hasher
+
+    def create(
+        self,
+        actor: Actor,
+        *,
+        email: str,
+        password: Plaintext,
+        role: Role,
+        first_name: str = "",
+        last_name: str = "",
+    ) -> User:
+        """Add a user with a first password, which has to be changed at the first sign-in.
+
+        Raises Refused for a weak password or an address in use.
+        """
+        with self._database.read() as tx:  # refuse before the slow hash
+            require(tx, actor, Action.MANAGE_USERS, Scope(actor.org_id))
+            self._require_room(tx, actor)
+        require_at_most(actor.role, role)
+        prepared = self.prepare(actor.org_id, email, password, role, first_name=first_name, last_name=last_name)
+        user = replace(prepared, first_password=True)
+        with self._database.write() as tx:
+            require(tx, actor, Action.MANAGE_USERS, Scope(actor.org_id))
+            self._require_room(tx, actor)
+            if store.user_by_email(tx, user.email):
+                raise _email_taken(user.email)
+            try:
+                store.add_user(tx, user)
+            except sqlalchemy.exc.IntegrityError as error:  # another server added the same address just now
+                raise _email_taken(user.email) from error
+            self._note(tx, AccessEvent.USER_CREATED, actor, user, email=user.email, role=role.value)
+        return user
+
+    def _require_room(self, tx: Tx, actor: Actor) -> None:
+        require_room(store.count_users(tx, actor.org_id), self._quotas.users, "users", "KEYTURN_MAX_USERS")
+
+    def prepare(
+        self,
+        org_id: str,
+        email: str,
+        password: Plaintext,
+        role: Role,
+        *,
+        first_name: str = "",
+        last_name: str = "",
+        super_admin: bool = False,
+    ) -> User:
+        """Return a user ready to be stored: address checked, password checked and hashed. Takes tens of milliseconds."""
+        email = checked_email(email)
+        check_password(password, email, first_name, last_name)
+        now = self._clock.now()
+        return User(
+            self._ids.new(),
+            org_id,
+            email,
+            first_name,
+            last_name,
+            self._hasher.hash(password),
+            role,
+            super_admin,
+            Attempts(),
+            now,
+            now,
+        )
+
+    def list(self, actor: Actor) -> Sequence[User]:
+        """Return the users of the organization, by e-mail address."""
+        with self._database.read() as tx:
+            require(tx, actor, Action.READ_USERS, Scope(actor.org_id))
+            return store.users_of(tx, actor.org_id)
+
+    def me(self, actor: Actor) -> User:
+        """Return the caller. Raises NotFound when the caller is no person."""
+        with self._database.read() as tx:
+            return _found(tx, actor, actor.id if actor.kind is ActorKind.USER and actor.id else "me")
+
+    def change_role(self, actor: Actor, user_id: str, role: Role) -> User:
+        """Give another role; the user signs in anew.
+
+        Raises Refused for the last admin, Forbidden for a role above the caller's.
+        """
+        with self._database.write() as tx:
+            user = self._managed(tx, actor, user_id)
+            require_at_most(actor.role, role)
+            if role is not Role.ADMIN:
+                _keep_an_admin(tx, user)
+            store.change_user(tx, user.id, self._clock.now(), role=role.value)
+            store.end_sessions_of_user(tx, user.id)  # whoever gains or loses something signs in anew
+            data = {"before": user.role.value, "role": role.value}
+            self._note(tx, AccessEvent.USER_ROLE_CHANGED, actor, user, **data)
+            return _found(tx, actor, user_id)
+
+    def delete(self, actor: Actor, user_id: str) -> User:
+        """Remove the user with tokens and memberships. Raises Refused for the last admin."""
+        with self._database.write() as tx:
+            user = self._managed(tx, actor, user_id)
+            _keep_an_admin(tx, user)
+            store.remove_user(tx, user.id)
+            self._note(tx, AccessEvent.USER_DELETED, actor, user, email=user.email)
+        return user
+
+    def change_password(self, actor: Actor, old: Plaintext, new: Plaintext) -> None:
+        """Change the caller's own password; all the caller's tokens and sessions end, also the one in use.
+
+        Raises as :meth:`Proofs.prove` for a wrong old one, Refused for a new one that is weak or the old one.
+        """
+        user = self._proofs.prove(actor, old, lambda _tx, user: user)
+        if old == new:
+            raise _same_password()
+        self._set_password(user, new, AccessEvent.PASSWORD_CHANGED, actor)
+
+    def choose_password(self, user: User, old: Plaintext | None, new: Plaintext) -> None:
+        """Put the person's own password in the place of the first one, for somebody who has just proven who they are.
+
+        ``old`` is the first one where it is at hand. All tokens and sessions of the user end.
+        """
+        if old == new if old is not None else self._hasher.verify(user.password_hash, new):
+            raise _same_password()
+        self._set_password(user, new, AccessEvent.PASSWORD_CHANGED, person_actor(user))
+
+    # --- for the operator at the machine itself -----------------------------------------------------------------------
+
+    def by_email(self, email: str) -> User:
+        """Return the user with this address. For the operator's command line only."""
+        with self._database.read() as tx:
+            found = store.user_by_email(tx, email.strip().lower())
+        if found is None:
+            raise NotFound(f"There is no user '{email}'.", code="access.user_not_found")
+        return found
+
+    def reset_password(self, email: str, new: Plaintext) -> User:
+        """Set a password without the old one, end the user's tokens and locks. For the operator's command line only.
+
+        It has to be changed at the next sign-in.
+        """
+        user = self.by_email(email)
+        self._set_password(user, new, AccessEvent.PASSWORD_RESET, platform(user.org_id), first=True)
+        return user
+
+    def unlock(self, email: str) -> User:
+        """End the user's sign-in lock. For the operator's command line only. Repeatable."""
+        user = self.by_email(email)
+        with self._database.write() as tx:
+            store.set_user_attempts(tx, user.id, Attempts())
+            self._note(tx, AccessEvent.USER_UNLOCKED, platform(user.org_id), user)
+        return user
+
+    # --- parts --------------------------------------------------------------------------------------------------------
+
+    def _set_password(
+        self, user: User, new: Plaintext, event: AccessEvent, actor: Actor, *, first: bool = False
+    ) -> None:
+        check_password(new, user.email, user.first_name, user.last_name)
+        hashed = self._hasher.hash(new)
+        now = self._clock.now()
+        with self._database.write() as tx:
+            store.change_user(tx, user.id, now, password_hash=hashed, first_password=first)
+            store.set_user_attempts(tx, user.id, Attempts())
+            token_store.revoke_tokens_of_user(tx, user.id, now)
+            store.end_sessions_of_user(tx, user.id)
+            self._note(tx, event, actor, user)
+
+    def _managed(self, tx: Tx, actor: Actor, user_id: str) -> User:
+        require(tx, actor, Action.MANAGE_USERS, Scope(actor.org_id))
+        # Two admins that remove each other at the same time must not both succeed.
+        organization_store.organization(tx, actor.org_id, lock=True)
+        user = _found(tx, actor, user_id)
+        require_at_most(actor.role, user.role)
+        return user
+
+    def _note(self, tx: Tx, name: AccessEvent, actor: Actor, subject: User, **data: object) -> None:
+        append(tx, Event(name.value, actor, "user", subject.id, self._clock.now(), data=data))
+
+
+def checked_email(text: str) -> str:
+    """Return the address as it is kept: trimmed, lower case. Raises Refused for text that is none."""
+    email = text.strip().lower()
+    if not _EMAIL.fullmatch(email):
+        raise Refused(f"'{text}' is not an e-mail address.", code="access.email_invalid")
+    return email
+
+
+def _found(tx: Tx, actor: Actor, user_id: str) -> User:
+    found = store.user(tx, actor.org_id, user_id)
+    if found is None:
+        raise NotFound(f"There is no user '{user_id}'.", code="access.user_not_found")
+    return found
+
+
+def _keep_an_admin(tx: Tx, user: User) -> None:
+    if user.role is Role.ADMIN and store.count_admin_users(tx, user.org_id) <= 1:
+        raise Refused(
+            f"'{user.email}' is the last admin of the organization.",
+            code="access.last_admin",
+            fix="Make somebody else an admin first.",
+        )
+
+
+def _email_taken(email: str) -> Refused:
+    return Refused(f"There is a user with the address '{email}' already.", code="access.email_taken")
+
+
+def _same_password() -> Refused:
+    return Refused(
+        "The new password is the old one.", code="access.password_same", fix="Choose one that you did not use here."
+    )

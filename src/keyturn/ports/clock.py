@@ -1,0 +1,20 @@
+"""Time and identifiers. Tests hand in stateful fakes."""
+
+from datetime import datetime
+from typing import Protocol
+
+
+class Clock(Protocol):
+    def now(self) -> datetime:
+        """Return the present moment, aware, in UTC."""
+
+
+class Ids(Protocol):
+    def new(self) -> str:
+        """Return a fresh UUID."""
+
+    def nonce(self) -> str:
+        """Return 10 random characters of ``a-z2-7``."""
+
+    def jitter(self) -> float:
+        """Return a number from 0 up to 1."""

@@ -1,0 +1,43 @@
+"""One request and one answer over the network."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class HttpRequest:
+    """One request. The body and the headers may hold secrets, so neither is part of the repr."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
+    timeout: timedelta = timedelta(seconds=10)
+
+
+@dataclass(frozen=True)
+class HttpResponse:
+    """One response; header names are lower case."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
+
+
+class TransportFailed(Exception):
+    """No response. ``sent`` says whether the request may have reached the server.
+
+    ``proxy_status`` is the status with which a proxy refused to let it through.
+    """
+
+    def __init__(self, reason: str, *, sent: bool, proxy_status: int | None = None) -> None:
+        super().__init__(reason)
+        self.sent = sent
+        self.proxy_status = proxy_status
+
+
+class Transport(Protocol):
+    def send(self, request: HttpRequest) -> HttpResponse:
+        """Send once, never repeat, never follow redirects. Raises TransportFailed when no response came."""

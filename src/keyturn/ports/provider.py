@@ -1,0 +1,285 @@
+"""What the product needs of an identity provider. The adapters live in ``providers``."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import NoReturn, Protocol
+
+from keyturn.kit.secret import Plaintext
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """A directory: the cloud's name (a key of the provider's table of clouds) and the tenant id."""
+
+    cloud: str
+    tenant_id: str
+
+
+@dataclass(frozen=True)
+class AccessToken:
+    """A token for the management API. Opaque. What it claims to permit is for advice only.
+
+    ``client_id`` is the application that signed in, or through which a person did. ``roles`` are permissions of an
+    application. A token ``on_behalf`` of a person has ``scopes`` instead, which permit no more than the person may do;
+    ``directory_roles`` are the ids of that person's roles in the directory.
+    """
+
+    value: Plaintext
+    expires_at: datetime
+    roles: tuple[str, ...] = ()
+    principal_id: str | None = None
+    on_behalf: bool = False
+    scopes: tuple[str, ...] = ()
+    directory_roles: tuple[str, ...] = ()
+    client_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Capability:
+    """One thing that a token may or may not do. ``allowed`` is None when the token does not tell."""
+
+    name: str
+    allowed: bool | None
+    message: str
+    fix: str | None = None
+
+
+@dataclass(frozen=True)
+class SigningCertificate:
+    """A certificate that was checked, with the key that belongs to it. The key signs here and is never sent.
+
+    ``chain`` is PEM, the certificate itself first; ``thumbprint`` is the one that portals show; the key is PEM of PKCS#8.
+    """
+
+    chain: str
+    private_key: Plaintext
+    thumbprint: str
+    expires_at: datetime
+
+    def packed(self) -> Plaintext:
+        """Return all of it as the one text that is sealed."""
+        facts = {"thumbprint": self.thumbprint, "expiresAt": self.expires_at.isoformat()}
+        return Plaintext(json.dumps({"certificate": self.chain, "privateKey": self.private_key.reveal()} | facts))
+
+    @classmethod
+    def unpacked(cls, value: Plaintext) -> "SigningCertificate":
+        """Read what :meth:`packed` wrote."""
+        data = json.loads(value.reveal())
+        ends = datetime.fromisoformat(data["expiresAt"])
+        return cls(data["certificate"], Plaintext(data["privateKey"]), data["thumbprint"], ends)
+
+
+@dataclass(frozen=True)
+class OAuthApp:
+    """This server's own application at the provider, which people let act for them."""
+
+    client_id: str
+    secret: Plaintext
+    redirect_uri: str
+
+
+@dataclass(frozen=True)
+class Grant:
+    """What a person let this server do. ``refresh_token`` is None when the provider gave no new one."""
+
+    tenant_id: str
+    token: AccessToken
+    refresh_token: Plaintext | None
+    account: str | None = None
+
+
+@dataclass(frozen=True)
+class RemoteCredential:
+    """A credential as the provider lists it: never its value. ``hint`` is what tells it from others beside its name.
+
+    That is the first three characters of a client secret, and the thumbprint of a certificate.
+    """
+
+    key_id: str
+    name: str | None
+    hint: str | None
+    starts_at: datetime | None
+    ends_at: datetime | None
+
+
+@dataclass(frozen=True)
+class RemoteApplication:
+    """An application object with its credentials of one kind; ``slots`` is how many it may hold (None: no small limit)."""
+
+    object_id: str
+    app_id: str
+    name: str
+    audience: str
+    credentials: tuple[RemoteCredential, ...]
+    slots: int | None
+
+
+@dataclass(frozen=True)
+class ApplicationSummary:
+    object_id: str
+    app_id: str
+    name: str
+
+
+@dataclass(frozen=True)
+class IssuedCredential:
+    """The answer to a request for a new secret. The value is given exactly once."""
+
+    key_id: str
+    hint: str | None
+    value: Plaintext
+    starts_at: datetime
+    ends_at: datetime
+
+
+@dataclass(frozen=True)
+class MadeCredential:
+    """A new credential that was made here and that the provider has not heard of yet."""
+
+    value: Plaintext
+    hint: str
+
+
+@dataclass(frozen=True)
+class Order:
+    """A request for a new credential. ``made`` is what :meth:`CredentialKind.make` made for it, if this kind is made here."""
+
+    object_id: str
+    marker: str
+    ends_at: datetime
+    made: Plaintext | None = None
+
+
+class CredentialKind(Protocol):
+    """All in which one kind of credential differs from another. Raises as ``SecretsProvider`` does; no write is repeated.
+
+    A ``value`` is what signs in, in the form in which the kind writes it: nobody else looks into it. A ``signer`` is the value
+    of the credential that signed in for the token.
+    """
+
+    def make(self, marker: str, now: datetime, ends_at: datetime) -> MadeCredential | None:
+        """Make a new credential here; None where the provider makes it. No network. To be sealed before it is asked for."""
+
+    def sign_in(self, tenant: Tenant, app_id: str, value: Plaintext) -> AccessToken:
+        """Get a fresh token: no cache of any kind, so success proves the credential. Repeatable."""
+
+    def application(
+        self, tenant: Tenant, token: AccessToken, *, app_id: str | None = None, object_id: str | None = None
+    ) -> RemoteApplication:
+        """Read the application (by exactly one of the ids) with its credentials of this kind. Repeatable."""
+
+    def check_may_write(self, tenant: Tenant, token: AccessToken, application: RemoteApplication) -> None:
+        """Raise NeedsAction unless credentials of this kind may be added and removed. Changes nothing."""
+
+    def identified(
+        self, tenant: Tenant, token: AccessToken, application: RemoteApplication, value: Plaintext
+    ) -> RemoteApplication:
+        """Read again what may tell which credential has this value, if the list did not. Repeatable."""
+
+    def fits(self, one: RemoteCredential, value: Plaintext) -> bool:
+        """Say whether a listed credential may be the one with this value. Pure."""
+
+    def add(self, tenant: Tenant, token: AccessToken, signer: Plaintext, order: Order) -> IssuedCredential:
+        """Ask for a new credential. NOT repeatable: each call may make one."""
+
+    def remove(self, tenant: Tenant, token: AccessToken, signer: Plaintext, object_id: str, key_id: str) -> None:
+        """Ask for removal. Repeatable. Returns also when the provider says it has no such key: that is a hint, not proof."""
+
+
+class SecretsProvider(Protocol):
+    """The capability to sign in with, issue and remove client secrets. Every method makes network calls; none repeats a write.
+
+    All raise Retryable (Unanswered when a write may have been carried out; NotYet for refusals that replication explains),
+    NeedsAction or Permanent, each with cause and fix, and never with a secret in the text.
+    """
+
+    def clock_ahead(self) -> timedelta | None:
+        """Return how far our clock is ahead of the provider's by the newest answer; None while that is unknown. No call."""
+
+    def sign_in(self, tenant: Tenant, app_id: str, secret: Plaintext) -> AccessToken:
+        """Get a fresh token with the secret: no cache of any kind, so success proves the secret. Repeatable."""
+
+    def application(
+        self,
+        tenant: Tenant,
+        token: AccessToken,
+        *,
+        app_id: str | None = None,
+        object_id: str | None = None,
+        named: str | None = None,
+    ) -> RemoteApplication:
+        """Read the application by client id or object id (exactly one). ``named``: its client id, for messages. Repeatable."""
+
+    def check_may_write(self, tenant: Tenant, token: AccessToken, application: RemoteApplication) -> None:
+        """Raise NeedsAction unless the token may add and remove secrets of the application. Changes nothing."""
+
+    def add_password(
+        self,
+        tenant: Tenant,
+        token: AccessToken,
+        object_id: str,
+        marker: str,
+        ends_at: datetime,
+        *,
+        named: str | None = None,
+    ) -> IssuedCredential:
+        """Ask for a new secret named by the marker. NOT repeatable: each call may make one."""
+
+    def remove_password(
+        self, tenant: Tenant, token: AccessToken, object_id: str, key_id: str, *, named: str | None = None
+    ) -> None:
+        """Ask for removal. Repeatable. Returns also when the provider says it has no such key: that is a hint, not proof."""
+
+    def applications(self, tenant: Tenant, token: AccessToken) -> Sequence[ApplicationSummary]:
+        """List the applications the token can see, all pages. Repeatable."""
+
+    def tenant_id(self, tenant: Tenant) -> str:
+        """Return the id of a tenant that is named by one of its domains. Raises NeedsAction for none. Repeatable."""
+
+    def capabilities(self, token: AccessToken, app_id: str) -> Sequence[Capability]:
+        """Say what the token may do for the application that signed in, what is missing, and how to grant it. Pure."""
+
+    def kind(self, name: str, *, app_id: str | None = None) -> CredentialKind:
+        """Return the kind of credential that connections of this method sign in with. Raises KeyError for others. Pure.
+
+        ``app_id`` is the client id of the application that is worked on by its object id: messages name it.
+        """
+
+
+class CertificateProvider(Protocol):
+    """The capability to sign in with a certificate."""
+
+    def read_certificate(
+        self, certificate: str, private_key: Plaintext, passphrase: Plaintext | None, now: datetime | None
+    ) -> SigningCertificate:
+        """Read what a user pasted. Repeatable. Raises Refused, naming the field; dates count only with ``now``."""
+
+    def sign_in_by_certificate(self, tenant: Tenant, app_id: str, certificate: SigningCertificate) -> AccessToken:
+        """Get a fresh token with an assertion signed here. Raises as ``sign_in`` does. Repeatable."""
+
+
+class OAuthProvider(Protocol):
+    """The capability to act for a person who signed in with a browser. Raises as ``SecretsProvider`` does."""
+
+    def authorize_url(self, tenant: Tenant, app: OAuthApp, *, state: str, nonce: str, challenge: str) -> str:
+        """Return where to send the browser. Raises NeedsAction for what is not one existing tenant. Repeatable."""
+
+    def redeem(
+        self, tenant: Tenant, app: OAuthApp, code: Plaintext, *, verifier: Plaintext | None, nonce: str | None
+    ) -> Grant:
+        """Exchange the code that the browser brought. NOT repeatable: a code is good for one use.
+
+        Raises NeedsAction also when the answer belongs to another tenant, another sign-in (``nonce``) or another application.
+        """
+
+    def refresh(self, tenant: Tenant, app: OAuthApp, refresh_token: Plaintext) -> Grant:
+        """Get a fresh token. Raises SignInAgain when only the person can help. Repeatable."""
+
+    def refuse(self, tenant: Tenant, app: OAuthApp, said: Mapping[str, str]) -> NoReturn:
+        """Raise what the callback says instead of bringing a code: NeedsAction, Retryable or Permanent."""
+
+
+class Provider(SecretsProvider, CertificateProvider, OAuthProvider, Protocol):
+    """All that app connections need of their provider."""

@@ -1,0 +1,189 @@
+"""SQL of rotations, runs, their steps, leases and what was seen at the provider."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from keyturn.credentials import store as journal
+from keyturn.credentials.domain import State
+from keyturn.db import unread
+from keyturn.db.tables import credentials, rotations, runs
+from keyturn.db.unit import Tx
+from keyturn.rotations.domain import Kind, Rotation, Run, Snapshot
+from keyturn.rotations.store.rows import PLAIN
+from keyturn.rotations.store.rows import rotation as _rotation
+from keyturn.rotations.store.rows import run as _run
+
+
+def _columns(rotation: Rotation) -> dict[str, Any]:
+    anchor = rotation.anchor
+    return {name: getattr(rotation, name) for name in PLAIN} | {
+        "kind": rotation.kind.value,
+        "cloud": rotation.tenant.cloud,
+        "tenant_id": rotation.tenant.tenant_id,
+        "interval_days": rotation.schedule.interval_days,
+        "at_hour": rotation.schedule.hour,
+        "at_minute": rotation.schedule.minute,
+        "time_zone": rotation.schedule.time_zone,
+        "anchor": {"at": anchor.at.isoformat(), "scheduled": anchor.scheduled} if anchor else None,
+    }
+
+
+def insert(tx: Tx, rotation: Rotation) -> None:
+    tx.run(sa.insert(rotations).values(**_columns(rotation)))
+
+
+_SAVE = sa.update(rotations).where(rotations.c.id == sa.bindparam("of_rotation"))
+
+
+def save(tx: Tx, rotation: Rotation) -> None:
+    """Write all fields of a rotation that was read, locked and changed in this transaction."""
+    tx.run(_SAVE, of_rotation=rotation.id, **_columns(rotation))
+
+
+_GET = sa.select(rotations).where(rotations.c.id == sa.bindparam("of_rotation"))
+# Not against references: whoever has changed a run writes down a step of this rotation, and must not wait for who waits for it.
+_GET_LOCKED = _GET.with_for_update(key_share=True)
+
+
+def get(tx: Tx, rotation_id: str, *, lock: bool = False) -> Rotation | None:
+    """Return the rotation; with ``lock`` nobody else changes it until the transaction ends."""
+    row = tx.one(_GET_LOCKED if lock else _GET, of_rotation=rotation_id)
+    return _rotation(row) if row else None
+
+
+def of_connection(tx: Tx, connection_id: str, *, lock: bool = False) -> Rotation | None:
+    """Return the connection's own rotation, if one is or was set up and has not been retired."""
+    query = sa.select(rotations).where(
+        rotations.c.connection_id == connection_id,
+        rotations.c.kind == Kind.CONNECTION.value,
+        rotations.c.retired.is_(False),
+    )
+    row = tx.one(query.with_for_update(key_share=True) if lock else query)
+    return _rotation(row) if row else None
+
+
+def of_connections(tx: Tx, connection_ids: Sequence[str]) -> dict[str, Rotation]:
+    """Return the connections' own rotations by connection id, in one query."""
+    if not connection_ids:
+        return {}
+    query = sa.select(rotations).where(
+        rotations.c.connection_id.in_(connection_ids),
+        rotations.c.kind == Kind.CONNECTION.value,
+        rotations.c.retired.is_(False),
+    )
+    return {row["connection_id"]: _rotation(row) for row in tx.rows(query)}
+
+
+@dataclass(frozen=True)
+class Overview:
+    """What a list shows of a rotation: with the run under way, and when the current secret ends."""
+
+    rotation: Rotation
+    run: Run | None
+    current_ends_at: datetime | None
+
+
+_AT_ONCE = 10_000
+"""Ids in one statement: SQLite takes 32 766 parameters, PostgreSQL 65 535."""
+
+
+def overviews(tx: Tx, connection_ids: Sequence[str]) -> dict[str, Overview]:
+    """Return the connections' own rotations by connection id, with one statement for each 10 000. Never decrypts."""
+    found: dict[str, Overview] = {}
+    for start in range(0, len(connection_ids), _AT_ONCE):
+        for row in tx.rows(_overviews(connection_ids[start : start + _AT_ONCE])):
+            found[row["connection_id"]] = Overview(_rotation(row), _joined_run(row), _ends_at(row))
+    return found
+
+
+def _ends_at(row: Mapping[str, Any]) -> datetime | None:
+    found, _ = unread.values(row, ("current_ends_at",))
+    ends_at: datetime | None = found["current_ends_at"]
+    return ends_at
+
+
+_JOINED_RUN = tuple(runs.c[name].label(f"run_{name}") for name in Run.__dataclass_fields__)
+_UNDER_WAY = sa.and_(runs.c.rotation_id == rotations.c.id, runs.c.finished_at.is_(None))
+
+
+def _joined_run(row: Mapping[str, Any]) -> Run | None:
+    return _run(row, "run_") if row["run_id"] else None
+
+
+def _overviews(connection_ids: Sequence[str]) -> sa.Select[Any]:
+    current = sa.and_(credentials.c.rotation_id == rotations.c.id, credentials.c.state == State.CURRENT.value)
+    return (
+        sa.select(rotations, credentials.c.ends_at.label("current_ends_at"), *_JOINED_RUN)
+        .select_from(rotations.outerjoin(credentials, current).outerjoin(runs, _UNDER_WAY))
+        .where(
+            rotations.c.connection_id.in_(connection_ids),
+            rotations.c.kind == Kind.CONNECTION.value,
+            rotations.c.retired.is_(False),
+        )
+    )
+
+
+def rotating_in(tx: Tx, project_id: str) -> list[str]:
+    """Return the names of the rotations of a project that have not been retired."""
+    query = sa.select(rotations.c.name).where(rotations.c.project_id == project_id, rotations.c.retired.is_(False))
+    return [row["name"] for row in tx.rows(query.order_by(rotations.c.name))]
+
+
+def wake(tx: Tx, rotation_id: str, at: datetime) -> None:
+    """Make the finder look at the rotation at this moment, which is now, or earlier."""
+    tx.run(
+        sa.update(rotations)
+        .where(rotations.c.id == rotation_id, sa.or_(rotations.c.wake_at.is_(None), rotations.c.wake_at > at))
+        .values(wake_at=at, wake_set_at=at)
+    )
+
+
+def set_wake(tx: Tx, rotation_id: str, at: datetime | None, now: datetime) -> None:
+    tx.run(_SAVE, of_rotation=rotation_id, wake_at=at, wake_set_at=now)
+
+
+def say(tx: Tx, rotation_id: str, status: str, message: str, now: datetime) -> None:
+    """Write a status down, and nothing else."""
+    tx.run(_SAVE, of_rotation=rotation_id, status=status, last_message=message, updated_at=now)
+
+
+def set_sweep(tx: Tx, rotation_id: str, at: datetime) -> None:
+    tx.run(_SAVE, of_rotation=rotation_id, sweep_at=at)
+
+
+def set_short_lifetime(tx: Tx, rotation_id: str) -> None:
+    """The tenant's policy refused the usual lifetime: ask for the shorter one from now on."""
+    tx.run(_SAVE, of_rotation=rotation_id, short_lifetime=True)
+
+
+_SNAPSHOT = (
+    sa.select(rotations, *_JOINED_RUN, *journal.JOINED)
+    .select_from(
+        rotations.outerjoin(runs, _UNDER_WAY).outerjoin(
+            credentials, sa.and_(credentials.c.rotation_id == rotations.c.id, journal.LIVE)
+        )
+    )
+    .where(rotations.c.id == sa.bindparam("of_rotation"))
+    .order_by(*journal.OLDEST_FIRST)
+)
+
+
+def snapshot(tx: Tx, rotation_id: str) -> Snapshot | None:
+    """Return all that is decided from, as it was at one moment: one statement."""
+    rows = tx.rows(_SNAPSHOT, of_rotation=rotation_id)
+    if not rows:
+        return None
+    live = tuple(journal.joined(row) for row in rows if row["credential_id"])
+    return Snapshot(_rotation(rows[0]), live, _joined_run(rows[0]))
+
+
+def lock(tx: Tx, rotation_id: str) -> bool:
+    """Keep everybody else from changing the rotation until the transaction ends; False when there is no such rotation."""
+    return tx.one(_LOCK, of_rotation=rotation_id) is not None
+
+
+_LOCK = sa.select(rotations.c.id).where(rotations.c.id == sa.bindparam("of_rotation")).with_for_update(key_share=True)

@@ -1,0 +1,80 @@
+"""Moving all connections that hold a credential when the rotation of one of them replaces it.
+
+Transactions only, of callers that hold the lease of the application or keep others from it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from keyturn.audit import store as audit
+from keyturn.audit.domain import Event
+from keyturn.connections import fingerprints, holders
+from keyturn.connections.domain import APP
+from keyturn.connections.store import Holder
+from keyturn.connections.writes import replace_value
+from keyturn.credentials import store as journal
+from keyturn.credentials.domain import KEPT, Credential
+from keyturn.db.unit import Tx
+from keyturn.kit.actor import platform
+from keyturn.kit.secret import Plaintext
+from keyturn.ports.sealing import Sealer
+from keyturn.rotations.domain import Rotation
+from keyturn.rotations.work.outcome import described
+
+
+@dataclass(frozen=True)
+class Along:
+    """Finds and moves the holders of a rotation's credentials."""
+
+    sealer: Sealer
+    rotation: Rotation
+    now: datetime
+
+    def mark(self, tx: Tx, value: Plaintext) -> str:
+        """Return the fingerprint of a value of this rotation."""
+        rotation = self.rotation
+        return fingerprints.of_value(
+            tx, self.sealer, self.now, rotation.tenant, rotation.app_id, rotation.credential_kind, value
+        )
+
+    def mark_of(self, tx: Tx, row: Credential) -> str | None:
+        """Return the fingerprint of a journal row; None for one whose value was never known here, or is forgotten."""
+        if row.fingerprint or row.value is None:
+            return row.fingerprint
+        return self.mark(tx, self.sealer.open(row.value, row.place))
+
+    def holders(self, tx: Tx, row: Credential | None) -> list[Holder]:
+        """Return the other connections that hold this credential."""
+        if row is None:
+            return []
+        beside = None if self.rotation.retired else self.rotation.connection_id
+        return holders.of(tx, self.mark_of(tx, row), beside=beside)
+
+    def move(self, tx: Tx, old: Credential, new: Credential, value: Plaintext, run_id: str | None) -> int:
+        """Let every other holder of the old credential sign in with the new one; return how many were moved."""
+        moved = 0
+        for one in sorted(self.holders(tx, old), key=lambda one: one.id):  # rows are locked in this order
+            # Whoever got other credentials just now has left.
+            if replace_value(tx, self.sealer, one.id, value, self.now, holding=one.fingerprint):
+                audit.append(tx, self._moved(one, old, new, run_id))
+                moved += 1
+        return moved
+
+    def _moved(self, one: Holder, old: Credential, new: Credential, run_id: str | None) -> Event:
+        facts = {"name": one.name, "app": APP, "rotationId": self.rotation.id, "runId": run_id}
+        return Event(
+            "app-connection-credential-moved",
+            platform(one.org_id),
+            "app-connection",
+            one.id,
+            self.now,
+            project_id=one.project_id,
+            data=facts | {"previousKeyId": old.key_id} | described(new),
+        )
+
+
+def keep_for(tx: Tx, row: Credential, others: Sequence[Credential]) -> None:
+    """Leave a secret of an ended rotation alone, since connections use it. Its value goes unless it signs in for removals."""
+    needed = any(not one.kept for one in others if one.id != row.id)
+    journal.move(tx, row, revoke_after=None, value=row.value if needed else None, note=KEPT)

@@ -1,0 +1,211 @@
+"""The steps that end a secret's life: finding out about a lost answer, removing a key, and confirming that it is gone."""
+
+from datetime import datetime
+
+from keyturn.connections import holders
+from keyturn.credentials import store as journal
+from keyturn.credentials.domain import OUT_OF_REACH, Credential, State
+from keyturn.db.unit import Tx
+from keyturn.errors import NeedsAction, Retryable, Upstream
+from keyturn.kit.moments import not_after
+from keyturn.ports.provider import RemoteCredential
+from keyturn.rotations import clock, waits
+from keyturn.rotations.domain import Snapshot
+from keyturn.rotations.work.along import Along, keep_for
+from keyturn.rotations.work.hold import SECRET_REFUSED, Hold
+from keyturn.rotations.work.outcome import described, tell
+
+ABSENCES_NEEDED = 2
+"""Replicas differ, so one list without the key proves nothing."""
+GIVE_UP_TRIES = 8
+
+
+def resolve(hold: Hold, snapshot: Snapshot, row: Credential) -> None:
+    """Whether the request was carried out is unknown: look for its marker. Either way nothing is asked for again under it."""
+    listed = _list(hold, snapshot, row)
+    found = [one for one in listed if one.name == row.marker or (row.hint and one.hint == row.hint)]
+    now = hold.now()
+    with hold.write() as tx:
+        if found:
+            _found(tx, hold, snapshot, row, found[0])
+        elif _absent_enough(hold, snapshot, row):
+            journal.move(tx, row, State.ABANDONED, value=None, ended_at=now, note="never existed: absent in two lists")
+            _forget_unneeded(tx, snapshot)
+        else:
+            _absent_again(tx, hold, snapshot, row)
+
+
+def _found(tx: Tx, hold: Hold, snapshot: Snapshot, row: Credential, one: RemoteCredential) -> None:
+    """It exists. If its value is known and its run goes on, so does it; else it is to be removed."""
+    now, rotation = hold.now(), snapshot.rotation
+    seen = {
+        "key_id": one.key_id,
+        "hint": one.hint or row.hint,
+        "starts_at": one.starts_at,
+        "retry_at": None,
+        "tries": 0,
+    }
+    if row.value and snapshot.run and snapshot.run.id == row.run_id:
+        done = journal.move(tx, row, State.ISSUED, issued_at=now, ends_at=one.ends_at or row.ends_at, **seen)
+        tell(tx, hold.actor, "credential-issued", rotation, now, runId=row.run_id, **described(done))
+    else:
+        # A certificate keeps its value: it may be the only one left that signs in for the removal of itself.
+        lost = journal.move(tx, row, State.LOST, **seen)
+        tell(tx, hold.actor, "credential-lost", rotation, now, runId=row.run_id, **described(lost))
+
+
+def retire(hold: Hold, snapshot: Snapshot, row: Credential) -> None:
+    """The promise to its readers has been kept: write down that the key will now be removed.
+
+    Only when no connection holds it any more. One that still does moves to the current secret first; if the rotation has ended
+    and there is none to move to, the key stays. Raises Retryable where a promise might be cut short because the clock is wrong.
+    """
+    if row.promised and not _kept(hold, snapshot, row):
+        return
+    hold.tools.mark_all()
+    with hold.write() as tx:
+        along, current = Along(hold.tools.sealer, snapshot.rotation, hold.now()), snapshot.current
+        holders.lock(tx, along.mark_of(tx, row))
+        if current is None or snapshot.rotation.retired:
+            if along.holders(tx, row):
+                keep_for(tx, row, snapshot.journal)
+                return
+        elif current.value is not None:
+            along.move(tx, row, current, hold.tools.sealer.open(current.value, current.place), row.retired_by)
+        journal.move(tx, row, State.REVOKING, retry_at=None, tries=0)
+
+
+def _kept(hold: Hold, snapshot: Snapshot, row: Credential) -> bool:
+    """Whether the promise is over by a clock that was just compared; if it is not, until when it is kept is written down."""
+    hold.forget_access()  # what was answered before says nothing of the clock now
+    with clock.compared(hold.tools.provider, clock.NOTHING_ENDS):
+        hold.access(snapshot)
+    now = hold.now()
+    until = waits.kept_until(row.revoke_after or now, row.retired_at, now)
+    if until <= now:
+        return True
+    with hold.write() as tx:
+        given_at = row.retired_at if until == row.revoke_after else now
+        journal.move(tx, row, retired_at=given_at, revoke_after=until, retry_at=None, tries=0)
+    return False
+
+
+def remove(hold: Hold, snapshot: Snapshot, row: Credential) -> None:
+    """Ask for the removal, signed in with the current secret. The answer is not trusted; see confirm."""
+    rotation = snapshot.rotation
+    try:
+        token = hold.access(snapshot)
+    except Upstream as error:
+        # Soon after it was published a refusal means that it is still spreading, not that it is gone.
+        if isinstance(error, Retryable) or not _refused_itself(snapshot, row, error):
+            raise
+    else:
+        hold.kind.remove(rotation.tenant, token, hold.signer(snapshot), row.object_id, str(row.key_id))
+    with hold.write() as tx:
+        journal.move(tx, row, removed_at=hold.now(), absences=0, absent_at=None, retry_at=None)
+
+
+def confirm(hold: Hold, snapshot: Snapshot, row: Credential) -> None:
+    """Gone only when two lists some time apart do not have it; asked for again if it stays."""
+    present, note = False, None
+    try:
+        present = any(one.key_id == row.key_id for one in _list(hold, snapshot, row))
+    except Upstream as error:
+        # The secret that removed itself can no longer sign in: that it is refused is the confirmation.
+        if not _refused_itself(snapshot, row, error):
+            raise
+        note = OUT_OF_REACH if row.ends_at and row.ends_at <= hold.now() else None
+    with hold.write() as tx:
+        if present:
+            _still_there(tx, hold, row)
+        elif _absent_enough(hold, snapshot, row):
+            _gone(tx, hold, snapshot, row, note=note)
+        else:
+            _absent_again(tx, hold, snapshot, row)
+
+
+def _absent_enough(hold: Hold, snapshot: Snapshot, row: Credential) -> bool:
+    """Whether one more list without the key settles it."""
+    settles_at = _settles_at(hold, snapshot, row)
+    return _absences(hold, row) >= ABSENCES_NEEDED and (settles_at is None or settles_at <= hold.now())
+
+
+def _absences(hold: Hold, row: Credential) -> int:
+    """How many lists in a row do not have it, this one included. Those of which a wrong clock noted the moment do not count."""
+    return 1 if row.absent_at and row.absent_at > hold.now() else row.absences + 1
+
+
+def _absent_again(tx: Tx, hold: Hold, snapshot: Snapshot, row: Credential) -> None:
+    now, absences = hold.now(), _absences(hold, row)
+    settles_at = _settles_at(hold, snapshot, row) if absences >= ABSENCES_NEEDED else None
+    journal.move(
+        tx,
+        row,
+        absences=absences,
+        absent_at=now,
+        retry_at=settles_at,
+        retry_set_at=now,
+        tries=0,
+        asked_at=row.asked_at and not_after(row.asked_at, now),
+        issued_at=row.issued_at and not_after(row.issued_at, now),
+    )
+
+
+def _settles_at(hold: Hold, snapshot: Snapshot, row: Credential) -> datetime | None:
+    """When every replica knows of the key, where that has to be waited for.
+
+    Nobody sweeps after a rotation that has ended. A key that was made just before and is still hidden must therefore not
+    be taken for gone.
+    """
+    made_at = row.issued_at or row.asked_at or row.starts_at
+    return not_after(made_at, hold.now()) + hold.tools.pace.settle if made_at and snapshot.rotation.retired else None
+
+
+def give_up_expired(tx: Tx, hold: Hold, snapshot: Snapshot, row: Credential, error: Upstream) -> bool:
+    """A key that cannot be removed and is past its end no longer works: stop trying. False while it may still work."""
+    if (
+        row.ends_at is None
+        or row.ends_at > hold.now()
+        or row.tries < GIVE_UP_TRIES
+        or row.state in {State.ASKING, State.RETIRING}
+    ):
+        return False
+    _gone(tx, hold, snapshot, row, note=f"expired; its removal was refused: {error.code}")
+    return True
+
+
+def _still_there(tx: Tx, hold: Hold, row: Credential) -> None:
+    now = hold.now()
+    again = row.removed_at is not None and not now - hold.tools.patience.remove_again_after < row.removed_at <= now
+    journal.move(tx, row, absences=0, absent_at=now, retry_at=None, **({"removed_at": None} if again else {}))
+
+
+def _gone(tx: Tx, hold: Hold, snapshot: Snapshot, row: Credential, note: str | None) -> None:
+    now = hold.now()
+    gone = journal.move(tx, row, State.REVOKED, value=None, ended_at=now, note=note or row.note)
+    _forget_unneeded(tx, snapshot)
+    once = f"credential-revoked:{row.id}:{_stamp(row.retired_at)}"
+    tell(tx, hold.actor, "credential-revoked", snapshot.rotation, now, once=once, runId=row.run_id, **described(gone))
+
+
+def _forget_unneeded(tx: Tx, snapshot: Snapshot) -> None:
+    """Once the last row of an ended rotation is dealt with, nothing needs to sign in any more: kept values go, too."""
+    if snapshot.rotation.retired and len(snapshot.journal) <= 1 + sum(1 for one in snapshot.journal if one.kept):
+        journal.forget_values(tx, snapshot.rotation.id)
+
+
+def _stamp(moment: datetime | None) -> str:
+    return moment.isoformat() if moment else "-"
+
+
+def _refused_itself(snapshot: Snapshot, row: Credential, error: Upstream) -> bool:
+    """Whether every secret there is was refused, and among them the very one which is being removed."""
+    return error.code in SECRET_REFUSED and any(signer.id == row.id for signer in snapshot.signers)
+
+
+def _list(hold: Hold, snapshot: Snapshot, row: Credential) -> tuple[RemoteCredential, ...]:
+    token = hold.access(snapshot)
+    found = hold.kind.application(snapshot.rotation.tenant, token, object_id=row.object_id)
+    if found.object_id != row.object_id:
+        raise NeedsAction("Another application was answered than asked for.", code="rotation.wrong_application")
+    return found.credentials

@@ -1,0 +1,330 @@
+"""The steps of a run, from opening it to publishing the new secret.
+
+Each is one function: a transaction, or network calls followed by one. Each may be killed anywhere and repeated, except that
+``issue`` asks at most once per announcement. Errors of the provider are raised before anything is written.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from keyturn.connections import holders
+from keyturn.connections.writes import replace_value
+from keyturn.credentials import store as journal
+from keyturn.credentials.domain import Credential, State, marker
+from keyturn.errors import NeedsAction
+from keyturn.kit.actor import platform
+from keyturn.ports.provider import Order, RemoteApplication
+from keyturn.rotations import clock, waits
+from keyturn.rotations.domain import (
+    ASKED_FOR,
+    MAX_UNDEAD,
+    Kind,
+    Reason,
+    Rotation,
+    Run,
+    RunState,
+    Snapshot,
+    StepName,
+    anchor_after,
+    lifetime,
+    next_run,
+)
+from keyturn.rotations.patience import proofs_of
+from keyturn.rotations.store import policies, runs
+from keyturn.rotations.work import removal, watch
+from keyturn.rotations.work.along import Along
+from keyturn.rotations.work.hold import Hold
+from keyturn.rotations.work.outcome import described, end_run, tell
+
+StepFunction = Callable[[Hold, Snapshot, Credential], None]
+
+
+class NotNow(Exception):
+    """The run cannot go on, but will at a known moment, by the removal of secrets of ours."""
+
+    def __init__(self, wait: timedelta, why: str = "all slots for secrets are taken") -> None:
+        super().__init__(why)
+        self.wait = wait
+        self.why = why
+
+
+def open_run(hold: Hold, snapshot: Snapshot) -> None:
+    """The moment has come: begin a run."""
+    now = hold.now()
+    with hold.write() as tx:
+        rotation = policies.get(tx, hold.rotation_id, lock=True)
+        if rotation is None or not (due := waits.due(rotation, now)) or due > now or runs.active_run(tx, rotation.id):
+            return
+        reason, slot = _why(rotation, snapshot.current, runs.runs_of(tx, rotation.id, 1), now)
+        run = Run(
+            id=hold.tools.ids.new(),
+            rotation_id=rotation.id,
+            reason=reason,
+            state=RunState.ACTIVE,
+            created_at=now,
+            started_at=now,
+            slot_at=slot,
+            generation=rotation.generation + 1,
+        )
+        runs.insert_run(tx, run)
+        policies.save(tx, replace(rotation, last_attempt_at=now, updated_at=now))
+        tell(tx, hold.actor, "rotation-run-started", rotation, now, runId=run.id, reason=reason.value)
+
+
+def _why(
+    rotation: Rotation, current: Credential | None, newest: list[Run], now: datetime
+) -> tuple[Reason, datetime | None]:
+    asked = bool(rotation.paused_until and newest and newest[0].asked_for)
+    if asked and newest[0].reason in ASKED_FOR:
+        return newest[0].reason, None  # what somebody asked for failed, and is tried again
+    if rotation.generation == 0 or rotation.anchor is None:
+        return Reason.ENABLED, None
+    due = next_run(rotation.schedule, waits.known(rotation.anchor, now), current)
+    if due.at > now:
+        # What somebody joined is tried again, although the schedule was put off meanwhile. Else the moment of the next run was
+        # noted by a wrong clock, and counts as now.
+        return (Reason.MANUAL if asked else Reason.SCHEDULED), None
+    return due.reason, due.slot if due.reason is Reason.SCHEDULED else None
+
+
+def inspect(hold: Hold, snapshot: Snapshot) -> None:
+    """Look before the first write: signing in works, the application is there, it may be written, a slot is free."""
+    run = _the_run(snapshot)
+    with clock.compared(hold.tools.provider, clock.NOTHING_NEW):
+        application = hold.look(snapshot)
+    if snapshot.rotation.unreadable:
+        raise NeedsAction(snapshot.rotation.unreadable, code="rotation.schedule_unreadable")
+    _require_few_undead(hold, snapshot)
+    _require_free_slot(hold, snapshot, application)
+    with hold.write() as tx:
+        watch.note(tx, hold, snapshot, application)
+        runs.change_run(tx, run.id, inspected_at=hold.now(), retry_at=None, started_at=run.started_at or hold.now())
+        watch.note_accepted(tx, hold, snapshot, looked=False)
+
+
+def _require_few_undead(hold: Hold, snapshot: Snapshot) -> None:
+    """Raises NotNow while they are being removed, NeedsAction once their removal fails."""
+    if len(snapshot.undead) < MAX_UNDEAD:
+        return
+    waiting = f"{len(snapshot.undead)} earlier secrets of this application still wait for their removal."
+    if not all(row.tries for row in snapshot.undead):
+        raise NotNow(hold.tools.pace.confirm_spacing, waiting)  # some removal has not met any trouble yet
+    raise NeedsAction(
+        waiting,
+        code="rotation.removals_pending",
+        fix="See the connection's credentials for what Entra answers to the removal; rotation goes on once they are gone.",
+    )
+
+
+def _require_free_slot(hold: Hold, snapshot: Snapshot, application: RemoteApplication) -> None:
+    """An application for personal accounts holds two secrets. Raises NotNow if ours frees one soon, else NeedsAction."""
+    planned = 0 if snapshot.candidate and snapshot.candidate.key_id else 1
+    if application.slots is None or len(application.credentials) + planned <= application.slots:
+        return
+    if snapshot.undead:
+        raise NotNow(hold.tools.pace.confirm_spacing)
+    promised = [row.revoke_after for row in snapshot.journal if row.state is State.RETIRING and row.revoke_after]
+    if promised:
+        raise NotNow(max(min(promised) - hold.now(), timedelta(seconds=1)))
+    known = {row.key_id for row in snapshot.journal}
+    foreign = [f"'{one.name or one.key_id}'" for one in application.credentials if one.key_id not in known]
+    raise NeedsAction(
+        f"The application may hold {application.slots} secrets and does, because its audience includes personal accounts.",
+        code="rotation.no_free_slot",
+        fix=f"Remove a secret that is no longer used ({', '.join(foreign)}) under Certificates & secrets, then rotate again.",
+    )
+
+
+def plan(hold: Hold, snapshot: Snapshot) -> None:
+    """Write down what will be asked for, under a marker that is unique for ever."""
+    now, ids, run = hold.now(), hold.tools.ids, _the_run(snapshot)
+    with hold.write() as tx:
+        rotation = policies.get(tx, hold.rotation_id, lock=True)
+        if rotation is None or not runs.change_run(tx, run.id, retry_at=None):
+            return
+        generation = rotation.generation + 1
+        journal.insert(
+            tx,
+            Credential(
+                id=ids.new(),
+                rotation_id=rotation.id,
+                org_id=rotation.org_id,
+                object_id=rotation.object_id,
+                run_id=run.id,
+                generation=generation,
+                state=State.PLANNED,
+                marker=marker(rotation.name, generation, ids.nonce()),
+                ends_at=now + lifetime(rotation),
+                planned_at=now,
+            ),
+        )
+
+
+def announce(hold: Hold, snapshot: Snapshot, row: Credential) -> None:
+    """From here on the secret may exist, even if this process dies before it hears of it.
+
+    What is made here is kept before it is asked for: a lost answer does not lose it.
+    """
+    now = hold.now()
+    ends_at = now + lifetime(snapshot.rotation)  # anew: the plan may be months old, when all servers were down
+    made = hold.kind.make(row.marker, now, ends_at)
+    value = hold.tools.sealer.seal(made.value, row.place) if made else None
+    with hold.write() as tx:
+        hint = made.hint if made else None
+        asked = {"asked_at": hold.now(), "ask_token": hold.token, "ends_at": ends_at}
+        journal.move(tx, row, State.ASKING, value=value, hint=hint, **asked)
+
+
+def issue(hold: Hold, snapshot: Snapshot, row: Credential) -> None:
+    """Ask once, and seal the answer at once."""
+    if row.id in hold.asked:
+        raise RuntimeError("a secret is asked for once")
+    token = hold.access(snapshot)
+    hold.asked.add(row.id)
+    rotation = snapshot.rotation
+    ends_at = row.ends_at or hold.now() + lifetime(rotation)
+    made = hold.tools.sealer.open(row.value, row.place) if row.value else None
+    order = Order(row.object_id, row.marker, ends_at, made)
+    issued = hold.kind.add(rotation.tenant, token, hold.signer(snapshot), order)
+    sealed = hold.tools.sealer.seal(issued.value, row.place)
+    with hold.write() as tx:
+        done = journal.move(
+            tx,
+            row,
+            State.ISSUED,
+            key_id=issued.key_id,
+            hint=issued.hint or issued.value.hint(),
+            value=sealed,
+            starts_at=issued.starts_at,
+            ends_at=issued.ends_at,
+            issued_at=hold.now(),
+            tries=0,
+            retry_at=None,
+        )
+        tell(tx, hold.actor, "credential-issued", rotation, hold.now(), runId=row.run_id, **described(done))
+
+
+def prove(hold: Hold, snapshot: Snapshot, row: Credential) -> None:
+    """Sign in with the new secret, as a program that has just read it would. Several times in a row: replicas differ."""
+    if row.value is None:
+        raise RuntimeError("an issued secret without its value")
+    rotation = snapshot.rotation
+    hold.require_target(rotation)
+    token = hold.kind.sign_in(rotation.tenant, rotation.app_id, hold.tools.sealer.open(row.value, row.place))
+    # How long ago it last signed in is unknown if a wrong clock noted that: then the proofs begin anew.
+    proofs = 1 if row.proof_at and row.proof_at > hold.now() else row.proofs + 1
+    last = proofs >= proofs_of(row, hold.tools.patience).count
+    if last and rotation.kind is Kind.CONNECTION:
+        hold.kind.application(rotation.tenant, token, object_id=row.object_id)
+    now = hold.now()
+    with hold.write() as tx:
+        proven_at = now if last else row.proven_at
+        to = State.PROVEN if last and row.state is State.ISSUED else None
+        journal.move(tx, row, to, proofs=proofs, proof_at=now, proven_at=proven_at, retry_at=None, tries=0)
+
+
+def publish(hold: Hold, snapshot: Snapshot, row: Credential) -> None:
+    """Make the proven secret the current one, everywhere, in one transaction.
+
+    How long the previous one may be used, and when the next run is, others rely on: no wrong clock dates that.
+    """
+    now, run = clock.corrected(hold.now(), hold.tools.provider.clock_ahead()), _the_run(snapshot)
+    secret = hold.tools.sealer.open(row.value, row.place) if row.value else None
+    if secret is None:
+        raise RuntimeError("a proven secret without its value")
+    hold.tools.mark_all()
+    with hold.write() as tx:
+        along = Along(hold.tools.sealer, snapshot.rotation, now)
+        mark = along.mark(tx, secret)
+        holders.lock(
+            tx, mark, *(along.mark_of(tx, older) for older in snapshot.journal if older.state is State.CURRENT)
+        )
+        rotation = policies.get(tx, hold.rotation_id, lock=True)
+        if rotation is None or rotation.retired:
+            return
+        along, moved = replace(along, rotation=rotation), 0
+        anchor = anchor_after(rotation.schedule, run.slot_at, now)
+        due = next_run(rotation.schedule, anchor, row)
+        for older in snapshot.journal:
+            if older.state is State.CURRENT:
+                until = _promise(rotation, run, now, due.slot)
+                journal.move(tx, older, State.RETIRING, retired_at=now, retired_by=run.id, revoke_after=until)
+            elif older.state is State.RETIRING and run.reason is Reason.LEAKED:
+                journal.move(tx, older, revoke_after=older.retired_at or now)
+        current = journal.move(tx, row, State.CURRENT, published_at=now, fingerprint=mark)
+        if rotation.kind is Kind.CONNECTION and rotation.connection_id:
+            replace_value(tx, hold.tools.sealer, rotation.connection_id, secret, now)
+            if snapshot.current:
+                moved = along.move(tx, snapshot.current, current, secret, run.id)
+        policies.save(
+            tx,
+            replace(
+                rotation,
+                generation=row.generation,
+                anchor=anchor,
+                next_run_at=due.at,
+                sweep_at=now + hold.tools.pace.sweep_after,
+                paused_until=None,
+                status="success",
+                last_message=None,
+                failures=0,
+                last_rotated_at=now,
+                updated_at=now,
+            ),
+        )
+        actor = platform(rotation.org_id)
+        end_run(tx, actor, rotation, run, RunState.SUCCEEDED, now, published=described(current), movedAlong=moved)
+    hold.forget_access()  # from now on the new secret does the work: it signs in for the removal of the old one
+
+
+def _promise(rotation: Rotation, run: Run, now: datetime, slot: datetime) -> datetime:
+    """Until when readers of the previous secret may rely on it."""
+    if rotation.overlap == "until-proven" or run.reason is Reason.LEAKED:
+        return now
+    return slot
+
+
+def _the_run(snapshot: Snapshot) -> Run:
+    if snapshot.run is None:
+        raise RuntimeError("a step of a run without a run")
+    return snapshot.run
+
+
+def perform(hold: Hold, snapshot: Snapshot, name: StepName, row: Credential | None) -> None:
+    """Do one step. Raises errors of the provider, NotNow, LeaseLost, or Refused when the journal moved meanwhile."""
+    if name in WITHOUT_CREDENTIAL:
+        WITHOUT_CREDENTIAL[name](hold, snapshot)
+    elif row is not None:
+        WITH_CREDENTIAL[name](hold, snapshot, row)
+
+
+WITHOUT_CREDENTIAL: dict[StepName, Callable[[Hold, Snapshot], None]] = {
+    StepName.OPEN: open_run,
+    StepName.INSPECT: inspect,
+    StepName.PLAN: plan,
+    StepName.SWEEP: watch.sweep,
+}
+WITH_CREDENTIAL: dict[StepName, StepFunction] = {
+    StepName.ANNOUNCE: announce,
+    StepName.ISSUE: issue,
+    StepName.RESOLVE: removal.resolve,
+    StepName.PROVE: prove,
+    StepName.PUBLISH: publish,
+    StepName.RETIRE: removal.retire,
+    StepName.REMOVE: removal.remove,
+    StepName.CONFIRM: removal.confirm,
+}
+NETWORK = frozenset(
+    {
+        StepName.INSPECT,
+        StepName.ISSUE,
+        StepName.RESOLVE,
+        StepName.PROVE,
+        StepName.RETIRE,
+        StepName.REMOVE,
+        StepName.CONFIRM,
+        StepName.SWEEP,
+    }
+)
+"""Steps that make network calls: the lease must outlive them."""

@@ -1,0 +1,107 @@
+"""All settings as values. ``reader`` makes them from the environment; nothing else reads the environment."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+
+from keyturn.kit.secret import Plaintext
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How patient the rotation protocol is. The defaults are for the real Entra ID."""
+
+    proof_count: int = 3
+    proof_spacing: timedelta = timedelta(seconds=2)
+    proof_deadline: timedelta = timedelta(minutes=5)
+    confirm_spacing: timedelta = timedelta(seconds=15)
+    sweep_after: timedelta = timedelta(seconds=60)
+    settle: timedelta = timedelta(minutes=15)
+    """For so long after a publish, sign-in refusals that replication explains are transient."""
+    lease: timedelta = timedelta(seconds=45)
+    """Longer than the longest stretch of network calls between two transactions; a dead process's leases end earlier."""
+    call_timeout: timedelta = timedelta(seconds=10)
+    run_tries: int = 6
+    find_every: timedelta = timedelta(seconds=1)
+    heartbeat: timedelta = timedelta(seconds=2)
+    dead_after: timedelta = timedelta(seconds=10)
+
+
+@dataclass(frozen=True)
+class Quotas:
+    """How many of each there may be; 0 sets no limit."""
+
+    projects_per_creator: int = 500
+    connections_per_project: int = 1000
+    identities: int = 2000
+    users: int = 2000
+
+
+USUAL_QUOTAS = Quotas()
+
+
+@dataclass(frozen=True)
+class Retention:
+    """For how many days records of the past are kept; 0: for ever."""
+
+    audit_days: int = 0
+    step_days: int = 400
+    run_days: int = 0
+    gone_key_days: int = 400
+
+
+USUAL_RETENTION = Retention()
+
+
+@dataclass(frozen=True)
+class CloudOverride:
+    """A custom authority and Graph, for the emulator or a sovereign cloud missing from the table."""
+
+    authority: str
+    graph: str
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything a process needs to know. Secrets are not part of the repr."""
+
+    data_dir: Path
+    database_url: str = field(repr=False)
+    host: str = "127.0.0.1"
+    port: int = 8080
+    health_port: int | None = None
+    site_url: str | None = None
+    database_ca: str | None = None
+    """PEM certificates that the database server's certificate must lead to."""
+    encryption_key: Plaintext | None = field(default=None, repr=False)
+    encryption_key_previous: Plaintext | None = field(default=None, repr=False)
+    setup_code: Plaintext | None = field(default=None, repr=False)
+    cloud: str = "global"
+    cloud_override: CloudOverride | None = None
+    ca_file: Path | None = None
+    concurrency: int = 12
+    """As many as a slow core keeps up with when a call takes a tenth of a second."""
+    log_level: str = "INFO"
+    log_format: str = "auto"
+    oauth_client_id: str | None = None
+    oauth_client_secret: Plaintext | None = field(default=None, repr=False)
+    oauth_bare_codes: bool = False
+    cors_allowed_origins: tuple[str, ...] = ()
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+    pace: Pace = Pace()
+    quotas: Quotas = USUAL_QUOTAS
+    retention: Retention = USUAL_RETENTION
+    login_rate_per_minute: int = 60
+    identity_rate_per_minute: int = 6000
+    warnings: tuple[str, ...] = ()
+    """What in the environment was not used, in a sentence each: it is not meant for this server, or of no effect."""
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the database is the file that this server keeps for itself."""
+        return self.database_url.startswith("sqlite")
+
+    @property
+    def key_file(self) -> Path:
+        return self.data_dir / "root.key"

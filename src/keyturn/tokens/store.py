@@ -1,0 +1,153 @@
+"""SQL for access tokens."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from keyturn.db import unread
+from keyturn.db.tables import access_tokens, identities, universal_auths, users
+from keyturn.db.unit import Tx
+from keyturn.kit.actor import Actor, ActorKind, Role
+from keyturn.tokens.addresses import readable
+from keyturn.tokens.domain import Lifetime, StoredToken
+
+_PURGED_AT_ONCE = 5000
+_INSERT_TOKEN = sa.insert(access_tokens)
+_KEPT_AFTER_END = timedelta(days=1)
+
+
+def add_token(
+    tx: Tx,
+    token_id: str,
+    digest: str,
+    owner: Actor,
+    lifetime: Lifetime,
+    now: datetime,
+    *,
+    ttl: int,
+    uses_limit: int = 0,
+    client_secret_id: str | None = None,
+) -> None:
+    """Keep a token; ``ttl`` is what a renewal gives."""
+    tx.run(
+        _INSERT_TOKEN,
+        id=token_id,
+        digest=digest,
+        identity_id=owner.id if owner.kind is not ActorKind.USER else None,
+        user_id=owner.id if owner.kind is ActorKind.USER else None,
+        client_secret_id=client_secret_id,
+        ttl=ttl,
+        uses_limit=uses_limit,
+        expires_at=lifetime.expires_at,
+        renewable_until=lifetime.renewable_until,
+        created_at=now,
+    )
+
+
+def clear_tokens(tx: Tx, owner: Actor, now: datetime) -> None:
+    """Clear away tokens of this owner that ended long ago."""
+    ended = now - _KEPT_AFTER_END
+    old = (
+        sa.select(access_tokens.c.id)
+        .where(_owner_column(owner) == owner.id)
+        .where(sa.or_(access_tokens.c.expires_at < ended, access_tokens.c.revoked_at < ended))
+        .limit(_PURGED_AT_ONCE)
+    )
+    tx.run(sa.delete(access_tokens).where(access_tokens.c.id.in_(old)))
+
+
+def token(tx: Tx, digest: str, *, lock: bool = False) -> StoredToken | None:
+    """Return the token with its owner as they are now. ``lock`` keeps its row from other writers."""
+    query = _TOKEN.where(access_tokens.c.digest == digest)
+    row = tx.one(query.with_for_update(of=access_tokens) if lock else query)
+    return _stored(row) if row else None
+
+
+def use_token(tx: Tx, token_id: str, now: datetime) -> bool:
+    """Count one use, in one statement; False when the token was revoked or is used up."""
+    uses, limit = access_tokens.c.uses, access_tokens.c.uses_limit
+    statement = (
+        sa.update(access_tokens)
+        .where(access_tokens.c.id == token_id, access_tokens.c.revoked_at.is_(None))
+        .where(sa.or_(limit == 0, uses < limit))
+        .values(uses=uses + 1, last_used_at=now)
+    )
+    return tx.run(statement) == 1
+
+
+def renew_token(tx: Tx, token_id: str, expires_at: datetime | None) -> None:
+    tx.run(sa.update(access_tokens).where(access_tokens.c.id == token_id).values(expires_at=expires_at))
+
+
+def revoke_token(tx: Tx, token_id: str, now: datetime) -> None:
+    _revoke(tx, access_tokens.c.id == token_id, now)
+
+
+def revoke_tokens_of_user(tx: Tx, user_id: str, now: datetime) -> int:
+    return _revoke(tx, access_tokens.c.user_id == user_id, now)
+
+
+def revoke_tokens_of_client_secret(tx: Tx, client_secret_id: str, now: datetime) -> int:
+    return _revoke(tx, access_tokens.c.client_secret_id == client_secret_id, now)
+
+
+def revoke_universal_tokens_of(tx: Tx, identity_id: str, now: datetime) -> int:
+    """Revoke what the identity got by client id and secret; tokens given otherwise stay."""
+    mine = access_tokens.c.identity_id == identity_id
+    return _revoke(tx, sa.and_(mine, access_tokens.c.client_secret_id.is_not(None)), now)
+
+
+def _revoke(tx: Tx, which: sa.ColumnElement[bool], now: datetime) -> int:
+    return tx.run(sa.update(access_tokens).where(which, access_tokens.c.revoked_at.is_(None)).values(revoked_at=now))
+
+
+def _owner_column(owner: Actor) -> sa.Column[Any]:
+    return access_tokens.c.user_id if owner.kind is ActorKind.USER else access_tokens.c.identity_id
+
+
+_TOKEN = sa.select(
+    access_tokens,
+    identities.c.name.label("identity_name"),
+    identities.c.org_id.label("identity_org"),
+    identities.c.role.label("identity_role"),
+    users.c.email,
+    users.c.org_id.label("user_org"),
+    users.c.role.label("user_role"),
+    universal_auths.c.access_token_trusted_ips,
+    universal_auths.c.access_token_max_ttl,
+).select_from(
+    access_tokens.outerjoin(identities, identities.c.id == access_tokens.c.identity_id)
+    .outerjoin(users, users.c.id == access_tokens.c.user_id)
+    .outerjoin(
+        universal_auths,
+        sa.and_(
+            universal_auths.c.identity_id == access_tokens.c.identity_id, access_tokens.c.client_secret_id.is_not(None)
+        ),
+    )
+)
+
+
+def _stored(row: Mapping[str, Any]) -> StoredToken:
+    if row["user_id"]:
+        role = unread.word(row, "user_role", Role.NO_ACCESS, [])
+        actor = Actor(ActorKind.USER, row["user_id"], row["email"], row["user_org"], role, via=row["id"])
+    else:
+        role = unread.word(row, "identity_role", Role.NO_ACCESS, [])
+        name, org_id = row["identity_name"], row["identity_org"]
+        actor = Actor(ActorKind.IDENTITY, row["identity_id"], name, org_id, role, via=row["id"])
+    ips = row["access_token_trusted_ips"]
+    return StoredToken(
+        row["id"],
+        row["ttl"],
+        row["access_token_max_ttl"] or 0,
+        row["uses"],
+        row["uses_limit"],
+        row["expires_at"],
+        row["renewable_until"],
+        row["revoked_at"],
+        row["last_used_at"],
+        None if ips is None else readable(ips),
+        actor,
+    )

@@ -1,0 +1,97 @@
+"""The browser of one request: its session cookie, and how its person likes to see pages."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+from keyturn.errors import Unauthenticated
+from keyturn.kit import zones
+from keyturn.kit.actor import Actor
+from keyturn.kit.secret import Plaintext
+from keyturn.web.auth import ByCookie, Visit
+from keyturn.web.cookies import KEPT, THEME, TOAST, ZONE, SessionCookie, read_cookies
+from keyturn.web.html.render import Chrome, Shell
+from keyturn.web.origin import require_ours
+
+THEMES = ("light", "dark")
+_LONGEST_TOAST = 300
+
+
+class Recall(Protocol):
+    def __call__(self, session: Plaintext, ip: str, /) -> Actor:
+        """Return whose sign-in session it is. Raises Unauthenticated when it is unknown or has ended."""
+        ...
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """Whoever sits at the browser, signed in or not. ``partial``: htmx asks, for a part of the page.
+
+    ``kept``: a form that was sent after its session had ended, see ``web.keeping``.
+    """
+
+    ip: str
+    request_id: str
+    user_agent: str
+    session: Plaintext | None = field(default=None, repr=False)
+    theme: str = ""
+    zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
+    toast: str | None = None
+    partial: bool = False
+    origin: str = ""
+    """Where the page was that sent a form, as the browser says: scheme, host and port. Empty when it does not say."""
+    kept: str | None = field(default=None, repr=False)
+
+    @staticmethod
+    def of(headers: Mapping[str, str], visit: Visit, session_cookie: str) -> "Visitor":
+        """Read the request. What makes no sense in a cookie counts as absent."""
+        cookies = read_cookies(headers.get("cookie"))
+        session = cookies.get(session_cookie)
+        toast = cookies.get(TOAST, "")[:_LONGEST_TOAST]
+        return Visitor(
+            visit.ip,
+            visit.request_id,
+            visit.user_agent or "",
+            Plaintext(session) if session else None,
+            cookies.get(THEME, "") if cookies.get(THEME) in THEMES else "",
+            zone_of(cookies.get(ZONE, "")),
+            toast if toast.isprintable() and toast else None,
+            headers.get("hx-request") == "true",
+            headers.get("origin", ""),
+            cookies.get(KEPT) or None,
+        )
+
+    def chrome(self, now: datetime, path: str, section: str, shell: Shell | None) -> Chrome:
+        return Chrome(self.theme, self.zone, path, now.astimezone(UTC), section, self.toast, shell)
+
+
+def zone_of(name: str) -> ZoneInfo:
+    """Return the time zone of that IANA name, UTC when it is none that may be chosen."""
+    return zones.shown(name if name in zones.names() else "UTC")
+
+
+def signed_in_by_cookie(recall: Recall, session: Plaintext | None, visit: Visit) -> Actor:
+    """Return who sits at the browser, marked with this request's id. Raises Unauthenticated without a living session."""
+    if session is None:
+        raise Unauthenticated("Nobody has signed in.", code="session.missing", fix="Sign in.")
+    actor = replace(recall(session, visit.ip), request_id=visit.request_id)
+    visit.actor = actor
+    return actor
+
+
+def cookie_credentials(recall: Recall, cookie: SessionCookie, site_url: str | None) -> ByCookie:
+    """Return what knows the caller of the JSON API by the session cookie, for requests of our own pages only.
+
+    It raises Forbidden for another site's request with such a cookie, and Unauthenticated for a session that has ended.
+    """
+
+    def known(method: str, headers: Mapping[str, str], visit: Visit) -> Actor | None:
+        session = read_cookies(headers.get("cookie")).get(cookie.name)
+        if not session:
+            return None
+        require_ours(method, headers, site_url)
+        return signed_in_by_cookie(recall, Plaintext(session), visit)
+
+    return known

@@ -1,0 +1,216 @@
+"""Turns a page into HTML: Jinja2 with escaping on and undefined names refused, our icons, and the static files."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+from zoneinfo import ZoneInfo
+
+from markupsafe import Markup
+
+from keyturn import __version__
+from keyturn.kit.clock import iso
+from keyturn.kit.moments import FIRST, in_zone, utc_of
+from keyturn.kit.printable import visible
+from keyturn.ports.clock import Clock
+from keyturn.web.html.wording import blocks, inline
+from keyturn.web.subpath import AT_ROOT, SubPath
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+HERE = Path(__file__).parent
+TEMPLATES = HERE / "templates"
+ICONS = TEMPLATES / "icons"
+STATIC = HERE / "static"
+MEDIA_TYPES: Mapping[str, str] = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".md": "text/plain; charset=utf-8",
+}
+
+
+@dataclass(frozen=True)
+class Page:
+    """Base of what a page shows: each page has its own dataclass, and its template sees that alone, as ``page``.
+
+    ``section`` is the entry of the navigation that is marked. ``leaves_by`` lists where its forms may lead besides this
+    server, for the Content-Security-Policy.
+    """
+
+    template: ClassVar[str]
+    section: ClassVar[str] = ""
+    leaves_by: ClassVar[tuple[str, ...]] = ()
+    compressed: ClassVar[bool] = False
+    """May be compressed, see ``compression.py``: it never shows a secret, a token or a code, nor an input again."""
+
+
+@dataclass(frozen=True)
+class ProjectLink:
+    id: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Shell:
+    """What surrounds the page of somebody who has signed in. ``can`` holds their permissions in the organization."""
+
+    organization: str
+    user: str
+    role: str
+    projects: Sequence[ProjectLink] = ()
+    project_count: int = 0
+    """How many there are; ``projects`` are the first of them."""
+    can: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Chrome:
+    """What every template sees besides its page, as ``chrome``. ``theme`` is light, dark or empty: as the system has it."""
+
+    theme: str
+    zone: ZoneInfo
+    path: str
+    now: datetime
+    section: str = ""
+    toast: str | None = None
+    shell: Shell | None = None
+    version: str = __version__
+
+
+@dataclass(frozen=True)
+class StaticFile:
+    content: bytes
+    media_type: str
+    tag: str
+
+
+@dataclass
+class Renderer:
+    """Makes the HTML of pages. For any number of threads; the engine is loaded, and templates compiled, at their first use."""
+
+    clock: Clock
+    below: SubPath = AT_ROOT
+    folders: tuple[Path, ...] = ()
+    """Where the templates of pages are; those of the frame around them are known."""
+
+    def html(self, page: Page, chrome: Chrome) -> str:
+        return self.below.html(environment(self.folders).get_template(page.template).render(page=page, chrome=chrome))
+
+
+@lru_cache(maxsize=4)
+def environment(folders: tuple[Path, ...] = ()) -> "Environment":
+    """Return the template engine, the same for all: it keeps each template that it has compiled."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415 - a start does without
+
+    made = Environment(
+        loader=FileSystemLoader((TEMPLATES, *folders)),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+        finalize=_seen,
+    )
+    made.globals |= {"icon": icon, "asset": asset}
+    made.filters |= {"local": local, "utc": utc, "iso": iso, "ago": ago, "day": day, "second": second}
+    made.filters |= {"blocks": blocks, "inline": inline}
+    return made
+
+
+def _seen(value: object) -> object:
+    """Write out what cannot be seen in a text, such as a change of direction in a name that was stored before."""
+    if not isinstance(value, str):
+        return value
+    shown = visible(value)
+    return value if shown == value else type(value)(shown)
+
+
+# --- moments ----------------------------------------------------------------------------------------------------------
+
+
+_UNREADABLE = "cannot be read"
+"""What is shown of a stored moment that could not be read, in whose place the first one stands."""
+
+
+def local(moment: datetime, zone: ZoneInfo) -> str:
+    """Return the moment on the user's clock, to the minute."""
+    if moment == FIRST:
+        return _UNREADABLE
+    here = in_zone(moment, zone)
+    return f"{here.day} {here:%b %Y, %H:%M} {here.tzname() or ''}".strip()
+
+
+def second(moment: datetime, zone: ZoneInfo) -> str:
+    """Return the moment on the user's clock, to the second."""
+    if moment == FIRST:
+        return _UNREADABLE
+    here = in_zone(moment, zone)
+    return f"{here.day} {here:%b %Y, %H:%M:%S} {here.tzname() or ''}".strip()
+
+
+def day(moment: datetime, zone: ZoneInfo) -> str:
+    if moment == FIRST:
+        return _UNREADABLE
+    here = in_zone(moment, zone)
+    return f"{here.day} {here:%b %Y}"
+
+
+def utc(moment: datetime) -> str:
+    return f"{utc_of(moment):%Y-%m-%d %H:%M:%S} UTC"
+
+
+_UNITS = ((86_400 * 365, "year"), (86_400 * 30, "month"), (86_400, "day"), (3_600, "hour"), (60, "minute"))
+
+
+def ago(moment: datetime, now: datetime) -> str:
+    """Return how far away the moment is, in one unit: ``3 hours ago``, ``in 2 days``, ``just now``."""
+    if moment == FIRST:
+        return _UNREADABLE
+    seconds = (now - moment).total_seconds()
+    for size, unit in _UNITS:
+        count = int(abs(seconds) // size)
+        if count:
+            text = f"{count} {unit}{'s' if count > 1 else ''}"
+            return f"{text} ago" if seconds > 0 else f"in {text}"
+    return "just now" if seconds >= 0 else "in a moment"
+
+
+# --- icons and static files -------------------------------------------------------------------------------------------
+
+
+def icon(name: str, label: str = "") -> Markup:
+    """Return an icon. With a label it has a meaning of its own; without it is decoration."""
+    meaning = Markup(' role="img" aria-label="{}"').format(label) if label else Markup(' aria-hidden="true"')
+    return Markup('<svg class="icon" viewBox="0 0 16 16"{}>{}</svg>').format(meaning, _shape(name))
+
+
+@lru_cache(maxsize=256)
+def _shape(name: str) -> Markup:
+    text = (ICONS / f"{name}.svg").read_text(encoding="utf-8")
+    # A file of ours, named by a template of ours: never input.
+    return Markup(text[text.index(">") + 1 : text.rindex("</svg>")])  # noqa: S704
+
+
+@cache
+def static_files() -> Mapping[str, StaticFile]:
+    """Return all files of ``static/`` by name, read once. What is asked for is looked up here and never kept."""
+    found = (path for path in sorted(STATIC.rglob("*")) if path.suffix in MEDIA_TYPES and path.is_file())
+    return {path.relative_to(STATIC).as_posix(): _static_file(path) for path in found}
+
+
+def _static_file(path: Path) -> StaticFile:
+    content = path.read_bytes()
+    return StaticFile(content, MEDIA_TYPES[path.suffix], hashlib.sha256(content).hexdigest()[:12])
+
+
+def asset(name: str) -> str:
+    """Return the address of a static file. It changes with the content, so browsers may keep the file for ever."""
+    found = static_files().get(name)
+    if found is None:
+        raise LookupError(f"there is no static file {name!r}")
+    return f"/static/{name}?v={found.tag}"

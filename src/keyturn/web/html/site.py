@@ -1,0 +1,22 @@
+"""What pages need of the rest of the server."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from keyturn.kit.actor import Actor
+from keyturn.web.cookies import SessionCookie
+from keyturn.web.html.browser import Recall
+from keyturn.web.html.keeping import Keeper
+from keyturn.web.html.render import Renderer, Shell
+
+
+@dataclass(frozen=True)
+class Site:
+    """``shell`` is asked for each page of somebody who has signed in."""
+
+    renderer: Renderer
+    recall: Recall
+    shell: Callable[[Actor], Shell]
+    session_cookie: SessionCookie
+    site_url: str | None = None
+    keeper: Keeper | None = None

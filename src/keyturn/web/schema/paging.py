@@ -1,0 +1,20 @@
+"""Part of a list, for callers who ask for it."""
+
+from collections.abc import Sequence
+from typing import Annotated, TypeVar
+
+from msgspec import Meta
+
+from keyturn.web.schema.wire import Wire
+
+Item = TypeVar("Item")
+
+
+class Window(Wire):
+    """Without ``limit`` all of the list is answered, from ``offset`` on."""
+
+    limit: Annotated[int, Meta(ge=1, le=1000)] | None = None
+    offset: Annotated[int, Meta(ge=0)] = 0
+
+    def part_of(self, whole: Sequence[Item]) -> Sequence[Item]:
+        return whole[self.offset : None if self.limit is None else self.offset + self.limit]

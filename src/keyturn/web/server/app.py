@@ -1,0 +1,132 @@
+"""The web application: routes from the features, and around them what holds for every request."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from keyturn.ports.clock import Clock, Ids
+from keyturn.settings.model import Settings
+from keyturn.web.auth import Authenticate, Network, Visit, network_of
+from keyturn.web.edge import Edge, Endpoint, Explain, nothing_known
+from keyturn.web.html.browser import cookie_credentials
+from keyturn.web.html.site import Site
+from keyturn.web.messages import Receive, Request, Response, Send
+from keyturn.web.origin import Rules
+from keyturn.web.problems import respond
+from keyturn.web.reference import page
+from keyturn.web.server import assets, health
+from keyturn.web.server.admission import BodyReads, check_host
+from keyturn.web.server.outgoing import Gate
+from keyturn.web.subpath import SubPath
+from keyturn.web.table import Table, WrongMethod, normal
+
+
+class Application:
+    """The ASGI application. Everything that a route raises is answered in the one shape of errors."""
+
+    def __init__(self, edge: Edge, gate: Gate, bodies: BodyReads) -> None:
+        self.edge = edge
+        self.bodies = bodies
+        self.traffic = gate.traffic
+        self._gate = gate
+        self._table: Table[Endpoint] = Table()
+        self._endpoints: list[Endpoint] = []
+
+    @property
+    def endpoints(self) -> Sequence[Endpoint]:
+        return tuple(self._endpoints)
+
+    def add(self, endpoints: Iterable[Endpoint]) -> None:
+        """Add routes. Raises ValueError for one whose place is taken."""
+        for endpoint in endpoints:
+            self._table.add(endpoint.method, endpoint.path, endpoint)
+            self._endpoints.append(endpoint)
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._gate.pass_through(self._serve, scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._live(receive, send)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        self.edge.close()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _serve(self, scope: Any, visit: Visit, receive: Receive, send: Send) -> None:
+        request, endpoint = Request.of(scope, visit), None
+        try:
+            check_host(request.headers)
+            path = normal(request.path)
+            endpoint, path_params = self._table.find(request.method, path)
+            request = replace(request, path=path, path_params=path_params)
+            if endpoint.has_body:
+                body = await self.bodies.read(receive, request.headers, network_of(visit.ip))
+                request = replace(request, body=body)
+            visit.route = endpoint.path
+            response = await endpoint.serve(self.edge, request)
+            head = response.head()
+        except Exception as error:  # noqa: BLE001 - whatever it is becomes an answer
+            response = _failed(self.edge, request, endpoint, error)
+            head = response.head()
+        await send({"type": "http.response.start", "status": response.status, "headers": head})
+        await response.send_body(receive, send)
+
+
+def _failed(edge: Edge, request: Request, endpoint: Endpoint | None, error: Exception) -> Response:
+    if isinstance(error, WrongMethod) and request.method == "OPTIONS":
+        return Response(status=204, headers={"allow": ", ".join(sorted({*error.methods, "OPTIONS"}))})
+    return respond(edge, request, endpoint, error)
+
+
+def build(
+    routes: Sequence[Iterable[Endpoint]],
+    *,
+    authenticate: Authenticate,
+    settings: Settings,
+    clock: Clock,
+    ids: Ids,
+    status: Callable[[], health.Status] = health.fine,
+    explain: Explain = nothing_known,
+    cors_origins: Sequence[str] = (),
+    trusted_proxies: Sequence[Network] = (),
+    body_timeout: timedelta = timedelta(seconds=10),
+    site: Site | None = None,
+) -> Application:
+    """Return the ASGI application.
+
+    ``site`` is what pages need; without it there is the API alone. ``status`` is asked by the health routes, in a worker
+    thread. ``explain`` knows what else stops this server for the moment, e.g. trouble with the database. Browsers of other
+    origins are served only for ``cors_origins``. ``X-Forwarded-For`` is believed only from ``trusted_proxies``. A body must
+    arrive in ``body_timeout``.
+    """
+    below = SubPath.of(settings.site_url)
+    by_cookie = cookie_credentials(site.recall, site.session_cookie, site.site_url) if site else None
+    rules = Rules(site.site_url if site else settings.site_url, frozenset(cors_origins))
+    edge = Edge(authenticate, site, by_cookie, rules, explain)
+    secure = (settings.site_url or "").startswith("https://")
+    gate = Gate(ids, tuple(trusted_proxies), frozenset(cors_origins), secure=secure, below=below)
+    app = Application(edge, gate, BodyReads(body_timeout.total_seconds()))
+
+    def describe() -> Mapping[str, Any]:
+        return described(app, settings)
+
+    for found in (*routes, health.router(status, clock), page.router(describe, below)):
+        app.add(found)
+    if site:
+        app.add(assets.router())
+    below.refuse_ambiguous(endpoint.path for endpoint in app.endpoints)
+    return app
+
+
+def described(app: Application, settings: Settings) -> dict[str, Any]:
+    """Return the OpenAPI document of the application's routes, as plain data."""
+    from keyturn.web import unbuilt  # noqa: PLC0415 - a start does not need it
+    from keyturn.web.reference import openapi  # noqa: PLC0415
+
+    operations = openapi.operations_of(app.endpoints)
+    shown = [each for each in operations if each.tag not in {page.TAG, unbuilt.TAG}]
+    return openapi.document(shown, settings.site_url)

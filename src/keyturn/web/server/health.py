@@ -1,0 +1,150 @@
+"""Whether this server lives and can work: for load balancers, orchestrators and people."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from keyturn import __version__
+from keyturn.kit.clock import iso
+from keyturn.kit.clock_difference import WRONG
+from keyturn.ports.clock import Clock
+from keyturn.web.messages import Response
+from keyturn.web.problems import json_response
+from keyturn.web.routes import Routes, get, group
+from keyturn.web.schema.wire import Timestamp, Wire
+
+PATIENCE = 1.5
+"""Seconds after which an answer says that the database hangs: orchestrators wait for two."""
+FRESH = 1.0
+"""Seconds for which one look is enough, however many ask."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """What the composition root knows: does the database answer, does it take writes, is a worker alive (here or elsewhere).
+
+    ``reason`` is a sentence about what is wrong.
+    """
+
+    database: bool
+    worker: bool
+    writable: bool = True
+    reason: str | None = None
+    clock_ahead: timedelta | None = None
+    """How far our clock is ahead of the identity provider's; None while that is unknown."""
+
+    @property
+    def clock_wrong(self) -> bool:
+        return self.clock_ahead is not None and abs(self.clock_ahead) > WRONG
+
+    @property
+    def ready(self) -> bool:
+        return self.database and self.writable and self.worker
+
+
+HANGS = Status(database=False, worker=False, writable=False, reason="The database does not answer.")
+
+
+class Watch:
+    """Looks in a thread of its own, one look at a time, and says in time what it knows, whatever hangs."""
+
+    def __init__(self, look: Callable[[], Status], patience: float = PATIENCE, fresh: float = FRESH) -> None:
+        self._look = look
+        self._patience = patience
+        self._fresh = fresh
+        self._changed = threading.Condition()
+        self._began_at: float | None = None
+        self._known: tuple[float, Status] | None = None
+
+    def status(self) -> Status:
+        """Return what a look of the last second found; HANGS when the look takes too long. Safe from any thread."""
+        with self._changed:
+            now = time.monotonic()
+            if self._known and now - self._known[0] < self._fresh:
+                return self._known[1]
+            if self._began_at is None:
+                self._began_at = now
+                threading.Thread(target=self._run, name="readiness", daemon=True).start()
+            left = self._began_at + self._patience - now
+            done = self._changed.wait_for(lambda: self._began_at is None, max(left, 0))
+            return self._known[1] if done and self._known else HANGS
+
+    def _run(self) -> None:
+        found = HANGS
+        try:
+            found = self._look()
+        finally:
+            with self._changed:
+                self._known, self._began_at = (time.monotonic(), found), None
+                self._changed.notify_all()
+
+
+class StatusAnswer(Wire):
+    message: str
+    ok: bool
+    version: str
+    date: Timestamp
+    database: bool
+    worker: bool
+    clock_ahead_seconds: int | None
+    """How far this server's clock is ahead of the identity provider's; null while no answer of it told. Fine up to 120."""
+    writable: bool
+    reason: str | None
+
+
+class Alive(Wire):
+    ok: bool
+
+
+def fine() -> Status:
+    return Status(database=True, worker=True)
+
+
+def router(status: Callable[[], Status], clock: Clock) -> Routes:
+    @get("/api/status", public=True, probe=True)
+    def show_status() -> StatusAnswer:
+        """Show whether the server works.
+
+        Always 200 while the server answers; ``ok`` says whether the database is reachable and takes writes, a worker is
+        alive, and the clock is less than five minutes off; ``reason`` says what is wrong with database or worker.
+        """
+        found = status()
+        ok = found.ready and not found.clock_wrong
+        ahead = found.clock_ahead
+        return StatusAnswer(
+            message="Ok" if ok else "Degraded",
+            ok=ok,
+            version=__version__,
+            date=iso(clock.now()),
+            database=found.database,
+            worker=found.worker,
+            clock_ahead_seconds=None if ahead is None else round(ahead.total_seconds()),
+            writable=found.writable,
+            reason=found.reason,
+        )
+
+    @get("/healthz", public=True, immediate=True)
+    def show_liveness() -> Alive:
+        """Say that the process answers."""
+        return Alive(ok=True)
+
+    @get("/readyz", public=True, probe=True, also={503: "Not ready: the body says what is missing"})
+    def show_readiness() -> Response:
+        """Say whether this installation can work now: 200, or 503 with what is missing.
+
+        Ready means: the database answers and takes writes, and a worker is alive, in this process or in another. The answer
+        comes within two seconds, also while the database hangs.
+        """
+        found = status()
+        shape = {
+            "ok": found.ready,
+            "database": found.database,
+            "writable": found.writable,
+            "worker": found.worker,
+            **({"reason": found.reason} if found.reason else {}),
+        }
+        return json_response(shape, 200 if found.ready else 503)
+
+    return group("Health", show_status, show_liveness, show_readiness)

@@ -1,0 +1,352 @@
+"""The wire: what existing clients send and expect."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from keyturn.accounts.service import Access
+from keyturn.db.unit import Database
+from keyturn.kit.clock import MovableClock
+from keyturn.kit.secret import Plaintext
+from tests.features.accounts.conftest import GOOD_PASSWORD
+from tests.features.accounts.site import Json, Site, site
+
+FIRST = {"email": "ann@acme.test", "password": GOOD_PASSWORD, "organization": "Acme", "domain": "http://localhost"}
+UNIVERSAL = "/api/v1/auth/universal-auth"
+
+
+@pytest.fixture
+def fresh(database: Database, clock: MovableClock, access: Access, tmp_path: Path) -> Iterator[Site]:
+    with site(database, clock, access, tmp_path) as found:
+        yield found
+
+
+@pytest.fixture
+def server(fresh: Site, access: Access) -> Site:
+    """A server that is set up; the client holds the admin token."""
+    fresh.token = access.bootstrap(FIRST["email"], Plaintext(GOOD_PASSWORD), FIRST["organization"]).token.reveal()
+    return fresh
+
+
+def make_robot(server: Site, role: str = "member") -> tuple[str, Json]:
+    """Make an identity with a client secret; return its id and what it signs in with."""
+    org = server.ask("GET", "/api/v1/identities/details")["identityDetails"]["organization"]
+    body = {"name": "robot", "hasDeleteProtection": False, "organizationId": org["id"], "role": role}
+    identity = server.ask("POST", "/api/v1/identities", body)["identity"]
+    root = f"{UNIVERSAL}/identities/{identity['id']}"
+    auth = server.ask("POST", root, {})["identityUniversalAuth"]
+    made = server.ask("POST", f"{root}/client-secrets", {"identityId": identity["id"]})
+    return identity["id"], {"clientId": auth["clientId"], "clientSecret": made["clientSecret"]}
+
+
+# --- the first start and signing in -----------------------------------------------------------------------------------
+
+
+def test_bootstrap_answers_as_the_command_line_client_expects_and_works_once(fresh: Site, access: Access) -> None:
+    code = access.setup.announce()
+    assert code
+    made = fresh.ask("POST", "/api/v1/admin/bootstrap", FIRST | {"setupCode": code.reveal()})
+    assert set(made) == {"message", "identity", "organization", "user"}
+    assert set(made["identity"]) == {"id", "name", "credentials"}
+    assert set(made["organization"]) == {"id", "name", "slug"}
+    assert set(made["user"]) == {"id", "email", "firstName", "lastName", "username", "superAdmin"}
+    again = fresh.ask("POST", "/api/v1/admin/bootstrap", FIRST, expect=400)
+    assert again["error"] == "BadRequest"
+    assert "set up already" in again["message"]
+
+
+def test_login_renew_and_revoke(server: Site) -> None:
+    _, credentials = make_robot(server)
+    issued = server.ask("POST", f"{UNIVERSAL}/login", credentials | {"organizationSlug": "acme"})
+    token = issued["accessToken"]
+    assert issued == {
+        "accessToken": token,
+        "expiresIn": 2592000,
+        "accessTokenMaxTTL": 2592000,
+        "tokenType": "Bearer",
+    }
+    renewed = server.ask("POST", "/api/v1/auth/token/renew", {"accessToken": token})
+    assert (renewed["accessToken"], renewed["tokenType"]) == (token, "Bearer")
+    for _ in range(2):
+        assert server.ask("POST", "/api/v1/auth/token/revoke", {"accessToken": token})["message"]
+    assert server.ask("GET", "/api/v1/projects", token=token, expect=401)["error"] == "UnauthorizedError"
+
+
+def test_the_three_ways_a_token_can_be_wrong(server: Site, clock: MovableClock) -> None:
+    _, credentials = make_robot(server)
+    token = server.ask("POST", f"{UNIVERSAL}/login", credentials)["accessToken"]
+    server.token = None
+    assert server.ask("GET", "/api/v1/projects", expect=401)["message"].startswith("token missing")
+    malformed = server.ask("GET", "/api/v1/projects", token="eyJhbGciOiJIUzI1NiJ9.e30.x", expect=403)
+    assert malformed["error"] == "TokenError"
+    clock.advance(2592000)
+    assert server.ask("GET", "/api/v1/projects", token=token, expect=403)["error"] == "TokenError"
+
+
+def test_a_wrong_secret_and_an_unknown_client_answer_alike(server: Site) -> None:
+    _, credentials = make_robot(server)
+    wrong = server.ask("POST", f"{UNIVERSAL}/login", credentials | {"clientSecret": "x" * 52}, expect=401)
+    unknown = server.ask("POST", f"{UNIVERSAL}/login", credentials | {"clientId": "nobody"}, expect=401)
+    wrong.pop("reqId")
+    unknown.pop("reqId")
+    assert wrong == unknown
+
+
+def test_logins_are_limited_per_address(
+    database: Database, clock: MovableClock, access: Access, tmp_path: Path
+) -> None:
+    body = {"email": "ann@acme.test", "password": "wrong"}
+    with site(database, clock, access, tmp_path, per_minute=3) as server:
+        for _ in range(3):
+            server.ask("POST", "/api/v1/auth/login", body, expect=401)
+        assert server.ask("POST", "/api/v1/auth/login", body, expect=429)["error"] == "RateLimitExceeded"
+        clock.advance(60)
+        server.ask("POST", "/api/v1/auth/login", body, expect=401)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "where"),
+    [
+        (f"{UNIVERSAL}/login", {"clientId": "x"}, ["clientSecret"]),
+        (f"{UNIVERSAL}/login", {"clientId": 5, "clientSecret": "x"}, ["clientId"]),
+        ("/api/v1/auth/login", {"email": "x", "password": "a\x00b"}, ["password"]),
+        ("/api/v1/auth/token/renew", {}, ["accessToken"]),
+        ("/api/v1/identities", {"name": " ", "role": "member"}, ["name"]),
+        ("/api/v1/identities", {"name": "x", "role": "owner"}, ["role"]),
+        ("/api/v2/workspace", {"projectName": "x", "slug": "Not A Slug"}, ["slug"]),
+        ("/api/v2/workspace", {"projectName": "x", "template": "mine"}, ["template"]),
+    ],
+)
+def test_a_request_of_the_wrong_shape_is_told_where(server: Site, path: str, body: Json, where: list[str]) -> None:
+    answer = server.ask("POST", path, body, expect=422)
+    assert [issue["path"] for issue in answer["message"]] == [where]
+
+
+HOSTILE = ["x", "%00", "%F0%9F%92%A9", "%ED%A0%80", "..%2F..", "'%20OR%201=1--", "a" * 5000, "%25", "9" * 40, "null"]
+
+
+@pytest.mark.parametrize("hole", HOSTILE)
+def test_hostile_paths_are_refused_and_never_a_failure_of_the_server(server: Site, hole: str) -> None:
+    project = server.ask("POST", "/api/v2/workspace", {"projectName": "Payments"})["project"]["id"]
+    root = f"{UNIVERSAL}/identities/{hole}"
+    requests = [
+        ("GET", f"/api/v1/identities/{hole}", None),
+        ("PATCH", f"/api/v1/identities/{hole}", {"name": "x"}),
+        ("DELETE", f"/api/v1/identities/{hole}", None),
+        ("POST", root, {}),
+        ("GET", f"{root}/client-secrets/{hole}", None),
+        ("DELETE", f"/api/v1/users/{hole}", None),
+        ("GET", f"/api/v1/workspace/{hole}", None),
+        ("GET", f"/api/v2/workspace/{hole}", None),
+        ("DELETE", f"/api/v2/workspace/{hole}", None),
+        ("POST", f"/api/v1/workspace/{hole}/environments", {"name": "x", "slug": "x"}),
+        ("PATCH", f"/api/v1/workspace/{project}/environments/{hole}", {"name": "x"}),
+        ("GET", f"/api/v1/projects/{project}/environments/slug/{hole}", None),
+        ("GET", f"/api/v1/workspace/environments/{hole}", None),
+        ("POST", f"/api/v2/workspace/{project}/identity-memberships/{hole}", {"role": "viewer"}),
+        ("PATCH", f"/api/v1/workspace/{project}/memberships/{hole}", {"roles": [{"role": "viewer"}]}),
+        ("POST", f"/api/v1/workspace/{project}/memberships", {"usernames": [hole]}),
+    ]
+    for method, path, body in requests:
+        assert 400 <= server.status(method, path, body) < 500, (method, path)
+    assert server.status("GET", f"/api/v1/organization/audit-logs?projectId={hole}&cursor={hole}&event={hole}") < 500
+
+
+# --- Terraform --------------------------------------------------------------------------------------------------------
+
+
+def test_terraform_manages_an_identity(server: Site) -> None:
+    details = server.ask("GET", "/api/v1/identities/details")["identityDetails"]["organization"]
+    body = {
+        "name": "robot",
+        "hasDeleteProtection": True,
+        "organizationId": details["id"],
+        "role": "member",
+        "metadata": [{"key": "team", "value": "a"}],
+    }
+    made = server.ask("POST", "/api/v1/identities", body)["identity"]
+    path = f"/api/v1/identities/{made['id']}"
+    read = server.ask("GET", path)["identity"]
+    assert (read["role"], read["orgId"], read["customRole"]) == ("member", details["id"], None)
+    assert read["metadata"][0] | {"id": ""} == {"id": "", "key": "team", "value": "a"}
+    assert read["identity"]["hasDeleteProtection"] is True
+    assert made["createdAt"] == "2026-03-04T05:06:07.000Z"
+    server.ask("DELETE", path, expect=400)
+    changed = server.ask("PATCH", path, {"name": "android", "hasDeleteProtection": False, "metadata": []})["identity"]
+    assert (changed["name"], changed["metadata"]) == ("android", [])
+    server.ask("DELETE", path)
+    assert server.ask("GET", path, expect=404)["error"] == "NotFound"
+
+
+def test_terraform_manages_universal_auth_and_its_client_secret(server: Site) -> None:
+    identity = server.ask("POST", "/api/v1/identities", {"name": "robot", "role": "member"})["identity"]
+    root = f"{UNIVERSAL}/identities/{identity['id']}"
+    body = {
+        "clientSecretTrustedIps": [{"ipAddress": "10.0.0.0/8"}, {"ipAddress": "2001:db8::1"}],
+        "accessTokenTTL": 3600,
+        "accessTokenMaxTTL": 7200,
+        "accessTokenNumUsesLimit": 5,
+    }
+    auth = server.ask("POST", root, body)["identityUniversalAuth"]
+    assert auth == server.ask("GET", root)["identityUniversalAuth"]
+    assert auth["clientSecretTrustedIps"] == [
+        {"ipAddress": "10.0.0.0", "type": "ipv4", "prefix": 8},
+        {"ipAddress": "2001:db8::1", "type": "ipv6"},
+    ]
+    assert auth["accessTokenTrustedIps"][0] == {"ipAddress": "0.0.0.0", "type": "ipv4", "prefix": 0}
+    numbers = ("accessTokenTTL", "accessTokenMaxTTL", "accessTokenNumUsesLimit", "accessTokenPeriod")
+    assert [auth[key] for key in numbers] == [3600, 7200, 5, 0]
+    lockout = ("lockoutEnabled", "lockoutThreshold", "lockoutDurationSeconds", "lockoutCounterResetSeconds")
+    assert [auth[key] for key in lockout] == [True, 3, 300, 30]
+    changed = server.ask("PATCH", root, {"accessTokenTTL": 60})["identityUniversalAuth"]
+    assert (changed["accessTokenTTL"], changed["accessTokenMaxTTL"]) == (60, 7200)
+    server.ask("PATCH", root, {"accessTokenTTL": 9000}, expect=400)
+
+    asked = {"identityId": identity["id"], "description": "", "numUsesLimit": 0, "ttl": 0}
+    made = server.ask("POST", f"{root}/client-secrets", asked)
+    data = made["clientSecretData"]
+    assert data["clientSecretPrefix"] == made["clientSecret"][:4]
+    assert (data["identityUAId"], data["clientSecretTTL"]) == (auth["id"], 0)
+    path = f"{root}/client-secrets/{data['id']}"
+    assert server.ask("GET", path)["clientSecretData"] == data
+    assert server.ask("GET", f"{root}/client-secrets")["clientSecretData"] == [data]
+    assert server.ask("POST", f"{path}/revoke")["clientSecretData"]["isClientSecretRevoked"] is True
+    assert server.ask("POST", f"{root}/clear-lockouts") == {"deleted": 0}
+    server.ask("DELETE", root)
+    server.ask("GET", root, expect=404)
+
+
+def test_terraform_manages_a_project_and_its_environments(server: Site) -> None:
+    body = {
+        "projectName": "Payments",
+        "slug": "payments",
+        "organizationSlug": "",
+        "projectDescription": "",
+        "template": "",
+        "shouldCreateDefaultEnvs": False,
+        "hasDeleteProtection": True,
+    }
+    project = server.ask("POST", "/api/v2/workspace", body)["project"]
+    assert project == server.ask("GET", f"/api/v1/workspace/{project['id']}")["workspace"]
+    assert project == server.ask("GET", "/api/v2/workspace/payments")
+    assert project == server.ask("GET", "/api/v1/projects/slug/payments")
+    assert [project] == server.ask("GET", "/api/v1/projects")["projects"]
+    assert [project] == server.ask("GET", "/api/v1/workspace")["workspaces"]
+    assert (project["_id"], project["type"], project["version"]) == (project["id"], "secret-manager", 3)
+    assert project["environments"] == []
+
+    root = f"/api/v1/workspace/{project['id']}/environments"
+    made = server.ask("POST", root, {"name": "QA", "slug": "qa", "position": 1})
+    assert (made["workspace"], made["environment"]["position"]) == (project["id"], 1)
+    qa = made["environment"]
+    assert server.ask("GET", f"/api/v1/workspace/environments/{qa['id']}")["environment"] == qa
+    assert server.ask("GET", f"/api/v1/projects/{project['id']}/environments/slug/qa") == qa
+    renamed = server.ask("PATCH", f"{root}/{qa['id']}", {"name": "Test", "slug": "test"})["environment"]
+    assert (renamed["name"], renamed["slug"]) == ("Test", "test")
+    other = server.ask("POST", root, {"name": "Last", "slug": "last", "position": 0})["environment"]
+    assert other["position"] == 2
+    body = {"name": "Later", "slug": "later", "position": 0, "ID": other["id"], "ProjectID": project["id"]}
+    later = server.ask("PATCH", f"{root}/{other['id']}", body)["environment"]
+    assert (later["name"], later["position"]) == ("Later", 2)
+    server.ask("PATCH", f"{root}/{other['id']}", {"position": -1}, expect=422)
+    server.ask("DELETE", f"{root}/{other['id']}")
+    server.ask("DELETE", f"{root}/{qa['id']}", {"ID": qa["id"]})
+
+    retention = "/api/v1/workspace/payments/audit-logs-retention"
+    kept = server.ask("PUT", retention, {"auditLogsRetentionDays": 90})["workspace"]
+    assert kept["auditLogsRetentionDays"] == 90
+    again = server.ask("PUT", retention, {"auditLogsRetentionDays": 90})["workspace"]
+    assert again == kept == server.ask("GET", f"/api/v1/workspace/{project['id']}")["workspace"]
+    server.ask("PUT", retention, {"auditLogsRetentionDays": -1}, expect=422)
+
+    server.ask("DELETE", "/api/v2/workspace/payments", expect=400)
+    server.ask("PATCH", f"/api/v1/projects/{project['id']}", {"hasDeleteProtection": False, "name": "Pay"})
+    server.ask("DELETE", "/api/v2/workspace/payments")
+    server.ask("GET", f"/api/v1/workspace/{project['id']}", expect=404)
+
+
+@pytest.mark.parametrize(
+    "root",
+    [
+        "/api/v2/workspace/{}/identity-memberships",
+        "/api/v1/projects/{}/identity-memberships",
+        "/api/v1/projects/{}/memberships/identities",
+    ],
+)
+def test_terraform_manages_the_membership_of_an_identity(server: Site, root: str) -> None:
+    project = server.ask("POST", "/api/v2/workspace", {"projectName": "Payments"})["project"]
+    identity, credentials = make_robot(server)
+    path = f"{root.format(project['id'])}/{identity}"
+    server.ask("GET", path, expect=404)
+    made = server.ask("POST", path, {"roles": [{"role": "viewer", "isTemporary": False}]})["identityMembership"]
+    assert made == server.ask("GET", path)["identityMembership"]
+    assert made["identity"]["authMethods"] == ["universal-auth"]
+    assert [role["role"] for role in made["roles"]] == ["viewer"]
+    alone = f"/api/v2/workspace/identity-memberships/{made['id']}"
+    assert server.ask("GET", alone)["identityMembership"] == made
+    server.ask("GET", f"/api/v2/workspace/identity-memberships/{identity}", expect=404)
+    token = server.ask("POST", f"{UNIVERSAL}/login", credentials)["accessToken"]
+    refused = server.ask("POST", path, {"role": "admin"}, token=token, expect=403)
+    assert refused["error"] == "PermissionDenied"
+    assert refused["details"][0]["action"] == "manage-members"
+    changed = server.ask("PATCH", path, {"roles": [{"role": "admin"}]})
+    assert [role["role"] for role in changed["roles"]] == ["admin"]
+    assert server.ask("GET", root.format(project["id"]))["totalCount"] == 2
+    temporary = {"roles": [{"role": "admin", "isTemporary": True}]}
+    assert "temporary" in server.ask("PATCH", path, temporary, expect=422)["message"][0]["message"]
+    server.ask("DELETE", path)
+    server.ask("GET", path, expect=404)
+
+
+# --- people and the audit trail ---------------------------------------------------------------------------------------
+
+
+def test_an_admin_adds_a_person_who_joins_a_project(server: Site) -> None:
+    project = server.ask("POST", "/api/v1/projects", {"projectName": "Payments"})["project"]
+    body = {"email": "Bob@acme.test", "password": "granite-teapot-violin-7", "role": "viewer", "firstName": "Bob"}
+    bob = server.ask("POST", "/api/v1/users", body)["user"]
+    assert bob["email"] == "bob@acme.test"
+    root = f"/api/v1/workspace/{project['id']}/memberships"
+    (made,) = server.ask("POST", root, {"usernames": ["bob@acme.test"]})["memberships"]
+    assert (made["role"], made["userId"]) == ("member", bob["id"])
+    assert server.ask("POST", f"{root}/details", {"username": "bob@acme.test"})["membership"] == made
+    assert server.ask("GET", f"{root}/{made['id']}")["membership"] == made
+    by_user = f"/api/v1/projects/{project['id']}/user/{{}}/membership"
+    assert server.ask("GET", by_user.format(bob["id"]))["membership"] == made
+    server.ask("GET", by_user.format(made["id"]), expect=404)
+    server.ask("GET", f"/api/v2/workspace/identity-memberships/{made['id']}", expect=404)
+    server.ask("PATCH", f"{root}/{made['id']}", {"roles": [{"role": "viewer"}]})
+    own = "mellow-carpet-zebra-41"
+    first = {"email": "bob@acme.test", "password": body["password"], "newPassword": own}
+    signed_in = server.ask("POST", "/api/v1/auth/login", first)["accessToken"]
+    seen = server.ask("GET", "/api/v1/users/me", token=signed_in)["user"]
+    assert seen | {"updatedAt": bob["updatedAt"]} == bob
+    assert len(server.ask("GET", "/api/v1/projects", token=signed_in)["projects"]) == 1
+    server.ask("DELETE", root, {"emails": ["bob@acme.test"]})
+    assert server.ask("GET", "/api/v1/projects", token=signed_in)["projects"] == []
+    change = {"oldPassword": own, "newPassword": "saddle-cinnamon-lagoon"}
+    server.ask("POST", "/api/v1/users/me/password", change, token=signed_in)
+    server.ask("GET", "/api/v1/users/me", token=signed_in, expect=401)
+    assert server.ask("PATCH", f"/api/v1/users/{bob['id']}", {"role": "member"})["user"]["role"] == "member"
+    server.ask("DELETE", f"/api/v1/users/{bob['id']}")
+    assert [user["email"] for user in server.ask("GET", "/api/v1/users")["users"]] == ["ann@acme.test"]
+
+
+def test_the_audit_trail_is_read_page_by_page(server: Site) -> None:
+    make_robot(server)
+    path = "/api/v1/organization/audit-logs"
+    first = server.ask("GET", f"{path}?limit=3")
+    second = server.ask("GET", f"{path}?limit=3&cursor={first['nextCursor']}")
+    names = [event["event"]["type"] for event in first["auditLogs"] + second["auditLogs"]]
+    assert names == [
+        "create-identity-universal-auth-client-secret",
+        "add-identity-universal-auth",
+        "create-identity",
+        "bootstrap-instance",
+    ]
+    assert second["nextCursor"] is None
+    (only,) = server.ask("GET", f"{path}?event=create-identity")["auditLogs"]
+    assert only["requestId"].startswith("req-")
+    assert only["actor"]["name"] == "Admin identity"
+    server.ask("GET", f"{path}?limit=0", expect=422)

@@ -1,0 +1,270 @@
+"""Machine identities and users: who may change them, and what nobody may."""
+
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from keyturn.audit.service import Trail
+from keyturn.authz.authorize import require_audit_reader
+from keyturn.errors import Forbidden, KeyturnError, NotFound, Refused, Unauthenticated
+from keyturn.identities.domain import UniversalAuthChanges
+from keyturn.kit.actor import Actor, Role
+from keyturn.kit.secret import Plaintext
+from tests.features.accounts.conftest import GOOD_PASSWORD, HOME, House
+from tests.features.accounts.people import machine, organization
+
+NEW_PASSWORD = Plaintext("granite-teapot-violin-7")
+NO_CHANGES = UniversalAuthChanges()
+
+
+def test_an_identity_is_made_changed_and_deleted(house: House) -> None:
+    identities = house.access.identities
+    made = identities.create(house.admin, name="robot", role=Role.MEMBER, metadata=[("team", "a")])
+    assert made.auth_methods == ()
+    house.clock.advance(5)
+    changed = identities.update(house.admin, made.id, name="android", has_delete_protection=True)
+    seen = identities.get(house.admin, made.id)
+    assert seen == changed
+    assert (seen.name, seen.role, seen.metadata) == ("android", Role.MEMBER, made.metadata)
+    assert seen.updated_at > seen.created_at
+    with pytest.raises(Refused, match="protected"):
+        identities.delete(house.admin, made.id)
+    identities.update(house.admin, made.id, has_delete_protection=False)
+    identities.delete(house.admin, made.id)
+    with pytest.raises(NotFound):
+        identities.get(house.admin, made.id)
+
+
+def test_settings_of_universal_auth_that_contradict_each_other_are_refused(house: House) -> None:
+    made = house.access.identities.create(house.admin, name="robot", role=Role.MEMBER)
+    attach = house.access.universal.attach
+    with pytest.raises(Refused, match="longer than its maximum"):
+        attach(house.admin, made.id, UniversalAuthChanges(access_token_ttl=11, access_token_max_ttl=10))
+    with pytest.raises(Refused, match="neither an IP address"):
+        attach(house.admin, made.id, UniversalAuthChanges(access_token_trusted_ips=("300.1.1.1",)))
+    with pytest.raises(NotFound, match="does not have Universal Auth"):
+        house.access.universal.get(house.admin, made.id)
+    attach(house.admin, made.id, NO_CHANGES)
+    with pytest.raises(Refused, match="already"):
+        attach(house.admin, made.id, NO_CHANGES)
+    assert house.access.identities.get(house.admin, made.id).auth_methods == ("universal-auth",)
+
+
+def test_a_client_secret_is_shown_once_and_only_its_prefix_later(house: House) -> None:
+    made = house.access.identities.create(house.admin, name="robot", role=Role.MEMBER)
+    auth = house.access.universal.attach(house.admin, made.id, NO_CHANGES)
+    secret, kept = house.access.universal.create_secret(house.admin, made.id, description="ci")
+    assert kept.prefix == secret.reveal()[:4]
+    assert secret.reveal() not in repr(kept)
+    assert house.access.universal.list_secrets(house.admin, made.id) == [kept]
+    house.access.machines.login_machine(auth.client_id, secret, HOME)
+    assert house.access.universal.get_secret(house.admin, made.id, kept.id).uses == 1
+    house.access.universal.revoke_secret(house.admin, made.id, kept.id)
+    assert house.access.universal.revoke_secret(house.admin, made.id, kept.id).revoked
+    assert house.access.universal.list_secrets(house.admin, made.id) == []
+
+
+def test_universal_auth_added_several_times_at_once_exists_once(house: House) -> None:
+    made = house.access.identities.create(house.admin, name="robot", role=Role.MEMBER)
+    start = threading.Barrier(4)
+    results: list[object] = []
+
+    def attach() -> None:
+        start.wait()
+        try:
+            results.append(house.access.universal.attach(house.admin, made.id, NO_CHANGES))
+        except KeyturnError as error:
+            results.append(error.code)
+
+    threads = [threading.Thread(target=attach) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results.count("access.universal_auth_exists") == 3
+    assert len(results) == 4
+
+
+def test_an_identity_that_signs_in_while_it_is_deleted_harms_nobody(house: House) -> None:
+    outcomes: list[object] = []
+
+    def sign_in(client_id: str, secret: Plaintext) -> None:
+        for _ in range(20):
+            try:
+                house.machine_login(client_id, secret)
+            except Exception as error:  # noqa: BLE001 - anything but a refusal is the fault looked for
+                outcomes.append(error)
+                return
+
+    made = house.access.identities.create(house.admin, name="robot", role=Role.MEMBER)
+    auth = house.access.universal.attach(house.admin, made.id, NO_CHANGES)
+    secret, _ = house.access.universal.create_secret(house.admin, made.id)
+    threads = [threading.Thread(target=sign_in, args=(auth.client_id, secret)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    house.access.identities.delete(house.admin, made.id)
+    for thread in threads:
+        thread.join()
+    assert all(isinstance(outcome, Unauthenticated) for outcome in outcomes), outcomes
+
+
+# --- nobody rises above their own role --------------------------------------------------------------------------------
+
+
+def _changes(house: House, actor: Actor, target: str) -> list[Callable[[], object]]:
+    identities, universal, users = house.access.identities, house.access.universal, house.access.users
+    return [
+        lambda: identities.create(actor, name="evil", role=Role.ADMIN),
+        lambda: identities.create(actor, name="evil", role=Role.VIEWER),
+        lambda: identities.update(actor, target, role=Role.ADMIN),
+        lambda: identities.update(actor, actor.id or "", role=Role.ADMIN),
+        lambda: identities.delete(actor, target),
+        lambda: universal.attach(actor, target, NO_CHANGES),
+        lambda: universal.update(actor, target, NO_CHANGES),
+        lambda: universal.detach(actor, target),
+        lambda: universal.create_secret(actor, target),
+        lambda: universal.list_secrets(actor, target),
+        lambda: universal.clear_lockouts(actor, target),
+        lambda: users.create(actor, email="evil@acme.test", password=NEW_PASSWORD, role=Role.ADMIN),
+        lambda: users.change_role(actor, house.first.user.id, Role.VIEWER),
+        lambda: users.delete(actor, house.first.user.id),
+    ]
+
+
+@pytest.mark.parametrize("role", [Role.MEMBER, Role.VIEWER])
+def test_only_admins_change_identities_and_users(house: House, role: Role) -> None:
+    target = house.access.identities.create(house.admin, name="target", role=Role.ADMIN)
+    house.access.universal.attach(house.admin, target.id, NO_CHANGES)
+    actor = machine(house.database, house.admin.org_id, role)
+    for change in _changes(house, actor, target.id):
+        with pytest.raises(Forbidden):
+            change()
+    assert house.access.identities.get(house.admin, target.id) == house.access.identities.get(actor, target.id)
+
+
+def test_an_admin_of_another_organization_finds_nothing(house: House) -> None:
+    target = house.access.identities.create(house.admin, name="target", role=Role.VIEWER)
+    house.access.universal.attach(house.admin, target.id, NO_CHANGES)
+    stranger = machine(house.database, organization(house.database, "foreign"), Role.ADMIN)
+    for change in _changes(house, stranger, target.id)[4:11]:
+        with pytest.raises(NotFound):
+            change()
+    with pytest.raises(NotFound):
+        house.access.identities.get(stranger, target.id)
+    with pytest.raises(NotFound):
+        house.access.identities.create(stranger, name="spy", role=Role.ADMIN, org_id=house.admin.org_id)
+    with pytest.raises(NotFound):
+        house.access.users.delete(stranger, house.first.user.id)
+
+
+# --- users ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_last_admin_can_be_neither_removed_nor_demoted(house: House) -> None:
+    users = house.access.users
+    ann = house.first.user
+    for change in (
+        lambda: users.delete(house.admin, ann.id),
+        lambda: users.change_role(house.admin, ann.id, Role.MEMBER),
+    ):
+        with pytest.raises(Refused, match="last admin"):
+            change()
+    bob = users.create(house.admin, email="bob@acme.test", password=NEW_PASSWORD, role=Role.ADMIN)
+    assert users.change_role(house.admin, ann.id, Role.MEMBER).role is Role.MEMBER
+    with pytest.raises(Refused, match="last admin"):
+        users.delete(house.admin, bob.id)
+
+
+def test_two_admins_who_demote_each_other_at_once_do_not_both_succeed(house: House) -> None:
+    users = house.access.users
+    bob = users.create(house.admin, email="bob@acme.test", password=NEW_PASSWORD, role=Role.ADMIN)
+    start = threading.Barrier(2)
+    refused: list[KeyturnError] = []
+
+    def demote(user_id: str) -> None:
+        start.wait()
+        try:
+            users.change_role(house.admin, user_id, Role.VIEWER)
+        except KeyturnError as error:
+            refused.append(error)
+
+    threads = [threading.Thread(target=demote, args=(user_id,)) for user_id in (bob.id, house.first.user.id)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(refused) == 1
+    assert sum(user.role is Role.ADMIN for user in users.list(house.admin)) == 1
+
+
+def test_an_address_is_used_once_whatever_its_case(house: House) -> None:
+    with pytest.raises(Refused, match="already"):
+        house.access.users.create(house.admin, email="ANN@acme.test", password=NEW_PASSWORD, role=Role.VIEWER)
+
+
+def test_a_changed_password_ends_all_tokens_of_the_user(house: House) -> None:
+    def login(password: str) -> Plaintext:
+        return house.access.signin.login_person("ann@acme.test", Plaintext(password), HOME).token
+
+    first, second = login(GOOD_PASSWORD), login(GOOD_PASSWORD)
+    ann = house.whoami(first)
+    with pytest.raises(Unauthenticated, match="present password"):
+        house.access.users.change_password(ann, Plaintext("something else"), NEW_PASSWORD)
+    with pytest.raises(Refused, match="too easy"):
+        house.access.users.change_password(ann, Plaintext(GOOD_PASSWORD), Plaintext("passwordpassword"))
+    house.whoami(second)
+    house.access.users.change_password(ann, Plaintext(GOOD_PASSWORD), NEW_PASSWORD)
+    for token in (first, second):
+        with pytest.raises(Unauthenticated):
+            house.whoami(token)
+    with pytest.raises(Unauthenticated):
+        login(GOOD_PASSWORD)
+    assert house.whoami(login(NEW_PASSWORD.reveal())).id == ann.id
+
+
+def test_a_machine_has_no_password_to_change(house: House) -> None:
+    with pytest.raises(NotFound):
+        house.access.users.change_password(house.admin, Plaintext(GOOD_PASSWORD), NEW_PASSWORD)
+
+
+# --- the audit trail --------------------------------------------------------------------------------------------------
+
+
+def test_every_change_is_in_the_audit_trail_and_no_secret_is(house: House) -> None:
+    made = house.access.identities.create(house.admin, name="robot", role=Role.MEMBER)
+    auth = house.access.universal.attach(house.admin, made.id, NO_CHANGES)
+    secret, kept = house.access.universal.create_secret(house.admin, made.id)
+    token = house.machine_login(auth.client_id, secret)
+    house.access.tokens.revoke(token, HOME)
+    house.access.universal.update(house.admin, made.id, UniversalAuthChanges(access_token_ttl=60))
+    house.access.universal.revoke_secret(house.admin, made.id, kept.id)
+    house.access.universal.detach(house.admin, made.id)
+    house.access.identities.delete(house.admin, made.id)
+    trail = Trail(house.database, require_audit_reader)
+    events = trail.page(house.admin).events
+    assert [event.name for event in reversed(events)] == [
+        "bootstrap-instance",
+        "create-identity",
+        "add-identity-universal-auth",
+        "create-identity-universal-auth-client-secret",
+        "login-identity-universal-auth",
+        "revoke-access-token",
+        "update-identity-universal-auth",
+        "revoke-identity-universal-auth-client-secret",
+        "revoke-identity-universal-auth",
+        "delete-identity",
+    ]
+    assert {event.subject_id for event in events[:-1]} == {made.id}
+    text = repr(events)
+    assert secret.reveal() not in text
+    assert token.reveal() not in text
+
+
+def test_a_refused_change_leaves_no_event(house: House) -> None:
+    trail = Trail(house.database, require_audit_reader)
+    before = trail.page(house.admin).events
+    viewer = machine(house.database, house.admin.org_id, Role.VIEWER)
+    with pytest.raises(Forbidden):
+        house.access.identities.create(viewer, name="evil", role=Role.VIEWER)
+    assert trail.page(house.admin).events == before

@@ -1,0 +1,238 @@
+"""Projects, their environments and their members."""
+
+import threading
+
+import pytest
+
+from keyturn.db.unit import Database, Tx
+from keyturn.errors import Forbidden, NotFound, Refused
+from keyturn.kit.actor import Actor, ActorKind, Role
+from keyturn.kit.clock import MovableClock
+from keyturn.projects.domain import Project
+from keyturn.projects.service import Projects
+from tests.features.accounts.people import IDS, machine, organization, person
+
+
+@pytest.fixture
+def projects(database: Database, clock: MovableClock) -> Projects:
+    return Projects(database, clock, IDS)
+
+
+@pytest.fixture
+def org(database: Database) -> str:
+    return organization(database)
+
+
+@pytest.fixture
+def admin(database: Database, org: str) -> Actor:
+    return person(database, org, Role.ADMIN)
+
+
+def slugs(project: Project) -> list[str]:
+    return [environment.slug for environment in project.environments]
+
+
+# --- projects ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_new_project_has_three_environments_and_its_maker_as_admin(
+    database: Database, projects: Projects, org: str
+) -> None:
+    maker = machine(database, org, Role.MEMBER)
+    made = projects.create(maker, name="Payments", slug="payments")
+    assert slugs(made) == ["dev", "staging", "prod"]
+    assert projects.by_slug(maker, "payments") == projects.get(maker, made.id) == made
+    assert projects.members.get(maker, made.id, ActorKind.IDENTITY, maker.id or "").role is Role.ADMIN
+    assert slugs(projects.create(maker, name="Bare", default_environments=False)) == []
+
+
+def test_a_project_without_a_slug_gets_one_from_its_name(projects: Projects, admin: Actor) -> None:
+    first, second = (projects.create(admin, name="Größe & Co. Payments") for _ in range(2))
+    assert first.slug.startswith("groe-co-payments-")
+    assert first.slug != second.slug
+
+
+def test_a_slug_is_used_once(projects: Projects, admin: Actor) -> None:
+    projects.create(admin, name="a", slug="payments")
+    other = projects.create(admin, name="b", slug="billing")
+    for again in (
+        lambda: projects.create(admin, name="c", slug="payments"),
+        lambda: projects.update(admin, other.id, slug="payments"),
+    ):
+        with pytest.raises(Refused, match="already"):
+            again()
+
+
+def test_a_viewer_of_the_organization_cannot_make_a_project(database: Database, projects: Projects, org: str) -> None:
+    with pytest.raises(Forbidden, match="create-project"):
+        projects.create(machine(database, org, Role.VIEWER), name="x")
+
+
+def test_lists_show_only_what_the_caller_may_see(
+    database: Database, projects: Projects, org: str, admin: Actor
+) -> None:
+    maker = machine(database, org, Role.MEMBER)
+    mine = projects.create(maker, name="Mine")
+    theirs = projects.create(admin, name="Theirs")
+    assert projects.list(maker) == [mine]
+    assert projects.list(admin) == [mine, theirs]
+    assert projects.list(machine(database, organization(database, "foreign"), Role.ADMIN)) == []
+    with pytest.raises(Forbidden):
+        projects.by_slug(maker, theirs.slug)
+    with pytest.raises(Forbidden):
+        projects.get(maker, theirs.id)
+
+
+def test_a_project_changes_and_a_description_can_be_taken_away(projects: Projects, admin: Actor) -> None:
+    made = projects.create(admin, name="Payments", description="old")
+    assert projects.update(admin, made.id, name="Pay").description == "old"
+    changed = projects.update(admin, made.id, description="", slug="pay")
+    assert (changed.name, changed.slug, changed.description) == ("Pay", "pay", None)
+    assert projects.get(admin, made.id).environments == made.environments
+
+
+def test_a_protected_project_stays(projects: Projects, admin: Actor) -> None:
+    made = projects.create(admin, name="Payments", has_delete_protection=True)
+    with pytest.raises(Refused, match="protected"):
+        projects.delete(admin, made.id)
+    projects.update(admin, made.id, has_delete_protection=False)
+    projects.delete_by_slug(admin, made.slug)
+    with pytest.raises(NotFound):
+        projects.get(admin, made.id)
+
+
+def test_a_guard_keeps_a_project_from_being_deleted(database: Database, clock: MovableClock, admin: Actor) -> None:
+    def refuse(tx: Tx, project_id: str) -> None:
+        raise Refused(f"{project_id} still rotates", code="test")
+
+    projects = Projects(database, clock, IDS, delete_guards=[refuse])
+    made = projects.create(admin, name="Payments")
+    with pytest.raises(Refused, match="still rotates"):
+        projects.delete(admin, made.id)
+    assert projects.get(admin, made.id) == made
+
+
+def test_members_do_not_change_the_project_itself(
+    database: Database, projects: Projects, org: str, admin: Actor
+) -> None:
+    made = projects.create(admin, name="Payments")
+    member = machine(database, org, Role.MEMBER)
+    projects.members.add_identity(admin, made.id, member.id or "", Role.MEMBER)
+    assert projects.get(member, made.id) == made
+    for change in (
+        lambda: projects.update(member, made.id, name="x"),
+        lambda: projects.delete(member, made.id),
+        lambda: projects.create_environment(member, made.id, name="x", slug="x"),
+        lambda: projects.delete_environment(member, made.id, made.environments[0].id),
+        lambda: projects.members.add_identity(member, made.id, member.id or "", Role.ADMIN),
+    ):
+        with pytest.raises(Forbidden):
+            change()
+
+
+# --- environments -----------------------------------------------------------------------------------------------------
+
+
+def test_environments_are_added_moved_renamed_and_deleted(projects: Projects, admin: Actor) -> None:
+    made = projects.create(admin, name="Payments")
+    test = projects.create_environment(admin, made.id, name="Test", slug="test", position=2)
+    assert (test.position, slugs(projects.get(admin, made.id))) == (2, ["dev", "test", "staging", "prod"])
+    last = projects.create_environment(admin, made.id, name="Last", slug="last")
+    assert last.position == 5
+    moved = projects.update_environment(admin, made.id, last.id, position=1, name="First")
+    assert (moved.name, moved.slug, moved.position) == ("First", "last", 1)
+    renamed = projects.update_environment(admin, made.id, test.id, slug="qa")
+    assert (renamed.slug, renamed.position) == ("qa", 3)
+    projects.delete_environment(admin, made.id, last.id)
+    assert slugs(projects.get(admin, made.id)) == ["dev", "qa", "staging", "prod"]
+    assert projects.environment(admin, test.id).position == 2
+    assert projects.environment_by_slug(admin, made.id, "qa").id == test.id
+    with pytest.raises(NotFound):
+        projects.environment(admin, last.id)
+
+
+def test_an_environment_slug_is_used_once_in_a_project(projects: Projects, admin: Actor) -> None:
+    made, other = projects.create(admin, name="Payments"), projects.create(admin, name="Billing")
+    with pytest.raises(Refused, match="already"):
+        projects.create_environment(admin, made.id, name="Dev", slug="dev")
+    with pytest.raises(Refused, match="already"):
+        projects.update_environment(admin, made.id, made.environments[0].id, slug="prod")
+    with pytest.raises(NotFound):
+        projects.update_environment(admin, made.id, other.environments[0].id, name="stolen")
+
+
+def test_environments_added_at_once_get_different_positions(projects: Projects, admin: Actor) -> None:
+    made = projects.create(admin, name="Payments")
+    threads = [
+        threading.Thread(target=lambda n=n: projects.create_environment(admin, made.id, name="E", slug=f"e{n}"))
+        for n in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [found.position for found in projects.get(admin, made.id).environments] == [1, 2, 3, 4, 5, 6, 7]
+
+
+# --- members ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_member_gains_and_loses_what_the_role_permits(
+    database: Database, projects: Projects, org: str, admin: Actor
+) -> None:
+    made = projects.create(admin, name="Payments")
+    robot = machine(database, org, Role.VIEWER)
+    joined = projects.members.add_identity(admin, made.id, robot.id or "", Role.VIEWER)
+    with pytest.raises(Refused, match="already"):
+        projects.members.add_identity(admin, made.id, robot.id or "", Role.VIEWER)
+    with pytest.raises(Forbidden):
+        projects.update(robot, made.id, name="x")
+    projects.members.change_role(admin, made.id, joined.id, Role.ADMIN)
+    projects.update(robot, made.id, name="x")
+    projects.members.remove(admin, made.id, [joined.id])
+    with pytest.raises(Forbidden):
+        projects.get(robot, made.id)
+
+
+def test_people_join_by_their_address_all_or_none(
+    database: Database, projects: Projects, org: str, admin: Actor
+) -> None:
+    made = projects.create(admin, name="Payments")
+    person(database, org, Role.MEMBER, "bob@acme.test")
+    person(database, organization(database, "foreign"), Role.MEMBER, "eve@foreign.test")
+    for unknown in ("nobody@acme.test", "eve@foreign.test"):
+        with pytest.raises(NotFound):
+            projects.members.add_people(admin, made.id, ["bob@acme.test", unknown], Role.MEMBER)
+    assert [found.name for found in projects.members.list(admin, made.id, ActorKind.USER)] == ["ann@acme.test"]
+    projects.members.add_people(admin, made.id, ["Bob@acme.test", "Bob@acme.test"], Role.MEMBER)
+    assert projects.members.person(admin, made.id, "bob@acme.test").role is Role.MEMBER
+
+
+def test_identities_of_another_organization_cannot_join(database: Database, projects: Projects, admin: Actor) -> None:
+    made = projects.create(admin, name="Payments")
+    stranger = machine(database, organization(database, "foreign"), Role.ADMIN)
+    with pytest.raises(NotFound):
+        projects.members.add_identity(admin, made.id, stranger.id or "", Role.VIEWER)
+    for peek in (
+        lambda: projects.get(stranger, made.id),
+        lambda: projects.by_slug(stranger, made.slug),
+        lambda: projects.environment(stranger, made.environments[0].id),
+        lambda: projects.members.list(stranger, made.id, ActorKind.USER),
+        lambda: projects.delete(stranger, made.id),
+    ):
+        with pytest.raises(NotFound):
+            peek()
+
+
+def test_a_membership_of_one_project_is_not_reached_through_another(
+    database: Database, projects: Projects, org: str, admin: Actor
+) -> None:
+    boss = machine(database, org, Role.MEMBER)
+    mine, other = projects.create(boss, name="Mine"), projects.create(admin, name="Other")
+    (theirs,) = projects.members.list(admin, other.id, ActorKind.USER)
+    for change in (
+        lambda: projects.members.change_role(boss, mine.id, theirs.id, Role.VIEWER),
+        lambda: projects.members.remove(boss, mine.id, [theirs.id]),
+    ):
+        with pytest.raises(NotFound):
+            change()

@@ -1,0 +1,56 @@
+"""What the marks of a connection say of a refusal, of trouble that passes, and of a rotation that was paused."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from keyturn.connections.domain import Connection, Method
+from keyturn.kit.secret import Sealed
+from keyturn.pages.connections.badges import badges, credential_refused, refusal_title, sign_in_refused
+from keyturn.pages.connections.runs import run_line
+from keyturn.pages.connections.timeline import Secret, draw, refused
+from keyturn.rotations.domain import Reason, Run, RunState
+from keyturn.rotations.store.runs import StepRecord
+
+NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
+IDS = ("id", "org", None, "prod", None, "azure-client-secrets", Method.CLIENT_SECRET, "global", "tenant", "client")
+PLAIN = Connection(*IDS, Sealed("k1.a.b"), 1, "hash", 1, NOW, NOW, NOW, {"ok": True})
+
+
+def refused_with(code: str) -> Connection:
+    said = {"code": code, "message": "Entra ID does not accept it.", "fix": "Make another."}
+    return replace(PLAIN, refused_at=NOW, refusal=said, check_result={"ok": False, **said})
+
+
+def test_a_credential_that_is_gone_says_so_with_its_moment() -> None:
+    (badge,) = badges(refused_with("azure.secret_invalid"), None, None, None, NOW)
+    assert (badge.text, badge.tone, badge.at) == ("Removed or changed in Entra", "bad", NOW)
+    assert credential_refused(refused_with("azure.secret_invalid"))
+
+
+def test_another_refusal_is_one_of_entra() -> None:
+    gone = refused_with("azure.application_disabled")
+    assert refusal_title(gone) == "Refused by Entra"
+    assert not credential_refused(gone)
+    assert sign_in_refused(gone)
+    assert not sign_in_refused(refused_with("azure.permission_missing"))
+
+
+def test_trouble_that_passes_is_not_red() -> None:
+    said = {"ok": False, "transient": True, "message": "No answer."}
+    (badge,) = badges(replace(PLAIN, check_result=said), None, None, None, NOW)
+    assert (badge.text, badge.tone) == ("Could not be checked", "warn")
+
+
+def test_what_entra_refuses_is_not_said_to_sign_in() -> None:
+    year = timedelta(days=300)
+    current = Secret("Generation 1", "key", "abc", "Current", "current", NOW, NOW + year, None, 1)
+    zone = ZoneInfo("UTC")
+    assert draw([current], NOW, zone).summary.startswith("1 secret signs in now.")
+    assert draw(refused([current]), NOW, zone).summary == "0 secrets sign in now."
+
+
+def test_a_proof_that_waits_for_replicas_is_no_failure() -> None:
+    run = Run("run", "rotation", Reason.MANUAL, RunState.SUCCEEDED, NOW, finished_at=NOW)
+    (line,) = run_line(run, [StepRecord("prove", "failed", NOW, NOW, repeats=2, message="AADSTS7000215")], NOW).steps
+    assert (line.tone, line.message) == ("neutral", "not everywhere yet, 2 tries")

@@ -1,0 +1,56 @@
+"""A message is cut into prose, commands to copy and links; nothing that is not https becomes a link."""
+
+from datetime import UTC, datetime
+
+from keyturn.pages.connections.badges import Badge, without
+from keyturn.pages.connections.runs import AS_ABOVE, RunLine, StepLine, said_once
+from keyturn.web.html.wording import Block, Part, blocks, inline
+
+NOW = datetime(2026, 3, 2, tzinfo=UTC)
+
+
+def shown(text: str) -> list[str]:
+    return [f"$ {one.command}" if one.command else "".join(part.text for part in one.parts) for one in blocks(text)]
+
+
+def test_each_command_stands_alone_and_what_joined_them_is_gone() -> None:
+    assert shown("Commands: `az a --id 1`, `az b --id 1`. Then wait.") == [
+        "Commands:",
+        "$ az a --id 1",
+        "$ az b --id 1",
+        "Then wait.",
+    ]
+    assert shown("Do `cp a b` and `mv b c`.") == ["Do", "$ cp a b", "$ mv b c"]
+
+
+def test_one_word_in_backticks_stays_in_its_sentence() -> None:
+    assert blocks("As `az` prints it.") == [
+        Block([Part("text", "As "), Part("code", "az"), Part("text", " prints it.")])
+    ]
+
+
+def test_only_https_is_a_link_and_its_full_stop_is_not_part_of_it() -> None:
+    text = "See https://entra.microsoft.com/#view. Not http://a.example or javascript:alert(1)."
+    assert [one.text for one in inline(text) if one.kind == "link"] == ["https://entra.microsoft.com/#view"]
+    assert "".join(one.text for one in inline(text)) == text
+
+
+def test_a_lone_backtick_loses_nothing() -> None:
+    assert shown("One ` alone") == ["One ` alone"]
+    assert shown("") == []
+
+
+def run(failure: str, step: str = "") -> RunLine:
+    steps = [StepLine("Begin", "failed", "bad", "1 s", 1, step)]
+    return RunLine(
+        "1", "Scheduled", "Failed", "bad", "warning", "Keyturn", NOW, "1 s", steps, failure, "Mend it.", "", False
+    )
+
+
+def test_a_cause_is_read_once_per_page() -> None:
+    first, second = said_once([run("No.", "No."), run("No.")], ())
+    assert (first.failure, first.fix, first.steps[0].message) == ("No.", "Mend it.", "")
+    assert (second.failure, second.fix) == (AS_ABOVE, "")
+    assert said_once([run("No.")], {"No."})[0].failure == AS_ABOVE
+    (badge,) = without([Badge("Failed", "bad", reason="No. Mend it.")], {"No.", ""})
+    assert badge.reason == ""
