@@ -7,7 +7,7 @@ ARGS ?=
 # Bytecode is kept: without it every process of a demonstration or a test compiles all packages anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo serve test check seeds crash clients bench screenshots docs lock sbom migrations clean
+.PHONY: help setup demo serve test check seeds crash clients bench screenshots docs lock sbom clean
 help:
 	@echo "make demo      watch a real rotation against a local Entra ID (ARGS=--stay keeps it running)"
 	@echo "make serve     run the server on this machine"
@@ -21,7 +21,6 @@ help:
 	@echo "make docs      regenerate the reference documents"
 	@echo "make lock      resolve and lock all dependencies anew"
 	@echo "make sbom      write the bill of materials of what is locked (CycloneDX)"
-	@echo "make migrations  write the first migration from db/tables"
 
 $(UV): requirements/uv.txt
 	$(PYTHON) -m venv $(VENV)
@@ -91,10 +90,6 @@ lock:
 
 sbom:
 	$(PYTHON) scripts/sbom.py
-
-migrations: $(VENV)/.test
-	$(BIN)/python scripts/first_migration.py
-	$(BIN)/ruff format --quiet src/keyturn/db/migrations
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
