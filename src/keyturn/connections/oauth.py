@@ -86,8 +86,8 @@ class SignIns:
         return Form(tenant_id or known.tenant_id, known.name, known.description, known.project_id, known.id, return_to)
 
     def _secret(self) -> Plaintext:
-        """72 characters with 244 random bits: long and plain enough for a code verifier (RFC 7636, section 4.1)."""
-        return Plaintext(self._ids.new() + self._ids.new())
+        """43 characters with 256 random bits: long and plain enough for a code verifier (RFC 7636, section 4.1)."""
+        return Plaintext(self._ids.secret())
 
     def _check_form(self, actor: Actor, form: Form) -> None:
         if form.connection_id:
@@ -95,7 +95,7 @@ class SignIns:
         elif not form.name:
             raise Refused("A new connection needs a name.", code="connections.name_missing", fix="Send name.")
         else:
-            self._connections.check_new(actor, self._draft(form, form.name, AuthorizationCode("", Plaintext(""))))
+            self._connections.check_new(actor, form.name, form.project_id)
 
     def _reconnectable(self, actor: Actor, connection_id: str) -> Connection:
         with self._database.read() as tx:
@@ -142,7 +142,8 @@ class SignIns:
         proved = connections.prove(code, self._cloud(actor, form))
         with self._database.write() as tx:
             if form.connection_id is None:
-                return connections.insert(tx, actor, self._draft(form, form.name or "", code), proved)
+                draft = Draft(form.name or "", code, form.description, form.project_id)
+                return connections.insert(tx, actor, draft, proved)
             connection = connections.connection_for(tx, actor, form.connection_id, Action.EDIT_CONNECTIONS, lock=True)
             return connections.replace_credentials(tx, actor, connection, proved)
 
@@ -158,9 +159,6 @@ class SignIns:
             )
         tenant = Tenant(self._connections.cloud, form.tenant_id)
         self._connections.provider.refuse(tenant, self._connections.grants.app(), callback.said)
-
-    def _draft(self, form: Form, name: str, code: AuthorizationCode) -> Draft:
-        return Draft(name, code, form.description, form.project_id)
 
     def _tell_failure(self, actor: Actor, form: Form, flow: Flow, failure: KeyturnError) -> None:
         facts = {"name": form.name, "tenantId": form.tenant_id, "code": failure.code, "message": failure.message}

@@ -137,24 +137,24 @@ class Connections:
 
     def create(self, actor: Actor, draft: Draft) -> Connection:
         """Make a connection whose credentials sign in. Raises Refused, Forbidden or what the provider says."""
-        self.check_new(actor, draft)
+        self.check_new(actor, draft.name, draft.project_id)
         proved = self.prove(self.read(draft.credentials))
         self.mark_all()
         with self.database.write() as tx:
             return self.insert(tx, actor, draft, proved)
 
-    def check_new(self, actor: Actor, draft: Draft) -> None:
-        """Make all checks of a new connection that need no network."""
+    def check_new(self, actor: Actor, name: str, project_id: str | None) -> None:
+        """Make all checks of a new connection that need no network: permission, name and room where it shall be."""
         with self.database.read() as tx:
-            self._check_place(tx, actor, draft)
+            self._check_place(tx, actor, name, project_id)
 
-    def _check_place(self, tx: Tx, actor: Actor, draft: Draft) -> None:
+    def _check_place(self, tx: Tx, actor: Actor, name: str, project_id: str | None) -> None:
         try:
-            authorize.require(tx, actor, Action.CREATE_CONNECTIONS, Scope(actor.org_id, draft.project_id))
+            authorize.require(tx, actor, Action.CREATE_CONNECTIONS, Scope(actor.org_id, project_id))
         except NotFound as error:
             raise Refused(error.message, code=error.code, fix="Check projectId.") from None
-        self._check_name(tx, actor.org_id, draft.project_id, draft.name)
-        there = store.in_place(tx, actor.org_id, draft.project_id)
+        self._check_name(tx, actor.org_id, project_id, name)
+        there = store.in_place(tx, actor.org_id, project_id)
         require_room(there, self._most, "app connections here", "KEYTURN_MAX_CONNECTIONS")
 
     def _check_name(self, tx: Tx, org_id: str, project_id: str | None, name: str) -> None:
@@ -163,10 +163,10 @@ class Connections:
 
     def insert(self, tx: Tx, actor: Actor, draft: Draft, proved: Proved) -> Connection:
         """Write down a connection whose checks were made before this transaction; the name is checked again."""
-        self._check_place(tx, actor, draft)
+        self._check_place(tx, actor, draft.name, draft.project_id)
         now, new, made = self.clock.now(), self.ids.new(), proved.credentials
         mark = self._admitted(tx, actor, made, None)
-        salt = self.ids.new() + self.ids.new()
+        salt = self.ids.secret()
         connection = Connection(
             id=new,
             org_id=actor.org_id,

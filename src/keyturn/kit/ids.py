@@ -6,6 +6,7 @@ import secrets
 import uuid
 
 _UUID_LENGTH = 36
+_SECRET_BYTES = 32
 
 
 class SystemIds:
@@ -18,6 +19,10 @@ class SystemIds:
     def nonce(self) -> str:
         """Return 10 characters of base32 (50 random bits), for markers that people read in the portal."""
         return _base32(secrets.token_bytes(7))
+
+    def secret(self) -> str:
+        """Return 43 characters of base64url (256 random bits)."""
+        return secrets.token_urlsafe(_SECRET_BYTES)
 
     def jitter(self) -> float:
         """Return a number from 0 up to 1."""
@@ -35,6 +40,9 @@ class SeededIds:
 
     def nonce(self) -> str:
         return _base32(self._random.randbytes(7))
+
+    def secret(self) -> str:
+        return base64.urlsafe_b64encode(self._random.randbytes(_SECRET_BYTES)).decode().rstrip("=")
 
     def jitter(self) -> float:
         return self._random.random()

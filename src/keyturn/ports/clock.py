@@ -16,5 +16,8 @@ class Ids(Protocol):
     def nonce(self) -> str:
         """Return 10 random characters of ``a-z2-7``."""
 
+    def secret(self) -> str:
+        """Return 43 characters of ``A-Za-z0-9_-`` that hold 256 random bits: nobody guesses it."""
+
     def jitter(self) -> float:
         """Return a number from 0 up to 1."""

@@ -129,7 +129,7 @@ class Rotations:
         if schedule is None:
             return self.connections.create(actor, draft)
         wanted = schedule.on(None)
-        self.connections.check_new(actor, draft)
+        self.connections.check_new(actor, draft.name, draft.project_id)
         given = rotatable(self.connections.read(draft.credentials), method_of(draft.credentials))
         adoption = self.check_adoption(given, None, schedule.key_id, confirmed=schedule.key_confirmed)
         self.connections.mark_all()
