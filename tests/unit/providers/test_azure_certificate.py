@@ -2,19 +2,20 @@
 
 import base64
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, PrivateFormat, load_pem_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
 from keyturn.errors import Refused
 from keyturn.kit.ids import SeededIds
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.provider import SigningCertificate
-from keyturn.providers.azure.certificate import assertion
+from keyturn.providers.azure.certificate import PROOF_AUDIENCE, assertion, possession
 from keyturn.providers.azure.reading import read_certificate
 from tests.features.methods.certificates import ENDS, edwards, elliptic, pair, rsa_key
 
@@ -182,6 +183,16 @@ def parts(text: str) -> tuple[dict[str, object], dict[str, object], bytes, bytes
     return json.loads(pad(head)), json.loads(pad(body)), pad(signature), f"{head}.{body}".encode()
 
 
+def thumbprint(certificate: x509.Certificate, kind: hashes.HashAlgorithm) -> str:
+    return base64.urlsafe_b64encode(certificate.fingerprint(kind)).rstrip(b"=").decode()
+
+
+def verify(signature: bytes, signed: bytes, pad: padding.AsymmetricPadding) -> None:
+    public = GOOD.key.public_key()
+    assert isinstance(public, rsa.RSAPublicKey)
+    public.verify(signature, signed, pad, hashes.SHA256())
+
+
 @pytest.mark.parametrize("sha1", [False, True])
 def test_an_assertion_is_signed_for_ten_minutes_and_names_the_certificate(sha1: bool) -> None:
     chain = read(GOOD.pem + OTHER.pem, GOOD.key_pem)
@@ -189,18 +200,46 @@ def test_an_assertion_is_signed_for_ten_minutes_and_names_the_certificate(sha1: 
         assertion(chain, "the-app", "https://x/token", NOW, SeededIds(1), sha1=sha1)
     )
     kind = hashes.SHA1() if sha1 else hashes.SHA256()
-    print_of = base64.urlsafe_b64encode(GOOD.certificate.fingerprint(kind)).rstrip(b"=").decode()
-    assert header["alg"] == ("RS256" if sha1 else "PS256")
-    assert header["x5t" if sha1 else "x5t#S256"] == print_of
-    assert header["x5c"] == [
-        base64.b64encode(one.certificate.public_bytes(Encoding.DER)).decode() for one in (GOOD, OTHER)
-    ]
-    assert (claims["aud"], claims["iss"], claims["sub"]) == ("https://x/token", "the-app", "the-app")
-    assert claims["exp"] == claims["nbf"] + 600 == NOW.timestamp() + 600  # type: ignore[operator]
+    assert header == {
+        "alg": "RS256" if sha1 else "PS256",
+        "typ": "JWT",
+        "x5t" if sha1 else "x5t#S256": thumbprint(GOOD.certificate, kind),
+        "x5c": [base64.b64encode(one.certificate.public_bytes(Encoding.DER)).decode() for one in (GOOD, OTHER)],
+    }
+    assert claims == {
+        "aud": "https://x/token",
+        "iss": "the-app",
+        "sub": "the-app",
+        "jti": SeededIds(1).new(),
+        "nbf": int(NOW.timestamp()),
+        "iat": int(NOW.timestamp()),
+        "exp": int(NOW.timestamp()) + 600,
+    }
     pad = padding.PKCS1v15() if sha1 else padding.PSS(padding.MGF1(hashes.SHA256()), padding.PSS.DIGEST_LENGTH)
-    public = GOOD.key.public_key()
-    assert isinstance(public, rsa.RSAPublicKey)
-    public.verify(signature, signed, pad, hashes.SHA256())
+    verify(signature, signed, pad)
+
+
+def test_a_proof_of_possession_is_signed_for_ten_minutes_and_names_the_certificate() -> None:
+    proof = possession(read(GOOD.pem, GOOD.key_pem), "the-object", NOW).reveal()
+    header, claims, signature, signed = parts(proof)
+    assert header == {"alg": "RS256", "typ": "JWT", "x5t": thumbprint(GOOD.certificate, hashes.SHA1())}
+    issued = int(NOW.timestamp())
+    assert claims == {"aud": PROOF_AUDIENCE, "iss": "the-object", "nbf": issued, "exp": issued + 600}
+    assert "=" not in proof
+    verify(signature, signed, padding.PKCS1v15())
+
+
+def test_a_stored_key_is_not_checked_again_for_each_signature() -> None:
+    numbers = GOOD.key.private_numbers()
+    numbers = rsa.RSAPrivateNumbers(
+        numbers.p, numbers.q, numbers.d, numbers.dmp1, numbers.dmq1, numbers.iqmp + 1, numbers.public_numbers
+    )
+    wrong = numbers.private_key(unsafe_skip_rsa_key_validation=True)
+    pem = wrong.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    with pytest.raises(ValueError, match="private key"):
+        load_pem_private_key(pem, None)
+    certificate = read(GOOD.pem, GOOD.key_pem)
+    assert assertion(replace(certificate, private_key=Plaintext(pem.decode())), "a", "b", NOW, SeededIds(1))
 
 
 def test_no_two_assertions_are_alike() -> None:

@@ -1,13 +1,12 @@
 """Signing with a certificate: the assertions that Entra ID gets in place of the key, which is never sent."""
 
 import base64
-import json
-from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Literal
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
 from keyturn.kit.secret import Plaintext
@@ -26,14 +25,14 @@ def assertion(
     It lives for ten minutes. The result lets its holder sign in, so it is as secret as a password for that long.
     """
     chain = x509.load_pem_x509_certificates(certificate.chain.encode())
-    header: dict[str, object] = {"alg": "RS256" if sha1 else "PS256", "typ": "JWT"}
+    header: dict[str, object] = {}
     if sha1:
         header["x5t"] = _b64url(chain[0].fingerprint(hashes.SHA1()))  # noqa: S303 - a name, not a proof
     else:
         header["x5t#S256"] = _b64url(chain[0].fingerprint(hashes.SHA256()))
     header["x5c"] = [base64.b64encode(one.public_bytes(Encoding.DER)).decode() for one in chain]
     issued = int(now.timestamp())
-    claims = {
+    claims: dict[str, object] = {
         "aud": audience,
         "iss": app_id,
         "sub": app_id,
@@ -42,7 +41,7 @@ def assertion(
         "iat": issued,
         "exp": issued + int(ASSERTION_LIFE.total_seconds()),
     }
-    return _jwt(header, claims, certificate.private_key, pss=not sha1)
+    return _signed(header, claims, certificate.private_key, "RS256" if sha1 else "PS256")
 
 
 def possession(certificate: SigningCertificate, object_id: str, now: datetime) -> Plaintext:
@@ -52,27 +51,24 @@ def possession(certificate: SigningCertificate, object_id: str, now: datetime) -
     Source: learn.microsoft.com/graph/application-rollkey-prooftoken.
     """
     leaf = x509.load_pem_x509_certificate(certificate.chain.encode())
-    header = {"alg": "RS256", "typ": "JWT", "x5t": _b64url(leaf.fingerprint(hashes.SHA1()))}  # noqa: S303 - a name
+    header: dict[str, object] = {"x5t": _b64url(leaf.fingerprint(hashes.SHA1()))}  # noqa: S303 - a name
     issued = int(now.timestamp())
     ends = issued + int(ASSERTION_LIFE.total_seconds())
-    claims = {"aud": PROOF_AUDIENCE, "iss": object_id, "nbf": issued, "exp": ends}
-    return Plaintext(_jwt(header, claims, certificate.private_key, pss=False))
+    claims: dict[str, object] = {"aud": PROOF_AUDIENCE, "iss": object_id, "nbf": issued, "exp": ends}
+    return Plaintext(_signed(header, claims, certificate.private_key, "RS256"))
 
 
-def _jwt(header: Mapping[str, object], claims: Mapping[str, object], private_key: Plaintext, *, pss: bool) -> str:
-    signed = ".".join(_b64url(json.dumps(part, separators=(",", ":")).encode()) for part in (header, claims))
-    return f"{signed}.{_b64url(_signature(private_key, signed.encode(), use_pss=pss))}"
+def _signed(
+    header: dict[str, object], claims: dict[str, object], private_key: Plaintext, algorithm: Literal["PS256", "RS256"]
+) -> str:
+    import jwt  # noqa: PLC0415 - a tenth of a second, which only processes that sign in should pay
 
-
-def _signature(private_key: Plaintext, signed: bytes, *, use_pss: bool) -> bytes:
     # Checked when it was made or read first, and sealed since: checking it each time takes fifty times as long as signing.
+    # PyJWT checks what it reads, so it is handed the key, not its text.
     key = load_pem_private_key(private_key.reveal().encode(), None, unsafe_skip_rsa_key_validation=True)
     if not isinstance(key, rsa.RSAPrivateKey):
         raise TypeError("a stored key is an RSA key")
-    if not use_pss:
-        return key.sign(signed, padding.PKCS1v15(), hashes.SHA256())
-    pss = padding.PSS(padding.MGF1(hashes.SHA256()), padding.PSS.DIGEST_LENGTH)
-    return key.sign(signed, pss, hashes.SHA256())
+    return jwt.encode(claims, key, algorithm, header)
 
 
 def _b64url(data: bytes) -> str:
