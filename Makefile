@@ -4,10 +4,12 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 ARGS ?=
+# Beside the product's own, which is made from this folder.
+DISTRIBUTIONS := distributions/entra-emulator distributions/keyturn-simulation
 # Bytecode is kept: without it every process of a demonstration or a test compiles all packages anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo serve test check seeds crash clients bench screenshots docs lock sbom clean
+.PHONY: help setup demo serve test check seeds crash clients bench screenshots docs lock sbom dist clean
 help:
 	@echo "make demo      watch a real rotation against a local Entra ID (ARGS=--stay keeps it running)"
 	@echo "make serve     run the server on this machine"
@@ -21,15 +23,16 @@ help:
 	@echo "make docs      regenerate the reference documents"
 	@echo "make lock      resolve and lock all dependencies anew"
 	@echo "make sbom      write the bill of materials of what is locked (CycloneDX)"
+	@echo "make dist      build the wheels and source archives of the three distributions into build/dist"
 
 $(UV): requirements/uv.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/uv.txt
 	@touch $@
 
-$(VENV)/.run: $(UV) requirements/run.txt pyproject.toml
-	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/run.txt
-	$(UV) pip install --quiet --python $(BIN)/python --no-build-isolation --no-deps -e .
+$(VENV)/.run: $(UV) requirements/run.txt requirements/emulator.txt pyproject.toml $(DISTRIBUTIONS:=/pyproject.toml)
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/run.txt -r requirements/emulator.txt
+	$(UV) pip install --quiet --python $(BIN)/python --no-build-isolation --no-deps -e . $(DISTRIBUTIONS:%=-e %)
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.run requirements/test.txt
@@ -54,6 +57,8 @@ check: $(VENV)/.test
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/deptry src
+	$(BIN)/deptry --config distributions/entra-emulator/pyproject.toml src/entra_emulator
+	$(BIN)/deptry --config distributions/keyturn-simulation/pyproject.toml src/keyturn_simulation
 	$(BIN)/python scripts/documents --check
 
 seeds: $(VENV)/.run
@@ -84,12 +89,17 @@ LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashe
 lock:
 	$(PYTHON) -m venv build/lock && build/lock/bin/pip install --quiet uv
 	build/lock/bin/$(LOCK) requirements/uv.in -o requirements/uv.txt
-	build/lock/bin/$(LOCK) pyproject.toml requirements/run.in -o requirements/run.txt
+	build/lock/bin/$(LOCK) --extra server pyproject.toml requirements/run.in -o requirements/run.txt
+	build/lock/bin/$(LOCK) -c requirements/run.txt distributions/entra-emulator/pyproject.toml -o requirements/emulator.txt
 	build/lock/bin/$(subst --universal ,,$(LOCK)) requirements/test.in -o requirements/test.txt
 	$(MAKE) sbom
 
 sbom:
 	$(PYTHON) scripts/sbom.py
+
+dist: $(VENV)/.run
+	rm -rf build/dist
+	$(BIN)/python scripts/distributions.py build/dist
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

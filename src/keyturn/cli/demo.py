@@ -1,5 +1,6 @@
 """``keyturn demo``: watch a real rotation against a local Entra ID."""
 
+import importlib.util
 import signal
 import tempfile
 import threading
@@ -10,6 +11,7 @@ from typing import Annotated
 import typer
 
 from keyturn.cli.surroundings import surroundings
+from keyturn.errors import Misconfigured
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -21,6 +23,7 @@ def demo(
     port: Annotated[int, typer.Option(help="The server's port; 0 picks a free one.")] = 0,
 ) -> None:
     """Connect, take a secret over, prove a new one, publish it, revoke the original; again on schedule; and after a kill -9."""
+    _require_an_entra()
     from rich.console import Console  # noqa: PLC0415 - the start-up time of the other commands
 
     from keyturn.demo.processes import Stage  # noqa: PLC0415
@@ -43,6 +46,16 @@ def demo(
                 stage.server.wait(over)
         finally:
             stage.close()
+
+
+def _require_an_entra() -> None:
+    """The demonstration starts the local Entra ID as a process of its own, from a distribution of its own."""
+    if importlib.util.find_spec("entra_emulator") is None:
+        raise Misconfigured(
+            "The demonstration needs a local Entra ID: the package entra-emulator is not installed.",
+            code="demo.no_emulator",
+            fix="Install it beside Keyturn: pip install entra-emulator",
+        )
 
 
 def _interrupted() -> threading.Event:

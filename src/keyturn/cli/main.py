@@ -35,7 +35,7 @@ class LazyGroup(TyperGroup):
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
         for name, (module, summary) in COMMANDS.items():
-            if importlib.util.find_spec(module) is not None:
+            if importlib.util.find_spec(module.partition(".")[0]) is not None:
                 self.add_command(TyperCommand(name, help=summary))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
@@ -75,9 +75,20 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     except KeyturnError as error:
         return _failed(error, around, 2 if isinstance(error, Misconfigured) else 1)
     except Exception as error:  # noqa: BLE001 - the last belt: its text might hold a secret, so only its kind is shown
-        trouble = _of_the_database(error)
+        trouble = _not_installed(error) or _of_the_database(error)
         return _failed(trouble or error, around, 2 if trouble else 1)
     return 0
+
+
+def _not_installed(error: Exception) -> Misconfigured | None:
+    """A light installation has all commands, and the packages of none that a server needs."""
+    if not isinstance(error, ModuleNotFoundError) or (error.name or "keyturn").partition(".")[0] == "keyturn":
+        return None
+    return Misconfigured(
+        f"This command needs the package {error.name}, which is not installed.",
+        code="command.not_installed",
+        fix='Install Keyturn with what a server needs: pip install "keyturn[server]"',
+    )
 
 
 def _of_the_database(error: Exception) -> Misconfigured | None:

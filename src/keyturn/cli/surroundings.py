@@ -1,17 +1,24 @@
-"""What a command is given: the environment and the clock. Commands find it as ``ctx.obj``."""
+"""What a command is given: the environment and the clock. Commands find it as ``ctx.obj``.
+
+The settings and the database are imported when a command asks for them: a light installation is without what they need.
+"""
+
+from __future__ import annotations
 
 import gc
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import typer
 
-from keyturn.db.unit import Database
 from keyturn.ports.clock import Clock
-from keyturn.settings.model import Settings
-from keyturn.settings.reader import read_settings
+
+if TYPE_CHECKING:
+    from keyturn.db.unit import Database
+    from keyturn.settings.model import Settings
 
 
 @dataclass
@@ -24,6 +31,8 @@ class Surroundings:
 
     def settings(self, **overrides: object) -> Settings:
         """Read the settings. An override is named like its variable; None means not given."""
+        from keyturn.settings.reader import read_settings  # noqa: PLC0415
+
         return read_settings(self.environ, {name: str(value) for name, value in overrides.items() if value is not None})
 
 

@@ -1,0 +1,177 @@
+"""What is published: three distributions from one repository, each whole, and each without what belongs to another.
+
+- ``keyturn``: the command; ``keyturn[server]`` is what a server needs. ``entra-emulator``: the local Entra ID, without the
+  product. ``keyturn-simulation``: both on a virtual clock, for tests.
+- A wheel is installed into an environment that has what its own metadata asks for, and nothing else.
+"""
+
+import subprocess
+import sys
+import tarfile
+import zipfile
+from collections.abc import Iterable, Iterator
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+from keyturn import __version__
+
+ROOT = Path(__file__).parents[2]
+SITE = Path("lib", f"python{sys.version_info.major}.{sys.version_info.minor}", "site-packages")
+DISTRIBUTIONS = ("keyturn", "entra_emulator", "keyturn_simulation")
+"""The name of each wheel, which is that of its one package, too."""
+IMPORT_ALL = """
+import importlib, pkgutil, sys
+package = importlib.import_module(sys.argv[1])
+for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+    if not module.name.endswith("__main__") and ".migrations." not in module.name:
+        importlib.import_module(module.name)
+"""
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def archives(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with all wheels and source archives, built as ``make dist`` builds them."""
+    folder = tmp_path_factory.mktemp("dist")
+    script = [sys.executable, str(ROOT / "scripts" / "distributions.py"), str(folder)]
+    subprocess.run(script, check=True, timeout=120)
+    return folder
+
+
+def wheel(archives: Path, name: str) -> Path:
+    return archives / f"{name}-{__version__}-py3-none-any.whl"
+
+
+def contents(path: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield the name and the bytes of every file of an archive."""
+    if path.suffix == ".whl":
+        with zipfile.ZipFile(path) as archive:
+            yield from ((name, archive.read(name)) for name in archive.namelist())
+        return
+    with tarfile.open(path) as archive:
+        for member in archive.getmembers():
+            assert not member.issym(), member.name
+            if file := archive.extractfile(member):
+                yield member.name, file.read()
+
+
+def test_there_are_a_wheel_and_a_source_archive_of_each(archives: Path) -> None:
+    expected = {f"{name}-{__version__}{end}" for name in DISTRIBUTIONS for end in ("-py3-none-any.whl", ".tar.gz")}
+    assert {path.name for path in archives.iterdir() if not path.name.startswith(".")} == expected
+
+
+@pytest.mark.parametrize("name", DISTRIBUTIONS)
+def test_a_wheel_has_every_file_of_its_package_and_no_other(archives: Path, name: str) -> None:
+    """Templates, styles, scripts and ``py.typed`` among them. So no file is in two wheels."""
+    packed = {each for each, _ in contents(wheel(archives, name)) if ".dist-info/" not in each}
+    source = (path for path in (ROOT / "src" / name).rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    assert packed == {path.relative_to(ROOT / "src").as_posix() for path in source}
+    assert f"{name}/py.typed" in packed
+
+
+def test_no_archive_holds_a_test_or_a_path_of_this_machine(archives: Path) -> None:
+    paths = [str(path).encode() for path in (ROOT, Path(sys.prefix), archives)]
+    wrong = [
+        f"{archive.name}: {name}"
+        for archive in archives.glob("[!.]*")
+        for name, content in contents(archive)
+        if name.startswith("tests/") or "/tests/" in name or any(path in content for path in paths)
+    ]
+    assert wrong == []
+
+
+# --- installed ------------------------------------------------------------------------------------------------------------
+
+
+class Environment:
+    """A virtual environment with these wheels and what they ask for, lent by the environment of the tests."""
+
+    def __init__(self, folder: Path, *wheels: Path, extra: str = "") -> None:
+        self._bin = folder / "bin"
+        uv = str(Path(sys.executable).with_name("uv"))
+        python = str(self._bin / "python")
+        for arguments in (
+            ("venv", "--quiet", "--offline", "--python", sys.executable, str(folder)),
+            ("pip", "install", "--quiet", "--offline", "--no-deps", "--python", python, *map(str, wheels)),
+        ):
+            subprocess.run([uv, *arguments], check=True, timeout=60)
+        requirements = (each for path in wheels for each in asked_for(requires_of(path), {extra}))
+        for name in with_what_they_need(requirements):
+            lend(name, folder / SITE)
+
+    def run(self, command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command_line = [str(self._bin / command), *arguments]
+        environ = {"HOME": str(self._bin.parent)}
+        return subprocess.run(command_line, check=False, capture_output=True, text=True, timeout=100, env=environ)
+
+
+def requires_of(path: Path) -> list[str]:
+    name = "-".join(path.name.split("-")[:2])
+    return metadata.PathDistribution(zipfile.Path(path, f"{name}.dist-info/")).requires or []
+
+
+def asked_for(lines: Iterable[str], extras: set[str]) -> Iterator[Requirement]:
+    """Yield what is needed here with these extras, without our own distributions."""
+    for requirement in map(Requirement, lines):
+        wanted = requirement.marker is None or any(requirement.marker.evaluate({"extra": one}) for one in {"", *extras})
+        if wanted and requirement.name.replace("-", "_") not in DISTRIBUTIONS:
+            yield requirement
+
+
+def with_what_they_need(requirements: Iterable[Requirement]) -> set[str]:
+    """Return the names of the distributions that are asked for, directly and by each other."""
+    names: set[str] = set()
+    waiting, known = list(requirements), set[str]()
+    while waiting:
+        requirement = waiting.pop()
+        if str(requirement) not in known:
+            known.add(str(requirement))
+            names.add(requirement.name)
+            waiting += asked_for(metadata.requires(requirement.name) or [], requirement.extras)
+    return names
+
+
+def lend(name: str, site: Path) -> None:
+    """Make a distribution that is installed here available there, by links."""
+    for file in metadata.files(name) or []:
+        top = file.parts[0]
+        if top not in {"..", "__pycache__"} and not (site / top).exists():
+            (site / top).symlink_to(Path(str(metadata.distribution(name).locate_file(top))))
+
+
+def test_the_light_half_says_what_is_missing_for_a_server(archives: Path, tmp_path: Path) -> None:
+    light = Environment(tmp_path, wheel(archives, "keyturn"))
+    assert light.run("keyturn", "--version").stdout == f"keyturn {__version__}\n"
+    listed = light.run("keyturn", "--help").stdout
+    assert " serve " in listed
+    assert " simulate " not in listed
+    for command in ("serve", "migrate"):
+        refused = light.run("keyturn", command)
+        assert refused.returncode == 2, command
+        assert refused.stderr.endswith('Fix: Install Keyturn with what a server needs: pip install "keyturn[server]"\n')
+
+
+def test_the_server_has_all_it_imports_and_the_demonstration_says_what_it_needs(archives: Path, tmp_path: Path) -> None:
+    server = Environment(tmp_path, wheel(archives, "keyturn"), extra="server")
+    assert server.run("python", "-c", IMPORT_ALL, "keyturn").stderr == ""
+    assert server.run("keyturn", "migrate").returncode == 0
+    refused = server.run("keyturn", "demo")
+    assert refused.returncode == 2
+    assert refused.stderr.endswith("Fix: Install it beside Keyturn: pip install entra-emulator\n")
+
+
+def test_the_emulator_is_whole_without_the_product(archives: Path, tmp_path: Path) -> None:
+    alone = Environment(tmp_path, wheel(archives, "entra_emulator"))
+    assert "A local Entra ID and Microsoft Graph" in alone.run("entra-emulator", "--help").stdout
+    assert alone.run("python", "-c", IMPORT_ALL, "entra_emulator").stderr == ""
+    assert "No module named 'keyturn'" in alone.run("python", "-c", "import keyturn").stderr
+
+
+def test_the_simulation_plays_where_all_three_are_installed(archives: Path, tmp_path: Path) -> None:
+    everything = Environment(tmp_path, *(wheel(archives, name) for name in DISTRIBUTIONS), extra="server")
+    played = everything.run("keyturn", "simulate", "--seed", "1", "--steps", "5")
+    assert played.stdout.startswith("1 seeds from 1: 0 broken"), played.stderr
