@@ -190,6 +190,14 @@ class Story:
             if gone == "removed" and not self._vanished_told(one) and not self._looks_expired(one):
                 raise Broken(f"health: nobody was told that the credential of {one.name} was removed")
         self._well_show()
+        self._nothing_is_missed_that_exists()
+
+    def _nothing_is_missed_that_exists(self) -> None:
+        for event in self._sim.world.events("credentials-drifted"):
+            data = event["data"]
+            key_id = data["keyId"]
+            if data["kind"] == "current-vanished" and key_id and key_id not in self._sim.world.removed_outside:
+                raise Broken(f"health: {data['displayName']} was told to have vanished, and nobody removed it")
 
     def _well_show(self) -> None:
         for one in self._users.connections():

@@ -16,6 +16,7 @@ from keyturn.db.unit import Tx
 from keyturn.errors import KeyturnError, NeedsAction, NotYet, Permanent, SignInAgain
 from keyturn.kit.actor import Actor, platform
 from keyturn.kit.clock import iso
+from keyturn.kit.clock_difference import WRONG
 from keyturn.kit.moments import bounded, moved, not_after
 
 LOOK_EVERY = timedelta(days=1)
@@ -35,7 +36,12 @@ def next_look(now: datetime, jitter: float) -> datetime:
 def is_settled(connection: Connection, settle: timedelta, now: datetime) -> bool:
     """Whether every replica knows the connection's credential by now."""
     published = connection.published_at
-    return published is None or now >= bounded(moved(published, settle), now, settle)
+    return published is None or now >= settled_at(published, settle, now)
+
+
+def settled_at(published: datetime, settle: timedelta, now: datetime) -> datetime:
+    """Return when every replica knows what was published then, also by a server whose clock is a little ahead of ours."""
+    return bounded(moved(published, settle), now, settle + WRONG)
 
 
 def is_refusal(error: KeyturnError, *, settled: bool) -> bool:

@@ -7,6 +7,7 @@ from random import Random
 import pytest
 import sqlalchemy as sa
 
+from entra_emulator import Effect, Fault
 from keyturn.connections.domain import Connection
 from keyturn.credentials.domain import Credential, State
 from keyturn.db.tables import credentials, rotations
@@ -223,6 +224,19 @@ def test_what_leaked_is_removed_although_the_clock_is_wrong(world: World) -> Non
     work_for(world, server, 90)
     assert not exists(world, secret)
     assert set(world.states(connection)) == {State.CURRENT, State.REVOKED}
+
+
+@pytest.mark.parametrize("behind", [timedelta(seconds=0.2), timedelta(seconds=15), timedelta(minutes=4)])
+def test_a_clock_a_little_behind_takes_no_new_secret_for_vanished(world: World, behind: timedelta) -> None:
+    """A replica that does not know it yet is met at once, by a server for whom it was published in the future."""
+    server = world.servers[0]
+    connection = world.connect()
+    server.clock.off = -behind
+    world.emulator.faults.add(Fault("token", (Effect(401, "7000215"),), when="before", times=1))
+    work_for(world, server, 90)
+    assert not world.events("app-connection-refused")
+    assert not world.events("credentials-drifted")
+    assert world.rotation(connection).status == "success"
 
 
 # --- planning -------------------------------------------------------------------------------------------------------------

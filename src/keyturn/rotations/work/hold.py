@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from keyturn.connections import fingerprints
 from keyturn.connections import store as store_of_connections
 from keyturn.connections.domain import target_changed, unpack
+from keyturn.connections.health import settled_at
 from keyturn.credentials.domain import Credential
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import NeedsAction, NotYet, Permanent, Retryable, Upstream
@@ -20,7 +21,6 @@ from keyturn.kit.secret import Plaintext
 from keyturn.ports.clock import Clock, Ids
 from keyturn.ports.provider import AccessToken, RemoteApplication, SecretsProvider, Tenant
 from keyturn.ports.sealing import Sealer
-from keyturn.rotations import waits
 from keyturn.rotations.domain import Rotation, Snapshot, Step
 from keyturn.rotations.patience import Patience
 from keyturn.rotations.store import leases, policies, runs
@@ -227,7 +227,7 @@ class Hold:
     def _final(self, error: NotYet, signer: Credential | None) -> Upstream:
         """Soon after it was published a refusal means that the credential is still spreading; later, what it says."""
         now, published = self.now(), signer.published_at if signer else None
-        spreading = published is not None and now < waits.again(published, self.tools.pace.settle, now)
+        spreading = published is not None and now < settled_at(published, self.tools.pace.settle, now)
         kind = Retryable if spreading else NeedsAction
         return kind(error.message, code=error.code, fix=error.fix, request_id=error.request_id)
 

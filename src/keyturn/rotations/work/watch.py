@@ -11,7 +11,6 @@ from keyturn.credentials.domain import ENDED, Credential, State, is_marker
 from keyturn.db.unit import Tx
 from keyturn.errors import Retryable, Upstream
 from keyturn.ports.provider import RemoteApplication, RemoteCredential
-from keyturn.rotations import waits
 from keyturn.rotations.domain import Kind, Snapshot
 from keyturn.rotations.store import observed, policies
 from keyturn.rotations.work.hold import Hold
@@ -39,7 +38,7 @@ def sweep_failed(tx: Tx, hold: Hold, snapshot: Snapshot, error: Upstream) -> Non
     now, pace, current = hold.now(), hold.tools.pace, snapshot.current
     again = now + SWEEP_RETRY
     if isinstance(error, Retryable) and current and current.published_at:
-        settled_at = waits.again(current.published_at, pace.settle, now)
+        settled_at = health.settled_at(current.published_at, pace.settle, now)
         soon = now + max(pace.confirm_spacing, (now - current.published_at) / 2, timedelta(seconds=1))
         again = min(soon, settled_at) if now < settled_at else again
     policies.set_sweep(tx, hold.rotation_id, again)
