@@ -32,6 +32,7 @@ from keyturn.rotations.changes import ScheduleChange
 from keyturn.rotations.service import Rotations
 from keyturn.settings.reader import read_settings
 from keyturn.tokens.domain import Origin
+from keyturn.web.server.app import Application
 from keyturn.web.server.serve import WebServer
 
 EMAIL, PASSWORD = "ada@example.com", "a long password for tests"
@@ -166,11 +167,10 @@ def open_estate(
             core.close()
 
 
-def _pages(application: Any) -> Iterator[str]:
-    for route in application.routes:
-        for handler in getattr(route, "route_handlers", ()):
-            if "page" in handler.opt and "GET" in handler.http_methods:
-                yield route.path.replace(":str", "").replace(":path", "")
+def _pages(application: Application) -> Iterator[str]:
+    for endpoint in application.endpoints:
+        if endpoint.is_page and endpoint.method == "GET":
+            yield endpoint.path.replace(":str", "").replace(":path", "")
 
 
 @contextmanager
