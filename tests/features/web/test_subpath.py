@@ -21,7 +21,8 @@ BELOW = SubPath("/tools/keyturn")
 
 
 def web(site_url: str | None = "https://tools.example/tools/keyturn") -> Client:
-    return things.client(settings=Settings(Path("nowhere"), "sqlite://", site_url=site_url))
+    settings = Settings(Path("nowhere"), "sqlite://", site_url=site_url)
+    return things.client(settings=settings, site=things.site(SubPath.of(site_url)))
 
 
 @pytest.mark.parametrize(
@@ -85,7 +86,8 @@ def test_both_ways_to_ask_arrive_at_the_same() -> None:
         assert served.get(f"{prefix}/healthz").json() == {"ok": True}
         assert served.get(f"{prefix}/api/v1/things", headers=things.AUTH).status_code == 200
         shown = served.get(f"{prefix}/api/docs").text
-        assert 'href="/tools/keyturn/api/docs/reference.css"' in shown
+        assert 'href="/tools/keyturn/api/docs/things#createThing"' in shown
+        assert 'href="/tools/keyturn/static/reference.css?' in served.get(f"{prefix}/api/docs/things").text
         assert served.get(f"{prefix}/api/docs/json").json()["servers"][0]["url"].endswith("/tools/keyturn")
     assert served.get("/tools/other").status_code == 404
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 from msgspec import UNSET, Meta, UnsetType
 
@@ -11,12 +11,17 @@ from keyturn import errors
 from keyturn.kit.actor import Actor, ActorKind, Role
 from keyturn.kit.clock import SystemClock
 from keyturn.kit.ids import SystemIds
+from keyturn.kit.secret import Plaintext
 from keyturn.settings.model import Settings
+from keyturn.web.cookies import SessionCookie
+from keyturn.web.html.render import Renderer
+from keyturn.web.html.site import Site
 from keyturn.web.ratelimit import Limiter
 from keyturn.web.routes import Caller, Routes, delete, get, group, patch, post
 from keyturn.web.schema.validate import Fault, Says, Slug, Uuid, coerced, trimmed
 from keyturn.web.schema.wire import Wire
 from keyturn.web.server.app import Application, build
+from keyturn.web.subpath import AT_ROOT, SubPath
 from tests.client import Client
 
 TOKEN = "good-token"
@@ -154,6 +159,19 @@ def application(limiter: Limiter | None = None, **more: Any) -> Application:
         ids=SystemIds(),
         **{"settings": Settings(Path("nowhere"), "sqlite://"), **more},
     )
+
+
+def _stranger(_session: Plaintext) -> NoReturn:
+    raise errors.Unauthenticated("Nobody has signed in here.", code="auth.session")
+
+
+def _no_shell(_actor: Actor) -> NoReturn:
+    raise AssertionError("what surrounds a page is shown to nobody here")
+
+
+def site(below: SubPath = AT_ROOT) -> Site:
+    """What public pages need."""
+    return Site(Renderer(SystemClock(), below), _stranger, _no_shell, SessionCookie(secure=False))
 
 
 def client(**more: Any) -> Client:

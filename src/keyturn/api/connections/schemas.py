@@ -296,8 +296,8 @@ class RotateCredentials(Wire):
 class StartSignIn(Wire):
     """For a new connection ``name`` and ``tenantId`` are needed; with ``connectionId`` that connection is connected again."""
 
-    tenant_id: TenantId | None = None
-    name: Slug | None = None
+    tenant_id: Annotated[TenantId | None, Meta(examples=["contoso.onmicrosoft.com"])] = None
+    name: Annotated[Slug | None, Meta(examples=["contoso"])] = None
     description: Description | None = None
     project_id: Uuid | None = None
     connection_id: Uuid | None = None

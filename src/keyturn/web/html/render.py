@@ -123,11 +123,11 @@ def environment(folders: tuple[Path, ...] = ()) -> "Environment":
 
 
 def _seen(value: object) -> object:
-    """Write out what cannot be seen in a text, such as a change of direction in a name that was stored before."""
-    if not isinstance(value, str):
-        return value
-    shown = visible(value)
-    return value if shown == value else type(value)(shown)
+    """Write out what cannot be seen in a text, such as a change of direction in a name that was stored before.
+
+    What is HTML already was made here, of texts that went through this: it may be long, and is not looked at again.
+    """
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 # --- moments ----------------------------------------------------------------------------------------------------------

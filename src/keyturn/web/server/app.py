@@ -1,8 +1,9 @@
 """The web application: routes from the features, and around them what holds for every request."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
 from keyturn.ports.clock import Clock, Ids
@@ -111,13 +112,12 @@ def build(
     gate = Gate(ids, tuple(trusted_proxies), frozenset(cors_origins), secure=secure, below=below)
     app = Application(edge, gate, BodyReads(body_timeout.total_seconds()))
 
-    def describe() -> Mapping[str, Any]:
-        return described(app, settings)
-
-    for found in (*routes, health.router(status, clock), page.router(describe, below)):
+    reference = cache(lambda: page.Reference(described(app, settings)))
+    for found in (*routes, health.router(status, clock), page.routes(reference)):
         app.add(found)
     if site:
         app.add(assets.router())
+        app.add(page.page_routes(reference))
     below.refuse_ambiguous(endpoint.path for endpoint in app.endpoints)
     return app
 
