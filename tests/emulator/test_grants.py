@@ -100,7 +100,7 @@ def test_a_code_needs_the_verifier_that_it_was_asked_with(people: People, verifi
 
 def test_a_code_needs_the_redirect_uri_that_it_was_asked_with(people: People) -> None:
     code = people.authorize()["code"]
-    refused(people.redeem(code, redirect_uri=""), 700009, "invalid_request")
+    refused(people.redeem(code, redirect_uri=""), 700009, "invalid_grant")
     refused(people.redeem(code, redirect_uri=BACK + "/"), 500112, "invalid_client", 401)
     assert people.redeem(people.authorize(redirect_uri=None)["code"], redirect_uri="").status == 200
 

@@ -22,7 +22,7 @@ _DURATION = re.compile(
 
 
 def new_secret(rng: random.Random) -> str:
-    """A value of 40 characters in the shape that Entra makes today; some need URL-encoding nowhere, none is secret."""
+    """A value of 40 characters in the shape that Entra makes today, which is assumed; none needs URL-encoding or is secret."""
     head = "".join(rng.choices(_LETTERS, k=3))
     return f"{head}8Q~{''.join(rng.choices(_LETTERS + '._~-', k=34))}"
 

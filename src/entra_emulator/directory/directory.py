@@ -48,7 +48,10 @@ class PasswordCredential:
 
     @property
     def hint(self) -> str | None:
-        """The first three characters, as Graph shows them; its schema lets them be missing."""
+        """The first three characters, as Graph shows them; its schema lets them be missing.
+
+        Source: https://learn.microsoft.com/graph/api/resources/passwordcredential.
+        """
         return self.value[:3] if self.hinted else None
 
 

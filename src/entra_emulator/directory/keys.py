@@ -57,7 +57,7 @@ class SigningKey:
         """A signed JWT with these claims; `ver` chooses the header.
 
         With a `nonce` the header shows it, but the signature covers its digest instead, as in Graph's own tokens: nobody
-        but the issuer and Graph can check those.
+        but the issuer and Graph can check those (https://learn.microsoft.com/entra/identity-platform/access-tokens).
         """
         payload = b64url(json.dumps(claims, separators=(",", ":")).encode())
         head = self._nonce_header(nonce) if nonce else self._headers[claims["ver"]]

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 PLATFORMS = ("web", "spa", "publicClient")
 """The properties of an application that hold redirect URIs: of web applications, of pages, and of native ones."""
 LOOPBACK = frozenset({"localhost", "127.0.0.1"})
+# Source: https://learn.microsoft.com/entra/identity-platform/reply-url.
 _MOST = 256
 _LONGEST = 256
 

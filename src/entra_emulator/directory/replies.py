@@ -49,7 +49,10 @@ def _on_wire(response: Response, effect: Effect) -> Response:
 
 
 def retry_after(call: Call, seconds: float) -> tuple[str, str]:
-    """A Retry-After header in the style that the tenant is set to."""
+    """A Retry-After header in the style that the tenant is set to.
+
+    Sources: RFC 9110, section 10.2.3 (whole seconds or a date); https://learn.microsoft.com/graph/throttling shows a fraction.
+    """
     style = call.settings.retry_after
     if style == "fraction":
         return "Retry-After", f"{max(seconds, 0.001):.3f}"
@@ -60,7 +63,10 @@ def retry_after(call: Call, seconds: float) -> tuple[str, str]:
 
 
 def plain_throttled(call: Call, seconds: float) -> Response:
-    """The token endpoint's 429: plain text, no JSON."""
+    """The token endpoint's 429: plain text, no JSON.
+
+    Source: https://github.com/AzureAD/microsoft-authentication-library-for-dotnet/issues/2855.
+    """
     call.entry.error = "TooManyRequests"
     kind = ("Content-Type", "text/plain; charset=utf-8")
     request_id = ("x-ms-request-id", call.request_id)

@@ -88,23 +88,37 @@ class Settings:
     graph_budget: Budget | None = None
     """Per calling application."""
     key_select_budget: Budget | None = Budget(150, 60.0)
-    """Per tenant, for `$select=keyCredentials`."""
+    """Per tenant, for `$select=keyCredentials`. Source: https://learn.microsoft.com/graph/api/application-list."""
     retry_after: RetryAfterStyle = "integer"
     token_retry_after: float = 60.0
+    """Source: https://github.com/AzureAD/microsoft-authentication-library-for-dotnet/issues/2855."""
     personal_secret_cap: int = 2
-    """Secrets that an application open to personal accounts may hold."""
+    """Secrets that an application open to personal accounts may hold.
+
+    Source of this and the next: https://learn.microsoft.com/entra/identity-platform/supported-accounts-validation.
+    """
     object_item_cap: int = 1000
     """Items over all collections of one application."""
     owned_by_list_refused: bool = True
-    """Listing applications with only Application.ReadWrite.OwnedBy is a 403, as documented."""
+    """Listing applications with only Application.ReadWrite.OwnedBy is a 403.
+
+    Source: https://learn.microsoft.com/graph/permissions-reference.
+    """
     token_lifetime: Range = (3600.0, 5400.0)
+    """Source of this and the next: https://learn.microsoft.com/entra/identity-platform/access-tokens."""
     long_token_lifetime: Range = (72_000.0, 100_800.0)
     """For clients that declare the CP1 capability, where `long_tokens` is on."""
     long_tokens: bool = True
     code_lifetime: float = 600.0
-    """How long an authorization code can be redeemed."""
+    """How long an authorization code can be redeemed.
+
+    Source: https://learn.microsoft.com/entra/identity-platform/v2-oauth2-auth-code-flow; also of the refresh tokens of pages.
+    """
     refresh_token_idle: float = 7_776_000.0
-    """How long after it was issued a refresh token is accepted (90 days); each use gives a new one."""
+    """How long after it was issued a refresh token is accepted (90 days); each use gives a new one.
+
+    Source: https://learn.microsoft.com/entra/identity-platform/refresh-tokens.
+    """
     spa_refresh_lifetime: float = 86_400.0
     """How long after the sign-in the refresh tokens of a page are accepted, however often they are used."""
     users_may_consent: bool = True

@@ -197,6 +197,7 @@ def _flag(name: str, value: Any) -> bool:
 
 
 def _check_name(name: str, audience: str) -> None:
+    # Source: https://learn.microsoft.com/entra/identity-platform/supported-accounts-validation.
     limit = 90 if audience in PERSONAL_AUDIENCES else 120
     if len(name) > limit:
         raise bad_request("Invalid value specified for property 'displayName' of resource 'Application'.")

@@ -1,4 +1,8 @@
-"""$batch: up to twenty requests in one, each checked, throttled and failing on its own."""
+"""$batch: up to twenty requests in one, each checked, throttled and failing on its own.
+
+Sources: learn.microsoft.com/graph/json-batching (twenty, any order, 424) and learn.microsoft.com/graph/throttling (each
+throttled on its own). The texts of malformed batches are assumed.
+"""
 
 from __future__ import annotations
 
@@ -70,7 +74,10 @@ def _check(item: Any, known: list[str]) -> None:
 
 
 def _check_order(items: list[dict[str, Any]]) -> None:
-    """Dependencies are none at all, a chain through all steps, or the same one for all that have any."""
+    """Dependencies are none at all, a chain through all steps, or the same one for all that have any.
+
+    Source: https://github.com/microsoftgraph/microsoft-graph-docs-contrib/issues/2339.
+    """
     needs = [list(item.get("dependsOn") or ()) for item in items]
     chain = [[]] + [[item["id"]] for item in items[:-1]]
     stated = [need for need in needs if need]

@@ -11,7 +11,7 @@ from entra_emulator.directory.directory import as_guid
 from entra_emulator.directory.world import Call
 from entra_emulator.graph.errors import GraphError, bad_request
 
-LIMIT = 4_000_000
+LIMIT = 4_000_000  # assumed, as is the 413
 _UNREADABLE = (
     "Unable to read JSON request payload. Please ensure Content-Type header is set and payload is of valid JSON format."
 )

@@ -1,4 +1,8 @@
-"""addPassword and removePassword, on applications and on service principals."""
+"""addPassword and removePassword, on applications and on service principals.
+
+Sources: learn.microsoft.com/graph/api/application-addpassword and .../application-removepassword: 200 with the value, once;
+204 without a body; two years where no end is given.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +53,11 @@ def _remove_from_principal(call: Call, keys: tuple[Key, ...]) -> Response:
 
 
 def _wanted(call: Call) -> tuple[str | None, float, float]:
-    """Name, start and end of the secret asked for, with Graph's defaults. Raises GraphError 400."""
+    """Name, start and end of the secret asked for, with Graph's defaults. Raises GraphError 400.
+
+    Sources: the parameter may be null in the metadata (microsoftgraph/msgraph-metadata, f54f11b); an empty body got two years
+    in https://github.com/Azure/azure-cli/issues/28522; azure-cli 2.91.0 sends a displayName of null.
+    """
     body = json_object(call)
     only(body, frozenset({"passwordCredential"}), "addPassword")
     wanted: Any = body.get("passwordCredential")
@@ -66,6 +74,7 @@ def _wanted(call: Call) -> tuple[str | None, float, float]:
 
 
 def _check_room(call: Call, application: Application) -> None:
+    """Source: learn.microsoft.com/entra/identity-platform/supported-accounts-validation (two secrets). The text is assumed."""
     settings = call.settings
     if application.personal and len(application.passwords_held()) >= settings.personal_secret_cap:
         raise bad_request(
@@ -84,6 +93,11 @@ def _add(call: Call, holder: Holder, name: str | None, start: float, end: float)
 
 
 def _remove(call: Call, holder: Holder) -> Response:
+    """Removes one secret. Raises GraphError 400 for a key that is unknown, or that this replica does not show yet.
+
+    Source of the text: vault-plugin-secrets-azure 81fae24 (client.go) takes it for a success. Of the second case: notes of
+    others on live tenants, where a removal raced an addPassword; `remove_needs_visible` switches it off.
+    """
     body = json_object(call)
     only(body, frozenset({"keyId"}), "removePassword")
     key_id = needed_guid(body, "keyId")

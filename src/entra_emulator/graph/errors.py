@@ -1,4 +1,8 @@
-"""Graph's answers: the OData error envelope, headers and compression."""
+"""Graph's answers: the OData error envelope, headers and compression.
+
+Sources: https://learn.microsoft.com/graph/errors and https://learn.microsoft.com/graph/json-batching (the envelope;
+`date` has no zone), https://github.com/Azure/azure-cli/issues/23081 (headers and content types, in a trace).
+"""
 
 from __future__ import annotations
 
@@ -18,6 +22,31 @@ _AGS = (
     '{"ServerInfo":{"DataCenter":"West Europe","Slice":"E","Ring":"5","ScaleUnit":"000",'
     '"RoleInstance":"AM2PEPF0000EMU0"}}'
 )
+
+ASSUMED = "assumed"
+SOURCES = {
+    "Authentication_MissingOrMalformed": "https://learn.microsoft.com/graph/application-rollkey-prooftoken",
+    "Authorization_IdentityNotFound": ASSUMED,
+    "Authorization_RequestDenied": "https://learn.microsoft.com/graph/json-batching",
+    "BadRequest": ASSUMED,
+    "CannotDeleteOrUpdateEnabledEntitlement": "https://learn.microsoft.com/graph/api/resources/approle",
+    "CredentialInvalidLifetimeAsPerAppPolicy": "https://github.com/Azure/azure-cli/issues/28522",
+    "CredentialTypeNotAllowedAsPerAppPolicy": "client: Microsoft 365 agents toolkit, among its constants",
+    "Directory_ConcurrencyViolation": "https://github.com/nais/azurerator/issues/448",
+    "Directory_ResourceSizeExceeded": "https://github.com/microsoftgraph/microsoft-graph-docs/issues/21469",
+    "FailedDependency": "https://learn.microsoft.com/graph/json-batching",
+    "HostNameNotOnVerifiedDomain": "https://github.com/Azure/azure-powershell/issues/16097",
+    "InvalidAuthenticationToken": "https://github.com/microsofthackathons/tdi/issues/24",
+    "RequestEntityTooLarge": ASSUMED,
+    "Request_BadRequest": "https://learn.microsoft.com/graph/aad-advanced-queries",
+    "Request_MultipleObjectsWithSameKeyValue": ASSUMED,
+    "Request_ResourceNotFound": "https://github.com/microsoftgraph/msgraph-sdk-javascript/issues/1999",
+    "Request_UnsupportedQuery": "https://learn.microsoft.com/graph/aad-advanced-queries",
+    "TooManyRequests": "https://learn.microsoft.com/graph/throttling",
+    "UnknownError": "https://learn.microsoft.com/graph/errors",
+    "UnsupportedMediaType": ASSUMED,
+}
+"""Every code that Graph answers with here, and who says that it does. ASSUMED: nobody is known who published it."""
 
 
 class GraphError(Exception):
@@ -42,7 +71,11 @@ def unsupported_query(message: str) -> GraphError:
 
 
 def not_found(name: str) -> GraphError:
-    """The object does not exist, or this replica does not know it yet."""
+    """The object does not exist, or this replica does not know it yet.
+
+    Sources of the second case: https://github.com/microsoftgraph/msgraph-sdk-javascript/issues/1999 and
+    https://github.com/hashicorp/terraform-provider-azuread/issues/1802.
+    """
     return GraphError(
         404,
         "Request_ResourceNotFound",
@@ -56,7 +89,10 @@ def denied() -> GraphError:
 
 
 def concurrent(status: int) -> GraphError:
-    """Another write to the same object is not settled yet."""
+    """Another write to the same object is not settled yet.
+
+    Sources: 409 in https://github.com/nais/azurerator/issues/448, 503 in https://github.com/Azure/azure-cli/issues/23081.
+    """
     return GraphError(
         status,
         "Directory_ConcurrencyViolation",
@@ -65,7 +101,7 @@ def concurrent(status: int) -> GraphError:
 
 
 def unauthenticated(call: Call, message: str) -> GraphError:
-    """The token is missing, expired or not one of ours."""
+    """The token is missing, expired or not one of ours. Source: https://github.com/microsofthackathons/tdi/issues/24."""
     challenge = (
         f'Bearer realm="", authorization_uri="{call.host}/common/oauth2/authorize", '
         'client_id="00000003-0000-0000-c000-000000000000"'
@@ -74,7 +110,7 @@ def unauthenticated(call: Call, message: str) -> GraphError:
 
 
 def throttled(call: Call, seconds: float) -> GraphError:
-    """Too many requests of this caller."""
+    """Too many requests of this caller. Source of the headers: https://learn.microsoft.com/graph/throttling-limits."""
     scope = f"Tenant_Application/ReadWrite/{call.entry.caller}/{call.entry.tenant}"
     return GraphError(
         429,

@@ -1,4 +1,8 @@
-"""Federated identity credentials of an application."""
+"""Federated identity credentials of an application.
+
+Source: learn.microsoft.com/graph/api/resources/federatedidentitycredentials-overview (twenty; issuer and subject are unique).
+The error of the twenty-first is assumed.
+"""
 
 from __future__ import annotations
 

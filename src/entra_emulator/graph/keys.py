@@ -1,4 +1,8 @@
-"""addKey and removeKey: rolling certificates with a proof of possessing one that is registered already."""
+"""addKey and removeKey: rolling certificates with a proof of possessing one that is registered already.
+
+Sources: learn.microsoft.com/graph/api/application-addkey and .../application-removekey (no permission is needed for one's own),
+https://learn.microsoft.com/graph/application-rollkey-prooftoken (the proof). Status and text of a wrong proof are assumed.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +24,7 @@ from entra_emulator.tokens.sts_errors import StsError
 
 _AUDIENCE = "00000002-0000-0000-c000-000000000000"
 _LONGEST_PROOF = 600.0
-_SKEW_ALLOWED = 300.0
+_SKEW_ALLOWED = 300.0  # assumed
 
 
 def _application(call: Call, key: Key) -> Holder:
@@ -103,7 +107,10 @@ def _remove(call: Call, holder: Holder) -> Response:
 
 
 def _check_proof(call: Call, holder: Holder, body: dict[str, Any]) -> None:
-    """The proof is signed by a valid certificate of this very object, for Graph, and lives ten minutes at most."""
+    """The proof is signed by a valid certificate of this very object, for Graph, and lives ten minutes at most.
+
+    `iss` is the object id, not the app id, and padding in the JWT makes it malformed: the source named above says both.
+    """
     text = text_or_none(body, "proof")
     if not text or "=" in text:
         raise _no_proof()

@@ -1,4 +1,9 @@
-"""OData queries as Graph's directory understands them: filter, search, order, pages, selection."""
+"""OData queries as Graph's directory understands them: filter, search, order, pages, selection.
+
+Sources: learn.microsoft.com/graph/aad-advanced-queries (what needs ConsistencyLevel and $count, and how it is refused without),
+learn.microsoft.com/graph/api/application-list (options, 100 in a page, 999 at most), learn.microsoft.com/graph/paging. The
+limits of $filter are assumed.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Who may do what at Graph: applications by their own permissions, users by delegated ones, roles and ownership."""
+"""Who may do what at Graph: applications by their own permissions, users by delegated ones, roles and ownership.
+
+Source, also of the ids: learn.microsoft.com/graph/permissions-reference. That an application which rotates itself must own
+itself: https://github.com/pulumi/docs/issues/19522.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +49,11 @@ def role_of(guid: str) -> str | None:
 
 
 def may_list(call: Call) -> None:
-    """Listing needs a permission over all applications. Raises GraphError 403."""
+    """Listing needs a permission over all applications. Raises GraphError 403.
+
+    Source: learn.microsoft.com/graph/permissions-reference (Application.ReadWrite.OwnedBy). Others have seen the list work
+    with it: the setting `owned_by_list_refused`.
+    """
     if _READERS & _held(call) or (WRITE_OWNED in call.roles and not call.settings.owned_by_list_refused):
         return
     raise denied()

@@ -1,4 +1,8 @@
-"""App management policies: the tenant's default, and those assigned to applications."""
+"""App management policies: the tenant's default, and those assigned to applications.
+
+Source: learn.microsoft.com/graph/api/resources/tenantappmanagementpolicy and .../appmanagementpolicy (one for an application, in
+place of the tenant's).
+"""
 
 from __future__ import annotations
 

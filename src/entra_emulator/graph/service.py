@@ -100,6 +100,7 @@ def _authenticate(call: Call) -> None:
     call.entry.auth_key_id = read_key_id(claims)
     if not is_graph(claims["aud"], call.host):
         raise unauthenticated(call, "Access token validation failure. Invalid audience.")
+    # Source of the text: https://github.com/s1t5/mail-archiver/issues/267. The five minutes are assumed.
     if not claims["nbf"] - 300 <= call.local_now < claims["exp"]:
         raise unauthenticated(call, "Lifetime validation failed, the token is expired.")
     if claims.get("idtyp") == "user":
@@ -124,6 +125,7 @@ def _as_user(call: Call, tenant: Tenant, claims: dict[str, Any]) -> None:
 
 
 def _not_known(what: str) -> GraphError:
+    """Status and text are assumed: nobody is known who published how a removed caller is refused."""
     text = f"The identity of the calling {what} could not be established."
     return GraphError(403, "Authorization_IdentityNotFound", text)
 

@@ -23,7 +23,7 @@ from entra_emulator.graph.permissions import role_id
 
 
 def password(item: PasswordCredential) -> dict[str, Any]:
-    """A client secret as a read shows it: never its value."""
+    """A client secret as a read shows it: never its value. Source: https://learn.microsoft.com/graph/api/resources/passwordcredential."""
     return {
         "customKeyIdentifier": item.custom_key_identifier,
         "displayName": item.display_name,
@@ -36,7 +36,7 @@ def password(item: PasswordCredential) -> dict[str, Any]:
 
 
 def key(item: KeyCredential, *, with_key: bool) -> dict[str, Any]:
-    """A certificate; its bytes only where they were selected."""
+    """A certificate; its bytes only where they were selected. Source: https://learn.microsoft.com/graph/api/resources/keycredential."""
     return {
         "customKeyIdentifier": item.custom_key_identifier or (item.sha1.hex().upper() if item.thumbprinted else None),
         "displayName": item.display_name,

@@ -124,6 +124,7 @@ def _may(user: User, roles: Wanted) -> bool:
 
 
 def _accepted(call: Call, ask: _Ask) -> Response:
+    """Sources: https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow and .../v2-admin-consent."""
     fields = {"admin_consent": "True", "tenant": call.home().id} | ask.back()
     if ask.second:
         fields["scope"] = ask.parameters["scope"]

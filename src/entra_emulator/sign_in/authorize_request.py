@@ -1,4 +1,8 @@
-"""Reading a request to /authorize and checking it as Entra does."""
+"""Reading a request to /authorize and checking it as Entra does.
+
+Sources: learn.microsoft.com/entra/identity-platform/v2-oauth2-auth-code-flow and .../v2-protocols-oidc (parameters, modes and
+their defaults); RFC 7636, section 4.2 (challenge). What is shown on a page and what is sent back is partly assumed.
+"""
 
 from __future__ import annotations
 
@@ -192,7 +196,7 @@ def _check_shared(application: Application, name: str) -> None:
 
 
 def _same_loopback(registered: str, wanted: str) -> bool:
-    """A loopback URI fits with any port, as native clients take a free one."""
+    """A loopback URI fits with any port, as native clients take a free one (RFC 8252, section 7.3)."""
     try:
         one, other = urlsplit(registered), urlsplit(wanted)
         _ = other.port

@@ -45,7 +45,11 @@ def known_application(call: Call, client_id: str) -> tuple[Application, ServiceP
 def authenticate(
     call: Call, form: dict[str, str], secret: str, application: Application, principal: ServicePrincipal
 ) -> tuple[str, str]:
-    """The key id that authenticated and the method: "1" a secret, "2" a certificate. Raises StsError."""
+    """The key id that authenticated and the method: "1" a secret, "2" a certificate. Raises StsError.
+
+    Source of the fields: https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow; of the methods:
+    https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference (appidacr).
+    """
     text = form.get("client_assertion", "")
     if text:
         if form.get("client_assertion_type") != _JWT_BEARER:
@@ -60,6 +64,11 @@ def authenticate(
 
 
 def _check_secret(call: Call, secret: str, application: Application, principal: ServicePrincipal) -> str:
+    """Secrets of the application and of its principal. Raises StsError 7000215 or 7000222.
+
+    7000222 for a fresh secret where the replica knows expired ones only, and flapping between replicas:
+    https://github.com/dafthack/GraphRunner/issues/28 and https://github.com/hashicorp/vault-plugin-secrets-azure/issues/23.
+    """
     now = call.local_now
     visible = application.passwords_seen("token", call.replica, call.now)
     visible += principal.passwords_seen("token", call.replica, call.now)
@@ -92,7 +101,7 @@ def read_form(call: Call) -> dict[str, str]:
 
 
 def read_client(call: Call, form: dict[str, str]) -> tuple[str, str]:
-    """Who asks, and with which secret: from the form, or from HTTP Basic."""
+    """Who asks, and with which secret: from the form, or from HTTP Basic (RFC 6749, section 2.3.1)."""
     client_id, secret = form.get("client_id", ""), form.get("client_secret", "")
     scheme, _, value = call.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "basic":

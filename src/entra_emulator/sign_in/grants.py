@@ -1,4 +1,8 @@
-"""The grants of people at the token endpoint: authorization codes and refresh tokens."""
+"""The grants of people at the token endpoint: authorization codes and refresh tokens.
+
+Source: learn.microsoft.com/entra/identity-platform/v2-oauth2-auth-code-flow: a code works once and some ten minutes, a refresh
+token is not revoked by its use, of several resources the first counts.
+"""
 
 from __future__ import annotations
 
@@ -187,8 +191,7 @@ def _check_redirect(code: Code, given: str) -> None:
     if not given:
         raise StsError(
             700009,
-            "Reply address must be provided when presented with an authorization code requested with an explicit reply "
-            "address.",
+            "Reply address must be provided when presenting an authorization code requested with an explicit reply address.",
         )
     if given != code.redirect_uri:
         raise StsError(
@@ -199,6 +202,7 @@ def _check_redirect(code: Code, given: str) -> None:
 
 
 def _check_verifier(code: Code, verifier: str) -> None:
+    """RFC 7636, sections 4.1 and 4.6."""
     if not code.challenge:
         return
     digest = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode("utf-8", "replace")).digest()).decode().rstrip("=")
@@ -224,7 +228,7 @@ def _unknown() -> StsError:
 
 
 def _span(seconds: float) -> str:
-    """As .NET writes a time span: `90.00:00:00`."""
+    """As .NET writes a time span: `90.00:00:00`. That 700082 shows it so is assumed."""
     days, rest = divmod(int(seconds), 86_400)
     return f"{days}.{rest // 3600:02d}:{rest % 3600 // 60:02d}:{rest % 60:02d}"
 

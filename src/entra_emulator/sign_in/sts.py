@@ -16,6 +16,7 @@ from entra_emulator.sign_in.grants import GRANTS, cross_origin, home_of
 from entra_emulator.tokens.sts_errors import StsError, answer, headers, missing
 from entra_emulator.tokens.tokens import issue
 
+# Source: MSAL for Python 1.39 and MSAL for Go 247817f ask nobody about these.
 _KNOWN_HOSTS = frozenset({"login.microsoftonline.com", "login.microsoft.com", "login.windows.net", "sts.windows.net"})
 
 
@@ -66,6 +67,7 @@ def _granted(call: Call, form: dict[str, str], grant: str, client_id: str, secre
         raise missing("grant_type")
     if grant != "client_credentials" and grant not in GRANTS:
         raise StsError(70003, f"The app requested an unsupported grant type '{grant}'.")
+    # Source: https://learn.microsoft.com/entra/identity-platform/v2-oauth2-auth-code-flow (no client credentials from a page).
     if "origin" in call.headers and grant not in GRANTS:
         raise cross_origin()
     if not client_id:
@@ -93,6 +95,10 @@ def _faulty(call: Call, effect: Effect) -> Response:
 
 
 def _configuration(call: Call, name: str, version: str = "") -> Response:
+    """OpenID Connect Discovery 1.0, section 3. Source of the members: a document of July 2026, in
+    https://github.com/calvinchengx/entra-emulator (e2e/golden/oidc-discovery.golden.json). MSAL for Go wants an `issuer` of the
+    authority's host. 400 for an unknown tenant: https://github.com/panva/openid-client/issues/175.
+    """
     tenant = find_tenant(call, name, "invalid_tenant")
     if tenant is not None:
         call.enter(tenant)
@@ -133,12 +139,14 @@ def _configuration(call: Call, name: str, version: str = "") -> Response:
 
 
 def _keys(call: Call, name: str) -> Response:
+    """RFC 7517, section 5; `issuer` in each key: https://learn.microsoft.com/entra/identity-platform/access-tokens."""
     tenant = find_tenant(call, name)
     issuer = f"{call.host}/{tenant.id if tenant else '{tenantid}'}/v2.0"
     return Response(200, headers(call), json_body({"keys": [call.world.signing.jwk(issuer)]}))
 
 
 def _instance(call: Call, _name: str) -> Response:
+    """Source: MSAL for Go 247817f (authority.go) and MSAL for Python 1.39 (authority.py) read these members."""
     asked = urlsplit(call.parameters().get("authorization_endpoint", ""))
     host = asked.netloc.lower()
     own = urlsplit(call.host).netloc.lower()

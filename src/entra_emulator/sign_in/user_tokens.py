@@ -1,4 +1,8 @@
-"""Tokens of users: access tokens with delegated permissions, ID tokens and refresh tokens."""
+"""Tokens of users: access tokens with delegated permissions, ID tokens and refresh tokens.
+
+Sources: https://learn.microsoft.com/entra/identity-platform/v2-oauth2-auth-code-flow (when which token comes),
+.../access-token-claims-reference and .../id-token-claims-reference. The digest in `sub` is of the emulator's own making.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +24,7 @@ from entra_emulator.sign_in.scopes import OIDC
 from entra_emulator.tokens.sts_errors import headers
 from entra_emulator.tokens.tokens import BACKDATED, GRAPH_NAMES, find_resource
 
-_ID_TOKEN_LIFE = 3600
+_ID_TOKEN_LIFE = 3600  # Source: https://learn.microsoft.com/entra/identity-platform/id-tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,7 @@ def implicit_tokens(
 
 
 def client_info(call: Call, user: User) -> str:
-    """Who signed in, as MSAL wants to know it."""
+    """Who signed in, as MSAL for Python 1.39 wants to know it to make an account (token_cache.py)."""
     return b64url(json.dumps({"uid": user.object_id, "utid": call.home().id}, separators=(",", ":")).encode())
 
 
