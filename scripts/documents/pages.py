@@ -9,8 +9,8 @@ from typing import Any
 
 import sources
 import typer
-from meanings import ROOMS
 
+from keyturn.audit.events import CATALOGUE
 from keyturn.authz.domain import ORGANIZATION_ROLES, PROJECT_ROLES, Action, permits
 
 NOTE = "<!-- Made by `make docs` from the source. Changes belong there. -->\n\n"
@@ -82,19 +82,15 @@ by Key ID, display name and hint.
 
 
 def audit_events() -> str:
-    """Return every audit event with its meaning. Raises Unreadable when source and meanings disagree."""
-    written: dict[str, list[str]] = {}
-    for one in sources.events():
-        written.setdefault(one.name, []).append(f"`{one.place}`")
-    meant = {name for room in ROOMS.values() for name in room}
-    if meant != set(written):
-        raise sources.Unreadable(
-            f"scripts/documents/meanings.py: not said or not written: {sorted(meant ^ set(written))}"
-        )
+    """Return every audit event of the catalogue with its meaning."""
+    topics: dict[str, list[tuple[str, str, str]]] = {}
+    recorded_in = sources.recorded_in()
+    for constant, event in CATALOGUE.items():
+        places = ", ".join(f"`{place}`" for place in recorded_in[constant])
+        topics.setdefault(event.topic, []).append((f"`{event.name}`", event.meaning, places))
     text = _EVENTS.format(note=NOTE)
-    for room, events in ROOMS.items():
-        rows = [(f"`{name}`", meaning, ", ".join(written[name])) for name, meaning in events.items()]
-        text += f"## {room}\n\n" + table(("event", "what happened", "written in"), rows) + "\n"
+    for topic, rows in topics.items():
+        text += f"## {topic}\n\n" + table(("event", "what happened", "written in"), rows) + "\n"
     return text.rstrip("\n") + "\n"
 
 

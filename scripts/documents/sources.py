@@ -1,4 +1,4 @@
-"""What the reference documents are made of: stable error codes and audit events, read from the source itself."""
+"""What the reference documents read from the source itself: stable error codes, and where audit events are recorded."""
 
 import ast
 import re
@@ -10,7 +10,6 @@ from pathlib import Path
 from keyturn import errors
 from keyturn.providers.azure.errors import TABLE
 from keyturn.providers.azure.rows import Kind
-from keyturn.rotations.domain import RunState
 from keyturn.web.server import admission
 
 SOURCE = Path(errors.__file__).parent
@@ -216,86 +215,21 @@ def _named(text: str) -> str:
     return re.sub(r"\{(\w+)\}", lambda hole: f"<{hole[1].replace('_', ' ')}>", text)
 
 
-# --- audit events -----------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class EventSource:
-    """An event, and a file that writes it."""
-
-    name: str
-    place: str
-
-
-def events() -> list[EventSource]:
-    """Return every audit event with where it is written. Raises Unreadable for one whose name cannot be told."""
-    found = [one for module in modules() for one in (*_told(module), *_of_enums(module))]
-    return sorted(set(found), key=lambda each: (each.name, each.place))
-
-
-def _told(module: Module) -> Iterator[EventSource]:
-    """Events named where they are written: ``tell(tx, actor, name, ...)`` and ``Event(name, ...)``."""
-    for call in calls(module):
-        name = function_name(call)
-        position = {"tell": 2, "Event": 0}.get(name)
-        if position is None or len(call.args) <= position:
-            continue
-        for event in _names(call.args[position], call, module):
-            yield EventSource(event, module.path)
-
-
-def _names(node: ast.expr, call: ast.Call, module: Module) -> list[str]:
-    if isinstance(node, ast.Constant):
-        return [str(node.value)]
-    if isinstance(node, ast.IfExp):
-        return _names(node.body, call, module) + _names(node.orelse, call, module)
-    if isinstance(node, ast.JoinedStr) and ast.unparse(node).endswith("{state.value}'"):
-        stem = text_of(node.values[0], module)
-        return [f"{stem}{state.value}" for state in RunState if state is not RunState.ACTIVE]
-    function = _function(call)
-    if isinstance(node, ast.Name) and function is not None:
-        if node.id in {each.arg for each in function.args.args}:
-            return []  # a helper: its callers name the event
-        assigned = [
-            each.value
-            for each in ast.walk(function)
-            if isinstance(each, ast.Assign) and ast.unparse(each.targets[0]) == node.id
-        ]
-        return [name for value in assigned for name in _names(value, call, module)]
-    if isinstance(node, ast.Attribute) and node.attr == "value":
-        return []  # a member of an enumeration: see _of_enums
-    raise Unreadable(f"{module.at(call)}: which audit event is {ast.unparse(node)}?")
-
-
-def _of_enums(module: Module) -> Iterator[EventSource]:
-    """Events named by members of ``AccessEvent``, ``ProjectEvent`` and the like."""
-    for node in ast.walk(module.tree):
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            name = _members().get((node.value.id, node.attr))
-            if name is not None:
-                yield EventSource(name, module.path)
-
-
-@cache
-def _members() -> Mapping[tuple[str, str], str]:
-    """Return the texts of the members of all enumerations of events, by the names of enumeration and member."""
-    return {
-        (node.name, ast.unparse(line.targets[0])): text_of(line.value, module)
-        for module in modules()
-        for node in module.tree.body
-        if isinstance(node, ast.ClassDef) and node.name.endswith("Event")
-        for line in node.body
-        if isinstance(line, ast.Assign)
-    }
-
-
-def _function(node: ast.AST) -> ast.FunctionDef | None:
-    return next((each for each in above(node) if isinstance(each, ast.FunctionDef)), None)
-
-
 def by_room(found: list[Code]) -> Mapping[str, list[Code]]:
     """Group codes by what stands before the dot."""
     rooms: dict[str, list[Code]] = {}
     for one in found:
         rooms.setdefault(one.code.partition(".")[0], []).append(one)
     return rooms
+
+
+# --- audit events -----------------------------------------------------------------------------------------------------
+
+
+def recorded_in() -> Mapping[str, list[str]]:
+    """Return the files that record an event of the catalogue, by the name that it has there; whoever takes its ``name`` reads."""
+    places: dict[str, list[str]] = {}
+    for path in sorted(SOURCE.rglob("*.py")):
+        for constant in sorted(set(re.findall(r"\bevents\.([A-Z_]+)\b(?!\.name)", path.read_text()))):
+            places.setdefault(constant, []).append(path.relative_to(SOURCE.parent).as_posix())
+    return places

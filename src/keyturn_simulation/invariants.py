@@ -13,6 +13,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from keyturn.audit.events import RUN_CANCELLED, RUN_FAILED, RUN_SUCCEEDED
 from keyturn.connections.domain import Connection, Method
 from keyturn.credentials.domain import ENDED, MARKER_PREFIX, Credential, State
 from keyturn.db.tables import audit_events, metadata, rotations, runs
@@ -193,9 +194,7 @@ def _one_end_per_run(world: World) -> Iterator[str]:
             row["data"]["runId"]
             for row in tx.rows(
                 sa.select(audit_events.c.data).where(
-                    audit_events.c.event.in_(
-                        ["rotation-run-succeeded", "rotation-run-failed", "rotation-run-cancelled"]
-                    )
+                    audit_events.c.event.in_([event.name for event in (RUN_SUCCEEDED, RUN_FAILED, RUN_CANCELLED)])
                 )
             )
         )

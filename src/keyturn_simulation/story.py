@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from entra_emulator.admin.admin import ApplicationHandle
+from keyturn.audit.events import CREDENTIALS_DRIFTED
 from keyturn.connections.domain import ClientSecret, Connection
 from keyturn.rotations.domain import Rotation
 from keyturn_simulation.invariants import Broken, check_no_plaintext, check_quiet
@@ -193,7 +194,7 @@ class Story:
         self._nothing_is_missed_that_exists()
 
     def _nothing_is_missed_that_exists(self) -> None:
-        for event in self._sim.world.events("credentials-drifted"):
+        for event in self._sim.world.events(CREDENTIALS_DRIFTED.name):
             data = event["data"]
             key_id = data["keyId"]
             if data["kind"] == "current-vanished" and key_id and key_id not in self._sim.world.removed_outside:
@@ -221,7 +222,7 @@ class Story:
         return next((key.end for key in held if key.key_id == current.key_id), None)
 
     def _vanished_told(self, one: Connection) -> bool:
-        told = (event["data"] for event in self._sim.world.events("credentials-drifted"))
+        told = (event["data"] for event in self._sim.world.events(CREDENTIALS_DRIFTED.name))
         return any(data["kind"] == "current-vanished" and data["connectionId"] == one.id for data in told)
 
     def _looks_expired(self, one: Connection) -> bool:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from keyturn.accounts import store
 from keyturn.accounts.setup import SetupCodes
-from keyturn.audit.domain import Event
-from keyturn.audit.events import AccessEvent
-from keyturn.audit.store import append
+from keyturn.audit import events
+from keyturn.audit.domain import Subject, SubjectKind
+from keyturn.audit.record import record
 from keyturn.crypto.hashing import Hasher
 from keyturn.db.unit import Database
 from keyturn.errors import Refused
@@ -122,17 +122,9 @@ class Access:
             people_store.add_user(tx, user)
             identity_store.add_identity(tx, identity)
             token = self.tokens.issue(tx, machine_actor(identity), TokenRules(0, 0), now).token
-            data = {"userId": user.id, "email": user.email, "identityId": identity.id}
-            event = Event(
-                AccessEvent.BOOTSTRAPPED.value,
-                platform(org.id),
-                "organization",
-                org.id,
-                now,
-                data=data,
-                once="bootstrap",
-            )
-            append(tx, event)
+            facts = {"userId": user.id, "email": user.email, "identityId": identity.id}
+            subject = Subject(SubjectKind.ORGANIZATION, org.id)
+            record(tx, platform(org.id), events.BOOTSTRAPPED, subject, now, "bootstrap", **facts)
         return FirstStart(org, user, identity, token)
 
 

@@ -14,7 +14,6 @@ from keyturn.api.projects import routes as projects_api
 from keyturn.app.core import Core, oauth_app, services
 from keyturn.app.worker import Worker
 from keyturn.audit.service import Trail
-from keyturn.authz.authorize import require_audit_reader
 from keyturn.authz.domain import require_admin
 from keyturn.connections.catalog import Catalog
 from keyturn.connections.oauth import SignIns
@@ -79,7 +78,7 @@ def web_application(core: Core, worker: Worker | None) -> Application:
     )
     connections, rotations = services(core, worker.nudge if worker else _nobody)
     limiter = Limiter(core.clock, per_minute=settings.login_rate_per_minute)
-    trail = Trail(core.database, require_audit_reader)
+    trail = Trail(core.database)
     routers = [
         people_api.login_router(access, limiter, Limiter(core.clock, per_minute=settings.identity_rate_per_minute)),
         people_api.users_router(access, limiter),

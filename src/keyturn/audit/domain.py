@@ -2,14 +2,54 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from keyturn.kit.actor import Actor
 
 
+class SubjectKind(StrEnum):
+    """What events are about. The text is what the trail holds and the HTTP API shows."""
+
+    ORGANIZATION = "organization"
+    PROJECT = "project"
+    USER = "user"
+    IDENTITY = "identity"
+    CONNECTION = "app-connection"
+    ROTATION = "rotation"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What one event is about. ``project_id`` is the project whose members may read of it, None outside of projects."""
+
+    kind: SubjectKind
+    id: str
+    project_id: str | None = None
+
+
+def subject_of(actor: Actor) -> Subject:
+    """Return the actor as the subject: somebody signs in, or ends an access token of theirs."""
+    return Subject(SubjectKind(actor.kind.value), actor.id or "")
+
+
+@dataclass(frozen=True)
+class AuditEvent:
+    """The declaration of an event: which kinds of subject it may have, and the names of the facts that may come with it.
+
+    ``topic`` is the heading under which the reference shows it, and ``meaning`` what it says there.
+    """
+
+    name: str
+    topic: str
+    subjects: tuple[SubjectKind, ...]
+    meaning: str
+    fields: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class Event:
-    """One audit event. ``once`` is a key that at most one event may carry, e.g. ``run-end:<run id>``."""
+    """One event as it is written. ``once`` is a key that at most one event may carry, e.g. ``run-end:<run id>``."""
 
     name: str
     actor: Actor

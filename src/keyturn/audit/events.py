@@ -1,34 +1,366 @@
-"""Names of audit events."""
+"""The catalogue of audit events: what is recorded, of what, with which facts, and what it means to those who read it.
 
-from enum import StrEnum
+Names and fields are promises: programs read them from the trail. The reference of audit events is made from here.
+"""
 
+from collections.abc import Mapping
 
-class AccessEvent(StrEnum):
-    """What happens to people, machine identities and access tokens."""
+from keyturn.audit.domain import AuditEvent, SubjectKind
 
-    BOOTSTRAPPED = "bootstrap-instance"
-    MACHINE_SIGNED_IN = "login-identity-universal-auth"
-    PERSON_SIGNED_IN = "login-user"
-    SIGN_IN_FAILED = "fail-sign-in"
-    SIGN_IN_LOCKED = "lock-sign-in"
-    TOKEN_REVOKED = "revoke-access-token"
-    IDENTITY_CREATED = "create-identity"
-    IDENTITY_UPDATED = "update-identity"
-    IDENTITY_DELETED = "delete-identity"
-    UNIVERSAL_AUTH_ADDED = "add-identity-universal-auth"
-    UNIVERSAL_AUTH_UPDATED = "update-identity-universal-auth"
-    UNIVERSAL_AUTH_REMOVED = "revoke-identity-universal-auth"
-    CLIENT_SECRET_CREATED = "create-identity-universal-auth-client-secret"
-    CLIENT_SECRET_REVOKED = "revoke-identity-universal-auth-client-secret"
-    LOCKOUTS_CLEARED = "clear-identity-universal-auth-lockouts"
-    USER_CREATED = "create-user"
-    USER_ROLE_CHANGED = "update-user-role"
-    USER_DELETED = "delete-user"
-    USER_UNLOCKED = "unlock-user"
-    PASSWORD_CHANGED = "change-user-password"
-    PASSWORD_RESET = "reset-user-password"
-    SIGNED_OUT = "logout-user"
-    SESSIONS_ENDED = "end-user-sessions"
-    SECOND_FACTOR_ADDED = "add-user-second-factor"
-    SECOND_FACTOR_REMOVED = "remove-user-second-factor"
-    RECOVERY_CODE_USED = "use-recovery-code"
+_ORGANIZATION = (SubjectKind.ORGANIZATION,)
+_PROJECT = (SubjectKind.PROJECT,)
+_USER = (SubjectKind.USER,)
+_IDENTITY = (SubjectKind.IDENTITY,)
+_SOMEBODY = (SubjectKind.USER, SubjectKind.IDENTITY)
+_CONNECTION = (SubjectKind.CONNECTION,)
+_ROTATION = (SubjectKind.ROTATION,)
+
+_OF_CONNECTION = ("name", "app")
+_OF_ROTATION = ("connectionId", "applicationObjectId", "appId")
+_OF_RUN = (*_OF_ROTATION, "runId", "reason")
+_OF_CREDENTIAL = ("keyId", "displayName", "hint", "generation", "endsAt")
+_OF_MEMBER = ("projectId", "name", "role")
+_SIGN_IN_RULES = (
+    "access_token_ttl",
+    "access_token_max_ttl",
+    "access_token_uses_limit",
+    "access_token_period",
+    "client_secret_trusted_ips",
+    "access_token_trusted_ips",
+    "lockout_enabled",
+    "lockout_threshold",
+    "lockout_seconds",
+    "lockout_reset_seconds",
+)
+
+_CONNECTIONS = "App connections"
+
+CONNECTION_CREATED = AuditEvent(
+    "create-app-connection",
+    _CONNECTIONS,
+    _CONNECTION,
+    "A connection was made; its credentials had signed in.",
+    (*_OF_CONNECTION, "method", "credentialsUpdated", "thumbprint", "account"),
+)
+CONNECTION_UPDATED = AuditEvent(
+    "update-app-connection",
+    _CONNECTIONS,
+    _CONNECTION,
+    "Name, description or credentials were changed; `credentialsUpdated` says which.",
+    (*_OF_CONNECTION, "previousName", "credentialsUpdated", "thumbprint", "account"),
+)
+CONNECTION_DELETED = AuditEvent(
+    "delete-app-connection",
+    _CONNECTIONS,
+    _CONNECTION,
+    "A connection was deleted; `staysValid` lists the secrets that were kept on purpose.",
+    (*_OF_CONNECTION, "staysValid"),
+)
+CONNECTION_TESTED = AuditEvent(
+    "test-app-connection",
+    _CONNECTIONS,
+    _CONNECTION,
+    "Somebody tried whether the connection works; `ok`, or `code` says why not. A result that the same "
+    "actor gets again is written once a day.",
+    (*_OF_CONNECTION, "ok", "code", "checkedAt"),
+)
+CONNECTION_SIGN_IN_FAILED = AuditEvent(
+    "fail-app-connection-sign-in",
+    _CONNECTIONS,
+    _CONNECTION,
+    "A sign-in with Microsoft for a connection did not end well; `code` says why.",
+    ("name", "tenantId", "code", "message"),
+)
+CONNECTION_CREDENTIAL_MOVED = AuditEvent(
+    "app-connection-credential-moved",
+    _CONNECTIONS,
+    _CONNECTION,
+    "Another connection's rotation replaced the credential that this one holds, too, and moved it along: "
+    "it signs in with the new one.",
+    (*_OF_CONNECTION, "rotationId", "runId", "previousKeyId", *_OF_CREDENTIAL),
+)
+CONNECTION_REFUSED = AuditEvent(
+    "app-connection-refused",
+    _CONNECTIONS,
+    _CONNECTION,
+    "Microsoft refuses the connection, as a daily look, a test or a run found; `code` says why.",
+    (*_OF_CONNECTION, "method", "refusedAt", "code", "message", "fix"),
+)
+CONNECTION_RECOVERED = AuditEvent(
+    "app-connection-recovered",
+    _CONNECTIONS,
+    _CONNECTION,
+    "A connection that Microsoft refused since `refusedAt` works again.",
+    (*_OF_CONNECTION, "method", "refusedAt", "code"),
+)
+CONNECTION_NEEDS_RECONNECT = AuditEvent(
+    "app-connection-needs-reconnect",
+    _CONNECTIONS,
+    _CONNECTION,
+    "Microsoft ended what a person had granted: somebody has to sign in again.",
+    (*_OF_CONNECTION, "method", "code", "message"),
+)
+
+_ROTATIONS = "Rotation"
+
+ROTATION_ENABLED = AuditEvent(
+    "rotation-enabled",
+    _ROTATIONS,
+    _ROTATION,
+    "Automatic rotation was set up: the secret with `adoptedKeyId` was taken over.",
+    (*_OF_ROTATION, "adoptedKeyId", "rotationInterval", "rotateAt", "timeZone"),
+)
+ROTATION_CREDENTIALS_REPLACED = AuditEvent(
+    "rotation-credentials-replaced",
+    _ROTATIONS,
+    _ROTATION,
+    "Somebody gave a rotating connection another secret of the same application.",
+    (*_OF_ROTATION, "adoptedKeyId"),
+)
+ROTATION_SCHEDULE_CHANGED = AuditEvent(
+    "rotation-schedule-changed",
+    _ROTATIONS,
+    _ROTATION,
+    "Interval, time or time zone were changed: `before` and `after`.",
+    (*_OF_ROTATION, "before", "after"),
+)
+ROTATION_PAUSED = AuditEvent(
+    "rotation-paused", _ROTATIONS, _ROTATION, "Automatic rotation was switched off.", (*_OF_ROTATION, "before", "after")
+)
+ROTATION_RESUMED = AuditEvent(
+    "rotation-resumed",
+    _ROTATIONS,
+    _ROTATION,
+    "Automatic rotation was switched on again.",
+    (*_OF_ROTATION, "before", "after"),
+)
+ROTATION_ENDED = AuditEvent(
+    "rotation-ended",
+    _ROTATIONS,
+    _ROTATION,
+    "The rotation is over: the connection was deleted, or its application replaced.",
+    (*_OF_ROTATION, "staysValid"),
+)
+ROTATION_HANDED_OVER = AuditEvent(
+    "rotation-handed-over",
+    _ROTATIONS,
+    _ROTATION,
+    "The connection was deleted or got other credentials: its rotation goes on for `connectionId`, which "
+    "holds the same secret.",
+    (*_OF_ROTATION, "holders"),
+)
+RUN_REQUESTED = AuditEvent(
+    "rotation-run-requested",
+    _ROTATIONS,
+    _ROTATION,
+    "Somebody asked for a rotation now, or enabled it; `reason` says which.",
+    _OF_RUN,
+)
+RUN_JOINED = AuditEvent(
+    "rotation-run-joined",
+    _ROTATIONS,
+    _ROTATION,
+    "Somebody asked for a rotation while a run was under way, which counts as asked for from then on.",
+    _OF_RUN,
+)
+RUN_STARTED = AuditEvent(
+    "rotation-run-started",
+    _ROTATIONS,
+    _ROTATION,
+    "The server began a run that was due; `reason` is scheduled or expiry.",
+    _OF_RUN,
+)
+RUN_SUCCEEDED = AuditEvent(
+    "rotation-run-succeeded",
+    _ROTATIONS,
+    _ROTATION,
+    "A new secret was proven and published. One event ends each run. `movedAlong` counts other connections.",
+    (*_OF_RUN, "published", "movedAlong"),
+)
+RUN_FAILED = AuditEvent(
+    "rotation-run-failed",
+    _ROTATIONS,
+    _ROTATION,
+    "A run was given up; the current secret is untouched; `failure` has code, cause and fix.",
+    (*_OF_RUN, "failure"),
+)
+RUN_CANCELLED = AuditEvent(
+    "rotation-run-cancelled",
+    _ROTATIONS,
+    _ROTATION,
+    "A run ended because the connection was deleted or got other credentials.",
+    (*_OF_RUN, "why"),
+)
+
+_CREDENTIALS = "Secrets of applications"
+
+CREDENTIAL_ISSUED = AuditEvent(
+    "credential-issued",
+    _CREDENTIALS,
+    _ROTATION,
+    "Entra made a new secret for this server; its value was sealed at once.",
+    (*_OF_ROTATION, "runId", *_OF_CREDENTIAL),
+)
+CREDENTIAL_LOST = AuditEvent(
+    "credential-lost",
+    _CREDENTIALS,
+    _ROTATION,
+    "A secret exists whose value never arrived; it is being removed.",
+    (*_OF_ROTATION, "runId", *_OF_CREDENTIAL),
+)
+CREDENTIAL_REVOKED = AuditEvent(
+    "credential-revoked",
+    _CREDENTIALS,
+    _ROTATION,
+    "A secret is gone: two lists some time apart did not have it.",
+    (*_OF_ROTATION, "runId", *_OF_CREDENTIAL),
+)
+CREDENTIALS_DRIFTED = AuditEvent(
+    "credentials-drifted",
+    _CREDENTIALS,
+    (*_ROTATION, *_CONNECTION),
+    "Somebody else added or removed secrets of the application; `kind` says how. Nothing is done.",
+    (*_OF_ROTATION, "kind", "keyId", "displayName", "hint"),
+)
+
+_TRAIL = "The trail itself"
+
+EVENTS_REMOVED = AuditEvent(
+    "remove-audit-events",
+    _TRAIL,
+    _ORGANIZATION,
+    "The oldest `count` events, up to the id `upToId`, are being removed: they are older than "
+    "`KEYTURN_AUDIT_RETENTION_DAYS`, here `keptDays`.",
+    ("count", "before", "upToId", "keptDays"),
+)
+
+_PROJECTS = "Projects"
+
+PROJECT_CREATED = AuditEvent("create-project", _PROJECTS, _PROJECT, "A project was made.", ("name", "slug"))
+PROJECT_UPDATED = AuditEvent(
+    "update-project",
+    _PROJECTS,
+    _PROJECT,
+    "A project was changed.",
+    ("name", "slug", "hasDeleteProtection", "auditLogsRetentionDays"),
+)
+PROJECT_DELETED = AuditEvent("delete-project", _PROJECTS, _PROJECT, "A project was deleted.", ("name", "slug"))
+ENVIRONMENT_CREATED = AuditEvent(
+    "create-environment",
+    _PROJECTS,
+    _PROJECT,
+    "An environment was added.",
+    ("environmentId", "name", "slug", "position"),
+)
+ENVIRONMENT_UPDATED = AuditEvent(
+    "update-environment",
+    _PROJECTS,
+    _PROJECT,
+    "An environment was changed.",
+    ("environmentId", "name", "slug", "position"),
+)
+ENVIRONMENT_DELETED = AuditEvent(
+    "delete-environment", _PROJECTS, _PROJECT, "An environment was deleted.", ("environmentId", "slug")
+)
+MEMBER_ADDED = AuditEvent(
+    "add-project-member", _PROJECTS, _SOMEBODY, "Somebody became a member of a project.", _OF_MEMBER
+)
+MEMBER_ROLE_CHANGED = AuditEvent(
+    "update-project-member-role", _PROJECTS, _SOMEBODY, "A member got another role.", (*_OF_MEMBER, "before")
+)
+MEMBER_REMOVED = AuditEvent(
+    "remove-project-member", _PROJECTS, _SOMEBODY, "Somebody is no longer a member of a project.", _OF_MEMBER
+)
+
+_ACCESS = "People, machines and their tokens"
+
+BOOTSTRAPPED = AuditEvent(
+    "bootstrap-instance",
+    _ACCESS,
+    _ORGANIZATION,
+    "The first organization, its admin and an admin token were made.",
+    ("userId", "email", "identityId"),
+)
+PERSON_SIGNED_IN = AuditEvent("login-user", _ACCESS, _USER, "A person signed in.", ("ip",))
+SIGNED_OUT = AuditEvent("logout-user", _ACCESS, _USER, "A person signed out.")
+SESSIONS_ENDED = AuditEvent(
+    "end-user-sessions", _ACCESS, _USER, "A person ended their sign-in sessions in other browsers.", ("ended",)
+)
+SECOND_FACTOR_ADDED = AuditEvent(
+    "add-user-second-factor", _ACCESS, _USER, "A person turned on a second step at sign-in."
+)
+SECOND_FACTOR_REMOVED = AuditEvent(
+    "remove-user-second-factor", _ACCESS, _USER, "The second step of a person's sign-in was turned off."
+)
+RECOVERY_CODE_USED = AuditEvent(
+    "use-recovery-code", _ACCESS, _USER, "A person signed in with one of their recovery codes.", ("left",)
+)
+MACHINE_SIGNED_IN = AuditEvent(
+    "login-identity-universal-auth", _ACCESS, _IDENTITY, "A machine identity signed in.", ("clientSecretId", "ip")
+)
+SIGN_IN_FAILED = AuditEvent(
+    "fail-sign-in", _ACCESS, _SOMEBODY, "A sign-in failed; at most one event each minute for each person or machine."
+)
+SIGN_IN_LOCKED = AuditEvent("lock-sign-in", _ACCESS, _SOMEBODY, "Sign-in was locked after too many failures.")
+TOKEN_REVOKED = AuditEvent("revoke-access-token", _ACCESS, _SOMEBODY, "An access token was ended by its owner.")
+USER_CREATED = AuditEvent("create-user", _ACCESS, _USER, "A user was added.", ("email", "role"))
+USER_ROLE_CHANGED = AuditEvent("update-user-role", _ACCESS, _USER, "A user got another role.", ("before", "role"))
+USER_DELETED = AuditEvent("delete-user", _ACCESS, _USER, "A user was removed, with tokens and memberships.", ("email",))
+USER_UNLOCKED = AuditEvent("unlock-user", _ACCESS, _USER, "The operator ended a sign-in lock on the command line.")
+PASSWORD_CHANGED = AuditEvent("change-user-password", _ACCESS, _USER, "A user changed the own password.")
+PASSWORD_RESET = AuditEvent(
+    "reset-user-password", _ACCESS, _USER, "The operator set a new password on the command line."
+)
+IDENTITY_CREATED = AuditEvent("create-identity", _ACCESS, _IDENTITY, "A machine identity was added.", ("name", "role"))
+IDENTITY_UPDATED = AuditEvent(
+    "update-identity", _ACCESS, _IDENTITY, "A machine identity was changed.", ("name", "role", "hasDeleteProtection")
+)
+IDENTITY_DELETED = AuditEvent(
+    "delete-identity", _ACCESS, _IDENTITY, "A machine identity was removed, with tokens and memberships.", ("name",)
+)
+UNIVERSAL_AUTH_ADDED = AuditEvent(
+    "add-identity-universal-auth",
+    _ACCESS,
+    _IDENTITY,
+    "A machine identity may now sign in with client id and secret.",
+    _SIGN_IN_RULES,
+)
+UNIVERSAL_AUTH_UPDATED = AuditEvent(
+    "update-identity-universal-auth",
+    _ACCESS,
+    _IDENTITY,
+    "The rules of a machine identity's sign-in were changed.",
+    _SIGN_IN_RULES,
+)
+UNIVERSAL_AUTH_REMOVED = AuditEvent(
+    "revoke-identity-universal-auth",
+    _ACCESS,
+    _IDENTITY,
+    "A machine identity may no longer sign in; its client secrets and tokens ended.",
+)
+CLIENT_SECRET_CREATED = AuditEvent(
+    "create-identity-universal-auth-client-secret",
+    _ACCESS,
+    _IDENTITY,
+    "A client secret of a machine identity was made.",
+    ("clientSecretId",),
+)
+CLIENT_SECRET_REVOKED = AuditEvent(
+    "revoke-identity-universal-auth-client-secret",
+    _ACCESS,
+    _IDENTITY,
+    "A client secret of a machine identity ended, with its tokens.",
+    ("clientSecretId",),
+)
+LOCKOUTS_CLEARED = AuditEvent(
+    "clear-identity-universal-auth-lockouts",
+    _ACCESS,
+    _IDENTITY,
+    "Sign-in locks of a machine identity were ended.",
+    ("deleted",),
+)
+
+CATALOGUE: Mapping[str, AuditEvent] = {
+    name: value for name, value in dict(globals()).items() if isinstance(value, AuditEvent)
+}
+"""All events by the names that they have here, in this order."""

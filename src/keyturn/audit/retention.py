@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from keyturn.audit import store
-from keyturn.audit.domain import Event
+from keyturn.audit import events, store
+from keyturn.audit.domain import Subject, SubjectKind
+from keyturn.audit.record import record
 from keyturn.db.unit import Database
 from keyturn.kit.actor import platform
 from keyturn.kit.clock import iso
@@ -49,6 +50,6 @@ def _begin(database: Database, days: int, seen: datetime, now: datetime) -> None
             return  # another server has just done it
         for org_id, count in counts.items():
             facts = {"count": count, "before": iso(until), "upToId": str(up_to), "keptDays": days}
-            by = platform(org_id)
-            store.append(tx, Event("remove-audit-events", by, "organization", org_id, now, data=facts))
+            lost_by = Subject(SubjectKind.ORGANIZATION, org_id)
+            record(tx, platform(org_id), events.EVENTS_REMOVED, lost_by, now, **facts)
         store.raise_floor(tx, up_to, until, now)

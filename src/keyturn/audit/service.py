@@ -1,16 +1,14 @@
 """Reading the audit trail. Writing it is part of each use case that changes something."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from keyturn.audit import store
 from keyturn.audit.domain import Filter, Recorded
+from keyturn.authz.authorize import Scope, require
+from keyturn.authz.domain import Action
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import Refused
 from keyturn.kit.actor import Actor
-
-PermitReader = Callable[[Tx, Actor, str | None], None]
-"""Given the actor and a project (None: the whole organization): raises unless the actor may read its events."""
 
 
 @dataclass(frozen=True)
@@ -22,11 +20,10 @@ class Page:
 
 
 class Trail:
-    """The audit trail of one installation. ``permit`` decides who may read it."""
+    """The audit trail of one installation."""
 
-    def __init__(self, database: Database, permit: PermitReader) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._permit = permit
 
     def page(
         self,
@@ -39,13 +36,22 @@ class Trail:
         subject_id: str | None = None,
         actor_id: str | None = None,
     ) -> Page:
-        """Return one page. Events added meanwhile do not shift the following pages. Raises Refused for a bad cursor."""
+        """Return one page of the events of a project, or (None) of the whole organization.
+
+        Events added meanwhile do not shift the following pages. Raises Refused for a bad cursor, and as :func:`require` for
+        an actor who may not read them.
+        """
         wanted = Filter(actor.org_id, project_id, event, subject_id, actor_id, _position(cursor))
         with self._database.read() as tx:
-            self._permit(tx, actor, project_id)
+            require(tx, actor, Action.READ_AUDIT_LOGS, Scope(actor.org_id, project_id))
             found = store.newest(tx, wanted, limit + 1)
         shown = tuple(found[:limit])
         return Page(shown, str(shown[-1].id) if len(found) > limit else None)
+
+
+def newest(tx: Tx, wanted: Filter, limit: int) -> list[Recorded]:
+    """Return the matching events, newest first, for a use case that has checked what the actor may see."""
+    return store.newest(tx, wanted, limit)
 
 
 def _position(cursor: str | None) -> int | None:

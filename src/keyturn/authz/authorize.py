@@ -81,11 +81,6 @@ def visible(tx: Tx, actor: Actor) -> Visibility:
     return Visibility(actor.org_id, organization, frozenset(row["project_id"] for row in rows))
 
 
-def require_audit_reader(tx: Tx, actor: Actor, project_id: str | None) -> None:
-    """Return when the actor may read the audit events of the project, or (None) of the whole organization."""
-    require(tx, actor, Action.READ_AUDIT_LOGS, Scope(actor.org_id, project_id))
-
-
 def _permitted(role: Role | None, action: Action, scope: Scope) -> bool:
     return permits(PROJECT_ROLES if scope.project_id else ORGANIZATION_ROLES, role, action)
 

@@ -5,13 +5,13 @@ its own and changes by compare-and-swap: a refresh can never undo a change of an
 """
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from keyturn.audit import store as audit
-from keyturn.audit.domain import Event
+from keyturn.audit import events
 from keyturn.connections import health, store
-from keyturn.connections.domain import Connection, Method, OAuthGrant, unpack
+from keyturn.connections.domain import Connection, OAuthGrant, unpack
 from keyturn.connections.flow import FLOW_KEPT
+from keyturn.connections.recording import record_connection_event
 from keyturn.connections.store import REFRESH_EVERY, RefreshToken
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import KeyturnError, Misconfigured, NeedsAction, NotYet, SignInAgain
@@ -114,7 +114,9 @@ class Grants:
                 store.change_refresh_token(tx, row, refresh_due_at=None)
             health.refused(tx, current, error, now)
             if not current.needs_reconnect:
-                audit.append(tx, _event(current, error, now))
+                by, event = platform(current.org_id), events.CONNECTION_NEEDS_RECONNECT
+                facts = {"method": current.method.value, "code": error.code, "message": error.message}
+                record_connection_event(tx, by, event, current, now, **facts)
 
     # --- keeping alive ------------------------------------------------------------------------------------------------
 
@@ -146,22 +148,4 @@ def _other_app(connection: Connection, app: OAuthApp) -> SignInAgain:
         f"The connection was made for the OAuth application {connection.client_id}, but this server uses {app.client_id} now.",
         code="connections.oauth_app_changed",
         fix="Connect again and sign in.",
-    )
-
-
-def _event(connection: Connection, error: SignInAgain, now: datetime) -> Event:
-    return Event(
-        "app-connection-needs-reconnect",
-        platform(connection.org_id),
-        "app-connection",
-        connection.id,
-        now,
-        project_id=connection.project_id,
-        data={
-            "name": connection.name,
-            "app": connection.app,
-            "method": Method.OAUTH.value,
-            "code": error.code,
-            "message": error.message,
-        },
     )

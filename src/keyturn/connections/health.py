@@ -8,13 +8,15 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from keyturn.audit import store as audit
-from keyturn.audit.domain import Event
+from keyturn.audit import events
+from keyturn.audit.domain import Subject, SubjectKind
+from keyturn.audit.record import record
 from keyturn.connections import rotation_store, store
 from keyturn.connections.domain import Connection
+from keyturn.connections.recording import record_connection_event
 from keyturn.db.unit import Tx
 from keyturn.errors import KeyturnError, NeedsAction, NotYet, Permanent, SignInAgain
-from keyturn.kit.actor import Actor, platform
+from keyturn.kit.actor import platform
 from keyturn.kit.clock import iso
 from keyturn.kit.clock_difference import WRONG
 from keyturn.kit.moments import bounded, moved, not_after
@@ -58,15 +60,16 @@ def accepted(tx: Tx, seen: Connection, now: datetime, look_at: datetime) -> None
     connection = _same(tx, seen)
     if connection:
         store.change(tx, connection, look_at=look_at, **healed(now))
-        tell_healed(tx, connection, now)
+        record_recovery(tx, connection, now)
 
 
-def tell_healed(tx: Tx, before: Connection, now: datetime) -> None:
+def record_recovery(tx: Tx, before: Connection, now: datetime) -> None:
     """Write down the end of a refusal, if there was one."""
     if before.refused_at is None:
         return
-    facts = {"refusedAt": iso(before.refused_at), "code": (before.refusal or {}).get("code")}
-    tell(tx, platform(before.org_id), "app-connection-recovered", before, now, **facts)
+    code = (before.refusal or {}).get("code")
+    facts = {"method": before.method.value, "refusedAt": iso(before.refused_at), "code": code}
+    record_connection_event(tx, platform(before.org_id), events.CONNECTION_RECOVERED, before, now, **facts)
 
 
 def refused(tx: Tx, seen: Connection, error: KeyturnError, now: datetime) -> None:
@@ -89,11 +92,12 @@ def refused(tx: Tx, seen: Connection, error: KeyturnError, now: datetime) -> Non
     if before == error.code:
         return
     by = platform(connection.org_id)
-    tell(tx, by, "app-connection-refused", connection, now, refusedAt=iso(since), **refusal)
+    facts = {"method": connection.method.value, "refusedAt": iso(since)} | refusal
+    record_connection_event(tx, by, events.CONNECTION_REFUSED, connection, now, **facts)
     known = rotation_store.current_credential(tx, connection.id)
     still_lives = known and known["ends_at"] and known["ends_at"] > now
     if error.code in VANISHED or (error.code == EXPIRED and still_lives):
-        _tell_vanished(tx, connection, known, now)
+        _record_vanished(tx, connection, known, now)
 
 
 def troubled(tx: Tx, seen: Connection, error: KeyturnError, now: datetime) -> None:
@@ -116,26 +120,12 @@ def _same(tx: Tx, seen: Connection) -> Connection | None:
     return connection if connection and connection.secret_version == seen.secret_version else None
 
 
-def tell(tx: Tx, actor: Actor, event: str, connection: Connection, now: datetime, **data: Any) -> None:
-    """Append an audit event about the connection."""
-    facts = {"name": connection.name, "app": connection.app, "method": connection.method.value}
-    audit.append(
-        tx,
-        Event(
-            event,
-            actor,
-            "app-connection",
-            connection.id,
-            now,
-            project_id=connection.project_id,
-            data=facts | data,
-        ),
-    )
-
-
-def _tell_vanished(tx: Tx, connection: Connection, known: Mapping[str, Any] | None, now: datetime) -> None:
+def _record_vanished(tx: Tx, connection: Connection, known: Mapping[str, Any] | None, now: datetime) -> None:
     """Somebody removed the current secret: told of the rotation where there is one, as all drift of it is."""
-    kind, subject = ("rotation", str(known["rotation_id"])) if known else ("app-connection", connection.id)
+    kind, subject_id = SubjectKind.CONNECTION, connection.id
+    if known:
+        kind, subject_id = SubjectKind.ROTATION, str(known["rotation_id"])
+    subject = Subject(kind, subject_id, connection.project_id)
     facts = {
         "connectionId": connection.id,
         "applicationObjectId": known and known["object_id"],
@@ -145,6 +135,5 @@ def _tell_vanished(tx: Tx, connection: Connection, known: Mapping[str, Any] | No
         "displayName": known and known["marker"],
         "hint": known and known["hint"],
     }
-    data = {name: value or None for name, value in facts.items()}
-    by, project = platform(connection.org_id), connection.project_id
-    audit.append(tx, Event("credentials-drifted", by, kind, subject, now, project_id=project, data=data))
+    given = {name: value or None for name, value in facts.items()}
+    record(tx, platform(connection.org_id), events.CREDENTIALS_DRIFTED, subject, now, **given)

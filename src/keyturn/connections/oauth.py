@@ -7,8 +7,9 @@ is only ever sent to a path of this server afterwards.
 
 from typing import NoReturn
 
-from keyturn.audit import store as audit
-from keyturn.audit.domain import Event
+from keyturn.audit import events
+from keyturn.audit.domain import Subject, SubjectKind
+from keyturn.audit.record import record
 from keyturn.authz.domain import Action
 from keyturn.connections import store
 from keyturn.connections.domain import AuthorizationCode, Connection, Draft, Method
@@ -123,7 +124,7 @@ class SignIns:
         try:
             connection = self._connect(actor, remembered, callback)
         except KeyturnError as failure:
-            self._tell_failure(actor, remembered.form, flow, failure)
+            self._record_failure(actor, remembered.form, flow, failure)
             return Finished(remembered.form, failure=failure)
         return Finished(remembered.form, connection)
 
@@ -160,16 +161,8 @@ class SignIns:
         tenant = Tenant(self._connections.cloud, form.tenant_id)
         self._connections.provider.refuse(tenant, self._connections.grants.app(), callback.said)
 
-    def _tell_failure(self, actor: Actor, form: Form, flow: Flow, failure: KeyturnError) -> None:
+    def _record_failure(self, actor: Actor, form: Form, flow: Flow, failure: KeyturnError) -> None:
         facts = {"name": form.name, "tenantId": form.tenant_id, "code": failure.code, "message": failure.message}
-        event = Event(
-            "fail-app-connection-sign-in",
-            actor,
-            "app-connection",
-            form.connection_id or flow.id,
-            self._clock.now(),
-            project_id=form.project_id,
-            data=facts,
-        )
+        subject = Subject(SubjectKind.CONNECTION, form.connection_id or flow.id, form.project_id)
         with self._database.write() as tx:
-            audit.append(tx, event)
+            record(tx, actor, events.CONNECTION_SIGN_IN_FAILED, subject, self._clock.now(), **facts)

@@ -6,8 +6,7 @@ from typing import Any
 
 import sqlalchemy.exc
 
-from keyturn.audit import store as audit
-from keyturn.audit.domain import Event
+from keyturn.audit import events
 from keyturn.authz import authorize
 from keyturn.authz.authorize import Scope
 from keyturn.authz.domain import Action
@@ -37,6 +36,7 @@ from keyturn.connections.domain import (
 )
 from keyturn.connections.flow import require_whole
 from keyturn.connections.grants import Grants
+from keyturn.connections.recording import record_connection_event
 from keyturn.connections.stored import Stored, final
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import NotFound, Refused
@@ -199,15 +199,8 @@ class Connections:
             raise name_taken(draft.name) from error
         if isinstance(made, OAuthGrant):
             self.grants.keep(tx, new, made)
-        self.tell(
-            tx,
-            actor,
-            "create-app-connection",
-            connection,
-            method=connection.method.value,
-            credentialsUpdated=True,
-            **(connection.facts or {}),
-        )
+        facts = {"method": connection.method.value, "credentialsUpdated": True} | (connection.facts or {})
+        record_connection_event(tx, actor, events.CONNECTION_CREATED, connection, now, **facts)
         return connection
 
     # --- changing ---------------------------------------------------------------------------------------------------
@@ -223,7 +216,8 @@ class Connections:
             self._change(tx, connection, name=name, description=description, version=changed.version)
         except sqlalchemy.exc.IntegrityError as error:
             raise name_taken(name) from error
-        self.tell(tx, actor, "update-app-connection", changed, previousName=connection.name, credentialsUpdated=False)
+        facts = {"previousName": connection.name, "credentialsUpdated": False}
+        record_connection_event(tx, actor, events.CONNECTION_UPDATED, changed, self.clock.now(), **facts)
         return changed
 
     def replace_credentials(self, tx: Tx, actor: Actor, connection: Connection, proved: Proved) -> Connection:
@@ -250,8 +244,9 @@ class Connections:
         self._change(tx, connection, **{name: getattr(changed, name) for name in _CREDENTIAL_FIELDS})
         if isinstance(made, OAuthGrant):
             self.grants.keep(tx, connection.id, made)
-        self.tell(tx, actor, "update-app-connection", changed, credentialsUpdated=True, **(changed.facts or {}))
-        health.tell_healed(tx, connection, now)
+        facts = {"credentialsUpdated": True} | (changed.facts or {})
+        record_connection_event(tx, actor, events.CONNECTION_UPDATED, changed, now, **facts)
+        health.record_recovery(tx, connection, now)
         return changed
 
     def _admitted(self, tx: Tx, actor: Actor, made: Credentials, connection: Connection | None) -> str | None:
@@ -276,22 +271,7 @@ class Connections:
 
     def delete(self, tx: Tx, actor: Actor, connection: Connection, **facts: Any) -> None:
         store.delete(tx, connection.id)
-        self.tell(tx, actor, "delete-app-connection", connection, **facts)
-
-    def tell(self, tx: Tx, actor: Actor, event: str, connection: Connection, **data: Any) -> None:
-        facts = {"name": connection.name, "app": connection.app}
-        audit.append(
-            tx,
-            Event(
-                event,
-                actor,
-                "app-connection",
-                connection.id,
-                self.clock.now(),
-                project_id=connection.project_id,
-                data=facts | data,
-            ),
-        )
+        record_connection_event(tx, actor, events.CONNECTION_DELETED, connection, self.clock.now(), **facts)
 
     def mark_all(self, report: fingerprints.Report = fingerprints.quiet) -> None:
         """Give fingerprints to connections that have none yet: outside transactions, before anything is decided by them."""

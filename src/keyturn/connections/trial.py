@@ -5,12 +5,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from keyturn.audit import store as audit
+from keyturn.audit import events
 from keyturn.audit.domain import Filter
+from keyturn.audit.service import newest
 from keyturn.authz.domain import Action
 from keyturn.connections import health, store
 from keyturn.connections.domain import Connection, Method
 from keyturn.connections.health import check_failed
+from keyturn.connections.recording import record_connection_event
 from keyturn.connections.service import Connections
 from keyturn.db.unit import Tx
 from keyturn.errors import KeyturnError, NeedsAction
@@ -60,7 +62,7 @@ class Trial:
 def test(connections: Connections, actor: Actor, connection_id: str) -> Trial:
     """Try the connection now, and remember how it went. Raises NotFound or Forbidden; all else is part of the answer.
 
-    The audit trail gets an event when it says something new; see :func:`_tell`.
+    The audit trail gets an event when it says something new; see :func:`_record`.
     """
     with connections.database.read() as tx:
         connection = connections.connection_for(tx, actor, connection_id, Action.CONNECT_CONNECTIONS)
@@ -70,23 +72,23 @@ def test(connections: Connections, actor: Actor, connection_id: str) -> Trial:
     now = connections.clock.now()
     with connections.database.write() as tx:
         trial.remember(tx, failure, now)
-        _tell(tx, connections, actor, connection, now, ok=failure is None, code=failure.code if failure else None)
+        _record(tx, actor, connection, now, ok=failure is None, code=failure.code if failure else None)
     result = check_failed(failure) if failure else {"ok": True}
     return Trial(replace(connection, checked_at=now, check_result=result), trial.checks, trial.capabilities)
 
 
-def _tell(tx: Tx, connections: Connections, actor: Actor, connection: Connection, now: datetime, **result: Any) -> None:
+def _record(tx: Tx, actor: Actor, connection: Connection, now: datetime, **result: Any) -> None:
     """Write the test to the audit trail, unless that would repeat it: programs test on a timer.
 
     It is written when the result differs from that of the last test, whoever made it, and when this actor's last test is a
     day old or was made with other credentials.
     """
-    about = Filter(connection.org_id, event="test-app-connection", subject_id=connection.id)
-    last, own = audit.newest(tx, about, 1), audit.newest(tx, replace(about, actor_id=actor.id), 1)
+    about = Filter(connection.org_id, event=events.CONNECTION_TESTED.name, subject_id=connection.id)
+    last, own = newest(tx, about, 1), newest(tx, replace(about, actor_id=actor.id), 1)
     since = max(now - TOLD_AGAIN_AFTER, not_after(connection.published_at or now - TOLD_AGAIN_AFTER, now))
     same = bool(last) and all(last[0].data.get(name) == value for name, value in result.items())
     if not (same and own and since <= own[0].at <= now):
-        connections.tell(tx, actor, "test-app-connection", connection, **result, checkedAt=iso(now))
+        record_connection_event(tx, actor, events.CONNECTION_TESTED, connection, now, **result, checkedAt=iso(now))
 
 
 class Attempt:

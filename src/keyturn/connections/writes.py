@@ -28,5 +28,5 @@ def replace_value(
     fresh = facts | health.healed(now) | {"published_at": now}  # it has just signed in, several times
     done = store.change(tx, connection, secret=sealed, secret_version=version, updated_at=now, **fresh)
     if done:
-        health.tell_healed(tx, connection, now)
+        health.record_recovery(tx, connection, now)
     return done

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from keyturn.audit.domain import Event
-from keyturn.audit.events import AccessEvent
-from keyturn.audit.store import append
+from keyturn.audit import events
+from keyturn.audit.domain import Subject, SubjectKind
+from keyturn.audit.record import record
 from keyturn.authz.authorize import Scope, require
 from keyturn.authz.domain import Action, require_at_most
 from keyturn.db.unit import Database, Tx
@@ -52,7 +52,7 @@ class Identities:
                 self._ids.new(), actor.org_id, name, role, has_delete_protection, self._labels(metadata), (), now, now
             )
             store.add_identity(tx, made)
-            self._note(tx, AccessEvent.IDENTITY_CREATED, actor, made, name=name, role=role.value)
+            record(tx, actor, events.IDENTITY_CREATED, _subject(made), now, name=name, role=role.value)
         return made
 
     def get(self, actor: Actor, identity_id: str) -> Identity:
@@ -91,15 +91,8 @@ class Identities:
             )
             require_at_most(actor.role, after.role)
             store.save_identity(tx, after)
-            self._note(
-                tx,
-                AccessEvent.IDENTITY_UPDATED,
-                actor,
-                after,
-                name=after.name,
-                role=after.role.value,
-                hasDeleteProtection=after.has_delete_protection,
-            )
+            facts = {"name": after.name, "role": after.role.value, "hasDeleteProtection": after.has_delete_protection}
+            record(tx, actor, events.IDENTITY_UPDATED, _subject(after), after.updated_at, **facts)
         return after
 
     def delete(self, actor: Actor, identity_id: str) -> Identity:
@@ -113,7 +106,7 @@ class Identities:
                     fix="Set hasDeleteProtection to false first.",
                 )
             store.remove_identity(tx, gone.id)
-            self._note(tx, AccessEvent.IDENTITY_DELETED, actor, gone, name=gone.name)
+            record(tx, actor, events.IDENTITY_DELETED, _subject(gone), self._clock.now(), name=gone.name)
         return gone
 
     def organization_of(self, actor: Actor) -> Organization:
@@ -136,8 +129,9 @@ class Identities:
     def _labels(self, metadata: Pairs) -> tuple[Label, ...]:
         return tuple(Label(self._ids.new(), key, value) for key, value in metadata)
 
-    def _note(self, tx: Tx, event: AccessEvent, actor: Actor, subject: Identity, **data: object) -> None:
-        append(tx, Event(event.value, actor, "identity", subject.id, self._clock.now(), data=data))
+
+def _subject(identity: Identity) -> Subject:
+    return Subject(SubjectKind.IDENTITY, identity.id)
 
 
 def found_identity(tx: Tx, actor: Actor, identity_id: str) -> Identity:

@@ -8,9 +8,9 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Protocol
 
-from keyturn.audit.domain import Event
-from keyturn.audit.events import AccessEvent
-from keyturn.audit.store import append
+from keyturn.audit import events
+from keyturn.audit.domain import subject_of
+from keyturn.audit.record import record
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import KeyturnError, Unauthenticated
 from keyturn.identities import store
@@ -99,17 +99,8 @@ class MachineSignIn:
             return _spent("The client secret was revoked, or it has been used as often as it may be.")
         if attempts != Attempts() and not barred:
             store.set_universal_attempts(tx, auth.id, Attempts())
-        append(
-            tx,
-            Event(
-                AccessEvent.MACHINE_SIGNED_IN.value,
-                owner,
-                owner.kind.value,
-                owner.id or "",
-                now,
-                data={"clientSecretId": secret.id, "ip": origin.ip},
-            ),
-        )
+        facts = {"clientSecretId": secret.id, "ip": origin.ip}
+        record(tx, owner, events.MACHINE_SIGNED_IN, subject_of(owner), now, **facts)
         return self._issuer.issue(tx, owner, settings.rules, now, client_secret_id=secret.id)
 
     def _machine(self, tx: Tx, auth: UniversalAuth, origin: Origin) -> Actor:

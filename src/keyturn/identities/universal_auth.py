@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 
-from keyturn.audit.domain import Event
-from keyturn.audit.events import AccessEvent
-from keyturn.audit.store import append
+from keyturn.audit import events
+from keyturn.audit.domain import Subject, SubjectKind
+from keyturn.audit.record import record
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import NotFound, Refused
 from keyturn.identities import store
@@ -54,7 +54,7 @@ class UniversalAuths:
             settings = changes.applied_to(UniversalAuthSettings())
             made = UniversalAuth(self._ids.new(), identity.id, self._ids.new(), settings, Attempts(), now, now)
             store.add_universal_auth(tx, made)
-            self._note(tx, AccessEvent.UNIVERSAL_AUTH_ADDED, actor, identity_id, **_given(changes))
+            record(tx, actor, events.UNIVERSAL_AUTH_ADDED, _subject(identity_id), now, **_given(changes))
         return made
 
     def get(self, actor: Actor, identity_id: str) -> UniversalAuth:
@@ -66,27 +66,30 @@ class UniversalAuths:
         """Change what is given; tokens already issued keep their lifetime, trusted addresses hold at once."""
         with self._database.write() as tx:
             before = self._managed(tx, actor, identity_id)
-            after = replace(before, settings=changes.applied_to(before.settings), updated_at=self._clock.now())
+            now = self._clock.now()
+            after = replace(before, settings=changes.applied_to(before.settings), updated_at=now)
             store.save_universal_auth(tx, after)
-            self._note(tx, AccessEvent.UNIVERSAL_AUTH_UPDATED, actor, identity_id, **_given(changes))
+            record(tx, actor, events.UNIVERSAL_AUTH_UPDATED, _subject(identity_id), now, **_given(changes))
         return after
 
     def detach(self, actor: Actor, identity_id: str) -> UniversalAuth:
         """Take the way to sign in away: its client secrets are gone and the tokens got with them end now."""
         with self._database.write() as tx:
             gone = self._managed(tx, actor, identity_id)
-            token_store.revoke_universal_tokens_of(tx, gone.identity_id, self._clock.now())
+            now = self._clock.now()
+            token_store.revoke_universal_tokens_of(tx, gone.identity_id, now)
             store.remove_universal_auth(tx, gone.id)
-            self._note(tx, AccessEvent.UNIVERSAL_AUTH_REMOVED, actor, identity_id)
+            record(tx, actor, events.UNIVERSAL_AUTH_REMOVED, _subject(identity_id), now)
         return gone
 
     def clear_lockouts(self, actor: Actor, identity_id: str) -> int:
         """End a lock and forget failures. Returns how many locks were ended. Repeatable."""
         with self._database.write() as tx:
             auth = self._managed(tx, actor, identity_id)
-            locked = int(auth.attempts.locked(self._clock.now()))
+            now = self._clock.now()
+            locked = int(auth.attempts.locked(now))
             store.set_universal_attempts(tx, auth.id, Attempts())
-            self._note(tx, AccessEvent.LOCKOUTS_CLEARED, actor, identity_id, deleted=locked)
+            record(tx, actor, events.LOCKOUTS_CLEARED, _subject(identity_id), now, deleted=locked)
         return locked
 
     # --- client secrets -----------------------------------------------------------------------------------------------
@@ -113,7 +116,7 @@ class UniversalAuths:
                 updated_at=now,
             )
             store.add_client_secret(tx, made)
-            self._note(tx, AccessEvent.CLIENT_SECRET_CREATED, actor, identity_id, clientSecretId=made.id)
+            record(tx, actor, events.CLIENT_SECRET_CREATED, _subject(identity_id), now, clientSecretId=made.id)
         return secret, made
 
     def list_secrets(self, actor: Actor, identity_id: str) -> Sequence[ClientSecret]:
@@ -135,14 +138,15 @@ class UniversalAuths:
                 now = self._clock.now()
                 store.revoke_client_secret(tx, secret.id, now)
                 token_store.revoke_tokens_of_client_secret(tx, secret.id, now)
-                self._note(tx, AccessEvent.CLIENT_SECRET_REVOKED, actor, identity_id, clientSecretId=secret.id)
+                record(tx, actor, events.CLIENT_SECRET_REVOKED, _subject(identity_id), now, clientSecretId=secret.id)
             return _found_secret(tx, auth, secret_id)
 
     def _managed(self, tx: Tx, actor: Actor, identity_id: str) -> UniversalAuth:
         return _found(tx, self._identities.managed(tx, actor, identity_id).id)
 
-    def _note(self, tx: Tx, name: AccessEvent, actor: Actor, identity_id: str, **data: object) -> None:
-        append(tx, Event(name.value, actor, "identity", identity_id, self._clock.now(), data=data))
+
+def _subject(identity_id: str) -> Subject:
+    return Subject(SubjectKind.IDENTITY, identity_id)
 
 
 def _given(changes: UniversalAuthChanges) -> dict[str, object]:

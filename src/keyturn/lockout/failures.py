@@ -2,9 +2,9 @@
 
 from datetime import datetime
 
-from keyturn.audit.domain import Event
-from keyturn.audit.events import AccessEvent
-from keyturn.audit.store import append
+from keyturn.audit import events
+from keyturn.audit.domain import subject_of
+from keyturn.audit.record import record
 from keyturn.db.unit import Tx
 from keyturn.errors import Unauthenticated
 from keyturn.kit.actor import Actor
@@ -15,11 +15,11 @@ def failed(tx: Tx, owner: Actor, attempts: Attempts, policy: LockoutPolicy, now:
     """Return the attempts after one more failure, and write it to the audit trail."""
     after = after_failure(attempts, policy, now)
     if policy.enabled and after.locked(now):
-        name, once = AccessEvent.SIGN_IN_LOCKED, None
+        event, once = events.SIGN_IN_LOCKED, None
     else:  # at most one a minute: strangers must not be able to fill the disk
-        name = AccessEvent.SIGN_IN_FAILED
-        once = f"{name}:{owner.id}:{int(now.timestamp()) // 60}"
-    append(tx, Event(name.value, owner, owner.kind.value, owner.id or "", now, data={}, once=once))
+        event = events.SIGN_IN_FAILED
+        once = f"{event.name}:{owner.id}:{int(now.timestamp()) // 60}"
+    record(tx, owner, event, subject_of(owner), now, once)
     return after
 
 

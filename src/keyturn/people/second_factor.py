@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from keyturn.audit.domain import Event
-from keyturn.audit.events import AccessEvent
-from keyturn.audit.store import append
+from keyturn.audit import events
+from keyturn.audit.domain import Subject, SubjectKind
+from keyturn.audit.record import record
 from keyturn.authz.authorize import Scope, require
 from keyturn.authz.domain import Action, require_at_most
 from keyturn.crypto.hashing import Hasher
@@ -119,7 +119,7 @@ class SecondFactors:
             kept = tuple(_digest(each) for each in codes)
             store.put_second_factor(tx, SecondFactor(user.id, found.secret, counter, kept, now), now)
             self._end_others(tx, user, actor.via)
-            self._note(tx, AccessEvent.SECOND_FACTOR_ADDED, actor, user, now)
+            record(tx, actor, events.SECOND_FACTOR_ADDED, Subject(SubjectKind.USER, user.id), now)
         return codes
 
     def remove(self, actor: Actor, password: Plaintext, code: str) -> None:
@@ -171,7 +171,7 @@ class SecondFactors:
             return False
         left = tuple(kept for kept in found.recovery if kept != used)
         store.use_code(tx, user.id, found.last_counter, left)
-        self._note(tx, AccessEvent.RECOVERY_CODE_USED, actor, user, now, left=len(left))
+        record(tx, actor, events.RECOVERY_CODE_USED, Subject(SubjectKind.USER, user.id), now, left=len(left))
         return True
 
     # --- parts --------------------------------------------------------------------------------------------------------
@@ -196,7 +196,7 @@ class SecondFactors:
     def _removed(self, tx: Tx, actor: Actor, user: User, *, kept: str | None) -> None:
         if store.remove_second_factor(tx, user.id):
             self._end_others(tx, user, kept)
-            self._note(tx, AccessEvent.SECOND_FACTOR_REMOVED, actor, user, self.clock.now())
+            record(tx, actor, events.SECOND_FACTOR_REMOVED, Subject(SubjectKind.USER, user.id), self.clock.now())
 
     def _recovery_code(self) -> str:
         text = base64.b32encode(self.random(_RECOVERY_BYTES)).decode().lower()
@@ -209,9 +209,6 @@ class SecondFactors:
 
     def _open(self, factor: SecondFactor) -> Plaintext:
         return self._sealer().open(factor.secret, _place(factor.user_id))
-
-    def _note(self, tx: Tx, event: AccessEvent, actor: Actor, user: User, now: datetime, **data: object) -> None:
-        append(tx, Event(event.value, actor, "user", user.id, now, data=data))
 
 
 def _place(user_id: str) -> Place:

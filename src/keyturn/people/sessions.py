@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from keyturn.audit.domain import Event
-from keyturn.audit.events import AccessEvent
-from keyturn.audit.store import append
+from keyturn.audit import events
+from keyturn.audit.domain import subject_of
+from keyturn.audit.record import record
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import NotFound, Unauthenticated
 from keyturn.kit.actor import Actor
@@ -160,13 +160,14 @@ class Sessions:
                 return
             store.end_session(tx, found.id)
             if not found.pending:
-                self._note(tx, AccessEvent.SIGNED_OUT, replace(person_actor(user), request_id=request_id))
+                actor = replace(person_actor(user), request_id=request_id)
+                record(tx, actor, events.SIGNED_OUT, subject_of(actor), self._clock.now())
 
     def sign_out_everywhere(self, actor: Actor) -> int:
         """End all sessions of the caller, this one too. Returns how many there were."""
         with self._database.write() as tx:
             ended = store.end_sessions_of_user(tx, actor.id or "")
-            self._note(tx, AccessEvent.SESSIONS_ENDED, actor, ended=ended)
+            record(tx, actor, events.SESSIONS_ENDED, subject_of(actor), self._clock.now(), ended=ended)
         return ended
 
     # --- the list -----------------------------------------------------------------------------------------------------
@@ -192,7 +193,7 @@ class Sessions:
             if session_id not in {each.id for each in store.sessions_of_user(tx, actor.id or "")}:
                 raise NotFound("There is no such session of yours.", code="access.session_not_found")
             store.end_session(tx, session_id)
-            self._note(tx, AccessEvent.SESSIONS_ENDED, actor, ended=1)
+            record(tx, actor, events.SESSIONS_ENDED, subject_of(actor), self._clock.now(), ended=1)
 
     def rotate(self, token: Plaintext | None) -> Plaintext:
         """Give the session another token; the old one opens nothing any more. Raises Unauthenticated when it has ended."""
@@ -225,9 +226,6 @@ class Sessions:
                 found = store.session(tx, opaque.digest(token.reveal()))
                 if found:
                     store.end_session(tx, found.id)
-
-    def _note(self, tx: Tx, event: AccessEvent, actor: Actor, **data: object) -> None:
-        append(tx, Event(event.value, actor, "user", actor.id or "", self._clock.now(), data=data))
 
 
 def _alive(session: Session, now: datetime) -> bool:

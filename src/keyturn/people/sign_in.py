@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
 
-from keyturn.audit.domain import Event
-from keyturn.audit.events import AccessEvent
-from keyturn.audit.store import append
+from keyturn.audit import events
+from keyturn.audit.domain import subject_of
+from keyturn.audit.record import record
 from keyturn.crypto.hashing import Hasher
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import KeyturnError, Refused, Unauthenticated
@@ -140,17 +140,7 @@ class SignIn:
             store.set_user_attempts(tx, user.id, Attempts())
         outcome = whole(tx, user)
         if not isinstance(outcome, KeyturnError):
-            append(
-                tx,
-                Event(
-                    AccessEvent.PERSON_SIGNED_IN.value,
-                    owner,
-                    owner.kind.value,
-                    owner.id or "",
-                    now,
-                    data={"ip": origin.ip},
-                ),
-            )
+            record(tx, owner, events.PERSON_SIGNED_IN, subject_of(owner), now, ip=origin.ip)
         return outcome
 
 

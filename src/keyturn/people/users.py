@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import sqlalchemy.exc
 
-from keyturn.audit.domain import Event
-from keyturn.audit.events import AccessEvent
-from keyturn.audit.store import append
+from keyturn.audit import events
+from keyturn.audit.domain import AuditEvent, Subject, SubjectKind
+from keyturn.audit.record import record
 from keyturn.authz.authorize import Scope, require
 from keyturn.authz.domain import Action, require_at_most
 from keyturn.crypto.hashing import Hasher
@@ -78,7 +78,8 @@ class Users:
                 store.add_user(tx, user)
             except sqlalchemy.exc.IntegrityError as error:  # another server added the same address just now
                 raise _email_taken(user.email) from error
-            self._note(tx, AccessEvent.USER_CREATED, actor, user, email=user.email, role=role.value)
+            facts = {"email": user.email, "role": role.value}
+            record(tx, actor, events.USER_CREATED, _subject(user), self._clock.now(), **facts)
         return user
 
     def _require_room(self, tx: Tx, actor: Actor) -> None:
@@ -136,8 +137,8 @@ class Users:
                 _keep_an_admin(tx, user)
             store.change_user(tx, user.id, self._clock.now(), role=role.value)
             store.end_sessions_of_user(tx, user.id)  # whoever gains or loses something signs in anew
-            data = {"before": user.role.value, "role": role.value}
-            self._note(tx, AccessEvent.USER_ROLE_CHANGED, actor, user, **data)
+            facts = {"before": user.role.value, "role": role.value}
+            record(tx, actor, events.USER_ROLE_CHANGED, _subject(user), self._clock.now(), **facts)
             return _found(tx, actor, user_id)
 
     def delete(self, actor: Actor, user_id: str) -> User:
@@ -146,7 +147,7 @@ class Users:
             user = self._managed(tx, actor, user_id)
             _keep_an_admin(tx, user)
             store.remove_user(tx, user.id)
-            self._note(tx, AccessEvent.USER_DELETED, actor, user, email=user.email)
+            record(tx, actor, events.USER_DELETED, _subject(user), self._clock.now(), email=user.email)
         return user
 
     def change_password(self, actor: Actor, old: Plaintext, new: Plaintext) -> None:
@@ -157,7 +158,7 @@ class Users:
         user = self._proofs.prove(actor, old, lambda _tx, user: user)
         if old == new:
             raise _same_password()
-        self._set_password(user, new, AccessEvent.PASSWORD_CHANGED, actor)
+        self._set_password(user, new, events.PASSWORD_CHANGED, actor)
 
     def choose_password(self, user: User, old: Plaintext | None, new: Plaintext) -> None:
         """Put the person's own password in the place of the first one, for somebody who has just proven who they are.
@@ -166,7 +167,7 @@ class Users:
         """
         if old == new if old is not None else self._hasher.verify(user.password_hash, new):
             raise _same_password()
-        self._set_password(user, new, AccessEvent.PASSWORD_CHANGED, person_actor(user))
+        self._set_password(user, new, events.PASSWORD_CHANGED, person_actor(user))
 
     # --- for the operator at the machine itself -----------------------------------------------------------------------
 
@@ -184,7 +185,7 @@ class Users:
         It has to be changed at the next sign-in.
         """
         user = self.by_email(email)
-        self._set_password(user, new, AccessEvent.PASSWORD_RESET, platform(user.org_id), first=True)
+        self._set_password(user, new, events.PASSWORD_RESET, platform(user.org_id), first=True)
         return user
 
     def unlock(self, email: str) -> User:
@@ -192,13 +193,13 @@ class Users:
         user = self.by_email(email)
         with self._database.write() as tx:
             store.set_user_attempts(tx, user.id, Attempts())
-            self._note(tx, AccessEvent.USER_UNLOCKED, platform(user.org_id), user)
+            record(tx, platform(user.org_id), events.USER_UNLOCKED, _subject(user), self._clock.now())
         return user
 
     # --- parts --------------------------------------------------------------------------------------------------------
 
     def _set_password(
-        self, user: User, new: Plaintext, event: AccessEvent, actor: Actor, *, first: bool = False
+        self, user: User, new: Plaintext, event: AuditEvent, actor: Actor, *, first: bool = False
     ) -> None:
         check_password(new, user.email, user.first_name, user.last_name)
         hashed = self._hasher.hash(new)
@@ -208,7 +209,7 @@ class Users:
             store.set_user_attempts(tx, user.id, Attempts())
             token_store.revoke_tokens_of_user(tx, user.id, now)
             store.end_sessions_of_user(tx, user.id)
-            self._note(tx, event, actor, user)
+            record(tx, actor, event, _subject(user), now)
 
     def _managed(self, tx: Tx, actor: Actor, user_id: str) -> User:
         require(tx, actor, Action.MANAGE_USERS, Scope(actor.org_id))
@@ -218,9 +219,6 @@ class Users:
         require_at_most(actor.role, user.role)
         return user
 
-    def _note(self, tx: Tx, name: AccessEvent, actor: Actor, subject: User, **data: object) -> None:
-        append(tx, Event(name.value, actor, "user", subject.id, self._clock.now(), data=data))
-
 
 def checked_email(text: str) -> str:
     """Return the address as it is kept: trimmed, lower case. Raises Refused for text that is none."""
@@ -228,6 +226,10 @@ def checked_email(text: str) -> str:
     if not _EMAIL.fullmatch(email):
         raise Refused(f"'{text}' is not an e-mail address.", code="access.email_invalid")
     return email
+
+
+def _subject(user: User) -> Subject:
+    return Subject(SubjectKind.USER, user.id)
 
 
 def _found(tx: Tx, actor: Actor, user_id: str) -> User:

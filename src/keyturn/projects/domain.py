@@ -3,26 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
 from keyturn.errors import Refused
 from keyturn.kit.actor import ActorKind, Role
 
 DEFAULT_ENVIRONMENTS = (("Development", "dev"), ("Staging", "staging"), ("Production", "prod"))
-
-
-class ProjectEvent(StrEnum):
-    """What the projects room writes into the audit trail."""
-
-    CREATED = "create-project"
-    UPDATED = "update-project"
-    DELETED = "delete-project"
-    ENVIRONMENT_CREATED = "create-environment"
-    ENVIRONMENT_UPDATED = "update-environment"
-    ENVIRONMENT_DELETED = "delete-environment"
-    MEMBER_ADDED = "add-project-member"
-    MEMBER_ROLE_CHANGED = "update-project-member-role"
-    MEMBER_REMOVED = "remove-project-member"
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 
-from keyturn.audit.domain import Event
-from keyturn.audit.store import append
+from keyturn.audit import events
+from keyturn.audit.domain import AuditEvent, Subject, SubjectKind
+from keyturn.audit.record import record
 from keyturn.authz.authorize import Scope, require, role_at
 from keyturn.authz.domain import Action, require_at_most
 from keyturn.db.unit import Database, Tx
@@ -14,7 +16,7 @@ from keyturn.kit.actor import Actor, ActorKind, Role
 from keyturn.people import store as people_store
 from keyturn.ports.clock import Clock, Ids
 from keyturn.projects import store
-from keyturn.projects.domain import Member, ProjectEvent
+from keyturn.projects.domain import Member
 
 
 class Members:
@@ -85,19 +87,19 @@ class Members:
             require_at_most(own, _of_projects(role))
             now = self._clock.now()
             store.set_member_role(tx, before.id, role, now)
-            data = {"before": before.role.value, "role": role.value}
-            self._note(tx, ProjectEvent.MEMBER_ROLE_CHANGED, actor, before, **data)
+            facts = {"before": before.role.value, "role": role.value}
+            _record(tx, actor, events.MEMBER_ROLE_CHANGED, before, now, **facts)
         return replace(before, role=role, updated_at=now)
 
     def remove(self, actor: Actor, project_id: str, row_ids: Sequence[str]) -> Sequence[Member]:
         """Take members, named by the ids of their memberships, out of the project: all of them or none."""
         with self._database.write() as tx:
-            own = self._manager(tx, actor, project_id)
+            own, now = self._manager(tx, actor, project_id), self._clock.now()
             gone = [_found(store.member_row(tx, project_id, row_id), row_id) for row_id in dict.fromkeys(row_ids)]
             for member in gone:
                 require_at_most(own, member.role)
                 store.remove_member(tx, member.id)
-                self._note(tx, ProjectEvent.MEMBER_REMOVED, actor, member)
+                _record(tx, actor, events.MEMBER_REMOVED, member, now)
         return gone
 
     def _manager(self, tx: Tx, actor: Actor, project_id: str) -> Role:
@@ -117,16 +119,18 @@ class Members:
                 code="projects.member_exists",
                 fix="Change the role of the membership instead.",
             )
-        store.add_member(tx, self._ids.new(), project_id, kind, member_id, role, self._clock.now())
+        now = self._clock.now()
+        store.add_member(tx, self._ids.new(), project_id, kind, member_id, role, now)
         made = _found(store.member(tx, project_id, kind, member_id), member_id)
-        self._note(tx, ProjectEvent.MEMBER_ADDED, actor, made)
+        _record(tx, actor, events.MEMBER_ADDED, made, now)
         return made
 
-    def _note(self, tx: Tx, event: ProjectEvent, actor: Actor, member: Member, **more: object) -> None:
-        data = {"projectId": member.project_id, "name": member.name, "role": member.role.value} | more
-        kind = "user" if member.kind is ActorKind.USER else "identity"
-        now = self._clock.now()
-        append(tx, Event(event.value, actor, kind, member.member_id, now, project_id=member.project_id, data=data))
+
+def _record(tx: Tx, actor: Actor, event: AuditEvent, member: Member, now: datetime, **facts: object) -> None:
+    """Record an event of the member, with the project, the name, and the role unless another is given."""
+    common = {"projectId": member.project_id, "name": member.name, "role": member.role.value}
+    kind = SubjectKind.USER if member.kind is ActorKind.USER else SubjectKind.IDENTITY
+    record(tx, actor, event, Subject(kind, member.member_id, member.project_id), now, **common | facts)
 
 
 def _of_projects(role: Role) -> Role:

@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import sqlalchemy.exc
 
-from keyturn.audit.domain import Event
-from keyturn.audit.store import append
+from keyturn.audit import events
+from keyturn.audit.domain import AuditEvent, Subject, SubjectKind
+from keyturn.audit.record import record
 from keyturn.authz.authorize import Scope, require, role_at, visible
 from keyturn.authz.domain import Action
 from keyturn.db.unit import Database, Tx
@@ -21,7 +22,6 @@ from keyturn.projects.domain import (
     RESERVED_SLUGS,
     Environment,
     Project,
-    ProjectEvent,
     placed,
     slug_taken,
 )
@@ -93,7 +93,7 @@ class Projects:
                 raise slug_taken("a project", slug) from error
             if actor.id and actor.kind is not ActorKind.PLATFORM:
                 store.add_member(tx, self._ids.new(), made.id, actor.kind, actor.id, Role.ADMIN, now)
-            self._note(tx, ProjectEvent.CREATED, actor, made, name=name, slug=slug)
+            record(tx, actor, events.PROJECT_CREATED, _subject(made), now, name=name, slug=slug)
         return made
 
     def get(self, actor: Actor, project_id: str) -> Project:
@@ -133,7 +133,8 @@ class Projects:
             after = replace(before, audit_retention_days=days, updated_at=self._clock.now())
             if days != before.audit_retention_days:
                 store.save_project(tx, after)
-                self._note(tx, ProjectEvent.UPDATED, actor, after, name=after.name, auditLogsRetentionDays=days)
+                facts = {"name": after.name, "auditLogsRetentionDays": days}
+                record(tx, actor, events.PROJECT_UPDATED, _subject(after), after.updated_at, **facts)
         return after if days != before.audit_retention_days else before
 
     def update(
@@ -165,8 +166,8 @@ class Projects:
                 store.save_project(tx, after)
             except sqlalchemy.exc.IntegrityError as error:
                 raise slug_taken("a project", after.slug) from error
-            data = {"name": after.name, "slug": after.slug, "hasDeleteProtection": after.has_delete_protection}
-            self._note(tx, ProjectEvent.UPDATED, actor, after, **data)
+            facts = {"name": after.name, "slug": after.slug, "hasDeleteProtection": after.has_delete_protection}
+            record(tx, actor, events.PROJECT_UPDATED, _subject(after), after.updated_at, **facts)
         return after
 
     def delete(self, actor: Actor, project_id: str) -> Project:
@@ -182,7 +183,8 @@ class Projects:
             for guard in self._delete_guards:
                 guard(tx, gone.id)
             store.remove_project(tx, gone.id)
-            self._note(tx, ProjectEvent.DELETED, actor, gone, name=gone.name, slug=gone.slug)
+            facts = {"name": gone.name, "slug": gone.slug}
+            record(tx, actor, events.PROJECT_DELETED, _subject(gone), self._clock.now(), **facts)
         return gone
 
     def delete_by_slug(self, actor: Actor, slug: str) -> Project:
@@ -211,7 +213,7 @@ class Projects:
             project = self._editable(tx, actor, project_id, slug)
             made = Environment(self._ids.new(), project.id, name, slug, 0, now, now)
             store.add_environment(tx, made)
-            return self._ordered(tx, actor, project, made.id, position, ProjectEvent.ENVIRONMENT_CREATED)
+            return self._ordered(tx, actor, project, made.id, position, events.ENVIRONMENT_CREATED)
 
     def update_environment(
         self,
@@ -230,7 +232,7 @@ class Projects:
             store.save_environment(tx, before.id, name or before.name, slug or before.slug, self._clock.now())
             order = [found.id for found in project.environments]
             wanted = order.index(before.id) + 1 if position is None else position
-            return self._ordered(tx, actor, project, before.id, wanted, ProjectEvent.ENVIRONMENT_UPDATED)
+            return self._ordered(tx, actor, project, before.id, wanted, events.ENVIRONMENT_UPDATED)
 
     def delete_environment(self, actor: Actor, project_id: str, environment_id: str) -> Environment:
         """Remove an environment."""
@@ -239,7 +241,8 @@ class Projects:
             gone = _in(project, environment_id=environment_id)
             store.remove_environment(tx, gone.id)
             store.set_order(tx, [found.id for found in project.environments if found.id != gone.id])
-            self._note(tx, ProjectEvent.ENVIRONMENT_DELETED, actor, project, environmentId=gone.id, slug=gone.slug)
+            facts = {"environmentId": gone.id, "slug": gone.slug}
+            record(tx, actor, events.ENVIRONMENT_DELETED, _subject(project), self._clock.now(), **facts)
         return gone
 
     # --- parts --------------------------------------------------------------------------------------------------------
@@ -257,19 +260,18 @@ class Projects:
         return project
 
     def _ordered(
-        self, tx: Tx, actor: Actor, project: Project, environment_id: str, position: int | None, event: ProjectEvent
+        self, tx: Tx, actor: Actor, project: Project, environment_id: str, position: int | None, event: AuditEvent
     ) -> Environment:
         store.set_order(tx, placed([found.id for found in project.environments], environment_id, position))
         now = _found(store.project(tx, project.org_id, project.id), project.id)
         changed = _in(now, environment_id=environment_id)
-        data = {"name": changed.name, "slug": changed.slug, "position": changed.position}
-        self._note(tx, event, actor, project, environmentId=changed.id, **data)
+        facts = {"environmentId": changed.id, "name": changed.name, "slug": changed.slug, "position": changed.position}
+        record(tx, actor, event, _subject(project), self._clock.now(), **facts)
         return changed
 
-    def _note(self, tx: Tx, event: ProjectEvent, actor: Actor, project: Project, **data: object) -> None:
-        append(
-            tx, Event(event.value, actor, "project", project.id, self._clock.now(), project_id=project.id, data=data)
-        )
+
+def _subject(project: Project) -> Subject:
+    return Subject(SubjectKind.PROJECT, project.id, project.id)
 
 
 def _found(project: Project | None, asked: str) -> Project:

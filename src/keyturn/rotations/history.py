@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from keyturn.audit import store as audit
+from keyturn.audit import events
 from keyturn.audit.domain import Filter, Recorded
+from keyturn.audit.service import newest
 from keyturn.authz.domain import Action
 from keyturn.connections.domain import Connection
 from keyturn.connections.service import Connections
@@ -56,14 +57,14 @@ def history(connections: Connections, actor: Actor, connection_id: str) -> Histo
             return History(connection)
         runs = run_store.runs_of(tx, rotation.id, SHOWN_RUNS)
         steps = run_store.steps_of(tx, [run.id for run in runs])
-        drift = Filter(connection.org_id, event="credentials-drifted", subject_id=rotation.id)
+        drift = Filter(connection.org_id, event=events.CREDENTIALS_DRIFTED.name, subject_id=rotation.id)
         return History(
             connection,
             rotation,
             journal.of_rotation(tx, rotation.id),
             [one for one in observed.seen(tx, rotation.id).values() if not one.ours],
             [(run, steps[run.id]) for run in runs],
-            audit.newest(tx, drift, SHOWN_DRIFT),
+            newest(tx, drift, SHOWN_DRIFT),
         )
 
 

@@ -6,6 +6,7 @@ Nothing here asks the provider: whatever must be checked there was checked befor
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from keyturn.audit import events
 from keyturn.authz import authorize
 from keyturn.connections import health, holders
 from keyturn.connections.domain import Connection, value_of
@@ -24,7 +25,7 @@ from keyturn.rotations.domain import Kind, Reason, Rotation, Run, RunState, Snap
 from keyturn.rotations.schedule import Schedule
 from keyturn.rotations.store import policies, runs
 from keyturn.rotations.work.along import Along
-from keyturn.rotations.work.outcome import described, end_run, set_aside, tell
+from keyturn.rotations.work.outcome import described, end_run, record_rotation_event, set_aside
 
 _PUBLISHED = frozenset({State.CURRENT, State.RETIRING})
 """Only these can be kept; whatever else there is of a rotation that ends is removed."""
@@ -81,7 +82,9 @@ class Writer:
         policies.insert(tx, rotation)
         self.adopt(tx, rotation, adoption)
         settings = schedule_facts(schedule)
-        tell(tx, actor, "rotation-enabled", rotation, now, adoptedKeyId=adoption.key.key_id, **settings)
+        record_rotation_event(
+            tx, actor, events.ROTATION_ENABLED, rotation, now, adoptedKeyId=adoption.key.key_id, **settings
+        )
         if enabled:
             self.start(tx, actor, rotation, Reason.ENABLED)
         return rotation
@@ -165,7 +168,9 @@ class Writer:
         self.adopt(tx, rotation, adoption)
         renewed = replace(rotation, next_run_at=now, paused_until=None, failures=0, anchor=None, updated_at=now)
         policies.save(tx, replace(renewed, wake_at=now, wake_set_at=now))
-        tell(tx, actor, "rotation-credentials-replaced", rotation, now, adoptedKeyId=adoption.key.key_id)
+        record_rotation_event(
+            tx, actor, events.ROTATION_CREDENTIALS_REPLACED, rotation, now, adoptedKeyId=adoption.key.key_id
+        )
         if renewed.enabled:
             self.start(tx, actor, renewed, Reason.ENABLED)
         return renewed
@@ -186,7 +191,7 @@ class Writer:
             return None
         kept = replace(rotation, connection_id=heir.id, project_id=heir.project_id, name=heir.name, updated_at=now)
         policies.save(tx, replace(kept, wake_at=now if rotation.wake_at else None))
-        tell(tx, actor, "rotation-handed-over", kept, now, holders=len(others))
+        record_rotation_event(tx, actor, events.ROTATION_HANDED_OVER, kept, now, holders=len(others))
         return heir
 
     def require_unknown(self, tx: Tx, adoption: Adoption) -> None:
@@ -216,10 +221,11 @@ class Writer:
             rotation, schedule=schedule, enabled=enabled, next_run_at=at, paused_until=again, updated_at=now
         )
         policies.save(tx, replace(changed, wake_at=now, wake_set_at=now))
-        event = "rotation-schedule-changed"
+        event = events.ROTATION_SCHEDULE_CHANGED
         if enabled != rotation.enabled:
-            event = "rotation-resumed" if enabled else "rotation-paused"
-        tell(tx, actor, event, rotation, now, before=schedule_facts(rotation.schedule), after=schedule_facts(schedule))
+            event = events.ROTATION_RESUMED if enabled else events.ROTATION_PAUSED
+        before, after = schedule_facts(rotation.schedule), schedule_facts(schedule)
+        record_rotation_event(tx, actor, event, rotation, now, before=before, after=after)
 
     def start(self, tx: Tx, actor: Actor, rotation: Rotation, reason: Reason) -> Run:
         """Ask for a run. While one is under way it is joined: it counts as asked for, and a leak makes it more urgent."""
@@ -231,7 +237,7 @@ class Writer:
             by = active.requested_by or asker
             runs.change_run(tx, active.id, reason=urgent.value, requested_by=by)
             policies.wake(tx, rotation.id, now)
-            tell(tx, actor, "rotation-run-joined", rotation, now, runId=active.id, reason=reason.value)
+            record_rotation_event(tx, actor, events.RUN_JOINED, rotation, now, runId=active.id, reason=reason.value)
             return replace(active, reason=urgent, requested_by=by)
         run = Run(
             id=self.ids.new(),
@@ -244,7 +250,7 @@ class Writer:
         )
         runs.insert_run(tx, run)
         policies.save(tx, replace(rotation, last_attempt_at=now, wake_at=now, wake_set_at=now, updated_at=now))
-        tell(tx, actor, "rotation-run-requested", rotation, now, runId=run.id, reason=reason.value)
+        record_rotation_event(tx, actor, events.RUN_REQUESTED, rotation, now, runId=run.id, reason=reason.value)
         return run
 
     def cancel(self, tx: Tx, actor: Actor, rotation: Rotation, why: str) -> None:
@@ -273,7 +279,9 @@ class Writer:
             rotation, retired=True, enabled=False, next_run_at=None, wake_at=now, wake_set_at=now, updated_at=now
         )
         policies.save(tx, ended)
-        tell(tx, actor, "rotation-ended", rotation, now, staysValid=[described(row) for row in kept])
+        record_rotation_event(
+            tx, actor, events.ROTATION_ENDED, rotation, now, staysValid=[described(row) for row in kept]
+        )
         return kept
 
 

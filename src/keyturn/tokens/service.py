@@ -6,9 +6,9 @@ Uses are counted in the database, so the limits hold for several servers togethe
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from keyturn.audit.domain import Event
-from keyturn.audit.events import AccessEvent
-from keyturn.audit.store import append
+from keyturn.audit import events
+from keyturn.audit.domain import subject_of
+from keyturn.audit.record import record
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import Forbidden, Refused, TokenRefused, Unauthenticated
 from keyturn.kit.actor import Actor
@@ -103,7 +103,7 @@ class AccessTokens:
             now = self._clock.now()
             store.revoke_token(tx, found.id, now)
             owner = replace(found.actor, request_id=origin.request_id)
-            append(tx, Event(AccessEvent.TOKEN_REVOKED.value, owner, owner.kind.value, owner.id or "", now, data={}))
+            record(tx, owner, events.TOKEN_REVOKED, subject_of(owner), now)
 
 
 def _digest(token: str) -> str:

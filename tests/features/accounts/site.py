@@ -12,7 +12,6 @@ from keyturn.api.people.routes import login_router, users_router
 from keyturn.api.projects.members import identity_members_router, people_router
 from keyturn.api.projects.routes import environments_router, projects_router
 from keyturn.audit.service import Trail
-from keyturn.authz.authorize import require_audit_reader
 from keyturn.db.unit import Database
 from keyturn.ports.clock import Clock
 from keyturn.projects.service import Projects
@@ -73,7 +72,7 @@ def site(
         environments_router(projects),
         identity_members_router(projects),
         people_router(projects),
-        audit_router(Trail(database, require_audit_reader)),
+        audit_router(Trail(database)),
     ]
     settings = Settings(data_dir=folder, database_url="sqlite://")
     app = build(routers, authenticate=access.authenticate, settings=settings, clock=clock, ids=IDS)

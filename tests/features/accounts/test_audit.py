@@ -9,7 +9,6 @@ import sqlalchemy as sa
 from keyturn.audit.domain import Event
 from keyturn.audit.service import Trail
 from keyturn.audit.store import append
-from keyturn.authz.authorize import require_audit_reader
 from keyturn.db.unit import Database
 from keyturn.errors import Forbidden, NotFound, Refused
 from keyturn.kit.actor import Actor, Role
@@ -18,7 +17,7 @@ from tests.features.accounts.people import START, join, machine, organization, p
 
 @pytest.fixture
 def trail(database: Database) -> Trail:
-    return Trail(database, require_audit_reader)
+    return Trail(database)
 
 
 def write(database: Database, actor: Actor, *names: str, project_id: str | None = None) -> None:

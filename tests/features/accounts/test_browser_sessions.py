@@ -10,7 +10,6 @@ from pyotp import TOTP
 
 from keyturn.accounts.service import Access
 from keyturn.audit.service import Trail
-from keyturn.authz.authorize import require_audit_reader
 from keyturn.crypto.keyring import Keyring, KeyringDigests
 from keyturn.crypto.root import GivenRoot, RootKey, RootKeys
 from keyturn.db.unit import Database
@@ -87,7 +86,7 @@ def tab(database: Database, clock: MovableClock, access: Access, tmp_path: Path)
             sign_in_pages.router(access, limiter, cookie),
             settings_pages.router(access, limiter, cookie, lambda _actor: SERVER),
             members_pages.router(access),
-            audit_pages.router(Trail(database, require_audit_reader)),
+            audit_pages.router(Trail(database)),
             project_pages.router(projects, heads),
         ],
         authenticate=access.authenticate,

@@ -2,9 +2,9 @@
 
 import pytest
 
-from keyturn.audit.domain import Filter
-from keyturn.audit.events import AccessEvent
-from keyturn.audit.store import newest
+from keyturn.audit.domain import AuditEvent, Filter
+from keyturn.audit.events import SIGN_IN_FAILED, SIGN_IN_LOCKED
+from keyturn.audit.service import newest
 from keyturn.errors import Refused, Unauthenticated
 from keyturn.kit.actor import Actor
 from keyturn.kit.secret import Plaintext
@@ -24,9 +24,9 @@ def session(house: House) -> Plaintext:
     return house.access.sessions.sign_in(EMAIL, RIGHT, Browser(HOME)).token
 
 
-def events(house: House, name: AccessEvent) -> int:
+def events(house: House, kind: AuditEvent) -> int:
     with house.database.read() as tx:
-        return len(newest(tx, Filter(house.admin.org_id, event=name.value), 100))
+        return len(newest(tx, Filter(house.admin.org_id, event=kind.name), 100))
 
 
 def guess(house: House, actor: Actor, where: str) -> None:
@@ -45,7 +45,7 @@ def test_guesses_lock_the_account_are_written_down_and_end_the_token(house: Hous
     for _ in range(MOST_GUESSES):
         with pytest.raises(Unauthenticated):
             guess(house, actor, where)
-    assert (events(house, AccessEvent.SIGN_IN_FAILED), events(house, AccessEvent.SIGN_IN_LOCKED)) == (1, 1)
+    assert (events(house, SIGN_IN_FAILED), events(house, SIGN_IN_LOCKED)) == (1, 1)
     with pytest.raises(Unauthenticated, match="revoked"):
         house.whoami(stolen)
     assert house.whoami(other)
@@ -74,7 +74,7 @@ def test_slow_guesses_end_the_session_too_and_a_right_answer_begins_anew(house: 
         house.access.factors.begin(actor(), WRONG)
     with pytest.raises(Unauthenticated, match="has ended"):
         actor()
-    assert events(house, AccessEvent.SIGN_IN_LOCKED) == 0
+    assert events(house, SIGN_IN_LOCKED) == 0
 
 
 def test_the_new_password_is_not_the_old_one(house: House) -> None:

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from keyturn.audit import store as audit
-from keyturn.audit.domain import Event
+from keyturn.audit import events
+from keyturn.audit.domain import Subject, SubjectKind
+from keyturn.audit.record import record
 from keyturn.connections import fingerprints, holders
 from keyturn.connections.domain import APP
 from keyturn.connections.store import Holder
@@ -57,21 +58,15 @@ class Along:
         for one in sorted(self.holders(tx, old), key=lambda one: one.id):  # rows are locked in this order
             # Whoever got other credentials just now has left.
             if replace_value(tx, self.sealer, one.id, value, self.now, holding=one.fingerprint):
-                audit.append(tx, self._moved(one, old, new, run_id))
+                self._record_moved(tx, one, old, new, run_id)
                 moved += 1
         return moved
 
-    def _moved(self, one: Holder, old: Credential, new: Credential, run_id: str | None) -> Event:
+    def _record_moved(self, tx: Tx, one: Holder, old: Credential, new: Credential, run_id: str | None) -> None:
         facts = {"name": one.name, "app": APP, "rotationId": self.rotation.id, "runId": run_id}
-        return Event(
-            "app-connection-credential-moved",
-            platform(one.org_id),
-            "app-connection",
-            one.id,
-            self.now,
-            project_id=one.project_id,
-            data=facts | {"previousKeyId": old.key_id} | described(new),
-        )
+        facts |= {"previousKeyId": old.key_id} | described(new)
+        subject = Subject(SubjectKind.CONNECTION, one.id, one.project_id)
+        record(tx, platform(one.org_id), events.CONNECTION_CREDENTIAL_MOVED, subject, self.now, **facts)
 
 
 def keep_for(tx: Tx, row: Credential, others: Sequence[Credential]) -> None:

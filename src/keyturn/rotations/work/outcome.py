@@ -4,8 +4,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from keyturn.audit import store as audit
-from keyturn.audit.domain import Event
+from keyturn.audit import events
+from keyturn.audit.domain import AuditEvent, Subject, SubjectKind
+from keyturn.audit.record import record
 from keyturn.credentials import store as journal
 from keyturn.credentials.domain import Credential, State
 from keyturn.db.unit import Tx
@@ -18,21 +19,24 @@ from keyturn.rotations.store import policies, runs
 from keyturn.rotations.work.hold import Hold
 
 MAX_MESSAGE = 1024
+_ENDS = {
+    RunState.SUCCEEDED: events.RUN_SUCCEEDED,
+    RunState.FAILED: events.RUN_FAILED,
+    RunState.CANCELLED: events.RUN_CANCELLED,
+}
 
 
-def tell(
-    tx: Tx, actor: Actor, name: str, rotation: Rotation, now: datetime, *, once: str | None = None, **data: Any
+def record_rotation_event(
+    tx: Tx, actor: Actor, event: AuditEvent, rotation: Rotation, now: datetime, *, once: str | None = None, **facts: Any
 ) -> None:
-    """Append an audit event about the rotation."""
-    facts = {
+    """Record an event of the rotation with its connection and application; ``once`` as for :func:`record`."""
+    common = {
         "connectionId": rotation.connection_id,
         "applicationObjectId": rotation.object_id,
         "appId": rotation.app_id,
     }
-    audit.append(
-        tx,
-        Event(name, actor, "rotation", rotation.id, now, project_id=rotation.project_id, data=facts | data, once=once),
-    )
+    subject = Subject(SubjectKind.ROTATION, rotation.id, rotation.project_id)
+    record(tx, actor, event, subject, now, once, **common | facts)
 
 
 def described(row: Credential) -> dict[str, Any]:
@@ -54,10 +58,10 @@ def failure(error: Upstream) -> dict[str, Any]:
 def end_run(tx: Tx, actor: Actor, rotation: Rotation, run: Run, state: RunState, now: datetime, **facts: Any) -> None:
     """Finish the run: its terminal state and its one terminal audit event, together."""
     if runs.change_run(tx, run.id, state=state, finished_at=now, failure=facts.get("failure")):
-        tell(
+        record_rotation_event(
             tx,
             actor,
-            f"rotation-run-{state.value}",
+            _ENDS[state],
             rotation,
             now,
             once=f"run-end:{run.id}",

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from keyturn.audit import events
 from keyturn.connections import holders
 from keyturn.credentials import store as journal
 from keyturn.credentials.domain import OUT_OF_REACH, Credential, State
@@ -13,7 +14,7 @@ from keyturn.rotations import clock, waits
 from keyturn.rotations.domain import Snapshot
 from keyturn.rotations.work.along import Along, keep_for
 from keyturn.rotations.work.hold import SECRET_REFUSED, Hold
-from keyturn.rotations.work.outcome import described, tell
+from keyturn.rotations.work.outcome import described, record_rotation_event
 
 ABSENCES_NEEDED = 2
 """Replicas differ, so one list without the key proves nothing."""
@@ -47,11 +48,15 @@ def _found(tx: Tx, hold: Hold, snapshot: Snapshot, row: Credential, one: RemoteC
     }
     if row.value and snapshot.run and snapshot.run.id == row.run_id:
         done = journal.move(tx, row, State.ISSUED, issued_at=now, ends_at=one.ends_at or row.ends_at, **seen)
-        tell(tx, hold.actor, "credential-issued", rotation, now, runId=row.run_id, **described(done))
+        record_rotation_event(
+            tx, hold.actor, events.CREDENTIAL_ISSUED, rotation, now, runId=row.run_id, **described(done)
+        )
     else:
         # A certificate keeps its value: it may be the only one left that signs in for the removal of itself.
         lost = journal.move(tx, row, State.LOST, **seen)
-        tell(tx, hold.actor, "credential-lost", rotation, now, runId=row.run_id, **described(lost))
+        record_rotation_event(
+            tx, hold.actor, events.CREDENTIAL_LOST, rotation, now, runId=row.run_id, **described(lost)
+        )
 
 
 def retire(hold: Hold, snapshot: Snapshot, row: Credential) -> None:
@@ -184,8 +189,9 @@ def _gone(tx: Tx, hold: Hold, snapshot: Snapshot, row: Credential, note: str | N
     now = hold.now()
     gone = journal.move(tx, row, State.REVOKED, value=None, ended_at=now, note=note or row.note)
     _forget_unneeded(tx, snapshot)
-    once = f"credential-revoked:{row.id}:{_stamp(row.retired_at)}"
-    tell(tx, hold.actor, "credential-revoked", snapshot.rotation, now, once=once, runId=row.run_id, **described(gone))
+    once = f"{events.CREDENTIAL_REVOKED.name}:{row.id}:{_stamp(row.retired_at)}"
+    facts = {"runId": row.run_id} | described(gone)
+    record_rotation_event(tx, hold.actor, events.CREDENTIAL_REVOKED, snapshot.rotation, now, once=once, **facts)
 
 
 def _forget_unneeded(tx: Tx, snapshot: Snapshot) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from keyturn.audit import events
 from keyturn.connections import holders
 from keyturn.connections.writes import replace_value
 from keyturn.credentials import store as journal
@@ -35,7 +36,7 @@ from keyturn.rotations.store import policies, runs
 from keyturn.rotations.work import removal, watch
 from keyturn.rotations.work.along import Along
 from keyturn.rotations.work.hold import Hold
-from keyturn.rotations.work.outcome import described, end_run, tell
+from keyturn.rotations.work.outcome import described, end_run, record_rotation_event
 
 StepFunction = Callable[[Hold, Snapshot, Credential], None]
 
@@ -69,7 +70,7 @@ def open_run(hold: Hold, snapshot: Snapshot) -> None:
         )
         runs.insert_run(tx, run)
         policies.save(tx, replace(rotation, last_attempt_at=now, updated_at=now))
-        tell(tx, hold.actor, "rotation-run-started", rotation, now, runId=run.id, reason=reason.value)
+        record_rotation_event(tx, hold.actor, events.RUN_STARTED, rotation, now, runId=run.id, reason=reason.value)
 
 
 def _why(
@@ -202,7 +203,9 @@ def issue(hold: Hold, snapshot: Snapshot, row: Credential) -> None:
             tries=0,
             retry_at=None,
         )
-        tell(tx, hold.actor, "credential-issued", rotation, hold.now(), runId=row.run_id, **described(done))
+        record_rotation_event(
+            tx, hold.actor, events.CREDENTIAL_ISSUED, rotation, hold.now(), runId=row.run_id, **described(done)
+        )
 
 
 def prove(hold: Hold, snapshot: Snapshot, row: Credential) -> None:

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from keyturn.audit import events
 from keyturn.connections import health
 from keyturn.connections import store as connections
 from keyturn.connections.domain import Connection
@@ -14,7 +15,7 @@ from keyturn.ports.provider import RemoteApplication, RemoteCredential
 from keyturn.rotations.domain import Kind, Snapshot
 from keyturn.rotations.store import observed, policies
 from keyturn.rotations.work.hold import Hold
-from keyturn.rotations.work.outcome import tell
+from keyturn.rotations.work.outcome import record_rotation_event
 
 SWEEP_EVERY = timedelta(days=1)
 SWEEP_RETRY = timedelta(hours=1)
@@ -144,10 +145,10 @@ def _note_gone(tx: Tx, hold: Hold, snapshot: Snapshot, before: dict[str, observe
 
 def _drift(tx: Tx, hold: Hold, snapshot: Snapshot, kind: str, one: RemoteCredential | observed.Seen) -> None:
     since = one.gone_at.isoformat() if isinstance(one, observed.Seen) and one.gone_at else "-"
-    tell(
+    record_rotation_event(
         tx,
         hold.actor,
-        "credentials-drifted",
+        events.CREDENTIALS_DRIFTED,
         snapshot.rotation,
         hold.now(),
         once=f"drift:{snapshot.rotation.id}:{kind}:{one.key_id}:{since}",

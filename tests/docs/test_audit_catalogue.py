@@ -1,0 +1,45 @@
+"""The catalogue of audit events: the one place that names them, and nothing in it that nobody records."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+
+from keyturn.audit import events
+from keyturn.audit.events import CATALOGUE
+from keyturn.authz.domain import Action
+from keyturn.identities.domain import UniversalAuthChanges
+
+SOURCE = Path(__file__).parents[2] / "src"
+HOME = SOURCE / "keyturn" / "audit" / "events.py"
+MIGRATIONS = SOURCE / "keyturn" / "db" / "migrations"
+
+
+def modules() -> Iterator[tuple[Path, str]]:
+    for path in sorted(SOURCE.rglob("*.py")):
+        if path != HOME and MIGRATIONS not in path.parents:
+            yield path, path.read_text()
+
+
+def test_no_two_events_have_the_same_name() -> None:
+    names = [event.name for event in CATALOGUE.values()]
+    assert len(names) == len(set(names)) > 0
+
+
+def test_events_are_named_in_the_catalogue_only() -> None:
+    names = {event.name for event in CATALOGUE.values()} - {action.value for action in Action}
+    literal = re.compile(rf"[\"'](?:{'|'.join(sorted(names))})[\"':]")
+    assert literal.search('"rotation-enabled"')
+    assert [(path.name, found) for path, text in modules() for found in literal.findall(text)] == []
+
+
+def test_every_event_is_recorded_by_somebody() -> None:
+    product = "\n".join(text for path, text in modules() if SOURCE / "keyturn" in path.parents)
+    recorded = set(re.findall(r"\bevents\.([A-Z_]+)\b(?!\.name)", product))
+    assert set(CATALOGUE) - recorded == set()
+    assert recorded - set(CATALOGUE) == set()
+
+
+def test_every_setting_of_a_machine_s_sign_in_is_a_field_of_its_events() -> None:
+    changes = {field.name for field in fields(UniversalAuthChanges)}
+    assert changes == set(events.UNIVERSAL_AUTH_ADDED.fields) == set(events.UNIVERSAL_AUTH_UPDATED.fields)
