@@ -185,3 +185,17 @@ def test_a_viewer_is_offered_only_what_a_viewer_may_do(visit: Visit, estate: Est
         elsewhere = page.goto(estate.page_of(furniture.rotating))
         assert elsewhere is not None
         assert elsewhere.status == 403, "it is in a project that one is no member of"
+
+
+def test_the_api_reference_fits_a_phone_and_leads_back_without_script(visit: Visit, estate: Estate) -> None:
+    with visit("no session", viewport={"width": 360, "height": 740}, java_script_enabled=False) as stranger:
+        page = stranger.page()
+        for path in ("/api/docs", "/api/docs/app-connections", "/api/docs?q=rotate"):
+            page.goto(estate.url + path)
+            assert page.evaluate("() => document.documentElement.scrollWidth - window.innerWidth") <= 0, path
+        page.goto(f"{estate.url}/api/docs/app-connections#rotateAppConnectionCredentials")
+        expect(page.locator("#rotateAppConnectionCredentials")).to_be_in_viewport()
+        page.get_by_role("navigation", name="API reference").get_by_role("link", name="API reference").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("API reference")
+        page.get_by_role("navigation", name="API reference").get_by_role("link", name="Projects", exact=True).click()
+        page.wait_for_url(f"{estate.url}/sign-in?next=/projects&ended=1")
