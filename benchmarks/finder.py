@@ -13,7 +13,9 @@ from keyturn.db.tables import organizations, rotations
 from keyturn.db.unit import Database
 from keyturn.engine.due import Finder
 from keyturn.engine.inline import InlineEngine
+from keyturn.engine.sources import Sources
 from keyturn.kit.clock import SystemClock
+from keyturn.rotations.due import DueRotations
 from tests.databases import database_of_kind
 
 FEW, MANY, LOOKS, LIMIT = 100, 100_000, 300, 2.0
@@ -34,7 +36,8 @@ def measure(kind: str) -> Measured:
 
 
 def _look(database: Database) -> float:
-    finder = Finder(database, SystemClock(), InlineEngine(), 16, timedelta(seconds=1))
+    sources = Sources([DueRotations(lambda _rotation_id: None)])
+    finder = Finder(database, SystemClock(), InlineEngine(), sources, 16, timedelta(seconds=1))
     times = []
     for _ in range(LOOKS):
         began = time.perf_counter()

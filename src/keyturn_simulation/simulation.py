@@ -12,14 +12,17 @@ from random import Random
 from typing import TypeVar
 
 from entra_emulator.admin.admin import ApplicationHandle
-from keyturn.connections import looks
+from keyturn.connections import due_store, looks
+from keyturn.connections.due import LOOK_CLAIM
 from keyturn.db.unit import Database
 from keyturn.engine import store as engine_store
-from keyturn.engine.due import CLAIM, LOOK_CLAIM
 from keyturn.engine.lost import StuckLeases, last_end
 from keyturn.errors import KeyturnError
+from keyturn.kit.moments import CLOCKS_APART as KNOWN_APART
 from keyturn.ports.http import HttpRequest
+from keyturn.rotations.due import CLAIM
 from keyturn.rotations.service import Rotations
+from keyturn.rotations.store import due as due_rotations
 from keyturn.rotations.work.hold import LeaseLost, take
 from keyturn.rotations.work.workflow import MAX_TURNS
 from keyturn_simulation.crashes import Fuse, Killed
@@ -197,7 +200,7 @@ class Simulation:
         def act() -> None:
             with undertaker.server.tools.database.write() as tx:
                 held = engine_store.free_leases(tx, name, now, last_end(seen_at, pace))
-                engine_store.wake_applications(tx, held, now)
+                due_rotations.wake_applications(tx, held, now)
 
         with undertaker.under(None):
             self.surviving(undertaker, act)
@@ -230,7 +233,9 @@ class Simulation:
 
     def _end_stuck_leases(self, process: Process) -> None:
         tools = process.server.tools
-        stuck = self._stuck.setdefault(process.name, StuckLeases(tools.database, tools.clock, tools.pace))
+        stuck = self._stuck.setdefault(
+            process.name, StuckLeases(tools.database, tools.clock, tools.pace, due_rotations.wake_applications)
+        )
         with process.under(None):
             self.surviving(process, stuck.end)
 
@@ -262,8 +267,8 @@ class Simulation:
             now = process.server.clock.now()
             with process.under(None):
                 with process.server.tools.database.write() as tx:
-                    found = engine_store.claim_due(tx, now, self.luck.randint(1, 3), now + CLAIM)
-                    seen = engine_store.claim_looks(tx, now, 2, now + LOOK_CLAIM)
+                    found = due_rotations.claim_due(tx, now, self.luck.randint(1, 3), now + CLAIM)
+                    seen = due_store.claim_looks(tx, now, 2, now + LOOK_CLAIM)
                 for due in found:
                     self._take(process, due.rotation_id)
                 for connection_id in seen:
@@ -321,7 +326,7 @@ class Simulation:
             found = self._eye.execute(_NEXT_WAKE).fetchone()[0]
         else:
             at = now or self.clock.now()
-            moments = (at, at + engine_store.CLOCKS_APART, at + engine_store.LONGEST_LOOK)
+            moments = (at, at + KNOWN_APART, at + due_store.LONGEST_LOOK)
             named = zip(("now", "ahead", "never"), (f"{one:%Y-%m-%d %H:%M:%S.%f}" for one in moments), strict=True)
             found = self._eye.execute(_NEXT_WAKE_OF_WRONG_CLOCKS, dict(named)).fetchone()[0]
         return datetime.fromisoformat(found).replace(tzinfo=UTC) if found else None

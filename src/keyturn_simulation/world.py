@@ -16,6 +16,8 @@ from entra_emulator import Emulator, Settings
 from entra_emulator.admin.admin import ApplicationHandle
 from keyturn.connections import looks
 from keyturn.connections.domain import Certificate, ClientSecret, Connection, Draft
+from keyturn.connections.due import LOOK_CLAIM
+from keyturn.connections.due_store import claim_looks
 from keyturn.connections.service import Connections
 from keyturn.credentials.domain import Credential, State
 from keyturn.credentials.store import read
@@ -23,8 +25,6 @@ from keyturn.crypto.keyring import Keyring, KeyringSealer
 from keyturn.crypto.root import GivenRoot, RootKey, RootKeys
 from keyturn.db.tables import app_connections, audit_events, credentials, organizations, rotations
 from keyturn.db.unit import Database
-from keyturn.engine.due import CLAIM, LOOK_CLAIM
-from keyturn.engine.store import claim_due, claim_looks
 from keyturn.kit.actor import Actor, ActorKind, Role
 from keyturn.kit.clock import MovableClock
 from keyturn.kit.ids import SeededIds
@@ -34,8 +34,10 @@ from keyturn.ports.provider import Tenant
 from keyturn.providers.azure.provider import AzureProvider
 from keyturn.rotations.changes import Change, ScheduleChange
 from keyturn.rotations.domain import Rotation, Step
+from keyturn.rotations.due import CLAIM
 from keyturn.rotations.service import Rotations
 from keyturn.rotations.store import policies
+from keyturn.rotations.store.due import claim_due
 from keyturn.rotations.work.hold import Tools
 from keyturn.rotations.work.workflow import Rotator
 from keyturn.settings.model import Pace

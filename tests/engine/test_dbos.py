@@ -18,6 +18,7 @@ from keyturn.db.unit import Database
 from keyturn.engine.dbos import KEEP_FINISHED, DbosEngine
 from keyturn.errors import Permanent
 from keyturn.kit.clock import MovableClock
+from keyturn.ports import work as port
 from tests.databases import sqlite_database
 from tests.engine.sealing import CODEC
 
@@ -60,6 +61,14 @@ class Work:
             assert self.changed.wait_for(lambda: len(self.done) >= count, 30)
 
 
+def piece(rotation_id: str, application: str) -> port.Work:
+    return port.Work("rotation", rotation_id, application)
+
+
+def by_id(advance: Callable[[str], None]) -> Callable[[port.Work], None]:
+    return lambda work: advance(work.id)
+
+
 def _engine(
     database: Database, name: str = "p1", concurrency: int = 4, clock: MovableClock | None = None
 ) -> DbosEngine:
@@ -68,7 +77,7 @@ def _engine(
 
 @contextmanager
 def _started(engine: DbosEngine, advance: Callable[[str], None]) -> Iterator[DbosEngine]:
-    engine.start(advance)
+    engine.start(by_id(advance))
     try:
         yield engine
     finally:
@@ -99,29 +108,29 @@ def _rows(database: Database) -> list[tuple[object, ...]]:
 def test_what_is_submitted_runs_and_leaves_no_row(database: Database) -> None:
     work = Work()
     with _started(_engine(database), work) as engine:
-        assert all(engine.submit(f"r{number}", f"app{number}") for number in range(10))
+        assert all(engine.submit(piece(f"r{number}", f"app{number}")) for number in range(10))
         work.await_done(10)
         _await_idle(engine)
         assert sorted(work.done) == sorted(f"r{number}" for number in range(10))
         assert engine.in_flight() == 0
         assert _rows(database) == []
-        assert engine.submit("r1", "app1"), "what has finished may be submitted again"
+        assert engine.submit(piece("r1", "app1")), "what has finished may be submitted again"
         work.await_done(11)
 
 
 def test_one_application_is_worked_on_once_at_a_time(database: Database) -> None:
     work = Work(held=True)
     with _started(_engine(database), work) as engine:
-        assert engine.submit("r", "application")
-        assert not engine.submit("r", "application")
+        assert engine.submit(piece("r", "application"))
+        assert not engine.submit(piece("r", "application"))
         work.await_running(1)
-        assert not engine.submit("r", "application")
-        assert not engine.submit("another rotation", "application")
+        assert not engine.submit(piece("r", "application"))
+        assert not engine.submit(piece("another rotation", "application"))
         assert engine.in_flight() == 1
         work.let_go()
         work.await_done(1)
         _await_idle(engine)
-        assert engine.submit("another rotation", "application")
+        assert engine.submit(piece("another rotation", "application"))
         work.await_done(2)
     assert work.done == ["r", "another rotation"]
 
@@ -130,7 +139,7 @@ def test_no_more_run_than_the_concurrency_allows(database: Database) -> None:
     work = Work(held=True)
     with _started(_engine(database, concurrency=3), work) as engine:
         for number in range(9):
-            engine.submit(f"r{number}", f"app{number}")
+            engine.submit(piece(f"r{number}", f"app{number}"))
         work.await_running(3)
         assert engine.in_flight() == 9
         work.let_go()
@@ -143,9 +152,9 @@ def _dead(database: Database, *applications: str) -> Iterator[None]:
     """A process called "dead" that was killed, as far as the tables know, with work for these applications under way."""
     stuck = Work(held=True)
     dead = _engine(database, "dead")
-    dead.start(stuck)
+    dead.start(by_id(stuck))
     for application in applications:
-        dead.submit("r", application)
+        dead.submit(piece("r", application))
     stuck.await_running(len(applications))
     dead.stop(NOW)
     yield
@@ -157,10 +166,10 @@ def test_what_a_dead_process_had_under_way_is_submitted_anew_once_it_is_struck_o
     work = Work()
     with _dead(database, "application"), _started(_engine(database, "alive"), work) as alive:
         assert alive.holders() == {"dead"}
-        assert not alive.submit("r", "application"), "nobody else begins it before"
+        assert not alive.submit(piece("r", "application")), "nobody else begins it before"
         assert alive.release("dead") == ["application"]
         assert alive.release("dead") == []
-        assert alive.submit("r", "application")
+        assert alive.submit(piece("r", "application"))
         work.await_done(1)
         _await_idle(alive)
         assert _rows(database) == []
@@ -172,13 +181,13 @@ def test_a_busy_process_that_takes_over_runs_everything_once_and_stays_free(data
     work = Work(held=True)
     names = [f"r{number}" for number in range(8)]
     with _dead(database, *names[:4]), _started(_engine(database, "alive", concurrency=2), work) as alive:
-        assert alive.submit("busy", "busy")
-        assert alive.submit("busy too", "busy too")
+        assert alive.submit(piece("busy", "busy"))
+        assert alive.submit(piece("busy too", "busy too"))
         work.await_running(2)
         alive.release("dead")
         threading.Event().wait(1.5)  # what DBOS would begin by itself it begins within a second
         left = set(names)
-        while left := {name for name in left if not alive.submit(name, name)}:
+        while left := {name for name in left if not alive.submit(piece(name, name))}:
             threading.Event().wait(0.01)
         assert alive.in_flight() == 10
         work.let_go()
@@ -192,28 +201,28 @@ def test_work_whose_row_was_struck_off_by_mistake_ends_as_it_would_have(database
     """A process that was only slow: another took it for dead."""
     work = Work(held=True)
     with _started(_engine(database, "slow", concurrency=1), work) as slow:
-        assert slow.submit("r", "application")
+        assert slow.submit(piece("r", "application"))
         work.await_running(1)
         assert slow.release("slow") == ["application"]
-        assert not slow.submit("r", "application"), "it still runs"
+        assert not slow.submit(piece("r", "application")), "it still runs"
         work.let_go()
         work.await_done(1)
         _await_idle(slow)
-        assert slow.submit("r", "application")
+        assert slow.submit(piece("r", "application"))
         work.await_done(2)
 
 
 def test_a_row_of_ours_that_does_not_run_is_replaced(database: Database) -> None:
     stuck, work = Work(held=True), Work()
     before = _engine(database, "before")
-    before.start(stuck)
-    before.submit("r", "application")
+    before.start(by_id(stuck))
+    before.submit(piece("r", "application"))
     stuck.await_running(1)
     before.stop(NOW)
     stuck.let_go()
     with _started(_engine(database, "now"), work) as engine:
         _sql(database, f"UPDATE {_table(database, 'workflow_status')} SET executor_id = 'now'")
-        assert engine.submit("r", "application")
+        assert engine.submit(piece("r", "application"))
         work.await_done(1)
 
 
@@ -229,7 +238,7 @@ def test_nothing_readable_is_stored_or_logged(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     with capture_logs() as logs, _started(_engine(database), _fail) as engine:
-        engine.submit(f"rotation-{CANARY}", "application")
+        engine.submit(piece(f"rotation-{CANARY}", "application"))
         _await_idle(engine)
         assert _rows(database) == [("advance:application", "ERROR")]
         stored = _everything(database, tmp_path)
@@ -240,7 +249,7 @@ def test_nothing_readable_is_stored_or_logged(
     assert [(line["error"], line["code"]) for line in failures] == [("Permanent", "graph.refused")]
     assert "test_dbos.py" in failures[0]["at"]
     for line in logs:
-        assert CANARY not in str({key: value for key, value in line.items() if key != "rotation_id"})
+        assert CANARY not in str({key: value for key, value in line.items() if key != "work_id"})
     output = capfd.readouterr()
     assert CANARY not in caplog.text + output.out + output.err
 
@@ -263,11 +272,11 @@ def test_failed_work_may_be_submitted_again_and_old_rows_are_tidied_away(databas
 
     with _started(_engine(database, clock=clock), advance) as engine:
         for name in ("a", "b"):
-            engine.submit(name, name)
+            engine.submit(piece(name, name))
         _await_idle(engine)
         assert len(_rows(database)) == 2
         failing = False
-        assert engine.submit("a", "a")
+        assert engine.submit(piece("a", "a"))
         _await_idle(engine)
         engine.tidy()
         assert _rows(database) == [("advance:b", "ERROR")]
@@ -279,14 +288,14 @@ def test_failed_work_may_be_submitted_again_and_old_rows_are_tidied_away(databas
 def test_stopping_waits_for_what_runs_and_takes_nothing_new(database: Database) -> None:
     work = Work(held=True)
     engine = _engine(database)
-    engine.start(work)
-    engine.submit("r", "application")
+    engine.start(by_id(work))
+    engine.submit(piece("r", "application"))
     work.await_running(1)
     stopper = threading.Thread(target=engine.stop, args=[LONG])
     stopper.start()
     stopper.join(0.3)
     assert stopper.is_alive()
-    assert not engine.submit("another", "another")
+    assert not engine.submit(piece("another", "another"))
     work.let_go()
     stopper.join(30)
     assert not stopper.is_alive()
@@ -299,8 +308,8 @@ def test_stopping_waits_for_what_runs_and_takes_nothing_new(database: Database) 
 def test_stopping_waits_no_longer_than_the_grace(database: Database) -> None:
     work = Work(held=True)
     engine = _engine(database)
-    engine.start(work)
-    engine.submit("r", "application")
+    engine.start(by_id(work))
+    engine.submit(piece("r", "application"))
     work.await_running(1)
     engine.stop(NOW)
     assert engine.in_flight() == 1
@@ -314,20 +323,20 @@ def test_engines_follow_one_another_but_do_not_share_a_process(database: Databas
     for name in ("first", "second", "third"):
         with _started(_engine(database, name), work) as engine:
             with pytest.raises(RuntimeError, match="another engine"):
-                _engine(database, "at the same time").start(work)
-            assert engine.submit(name, "application")
+                _engine(database, "at the same time").start(by_id(work))
+            assert engine.submit(piece(name, "application"))
             _await_idle(engine)
     assert work.done == ["first", "second", "third"]
 
 
 def test_an_engine_that_was_not_started_takes_no_work(database: Database) -> None:
-    assert not _engine(database).submit("r", "application")
+    assert not _engine(database).submit(piece("r", "application"))
 
 
 def test_the_embedded_database_stays_in_write_ahead_mode(tmp_path: Path) -> None:
     with sqlite_database(tmp_path) as database, _started(_engine(database), Work()) as engine:
         assert _journal_mode(tmp_path) == "wal"
-        engine.submit("r", "application")
+        engine.submit(piece("r", "application"))
         _await_idle(engine)
         assert _journal_mode(tmp_path) == "wal"
 

@@ -6,9 +6,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from keyturn.db.unit import Database
-from keyturn.engine.due import BUSY, CLAIM, Finder
+from keyturn.engine.due import Finder
 from keyturn.engine.inline import InlineEngine
+from keyturn.engine.sources import BUSY, Sources
 from keyturn.kit.clock import MovableClock
+from keyturn.ports.work import Work
+from keyturn.rotations.due import CLAIM, DueRotations
 from keyturn.rotations.store import policies
 from tests import unreadable
 from tests.engine.rows import make_rotation, set_wake, wake_of
@@ -24,8 +27,9 @@ class World:
         self.clock = MovableClock(NOON)
         self.engine = InlineEngine()
         self.ran: list[str] = []
-        self.engine.start(self.advance)
-        self.finder = Finder(database, self.clock, self.engine, concurrency, timedelta(seconds=1))
+        self.sources = Sources([DueRotations(self.advance)])
+        self.engine.start(self.sources.do)
+        self.finder = Finder(database, self.clock, self.engine, self.sources, concurrency, timedelta(seconds=1))
 
     def advance(self, rotation_id: str) -> None:
         self.ran.append(rotation_id)
@@ -102,7 +106,7 @@ def test_a_lost_submission_is_found_again(world: World) -> None:
     make_rotation(world.database, "r", NOON)
     world.finder.tick()
     world.engine.stop(timedelta(0))  # what was queued dies with the process
-    world.engine.start(world.advance)
+    world.engine.start(world.sources.do)
     world.finder.tick()
     assert world.engine.in_flight() == 0
     world.clock.advance(CLAIM.total_seconds())
@@ -157,14 +161,14 @@ def test_the_thread_looks_when_nudged_and_survives_a_lost_database(database: Dat
     failed = threading.Event()
 
     class Reporting(InlineEngine):
-        def submit(self, rotation_id: str, partition: str) -> bool:
+        def submit(self, work: Work) -> bool:
             if not failed.is_set():
                 failed.set()
                 raise ConnectionError("away")
             ran.set()
             return True
 
-    finder = Finder(database, world.clock, Reporting(), 16, timedelta(hours=1))
+    finder = Finder(database, world.clock, Reporting(), world.sources, 16, timedelta(hours=1))
     finder.start()
     try:
         make_rotation(database, "r", NOON)

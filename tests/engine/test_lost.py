@@ -15,6 +15,8 @@ from keyturn.engine import machine
 from keyturn.engine.inline import InlineEngine
 from keyturn.engine.lost import HOUSEKEEPING, Presence
 from keyturn.kit.clock import MovableClock
+from keyturn.ports.work import Work
+from keyturn.rotations.store.due import wake_applications
 from keyturn.settings.model import Pace
 from tests import unreadable
 from tests.engine.rows import lease_of, make_lease, make_rotation, process_ids, wake_of
@@ -48,7 +50,7 @@ def clock() -> MovableClock:
 
 
 def _presence(database: Database, clock: MovableClock, works: Works, name: str) -> Presence:
-    return Presence(database, clock, works, name, PACE)
+    return Presence(database, clock, works, wake_applications, name, PACE)
 
 
 def _stranger(database: Database, name: str, seen_at: datetime, host: str = ELSEWHERE, pid: int = 1) -> None:
@@ -195,8 +197,8 @@ def test_taking_leave_frees_what_was_held(database: Database, clock: MovableCloc
 
 def test_who_leaves_with_work_under_way_stays_on_the_list(database: Database, clock: MovableClock) -> None:
     works = Works()
-    works.start(lambda _rotation_id: None)
-    works.submit("r", "application")
+    works.start(lambda _work: None)
+    works.submit(Work("rotation", "r", "application"))
     presence = _presence(database, clock, works, "here")
     presence.announce()
     make_lease(database, "application", "here", NOON + timedelta(seconds=40))

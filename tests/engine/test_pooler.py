@@ -15,7 +15,9 @@ from keyturn.db.postgres import is_pooled
 from keyturn.db.unit import Database
 from keyturn.engine.dbos import DbosEngine
 from keyturn.engine.due import Finder
+from keyturn.engine.sources import Sources
 from keyturn.kit.clock import SystemClock
+from keyturn.rotations.due import DueRotations
 from tests.databases import postgres_database
 from tests.engine.rows import make_rotation, wake_of
 from tests.engine.sealing import CODEC
@@ -70,11 +72,12 @@ def test_rotations_are_worked_on(pooler: str) -> None:
     database, clock, work = opened(pooler), SystemClock(), Work()
     migrate.upgrade(database)
     engine = DbosEngine(parse_url(pooler), "me", 4, CODEC, clock)
-    finder = Finder(database, clock, engine, 4, timedelta(seconds=1))
+    sources = Sources([DueRotations(work)])
+    finder = Finder(database, clock, engine, sources, 4, timedelta(seconds=1))
     names = [f"r{number}" for number in range(30)]
     for name in names:
         make_rotation(database, name, datetime.now(UTC))
-    engine.start(work)
+    engine.start(sources.do)
     try:
         while len(work.done) < len(names):
             before = len(work.done)  # some may be done before the tick returns

@@ -14,7 +14,9 @@ from keyturn.db.unit import Database
 from keyturn.engine.dbos import DbosEngine
 from keyturn.engine.due import Finder
 from keyturn.engine.lost import Presence
+from keyturn.engine.sources import Sources
 from keyturn.kit.clock import SystemClock
+from keyturn.rotations.due import DueRotations
 from keyturn.settings.model import Pace
 from tests.engine.rows import set_wake
 from tests.engine.sealing import CODEC
@@ -24,8 +26,6 @@ def main(address: str, manner: str) -> None:
     url, clock, pace, name = parse_url(address), SystemClock(), Pace(), str(uuid.uuid4())
     database = Database(open_engine(url))
     engine = DbosEngine(url, name, 4, CODEC, clock)
-    presence = Presence(database, clock, engine, name, pace)
-    finder = Finder(database, clock, engine, 4, pace.find_every)
 
     def advance(rotation_id: str) -> None:
         os.write(1, f"begin {rotation_id}\n".encode())
@@ -34,8 +34,11 @@ def main(address: str, manner: str) -> None:
         set_wake(database, rotation_id, None)
         os.write(1, f"end {rotation_id}\n".encode())
 
+    sources = Sources([DueRotations(advance)])
+    presence = Presence(database, clock, engine, sources.wake, name, pace)
+    finder = Finder(database, clock, engine, sources, 4, pace.find_every)
     presence.announce()
-    engine.start(advance)
+    engine.start(sources.do)
     presence.start()
     finder.start()
     os.write(1, b"ready\n")

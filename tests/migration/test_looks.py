@@ -15,7 +15,7 @@ from keyturn.db import migrate
 from keyturn.db.engine import for_writing, open_engine, parse_url
 from keyturn.db.tables import app_connections, credentials, rotations
 from keyturn.db.unit import Database
-from keyturn.engine.store import claim_due
+from keyturn.rotations.store.due import claim_due
 from tests.postgres import fresh_database
 
 BEFORE = "0002"

@@ -1,13 +1,18 @@
-"""What a process that works does now and then, beside the rotations."""
+"""What a process that works does hourly, beside what is due in the tables."""
 
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import count
+
+from sqlalchemy.exc import SQLAlchemyError
+from structlog import get_logger
 
 from keyturn.audit.retention import remove_old_events
 from keyturn.connections.service import Connections
 from keyturn.crypto.keyring import Keyring
+from keyturn.engine.upkeep import Task
 from keyturn.errors import KeyturnError
 from keyturn.rotations.retention import remove_old_history
 from keyturn.settings.model import Retention
@@ -15,12 +20,15 @@ from keyturn.settings.model import Retention
 UPKEEP_EVERY = timedelta(hours=1)
 BETWEEN_REMOVALS = timedelta(milliseconds=50)
 """For so long others may write before the next part of what is old is removed."""
+REMOVALS_AT_ONCE = 100
+"""After so many parts, some seconds, a removal ends and is due anew: a server with one thread is to rotate meanwhile."""
 
 
-class Upkeep:
-    """Makes sure that the newest data key is young enough, that no refresh token grows too old, that nothing is kept too long.
+class HourlyTasks:
+    """Makes sure that the newest data key is young enough, that no old sign-in is remembered, that nothing is kept too long.
 
-    At once and then hourly it gives fingerprints to credentials that have none, since an older version stored them.
+    At the start, too, it gives fingerprints to credentials that have none, since an older version stored them. What fails is
+    reported, and tried again the next time.
     """
 
     def __init__(
@@ -32,66 +40,60 @@ class Upkeep:
     ) -> None:
         self._keyring = keyring
         self._connections = connections
-        self._grants = connections.grants
         self._clock_confirmed_at = clock_confirmed_at
         self._retention = retention
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="upkeep", daemon=True)
 
-    def start(self) -> None:
-        self._thread.start()
+    def tasks(self) -> list[Task]:
+        """Return them in the order in which they are done when all are due."""
+        return [
+            Task("data-keys", partial(self._attempt, "keys", self._keyring.maintain)),
+            Task("sign-ins", partial(self._attempt, "oauth", self._connections.grants.forget_sign_ins)),
+            Task("audit-retention", partial(self._attempt, "audit_retention", self._remove_old_events)),
+            Task("history-retention", partial(self._attempt, "history_retention", self._remove_old_history)),
+            Task("fingerprints", partial(self._attempt, "fingerprints", self._complete_fingerprints), at_start=True),
+        ]
 
     def stop(self) -> None:
+        """Let a removal that is under way end after its current part."""
         self._over.set()
 
-    def round(self) -> None:
-        """Do it once. What fails is reported, and tried again the next time."""
-        self._attempt("keys", self._keyring.maintain)
-        self._attempt("oauth", lambda: self._grants.keep_alive(partial(_warn, "oauth.refresh_failed", "connection")))
-        self._attempt("audit_retention", self.remove_old_events)
-        self._attempt("history_retention", self.remove_old_history)
-        self.mark()
-
-    def mark(self) -> None:
-        """Complete the fingerprints. What cannot be read is reported."""
-        self._attempt("fingerprints", lambda: self._connections.mark_all(partial(_warn, "fingerprints.unreadable")))
+    def _complete_fingerprints(self) -> None:
+        self._connections.mark_all(_report_unreadable)
 
     # Nothing is removed until the provider has confirmed this server's clock, and ages count from the moment of that: a clock
     # that has run ahead since removes nothing before its time.
 
-    def remove_old_events(self) -> None:
-        """Remove the audit events that are older than they are to be kept."""
+    def _remove_old_events(self) -> bool:
+        """Remove audit events that are older than they are to be kept; return whether some may be left."""
         seen, now = self._clock_confirmed_at(), self._connections.clock.now()
-        if seen is not None:
-            remove_old_events(self._connections.database, self._retention.audit_days, seen, now, self._stopped)
+        if seen is None:
+            return False
+        return remove_old_events(self._connections.database, self._retention.audit_days, seen, now, self._enough())
 
-    def remove_old_history(self) -> None:
-        """Remove steps, runs and keys that are older than they are to be kept."""
+    def _remove_old_history(self) -> bool:
+        """Remove steps, runs and keys that are older than they are to be kept; return whether some may be left."""
         seen = self._clock_confirmed_at()
-        if seen is not None:
-            remove_old_history(self._connections.database, self._retention, seen, self._stopped)
+        if seen is None:
+            return False
+        return remove_old_history(self._connections.database, self._retention, seen, self._enough())
 
-    def _stopped(self) -> bool:
-        return self._over.wait(BETWEEN_REMOVALS.total_seconds())
+    def _enough(self) -> Callable[[], bool]:
+        """Return what is asked after each part of a removal: whether it ends there."""
+        parts = count(1)
+        return lambda: self._over.wait(BETWEEN_REMOVALS.total_seconds()) or next(parts) >= REMOVALS_AT_ONCE
 
-    def _attempt(self, what: str, work: Callable[[], object]) -> None:
-        from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
-        from structlog import get_logger  # noqa: PLC0415
-
+    def _attempt(self, what: str, work: Callable[[], bool | None]) -> bool:
         try:
-            work()
+            return bool(work())
         except KeyturnError as error:
             get_logger("keyturn").error(f"{what}.upkeep_failed", code=error.code, reason=error.message)
-        except SQLAlchemyError as error:  # a database that fails for now must not end the upkeep for good
+        except SQLAlchemyError as error:
             get_logger("keyturn").error(f"{what}.upkeep_failed", reason=type(error).__name__)
-
-    def _run(self) -> None:
-        self.mark()
-        while not self._over.wait(UPKEEP_EVERY.total_seconds()):
-            self.round()
+        return False
 
 
-def _warn(event: str, kind: str, row: str, error: KeyturnError) -> None:
-    from structlog import get_logger  # noqa: PLC0415
-
-    get_logger("keyturn").warning(event, **{f"{kind}_id": row}, code=error.code, reason=error.message)
+def _report_unreadable(table: str, row: str, error: KeyturnError) -> None:
+    get_logger("keyturn").warning(
+        "fingerprints.unreadable", **{f"{table}_id": row}, code=error.code, reason=error.message
+    )

@@ -19,21 +19,24 @@ ALONE = "retention"
 
 def remove_old_events(
     database: Database, days: int, seen: datetime, now: datetime, stopped: Callable[[], bool]
-) -> None:
+) -> bool:
     """Remove the events that are older than so many days; 0 removes none. What is left is the trail without its beginning.
 
     How old an event is counts from ``seen``, a moment that is certain to have come; ``now`` is what this server's clock says.
     A removal is written down before it begins, and goes on where it was left off. ``stopped`` is asked after each part of it.
+    Returns whether it was stopped, so that something may be left.
     """
     if not days:
-        return
+        return False
     _begin(database, days, seen, now)
     while True:
         with database.write() as tx:
             tx.alone_with(ALONE)
             removed = store.remove_below_floor(tx, AT_ONCE)
-        if removed < AT_ONCE or stopped():
-            return
+        if removed < AT_ONCE:
+            return False
+        if stopped():
+            return True
 
 
 def _begin(database: Database, days: int, seen: datetime, now: datetime) -> None:

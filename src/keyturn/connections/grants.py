@@ -4,9 +4,6 @@ Entra ID forgets a refresh token that was not used for 90 days, so each is used 
 its own and changes by compare-and-swap: a refresh can never undo a change of anything else, nor a new sign-in.
 """
 
-from collections.abc import Callable
-from datetime import timedelta
-
 from keyturn.audit import events
 from keyturn.connections import health, store
 from keyturn.connections.domain import Connection, OAuthGrant, unpack
@@ -14,14 +11,11 @@ from keyturn.connections.flow import FLOW_KEPT
 from keyturn.connections.recording import record_connection_event
 from keyturn.connections.store import REFRESH_EVERY, RefreshToken
 from keyturn.db.unit import Database, Tx
-from keyturn.errors import KeyturnError, Misconfigured, NeedsAction, NotYet, SignInAgain
+from keyturn.errors import Misconfigured, NeedsAction, NotYet, SignInAgain
 from keyturn.kit.actor import platform
 from keyturn.ports.clock import Clock
 from keyturn.ports.provider import AccessToken, Grant, OAuthApp, OAuthProvider
 from keyturn.ports.sealing import Sealer
-
-RETRY_REFRESH = timedelta(hours=1)
-BATCH = 100
 
 
 class Grants:
@@ -120,27 +114,25 @@ class Grants:
 
     # --- keeping alive ------------------------------------------------------------------------------------------------
 
-    def keep_alive(self, report: Callable[[str, KeyturnError], None] = lambda _id, _error: None) -> int:
-        """Use every refresh token that would grow too old, and forget old sign-ins; return how many were refreshed.
+    @property
+    def configured(self) -> bool:
+        """Whether this server can use refresh tokens at all."""
+        return self._app is not None
 
-        To be called now and then by every process, outside transactions. Safe to repeat, and in several processes at once. A
-        refresh that fails for the moment is tried again after an hour; ``report`` is told of each failure.
+    def refresh(self, connection_id: str) -> None:
+        """Use the connection's refresh token, so that it is not forgotten. Outside transactions. Repeatable.
+
+        Nothing happens when the connection is gone. Raises as :meth:`access` does.
         """
-        now, done = self._clock.now(), 0
+        with self._database.read() as tx:
+            connection = store.get(tx, connection_id)
+        if connection is not None:
+            self.access(connection)
+
+    def forget_sign_ins(self) -> None:
+        """Delete the sign-ins by browser that could not have been finished for long. To be called now and then. Repeatable."""
         with self._database.write() as tx:
-            store.forget_flows(tx, now - FLOW_KEPT)
-            due = [] if self._app is None else store.claim_refreshes(tx, now, now + RETRY_REFRESH, BATCH)
-        for connection_id in due:
-            with self._database.read() as tx:
-                connection = store.get(tx, connection_id)
-            if connection is None:
-                continue
-            try:
-                self.access(connection)
-                done += 1
-            except KeyturnError as error:
-                report(connection_id, error)
-        return done
+            store.forget_flows(tx, self._clock.now() - FLOW_KEPT)
 
 
 def _other_app(connection: Connection, app: OAuthApp) -> SignInAgain:

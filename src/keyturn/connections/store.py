@@ -346,21 +346,6 @@ def change_refresh_token(tx: Tx, row: RefreshToken, **changes: Any) -> bool:
 
 
 REFRESH_EVERY = timedelta(days=30)
-_CLOCKS_APART = timedelta(hours=1)
-
-
-def claim_refreshes(tx: Tx, now: datetime, until: datetime, limit: int) -> list[str]:
-    """Move the refreshes that are longest due to ``until``; return their connections. No other transaction gets the same.
-
-    One that lies further ahead than its spacing was noted by a wrong clock: it counts as due.
-    """
-    column = oauth_tokens.c
-    due = sa.or_(column.refresh_due_at <= now, column.refresh_due_at > now + REFRESH_EVERY + _CLOCKS_APART)
-    query = sa.select(column.connection_id).where(due).order_by(column.refresh_due_at)
-    found = [row["connection_id"] for row in tx.rows(query.limit(limit).with_for_update(skip_locked=True))]
-    if found:
-        tx.run(sa.update(oauth_tokens).where(column.connection_id.in_(found)).values(refresh_due_at=until))
-    return found
 
 
 # --- sign-ins by browser ----------------------------------------------------------------------------------------------

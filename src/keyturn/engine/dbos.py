@@ -1,7 +1,7 @@
-"""Durable work on DBOS: a row in its tables says which process works on which application.
+"""Durable work on DBOS: a row in its tables says which process works on which partition.
 
 A row exists while the work is queued or running and is removed when it succeeded; what failed stays until the
-application's next work, or for an hour. Its id is the application's: the primary key lets no second row in, in whichever
+partition's next work, or for an hour. Its id is the partition's: the primary key lets no second row in, in whichever
 process. When a process dies its rows stay; ``release`` removes them, so that the living may submit the work anew. DBOS's own
 recovery is not used: it begins work that nobody submitted, behind the back of who counts and limits it. Only this file
 knows DBOS.
@@ -25,6 +25,7 @@ from keyturn.db.postgres import open_pool
 from keyturn.db.sqlite import BUSY_SECONDS, add_functions
 from keyturn.engine.payload import SealedJson, WorkFailed, described, scrubbed, whereabouts
 from keyturn.ports.clock import Clock
+from keyturn.ports.work import Work
 
 _log = structlog.get_logger("keyturn.engine")
 
@@ -34,6 +35,7 @@ VERSION = "1"
 KEEP_FINISHED = timedelta(hours=1)
 _SWEEP_LIMIT = 500
 _WORK = "advance:"
+"""What the ids of all works begin with. Servers of other versions use the same: it may not change."""
 _FINISHED = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 _one_per_process = threading.Lock()  # DBOS keeps its state in module globals
 
@@ -51,10 +53,10 @@ class DbosEngine:
         self._submitted: set[str] = set()  # from before the row is written until it is settled
         self._dbos: DBOS | None = None
         self._database: sa.Engine | None = None
-        self._workflow: Callable[[str], None] = _not_started
+        self._workflow: Callable[[str, str, str], None] = _not_started
         self._quiet = _Forward()
 
-    def start(self, advance: Callable[[str], None]) -> None:
+    def start(self, do: Callable[[Work], None]) -> None:
         """Begin to take work. Creates or upgrades DBOS's tables. Raises RuntimeError while another one is started."""
         if not _one_per_process.acquire(blocking=False):
             raise RuntimeError("another engine runs in this process")
@@ -63,38 +65,38 @@ class DbosEngine:
             self._database = _open(self._url, self._concurrency)
             self._dbos = DBOS(config=self._config(self._database))
 
-            @DBOS.workflow(name="advance_v1")
-            def advance_v1(rotation_id: str) -> None:
-                self._run(advance, rotation_id)
+            @DBOS.workflow(name="work_v2")
+            def work_v2(kind: str, work_id: str, partition: str) -> None:
+                self._run(do, Work(kind, work_id, partition))
 
-            self._workflow = advance_v1
+            self._workflow = work_v2
             DBOS.launch()
         except BaseException:
             self._shut()
             raise
 
-    def submit(self, rotation_id: str, partition: str) -> bool:
-        """Write down that the rotation wants work and run it as soon as a thread is free.
+    def submit(self, work: Work) -> bool:
+        """Write the work down and do it as soon as a thread is free.
 
         False when work of this partition is queued or running, here or in another process: ask again a little later.
         Safe to repeat. Blocks while the database cannot be reached.
         """
-        work = _WORK + partition
+        row_id = _WORK + work.partition
         with self._changed:
-            if self._dbos is None or work in self._submitted:
+            if self._dbos is None or row_id in self._submitted:
                 return False
-            self._submitted.add(work)
+            self._submitted.add(row_id)
         future = None
         try:
-            future = self._begin(work, rotation_id)
-            if future is None and self._clear(work):
-                future = self._begin(work, rotation_id)
+            future = self._begin(row_id, work)
+            if future is None and self._clear(row_id):
+                future = self._begin(row_id, work)
         finally:
             if future is None:
-                self._settled(work)
+                self._settled(row_id)
         if future is None:
             return False
-        future.add_done_callback(lambda done: self._finish(work, done))
+        future.add_done_callback(lambda done: self._finish(row_id, done))
         return True
 
     def in_flight(self) -> int:
@@ -122,14 +124,14 @@ class DbosEngine:
         return {row.executor_id for row in _rows(status="PENDING") if row.executor_id}
 
     def release(self, process_id: str) -> list[str]:
-        """Strike off what this dead process had under way; return the applications, whose work may now be submitted anew.
+        """Strike off what this dead process had under way; return the partitions, whose work may now be submitted anew.
 
         Safe to repeat, and from several processes at once. Should the process turn out to be only slow, then its work ends
         as it would have, and only the lease keeps it from writing.
         """
-        works = [row.workflow_id for row in _rows(status="PENDING", executor_id=process_id)]
-        _delete(works)
-        return [work.removeprefix(_WORK) for work in works]
+        row_ids = [row.workflow_id for row in _rows(status="PENDING", executor_id=process_id)]
+        _delete(row_ids)
+        return [row_id.removeprefix(_WORK) for row_id in row_ids]
 
     def tidy(self) -> None:
         """Delete some rows of work that ended long ago."""
@@ -152,46 +154,46 @@ class DbosEngine:
             "log_level": "WARNING",
         }
 
-    def _begin(self, work: str, rotation_id: str) -> Future[None] | None:
+    def _begin(self, row_id: str, work: Work) -> Future[None] | None:
         try:
-            with SetWorkflowID(work, workflow_id_reuse_policy="reject"):
-                handle = DBOS.start_workflow(self._workflow, rotation_id)
+            with SetWorkflowID(row_id, workflow_id_reuse_policy="reject"):
+                handle = DBOS.start_workflow(self._workflow, work.kind, work.id, work.partition)
         except error.DBOSWorkflowIDInUseError:
             return None
         return cast("Future[None]", cast(Any, handle).future)
 
-    def _clear(self, work: str) -> bool:
-        """Remove the row that keeps the work from being submitted, if it stands for nothing; say whether it is gone."""
-        for row in _rows(workflow_ids=[work]):
+    def _clear(self, row_id: str) -> bool:
+        """Remove the row that keeps work from being submitted, if it stands for nothing; say whether it is gone."""
+        for row in _rows(workflow_ids=[row_id]):
             # Ours, but not submitted: the database went away before the outcome was written.
             forgotten = row.status == "PENDING" and row.executor_id == self._process_id
             if not (row.status in _FINISHED or forgotten):
                 return False
-            _delete([work])
+            _delete([row_id])
         return True
 
-    def _run(self, advance: Callable[[str], None], rotation_id: str) -> None:
+    def _run(self, do: Callable[[Work], None], work: Work) -> None:
         failure = None
         try:
-            advance(rotation_id)
+            do(work)
         except Exception as problem:  # noqa: BLE001 - whatever it is, its words must not reach DBOS
             failure = scrubbed(problem)
-            _log.error("work failed", rotation_id=rotation_id, **described(problem), at=whereabouts(problem))
+            _log.error("work failed", kind=work.kind, work_id=work.id, **described(problem), at=whereabouts(problem))
         if failure is not None:
             raise failure  # outside the handler, so that the original is not attached as its context
 
-    def _finish(self, work: str, done: Future[None]) -> None:
+    def _finish(self, row_id: str, done: Future[None]) -> None:
         try:
             if not done.cancelled() and done.exception() is None and self._database is not None:
-                _delete([work])
+                _delete([row_id])
         except Exception as problem:  # noqa: BLE001 - the next submission or tidy() removes it
-            _log.warning("a finished row stays for now", work=work, **described(problem))
+            _log.warning("a finished row stays for now", work=row_id, **described(problem))
         finally:
-            self._settled(work)
+            self._settled(row_id)
 
-    def _settled(self, work: str) -> None:
+    def _settled(self, row_id: str) -> None:
         with self._changed:
-            self._submitted.discard(work)
+            self._submitted.discard(row_id)
             self._changed.notify_all()
 
     def _shut(self) -> None:
@@ -205,7 +207,7 @@ class DbosEngine:
             _one_per_process.release()
 
 
-def _not_started(_rotation_id: str) -> None:
+def _not_started(_kind: str, _work_id: str, _partition: str) -> None:
     raise RuntimeError("the engine was not started")
 
 
@@ -213,9 +215,9 @@ def _rows(**conditions: Any) -> list[WorkflowStatus]:
     return DBOS.list_workflows(load_input=False, load_output=False, **conditions)
 
 
-def _delete(works: list[str]) -> None:
-    if works:
-        DBOS.delete_workflows(works)
+def _delete(row_ids: list[str]) -> None:
+    if row_ids:
+        DBOS.delete_workflows(row_ids)
 
 
 class _Serializer(Serializer):
@@ -282,6 +284,6 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     add_functions(connection)
     connection.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
     connection.execute("PRAGMA journal_mode=WAL")
-    # What a power cut takes from DBOS is found again through the rotations' own rows: no need to sync each of its commits.
+    # What a power cut takes from DBOS is found again through the sources' own rows: no need to sync each of its commits.
     connection.execute("PRAGMA synchronous=NORMAL")
     connection.execute("PRAGMA foreign_keys=ON")

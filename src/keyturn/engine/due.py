@@ -1,27 +1,21 @@
-"""Finds due rotations, and connections that are to be looked at, and submits them to the engine.
+"""Finds due work of all kinds and submits it to the engine. Knows no feature: see sources.py."""
 
-Every reason to work on a rotation is its row's ``wake_at``. A claim moves it a little ahead in the same transaction, so that
-no other process finds the rotation meanwhile, and so that a submission that was lost is simply found again.
-"""
-
+from collections import deque
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from keyturn.db.unit import Database
-from keyturn.engine import store
-from keyturn.engine.loop import Loop
-from keyturn.ports.clock import Clock
-from keyturn.ports.work import Engine
+import structlog
 
-CLAIM = timedelta(seconds=10)
-"""As long as this nobody else finds what a process found that died before it submitted it."""
-BUSY = timedelta(seconds=2)
-LOOK = "look:"
-"""Work whose id begins so is a look at the connection that is named after it."""
-LOOKS_AT_ONCE = 2
-LOOKS_APART = timedelta(seconds=1)
-LOOK_CLAIM = timedelta(hours=1)
-"""When a look is tried again that never came to its end."""
+from keyturn.db.trouble import trouble_of
+from keyturn.db.unit import Database
+from keyturn.engine.loop import Loop
+from keyturn.engine.payload import described, whereabouts
+from keyturn.engine.sources import Source, Sources
+from keyturn.ports.clock import Clock
+from keyturn.ports.work import Engine, Work
+
+_log = structlog.get_logger("keyturn.engine")
+
 _MORE = timedelta(milliseconds=20)
 
 
@@ -34,55 +28,82 @@ class Found:
 
 
 class Finder:
-    """Hands due rotations to the engine, as many as it has room for. Costs one look at an index when nothing is due.
+    """Hands due work to the engine, as much as it has room for. Costs a look at an index of each source when nothing is due.
 
-    A few more than run at once are handed over, so that a thread that becomes free has something to do, and so that a busy
-    server looks once for several of them.
+    Sources that have something share the room: each gets an equal part of it, what one does not use is the next one's, and who
+    got something goes to the end of the line. A few more pieces than run at once are handed over, so that a thread that becomes
+    free has something to do, and so that a busy server looks once for several of them.
     """
 
     def __init__(
-        self, database: Database, clock: Clock, engine: Engine, concurrency: int, find_every: timedelta
+        self,
+        database: Database,
+        clock: Clock,
+        engine: Engine,
+        sources: Sources,
+        concurrency: int,
+        find_every: timedelta,
     ) -> None:
         self._database = database
         self._clock = clock
         self._engine = engine
+        self._line = deque(sources)
         self._ahead = concurrency // 4
         self._limit = concurrency + self._ahead
         self._find_every = find_every
-        self._looked_at: datetime | None = None
         self._loop = Loop("finder of due work", self._round, find_every)
 
     def tick(self) -> Found:
-        """Look once. Safe to repeat, and from several processes at once: each due rotation is claimed by one."""
+        """Look once. Safe to repeat, and from several processes at once: each due piece is claimed by one.
+
+        What a source raises is logged, and the others go on. Raises when the database is in trouble: then it is so for all.
+        """
         room = self._limit - self._engine.in_flight()
         if room <= self._ahead // 2:
             return Found(0, more=True)
         now = self._clock.now()
-        with self._database.read() as tx:
-            work, looks = store.any_due(tx, now)
-        looked = self._looks(now, room) if looks else 0
-        found = self._work(now, room - looked) if work else Found(0, more=False)
-        return Found(found.submitted + looked, found.more)
+        due = [source for source in tuple(self._line) if self._is_due(source, now)]
+        before, more = room, False
+        for place, source in enumerate(due):
+            share = -(-room // (len(due) - place))  # rounded up: the last room goes to whoever has waited longest
+            if not share:
+                more = True
+                break
+            claimed, submitted = self._hand_over(source, now, share)
+            room -= submitted
+            more = more or claimed == share
+        return Found(before - room, more)
 
-    def _looks(self, now: datetime, room: int) -> int:
-        """Begin a few looks at connections: all that have come due meanwhile must not be looked at in the same moment."""
-        if self._looked_at and abs(now - self._looked_at) < LOOKS_APART:
-            return 0
-        self._looked_at = now
-        with self._database.write() as tx:
-            claimed = store.claim_looks(tx, now, min(LOOKS_AT_ONCE, room // 2), now + LOOK_CLAIM)
-        return sum(self._engine.submit(LOOK + one, LOOK + one) for one in claimed)
+    def _is_due(self, source: Source, now: datetime) -> bool:
+        try:
+            with self._database.read() as tx:
+                return source.is_due(tx, now)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the others go on
+            self._report(source, error)
+            return False
 
-    def _work(self, now: datetime, room: int) -> Found:
-        until = now + CLAIM
-        with self._database.write() as tx:
-            claimed = store.claim_due(tx, now, room, until)
-        busy = [due.rotation_id for due in claimed if not self._engine.submit(due.rotation_id, due.object_id)]
-        if busy:
+    def _hand_over(self, source: Source, now: datetime, share: int) -> tuple[int, int]:
+        """Claim what is due of this source, at most so many pieces; return how many were claimed and how many submitted."""
+        self._line.remove(source)
+        self._line.append(source)
+        claimed: list[Work] = []
+        busy: list[Work] = []
+        try:
             with self._database.write() as tx:
-                later = self._clock.now()
-                store.postpone(tx, busy, until, later + BUSY, later)
-        return Found(len(claimed) - len(busy), more=len(claimed) == room)
+                claimed = source.claim(tx, now, share)
+            busy = [work for work in claimed if not self._engine.submit(work)]
+            if busy:
+                with self._database.write() as tx:
+                    source.put_back(tx, busy, now, self._clock.now())
+        except Exception as error:  # noqa: BLE001 - as above
+            self._report(source, error)
+        return len(claimed), len(claimed) - len(busy)
+
+    def _report(self, source: Source, error: Exception) -> None:
+        """Log what a source raised. Raises it again when the database is in trouble: then it is so for all of them."""
+        if trouble_of(error):
+            raise error
+        _log.error("looking for due work failed", kind=source.kind, **described(error), at=whereabouts(error))
 
     def start(self) -> None:
         self._loop.start()

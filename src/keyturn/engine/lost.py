@@ -1,8 +1,8 @@
 """Heartbeats of this process, and adoption of what dead processes left.
 
 Each process keeps a row alive. One that stays silent for ``dead_after`` is dead; one of this very machine that no longer
-exists is dead at once. Its work is struck off, its leases end, and its rotations are woken: the living find them due. All of
-it may happen twice: a process that was only slow finds its leases gone and writes nothing more.
+exists is dead at once. Its work is struck off, its leases end, and what it was for is woken: the living find it due. All of it
+may happen twice: a process that was only slow finds its leases gone and writes nothing more.
 """
 
 import os
@@ -14,8 +14,9 @@ import structlog
 from keyturn.db.unit import Database
 from keyturn.engine import machine, store
 from keyturn.engine.loop import Loop
-from keyturn.engine.store import CLOCKS_APART, Lease, Process
-from keyturn.kit.moments import bounded, not_after
+from keyturn.engine.sources import Wake
+from keyturn.engine.store import Lease, Process
+from keyturn.kit.moments import CLOCKS_APART, bounded, not_after
 from keyturn.ports.clock import Clock
 from keyturn.settings.model import Pace
 
@@ -32,7 +33,7 @@ class Works(Protocol):
         ...
 
     def release(self, process_id: str) -> list[str]:
-        """Strike off what this dead process had under way; return the applications it was for. Safe to repeat."""
+        """Strike off what this dead process had under way; return the partitions of it. Safe to repeat."""
         ...
 
     def in_flight(self) -> int:
@@ -54,19 +55,23 @@ def last_end(seen_at: datetime, pace: Pace) -> datetime:
 
 
 class Presence:
-    """This process among the others of the installation. ``process_id`` is fresh and random for each start."""
+    """This process among the others of the installation. ``process_id`` is fresh and random for each start.
 
-    def __init__(self, database: Database, clock: Clock, works: Works, process_id: str, pace: Pace) -> None:
+    ``wake`` makes due what was under way for some partitions, as the sources of work do.
+    """
+
+    def __init__(self, database: Database, clock: Clock, works: Works, wake: Wake, process_id: str, pace: Pace) -> None:
         self._database = database
         self._clock = clock
         self._works = works
+        self._wake = wake
         self._process_id = process_id
         self._pace = pace
         self._pid = os.getpid()
         self._host = machine.describe(self._pid) or ""
         self._last: dict[str, tuple[datetime, datetime]] = {}  # id -> (its heartbeat, when we first saw that one)
         self._housekeeping_at = clock.now()
-        self._stuck = StuckLeases(database, clock, pace)
+        self._stuck = StuckLeases(database, clock, pace, wake)
         self._loop = Loop("heartbeat", self._round, pace.heartbeat)
 
     def announce(self) -> None:
@@ -110,7 +115,7 @@ class Presence:
                     store.remove_process(tx, process.id, process.seen_at)
             now = self._clock.now()
             held = store.free_leases(tx, self._process_id, now)
-            store.wake_applications(tx, held, now)
+            self._wake(tx, held, now)
 
     def _round(self) -> timedelta:
         self.tick()
@@ -138,7 +143,7 @@ class Presence:
                 return
             now = self._clock.now()
             held = store.free_leases(tx, process.id, now, self._last_end(process))
-            store.wake_applications(tx, {*freed, *held}, now)
+            self._wake(tx, {*freed, *held}, now)
         _log.warning("adopted the work of a dead process", process_id=process.id, host=process.host, leases=len(held))
 
     def _last_end(self, process: Process) -> datetime | None:
@@ -152,7 +157,7 @@ class Presence:
         freed = [object_id for process_id in holders - known for object_id in self._works.release(process_id)]
         if freed:
             with self._database.write() as tx:
-                store.wake_applications(tx, freed, self._clock.now())
+                self._wake(tx, freed, self._clock.now())
         self._stuck.end()
         self._works.tidy()
 
@@ -160,10 +165,11 @@ class Presence:
 class StuckLeases:
     """Leases that a clock far ahead has written, and that nobody keeps any more."""
 
-    def __init__(self, database: Database, clock: Clock, pace: Pace) -> None:
+    def __init__(self, database: Database, clock: Clock, pace: Pace, wake: Wake) -> None:
         self._database = database
         self._clock = clock
         self._pace = pace
+        self._wake = wake
         self._far: dict[Lease, datetime] = {}
         """Leases that end later than any can, and since when they were seen so."""
 
@@ -177,5 +183,5 @@ class StuckLeases:
         if stuck:
             with self._database.write() as tx:
                 freed = [lease.object_id for lease in stuck if store.end_lease(tx, lease, now)]
-                store.wake_applications(tx, freed, now)
+                self._wake(tx, freed, now)
             _log.warning("ended leases that a wrong clock had written", leases=len(freed))

@@ -1,20 +1,13 @@
-"""SQL of the engine: due rotations, the processes of this installation, and what a dead one held."""
+"""SQL of the engine: the processes of this installation, and the leases that a dead one held."""
 
-from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import sqlalchemy as sa
 
-from keyturn.db.tables import app_connections, leases, processes, rotations
+from keyturn.db.tables import leases, processes
 from keyturn.db.unit import Tx
 from keyturn.kit.moments import FIRST, LAST
-
-
-@dataclass(frozen=True)
-class Due:
-    rotation_id: str
-    object_id: str
 
 
 @dataclass(frozen=True)
@@ -25,99 +18,6 @@ class Process:
     host: str
     pid: int
     seen_at: datetime
-
-
-CLOCKS_APART = timedelta(seconds=10)
-"""By less the clocks of servers always differ. What was written further ahead of our clock was written by a wrong one."""
-LONGEST_REST = timedelta(days=500)
-"""For longer no rotation is put to rest: what lies further ahead, or cannot be read, is due."""
-LONGEST_LOOK = timedelta(days=1) + CLOCKS_APART
-"""Between two looks at a connection: one that lies further ahead was put off by a wrong clock, and is due."""
-
-
-def any_due(tx: Tx, now: datetime) -> tuple[bool, bool]:
-    """Whether some rotation wants work, and whether some connection is to be looked at."""
-    row = tx.one(_ANY_DUE, now=now, ahead=now + CLOCKS_APART, never=now + LONGEST_LOOK, rested=now + LONGEST_REST)
-    return (bool(row["work"]), bool(row["looks"])) if row else (False, False)
-
-
-def claim_looks(tx: Tx, now: datetime, limit: int, until: datetime) -> list[str]:
-    """Move the look at the connections that have waited longest to ``until`` and return their ids; nobody else gets the same."""
-    found = [str(row["id"]) for row in tx.rows(_CLAIM_LOOKS, now=now, never=now + LONGEST_LOOK, most=limit)]
-    if found:
-        tx.run(_PUT_OFF_LOOKS, ids=found, until=until)
-    return found
-
-
-_LOOKS = sa.or_(app_connections.c.look_at <= sa.bindparam("now"), app_connections.c.look_at > sa.bindparam("never"))
-_CLAIM_LOOKS = (
-    sa.select(app_connections.c.id)
-    .where(_LOOKS)
-    .order_by(app_connections.c.look_at)
-    .limit(sa.bindparam("most"))
-    .with_for_update(skip_locked=True)
-)
-_PUT_OFF_LOOKS = (
-    sa.update(app_connections)
-    .where(app_connections.c.id.in_(sa.bindparam("ids", expanding=True)))
-    .values(look_at=sa.bindparam("until"))
-)
-
-
-def claim_due(tx: Tx, now: datetime, limit: int, until: datetime) -> list[Due]:
-    """Move the wake-up of the longest due rotations to ``until`` and return them; no other transaction gets the same.
-
-    Due is also what was put to rest by a clock that was ahead of ours: when it is to be woken is anybody's guess.
-    """
-    found = [Due(row["id"], row["object_id"]) for row in tx.rows(_CLAIM, now=now, most=limit)]
-    if len(found) < limit:
-        bounds = {"ahead": now + CLOCKS_APART, "rested": now + LONGEST_REST}
-        ahead = tx.rows(_CLAIM_AHEAD, now=now, **bounds, most=limit - len(found))
-        found += [Due(row["id"], row["object_id"]) for row in ahead]
-    if found:
-        tx.run(_PUT_OFF, ids=[due.rotation_id for due in found], until=until, now=now)
-    return found
-
-
-_CLAIM = (
-    sa.select(rotations.c.id, rotations.c.object_id)
-    .where(rotations.c.wake_at <= sa.bindparam("now"))
-    .order_by(rotations.c.wake_at)
-    .limit(sa.bindparam("most"))
-    .with_for_update(skip_locked=True)  # PostgreSQL; SQLite has one writer at a time anyway
-)
-_AHEAD = sa.or_(
-    sa.and_(rotations.c.wake_set_at > sa.bindparam("ahead"), rotations.c.wake_at > sa.bindparam("now")),
-    rotations.c.wake_at > sa.bindparam("rested"),
-)
-_CLAIM_AHEAD = (
-    sa.select(rotations.c.id, rotations.c.object_id)
-    .where(_AHEAD)
-    .order_by(rotations.c.wake_set_at)
-    .limit(sa.bindparam("most"))
-    .with_for_update(skip_locked=True)
-)
-_ANY_DUE = sa.select(
-    sa.or_(
-        sa.exists().where(rotations.c.wake_at <= sa.bindparam("now")),
-        sa.exists().where(_AHEAD),
-    ).label("work"),
-    sa.exists().where(_LOOKS).label("looks"),
-)
-_PUT_OFF = (
-    sa.update(rotations)
-    .where(rotations.c.id.in_(sa.bindparam("ids", expanding=True)))
-    .values(wake_at=sa.bindparam("until"), wake_set_at=sa.bindparam("now"))
-)
-
-
-def postpone(tx: Tx, rotation_ids: Sequence[str], claimed_until: datetime, until: datetime, now: datetime) -> None:
-    """Change the wake-up of claimed rotations, unless somebody else has set it since."""
-    tx.run(
-        sa.update(rotations)
-        .where(rotations.c.id.in_(rotation_ids), rotations.c.wake_at == claimed_until)
-        .values(wake_at=until, wake_set_at=now)
-    )
 
 
 def beat(tx: Tx, process_id: str, now: datetime) -> bool:
@@ -185,9 +85,3 @@ def end_lease(tx: Tx, lease: Lease, now: datetime) -> bool:
         leases.c.holder.is_not(None),
     )
     return tx.run(sa.update(leases).where(same).values(holder=None, expires_at=now)) == 1
-
-
-def wake_applications(tx: Tx, object_ids: Collection[str], now: datetime) -> None:
-    """Make the finder look at all rotations of these applications at once."""
-    late = sa.or_(rotations.c.wake_at.is_(None), rotations.c.wake_at > now)
-    tx.run(sa.update(rotations).where(rotations.c.object_id.in_(object_ids), late).values(wake_at=now, wake_set_at=now))

@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 FIRST = datetime.min.replace(tzinfo=UTC)
 LAST = datetime.max.replace(tzinfo=UTC)
+CLOCKS_APART = timedelta(seconds=10)
+"""By less the clocks of servers always differ. What was written further ahead of our clock was written by a wrong one."""
 
 
 def bounded(moment: datetime, now: datetime, spacing: timedelta) -> datetime:

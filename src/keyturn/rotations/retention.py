@@ -13,20 +13,20 @@ from keyturn.rotations.store import retention as store
 from keyturn.settings.model import Retention
 
 
-def remove_old_history(database: Database, kept: Retention, seen: datetime, stopped: Callable[[], bool]) -> None:
+def remove_old_history(database: Database, kept: Retention, seen: datetime, stopped: Callable[[], bool]) -> bool:
     """Remove steps, runs and keys that are older than they are to be kept.
 
     Ages count from ``seen``, a moment that is certain to have come. ``stopped`` is asked after each part of it. Repeatable.
+    Returns whether it was stopped, so that something may be left.
     """
-    if kept.step_days:
-        _remove_steps(database, seen, seen - timedelta(days=kept.step_days), stopped)
-    if kept.run_days:
-        _remove_runs(database, seen - timedelta(days=kept.run_days), stopped)
-    if kept.gone_key_days:
-        _remove_keys(database, seen - timedelta(days=kept.gone_key_days), stopped)
+    if kept.step_days and _remove_steps(database, seen, seen - timedelta(days=kept.step_days), stopped):
+        return True
+    if kept.run_days and _remove_runs(database, seen - timedelta(days=kept.run_days), stopped):
+        return True
+    return bool(kept.gone_key_days) and _remove_keys(database, seen - timedelta(days=kept.gone_key_days), stopped)
 
 
-def _remove_steps(database: Database, seen: datetime, before: datetime, stopped: Callable[[], bool]) -> None:
+def _remove_steps(database: Database, seen: datetime, before: datetime, stopped: Callable[[], bool]) -> bool:
     with database.read() as tx:
         due = store.with_steps_before(tx, before - OVERDUE)
         last = {rotation_id: store.last_old_step(tx, rotation_id, before, seen) for rotation_id in due}
@@ -37,10 +37,11 @@ def _remove_steps(database: Database, seen: datetime, before: datetime, stopped:
                 tx.alone_with(ALONE)
                 removed = store.remove_steps(tx, rotation_id, up_to, AT_ONCE)
             if stopped():
-                return
+                return True
+    return False
 
 
-def _remove_runs(database: Database, before: datetime, stopped: Callable[[], bool]) -> None:
+def _remove_runs(database: Database, before: datetime, stopped: Callable[[], bool]) -> bool:
     with database.read() as tx:
         due = store.with_runs_before(tx, before - OVERDUE)
     for rotation_id in due:
@@ -53,17 +54,18 @@ def _remove_runs(database: Database, before: datetime, stopped: Callable[[], boo
                 tx.alone_with(ALONE)
                 store.remove_runs(tx, found)
             if stopped():
-                return
+                return True
+    return False
 
 
-def _remove_keys(database: Database, before: datetime, stopped: Callable[[], bool]) -> None:
+def _remove_keys(database: Database, before: datetime, stopped: Callable[[], bool]) -> bool:
     while True:
         with database.read() as tx:
             found = store.old_keys(tx, before, AT_ONCE)
         if not found:
-            return
+            return False
         with database.write() as tx:
             tx.alone_with(ALONE)
             store.remove_keys(tx, found, before)
         if stopped():
-            return
+            return True

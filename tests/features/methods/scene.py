@@ -7,11 +7,14 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from entra_emulator.admin.admin import ApplicationHandle
+from keyturn.connections.due import RefreshTokens
 from keyturn.connections.flow import CALLBACK_PATH, challenge
 from keyturn.connections.service import Connections
+from keyturn.errors import KeyturnError
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.http import HttpRequest, HttpResponse, Transport
 from keyturn.ports.provider import OAuthApp
+from keyturn.ports.work import Work
 from keyturn.providers.azure.provider import AzureProvider
 from keyturn.rotations.service import Rotations
 from keyturn_simulation.emulated import HOST, emulated_clouds
@@ -69,6 +72,23 @@ class Scene:
     @property
     def admin(self) -> Any:
         return self.world.emulator.admin
+
+    def keep_alive(self, report: Callable[[str, KeyturnError], None] = lambda _id, _error: None) -> int:
+        """Use the refresh tokens that are due, as a server with all the time in the world would; return how many it could."""
+        world, done = self.world, 0
+        while works := self._claimed(RefreshTokens(world.connections.grants)):
+            for work in works:
+                try:
+                    world.connections.grants.refresh(work.id)
+                    done += 1
+                except KeyturnError as error:
+                    report(work.id, error)
+        return done
+
+    def _claimed(self, source: RefreshTokens) -> list[Work]:
+        now = self.world.clock.now()
+        with self.world.database.write() as tx:
+            return source.claim(tx, now, 1) if source.is_due(tx, now) else []
 
     def begin(self, name: str | None = "by-oauth", *, who: str | None = None, **form: Any) -> str:
         """Start a sign-in and return where the browser is sent."""

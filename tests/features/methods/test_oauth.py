@@ -382,7 +382,7 @@ def test_what_a_flow_remembers_is_forgotten_when_it_ends(scene: Scene) -> None:
         rows = tx.rows(sa.select(oauth_flows).order_by(oauth_flows.c.created_at))
     assert sorted(row["payload"] is None for row in rows) == [False, True, True]
     scene.world.clock.advance(timedelta(days=1, minutes=11).total_seconds())
-    scene.world.connections.grants.keep_alive()
+    scene.world.connections.grants.forget_sign_ins()
     assert count(scene.web, oauth_flows) == 0
 
 

@@ -128,27 +128,27 @@ def test_a_refusal_that_arrives_late_is_not_told_where_somebody_has_signed_in_si
 
 
 def test_a_connection_that_nobody_uses_is_kept_alive_as_long_as_the_servers_own_secret(scene: Scene) -> None:
-    made, grants = scene.connect(), scene.world.connections.grants
+    made = scene.connect()
     scene.world.clock.advance(29 * DAY)
-    assert grants.keep_alive() == 0
+    assert scene.keep_alive() == 0
     for _ in range(22):
         scene.world.clock.advance(31 * DAY)
-        assert grants.keep_alive() == 1
-        assert grants.keep_alive() == 0
+        assert scene.keep_alive() == 1
+        assert scene.keep_alive() == 0
     assert scene.web.ask("POST", f"{made['id']}/test")["ok"] is True
 
 
 def test_without_upkeep_it_ends_and_says_so_once(scene: Scene) -> None:
-    made, grants = scene.connect(), scene.world.connections.grants
+    made = scene.connect()
     scene.world.clock.advance(91 * DAY)
     told: list[tuple[str, str]] = []
-    assert grants.keep_alive(lambda connection_id, error: told.append((connection_id, error.code))) == 0
+    assert scene.keep_alive(lambda connection_id, error: told.append((connection_id, error.code))) == 0
     assert told == [(made["id"], "azure.grant_expired")]
     shown = scene.web.get(made)["lastCheck"]
     assert (shown["ok"], shown["needsReconnect"], shown["code"]) == (False, True, "azure.grant_expired")
     assert "Connect again" in shown["fix"]
     scene.world.clock.advance(DAY)
-    assert grants.keep_alive() == 0
+    assert scene.keep_alive() == 0
     scene.web.ask("GET", f"{made['id']}/clients", expect=400)
     (event,) = scene.world.events("app-connection-needs-reconnect")
     assert (event["actor_kind"], event["data"]["code"]) == ("platform", "azure.grant_expired")
@@ -185,16 +185,16 @@ def test_what_was_granted_may_be_taken_back_and_given_again(scene: Scene, what: 
 
 
 def test_a_failure_of_the_moment_is_tried_again_within_the_hour(scene: Scene) -> None:
-    made, grants = scene.connect(), scene.world.connections.grants
+    made = scene.connect()
     scene.world.clock.advance(31 * DAY)
     told: list[KeyturnError] = []
     scene.world.emulator.faults.add(Fault("token", (Effect(503),), times=1))
-    assert grants.keep_alive(lambda _id, error: told.append(error)) == 0
+    assert scene.keep_alive(lambda _id, error: told.append(error)) == 0
     assert isinstance(told[0], Retryable)
     assert scene.web.get(made)["lastCheck"]["ok"] is True
-    assert grants.keep_alive() == 0, "not at once"
+    assert scene.keep_alive() == 0, "not at once"
     scene.world.clock.advance(3600)
-    assert grants.keep_alive() == 1
+    assert scene.keep_alive() == 1
 
 
 def test_one_that_fails_does_not_keep_others_from_being_refreshed(scene: Scene) -> None:
@@ -202,7 +202,7 @@ def test_one_that_fails_does_not_keep_others_from_being_refreshed(scene: Scene) 
     scene.connect("of-ada")
     scene.admin.delete_user(scene.ben)
     scene.world.clock.advance(31 * DAY)
-    assert scene.world.connections.grants.keep_alive() == 1
+    assert scene.keep_alive() == 1
 
 
 def test_a_new_secret_of_the_oauth_application_needs_no_sign_in(scene: Scene) -> None:
@@ -242,7 +242,7 @@ def test_a_refresh_token_is_sent_to_the_tenant_it_came_from_only(scene: Scene, v
     assert caught.value.code == "connections.target_changed"
     world.clock.advance(31 * 86_400)
     failures: list[str] = []
-    assert world.connections.grants.keep_alive(lambda _id, error: failures.append(error.code)) == 0
+    assert scene.keep_alive(lambda _id, error: failures.append(error.code)) == 0
     assert failures == ["connections.target_changed"]
     assert refreshes(scene) == asked, "the token was sent elsewhere"
 
@@ -256,7 +256,7 @@ def test_the_servers_share_the_work(scene: Scene) -> None:
 
     def upkeep() -> None:
         gate.wait()
-        done.append(scene.world.connections.grants.keep_alive())
+        done.append(scene.keep_alive())
 
     threads = [threading.Thread(target=upkeep) for _ in range(3)]
     for thread in threads:
@@ -274,6 +274,6 @@ def test_a_token_whose_moments_cannot_be_read_is_renewed_at_the_next_round(scene
             assert unreadable.write(world.database, "oauth_tokens", column, text)
             scene.web.ask("GET", "")
             if column == "refresh_due_at":
-                assert world.connections.grants.keep_alive() == 1, text
+                assert scene.keep_alive() == 1, text
             use(scene, made)
             assert row_of(scene, made).refresh_due_at == world.clock.now() + timedelta(days=30)

@@ -15,6 +15,7 @@ from keyturn.db.unit import Database
 from keyturn.engine import store as engine_store
 from keyturn.engine.lost import last_end
 from keyturn.rotations.domain import RunState
+from keyturn.rotations.store.due import wake_applications
 from keyturn_simulation.invariants import check_always, check_quiet
 from keyturn_simulation.world import Server, World, make_world
 from tests.databases import sqlite_database
@@ -87,7 +88,7 @@ def test_of_two_workers_one_is_an_hour_ahead_and_killed(world: World, seconds: i
     work_for(world, ahead, seconds)
     with world.database.write() as tx:  # as the survivor does once it has watched the silence
         held = engine_store.free_leases(tx, ahead.name, right.clock.now(), last_end(seen_at, world.pace))
-        engine_store.wake_applications(tx, held, right.clock.now())
+        wake_applications(tx, held, right.clock.now())
     healed(world, connection, timedelta(seconds=100), right)
 
 

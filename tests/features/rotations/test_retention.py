@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from keyturn.app.upkeep import Upkeep
+from keyturn.app.upkeep import HourlyTasks
 from keyturn.connections.domain import Connection
 from keyturn.credentials.domain import State
 from keyturn.crypto.keyring import Keyring
@@ -40,7 +40,8 @@ def upkeep(world: World, kept: Retention = SHORT, server: Server | None = None) 
     """One round of what a server does hourly."""
     at_work = server or world.servers[0]
     keyring = Keyring.open(world.database, GivenRoot(RootKeys(RootKey(ROOT_KEY))), at_work.clock)
-    Upkeep(keyring, at_work.rotations.connections, at_work.tools.provider.clock_confirmed_at, kept).round()
+    hourly = HourlyTasks(keyring, at_work.rotations.connections, at_work.tools.provider.clock_confirmed_at, kept)
+    assert not any(task.act() for task in hourly.tasks()), "nothing is left"
 
 
 def shown(world: World, connection: Connection) -> list[tuple[int, int]]:
@@ -268,7 +269,7 @@ def test_many_steps_are_removed_in_parts_between_which_a_server_may_stop(world: 
             left.append(tx.rows(sa.select(sa.func.count().label("n")).select_from(run_steps))[0]["n"])
         return len(left) == 2
 
-    remove_old_history(world.database, SHORT, now, stopped)
+    assert remove_old_history(world.database, SHORT, now, stopped), "something may be left"
     assert left == [701, 201]
-    remove_old_history(world.database, SHORT, now, stopped)
+    assert not remove_old_history(world.database, SHORT, now, stopped)
     assert left == [701, 201, 1]
