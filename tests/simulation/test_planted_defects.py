@@ -66,7 +66,7 @@ def runs_an_hour_early(plant: pytest.MonkeyPatch) -> None:
 
 
 def ends_runs_silently(plant: pytest.MonkeyPatch) -> None:
-    plant.setattr(outcome, "tell", lambda *_args, **_data: None)
+    plant.setattr(outcome, "record_rotation_event", lambda *_args, **_facts: None)
 
 
 def writes_a_secret_down(plant: pytest.MonkeyPatch) -> None:
