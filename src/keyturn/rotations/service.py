@@ -90,7 +90,7 @@ class Rotations:
     def credentials(self, actor: Actor, connection_id: str) -> list[Credential]:
         """Return the journal of the connection's secrets, newest first. Never values."""
         with self.database.read() as tx:
-            rotation = self._rotation_for(tx, actor, connection_id, Action.READ_CONNECTIONS)
+            _, rotation = self._with_rotation(tx, actor, connection_id, Action.READ_CONNECTIONS)
             return journal.of_rotation(tx, rotation.id)
 
     def runs(
@@ -98,15 +98,16 @@ class Rotations:
     ) -> list[tuple[Run, list[run_store.StepRecord]]]:
         """Return the runs with their steps, newest first."""
         with self.database.read() as tx:
-            rotation = self._rotation_for(tx, actor, connection_id, Action.READ_CONNECTIONS)
+            _, rotation = self._with_rotation(tx, actor, connection_id, Action.READ_CONNECTIONS)
             found = run_store.runs_of(tx, rotation.id, limit, before)
             steps = run_store.steps_of(tx, [run.id for run in found])
         return [(run, steps[run.id]) for run in found]
 
-    def _rotation_for(
+    def _with_rotation(
         self, tx: Tx, actor: Actor, connection_id: str, action: Action, *, lock: bool = False
-    ) -> Rotation:
-        self.connections.connection_for(tx, actor, connection_id, action)
+    ) -> tuple[Connection, Rotation]:
+        """Return a connection and its rotation, which ``lock`` is about. Raises NotFound or Forbidden."""
+        connection = self.connections.connection_for(tx, actor, connection_id, action)
         rotation = policies.of_connection(tx, connection_id, lock=lock)
         if rotation is None:
             raise NotFound(
@@ -114,7 +115,7 @@ class Rotations:
                 code="rotation.not_set_up",
                 fix="Enable it with isAutoRotationEnabled and rotation.",
             )
-        return rotation
+        return connection, rotation
 
     # --- creating and changing --------------------------------------------------------------------------------------
 
@@ -277,8 +278,7 @@ class Rotations:
         """Ask for a rotation at once; while one is under way, join it. Returns before it is done."""
         reason = Reason.LEAKED if leaked else Reason.MANUAL
         with self.database.write() as tx:
-            connection = self.connections.connection_for(tx, actor, connection_id, Action.ROTATE_CREDENTIALS)
-            rotation = self._rotation_for(tx, actor, connection_id, Action.ROTATE_CREDENTIALS, lock=True)
+            connection, rotation = self._with_rotation(tx, actor, connection_id, Action.ROTATE_CREDENTIALS, lock=True)
             run = self._writer.start(tx, actor, rotation, reason)
         self._nudge()
         return connection, run

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy import event
 
 from entra_emulator.admin.admin import ApplicationHandle
 from keyturn.api.connections.routes import router
@@ -153,3 +154,19 @@ def _people(world: World) -> tuple[dict[str, Actor], str]:
         actors[name] = person(database, home, Role.VIEWER, f"{name}@contoso.test")
         join(database, actors[name], project_id, role)
     return actors, project_id
+
+
+@contextmanager
+def statements(web: Desk) -> Iterator[list[str]]:
+    """The SQL statements that the server sends meanwhile, in their order."""
+    seen: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if not statement.startswith(("PRAGMA", "BEGIN", "COMMIT")):
+            seen.append(statement)
+
+    event.listen(web.world.database.engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        event.remove(web.world.database.engine, "before_cursor_execute", note)

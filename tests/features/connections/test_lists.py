@@ -1,14 +1,10 @@
 """Lists: what is in them, in which order, and what they cost."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import pytest
-from sqlalchemy import event
 
 from keyturn.kit.secret import Place, Plaintext, Sealed
 from keyturn.ports.sealing import Sealer
-from tests.features.connections.desk import ALL, NOBODY, ROOT, Desk, Json
+from tests.features.connections.desk import ALL, NOBODY, ROOT, Desk, Json, statements
 
 
 def names(answer: Json) -> list[str]:
@@ -52,21 +48,6 @@ def test_a_list_shows_what_a_single_connection_shows(web: Desk) -> None:
     application = web.world.emulator.admin.create_application(web.world.tenant_id, "Other", secrets=1)
     plain = web.create("mike", projectId=web.project_id, credentials=web.credentials(application))
     assert web.ask("GET", ALL)["appConnections"] == [web.get(rotating), web.get(plain)]
-
-
-@contextmanager
-def statements(web: Desk) -> Iterator[list[str]]:
-    seen: list[str] = []
-
-    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-        if not statement.startswith(("PRAGMA", "BEGIN", "COMMIT")):
-            seen.append(statement)
-
-    event.listen(web.world.database.engine, "before_cursor_execute", note)
-    try:
-        yield seen
-    finally:
-        event.remove(web.world.database.engine, "before_cursor_execute", note)
 
 
 def test_a_long_list_costs_as_many_statements_as_a_short_one(web: Desk) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from entra_emulator.faults.faults import Settings
 from keyturn_simulation.world import OWNED
-from tests.features.connections.desk import WEEKLY, Desk, Json
+from tests.features.connections.desk import WEEKLY, Desk, Json, statements
 
 CONTRACT = {"rotationInterval", "rotateAtUtc", "rotationStatus", "nextRotationAt", "lastRotationMessage"}
 OURS = {"rotateAt", "nextRuns", "isPaused", "activeRun", "expiresAt", "consecutiveFailures"}
@@ -190,6 +190,15 @@ def test_rotate_now_answers_at_once_and_is_done_by_the_worker(web: Desk) -> None
     web.world.settle()
     assert not set(web.world.keys()) & set(before)
     assert [one["reason"] for one in runs(web, made)] == ["manual", "enabled"]
+
+
+def test_rotate_now_reads_the_connection_and_the_callers_role_once(web: Desk) -> None:
+    made = web.create_rotating(projectId=web.project_id)
+    web.world.settle()
+    with statements(web) as seen:
+        web.ask("POST", f"{made['id']}/rotate-credentials", who="project-member")
+    assert len([one for one in seen if "app_connections.id =" in one]) == 1, seen
+    assert len([one for one in seen if "project_members" in one]) == 1, seen
 
 
 @pytest.mark.parametrize(("body", "query"), [({"reason": "leaked"}, {}), (None, {"reason": "leaked"})])
