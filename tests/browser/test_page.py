@@ -71,6 +71,20 @@ def test_the_organization_shows_its_own_or_all(page: Page, estate: Estate, proje
     expect(row.get_by_role("link", name=project.name)).to_be_visible()
 
 
+def test_the_navigation_marks_where_a_connection_is(page: Page, estate: Estate, project: Project) -> None:
+    marked = page.get_by_role("navigation", name="Main").locator("[aria-current=page]")
+    of_organization = f"{estate.url}/organization/app-connections"
+    for home, lists, section in (
+        (project, estate.list_path(project), "Projects"),
+        (None, of_organization, "App Connections"),
+    ):
+        name = f"marked-{section[:3].lower()}-{project.id[:6]}"
+        one = estate.page_of(estate.connect(name, estate.application(name), home))
+        for address in (lists, f"{lists}/new/azure-client-secrets", one, f"{one}/credentials", f"{one}/schedule"):
+            page.goto(address)
+            expect(marked).to_have_text([section])
+
+
 def test_a_dialog_named_by_the_address_has_the_focus_in_its_first_field(
     page: Page, estate: Estate, project: Project
 ) -> None:

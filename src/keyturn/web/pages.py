@@ -288,7 +288,7 @@ class View:
 
     def render(self, page: Page) -> str:
         shell = self.site.shell(self.actor) if self.actor else None
-        chrome = self.visitor.chrome(self.site.renderer.clock.now(), self.address, type(page).section, shell)
+        chrome = self.visitor.chrome(self.site.renderer.clock.now(), self.address, page.section, shell)
         return self.site.renderer.html(page, chrome)
 
 

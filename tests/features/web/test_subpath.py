@@ -185,6 +185,7 @@ def test_no_page_that_shows_a_secret_or_asks_for_one_is_compressed() -> None:
 def _pages() -> list[type[Page]]:
     from keyturn.pages import identities as identities_pages  # noqa: F401, PLC0415 - makes them known
     from keyturn.pages.connections import create  # noqa: F401, PLC0415
+    from keyturn.pages.connections.places import PageOfPlace  # noqa: PLC0415
     from keyturn.pages.people import settings as settings_pages  # noqa: F401, PLC0415
 
-    return Page.__subclasses__()
+    return [*Page.__subclasses__(), *PageOfPlace.__subclasses__()]

@@ -24,15 +24,14 @@ from keyturn.pages.connections.inputs import (
     schedule_of,
     supplied_of,
 )
-from keyturn.pages.connections.places import ONE, Place, Shelf, method_label, one_path
-from keyturn.pages.heads import ProjectHead
+from keyturn.pages.connections.places import ONE, PageOfPlace, Place, Shelf, method_label, one_path
 from keyturn.providers.azure.manifest import MANIFEST
 from keyturn.providers.manifest import Manifest
 from keyturn.rotations.changes import Change, ScheduleChange
 from keyturn.rotations.history import History, early_end, foretell, history
 from keyturn.rotations.schedule import Schedule
 from keyturn.web.html.forms import EMPTY
-from keyturn.web.pages import Filled, Outcome, Page, Redirect, Route, Shown, Visitor, get, post
+from keyturn.web.pages import Filled, Outcome, Redirect, Route, Shown, Visitor, get, post
 
 SHOWN_COMING = 5
 _SHAPES: Mapping[str, type[ClientSecretCredentials] | type[CertificateCredentials]] = {
@@ -42,13 +41,10 @@ _SHAPES: Mapping[str, type[ClientSecretCredentials] | type[CertificateCredential
 
 
 @dataclass(frozen=True)
-class CredentialsPage(Page):
+class CredentialsPage(PageOfPlace):
     template: ClassVar[str] = "connections/credentials.html"
-    section: ClassVar[str] = "app-connections"
     leaves_by: ClassVar[tuple[str, ...]] = ("https:",)
 
-    project: ProjectHead | None
-    place: Place
     connection: Connection
     manifest: Manifest
     method: str
@@ -57,21 +53,12 @@ class CredentialsPage(Page):
     filled: Filled
     candidates: Sequence[Mapping[str, Any]]
     oauth: bool
-    tab: str = "integrations"
 
 
 @dataclass(frozen=True)
-class CredentialsPageOfProject(CredentialsPage):
-    section: ClassVar[str] = "projects"
-
-
-@dataclass(frozen=True)
-class SchedulePage(Page):
+class SchedulePage(PageOfPlace):
     template: ClassVar[str] = "connections/schedule.html"
-    section: ClassVar[str] = "app-connections"
 
-    project: ProjectHead | None
-    place: Place
     connection: Connection
     enabled: bool
     known: bool
@@ -84,12 +71,6 @@ class SchedulePage(Page):
     filled: Filled
     candidates: Sequence[Mapping[str, Any]]
     sharing: Sharing | None
-    tab: str = "integrations"
-
-
-@dataclass(frozen=True)
-class SchedulePageOfProject(SchedulePage):
-    section: ClassVar[str] = "projects"
 
 
 # --- credentials ------------------------------------------------------------------------------------------------------
@@ -144,9 +125,7 @@ def _credentials_page(
     known = history(shelf.connections, actor, connection_id)
     connection = known.connection
     place = _editable(shelf, actor, connection)
-    kind = CredentialsPageOfProject if place.project else CredentialsPage
-    return kind(
-        project=place.project,
+    return CredentialsPage(
         place=place,
         connection=connection,
         manifest=MANIFEST,
@@ -240,9 +219,7 @@ def _schedule_page(
     place = _editable(shelf, actor, known.connection)
     base = known.rotation.schedule if known.rotation else _usual(now, zone)
     tried = _tried(filled, base)
-    kind = SchedulePageOfProject if place.project else SchedulePage
-    return kind(
-        project=place.project,
+    return SchedulePage(
         place=place,
         connection=known.connection,
         enabled=known.rotation.enabled if known.rotation else True,

@@ -16,12 +16,11 @@ from keyturn.kit.actor import Actor
 from keyturn.kit.moments import in_zone, utc_of
 from keyturn.kit.secret import Plaintext
 from keyturn.pages.connections.inputs import ConnectionForm, draft_of, filled_with, read
-from keyturn.pages.connections.places import OF_ORGANIZATION, OF_PROJECT, Place, Shelf, one_path
-from keyturn.pages.heads import ProjectHead
+from keyturn.pages.connections.places import OF_ORGANIZATION, OF_PROJECT, PageOfPlace, Place, Shelf, one_path
 from keyturn.providers.azure.manifest import MANIFEST
 from keyturn.providers.manifest import Field, Manifest
 from keyturn.web.html.forms import EMPTY
-from keyturn.web.pages import Filled, Outcome, Page, Redirect, Route, Shown, Visitor, get, post
+from keyturn.web.pages import Filled, Outcome, Redirect, Route, Shown, Visitor, get, post
 
 NEW = f"/new/{MANIFEST.app}"
 NOT_IN_FORMS = (Unauthenticated, Forbidden, NotFound, TooMany)
@@ -37,13 +36,10 @@ class FormField:
 
 
 @dataclass(frozen=True)
-class NewPage(Page):
+class NewPage(PageOfPlace):
     template: ClassVar[str] = "connections/new.html"
-    section: ClassVar[str] = "app-connections"
     leaves_by: ClassVar[tuple[str, ...]] = ("https:",)
 
-    project: ProjectHead | None
-    place: Place
     manifest: Manifest
     fields: Sequence[FormField]
     filled: Filled
@@ -54,12 +50,6 @@ class NewPage(Page):
     zone: str
     zones: Sequence[str]
     candidates: Sequence[Mapping[str, Any]]
-    tab: str = "integrations"
-
-
-@dataclass(frozen=True)
-class NewPageOfProject(NewPage):
-    section: ClassVar[str] = "projects"
 
 
 def routes(shelf: Shelf) -> list[Route]:
@@ -98,9 +88,7 @@ def new_page(
             fix="Ask an admin for the role that may.",
         )
     usual = Method.OAUTH if shelf.oauth else Method.CLIENT_SECRET
-    kind = NewPageOfProject if place.project else NewPage
-    return kind(
-        project=place.project,
+    return NewPage(
         place=place,
         manifest=MANIFEST,
         fields=fields_of(MANIFEST),

@@ -11,12 +11,19 @@ from keyturn.connections.catalog import Found, Search
 from keyturn.connections.domain import Connection
 from keyturn.kit.actor import Actor
 from keyturn.pages.connections.badges import Badge, badges
-from keyturn.pages.connections.places import MANIFESTS, OF_ORGANIZATION, OF_PROJECT, Place, Shelf, method_label
+from keyturn.pages.connections.places import (
+    MANIFESTS,
+    OF_ORGANIZATION,
+    OF_PROJECT,
+    PageOfPlace,
+    Place,
+    Shelf,
+    method_label,
+)
 from keyturn.pages.connections.removed import RemovalLink, links
-from keyturn.pages.heads import ProjectHead
 from keyturn.providers.manifest import Manifest
 from keyturn.rotations.domain import Rotation
-from keyturn.web.pages import Page, Redirect, Route, get
+from keyturn.web.pages import Redirect, Route, get
 from keyturn.web.schema.validate import Trimmed
 from keyturn.web.schema.wire import Wire
 
@@ -57,13 +64,10 @@ class Column:
 
 
 @dataclass(frozen=True)
-class ListPage(Page):
+class ListPage(PageOfPlace):
     template: ClassVar[str] = "connections/list.html"
     compressed: ClassVar[bool] = True
-    section: ClassVar[str] = "app-connections"
 
-    project: ProjectHead | None
-    place: Place
     query: ListQuery
     found: Found
     rows: Sequence[Row]
@@ -77,12 +81,6 @@ class ListPage(Page):
     scopes: Sequence[tuple[str, str, str]]
     removals: Sequence[RemovalLink]
     """Of connections that were deleted from here, as long as credentials are being removed."""
-    tab: str = "integrations"
-
-
-@dataclass(frozen=True)
-class ListPageOfProject(ListPage):
-    section: ClassVar[str] = "projects"
 
 
 def routes(shelf: Shelf) -> list[Route]:
@@ -111,9 +109,7 @@ def _page(shelf: Shelf, actor: Actor, project_id: str | None, query: ListQuery) 
     search = Search(query.q, query.app, query.sort, query.order == "desc", query.page, query.size, everywhere)
     found = shelf.catalog.page(actor, project_id, search)
     first = (found.page - 1) * query.size
-    kind = ListPageOfProject if project_id else ListPage
-    return kind(
-        project=place.project,
+    return ListPage(
         place=place,
         query=query,
         found=found,

@@ -14,16 +14,15 @@ from keyturn.credentials.domain import State
 from keyturn.kit import zones
 from keyturn.kit.actor import Actor
 from keyturn.pages.connections.badges import Badge, badges, credential_refused, refusal_title, sign_in_refused, without
-from keyturn.pages.connections.places import ONE, Place, Shelf, method_label
+from keyturn.pages.connections.places import ONE, PageOfPlace, Place, Shelf, method_label
 from keyturn.pages.connections.runs import Drift, RunLine, drift, run_line, said_once
 from keyturn.pages.connections.timeline import Secret, TimeLine, draw, refused, secrets_of
-from keyturn.pages.heads import ProjectHead
 from keyturn.providers.azure.manifest import MANIFEST
 from keyturn.providers.manifest import Manifest
 from keyturn.rotations.domain import Rotation
 from keyturn.rotations.history import History, early_end, history
 from keyturn.web.html.forms import EMPTY
-from keyturn.web.pages import Filled, Page, Route, Visitor, get
+from keyturn.web.pages import Filled, Route, Visitor, get
 
 SHOWN_COMING = 5
 SHOWN_EVENTS = 12
@@ -31,13 +30,10 @@ _LIVING = frozenset({"current", "retiring", "pending"})
 
 
 @dataclass(frozen=True)
-class ConnectionPage(Page):
+class ConnectionPage(PageOfPlace):
     template: ClassVar[str] = "connections/one.html"
-    section: ClassVar[str] = "app-connections"
     leaves_by: ClassVar[tuple[str, ...]] = ("https:",)
 
-    project: ProjectHead | None
-    place: Place
     connection: Connection
     manifest: Manifest
     method: str
@@ -64,12 +60,6 @@ class ConnectionPage(Page):
     trial: Trial | None
     filled: Filled
     sharing: Sharing | None
-    tab: str = "integrations"
-
-
-@dataclass(frozen=True)
-class ConnectionPageOfProject(ConnectionPage):
-    section: ClassVar[str] = "projects"
 
 
 def routes(shelf: Shelf) -> tuple[Route, list[Route]]:
@@ -103,9 +93,7 @@ def show(
     above = {*tested, refusal, str(check.get("message") or "")}
     runs = said_once([run_line(run, steps, now) for run, steps in known.runs], above)
     marks = badges(connection, rotation, known.active, ends_at, now)
-    kind = ConnectionPageOfProject if place.project else ConnectionPage
-    return kind(
-        project=place.project,
+    return ConnectionPage(
         place=place,
         connection=connection,
         manifest=MANIFEST,

@@ -1,6 +1,7 @@
 """Where connections live, and what the pages of connections work with."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from keyturn.audit.service import Trail
 from keyturn.connections.catalog import Catalog
@@ -14,6 +15,7 @@ from keyturn.providers.azure.manifest import MANIFEST
 from keyturn.providers.manifest import Manifest
 from keyturn.rotations.service import Rotations
 from keyturn.web.origin import is_origin_of
+from keyturn.web.pages import Page
 
 OF_ORGANIZATION = "/organization/app-connections"
 OF_PROJECT = "/projects/{project_id}/integrations/app-connections"
@@ -48,6 +50,23 @@ class Place:
 
     def new_path(self, app: str = MANIFEST.app) -> str:
         return f"{self.list_path}/new/{app}"
+
+
+@dataclass(frozen=True)
+class PageOfPlace(Page):
+    """Base of the pages of a place: they stand in its project, or under the organization's connections."""
+
+    tab: ClassVar[str] = "integrations"
+
+    place: Place
+
+    @property
+    def project(self) -> ProjectHead | None:
+        return self.place.project
+
+    @property
+    def section(self) -> str:
+        return "projects" if self.project else "app-connections"
 
 
 @dataclass(frozen=True)

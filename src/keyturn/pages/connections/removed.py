@@ -6,11 +6,10 @@ from typing import ClassVar
 
 from keyturn.errors import NotFound
 from keyturn.kit.actor import Actor
-from keyturn.pages.connections.places import REMOVAL, Place, Shelf
-from keyturn.pages.heads import ProjectHead
+from keyturn.pages.connections.places import REMOVAL, PageOfPlace, Shelf
 from keyturn.rotations import removals
 from keyturn.rotations.removals import Item, Stage
-from keyturn.web.pages import Page, Route, get
+from keyturn.web.pages import Route, get
 
 _MARKS = {
     Stage.WAITING: ("Waiting", "neutral", "clock"),
@@ -54,12 +53,9 @@ class RemovalLink:
 
 
 @dataclass(frozen=True)
-class RemovalPage(Page):
+class RemovalPage(PageOfPlace):
     template: ClassVar[str] = "connections/removal.html"
-    section: ClassVar[str] = "app-connections"
 
-    project: ProjectHead | None
-    place: Place
     path: str
     name: str
     application_name: str
@@ -68,12 +64,6 @@ class RemovalPage(Page):
     refused: bool
     reasons: Sequence[str]
     """Why Entra ID refuses, and what to do: each once."""
-    tab: str = "integrations"
-
-
-@dataclass(frozen=True)
-class RemovalPageOfProject(RemovalPage):
-    section: ClassVar[str] = "projects"
 
 
 def removal_path(rotation_id: str) -> str:
@@ -104,9 +94,7 @@ def routes(shelf: Shelf) -> list[Route]:
         found = removals.one(shelf.connections.database, actor, rotation_id)
         rotation = found.rotation
         place = shelf.place(actor, rotation.project_id)
-        kind = RemovalPageOfProject if place.project else RemovalPage
-        return kind(
-            project=place.project,
+        return RemovalPage(
             place=place,
             path=removal_path(rotation_id),
             name=rotation.name,

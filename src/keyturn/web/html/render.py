@@ -38,15 +38,18 @@ MEDIA_TYPES: Mapping[str, str] = {
 class Page:
     """Base of what a page shows: each page has its own dataclass, and its template sees that alone, as ``page``.
 
-    ``section`` is the entry of the navigation that is marked. ``leaves_by`` lists where its forms may lead besides this
-    server, for the Content-Security-Policy.
+    ``leaves_by`` lists where its forms may lead besides this server, for the Content-Security-Policy.
     """
 
     template: ClassVar[str]
-    section: ClassVar[str] = ""
     leaves_by: ClassVar[tuple[str, ...]] = ()
     compressed: ClassVar[bool] = False
     """May be compressed, see ``compression.py``: it never shows a secret, a token or a code, nor an input again."""
+
+    @property
+    def section(self) -> str:
+        """The entry of the navigation that is marked: mostly the same for all pages of a class, a ``ClassVar`` there."""
+        return ""
 
 
 @dataclass(frozen=True)
