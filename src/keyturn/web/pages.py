@@ -4,8 +4,6 @@ A page is served like the JSON beside it: same gate, same threads, same use case
 known by a cookie, a body is a form, an answer is HTML, and a refused form is shown again with what is wrong.
 """
 
-import inspect
-import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -13,9 +11,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote
 
-import msgspec
-
-from keyturn.errors import Invalid, KeyturnError, Unauthenticated
+from keyturn.errors import KeyturnError, Unauthenticated
 from keyturn.kit.actor import Actor
 from keyturn.web.compression import compressed
 from keyturn.web.cookies import KEPT, TOAST, Cookie, SessionCookie
@@ -27,11 +23,8 @@ from keyturn.web.html.render import Page
 from keyturn.web.html.site import Site
 from keyturn.web.messages import Request, Response
 from keyturn.web.origin import SAFE, require_host, require_ours
-from keyturn.web.routes import read_query
-from keyturn.web.schema.issues import Issue
-from keyturn.web.schema.scalars import Check
-from keyturn.web.schema.validate import checker
-from keyturn.web.table import filled_in, path_params
+from keyturn.web.signature import Signature, read
+from keyturn.web.table import filled_in
 
 __all__ = [
     "File",
@@ -57,7 +50,6 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self';"
     " form-action {}; frame-ancestors 'none'; base-uri 'none'"
 )
-_OWN = {"actor", "visitor", "query", "form", "filled", "return"}
 _TOAST_SECONDS = 60
 
 
@@ -103,10 +95,8 @@ class Route:
     path: str
     function: Callable[..., Outcome]
     public: bool
-    wants: frozenset[str]
-    checks: Mapping[str, Check]
+    signature: Signature
     again: "Route | None"
-    path_type: type[msgspec.Struct]
     keeps_query: bool = True
 
     @property
@@ -145,20 +135,10 @@ def group(*routes: Endpoint) -> Pages:
 def _route(
     method: str, path: str, function: Callable[..., Outcome], *, public: bool, again: Route | None = None
 ) -> Route:
-    hints = typing.get_type_hints(function, include_extras=True)
-    names = list(inspect.signature(function).parameters)
-    where = f"{method} {path}"
-    if ("actor" in names) == public:
-        raise TypeError(f"{where}: a page has an actor, or says public=True, never both")
-    in_path = [name for name in names if name not in _OWN]
-    if sorted(path_params(path)) != sorted(in_path):
-        raise TypeError(f"{where}: the path has {list(path_params(path))}, the handler takes {in_path}")
-    if again is not None and "filled" not in again.wants:
-        raise TypeError(f"{where}: the page shown again takes no 'filled'")
-    path_type = msgspec.defstruct("Path", [(name, hints[name]) for name in in_path], kw_only=True)
-    kinds = {"path": path_type, "query": hints.get("query"), "form": hints.get("form")}
-    checks = {part: checker(kind, texts=True) for part, kind in kinds.items() if kind is not None}
-    return Route(method, path, function, public, frozenset(names), checks, again, path_type)
+    signature = read(method, path, function, public=public, body="form", given={"actor", "visitor", "filled"})
+    if again is not None and "filled" not in again.signature.names:
+        raise TypeError(f"{method} {path}: the page shown again takes no 'filled'")
+    return Route(method, path, function, public, signature, again)
 
 
 # --- serving one ------------------------------------------------------------------------------------------------------
@@ -176,17 +156,17 @@ def perform(route: Route, request: Request, site: Site) -> Response:
             given["actor"] = signed_in_by_cookie(site.recall, visitor.session, request.visit)
         except Unauthenticated:
             return _to_sign_in(route, request, visitor, site.keeper)
-    given |= _address(route, request)
+    given |= route.signature.arguments(request)  # a wrong address has no form to show again
     view = View(site, visitor, request.visit.actor, request.path)
     if route.method in SAFE:
         return _shown(route, given, view, request.headers)
     sent = read_form(request.headers.get("content-type", ""), request.body)
     try:
-        return view.answer(_call(route, given | _form(route, sent)))
+        return view.answer(_call(route, given | route.signature.arguments(request, form=sent)))
     except KeyturnError as error:
         if route.again is None:
             raise
-        again = given | _address(route.again, request) | {"filled": refused(request.path, sent, error)}
+        again = given | route.again.signature.arguments(request) | {"filled": refused(request.path, sent, error)}
         shown = _call(route.again, again)
         # The form may be out of date, e.g. a second tab of a sign-in that is over: then its page leads to where one is.
         return view.answer(shown if isinstance(shown, Redirect) else replace(as_shown(shown), status=error.status))
@@ -196,7 +176,7 @@ def _shown(route: Route, given: Mapping[str, object], view: "View", asked: Mappi
     """Answer a page; with the form that its person had typed, when it was sent after their session had ended."""
     visitor, keeper = view.visitor, view.site.keeper
     found = keeper.kept(visitor.kept, view.address) if keeper and visitor.kept and not route.public else None
-    if found is None or "filled" not in route.wants:
+    if found is None or "filled" not in route.signature.names:
         outcome = _call(route, given)
         answer = view.answer(outcome)
         return compressed(answer, asked) if getattr(outcome, "compressed", False) else answer
@@ -205,7 +185,7 @@ def _shown(route: Route, given: Mapping[str, object], view: "View", asked: Mappi
 
 
 def _call(route: Route, given: Mapping[str, object]) -> Outcome:
-    return route.function(**{name: value for name, value in given.items() if name in route.wants})
+    return route.function(**{name: value for name, value in given.items() if name in route.signature.names})
 
 
 def as_shown(outcome: Outcome) -> Shown:
@@ -215,29 +195,6 @@ def as_shown(outcome: Outcome) -> Shown:
     if isinstance(outcome, Page):
         return Shown(outcome)
     raise TypeError(f"{type(outcome).__name__} is no page")
-
-
-def _address(route: Route, request: Request) -> dict[str, object]:
-    """Check path and query. Raises Invalid: the address is wrong, so there is no form to show again."""
-    issues: list[Issue] = []
-    names = [found.name for found in msgspec.structs.fields(route.path_type)]
-    path = route.checks["path"]({name: request.path_params[name] for name in names}, (), issues)
-    found = {}
-    if "query" in route.checks:
-        found["query"] = route.checks["query"](read_query(request.query), (), issues)
-    if issues:
-        raise Invalid(issues)
-    return found | {name: getattr(path, name) for name in names}
-
-
-def _form(route: Route, sent: Mapping[str, list[str]]) -> dict[str, object]:
-    if "form" not in route.checks:
-        return {}
-    issues: list[Issue] = []
-    form = route.checks["form"](dict(sent), (), issues)
-    if issues:
-        raise Invalid(issues)
-    return {"form": form}
 
 
 def _to_sign_in(route: Route, request: Request, visitor: Visitor, keeper: Keeper | None) -> Response:

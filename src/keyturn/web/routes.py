@@ -6,37 +6,29 @@ One hop to the thread pool does it all in this order: who calls, path, query, bo
 
 import codecs
 import inspect
-import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
-from urllib.parse import parse_qsl
 
 import msgspec
 
-from keyturn.errors import Invalid, Refused, Untyped
+from keyturn.errors import Refused, Untyped
 from keyturn.kit.secret import Plaintext
 from keyturn.web.auth import Authenticate, ByCookie, Caller, bearer, sign_in
 from keyturn.web.compression import compressed as compress
 from keyturn.web.edge import Edge
 from keyturn.web.messages import Request, Response
 from keyturn.web.origin import Rules, require_json
-from keyturn.web.schema.issues import Issue
-from keyturn.web.schema.scalars import Check
-from keyturn.web.schema.validate import MOST_ISSUES, checker
 from keyturn.web.schema.wire import check_answer_type, check_compressible, encode
-from keyturn.web.table import path_params
+from keyturn.web.signature import Signature, read
 
 __all__ = ["Caller", "Operation", "Routes", "delete", "get", "group", "patch", "post", "put"]
 
-MOST_QUERY_KEYS = 1000
 _NONE: Mapping[int, str] = {}
 _GZIP = b"\x1f\x8b"
 
 Also = Mapping[int, str]
-
-_OWN = {"actor", "caller", "query", "data", "return"}
 
 
 @dataclass(frozen=True)
@@ -50,12 +42,7 @@ class Operation:
     function: Callable[..., object]
     status: int
     public: bool
-    wants: frozenset[str]
-    path_type: type[msgspec.Struct]
-    query: Any
-    data: Any
-    answer: Any
-    checks: Mapping[str, Check]
+    signature: Signature
     also: Also
     immediate: bool = False
     """Answered at once, without a thread: it touches nothing that could keep it waiting."""
@@ -69,7 +56,7 @@ class Operation:
 
     @property
     def has_body(self) -> bool:
-        return "data" in self.wants
+        return "data" in self.signature.kinds
 
     async def serve(self, edge: Edge, request: Request) -> Response:
         """Answer a request. Raises what ``perform`` raises, and Unavailable when too many are being served."""
@@ -147,37 +134,14 @@ def _route(
     compressed: bool = False,
 ) -> Decorator:
     def around(function: Callable[..., object]) -> Operation:
-        described = describe(method, path, function, public=public, status=status, also=also)
+        signature = read(method, path, function, public=public, body="data", given={"actor", "caller"})
+        if not is_response(signature.answer):
+            check_answer_type(signature.answer)
         if compressed:
-            check_compressible(described.answer)
-        return replace(described, immediate=immediate, guarded=guarded, probe=probe, compressed=compressed)
+            check_compressible(signature.answer)
+        return Operation(method, path, function, status, public, signature, also, immediate, probe, compressed, guarded)
 
     return around
-
-
-def describe(
-    method: str, path: str, function: Callable[..., object], *, public: bool, status: int, also: Also
-) -> Operation:
-    """Read a handler's signature. Raises TypeError when it cannot be served as asked."""
-    hints = typing.get_type_hints(function, include_extras=True)
-    parameters = inspect.signature(function).parameters
-    names = [name for name, each in parameters.items() if each.kind is not inspect.Parameter.VAR_KEYWORD]
-    where = f"{method} {path}"
-    if ("actor" in names) == public:
-        raise TypeError(f"{where}: a handler has an actor, or says public=True, never both")
-    named, in_path = path_params(path), [name for name in names if name not in _OWN]
-    if sorted(named) != sorted(in_path) and len(names) == len(parameters):  # with ** it looks at none of them
-        raise TypeError(f"{where}: the path has {list(named)}, the handler takes {in_path}")
-    answer = hints.get("return")
-    if not is_response(answer):
-        check_answer_type(answer)
-    path_type = msgspec.defstruct("Path", [(name, hints[name]) for name in in_path], rename="camel", kw_only=True)
-    kinds = {"path": (path_type, True), "query": (hints.get("query"), True), "data": (hints.get("data"), False)}
-    checks = {part: checker(kind, texts=texts) for part, (kind, texts) in kinds.items() if kind is not None}
-    query, data = hints.get("query"), hints.get("data")
-    return Operation(
-        method, path, function, status, public, frozenset(names), path_type, query, data, answer, checks, also
-    )
 
 
 def is_response(answer: Any) -> bool:
@@ -200,16 +164,16 @@ def perform(
     token = bearer(request.headers)
     arguments: dict[str, object] = {}
     known = None
-    if "actor" in operation.wants:
+    if "actor" in operation.signature.names:
         known = by_cookie(request.method, request.headers, request.visit) if by_cookie and token is None else None
         if known is not None:
             require_json(request.headers, request.body)
     if known is None and rules is not None:
         guarded = operation.guarded
         rules.check(request.method, request.headers, request.body, guarded=guarded, bearer=token is not None)
-    if "actor" in operation.wants:
+    if "actor" in operation.signature.names:
         arguments["actor"] = known or sign_in(authenticate, token, request.visit)
-    if "caller" in operation.wants:
+    if "caller" in operation.signature.names:
         arguments["caller"] = _caller(request, token)
     arguments |= _parsed(operation, request)
     answer = _answered(operation, operation.function(**arguments))
@@ -228,19 +192,10 @@ def _caller(request: Request, token: str | None) -> Caller:
 
 
 def _parsed(operation: Operation, request: Request) -> dict[str, object]:
-    issues: list[Issue] = []
-    arguments: dict[str, object] = {}
-    fields = {field.name: field.encode_name for field in msgspec.structs.fields(operation.path_type)}
-    raw_path = {wire: request.path_params[name] for name, wire in fields.items()}
-    found = operation.checks["path"](raw_path, (), issues)
-    if "query" in operation.checks:
-        arguments["query"] = operation.checks["query"](read_query(request.query), (), issues)
-    if "data" in operation.checks:
-        require_plain(request.headers, request.body)
-        arguments["data"] = operation.checks["data"](read_json(request.body), (), issues)
-    if issues:
-        raise Invalid(issues[:MOST_ISSUES])
-    return arguments | {name: getattr(found, name) for name in fields}
+    if not operation.has_body:
+        return operation.signature.arguments(request)
+    require_plain(request.headers, request.body)
+    return operation.signature.arguments(request, data=read_json(request.body))
 
 
 def _answered(operation: Operation, result: object) -> Response:
@@ -249,18 +204,6 @@ def _answered(operation: Operation, result: object) -> Response:
     if operation.status == 204:
         return Response(status=204)
     return Response(encode(result), operation.status)
-
-
-def read_query(raw: bytes) -> dict[str, list[str]]:
-    """Return the values by key. An empty value counts as absent. Raises Refused when there are absurdly many."""
-    try:
-        pairs = parse_qsl(raw.decode("latin-1"), max_num_fields=MOST_QUERY_KEYS)
-    except ValueError as error:
-        raise Refused(f"The query has more than {MOST_QUERY_KEYS} keys", code="request.malformed") from error
-    found: dict[str, list[str]] = {}
-    for key, value in pairs:
-        found.setdefault(key, []).append(value)
-    return found
 
 
 def require_plain(headers: Mapping[str, str], body: bytes) -> None:

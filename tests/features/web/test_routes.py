@@ -6,7 +6,9 @@ import pytest
 
 from keyturn.kit.actor import Actor
 from keyturn.kit.secret import Plaintext
-from keyturn.web.routes import get
+from keyturn.web import pages
+from keyturn.web.pages import Filled, Page
+from keyturn.web.routes import get, post
 from keyturn.web.schema.validate import Uuid
 from keyturn.web.schema.wire import Wire, encode
 
@@ -49,6 +51,29 @@ def test_path_and_parameters_must_agree() -> None:
 
     with pytest.raises(TypeError, match="thing_id"):
         get("/x/{other}")(show)
+
+
+def test_a_page_has_a_caller_or_is_public_and_takes_what_its_path_has() -> None:
+    def show(actor: Actor, thing_id: str, filled: Filled) -> Page:
+        return Page()
+
+    with pytest.raises(TypeError, match="public"):
+        pages.get("/x/{thing_id}", public=True)(show)
+    with pytest.raises(TypeError, match="thing_id"):
+        pages.get("/x/{other}")(show)
+
+
+def test_json_and_pages_take_no_body_of_each_other() -> None:
+    def take(actor: Actor, data: Good) -> Page:
+        return Page()
+
+    def answer(actor: Actor, form: Good) -> Good:
+        return form
+
+    with pytest.raises(TypeError, match="data"):
+        pages.post("/x")(take)
+    with pytest.raises(TypeError, match="form"):
+        post("/x")(answer)
 
 
 @pytest.mark.parametrize("kind", [WithMoment, WithFloat, list[datetime], Plaintext])

@@ -111,14 +111,15 @@ def _operation(operation: Operation, name: str, schemas: _Schemas) -> dict[str, 
     made: dict[str, Any] = {"operationId": name, "summary": operation.summary, "tags": [operation.tag]}
     if operation.description:
         made["description"] = operation.description
-    parameters = [*_parameters(operation.path_type, "path", schemas), *_parameters(operation.query, "query", schemas)]
+    kinds = operation.signature.kinds
+    parameters = [found for place in ("path", "query") for found in _parameters(kinds.get(place), place, schemas)]
     if parameters:
         made["parameters"] = parameters
-    if operation.data is not None:
-        required = type(None) not in get_args(operation.data)
+    if operation.has_body:
+        required = type(None) not in get_args(kinds["data"])
         made["requestBody"] = {
             "required": required,
-            "content": {"application/json": {"schema": schemas.of(operation.data)}},
+            "content": {"application/json": {"schema": schemas.of(kinds["data"])}},
         }
     made["responses"] = {str(operation.status): _answer(operation, schemas), **_problems(operation)}
     made["responses"] |= {str(status): {"description": text} for status, text in operation.also.items()}
@@ -127,11 +128,12 @@ def _operation(operation: Operation, name: str, schemas: _Schemas) -> dict[str, 
 
 
 def _answer(operation: Operation, schemas: _Schemas) -> dict[str, Any]:
-    if operation.status == 204 or operation.answer is type(None):
+    answer = operation.signature.answer
+    if operation.status == 204 or answer is type(None):
         return {"description": "Done"}
-    if is_response(operation.answer):
+    if is_response(answer):
         return {"description": "Done", "content": {"application/json": {"schema": {}}}}
-    return {"description": "Done", "content": {"application/json": {"schema": schemas.of(operation.answer)}}}
+    return {"description": "Done", "content": {"application/json": {"schema": schemas.of(answer)}}}
 
 
 def _problems(operation: Operation) -> dict[str, Any]:
