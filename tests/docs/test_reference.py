@@ -24,7 +24,7 @@ SOURCE = ROOT / "src" / "keyturn"
 
 def documents(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "scripts/documents", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=240)
 
 
 def source() -> str:
@@ -49,7 +49,7 @@ def test_a_stale_page_is_named_with_what_changed(tmp_path: Path) -> None:
     written.mkdir(parents=True)
     (written / "permissions.md").write_text(page("permissions.md").replace("read-project", "read-projects"))
     command = [sys.executable, str(copy), "--check", "permissions.md"]
-    checked = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    checked = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=240)
     assert checked.returncode == 1
     assert "permissions.md is stale" in checked.stderr
     assert "read-projects" in checked.stderr

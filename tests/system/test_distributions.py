@@ -38,7 +38,7 @@ def archives(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder with all wheels and source archives, built as ``make dist`` builds them."""
     folder = tmp_path_factory.mktemp("dist")
     script = [sys.executable, str(ROOT / "scripts" / "distributions.py"), str(folder)]
-    subprocess.run(script, check=True, timeout=120)
+    subprocess.run(script, check=True, timeout=240)
     return folder
 
 
@@ -98,7 +98,7 @@ class Environment:
             ("venv", "--quiet", "--offline", "--python", sys.executable, str(folder)),
             ("pip", "install", "--quiet", "--offline", "--no-deps", "--python", python, *map(str, wheels)),
         ):
-            subprocess.run([uv, *arguments], check=True, timeout=60)
+            subprocess.run([uv, *arguments], check=True, timeout=240)
         requirements = (each for path in wheels for each in asked_for(requires_of(path), {extra}))
         for name in with_what_they_need(requirements):
             lend(name, folder / SITE)
@@ -106,7 +106,7 @@ class Environment:
     def run(self, command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         command_line = [str(self._bin / command), *arguments]
         environ = {"HOME": str(self._bin.parent)}
-        return subprocess.run(command_line, check=False, capture_output=True, text=True, timeout=100, env=environ)
+        return subprocess.run(command_line, check=False, capture_output=True, text=True, timeout=240, env=environ)
 
 
 def requires_of(path: Path) -> list[str]:
