@@ -46,7 +46,8 @@ class CertificateFiles:
 
     tenant_id: str
     client_id: str
-    certificate: str
+    certificate: str = field(repr=False)
+    """May hold the private key as well."""
     private_key: Plaintext
     passphrase: Plaintext | None = None
 

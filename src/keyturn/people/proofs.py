@@ -37,7 +37,9 @@ class Proofs:
     hasher: Hasher
     factors: "SecondFactors"
 
-    def prove(self, actor: Actor, password: Plaintext, then: Callable[[Tx, User], T], *, code: str | None = None) -> T:
+    def prove(
+        self, actor: Actor, password: Plaintext, then: Callable[[Tx, User], T], *, code: Plaintext | None = None
+    ) -> T:
         """Check the caller's password, and with ``code`` the second factor, too. What follows is in the same transaction.
 
         Raises Unauthenticated: wrong, locked, or one guess too many.
@@ -56,7 +58,7 @@ class Proofs:
             raise outcome
         return outcome
 
-    def _refusal(self, tx: Tx, actor: Actor, user: User, code: str | None, *, right: bool) -> KeyturnError | None:
+    def _refusal(self, tx: Tx, actor: Actor, user: User, code: Plaintext | None, *, right: bool) -> KeyturnError | None:
         now = self.clock.now()
         if user.attempts.locked(now):
             return locked(user.attempts, now)

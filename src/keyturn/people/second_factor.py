@@ -97,7 +97,7 @@ class SecondFactors:
         address = TOTP(secret.reveal()).provisioning_uri(name=user.email, issuer_name=ISSUER)
         return Enrolment(secret, Plaintext(address))
 
-    def confirm(self, actor: Actor, code: str) -> Sequence[str]:
+    def confirm(self, actor: Actor, code: Plaintext) -> Sequence[str]:
         """Make the second factor count, once its app has shown a right code. Returns the recovery codes, only now.
 
         All other sessions and all access tokens of the caller end.
@@ -122,7 +122,7 @@ class SecondFactors:
             record(tx, actor, events.SECOND_FACTOR_ADDED, Subject(SubjectKind.USER, user.id), now)
         return codes
 
-    def remove(self, actor: Actor, password: Plaintext, code: str) -> None:
+    def remove(self, actor: Actor, password: Plaintext, code: Plaintext) -> None:
         """Turn it off, for somebody who has the password and a code. All other sessions and all access tokens end.
 
         Raises as :meth:`Proofs.prove`. Repeatable.
@@ -156,7 +156,7 @@ class SecondFactors:
         found = store.second_factor(tx, user.id)
         return found is not None and found.confirmed_at is not None
 
-    def accepts(self, tx: Tx, user: User, code: str, actor: Actor) -> bool:
+    def accepts(self, tx: Tx, user: User, code: Plaintext, actor: Actor) -> bool:
         """Say whether the code is right, and use it up: no code is taken twice."""
         found = store.second_factor(tx, user.id, lock=True)
         if found is None or found.confirmed_at is None:
@@ -166,7 +166,7 @@ class SecondFactors:
         if counter is not None:
             store.use_code(tx, user.id, counter, found.recovery)
             return True
-        used = _digest(code)
+        used = _digest(code.reveal())
         if used not in found.recovery:
             return False
         left = tuple(kept for kept in found.recovery if kept != used)
@@ -176,10 +176,10 @@ class SecondFactors:
 
     # --- parts --------------------------------------------------------------------------------------------------------
 
-    def _counter(self, factor: SecondFactor, code: str, now: datetime) -> int | None:
+    def _counter(self, factor: SecondFactor, code: Plaintext, now: datetime) -> int | None:
         from pyotp import TOTP  # noqa: PLC0415
 
-        typed = "".join(code.split()).encode()
+        typed = "".join(code.reveal().split()).encode()
         maker = TOTP(self._open(factor).reveal())
         present = int(now.timestamp()) // PERIOD
         # A code of the future was noted by a wrong clock: it must not keep out those of today.

@@ -75,7 +75,7 @@ class Sessions:
         self._forget(before)
         return opened
 
-    def give_code(self, pending: Plaintext | None, code: str, browser: Browser) -> Plaintext:
+    def give_code(self, pending: Plaintext | None, code: Plaintext, browser: Browser) -> Plaintext:
         """Finish a sign-in whose password was right. Returns the session's token, a new one.
 
         Raises Unauthenticated for a wrong code, which counts as a failed sign-in, and when it took too long.

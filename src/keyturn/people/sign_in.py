@@ -54,7 +54,7 @@ class SignIn:
         email: str,
         password: Plaintext,
         origin: Origin,
-        code: str | None = None,
+        code: Plaintext | None = None,
         new_password: Plaintext | None = None,
     ) -> IssuedToken:
         """Exchange e-mail address, password and (with two-step sign-in) the code of the app for a token.
@@ -87,7 +87,7 @@ class SignIn:
         origin: Origin,
         whole: Callable[[Tx, User], T],
         halfway: Callable[[Tx, User], T | KeyturnError],
-        code: str | None = None,
+        code: Plaintext | None = None,
     ) -> T:
         """Check who somebody is. What follows happens in the same transaction: ``whole`` when all is proven, ``halfway``
         when the password is right and a code is needed that was not given. Raises as :meth:`login_person`.
@@ -116,7 +116,7 @@ class SignIn:
             raise outcome
         return outcome
 
-    def prove_code(self, user_id: str, code: str, origin: Origin, whole: Callable[[Tx, User], T]) -> T:
+    def prove_code(self, user_id: str, code: Plaintext, origin: Origin, whole: Callable[[Tx, User], T]) -> T:
         """Check the second step of somebody whose password was right. Raises Unauthenticated; failures are counted."""
         with self._database.write() as tx:
             user = store.user_by_id(tx, user_id, lock=True)
@@ -126,13 +126,15 @@ class SignIn:
         return outcome
 
     def _person_outcome(
-        self, tx: Tx, user: User, origin: Origin, whole: Callable[[Tx, User], T], code: str | None, *, right: bool
+        self, tx: Tx, user: User, origin: Origin, whole: Callable[[Tx, User], T], code: Plaintext | None, *, right: bool
     ) -> T | KeyturnError:
         now = self._clock.now()
         owner = replace(person_actor(user), request_id=origin.request_id)
         if user.attempts.locked(now):
             return locked(user.attempts, now)
-        accepted = right and (not self._factors.needed(tx, user) or self._factors.accepts(tx, user, code or "", owner))
+        accepted = right and (
+            not self._factors.needed(tx, user) or self._factors.accepts(tx, user, code or Plaintext(""), owner)
+        )
         if not accepted:
             store.set_user_attempts(tx, user.id, failed(tx, owner, user.attempts, PEOPLE, now))
             return wrong_code() if right else invalid_credentials()

@@ -35,7 +35,7 @@ def guess(house: House, actor: Actor, where: str) -> None:
     elif where == "begin":
         house.access.factors.begin(actor, WRONG)
     else:
-        house.access.factors.remove(actor, WRONG, "000000")
+        house.access.factors.remove(actor, WRONG, Plaintext("000000"))
 
 
 @pytest.mark.parametrize("where", ["password", "begin", "remove"])
@@ -93,18 +93,18 @@ def test_turning_the_second_factor_on_or_off_ends_whatever_else_is_signed_in(hou
         factors.begin(sessions.recall(thief, HOME.ip), WRONG)
     factors.begin(actor, RIGHT)
     app = TOTP(factors.enrolment(actor).secret.reveal())
-    recovery = factors.confirm(actor, app.at(house.clock.now()))
+    recovery = factors.confirm(actor, Plaintext(app.at(house.clock.now())))
     for ended in (lambda: sessions.recall(thief, HOME.ip), lambda: house.whoami(api)):
         with pytest.raises(Unauthenticated):
             ended()
     assert sessions.recall(own, HOME.ip)
     with pytest.raises(Unauthenticated, match="code is not right"):
-        factors.remove(actor, RIGHT, "000000")
+        factors.remove(actor, RIGHT, Plaintext("000000"))
     with pytest.raises(Refused, match="on already"):
         factors.begin(actor, RIGHT)
     house.clock.advance(30)
-    second = house.access.signin.login_person(EMAIL, RIGHT, HOME, app.at(house.clock.now())).token
-    factors.remove(actor, RIGHT, recovery[0])
+    second = house.access.signin.login_person(EMAIL, RIGHT, HOME, Plaintext(app.at(house.clock.now()))).token
+    factors.remove(actor, RIGHT, Plaintext(recovery[0]))
     assert not factors.active(actor)
     with pytest.raises(Unauthenticated):
         house.whoami(second)

@@ -1,5 +1,6 @@
 """Routes of app connections and of the rotation of their own secret."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -200,7 +201,11 @@ def _drafted(data: CreateByMethod) -> tuple[Draft, ScheduleChange | None]:
 
 
 def _change(data: UpdateAppConnection, method: Method | None) -> Change:
-    given = _new_credentials(data.credentials, method) if data.credentials is not None and method else None
+    given = (
+        _new_credentials(json.loads(data.credentials.reveal()), method)
+        if data.credentials is not None and method
+        else None
+    )
     return Change(
         name=None if data.name is UNSET else data.name,
         description=None if data.description is UNSET else data.description or None,
@@ -226,14 +231,13 @@ def _new_credentials(raw: Mapping[str, object], method: Method) -> AnyCredential
 
 def _supplied(given: AnyCredentials, rotation: RotationSettings | RotationChange | None) -> Supplied:
     if isinstance(given, OAuthCredentials):
-        verifier = Plaintext(given.code_verifier) if given.code_verifier else None
-        return AuthorizationCode(given.tenant_id, Plaintext(given.code), verifier, given.nonce)
+        nonce = given.nonce.reveal() if given.nonce else None
+        return AuthorizationCode(given.tenant_id, given.code, given.code_verifier, nonce)
     if isinstance(given, CertificateCredentials):
-        passphrase = Plaintext(given.passphrase) if given.passphrase else None
-        key = Plaintext(given.private_key)
-        return CertificateFiles(given.tenant_id, given.client_id, given.certificate_body, key, passphrase)
+        certificate, passphrase = given.certificate_body.reveal(), given.passphrase or None
+        return CertificateFiles(given.tenant_id, given.client_id, certificate, given.private_key, passphrase)
     key_id = given.client_secret_key_id or (rotation.client_secret_key_id if rotation else None)
-    return ClientSecret(given.tenant_id, given.client_id, Plaintext(given.client_secret), key_id or None)
+    return ClientSecret(given.tenant_id, given.client_id, given.client_secret, key_id or None)
 
 
 def _schedule(rotation: RotationSettings | RotationChange) -> ScheduleChange:
@@ -264,7 +268,7 @@ def _signing_in(sign_ins: SignIns, shelf: _Shelf) -> list[Operation]:
     @post(f"{ROOT}/oauth/callback")
     def finish_app_connection_sign_in(actor: Actor, caller: Caller, data: FinishSignIn) -> views.SignInFinished:
         """Finish a sign-in with what the browser brought back. Its state is used up, whatever comes of it."""
-        said = {"state": data.state, "code": data.code, "error": data.error}
+        said = {"state": data.state.reveal(), "code": data.code.reveal() if data.code else None, "error": data.error}
         said |= {"error_subcode": data.error_subcode, "error_description": data.error_description}
         callback = UnverifiedCallback.of({name: text for name, text in said.items() if text})
         finished = sign_ins.finish(actor, _session(caller), callback)

@@ -1,5 +1,6 @@
 """JSON of app connections: what is asked. What is answered is in ``views``."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Annotated, Literal
@@ -15,12 +16,11 @@ from keyturn.providers.azure.manifest import LONGEST_PEM, LONGEST_SECRET
 from keyturn.providers.azure.survey import Pasted, survey
 from keyturn.rotations.schedule import MAX_INTERVAL_DAYS, MIN_INTERVAL_DAYS
 from keyturn.web.schema.paging import Window
-from keyturn.web.schema.validate import Fault, NonEmpty, Reads, Says, Slug, Tests, Uuid, parse, trimmed
+from keyturn.web.schema.validate import Fault, NonEmpty, Reads, Says, Slug, Tests, Uuid, json_object, parse, trimmed
 from keyturn.web.schema.wire import Wire
 
 _UUID_SHAPE: dict[str, object] = {"format": "uuid"}
-_SECRET_SHAPE: dict[str, object] = {"maxLength": LONGEST_SECRET, "writeOnly": True}
-_WRITE_ONLY: dict[str, object] = {"writeOnly": True}
+_SECRET_SHAPE: dict[str, object] = {"maxLength": LONGEST_SECRET}
 
 Description = Annotated[str, trimmed, Meta(max_length=256)]
 
@@ -50,7 +50,7 @@ ClientId = Annotated[
     Meta(extra_json_schema=_UUID_SHAPE),
 ]
 ClientSecretText = Annotated[
-    str,
+    Plaintext,
     trimmed,
     Reads(pasted.secret),
     Tests(_says(lambda text: connect.client_secret_fault(Plaintext(text)))),
@@ -64,7 +64,7 @@ KeyId = Annotated[
     Meta(description="Secret ID of the client secret; needed when several begin alike."),
 ]
 Pem = Annotated[
-    str,
+    Plaintext,
     trimmed,
     Reads(pasted.block),
     Meta(
@@ -73,17 +73,13 @@ Pem = Annotated[
     Says("must have 1 to 65536 characters"),
 ]
 Passphrase = Annotated[
-    str,
-    Meta(
-        max_length=1024,
-        description="Of an encrypted private key. Used once, never stored.",
-        extra_json_schema=_WRITE_ONLY,
-    ),
+    Plaintext,
+    Meta(max_length=1024, description="Of an encrypted private key. Used once, never stored."),
 ]
 CodeVerifier = Annotated[
-    str,
+    Plaintext,
     trimmed,
-    Meta(pattern=r"^[A-Za-z0-9._~-]{43,128}$", extra_json_schema=_WRITE_ONLY),
+    Meta(pattern=r"^[A-Za-z0-9._~-]{43,128}$"),
     Says("must have 43 to 128 letters, digits and - . _ ~"),
 ]
 Interval = Annotated[int, Meta(ge=MIN_INTERVAL_DAYS, le=MAX_INTERVAL_DAYS, description="Whole days.")]
@@ -102,9 +98,6 @@ class ClientSecretCredentials(Wire):
     client_secret: ClientSecretText
     client_secret_key_id: KeyId | None = None
 
-    def __repr__(self) -> str:
-        return "ClientSecretCredentials(***)"
-
 
 class OAuthCredentials(Wire):
     """Credentials of the method ``oauth``: what the browser brought back. The tenant is an id or one of its domains.
@@ -113,18 +106,15 @@ class OAuthCredentials(Wire):
     """
 
     tenant_id: TenantId
-    code: Annotated[str, trimmed, Meta(min_length=1, max_length=8192)]
+    code: Annotated[Plaintext, trimmed, Meta(min_length=1, max_length=8192)]
     code_verifier: CodeVerifier | None = None
-    nonce: Annotated[NonEmpty, Meta(max_length=256)] | None = None
+    nonce: Annotated[Plaintext, trimmed, Meta(min_length=1, max_length=256)] | None = None
 
     def check(self) -> Iterator[Fault]:
         if self.code_verifier is None and self.nonce is not None:
             yield Fault("Required beside nonce", path=("codeVerifier",))
         if self.nonce is None and self.code_verifier is not None:
             yield Fault("Required beside codeVerifier", path=("nonce",))
-
-    def __repr__(self) -> str:
-        return "OAuthCredentials(***)"
 
 
 class CertificateCredentials(Wire):
@@ -135,16 +125,13 @@ class CertificateCredentials(Wire):
 
     tenant_id: TenantId
     client_id: ClientId
-    certificate_body: Pem = ""
-    private_key: Annotated[Pem, Meta(extra_json_schema=_WRITE_ONLY)] = ""
+    certificate_body: Pem = Plaintext("")
+    private_key: Pem = Plaintext("")
     passphrase: Passphrase | None = None
 
     def check(self) -> Iterator[Fault]:
-        for fault in survey(Pasted.of(self.certificate_body, Plaintext(self.private_key))):
+        for fault in survey(Pasted.of(self.certificate_body.reveal(), self.private_key)):
             yield Fault(f"{fault.message} {fault.fix}", path=(fault.field,))
-
-    def __repr__(self) -> str:
-        return "CertificateCredentials(***)"
 
 
 AnyCredentials = ClientSecretCredentials | OAuthCredentials | CertificateCredentials
@@ -263,7 +250,7 @@ class UpdateAppConnection(Wire):
 
     name: Slug | UnsetType = UNSET
     description: Description | UnsetType | None = UNSET
-    credentials: dict[str, object] | None = None
+    credentials: Annotated[Plaintext, json_object] | None = None
     is_auto_rotation_enabled: bool | None = None
     rotation: RotationChange | None = None
     is_platform_managed_credentials: Literal[False] | None = None
@@ -271,17 +258,15 @@ class UpdateAppConnection(Wire):
 
     def check_beside(self) -> Iterator[Fault]:
         """Tell what is wrong with the credentials, whose method shows only by their keys; the connection is not known yet."""
-        shape = SHAPES.get(method_like(self.credentials or {}) or "")
+        raw = json.loads(self.credentials.reveal()) if self.credentials else {}
+        shape = SHAPES.get(method_like(raw) or "")
         if shape is None:
             return
         try:
-            parse(shape, self.credentials)
+            parse(shape, raw)
         except Invalid as error:
             for issue in error.issues:
                 yield Fault("", ("credentials",), issue)
-
-    def __repr__(self) -> str:
-        return "UpdateAppConnection(***)"
 
 
 class RotateCredentials(Wire):
@@ -313,14 +298,11 @@ class StartSignIn(Wire):
 class FinishSignIn(Wire):
     """The query of the callback, as it came: ``state``, and ``code`` or ``error`` with its companions."""
 
-    state: str
-    code: str | None = None
+    state: Plaintext
+    code: Plaintext | None = None
     error: str | None = None
     error_subcode: str | None = field(default=None, name="error_subcode")
     error_description: str | None = field(default=None, name="error_description")
-
-    def __repr__(self) -> str:
-        return "FinishSignIn(***)"
 
 
 # --- queries ----------------------------------------------------------------------------------------------------------

@@ -22,7 +22,6 @@ from keyturn.api.people.schemas import (
 )
 from keyturn.kit.actor import Actor
 from keyturn.kit.clock import iso
-from keyturn.kit.secret import Plaintext
 from keyturn.people.domain import User
 from keyturn.tokens.domain import IssuedToken, Origin
 from keyturn.web.ratelimit import Limiter
@@ -49,8 +48,7 @@ def login_router(access: Access, limiter: Limiter, identities: Limiter | None = 
             elif identities is not None:
                 identities.take(f"{data.client_id} universal-auth")
 
-        secret = Plaintext(data.client_secret)
-        return _token(access.machines.login_machine(data.client_id, secret, _origin(caller), admit))
+        return _token(access.machines.login_machine(data.client_id, data.client_secret, _origin(caller), admit))
 
     @post("/api/v1/auth/login", public=True, also=SIGN_IN_REFUSED)
     def login_person(caller: Caller, data: PersonLogin) -> Token:
@@ -59,8 +57,7 @@ def login_router(access: Access, limiter: Limiter, identities: Limiter | None = 
         A first password, and one that the operator set, has to be changed: send the new one as `newPassword`.
         """
         limiter.take(f"{caller.ip} login")
-        new = None if data.new_password is None else Plaintext(data.new_password)
-        issued = access.signin.login_person(data.email, Plaintext(data.password), _origin(caller), data.code, new)
+        issued = access.signin.login_person(data.email, data.password, _origin(caller), data.code, data.new_password)
         limiter.give_back(f"{caller.ip} login")
         limiter.trust(f"{caller.ip} login")
         return _token(issued)
@@ -68,12 +65,12 @@ def login_router(access: Access, limiter: Limiter, identities: Limiter | None = 
     @post("/api/v1/auth/token/renew", public=True, also=TOKEN_REFUSED)
     def renew_token(caller: Caller, data: TokenBody) -> Token:
         """Let an access token live longer. The token stays the same."""
-        return _token(access.tokens.renew(Plaintext(data.access_token), _origin(caller)))
+        return _token(access.tokens.renew(data.access_token, _origin(caller)))
 
     @post("/api/v1/auth/token/revoke", public=True, also=TOKEN_REFUSED)
     def revoke_token(caller: Caller, data: TokenBody) -> Message:
         """End an access token. Ending it again changes nothing."""
-        access.tokens.revoke(Plaintext(data.access_token), _origin(caller))
+        access.tokens.revoke(data.access_token, _origin(caller))
         return Message("The access token was revoked.")
 
     @post(
@@ -93,8 +90,8 @@ def login_router(access: Access, limiter: Limiter, identities: Limiter | None = 
         `X-Keyturn-Setup-Code`.
         """
         limiter.take(f"{caller.ip} bootstrap")
-        code = Plaintext(data.setup_code) if data.setup_code else caller.setup_code
-        made = access.set_up(code, data.email, Plaintext(data.password), data.organization)
+        code = data.setup_code or caller.setup_code
+        made = access.set_up(code, data.email, data.password, data.organization)
         user, org = made.user, made.organization
         return Bootstrapped(
             "The server is set up. Keep the token: it is shown only now.",
@@ -120,7 +117,7 @@ def users_router(access: Access, limiter: Limiter) -> Routes:
         made = access.users.create(
             actor,
             email=data.email,
-            password=Plaintext(data.password),
+            password=data.password,
             role=data.role,
             first_name=data.first_name,
             last_name=data.last_name,
@@ -136,7 +133,7 @@ def users_router(access: Access, limiter: Limiter) -> Routes:
     def change_password(actor: Actor, caller: Caller, data: ChangePassword) -> Message:
         """Change the own password. All access tokens of the user end, also the one in use."""
         limiter.take(f"{caller.ip} password")
-        access.users.change_password(actor, Plaintext(data.old_password), Plaintext(data.new_password))
+        access.users.change_password(actor, data.old_password, data.new_password)
         return Message("The password was changed. Sign in again.")
 
     @patch("/api/v1/users/{user_id}")

@@ -1,10 +1,10 @@
 """JSON of signing in, users, identities and Universal Auth."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from msgspec import Meta, field
+from msgspec import field
 
-from keyturn.api.fields import Email, Name, Secret, SetupCode, Text
+from keyturn.api.fields import Email, Name, OneTimeCode, Secret, SetupCode, Text
 from keyturn.kit.actor import Role
 from keyturn.web.schema.validate import NonEmpty
 from keyturn.web.schema.wire import Timestamp, Wire
@@ -20,7 +20,7 @@ class MachineLogin(Wire):
 class PersonLogin(Wire):
     email: Email
     password: Secret
-    code: Annotated[NonEmpty, Meta(max_length=64)] | None = None
+    code: OneTimeCode | None = None
     """The six digits of the authenticator app, or a recovery code, for users with two-step sign-in."""
     new_password: Secret | None = None
     """The user's own password, in the place of a first one that somebody else gave."""

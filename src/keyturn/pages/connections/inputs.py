@@ -36,10 +36,10 @@ class ConnectionForm(Wire):
     method: str = ""
     tenant_id: str = ""
     client_id: str = ""
-    client_secret: str = ""
-    certificate_body: str = ""
-    private_key: str = ""
-    passphrase: str = ""
+    client_secret: Plaintext = Plaintext("")
+    certificate_body: Plaintext = Plaintext("")
+    private_key: Plaintext = Plaintext("")
+    passphrase: Plaintext = Plaintext("")
     is_auto_rotation_enabled: bool = False
     client_secret_key_id: str = ""
     confirm_key_id: bool = False
@@ -47,9 +47,6 @@ class ConnectionForm(Wire):
     rotation_interval: str = ""
     rotate_at: str = ""
     time_zone: str = ""
-
-    def __repr__(self) -> str:
-        return "ConnectionForm(***)"
 
 
 class ScheduleForm(Wire):
@@ -123,10 +120,10 @@ def schedule_json(form: ConnectionForm | ScheduleForm) -> Json:
 
 def supplied_of(given: ClientSecretCredentials | CertificateCredentials, key_id: str | None = None) -> Supplied:
     if isinstance(given, CertificateCredentials):
-        key, passphrase = Plaintext(given.private_key), Plaintext(given.passphrase) if given.passphrase else None
-        return CertificateFiles(given.tenant_id, given.client_id, given.certificate_body, key, passphrase)
+        certificate, passphrase = given.certificate_body.reveal(), given.passphrase or None
+        return CertificateFiles(given.tenant_id, given.client_id, certificate, given.private_key, passphrase)
     key_id = given.client_secret_key_id or key_id
-    return ClientSecret(given.tenant_id, given.client_id, Plaintext(given.client_secret), key_id or None)
+    return ClientSecret(given.tenant_id, given.client_id, given.client_secret, key_id or None)
 
 
 def schedule_of(rotation: RotationSettings | RotationChange) -> ScheduleChange:
@@ -186,4 +183,6 @@ def filled_with(path: str, form: Wire, error: KeyturnError | None = None) -> Fil
 
 
 def _text(value: object) -> str:
+    if isinstance(value, Plaintext):
+        return value.reveal()  # ``kept`` drops what is secret, and keeps a certificate without its key
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -8,6 +8,7 @@ import msgspec
 from keyturn.connections.flow import CALLBACK_PATH, Finished, UnverifiedCallback
 from keyturn.errors import KeyturnError
 from keyturn.kit.actor import Actor
+from keyturn.kit.secret import Plaintext
 from keyturn.pages.connections.create import NOT_IN_FORMS, added, bound_to, new_page
 from keyturn.pages.connections.inputs import ConnectionForm, filled_with
 from keyturn.pages.connections.one import show
@@ -19,14 +20,11 @@ from keyturn.web.schema.wire import Wire
 class Callback(Wire, rename=None):
     """What Microsoft puts into the address. Nothing of it is believed here."""
 
-    state: str = ""
-    code: str = ""
+    state: Plaintext = Plaintext("")
+    code: Plaintext = Plaintext("")
     error: str = ""
     error_subcode: str = ""
     error_description: str = ""
-
-    def __repr__(self) -> str:
-        return "Callback(***)"
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,8 @@ _NOTHING = "Nothing was connected"
 def routes(shelf: Shelf) -> list[Route]:
     @get(CALLBACK_PATH, keeps_query=False)
     def finish_sign_in(actor: Actor, query: Callback, visitor: Visitor) -> Outcome:
-        brought = {name: text for name, text in msgspec.structs.asdict(query).items() if text}
+        secrets = {"state": query.state.reveal(), "code": query.code.reveal()}
+        brought = {name: text for name, text in (msgspec.structs.asdict(query) | secrets).items() if text}
         if not brought:
             return Shown(_signed_out(shelf), status=400)
         try:

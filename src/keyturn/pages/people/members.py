@@ -8,7 +8,6 @@ from keyturn.accounts.service import Access
 from keyturn.api.fields import Email, Secret, Text
 from keyturn.authz.domain import ORGANIZATION_ROLES, Action, at_most, permits
 from keyturn.kit.actor import Actor, Role
-from keyturn.kit.secret import Plaintext
 from keyturn.web.html.forms import require_typed
 from keyturn.web.pages import Filled, Page, Pages, Redirect, get, group, post
 from keyturn.web.schema.validate import Trimmed
@@ -86,7 +85,7 @@ def router(access: Access) -> Pages:
         made = access.users.create(
             actor,
             email=form.email,
-            password=Plaintext(form.password),
+            password=form.password,
             role=form.role,
             first_name=form.first_name,
             last_name=form.last_name,

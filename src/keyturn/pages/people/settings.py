@@ -4,12 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from io import BytesIO
-from typing import Annotated, ClassVar
-
-from msgspec import Meta
+from typing import ClassVar
 
 from keyturn.accounts.service import Access
-from keyturn.api.fields import Secret
+from keyturn.api.fields import OneTimeCode, Secret
 from keyturn.kit.actor import Actor, Role
 from keyturn.kit.secret import Plaintext
 from keyturn.pages.people.sign_in import browser_of
@@ -20,7 +18,6 @@ from keyturn.web.html.browser import THEMES
 from keyturn.web.origin import local_path
 from keyturn.web.pages import File, Filled, Page, Pages, Redirect, Route, Shown, Visitor, get, group, post
 from keyturn.web.ratelimit import Limiter
-from keyturn.web.schema.validate import NonEmpty
 from keyturn.web.schema.wire import Wire
 
 _A_YEAR = timedelta(days=365)
@@ -122,7 +119,7 @@ class NewPassword(Wire, rename=None):
 
 
 class GivenCode(Wire, rename=None):
-    code: Annotated[NonEmpty, Meta(max_length=64)]
+    code: OneTimeCode
 
 
 class Password(Wire, rename=None):
@@ -131,7 +128,7 @@ class Password(Wire, rename=None):
 
 class PasswordAndCode(Wire, rename=None):
     password: Secret
-    code: Annotated[NonEmpty, Meta(max_length=64)]
+    code: OneTimeCode
 
 
 class Theme(Wire, rename=None):
@@ -157,7 +154,7 @@ def _password(access: Access, limiter: Limiter, cookie: SessionCookie) -> list[R
     @post("/settings/password", again=show_password)
     def change_password(actor: Actor, visitor: Visitor, form: NewPassword) -> Redirect:
         limiter.take(f"{visitor.ip} password")
-        access.users.change_password(actor, Plaintext(form.old_password), Plaintext(form.new_password))
+        access.users.change_password(actor, form.old_password, form.new_password)
         session = access.sessions.open_for(actor, browser_of(visitor))
         toast = "The password was changed. You have been signed out everywhere else."
         return Redirect("/settings", toast, (cookie.holding(session),))
@@ -192,7 +189,7 @@ def _two_step(access: Access, limiter: Limiter, cookie: SessionCookie) -> list[R
     @post("/settings/two-step/begin", again=show_two_step)
     def begin(actor: Actor, visitor: Visitor, form: Password) -> Redirect:
         limiter.take(f"{visitor.ip} password")
-        access.factors.begin(actor, Plaintext(form.password))
+        access.factors.begin(actor, form.password)
         return Redirect("/settings/two-step/enrol")
 
     @get("/settings/two-step/enrol")
@@ -212,7 +209,7 @@ def _two_step(access: Access, limiter: Limiter, cookie: SessionCookie) -> list[R
     @post("/settings/two-step/remove", again=show_two_step)
     def remove(actor: Actor, visitor: Visitor, form: PasswordAndCode) -> Redirect:
         limiter.take(f"{visitor.ip} password")
-        access.factors.remove(actor, Plaintext(form.password), form.code)
+        access.factors.remove(actor, form.password, form.code)
         fresh = access.sessions.rotate(visitor.session)
         return Redirect("/settings/two-step", "Two-step sign-in is off.", (cookie.holding(fresh),))
 

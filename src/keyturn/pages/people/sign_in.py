@@ -1,13 +1,11 @@
 """Pages of strangers: the first start, and signing in and out."""
 
 from dataclasses import dataclass, replace
-from typing import Annotated, ClassVar
+from typing import ClassVar
 from urllib.parse import quote
 
-from msgspec import Meta
-
 from keyturn.accounts.service import Access
-from keyturn.api.fields import Email, Name, Secret, SetupCode
+from keyturn.api.fields import Email, Name, OneTimeCode, Secret, SetupCode
 from keyturn.errors import Unauthenticated
 from keyturn.kit.secret import Plaintext
 from keyturn.people.domain import person_actor
@@ -17,7 +15,6 @@ from keyturn.web.cookies import SessionCookie
 from keyturn.web.origin import local_path
 from keyturn.web.pages import Filled, Page, Pages, Redirect, Route, Shown, Visitor, get, group, post
 from keyturn.web.ratelimit import Limiter
-from keyturn.web.schema.validate import NonEmpty
 from keyturn.web.schema.wire import Wire
 
 HOME = "/projects"
@@ -83,7 +80,7 @@ class Credentials(Wire, rename=None):
 
 
 class Code(Wire, rename=None):
-    code: Annotated[NonEmpty, Meta(max_length=64)]
+    code: OneTimeCode
     next: str = ""
 
 
@@ -131,8 +128,7 @@ def _first_start(doors: Doors) -> list[Route]:
     @post("/setup", again=show_setup, public=True)
     def set_up(visitor: Visitor, form: FirstAdmin) -> Shown:
         doors.limiter.take(f"{visitor.ip} bootstrap")
-        code = Plaintext(form.setup_code)
-        made = doors.access.set_up(code, form.email, Plaintext(form.password), form.organization)
+        made = doors.access.set_up(form.setup_code, form.email, form.password, form.organization)
         actor = replace(person_actor(made.user), request_id=visitor.request_id)
         session = doors.access.sessions.open_for(actor, browser_of(visitor))
         page = SetupDonePage(made.organization.name, made.token.reveal())
@@ -155,9 +151,7 @@ def _signing_in(doors: Doors) -> list[Route]:
     @post("/sign-in", again=show_sign_in, public=True)
     def sign_in(visitor: Visitor, form: Credentials) -> Redirect:
         doors.limiter.take(f"{visitor.ip} login")
-        opened = doors.access.sessions.sign_in(
-            form.email, Plaintext(form.password), browser_of(visitor), before=visitor.session
-        )
+        opened = doors.access.sessions.sign_in(form.email, form.password, browser_of(visitor), before=visitor.session)
         doors.limiter.trust(f"{visitor.ip} login")
         if not opened.needs_code:
             doors.limiter.give_back(f"{visitor.ip} login")
@@ -195,7 +189,7 @@ def _second_step(doors: Doors) -> list[Route]:
     @post("/sign-in/password", again=show_choice, public=True)
     def choose(visitor: Visitor, form: Chosen) -> Redirect:
         doors.limiter.take(f"{visitor.ip} login")
-        token = doors.access.sessions.choose_password(visitor.session, Plaintext(form.password), browser_of(visitor))
+        token = doors.access.sessions.choose_password(visitor.session, form.password, browser_of(visitor))
         doors.limiter.give_back(f"{visitor.ip} login")
         return Redirect(local_path(form.next, HOME), "Your password was saved.", (doors.cookie.holding(token),))
 

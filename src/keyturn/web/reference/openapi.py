@@ -10,9 +10,11 @@ from typing import Annotated, Any, get_args, get_origin
 import msgspec
 
 from keyturn import __version__
+from keyturn.kit.secret import Plaintext
 from keyturn.web.edge import Endpoint
 from keyturn.web.routes import Operation, is_response
-from keyturn.web.schema.wire import Wire
+from keyturn.web.schema.validate import json_object
+from keyturn.web.schema.wire import Wire, inside
 
 _REF = "#/components/schemas/{name}"
 _HOLE = re.compile(r"\{(\w+)(?::\w+)?\}")
@@ -90,6 +92,55 @@ def _any(kind: type) -> dict[str, Any]:
     raise NotImplementedError  # tidy: allow - how the schema maker is told "not mine"
 
 
+_SENT_ONLY = msgspec.Meta(extra_json_schema={"writeOnly": True})
+
+
+def _as_sent(kind: Any) -> Any:
+    """Return the annotation with the text that a client sends in the place of each Plaintext, and its limits kept."""
+    if Plaintext not in inside(kind, set()):
+        return kind
+    if kind is Plaintext:
+        return Annotated[str, _SENT_ONLY]
+    if get_origin(kind) is Annotated:
+        inner, *notes = get_args(kind)
+        sent = Annotated[dict[str, object], _SENT_ONLY] if json_object in notes else _as_sent(inner)
+        return Annotated[(sent, *notes)]
+    if get_args(kind):
+        arms = [_as_sent(arm) for arm in get_args(kind)]
+        origin = get_origin(kind)
+        return origin[tuple(arms)] if isinstance(origin, type) and origin in {list, dict} else _either(arms)
+    return _struct_as_sent(kind)
+
+
+@functools.lru_cache(maxsize=1024)
+def _struct_as_sent(kind: Any) -> Any:
+    """Return a structure of the same name: one for each, as two would have to be told apart in the document."""
+    hints = typing.get_type_hints(kind, include_extras=True)
+    found = msgspec.structs.fields(kind)
+    fields: list[Any] = [
+        (each.name, _as_sent(hints[each.name]))
+        if each.required
+        else (each.name, _as_sent(hints[each.name]), _default_as_sent(each))
+        for each in found
+    ]
+    return msgspec.defstruct(
+        kind.__name__,
+        fields,
+        namespace={"__doc__": kind.__doc__},
+        rename={each.name: each.encode_name for each in found},
+        tag_field=kind.__struct_config__.tag_field,
+        tag=kind.__struct_config__.tag,
+        kw_only=True,
+    )
+
+
+def _default_as_sent(found: msgspec.structs.FieldInfo) -> Any:
+    """The default of a secret is no secret."""
+    if found.default is msgspec.NODEFAULT:
+        return msgspec.field(default_factory=found.default_factory)
+    return found.default.reveal() if isinstance(found.default, Plaintext) else found.default
+
+
 class _Schemas:
     """Collects the components that the schemas refer to."""
 
@@ -97,7 +148,7 @@ class _Schemas:
         self.components: dict[str, Any] = {}
 
     def of(self, kind: Any) -> dict[str, Any]:
-        (schema,), components = msgspec.json.schema_components([kind], schema_hook=_any, ref_template=_REF)
+        (schema,), components = msgspec.json.schema_components([_as_sent(kind)], schema_hook=_any, ref_template=_REF)
         for name, component in components.items():
             known = self.components.setdefault(name, component)
             if known != component:
@@ -166,7 +217,10 @@ def _set(kind: Any) -> Any:
     """Return the annotation without "may be unset" and "may be null", which a text in a URL cannot be."""
     if get_origin(kind) is Annotated or not get_args(kind) or type(None) not in get_args(kind):
         return kind
-    arms = tuple(arm for arm in get_args(kind) if arm not in {type(None), msgspec.UnsetType})
+    return _either([arm for arm in get_args(kind) if arm not in {type(None), msgspec.UnsetType}])
+
+
+def _either(arms: Sequence[Any]) -> Any:
     return functools.reduce(operator.or_, arms)
 
 

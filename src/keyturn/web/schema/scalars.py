@@ -12,6 +12,7 @@ import msgspec
 
 from keyturn.kit import pasted
 from keyturn.kit.ids import is_uuid
+from keyturn.kit.secret import Plaintext
 from keyturn.web.schema import issues as say
 from keyturn.web.schema.issues import Issue, Path
 
@@ -29,6 +30,8 @@ class Marker(enum.Enum):
     UUID = "uuid"
     SLUG = "slug"
     COERCED = "coerced"
+    JSON_OBJECT = "json-object"
+    """Of a Plaintext: a JSON object whose shape is told later, kept as its JSON text until then."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,7 @@ def scalar(kind: type, rules: Rules) -> Check | None:
     """Return the check for a plain type, None when it is not one."""
     makers: dict[type, Callable[[Rules], Check]] = {
         str: _string,
+        Plaintext: _plaintext,
         bool: _boolean,
         int: _integer,
         float: _float,
@@ -117,6 +121,18 @@ def _string(rules: Rules) -> Check:
         if not all(pattern.search(text) for pattern in patterns):
             issues.append(say.invalid_string("regex", rules.says or "Invalid", path))
         return _marked(text, rules, path, issues) if len(issues) == before else None
+
+    return check
+
+
+def _plaintext(rules: Rules) -> Check:
+    """Check a secret as any text. One that was read before, from a form, is checked as what it holds."""
+    check_text = _string(rules)
+
+    def check(value: object, path: Path, issues: list[Issue]) -> object:
+        before = len(issues)
+        text = check_text(value.reveal() if isinstance(value, Plaintext) else value, path, issues)
+        return Plaintext(text) if len(issues) == before else None
 
     return check
 

@@ -3,6 +3,7 @@
 msgspec's own decoder stops at the first fault; people who fill in a form, and clients of this API, need all of them.
 """
 
+import json
 import types
 import typing
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,6 +15,7 @@ import msgspec
 
 from keyturn.errors import Invalid
 from keyturn.kit.printable import fault as printable_fault
+from keyturn.kit.secret import Plaintext
 from keyturn.web.schema import issues as say
 from keyturn.web.schema.issues import Issue, Path
 from keyturn.web.schema.scalars import (
@@ -41,6 +43,7 @@ __all__ = [
     "Uuid",
     "checker",
     "coerced",
+    "json_object",
     "parse",
     "printable",
     "slug",
@@ -57,6 +60,7 @@ trimmed = Marker.TRIMMED
 uuid = Marker.UUID
 slug = Marker.SLUG
 coerced = Marker.COERCED
+json_object = Marker.JSON_OBJECT
 
 _SLUG_SHAPE: dict[str, object] = {"minLength": 1, "maxLength": 64, "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$"}
 Uuid = Annotated[str, uuid, msgspec.Meta(extra_json_schema={"format": "uuid"})]
@@ -139,6 +143,8 @@ def _plain(kind: Any, rules: Rules, *, texts: bool) -> Check:
         return limited(_list(checker(args[0], texts=texts), texts=texts), "array", rules)
     if origin is dict and args[0] is str:
         return limited(_dict(checker(args[1], texts=texts)), "object", rules)
+    if kind is Plaintext and json_object in rules.markers:
+        return _json_object(_dict(_anything))
     if origin is Literal:
         return _single(one_of(args), texts=texts)
     if kind in {object, Any}:
@@ -189,6 +195,16 @@ def _dict(item: Check) -> Check:
             if len(issues) >= MOST_ISSUES:
                 break
         return found
+
+    return check
+
+
+def _json_object(inner: Check) -> Check:
+    def check(value: object, path: Path, issues: list[Issue]) -> object:
+        before = len(issues)
+        inner(value, path, issues)
+        # Not by msgspec, which decodes whole numbers of more than 64 bits but does not encode them.
+        return Plaintext(json.dumps(value)) if len(issues) == before else None
 
     return check
 

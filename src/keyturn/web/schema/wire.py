@@ -36,7 +36,7 @@ _NEVER = (Plaintext, Sealed, datetime, date, float, Decimal, bytes)
 @lru_cache(maxsize=1024)
 def check_answer_type(kind: Any) -> None:
     """Raise TypeError when a type that answers must not hold is anywhere inside the annotation of an answer."""
-    for found in _inside(kind, set()):
+    for found in inside(kind, set()):
         if isinstance(found, type) and issubclass(found, _NEVER):
             raise TypeError(f"{kind!r} holds {found.__name__}: an answer shows moments as Timestamp and numbers as int")
 
@@ -47,7 +47,7 @@ _TELLING = re.compile(r"(token|secret|password|passphrase)$", re.IGNORECASE)
 def check_compressible(kind: Any) -> None:
     """Raise TypeError when an answer that says it may be compressed has a field that is named like a secret."""
     seen: set[Any] = set()
-    for _ in _inside(kind, seen):
+    for _ in inside(kind, seen):
         pass
     for struct in seen:
         for found in msgspec.structs.fields(struct):
@@ -57,19 +57,20 @@ def check_compressible(kind: Any) -> None:
                 )
 
 
-def _inside(kind: Any, seen: set[Any]) -> Iterator[Any]:
+def inside(kind: Any, seen: set[Any]) -> Iterator[Any]:
+    """Yield every type in an annotation that is no structure, and add the structures to ``seen``, each looked at once."""
     origin = get_origin(kind)
     if origin is Annotated:
-        yield from _inside(get_args(kind)[0], seen)
+        yield from inside(get_args(kind)[0], seen)
     elif origin is typing.Literal:
         return
     elif origin is not None or isinstance(kind, UnionType):
         for inner in get_args(kind):
-            yield from _inside(inner, seen)
+            yield from inside(inner, seen)
     elif isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         if kind not in seen:
             seen.add(kind)
             for inner in typing.get_type_hints(kind, include_extras=True).values():
-                yield from _inside(inner, seen)
+                yield from inside(inner, seen)
     else:
         yield kind
