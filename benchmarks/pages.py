@@ -15,8 +15,8 @@ from benchmarks.measured import Measured
 from keyturn.app.core import Core, open_core
 from keyturn.app.web import open_access, web_application
 from keyturn.db.tables import app_connections
-from keyturn.kit.secret import Place, Plaintext
-from keyturn.people.sessions import Browser
+from keyturn.kit.secret import Plaintext, SealContext
+from keyturn.people.sessions import BrowserInfo
 from keyturn.settings.reader import read_settings
 from keyturn.tokens.domain import Origin
 from tests.client import Client
@@ -37,7 +37,7 @@ def measure(kind: str) -> Measured:
         try:
             access = open_access(core)
             made = access.bootstrap(_EMAIL, _PASSWORD, "Contoso")
-            session = access.sessions.sign_in(_EMAIL, _PASSWORD, Browser(Origin("127.0.0.1"))).token
+            session = access.sessions.sign_in(_EMAIL, _PASSWORD, BrowserInfo(Origin("127.0.0.1"))).token
             _add(core, made.organization.id)
             with Client(web_application(core, None)) as client:
                 client.cookies.set("keyturn_session", session.reveal())
@@ -73,7 +73,7 @@ def _add(core: Core, org_id: str) -> None:
     rows = []
     for number in range(CONNECTIONS):
         new = core.ids.new()
-        sealed = core.sealer.seal(Plaintext("x" * 40), Place("app_connections", new, "secret", 1))
+        sealed = core.sealer.seal(Plaintext("x" * 40), SealContext("app_connections", new, "secret", 1))
         rows.append(
             {
                 "id": new, "org_id": org_id, "scope": org_id, "name": f"entra-{number}", "app": "azure-client-secrets",

@@ -8,8 +8,8 @@ from functools import cache
 from pathlib import Path
 
 from keyturn import errors
+from keyturn.providers.azure.error_row import ErrorKind
 from keyturn.providers.azure.errors import TABLE
-from keyturn.providers.azure.rows import Kind
 from keyturn.web.server import admission
 
 SOURCE = Path(errors.__file__).parent
@@ -177,11 +177,11 @@ def _kind(call: ast.Call, module: Module) -> str:
         name = _enclosing_error(call)
     if (described := _class(name)) is not None:
         return described
-    if name in {"Fault", "_secret_fault"}:
+    if name in {"PasteFault", "_secret_fault"}:
         return "found in the form, before anything is sent"
-    if name == "Row":
+    if name == "ErrorRow":
         given = [ast.unparse(each) for each in call.args]
-        kind = next((member for member in Kind if f"Kind.{member.name}" in given), None)
+        kind = next((member for member in ErrorKind if f"Kind.{member.name}" in given), None)
         return f"Upstream 400, {kind.value}" if kind else ""
     if name == "body_of":
         status, error = (text_of(each, module) for each in call.args[:2])

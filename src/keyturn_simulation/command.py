@@ -8,7 +8,7 @@ from typing import Annotated
 import structlog
 import typer
 
-from keyturn_simulation.story import STEPS, Outcome, play
+from keyturn_simulation.scenario import STEPS, Outcome, play
 
 app = typer.Typer(rich_markup_mode=None)
 

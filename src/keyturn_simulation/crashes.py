@@ -89,7 +89,7 @@ class MortalTransport:
         return response
 
 
-def bury(database: Database, process: str, now: Callable[[], object]) -> None:
+def end_leases_of(database: Database, process: str, now: Callable[[], object]) -> None:
     """What the survivors do with the leases of a process that no longer breathes."""
     with database.write() as tx:
         tx.run(sa.update(leases).where(leases.c.holder == process).values(expires_at=now()))

@@ -46,9 +46,9 @@ def private_lines(key: Plaintext) -> list[str]:
 
 def uploaded_pair(key: RSAPrivateKey, now: datetime, ends_at: datetime) -> SigningCertificate:
     """Make a pair as a user does, who uploads the certificate by hand. Simulated servers take it without another look."""
-    made = new_pair(key, "uploaded by hand", now, ends_at)
-    _uploaded[made.chain, made.private_key.reveal()] = made
-    return made
+    signing = new_pair(key, "uploaded by hand", now, ends_at)
+    _uploaded[signing.chain, signing.private_key.reveal()] = signing
+    return signing
 
 
 class SimulatedProvider(AzureProvider):
@@ -57,11 +57,11 @@ class SimulatedProvider(AzureProvider):
     def read_certificate(
         self, certificate: str, private_key: Plaintext, passphrase: Plaintext | None, now: datetime | None
     ) -> SigningCertificate:
-        known = _uploaded.get((certificate, private_key.reveal()))
-        if known and passphrase is None:
-            begins, ends, _ = dates_of(known)
+        signing = _uploaded.get((certificate, private_key.reveal()))
+        if signing and passphrase is None:
+            begins, ends, _ = dates_of(signing)
             if now is None or begins <= now < ends:
-                return known
+                return signing
         return super().read_certificate(certificate, private_key, passphrase, now)
 
 

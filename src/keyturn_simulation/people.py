@@ -6,12 +6,12 @@ from random import Random
 import sqlalchemy as sa
 
 from entra_emulator.admin.admin import ApplicationHandle
-from keyturn.connections import trial
-from keyturn.connections.domain import Certificate, CertificateFiles, ClientSecret, Connection, Draft
+from keyturn.connections import connection_test
+from keyturn.connections.domain import Certificate, CertificateFiles, ClientSecret, Connection, NewConnection
 from keyturn.credentials.domain import ENDED
 from keyturn.db.tables import rotations
-from keyturn.rotations.changes import Change, ScheduleChange
-from keyturn_simulation.portal import Portal
+from keyturn.rotations.commands import ConnectionChange, ScheduleChange
+from keyturn_simulation.browser_actor import BrowserActor
 from keyturn_simulation.processes import Process
 from keyturn_simulation.simulation import Simulation
 
@@ -35,7 +35,7 @@ class Users:
 
     def __init__(self, simulation: Simulation) -> None:
         self._sim = simulation
-        self.portal = Portal(simulation)
+        self.portal = BrowserActor(simulation)
         self._named = 0
         self._typed: dict[str, Credentials] = {}
         """By connection id: what was typed last."""
@@ -55,12 +55,12 @@ class Users:
         if not connections or (len(connections) < 5 and self._luck.random() < 0.15):
             self.share() if self._luck.random() < 0.5 else self.connect()
             return
-        one, process = self._luck.choice(connections), self._luck.choice(self._sim.processes)
+        connection, process = self._luck.choice(connections), self._luck.choice(self._sim.processes)
         actions = [
             self.rotate, self.rotate, self.rotate_leaked, self.pause, self.resume, self.resume, self.reschedule, self.reschedule,
             self.rename, self.retype, self.move, self.delete, self.test, self.send_again,
         ]  # fmt: skip
-        self._luck.choice(actions)(process, one)
+        self._luck.choice(actions)(process, connection)
 
     def schedule(self) -> ScheduleChange:
         hour, minute = self._luck.choice(TIMES)
@@ -77,99 +77,120 @@ class Users:
             return
         self._named += 1
         schedule = self.schedule() if rotating or self._luck.random() < 0.9 else None
-        draft = Draft(f"connection {self._named}", given)
-        made = self._sim.request(
+        draft = NewConnection(f"connection {self._named}", given)
+        connection = self._sim.request(
             self._luck.choice(self._sim.processes),
             f"connect {draft.name} to {app.display_name}",
             lambda server: server.create(self._sim.world.actor, draft, schedule),
         )
-        if made:
-            self._typed[made.id] = given
+        if connection:
+            self._typed[connection.id] = given
             if self._sim.world.slots_of(app.object_id) is None and self._luck.random() < 0.3:
-                self._promise(made)
+                self._promise(connection)
 
-    def _promise(self, made: Connection) -> None:
+    def _promise(self, connection: Connection) -> None:
         """Readers of this connection may use a secret until the rotation after the one that replaced it."""
         with self._sim.world.database.write() as tx:
             tx.run(
-                sa.update(rotations).where(rotations.c.connection_id == made.id).values(overlap="until-next-rotation")
+                sa.update(rotations)
+                .where(rotations.c.connection_id == connection.id)
+                .values(overlap="until-next-rotation")
             )
-        self._sim.trace.note("scene", f"{made.name} overlaps until the next rotation")
+        self._sim.trace.note("scene", f"{connection.name} overlaps until the next rotation")
 
     def share(self) -> None:
         """Type a credential that another connection may have already: one that it came with, or its current one."""
-        known = self._luck.choice(self.connections()) if self.connections() else None
-        if known is None or self._luck.random() < 0.5:
+        connection = self._luck.choice(self.connections()) if self.connections() else None
+        if connection is None or self._luck.random() < 0.5:
             app = self._luck.choice(self._sim.spare)
             secret = self._luck.choice(app.secrets)
             self.connect(app, self.portal.typed(app, secret.value, secret.key_id))
             return
-        given = self._sim.world.connections.opened(known).credentials
+        given = self._sim.world.connections.opened(connection).credentials
         if isinstance(given, Certificate):
             files = CertificateFiles(given.tenant_id, given.client_id, given.signing.chain, given.signing.private_key)
-            self.connect(self._sim.world.applications[known.client_id], files)
+            self.connect(self._sim.world.applications[connection.client_id], files)
         elif given is not None:
-            self.connect(self._sim.world.applications[known.client_id], replace(given, key_id=None))
+            self.connect(self._sim.world.applications[connection.client_id], replace(given, key_id=None))
 
-    def rotate(self, process: Process, one: Connection) -> bool:
+    def rotate(self, process: Process, connection: Connection) -> bool:
         actor = self._sim.world.actor
-        asked = self._sim.request(process, f"rotate {one.name} now", lambda server: server.rotate_now(actor, one.id))
-        return asked is not None
+        connections = self._sim.request(
+            process, f"rotate {connection.name} now", lambda server: server.rotate_now(actor, connection.id)
+        )
+        return connections is not None
 
-    def rotate_leaked(self, process: Process, one: Connection) -> None:
+    def rotate_leaked(self, process: Process, connection: Connection) -> None:
         actor = self._sim.world.actor
-        self._sim.request(process, f"{one.name} leaked", lambda server: server.rotate_now(actor, one.id, leaked=True))
-
-    def pause(self, process: Process, one: Connection) -> None:
-        self._change(process, one, "pause", Change(enabled=False))
-
-    def resume(self, process: Process, one: Connection) -> None:
-        self._change(process, one, "resume", Change(enabled=True, schedule=self.schedule()))
-
-    def reschedule(self, process: Process, one: Connection) -> None:
-        self._change(process, one, "change the schedule", Change(schedule=self.schedule()))
-
-    def rename(self, process: Process, one: Connection) -> None:
-        self._named += 1
-        self._change(process, one, "rename", Change(name=f"connection {self._named}", description="new", describe=True))
-
-    def test(self, process: Process, one: Connection) -> None:
-        actor = self._sim.world.actor
-        self._sim.request(process, f"test {one.name}", lambda server: trial.test(server.connections, actor, one.id))
-
-    def send_again(self, process: Process, one: Connection) -> None:
-        """A declarative client sends what it sent before, with every change."""
-        known = self._typed.get(one.id)
-        if known:
-            self._change(process, one, "apply again", Change(name=one.name, credentials=known))
-
-    def retype(self, process: Process, one: Connection) -> bool:
-        """New credentials of the same application; how a removed or expired secret is repaired."""
-        return self._type(process, one, self._sim.world.applications[one.client_id])
-
-    def move(self, process: Process, one: Connection) -> None:
-        """New credentials of another application."""
-        self._type(process, one, self._luck.choice(self._sim.spare))
-
-    def _type(self, process: Process, one: Connection, app: ApplicationHandle) -> bool:
-        given = self.portal.for_connection(one, app)
-        if given is None:
-            return False
-        done = self._change(process, one, f"type new credentials of {app.display_name}", Change(credentials=given))
-        if done:
-            self._typed[one.id] = given
-        return done
-
-    def delete(self, process: Process, one: Connection) -> None:
-        revoke, actor = self._luck.choice((True, False, None)), self._sim.world.actor
         self._sim.request(
-            process, f"delete {one.name}, revoke {revoke}", lambda server: server.delete(actor, one.id, revoke=revoke)
+            process, f"{connection.name} leaked", lambda server: server.rotate_now(actor, connection.id, leaked=True)
         )
 
-    def _change(self, process: Process, one: Connection, what: str, change: Change) -> bool:
+    def pause(self, process: Process, connection: Connection) -> None:
+        self._change(process, connection, "pause", ConnectionChange(enabled=False))
+
+    def resume(self, process: Process, connection: Connection) -> None:
+        self._change(process, connection, "resume", ConnectionChange(enabled=True, schedule=self.schedule()))
+
+    def reschedule(self, process: Process, connection: Connection) -> None:
+        self._change(process, connection, "change the schedule", ConnectionChange(schedule=self.schedule()))
+
+    def rename(self, process: Process, connection: Connection) -> None:
+        self._named += 1
+        self._change(
+            process,
+            connection,
+            "rename",
+            ConnectionChange(name=f"connection {self._named}", description="new", describe=True),
+        )
+
+    def test(self, process: Process, connection: Connection) -> None:
         actor = self._sim.world.actor
-        done = self._sim.request(process, f"{what}: {one.name}", lambda server: server.update(actor, one.id, change))
-        return done is not None
+        self._sim.request(
+            process,
+            f"test {connection.name}",
+            lambda server: connection_test.run_test(server.connections, actor, connection.id),
+        )
+
+    def send_again(self, process: Process, connection: Connection) -> None:
+        """A declarative client sends what it sent before, with every change."""
+        known = self._typed.get(connection.id)
+        if known:
+            self._change(process, connection, "apply again", ConnectionChange(name=connection.name, credentials=known))
+
+    def retype(self, process: Process, connection: Connection) -> bool:
+        """New credentials of the same application; how a removed or expired secret is repaired."""
+        return self._type(process, connection, self._sim.world.applications[connection.client_id])
+
+    def move(self, process: Process, connection: Connection) -> None:
+        """New credentials of another application."""
+        self._type(process, connection, self._luck.choice(self._sim.spare))
+
+    def _type(self, process: Process, connection: Connection, app: ApplicationHandle) -> bool:
+        given = self.portal.for_connection(connection, app)
+        if given is None:
+            return False
+        done = self._change(
+            process, connection, f"type new credentials of {app.display_name}", ConnectionChange(credentials=given)
+        )
+        if done:
+            self._typed[connection.id] = given
+        return done
+
+    def delete(self, process: Process, connection: Connection) -> None:
+        revoke, actor = self._luck.choice((True, False, None)), self._sim.world.actor
+        self._sim.request(
+            process,
+            f"delete {connection.name}, revoke {revoke}",
+            lambda server: server.delete(actor, connection.id, revoke=revoke),
+        )
+
+    def _change(self, process: Process, other: Connection, what: str, change: ConnectionChange) -> bool:
+        actor = self._sim.world.actor
+        connection = self._sim.request(
+            process, f"{what}: {other.name}", lambda server: server.update(actor, other.id, change)
+        )
+        return connection is not None
 
 
 class Outsiders:
@@ -178,7 +199,7 @@ class Outsiders:
     def __init__(self, simulation: Simulation) -> None:
         self._sim = simulation
         self._admin = simulation.world.emulator.admin
-        self._portal = Portal(simulation)
+        self._portal = BrowserActor(simulation)
 
     def meddle(self) -> None:
         """Add a secret, remove a foreign one, or remove one of the product's."""
@@ -210,7 +231,7 @@ class Outsiders:
         if keys:
             key_id = self._sim.luck.choice(keys)
             self._sim.world.removed_outside.add(key_id)
-            secret = key_id in {one.key_id for one in self._admin.secrets(app.object_id)}
+            secret = key_id in {secret.key_id for secret in self._admin.secrets(app.object_id)}
             (self._admin.remove_secret if secret else self._admin.remove_certificate)(app.object_id, key_id)
             row = self._sim.judge.row_of_key(key_id)
             self._sim.trace.note(

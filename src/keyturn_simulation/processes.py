@@ -8,13 +8,13 @@ from typing import Protocol
 
 from keyturn.db.unit import Database, Tx
 from keyturn.ports.http import HttpRequest, HttpResponse, TransportFailed
-from keyturn.rotations.work.hold import Hold
+from keyturn.rotations.work.lease import ApplicationLease
 from keyturn_simulation.crashes import Fuse, Killed
 from keyturn_simulation.emulated import EmulatedTransport
 from keyturn_simulation.world import Server
 
 
-class Fate(Protocol):
+class FaultHooks(Protocol):
     """What the surroundings do to a process at the instants when they can."""
 
     def interlude(self, process: "Process", where: str) -> None:
@@ -34,7 +34,7 @@ class Fate(Protocol):
 class Work:
     """A rotation that a process holds. ``running`` while a turn of it is under way, perhaps suspended."""
 
-    hold: Hold
+    hold: ApplicationLease
     turns: int = 0
     running: bool = False
 
@@ -49,7 +49,7 @@ class Process:
     server: Server = field(init=False)
     alive: bool = True
     works: dict[str, Work] = field(default_factory=dict)
-    holding: list[Hold | None] = field(default_factory=list)
+    holding: list[ApplicationLease | None] = field(default_factory=list)
     """The lease under which the code now running works, innermost last; None for a user's request."""
     slow_since_commit: bool = False
 
@@ -71,8 +71,8 @@ class Process:
         self.fuse.kill_at, self.fuse.armed = len(self.fuse.passed) + instants, True
 
     @contextmanager
-    def under(self, hold: Hold | None) -> Iterator[None]:
-        self.holding.append(hold)
+    def under(self, lease: ApplicationLease | None) -> Iterator[None]:
+        self.holding.append(lease)
         try:
             yield
         finally:
@@ -85,7 +85,7 @@ class Network:
     ``loss`` is how often an answer is lost, ``trouble`` how often a request does not even leave. ``cut`` stops everything.
     """
 
-    def __init__(self, inner: EmulatedTransport, fate: Fate, luck: Random) -> None:
+    def __init__(self, inner: EmulatedTransport, fate: FaultHooks, luck: Random) -> None:
         self._inner = inner
         self._fate = fate
         self._luck = luck
@@ -126,7 +126,7 @@ class Network:
 class ProcessDatabase(Database):
     """One process's handle on the shared database: it may be slow before a transaction and die around a commit."""
 
-    def __init__(self, shared: Database, fate: Fate, process: Callable[[], Process]) -> None:
+    def __init__(self, shared: Database, fate: FaultHooks, process: Callable[[], Process]) -> None:
         super().__init__(shared.engine)
         self._held = shared._held  # noqa: SLF001 - one thread, one transaction, whichever handle
         self._fate = fate

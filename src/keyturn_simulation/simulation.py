@@ -12,23 +12,23 @@ from random import Random
 from typing import TypeVar
 
 from entra_emulator.admin.admin import ApplicationHandle
-from keyturn.connections import due_store, looks
+from keyturn.connections import daily_check, due_store
 from keyturn.connections.due import LOOK_CLAIM
 from keyturn.db.unit import Database
 from keyturn.engine import store as engine_store
-from keyturn.engine.lost import StuckLeases, last_end
+from keyturn.engine.dead_processes import StuckLeases, last_end
 from keyturn.errors import KeyturnError
 from keyturn.kit.moments import CLOCKS_APART as KNOWN_APART
 from keyturn.ports.http import HttpRequest
 from keyturn.rotations.due import CLAIM
 from keyturn.rotations.service import Rotations
 from keyturn.rotations.store import due as due_rotations
-from keyturn.rotations.work.hold import LeaseLost, take
+from keyturn.rotations.work.lease import LeaseLost, acquire
 from keyturn.rotations.work.workflow import MAX_TURNS
+from keyturn_simulation.continuous_checks import ContinuousChecks
 from keyturn_simulation.crashes import Fuse, Killed
 from keyturn_simulation.emulated import EmulatedTransport
 from keyturn_simulation.invariants import Broken
-from keyturn_simulation.judge import Judge
 from keyturn_simulation.processes import Network, Process, ProcessDatabase, Work
 from keyturn_simulation.trace import Trace
 from keyturn_simulation.world import OWNED, World, make_world
@@ -62,7 +62,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Grave:
+class DeadServer:
     """A dead process; ``seen_at`` is when it was last alive, by its own clock."""
 
     name: str
@@ -115,11 +115,11 @@ class Simulation:
         )
         self.clock = self.world.clock
         self.trace = Trace(self.clock, echo)
-        self.judge = Judge(self.world, eye)
+        self.judge = ContinuousChecks(self.world, eye)
         if self.features.clocks:
             self.world.clocks_apart = CLOCKS_APART
         self.processes: list[Process] = []
-        self.graves: list[Grave] = []
+        self.graves: list[DeadServer] = []
         """Dead processes whose leases nobody has ended yet."""
         self.calm = False
         self.spare: list[ApplicationHandle] = []
@@ -178,7 +178,7 @@ class Simulation:
         if process in self.processes:
             self.processes.remove(process)
             process.works.clear()
-            self.graves.append(Grave(process.name, self.clock.now(), process.server.clock.now()))
+            self.graves.append(DeadServer(process.name, self.clock.now(), process.server.clock.now()))
             self.trace.note(process.name, "dies")
 
     def surviving(self, process: Process, act: Callable[[], T]) -> T | None:
@@ -194,11 +194,11 @@ class Simulation:
 
         ``seen_at`` is by the clock of the other.
         """
-        now, pace = undertaker.server.clock.now(), undertaker.server.tools.pace
+        now, pace = undertaker.server.clock.now(), undertaker.server.context.pace
         self.trace.note(undertaker.name, f"takes {name} for dead")
 
         def act() -> None:
-            with undertaker.server.tools.database.write() as tx:
+            with undertaker.server.context.database.write() as tx:
                 held = engine_store.free_leases(tx, name, now, last_end(seen_at, pace))
                 due_rotations.wake_applications(tx, held, now)
 
@@ -232,9 +232,9 @@ class Simulation:
                 self.bury(process, grave.name, grave.seen_at)
 
     def _end_stuck_leases(self, process: Process) -> None:
-        tools = process.server.tools
+        context = process.server.context
         stuck = self._stuck.setdefault(
-            process.name, StuckLeases(tools.database, tools.clock, tools.pace, due_rotations.wake_applications)
+            process.name, StuckLeases(context.database, context.clock, context.pace, due_rotations.wake_applications)
         )
         with process.under(None):
             self.surviving(process, stuck.end)
@@ -266,24 +266,24 @@ class Simulation:
         def act() -> None:
             now = process.server.clock.now()
             with process.under(None):
-                with process.server.tools.database.write() as tx:
-                    found = due_rotations.claim_due(tx, now, self.luck.randint(1, 3), now + CLAIM)
+                with process.server.context.database.write() as tx:
+                    items = due_rotations.claim_due(tx, now, self.luck.randint(1, 3), now + CLAIM)
                     seen = due_store.claim_looks(tx, now, 2, now + LOOK_CLAIM)
-                for due in found:
+                for due in items:
                     self._take(process, due.rotation_id)
                 for connection_id in seen:
                     self.trace.note(process.name, f"looks at {connection_id[:8]}")
-                    looks.look(process.server.rotations.connections, connection_id)
+                    daily_check.run_daily_check(process.server.rotations.connections, connection_id)
 
         self.surviving(process, act)
 
     def _take(self, process: Process, rotation_id: str) -> None:
         if rotation_id in process.works:
             return
-        hold = take(process.server.tools, rotation_id)
-        self.trace.note(process.name, f"{rotation_id[:8]} {'taken' if hold else 'is busy elsewhere'}")
-        if hold:
-            process.works[rotation_id] = Work(hold)
+        lease = acquire(process.server.context, rotation_id)
+        self.trace.note(process.name, f"{rotation_id[:8]} {'taken' if lease else 'is busy elsewhere'}")
+        if lease:
+            process.works[rotation_id] = Work(lease)
 
     def contend(self, process: Process) -> None:
         """Work on some rotation although nobody found it due: as after a claim that ran out."""

@@ -14,8 +14,8 @@ import sqlalchemy as sa
 
 from entra_emulator import Emulator, Settings
 from entra_emulator.admin.admin import ApplicationHandle
-from keyturn.connections import looks
-from keyturn.connections.domain import Certificate, ClientSecret, Connection, Draft
+from keyturn.connections import daily_check
+from keyturn.connections.domain import Certificate, ClientSecret, Connection, NewConnection
 from keyturn.connections.due import LOOK_CLAIM
 from keyturn.connections.due_store import claim_looks
 from keyturn.connections.service import Connections
@@ -32,13 +32,13 @@ from keyturn.kit.secret import Plaintext
 from keyturn.ports.http import Transport
 from keyturn.ports.provider import Tenant
 from keyturn.providers.azure.provider import AzureProvider
-from keyturn.rotations.changes import Change, ScheduleChange
+from keyturn.rotations.commands import ConnectionChange, ScheduleChange
 from keyturn.rotations.domain import Rotation, Step
 from keyturn.rotations.due import CLAIM
 from keyturn.rotations.service import Rotations
 from keyturn.rotations.store import policies
 from keyturn.rotations.store.due import claim_due
-from keyturn.rotations.work.hold import Tools
+from keyturn.rotations.work.lease import WorkerContext
 from keyturn.rotations.work.workflow import Rotator
 from keyturn.settings.model import Pace
 from keyturn_simulation.clocks import NodeClock
@@ -55,7 +55,7 @@ class Server:
     """One process of the product: its own name, network and provider; the database is shared."""
 
     name: str
-    tools: Tools
+    context: WorkerContext
     rotator: Rotator
     rotations: Rotations
     clock: NodeClock
@@ -102,10 +102,10 @@ class World:
         keys = partial(next, key_pool())
         clock = NodeClock(self.clock)
         provider = SimulatedProvider(transport, clock, emulated_clouds(), ids=self.ids, keys=keys)
-        tools = Tools(database, self.sealer, provider, clock, self.ids, self.pace, name)
-        given = (database, self.sealer, provider, clock, self.ids, "global")
-        connections = Connections(*given, pace=self.pace, pause=self.clock.advance)
-        return Server(name, tools, Rotator(tools, self._watch), Rotations(connections, process_id=name), clock)
+        context = WorkerContext(database, self.sealer, provider, clock, self.ids, self.pace, name)
+        databases = (database, self.sealer, provider, clock, self.ids, "global")
+        connections = Connections(*databases, pace=self.pace, pause=self.clock.advance)
+        return Server(name, context, Rotator(context, self._watch), Rotations(connections, process_id=name), clock)
 
     def _watch(self, rotation_id: str, step: Step) -> None:
         if self.watcher:
@@ -137,12 +137,12 @@ class World:
         zone: str = "UTC",
         **typed: Any,
     ) -> Connection:
-        draft = Draft(name, self.given(application, **typed))
+        draft = NewConnection(name, self.given(application, **typed))
         schedule = ScheduleChange(days, at[0], at[1], zone) if rotate else None
         return self.rotations.create(self.actor, draft, schedule)
 
     def change(self, connection: Connection, **changes: Any) -> Connection:
-        return self.rotations.update(self.actor, connection.id, Change(**changes))
+        return self.rotations.update(self.actor, connection.id, ConnectionChange(**changes))
 
     def next_wake(self) -> datetime | None:
         """When there is something to do next: a rotation, or a look at a connection."""
@@ -163,7 +163,7 @@ class World:
     def look(self) -> None:
         """Look at the connections at which it is time to, as the finder and the engine would."""
         for connection_id in self.claim_looks():
-            looks.look(self.connections, connection_id)
+            daily_check.run_daily_check(self.connections, connection_id)
 
     def claim_looks(self) -> list[str]:
         now = self.clock.now()
@@ -200,10 +200,10 @@ class World:
 
     def rotation(self, connection: Connection) -> Rotation:
         with self.database.read() as tx:
-            found = policies.of_connection(tx, connection.id)
-        if found is None:
+            rotation = policies.of_connection(tx, connection.id)
+        if rotation is None:
             raise LookupError(connection.name)
-        return found
+        return rotation
 
     def journal(self, connection: Connection | None = None) -> list[Credential]:
         """All that was ever planned, of deleted connections too, from the oldest to the newest."""
@@ -269,7 +269,7 @@ class World:
 
     def collect_values(self) -> None:
         for object_id in self.our_applications():
-            secrets = {one.value: one.key_id for one in self.emulator.admin.secrets(object_id)}
+            secrets = {secret.value: secret.key_id for secret in self.emulator.admin.secrets(object_id)}
             keys = self.emulator.admin.application(object_id).keys_held()
             self._values.update(secrets)
             self._key_ids.update(secrets)

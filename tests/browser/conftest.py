@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from keyturn.projects.domain import Project
-from tests.browser.estate import Estate, Watched, open_estate, session_of, watch
+from tests.browser.estate import BrowserServer, Watched, open_estate, session_of, watch
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 
@@ -19,7 +19,7 @@ Visit = Callable[..., AbstractContextManager[Watched]]
 
 
 @pytest.fixture(scope="module")
-def estate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Estate]:
+def estate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserServer]:
     with open_estate(tmp_path_factory.mktemp("estate")) as opened:
         yield opened
 
@@ -33,7 +33,7 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def visit(chromium: Browser, estate: Estate) -> Visit:
+def visit(chromium: Browser, estate: BrowserServer) -> Visit:
     """Open another browser, signed in as the admin unless told otherwise."""
 
     def opened(session: str | None = None, **options: Any) -> AbstractContextManager[Watched]:
@@ -54,5 +54,5 @@ def page(watched: Watched) -> Page:
 
 
 @pytest.fixture
-def project(estate: Estate) -> Project:
+def project(estate: BrowserServer) -> Project:
     return estate.project(f"Project {estate.core.ids.new()[:6]}")

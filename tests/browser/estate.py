@@ -21,14 +21,14 @@ from keyturn.accounts.service import Access
 from keyturn.app.core import Core, open_core, services
 from keyturn.app.web import open_access, web_application
 from keyturn.app.worker import Worker
-from keyturn.connections.domain import ClientSecret, Connection, Draft
+from keyturn.connections.domain import ClientSecret, Connection, NewConnection
 from keyturn.connections.flow import CALLBACK_PATH
 from keyturn.kit.actor import Actor, Role
 from keyturn.kit.secret import Plaintext
-from keyturn.people.sessions import Browser as Visiting
+from keyturn.people.sessions import BrowserInfo as Visiting
 from keyturn.projects.domain import Project
 from keyturn.projects.service import Projects
-from keyturn.rotations.changes import ScheduleChange
+from keyturn.rotations.commands import ScheduleChange
 from keyturn.rotations.service import Rotations
 from keyturn.settings.reader import read_settings
 from keyturn.tokens.domain import Origin
@@ -43,7 +43,7 @@ _QUICK = {"KEYTURN_PROOF_SPACING": "0.2", "KEYTURN_CONFIRM_SPACING": "0.5", "KEY
 
 
 @dataclass
-class Estate:
+class BrowserServer:
     """``said`` holds every address that was asked for and everything that was answered, for looking for secrets.
 
     ``pages`` are the paths of all pages of the server, with their parameters.
@@ -81,7 +81,7 @@ class Estate:
         first = application.secrets[0]
         given = ClientSecret(self.tenant_id, application.app_id, Plaintext(first.value), first.key_id)
         schedule = None if days is None else ScheduleChange(days, 2, 15, "Europe/Oslo")
-        draft = Draft(name, given, None, project.id if project else None)
+        draft = NewConnection(name, given, None, project.id if project else None)
         return self.rotations.create(self.actor, draft, schedule)
 
     def list_path(self, project: Project) -> str:
@@ -121,7 +121,7 @@ class Estate:
 @contextmanager
 def open_estate(
     folder: Path, *, oauth: bool = True, works: bool = True, site: str | None = None, port: int | None = None
-) -> Iterator[Estate]:
+) -> Iterator[BrowserServer]:
     """``works``: rotations are carried out, which one estate of a process can do.
 
     ``site`` is the address that browsers use, where a proxy stands before ``port``.
@@ -147,7 +147,7 @@ def open_estate(
             _, rotations = services(core, worker.nudge if worker else lambda: None)
             with _served(server):
                 pages = tuple(_pages(application))
-                yield Estate(
+                yield BrowserServer(
                     url,
                     emulator,
                     running,
@@ -195,14 +195,14 @@ def _session(access: Access, email: str) -> Plaintext:
     return access.sessions.sign_in(email, Plaintext(PASSWORD), Visiting(Origin("127.0.0.1"))).token
 
 
-def join(estate: Estate, email: str, role: Role, **names: str) -> None:
+def join(estate: BrowserServer, email: str, role: Role, **names: str) -> None:
     """Let somebody have an account, and choose a password of their own."""
     first = Plaintext(f"first {PASSWORD}")
     estate.access.users.create(estate.actor, email=email, password=first, role=role, **names)
     estate.access.signin.login_person(email, first, Origin("127.0.0.1"), new_password=Plaintext(PASSWORD))
 
 
-def session_of(estate: Estate, email: str = EMAIL) -> str:
+def session_of(estate: BrowserServer, email: str = EMAIL) -> str:
     """Sign in without the form, and return what the browser's cookie holds."""
     return _session(estate.access, email).reveal()
 
@@ -308,7 +308,7 @@ class Watched:
 
 @contextmanager
 def watch(
-    browser: Browser, estate: Estate, session: str | None, *, origin: str | None = None, **options: Any
+    browser: Browser, estate: BrowserServer, session: str | None, *, origin: str | None = None, **options: Any
 ) -> Iterator[Watched]:
     """Open a browser context that has signed in with this session, and see that nothing is complained about."""
     context = browser.new_context(timezone_id="Europe/Oslo", locale="en-GB", ignore_https_errors=True, **options)

@@ -6,10 +6,10 @@ from playwright.sync_api import Page, expect
 
 from entra_emulator.admin.admin import ApplicationHandle
 from keyturn.projects.domain import Project
-from tests.browser.estate import Estate
+from tests.browser.estate import BrowserServer
 
 
-def choose_azure(page: Page, estate: Estate, project: Project) -> None:
+def choose_azure(page: Page, estate: BrowserServer, project: Project) -> None:
     """Integrations tab, App Connections, Add Connection, Azure Client Secrets."""
     page.goto(f"{estate.url}/projects/{project.id}/integrations")
     expect(page.get_by_role("navigation", name="Project").get_by_role("link", name="Integrations")).to_have_attribute(
@@ -43,7 +43,7 @@ def fill(page: Page, **fields: str) -> None:
         page.get_by_label(re.compile(rf"^{re.escape(labels[name])}( optional)?$")).fill(text)
 
 
-def client_secret(estate: Estate, application: ApplicationHandle, name: str) -> dict[str, str]:
+def client_secret(estate: BrowserServer, application: ApplicationHandle, name: str) -> dict[str, str]:
     """What a user types for an application's first secret."""
     return {
         "name": name,

@@ -6,12 +6,12 @@ from playwright.sync_api import Page, expect
 
 from keyturn.projects.domain import Project
 from tests.browser.conftest import Visit
-from tests.browser.estate import ADMINISTRATOR, Estate
+from tests.browser.estate import ADMINISTRATOR, BrowserServer
 from tests.browser.steps import choose_azure, client_secret, connect, fill
 from tests.emulator.certificates import make_certificate
 
 
-def test_oauth_as_documented(page: Page, estate: Estate, project: Project) -> None:
+def test_oauth_as_documented(page: Page, estate: BrowserServer, project: Project) -> None:
     estate.emulator.admin.create_user(estate.tenant_id, "Olga Admin", roles=(ADMINISTRATOR,))
     choose_azure(page, estate, project)
     expect(page.get_by_label("Method")).to_have_value("oauth")
@@ -28,7 +28,7 @@ def test_oauth_as_documented(page: Page, estate: Estate, project: Project) -> No
     expect(page.get_by_role("heading", name="The connection works")).to_be_visible()
 
 
-def test_client_secret_as_documented(page: Page, estate: Estate, project: Project) -> None:
+def test_client_secret_as_documented(page: Page, estate: BrowserServer, project: Project) -> None:
     application = estate.application("Payments API")
     choose_azure(page, estate, project)
     fill(page, **client_secret(estate, application, "prod-entra"))
@@ -41,7 +41,7 @@ def test_client_secret_as_documented(page: Page, estate: Estate, project: Projec
     expect(page.get_by_text("Connected", exact=True)).to_be_visible()
 
 
-def test_certificate_as_documented(page: Page, estate: Estate, project: Project) -> None:
+def test_certificate_as_documented(page: Page, estate: BrowserServer, project: Project) -> None:
     application, made = estate.application("Batch"), make_certificate()
     key = made.private_pem.decode()
     estate.typed.add(key.splitlines()[3])
@@ -57,7 +57,7 @@ def test_certificate_as_documented(page: Page, estate: Estate, project: Project)
     assert not estate.emulator.ledger.saw_plaintext(key.splitlines()[3])
 
 
-def test_a_certificate_is_read_from_files(page: Page, estate: Estate, project: Project) -> None:
+def test_a_certificate_is_read_from_files(page: Page, estate: BrowserServer, project: Project) -> None:
     application, made = estate.application("Files"), make_certificate()
     estate.emulator.admin.add_certificate(application.object_id, made.pem)
     page.goto(estate.new_path(project))
@@ -73,7 +73,7 @@ def test_a_certificate_is_read_from_files(page: Page, estate: Estate, project: P
     page.wait_for_url(estate.list_path(project))
 
 
-def test_automatic_credential_rotation_as_documented(page: Page, estate: Estate, project: Project) -> None:
+def test_automatic_credential_rotation_as_documented(page: Page, estate: BrowserServer, project: Project) -> None:
     application = estate.application("Rotating API")
     original = application.secrets[0]
     choose_azure(page, estate, project)
@@ -93,7 +93,7 @@ def test_automatic_credential_rotation_as_documented(page: Page, estate: Estate,
     expect(page.locator(".coming time")).to_have_count(5)
 
 
-def test_a_certificate_rotates_without_a_key_id(page: Page, estate: Estate, project: Project) -> None:
+def test_a_certificate_rotates_without_a_key_id(page: Page, estate: BrowserServer, project: Project) -> None:
     application, made = estate.application("Rotating batch"), make_certificate()
     original = estate.emulator.admin.add_certificate(application.object_id, made.pem)
     page.goto(estate.new_path(project))
@@ -112,7 +112,7 @@ def test_a_certificate_rotates_without_a_key_id(page: Page, estate: Estate, proj
     assert len(held) == 1
 
 
-def test_everything_works_without_script(visit: Visit, estate: Estate, project: Project) -> None:
+def test_everything_works_without_script(visit: Visit, estate: BrowserServer, project: Project) -> None:
     application = estate.application("Plain API")
     with visit(java_script_enabled=False) as plain:
         page = plain.page()
@@ -135,7 +135,7 @@ def test_everything_works_without_script(visit: Visit, estate: Estate, project: 
         expect(page.get_by_role("heading", name="No connections yet")).to_be_visible()
 
 
-def choose_without_script(page: Page, estate: Estate, project: Project) -> None:
+def choose_without_script(page: Page, estate: BrowserServer, project: Project) -> None:
     page.goto(estate.list_path(project))
     page.get_by_role("button", name="Add Connection").first.click()
     page.get_by_role("link", name="Azure Client Secrets").click()

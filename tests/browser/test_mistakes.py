@@ -17,7 +17,7 @@ from cryptography.x509 import load_der_x509_certificate
 from playwright.sync_api import Page, expect
 
 from keyturn.projects.domain import Project
-from tests.browser.estate import Estate
+from tests.browser.estate import BrowserServer
 from tests.browser.steps import client_secret, connect, error_at, fill, refusal
 from tests.emulator.certificates import make_certificate
 
@@ -27,7 +27,7 @@ NOBODY = "00000000-0000-4000-8000-000000000000"
 
 
 @pytest.fixture
-def form(page: Page, estate: Estate, project: Project) -> Page:
+def form(page: Page, estate: BrowserServer, project: Project) -> Page:
     page.goto(estate.new_path(project))
     return page
 
@@ -42,7 +42,7 @@ def test_an_empty_form_says_at_each_field_that_it_is_needed(form: Page) -> None:
         assert error_at(form, label) == "This is needed."
 
 
-def test_what_was_typed_stays_except_the_secret(form: Page, estate: Estate) -> None:
+def test_what_was_typed_stays_except_the_secret(form: Page, estate: BrowserServer) -> None:
     application = estate.application("Wrong secret")
     typed = client_secret(estate, application, "wrong-secret") | {"secret": "x" * 40}
     fill(form, **typed)
@@ -59,14 +59,14 @@ def test_what_was_typed_stays_except_the_secret(form: Page, estate: Estate) -> N
     expect(form.get_by_role("status")).to_contain_text("wrong-secret is now available for use")
 
 
-def test_a_secret_id_in_place_of_the_secret_is_told_apart(form: Page, estate: Estate) -> None:
+def test_a_secret_id_in_place_of_the_secret_is_told_apart(form: Page, estate: BrowserServer) -> None:
     application = estate.application("Pasted id")
     fill(form, **(client_secret(estate, application, "pasted") | {"secret": application.secrets[0].key_id}))
     connect(form)
     assert "This is the Secret ID of a client secret, not its Value." in error_at(form, "Client Secret")
 
 
-def test_an_unknown_tenant_and_an_unknown_application(form: Page, estate: Estate) -> None:
+def test_an_unknown_tenant_and_an_unknown_application(form: Page, estate: BrowserServer) -> None:
     application = estate.application("Somewhere")
     fill(form, **(client_secret(estate, application, "somewhere") | {"tenant": NOBODY}))
     connect(form)
@@ -76,14 +76,16 @@ def test_an_unknown_tenant_and_an_unknown_application(form: Page, estate: Estate
     assert error_at(form, "Client ID")
 
 
-def test_a_name_that_is_taken(form: Page, estate: Estate, project: Project) -> None:
+def test_a_name_that_is_taken(form: Page, estate: BrowserServer, project: Project) -> None:
     estate.connect("taken", estate.application("First"), project)
     fill(form, **client_secret(estate, estate.application("Second"), "taken"))
     connect(form)
     assert "already exists here" in error_at(form, "Name")
 
 
-def test_the_right_secret_is_chosen_from_those_that_begin_alike(form: Page, estate: Estate, project: Project) -> None:
+def test_the_right_secret_is_chosen_from_those_that_begin_alike(
+    form: Page, estate: BrowserServer, project: Project
+) -> None:
     application = estate.application("Two alike")
     first = application.secrets[0]
     twin = first.value[:3] + "y" * 37
@@ -99,7 +101,7 @@ def test_the_right_secret_is_chosen_from_those_that_begin_alike(form: Page, esta
     form.wait_for_url("**/app-connections/*")
 
 
-def test_the_key_id_of_another_secret_is_refused(form: Page, estate: Estate) -> None:
+def test_the_key_id_of_another_secret_is_refused(form: Page, estate: BrowserServer) -> None:
     application = estate.application("Mixed up", secrets_count=2)
     fill(form, **client_secret(estate, application, "mixed-up"))
     form.get_by_role("switch", name="Automatic Credential Rotation").check()
@@ -109,7 +111,7 @@ def test_the_key_id_of_another_secret_is_refused(form: Page, estate: Estate) -> 
     expect(form.get_by_label("Client Secret Key ID")).to_have_value(application.secrets[1].key_id)
 
 
-def test_a_schedule_that_makes_no_sense(form: Page, estate: Estate) -> None:
+def test_a_schedule_that_makes_no_sense(form: Page, estate: BrowserServer) -> None:
     fill(form, **client_secret(estate, estate.application("Odd"), "odd"))
     form.get_by_role("switch", name="Automatic Credential Rotation").check()
     fill(form, interval="400", at="", zone="Europe/Olso")
@@ -119,7 +121,7 @@ def test_a_schedule_that_makes_no_sense(form: Page, estate: Estate) -> None:
     assert "Did you mean Europe/Oslo?" in error_at(form, "Time Zone")
 
 
-def test_a_permission_that_is_missing_is_named(form: Page, estate: Estate) -> None:
+def test_a_permission_that_is_missing_is_named(form: Page, estate: BrowserServer) -> None:
     powerless = estate.emulator.admin.create_application(estate.tenant_id, "Powerless")
     estate.typed.add(powerless.secrets[0].value)
     fill(form, **client_secret(estate, powerless, "powerless"))
@@ -131,7 +133,7 @@ def test_a_permission_that_is_missing_is_named(form: Page, estate: Estate) -> No
 # --- certificate ------------------------------------------------------------------------------------------------------
 
 
-def test_certificate_and_key_that_do_not_belong_together(form: Page, estate: Estate) -> None:
+def test_certificate_and_key_that_do_not_belong_together(form: Page, estate: BrowserServer) -> None:
     application, made, other = estate.application("Mismatch"), make_certificate(), make_certificate()
     estate.typed.add(other.private_pem.decode().splitlines()[3])
     fill(form, name="mismatch", method="Certificate", tenant=estate.tenant_id, client=application.app_id)
@@ -142,7 +144,7 @@ def test_certificate_and_key_that_do_not_belong_together(form: Page, estate: Est
     expect(form.get_by_label("Private Key")).to_have_value("")
 
 
-def test_files_of_every_kind_are_read(form: Page, estate: Estate, tmp_path: Path) -> None:
+def test_files_of_every_kind_are_read(form: Page, estate: BrowserServer, tmp_path: Path) -> None:
     application, made = estate.application("Files"), make_certificate()
     estate.typed.add(made.private_pem.decode().splitlines()[3])
     estate.emulator.admin.add_certificate(application.object_id, made.der)
@@ -178,7 +180,7 @@ def test_files_of_every_kind_are_read(form: Page, estate: Estate, tmp_path: Path
     expect(form.get_by_role("status")).to_contain_text("from-pfx is now available for use")
 
 
-def test_nothing_that_is_pasted_is_cut_off(form: Page, estate: Estate) -> None:
+def test_nothing_that_is_pasted_is_cut_off(form: Page, estate: BrowserServer) -> None:
     application = estate.application("Blanks around")
     blank = " " * 40
     typed = client_secret(estate, application, "blanks-around")
@@ -195,7 +197,9 @@ def test_nothing_that_is_pasted_is_cut_off(form: Page, estate: Estate) -> None:
 # --- nothing that was typed is lost -----------------------------------------------------------------------------------
 
 
-def test_back_and_a_session_that_ended_lose_nothing_but_secrets(form: Page, estate: Estate, project: Project) -> None:
+def test_back_and_a_session_that_ended_lose_nothing_but_secrets(
+    form: Page, estate: BrowserServer, project: Project
+) -> None:
     application = estate.application("Not lost")
     fill(form, **client_secret(estate, application, "not-lost"))
     form.get_by_role("link", name="Cancel").click()
@@ -220,7 +224,7 @@ def test_back_and_a_session_that_ended_lose_nothing_but_secrets(form: Page, esta
     expect(form.get_by_role("status")).to_contain_text("not-lost is now available for use")
 
 
-def test_long_names_and_descriptions_do_not_widen_a_page(page: Page, estate: Estate, project: Project) -> None:
+def test_long_names_and_descriptions_do_not_widen_a_page(page: Page, estate: BrowserServer, project: Project) -> None:
     application = estate.application("Long")
     page.set_viewport_size({"width": 320, "height": 640})
     page.goto(estate.new_path(project))
@@ -242,7 +246,7 @@ def test_long_names_and_descriptions_do_not_widen_a_page(page: Page, estate: Est
             assert wide <= width, f"{address} is {wide} wide at {width}: {page.evaluate(WIDEST)}"
 
 
-def test_a_secret_pasted_into_a_wrong_field_is_not_shown_again(form: Page, estate: Estate) -> None:
+def test_a_secret_pasted_into_a_wrong_field_is_not_shown_again(form: Page, estate: BrowserServer) -> None:
     application = estate.application("Wrong field")
     fill(form, **(client_secret(estate, application, "wrong-field") | {"client": application.secrets[0].value}))
     connect(form)

@@ -10,7 +10,7 @@ from keyturn.kit.actor import Role
 from keyturn.projects.domain import Project
 from tests.browser.estate import (
     ADMINISTRATOR,
-    Estate,
+    BrowserServer,
     Watched,
     join,
     open_estate,
@@ -21,14 +21,14 @@ from tests.browser.steps import connect, fill, refusal
 
 
 @pytest.fixture
-def admin(estate: Estate) -> str:
+def admin(estate: BrowserServer) -> str:
     name = f"Admin {estate.core.ids.new()[:6]}"
     estate.emulator.admin.create_user(estate.tenant_id, name, roles=(ADMINISTRATOR,))
     return name
 
 
 @pytest.fixture
-def plain(estate: Estate) -> str:
+def plain(estate: BrowserServer) -> str:
     """Somebody without a role in the directory."""
     name = f"Plain {estate.core.ids.new()[:6]}"
     estate.emulator.admin.create_user(estate.tenant_id, name)
@@ -36,14 +36,14 @@ def plain(estate: Estate) -> str:
 
 
 @pytest.fixture
-def begun(page: Page, estate: Estate, project: Project, admin: str, plain: str) -> Page:
+def begun(page: Page, estate: BrowserServer, project: Project, admin: str, plain: str) -> Page:
     """A browser that was sent to Microsoft, which knows ``admin`` and ``plain``."""
     page.goto(estate.new_path(project))
     begin(page, estate)
     return page
 
 
-def begin(page: Page, estate: Estate, name: str = "by-oauth") -> None:
+def begin(page: Page, estate: BrowserServer, name: str = "by-oauth") -> None:
     fill(page, name=name, tenant=estate.tenant_id)
     connect(page)
     expect(page.get_by_role("heading", name="Pick an account")).to_be_visible()
@@ -54,13 +54,15 @@ def accept(page: Page, account: str) -> None:
     page.get_by_role("button", name="Accept").click()
 
 
-def is_refilled(page: Page, estate: Estate, name: str = "by-oauth") -> None:
+def is_refilled(page: Page, estate: BrowserServer, name: str = "by-oauth") -> None:
     expect(page.get_by_label("Name", exact=True)).to_have_value(name)
     expect(page.get_by_label("Tenant ID")).to_have_value(estate.tenant_id)
     assert "callback" not in page.url
 
 
-def test_cancelling_leads_back_to_the_filled_form(begun: Page, estate: Estate, project: Project, admin: str) -> None:
+def test_cancelling_leads_back_to_the_filled_form(
+    begun: Page, estate: BrowserServer, project: Project, admin: str
+) -> None:
     begun.get_by_role("button", name="Cancel").click()
     assert "cancelled" in refusal(begun).lower()
     is_refilled(begun, estate)
@@ -69,7 +71,7 @@ def test_cancelling_leads_back_to_the_filled_form(begun: Page, estate: Estate, p
     begun.wait_for_url(estate.list_path(project))
 
 
-def test_declining_the_consent_says_what_to_choose(begun: Page, estate: Estate, admin: str) -> None:
+def test_declining_the_consent_says_what_to_choose(begun: Page, estate: BrowserServer, admin: str) -> None:
     begun.get_by_role("button", name=admin).click()
     begun.get_by_role("button", name="Cancel").click()
     assert "Access was declined at Microsoft, so nothing was connected" in refusal(begun)
@@ -77,14 +79,14 @@ def test_declining_the_consent_says_what_to_choose(begun: Page, estate: Estate, 
     is_refilled(begun, estate)
 
 
-def test_a_consent_that_only_an_admin_can_give(begun: Page, estate: Estate, plain: str) -> None:
+def test_a_consent_that_only_an_admin_can_give(begun: Page, estate: BrowserServer, plain: str) -> None:
     begun.get_by_role("button", name=plain).click()
     begun.get_by_role("button", name="Return to the application without granting consent").click()
     assert "admin" in refusal(begun).lower()
     is_refilled(begun, estate)
 
 
-def test_two_tabs_at_once_both_arrive(watched: Watched, estate: Estate, project: Project, admin: str) -> None:
+def test_two_tabs_at_once_both_arrive(watched: Watched, estate: BrowserServer, project: Project, admin: str) -> None:
     tabs = {name: watched.page() for name in ("tab-one", "tab-two")}
     for name, tab in tabs.items():
         tab.goto(estate.new_path(project))
@@ -98,7 +100,7 @@ def test_two_tabs_at_once_both_arrive(watched: Watched, estate: Estate, project:
     expect(second.get_by_role("link", name="tab-two")).to_be_visible()
 
 
-def test_coming_back_after_more_than_ten_minutes(begun: Page, estate: Estate, admin: str) -> None:
+def test_coming_back_after_more_than_ten_minutes(begun: Page, estate: BrowserServer, admin: str) -> None:
     with estate.later(minutes=11):
         accept(begun, admin)
         expect(begun.get_by_role("heading", name="Nothing was connected")).to_be_visible()
@@ -106,7 +108,7 @@ def test_coming_back_after_more_than_ten_minutes(begun: Page, estate: Estate, ad
         begun.get_by_role("main").get_by_role("link", name="App Connections").click()
 
 
-def test_the_address_of_a_sign_in_works_once(begun: Page, estate: Estate, project: Project, admin: str) -> None:
+def test_the_address_of_a_sign_in_works_once(begun: Page, estate: BrowserServer, project: Project, admin: str) -> None:
     came: list[str] = []
     begun.on("request", lambda request: came.append(request.url) if _is_callback(request) else None)
     accept(begun, admin)
@@ -120,13 +122,13 @@ def _is_callback(request: Request) -> bool:
     return "/oauth/callback?" in request.url
 
 
-def test_an_address_that_this_server_did_not_ask_for(page: Page, estate: Estate) -> None:
+def test_an_address_that_this_server_did_not_ask_for(page: Page, estate: BrowserServer) -> None:
     page.goto(f"{estate.url}/organization/app-connections/azure/oauth/callback?code=planted&state=planted")
     expect(page.get_by_text("This server did not start this sign-in.")).to_be_visible()
 
 
 def test_signing_in_anew_meanwhile_ends_the_sign_in(
-    begun: Page, watched: Watched, estate: Estate, project: Project, admin: str
+    begun: Page, watched: Watched, estate: BrowserServer, project: Project, admin: str
 ) -> None:
     cookie = {"name": "keyturn_session", "value": session_of(estate), "url": estate.url}
     watched.context.add_cookies([cookie])  # type: ignore[list-item]
@@ -136,7 +138,9 @@ def test_signing_in_anew_meanwhile_ends_the_sign_in(
     expect(begun.get_by_role("heading", name="No connections yet")).to_be_visible()
 
 
-def test_another_users_sign_in_cannot_be_finished(begun: Page, watched: Watched, estate: Estate, admin: str) -> None:
+def test_another_users_sign_in_cannot_be_finished(
+    begun: Page, watched: Watched, estate: BrowserServer, admin: str
+) -> None:
     email = f"{estate.core.ids.new()[:8]}@example.com"
     join(estate, email, Role.ADMIN)
     cookie = {"name": "keyturn_session", "value": session_of(estate, email), "url": estate.url}
@@ -146,21 +150,21 @@ def test_another_users_sign_in_cannot_be_finished(begun: Page, watched: Watched,
 
 
 def test_coming_back_without_a_session_asks_to_sign_in(
-    begun: Page, watched: Watched, estate: Estate, admin: str
+    begun: Page, watched: Watched, estate: BrowserServer, admin: str
 ) -> None:
     watched.context.clear_cookies(name="keyturn_session")
     accept(begun, admin)
     begun.wait_for_url(f"{estate.url}/sign-in**")
 
 
-def test_a_tenant_that_is_not_one(page: Page, estate: Estate, project: Project) -> None:
+def test_a_tenant_that_is_not_one(page: Page, estate: BrowserServer, project: Project) -> None:
     page.goto(estate.new_path(project))
     fill(page, name="any", tenant="common")
     connect(page)
     expect(page.locator("#f-tenantId-error")).to_contain_text("'common' is not one tenant.")
 
 
-def test_reconnecting_keeps_the_connection(begun: Page, estate: Estate, project: Project, admin: str) -> None:
+def test_reconnecting_keeps_the_connection(begun: Page, estate: BrowserServer, project: Project, admin: str) -> None:
     accept(begun, admin)
     begun.wait_for_url(estate.list_path(project))
     begun.get_by_role("link", name="by-oauth").click()
@@ -176,7 +180,7 @@ def test_reconnecting_keeps_the_connection(begun: Page, estate: Estate, project:
 
 
 @pytest.fixture
-def without_oauth(tmp_path: Path, chromium: Browser) -> Iterator[tuple[Estate, Page]]:
+def without_oauth(tmp_path: Path, chromium: Browser) -> Iterator[tuple[BrowserServer, Page]]:
     with (
         open_estate(tmp_path, oauth=False, works=False) as estate,
         watch(chromium, estate, session_of(estate)) as watched,
@@ -184,7 +188,7 @@ def without_oauth(tmp_path: Path, chromium: Browser) -> Iterator[tuple[Estate, P
         yield estate, watched.page()
 
 
-def test_oauth_that_is_not_set_up_says_so_and_how(without_oauth: tuple[Estate, Page]) -> None:
+def test_oauth_that_is_not_set_up_says_so_and_how(without_oauth: tuple[BrowserServer, Page]) -> None:
     estate, page = without_oauth
     page.goto(f"{estate.url}/organization/app-connections/new/azure-client-secrets")
     expect(page.get_by_label("Method")).to_have_value("client-secret")

@@ -7,17 +7,17 @@ from playwright.sync_api import Page, expect
 
 from keyturn.connections.domain import Connection
 from keyturn.projects.domain import Project
-from tests.browser.estate import Estate
+from tests.browser.estate import BrowserServer
 from tests.browser.steps import error_at, fill
 
 
 @pytest.fixture
-def rotating(estate: Estate, project: Project) -> Connection:
+def rotating(estate: BrowserServer, project: Project) -> Connection:
     return estate.connect("rotating", estate.application("Rotating"), project, days=30)
 
 
 @pytest.fixture
-def resting(page: Page, estate: Estate, rotating: Connection) -> Connection:
+def resting(page: Page, estate: BrowserServer, rotating: Connection) -> Connection:
     """A rotating connection at rest, with its page open."""
     page.goto(estate.page_of(rotating))
     is_at_rest(page, generation=1)
@@ -37,7 +37,7 @@ def menu(page: Page, entry: str) -> None:
 # --- the list ---------------------------------------------------------------------------------------------------------
 
 
-def test_search_sort_and_pages(page: Page, estate: Estate, project: Project) -> None:
+def test_search_sort_and_pages(page: Page, estate: BrowserServer, project: Project) -> None:
     for name in ("alpha", "beta", "gamma"):
         estate.connect(name, estate.application(name.title()), project)
     names = page.locator("tbody .name")
@@ -58,7 +58,7 @@ def test_search_sort_and_pages(page: Page, estate: Estate, project: Project) -> 
     expect(page.get_by_role("heading", name="No connection matches")).to_be_visible()
 
 
-def test_the_organization_shows_its_own_or_all(page: Page, estate: Estate, project: Project) -> None:
+def test_the_organization_shows_its_own_or_all(page: Page, estate: BrowserServer, project: Project) -> None:
     unique = f"of-project-{project.id[:6]}"
     estate.connect(unique, estate.application("Of a project"), project)
     estate.connect(f"of-org-{project.id[:6]}", estate.application("Of the organization"))
@@ -71,7 +71,7 @@ def test_the_organization_shows_its_own_or_all(page: Page, estate: Estate, proje
     expect(row.get_by_role("link", name=project.name)).to_be_visible()
 
 
-def test_the_navigation_marks_where_a_connection_is(page: Page, estate: Estate, project: Project) -> None:
+def test_the_navigation_marks_where_a_connection_is(page: Page, estate: BrowserServer, project: Project) -> None:
     marked = page.get_by_role("navigation", name="Main").locator("[aria-current=page]")
     of_organization = f"{estate.url}/organization/app-connections"
     for home, lists, section in (
@@ -86,7 +86,7 @@ def test_the_navigation_marks_where_a_connection_is(page: Page, estate: Estate, 
 
 
 def test_a_dialog_named_by_the_address_has_the_focus_in_its_first_field(
-    page: Page, estate: Estate, project: Project
+    page: Page, estate: BrowserServer, project: Project
 ) -> None:
     page.goto(f"{estate.list_path(project)}#add-connection")
     expect(page.get_by_role("searchbox", name="Search apps")).to_be_focused()
@@ -94,7 +94,7 @@ def test_a_dialog_named_by_the_address_has_the_focus_in_its_first_field(
     expect(page.get_by_role("searchbox", name="Search apps")).to_be_focused()
 
 
-def test_the_sections_of_a_project_fit_on_a_phone(page: Page, estate: Estate, project: Project) -> None:
+def test_the_sections_of_a_project_fit_on_a_phone(page: Page, estate: BrowserServer, project: Project) -> None:
     page.set_viewport_size({"width": 375, "height": 800})
     page.goto(estate.list_path(project))
     assert (
@@ -102,7 +102,7 @@ def test_the_sections_of_a_project_fit_on_a_phone(page: Page, estate: Estate, pr
     )
 
 
-def test_the_options_of_a_row(page: Page, estate: Estate, project: Project) -> None:
+def test_the_options_of_a_row(page: Page, estate: BrowserServer, project: Project) -> None:
     connection = estate.connect("optional", estate.application("Optional"), project)
     page.goto(estate.list_path(project))
     page.get_by_label("Options of optional").click()
@@ -155,7 +155,7 @@ def test_a_schedule_is_changed_without_a_secret_and_seen_before(page: Page, rest
     expect(page.get_by_text("Every 7 days at 04:20, America/New_York.")).to_be_visible()
 
 
-def test_rotation_is_set_up_later_without_a_secret(page: Page, estate: Estate, project: Project) -> None:
+def test_rotation_is_set_up_later_without_a_secret(page: Page, estate: BrowserServer, project: Project) -> None:
     connection = estate.connect("later", estate.application("Later"), project)
     page.goto(estate.page_of(connection))
     page.get_by_role("main").get_by_role("link", name="Set Up Rotation").last.click()
@@ -167,7 +167,9 @@ def test_rotation_is_set_up_later_without_a_secret(page: Page, estate: Estate, p
     is_at_rest(page, generation=1)
 
 
-def test_a_failed_rotation_says_why_and_when_it_is_tried_again(page: Page, estate: Estate, resting: Connection) -> None:
+def test_a_failed_rotation_says_why_and_when_it_is_tried_again(
+    page: Page, estate: BrowserServer, resting: Connection
+) -> None:
     for one in estate.emulator.admin.secrets(_object_id(estate, resting)):
         estate.emulator.admin.remove_secret(_object_id(estate, resting), one.key_id)
     with estate.later(minutes=30):  # past the time in which replication explains a refusal
@@ -181,12 +183,12 @@ def test_a_failed_rotation_says_why_and_when_it_is_tried_again(page: Page, estat
     expect(page.get_by_text("does not accept the client secret")).to_have_count(1)
 
 
-def _object_id(estate: Estate, connection: Connection) -> str:
+def _object_id(estate: BrowserServer, connection: Connection) -> str:
     return estate.emulator.admin.application(connection.client_id).object_id
 
 
 def test_secrets_of_others_are_greyed_and_what_others_do_is_told(
-    page: Page, estate: Estate, resting: Connection
+    page: Page, estate: BrowserServer, resting: Connection
 ) -> None:
     estate.emulator.admin.add_secret(_object_id(estate, resting), "made by hand")
     page.get_by_role("button", name="Rotate Now").click()
@@ -201,7 +203,7 @@ def test_secrets_of_others_are_greyed_and_what_others_do_is_told(
 # --- changing ---------------------------------------------------------------------------------------------------------
 
 
-def test_details_are_edited_in_place(page: Page, estate: Estate, project: Project) -> None:
+def test_details_are_edited_in_place(page: Page, estate: BrowserServer, project: Project) -> None:
     estate.connect("other-name", estate.application("Other"), project)
     page.goto(estate.page_of(estate.connect("old-name", estate.application("Named"), project)))
     menu(page, "Edit Details")
@@ -214,7 +216,9 @@ def test_details_are_edited_in_place(page: Page, estate: Estate, project: Projec
     expect(page.get_by_role("heading", name="new-name")).to_be_visible()
 
 
-def test_credentials_are_edited_and_a_refused_secret_is_not_shown(page: Page, estate: Estate, project: Project) -> None:
+def test_credentials_are_edited_and_a_refused_secret_is_not_shown(
+    page: Page, estate: BrowserServer, project: Project
+) -> None:
     application = estate.application("Edited", secrets_count=2)
     page.goto(estate.page_of(estate.connect("edited", application, project)))
     menu(page, "Edit Credentials")
@@ -228,7 +232,7 @@ def test_credentials_are_edited_and_a_refused_secret_is_not_shown(page: Page, es
 
 
 def test_deleting_asks_what_becomes_of_the_secrets(
-    page: Page, estate: Estate, project: Project, resting: Connection
+    page: Page, estate: BrowserServer, project: Project, resting: Connection
 ) -> None:
     menu(page, "Delete Connection")
     dialog = page.get_by_role("dialog", name="Delete rotating")
@@ -246,7 +250,7 @@ def test_deleting_asks_what_becomes_of_the_secrets(
 # --- what Entra refuses -----------------------------------------------------------------------------------------------
 
 
-def test_a_refusal_shows_since_when_and_the_way_out(page: Page, estate: Estate, resting: Connection) -> None:
+def test_a_refusal_shows_since_when_and_the_way_out(page: Page, estate: BrowserServer, resting: Connection) -> None:
     application = next(
         one
         for tenant in estate.emulator.admin._world.directory.tenants.values()
@@ -264,7 +268,7 @@ def test_a_refusal_shows_since_when_and_the_way_out(page: Page, estate: Estate, 
 # --- failures ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_failure_is_read_once_with_commands_to_copy(page: Page, estate: Estate, project: Project) -> None:
+def test_a_failure_is_read_once_with_commands_to_copy(page: Page, estate: BrowserServer, project: Project) -> None:
     application = estate.application("Refused")
     connection = estate.connect("refused", application, project)
     admin = estate.emulator.admin

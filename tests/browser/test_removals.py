@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 from entra_emulator import Effect, Fault
 from keyturn.db.tables import credentials, rotations
 from keyturn.projects.domain import Project
-from tests.browser.estate import Estate
+from tests.browser.estate import BrowserServer
 from tests.browser.test_page import is_at_rest
 from tests.features.accounts.people import START
 
@@ -16,7 +16,7 @@ REFUSED = Effect(403, "Authorization_RequestDenied", "Insufficient privileges to
 
 
 def test_a_deletion_leads_to_its_removal_which_is_followed_to_the_end(
-    page: Page, estate: Estate, project: Project
+    page: Page, estate: BrowserServer, project: Project
 ) -> None:
     application = estate.application("Leaving API")
     connection = estate.connect("leaving", application, project, days=30)

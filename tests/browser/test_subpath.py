@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser.estate import EMAIL, PASSWORD, Estate, free_port, open_estate, watch
+from tests.browser.estate import EMAIL, PASSWORD, BrowserServer, free_port, open_estate, watch
 from tests.browser.proxy import below
 
 BASE = "/tools/keyturn"
@@ -14,7 +14,7 @@ BASE = "/tools/keyturn"
 @pytest.fixture(scope="module", params=[True, False], ids=["strips", "keeps"])
 def behind(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Estate, list[str]]]:
+) -> Iterator[tuple[BrowserServer, list[str]]]:
     front, back = free_port(), free_port()
     site = f"http://localhost:{front}{BASE}"
     with (
@@ -24,7 +24,7 @@ def behind(
         yield estate, strays
 
 
-def test_everything_stays_below_the_path(chromium: Browser, behind: tuple[Estate, list[str]]) -> None:
+def test_everything_stays_below_the_path(chromium: Browser, behind: tuple[BrowserServer, list[str]]) -> None:
     estate, strays = behind
     project = estate.project("Shared")
     connection = estate.connect("one-of-many", estate.application("One"), project)
@@ -62,7 +62,7 @@ def test_everything_stays_below_the_path(chromium: Browser, behind: tuple[Estate
     assert strays == []
 
 
-def test_a_watched_rotation_streams_below_the_path(chromium: Browser, behind: tuple[Estate, list[str]]) -> None:
+def test_a_watched_rotation_streams_below_the_path(chromium: Browser, behind: tuple[BrowserServer, list[str]]) -> None:
     estate, strays = behind
     if not estate.works:
         pytest.skip("one estate of a process rotates")

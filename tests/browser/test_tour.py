@@ -11,7 +11,7 @@ from keyturn.kit.actor import Role
 from keyturn.kit.secret import Plaintext
 from keyturn.projects.domain import Project
 from tests.browser.conftest import Visit
-from tests.browser.estate import PASSWORD, SETUP_CODE, Estate, Watched, first_start, session_of
+from tests.browser.estate import PASSWORD, SETUP_CODE, BrowserServer, Watched, first_start, session_of
 from tests.browser.steps import client_secret
 from tests.browser.tour import VIEWER, Furniture, addresses, come_to_rest, furnish
 
@@ -24,7 +24,7 @@ SCHEMES: dict[Literal["light", "dark"], dict[str, Any]] = {
 
 
 @pytest.fixture(scope="module")
-def furniture(estate: Estate) -> Furniture:
+def furniture(estate: BrowserServer) -> Furniture:
     return furnish(estate)
 
 
@@ -39,7 +39,7 @@ def faults(page: Page, name: str) -> list[str]:
     return found
 
 
-def test_every_page_is_accessible(page: Page, estate: Estate, furniture: Furniture) -> None:
+def test_every_page_is_accessible(page: Page, estate: BrowserServer, furniture: Furniture) -> None:
     come_to_rest(page, estate, furniture)
     found = []
     for name, path in addresses(estate, furniture):
@@ -53,7 +53,7 @@ def test_every_page_is_accessible(page: Page, estate: Estate, furniture: Furnitu
     assert not found, "\n".join(found)
 
 
-def test_a_first_password_is_changed_at_the_first_sign_in(visit: Visit, estate: Estate) -> None:
+def test_a_first_password_is_changed_at_the_first_sign_in(visit: Visit, estate: BrowserServer) -> None:
     email, first = "frida@example.com", f"first {PASSWORD}"
     estate.access.users.create(estate.actor, email=email, password=Plaintext(first), role=Role.VIEWER)
     with visit("no session") as stranger:
@@ -72,7 +72,7 @@ def test_a_first_password_is_changed_at_the_first_sign_in(visit: Visit, estate: 
         page.wait_for_url(f"{estate.url}/settings")
 
 
-def test_the_pages_before_signing_in_are_accessible(visit: Visit, estate: Estate) -> None:
+def test_the_pages_before_signing_in_are_accessible(visit: Visit, estate: BrowserServer) -> None:
     with visit("no session") as stranger:
         page = stranger.page()
         page.goto(f"{estate.url}/sign-in")
@@ -111,7 +111,7 @@ def test_the_first_start_makes_an_admin_once(chromium: Browser, fresh: str) -> N
     context.close()
 
 
-def test_a_connection_is_made_with_the_keyboard_alone(page: Page, estate: Estate, project: Project) -> None:
+def test_a_connection_is_made_with_the_keyboard_alone(page: Page, estate: BrowserServer, project: Project) -> None:
     application = estate.application("By keyboard")
     typed = client_secret(estate, application, "by-keyboard")
     page.goto(f"{estate.url}/projects/{project.id}/integrations")
@@ -167,7 +167,9 @@ def press_on(page: Page, label: str, within: str = "") -> None:
     page.keyboard.press("Enter")
 
 
-def test_a_viewer_is_offered_only_what_a_viewer_may_do(visit: Visit, estate: Estate, furniture: Furniture) -> None:
+def test_a_viewer_is_offered_only_what_a_viewer_may_do(
+    visit: Visit, estate: BrowserServer, furniture: Furniture
+) -> None:
     with visit(session_of(estate, VIEWER)) as watched:
         page = watched.page()
         answer = page.goto(f"{estate.url}/organization/app-connections")
@@ -187,7 +189,7 @@ def test_a_viewer_is_offered_only_what_a_viewer_may_do(visit: Visit, estate: Est
         assert elsewhere.status == 403, "it is in a project that one is no member of"
 
 
-def test_the_api_reference_fits_a_phone_and_leads_back_without_script(visit: Visit, estate: Estate) -> None:
+def test_the_api_reference_fits_a_phone_and_leads_back_without_script(visit: Visit, estate: BrowserServer) -> None:
     with visit("no session", viewport={"width": 360, "height": 740}, java_script_enabled=False) as stranger:
         page = stranger.page()
         for path in ("/api/docs", "/api/docs/app-connections", "/api/docs?q=rotate"):

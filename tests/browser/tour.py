@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from playwright.sync_api import Page, expect
 
-from keyturn.connections.domain import CertificateFiles, Connection, Draft
+from keyturn.connections.domain import CertificateFiles, Connection, NewConnection
 from keyturn.identities.domain import UniversalAuthChanges
 from keyturn.kit.actor import Role
 from keyturn.kit.secret import Plaintext
 from keyturn.projects.domain import Project
-from tests.browser.estate import Estate, join
+from tests.browser.estate import BrowserServer, join
 from tests.emulator.certificates import make_certificate
 
 NO_PAGES = frozenset(
@@ -44,7 +44,7 @@ class Furniture:
     identity_id: str
 
 
-def furnish(estate: Estate) -> Furniture:
+def furnish(estate: BrowserServer) -> Furniture:
     """Put something on every page: connections of every kind and condition, people, machine identities."""
     access, actor = estate.access, estate.actor
     project = estate.projects.create(actor, name="Payments")
@@ -68,15 +68,15 @@ def furnish(estate: Estate) -> Furniture:
     return furniture
 
 
-def _by_certificate(estate: Estate, project: Project) -> Connection:
+def _by_certificate(estate: BrowserServer, project: Project) -> Connection:
     application, made = estate.application("Batch", secrets_count=0), make_certificate()
     estate.emulator.admin.add_certificate(application.object_id, made.pem)
     key = made.private_pem.decode()
     given = CertificateFiles(estate.tenant_id, application.app_id, made.pem.decode(), Plaintext(key))
-    return estate.rotations.create(estate.actor, Draft("batch-entra", given, None, project.id), None)
+    return estate.rotations.create(estate.actor, NewConnection("batch-entra", given, None, project.id), None)
 
 
-def come_to_rest(page: Page, estate: Estate, furniture: Furniture) -> None:
+def come_to_rest(page: Page, estate: BrowserServer, furniture: Furniture) -> None:
     """Wait until nothing on the pages moves any more, and break what is to be broken."""
     for connection in (furniture.rotating, furniture.broken):
         page.goto(estate.page_of(connection))
@@ -84,7 +84,7 @@ def come_to_rest(page: Page, estate: Estate, furniture: Furniture) -> None:
         expect(page.locator("#live")).not_to_have_attribute("data-live", re.compile("."), timeout=20_000)
 
 
-def addresses(estate: Estate, furniture: Furniture) -> Iterator[tuple[str, str]]:
+def addresses(estate: BrowserServer, furniture: Furniture) -> Iterator[tuple[str, str]]:
     """Yield a name and the path of every page of the server that needs a session; fails for a page with unknown parameters."""
     values = {"project_id": furniture.project.id, "identity_id": furniture.identity_id, "tag": "users"}
     for path in sorted(set(estate.pages) - NO_PAGES):

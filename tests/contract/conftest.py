@@ -17,7 +17,7 @@ START = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
 
 
 @dataclass
-class Scene:
+class ContractFixture:
     """One tenant; ``app`` may change its own secrets because it has OwnedBy and owns itself."""
 
     clock: MovableClock = field(default_factory=lambda: MovableClock(START))
@@ -48,5 +48,5 @@ class Scene:
 
 
 @pytest.fixture
-def scene() -> Scene:
-    return Scene()
+def scene() -> ContractFixture:
+    return ContractFixture()

@@ -13,13 +13,13 @@ from entra_emulator import GATEWAY_TIMEOUT, HANG, RESET, Effect, Emulator, Fault
 from keyturn.errors import Upstream
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.http import HttpRequest, HttpResponse, TransportFailed
-from keyturn.ports.provider import AccessToken, Order, Tenant
-from keyturn.providers.azure.certificate import possession
+from keyturn.ports.provider import AccessToken, CredentialRequest, Tenant
+from keyturn.providers.azure.certificate import proof_of_possession
 from keyturn.providers.azure.key_pairs import new_key, new_pair
 from keyturn.providers.azure.provider import AzureProvider
 from keyturn_simulation.emulated import emulated_clouds
 from keyturn_simulation.keys import private_lines
-from tests.contract.conftest import Scene
+from tests.contract.conftest import ContractFixture
 from tests.contract.test_azure_sign_in import Scripted, discovery
 
 CANARY = "canary8Q~[@+]:w-=%/fly"
@@ -66,7 +66,7 @@ class Echo:
         return HttpResponse(self.status, {"request-id": said, "x-ms-request-id": said, "retry-after": said}, raw)
 
 
-def calls(provider: AzureProvider, tenant: Tenant, scene: Scene) -> list[Callable[[], object]]:
+def calls(provider: AzureProvider, tenant: Tenant, scene: ContractFixture) -> list[Callable[[], object]]:
     token = AccessToken(Plaintext(TOKEN), scene.in_days(1), ("Application.ReadWrite.OwnedBy",), scene.app.principal_id)
     object_id, key_id = scene.app.object_id, scene.app.secrets[0].key_id
     return [
@@ -95,7 +95,9 @@ def fails_without_showing(call: Callable[[], object]) -> None:
 
 @pytest.mark.parametrize("status", [200, 204, 302, 400, 401, 403, 404, 408, 409, 418, 429, 500, 503])
 @pytest.mark.parametrize("plain", [False, True])
-def test_a_service_that_repeats_what_it_was_sent_gives_nothing_away(scene: Scene, status: int, plain: bool) -> None:
+def test_a_service_that_repeats_what_it_was_sent_gives_nothing_away(
+    scene: ContractFixture, status: int, plain: bool
+) -> None:
     provider = AzureProvider(Echo(status, plain=plain), scene.clock, emulated_clouds())
     for number, call in enumerate(calls(provider, scene.tenant, scene)):
         if status in {200, 204} and number == 4:
@@ -104,14 +106,14 @@ def test_a_service_that_repeats_what_it_was_sent_gives_nothing_away(scene: Scene
 
 
 @pytest.mark.parametrize("status", [200, 302, 400, 403, 409, 429, 500])
-def test_neither_a_key_nor_a_proof_is_given_away(scene: Scene, status: int) -> None:
+def test_neither_a_key_nor_a_proof_is_given_away(scene: ContractFixture, status: int) -> None:
     pair = new_pair(new_key(), "canary", scene.clock.now(), scene.in_days(9))
     token = AccessToken(Plaintext(TOKEN), scene.in_days(1))
     provider = AzureProvider(Echo(status), scene.clock, emulated_clouds())
     kind, object_id = provider.kind("certificate"), scene.app.object_id
-    order = Order(object_id, "marker", scene.in_days(9), pair.packed())
+    order = CredentialRequest(object_id, "marker", scene.in_days(9), pair.packed())
     lines = private_lines(pair.private_key)
-    proof = possession(pair, object_id, scene.clock.now()).reveal().split(".")
+    proof = proof_of_possession(pair, object_id, scene.clock.now()).reveal().split(".")
     attempts: list[Callable[[], object]] = [lambda: kind.add(scene.tenant, token, pair.packed(), order)]
     if status != 200:
         attempts.append(lambda: kind.remove(scene.tenant, token, pair.packed(), object_id, object_id))
@@ -124,7 +126,7 @@ def test_neither_a_key_nor_a_proof_is_given_away(scene: Scene, status: int) -> N
 
 
 @pytest.mark.parametrize("sent", [True, False])
-def test_a_broken_connection_gives_nothing_away(scene: Scene, sent: bool) -> None:
+def test_a_broken_connection_gives_nothing_away(scene: ContractFixture, sent: bool) -> None:
     class Broken:
         def send(self, request: HttpRequest) -> HttpResponse:
             raise TransportFailed("read timeout", sent=sent)
@@ -134,7 +136,7 @@ def test_a_broken_connection_gives_nothing_away(scene: Scene, sent: bool) -> Non
         fails_without_showing(call)
 
 
-def test_a_fault_on_this_side_gives_nothing_away(scene: Scene) -> None:
+def test_a_fault_on_this_side_gives_nothing_away(scene: ContractFixture) -> None:
     class Held:
         def send(self, request: HttpRequest) -> HttpResponse:
             if "openid" in request.url:
@@ -154,14 +156,14 @@ def test_a_fault_on_this_side_gives_nothing_away(scene: Scene) -> None:
         f'{{"error": "invalid_client", "error_description": "{CANARY}"}}',
     ],
 )
-def test_a_half_token_gives_nothing_away(scene: Scene, body: str) -> None:
+def test_a_half_token_gives_nothing_away(scene: ContractFixture, body: str) -> None:
     answers = {"openid-configuration": discovery(), "token": HttpResponse(200, {}, body.encode())}
     provider = AzureProvider(Scripted(answers), scene.clock, emulated_clouds())
     fails_without_showing(calls(provider, scene.tenant, scene)[0])
 
 
 @pytest.mark.parametrize("body", [{"secretText": CANARY}, {"keyId": 5, "secretText": CANARY}, [CANARY]])
-def test_an_incomplete_issue_gives_nothing_away(scene: Scene, body: object) -> None:
+def test_an_incomplete_issue_gives_nothing_away(scene: ContractFixture, body: object) -> None:
     answers = {"addPassword": HttpResponse(200, {}, json.dumps(body).encode())}
     provider = AzureProvider(Scripted(answers), scene.clock, emulated_clouds())
     fails_without_showing(calls(provider, scene.tenant, scene)[3])
@@ -170,11 +172,11 @@ def test_an_incomplete_issue_gives_nothing_away(scene: Scene, body: object) -> N
 @pytest.mark.parametrize(
     "pasted", [f"{CANARY}\n", f"-----BEGIN {CANARY}", f"{CANARY * 20}", f"eyJ{CANARY * 6}..", f"{CANARY} x"]
 )
-def test_a_wrong_paste_gives_nothing_away(scene: Scene, pasted: str) -> None:
+def test_a_wrong_paste_gives_nothing_away(scene: ContractFixture, pasted: str) -> None:
     fails_without_showing(lambda: scene.provider.sign_in(scene.tenant, scene.app.app_id, Plaintext(pasted)))
 
 
-def test_success_gives_nothing_away(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+def test_success_gives_nothing_away(scene: ContractFixture, caplog: pytest.LogCaptureFixture) -> None:
     """The scene's own secrets and tokens, on the way of a whole rotation."""
     token = scene.token()
     issued = scene.provider.add_password(scene.tenant, token, scene.app.object_id, "marker", scene.in_days(9))
@@ -185,7 +187,7 @@ def test_success_gives_nothing_away(scene: Scene, caplog: pytest.LogCaptureFixtu
 
 
 @pytest.mark.parametrize("effect", [RESET, HANG, GATEWAY_TIMEOUT, Effect(429, retry_after=3.0)])
-def test_secrets_go_to_the_token_endpoint_and_nowhere_else(scene: Scene, effect: Effect) -> None:
+def test_secrets_go_to_the_token_endpoint_and_nowhere_else(scene: ContractFixture, effect: Effect) -> None:
     emulator: Emulator = scene.emulator
     emulator.faults.add(Fault("addPassword", (effect,), times=1))
     token = scene.token()

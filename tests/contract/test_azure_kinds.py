@@ -12,10 +12,10 @@ from entra_emulator import GATEWAY_TIMEOUT, RESET, Fault
 from entra_emulator.admin.admin import ApplicationHandle
 from keyturn.errors import NeedsAction, NotYet, Unanswered, Upstream
 from keyturn.kit.secret import Plaintext
-from keyturn.ports.provider import AccessToken, CredentialKind, IssuedCredential, Order, SigningCertificate
+from keyturn.ports.provider import AccessToken, CredentialKind, CredentialRequest, IssuedCredential, SigningCertificate
 from keyturn.providers.azure.key_pairs import new_key, new_pair, thumbprint_of
 from keyturn_simulation.keys import private_lines
-from tests.contract.conftest import Scene
+from tests.contract.conftest import ContractFixture
 from tests.contract.test_azure_writes import TOKEN_FREE, answering
 
 MARKER = "keyturn r1 g2 abcdefghij"
@@ -25,7 +25,7 @@ NOWHERE = "66666666-6666-4666-8666-666666666666"
 class Rolling:
     """An application that may only read itself, with one certificate."""
 
-    def __init__(self, scene: Scene) -> None:
+    def __init__(self, scene: ContractFixture) -> None:
         self.scene = scene
         self.app: ApplicationHandle = scene.admin.create_application(
             scene.tenant_id, "Rolling", permissions=("Application.Read.All",)
@@ -45,7 +45,7 @@ class Rolling:
     def add(
         self, made: Plaintext | None = None, *, days: float = 63, signer: Plaintext | None = None
     ) -> IssuedCredential:
-        order = Order(self.app.object_id, MARKER, self.scene.in_days(days), made or self.made(days))
+        order = CredentialRequest(self.app.object_id, MARKER, self.scene.in_days(days), made or self.made(days))
         return self.kind.add(self.scene.tenant, self.token(), signer or self.first.packed(), order)
 
     def remove(self, key_id: str, signer: Plaintext | None = None) -> None:
@@ -58,7 +58,7 @@ class Rolling:
 
 
 @pytest.fixture
-def rolling(scene: Scene) -> Rolling:
+def rolling(scene: ContractFixture) -> Rolling:
     return Rolling(scene)
 
 
@@ -77,7 +77,7 @@ def test_make_add_sign_in_list_remove(rolling: Rolling) -> None:
         rolling.scene.tenant, rolling.token(issued.value), object_id=rolling.app.object_id
     )
     assert listed.slots is None
-    fitting = [one for one in listed.credentials if rolling.kind.fits(one, made)]
+    fitting = [one for one in listed.credentials if rolling.kind.matches(one, made)]
     assert [(one.key_id, one.name, one.hint) for one in fitting] == [(issued.key_id, MARKER, issued.hint)]
     assert (fitting[0].starts_at, fitting[0].ends_at) == (issued.starts_at, issued.ends_at)
     rolling.remove(rolling.first_id, issued.value)
@@ -94,7 +94,7 @@ def test_the_certificate_made_is_named_by_the_marker_and_lives_as_long_as_asked(
     assert repr(signing.private_key) == "Plaintext(***)"
 
 
-def test_a_long_marker_still_makes_a_name(scene: Scene) -> None:
+def test_a_long_marker_still_makes_a_name(scene: ContractFixture) -> None:
     made = new_pair(new_key(), "m" * 80, scene.clock.now(), scene.in_days(3))
     assert x509.load_pem_x509_certificate(made.chain.encode()).subject.rfc4514_string() == f"CN={'m' * 64}"
 
@@ -144,19 +144,19 @@ def test_a_lifetime_policy_is_named(rolling: Rolling) -> None:
     rolling.add(days=29)
 
 
-def test_secrets_go_through_the_same_door(scene: Scene) -> None:
+def test_secrets_go_through_the_same_door(scene: ContractFixture) -> None:
     kind = scene.provider.kind("client-secret")
     signer = scene.secret()
     assert kind.make(MARKER, scene.clock.now(), scene.in_days(3)) is None
     token = kind.sign_in(scene.tenant, scene.app.app_id, signer)
-    issued = kind.add(scene.tenant, token, signer, Order(scene.app.object_id, MARKER, scene.in_days(63)))
+    issued = kind.add(scene.tenant, token, signer, CredentialRequest(scene.app.object_id, MARKER, scene.in_days(63)))
     listed = kind.application(scene.tenant, token, object_id=scene.app.object_id).credentials
-    assert [one.key_id for one in listed if kind.fits(one, issued.value)] == [issued.key_id]
+    assert [one.key_id for one in listed if kind.matches(one, issued.value)] == [issued.key_id]
     kind.remove(scene.tenant, token, signer, scene.app.object_id, issued.key_id)
     assert MARKER not in scene.names()
 
 
-def test_there_is_no_kind_for_people(scene: Scene) -> None:
+def test_there_is_no_kind_for_people(scene: ContractFixture) -> None:
     with pytest.raises(KeyError):
         scene.provider.kind("oauth")
 

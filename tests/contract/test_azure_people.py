@@ -14,7 +14,7 @@ from keyturn.ports.http import HttpRequest, HttpResponse, TransportFailed
 from keyturn.ports.provider import AccessToken, Grant, OAuthApp, Tenant
 from keyturn.providers.azure.provider import AzureProvider
 from keyturn_simulation.emulated import HOST, emulated_clouds
-from tests.contract.conftest import START, Scene
+from tests.contract.conftest import START, ContractFixture
 from tests.contract.test_azure_canaries import CANARY, FORMS, TOKEN, Echo, all_that_shows, assert_hidden
 from tests.contract.test_azure_sign_in import Scripted
 from tests.features.methods.certificates import pair
@@ -55,7 +55,9 @@ def discovery(host: str = HOST) -> HttpResponse:
     return HttpResponse(200, {}, json.dumps(document).encode())
 
 
-def answering(scene: Scene, status: int = 200, *, host: str = HOST, **body: Any) -> tuple[AzureProvider, Scripted]:
+def answering(
+    scene: ContractFixture, status: int = 200, *, host: str = HOST, **body: Any
+) -> tuple[AzureProvider, Scripted]:
     answers = {"openid-configuration": discovery(host), "token": HttpResponse(status, {}, json.dumps(body).encode())}
     transport = Scripted(answers)
     return AzureProvider(transport, scene.clock, emulated_clouds()), transport
@@ -82,7 +84,7 @@ def error_of(call: Callable[[], object]) -> Upstream:
     return caught.value
 
 
-def test_a_good_answer_is_believed(scene: Scene) -> None:
+def test_a_good_answer_is_believed(scene: ContractFixture) -> None:
     provider, transport = answering(scene, **good(scope="https://graph.microsoft.com/User.Read openid"))
     grant = redeem(provider)
     assert (grant.tenant_id, grant.account) == (TENANT, "a@b.c")
@@ -107,7 +109,7 @@ def test_a_good_answer_is_believed(scene: Scene) -> None:
         ({"tid": ["x"]}, "azure.sign_in_unidentified"),
     ],
 )
-def test_an_answer_about_something_else_is_refused(scene: Scene, changes: dict[str, Any], code: str) -> None:
+def test_an_answer_about_something_else_is_refused(scene: ContractFixture, changes: dict[str, Any], code: str) -> None:
     provider, _ = answering(scene, **good(id_token=identity(**changes)))
     error = error_of(lambda: redeem(provider))
     assert error.code == code
@@ -115,7 +117,7 @@ def test_an_answer_about_something_else_is_refused(scene: Scene, changes: dict[s
     assert error.fix
 
 
-def test_without_a_nonce_the_tenant_still_counts(scene: Scene) -> None:
+def test_without_a_nonce_the_tenant_still_counts(scene: ContractFixture) -> None:
     provider, _ = answering(scene, **good(id_token=None))
     assert redeem(provider, None).tenant_id == TENANT
     provider, _ = answering(scene, **good(id_token=None, access_token=jwt(tid=OTHER)))
@@ -125,20 +127,20 @@ def test_without_a_nonce_the_tenant_still_counts(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("body", [{}, {"access_token": 5}, {"access_token": ""}, {"refresh_token": "rt"}])
-def test_an_answer_without_a_token_makes_no_sense(scene: Scene, body: dict[str, Any]) -> None:
+def test_an_answer_without_a_token_makes_no_sense(scene: ContractFixture, body: dict[str, Any]) -> None:
     provider, _ = answering(scene, **body)
     error = error_of(lambda: redeem(provider))
     assert isinstance(error, Retryable)
     assert error.code == "azure.unreadable_answer"
 
 
-def test_a_refresh_without_a_new_token_keeps_the_old_one(scene: Scene) -> None:
+def test_a_refresh_without_a_new_token_keeps_the_old_one(scene: ContractFixture) -> None:
     provider, _ = answering(scene, **good(refresh_token=None))
     grant = provider.refresh(Tenant("global", TENANT), APP, Plaintext("old"))
     assert grant.refresh_token is None
 
 
-def test_neither_person_nor_secret_follows_a_tenant_to_another_cloud(scene: Scene) -> None:
+def test_neither_person_nor_secret_follows_a_tenant_to_another_cloud(scene: ContractFixture) -> None:
     provider, transport = answering(scene, host="https://login.microsoftonline.us")
     tenant = Tenant("global", TENANT)
     calls: list[Callable[[], object]] = [
@@ -152,7 +154,7 @@ def test_neither_person_nor_secret_follows_a_tenant_to_another_cloud(scene: Scen
 
 
 @pytest.mark.parametrize("tenant", ["common", "organizations", "consumers", "a/b", "x?y", ""])
-def test_nothing_is_asked_about_what_is_no_tenant(scene: Scene, tenant: str) -> None:
+def test_nothing_is_asked_about_what_is_no_tenant(scene: ContractFixture, tenant: str) -> None:
     provider, transport = answering(scene)
     error = error_of(lambda: provider.authorize_url(Tenant("global", tenant), APP, state="s", nonce="n", challenge="c"))
     assert error.code == "azure.tenant_malformed"
@@ -179,7 +181,7 @@ def test_nothing_is_asked_about_what_is_no_tenant(scene: Scene, tenant: str) -> 
         (4711, "azure.grant_revoked", SignInAgain),
     ],
 )
-def test_each_refusal_is_mapped(scene: Scene, number: int, code: str, kind: type[Upstream]) -> None:
+def test_each_refusal_is_mapped(scene: ContractFixture, number: int, code: str, kind: type[Upstream]) -> None:
     said = f"AADSTS{number}: something. Trace ID: x"
     provider, _ = answering(scene, 400, error="invalid_grant", error_description=said, error_codes=[number])
     error = error_of(lambda: provider.refresh(Tenant("global", TENANT), APP, Plaintext("rt")))
@@ -188,7 +190,7 @@ def test_each_refusal_is_mapped(scene: Scene, number: int, code: str, kind: type
     assert "{" not in error.diagnostics()
 
 
-def test_throttling_is_obeyed(scene: Scene) -> None:
+def test_throttling_is_obeyed(scene: ContractFixture) -> None:
     answers = {
         "openid-configuration": discovery(),
         "token": HttpResponse(429, {"retry-after": "60"}, b"Too Many Requests"),
@@ -213,7 +215,7 @@ def everything_is_logged(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     assert not any(line in caplog.text for line in KEYS.key_lines)
 
 
-def calls(provider: AzureProvider, scene: Scene) -> list[Callable[[], object]]:
+def calls(provider: AzureProvider, scene: ContractFixture) -> list[Callable[[], object]]:
     tenant, secret = Tenant("global", TENANT), Plaintext(CANARY)
     certificate = provider.read_certificate(KEYS.pem, Plaintext(KEYS.key_pem), None, scene.clock.now())
     return [
@@ -249,7 +251,9 @@ def fails_without_showing(call: Callable[[], object]) -> None:
 
 @pytest.mark.parametrize("status", [200, 302, 400, 401, 403, 429, 500, 503])
 @pytest.mark.parametrize("plain", [False, True])
-def test_a_service_that_repeats_what_it_was_sent_gives_nothing_away(scene: Scene, status: int, plain: bool) -> None:
+def test_a_service_that_repeats_what_it_was_sent_gives_nothing_away(
+    scene: ContractFixture, status: int, plain: bool
+) -> None:
     provider = AzureProvider(EchoOfTenant(status, plain=plain), scene.clock, emulated_clouds())
     for call in calls(provider, scene):
         fails_without_showing(call)
@@ -259,7 +263,7 @@ def test_a_service_that_repeats_what_it_was_sent_gives_nothing_away(scene: Scene
     "failure",
     [TransportFailed("read timeout", sent=True), TransportFailed("refused", sent=False), RuntimeError("open")],
 )
-def test_a_broken_connection_gives_nothing_away(scene: Scene, failure: Exception) -> None:
+def test_a_broken_connection_gives_nothing_away(scene: ContractFixture, failure: Exception) -> None:
     provider = AzureProvider(Broken(failure), scene.clock, emulated_clouds())
     for call in calls(provider, scene):
         fails_without_showing(call)
@@ -274,13 +278,13 @@ def test_a_broken_connection_gives_nothing_away(scene: Scene, failure: Exception
         {"leak": CANARY, "id_token": TOKEN},
     ],
 )
-def test_half_an_answer_gives_nothing_away(scene: Scene, body: dict[str, Any]) -> None:
+def test_half_an_answer_gives_nothing_away(scene: ContractFixture, body: dict[str, Any]) -> None:
     provider, _ = answering(scene, **body)
     for call in calls(provider, scene)[:1]:
         fails_without_showing(call)
 
 
-def test_the_words_of_a_callback_are_quoted_without_secrets(scene: Scene) -> None:
+def test_the_words_of_a_callback_are_quoted_without_secrets(scene: ContractFixture) -> None:
     provider, _ = answering(scene)
     said = {"error": "odd", "error_description": f"{CANARY} AADSTS1234567 {TOKEN}\x00\n<b>"}
     error = error_of(lambda: provider.refuse(Tenant("global", TENANT), APP, said))
@@ -288,7 +292,7 @@ def test_the_words_of_a_callback_are_quoted_without_secrets(scene: Scene) -> Non
     assert error.message.isprintable()
 
 
-def test_a_grant_shows_nothing(scene: Scene) -> None:
+def test_a_grant_shows_nothing(scene: ContractFixture) -> None:
     provider, _ = answering(scene, **good(refresh_token=CANARY, access_token=jwt(tid=TENANT, canary=CANARY)))
     grant = redeem(provider)
     assert isinstance(grant.token, AccessToken)

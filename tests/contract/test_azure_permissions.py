@@ -7,28 +7,28 @@ import pytest
 from entra_emulator import ApplicationHandle
 from keyturn.errors import NeedsAction
 from keyturn.ports.provider import AccessToken, RemoteApplication
-from tests.contract.conftest import Scene
+from tests.contract.conftest import ContractFixture
 
 ALL = "Application.ReadWrite.All"
 OWNED = "Application.ReadWrite.OwnedBy"
 
 
-def connection(scene: Scene, *permissions: str) -> AccessToken:
+def connection(scene: ContractFixture, *permissions: str) -> AccessToken:
     return scene.token(scene.admin.create_application(scene.tenant_id, "Connection", permissions=permissions))
 
 
-def target(scene: Scene, *owners: str) -> tuple[ApplicationHandle, RemoteApplication]:
+def target(scene: ContractFixture, *owners: str) -> tuple[ApplicationHandle, RemoteApplication]:
     made = scene.admin.create_application(scene.tenant_id, "Target", owners=owners)
     reader = connection(scene, "Application.Read.All")
     return made, scene.provider.application(scene.tenant, reader, app_id=made.app_id)
 
 
-def test_all_may_write_everything(scene: Scene) -> None:
+def test_all_may_write_everything(scene: ContractFixture) -> None:
     _, application = target(scene)
     scene.provider.check_may_write(scene.tenant, connection(scene, ALL), application)
 
 
-def test_owned_by_may_write_what_it_owns(scene: Scene) -> None:
+def test_owned_by_may_write_what_it_owns(scene: ContractFixture) -> None:
     token = connection(scene, OWNED)
     assert token.principal_id
     made, application = target(scene, token.principal_id)
@@ -37,7 +37,7 @@ def test_owned_by_may_write_what_it_owns(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("more", [(), ("Application.Read.All",)])
-def test_owned_by_without_ownership_is_told_how_to_become_owner(scene: Scene, more: tuple[str, ...]) -> None:
+def test_owned_by_without_ownership_is_told_how_to_become_owner(scene: ContractFixture, more: tuple[str, ...]) -> None:
     token = connection(scene, OWNED, *more)
     made, application = target(scene)
     with pytest.raises(NeedsAction) as caught:
@@ -49,7 +49,7 @@ def test_owned_by_without_ownership_is_told_how_to_become_owner(scene: Scene, mo
 
 @pytest.mark.parametrize("permissions", [(), ("Application.Read.All",), ("Directory.ReadWrite.All",)])
 def test_without_a_writing_permission_the_least_privilege_is_advised(
-    scene: Scene, permissions: tuple[str, ...]
+    scene: ContractFixture, permissions: tuple[str, ...]
 ) -> None:
     token = connection(scene, *permissions)
     _, application = target(scene)
@@ -60,13 +60,13 @@ def test_without_a_writing_permission_the_least_privilege_is_advised(
     assert "az ad app permission admin-consent" in (caught.value.fix or "")
 
 
-def test_a_token_that_cannot_be_read_is_given_the_benefit_of_the_doubt(scene: Scene) -> None:
+def test_a_token_that_cannot_be_read_is_given_the_benefit_of_the_doubt(scene: ContractFixture) -> None:
     _, application = target(scene)
     opaque = replace(connection(scene, ALL), roles=(), principal_id=None)
     scene.provider.check_may_write(scene.tenant, opaque, application)
 
 
-def test_the_check_changes_nothing(scene: Scene) -> None:
+def test_the_check_changes_nothing(scene: ContractFixture) -> None:
     made, application = target(scene)
     before = scene.names(made)
     sent = len(scene.emulator.ledger)
@@ -78,7 +78,7 @@ def test_the_check_changes_nothing(scene: Scene) -> None:
     assert not written & {entry.operation for entry in list(scene.emulator.ledger)[sent:]}
 
 
-def test_writing_without_permission_is_a_clear_no(scene: Scene) -> None:
+def test_writing_without_permission_is_a_clear_no(scene: ContractFixture) -> None:
     made, _ = target(scene)
     token = connection(scene, "Application.Read.All")
     with pytest.raises(NeedsAction) as caught:
@@ -87,7 +87,7 @@ def test_writing_without_permission_is_a_clear_no(scene: Scene) -> None:
     assert len(scene.names(made)) == 1
 
 
-def test_all_pages_of_applications_are_listed(scene: Scene) -> None:
+def test_all_pages_of_applications_are_listed(scene: ContractFixture) -> None:
     names = {f"App {number:04}" for number in range(1200)}
     for name in names:
         scene.admin.create_application(scene.tenant_id, name, secrets=0)
@@ -99,7 +99,7 @@ def test_all_pages_of_applications_are_listed(scene: Scene) -> None:
     assert scene.transport.requests - before == 2
 
 
-def test_with_only_owned_by_the_owned_applications_are_listed(scene: Scene) -> None:
+def test_with_only_owned_by_the_owned_applications_are_listed(scene: ContractFixture) -> None:
     token = connection(scene, OWNED)
     assert token.principal_id
     mine, _ = target(scene, token.principal_id)
@@ -107,7 +107,7 @@ def test_with_only_owned_by_the_owned_applications_are_listed(scene: Scene) -> N
     assert [item.object_id for item in scene.provider.applications(scene.tenant, token)] == [mine.object_id]
 
 
-def test_listing_without_permission_is_a_clear_no(scene: Scene) -> None:
+def test_listing_without_permission_is_a_clear_no(scene: ContractFixture) -> None:
     with pytest.raises(NeedsAction) as caught:
         scene.provider.applications(scene.tenant, connection(scene))
     assert caught.value.code == "azure.permission_missing"

@@ -15,7 +15,7 @@ from keyturn.ports.provider import AccessToken, Tenant
 from keyturn.providers.azure.clouds import standard_clouds
 from keyturn.providers.azure.provider import AzureProvider
 from keyturn_simulation.emulated import HOST, emulated_clouds
-from tests.contract.conftest import Scene
+from tests.contract.conftest import ContractFixture
 
 
 def error_of(call: Callable[[], object]) -> Upstream:
@@ -41,18 +41,18 @@ def discovery(host: str = HOST) -> HttpResponse:
     return HttpResponse(200, {}, json.dumps(endpoints).encode())
 
 
-def provider_over(scene: Scene, transport: Transport) -> AzureProvider:
+def provider_over(scene: ContractFixture, transport: Transport) -> AzureProvider:
     return AzureProvider(transport, scene.clock, emulated_clouds())
 
 
-def test_a_right_secret_gives_a_token_that_says_what_it_may(scene: Scene) -> None:
+def test_a_right_secret_gives_a_token_that_says_what_it_may(scene: ContractFixture) -> None:
     token = scene.token()
     assert token.roles == ("Application.ReadWrite.OwnedBy",)
     assert token.principal_id == scene.app.principal_id
     assert timedelta(minutes=60) <= token.expires_at - scene.clock.now() <= timedelta(minutes=90)
 
 
-def test_every_sign_in_asks_anew_and_discovery_is_asked_once_an_hour(scene: Scene) -> None:
+def test_every_sign_in_asks_anew_and_discovery_is_asked_once_an_hour(scene: ContractFixture) -> None:
     for _ in range(5):
         scene.token()
     assert scene.transport.requests == 6
@@ -61,13 +61,13 @@ def test_every_sign_in_asks_anew_and_discovery_is_asked_once_an_hour(scene: Scen
     assert scene.transport.requests == 8
 
 
-def test_a_removed_secret_is_noticed_at_the_very_next_sign_in(scene: Scene) -> None:
+def test_a_removed_secret_is_noticed_at_the_very_next_sign_in(scene: ContractFixture) -> None:
     scene.token()
     scene.admin.remove_secret(scene.app.object_id, scene.app.secrets[0].key_id)
     assert error_of(scene.token).code == "azure.secret_invalid"
 
 
-def test_a_wrong_secret_is_not_yet_known_or_mistyped(scene: Scene) -> None:
+def test_a_wrong_secret_is_not_yet_known_or_mistyped(scene: ContractFixture) -> None:
     error = error_of(lambda: scene.provider.sign_in(scene.tenant, scene.app.app_id, Plaintext("not~the.secret")))
     assert (type(error), error.code) == (NotYet, "azure.secret_invalid")
     assert error.request_id
@@ -75,13 +75,13 @@ def test_a_wrong_secret_is_not_yet_known_or_mistyped(scene: Scene) -> None:
     assert scene.app.app_id in error.message
 
 
-def test_an_expired_secret_is_told_apart(scene: Scene) -> None:
+def test_an_expired_secret_is_told_apart(scene: ContractFixture) -> None:
     scene.clock.advance(timedelta(days=731).total_seconds())
     error = error_of(scene.token)
     assert (type(error), error.code) == (NotYet, "azure.secret_expired")
 
 
-def test_the_id_of_a_secret_is_recognised_without_asking(scene: Scene) -> None:
+def test_the_id_of_a_secret_is_recognised_without_asking(scene: ContractFixture) -> None:
     pasted = Plaintext(scene.app.secrets[0].key_id)
     error = error_of(lambda: scene.provider.sign_in(scene.tenant, scene.app.app_id, pasted))
     assert (type(error), error.code) == (NeedsAction, "azure.secret_id_pasted")
@@ -97,34 +97,34 @@ def test_the_id_of_a_secret_is_recognised_without_asking(scene: Scene) -> None:
         ("../../common", "azure.tenant_malformed"),
     ],
 )
-def test_a_wrong_tenant_is_named(scene: Scene, tenant_id: str, code: str) -> None:
+def test_a_wrong_tenant_is_named(scene: ContractFixture, tenant_id: str, code: str) -> None:
     tenant = Tenant("global", tenant_id)
     error = error_of(lambda: scene.provider.sign_in(tenant, scene.app.app_id, scene.secret()))
     assert (type(error), error.code) == (NeedsAction, code)
     assert error.fix
 
 
-def test_an_application_that_the_tenant_does_not_know_may_still_be_spreading(scene: Scene) -> None:
+def test_an_application_that_the_tenant_does_not_know_may_still_be_spreading(scene: ContractFixture) -> None:
     foreign = "22222222-2222-4222-8222-222222222222"
     error = error_of(lambda: scene.provider.sign_in(scene.tenant, foreign, scene.secret()))
     assert (type(error), error.code) == (NotYet, "azure.application_unknown")
 
 
-def test_a_refusal_is_not_remembered(scene: Scene) -> None:
+def test_a_refusal_is_not_remembered(scene: ContractFixture) -> None:
     """MSAL itself would answer the second call from its cache for a minute."""
     scene.emulator.faults.fail_next("token", Effect(400, "700016", "not found in the directory"), when="before")
     assert error_of(scene.token).code == "azure.application_unknown"
     scene.token()
 
 
-def test_a_disabled_application_needs_somebody_to_enable_it(scene: Scene) -> None:
+def test_a_disabled_application_needs_somebody_to_enable_it(scene: ContractFixture) -> None:
     scene.admin.set_disabled(scene.app.object_id, disabled=True)
     error = error_of(scene.token)
     assert (type(error), error.code) == (NeedsAction, "azure.application_disabled")
 
 
 @pytest.mark.parametrize("style", ["integer", "fraction", "date"])
-def test_plain_text_throttling_is_obeyed_in_each_written_form(scene: Scene, style: str) -> None:
+def test_plain_text_throttling_is_obeyed_in_each_written_form(scene: ContractFixture, style: str) -> None:
     scene.admin.configure(scene.tenant_id, retry_after=style)
     scene.emulator.faults.fail_next("token", Effect(429, retry_after=17.0), when="before")
     error = error_of(scene.token)
@@ -134,7 +134,7 @@ def test_plain_text_throttling_is_obeyed_in_each_written_form(scene: Scene, styl
 
 
 @pytest.mark.parametrize("status", [500, 503, 504])
-def test_a_temporary_failure_is_not_remembered(scene: Scene, status: int) -> None:
+def test_a_temporary_failure_is_not_remembered(scene: ContractFixture, status: int) -> None:
     scene.emulator.faults.fail_next("token", Effect(status), when="before")
     error = error_of(scene.token)
     assert (type(error), error.code) == (Retryable, "azure.unavailable")
@@ -142,26 +142,26 @@ def test_a_temporary_failure_is_not_remembered(scene: Scene, status: int) -> Non
 
 
 @pytest.mark.parametrize("effect", [RESET, HANG])
-def test_a_lost_answer_to_a_sign_in_is_simply_repeated(scene: Scene, effect: Effect) -> None:
+def test_a_lost_answer_to_a_sign_in_is_simply_repeated(scene: ContractFixture, effect: Effect) -> None:
     scene.emulator.faults.fail_next("token", effect)
     error = error_of(scene.token)
     assert (type(error), error.code) == (Retryable, "azure.no_answer")
     assert not isinstance(error, Unanswered)
 
 
-def test_an_unreachable_network_is_simply_repeated(scene: Scene) -> None:
+def test_an_unreachable_network_is_simply_repeated(scene: ContractFixture) -> None:
     with scene.transport.cut():
         assert error_of(scene.token).code == "azure.unreachable"
     scene.token()
 
 
-def test_a_failure_of_discovery_is_not_remembered(scene: Scene) -> None:
+def test_a_failure_of_discovery_is_not_remembered(scene: ContractFixture) -> None:
     scene.emulator.faults.add(Fault("*", (Effect(503),), when="before"))
     assert isinstance(error_of(scene.token), Retryable)
     scene.token()
 
 
-def test_a_new_secret_flaps_while_it_spreads_and_then_holds(scene: Scene) -> None:
+def test_a_new_secret_flaps_while_it_spreads_and_then_holds(scene: ContractFixture) -> None:
     scene.admin.configure(scene.tenant_id, replicas=4, token_appear=(5.0, 60.0))
     issued = scene.provider.add_password(
         scene.tenant, scene.token(), scene.app.object_id, "flapping", scene.in_days(30)
@@ -178,14 +178,14 @@ def test_a_new_secret_flaps_while_it_spreads_and_then_holds(scene: Scene) -> Non
     assert seen[-10:] == ["ok"] * 10
 
 
-def test_the_secret_never_follows_a_tenant_into_another_cloud(scene: Scene) -> None:
+def test_the_secret_never_follows_a_tenant_into_another_cloud(scene: ContractFixture) -> None:
     transport = Scripted({"openid-configuration": discovery("https://login.microsoftonline.us")})
     error = error_of(lambda: provider_over(scene, transport).sign_in(scene.tenant, scene.app.app_id, scene.secret()))
     assert (type(error), error.code) == (NeedsAction, "azure.wrong_cloud")
     assert [request.method for request in transport.sent] == ["GET"]
 
 
-def test_the_other_name_of_the_same_cloud_is_accepted(scene: Scene) -> None:
+def test_the_other_name_of_the_same_cloud_is_accepted(scene: ContractFixture) -> None:
     body = json.dumps({"access_token": "opaque", "expires_in": 60}).encode()
     transport = Scripted(
         {"openid-configuration": discovery("https://login.chinacloudapi.cn"), "token": HttpResponse(200, {}, body)}
@@ -207,14 +207,14 @@ def test_the_other_name_of_the_same_cloud_is_accepted(scene: Scene) -> None:
         b'{"error": "invalid_client"}',
     ],
 )
-def test_a_success_without_a_token_is_no_proof(scene: Scene, body: bytes) -> None:
+def test_a_success_without_a_token_is_no_proof(scene: ContractFixture, body: bytes) -> None:
     transport = Scripted({"openid-configuration": discovery(), "token": HttpResponse(200, {}, body)})
     error = error_of(lambda: provider_over(scene, transport).sign_in(scene.tenant, scene.app.app_id, scene.secret()))
     assert (type(error), error.code) == (Retryable, "azure.unreadable_answer")
 
 
 @pytest.mark.parametrize("document", [b"", b"{}", b"[]", b'{"token_endpoint": 5, "authorization_endpoint": ""}'])
-def test_a_strange_discovery_document_is_neither_used_nor_kept(scene: Scene, document: bytes) -> None:
+def test_a_strange_discovery_document_is_neither_used_nor_kept(scene: ContractFixture, document: bytes) -> None:
     transport = Scripted({"openid-configuration": HttpResponse(200, {}, document)})
     provider = provider_over(scene, transport)
     for _ in range(2):
@@ -227,7 +227,7 @@ def test_a_strange_discovery_document_is_neither_used_nor_kept(scene: Scene, doc
     "token",
     ["opaque", "a.b.c", "a.!!!!.c", "e30.bnVsbA.x", "e30.eyJyb2xlcyI6ICJhbGwiLCAib2lkIjogNX0.x"],
 )
-def test_a_token_that_cannot_be_read_is_still_a_token(scene: Scene, token: str) -> None:
+def test_a_token_that_cannot_be_read_is_still_a_token(scene: ContractFixture, token: str) -> None:
     body = json.dumps({"access_token": token, "expires_in": "3599"}).encode()
     transport = Scripted({"openid-configuration": discovery(), "token": HttpResponse(200, {}, body)})
     got = provider_over(scene, transport).sign_in(scene.tenant, scene.app.app_id, scene.secret())
@@ -235,13 +235,13 @@ def test_a_token_that_cannot_be_read_is_still_a_token(scene: Scene, token: str) 
 
 
 def test_a_regional_override_of_the_machine_does_not_redirect_the_secret(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
+    scene: ContractFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MSAL_FORCE_REGION", "westeurope")
     scene.token()
 
 
-def test_a_refusal_by_this_servers_own_guard_is_not_taken_for_an_answer(scene: Scene) -> None:
+def test_a_refusal_by_this_servers_own_guard_is_not_taken_for_an_answer(scene: ContractFixture) -> None:
     class Held:
         def send(self, request: HttpRequest) -> HttpResponse:
             raise RuntimeError("a transaction is open")
@@ -250,7 +250,7 @@ def test_a_refusal_by_this_servers_own_guard_is_not_taken_for_an_answer(scene: S
         provider_over(scene, Held()).sign_in(scene.tenant, scene.app.app_id, scene.secret())
 
 
-def test_each_request_carries_its_own_id(scene: Scene) -> None:
+def test_each_request_carries_its_own_id(scene: ContractFixture) -> None:
     answers = {"openid-configuration": discovery(), "token": HttpResponse(503)}
     transport = Scripted(answers)
     provider = provider_over(scene, transport)

@@ -18,7 +18,7 @@ from keyturn.ports.provider import AccessToken
 from keyturn.providers.azure.clouds import standard_clouds
 from keyturn.providers.azure.provider import AzureProvider
 from keyturn.providers.transport import HttpTransport
-from tests.contract.conftest import Scene
+from tests.contract.conftest import ContractFixture
 
 
 class Impatient:
@@ -40,7 +40,7 @@ class Impatient:
 
 @dataclass
 class Wired:
-    scene: Scene
+    scene: ContractFixture
     provider: AzureProvider
     transport: Impatient
 
@@ -49,7 +49,7 @@ class Wired:
 
 
 @contextmanager
-def wired(scene: Scene, *, trusted: bool = True) -> Iterator[Wired]:
+def wired(scene: ContractFixture, *, trusted: bool = True) -> Iterator[Wired]:
     with run_in_thread(scene.emulator) as server:
         transport = HttpTransport(ca_file=Path(server.ca_file) if trusted else None)
         clouds = standard_clouds().overridden("global", authority=server.authority, graph=server.authority)
@@ -58,7 +58,7 @@ def wired(scene: Scene, *, trusted: bool = True) -> Iterator[Wired]:
         transport.close()
 
 
-def test_a_secret_is_added_proven_and_removed_over_tls(scene: Scene) -> None:
+def test_a_secret_is_added_proven_and_removed_over_tls(scene: ContractFixture) -> None:
     with wired(scene) as wire:
         token = wire.token()
         found = wire.provider.application(scene.tenant, token, app_id=scene.app.app_id)
@@ -71,7 +71,9 @@ def test_a_secret_is_added_proven_and_removed_over_tls(scene: Scene) -> None:
         assert [item.name for item in wire.provider.applications(scene.tenant, fresh)] == ["Billing"]
 
 
-def test_logs_of_every_level_show_no_secret_and_no_token(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+def test_logs_of_every_level_show_no_secret_and_no_token(
+    scene: ContractFixture, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.DEBUG)
     with wired(scene) as wire:
         token = wire.token()
@@ -84,13 +86,13 @@ def test_logs_of_every_level_show_no_secret_and_no_token(scene: Scene, caplog: p
         assert secret.reveal() not in caplog.text
 
 
-def test_many_threads_share_one_provider(scene: Scene) -> None:
+def test_many_threads_share_one_provider(scene: ContractFixture) -> None:
     with wired(scene) as wire, ThreadPoolExecutor(16) as pool:
         tokens = list(pool.map(lambda _: wire.token(), range(64)))
     assert len({token.value.reveal() for token in tokens}) == 64
 
 
-def test_an_authority_that_is_not_trusted_never_gets_the_secret(scene: Scene) -> None:
+def test_an_authority_that_is_not_trusted_never_gets_the_secret(scene: ContractFixture) -> None:
     with wired(scene, trusted=False) as wire, pytest.raises(Retryable) as caught:
         wire.token()
     assert caught.value.code == "azure.unreachable"
@@ -99,7 +101,7 @@ def test_an_authority_that_is_not_trusted_never_gets_the_secret(scene: Scene) ->
 
 
 @pytest.mark.parametrize("effect", [RESET, HANG, slow(30), Effect(503), Effect(504)])
-def test_a_write_whose_answer_is_lost_is_in_doubt_and_was_sent_once(scene: Scene, effect: Effect) -> None:
+def test_a_write_whose_answer_is_lost_is_in_doubt_and_was_sent_once(scene: ContractFixture, effect: Effect) -> None:
     with wired(scene) as wire:
         token = wire.token()
         scene.emulator.faults.fail_next("addPassword", effect)
@@ -109,7 +111,7 @@ def test_a_write_whose_answer_is_lost_is_in_doubt_and_was_sent_once(scene: Scene
 
 
 @pytest.mark.parametrize("effect", [RESET, HANG, Effect(503), Effect(429, retry_after=2.5)])
-def test_a_sign_in_that_fails_on_the_wire_works_again_at_once(scene: Scene, effect: Effect) -> None:
+def test_a_sign_in_that_fails_on_the_wire_works_again_at_once(scene: ContractFixture, effect: Effect) -> None:
     with wired(scene) as wire:
         wire.token()
         scene.emulator.faults.fail_next("token", effect, when="before")

@@ -13,7 +13,7 @@ from keyturn.ports.http import HttpRequest, HttpResponse
 from keyturn.ports.provider import AccessToken
 from keyturn.providers.azure.provider import AzureProvider
 from keyturn_simulation.emulated import HOST, emulated_clouds
-from tests.contract.conftest import Scene
+from tests.contract.conftest import ContractFixture
 
 
 def error_of(call: Callable[[], object]) -> Upstream:
@@ -22,7 +22,9 @@ def error_of(call: Callable[[], object]) -> Upstream:
     return caught.value
 
 
-def add(scene: Scene, token: AccessToken, marker: str = "keyturn r1 g2 abcdefghij", days: float = 63) -> object:
+def add(
+    scene: ContractFixture, token: AccessToken, marker: str = "keyturn r1 g2 abcdefghij", days: float = 63
+) -> object:
     return scene.provider.add_password(scene.tenant, token, scene.app.object_id, marker, scene.in_days(days))
 
 
@@ -41,15 +43,15 @@ class OneAnswer:
         return self.answer
 
 
-def answering(scene: Scene, status: int, body: object) -> tuple[AzureProvider, OneAnswer]:
+def answering(scene: ContractFixture, status: int, body: object) -> tuple[AzureProvider, OneAnswer]:
     transport = OneAnswer(status, body)
     return AzureProvider(transport, scene.clock, emulated_clouds()), transport
 
 
-TOKEN_FREE = AccessToken(Plaintext("opaque"), expires_at=Scene().in_days(1))
+TOKEN_FREE = AccessToken(Plaintext("opaque"), expires_at=ContractFixture().in_days(1))
 
 
-def test_add_prove_remove_takes_five_calls(scene: Scene) -> None:
+def test_add_prove_remove_takes_five_calls(scene: ContractFixture) -> None:
     token = scene.token()
     before = scene.transport.requests
     issued = scene.provider.add_password(
@@ -62,7 +64,7 @@ def test_add_prove_remove_takes_five_calls(scene: Scene) -> None:
     assert scene.names() == ["keyturn r1 g2 abcdefghij"]
 
 
-def test_an_issued_secret_carries_marker_hint_and_dates(scene: Scene) -> None:
+def test_an_issued_secret_carries_marker_hint_and_dates(scene: ContractFixture) -> None:
     issued = scene.provider.add_password(
         scene.tenant, scene.token(), scene.app.object_id, "the marker", scene.in_days(63)
     )
@@ -73,7 +75,7 @@ def test_an_issued_secret_carries_marker_hint_and_dates(scene: Scene) -> None:
     assert (listed.starts_at, listed.ends_at) == (issued.starts_at, issued.ends_at)
 
 
-def test_an_application_is_found_by_either_id_in_any_case(scene: Scene) -> None:
+def test_an_application_is_found_by_either_id_in_any_case(scene: ContractFixture) -> None:
     token = scene.token()
     by_client = scene.provider.application(scene.tenant, token, app_id=scene.app.app_id.upper())
     by_object = scene.provider.application(scene.tenant, token, object_id=scene.app.object_id)
@@ -81,7 +83,7 @@ def test_an_application_is_found_by_either_id_in_any_case(scene: Scene) -> None:
     assert (by_client.name, by_client.audience, by_client.slots) == ("Billing", "AzureADMyOrg", None)
 
 
-def test_giving_both_ids_or_none_is_a_mistake_of_the_caller(scene: Scene) -> None:
+def test_giving_both_ids_or_none_is_a_mistake_of_the_caller(scene: ContractFixture) -> None:
     token = scene.token()
     with pytest.raises(ValueError, match="either"):
         scene.provider.application(scene.tenant, token)
@@ -90,7 +92,7 @@ def test_giving_both_ids_or_none_is_a_mistake_of_the_caller(scene: Scene) -> Non
 
 
 @pytest.mark.parametrize("audience", ["AzureADandPersonalMicrosoftAccount", "PersonalMicrosoftAccount"])
-def test_personal_accounts_leave_two_slots_and_a_third_secret_is_refused(scene: Scene, audience: str) -> None:
+def test_personal_accounts_leave_two_slots_and_a_third_secret_is_refused(scene: ContractFixture, audience: str) -> None:
     personal = scene.admin.create_application(
         scene.tenant_id, "Shop", audience=audience, secrets=2, owners=(scene.app.principal_id,)
     )
@@ -102,7 +104,7 @@ def test_personal_accounts_leave_two_slots_and_a_third_secret_is_refused(scene: 
     assert (type(error), error.code) == (NeedsAction, "azure.slots_full")
 
 
-def test_a_missing_application_is_named(scene: Scene) -> None:
+def test_a_missing_application_is_named(scene: ContractFixture) -> None:
     everywhere = scene.admin.create_application(scene.tenant_id, "All", permissions=("Application.ReadWrite.All",))
     gone = "33333333-3333-4333-8333-333333333333"
     error = error_of(lambda: scene.provider.application(scene.tenant, scene.token(everywhere), app_id=gone))
@@ -111,7 +113,7 @@ def test_a_missing_application_is_named(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("bad", ["", "x", "../servicePrincipals", "a')/owners?(", "3333"])
-def test_only_uuids_become_part_of_an_address(scene: Scene, bad: str) -> None:
+def test_only_uuids_become_part_of_an_address(scene: ContractFixture, bad: str) -> None:
     token = scene.token()
     before = scene.transport.requests
     for call in (
@@ -126,7 +128,7 @@ def test_only_uuids_become_part_of_an_address(scene: Scene, bad: str) -> None:
 
 @pytest.mark.parametrize("effect", [RESET, HANG, SERVICE_UNAVAILABLE, GATEWAY_TIMEOUT, Effect(500), slow(60)])
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_an_add_that_may_have_happened_is_unanswered(scene: Scene, effect: Effect, when: str) -> None:
+def test_an_add_that_may_have_happened_is_unanswered(scene: ContractFixture, effect: Effect, when: str) -> None:
     token = scene.token()
     scene.emulator.faults.fail_next("addPassword", effect, when=when)  # type: ignore[arg-type]
     error = error_of(lambda: add(scene, token))
@@ -136,7 +138,7 @@ def test_an_add_that_may_have_happened_is_unanswered(scene: Scene, effect: Effec
 
 
 @pytest.mark.parametrize("effect", [RESET, HANG, SERVICE_UNAVAILABLE])
-def test_a_removal_that_may_have_happened_is_unanswered_and_repeatable(scene: Scene, effect: Effect) -> None:
+def test_a_removal_that_may_have_happened_is_unanswered_and_repeatable(scene: ContractFixture, effect: Effect) -> None:
     token = scene.token()
     key_id = scene.app.secrets[0].key_id
     scene.emulator.faults.fail_next("removePassword", effect)
@@ -146,7 +148,7 @@ def test_a_removal_that_may_have_happened_is_unanswered_and_repeatable(scene: Sc
     assert scene.names() == []
 
 
-def test_a_write_that_was_never_sent_is_not_in_doubt(scene: Scene) -> None:
+def test_a_write_that_was_never_sent_is_not_in_doubt(scene: ContractFixture) -> None:
     token = scene.token()
     with scene.transport.cut():
         error = error_of(lambda: add(scene, token))
@@ -154,7 +156,7 @@ def test_a_write_that_was_never_sent_is_not_in_doubt(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("status", [409, 503])
-def test_a_concurrent_change_leaves_a_write_in_doubt(scene: Scene, status: int) -> None:
+def test_a_concurrent_change_leaves_a_write_in_doubt(scene: ContractFixture, status: int) -> None:
     scene.admin.configure(scene.tenant_id, conflict_window=10.0, conflict_status=status)
     token = scene.token()
     add(scene, token, "first")
@@ -164,7 +166,7 @@ def test_a_concurrent_change_leaves_a_write_in_doubt(scene: Scene, status: int) 
 
 
 @pytest.mark.parametrize("style", ["integer", "fraction", "date"])
-def test_throttling_by_graph_is_a_clear_no_with_a_time(scene: Scene, style: str) -> None:
+def test_throttling_by_graph_is_a_clear_no_with_a_time(scene: ContractFixture, style: str) -> None:
     scene.admin.configure(scene.tenant_id, retry_after=style)
     token = scene.token()
     scene.emulator.faults.fail_next("addPassword", Effect(429, retry_after=12.0), when="before")
@@ -174,7 +176,7 @@ def test_throttling_by_graph_is_a_clear_no_with_a_time(scene: Scene, style: str)
 
 
 @pytest.mark.parametrize("body", [{}, [], "x", {"keyId": "k"}, {"secretText": "s"}, {"keyId": 1, "secretText": 2}])
-def test_a_success_without_the_secret_is_in_doubt(scene: Scene, body: object) -> None:
+def test_a_success_without_the_secret_is_in_doubt(scene: ContractFixture, body: object) -> None:
     provider, _ = answering(scene, 200, body)
     error = error_of(
         lambda: provider.add_password(scene.tenant, TOKEN_FREE, scene.app.object_id, "m", scene.in_days(9))
@@ -182,7 +184,7 @@ def test_a_success_without_the_secret_is_in_doubt(scene: Scene, body: object) ->
     assert (type(error), error.code, error.request_id) == (Unanswered, "azure.unreadable_answer", REQUEST)
 
 
-def test_missing_dates_and_hint_of_an_issued_secret_are_filled_in(scene: Scene) -> None:
+def test_missing_dates_and_hint_of_an_issued_secret_are_filled_in(scene: ContractFixture) -> None:
     key = "44444444-4444-4444-8444-444444444444"
     provider, _ = answering(scene, 200, {"keyId": key.upper(), "secretText": "abc8Q~x", "startDateTime": "soon"})
     issued = provider.add_password(scene.tenant, TOKEN_FREE, scene.app.object_id, "m", scene.in_days(9))
@@ -200,14 +202,16 @@ def test_missing_dates_and_hint_of_an_issued_secret_are_filled_in(scene: Scene) 
         {"appId": None},
     ],
 )
-def test_an_incomplete_or_different_application_is_not_believed(scene: Scene, change: dict[str, object]) -> None:
+def test_an_incomplete_or_different_application_is_not_believed(
+    scene: ContractFixture, change: dict[str, object]
+) -> None:
     whole = {"id": scene.app.object_id, "appId": scene.app.app_id, "passwordCredentials": []}
     provider, _ = answering(scene, 200, whole | change)
     error = error_of(lambda: provider.application(scene.tenant, TOKEN_FREE, app_id=scene.app.app_id))
     assert (type(error), error.code) == (Retryable, "azure.unreadable_answer")
 
 
-def test_times_with_seven_digits_and_old_secrets_without_hint_are_read(scene: Scene) -> None:
+def test_times_with_seven_digits_and_old_secrets_without_hint_are_read(scene: ContractFixture) -> None:
     key = "44444444-4444-4444-8444-444444444444"
     listed = {"keyId": key, "startDateTime": "2021-09-09T19:50:29.3086381Z", "endDateTime": "0001-01-01T00:00:00Z"}
     body = {"id": scene.app.object_id, "appId": scene.app.app_id, "passwordCredentials": [listed]}
@@ -220,12 +224,12 @@ def test_times_with_seven_digits_and_old_secrets_without_hint_are_read(scene: Sc
     assert found.ends_at.year == 1
 
 
-def test_removing_what_graph_does_not_show_is_not_an_error(scene: Scene) -> None:
+def test_removing_what_graph_does_not_show_is_not_an_error(scene: ContractFixture) -> None:
     gone = "66666666-6666-4666-8666-666666666666"
     scene.provider.remove_password(scene.tenant, scene.token(), scene.app.object_id, gone)
 
 
-def test_a_lifetime_policy_is_named(scene: Scene) -> None:
+def test_a_lifetime_policy_is_named(scene: ContractFixture) -> None:
     rule = {"restrictionType": "passwordLifetime", "maxLifetime": "P30D", "state": "enabled"}
     scene.admin.set_policy(scene.tenant_id, passwordCredentials=[rule])
     token = scene.token()
@@ -234,20 +238,20 @@ def test_a_lifetime_policy_is_named(scene: Scene) -> None:
     add(scene, token, days=29)
 
 
-def test_a_type_policy_is_named(scene: Scene) -> None:
+def test_a_type_policy_is_named(scene: ContractFixture) -> None:
     rule = {"restrictionType": "passwordAddition", "maxLifetime": None, "state": "enabled"}
     scene.admin.set_policy(scene.tenant_id, passwordCredentials=[rule])
     error = error_of(lambda: add(scene, scene.token()))
     assert (type(error), error.code) == (NeedsAction, "azure.type_policy")
 
 
-def test_a_full_application_is_named(scene: Scene) -> None:
+def test_a_full_application_is_named(scene: ContractFixture) -> None:
     scene.admin.configure(scene.tenant_id, object_item_cap=2)
     error = error_of(lambda: add(scene, scene.token()))
     assert (type(error), error.code) == (NeedsAction, "azure.application_full")
 
 
-def test_a_refused_token_asks_for_a_fresh_one(scene: Scene) -> None:
+def test_a_refused_token_asks_for_a_fresh_one(scene: ContractFixture) -> None:
     old = scene.token()
     scene.clock.advance(7200)
     error = error_of(lambda: add(scene, old))
@@ -258,7 +262,7 @@ def test_a_refused_token_asks_for_a_fresh_one(scene: Scene) -> None:
 @pytest.mark.parametrize(
     "link", ["https://evil.test/v1.0/applications", "http://entra.test/v1.0", "/v1.0/x", 5, [], f"{HOST}/v1.0/next"]
 )
-def test_a_page_link_elsewhere_or_in_a_circle_is_not_followed(scene: Scene, link: object) -> None:
+def test_a_page_link_elsewhere_or_in_a_circle_is_not_followed(scene: ContractFixture, link: object) -> None:
     provider, transport = answering(scene, 200, {"value": [], "@odata.nextLink": link})
     error = error_of(lambda: provider.applications(scene.tenant, TOKEN_FREE))
     assert (type(error), error.code) == (Retryable, "azure.unreadable_answer")

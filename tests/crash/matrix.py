@@ -14,14 +14,14 @@ from functools import cache
 from pathlib import Path
 
 from entra_emulator import Settings
-from keyturn.connections import looks
-from keyturn.connections.domain import Certificate, CertificateFiles, Connection, Draft
+from keyturn.connections import daily_check
+from keyturn.connections.domain import Certificate, CertificateFiles, Connection, NewConnection
 from keyturn.db.unit import Database
 from keyturn.errors import KeyturnError
 from keyturn.kit.secret import Plaintext
-from keyturn.rotations.changes import Change, ScheduleChange
+from keyturn.rotations.commands import ConnectionChange, ScheduleChange
 from keyturn.settings.model import Pace
-from keyturn_simulation.crashes import Fuse, Killed, MortalDatabase, MortalTransport, Point, bury
+from keyturn_simulation.crashes import Fuse, Killed, MortalDatabase, MortalTransport, Point, end_leases_of
 from keyturn_simulation.invariants import check_always, check_no_plaintext, check_quiet
 from keyturn_simulation.keys import private_lines
 from keyturn_simulation.world import Server, World, make_world
@@ -35,7 +35,7 @@ PACE = Pace(proof_count=2)
 
 
 @dataclass
-class Scene:
+class CrashScenario:
     """A world with one server that may die; whoever takes over does not."""
 
     world: World
@@ -54,7 +54,7 @@ class Scene:
                 act(self.server)
         except Killed:
             self.dead = True
-            bury(self.world.database, self.mortal.name, self.world.clock.now)
+            end_leases_of(self.world.database, self.mortal.name, self.world.clock.now)
             check_always(self.world)
             act(self.server)
 
@@ -65,7 +65,9 @@ class Scene:
                 self.do("-", lambda server, it=rotation_id: server.rotator.advance(it))
                 check_always(self.world)
             for connection_id in self.world.claim_looks():
-                self.do("-", lambda server, it=connection_id: looks.look(server.rotations.connections, it))
+                self.do(
+                    "-", lambda server, it=connection_id: daily_check.run_daily_check(server.rotations.connections, it)
+                )
             wake = self.world.next_wake()
             if wake is None or wake - self.world.clock.now() > timedelta(minutes=30):
                 return
@@ -73,32 +75,32 @@ class Scene:
         raise AssertionError("the world does not come to rest")
 
 
-def create(scene: Scene) -> Connection:
+def create(scene: CrashScenario) -> Connection:
     """A user connects with rotation on; after a crash of the request they look, and repeat it if nothing is there."""
 
     def act(server: Server) -> None:
         if not scene.world.all_connections():
-            draft = Draft("prod-entra", scene.world.given())
+            draft = NewConnection("prod-entra", scene.world.given())
             server.rotations.create(scene.world.actor, draft, ScheduleChange(30, 2, 15))
 
     scene.do("create", act)
     return scene.world.all_connections()[0]
 
 
-def settled(scene: Scene) -> Connection:
+def settled(scene: CrashScenario) -> Connection:
     """A connection that rotates and is at rest; nobody dies on the way there."""
     connection = scene.world.connect()
     scene.world.settle()
     return connection
 
 
-def enable(scene: Scene) -> None:
+def enable(scene: CrashScenario) -> None:
     """A user connects with rotation on: the first run comes at once."""
     create(scene)
     scene.settle()
 
 
-def rotate(scene: Scene) -> None:
+def rotate(scene: CrashScenario) -> None:
     """The scheduled rotation, a month later."""
     due = scene.world.rotation(settled(scene)).next_run_at
     assert due is not None
@@ -106,13 +108,13 @@ def rotate(scene: Scene) -> None:
     scene.settle()
 
 
-def share(scene: Scene) -> None:
+def share(scene: CrashScenario) -> None:
     """Two connections hold one secret; a user has one of them rotate, and both move."""
     connections = [scene.world.connect(name, rotate=False) for name in ("first", "second")]
 
     def act(server: Server) -> None:
         if not scene.world.rotations.of(connections):
-            change = Change(enabled=True, schedule=ScheduleChange(30, 2, 15))
+            change = ConnectionChange(enabled=True, schedule=ScheduleChange(30, 2, 15))
             server.rotations.update(scene.world.actor, connections[0].id, change)
 
     scene.do("enable", act)
@@ -122,7 +124,7 @@ def share(scene: Scene) -> None:
     assert len(scene.world.keys()) == 1, "the shared secret was not removed"
 
 
-def replace_credentials(scene: Scene) -> None:
+def replace_credentials(scene: CrashScenario) -> None:
     """A user types a new secret into a rotating connection."""
     connection = settled(scene)
     typed = scene.world.emulator.admin.add_secret(scene.world.application.object_id, "typed by hand")
@@ -131,13 +133,13 @@ def replace_credentials(scene: Scene) -> None:
     def act(server: Server) -> None:
         now = scene.world.connections.get(scene.world.actor, connection.id)
         if not scene.world.connections.is_as_supplied(now, given):
-            server.rotations.update(scene.world.actor, connection.id, Change(credentials=given))
+            server.rotations.update(scene.world.actor, connection.id, ConnectionChange(credentials=given))
 
     scene.do("replace", act)
     scene.settle()
 
 
-def delete(scene: Scene) -> None:
+def delete(scene: CrashScenario) -> None:
     """A user deletes the connection and has its secrets revoked."""
     connection = settled(scene)
 
@@ -150,7 +152,7 @@ def delete(scene: Scene) -> None:
     assert scene.world.keys() == {}, "a secret of a deleted connection stayed behind"
 
 
-def roll_certificate(scene: Scene) -> None:
+def roll_certificate(scene: CrashScenario) -> None:
     """A user connects with a certificate, which is replaced at once by one that is made here."""
     world, first = scene.world, given_certificate()
     world.emulator.admin.add_certificate(world.application.object_id, first.pem)
@@ -160,7 +162,7 @@ def roll_certificate(scene: Scene) -> None:
 
     def act(server: Server) -> None:
         if not world.all_connections():
-            server.rotations.create(world.actor, Draft("prod-entra", files), ScheduleChange(30, 2, 15))
+            server.rotations.create(world.actor, NewConnection("prod-entra", files), ScheduleChange(30, 2, 15))
 
     scene.do("create", act)
     scene.settle()
@@ -179,7 +181,7 @@ def note_private_key(world: World) -> None:
     world.hide(private_lines(credentials.signing.private_key))
 
 
-SCENARIOS: dict[str, tuple[Callable[[Scene], None], Settings]] = {
+SCENARIOS: dict[str, tuple[Callable[[CrashScenario], None], Settings]] = {
     "enable, slow replicas": (enable, SLOW),
     "scheduled rotation": (rotate, Settings()),
     "shared secret": (share, Settings()),
@@ -196,7 +198,7 @@ def play(database: Database, scenario: str, kill_at: int | None, folder: Path | 
     fuse = Fuse(kill_at)
     world.watcher = fuse.watch
     mortal = world.server("mortal", MortalDatabase(database, fuse), MortalTransport(world.network("mortal"), fuse))
-    scene = Scene(world, fuse, mortal)
+    scene = CrashScenario(world, fuse, mortal)
     act(scene)
     check_quiet(world)
     check_no_plaintext(world, folder)
@@ -204,14 +206,14 @@ def play(database: Database, scenario: str, kill_at: int | None, folder: Path | 
 
 
 @contextmanager
-def ground(kind: str) -> Iterator["Ground"]:
+def ground(kind: str) -> Iterator["CrashBench"]:
     """A database to play on again and again."""
     with tempfile.TemporaryDirectory() as name, database_of_kind(kind, Path(name)) as database:
-        yield Ground(kind, database, Path(name))
+        yield CrashBench(kind, database, Path(name))
 
 
 @dataclass
-class Ground:
+class CrashBench:
     """One database, emptied before each play: many times faster than a new one."""
 
     kind: str
@@ -251,7 +253,7 @@ def main() -> int:
     return 1 if broken else 0
 
 
-def _survives(here: Ground, kind: str, scenario: str, index: int, point: Point) -> bool:
+def _survives(here: CrashBench, kind: str, scenario: str, index: int, point: Point) -> bool:
     try:
         here.die_at(scenario, index)
     except (AssertionError, KeyturnError) as error:

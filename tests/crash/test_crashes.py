@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.crash.matrix import SCENARIOS, Ground, ground
+from tests.crash.matrix import SCENARIOS, CrashBench, ground
 from tests.databases import KINDS
 from tests.simulation.seeds import base_seed
 
@@ -16,13 +16,13 @@ THIRD = 3
 
 
 @pytest.fixture(scope="module", params=KINDS)
-def here(request: pytest.FixtureRequest) -> Iterator[Ground]:
+def here(request: pytest.FixtureRequest) -> Iterator[CrashBench]:
     with ground(request.param) as opened:
         yield opened
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_death_at_every_instant(here: Ground, scenario: str) -> None:
+def test_death_at_every_instant(here: CrashBench, scenario: str) -> None:
     instants = here.points(scenario)
     moments = {point.moment for point in instants}
     assert moments == {"before the request", "before the answer", "before the commit", "after the commit"}

@@ -11,7 +11,7 @@ from entra_emulator import Demo, Emulator, SigningKey, SystemClock, VirtualClock
 from entra_emulator.server.server import Running, run_in_thread
 from tests.emulator.certificates import Certificate, make_certificate
 from tests.emulator.people import People, people_in
-from tests.emulator.scene import Scene
+from tests.emulator.scene import EmulatorFixture
 
 
 @dataclass(frozen=True)
@@ -38,14 +38,14 @@ def certificate() -> Certificate:
 
 
 @pytest.fixture
-def scene(signing_key: SigningKey) -> Scene:
+def scene(signing_key: SigningKey) -> EmulatorFixture:
     clock = VirtualClock()
     emulator = Emulator(clock, seed=7, signing_key=signing_key)
-    return Scene(emulator, clock, emulator.admin.create_tenant("Contoso"))
+    return EmulatorFixture(emulator, clock, emulator.admin.create_tenant("Contoso"))
 
 
 @pytest.fixture
-def people(scene: Scene) -> People:
+def people(scene: EmulatorFixture) -> People:
     return people_in(scene)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from entra_emulator import ApplicationHandle, Browser, Request, Response
-from tests.emulator.scene import GRAPH, LOGIN, Scene
+from tests.emulator.scene import GRAPH, LOGIN, EmulatorFixture
 
 BACK = "https://app.example.com/back"
 MANAGE = "https://graph.microsoft.com/Application.ReadWrite.All"
@@ -35,7 +35,7 @@ def fields_of(callback: str) -> dict[str, str]:
 class People:
     """The scene with its people."""
 
-    scene: Scene
+    scene: EmulatorFixture
     web: ApplicationHandle
     ada: str
     uri: str
@@ -96,7 +96,7 @@ class People:
         return self.scene.emulator.call(Request(method, f"{GRAPH}/{path}", sent, data))
 
 
-def people_in(scene: Scene) -> People:
+def people_in(scene: EmulatorFixture) -> People:
     admin = scene.emulator.admin
     web = scene.application("web", redirect_uris=(BACK,), scopes=("Application.ReadWrite.All", "User.Read"))
     ada = admin.create_user(scene.tenant, "Ada Admin", roles=("Application Administrator",))

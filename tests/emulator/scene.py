@@ -15,7 +15,7 @@ GRAPH_SCOPE = "https://graph.microsoft.com/.default"
 
 
 @dataclass
-class Scene:
+class EmulatorFixture:
     """One emulator, one tenant, and the requests that a careful client would send."""
 
     emulator: Emulator

@@ -11,10 +11,10 @@ import pytest
 from entra_emulator import ConnectionReset, Request, Settings, TimedOut
 from entra_emulator.server.emulator import Emulator
 from tests.emulator.certificates import Certificate
-from tests.emulator.scene import Scene
+from tests.emulator.scene import EmulatorFixture
 
 
-def admin(scene: Scene, method: str, path: str, body: Any = None) -> Any:
+def admin(scene: EmulatorFixture, method: str, path: str, body: Any = None) -> Any:
     data = b"" if body is None else json.dumps(body).encode()
     answer = scene.emulator.call(Request(method, f"https://localhost/_emulator/{path}", {}, data))
     assert 200 <= answer.status < 300, answer.body
@@ -27,7 +27,7 @@ def refused(emulator: Emulator, method: str, path: str, body: bytes = b"") -> in
     return answer.status
 
 
-def test_a_tenant_with_an_application_is_made_and_listed(scene: Scene) -> None:
+def test_a_tenant_with_an_application_is_made_and_listed(scene: EmulatorFixture) -> None:
     tenant = admin(scene, "POST", "tenants", {"name": "Fabrikam", "settings": {"replicas": 2}})["id"]
     wanted = {"name": "made", "permissions": ["Application.Read.All"], "owns_itself": True, "secrets": 2}
     made = admin(scene, "POST", f"tenants/{tenant}/applications", wanted)
@@ -38,7 +38,7 @@ def test_a_tenant_with_an_application_is_made_and_listed(scene: Scene) -> None:
     assert admin(scene, "GET", f"tenants/{tenant}/settings")["replicas"] == 2
 
 
-def test_secrets_of_any_dates_are_added_and_removed(scene: Scene) -> None:
+def test_secrets_of_any_dates_are_added_and_removed(scene: EmulatorFixture) -> None:
     app = scene.application(secrets=0)
     path = f"applications/{app.app_id}/secrets"
     body = {"display_name": "old", "start": "2025-01-01T00:00:00Z", "end": "2026-01-01T00:00:00Z", "value": "known"}
@@ -50,7 +50,7 @@ def test_secrets_of_any_dates_are_added_and_removed(scene: Scene) -> None:
 
 
 def test_secrets_without_hint_and_certificates_without_thumbprint_are_listed_so(
-    scene: Scene, certificate: Certificate
+    scene: EmulatorFixture, certificate: Certificate
 ) -> None:
     app, reader = scene.application(secrets=0), scene.manager()
     path = f"applications/{app.object_id}"
@@ -67,7 +67,7 @@ def test_secrets_without_hint_and_certificates_without_thumbprint_are_listed_so(
     assert refused(scene.emulator, "POST", f"{path}/secrets", b'{"hint": "abc"}') == 400
 
 
-def test_a_certificate_a_grant_a_user_and_a_policy_are_set(scene: Scene, certificate: Certificate) -> None:
+def test_a_certificate_a_grant_a_user_and_a_policy_are_set(scene: EmulatorFixture, certificate: Certificate) -> None:
     app = scene.application()
     pem = {"certificate": certificate.pem.decode()}
     key_id = admin(scene, "POST", f"applications/{app.object_id}/certificates", pem)["key_id"]
@@ -84,7 +84,7 @@ def test_a_certificate_a_grant_a_user_and_a_policy_are_set(scene: Scene, certifi
     admin(scene, "POST", "issuers", key)
 
 
-def test_every_setting_can_be_read_and_written_back(scene: Scene) -> None:
+def test_every_setting_can_be_read_and_written_back(scene: EmulatorFixture) -> None:
     path = f"tenants/{scene.tenant}/settings"
     shown = admin(scene, "GET", path)
     assert set(shown) == {item.name for item in fields(Settings)}
@@ -94,7 +94,7 @@ def test_every_setting_can_be_read_and_written_back(scene: Scene) -> None:
     assert scene.emulator.admin.settings(scene.tenant).token_appear == (1.0, 9.0)
 
 
-def test_faults_are_added_listed_and_dropped(scene: Scene) -> None:
+def test_faults_are_added_listed_and_dropped(scene: EmulatorFixture) -> None:
     app = scene.application()
     fault = {"operation": "token", "effects": ["reset"], "skip": 1}
     admin(scene, "POST", "faults", fault)
@@ -112,7 +112,7 @@ def test_faults_are_added_listed_and_dropped(scene: Scene) -> None:
     assert scene.token(app).status == 200
 
 
-def test_the_clock_moves_forwards_only(scene: Scene) -> None:
+def test_the_clock_moves_forwards_only(scene: EmulatorFixture) -> None:
     before = admin(scene, "GET", "clock")["now"]
     assert admin(scene, "POST", "clock", {"advance": 60})["now"] == before + 60
     assert scene.clock.now() == before + 60
@@ -120,7 +120,7 @@ def test_the_clock_moves_forwards_only(scene: Scene) -> None:
     assert refused(scene.emulator, "POST", "clock", b'{"advance": "1"}') == 400
 
 
-def test_the_ledger_is_queried_and_does_not_contain_the_admin(scene: Scene) -> None:
+def test_the_ledger_is_queried_and_does_not_contain_the_admin(scene: EmulatorFixture) -> None:
     app = scene.application()
     scene.token(app)
     scene.token(app, "wrong")
@@ -132,7 +132,7 @@ def test_the_ledger_is_queried_and_does_not_contain_the_admin(scene: Scene) -> N
     assert admin(scene, "POST", "ledger/saw", {"text": app.app_id}) == {"seen": True}
 
 
-def test_the_demo_can_be_made_again_after_a_reset(scene: Scene) -> None:
+def test_the_demo_can_be_made_again_after_a_reset(scene: EmulatorFixture) -> None:
     first = admin(scene, "POST", "demo")
     assert first["connection"]["secrets"][0]["value"]
     assert refused(scene.emulator, "POST", "demo") == 400
@@ -141,7 +141,7 @@ def test_the_demo_can_be_made_again_after_a_reset(scene: Scene) -> None:
     assert admin(scene, "POST", "demo")["tenant_id"] == first["tenant_id"]
 
 
-def test_the_demo_shows_every_usual_state(scene: Scene) -> None:
+def test_the_demo_shows_every_usual_state(scene: EmulatorFixture) -> None:
     demo = scene.emulator.seed_demo()
     assert scene.emulator.admin.application(demo.connection.app_id).owners == [demo.connection.principal_id]
     ends = [item.end for other in demo.others for item in scene.emulator.admin.secrets(other.object_id)]
@@ -181,7 +181,7 @@ def test_the_demo_shows_every_usual_state(scene: Scene) -> None:
     ],
 )
 def test_an_admin_request_that_does_not_fit_is_told_why(
-    scene: Scene, method: str, path: str, body: bytes, status: int
+    scene: EmulatorFixture, method: str, path: str, body: bytes, status: int
 ) -> None:
     assert refused(scene.emulator, method, path, body) == status
 
@@ -197,6 +197,6 @@ def test_an_admin_request_that_does_not_fit_is_told_why(
         {"name": "x", "app_id": "11111111-1111-4111-8111-111111111111"},
     ],
 )
-def test_an_application_that_does_not_fit_is_refused(scene: Scene, body: dict[str, Any]) -> None:
+def test_an_application_that_does_not_fit_is_refused(scene: EmulatorFixture, body: dict[str, Any]) -> None:
     scene.application("taken", app_id="11111111-1111-4111-8111-111111111111")
     assert refused(scene.emulator, "POST", f"tenants/{scene.tenant}/applications", json.dumps(body).encode()) == 400

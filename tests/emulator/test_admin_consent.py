@@ -8,7 +8,7 @@ import pytest
 
 from entra_emulator import ApplicationHandle, Browser, SignInStopped
 from tests.emulator.people import BACK, People, claims_of, fields_of
-from tests.emulator.scene import LOGIN, Scene
+from tests.emulator.scene import LOGIN, EmulatorFixture
 
 OWNED = "Application.ReadWrite.OwnedBy"
 
@@ -23,7 +23,7 @@ def asking(people: People) -> ApplicationHandle:
     return people.scene.application("asking", redirect_uris=(BACK,), scopes=("User.Read",), roles=(OWNED,))
 
 
-def url(scene: Scene, app: ApplicationHandle, tenant: str | None = None, **more: str) -> str:
+def url(scene: EmulatorFixture, app: ApplicationHandle, tenant: str | None = None, **more: str) -> str:
     place = "v2.0/adminconsent" if "scope" in more else "adminconsent"
     given = {"client_id": app.app_id, "redirect_uri": BACK, "state": "st 1&"} | more
     return f"{LOGIN}/{tenant or scene.tenant}/{place}?{urlencode({name: text for name, text in given.items() if text})}"

@@ -10,7 +10,7 @@ import pytest
 
 from entra_emulator import SERVICE_UNAVAILABLE, Request, SignInStopped
 from tests.emulator.people import BACK, CHALLENGE, MANAGE, People, claims_of, fields_of
-from tests.emulator.scene import LOGIN, Scene
+from tests.emulator.scene import LOGIN, EmulatorFixture
 
 
 def test_a_person_picks_an_account_consents_and_comes_back_with_a_code(people: People) -> None:
@@ -389,7 +389,7 @@ def test_the_walk_needs_a_user_that_exists(people: People) -> None:
         people.scene.emulator.admin.authorize(people.url(), user="nobody")
 
 
-def test_posted_requests_are_read_like_those_of_a_query(people: People, scene: Scene) -> None:
+def test_posted_requests_are_read_like_those_of_a_query(people: People, scene: EmulatorFixture) -> None:
     base, _, query = people.url().partition("?")
     kind = {"Content-Type": "application/x-www-form-urlencoded"}
     answer = scene.emulator.call(Request("POST", base, kind, query.encode()))

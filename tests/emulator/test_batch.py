@@ -8,21 +8,21 @@ from typing import Any
 import pytest
 
 from entra_emulator import HANG, RESET, SERVICE_UNAVAILABLE, ApplicationHandle, Budget, Response, slow
-from tests.emulator.scene import Scene
+from tests.emulator.scene import EmulatorFixture
 
 JSON = {"Content-Type": "application/json"}
 
 
 @pytest.fixture
-def manager(scene: Scene) -> ApplicationHandle:
+def manager(scene: EmulatorFixture) -> ApplicationHandle:
     return scene.manager()
 
 
-def send(scene: Scene, by: ApplicationHandle, *items: Any) -> Response:
+def send(scene: EmulatorFixture, by: ApplicationHandle, *items: Any) -> Response:
     return scene.graph(by, "POST", "$batch", {"requests": list(items)})
 
 
-def answers(scene: Scene, by: ApplicationHandle, *items: Any) -> dict[str, dict[str, Any]]:
+def answers(scene: EmulatorFixture, by: ApplicationHandle, *items: Any) -> dict[str, dict[str, Any]]:
     response = send(scene, by, *items)
     assert response.status == 200
     return {item["id"]: item for item in response.json()["responses"]}
@@ -37,7 +37,7 @@ def add(name: str, app: ApplicationHandle, **more: Any) -> dict[str, Any]:
     return {"id": name, "method": "POST", "url": place, "headers": JSON, "body": {}} | more
 
 
-def test_each_item_has_an_answer_of_its_own(scene: Scene, manager: ApplicationHandle) -> None:
+def test_each_item_has_an_answer_of_its_own(scene: EmulatorFixture, manager: ApplicationHandle) -> None:
     app = scene.application()
     missing = {"id": "c", "method": "GET", "url": "/applications/11111111-1111-4111-8111-111111111111"}
     key_id = app.secrets[0].key_id
@@ -51,7 +51,7 @@ def test_each_item_has_an_answer_of_its_own(scene: Scene, manager: ApplicationHa
     assert found["a"]["headers"]["request-id"] != found["b"]["headers"]["request-id"]
 
 
-def test_the_answers_come_in_any_order(scene: Scene, manager: ApplicationHandle) -> None:
+def test_the_answers_come_in_any_order(scene: EmulatorFixture, manager: ApplicationHandle) -> None:
     app = scene.application()
     names = [str(number) for number in range(20)]
     orders = {
@@ -62,7 +62,7 @@ def test_the_answers_come_in_any_order(scene: Scene, manager: ApplicationHandle)
     assert all(sorted(order) == sorted(names) for order in orders)
 
 
-def test_items_have_the_permissions_of_the_caller_and_stand_in_the_ledger(scene: Scene) -> None:
+def test_items_have_the_permissions_of_the_caller_and_stand_in_the_ledger(scene: EmulatorFixture) -> None:
     nobody, app = scene.application("nobody"), scene.application()
     assert answers(scene, nobody, add("a", app))["a"]["status"] == 403
     entries = scene.emulator.ledger.query(caller=nobody.app_id)
@@ -71,13 +71,13 @@ def test_items_have_the_permissions_of_the_caller_and_stand_in_the_ledger(scene:
     assert scene.emulator.call(type_of_request(scene)).status == 401
 
 
-def type_of_request(scene: Scene) -> Any:
+def type_of_request(scene: EmulatorFixture) -> Any:
     from entra_emulator import Request  # noqa: PLC0415 - only this test sends one without a token
 
     return Request("POST", "https://graph.microsoft.com/v1.0/$batch", JSON, b'{"requests": []}')
 
 
-def test_what_depends_on_a_failure_fails(scene: Scene, manager: ApplicationHandle) -> None:
+def test_what_depends_on_a_failure_fails(scene: EmulatorFixture, manager: ApplicationHandle) -> None:
     app = scene.application()
     bad = add("1", app) | {"body": {"passwordCredential": 7}}
     found = answers(scene, manager, bad, add("2", app, dependsOn=["1"]), read("3", app, dependsOn=["2"]))
@@ -102,7 +102,7 @@ def test_what_depends_on_a_failure_fails(scene: Scene, manager: ApplicationHandl
     ],
 )
 def test_dependencies_are_none_a_chain_or_the_same(
-    scene: Scene, manager: ApplicationHandle, needs: dict[str, Any], status: int
+    scene: EmulatorFixture, manager: ApplicationHandle, needs: dict[str, Any], status: int
 ) -> None:
     app = scene.application()
     items = [read(name, app, **({"dependsOn": needs[name]} if name in needs else {})) for name in "123"]
@@ -110,7 +110,7 @@ def test_dependencies_are_none_a_chain_or_the_same(
 
 
 @pytest.mark.parametrize("count", [0, 20, 21])
-def test_a_batch_has_one_to_twenty_items(scene: Scene, manager: ApplicationHandle, count: int) -> None:
+def test_a_batch_has_one_to_twenty_items(scene: EmulatorFixture, manager: ApplicationHandle, count: int) -> None:
     app = scene.application()
     answer = send(scene, manager, *(read(str(number), app) for number in range(count)))
     assert answer.status == (200 if count == 20 else 400)
@@ -134,7 +134,7 @@ BAD: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("what", BAD)
-def test_a_malformed_item_spoils_the_whole_batch(scene: Scene, manager: ApplicationHandle, what: str) -> None:
+def test_a_malformed_item_spoils_the_whole_batch(scene: EmulatorFixture, manager: ApplicationHandle, what: str) -> None:
     app = scene.application()
     answer = send(scene, manager, add("good", app), BAD[what])
     assert (answer.status, answer.json()["error"]["code"]) == (400, "BadRequest")
@@ -142,21 +142,21 @@ def test_a_malformed_item_spoils_the_whole_batch(scene: Scene, manager: Applicat
 
 
 @pytest.mark.parametrize("requests", [None, 7, "x", {}, [None], [[]]])
-def test_a_batch_needs_a_list_of_items(scene: Scene, manager: ApplicationHandle, requests: Any) -> None:
+def test_a_batch_needs_a_list_of_items(scene: EmulatorFixture, manager: ApplicationHandle, requests: Any) -> None:
     assert scene.graph(manager, "POST", "$batch", {"requests": requests}).status == 400
 
 
-def test_an_id_comes_once(scene: Scene, manager: ApplicationHandle) -> None:
+def test_an_id_comes_once(scene: EmulatorFixture, manager: ApplicationHandle) -> None:
     app = scene.application()
     assert send(scene, manager, read("1", app), read("1", app)).status == 400
 
 
-def test_a_batch_inside_a_batch_is_refused(scene: Scene, manager: ApplicationHandle) -> None:
+def test_a_batch_inside_a_batch_is_refused(scene: EmulatorFixture, manager: ApplicationHandle) -> None:
     inner = {"id": "1", "method": "POST", "url": "/$batch", "headers": JSON, "body": {"requests": []}}
     assert answers(scene, manager, inner)["1"]["status"] == 400
 
 
-def test_one_item_is_throttled_and_the_others_are_not(scene: Scene, manager: ApplicationHandle) -> None:
+def test_one_item_is_throttled_and_the_others_are_not(scene: EmulatorFixture, manager: ApplicationHandle) -> None:
     app = scene.application()
     scene.emulator.admin.configure(scene.tenant, graph_budget=Budget(2, 10.0))
     found = answers(scene, manager, *(read(name, app) for name in "123"))
@@ -167,7 +167,7 @@ def test_one_item_is_throttled_and_the_others_are_not(scene: Scene, manager: App
 
 @pytest.mark.parametrize("effect", [SERVICE_UNAVAILABLE, RESET, HANG])
 def test_an_item_may_take_effect_although_its_answer_is_lost(
-    scene: Scene, manager: ApplicationHandle, effect: Any
+    scene: EmulatorFixture, manager: ApplicationHandle, effect: Any
 ) -> None:
     app = scene.application()
     scene.emulator.faults.fail_nth("addPassword", 2, effect)
@@ -176,28 +176,30 @@ def test_an_item_may_take_effect_although_its_answer_is_lost(
     assert len(scene.emulator.admin.secrets(app.object_id)) == 3
 
 
-def test_the_batch_itself_may_fail_after_all_of_it_took_effect(scene: Scene, manager: ApplicationHandle) -> None:
+def test_the_batch_itself_may_fail_after_all_of_it_took_effect(
+    scene: EmulatorFixture, manager: ApplicationHandle
+) -> None:
     app = scene.application()
     scene.emulator.faults.fail_next("batch", SERVICE_UNAVAILABLE)
     assert send(scene, manager, add("1", app)).status == 503
     assert len(scene.emulator.admin.secrets(app.object_id)) == 2
 
 
-def test_conflicts_strike_items_that_write_to_one_object(scene: Scene, manager: ApplicationHandle) -> None:
+def test_conflicts_strike_items_that_write_to_one_object(scene: EmulatorFixture, manager: ApplicationHandle) -> None:
     app = scene.application()
     scene.emulator.admin.configure(scene.tenant, conflict_window=5.0)
     found = answers(scene, manager, add("1", app), add("2", app))
     assert [found[name]["status"] for name in "12"] == [200, 409]
 
 
-def test_headers_of_an_item_are_its_own(scene: Scene, manager: ApplicationHandle) -> None:
+def test_headers_of_an_item_are_its_own(scene: EmulatorFixture, manager: ApplicationHandle) -> None:
     count = {"id": "1", "method": "get", "url": "/applications/$count", "headers": {"ConsistencyLevel": "eventual"}}
     without = {"id": "2", "method": "GET", "url": "/applications/$count"}
     found = answers(scene, manager, count, without)
     assert (found["1"]["status"], found["1"]["body"], found["2"]["status"]) == (200, "1", 400)
 
 
-def test_a_body_that_is_not_json_comes_as_base64(scene: Scene, manager: ApplicationHandle) -> None:
+def test_a_body_that_is_not_json_comes_as_base64(scene: EmulatorFixture, manager: ApplicationHandle) -> None:
     app = scene.application()
     text = base64.b64encode(b"plain").decode()
     for body in (text, "not base64 é", [1]):
@@ -206,12 +208,14 @@ def test_a_body_that_is_not_json_comes_as_base64(scene: Scene, manager: Applicat
 
 
 @pytest.mark.parametrize("url", ["/é ü", "/applications/" + "x" * 9000, "/%zz", "/applications?$filter=(((", "/\ud800"])
-def test_a_bad_address_of_an_item_is_an_odata_error(scene: Scene, manager: ApplicationHandle, url: str) -> None:
+def test_a_bad_address_of_an_item_is_an_odata_error(
+    scene: EmulatorFixture, manager: ApplicationHandle, url: str
+) -> None:
     found = answers(scene, manager, {"id": "1", "method": "GET", "url": url})["1"]
     assert 400 <= found["status"] < 500
     assert found["body"]["error"]["code"]
 
 
-def test_a_slow_item_does_not_spoil_the_batch(scene: Scene, manager: ApplicationHandle) -> None:
+def test_a_slow_item_does_not_spoil_the_batch(scene: EmulatorFixture, manager: ApplicationHandle) -> None:
     scene.emulator.faults.fail_next("getApplication", slow(5))
     assert answers(scene, manager, read("1", scene.application()))["1"]["status"] == 200

@@ -15,21 +15,23 @@ from entra_emulator import ApplicationHandle, Effect, Fault, Request
 from entra_emulator.admin.changes import Misfit, read_fault
 from tests.emulator.certificates import Certificate
 from tests.emulator.people import BACK, VERIFIER, People
-from tests.emulator.scene import GRAPH, GRAPH_SCOPE, LOGIN, Scene
+from tests.emulator.scene import GRAPH, GRAPH_SCOPE, LOGIN, EmulatorFixture
 
 
 @pytest.fixture
-def manager(scene: Scene) -> ApplicationHandle:
+def manager(scene: EmulatorFixture) -> ApplicationHandle:
     return scene.manager()
 
 
-def patched(scene: Scene, manager: ApplicationHandle, app: ApplicationHandle, body: dict[str, Any]) -> dict[str, Any]:
+def patched(
+    scene: EmulatorFixture, manager: ApplicationHandle, app: ApplicationHandle, body: dict[str, Any]
+) -> dict[str, Any]:
     answer = scene.graph(manager, "PATCH", f"applications/{app.object_id}", body)
     assert answer.status == 204, answer.body
     return read(scene, manager, app)
 
 
-def read(scene: Scene, manager: ApplicationHandle, app: ApplicationHandle) -> dict[str, Any]:
+def read(scene: EmulatorFixture, manager: ApplicationHandle, app: ApplicationHandle) -> dict[str, Any]:
     found: dict[str, Any] = scene.graph(manager, "GET", f"applications/{app.object_id}").json()
     return found
 
@@ -42,20 +44,20 @@ def read(scene: Scene, manager: ApplicationHandle, app: ApplicationHandle) -> di
         f"profile {GRAPH_SCOPE} email",
     ],
 )
-def test_msal_for_go_and_java_ask_for_more_than_a_resource(scene: Scene, scope: str) -> None:
+def test_msal_for_go_and_java_ask_for_more_than_a_resource(scene: EmulatorFixture, scope: str) -> None:
     assert scene.token(scene.application(), scope=scope).status == 200
 
 
 @pytest.mark.parametrize(
     "scope", ["openid", f"{GRAPH_SCOPE} {GRAPH_SCOPE}", f"{GRAPH_SCOPE} https://x/.default", "x openid"]
 )
-def test_a_scope_without_exactly_one_resource_is_still_refused(scene: Scene, scope: str) -> None:
+def test_a_scope_without_exactly_one_resource_is_still_refused(scene: EmulatorFixture, scope: str) -> None:
     assert scene.token(scene.application(), scope=scope).json()["error_codes"] == [70011]
 
 
 @pytest.mark.parametrize("wrapped", ["lines of 64", "CRLF", "blanks around"])
 def test_az_sends_a_certificate_with_the_line_breaks_of_its_file(
-    scene: Scene, manager: ApplicationHandle, certificate: Certificate, wrapped: str
+    scene: EmulatorFixture, manager: ApplicationHandle, certificate: Certificate, wrapped: str
 ) -> None:
     flat = base64.b64encode(certificate.der).decode()
     text = {
@@ -69,7 +71,7 @@ def test_az_sends_a_certificate_with_the_line_breaks_of_its_file(
 
 
 def test_terraform_finds_the_key_id_that_it_chose(
-    scene: Scene, manager: ApplicationHandle, certificate: Certificate
+    scene: EmulatorFixture, manager: ApplicationHandle, certificate: Certificate
 ) -> None:
     app, chosen = scene.application(secrets=0), "0b2c9d9e-6a50-4b0e-8a3c-5d7a1e8c9f01"
     flat = base64.b64encode(certificate.der).decode()
@@ -90,7 +92,7 @@ def test_terraform_finds_the_key_id_that_it_chose(
 
 
 def test_terraform_creates_an_application_with_everything_it_always_sends(
-    scene: Scene, manager: ApplicationHandle
+    scene: EmulatorFixture, manager: ApplicationHandle
 ) -> None:
     owner = scene.application("owner").principal_id
     wanted = {
@@ -118,7 +120,7 @@ def test_terraform_creates_an_application_with_everything_it_always_sends(
 
 
 def test_a_principal_is_changed_by_everybody_who_makes_one(
-    scene: Scene, manager: ApplicationHandle, certificate: Certificate
+    scene: EmulatorFixture, manager: ApplicationHandle, certificate: Certificate
 ) -> None:
     app = scene.application()
     path = f"servicePrincipals/{app.principal_id}"
@@ -153,7 +155,7 @@ def test_a_principal_is_changed_by_everybody_who_makes_one(
     assert found.status == 404, "nothing is made of a refused request"
 
 
-def test_members_that_a_change_does_not_name_stay(scene: Scene, manager: ApplicationHandle) -> None:
+def test_members_that_a_change_does_not_name_stay(scene: EmulatorFixture, manager: ApplicationHandle) -> None:
     app = scene.application(token_version=2)
     patched(
         scene, manager, app,
@@ -205,7 +207,7 @@ ROLE = {
     ],
 )
 def test_what_does_not_exist_is_refused_at_every_depth(
-    scene: Scene, manager: ApplicationHandle, wrong: dict[str, Any]
+    scene: EmulatorFixture, manager: ApplicationHandle, wrong: dict[str, Any]
 ) -> None:
     app = scene.application()
     before = read(scene, manager, app)
@@ -214,7 +216,7 @@ def test_what_does_not_exist_is_refused_at_every_depth(
     assert read(scene, manager, app) == before, "nothing of a refused change is done"
 
 
-def test_what_is_accepted_is_kept(scene: Scene, manager: ApplicationHandle) -> None:
+def test_what_is_accepted_is_kept(scene: EmulatorFixture, manager: ApplicationHandle) -> None:
     scope = {"id": ROLE["id"], "value": "read", "type": "User", "isEnabled": True, "adminConsentDisplayName": "Read"}
     allowed = {"appId": "33333333-3333-4333-8333-333333333333", "delegatedPermissionIds": [ROLE["id"]]}
     change = {
@@ -231,7 +233,9 @@ def test_what_is_accepted_is_kept(scene: Scene, manager: ApplicationHandle) -> N
     assert body["parentalControlSettings"]["legalAgeGroupRule"] == "BlockMinors"
 
 
-def test_an_enabled_role_or_scope_is_disabled_before_it_goes(scene: Scene, manager: ApplicationHandle) -> None:
+def test_an_enabled_role_or_scope_is_disabled_before_it_goes(
+    scene: EmulatorFixture, manager: ApplicationHandle
+) -> None:
     app = scene.application()
     path, scope = (
         f"applications/{app.object_id}",
@@ -245,7 +249,9 @@ def test_an_enabled_role_or_scope_is_disabled_before_it_goes(scene: Scene, manag
     assert patched(scene, manager, app, {"appRoles": []})["appRoles"] == []
 
 
-def test_an_identifier_below_a_domain_of_the_tenant_is_taken(scene: Scene, manager: ApplicationHandle) -> None:
+def test_an_identifier_below_a_domain_of_the_tenant_is_taken(
+    scene: EmulatorFixture, manager: ApplicationHandle
+) -> None:
     uris = [
         "https://contoso.onmicrosoft.com/x",
         "https://api.contoso.onmicrosoft.com",
@@ -263,7 +269,9 @@ def test_an_identifier_below_a_domain_of_the_tenant_is_taken(scene: Scene, manag
 
 
 @pytest.mark.parametrize("name", ["a b", "a/b", "-a", "a" * 121, "ä"])
-def test_a_federated_credential_has_a_name_that_fits_a_url(scene: Scene, manager: ApplicationHandle, name: str) -> None:
+def test_a_federated_credential_has_a_name_that_fits_a_url(
+    scene: EmulatorFixture, manager: ApplicationHandle, name: str
+) -> None:
     path = f"applications/{scene.application().object_id}/federatedIdentityCredentials"
     wanted = {"name": name, "issuer": "https://ci", "subject": "s", "audiences": ["api://AzureADTokenExchange"]}
     assert scene.graph(manager, "POST", path, wanted).status == 400
@@ -271,13 +279,15 @@ def test_a_federated_credential_has_a_name_that_fits_a_url(scene: Scene, manager
     assert scene.graph(manager, "GET", path).json()["value"] == []
 
 
-def test_a_password_with_unknown_members_is_refused(scene: Scene, manager: ApplicationHandle) -> None:
+def test_a_password_with_unknown_members_is_refused(scene: EmulatorFixture, manager: ApplicationHandle) -> None:
     app = scene.application(secrets=0)
     assert scene.add_password(manager, app, nonsense="1").status == 400
     assert scene.key_ids(manager, app) == []
 
 
-def test_scripts_of_the_portal_begin_with_the_alias_of_the_root(scene: Scene, manager: ApplicationHandle) -> None:
+def test_scripts_of_the_portal_begin_with_the_alias_of_the_root(
+    scene: EmulatorFixture, manager: ApplicationHandle
+) -> None:
     app = scene.application(secrets=0)
     path = f"myorganization/applications/{app.object_id}"
     assert scene.graph(manager, "GET", path).json()["id"] == app.object_id
@@ -300,7 +310,7 @@ def test_a_posted_answer_submits_itself(people: People) -> None:
     assert "unsafe" not in policy
 
 
-def test_a_page_reads_documents_and_tokens(scene: Scene) -> None:
+def test_a_page_reads_documents_and_tokens(scene: EmulatorFixture) -> None:
     origin = {"Origin": "https://app.example.com"}
     for path in ("v2.0/.well-known/openid-configuration", "discovery/v2.0/keys"):
         url = f"{LOGIN}/{scene.tenant}/{path}"
@@ -354,7 +364,7 @@ def test_what_others_were_given_is_refused_to_pages(people: People) -> None:
     assert people.scene.post_form(form).status == 200, "the code is still good for whom it was given to"
 
 
-def test_a_success_may_have_no_effect(scene: Scene, manager: ApplicationHandle) -> None:
+def test_a_success_may_have_no_effect(scene: EmulatorFixture, manager: ApplicationHandle) -> None:
     app = scene.application()
     scene.emulator.faults.add(Fault("removePassword", (Effect(204),), when="before"))
     assert scene.remove_password(manager, app, app.secrets[0].key_id).status == 204
@@ -368,7 +378,9 @@ def test_a_success_may_have_no_effect(scene: Scene, manager: ApplicationHandle) 
 
 
 @pytest.mark.parametrize("moment", [-62_135_596_800.0, -1.0, 253_402_300_799.0])
-def test_a_secret_may_have_the_odd_dates_of_old_tools(scene: Scene, manager: ApplicationHandle, moment: float) -> None:
+def test_a_secret_may_have_the_odd_dates_of_old_tools(
+    scene: EmulatorFixture, manager: ApplicationHandle, moment: float
+) -> None:
     app = scene.application(secrets=0)
     start, end = (moment, 4_000_000_000.0) if moment < 0 else (0.0, moment)
     scene.emulator.admin.add_secret(app.object_id, "odd", start=start, end=end)

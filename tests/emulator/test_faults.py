@@ -21,7 +21,7 @@ from entra_emulator import (
     WireError,
     slow,
 )
-from tests.emulator.scene import Scene
+from tests.emulator.scene import EmulatorFixture
 
 DAY = 86_400.0
 
@@ -36,7 +36,7 @@ DAY = 86_400.0
         (slow(60), TimedOut),
     ],
 )
-def test_an_add_may_take_effect_although_its_answer_is_lost(scene: Scene, effect: Effect, seen: Any) -> None:
+def test_an_add_may_take_effect_although_its_answer_is_lost(scene: EmulatorFixture, effect: Effect, seen: Any) -> None:
     manager, app = scene.manager(), scene.application(secrets=0)
     scene.emulator.faults.fail_next("addPassword", effect)
     if isinstance(seen, int):
@@ -53,7 +53,7 @@ def test_an_add_may_take_effect_although_its_answer_is_lost(scene: Scene, effect
 
 
 @pytest.mark.parametrize("effect", [SERVICE_UNAVAILABLE, RESET, HANG])
-def test_an_add_may_fail_before_it_takes_effect(scene: Scene, effect: Effect) -> None:
+def test_an_add_may_fail_before_it_takes_effect(scene: EmulatorFixture, effect: Effect) -> None:
     manager, app = scene.manager(), scene.application(secrets=0)
     scene.emulator.faults.fail_next("addPassword", effect, when="before")
     try:
@@ -64,7 +64,7 @@ def test_an_add_may_fail_before_it_takes_effect(scene: Scene, effect: Effect) ->
     assert not scene.emulator.ledger.query(operation="addPassword")[0].committed
 
 
-def test_the_third_add_of_one_application_commits_and_then_resets(scene: Scene) -> None:
+def test_the_third_add_of_one_application_commits_and_then_resets(scene: EmulatorFixture) -> None:
     manager, app, other = scene.manager(), scene.application("one", secrets=0), scene.application("two", secrets=0)
     scene.emulator.faults.add(Fault("addPassword", (RESET,), skip=2, application=app.object_id))
     for _ in range(3):
@@ -76,13 +76,13 @@ def test_the_third_add_of_one_application_commits_and_then_resets(scene: Scene) 
     assert scene.emulator.faults.pending() == []
 
 
-def test_the_nth_call_from_now_can_be_made_to_fail(scene: Scene) -> None:
+def test_the_nth_call_from_now_can_be_made_to_fail(scene: EmulatorFixture) -> None:
     app = scene.application()
     scene.emulator.faults.fail_nth("token", 3, SERVICE_UNAVAILABLE, when="before")
     assert [scene.token(app).status for _ in range(4)] == [200, 200, 503, 200]
 
 
-def test_a_refused_call_does_not_use_up_a_fault_that_strikes_after_success(scene: Scene) -> None:
+def test_a_refused_call_does_not_use_up_a_fault_that_strikes_after_success(scene: EmulatorFixture) -> None:
     manager, app = scene.manager(), scene.application()
     scene.emulator.faults.fail_next("removePassword")
     assert scene.remove_password(manager, app, "11111111-1111-4111-8111-111111111111").status == 400
@@ -90,7 +90,7 @@ def test_a_refused_call_does_not_use_up_a_fault_that_strikes_after_success(scene
     assert scene.emulator.admin.secrets(app.object_id) == []
 
 
-def test_faults_may_strike_at_random_for_ever(scene: Scene) -> None:
+def test_faults_may_strike_at_random_for_ever(scene: EmulatorFixture) -> None:
     manager, app = scene.manager(), scene.application(secrets=0)
     scene.emulator.faults.add(Fault("writes", (SERVICE_UNAVAILABLE, GATEWAY_TIMEOUT), times=None, probability=0.5))
     seen = [scene.add_password(manager, app).status for _ in range(60)]
@@ -98,14 +98,14 @@ def test_faults_may_strike_at_random_for_ever(scene: Scene) -> None:
     assert len(scene.emulator.admin.secrets(app.object_id)) == 60
 
 
-def test_a_token_request_may_be_answered_with_any_aadsts_code(scene: Scene) -> None:
+def test_a_token_request_may_be_answered_with_any_aadsts_code(scene: EmulatorFixture) -> None:
     app = scene.application()
     scene.emulator.faults.fail_next("token", Effect(401, "7000215", "Not yet."), when="before")
     assert scene.token(app).json()["error_codes"] == [7000215]
     assert scene.token(app).status == 200
 
 
-def test_an_unavailable_token_endpoint_says_90033(scene: Scene) -> None:
+def test_an_unavailable_token_endpoint_says_90033(scene: EmulatorFixture) -> None:
     app = scene.application()
     scene.emulator.faults.fail_next("token", SERVICE_UNAVAILABLE)
     answer = scene.token(app)
@@ -114,7 +114,7 @@ def test_an_unavailable_token_endpoint_says_90033(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("status", [409, 503])
-def test_a_write_too_soon_after_another_is_a_concurrency_violation(scene: Scene, status: Any) -> None:
+def test_a_write_too_soon_after_another_is_a_concurrency_violation(scene: EmulatorFixture, status: Any) -> None:
     scene.emulator.admin.configure(scene.tenant, conflict_window=3.0, conflict_status=status)
     manager, app, other = scene.manager(), scene.application("one"), scene.application("two")
     assert scene.add_password(manager, app).status == 200
@@ -126,7 +126,7 @@ def test_a_write_too_soon_after_another_is_a_concurrency_violation(scene: Scene,
     assert scene.remove_password(manager, app, app.secrets[0].key_id).status == 204
 
 
-def test_graph_throttles_with_json_and_the_time_to_wait(scene: Scene) -> None:
+def test_graph_throttles_with_json_and_the_time_to_wait(scene: EmulatorFixture) -> None:
     manager, app = scene.manager(), scene.application()
     scene.bearer(manager)
     scene.emulator.admin.configure(scene.tenant, graph_budget=Budget(2, 10.0))
@@ -141,7 +141,7 @@ def test_graph_throttles_with_json_and_the_time_to_wait(scene: Scene) -> None:
     assert scene.graph(manager, "GET", f"applications/{app.object_id}").status == 200
 
 
-def test_retry_after_comes_as_a_fraction_or_a_date_too(scene: Scene) -> None:
+def test_retry_after_comes_as_a_fraction_or_a_date_too(scene: EmulatorFixture) -> None:
     app = scene.application()
     scene.emulator.faults.fail_next("token", Effect(429, retry_after=2.128), calls=2, when="before")
     scene.emulator.admin.configure(scene.tenant, retry_after="fraction")
@@ -151,7 +151,7 @@ def test_retry_after_comes_as_a_fraction_or_a_date_too(scene: Scene) -> None:
     assert moment.timestamp() == scene.clock.now() + 3
 
 
-def test_the_token_endpoint_throttles_with_plain_text(scene: Scene) -> None:
+def test_the_token_endpoint_throttles_with_plain_text(scene: EmulatorFixture) -> None:
     app, other = scene.application("one"), scene.application("two")
     scene.emulator.admin.configure(scene.tenant, token_budget=Budget(1, 10.0))
     assert scene.token(app).status == 200
@@ -161,7 +161,7 @@ def test_the_token_endpoint_throttles_with_plain_text(scene: Scene) -> None:
     assert scene.token(other).status == 200
 
 
-def test_selecting_key_credentials_has_a_budget_of_its_own(scene: Scene) -> None:
+def test_selecting_key_credentials_has_a_budget_of_its_own(scene: EmulatorFixture) -> None:
     scene.emulator.admin.configure(scene.tenant, key_select_budget=Budget(1, 60.0))
     manager, app = scene.manager(), scene.application()
     path = f"applications/{app.object_id}"
@@ -170,7 +170,7 @@ def test_selecting_key_credentials_has_a_budget_of_its_own(scene: Scene) -> None
     assert scene.graph(manager, "GET", path, select="id").status == 200
 
 
-def test_an_application_for_personal_accounts_holds_two_secrets(scene: Scene) -> None:
+def test_an_application_for_personal_accounts_holds_two_secrets(scene: EmulatorFixture) -> None:
     manager = scene.manager()
     app = scene.application(audience="AzureADandPersonalMicrosoftAccount")
     assert scene.add_password(manager, app).status == 200
@@ -179,7 +179,7 @@ def test_an_application_for_personal_accounts_holds_two_secrets(scene: Scene) ->
     assert scene.add_password(manager, app).status == 200
 
 
-def test_an_application_object_has_a_limited_size(scene: Scene) -> None:
+def test_an_application_object_has_a_limited_size(scene: EmulatorFixture) -> None:
     scene.emulator.admin.configure(scene.tenant, object_item_cap=3)
     manager, app = scene.manager(), scene.application(secrets=3)
     refused = scene.add_password(manager, app)
@@ -187,7 +187,7 @@ def test_an_application_object_has_a_limited_size(scene: Scene) -> None:
     assert "size of the object has exceeded its limit" in refused.json()["error"]["message"]
 
 
-def test_the_tenants_policy_limits_lifetimes(scene: Scene) -> None:
+def test_the_tenants_policy_limits_lifetimes(scene: EmulatorFixture) -> None:
     manager, app = scene.manager(), scene.application(secrets=0)
     rule = {"restrictionType": "passwordLifetime", "maxLifetime": "P30D", "state": "enabled"}
     scene.emulator.admin.set_policy(scene.tenant, passwordCredentials=[rule])
@@ -199,21 +199,21 @@ def test_the_tenants_policy_limits_lifetimes(scene: Scene) -> None:
     assert scene.add_password(manager, app, **brief).status == 200
 
 
-def test_the_tenants_policy_may_forbid_secrets(scene: Scene) -> None:
+def test_the_tenants_policy_may_forbid_secrets(scene: EmulatorFixture) -> None:
     manager, app = scene.manager(), scene.application()
     scene.emulator.admin.set_policy(scene.tenant, passwordCredentials=[{"restrictionType": "passwordAddition"}])
     assert scene.add_password(manager, app).json()["error"]["code"] == "CredentialTypeNotAllowedAsPerAppPolicy"
     assert scene.token(app).status == 200, "existing secrets are never touched"
 
 
-def test_a_policy_may_spare_applications_made_before_it(scene: Scene) -> None:
+def test_a_policy_may_spare_applications_made_before_it(scene: EmulatorFixture) -> None:
     manager, app = scene.manager(), scene.application()
     since = {"restrictionType": "passwordAddition", "restrictForAppsCreatedAfterDateTime": "2030-01-01T00:00:00Z"}
     scene.emulator.admin.set_policy(scene.tenant, passwordCredentials=[since])
     assert scene.add_password(manager, app).status == 200
 
 
-def test_a_tenant_whose_clock_runs_ahead_sees_secrets_expire_early(scene: Scene) -> None:
+def test_a_tenant_whose_clock_runs_ahead_sees_secrets_expire_early(scene: EmulatorFixture) -> None:
     app = scene.application(secrets=0)
     secret = scene.emulator.admin.add_secret(app.object_id, end=scene.clock.now() + 60)
     scene.emulator.admin.configure(scene.tenant, clock_skew=120.0)
@@ -223,7 +223,7 @@ def test_a_tenant_whose_clock_runs_ahead_sees_secrets_expire_early(scene: Scene)
     assert shown.timestamp() == scene.clock.now() + 120
 
 
-def test_latency_is_named_but_never_waited_for(scene: Scene) -> None:
+def test_latency_is_named_but_never_waited_for(scene: EmulatorFixture) -> None:
     app = scene.application()
     scene.emulator.admin.configure(scene.tenant, latency=(0.1, 0.1))
     assert scene.token(app).delay == pytest.approx(0.1)
@@ -236,14 +236,16 @@ def test_latency_is_named_but_never_waited_for(scene: Scene) -> None:
     "changes",
     [{"replicas": 0}, {"token_appear": (5, 1)}, {"retry_after": "x"}, {"unheard_of": 1}, {"graph_budget": 5}],
 )
-def test_settings_that_make_no_sense_are_refused_and_change_nothing(scene: Scene, changes: dict[str, Any]) -> None:
+def test_settings_that_make_no_sense_are_refused_and_change_nothing(
+    scene: EmulatorFixture, changes: dict[str, Any]
+) -> None:
     before = scene.emulator.admin.settings(scene.tenant)
     with pytest.raises(ValueError, match=next(iter(changes))):
         scene.emulator.admin.configure(scene.tenant, **changes)
     assert scene.emulator.admin.settings(scene.tenant) == before
 
 
-def test_the_date_of_every_answer_is_by_the_clock_of_who_answers(scene: Scene) -> None:
+def test_the_date_of_every_answer_is_by_the_clock_of_who_answers(scene: EmulatorFixture) -> None:
     scene.emulator.admin.configure(scene.tenant, clock_skew=-360.0)
     told = formatdate(scene.clock.now() - 360, usegmt=True)
     for url in (

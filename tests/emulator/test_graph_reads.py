@@ -11,7 +11,7 @@ from urllib.parse import quote
 import pytest
 
 from entra_emulator import ApplicationHandle
-from tests.emulator.scene import GRAPH, Scene
+from tests.emulator.scene import GRAPH, EmulatorFixture
 
 ADVANCED = {"ConsistencyLevel": "eventual"}
 
@@ -21,7 +21,7 @@ def names(body: dict[str, Any]) -> list[str]:
 
 
 @pytest.fixture
-def reader(scene: Scene) -> ApplicationHandle:
+def reader(scene: EmulatorFixture) -> ApplicationHandle:
     for name in ("Payments API", "payments worker", "Orders"):
         scene.application(name, identifier_uris=(f"api://{name.replace(' ', '-').lower()}",))
     return scene.application("reader", permissions=("Application.Read.All",))
@@ -43,11 +43,13 @@ def reader(scene: Scene) -> ApplicationHandle:
         ("displayName eq 'it''s not there'", []),
     ],
 )
-def test_a_filter_finds_what_it_says(scene: Scene, reader: ApplicationHandle, text: str, found: list[str]) -> None:
+def test_a_filter_finds_what_it_says(
+    scene: EmulatorFixture, reader: ApplicationHandle, text: str, found: list[str]
+) -> None:
     assert names(scene.graph(reader, "GET", "applications", filter=text).json()) == found
 
 
-def test_an_application_is_found_by_app_id_and_by_object_id(scene: Scene, reader: ApplicationHandle) -> None:
+def test_an_application_is_found_by_app_id_and_by_object_id(scene: EmulatorFixture, reader: ApplicationHandle) -> None:
     for text in (f"appId eq '{reader.app_id}'", f"id eq '{reader.object_id.upper()}'"):
         assert names(scene.graph(reader, "GET", "applications", filter=text).json()) == ["reader"]
     for path in (
@@ -60,7 +62,9 @@ def test_an_application_is_found_by_app_id_and_by_object_id(scene: Scene, reader
         assert (body["id"], body["appId"]) == (reader.object_id, reader.app_id)
 
 
-def test_the_dollar_of_a_query_may_be_encoded_and_spaces_may_be_plus(scene: Scene, reader: ApplicationHandle) -> None:
+def test_the_dollar_of_a_query_may_be_encoded_and_spaces_may_be_plus(
+    scene: EmulatorFixture, reader: ApplicationHandle
+) -> None:
     url = f"{GRAPH}/applications?%24filter=displayName+eq+%27Payments%20API%27"
     assert names(scene.graph(reader, "GET", url).json()) == ["Payments API"]
 
@@ -82,13 +86,13 @@ def test_the_dollar_of_a_query_may_be_encoded_and_spaces_may_be_plus(scene: Scen
     ],
 )
 def test_a_filter_that_graph_would_refuse_is_refused(
-    scene: Scene, reader: ApplicationHandle, text: str, code: str
+    scene: EmulatorFixture, reader: ApplicationHandle, text: str, code: str
 ) -> None:
     answer = scene.graph(reader, "GET", "applications", filter=text)
     assert (answer.status, answer.json()["error"]["code"]) == (400, code)
 
 
-def test_advanced_filters_need_the_header_and_the_count(scene: Scene, reader: ApplicationHandle) -> None:
+def test_advanced_filters_need_the_header_and_the_count(scene: EmulatorFixture, reader: ApplicationHandle) -> None:
     asked = {"filter": "endswith(displayName,'s') and displayName ne 'x'", "count": "true"}
     answer = scene.graph(reader, "GET", "applications", headers=ADVANCED, **asked)
     assert names(answer.json()) == ["Orders"]
@@ -103,7 +107,7 @@ def test_advanced_filters_need_the_header_and_the_count(scene: Scene, reader: Ap
     assert scene.graph(reader, "GET", "applications", orderby="displayName").status == 400
 
 
-def test_a_search_needs_the_header(scene: Scene, reader: ApplicationHandle) -> None:
+def test_a_search_needs_the_header(scene: EmulatorFixture, reader: ApplicationHandle) -> None:
     refused = scene.graph(reader, "GET", "applications", search='"displayName:worker"')
     assert refused.json()["error"]["code"] == "Request_UnsupportedQuery"
     assert "ConsistencyLevel" in refused.json()["error"]["message"]
@@ -111,14 +115,16 @@ def test_a_search_needs_the_header(scene: Scene, reader: ApplicationHandle) -> N
     assert names(found.json()) == ["payments worker"]
 
 
-def test_counting_needs_the_header(scene: Scene, reader: ApplicationHandle) -> None:
+def test_counting_needs_the_header(scene: EmulatorFixture, reader: ApplicationHandle) -> None:
     refused = scene.graph(reader, "GET", "applications/$count")
     assert refused.json()["error"]["message"] == "$count is not currently supported."
     assert scene.graph(reader, "GET", "applications/$count", headers=ADVANCED).body == b"4"
     assert "@odata.count" not in scene.graph(reader, "GET", "applications", count="true").json()
 
 
-def test_pages_show_each_item_once_even_while_others_come_and_go(scene: Scene, reader: ApplicationHandle) -> None:
+def test_pages_show_each_item_once_even_while_others_come_and_go(
+    scene: EmulatorFixture, reader: ApplicationHandle
+) -> None:
     wanted = {scene.application(f"item {number}").object_id for number in range(10)}
     answer = scene.graph(reader, "GET", "applications", headers=ADVANCED, top="3", count="true").json()
     assert answer["@odata.count"] == 14
@@ -138,7 +144,7 @@ def test_pages_show_each_item_once_even_while_others_come_and_go(scene: Scene, r
     assert wanted <= set(seen)
 
 
-def test_a_page_is_100_items_unless_asked_otherwise(scene: Scene, reader: ApplicationHandle) -> None:
+def test_a_page_is_100_items_unless_asked_otherwise(scene: EmulatorFixture, reader: ApplicationHandle) -> None:
     for number in range(120):
         scene.application(f"many {number}", secrets=0)
     first = scene.graph(reader, "GET", "applications").json()
@@ -148,16 +154,16 @@ def test_a_page_is_100_items_unless_asked_otherwise(scene: Scene, reader: Applic
 
 
 @pytest.mark.parametrize("size", ["0", "1000", "-1", "x", "9" * 400])
-def test_a_page_size_out_of_range_is_refused(scene: Scene, reader: ApplicationHandle, size: str) -> None:
+def test_a_page_size_out_of_range_is_refused(scene: EmulatorFixture, reader: ApplicationHandle, size: str) -> None:
     assert scene.graph(reader, "GET", "applications", top=size).status == 400
 
 
-def test_a_selection_returns_only_what_was_named(scene: Scene, reader: ApplicationHandle) -> None:
+def test_a_selection_returns_only_what_was_named(scene: EmulatorFixture, reader: ApplicationHandle) -> None:
     body = scene.graph(reader, "GET", f"applications/{reader.object_id}", select="id,passwordCredentials").json()
     assert set(body) == {"@odata.context", "id", "passwordCredentials"}
 
 
-def test_owners_are_shown_only_where_expanded(scene: Scene) -> None:
+def test_owners_are_shown_only_where_expanded(scene: EmulatorFixture) -> None:
     manager, app = scene.manager(), scene.application(owns_itself=True)
     path = f"applications/{app.object_id}"
     assert "owners" not in scene.graph(manager, "GET", path).json()
@@ -173,7 +179,7 @@ def test_owners_are_shown_only_where_expanded(scene: Scene) -> None:
 
 
 def test_the_bytes_of_a_certificate_are_shown_only_where_selected(
-    scene: Scene, reader: ApplicationHandle, certificate: Any
+    scene: EmulatorFixture, reader: ApplicationHandle, certificate: Any
 ) -> None:
     scene.emulator.admin.add_certificate(reader.object_id, certificate.pem)
     path = f"applications/{reader.object_id}"
@@ -181,7 +187,7 @@ def test_the_bytes_of_a_certificate_are_shown_only_where_selected(
     assert scene.graph(reader, "GET", path, select="keyCredentials").json()["keyCredentials"][0]["key"]
 
 
-def test_an_error_has_the_odata_envelope_and_its_ids(scene: Scene, reader: ApplicationHandle) -> None:
+def test_an_error_has_the_odata_envelope_and_its_ids(scene: EmulatorFixture, reader: ApplicationHandle) -> None:
     mine = "33333333-3333-4333-8333-333333333333"
     missing = "44444444-4444-4444-8444-444444444444"
     answer = scene.graph(reader, "GET", f"applications/{missing}", headers={"client-request-id": mine})
@@ -198,7 +204,7 @@ def test_an_error_has_the_odata_envelope_and_its_ids(scene: Scene, reader: Appli
     assert answer.header("Content-Type") == "application/json"
 
 
-def test_answers_and_requests_may_be_compressed(scene: Scene) -> None:
+def test_answers_and_requests_may_be_compressed(scene: EmulatorFixture) -> None:
     manager, app = scene.manager(), scene.application(secrets=0)
     answer = scene.graph(manager, "GET", f"applications/{app.object_id}", headers={"Accept-Encoding": "gzip, br"})
     assert answer.header("Content-Encoding") == "gzip"
@@ -217,14 +223,16 @@ def test_answers_and_requests_may_be_compressed(scene: Scene) -> None:
     ],
 )
 def test_unknown_routes_and_methods_are_odata_errors(
-    scene: Scene, reader: ApplicationHandle, method: str, path: str, status: int, text: str
+    scene: EmulatorFixture, reader: ApplicationHandle, method: str, path: str, status: int, text: str
 ) -> None:
     answer = scene.graph(reader, method, path)
     assert answer.status == status
     assert text in answer.json()["error"]["message"]
 
 
-def test_service_principals_are_read_by_id_by_app_id_and_by_filter(scene: Scene, reader: ApplicationHandle) -> None:
+def test_service_principals_are_read_by_id_by_app_id_and_by_filter(
+    scene: EmulatorFixture, reader: ApplicationHandle
+) -> None:
     for path in (f"servicePrincipals/{reader.principal_id}", f"servicePrincipals(appId='{reader.app_id}')"):
         body = scene.graph(reader, "GET", path).json()
         assert (body["id"], body["appId"], body["accountEnabled"]) == (reader.principal_id, reader.app_id, True)
@@ -237,7 +245,7 @@ def test_service_principals_are_read_by_id_by_app_id_and_by_filter(scene: Scene,
     assert quote("appId eq", safe="") not in pages["@odata.nextLink"]
 
 
-def test_the_permissions_of_a_service_principal_are_listed(scene: Scene, reader: ApplicationHandle) -> None:
+def test_the_permissions_of_a_service_principal_are_listed(scene: EmulatorFixture, reader: ApplicationHandle) -> None:
     path = f"servicePrincipals/{reader.principal_id}/appRoleAssignments"
     (grant,) = scene.graph(reader, "GET", path).json()["value"]
     assert grant["appRoleId"] == "9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30"

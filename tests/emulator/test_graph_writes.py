@@ -11,17 +11,19 @@ import pytest
 
 from entra_emulator import ApplicationHandle, Request
 from tests.emulator.certificates import Certificate
-from tests.emulator.scene import GRAPH, Scene
+from tests.emulator.scene import GRAPH, EmulatorFixture
 
 
 @pytest.fixture
-def manager(scene: Scene) -> ApplicationHandle:
+def manager(scene: EmulatorFixture) -> ApplicationHandle:
     return scene.application(
         "manager", permissions=("Application.ReadWrite.All", "Policy.ReadWrite.ApplicationConfiguration")
     )
 
 
-def test_an_application_is_made_changed_deleted_and_restored(scene: Scene, manager: ApplicationHandle) -> None:
+def test_an_application_is_made_changed_deleted_and_restored(
+    scene: EmulatorFixture, manager: ApplicationHandle
+) -> None:
     made = scene.graph(manager, "POST", "applications", {"displayName": "new", "tags": ["a"]})
     assert made.status == 201
     path = f"applications/{made.json()['id']}"
@@ -47,7 +49,7 @@ def test_an_application_is_made_changed_deleted_and_restored(scene: Scene, manag
 
 
 def test_a_deleted_application_gets_tokens_again_only_when_its_principal_is_restored_too(
-    scene: Scene, manager: ApplicationHandle
+    scene: EmulatorFixture, manager: ApplicationHandle
 ) -> None:
     app = scene.application()
     scene.graph(manager, "DELETE", f"applications/{app.object_id}")
@@ -62,7 +64,9 @@ def test_a_deleted_application_gets_tokens_again_only_when_its_principal_is_rest
     assert scene.token(app).status == 200
 
 
-def test_a_deleted_principal_is_not_restored_beside_a_new_one(scene: Scene, manager: ApplicationHandle) -> None:
+def test_a_deleted_principal_is_not_restored_beside_a_new_one(
+    scene: EmulatorFixture, manager: ApplicationHandle
+) -> None:
     app = scene.application()
     scene.graph(manager, "DELETE", f"servicePrincipals/{app.principal_id}")
     assert scene.graph(manager, "POST", "servicePrincipals", {"appId": app.app_id}).status == 201
@@ -72,7 +76,9 @@ def test_a_deleted_principal_is_not_restored_beside_a_new_one(scene: Scene, mana
     assert scene.graph(manager, "GET", f"directory/deletedItems/{app.principal_id}").status == 404
 
 
-def test_an_api_is_known_by_an_identifier_it_was_given_later(scene: Scene, manager: ApplicationHandle) -> None:
+def test_an_api_is_known_by_an_identifier_it_was_given_later(
+    scene: EmulatorFixture, manager: ApplicationHandle
+) -> None:
     api, caller = scene.application("api"), scene.application("caller")
     assert scene.token(caller, scope="api://later/.default").status == 400
     scene.graph(manager, "PATCH", f"applications/{api.object_id}", {"identifierUris": ["api://later"]})
@@ -101,7 +107,7 @@ def test_an_api_is_known_by_an_identifier_it_was_given_later(scene: Scene, manag
     ],
 )
 def test_a_change_that_does_not_fit_is_refused_and_changes_nothing(
-    scene: Scene, manager: ApplicationHandle, body: dict[str, Any]
+    scene: EmulatorFixture, manager: ApplicationHandle, body: dict[str, Any]
 ) -> None:
     scene.application("other", identifier_uris=("api://taken",))
     app = scene.application()
@@ -113,7 +119,7 @@ def test_a_change_that_does_not_fit_is_refused_and_changes_nothing(
     assert scene.graph(manager, "GET", path).json() == before
 
 
-def test_passwords_come_only_from_their_own_action(scene: Scene, manager: ApplicationHandle) -> None:
+def test_passwords_come_only_from_their_own_action(scene: EmulatorFixture, manager: ApplicationHandle) -> None:
     body = {"displayName": "x", "passwordCredentials": [{"displayName": "mine"}]}
     answer = scene.graph(manager, "POST", "applications", body)
     assert answer.json()["error"]["message"] == "New password credentials must be generated with service actions."
@@ -131,7 +137,9 @@ def test_passwords_come_only_from_their_own_action(scene: Scene, manager: Applic
         {"startDateTime": "2027-01-02T00:00:00Z", "endDateTime": "2027-01-01T00:00:00Z"},
     ],
 )
-def test_a_password_that_does_not_fit_is_refused(scene: Scene, manager: ApplicationHandle, wanted: Any) -> None:
+def test_a_password_that_does_not_fit_is_refused(
+    scene: EmulatorFixture, manager: ApplicationHandle, wanted: Any
+) -> None:
     app = scene.application(secrets=0)
     body = {"passwordCredential": wanted}
     answer = scene.graph(manager, "POST", f"applications/{app.object_id}/addPassword", body)
@@ -148,7 +156,7 @@ def test_a_password_that_does_not_fit_is_refused(scene: Scene, manager: Applicat
     ],
 )
 def test_dates_are_read_in_all_forms_that_clients_send(
-    scene: Scene, manager: ApplicationHandle, wanted: dict[str, Any], shown: str
+    scene: EmulatorFixture, manager: ApplicationHandle, wanted: dict[str, Any], shown: str
 ) -> None:
     app = scene.application(secrets=0)
     for body in ({"passwordCredential": wanted},):
@@ -158,19 +166,19 @@ def test_dates_are_read_in_all_forms_that_clients_send(
 
 
 @pytest.mark.parametrize("body", [None, {}, {"keyId": None}, {"keyId": "x"}, {"keyId": 7}, {"other": 1}])
-def test_removing_needs_a_key_id(scene: Scene, manager: ApplicationHandle, body: Any) -> None:
+def test_removing_needs_a_key_id(scene: EmulatorFixture, manager: ApplicationHandle, body: Any) -> None:
     app = scene.application()
     answer = scene.graph(manager, "POST", f"applications/{app.object_id}/removePassword", body)
     assert answer.status == 400
     assert len(scene.emulator.admin.secrets(app.object_id)) == 1
 
 
-def test_a_key_id_is_read_in_any_case(scene: Scene, manager: ApplicationHandle) -> None:
+def test_a_key_id_is_read_in_any_case(scene: EmulatorFixture, manager: ApplicationHandle) -> None:
     app = scene.application()
     assert scene.remove_password(manager, app, app.secrets[0].key_id.upper()).status == 204
 
 
-def test_a_compressed_request_is_read(scene: Scene, manager: ApplicationHandle) -> None:
+def test_a_compressed_request_is_read(scene: EmulatorFixture, manager: ApplicationHandle) -> None:
     app = scene.application(secrets=0)
     headers = {
         "Authorization": f"Bearer {scene.bearer(manager)}",
@@ -183,7 +191,7 @@ def test_a_compressed_request_is_read(scene: Scene, manager: ApplicationHandle) 
 
 
 def test_certificates_are_replaced_as_a_whole(
-    scene: Scene, manager: ApplicationHandle, certificate: Certificate
+    scene: EmulatorFixture, manager: ApplicationHandle, certificate: Certificate
 ) -> None:
     app = scene.application(secrets=0)
     path = f"applications/{app.object_id}"
@@ -199,7 +207,7 @@ def test_certificates_are_replaced_as_a_whole(
     assert scene.graph(manager, "GET", path).json()["keyCredentials"] == []
 
 
-def test_owners_are_added_and_removed(scene: Scene, manager: ApplicationHandle) -> None:
+def test_owners_are_added_and_removed(scene: EmulatorFixture, manager: ApplicationHandle) -> None:
     app = scene.application()
     user = scene.emulator.admin.create_user(scene.tenant, "Ada Byron")
     path = f"applications/{app.object_id}/owners"
@@ -216,7 +224,7 @@ def test_owners_are_added_and_removed(scene: Scene, manager: ApplicationHandle) 
     assert scene.graph(manager, "POST", f"{path}/$ref", stranger).status == 404
 
 
-def test_federated_credentials_are_kept_by_id_and_by_name(scene: Scene, manager: ApplicationHandle) -> None:
+def test_federated_credentials_are_kept_by_id_and_by_name(scene: EmulatorFixture, manager: ApplicationHandle) -> None:
     app = scene.application()
     path = f"applications/{app.object_id}/federatedIdentityCredentials"
     wanted = {"name": "ci", "issuer": "https://ci", "subject": "s", "audiences": ["api://AzureADTokenExchange"]}
@@ -232,7 +240,9 @@ def test_federated_credentials_are_kept_by_id_and_by_name(scene: Scene, manager:
     assert scene.graph(manager, "GET", f"{path}/ci").status == 404
 
 
-def test_an_application_has_at_most_twenty_federated_credentials(scene: Scene, manager: ApplicationHandle) -> None:
+def test_an_application_has_at_most_twenty_federated_credentials(
+    scene: EmulatorFixture, manager: ApplicationHandle
+) -> None:
     app = scene.application()
     path = f"applications/{app.object_id}/federatedIdentityCredentials"
     wanted = {"issuer": "https://ci", "audiences": ["x"]}
@@ -243,7 +253,7 @@ def test_an_application_has_at_most_twenty_federated_credentials(scene: Scene, m
     assert seen == [201] * 20 + [400]
 
 
-def test_a_service_principal_has_secrets_of_its_own(scene: Scene, manager: ApplicationHandle) -> None:
+def test_a_service_principal_has_secrets_of_its_own(scene: EmulatorFixture, manager: ApplicationHandle) -> None:
     app = scene.application(secrets=0)
     path = f"servicePrincipals/{app.principal_id}"
     made = scene.graph(manager, "POST", f"{path}/addPassword", {}).json()
@@ -252,7 +262,7 @@ def test_a_service_principal_has_secrets_of_its_own(scene: Scene, manager: Appli
     assert scene.token(app, made["secretText"]).status == 401
 
 
-def test_a_service_principal_is_made_once(scene: Scene, manager: ApplicationHandle) -> None:
+def test_a_service_principal_is_made_once(scene: EmulatorFixture, manager: ApplicationHandle) -> None:
     made = scene.graph(manager, "POST", "applications", {"displayName": "new"}).json()
     first = scene.graph(manager, "POST", "servicePrincipals", {"appId": made["appId"]})
     assert first.status == 201
@@ -262,7 +272,9 @@ def test_a_service_principal_is_made_once(scene: Scene, manager: ApplicationHand
     assert scene.graph(manager, "POST", "servicePrincipals", unknown).status == 400
 
 
-def test_a_policy_assigned_to_an_application_replaces_the_tenants(scene: Scene, manager: ApplicationHandle) -> None:
+def test_a_policy_assigned_to_an_application_replaces_the_tenants(
+    scene: EmulatorFixture, manager: ApplicationHandle
+) -> None:
     app = scene.application(secrets=0)
     forbid = {"applicationRestrictions": {"passwordCredentials": [{"restrictionType": "passwordAddition"}]}}
     default = "policies/defaultAppManagementPolicy"
@@ -283,6 +295,8 @@ def test_a_policy_assigned_to_an_application_replaces_the_tenants(scene: Scene, 
 
 
 @pytest.mark.parametrize("rule", [{"maxLifetime": "soon"}, {"restrictForAppsCreatedAfterDateTime": "soon"}, 7])
-def test_a_policy_that_could_not_be_applied_is_refused(scene: Scene, manager: ApplicationHandle, rule: Any) -> None:
+def test_a_policy_that_could_not_be_applied_is_refused(
+    scene: EmulatorFixture, manager: ApplicationHandle, rule: Any
+) -> None:
     body = {"isEnabled": True, "applicationRestrictions": {"passwordCredentials": [rule]}}
     assert scene.graph(manager, "PATCH", "policies/defaultAppManagementPolicy", body).status == 400

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from entra_emulator import Effect, Fault, Request, Response, Settings
 from entra_emulator.admin.changes import settings_as_json
 from tests.emulator.certificates import Certificate
-from tests.emulator.scene import GRAPH, GRAPH_SCOPE, LOGIN, Scene
+from tests.emulator.scene import GRAPH, GRAPH_SCOPE, LOGIN, EmulatorFixture
 
 DEEP = b"[" * 100_000
 BODIES = {
@@ -38,7 +38,7 @@ BODIES = {
 }
 
 
-def graph(scene: Scene, method: str, path: str, body: bytes, **headers: str) -> Response:
+def graph(scene: EmulatorFixture, method: str, path: str, body: bytes, **headers: str) -> Response:
     caller = scene.manager()
     sent = {"Authorization": f"Bearer {scene.bearer(caller)}", "Content-Type": "application/json"} | headers
     return scene.emulator.call(Request(method, f"{GRAPH}/{path}", sent, body))
@@ -52,13 +52,13 @@ def assert_refused(answer: Response) -> None:
 
 @pytest.mark.parametrize("what", BODIES)
 @pytest.mark.parametrize("action", ["addPassword", "removePassword"])
-def test_a_bad_body_is_an_odata_error(scene: Scene, what: str, action: str) -> None:
+def test_a_bad_body_is_an_odata_error(scene: EmulatorFixture, what: str, action: str) -> None:
     app = scene.application()
     assert_refused(graph(scene, "POST", f"applications/{app.object_id}/{action}", BODIES[what]))
     assert len(scene.emulator.admin.secrets(app.object_id)) == 1
 
 
-def test_a_body_of_another_type_or_encoding_is_an_odata_error(scene: Scene) -> None:
+def test_a_body_of_another_type_or_encoding_is_an_odata_error(scene: EmulatorFixture) -> None:
     path = f"applications/{scene.application().object_id}/addPassword"
     assert_refused(graph(scene, "POST", path, b"{}", **{"Content-Type": "text/plain"}))
     assert_refused(graph(scene, "POST", path, b"{}", **{"Content-Encoding": "br"}))
@@ -95,12 +95,12 @@ def test_a_body_of_another_type_or_encoding_is_an_odata_error(scene: Scene) -> N
         "applications?$search=x&$orderby=x",
     ],
 )
-def test_a_bad_address_is_an_odata_error(scene: Scene, path: str) -> None:
+def test_a_bad_address_is_an_odata_error(scene: EmulatorFixture, path: str) -> None:
     assert_refused(graph(scene, "GET", path, b""))
 
 
 @pytest.mark.parametrize("url", ["", "/", "//", "https://", "https://[", "x", "/%zz", "/\udcff", "?", "/a?b=%ff&&=&=="])
-def test_a_bad_url_is_answered(scene: Scene, url: str) -> None:
+def test_a_bad_url_is_answered(scene: EmulatorFixture, url: str) -> None:
     assert 400 <= scene.emulator.call(Request("GET", url)).status < 500
 
 
@@ -116,14 +116,14 @@ def test_a_bad_url_is_answered(scene: Scene, url: str) -> None:
         b"client_secret=%ff%00",
     ],
 )
-def test_a_bad_form_is_an_entra_error(scene: Scene, body: bytes) -> None:
+def test_a_bad_form_is_an_entra_error(scene: EmulatorFixture, body: bytes) -> None:
     answer = scene.emulator.call(Request("POST", f"{LOGIN}/{scene.tenant}/oauth2/v2.0/token", {}, body))
     assert answer.status == 400
     assert answer.json()["error_codes"]
 
 
 @pytest.mark.parametrize("value", ["Basic", "Basic !!", "Basic /w==", "Basic eA==", "Negotiate x"])
-def test_bad_basic_credentials_are_an_entra_error(scene: Scene, value: str) -> None:
+def test_bad_basic_credentials_are_an_entra_error(scene: EmulatorFixture, value: str) -> None:
     form = {"grant_type": "client_credentials", "scope": "x/.default"}
     assert 400 <= scene.post_form(form, Authorization=value).status < 500
 
@@ -172,7 +172,7 @@ VALUES += ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "P99999Y", 
 
 
 @pytest.mark.parametrize(("method", "path"), WRITES)
-def test_every_member_of_every_write_takes_every_kind_of_value(scene: Scene, method: str, path: str) -> None:
+def test_every_member_of_every_write_takes_every_kind_of_value(scene: EmulatorFixture, method: str, path: str) -> None:
     permissions = ("Application.ReadWrite.All", "Policy.ReadWrite.ApplicationConfiguration")
     caller = scene.application("caller", permissions=permissions)
     app = scene.application()
@@ -191,7 +191,7 @@ def test_every_member_of_every_write_takes_every_kind_of_value(scene: Scene, met
     assert scene.graph(caller, "GET", "applications").status == 200
 
 
-def test_every_part_of_an_assertion_takes_every_kind_of_value(scene: Scene, certificate: Certificate) -> None:
+def test_every_part_of_an_assertion_takes_every_kind_of_value(scene: EmulatorFixture, certificate: Certificate) -> None:
     app = scene.application(secrets=0)
     scene.emulator.admin.add_certificate(app.object_id, certificate.pem)
     digest = hashlib.sha256(certificate.der).digest()
@@ -233,7 +233,9 @@ ADMIN_MEMBERS = [item.name for kind in (Settings, Fault, Effect) for item in fie
 
 
 @pytest.mark.parametrize(("method", "path"), ADMIN)
-def test_every_member_of_the_admin_api_takes_every_kind_of_value(scene: Scene, method: str, path: str) -> None:
+def test_every_member_of_the_admin_api_takes_every_kind_of_value(
+    scene: EmulatorFixture, method: str, path: str
+) -> None:
     manager, app = scene.manager(), scene.application()
     place = path.format(tenant=scene.tenant, app=app.object_id, principal=app.principal_id)
     needed = {"faults": {"operation": "nothing"}, "tenants": {"name": "x"}}.get(path, {})
@@ -253,7 +255,7 @@ def test_every_member_of_the_admin_api_takes_every_kind_of_value(scene: Scene, m
     assert scene.token(app).status in {200, 400}
 
 
-def test_random_junk_is_always_answered(scene: Scene) -> None:
+def test_random_junk_is_always_answered(scene: EmulatorFixture) -> None:
     rng = random.Random(5)
     caller, app = scene.manager(), scene.application()
     words = [

@@ -9,10 +9,10 @@ import pytest
 
 from entra_emulator import Request
 from entra_emulator.faults.ledger import Ledger
-from tests.emulator.scene import LOGIN, Scene
+from tests.emulator.scene import LOGIN, EmulatorFixture
 
 
-def test_an_entry_names_the_caller_the_target_and_the_keys(scene: Scene) -> None:
+def test_an_entry_names_the_caller_the_target_and_the_keys(scene: EmulatorFixture) -> None:
     manager, app = scene.manager(), scene.application(secrets=0)
     headers = {"User-Agent": "rotator/1", "x-keyturn-instance": "one"}
     body = {"passwordCredential": {"displayName": "marker"}}
@@ -29,7 +29,7 @@ def test_an_entry_names_the_caller_the_target_and_the_keys(scene: Scene) -> None
     assert len(entry.body_sha256) == 16
 
 
-def test_a_refusal_is_an_entry_with_its_code_that_committed_nothing(scene: Scene) -> None:
+def test_a_refusal_is_an_entry_with_its_code_that_committed_nothing(scene: EmulatorFixture) -> None:
     app = scene.application()
     scene.token(app, "wrong")
     scene.remove_password(app, app, app.secrets[0].key_id)
@@ -39,7 +39,7 @@ def test_a_refusal_is_an_entry_with_its_code_that_committed_nothing(scene: Scene
     assert not removal.committed
 
 
-def test_the_key_that_obtained_a_token_is_named_even_after_it_was_removed(scene: Scene) -> None:
+def test_the_key_that_obtained_a_token_is_named_even_after_it_was_removed(scene: EmulatorFixture) -> None:
     app = scene.application(permissions=("Application.ReadWrite.OwnedBy",), owns_itself=True)
     first = app.secrets[0].key_id
     scene.remove_password(app, app, first)
@@ -47,7 +47,7 @@ def test_the_key_that_obtained_a_token_is_named_even_after_it_was_removed(scene:
     assert scene.emulator.ledger.query(operation="getApplication")[-1].auth_key_id == first
 
 
-def test_entries_are_numbered_and_can_be_read_from_a_number_on(scene: Scene) -> None:
+def test_entries_are_numbered_and_can_be_read_from_a_number_on(scene: EmulatorFixture) -> None:
     app = scene.application()
     numbers = [scene.token(app).sequence for _ in range(5)]
     assert numbers == [1, 2, 3, 4, 5]
@@ -57,7 +57,7 @@ def test_entries_are_numbered_and_can_be_read_from_a_number_on(scene: Scene) -> 
         scene.emulator.ledger.query(nonsense=1)
 
 
-def test_no_secret_is_in_the_ledger(scene: Scene) -> None:
+def test_no_secret_is_in_the_ledger(scene: EmulatorFixture) -> None:
     manager, app = scene.manager(), scene.application()
     value = scene.add_password(manager, app).json()["secretText"]
     scene.token(app, value)
@@ -66,13 +66,13 @@ def test_no_secret_is_in_the_ledger(scene: Scene) -> None:
     assert manager.secrets[0].value not in text
 
 
-def test_a_secret_used_as_a_client_secret_is_not_a_leak(scene: Scene) -> None:
+def test_a_secret_used_as_a_client_secret_is_not_a_leak(scene: EmulatorFixture) -> None:
     app = scene.application()
     scene.token(app)
     assert not scene.emulator.ledger.saw_plaintext(app.secrets[0].value)
 
 
-def test_a_secret_anywhere_else_is_a_leak(scene: Scene) -> None:
+def test_a_secret_anywhere_else_is_a_leak(scene: EmulatorFixture) -> None:
     manager, app = scene.manager(), scene.application()
     ledger = scene.emulator.ledger
     scene.add_password(manager, app, "in a name: canary~1 ä")

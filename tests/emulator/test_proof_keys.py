@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import padding
 
 from entra_emulator import ApplicationHandle, Response
 from tests.emulator.certificates import Certificate, make_certificate
-from tests.emulator.scene import Scene
+from tests.emulator.scene import EmulatorFixture
 
 AUDIENCE = "00000002-0000-0000-c000-000000000000"
 DAY = 86_400.0
@@ -24,7 +24,7 @@ def other() -> Certificate:
 
 
 @pytest.fixture
-def app(scene: Scene, certificate: Certificate) -> ApplicationHandle:
+def app(scene: EmulatorFixture, certificate: Certificate) -> ApplicationHandle:
     """An application without any permission that holds one certificate."""
     made = scene.application("self service")
     scene.emulator.admin.add_certificate(made.object_id, certificate.pem)
@@ -37,7 +37,11 @@ def part(value: Any, *, padded: bool = False) -> str:
 
 
 def proof(
-    scene: Scene, app: ApplicationHandle, by: Certificate, header: dict[str, Any] | None = None, **changes: Any
+    scene: EmulatorFixture,
+    app: ApplicationHandle,
+    by: Certificate,
+    header: dict[str, Any] | None = None,
+    **changes: Any,
 ) -> str:
     now = scene.clock.now()
     claims = {"aud": AUDIENCE, "iss": app.object_id, "nbf": now, "exp": now + 600} | changes
@@ -52,23 +56,28 @@ def key_of(certificate: Certificate, **more: Any) -> dict[str, Any]:
 
 
 def add_key(
-    scene: Scene, app: ApplicationHandle, text: Any, key: Any, by: ApplicationHandle | None = None, **more: Any
+    scene: EmulatorFixture,
+    app: ApplicationHandle,
+    text: Any,
+    key: Any,
+    by: ApplicationHandle | None = None,
+    **more: Any,
 ) -> Response:
     body = {"keyCredential": key, "passwordCredential": None, "proof": text} | more
     return scene.graph(by or app, "POST", f"applications/{app.object_id}/addKey", body)
 
 
-def remove_key(scene: Scene, app: ApplicationHandle, text: str, key_id: str) -> Response:
+def remove_key(scene: EmulatorFixture, app: ApplicationHandle, text: str, key_id: str) -> Response:
     body = {"keyId": key_id, "proof": text}
     return scene.graph(app, "POST", f"applications/{app.object_id}/removeKey", body)
 
 
-def keys_held(scene: Scene, app: ApplicationHandle) -> list[str]:
+def keys_held(scene: EmulatorFixture, app: ApplicationHandle) -> list[str]:
     return [item.key_id for item in scene.emulator.admin.application(app.object_id).keys_held()]
 
 
 def test_an_application_rolls_its_own_certificate_without_any_permission(
-    scene: Scene, app: ApplicationHandle, certificate: Certificate, other: Certificate
+    scene: EmulatorFixture, app: ApplicationHandle, certificate: Certificate, other: Certificate
 ) -> None:
     first = keys_held(scene, app)[0]
     added = add_key(scene, app, proof(scene, app, certificate), key_of(other, displayName="new"))
@@ -83,7 +92,7 @@ def test_an_application_rolls_its_own_certificate_without_any_permission(
     ]
 
 
-def test_passwords_have_no_such_self_service(scene: Scene, app: ApplicationHandle) -> None:
+def test_passwords_have_no_such_self_service(scene: EmulatorFixture, app: ApplicationHandle) -> None:
     assert scene.add_password(app, app).status == 403
 
 
@@ -102,7 +111,11 @@ def test_passwords_have_no_such_self_service(scene: Scene, app: ApplicationHandl
     ],
 )
 def test_a_proof_that_does_not_fit_is_refused(
-    scene: Scene, app: ApplicationHandle, certificate: Certificate, other: Certificate, changes: dict[str, Any]
+    scene: EmulatorFixture,
+    app: ApplicationHandle,
+    certificate: Certificate,
+    other: Certificate,
+    changes: dict[str, Any],
 ) -> None:
     now = scene.clock.now()
     read = {name: now + int(value) if str(value)[:1] in "+-" else value for name, value in changes.items()}
@@ -112,7 +125,7 @@ def test_a_proof_that_does_not_fit_is_refused(
 
 
 def test_a_proof_ends_with_its_ten_minutes(
-    scene: Scene, app: ApplicationHandle, certificate: Certificate, other: Certificate
+    scene: EmulatorFixture, app: ApplicationHandle, certificate: Certificate, other: Certificate
 ) -> None:
     text = proof(scene, app, certificate)
     scene.clock.advance(599)
@@ -122,7 +135,7 @@ def test_a_proof_ends_with_its_ten_minutes(
 
 
 def test_a_proof_by_a_key_that_is_not_registered_or_no_longer_valid_is_refused(
-    scene: Scene, app: ApplicationHandle, certificate: Certificate, other: Certificate
+    scene: EmulatorFixture, app: ApplicationHandle, certificate: Certificate, other: Certificate
 ) -> None:
     assert add_key(scene, app, proof(scene, app, other), key_of(other)).status == 403
     expired = scene.application("expired")
@@ -133,7 +146,7 @@ def test_a_proof_by_a_key_that_is_not_registered_or_no_longer_valid_is_refused(
 
 @pytest.mark.parametrize("what", ["padded", "missing", "empty", "a number", "nonsense", "none", "HS256", "not a date"])
 def test_a_malformed_proof_is_not_read_at_all(
-    scene: Scene, app: ApplicationHandle, certificate: Certificate, other: Certificate, what: str
+    scene: EmulatorFixture, app: ApplicationHandle, certificate: Certificate, other: Certificate, what: str
 ) -> None:
     head, claims, signature = proof(scene, app, certificate).split(".")
     texts: dict[str, Any] = {
@@ -154,7 +167,7 @@ def test_a_malformed_proof_is_not_read_at_all(
 
 
 def test_others_need_a_permission_beside_the_proof(
-    scene: Scene, app: ApplicationHandle, certificate: Certificate, other: Certificate
+    scene: EmulatorFixture, app: ApplicationHandle, certificate: Certificate, other: Certificate
 ) -> None:
     text = proof(scene, app, certificate)
     assert add_key(scene, app, text, key_of(other), scene.application("stranger")).status == 403
@@ -176,21 +189,25 @@ def test_others_need_a_permission_beside_the_proof(
     ],
 )
 def test_a_key_that_cannot_be_is_refused(
-    scene: Scene, app: ApplicationHandle, certificate: Certificate, other: Certificate, changes: dict[str, Any]
+    scene: EmulatorFixture,
+    app: ApplicationHandle,
+    certificate: Certificate,
+    other: Certificate,
+    changes: dict[str, Any],
 ) -> None:
     assert add_key(scene, app, proof(scene, app, certificate), key_of(other, **changes)).status == 400
     assert len(keys_held(scene, app)) == 1
 
 
 @pytest.mark.parametrize("key", [None, 7, [], "x"])
-def test_a_body_without_a_key_is_refused(scene: Scene, app: ApplicationHandle, key: Any) -> None:
+def test_a_body_without_a_key_is_refused(scene: EmulatorFixture, app: ApplicationHandle, key: Any) -> None:
     assert add_key(scene, app, "x", key).status == 400
     assert add_key(scene, app, "x", key, passwordCredential={"secretText": "x"}).status == 400
     assert add_key(scene, app, "x", key, other=1).status == 400
 
 
 def test_the_policy_limits_the_life_of_certificates(
-    scene: Scene, app: ApplicationHandle, certificate: Certificate, other: Certificate
+    scene: EmulatorFixture, app: ApplicationHandle, certificate: Certificate, other: Certificate
 ) -> None:
     rule = {"restrictionType": "asymmetricKeyLifetime", "maxLifetime": "P90D"}
     scene.emulator.admin.set_policy(scene.tenant, keyCredentials=[rule])
@@ -201,7 +218,7 @@ def test_the_policy_limits_the_life_of_certificates(
 
 
 def test_an_added_key_is_known_to_each_replica_in_its_own_time(
-    scene: Scene, app: ApplicationHandle, certificate: Certificate, other: Certificate
+    scene: EmulatorFixture, app: ApplicationHandle, certificate: Certificate, other: Certificate
 ) -> None:
     scene.emulator.admin.configure(scene.tenant, graph_appear=(10.0, 10.0), graph_vanish=(10.0, 10.0))
     key_id = add_key(scene, app, proof(scene, app, certificate), key_of(other)).json()["keyId"]
@@ -217,7 +234,7 @@ def test_an_added_key_is_known_to_each_replica_in_its_own_time(
 
 
 def test_the_size_of_the_object_limits_keys_too(
-    scene: Scene, app: ApplicationHandle, certificate: Certificate, other: Certificate
+    scene: EmulatorFixture, app: ApplicationHandle, certificate: Certificate, other: Certificate
 ) -> None:
     scene.emulator.admin.configure(scene.tenant, object_item_cap=2)
     refused = add_key(scene, app, proof(scene, app, certificate), key_of(other))
@@ -229,7 +246,7 @@ def test_the_size_of_the_object_limits_keys_too(
 
 
 def test_service_principals_roll_their_own_keys_as_well(
-    scene: Scene, app: ApplicationHandle, certificate: Certificate, other: Certificate
+    scene: EmulatorFixture, app: ApplicationHandle, certificate: Certificate, other: Certificate
 ) -> None:
     path = f"servicePrincipals/{app.principal_id}"
     body = {"keyCredential": key_of(other), "proof": proof(scene, app, certificate, iss=app.principal_id)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 from entra_emulator import SERVICE_UNAVAILABLE, Emulator, Fault, Settings, SigningKey, VirtualClock
-from tests.emulator.scene import Scene
+from tests.emulator.scene import EmulatorFixture
 
 
 def history(seed: int, key: SigningKey) -> list[tuple[object, ...]]:
@@ -19,7 +19,7 @@ def history(seed: int, key: SigningKey) -> list[tuple[object, ...]]:
         conflict_probability=0.5,
         latency=(0, 1),
     )
-    scene = Scene(emulator, clock, emulator.admin.create_tenant("Contoso", settings=settings))
+    scene = EmulatorFixture(emulator, clock, emulator.admin.create_tenant("Contoso", settings=settings))
     emulator.faults.add(Fault("writes", (SERVICE_UNAVAILABLE,), times=None, probability=0.3))
     manager, app = scene.manager(), scene.application()
     moves = random.Random(1)
@@ -38,7 +38,7 @@ def test_the_same_seed_replays_and_another_does_not(signing_key: SigningKey) -> 
     assert history(4, signing_key) != first
 
 
-def test_a_reset_begins_anew(scene: Scene) -> None:
+def test_a_reset_begins_anew(scene: EmulatorFixture) -> None:
     first = scene.emulator.admin.create_application(scene.tenant, "x")
     scene.emulator.admin.reset()
     assert len(scene.emulator.ledger) == 0

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.emulator.scene import Scene
+from tests.emulator.scene import EmulatorFixture
 
 
-def test_a_secret_added_through_graph_opens_the_token_endpoint_and_a_removed_one_does_not(scene: Scene) -> None:
+def test_a_secret_added_through_graph_opens_the_token_endpoint_and_a_removed_one_does_not(
+    scene: EmulatorFixture,
+) -> None:
     app = scene.application(permissions=("Application.ReadWrite.OwnedBy",), owns_itself=True)
     added = scene.add_password(app, app, "marker")
     assert added.status == 200
@@ -23,13 +25,13 @@ def test_a_secret_added_through_graph_opens_the_token_endpoint_and_a_removed_one
     assert scene.key_ids(app, app) == [made["keyId"]]
 
 
-def test_a_token_outlives_the_secret_that_obtained_it(scene: Scene) -> None:
+def test_a_token_outlives_the_secret_that_obtained_it(scene: EmulatorFixture) -> None:
     app = scene.application(permissions=("Application.ReadWrite.OwnedBy",), owns_itself=True)
     assert scene.remove_password(app, app, app.secrets[0].key_id).status == 204
     assert scene.key_ids(app, app) == []
 
 
-def test_reads_never_show_a_value(scene: Scene) -> None:
+def test_reads_never_show_a_value(scene: EmulatorFixture) -> None:
     manager, app = scene.manager(), scene.application()
     body = scene.graph(manager, "GET", f"applications(appId='{app.app_id}')").json()
     (shown,) = body["passwordCredentials"]
@@ -38,21 +40,21 @@ def test_reads_never_show_a_value(scene: Scene) -> None:
     assert app.secrets[0].value not in str(body)
 
 
-def test_without_dates_a_secret_lives_two_years(scene: Scene) -> None:
+def test_without_dates_a_secret_lives_two_years(scene: EmulatorFixture) -> None:
     manager, app = scene.manager(), scene.application()
     made = scene.graph(manager, "POST", f"applications/{app.object_id}/addPassword").json()
     assert made["startDateTime"][:4] == "2026"
     assert made["endDateTime"][:4] == "2028"
 
 
-def test_removing_an_unknown_key_is_a_400_that_names_it(scene: Scene) -> None:
+def test_removing_an_unknown_key_is_a_400_that_names_it(scene: EmulatorFixture) -> None:
     manager, app = scene.manager(), scene.application()
     answer = scene.remove_password(manager, app, "11111111-1111-4111-8111-111111111111")
     assert answer.status == 400
     assert "No password credential found with keyId" in answer.json()["error"]["message"]
 
 
-def test_many_threads_may_call_at_once(scene: Scene) -> None:
+def test_many_threads_may_call_at_once(scene: EmulatorFixture) -> None:
     manager, app = scene.manager(), scene.application(secrets=0)
     scene.bearer(manager)
 

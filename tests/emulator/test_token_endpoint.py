@@ -12,7 +12,7 @@ import pytest
 
 from entra_emulator import Request
 from tests.emulator.certificates import Certificate
-from tests.emulator.scene import GRAPH_SCOPE, LOGIN, Scene
+from tests.emulator.scene import GRAPH_SCOPE, LOGIN, EmulatorFixture
 
 DAY = 86_400.0
 NOBODY = "11111111-1111-4111-8111-111111111111"
@@ -25,7 +25,7 @@ def claims_of(token: str) -> dict[str, Any]:
     return claims
 
 
-def assertion(scene: Scene, certificate: Certificate, app_id: str, **changes: Any) -> str:
+def assertion(scene: EmulatorFixture, certificate: Certificate, app_id: str, **changes: Any) -> str:
     now = scene.clock.now()
     digest = certificate.x509.fingerprint(certificate.x509.signature_hash_algorithm)  # type: ignore[arg-type]
     headers: dict[str, Any] = {"x5t#S256": base64.urlsafe_b64encode(digest).decode()}
@@ -42,7 +42,7 @@ def assertion(scene: Scene, certificate: Certificate, app_id: str, **changes: An
     return jwt.encode(claims, certificate.key, algorithm="PS256", headers=kept)
 
 
-def with_assertion(scene: Scene, app_id: str, text: str) -> dict[str, Any]:
+def with_assertion(scene: EmulatorFixture, app_id: str, text: str) -> dict[str, Any]:
     form = {
         "grant_type": "client_credentials",
         "client_id": app_id,
@@ -54,14 +54,14 @@ def with_assertion(scene: Scene, app_id: str, text: str) -> dict[str, Any]:
     return answer
 
 
-def test_a_success_has_exactly_four_members(scene: Scene) -> None:
+def test_a_success_has_exactly_four_members(scene: EmulatorFixture) -> None:
     answer = scene.token(scene.application())
     assert answer.status == 200
     assert set(answer.json()) == {"token_type", "expires_in", "ext_expires_in", "access_token"}
     assert answer.header("Cache-Control") == "no-store, no-cache"
 
 
-def test_a_graph_token_has_version_1_claims_and_names_only_what_was_granted(scene: Scene) -> None:
+def test_a_graph_token_has_version_1_claims_and_names_only_what_was_granted(scene: EmulatorFixture) -> None:
     granted = scene.application("granted", permissions=("Application.Read.All",))
     bare = scene.application("bare")
     claims = claims_of(scene.token(granted).json()["access_token"])
@@ -77,7 +77,7 @@ def test_a_graph_token_has_version_1_claims_and_names_only_what_was_granted(scen
     assert "roles" not in claims_of(scene.token(bare).json()["access_token"])
 
 
-def test_a_token_for_an_api_that_wants_version_2_has_version_2_claims(scene: Scene) -> None:
+def test_a_token_for_an_api_that_wants_version_2_has_version_2_claims(scene: EmulatorFixture) -> None:
     api = scene.application("api", identifier_uris=("api://orders",), token_version=2)
     caller = scene.application("caller")
     claims = claims_of(scene.token(caller, scope="api://orders/.default").json()["access_token"])
@@ -88,13 +88,13 @@ def test_a_token_for_an_api_that_wants_version_2_has_version_2_claims(scene: Sce
     assert not {"appid", "idtyp", "roles"} & set(claims)
 
 
-def test_the_audience_keeps_the_slash_that_was_asked_for(scene: Scene) -> None:
+def test_the_audience_keeps_the_slash_that_was_asked_for(scene: EmulatorFixture) -> None:
     app = scene.application()
     answer = scene.token(app, scope="https://management.azure.com//.default")
     assert claims_of(answer.json()["access_token"])["aud"] == "https://management.azure.com/"
 
 
-def test_a_token_verifies_with_the_published_key(scene: Scene) -> None:
+def test_a_token_verifies_with_the_published_key(scene: EmulatorFixture) -> None:
     token = scene.token(scene.application()).json()["access_token"]
     keys = scene.emulator.call(Request("GET", f"{LOGIN}/{scene.tenant}/discovery/v2.0/keys")).json()
     (key,) = jwt.PyJWKSet.from_dict(keys).keys
@@ -103,14 +103,14 @@ def test_a_token_verifies_with_the_published_key(scene: Scene) -> None:
     assert jwt.decode(token, key.key, algorithms=["RS256"], audience="https://graph.microsoft.com", options=options)
 
 
-def test_a_client_that_declares_cp1_gets_a_token_for_a_day(scene: Scene) -> None:
+def test_a_client_that_declares_cp1_gets_a_token_for_a_day(scene: EmulatorFixture) -> None:
     claims = json.dumps({"access_token": {"xms_cc": {"values": ["CP1"]}}})
     answer = scene.token(scene.application(), claims=claims, client_info="1").json()
     assert answer["expires_in"] > 19 * 3600
     assert answer["refresh_in"] < answer["expires_in"]
 
 
-def test_a_client_may_authenticate_with_http_basic(scene: Scene) -> None:
+def test_a_client_may_authenticate_with_http_basic(scene: EmulatorFixture) -> None:
     app = scene.application()
     basic = base64.b64encode(f"{app.app_id}:{app.secrets[0].value}".encode()).decode()
     form = {"grant_type": "client_credentials", "scope": GRAPH_SCOPE}
@@ -134,7 +134,9 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize(("change", "status", "error", "code"), REFUSALS)
-def test_a_refusal_has_entras_shape(scene: Scene, change: dict[str, str], status: int, error: str, code: int) -> None:
+def test_a_refusal_has_entras_shape(
+    scene: EmulatorFixture, change: dict[str, str], status: int, error: str, code: int
+) -> None:
     answer = scene.token(scene.application(), **change)
     body = answer.json()
     assert (answer.status, body["error"], body["error_codes"]) == (status, error, [code])
@@ -149,35 +151,35 @@ def test_a_refusal_has_entras_shape(scene: Scene, change: dict[str, str], status
 @pytest.mark.parametrize(
     ("tenant", "code"), [(NOBODY, 90002), ("nowhere.example", 90002), ("not_a_tenant", 900023), ("common", 50059)]
 )
-def test_a_tenant_that_does_not_fit_is_refused(scene: Scene, tenant: str, code: int) -> None:
+def test_a_tenant_that_does_not_fit_is_refused(scene: EmulatorFixture, tenant: str, code: int) -> None:
     answer = scene.post_form({"grant_type": "client_credentials"}, tenant=tenant)
     assert (answer.status, answer.json()["error_codes"]) == (400, [code])
 
 
-def test_the_callers_request_id_comes_back(scene: Scene) -> None:
+def test_the_callers_request_id_comes_back(scene: EmulatorFixture) -> None:
     answer = scene.post_form({"grant_type": "x"}, **{"client-request-id": NOBODY})
     assert answer.json()["correlation_id"] == NOBODY
 
 
-def test_a_disabled_application_gets_nothing(scene: Scene) -> None:
+def test_a_disabled_application_gets_nothing(scene: EmulatorFixture) -> None:
     app = scene.application()
     scene.emulator.admin.set_disabled(app.object_id, disabled=True)
     answer = scene.token(app)
     assert (answer.status, answer.json()["error_codes"]) == (400, [7000112])
 
 
-def test_a_browser_may_not_use_client_credentials(scene: Scene) -> None:
+def test_a_browser_may_not_use_client_credentials(scene: EmulatorFixture) -> None:
     app = scene.application()
     form = {"grant_type": "client_credentials", "client_id": app.app_id, "client_secret": "x", "scope": GRAPH_SCOPE}
     assert scene.post_form(form, Origin="https://spa.example").json()["error_codes"] == [9002326]
 
 
-def test_the_secret_of_another_application_opens_nothing(scene: Scene) -> None:
+def test_the_secret_of_another_application_opens_nothing(scene: EmulatorFixture) -> None:
     app, other = scene.application("one"), scene.application("two")
     assert scene.token(app, other.secrets[0].value).json()["error_codes"] == [7000215]
 
 
-def test_where_only_expired_secrets_are_known_any_secret_is_answered_as_expired(scene: Scene) -> None:
+def test_where_only_expired_secrets_are_known_any_secret_is_answered_as_expired(scene: EmulatorFixture) -> None:
     app = scene.application(secrets=0)
     now = scene.clock.now()
     scene.emulator.admin.add_secret(app.object_id, start=now - 9 * DAY, end=now - DAY)
@@ -186,7 +188,7 @@ def test_where_only_expired_secrets_are_known_any_secret_is_answered_as_expired(
     assert scene.token(app, "something else").json()["error_codes"] == [7000215]
 
 
-def test_a_secret_expires_when_its_end_comes(scene: Scene) -> None:
+def test_a_secret_expires_when_its_end_comes(scene: EmulatorFixture) -> None:
     app = scene.application(secrets=0)
     secret = scene.emulator.admin.add_secret(app.object_id, end=scene.clock.now() + 60)
     assert scene.token(app, secret.value).status == 200
@@ -194,7 +196,7 @@ def test_a_secret_expires_when_its_end_comes(scene: Scene) -> None:
     assert scene.token(app, secret.value).json()["error_codes"] == [7000222]
 
 
-def test_a_secret_does_not_work_before_its_start(scene: Scene) -> None:
+def test_a_secret_does_not_work_before_its_start(scene: EmulatorFixture) -> None:
     app = scene.application(secrets=0)
     secret = scene.emulator.admin.add_secret(app.object_id, start=scene.clock.now() + 60)
     assert scene.token(app, secret.value).status == 401
@@ -202,7 +204,9 @@ def test_a_secret_does_not_work_before_its_start(scene: Scene) -> None:
     assert scene.token(app, secret.value).status == 200
 
 
-def test_an_assertion_with_fractional_dates_and_a_used_jti_is_accepted(scene: Scene, certificate: Certificate) -> None:
+def test_an_assertion_with_fractional_dates_and_a_used_jti_is_accepted(
+    scene: EmulatorFixture, certificate: Certificate
+) -> None:
     app = scene.application(secrets=0)
     scene.emulator.admin.add_certificate(app.object_id, certificate.pem)
     text = assertion(scene, certificate, app.app_id)
@@ -214,7 +218,7 @@ def test_an_assertion_with_fractional_dates_and_a_used_jti_is_accepted(scene: Sc
 @pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
 @pytest.mark.parametrize("padding", [True, False])
 def test_a_thumbprint_is_read_in_every_base64_form(
-    scene: Scene, certificate: Certificate, encode: Any, padding: bool
+    scene: EmulatorFixture, certificate: Certificate, encode: Any, padding: bool
 ) -> None:
     app = scene.application(secrets=0)
     scene.emulator.admin.add_certificate(app.object_id, certificate.pem)
@@ -238,7 +242,7 @@ def test_a_thumbprint_is_read_in_every_base64_form(
     ],
 )
 def test_an_assertion_that_does_not_fit_is_refused(
-    scene: Scene, certificate: Certificate, changes: dict[str, Any], code: int
+    scene: EmulatorFixture, certificate: Certificate, changes: dict[str, Any], code: int
 ) -> None:
     app = scene.application(secrets=0)
     scene.emulator.admin.add_certificate(app.object_id, certificate.pem)
@@ -247,12 +251,12 @@ def test_an_assertion_that_does_not_fit_is_refused(
 
 
 @pytest.mark.parametrize("text", ["x", "a.b.c", "e30.e30.e30", "..", "eyJhbGciOiJub25lIn0.e30."])
-def test_an_assertion_that_is_no_signed_jwt_is_malformed(scene: Scene, text: str) -> None:
+def test_an_assertion_that_is_no_signed_jwt_is_malformed(scene: EmulatorFixture, text: str) -> None:
     app = scene.application(secrets=0)
     assert with_assertion(scene, app.app_id, text)["error_codes"] == [50027]
 
 
-def test_an_assertion_signed_by_another_key_is_refused(scene: Scene, certificate: Certificate) -> None:
+def test_an_assertion_signed_by_another_key_is_refused(scene: EmulatorFixture, certificate: Certificate) -> None:
     app = scene.application(secrets=0)
     scene.emulator.admin.add_certificate(app.object_id, certificate.pem)
     text = assertion(scene, certificate, app.app_id)
@@ -261,7 +265,7 @@ def test_an_assertion_signed_by_another_key_is_refused(scene: Scene, certificate
     assert with_assertion(scene, app.app_id, forged)["error_codes"] == [700027]
 
 
-def test_a_registered_certificate_stops_working_at_its_end(scene: Scene, certificate: Certificate) -> None:
+def test_a_registered_certificate_stops_working_at_its_end(scene: EmulatorFixture, certificate: Certificate) -> None:
     app = scene.application(secrets=0)
     scene.emulator.admin.add_certificate(app.object_id, certificate.pem, end=scene.clock.now() + 60)
     scene.clock.advance(61)
@@ -275,7 +279,7 @@ def test_a_registered_certificate_stops_working_at_its_end(scene: Scene, certifi
     [({}, None), ({"sub": "other"}, 700213), ({"aud": "other"}, 700212), ({"headers": {"kid": "other"}}, 700027)],
 )
 def test_a_trusted_outside_issuer_may_vouch_for_a_client(
-    scene: Scene, certificate: Certificate, changes: dict[str, Any], code: int | None
+    scene: EmulatorFixture, certificate: Certificate, changes: dict[str, Any], code: int | None
 ) -> None:
     manager, app = scene.manager(), scene.application(secrets=0)
     wanted = {
@@ -292,7 +296,7 @@ def test_a_trusted_outside_issuer_may_vouch_for_a_client(
     assert answer.get("error_codes") == ([code] if code else None)
 
 
-def test_discovery_names_the_endpoints_on_the_host_that_was_asked(scene: Scene) -> None:
+def test_discovery_names_the_endpoints_on_the_host_that_was_asked(scene: EmulatorFixture) -> None:
     url = f"https://emulator.example:8443/{scene.tenant}/v2.0/.well-known/openid-configuration"
     found = scene.emulator.call(Request("GET", url)).json()
     base = f"https://emulator.example:8443/{scene.tenant}"
@@ -302,12 +306,12 @@ def test_discovery_names_the_endpoints_on_the_host_that_was_asked(scene: Scene) 
     assert found["issuer"] == f"{base}/v2.0"
 
 
-def test_discovery_of_an_unknown_tenant_is_an_invalid_tenant(scene: Scene) -> None:
+def test_discovery_of_an_unknown_tenant_is_an_invalid_tenant(scene: EmulatorFixture) -> None:
     answer = scene.emulator.call(Request("GET", f"{LOGIN}/{NOBODY}/v2.0/.well-known/openid-configuration"))
     assert (answer.status, answer.json()["error"], answer.json()["error_codes"]) == (400, "invalid_tenant", [90002])
 
 
-def test_the_tenant_independent_issuer_holds_a_place_for_the_tenant(scene: Scene) -> None:
+def test_the_tenant_independent_issuer_holds_a_place_for_the_tenant(scene: EmulatorFixture) -> None:
     found = scene.emulator.call(Request("GET", f"{LOGIN}/common/v2.0/.well-known/openid-configuration")).json()
     assert found["issuer"] == f"{LOGIN}/{{tenantid}}/v2.0"
 
@@ -315,7 +319,9 @@ def test_the_tenant_independent_issuer_holds_a_place_for_the_tenant(scene: Scene
 @pytest.mark.parametrize(
     ("host", "status"), [("login.microsoftonline.com", 200), ("login.windows.net", 200), ("evil.example", 400)]
 )
-def test_instance_discovery_knows_microsofts_hosts_and_refuses_others(scene: Scene, host: str, status: int) -> None:
+def test_instance_discovery_knows_microsofts_hosts_and_refuses_others(
+    scene: EmulatorFixture, host: str, status: int
+) -> None:
     query = f"api-version=1.1&authorization_endpoint=https://{host}/{scene.tenant}/oauth2/v2.0/authorize"
     answer = scene.emulator.call(Request("GET", f"{LOGIN}/common/discovery/instance?{query}"))
     assert answer.status == status
@@ -325,6 +331,6 @@ def test_instance_discovery_knows_microsofts_hosts_and_refuses_others(scene: Sce
         assert answer.json()["error"] == "invalid_instance"
 
 
-def test_the_token_endpoint_takes_posts_only(scene: Scene) -> None:
+def test_the_token_endpoint_takes_posts_only(scene: EmulatorFixture) -> None:
     answer = scene.emulator.call(Request("GET", f"{LOGIN}/{scene.tenant}/oauth2/v2.0/token"))
     assert (answer.status, answer.json()["error_codes"]) == (405, [900561])

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tests.emulator.scene import Scene
+from tests.emulator.scene import EmulatorFixture
 
 
-def test_a_new_secret_flaps_until_every_replica_knows_it(scene: Scene) -> None:
+def test_a_new_secret_flaps_until_every_replica_knows_it(scene: EmulatorFixture) -> None:
     scene.emulator.admin.configure(scene.tenant, replicas=3, token_appear=(5.0, 60.0))
     app = scene.application(permissions=("Application.ReadWrite.OwnedBy",), owns_itself=True)
     value = scene.add_password(app, app).json()["secretText"]
@@ -18,7 +18,7 @@ def test_a_new_secret_flaps_until_every_replica_knows_it(scene: Scene) -> None:
     assert {scene.token(app, value).status for _ in range(30)} == {200}
 
 
-def test_a_new_secret_is_missing_from_reads_until_every_replica_knows_it(scene: Scene) -> None:
+def test_a_new_secret_is_missing_from_reads_until_every_replica_knows_it(scene: EmulatorFixture) -> None:
     scene.emulator.admin.configure(scene.tenant, replicas=2, graph_appear=(10.0, 20.0))
     manager, app = scene.manager(), scene.application(secrets=0)
     made = scene.add_password(manager, app).json()["keyId"]
@@ -27,7 +27,7 @@ def test_a_new_secret_is_missing_from_reads_until_every_replica_knows_it(scene: 
     assert all(scene.key_ids(manager, app) == [made] for _ in range(20))
 
 
-def test_a_removed_secret_goes_on_working_for_a_while(scene: Scene) -> None:
+def test_a_removed_secret_goes_on_working_for_a_while(scene: EmulatorFixture) -> None:
     scene.emulator.admin.configure(scene.tenant, token_vanish=(30.0, 30.0), graph_vanish=(10.0, 10.0))
     manager, app = scene.manager(), scene.application()
     key_id = app.secrets[0].key_id
@@ -42,7 +42,7 @@ def test_a_removed_secret_goes_on_working_for_a_while(scene: Scene) -> None:
     assert scene.remove_password(manager, app, key_id).status == 400
 
 
-def test_removing_a_key_that_the_replica_does_not_show_yet_is_a_400_that_proves_nothing(scene: Scene) -> None:
+def test_removing_a_key_that_the_replica_does_not_show_yet_is_a_400_that_proves_nothing(scene: EmulatorFixture) -> None:
     scene.emulator.admin.configure(scene.tenant, graph_appear=(10.0, 10.0))
     manager, app = scene.manager(), scene.application(secrets=0)
     key_id = scene.add_password(manager, app).json()["keyId"]
@@ -54,7 +54,7 @@ def test_removing_a_key_that_the_replica_does_not_show_yet_is_a_400_that_proves_
     assert scene.remove_password(manager, app, key_id).status == 204
 
 
-def test_a_secret_removed_before_it_appeared_never_appears(scene: Scene) -> None:
+def test_a_secret_removed_before_it_appeared_never_appears(scene: EmulatorFixture) -> None:
     scene.emulator.admin.configure(scene.tenant, token_appear=(60.0, 60.0), remove_needs_visible=False)
     manager, app = scene.manager(), scene.application(secrets=0)
     made = scene.add_password(manager, app).json()
@@ -63,7 +63,7 @@ def test_a_secret_removed_before_it_appeared_never_appears(scene: Scene) -> None
     assert scene.token(app, made["secretText"]).status == 401
 
 
-def test_a_fresh_secret_beside_expired_ones_looks_expired_until_it_is_known(scene: Scene) -> None:
+def test_a_fresh_secret_beside_expired_ones_looks_expired_until_it_is_known(scene: EmulatorFixture) -> None:
     scene.emulator.admin.configure(scene.tenant, token_appear=(10.0, 10.0))
     manager, app = scene.manager(), scene.application(secrets=0)
     now = scene.clock.now()
@@ -74,7 +74,7 @@ def test_a_fresh_secret_beside_expired_ones_looks_expired_until_it_is_known(scen
     assert scene.token(app, value).status == 200
 
 
-def test_a_new_application_is_unknown_at_first(scene: Scene) -> None:
+def test_a_new_application_is_unknown_at_first(scene: EmulatorFixture) -> None:
     scene.emulator.admin.configure(scene.tenant, object_appear=(5.0, 5.0))
     manager = scene.manager()
     made = scene.graph(manager, "POST", "applications", {"displayName": "young"})
@@ -91,7 +91,7 @@ def test_a_new_application_is_unknown_at_first(scene: Scene) -> None:
     assert scene.graph(manager, "POST", f"{path}/addPassword", {}).status == 200
 
 
-def test_a_new_service_principal_is_unknown_to_the_token_endpoint_at_first(scene: Scene) -> None:
+def test_a_new_service_principal_is_unknown_to_the_token_endpoint_at_first(scene: EmulatorFixture) -> None:
     manager = scene.manager()
     made = scene.graph(manager, "POST", "applications", {"displayName": "young"}).json()
     secret = scene.graph(manager, "POST", f"applications/{made['id']}/addPassword", {}).json()["secretText"]
@@ -108,7 +108,7 @@ def test_a_new_service_principal_is_unknown_to_the_token_endpoint_at_first(scene
     assert scene.post_form(form).status == 200
 
 
-def test_a_consent_reaches_tokens_only_after_a_while(scene: Scene) -> None:
+def test_a_consent_reaches_tokens_only_after_a_while(scene: EmulatorFixture) -> None:
     scene.emulator.admin.configure(scene.tenant, object_appear=(30.0, 30.0))
     app, target = scene.application(), scene.application("target")
     scene.emulator.admin.grant(app.principal_id, "Application.Read.All", replicated=True)

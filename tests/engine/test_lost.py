@@ -11,9 +11,9 @@ import sqlalchemy as sa
 
 from keyturn.db.tables import processes
 from keyturn.db.unit import Database
-from keyturn.engine import machine
+from keyturn.engine import process_identity
+from keyturn.engine.dead_processes import HOUSEKEEPING, Heartbeat
 from keyturn.engine.inline import InlineEngine
-from keyturn.engine.lost import HOUSEKEEPING, Presence
 from keyturn.kit.clock import MovableClock
 from keyturn.ports.work import Work
 from keyturn.rotations.store.due import wake_applications
@@ -49,8 +49,8 @@ def clock() -> MovableClock:
     return MovableClock(NOON)
 
 
-def _presence(database: Database, clock: MovableClock, works: Works, name: str) -> Presence:
-    return Presence(database, clock, works, wake_applications, name, PACE)
+def _presence(database: Database, clock: MovableClock, works: Works, name: str) -> Heartbeat:
+    return Heartbeat(database, clock, works, wake_applications, name, PACE)
 
 
 def _stranger(database: Database, name: str, seen_at: datetime, host: str = ELSEWHERE, pid: int = 1) -> None:
@@ -58,7 +58,7 @@ def _stranger(database: Database, name: str, seen_at: datetime, host: str = ELSE
         tx.run(sa.insert(processes).values(id=name, host=host, pid=pid, started_at=seen_at, seen_at=seen_at))
 
 
-def _live(presence: Presence, clock: MovableClock, seconds: float) -> list[str]:
+def _live(presence: Heartbeat, clock: MovableClock, seconds: float) -> list[str]:
     """Let time pass, heartbeat by heartbeat; return who was found dead."""
     dead = []
     for _ in range(int(seconds / PACE.heartbeat.total_seconds())):
@@ -148,7 +148,7 @@ def test_a_process_taken_for_dead_comes_back(database: Database, clock: MovableC
 def test_a_killed_process_of_this_machine_is_dead_at_once(database: Database, clock: MovableClock) -> None:
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     try:
-        host = machine.describe(child.pid)
+        host = process_identity.describe(child.pid)
         assert host is not None
         _stranger(database, "child", NOON, host, child.pid)
         presence = _presence(database, clock, Works(), "here")
@@ -164,7 +164,7 @@ def test_a_killed_process_of_this_machine_is_dead_at_once(database: Database, cl
 def test_a_process_number_in_use_again_is_not_mistaken_for_the_old_process(
     database: Database, clock: MovableClock
 ) -> None:
-    mine = machine.describe(os.getpid())
+    mine = process_identity.describe(os.getpid())
     assert mine is not None
     _stranger(database, "me", NOON, mine, os.getpid())
     _stranger(database, "before me", NOON, f"{mine}0", os.getpid())

@@ -10,9 +10,9 @@ from structlog.testing import capture_logs
 from keyturn.connections.due import Looks, RefreshTokens
 from keyturn.db.unit import Database, Tx
 from keyturn.engine.dbos import DbosEngine
+from keyturn.engine.dead_processes import Heartbeat
 from keyturn.engine.due import Finder
 from keyturn.engine.inline import InlineEngine
-from keyturn.engine.lost import Presence
 from keyturn.engine.sources import BUSY, Source, Sources, Spacing
 from keyturn.engine.upkeep import Task, Upkeep
 from keyturn.errors import Permanent
@@ -179,7 +179,7 @@ def test_what_a_dead_newer_server_had_under_way_wakes_nothing_it_is_not_about(da
     make_rotation(database, "other", NOON + HOUR)
     pile, clock = Pile("a", 0), MovableClock(NOON)
     sources = Sources([DueRotations(lambda _id: None), pile])
-    Presence(database, clock, Works(), sources.wake, "here", Pace()).tick()
+    Heartbeat(database, clock, Works(), sources.wake, "here", Pace()).tick()
     assert (wake_of(database, "r"), wake_of(database, "other")) == (NOON, NOON + HOUR)
     assert sorted(pile.woken) == ["new:x", "object of r"]
 

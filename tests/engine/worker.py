@@ -12,8 +12,8 @@ from datetime import timedelta
 from keyturn.db.engine import open_engine, parse_url
 from keyturn.db.unit import Database
 from keyturn.engine.dbos import DbosEngine
+from keyturn.engine.dead_processes import Heartbeat
 from keyturn.engine.due import Finder
-from keyturn.engine.lost import Presence
 from keyturn.engine.sources import Sources
 from keyturn.kit.clock import SystemClock
 from keyturn.rotations.due import DueRotations
@@ -35,7 +35,7 @@ def main(address: str, manner: str) -> None:
         os.write(1, f"end {rotation_id}\n".encode())
 
     sources = Sources([DueRotations(advance)])
-    presence = Presence(database, clock, engine, sources.wake, name, pace)
+    presence = Heartbeat(database, clock, engine, sources.wake, name, pace)
     finder = Finder(database, clock, engine, sources, 4, pace.find_every)
     presence.announce()
     engine.start(sources.do)

@@ -104,11 +104,11 @@ def test_all_migrations_from_scratch_make_what_the_code_declares(
 
 
 def test_an_upgrade_is_repeatable(empty: Database) -> None:
-    assert migrate.check(empty) is migrate.State.EMPTY
+    assert migrate.check(empty) is migrate.SchemaState.EMPTY
     migrate.upgrade(empty)
     before = described(empty)
     assert migrate.upgrade(empty) == []
-    assert migrate.check(empty) is migrate.State.UP_TO_DATE
+    assert migrate.check(empty) is migrate.SchemaState.UP_TO_DATE
     assert migrate.current(empty) == migrate.newest()
     assert described(empty) == before
 
@@ -149,7 +149,7 @@ def test_a_server_sets_up_an_empty_database(empty: Database, url: str, tmp_path:
     notices: list[str] = []
     prepare_database(settings_of(url, tmp_path), empty, CLOCK, notices.append)
     prepare_database(settings_of(url, tmp_path), empty, CLOCK, notices.append)
-    assert migrate.check(empty) is migrate.State.UP_TO_DATE
+    assert migrate.check(empty) is migrate.SchemaState.UP_TO_DATE
     assert [
         one for one in notices if "may read the file" not in one
     ] == []  # the file was made by the test, for everybody
@@ -167,7 +167,7 @@ def test_a_copy_is_made_before_the_embedded_database_is_migrated(tmp_path: Path)
     assert copy.stat().st_mode & 0o777 == 0o600
     with closing(sqlite3.connect(copy)) as connection:
         assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(migrate.versions()[0],)]
-    assert migrate.check(database) is migrate.State.UP_TO_DATE
+    assert migrate.check(database) is migrate.SchemaState.UP_TO_DATE
 
 
 @pytest.mark.postgres

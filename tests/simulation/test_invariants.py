@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from keyturn.connections.domain import CertificateFiles, ClientSecret, Draft
+from keyturn.connections.domain import CertificateFiles, ClientSecret, NewConnection
 from keyturn.db.unit import Database
-from keyturn.rotations.changes import ScheduleChange
+from keyturn.rotations.commands import ScheduleChange
 from keyturn_simulation.invariants import Broken, check_quiet
 from keyturn_simulation.keys import key_pool, uploaded_pair
 from keyturn_simulation.world import World, make_world
@@ -29,7 +29,7 @@ def connect(world: World, kind: str, schedule: ScheduleChange | None) -> None:
         made = uploaded_pair(next(key_pool()), now, now + timedelta(days=90))
         world.emulator.admin.add_certificate(app.object_id, made.chain.encode())
         given = CertificateFiles(world.tenant_id, app.app_id, made.chain, made.private_key)
-    world.rotations.create(world.actor, Draft("ours", given), schedule)
+    world.rotations.create(world.actor, NewConnection("ours", given), schedule)
 
 
 @KINDS

@@ -14,19 +14,19 @@ from keyturn.credentials.domain import Credential, State
 from keyturn.providers.azure.provider import AzureProvider
 from keyturn.rotations import clock, domain, schedule, waits
 from keyturn.rotations.domain import Snapshot, StepName
-from keyturn.rotations.patience import Proofs
 from keyturn.rotations.store import leases, policies
-from keyturn.rotations.work import outcome, removal, steps, watch
+from keyturn.rotations.timings import ProofPlan
+from keyturn.rotations.work import removal, run_outcome, steps, sweep
 from keyturn.rotations.work.along import Along
-from keyturn.rotations.work.hold import Hold
-from keyturn_simulation.story import play
+from keyturn.rotations.work.lease import ApplicationLease
+from keyturn_simulation.scenario import play
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 MOST_SEEDS = 60
 
 
 def publishes_without_proof(plant: pytest.MonkeyPatch) -> None:
-    def prove(hold: Hold, _snapshot: Snapshot, row: Credential) -> None:
+    def prove(hold: ApplicationLease, _snapshot: Snapshot, row: Credential) -> None:
         with hold.write() as tx:
             journal.move(tx, row, State.PROVEN, proven_at=hold.now())
 
@@ -52,12 +52,12 @@ def removes_the_current_secret(plant: pytest.MonkeyPatch) -> None:
 
 
 def forgets_secrets_whose_answer_was_lost(plant: pytest.MonkeyPatch) -> None:
-    def resolve(hold: Hold, _snapshot: Snapshot, row: Credential) -> None:
+    def resolve(hold: ApplicationLease, _snapshot: Snapshot, row: Credential) -> None:
         with hold.write() as tx:
             journal.move(tx, row, State.ABANDONED, ended_at=hold.now())
 
     plant.setitem(steps.WITH_CREDENTIAL, StepName.RESOLVE, resolve)
-    plant.setattr(watch, "_bring_back", lambda *_args: None)
+    plant.setattr(sweep, "_bring_back", lambda *_args: None)
 
 
 def runs_an_hour_early(plant: pytest.MonkeyPatch) -> None:
@@ -66,7 +66,7 @@ def runs_an_hour_early(plant: pytest.MonkeyPatch) -> None:
 
 
 def ends_runs_silently(plant: pytest.MonkeyPatch) -> None:
-    plant.setattr(outcome, "record_rotation_event", lambda *_args, **_facts: None)
+    plant.setattr(run_outcome, "record_rotation_event", lambda *_args, **_facts: None)
 
 
 def writes_a_secret_down(plant: pytest.MonkeyPatch) -> None:
@@ -80,8 +80,8 @@ def writes_a_secret_down(plant: pytest.MonkeyPatch) -> None:
 
 
 def asks_for_ever(plant: pytest.MonkeyPatch) -> None:
-    plant.setattr(outcome, "may_retry", lambda *_args: True)
-    plant.setattr(outcome, "backoff", lambda *_args: timedelta(0))
+    plant.setattr(run_outcome, "may_retry", lambda *_args: True)
+    plant.setattr(run_outcome, "backoff", lambda *_args: timedelta(0))
 
 
 def gives_up_after_a_failure(plant: pytest.MonkeyPatch) -> None:
@@ -100,7 +100,7 @@ def leaves_other_holders_behind(plant: pytest.MonkeyPatch) -> None:
 
 def asks_fast_replicas_only(plant: pytest.MonkeyPatch) -> None:
     for module in (domain, steps):
-        plant.setattr(module, "proofs_of", lambda _row, patience: Proofs(patience.proof_count, patience.proof_spacing))
+        plant.setattr(module, "proof_plan", lambda _row, timings: ProofPlan(timings.proof_count, timings.proof_spacing))
 
 
 def swallows_what_a_look_found(plant: pytest.MonkeyPatch) -> None:

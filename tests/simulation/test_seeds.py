@@ -6,7 +6,7 @@ A failing seed prints what happened and the command that replays it.
 import pytest
 
 from keyturn_simulation.command import report
-from keyturn_simulation.story import play
+from keyturn_simulation.scenario import play
 from tests.simulation.seeds import BATCH, BATCHES, ONCE_BROKEN, base_seed
 
 

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.system.estate import Estate, estate
+from tests.system.estate import RunningServer, estate
 
 
 @pytest.fixture(scope="session")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Estate]:
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     with estate(tmp_path_factory.mktemp("estate")) as made:
         yield made

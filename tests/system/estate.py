@@ -17,7 +17,7 @@ from keyturn.app.core import Core, open_core
 from keyturn.app.web import open_access, web_application
 from keyturn.kit.actor import Actor, ActorKind, Role
 from keyturn.kit.secret import Plaintext
-from keyturn.people.sessions import Browser
+from keyturn.people.sessions import BrowserInfo
 from keyturn.providers.azure.provider import AzureProvider
 from keyturn.settings.reader import read_settings
 from keyturn.tokens.domain import Origin
@@ -33,7 +33,7 @@ _RECORDS_OF_USE = frozenset({"sessions", "access_tokens", "processes", "leases"}
 
 
 @dataclass(frozen=True)
-class Caller:
+class HttpCaller:
     """Somebody who sends requests: a person by the cookie of a browser, a machine by a token.
 
     ``project`` is the role in the project; ``home`` says whether the caller belongs to the organization at all.
@@ -52,12 +52,12 @@ class Caller:
 
 
 @dataclass
-class Estate:
+class RunningServer:
     core: Core
     application: Application
     client: Client
     emulator: Emulator
-    callers: dict[str, Caller]
+    callers: dict[str, HttpCaller]
     token: str
     """Of an admin."""
     things: dict[str, str]
@@ -110,7 +110,7 @@ class Estate:
 
 
 @contextmanager
-def estate(folder: Path) -> Iterator[Estate]:
+def estate(folder: Path) -> Iterator[RunningServer]:
     emulator = Emulator(SystemClock(), 1)
     tenant = emulator.admin.create_tenant("Contoso", settings=Settings())
     first = emulator.admin.create_application(
@@ -153,7 +153,7 @@ def _furnished(
     tenant: str,
     first: ApplicationHandle,
     spare: ApplicationHandle,
-) -> Estate:
+) -> RunningServer:
     access = open_access(core)
     boot = access.bootstrap("ada@contoso.test", Plaintext(PASSWORD), "Deep Fjord")
     token = boot.token.reveal()
@@ -175,7 +175,7 @@ def _furnished(
         return made["id"], Actor(ActorKind.USER, made["id"], email, made["orgId"], Role(role))
 
     def cookie(actor: Actor) -> dict[str, str]:
-        session = access.sessions.open_for(actor, Browser(Origin("127.0.0.1"))).reveal()
+        session = access.sessions.open_for(actor, BrowserInfo(Origin("127.0.0.1"))).reveal()
         return {"cookie": f"keyturn_session={session}", "sec-fetch-site": "same-origin"}
 
     def machine(name: str, role: str) -> tuple[str, str, str]:
@@ -250,16 +250,18 @@ def _furnished(
     }
     ada = Actor(ActorKind.USER, boot.user.id, boot.user.email, boot.organization.id, Role.ADMIN)
     callers = [
-        Caller("anonymous"),
-        Caller("viewer", Role.VIEWER, Role.VIEWER, headers=cookie(viewer)),
-        Caller("member", Role.MEMBER, Role.MEMBER, headers=cookie(member)),
-        Caller("admin", Role.ADMIN, Role.ADMIN, headers=cookie(ada)),
-        Caller("project admin", Role.VIEWER, Role.ADMIN, headers=cookie(steward)),
-        Caller("member of no project", Role.MEMBER, None, headers=cookie(passer)),
-        Caller("machine of no project", Role.MEMBER, None, person=False, headers={"authorization": f"Bearer {robot}"}),
-        Caller("admin elsewhere", Role.ADMIN, None, home=False, headers=cookie(stranger)),
+        HttpCaller("anonymous"),
+        HttpCaller("viewer", Role.VIEWER, Role.VIEWER, headers=cookie(viewer)),
+        HttpCaller("member", Role.MEMBER, Role.MEMBER, headers=cookie(member)),
+        HttpCaller("admin", Role.ADMIN, Role.ADMIN, headers=cookie(ada)),
+        HttpCaller("project admin", Role.VIEWER, Role.ADMIN, headers=cookie(steward)),
+        HttpCaller("member of no project", Role.MEMBER, None, headers=cookie(passer)),
+        HttpCaller(
+            "machine of no project", Role.MEMBER, None, person=False, headers={"authorization": f"Bearer {robot}"}
+        ),
+        HttpCaller("admin elsewhere", Role.ADMIN, None, home=False, headers=cookie(stranger)),
     ]
-    made = Estate(
+    made = RunningServer(
         core,
         application,
         client,

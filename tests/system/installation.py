@@ -17,12 +17,12 @@ from entra_emulator.admin.admin import ApplicationHandle
 from entra_emulator.server.server import Running, run_in_thread
 from keyturn.app.core import Core, open_core
 from keyturn.app.web import open_access
-from keyturn.connections.domain import ClientSecret, Connection, Draft
+from keyturn.connections.domain import ClientSecret, Connection, NewConnection
 from keyturn.connections.service import Connections
 from keyturn.kit.actor import Actor
 from keyturn.kit.secret import Plaintext
 from keyturn.providers.azure.provider import AzureProvider
-from keyturn.rotations.changes import ScheduleChange
+from keyturn.rotations.commands import ScheduleChange
 from keyturn.rotations.service import Rotations
 from keyturn.settings.reader import read_settings
 from keyturn_simulation.emulated import EmulatedTransport, emulated_clouds
@@ -53,7 +53,7 @@ class Installation:
         """Make a connection that rotates: its first run is due at once."""
         first = application.secrets[0]
         given = ClientSecret(self.tenant_id, application.app_id, Plaintext(first.value), first.key_id)
-        return self.rotations.create(self.actor, Draft(name, given), ScheduleChange(days, 2, 15, "UTC"))
+        return self.rotations.create(self.actor, NewConnection(name, given), ScheduleChange(days, 2, 15, "UTC"))
 
 
 def system_environ() -> dict[str, str]:

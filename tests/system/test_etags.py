@@ -6,14 +6,14 @@ import pytest
 
 from keyturn.web.reference.openapi import operations_of
 from keyturn.web.unbuilt import TAG
-from tests.system.estate import Estate
+from tests.system.estate import RunningServer
 from tests.system.routes import rule_of
 
 LIVE = {"/api/v1/app-connections/azure-client-secrets/{connection_id}/clients"}
 """Asks Entra, which takes long, and answers what it says at the moment."""
 
 
-def reads(whole: Estate) -> list[str]:
+def reads(whole: RunningServer) -> list[str]:
     found = []
     for each in operations_of(whole.application.endpoints):
         path = each.path
@@ -27,7 +27,7 @@ def reads(whole: Estate) -> list[str]:
     return found
 
 
-def test_every_read_has_a_tag_that_stays_while_nothing_changes(whole: Estate) -> None:
+def test_every_read_has_a_tag_that_stays_while_nothing_changes(whole: RunningServer) -> None:
     bearer = {"authorization": f"Bearer {whole.token}"}
     paths = reads(whole)
     assert len(paths) > 30
@@ -43,7 +43,7 @@ def test_every_read_has_a_tag_that_stays_while_nothing_changes(whole: Estate) ->
 
 
 @pytest.mark.parametrize("by", ["name", "description"])
-def test_a_change_changes_the_tag(whole: Estate, by: str) -> None:
+def test_a_change_changes_the_tag(whole: RunningServer, by: str) -> None:
     bearer = {"authorization": f"Bearer {whole.token}"}
     path = f"/api/v1/projects/{whole.things['project_id']}"
     etag = whole.client.get(path, headers=bearer).headers["etag"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.system.estate import Estate
+from tests.system.estate import RunningServer
 
 OURS = {"sec-fetch-site": "same-origin", "content-type": "application/x-www-form-urlencoded"}
 
@@ -18,14 +18,14 @@ OURS = {"sec-fetch-site": "same-origin", "content-type": "application/x-www-form
         ("/sign-in/password", ""),
     ],
 )
-def test_a_form_whose_time_is_over_leads_to_the_sign_in(whole: Estate, path: str, form: str) -> None:
+def test_a_form_whose_time_is_over_leads_to_the_sign_in(whole: RunningServer, path: str, form: str) -> None:
     before = whole.rows()
     answer = whole.client.post(path, content=form, headers=OURS, follow_redirects=False)
     assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in")
     assert whole.rows() == before
 
 
-def test_a_sign_in_over_the_api_that_needs_a_token_says_so_to_a_browser(whole: Estate) -> None:
+def test_a_sign_in_over_the_api_that_needs_a_token_says_so_to_a_browser(whole: RunningServer) -> None:
     root = "/api/v1/app-connections/azure-client-secrets/oauth"
     bodies = {
         "authorize-url": {"tenantId": whole.things["tenant_id"], "name": "by-oauth"},

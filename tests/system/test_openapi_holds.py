@@ -12,7 +12,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from tests.system.estate import Estate
+from tests.system.estate import RunningServer
 
 # Schemathesis' own client of ASGI applications leaves its streams to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
@@ -20,7 +20,7 @@ EXAMPLES = 6
 CHECKS = (not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance)
 
 
-def test_answers_are_as_documented(whole: Estate) -> None:
+def test_answers_are_as_documented(whole: RunningServer) -> None:
     schema = schemathesis.openapi.from_asgi("/api/docs/json", whole.application)
     faults: list[str] = []
     count = 0

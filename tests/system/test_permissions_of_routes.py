@@ -11,7 +11,7 @@ from keyturn.kit.actor import Role
 from keyturn.web.server.app import Application
 from keyturn.web.table import without_types
 from keyturn.web.unbuilt import is_unbuilt
-from tests.system.estate import Caller, Estate
+from tests.system.estate import HttpCaller, RunningServer
 from tests.system.routes import Place, Rule, all_lines, rule_of
 
 WHO = [
@@ -27,13 +27,13 @@ def routes_of(application: Application) -> list[tuple[str, str, bool]]:
     return sorted(each for each in found if not is_unbuilt(*each[:2]))
 
 
-def test_every_route_is_classified_and_no_line_is_left_over(whole: Estate) -> None:
+def test_every_route_is_classified_and_no_line_is_left_over(whole: RunningServer) -> None:
     known = {(method, path): rule_of(method, path) for method, path, _ in routes_of(whole.application)}
     assert [route for route, found in known.items() if found is None] == [], "not classified in tests/system/routes.py"
     assert all_lines() - {found[0] for found in known.values() if found} == set(), "lines that fit no route"
 
 
-def test_what_the_product_declares_public_is_what_is_classified_so(whole: Estate) -> None:
+def test_what_the_product_declares_public_is_what_is_classified_so(whole: RunningServer) -> None:
     declared = {
         (each.method, without_types(each.path))
         for each in whole.application.endpoints
@@ -51,7 +51,7 @@ def _rule(method: str, path: str) -> Rule:
     return found[1]
 
 
-def expected(rule: Rule, caller: Caller, *, page: bool) -> str:
+def expected(rule: Rule, caller: HttpCaller, *, page: bool) -> str:
     """What the permission table says: "allowed", or how the request is to be refused."""
     if rule.place is Place.PUBLIC:
         return "public"
@@ -69,14 +69,14 @@ def expected(rule: Rule, caller: Caller, *, page: bool) -> str:
     return "allowed" if permits(*_role(rule, caller), rule.action) else "forbidden"
 
 
-def _role(rule: Rule, caller: Caller) -> tuple[Mapping[Role, frozenset[Action]], Role | None]:
+def _role(rule: Rule, caller: HttpCaller) -> tuple[Mapping[Role, frozenset[Action]], Role | None]:
     if rule.place is Place.PROJECT:
         return PROJECT_ROLES, caller.project
     return ORGANIZATION_ROLES, caller.organization
 
 
 @pytest.mark.parametrize("who", WHO)
-def test_nobody_gets_data_or_effects_that_the_table_does_not_grant(whole: Estate, who: str) -> None:
+def test_nobody_gets_data_or_effects_that_the_table_does_not_grant(whole: RunningServer, who: str) -> None:
     caller = whole.callers[who]
     rows, writes = whole.rows(), whole.writes_at_entra()
     faults = []
@@ -98,7 +98,7 @@ def test_nobody_gets_data_or_effects_that_the_table_does_not_grant(whole: Estate
     assert not faults, "\n".join(faults)
 
 
-def _may_change(method: str, path: str, caller: Caller, *, page: bool) -> bool:
+def _may_change(method: str, path: str, caller: HttpCaller, *, page: bool) -> bool:
     return method != "GET" and expected(_rule(method, path), caller, page=page) in {"allowed", "public"}
 
 
@@ -106,7 +106,7 @@ def _difference(before: dict[str, list[object]], after: dict[str, list[object]])
     return [name for name in before if before[name] != after[name]]
 
 
-def _ask(whole: Estate, caller: Caller, method: str, path: str, *, page: bool) -> str | None:
+def _ask(whole: RunningServer, caller: HttpCaller, method: str, path: str, *, page: bool) -> str | None:
     """Send one request; return what is wrong with its answer, None when nothing is."""
     rule = _rule(method, path)
     names = whole.things | {hole: whole.things[thing] for hole, thing in rule.fill.items()}
@@ -144,7 +144,7 @@ def _ask(whole: Estate, caller: Caller, method: str, path: str, *, page: bool) -
     return None
 
 
-def _hidden(whole: Estate, caller: Caller) -> set[str]:
+def _hidden(whole: RunningServer, caller: HttpCaller) -> set[str]:
     """The texts that the caller may see nowhere."""
     hidden: set[str] = set()
     if caller.project is None:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from tests.system.estate import Estate
+from tests.system.estate import RunningServer
 
 LARGEST_PAGE = 300_000
 """Bytes of HTML, before they are compressed."""
@@ -26,7 +26,7 @@ class Example:
     body: str | None
 
 
-def page_paths(whole: Estate) -> list[str]:
+def page_paths(whole: RunningServer) -> list[str]:
     return sorted(
         set(re.findall(r'href="(/api/docs/[a-z-]+)"', whole.client.get("/api/docs").text)) - {"/api/docs/json"}
     )
@@ -54,19 +54,19 @@ def parsed(command: str, token: str) -> Example:
     return Example(method, f"{parts.path}?{parts.query}" if parts.query else parts.path, headers, body)
 
 
-def examples(whole: Estate) -> Iterator[Example]:
+def examples(whole: RunningServer) -> Iterator[Example]:
     for path in page_paths(whole):
         for shown in re.findall(r"<pre><code>(curl .*?)</code></pre>", whole.client.get(path).text, re.DOTALL):
             yield parsed(html.unescape(shown), whole.token)
 
 
-def test_no_page_is_larger_than_300_kilobytes(whole: Estate) -> None:
+def test_no_page_is_larger_than_300_kilobytes(whole: RunningServer) -> None:
     sizes = {path: len(whole.client.get(path).content) for path in ["/api/docs", *page_paths(whole)]}
     assert len(sizes) > 10
     assert max(sizes.values()) < LARGEST_PAGE, sizes
 
 
-def test_every_example_is_a_request_that_this_server_understands(whole: Estate) -> None:
+def test_every_example_is_a_request_that_this_server_understands(whole: RunningServer) -> None:
     """Samples name nothing that is there, so most are answered "no such thing": but by the route they are meant for."""
     document = whole.client.get("/api/docs/json").json()
     faults, count = [], 0

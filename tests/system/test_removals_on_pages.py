@@ -1,10 +1,10 @@
 """A deletion leads to the page of what becomes of the credentials; the list leads there, too, for whoever may see it."""
 
-from tests.system.estate import Estate
+from tests.system.estate import RunningServer
 from tests.system.test_shared_on_pages import page, send
 
 
-def test_a_deletion_leads_to_its_removal_and_the_list_to_it(whole: Estate) -> None:
+def test_a_deletion_leads_to_its_removal_and_the_list_to_it(whole: RunningServer) -> None:
     whole.remember()
     try:
         connection_id, project_id = whole.things["connection_id"], whole.things["project_id"]

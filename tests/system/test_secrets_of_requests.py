@@ -12,15 +12,15 @@ import structlog
 
 from keyturn.errors import Invalid
 from keyturn.kit.secret import Plaintext
-from keyturn.web.pages import Route
+from keyturn.web.pages import PageRoute
 from keyturn.web.reference.openapi import operations_of
 from keyturn.web.routes import Operation
 from keyturn.web.schema.issues import Issue
 from keyturn.web.schema.validate import checker, parse
-from keyturn.web.schema.wire import Wire, encode, inside
+from keyturn.web.schema.wire import ApiModel, encode, inside
 from keyturn.web.server import logs
 from tests.log_state import kept_log_state
-from tests.system.estate import Estate
+from tests.system.estate import RunningServer
 
 CANARY = "canaryCANARY" * 4
 BAD = (f"{CANARY}\x00", CANARY * 6000, [CANARY], {"clientSecret": [CANARY]}, {"privateKey": CANARY, CANARY: "\x00"})
@@ -33,11 +33,11 @@ NO_SECRETS = {
 }
 
 
-def request_types(whole: Estate) -> list[Any]:
+def request_types(whole: RunningServer) -> list[Any]:
     """Every structure that a body, a query or a form of the application is parsed into, those inside it as well."""
     seen: set[Any] = set()
     for each in whole.application.endpoints:
-        if isinstance(each, Operation | Route):
+        if isinstance(each, Operation | PageRoute):
             for part in ("data", "query", "form"):
                 list(inside(each.signature.kinds.get(part), seen))
     return sorted(seen, key=lambda kind: (kind.__module__, kind.__qualname__))
@@ -66,7 +66,7 @@ def canary_for(hint: Any) -> Plaintext:
     raise AssertionError(f"no canary fits {hint}")
 
 
-def with_canaries(whole: Estate) -> list[tuple[Any, list[str]]]:
+def with_canaries(whole: RunningServer) -> list[tuple[Any, list[str]]]:
     """An instance of each type with secrets, all of them given, and the wire names of those."""
     found = []
     for kind in request_types(whole):
@@ -86,7 +86,7 @@ def out() -> Iterator[io.StringIO]:
         yield stream
 
 
-def test_no_representation_log_line_or_answer_shows_a_secret(whole: Estate, out: io.StringIO) -> None:
+def test_no_representation_log_line_or_answer_shows_a_secret(whole: RunningServer, out: io.StringIO) -> None:
     found = with_canaries(whole)
     names = {type(made).__name__ for made, _ in found}
     assert {"PersonLogin", "ClientSecretCredentials", "UpdateAppConnection", "ConnectionForm", "Callback"} <= names
@@ -101,7 +101,7 @@ def test_no_representation_log_line_or_answer_shows_a_secret(whole: Estate, out:
 
 
 @pytest.mark.parametrize("bad", BAD, ids=["nul", "long", "list", "object", "key"])
-def test_no_fault_of_a_secret_repeats_it(whole: Estate, bad: object) -> None:
+def test_no_fault_of_a_secret_repeats_it(whole: RunningServer, bad: object) -> None:
     for made, names in with_canaries(whole):
         for name in names:
             assert CANARY not in faults(type(made), {name: bad}), f"{type(made).__name__}.{name}"
@@ -117,7 +117,7 @@ def faults(kind: type[Any], raw: dict[str, object]) -> str:
     return ""
 
 
-def test_no_route_answers_or_logs_a_secret_that_was_sent(whole: Estate, out: io.StringIO) -> None:
+def test_no_route_answers_or_logs_a_secret_that_was_sent(whole: RunningServer, out: io.StringIO) -> None:
     secrets = {type(made): names for made, names in with_canaries(whole)}
     sent = 0
     for each in operations_of(whole.application.endpoints):
@@ -150,13 +150,13 @@ def texts_named_like_secrets(kinds: list[Any]) -> set[tuple[str, str]]:
     }
 
 
-def test_a_text_that_is_named_like_a_secret_is_a_plaintext(whole: Estate) -> None:
+def test_a_text_that_is_named_like_a_secret_is_a_plaintext(whole: RunningServer) -> None:
     assert texts_named_like_secrets(request_types(whole)) == NO_SECRETS.keys(), (
         "make the field a Plaintext, or say in NO_SECRETS why it is none"
     )
 
 
-class Planted(Wire):
+class Planted(ApiModel):
     api_token: str | None = None
     private_key: str = ""
     name: str = ""

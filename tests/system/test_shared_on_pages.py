@@ -3,12 +3,12 @@
 from typing import Any
 from urllib.parse import urlencode
 
-from tests.system.estate import AZURE, Estate
+from tests.system.estate import AZURE, RunningServer
 
 OURS = {"sec-fetch-site": "same-origin", "content-type": "application/x-www-form-urlencoded"}
 
 
-def made(whole: Estate, name: str) -> str:
+def made(whole: RunningServer, name: str) -> str:
     headers = {"authorization": f"Bearer {whole.token}"}
     body = {"name": name, "method": "client-secret", "credentials": dict(whole.given)}
     answer = whole.client.post(AZURE, json=body, headers=headers)
@@ -16,18 +16,18 @@ def made(whole: Estate, name: str) -> str:
     return str(answer.json()["appConnection"]["id"])
 
 
-def page(whole: Estate, path: str) -> str:
+def page(whole: RunningServer, path: str) -> str:
     answer = whole.client.get(path, headers=dict(whole.callers["admin"].headers))
     assert answer.status_code == 200
     return answer.text
 
 
-def send(whole: Estate, path: str, **form: Any) -> Any:
+def send(whole: RunningServer, path: str, **form: Any) -> Any:
     headers = OURS | dict(whole.callers["admin"].headers)
     return whole.client.post(path, content=urlencode(form), headers=headers, follow_redirects=False)
 
 
-def test_the_connection_and_the_schedule_name_who_is_moved_along(whole: Estate) -> None:
+def test_the_connection_and_the_schedule_name_who_is_moved_along(whole: RunningServer) -> None:
     whole.remember()
     try:
         first, second = made(whole, "shares-first"), made(whole, "shares-second")
@@ -40,7 +40,7 @@ def test_the_connection_and_the_schedule_name_who_is_moved_along(whole: Estate) 
         whole.put_back()
 
 
-def test_a_new_connection_that_would_move_others_is_asked_about_first(whole: Estate) -> None:
+def test_a_new_connection_that_would_move_others_is_asked_about_first(whole: RunningServer) -> None:
     whole.remember()
     try:
         made(whole, "shares-first")

@@ -14,7 +14,7 @@ import pytest
 
 from keyturn.app.web import open_access, web_application
 from keyturn.kit.secret import Plaintext
-from keyturn.people.sessions import Browser
+from keyturn.people.sessions import BrowserInfo
 from keyturn.tokens.domain import Origin
 from keyturn.web.server.serve import WebServer
 from tests.system.installation import EMAIL, PASSWORD, Installation, installation
@@ -55,7 +55,7 @@ def serving(made: Installation) -> Iterator[Served]:
     """A server whose rotation is under way for ever, since nobody works on it."""
     connection = made.connect(made.application("Watched"), "watched")
     access = open_access(made.core)
-    session = access.sessions.sign_in(EMAIL, Plaintext(PASSWORD), Browser(Origin("127.0.0.1"))).token
+    session = access.sessions.sign_in(EMAIL, Plaintext(PASSWORD), BrowserInfo(Origin("127.0.0.1"))).token
     application = web_application(made.core, None)
     server = WebServer(application, host="127.0.0.1", port=0, traffic=application.traffic)
     ready: queue.Queue[str] = queue.Queue()

@@ -6,7 +6,7 @@ import pytest
 
 from keyturn.web.reference.openapi import operations_of
 from keyturn.web.unbuilt import TAG, is_unbuilt, pairs
-from tests.system.estate import Estate
+from tests.system.estate import RunningServer
 
 AZURE = "/api/v1/app-connections/azure-client-secrets"
 ROTATIONS = "/api/v2/secret-rotations"
@@ -127,7 +127,7 @@ def with_colons(path: str) -> str:
     return re.sub(r"\{[^}]*\}|:\w+", ":", path)
 
 
-def test_what_is_not_built_is_just_what_clients_send_and_no_route_serves(whole: Estate) -> None:
+def test_what_is_not_built_is_just_what_clients_send_and_no_route_serves(whole: RunningServer) -> None:
     built = {
         (each.method, with_colons(each.path)) for each in operations_of(whole.application.endpoints) if each.tag != TAG
     }
@@ -136,7 +136,7 @@ def test_what_is_not_built_is_just_what_clients_send_and_no_route_serves(whole: 
 
 
 @pytest.mark.parametrize(("method", "path"), [pair for pair in sent() if is_unbuilt(*pair)])
-def test_an_unbuilt_route_asks_who_calls_and_then_says_501(whole: Estate, method: str, path: str) -> None:
+def test_an_unbuilt_route_asks_who_calls_and_then_says_501(whole: RunningServer, method: str, path: str) -> None:
     url = path.replace(":", "some-")
     bearer = {"authorization": f"Bearer {whole.token}"}
     public = url.startswith("/api/v3/auth/")
@@ -162,19 +162,19 @@ def test_an_unbuilt_route_asks_who_calls_and_then_says_501(whole: Estate, method
         ("DELETE", "/api/v1/projects/{project_id}/tags"),
     ],
 )
-def test_all_else_stays_404(whole: Estate, method: str, path: str) -> None:
+def test_all_else_stays_404(whole: RunningServer, method: str, path: str) -> None:
     url = path.format(**whole.things)
     answer = whole.client.request(method, url, headers={"authorization": f"Bearer {whole.token}"})
     assert (answer.status_code, answer.json()["error"]) == (404, "Not Found"), answer.text
 
 
-def test_a_wrong_method_is_told_the_built_ones_only(whole: Estate) -> None:
+def test_a_wrong_method_is_told_the_built_ones_only(whole: RunningServer) -> None:
     answer = whole.client.put("/api/v1/projects", headers={"authorization": f"Bearer {whole.token}"})
     assert answer.status_code == 405
     assert {one.strip() for one in answer.headers["allow"].split(",")} >= {"GET", "POST"}
 
 
-def test_what_is_not_built_is_not_in_the_reference(whole: Estate) -> None:
+def test_what_is_not_built_is_not_in_the_reference(whole: RunningServer) -> None:
     document = whole.client.get("/api/docs/json").json()
     assert [path for path in document["paths"] if path.startswith(("/api/v3/", "/api/v4/"))] == []
     assert any(is_unbuilt(each.method, each.path) for each in whole.application.endpoints)

@@ -150,9 +150,9 @@ class Admin(People):
             world.directory.add_application(application)
             world.directory.add_principal(principal)
             self.grant(principal.object_id, *permissions)
-            made = tuple(self.add_secret(application.object_id, f"secret {number + 1}") for number in range(secrets))
+            handles = tuple(self.add_secret(application.object_id, f"secret {number + 1}") for number in range(secrets))
             return ApplicationHandle(
-                home.id, application.object_id, application.app_id, principal.object_id, name, made
+                home.id, application.object_id, application.app_id, principal.object_id, name, handles
             )
 
     def add_secret(

@@ -273,7 +273,7 @@ class AdminApi:
         return self._application(name)
 
     def _add_secret(self, name: str, body: Body) -> Body:
-        made = self._admin.add_secret(
+        secret = self._admin.add_secret(
             name,
             _text_or_none(body, "display_name"),
             start=_moment(body, "start"),
@@ -283,7 +283,7 @@ class AdminApi:
             hinted=_shown(body, "hint"),
             custom_key_identifier=_text_or_none(body, "custom_key_identifier"),
         )
-        return asdict(made)
+        return asdict(secret)
 
     def _add_certificate(self, name: str, body: Body) -> Body:
         pem = _text(body, "certificate").encode()

@@ -45,24 +45,24 @@ class People:
     def set_user(self, user: str, *, roles: tuple[str, ...] | None = None, enabled: bool | None = None) -> None:
         """Changes a user's directory roles, or blocks their sign-in. Tokens that were issued keep the old roles."""
         with self._lock:
-            _, found = self._user(user)
+            _, person = self._user(user)
             if roles is not None:
-                found.roles = _known(roles)
+                person.roles = _known(roles)
             if enabled is not None:
-                found.enabled = enabled
+                person.enabled = enabled
 
     def delete_user(self, user: str) -> None:
         """Deletes a user; what they own and consented to stays behind."""
         with self._lock:
-            home, found = self._user(user)
-            del home.users[found.object_id]
+            home, person = self._user(user)
+            del home.users[person.object_id]
 
     def revoke_sessions(self, user: str) -> None:
         """Ends all browser sessions and refresh tokens of a user; access tokens live on to their end."""
         with self._lock:
-            _, found = self._user(user)
-            found.revocations += 1
-            found.revoked_at = self._world.clock.now()
+            _, person = self._user(user)
+            person.revocations += 1
+            person.revoked_at = self._world.clock.now()
 
     def set_redirect_uris(self, application: str, *uris: str, platform: str = "web") -> None:
         """Replaces the redirect URIs of an application, on the platform `web`, `spa` (pages) or `publicClient` (native).
@@ -114,9 +114,9 @@ class People:
         emulator shows an error instead, and ValueError for an unknown user.
         """
         with self._lock:
-            _, found = self._user(user)
+            _, person = self._user(user)
             browser = Browser(self._answer)
-            return browser.sign_in(url, found.object_id, decline=decline, cancel=cancel, everyone=everyone)
+            return browser.sign_in(url, person.object_id, decline=decline, cancel=cancel, everyone=everyone)
 
     def grant(
         self, principal_id: str, *roles: str, resource_app_id: str = GRAPH_APP_ID, replicated: bool = False

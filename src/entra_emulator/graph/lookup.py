@@ -44,8 +44,8 @@ def the_application(call: Call, key: Key, *, write: bool) -> Application:
     return found
 
 
-def _check_known(call: Call, found: Holder, key: Key) -> None:
-    if not found.presence.seen("graph", call.replica, call.now):
+def _check_known(call: Call, holder: Holder, key: Key) -> None:
+    if not holder.presence.seen("graph", call.replica, call.now):
         raise denied() if call.settings.young_object_status == 403 else not_found(key[1][:100])
 
 

@@ -12,7 +12,7 @@ from keyturn.accounts import store
 from keyturn.accounts.store import StoredCode
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import KeyturnError, Misconfigured, Unauthenticated
-from keyturn.kit.secret import Place, Plaintext
+from keyturn.kit.secret import Plaintext, SealContext
 from keyturn.organizations.store import any_organization, lock_installation
 from keyturn.ports.clock import Clock
 from keyturn.ports.sealing import Digests
@@ -51,13 +51,13 @@ class SetupCodes:
             if self.given is not None:
                 self._put(tx, self.given)
                 return None
-            found = store.setup_code(tx, lock=True)
-            if found is None or found.failures >= MOST_TRIES:
+            stored_code = store.setup_code(tx, lock=True)
+            if stored_code is None or stored_code.failures >= MOST_TRIES:
                 return self._renewed(tx)
-            if found.salt is None:  # another process was given it
+            if stored_code.salt is None:  # another process was given it
                 return None
             try:
-                return self._derived(found.salt, found.derived)
+                return self._derived(stored_code.salt, stored_code.derived)
             except Misconfigured:  # its data key is gone
                 return self._renewed(tx)
 
@@ -78,10 +78,10 @@ class SetupCodes:
             raise refusal
 
     def _refusal(self, tx: Tx, code: Plaintext) -> KeyturnError | None:
-        found = store.setup_code(tx, lock=True)
-        if found is None or found.failures >= MOST_TRIES:
-            return _spent(found)
-        if self._digests().matches(found.digest, _plain(code), _CODE):
+        stored_code = store.setup_code(tx, lock=True)
+        if stored_code is None or stored_code.failures >= MOST_TRIES:
+            return _spent(stored_code)
+        if self._digests().matches(stored_code.digest, _plain(code), _CODE):
             return None
         store.count_failure(tx)
         return Unauthenticated("This is not the set-up code of this server.", code="access.setup_code_wrong", fix=_HOW)
@@ -96,11 +96,11 @@ class SetupCodes:
     def _put(self, tx: Tx, code: Plaintext, salt: str | None = None, derived: str | None = None) -> None:
         digest = self._digests().digest(_plain(code), _CODE)
         # Of what is derived only the key's name is kept: the rest would be the code itself.
-        named = None if derived is None else derived.rpartition(".")[0] + "."
-        store.put_setup_code(tx, StoredCode(salt, named, digest), self.clock.now())
+        prefix = None if derived is None else derived.rpartition(".")[0] + "."
+        store.put_setup_code(tx, StoredCode(salt, prefix, digest), self.clock.now())
 
-    def _derived(self, salt: str, named: str | None) -> Plaintext:
-        return _code_of(self._digests().digest(Plaintext(salt), _SALT, under=named))
+    def _derived(self, salt: str, prefix: str | None) -> Plaintext:
+        return _code_of(self._digests().digest(Plaintext(salt), _SALT, under=prefix))
 
     def _digests(self) -> Digests:
         if self.digests is None:
@@ -108,8 +108,8 @@ class SetupCodes:
         return self.digests
 
 
-_SALT = Place("setup_codes", "setup", "salt")
-_CODE = Place("setup_codes", "setup", "digest")
+_SALT = SealContext("setup_codes", "setup", "salt")
+_CODE = SealContext("setup_codes", "setup", "digest")
 
 
 def _code_of(derived: str) -> Plaintext:
@@ -126,8 +126,8 @@ def _fix() -> str:
     return f"Send it as `setupCode`, or in the header X-Keyturn-Setup-Code. {_HOW}"
 
 
-def _spent(found: StoredCode | None) -> Unauthenticated:
-    why = "This server has no set-up code." if found is None else "Too many wrong set-up codes were tried."
+def _spent(stored_code: StoredCode | None) -> Unauthenticated:
+    why = "This server has no set-up code." if stored_code is None else "Too many wrong set-up codes were tried."
     return Unauthenticated(
         why,
         code="access.setup_code_spent",

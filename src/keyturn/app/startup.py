@@ -78,8 +78,8 @@ def prepare_database(settings: Settings, database: Database, clock: Clock, notic
     database made by a newer version. Files of the embedded database that others may use are told of, not refused: what is
     secret in them is sealed. Repeatable, and safe in several processes at once.
     """
-    for found in open_to_others(settings):
-        notice(f"WARNING: {found.message} {found.fix}")
+    for shared_path in open_to_others(settings):
+        notice(f"WARNING: {shared_path.message} {shared_path.fix}")
     reach(database)
     with clear(database):
         _bring_up_to_date(settings, database, clock, notice)
@@ -87,15 +87,15 @@ def prepare_database(settings: Settings, database: Database, clock: Clock, notic
 
 def _bring_up_to_date(settings: Settings, database: Database, clock: Clock, notice: Notice) -> None:
     state = migrate.check(database)
-    if state is migrate.State.UP_TO_DATE:
+    if state is migrate.SchemaState.UP_TO_DATE:
         return
-    if state is migrate.State.BEHIND and not settings.embedded:
+    if state is migrate.SchemaState.BEHIND and not settings.embedded:
         raise Misconfigured(
             f"The database is at version {migrate.current(database)}, this server needs {migrate.newest()}.",
             code="database.behind",
             fix="Run: keyturn migrate",
         )
-    if state is migrate.State.BEHIND:
+    if state is migrate.SchemaState.BEHIND:
         copy_before_migration(database, clock, notice)
     migrate.upgrade(database)
 
@@ -116,7 +116,7 @@ def copy_before_migration(database: Database, clock: Clock, notice: Notice) -> N
 
 def require_current(database: Database) -> None:
     """Raise Misconfigured unless the tables are those of this version."""
-    if migrate.check(database) is not migrate.State.UP_TO_DATE:
+    if migrate.check(database) is not migrate.SchemaState.UP_TO_DATE:
         raise Misconfigured("The database is not up to date.", code="database.behind", fix="Run: keyturn migrate")
 
 
@@ -139,10 +139,10 @@ def clear(database: Database) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        known = at_start(error, database.engine.url)
-        if known is None:
+        explanation = at_start(error, database.engine.url)
+        if explanation is None:
             raise
-        raise known from error
+        raise explanation from error
 
 
 def _prepare_file(path: Path) -> None:

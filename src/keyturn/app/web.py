@@ -13,10 +13,10 @@ from keyturn.api.projects import members as members_api
 from keyturn.api.projects import routes as projects_api
 from keyturn.app.core import Core, oauth_app, services
 from keyturn.app.worker import Worker
-from keyturn.audit.service import Trail
+from keyturn.audit.service import AuditTrail
 from keyturn.authz.domain import require_admin
-from keyturn.connections.catalog import Catalog
 from keyturn.connections.oauth import SignIns
+from keyturn.connections.search import ConnectionSearch
 from keyturn.connections.service import Connections
 from keyturn.crypto.keyring import KeyringDigests
 from keyturn.crypto.store import load
@@ -30,11 +30,11 @@ from keyturn.pages import audit as audit_pages
 from keyturn.pages import connections as connections_pages
 from keyturn.pages import help as help_pages
 from keyturn.pages import identities as identities_pages
-from keyturn.pages.heads import Heads
 from keyturn.pages.people import members as members_pages
 from keyturn.pages.people import settings as settings_pages
 from keyturn.pages.people import sign_in as sign_in_pages
 from keyturn.pages.people.settings import ServerFacts
+from keyturn.pages.project_header import ProjectHeaders
 from keyturn.pages.projects import members as project_members
 from keyturn.pages.projects import projects as project_pages
 from keyturn.ports.provider import Tenant
@@ -52,8 +52,10 @@ from keyturn.web.subpath import SubPath
 
 def status(core: Core) -> Status:
     """Whether the database answers and takes writes, whether some process takes work, and how far our clock is off."""
-    seen = look(core.database, core.clock.now(), core.settings.pace.dead_after)
-    return Status(seen.database, seen.worker, seen.writable, seen.reason, core.provider.clock_ahead())
+    readiness = look(core.database, core.clock.now(), core.settings.pace.dead_after)
+    return Status(
+        readiness.database, readiness.worker, readiness.writable, readiness.reason, core.provider.clock_ahead()
+    )
 
 
 def open_access(core: Core) -> Access:
@@ -78,7 +80,7 @@ def web_application(core: Core, worker: Worker | None) -> Application:
     )
     connections, rotations = services(core, worker.nudge if worker else _nobody)
     limiter = Limiter(core.clock, per_minute=settings.login_rate_per_minute)
-    trail = Trail(core.database)
+    trail = AuditTrail(core.database)
     routers = [
         people_api.login_router(access, limiter, Limiter(core.clock, per_minute=settings.identity_rate_per_minute)),
         people_api.users_router(access, limiter),
@@ -115,25 +117,25 @@ def page_routes(
     projects: Projects,
     connections: Connections,
     rotations: Rotations,
-    trail: Trail,
+    trail: AuditTrail,
     limiter: Limiter,
 ) -> tuple[list[Pages], Site]:
     """Return the routes of all pages, and what they need of this server."""
-    settings, heads = core.settings, Heads(access, projects)
+    settings, heads = core.settings, ProjectHeaders(access, projects)
     below = SubPath.of(settings.site_url)
     cookie = SessionCookie((settings.site_url or "").startswith("https://"), shared_host=bool(below.base))
-    given = help_pages.Installation(
+    installation = help_pages.Installation(
         settings.site_url, settings.oauth_client_id, settings.oauth_client_secret, MANIFEST.permissions
     )
 
     def sign_in_as(tenant: str, app_id: str, secret: Plaintext) -> None:
         core.provider.sign_in(Tenant(settings.cloud, tenant), app_id, secret)
 
-    shelf = connections_pages.Shelf(
+    pages = connections_pages.ConnectionPages(
         connections,
         rotations,
         SignIns(connections),
-        Catalog(connections),
+        ConnectionSearch(connections),
         trail,
         heads,
         core.clock,
@@ -148,8 +150,8 @@ def page_routes(
         audit_pages.router(trail),
         project_pages.router(projects, heads),
         project_members.router(projects, access, heads),
-        help_pages.router(given, sign_in_as),
-        connections_pages.router(shelf),
+        help_pages.router(installation, sign_in_as),
+        connections_pages.router(pages),
     ]
     keeper = Keeper(KeyringDigests(core.keyring), core.clock)
     return routes, Site(

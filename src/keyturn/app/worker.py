@@ -4,20 +4,20 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from keyturn.app.core import Core, services
-from keyturn.app.upkeep import UPKEEP_EVERY, HourlyTasks
+from keyturn.app.maintenance import UPKEEP_EVERY, HourlyTasks
 from keyturn.connections.due import Looks, RefreshTokens
+from keyturn.engine.dead_processes import Heartbeat
 from keyturn.engine.due import Finder
-from keyturn.engine.lost import Presence
 from keyturn.engine.payload import SealedJson
 from keyturn.engine.sources import Sources
 from keyturn.engine.upkeep import Upkeep
-from keyturn.kit.secret import Place, Plaintext, Sealed
+from keyturn.kit.secret import Plaintext, SealContext, Sealed
 from keyturn.rotations.due import DueRotations
-from keyturn.rotations.work.hold import Tools
+from keyturn.rotations.work.lease import WorkerContext
 from keyturn.rotations.work.workflow import Rotator
 
 STOP_GRACE = timedelta(seconds=20)
-ENGINE_PLACE = Place("engine", "work", "payload")
+ENGINE_PLACE = SealContext("engine", "work", "payload")
 
 
 class Worker:
@@ -33,10 +33,12 @@ class Worker:
         )
         connections, _ = services(core, self.nudge)
         self._hourly = HourlyTasks(core.keyring, connections, core.provider.clock_confirmed_at, settings.retention)
-        tools = Tools(core.database, core.sealer, core.provider, core.clock, core.ids, settings.pace, core.process_id)
+        context = WorkerContext(
+            core.database, core.sealer, core.provider, core.clock, core.ids, settings.pace, core.process_id
+        )
         self._sources = Sources(
             [
-                DueRotations(Rotator(tools).advance),
+                DueRotations(Rotator(context).advance),
                 Looks(connections),
                 RefreshTokens(connections.grants),
                 Upkeep(core.process_id, self._hourly.tasks(), core.clock.now(), UPKEEP_EVERY),
@@ -44,7 +46,7 @@ class Worker:
         )
         url, pace = core.database.engine.url, settings.pace
         self._engine = DbosEngine(url, core.process_id, settings.concurrency, codec, core.clock)
-        self._presence = Presence(core.database, core.clock, self._engine, self._sources.wake, core.process_id, pace)
+        self._presence = Heartbeat(core.database, core.clock, self._engine, self._sources.wake, core.process_id, pace)
         self._finder = Finder(
             core.database, core.clock, self._engine, self._sources, settings.concurrency, pace.find_every
         )

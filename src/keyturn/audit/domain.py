@@ -62,7 +62,7 @@ class Event:
 
 
 @dataclass(frozen=True)
-class Recorded:
+class StoredEvent:
     """An event as the trail holds it. Ids grow with time."""
 
     id: int

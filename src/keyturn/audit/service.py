@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from keyturn.audit import store
-from keyturn.audit.domain import Filter, Recorded
+from keyturn.audit.domain import Filter, StoredEvent
 from keyturn.authz.authorize import Scope, require
 from keyturn.authz.domain import Action
 from keyturn.db.unit import Database, Tx
@@ -12,14 +12,14 @@ from keyturn.kit.actor import Actor
 
 
 @dataclass(frozen=True)
-class Page:
+class AuditEvents:
     """Events, newest first. ``cursor`` asks for the older ones; None: there are none."""
 
-    events: tuple[Recorded, ...]
+    events: tuple[StoredEvent, ...]
     cursor: str | None
 
 
-class Trail:
+class AuditTrail:
     """The audit trail of one installation."""
 
     def __init__(self, database: Database) -> None:
@@ -35,21 +35,21 @@ class Trail:
         event: str | None = None,
         subject_id: str | None = None,
         actor_id: str | None = None,
-    ) -> Page:
+    ) -> AuditEvents:
         """Return one page of the events of a project, or (None) of the whole organization.
 
         Events added meanwhile do not shift the following pages. Raises Refused for a bad cursor, and as :func:`require` for
         an actor who may not read them.
         """
-        wanted = Filter(actor.org_id, project_id, event, subject_id, actor_id, _position(cursor))
+        criteria = Filter(actor.org_id, project_id, event, subject_id, actor_id, _position(cursor))
         with self._database.read() as tx:
             require(tx, actor, Action.READ_AUDIT_LOGS, Scope(actor.org_id, project_id))
-            found = store.newest(tx, wanted, limit + 1)
-        shown = tuple(found[:limit])
-        return Page(shown, str(shown[-1].id) if len(found) > limit else None)
+            events = store.newest(tx, criteria, limit + 1)
+        entries = tuple(events[:limit])
+        return AuditEvents(entries, str(entries[-1].id) if len(events) > limit else None)
 
 
-def newest(tx: Tx, wanted: Filter, limit: int) -> list[Recorded]:
+def newest(tx: Tx, wanted: Filter, limit: int) -> list[StoredEvent]:
     """Return the matching events, newest first, for a use case that has checked what the actor may see."""
     return store.newest(tx, wanted, limit)
 

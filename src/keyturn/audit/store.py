@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from keyturn.audit.domain import Event, Filter, Recorded
+from keyturn.audit.domain import Event, Filter, StoredEvent
 from keyturn.db import unread
 from keyturn.db.tables import audit_events, audit_floors
 from keyturn.db.unit import Tx
@@ -37,31 +37,31 @@ def append(tx: Tx, event: Event) -> None:
     )
 
 
-def newest(tx: Tx, wanted: Filter, limit: int) -> list[Recorded]:
+def newest(tx: Tx, criteria: Filter, limit: int) -> list[StoredEvent]:
     """Return the matching events, newest first."""
     column = audit_events.c
-    where = [column.org_id == wanted.org_id]
-    if wanted.before is not None:
-        where.append(column.id < wanted.before)
+    where = [column.org_id == criteria.org_id]
+    if criteria.before is not None:
+        where.append(column.id < criteria.before)
     choices = (
-        (column.project_id, wanted.project_id),
-        (column.event, wanted.event),
-        (column.subject_id, wanted.subject_id),
-        (column.actor_id, wanted.actor_id),
+        (column.project_id, criteria.project_id),
+        (column.event, criteria.event),
+        (column.subject_id, criteria.subject_id),
+        (column.actor_id, criteria.actor_id),
     )
-    where += [chosen == value for chosen, value in choices if value]
+    where += [column == value for column, value in choices if value]
     query = sa.select(audit_events).where(*where).order_by(column.id.desc()).limit(limit)
     return [_recorded(row) for row in tx.rows(query)]
 
 
-def _recorded(row: Mapping[str, Any]) -> Recorded:
+def _recorded(row: Mapping[str, Any]) -> StoredEvent:
     """Read an event. One that cannot be read says so among its facts: it never fails a page of the trail."""
     values, faults = unread.values(row, ("at", "data"))
     data = unread.mapping(values["data"])
     if data is None and not faults:
         faults.append("data is no object")
-    said = unread.sentence("event", faults)
-    return Recorded(
+    sentence = unread.sentence("event", faults)
+    return StoredEvent(
         row["id"],
         values["at"] or FIRST,
         row["event"],
@@ -72,7 +72,7 @@ def _recorded(row: Mapping[str, Any]) -> Recorded:
         row["subject_id"],
         row["project_id"],
         row["request_id"],
-        (data or {}) | ({"unreadable": said} if said else {}),
+        (data or {}) | ({"unreadable": sentence} if sentence else {}),
     )
 
 
@@ -92,8 +92,8 @@ def last_old(tx: Tx, before: datetime, now: datetime) -> int | None:
     column = audit_events.c
     young = tx.rows(sa.select(sa.func.min(column.id).label("id")).where(column.at >= before, column.at <= now))[0]["id"]
     old = sa.select(sa.func.max(column.id).label("id")).where(column.at < before)
-    found: int | None = tx.rows(old if young is None else old.where(column.id < young))[0]["id"]
-    return found
+    event_id: int | None = tx.rows(old if young is None else old.where(column.id < young))[0]["id"]
+    return event_id
 
 
 def any_before(tx: Tx, moment: datetime, above: int, up_to: int) -> bool:

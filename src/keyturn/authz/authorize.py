@@ -1,7 +1,7 @@
-"""The one access door: every use case asks here, in its own transaction, before it reads or changes anything.
+"""Authorization: every use case calls this, in its own transaction, before it reads or changes anything.
 
 An admin of the organization may everything in all its projects; everybody else acts in a project by membership.
-Things of another organization do not exist: the answer is NotFound, so that their existence is not told.
+Things of another organization do not exist: the answer is NotFound, so that their existence is not disclosed.
 """
 
 from dataclasses import dataclass

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Protocol
 import typer
 
 from keyturn.app.startup import open_keyring, prepare_database
-from keyturn.cli.surroundings import Surroundings, opened, surroundings, tell
+from keyturn.cli.context import CommandContext, command_context, opened, tell
 from keyturn.db.unit import Database
 from keyturn.errors import Refused
 from keyturn.kit.ids import SystemIds
@@ -49,10 +49,10 @@ def commands(open_access: OpenAccess) -> typer.Typer:
         """Make the first organization, its admin and an admin token. Works once; the token is printed once."""
         with open_access(ctx) as access:
             access.require_fresh()  # before anybody types a password for nothing
-            made = access.bootstrap(email, _password(from_stdin=password_stdin), organization)
-        tell(f"The organization '{made.organization.name}' is set up; {made.user.email} is its admin.")
+            first_start = access.bootstrap(email, _password(from_stdin=password_stdin), organization)
+        tell(f"The organization '{first_start.organization.name}' is set up; {first_start.user.email} is its admin.")
         tell("The admin token, shown only now:")
-        print(made.token.reveal())
+        print(first_start.token.reveal())
 
     @app.command(name="setup-code")
     def setup_code(ctx: typer.Context) -> None:
@@ -101,7 +101,7 @@ def _password(*, from_stdin: bool) -> Plaintext:
 def _open_access(ctx: typer.Context, *, keys: bool = False) -> Iterator["Access"]:
     from keyturn.accounts.service import Access  # noqa: PLC0415 - the help is shown without it
 
-    around = surroundings(ctx)
+    around = command_context(ctx)
     settings = around.settings()
     with opened(settings) as database:
         prepare_database(settings, database, around.clock, tell)
@@ -110,7 +110,7 @@ def _open_access(ctx: typer.Context, *, keys: bool = False) -> Iterator["Access"
         )
 
 
-def _digests(settings: Settings, database: Database, around: Surroundings) -> "KeyringDigests":
+def _digests(settings: Settings, database: Database, around: CommandContext) -> "KeyringDigests":
     from keyturn.crypto.keyring import KeyringDigests  # noqa: PLC0415 - only one of these commands needs a key
 
     return KeyringDigests(open_keyring(settings, database, around.clock, tell))

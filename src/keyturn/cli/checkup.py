@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import sqlalchemy as sa
 
 from keyturn.app import startup
-from keyturn.cli.surroundings import Surroundings
+from keyturn.cli.context import CommandContext
 from keyturn.connections.store import refused_now
 from keyturn.crypto.keyring import Keyring
 from keyturn.crypto.root import HOW_TO_KEEP_PRIVATE, KeyFile, warning_of
@@ -43,7 +43,7 @@ _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckupFinding:
     """One line of the report. ``level`` is ok, warn or fail."""
 
     level: str
@@ -52,25 +52,27 @@ class Finding:
     fix: str = ""
 
 
-def ok(subject: str, message: str) -> Finding:
-    return Finding("ok", subject, message)
+def ok(subject: str, message: str) -> CheckupFinding:
+    return CheckupFinding("ok", subject, message)
 
 
-def from_error(subject: str, error: Misconfigured) -> Finding:
-    return Finding("fail", subject, error.message, error.fix or "")
+def from_error(subject: str, error: Misconfigured) -> CheckupFinding:
+    return CheckupFinding("fail", subject, error.message, error.fix or "")
 
 
-def examine(around: Surroundings, open_transport: Callable[[Settings], Transport]) -> Iterator[Finding]:
+def examine(around: CommandContext, open_transport: Callable[[Settings], Transport]) -> Iterator[CheckupFinding]:
     """Run all checks and yield what they find, the configuration first: without it nothing else can be checked."""
     for name in unknown_variables(around.environ):
-        yield Finding("warn", "settings", f"{name} is not a setting of Keyturn.", "Check its spelling, or remove it.")
+        yield CheckupFinding(
+            "warn", "settings", f"{name} is not a setting of Keyturn.", "Check its spelling, or remove it."
+        )
     try:
         settings = around.settings()
     except Misconfigured as error:
         yield from _faults(error)
         return
     for warning in settings.warnings:
-        yield Finding("warn", "settings", warning, "Remove it, or leave it: it changes nothing here.")
+        yield CheckupFinding("warn", "settings", warning, "Remove it, or leave it: it changes nothing here.")
     yield ok("settings", "All variables can be read.")
     yield from site(settings)
     yield port(settings)
@@ -81,35 +83,37 @@ def examine(around: Surroundings, open_transport: Callable[[Settings], Transport
     yield from network(settings, around, open_transport)
 
 
-def _faults(error: Misconfigured) -> Iterator[Finding]:
+def _faults(error: Misconfigured) -> Iterator[CheckupFinding]:
     for fault in error.details:
-        yield Finding("fail", "settings", f"{fault['variable']} {fault['fault']}.", f"Example: {fault['example']}")
+        yield CheckupFinding(
+            "fail", "settings", f"{fault['variable']} {fault['fault']}.", f"Example: {fault['example']}"
+        )
 
 
-def site(settings: Settings) -> Iterator[Finding]:
+def site(settings: Settings) -> Iterator[CheckupFinding]:
     """SITE_URL and the OAuth application."""
     url = settings.site_url
     if url is not None and url.startswith("http://") and urlsplit(url).hostname not in _LOOPBACK:
         fix = "Put a proxy with TLS in front of Keyturn and give its https:// address."
-        yield Finding("warn", "site", "SITE_URL is plain http: sign-ins and secrets travel in the clear.", fix)
+        yield CheckupFinding("warn", "site", "SITE_URL is plain http: sign-ins and secrets travel in the clear.", fix)
     elif url is not None:
         yield ok("site", f"Browsers reach this server at {url}.")
-    given = (settings.oauth_client_id is not None, settings.oauth_client_secret is not None)
+    settings_present = (settings.oauth_client_id is not None, settings.oauth_client_secret is not None)
     prefix = "INF_APP_CONNECTION_AZURE_CLIENT_SECRETS"
-    if given == (False, False):
+    if settings_present == (False, False):
         yield ok("oauth", "Connections by OAuth are off; those by client secret work without.")
-    elif given != (True, True):
+    elif settings_present != (True, True):
         fix = f"Set both {prefix}_CLIENT_ID and {prefix}_CLIENT_SECRET, or neither."
-        yield Finding("fail", "oauth", "The OAuth application has only one of client id and client secret.", fix)
+        yield CheckupFinding("fail", "oauth", "The OAuth application has only one of client id and client secret.", fix)
     elif url is None:
         fix = "Set SITE_URL to this server's public address: the redirect address is built from it."
-        yield Finding("fail", "oauth", "The OAuth application is given, but SITE_URL is not.", fix)
+        yield CheckupFinding("fail", "oauth", "The OAuth application is given, but SITE_URL is not.", fix)
     else:
         redirect = f"{url}/organization/app-connections/azure/oauth/callback"
         yield ok("oauth", f"The Entra application must have this redirect address (type Web): {redirect}")
 
 
-def port(settings: Settings) -> Finding:
+def port(settings: Settings) -> CheckupFinding:
     """Whether a server could listen where it is told to, or one listens there already."""
     host, number = settings.host, settings.port
     try:
@@ -121,32 +125,32 @@ def port(settings: Settings) -> Finding:
         if error.errno == errno.EADDRINUSE and _serves(host, number):
             return ok("port", f"Keyturn already serves at {host}:{number}.")
         fix = "Check HOST, and stop the program that uses the port or choose another with PORT."
-        return Finding("fail", "port", f"A server cannot listen on {host}:{number}: {error.strerror}.", fix)
+        return CheckupFinding("fail", "port", f"A server cannot listen on {host}:{number}: {error.strerror}.", fix)
     return ok("port", f"A server can listen on {host}:{number or 'any free port'}.")
 
 
 def _serves(host: str, number: int) -> bool:
-    asked = http.client.HTTPConnection({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), number, timeout=2)
+    client = http.client.HTTPConnection({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), number, timeout=2)
     try:
-        asked.request("GET", "/api/status")
-        found = json.loads(asked.getresponse().read(4096))
-        return isinstance(found, dict) and {"ok", "version", "database", "worker"} <= found.keys()
+        client.request("GET", "/api/status")
+        answer = json.loads(client.getresponse().read(4096))
+        return isinstance(answer, dict) and {"ok", "version", "database", "worker"} <= answer.keys()
     except (OSError, ValueError, http.client.HTTPException):
         return False
     finally:
-        asked.close()
+        client.close()
 
 
-def disk(settings: Settings) -> Iterator[Finding]:
+def disk(settings: Settings) -> Iterator[CheckupFinding]:
     """Free space where the data folder is, or will be."""
     place = next(path for path in (settings.data_dir, *settings.data_dir.parents) if path.exists())
     free = shutil.disk_usage(place).free
     level = "fail" if free < FREE_FAILS else "warn" if free < FREE_WARNS else "ok"
     fix = "" if level == "ok" else "Free some space: a secret that cannot be stored is lost."
-    yield Finding(level, "disk", f"{free // 1024**2} MiB are free at {place}.", fix)
+    yield CheckupFinding(level, "disk", f"{free // 1024**2} MiB are free at {place}.", fix)
 
 
-def key_source(settings: Settings) -> Iterator[Finding]:
+def key_source(settings: Settings) -> Iterator[CheckupFinding]:
     """The root key's source and its permissions. Never makes a key."""
     try:
         notices: list[str] = []
@@ -160,23 +164,23 @@ def key_source(settings: Settings) -> Iterator[Finding]:
         return
     where = str(source.path) if isinstance(source, KeyFile) else source.name
     for notice in notices:
-        yield Finding("warn", "root key", notice, HOW_TO_KEEP_PRIVATE)
+        yield CheckupFinding("warn", "root key", notice, HOW_TO_KEEP_PRIVATE)
     yield ok("root key", f"{where} holds root key {keys.current.id}.")
     if keys.previous is not None:
         fix = "Run: keyturn keys rotate"
-        yield Finding("warn", "root key", f"A change from root key {keys.previous.id} is not finished.", fix)
+        yield CheckupFinding("warn", "root key", f"A change from root key {keys.previous.id} is not finished.", fix)
 
 
-def modes(settings: Settings) -> Iterator[Finding]:
+def modes(settings: Settings) -> Iterator[CheckupFinding]:
     """Who else may use the folder and the files of the embedded database."""
-    found = startup.open_to_others(settings)
-    for each in found:
-        yield Finding("warn", "data folder", each.message, each.fix)
-    if settings.embedded and not found:
+    shared_paths = startup.open_to_others(settings)
+    for each in shared_paths:
+        yield CheckupFinding("warn", "data folder", each.message, each.fix)
+    if settings.embedded and not shared_paths:
         yield ok("data folder", "Nobody else may use the folder and the files of the embedded database.")
 
 
-def database(settings: Settings, around: Surroundings) -> Iterator[Finding]:
+def database(settings: Settings, around: CommandContext) -> Iterator[CheckupFinding]:
     """Reach, version, kind, clock, writing, keys."""
     if settings.embedded:
         path = Path(sa.make_url(settings.database_url).database or "")
@@ -190,7 +194,7 @@ def database(settings: Settings, around: Surroundings) -> Iterator[Finding]:
                 yield _pages(opened)
             state = migrate.check(opened)
             yield _state(state, opened, settings)
-            if state is migrate.State.UP_TO_DATE:
+            if state is migrate.SchemaState.UP_TO_DATE:
                 yield _writes(opened)
                 yield _keys(opened, settings, around)
                 yield _refused(opened)
@@ -198,7 +202,7 @@ def database(settings: Settings, around: Surroundings) -> Iterator[Finding]:
         yield from_error("database", error)
     except sa.exc.SQLAlchemyError as error:
         fix = "Check that the database is not damaged and that its user may read and write its tables."
-        yield Finding("fail", "database", f"The database refused a query ({type(error).__name__}).", fix)
+        yield CheckupFinding("fail", "database", f"The database refused a query ({type(error).__name__}).", fix)
 
 
 @contextmanager
@@ -211,7 +215,7 @@ def _opened(settings: Settings) -> Iterator[Database]:
         opened.close()
 
 
-def _kind(opened: Database, now: datetime) -> Iterator[Finding]:
+def _kind(opened: Database, now: datetime) -> Iterator[CheckupFinding]:
     with opened.read() as tx:
         if opened.is_sqlite:
             mode = tx.connection.exec_driver_sql("PRAGMA journal_mode").scalar()
@@ -219,47 +223,49 @@ def _kind(opened: Database, now: datetime) -> Iterator[Finding]:
             version = tx.connection.exec_driver_sql("SELECT sqlite_version()").scalar()
             least = ".".join(map(str, LEAST_VERSION))
             message = f"The embedded database is in {mode} mode, by SQLite {version} (the least is {least})."
-            yield ok("database", message) if mode == "wal" else Finding("fail", "database", message, fix)
+            yield ok("database", message) if mode == "wal" else CheckupFinding("fail", "database", message, fix)
             return
         number = int(str(tx.connection.exec_driver_sql("SHOW server_version_num").scalar()))
         there = tx.connection.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
     message = f"PostgreSQL {number // 10000} answers."
     old = number < OLDEST_POSTGRESQL
-    yield Finding("warn", "database", message, "Use PostgreSQL 14 or newer.") if old else ok("database", message)
+    yield CheckupFinding("warn", "database", message, "Use PostgreSQL 14 or newer.") if old else ok("database", message)
     yield skew("database clock", there - now, "the database server")
 
 
-def _state(state: migrate.State, opened: Database, settings: Settings) -> Finding:
-    if state is migrate.State.EMPTY:
+def _state(state: migrate.SchemaState, opened: Database, settings: Settings) -> CheckupFinding:
+    if state is migrate.SchemaState.EMPTY:
         return ok("tables", "The database is empty; the first start sets it up.")
-    if state is migrate.State.BEHIND:
+    if state is migrate.SchemaState.BEHIND:
         note = " The server does this by itself at its next start." if settings.embedded else ""
-        return Finding("warn", "tables", "The tables are of an older version.", f"Run: keyturn migrate.{note}")
+        return CheckupFinding("warn", "tables", "The tables are of an older version.", f"Run: keyturn migrate.{note}")
     return ok("tables", f"The tables are at version {migrate.current(opened)}.")
 
 
-def _pages(opened: Database) -> Finding:
+def _pages(opened: Database) -> CheckupFinding:
     """Whether all of the file can be read, and its parts fit together."""
     with opened.engine.connect() as connection:
-        said = [str(line) for line in connection.exec_driver_sql("PRAGMA quick_check(3)").scalars()]
-    if said == ["ok"]:
+        lines = [str(line) for line in connection.exec_driver_sql("PRAGMA quick_check(3)").scalars()]
+    if lines == ["ok"]:
         return ok("database file", "Its pages are sound.")
-    known = damaged(Path(opened.engine.url.database or ""))
-    return Finding("fail", "database file", f"{known.message} SQLite says: {said[0].splitlines()[-1]}.", known.fix)
+    trouble = damaged(Path(opened.engine.url.database or ""))
+    return CheckupFinding(
+        "fail", "database file", f"{trouble.message} SQLite says: {lines[0].splitlines()[-1]}.", trouble.fix
+    )
 
 
-def _writes(opened: Database) -> Finding:
+def _writes(opened: Database) -> CheckupFinding:
     try:
         opened.check_writable(PATIENCE)
     except Exception as error:
-        known = at_start(error, opened.engine.url)
-        if known is None:
+        explanation = at_start(error, opened.engine.url)
+        if explanation is None:
             raise
-        return Finding("fail", "writing", known.message, known.fix or "")
+        return CheckupFinding("fail", "writing", explanation.message, explanation.fix or "")
     return ok("writing", "The database can be written.")
 
 
-def _keys(opened: Database, settings: Settings, around: Surroundings) -> Finding:
+def _keys(opened: Database, settings: Settings, around: CommandContext) -> CheckupFinding:
     try:
         source = startup.root_key_source(settings, lambda _: None)  # its notices are findings of their own
         count = Keyring(opened, source, around.clock).verify()
@@ -268,32 +274,32 @@ def _keys(opened: Database, settings: Settings, around: Surroundings) -> Finding
     current = source.load().current if count or settings.encryption_key else None
     if current is not None and current.guessable:
         message = f"{source.name} can be found by trying: it is text, an example, or the digest of a common word."
-        return Finding("warn" if count else "fail", "data keys", message, warning_of(current, source.name) or "")
+        return CheckupFinding("warn" if count else "fail", "data keys", message, warning_of(current, source.name) or "")
     return ok("data keys", f"{count} data keys, all in use can be opened." if count else "None made yet.")
 
 
-def _refused(opened: Database) -> Finding:
+def _refused(opened: Database) -> CheckupFinding:
     """Which connections Entra refuses, as far as the daily look and whoever used them found out."""
     with opened.read() as tx:
-        found = refused_now(tx)
-    if not found:
+        rows = refused_now(tx)
+    if not rows:
         return ok("connections", "None is known to be refused by Entra.")
-    names = ", ".join(str(row["name"]) for row in found[:_NAMED])
-    more = f" and {len(found) - _NAMED} more" if found[_NAMED:] else ""
-    since = f"the oldest since {iso(found[0]['refused_at'] or FIRST)}"
+    names = ", ".join(str(row["name"]) for row in rows[:_NAMED])
+    more = f" and {len(rows) - _NAMED} more" if rows[_NAMED:] else ""
+    since = f"the oldest since {iso(rows[0]['refused_at'] or FIRST)}"
     fix = "Open each of them: its page says what Entra answered. Enter a new client secret or certificate, or sign in again."
-    codes = [row["refusal"].get("code") for row in found if isinstance(row["refusal"], dict)]
+    codes = [row["refusal"].get("code") for row in rows if isinstance(row["refusal"], dict)]
     if codes.count("azure.secret_invalid") > 1:
         fix += (
             " Several have a secret that Entra does not know: an older copy of the database may have been restored,"
             " whose secrets were replaced since. Then restore a newer copy instead."
         )
-    return Finding("warn", "connections", f"{len(found)} refused by Entra now, {since}: {names}{more}.", fix)
+    return CheckupFinding("warn", "connections", f"{len(rows)} refused by Entra now, {since}: {names}{more}.", fix)
 
 
 def network(
-    settings: Settings, around: Surroundings, open_transport: Callable[[Settings], Transport]
-) -> Iterator[Finding]:
+    settings: Settings, around: CommandContext, open_transport: Callable[[Settings], Transport]
+) -> Iterator[CheckupFinding]:
     """The sign-in service, its clock, and Graph, the way rotations reach them."""
     try:
         cloud, transport = cloud_of(settings), open_transport(settings)
@@ -305,20 +311,20 @@ def network(
         yield from _reach(subject, url, transport, around)
 
 
-def _reach(subject: str, url: str, transport: Transport, around: Surroundings) -> Iterator[Finding]:
+def _reach(subject: str, url: str, transport: Transport, around: CommandContext) -> Iterator[CheckupFinding]:
     host = urlsplit(url).netloc
-    asked = around.clock.now()
+    started_at = around.clock.now()
     try:
         response = transport.send(HttpRequest("GET", url))
     except TransportFailed as error:
-        yield Finding("fail", subject, f"{host} cannot be reached: {error}.", _way_out(error, host))
+        yield CheckupFinding("fail", subject, f"{host} cannot be reached: {error}.", _way_out(error, host))
         return
     if response.status >= 500 or response.status == 404:
         fix = "Check KEYTURN_CLOUD, or KEYTURN_AUTHORITY and KEYTURN_GRAPH; otherwise wait and try again."
-        yield Finding("warn", subject, f"{host} answers, but with status {response.status}.", fix)
+        yield CheckupFinding("warn", subject, f"{host} answers, but with status {response.status}.", fix)
     else:
         yield ok(subject, f"{host} answers.")
-    ahead = difference(asked, around.clock.now(), response.headers.get("date"))
+    ahead = difference(started_at, around.clock.now(), response.headers.get("date"))
     if subject == "sign-in service" and ahead is not None:
         yield skew("clock", -ahead, host)
 
@@ -333,13 +339,13 @@ def _way_out(error: TransportFailed, host: str) -> str:
     )
 
 
-def skew(subject: str, difference: timedelta, whose: str) -> Finding:
+def skew(subject: str, difference: timedelta, whose: str) -> CheckupFinding:
     """Judge how far this machine's clock is from another's."""
     seconds = abs(difference)
     level = "fail" if seconds > SKEW_FAILS else "warn" if seconds > SKEW_WARNS else "ok"
     fix = "" if level == "ok" else "Synchronise the clocks, e.g. with chrony or systemd-timesyncd."
     side = "behind" if difference > timedelta() else "ahead of"
-    return Finding(
+    return CheckupFinding(
         level, subject, f"This machine's clock is {seconds.total_seconds():.0f} s {side} that of {whose}.", fix
     )
 

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from keyturn.cli.surroundings import surroundings
+from keyturn.cli.context import command_context
 from keyturn.errors import Misconfigured
 
 app = typer.Typer(rich_markup_mode=None)
@@ -26,20 +26,20 @@ def demo(
     _require_an_entra()
     from rich.console import Console  # noqa: PLC0415 - the start-up time of the other commands
 
-    from keyturn.demo.processes import Stage  # noqa: PLC0415
+    from keyturn.demo.processes import DemoStage  # noqa: PLC0415
     from keyturn.demo.story import EMAIL, Story  # noqa: PLC0415
-    from keyturn.demo.visit import Visit  # noqa: PLC0415
+    from keyturn.demo.visit import DemoTour  # noqa: PLC0415
 
     began = time.monotonic()
     console = Console(soft_wrap=True)
     with tempfile.TemporaryDirectory(prefix="keyturn-demo-") as folder:
-        stage = Stage(Path(folder), surroundings(ctx).environ, port)
+        stage = DemoStage(Path(folder), command_context(ctx).environ, port)
         story = Story(stage, console)
         try:
             story.play()
             console.print(f"\nEverything above happened in {time.monotonic() - began:.0f} s.", highlight=False)
             if stay and stage.server:
-                visit = Visit(story.line)
+                visit = DemoTour(story.line)
                 visit.furnish()
                 over = _interrupted()  # before anything invites to end it
                 console.print(visit.guide(EMAIL, story.password), highlight=False, markup=False)

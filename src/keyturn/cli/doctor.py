@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from keyturn.cli.checkup import Finding, examine
-from keyturn.cli.surroundings import surroundings
+from keyturn.cli.checkup import CheckupFinding, examine
+from keyturn.cli.context import command_context
 from keyturn.providers.transport import HttpTransport
 from keyturn.settings.model import Settings
 
@@ -18,8 +18,8 @@ app = typer.Typer(rich_markup_mode=None)
 def doctor(
     ctx: typer.Context, as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of lines.")] = False
 ) -> None:
-    findings: list[Finding] = []
-    for finding in examine(surroundings(ctx), open_transport):
+    findings: list[CheckupFinding] = []
+    for finding in examine(command_context(ctx), open_transport):
         findings.append(finding)
         if not as_json:
             _print(finding)
@@ -32,7 +32,7 @@ def open_transport(settings: Settings) -> HttpTransport:
     return HttpTransport(ca_file=settings.ca_file)
 
 
-def _print(finding: Finding) -> None:
+def _print(finding: CheckupFinding) -> None:
     print(f"{finding.level:5} {finding.subject:16} {finding.message}")
     if finding.fix:
         print(f"{'':23}-> {finding.fix}")

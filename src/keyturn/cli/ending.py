@@ -1,4 +1,4 @@
-"""The end of a process that was asked to end: in time, whatever hangs."""
+"""Ends a process that got a signal to end: in time, whatever hangs."""
 
 import os
 import threading

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from keyturn.app.startup import require_current, root_key_source
-from keyturn.cli.surroundings import opened, surroundings, tell
+from keyturn.cli.context import command_context, opened, tell
 from keyturn.crypto import rewrap, root, store
 from keyturn.crypto.root import KeyFile, RootKeySource
 from keyturn.db.unit import Database
@@ -29,17 +29,17 @@ def status(
     ctx: typer.Context, as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False
 ) -> None:
     """Show which keys the database uses. Only ids are shown, never a key."""
-    around = surroundings(ctx)
+    around = command_context(ctx)
     settings = around.settings()
     source = root_key_source(settings, tell)
     with opened(settings) as database:
         require_current(database)
         rows = _rows(database)
-    given = source.load().current.id if rows else None
+    root_id = source.load().current.id if rows else None
     if as_json:
-        print(json.dumps({"rootKey": given, "dataKeys": rows}, indent=2))
+        print(json.dumps({"rootKey": root_id, "dataKeys": rows}, indent=2))
         return
-    print(f"Root key given: {given or 'none made yet'}")
+    print(f"Root key given: {root_id or 'none made yet'}")
     print(f"{'data key':10} {'root key':18} {'values':>8}  {'made':26} retired")
     for row in rows:
         print(f"{row['id']:10} {row['rootKey']:18} {row['values']:>8}  {row['createdAt']:26} {row['retiredAt'] or '-'}")
@@ -71,7 +71,7 @@ def rotate(
     To change the root key too: with a key file add --root. Otherwise first restart all servers with ENCRYPTION_KEY set to
     the new key and ENCRYPTION_KEY_PREVIOUS to the old one; remove the latter when this command has succeeded.
     """
-    around = surroundings(ctx)
+    around = command_context(ctx)
     settings = around.settings()
     source = root_key_source(settings, tell)
     with opened(settings) as database:

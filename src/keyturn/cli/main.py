@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from keyturn import __version__
-from keyturn.cli.surroundings import Surroundings, surroundings, tell
+from keyturn.cli.context import CommandContext, command_context, tell
 from keyturn.errors import KeyturnError, Misconfigured
 from keyturn.kit.clock import SystemClock
 
@@ -39,11 +39,11 @@ class LazyGroup(TyperGroup):
                 self.add_command(TyperCommand(name, help=summary))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
-        name, found, rest = super().resolve_command(ctx, args)
+        name, command, rest = super().resolve_command(ctx, args)
         if name is not None and name in COMMANDS:
-            found = typer.main.get_command(importlib.import_module(COMMANDS[name][0]).app)
-            found.name = name
-        return name, found, rest
+            command = typer.main.get_command(importlib.import_module(COMMANDS[name][0]).app)
+            command.name = name
+        return name, command, rest
 
 
 app = typer.Typer(cls=LazyGroup, add_completion=False, rich_markup_mode=None)
@@ -55,7 +55,7 @@ def _options(
     version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show a traceback when a command fails.")] = False,
 ) -> None:
-    surroundings(ctx).debug |= debug
+    command_context(ctx).debug |= debug
     if version:
         print(f"keyturn {__version__}")
     elif ctx.invoked_subcommand is None:
@@ -67,14 +67,14 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
 
     A failure is one message on standard error with its fix, never a traceback unless it was asked for.
     """
-    around = Surroundings(environ, SystemClock(), debug=environ.get("KEYTURN_DEBUG", "") not in {"", "0"})
+    around = CommandContext(environ, SystemClock(), debug=environ.get("KEYTURN_DEBUG", "") not in {"", "0"})
     try:
         typer.main.get_command(app).main(list(arguments), prog_name="keyturn", obj=around)
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     except KeyturnError as error:
         return _failed(error, around, 2 if isinstance(error, Misconfigured) else 1)
-    except Exception as error:  # noqa: BLE001 - the last belt: its text might hold a secret, so only its kind is shown
+    except Exception as error:  # noqa: BLE001 - its text might hold a secret, so only its kind is shown
         trouble = _not_installed(error) or _of_the_database(error)
         return _failed(trouble or error, around, 2 if trouble else 1)
     return 0
@@ -96,11 +96,11 @@ def _of_the_database(error: Exception) -> Misconfigured | None:
         return None
     from keyturn.db.trouble import trouble_of  # noqa: PLC0415 - commands without a database start without it
 
-    found = trouble_of(error)
-    return found.misconfigured() if found else None
+    trouble = trouble_of(error)
+    return trouble.misconfigured() if trouble else None
 
 
-def _failed(error: Exception, around: Surroundings, status: int) -> int:
+def _failed(error: Exception, around: CommandContext, status: int) -> int:
     if around.debug:
         traceback.print_exception(error)
     if isinstance(error, KeyturnError):

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from keyturn.app.startup import copy_before_migration
-from keyturn.cli.surroundings import opened, surroundings, tell
+from keyturn.cli.context import command_context, opened, tell
 from keyturn.db import migrate as migrations
 
 app = typer.Typer(rich_markup_mode=None)
@@ -16,14 +16,14 @@ def migrate(
     ctx: typer.Context,
     check: Annotated[bool, typer.Option("--check", help="Change nothing; fail when something is to be done.")] = False,
 ) -> None:
-    around = surroundings(ctx)
+    around = command_context(ctx)
     settings = around.settings()
     with opened(settings) as database:
         state = migrations.check(database)
         if check:
             print(f"The database is {state} (version {migrations.current(database) or 'none'}).")
-            raise typer.Exit(0 if state is migrations.State.UP_TO_DATE else 1)
-        if state is migrations.State.BEHIND:
+            raise typer.Exit(0 if state is migrations.SchemaState.UP_TO_DATE else 1)
+        if state is migrations.SchemaState.BEHIND:
             copy_before_migration(database, around.clock, tell)
-        done = migrations.upgrade(database)
-    print(f"Migrated to version {done[-1]}." if done else "The database is up to date.")
+        revisions = migrations.upgrade(database)
+    print(f"Migrated to version {revisions[-1]}." if revisions else "The database is up to date.")

@@ -5,8 +5,8 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from keyturn.cli.context import command_context, loading, tell
 from keyturn.cli.ending import Ending
-from keyturn.cli.surroundings import loading, surroundings, tell
 from keyturn.kit.secret import Plaintext
 from keyturn.settings.model import Settings
 
@@ -24,7 +24,7 @@ def serve(
 ) -> None:
     """Run the server. Without any configuration: an embedded database, a key file beside it, and http://127.0.0.1:8080."""
     run(
-        surroundings(ctx).settings(HOST=host, PORT=port, KEYTURN_DATA_DIR=data_dir),
+        command_context(ctx).settings(HOST=host, PORT=port, KEYTURN_DATA_DIR=data_dir),
         with_worker=worker,
         ahead=clock_ahead,
     )

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from keyturn.cli.context import command_context, loading, tell
 from keyturn.cli.ending import Ending
-from keyturn.cli.surroundings import loading, surroundings, tell
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -19,7 +19,7 @@ def worker(
     data_dir: Annotated[str | None, typer.Option(help="Folder of the embedded database and its key file.")] = None,
 ) -> None:
     """Run rotations until a signal comes. Any number of workers may share one PostgreSQL database."""
-    settings = surroundings(ctx).settings(KEYTURN_DATA_DIR=data_dir)
+    settings = command_context(ctx).settings(KEYTURN_DATA_DIR=data_dir)
     with loading():
         from keyturn.app.core import open_core  # noqa: PLC0415 - the start-up time of the other commands
         from keyturn.app.worker import Worker  # noqa: PLC0415

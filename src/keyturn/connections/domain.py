@@ -1,6 +1,7 @@
 """App connections: stored credentials that sign in to an identity provider, shared by id.
 
-What a user supplies (``Given``) and what is stored afterwards (``Credentials``) differ for OAuth: a code is exchanged once.
+What a user supplies (``SubmittedCredentials``) and what is stored afterwards (``StoredCredentials``) differ for OAuth: a code
+is exchanged once.
 """
 
 import hashlib
@@ -14,7 +15,7 @@ from typing import Any
 
 from keyturn.errors import NeedsAction
 from keyturn.kit.moments import moved
-from keyturn.kit.secret import Place, Plaintext, Sealed
+from keyturn.kit.secret import Plaintext, SealContext, Sealed
 from keyturn.ports.provider import Grant, SigningCertificate, Tenant
 
 APP = "azure-client-secrets"
@@ -88,11 +89,11 @@ class OAuthGrant:
         return cls(grant.tenant_id, client_id, grant.refresh_token, grant.account)
 
 
-Supplied = ClientSecret | CertificateFiles | AuthorizationCode
+SubmittedCredentials = ClientSecret | CertificateFiles | AuthorizationCode
 """As it comes from a user."""
-Given = ClientSecret | Certificate | AuthorizationCode
+ReadCredentials = ClientSecret | Certificate | AuthorizationCode
 """After the checks that need no network."""
-Credentials = ClientSecret | Certificate | OAuthGrant
+StoredCredentials = ClientSecret | Certificate | OAuthGrant
 """After the provider accepted them: what is stored."""
 
 _METHODS = {
@@ -104,24 +105,24 @@ _METHODS = {
 }
 
 
-def method_of(one: Supplied | Given | Credentials) -> Method:
-    return _METHODS[type(one)]
+def method_of(credentials: SubmittedCredentials | ReadCredentials | StoredCredentials) -> Method:
+    return _METHODS[type(credentials)]
 
 
 @dataclass(frozen=True)
-class Proved:
+class VerifiedCredentials:
     """Credentials that the provider accepted, and what they came from."""
 
-    given: Given
-    credentials: Credentials
+    given: ReadCredentials
+    credentials: StoredCredentials
 
 
 @dataclass(frozen=True)
-class Draft:
+class NewConnection:
     """A connection to be made."""
 
     name: str
-    credentials: Supplied
+    credentials: SubmittedCredentials
     description: str | None = None
     project_id: str | None = None
 
@@ -130,7 +131,7 @@ class Draft:
 
 
 @dataclass(frozen=True)
-class Home:
+class ProjectRef:
     """The project that a connection belongs to."""
 
     id: str
@@ -140,7 +141,7 @@ class Home:
 
 @dataclass(frozen=True)
 class Connection:
-    """A stored connection. ``secret`` is sealed for :meth:`place`: credentials (but for OAuth) and the salt of the hash.
+    """A stored connection. ``secret`` is sealed for :meth:`seal_context`: credentials (but for OAuth) and the salt of the hash.
 
     ``ends_at`` is when its certificate ends; ``facts`` may be shown: ``thumbprint``, or the ``account`` that consented.
     ``fingerprint`` is that of the credential of version ``fingerprint_version``: see ``connections.fingerprints``.
@@ -180,8 +181,8 @@ class Connection:
         return Tenant(self.cloud, self.tenant_id)
 
     @property
-    def place(self) -> Place:
-        return place(self.id, self.secret_version)
+    def seal_context(self) -> SealContext:
+        return seal_context(self.id, self.secret_version)
 
     @property
     def needs_reconnect(self) -> bool:
@@ -199,15 +200,15 @@ class Connection:
         return f"The certificate expires {when}, on {self.ends_at:%Y-%m-%d}. Upload a new one, and enter it here."
 
 
-def place(connection_id: str, version: int) -> Place:
-    return Place("app_connections", connection_id, "secret", version)
+def seal_context(connection_id: str, version: int) -> SealContext:
+    return SealContext("app_connections", connection_id, "secret", version)
 
 
 # --- sealing ----------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class Opened:
+class UnsealedCredentials:
     """What was sealed. ``credentials`` is None for OAuth, whose refresh token lives in a row of its own.
 
     ``bound`` says whether it holds where it may be sent; what earlier versions sealed does not.
@@ -218,7 +219,7 @@ class Opened:
     bound: bool = True
 
 
-def pack(credentials: Credentials, salt: str, cloud: str) -> Plaintext:
+def pack(credentials: StoredCredentials, salt: str, cloud: str) -> Plaintext:
     """Put credentials, the salt of their hash and where they may be sent into the one value that is sealed."""
     target = _target(cloud, credentials.tenant_id, credentials.client_id)
     return Plaintext(json.dumps(_packed(credentials) | {"salt": salt, "for": target}))
@@ -234,7 +235,7 @@ def bind(packed: Plaintext, connection: Connection) -> Plaintext:
     return Plaintext(json.dumps(json.loads(packed.reveal()) | {"for": target}))
 
 
-def _packed(credentials: Credentials) -> dict[str, str]:
+def _packed(credentials: StoredCredentials) -> dict[str, str]:
     if isinstance(credentials, ClientSecret):
         return {"clientSecret": credentials.secret.reveal()}
     if isinstance(credentials, Certificate):
@@ -248,13 +249,13 @@ def salt_of(packed: Plaintext) -> str:
     return str(json.loads(packed.reveal())["salt"])
 
 
-def unpack(packed: Plaintext, connection: Connection) -> Opened:
+def unpack(packed: Plaintext, connection: Connection) -> UnsealedCredentials:
     """Read what is sealed. Raises NeedsAction when the connection names another cloud, tenant or application than it did."""
     data = json.loads(packed.reveal())
     if not is_target(data.get("for"), connection.tenant, connection.client_id):
         raise target_changed(connection.name)
-    opened = _opened(data, connection)
-    return opened if "for" in data else replace(opened, bound=False)
+    unsealed = _opened(data, connection)
+    return unsealed if "for" in data else replace(unsealed, bound=False)
 
 
 def is_target(sealed: list[str] | None, tenant: Tenant, client_id: str) -> bool:
@@ -271,15 +272,15 @@ def target_changed(name: str) -> NeedsAction:
     )
 
 
-def _opened(data: Mapping[str, Any], connection: Connection) -> Opened:
+def _opened(data: Mapping[str, Any], connection: Connection) -> UnsealedCredentials:
     tenant_id, client_id = connection.tenant_id, connection.client_id
     if connection.method is Method.CLIENT_SECRET:
-        return Opened(ClientSecret(tenant_id, client_id, Plaintext(data["clientSecret"])), data["salt"])
+        return UnsealedCredentials(ClientSecret(tenant_id, client_id, Plaintext(data["clientSecret"])), data["salt"])
     if connection.method is Method.CERTIFICATE and connection.ends_at:
         key, thumbprint = Plaintext(data["privateKey"]), (connection.facts or {}).get("thumbprint", "")
         signing = SigningCertificate(data["certificate"], key, thumbprint, connection.ends_at)
-        return Opened(Certificate(tenant_id, client_id, signing), data["salt"])
-    return Opened(None, data["salt"])
+        return UnsealedCredentials(Certificate(tenant_id, client_id, signing), data["salt"])
+    return UnsealedCredentials(None, data["salt"])
 
 
 Rotatable = ClientSecret | Certificate
@@ -298,26 +299,26 @@ def renewed(connection: Connection, value: Plaintext) -> Rotatable:
     return ClientSecret(connection.tenant_id, connection.client_id, value)
 
 
-def credentials_hash(given: Given, salt: str) -> str:
+def credentials_hash(credentials: ReadCredentials, salt: str) -> str:
     """Return a hash of what the user supplied: equal input, equal hash, for this connection.
 
     It does not change when the server rotates the secret or refreshes a token, so clients that compare it see no drift; and
     it tells whether a client merely sent again what it sent before. Keyed with a salt that is stored sealed, so it reveals
     nothing.
     """
-    text = json.dumps([given.tenant_id.lower(), *_supplied(given)])
+    text = json.dumps([credentials.tenant_id.lower(), *_supplied(credentials)])
     return hmac.new(salt.encode(), text.encode(), hashlib.sha256).hexdigest()
 
 
-def _supplied(given: Given) -> list[str]:
-    if isinstance(given, ClientSecret):
-        return [given.client_id.lower(), given.secret.reveal()]
-    if isinstance(given, Certificate):
-        return [given.client_id.lower(), given.signing.chain, given.signing.private_key.reveal()]
-    return [given.code.reveal()]
+def _supplied(credentials: ReadCredentials) -> list[str]:
+    if isinstance(credentials, ClientSecret):
+        return [credentials.client_id.lower(), credentials.secret.reveal()]
+    if isinstance(credentials, Certificate):
+        return [credentials.client_id.lower(), credentials.signing.chain, credentials.signing.private_key.reveal()]
+    return [credentials.code.reveal()]
 
 
-def facts_of(credentials: Credentials) -> dict[str, Any] | None:
+def facts_of(credentials: StoredCredentials) -> dict[str, Any] | None:
     """What lists may show without decrypting anything."""
     if isinstance(credentials, Certificate):
         return {"thumbprint": credentials.signing.thumbprint}
@@ -326,5 +327,5 @@ def facts_of(credentials: Credentials) -> dict[str, Any] | None:
     return None
 
 
-def end_of(credentials: Credentials) -> datetime | None:
+def end_of(credentials: StoredCredentials) -> datetime | None:
     return credentials.signing.expires_at if isinstance(credentials, Certificate) else None

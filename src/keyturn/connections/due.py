@@ -4,8 +4,8 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from keyturn.connections import due_store, looks
-from keyturn.connections.grants import Grants
+from keyturn.connections import daily_check, due_store
+from keyturn.connections.refresh_tokens import Grants
 from keyturn.connections.service import Connections
 from keyturn.db.unit import Tx
 from keyturn.engine.sources import Source, Spacing
@@ -40,7 +40,7 @@ class Looks(Source):
         return [Work(self.kind, connection_id, f"look:{connection_id}") for connection_id in claimed]
 
     def do(self, work_id: str) -> None:
-        looks.look(self._connections, work_id)
+        daily_check.run_daily_check(self._connections, work_id)
 
 
 class RefreshTokens(Source):

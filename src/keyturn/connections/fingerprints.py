@@ -12,11 +12,11 @@ from functools import partial
 from typing import TypeVar
 
 from keyturn.connections import store
-from keyturn.connections.domain import Connection, Credentials, Method, OAuthGrant, method_of, unpack, value_of
+from keyturn.connections.domain import Connection, Method, OAuthGrant, StoredCredentials, method_of, unpack, value_of
 from keyturn.crypto.fingerprints import FingerprintKey, read_or_make
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import KeyturnError
-from keyturn.kit.secret import Place, Plaintext
+from keyturn.kit.secret import Plaintext, SealContext
 from keyturn.ports.provider import SigningCertificate, Tenant
 from keyturn.ports.sealing import Sealer
 
@@ -24,12 +24,12 @@ BATCH = 200
 _BEGIN, _END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
 
 
-def of(tx: Tx, sealer: Sealer, now: datetime, cloud: str, made: Credentials) -> str | None:
+def of(tx: Tx, sealer: Sealer, now: datetime, cloud: str, credentials: StoredCredentials) -> str | None:
     """Return the fingerprint of credentials; None for a grant, which belongs to one connection alone."""
-    if isinstance(made, OAuthGrant):
+    if isinstance(credentials, OAuthGrant):
         return None
-    tenant = Tenant(cloud, made.tenant_id)
-    return of_value(tx, sealer, now, tenant, made.client_id, method_of(made).value, value_of(made))
+    tenant = Tenant(cloud, credentials.tenant_id)
+    return of_value(tx, sealer, now, tenant, credentials.client_id, method_of(credentials).value, value_of(credentials))
 
 
 def of_value(tx: Tx, sealer: Sealer, now: datetime, tenant: Tenant, app_id: str, kind: str, value: Plaintext) -> str:
@@ -38,10 +38,10 @@ def of_value(tx: Tx, sealer: Sealer, now: datetime, tenant: Tenant, app_id: str,
 
 
 def _fingerprint(key: FingerprintKey, tenant: Tenant, app_id: str, kind: str, value: Plaintext) -> str:
-    told = value.reveal()
+    text = value.reveal()
     if kind == Method.CERTIFICATE:
-        told = _leaf(SigningCertificate.unpacked(value).chain)
-    return key.of([tenant.cloud, tenant.tenant_id.lower(), app_id.lower(), kind, told])
+        text = _leaf(SigningCertificate.unpacked(value).chain)
+    return key.of([tenant.cloud, tenant.tenant_id.lower(), app_id.lower(), kind, text])
 
 
 def _leaf(chain: str) -> str:
@@ -57,7 +57,7 @@ Row = TypeVar("Row", Connection, store.UnmarkedCredential)
 
 
 def quiet(_table: str, _row: str, _error: KeyturnError) -> None:
-    """Tell nobody: the hourly upkeep does."""
+    """Report nothing: the hourly maintenance does."""
 
 
 def complete(database: Database, sealer: Sealer, now: datetime, report: Report = quiet) -> int:
@@ -68,16 +68,19 @@ def complete(database: Database, sealer: Sealer, now: datetime, report: Report =
     """
 
     def mark_connection(tx: Tx, row: Connection) -> None:
-        opened = unpack(sealer.open(row.secret, row.place), row).credentials
-        found = of(tx, sealer, now, row.cloud, opened) if opened else None
-        store.change(tx, row, fingerprint=found, fingerprint_version=row.secret_version)
+        credentials = unpack(sealer.open(row.secret, row.seal_context), row).credentials
+        fingerprint = of(tx, sealer, now, row.cloud, credentials) if credentials else None
+        store.change(tx, row, fingerprint=fingerprint, fingerprint_version=row.secret_version)
 
     def mark_credential(tx: Tx, row: store.UnmarkedCredential) -> None:
-        value, tenant = sealer.open(row.value, Place("credentials", row.id, "value")), Tenant(row.cloud, row.tenant_id)
+        value, tenant = (
+            sealer.open(row.value, SealContext("credentials", row.id, "value")),
+            Tenant(row.cloud, row.tenant_id),
+        )
         store.mark_credential(tx, row.id, of_value(tx, sealer, now, tenant, row.app_id, row.credential_kind, value))
 
-    done = _each(database, store.unmarked, mark_connection, partial(report, "app_connections"))
-    return done + _each(database, store.unmarked_credentials, mark_credential, partial(report, "credentials"))
+    count = _each(database, store.unmarked, mark_connection, partial(report, "app_connections"))
+    return count + _each(database, store.unmarked_credentials, mark_credential, partial(report, "credentials"))
 
 
 def _each(
@@ -86,17 +89,17 @@ def _each(
     mark: Callable[[Tx, Row], None],
     report: Callable[[str, KeyturnError], None],
 ) -> int:
-    done, last = 0, ""
+    count, last = 0, ""
     while True:
         with database.read() as tx:
             rows = find(tx, last, BATCH)
         if not rows:
-            return done
+            return count
         with database.write() as tx:
             for row in rows:
                 try:
                     mark(tx, row)
-                    done += 1
+                    count += 1
                 except KeyturnError as error:
                     report(row.id, error)
         last = rows[-1].id

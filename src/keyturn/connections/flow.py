@@ -1,6 +1,6 @@
 """A sign-in by browser, from sending the browser away to its return: values and rules, pure.
 
-``UnverifiedCallback`` is what anybody may have put into a URL. Only what :class:`Flow` remembers is believed.
+``UnverifiedCallback`` is what anybody may have put into a URL. Only what :class:`PendingSignIn` remembers is believed.
 """
 
 import base64
@@ -15,11 +15,11 @@ from datetime import datetime, timedelta
 from keyturn.connections.domain import AuthorizationCode, Connection
 from keyturn.errors import KeyturnError, Refused
 from keyturn.kit.actor import Actor
-from keyturn.kit.secret import Place, Plaintext, Sealed
+from keyturn.kit.secret import Plaintext, SealContext, Sealed
 
 FLOW_LIFE = timedelta(minutes=10)
 FLOW_KEPT = timedelta(days=1)
-"""An ended flow is remembered for so long, to tell a repeat from a forgery."""
+"""An ended flow is remembered for so long, to distinguish a repeat from a forgery."""
 CALLBACK_PATH = "/organization/app-connections/azure/oauth/callback"
 # A path of this server: no scheme, no host, nothing that a browser takes for one, and no white space.
 _PATH = re.compile(r"/(?![/\\])[A-Za-z0-9._~%!$&'()*+,;=:@/?#-]{0,2000}")
@@ -27,7 +27,7 @@ _WORDS = 2000
 
 
 @dataclass(frozen=True)
-class Form:
+class SignInRequest:
     """What the user filled in before going to sign in; with ``connection_id`` an existing connection is connected again."""
 
     tenant_id: str
@@ -50,14 +50,14 @@ class UnverifiedCallback:
     def of(cls, query: Mapping[str, str]) -> "UnverifiedCallback":
         """Take what matters from a query; the last of repeated keys. Overlong words are cut."""
         names = ("error", "error_subcode", "error_description")
-        said = {name: text[:_WORDS] for name in names if (text := query.get(name, "").strip())}
+        error_fields = {name: text[:_WORDS] for name in names if (text := query.get(name, "").strip())}
         code = query.get("code", "").strip()
-        return cls(Plaintext(query.get("state", "").strip()), Plaintext(code) if code else None, said)
+        return cls(Plaintext(query.get("state", "").strip()), Plaintext(code) if code else None, error_fields)
 
 
 @dataclass(frozen=True)
-class Flow:
-    """A sign-in under way. ``payload`` is sealed for :func:`flow_place`, and forgotten when the flow ends."""
+class PendingSignIn:
+    """A sign-in under way. ``payload`` is sealed for :func:`flow_seal_context`, and forgotten when the flow ends."""
 
     id: str
     digest: str
@@ -72,16 +72,16 @@ class Flow:
 
 
 @dataclass(frozen=True)
-class Remembered:
+class SignInContext:
     """What a flow remembers from its beginning to its end."""
 
-    form: Form
+    form: SignInRequest
     verifier: Plaintext
     nonce: str = field(repr=False)
 
 
 @dataclass(frozen=True)
-class Begun:
+class SignInRedirect:
     """Where to send the browser, and until when it must be back."""
 
     url: str
@@ -89,16 +89,16 @@ class Begun:
 
 
 @dataclass(frozen=True)
-class Finished:
+class SignInResult:
     """How a sign-in ended: with a connection, or with what went wrong. ``form`` is what the user had filled in."""
 
-    form: Form
+    form: SignInRequest
     connection: Connection | None = None
     failure: KeyturnError | None = None
 
 
-def flow_place(flow_id: str) -> Place:
-    return Place("oauth_flows", flow_id, "payload")
+def flow_seal_context(flow_id: str) -> SealContext:
+    return SealContext("oauth_flows", flow_id, "payload")
 
 
 def digest(text: Plaintext) -> str:
@@ -111,14 +111,14 @@ def challenge(verifier: Plaintext) -> str:
     return base64.urlsafe_b64encode(hashed).rstrip(b"=").decode()
 
 
-def pack_flow(remembered: Remembered) -> Plaintext:
+def pack_flow(remembered: SignInContext) -> Plaintext:
     data = {"form": asdict(remembered.form), "verifier": remembered.verifier.reveal(), "nonce": remembered.nonce}
     return Plaintext(json.dumps(data))
 
 
-def unpack_flow(packed: Plaintext) -> Remembered:
+def unpack_flow(packed: Plaintext) -> SignInContext:
     data = json.loads(packed.reveal())
-    return Remembered(Form(**data["form"]), Plaintext(data["verifier"]), data["nonce"])
+    return SignInContext(SignInRequest(**data["form"]), Plaintext(data["verifier"]), data["nonce"])
 
 
 def check_return_path(text: str | None) -> None:
@@ -143,7 +143,7 @@ def require_whole(code: AuthorizationCode) -> None:
     )
 
 
-def check_flow(flow: Flow | None, actor: Actor, binding: str, now: datetime) -> Flow:
+def check_flow(flow: PendingSignIn | None, actor: Actor, binding: str, now: datetime) -> PendingSignIn:
     """Return the flow if this user may end it now, in this browser session. Raises Refused, each reason in its own words."""
     again = "Start connecting again from this page."
     if flow is None:

@@ -55,9 +55,9 @@ def healed(now: datetime) -> dict[str, Any]:
     return {"checked_at": now, "check_result": {"ok": True}, "refused_at": None, "refusal": None}
 
 
-def accepted(tx: Tx, seen: Connection, now: datetime, look_at: datetime) -> None:
+def accepted(tx: Tx, earlier: Connection, now: datetime, look_at: datetime) -> None:
     """The credential that was seen is accepted. Nothing is written when another took its place since."""
-    connection = _same(tx, seen)
+    connection = _same(tx, earlier)
     if connection:
         store.change(tx, connection, look_at=look_at, **healed(now))
         record_recovery(tx, connection, now)
@@ -72,9 +72,9 @@ def record_recovery(tx: Tx, before: Connection, now: datetime) -> None:
     record_connection_event(tx, platform(before.org_id), events.CONNECTION_RECOVERED, before, now, **facts)
 
 
-def refused(tx: Tx, seen: Connection, error: KeyturnError, now: datetime) -> None:
+def refused(tx: Tx, earlier: Connection, error: KeyturnError, now: datetime) -> None:
     """The provider refuses what was seen: a state, and an event when it begins and whenever the reason becomes another."""
-    connection = _same(tx, seen)
+    connection = _same(tx, earlier)
     if connection is None:
         return
     said, since = check_failed(error), not_after(connection.refused_at or now, now)
@@ -94,30 +94,30 @@ def refused(tx: Tx, seen: Connection, error: KeyturnError, now: datetime) -> Non
     by = platform(connection.org_id)
     facts = {"method": connection.method.value, "refusedAt": iso(since)} | refusal
     record_connection_event(tx, by, events.CONNECTION_REFUSED, connection, now, **facts)
-    known = rotation_store.current_credential(tx, connection.id)
-    still_lives = known and known["ends_at"] and known["ends_at"] > now
+    current = rotation_store.current_credential(tx, connection.id)
+    still_lives = current and current["ends_at"] and current["ends_at"] > now
     if error.code in VANISHED or (error.code == EXPIRED and still_lives):
-        _record_vanished(tx, connection, known, now)
+        _record_vanished(tx, connection, current, now)
 
 
-def troubled(tx: Tx, seen: Connection, error: KeyturnError, now: datetime) -> None:
+def troubled(tx: Tx, earlier: Connection, error: KeyturnError, now: datetime) -> None:
     """It could not be found out. Whether the connection is refused stays as it was."""
-    connection = _same(tx, seen)
+    connection = _same(tx, earlier)
     if connection:
-        said = check_failed(error) | {"transient": True}
-        store.change(tx, connection, checked_at=now, check_result=said, look_at=now + LOOK_AGAIN)
+        facts = check_failed(error) | {"transient": True}
+        store.change(tx, connection, checked_at=now, check_result=facts, look_at=now + LOOK_AGAIN)
 
 
 def check_failed(error: KeyturnError) -> dict[str, Any]:
     """What a connection remembers of a failed check."""
-    found: dict[str, Any] = {"ok": False, "code": error.code, "message": error.message, "fix": error.fix}
-    return found | ({"needsReconnect": True} if isinstance(error, SignInAgain) else {})
+    facts: dict[str, Any] = {"ok": False, "code": error.code, "message": error.message, "fix": error.fix}
+    return facts | ({"needsReconnect": True} if isinstance(error, SignInAgain) else {})
 
 
-def _same(tx: Tx, seen: Connection) -> Connection | None:
+def _same(tx: Tx, earlier: Connection) -> Connection | None:
     """Return the connection as it is, locked, unless its credential is another one by now."""
-    connection = store.get(tx, seen.id, lock=True)
-    return connection if connection and connection.secret_version == seen.secret_version else None
+    connection = store.get(tx, earlier.id, lock=True)
+    return connection if connection and connection.secret_version == earlier.secret_version else None
 
 
 def _record_vanished(tx: Tx, connection: Connection, known: Mapping[str, Any] | None, now: datetime) -> None:

@@ -28,8 +28,8 @@ _ASK = (
 )
 
 
-def scope_of(one: Holder) -> Scope:
-    return Scope(one.org_id, one.project_id)
+def scope_of(holder: Holder) -> Scope:
+    return Scope(holder.org_id, holder.project_id)
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,8 @@ def lock(tx: Tx, *fingerprints: str | None) -> None:
 
     To be called before rotations and connections are locked, and by whoever writes a fingerprint.
     """
-    for one in sorted({one for one in fingerprints if one}):
-        tx.alone_with(f"credential {one}")
+    for fingerprint in sorted({one for one in fingerprints if one}):
+        tx.alone_with(f"credential {fingerprint}")
 
 
 # --- who holds it -----------------------------------------------------------------------------------------------------
@@ -68,19 +68,19 @@ def lock(tx: Tx, *fingerprints: str | None) -> None:
 
 def of(tx: Tx, fingerprint: str | None, *, beside: str | None = None) -> list[Holder]:
     """Return all connections that hold the credential, the oldest first, but for the one whose id is ``beside``."""
-    found = store.holders(tx, fingerprint) if fingerprint else []
-    return [one for one in found if one.id != beside]
+    holders = store.holders(tx, fingerprint) if fingerprint else []
+    return [holder for holder in holders if holder.id != beside]
 
 
-def stays(tx: Tx, one: Holder) -> bool:
+def stays(tx: Tx, holder: Holder) -> bool:
     """Keep everybody from changing or deleting the connection until the transaction ends; False if it holds it no more."""
-    found = store.get(tx, one.id, lock=True)
-    return found is not None and marked(found) == one.fingerprint
+    connection = store.get(tx, holder.id, lock=True)
+    return connection is not None and marked(connection) == holder.fingerprint
 
 
 def rotated_by(tx: Tx, holders: Sequence[Holder]) -> str | None:
     """Return which of the connections has the rotation that moves them all."""
-    return next(iter(store.rotating_among(tx, [one.id for one in holders])), None)
+    return next(iter(store.rotating_among(tx, [holder.id for holder in holders])), None)
 
 
 def sharing(tx: Tx, actor: Actor, connections: Sequence[Connection]) -> dict[str, Sharing]:
@@ -88,24 +88,26 @@ def sharing(tx: Tx, actor: Actor, connections: Sequence[Connection]) -> dict[str
 
     A few statements, however many connections they are. The caller was allowed to read the connections.
     """
-    wanted = {one.id: mark for one in connections if (mark := marked(one))}
+    fingerprints = {connection.id: mark for connection in connections if (mark := marked(connection))}
     groups: dict[str, list[Holder]] = {}
-    for holder in store.holders_of_any(tx, sorted(set(wanted.values()))):
+    for holder in store.holders_of_any(tx, sorted(set(fingerprints.values()))):
         groups.setdefault(holder.fingerprint, []).append(holder)
-    shared = {one: groups[mark] for one, mark in wanted.items() if len(groups.get(mark, ())) > 1}
+    shared = {
+        connection_id: groups[mark] for connection_id, mark in fingerprints.items() if len(groups.get(mark, ())) > 1
+    }
     if not shared:
         return {}
     sight = authorize.visible(tx, actor)
-    owners = set(store.rotating_among(tx, sorted({one.id for group in shared.values() for one in group})))
-    return {one: _shared(one, group, sight, owners) for one, group in shared.items()}
+    owners = set(store.rotating_among(tx, sorted({holder.id for group in shared.values() for holder in group})))
+    return {connection_id: _shared(connection_id, group, sight, owners) for connection_id, group in shared.items()}
 
 
 def _shared(connection_id: str, group: Sequence[Holder], sight: authorize.Visibility, owners: set[str]) -> Sharing:
-    others = [one for one in group if one.id != connection_id]
-    seen = [one for one in others if sight.covers(scope_of(one))]
-    owner = next((one for one in group if one.id in owners), None)
-    visible = owner if owner in seen else None
-    return Sharing(seen, len(others) - len(seen), owner.id if owner else None, visible)
+    others = [holder for holder in group if holder.id != connection_id]
+    in_sight = [holder for holder in others if sight.covers(scope_of(holder))]
+    owner = next((holder for holder in group if holder.id in owners), None)
+    visible = owner if owner in in_sight else None
+    return Sharing(in_sight, len(others) - len(in_sight), owner.id if owner else None, visible)
 
 
 # --- who may ----------------------------------------------------------------------------------------------------------
@@ -114,10 +116,12 @@ def _shared(connection_id: str, group: Sequence[Holder], sight: authorize.Visibi
 def require_movable(tx: Tx, actor: Actor, others: Sequence[Holder], what: str) -> None:
     """Return when the actor may have these connections moved along by a rotation. Raises Refused otherwise."""
     sight = authorize.visible(tx, actor)
-    hidden = [one for one in others if not sight.covers(scope_of(one))]
+    hidden = [holder for holder in others if not sight.covers(scope_of(holder))]
     if hidden:
         raise _out_of_sight(what, len(hidden))
-    locked = [one for one in others if not authorize.allowed(tx, actor, Action.EDIT_CONNECTIONS, scope_of(one))]
+    locked = [
+        holder for holder in others if not authorize.allowed(tx, actor, Action.EDIT_CONNECTIONS, scope_of(holder))
+    ]
     if locked:
         raise Refused(
             f"{what} is also used by {named(locked)}, which would be moved along and which {actor.name} may not change.",
@@ -139,8 +143,8 @@ def admit(tx: Tx, actor: Actor, fingerprint: str, connection_id: str | None, wha
 
     From now on each rotation of the credential moves the connection along: so that is decided here, once.
     """
-    found = store.journaled(tx, fingerprint)
-    rotating = next((row for row in found if row.state == "current" and not row.retired), None)
+    entries = store.journaled(tx, fingerprint)
+    rotating = next((row for row in entries if row.state == "current" and not row.retired), None)
     if rotating is None:
         return
     owner_id = rotating.connection_id
@@ -148,9 +152,9 @@ def admit(tx: Tx, actor: Actor, fingerprint: str, connection_id: str | None, wha
     if owner_id == connection_id:
         return
     sight = authorize.visible(tx, actor)
-    owner = next((one for one in others if one.id == owner_id), None)
+    owner = next((holder for holder in others if holder.id == owner_id), None)
     if owner is None or not sight.covers(scope_of(owner)):
-        raise _out_of_sight(what, max(1, sum(1 for one in others if not sight.covers(scope_of(one)))))
+        raise _out_of_sight(what, max(1, sum(1 for holder in others if not sight.covers(scope_of(holder)))))
     if not authorize.allowed(tx, actor, Action.EDIT_CONNECTIONS, scope_of(owner)):
         raise Refused(
             f"{what} is rotated by the connection '{owner.name}', which {actor.name} may not change: a connection that signs in "
@@ -162,10 +166,10 @@ def admit(tx: Tx, actor: Actor, fingerprint: str, connection_id: str | None, wha
 
 def refuse_removed(tx: Tx, fingerprint: str, now: datetime, what: str) -> None:
     """Raise Refused for a credential that a rotation of this server is removing, or has removed just now."""
-    found = store.journaled(tx, fingerprint)
-    if any(row.state == "current" for row in found):
+    entries = store.journaled(tx, fingerprint)
+    if any(row.state == "current" for row in entries):
         return
-    for row in found:
+    for row in entries:
         lately = row.state == "revoked" and row.ended_at is not None and row.ended_at > now - REMOVED_LATELY
         going = (row.state == "retiring" and row.revoke_after is not None) or row.state in {"revoking", "lost"}
         if lately or going:
@@ -189,7 +193,7 @@ def counted(count: int) -> str:
 
 def named(holders: Sequence[Holder], at_most: int = 5) -> str:
     """Return the names for a sentence: the first few, and how many more."""
-    names = [f"'{name}'" for name in sorted(one.name for one in holders)[:at_most]]
+    names = [f"'{name}'" for name in sorted(holder.name for holder in holders)[:at_most]]
     more = len(holders) - len(names)
     head = "the connection " if len(holders) == 1 else "the connections "
     return head + ", ".join(names) + (f" and {more} more" if more else "")

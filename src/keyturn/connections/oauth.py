@@ -12,20 +12,20 @@ from keyturn.audit.domain import Subject, SubjectKind
 from keyturn.audit.record import record
 from keyturn.authz.domain import Action
 from keyturn.connections import store
-from keyturn.connections.domain import AuthorizationCode, Connection, Draft, Method
+from keyturn.connections.domain import AuthorizationCode, Connection, Method, NewConnection
 from keyturn.connections.flow import (
     FLOW_LIFE,
-    Begun,
-    Finished,
-    Flow,
-    Form,
-    Remembered,
+    PendingSignIn,
+    SignInContext,
+    SignInRedirect,
+    SignInRequest,
+    SignInResult,
     UnverifiedCallback,
     challenge,
     check_flow,
     check_return_path,
     digest,
-    flow_place,
+    flow_seal_context,
     pack_flow,
     unpack_flow,
 )
@@ -47,7 +47,7 @@ class SignIns:
 
     # --- going ------------------------------------------------------------------------------------------------------
 
-    def begin(self, actor: Actor, session: Plaintext, form: Form) -> Begun:
+    def begin(self, actor: Actor, session: Plaintext, form: SignInRequest) -> SignInRedirect:
         """Return where to send the browser, for a new connection or (``connection_id``) to connect one again.
 
         ``session`` is a secret of this browser's session; only the same session can finish. Raises before anything is stored:
@@ -65,8 +65,10 @@ class SignIns:
             challenge=challenge(verifier),
         )
         now, new = self._clock.now(), self._ids.new()
-        sealed = self._connections.sealer.seal(pack_flow(Remembered(form, verifier, nonce.reveal())), flow_place(new))
-        flow = Flow(
+        sealed = self._connections.sealer.seal(
+            pack_flow(SignInContext(form, verifier, nonce.reveal())), flow_seal_context(new)
+        )
+        flow = PendingSignIn(
             id=new,
             digest=digest(state),
             binding=digest(session),
@@ -79,18 +81,25 @@ class SignIns:
         )
         with self._database.write() as tx:
             store.insert_flow(tx, flow)
-        return Begun(url, flow.expires_at)
+        return SignInRedirect(url, flow.expires_at)
 
-    def form_of(self, actor: Actor, connection_id: str, tenant_id: str | None, return_to: str | None) -> Form:
+    def form_of(self, actor: Actor, connection_id: str, tenant_id: str | None, return_to: str | None) -> SignInRequest:
         """Return the form to connect a connection again: as it is, or for another tenant. Raises as :meth:`begin` does."""
-        known = self._reconnectable(actor, connection_id)
-        return Form(tenant_id or known.tenant_id, known.name, known.description, known.project_id, known.id, return_to)
+        connection = self._reconnectable(actor, connection_id)
+        return SignInRequest(
+            tenant_id or connection.tenant_id,
+            connection.name,
+            connection.description,
+            connection.project_id,
+            connection.id,
+            return_to,
+        )
 
     def _secret(self) -> Plaintext:
         """43 characters with 256 random bits: long and plain enough for a code verifier (RFC 7636, section 4.1)."""
         return Plaintext(self._ids.secret())
 
-    def _check_form(self, actor: Actor, form: Form) -> None:
+    def _check_form(self, actor: Actor, form: SignInRequest) -> None:
         if form.connection_id:
             self._reconnectable(actor, form.connection_id)
         elif not form.name:
@@ -111,7 +120,7 @@ class SignIns:
 
     # --- coming back --------------------------------------------------------------------------------------------------
 
-    def finish(self, actor: Actor, session: Plaintext, callback: UnverifiedCallback) -> Finished:
+    def finish(self, actor: Actor, session: Plaintext, callback: UnverifiedCallback) -> SignInResult:
         """End a sign-in. Its state is used up in any case, so this is NOT repeatable: of several callers one gets through.
 
         Raises Refused when this is not the sign-in of this user in this session, or it is over. Once it is known to be theirs,
@@ -120,38 +129,38 @@ class SignIns:
         flow = self._end(actor, session, callback.state)
         if flow.payload is None:
             raise RuntimeError("an open sign-in without its payload")
-        remembered = unpack_flow(self._connections.sealer.open(flow.payload, flow_place(flow.id)))
+        remembered = unpack_flow(self._connections.sealer.open(flow.payload, flow_seal_context(flow.id)))
         try:
             connection = self._connect(actor, remembered, callback)
         except KeyturnError as failure:
             self._record_failure(actor, remembered.form, flow, failure)
-            return Finished(remembered.form, failure=failure)
-        return Finished(remembered.form, connection)
+            return SignInResult(remembered.form, failure=failure)
+        return SignInResult(remembered.form, connection)
 
-    def _end(self, actor: Actor, session: Plaintext, state: Plaintext) -> Flow:
+    def _end(self, actor: Actor, session: Plaintext, state: Plaintext) -> PendingSignIn:
         now = self._clock.now()
         with self._database.write() as tx:
-            found = store.end_flow(tx, digest(state), now)
-        return check_flow(found, actor, digest(session), now)
+            flow = store.end_flow(tx, digest(state), now)
+        return check_flow(flow, actor, digest(session), now)
 
-    def _connect(self, actor: Actor, remembered: Remembered, callback: UnverifiedCallback) -> Connection:
+    def _connect(self, actor: Actor, remembered: SignInContext, callback: UnverifiedCallback) -> Connection:
         form, connections = remembered.form, self._connections
         self._check_form(actor, form)
         if callback.code is None or callback.said.get("error"):
             self._refuse(form, callback)
         code = AuthorizationCode(form.tenant_id, callback.code, remembered.verifier, remembered.nonce)
-        proved = connections.prove(code, self._cloud(actor, form))
+        verified = connections.prove(code, self._cloud(actor, form))
         with self._database.write() as tx:
             if form.connection_id is None:
-                draft = Draft(form.name or "", code, form.description, form.project_id)
-                return connections.insert(tx, actor, draft, proved)
+                draft = NewConnection(form.name or "", code, form.description, form.project_id)
+                return connections.insert(tx, actor, draft, verified)
             connection = connections.connection_for(tx, actor, form.connection_id, Action.EDIT_CONNECTIONS, lock=True)
-            return connections.replace_credentials(tx, actor, connection, proved)
+            return connections.replace_credentials(tx, actor, connection, verified)
 
-    def _cloud(self, actor: Actor, form: Form) -> str:
+    def _cloud(self, actor: Actor, form: SignInRequest) -> str:
         return self._reconnectable(actor, form.connection_id).cloud if form.connection_id else self._connections.cloud
 
-    def _refuse(self, form: Form, callback: UnverifiedCallback) -> NoReturn:
+    def _refuse(self, form: SignInRequest, callback: UnverifiedCallback) -> NoReturn:
         if not callback.said:
             raise Refused(
                 "Microsoft sent the browser back without a code.",
@@ -161,7 +170,7 @@ class SignIns:
         tenant = Tenant(self._connections.cloud, form.tenant_id)
         self._connections.provider.refuse(tenant, self._connections.grants.app(), callback.said)
 
-    def _record_failure(self, actor: Actor, form: Form, flow: Flow, failure: KeyturnError) -> None:
+    def _record_failure(self, actor: Actor, form: SignInRequest, flow: PendingSignIn, failure: KeyturnError) -> None:
         facts = {"name": form.name, "tenantId": form.tenant_id, "code": failure.code, "message": failure.message}
         subject = Subject(SubjectKind.CONNECTION, form.connection_id or flow.id, form.project_id)
         with self._database.write() as tx:

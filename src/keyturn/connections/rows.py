@@ -22,15 +22,15 @@ def read(row: Mapping[str, Any]) -> Connection:
             faults.append(f"{name} is no object")
             values[name] = None
     if faults:
-        said = unread.sentence("connection", faults)
+        sentence = unread.sentence("connection", faults)
         fix = "Restore its row from a backup, or delete the connection and make it anew."
-        values["check_result"] = _does_not_work(code="connections.unreadable", message=said, fix=fix)
+        values["check_result"] = _does_not_work(code="connections.unreadable", message=sentence, fix=fix)
         values |= {name: values[name] or FIRST for name in ("created_at", "updated_at")}
     return Connection(method=method, **values)
 
 
-def _does_not_work(**said: str) -> dict[str, Any]:
-    return {"ok": False, **said}
+def _does_not_work(**facts: str) -> dict[str, Any]:
+    return {"ok": False, **facts}
 
 
 def method_of(stored: str) -> Method:

@@ -18,25 +18,25 @@ from keyturn.connections.domain import (
     CertificateFiles,
     ClientSecret,
     Connection,
-    Credentials,
-    Draft,
-    Given,
-    Home,
+    NewConnection,
     OAuthGrant,
-    Opened,
-    Proved,
+    ProjectRef,
+    ReadCredentials,
     Rotatable,
-    Supplied,
+    StoredCredentials,
+    SubmittedCredentials,
+    UnsealedCredentials,
+    VerifiedCredentials,
     credentials_hash,
     end_of,
     facts_of,
     method_of,
     pack,
-    place,
+    seal_context,
 )
 from keyturn.connections.flow import require_whole
-from keyturn.connections.grants import Grants
 from keyturn.connections.recording import record_connection_event
+from keyturn.connections.refresh_tokens import Grants
 from keyturn.connections.stored import Stored, final
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import NotFound, Refused
@@ -124,9 +124,9 @@ class Connections:
             projects = [project_id] if project_id else []
             return store.in_organization(tx, actor.org_id, organization=organization, projects=projects)
 
-    def homes(self, connections: Sequence[Connection]) -> Mapping[str, Home]:
+    def homes(self, connections: Sequence[Connection]) -> Mapping[str, ProjectRef]:
         """Return by id the projects of connections that the caller was allowed to read: one statement at most."""
-        of_projects = {(one.org_id, one.project_id) for one in connections if one.project_id}
+        of_projects = {(each.org_id, each.project_id) for each in connections if each.project_id}
         if not of_projects:
             return {}
         org_id, project_id = next(iter(of_projects))
@@ -135,13 +135,13 @@ class Connections:
 
     # --- creating ---------------------------------------------------------------------------------------------------
 
-    def create(self, actor: Actor, draft: Draft) -> Connection:
+    def create(self, actor: Actor, draft: NewConnection) -> Connection:
         """Make a connection whose credentials sign in. Raises Refused, Forbidden or what the provider says."""
         self.check_new(actor, draft.name, draft.project_id)
-        proved = self.prove(self.read(draft.credentials))
+        verified = self.prove(self.read(draft.credentials))
         self.mark_all()
         with self.database.write() as tx:
-            return self.insert(tx, actor, draft, proved)
+            return self.insert(tx, actor, draft, verified)
 
     def check_new(self, actor: Actor, name: str, project_id: str | None) -> None:
         """Make all checks of a new connection that need no network: permission, name and room where it shall be."""
@@ -161,11 +161,11 @@ class Connections:
         if store.by_name(tx, org_id, project_id, name):
             raise name_taken(name)
 
-    def insert(self, tx: Tx, actor: Actor, draft: Draft, proved: Proved) -> Connection:
+    def insert(self, tx: Tx, actor: Actor, draft: NewConnection, verified: VerifiedCredentials) -> Connection:
         """Write down a connection whose checks were made before this transaction; the name is checked again."""
         self._check_place(tx, actor, draft.name, draft.project_id)
-        now, new, made = self.clock.now(), self.ids.new(), proved.credentials
-        mark = self._admitted(tx, actor, made, None)
+        now, new, credentials = self.clock.now(), self.ids.new(), verified.credentials
+        mark = self._admitted(tx, actor, credentials, None)
         salt = self.ids.secret()
         connection = Connection(
             id=new,
@@ -174,20 +174,20 @@ class Connections:
             name=draft.name,
             description=draft.description,
             app=APP,
-            method=method_of(made),
+            method=method_of(credentials),
             cloud=self.cloud,
-            tenant_id=made.tenant_id,
-            client_id=made.client_id,
-            secret=self.sealer.seal(pack(made, salt, self.cloud), place(new, 1)),
+            tenant_id=credentials.tenant_id,
+            client_id=credentials.client_id,
+            secret=self.sealer.seal(pack(credentials, salt, self.cloud), seal_context(new, 1)),
             secret_version=1,
-            credentials_hash=credentials_hash(proved.given, salt),
+            credentials_hash=credentials_hash(verified.given, salt),
             version=1,
             created_at=now,
             updated_at=now,
             checked_at=now,
             check_result={"ok": True},
-            ends_at=end_of(made),
-            facts=facts_of(made),
+            ends_at=end_of(credentials),
+            facts=facts_of(credentials),
             fingerprint=mark,
             fingerprint_version=1,
             published_at=now,
@@ -197,8 +197,8 @@ class Connections:
             store.insert(tx, connection)
         except sqlalchemy.exc.IntegrityError as error:  # another server took the name just now
             raise name_taken(draft.name) from error
-        if isinstance(made, OAuthGrant):
-            self.grants.keep(tx, new, made)
+        if isinstance(credentials, OAuthGrant):
+            self.grants.keep(tx, new, credentials)
         facts = {"method": connection.method.value, "credentialsUpdated": True} | (connection.facts or {})
         record_connection_event(tx, actor, events.CONNECTION_CREATED, connection, now, **facts)
         return connection
@@ -220,21 +220,23 @@ class Connections:
         record_connection_event(tx, actor, events.CONNECTION_UPDATED, changed, self.clock.now(), **facts)
         return changed
 
-    def replace_credentials(self, tx: Tx, actor: Actor, connection: Connection, proved: Proved) -> Connection:
+    def replace_credentials(
+        self, tx: Tx, actor: Actor, connection: Connection, verified: VerifiedCredentials
+    ) -> Connection:
         """Store what the user supplied; the provider accepted it before this transaction."""
-        made, salt = proved.credentials, sealed.salt(self.sealer, connection)
+        credentials, salt = verified.credentials, sealed.salt(self.sealer, connection)
         version, now = connection.secret_version + 1, self.clock.now()
-        mark = self._admitted(tx, actor, made, connection)
+        mark = self._admitted(tx, actor, credentials, connection)
         changed = replace(
             connection,
-            tenant_id=made.tenant_id,
-            client_id=made.client_id,
-            secret=self.sealer.seal(pack(made, salt, connection.cloud), place(connection.id, version)),
+            tenant_id=credentials.tenant_id,
+            client_id=credentials.client_id,
+            secret=self.sealer.seal(pack(credentials, salt, connection.cloud), seal_context(connection.id, version)),
             secret_version=version,
-            credentials_hash=credentials_hash(proved.given, salt),
+            credentials_hash=credentials_hash(verified.given, salt),
             version=connection.version + 1,
-            ends_at=end_of(made),
-            facts=facts_of(made),
+            ends_at=end_of(credentials),
+            facts=facts_of(credentials),
             fingerprint=mark,
             fingerprint_version=version,
             published_at=now,
@@ -242,21 +244,21 @@ class Connections:
             **health.healed(now),
         )
         self._change(tx, connection, **{name: getattr(changed, name) for name in _CREDENTIAL_FIELDS})
-        if isinstance(made, OAuthGrant):
-            self.grants.keep(tx, connection.id, made)
+        if isinstance(credentials, OAuthGrant):
+            self.grants.keep(tx, connection.id, credentials)
         facts = {"credentialsUpdated": True} | (changed.facts or {})
         record_connection_event(tx, actor, events.CONNECTION_UPDATED, changed, now, **facts)
         health.record_recovery(tx, connection, now)
         return changed
 
-    def _admitted(self, tx: Tx, actor: Actor, made: Credentials, connection: Connection | None) -> str | None:
+    def _admitted(self, tx: Tx, actor: Actor, stored: StoredCredentials, connection: Connection | None) -> str | None:
         """Return the fingerprint of credentials that a connection may hold. Raises Refused as :func:`holders.admit` does."""
         now = self.clock.now()
-        mark = fingerprints.of(tx, self.sealer, now, connection.cloud if connection else self.cloud, made)
+        mark = fingerprints.of(tx, self.sealer, now, connection.cloud if connection else self.cloud, stored)
         if mark is None or (connection is not None and mark == fingerprints.marked(connection)):
             return mark
         holders.lock(tx, mark)
-        what = holders.credential_name(method_of(made))
+        what = holders.credential_name(method_of(stored))
         holders.refuse_removed(tx, mark, now, what)
         holders.admit(tx, actor, mark, connection.id if connection else None, what)
         return mark
@@ -279,7 +281,7 @@ class Connections:
 
     # --- credentials ------------------------------------------------------------------------------------------------
 
-    def opened(self, connection: Connection) -> Opened:
+    def opened(self, connection: Connection) -> UnsealedCredentials:
         """Return what is sealed in the connection; see :func:`sealed.opened`."""
         return sealed.opened(self.database, self.sealer, connection)
 
@@ -289,15 +291,15 @@ class Connections:
 
     def credentials(self, connection: Connection) -> ClientSecret:
         """Return the client secret of a connection. Raises Refused for other methods."""
-        found = self.opened(connection).credentials
-        if not isinstance(found, ClientSecret):
+        credentials = self.opened(connection).credentials
+        if not isinstance(credentials, ClientSecret):
             raise Refused(
                 f"A connection of the method '{connection.method}' has no client secret.",
                 code="connections.no_client_secret",
             )
-        return found
+        return credentials
 
-    def read(self, supplied: Supplied, *, dated: bool = True) -> Given:
+    def read(self, supplied: SubmittedCredentials, *, dated: bool = True) -> ReadCredentials:
         """Check what needs no network. Raises Refused, naming the field, for a certificate that cannot be used.
 
         With ``dated`` False its dates are not looked at: it may only be what was supplied long ago.
@@ -311,40 +313,42 @@ class Connections:
         )
         return Certificate(supplied.tenant_id, supplied.client_id, signing)
 
-    def is_as_supplied(self, connection: Connection, given: Given) -> bool:
+    def is_as_supplied(self, connection: Connection, credentials: ReadCredentials) -> bool:
         """Whether the user sent again what they had sent before, as declarative tools do with every change."""
-        same = credentials_hash(given, sealed.salt(self.sealer, connection)) == connection.credentials_hash
+        same = credentials_hash(credentials, sealed.salt(self.sealer, connection)) == connection.credentials_hash
         return same and sealed.is_as_sealed(self.database, self.sealer, connection)
 
-    def prove(self, given: Given, cloud: str | None = None) -> Proved:
+    def prove(self, credentials: ReadCredentials, cloud: str | None = None) -> VerifiedCredentials:
         """Have the provider accept what was given, in the connection's cloud. NOT repeatable for a code, which is exchanged."""
-        if isinstance(given, AuthorizationCode):
-            return Proved(given, self._exchange(given, cloud or self.cloud))
-        found = self.located(given, cloud)
-        self.sign_in(found, cloud)
-        return Proved(given, found)
+        if isinstance(credentials, AuthorizationCode):
+            return VerifiedCredentials(credentials, self._exchange(credentials, cloud or self.cloud))
+        verified = self.located(credentials, cloud)
+        self.sign_in(verified, cloud)
+        return VerifiedCredentials(credentials, verified)
 
-    def located(self, given: Rotatable, cloud: str | None = None) -> Rotatable:
+    def located(self, credentials: Rotatable, cloud: str | None = None) -> Rotatable:
         """Return the credentials with the id of their tenant, if they name one of its domains. Repeatable."""
-        if is_uuid(given.tenant_id):
-            return given
+        if is_uuid(credentials.tenant_id):
+            return credentials
         with final():
-            return replace(given, tenant_id=self.provider.tenant_id(Tenant(cloud or self.cloud, given.tenant_id)))
+            return replace(
+                credentials, tenant_id=self.provider.tenant_id(Tenant(cloud or self.cloud, credentials.tenant_id))
+            )
 
-    def _exchange(self, given: AuthorizationCode, cloud: str) -> Credentials:
+    def _exchange(self, code: AuthorizationCode, cloud: str) -> StoredCredentials:
         app = self.grants.app()
-        tenant = Tenant(cloud, given.tenant_id)
+        tenant = Tenant(cloud, code.tenant_id)
         with final():
-            grant = self.provider.redeem(tenant, app, given.code, verifier=given.verifier, nonce=given.nonce)
+            grant = self.provider.redeem(tenant, app, code.code, verifier=code.verifier, nonce=code.nonce)
         return OAuthGrant.of(grant, app.client_id)
 
-    def sign_in(self, given: ClientSecret | Certificate, cloud: str | None = None) -> AccessToken:
+    def sign_in(self, credentials: ClientSecret | Certificate, cloud: str | None = None) -> AccessToken:
         """Prove credentials that somebody gave. A refusal is final here: nothing was changed that could still spread."""
-        tenant = Tenant(cloud or self.cloud, given.tenant_id)
+        tenant = Tenant(cloud or self.cloud, credentials.tenant_id)
         with final():
-            if isinstance(given, Certificate):
-                return self.provider.sign_in_by_certificate(tenant, given.client_id, given.signing)
-            return self.provider.sign_in(tenant, given.client_id, given.secret)
+            if isinstance(credentials, Certificate):
+                return self.provider.sign_in_by_certificate(tenant, credentials.client_id, credentials.signing)
+            return self.provider.sign_in(tenant, credentials.client_id, credentials.secret)
 
     def access(self, connection: Connection) -> AccessToken:
         """Return a fresh token for the management API, whatever the method. Raises what the provider says."""

@@ -10,14 +10,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from keyturn.connections.domain import Connection, Home, Method
-from keyturn.connections.flow import Flow
+from keyturn.connections.domain import Connection, Method, ProjectRef
+from keyturn.connections.flow import PendingSignIn
 from keyturn.connections.rows import FIELDS, method_of, read
 from keyturn.db import unread
 from keyturn.db.tables import app_connections as table
 from keyturn.db.tables import credentials, oauth_flows, oauth_tokens, projects, rotations
 from keyturn.db.unit import Tx
-from keyturn.kit.secret import Place, Sealed
+from keyturn.kit.secret import SealContext, Sealed
 
 
 def _scope(org_id: str, project_id: str | None) -> str:
@@ -56,12 +56,12 @@ def in_place(tx: Tx, org_id: str, project_id: str | None) -> int:
     return int(row["n"]) if row else 0
 
 
-def homes(tx: Tx, org_id: str, project_id: str | None) -> dict[str, Home]:
+def homes(tx: Tx, org_id: str, project_id: str | None) -> dict[str, ProjectRef]:
     """Return name and slug of the one project, or (None) of all projects of the organization, by id."""
     query = sa.select(projects.c.id, projects.c.name, projects.c.slug).where(projects.c.org_id == org_id)
     if project_id:
         query = query.where(projects.c.id == project_id)
-    return {row["id"]: Home(row["id"], row["name"], row["slug"]) for row in tx.rows(query)}
+    return {row["id"]: ProjectRef(row["id"], row["name"], row["slug"]) for row in tx.rows(query)}
 
 
 _CHANGE = sa.update(table).where(
@@ -103,7 +103,7 @@ def delete(tx: Tx, connection_id: str) -> None:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ConnectionFilter:
     """Which connections a page of a list shows. ``projects`` as in :func:`in_organization`."""
 
     org_id: str
@@ -135,39 +135,39 @@ _SORTS: Mapping[str, sa.ColumnElement[Any]] = {
 SORTS = tuple(_SORTS)
 
 
-def page(tx: Tx, wanted: Wanted) -> tuple[list[Connection], int]:
+def page(tx: Tx, criteria: ConnectionFilter) -> tuple[list[Connection], int]:
     """Return one page, sorted, and how many there are on all pages (0 where the page lies beyond the last one).
 
     Cost: one pass over what matches; what has no value to sort by comes last.
     """
-    key = _SORTS[wanted.sort]
-    order = key.desc() if wanted.descending else key.asc()
-    in_order = (order.nulls_last() if wanted.sort in _MAY_LACK else order, table.c.name, table.c.id)
+    key = _SORTS[criteria.sort]
+    order = key.desc() if criteria.descending else key.asc()
+    in_order = (order.nulls_last() if criteria.sort in _MAY_LACK else order, table.c.name, table.c.id)
     # Ids alone are sorted: with their sealed credentials, rows are long, and most of them are not on the page.
-    found = sa.select(table.c.id, sa.func.count().over().label("total")).where(*_matching(wanted)).order_by(*in_order)
-    shown = tx.rows(found.limit(wanted.limit).offset(wanted.offset))
-    ids = [row["id"] for row in shown]
+    query = sa.select(table.c.id, sa.func.count().over().label("total")).where(*_matching(criteria)).order_by(*in_order)
+    rows = tx.rows(query.limit(criteria.limit).offset(criteria.offset))
+    ids = [row["id"] for row in rows]
     found_rows = {row["id"]: read(row) for row in tx.rows(sa.select(table).where(table.c.id.in_(ids)))} if ids else {}
-    return [found_rows[one] for one in ids], shown[0]["total"] if shown else 0
+    return [found_rows[connection_id] for connection_id in ids], rows[0]["total"] if rows else 0
 
 
 _MAY_LACK = {"home", "rotation"}
 
 
-def count(tx: Tx, wanted: Wanted) -> int:
+def count(tx: Tx, criteria: ConnectionFilter) -> int:
     """Return how many there are on all pages."""
-    row = tx.one(sa.select(sa.func.count().label("n")).select_from(table).where(*_matching(wanted)))
+    row = tx.one(sa.select(sa.func.count().label("n")).select_from(table).where(*_matching(criteria)))
     return int(row["n"]) if row else 0
 
 
-def _matching(wanted: Wanted) -> list[sa.ColumnElement[bool]]:
-    found: list[sa.ColumnElement[bool]] = [
-        table.c.org_id == wanted.org_id,
-        _places(wanted.organization, wanted.projects),
+def _matching(criteria: ConnectionFilter) -> list[sa.ColumnElement[bool]]:
+    conditions: list[sa.ColumnElement[bool]] = [
+        table.c.org_id == criteria.org_id,
+        _places(criteria.organization, criteria.projects),
     ]
-    if wanted.app:
-        found.append(table.c.app == wanted.app)
-    return [*found, *(_contains(word) for word in wanted.words)]
+    if criteria.app:
+        conditions.append(table.c.app == criteria.app)
+    return [*conditions, *(_contains(word) for word in criteria.words)]
 
 
 def _contains(word: str) -> sa.ColumnElement[bool]:
@@ -230,8 +230,8 @@ def rotating_among(tx: Tx, connection_ids: Sequence[str]) -> list[str]:
     own = sa.and_(rotations.c.retired.is_(False), rotations.c.kind == "connection")
     query = sa.select(rotations.c.connection_id).where(own).order_by(rotations.c.created_at)
     starts = range(0, len(connection_ids), _AT_ONCE)
-    found = [query.where(rotations.c.connection_id.in_(connection_ids[at : at + _AT_ONCE])) for at in starts]
-    return [str(row["connection_id"]) for some in found for row in tx.rows(some)]
+    queries = [query.where(rotations.c.connection_id.in_(connection_ids[at : at + _AT_ONCE])) for at in starts]
+    return [str(row["connection_id"]) for some in queries for row in tx.rows(some)]
 
 
 @dataclass(frozen=True)
@@ -318,12 +318,12 @@ class RefreshToken:
     refresh_due_at: datetime | None
 
     @property
-    def place(self) -> Place:
+    def seal_context(self) -> SealContext:
         return refresh_place(self.connection_id, self.refresh_token_version)
 
 
-def refresh_place(connection_id: str, version: int) -> Place:
-    return Place("oauth_tokens", connection_id, "refresh_token", version)
+def refresh_place(connection_id: str, version: int) -> SealContext:
+    return SealContext("oauth_tokens", connection_id, "refresh_token", version)
 
 
 def _same(row: RefreshToken) -> tuple[sa.ColumnElement[bool], ...]:
@@ -351,18 +351,18 @@ REFRESH_EVERY = timedelta(days=30)
 # --- sign-ins by browser ----------------------------------------------------------------------------------------------
 
 
-def insert_flow(tx: Tx, flow: Flow) -> None:
+def insert_flow(tx: Tx, flow: PendingSignIn) -> None:
     tx.run(sa.insert(oauth_flows).values(**vars(flow)))
 
 
-def end_flow(tx: Tx, digest: str, now: datetime) -> Flow | None:
+def end_flow(tx: Tx, digest: str, now: datetime) -> PendingSignIn | None:
     """Return the flow as it was before, and end it: of all who try, one sees it open. Its payload is forgotten."""
     row = tx.one(sa.select(oauth_flows).where(oauth_flows.c.digest == digest).with_for_update())
     if row is None:
         return None
     open_one = sa.and_(oauth_flows.c.id == row["id"], oauth_flows.c.ended_at.is_(None))
     tx.run(sa.update(oauth_flows).where(open_one).values(ended_at=now, payload=None))
-    return Flow(**row)
+    return PendingSignIn(**row)
 
 
 def forget_flows(tx: Tx, before: datetime) -> int:

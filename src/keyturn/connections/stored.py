@@ -10,8 +10,8 @@ from datetime import datetime
 
 from keyturn.connections import store
 from keyturn.connections.domain import Certificate, ClientSecret, Connection
-from keyturn.connections.grants import Grants
 from keyturn.connections.health import is_settled
+from keyturn.connections.refresh_tokens import Grants
 from keyturn.connections.sealed import opened
 from keyturn.db.unit import Database
 from keyturn.errors import NeedsAction, NotYet, Retryable, Upstream
@@ -77,18 +77,18 @@ class Stored:
         return self._clock.now()
 
     def _once(self, connection: Connection) -> AccessToken:
-        found = opened(self._database, self._sealer, connection).credentials
-        if isinstance(found, Certificate):
-            return self._provider.sign_in_by_certificate(connection.tenant, found.client_id, found.signing)
-        if isinstance(found, ClientSecret):
-            return self._provider.sign_in(connection.tenant, found.client_id, found.secret)
+        credentials = opened(self._database, self._sealer, connection).credentials
+        if isinstance(credentials, Certificate):
+            return self._provider.sign_in_by_certificate(connection.tenant, credentials.client_id, credentials.signing)
+        if isinstance(credentials, ClientSecret):
+            return self._provider.sign_in(connection.tenant, credentials.client_id, credentials.secret)
         return self._grants.access(connection)
 
     def _newer(self, connection: Connection) -> Connection | None:
         """Return the connection anew if it has other credentials by now."""
         with self._database.read() as tx:
-            found = store.get(tx, connection.id)
-        return found if found and found.secret_version != connection.secret_version else None
+            other = store.get(tx, connection.id)
+        return other if other and other.secret_version != connection.secret_version else None
 
     def _told(self, error: Upstream, *, spreading: bool) -> Upstream:
         """A refusal that replication could explain is final once it cannot any more."""

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from keyturn.connections import fingerprints, health, store
-from keyturn.connections.domain import end_of, facts_of, pack, place, renewed, unpack
+from keyturn.connections.domain import end_of, facts_of, pack, renewed, seal_context, unpack
 from keyturn.db.unit import Tx
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.sealing import Sealer
@@ -19,14 +19,19 @@ def replace_value(
     connection = store.get(tx, connection_id, lock=True)
     if connection is None or (holding is not None and fingerprints.marked(connection) != holding):
         return False
-    salt = unpack(sealer.open(connection.secret, connection.place), connection).salt
+    salt = unpack(sealer.open(connection.secret, connection.seal_context), connection).salt
     version = connection.secret_version + 1
-    made = renewed(connection, value)
-    sealed = sealer.seal(pack(made, salt, connection.cloud), place(connection.id, version))
-    mark = fingerprints.of(tx, sealer, now, connection.cloud, made)
-    facts = {"ends_at": end_of(made), "facts": facts_of(made), "fingerprint": mark, "fingerprint_version": version}
+    credentials = renewed(connection, value)
+    sealed = sealer.seal(pack(credentials, salt, connection.cloud), seal_context(connection.id, version))
+    mark = fingerprints.of(tx, sealer, now, connection.cloud, credentials)
+    facts = {
+        "ends_at": end_of(credentials),
+        "facts": facts_of(credentials),
+        "fingerprint": mark,
+        "fingerprint_version": version,
+    }
     fresh = facts | health.healed(now) | {"published_at": now}  # it has just signed in, several times
-    done = store.change(tx, connection, secret=sealed, secret_version=version, updated_at=now, **fresh)
-    if done:
+    changed_row = store.change(tx, connection, secret=sealed, secret_version=version, updated_at=now, **fresh)
+    if changed_row:
         health.record_recovery(tx, connection, now)
-    return done
+    return changed_row

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from keyturn.kit.secret import Place, Sealed
+from keyturn.kit.secret import SealContext, Sealed
 
 MARKER_PREFIX = "keyturn"
 
@@ -110,8 +110,8 @@ class Credential:
         return self.asked_at or self.starts_at
 
     @property
-    def place(self) -> Place:
-        return Place("credentials", self.id, "value")
+    def seal_context(self) -> SealContext:
+        return SealContext("credentials", self.id, "value")
 
 
 def marker(rotation_name: str, generation: int, nonce: str) -> str:

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from keyturn.errors import Misconfigured
-from keyturn.kit.secret import Place, Plaintext, Sealed
+from keyturn.kit.secret import Plaintext, SealContext, Sealed
 
 FORMAT = "k1"
 DIGEST_FORMAT = "d1"
@@ -42,13 +42,13 @@ class DataKey:
     def __repr__(self) -> str:
         return f"DataKey({self.id})"
 
-    def seal(self, value: Plaintext, place: Place) -> Sealed:
+    def seal(self, value: Plaintext, place: SealContext) -> Sealed:
         """Encrypt the value so that it opens at this place only."""
         nonce = os.urandom(_NONCE)
         body = nonce + self._cipher.encrypt(nonce, value.reveal().encode(*_TEXT), self._binding(place))
         return Sealed(f"{FORMAT}.{self.id}.{to_text(body)}")
 
-    def open(self, sealed: Sealed, place: Place) -> Plaintext:
+    def open(self, sealed: Sealed, place: SealContext) -> Plaintext:
         """Decrypt. Raises Misconfigured, with nothing of the value in it, when it was changed or belongs elsewhere."""
         parts = SealedParts.of(sealed, place)
         if parts.key_id != self.id:
@@ -60,12 +60,12 @@ class DataKey:
             raise refused(place) from None
         return Plaintext(clear.decode(*_TEXT))
 
-    def digest(self, value: Plaintext, place: Place) -> str:
+    def digest(self, value: Plaintext, place: SealContext) -> str:
         """Return ``d1.<data key id>.<hex>``: HMAC-SHA256 over the place and the value, under a key of its own."""
         about = place.binding() + b"\x1f" + value.reveal().encode(*_TEXT)
         return f"{DIGEST_FORMAT}.{self.id}.{hmac.new(self._digests, about, hashlib.sha256).hexdigest()}"
 
-    def _binding(self, place: Place) -> bytes:
+    def _binding(self, place: SealContext) -> bytes:
         return f"keyturn value {FORMAT}.{self.id}\x1f".encode() + place.binding()
 
 
@@ -77,7 +77,7 @@ class SealedParts:
     body: bytes
 
     @classmethod
-    def of(cls, sealed: Sealed, place: Place) -> "SealedParts":
+    def of(cls, sealed: Sealed, place: SealContext) -> "SealedParts":
         """Take apart. Raises Misconfigured when the text is not a sealed value."""
         version, _, rest = sealed.text.partition(".")
         key_id, _, text = rest.partition(".")
@@ -99,7 +99,7 @@ def digest_key_id_of(kept: str) -> str:
     return parts[1] if len(parts) == 3 and parts[0] == DIGEST_FORMAT else ""
 
 
-def refused(place: Place) -> Misconfigured:
+def refused(place: SealContext) -> Misconfigured:
     """Build the error for a value that does not open at its place."""
     return Misconfigured(
         f"The sealed value in {place.table}.{place.column} of row {place.row} cannot be opened: "

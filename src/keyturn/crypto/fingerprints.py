@@ -13,12 +13,12 @@ from datetime import datetime
 from keyturn.crypto import store
 from keyturn.crypto.envelope import from_text, to_text
 from keyturn.db.unit import Tx
-from keyturn.kit.secret import Place, Plaintext
+from keyturn.kit.secret import Plaintext, SealContext
 from keyturn.ports.sealing import Sealer
 
 KEY_BYTES = 32
 _ID = "credentials"
-_PLACE = Place("fingerprint_keys", _ID, "value")
+_PLACE = SealContext("fingerprint_keys", _ID, "value")
 
 
 class FingerprintKey:
@@ -42,8 +42,8 @@ def read_or_make(tx: Tx, sealer: Sealer, now: datetime) -> FingerprintKey:
     """Return the key, made in this writing transaction if there is none. Raises Misconfigured when it does not open."""
     sealed = store.fingerprint_key(tx, _ID)
     if sealed is None:
-        made = sealer.seal(Plaintext(to_text(os.urandom(KEY_BYTES))), _PLACE)
-        store.add_fingerprint_key(tx, _ID, made, now)
+        new_key = sealer.seal(Plaintext(to_text(os.urandom(KEY_BYTES))), _PLACE)
+        store.add_fingerprint_key(tx, _ID, new_key, now)
         sealed = store.fingerprint_key(tx, _ID)
     key = from_text(sealer.open(sealed, _PLACE).reveal()) if sealed else None
     if key is None:

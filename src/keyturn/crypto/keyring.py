@@ -14,7 +14,7 @@ from keyturn.crypto.root import RootKey, RootKeys, RootKeySource, refuse_guessab
 from keyturn.crypto.store import WrappedKey
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import Misconfigured
-from keyturn.kit.secret import Place, Plaintext, Sealed
+from keyturn.kit.secret import Plaintext, SealContext, Sealed
 from keyturn.ports.clock import Clock
 
 REFRESH = timedelta(seconds=30)
@@ -94,13 +94,13 @@ class Keyring:
 
     def key(self, key_id: str) -> DataKey:
         """Return a key by id, looking into the database when it is new here. Raises Misconfigured without one."""
-        known = self._keys.get(key_id)
-        if known is not None:
-            return known
+        data_key = self._keys.get(key_id)
+        if data_key is not None:
+            return data_key
         self.reload()
-        known = self._keys.get(key_id)
-        if known is not None:
-            return known
+        data_key = self._keys.get(key_id)
+        if data_key is not None:
+            return data_key
         row = next((row for row in self._rows() if row.id == key_id), None)
         if row is None:
             raise Misconfigured(
@@ -168,9 +168,13 @@ class Keyring:
 
     def _insert(self, tx: Tx, root: RootKey) -> str:
         key_id = base64.b32encode(os.urandom(5)).decode().lower()
-        known = store.load(tx)
+        wrapped_keys = store.load(tx)
         # The newest key seals. The clocks of servers differ, so a new key is dated after all others whatever the clock says.
-        now = max(self._clock.now(), known[-1].created_at + timedelta(microseconds=1)) if known else self._clock.now()
+        now = (
+            max(self._clock.now(), wrapped_keys[-1].created_at + timedelta(microseconds=1))
+            if wrapped_keys
+            else self._clock.now()
+        )
         store.insert(tx, key_id, root.id, root.wrap(key_id, os.urandom(envelope.KEY_BYTES)), now)
         return key_id
 
@@ -195,9 +199,9 @@ class Keyring:
 
 def wrong_root(row: WrappedKey, roots: RootKeys, name: str) -> Misconfigured:
     """Build the error that says which root key is expected and which was given."""
-    given = roots.current.id + (f" (previous: {roots.previous.id})" if roots.previous else "")
+    root_id = roots.current.id + (f" (previous: {roots.previous.id})" if roots.previous else "")
     return Misconfigured(
-        f"{name} is the wrong key: the database expects root key {row.root_key_id}, but the one given is {given}.",
+        f"{name} is the wrong key: the database expects root key {row.root_key_id}, but the one given is {root_id}.",
         code="crypto.root_key_wrong",
         fix="Give the key this database was made with. To change keys, set ENCRYPTION_KEY to the new one and "
         "ENCRYPTION_KEY_PREVIOUS to the old one, then run: keyturn keys rotate",
@@ -210,10 +214,10 @@ class KeyringSealer:
     def __init__(self, keyring: Keyring) -> None:
         self._keyring = keyring
 
-    def seal(self, value: Plaintext, place: Place) -> Sealed:
+    def seal(self, value: Plaintext, place: SealContext) -> Sealed:
         return self._keyring.newest_to_seal().seal(value, place)
 
-    def open(self, sealed: Sealed, place: Place) -> Plaintext:
+    def open(self, sealed: Sealed, place: SealContext) -> Plaintext:
         return self._keyring.key(SealedParts.of(sealed, place).key_id).open(sealed, place)
 
 
@@ -223,11 +227,11 @@ class KeyringDigests:
     def __init__(self, keyring: Keyring) -> None:
         self._keyring = keyring
 
-    def digest(self, value: Plaintext, place: Place, *, under: str | None = None) -> str:
+    def digest(self, value: Plaintext, place: SealContext, *, under: str | None = None) -> str:
         key = self._keyring.newest() if under is None else self._keyring.key(envelope.digest_key_id_of(under))
         return key.digest(value, place)
 
-    def matches(self, kept: str, value: Plaintext, place: Place) -> bool:
+    def matches(self, kept: str, value: Plaintext, place: SealContext) -> bool:
         key_id = envelope.digest_key_id_of(kept)
         return bool(key_id) and hmac.compare_digest(
             kept.encode(), self._keyring.key(key_id).digest(value, place).encode()

@@ -20,7 +20,7 @@ from keyturn.db.tables import metadata
 from keyturn.db.types import DigestText, SealedText
 from keyturn.db.unit import Database
 from keyturn.errors import Misconfigured
-from keyturn.kit.secret import Place, Sealed
+from keyturn.kit.secret import SealContext, Sealed
 from keyturn.ports.clock import Clock
 
 BATCH = 100
@@ -41,9 +41,9 @@ class SealedColumn:
     row: sa.Column[Any]
     version: sa.Column[Any] | None
 
-    def place(self, row: Mapping[str, Any]) -> Place:
+    def place(self, row: Mapping[str, Any]) -> SealContext:
         version = 1 if self.version is None else int(row["version"])
-        return Place(self.table.name, str(row["row"]), self.value.name, version)
+        return SealContext(self.table.name, str(row["row"]), self.value.name, version)
 
     def not_under(self, key_id: str) -> sa.ColumnElement[bool]:
         text = sa.type_coerce(self.value, sa.Text)
@@ -58,7 +58,7 @@ class Summary:
     wrapped: int = 0
     sealed: int = 0
     overtaken: int = 0
-    refused: list[Place] = field(default_factory=list)
+    refused: list[SealContext] = field(default_factory=list)
     retired: list[str] = field(default_factory=list)
     left: int = 0
     digests: int = 0
@@ -191,9 +191,9 @@ def _seal_batch(
             same = [column.row == row["row"], column.value == row["value"]]
             if column.version is not None:
                 same.append(column.version == row["version"])
-            done = tx.run(sa.update(column.table).where(*same).values({column.value.name: sealed}))
-            summary.sealed += done
-            summary.overtaken += 1 - done
+            count = tx.run(sa.update(column.table).where(*same).values({column.value.name: sealed}))
+            summary.sealed += count
+            summary.overtaken += 1 - count
 
 
 def _batches(database: Database, column: SealedColumn, key_id: str) -> Iterator[list[Mapping[str, Any]]]:
@@ -219,9 +219,9 @@ def _retire(
         for batch in _batches(database, column, summary.data_key):
             used.update(key_id_of(row["value"]) for row in batch)
     summary.left = used.total()
-    kept = digests(database, tables)
-    summary.digests = kept.total() - kept[summary.data_key]
-    used.update(kept)
+    digest_counts = digests(database, tables)
+    summary.digests = digest_counts.total() - digest_counts[summary.data_key]
+    used.update(digest_counts)
     for row in _rows(database):
         if row.retired_at is None and row.id != summary.data_key and not used[row.id]:
             with database.write() as tx:

@@ -302,7 +302,7 @@ def _sync_directory(path: Path) -> None:
 def _read(path: Path, notice: Callable[[str], None]) -> RootKey:
     try:
         with path.open("rb") as file:
-            found = os.fstat(file.fileno())
+            status = os.fstat(file.fileno())
             data = file.read(256)
     except OSError as error:
         raise Misconfigured(
@@ -310,8 +310,8 @@ def _read(path: Path, notice: Callable[[str], None]) -> RootKey:
             code="crypto.key_file_unreadable",
             fix="Run Keyturn as the user who owns the data directory.",
         ) from error
-    mode = stat.S_IMODE(found.st_mode)
-    by_whom = reach(found, path.parent.stat())
+    mode = stat.S_IMODE(status.st_mode)
+    by_whom = reach(status, path.parent.stat())
     if by_whom is Reach.OTHERS:
         raise Misconfigured(
             f"The key file {path} may be read by other users of this machine (mode {mode & 0o777:04o}).",
@@ -320,7 +320,7 @@ def _read(path: Path, notice: Callable[[str], None]) -> RootKey:
         )
     if by_whom is Reach.VOLUME:
         notice(
-            f"The key file {path} has mode {mode & 0o777:04o}: all programs of group {found.st_gid} may read it, "
+            f"The key file {path} has mode {mode & 0o777:04o}: all programs of group {status.st_gid} may read it, "
             "as may all files of this volume."
         )
     return RootKey.parse(data.decode("ascii", errors="replace"), f"The key file {path}")

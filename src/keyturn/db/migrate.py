@@ -20,7 +20,7 @@ _FOLDER = Path(__file__).parent / "migrations"
 _LOCK = 7_310_563_216_849_212_717  # any number; the same in all versions, so that old and new exclude each other
 
 
-class State(StrEnum):
+class SchemaState(StrEnum):
     EMPTY = "empty"
     UP_TO_DATE = "up to date"
     BEHIND = "behind"
@@ -41,7 +41,7 @@ def current(database: Database) -> str | None:
         return _version(connection)
 
 
-def check(database: Database) -> State:
+def check(database: Database) -> SchemaState:
     """Compare the database with this code, by three short queries when all is well.
 
     Raises Misconfigured when the database was made by a newer version, has our tables without a version, or lacks a part of
@@ -49,19 +49,19 @@ def check(database: Database) -> State:
     """
     with database.engine.connect() as connection:
         version = _version(connection)
-        known = versions()
-        if version == known[-1]:
-            _require_columns(connection, known[-1])
-            return State.UP_TO_DATE
+        revisions = versions()
+        if version == revisions[-1]:
+            _require_columns(connection, revisions[-1])
+            return SchemaState.UP_TO_DATE
         if version is None:
             return _unversioned(connection)
-    if version not in known:
+    if version not in revisions:
         raise Misconfigured(
-            f"The database is at version {version}; this server knows versions up to {known[-1]} only.",
+            f"The database is at version {version}; this server knows versions up to {revisions[-1]} only.",
             code="database.ahead",
             fix="Start the newer version of Keyturn that made it, or restore a backup made before the upgrade.",
         )
-    return State.BEHIND
+    return SchemaState.BEHIND
 
 
 def upgrade(database: Database) -> list[str]:
@@ -114,8 +114,8 @@ def _require_columns(connection: sa.Connection, version: str) -> None:
     there = {
         (str(table), str(column)) for table, column in connection.exec_driver_sql(_COLUMNS[connection.dialect.name])
     }
-    wanted = {(table.name, column.name) for table in metadata.tables.values() for column in table.columns}
-    lacking = sorted(f"{table}.{column}" for table, column in wanted - there)
+    required = {(table.name, column.name) for table in metadata.tables.values() for column in table.columns}
+    lacking = sorted(f"{table}.{column}" for table, column in required - there)
     if lacking:
         more = f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
         raise Misconfigured(
@@ -126,7 +126,7 @@ def _require_columns(connection: sa.Connection, version: str) -> None:
         )
 
 
-def _unversioned(connection: sa.Connection) -> State:
+def _unversioned(connection: sa.Connection) -> SchemaState:
     ours = sorted(set(sa.inspect(connection).get_table_names()) & set(metadata.tables))
     if ours:
         raise Misconfigured(
@@ -134,7 +134,7 @@ def _unversioned(connection: sa.Connection) -> State:
             code="database.unversioned",
             fix="Give Keyturn a database of its own, or restore the table alembic_version from a backup.",
         )
-    return State.EMPTY
+    return SchemaState.EMPTY
 
 
 @contextmanager

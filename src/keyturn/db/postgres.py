@@ -61,8 +61,8 @@ def open_pool(url: URL, *, pool_size: int, max_overflow: int) -> sa.Engine:
         hide_parameters=True,
         connect_args={name: value for name, value in FLOW.items() if name not in url.query},
     )
-    given = str(url.query.get("options", ""))
-    limits = {name: value for name, value in LIMITS.items() if name not in given}
+    options = str(url.query.get("options", ""))
+    limits = {name: value for name, value in LIMITS.items() if name not in options}
     each = {name: value for name, value in list(LIMITS.items())[:_PER_TRANSACTION] if name in limits}
     session, transaction = _setting({**limits, **ZONE}, local=False), _setting({**each, **ZONE}, local=True)
 

@@ -13,12 +13,12 @@ _FRACTIONS = (3, 42)
 """The first whose ``unixepoch`` knows fractions of a second: before, it answers NULL."""
 
 
-def require_version(found: tuple[int, ...] = sqlite3.sqlite_version_info) -> None:
+def require_version(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> None:
     """Raise Misconfigured when the SQLite that this Python was built with is too old."""
-    if found < LEAST_VERSION:
-        shown, least = ".".join(map(str, found)), ".".join(map(str, LEAST_VERSION))
+    if version < LEAST_VERSION:
+        version_text, least = ".".join(map(str, version)), ".".join(map(str, LEAST_VERSION))
         raise Misconfigured(
-            f"This Python uses SQLite {shown}; the embedded database needs {least} or newer.",
+            f"This Python uses SQLite {version_text}; the embedded database needs {least} or newer.",
             code="database.sqlite_too_old",
             fix="Run Keyturn with a Python that has a newer SQLite, e.g. one of a newer system, or use PostgreSQL:"
             " set DB_CONNECTION_URI.",

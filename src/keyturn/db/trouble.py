@@ -189,15 +189,15 @@ def trouble_of(error: BaseException) -> Trouble | None:
         return None
     if driver == "sqlite3":
         return _of_sqlite(cause)
-    found = _of_postgresql(cause)
-    ended = found is _AWAY and COMMITTING in getattr(error, "__notes__", ())
-    return _UNKNOWN_END if ended else found
+    trouble = _of_postgresql(cause)
+    ended = trouble is _AWAY and COMMITTING in getattr(error, "__notes__", ())
+    return _UNKNOWN_END if ended else trouble
 
 
 def explain(error: Exception) -> Unavailable | None:
     """Return what a caller is told while the database is in trouble; None for all other errors."""
-    found = trouble_of(error)
-    return found.unavailable() if found else None
+    trouble = trouble_of(error)
+    return trouble.unavailable() if trouble else None
 
 
 def _is_mistake(cause: BaseException) -> bool:
@@ -232,21 +232,21 @@ def _from_database(error: BaseException) -> bool:
 
 def at_start(error: Exception, url: URL) -> Misconfigured | None:
     """Return what an operator is told whose database cannot be used; None when the error is none of the database's."""
-    found = trouble_of(error)
-    if found is None:
+    trouble = trouble_of(error)
+    if trouble is None:
         return None
     if url.get_backend_name() == "sqlite":
-        return _about_file(found, Path(url.database or ""))
+        return _about_file(trouble, Path(url.database or ""))
     reason = _reason(error, url)
-    return Misconfigured(f"{found.message[:-1]}: {reason}.", code=found.code, fix=found.fix)
+    return Misconfigured(f"{trouble.message[:-1]}: {reason}.", code=trouble.code, fix=trouble.fix)
 
 
-def _about_file(found: Trouble, path: Path) -> Misconfigured:
-    if found in {_HELD, _DISK, _GONE} and (share_of(path.parent) or not can_lock(path.parent)):
-        found = _SHARE
-    if found is _SHARE:
+def _about_file(trouble: Trouble, path: Path) -> Misconfigured:
+    if trouble in {_HELD, _DISK, _GONE} and (share_of(path.parent) or not can_lock(path.parent)):
+        trouble = _SHARE
+    if trouble is _SHARE:
         return network_share(path).misconfigured()
-    return Misconfigured(f"{found.message} It is {path}.", code=found.code, fix=found.fix)
+    return Misconfigured(f"{trouble.message} It is {path}.", code=trouble.code, fix=trouble.fix)
 
 
 def damaged(path: Path) -> Trouble:
@@ -278,8 +278,8 @@ def share_of(folder: Path) -> str | None:
         return None
     best, kind = "", ""
     for line in lines:
-        left, _, right = line.partition(" - ")
-        point = left.split()[4].replace("\\040", " ")
+        head, _, right = line.partition(" - ")
+        point = head.split()[4].replace("\\040", " ")
         inside = place == point or place.startswith(point.rstrip("/") + "/")
         if inside and len(point) >= len(best):
             best, kind = point, right.split()[0]

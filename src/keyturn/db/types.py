@@ -34,8 +34,8 @@ class Moment(sa.TypeDecorator[datetime]):
             return read
 
         def read_or_instead(value: Any) -> Any:
-            found = read(value)
-            return self.instead if isinstance(found, Unread) else found
+            moment = read(value)
+            return self.instead if isinstance(moment, Unread) else moment
 
         return read_or_instead
 

@@ -30,15 +30,15 @@ def document(text: str | bytes) -> Any:
 
 def values(row: Mapping[str, Any], names: Iterable[str], prefix: str = "") -> tuple[dict[str, Any], list[str]]:
     """Return the values of these columns, None where one cannot be read, and what to say of each of those."""
-    found: dict[str, Any] = {}
+    readable: dict[str, Any] = {}
     faults: list[str] = []
     for name in names:
         value = row[prefix + name]
         if isinstance(value, Unread):
             faults.append(f"{name} is {value!r}")
             value = None
-        found[name] = value
-    return found, faults
+        readable[name] = value
+    return readable, faults
 
 
 def word(row: Mapping[str, Any], name: str, instead: W, faults: list[str]) -> W:
@@ -52,13 +52,13 @@ def word(row: Mapping[str, Any], name: str, instead: W, faults: list[str]) -> W:
 
 def sentence(what: str, faults: Iterable[str]) -> str:
     """Return what to say of a row that these faults were found in; nothing when there are none."""
-    found = ", ".join(faults)
-    return f"The stored {what} cannot be read: {found}." if found else ""
+    fields = ", ".join(faults)
+    return f"The stored {what} cannot be read: {fields}." if fields else ""
 
 
 def texts(value: object) -> tuple[str, ...]:
     """Return the texts of a JSON list; nothing for anything else."""
-    return tuple(one for one in value if isinstance(one, str)) if isinstance(value, list) else ()
+    return tuple(text for text in value if isinstance(text, str)) if isinstance(value, list) else ()
 
 
 def mapping(value: object) -> dict[str, Any] | None:

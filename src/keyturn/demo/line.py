@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx2
 
-from keyturn.demo.processes import Stage
+from keyturn.demo.processes import DemoStage
 from keyturn.errors import Permanent
 
 Json = dict[str, Any]
@@ -13,10 +13,10 @@ CONNECTIONS = "/api/v1/app-connections/azure-client-secrets"
 
 
 @dataclass
-class Line:
+class DemoClient:
     """Both are asked as any client would; ``token`` is the administrator's once there is one."""
 
-    stage: Stage
+    stage: DemoStage
     token: str = field(default="", repr=False)
 
     def api(self, method: str, path: str, body: Json | None = None) -> Json:

@@ -23,7 +23,7 @@ PACE = {
 }
 
 
-class Process:
+class ChildProcess:
     """A child process whose output goes to a log file."""
 
     def __init__(self, name: str, arguments: list[str], environ: Mapping[str, str], log: Path) -> None:
@@ -42,15 +42,15 @@ class Process:
         """Ask until something comes. Raises Misconfigured when the process ends before, with what it said."""
         until = time.monotonic() + START_SECONDS
         while time.monotonic() < until:
-            found = answer()
-            if found:
-                return found
+            result = answer()
+            if result:
+                return result
             if self._child.poll() is not None:
                 break
             time.sleep(0.02)
-        said = self.log.read_text(errors="replace").strip().splitlines()[-5:]
+        last_lines = self.log.read_text(errors="replace").strip().splitlines()[-5:]
         raise Misconfigured(
-            f"The {self.name} did not start.", code="demo.not_started", fix="It said: " + " | ".join(said)
+            f"The {self.name} did not start.", code="demo.not_started", fix="It said: " + " | ".join(last_lines)
         )
 
     def kill(self) -> None:
@@ -73,15 +73,15 @@ class Process:
             pass
 
 
-class Stage:
+class DemoStage:
     """The emulator and the server of one demonstration, in one folder."""
 
     def __init__(self, folder: Path, environ: Mapping[str, str], port: int) -> None:
         self.folder = folder
         self._environ = {name: value for name, value in environ.items() if not name.startswith(("KEYTURN_", "DB_"))}
         self._port = port or _free_port()
-        self.emulator: Process | None = None
-        self.server: Process | None = None
+        self.emulator: ChildProcess | None = None
+        self.server: ChildProcess | None = None
         self.entra: dict[str, Any] = {}
         # Known before the server starts: Entra ID sends people who signed in back to it.
         self.url = f"http://localhost:{self._port}"
@@ -101,7 +101,7 @@ class Stage:
             "--ca-file": str(self.ca_file),
         }
         arguments = ["entra_emulator", "serve", "--demo", *(part for option in options.items() for part in option)]
-        self.emulator = Process("local Entra ID", arguments, self._environ, self.folder / "entra.log")
+        self.emulator = ChildProcess("local Entra ID", arguments, self._environ, self.folder / "entra.log")
         self.emulator.wait_for(ready.exists)
         self.entra = json.loads(ready.read_text())
         return self.entra
@@ -128,7 +128,7 @@ class Stage:
             }
         )
         arguments = ["keyturn", "serve", "--port", str(self._port), "--clock-ahead", str(ahead)]
-        self.server = Process("server", arguments, environ, log)
+        self.server = ChildProcess("server", arguments, environ, log)
         self.server.wait_for(lambda: "Keyturn is ready at " in log.read_text(errors="replace"))
         return time.monotonic() - began
 

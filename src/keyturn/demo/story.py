@@ -10,8 +10,8 @@ from typing import Any
 
 from rich.console import Console
 
-from keyturn.demo.line import CONNECTIONS, Line
-from keyturn.demo.processes import Stage
+from keyturn.demo.line import CONNECTIONS, DemoClient
+from keyturn.demo.processes import DemoStage
 from keyturn.errors import Permanent
 from keyturn.kit.ids import SystemIds
 
@@ -38,21 +38,21 @@ EXPLAINED = {
 class Story:
     """One run of the demonstration."""
 
-    stage: Stage
+    stage: DemoStage
     console: Console
     password: str = field(default_factory=lambda: f"demo {SystemIds().nonce()}", repr=False)
-    line: Line = field(init=False)
+    line: DemoClient = field(init=False)
     connection_id: str = ""
     values: set[str] = field(default_factory=set, repr=False)
     _told: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.line = Line(self.stage)
+        self.line = DemoClient(self.stage)
 
     # --- the acts ---------------------------------------------------------------------------------------------------
 
     def play(self) -> None:
-        """Tell the story. Raises KeyturnError when anything is not as it should be."""
+        """Run the demonstration. Raises KeyturnError when anything is not as it should be."""
         self._set_the_scene()
         first = self._connect()
         self._original_is_dead(first)
@@ -83,7 +83,7 @@ class Story:
         self._say(f"application  {demo['connection']['display_name']}  {demo['connection']['app_id']}")
         self._say(f"secret       {secret['value'][:3]}...  Key ID {secret['key_id']}  (typed by a person)")
         self._require(self._signs_in(secret["value"]) is None, "the original secret signs in")
-        made = self.line.api(
+        response = self.line.api(
             "POST",
             CONNECTIONS,
             {
@@ -99,7 +99,7 @@ class Story:
                 },
             },
         )
-        self.connection_id = made["appConnection"]["id"]
+        self.connection_id = response["appConnection"]["id"]
         self._watch(runs=1)
         return dict(secret)
 
@@ -146,7 +146,7 @@ class Story:
         self._journal()
         object_id = self.stage.entra["demo"]["connection"]["object_id"]
         inside = self.line.entra("GET", f"applications/{object_id}")
-        keys = [one["key_id"] for one in inside["secrets"]]
+        keys = [secret["key_id"] for secret in inside["secrets"]]
         live = [row["keyId"] for row in self._credentials() if row["state"] == "current"]
         self._require(keys == live, f"Entra holds {keys}, the journal says {live}")
         self._say(f"Key ID before   {original['key_id']}")
@@ -168,10 +168,10 @@ class Story:
         """Show the steps as they happen, until the run has succeeded and the old secret is gone."""
 
         def over() -> bool:
-            found = self._runs()
-            for run in reversed(found):
+            current_runs = self._runs()
+            for run in reversed(current_runs):
                 self._show_new_steps(run)
-            ended = len(found) >= runs and all(run["state"] == "succeeded" for run in found)
+            ended = len(current_runs) >= runs and all(run["state"] == "succeeded" for run in current_runs)
             return ended and all(row["state"] in {"current", "revoked", "abandoned"} for row in self._credentials())
 
         self._until(over)
@@ -216,7 +216,7 @@ class Story:
         return re.split(r"\s+Trace ID", refusal)[0] if refusal else None
 
     def _leaks(self, inside: dict[str, Any]) -> list[str]:
-        self.values.update(one["value"] for one in inside["secrets"])
+        self.values.update(secret["value"] for secret in inside["secrets"])
         files = [path for path in self.stage.folder.rglob("*") if path.is_file() and not path.name.startswith("entra")]
         return [path.name for path in files if _holds(path, self.values)]
 
@@ -232,7 +232,7 @@ class Story:
 
     def _remember_values(self) -> None:
         object_id = self.stage.entra["demo"]["connection"]["object_id"]
-        self.values.update(one["value"] for one in self.line.entra("GET", f"applications/{object_id}")["secrets"])
+        self.values.update(secret["value"] for secret in self.line.entra("GET", f"applications/{object_id}")["secrets"])
 
     def _require(self, holds: bool, otherwise: str) -> None:
         if not holds:

@@ -4,7 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from keyturn.demo.line import CONNECTIONS, Line
+from keyturn.demo.line import CONNECTIONS, DemoClient
 from keyturn.kit.clock import SystemClock
 from keyturn.providers.azure.key_pairs import new_key, new_pair
 
@@ -12,18 +12,18 @@ PROJECT = "Payments"
 FILES = ("certificate.pem", "private-key.pem")
 
 
-class Visit:
+class DemoTour:
     """``furnish`` once, then ``guide`` says what there is."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: DemoClient) -> None:
         self._line = line
         self._demo: dict[str, Any] = line.stage.entra["demo"]
         self._project = ""
 
     def furnish(self) -> None:
         """Make a project with a connection that rotates weekly, and a certificate to connect with."""
-        made = self._line.api("POST", "/api/v1/projects", {"projectName": PROJECT})["project"]
-        self._project = made["id"]
+        project = self._line.api("POST", "/api/v1/projects", {"projectName": PROJECT})["project"]
+        self._project = project["id"]
         body = {
             "name": "orders-entra",
             "description": "The worker that fills orders.",
@@ -38,11 +38,11 @@ class Visit:
 
     def _upload(self) -> None:
         now, app = SystemClock().now(), self._demo["batch"]
-        made = new_pair(new_key(), "nightly batch", now, now + timedelta(days=365))
-        for path, text in zip(self._files(), (made.chain, made.private_key.reveal()), strict=True):
+        signing = new_pair(new_key(), "nightly batch", now, now + timedelta(days=365))
+        for path, text in zip(self._files(), (signing.chain, signing.private_key.reveal()), strict=True):
             path.touch(0o600)
             path.write_text(text)
-        self._line.entra("POST", f"applications/{app['object_id']}/certificates", {"certificate": made.chain})
+        self._line.entra("POST", f"applications/{app['object_id']}/certificates", {"certificate": signing.chain})
 
     def _files(self) -> list[Path]:
         return [self._line.stage.folder / name for name in FILES]
@@ -80,8 +80,8 @@ Add Connection > Azure Client Secrets. Tenant ID {demo["tenant_id"]}
         owned = self._demo["connection"]["principal_id"]
         lines = ["Also in the tenant, to be looked at:"]
         for app in (*self._demo["others"], self._demo["powerless"]):
-            held = self._line.entra("GET", f"applications/{app['object_id']}")
-            whose = "owned by prod-entra" if owned in held["owners"] else "foreign"
-            count = len(held["secrets"])
+            application = self._line.entra("GET", f"applications/{app['object_id']}")
+            whose = "owned by prod-entra" if owned in application["owners"] else "foreign"
+            count = len(application["secrets"])
             lines.append(f"  {app['display_name']:30} {whose}, {count} secret{'' if count == 1 else 's'}")
         return "\n".join(lines)

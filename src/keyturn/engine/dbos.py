@@ -182,9 +182,9 @@ class DbosEngine:
         if failure is not None:
             raise failure  # outside the handler, so that the original is not attached as its context
 
-    def _finish(self, row_id: str, done: Future[None]) -> None:
+    def _finish(self, row_id: str, future: Future[None]) -> None:
         try:
-            if not done.cancelled() and done.exception() is None and self._database is not None:
+            if not future.cancelled() and future.exception() is None and self._database is not None:
                 _delete([row_id])
         except Exception as problem:  # noqa: BLE001 - the next submission or tidy() removes it
             _log.warning("a finished row stays for now", work=row_id, **described(problem))

@@ -20,7 +20,7 @@ _MORE = timedelta(milliseconds=20)
 
 
 @dataclass(frozen=True)
-class Found:
+class TickResult:
     """``submitted`` items now belong to the engine; ``more`` says that others may be due right now."""
 
     submitted: int
@@ -53,14 +53,14 @@ class Finder:
         self._find_every = find_every
         self._loop = Loop("finder of due work", self._round, find_every)
 
-    def tick(self) -> Found:
+    def tick(self) -> TickResult:
         """Look once. Safe to repeat, and from several processes at once: each due piece is claimed by one.
 
         What a source raises is logged, and the others go on. Raises when the database is in trouble: then it is so for all.
         """
         room = self._limit - self._engine.in_flight()
         if room <= self._ahead // 2:
-            return Found(0, more=True)
+            return TickResult(0, more=True)
         now = self._clock.now()
         due = [source for source in tuple(self._line) if self._is_due(source, now)]
         before, more = room, False
@@ -72,7 +72,7 @@ class Finder:
             claimed, submitted = self._hand_over(source, now, share)
             room -= submitted
             more = more or claimed == share
-        return Found(before - room, more)
+        return TickResult(before - room, more)
 
     def _is_due(self, source: Source, now: datetime) -> bool:
         try:

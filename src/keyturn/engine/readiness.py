@@ -29,11 +29,11 @@ def look(database: Database, now: datetime, dead_after: timedelta) -> Readiness:
     """Look once; never raises. Takes as long as the database does."""
     try:
         with database.read() as tx:
-            seen = [process.seen_at for process in list_processes(tx)]
+            heartbeats = [process.seen_at for process in list_processes(tx)]
     except Exception as error:  # noqa: BLE001 - whatever it is, the answer is: not reachable
         return Readiness(database=False, worker=False, writable=False, reason=_reason(error))
     # A process that was seen far ahead of our clock may be long dead: its clock was wrong, or ours is.
-    worker = any(now - dead_after <= at <= now + WRONG for at in seen)
+    worker = any(now - dead_after <= at <= now + WRONG for at in heartbeats)
     try:
         database.check_writable(PATIENCE, TRUSTED)
     except Exception as error:  # noqa: BLE001 - as above
@@ -42,5 +42,5 @@ def look(database: Database, now: datetime, dead_after: timedelta) -> Readiness:
 
 
 def _reason(error: Exception) -> str:
-    found = trouble_of(error)
-    return found.message if found else f"The database refused a query ({type(error).__name__})."
+    trouble = trouble_of(error)
+    return trouble.message if trouble else f"The database refused a query ({type(error).__name__})."

@@ -42,8 +42,8 @@ def list_processes(tx: Tx) -> list[Process]:
 
 def remove_process(tx: Tx, process_id: str, seen_at: datetime) -> bool:
     """Strike the process off; False when it was seen since, or another transaction was faster."""
-    gone = sa.delete(processes).where(processes.c.id == process_id, _as_seen(processes.c.seen_at, seen_at))
-    return tx.run(gone) == 1
+    delete = sa.delete(processes).where(processes.c.id == process_id, _as_seen(processes.c.seen_at, seen_at))
+    return tx.run(delete) == 1
 
 
 def _as_seen(column: sa.Column[object], moment: datetime) -> sa.ColumnElement[bool]:

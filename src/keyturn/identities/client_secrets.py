@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from keyturn.crypto.hashing import Hasher
 from keyturn.errors import Misconfigured
-from keyturn.identities.domain import ClientSecret
-from keyturn.kit.secret import Place, Plaintext
+from keyturn.identities.domain import IdentityClientSecret
+from keyturn.kit.secret import Plaintext, SealContext
 from keyturn.ports.sealing import Digests
 
 _ARGON2 = "$argon2"
@@ -27,18 +27,18 @@ class ClientSecretDigests:
         """Return what is stored of a client secret."""
         return self._known().digest(secret, _place(secret_id))
 
-    def match(self, candidates: Sequence[ClientSecret], given: Plaintext) -> ClientSecret | None:
+    def match(self, candidates: Sequence[IdentityClientSecret], plaintext: Plaintext) -> IdentityClientSecret | None:
         """Return the one that the given text is. Takes tens of milliseconds for a hash of an older release."""
-        return next((each for each in candidates if self._is(each, given)), None)
+        return next((each for each in candidates if self._is(each, plaintext)), None)
 
-    def renewed(self, matched: ClientSecret, given: Plaintext) -> str | None:
+    def renewed(self, matched: IdentityClientSecret, plaintext: Plaintext) -> str | None:
         """Return what is to be stored instead, None when it is kept as a new one would be."""
-        return self.keep(given, matched.id) if self._known().aged(matched.hash) else None
+        return self.keep(plaintext, matched.id) if self._known().aged(matched.hash) else None
 
-    def _is(self, candidate: ClientSecret, given: Plaintext) -> bool:
+    def _is(self, candidate: IdentityClientSecret, plaintext: Plaintext) -> bool:
         if candidate.hash.startswith(_ARGON2):
-            return self.hasher.verify(candidate.hash, given)
-        return self._known().matches(candidate.hash, given, _place(candidate.id))
+            return self.hasher.verify(candidate.hash, plaintext)
+        return self._known().matches(candidate.hash, plaintext, _place(candidate.id))
 
     def _known(self) -> Digests:
         if self.digests is None:
@@ -46,5 +46,5 @@ class ClientSecretDigests:
         return self.digests
 
 
-def _place(secret_id: str) -> Place:
-    return Place("client_secrets", secret_id, "hash")
+def _place(secret_id: str) -> SealContext:
+    return SealContext("client_secrets", secret_id, "hash")

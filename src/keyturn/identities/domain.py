@@ -117,7 +117,7 @@ def _seconds(new: int | None, old: timedelta) -> timedelta:
 
 
 @dataclass(frozen=True)
-class ClientSecret:
+class IdentityClientSecret:
     id: str
     universal_auth_id: str
     description: str

@@ -48,12 +48,12 @@ class Identities:
             require_at_most(actor.role, role)
             there = store.count_identities(tx, actor.org_id)
             require_room(there, self._quotas.identities, "machine identities", "KEYTURN_MAX_IDENTITIES")
-            made = Identity(
+            identity = Identity(
                 self._ids.new(), actor.org_id, name, role, has_delete_protection, self._labels(metadata), (), now, now
             )
-            store.add_identity(tx, made)
-            record(tx, actor, events.IDENTITY_CREATED, _subject(made), now, name=name, role=role.value)
-        return made
+            store.add_identity(tx, identity)
+            record(tx, actor, events.IDENTITY_CREATED, _subject(identity), now, name=name, role=role.value)
+        return identity
 
     def get(self, actor: Actor, identity_id: str) -> Identity:
         with self._database.read() as tx:
@@ -98,33 +98,33 @@ class Identities:
     def delete(self, actor: Actor, identity_id: str) -> Identity:
         """Remove the identity with its tokens and memberships. Raises Refused while it is protected against deletion."""
         with self._database.write() as tx:
-            gone = self.managed(tx, actor, identity_id)
-            if gone.has_delete_protection:
+            identity = self.managed(tx, actor, identity_id)
+            if identity.has_delete_protection:
                 raise Refused(
-                    f"The identity '{gone.name}' is protected against deletion.",
+                    f"The identity '{identity.name}' is protected against deletion.",
                     code="access.identity_protected",
                     fix="Set hasDeleteProtection to false first.",
                 )
-            store.remove_identity(tx, gone.id)
-            record(tx, actor, events.IDENTITY_DELETED, _subject(gone), self._clock.now(), name=gone.name)
-        return gone
+            store.remove_identity(tx, identity.id)
+            record(tx, actor, events.IDENTITY_DELETED, _subject(identity), self._clock.now(), name=identity.name)
+        return identity
 
     def organization_of(self, actor: Actor) -> Organization:
         """Return the caller's own organization: every caller may know it."""
         with self._database.read() as tx:
-            found = organization_store.organization(tx, actor.org_id)
-        if found is None:
+            organization = organization_store.organization(tx, actor.org_id)
+        if organization is None:
             raise NotFound("There is no such organization.", code="access.organization_not_found")
-        return found
+        return organization
 
     def managed(self, tx: Tx, actor: Actor, identity_id: str) -> Identity:
         """Return the identity when the actor may manage it: the permission, and a role not below the identity's."""
         require(tx, actor, Action.MANAGE_IDENTITIES, Scope(actor.org_id))
         if tx.writing:
             store.lock_identity(tx, identity_id)
-        found = found_identity(tx, actor, identity_id)
-        require_at_most(actor.role, found.role)
-        return found
+        identity = found_identity(tx, actor, identity_id)
+        require_at_most(actor.role, identity.role)
+        return identity
 
     def _labels(self, metadata: Pairs) -> tuple[Label, ...]:
         return tuple(Label(self._ids.new(), key, value) for key, value in metadata)
@@ -136,7 +136,7 @@ def _subject(identity: Identity) -> Subject:
 
 def found_identity(tx: Tx, actor: Actor, identity_id: str) -> Identity:
     """Return the identity of the actor's organization. Raises NotFound."""
-    found = store.identity(tx, actor.org_id, identity_id)
-    if found is None:
+    identity = store.identity(tx, actor.org_id, identity_id)
+    if identity is None:
         raise NotFound(f"There is no identity '{identity_id}'.", code="access.identity_not_found")
-    return found
+    return identity

@@ -15,7 +15,7 @@ from keyturn.db.unit import Database, Tx
 from keyturn.errors import KeyturnError, Unauthenticated
 from keyturn.identities import store
 from keyturn.identities.client_secrets import ClientSecretDigests
-from keyturn.identities.domain import ClientSecret, UniversalAuth
+from keyturn.identities.domain import IdentityClientSecret, UniversalAuth
 from keyturn.kit.actor import Actor
 from keyturn.kit.secret import Plaintext
 from keyturn.lockout.domain import Attempts
@@ -73,19 +73,19 @@ class MachineSignIn:
         return outcome
 
     def _machine_outcome(
-        self, tx: Tx, auth: UniversalAuth, secret: ClientSecret | None, origin: Origin
+        self, tx: Tx, auth: UniversalAuth, secret: IdentityClientSecret | None, origin: Origin
     ) -> IssuedToken | KeyturnError:
         now = self._clock.now()
         settings, attempts = auth.settings, auth.attempts
         owner = self._machine(tx, auth, origin)
         network = network_of(origin.ip)
         barred = settings.lockout.enabled and attempts.locked(now)
-        # Whoever has the secret is not kept out by strangers who guess at it from elsewhere.
+        # A caller with the secret is not locked out by guesses from other addresses.
         if barred and (secret is None or network in auth.failed_from):
             return locked(attempts, now)
         at_home = trusted(settings.client_secret_trusted_ips, origin.ip)
         if secret is None:
-            if at_home:  # strangers must not be able to lock an identity out
+            if at_home:  # other callers must not be able to lock an identity out
                 after = failed(tx, owner, attempts, settings.lockout, now)
                 before = auth.failed_from if attempts.failures and after.failures != 1 else ()
                 failed_from = tuple(dict.fromkeys((*before, network)))

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from keyturn.db import unread
 from keyturn.db.tables import access_tokens, client_secrets, identities, universal_auths
 from keyturn.db.unit import Tx
-from keyturn.identities.domain import ClientSecret, Identity, Label, UniversalAuth, UniversalAuthSettings
+from keyturn.identities.domain import Identity, IdentityClientSecret, Label, UniversalAuth, UniversalAuthSettings
 from keyturn.kit.actor import Actor, ActorKind, Role
 from keyturn.lockout.domain import Attempts, LockoutPolicy, attempt_columns
 from keyturn.tokens.addresses import readable
@@ -225,24 +225,24 @@ def _universal_auth(row: Mapping[str, Any]) -> UniversalAuth:
 # --- client secrets ---------------------------------------------------------------------------------------------------
 
 
-def add_client_secret(tx: Tx, secret: ClientSecret) -> None:
+def add_client_secret(tx: Tx, secret: IdentityClientSecret) -> None:
     tx.run(sa.insert(client_secrets).values(**asdict(secret)))
 
 
-def client_secret(tx: Tx, auth_id: str, secret_id: str) -> ClientSecret | None:
+def client_secret(tx: Tx, auth_id: str, secret_id: str) -> IdentityClientSecret | None:
     mine = (client_secrets.c.id == secret_id, client_secrets.c.universal_auth_id == auth_id)
     row = tx.one(sa.select(client_secrets).where(*mine))
-    return ClientSecret(**row) if row else None
+    return IdentityClientSecret(**row) if row else None
 
 
-def client_secrets_of(tx: Tx, auth_id: str) -> list[ClientSecret]:
+def client_secrets_of(tx: Tx, auth_id: str) -> list[IdentityClientSecret]:
     """Return the client secrets that were not revoked, newest first."""
     query = (
         sa.select(client_secrets)
         .where(client_secrets.c.universal_auth_id == auth_id, client_secrets.c.revoked.is_(False))
         .order_by(client_secrets.c.created_at.desc(), client_secrets.c.id)
     )
-    return [ClientSecret(**row) for row in tx.rows(query)]
+    return [IdentityClientSecret(**row) for row in tx.rows(query)]
 
 
 _LIKELY = (
@@ -260,9 +260,9 @@ _USE = (
 )
 
 
-def candidates(tx: Tx, auth_id: str, prefix: str) -> list[ClientSecret]:
+def candidates(tx: Tx, auth_id: str, prefix: str) -> list[IdentityClientSecret]:
     """Return the secrets that a given text may be: hardly ever more than one."""
-    return [ClientSecret(**row) for row in tx.rows(_LIKELY, auth=auth_id, start=prefix)]
+    return [IdentityClientSecret(**row) for row in tx.rows(_LIKELY, auth=auth_id, start=prefix)]
 
 
 def use_client_secret(tx: Tx, secret_id: str, now: datetime) -> bool:
@@ -270,7 +270,7 @@ def use_client_secret(tx: Tx, secret_id: str, now: datetime) -> bool:
     return tx.run(_USE, secret=secret_id, now=now) == 1
 
 
-def renew_hash(tx: Tx, secret: ClientSecret, renewed: str) -> None:
+def renew_hash(tx: Tx, secret: IdentityClientSecret, renewed: str) -> None:
     """Keep another digest of the same client secret, unless somebody else just did so."""
     same = (client_secrets.c.id == secret.id, client_secrets.c.hash == secret.hash)
     tx.run(sa.update(client_secrets).where(*same).values(hash=renewed))

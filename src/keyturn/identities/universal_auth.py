@@ -10,7 +10,7 @@ from keyturn.db.unit import Database, Tx
 from keyturn.errors import NotFound, Refused
 from keyturn.identities import store
 from keyturn.identities.client_secrets import ClientSecretDigests
-from keyturn.identities.domain import ClientSecret, UniversalAuth, UniversalAuthChanges, UniversalAuthSettings
+from keyturn.identities.domain import IdentityClientSecret, UniversalAuth, UniversalAuthChanges, UniversalAuthSettings
 from keyturn.identities.service import Identities
 from keyturn.kit.actor import Actor
 from keyturn.kit.secret import Plaintext
@@ -52,10 +52,10 @@ class UniversalAuths:
                     fix="Change it with PATCH on the same path.",
                 )
             settings = changes.applied_to(UniversalAuthSettings())
-            made = UniversalAuth(self._ids.new(), identity.id, self._ids.new(), settings, Attempts(), now, now)
-            store.add_universal_auth(tx, made)
+            auth = UniversalAuth(self._ids.new(), identity.id, self._ids.new(), settings, Attempts(), now, now)
+            store.add_universal_auth(tx, auth)
             record(tx, actor, events.UNIVERSAL_AUTH_ADDED, _subject(identity_id), now, **_given(changes))
-        return made
+        return auth
 
     def get(self, actor: Actor, identity_id: str) -> UniversalAuth:
         """Return it to those who may manage the identity: whoever knows a client id can keep its program locked out."""
@@ -75,12 +75,12 @@ class UniversalAuths:
     def detach(self, actor: Actor, identity_id: str) -> UniversalAuth:
         """Take the way to sign in away: its client secrets are gone and the tokens got with them end now."""
         with self._database.write() as tx:
-            gone = self._managed(tx, actor, identity_id)
+            auth = self._managed(tx, actor, identity_id)
             now = self._clock.now()
-            token_store.revoke_universal_tokens_of(tx, gone.identity_id, now)
-            store.remove_universal_auth(tx, gone.id)
+            token_store.revoke_universal_tokens_of(tx, auth.identity_id, now)
+            store.remove_universal_auth(tx, auth.id)
             record(tx, actor, events.UNIVERSAL_AUTH_REMOVED, _subject(identity_id), now)
-        return gone
+        return auth
 
     def clear_lockouts(self, actor: Actor, identity_id: str) -> int:
         """End a lock and forget failures. Returns how many locks were ended. Repeatable."""
@@ -96,13 +96,13 @@ class UniversalAuths:
 
     def create_secret(
         self, actor: Actor, identity_id: str, *, description: str = "", uses_limit: int = 0, ttl: int = 0
-    ) -> tuple[Plaintext, ClientSecret]:
+    ) -> tuple[Plaintext, IdentityClientSecret]:
         """Make a client secret and return it in the clear, once. ``ttl`` in seconds; 0 means without limit."""
         secret, secret_id = opaque.new_client_secret(self._random), self._ids.new()
         now = self._clock.now()
         with self._database.write() as tx:
             auth = self._managed(tx, actor, identity_id)
-            made = ClientSecret(
+            client_secret = IdentityClientSecret(
                 id=secret_id,
                 universal_auth_id=auth.id,
                 description=description,
@@ -115,21 +115,21 @@ class UniversalAuths:
                 created_at=now,
                 updated_at=now,
             )
-            store.add_client_secret(tx, made)
-            record(tx, actor, events.CLIENT_SECRET_CREATED, _subject(identity_id), now, clientSecretId=made.id)
-        return secret, made
+            store.add_client_secret(tx, client_secret)
+            record(tx, actor, events.CLIENT_SECRET_CREATED, _subject(identity_id), now, clientSecretId=client_secret.id)
+        return secret, client_secret
 
-    def list_secrets(self, actor: Actor, identity_id: str) -> Sequence[ClientSecret]:
+    def list_secrets(self, actor: Actor, identity_id: str) -> Sequence[IdentityClientSecret]:
         """Return the client secrets that were not revoked, newest first."""
         with self._database.read() as tx:
             return store.client_secrets_of(tx, self._managed(tx, actor, identity_id).id)
 
-    def get_secret(self, actor: Actor, identity_id: str, secret_id: str) -> ClientSecret:
+    def get_secret(self, actor: Actor, identity_id: str, secret_id: str) -> IdentityClientSecret:
         """Return it, also when it was revoked."""
         with self._database.read() as tx:
             return _found_secret(tx, self._managed(tx, actor, identity_id), secret_id)
 
-    def revoke_secret(self, actor: Actor, identity_id: str, secret_id: str) -> ClientSecret:
+    def revoke_secret(self, actor: Actor, identity_id: str, secret_id: str) -> IdentityClientSecret:
         """End the client secret and the tokens got with it. Repeatable."""
         with self._database.write() as tx:
             auth = self._managed(tx, actor, identity_id)
@@ -154,18 +154,18 @@ def _given(changes: UniversalAuthChanges) -> dict[str, object]:
 
 
 def _found(tx: Tx, identity_id: str) -> UniversalAuth:
-    found = store.universal_auth(tx, identity_id)
-    if found is None:
+    auth = store.universal_auth(tx, identity_id)
+    if auth is None:
         raise NotFound(
             "This identity does not have Universal Auth.",
             code="access.universal_auth_not_found",
             fix="Add it with POST on the same path.",
         )
-    return found
+    return auth
 
 
-def _found_secret(tx: Tx, auth: UniversalAuth, secret_id: str) -> ClientSecret:
-    found = store.client_secret(tx, auth.id, secret_id)
-    if found is None:
+def _found_secret(tx: Tx, auth: UniversalAuth, secret_id: str) -> IdentityClientSecret:
+    client_secret = store.client_secret(tx, auth.id, secret_id)
+    if client_secret is None:
         raise NotFound(f"There is no client secret '{secret_id}'.", code="access.client_secret_not_found")
-    return found
+    return client_secret

@@ -45,7 +45,7 @@ class Bulkhead:
         waiting: int,
         patience: timedelta = timedelta(seconds=5),
     ) -> None:
-        """``refusal`` makes the exception for whoever gets no place."""
+        """``refusal`` makes the exception for a caller that gets no place."""
         self._refusal = refusal
         self._places = threading.BoundedSemaphore(places)
         self._queue = threading.BoundedSemaphore(places + waiting)
@@ -71,8 +71,8 @@ class Bulkhead:
 
         Asked again in the same request it changes nothing: so a request is refused at its first call, or not at all.
         """
-        held = _request.get()
-        if held is None or id(self) in held.places:
+        outer = _request.get()
+        if outer is None or id(self) in outer.places:
             return
-        held.leaving.enter_context(self.place())
-        held.places.add(id(self))
+        outer.leaving.enter_context(self.place())
+        outer.places.add(id(self))

@@ -1,4 +1,4 @@
-"""The passwords that most people choose. Whoever guesses begins with them."""
+"""The passwords that most people choose: guessing begins with them."""
 
 from functools import cache
 from pathlib import Path

@@ -20,18 +20,18 @@ class Reach(Enum):
     OTHERS = "other users of the machine"
 
 
-def reach(found: os.stat_result, folder: os.stat_result) -> Reach:
+def reach(status: os.stat_result, folder: os.stat_result) -> Reach:
     """Say who may use what was found in the folder, or the folder itself.
 
     With fsGroup, Kubernetes gives all files of a volume to a group of the process, readable and writable, and marks the
     folders set-gid, at every mount. Anything wider, or for another group, was done by somebody else.
     """
-    if not found.st_mode & _SHARED:
+    if not status.st_mode & _SHARED:
         return Reach.OWNER
-    never = _OTHERS if stat.S_ISDIR(found.st_mode) else _OTHERS | stat.S_IXGRP
+    never = _OTHERS if stat.S_ISDIR(status.st_mode) else _OTHERS | stat.S_IXGRP
     ours = {os.getegid(), *os.getgroups()}
-    arranged = found.st_gid in ours and folder.st_mode & stat.S_ISGID and folder.st_gid == found.st_gid
-    return Reach.VOLUME if arranged and not found.st_mode & never else Reach.OTHERS
+    arranged = status.st_gid in ours and folder.st_mode & stat.S_ISGID and folder.st_gid == status.st_gid
+    return Reach.VOLUME if arranged and not status.st_mode & never else Reach.OTHERS
 
 
 @dataclass(frozen=True)
@@ -44,13 +44,13 @@ class Shared:
 
 def shared(folder: Path, names: Iterable[str]) -> list[Shared]:
     """Return what of the folder, and of these files in it, others may use. What is not there is passed over."""
-    found = {path: _look(path) for path in (folder, *(folder / name for name in names))}
-    above = found[folder]
+    looks = {path: _look(path) for path in (folder, *(folder / name for name in names))}
+    above = looks[folder]
     if above is None:
         return []
-    there = {path: seen for path, seen in found.items() if seen is not None}
-    volume = [path for path, seen in there.items() if reach(seen, above) is Reach.VOLUME]
-    wide = [_wide(path, seen) for path, seen in there.items() if reach(seen, above) is Reach.OTHERS]
+    there = {path: status for path, status in looks.items() if status is not None}
+    volume = [path for path, status in there.items() if reach(status, above) is Reach.VOLUME]
+    wide = [_wide(path, status) for path, status in there.items() if reach(status, above) is Reach.OTHERS]
     return wide + ([_of_volume(volume, above)] if volume else [])
 
 
@@ -61,9 +61,9 @@ def _look(path: Path) -> os.stat_result | None:
         return None  # not there, or not to be looked at: opening it tells so
 
 
-def _wide(path: Path, found: os.stat_result) -> Shared:
-    mode, is_folder = stat.S_IMODE(found.st_mode), stat.S_ISDIR(found.st_mode)
-    who = "EVERY user of this machine" if mode & _OTHERS else f"Every member of group {found.st_gid}"
+def _wide(path: Path, status: os.stat_result) -> Shared:
+    mode, is_folder = stat.S_IMODE(status.st_mode), stat.S_ISDIR(status.st_mode)
+    who = "EVERY user of this machine" if mode & _OTHERS else f"Every member of group {status.st_gid}"
     may = _may(mode, is_folder=is_folder)
     kind = "data folder" if is_folder else "file"
     right = "700" if is_folder else "600"

@@ -50,8 +50,8 @@ def identifier(text: str) -> str:
         return short
     plain = unicodedata.normalize("NFKC", short).translate(_NOT_SEEN).translate(_HYPHENS)
     plain = " ".join(plain.split())[:_LONGEST_ID]
-    found = _ID.fullmatch(plain)
-    return "-".join(found.groups()).lower() if found else plain.strip(WRAPPING + ",;")
+    match = _ID.fullmatch(plain)
+    return "-".join(match.groups()).lower() if match else plain.strip(WRAPPING + ",;")
 
 
 def secret(text: str) -> str:

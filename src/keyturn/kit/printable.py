@@ -28,11 +28,11 @@ def visible(text: str) -> str:
     """Return a text with what cannot be seen in it written out, such as \\u202e. Line breaks and tabs stay."""
     if text.isascii() and text.isprintable():
         return text
-    shown = (
+    parts = (
         char if char in _KEPT_IN_TEXT or _shows(text, place) else char.encode("unicode_escape").decode()
         for place, char in enumerate(text)
     )
-    return "".join(shown)
+    return "".join(parts)
 
 
 def _shows(text: str, place: int) -> bool:

@@ -1,6 +1,6 @@
-"""The last belt: takes secrets out of what is about to be logged.
+"""Second protection: removes secrets from what is about to be logged.
 
-The first belt is that secrets are Plaintext and never reach a log call. This one catches what a library logs, what an
+The first is that secrets are Plaintext and never reach a log call. This one catches what a library logs, what an
 exception repeats, and what somebody will get wrong one day. It works by the names of keys and by the shapes of values.
 """
 

@@ -48,7 +48,7 @@ class Plaintext:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SealContext:
     """Where a sealed value lives. It is bound into the ciphertext, so a value moved elsewhere does not open."""
 
     table: str

@@ -28,8 +28,8 @@ def names() -> frozenset[str]:
 
     Not what the machine has: names such as ``localtime`` or ``posix/Europe/Oslo`` mean nothing, or something else, elsewhere.
     """
-    listed = resources.files("tzdata").joinpath("zones").read_text(encoding="utf-8")
-    return frozenset(listed.split()) - _NO_PLACE
+    text = resources.files("tzdata").joinpath("zones").read_text(encoding="utf-8")
+    return frozenset(text.split()) - _NO_PLACE
 
 
 @lru_cache(maxsize=1024)
@@ -61,8 +61,12 @@ def refusal(name: str) -> str:
     """Say that there is no such zone, what may have been meant, and what to type. Quotes no text that may be a secret."""
     if not name or len(name) > LONGEST or not name.isprintable() or not may_repeat("timeZone", name):
         return f"There is no such time zone. {ADVICE}"
-    found = list(_suggestions(name))[:_MOST_SUGGESTED]
-    meant = f" Did you mean {' or '.join([', '.join(found[:-1]), found[-1]] if found[1:] else found)}?" if found else ""
+    suggestions = list(_suggestions(name))[:_MOST_SUGGESTED]
+    meant = (
+        f" Did you mean {' or '.join([', '.join(suggestions[:-1]), suggestions[-1]] if suggestions[1:] else suggestions)}?"
+        if suggestions
+        else ""
+    )
     return f"There is no time zone '{name}'.{meant} {ADVICE}"
 
 

@@ -16,7 +16,7 @@ def failed(tx: Tx, owner: Actor, attempts: Attempts, policy: LockoutPolicy, now:
     after = after_failure(attempts, policy, now)
     if policy.enabled and after.locked(now):
         event, once = events.SIGN_IN_LOCKED, None
-    else:  # at most one a minute: strangers must not be able to fill the disk
+    else:  # at most one a minute: failed sign-ins must not be able to fill the disk
         event = events.SIGN_IN_FAILED
         once = f"{event.name}:{owner.id}:{int(now.timestamp()) // 60}"
     record(tx, owner, event, subject_of(owner), now, once)
@@ -36,9 +36,9 @@ def wrong_code() -> Unauthenticated:
 
 
 def locked(attempts: Attempts, now: datetime) -> Unauthenticated:
-    left = int((attempts.locked_until - now).total_seconds()) + 1 if attempts.locked_until else 0
+    seconds = int((attempts.locked_until - now).total_seconds()) + 1 if attempts.locked_until else 0
     return Unauthenticated(
-        f"Too many failed sign-ins: signing in is locked for {left} more seconds.",
+        f"Too many failed sign-ins: signing in is locked for {seconds} more seconds.",
         code="access.locked",
         fix="Wait, or ask an admin of the organization to clear the lock.",
     )

@@ -9,19 +9,19 @@ from urllib.parse import urlencode
 
 from msgspec import Meta
 
-from keyturn.audit.domain import Recorded
-from keyturn.audit.service import Trail
+from keyturn.audit.domain import StoredEvent
+from keyturn.audit.service import AuditTrail
 from keyturn.kit.actor import Actor
 from keyturn.web.pages import Page, Pages, get, group
 from keyturn.web.schema.validate import Trimmed
-from keyturn.web.schema.wire import Wire
+from keyturn.web.schema.wire import ApiModel
 
 HERE = "/organization/audit-log"
 AT_ONCE = 50
 
 
 @dataclass(frozen=True)
-class Line:
+class AuditLine:
     """One event. ``summary`` are its facts in a line, ``data`` all of them as JSON."""
 
     id: int
@@ -40,12 +40,12 @@ class Line:
 
 
 @dataclass(frozen=True)
-class AuditPage(Page):
+class AuditTrailPage(Page):
     template: ClassVar[str] = "audit/log.html"
     compressed: ClassVar[bool] = True
     section: ClassVar[str] = "audit"
 
-    lines: Sequence[Line]
+    lines: Sequence[AuditLine]
     event: str
     project_id: str
     subject_id: str
@@ -55,7 +55,7 @@ class AuditPage(Page):
     newest: str
 
 
-class Wanted(Wire, rename=None):
+class AuditFilterForm(ApiModel, rename=None):
     event: Annotated[Trimmed, Meta(max_length=100)] = ""
     project_id: Annotated[Trimmed, Meta(max_length=64)] = ""
     subject_id: Annotated[Trimmed, Meta(max_length=64)] = ""
@@ -63,25 +63,25 @@ class Wanted(Wire, rename=None):
     cursor: str = ""
 
 
-def router(trail: Trail) -> Pages:
+def router(trail: AuditTrail) -> Pages:
     """Return the page of the trail, for those who may read it."""
 
     @get(HERE)
-    def show_log(actor: Actor, query: Wanted) -> AuditPage:
-        chosen = {name: getattr(query, name) for name in ("event", "project_id", "subject_id", "actor_id")}
-        given = {name: value for name, value in chosen.items() if value}
-        page = trail.page(actor, limit=AT_ONCE, cursor=query.cursor or None, **given)
-        older = f"{HERE}?{urlencode(given | {'cursor': page.cursor})}" if page.cursor else ""
-        newest = (f"{HERE}?{urlencode(given)}" if given else HERE) if query.cursor else ""
+    def show_log(actor: Actor, query: AuditFilterForm) -> AuditTrailPage:
+        filters = {name: getattr(query, name) for name in ("event", "project_id", "subject_id", "actor_id")}
+        filters_in_use = {name: value for name, value in filters.items() if value}
+        page = trail.page(actor, limit=AT_ONCE, cursor=query.cursor or None, **filters_in_use)
+        older = f"{HERE}?{urlencode(filters_in_use | {'cursor': page.cursor})}" if page.cursor else ""
+        newest = (f"{HERE}?{urlencode(filters_in_use)}" if filters_in_use else HERE) if query.cursor else ""
         lines = [_line(event) for event in page.events]
-        return AuditPage(lines, **chosen, filtered=bool(given), older=older, newest=newest)
+        return AuditTrailPage(lines, **filters, filtered=bool(filters_in_use), older=older, newest=newest)
 
     return group(show_log)
 
 
-def _line(event: Recorded) -> Line:
+def _line(event: StoredEvent) -> AuditLine:
     facts = [f"{name}: {value}" for name, value in event.data.items() if isinstance(value, str | int) and value != ""]
-    return Line(
+    return AuditLine(
         event.id,
         event.at,
         event.name,

@@ -10,9 +10,9 @@ from keyturn.errors import KeyturnError
 from keyturn.kit.actor import Actor, Role
 from keyturn.kit.secret import Plaintext
 from keyturn.providers.manifest import Permission
-from keyturn.web.pages import Filled, Page, Pages, get, group, post
+from keyturn.web.pages import FormState, Page, Pages, get, group, post
 from keyturn.web.schema.validate import Uuid
-from keyturn.web.schema.wire import Wire
+from keyturn.web.schema.wire import ApiModel
 
 HERE = "/help/azure"
 CLIENT_ID = "INF_APP_CONNECTION_AZURE_CLIENT_SECRETS_CLIENT_ID"
@@ -40,7 +40,7 @@ class Variable:
 
 
 @dataclass(frozen=True)
-class Finding:
+class InputFinding:
     """One line of the check."""
 
     ok: bool
@@ -58,12 +58,12 @@ class AzureHelpPage(Page):
     site_url: str
     variables: Sequence[Variable]
     permissions: Sequence[Permission]
-    findings: Sequence[Finding]
+    findings: Sequence[InputFinding]
     may_check: bool
-    filled: Filled
+    filled: FormState
 
 
-class WhichTenant(Wire, rename=None):
+class WhichTenant(ApiModel, rename=None):
     tenant: Uuid
 
 
@@ -71,19 +71,21 @@ def router(installation: Installation, sign_in_as: SignInAs) -> Pages:
     """Return the help page with its check."""
 
     @get(HERE)
-    def show_help(actor: Actor, filled: Filled) -> AzureHelpPage:
+    def show_help(actor: Actor, filled: FormState) -> AzureHelpPage:
         return _page(actor, installation, (), filled)
 
-    @post(HERE, again=show_help)
+    @post(HERE, form_page=show_help)
     def check(actor: Actor, form: WhichTenant) -> AzureHelpPage:
         require_admin(actor)
-        filled = Filled(HERE, {"tenant": form.tenant})
+        filled = FormState(HERE, {"tenant": form.tenant})
         return _page(actor, installation, _findings(installation, form.tenant, sign_in_as), filled)
 
     return group(show_help, check)
 
 
-def _page(actor: Actor, installation: Installation, findings: Sequence[Finding], filled: Filled) -> AzureHelpPage:
+def _page(
+    actor: Actor, installation: Installation, findings: Sequence[InputFinding], filled: FormState
+) -> AzureHelpPage:
     site = installation.site_url
     return AzureHelpPage(
         f"{site or 'https://your-domain.com'}{CALLBACK_PATH}",
@@ -100,26 +102,29 @@ def _page(actor: Actor, installation: Installation, findings: Sequence[Finding],
     )
 
 
-def _findings(installation: Installation, tenant: str, sign_in_as: SignInAs) -> list[Finding]:
+def _findings(installation: Installation, tenant: str, sign_in_as: SignInAs) -> list[InputFinding]:
     site, client_id, secret = installation.site_url, installation.client_id, installation.client_secret
-    found = [_site(site)]
+    findings = [_site(site)]
     if client_id is None or secret is None:
         missing = " and ".join(
             name for name, value in ((CLIENT_ID, client_id), (CLIENT_SECRET, secret)) if value is None
         )
-        return [*found, Finding(False, "The application's credentials are not set.", f"Set {missing} and restart.")]
+        return [
+            *findings,
+            InputFinding(False, "The application's credentials are not set.", f"Set {missing} and restart."),
+        ]
     try:
         sign_in_as(tenant, client_id, secret)
     except KeyturnError as error:
-        return [*found, Finding(False, error.message, error.fix or "")]
-    return [*found, Finding(True, f"Entra ID accepts the client ID and the client secret in tenant {tenant}.")]
+        return [*findings, InputFinding(False, error.message, error.fix or "")]
+    return [*findings, InputFinding(True, f"Entra ID accepts the client ID and the client secret in tenant {tenant}.")]
 
 
-def _site(site: str | None) -> Finding:
+def _site(site: str | None) -> InputFinding:
     if site is None:
-        return Finding(
+        return InputFinding(
             False, "SITE_URL is not set.", "Set it to the address in your browser's address bar, and restart."
         )
     if not site.startswith("https://") and "//localhost" not in site:
-        return Finding(False, f"SITE_URL is {site}.", "Entra ID takes redirect addresses with https:// only.")
-    return Finding(True, f"SITE_URL is {site}. The redirect URI must be registered exactly as shown above.")
+        return InputFinding(False, f"SITE_URL is {site}.", "Entra ID takes redirect addresses with https:// only.")
+    return InputFinding(True, f"SITE_URL is {site}. The redirect URI must be registered exactly as shown above.")

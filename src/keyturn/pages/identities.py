@@ -11,13 +11,13 @@ from keyturn.accounts.service import Access
 from keyturn.api.fields import Name
 from keyturn.authz.domain import ORGANIZATION_ROLES, Action, at_most, permits
 from keyturn.errors import NotFound
-from keyturn.identities.domain import LONGEST_TTL, ClientSecret, Identity, UniversalAuth, UniversalAuthChanges
+from keyturn.identities.domain import LONGEST_TTL, Identity, IdentityClientSecret, UniversalAuth, UniversalAuthChanges
 from keyturn.kit.actor import Actor, Role
 from keyturn.ports.clock import Clock
 from keyturn.web.html.forms import require_typed
-from keyturn.web.pages import Filled, Page, Pages, Redirect, Route, get, group, post
+from keyturn.web.pages import FormState, Page, PageRoute, Pages, Redirect, get, group, post
 from keyturn.web.schema.validate import NonEmpty, Trimmed
-from keyturn.web.schema.wire import Wire
+from keyturn.web.schema.wire import ApiModel
 
 HERE = "/organization/identities"
 ONE = f"{HERE}/{{identity_id}}"
@@ -33,7 +33,7 @@ class IdentitiesPage(Page):
     identities: Sequence[Identity]
     may_manage: bool
     own_role: Role
-    filled: Filled
+    filled: FormState
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class IdentityPage(Page):
     manageable: bool
     own_role: Role
     site_url: str
-    filled: Filled
+    filled: FormState
 
 
 @dataclass(frozen=True)
@@ -77,18 +77,18 @@ class SecretPage(Page):
     secret: str
 
 
-class NewIdentity(Wire, rename=None):
+class NewIdentity(ApiModel, rename=None):
     name: Name
     role: Role
 
 
-class ChangedIdentity(Wire, rename=None):
+class ChangedIdentity(ApiModel, rename=None):
     name: Name
     role: Role
     protected: bool = False
 
 
-class AuthSettings(Wire, rename=None):
+class AuthSettings(ApiModel, rename=None):
     """Seconds; 0: without limit. Addresses one to a line."""
 
     ttl: Annotated[int, Meta(ge=0, le=LONGEST_TTL)]
@@ -101,37 +101,37 @@ class AuthSettings(Wire, rename=None):
     lockout: bool = False
 
 
-class NewSecret(Wire, rename=None):
+class NewSecret(ApiModel, rename=None):
     description: Annotated[Trimmed, Meta(max_length=1024)] = ""
     days: Annotated[int, Meta(ge=0, le=3650)] = 0
     uses_limit: Annotated[int, Meta(ge=0, le=2_000_000_000)] = 0
 
 
-class Typed(Wire, rename=None):
+class DeleteIdentityForm(ApiModel, rename=None):
     confirm: Trimmed = ""
 
 
 def router(access: Access, clock: Clock, site_url: str) -> Pages:
     """Return the pages of machine identities. ``site_url`` is the address that examples show."""
-    shelf = Shelf(access, clock, site_url)
-    show_one = _page(shelf)
-    return group(*_list(shelf), show_one, *_changes(shelf, show_one), *_signing_in(shelf, show_one))
+    pages = IdentityPages(access, clock, site_url)
+    show_one = _page(pages)
+    return group(*_list(pages), show_one, *_changes(pages, show_one), *_signing_in(pages, show_one))
 
 
 @dataclass(frozen=True)
-class Shelf:
+class IdentityPages:
     access: Access
     clock: Clock
     site_url: str
 
-    def page(self, actor: Actor, identity_id: str, filled: Filled) -> IdentityPage:
+    def page(self, actor: Actor, identity_id: str, filled: FormState) -> IdentityPage:
         identity = self.access.identities.get(actor, identity_id)
         may = permits(ORGANIZATION_ROLES, actor.role, Action.MANAGE_IDENTITIES) and at_most(actor.role, identity.role)
         auth = self._auth(actor, identity_id) if may else None
         now = self.clock.now()
-        found = self.access.universal.list_secrets(actor, identity_id) if auth else ()
+        client_secrets = self.access.universal.list_secrets(actor, identity_id) if auth else ()
         locked = auth is not None and auth.attempts.locked(now)
-        secrets = [_shown(each, now) for each in found]
+        secrets = [_shown(each, now) for each in client_secrets]
         return IdentityPage(identity, auth, locked, secrets, may, actor.role, self.site_url, filled)
 
     def _auth(self, actor: Actor, identity_id: str) -> UniversalAuth | None:
@@ -141,70 +141,70 @@ class Shelf:
             return None
 
 
-def _list(shelf: Shelf) -> list[Route]:
+def _list(pages: IdentityPages) -> list[PageRoute]:
     @get(HERE)
-    def show_identities(actor: Actor, filled: Filled) -> IdentitiesPage:
+    def show_identities(actor: Actor, filled: FormState) -> IdentitiesPage:
         may = permits(ORGANIZATION_ROLES, actor.role, Action.MANAGE_IDENTITIES)
-        return IdentitiesPage(shelf.access.identities.list(actor), may, actor.role, filled)
+        return IdentitiesPage(pages.access.identities.list(actor), may, actor.role, filled)
 
-    @post(HERE, again=show_identities)
+    @post(HERE, form_page=show_identities)
     def create_identity(actor: Actor, form: NewIdentity) -> Redirect:
-        made = shelf.access.identities.create(actor, name=form.name, role=form.role)
-        return Redirect(f"{HERE}/{made.id}", toast=f"{made.name} was created. Now give it a way to sign in.")
+        identity = pages.access.identities.create(actor, name=form.name, role=form.role)
+        return Redirect(f"{HERE}/{identity.id}", toast=f"{identity.name} was created. Now give it a way to sign in.")
 
     return [show_identities, create_identity]
 
 
-def _page(shelf: Shelf) -> Route:
+def _page(pages: IdentityPages) -> PageRoute:
     @get(ONE)
-    def show_identity(actor: Actor, identity_id: str, filled: Filled) -> IdentityPage:
-        return shelf.page(actor, identity_id, filled)
+    def show_identity(actor: Actor, identity_id: str, filled: FormState) -> IdentityPage:
+        return pages.page(actor, identity_id, filled)
 
     return show_identity
 
 
-def _changes(shelf: Shelf, page: Route) -> list[Route]:
-    identities = shelf.access.identities
+def _changes(pages: IdentityPages, page: PageRoute) -> list[PageRoute]:
+    identities = pages.access.identities
 
-    @post(ONE, again=page)
+    @post(ONE, form_page=page)
     def change_identity(actor: Actor, identity_id: str, form: ChangedIdentity) -> Redirect:
         identities.update(actor, identity_id, name=form.name, role=form.role, has_delete_protection=form.protected)
         return _back(identity_id, "The identity was saved.")
 
-    @post(f"{ONE}/delete", again=page)
-    def delete_identity(actor: Actor, identity_id: str, form: Typed) -> Redirect:
+    @post(f"{ONE}/delete", form_page=page)
+    def delete_identity(actor: Actor, identity_id: str, form: DeleteIdentityForm) -> Redirect:
         require_typed(form.confirm, identities.get(actor, identity_id).name)
-        gone = identities.delete(actor, identity_id)
-        return Redirect(HERE, toast=f"{gone.name} was deleted.")
+        identity = identities.delete(actor, identity_id)
+        return Redirect(HERE, toast=f"{identity.name} was deleted.")
 
     return [change_identity, delete_identity]
 
 
-def _signing_in(shelf: Shelf, page: Route) -> list[Route]:
-    access, universal = shelf.access, shelf.access.universal
+def _signing_in(pages: IdentityPages, page: PageRoute) -> list[PageRoute]:
+    access, universal = pages.access, pages.access.universal
 
-    @post(f"{ONE}/universal-auth/add", again=page)
+    @post(f"{ONE}/universal-auth/add", form_page=page)
     def add_auth(actor: Actor, identity_id: str) -> Redirect:
         universal.attach(actor, identity_id, UniversalAuthChanges())
         return _back(identity_id, "Universal Auth was added. Make a client secret next.")
 
-    @post(f"{ONE}/universal-auth", again=page)
+    @post(f"{ONE}/universal-auth", form_page=page)
     def change_auth(actor: Actor, identity_id: str, form: AuthSettings) -> Redirect:
         universal.update(actor, identity_id, _changed(form))
         return _back(identity_id, "The settings were saved.")
 
-    @post(f"{ONE}/universal-auth/unlock", again=page)
+    @post(f"{ONE}/universal-auth/unlock", form_page=page)
     def unlock(actor: Actor, identity_id: str) -> Redirect:
         universal.clear_lockouts(actor, identity_id)
         return _back(identity_id, "The identity may sign in again.")
 
-    @post(f"{ONE}/universal-auth/remove", again=page)
-    def remove_auth(actor: Actor, identity_id: str, form: Typed) -> Redirect:
+    @post(f"{ONE}/universal-auth/remove", form_page=page)
+    def remove_auth(actor: Actor, identity_id: str, form: DeleteIdentityForm) -> Redirect:
         require_typed(form.confirm, access.identities.get(actor, identity_id).name)
         universal.detach(actor, identity_id)
         return _back(identity_id, "Universal Auth was removed.")
 
-    @post(f"{ONE}/client-secrets", again=page)
+    @post(f"{ONE}/client-secrets", form_page=page)
     def create_secret(actor: Actor, identity_id: str, form: NewSecret) -> SecretPage:
         ttl = int(timedelta(days=form.days).total_seconds())
         secret, _ = universal.create_secret(
@@ -213,7 +213,7 @@ def _signing_in(shelf: Shelf, page: Route) -> list[Route]:
         auth = universal.get(actor, identity_id)
         return SecretPage(access.identities.get(actor, identity_id), auth.client_id, secret.reveal())
 
-    @post(f"{ONE}/client-secrets/{{secret_id}}/revoke", again=page)
+    @post(f"{ONE}/client-secrets/{{secret_id}}/revoke", form_page=page)
     def revoke_secret(actor: Actor, identity_id: str, secret_id: str) -> Redirect:
         universal.revoke_secret(actor, identity_id, secret_id)
         return _back(identity_id, "The client secret was revoked.")
@@ -238,7 +238,7 @@ def _changed(form: AuthSettings) -> UniversalAuthChanges:
     )
 
 
-def _shown(secret: ClientSecret, now: datetime) -> SecretShown:
+def _shown(secret: IdentityClientSecret, now: datetime) -> SecretShown:
     ends_at = secret.created_at + timedelta(seconds=secret.ttl) if secret.ttl else None
     ended = (ends_at is not None and now >= ends_at) or bool(secret.uses_limit and secret.uses >= secret.uses_limit)
     return SecretShown(

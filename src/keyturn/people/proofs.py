@@ -45,13 +45,13 @@ class Proofs:
         Raises Unauthenticated: wrong, locked, or one guess too many.
         """
         with self.database.read() as tx:
-            found = person(tx, actor)
-        right = self.hasher.verify(found.password_hash, password)
+            caller = person(tx, actor)
+        right = self.hasher.verify(caller.password_hash, password)
         with self.database.write() as tx:
-            user = store.user_by_id(tx, found.id, lock=True)
+            user = store.user_by_id(tx, caller.id, lock=True)
             if user is None:
                 raise no_person()
-            right = right and user.password_hash == found.password_hash
+            right = right and user.password_hash == caller.password_hash
             outcome = self._refusal(tx, actor, user, code, right=right) or then(tx, user)
         # Raised only now: a guess that was counted must stay counted.
         if isinstance(outcome, KeyturnError):
@@ -82,10 +82,10 @@ class Proofs:
 
 def person(tx: Tx, actor: Actor) -> User:
     """Return the caller. Raises NotFound when it is no person."""
-    found = store.user(tx, actor.org_id, actor.id or "") if actor.kind is ActorKind.USER else None
-    if found is None:
+    user = store.user(tx, actor.org_id, actor.id or "") if actor.kind is ActorKind.USER else None
+    if user is None:
         raise no_person()
-    return found
+    return user
 
 
 def no_person() -> NotFound:

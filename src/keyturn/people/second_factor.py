@@ -18,7 +18,7 @@ from keyturn.crypto.hashing import Hasher
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import KeyturnError, Misconfigured, NotFound, Refused
 from keyturn.kit.actor import Actor
-from keyturn.kit.secret import Place, Plaintext
+from keyturn.kit.secret import Plaintext, SealContext
 from keyturn.people import store
 from keyturn.people.domain import SecondFactor, User
 from keyturn.people.proofs import Proofs, person
@@ -64,8 +64,8 @@ class SecondFactors:
     def active(self, actor: Actor) -> bool:
         """Say whether the caller needs a code to sign in."""
         with self.database.read() as tx:
-            found = store.second_factor(tx, actor.id or "")
-        return found is not None and found.confirmed_at is not None
+            factor = store.second_factor(tx, actor.id or "")
+        return factor is not None and factor.confirmed_at is not None
 
     def begin(self, actor: Actor, password: Plaintext) -> None:
         """Make a secret for the caller's app. It counts only after :meth:`confirm`; until then each call makes another.
@@ -75,8 +75,8 @@ class SecondFactors:
         secret = Plaintext(base64.b32encode(self.random(_SECRET_BYTES)).decode())
 
         def then(tx: Tx, user: User) -> KeyturnError | None:
-            found = store.second_factor(tx, user.id, lock=True)
-            if found and found.confirmed_at:
+            factor = store.second_factor(tx, user.id, lock=True)
+            if factor and factor.confirmed_at:
                 return _active_already()
             sealed = self._sealer().seal(secret, _place(user.id))
             store.put_second_factor(tx, SecondFactor(user.id, sealed, 0, (), None), self.clock.now())
@@ -90,10 +90,10 @@ class SecondFactors:
 
         with self.database.read() as tx:
             user = person(tx, actor)
-            found = store.second_factor(tx, user.id)
-            if found is None or found.confirmed_at:
+            factor = store.second_factor(tx, user.id)
+            if factor is None or factor.confirmed_at:
                 raise _not_begun()
-            secret = self._open(found)
+            secret = self._open(factor)
         address = TOTP(secret.reveal()).provisioning_uri(name=user.email, issuer_name=ISSUER)
         return Enrolment(secret, Plaintext(address))
 
@@ -105,19 +105,19 @@ class SecondFactors:
         codes = [self._recovery_code() for _ in range(_RECOVERY_CODES)]
         with self.database.write() as tx:
             user = person(tx, actor)
-            found = store.second_factor(tx, user.id, lock=True)
-            if found is None or found.confirmed_at:
+            factor = store.second_factor(tx, user.id, lock=True)
+            if factor is None or factor.confirmed_at:
                 raise _not_begun()
             now = self.clock.now()
-            counter = self._counter(found, code, now)
+            counter = self._counter(factor, code, now)
             if counter is None:
                 raise Refused(
                     "This code is not right.",
                     code="access.code_wrong",
                     fix="Type the six digits that the app shows now. If they stay wrong, look at the phone's clock.",
                 )
-            kept = tuple(_digest(each) for each in codes)
-            store.put_second_factor(tx, SecondFactor(user.id, found.secret, counter, kept, now), now)
+            digests = tuple(_digest(each) for each in codes)
+            store.put_second_factor(tx, SecondFactor(user.id, factor.secret, counter, digests, now), now)
             self._end_others(tx, user, actor.via)
             record(tx, actor, events.SECOND_FACTOR_ADDED, Subject(SubjectKind.USER, user.id), now)
         return codes
@@ -153,25 +153,25 @@ class SecondFactors:
     # --- in a sign-in's transaction -----------------------------------------------------------------------------------
 
     def needed(self, tx: Tx, user: User) -> bool:
-        found = store.second_factor(tx, user.id)
-        return found is not None and found.confirmed_at is not None
+        factor = store.second_factor(tx, user.id)
+        return factor is not None and factor.confirmed_at is not None
 
     def accepts(self, tx: Tx, user: User, code: Plaintext, actor: Actor) -> bool:
         """Say whether the code is right, and use it up: no code is taken twice."""
-        found = store.second_factor(tx, user.id, lock=True)
-        if found is None or found.confirmed_at is None:
+        factor = store.second_factor(tx, user.id, lock=True)
+        if factor is None or factor.confirmed_at is None:
             return False
         now = self.clock.now()
-        counter = self._counter(found, code, now)
+        counter = self._counter(factor, code, now)
         if counter is not None:
-            store.use_code(tx, user.id, counter, found.recovery)
+            store.use_code(tx, user.id, counter, factor.recovery)
             return True
         used = _digest(code.reveal())
-        if used not in found.recovery:
+        if used not in factor.recovery:
             return False
-        left = tuple(kept for kept in found.recovery if kept != used)
-        store.use_code(tx, user.id, found.last_counter, left)
-        record(tx, actor, events.RECOVERY_CODE_USED, Subject(SubjectKind.USER, user.id), now, left=len(left))
+        unused = tuple(digest for digest in factor.recovery if digest != used)
+        store.use_code(tx, user.id, factor.last_counter, unused)
+        record(tx, actor, events.RECOVERY_CODE_USED, Subject(SubjectKind.USER, user.id), now, left=len(unused))
         return True
 
     # --- parts --------------------------------------------------------------------------------------------------------
@@ -179,13 +179,13 @@ class SecondFactors:
     def _counter(self, factor: SecondFactor, code: Plaintext, now: datetime) -> int | None:
         from pyotp import TOTP  # noqa: PLC0415
 
-        typed = "".join(code.reveal().split()).encode()
+        digits = "".join(code.reveal().split()).encode()
         maker = TOTP(self._open(factor).reveal())
         present = int(now.timestamp()) // PERIOD
         # A code of the future was noted by a wrong clock: it must not keep out those of today.
         last = factor.last_counter if factor.last_counter <= present + max(_DRIFT) else 0
         for counter in (present + drift for drift in _DRIFT):
-            if counter > last and hmac.compare_digest(maker.generate_otp(counter).encode(), typed):
+            if counter > last and hmac.compare_digest(maker.generate_otp(counter).encode(), digits):
                 return counter
         return None
 
@@ -211,8 +211,8 @@ class SecondFactors:
         return self._sealer().open(factor.secret, _place(factor.user_id))
 
 
-def _place(user_id: str) -> Place:
-    return Place("second_factors", user_id, "secret")
+def _place(user_id: str) -> SealContext:
+    return SealContext("second_factors", user_id, "secret")
 
 
 def _digest(code: str) -> str:

@@ -32,7 +32,7 @@ _LONGEST_AGENT = 400
 
 
 @dataclass(frozen=True)
-class Browser:
+class BrowserInfo:
     """Where a session is used."""
 
     origin: Origin
@@ -40,7 +40,7 @@ class Browser:
 
 
 @dataclass(frozen=True)
-class Opened:
+class NewSession:
     """A session in the clear, given once. ``needs_code``: it is good for nothing but giving the code."""
 
     token: Plaintext
@@ -62,32 +62,34 @@ class Sessions:
 
     # --- signing in and out -------------------------------------------------------------------------------------------
 
-    def sign_in(self, email: str, password: Plaintext, browser: Browser, before: Plaintext | None = None) -> Opened:
+    def sign_in(
+        self, email: str, password: Plaintext, browser: BrowserInfo, before: Plaintext | None = None
+    ) -> NewSession:
         """Open a session; the one that the browser had before ends. Raises as :meth:`SignIn.login_person`."""
 
-        def whole(tx: Tx, user: User) -> Opened:
-            return Opened(self._open(tx, user, browser, pending=False), needs_code=False)
+        def whole(tx: Tx, user: User) -> NewSession:
+            return NewSession(self._open(tx, user, browser, pending=False), needs_code=False)
 
-        def halfway(tx: Tx, user: User) -> Opened:
-            return Opened(self._open(tx, user, browser, pending=True), needs_code=True)
+        def halfway(tx: Tx, user: User) -> NewSession:
+            return NewSession(self._open(tx, user, browser, pending=True), needs_code=True)
 
-        opened = self._signin.prove_person(email, password, browser.origin, whole, halfway)
+        new_session = self._signin.prove_person(email, password, browser.origin, whole, halfway)
         self._forget(before)
-        return opened
+        return new_session
 
-    def give_code(self, pending: Plaintext | None, code: Plaintext, browser: Browser) -> Plaintext:
+    def give_code(self, pending: Plaintext | None, code: Plaintext, browser: BrowserInfo) -> Plaintext:
         """Finish a sign-in whose password was right. Returns the session's token, a new one.
 
         Raises Unauthenticated for a wrong code, which counts as a failed sign-in, and when it took too long.
         """
         with self._database.read() as tx:
-            found = self._living(tx, pending, pending=True)
+            session = self._living(tx, pending, pending=True)
 
         def whole(tx: Tx, user: User) -> Plaintext:
-            store.end_session(tx, found.id)
+            store.end_session(tx, session.id)
             return self._open(tx, user, browser, pending=False)
 
-        return self._signin.prove_code(found.user_id, code, browser.origin, whole)
+        return self._signin.prove_code(session.user_id, code, browser.origin, whole)
 
     def awaits_code(self, pending: Plaintext | None) -> bool:
         """Say whether this is a sign-in that waits for its code."""
@@ -102,7 +104,7 @@ class Sessions:
         """Say whether this session's person has to choose a password first."""
         return self._with_first_password(token) is not None
 
-    def choose_password(self, token: Plaintext | None, new: Plaintext, browser: Browser) -> Plaintext:
+    def choose_password(self, token: Plaintext | None, new: Plaintext, browser: BrowserInfo) -> Plaintext:
         """Take the person's own password instead of the first one. Returns a new session's token.
 
         Raises Unauthenticated when the session has ended, Refused for a weak password or the first one.
@@ -117,13 +119,13 @@ class Sessions:
     def _with_first_password(self, token: Plaintext | None) -> User | None:
         with self._database.read() as tx:
             try:
-                found = self._living(tx, token, pending=False)
+                session = self._living(tx, token, pending=False)
             except Unauthenticated:
                 return None
-            user = store.user_by_id(tx, found.user_id)
+            user = store.user_by_id(tx, session.user_id)
         return user if user and user.first_password else None
 
-    def open_for(self, actor: Actor, browser: Browser) -> Plaintext:
+    def open_for(self, actor: Actor, browser: BrowserInfo) -> Plaintext:
         """Open a session for somebody who has just proven who they are, by setting up the server or a new password."""
         with self._database.write() as tx:
             user = store.user(tx, actor.org_id, actor.id or "")
@@ -138,28 +140,28 @@ class Sessions:
         """
         now = self._clock.now()
         with self._database.read() as tx:
-            found = self._living(tx, token, pending=False)
-            user = store.user_by_id(tx, found.user_id)
+            session = self._living(tx, token, pending=False)
+            user = store.user_by_id(tx, session.user_id)
         if user is None:
             raise _ended()
         if user.first_password:
             raise password_needed()
-        if now - found.seen_at >= _SEEN_NOTED_EVERY or found.ip != ip:
+        if now - session.seen_at >= _SEEN_NOTED_EVERY or session.ip != ip:
             with self._database.write() as tx:
-                store.note_session(tx, found.id, ip, now)
-        return replace(person_actor(user), via=found.id)
+                store.note_session(tx, session.id, ip, now)
+        return replace(person_actor(user), via=session.id)
 
     def sign_out(self, token: Plaintext | None, request_id: str | None = None) -> None:
         """End the session. Repeatable; what is no session is left alone."""
         if token is None:
             return
         with self._database.write() as tx:
-            found = store.session(tx, opaque.digest(token.reveal()))
-            user = store.user_by_id(tx, found.user_id) if found else None
-            if found is None or user is None:
+            session = store.session(tx, opaque.digest(token.reveal()))
+            user = store.user_by_id(tx, session.user_id) if session else None
+            if session is None or user is None:
                 return
-            store.end_session(tx, found.id)
-            if not found.pending:
+            store.end_session(tx, session.id)
+            if not session.pending:
                 actor = replace(person_actor(user), request_id=request_id)
                 record(tx, actor, events.SIGNED_OUT, subject_of(actor), self._clock.now())
 
@@ -176,16 +178,16 @@ class Sessions:
         """Return the caller's living sessions, the last used first."""
         now = self._clock.now()
         with self._database.read() as tx:
-            found = store.sessions_of_user(tx, actor.id or "")
-        return [each for each in found if not each.pending and _alive(each, now)]
+            sessions = store.sessions_of_user(tx, actor.id or "")
+        return [each for each in sessions if not each.pending and _alive(each, now)]
 
     def id_of(self, token: Plaintext | None) -> str | None:
         """Return the id of a session, to mark it in the list."""
         if token is None:
             return None
         with self._database.read() as tx:
-            found = store.session(tx, opaque.digest(token.reveal()))
-        return found.id if found else None
+            session = store.session(tx, opaque.digest(token.reveal()))
+        return session.id if session else None
 
     def end(self, actor: Actor, session_id: str) -> None:
         """End one of the caller's own sessions. Raises NotFound."""
@@ -199,33 +201,33 @@ class Sessions:
         """Give the session another token; the old one opens nothing any more. Raises Unauthenticated when it has ended."""
         fresh = opaque.new_token(self._random)
         with self._database.write() as tx:
-            found = self._living(tx, token, pending=False)
-            store.change_session_digest(tx, found.id, opaque.digest(fresh.reveal()))
+            session = self._living(tx, token, pending=False)
+            store.change_session_digest(tx, session.id, opaque.digest(fresh.reveal()))
         return fresh
 
     # --- parts --------------------------------------------------------------------------------------------------------
 
-    def _open(self, tx: Tx, user: User, browser: Browser, *, pending: bool) -> Plaintext:
+    def _open(self, tx: Tx, user: User, browser: BrowserInfo, *, pending: bool) -> Plaintext:
         token = opaque.new_token(self._random)
         now = self._clock.now()
         agent = "".join(sign for sign in browser.user_agent if sign.isprintable())[:_LONGEST_AGENT]
-        made = Session(self._ids.new(), user.id, pending, browser.origin.ip, agent, now, now)
+        session = Session(self._ids.new(), user.id, pending, browser.origin.ip, agent, now, now)
         store.end_old_sessions(tx, user.id, unseen_since=now - IDLE, made_before=now - LONGEST)
-        store.add_session(tx, made, opaque.digest(token.reveal()))
+        store.add_session(tx, session, opaque.digest(token.reveal()))
         return token
 
     def _living(self, tx: Tx, token: Plaintext | None, *, pending: bool) -> Session:
-        found = store.session(tx, opaque.digest(token.reveal())) if token else None
-        if found is None or found.pending is not pending or not _alive(found, self._clock.now()):
+        session = store.session(tx, opaque.digest(token.reveal())) if token else None
+        if session is None or session.pending is not pending or not _alive(session, self._clock.now()):
             raise _ended()
-        return found
+        return session
 
     def _forget(self, token: Plaintext | None) -> None:
         if token is not None:
             with self._database.write() as tx:
-                found = store.session(tx, opaque.digest(token.reveal()))
-                if found:
-                    store.end_session(tx, found.id)
+                session = store.session(tx, opaque.digest(token.reveal()))
+                if session:
+                    store.end_session(tx, session.id)
 
 
 def _alive(session: Session, now: datetime) -> bool:

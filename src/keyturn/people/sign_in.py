@@ -94,11 +94,11 @@ class SignIn:
         """
         email = email.strip().lower()
         with self._database.read() as tx:
-            found = store.user_by_email(tx, email)
-        right = self._hasher.verify(found.password_hash if found else None, password)
+            person = store.user_by_email(tx, email)
+        right = self._hasher.verify(person.password_hash if person else None, password)
         with self._database.write() as tx:
             user = store.user_by_email(tx, email, lock=True)
-            if user and found and user.password_hash != found.password_hash:
+            if user and person and user.password_hash != person.password_hash:
                 right = False  # changed in between: what was proven is no longer the password
             outcome: T | KeyturnError
             if user is None:

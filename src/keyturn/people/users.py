@@ -174,10 +174,10 @@ class Users:
     def by_email(self, email: str) -> User:
         """Return the user with this address. For the operator's command line only."""
         with self._database.read() as tx:
-            found = store.user_by_email(tx, email.strip().lower())
-        if found is None:
+            user = store.user_by_email(tx, email.strip().lower())
+        if user is None:
             raise NotFound(f"There is no user '{email}'.", code="access.user_not_found")
-        return found
+        return user
 
     def reset_password(self, email: str, new: Plaintext) -> User:
         """Set a password without the old one, end the user's tokens and locks. For the operator's command line only.
@@ -233,10 +233,10 @@ def _subject(user: User) -> Subject:
 
 
 def _found(tx: Tx, actor: Actor, user_id: str) -> User:
-    found = store.user(tx, actor.org_id, user_id)
-    if found is None:
+    user = store.user(tx, actor.org_id, user_id)
+    if user is None:
         raise NotFound(f"There is no user '{user_id}'.", code="access.user_not_found")
-    return found
+    return user
 
 
 def _keep_an_admin(tx: Tx, user: User) -> None:

@@ -143,7 +143,7 @@ class MadeCredential:
 
 
 @dataclass(frozen=True)
-class Order:
+class CredentialRequest:
     """A request for a new credential. ``made`` is what :meth:`CredentialKind.make` made for it, if this kind is made here."""
 
     object_id: str
@@ -178,10 +178,10 @@ class CredentialKind(Protocol):
     ) -> RemoteApplication:
         """Read again what may tell which credential has this value, if the list did not. Repeatable."""
 
-    def fits(self, one: RemoteCredential, value: Plaintext) -> bool:
+    def matches(self, credential: RemoteCredential, value: Plaintext) -> bool:
         """Say whether a listed credential may be the one with this value. Pure."""
 
-    def add(self, tenant: Tenant, token: AccessToken, signer: Plaintext, order: Order) -> IssuedCredential:
+    def add(self, tenant: Tenant, token: AccessToken, signer: Plaintext, order: CredentialRequest) -> IssuedCredential:
         """Ask for a new credential. NOT repeatable: each call may make one."""
 
     def remove(self, tenant: Tenant, token: AccessToken, signer: Plaintext, object_id: str, key_id: str) -> None:

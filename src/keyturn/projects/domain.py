@@ -60,7 +60,7 @@ class Member:
 
 def placed(order: Sequence[str], environment_id: str, position: int | None) -> list[str]:
     """Return the order with the environment moved or added at the position, counted from 1; None: at the end."""
-    others = [found for found in order if found != environment_id]
+    others = [other_id for other_id in order if other_id != environment_id]
     index = len(others) if position is None else max(0, min(position - 1, len(others)))
     return [*others[:index], environment_id, *others[index:]]
 

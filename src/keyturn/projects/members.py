@@ -46,10 +46,10 @@ class Members:
             if project_id is None:
                 raise NotFound(f"There is no membership '{row_id}'.", code="projects.member_not_found")
             require(tx, actor, Action.READ_MEMBERS, Scope(actor.org_id, project_id))
-            found = _found(store.member_row(tx, project_id, row_id), row_id)
-        if found.kind is not ActorKind.IDENTITY:
+            member = _found(store.member_row(tx, project_id, row_id), row_id)
+        if member.kind is not ActorKind.IDENTITY:
             raise NotFound(f"There is no membership '{row_id}' of an identity.", code="projects.member_not_found")
-        return found
+        return member
 
     def get_by_row(self, actor: Actor, project_id: str, row_id: str) -> Member:
         """Return the member by the id of the membership."""
@@ -95,12 +95,12 @@ class Members:
         """Take members, named by the ids of their memberships, out of the project: all of them or none."""
         with self._database.write() as tx:
             own, now = self._manager(tx, actor, project_id), self._clock.now()
-            gone = [_found(store.member_row(tx, project_id, row_id), row_id) for row_id in dict.fromkeys(row_ids)]
-            for member in gone:
+            members = [_found(store.member_row(tx, project_id, row_id), row_id) for row_id in dict.fromkeys(row_ids)]
+            for member in members:
                 require_at_most(own, member.role)
                 store.remove_member(tx, member.id)
                 _record(tx, actor, events.MEMBER_REMOVED, member, now)
-        return gone
+        return members
 
     def _manager(self, tx: Tx, actor: Actor, project_id: str) -> Role:
         scope = Scope(actor.org_id, project_id)
@@ -121,9 +121,9 @@ class Members:
             )
         now = self._clock.now()
         store.add_member(tx, self._ids.new(), project_id, kind, member_id, role, now)
-        made = _found(store.member(tx, project_id, kind, member_id), member_id)
-        _record(tx, actor, events.MEMBER_ADDED, made, now)
-        return made
+        member = _found(store.member(tx, project_id, kind, member_id), member_id)
+        _record(tx, actor, events.MEMBER_ADDED, member, now)
+        return member
 
 
 def _record(tx: Tx, actor: Actor, event: AuditEvent, member: Member, now: datetime, **facts: object) -> None:
@@ -150,7 +150,7 @@ def _user_id(tx: Tx, actor: Actor, email: str) -> str:
     return user.id
 
 
-def _found(member: Member | None, asked: str) -> Member:
+def _found(member: Member | None, member_id: str) -> Member:
     if member is None:
-        raise NotFound(f"There is no member '{asked}' in this project.", code="projects.member_not_found")
+        raise NotFound(f"There is no member '{member_id}' in this project.", code="projects.member_not_found")
     return member

@@ -77,7 +77,7 @@ class Projects:
             for position, (title, short) in enumerate(DEFAULT_ENVIRONMENTS if default_environments else (), start=1)
         )
         slug = slug or f"{slug_of(name)[:53]}-{self._ids.nonce()}"
-        made = Project(
+        project = Project(
             *(project_id, actor.org_id, name, slug, description or None, has_delete_protection, environments, now, now),
             created_by=actor.id,
         )
@@ -88,13 +88,13 @@ class Projects:
             if slug in RESERVED_SLUGS or store.slug_in_use(tx, slug):
                 raise slug_taken("a project", slug)
             try:
-                store.add_project(tx, made)
+                store.add_project(tx, project)
             except sqlalchemy.exc.IntegrityError as error:  # another server took the slug just now
                 raise slug_taken("a project", slug) from error
             if actor.id and actor.kind is not ActorKind.PLATFORM:
-                store.add_member(tx, self._ids.new(), made.id, actor.kind, actor.id, Role.ADMIN, now)
-            record(tx, actor, events.PROJECT_CREATED, _subject(made), now, name=name, slug=slug)
-        return made
+                store.add_member(tx, self._ids.new(), project.id, actor.kind, actor.id, Role.ADMIN, now)
+            record(tx, actor, events.PROJECT_CREATED, _subject(project), now, name=name, slug=slug)
+        return project
 
     def get(self, actor: Actor, project_id: str) -> Project:
         with self._database.read() as tx:
@@ -110,9 +110,9 @@ class Projects:
 
     def by_slug(self, actor: Actor, slug: str) -> Project:
         with self._database.read() as tx:
-            found = _found(store.project_by_slug(tx, actor.org_id, slug), slug)
-            require(tx, actor, Action.READ_PROJECT, Scope(actor.org_id, found.id))
-            return found
+            project = _found(store.project_by_slug(tx, actor.org_id, slug), slug)
+            require(tx, actor, Action.READ_PROJECT, Scope(actor.org_id, project.id))
+            return project
 
     def list(self, actor: Actor) -> Sequence[Project]:
         """Return the projects that the actor may see, by name."""
@@ -128,8 +128,8 @@ class Projects:
     def set_retention(self, actor: Actor, slug: str, days: int) -> Project:
         """Note for how many days a client wants audit events kept. It is answered again, and removes nothing."""
         with self._database.write() as tx:
-            found = _found(store.project_by_slug(tx, actor.org_id, slug), slug)
-            before = self._permitted(tx, actor, Action.EDIT_PROJECT, found.id)
+            project = _found(store.project_by_slug(tx, actor.org_id, slug), slug)
+            before = self._permitted(tx, actor, Action.EDIT_PROJECT, project.id)
             after = replace(before, audit_retention_days=days, updated_at=self._clock.now())
             if days != before.audit_retention_days:
                 store.save_project(tx, after)
@@ -173,19 +173,19 @@ class Projects:
     def delete(self, actor: Actor, project_id: str) -> Project:
         """Remove the project and all in it. Raises Refused while it is protected, or a guard says no."""
         with self._database.write() as tx:
-            gone = self._permitted(tx, actor, Action.DELETE_PROJECT, project_id)
-            if gone.has_delete_protection:
+            project = self._permitted(tx, actor, Action.DELETE_PROJECT, project_id)
+            if project.has_delete_protection:
                 raise Refused(
-                    f"The project '{gone.name}' is protected against deletion.",
+                    f"The project '{project.name}' is protected against deletion.",
                     code="projects.protected",
                     fix="Set hasDeleteProtection to false first.",
                 )
             for guard in self._delete_guards:
-                guard(tx, gone.id)
-            store.remove_project(tx, gone.id)
-            facts = {"name": gone.name, "slug": gone.slug}
-            record(tx, actor, events.PROJECT_DELETED, _subject(gone), self._clock.now(), **facts)
-        return gone
+                guard(tx, project.id)
+            store.remove_project(tx, project.id)
+            facts = {"name": project.name, "slug": project.slug}
+            record(tx, actor, events.PROJECT_DELETED, _subject(project), self._clock.now(), **facts)
+        return project
 
     def delete_by_slug(self, actor: Actor, slug: str) -> Project:
         """As :meth:`delete`, for the project with this slug."""
@@ -195,11 +195,11 @@ class Projects:
 
     def environment(self, actor: Actor, environment_id: str) -> Environment:
         with self._database.read() as tx:
-            found = store.environment(tx, actor.org_id, environment_id)
-            if found is None:
+            environment = store.environment(tx, actor.org_id, environment_id)
+            if environment is None:
                 raise _no_environment(environment_id)
-            require(tx, actor, Action.READ_PROJECT, Scope(actor.org_id, found.project_id))
-            return found
+            require(tx, actor, Action.READ_PROJECT, Scope(actor.org_id, environment.project_id))
+            return environment
 
     def environment_by_slug(self, actor: Actor, project_id: str, slug: str) -> Environment:
         return _in(self.get(actor, project_id), slug=slug)
@@ -211,9 +211,9 @@ class Projects:
         now = self._clock.now()
         with self._database.write() as tx:
             project = self._editable(tx, actor, project_id, slug)
-            made = Environment(self._ids.new(), project.id, name, slug, 0, now, now)
-            store.add_environment(tx, made)
-            return self._ordered(tx, actor, project, made.id, position, events.ENVIRONMENT_CREATED)
+            environment = Environment(self._ids.new(), project.id, name, slug, 0, now, now)
+            store.add_environment(tx, environment)
+            return self._ordered(tx, actor, project, environment.id, position, events.ENVIRONMENT_CREATED)
 
     def update_environment(
         self,
@@ -230,20 +230,27 @@ class Projects:
             project = self._editable(tx, actor, project_id, slug, besides=environment_id)
             before = _in(project, environment_id=environment_id)
             store.save_environment(tx, before.id, name or before.name, slug or before.slug, self._clock.now())
-            order = [found.id for found in project.environments]
-            wanted = order.index(before.id) + 1 if position is None else position
-            return self._ordered(tx, actor, project, before.id, wanted, events.ENVIRONMENT_UPDATED)
+            order = [environment.id for environment in project.environments]
+            new_position = order.index(before.id) + 1 if position is None else position
+            return self._ordered(tx, actor, project, before.id, new_position, events.ENVIRONMENT_UPDATED)
 
     def delete_environment(self, actor: Actor, project_id: str, environment_id: str) -> Environment:
         """Remove an environment."""
         with self._database.write() as tx:
             project = self._editable(tx, actor, project_id, None)
-            gone = _in(project, environment_id=environment_id)
-            store.remove_environment(tx, gone.id)
-            store.set_order(tx, [found.id for found in project.environments if found.id != gone.id])
-            facts = {"environmentId": gone.id, "slug": gone.slug}
+            environment = _in(project, environment_id=environment_id)
+            store.remove_environment(tx, environment.id)
+            store.set_order(
+                tx,
+                [
+                    each_environment.id
+                    for each_environment in project.environments
+                    if each_environment.id != environment.id
+                ],
+            )
+            facts = {"environmentId": environment.id, "slug": environment.slug}
             record(tx, actor, events.ENVIRONMENT_DELETED, _subject(project), self._clock.now(), **facts)
-        return gone
+        return environment
 
     # --- parts --------------------------------------------------------------------------------------------------------
 
@@ -255,14 +262,14 @@ class Projects:
         require(tx, actor, Action.EDIT_PROJECT, Scope(actor.org_id, project_id))
         store.lock_project(tx, project_id)  # two that add or move at once must not mix their numbers or slugs
         project = _found(store.project(tx, actor.org_id, project_id), project_id)
-        if any(found.slug == slug and found.id != besides for found in project.environments):
+        if any(environment.slug == slug and environment.id != besides for environment in project.environments):
             raise slug_taken("an environment", slug or "")
         return project
 
     def _ordered(
         self, tx: Tx, actor: Actor, project: Project, environment_id: str, position: int | None, event: AuditEvent
     ) -> Environment:
-        store.set_order(tx, placed([found.id for found in project.environments], environment_id, position))
+        store.set_order(tx, placed([environment.id for environment in project.environments], environment_id, position))
         now = _found(store.project(tx, project.org_id, project.id), project.id)
         changed = _in(now, environment_id=environment_id)
         facts = {"environmentId": changed.id, "name": changed.name, "slug": changed.slug, "position": changed.position}
@@ -274,18 +281,18 @@ def _subject(project: Project) -> Subject:
     return Subject(SubjectKind.PROJECT, project.id, project.id)
 
 
-def _found(project: Project | None, asked: str) -> Project:
+def _found(project: Project | None, id_or_slug: str) -> Project:
     if project is None:
-        raise NotFound(f"There is no project '{asked}'.", code="projects.not_found")
+        raise NotFound(f"There is no project '{id_or_slug}'.", code="projects.not_found")
     return project
 
 
 def _in(project: Project, *, environment_id: str | None = None, slug: str | None = None) -> Environment:
-    for found in project.environments:
-        if environment_id == found.id or slug == found.slug:
-            return found
+    for environment in project.environments:
+        if environment_id == environment.id or slug == environment.slug:
+            return environment
     raise _no_environment(environment_id or slug or "")
 
 
-def _no_environment(asked: str) -> NotFound:
-    return NotFound(f"There is no environment '{asked}'.", code="projects.environment_not_found")
+def _no_environment(id_or_slug: str) -> NotFound:
+    return NotFound(f"There is no environment '{id_or_slug}'.", code="projects.environment_not_found")

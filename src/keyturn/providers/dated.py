@@ -31,13 +31,13 @@ class DatedTransport:
 
     def ahead(self) -> timedelta | None:
         """Return how far our clock is ahead by the newest answer; None as long as that is unknown."""
-        seen = self._newest()
-        return seen and seen[1]
+        newest = self._newest()
+        return newest and newest[1]
 
     def confirmed_at(self) -> datetime | None:
         """Return the moment of the newest answer by our clock, if it found that right; None otherwise."""
-        seen = self._newest()
-        return seen[0] if seen and abs(seen[1]) <= WRONG else None
+        newest = self._newest()
+        return newest[0] if newest and abs(newest[1]) <= WRONG else None
 
     def _newest(self) -> tuple[datetime, timedelta] | None:
         with self._lock:

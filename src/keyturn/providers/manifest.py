@@ -18,7 +18,7 @@ class Field:
 
 
 @dataclass(frozen=True)
-class Method:
+class SignInMethod:
     """One way to sign in with the provider."""
 
     key: str
@@ -46,10 +46,10 @@ class Manifest:
     name: str
     icon: str
     rotation: str
-    methods: tuple[Method, ...]
+    methods: tuple[SignInMethod, ...]
     permissions: tuple[Permission, ...]
 
-    def method(self, key: str) -> Method:
+    def method(self, key: str) -> SignInMethod:
         """Return the method. Raises KeyError when there is none of that key."""
         for method in self.methods:
             if method.key == key:

@@ -153,16 +153,16 @@ def _stayed_here(error: Exception) -> bool:
     return isinstance(error, certain)
 
 
-def _refused_by_proxy(said: str) -> TransportFailed:
+def _refused_by_proxy(answer: str) -> TransportFailed:
     """Tell what the proxy of HTTPS_PROXY answered; its text begins with the status, and the rest is not passed on."""
-    number = said[:3]
+    number = answer[:3]
     status = int(number) if number.isascii() and number.isdigit() else None
-    told = {
+    reasons = {
         407: "the proxy asks for a user name and a password (407), or those in HTTPS_PROXY are wrong",
         403: "the proxy does not permit this address (403)",
     }
     text = "the proxy failed" if status is None else f"the proxy refused with status {status}"
-    return TransportFailed(told.get(status or 0, text), sent=False, proxy_status=status)
+    return TransportFailed(reasons.get(status or 0, text), sent=False, proxy_status=status)
 
 
 def _words(name: str) -> str:

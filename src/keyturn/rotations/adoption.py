@@ -15,8 +15,13 @@ from keyturn.ports.provider import RemoteCredential
 _WHERE = "Portal: App registrations > the application > Certificates & secrets, column Secret ID."
 
 
-def choose_key(
-    listed: Sequence[RemoteCredential], secret: Plaintext, key_id: str | None, now: datetime, *, confirmed: bool = False
+def match_secret(
+    credentials: Sequence[RemoteCredential],
+    secret: Plaintext,
+    key_id: str | None,
+    now: datetime,
+    *,
+    confirmed: bool = False,
 ) -> RemoteCredential:
     """Return the credential that the secret belongs to.
 
@@ -26,8 +31,8 @@ def choose_key(
     name, hint and dates, never more.
     """
     if key_id:
-        return _named(listed, secret, key_id.lower(), now, confirmed=confirmed)
-    fitting = [one for one in listed if fits(one, secret) and not expired(one, now)]
+        return _named(credentials, secret, key_id.lower(), now, confirmed=confirmed)
+    fitting = [credential for credential in credentials if matches(credential, secret) and not expired(credential, now)]
     if len(fitting) == 1:
         return fitting[0]
     if fitting:
@@ -37,7 +42,7 @@ def choose_key(
             fix=f"Give the Client Secret Key ID of the right one. {_WHERE}",
             candidates=fitting,
         )
-    silent = [one for one in listed if one.hint is None and not expired(one, now)]
+    silent = [credential for credential in credentials if credential.hint is None and not expired(credential, now)]
     if silent:
         raise _refusal(
             f"Entra ID does not show how {'one' if len(silent) == 1 else len(silent)} of the application's secrets "
@@ -50,45 +55,45 @@ def choose_key(
         "None of the application's unexpired secrets begins like the one given.",
         code="rotation.key_not_found",
         fix="Check that the client secret belongs to this application; a secret made a moment ago may need a minute to appear.",
-        candidates=[one for one in listed if not expired(one, now)],
+        candidates=[credential for credential in credentials if not expired(credential, now)],
     )
 
 
 def _named(
-    listed: Sequence[RemoteCredential], secret: Plaintext, key_id: str, now: datetime, *, confirmed: bool
+    credentials: Sequence[RemoteCredential], secret: Plaintext, key_id: str, now: datetime, *, confirmed: bool
 ) -> RemoteCredential:
-    candidates = [one for one in listed if not expired(one, now)]
-    named = next((one for one in listed if one.key_id.lower() == key_id), None)
-    if named is None:
+    candidates = [credential for credential in credentials if not expired(credential, now)]
+    match = next((credential for credential in credentials if credential.key_id.lower() == key_id), None)
+    if match is None:
         raise _refusal(
             "The application has no client secret with this Key ID.",
             code="rotation.key_id_unknown",
             fix=f"Give the Key ID (Secret ID) of the secret that you typed. {_WHERE}",
             candidates=candidates,
         )
-    if expired(named, now):
+    if expired(match, now):
         raise _refusal(
-            f"The secret with this Key ID expired on {iso(named.ends_at)}." if named.ends_at else "The secret expired.",
+            f"The secret with this Key ID expired on {iso(match.ends_at)}." if match.ends_at else "The secret expired.",
             code="rotation.key_expired",
             fix="Make a new client secret and give its Value and Secret ID.",
             candidates=candidates,
         )
-    if named.hint is None:
+    if match.hint is None:
         if not confirmed:
-            raise unconfirmed(named, candidates, "secret")
-        return named
-    if not fits(named, secret):
-        called = f"'{named.name}'" if named.name else "one without a name"
+            raise unconfirmed(match, candidates, "secret")
+        return match
+    if not matches(match, secret):
+        called = f"'{match.name}'" if match.name else "one without a name"
         raise _refusal(
-            f"This Key ID belongs to another secret, {called}: it begins with '{named.hint}', the one given does not.",
+            f"This Key ID belongs to another secret, {called}: it begins with '{match.hint}', the one given does not.",
             code="rotation.key_id_of_another",
             fix=f"Give the Key ID of the secret that you typed. {_WHERE}",
-            candidates=[one for one in candidates if fits(one, secret)],
+            candidates=[credential for credential in candidates if matches(credential, secret)],
         )
-    return named
+    return match
 
 
-def unconfirmed(named: RemoteCredential, candidates: Sequence[RemoteCredential], what: str) -> Refused:
+def unconfirmed(credential: RemoteCredential, candidates: Sequence[RemoteCredential], what: str) -> Refused:
     """Build the question whether an unexpired credential is the one given, of which the list does not tell."""
     begins = "how this secret begins" if what == "secret" else "the thumbprint of this certificate"
     others = len(candidates) - 1
@@ -98,40 +103,40 @@ def unconfirmed(named: RemoteCredential, candidates: Sequence[RemoteCredential],
         else f"The application has {others} other unexpired {what}{'' if others == 1 else 's'}."
     )
     return _refusal(
-        f"Entra ID does not show {begins}, {_called(named)}, so it cannot be told from the list whether it is the one given. "
-        f"{evidence}",
+        f"Entra ID does not show {begins}, {_called(credential)}, so it cannot be told from the list whether it is the one "
+        f"given. {evidence}",
         code="rotation.key_unconfirmed",
         fix="Compare its name and dates with what you know. If it is the one, confirm the Key ID (rotation.confirmKeyId). Once "
         f"a new {what} is proven, the one with this Key ID is removed, and the one given should stop signing in. A wrong Key ID "
         f"would remove a {what} that something else uses.",
-        candidates=[named],
+        candidates=[credential],
     )
 
 
-def _called(one: RemoteCredential) -> str:
-    made = f", made on {one.starts_at:%Y-%m-%d}" if one.starts_at else ""
-    name = f"'{one.name}'" if one.name else "which has no name"
-    return f"{name} (Key ID {one.key_id}{made})"
+def _called(credential: RemoteCredential) -> str:
+    date = f", made on {credential.starts_at:%Y-%m-%d}" if credential.starts_at else ""
+    name = f"'{credential.name}'" if credential.name else "which has no name"
+    return f"{name} (Key ID {credential.key_id}{date})"
 
 
-def fits(one: RemoteCredential, secret: Plaintext) -> bool:
+def matches(credential: RemoteCredential, secret: Plaintext) -> bool:
     """Whether the hint of a listed credential equals the first three characters of the secret."""
-    return one.hint is not None and one.hint == secret.hint()
+    return credential.hint is not None and credential.hint == secret.hint()
 
 
-def expired(one: RemoteCredential, now: datetime) -> bool:
-    return one.ends_at is not None and one.ends_at <= now
+def expired(credential: RemoteCredential, now: datetime) -> bool:
+    return credential.ends_at is not None and credential.ends_at <= now
 
 
 def _refusal(message: str, *, code: str, fix: str, candidates: Sequence[RemoteCredential]) -> Refused:
-    return Refused(message, code=code, fix=fix, details=[_shown(one) for one in candidates])
+    return Refused(message, code=code, fix=fix, details=[_shown(credential) for credential in candidates])
 
 
-def _shown(one: RemoteCredential) -> dict[str, Any]:
+def _shown(credential: RemoteCredential) -> dict[str, Any]:
     return {
-        "keyId": one.key_id,
-        "name": one.name,
-        "hint": one.hint,
-        "startsAt": iso(one.starts_at) if one.starts_at else None,
-        "endsAt": iso(one.ends_at) if one.ends_at else None,
+        "keyId": credential.key_id,
+        "name": credential.name,
+        "hint": credential.hint,
+        "startsAt": iso(credential.starts_at) if credential.starts_at else None,
+        "endsAt": iso(credential.ends_at) if credential.ends_at else None,
     }

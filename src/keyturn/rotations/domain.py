@@ -19,14 +19,14 @@ from keyturn.credentials.domain import Credential, State
 from keyturn.kit.moments import moved
 from keyturn.ports.provider import Tenant
 from keyturn.rotations import waits
-from keyturn.rotations.patience import Patience, proofs_of
 from keyturn.rotations.schedule import Anchor, Schedule, last_slot, next_slot, upcoming
+from keyturn.rotations.timings import ProtocolTimings, proof_plan
 
-MAX_UNDEAD = 3
+MAX_AWAITING_REMOVAL = 3
 """How many secrets may wait for removal before no new one is asked for: repeated failure must not pile up keys."""
 
 
-class Kind(StrEnum):
+class RotationKind(StrEnum):
     CONNECTION = "connection"  # the connection's own application; its current secret is the connection's credential
     APPLICATION = "application"  # any other application; its current secret is published to mapped secrets
 
@@ -70,7 +70,7 @@ class Rotation:
     """A policy on one application."""
 
     id: str
-    kind: Kind
+    kind: RotationKind
     org_id: str
     project_id: str | None
     connection_id: str | None
@@ -160,9 +160,9 @@ class Snapshot:
         """
         if self.current and not self.rotation.retired:
             return (self.current,)
-        known = [row for row in self.journal if row.value and (row.published_at or self.rotation.retired)]
+        candidates = [row for row in self.journal if row.value and (row.published_at or self.rotation.retired)]
         best = sorted(
-            known, key=lambda row: (bool(row.published_at), row.published_at or row.planned_at, row.generation)
+            candidates, key=lambda row: (bool(row.published_at), row.published_at or row.planned_at, row.generation)
         )
         return tuple(reversed(best))
 
@@ -188,7 +188,7 @@ class Snapshot:
         return replace(self, journal=tuple(other for other in self.journal if other.id != row.id))
 
     @property
-    def undead(self) -> tuple[Credential, ...]:
+    def awaiting_removal(self) -> tuple[Credential, ...]:
         return tuple(row for row in self.journal if row.state in {State.REVOKING, State.LOST})
 
 
@@ -211,28 +211,28 @@ class Wait:
 
 
 @dataclass(frozen=True)
-class Done:
+class StepDone:
     """Nothing to do until somebody changes something."""
 
 
-Decision = Step | Wait | Done
+Decision = Step | Wait | StepDone
 
 
-def decide(snapshot: Snapshot, now: datetime, token: int, patience: Patience) -> Decision:
+def decide(snapshot: Snapshot, now: datetime, token: int, timings: ProtocolTimings) -> Decision:
     """Return the next step, or how long to wait.
 
     ``token`` is the fencing token of the lease held: a secret announced under another token was asked for by a process
     that died or was overtaken, so its answer is lost. Pure and total; cost proportional to the live rows.
     """
     moments: list[datetime] = []
-    for found in _possible(snapshot, token, patience, now):
-        if isinstance(found, datetime):
-            moments.append(found)
-        elif found.at <= now:
-            return found.step
+    for possible in _possible(snapshot, token, timings, now):
+        if isinstance(possible, datetime):
+            moments.append(possible)
+        elif possible.at <= now:
+            return possible.step
         else:
-            moments.append(found.at)
-    return Wait(min(moments)) if moments else Done()
+            moments.append(possible.at)
+    return Wait(min(moments)) if moments else StepDone()
 
 
 @dataclass(frozen=True)
@@ -241,13 +241,13 @@ class _Due:
     step: Step
 
 
-def _possible(snapshot: Snapshot, token: int, patience: Patience, now: datetime) -> Iterator[_Due | datetime]:
+def _possible(snapshot: Snapshot, token: int, timings: ProtocolTimings, now: datetime) -> Iterator[_Due | datetime]:
     """Yield everything that may be done now or later, the most urgent first."""
     if snapshot.unresolved:
-        yield _answer(snapshot.unresolved, token, patience, now)
+        yield _answer(snapshot.unresolved, token, timings, now)
     if snapshot.run:
-        yield from _run(snapshot, snapshot.run, patience, now)
-    yield from _removals(snapshot, patience, now)
+        yield from _run(snapshot, snapshot.run, timings, now)
+    yield from _removals(snapshot, timings, now)
     rotation = snapshot.rotation
     if snapshot.run is None:
         due = waits.due(rotation, now)
@@ -257,24 +257,24 @@ def _possible(snapshot: Snapshot, token: int, patience: Patience, now: datetime)
             yield _Due(waits.swept(rotation.sweep_at, now), Step(StepName.SWEEP))
 
 
-def _answer(asked: Credential, token: int, patience: Patience, now: datetime) -> _Due:
+def _answer(row: Credential, token: int, timings: ProtocolTimings, now: datetime) -> _Due:
     """A secret was asked for: by this very turn of work, so ask; or earlier, so find out what became of it."""
-    if asked.ask_token == token and not asked.ask_unknown:
-        return _Due(now, Step(StepName.ISSUE, asked))
-    looked = [waits.again(moment, patience.confirm_spacing, now) for moment in (asked.asked_at, asked.absent_at)]
-    return _Due(max(*looked, waits.put_off(asked.retry_at, asked.retry_set_at, now)), Step(StepName.RESOLVE, asked))
+    if row.ask_token == token and not row.ask_unknown:
+        return _Due(now, Step(StepName.ISSUE, row))
+    looked = [waits.again(moment, timings.confirm_spacing, now) for moment in (row.asked_at, row.absent_at)]
+    return _Due(max(*looked, waits.put_off(row.retry_at, row.retry_set_at, now)), Step(StepName.RESOLVE, row))
 
 
-def _run(snapshot: Snapshot, run: Run, patience: Patience, now: datetime) -> Iterator[_Due | datetime]:
+def _run(snapshot: Snapshot, run: Run, timings: ProtocolTimings, now: datetime) -> Iterator[_Due | datetime]:
     at = waits.put_off(run.retry_at, run.retry_set_at, now)
     candidate = snapshot.candidate
-    if candidate and candidate.state is State.PROVEN and not _stale(candidate.proven_at, patience, now):
+    if candidate and candidate.state is State.PROVEN and not _stale(candidate.proven_at, timings, now):
         yield _Due(now, Step(StepName.PUBLISH, candidate))
     elif candidate and candidate.state in {State.ISSUED, State.PROVEN}:
-        yield _Due(_next_proof(candidate, patience, now), Step(StepName.PROVE, candidate))
+        yield _Due(_next_proof(candidate, timings, now), Step(StepName.PROVE, candidate))
     elif snapshot.unresolved:
         return
-    elif _stale(run.inspected_at, patience, now):
+    elif _stale(run.inspected_at, timings, now):
         yield _Due(at, Step(StepName.INSPECT))
     elif candidate:
         yield _Due(at, Step(StepName.ANNOUNCE, candidate))
@@ -282,35 +282,35 @@ def _run(snapshot: Snapshot, run: Run, patience: Patience, now: datetime) -> Ite
         yield _Due(at, Step(StepName.PLAN))
 
 
-def _next_proof(candidate: Credential, patience: Patience, now: datetime) -> datetime:
-    spacing = proofs_of(candidate, patience).spacing if candidate.proofs else patience.proof_spacing
+def _next_proof(candidate: Credential, timings: ProtocolTimings, now: datetime) -> datetime:
+    spacing = proof_plan(candidate, timings).spacing if candidate.proofs else timings.proof_spacing
     retry = waits.put_off(candidate.retry_at, candidate.retry_set_at, now)
     return max(waits.again(candidate.proof_at, spacing, now), retry)
 
 
-def _stale(seen_at: datetime | None, patience: Patience, now: datetime) -> bool:
+def _stale(seen_at: datetime | None, timings: ProtocolTimings, now: datetime) -> bool:
     """Whether what was seen or proven is too long ago to act on, or nobody knows how long: a process may have slept since."""
-    valid = patience.inspection_valid
+    valid = timings.inspection_valid
     return seen_at is None or not moved(seen_at, -valid) <= now <= moved(seen_at, valid)
 
 
-def _removals(snapshot: Snapshot, patience: Patience, now: datetime) -> Iterator[_Due]:
+def _removals(snapshot: Snapshot, timings: ProtocolTimings, now: datetime) -> Iterator[_Due]:
     """Removals, in any order, but the secret that signs in for them goes last."""
     signer = snapshot.signer
     needed = any(row is not signer and not row.kept for row in snapshot.journal)
-    for row in (one for one in snapshot.journal if not needed or one is not signer):
+    for row in (row for row in snapshot.journal if not needed or row is not signer):
         if row.state is State.RETIRING and row.revoke_after:
             over = waits.promised(row.revoke_after, row.retired_at, now)
             yield _Due(max(over, waits.put_off(row.retry_at, row.retry_set_at, now)), Step(StepName.RETIRE, row))
         elif row.state in {State.REVOKING, State.LOST}:
-            yield _removal(row, patience, now)
+            yield _removal(row, timings, now)
 
 
-def _removal(row: Credential, patience: Patience, now: datetime) -> _Due:
+def _removal(row: Credential, timings: ProtocolTimings, now: datetime) -> _Due:
     retry = waits.put_off(row.retry_at, row.retry_set_at, now)
     if row.removed_at is None:
         return _Due(retry, Step(StepName.REMOVE, row))
-    return _Due(max(waits.again(row.absent_at, patience.confirm_spacing, now), retry), Step(StepName.CONFIRM, row))
+    return _Due(max(waits.again(row.absent_at, timings.confirm_spacing, now), retry), Step(StepName.CONFIRM, row))
 
 
 # --- schedule, lifetime, retries ------------------------------------------------------------------------------------
@@ -389,11 +389,11 @@ def retry_delay(failures: int, jitter: float, *, urgent: bool, needs_action: boo
     return delay * (1 + jitter / 10)
 
 
-def backoff(tries: int, jitter: float, asked: timedelta | None) -> timedelta:
+def backoff(tries: int, jitter: float, retry_after: timedelta | None) -> timedelta:
     """How long to wait before a step is tried again: 1, 2, 4 ... 60 s and then the ladder; never less than asked for."""
     if tries <= 6:
         delay = timedelta(seconds=min(60, 2 ** max(0, tries - 1)))
     else:
         delay = RETRY_LADDER[tries - 7] if tries - 7 < len(RETRY_LADDER) else RETRY_REST
     delay *= 1 + jitter / 10
-    return max(delay, asked) if asked else delay
+    return max(delay, retry_after) if retry_after else delay

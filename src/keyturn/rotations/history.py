@@ -1,11 +1,11 @@
-"""Everything that a connection's page tells about its rotation, in one transaction. Reads only."""
+"""Everything that a connection's page shows of its rotation, in one transaction. Reads only."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from keyturn.audit import events
-from keyturn.audit.domain import Filter, Recorded
+from keyturn.audit.domain import Filter, StoredEvent
 from keyturn.audit.service import newest
 from keyturn.authz.domain import Action
 from keyturn.connections.domain import Connection
@@ -18,7 +18,7 @@ from keyturn.rotations.domain import Reason, Rotation, Run, coming_runs, next_ru
 from keyturn.rotations.schedule import Anchor, Schedule, next_slot, upcoming
 from keyturn.rotations.store import observed, policies
 from keyturn.rotations.store import runs as run_store
-from keyturn.rotations.store.observed import Seen
+from keyturn.rotations.store.observed import ObservedKey
 from keyturn.rotations.store.runs import StepRecord
 
 SHOWN_RUNS = 10
@@ -32,9 +32,9 @@ class History:
     connection: Connection
     rotation: Rotation | None = None
     credentials: Sequence[Credential] = ()
-    foreign: Sequence[Seen] = ()
+    foreign: Sequence[ObservedKey] = ()
     runs: Sequence[tuple[Run, Sequence[StepRecord]]] = ()
-    drift: Sequence[Recorded] = ()
+    drift: Sequence[StoredEvent] = ()
 
     @property
     def active(self) -> Run | None:
@@ -62,7 +62,11 @@ def history(connections: Connections, actor: Actor, connection_id: str) -> Histo
             connection,
             rotation,
             journal.of_rotation(tx, rotation.id),
-            [one for one in observed.seen(tx, rotation.id).values() if not one.ours],
+            [
+                observed_key
+                for observed_key in observed.observed_keys_of(tx, rotation.id).values()
+                if not observed_key.ours
+            ],
             [(run, steps[run.id]) for run in runs],
             newest(tx, drift, SHOWN_DRIFT),
         )
@@ -78,26 +82,26 @@ def progress(connections: Connections, actor: Actor, connection_id: str) -> tupl
         newest = run_store.runs_of(tx, rotation.id, 1)
         steps = run_store.steps_of(tx, [run.id for run in newest])
         live = journal.live(tx, rotation.id)
-    seen = [(row.id, row.state.value) for row in live]
-    done = [(len(found), found[-1].repeats if found else 0) for found in steps.values()]
-    mark = f"{[(run.id, run.state.value) for run in newest]}{seen}{done}{rotation.enabled}{rotation.due_at}"
+    states = [(row.id, row.state.value) for row in live]
+    counts = [(len(records), records[-1].repeats if records else 0) for records in steps.values()]
+    mark = f"{[(run.id, run.state.value) for run in newest]}{states}{counts}{rotation.enabled}{rotation.due_at}"
     removing = any(row.state in {State.REVOKING, State.LOST} for row in live)
     return mark, removing or any(run.finished_at is None for run in newest)
 
 
-def foretell(known: History, schedule: Schedule, now: datetime, count: int) -> Sequence[datetime]:
+def preview_runs(rotation_history: History, schedule: Schedule, now: datetime, count: int) -> Sequence[datetime]:
     """Return when the runs would be after a change to this schedule; the first run of a new rotation is at once."""
-    rotation = known.rotation
+    rotation = rotation_history.rotation
     if rotation is None or rotation.anchor is None:
         return (now, *_after(schedule, Anchor(now, scheduled=False), count - 1))
-    at = next_run(schedule, waits.known(rotation.anchor, now), known.current).at
+    at = next_run(schedule, waits.known(rotation.anchor, now), rotation_history.current).at
     changed = replace(rotation, schedule=schedule, enabled=True, next_run_at=max(at, now), paused_until=None)
     return coming_runs(changed, count, now)
 
 
-def early_end(known: History, schedule: Schedule, now: datetime) -> datetime | None:
+def early_end(rotation_history: History, schedule: Schedule, now: datetime) -> datetime | None:
     """Return the end of the current secret where it makes the next run earlier than this schedule says; None elsewhere."""
-    rotation, current = known.rotation, known.current
+    rotation, current = rotation_history.rotation, rotation_history.current
     if rotation is None or rotation.anchor is None or current is None or rotation.paused_until:
         return None
     due = next_run(schedule, waits.known(rotation.anchor, now), current)

@@ -24,7 +24,7 @@ from keyturn.rotations.store.runs import StepRecord
 MOST = 100
 
 
-class Stage(StrEnum):
+class RemovalStage(StrEnum):
     """How far the removal of one credential is."""
 
     WAITING = "waiting"
@@ -39,18 +39,18 @@ class Stage(StrEnum):
 
 
 @dataclass(frozen=True)
-class Item:
+class RemovalItem:
     """A credential. ``until`` is when the next thing happens, where it is waited for; ``message`` is why it was refused."""
 
     credential: Credential
-    stage: Stage
+    stage: RemovalStage
     until: datetime | None = None
     message: str = ""
 
     @property
     def left(self) -> bool:
         """Whether there is still something to do."""
-        return self.stage not in {Stage.REMOVED, Stage.NEVER_MADE, Stage.KEPT}
+        return self.stage not in {RemovalStage.REMOVED, RemovalStage.NEVER_MADE, RemovalStage.KEPT}
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Removal:
     """What becomes of the credentials of a connection that was deleted, the newest first."""
 
     rotation: Rotation
-    items: Sequence[Item]
+    items: Sequence[RemovalItem]
 
     @property
     def left(self) -> int:
@@ -66,12 +66,12 @@ class Removal:
 
     @property
     def refused(self) -> bool:
-        return any(item.stage is Stage.REFUSED for item in self.items)
+        return any(item.stage is RemovalStage.REFUSED for item in self.items)
 
     @property
     def mark(self) -> str:
         """A text that changes whenever there is something new to see."""
-        return str([(one.credential.id, one.stage.value, one.credential.tries, one.until) for one in self.items])
+        return str([(item.credential.id, item.stage.value, item.credential.tries, item.until) for item in self.items])
 
 
 def one(database: Database, actor: Actor, rotation_id: str) -> Removal:
@@ -100,20 +100,22 @@ def _removal(tx: Tx, rotation: Rotation) -> Removal:
     return Removal(rotation, [_item(row, last) for row in journal.of_rotation(tx, rotation.id)])
 
 
-def _item(row: Credential, last: Mapping[str, StepRecord]) -> Item:
+def _item(row: Credential, last: Mapping[str, StepRecord]) -> RemovalItem:
     if row.state is State.UNREADABLE:
-        return Item(row, Stage.UNREADABLE, message=row.note or "")
+        return RemovalItem(row, RemovalStage.UNREADABLE, message=row.note or "")
     if row.state in ENDED:
-        return Item(row, Stage.REMOVED if row.state is State.REVOKED else Stage.NEVER_MADE, message=row.note or "")
+        return RemovalItem(
+            row, RemovalStage.REMOVED if row.state is State.REVOKED else RemovalStage.NEVER_MADE, message=row.note or ""
+        )
     if row.kept:
-        return Item(row, Stage.KEPT)
-    said = last.get(row.id)
-    if row.tries and said and said.outcome == "failed":
-        return Item(row, Stage.REFUSED, row.retry_at, said.message or "")
+        return RemovalItem(row, RemovalStage.KEPT)
+    step = last.get(row.id)
+    if row.tries and step and step.outcome == "failed":
+        return RemovalItem(row, RemovalStage.REFUSED, row.retry_at, step.message or "")
     if row.state is State.RETIRING:
-        return Item(row, Stage.WAITING, row.revoke_after if row.promised else None)
+        return RemovalItem(row, RemovalStage.WAITING, row.revoke_after if row.promised else None)
     if row.state is State.ASKING:
-        return Item(row, Stage.RESOLVING)
+        return RemovalItem(row, RemovalStage.RESOLVING)
     if row.removed_at is None:
-        return Item(row, Stage.REMOVING)
-    return Item(row, Stage.CONFIRMING, row.retry_at)
+        return RemovalItem(row, RemovalStage.REMOVING)
+    return RemovalItem(row, RemovalStage.CONFIRMING, row.retry_at)

@@ -10,20 +10,24 @@ from datetime import datetime, timedelta
 from keyturn.audit.retention import ALONE, AT_ONCE, OVERDUE
 from keyturn.db.unit import Database
 from keyturn.rotations.store import retention as store
-from keyturn.settings.model import Retention
+from keyturn.settings.model import RetentionSettings
 
 
-def remove_old_history(database: Database, kept: Retention, seen: datetime, stopped: Callable[[], bool]) -> bool:
+def remove_old_history(
+    database: Database, retention: RetentionSettings, seen: datetime, stopped: Callable[[], bool]
+) -> bool:
     """Remove steps, runs and keys that are older than they are to be kept.
 
     Ages count from ``seen``, a moment that is certain to have come. ``stopped`` is asked after each part of it. Repeatable.
     Returns whether it was stopped, so that something may be left.
     """
-    if kept.step_days and _remove_steps(database, seen, seen - timedelta(days=kept.step_days), stopped):
+    if retention.step_days and _remove_steps(database, seen, seen - timedelta(days=retention.step_days), stopped):
         return True
-    if kept.run_days and _remove_runs(database, seen - timedelta(days=kept.run_days), stopped):
+    if retention.run_days and _remove_runs(database, seen - timedelta(days=retention.run_days), stopped):
         return True
-    return bool(kept.gone_key_days) and _remove_keys(database, seen - timedelta(days=kept.gone_key_days), stopped)
+    return bool(retention.gone_key_days) and _remove_keys(
+        database, seen - timedelta(days=retention.gone_key_days), stopped
+    )
 
 
 def _remove_steps(database: Database, seen: datetime, before: datetime, stopped: Callable[[], bool]) -> bool:
@@ -47,12 +51,12 @@ def _remove_runs(database: Database, before: datetime, stopped: Callable[[], boo
     for rotation_id in due:
         while True:
             with database.read() as tx:
-                found = store.old_runs(tx, rotation_id, before, AT_ONCE)
-            if not found:
+                run_ids = store.old_runs(tx, rotation_id, before, AT_ONCE)
+            if not run_ids:
                 break
             with database.write() as tx:
                 tx.alone_with(ALONE)
-                store.remove_runs(tx, found)
+                store.remove_runs(tx, run_ids)
             if stopped():
                 return True
     return False
@@ -61,11 +65,11 @@ def _remove_runs(database: Database, before: datetime, stopped: Callable[[], boo
 def _remove_keys(database: Database, before: datetime, stopped: Callable[[], bool]) -> bool:
     while True:
         with database.read() as tx:
-            found = store.old_keys(tx, before, AT_ONCE)
-        if not found:
+            key_ids = store.old_keys(tx, before, AT_ONCE)
+        if not key_ids:
             return False
         with database.write() as tx:
             tx.alone_with(ALONE)
-            store.remove_keys(tx, found, before)
+            store.remove_keys(tx, key_ids, before)
         if stopped():
             return True

@@ -14,10 +14,10 @@ from keyturn.connections import holders
 from keyturn.connections.domain import (
     ClientSecret,
     Connection,
-    Draft,
-    Given,
-    Proved,
+    NewConnection,
+    ReadCredentials,
     Rotatable,
+    VerifiedCredentials,
     method_of,
     value_of,
 )
@@ -29,14 +29,14 @@ from keyturn.db.unit import Tx
 from keyturn.errors import NotFound, Refused
 from keyturn.kit.actor import Actor
 from keyturn.ports.provider import Tenant
-from keyturn.rotations.candidates import choose, kind_of, rotatable
-from keyturn.rotations.changes import Adoption, Change, ScheduleChange
+from keyturn.rotations.commands import Adoption, ConnectionChange, ScheduleChange
 from keyturn.rotations.domain import Reason, Rotation, Run
+from keyturn.rotations.matching import kind_of, match_credential, rotatable
+from keyturn.rotations.policy_writes import PolicyWriter
 from keyturn.rotations.schedule import Schedule
 from keyturn.rotations.store import leases, policies
 from keyturn.rotations.store import runs as run_store
-from keyturn.rotations.work.outcome import described
-from keyturn.rotations.writer import Writer
+from keyturn.rotations.work.run_outcome import credential_facts
 
 LEASE_TRIES = 40
 LEASE_PAUSE_SECONDS = 0.25
@@ -68,19 +68,19 @@ class Rotations:
         self.ids = connections.ids
         self.provider = connections.provider
         self._nudge = nudge
-        self._writer = Writer(connections.clock, connections.ids, connections.sealer)
+        self._writer = PolicyWriter(connections.clock, connections.ids, connections.sealer)
 
     # --- reading ----------------------------------------------------------------------------------------------------
 
     def of(self, connections: Sequence[Connection]) -> Mapping[str, Rotation]:
         """Return the rotations of connections that the caller was allowed to read."""
         with self.database.read() as tx:
-            return policies.of_connections(tx, [one.id for one in connections])
+            return policies.of_connections(tx, [connection.id for connection in connections])
 
     def overviews(self, connections: Sequence[Connection]) -> Mapping[str, policies.Overview]:
         """Return by connection id what lists show of the rotations of connections that the caller was allowed to read."""
         with self.database.read() as tx:
-            return policies.overviews(tx, [one.id for one in connections])
+            return policies.overviews(tx, [connection.id for connection in connections])
 
     def sharing(self, actor: Actor, connections: Sequence[Connection]) -> Mapping[str, Sharing]:
         """Return by id who else holds the credentials of connections that the caller was allowed to read."""
@@ -99,9 +99,9 @@ class Rotations:
         """Return the runs with their steps, newest first."""
         with self.database.read() as tx:
             _, rotation = self._with_rotation(tx, actor, connection_id, Action.READ_CONNECTIONS)
-            found = run_store.runs_of(tx, rotation.id, limit, before)
-            steps = run_store.steps_of(tx, [run.id for run in found])
-        return [(run, steps[run.id]) for run in found]
+            runs = run_store.runs_of(tx, rotation.id, limit, before)
+            steps = run_store.steps_of(tx, [run.id for run in runs])
+        return [(run, steps[run.id]) for run in runs]
 
     def _with_rotation(
         self, tx: Tx, actor: Actor, connection_id: str, action: Action, *, lock: bool = False
@@ -120,7 +120,7 @@ class Rotations:
     # --- creating and changing --------------------------------------------------------------------------------------
 
     def create(
-        self, actor: Actor, draft: Draft, schedule: ScheduleChange | None, *, move_along: bool = True
+        self, actor: Actor, draft: NewConnection, schedule: ScheduleChange | None, *, move_along: bool = True
     ) -> Connection:
         """Make a connection; with a schedule, take its secret over and start rotating it.
 
@@ -129,70 +129,77 @@ class Rotations:
         """
         if schedule is None:
             return self.connections.create(actor, draft)
-        wanted = schedule.on(None)
+        new_schedule = schedule.on(None)
         self.connections.check_new(actor, draft.name, draft.project_id)
-        given = rotatable(self.connections.read(draft.credentials), method_of(draft.credentials))
-        adoption = self.check_adoption(given, None, schedule.key_id, confirmed=schedule.key_confirmed)
+        credentials = rotatable(self.connections.read(draft.credentials), method_of(draft.credentials))
+        adoption = self.check_adoption(credentials, None, schedule.key_id, confirmed=schedule.key_confirmed)
         self.connections.mark_all()
         with self._owning(*_touched(None, adoption)) as tx:
-            connection = self.connections.insert(tx, actor, draft, Proved(given, adoption.given))
-            self._writer.enroll(tx, actor, connection, adoption, wanted, move_along=move_along)
+            connection = self.connections.insert(tx, actor, draft, VerifiedCredentials(credentials, adoption.given))
+            self._writer.enroll(tx, actor, connection, adoption, new_schedule, move_along=move_along)
         self._nudge()
         return connection
 
     def check_adoption(
-        self, given: Rotatable, cloud: str | None = None, key_id: str | None = None, *, confirmed: bool = False
+        self, credentials: Rotatable, cloud: str | None = None, key_id: str | None = None, *, confirmed: bool = False
     ) -> Adoption:
         """Check everything that taking over a credential needs: it signs in, may write its application, and is identified.
 
         ``confirmed``: a key id is believed where the application's list says nothing for or against it.
         """
-        given = self.connections.located(given, cloud)
-        token = self.connections.sign_in(given, cloud)
-        tenant = Tenant(cloud or self.connections.cloud, given.tenant_id)
-        kind = self.provider.kind(kind_of(given), app_id=given.client_id)
-        application = kind.application(tenant, token, app_id=given.client_id)
+        credentials = self.connections.located(credentials, cloud)
+        token = self.connections.sign_in(credentials, cloud)
+        tenant = Tenant(cloud or self.connections.cloud, credentials.tenant_id)
+        kind = self.provider.kind(kind_of(credentials), app_id=credentials.client_id)
+        application = kind.application(tenant, token, app_id=credentials.client_id)
         kind.check_may_write(tenant, token, application)
-        application = kind.identified(tenant, token, application, value_of(given))
-        key = choose(kind, application.credentials, given, self.clock.now(), key_id, confirmed=confirmed)
-        return Adoption(given, application, key)
+        application = kind.identified(tenant, token, application, value_of(credentials))
+        key = match_credential(
+            kind, application.credentials, credentials, self.clock.now(), key_id, confirmed=confirmed
+        )
+        return Adoption(credentials, application, key)
 
-    def update(self, actor: Actor, connection_id: str, change: Change) -> Connection:
+    def update(self, actor: Actor, connection_id: str, change: ConnectionChange) -> Connection:
         """Change a connection, its credentials and its schedule: all of it or nothing."""
         with self.database.read() as tx:
             connection = self.connections.connection_for(tx, actor, connection_id, Action.EDIT_CONNECTIONS)
             rotation = policies.of_connection(tx, connection_id)
-        given = self._new_credentials(connection, change)
-        wanted = self._wanted(rotation, change)
-        adoption = self._checks(connection, rotation, given, change)
-        proved = self._proved(connection, given, adoption)
+        credentials = self._new_credentials(connection, change)
+        schedule = self._wanted(rotation, change)
+        adoption = self._checks(connection, rotation, credentials, change)
+        verified = self._proved(connection, credentials, adoption)
         self.connections.mark_all()
-        with self._owning(*_touched(rotation if given else None, adoption)) as tx:
+        with self._owning(*_touched(rotation if credentials else None, adoption)) as tx:
             # Locks are taken in the order of publish: the rotation, then the connection.
             before, rotation = rotation, policies.of_connection(tx, connection_id, lock=True)
             connection = self.connections.connection_for(tx, actor, connection_id, Action.EDIT_CONNECTIONS, lock=True)
             if (before and before.id) != (rotation and rotation.id):
                 raise changed_meanwhile()
-            connection = self._write_connection(tx, actor, connection, change, proved)
+            connection = self._write_connection(tx, actor, connection, change, verified)
             if rotation and adoption:
                 enabled = rotation.enabled if change.enabled is None else change.enabled
                 rotation = self._writer.take_over(
                     tx, actor, connection, rotation, adoption, enabled=enabled, move_along=change.move_along
                 )
             if rotation:
-                self._writer.reschedule(tx, actor, rotation, wanted or rotation.schedule, change.enabled)
-            elif adoption and wanted:
-                self._writer.enroll(tx, actor, connection, adoption, wanted, move_along=change.move_along)
+                self._writer.reschedule(tx, actor, rotation, schedule or rotation.schedule, change.enabled)
+            elif adoption and schedule:
+                self._writer.enroll(tx, actor, connection, adoption, schedule, move_along=change.move_along)
         self._nudge()
         return connection
 
     def _write_connection(
-        self, tx: Tx, actor: Actor, connection: Connection, change: Change, proved: Proved | None
+        self,
+        tx: Tx,
+        actor: Actor,
+        connection: Connection,
+        change: ConnectionChange,
+        verified: VerifiedCredentials | None,
     ) -> Connection:
         name = change.name if change.name is not None else connection.name
         description = change.description if change.describe else connection.description
         connection = self.connections.rename(tx, actor, connection, name=name, description=description)
-        return self.connections.replace_credentials(tx, actor, connection, proved) if proved else connection
+        return self.connections.replace_credentials(tx, actor, connection, verified) if verified else connection
 
     @contextmanager
     def _owning(self, *object_ids: str) -> Iterator[Tx]:
@@ -224,7 +231,7 @@ class Rotations:
                 raise _Busy
             leases.drop_lease(tx, object_id, token, now)
 
-    def _new_credentials(self, connection: Connection, change: Change) -> Given | None:
+    def _new_credentials(self, connection: Connection, change: ConnectionChange) -> ReadCredentials | None:
         """Return credentials that differ from what the user supplied before; declarative clients send the old ones again."""
         if change.credentials is None:
             return None
@@ -238,7 +245,7 @@ class Rotations:
         again = self.connections.read(change.credentials, dated=False)
         return None if self.connections.is_as_supplied(connection, again) else self.connections.read(change.credentials)
 
-    def _wanted(self, rotation: Rotation | None, change: Change) -> Schedule | None:
+    def _wanted(self, rotation: Rotation | None, change: ConnectionChange) -> Schedule | None:
         if rotation:
             return change.schedule.on(rotation.schedule) if change.schedule else rotation.schedule
         if change.enabled:
@@ -252,25 +259,37 @@ class Rotations:
         return None
 
     def _checks(
-        self, connection: Connection, rotation: Rotation | None, given: Given | None, change: Change
+        self,
+        connection: Connection,
+        rotation: Rotation | None,
+        credentials: ReadCredentials | None,
+        change: ConnectionChange,
     ) -> Adoption | None:
         """Ask the provider about a secret to take over. Returns it, if there is one."""
         if rotation is None and change.enabled:
-            taken = given or self.connections.opened(connection).credentials
-        elif given and rotation:
-            taken = given
+            candidate = credentials or self.connections.opened(connection).credentials
+        elif credentials and rotation:
+            candidate = credentials
         else:
             return None
         key_id = change.credentials.key_id if isinstance(change.credentials, ClientSecret) else None
         key_id = key_id or (change.schedule.key_id if change.schedule else None)
         confirmed = change.key_confirmed or bool(change.schedule and change.schedule.key_confirmed)
-        return self.check_adoption(rotatable(taken, connection.method), connection.cloud, key_id, confirmed=confirmed)
+        return self.check_adoption(
+            rotatable(candidate, connection.method), connection.cloud, key_id, confirmed=confirmed
+        )
 
-    def _proved(self, connection: Connection, given: Given | None, adoption: Adoption | None) -> Proved | None:
+    def _proved(
+        self, connection: Connection, credentials: ReadCredentials | None, adoption: Adoption | None
+    ) -> VerifiedCredentials | None:
         """Have new credentials accepted, which those of an adoption were already."""
-        if given is None:
+        if credentials is None:
             return None
-        return Proved(given, adoption.given) if adoption else self.connections.prove(given, connection.cloud)
+        return (
+            VerifiedCredentials(credentials, adoption.given)
+            if adoption
+            else self.connections.prove(credentials, connection.cloud)
+        )
 
     # --- rotating now -----------------------------------------------------------------------------------------------
 
@@ -307,25 +326,25 @@ class Rotations:
             )  # handed over while the connection was waited for
             if (before and before.id) != (rotation and rotation.id):
                 raise changed_meanwhile()
-            kept: list[Credential] = []
+            rows: list[Credential] = []
             if rotation and self._writer.hand_over(tx, actor, rotation):
-                kept = [
+                rows = [
                     replace(row, note=SHARED) for row in journal.live(tx, rotation.id) if row.state is State.CURRENT
                 ]
             elif rotation:
                 self._writer.cancel(tx, actor, rotation, "the connection was deleted")
-                kept = self._writer.retire(
+                rows = self._writer.retire(
                     tx, actor, rotation, keep=lambda row: row.adopted if revoke is None else not revoke
                 )
-            self.connections.delete(tx, actor, connection, staysValid=[described(row) for row in kept])
+            self.connections.delete(tx, actor, connection, staysValid=[credential_facts(row) for row in rows])
         self._nudge()
-        return connection, kept
+        return connection, rows
 
 
 def _touched(rotation: Rotation | None, adoption: Adoption | None) -> set[str]:
     """Return the applications whose secrets an edit concerns."""
-    found = {rotation.object_id} if rotation else set()
-    return found | {adoption.application.object_id} if adoption else found
+    object_ids = {rotation.object_id} if rotation else set()
+    return object_ids | {adoption.application.object_id} if adoption else object_ids
 
 
 def refuse_while_rotating(tx: Tx, project_id: str) -> None:

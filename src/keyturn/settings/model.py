@@ -42,7 +42,7 @@ USUAL_QUOTAS = Quotas()
 
 
 @dataclass(frozen=True)
-class Retention:
+class RetentionSettings:
     """For how many days records of the past are kept; 0: for ever."""
 
     audit_days: int = 0
@@ -51,7 +51,7 @@ class Retention:
     gone_key_days: int = 400
 
 
-USUAL_RETENTION = Retention()
+USUAL_RETENTION = RetentionSettings()
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Settings:
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     pace: Pace = Pace()
     quotas: Quotas = USUAL_QUOTAS
-    retention: Retention = USUAL_RETENTION
+    retention: RetentionSettings = USUAL_RETENTION
     login_rate_per_minute: int = 60
     identity_rate_per_minute: int = 6000
     warnings: tuple[str, ...] = ()

@@ -10,7 +10,7 @@ from sqlalchemy.engine import URL
 
 from keyturn.errors import Misconfigured
 from keyturn.kit.secret import Plaintext
-from keyturn.settings.model import CloudOverride, Pace, Quotas, Retention, Settings
+from keyturn.settings.model import CloudOverride, Pace, Quotas, RetentionSettings, Settings
 from keyturn.settings.table import SETTINGS, Setting
 from keyturn.settings.values import is_service_link
 
@@ -28,8 +28,8 @@ def read_settings(environ: Mapping[str, str], overrides: Mapping[str, str] = _NO
     """
     reader = _Reader({**environ, **overrides}, frozenset(overrides))
     reader.set_aside()
-    found = {setting.field: value for setting in SETTINGS if (value := reader.value(setting)) is not None}
-    settings = reader.assemble(found)
+    values = {setting.field: value for setting in SETTINGS if (value := reader.value(setting)) is not None}
+    settings = reader.assemble(values)
     if settings is None or reader.faults:
         raise _misconfigured(reader.faults)
     return settings
@@ -104,20 +104,20 @@ class _Reader:
             self.fault(f"{name}_FILE", f"names a file that cannot be read: {why}", f"/run/secrets/{name.lower()}")
             return ""
 
-    def assemble(self, found: Mapping[str, Any]) -> Settings | None:
-        plain = {field: value for field, value in found.items() if "." not in field}
+    def assemble(self, values: Mapping[str, Any]) -> Settings | None:
+        plain = {field: value for field, value in values.items() if "." not in field}
         data_dir = plain.pop("data_dir", None) or self._default_folder()
         if data_dir is None:
             return None
-        url = plain.pop("database_url", None) or self._database_from_parts(found)
+        url = plain.pop("database_url", None) or self._database_from_parts(values)
         self._refuse_two_keys()
         return Settings(
             data_dir=data_dir,
             database_url=url or embedded_url(data_dir),
-            cloud_override=self._cloud_override(found),
-            pace=self._pace(_part(found, "pace")),
-            quotas=Quotas(**_part(found, "quotas")),
-            retention=Retention(**_part(found, "retention")),
+            cloud_override=self._cloud_override(values),
+            pace=self._pace(_part(values, "pace")),
+            quotas=Quotas(**_part(values, "quotas")),
+            retention=RetentionSettings(**_part(values, "retention")),
             warnings=tuple(self.warnings),
             **plain,
         )
@@ -132,8 +132,8 @@ class _Reader:
         self.fault("KEYTURN_DATA_DIR", "is needed, as this user has no home folder", "/var/lib/keyturn")
         return None
 
-    def _database_from_parts(self, found: Mapping[str, Any]) -> str | None:
-        parts = _part(found, "db")
+    def _database_from_parts(self, values: Mapping[str, Any]) -> str | None:
+        parts = _part(values, "db")
         if not parts:
             return None
         missing = [f"DB_{part.upper()}" for part in ("host", "name", "user") if part not in parts]
@@ -152,15 +152,15 @@ class _Reader:
         return url.render_as_string(hide_password=False)
 
     def _refuse_two_keys(self) -> None:
-        given = [name for name in ("ENCRYPTION_KEY", "ROOT_ENCRYPTION_KEY") if self._given(name)]
-        if len(given) == 2:
+        names = [name for name in ("ENCRYPTION_KEY", "ROOT_ENCRYPTION_KEY") if self._given(name)]
+        if len(names) == 2:
             self.fault("ENCRYPTION_KEY, ROOT_ENCRYPTION_KEY", "are both given", "only one of the two")
 
     def _given(self, name: str) -> bool:
         return bool(self._environ.get(name, "").strip() or self._environ.get(f"{name}_FILE", "").strip())
 
-    def _cloud_override(self, found: Mapping[str, Any]) -> CloudOverride | None:
-        parts = _part(found, "override")
+    def _cloud_override(self, values: Mapping[str, Any]) -> CloudOverride | None:
+        parts = _part(values, "override")
         if len(parts) == 1:
             self.fault("KEYTURN_AUTHORITY, KEYTURN_GRAPH", "go together, but only one is given", "both, or neither")
         return CloudOverride(**parts) if len(parts) == 2 else None
@@ -181,8 +181,8 @@ def embedded_url(data_dir: Path) -> str:
     return URL.create("sqlite", database=str(data_dir / "keyturn.db")).render_as_string()
 
 
-def _part(found: Mapping[str, Any], part: str) -> dict[str, Any]:
-    return {field.partition(".")[2]: value for field, value in found.items() if field.startswith(f"{part}.")}
+def _part(values: Mapping[str, Any], part: str) -> dict[str, Any]:
+    return {field.partition(".")[2]: value for field, value in values.items() if field.startswith(f"{part}.")}
 
 
 def _misconfigured(faults: list[dict[str, str]]) -> Misconfigured:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from keyturn.settings import values
-from keyturn.settings.model import Pace, Quotas, Retention, Settings
+from keyturn.settings.model import Pace, Quotas, RetentionSettings, Settings
 
 CLOUDS = ("global", "usgov-l4", "usgov-l5", "china")
 
@@ -35,7 +35,7 @@ class Setting:
     def default_text(self) -> str:
         """Return the default as people write it, or nothing when there is none."""
         part, _, name = self.field.rpartition(".")
-        owner = {"": Settings, "pace": Pace, "quotas": Quotas, "retention": Retention}.get(part)
+        owner = {"": Settings, "pace": Pace, "quotas": Quotas, "retention": RetentionSettings}.get(part)
         value = getattr(owner, name, None) if owner else None
         if isinstance(value, timedelta):
             return f"{value.total_seconds():g}"
@@ -391,7 +391,7 @@ def unknown_variables(environ: Mapping[str, str]) -> list[str]:
 
     Those that Kubernetes makes for a Service named ``keyturn`` or ``keyturn-...`` are none.
     """
-    known = {setting.name for setting in SETTINGS} | set(COMMAND_VARIABLES)
-    known |= {setting.file_name for setting in SETTINGS if setting.secret}
-    ours = (name for name in environ if name.startswith("KEYTURN_") and name not in known)
+    names = {setting.name for setting in SETTINGS} | set(COMMAND_VARIABLES)
+    names |= {setting.file_name for setting in SETTINGS if setting.secret}
+    ours = (name for name in environ if name.startswith("KEYTURN_") and name not in names)
     return sorted(name for name in ours if not values.is_service_variable(name, environ[name]))

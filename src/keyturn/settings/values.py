@@ -58,10 +58,10 @@ def days(least: int, most: int = 36_500) -> Callable[[str], int]:
     number = whole(0, most)
 
     def parse(text: str) -> int:
-        found = number(text)
-        if 0 < found < least:
+        count = number(text)
+        if 0 < count < least:
             raise ValueError(f"is neither 0 nor between {least} and {most}")
-        return found
+        return count
 
     return parse
 

@@ -49,12 +49,12 @@ def _is_entry(entry: object) -> bool:
 def network_of(address: str) -> str:
     """Return what failures are counted under: an IPv4 address, or the /64 of an IPv6 address; other text as it is."""
     try:
-        found = ipaddress.ip_address(address.partition("%")[0])
+        parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return address
-    if isinstance(found, ipaddress.IPv4Address):
-        return str(found)
-    return str(found.ipv4_mapped or ipaddress.IPv6Network((found, 64), strict=False))
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return str(parsed)
+    return str(parsed.ipv4_mapped or ipaddress.IPv6Network((parsed, 64), strict=False))
 
 
 def trusted(entries: Sequence[str], address: str) -> bool:

@@ -40,8 +40,8 @@ def renewed_lifetime(ttl: int, renewable_until: datetime | None, now: datetime) 
     if ttl:
         ends.append(now + timedelta(seconds=ttl))
     expires_at = min(ends, default=None)
-    left = int((expires_at - now).total_seconds()) if expires_at else 0
-    return Lifetime(left, expires_at, renewable_until)
+    seconds = int((expires_at - now).total_seconds()) if expires_at else 0
+    return Lifetime(seconds, expires_at, renewable_until)
 
 
 @dataclass(frozen=True)

@@ -62,13 +62,17 @@ class AccessTokens:
         """
         now = self._clock.now()
         with self._database.read() as tx:
-            found = _living(store.token(tx, _digest(token)), now)
-        _check_address(found, ip)
-        if found.uses_limit or found.last_used_at is None or now - found.last_used_at >= _USE_NOTED_EVERY:
+            stored_token = _living(store.token(tx, _digest(token)), now)
+        _check_address(stored_token, ip)
+        if (
+            stored_token.uses_limit
+            or stored_token.last_used_at is None
+            or now - stored_token.last_used_at >= _USE_NOTED_EVERY
+        ):
             with self._database.write() as tx:
-                if not store.use_token(tx, found.id, now):
+                if not store.use_token(tx, stored_token.id, now):
                     raise _dead_token("The access token was revoked, or it has been used as often as it may be.")
-        return found.actor
+        return stored_token.actor
 
     def renew(self, token: Plaintext, origin: Origin) -> IssuedToken:
         """Let the token live its TTL from now on; it stays the same token. Repeatable.
@@ -78,31 +82,31 @@ class AccessTokens:
         digest = _digest(token.reveal())
         with self._database.write() as tx:
             now = self._clock.now()
-            found = store.token(tx, digest, lock=True)
-            if found and found.renewable_until and now >= found.renewable_until:
+            stored_token = store.token(tx, digest, lock=True)
+            if stored_token and stored_token.renewable_until and now >= stored_token.renewable_until:
                 raise _dead_token("The access token has reached its maximum lifetime and cannot be renewed.")
-            found = _living(found, now)
-            _check_address(found, origin.ip)
-            if found.uses_limit and found.uses >= found.uses_limit:
+            stored_token = _living(stored_token, now)
+            _check_address(stored_token, origin.ip)
+            if stored_token.uses_limit and stored_token.uses >= stored_token.uses_limit:
                 raise Refused(
                     "The access token has been used as often as it may be.",
                     code="access.token_used_up",
                     fix="Sign in again.",
                 )
-            lifetime = renewed_lifetime(found.ttl, found.renewable_until, now)
-            store.renew_token(tx, found.id, lifetime.expires_at)
-        return IssuedToken(token, lifetime.ttl, found.max_ttl)
+            lifetime = renewed_lifetime(stored_token.ttl, stored_token.renewable_until, now)
+            store.renew_token(tx, stored_token.id, lifetime.expires_at)
+        return IssuedToken(token, lifetime.ttl, stored_token.max_ttl)
 
     def revoke(self, token: Plaintext, origin: Origin) -> None:
         """End the token. Repeatable: an unknown or ended token is left as it is. Raises TokenRefused for other text."""
         digest = _digest(token.reveal())
         with self._database.write() as tx:
-            found = store.token(tx, digest, lock=True)
-            if found is None or found.revoked_at is not None:
+            stored_token = store.token(tx, digest, lock=True)
+            if stored_token is None or stored_token.revoked_at is not None:
                 return
             now = self._clock.now()
-            store.revoke_token(tx, found.id, now)
-            owner = replace(found.actor, request_id=origin.request_id)
+            store.revoke_token(tx, stored_token.id, now)
+            owner = replace(stored_token.actor, request_id=origin.request_id)
             record(tx, owner, events.TOKEN_REVOKED, subject_of(owner), now)
 
 
@@ -116,16 +120,16 @@ def _digest(token: str) -> str:
     return opaque.digest(token)
 
 
-def _living(found: StoredToken | None, now: datetime) -> StoredToken:
-    if found is None or found.revoked_at is not None:
+def _living(stored_token: StoredToken | None, now: datetime) -> StoredToken:
+    if stored_token is None or stored_token.revoked_at is not None:
         raise _dead_token("The access token is unknown or was revoked.")
-    if found.expires_at is not None and now >= found.expires_at:
+    if stored_token.expires_at is not None and now >= stored_token.expires_at:
         raise TokenRefused("The access token has expired.", code="access.token_expired", fix="Sign in again.")
-    return found
+    return stored_token
 
 
-def _check_address(found: StoredToken, ip: str) -> None:
-    if found.trusted_ips is not None and not trusted(found.trusted_ips, ip):
+def _check_address(stored_token: StoredToken, ip: str) -> None:
+    if stored_token.trusted_ips is not None and not trusted(stored_token.trusted_ips, ip):
         raise not_trusted(ip)
 
 

@@ -21,7 +21,7 @@ class Authenticate(Protocol):
 
 
 @dataclass
-class Visit:
+class RequestContext:
     """One request as the edge sees it, from the first byte to the access log."""
 
     request_id: str
@@ -31,7 +31,7 @@ class Visit:
     actor: Actor | None = None
 
 
-ByCookie = Callable[[str, Mapping[str, str], Visit], Actor | None]
+ByCookie = Callable[[str, Mapping[str, str], RequestContext], Actor | None]
 """Says who sends a request with this method and these headers, when a browser's cookie tells it."""
 
 
@@ -53,7 +53,7 @@ def bearer(headers: Mapping[str, str]) -> str | None:
     return token.strip() or None if scheme.lower() == "bearer" else None
 
 
-def sign_in(authenticate: Authenticate, token: str | None, visit: Visit) -> Actor:
+def sign_in(authenticate: Authenticate, token: str | None, visit: RequestContext) -> Actor:
     """Return the caller, marked with this request's id. Raises Unauthenticated when there is no token."""
     if token is None:
         raise Unauthenticated(
@@ -84,16 +84,16 @@ def client_ip(peer: str | None, forwarded: Sequence[str], trusted: Iterable[Netw
 
 def network_of(ip: str) -> str:
     """Return what limits count an address under: itself, or the /64 of an IPv6 address, since one host has all of that."""
-    found = _address(ip)
-    if isinstance(found, IPv6Address):
-        return str(IPv6Network((found, 64), strict=False))
-    return ip if found is None else str(found)
+    address = _address(ip)
+    if isinstance(address, IPv6Address):
+        return str(IPv6Network((address, 64), strict=False))
+    return ip if address is None else str(address)
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:
     try:
-        found = ip_address(text.strip())
+        address = ip_address(text.strip())
     except ValueError:
         return None
-    mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None
-    return mapped or found
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address

@@ -14,7 +14,7 @@ from keyturn.kit import bulkhead
 from keyturn.web.auth import Authenticate, ByCookie
 from keyturn.web.html.site import Site
 from keyturn.web.messages import Request, Response
-from keyturn.web.origin import Rules
+from keyturn.web.origin import OriginRules
 
 _Result = TypeVar("_Result")
 
@@ -62,7 +62,7 @@ class Edge:
     authenticate: Authenticate
     site: Site | None = None
     by_cookie: ByCookie | None = None
-    rules: Rules | None = None
+    rules: OriginRules | None = None
     explain: Explain = nothing_known
     threads: int = THREADS
     at_once: int = AT_ONCE

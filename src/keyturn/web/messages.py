@@ -7,7 +7,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
-from keyturn.web.auth import Visit
+from keyturn.web.auth import RequestContext
 from keyturn.web.cookies import Cookie
 
 Receive = Callable[[], Awaitable[Any]]
@@ -26,12 +26,12 @@ class Request:
     path: str
     query: bytes
     headers: Mapping[str, str]
-    visit: Visit
+    visit: RequestContext
     path_params: Mapping[str, str] = field(default_factory=dict)
     body: bytes = field(default=b"", repr=False)
 
     @staticmethod
-    def of(scope: Any, visit: Visit) -> "Request":
+    def of(scope: Any, visit: RequestContext) -> "Request":
         """Return the request of an ASGI scope, without its body."""
         return Request(scope["method"], scope["path"], scope["query_string"], headers_by_name(scope["headers"]), visit)
 

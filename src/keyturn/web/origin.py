@@ -49,10 +49,10 @@ def require_host(headers: Mapping[str, str], site_url: str | None) -> None:
     name = _name(f"//{host}")
     if name and (name in {_name(site_url or ""), "localhost"} or name.endswith(".localhost") or _is_address(name)):
         return
-    asked = f"'{host[:_LONGEST_HOST]}'" if host and host.isprintable() else "no name"
-    known = "SITE_URL is not set" if site_url is None else f"SITE_URL is {site_url}"
+    host_name = f"'{host[:_LONGEST_HOST]}'" if host and host.isprintable() else "no name"
+    site = "SITE_URL is not set" if site_url is None else f"SITE_URL is {site_url}"
     raise Forbidden(
-        f"The request asks for {asked}, which this server does not know as its own name ({known}).",
+        f"The request asks for {host_name}, which this server does not know as its own name ({site}).",
         code="request.host_unknown",
         fix="Use the address in SITE_URL, or set SITE_URL to the one that browsers use. A proxy has to pass the header Host on.",
     )
@@ -70,7 +70,7 @@ def require_json(headers: Mapping[str, str], body: bytes) -> None:
 
 
 @dataclass(frozen=True)
-class Rules:
+class OriginRules:
     """From where the JSON API may be called. ``others`` are the origins whose pages may call it with a token."""
 
     site_url: str | None = None

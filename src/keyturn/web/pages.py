@@ -16,8 +16,8 @@ from keyturn.kit.actor import Actor
 from keyturn.web.compression import compressed
 from keyturn.web.cookies import KEPT, TOAST, Cookie, SessionCookie
 from keyturn.web.edge import Edge, Endpoint
-from keyturn.web.html.browser import Visitor, signed_in_by_cookie
-from keyturn.web.html.forms import EMPTY, Filled, read_form, refused
+from keyturn.web.html.browser import BrowserContext, signed_in_by_cookie
+from keyturn.web.html.forms import EMPTY, FormState, read_form, refused
 from keyturn.web.html.keeping import Keeper
 from keyturn.web.html.render import Page
 from keyturn.web.html.site import Site
@@ -27,16 +27,16 @@ from keyturn.web.signature import Signature, read
 from keyturn.web.table import filled_in
 
 __all__ = [
+    "BrowserContext",
     "File",
-    "Filled",
+    "FormState",
     "Keeper",
     "Page",
+    "PageResponse",
     "Pages",
     "Redirect",
     "SessionCookie",
-    "Shown",
     "Site",
-    "Visitor",
     "get",
     "group",
     "post",
@@ -63,7 +63,7 @@ class Redirect:
 
 
 @dataclass(frozen=True)
-class Shown:
+class PageResponse:
     """A page with more than HTML: cookies, or a status besides 200."""
 
     page: Page
@@ -82,11 +82,11 @@ class File:
     """May be compressed: it holds nothing that not everybody may know."""
 
 
-Outcome = Page | Shown | Redirect | File
+Outcome = Page | PageResponse | Redirect | File
 
 
 @dataclass(frozen=True)
-class Route:
+class PageRoute:
     """One page route. ``again`` shows the form that was refused, with its faults."""
 
     is_page = True
@@ -96,7 +96,7 @@ class Route:
     function: Callable[..., Outcome]
     public: bool
     signature: Signature
-    again: "Route | None"
+    form_page: "PageRoute | None"
     keeps_query: bool = True
 
     @property
@@ -111,20 +111,20 @@ class Route:
         return await edge.in_thread(partial(perform, self, request, edge.page_site()))
 
 
-Decorator = Callable[[Callable[..., Outcome]], Route]
+Decorator = Callable[[Callable[..., Outcome]], PageRoute]
 
 
 def get(path: str, *, public: bool = False, keeps_query: bool = True) -> Decorator:
-    """Make a page of a function. A page that is not public sends strangers to the sign-in page, and back afterwards.
+    """Make a page of a function. Without a session a page that is not public redirects to the sign-in page, and back.
 
     With ``keeps_query`` False they come back without the query: it holds what must not stand in another address.
     """
     return lambda function: replace(_route("GET", path, function, public=public), keeps_query=keeps_query)
 
 
-def post(path: str, *, again: Route | None = None, public: bool = False) -> Decorator:
+def post(path: str, *, form_page: PageRoute | None = None, public: bool = False) -> Decorator:
     """Take a form. When it is refused the page ``again`` is shown with the faults; without one, the error page."""
-    return lambda function: _route("POST", path, function, public=public, again=again)
+    return lambda function: _route("POST", path, function, public=public, form_page=form_page)
 
 
 def group(*routes: Endpoint) -> Pages:
@@ -133,72 +133,76 @@ def group(*routes: Endpoint) -> Pages:
 
 
 def _route(
-    method: str, path: str, function: Callable[..., Outcome], *, public: bool, again: Route | None = None
-) -> Route:
+    method: str, path: str, function: Callable[..., Outcome], *, public: bool, form_page: PageRoute | None = None
+) -> PageRoute:
     signature = read(method, path, function, public=public, body="form", given={"actor", "visitor", "filled"})
-    if again is not None and "filled" not in again.signature.names:
+    if form_page is not None and "filled" not in form_page.signature.names:
         raise TypeError(f"{method} {path}: the page shown again takes no 'filled'")
-    return Route(method, path, function, public, signature, again)
+    return PageRoute(method, path, function, public, signature, form_page)
 
 
 # --- serving one ------------------------------------------------------------------------------------------------------
 
 
-def perform(route: Route, request: Request, site: Site) -> Response:
+def perform(route: PageRoute, request: Request, site: Site) -> Response:
     """Serve one page, in a worker thread. Raises what the handler raises when there is no form to show again."""
-    visitor = Visitor.of(request.headers, request.visit, site.session_cookie.name)
+    visitor = BrowserContext.of(request.headers, request.visit, site.session_cookie.name)
     require_host(request.headers, site.site_url)
     if route.method not in SAFE:
         require_ours(route.method, request.headers, site.site_url)
-    given: dict[str, object] = {"visitor": visitor, "filled": EMPTY}
+    arguments: dict[str, object] = {"visitor": visitor, "filled": EMPTY}
     if not route.public:
         try:
-            given["actor"] = signed_in_by_cookie(site.recall, visitor.session, request.visit)
+            arguments["actor"] = signed_in_by_cookie(site.recall, visitor.session, request.visit)
         except Unauthenticated:
             return _to_sign_in(route, request, visitor, site.keeper)
-    given |= route.signature.arguments(request)  # a wrong address has no form to show again
+    arguments |= route.signature.arguments(request)  # a wrong address has no form to show again
     view = View(site, visitor, request.visit.actor, request.path)
     if route.method in SAFE:
-        return _shown(route, given, view, request.headers)
-    sent = read_form(request.headers.get("content-type", ""), request.body)
+        return _shown(route, arguments, view, request.headers)
+    fields = read_form(request.headers.get("content-type", ""), request.body)
     try:
-        return view.answer(_call(route, given | route.signature.arguments(request, form=sent)))
+        return view.answer(_call(route, arguments | route.signature.arguments(request, form=fields)))
     except KeyturnError as error:
-        if route.again is None:
+        if route.form_page is None:
             raise
-        again = given | route.again.signature.arguments(request) | {"filled": refused(request.path, sent, error)}
-        shown = _call(route.again, again)
+        again = (
+            arguments | route.form_page.signature.arguments(request) | {"filled": refused(request.path, fields, error)}
+        )
+        outcome = _call(route.form_page, again)
         # The form may be out of date, e.g. a second tab of a sign-in that is over: then its page leads to where one is.
-        return view.answer(shown if isinstance(shown, Redirect) else replace(as_shown(shown), status=error.status))
+        return view.answer(
+            outcome if isinstance(outcome, Redirect) else replace(page_response(outcome), status=error.status)
+        )
 
 
-def _shown(route: Route, given: Mapping[str, object], view: "View", asked: Mapping[str, str]) -> Response:
+def _shown(route: PageRoute, arguments: Mapping[str, object], view: "View", headers: Mapping[str, str]) -> Response:
     """Answer a page; with the form that its person had typed, when it was sent after their session had ended."""
     visitor, keeper = view.visitor, view.site.keeper
-    found = keeper.kept(visitor.kept, view.address) if keeper and visitor.kept and not route.public else None
-    if found is None or "filled" not in route.signature.names:
-        outcome = _call(route, given)
+    form_state = keeper.kept(visitor.kept, view.address) if keeper and visitor.kept and not route.public else None
+    if form_state is None or "filled" not in route.signature.names:
+        outcome = _call(route, arguments)
         answer = view.answer(outcome)
-        return compressed(answer, asked) if getattr(outcome, "compressed", False) else answer
-    answer = view.answer(_call(route, {**given, "filled": found}))
+        return compressed(answer, headers) if getattr(outcome, "compressed", False) else answer
+    answer = view.answer(_call(route, {**arguments, "filled": form_state}))
     return replace(answer, cookies=(*answer.cookies, Cookie(KEPT, "", timedelta(0))))
 
 
-def _call(route: Route, given: Mapping[str, object]) -> Outcome:
-    return route.function(**{name: value for name, value in given.items() if name in route.signature.names})
+def _call(route: PageRoute, arguments: Mapping[str, object]) -> Outcome:
+    return route.function(**{name: value for name, value in arguments.items() if name in route.signature.names})
 
 
-def as_shown(outcome: Outcome) -> Shown:
+def page_response(outcome: Outcome) -> PageResponse:
     """Return a page with its status. Raises TypeError for what is no page."""
-    if isinstance(outcome, Shown):
+    if isinstance(outcome, PageResponse):
         return outcome
     if isinstance(outcome, Page):
-        return Shown(outcome)
+        return PageResponse(outcome)
     raise TypeError(f"{type(outcome).__name__} is no page")
 
 
-def _to_sign_in(route: Route, request: Request, visitor: Visitor, keeper: Keeper | None) -> Response:
-    """Send a stranger to the sign-in and back. Whose session has ended is told so, and finds a form as they typed it."""
+def _to_sign_in(route: PageRoute, request: Request, visitor: BrowserContext, keeper: Keeper | None) -> Response:
+    """Redirect to the sign-in page, with the way back. After an ended session the page says so, and the form typed is kept."""
     ended = visitor.session is not None
     asked_for = request.query.decode("latin-1") if route.keeps_query else ""
     back, query = request.path, f"?{asked_for}" if asked_for else ""
@@ -206,19 +210,19 @@ def _to_sign_in(route: Route, request: Request, visitor: Visitor, keeper: Keeper
     if route.method != "GET":
         back, query = _page_of(route, request), ""
         if ended and keeper and back != "/":
-            sent = read_form(request.headers.get("content-type", ""), request.body)
-            cookie = keeper.keep(request.path, back, sent)
+            fields = read_form(request.headers.get("content-type", ""), request.body)
+            cookie = keeper.keep(request.path, back, fields)
             cookies = (cookie,) if cookie else ()
     asks = {"next": "" if back == "/" else back + query, "ended": "1" if ended else ""}
-    asked = "&".join(f"{name}={quote(text, safe='/')}" for name, text in asks.items() if text)
-    return _redirected(Redirect(f"{SIGN_IN}?{asked}" if asked else SIGN_IN, cookies=cookies), visitor)
+    query_text = "&".join(f"{name}={quote(text, safe='/')}" for name, text in asks.items() if text)
+    return _redirected(Redirect(f"{SIGN_IN}?{query_text}" if query_text else SIGN_IN, cookies=cookies), visitor)
 
 
-def _page_of(route: Route, request: Request) -> str:
+def _page_of(route: PageRoute, request: Request) -> str:
     """Return the address of the page that shows the form which was sent there, ``/`` when none does."""
-    if route.again is None:
+    if route.form_page is None:
         return "/"
-    return filled_in(route.again.path, {name: quote(value, safe="") for name, value in request.path_params.items()})
+    return filled_in(route.form_page.path, {name: quote(value, safe="") for name, value in request.path_params.items()})
 
 
 # --- answering --------------------------------------------------------------------------------------------------------
@@ -229,7 +233,7 @@ class View:
     """For whom, and where, a page is shown."""
 
     site: Site
-    visitor: Visitor
+    visitor: BrowserContext
     actor: Actor | None
     address: str
 
@@ -239,9 +243,11 @@ class View:
             return _redirected(outcome, self.visitor)
         if isinstance(outcome, File):
             return Response(outcome.content, media_type=outcome.media_type, headers=dict(outcome.headers))
-        shown = as_shown(outcome)
+        response = page_response(outcome)
         used = () if self.visitor.toast is None else (Cookie(TOAST, "", timedelta(0)),)
-        return html(self.render(shown.page), shown.status, type(shown.page).leaves_by, (*shown.cookies, *used))
+        return html(
+            self.render(response.page), response.status, type(response.page).leaves_by, (*response.cookies, *used)
+        )
 
     def render(self, page: Page) -> str:
         shell = self.site.shell(self.actor) if self.actor else None
@@ -262,7 +268,7 @@ def html(text: str, status: int = 200, leaves_by: tuple[str, ...] = (), cookies:
     return Response(text.encode(), status, "text/html", headers, cookies)
 
 
-def _redirected(outcome: Redirect, visitor: Visitor) -> Response:
+def _redirected(outcome: Redirect, visitor: BrowserContext) -> Response:
     cookies = outcome.cookies
     if outcome.toast:
         cookies = (*cookies, Cookie(TOAST, outcome.toast, timedelta(seconds=_TOAST_SECONDS)))

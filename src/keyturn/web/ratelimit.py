@@ -38,7 +38,7 @@ class Limiter:
     that are new share the counters of ``others``, so an attacker with many addresses fills no memory and clears no counter.
 
     Under all this lies one limit for all keys together, ``together`` a minute: what one address may not do, thousands
-    must not do together. It does not bind keys that were ``trust``ed, so strangers cannot keep out who was let in before.
+    must not do together. It does not bind keys that were ``trust``ed, so other callers cannot lock out who was admitted before.
     """
 
     def __init__(self, clock: Clock, *, per_minute: int, keys: int = MOST_KEYS, together: int | None = None) -> None:

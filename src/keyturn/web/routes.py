@@ -1,7 +1,7 @@
 """How a feature writes a route: ``get``, ``post``, ``put``, ``patch``, ``delete`` around functions, and ``group``.
 
-One hop to the thread pool does it all in this order: who calls, path, query, body, handler, encoding. A stranger sees
-401 and never 422. The README beside this file shows the conventions.
+One hop to the thread pool does it all in this order: who calls, path, query, body, handler, encoding. A request without
+a valid token gets 401 and never 422. The README beside this file shows the conventions.
 """
 
 import codecs
@@ -19,7 +19,7 @@ from keyturn.web.auth import Authenticate, ByCookie, Caller, bearer, sign_in
 from keyturn.web.compression import compressed as compress
 from keyturn.web.edge import Edge
 from keyturn.web.messages import Request, Response
-from keyturn.web.origin import Rules, require_json
+from keyturn.web.origin import OriginRules, require_json
 from keyturn.web.schema.wire import check_answer_type, check_compressible, encode
 from keyturn.web.signature import Signature, read
 
@@ -154,7 +154,7 @@ def perform(
     request: Request,
     authenticate: Authenticate,
     by_cookie: ByCookie | None = None,
-    rules: Rules | None = None,
+    rules: OriginRules | None = None,
 ) -> Response:
     """Serve one request, in a worker thread. Raises what the handler raises, and Invalid, Refused, Unauthenticated.
 
@@ -163,16 +163,16 @@ def perform(
     """
     token = bearer(request.headers)
     arguments: dict[str, object] = {}
-    known = None
+    actor = None
     if "actor" in operation.signature.names:
-        known = by_cookie(request.method, request.headers, request.visit) if by_cookie and token is None else None
-        if known is not None:
+        actor = by_cookie(request.method, request.headers, request.visit) if by_cookie and token is None else None
+        if actor is not None:
             require_json(request.headers, request.body)
-    if known is None and rules is not None:
+    if actor is None and rules is not None:
         guarded = operation.guarded
         rules.check(request.method, request.headers, request.body, guarded=guarded, bearer=token is not None)
     if "actor" in operation.signature.names:
-        arguments["actor"] = known or sign_in(authenticate, token, request.visit)
+        arguments["actor"] = actor or sign_in(authenticate, token, request.visit)
     if "caller" in operation.signature.names:
         arguments["caller"] = _caller(request, token)
     arguments |= _parsed(operation, request)

@@ -98,7 +98,7 @@ def is_unbuilt(method: str, path: str) -> bool:
 
 
 def router() -> Routes:
-    """Return a route for each. As everywhere, a stranger sees 401 first."""
+    """Return a route for each. As everywhere, a request without a valid token gets 401 first."""
     return group(TAG, *(_route(method, path) for method, path in pairs()))
 
 

@@ -20,7 +20,7 @@ GOOD_PASSWORD = "vellum-orbit-pickle-94"
 
 
 @dataclass
-class House:
+class AccessFixture:
     database: Database
     clock: MovableClock
     access: Access
@@ -48,7 +48,7 @@ def access(database: Database, clock: MovableClock) -> Access:
 
 
 @pytest.fixture
-def house(database: Database, clock: MovableClock, access: Access) -> House:
+def house(database: Database, clock: MovableClock, access: Access) -> AccessFixture:
     first = access.bootstrap("ann@acme.test", Plaintext(GOOD_PASSWORD), "Acme GmbH")
     admin = access.authenticate(first.token.reveal(), HOME.ip)
-    return House(database, clock, access, first, admin)
+    return AccessFixture(database, clock, access, first, admin)

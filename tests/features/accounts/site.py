@@ -11,7 +11,7 @@ from keyturn.api.identities.routes import identities_router, universal_router
 from keyturn.api.people.routes import login_router, users_router
 from keyturn.api.projects.members import identity_members_router, people_router
 from keyturn.api.projects.routes import environments_router, projects_router
-from keyturn.audit.service import Trail
+from keyturn.audit.service import AuditTrail
 from keyturn.db.unit import Database
 from keyturn.ports.clock import Clock
 from keyturn.projects.service import Projects
@@ -24,7 +24,7 @@ from tests.features.accounts.people import IDS
 Json = dict[str, Any]
 
 
-class Site:
+class SiteFixture:
     """A client of the server, signed in with ``token`` once there is one."""
 
     def __init__(self, client: Client) -> None:
@@ -60,7 +60,7 @@ def site(
     *,
     per_minute: int = 1000,
     per_identity: int = 1000,
-) -> Iterator[Site]:
+) -> Iterator[SiteFixture]:
     projects = Projects(database, clock, IDS)
     limiter = Limiter(clock, per_minute=per_minute)
     routers = [
@@ -72,9 +72,9 @@ def site(
         environments_router(projects),
         identity_members_router(projects),
         people_router(projects),
-        audit_router(Trail(database)),
+        audit_router(AuditTrail(database)),
     ]
     settings = Settings(data_dir=folder, database_url="sqlite://")
     app = build(routers, authenticate=access.authenticate, settings=settings, clock=clock, ids=IDS)
     with Client(app) as client:
-        yield Site(client)
+        yield SiteFixture(client)

@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from keyturn.audit.domain import Event
-from keyturn.audit.service import Trail
+from keyturn.audit.service import AuditTrail
 from keyturn.audit.store import append
 from keyturn.db.unit import Database
 from keyturn.errors import Forbidden, NotFound, Refused
@@ -16,8 +16,8 @@ from tests.features.accounts.people import START, join, machine, organization, p
 
 
 @pytest.fixture
-def trail(database: Database) -> Trail:
-    return Trail(database)
+def trail(database: Database) -> AuditTrail:
+    return AuditTrail(database)
 
 
 def write(database: Database, actor: Actor, *names: str, project_id: str | None = None) -> None:
@@ -26,7 +26,7 @@ def write(database: Database, actor: Actor, *names: str, project_id: str | None 
             append(tx, Event(name, actor, "thing", f"id of {name}", START, project_id=project_id))
 
 
-def test_pages_go_back_in_time_and_are_not_shifted_by_new_events(database: Database, trail: Trail) -> None:
+def test_pages_go_back_in_time_and_are_not_shifted_by_new_events(database: Database, trail: AuditTrail) -> None:
     admin = machine(database, organization(database), Role.ADMIN)
     write(database, admin, *(f"e{number}" for number in range(5)))
     seen = []
@@ -40,7 +40,7 @@ def test_pages_go_back_in_time_and_are_not_shifted_by_new_events(database: Datab
     assert cursor is None
 
 
-def test_events_are_chosen_by_name_subject_and_project(database: Database, trail: Trail) -> None:
+def test_events_are_chosen_by_name_subject_and_project(database: Database, trail: AuditTrail) -> None:
     org = organization(database)
     admin, payments = machine(database, org, Role.ADMIN), project(database, org)
     write(database, admin, "a", "b")
@@ -51,7 +51,7 @@ def test_events_are_chosen_by_name_subject_and_project(database: Database, trail
     assert len(trail.page(admin, actor_id=admin.id).events) == 3
 
 
-def test_admins_read_the_whole_trail_and_project_admins_their_part(database: Database, trail: Trail) -> None:
+def test_admins_read_the_whole_trail_and_project_admins_their_part(database: Database, trail: AuditTrail) -> None:
     org = organization(database)
     payments = project(database, org)
     boss = machine(database, org, Role.MEMBER, "boss")
@@ -66,7 +66,7 @@ def test_admins_read_the_whole_trail_and_project_admins_their_part(database: Dat
         trail.page(viewer, project_id=payments)
 
 
-def test_another_organization_sees_none_of_it(database: Database, trail: Trail) -> None:
+def test_another_organization_sees_none_of_it(database: Database, trail: AuditTrail) -> None:
     org = organization(database)
     payments = project(database, org)
     write(database, machine(database, org, Role.ADMIN), "ours", project_id=payments)
@@ -77,14 +77,16 @@ def test_another_organization_sees_none_of_it(database: Database, trail: Trail) 
 
 
 @pytest.mark.parametrize("cursor", ["x", "-1", "1e3", "99999999999999999999", "१२"])
-def test_a_made_up_cursor_is_refused(database: Database, trail: Trail, cursor: str) -> None:
+def test_a_made_up_cursor_is_refused(database: Database, trail: AuditTrail, cursor: str) -> None:
     admin = machine(database, organization(database), Role.ADMIN)
     with pytest.raises(Refused, match="cursor"):
         trail.page(admin, cursor=cursor)
 
 
 @pytest.mark.parametrize("statement", ["UPDATE audit_events SET event = 'x'", "DELETE FROM audit_events"])
-def test_the_database_refuses_to_change_or_delete_an_event(database: Database, trail: Trail, statement: str) -> None:
+def test_the_database_refuses_to_change_or_delete_an_event(
+    database: Database, trail: AuditTrail, statement: str
+) -> None:
     admin = machine(database, organization(database), Role.ADMIN)
     write(database, admin, "a")
     with pytest.raises(sa.exc.IntegrityError, match="cannot be changed or deleted"), database.write() as tx:
@@ -92,7 +94,7 @@ def test_the_database_refuses_to_change_or_delete_an_event(database: Database, t
     assert [event.name for event in trail.page(admin).events] == ["a"]
 
 
-def test_postgresql_refuses_to_empty_the_trail(database: Database, trail: Trail) -> None:
+def test_postgresql_refuses_to_empty_the_trail(database: Database, trail: AuditTrail) -> None:
     if database.is_sqlite:  # it has no TRUNCATE; DELETE is refused above
         return
     with pytest.raises(sa.exc.IntegrityError, match="cannot be changed"), database.write() as tx:
@@ -112,7 +114,7 @@ def test_postgresql_refuses_to_empty_the_trail(database: Database, trail: Trail)
     ],
 )
 def test_whoever_opens_the_sqlite_file_cannot_replace_an_event(
-    database: Database, trail: Trail, same: str, begin: str, end: str
+    database: Database, trail: AuditTrail, same: str, begin: str, end: str
 ) -> None:
     if not database.is_sqlite:  # no insert of PostgreSQL replaces a row without its triggers; see the next test
         return
@@ -143,7 +145,7 @@ def test_postgresql_refuses_an_insert_that_becomes_an_update(database: Database)
     assert _all_events(database) == before
 
 
-def test_an_event_that_may_be_there_once_is_added_once(database: Database, trail: Trail) -> None:
+def test_an_event_that_may_be_there_once_is_added_once(database: Database, trail: AuditTrail) -> None:
     admin = machine(database, organization(database), Role.ADMIN)
     for name in ("first", "second"):
         with database.write() as tx:

@@ -5,7 +5,7 @@ import pytest
 from keyturn.audit import events
 from keyturn.audit.domain import Subject, SubjectKind
 from keyturn.audit.record import record
-from keyturn.audit.service import Trail
+from keyturn.audit.service import AuditTrail
 from keyturn.db.unit import Database
 from keyturn.kit.actor import Actor, Role
 from tests.features.accounts.people import START, machine, organization, project
@@ -19,11 +19,11 @@ def admin(database: Database) -> Actor:
 
 
 @pytest.fixture
-def trail(database: Database) -> Trail:
-    return Trail(database)
+def trail(database: Database) -> AuditTrail:
+    return AuditTrail(database)
 
 
-def test_an_event_says_who_did_what_when_to_what(database: Database, trail: Trail, admin: Actor) -> None:
+def test_an_event_says_who_did_what_when_to_what(database: Database, trail: AuditTrail, admin: Actor) -> None:
     payments = project(database, admin.org_id)
     subject = Subject(SubjectKind.CONNECTION, "c1", payments)
     with database.write() as tx:
@@ -34,13 +34,15 @@ def test_an_event_says_who_did_what_when_to_what(database: Database, trail: Trai
     assert event.data == {"name": "billing", "app": "azure", "staysValid": []}
 
 
-def test_a_fact_that_is_not_declared_for_the_event_is_refused(database: Database, trail: Trail, admin: Actor) -> None:
+def test_a_fact_that_is_not_declared_for_the_event_is_refused(
+    database: Database, trail: AuditTrail, admin: Actor
+) -> None:
     with pytest.raises(TypeError, match="create-user: password"), database.write() as tx:
         record(tx, admin, events.USER_CREATED, SOMEBODY, START, email="ann@acme.test", password="sunflower")
     assert trail.page(admin).events == ()
 
 
-def test_a_subject_of_another_kind_is_refused(database: Database, trail: Trail, admin: Actor) -> None:
+def test_a_subject_of_another_kind_is_refused(database: Database, trail: AuditTrail, admin: Actor) -> None:
     rotation = Subject(SubjectKind.ROTATION, "r1")
     with pytest.raises(TypeError, match="of the kind rotation"), database.write() as tx:
         record(tx, admin, events.USER_CREATED, rotation, START)
@@ -52,7 +54,7 @@ def test_a_kind_of_subject_that_nobody_knows_is_refused() -> None:
         SubjectKind("thing")
 
 
-def test_an_event_with_a_key_is_recorded_once(database: Database, trail: Trail, admin: Actor) -> None:
+def test_an_event_with_a_key_is_recorded_once(database: Database, trail: AuditTrail, admin: Actor) -> None:
     for left in (5, 4):
         with database.write() as tx:
             record(tx, admin, events.RECOVERY_CODE_USED, SOMEBODY, START, "key", left=left)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from keyturn.audit import store
 from keyturn.audit.domain import Event
 from keyturn.audit.retention import AT_ONCE, remove_old_events
-from keyturn.audit.service import Trail
+from keyturn.audit.service import AuditTrail
 from keyturn.db.unit import Database, Tx
 from keyturn.kit.actor import Actor, Role
 from tests.databases import wipe
@@ -47,11 +47,11 @@ def remove(database: Database, days: int = DAYS, now: datetime = START, stopped:
 
 def names(database: Database, admin: Actor) -> list[str]:
     """The trail as an admin reads it, oldest first."""
-    return [event.name for event in reversed(Trail(database).page(admin, limit=1000).events)]
+    return [event.name for event in reversed(AuditTrail(database).page(admin, limit=1000).events)]
 
 
 def removals(database: Database, admin: Actor) -> list[dict[str, object]]:
-    page = Trail(database).page(admin, event="remove-audit-events")
+    page = AuditTrail(database).page(admin, event="remove-audit-events")
     return [event.data for event in reversed(page.events)]
 
 

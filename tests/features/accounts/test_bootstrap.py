@@ -10,10 +10,10 @@ from keyturn.errors import KeyturnError, Refused
 from keyturn.kit.actor import Role
 from keyturn.kit.clock import MovableClock
 from keyturn.kit.secret import Plaintext
-from tests.features.accounts.conftest import GOOD_PASSWORD, HOME, House
+from tests.features.accounts.conftest import GOOD_PASSWORD, HOME, AccessFixture
 
 
-def test_it_makes_an_admin_an_organization_and_a_token_that_never_expires(house: House) -> None:
+def test_it_makes_an_admin_an_organization_and_a_token_that_never_expires(house: AccessFixture) -> None:
     assert house.first.organization.slug == "acme-gmbh"
     assert house.first.user.super_admin
     assert house.first.user.role is Role.ADMIN
@@ -23,7 +23,7 @@ def test_it_makes_an_admin_an_organization_and_a_token_that_never_expires(house:
     assert house.access.signin.login_person("ann@acme.test", Plaintext(GOOD_PASSWORD), HOME).expires_in > 0
 
 
-def test_the_second_time_it_is_refused_with_what_to_do(house: House) -> None:
+def test_the_second_time_it_is_refused_with_what_to_do(house: AccessFixture) -> None:
     assert house.access.bootstrapped()
     with pytest.raises(Refused, match="set up already") as caught:
         house.access.bootstrap("eve@acme.test", Plaintext(GOOD_PASSWORD), "Eve")
@@ -65,7 +65,7 @@ def test_what_is_refused_leaves_nothing_behind(access: Access, email: str, passw
     assert not access.bootstrapped()
 
 
-def test_no_secret_is_stored_in_the_clear(house: House, database: Database, clock: MovableClock) -> None:
+def test_no_secret_is_stored_in_the_clear(house: AccessFixture, database: Database, clock: MovableClock) -> None:
     with database.read() as tx:
         for table in ("users", "access_tokens", "audit_events", "identities"):
             text = repr(tx.connection.exec_driver_sql(f"SELECT * FROM {table}").all())

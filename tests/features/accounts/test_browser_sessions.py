@@ -9,7 +9,7 @@ import pytest
 from pyotp import TOTP
 
 from keyturn.accounts.service import Access
-from keyturn.audit.service import Trail
+from keyturn.audit.service import AuditTrail
 from keyturn.crypto.keyring import Keyring, KeyringDigests
 from keyturn.crypto.root import GivenRoot, RootKey, RootKeys
 from keyturn.db.unit import Database
@@ -17,11 +17,11 @@ from keyturn.kit.clock import MovableClock
 from keyturn.kit.secret import Plaintext
 from keyturn.pages import TEMPLATES
 from keyturn.pages import audit as audit_pages
-from keyturn.pages.heads import Heads
 from keyturn.pages.people import members as members_pages
 from keyturn.pages.people import settings as settings_pages
 from keyturn.pages.people import sign_in as sign_in_pages
 from keyturn.pages.people.settings import ServerFacts
+from keyturn.pages.project_header import ProjectHeaders
 from keyturn.pages.projects import projects as project_pages
 from keyturn.projects.service import Projects
 from keyturn.settings.model import Settings
@@ -80,13 +80,13 @@ def tab(database: Database, clock: MovableClock, access: Access, tmp_path: Path)
         Limiter(clock, per_minute=1000),
         SessionCookie(secure=False),
     )
-    heads, keeper = Heads(access, projects), Keeper(KeyringDigests(Keyring.open(database, ROOT, clock)), clock)
+    heads, keeper = ProjectHeaders(access, projects), Keeper(KeyringDigests(Keyring.open(database, ROOT, clock)), clock)
     app = build(
         [
             sign_in_pages.router(access, limiter, cookie),
             settings_pages.router(access, limiter, cookie, lambda _actor: SERVER),
             members_pages.router(access),
-            audit_pages.router(Trail(database)),
+            audit_pages.router(AuditTrail(database)),
             project_pages.router(projects, heads),
         ],
         authenticate=access.authenticate,

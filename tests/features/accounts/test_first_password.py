@@ -13,23 +13,23 @@ from keyturn.errors import Refused, Unauthenticated
 from keyturn.kit.actor import Role
 from keyturn.kit.clock import MovableClock
 from keyturn.kit.secret import Plaintext
-from keyturn.people.sessions import Browser
-from tests.features.accounts.conftest import GOOD_PASSWORD, HOME, House
-from tests.features.accounts.site import Site, site
+from keyturn.people.sessions import BrowserInfo
+from tests.features.accounts.conftest import GOOD_PASSWORD, HOME, AccessFixture
+from tests.features.accounts.site import SiteFixture, site
 
 LOGIN = "/api/v1/auth/login"
 BOB, FIRST, OWN = "bob@acme.test", "granite-teapot-violin-7", "mellow-carpet-zebra-41"
-AT = Browser(HOME)
+AT = BrowserInfo(HOME)
 
 
 @pytest.fixture
-def served(database: Database, clock: MovableClock, house: House, tmp_path: Path) -> Iterator[Site]:
+def served(database: Database, clock: MovableClock, house: AccessFixture, tmp_path: Path) -> Iterator[SiteFixture]:
     house.access.users.create(house.admin, email=BOB, password=Plaintext(FIRST), role=Role.MEMBER)
     with site(database, clock, house.access, tmp_path) as server:
         yield server
 
 
-def test_over_the_api_the_new_one_is_sent_with_the_first_one(served: Site) -> None:
+def test_over_the_api_the_new_one_is_sent_with_the_first_one(served: SiteFixture) -> None:
     first = {"email": BOB, "password": FIRST}
     refused = served.ask("POST", LOGIN, first, expect=401)
     assert (refused["code"], "newPassword" in refused["fix"]) == ("access.password_change_needed", True)
@@ -44,7 +44,9 @@ def test_over_the_api_the_new_one_is_sent_with_the_first_one(served: Site) -> No
     assert served.ask("POST", LOGIN, again, expect=400)["code"] == "access.password_change_not_asked"
 
 
-def test_a_session_with_a_first_password_is_good_for_choosing_one_only(served: Site, house: House) -> None:
+def test_a_session_with_a_first_password_is_good_for_choosing_one_only(
+    served: SiteFixture, house: AccessFixture
+) -> None:
     sessions = house.access.sessions
     opened = sessions.sign_in(BOB, Plaintext(FIRST), AT).token
     assert sessions.awaits_password(opened)
@@ -60,7 +62,7 @@ def test_a_session_with_a_first_password_is_good_for_choosing_one_only(served: S
             sessions.choose_password(token, Plaintext(FIRST), AT)
 
 
-def test_who_set_the_server_up_has_a_password_of_their_own_until_the_operator_resets_it(house: House) -> None:
+def test_who_set_the_server_up_has_a_password_of_their_own_until_the_operator_resets_it(house: AccessFixture) -> None:
     house.access.signin.login_person("ann@acme.test", Plaintext(GOOD_PASSWORD), HOME)
     house.access.users.reset_password("ann@acme.test", Plaintext(FIRST))
     with pytest.raises(Unauthenticated, match="has to be changed"):

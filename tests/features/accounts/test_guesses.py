@@ -9,27 +9,27 @@ from keyturn.errors import Refused, Unauthenticated
 from keyturn.kit.actor import Actor
 from keyturn.kit.secret import Plaintext
 from keyturn.people.proofs import MOST_GUESSES
-from keyturn.people.sessions import Browser
-from tests.features.accounts.conftest import GOOD_PASSWORD, HOME, House
+from keyturn.people.sessions import BrowserInfo
+from tests.features.accounts.conftest import GOOD_PASSWORD, HOME, AccessFixture
 
 EMAIL = "ann@acme.test"
 RIGHT, WRONG, NEW = Plaintext(GOOD_PASSWORD), Plaintext("not the password"), Plaintext("granite-teapot-violin-7")
 
 
-def token(house: House) -> Plaintext:
+def token(house: AccessFixture) -> Plaintext:
     return house.access.signin.login_person(EMAIL, RIGHT, HOME).token
 
 
-def session(house: House) -> Plaintext:
-    return house.access.sessions.sign_in(EMAIL, RIGHT, Browser(HOME)).token
+def session(house: AccessFixture) -> Plaintext:
+    return house.access.sessions.sign_in(EMAIL, RIGHT, BrowserInfo(HOME)).token
 
 
-def events(house: House, kind: AuditEvent) -> int:
+def events(house: AccessFixture, kind: AuditEvent) -> int:
     with house.database.read() as tx:
         return len(newest(tx, Filter(house.admin.org_id, event=kind.name), 100))
 
 
-def guess(house: House, actor: Actor, where: str) -> None:
+def guess(house: AccessFixture, actor: Actor, where: str) -> None:
     if where == "password":
         house.access.users.change_password(actor, WRONG, NEW)
     elif where == "begin":
@@ -39,7 +39,7 @@ def guess(house: House, actor: Actor, where: str) -> None:
 
 
 @pytest.mark.parametrize("where", ["password", "begin", "remove"])
-def test_guesses_lock_the_account_are_written_down_and_end_the_token(house: House, where: str) -> None:
+def test_guesses_lock_the_account_are_written_down_and_end_the_token(house: AccessFixture, where: str) -> None:
     stolen, other = token(house), token(house)
     actor = house.whoami(stolen)
     for _ in range(MOST_GUESSES):
@@ -55,7 +55,7 @@ def test_guesses_lock_the_account_are_written_down_and_end_the_token(house: Hous
         house.access.users.change_password(house.whoami(other), RIGHT, NEW)
 
 
-def test_slow_guesses_end_the_session_too_and_a_right_answer_begins_anew(house: House) -> None:
+def test_slow_guesses_end_the_session_too_and_a_right_answer_begins_anew(house: AccessFixture) -> None:
     opened = session(house)
 
     def actor() -> Actor:
@@ -77,13 +77,13 @@ def test_slow_guesses_end_the_session_too_and_a_right_answer_begins_anew(house: 
     assert events(house, SIGN_IN_LOCKED) == 0
 
 
-def test_the_new_password_is_not_the_old_one(house: House) -> None:
+def test_the_new_password_is_not_the_old_one(house: AccessFixture) -> None:
     with pytest.raises(Refused, match="the old one"):
         house.access.users.change_password(house.whoami(token(house)), RIGHT, RIGHT)
     house.access.users.change_password(house.whoami(token(house)), RIGHT, NEW)
 
 
-def test_turning_the_second_factor_on_or_off_ends_whatever_else_is_signed_in(house: House) -> None:
+def test_turning_the_second_factor_on_or_off_ends_whatever_else_is_signed_in(house: AccessFixture) -> None:
     from pyotp import TOTP  # noqa: PLC0415
 
     factors, sessions = house.access.factors, house.access.sessions

@@ -10,26 +10,26 @@ from keyturn.db.unit import Database
 from keyturn.kit.clock import MovableClock
 from keyturn.kit.secret import Plaintext
 from tests.features.accounts.conftest import GOOD_PASSWORD
-from tests.features.accounts.site import Json, Site, site
+from tests.features.accounts.site import Json, SiteFixture, site
 
 FIRST = {"email": "ann@acme.test", "password": GOOD_PASSWORD, "organization": "Acme", "domain": "http://localhost"}
 UNIVERSAL = "/api/v1/auth/universal-auth"
 
 
 @pytest.fixture
-def fresh(database: Database, clock: MovableClock, access: Access, tmp_path: Path) -> Iterator[Site]:
+def fresh(database: Database, clock: MovableClock, access: Access, tmp_path: Path) -> Iterator[SiteFixture]:
     with site(database, clock, access, tmp_path) as found:
         yield found
 
 
 @pytest.fixture
-def server(fresh: Site, access: Access) -> Site:
+def server(fresh: SiteFixture, access: Access) -> SiteFixture:
     """A server that is set up; the client holds the admin token."""
     fresh.token = access.bootstrap(FIRST["email"], Plaintext(GOOD_PASSWORD), FIRST["organization"]).token.reveal()
     return fresh
 
 
-def make_robot(server: Site, role: str = "member") -> tuple[str, Json]:
+def make_robot(server: SiteFixture, role: str = "member") -> tuple[str, Json]:
     """Make an identity with a client secret; return its id and what it signs in with."""
     org = server.ask("GET", "/api/v1/identities/details")["identityDetails"]["organization"]
     body = {"name": "robot", "hasDeleteProtection": False, "organizationId": org["id"], "role": role}
@@ -43,7 +43,9 @@ def make_robot(server: Site, role: str = "member") -> tuple[str, Json]:
 # --- the first start and signing in -----------------------------------------------------------------------------------
 
 
-def test_bootstrap_answers_as_the_command_line_client_expects_and_works_once(fresh: Site, access: Access) -> None:
+def test_bootstrap_answers_as_the_command_line_client_expects_and_works_once(
+    fresh: SiteFixture, access: Access
+) -> None:
     code = access.setup.announce()
     assert code
     made = fresh.ask("POST", "/api/v1/admin/bootstrap", FIRST | {"setupCode": code.reveal()})
@@ -56,7 +58,7 @@ def test_bootstrap_answers_as_the_command_line_client_expects_and_works_once(fre
     assert "set up already" in again["message"]
 
 
-def test_login_renew_and_revoke(server: Site) -> None:
+def test_login_renew_and_revoke(server: SiteFixture) -> None:
     _, credentials = make_robot(server)
     issued = server.ask("POST", f"{UNIVERSAL}/login", credentials | {"organizationSlug": "acme"})
     token = issued["accessToken"]
@@ -73,7 +75,7 @@ def test_login_renew_and_revoke(server: Site) -> None:
     assert server.ask("GET", "/api/v1/projects", token=token, expect=401)["error"] == "UnauthorizedError"
 
 
-def test_the_three_ways_a_token_can_be_wrong(server: Site, clock: MovableClock) -> None:
+def test_the_three_ways_a_token_can_be_wrong(server: SiteFixture, clock: MovableClock) -> None:
     _, credentials = make_robot(server)
     token = server.ask("POST", f"{UNIVERSAL}/login", credentials)["accessToken"]
     server.token = None
@@ -84,7 +86,7 @@ def test_the_three_ways_a_token_can_be_wrong(server: Site, clock: MovableClock) 
     assert server.ask("GET", "/api/v1/projects", token=token, expect=403)["error"] == "TokenError"
 
 
-def test_a_wrong_secret_and_an_unknown_client_answer_alike(server: Site) -> None:
+def test_a_wrong_secret_and_an_unknown_client_answer_alike(server: SiteFixture) -> None:
     _, credentials = make_robot(server)
     wrong = server.ask("POST", f"{UNIVERSAL}/login", credentials | {"clientSecret": "x" * 52}, expect=401)
     unknown = server.ask("POST", f"{UNIVERSAL}/login", credentials | {"clientId": "nobody"}, expect=401)
@@ -118,7 +120,9 @@ def test_logins_are_limited_per_address(
         ("/api/v2/workspace", {"projectName": "x", "template": "mine"}, ["template"]),
     ],
 )
-def test_a_request_of_the_wrong_shape_is_told_where(server: Site, path: str, body: Json, where: list[str]) -> None:
+def test_a_request_of_the_wrong_shape_is_told_where(
+    server: SiteFixture, path: str, body: Json, where: list[str]
+) -> None:
     answer = server.ask("POST", path, body, expect=422)
     assert [issue["path"] for issue in answer["message"]] == [where]
 
@@ -127,7 +131,7 @@ HOSTILE = ["x", "%00", "%F0%9F%92%A9", "%ED%A0%80", "..%2F..", "'%20OR%201=1--",
 
 
 @pytest.mark.parametrize("hole", HOSTILE)
-def test_hostile_paths_are_refused_and_never_a_failure_of_the_server(server: Site, hole: str) -> None:
+def test_hostile_paths_are_refused_and_never_a_failure_of_the_server(server: SiteFixture, hole: str) -> None:
     project = server.ask("POST", "/api/v2/workspace", {"projectName": "Payments"})["project"]["id"]
     root = f"{UNIVERSAL}/identities/{hole}"
     requests = [
@@ -156,7 +160,7 @@ def test_hostile_paths_are_refused_and_never_a_failure_of_the_server(server: Sit
 # --- Terraform --------------------------------------------------------------------------------------------------------
 
 
-def test_terraform_manages_an_identity(server: Site) -> None:
+def test_terraform_manages_an_identity(server: SiteFixture) -> None:
     details = server.ask("GET", "/api/v1/identities/details")["identityDetails"]["organization"]
     body = {
         "name": "robot",
@@ -179,7 +183,7 @@ def test_terraform_manages_an_identity(server: Site) -> None:
     assert server.ask("GET", path, expect=404)["error"] == "NotFound"
 
 
-def test_terraform_manages_universal_auth_and_its_client_secret(server: Site) -> None:
+def test_terraform_manages_universal_auth_and_its_client_secret(server: SiteFixture) -> None:
     identity = server.ask("POST", "/api/v1/identities", {"name": "robot", "role": "member"})["identity"]
     root = f"{UNIVERSAL}/identities/{identity['id']}"
     body = {
@@ -217,7 +221,7 @@ def test_terraform_manages_universal_auth_and_its_client_secret(server: Site) ->
     server.ask("GET", root, expect=404)
 
 
-def test_terraform_manages_a_project_and_its_environments(server: Site) -> None:
+def test_terraform_manages_a_project_and_its_environments(server: SiteFixture) -> None:
     body = {
         "projectName": "Payments",
         "slug": "payments",
@@ -274,7 +278,7 @@ def test_terraform_manages_a_project_and_its_environments(server: Site) -> None:
         "/api/v1/projects/{}/memberships/identities",
     ],
 )
-def test_terraform_manages_the_membership_of_an_identity(server: Site, root: str) -> None:
+def test_terraform_manages_the_membership_of_an_identity(server: SiteFixture, root: str) -> None:
     project = server.ask("POST", "/api/v2/workspace", {"projectName": "Payments"})["project"]
     identity, credentials = make_robot(server)
     path = f"{root.format(project['id'])}/{identity}"
@@ -302,7 +306,7 @@ def test_terraform_manages_the_membership_of_an_identity(server: Site, root: str
 # --- people and the audit trail ---------------------------------------------------------------------------------------
 
 
-def test_an_admin_adds_a_person_who_joins_a_project(server: Site) -> None:
+def test_an_admin_adds_a_person_who_joins_a_project(server: SiteFixture) -> None:
     project = server.ask("POST", "/api/v1/projects", {"projectName": "Payments"})["project"]
     body = {"email": "Bob@acme.test", "password": "granite-teapot-violin-7", "role": "viewer", "firstName": "Bob"}
     bob = server.ask("POST", "/api/v1/users", body)["user"]
@@ -333,7 +337,7 @@ def test_an_admin_adds_a_person_who_joins_a_project(server: Site) -> None:
     assert [user["email"] for user in server.ask("GET", "/api/v1/users")["users"]] == ["ann@acme.test"]
 
 
-def test_the_audit_trail_is_read_page_by_page(server: Site) -> None:
+def test_the_audit_trail_is_read_page_by_page(server: SiteFixture) -> None:
     make_robot(server)
     path = "/api/v1/organization/audit-logs"
     first = server.ask("GET", f"{path}?limit=3")

@@ -5,19 +5,19 @@ from collections.abc import Callable
 
 import pytest
 
-from keyturn.audit.service import Trail
+from keyturn.audit.service import AuditTrail
 from keyturn.errors import Forbidden, KeyturnError, NotFound, Refused, Unauthenticated
 from keyturn.identities.domain import UniversalAuthChanges
 from keyturn.kit.actor import Actor, Role
 from keyturn.kit.secret import Plaintext
-from tests.features.accounts.conftest import GOOD_PASSWORD, HOME, House
+from tests.features.accounts.conftest import GOOD_PASSWORD, HOME, AccessFixture
 from tests.features.accounts.people import machine, organization
 
 NEW_PASSWORD = Plaintext("granite-teapot-violin-7")
 NO_CHANGES = UniversalAuthChanges()
 
 
-def test_an_identity_is_made_changed_and_deleted(house: House) -> None:
+def test_an_identity_is_made_changed_and_deleted(house: AccessFixture) -> None:
     identities = house.access.identities
     made = identities.create(house.admin, name="robot", role=Role.MEMBER, metadata=[("team", "a")])
     assert made.auth_methods == ()
@@ -35,7 +35,7 @@ def test_an_identity_is_made_changed_and_deleted(house: House) -> None:
         identities.get(house.admin, made.id)
 
 
-def test_settings_of_universal_auth_that_contradict_each_other_are_refused(house: House) -> None:
+def test_settings_of_universal_auth_that_contradict_each_other_are_refused(house: AccessFixture) -> None:
     made = house.access.identities.create(house.admin, name="robot", role=Role.MEMBER)
     attach = house.access.universal.attach
     with pytest.raises(Refused, match="longer than its maximum"):
@@ -50,7 +50,7 @@ def test_settings_of_universal_auth_that_contradict_each_other_are_refused(house
     assert house.access.identities.get(house.admin, made.id).auth_methods == ("universal-auth",)
 
 
-def test_a_client_secret_is_shown_once_and_only_its_prefix_later(house: House) -> None:
+def test_a_client_secret_is_shown_once_and_only_its_prefix_later(house: AccessFixture) -> None:
     made = house.access.identities.create(house.admin, name="robot", role=Role.MEMBER)
     auth = house.access.universal.attach(house.admin, made.id, NO_CHANGES)
     secret, kept = house.access.universal.create_secret(house.admin, made.id, description="ci")
@@ -64,7 +64,7 @@ def test_a_client_secret_is_shown_once_and_only_its_prefix_later(house: House) -
     assert house.access.universal.list_secrets(house.admin, made.id) == []
 
 
-def test_universal_auth_added_several_times_at_once_exists_once(house: House) -> None:
+def test_universal_auth_added_several_times_at_once_exists_once(house: AccessFixture) -> None:
     made = house.access.identities.create(house.admin, name="robot", role=Role.MEMBER)
     start = threading.Barrier(4)
     results: list[object] = []
@@ -85,7 +85,7 @@ def test_universal_auth_added_several_times_at_once_exists_once(house: House) ->
     assert len(results) == 4
 
 
-def test_an_identity_that_signs_in_while_it_is_deleted_harms_nobody(house: House) -> None:
+def test_an_identity_that_signs_in_while_it_is_deleted_harms_nobody(house: AccessFixture) -> None:
     outcomes: list[object] = []
 
     def sign_in(client_id: str, secret: Plaintext) -> None:
@@ -111,7 +111,7 @@ def test_an_identity_that_signs_in_while_it_is_deleted_harms_nobody(house: House
 # --- nobody rises above their own role --------------------------------------------------------------------------------
 
 
-def _changes(house: House, actor: Actor, target: str) -> list[Callable[[], object]]:
+def _changes(house: AccessFixture, actor: Actor, target: str) -> list[Callable[[], object]]:
     identities, universal, users = house.access.identities, house.access.universal, house.access.users
     return [
         lambda: identities.create(actor, name="evil", role=Role.ADMIN),
@@ -132,7 +132,7 @@ def _changes(house: House, actor: Actor, target: str) -> list[Callable[[], objec
 
 
 @pytest.mark.parametrize("role", [Role.MEMBER, Role.VIEWER])
-def test_only_admins_change_identities_and_users(house: House, role: Role) -> None:
+def test_only_admins_change_identities_and_users(house: AccessFixture, role: Role) -> None:
     target = house.access.identities.create(house.admin, name="target", role=Role.ADMIN)
     house.access.universal.attach(house.admin, target.id, NO_CHANGES)
     actor = machine(house.database, house.admin.org_id, role)
@@ -142,7 +142,7 @@ def test_only_admins_change_identities_and_users(house: House, role: Role) -> No
     assert house.access.identities.get(house.admin, target.id) == house.access.identities.get(actor, target.id)
 
 
-def test_an_admin_of_another_organization_finds_nothing(house: House) -> None:
+def test_an_admin_of_another_organization_finds_nothing(house: AccessFixture) -> None:
     target = house.access.identities.create(house.admin, name="target", role=Role.VIEWER)
     house.access.universal.attach(house.admin, target.id, NO_CHANGES)
     stranger = machine(house.database, organization(house.database, "foreign"), Role.ADMIN)
@@ -160,7 +160,7 @@ def test_an_admin_of_another_organization_finds_nothing(house: House) -> None:
 # --- users ------------------------------------------------------------------------------------------------------------
 
 
-def test_the_last_admin_can_be_neither_removed_nor_demoted(house: House) -> None:
+def test_the_last_admin_can_be_neither_removed_nor_demoted(house: AccessFixture) -> None:
     users = house.access.users
     ann = house.first.user
     for change in (
@@ -175,7 +175,7 @@ def test_the_last_admin_can_be_neither_removed_nor_demoted(house: House) -> None
         users.delete(house.admin, bob.id)
 
 
-def test_two_admins_who_demote_each_other_at_once_do_not_both_succeed(house: House) -> None:
+def test_two_admins_who_demote_each_other_at_once_do_not_both_succeed(house: AccessFixture) -> None:
     users = house.access.users
     bob = users.create(house.admin, email="bob@acme.test", password=NEW_PASSWORD, role=Role.ADMIN)
     start = threading.Barrier(2)
@@ -197,12 +197,12 @@ def test_two_admins_who_demote_each_other_at_once_do_not_both_succeed(house: Hou
     assert sum(user.role is Role.ADMIN for user in users.list(house.admin)) == 1
 
 
-def test_an_address_is_used_once_whatever_its_case(house: House) -> None:
+def test_an_address_is_used_once_whatever_its_case(house: AccessFixture) -> None:
     with pytest.raises(Refused, match="already"):
         house.access.users.create(house.admin, email="ANN@acme.test", password=NEW_PASSWORD, role=Role.VIEWER)
 
 
-def test_a_changed_password_ends_all_tokens_of_the_user(house: House) -> None:
+def test_a_changed_password_ends_all_tokens_of_the_user(house: AccessFixture) -> None:
     def login(password: str) -> Plaintext:
         return house.access.signin.login_person("ann@acme.test", Plaintext(password), HOME).token
 
@@ -222,7 +222,7 @@ def test_a_changed_password_ends_all_tokens_of_the_user(house: House) -> None:
     assert house.whoami(login(NEW_PASSWORD.reveal())).id == ann.id
 
 
-def test_a_machine_has_no_password_to_change(house: House) -> None:
+def test_a_machine_has_no_password_to_change(house: AccessFixture) -> None:
     with pytest.raises(NotFound):
         house.access.users.change_password(house.admin, Plaintext(GOOD_PASSWORD), NEW_PASSWORD)
 
@@ -230,7 +230,7 @@ def test_a_machine_has_no_password_to_change(house: House) -> None:
 # --- the audit trail --------------------------------------------------------------------------------------------------
 
 
-def test_every_change_is_in_the_audit_trail_and_no_secret_is(house: House) -> None:
+def test_every_change_is_in_the_audit_trail_and_no_secret_is(house: AccessFixture) -> None:
     made = house.access.identities.create(house.admin, name="robot", role=Role.MEMBER)
     auth = house.access.universal.attach(house.admin, made.id, NO_CHANGES)
     secret, kept = house.access.universal.create_secret(house.admin, made.id)
@@ -240,7 +240,7 @@ def test_every_change_is_in_the_audit_trail_and_no_secret_is(house: House) -> No
     house.access.universal.revoke_secret(house.admin, made.id, kept.id)
     house.access.universal.detach(house.admin, made.id)
     house.access.identities.delete(house.admin, made.id)
-    trail = Trail(house.database)
+    trail = AuditTrail(house.database)
     events = trail.page(house.admin).events
     assert [event.name for event in reversed(events)] == [
         "bootstrap-instance",
@@ -260,8 +260,8 @@ def test_every_change_is_in_the_audit_trail_and_no_secret_is(house: House) -> No
     assert token.reveal() not in text
 
 
-def test_a_refused_change_leaves_no_event(house: House) -> None:
-    trail = Trail(house.database)
+def test_a_refused_change_leaves_no_event(house: AccessFixture) -> None:
+    trail = AuditTrail(house.database)
     before = trail.page(house.admin).events
     viewer = machine(house.database, house.admin.org_id, Role.VIEWER)
     with pytest.raises(Forbidden):

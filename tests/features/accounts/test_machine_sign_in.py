@@ -21,9 +21,9 @@ from keyturn.kit.clock import MovableClock
 from keyturn.kit.secret import Plaintext
 from keyturn.projects.service import Projects
 from keyturn.tokens.domain import Origin
-from tests.features.accounts.conftest import GOOD_PASSWORD, HOME, House
+from tests.features.accounts.conftest import GOOD_PASSWORD, HOME, AccessFixture
 from tests.features.accounts.people import IDS
-from tests.features.accounts.site import Json, Site, site
+from tests.features.accounts.site import Json, SiteFixture, site
 
 LOGIN = "/api/v1/auth/universal-auth/login"
 WRONG = Plaintext("a" * 52)
@@ -31,7 +31,7 @@ ROOT = RootKey(bytes(32))
 
 
 class Robot:
-    def __init__(self, house: House, role: Role = Role.MEMBER) -> None:
+    def __init__(self, house: AccessFixture, role: Role = Role.MEMBER) -> None:
         universal = house.access.universal
         self.house = house
         self.id = house.access.identities.create(house.admin, name="robot", role=role).id
@@ -52,14 +52,16 @@ class Robot:
 
 
 @pytest.fixture
-def robot(house: House) -> Robot:
+def robot(house: AccessFixture) -> Robot:
     return Robot(house)
 
 
 # --- how a client secret is kept --------------------------------------------------------------------------------------
 
 
-def test_a_digest_names_its_key_belongs_to_its_row_and_does_not_tell_the_secret(house: House, robot: Robot) -> None:
+def test_a_digest_names_its_key_belongs_to_its_row_and_does_not_tell_the_secret(
+    house: AccessFixture, robot: Robot
+) -> None:
     first = robot.stored()
     form, key, digest = first.split(".")
     assert (form, len(key), len(digest)) == ("d1", 8, 64)
@@ -81,7 +83,7 @@ def test_a_hash_of_an_older_release_is_known_and_becomes_a_digest_when_it_is_use
     robot.sign_in()
 
 
-def test_a_change_of_keys_keeps_the_old_key_until_the_secret_was_used(house: House, robot: Robot) -> None:
+def test_a_change_of_keys_keeps_the_old_key_until_the_secret_was_used(house: AccessFixture, robot: Robot) -> None:
     database, clock = house.database, house.clock
     before = robot.stored()
     clock.advance(7200)
@@ -150,14 +152,14 @@ def test_old_failures_do_not_count_as_where_a_new_lock_came_from(robot: Robot) -
 
 
 @pytest.fixture
-def served(database: Database, clock: MovableClock, house: House, tmp_path: Path) -> Iterator[Site]:
+def served(database: Database, clock: MovableClock, house: AccessFixture, tmp_path: Path) -> Iterator[SiteFixture]:
     with site(database, clock, house.access, tmp_path, per_minute=3, per_identity=20) as server:
         server.token = house.first.token.reveal()
         yield server
 
 
 def test_only_failures_are_limited_and_correct_sign_ins_far_above(
-    served: Site, robot: Robot, clock: MovableClock
+    served: SiteFixture, robot: Robot, clock: MovableClock
 ) -> None:
     right: Json = {"clientId": robot.client_id, "clientSecret": robot.secret.reveal()}
     unknown: Json = right | {"clientId": "nobody"}
@@ -173,12 +175,14 @@ def test_only_failures_are_limited_and_correct_sign_ins_far_above(
     served.ask("POST", LOGIN, right)
 
 
-def test_correct_sign_ins_of_people_do_not_count_either(served: Site) -> None:
+def test_correct_sign_ins_of_people_do_not_count_either(served: SiteFixture) -> None:
     for _ in range(8):
         served.ask("POST", "/api/v1/auth/login", {"email": "ann@acme.test", "password": GOOD_PASSWORD})
 
 
-def test_client_ids_are_told_to_those_who_manage_identities(served: Site, robot: Robot, house: House) -> None:
+def test_client_ids_are_told_to_those_who_manage_identities(
+    served: SiteFixture, robot: Robot, house: AccessFixture
+) -> None:
     watcher = house.access.users.create(
         house.admin, email="vic@acme.test", password=Plaintext(GOOD_PASSWORD), role=Role.VIEWER
     )
@@ -197,7 +201,9 @@ def test_client_ids_are_told_to_those_who_manage_identities(served: Site, robot:
 # --- no access --------------------------------------------------------------------------------------------------------
 
 
-def test_an_identity_without_access_may_what_projects_grant_and_nothing_else(served: Site, house: House) -> None:
+def test_an_identity_without_access_may_what_projects_grant_and_nothing_else(
+    served: SiteFixture, house: AccessFixture
+) -> None:
     org = served.ask("GET", "/api/v1/identities/details")["identityDetails"]["organization"]["id"]
     body = {"name": "deployer", "role": "no-access", "organizationId": org}
     made = served.ask("POST", "/api/v1/identities", body)["identity"]
@@ -225,7 +231,7 @@ def test_an_identity_without_access_may_what_projects_grant_and_nothing_else(ser
     assert served.ask("GET", "/api/v1/users", token=token, expect=403)
 
 
-def test_it_is_a_role_of_organizations_only(served: Site, house: House, robot: Robot) -> None:
+def test_it_is_a_role_of_organizations_only(served: SiteFixture, house: AccessFixture, robot: Robot) -> None:
     projects = Projects(house.database, house.clock, IDS)
     project = projects.create(house.admin, name="Payments")
     with pytest.raises(Refused, match="role in the organization"):

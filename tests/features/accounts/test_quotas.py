@@ -16,7 +16,7 @@ from keyturn.projects.service import Projects
 from keyturn.settings.model import Quotas
 from tests.features.accounts.conftest import GOOD_PASSWORD
 from tests.features.accounts.people import IDS, machine, organization, person
-from tests.features.accounts.site import Site, site
+from tests.features.accounts.site import SiteFixture, site
 
 
 def test_each_creator_may_make_so_many_projects(database: Database, clock: MovableClock) -> None:
@@ -68,7 +68,7 @@ def test_a_page_of_projects_is_found_by_words(database: Database, clock: Movable
 
 
 @pytest.fixture
-def server(database: Database, clock: MovableClock, access: Access, tmp_path: Path) -> Iterator[Site]:
+def server(database: Database, clock: MovableClock, access: Access, tmp_path: Path) -> Iterator[SiteFixture]:
     first = access.bootstrap("ann@acme.test", Plaintext(GOOD_PASSWORD), "Acme GmbH")
     with site(database, clock, access, tmp_path) as opened:
         opened.token = first.token.reveal()
@@ -76,7 +76,7 @@ def server(database: Database, clock: MovableClock, access: Access, tmp_path: Pa
 
 
 @pytest.mark.parametrize("name", ["pay\u202estnem", "a\x1b[31mb", "two\nlines", "\u3164", "ad\u200bmin"])
-def test_names_hold_printable_characters_only(server: Site, name: str) -> None:
+def test_names_hold_printable_characters_only(server: SiteFixture, name: str) -> None:
     project = server.ask("POST", "/api/v1/projects", {"projectName": "Payments"})["project"]
     environment = f"/api/v1/workspace/{project['id']}/environments"
     user = {"email": "bob@acme.test", "password": GOOD_PASSWORD, "firstName": name}
@@ -92,7 +92,7 @@ def test_names_hold_printable_characters_only(server: Site, name: str) -> None:
         assert name not in issue["message"]
 
 
-def test_lists_come_in_parts_for_those_who_ask(server: Site) -> None:
+def test_lists_come_in_parts_for_those_who_ask(server: SiteFixture) -> None:
     for number in range(3):
         server.ask("POST", "/api/v1/projects", {"projectName": f"Team {number}"})
     listed = server.ask("GET", "/api/v1/projects")["projects"]
@@ -106,6 +106,6 @@ def test_lists_come_in_parts_for_those_who_ask(server: Site) -> None:
     assert len(server.ask("GET", "/api/v1/users?limit=1")["users"]) == 1
 
 
-def test_a_slug_that_is_a_part_of_an_address_is_not_given(server: Site) -> None:
+def test_a_slug_that_is_a_part_of_an_address_is_not_given(server: SiteFixture) -> None:
     body = {"projectName": "x", "slug": "identity-memberships"}
     assert server.ask("POST", "/api/v1/projects", body, expect=400)["code"] == "projects.slug_taken"

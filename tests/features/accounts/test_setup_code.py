@@ -20,7 +20,7 @@ from keyturn.kit.clock import MovableClock
 from keyturn.kit.secret import Plaintext
 from tests.features.accounts.conftest import GOOD_PASSWORD
 from tests.features.accounts.people import IDS
-from tests.features.accounts.site import Json, Site, site
+from tests.features.accounts.site import Json, SiteFixture, site
 
 BOOTSTRAP = "/api/v1/admin/bootstrap"
 FIRST = {"email": "ann@acme.test", "password": GOOD_PASSWORD, "organization": "Acme"}
@@ -28,7 +28,7 @@ GIVEN = "given by an operator"
 
 
 @pytest.fixture
-def server(database: Database, clock: MovableClock, access: Access, tmp_path: Path) -> Iterator[Site]:
+def server(database: Database, clock: MovableClock, access: Access, tmp_path: Path) -> Iterator[SiteFixture]:
     with site(database, clock, access, tmp_path) as found:
         yield found
 
@@ -48,13 +48,13 @@ def another(database: Database, clock: MovableClock, given: str | None = None) -
     return Access(database, clock, IDS, hasher, digests=KeyringDigests(keyring), setup_code=setup_code)
 
 
-def knock(server: Site, body: Json = FIRST, **headers: str) -> tuple[int, str]:
+def knock(server: SiteFixture, body: Json = FIRST, **headers: str) -> tuple[int, str]:
     sent = {"content-type": "application/json"} | {name.replace("_", "-"): value for name, value in headers.items()}
     status, answer = server.raw("POST", BOOTSTRAP, json.dumps(body).encode(), sent)
     return status, answer.get("code", "")
 
 
-def test_without_the_code_nobody_sets_a_server_up(server: Site, code: str, access: Access) -> None:
+def test_without_the_code_nobody_sets_a_server_up(server: SiteFixture, code: str, access: Access) -> None:
     assert knock(server) == (401, "access.setup_code_missing")
     assert knock(server, FIRST | {"setupCode": "  "}) == (401, "access.setup_code_missing")
     assert knock(server, FIRST | {"setupCode": "aaaa-bbbb-cccc-dddd"}) == (401, "access.setup_code_wrong")
@@ -63,7 +63,7 @@ def test_without_the_code_nobody_sets_a_server_up(server: Site, code: str, acces
     assert knock(server, FIRST | {"setupCode": code}) == (400, "access.bootstrapped")
 
 
-def test_the_command_line_client_of_the_incumbent_sends_it_as_a_custom_header(server: Site, code: str) -> None:
+def test_the_command_line_client_of_the_incumbent_sends_it_as_a_custom_header(server: SiteFixture, code: str) -> None:
     body = FIRST | {"domain": "http://localhost:8080/api"}
     headers = {"accept": "application/json", "user_agent": "cli", "x_keyturn_setup_code": code}
     status, answer = server.raw(
@@ -95,7 +95,9 @@ ELSEWHERE: tuple[tuple[dict[str, str], int, str], ...] = (
 )
 
 
-def test_a_page_of_another_site_sets_nothing_up_even_with_the_code(server: Site, code: str, access: Access) -> None:
+def test_a_page_of_another_site_sets_nothing_up_even_with_the_code(
+    server: SiteFixture, code: str, access: Access
+) -> None:
     for headers, status, refusal in ELSEWHERE:
         assert knock(server, FIRST | {"setupCode": code}, **headers) == (status, refusal), headers
     assert not access.bootstrapped()
@@ -103,7 +105,9 @@ def test_a_page_of_another_site_sets_nothing_up_even_with_the_code(server: Site,
     assert knock(server, FIRST | {"setupCode": code}, **typed) == (200, "")
 
 
-def test_too_many_wrong_codes_end_it_and_the_operator_gets_another(server: Site, code: str, access: Access) -> None:
+def test_too_many_wrong_codes_end_it_and_the_operator_gets_another(
+    server: SiteFixture, code: str, access: Access
+) -> None:
     for _ in range(MOST_TRIES):
         assert knock(server, FIRST | {"setupCode": "wrong-wrong-wrong"}) == (401, "access.setup_code_wrong")
     assert knock(server, FIRST | {"setupCode": code}) == (401, "access.setup_code_spent")

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import pytest
 
 from keyturn.accounts.service import Access
-from keyturn.audit.service import Trail
+from keyturn.audit.service import AuditTrail
 from keyturn.crypto.hashing import Hasher
 from keyturn.errors import Forbidden, KeyturnError, Refused, TokenRefused, Unauthenticated
 from keyturn.identities.domain import UniversalAuth, UniversalAuthChanges
 from keyturn.kit.actor import ActorKind, Role
 from keyturn.kit.secret import Plaintext
 from keyturn.tokens.domain import Origin
-from tests.features.accounts.conftest import GOOD_PASSWORD, HOME, House
+from tests.features.accounts.conftest import GOOD_PASSWORD, HOME, AccessFixture
 from tests.features.accounts.people import IDS
 
 WRONG = Plaintext("a" * 52)
@@ -24,7 +24,7 @@ WRONG = Plaintext("a" * 52)
 class Robot:
     """A machine identity with one client secret."""
 
-    house: House
+    house: AccessFixture
     identity_id: str
     auth: UniversalAuth
     secret: Plaintext
@@ -38,7 +38,7 @@ Make = Callable[..., Robot]
 
 
 @pytest.fixture
-def make(house: House) -> Make:
+def make(house: AccessFixture) -> Make:
     def robot(*, uses_limit: int = 0, ttl: int = 0, **changes: object) -> Robot:
         identity = house.access.identities.create(house.admin, name="robot", role=Role.MEMBER)
         auth = house.access.universal.attach(house.admin, identity.id, UniversalAuthChanges(**changes))  # type: ignore[arg-type]
@@ -51,7 +51,7 @@ def make(house: House) -> Make:
 # --- login ------------------------------------------------------------------------------------------------------------
 
 
-def test_client_id_and_secret_give_a_token_of_this_identity(house: House, make: Make) -> None:
+def test_client_id_and_secret_give_a_token_of_this_identity(house: AccessFixture, make: Make) -> None:
     robot = make()
     issued = house.access.machines.login_machine(robot.auth.client_id, robot.secret, HOME)
     actor = house.whoami(issued.token)
@@ -60,7 +60,7 @@ def test_client_id_and_secret_give_a_token_of_this_identity(house: House, make: 
     assert not issued.token.reveal().startswith("st.")
 
 
-def test_an_unknown_client_id_and_a_wrong_secret_get_the_same_answer(house: House, make: Make) -> None:
+def test_an_unknown_client_id_and_a_wrong_secret_get_the_same_answer(house: AccessFixture, make: Make) -> None:
     answers = []
     for client_id in (make().auth.client_id, "11111111-2222-4333-8444-555555555555", "no uuid"):
         with pytest.raises(Unauthenticated) as caught:
@@ -80,7 +80,7 @@ class CountingHasher(Hasher):
 
 
 def test_nobody_makes_the_server_hash_for_a_client_secret_and_everybody_alike_for_a_password(
-    house: House, make: Make
+    house: AccessFixture, make: Make
 ) -> None:
     robot = make()
     hasher = CountingHasher(memory_kib=8, passes=1)
@@ -99,7 +99,7 @@ def test_nobody_makes_the_server_hash_for_a_client_secret_and_everybody_alike_fo
         assert hasher.compared == before + 1
 
 
-def test_three_wrong_secrets_lock_even_the_right_one_out_for_five_minutes(house: House, make: Make) -> None:
+def test_three_wrong_secrets_lock_even_the_right_one_out_for_five_minutes(house: AccessFixture, make: Make) -> None:
     robot = make()
     for _ in range(3):
         with pytest.raises(Unauthenticated, match="Invalid credentials"):
@@ -113,7 +113,7 @@ def test_three_wrong_secrets_lock_even_the_right_one_out_for_five_minutes(house:
     robot.login()
 
 
-def test_failures_that_lie_apart_do_not_lock(house: House, make: Make) -> None:
+def test_failures_that_lie_apart_do_not_lock(house: AccessFixture, make: Make) -> None:
     robot = make()
     for _ in range(6):
         with pytest.raises(Unauthenticated, match="Invalid"):
@@ -131,7 +131,7 @@ def test_a_success_forgets_the_failures_before_it(make: Make) -> None:
         robot.login()
 
 
-def test_wrong_secrets_sent_all_at_once_lock_as_well(house: House, make: Make) -> None:
+def test_wrong_secrets_sent_all_at_once_lock_as_well(house: AccessFixture, make: Make) -> None:
     robot = make()
     start = threading.Barrier(6)
 
@@ -149,7 +149,7 @@ def test_wrong_secrets_sent_all_at_once_lock_as_well(house: House, make: Make) -
         robot.login()
 
 
-def test_an_admin_clears_a_lock(house: House, make: Make) -> None:
+def test_an_admin_clears_a_lock(house: AccessFixture, make: Make) -> None:
     robot = make()
     for _ in range(3):
         with pytest.raises(Unauthenticated):
@@ -171,7 +171,7 @@ def test_lockout_can_be_switched_off_and_tuned(make: Make) -> None:
         strict.login()
 
 
-def test_failures_are_in_the_audit_trail_but_cannot_flood_it(house: House, make: Make) -> None:
+def test_failures_are_in_the_audit_trail_but_cannot_flood_it(house: AccessFixture, make: Make) -> None:
     robot = make(lockout_enabled=False)
     for _ in range(5):
         with pytest.raises(Unauthenticated):
@@ -179,7 +179,7 @@ def test_failures_are_in_the_audit_trail_but_cannot_flood_it(house: House, make:
     house.clock.advance(60)
     with pytest.raises(Unauthenticated):
         robot.login(WRONG)
-    trail = Trail(house.database)
+    trail = AuditTrail(house.database)
     assert len(trail.page(house.admin, event="fail-sign-in", subject_id=robot.identity_id).events) == 2
     strict = make()
     for _ in range(3):
@@ -199,7 +199,7 @@ def test_strangers_can_neither_sign_in_nor_lock(make: Make) -> None:
     robot.login()
 
 
-def test_a_client_secret_ends_with_its_time_its_uses_or_its_revocation(house: House, make: Make) -> None:
+def test_a_client_secret_ends_with_its_time_its_uses_or_its_revocation(house: AccessFixture, make: Make) -> None:
     short, twice, revoked = make(ttl=60), make(uses_limit=2), make()
     short.login()
     house.clock.advance(60)
@@ -242,13 +242,13 @@ def test_uses_of_a_client_secret_are_counted_once_each_under_concurrency(make: M
 @pytest.mark.parametrize(
     "text", ["", "x", "st.something", "eyJhbGciOi.eyJh.c2ln", "ktn_" + "a" * 59, "ktn_" + "ä" * 59]
 )
-def test_text_that_is_no_token_is_refused_as_malformed(house: House, text: str) -> None:
+def test_text_that_is_no_token_is_refused_as_malformed(house: AccessFixture, text: str) -> None:
     with pytest.raises(TokenRefused) as caught:
         house.whoami(Plaintext(text))
     assert caught.value.code == "access.token_malformed"
 
 
-def test_a_mistyped_token_is_malformed_and_an_unknown_one_is_not(house: House, make: Make) -> None:
+def test_a_mistyped_token_is_malformed_and_an_unknown_one_is_not(house: AccessFixture, make: Make) -> None:
     token = make().login().reveal()
     with pytest.raises(TokenRefused):
         house.whoami(Plaintext(token[:10] + ("a" if token[10] != "a" else "b") + token[11:]))
@@ -257,7 +257,7 @@ def test_a_mistyped_token_is_malformed_and_an_unknown_one_is_not(house: House, m
         house.whoami(Plaintext(token))
 
 
-def test_a_token_expires_and_a_renewed_one_lives_up_to_the_maximum(house: House, make: Make) -> None:
+def test_a_token_expires_and_a_renewed_one_lives_up_to_the_maximum(house: AccessFixture, make: Make) -> None:
     robot = make(access_token_ttl=100, access_token_max_ttl=250)
     token = robot.login()
     for expected in (100, 70):
@@ -272,14 +272,14 @@ def test_a_token_expires_and_a_renewed_one_lives_up_to_the_maximum(house: House,
         house.access.tokens.renew(token, HOME)
 
 
-def test_an_expired_token_cannot_be_renewed(house: House, make: Make) -> None:
+def test_an_expired_token_cannot_be_renewed(house: AccessFixture, make: Make) -> None:
     token = make(access_token_ttl=100, access_token_max_ttl=1000).login()
     house.clock.advance(100)
     with pytest.raises(TokenRefused, match="expired"):
         house.access.tokens.renew(token, HOME)
 
 
-def test_a_periodic_token_is_renewable_for_ever(house: House, make: Make) -> None:
+def test_a_periodic_token_is_renewable_for_ever(house: AccessFixture, make: Make) -> None:
     token = make(access_token_period=60, access_token_ttl=10, access_token_max_ttl=10).login()
     for _ in range(20):
         house.clock.advance(59)
@@ -287,7 +287,7 @@ def test_a_periodic_token_is_renewable_for_ever(house: House, make: Make) -> Non
     house.whoami(token)
 
 
-def test_a_token_may_be_used_as_often_as_agreed(house: House, make: Make) -> None:
+def test_a_token_may_be_used_as_often_as_agreed(house: AccessFixture, make: Make) -> None:
     token = make(access_token_uses_limit=2).login()
     house.whoami(token)
     house.whoami(token)
@@ -297,7 +297,7 @@ def test_a_token_may_be_used_as_often_as_agreed(house: House, make: Make) -> Non
         house.access.tokens.renew(token, HOME)
 
 
-def test_a_token_is_bound_to_trusted_addresses_as_they_are_now(house: House, make: Make) -> None:
+def test_a_token_is_bound_to_trusted_addresses_as_they_are_now(house: AccessFixture, make: Make) -> None:
     robot = make(access_token_trusted_ips=("192.0.2.0/24", "2001:db8::/32"))
     token = robot.login()
     house.whoami(token, "::ffff:192.0.2.9")
@@ -311,7 +311,7 @@ def test_a_token_is_bound_to_trusted_addresses_as_they_are_now(house: House, mak
     house.whoami(token, "198.51.100.1")
 
 
-def test_revoking_is_final_and_repeatable(house: House, make: Make) -> None:
+def test_revoking_is_final_and_repeatable(house: AccessFixture, make: Make) -> None:
     token = make().login()
     for _ in range(2):
         house.access.tokens.revoke(token, HOME)
@@ -321,7 +321,7 @@ def test_revoking_is_final_and_repeatable(house: House, make: Make) -> None:
         house.access.tokens.renew(token, HOME)
 
 
-def test_taking_universal_auth_away_ends_its_tokens(house: House, make: Make) -> None:
+def test_taking_universal_auth_away_ends_its_tokens(house: AccessFixture, make: Make) -> None:
     robot = make()
     token = robot.login()
     house.access.universal.detach(house.admin, robot.identity_id)
@@ -331,7 +331,7 @@ def test_taking_universal_auth_away_ends_its_tokens(house: House, make: Make) ->
         robot.login()
 
 
-def test_a_changed_role_holds_at_once_and_a_deleted_identity_is_gone(house: House, make: Make) -> None:
+def test_a_changed_role_holds_at_once_and_a_deleted_identity_is_gone(house: AccessFixture, make: Make) -> None:
     robot = make()
     token = robot.login()
     house.access.identities.update(house.admin, robot.identity_id, role=Role.VIEWER)
@@ -341,7 +341,7 @@ def test_a_changed_role_holds_at_once_and_a_deleted_identity_is_gone(house: Hous
         house.whoami(token)
 
 
-def test_tokens_that_ended_long_ago_are_cleared_away(house: House, make: Make) -> None:
+def test_tokens_that_ended_long_ago_are_cleared_away(house: AccessFixture, make: Make) -> None:
     robot = make(access_token_ttl=60, access_token_max_ttl=60)
     for _ in range(5):
         robot.login()
@@ -355,7 +355,7 @@ def test_tokens_that_ended_long_ago_are_cleared_away(house: House, make: Make) -
 # --- people -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_person_signs_in_and_is_locked_out_like_a_machine(house: House) -> None:
+def test_a_person_signs_in_and_is_locked_out_like_a_machine(house: AccessFixture) -> None:
     def login(password: str, email: str = " Ann@Acme.TEST ") -> Plaintext:
         return house.access.signin.login_person(email, Plaintext(password), HOME).token
 

@@ -18,7 +18,7 @@ from keyturn.kit.secret import Plaintext
 from tests import unreadable
 from tests.features.accounts.conftest import GOOD_PASSWORD
 from tests.features.accounts.people import START, join, machine, person, project
-from tests.features.accounts.site import Json, Site, site
+from tests.features.accounts.site import Json, SiteFixture, site
 from tests.features.accounts.test_browser_sessions import Tab, inside, tab  # noqa: F401 - fixtures
 from tests.unreadable import columns_of
 
@@ -38,7 +38,7 @@ TABLES = (*_TABLES, "projects", "environments", "project_members", "data_keys", 
 class Offices:
     """A server that is set up, with one of everything; the client holds the admin's token."""
 
-    def __init__(self, server: Site, database: Database, access: Access) -> None:
+    def __init__(self, server: SiteFixture, database: Database, access: Access) -> None:
         self.server, self.database = server, database
         first = access.bootstrap("boss@acme.test", Plaintext(GOOD_PASSWORD), "Acme")
         server.token = first.token.reveal()

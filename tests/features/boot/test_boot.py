@@ -10,12 +10,12 @@ from keyturn.crypto.keyring import KeyringSealer
 from keyturn.crypto.root import generate
 from keyturn.db.tables import data_keys
 from keyturn.errors import Misconfigured
-from keyturn.kit.secret import Place, Plaintext
+from keyturn.kit.secret import Plaintext, SealContext
 from keyturn.settings.reader import read_settings
 from tests.features.boot.starting import start, started
 from tests.postgres import fresh_database
 
-PLACE = Place("app_connections", "1", "secret")
+PLACE = SealContext("app_connections", "1", "secret")
 
 
 @pytest.fixture

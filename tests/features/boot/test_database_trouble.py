@@ -14,7 +14,7 @@ from sqlalchemy import event
 
 from keyturn.app import startup
 from keyturn.cli.checkup import examine
-from keyturn.cli.surroundings import Surroundings
+from keyturn.cli.context import CommandContext
 from keyturn.db import trouble
 from keyturn.db.engine import parse_url
 from keyturn.db.tables import data_keys
@@ -141,7 +141,7 @@ def damage_schema(path: Path) -> None:
 @pytest.mark.parametrize("damage", [damage_head, damage_pages, damage_schema])
 def test_a_damaged_file_is_named_by_start_and_doctor(environ: dict[str, str], damage: Callable[[Path], None]) -> None:
     damage(Path(environ["KEYTURN_DATA_DIR"]) / "keyturn.db")
-    found = [each for each in examine(Surroundings(environ, CLOCK), lambda _: Answers()) if each.level == "fail"]
+    found = [each for each in examine(CommandContext(environ, CLOCK), lambda _: Answers()) if each.level == "fail"]
     assert any("damaged" in each.message for each in found), found
     assert any("backup" in each.fix for each in found), found
     if damage is not damage_pages:  # which of them a start reads is another matter
@@ -157,7 +157,7 @@ def test_tables_that_are_not_those_of_their_version_are_named(environ: dict[str,
     with pytest.raises(Misconfigured, match=r"lacks observed_keys\.\w+, observed_keys\.\w+, .* and \d+ more") as caught:
         start(environ)
     assert caught.value.code == "database.tables"
-    found = {each.subject: each for each in examine(Surroundings(environ, CLOCK), lambda _: Answers())}
+    found = {each.subject: each for each in examine(CommandContext(environ, CLOCK), lambda _: Answers())}
     assert "lacks" in found["database"].message
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from entra_emulator import Emulator
-from keyturn.cli.checkup import Finding, examine, skew
-from keyturn.cli.surroundings import Surroundings
+from keyturn.cli.checkup import CheckupFinding, examine, skew
+from keyturn.cli.context import CommandContext
 from keyturn.crypto.root import generate
 from keyturn.db import migrate
 from keyturn.errors import Misconfigured
@@ -41,9 +41,9 @@ class Silence:
         raise TransportFailed("cannot connect: timed out", sent=False)
 
 
-def examined(environ: dict[str, str], transport: Transport | None = None) -> dict[str, Finding]:
+def examined(environ: dict[str, str], transport: Transport | None = None) -> dict[str, CheckupFinding]:
     network = transport or Answers(date=CLOCK.now())
-    return {finding.subject: finding for finding in examine(Surroundings(environ, CLOCK), lambda _: network)}
+    return {finding.subject: finding for finding in examine(CommandContext(environ, CLOCK), lambda _: network)}
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def environ(tmp_path: Path) -> dict[str, str]:
     return {"KEYTURN_DATA_DIR": str(tmp_path / "data"), "PORT": "0"}
 
 
-def levels(findings: dict[str, Finding]) -> set[str]:
+def levels(findings: dict[str, CheckupFinding]) -> set[str]:
     return {finding.level for finding in findings.values()}
 
 
@@ -81,7 +81,7 @@ def test_postgresql_is_checked_too(environ: dict[str, str]) -> None:
 
 
 def test_faults_of_settings_are_all_listed_and_misspelt_ones_warned_of(environ: dict[str, str]) -> None:
-    found = list(examine(Surroundings({**environ, "PORT": "x", "KEYTURN_CLUOD": "y"}, CLOCK), lambda _: Answers()))
+    found = list(examine(CommandContext({**environ, "PORT": "x", "KEYTURN_CLUOD": "y"}, CLOCK), lambda _: Answers()))
     assert [(finding.level, finding.message.split()[0]) for finding in found] == [
         ("warn", "KEYTURN_CLUOD"),
         ("fail", "PORT"),
@@ -120,7 +120,7 @@ def test_variables_of_others_and_the_modes_of_a_volume_are_warned_of(environ: di
     folder.chmod(0o2770)
     (folder / "root.key").chmod(0o660)
     others = {"DB_PORT": "tcp://10.0.0.5:5432", "KEYTURN_SERVICE_HOST": "10.0.0.5"}
-    found = list(examine(Surroundings({**environ, **others}, CLOCK), lambda _: Answers(date=CLOCK.now())))
+    found = list(examine(CommandContext({**environ, **others}, CLOCK), lambda _: Answers(date=CLOCK.now())))
     warned = [(finding.subject, finding.message.split()[0]) for finding in found if finding.level == "warn"]
     assert warned == [("settings", "DB_PORT"), ("root key", "The"), ("data folder", "All")]
     assert not [finding for finding in found if finding.level == "fail"]
@@ -228,8 +228,8 @@ def test_an_unusable_ca_file_is_found(environ: dict[str, str]) -> None:
     def refuse(_settings: Settings) -> Transport:
         raise Misconfigured("the CA file cannot be used", code="config.ca_file")
 
-    found = list(examine(Surroundings(environ, CLOCK), refuse))
-    assert found[-1] == Finding("fail", "network", "the CA file cannot be used", "")
+    found = list(examine(CommandContext(environ, CLOCK), refuse))
+    assert found[-1] == CheckupFinding("fail", "network", "the CA file cannot be used", "")
 
 
 def test_the_emulator_passes(environ: dict[str, str]) -> None:

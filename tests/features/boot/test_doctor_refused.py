@@ -5,8 +5,8 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from keyturn.cli.checkup import Finding, examine
-from keyturn.cli.surroundings import Surroundings
+from keyturn.cli.checkup import CheckupFinding, examine
+from keyturn.cli.context import CommandContext
 from keyturn.db.tables import app_connections, organizations
 from keyturn.kit.secret import Sealed
 from keyturn.ports.http import HttpRequest, HttpResponse, TransportFailed
@@ -20,8 +20,8 @@ class Nowhere:
         raise TransportFailed("no network", sent=False)
 
 
-def told(environ: dict[str, str]) -> Finding:
-    found = examine(Surroundings(environ, CLOCK), lambda _: Nowhere())
+def told(environ: dict[str, str]) -> CheckupFinding:
+    found = examine(CommandContext(environ, CLOCK), lambda _: Nowhere())
     return next(finding for finding in found if finding.subject == "connections")
 
 

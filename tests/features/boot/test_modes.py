@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from keyturn.cli.checkup import Finding, examine
-from keyturn.cli.surroundings import Surroundings
+from keyturn.cli.checkup import CheckupFinding, examine
+from keyturn.cli.context import CommandContext
 from keyturn.ports.http import HttpRequest, HttpResponse, TransportFailed
 from tests.features.boot.starting import CLOCK, start, started
 
@@ -28,8 +28,8 @@ def environ(folder: Path) -> dict[str, str]:
     return {"KEYTURN_DATA_DIR": str(folder), "PORT": "0"}
 
 
-def findings(folder: Path) -> list[Finding]:
-    found = examine(Surroundings(environ(folder), CLOCK), lambda _: Nowhere())
+def findings(folder: Path) -> list[CheckupFinding]:
+    found = examine(CommandContext(environ(folder), CLOCK), lambda _: Nowhere())
     return [finding for finding in found if finding.subject == "data folder"]
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from keyturn.errors import Misconfigured
 from keyturn.kit.secret import Plaintext
-from keyturn.settings.model import Pace, Quotas, Retention, Settings
+from keyturn.settings.model import Pace, Quotas, RetentionSettings, Settings
 from keyturn.settings.reader import read_settings
 from keyturn.settings.table import SETTINGS, unknown_variables
 
@@ -300,7 +300,7 @@ def test_every_setting_has_a_variable() -> None:
     covered = {setting.field for setting in SETTINGS}
     assert {f"pace.{field.name}" for field in fields(Pace)} <= covered
     assert {f"quotas.{field.name}" for field in fields(Quotas)} <= covered
-    assert {f"retention.{field.name}" for field in fields(Retention)} <= covered
+    assert {f"retention.{field.name}" for field in fields(RetentionSettings)} <= covered
     parts = {"pace", "quotas", "retention", "cloud_override", "warnings"}
     assert {field.name for field in fields(Settings)} - parts <= covered
 
@@ -315,10 +315,10 @@ def test_every_default_and_example_in_the_table_is_understood() -> None:
 
 
 def test_how_long_records_are_kept_is_set_in_days() -> None:
-    assert read().retention == Retention(audit_days=0, step_days=400, run_days=0, gone_key_days=400)
+    assert read().retention == RetentionSettings(audit_days=0, step_days=400, run_days=0, gone_key_days=400)
     given = {"AUDIT": "365", "STEP": "0", "RUN": "730", "GONE_KEY": "7"}
     kept = read(**{f"KEYTURN_{name}_RETENTION_DAYS": days for name, days in given.items()}).retention
-    assert kept == Retention(audit_days=365, step_days=0, run_days=730, gone_key_days=7)
+    assert kept == RetentionSettings(audit_days=365, step_days=0, run_days=730, gone_key_days=7)
 
 
 @pytest.mark.parametrize("days", ["-1", "1", "6", "36501", "1.5", "for ever"])

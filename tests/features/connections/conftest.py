@@ -16,7 +16,7 @@ from keyturn.db.unit import Database
 from keyturn.web.server import logs
 from keyturn_simulation.world import World, make_world
 from tests.databases import sqlite_database
-from tests.features.connections.desk import Desk, desk
+from tests.features.connections.desk import ApiClient, desk
 from tests.log_state import kept_log_state
 
 
@@ -36,20 +36,20 @@ def log() -> Iterator[io.StringIO]:
 
 
 @pytest.fixture
-def web(world: World, tmp_path: Path, log: io.StringIO) -> Iterator[Desk]:
+def web(world: World, tmp_path: Path, log: io.StringIO) -> Iterator[ApiClient]:
     with _watched(world, tmp_path, log) as opened:
         yield opened
 
 
 @pytest.fixture
-def shape(tmp_path: Path, log: io.StringIO) -> Iterator[Desk]:
+def shape(tmp_path: Path, log: io.StringIO) -> Iterator[ApiClient]:
     """The same on SQLite only, for requests whose shape is wrong: no database is asked about them."""
     with sqlite_database(tmp_path) as database, _watched(make_world(database), tmp_path, log) as opened:
         yield opened
 
 
 @contextmanager
-def _watched(world: World, folder: Path, log: io.StringIO) -> Iterator[Desk]:
+def _watched(world: World, folder: Path, log: io.StringIO) -> Iterator[ApiClient]:
     with desk(world, folder) as opened:
         yield opened
     shown = log.getvalue() + "".join(opened.answers)

@@ -30,7 +30,7 @@ WEEKLY: Json = {"rotationInterval": 7, "rotateAtUtc": {"hours": 2, "minutes": 15
 
 
 @dataclass
-class Desk:
+class ApiClient:
     """A client, signed in as ``who``. ``answers`` keeps everything that was ever answered."""
 
     world: World
@@ -123,7 +123,7 @@ class Desk:
 
 
 @contextmanager
-def desk(world: World, folder: Path, *, oauth_client_id: str | None = None) -> Iterator[Desk]:
+def desk(world: World, folder: Path, *, oauth_client_id: str | None = None) -> Iterator[ApiClient]:
     """Serve the routes to callers of every kind; their tokens are their names."""
     actors, project_id = _people(world)
 
@@ -136,7 +136,7 @@ def desk(world: World, folder: Path, *, oauth_client_id: str | None = None) -> I
     settings = Settings(data_dir=folder, database_url="sqlite://")
     app = build([routes], authenticate=authenticate, settings=settings, clock=world.clock, ids=world.ids)
     with Client(app) as client:
-        yield Desk(world, client, actors, project_id)
+        yield ApiClient(world, client, actors, project_id)
 
 
 def _people(world: World) -> tuple[dict[str, Actor], str]:
@@ -157,7 +157,7 @@ def _people(world: World) -> tuple[dict[str, Actor], str]:
 
 
 @contextmanager
-def statements(web: Desk) -> Iterator[list[str]]:
+def statements(web: ApiClient) -> Iterator[list[str]]:
     """The SQL statements that the server sends meanwhile, in their order."""
     seen: list[str] = []
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from keyturn.connections.domain import Draft, Proved
+from keyturn.connections.domain import NewConnection, VerifiedCredentials
 from keyturn_simulation.world import World, make_world
 from tests.databases import postgres_database
-from tests.features.connections.desk import ALL, NOBODY, ROOT, WEEKLY, Desk, Json, desk
+from tests.features.connections.desk import ALL, NOBODY, ROOT, WEEKLY, ApiClient, Json, desk
 
 SHOWN = {
     *("id", "name", "description", "app", "method", "version", "orgId", "projectId", "project"),
@@ -24,7 +24,7 @@ STAMP = re.compile(r"2026-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 # --- creating ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_connection_looks_as_clients_expect(web: Desk) -> None:
+def test_a_connection_looks_as_clients_expect(web: ApiClient) -> None:
     made = web.create(description="  tenant A ")
     given = web.credentials()
     assert set(made) == SHOWN
@@ -50,14 +50,14 @@ def test_a_connection_looks_as_clients_expect(web: Desk) -> None:
     assert web.get(made) == made
 
 
-def test_unknown_keys_are_ignored_and_ids_may_be_in_capitals(web: Desk) -> None:
+def test_unknown_keys_are_ignored_and_ids_may_be_in_capitals(web: ApiClient) -> None:
     given = web.credentials()
     typed = {name: value.upper() for name, value in given.items() if name != "clientSecret"}
     made = web.create(App="azure-client-secrets", ID="", credentials=given | typed | {"clientSecretID": "x"})
     assert made["credentials"] == {"tenantId": given["tenantId"], "clientId": given["clientId"]}
 
 
-def test_white_space_around_what_was_pasted_does_not_matter(web: Desk) -> None:
+def test_white_space_around_what_was_pasted_does_not_matter(web: ApiClient) -> None:
     given = {name: f"\n {value}\t" for name, value in web.credentials().items()}
     assert web.create(credentials=given)["name"] == "prod-entra"
 
@@ -72,7 +72,7 @@ def test_white_space_around_what_was_pasted_does_not_matter(web: Desk) -> None:
         {"description": ""},
     ],
 )
-def test_what_says_nothing_may_be_sent(web: Desk, changes: Json) -> None:
+def test_what_says_nothing_may_be_sent(web: ApiClient, changes: Json) -> None:
     made = web.create(**changes)
     assert (made["description"], made["isAutoRotationEnabled"], "rotation" in made) == (None, False, False)
 
@@ -103,7 +103,7 @@ def test_what_says_nothing_may_be_sent(web: Desk, changes: Json) -> None:
         ({"method": None}, ["method"], "invalid_union_discriminator"),
     ],
 )
-def test_a_body_of_the_wrong_shape(shape: Desk, changes: Json, path: list[str], code: str) -> None:
+def test_a_body_of_the_wrong_shape(shape: ApiClient, changes: Json, path: list[str], code: str) -> None:
     answer = shape.refused(shape.body() | changes, 422)
     assert answer["error"] == "ValidationFailure"
     assert answer["reqId"].startswith("req-")
@@ -111,17 +111,17 @@ def test_a_body_of_the_wrong_shape(shape: Desk, changes: Json, path: list[str], 
     assert len(str(answer)) < 1000
 
 
-def test_the_methods_are_named_when_one_is_unknown(web: Desk) -> None:
+def test_the_methods_are_named_when_one_is_unknown(web: ApiClient) -> None:
     (issue,) = web.refused(web.body(method="password"), 422)["message"]
     assert set(issue["options"]) == {"oauth", "client-secret", "certificate"}
 
 
 @pytest.mark.parametrize("body", [None, [], "text"])
-def test_a_body_that_is_no_object(shape: Desk, body: object) -> None:
+def test_a_body_that_is_no_object(shape: ApiClient, body: object) -> None:
     shape.ask("POST", "", body, expect=422)
 
 
-def test_a_body_of_two_megabytes_is_not_read(web: Desk) -> None:
+def test_a_body_of_two_megabytes_is_not_read(web: ApiClient) -> None:
     assert web.refused(web.body(name="x" * 2_000_000), 413)["error"] == "PayloadTooLarge"
 
 
@@ -132,18 +132,18 @@ def test_a_body_of_two_megabytes_is_not_read(web: Desk) -> None:
         ("certificate", {"tenantId": "", "clientId": "", "certificateBody": " ", "privateKey": ""}),
     ],
 )
-def test_the_other_methods_name_what_is_missing(web: Desk, method: str, missing: Json) -> None:
+def test_the_other_methods_name_what_is_missing(web: ApiClient, method: str, missing: Json) -> None:
     issues = web.issues({"name": "prod", "method": method, "credentials": missing})
     assert {path[-1] for path in issues} == set(missing)
 
 
-def test_something_else_than_a_certificate_is_told(web: Desk) -> None:
+def test_something_else_than_a_certificate_is_told(web: ApiClient) -> None:
     given = {"tenantId": NOBODY, "clientId": NOBODY, "certificateBody": "MII", "privateKey": "MII"}
     issues = web.issues({"name": "prod", "method": "certificate", "credentials": given})
     assert "-----BEGIN CERTIFICATE-----" in issues["credentials", "certificateBody"]
 
 
-def test_a_name_is_taken_once_in_each_place(web: Desk) -> None:
+def test_a_name_is_taken_once_in_each_place(web: ApiClient) -> None:
     web.create()
     answer = web.refused(web.body(), 400)
     assert (answer["error"], answer["code"]) == ("BadRequest", "connections.name_taken")
@@ -153,14 +153,14 @@ def test_a_name_is_taken_once_in_each_place(web: Desk) -> None:
     web.refused(web.body(projectId=web.project_id), 400)
 
 
-def test_an_unknown_project(web: Desk) -> None:
+def test_an_unknown_project(web: ApiClient) -> None:
     assert web.refused(web.body(projectId=NOBODY), 400)["error"] == "BadRequest"
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------
 
 
-def test_options_name_the_methods(web: Desk, tmp_path: Path) -> None:
+def test_options_name_the_methods(web: ApiClient, tmp_path: Path) -> None:
     option = {"name": "Azure Client Secrets", "app": "azure-client-secrets"}
     methods = ["oauth", "client-secret", "certificate"]
     path = f"{ALL}/options"
@@ -175,7 +175,7 @@ def test_options_tell_browsers_where_to_sign_in(world: World, tmp_path: Path) ->
     assert option["oauthClientId"] == NOBODY
 
 
-def test_a_connection_is_found_by_name_in_its_place(web: Desk) -> None:
+def test_a_connection_is_found_by_name_in_its_place(web: ApiClient) -> None:
     made, inside = web.create(), web.create(projectId=web.project_id)
     path = "connection-name/prod-entra"
     assert web.ask("GET", path)["appConnection"]["id"] == made["id"]
@@ -186,13 +186,13 @@ def test_a_connection_is_found_by_name_in_its_place(web: Desk) -> None:
 
 
 @pytest.mark.parametrize("path", ["", "/credentials", "/rotation-runs", "/clients"])
-def test_ids_are_checked(web: Desk, path: str) -> None:
+def test_ids_are_checked(web: ApiClient, path: str) -> None:
     assert web.ask("GET", f"{ROOT}/{NOBODY}{path}", expect=404)["error"] == "NotFound"
     (issue,) = web.ask("GET", f"{ROOT}/not-a-uuid{path}", expect=422)["message"]
     assert (issue["path"], issue["validation"]) == (["connectionId"], "uuid")
 
 
-def test_a_trailing_slash_does_not_matter(web: Desk) -> None:
+def test_a_trailing_slash_does_not_matter(web: ApiClient) -> None:
     made = web.ask("POST", f"{ROOT}/", web.body())["appConnection"]
     for path in (ALL, ROOT, f"{ROOT}/{made['id']}", f"{ROOT}/available", f"{ALL}/options"):
         assert web.ask("GET", f"{path}/") == web.ask("GET", path)
@@ -200,7 +200,7 @@ def test_a_trailing_slash_does_not_matter(web: Desk) -> None:
     web.ask("DELETE", f"{ROOT}/{made['id']}/")
 
 
-def test_clients_are_the_applications_that_the_connection_sees(web: Desk) -> None:
+def test_clients_are_the_applications_that_the_connection_sees(web: ApiClient) -> None:
     made, application = web.create(), web.world.application
     assert web.ask("GET", f"{made['id']}/clients")["clients"] == [
         {"id": application.object_id, "name": application.display_name, "appId": application.app_id}
@@ -210,7 +210,7 @@ def test_clients_are_the_applications_that_the_connection_sees(web: Desk) -> Non
 # --- changing ---------------------------------------------------------------------------------------------------------
 
 
-def test_only_what_is_sent_changes(web: Desk) -> None:
+def test_only_what_is_sent_changes(web: ApiClient) -> None:
     made = web.create(description="tenant A")
     assert web.change(made, name="renamed")["description"] == "tenant A"
     assert web.change(made, description="tenant B")["name"] == "renamed"
@@ -220,13 +220,13 @@ def test_only_what_is_sent_changes(web: Desk) -> None:
     assert web.get(made)["credentialsHash"] == made["credentialsHash"]
 
 
-def test_the_method_and_the_project_stay_whatever_is_sent(web: Desk) -> None:
+def test_the_method_and_the_project_stay_whatever_is_sent(web: ApiClient) -> None:
     made = web.create()
     changed = web.change(made, method="oauth", projectId=web.project_id, ID=made["id"], App="x")
     assert (changed["method"], changed["projectId"]) == ("client-secret", None)
 
 
-def test_credentials_of_another_method_are_refused(web: Desk) -> None:
+def test_credentials_of_another_method_are_refused(web: ApiClient) -> None:
     made = web.create()
     for given in ({"code": "c", "tenantId": NOBODY}, {"certificateBody": "x", "privateKey": "y", "tenantId": NOBODY}):
         answer = web.refused({"credentials": given}, 400, method="PATCH", path=made["id"])
@@ -247,24 +247,24 @@ def test_credentials_of_another_method_are_refused(web: Desk) -> None:
         ({"isPlatformManagedCredentials": True}, ("isPlatformManagedCredentials",)),
     ],
 )
-def test_a_change_of_the_wrong_shape(shape: Desk, body: Json, path: tuple[str, ...]) -> None:
+def test_a_change_of_the_wrong_shape(shape: ApiClient, body: Json, path: tuple[str, ...]) -> None:
     made = shape.create()
     assert set(shape.issues(body, method="PATCH", path=made["id"])) == {path}
 
 
-def test_a_change_of_what_is_not_there(web: Desk) -> None:
+def test_a_change_of_what_is_not_there(web: ApiClient) -> None:
     assert web.refused({"name": "x"}, 404, method="PATCH", path=NOBODY)["error"] == "NotFound"
     assert web.ask("DELETE", NOBODY, expect=404)["error"] == "NotFound"
 
 
-def test_a_name_in_use_is_refused_on_a_change(web: Desk) -> None:
+def test_a_name_in_use_is_refused_on_a_change(web: ApiClient) -> None:
     web.create()
     other = web.create("other")
     answer = web.refused({"name": "prod-entra"}, 400, method="PATCH", path=other["id"])
     assert answer["code"] == "connections.name_taken"
 
 
-def test_new_credentials_give_a_new_hash(web: Desk) -> None:
+def test_new_credentials_give_a_new_hash(web: ApiClient) -> None:
     made = web.create()
     second = web.world.emulator.admin.add_secret(web.world.application.object_id, "second")
     changed = web.change(made, credentials=web.credentials(clientSecret=second.value))
@@ -273,7 +273,7 @@ def test_new_credentials_give_a_new_hash(web: Desk) -> None:
 
 
 @pytest.mark.parametrize("body", [None, {}, {"ID": "x", "App": "azure-client-secrets"}])
-def test_deleting_returns_what_was_deleted(web: Desk, body: object) -> None:
+def test_deleting_returns_what_was_deleted(web: ApiClient, body: object) -> None:
     made = web.create()
     answer = web.ask("DELETE", made["id"], body)
     assert answer == {"appConnection": made, "staysValid": []}
@@ -289,7 +289,9 @@ def test_a_name_that_another_server_takes_at_the_same_moment(tmp_path: Path) -> 
         with desk(world, tmp_path) as web, ThreadPoolExecutor(1) as pool:
             with database.write() as tx:
                 given = world.given()
-                world.connections.insert(tx, world.actor, Draft("prod-entra", given), Proved(given, given))
+                world.connections.insert(
+                    tx, world.actor, NewConnection("prod-entra", given), VerifiedCredentials(given, given)
+                )
                 request = pool.submit(web.ask, "POST", "", web.body(), expect=400)
                 while not tx.rows(WAITING) and not request.done():
                     pass

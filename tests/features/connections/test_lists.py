@@ -2,9 +2,9 @@
 
 import pytest
 
-from keyturn.kit.secret import Place, Plaintext, Sealed
+from keyturn.kit.secret import Plaintext, SealContext, Sealed
 from keyturn.ports.sealing import Sealer
-from tests.features.connections.desk import ALL, NOBODY, ROOT, Desk, Json, statements
+from tests.features.connections.desk import ALL, NOBODY, ROOT, ApiClient, Json, statements
 
 
 def names(answer: Json) -> list[str]:
@@ -12,14 +12,14 @@ def names(answer: Json) -> list[str]:
 
 
 @pytest.fixture
-def stocked(web: Desk) -> Desk:
+def stocked(web: ApiClient) -> ApiClient:
     web.create("zulu")
     web.create("alpha")
     web.create("mike", projectId=web.project_id)
     return web
 
 
-def test_lists_are_in_order_of_the_name(stocked: Desk) -> None:
+def test_lists_are_in_order_of_the_name(stocked: ApiClient) -> None:
     for path in (ALL, ROOT):
         assert names(stocked.ask("GET", path)) == ["alpha", "mike", "zulu"]
         assert names(stocked.ask("GET", path, projectId="")) == ["alpha", "mike", "zulu"]
@@ -28,7 +28,7 @@ def test_lists_are_in_order_of_the_name(stocked: Desk) -> None:
         stocked.ask("GET", path, projectId="payments", expect=422)
 
 
-def test_available_are_those_of_the_organization_and_of_the_project(stocked: Desk) -> None:
+def test_available_are_those_of_the_organization_and_of_the_project(stocked: ApiClient) -> None:
     path = f"{ROOT}/available"
     assert names(stocked.ask("GET", path)) == ["alpha", "zulu"]
     within = stocked.ask("GET", path, projectId=stocked.project_id)
@@ -37,12 +37,12 @@ def test_available_are_those_of_the_organization_and_of_the_project(stocked: Des
     assert within["appConnections"][1]["projectId"] == stocked.project_id
 
 
-def test_an_empty_list(web: Desk) -> None:
+def test_an_empty_list(web: ApiClient) -> None:
     assert web.ask("GET", ALL) == {"appConnections": []}
     assert web.ask("GET", f"{ROOT}/available") == {"appConnections": []}
 
 
-def test_a_list_shows_what_a_single_connection_shows(web: Desk) -> None:
+def test_a_list_shows_what_a_single_connection_shows(web: ApiClient) -> None:
     rotating = web.create_rotating("alpha")
     web.world.settle()
     application = web.world.emulator.admin.create_application(web.world.tenant_id, "Other", secrets=1)
@@ -50,7 +50,7 @@ def test_a_list_shows_what_a_single_connection_shows(web: Desk) -> None:
     assert web.ask("GET", ALL)["appConnections"] == [web.get(rotating), web.get(plain)]
 
 
-def test_a_long_list_costs_as_many_statements_as_a_short_one(web: Desk) -> None:
+def test_a_long_list_costs_as_many_statements_as_a_short_one(web: ApiClient) -> None:
     counts = []
     for size in (1, 12):
         for number in range(size):
@@ -73,14 +73,14 @@ def test_a_long_list_costs_as_many_statements_as_a_short_one(web: Desk) -> None:
 class Blind:
     """A sealer that refuses to open anything."""
 
-    def seal(self, value: Plaintext, place: Place) -> Sealed:
+    def seal(self, value: Plaintext, place: SealContext) -> Sealed:
         raise AssertionError("nothing is sealed here")
 
-    def open(self, sealed: Sealed, place: Place) -> Plaintext:
+    def open(self, sealed: Sealed, place: SealContext) -> Plaintext:
         raise AssertionError("nothing is opened here")
 
 
-def test_reading_never_decrypts(web: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reading_never_decrypts(web: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
     made = web.create_rotating()
     web.world.settle()
     blind: Sealer = Blind()

@@ -6,19 +6,19 @@ import pytest
 
 from entra_emulator.admin.admin import ApplicationHandle
 from keyturn_simulation.world import OWNED
-from tests.features.connections.desk import NOBODY, WEEKLY, Desk, Json
+from tests.features.connections.desk import NOBODY, WEEKLY, ApiClient, Json
 
 DAY = 86400
 CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIBszCCAVmgAwIBAgIUcanary\n-----END CERTIFICATE-----"
 TOKEN = f"eyJ0eXAiOiJKV1QifQ.{'e' * 120}.c2lnbmF0dXJl"
 
 
-def rotating(web: Desk, application: ApplicationHandle | None = None, **credentials: Any) -> Json:
+def rotating(web: ApiClient, application: ApplicationHandle | None = None, **credentials: Any) -> Json:
     given = web.credentials(application, **credentials)
     return web.body(credentials=given, isAutoRotationEnabled=True, rotation=WEEKLY)
 
 
-def refusal(web: Desk, body: Json) -> Json:
+def refusal(web: ApiClient, body: Json) -> Json:
     answer = web.refused(body, 400)
     assert answer["error"] == "BadRequest"
     assert isinstance(answer["message"], str)
@@ -53,7 +53,7 @@ def refusal(web: Desk, body: Json) -> Json:
     ],
 )
 def test_a_wrong_field_is_named_before_anything_is_sent(
-    shape: Desk, field: str, text: object, what: str, fix: str
+    shape: ApiClient, field: str, text: object, what: str, fix: str
 ) -> None:
     given = shape.credentials() | {field: text}
     issues = shape.issues(shape.body(credentials=given, isAutoRotationEnabled=True, rotation=WEEKLY))
@@ -62,7 +62,7 @@ def test_a_wrong_field_is_named_before_anything_is_sent(
     assert fix in issues["credentials", field]
 
 
-def test_a_malformed_key_id_beside_the_schedule_is_named_there(web: Desk) -> None:
+def test_a_malformed_key_id_beside_the_schedule_is_named_there(web: ApiClient) -> None:
     body = rotating(web) | {"rotation": WEEKLY | {"clientSecretKeyId": "prod secret"}}
     assert set(web.issues(body)) == {("rotation", "clientSecretKeyId")}
 
@@ -93,14 +93,14 @@ def test_a_malformed_key_id_beside_the_schedule_is_named_there(web: Desk) -> Non
         ({"rotateAt": {"time": "02:15", "timeZone": "x" * 900_000}}, ("rotateAt", "timeZone"), "no such time zone"),
     ],
 )
-def test_an_impossible_schedule_is_named(shape: Desk, changes: Json, path: tuple[str, ...], says: str) -> None:
+def test_an_impossible_schedule_is_named(shape: ApiClient, changes: Json, path: tuple[str, ...], says: str) -> None:
     issues = shape.issues(rotating(shape) | {"rotation": WEEKLY | changes})
     assert set(issues) == {("rotation", *path)}
     assert says in issues["rotation", *path]
     assert len(issues["rotation", *path]) < 300
 
 
-def test_several_mistakes_are_told_at_once(web: Desk) -> None:
+def test_several_mistakes_are_told_at_once(web: ApiClient) -> None:
     body = {
         "name": "Prod_Entra",
         "method": "client-secret",
@@ -122,13 +122,13 @@ def test_several_mistakes_are_told_at_once(web: Desk) -> None:
     }
 
 
-def test_rules_over_several_fields_are_told_beside_the_mistakes_of_single_ones(web: Desk) -> None:
+def test_rules_over_several_fields_are_told_beside_the_mistakes_of_single_ones(web: ApiClient) -> None:
     body = web.body("Prod_Entra", isAutoRotationEnabled=True, rotation={"rotationInterval": 0})
     assert set(web.issues(body)) == {("name",), ("rotation", "rotationInterval"), ("rotation", "rotateAtUtc")}
     assert set(web.issues(web.body("Prod_Entra", isAutoRotationEnabled=True))) == {("name",), ("rotation",)}
 
 
-def test_a_change_tells_wrong_credentials_beside_a_wrong_name(web: Desk) -> None:
+def test_a_change_tells_wrong_credentials_beside_a_wrong_name(web: ApiClient) -> None:
     made = web.create()
     given = web.credentials(clientSecret=NOBODY, clientId="x")
     issues = web.issues({"name": "Prod_Entra", "credentials": given}, method="PATCH", path=made["id"])
@@ -155,7 +155,7 @@ def test_a_change_tells_wrong_credentials_beside_a_wrong_name(web: Desk) -> None
         "\xa0ID\u202f",
     ],
 )
-def test_ids_are_taken_however_they_are_dressed(web: Desk, dressed: str) -> None:
+def test_ids_are_taken_however_they_are_dressed(web: ApiClient, dressed: str) -> None:
     given = web.credentials()
     key_id = str(web.world.given().key_id)
     for name in ("tenantId", "clientId"):
@@ -169,7 +169,7 @@ def test_ids_are_taken_however_they_are_dressed(web: Desk, dressed: str) -> None
     assert (found["name"], found["description"]) == ("prod-entra", "What for")
 
 
-def test_other_hyphens_and_none_are_taken(web: Desk) -> None:
+def test_other_hyphens_and_none_are_taken(web: ApiClient) -> None:
     plain = web.credentials()
     given = plain | {
         "tenantId": plain["tenantId"].replace("-", "\u2011"),
@@ -178,7 +178,7 @@ def test_other_hyphens_and_none_are_taken(web: Desk) -> None:
     assert web.create(credentials=given)["credentials"]["clientId"] == plain["clientId"]
 
 
-def test_a_domain_of_the_tenant_is_looked_up_and_its_id_kept(web: Desk) -> None:
+def test_a_domain_of_the_tenant_is_looked_up_and_its_id_kept(web: ApiClient) -> None:
     world = web.world
     given = web.credentials(tenantId=" Contoso.onmicrosoft.com ")
     made = web.create_rotating(credentials=given)
@@ -193,14 +193,14 @@ def test_a_domain_of_the_tenant_is_looked_up_and_its_id_kept(web: Desk) -> None:
     assert answer["code"] == "azure.tenant_unknown"
 
 
-def test_a_name_with_an_unseen_character_inside_says_which(web: Desk) -> None:
+def test_a_name_with_an_unseen_character_inside_says_which(web: ApiClient) -> None:
     says = web.issues(web.body("prod\u200bentra"))["name",]
     assert "U+200B (zero width space), which cannot be seen" in says
     assert "lower-case letters, digits and single hyphens" in says
 
 
 @pytest.mark.parametrize("secret", ["an old secret with blanks", '"quoted by its maker"', "'kept'", "a\\nb~c d"])
-def test_the_inside_of_a_secret_is_kept_byte_for_byte(web: Desk, secret: str) -> None:
+def test_the_inside_of_a_secret_is_kept_byte_for_byte(web: ApiClient, secret: str) -> None:
     world = web.world
     app = world.emulator.admin.create_application(world.tenant_id, "Old", owns_itself=True, secrets=0)
     world.emulator.admin.add_secret(app.object_id, "chosen", value=secret)
@@ -209,7 +209,7 @@ def test_the_inside_of_a_secret_is_kept_byte_for_byte(web: Desk, secret: str) ->
     assert world.connections.open(world.connections.get(world.actor, made["id"]))[0].reveal() == secret
 
 
-def test_quotes_around_a_secret_of_entra_are_taken_away(web: Desk) -> None:
+def test_quotes_around_a_secret_of_entra_are_taken_away(web: ApiClient) -> None:
     plain = web.credentials()
     assert web.create(credentials=plain | {"clientSecret": f"\u201c{plain['clientSecret']}\u201d"})
 
@@ -218,7 +218,7 @@ def test_quotes_around_a_secret_of_entra_are_taken_away(web: Desk) -> None:
 
 
 @pytest.mark.parametrize("rotate", [False, True])
-def test_a_wrong_secret(web: Desk, rotate: bool) -> None:
+def test_a_wrong_secret(web: ApiClient, rotate: bool) -> None:
     wrong = "abc8Q~wrongCANARYwrongCANARYwrongCANARY01"
     body = rotating(web, clientSecret=wrong) if rotate else web.body(credentials=web.credentials(clientSecret=wrong))
     answer = refusal(web, body)
@@ -227,7 +227,7 @@ def test_a_wrong_secret(web: Desk, rotate: bool) -> None:
     assert "AADSTS7000215" in answer["message"]
 
 
-def test_an_expired_secret(web: Desk) -> None:
+def test_an_expired_secret(web: ApiClient) -> None:
     world = web.world
     now = world.clock.now().timestamp()
     app = world.emulator.admin.create_application(world.tenant_id, "Old", owns_itself=True, secrets=0)
@@ -238,26 +238,26 @@ def test_an_expired_secret(web: Desk) -> None:
     assert "make a new secret" in answer["message"]
 
 
-def test_a_tenant_that_does_not_exist(web: Desk) -> None:
+def test_a_tenant_that_does_not_exist(web: ApiClient) -> None:
     answer = refusal(web, rotating(web, tenantId=NOBODY))
     assert answer["code"] == "azure.tenant_unknown"
     assert "Directory (tenant) ID" in answer["message"]
 
 
-def test_another_tenant_than_the_applications(web: Desk) -> None:
+def test_another_tenant_than_the_applications(web: ApiClient) -> None:
     other = web.world.emulator.admin.create_tenant("Fabrikam")
     answer = refusal(web, rotating(web, tenantId=other))
     assert answer["code"] == "azure.application_unknown"
     assert "compare Application (client) ID and Directory (tenant) ID" in answer["message"]
 
 
-def test_an_application_that_does_not_exist(web: Desk) -> None:
+def test_an_application_that_does_not_exist(web: ApiClient) -> None:
     answer = refusal(web, rotating(web, clientId=NOBODY))
     assert answer["code"] == "azure.application_unknown"
     assert f"az ad sp show --id {NOBODY}" in answer["message"]
 
 
-def test_no_permission_to_change_the_application(web: Desk) -> None:
+def test_no_permission_to_change_the_application(web: ApiClient) -> None:
     world = web.world
     app = world.emulator.admin.create_application(world.tenant_id, "Powerless", owns_itself=True)
     answer = refusal(web, rotating(web, app))
@@ -266,7 +266,7 @@ def test_no_permission_to_change_the_application(web: Desk) -> None:
     assert "az ad app permission add" in answer["message"]
 
 
-def test_owned_by_without_owning(web: Desk) -> None:
+def test_owned_by_without_owning(web: ApiClient) -> None:
     world = web.world
     app = world.emulator.admin.create_application(world.tenant_id, "Not its own", permissions=(OWNED,))
     answer = refusal(web, rotating(web, app))
@@ -278,7 +278,7 @@ def test_owned_by_without_owning(web: Desk) -> None:
 # --- which secret is it? ------------------------------------------------------------------------------------------------
 
 
-def test_a_key_id_that_the_application_does_not_have(web: Desk) -> None:
+def test_a_key_id_that_the_application_does_not_have(web: ApiClient) -> None:
     answer = refusal(web, rotating(web, clientSecretKeyId=NOBODY))
     assert answer["code"] == "rotation.key_id_unknown"
     assert "Key ID" in answer["fix"]
@@ -287,7 +287,7 @@ def test_a_key_id_that_the_application_does_not_have(web: Desk) -> None:
     assert set(candidate) == {"keyId", "name", "hint", "startsAt", "endsAt"}
 
 
-def test_the_key_id_of_another_secret(web: Desk) -> None:
+def test_the_key_id_of_another_secret(web: ApiClient) -> None:
     other = web.world.emulator.admin.add_secret(web.world.application.object_id, "somebody else's")
     answer = refusal(web, rotating(web, clientSecretKeyId=other.key_id))
     assert answer["code"] == "rotation.key_id_of_another"
@@ -295,7 +295,7 @@ def test_the_key_id_of_another_secret(web: Desk) -> None:
     assert other.key_id in {one.key_id for one in web.world.emulator.admin.secrets(web.world.application.object_id)}
 
 
-def test_several_secrets_that_begin_alike_need_the_key_id(web: Desk) -> None:
+def test_several_secrets_that_begin_alike_need_the_key_id(web: ApiClient) -> None:
     world = web.world
     mine = world.given()
     twin = world.emulator.admin.add_secret(
@@ -313,7 +313,7 @@ def test_several_secrets_that_begin_alike_need_the_key_id(web: Desk) -> None:
     assert mine.key_id not in left
 
 
-def test_the_key_id_may_stand_beside_the_schedule(web: Desk) -> None:
+def test_the_key_id_may_stand_beside_the_schedule(web: ApiClient) -> None:
     other = web.world.emulator.admin.add_secret(web.world.application.object_id, "other")
     body = rotating(web)
     body["rotation"] = WEEKLY | {"clientSecretKeyId": other.key_id}
@@ -324,7 +324,7 @@ def test_the_key_id_may_stand_beside_the_schedule(web: Desk) -> None:
 
 
 @pytest.mark.parametrize("rotate", [False, True])
-def test_a_refused_change_leaves_everything_as_it_was(web: Desk, rotate: bool) -> None:
+def test_a_refused_change_leaves_everything_as_it_was(web: ApiClient, rotate: bool) -> None:
     made = web.create_rotating() if rotate else web.create()
     web.world.settle()
     before = web.get(made)
@@ -341,7 +341,7 @@ def test_a_refused_change_leaves_everything_as_it_was(web: Desk, rotate: bool) -
     assert web.get(made) == before
 
 
-def test_a_refusal_says_what_to_do_where_clients_look_for_it(web: Desk) -> None:
+def test_a_refusal_says_what_to_do_where_clients_look_for_it(web: ApiClient) -> None:
     """Terraform and the command line print the message and nothing else of an answer."""
     web.create("taken")
     answer = refusal(web, web.body("taken"))

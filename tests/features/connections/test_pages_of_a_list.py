@@ -2,8 +2,8 @@
 
 import pytest
 
-from keyturn.connections.catalog import SORTS, Catalog, Found, Search
-from keyturn.connections.domain import Draft
+from keyturn.connections.domain import NewConnection
+from keyturn.connections.search import SORTS, ConnectionMatches, ConnectionQuery, ConnectionSearch
 from keyturn_simulation.world import World
 
 NAMES = ("alpha", "bravo", "charlie", "delta", "echo", "foxtrot")
@@ -11,17 +11,19 @@ DESCRIBED = {"charlie": "of the 100% team", "delta": "delta_one", "echo": "Écho
 
 
 @pytest.fixture
-def catalog(world: World) -> Catalog:
+def catalog(world: World) -> ConnectionSearch:
     for name in NAMES:
-        world.rotations.create(world.actor, Draft(name, world.given(), description=DESCRIBED.get(name)), None)
-    return Catalog(world.connections)
+        world.rotations.create(world.actor, NewConnection(name, world.given(), description=DESCRIBED.get(name)), None)
+    return ConnectionSearch(world.connections)
 
 
-def look(world: World, catalog: Catalog, text: str = "", *, page: int = 1, size: int = 20, **how: object) -> Found:
-    return catalog.page(world.actor, None, Search(text, page=page, size=size, **how))  # type: ignore[arg-type]
+def look(
+    world: World, catalog: ConnectionSearch, text: str = "", *, page: int = 1, size: int = 20, **how: object
+) -> ConnectionMatches:
+    return catalog.page(world.actor, None, ConnectionQuery(text, page=page, size=size, **how))  # type: ignore[arg-type]
 
 
-def names(found: Found) -> list[str]:
+def names(found: ConnectionMatches) -> list[str]:
     return [one.name for one in found.connections]
 
 
@@ -45,14 +47,14 @@ def names(found: Found) -> list[str]:
     ],
 )
 def test_all_words_are_found_wherever_they_are_written(
-    world: World, catalog: Catalog, text: str, expected: list[str]
+    world: World, catalog: ConnectionSearch, text: str, expected: list[str]
 ) -> None:
     found = look(world, catalog, text)
     assert names(found) == expected
     assert (found.total, found.all, found.page, found.pages) == (len(expected), len(NAMES), 1, 1)
 
 
-def test_pages_follow_one_another_and_end(world: World, catalog: Catalog) -> None:
+def test_pages_follow_one_another_and_end(world: World, catalog: ConnectionSearch) -> None:
     pages = [look(world, catalog, page=number, size=4) for number in (1, 2)]
     assert [len(found.connections) for found in pages] == [4, 2]
     assert sorted(names(pages[0]) + names(pages[1])) == sorted(NAMES)
@@ -60,7 +62,7 @@ def test_pages_follow_one_another_and_end(world: World, catalog: Catalog) -> Non
 
 
 @pytest.mark.parametrize(("text", "last"), [("", 3), ("client", 3), ("nothing like it", 1)])
-def test_a_page_beyond_the_last_is_the_last(world: World, catalog: Catalog, text: str, last: int) -> None:
+def test_a_page_beyond_the_last_is_the_last(world: World, catalog: ConnectionSearch, text: str, last: int) -> None:
     found = look(world, catalog, text, page=900, size=2)
     assert (found.page, found.pages) == (last, last)
     assert names(found) == names(look(world, catalog, text, page=last, size=2))
@@ -68,7 +70,9 @@ def test_a_page_beyond_the_last_is_the_last(world: World, catalog: Catalog, text
 
 @pytest.mark.parametrize("descending", [False, True])
 @pytest.mark.parametrize("sort", SORTS)
-def test_every_order_shows_each_connection_once(world: World, catalog: Catalog, sort: str, descending: bool) -> None:
+def test_every_order_shows_each_connection_once(
+    world: World, catalog: ConnectionSearch, sort: str, descending: bool
+) -> None:
     shown = [
         name
         for number in (1, 2, 3)

@@ -6,25 +6,25 @@ import pytest
 
 from entra_emulator import Effect, Fault
 from keyturn.rotations.store import policies
-from tests.features.connections.desk import NOBODY, Desk, Json
+from tests.features.connections.desk import NOBODY, ApiClient, Json
 
 REMOVALS = "removals"
 
 
-def deleted(web: Desk, *, who: str = "admin", **changes: object) -> None:
+def deleted(web: ApiClient, *, who: str = "admin", **changes: object) -> None:
     made = web.create_rotating("leaving", who=who, **changes)
     web.world.settle()
     web.ask("DELETE", made["id"], who=who, revokeCredentials="true")
 
 
-def removal(web: Desk, *, who: str | None = None, **query: str) -> Json:
+def removal(web: ApiClient, *, who: str | None = None, **query: str) -> Json:
     [found] = web.ask("GET", REMOVALS, who=who, **query)["removals"]
     assert web.ask("GET", f"{REMOVALS}/{found['id']}", who=who)["removal"] == found
     shown: Json = found
     return shown
 
 
-def test_a_removal_is_watched_from_the_deletion_to_its_end(web: Desk) -> None:
+def test_a_removal_is_watched_from_the_deletion_to_its_end(web: ApiClient) -> None:
     assert web.ask("GET", REMOVALS) == {"removals": []}
     deleted(web)
     begun = removal(web)
@@ -40,7 +40,7 @@ def test_a_removal_is_watched_from_the_deletion_to_its_end(web: Desk) -> None:
     assert all(one["removedAt"] for one in done["credentials"])
 
 
-def test_a_refused_removal_says_why_what_to_do_and_when_it_is_tried_again(web: Desk) -> None:
+def test_a_refused_removal_says_why_what_to_do_and_when_it_is_tried_again(web: ApiClient) -> None:
     made = web.create_rotating("leaving")
     web.world.settle()
     web.world.emulator.faults.add(
@@ -61,7 +61,7 @@ def test_a_refused_removal_says_why_what_to_do_and_when_it_is_tried_again(web: D
     assert "Application.ReadWrite.OwnedBy" in one["message"], "the way out is told"
 
 
-def test_what_is_kept_is_no_removal(web: Desk) -> None:
+def test_what_is_kept_is_no_removal(web: ApiClient) -> None:
     made = web.create_rotating("leaving")
     web.world.settle()
     web.ask("DELETE", made["id"], revokeCredentials="false")
@@ -69,7 +69,7 @@ def test_what_is_kept_is_no_removal(web: Desk) -> None:
 
 
 @pytest.mark.parametrize("who", ["viewer", "project-viewer", "stranger"])
-def test_only_who_could_read_the_connection_sees_its_removal(web: Desk, who: str) -> None:
+def test_only_who_could_read_the_connection_sees_its_removal(web: ApiClient, who: str) -> None:
     deleted(web, projectId=web.project_id)
     found = removal(web)
     assert removal(web, projectId=web.project_id) == found
@@ -81,7 +81,7 @@ def test_only_who_could_read_the_connection_sees_its_removal(web: Desk, who: str
     web.ask("GET", REMOVALS, who=who, projectId=web.project_id, expect=404 if who == "stranger" else 403)
 
 
-def test_a_rotation_that_goes_on_is_no_removal(web: Desk) -> None:
+def test_a_rotation_that_goes_on_is_no_removal(web: ApiClient) -> None:
     made = web.create_rotating("staying")
     web.world.settle()
     assert web.ask("GET", REMOVALS) == {"removals": []}

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.features.connections.desk import ALL, NOBODY, ROOT, WEEKLY, Desk, Json
+from tests.features.connections.desk import ALL, NOBODY, ROOT, WEEKLY, ApiClient, Json
 
 READ, CONNECT, CREATE = "read-app-connections", "connect-app-connections", "create-app-connections"
 EDIT, ROTATE, DELETE = "edit-app-connections", "rotate-credentials", "delete-app-connections"
@@ -52,7 +52,7 @@ MATRIX = [
 
 
 @pytest.mark.parametrize(("who", "may", "in_project"), MATRIX)
-def test_every_role_may_what_it_may(web: Desk, who: str, may: set[str], in_project: bool) -> None:
+def test_every_role_may_what_it_may(web: ApiClient, who: str, may: set[str], in_project: bool) -> None:
     place: Json = {"projectId": web.project_id} if in_project else {}
     made = web.create_rotating(**place)
     created = web.ask("POST", "", web.body(f"by-{who}", **place), who=who, expect=200 if CREATE in may else 403)
@@ -76,7 +76,7 @@ def denied(answer: Json, action: str) -> None:
     assert "Ask an" in answer["fix"]
 
 
-def test_another_organization_sees_nothing(web: Desk) -> None:
+def test_another_organization_sees_nothing(web: ApiClient) -> None:
     made = web.create_rotating()
     inside = web.create("inside", projectId=web.project_id)
     before = web.remains()
@@ -95,13 +95,13 @@ def test_another_organization_sees_nothing(web: Desk) -> None:
 
 
 @pytest.mark.parametrize(("who", "status", "error"), [("", 401, "UnauthorizedError"), ("garbage", 403, "TokenError")])
-def test_nobody_gets_in_without_a_token(web: Desk, who: str, status: int, error: str) -> None:
+def test_nobody_gets_in_without_a_token(web: ApiClient, who: str, status: int, error: str) -> None:
     for method, path, body in EVERY_ROUTE:
         answer = web.ask(method, path.replace("{in}", ""), body, who=who, expect=status)
         assert answer["error"] == error
 
 
-def test_lists_hold_what_the_caller_may_read(web: Desk) -> None:
+def test_lists_hold_what_the_caller_may_read(web: ApiClient) -> None:
     web.create("shared")
     web.create("inside", projectId=web.project_id)
 
@@ -120,7 +120,7 @@ def test_lists_hold_what_the_caller_may_read(web: Desk) -> None:
     web.ask("GET", ALL, who="member", expect=403, **inside)
 
 
-def test_a_member_of_the_project_may_set_up_a_rotation_there(web: Desk) -> None:
+def test_a_member_of_the_project_may_set_up_a_rotation_there(web: ApiClient) -> None:
     body = web.body(projectId=web.project_id, isAutoRotationEnabled=True, rotation=WEEKLY)
     web.ask("POST", "", body, who="project-viewer", expect=403)
     made = web.ask("POST", "", body, who="project-member")["appConnection"]

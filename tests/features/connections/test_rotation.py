@@ -7,19 +7,19 @@ import pytest
 
 from entra_emulator.faults.faults import Settings
 from keyturn_simulation.world import OWNED
-from tests.features.connections.desk import WEEKLY, Desk, Json, statements
+from tests.features.connections.desk import WEEKLY, ApiClient, Json, statements
 
 CONTRACT = {"rotationInterval", "rotateAtUtc", "rotationStatus", "nextRotationAt", "lastRotationMessage"}
 OURS = {"rotateAt", "nextRuns", "isPaused", "activeRun", "expiresAt", "consecutiveFailures"}
 OSLO: Json = {"rotationInterval": 7, "rotateAt": {"time": "02:15", "timeZone": "Europe/Oslo"}}
 
 
-def runs(web: Desk, made: Json, **query: Any) -> list[Json]:
+def runs(web: ApiClient, made: Json, **query: Any) -> list[Json]:
     found: list[Json] = web.ask("GET", f"{made['id']}/rotation-runs", **query)["rotationRuns"]
     return found
 
 
-def journal(web: Desk, made: Json) -> list[Json]:
+def journal(web: ApiClient, made: Json) -> list[Json]:
     found: list[Json] = web.ask("GET", f"{made['id']}/credentials")["credentials"]
     return found
 
@@ -27,7 +27,7 @@ def journal(web: Desk, made: Json) -> list[Json]:
 # --- what is shown ----------------------------------------------------------------------------------------------------
 
 
-def test_a_rotation_before_during_and_after_its_first_run(web: Desk) -> None:
+def test_a_rotation_before_during_and_after_its_first_run(web: ApiClient) -> None:
     assert "rotation" not in web.create("plain")
     made = web.create_rotating()
     assert made["isAutoRotationEnabled"] is True
@@ -53,7 +53,7 @@ def test_a_rotation_before_during_and_after_its_first_run(web: Desk) -> None:
     assert later["rotateAt"] == {"time": "02:15", "timeZone": "UTC"}
 
 
-def test_a_time_in_another_zone_is_kept_through_daylight_saving(web: Desk) -> None:
+def test_a_time_in_another_zone_is_kept_through_daylight_saving(web: ApiClient) -> None:
     made = web.create_rotating(rotation=OSLO)
     web.world.settle()
     winter = web.get(made)["rotation"]
@@ -74,7 +74,7 @@ def test_a_time_in_another_zone_is_kept_through_daylight_saving(web: Desk) -> No
     assert summer["nextRotationAt"] == "2026-03-31T00:15:00.000Z"
 
 
-def test_what_was_foretold_is_what_happens(web: Desk) -> None:
+def test_what_was_foretold_is_what_happens(web: ApiClient) -> None:
     made = web.create_rotating(rotation=OSLO)
     web.world.settle()
     foretold = [one["at"] for one in web.get(made)["rotation"]["nextRuns"]]
@@ -83,7 +83,7 @@ def test_what_was_foretold_is_what_happens(web: Desk) -> None:
     assert happened == foretold
 
 
-def test_the_local_time_wins_over_the_utc_time(web: Desk) -> None:
+def test_the_local_time_wins_over_the_utc_time(web: ApiClient) -> None:
     made = web.create_rotating(rotation=OSLO | {"rotateAtUtc": {"hours": 12, "minutes": 30}})
     assert made["rotation"]["rotateAt"] == {"time": "02:15", "timeZone": "Europe/Oslo"}
 
@@ -91,7 +91,7 @@ def test_the_local_time_wins_over_the_utc_time(web: Desk) -> None:
 # --- the schedule and the switch ---------------------------------------------------------------------------------------
 
 
-def test_parts_of_the_schedule_change_alone(web: Desk) -> None:
+def test_parts_of_the_schedule_change_alone(web: ApiClient) -> None:
     made = web.create_rotating(rotation=OSLO)
     web.world.settle()
     assert (
@@ -106,7 +106,7 @@ def test_parts_of_the_schedule_change_alone(web: Desk) -> None:
     assert len(runs(web, made)) == 1, "changing a schedule rotates nothing"
 
 
-def test_pausing_keeps_the_settings_and_resuming_uses_them(web: Desk) -> None:
+def test_pausing_keeps_the_settings_and_resuming_uses_them(web: ApiClient) -> None:
     made = web.create_rotating(rotation=OSLO)
     web.world.settle()
     paused = web.change(made, isAutoRotationEnabled=False)
@@ -125,7 +125,7 @@ def test_pausing_keeps_the_settings_and_resuming_uses_them(web: Desk) -> None:
     assert web.get(made)["rotation"]["nextRotationAt"] > "2026-03-10"
 
 
-def test_enabling_later_needs_no_secret_again(web: Desk) -> None:
+def test_enabling_later_needs_no_secret_again(web: ApiClient) -> None:
     made = web.create()
     web.world.emulator.admin.add_secret(
         web.world.application.object_id, "twin", value=web.world.given().secret.hint() + "8Q~" + "t" * 30
@@ -149,19 +149,19 @@ def test_enabling_later_needs_no_secret_again(web: Desk) -> None:
         ({"rotation": WEEKLY}, "rotation.not_enabled"),
     ],
 )  # fmt: skip
-def test_a_first_schedule_must_be_whole_and_meant(web: Desk, body: Json, code: str) -> None:
+def test_a_first_schedule_must_be_whole_and_meant(web: ApiClient, body: Json, code: str) -> None:
     made = web.create()
     answer = web.refused(body, 400, method="PATCH", path=made["id"])
     assert (answer["code"], answer["error"]) == (code, "BadRequest")
     assert answer["fix"]
 
 
-def test_a_schedule_with_the_switch_off_changes_nothing(web: Desk) -> None:
+def test_a_schedule_with_the_switch_off_changes_nothing(web: ApiClient) -> None:
     made = web.create()
     assert web.change(made, isAutoRotationEnabled=False, rotation={"rotationInterval": 7}) == made
 
 
-def test_new_credentials_take_over_a_running_rotation(web: Desk) -> None:
+def test_new_credentials_take_over_a_running_rotation(web: ApiClient) -> None:
     made = web.create_rotating()
     web.world.settle()
     fresh = web.world.emulator.admin.add_secret(web.world.application.object_id, "typed anew")
@@ -177,7 +177,7 @@ def test_new_credentials_take_over_a_running_rotation(web: Desk) -> None:
 # --- rotating now -----------------------------------------------------------------------------------------------------
 
 
-def test_rotate_now_answers_at_once_and_is_done_by_the_worker(web: Desk) -> None:
+def test_rotate_now_answers_at_once_and_is_done_by_the_worker(web: ApiClient) -> None:
     made = web.create_rotating()
     web.world.settle()
     before = web.world.keys()
@@ -192,7 +192,7 @@ def test_rotate_now_answers_at_once_and_is_done_by_the_worker(web: Desk) -> None
     assert [one["reason"] for one in runs(web, made)] == ["manual", "enabled"]
 
 
-def test_rotate_now_reads_the_connection_and_the_callers_role_once(web: Desk) -> None:
+def test_rotate_now_reads_the_connection_and_the_callers_role_once(web: ApiClient) -> None:
     made = web.create_rotating(projectId=web.project_id)
     web.world.settle()
     with statements(web) as seen:
@@ -202,14 +202,14 @@ def test_rotate_now_reads_the_connection_and_the_callers_role_once(web: Desk) ->
 
 
 @pytest.mark.parametrize(("body", "query"), [({"reason": "leaked"}, {}), (None, {"reason": "leaked"})])
-def test_a_leaked_secret_is_said_in_body_or_query(web: Desk, body: Json | None, query: Json) -> None:
+def test_a_leaked_secret_is_said_in_body_or_query(web: ApiClient, body: Json | None, query: Json) -> None:
     made = web.create_rotating()
     web.world.settle()
     answer = web.ask("POST", f"{made['id']}/rotate-credentials", body, **query)
     assert answer["appConnection"]["rotation"]["activeRun"]["reason"] == "leaked"
 
 
-def test_there_is_nothing_to_rotate_without_a_rotation(web: Desk) -> None:
+def test_there_is_nothing_to_rotate_without_a_rotation(web: ApiClient) -> None:
     made = web.create()
     for method, path in (("POST", "rotate-credentials"), ("GET", "credentials"), ("GET", "rotation-runs")):
         answer = web.ask(method, f"{made['id']}/{path}", expect=404)
@@ -221,7 +221,7 @@ def test_there_is_nothing_to_rotate_without_a_rotation(web: Desk) -> None:
 # --- history ----------------------------------------------------------------------------------------------------------
 
 
-def test_the_journal_tells_the_life_of_every_secret(web: Desk) -> None:
+def test_the_journal_tells_the_life_of_every_secret(web: ApiClient) -> None:
     made = web.create_rotating()
     web.world.settle()
     new, old = journal(web, made)
@@ -235,7 +235,7 @@ def test_the_journal_tells_the_life_of_every_secret(web: Desk) -> None:
     assert old["publishedAt"] < old["retiredAt"] <= old["revokeAfter"] < old["revokedAt"]
 
 
-def test_runs_tell_every_step(web: Desk) -> None:
+def test_runs_tell_every_step(web: ApiClient) -> None:
     made = web.create_rotating()
     web.world.settle()
     (run,) = runs(web, made)
@@ -248,7 +248,7 @@ def test_runs_tell_every_step(web: Desk) -> None:
     assert (steps["prove"]["repeats"], steps["prove"]["outcome"], steps["prove"]["durationMs"]) == (3, "done", 4000)
 
 
-def test_runs_come_in_pages(web: Desk) -> None:
+def test_runs_come_in_pages(web: ApiClient) -> None:
     made = web.create_rotating(rotation=WEEKLY | {"rotationInterval": 1})
     web.world.run_until(web.world.clock.now() + timedelta(days=5))
     everything = runs(web, made)
@@ -265,7 +265,7 @@ def test_runs_come_in_pages(web: Desk) -> None:
         web.ask("GET", f"{made['id']}/rotation-runs", expect=422, **query)
 
 
-def test_a_failure_says_what_happened_and_what_to_do(web: Desk) -> None:
+def test_a_failure_says_what_happened_and_what_to_do(web: ApiClient) -> None:
     made = web.create_rotating()
     web.world.settle()
     world = web.world
@@ -297,7 +297,7 @@ def test_a_failure_says_what_happened_and_what_to_do(web: Desk) -> None:
 # --- the test of a connection ------------------------------------------------------------------------------------------
 
 
-def test_a_healthy_connection(web: Desk) -> None:
+def test_a_healthy_connection(web: ApiClient) -> None:
     made = web.create_rotating()
     web.world.settle()
     report = web.ask("POST", f"{made['id']}/test")
@@ -311,7 +311,7 @@ def test_a_healthy_connection(web: Desk) -> None:
     assert set(report["checks"][0]) == {"name", "ok", "message", "fix", "code"}
 
 
-def test_a_broken_connection(web: Desk) -> None:
+def test_a_broken_connection(web: ApiClient) -> None:
     made = web.create()
     web.world.emulator.admin.remove_secret(web.world.application.object_id, str(web.world.given().key_id))
     report = web.ask("POST", f"{made['id']}/test")
@@ -327,7 +327,7 @@ def test_a_broken_connection(web: Desk) -> None:
 @pytest.mark.parametrize(
     ("query", "kept"), [({}, 0), ({"revokeCredentials": "true"}, 0), ({"revokeCredentials": "false"}, 1)]
 )
-def test_deleting_says_which_secrets_stay_valid(web: Desk, query: Json, kept: int) -> None:
+def test_deleting_says_which_secrets_stay_valid(web: ApiClient, query: Json, kept: int) -> None:
     made = web.create_rotating()
     web.world.settle()
     (key_id,) = web.world.keys()
@@ -339,7 +339,7 @@ def test_deleting_says_which_secrets_stay_valid(web: Desk, query: Json, kept: in
     web.ask("GET", made["id"], expect=404)
 
 
-def test_a_secret_that_was_only_lent_stays_by_default(web: Desk) -> None:
+def test_a_secret_that_was_only_lent_stays_by_default(web: ApiClient) -> None:
     made = web.create_rotating()
     answer = web.ask("DELETE", made["id"])
     assert [one["displayName"] for one in answer["staysValid"]] == ["secret 1"]
@@ -347,7 +347,7 @@ def test_a_secret_that_was_only_lent_stays_by_default(web: Desk) -> None:
     assert list(web.world.keys().values()) == ["secret 1"]
 
 
-def test_only_yes_or_no_decides_about_revoking(web: Desk) -> None:
+def test_only_yes_or_no_decides_about_revoking(web: ApiClient) -> None:
     made = web.create_rotating()
     assert web.ask("DELETE", made["id"], expect=422, revokeCredentials="perhaps")["message"][0]["path"] == [
         "revokeCredentials"
@@ -355,7 +355,7 @@ def test_only_yes_or_no_decides_about_revoking(web: Desk) -> None:
     web.get(made)
 
 
-def test_slow_replicas_do_not_show(web: Desk) -> None:
+def test_slow_replicas_do_not_show(web: ApiClient) -> None:
     slow = Settings(replicas=3, token_appear=(5, 40), graph_appear=(1, 20), token_vanish=(5, 60), graph_vanish=(5, 60))
     changes = {name: getattr(slow, name) for name in ("replicas", "token_appear", "graph_appear", "token_vanish")}
     web.world.emulator.admin.configure(web.world.tenant_id, **changes, graph_vanish=slow.graph_vanish)

@@ -1,11 +1,11 @@
 """Over the API: who else holds a credential is told before and after, and to whom."""
 
-from tests.features.connections.desk import WEEKLY, Desk
+from tests.features.connections.desk import WEEKLY, ApiClient
 
 ON = {"isAutoRotationEnabled": True, "rotation": WEEKLY}
 
 
-def test_a_connection_tells_who_else_holds_its_credential(web: Desk) -> None:
+def test_a_connection_tells_who_else_holds_its_credential(web: ApiClient) -> None:
     first = web.create("first")
     assert "credentialSharing" not in first
     second = web.create("second")
@@ -20,7 +20,7 @@ def test_a_connection_tells_who_else_holds_its_credential(web: Desk) -> None:
     assert [one["credentialSharing"]["movesAlong"] for one in listed] == [False, True]
 
 
-def test_a_rotation_that_would_move_others_is_refused_and_names_them_when_asked_so(web: Desk) -> None:
+def test_a_rotation_that_would_move_others_is_refused_and_names_them_when_asked_so(web: ApiClient) -> None:
     first, second = web.create("first"), web.create("second")
     careful = {**ON, "rotation": {**WEEKLY, "moveOthersAlong": False}}
     answer = web.refused(careful, 400, method="PATCH", path=second["id"])
@@ -29,7 +29,7 @@ def test_a_rotation_that_would_move_others_is_refused_and_names_them_when_asked_
     web.refused(web.body("third", **careful), 400)
 
 
-def test_who_may_not_see_a_holder_learns_only_how_many_there_are(web: Desk) -> None:
+def test_who_may_not_see_a_holder_learns_only_how_many_there_are(web: ApiClient) -> None:
     web.create("of-the-organization")
     mine = web.create("mine", who="project-member", projectId=web.project_id)
     refused = web.ask("PATCH", mine["id"], ON, who="project-member", expect=400)
@@ -40,7 +40,7 @@ def test_who_may_not_see_a_holder_learns_only_how_many_there_are(web: Desk) -> N
     assert of_project["hidden"] == 0
 
 
-def test_deleting_tells_that_others_still_sign_in_with_the_secret(web: Desk) -> None:
+def test_deleting_tells_that_others_still_sign_in_with_the_secret(web: ApiClient) -> None:
     first = web.create_rotating("first")
     web.world.settle()
     current = web.world.current_secret(web.world.connections.get(web.world.actor, first["id"])).reveal()
@@ -52,7 +52,7 @@ def test_deleting_tells_that_others_still_sign_in_with_the_secret(web: Desk) -> 
     assert web.get(second)["isAutoRotationEnabled"] is True
 
 
-def test_a_secret_without_hint_is_confirmed_over_the_api(web: Desk) -> None:
+def test_a_secret_without_hint_is_confirmed_over_the_api(web: ApiClient) -> None:
     made = web.world.emulator.admin.add_secret(web.world.application.object_id, hinted=False)
     given = web.credentials(clientSecret=made.value, clientSecretKeyId=made.key_id)
     answer = web.refused(web.body("old", credentials=given, **ON), 400)

@@ -13,7 +13,7 @@ from keyturn.kit.secret import Plaintext
 from keyturn.providers.azure.provider import AzureProvider
 from keyturn_simulation.emulated import emulated_clouds
 from keyturn_simulation.world import World
-from tests.features.connections.desk import NOBODY, Desk, Json
+from tests.features.connections.desk import NOBODY, ApiClient, Json
 
 CHANGED = "connections.target_changed"
 SWAPS = [{"tenant_id": NOBODY}, {"client_id": NOBODY}, {"cloud": "china"}]
@@ -25,27 +25,27 @@ def swap(world: World, table: sa.Table, **values: Any) -> None:
         tx.run(sa.update(table).values(**values))
 
 
-def first_check(web: Desk, made: Json) -> Json:
+def first_check(web: ApiClient, made: Json) -> Json:
     check: Json = web.ask("POST", f"{made['id']}/test")["checks"][0]
     return check
 
 
 def as_earlier_versions_sealed(world: World, made: Json) -> None:
     connection = world.connections.get(world.actor, made["id"])
-    data = json.loads(world.sealer.open(connection.secret, connection.place).reveal())
+    data = json.loads(world.sealer.open(connection.secret, connection.seal_context).reveal())
     del data["for"]
-    swap(world, app_connections, secret=world.sealer.seal(Plaintext(json.dumps(data)), connection.place))
+    swap(world, app_connections, secret=world.sealer.seal(Plaintext(json.dumps(data)), connection.seal_context))
 
 
 def sealed_target(world: World, made: Json) -> list[str] | None:
     connection = world.connections.get(world.actor, made["id"])
-    data = json.loads(world.sealer.open(connection.secret, connection.place).reveal())
+    data = json.loads(world.sealer.open(connection.secret, connection.seal_context).reveal())
     found: list[str] | None = data.get("for")
     return found
 
 
 @pytest.mark.parametrize("values", SWAPS)
-def test_a_secret_never_leaves_for_another_target(web: Desk, values: Json) -> None:
+def test_a_secret_never_leaves_for_another_target(web: ApiClient, values: Json) -> None:
     made = web.create()
     asked = len(web.world.emulator.ledger)
     swap(web.world, app_connections, **values)
@@ -62,7 +62,7 @@ def test_a_secret_never_leaves_for_another_target(web: Desk, values: Json) -> No
 
 
 @pytest.mark.parametrize("values", SWAPS[:2])
-def test_entering_the_credentials_again_heals_it(web: Desk, values: Json) -> None:
+def test_entering_the_credentials_again_heals_it(web: ApiClient, values: Json) -> None:
     made = web.create()
     swap(web.world, app_connections, **values)
     web.change(made, credentials=web.credentials())
@@ -70,7 +70,7 @@ def test_entering_the_credentials_again_heals_it(web: Desk, values: Json) -> Non
 
 
 @pytest.mark.parametrize("values", [{"tenant_id": NOBODY}, {"app_id": NOBODY}, {"cloud": "china"}])
-def test_a_rotation_signs_in_nowhere_else(web: Desk, values: Json) -> None:
+def test_a_rotation_signs_in_nowhere_else(web: ApiClient, values: Json) -> None:
     made = web.create_rotating()
     web.world.settle()
     swap(web.world, rotations, **values)
@@ -82,7 +82,7 @@ def test_a_rotation_signs_in_nowhere_else(web: Desk, values: Json) -> None:
     assert len(web.world.emulator.ledger) == asked, "something was sent"
 
 
-def test_what_an_earlier_version_sealed_is_bound_when_it_is_used(web: Desk) -> None:
+def test_what_an_earlier_version_sealed_is_bound_when_it_is_used(web: ApiClient) -> None:
     made, world = web.create(), web.world
     as_earlier_versions_sealed(world, made)
     assert web.get(made)["name"] == "prod-entra"
@@ -96,7 +96,7 @@ def test_what_an_earlier_version_sealed_is_bound_when_it_is_used(web: Desk) -> N
     assert first_check(web, made)["code"] == CHANGED
 
 
-def test_what_an_earlier_version_sealed_rotates(web: Desk) -> None:
+def test_what_an_earlier_version_sealed_rotates(web: ApiClient) -> None:
     made, world = web.create_rotating(), web.world
     world.settle()
     as_earlier_versions_sealed(world, made)

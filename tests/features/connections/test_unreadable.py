@@ -9,10 +9,10 @@ import sqlalchemy as sa
 from keyturn.db.tables import app_connections, credentials, rotations, runs
 from keyturn.db.types import Moment
 from tests import unreadable
-from tests.features.connections.desk import ALL, WEEKLY, Desk, Json
+from tests.features.connections.desk import ALL, WEEKLY, ApiClient, Json
 
 
-def two(web: Desk) -> tuple[Json, Json]:
+def two(web: ApiClient) -> tuple[Json, Json]:
     """One that will be damaged, and one beside it; both have rotated once."""
     app = web.world.emulator.admin.create_application(
         web.world.tenant_id, "Other", permissions=("Application.ReadWrite.OwnedBy",), owns_itself=True, secrets=1
@@ -24,18 +24,18 @@ def two(web: Desk) -> tuple[Json, Json]:
     return made, other
 
 
-def damage(web: Desk, table: sa.Table, where: sa.ColumnElement[bool], **values: Any) -> None:
+def damage(web: ApiClient, table: sa.Table, where: sa.ColumnElement[bool], **values: Any) -> None:
     with web.world.database.write() as tx:
         assert tx.run(sa.update(table).where(where).values(**values))
 
 
-def write_text(web: Desk, statement: str, **values: Any) -> None:
+def write_text(web: ApiClient, statement: str, **values: Any) -> None:
     """Write past the types, as a hand or a defect would."""
     with web.world.database.write() as tx:
         assert tx.connection.execute(sa.text(statement), values).rowcount
 
 
-def all_can_be_read(web: Desk, made: Json, other: Json) -> Json:
+def all_can_be_read(web: ApiClient, made: Json, other: Json) -> Json:
     """Everything that shows either of them is answered; the other one is as it was. Returns the damaged one."""
     for path in (ALL, ""):
         shown = {one["name"]: one for one in web.ask("GET", path)["appConnections"]}
@@ -48,7 +48,7 @@ def all_can_be_read(web: Desk, made: Json, other: Json) -> Json:
 
 
 @pytest.mark.parametrize("zone", ["Mars/Base", "", "../etc", "posix/Nowhere"])
-def test_a_time_zone_that_does_not_exist_here_fails_its_rotation_aloud(web: Desk, zone: str) -> None:
+def test_a_time_zone_that_does_not_exist_here_fails_its_rotation_aloud(web: ApiClient, zone: str) -> None:
     made, other = two(web)
     damage(web, rotations, rotations.c.connection_id == made["id"], time_zone=zone)
     said = all_can_be_read(web, made, other)["rotation"]
@@ -68,7 +68,7 @@ def test_a_time_zone_that_does_not_exist_here_fails_its_rotation_aloud(web: Desk
 
 @pytest.mark.parametrize("year", ["9999-12-31T23:59:59+00:00", "0001-01-01T00:00:00+00:00"])
 @pytest.mark.parametrize("column", ["next_run_at", "sweep_at", "last_rotated_at", "last_attempt_at", "wake_at"])
-def test_moments_at_the_ends_of_the_calendar(web: Desk, column: str, year: str) -> None:
+def test_moments_at_the_ends_of_the_calendar(web: ApiClient, column: str, year: str) -> None:
     from datetime import datetime  # noqa: PLC0415
 
     made, other = two(web)
@@ -83,7 +83,7 @@ def test_moments_at_the_ends_of_the_calendar(web: Desk, column: str, year: str) 
     [{"at": "9999-12-31T23:59:59+00:00", "scheduled": True}, {"at": "0001-01-01T00:00:00+14:00", "scheduled": False},
      {"when": "today"}, ["x"], "soon", 7, {"at": None, "scheduled": None}],
 )  # fmt: skip
-def test_an_anchor_that_makes_no_sense_is_replaced_by_the_last_rotation(shape: Desk, anchor: Any) -> None:
+def test_an_anchor_that_makes_no_sense_is_replaced_by_the_last_rotation(shape: ApiClient, anchor: Any) -> None:
     made, other = two(shape)
     damage(shape, rotations, rotations.c.connection_id == made["id"], anchor=anchor)
     all_can_be_read(shape, made, other)
@@ -93,7 +93,7 @@ def test_an_anchor_that_makes_no_sense_is_replaced_by_the_last_rotation(shape: D
     assert len(shape.ask("GET", f"{made['id']}/rotation-runs")["rotationRuns"]) <= 3
 
 
-def test_a_state_that_nobody_knows_stops_that_rotation_aloud_and_nothing_is_removed(web: Desk) -> None:
+def test_a_state_that_nobody_knows_stops_that_rotation_aloud_and_nothing_is_removed(web: ApiClient) -> None:
     made, other = two(web)
     with web.world.database.read() as tx:
         [row] = tx.rows(sa.select(rotations.c.id).where(rotations.c.connection_id == made["id"]))
@@ -116,7 +116,7 @@ def test_a_state_that_nobody_knows_stops_that_rotation_aloud_and_nothing_is_remo
     assert web.get(made)["rotation"]["rotationStatus"] == "success", "put right, it goes on by itself"
 
 
-def test_a_secret_that_does_not_open_is_told_by_the_rotation(web: Desk) -> None:
+def test_a_secret_that_does_not_open_is_told_by_the_rotation(web: ApiClient) -> None:
     made, other = two(web)
     with web.world.database.read() as tx:
         [row] = tx.rows(sa.select(rotations.c.id).where(rotations.c.connection_id == made["id"]))
@@ -134,7 +134,7 @@ def test_a_secret_that_does_not_open_is_told_by_the_rotation(web: Desk) -> None:
     "text",
     [{"requested_by": {"x": 1}}, {"failure": ["?"]}, {"failure": {"more": 1}}, {"reason": "moon"}, {"state": "?"}],
 )
-def test_a_run_with_members_and_words_that_nobody_knows(shape: Desk, text: Json) -> None:
+def test_a_run_with_members_and_words_that_nobody_knows(shape: ApiClient, text: Json) -> None:
     made, other = two(shape)
     damage(shape, runs, runs.c.id == runs.c.id, **text)
     for path in (ALL, ""):
@@ -147,7 +147,7 @@ def test_a_run_with_members_and_words_that_nobody_knows(shape: Desk, text: Json)
 @pytest.mark.parametrize(
     "values", [{"method": "carrier-pigeon"}, {"facts": [1]}, {"check_result": "bad"}, {"check_result": {"more": [1]}}]
 )
-def test_a_connection_that_cannot_be_read_is_listed_with_what_is_wrong(web: Desk, values: Json) -> None:
+def test_a_connection_that_cannot_be_read_is_listed_with_what_is_wrong(web: ApiClient, values: Json) -> None:
     made, other = two(web)
     damage(web, app_connections, app_connections.c.id == made["id"], **values)
     shown = all_can_be_read(web, made, other)
@@ -155,7 +155,7 @@ def test_a_connection_that_cannot_be_read_is_listed_with_what_is_wrong(web: Desk
         assert shown["lastCheck"]["code"] == "connections.unreadable"
 
 
-def test_text_that_is_no_date_and_no_document_in_sqlite(shape: Desk) -> None:
+def test_text_that_is_no_date_and_no_document_in_sqlite(shape: ApiClient) -> None:
     made, other = two(shape)
     write_text(
         shape, "UPDATE app_connections SET check_result = '{oops', checked_at = 'noon' WHERE id = :c", c=made["id"]
@@ -177,7 +177,7 @@ def of_one(made: Json) -> dict[str, str]:
     return found | {"rotations": f"id IN ({mine})", "app_connections": f"id = '{made['id']}'", "leases": leases}
 
 
-def test_no_moment_of_any_table_fails_a_list_or_another_connection(web: Desk) -> None:
+def test_no_moment_of_any_table_fails_a_list_or_another_connection(web: ApiClient) -> None:
     made, other = two(web)
     database = web.world.database
     tried = 0
@@ -193,7 +193,7 @@ def test_no_moment_of_any_table_fails_a_list_or_another_connection(web: Desk) ->
 
 
 @pytest.mark.parametrize("where", ["rotations", "leases", "runs"])
-def test_no_moment_stops_a_rotation_without_a_word(web: Desk, where: str) -> None:
+def test_no_moment_stops_a_rotation_without_a_word(web: ApiClient, where: str) -> None:
     """A week later it has rotated, or says that its row cannot be read; the others have rotated."""
     made, other = two(web)
     database = web.world.database

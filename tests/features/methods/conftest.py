@@ -13,14 +13,14 @@ from entra_emulator.directory.roles import APPLICATION
 from keyturn.db.unit import Database
 from keyturn_simulation.world import make_world
 from tests.features.connections.conftest import log
-from tests.features.connections.desk import Desk, desk
-from tests.features.methods.scene import WRITE_ALL, Scene, set_up
+from tests.features.connections.desk import ApiClient, desk
+from tests.features.methods.scene import WRITE_ALL, MethodsFixture, set_up
 
 __all__ = ["log"]
 
 
 @pytest.fixture
-def scene(database: Database, tmp_path: Path, log: io.StringIO) -> Iterator[Scene]:
+def scene(database: Database, tmp_path: Path, log: io.StringIO) -> Iterator[MethodsFixture]:
     world = make_world(database)
     wire, app = set_up(world)
     admin = world.emulator.admin
@@ -31,7 +31,7 @@ def scene(database: Database, tmp_path: Path, log: io.StringIO) -> Iterator[Scen
     with desk(world, tmp_path, oauth_client_id=app.app_id) as web:
         web.actors["admin-elsewhere"] = web.actors["admin"]  # the same user, signed in a second time
         web.actors["other-admin"] = web.actors["robot"]
-        opened = Scene(web, wire, app, ada, ben, kim)
+        opened = MethodsFixture(web, wire, app, ada, ben, kim)
         yield opened
     shown = log.getvalue() + "".join(text for text in web.answers if "authorizeUrl" not in text)
     assert "keyturn.access" in shown
@@ -40,5 +40,5 @@ def scene(database: Database, tmp_path: Path, log: io.StringIO) -> Iterator[Scen
 
 
 @pytest.fixture
-def web(scene: Scene) -> Desk:
+def web(scene: MethodsFixture) -> ApiClient:
     return scene.web

@@ -19,7 +19,7 @@ from keyturn.providers.azure.provider import AzureProvider
 from keyturn.rotations.service import Rotations
 from keyturn_simulation.emulated import HOST, emulated_clouds
 from keyturn_simulation.world import World
-from tests.features.connections.desk import Desk, Json
+from tests.features.connections.desk import ApiClient, Json
 
 SITE = "https://keyturn.contoso.test"
 REDIRECT = f"{SITE}{CALLBACK_PATH}"
@@ -31,7 +31,7 @@ FINISH = "/api/v1/app-connections/azure-client-secrets/oauth/callback"
 
 
 @dataclass
-class Wire:
+class RecordedTransport:
     """A transport that remembers what was sent, and every token that came back."""
 
     inner: Transport
@@ -55,11 +55,11 @@ class Wire:
 
 
 @dataclass
-class Scene:
+class MethodsFixture:
     """``web`` speaks HTTP as some user; ``ada`` administers applications at Entra, ``ben`` owns one, ``kim`` none."""
 
-    web: Desk
-    wire: Wire
+    web: ApiClient
+    wire: RecordedTransport
     app: ApplicationHandle
     ada: str
     ben: str
@@ -148,12 +148,12 @@ class Scene:
 
 def set_up(
     world: World, *, configured: bool = True, bare_codes: bool = False, audience: str = "AzureADMyOrg"
-) -> tuple[Wire, ApplicationHandle]:
+) -> tuple[RecordedTransport, ApplicationHandle]:
     """Give the world's product an OAuth application, and a wire that remembers."""
     app = world.emulator.admin.create_application(
         world.tenant_id, "Keyturn", redirect_uris=(REDIRECT,), scopes=(WRITE_ALL,), secrets=1, audience=audience
     )
-    wire = Wire(world.network("api"))
+    wire = RecordedTransport(world.network("api"))
     provider = AzureProvider(wire, world.clock, emulated_clouds(), ids=world.ids)
     ours = OAuthApp(app.app_id, Plaintext(app.secrets[0].value), REDIRECT) if configured else None
     world.connections = Connections(

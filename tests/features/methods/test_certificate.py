@@ -13,13 +13,13 @@ from entra_emulator.admin.admin import ApplicationHandle
 from keyturn_simulation.world import OWNED
 from tests.features.connections.desk import Json
 from tests.features.methods.certificates import ENDS, Pair, elliptic, in_days, pair, rsa_key
-from tests.features.methods.scene import Scene
+from tests.features.methods.scene import MethodsFixture
 
 GOOD, NEW = pair(), pair(rsa_key(1), name="new", ends=in_days(366, ENDS))
 
 
 @pytest.fixture
-def app(scene: Scene) -> ApplicationHandle:
+def app(scene: MethodsFixture) -> ApplicationHandle:
     """An application that holds the certificate, and no secret."""
     made: ApplicationHandle = scene.admin.create_application(
         scene.world.tenant_id, "By certificate", permissions=(OWNED,), owns_itself=True
@@ -30,7 +30,7 @@ def app(scene: Scene) -> ApplicationHandle:
     return made
 
 
-def body(scene: Scene, app: ApplicationHandle, of: Pair = GOOD, **changes: Any) -> Json:
+def body(scene: MethodsFixture, app: ApplicationHandle, of: Pair = GOOD, **changes: Any) -> Json:
     given = {
         "tenantId": scene.world.tenant_id,
         "clientId": app.app_id,
@@ -40,7 +40,7 @@ def body(scene: Scene, app: ApplicationHandle, of: Pair = GOOD, **changes: Any) 
     return {"name": "by-certificate", "method": "certificate", "credentials": given | changes}
 
 
-def create(scene: Scene, app: ApplicationHandle, of: Pair = GOOD, **changes: Any) -> Json:
+def create(scene: MethodsFixture, app: ApplicationHandle, of: Pair = GOOD, **changes: Any) -> Json:
     made: Json = scene.web.ask("POST", "", body(scene, app, of, **changes))["appConnection"]
     return made
 
@@ -50,7 +50,7 @@ def assertion_of(form: Json) -> tuple[Json, Json]:
     return tuple(json.loads(base64.urlsafe_b64decode(part + "==")) for part in (head, claims))  # type: ignore[return-value]
 
 
-def test_it_connects_and_shows_when_it_ends(scene: Scene, app: ApplicationHandle) -> None:
+def test_it_connects_and_shows_when_it_ends(scene: MethodsFixture, app: ApplicationHandle) -> None:
     made = create(scene, app)
     assert made["method"] == "certificate"
     assert made["credentials"] == {"tenantId": scene.world.tenant_id, "clientId": app.app_id}
@@ -65,7 +65,7 @@ def test_it_connects_and_shows_when_it_ends(scene: Scene, app: ApplicationHandle
     assert event["data"]["thumbprint"] == GOOD.sha1
 
 
-def test_the_key_never_leaves_the_server(scene: Scene, app: ApplicationHandle) -> None:
+def test_the_key_never_leaves_the_server(scene: MethodsFixture, app: ApplicationHandle) -> None:
     made = create(scene, app)
     scene.web.ask("POST", f"{made['id']}/test")
     scene.web.ask("GET", f"{made['id']}/clients")
@@ -81,7 +81,7 @@ def test_the_key_never_leaves_the_server(scene: Scene, app: ApplicationHandle) -
     assert all("client_secret" not in form for form in scene.wire.asked_for_tokens())
 
 
-def test_the_assertion_is_the_newer_kind_and_short_lived(scene: Scene, app: ApplicationHandle) -> None:
+def test_the_assertion_is_the_newer_kind_and_short_lived(scene: MethodsFixture, app: ApplicationHandle) -> None:
     create(scene, app)
     (form,) = scene.wire.asked_for_tokens()
     header, claims = assertion_of(form)
@@ -91,28 +91,32 @@ def test_the_assertion_is_the_newer_kind_and_short_lived(scene: Scene, app: Appl
     assert form["client_assertion_type"] == "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 
-def test_a_service_that_does_not_know_it_gets_the_older_kind(scene: Scene, app: ApplicationHandle) -> None:
+def test_a_service_that_does_not_know_it_gets_the_older_kind(scene: MethodsFixture, app: ApplicationHandle) -> None:
     scene.world.emulator.faults.add(Fault("token", (Effect(401, code="50027"),), times=1))
     create(scene, app)
     kinds = [assertion_of(form)[0] for form in scene.wire.asked_for_tokens()]
     assert [(one["alg"], "x5t" in one) for one in kinds] == [("PS256", False), ("RS256", True)]
 
 
-def test_an_encrypted_key_is_opened_once_and_its_passphrase_forgotten(scene: Scene, app: ApplicationHandle) -> None:
+def test_an_encrypted_key_is_opened_once_and_its_passphrase_forgotten(
+    scene: MethodsFixture, app: ApplicationHandle
+) -> None:
     made = create(scene, app, privateKey=GOOD.written(passphrase="correct horse"), passphrase="correct horse")
     scene.web.ask("GET", f"{made['id']}/clients")
     opened = scene.world.connections.opened(scene.connection(made))
     assert "correct horse" not in repr(vars(opened))
 
 
-def test_a_certificate_that_was_not_uploaded_is_refused(scene: Scene, app: ApplicationHandle) -> None:
+def test_a_certificate_that_was_not_uploaded_is_refused(scene: MethodsFixture, app: ApplicationHandle) -> None:
     answer = scene.web.refused(body(scene, app, NEW), 400)
     assert answer["code"] == "azure.certificate_refused"
     assert "upload" in answer["fix"]
     assert "az ad app credential reset" in answer["fix"]
 
 
-def test_its_end_is_announced_and_then_told_without_asking_microsoft(scene: Scene, app: ApplicationHandle) -> None:
+def test_its_end_is_announced_and_then_told_without_asking_microsoft(
+    scene: MethodsFixture, app: ApplicationHandle
+) -> None:
     made, clock = create(scene, app), scene.world.clock
     clock.move_to(ENDS - timedelta(days=30, seconds=1))
     assert scene.web.get(made)["certificateWarning"] is None
@@ -131,7 +135,7 @@ def test_its_end_is_announced_and_then_told_without_asking_microsoft(scene: Scen
     assert len(scene.wire.sent) == sent
 
 
-def test_a_new_certificate_takes_the_place_of_the_old_one(scene: Scene, app: ApplicationHandle) -> None:
+def test_a_new_certificate_takes_the_place_of_the_old_one(scene: MethodsFixture, app: ApplicationHandle) -> None:
     made = create(scene, app)
     scene.admin.add_certificate(app.object_id, NEW.pem.encode())
     changed = scene.web.change(made, credentials=body(scene, app, NEW)["credentials"])
@@ -142,7 +146,9 @@ def test_a_new_certificate_takes_the_place_of_the_old_one(scene: Scene, app: App
     assert scene.web.ask("POST", f"{made['id']}/test")["ok"] is True
 
 
-def test_the_same_certificate_again_changes_nothing_in_whatever_form(scene: Scene, app: ApplicationHandle) -> None:
+def test_the_same_certificate_again_changes_nothing_in_whatever_form(
+    scene: MethodsFixture, app: ApplicationHandle
+) -> None:
     made = create(scene, app)
     asked = len(scene.wire.asked_for_tokens())
     for changes in ({}, {"privateKey": GOOD.bare_key}, {"certificateBody": GOOD.pem.replace("\n", "\r\n")}):
@@ -200,7 +206,7 @@ def cases() -> list[Any]:
 
 @pytest.mark.parametrize(("changes", "status", "code", "field"), cases())
 def test_each_wrong_file_names_its_field_and_makes_nothing(
-    scene: Scene, app: ApplicationHandle, changes: Json, status: int, code: str | None, field: str
+    scene: MethodsFixture, app: ApplicationHandle, changes: Json, status: int, code: str | None, field: str
 ) -> None:
     answer = scene.web.refused(body(scene, app, **changes), status)
     assert not scene.wire.sent, "something was sent to Microsoft"
@@ -212,11 +218,13 @@ def test_each_wrong_file_names_its_field_and_makes_nothing(
         assert [issue["path"] for issue in answer["message"]] == [["credentials", field]]
 
 
-def test_two_certificates_pasted_at_once_will_do(scene: Scene, app: ApplicationHandle) -> None:
+def test_two_certificates_pasted_at_once_will_do(scene: MethodsFixture, app: ApplicationHandle) -> None:
     made = create(scene, app, certificateBody=f"{NEW.pem}\r\n{GOOD.pem}")
     assert made["certificateThumbprint"] == GOOD.sha1
 
 
-def test_who_may_not_create_connections_learns_nothing_from_a_certificate(scene: Scene, app: ApplicationHandle) -> None:
+def test_who_may_not_create_connections_learns_nothing_from_a_certificate(
+    scene: MethodsFixture, app: ApplicationHandle
+) -> None:
     scene.web.ask("POST", "", body(scene, app), who="viewer", expect=403)
     assert not scene.wire.sent

@@ -17,7 +17,7 @@ from keyturn_simulation.world import OWNED
 from tests.databases import sqlite_database
 from tests.features.connections.desk import WEEKLY, Json
 from tests.features.methods.certificates import ENDS, pair
-from tests.features.methods.scene import Scene
+from tests.features.methods.scene import MethodsFixture
 
 DAY = timedelta(days=1)
 
@@ -32,14 +32,14 @@ MONTHLY: Json = WEEKLY | {"rotationInterval": 300}
 GOOD = pair(ends=ENDS)
 
 
-def by_secret(scene: Scene, *, rotating: bool) -> tuple[Json, ApplicationHandle]:
+def by_secret(scene: MethodsFixture, *, rotating: bool) -> tuple[Json, ApplicationHandle]:
     changes: Json = {"isAutoRotationEnabled": True, "rotation": MONTHLY} if rotating else {}
     made = scene.web.create("c", **changes)
     scene.world.settle()
     return made, scene.world.application
 
 
-def by_certificate(scene: Scene, *, rotating: bool) -> tuple[Json, ApplicationHandle]:
+def by_certificate(scene: MethodsFixture, *, rotating: bool) -> tuple[Json, ApplicationHandle]:
     app = scene.admin.create_application(scene.world.tenant_id, "C", permissions=(OWNED,), owns_itself=True)
     scene.world.applications[app.app_id] = app
     scene.admin.add_certificate(app.object_id, GOOD.pem.encode())
@@ -56,11 +56,11 @@ def by_certificate(scene: Scene, *, rotating: bool) -> tuple[Json, ApplicationHa
     return made, app
 
 
-def days_later(scene: Scene, days: float = 1.0) -> None:
+def days_later(scene: MethodsFixture, days: float = 1.0) -> None:
     scene.world.run_until(scene.world.clock.now() + DAY * days + timedelta(minutes=1))
 
 
-def remove_all(scene: Scene, app: ApplicationHandle) -> None:
+def remove_all(scene: MethodsFixture, app: ApplicationHandle) -> None:
     held = scene.admin.application(app.object_id)
     for one in [*held.credentials_held()]:
         if one in held.keys_held():
@@ -69,20 +69,20 @@ def remove_all(scene: Scene, app: ApplicationHandle) -> None:
             scene.admin.remove_secret(app.object_id, one.key_id)
 
 
-def says(scene: Scene, number: int) -> None:
+def says(scene: MethodsFixture, number: int) -> None:
     """The token endpoint refuses with this number from now on."""
     scene.world.emulator.faults.add(Fault("token", (Effect(400, str(number)),), when="before", times=None))
 
 
-def withdraw(scene: Scene, app: ApplicationHandle) -> None:
+def withdraw(scene: MethodsFixture, app: ApplicationHandle) -> None:
     scene.admin.withdraw(app.principal_id, OWNED)
 
 
-def disable(scene: Scene, app: ApplicationHandle) -> None:
+def disable(scene: MethodsFixture, app: ApplicationHandle) -> None:
     scene.admin.set_disabled(app.object_id, disabled=True)
 
 
-CASES: dict[str, tuple[Callable[[Scene, ApplicationHandle], object], str, str]] = {
+CASES: dict[str, tuple[Callable[[MethodsFixture, ApplicationHandle], object], str, str]] = {
     "credential deleted": (remove_all, "azure.secret_invalid", "paste the secret's Value"),
     "permission withdrawn": (withdraw, "azure.permission_missing", "API permissions"),
     "application disabled": (disable, "azure.application_disabled", "Enabled for users to sign in"),
@@ -102,7 +102,7 @@ TRIED = [
 
 
 @pytest.mark.parametrize(("method", "case", "rotating"), TRIED)
-def test_a_refusal_shows_within_a_day(scene: Scene, method: Any, case: str, *, rotating: bool) -> None:
+def test_a_refusal_shows_within_a_day(scene: MethodsFixture, method: Any, case: str, *, rotating: bool) -> None:
     made, app = method(scene, rotating=rotating)
     happen, code, words = CASES[case]
     if method is by_certificate:
@@ -136,7 +136,7 @@ def test_a_refusal_shows_within_a_day(scene: Scene, method: Any, case: str, *, r
 
 
 @pytest.mark.parametrize("rotating", [False, True], ids=["not rotating", "rotating"])
-def test_what_works_again_says_so_within_the_hour(scene: Scene, *, rotating: bool) -> None:
+def test_what_works_again_says_so_within_the_hour(scene: MethodsFixture, *, rotating: bool) -> None:
     made, app = by_secret(scene, rotating=rotating)
     disable(scene, app)
     days_later(scene)
@@ -150,7 +150,7 @@ def test_what_works_again_says_so_within_the_hour(scene: Scene, *, rotating: boo
 
 
 @pytest.mark.parametrize("rotating", [False, True], ids=["not rotating", "rotating"])
-def test_new_credentials_end_a_refusal_at_once(scene: Scene, *, rotating: bool) -> None:
+def test_new_credentials_end_a_refusal_at_once(scene: MethodsFixture, *, rotating: bool) -> None:
     made, app = by_secret(scene, rotating=rotating)
     remove_all(scene, app)
     days_later(scene)
@@ -164,7 +164,7 @@ def test_new_credentials_end_a_refusal_at_once(scene: Scene, *, rotating: bool) 
     assert scene.web.get(made)["refusal"] is None
 
 
-def test_an_expired_secret_is_refused_as_expired(scene: Scene) -> None:
+def test_an_expired_secret_is_refused_as_expired(scene: MethodsFixture) -> None:
     made, _ = by_secret(scene, rotating=False)
     end = scene.world.emulator.admin.secrets(scene.world.application.object_id)[0].end
     scene.world.run_until(datetime.fromtimestamp(end, tz=scene.world.clock.now().tzinfo) + DAY)
@@ -173,7 +173,7 @@ def test_an_expired_secret_is_refused_as_expired(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("what", ["sessions", "consent", "person", "unused", "policy"])
-def test_a_grant_that_does_not_hold_any_more_asks_to_sign_in_again(scene: Scene, what: str) -> None:
+def test_a_grant_that_does_not_hold_any_more_asks_to_sign_in_again(scene: MethodsFixture, what: str) -> None:
     made = scene.connect(person=scene.ben)
     if what == "sessions":
         scene.admin.revoke_sessions(scene.ben)
@@ -194,7 +194,7 @@ def test_a_grant_that_does_not_hold_any_more_asks_to_sign_in_again(scene: Scene,
     assert len(scene.world.events("app-connection-refused")) == 1
 
 
-def test_a_grant_is_kept_alive_by_being_looked_at(scene: Scene) -> None:
+def test_a_grant_is_kept_alive_by_being_looked_at(scene: MethodsFixture) -> None:
     made = scene.connect(person=scene.ben)
     scene.world.run_until(scene.world.clock.now() + 200 * DAY)
     assert scene.web.get(made)["refusal"] is None
@@ -202,7 +202,9 @@ def test_a_grant_is_kept_alive_by_being_looked_at(scene: Scene) -> None:
 
 @pytest.mark.parametrize("rotating", [False, True], ids=["not rotating", "rotating"])
 @pytest.mark.parametrize("effect", [SERVICE_UNAVAILABLE, RESET, Effect(429, "TooManyRequests", retry_after=5)])
-def test_trouble_that_passes_is_told_and_is_no_refusal(scene: Scene, effect: Effect, *, rotating: bool) -> None:
+def test_trouble_that_passes_is_told_and_is_no_refusal(
+    scene: MethodsFixture, effect: Effect, *, rotating: bool
+) -> None:
     made, _ = by_secret(scene, rotating=rotating)
     scene.world.emulator.faults.add(Fault("*", (effect,), when="before", times=None))
     days_later(scene)
@@ -215,7 +217,7 @@ def test_trouble_that_passes_is_told_and_is_no_refusal(scene: Scene, effect: Eff
     assert scene.world.events("app-connection-refused") == []
 
 
-def test_the_first_refusals_after_a_publish_are_repeated_and_no_alarm(scene: Scene) -> None:
+def test_the_first_refusals_after_a_publish_are_repeated_and_no_alarm(scene: MethodsFixture) -> None:
     """A replica that flaps for some minutes after the publish; the sweep a minute later meets it."""
     made, _ = by_secret(scene, rotating=True)
     scene.world.rotations.rotate_now(scene.world.actor, made["id"])
@@ -229,7 +231,9 @@ def test_the_first_refusals_after_a_publish_are_repeated_and_no_alarm(scene: Sce
     assert scene.world.events("app-connection-refused") == []
 
 
-def test_a_secret_removed_right_after_a_publish_is_told_when_replication_cannot_explain_it(scene: Scene) -> None:
+def test_a_secret_removed_right_after_a_publish_is_told_when_replication_cannot_explain_it(
+    scene: MethodsFixture,
+) -> None:
     made, app = by_secret(scene, rotating=True)
     scene.world.rotations.rotate_now(scene.world.actor, made["id"])
     scene.world.settle(within=timedelta(seconds=30))
@@ -238,7 +242,7 @@ def test_a_secret_removed_right_after_a_publish_is_told_when_replication_cannot_
     assert scene.web.get(made)["refusal"]["code"] == "azure.secret_invalid"
 
 
-def test_a_test_of_credentials_that_a_run_replaced_meanwhile_is_done_with_the_new_ones(scene: Scene) -> None:
+def test_a_test_of_credentials_that_a_run_replaced_meanwhile_is_done_with_the_new_ones(scene: MethodsFixture) -> None:
     made, _ = by_secret(scene, rotating=True)
     scene.world.clock.advance(3600)
     done: list[str] = []
@@ -257,13 +261,13 @@ def test_a_test_of_credentials_that_a_run_replaced_meanwhile_is_done_with_the_ne
     assert scene.web.get(made)["refusal"] is None
 
 
-def test_a_test_soon_after_a_publish_tries_a_refusal_again(scene: Scene) -> None:
+def test_a_test_soon_after_a_publish_tries_a_refusal_again(scene: MethodsFixture) -> None:
     made, _ = by_secret(scene, rotating=True)
     scene.world.emulator.faults.add(Fault("token", (Effect(401, "7000215"),), when="before", times=1))
     assert scene.web.ask("POST", f"{made['id']}/test")["ok"] is True
 
 
-def test_a_failed_test_is_not_held_against_a_connection_that_has_rotated_since(scene: Scene) -> None:
+def test_a_failed_test_is_not_held_against_a_connection_that_has_rotated_since(scene: MethodsFixture) -> None:
     made, app = by_secret(scene, rotating=True)
     disable(scene, app)
     scene.world.clock.advance(3600)
@@ -275,7 +279,7 @@ def test_a_failed_test_is_not_held_against_a_connection_that_has_rotated_since(s
     assert (shown["lastCheck"]["ok"], shown["refusal"]) == (True, None)
 
 
-def test_a_run_that_finds_the_connection_refused_says_so_too(scene: Scene) -> None:
+def test_a_run_that_finds_the_connection_refused_says_so_too(scene: MethodsFixture) -> None:
     made, app = by_secret(scene, rotating=True)
     scene.world.clock.advance(3600)
     remove_all(scene, app)
@@ -288,7 +292,7 @@ def test_a_run_that_finds_the_connection_refused_says_so_too(scene: Scene) -> No
     assert (drift["data"]["kind"], bool(drift["data"]["keyId"])) == ("current-vanished", True)
 
 
-def test_a_secret_that_was_removed_is_missed_although_entra_calls_it_expired(scene: Scene) -> None:
+def test_a_secret_that_was_removed_is_missed_although_entra_calls_it_expired(scene: MethodsFixture) -> None:
     """Where only expired secrets are left, Entra answers so to any secret."""
     made, app = by_secret(scene, rotating=True)
     (current,) = scene.admin.secrets(app.object_id)
@@ -302,7 +306,7 @@ def test_a_secret_that_was_removed_is_missed_although_entra_calls_it_expired(sce
     assert [one["keyId"] for one in drift if one["kind"] == "current-vanished"] == [current.key_id]
 
 
-def test_a_secret_that_has_expired_has_not_vanished(scene: Scene) -> None:
+def test_a_secret_that_has_expired_has_not_vanished(scene: MethodsFixture) -> None:
     made, _ = by_secret(scene, rotating=True)
     scene.world.clock.advance(900 * DAY.total_seconds())
     days_later(scene)

@@ -10,22 +10,22 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 import sqlalchemy as sa
 
-from keyturn.connections.flow import Finished, UnverifiedCallback
+from keyturn.connections.flow import SignInResult, UnverifiedCallback
 from keyturn.connections.oauth import SignIns
 from keyturn.db.tables import oauth_flows, oauth_tokens
 from keyturn.db.unit import Database
 from keyturn.errors import Refused
 from keyturn.kit.secret import Plaintext
 from keyturn_simulation.world import make_world
-from tests.features.connections.desk import NOBODY, Desk, Json, desk
-from tests.features.methods.scene import FINISH, REDIRECT, START, VERIFIER, WRITE_ALL, Scene, set_up
+from tests.features.connections.desk import NOBODY, ApiClient, Json, desk
+from tests.features.methods.scene import FINISH, REDIRECT, START, VERIFIER, WRITE_ALL, MethodsFixture, set_up
 
 
 def query_of(url: str) -> dict[str, str]:
     return dict(parse_qsl(urlsplit(url).query))
 
 
-def count(web: Desk, what: sa.Table) -> int:
+def count(web: ApiClient, what: sa.Table) -> int:
     with web.world.database.read() as tx:
         return int(tx.rows(sa.select(sa.func.count().label("n")).select_from(what))[0]["n"])
 
@@ -33,7 +33,7 @@ def count(web: Desk, what: sa.Table) -> int:
 # --- the way that works -------------------------------------------------------------------------------------------------
 
 
-def test_a_person_connects_and_the_connection_works(scene: Scene) -> None:
+def test_a_person_connects_and_the_connection_works(scene: MethodsFixture) -> None:
     query = scene.walk(scene.begin(description="tenant A", returnTo="/projects?tab=connections#new"))
     answer = scene.finish(query)
     assert answer["returnTo"] == "/projects?tab=connections#new"
@@ -50,7 +50,7 @@ def test_a_person_connects_and_the_connection_works(scene: Scene) -> None:
     assert (event["data"]["method"], event["data"]["account"]) == ("oauth", made["oauthAccount"])
 
 
-def test_the_browser_is_sent_to_the_tenant_with_all_that_protects_the_flow(scene: Scene) -> None:
+def test_the_browser_is_sent_to_the_tenant_with_all_that_protects_the_flow(scene: MethodsFixture) -> None:
     url = scene.begin()
     asked = query_of(url)
     assert urlsplit(url).path == f"/{scene.world.tenant_id}/oauth2/v2.0/authorize"
@@ -68,20 +68,20 @@ def test_the_browser_is_sent_to_the_tenant_with_all_that_protects_the_flow(scene
     assert "admin" not in row["binding"]
 
 
-def test_a_domain_of_the_tenant_will_do(scene: Scene) -> None:
+def test_a_domain_of_the_tenant_will_do(scene: MethodsFixture) -> None:
     made = scene.connect(tenantId="contoso.onmicrosoft.com")
     assert made["credentials"]["tenantId"] == scene.world.tenant_id
     assert scene.web.ask("GET", f"{made['id']}/clients")["clients"]
 
 
-def test_tabs_do_not_disturb_each_other(scene: Scene) -> None:
+def test_tabs_do_not_disturb_each_other(scene: MethodsFixture) -> None:
     urls = [scene.begin(f"tab-{number}") for number in range(3)]
     back = [scene.walk(url) for url in urls]
     made = [scene.finish(query)["appConnection"]["name"] for query in reversed(back)]
     assert made == ["tab-2", "tab-1", "tab-0"]
 
 
-def test_connecting_again_heals_and_may_change_the_account(scene: Scene) -> None:
+def test_connecting_again_heals_and_may_change_the_account(scene: MethodsFixture) -> None:
     first = scene.connect()
     url = scene.begin(None, connectionId=first["id"], tenantId=None, returnTo="/x")
     answer = scene.finish(scene.walk(url, scene.ben))
@@ -93,7 +93,7 @@ def test_connecting_again_heals_and_may_change_the_account(scene: Scene) -> None
     assert scene.web.ask("GET", f"{first['id']}/clients")["clients"]
 
 
-def test_a_project_has_connections_of_its_own(scene: Scene) -> None:
+def test_a_project_has_connections_of_its_own(scene: MethodsFixture) -> None:
     made = scene.finish(
         scene.walk(scene.begin(who="project-member", projectId=scene.web.project_id)), who="project-member"
     )["appConnection"]
@@ -104,7 +104,7 @@ def test_a_project_has_connections_of_its_own(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("tenant", ["common", "organizations", "Consumers", "not a tenant", "../x", "a/b"])
-def test_a_sign_in_is_for_one_tenant(scene: Scene, tenant: str) -> None:
+def test_a_sign_in_is_for_one_tenant(scene: MethodsFixture, tenant: str) -> None:
     issues = scene.web.issues({"name": "x", "tenantId": tenant}, path=START)
     assert set(issues) == {("tenantId",)}
     assert "Directory (tenant) ID" in issues["tenantId",]
@@ -112,7 +112,7 @@ def test_a_sign_in_is_for_one_tenant(scene: Scene, tenant: str) -> None:
     assert set(scene.web.issues(body)) == {("credentials", "tenantId")}
 
 
-def test_a_tenant_that_does_not_exist_is_told_at_once(scene: Scene) -> None:
+def test_a_tenant_that_does_not_exist_is_told_at_once(scene: MethodsFixture) -> None:
     answer = scene.web.refused({"name": "x", "tenantId": NOBODY}, 400, path=START)
     assert answer["code"] == "azure.tenant_unknown"
     assert NOBODY in answer["message"]
@@ -133,13 +133,13 @@ def test_a_tenant_that_does_not_exist_is_told_at_once(scene: Scene) -> None:
         *("/\t/evil.test", "/a b", "http:/x", "/é", "/" + "a" * 3000, "///evil.test", "/\\/evil.test", "?x"),
     ],
 )
-def test_nobody_is_sent_elsewhere_afterwards(scene: Scene, path: str) -> None:
+def test_nobody_is_sent_elsewhere_afterwards(scene: MethodsFixture, path: str) -> None:
     body = {"name": "x", "tenantId": scene.world.tenant_id, "returnTo": path}
     answer = scene.web.refused(body, 400, path=START)
     assert answer["code"] == "connections.return_path"
 
 
-def test_a_name_that_is_taken_is_told_before_and_after(scene: Scene) -> None:
+def test_a_name_that_is_taken_is_told_before_and_after(scene: MethodsFixture) -> None:
     late = scene.walk(scene.begin("taken"))
     scene.connect("taken")
     asked = len(scene.wire.asked_for_tokens())
@@ -157,7 +157,7 @@ def test_a_name_that_is_taken_is_told_before_and_after(scene: Scene) -> None:
         ({"connectionId": "x"}, {"connectionId"}),
     ],
 )
-def test_a_form_with_faults_goes_nowhere(scene: Scene, body: Json, fields: set[str]) -> None:
+def test_a_form_with_faults_goes_nowhere(scene: MethodsFixture, body: Json, fields: set[str]) -> None:
     assert {str(path[0]) for path in scene.web.issues(body, path=START)} == fields
 
 
@@ -165,11 +165,11 @@ def test_a_form_with_faults_goes_nowhere(scene: Scene, body: Json, fields: set[s
     ("who", "status"),
     [("member", 403), ("viewer", 403), ("project-member", 403), ("stranger", 200), ("", 401), ("x", 403)],
 )
-def test_only_who_may_create_connections_begins(scene: Scene, who: str, status: int) -> None:
+def test_only_who_may_create_connections_begins(scene: MethodsFixture, who: str, status: int) -> None:
     scene.web.ask("POST", START, {"name": "n", "tenantId": scene.world.tenant_id}, expect=status, who=who)
 
 
-def test_connecting_again_needs_the_right_to_edit_and_the_method(scene: Scene) -> None:
+def test_connecting_again_needs_the_right_to_edit_and_the_method(scene: MethodsFixture) -> None:
     made = scene.connect()
     for who, status in (("viewer", 403), ("stranger", 404), ("project-admin", 403)):
         scene.web.ask("POST", START, {"connectionId": made["id"]}, expect=status, who=who)
@@ -197,13 +197,13 @@ def test_a_server_without_settings_says_which(database: Database, tmp_path: Path
 # --- what Microsoft says ------------------------------------------------------------------------------------------------
 
 
-def test_going_back_is_not_an_error_of_anybody(scene: Scene) -> None:
+def test_going_back_is_not_an_error_of_anybody(scene: MethodsFixture) -> None:
     cancelled = scene.finish(scene.walk(scene.begin(), cancel=True), expect=400)
     assert cancelled["code"] == "azure.sign_in_cancelled"
     assert "Connect again" in cancelled["fix"]
 
 
-def test_declining_is_told_apart_and_recorded(scene: Scene) -> None:
+def test_declining_is_told_apart_and_recorded(scene: MethodsFixture) -> None:
     scene.admin.withdraw_consent(scene.app.object_id)
     declined = scene.finish(scene.walk(scene.begin(), decline=True), expect=400)
     assert declined["code"] == "azure.consent_declined"
@@ -243,7 +243,7 @@ def test_declining_is_told_apart_and_recorded(scene: Scene) -> None:
         ({"error": "odd", "error_description": "AADSTS4711: " + "long " * 1000}, "sign_in_refused", "Sign-in logs"),
     ],
 )
-def test_each_refusal_has_its_own_sentence(scene: Scene, said: Json, code: str, fix: str) -> None:
+def test_each_refusal_has_its_own_sentence(scene: MethodsFixture, said: Json, code: str, fix: str) -> None:
     state = query_of(scene.begin())["state"]
     answer = scene.finish({"state": state, **said}, expect=400)
     assert answer["code"] == f"azure.{code}"
@@ -253,12 +253,12 @@ def test_each_refusal_has_its_own_sentence(scene: Scene, said: Json, code: str, 
     assert not scene.wire.asked_for_tokens()
 
 
-def test_an_answer_with_neither_code_nor_error_is_explained(scene: Scene) -> None:
+def test_an_answer_with_neither_code_nor_error_is_explained(scene: MethodsFixture) -> None:
     state = query_of(scene.begin())["state"]
     assert scene.finish({"state": state}, expect=400)["code"] == "connections.oauth_code_missing"
 
 
-def test_when_the_servers_own_secret_is_refused_its_operator_is_told(scene: Scene) -> None:
+def test_when_the_servers_own_secret_is_refused_its_operator_is_told(scene: MethodsFixture) -> None:
     query = scene.walk(scene.begin())
     scene.admin.remove_secret(scene.app.object_id, scene.app.secrets[0].key_id)
     answer = scene.finish(query, expect=400)
@@ -269,7 +269,7 @@ def test_when_the_servers_own_secret_is_refused_its_operator_is_told(scene: Scen
 # --- attacks ------------------------------------------------------------------------------------------------------------
 
 
-def refused(scene: Scene, query: Json, who: str | None = None) -> str:
+def refused(scene: MethodsFixture, query: Json, who: str | None = None) -> str:
     """Try to finish a sign-in that must be refused; return the code. Nothing may be made, and no code be exchanged."""
     asked = len(scene.wire.asked_for_tokens())
     before = scene.web.remains() | {"audit_events": 0}
@@ -280,20 +280,20 @@ def refused(scene: Scene, query: Json, who: str | None = None) -> str:
     return str(answer["code"])
 
 
-def test_a_state_is_good_for_one_use(scene: Scene) -> None:
+def test_a_state_is_good_for_one_use(scene: MethodsFixture) -> None:
     query = scene.walk(scene.begin())
     scene.finish(query)
     assert refused(scene, query) == "connections.oauth_state_used"
 
 
-def test_a_state_of_nobody_is_refused(scene: Scene) -> None:
+def test_a_state_of_nobody_is_refused(scene: MethodsFixture) -> None:
     query = scene.walk(scene.begin())
     for state in ("", "x", query["state"][:-1], query["state"] + "0", "x" * 100_000):
         assert refused(scene, query | {"state": state}) == "connections.oauth_state_unknown"
     scene.finish(query)
 
 
-def test_a_sign_in_of_another_user_is_refused_and_over(scene: Scene) -> None:
+def test_a_sign_in_of_another_user_is_refused_and_over(scene: MethodsFixture) -> None:
     """Somebody sends a victim the link of a sign-in of their own, to connect the victim's server to their tenant."""
     query = scene.walk(scene.begin())
     assert refused(scene, query, "other-admin") == "connections.oauth_other_user"
@@ -301,25 +301,25 @@ def test_a_sign_in_of_another_user_is_refused_and_over(scene: Scene) -> None:
     assert refused(scene, query) == "connections.oauth_state_used"
 
 
-def test_a_sign_in_of_another_browser_is_refused_and_over(scene: Scene) -> None:
+def test_a_sign_in_of_another_browser_is_refused_and_over(scene: MethodsFixture) -> None:
     query = scene.walk(scene.begin())
     assert refused(scene, query, "admin-elsewhere") == "connections.oauth_other_session"
     assert refused(scene, query) == "connections.oauth_state_used"
 
 
-def test_a_callback_needs_somebody_signed_in(scene: Scene) -> None:
+def test_a_callback_needs_somebody_signed_in(scene: MethodsFixture) -> None:
     query = scene.walk(scene.begin())
     scene.finish(query, expect=401, who="")
     scene.finish(query)
 
 
-def test_a_sign_in_takes_ten_minutes_at_most(scene: Scene) -> None:
+def test_a_sign_in_takes_ten_minutes_at_most(scene: MethodsFixture) -> None:
     query = scene.walk(scene.begin())
     scene.world.clock.advance(600)
     assert refused(scene, query) == "connections.oauth_state_expired"
 
 
-def test_a_code_of_another_flow_is_worth_nothing(scene: Scene) -> None:
+def test_a_code_of_another_flow_is_worth_nothing(scene: MethodsFixture) -> None:
     """A stolen or planted code: PKCE ties it to the flow that it was made for."""
     stolen = scene.walk(scene.begin("victim"))
     mine = scene.walk(scene.begin("mine"), scene.kim)
@@ -330,7 +330,7 @@ def test_a_code_of_another_flow_is_worth_nothing(scene: Scene) -> None:
     assert scene.finish(stolen)["appConnection"]["oauthAccount"].startswith("Ada@")
 
 
-def test_a_code_without_pkce_cannot_be_planted_into_a_flow(scene: Scene) -> None:
+def test_a_code_without_pkce_cannot_be_planted_into_a_flow(scene: MethodsFixture) -> None:
     planted = scene.code(scene.kim, bare=True)
     mine = scene.walk(scene.begin())
     answer = scene.finish({"state": mine["state"], "code": planted}, expect=400)
@@ -338,7 +338,7 @@ def test_a_code_without_pkce_cannot_be_planted_into_a_flow(scene: Scene) -> None
     assert count(scene.web, oauth_tokens) == 0
 
 
-def test_a_code_of_another_application_in_another_tenant_is_refused(scene: Scene) -> None:
+def test_a_code_of_another_application_in_another_tenant_is_refused(scene: MethodsFixture) -> None:
     other = scene.admin.create_tenant("Fabrikam")
     eve = scene.admin.create_user(other, "Eve")
     scene.app = scene.admin.create_application(
@@ -350,11 +350,11 @@ def test_a_code_of_another_application_in_another_tenant_is_refused(scene: Scene
     assert answer["code"] == "azure.grant_revoked"
 
 
-def test_of_many_who_finish_at_once_one_gets_through(scene: Scene) -> None:
+def test_of_many_who_finish_at_once_one_gets_through(scene: MethodsFixture) -> None:
     world = scene.world
     query = scene.walk(scene.begin())
     sign_ins, callback = SignIns(world.connections), UnverifiedCallback.of(query)
-    ends: list[Finished | Refused] = []
+    ends: list[SignInResult | Refused] = []
     gate = threading.Barrier(4)
 
     def finish() -> None:
@@ -373,7 +373,7 @@ def test_of_many_who_finish_at_once_one_gets_through(scene: Scene) -> None:
     assert len(scene.web.ask("GET", "")["appConnections"]) == 1
 
 
-def test_what_a_flow_remembers_is_forgotten_when_it_ends(scene: Scene) -> None:
+def test_what_a_flow_remembers_is_forgotten_when_it_ends(scene: MethodsFixture) -> None:
     for number in range(3):
         url = scene.begin(f"n-{number}")
         if number:
@@ -389,7 +389,7 @@ def test_what_a_flow_remembers_is_forgotten_when_it_ends(scene: Scene) -> None:
 # --- over the API, with a code -----------------------------------------------------------------------------------------
 
 
-def test_a_client_of_the_api_brings_its_own_code(scene: Scene) -> None:
+def test_a_client_of_the_api_brings_its_own_code(scene: MethodsFixture) -> None:
     made = scene.web.ask("POST", "", scene.by_code(scene.code()))["appConnection"]
     assert made["method"] == "oauth"
     assert made["credentials"] == {"tenantId": scene.world.tenant_id}
@@ -398,7 +398,7 @@ def test_a_client_of_the_api_brings_its_own_code(scene: Scene) -> None:
     assert form["code_verifier"] == VERIFIER
 
 
-def test_a_code_alone_is_refused_and_not_redeemed(scene: Scene) -> None:
+def test_a_code_alone_is_refused_and_not_redeemed(scene: MethodsFixture) -> None:
     """Whoever saw the address that a person came back to has the code, and neither of the other two."""
     code = scene.code(bare=True)
     alone = {"tenantId": scene.world.tenant_id, "code": code}
@@ -422,13 +422,13 @@ def test_a_server_may_be_told_to_take_a_code_alone(database: Database, tmp_path:
     ada = world.emulator.admin.create_user(world.tenant_id, "Ada")
     world.emulator.admin.consent(app.object_id, WRITE_ALL)
     with desk(world, tmp_path, oauth_client_id=app.app_id) as web:
-        scene = Scene(web, wire, app, ada, ada, ada)
+        scene = MethodsFixture(web, wire, app, ada, ada, ada)
         code = scene.code(bare=True)
         body = scene.by_code(code, credentials={"tenantId": world.tenant_id, "code": code})
         assert web.ask("POST", "", body)["appConnection"]["method"] == "oauth"
 
 
-def test_a_code_is_good_for_one_connection(scene: Scene) -> None:
+def test_a_code_is_good_for_one_connection(scene: MethodsFixture) -> None:
     code = scene.code()
     scene.web.ask("POST", "", scene.by_code(code))
     answer = scene.web.refused(scene.by_code(code, "another"), 400)
@@ -436,7 +436,7 @@ def test_a_code_is_good_for_one_connection(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("code", ["no-such-code", "x" * 8000, "a&client_id=b"])
-def test_a_code_that_microsoft_does_not_know_makes_nothing(scene: Scene, code: str) -> None:
+def test_a_code_that_microsoft_does_not_know_makes_nothing(scene: MethodsFixture, code: str) -> None:
     answer = scene.web.refused(scene.by_code(code), 400)
     assert answer["code"].startswith("azure.")
     assert code not in str(answer)
@@ -446,17 +446,17 @@ def test_a_code_that_microsoft_does_not_know_makes_nothing(scene: Scene, code: s
     ("credentials", "field"),
     [({"tenantId": NOBODY}, "code"), ({"tenantId": NOBODY, "code": " "}, "code"), ({"code": "x"}, "tenantId")],
 )
-def test_what_is_missing_is_named(scene: Scene, credentials: Json, field: str) -> None:
+def test_what_is_missing_is_named(scene: MethodsFixture, credentials: Json, field: str) -> None:
     assert set(scene.web.issues(scene.by_code("", credentials=credentials))) == {("credentials", field)}
 
 
-def test_access_that_does_not_last_is_refused(scene: Scene) -> None:
+def test_access_that_does_not_last_is_refused(scene: MethodsFixture) -> None:
     code = scene.code(scope=f"https://graph.microsoft.com/{WRITE_ALL} openid")
     answer = scene.web.refused(scene.by_code(code), 400)
     assert answer["code"] == "azure.offline_access_missing"
 
 
-def test_its_secret_cannot_be_rotated(scene: Scene) -> None:
+def test_its_secret_cannot_be_rotated(scene: MethodsFixture) -> None:
     weekly: Any = {"rotationInterval": 7, "rotateAtUtc": {"hours": 1, "minutes": 0}}
     body = scene.by_code("unused", isAutoRotationEnabled=True, rotation=weekly)
     assert scene.web.refused(body, 400)["code"] == "rotation.method_not_supported"
@@ -468,7 +468,7 @@ def test_its_secret_cannot_be_rotated(scene: Scene) -> None:
     assert scene.web.ask("POST", f"{made['id']}/rotate-credentials", expect=404)["code"] == "rotation.not_set_up"
 
 
-def test_an_update_with_a_new_code_connects_again_and_with_the_same_one_does_nothing(scene: Scene) -> None:
+def test_an_update_with_a_new_code_connects_again_and_with_the_same_one_does_nothing(scene: MethodsFixture) -> None:
     code = scene.code()
     made = scene.web.ask("POST", "", scene.by_code(code))["appConnection"]
     asked = len(scene.wire.asked_for_tokens())
@@ -480,7 +480,7 @@ def test_an_update_with_a_new_code_connects_again_and_with_the_same_one_does_not
     assert new["credentialsHash"] != made["credentialsHash"]
 
 
-def test_credentials_of_another_method_are_refused(scene: Scene) -> None:
+def test_credentials_of_another_method_are_refused(scene: MethodsFixture) -> None:
     made = scene.connect()
     answer = scene.web.refused({"credentials": scene.web.credentials()}, 400, method="PATCH", path=made["id"])
     assert answer["code"] == "connections.method_fixed"
@@ -490,13 +490,13 @@ def test_credentials_of_another_method_are_refused(scene: Scene) -> None:
     assert "'oauth'" in answer["message"]
 
 
-def test_the_callback_route_takes_what_entra_sends(scene: Scene) -> None:
+def test_the_callback_route_takes_what_entra_sends(scene: MethodsFixture) -> None:
     """``session_state`` and the like come along; unknown keys do no harm."""
     query = scene.walk(scene.begin()) | {"session_state": NOBODY, "client_info": "e30"}
     assert scene.web.ask("POST", FINISH, query)["appConnection"]["name"] == "by-oauth"
 
 
-def test_deleting_forgets_the_token(scene: Scene) -> None:
+def test_deleting_forgets_the_token(scene: MethodsFixture) -> None:
     made = scene.connect()
     assert count(scene.web, oauth_tokens) == 1
     assert scene.web.ask("DELETE", made["id"])["staysValid"] == []

@@ -17,32 +17,32 @@ from keyturn.ports.http import HttpRequest
 from keyturn.ports.provider import OAuthApp
 from tests import unreadable
 from tests.features.connections.desk import Json
-from tests.features.methods.scene import REDIRECT, Scene
+from tests.features.methods.scene import REDIRECT, MethodsFixture
 
 DAY = 86400
 
 
-def row_of(scene: Scene, shown: Json) -> store.RefreshToken:
+def row_of(scene: MethodsFixture, shown: Json) -> store.RefreshToken:
     with scene.world.database.read() as tx:
         found = store.refresh_token(tx, shown["id"])
     assert found is not None
     return found
 
 
-def token_of(scene: Scene, shown: Json) -> str:
+def token_of(scene: MethodsFixture, shown: Json) -> str:
     row = row_of(scene, shown)
-    return scene.world.sealer.open(row.refresh_token, row.place).reveal()
+    return scene.world.sealer.open(row.refresh_token, row.seal_context).reveal()
 
 
-def use(scene: Scene, shown: Json) -> None:
+def use(scene: MethodsFixture, shown: Json) -> None:
     scene.web.ask("GET", f"{shown['id']}/clients")
 
 
-def refreshes(scene: Scene) -> int:
+def refreshes(scene: MethodsFixture) -> int:
     return sum(form["grant_type"] == "refresh_token" for form in scene.wire.asked_for_tokens())
 
 
-def test_each_use_brings_a_fresh_token_and_touches_nothing_else(scene: Scene) -> None:
+def test_each_use_brings_a_fresh_token_and_touches_nothing_else(scene: MethodsFixture) -> None:
     made = scene.connect()
     first = token_of(scene, made)
     with scene.world.database.read() as tx:
@@ -56,7 +56,7 @@ def test_each_use_brings_a_fresh_token_and_touches_nothing_else(scene: Scene) ->
     assert scene.web.get(made) == made, "clients that compare the hash would see drift"
 
 
-def test_the_tokens_are_sealed_and_are_found_when_keys_change(scene: Scene) -> None:
+def test_the_tokens_are_sealed_and_are_found_when_keys_change(scene: MethodsFixture) -> None:
     made = scene.connect()
     with scene.world.database.read() as tx:
         (row,) = tx.rows(sa.select(oauth_tokens))
@@ -65,7 +65,7 @@ def test_the_tokens_are_sealed_and_are_found_when_keys_change(scene: Scene) -> N
     assert {("oauth_tokens", "refresh_token"), ("oauth_flows", "payload")} <= places
 
 
-def test_uses_at_the_same_time_all_work(scene: Scene) -> None:
+def test_uses_at_the_same_time_all_work(scene: MethodsFixture) -> None:
     world, made = scene.world, scene.connect()
     connection, gate = scene.connection(made), threading.Barrier(4)
     failures: list[Exception] = []
@@ -86,7 +86,7 @@ def test_uses_at_the_same_time_all_work(scene: Scene) -> None:
     use(scene, made)
 
 
-def test_a_refresh_never_undoes_a_sign_in_that_came_in_between(scene: Scene) -> None:
+def test_a_refresh_never_undoes_a_sign_in_that_came_in_between(scene: MethodsFixture) -> None:
     """The token endpoint is slow; meanwhile the person connects again. The new sign-in must win."""
     made = scene.connect()
     connection = scene.connection(made)
@@ -105,7 +105,7 @@ def test_a_refresh_never_undoes_a_sign_in_that_came_in_between(scene: Scene) -> 
     assert scene.web.get(made)["oauthAccount"].startswith("Ben@")
 
 
-def test_a_refusal_that_arrives_late_is_not_told_where_somebody_has_signed_in_since(scene: Scene) -> None:
+def test_a_refusal_that_arrives_late_is_not_told_where_somebody_has_signed_in_since(scene: MethodsFixture) -> None:
     made = scene.connect()
     connection = scene.connection(made)
     done: list[str] = []
@@ -127,7 +127,7 @@ def test_a_refusal_that_arrives_late_is_not_told_where_somebody_has_signed_in_si
 # --- keeping it alive --------------------------------------------------------------------------------------------------
 
 
-def test_a_connection_that_nobody_uses_is_kept_alive_as_long_as_the_servers_own_secret(scene: Scene) -> None:
+def test_a_connection_that_nobody_uses_is_kept_alive_as_long_as_the_servers_own_secret(scene: MethodsFixture) -> None:
     made = scene.connect()
     scene.world.clock.advance(29 * DAY)
     assert scene.keep_alive() == 0
@@ -138,7 +138,7 @@ def test_a_connection_that_nobody_uses_is_kept_alive_as_long_as_the_servers_own_
     assert scene.web.ask("POST", f"{made['id']}/test")["ok"] is True
 
 
-def test_without_upkeep_it_ends_and_says_so_once(scene: Scene) -> None:
+def test_without_upkeep_it_ends_and_says_so_once(scene: MethodsFixture) -> None:
     made = scene.connect()
     scene.world.clock.advance(91 * DAY)
     told: list[tuple[str, str]] = []
@@ -155,7 +155,7 @@ def test_without_upkeep_it_ends_and_says_so_once(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("what", ["sessions", "consent", "person", "blocked"])
-def test_what_was_granted_may_be_taken_back_and_given_again(scene: Scene, what: str) -> None:
+def test_what_was_granted_may_be_taken_back_and_given_again(scene: MethodsFixture, what: str) -> None:
     made = scene.connect(person=scene.ben)
     if what == "sessions":
         scene.admin.revoke_sessions(scene.ben)
@@ -184,7 +184,7 @@ def test_what_was_granted_may_be_taken_back_and_given_again(scene: Scene, what: 
     assert row_of(scene, made).refresh_due_at == scene.world.clock.now() + timedelta(days=30)
 
 
-def test_a_failure_of_the_moment_is_tried_again_within_the_hour(scene: Scene) -> None:
+def test_a_failure_of_the_moment_is_tried_again_within_the_hour(scene: MethodsFixture) -> None:
     made = scene.connect()
     scene.world.clock.advance(31 * DAY)
     told: list[KeyturnError] = []
@@ -197,7 +197,7 @@ def test_a_failure_of_the_moment_is_tried_again_within_the_hour(scene: Scene) ->
     assert scene.keep_alive() == 1
 
 
-def test_one_that_fails_does_not_keep_others_from_being_refreshed(scene: Scene) -> None:
+def test_one_that_fails_does_not_keep_others_from_being_refreshed(scene: MethodsFixture) -> None:
     scene.connect("of-ben", scene.ben)
     scene.connect("of-ada")
     scene.admin.delete_user(scene.ben)
@@ -205,7 +205,7 @@ def test_one_that_fails_does_not_keep_others_from_being_refreshed(scene: Scene) 
     assert scene.keep_alive() == 1
 
 
-def test_a_new_secret_of_the_oauth_application_needs_no_sign_in(scene: Scene) -> None:
+def test_a_new_secret_of_the_oauth_application_needs_no_sign_in(scene: MethodsFixture) -> None:
     """The operator's own mistake is not put upon the people: their grants wait."""
     made = scene.connect()
     scene.admin.remove_secret(scene.app.object_id, scene.app.secrets[0].key_id)
@@ -219,7 +219,7 @@ def test_a_new_secret_of_the_oauth_application_needs_no_sign_in(scene: Scene) ->
     assert renewed.clients(world.actor, made["id"])
 
 
-def test_another_oauth_application_cannot_use_what_was_granted_to_the_first(scene: Scene) -> None:
+def test_another_oauth_application_cannot_use_what_was_granted_to_the_first(scene: MethodsFixture) -> None:
     made, world = scene.connect(), scene.world
     app = OAuthApp("00000000-0000-4000-8000-00000000aaaa", Plaintext("a~secret"), REDIRECT)
     moved = Connections(world.database, world.sealer, world.connections.provider, world.clock, world.ids, "global", app)
@@ -232,7 +232,7 @@ def test_another_oauth_application_cannot_use_what_was_granted_to_the_first(scen
 
 
 @pytest.mark.parametrize("values", [{"tenant_id": "00000000-0000-4000-8000-000000000000"}, {"cloud": "china"}])
-def test_a_refresh_token_is_sent_to_the_tenant_it_came_from_only(scene: Scene, values: dict[str, str]) -> None:
+def test_a_refresh_token_is_sent_to_the_tenant_it_came_from_only(scene: MethodsFixture, values: dict[str, str]) -> None:
     made, world = scene.connect(), scene.world
     asked = refreshes(scene)
     with world.database.write() as tx:
@@ -247,7 +247,7 @@ def test_a_refresh_token_is_sent_to_the_tenant_it_came_from_only(scene: Scene, v
     assert refreshes(scene) == asked, "the token was sent elsewhere"
 
 
-def test_the_servers_share_the_work(scene: Scene) -> None:
+def test_the_servers_share_the_work(scene: MethodsFixture) -> None:
     for number in range(4):
         scene.connect(f"c-{number}")
     scene.world.clock.advance(31 * DAY)
@@ -267,7 +267,7 @@ def test_the_servers_share_the_work(scene: Scene) -> None:
     assert refreshes(scene) - before == 4
 
 
-def test_a_token_whose_moments_cannot_be_read_is_renewed_at_the_next_round(scene: Scene) -> None:
+def test_a_token_whose_moments_cannot_be_read_is_renewed_at_the_next_round(scene: MethodsFixture) -> None:
     world, made = scene.world, scene.connect()
     for column in ("refreshed_at", "refresh_due_at"):
         for text in unreadable.moments(world.database):

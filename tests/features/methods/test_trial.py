@@ -11,13 +11,13 @@ from keyturn.kit.clock import iso
 from keyturn_simulation.world import OWNED
 from tests.features.connections.desk import Json
 from tests.features.methods.certificates import ENDS, pair
-from tests.features.methods.scene import WRITE_ALL, Scene
+from tests.features.methods.scene import WRITE_ALL, MethodsFixture
 
 READ_ALL = "Application.Read.All"
 NAMES = ["list-applications", "read-application", "change-owned-secrets", "change-all-secrets"]
 
 
-def connected(scene: Scene, *permissions: str, owns_itself: bool = True) -> tuple[Json, ApplicationHandle]:
+def connected(scene: MethodsFixture, *permissions: str, owns_itself: bool = True) -> tuple[Json, ApplicationHandle]:
     app = scene.admin.create_application(
         scene.world.tenant_id, "Tested", permissions=permissions, owns_itself=owns_itself, secrets=1
     )
@@ -42,13 +42,15 @@ def allowed(report: Json) -> list[bool | None]:
         (("Directory.ReadWrite.All",), [True, True, False, False]),
     ],
 )
-def test_the_token_of_an_application_tells(scene: Scene, permissions: tuple[str, ...], may: list[bool]) -> None:
+def test_the_token_of_an_application_tells(
+    scene: MethodsFixture, permissions: tuple[str, ...], may: list[bool]
+) -> None:
     report, _ = connected(scene, *permissions)
     assert allowed(report) == may
     assert report["ok"] is may[2]
 
 
-def test_what_is_missing_comes_with_portal_path_and_commands(scene: Scene) -> None:
+def test_what_is_missing_comes_with_portal_path_and_commands(scene: MethodsFixture) -> None:
     report, app = connected(scene)
     missing = report["capabilities"][2]
     assert missing["allowed"] is False
@@ -62,7 +64,7 @@ def test_what_is_missing_comes_with_portal_path_and_commands(scene: Scene) -> No
     assert (failed["ok"], bool(failed["fix"])) == (False, True)
 
 
-def test_more_than_needed_is_advised_against(scene: Scene) -> None:
+def test_more_than_needed_is_advised_against(scene: MethodsFixture) -> None:
     report, app = connected(scene, WRITE_ALL)
     advice = report["capabilities"][3]["fix"]
     assert "OwnedBy and ownership are enough" in advice
@@ -70,7 +72,7 @@ def test_more_than_needed_is_advised_against(scene: Scene) -> None:
     assert "1bfefb4e-e0b5-418b-a88f-73c46d2cc8e9=Role" in advice
 
 
-def test_least_privilege_has_nothing_to_do(scene: Scene) -> None:
+def test_least_privilege_has_nothing_to_do(scene: MethodsFixture) -> None:
     report, _ = connected(scene, OWNED)
     assert [one["name"] for one in report["checks"]] == ["sign-in", "application", "permission"]
     assert all(one["ok"] for one in report["checks"])
@@ -78,14 +80,14 @@ def test_least_privilege_has_nothing_to_do(scene: Scene) -> None:
     assert report["capabilities"][0]["fix"] is None
 
 
-def test_permission_without_ownership_is_found_out(scene: Scene) -> None:
+def test_permission_without_ownership_is_found_out(scene: MethodsFixture) -> None:
     report, app = connected(scene, OWNED, owns_itself=False)
     assert report["ok"] is False
     assert report["checks"][-1]["code"] in {"azure.not_owner", "azure.permission_missing"}
     assert f"az ad app owner add --id {app.app_id}" in report["checks"][-1]["fix"]
 
 
-def certified(scene: Scene, permission: str) -> Json:
+def certified(scene: MethodsFixture, permission: str) -> Json:
     good = pair(ends=ENDS)
     app = scene.admin.create_application(scene.world.tenant_id, "C", permissions=(permission,), owns_itself=True)
     scene.admin.add_certificate(app.object_id, good.pem.encode())
@@ -101,14 +103,14 @@ def certified(scene: Scene, permission: str) -> Json:
     return scene.web.ask("POST", f"{made['id']}/test")
 
 
-def test_a_certificate_is_tried_like_a_secret(scene: Scene) -> None:
+def test_a_certificate_is_tried_like_a_secret(scene: MethodsFixture) -> None:
     report = certified(scene, OWNED)
     assert allowed(report) == [False, True, True, False]
     assert report["checks"][0]["message"] == "The certificate signs in."
     assert report["ok"] is True
 
 
-def test_a_certificate_without_permission_to_write_may_still_replace_itself(scene: Scene) -> None:
+def test_a_certificate_without_permission_to_write_may_still_replace_itself(scene: MethodsFixture) -> None:
     report = certified(scene, READ_ALL)
     assert allowed(report) == [True, True, False, False]
     assert report["ok"] is True
@@ -118,7 +120,7 @@ def test_a_certificate_without_permission_to_write_may_still_replace_itself(scen
 
 
 @pytest.mark.parametrize(("person", "may"), [("ada", [True, True, True, True]), ("kim", [True, True, True, False])])
-def test_the_token_of_a_person_tells_as_far_as_it_can(scene: Scene, person: str, may: list[bool]) -> None:
+def test_the_token_of_a_person_tells_as_far_as_it_can(scene: MethodsFixture, person: str, may: list[bool]) -> None:
     made = scene.connect(person=getattr(scene, person))
     report = scene.web.ask("POST", f"{made['id']}/test")
     assert allowed(report) == may
@@ -128,7 +130,7 @@ def test_the_token_of_a_person_tells_as_far_as_it_can(scene: Scene, person: str,
         assert "Cloud Application Administrator" in report["capabilities"][3]["fix"]
 
 
-def test_a_delegated_permission_that_is_missing_is_named(scene: Scene) -> None:
+def test_a_delegated_permission_that_is_missing_is_named(scene: MethodsFixture) -> None:
     scene.admin.withdraw_consent(scene.app.object_id)
     scene.admin.consent(scene.app.object_id, "User.Read", "Application.Read.All")
     code = scene.code(
@@ -143,7 +145,7 @@ def test_a_delegated_permission_that_is_missing_is_named(scene: Scene) -> None:
     assert "Microsoft Graph" in missing["fix"] or "Connect again" in missing["fix"]
 
 
-def test_a_connection_that_does_not_sign_in_says_why(scene: Scene) -> None:
+def test_a_connection_that_does_not_sign_in_says_why(scene: MethodsFixture) -> None:
     made = scene.connect(person=scene.ben)
     scene.admin.revoke_sessions(scene.ben)
     report = scene.web.ask("POST", f"{made['id']}/test")
@@ -153,13 +155,13 @@ def test_a_connection_that_does_not_sign_in_says_why(scene: Scene) -> None:
     assert scene.web.get(made)["lastCheck"]["needsReconnect"] is True
 
 
-def told(scene: Scene) -> list[tuple[str, bool, str | None]]:
+def told(scene: MethodsFixture) -> list[tuple[str, bool, str | None]]:
     """Who tested and what came of it, as the audit trail has it."""
     events = scene.world.events("test-app-connection")
     return [(one["actor_name"], one["data"]["ok"], one["data"]["code"]) for one in events]
 
 
-def test_a_test_on_a_timer_does_not_fill_the_trail(scene: Scene) -> None:
+def test_a_test_on_a_timer_does_not_fill_the_trail(scene: MethodsFixture) -> None:
     made = scene.web.create("probed")
     for _ in range(3 * 24 * 4):  # three days, every quarter of an hour
         scene.world.clock.advance(900)
@@ -169,7 +171,7 @@ def test_a_test_on_a_timer_does_not_fill_the_trail(scene: Scene) -> None:
     assert [ok for _, ok, _ in told(scene)] == [True] * 3
 
 
-def test_each_one_who_tests_is_in_the_trail(scene: Scene) -> None:
+def test_each_one_who_tests_is_in_the_trail(scene: MethodsFixture) -> None:
     made = scene.web.create("probed")
     for who in ("admin", "other-admin") * 3:
         scene.web.ask("POST", f"{made['id']}/test", who=who)
@@ -179,7 +181,7 @@ def test_each_one_who_tests_is_in_the_trail(scene: Scene) -> None:
     assert len(set(names)) == 2
 
 
-def test_another_result_of_a_test_is_in_the_trail_at_once(scene: Scene) -> None:
+def test_another_result_of_a_test_is_in_the_trail_at_once(scene: MethodsFixture) -> None:
     made = scene.connect(person=scene.ben)
     for _ in range(2):
         scene.web.ask("POST", f"{made['id']}/test")
@@ -191,7 +193,7 @@ def test_another_result_of_a_test_is_in_the_trail_at_once(scene: Scene) -> None:
     assert [(ok, code) for _, ok, code in told(scene)] == wanted
 
 
-def test_another_cause_of_a_failure_is_in_the_trail_at_once(scene: Scene) -> None:
+def test_another_cause_of_a_failure_is_in_the_trail_at_once(scene: MethodsFixture) -> None:
     _, app = connected(scene, owns_itself=False)
     (made,) = scene.world.all_connections()
     scene.world.clock.advance(3600)
@@ -204,7 +206,7 @@ def test_another_cause_of_a_failure_is_in_the_trail_at_once(scene: Scene) -> Non
     assert (first, second) == ("azure.permission_missing", "azure.secret_invalid")
 
 
-def test_the_first_test_of_new_credentials_is_in_the_trail(scene: Scene) -> None:
+def test_the_first_test_of_new_credentials_is_in_the_trail(scene: MethodsFixture) -> None:
     made = scene.web.create("probed")
     for _ in range(2):
         scene.web.ask("POST", f"{made['id']}/test")
@@ -217,7 +219,7 @@ def test_the_first_test_of_new_credentials_is_in_the_trail(scene: Scene) -> None
     assert [ok for _, ok, _ in told(scene)] == [True, True]
 
 
-def test_a_test_that_a_clock_ahead_of_ours_wrote_silences_nothing(scene: Scene) -> None:
+def test_a_test_that_a_clock_ahead_of_ours_wrote_silences_nothing(scene: MethodsFixture) -> None:
     made = scene.web.create("probed")
     scene.web.ask("POST", f"{made['id']}/test")
     with scene.world.database.write() as tx:

@@ -13,7 +13,7 @@ from keyturn.credentials.domain import Credential, State
 from keyturn.db.tables import credentials, rotations
 from keyturn.db.unit import Database
 from keyturn.engine import store as engine_store
-from keyturn.engine.lost import last_end
+from keyturn.engine.dead_processes import last_end
 from keyturn.rotations.domain import RunState
 from keyturn.rotations.store.due import wake_applications
 from keyturn_simulation.invariants import check_always, check_quiet
@@ -273,8 +273,8 @@ def test_a_clock_that_is_a_little_wrong_plans(world: World, off: timedelta) -> N
     connection = world.connect(days=7)
     work_for(world, server, 120)
     assert world.rotation(connection).status == "success"
-    assert server.tools.provider.clock_ahead() is not None
-    assert abs((server.tools.provider.clock_ahead() or timedelta(0)) - off) <= timedelta(seconds=2)
+    assert server.context.provider.clock_ahead() is not None
+    assert abs((server.context.provider.clock_ahead() or timedelta(0)) - off) <= timedelta(seconds=2)
 
 
 def test_work_that_is_under_way_is_finished_by_a_wrong_clock(world: World) -> None:

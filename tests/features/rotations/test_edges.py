@@ -6,15 +6,15 @@ import pytest
 import sqlalchemy as sa
 
 from entra_emulator import RESET, SERVICE_UNAVAILABLE, Effect, Fault, Settings
-from keyturn.connections.domain import CertificateFiles, ClientSecret, Connection, Draft
+from keyturn.connections.domain import CertificateFiles, ClientSecret, Connection, NewConnection
 from keyturn.credentials.domain import State
 from keyturn.db.tables import rotations
 from keyturn.db.unit import Database
 from keyturn.errors import Refused
 from keyturn.kit.secret import Plaintext
-from keyturn.rotations.changes import ScheduleChange
+from keyturn.rotations.commands import ScheduleChange
 from keyturn.rotations.domain import Reason, RunState, Step, StepName, lifetime
-from keyturn.rotations.work.hold import Hold, LeaseLost, take
+from keyturn.rotations.work.lease import ApplicationLease, LeaseLost, acquire
 from keyturn.rotations.work.workflow import Rotator
 from keyturn_simulation.invariants import check_quiet
 from keyturn_simulation.world import World, make_world
@@ -56,7 +56,7 @@ def turn_until(world: World, which: Connection | str, last: StepName) -> None:
     server = world.servers[0]
     for _ in range(60):
         world.claim()
-        hold = take(server.tools, rotation_id)
+        hold = acquire(server.context, rotation_id)
         assert hold is not None
         while last not in done and server.rotator.turn(hold):
             pass
@@ -316,7 +316,7 @@ def test_a_certificate_whose_registration_was_not_confirmed_removes_itself_when_
     key_id = world.emulator.admin.add_certificate(world.application.object_id, first.pem)
     private = Plaintext(first.private_pem.decode())
     given = CertificateFiles(world.tenant_id, world.application.app_id, first.pem.decode(), private)
-    connection = world.rotations.create(world.actor, Draft("by-certificate", given), ScheduleChange(30, 2, 15))
+    connection = world.rotations.create(world.actor, NewConnection("by-certificate", given), ScheduleChange(30, 2, 15))
     world.emulator.faults.add(Fault("addKey", (RESET,), when="after"))
     turn_until(world, connection, StepName.ISSUE)
     world.emulator.admin.remove_certificate(world.application.object_id, key_id)
@@ -330,7 +330,7 @@ def test_a_certificate_whose_registration_was_not_confirmed_removes_itself_when_
     assert all(row.value is None for row in world.journal())
 
 
-def turn_to_rest(rotator: Rotator, hold: Hold) -> None:
+def turn_to_rest(rotator: Rotator, hold: ApplicationLease) -> None:
     while rotator.turn(hold):
         pass
 
@@ -339,14 +339,14 @@ def test_a_server_that_slept_just_before_asking_for_a_secret_leaves_that_to_whoe
     rotation_id = world.rotation(world.connect()).id
     server = world.servers[0]
     world.claim()
-    sleeper = take(server.tools, rotation_id)
+    sleeper = acquire(server.context, rotation_id)
     assert sleeper is not None
 
     def sleep(_rotation: str, step: Step) -> None:
         if step.name is StepName.ISSUE:
             world.watcher = None
-            world.clock.advance(server.tools.pace.lease.total_seconds() + 1)
-            assert take(server.tools, rotation_id) is not None
+            world.clock.advance(server.context.pace.lease.total_seconds() + 1)
+            assert acquire(server.context, rotation_id) is not None
 
     world.watcher = sleep
     with pytest.raises(LeaseLost):

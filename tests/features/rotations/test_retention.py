@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from keyturn.app.upkeep import HourlyTasks
+from keyturn.app.maintenance import HourlyTasks
 from keyturn.connections.domain import Connection
 from keyturn.credentials.domain import State
 from keyturn.crypto.keyring import Keyring
@@ -17,18 +17,18 @@ from keyturn.crypto.root import GivenRoot, RootKey, RootKeys
 from keyturn.db.tables import run_steps
 from keyturn.db.unit import Database
 from keyturn.ports.provider import Tenant
-from keyturn.rotations.changes import Change
+from keyturn.rotations.commands import ConnectionChange
 from keyturn.rotations.domain import RunState
 from keyturn.rotations.retention import remove_old_history
 from keyturn.rotations.store import observed
 from keyturn.rotations.store import runs as run_store
-from keyturn.settings.model import Retention
+from keyturn.settings.model import RetentionSettings
 from keyturn_simulation.invariants import check_quiet
 from keyturn_simulation.world import ROOT_KEY, Server, World, make_world
 
 DAY = timedelta(days=1)
-SHORT = Retention(step_days=5, gone_key_days=5)
-FOR_EVER = Retention(step_days=0, gone_key_days=0)
+SHORT = RetentionSettings(step_days=5, gone_key_days=5)
+FOR_EVER = RetentionSettings(step_days=0, gone_key_days=0)
 
 
 @pytest.fixture
@@ -36,11 +36,11 @@ def world(database: Database) -> World:
     return make_world(database)
 
 
-def upkeep(world: World, kept: Retention = SHORT, server: Server | None = None) -> None:
+def upkeep(world: World, kept: RetentionSettings = SHORT, server: Server | None = None) -> None:
     """One round of what a server does hourly."""
     at_work = server or world.servers[0]
     keyring = Keyring.open(world.database, GivenRoot(RootKeys(RootKey(ROOT_KEY))), at_work.clock)
-    hourly = HourlyTasks(keyring, at_work.rotations.connections, at_work.tools.provider.clock_confirmed_at, kept)
+    hourly = HourlyTasks(keyring, at_work.rotations.connections, at_work.context.provider.clock_confirmed_at, kept)
     assert not any(task.act() for task in hourly.tasks()), "nothing is left"
 
 
@@ -53,7 +53,7 @@ def shown(world: World, connection: Connection) -> list[tuple[int, int]]:
 def seen_keys(world: World, connection: Connection) -> set[str]:
     rotation = world.rotation(connection)
     with world.database.read() as tx:
-        return set(observed.seen(tx, rotation.id))
+        return set(observed.observed_keys_of(tx, rotation.id))
 
 
 def rotated_for(world: World, days: int = 9, every: int = 2) -> Connection:
@@ -88,11 +88,11 @@ def test_runs_of_long_ago_are_removed_once_their_steps_are(world: World) -> None
     connection = rotated_for(world)
     upkeep(world, replace(FOR_EVER, run_days=3))
     assert [age for age, _ in shown(world, connection)] == [9, 6, 4, 2, 0], "they have steps"
-    upkeep(world, Retention(run_days=3, step_days=5))
+    upkeep(world, RetentionSettings(run_days=3, step_days=5))
     assert [age for age, _ in shown(world, connection)] == [4, 2, 0]
     world.clock.advance(3 * 86_400)  # nobody was there
     confirm(world)
-    upkeep(world, Retention(run_days=1, step_days=1))
+    upkeep(world, RetentionSettings(run_days=1, step_days=1))
     assert [age for age, _ in shown(world, connection)] == [3], "the latest stays"
     world.run_until(world.clock.now() + 2 * DAY)
     assert world.rotation(connection).status == "success"
@@ -105,7 +105,7 @@ def test_the_latest_run_stays_even_without_steps(world: World) -> None:
         tx.run(sa.delete(run_steps))
     world.clock.advance(3 * 86_400)  # nobody was there
     confirm(world)
-    upkeep(world, Retention(run_days=1))
+    upkeep(world, RetentionSettings(run_days=1))
     assert shown(world, connection) == [(3, 0)]
 
 
@@ -116,7 +116,7 @@ def test_a_run_that_has_not_ended_stays_with_its_steps_and_goes_on(world: World)
     assert old[1]
     world.clock.advance(20 * 86_400)  # nobody was there
     confirm(world)
-    upkeep(world, Retention(run_days=7, step_days=7, gone_key_days=7))
+    upkeep(world, RetentionSettings(run_days=7, step_days=7, gone_key_days=7))
     (after,) = shown(world, connection)
     assert after == (20, old[1])
     world.run_until(world.clock.now() + DAY)
@@ -163,19 +163,19 @@ def test_a_key_that_the_journal_has_not_done_with_is_not_forgotten(world: World)
     assert first.state is State.REVOKED
     with world.database.write() as tx:
         tx.connection.execute(sa.text("UPDATE credentials SET state = 'revoking' WHERE adopted"))
-    upkeep(world, Retention(gone_key_days=1))
+    upkeep(world, RetentionSettings(gone_key_days=1))
     assert first.key_id in seen_keys(world, connection)
 
 
 def confirm(world: World, server: Server | None = None) -> None:
     """Let the server hear from Entra."""
-    provider = (server or world.servers[0]).tools.provider
+    provider = (server or world.servers[0]).context.provider
     other = world.emulator.admin.create_application(world.tenant_id, "Another", secrets=1)
     given = world.given(other)
     provider.sign_in(Tenant("global", world.tenant_id), given.client_id, given.secret)
 
 
-ALL_SHORT = Retention(audit_days=5, step_days=5, run_days=5, gone_key_days=5)
+ALL_SHORT = RetentionSettings(audit_days=5, step_days=5, run_days=5, gone_key_days=5)
 
 
 def test_a_server_that_has_not_heard_from_entra_removes_nothing(world: World) -> None:
@@ -210,7 +210,7 @@ def test_events_of_a_clock_that_was_years_ahead_do_not_keep_the_trail_for_years(
     connection = world.connect(days=2)
     world.settle()
     server.clock.off = 4000 * DAY
-    server.rotations.update(world.actor, connection.id, Change(name="written in ten years"))
+    server.rotations.update(world.actor, connection.id, ConnectionChange(name="written in ten years"))
     server.clock.off = timedelta()
     world.run_until(world.clock.now() + 9 * DAY)
     assert max(event["at"] for event in world.events()) > world.clock.now() + 3000 * DAY

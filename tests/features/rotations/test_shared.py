@@ -8,14 +8,14 @@ import sqlalchemy as sa
 
 from entra_emulator import Settings
 from keyturn.connections import fingerprints
-from keyturn.connections.domain import CertificateFiles, Connection, Draft
+from keyturn.connections.domain import CertificateFiles, Connection, NewConnection
 from keyturn.credentials.domain import State
 from keyturn.db.tables import app_connections, credentials, fingerprint_keys
 from keyturn.db.unit import Database
 from keyturn.errors import KeyturnError, Refused
 from keyturn.kit.actor import Actor, Role
 from keyturn.kit.secret import Plaintext
-from keyturn.rotations.changes import Change, ScheduleChange
+from keyturn.rotations.commands import ConnectionChange, ScheduleChange
 from keyturn.rotations.domain import StepName
 from keyturn_simulation.invariants import check_quiet
 from keyturn_simulation.world import World, make_world
@@ -33,11 +33,11 @@ def world(database: Database) -> World:
 
 def plain(world: World, name: str, actor: Actor | None = None, project_id: str | None = None) -> Connection:
     """A connection without rotation, by the application's first secret."""
-    return world.rotations.create(actor or world.actor, Draft(name, world.given(), None, project_id), None)
+    return world.rotations.create(actor or world.actor, NewConnection(name, world.given(), None, project_id), None)
 
 
 def enable(world: World, connection: Connection, actor: Actor | None = None, **changes: object) -> Connection:
-    change = Change(enabled=True, schedule=DAILY, **changes)  # type: ignore[arg-type]
+    change = ConnectionChange(enabled=True, schedule=DAILY, **changes)  # type: ignore[arg-type]
     return world.rotations.update(actor or world.actor, connection.id, change)
 
 
@@ -79,7 +79,7 @@ def test_every_connection_that_holds_the_secret_moves_along_at_each_rotation(wor
 
 def test_another_secret_of_the_same_application_stays_as_it_is(world: World) -> None:
     other = typed(world)
-    apart = world.rotations.create(world.actor, Draft("apart", other), None)
+    apart = world.rotations.create(world.actor, NewConnection("apart", other), None)
     first = plain(world, "first")
     enable(world, first)
     world.settle()
@@ -95,8 +95,8 @@ def test_a_certificate_that_two_connections_hold_moves_both(world: World) -> Non
     files = CertificateFiles(world.tenant_id, world.application.app_id, pair.pem.decode(), key)
     bundle = f"{make_certificate().pem.decode()}{files.certificate}"
     chained = CertificateFiles(world.tenant_id, world.application.app_id, bundle, key)
-    first = world.rotations.create(world.actor, Draft("first", files), None)
-    second = world.rotations.create(world.actor, Draft("second", chained), DAILY)
+    first = world.rotations.create(world.actor, NewConnection("first", files), None)
+    second = world.rotations.create(world.actor, NewConnection("second", chained), DAILY)
     world.settle()
 
     prints = {(world.connections.get(world.actor, one.id).facts or {})["thumbprint"] for one in (first, second)}
@@ -109,7 +109,7 @@ def test_a_connection_made_later_with_the_current_secret_moves_along_from_then_o
     first = world.connect("first")
     world.settle()
     current = world.given(secret=world.current_secret(first), key_id=None)
-    later = world.rotations.create(world.actor, Draft("later", current), None)
+    later = world.rotations.create(world.actor, NewConnection("later", current), None)
     world.rotations.rotate_now(world.actor, first.id)
     world.settle()
 
@@ -138,7 +138,7 @@ def test_what_somebody_may_not_see_is_counted_only_and_an_administrator_has_to_d
 
 def test_joining_a_secret_that_rotates_needs_the_right_to_change_whose_rotation_it_is(world: World) -> None:
     here, there = project(world.database, world.actor.org_id), project(world.database, world.actor.org_id, "there")
-    world.rotations.create(world.actor, Draft("rotating", world.given(), None, there), DAILY)
+    world.rotations.create(world.actor, NewConnection("rotating", world.given(), None, there), DAILY)
     with pytest.raises(Refused) as refused:
         plain(world, "joins", member_of(world, here), here)
     assert refused.value.code == "rotation.shared_out_of_sight"
@@ -187,7 +187,7 @@ def test_others_are_named_before_they_are_moved_where_that_is_asked_for(world: W
         enable(world, second, move_along=False)
     assert [one["name"] for one in refused.value.details] == ["first"]
     with pytest.raises(Refused, match="also used by the connections 'first', 'second'"):
-        world.rotations.create(world.actor, Draft("third", world.given()), DAILY, move_along=False)
+        world.rotations.create(world.actor, NewConnection("third", world.given()), DAILY, move_along=False)
     assert [one.name for one in world.all_connections()] == ["first", "second"]
     enable(world, second, move_along=True)
 
@@ -298,7 +298,7 @@ def test_a_connection_made_while_its_secret_is_being_replaced_is_moved_or_refuse
         def join_in(given: object = current, name: str = f"joins-{number}", ready: threading.Barrier = ready) -> None:
             ready.wait()
             try:
-                world.rotations.create(world.actor, Draft(name, given), None)  # type: ignore[arg-type]
+                world.rotations.create(world.actor, NewConnection(name, given), None)  # type: ignore[arg-type]
             except KeyturnError as error:
                 codes.append(error.code)
 
@@ -370,7 +370,7 @@ def test_fingerprints_say_nothing_without_the_key_and_differ_by_application(worl
     other = world.emulator.admin.create_application(world.tenant_id, "Other", secrets=0)
     made = world.emulator.admin.add_secret(other.object_id, value=world.given().secret.reveal())
     given = world.given(client_id=other.app_id, key_id=made.key_id)
-    third = world.rotations.create(world.actor, Draft("third", given), None)
+    third = world.rotations.create(world.actor, NewConnection("third", given), None)
     marks = [world.connections.get(world.actor, one.id).fingerprint for one in (first, second, third)]
 
     assert marks[0] == marks[1] != marks[2]

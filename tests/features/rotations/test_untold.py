@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from keyturn.connections.domain import CertificateFiles, Draft
+from keyturn.connections.domain import CertificateFiles, NewConnection
 from keyturn.errors import Refused
 from keyturn.kit.secret import Plaintext
-from keyturn.rotations.changes import Change, ScheduleChange
+from keyturn.rotations.commands import ConnectionChange, ScheduleChange
 from keyturn_simulation.invariants import check_quiet
 from keyturn_simulation.world import World, make_world
 from tests.databases import sqlite_database
@@ -31,8 +31,8 @@ def old_secret(world: World, **more: str) -> tuple[str, str]:
     return made.key_id, made.value
 
 
-def draft(world: World, value: str, key_id: str | None) -> Draft:
-    return Draft("old", world.given_value(value, key_id))
+def draft(world: World, value: str, key_id: str | None) -> NewConnection:
+    return NewConnection("old", world.given_value(value, key_id))
 
 
 def test_the_only_secret_is_taken_over_by_its_key_id_once_that_is_confirmed(world: World) -> None:
@@ -77,8 +77,10 @@ def test_a_stored_secret_and_new_credentials_are_confirmed_as_well(world: World)
     connection = world.rotations.create(world.actor, draft(world, value, None), None)
     schedule = ScheduleChange(1, 2, 15, "UTC", key_id=key_id)
     with pytest.raises(Refused):
-        world.rotations.update(world.actor, connection.id, Change(enabled=True, schedule=schedule))
-    world.rotations.update(world.actor, connection.id, Change(enabled=True, schedule=schedule, key_confirmed=True))
+        world.rotations.update(world.actor, connection.id, ConnectionChange(enabled=True, schedule=schedule))
+    world.rotations.update(
+        world.actor, connection.id, ConnectionChange(enabled=True, schedule=schedule, key_confirmed=True)
+    )
     world.settle()
 
     key_id, value = old_secret(world)
@@ -101,7 +103,7 @@ def test_a_certificate_without_its_thumbprint_is_known_by_itself(world: World, i
     )
     key = Plaintext(pair.private_pem.decode())
     files = CertificateFiles(world.tenant_id, world.application.app_id, pair.pem.decode(), key)
-    connection = world.rotations.create(world.actor, Draft("old", files), DAILY)
+    connection = world.rotations.create(world.actor, NewConnection("old", files), DAILY)
     world.settle()
     assert world.rotation(connection).generation == 1
     check_quiet(world)

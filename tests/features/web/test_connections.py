@@ -17,7 +17,7 @@ from keyturn.errors import Unavailable, busy
 from keyturn.kit import bulkhead
 from keyturn.kit.bulkhead import Bulkhead
 from keyturn.web.routes import get, group
-from keyturn.web.schema.wire import Wire
+from keyturn.web.schema.wire import ApiModel
 from keyturn.web.server.connections import Peer, QuietLimits, Traffic, descriptors, to_end
 from keyturn.web.server.serve import Limits, WebServer
 from tests.features.web import things
@@ -26,7 +26,7 @@ LIMITS = QuietLimits(first_request=5, idle=75, per_network=3)
 PROXY = ipaddress.ip_network("10.0.0.0/8")
 
 
-class Done(Wire):
+class Done(ApiModel):
     ok: bool
 
 

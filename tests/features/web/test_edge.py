@@ -14,7 +14,7 @@ from keyturn.settings.model import Settings
 from keyturn.web.html.render import static_files
 from keyturn.web.reference.page import MOST_WORDS
 from keyturn.web.routes import get, group
-from keyturn.web.schema.wire import Wire
+from keyturn.web.schema.wire import ApiModel
 from keyturn.web.server.serve import WebServer
 from tests.client import Client
 from tests.features.web import things
@@ -25,7 +25,7 @@ __all__ = ["server"]
 SOURCE = Path(__file__).parents[3] / "src"
 
 
-class Done(Wire):
+class Done(ApiModel):
     ok: bool
 
 

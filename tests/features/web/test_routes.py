@@ -7,25 +7,25 @@ import pytest
 from keyturn.kit.actor import Actor
 from keyturn.kit.secret import Plaintext
 from keyturn.web import pages
-from keyturn.web.pages import Filled, Page
+from keyturn.web.pages import FormState, Page
 from keyturn.web.routes import get, post
 from keyturn.web.schema.validate import Uuid
-from keyturn.web.schema.wire import Wire, encode
+from keyturn.web.schema.wire import ApiModel, encode
 
 
-class Good(Wire):
+class Good(ApiModel):
     ok: bool
 
 
-class WithMoment(Wire):
+class WithMoment(ApiModel):
     items: list[dict[str, datetime | None]]
 
 
-class Inner(Wire):
+class Inner(ApiModel):
     price: float
 
 
-class WithFloat(Wire):
+class WithFloat(ApiModel):
     inner: Inner | None
 
 
@@ -54,7 +54,7 @@ def test_path_and_parameters_must_agree() -> None:
 
 
 def test_a_page_has_a_caller_or_is_public_and_takes_what_its_path_has() -> None:
-    def show(actor: Actor, thing_id: str, filled: Filled) -> Page:
+    def show(actor: Actor, thing_id: str, filled: FormState) -> Page:
         return Page()
 
     with pytest.raises(TypeError, match="public"):

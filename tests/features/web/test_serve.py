@@ -18,7 +18,7 @@ from keyturn.errors import Misconfigured
 from keyturn.kit.clock import SystemClock
 from keyturn.web.ratelimit import Limiter
 from keyturn.web.routes import Routes, get, group
-from keyturn.web.schema.wire import Wire
+from keyturn.web.schema.wire import ApiModel
 from keyturn.web.server.serve import Limits, WebServer
 from tests.features.web import things
 
@@ -26,7 +26,7 @@ PATIENT = Limits(header_timeout=timedelta(seconds=3), grace=timedelta(seconds=10
 HURRIED = Limits(header_timeout=timedelta(seconds=0.4), grace=timedelta(seconds=10))
 
 
-class Done(Wire):
+class Done(ApiModel):
     ok: bool
 
 

@@ -12,7 +12,7 @@ from keyturn.web.compression import LEAST, accepts_gzip
 from keyturn.web.cookies import SessionCookie
 from keyturn.web.html.render import TEMPLATES, Page
 from keyturn.web.routes import get, group, post
-from keyturn.web.schema.wire import Wire
+from keyturn.web.schema.wire import ApiModel
 from keyturn.web.subpath import SubPath
 from tests.client import Client
 from tests.features.web import things
@@ -101,7 +101,7 @@ def test_a_path_that_begins_like_ours_is_refused(path: str) -> None:
 # --- compression ------------------------------------------------------------------------------------------------------
 
 
-class Long(Wire):
+class Long(ApiModel):
     text: str
 
 
@@ -161,11 +161,11 @@ def test_accept_encoding_is_read(header: str, accepted: bool) -> None:
     assert accepts_gzip(header) == accepted
 
 
-class Inner(Wire):
+class Inner(ApiModel):
     access_token: str
 
 
-class Outer(Wire):
+class Outer(ApiModel):
     items: list[Inner]
 
 
@@ -185,7 +185,7 @@ def test_no_page_that_shows_a_secret_or_asks_for_one_is_compressed() -> None:
 def _pages() -> list[type[Page]]:
     from keyturn.pages import identities as identities_pages  # noqa: F401, PLC0415 - makes them known
     from keyturn.pages.connections import create  # noqa: F401, PLC0415
-    from keyturn.pages.connections.places import PageOfPlace  # noqa: PLC0415
+    from keyturn.pages.connections.urls import PageOfPlace  # noqa: PLC0415
     from keyturn.pages.people import settings as settings_pages  # noqa: F401, PLC0415
 
     return [*Page.__subclasses__(), *PageOfPlace.__subclasses__()]

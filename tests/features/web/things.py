@@ -18,8 +18,8 @@ from keyturn.web.html.render import Renderer
 from keyturn.web.html.site import Site
 from keyturn.web.ratelimit import Limiter
 from keyturn.web.routes import Caller, Routes, delete, get, group, patch, post
-from keyturn.web.schema.validate import Fault, Says, Slug, Uuid, coerced, trimmed
-from keyturn.web.schema.wire import Wire
+from keyturn.web.schema.validate import Fault, Sentence, Slug, Uuid, coerced, trimmed
+from keyturn.web.schema.wire import ApiModel
 from keyturn.web.server.app import Application, build
 from keyturn.web.subpath import AT_ROOT, SubPath
 from tests.client import Client
@@ -29,16 +29,16 @@ AUTH = {"authorization": f"Bearer {TOKEN}"}
 UUID = "0d9b5a52-8d0e-4d53-9a7e-1f0c6f3c1a10"
 
 
-class Secret(Wire, tag_field="method", tag="client-secret"):
+class Secret(ApiModel, tag_field="method", tag="client-secret"):
     client_id: Uuid
-    client_secret: Annotated[str, trimmed, Meta(min_length=1, max_length=50), Says("must not be empty")]
+    client_secret: Annotated[str, trimmed, Meta(min_length=1, max_length=50), Sentence("must not be empty")]
 
 
-class OAuth(Wire, tag_field="method", tag="oauth"):
+class OAuth(ApiModel, tag_field="method", tag="oauth"):
     code: Annotated[str, Meta(min_length=1)]
 
 
-class CreateThing(Wire):
+class CreateThing(ApiModel):
     name: Slug
     owner_id: Uuid
     credentials: Secret | OAuth
@@ -54,22 +54,22 @@ class CreateThing(Wire):
             yield Fault("Say how often", path=("interval",))
 
 
-class UpdateThing(Wire):
+class UpdateThing(ApiModel):
     description: Annotated[str, trimmed, Meta(max_length=10)] | UnsetType | None = UNSET
 
 
-class ListThings(Wire):
+class ListThings(ApiModel):
     project_id: Uuid | None = None
     recursive: bool = False
     limit: Annotated[int, Meta(ge=1, le=100)] = 20
     tag: list[str] | None = None
 
 
-class Shown(Wire):
+class Shown(ApiModel):
     what: dict[str, Any]
 
 
-class Login(Wire):
+class Login(ApiModel):
     name: Annotated[str, Meta(max_length=100)]
 
 
@@ -183,11 +183,11 @@ def good_body(**changes: Any) -> dict[str, Any]:
     return {"name": "prod-entra", "ownerId": UUID, "credentials": credentials, **changes}
 
 
-def _as_dict(wire: Wire) -> dict[str, Any]:
+def _as_dict(wire: ApiModel) -> dict[str, Any]:
     return {name: _plain(getattr(wire, name)) for name in wire.__struct_fields__}
 
 
 def _plain(value: Any) -> Any:
     if value is UNSET:
         return None
-    return _as_dict(value) if isinstance(value, Wire) else value
+    return _as_dict(value) if isinstance(value, ApiModel) else value

@@ -9,25 +9,25 @@ from hypothesis import strategies as st
 
 from keyturn.crypto.envelope import DataKey, key_id_of
 from keyturn.errors import Misconfigured
-from keyturn.kit.secret import Place, Plaintext, Sealed
+from keyturn.kit.secret import Plaintext, SealContext, Sealed
 
 CANARY = "xyz8Q~CanaryCanaryCanaryCanaryCanary"
-PLACE = Place("app_connections", "4a6f", "secret", 3)
+PLACE = SealContext("app_connections", "4a6f", "secret", 3)
 KEY = DataKey("abcd2345", bytes(range(32)))
 
 any_text = st.text(st.characters(codec=None), max_size=400)
 name = st.text(st.characters(exclude_characters="\x1f", codec="utf-8"), min_size=1, max_size=40)
-places = st.builds(Place, name, name, name, st.integers(1, 10**9))
+places = st.builds(SealContext, name, name, name, st.integers(1, 10**9))
 
 
-def refused(sealed: Sealed, place: Place = PLACE) -> Misconfigured:
+def refused(sealed: Sealed, place: SealContext = PLACE) -> Misconfigured:
     with pytest.raises(Misconfigured) as caught:
         KEY.open(sealed, place)
     return caught.value
 
 
 @given(any_text, places)
-def test_what_is_sealed_opens_to_the_same_text(text: str, place: Place) -> None:
+def test_what_is_sealed_opens_to_the_same_text(text: str, place: SealContext) -> None:
     sealed = KEY.seal(Plaintext(text), place)
     assert KEY.open(sealed, place).reveal() == text
     assert key_id_of(sealed) == "abcd2345"
@@ -43,7 +43,7 @@ def test_any_flipped_bit_is_refused(data: st.DataObject) -> None:
 
 
 @given(places, places)
-def test_a_value_moved_to_another_place_is_refused(one: Place, other: Place) -> None:
+def test_a_value_moved_to_another_place_is_refused(one: SealContext, other: SealContext) -> None:
     sealed = KEY.seal(Plaintext(CANARY), one)
     if one != other:
         refused(sealed, other)
@@ -52,14 +52,14 @@ def test_a_value_moved_to_another_place_is_refused(one: Place, other: Place) -> 
 @pytest.mark.parametrize(
     "other",
     [
-        Place("credentials", "4a6f", "secret", 3),
-        Place("app_connections", "4a70", "secret", 3),
-        Place("app_connections", "4a6f", "value", 3),
-        Place("app_connections", "4a6f", "secret", 2),
+        SealContext("credentials", "4a6f", "secret", 3),
+        SealContext("app_connections", "4a70", "secret", 3),
+        SealContext("app_connections", "4a6f", "value", 3),
+        SealContext("app_connections", "4a6f", "secret", 2),
     ],
     ids=["other table", "other row", "other column", "older version"],
 )
-def test_each_part_of_the_place_counts(other: Place) -> None:
+def test_each_part_of_the_place_counts(other: SealContext) -> None:
     refused(KEY.seal(Plaintext(CANARY), PLACE), other)
 
 

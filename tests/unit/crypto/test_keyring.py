@@ -14,10 +14,10 @@ from keyturn.db.tables import data_keys
 from keyturn.db.unit import Database
 from keyturn.errors import Misconfigured
 from keyturn.kit.clock import MovableClock
-from keyturn.kit.secret import Place, Plaintext
+from keyturn.kit.secret import Plaintext, SealContext
 from tests.databases import sqlite_database
 
-PLACE = Place("app_connections", "4a6f", "secret", 1)
+PLACE = SealContext("app_connections", "4a6f", "secret", 1)
 SECRET = Plaintext("xyz8Q~CanaryCanaryCanaryCanaryCanary")
 
 
@@ -203,7 +203,7 @@ def test_threads_share_one_sealer(database: Database, clock: MovableClock) -> No
 
     def work(number: int) -> None:
         for turn in range(50):
-            place = Place("credentials", f"{number}-{turn}", "value")
+            place = SealContext("credentials", f"{number}-{turn}", "value")
             clock.advance(1)
             opened.append(sealer.open(sealer.seal(SECRET, place), place) == SECRET)
 

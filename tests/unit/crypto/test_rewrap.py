@@ -16,7 +16,7 @@ from keyturn.db.types import SealedText
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import Misconfigured
 from keyturn.kit.clock import MovableClock
-from keyturn.kit.secret import Place, Plaintext, Sealed
+from keyturn.kit.secret import Plaintext, SealContext, Sealed
 
 tables = sa.MetaData()
 notes = sa.Table(
@@ -58,12 +58,12 @@ class World:
             self.put_note_in(tx, sealer, note, version)
 
     def put_note_in(self, tx: Tx, sealer: KeyringSealer, note: str, version: int) -> None:
-        sealed = sealer.seal(Plaintext(f"secret of {note} v{version}"), Place("notes", note, "secret", version))
+        sealed = sealer.seal(Plaintext(f"secret of {note} v{version}"), SealContext("notes", note, "secret", version))
         tx.run(notes.delete().where(notes.c.id == note))
         tx.run(notes.insert().values(id=note, secret=sealed, secret_version=version))
 
     def letter(self, sealer: KeyringSealer, number: int) -> Sealed:
-        return sealer.seal(Plaintext(f"letter {number}"), Place("letters", str(number), "body"))
+        return sealer.seal(Plaintext(f"letter {number}"), SealContext("letters", str(number), "body"))
 
     def rotate(self, source: GivenRoot | None = None, **hooks: object) -> rewrap.Summary:
         def pause(seconds: float) -> None:
@@ -83,11 +83,11 @@ class World:
         with self.database.read() as tx:
             for row in tx.rows(sa.select(notes)):
                 version = row["secret_version"]
-                opened = sealer.open(row["secret"], Place("notes", row["id"], "secret", version))
+                opened = sealer.open(row["secret"], SealContext("notes", row["id"], "secret", version))
                 assert opened.reveal() == f"secret of {row['id']} v{version}"
                 keys.add(key_id_of(row["secret"]))
             for row in tx.rows(sa.select(letters)):
-                opened = sealer.open(row["body"], Place("letters", str(row["id"]), "body"))
+                opened = sealer.open(row["body"], SealContext("letters", str(row["id"]), "body"))
                 assert opened.reveal() == f"letter {row['id']}"
                 keys.add(key_id_of(row["body"]))
         return keys

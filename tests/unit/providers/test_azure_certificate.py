@@ -15,7 +15,7 @@ from keyturn.errors import Refused
 from keyturn.kit.ids import SeededIds
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.provider import SigningCertificate
-from keyturn.providers.azure.certificate import PROOF_AUDIENCE, assertion, possession
+from keyturn.providers.azure.certificate import PROOF_AUDIENCE, assertion, proof_of_possession
 from keyturn.providers.azure.reading import read_certificate
 from tests.features.methods.certificates import ENDS, edwards, elliptic, pair, rsa_key
 
@@ -220,7 +220,7 @@ def test_an_assertion_is_signed_for_ten_minutes_and_names_the_certificate(sha1: 
 
 
 def test_a_proof_of_possession_is_signed_for_ten_minutes_and_names_the_certificate() -> None:
-    proof = possession(read(GOOD.pem, GOOD.key_pem), "the-object", NOW).reveal()
+    proof = proof_of_possession(read(GOOD.pem, GOOD.key_pem), "the-object", NOW).reveal()
     header, claims, signature, signed = parts(proof)
     assert header == {"alg": "RS256", "typ": "JWT", "x5t": thumbprint(GOOD.certificate, hashes.SHA1())}
     issued = int(NOW.timestamp())

@@ -3,8 +3,8 @@
 import pytest
 
 from keyturn.kit.secret import Plaintext
-from keyturn.providers.azure.connect import client_id_fault, client_secret_fault, key_id_fault, tenant_fault
 from keyturn.providers.azure.manifest import MANIFEST
+from keyturn.providers.azure.paste_checks import client_id_fault, client_secret_fault, key_id_fault, tenant_fault
 
 UUID = "0b5e8f6a-1c2d-4e3f-8a9b-0c1d2e3f4a5b"
 

@@ -11,15 +11,15 @@ import keyturn.providers.azure as package
 from keyturn.errors import NeedsAction, NotYet, Permanent, Retryable, SignInAgain, Unanswered, Upstream
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.http import HttpResponse, TransportFailed
-from keyturn.providers.azure.answers import Answer, graph_answer, token_answer
+from keyturn.providers.azure.error_mapping import ErrorContext, no_answer, refusal, unreadable
+from keyturn.providers.azure.error_row import ErrorKind, ErrorRow, ErrorSource
 from keyturn.providers.azure.errors import TABLE
-from keyturn.providers.azure.refusals import Subject, no_answer, refusal, unreadable
-from keyturn.providers.azure.rows import Kind, Row, Source
+from keyturn.providers.azure.responses import Answer, graph_answer, token_answer
 
 NOW = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
 REQUEST = "9d4d5b3c-0000-4000-8000-00000000beef"
 POLICY = "11111111-2222-4333-8444-555555555555"
-SUBJECT = Subject(
+SUBJECT = ErrorContext(
     "tenant-id",
     "https://portal.test/app",
     "https://login.test",
@@ -30,19 +30,19 @@ SUBJECT = Subject(
     "sp-id",
 )
 CLASSES = {
-    Kind.AGAIN: Retryable,
-    Kind.NOT_YET: NotYet,
-    Kind.ACTION: NeedsAction,
-    Kind.SIGN_IN_AGAIN: SignInAgain,
-    Kind.NEVER: Permanent,
+    ErrorKind.AGAIN: Retryable,
+    ErrorKind.NOT_YET: NotYet,
+    ErrorKind.ACTION: NeedsAction,
+    ErrorKind.SIGN_IN_AGAIN: SignInAgain,
+    ErrorKind.NEVER: Permanent,
 }
 
 
-def answer_for(row: Row) -> Answer:
+def answer_for(row: ErrorRow) -> Answer:
     """A response as Microsoft would send it for this row, read back from its bytes."""
     text = f"Something {row.contains[0]} with policy '{POLICY}'."
     code = row.provider_code or ""
-    if row.source is Source.GRAPH:
+    if row.source is ErrorSource.GRAPH:
         body: dict[str, object] = {"error": {"code": code, "message": text}} if code else {}
         response = HttpResponse(row.status or 400, {"request-id": REQUEST}, json.dumps(body).encode())
         return graph_answer(response, NOW)
@@ -52,12 +52,12 @@ def answer_for(row: Row) -> Answer:
     return token_answer(HttpResponse(row.status or 401, {}, json.dumps(body).encode()), NOW)
 
 
-def name_of(row: Row) -> str:
+def name_of(row: ErrorRow) -> str:
     return f"{row.source.name}-{row.provider_code}-{row.status}-{row.code}"
 
 
 @pytest.mark.parametrize("row", TABLE, ids=name_of)
-def test_every_row_is_found_and_raises_its_kind_with_cause_fix_and_request_id(row: Row) -> None:
+def test_every_row_is_found_and_raises_its_kind_with_cause_fix_and_request_id(row: ErrorRow) -> None:
     error = refusal(row.source, answer_for(row), SUBJECT, [])
     assert type(error) is CLASSES[row.kind]
     assert error.code == row.code
@@ -66,17 +66,17 @@ def test_every_row_is_found_and_raises_its_kind_with_cause_fix_and_request_id(ro
     assert not re.search(r"[{}]|None", error.diagnostics())
 
 
-@pytest.mark.parametrize("row", [row for row in TABLE if row.kind is Kind.ACTION], ids=name_of)
-def test_whoever_has_to_act_is_told_where_or_what_to_type(row: Row) -> None:
+@pytest.mark.parametrize("row", [row for row in TABLE if row.kind is ErrorKind.ACTION], ids=name_of)
+def test_whoever_has_to_act_is_told_where_or_what_to_type(row: ErrorRow) -> None:
     error = refusal(row.source, answer_for(row), SUBJECT, [])
     where = r"`az |[Pp]ortal|Entra ID >|Overview|cloud|Delete"
-    if row.source is Source.CONSENT:  # mostly it is the person at the screen who has to do something
+    if row.source is ErrorSource.CONSENT:  # mostly it is the person at the screen who has to do something
         where += r"|[Cc]onnect again|[Ss]ign in|administrator"
     assert re.search(where, error.fix or "")
 
 
-@pytest.mark.parametrize("row", [row for row in TABLE if row.kind is Kind.NOT_YET], ids=name_of)
-def test_what_replication_explains_also_tells_the_user_who_typed_it_wrong(row: Row) -> None:
+@pytest.mark.parametrize("row", [row for row in TABLE if row.kind is ErrorKind.NOT_YET], ids=name_of)
+def test_what_replication_explains_also_tells_the_user_who_typed_it_wrong(row: ErrorRow) -> None:
     error = refusal(row.source, answer_for(row), SUBJECT, [])
     assert "Otherwise" in (error.fix or "")
 
@@ -87,7 +87,7 @@ def test_a_policy_is_named() -> None:
 
 
 def test_a_missing_permission_names_the_least_privilege_and_the_commands() -> None:
-    error = refusal(Source.GRAPH, Answer(403, ("Authorization_RequestDenied",), "", None, None), SUBJECT, [])
+    error = refusal(ErrorSource.GRAPH, Answer(403, ("Authorization_RequestDenied",), "", None, None), SUBJECT, [])
     assert "Application.ReadWrite.OwnedBy" in (error.fix or "")
     assert "az ad app owner add --id app-id --owner-object-id sp-id" in (error.fix or "")
     assert "az ad app permission admin-consent" in (error.fix or "")
@@ -96,7 +96,7 @@ def test_a_missing_permission_names_the_least_privilege_and_the_commands() -> No
 @pytest.mark.parametrize("status", [200, 204, 301, 408, 409, 500, 502, 503, 504, 599])
 def test_a_write_that_may_have_happened_is_unanswered(status: int) -> None:
     answer = Answer(status, (), "", REQUEST, timedelta(seconds=3))
-    error = refusal(Source.GRAPH, answer, SUBJECT, [], writing=True)
+    error = refusal(ErrorSource.GRAPH, answer, SUBJECT, [], writing=True)
     assert isinstance(error, Unanswered)
     assert error.retry_after == timedelta(seconds=3)
     assert "not known whether" in error.message
@@ -104,14 +104,14 @@ def test_a_write_that_may_have_happened_is_unanswered(status: int) -> None:
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 410, 413, 415, 422, 424, 429])
 def test_a_write_that_was_refused_is_never_unanswered(status: int) -> None:
-    error = refusal(Source.GRAPH, Answer(status, (), "", None, None), SUBJECT, [], writing=True)
+    error = refusal(ErrorSource.GRAPH, Answer(status, (), "", None, None), SUBJECT, [], writing=True)
     assert not isinstance(error, Unanswered)
 
 
 @pytest.mark.parametrize("status", [409, 503])
 def test_a_concurrent_change_may_be_read_again_but_its_write_is_in_doubt(status: int) -> None:
     answer = Answer(status, ("Directory_ConcurrencyViolation",), "", None, None)
-    read, write = (refusal(Source.GRAPH, answer, SUBJECT, [], writing=writing) for writing in (False, True))
+    read, write = (refusal(ErrorSource.GRAPH, answer, SUBJECT, [], writing=writing) for writing in (False, True))
     assert (type(read), read.code) == (Retryable, "azure.concurrent_change")
     assert (type(write), write.code) == (Unanswered, "azure.concurrent_change")
 
@@ -119,40 +119,40 @@ def test_a_concurrent_change_may_be_read_again_but_its_write_is_in_doubt(status:
 @pytest.mark.parametrize(
     ("source", "status", "kind"),
     [
-        (Source.SIGN_IN, 400, NeedsAction),
-        (Source.SIGN_IN, 404, NeedsAction),
-        (Source.SIGN_IN, 302, Retryable),
-        (Source.SIGN_IN, 599, Retryable),
-        (Source.GRAPH, 400, Permanent),
-        (Source.GRAPH, 302, Retryable),
-        (Source.GRAPH, 599, Retryable),
+        (ErrorSource.SIGN_IN, 400, NeedsAction),
+        (ErrorSource.SIGN_IN, 404, NeedsAction),
+        (ErrorSource.SIGN_IN, 302, Retryable),
+        (ErrorSource.SIGN_IN, 599, Retryable),
+        (ErrorSource.GRAPH, 400, Permanent),
+        (ErrorSource.GRAPH, 302, Retryable),
+        (ErrorSource.GRAPH, 599, Retryable),
     ],
 )
 def test_an_unknown_refusal_is_judged_by_the_class_of_its_status(
-    source: Source, status: int, kind: type[Upstream]
+    source: ErrorSource, status: int, kind: type[Upstream]
 ) -> None:
     assert type(refusal(source, Answer(status, ("Unheard_Of",), "", None, None), SUBJECT, [])) is kind
 
 
 def test_an_unknown_refusal_quotes_microsoft_without_the_secret() -> None:
     answer = Answer(400, ("123456",), "AADSTS123456: your secret abc8Q~xyz is funny", None, None)
-    error = refusal(Source.SIGN_IN, answer, SUBJECT, [Plaintext("abc8Q~xyz")])
+    error = refusal(ErrorSource.SIGN_IN, answer, SUBJECT, [Plaintext("abc8Q~xyz")])
     assert "your secret *** is funny" in error.message
     assert "abc8Q~xyz" not in error.diagnostics()
 
 
 @pytest.mark.parametrize(("sent", "writing", "kind"), [(False, True, Retryable), (False, False, Retryable)])
 def test_a_request_that_was_never_sent_is_simply_repeatable(sent: bool, writing: bool, kind: type[Upstream]) -> None:
-    error = no_answer(Source.GRAPH, TransportFailed("cannot connect", sent=sent), writing=writing)
+    error = no_answer(ErrorSource.GRAPH, TransportFailed("cannot connect", sent=sent), writing=writing)
     assert (type(error), error.code) == (kind, "azure.unreachable")
 
 
 def test_a_request_without_an_answer_is_in_doubt_only_for_writes() -> None:
     failure = TransportFailed("read timeout", sent=True)
-    assert type(no_answer(Source.GRAPH, failure)) is Retryable
-    assert type(no_answer(Source.GRAPH, failure, writing=True)) is Unanswered
-    assert type(unreadable(Source.GRAPH, None)) is Retryable
-    assert type(unreadable(Source.GRAPH, None, writing=True)) is Unanswered
+    assert type(no_answer(ErrorSource.GRAPH, failure)) is Retryable
+    assert type(no_answer(ErrorSource.GRAPH, failure, writing=True)) is Unanswered
+    assert type(unreadable(ErrorSource.GRAPH, None)) is Retryable
+    assert type(unreadable(ErrorSource.GRAPH, None, writing=True)) is Unanswered
 
 
 def test_the_readme_lists_every_code() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from keyturn.errors import Refused
 from keyturn.kit.secret import Plaintext
 from keyturn.providers.azure import opening
-from keyturn.providers.azure.der import Kind, TooMuch, Unreadable, kind_of, modulus_bits, work_of
+from keyturn.providers.azure.der import DerKind, TooMuch, Unreadable, kind_of, modulus_bits, work_of
 from keyturn.providers.azure.files import pieces
 from keyturn.providers.azure.reading import read_certificate
 from keyturn.providers.azure.survey import Pasted, survey
@@ -157,24 +157,24 @@ def test_what_hides_its_work_is_refused_unopened(content: bytes) -> None:
 
 
 def test_the_limits_themselves_are_allowed() -> None:
-    assert work_of(Kind.ENCRYPTED_KEY, locked(pbkdf2(1_000_000))) == 1_000_000
-    assert work_of(Kind.ENCRYPTED_KEY, locked(scrypt(2**16, 8, 2))) == 2**20
-    assert modulus_bits(Kind.RSA_KEY, plain_key(8192)) == 8192
+    assert work_of(DerKind.ENCRYPTED_KEY, locked(pbkdf2(1_000_000))) == 1_000_000
+    assert work_of(DerKind.ENCRYPTED_KEY, locked(scrypt(2**16, 8, 2))) == 2**20
+    assert modulus_bits(DerKind.RSA_KEY, plain_key(8192)) == 8192
 
 
 def test_the_work_of_honest_files_is_known() -> None:
     key = base64.b64decode("".join(GOOD.written(passphrase="correct horse").splitlines()[1:-1]))
-    assert kind_of(key) is Kind.ENCRYPTED_KEY
-    assert 1000 < work_of(Kind.ENCRYPTED_KEY, key) < opening.LIGHT_ROUNDS
+    assert kind_of(key) is DerKind.ENCRYPTED_KEY
+    assert 1000 < work_of(DerKind.ENCRYPTED_KEY, key) < opening.LIGHT_ROUNDS
     plain = base64.b64decode(GOOD.bare_key)
-    assert (kind_of(plain), modulus_bits(Kind.KEY, plain)) == (Kind.KEY, 2048)
+    assert (kind_of(plain), modulus_bits(DerKind.KEY, plain)) == (DerKind.KEY, 2048)
 
 
 @pytest.mark.parametrize(
     "content", [b"", b"\x30", b"\x30\x80", b"\x30\x05\x30", b"\x30\x84\xff\xff\xff\xff", b"\x30\x81" * 9000]
 )
 def test_what_is_no_der_never_counts_as_no_work(content: bytes) -> None:
-    for kind in (Kind.ENCRYPTED_KEY, Kind.PFX):
+    for kind in (DerKind.ENCRYPTED_KEY, DerKind.PFX):
         with pytest.raises(Unreadable):
             work_of(kind, content)
 
@@ -182,7 +182,7 @@ def test_what_is_no_der_never_counts_as_no_work(content: bytes) -> None:
 def test_what_is_heavy_is_opened_in_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     forms: list[str] = []
 
-    def asked(form: str, content: bytes, passphrase: bytes | None) -> opening.Opened:
+    def asked(form: str, content: bytes, passphrase: bytes | None) -> opening.OpenedKeyFile:
         forms.append(form)
         return opening.opener.open_file(form, content, passphrase)
 
@@ -273,7 +273,11 @@ def _refused(certificate: str, key: str) -> Refused | None:
 @given(st.binary(max_size=400))
 @settings(max_examples=200, deadline=None)
 def test_no_bytes_make_the_reader_of_der_fail_otherwise(content: bytes) -> None:
-    for call in (lambda: kind_of(content), lambda: work_of(Kind.PFX, content), lambda: modulus_bits(Kind.KEY, content)):
+    for call in (
+        lambda: kind_of(content),
+        lambda: work_of(DerKind.PFX, content),
+        lambda: modulus_bits(DerKind.KEY, content),
+    ):
         try:
             call()
         except ValueError:

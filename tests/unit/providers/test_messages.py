@@ -13,13 +13,13 @@ from keyturn.errors import NeedsAction
 from keyturn.kit.clock import MovableClock
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.provider import AccessToken, RemoteApplication, Tenant
-from keyturn.providers.azure import connect
-from keyturn.providers.azure.answers import Answer
+from keyturn.providers.azure import paste_checks
 from keyturn.providers.azure.capabilities import ADMINISTRATORS, READERS, WRITE_ALL, WRITE_OWNED, capabilities
+from keyturn.providers.azure.error_mapping import ErrorContext, refusal
+from keyturn.providers.azure.error_row import ErrorRow, ErrorSource
 from keyturn.providers.azure.errors import TABLE
 from keyturn.providers.azure.provider import AzureProvider
-from keyturn.providers.azure.refusals import Subject, refusal
-from keyturn.providers.azure.rows import Row, Source
+from keyturn.providers.azure.responses import Answer
 from keyturn_simulation.emulated import emulated_clouds
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
@@ -30,25 +30,25 @@ GAP = re.compile(r"<[^>\s=/][^>=/]*>|\{[a-z_]+\}|\bNone\b")
 CLOUD = ("https://portal.test", "https://login.test", "https://graph.test")
 
 SUBJECTS = {
-    "all known": Subject(TENANT, *CLOUD, APP, CLIENT, OBJECT, PRINCIPAL),
-    "a sign-in": Subject(TENANT, *CLOUD, CLIENT),
-    "by object id": Subject(TENANT, *CLOUD, OBJECT, CLIENT, OBJECT, PRINCIPAL),
-    "a token that cannot be read": Subject(TENANT, *CLOUD, OBJECT, None, OBJECT, None),
+    "all known": ErrorContext(TENANT, *CLOUD, APP, CLIENT, OBJECT, PRINCIPAL),
+    "a sign-in": ErrorContext(TENANT, *CLOUD, CLIENT),
+    "by object id": ErrorContext(TENANT, *CLOUD, OBJECT, CLIENT, OBJECT, PRINCIPAL),
+    "a token that cannot be read": ErrorContext(TENANT, *CLOUD, OBJECT, None, OBJECT, None),
 }
 
 
-def answers() -> Iterator[tuple[Source, Answer]]:
+def answers() -> Iterator[tuple[ErrorSource, Answer]]:
     """One for each row of the table, and those that no row fits."""
     for row in TABLE:
         for words in row.contains:
             yield row.source, _answer(row, words)
-    for source in Source:
+    for source in ErrorSource:
         for status in (200, 400, 401, 403, 404, 418, 500, 599):
             yield source, Answer(status, (), "", None, None)
             yield source, Answer(status, ("Unheard_Of",), "Microsoft says something new.", None, None)
 
 
-def _answer(row: Row, words: str) -> Answer:
+def _answer(row: ErrorRow, words: str) -> Answer:
     codes = (row.provider_code,) if row.provider_code else ()
     return Answer(row.status or 400, codes, f"Microsoft says: {words}", None, "request-1")
 
@@ -66,14 +66,14 @@ def test_no_refusal_of_the_whole_table_has_a_gap(subject: str, *, writing: bool)
 
 def test_commands_name_the_connection_and_the_application_apart() -> None:
     answer = Answer(403, ("Authorization_RequestDenied",), "", None, None)
-    fix = str(refusal(Source.GRAPH, answer, SUBJECTS["all known"], []).fix)
+    fix = str(refusal(ErrorSource.GRAPH, answer, SUBJECTS["all known"], []).fix)
     assert f"az ad app permission add --id {CLIENT} " in fix
     assert f"az ad app owner add --id {APP} --owner-object-id {PRINCIPAL}" in fix
 
 
 def test_what_is_not_known_is_found_by_the_command_itself() -> None:
     answer = Answer(403, ("Authorization_RequestDenied",), "", None, None)
-    fix = str(refusal(Source.GRAPH, answer, SUBJECTS["a sign-in"], []).fix)
+    fix = str(refusal(ErrorSource.GRAPH, answer, SUBJECTS["a sign-in"], []).fix)
     assert f"--owner-object-id $(az ad sp show --id {CLIENT} --query id --output tsv)" in fix
 
 
@@ -126,10 +126,10 @@ PASTED = (
 def test_what_a_form_says_of_mistakes_has_no_gap() -> None:
     for text in PASTED:
         faults = [
-            connect.tenant_fault(text),
-            connect.client_id_fault(text),
-            connect.client_secret_fault(Plaintext(text)),
-            connect.key_id_fault(text),
+            paste_checks.tenant_fault(text),
+            paste_checks.client_id_fault(text),
+            paste_checks.client_secret_fault(Plaintext(text)),
+            paste_checks.key_id_fault(text),
         ]
         for fault in faults:
             assert fault is None or not GAP.search(f"{fault.message} {fault.fix}"), fault

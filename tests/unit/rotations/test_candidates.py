@@ -12,7 +12,7 @@ from keyturn.ports.http import HttpRequest, HttpResponse
 from keyturn.ports.provider import RemoteCredential
 from keyturn.providers.azure.key_pairs import new_key, new_pair, thumbprints
 from keyturn.providers.azure.provider import AzureProvider
-from keyturn.rotations.candidates import choose, rotatable
+from keyturn.rotations.matching import match_credential, rotatable
 from keyturn_simulation.emulated import emulated_clouds
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
@@ -34,19 +34,21 @@ def listed(key_id: str, thumbprint: str | None, days: float = 30) -> RemoteCrede
 
 def refusal(*found: RemoteCredential) -> Refused:
     with pytest.raises(Refused) as caught:
-        choose(KIND, found, GIVEN, NOW)
+        match_credential(KIND, found, GIVEN, NOW)
     return caught.value
 
 
 def test_by_either_thumbprint() -> None:
     for thumbprint in thumbprints(PAIR):
-        found = choose(KIND, [listed("other", "A" * 40), listed("mine", thumbprint), listed("odd", None)], GIVEN, NOW)
+        found = match_credential(
+            KIND, [listed("other", "A" * 40), listed("mine", thumbprint), listed("odd", None)], GIVEN, NOW
+        )
         assert found.key_id == "mine"
 
 
 def test_one_that_is_listed_twice_is_taken_where_it_still_works() -> None:
     sha1 = PAIR.thumbprint
-    assert choose(KIND, [listed("old", sha1, -1), listed("new", sha1)], GIVEN, NOW).key_id == "new"
+    assert match_credential(KIND, [listed("old", sha1, -1), listed("new", sha1)], GIVEN, NOW).key_id == "new"
 
 
 def test_one_that_has_expired_on_the_application_is_refused() -> None:
@@ -76,10 +78,10 @@ def test_a_certificate_that_is_listed_without_thumbprint_is_taken_by_its_key_id_
     silent = listed("silent", None)
     assert refusal(silent).code == "rotation.certificate_key_id_needed"
     with pytest.raises(Refused) as caught:
-        choose(KIND, [silent], GIVEN, NOW, "silent")
+        match_credential(KIND, [silent], GIVEN, NOW, "silent")
     assert caught.value.code == "rotation.key_unconfirmed"
     assert "thumbprint of this certificate" in caught.value.message
-    assert choose(KIND, [silent], GIVEN, NOW, "SILENT", confirmed=True) is silent
+    assert match_credential(KIND, [silent], GIVEN, NOW, "SILENT", confirmed=True) is silent
 
 
 def test_what_a_person_granted_is_not_rotated() -> None:

@@ -12,25 +12,25 @@ from keyturn.kit.secret import Sealed
 from keyturn.ports.provider import Tenant
 from keyturn.rotations.domain import (
     Decision,
-    Done,
-    Kind,
     Reason,
     Rotation,
+    RotationKind,
     Run,
     RunState,
     Snapshot,
     Step,
+    StepDone,
     StepName,
     Wait,
     decide,
 )
-from keyturn.rotations.patience import Patience, proofs_of
 from keyturn.rotations.schedule import Schedule
+from keyturn.rotations.timings import ProtocolTimings, proof_plan
 from keyturn.rotations.waits import LONGEST_PROMISE
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 TOKEN = 7
-PATIENCE = Patience(3, timedelta(seconds=2), timedelta(seconds=15))
+PATIENCE = ProtocolTimings(3, timedelta(seconds=2), timedelta(seconds=15))
 LONG = timedelta(hours=12)
 MOST_TURNS = 250
 
@@ -85,7 +85,7 @@ def credentials() -> st.SearchStrategy[Credential]:
 rotations = st.builds(
     Rotation,
     id=st.just("rotation"),
-    kind=st.sampled_from(Kind),
+    kind=st.sampled_from(RotationKind),
     org_id=st.just("org"),
     project_id=st.none(),
     connection_id=st.none(),
@@ -121,7 +121,7 @@ snapshots = st.builds(
 @given(snapshot=snapshots, token=st.integers(0, 10))
 def test_decide_answers_for_every_combination(snapshot: Snapshot, token: int) -> None:
     decision = decide(snapshot, NOW, token, PATIENCE)
-    assert isinstance(decision, Step | Wait | Done)
+    assert isinstance(decision, Step | Wait | StepDone)
     if isinstance(decision, Wait):
         assert decision.until > NOW
     if isinstance(decision, Step) and decision.credential:
@@ -168,7 +168,7 @@ def test_everything_comes_to_rest(snapshot: Snapshot, failures: list[bool]) -> N
     now, rest = NOW, list(failures)
     for _ in range(MOST_TURNS):
         decision = decide(snapshot, now, TOKEN, PATIENCE)
-        if isinstance(decision, Done) or (isinstance(decision, Wait) and decision.until > now + LONG):
+        if isinstance(decision, StepDone) or (isinstance(decision, Wait) and decision.until > now + LONG):
             return
         if isinstance(decision, Wait):
             now = decision.until
@@ -221,7 +221,7 @@ def _seen_absent(row: Credential, end: State, now: datetime) -> Credential:
 def _proven(row: Credential, now: datetime) -> Credential:
     proof = replace(row, proofs=row.proofs + 1, proof_at=now, retry_at=None)
     return (
-        replace(proof, state=State.PROVEN, proven_at=now) if proof.proofs >= proofs_of(row, PATIENCE).count else proof
+        replace(proof, state=State.PROVEN, proven_at=now) if proof.proofs >= proof_plan(row, PATIENCE).count else proof
     )
 
 

@@ -10,9 +10,9 @@ from keyturn.credentials.domain import Credential, State
 from keyturn.ports.provider import Tenant
 from keyturn.rotations.domain import (
     Decision,
-    Kind,
     Reason,
     Rotation,
+    RotationKind,
     Run,
     RunState,
     Snapshot,
@@ -21,12 +21,12 @@ from keyturn.rotations.domain import (
     Wait,
     decide,
 )
-from keyturn.rotations.patience import Patience, proofs_of
 from keyturn.rotations.schedule import Schedule
+from keyturn.rotations.timings import ProtocolTimings, proof_plan
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
-PRODUCTION = Patience(3, timedelta(seconds=2), timedelta(seconds=15))
-QUICK = Patience(3, timedelta(0), timedelta(0))
+PRODUCTION = ProtocolTimings(3, timedelta(seconds=2), timedelta(seconds=15))
+QUICK = ProtocolTimings(3, timedelta(0), timedelta(0))
 ISSUED = Credential(
     "new", "rotation", "org", "object", 1, State.ISSUED, "keyturn name g1 abc", key_id="key", issued_at=NOW
 )
@@ -40,20 +40,20 @@ def refused_after(delay: timedelta, **changes: object) -> Credential:
     return replace(ISSUED, not_yet_at=NOW + delay, proof_at=NOW + delay, proof_tries=1, **changes)  # type: ignore[arg-type]
 
 
-def spread(row: Credential, patience: Patience) -> timedelta:
-    needed = proofs_of(row, patience)
+def spread(row: Credential, patience: ProtocolTimings) -> timedelta:
+    needed = proof_plan(row, patience)
     return needed.spacing * (needed.count - 1)
 
 
 def test_a_secret_that_every_replica_knew_at_once_signs_in_three_times() -> None:
-    needed = proofs_of(ISSUED, PRODUCTION)
+    needed = proof_plan(ISSUED, PRODUCTION)
     assert (needed.count, needed.spacing) == (3, seconds(2))
 
 
 @given(st.floats(0, 4000))
 def test_after_a_not_yet_five_sign_ins_are_spread_over_as_long_as_it_took_to_get_there(delay: float) -> None:
     row = refused_after(seconds(delay))
-    assert proofs_of(row, PRODUCTION).count == 5
+    assert proof_plan(row, PRODUCTION).count == 5
     expected = min(max(seconds(delay), seconds(10)), PRODUCTION.proof_deadline)
     assert abs(spread(row, PRODUCTION) - expected) < seconds(0.001)
 
@@ -65,7 +65,7 @@ def test_a_quicker_pace_is_quicker_here_too() -> None:
 
 def test_more_proofs_than_five_stay_more() -> None:
     row = refused_after(seconds(60))
-    assert proofs_of(row, replace(PRODUCTION, proof_count=8)).count == 8
+    assert proof_plan(row, replace(PRODUCTION, proof_count=8)).count == 8
     assert spread(row, replace(PRODUCTION, proof_count=8)) >= seconds(60) - seconds(0.001)
 
 
@@ -83,7 +83,7 @@ def decided(row: Credential, at: datetime) -> Decision:
     schedule = Schedule(30, 2, 15, "UTC")
     tenant = Tenant("global", "tenant")
     rotation = Rotation(
-        "rotation", Kind.CONNECTION, "org", None, None, "name", tenant, "app", "object", "App", schedule
+        "rotation", RotationKind.CONNECTION, "org", None, None, "name", tenant, "app", "object", "App", schedule
     )
     run = Run("run", "rotation", Reason.MANUAL, RunState.ACTIVE, NOW, inspected_at=NOW)
     return decide(Snapshot(rotation, (row,), run), at, 7, PRODUCTION)

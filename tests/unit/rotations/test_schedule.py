@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from keyturn.kit import zones
 from keyturn.kit.moments import FIRST, LAST
 from keyturn.rotations.schedule import Anchor, Schedule, last_slot, next_slot, upcoming
-from keyturn_simulation.almanac import first_instant_at, slot_after
+from keyturn_simulation.schedule_oracle import first_instant_at, slot_after
 
 TWO_YEARS = (datetime(2026, 1, 1, tzinfo=UTC), datetime(2028, 1, 1, tzinfo=UTC))
 ZONES = sorted(zones.names())

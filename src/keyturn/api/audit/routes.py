@@ -1,14 +1,14 @@
 """Routes of the audit trail."""
 
 from keyturn.api.audit.schemas import ActorShown, AuditLog, AuditPage, AuditQuery, EventShown, SubjectShown
-from keyturn.audit.domain import Recorded
-from keyturn.audit.service import Trail
+from keyturn.audit.domain import StoredEvent
+from keyturn.audit.service import AuditTrail
 from keyturn.kit.actor import Actor
 from keyturn.kit.clock import iso
 from keyturn.web.routes import Routes, get, group
 
 
-def router(trail: Trail) -> Routes:
+def router(trail: AuditTrail) -> Routes:
     """Routes for those who may read the trail."""
 
     @get("/api/v1/organization/audit-logs", compressed=True)
@@ -32,7 +32,7 @@ def router(trail: Trail) -> Routes:
     return group("Audit trail", list_events)
 
 
-def _shown(event: Recorded) -> AuditLog:
+def _shown(event: StoredEvent) -> AuditLog:
     return AuditLog(
         id=str(event.id),
         event=EventShown(event.name, event.data),

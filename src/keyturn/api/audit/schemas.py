@@ -5,10 +5,10 @@ from typing import Annotated
 from msgspec import Meta
 
 from keyturn.web.schema.validate import coerced
-from keyturn.web.schema.wire import Timestamp, Wire
+from keyturn.web.schema.wire import ApiModel, Timestamp
 
 
-class AuditQuery(Wire):
+class AuditQuery(ApiModel):
     limit: Annotated[int, coerced, Meta(ge=1, le=1000)] = 100
     cursor: str | None = None
     event: str | None = None
@@ -17,23 +17,23 @@ class AuditQuery(Wire):
     project_id: str | None = None
 
 
-class EventShown(Wire):
+class EventShown(ApiModel):
     type: str
     metadata: dict[str, object]
 
 
-class ActorShown(Wire):
+class ActorShown(ApiModel):
     type: str
     id: str | None
     name: str | None
 
 
-class SubjectShown(Wire):
+class SubjectShown(ApiModel):
     type: str
     id: str
 
 
-class AuditLog(Wire):
+class AuditLog(ApiModel):
     id: str
     event: EventShown
     actor: ActorShown
@@ -43,6 +43,6 @@ class AuditLog(Wire):
     created_at: Timestamp
 
 
-class AuditPage(Wire):
+class AuditPage(ApiModel):
     audit_logs: list[AuditLog]
     next_cursor: str | None

@@ -7,10 +7,10 @@ from keyturn.credentials.domain import Credential, State
 from keyturn.kit.clock import iso, iso_or_none
 from keyturn.rotations.domain import Run
 from keyturn.rotations.store.runs import StepRecord
-from keyturn.web.schema.wire import Timestamp, Wire
+from keyturn.web.schema.wire import ApiModel, Timestamp
 
 
-class JournalEntry(Wire):
+class JournalEntry(ApiModel):
     """``hint``: the first three characters of a client secret, or the thumbprint of a certificate."""
 
     id: str
@@ -33,17 +33,17 @@ class JournalEntry(Wire):
     note: str | None
 
 
-class Journal(Wire):
+class Journal(ApiModel):
     credentials: list[JournalEntry]
 
 
-class RunRequester(Wire):
+class RunRequester(ApiModel):
     kind: str
     id: str | None
     name: str
 
 
-class RunFailure(Wire):
+class RunFailure(ApiModel):
     """``kind``: ``retryable``, or ``needs-action`` of somebody. ``requestId`` is for Microsoft's support."""
 
     code: str
@@ -53,7 +53,7 @@ class RunFailure(Wire):
     request_id: str | None
 
 
-class RunStep(Wire):
+class RunStep(ApiModel):
     step: str
     outcome: str
     started_at: Timestamp
@@ -63,7 +63,7 @@ class RunStep(Wire):
     message: str | None
 
 
-class RunShown(Wire):
+class RunShown(ApiModel):
     id: str
     reason: str
     state: str
@@ -77,7 +77,7 @@ class RunShown(Wire):
     steps: list[RunStep]
 
 
-class RunList(Wire):
+class RunList(ApiModel):
     rotation_runs: list[RunShown]
 
 
@@ -104,19 +104,23 @@ def journal_entry(row: Credential) -> JournalEntry:
     )
 
 
-def run(found: Run, steps: list[StepRecord]) -> RunShown:
-    took = found.finished_at - (found.started_at or found.created_at) if found.finished_at else None
+def run(rotation_run: Run, steps: list[StepRecord]) -> RunShown:
+    took = (
+        rotation_run.finished_at - (rotation_run.started_at or rotation_run.created_at)
+        if rotation_run.finished_at
+        else None
+    )
     return RunShown(
-        id=found.id,
-        reason=found.reason.value,
-        state=found.state.value,
-        generation=found.generation,
-        requested_by=_requester(found.requested_by),
-        created_at=iso(found.created_at),
-        started_at=iso_or_none(found.started_at),
-        finished_at=iso_or_none(found.finished_at),
+        id=rotation_run.id,
+        reason=rotation_run.reason.value,
+        state=rotation_run.state.value,
+        generation=rotation_run.generation,
+        requested_by=_requester(rotation_run.requested_by),
+        created_at=iso(rotation_run.created_at),
+        started_at=iso_or_none(rotation_run.started_at),
+        finished_at=iso_or_none(rotation_run.finished_at),
         duration_ms=None if took is None else round(took.total_seconds() * 1000),
-        failure=_failure(found.failure),
+        failure=_failure(rotation_run.failure),
         steps=[_step(step) for step in steps],
     )
 
@@ -125,16 +129,16 @@ def _requester(by: Mapping[str, Any] | None) -> RunRequester | None:
     return RunRequester(_word(by, "kind"), by.get("id"), _word(by, "name")) if by else None
 
 
-def _failure(said: Mapping[str, Any] | None) -> RunFailure | None:
-    if not said:
+def _failure(facts: Mapping[str, Any] | None) -> RunFailure | None:
+    if not facts:
         return None
-    code, message, kind = (_word(said, name) for name in ("code", "message", "kind"))
-    return RunFailure(code, message, said.get("fix"), kind, said.get("requestId"))
+    code, message, kind = (_word(facts, name) for name in ("code", "message", "kind"))
+    return RunFailure(code, message, facts.get("fix"), kind, facts.get("requestId"))
 
 
-def _word(said: Mapping[str, Any], name: str) -> str:
+def _word(facts: Mapping[str, Any], name: str) -> str:
     """A member of a stored document; words for what is not there."""
-    return str(said.get(name) or "unknown")
+    return str(facts.get(name) or "unknown")
 
 
 def _step(step: StepRecord) -> RunStep:

@@ -2,20 +2,20 @@
 
 from msgspec import UNSET, UnsetType
 
+from keyturn.connections.connection_test import ConnectionTest
 from keyturn.connections.domain import Connection, Method
-from keyturn.connections.trial import Trial
 from keyturn.kit.clock import iso
-from keyturn.web.schema.wire import Timestamp, Wire
+from keyturn.web.schema.wire import ApiModel, Timestamp
 
 
-class SafeCredentials(Wire):
+class SafeCredentials(ApiModel):
     """``clientId`` is absent for OAuth, where it is that of this server."""
 
     tenant_id: str
     client_id: str | UnsetType = UNSET
 
 
-class LastCheck(Wire):
+class LastCheck(ApiModel):
     """How the last use or test of the connection went. ``needsReconnect``: a person has to sign in again."""
 
     ok: bool
@@ -26,7 +26,7 @@ class LastCheck(Wire):
     needs_reconnect: bool
 
 
-class Refusal(Wire):
+class Refusal(ApiModel):
     """Microsoft has refused the connection since then: its sign-in, or all that it is for. ``fix`` says how to get out."""
 
     since: Timestamp
@@ -35,7 +35,7 @@ class Refusal(Wire):
     fix: str | None
 
 
-class CheckShown(Wire):
+class CheckShown(ApiModel):
     name: str
     ok: bool
     message: str
@@ -43,7 +43,7 @@ class CheckShown(Wire):
     code: str | None
 
 
-class CapabilityShown(Wire):
+class CapabilityShown(ApiModel):
     """``allowed`` is null when the token does not tell. ``fix`` grants what is missing, or takes away what is not needed."""
 
     name: str
@@ -52,14 +52,14 @@ class CapabilityShown(Wire):
     fix: str | None
 
 
-class ConnectionTestReport(Wire):
+class ConnectionTestReport(ApiModel):
     ok: bool
     checked_at: Timestamp
     checks: list[CheckShown]
     capabilities: list[CapabilityShown]
 
 
-class SignInStarted(Wire):
+class SignInStarted(ApiModel):
     """Send the browser to ``authorizeUrl``; it must be back by ``expiresAt``."""
 
     authorize_url: str
@@ -72,15 +72,15 @@ def safe(connection: Connection) -> SafeCredentials:
 
 
 def last_check(connection: Connection) -> LastCheck | None:
-    said = connection.check_result
-    if said is None:
+    result = connection.check_result
+    if result is None:
         return None
     return LastCheck(
-        ok=bool(said.get("ok")),
+        ok=bool(result.get("ok")),
         checked_at=iso(connection.checked_at) if connection.checked_at else None,
-        code=_text(said.get("code")),
-        message=_text(said.get("message")),
-        fix=_text(said.get("fix")),
+        code=_text(result.get("code")),
+        message=_text(result.get("message")),
+        fix=_text(result.get("fix")),
         needs_reconnect=connection.needs_reconnect,
     )
 
@@ -90,14 +90,17 @@ def _text(value: object) -> str | None:
 
 
 def refusal(connection: Connection) -> Refusal | None:
-    said, since = connection.refusal or {}, connection.refused_at
+    facts, since = connection.refusal or {}, connection.refused_at
     if since is None:
         return None
-    return Refusal(iso(since), str(said.get("code")), str(said.get("message")), said.get("fix"))
+    return Refusal(iso(since), str(facts.get("code")), str(facts.get("message")), facts.get("fix"))
 
 
-def report(trial: Trial) -> ConnectionTestReport:
-    lines = [CheckShown(one.name, one.ok, one.message, one.fix, one.code) for one in trial.checks]
-    may = [CapabilityShown(one.name, one.allowed, one.message, one.fix) for one in trial.capabilities]
-    tested_at = trial.connection.checked_at or trial.connection.updated_at
-    return ConnectionTestReport(trial.ok, iso(tested_at), lines, may)
+def report(test_result: ConnectionTest) -> ConnectionTestReport:
+    lines = [CheckShown(check.name, check.ok, check.message, check.fix, check.code) for check in test_result.checks]
+    may = [
+        CapabilityShown(capability.name, capability.allowed, capability.message, capability.fix)
+        for capability in test_result.capabilities
+    ]
+    tested_at = test_result.connection.checked_at or test_result.connection.updated_at
+    return ConnectionTestReport(test_result.ok, iso(tested_at), lines, may)

@@ -3,11 +3,11 @@
 from datetime import datetime
 
 from keyturn.kit.clock import iso
-from keyturn.rotations.removals import Item, Removal
-from keyturn.web.schema.wire import Timestamp, Wire
+from keyturn.rotations.removals import Removal, RemovalItem
+from keyturn.web.schema.wire import ApiModel, Timestamp
 
 
-class RemovedCredential(Wire):
+class RemovedCredential(ApiModel):
     """``stage``: ``waiting``, ``resolving``, ``removing``, ``confirming``, ``refused``; or ``removed``, ``never-made``, ``kept``,
     ``unreadable``. ``nextAt`` is when it goes on, where that is put off; ``message`` is why it was refused, and what to do.
     """
@@ -24,7 +24,7 @@ class RemovedCredential(Wire):
     message: str | None
 
 
-class RemovalShown(Wire):
+class RemovalShown(ApiModel):
     """``connectionName`` is that of the connection that was deleted."""
 
     id: str
@@ -36,28 +36,28 @@ class RemovalShown(Wire):
     credentials: list[RemovedCredential]
 
 
-class RemovalList(Wire):
+class RemovalList(ApiModel):
     removals: list[RemovalShown]
 
 
-class RemovalAnswer(Wire):
+class RemovalAnswer(ApiModel):
     removal: RemovalShown
 
 
-def removal(found: Removal) -> RemovalShown:
-    rotation = found.rotation
+def removal(the_removal: Removal) -> RemovalShown:
+    rotation = the_removal.rotation
     return RemovalShown(
         id=rotation.id,
         connection_name=rotation.name,
         project_id=rotation.project_id,
         application_name=rotation.application_name,
         client_id=rotation.app_id,
-        is_done=found.left == 0,
-        credentials=[_credential(item) for item in found.items],
+        is_done=the_removal.left == 0,
+        credentials=[_credential(item) for item in the_removal.items],
     )
 
 
-def _credential(item: Item) -> RemovedCredential:
+def _credential(item: RemovalItem) -> RemovedCredential:
     row = item.credential
     return RemovedCredential(
         id=row.id,

@@ -28,18 +28,18 @@ from keyturn.api.connections.schemas import (
     UpdateAppConnection,
     method_like,
 )
-from keyturn.connections import trial
+from keyturn.connections import connection_test
 from keyturn.connections.domain import (
     APP,
     AuthorizationCode,
     CertificateFiles,
     ClientSecret,
     Connection,
-    Draft,
     Method,
-    Supplied,
+    NewConnection,
+    SubmittedCredentials,
 )
-from keyturn.connections.flow import Form, UnverifiedCallback
+from keyturn.connections.flow import SignInRequest, UnverifiedCallback
 from keyturn.connections.oauth import SignIns
 from keyturn.connections.service import Connections
 from keyturn.errors import Refused
@@ -48,7 +48,7 @@ from keyturn.kit.clock import iso
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.clock import Clock
 from keyturn.rotations import removals
-from keyturn.rotations.changes import Change, ScheduleChange
+from keyturn.rotations.commands import ConnectionChange, ScheduleChange
 from keyturn.rotations.domain import Reason
 from keyturn.rotations.service import Rotations
 from keyturn.web.routes import Caller, Operation, Routes, delete, get, group, patch, post
@@ -83,15 +83,15 @@ class _Shelf:
         self._rotations = rotations
         self._clock = clock
 
-    def list(self, actor: Actor, found: Sequence[Connection]) -> views.AppConnectionList:
-        overviews, homes = self._rotations.overviews(found), self._connections.homes(found)
-        sharing, now = self._rotations.sharing(actor, found), self._clock.now()
+    def list(self, actor: Actor, connections: Sequence[Connection]) -> views.AppConnectionList:
+        overviews, homes = self._rotations.overviews(connections), self._connections.homes(connections)
+        sharing, now = self._rotations.sharing(actor, connections), self._clock.now()
 
-        def show(one: Connection) -> views.AppConnectionShown:
-            home = homes.get(one.project_id or "")
-            return views.shown(one, overviews.get(one.id), home, now, sharing.get(one.id))
+        def show(connection: Connection) -> views.AppConnectionShown:
+            home = homes.get(connection.project_id or "")
+            return views.shown(connection, overviews.get(connection.id), home, now, sharing.get(connection.id))
 
-        return views.AppConnectionList([show(one) for one in found])
+        return views.AppConnectionList([show(connection) for connection in connections])
 
     def show(self, actor: Actor, connection: Connection) -> views.AppConnectionShown:
         return self.list(actor, [connection]).app_connections[0]
@@ -119,8 +119,8 @@ def _lists(connections: Connections, shelf: _Shelf, oauth_client_id: str | None)
     @get(f"{ROOT}/available", compressed=True)
     def list_available_app_connections(actor: Actor, query: PartOfProject) -> views.AvailableAppConnections:
         """List the app connections that the caller may use in the project: its own and the organization's."""
-        found = query.part_of(connections.available(actor, query.project_id))
-        return views.AvailableAppConnections([views.available(one) for one in found])
+        others = query.part_of(connections.available(actor, query.project_id))
+        return views.AvailableAppConnections([views.available(connection) for connection in others])
 
     return [
         list_app_connection_options,
@@ -144,13 +144,18 @@ def _single(connections: Connections, shelf: _Shelf) -> list[Operation]:
     @get(f"{ONE}/clients", compressed=True)
     def list_app_connection_clients(actor: Actor, connection_id: Uuid) -> views.ClientList:
         """List the Entra applications that the connection can see."""
-        found = connections.clients(actor, connection_id)
-        return views.ClientList([views.ClientShown(one.object_id, one.name, one.app_id) for one in found])
+        applications = connections.clients(actor, connection_id)
+        return views.ClientList(
+            [
+                views.ClientShown(application.object_id, application.name, application.app_id)
+                for application in applications
+            ]
+        )
 
     @post(f"{ONE}/test")
     def test_app_connection(actor: Actor, connection_id: Uuid) -> method_views.ConnectionTestReport:
         """Try the connection now, and say what works. Changes nothing in Entra ID."""
-        return method_views.report(trial.test(connections, actor, connection_id))
+        return method_views.report(connection_test.run_test(connections, actor, connection_id))
 
     return [get_app_connection, get_app_connection_by_name, list_app_connection_clients, test_app_connection]
 
@@ -188,29 +193,31 @@ def _changing(rotations: Rotations, shelf: _Shelf) -> list[Operation]:
         actor: Actor, connection_id: Uuid, query: DeleteAppConnection
     ) -> views.DeletedAppConnection:
         """Delete an app connection. ``staysValid`` lists the secrets that will still sign in to Entra ID."""
-        connection, kept = rotations.delete(actor, connection_id, revoke=query.revoke_credentials)
-        return views.DeletedAppConnection(shelf.show(actor, connection), [views.valid_secret(row) for row in kept])
+        connection, rows = rotations.delete(actor, connection_id, revoke=query.revoke_credentials)
+        return views.DeletedAppConnection(shelf.show(actor, connection), [views.valid_secret(row) for row in rows])
 
     return [create_app_connection, update_app_connection, delete_app_connection]
 
 
-def _drafted(data: CreateByMethod) -> tuple[Draft, ScheduleChange | None]:
+def _drafted(data: CreateByMethod) -> tuple[NewConnection, ScheduleChange | None]:
     rotation = data.rotation if data.is_auto_rotation_enabled else None
     schedule = _schedule(rotation) if rotation else None
-    return Draft(data.name, _supplied(data.credentials, rotation), data.description or None, data.project_id), schedule
+    return NewConnection(
+        data.name, _supplied(data.credentials, rotation), data.description or None, data.project_id
+    ), schedule
 
 
-def _change(data: UpdateAppConnection, method: Method | None) -> Change:
-    given = (
+def _change(data: UpdateAppConnection, method: Method | None) -> ConnectionChange:
+    credentials = (
         _new_credentials(json.loads(data.credentials.reveal()), method)
         if data.credentials is not None and method
         else None
     )
-    return Change(
+    return ConnectionChange(
         name=None if data.name is UNSET else data.name,
         description=None if data.description is UNSET else data.description or None,
         describe=data.description is not UNSET,
-        credentials=_supplied(given, data.rotation) if given else None,
+        credentials=_supplied(credentials, data.rotation) if credentials else None,
         enabled=data.is_auto_rotation_enabled,
         schedule=_schedule(data.rotation) if data.rotation else None,
         move_along=data.rotation is None or data.rotation.move_others_along,
@@ -229,27 +236,29 @@ def _new_credentials(raw: Mapping[str, object], method: Method) -> AnyCredential
     return parse(SHAPES[method], raw, path=("credentials",))
 
 
-def _supplied(given: AnyCredentials, rotation: RotationSettings | RotationChange | None) -> Supplied:
-    if isinstance(given, OAuthCredentials):
-        nonce = given.nonce.reveal() if given.nonce else None
-        return AuthorizationCode(given.tenant_id, given.code, given.code_verifier, nonce)
-    if isinstance(given, CertificateCredentials):
-        certificate, passphrase = given.certificate_body.reveal(), given.passphrase or None
-        return CertificateFiles(given.tenant_id, given.client_id, certificate, given.private_key, passphrase)
-    key_id = given.client_secret_key_id or (rotation.client_secret_key_id if rotation else None)
-    return ClientSecret(given.tenant_id, given.client_id, given.client_secret, key_id or None)
+def _supplied(credentials: AnyCredentials, rotation: RotationSettings | RotationChange | None) -> SubmittedCredentials:
+    if isinstance(credentials, OAuthCredentials):
+        nonce = credentials.nonce.reveal() if credentials.nonce else None
+        return AuthorizationCode(credentials.tenant_id, credentials.code, credentials.code_verifier, nonce)
+    if isinstance(credentials, CertificateCredentials):
+        certificate, passphrase = credentials.certificate_body.reveal(), credentials.passphrase or None
+        return CertificateFiles(
+            credentials.tenant_id, credentials.client_id, certificate, credentials.private_key, passphrase
+        )
+    key_id = credentials.client_secret_key_id or (rotation.client_secret_key_id if rotation else None)
+    return ClientSecret(credentials.tenant_id, credentials.client_id, credentials.client_secret, key_id or None)
 
 
 def _schedule(rotation: RotationSettings | RotationChange) -> ScheduleChange:
     key_id = rotation.client_secret_key_id or rotation.certificate_key_id or None
-    wanted = ScheduleChange(rotation.rotation_interval, key_id=key_id, key_confirmed=rotation.confirm_key_id)
+    change = ScheduleChange(rotation.rotation_interval, key_id=key_id, key_confirmed=rotation.confirm_key_id)
     if rotation.rotate_at:
         hour, _, minute = rotation.rotate_at.time.partition(":")
-        return replace(wanted, hour=int(hour), minute=int(minute), time_zone=rotation.rotate_at.time_zone)
+        return replace(change, hour=int(hour), minute=int(minute), time_zone=rotation.rotate_at.time_zone)
     if rotation.rotate_at_utc:
         at = rotation.rotate_at_utc
-        return replace(wanted, hour=at.hours, minute=at.minutes, time_zone="UTC")
-    return wanted
+        return replace(change, hour=at.hours, minute=at.minutes, time_zone="UTC")
+    return change
 
 
 # --- signing in by browser --------------------------------------------------------------------------------------------
@@ -268,13 +277,13 @@ def _signing_in(sign_ins: SignIns, shelf: _Shelf) -> list[Operation]:
     @post(f"{ROOT}/oauth/callback")
     def finish_app_connection_sign_in(actor: Actor, caller: Caller, data: FinishSignIn) -> views.SignInFinished:
         """Finish a sign-in with what the browser brought back. Its state is used up, whatever comes of it."""
-        said = {"state": data.state.reveal(), "code": data.code.reveal() if data.code else None, "error": data.error}
-        said |= {"error_subcode": data.error_subcode, "error_description": data.error_description}
-        callback = UnverifiedCallback.of({name: text for name, text in said.items() if text})
-        finished = sign_ins.finish(actor, _session(caller), callback)
-        if finished.connection is None:
-            raise finished.failure or RuntimeError("a sign-in that neither failed nor made a connection")
-        return views.SignInFinished(shelf.show(actor, finished.connection), finished.form.return_to)
+        query = {"state": data.state.reveal(), "code": data.code.reveal() if data.code else None, "error": data.error}
+        query |= {"error_subcode": data.error_subcode, "error_description": data.error_description}
+        callback = UnverifiedCallback.of({name: text for name, text in query.items() if text})
+        result = sign_ins.finish(actor, _session(caller), callback)
+        if result.connection is None:
+            raise result.failure or RuntimeError("a sign-in that neither failed nor made a connection")
+        return views.SignInFinished(shelf.show(actor, result.connection), result.form.return_to)
 
     return [start_app_connection_sign_in, finish_app_connection_sign_in]
 
@@ -289,10 +298,12 @@ def _session(caller: Caller) -> Plaintext:
     return caller.token
 
 
-def _form(actor: Actor, sign_ins: SignIns, data: StartSignIn) -> Form:
+def _form(actor: Actor, sign_ins: SignIns, data: StartSignIn) -> SignInRequest:
     if data.connection_id:
         return sign_ins.form_of(actor, data.connection_id, data.tenant_id, data.return_to)
-    return Form(data.tenant_id or "", data.name, data.description or None, data.project_id, None, data.return_to)
+    return SignInRequest(
+        data.tenant_id or "", data.name, data.description or None, data.project_id, None, data.return_to
+    )
 
 
 # --- rotating ---------------------------------------------------------------------------------------------------------
@@ -322,8 +333,8 @@ def _history(rotations: Rotations) -> list[Operation]:
     @get(f"{ONE}/rotation-runs", compressed=True)
     def list_app_connection_rotation_runs(actor: Actor, connection_id: Uuid, query: RunsPage) -> history_views.RunList:
         """List the rotations that were tried, newest first, with their steps."""
-        found = rotations.runs(actor, connection_id, query.limit, query.before)
-        return history_views.RunList([history_views.run(run, steps) for run, steps in found])
+        runs_and_steps = rotations.runs(actor, connection_id, query.limit, query.before)
+        return history_views.RunList([history_views.run(run, steps) for run, steps in runs_and_steps])
 
     @get(f"{ROOT}/removals", compressed=True)
     def list_app_connection_removals(actor: Actor, query: InProject) -> removal_views.RemovalList:
@@ -331,8 +342,8 @@ def _history(rotations: Rotations) -> list[Operation]:
 
         Those of the project, or without one all that the caller may read.
         """
-        found = removals.under_way(rotations.database, actor, query.project_id)
-        return removal_views.RemovalList([removal_views.removal(one) for one in found])
+        matches = removals.under_way(rotations.database, actor, query.project_id)
+        return removal_views.RemovalList([removal_views.removal(removal) for removal in matches])
 
     @get(f"{ROOT}/removals/{{removal_id}}", compressed=True)
     def get_app_connection_removal(actor: Actor, removal_id: Uuid) -> removal_views.RemovalAnswer:

@@ -11,13 +11,24 @@ from keyturn.connections.domain import Method
 from keyturn.errors import Invalid
 from keyturn.kit import pasted, zones
 from keyturn.kit.secret import Plaintext
-from keyturn.providers.azure import connect
+from keyturn.providers.azure import paste_checks
 from keyturn.providers.azure.manifest import LONGEST_PEM, LONGEST_SECRET
 from keyturn.providers.azure.survey import Pasted, survey
 from keyturn.rotations.schedule import MAX_INTERVAL_DAYS, MIN_INTERVAL_DAYS
 from keyturn.web.schema.paging import Window
-from keyturn.web.schema.validate import Fault, NonEmpty, Reads, Says, Slug, Tests, Uuid, json_object, parse, trimmed
-from keyturn.web.schema.wire import Wire
+from keyturn.web.schema.validate import (
+    Fault,
+    NonEmpty,
+    Normalized,
+    Sentence,
+    Slug,
+    Tests,
+    Uuid,
+    json_object,
+    parse,
+    trimmed,
+)
+from keyturn.web.schema.wire import ApiModel
 
 _UUID_SHAPE: dict[str, object] = {"format": "uuid"}
 _SECRET_SHAPE: dict[str, object] = {"maxLength": LONGEST_SECRET}
@@ -25,7 +36,7 @@ _SECRET_SHAPE: dict[str, object] = {"maxLength": LONGEST_SECRET}
 Description = Annotated[str, trimmed, Meta(max_length=256)]
 
 
-def _says(check: Callable[[str], connect.Fault | None]) -> Callable[[str], str | None]:
+def _says(check: Callable[[str], paste_checks.PasteFault | None]) -> Callable[[str], str | None]:
     """Return the check of a field of the provider as the sentence that it says."""
 
     def sentence(text: str) -> str | None:
@@ -38,39 +49,39 @@ def _says(check: Callable[[str], connect.Fault | None]) -> Callable[[str], str |
 TenantId = Annotated[
     str,
     trimmed,
-    Reads(pasted.identifier),
-    Tests(_says(connect.tenant_fault), "uuid"),
+    Normalized(pasted.identifier),
+    Tests(_says(paste_checks.tenant_fault), "uuid"),
     Meta(description="Directory (tenant) ID, or one of the tenant's domains, which is then looked up."),
 ]
 ClientId = Annotated[
     str,
     trimmed,
-    Reads(pasted.identifier),
-    Tests(_says(connect.client_id_fault), "uuid"),
+    Normalized(pasted.identifier),
+    Tests(_says(paste_checks.client_id_fault), "uuid"),
     Meta(extra_json_schema=_UUID_SHAPE),
 ]
 ClientSecretText = Annotated[
     Plaintext,
     trimmed,
-    Reads(pasted.secret),
-    Tests(_says(lambda text: connect.client_secret_fault(Plaintext(text)))),
+    Normalized(pasted.secret),
+    Tests(_says(lambda text: paste_checks.client_secret_fault(Plaintext(text)))),
     Meta(extra_json_schema=_SECRET_SHAPE),
 ]
 KeyId = Annotated[
     str,
     trimmed,
-    Reads(pasted.identifier),
-    Tests(_says(connect.key_id_fault)),
+    Normalized(pasted.identifier),
+    Tests(_says(paste_checks.key_id_fault)),
     Meta(description="Secret ID of the client secret; needed when several begin alike."),
 ]
 Pem = Annotated[
     Plaintext,
     trimmed,
-    Reads(pasted.block),
+    Normalized(pasted.block),
     Meta(
         max_length=LONGEST_PEM, description="PEM, bare base64, or the base64 of a PFX file; either field may hold both."
     ),
-    Says("must have 1 to 65536 characters"),
+    Sentence("must have 1 to 65536 characters"),
 ]
 Passphrase = Annotated[
     Plaintext,
@@ -80,17 +91,20 @@ CodeVerifier = Annotated[
     Plaintext,
     trimmed,
     Meta(pattern=r"^[A-Za-z0-9._~-]{43,128}$"),
-    Says("must have 43 to 128 letters, digits and - . _ ~"),
+    Sentence("must have 43 to 128 letters, digits and - . _ ~"),
 ]
 Interval = Annotated[int, Meta(ge=MIN_INTERVAL_DAYS, le=MAX_INTERVAL_DAYS, description="Whole days.")]
 WallTime = Annotated[
-    str, trimmed, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$"), Says("Write the time as HH:MM, from 00:00 to 23:59")
+    str,
+    trimmed,
+    Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$"),
+    Sentence("Write the time as HH:MM, from 00:00 to 23:59"),
 ]
 
 # --- credentials ------------------------------------------------------------------------------------------------------
 
 
-class ClientSecretCredentials(Wire):
+class ClientSecretCredentials(ApiModel):
     """Credentials of the method ``client-secret``. What people paste by mistake is told apart before anything is sent."""
 
     tenant_id: TenantId
@@ -99,7 +113,7 @@ class ClientSecretCredentials(Wire):
     client_secret_key_id: KeyId | None = None
 
 
-class OAuthCredentials(Wire):
+class OAuthCredentials(ApiModel):
     """Credentials of the method ``oauth``: what the browser brought back. The tenant is an id or one of its domains.
 
     A code comes with the ``codeVerifier`` and ``nonce`` that its sign-in began with.
@@ -117,7 +131,7 @@ class OAuthCredentials(Wire):
             yield Fault("Required beside codeVerifier", path=("nonce",))
 
 
-class CertificateCredentials(Wire):
+class CertificateCredentials(ApiModel):
     """Credentials of the method ``certificate``. The private key signs on this server, and is never sent to Microsoft.
 
     To be rotated automatically, the certificate must be listed on the application by its thumbprint.
@@ -150,14 +164,14 @@ _OWN_KEYS = {
 
 def method_like(raw: Mapping[str, object], wanted: Method | None = None) -> Method | None:
     """Return the method that credentials are of, by their keys: the wanted one if it may be, None when it cannot be told."""
-    found = [owner for key, owner in _OWN_KEYS.items() if key in raw]
-    return wanted if wanted in found else next(iter(found), None)
+    methods = [owner for key, owner in _OWN_KEYS.items() if key in raw]
+    return wanted if wanted in methods else next(iter(methods), None)
 
 
 # --- rotation ---------------------------------------------------------------------------------------------------------
 
 
-class RotateAtUtc(Wire):
+class RotateAtUtc(ApiModel):
     hours: Annotated[int, Meta(ge=0, le=23)]
     minutes: Annotated[int, Meta(ge=0, le=59)]
 
@@ -166,14 +180,14 @@ def _unknown_zone(name: str) -> str | None:
     return None if name in zones.names() else zones.refusal(name)
 
 
-class RotateAt(Wire):
+class RotateAt(ApiModel):
     """A time on the clocks of a place, in summer and in winter."""
 
     time: WallTime
     time_zone: Annotated[str, trimmed, Tests(_unknown_zone)]
 
 
-class RotationSettings(Wire):
+class RotationSettings(ApiModel):
     """A first schedule. ``rotateAt`` wins over ``rotateAtUtc``; one of them is needed.
 
     A certificate is known by itself; ``certificateKeyId`` is for one that Entra ID lists without its thumbprint.
@@ -195,7 +209,7 @@ class RotationSettings(Wire):
             yield Fault("Required: say at what time, with rotateAtUtc or rotateAt", path=("rotateAtUtc",))
 
 
-class RotationChange(Wire):
+class RotationChange(ApiModel):
     """What is absent stays as it is. ``clientSecretKeyId`` names the stored secret, so that nobody has to type it again."""
 
     rotation_interval: Interval | None = None
@@ -210,7 +224,7 @@ class RotationChange(Wire):
 # --- connections ------------------------------------------------------------------------------------------------------
 
 
-class AppConnectionDraft(Wire):
+class AppConnectionDraft(ApiModel):
     """What the methods have in common. Gateways and platform-managed credentials are not for Azure."""
 
     name: Slug
@@ -245,7 +259,7 @@ class CreateByCertificate(AppConnectionDraft, kw_only=True, tag_field="method", 
 CreateAppConnection = CreateByClientSecret | CreateByOAuth | CreateByCertificate
 
 
-class UpdateAppConnection(Wire):
+class UpdateAppConnection(ApiModel):
     """What is absent stays as it is; an empty description is removed. ``credentials`` have the shape of the method."""
 
     name: Slug | UnsetType = UNSET
@@ -269,7 +283,7 @@ class UpdateAppConnection(Wire):
                 yield Fault("", ("credentials",), issue)
 
 
-class RotateCredentials(Wire):
+class RotateCredentials(ApiModel):
     """``leaked``: the current secret and all that still overlap it are removed as soon as the new one works."""
 
     reason: Literal["manual", "leaked"] | None = None
@@ -278,7 +292,7 @@ class RotateCredentials(Wire):
 # --- signing in by browser --------------------------------------------------------------------------------------------
 
 
-class StartSignIn(Wire):
+class StartSignIn(ApiModel):
     """For a new connection ``name`` and ``tenantId`` are needed; with ``connectionId`` that connection is connected again."""
 
     tenant_id: Annotated[TenantId | None, Meta(examples=["contoso.onmicrosoft.com"])] = None
@@ -295,7 +309,7 @@ class StartSignIn(Wire):
             yield Fault("Required", path=("tenantId",))
 
 
-class FinishSignIn(Wire):
+class FinishSignIn(ApiModel):
     """The query of the callback, as it came: ``state``, and ``code`` or ``error`` with its companions."""
 
     state: Plaintext
@@ -308,7 +322,7 @@ class FinishSignIn(Wire):
 # --- queries ----------------------------------------------------------------------------------------------------------
 
 
-class InProject(Wire):
+class InProject(ApiModel):
     project_id: Uuid | None = None
 
 
@@ -316,13 +330,13 @@ class PartOfProject(Window):
     project_id: Uuid | None = None
 
 
-class DeleteAppConnection(Wire):
+class DeleteAppConnection(ApiModel):
     """``true`` removes all secrets of the rotation from Entra ID, ``false`` none; else those that this server made."""
 
     revoke_credentials: bool | None = None
 
 
-class RunsPage(Wire):
+class RunsPage(ApiModel):
     """``before``: the ``createdAt`` of the last run of the page before."""
 
     limit: Annotated[int, Meta(ge=1, le=100)] = 20

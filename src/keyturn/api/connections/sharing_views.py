@@ -3,16 +3,16 @@
 from keyturn.connections.domain import Connection
 from keyturn.connections.holders import Sharing
 from keyturn.connections.store import Holder
-from keyturn.web.schema.wire import Wire
+from keyturn.web.schema.wire import ApiModel
 
 
-class OtherConnection(Wire):
+class OtherConnection(ApiModel):
     id: str
     name: str
     project_id: str | None
 
 
-class CredentialSharing(Wire):
+class CredentialSharing(ApiModel):
     """Which other connections hold the same credential: a rotation of one moves them all.
 
     ``hidden`` counts those that the caller may not see. ``movesAlong``: another connection's rotation moves this one; it is
@@ -28,8 +28,8 @@ class CredentialSharing(Wire):
 def shared(connection: Connection, sharing: Sharing) -> CredentialSharing:
     moves = sharing.moves_along(connection.id)
     owner = _other(sharing.owner) if sharing.owner else None
-    return CredentialSharing([_other(one) for one in sharing.seen], sharing.hidden, moves, owner)
+    return CredentialSharing([_other(holder) for holder in sharing.seen], sharing.hidden, moves, owner)
 
 
-def _other(one: Holder) -> OtherConnection:
-    return OtherConnection(one.id, one.name, one.project_id)
+def _other(holder: Holder) -> OtherConnection:
+    return OtherConnection(holder.id, holder.name, holder.project_id)

@@ -6,7 +6,7 @@ from msgspec import UNSET, UnsetType
 
 from keyturn.api.connections.method_views import LastCheck, Refusal, SafeCredentials, last_check, refusal, safe
 from keyturn.api.connections.sharing_views import CredentialSharing, shared
-from keyturn.connections.domain import Connection, Home
+from keyturn.connections.domain import Connection, ProjectRef
 from keyturn.connections.holders import Sharing
 from keyturn.credentials.domain import Credential
 from keyturn.kit import zones
@@ -17,45 +17,45 @@ from keyturn.rotations import waits
 from keyturn.rotations.domain import coming_runs
 from keyturn.rotations.schedule import Schedule, local_instant
 from keyturn.rotations.store.policies import Overview
-from keyturn.web.schema.wire import Timestamp, Wire
+from keyturn.web.schema.wire import ApiModel, Timestamp
 
 SHOWN_RUNS = 5
 # --- connections ------------------------------------------------------------------------------------------------------
 
 
-class AppConnectionOption(Wire):
+class AppConnectionOption(ApiModel):
     name: str
     app: str
     methods: list[str]
     oauth_client_id: str | UnsetType = UNSET
 
 
-class AppConnectionOptions(Wire):
+class AppConnectionOptions(ApiModel):
     app_connection_options: list[AppConnectionOption]
 
 
-class ClockTimeUtc(Wire):
+class ClockTimeUtc(ApiModel):
     hours: int
     minutes: int
 
 
-class ClockTime(Wire):
+class ClockTime(ApiModel):
     time: str
     time_zone: str
 
 
-class ComingRun(Wire):
+class ComingRun(ApiModel):
     at: Timestamp
     local: str
 
 
-class ActiveRun(Wire):
+class ActiveRun(ApiModel):
     id: str
     reason: str
     started_at: Timestamp
 
 
-class RotationShown(Wire):
+class RotationShown(ApiModel):
     """``rotateAtUtc`` of a schedule in another zone is the UTC time of its next run: it changes with daylight saving."""
 
     rotation_interval: int
@@ -71,14 +71,14 @@ class RotationShown(Wire):
     consecutive_failures: int
 
 
-class AppConnectionProject(Wire):
+class AppConnectionProject(ApiModel):
     id: str
     name: str
     slug: str
     type: str = "secret-manager"
 
 
-class AppConnectionShown(Wire):
+class AppConnectionShown(ApiModel):
     id: str
     name: str
     description: str | None
@@ -106,15 +106,15 @@ class AppConnectionShown(Wire):
     credential_sharing: CredentialSharing | UnsetType = UNSET
 
 
-class AppConnectionAnswer(Wire):
+class AppConnectionAnswer(ApiModel):
     app_connection: AppConnectionShown
 
 
-class AppConnectionList(Wire):
+class AppConnectionList(ApiModel):
     app_connections: list[AppConnectionShown]
 
 
-class AvailableAppConnection(Wire):
+class AvailableAppConnection(ApiModel):
     app: str
     name: str
     id: str
@@ -122,21 +122,21 @@ class AvailableAppConnection(Wire):
     org_id: str
 
 
-class AvailableAppConnections(Wire):
+class AvailableAppConnections(ApiModel):
     app_connections: list[AvailableAppConnection]
 
 
-class ClientShown(Wire):
+class ClientShown(ApiModel):
     id: str
     name: str
     app_id: str
 
 
-class ClientList(Wire):
+class ClientList(ApiModel):
     clients: list[ClientShown]
 
 
-class ValidSecret(Wire):
+class ValidSecret(ApiModel):
     """A secret that still signs in after its connection was deleted; ``reason`` says why it was kept."""
 
     key_id: str | None
@@ -147,12 +147,12 @@ class ValidSecret(Wire):
     reason: str | None
 
 
-class DeletedAppConnection(Wire):
+class DeletedAppConnection(ApiModel):
     app_connection: AppConnectionShown
     stays_valid: list[ValidSecret]
 
 
-class SignInFinished(Wire):
+class SignInFinished(ApiModel):
     app_connection: AppConnectionShown
     return_to: str | None
 
@@ -168,7 +168,7 @@ def options(oauth_client_id: str | None) -> AppConnectionOptions:
 def shown(
     connection: Connection,
     overview: Overview | None,
-    home: Home | None,
+    home: ProjectRef | None,
     now: datetime,
     sharing: Sharing | None = None,
 ) -> AppConnectionShown:

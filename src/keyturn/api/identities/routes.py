@@ -28,7 +28,7 @@ from keyturn.api.identities.schemas import (
     UpdateIdentity,
 )
 from keyturn.api.people.schemas import OrganizationShown
-from keyturn.identities.domain import ClientSecret, Identity, UniversalAuth, UniversalAuthChanges
+from keyturn.identities.domain import Identity, IdentityClientSecret, UniversalAuth, UniversalAuthChanges
 from keyturn.kit.actor import Actor
 from keyturn.kit.clock import iso
 from keyturn.tokens.addresses import take_apart
@@ -46,7 +46,7 @@ def identities_router(access: Access) -> Routes:
     @post("/api/v1/identities")
     def create_identity(actor: Actor, data: CreateIdentity) -> IdentityAnswer:
         """Add a machine identity. It can do nothing until it gets Universal Auth."""
-        made = identities.create(
+        identity = identities.create(
             actor,
             name=data.name,
             role=data.role,
@@ -54,13 +54,13 @@ def identities_router(access: Access) -> Routes:
             metadata=_pairs(data.metadata),
             org_id=data.organization_id or None,
         )
-        return IdentityAnswer(_identity(made))
+        return IdentityAnswer(_identity(identity))
 
     @get("/api/v1/identities", compressed=True)
     def list_identities(actor: Actor, query: Window) -> MemberIdentityList:
         """List the machine identities of the organization: all of them, or ``limit`` from ``offset`` on."""
-        found = identities.list(actor)
-        return MemberIdentityList([_member(identity) for identity in query.part_of(found)], len(found))
+        matches = identities.list(actor)
+        return MemberIdentityList([_member(identity) for identity in query.part_of(matches)], len(matches))
 
     @get("/api/v1/identities/details")
     def get_details(actor: Actor) -> IdentityDetailsAnswer:
@@ -134,10 +134,10 @@ def universal_router(access: Access) -> Routes:
     @post(_SECRETS)
     def create_secret(actor: Actor, identity_id: str, data: CreateClientSecret) -> ClientSecretCreated:
         """Make a client secret. It is shown in this answer and never again."""
-        secret, made = universal.create_secret(
+        secret, client_secret = universal.create_secret(
             actor, identity_id, description=data.description, uses_limit=data.num_uses_limit, ttl=data.ttl
         )
-        return ClientSecretCreated(secret.reveal(), _secret(made))
+        return ClientSecretCreated(secret.reveal(), _secret(client_secret))
 
     @get(_SECRETS)
     def list_secrets(actor: Actor, identity_id: str) -> ClientSecretList:
@@ -191,17 +191,17 @@ def _identity(identity: Identity) -> IdentityShown:
 
 
 def _member(identity: Identity) -> MemberIdentity:
-    shown = _identity(identity)
+    identity_shown = _identity(identity)
     return MemberIdentity(
         id=identity.id,
         identity_id=identity.id,
         role=identity.role,
         org_id=identity.org_id,
         custom_role=None,
-        metadata=shown.metadata,
-        identity=shown,
-        created_at=shown.created_at,
-        updated_at=shown.updated_at,
+        metadata=identity_shown.metadata,
+        identity=identity_shown,
+        created_at=identity_shown.created_at,
+        updated_at=identity_shown.updated_at,
     )
 
 
@@ -250,7 +250,7 @@ def _shown_addresses(entries: tuple[str, ...]) -> list[TrustedIpShown]:
     return [TrustedIpShown(part.address, part.kind, part.prefix) for part in parts]
 
 
-def _secret(secret: ClientSecret) -> ClientSecretShown:
+def _secret(secret: IdentityClientSecret) -> ClientSecretShown:
     return ClientSecretShown(
         id=secret.id,
         description=secret.description,

@@ -10,18 +10,18 @@ from keyturn.api.people.schemas import OrganizationShown
 from keyturn.identities.domain import LONGEST_TTL
 from keyturn.kit.actor import Role
 from keyturn.web.schema.validate import Fault, NonEmpty, Trimmed, coerced
-from keyturn.web.schema.wire import Timestamp, Wire
+from keyturn.web.schema.wire import ApiModel, Timestamp
 
 Ttl = Annotated[int, coerced, Meta(ge=0, le=LONGEST_TTL)]
 Uses = Annotated[int, coerced, Meta(ge=0, le=2_000_000_000)]
 
 
-class Pair(Wire):
+class Pair(ApiModel):
     key: Annotated[NonEmpty, Meta(max_length=255)]
     value: Annotated[str, Meta(max_length=1020)]
 
 
-class CreateIdentity(Wire):
+class CreateIdentity(ApiModel):
     name: Name
     organization_id: str | None = None
     role: Role = Role.VIEWER
@@ -29,20 +29,20 @@ class CreateIdentity(Wire):
     metadata: Annotated[list[Pair], Meta(max_length=100)] | None = None
 
 
-class UpdateIdentity(Wire):
+class UpdateIdentity(ApiModel):
     name: Name | UnsetType = UNSET
     role: Role | UnsetType = UNSET
     has_delete_protection: Annotated[bool, coerced] | UnsetType = UNSET
     metadata: Annotated[list[Pair], Meta(max_length=100)] | UnsetType | None = UNSET
 
 
-class LabelShown(Wire):
+class LabelShown(ApiModel):
     id: str
     key: str
     value: str
 
 
-class IdentityShown(Wire):
+class IdentityShown(ApiModel):
     id: str
     name: str
     org_id: str
@@ -55,18 +55,18 @@ class IdentityShown(Wire):
     updated_at: Timestamp
 
 
-class IdentityAnswer(Wire):
+class IdentityAnswer(ApiModel):
     identity: IdentityShown
 
 
-class CustomRole(Wire):
+class CustomRole(ApiModel):
     id: str
     name: str
     slug: str
     description: str | None = None
 
 
-class MemberIdentity(Wire):
+class MemberIdentity(ApiModel):
     """An identity together with its role in the organization."""
 
     id: str
@@ -80,31 +80,31 @@ class MemberIdentity(Wire):
     updated_at: Timestamp
 
 
-class MemberIdentityAnswer(Wire):
+class MemberIdentityAnswer(ApiModel):
     identity: MemberIdentity
 
 
-class MemberIdentityList(Wire):
+class MemberIdentityList(ApiModel):
     identities: list[MemberIdentity]
     total_count: int
 
 
-class IdentityDetails(Wire):
+class IdentityDetails(ApiModel):
     organization: OrganizationShown
 
 
-class IdentityDetailsAnswer(Wire):
+class IdentityDetailsAnswer(ApiModel):
     identity_details: IdentityDetails
 
 
-class TrustedIp(Wire):
+class TrustedIp(ApiModel):
     ip_address: NonEmpty
 
 
 TrustedIps = Annotated[list[TrustedIp], Meta(min_length=1, max_length=100)]
 
 
-class UniversalAuthBody(Wire):
+class UniversalAuthBody(ApiModel):
     """Absent keys have their default on creation and stay as they are on update."""
 
     access_token_ttl: Ttl | None = field(default=None, name="accessTokenTTL")
@@ -124,13 +124,13 @@ class UniversalAuthBody(Wire):
             yield Fault("The access token's TTL cannot be longer than its maximum TTL", path=("accessTokenTTL",))
 
 
-class TrustedIpShown(Wire, omit_defaults=True):
+class TrustedIpShown(ApiModel, omit_defaults=True):
     ip_address: str
     type: str
     prefix: int | None = None
 
 
-class UniversalAuthShown(Wire):
+class UniversalAuthShown(ApiModel):
     id: str
     client_id: str
     identity_id: str
@@ -148,17 +148,17 @@ class UniversalAuthShown(Wire):
     updated_at: Timestamp
 
 
-class UniversalAuthAnswer(Wire):
+class UniversalAuthAnswer(ApiModel):
     identity_universal_auth: UniversalAuthShown
 
 
-class CreateClientSecret(Wire):
+class CreateClientSecret(ApiModel):
     description: Annotated[Trimmed, Meta(max_length=1024)] = ""
     num_uses_limit: Uses = 0
     ttl: Ttl = 0
 
 
-class ClientSecretShown(Wire):
+class ClientSecretShown(ApiModel):
     id: str
     description: str
     client_secret_prefix: str
@@ -171,18 +171,18 @@ class ClientSecretShown(Wire):
     updated_at: Timestamp
 
 
-class ClientSecretAnswer(Wire):
+class ClientSecretAnswer(ApiModel):
     client_secret_data: ClientSecretShown
 
 
-class ClientSecretList(Wire):
+class ClientSecretList(ApiModel):
     client_secret_data: list[ClientSecretShown]
 
 
-class ClientSecretCreated(Wire):
+class ClientSecretCreated(ApiModel):
     client_secret: str
     client_secret_data: ClientSecretShown
 
 
-class Deleted(Wire):
+class Deleted(ApiModel):
     deleted: int

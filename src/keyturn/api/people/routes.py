@@ -91,11 +91,13 @@ def login_router(access: Access, limiter: Limiter, identities: Limiter | None = 
         """
         limiter.take(f"{caller.ip} bootstrap")
         code = data.setup_code or caller.setup_code
-        made = access.set_up(code, data.email, data.password, data.organization)
-        user, org = made.user, made.organization
+        first_start = access.set_up(code, data.email, data.password, data.organization)
+        user, org = first_start.user, first_start.organization
         return Bootstrapped(
             "The server is set up. Keep the token: it is shown only now.",
-            BootstrapIdentity(made.identity.id, made.identity.name, Credentials(made.token.reveal())),
+            BootstrapIdentity(
+                first_start.identity.id, first_start.identity.name, Credentials(first_start.token.reveal())
+            ),
             OrganizationShown(org.id, org.name, org.slug),
             BootstrapUser(user.id, user.email, user.first_name, user.last_name, user.email, user.super_admin),
         )
@@ -114,7 +116,7 @@ def users_router(access: Access, limiter: Limiter) -> Routes:
     @post("/api/v1/users")
     def create_user(actor: Actor, data: CreateUser) -> UserAnswer:
         """Add a user with a first password, which the user has to change at the first sign-in."""
-        made = access.users.create(
+        user = access.users.create(
             actor,
             email=data.email,
             password=data.password,
@@ -122,7 +124,7 @@ def users_router(access: Access, limiter: Limiter) -> Routes:
             first_name=data.first_name,
             last_name=data.last_name,
         )
-        return UserAnswer(_user(made))
+        return UserAnswer(_user(user))
 
     @get("/api/v1/users/me")
     def get_me(actor: Actor) -> UserAnswer:

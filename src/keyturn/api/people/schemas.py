@@ -7,17 +7,17 @@ from msgspec import field
 from keyturn.api.fields import Email, Name, OneTimeCode, Secret, SetupCode, Text
 from keyturn.kit.actor import Role
 from keyturn.web.schema.validate import NonEmpty
-from keyturn.web.schema.wire import Timestamp, Wire
+from keyturn.web.schema.wire import ApiModel, Timestamp
 
 # --- signing in -------------------------------------------------------------------------------------------------------
 
 
-class MachineLogin(Wire):
+class MachineLogin(ApiModel):
     client_id: NonEmpty
     client_secret: Secret
 
 
-class PersonLogin(Wire):
+class PersonLogin(ApiModel):
     email: Email
     password: Secret
     code: OneTimeCode | None = None
@@ -26,25 +26,25 @@ class PersonLogin(Wire):
     """The user's own password, in the place of a first one that somebody else gave."""
 
 
-class TokenBody(Wire):
+class TokenBody(ApiModel):
     access_token: Secret
 
 
-class Token(Wire):
+class Token(ApiModel):
     access_token: str
     expires_in: int
     access_token_max_ttl: int = field(name="accessTokenMaxTTL")
     token_type: Literal["Bearer"] = "Bearer"
 
 
-class Message(Wire):
+class Message(ApiModel):
     message: str
 
 
 # --- the first start --------------------------------------------------------------------------------------------------
 
 
-class Bootstrap(Wire):
+class Bootstrap(ApiModel):
     email: Email
     password: Secret
     organization: Name
@@ -52,23 +52,23 @@ class Bootstrap(Wire):
     """What the server printed when it started. The header `X-Keyturn-Setup-Code` may hold it instead."""
 
 
-class Credentials(Wire):
+class Credentials(ApiModel):
     token: str
 
 
-class BootstrapIdentity(Wire):
+class BootstrapIdentity(ApiModel):
     id: str
     name: str
     credentials: Credentials
 
 
-class OrganizationShown(Wire):
+class OrganizationShown(ApiModel):
     id: str
     name: str
     slug: str
 
 
-class BootstrapUser(Wire):
+class BootstrapUser(ApiModel):
     id: str
     email: str
     first_name: str
@@ -77,7 +77,7 @@ class BootstrapUser(Wire):
     super_admin: bool
 
 
-class Bootstrapped(Wire):
+class Bootstrapped(ApiModel):
     message: str
     identity: BootstrapIdentity
     organization: OrganizationShown
@@ -87,7 +87,7 @@ class Bootstrapped(Wire):
 # --- users ------------------------------------------------------------------------------------------------------------
 
 
-class CreateUser(Wire):
+class CreateUser(ApiModel):
     email: Email
     password: Secret
     role: Role = Role.MEMBER
@@ -95,16 +95,16 @@ class CreateUser(Wire):
     last_name: Text = ""
 
 
-class ChangeRole(Wire):
+class ChangeRole(ApiModel):
     role: Role
 
 
-class ChangePassword(Wire):
+class ChangePassword(ApiModel):
     old_password: Secret
     new_password: Secret
 
 
-class UserShown(Wire):
+class UserShown(ApiModel):
     id: str
     email: str
     username: str
@@ -117,9 +117,9 @@ class UserShown(Wire):
     updated_at: Timestamp
 
 
-class UserAnswer(Wire):
+class UserAnswer(ApiModel):
     user: UserShown
 
 
-class UserList(Wire):
+class UserList(ApiModel):
     users: list[UserShown]

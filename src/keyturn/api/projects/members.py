@@ -44,36 +44,38 @@ def identity_members_router(projects: Projects) -> Routes:
     def list_identities(actor: Actor, project_id: str, query: Window) -> IdentityMembershipList:
         """List the machine identities of a project: all of them, or ``limit`` from ``offset`` on."""
         brief = _brief(projects, actor, project_id)
-        found = members.list(actor, project_id, ActorKind.IDENTITY)
-        return IdentityMembershipList([_identity(actor, brief, one) for one in query.part_of(found)], len(found))
+        memberships = members.list(actor, project_id, ActorKind.IDENTITY)
+        return IdentityMembershipList(
+            [_identity(actor, brief, member) for member in query.part_of(memberships)], len(memberships)
+        )
 
     def add_identity(actor: Actor, project_id: str, identity_id: str, data: AddIdentity) -> IdentityMembershipAnswer:
         """Let a machine identity work in a project."""
-        made = members.add_identity(actor, project_id, identity_id, data.chosen(Role.VIEWER))
-        return IdentityMembershipAnswer(_identity(actor, _brief(projects, actor, project_id), made))
+        member = members.add_identity(actor, project_id, identity_id, data.chosen(Role.VIEWER))
+        return IdentityMembershipAnswer(_identity(actor, _brief(projects, actor, project_id), member))
 
     def get_identity(actor: Actor, project_id: str, identity_id: str) -> IdentityMembershipAnswer:
         """Show the role of a machine identity in a project."""
-        found = members.get(actor, project_id, ActorKind.IDENTITY, identity_id)
-        return IdentityMembershipAnswer(_identity(actor, _brief(projects, actor, project_id), found))
+        member = members.get(actor, project_id, ActorKind.IDENTITY, identity_id)
+        return IdentityMembershipAnswer(_identity(actor, _brief(projects, actor, project_id), member))
 
     def get_membership(actor: Actor, membership_id: str) -> IdentityMembershipAnswer:
         """Show the membership of a machine identity by its own id, in whichever project it is."""
-        found = members.membership(actor, membership_id)
-        return IdentityMembershipAnswer(_identity(actor, _brief(projects, actor, found.project_id), found))
+        member = members.membership(actor, membership_id)
+        return IdentityMembershipAnswer(_identity(actor, _brief(projects, actor, member.project_id), member))
 
     def change_identity(actor: Actor, project_id: str, identity_id: str, data: ChangeMember) -> RolesAnswer:
         """Give a machine identity another role in a project."""
-        found = members.get(actor, project_id, ActorKind.IDENTITY, identity_id)
-        changed = members.change_role(actor, project_id, found.id, data.chosen(found.role))
+        member = members.get(actor, project_id, ActorKind.IDENTITY, identity_id)
+        changed = members.change_role(actor, project_id, member.id, data.chosen(member.role))
         return RolesAnswer([_role(changed)])
 
     def remove_identity(actor: Actor, project_id: str, identity_id: str) -> IdentityMembershipAnswer:
         """Take a machine identity out of a project."""
-        found = members.get(actor, project_id, ActorKind.IDENTITY, identity_id)
+        member = members.get(actor, project_id, ActorKind.IDENTITY, identity_id)
         brief = _brief(projects, actor, project_id)
-        (gone,) = members.remove(actor, project_id, [found.id])
-        return IdentityMembershipAnswer(_identity(actor, brief, gone))
+        (membership,) = members.remove(actor, project_id, [member.id])
+        return IdentityMembershipAnswer(_identity(actor, brief, membership))
 
     return group(
         "Project members: identities",
@@ -93,41 +95,41 @@ def people_router(projects: Projects) -> Routes:
     def list_people(actor: Actor, project_id: str, query: Window) -> MembershipList:
         """List the people of a project: all of them, or ``limit`` from ``offset`` on."""
         brief = _brief(projects, actor, project_id)
-        found = query.part_of(members.list(actor, project_id, ActorKind.USER))
-        return MembershipList([_person(brief, member) for member in found])
+        memberships = query.part_of(members.list(actor, project_id, ActorKind.USER))
+        return MembershipList([_person(brief, member) for member in memberships])
 
     def add_people(actor: Actor, project_id: str, data: AddPeople) -> MembershipList:
         """Let users work in a project: all of them or none."""
         role = data.role_slugs[0] if data.role_slugs else Role.MEMBER
-        made = members.add_people(actor, project_id, data.named(), role)
+        memberships = members.add_people(actor, project_id, data.named(), role)
         brief = _brief(projects, actor, project_id)
-        return MembershipList([_person(brief, member) for member in made])
+        return MembershipList([_person(brief, member) for member in memberships])
 
     def find_person(actor: Actor, project_id: str, data: PersonAsked) -> MembershipAnswer:
         """Show the role of a user, named by e-mail address, in a project."""
-        found = members.person(actor, project_id, data.username)
-        return MembershipAnswer(_person(_brief(projects, actor, project_id), found))
+        member = members.person(actor, project_id, data.username)
+        return MembershipAnswer(_person(_brief(projects, actor, project_id), member))
 
     def get_person(actor: Actor, project_id: str, membership_id: str) -> MembershipAnswer:
         """Show a user's membership in a project."""
-        found = members.get_by_row(actor, project_id, membership_id)
-        return MembershipAnswer(_person(_brief(projects, actor, project_id), found))
+        member = members.get_by_row(actor, project_id, membership_id)
+        return MembershipAnswer(_person(_brief(projects, actor, project_id), member))
 
     def get_user(actor: Actor, project_id: str, user_id: str) -> MembershipAnswer:
         """Show the role of a user, named by the user's id, in a project."""
-        found = members.get(actor, project_id, ActorKind.USER, user_id)
-        return MembershipAnswer(_person(_brief(projects, actor, project_id), found))
+        member = members.get(actor, project_id, ActorKind.USER, user_id)
+        return MembershipAnswer(_person(_brief(projects, actor, project_id), member))
 
     def change_person(actor: Actor, project_id: str, membership_id: str, data: ChangeMember) -> RolesAnswer:
         """Give a user another role in a project."""
-        found = members.get_by_row(actor, project_id, membership_id)
-        return RolesAnswer([_role(members.change_role(actor, project_id, found.id, data.chosen(found.role)))])
+        member = members.get_by_row(actor, project_id, membership_id)
+        return RolesAnswer([_role(members.change_role(actor, project_id, member.id, data.chosen(member.role)))])
 
     def remove_person(actor: Actor, project_id: str, membership_id: str) -> MembershipAnswer:
         """Take a user out of a project."""
         brief = _brief(projects, actor, project_id)
-        (gone,) = members.remove(actor, project_id, [membership_id])
-        return MembershipAnswer(_person(brief, gone))
+        (member,) = members.remove(actor, project_id, [membership_id])
+        return MembershipAnswer(_person(brief, member))
 
     def remove_people(actor: Actor, project_id: str, data: People) -> MembershipList:
         """Take users, named by e-mail address, out of a project: all of them or none."""
@@ -149,8 +151,8 @@ def people_router(projects: Projects) -> Routes:
 
 
 def _brief(projects: Projects, actor: Actor, project_id: str) -> ProjectBrief:
-    found = projects.get(actor, project_id)
-    return ProjectBrief(found.id, found.name)
+    project = projects.get(actor, project_id)
+    return ProjectBrief(project.id, project.name)
 
 
 def _role(member: Member) -> RoleShown:

@@ -72,7 +72,7 @@ def _reading(projects: Projects) -> list[Operation]:
 def _changing(projects: Projects) -> list[Operation]:
     def create_project(actor: Actor, data: CreateProject) -> ProjectAnswer:
         """Add a project. The caller becomes its admin."""
-        made = projects.create(
+        project = projects.create(
             actor,
             name=data.project_name,
             slug=data.slug or None,
@@ -80,7 +80,7 @@ def _changing(projects: Projects) -> list[Operation]:
             has_delete_protection=bool(data.has_delete_protection),
             default_environments=data.should_create_default_envs is not False,
         )
-        return ProjectAnswer(shown(made))
+        return ProjectAnswer(shown(project))
 
     def update_project(actor: Actor, project_id: str, data: UpdateProject) -> ProjectAnswer:
         """Change what is given of a project."""
@@ -124,10 +124,10 @@ def environments_router(projects: Projects) -> Routes:
 
     def create_environment(actor: Actor, project_id: str, data: CreateEnvironment) -> EnvironmentChanged:
         """Add an environment."""
-        made = projects.create_environment(
+        environment = projects.create_environment(
             actor, project_id, name=data.name, slug=data.slug, position=data.position or None
         )
-        return EnvironmentChanged("The environment was created.", project_id, _environment(made))
+        return EnvironmentChanged("The environment was created.", project_id, _environment(environment))
 
     def update_environment(
         actor: Actor, project_id: str, environment_id: str, data: UpdateEnvironment
@@ -140,8 +140,8 @@ def environments_router(projects: Projects) -> Routes:
 
     def delete_environment(actor: Actor, project_id: str, environment_id: str) -> EnvironmentChanged:
         """Remove an environment."""
-        gone = projects.delete_environment(actor, project_id, environment_id)
-        return EnvironmentChanged("The environment was deleted.", project_id, _environment(gone))
+        environment = projects.delete_environment(actor, project_id, environment_id)
+        return EnvironmentChanged("The environment was deleted.", project_id, _environment(environment))
 
     def get_environment(actor: Actor, environment_id: str) -> EnvironmentAnswer:
         """Show an environment."""
@@ -170,7 +170,9 @@ def shown(project: Project) -> ProjectShown:
         slug=project.slug,
         description=project.description,
         org_id=project.org_id,
-        environments=[EnvironmentBrief(found.id, found.name, found.slug) for found in project.environments],
+        environments=[
+            EnvironmentBrief(environment.id, environment.name, environment.slug) for environment in project.environments
+        ],
         has_delete_protection=project.has_delete_protection,
         created_at=iso(project.created_at),
         updated_at=iso(project.updated_at),

@@ -7,7 +7,7 @@ from msgspec import UNSET, Meta, UnsetType, field
 
 from keyturn.kit.actor import Role
 from keyturn.web.schema.validate import Fault, NonEmpty, Slug, Trimmed, coerced, printable
-from keyturn.web.schema.wire import Timestamp, Wire
+from keyturn.web.schema.wire import ApiModel, Timestamp
 
 Name = Annotated[NonEmpty, printable, Meta(max_length=64)]
 Description = Annotated[Trimmed, Meta(max_length=256)]
@@ -19,7 +19,7 @@ Position = Annotated[int, coerced, Meta(ge=0, le=1000)]
 # --- projects ---------------------------------------------------------------------------------------------------------
 
 
-class CreateProject(Wire):
+class CreateProject(ApiModel):
     """Empty texts count as absent. Templates, foreign keys and other kinds of projects are refused, not ignored."""
 
     project_name: Name
@@ -40,7 +40,7 @@ class CreateProject(Wire):
             yield Fault("This server encrypts with its own keys: leave kmsKeyId out", path=("kmsKeyId",))
 
 
-class UpdateProject(Wire):
+class UpdateProject(ApiModel):
     """What is absent stays as it is; a description of null or nothing is removed."""
 
     name: Name | None = None
@@ -49,13 +49,13 @@ class UpdateProject(Wire):
     has_delete_protection: Annotated[bool, coerced] | None = None
 
 
-class EnvironmentBrief(Wire):
+class EnvironmentBrief(ApiModel):
     id: str
     name: str
     slug: str
 
 
-class ProjectShown(Wire):
+class ProjectShown(ApiModel):
     id: str
     same_id: str = field(name="_id")
     name: str
@@ -74,30 +74,30 @@ class ProjectShown(Wire):
     kms_secret_manager_key_id: str | None = None
 
 
-class ProjectAnswer(Wire):
+class ProjectAnswer(ApiModel):
     project: ProjectShown
 
 
-class WorkspaceAnswer(Wire):
+class WorkspaceAnswer(ApiModel):
     workspace: ProjectShown
 
 
-class ProjectList(Wire):
+class ProjectList(ApiModel):
     projects: list[ProjectShown]
 
 
-class WorkspaceList(Wire):
+class WorkspaceList(ApiModel):
     workspaces: list[ProjectShown]
 
 
-class Retention(Wire):
+class Retention(ApiModel):
     audit_logs_retention_days: Annotated[int, coerced, Meta(ge=0, le=36_500)]
 
 
 # --- environments -----------------------------------------------------------------------------------------------------
 
 
-class CreateEnvironment(Wire):
+class CreateEnvironment(ApiModel):
     """Without a position, or with 0, it becomes the last one."""
 
     name: Name
@@ -105,7 +105,7 @@ class CreateEnvironment(Wire):
     position: Position | None = None
 
 
-class UpdateEnvironment(Wire):
+class UpdateEnvironment(ApiModel):
     """What is absent stays as it is; so does a position of 0, which some clients cannot leave out."""
 
     name: Name | None = None
@@ -113,7 +113,7 @@ class UpdateEnvironment(Wire):
     position: Position | None = None
 
 
-class EnvironmentShown(Wire):
+class EnvironmentShown(ApiModel):
     id: str
     name: str
     slug: str
@@ -123,11 +123,11 @@ class EnvironmentShown(Wire):
     updated_at: Timestamp
 
 
-class EnvironmentAnswer(Wire):
+class EnvironmentAnswer(ApiModel):
     environment: EnvironmentShown
 
 
-class EnvironmentChanged(Wire):
+class EnvironmentChanged(ApiModel):
     message: str
     workspace: str
     environment: EnvironmentShown
@@ -136,7 +136,7 @@ class EnvironmentChanged(Wire):
 # --- members ----------------------------------------------------------------------------------------------------------
 
 
-class GivenRole(Wire):
+class GivenRole(ApiModel):
     role: Role
     is_temporary: Annotated[bool, coerced] | None = None
 
@@ -148,12 +148,12 @@ class GivenRole(Wire):
 Roles = Annotated[list[GivenRole], Meta(min_length=1)]
 
 
-class _OneRole(Wire):
+class _OneRole(ApiModel):
     role: Role | None = None
     roles: Roles | None = None
 
     def check(self) -> Iterator[Fault]:
-        if len({given.role for given in self.roles or ()}) > 1:
+        if len({role.role for role in self.roles or ()}) > 1:
             yield Fault("A member of a project has one role", path=("roles",))
 
     def chosen(self, default: Role) -> Role:
@@ -174,7 +174,7 @@ class ChangeMember(_OneRole):
         yield from _OneRole.check(self)
 
 
-class People(Wire):
+class People(ApiModel):
     """Users by e-mail address, which is also the user name here."""
 
     emails: Annotated[list[NonEmpty], Meta(max_length=100)] | None = None
@@ -186,8 +186,8 @@ class People(Wire):
 
     def named(self) -> list[str]:
         """Return the addresses, each once."""
-        found = [*(self.emails or ()), *(self.usernames or ())]
-        return list(dict.fromkeys(name.strip().lower() for name in found))
+        addresses = [*(self.emails or ()), *(self.usernames or ())]
+        return list(dict.fromkeys(name.strip().lower() for name in addresses))
 
 
 class AddPeople(People):
@@ -201,11 +201,11 @@ class AddPeople(People):
             yield Fault("A member of a project has one role", path=("roleSlugs",))
 
 
-class PersonAsked(Wire):
+class PersonAsked(ApiModel):
     username: NonEmpty
 
 
-class RoleShown(Wire):
+class RoleShown(ApiModel):
     id: str
     role: Role
     custom_role_id: str | None = None
@@ -218,12 +218,12 @@ class RoleShown(Wire):
     temporary_access_end_time: Timestamp | None = None
 
 
-class ProjectBrief(Wire):
+class ProjectBrief(ApiModel):
     id: str
     name: str
 
 
-class IdentityBrief(Wire):
+class IdentityBrief(ApiModel):
     id: str
     name: str
     org_id: str
@@ -231,7 +231,7 @@ class IdentityBrief(Wire):
     project_id: str | None = None
 
 
-class IdentityMembership(Wire):
+class IdentityMembership(ApiModel):
     id: str
     identity_id: str
     project_id: str
@@ -243,20 +243,20 @@ class IdentityMembership(Wire):
     updated_at: Timestamp
 
 
-class IdentityMembershipAnswer(Wire):
+class IdentityMembershipAnswer(ApiModel):
     identity_membership: IdentityMembership
 
 
-class IdentityMembershipList(Wire):
+class IdentityMembershipList(ApiModel):
     identity_memberships: list[IdentityMembership]
     total_count: int
 
 
-class RolesAnswer(Wire):
+class RolesAnswer(ApiModel):
     roles: list[RoleShown]
 
 
-class PersonBrief(Wire):
+class PersonBrief(ApiModel):
     id: str
     username: str
     email: str
@@ -264,7 +264,7 @@ class PersonBrief(Wire):
     last_name: str
 
 
-class Membership(Wire):
+class Membership(ApiModel):
     id: str
     user_id: str
     project_id: str
@@ -276,9 +276,9 @@ class Membership(Wire):
     updated_at: Timestamp
 
 
-class MembershipAnswer(Wire):
+class MembershipAnswer(ApiModel):
     membership: Membership
 
 
-class MembershipList(Wire):
+class MembershipList(ApiModel):
     memberships: list[Membership]

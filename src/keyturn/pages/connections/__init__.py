@@ -1,23 +1,23 @@
 """Pages of app connections: the list, adding one, its own page and everything that can be done with it."""
 
-from keyturn.pages.connections import actions, change, create, listing, live, one, removed, returned
-from keyturn.pages.connections.places import Shelf
+from keyturn.pages.connections import actions, change, create, detail, listing, live, oauth_callback, removed
+from keyturn.pages.connections.urls import ConnectionPages
 from keyturn.web.pages import Pages, group
 
-__all__ = ["Shelf", "router"]
+__all__ = ["ConnectionPages", "router"]
 
 
-def router(shelf: Shelf) -> Pages:
+def router(pages: ConnectionPages) -> Pages:
     """Return all routes of these pages."""
-    page, of_one = one.routes(shelf)
+    page, of_one = detail.routes(pages)
     return group(
-        *listing.routes(shelf),
-        *create.routes(shelf),
+        *listing.routes(pages),
+        *create.routes(pages),
         *of_one,
-        *actions.routes(shelf, page),
-        *change.credentials_routes(shelf),
-        *change.schedule_routes(shelf),
-        *returned.routes(shelf),
-        *removed.routes(shelf),
-        *live.handlers(shelf),
+        *actions.routes(pages, page),
+        *change.credentials_routes(pages),
+        *change.schedule_routes(pages),
+        *oauth_callback.routes(pages),
+        *removed.routes(pages),
+        *live.handlers(pages),
     )

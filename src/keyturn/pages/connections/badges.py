@@ -45,8 +45,8 @@ def _sign_in(connection: Connection, rotation: Rotation | None, now: datetime) -
     result = connection.check_result or {}
     reason = " ".join(str(result[key]) for key in ("message", "fix") if result.get(key))
     if connection.refused_at:
-        said = connection.refusal or {}
-        cause = str(said.get("message") or "")
+        refusal = connection.refusal or {}
+        cause = str(refusal.get("message") or "")
         yield Badge(refusal_title(connection), "bad", "warning", cause, connection.refused_at, "Since")
     elif connection.needs_reconnect:
         yield Badge("Reconnect needed", "bad", "warning", reason)
@@ -67,17 +67,19 @@ def _sign_in(connection: Connection, rotation: Rotation | None, now: datetime) -
         )
 
 
-def without(found: Sequence[Badge], said: Collection[str]) -> list[Badge]:
+def without(matches: Sequence[Badge], said: Collection[str]) -> list[Badge]:
     """Return the marks without a reason that stands in full elsewhere on the page."""
-    return [replace(one, reason="") if any(text in one.reason for text in said if text) else one for one in found]
+    return [
+        replace(badge, reason="") if any(text in badge.reason for text in said if text) else badge for badge in matches
+    ]
 
 
 def refusal_title(connection: Connection) -> str:
     """Say in few words what became of a connection that is refused."""
     if connection.needs_reconnect:
         return "Reconnect needed"
-    gone = (connection.refusal or {}).get("code") in VANISHED
-    return "Removed or changed in Entra" if gone else "Refused by Entra"
+    vanished = (connection.refusal or {}).get("code") in VANISHED
+    return "Removed or changed in Entra" if vanished else "Refused by Entra"
 
 
 def sign_in_refused(connection: Connection) -> bool:

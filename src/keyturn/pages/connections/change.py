@@ -14,7 +14,7 @@ from keyturn.errors import Forbidden, Invalid, KeyturnError, Refused
 from keyturn.kit import zones
 from keyturn.kit.actor import Actor
 from keyturn.pages.connections.create import NOT_IN_FORMS, FormField, candidates_of, fields_of, midnight_utc
-from keyturn.pages.connections.inputs import (
+from keyturn.pages.connections.forms import (
     ConnectionForm,
     ScheduleForm,
     credentials_json,
@@ -24,14 +24,14 @@ from keyturn.pages.connections.inputs import (
     schedule_of,
     supplied_of,
 )
-from keyturn.pages.connections.places import ONE, PageOfPlace, Place, Shelf, method_label, one_path
+from keyturn.pages.connections.urls import ONE, ConnectionPages, PageOfPlace, PageScope, connection_path, method_label
 from keyturn.providers.azure.manifest import MANIFEST
 from keyturn.providers.manifest import Manifest
-from keyturn.rotations.changes import Change, ScheduleChange
-from keyturn.rotations.history import History, early_end, foretell, history
+from keyturn.rotations.commands import ConnectionChange, ScheduleChange
+from keyturn.rotations.history import History, early_end, history, preview_runs
 from keyturn.rotations.schedule import Schedule
 from keyturn.web.html.forms import EMPTY
-from keyturn.web.pages import Filled, Outcome, Redirect, Route, Shown, Visitor, get, post
+from keyturn.web.pages import BrowserContext, FormState, Outcome, PageResponse, PageRoute, Redirect, get, post
 
 SHOWN_COMING = 5
 _SHAPES: Mapping[str, type[ClientSecretCredentials] | type[CertificateCredentials]] = {
@@ -50,7 +50,7 @@ class CredentialsPage(PageOfPlace):
     method: str
     fields: Sequence[FormField]
     rotating: bool
-    filled: Filled
+    filled: FormState
     candidates: Sequence[Mapping[str, Any]]
     oauth: bool
 
@@ -68,7 +68,7 @@ class SchedulePage(PageOfPlace):
     coming: Sequence[datetime]
     early: datetime | None
     coming_zone: ZoneInfo
-    filled: Filled
+    filled: FormState
     candidates: Sequence[Mapping[str, Any]]
     sharing: Sharing | None
 
@@ -76,30 +76,32 @@ class SchedulePage(PageOfPlace):
 # --- credentials ------------------------------------------------------------------------------------------------------
 
 
-def credentials_routes(shelf: Shelf) -> list[Route]:
+def credentials_routes(pages: ConnectionPages) -> list[PageRoute]:
     @get(ONE + "/credentials")
-    def edit_credentials(actor: Actor, connection_id: str, filled: Filled) -> CredentialsPage:
-        return _credentials_page(shelf, actor, connection_id, filled)
+    def edit_credentials(actor: Actor, connection_id: str, filled: FormState) -> CredentialsPage:
+        return _credentials_page(pages, actor, connection_id, filled)
 
-    @post(ONE + "/credentials", again=edit_credentials)
+    @post(ONE + "/credentials", form_page=edit_credentials)
     def change_credentials(actor: Actor, connection_id: str, form: ConnectionForm) -> Outcome:
-        connection = shelf.connections.get(actor, connection_id)
-        path = one_path(connection_id, "credentials")
+        connection = pages.connections.get(actor, connection_id)
+        path = connection_path(connection_id, "credentials")
         try:
             # The key id is a part of these credentials, so that its mistakes are told with all others.
             key_id = {"clientSecretKeyId": form.client_secret_key_id} if form.client_secret_key_id else {}
-            given = supplied_of(read(_shape(connection), credentials_json(form) | key_id))
-            shelf.rotations.update(
+            credentials = supplied_of(read(_shape(connection), credentials_json(form) | key_id))
+            pages.rotations.update(
                 actor,
                 connection_id,
-                Change(credentials=given, move_along=form.move_others_along, key_confirmed=form.confirm_key_id),
+                ConnectionChange(
+                    credentials=credentials, move_along=form.move_others_along, key_confirmed=form.confirm_key_id
+                ),
             )
         except NOT_IN_FORMS:
             raise
         except KeyturnError as error:
-            page = _credentials_page(shelf, actor, connection_id, filled_with(path, form, error), candidates_of(error))
-            return Shown(page, status=error.status)
-        return Redirect(one_path(connection_id), toast=f"{connection.name} signs in with its new credentials.")
+            page = _credentials_page(pages, actor, connection_id, filled_with(path, form, error), candidates_of(error))
+            return PageResponse(page, status=error.status)
+        return Redirect(connection_path(connection_id), toast=f"{connection.name} signs in with its new credentials.")
 
     return [edit_credentials, change_credentials]
 
@@ -116,73 +118,73 @@ def _shape(connection: Connection) -> type[ClientSecretCredentials] | type[Certi
 
 
 def _credentials_page(
-    shelf: Shelf,
+    pages: ConnectionPages,
     actor: Actor,
     connection_id: str,
-    filled: Filled,
+    filled: FormState,
     candidates: Sequence[Mapping[str, Any]] = (),
 ) -> CredentialsPage:
-    known = history(shelf.connections, actor, connection_id)
-    connection = known.connection
-    place = _editable(shelf, actor, connection)
+    rotation_history = history(pages.connections, actor, connection_id)
+    connection = rotation_history.connection
+    scope = _editable(pages, actor, connection)
     return CredentialsPage(
-        place=place,
+        place=scope,
         connection=connection,
         manifest=MANIFEST,
         method=method_label(connection.method.value),
-        fields=[one for one in fields_of(MANIFEST) if connection.method.value in one.methods],
-        rotating=known.rotation is not None,
+        fields=[form_field for form_field in fields_of(MANIFEST) if connection.method.value in form_field.methods],
+        rotating=rotation_history.rotation is not None,
         filled=filled,
         candidates=candidates,
-        oauth=shelf.oauth,
+        oauth=pages.oauth,
     )
 
 
-def _editable(shelf: Shelf, actor: Actor, connection: Connection) -> Place:
-    place = shelf.place(actor, connection.project_id)
-    if Action.EDIT_CONNECTIONS.value not in place.can:
+def _editable(pages: ConnectionPages, actor: Actor, connection: Connection) -> PageScope:
+    scope = pages.place(actor, connection.project_id)
+    if Action.EDIT_CONNECTIONS.value not in scope.can:
         raise Forbidden(
-            f"{actor.name} may not change connections of {place.name}.",
+            f"{actor.name} may not change connections of {scope.name}.",
             code="access.forbidden",
             fix="Ask an admin for the role that may.",
         )
-    return place
+    return scope
 
 
 # --- schedule ---------------------------------------------------------------------------------------------------------
 
 
-def schedule_routes(shelf: Shelf) -> list[Route]:
+def schedule_routes(pages: ConnectionPages) -> list[PageRoute]:
     @get(ONE + "/schedule")
     def edit_schedule(
-        actor: Actor, connection_id: str, query: ScheduleForm, visitor: Visitor, filled: Filled
+        actor: Actor, connection_id: str, query: ScheduleForm, visitor: BrowserContext, filled: FormState
     ) -> SchedulePage:
         """The query is a form that is still being filled in: its next runs are shown, nothing is changed."""
         if query != ScheduleForm():
             filled = _trying(connection_id, query)
-        return _schedule_page(shelf, actor, connection_id, visitor.zone, filled)
+        return _schedule_page(pages, actor, connection_id, visitor.zone, filled)
 
-    @post(ONE + "/schedule", again=edit_schedule)
-    def change_schedule(actor: Actor, connection_id: str, form: ScheduleForm, visitor: Visitor) -> Outcome:
-        known = history(shelf.connections, actor, connection_id)
+    @post(ONE + "/schedule", form_page=edit_schedule)
+    def change_schedule(actor: Actor, connection_id: str, form: ScheduleForm, visitor: BrowserContext) -> Outcome:
+        rotation_history = history(pages.connections, actor, connection_id)
         try:
-            wanted = _wanted(form)
-            shelf.rotations.update(actor, connection_id, _schedule_change(known, form, wanted))
+            change = _wanted(form)
+            pages.rotations.update(actor, connection_id, _schedule_change(rotation_history, form, change))
         except NOT_IN_FORMS:
             raise
         except KeyturnError as error:
-            filled = filled_with(one_path(connection_id, "schedule"), form, error)
-            page = _schedule_page(shelf, actor, connection_id, visitor.zone, filled, candidates_of(error))
-            return Shown(page, status=error.status)
-        begun = known.rotation is None
+            filled = filled_with(connection_path(connection_id, "schedule"), form, error)
+            page = _schedule_page(pages, actor, connection_id, visitor.zone, filled, candidates_of(error))
+            return PageResponse(page, status=error.status)
+        begun = rotation_history.rotation is None
         toast = "The schedule was saved, and the first rotation has begun." if begun else "The schedule was saved."
-        return Redirect(one_path(connection_id), toast=toast)
+        return Redirect(connection_path(connection_id), toast=toast)
 
     return [edit_schedule, change_schedule]
 
 
-def _schedule_change(known: History, form: ScheduleForm, wanted: ScheduleChange) -> Change:
-    if known.rotation is None and not form.is_auto_rotation_enabled:
+def _schedule_change(rotation_history: History, form: ScheduleForm, change: ScheduleChange) -> ConnectionChange:
+    if rotation_history.rotation is None and not form.is_auto_rotation_enabled:
         raise Invalid(
             [
                 {
@@ -192,51 +194,51 @@ def _schedule_change(known: History, form: ScheduleForm, wanted: ScheduleChange)
                 }
             ]
         )
-    return Change(enabled=form.is_auto_rotation_enabled, schedule=wanted, move_along=form.move_others_along)
+    return ConnectionChange(enabled=form.is_auto_rotation_enabled, schedule=change, move_along=form.move_others_along)
 
 
 def _wanted(form: ScheduleForm) -> ScheduleChange:
     return schedule_of(read(RotationSettings, schedule_json(form)))
 
 
-def _trying(connection_id: str, query: ScheduleForm) -> Filled:
+def _trying(connection_id: str, query: ScheduleForm) -> FormState:
     try:
         _wanted(query)
     except Invalid as error:
-        return replace(filled_with(one_path(connection_id, "schedule"), query, error), message=None)
-    return filled_with(one_path(connection_id, "schedule"), query)
+        return replace(filled_with(connection_path(connection_id, "schedule"), query, error), message=None)
+    return filled_with(connection_path(connection_id, "schedule"), query)
 
 
 def _schedule_page(
-    shelf: Shelf,
+    pages: ConnectionPages,
     actor: Actor,
     connection_id: str,
     zone: ZoneInfo,
-    filled: Filled = EMPTY,
+    filled: FormState = EMPTY,
     candidates: Sequence[Mapping[str, Any]] = (),
 ) -> SchedulePage:
-    known, now = history(shelf.connections, actor, connection_id), shelf.clock.now()
-    place = _editable(shelf, actor, known.connection)
-    base = known.rotation.schedule if known.rotation else _usual(now, zone)
+    rotation_history, now = history(pages.connections, actor, connection_id), pages.clock.now()
+    scope = _editable(pages, actor, rotation_history.connection)
+    base = rotation_history.rotation.schedule if rotation_history.rotation else _usual(now, zone)
     tried = _tried(filled, base)
     return SchedulePage(
-        place=place,
-        connection=known.connection,
-        enabled=known.rotation.enabled if known.rotation else True,
-        known=known.rotation is not None,
+        place=scope,
+        connection=rotation_history.connection,
+        enabled=rotation_history.rotation.enabled if rotation_history.rotation else True,
+        known=rotation_history.rotation is not None,
         schedule=base,
         at=f"{base.hour:02}:{base.minute:02}",
         zones=sorted(zones.names()),
-        coming=foretell(known, tried, now, SHOWN_COMING) if tried else (),
-        early=early_end(known, tried, now) if tried else None,
+        coming=preview_runs(rotation_history, tried, now, SHOWN_COMING) if tried else (),
+        early=early_end(rotation_history, tried, now) if tried else None,
         coming_zone=zones.shown((tried or base).time_zone),
         filled=filled,
         candidates=candidates,
-        sharing=shelf.rotations.sharing(actor, [known.connection]).get(connection_id),
+        sharing=pages.rotations.sharing(actor, [rotation_history.connection]).get(connection_id),
     )
 
 
-def _tried(filled: Filled, base: Schedule) -> Schedule | None:
+def _tried(filled: FormState, base: Schedule) -> Schedule | None:
     """Return the schedule that is in the form: None while it makes no sense, or is switched off."""
     if not filled.sent:
         return base

@@ -9,18 +9,25 @@ from zoneinfo import ZoneInfo
 from keyturn.api.connections.schemas import StartSignIn
 from keyturn.authz.domain import Action
 from keyturn.connections.domain import Method
-from keyturn.connections.flow import Form
+from keyturn.connections.flow import SignInRequest
 from keyturn.errors import Forbidden, KeyturnError, NotFound, Refused, TooMany, Unauthenticated
 from keyturn.kit import zones
 from keyturn.kit.actor import Actor
 from keyturn.kit.moments import in_zone, utc_of
 from keyturn.kit.secret import Plaintext
-from keyturn.pages.connections.inputs import ConnectionForm, draft_of, filled_with, read
-from keyturn.pages.connections.places import OF_ORGANIZATION, OF_PROJECT, PageOfPlace, Place, Shelf, one_path
+from keyturn.pages.connections.forms import ConnectionForm, draft_of, filled_with, read
+from keyturn.pages.connections.urls import (
+    OF_ORGANIZATION,
+    OF_PROJECT,
+    ConnectionPages,
+    PageOfPlace,
+    PageScope,
+    connection_path,
+)
 from keyturn.providers.azure.manifest import MANIFEST
 from keyturn.providers.manifest import Field, Manifest
 from keyturn.web.html.forms import EMPTY
-from keyturn.web.pages import Filled, Outcome, Redirect, Route, Shown, Visitor, get, post
+from keyturn.web.pages import BrowserContext, FormState, Outcome, PageResponse, PageRoute, Redirect, get, post
 
 NEW = f"/new/{MANIFEST.app}"
 NOT_IN_FORMS = (Unauthenticated, Forbidden, NotFound, TooMany)
@@ -42,7 +49,7 @@ class NewPage(PageOfPlace):
 
     manifest: Manifest
     fields: Sequence[FormField]
-    filled: Filled
+    filled: FormState
     oauth: bool
     site_url: str | None
     method: str
@@ -52,51 +59,51 @@ class NewPage(PageOfPlace):
     candidates: Sequence[Mapping[str, Any]]
 
 
-def routes(shelf: Shelf) -> list[Route]:
+def routes(pages: ConnectionPages) -> list[PageRoute]:
     @get(OF_PROJECT + NEW)
-    def new_in_project(actor: Actor, project_id: str, visitor: Visitor, filled: Filled) -> NewPage:
-        return new_page(shelf, actor, shelf.place(actor, project_id), visitor.zone, filled)
+    def new_in_project(actor: Actor, project_id: str, visitor: BrowserContext, filled: FormState) -> NewPage:
+        return new_page(pages, actor, pages.place(actor, project_id), visitor.zone, filled)
 
     @get(OF_ORGANIZATION + NEW)
-    def new_in_organization(actor: Actor, visitor: Visitor, filled: Filled) -> NewPage:
-        return new_page(shelf, actor, shelf.place(actor, None), visitor.zone, filled)
+    def new_in_organization(actor: Actor, visitor: BrowserContext, filled: FormState) -> NewPage:
+        return new_page(pages, actor, pages.place(actor, None), visitor.zone, filled)
 
-    @post(OF_PROJECT + NEW, again=new_in_project)
-    def create_in_project(actor: Actor, project_id: str, form: ConnectionForm, visitor: Visitor) -> Outcome:
-        return _create(shelf, actor, shelf.place(actor, project_id), form, visitor)
+    @post(OF_PROJECT + NEW, form_page=new_in_project)
+    def create_in_project(actor: Actor, project_id: str, form: ConnectionForm, visitor: BrowserContext) -> Outcome:
+        return _create(pages, actor, pages.place(actor, project_id), form, visitor)
 
-    @post(OF_ORGANIZATION + NEW, again=new_in_organization)
-    def create_in_organization(actor: Actor, form: ConnectionForm, visitor: Visitor) -> Outcome:
-        return _create(shelf, actor, shelf.place(actor, None), form, visitor)
+    @post(OF_ORGANIZATION + NEW, form_page=new_in_organization)
+    def create_in_organization(actor: Actor, form: ConnectionForm, visitor: BrowserContext) -> Outcome:
+        return _create(pages, actor, pages.place(actor, None), form, visitor)
 
     return [new_in_project, new_in_organization, create_in_project, create_in_organization]
 
 
 def new_page(
-    shelf: Shelf,
+    pages: ConnectionPages,
     actor: Actor,
-    place: Place,
+    scope: PageScope,
     zone: ZoneInfo,
-    filled: Filled = EMPTY,
+    filled: FormState = EMPTY,
     candidates: Sequence[Mapping[str, Any]] = (),
 ) -> NewPage:
     """Return the form, empty or as it was refused. Raises Forbidden for who may not add connections there."""
-    if Action.CREATE_CONNECTIONS.value not in place.can:
+    if Action.CREATE_CONNECTIONS.value not in scope.can:
         raise Forbidden(
-            f"{actor.name} may not add connections to {place.name}.",
+            f"{actor.name} may not add connections to {scope.name}.",
             code="access.forbidden",
             fix="Ask an admin for the role that may.",
         )
-    usual = Method.OAUTH if shelf.oauth else Method.CLIENT_SECRET
+    usual = Method.OAUTH if pages.oauth else Method.CLIENT_SECRET
     return NewPage(
-        place=place,
+        place=scope,
         manifest=MANIFEST,
         fields=fields_of(MANIFEST),
         filled=filled,
-        oauth=shelf.oauth,
-        site_url=shelf.site_url,
+        oauth=pages.oauth,
+        site_url=pages.site_url,
         method=filled.value("method") or usual.value,
-        rotate_at=midnight_utc(shelf.clock.now(), zone),
+        rotate_at=midnight_utc(pages.clock.now(), zone),
         zone=zone.key,
         zones=sorted(zones.names()),
         candidates=candidates,
@@ -110,8 +117,8 @@ def fields_of(manifest: Manifest) -> list[FormField]:
         for field in method.fields:
             if field.rule in {"code", "key-id"}:
                 continue
-            known = names.get(field.name)
-            names[field.name] = FormField(field, (*(known.methods if known else ()), method.key))
+            form_field = names.get(field.name)
+            names[field.name] = FormField(field, (*(form_field.methods if form_field else ()), method.key))
     return list(names.values())
 
 
@@ -120,52 +127,56 @@ def midnight_utc(now: datetime, zone: ZoneInfo) -> str:
     return f"{in_zone(utc_of(now).replace(hour=0, minute=0), zone):%H:%M}"
 
 
-def _create(shelf: Shelf, actor: Actor, place: Place, form: ConnectionForm, visitor: Visitor) -> Outcome:
+def _create(
+    pages: ConnectionPages, actor: Actor, scope: PageScope, form: ConnectionForm, visitor: BrowserContext
+) -> Outcome:
     try:
         if form.method == Method.OAUTH:
-            shelf.require_site(visitor.origin, place.new_path())
-            return Redirect(_authorize_url(shelf, actor, place, form, visitor.session))
-        draft, schedule = draft_of(form, place.project_id)
-        connection = shelf.rotations.create(actor, draft, schedule, move_along=form.move_others_along)
+            pages.require_site(visitor.origin, scope.new_path())
+            return Redirect(_authorize_url(pages, actor, scope, form, visitor.session))
+        draft, schedule = draft_of(form, scope.project_id)
+        connection = pages.rotations.create(actor, draft, schedule, move_along=form.move_others_along)
     except NOT_IN_FORMS:
         raise
     except KeyturnError as error:
-        filled = filled_with(place.new_path(), form, error)
-        page = new_page(shelf, actor, place, visitor.zone, filled, candidates_of(error))
-        return Shown(page, status=error.status)
+        filled = filled_with(scope.new_path(), form, error)
+        page = new_page(pages, actor, scope, visitor.zone, filled, candidates_of(error))
+        return PageResponse(page, status=error.status)
     # The first rotation begins at once: it can be watched on the connection's own page.
-    to = place.list_path if schedule is None else one_path(connection.id)
+    to = scope.list_path if schedule is None else connection_path(connection.id)
     return Redirect(to, toast=added(connection.name, rotating=schedule is not None))
 
 
 def added(name: str, *, rotating: bool = False) -> str:
     """Return the notice on a new connection."""
-    taken = " Its secret is being replaced by a new one now." if rotating else ""
-    return f"The {MANIFEST.name} connection {name} is now available for use.{taken}"
+    rotation_note = " Its secret is being replaced by a new one now." if rotating else ""
+    return f"The {MANIFEST.name} connection {name} is now available for use.{rotation_note}"
 
 
 def candidates_of(error: KeyturnError) -> Sequence[Mapping[str, Any]]:
     """Return the secrets to choose from, if that is what the refusal is about."""
-    return [one for one in error.details if "keyId" in one]
+    return [detail for detail in error.details if "keyId" in detail]
 
 
-def _authorize_url(shelf: Shelf, actor: Actor, place: Place, form: ConnectionForm, session: Plaintext | None) -> str:
-    wanted = read(
+def _authorize_url(
+    pages: ConnectionPages, actor: Actor, scope: PageScope, form: ConnectionForm, session: Plaintext | None
+) -> str:
+    request = read(
         StartSignIn,
         {
             "name": form.name or None,
             "description": form.description,
             "tenantId": form.tenant_id.strip() or None,
-            "projectId": place.project_id,
+            "projectId": scope.project_id,
         },
     )
-    begun = Form(
-        wanted.tenant_id or "", wanted.name, wanted.description or None, place.project_id, None, place.list_path
+    begun = SignInRequest(
+        request.tenant_id or "", request.name, request.description or None, scope.project_id, None, scope.list_path
     )
-    return shelf.sign_ins.begin(actor, bound_to(session), begun).url
+    return pages.sign_ins.begin(actor, session_secret(session), begun).url
 
 
-def bound_to(session: Plaintext | None) -> Plaintext:
+def session_secret(session: Plaintext | None) -> Plaintext:
     """Return the session that a sign-in is bound to."""
     if session is None:
         raise Refused("Nobody has signed in.", code="session.missing", fix="Sign in.")

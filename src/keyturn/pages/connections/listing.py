@@ -7,28 +7,28 @@ from urllib.parse import urlencode
 
 from msgspec import Meta
 
-from keyturn.connections.catalog import Found, Search
 from keyturn.connections.domain import Connection
+from keyturn.connections.search import ConnectionMatches, ConnectionQuery
 from keyturn.kit.actor import Actor
 from keyturn.pages.connections.badges import Badge, badges
-from keyturn.pages.connections.places import (
+from keyturn.pages.connections.removed import RemovalLink, links
+from keyturn.pages.connections.urls import (
     MANIFESTS,
     OF_ORGANIZATION,
     OF_PROJECT,
+    ConnectionPages,
     PageOfPlace,
-    Place,
-    Shelf,
+    PageScope,
     method_label,
 )
-from keyturn.pages.connections.removed import RemovalLink, links
 from keyturn.providers.manifest import Manifest
 from keyturn.rotations.domain import Rotation
-from keyturn.web.pages import Redirect, Route, get
+from keyturn.web.pages import PageRoute, Redirect, get
 from keyturn.web.schema.validate import Trimmed
-from keyturn.web.schema.wire import Wire
+from keyturn.web.schema.wire import ApiModel
 
 
-class ListQuery(Wire, rename=None):
+class ListQuery(ApiModel, rename=None):
     """What the address of a list says."""
 
     q: Annotated[Trimmed, Meta(max_length=200)] = ""
@@ -41,7 +41,7 @@ class ListQuery(Wire, rename=None):
 
 
 @dataclass(frozen=True)
-class Row:
+class ConnectionRow:
     """A line of the list. ``can`` is what the viewer may do with this one."""
 
     connection: Connection
@@ -69,8 +69,8 @@ class ListPage(PageOfPlace):
     compressed: ClassVar[bool] = True
 
     query: ListQuery
-    found: Found
-    rows: Sequence[Row]
+    found: ConnectionMatches
+    rows: Sequence[ConnectionRow]
     columns: Sequence[Column]
     manifests: Sequence[Manifest]
     earlier: str | None
@@ -83,83 +83,83 @@ class ListPage(PageOfPlace):
     """Of connections that were deleted from here, as long as credentials are being removed."""
 
 
-def routes(shelf: Shelf) -> list[Route]:
+def routes(pages: ConnectionPages) -> list[PageRoute]:
     @get(OF_PROJECT)
     def list_of_project(actor: Actor, project_id: str, query: ListQuery) -> ListPage:
-        return _page(shelf, actor, project_id, query)
+        return _page(pages, actor, project_id, query)
 
     @get(OF_ORGANIZATION)
     def list_of_organization(actor: Actor, query: ListQuery) -> ListPage:
-        return _page(shelf, actor, None, query)
+        return _page(pages, actor, None, query)
 
     @get(OF_PROJECT + "/new")
     def choose_in_project(actor: Actor, project_id: str) -> Redirect:
-        return Redirect(f"{shelf.place(actor, project_id).list_path}#add-connection")
+        return Redirect(f"{pages.place(actor, project_id).list_path}#add-connection")
 
     @get(OF_ORGANIZATION + "/new")
     def choose_in_organization(actor: Actor) -> Redirect:
-        return Redirect(f"{shelf.place(actor, None).list_path}#add-connection")
+        return Redirect(f"{pages.place(actor, None).list_path}#add-connection")
 
     return [list_of_project, list_of_organization, choose_in_project, choose_in_organization]
 
 
-def _page(shelf: Shelf, actor: Actor, project_id: str | None, query: ListQuery) -> ListPage:
-    place = shelf.place(actor, project_id)
+def _page(pages: ConnectionPages, actor: Actor, project_id: str | None, query: ListQuery) -> ListPage:
+    scope = pages.place(actor, project_id)
     everywhere = project_id is None and query.scope == "all"
-    search = Search(query.q, query.app, query.sort, query.order == "desc", query.page, query.size, everywhere)
-    found = shelf.catalog.page(actor, project_id, search)
-    first = (found.page - 1) * query.size
+    search = ConnectionQuery(query.q, query.app, query.sort, query.order == "desc", query.page, query.size, everywhere)
+    matches = pages.catalog.page(actor, project_id, search)
+    first = (matches.page - 1) * query.size
     return ListPage(
-        place=place,
+        place=scope,
         query=query,
-        found=found,
-        rows=_rows(shelf, found),
-        removals=links(shelf, actor, project_id, everywhere=everywhere),
-        columns=[_column(place, query, *column) for column in _columns(place, everywhere=everywhere)],
+        found=matches,
+        rows=_rows(pages, matches),
+        removals=links(pages, actor, project_id, everywhere=everywhere),
+        columns=[_column(scope, query, *column) for column in _columns(scope, everywhere=everywhere)],
         manifests=MANIFESTS,
-        earlier=_address(place, query, page=found.page - 1) if found.page > 1 else None,
-        later=_address(place, query, page=found.page + 1) if found.page < found.pages else None,
+        earlier=_address(scope, query, page=matches.page - 1) if matches.page > 1 else None,
+        later=_address(scope, query, page=matches.page + 1) if matches.page < matches.pages else None,
         first=first + 1,
-        last=first + len(found.connections),
-        here=_address(place, query, page=found.page),
+        last=first + len(matches.connections),
+        here=_address(scope, query, page=matches.page),
         scopes=[]
         if project_id
         else [
-            ("organization", "Organization", _address(place, query, scope="organization")),
-            ("all", "All", _address(place, query, scope="all")),
+            ("organization", "Organization", _address(scope, query, scope="organization")),
+            ("all", "All", _address(scope, query, scope="all")),
         ],
     )
 
 
-def _columns(place: Place, *, everywhere: bool) -> list[tuple[str, str]]:
-    managed = [("home", "Managed By")] if place.project is None and everywhere else []
+def _columns(scope: PageScope, *, everywhere: bool) -> list[tuple[str, str]]:
+    managed = [("home", "Managed By")] if scope.project is None and everywhere else []
     return [("app", "App"), ("name", "Name"), ("method", "Method"), *managed, ("rotation", "Rotation")]
 
 
-def _column(place: Place, query: ListQuery, key: str, label: str) -> Column:
+def _column(scope: PageScope, query: ListQuery, key: str, label: str) -> Column:
     mine = query.sort == key
     turned = "desc" if mine and query.order == "asc" else "asc"
     sorted_now = ("ascending" if query.order == "asc" else "descending") if mine else ""
-    return Column(key, label, _address(place, query, sort=key, order=turned), sorted_now)
+    return Column(key, label, _address(scope, query, sort=key, order=turned), sorted_now)
 
 
-def _rows(shelf: Shelf, found: Found) -> list[Row]:
-    now, overviews = shelf.clock.now(), shelf.rotations.overviews(found.connections)
+def _rows(pages: ConnectionPages, matches: ConnectionMatches) -> list[ConnectionRow]:
+    now, overviews = pages.clock.now(), pages.rotations.overviews(matches.connections)
     rows = []
-    for one in found.connections:
-        overview, home = overviews.get(one.id), found.homes.get(one.project_id or "")
+    for connection in matches.connections:
+        overview, home = overviews.get(connection.id), matches.homes.get(connection.project_id or "")
         rotation = overview.rotation if overview else None
         run, ends_at = (overview.run, overview.current_ends_at) if overview else (None, None)
         rows.append(
-            Row(
-                one,
-                next(known for known in MANIFESTS if known.app == one.app),
-                method_label(one.method.value),
+            ConnectionRow(
+                connection,
+                next(manifest for manifest in MANIFESTS if manifest.app == connection.app),
+                method_label(connection.method.value),
                 home.name if home else None,
                 OF_PROJECT.format(project_id=home.id) if home else "",
-                badges(one, rotation, run, ends_at, now),
+                badges(connection, rotation, run, ends_at, now),
                 rotation,
-                found.can_in[one.project_id] if one.project_id else found.can,
+                matches.can_in[connection.project_id] if connection.project_id else matches.can,
             )
         )
     return rows
@@ -168,8 +168,8 @@ def _rows(shelf: Shelf, found: Found) -> list[Row]:
 _PLAIN = ListQuery()
 
 
-def _address(place: Place, query: ListQuery, **changes: object) -> str:
+def _address(page_scope: PageScope, query: ListQuery, **changes: object) -> str:
     """Return the list's address with these changes. What is as usual is left out; a change begins at page one."""
-    said = {name: getattr(query, name) for name in ListQuery.__struct_fields__} | {"page": 1} | changes
-    kept = {name: value for name, value in said.items() if value != getattr(_PLAIN, name)}
-    return f"{place.list_path}?{urlencode(kept)}" if kept else place.list_path
+    values = {name: getattr(query, name) for name in ListQuery.__struct_fields__} | {"page": 1} | changes
+    parameters = {name: value for name, value in values.items() if value != getattr(_PLAIN, name)}
+    return f"{page_scope.list_path}?{urlencode(parameters)}" if parameters else page_scope.list_path

@@ -12,11 +12,11 @@ from functools import partial
 
 from keyturn.errors import KeyturnError, Unavailable
 from keyturn.kit.actor import Actor
-from keyturn.pages.connections.places import ONE, REMOVAL, Shelf
+from keyturn.pages.connections.urls import ONE, REMOVAL, ConnectionPages
 from keyturn.rotations import removals
 from keyturn.rotations.history import progress
 from keyturn.web.edge import Edge
-from keyturn.web.html.browser import Visitor, signed_in_by_cookie
+from keyturn.web.html.browser import BrowserContext, signed_in_by_cookie
 from keyturn.web.messages import EventStream, Request, Response
 
 LOOK_EVERY = timedelta(milliseconds=700)
@@ -26,18 +26,18 @@ Progress = tuple[str, bool]
 """A mark that changes when there is news, and whether work is under way."""
 
 
-def handlers(shelf: Shelf) -> "list[Watch]":
+def handlers(pages: ConnectionPages) -> "list[LiveRoute]":
     """Return the routes. A stream ends when there is no work under way any more, and after ten minutes in any case."""
 
     def removing(actor: Actor, rotation_id: str) -> Progress:
-        found = removals.one(shelf.connections.database, actor, rotation_id)
-        return found.mark, found.left > 0
+        removal = removals.one(pages.connections.database, actor, rotation_id)
+        return removal.mark, removal.left > 0
 
-    return [Watch(f"{ONE}/events", partial(progress, shelf.connections)), Watch(f"{REMOVAL}/events", removing)]
+    return [LiveRoute(f"{ONE}/events", partial(progress, pages.connections)), LiveRoute(f"{REMOVAL}/events", removing)]
 
 
 @dataclass(frozen=True)
-class Watch:
+class LiveRoute:
     """A route that streams the news of what its path names, as long as the session that asks lives."""
 
     path: str
@@ -49,7 +49,7 @@ class Watch:
     async def serve(self, edge: Edge, request: Request) -> Response:
         """Raises as ``progress_of``."""
         site = edge.page_site()
-        visitor = Visitor.of(request.headers, request.visit, site.session_cookie.name)
+        visitor = BrowserContext.of(request.headers, request.visit, site.session_cookie.name)
         (watched_id,) = request.path_params.values()
 
         def look() -> Progress:

@@ -6,37 +6,37 @@ from typing import ClassVar
 
 from keyturn.errors import NotFound
 from keyturn.kit.actor import Actor
-from keyturn.pages.connections.places import REMOVAL, PageOfPlace, Shelf
+from keyturn.pages.connections.urls import REMOVAL, ConnectionPages, PageOfPlace
 from keyturn.rotations import removals
-from keyturn.rotations.removals import Item, Stage
-from keyturn.web.pages import Route, get
+from keyturn.rotations.removals import RemovalItem, RemovalStage
+from keyturn.web.pages import PageRoute, get
 
 _MARKS = {
-    Stage.WAITING: ("Waiting", "neutral", "clock"),
-    Stage.RESOLVING: ("Looked for", "info", "clock"),
-    Stage.REMOVING: ("Being removed", "info", "rotate"),
-    Stage.CONFIRMING: ("Being confirmed", "info", "rotate"),
-    Stage.REFUSED: ("Refused", "bad", "warning"),
-    Stage.REMOVED: ("Removed", "good", "check"),
-    Stage.NEVER_MADE: ("Never made", "neutral", "x"),
-    Stage.KEPT: ("Kept", "warn", "key"),
-    Stage.UNREADABLE: ("Unreadable", "bad", "warning"),
+    RemovalStage.WAITING: ("Waiting", "neutral", "clock"),
+    RemovalStage.RESOLVING: ("Looked for", "info", "clock"),
+    RemovalStage.REMOVING: ("Being removed", "info", "rotate"),
+    RemovalStage.CONFIRMING: ("Being confirmed", "info", "rotate"),
+    RemovalStage.REFUSED: ("Refused", "bad", "warning"),
+    RemovalStage.REMOVED: ("Removed", "good", "check"),
+    RemovalStage.NEVER_MADE: ("Never made", "neutral", "x"),
+    RemovalStage.KEPT: ("Kept", "warn", "key"),
+    RemovalStage.UNREADABLE: ("Unreadable", "bad", "warning"),
 }
 _SENTENCES = {
-    Stage.WAITING: "It is removed as soon as nobody relies on it any more.",
-    Stage.RESOLVING: "Entra ID was asked for it, and the answer was lost: whether it exists is being found out.",
-    Stage.REMOVING: "Entra ID is being asked to remove it.",
-    Stage.CONFIRMING: "Entra ID was asked to remove it. It counts as gone when two lists some time apart "
+    RemovalStage.WAITING: "It is removed as soon as nobody relies on it any more.",
+    RemovalStage.RESOLVING: "Entra ID was asked for it, and the answer was lost: whether it exists is being found out.",
+    RemovalStage.REMOVING: "Entra ID is being asked to remove it.",
+    RemovalStage.CONFIRMING: "Entra ID was asked to remove it. It counts as gone when two lists some time apart "
     "do not have it, and all of Entra ID knows of it.",
-    Stage.KEPT: "It still signs in: it was chosen to be kept.",
+    RemovalStage.KEPT: "It still signs in: it was chosen to be kept.",
 }
 
 
 @dataclass(frozen=True)
-class Line:
+class RemovalLine:
     """A credential with its state in words."""
 
-    item: Item
+    item: RemovalItem
     text: str
     tone: str
     symbol: str
@@ -59,7 +59,7 @@ class RemovalPage(PageOfPlace):
     path: str
     name: str
     application_name: str
-    lines: Sequence[Line]
+    lines: Sequence[RemovalLine]
     left: int
     refused: bool
     reasons: Sequence[str]
@@ -70,39 +70,41 @@ def removal_path(rotation_id: str) -> str:
     return REMOVAL.format(rotation_id=rotation_id)
 
 
-def left_to_remove(shelf: Shelf, actor: Actor, rotation_id: str) -> bool:
+def left_to_remove(pages: ConnectionPages, actor: Actor, rotation_id: str) -> bool:
     """Whether a connection that was just deleted leaves credentials to be removed."""
     try:
-        return removals.one(shelf.connections.database, actor, rotation_id).left > 0
+        return removals.one(pages.connections.database, actor, rotation_id).left > 0
     except NotFound:  # other connections hold its credential: the rotation goes on for them
         return False
 
 
-def links(shelf: Shelf, actor: Actor, project_id: str | None, *, everywhere: bool) -> list[RemovalLink]:
+def links(pages: ConnectionPages, actor: Actor, project_id: str | None, *, everywhere: bool) -> list[RemovalLink]:
     """Return where the removals of a list's connections are watched. ``everywhere``: in all projects as well."""
-    found = removals.under_way(shelf.connections.database, actor, project_id)
+    matches = removals.under_way(pages.connections.database, actor, project_id)
     return [
-        RemovalLink(one.rotation.name, removal_path(one.rotation.id), one.left, len(one.items), one.refused)
-        for one in found
-        if project_id or everywhere or one.rotation.project_id is None
+        RemovalLink(
+            removal.rotation.name, removal_path(removal.rotation.id), removal.left, len(removal.items), removal.refused
+        )
+        for removal in matches
+        if project_id or everywhere or removal.rotation.project_id is None
     ]
 
 
-def routes(shelf: Shelf) -> list[Route]:
+def routes(pages: ConnectionPages) -> list[PageRoute]:
     @get(REMOVAL)
     def show_removal(actor: Actor, rotation_id: str) -> RemovalPage:
-        found = removals.one(shelf.connections.database, actor, rotation_id)
-        rotation = found.rotation
-        place = shelf.place(actor, rotation.project_id)
+        removal = removals.one(pages.connections.database, actor, rotation_id)
+        rotation = removal.rotation
+        scope = pages.place(actor, rotation.project_id)
         return RemovalPage(
-            place=place,
+            place=scope,
             path=removal_path(rotation_id),
             name=rotation.name,
             application_name=rotation.application_name,
-            lines=[Line(item, *_MARKS[item.stage], _SENTENCES.get(item.stage, "")) for item in found.items],
-            left=found.left,
-            refused=found.refused,
-            reasons=list(dict.fromkeys(item.message for item in found.items if item.stage is Stage.REFUSED)),
+            lines=[RemovalLine(item, *_MARKS[item.stage], _SENTENCES.get(item.stage, "")) for item in removal.items],
+            left=removal.left,
+            refused=removal.refused,
+            reasons=list(dict.fromkeys(item.message for item in removal.items if item.stage is RemovalStage.REFUSED)),
         )
 
     return [show_removal]

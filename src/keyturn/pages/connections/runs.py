@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from keyturn.audit.domain import Recorded
+from keyturn.audit.domain import StoredEvent
 from keyturn.rotations.domain import Reason, Run, RunState, StepName
 from keyturn.rotations.store.runs import StepRecord
 
@@ -70,7 +70,7 @@ class RunLine:
 
 def run_line(run: Run, steps: Sequence[StepRecord], now: datetime) -> RunLine:
     state, tone, symbol = _STATES[run.state]
-    said = run.failure or {}
+    failure = run.failure or {}
     begun = run.started_at or run.created_at
     return RunLine(
         run.id,
@@ -81,37 +81,39 @@ def run_line(run: Run, steps: Sequence[StepRecord], now: datetime) -> RunLine:
         str((run.requested_by or {}).get("name") or "Keyturn"),
         run.created_at,
         took((run.finished_at or now) - begun),
-        [_step(one) for one in steps],
-        str(said.get("message") or ""),
-        str(said.get("fix") or ""),
-        str(said.get("requestId") or ""),
+        [_step(step) for step in steps],
+        str(failure.get("message") or ""),
+        str(failure.get("fix") or ""),
+        str(failure.get("requestId") or ""),
         run.state is RunState.ACTIVE,
     )
 
 
-def said_once(runs: Sequence[RunLine], said: Collection[str]) -> list[RunLine]:
+def said_once(runs: Sequence[RunLine], above: Collection[str]) -> list[RunLine]:
     """Return the runs without a text that stands in ``said`` or in a run above: the cause and its fix are read once."""
-    known, found = set(said), []
+    sentences, lines = set(above), []
     for run in runs:
         steps = [
             replace(step, message="") if step.message and step.message == run.failure else step for step in run.steps
         ]
-        if run.failure and run.failure in known:
+        if run.failure and run.failure in sentences:
             run = replace(run, failure=AS_ABOVE, fix="")  # noqa: PLW2901
-        known.add(run.failure)
-        found.append(replace(run, steps=steps))
-    return found
+        sentences.add(run.failure)
+        lines.append(replace(run, steps=steps))
+    return lines
 
 
-def _step(one: StepRecord) -> StepLine:
-    known = next((label for name, label in STEPS.items() if name.value == one.step), one.step)
-    if one.step == StepName.PROVE.value and one.outcome == "failed":
+def _step(step: StepRecord) -> StepLine:
+    step_label = next((label for name, label in STEPS.items() if name.value == step.step), step.step)
+    if step.step == StepName.PROVE.value and step.outcome == "failed":
         # Replicas that do not know it yet are waited for: nothing has gone wrong.
-        tries = "1 try" if one.repeats == 1 else f"{one.repeats} tries"
-        lasted = took(one.finished_at - one.started_at)
-        return StepLine(known, "not yet", "neutral", lasted, 1, f"not everywhere yet, {tries}")
-    tone = _OUTCOMES.get(one.outcome, "neutral")
-    return StepLine(known, one.outcome, tone, took(one.finished_at - one.started_at), one.repeats, one.message or "")
+        tries = "1 try" if step.repeats == 1 else f"{step.repeats} tries"
+        lasted = took(step.finished_at - step.started_at)
+        return StepLine(step_label, "not yet", "neutral", lasted, 1, f"not everywhere yet, {tries}")
+    tone = _OUTCOMES.get(step.outcome, "neutral")
+    return StepLine(
+        step_label, step.outcome, tone, took(step.finished_at - step.started_at), step.repeats, step.message or ""
+    )
 
 
 def took(time: timedelta) -> str:
@@ -145,7 +147,7 @@ class Drift:
     grave: bool
 
 
-def drift(event: Recorded) -> Drift:
+def drift(event: StoredEvent) -> Drift:
     kind = str(event.data.get("kind") or "")
     name, key_id = str(event.data.get("displayName") or "no name"), str(event.data.get("keyId") or "")
     return Drift(event.at, _DRIFT.get(kind, kind), name, key_id, kind == "current-vanished")

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from keyturn.credentials.domain import Credential, State
 from keyturn.kit.moments import in_zone, moved
-from keyturn.rotations.store.observed import Seen
+from keyturn.rotations.store.observed import ObservedKey
 
 SHOWN_ENDED = 4
 ROW = 44
@@ -102,10 +102,10 @@ class TimeLine:
     summary: str
 
 
-def secrets_of(journal: Iterable[Credential], foreign: Iterable[Seen]) -> list[Secret]:
+def secrets_of(journal: Iterable[Credential], foreign: Iterable[ObservedKey]) -> list[Secret]:
     """Return all secrets worth showing: ours newest first, then those of others that are still there."""
     ours = [_ours(row) for row in journal]
-    others = [_foreign(one) for one in foreign if one.gone_at is None]
+    others = [_foreign(observed_key) for observed_key in foreign if observed_key.gone_at is None]
     return ours + sorted(others, key=lambda one: (one.starts_at is None, one.starts_at), reverse=True)
 
 
@@ -128,10 +128,18 @@ def _ours(row: Credential) -> Secret:
     )
 
 
-def _foreign(one: Seen) -> Secret:
-    name = one.name or "No name"
+def _foreign(observed_key: ObservedKey) -> Secret:
+    name = observed_key.name or "No name"
     return Secret(
-        name, one.key_id, _short(one.hint), "Not managed", "foreign", one.starts_at, one.ends_at, one.gone_at, None
+        name,
+        observed_key.key_id,
+        _short(observed_key.hint),
+        "Not managed",
+        "foreign",
+        observed_key.starts_at,
+        observed_key.ends_at,
+        observed_key.gone_at,
+        None,
     )
 
 
@@ -142,43 +150,47 @@ def _short(hint: str | None) -> str | None:
 
 def refused(secrets: Iterable[Secret]) -> list[Secret]:
     """Return the secrets as they are when Entra ID refuses the current one: nothing is claimed of that any more."""
-    return [replace(one, status="Refused", kind="refused") if one.kind == "current" else one for one in secrets]
+    return [
+        replace(secret, status="Refused", kind="refused") if secret.kind == "current" else secret for secret in secrets
+    ]
 
 
 def draw(secrets: Sequence[Secret], now: datetime, zone: ZoneInfo) -> TimeLine:
     """Lay the secrets out. Of those that are gone the newest few are drawn; all are in the table."""
-    drawn = [one for one in secrets if one.kind != "ended" and one.starts_at and one.ends_at]
-    drawn += [one for one in secrets if one.kind == "ended" and one.starts_at and one.ends_at][:SHOWN_ENDED]
-    drawn.sort(key=lambda one: (one.kind == "foreign", one.starts_at or now))
-    begin, end = _window(drawn, now)
+    each_secrets = [secret for secret in secrets if secret.kind != "ended" and secret.starts_at and secret.ends_at]
+    each_secrets += [secret for secret in secrets if secret.kind == "ended" and secret.starts_at and secret.ends_at][
+        :SHOWN_ENDED
+    ]
+    each_secrets.sort(key=lambda one: (one.kind == "foreign", one.starts_at or now))
+    begin, end = _window(each_secrets, now)
     scale = 100 / (end - begin).total_seconds()
 
     def at(moment: datetime) -> float:
         return round(min(100.0, max(0.0, (moment - begin).total_seconds() * scale)), 3)
 
-    bars = [_bar(one, index, at, end) for index, one in enumerate(drawn)]
+    bars = [_bar(secret, index, at, end) for index, secret in enumerate(each_secrets)]
     height = TOP + ROW * len(bars) + BOTTOM
     return TimeLine(bars, list(_ticks(begin, end, at, zone)), at(now), height, secrets, _summary(secrets, now))
 
 
-def _bar(one: Secret, index: int, at: At, end: datetime) -> Bar:
-    starts, until, ends = one.starts_at, one.until, one.ends_at
+def _bar(secret: Secret, index: int, at: At, end: datetime) -> Bar:
+    starts, until, ends = secret.starts_at, secret.until, secret.ends_at
     if starts is None or until is None or ends is None:
         raise ValueError("a secret without dates has no bar")
     x = at(starts)
     width = max(0.6, round(at(until) - x, 3))
     rest = round(max(0.0, at(ends) - x - width), 3)
-    return Bar(one, min(x, 99.4), width, TOP + index * ROW, until > end, rest, min(x, _TEXT_AT_MOST))
+    return Bar(secret, min(x, 99.4), width, TOP + index * ROW, until > end, rest, min(x, _TEXT_AT_MOST))
 
 
-def _window(drawn: Sequence[Secret], now: datetime) -> tuple[datetime, datetime]:
+def _window(secrets: Sequence[Secret], now: datetime) -> tuple[datetime, datetime]:
     """Span what is ours and a little around it; secrets of others may live for years, and are cut.
 
     So is the past of one that was given long ago: it would leave no room for the others.
     """
-    ours = [one for one in drawn if one.kind != "foreign"] or list(drawn)
-    starts = [one.starts_at for one in ours if one.starts_at]
-    ends = [moment for one in ours if (moment := one.until if one.kind == "ended" else one.ends_at)]
+    ours = [secret for secret in secrets if secret.kind != "foreign"] or list(secrets)
+    starts = [secret.starts_at for secret in ours if secret.starts_at]
+    ends = [moment for secret in ours if (moment := secret.until if secret.kind == "ended" else secret.ends_at)]
     begin, end = min([*starts, moved(now, -_LEAST)]), max([*ends, moved(now, timedelta(days=1))])
     earliest = moved(now, -2 * max(end - now, timedelta(days=14)))
     begin = max(begin, earliest)
@@ -200,9 +212,9 @@ def _ticks(begin: datetime, end: datetime, at: At, zone: ZoneInfo) -> Iterable[T
 
 def _summary(secrets: Sequence[Secret], now: datetime) -> str:
     """Count what signs in. One of which Entra ID tells no end has none that is known: it is not over for that."""
-    lasting = [one for one in secrets if (one.until > now if one.until else one.kind != "pending")]
-    living = [one for one in lasting if one.kind not in {"ended", "refused"}]
-    current = next((one for one in secrets if one.kind == "current"), None)
+    lasting = [secret for secret in secrets if (secret.until > now if secret.until else secret.kind != "pending")]
+    living = [secret for secret in lasting if secret.kind not in {"ended", "refused"}]
+    current = next((secret for secret in secrets if secret.kind == "current"), None)
     days = (current.until - now).days if current and current.until else None
     text = f"{len(living)} {'secret signs' if len(living) == 1 else 'secrets sign'} in now."
     return text if days is None else f"{text} The current one ends in {days} days."

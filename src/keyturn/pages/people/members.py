@@ -9,15 +9,15 @@ from keyturn.api.fields import Email, Secret, Text
 from keyturn.authz.domain import ORGANIZATION_ROLES, Action, at_most, permits
 from keyturn.kit.actor import Actor, Role
 from keyturn.web.html.forms import require_typed
-from keyturn.web.pages import Filled, Page, Pages, Redirect, get, group, post
+from keyturn.web.pages import FormState, Page, Pages, Redirect, get, group, post
 from keyturn.web.schema.validate import Trimmed
-from keyturn.web.schema.wire import Wire
+from keyturn.web.schema.wire import ApiModel
 
 HERE = "/organization/members"
 
 
 @dataclass(frozen=True)
-class UserShown:
+class UserRow:
     """``manageable``: the viewer may change this user."""
 
     id: str
@@ -36,13 +36,13 @@ class UsersPage(Page):
     compressed: ClassVar[bool] = True
     section: ClassVar[str] = "members"
 
-    users: Sequence[UserShown]
+    users: Sequence[UserRow]
     may_manage: bool
     own_role: Role
-    filled: Filled
+    filled: FormState
 
 
-class NewUser(Wire, rename=None):
+class NewUser(ApiModel, rename=None):
     email: Email
     password: Secret
     role: Role
@@ -50,11 +50,11 @@ class NewUser(Wire, rename=None):
     last_name: Text = ""
 
 
-class NewRole(Wire, rename=None):
+class UserRoleForm(ApiModel, rename=None):
     role: Role
 
 
-class Typed(Wire, rename=None):
+class DeleteUserForm(ApiModel, rename=None):
     confirm: Trimmed = ""
 
 
@@ -62,11 +62,11 @@ def router(access: Access) -> Pages:
     """Return the page of the organization's users, and what can be done on it."""
 
     @get(HERE)
-    def show_users(actor: Actor, filled: Filled) -> UsersPage:
+    def show_users(actor: Actor, filled: FormState) -> UsersPage:
         may = permits(ORGANIZATION_ROLES, actor.role, Action.MANAGE_USERS)
         holders = access.factors.holders(actor)
         users = [
-            UserShown(
+            UserRow(
                 user.id,
                 user.email,
                 f"{user.first_name} {user.last_name}".strip(),
@@ -80,9 +80,9 @@ def router(access: Access) -> Pages:
         ]
         return UsersPage(users, may, actor.role, filled)
 
-    @post(HERE, again=show_users)
+    @post(HERE, form_page=show_users)
     def add_user(actor: Actor, form: NewUser) -> Redirect:
-        made = access.users.create(
+        user = access.users.create(
             actor,
             email=form.email,
             password=form.password,
@@ -90,22 +90,22 @@ def router(access: Access) -> Pages:
             first_name=form.first_name,
             last_name=form.last_name,
         )
-        return Redirect(HERE, toast=f"{made.email} was added.")
+        return Redirect(HERE, toast=f"{user.email} was added.")
 
-    @post(f"{HERE}/{{user_id}}/role", again=show_users)
-    def change_role(actor: Actor, user_id: str, form: NewRole) -> Redirect:
+    @post(f"{HERE}/{{user_id}}/role", form_page=show_users)
+    def change_role(actor: Actor, user_id: str, form: UserRoleForm) -> Redirect:
         changed = access.users.change_role(actor, user_id, form.role)
         return Redirect(HERE, toast=f"The role of {changed.email} is {changed.role} now.")
 
-    @post(f"{HERE}/{{user_id}}/two-step", again=show_users)
+    @post(f"{HERE}/{{user_id}}/two-step", form_page=show_users)
     def remove_second_factor(actor: Actor, user_id: str) -> Redirect:
         changed = access.factors.remove_of(actor, user_id)
         return Redirect(HERE, toast=f"Two-step sign-in of {changed.email} is off.")
 
-    @post(f"{HERE}/{{user_id}}/delete", again=show_users)
-    def delete_user(actor: Actor, user_id: str, form: Typed) -> Redirect:
+    @post(f"{HERE}/{{user_id}}/delete", form_page=show_users)
+    def delete_user(actor: Actor, user_id: str, form: DeleteUserForm) -> Redirect:
         require_typed(form.confirm, next((each.email for each in access.users.list(actor) if each.id == user_id), ""))
-        gone = access.users.delete(actor, user_id)
-        return Redirect(HERE, toast=f"{gone.email} was deleted.")
+        user = access.users.delete(actor, user_id)
+        return Redirect(HERE, toast=f"{user.email} was deleted.")
 
     return group(show_users, add_user, change_role, remove_second_factor, delete_user)

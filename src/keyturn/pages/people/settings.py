@@ -16,9 +16,21 @@ from keyturn.people.passwords import MIN_LENGTH
 from keyturn.web.cookies import THEME, Cookie, SessionCookie
 from keyturn.web.html.browser import THEMES
 from keyturn.web.origin import local_path
-from keyturn.web.pages import File, Filled, Page, Pages, Redirect, Route, Shown, Visitor, get, group, post
+from keyturn.web.pages import (
+    BrowserContext,
+    File,
+    FormState,
+    Page,
+    PageResponse,
+    PageRoute,
+    Pages,
+    Redirect,
+    get,
+    group,
+    post,
+)
 from keyturn.web.ratelimit import Limiter
-from keyturn.web.schema.wire import Wire
+from keyturn.web.schema.wire import ApiModel
 
 _A_YEAR = timedelta(days=365)
 
@@ -31,7 +43,7 @@ class PasswordPage(Page):
     email: str
     role: Role
     least: int
-    filled: Filled
+    filled: FormState
     admin: bool
     tab: str = "password"
 
@@ -62,7 +74,7 @@ class TwoStepPage(Page):
     section: ClassVar[str] = "settings"
 
     active: bool
-    filled: Filled
+    filled: FormState
     admin: bool
     tab: str = "two-step"
 
@@ -75,7 +87,7 @@ class EnrolPage(Page):
     section: ClassVar[str] = "settings"
 
     secret: str
-    filled: Filled
+    filled: FormState
 
 
 @dataclass(frozen=True)
@@ -113,25 +125,25 @@ class ServerPage(Page):
     tab: str = "server"
 
 
-class NewPassword(Wire, rename=None):
+class NewPassword(ApiModel, rename=None):
     old_password: Secret
     new_password: Secret
 
 
-class GivenCode(Wire, rename=None):
+class GivenCode(ApiModel, rename=None):
     code: OneTimeCode
 
 
-class Password(Wire, rename=None):
+class Password(ApiModel, rename=None):
     password: Secret
 
 
-class PasswordAndCode(Wire, rename=None):
+class PasswordAndCode(ApiModel, rename=None):
     password: Secret
     code: OneTimeCode
 
 
-class Theme(Wire, rename=None):
+class Theme(ApiModel, rename=None):
     theme: str
     back: str = "/"
 
@@ -146,13 +158,13 @@ def router(access: Access, limiter: Limiter, cookie: SessionCookie, server: Call
     )
 
 
-def _password(access: Access, limiter: Limiter, cookie: SessionCookie) -> list[Route]:
+def _password(access: Access, limiter: Limiter, cookie: SessionCookie) -> list[PageRoute]:
     @get("/settings")
-    def show_password(actor: Actor, filled: Filled) -> PasswordPage:
+    def show_password(actor: Actor, filled: FormState) -> PasswordPage:
         return PasswordPage(actor.name, actor.role, MIN_LENGTH, filled, _admin(actor))
 
-    @post("/settings/password", again=show_password)
-    def change_password(actor: Actor, visitor: Visitor, form: NewPassword) -> Redirect:
+    @post("/settings/password", form_page=show_password)
+    def change_password(actor: Actor, visitor: BrowserContext, form: NewPassword) -> Redirect:
         limiter.take(f"{visitor.ip} password")
         access.users.change_password(actor, form.old_password, form.new_password)
         session = access.sessions.open_for(actor, browser_of(visitor))
@@ -162,11 +174,11 @@ def _password(access: Access, limiter: Limiter, cookie: SessionCookie) -> list[R
     return [show_password, change_password]
 
 
-def _sessions(access: Access, cookie: SessionCookie) -> list[Route]:
+def _sessions(access: Access, cookie: SessionCookie) -> list[PageRoute]:
     @get("/settings/sessions")
-    def show_sessions(actor: Actor, visitor: Visitor) -> SessionsPage:
+    def show_sessions(actor: Actor, visitor: BrowserContext) -> SessionsPage:
         present = access.sessions.id_of(visitor.session)
-        return SessionsPage([_shown(found, present) for found in access.sessions.list(actor)], _admin(actor))
+        return SessionsPage([_shown(session, present) for session in access.sessions.list(actor)], _admin(actor))
 
     @post("/settings/sessions/{session_id}/end")
     def end_session(actor: Actor, session_id: str) -> Redirect:
@@ -181,33 +193,33 @@ def _sessions(access: Access, cookie: SessionCookie) -> list[Route]:
     return [show_sessions, end_session, end_all]
 
 
-def _two_step(access: Access, limiter: Limiter, cookie: SessionCookie) -> list[Route]:
+def _two_step(access: Access, limiter: Limiter, cookie: SessionCookie) -> list[PageRoute]:
     @get("/settings/two-step")
-    def show_two_step(actor: Actor, filled: Filled) -> TwoStepPage:
+    def show_two_step(actor: Actor, filled: FormState) -> TwoStepPage:
         return TwoStepPage(access.factors.active(actor), filled, _admin(actor))
 
-    @post("/settings/two-step/begin", again=show_two_step)
-    def begin(actor: Actor, visitor: Visitor, form: Password) -> Redirect:
+    @post("/settings/two-step/begin", form_page=show_two_step)
+    def begin(actor: Actor, visitor: BrowserContext, form: Password) -> Redirect:
         limiter.take(f"{visitor.ip} password")
         access.factors.begin(actor, form.password)
         return Redirect("/settings/two-step/enrol")
 
     @get("/settings/two-step/enrol")
-    def show_enrol(actor: Actor, filled: Filled) -> EnrolPage:
+    def show_enrol(actor: Actor, filled: FormState) -> EnrolPage:
         return EnrolPage(_in_fours(access.factors.enrolment(actor).secret.reveal()), filled)
 
     @get("/settings/two-step/qr.svg")
     def show_qr(actor: Actor) -> File:
         return File(_qr(access.factors.enrolment(actor).address))
 
-    @post("/settings/two-step/enrol", again=show_enrol)
-    def confirm(actor: Actor, visitor: Visitor, form: GivenCode) -> Shown:
+    @post("/settings/two-step/enrol", form_page=show_enrol)
+    def confirm(actor: Actor, visitor: BrowserContext, form: GivenCode) -> PageResponse:
         limiter.take(f"{visitor.ip} code")
         codes = access.factors.confirm(actor, form.code)
-        return Shown(RecoveryPage(codes), (cookie.holding(access.sessions.rotate(visitor.session)),))
+        return PageResponse(RecoveryPage(codes), (cookie.holding(access.sessions.rotate(visitor.session)),))
 
-    @post("/settings/two-step/remove", again=show_two_step)
-    def remove(actor: Actor, visitor: Visitor, form: PasswordAndCode) -> Redirect:
+    @post("/settings/two-step/remove", form_page=show_two_step)
+    def remove(actor: Actor, visitor: BrowserContext, form: PasswordAndCode) -> Redirect:
         limiter.take(f"{visitor.ip} password")
         access.factors.remove(actor, form.password, form.code)
         fresh = access.sessions.rotate(visitor.session)
@@ -216,16 +228,16 @@ def _two_step(access: Access, limiter: Limiter, cookie: SessionCookie) -> list[R
     return [show_two_step, begin, show_enrol, show_qr, confirm, remove]
 
 
-def _others(server: Callable[[Actor], ServerFacts]) -> list[Route]:
+def _others(server: Callable[[Actor], ServerFacts]) -> list[PageRoute]:
     @get("/settings/server")
     def show_server(actor: Actor) -> ServerPage:
         return ServerPage(server(actor), _admin(actor))
 
     @post("/settings/theme", public=True)
     def choose_theme(form: Theme) -> Redirect:
-        kept = form.theme in THEMES
-        lasts = _A_YEAR if kept else timedelta(0)
-        return Redirect(local_path(form.back), cookies=(Cookie(THEME, form.theme if kept else "", lasts),))
+        valid = form.theme in THEMES
+        lasts = _A_YEAR if valid else timedelta(0)
+        return Redirect(local_path(form.back), cookies=(Cookie(THEME, form.theme if valid else "", lasts),))
 
     return [show_server, choose_theme]
 
@@ -265,6 +277,6 @@ def browser_name(user_agent: str) -> str:
     return f"{browser} on {system}" if system else browser
 
 
-def _shown(found: Session, present: str | None) -> SessionShown:
-    name = browser_name(found.user_agent)
-    return SessionShown(found.id, name, found.ip, found.created_at, found.seen_at, found.id == present)
+def _shown(session: Session, present: str | None) -> SessionShown:
+    name = browser_name(session.user_agent)
+    return SessionShown(session.id, name, session.ip, session.created_at, session.seen_at, session.id == present)

@@ -1,4 +1,4 @@
-"""Pages of strangers: the first start, and signing in and out."""
+"""Pages without a session: the first start, and signing in and out."""
 
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -9,13 +9,24 @@ from keyturn.api.fields import Email, Name, OneTimeCode, Secret, SetupCode
 from keyturn.errors import Unauthenticated
 from keyturn.kit.secret import Plaintext
 from keyturn.people.domain import person_actor
-from keyturn.people.sessions import Browser
+from keyturn.people.sessions import BrowserInfo
 from keyturn.tokens.domain import Origin
 from keyturn.web.cookies import SessionCookie
 from keyturn.web.origin import local_path
-from keyturn.web.pages import Filled, Page, Pages, Redirect, Route, Shown, Visitor, get, group, post
+from keyturn.web.pages import (
+    BrowserContext,
+    FormState,
+    Page,
+    PageResponse,
+    PageRoute,
+    Pages,
+    Redirect,
+    get,
+    group,
+    post,
+)
 from keyturn.web.ratelimit import Limiter
-from keyturn.web.schema.wire import Wire
+from keyturn.web.schema.wire import ApiModel
 
 HOME = "/projects"
 
@@ -24,7 +35,7 @@ HOME = "/projects"
 class SetupPage(Page):
     template: ClassVar[str] = "people/setup.html"
 
-    filled: Filled
+    filled: FormState
 
 
 @dataclass(frozen=True)
@@ -40,7 +51,7 @@ class SignInPage(Page):
     template: ClassVar[str] = "people/sign_in.html"
 
     next: str
-    filled: Filled
+    filled: FormState
     ended: bool = False
     kept: bool = False
 
@@ -50,7 +61,7 @@ class CodePage(Page):
     template: ClassVar[str] = "people/code.html"
 
     next: str
-    filled: Filled
+    filled: FormState
 
 
 @dataclass(frozen=True)
@@ -58,46 +69,46 @@ class ChoosePage(Page):
     template: ClassVar[str] = "people/choose_password.html"
 
     next: str
-    filled: Filled
+    filled: FormState
 
 
-class Chosen(Wire, rename=None):
+class Chosen(ApiModel, rename=None):
     password: Secret
     next: str = ""
 
 
-class FirstAdmin(Wire, rename=None):
+class FirstAdmin(ApiModel, rename=None):
     setup_code: SetupCode
     organization: Name
     email: Email
     password: Secret
 
 
-class Credentials(Wire, rename=None):
+class SignInForm(ApiModel, rename=None):
     email: Email
     password: Secret
     next: str = ""
 
 
-class Code(Wire, rename=None):
+class SecondFactorForm(ApiModel, rename=None):
     code: OneTimeCode
     next: str = ""
 
 
-class Next(Wire, rename=None):
+class NextQuery(ApiModel, rename=None):
     next: str = ""
     ended: str = ""
 
 
 @dataclass(frozen=True)
-class Doors:
+class SignInPages:
     """What these pages work with."""
 
     access: Access
     limiter: Limiter
     cookie: SessionCookie
 
-    def knows(self, visitor: Visitor) -> bool:
+    def knows(self, visitor: BrowserContext) -> bool:
         """Say whether the visitor has signed in."""
         try:
             self.access.sessions.recall(visitor.session or Plaintext(""), visitor.ip)
@@ -106,40 +117,40 @@ class Doors:
         return True
 
 
-def browser_of(visitor: Visitor) -> Browser:
-    return Browser(Origin(visitor.ip, visitor.request_id), visitor.user_agent)
+def browser_of(visitor: BrowserContext) -> BrowserInfo:
+    return BrowserInfo(Origin(visitor.ip, visitor.request_id), visitor.user_agent)
 
 
 def router(access: Access, limiter: Limiter, cookie: SessionCookie) -> Pages:
     """Return the pages that need no session."""
-    doors = Doors(access, limiter, cookie)
+    doors = SignInPages(access, limiter, cookie)
     return group(*_first_start(doors), *_signing_in(doors), *_second_step(doors))
 
 
-def _first_start(doors: Doors) -> list[Route]:
+def _first_start(doors: SignInPages) -> list[PageRoute]:
     @get("/", public=True)
     def show_start() -> Redirect:
         return Redirect(HOME if doors.access.bootstrapped() else "/setup")
 
     @get("/setup", public=True)
-    def show_setup(filled: Filled) -> SetupPage | Redirect:
+    def show_setup(filled: FormState) -> SetupPage | Redirect:
         return Redirect("/sign-in") if doors.access.bootstrapped() else SetupPage(filled)
 
-    @post("/setup", again=show_setup, public=True)
-    def set_up(visitor: Visitor, form: FirstAdmin) -> Shown:
+    @post("/setup", form_page=show_setup, public=True)
+    def set_up(visitor: BrowserContext, form: FirstAdmin) -> PageResponse:
         doors.limiter.take(f"{visitor.ip} bootstrap")
-        made = doors.access.set_up(form.setup_code, form.email, form.password, form.organization)
-        actor = replace(person_actor(made.user), request_id=visitor.request_id)
+        first_start = doors.access.set_up(form.setup_code, form.email, form.password, form.organization)
+        actor = replace(person_actor(first_start.user), request_id=visitor.request_id)
         session = doors.access.sessions.open_for(actor, browser_of(visitor))
-        page = SetupDonePage(made.organization.name, made.token.reveal())
-        return Shown(page, (doors.cookie.holding(session),))
+        page = SetupDonePage(first_start.organization.name, first_start.token.reveal())
+        return PageResponse(page, (doors.cookie.holding(session),))
 
     return [show_start, show_setup, set_up]
 
 
-def _signing_in(doors: Doors) -> list[Route]:
+def _signing_in(doors: SignInPages) -> list[PageRoute]:
     @get("/sign-in", public=True)
-    def show_sign_in(visitor: Visitor, query: Next, filled: Filled) -> SignInPage | Redirect:
+    def show_sign_in(visitor: BrowserContext, query: NextQuery, filled: FormState) -> SignInPage | Redirect:
         if not doors.access.bootstrapped():
             return Redirect("/setup")
         if not filled.sent and doors.knows(visitor):
@@ -148,46 +159,50 @@ def _signing_in(doors: Doors) -> list[Route]:
             return Redirect(_password_page(local_path(query.next, HOME)))
         return SignInPage(query.next, filled, bool(query.ended), visitor.kept is not None)
 
-    @post("/sign-in", again=show_sign_in, public=True)
-    def sign_in(visitor: Visitor, form: Credentials) -> Redirect:
+    @post("/sign-in", form_page=show_sign_in, public=True)
+    def sign_in(visitor: BrowserContext, form: SignInForm) -> Redirect:
         doors.limiter.take(f"{visitor.ip} login")
-        opened = doors.access.sessions.sign_in(form.email, form.password, browser_of(visitor), before=visitor.session)
+        new_session = doors.access.sessions.sign_in(
+            form.email, form.password, browser_of(visitor), before=visitor.session
+        )
         doors.limiter.trust(f"{visitor.ip} login")
-        if not opened.needs_code:
+        if not new_session.needs_code:
             doors.limiter.give_back(f"{visitor.ip} login")
         to = local_path(form.next, HOME)
-        return Redirect(code_page(to) if opened.needs_code else to, cookies=(doors.cookie.holding(opened.token),))
+        return Redirect(
+            code_page(to) if new_session.needs_code else to, cookies=(doors.cookie.holding(new_session.token),)
+        )
 
     @post("/sign-out", public=True)
-    def sign_out(visitor: Visitor) -> Redirect:
+    def sign_out(visitor: BrowserContext) -> Redirect:
         doors.access.sessions.sign_out(visitor.session, visitor.request_id)
         return Redirect("/sign-in", toast="You have signed out.", cookies=(doors.cookie.gone(),))
 
     return [show_sign_in, sign_in, sign_out]
 
 
-def _second_step(doors: Doors) -> list[Route]:
+def _second_step(doors: SignInPages) -> list[PageRoute]:
     @get("/sign-in/code", public=True)
-    def show_code(visitor: Visitor, query: Next, filled: Filled) -> CodePage | Redirect:
+    def show_code(visitor: BrowserContext, query: NextQuery, filled: FormState) -> CodePage | Redirect:
         if not doors.access.sessions.awaits_code(visitor.session):
             return Redirect("/sign-in")
         return CodePage(query.next, filled)
 
-    @post("/sign-in/code", again=show_code, public=True)
-    def give_code(visitor: Visitor, form: Code) -> Redirect:
+    @post("/sign-in/code", form_page=show_code, public=True)
+    def give_code(visitor: BrowserContext, form: SecondFactorForm) -> Redirect:
         doors.limiter.take(f"{visitor.ip} login")
         token = doors.access.sessions.give_code(visitor.session, form.code, browser_of(visitor))
         doors.limiter.give_back(f"{visitor.ip} login")
         return Redirect(local_path(form.next, HOME), cookies=(doors.cookie.holding(token),))
 
     @get("/sign-in/password", public=True)
-    def show_choice(visitor: Visitor, query: Next, filled: Filled) -> ChoosePage | Redirect:
+    def show_choice(visitor: BrowserContext, query: NextQuery, filled: FormState) -> ChoosePage | Redirect:
         if not doors.access.sessions.awaits_password(visitor.session):
             return Redirect("/sign-in")
         return ChoosePage(query.next, filled)
 
-    @post("/sign-in/password", again=show_choice, public=True)
-    def choose(visitor: Visitor, form: Chosen) -> Redirect:
+    @post("/sign-in/password", form_page=show_choice, public=True)
+    def choose(visitor: BrowserContext, form: Chosen) -> Redirect:
         doors.limiter.take(f"{visitor.ip} login")
         token = doors.access.sessions.choose_password(visitor.session, form.password, browser_of(visitor))
         doors.limiter.give_back(f"{visitor.ip} login")

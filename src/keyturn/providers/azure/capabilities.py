@@ -1,7 +1,7 @@
 """What a token may do, in words: each capability with what grants it, what is missing, and the exact fix. Pure."""
 
 from keyturn.ports.provider import AccessToken, Capability
-from keyturn.providers.azure.refusals import principal_of
+from keyturn.providers.azure.error_mapping import principal_of
 
 GRAPH = "00000003-0000-0000-c000-000000000000"
 WRITE_ALL = "Application.ReadWrite.All"

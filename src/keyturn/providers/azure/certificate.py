@@ -30,7 +30,7 @@ def assertion(
         header["x5t"] = _b64url(chain[0].fingerprint(hashes.SHA1()))  # noqa: S303 - a name, not a proof
     else:
         header["x5t#S256"] = _b64url(chain[0].fingerprint(hashes.SHA256()))
-    header["x5c"] = [base64.b64encode(one.public_bytes(Encoding.DER)).decode() for one in chain]
+    header["x5c"] = [base64.b64encode(certificate.public_bytes(Encoding.DER)).decode() for certificate in chain]
     issued = int(now.timestamp())
     claims: dict[str, object] = {
         "aud": audience,
@@ -44,7 +44,7 @@ def assertion(
     return _signed(header, claims, certificate.private_key, "RS256" if sha1 else "PS256")
 
 
-def possession(certificate: SigningCertificate, object_id: str, now: datetime) -> Plaintext:
+def proof_of_possession(certificate: SigningCertificate, object_id: str, now: datetime) -> Plaintext:
     """Sign the proof of possessing a key of the application object, with which Graph lets keys be added and removed.
 
     It lives for ten minutes, the longest that is allowed, and has no padding, which Graph takes for malformed.

@@ -110,9 +110,9 @@ class Clouds:
 
         Raises Misconfigured unless both are ``https://host[:port]``.
         """
-        known = self._by_name.get(name, GLOBAL)
-        title = known.title if name in self._by_name else name
-        custom = Cloud(name, title, _base(authority, "authority"), _base(graph, "Graph"), known.portal)
+        cloud = self._by_name.get(name, GLOBAL)
+        title = cloud.title if name in self._by_name else name
+        custom = Cloud(name, title, _base(authority, "authority"), _base(graph, "Graph"), cloud.portal)
         return Clouds({**self._by_name, name: custom}.values(), self._only)
 
     def limited_to(self, name: str) -> "Clouds":
@@ -139,11 +139,11 @@ def origin(url: str) -> str | None:
 
 
 def _base(url: str, what: str) -> str:
-    found = origin(url)
-    if found is None or urlsplit(url).path.strip("/"):
+    base = origin(url)
+    if base is None or urlsplit(url).path.strip("/"):
         raise Misconfigured(
             f"the {what} of a custom cloud must be https://host or https://host:port",
             code="config.cloud_override",
             fix="Leave out paths and tenant names; plain http is refused, since secrets would travel in the clear.",
         )
-    return found
+    return base

@@ -23,7 +23,7 @@ MOST_BITS = 8192
 _LONGEST_DERIVED = 64
 
 
-class Kind(StrEnum):
+class DerKind(StrEnum):
     """What a structure is, by its form."""
 
     CERTIFICATE = "certificate"
@@ -58,7 +58,7 @@ class Unreadable(ValueError):
 
 
 @dataclass(frozen=True)
-class Item:
+class DerItem:
     """One value. ``body`` excludes tag and length."""
 
     tag: int
@@ -69,7 +69,7 @@ class Item:
         return int.from_bytes(self.body, "big")
 
 
-def first(data: bytes, at: int = 0) -> tuple[Item, int]:
+def first(data: bytes, at: int = 0) -> tuple[DerItem, int]:
     """Return the value that begins there, and where it ends. Raises Short when it is cut off, ValueError when it is none."""
     body = at + 2
     if body > len(data):
@@ -84,66 +84,68 @@ def first(data: bytes, at: int = 0) -> tuple[Item, int]:
         length, body = int.from_bytes(data[body : body + size], "big"), body + size
     if body + length > len(data):
         raise Short(len(data) - at, body + length - at)
-    return Item(data[at], data[body : body + length]), body + length
+    return DerItem(data[at], data[body : body + length]), body + length
 
 
-def items(data: bytes) -> list[Item]:
+def items(data: bytes) -> list[DerItem]:
     """Return all values that stand beside each other. Raises ValueError for anything else."""
-    found: list[Item] = []
+    values: list[DerItem] = []
     at = 0
     while at < len(data):
-        if len(found) >= _MOST_ITEMS:
+        if len(values) >= _MOST_ITEMS:
             raise ValueError("too many values")
         item, at = first(data, at)
-        found.append(item)
-    return found
+        values.append(item)
+    return values
 
 
 # --- what it is -------------------------------------------------------------------------------------------------------
 
 
-def kind_of(data: bytes) -> Kind:
+def kind_of(data: bytes) -> DerKind:
     """Tell what a DER structure is by its form alone; nothing of it is believed. Raises Short when it is cut off."""
     if data[:5] == b"\x30\x80\x02\x01\x03":
-        return Kind.PFX  # without lengths, as some programs write it
+        return DerKind.PFX  # without lengths, as some programs write it
     if data[:3] == b"\x30\x80\x06":
-        return Kind.PKCS7
+        return DerKind.PKCS7
     outer, _ = first(data)
     if outer.tag != _SEQUENCE:
-        return Kind.UNKNOWN
+        return DerKind.UNKNOWN
     try:
         return _kind(items(outer.body))
     except (ValueError, IndexError):
-        return Kind.UNKNOWN
+        return DerKind.UNKNOWN
 
 
-def _kind(parts: Sequence[Item]) -> Kind:
+def _kind(parts: Sequence[DerItem]) -> DerKind:
     tags = [part.tag for part in parts]
     if set(tags) == {_INTEGER}:
-        return {2: Kind.PUBLIC_KEY, 6: Kind.DSA_KEY}.get(len(tags), Kind.RSA_KEY if len(tags) >= 9 else Kind.UNKNOWN)
+        return {2: DerKind.PUBLIC_KEY, 6: DerKind.DSA_KEY}.get(
+            len(tags), DerKind.RSA_KEY if len(tags) >= 9 else DerKind.UNKNOWN
+        )
     if tags[:2] == [_INTEGER, _SEQUENCE]:
-        return Kind.PFX if parts[0].number == 3 else Kind.KEY if _OCTETS in tags[2:3] else Kind.UNKNOWN
+        return DerKind.PFX if parts[0].number == 3 else DerKind.KEY if _OCTETS in tags[2:3] else DerKind.UNKNOWN
     if tags[:2] == [_INTEGER, _OCTETS]:
-        return Kind.EC_KEY
+        return DerKind.EC_KEY
     if tags == [_SEQUENCE, _OCTETS]:
-        return Kind.ENCRYPTED_KEY
+        return DerKind.ENCRYPTED_KEY
     if tags == [_SEQUENCE, _BITS]:
-        return Kind.PUBLIC_KEY
+        return DerKind.PUBLIC_KEY
     if tags[:1] == [_OID]:
-        return Kind.PKCS7
-    return _signed(items(parts[0].body)) if tags == [_SEQUENCE, _SEQUENCE, _BITS] else Kind.UNKNOWN
+        return DerKind.PKCS7
+    return _signed(items(parts[0].body)) if tags == [_SEQUENCE, _SEQUENCE, _BITS] else DerKind.UNKNOWN
 
 
-def _signed(inner: Sequence[Item]) -> Kind:
+def _signed(inner: Sequence[DerItem]) -> DerKind:
     """Tell certificates, requests and lists of revoked certificates apart: all three are something with a signature."""
-    tags = [one.tag for one in inner]
+    tags = [item.tag for item in inner]
     if tags[0] == _CONTEXT_0:
-        return Kind.CERTIFICATE
+        return DerKind.CERTIFICATE
     if any(tag in _TIMES for tag in tags[:5]):
-        return Kind.REVOCATIONS
+        return DerKind.REVOCATIONS
     if tags[:3] == [_INTEGER, _SEQUENCE, _SEQUENCE] and tags[3:4] != [_SEQUENCE]:
-        return Kind.REQUEST
-    return Kind.CERTIFICATE if len(tags) >= 6 else Kind.UNKNOWN
+        return DerKind.REQUEST
+    return DerKind.CERTIFICATE if len(tags) >= 6 else DerKind.UNKNOWN
 
 
 _ALGORITHMS = {
@@ -157,11 +159,11 @@ _ALGORITHMS = {
 }
 
 
-def algorithm_of(kind: Kind, data: bytes) -> str | None:
+def algorithm_of(kind: DerKind, data: bytes) -> str | None:
     """Say what kind of key it is: ``RSA``, or another in words; None when that is not to be seen from outside."""
-    if kind in {Kind.RSA_KEY, Kind.EC_KEY, Kind.DSA_KEY}:
-        return {Kind.EC_KEY: "an elliptic curve (EC) key", Kind.DSA_KEY: "a DSA key"}.get(kind, "RSA")
-    if kind is not Kind.KEY:
+    if kind in {DerKind.RSA_KEY, DerKind.EC_KEY, DerKind.DSA_KEY}:
+        return {DerKind.EC_KEY: "an elliptic curve (EC) key", DerKind.DSA_KEY: "a DSA key"}.get(kind, "RSA")
+    if kind is not DerKind.KEY:
         return None
     try:
         return _ALGORITHMS.get(items(_inside(data)[1].body)[0].body, "of a kind that this server does not know")
@@ -169,10 +171,10 @@ def algorithm_of(kind: Kind, data: bytes) -> str | None:
         return "of a kind that this server does not know"
 
 
-def modulus_bits(kind: Kind, data: bytes) -> int:
+def modulus_bits(kind: DerKind, data: bytes) -> int:
     """Return how long the modulus of an RSA key in the clear is, before its numbers are looked at. Raises Unreadable."""
     try:
-        if kind is Kind.KEY:
+        if kind is DerKind.KEY:
             data = _inside(data)[2].body
         modulus = _inside(data)[1]
     except (ValueError, IndexError):
@@ -182,7 +184,7 @@ def modulus_bits(kind: Kind, data: bytes) -> int:
     return len(modulus.body.lstrip(b"\x00")) * 8
 
 
-def _inside(data: bytes) -> list[Item]:
+def _inside(data: bytes) -> list[DerItem]:
     return items(first(data)[0].body)
 
 
@@ -199,15 +201,15 @@ _BAG = bytes.fromhex("2a864886f70d010c0a01")
 _KEY_BAG, _SHROUDED, _NESTED = _BAG + b"\x01", _BAG + b"\x02", _BAG + b"\x06"
 
 
-def work_of(kind: Kind, data: bytes) -> int:
+def work_of(kind: DerKind, data: bytes) -> int:
     """Return how many rounds of hashing opening an encrypted key or a PFX file takes.
 
     Raises TooMuch beyond the limits, and Unreadable for whatever cannot be told: that is never taken for no work at all.
     """
     try:
-        if kind is Kind.PFX:
+        if kind is DerKind.PFX:
             rounds = sum(_pfx(_inside(data)))
-        elif kind is Kind.ENCRYPTED_KEY:
+        elif kind is DerKind.ENCRYPTED_KEY:
             rounds = _rounds(items(_inside(data)[0].body))
         else:
             raise Unreadable
@@ -228,36 +230,36 @@ def _limited(rounds: int) -> int:
     return rounds
 
 
-def _rounds(algorithm: Sequence[Item]) -> int:
+def _rounds(algorithm: Sequence[DerItem]) -> int:
     """Return the rounds of an AlgorithmIdentifier that derives a key from a passphrase."""
     name, parameters = algorithm[0].body, items(algorithm[1].body)
     if name in {_PBES2, _PBMAC1}:
         return _rounds(items(parameters[0].body))
     if name == _PBKDF2:
-        if [one.tag for one in parameters[:2]] != [_OCTETS, _INTEGER]:
+        if [item.tag for item in parameters[:2]] != [_OCTETS, _INTEGER]:
             raise Unreadable
         if parameters[2:] and parameters[2].tag == _INTEGER and parameters[2].number > _LONGEST_DERIVED:
             raise TooMuch
         return _limited(parameters[1].number)
     if name == _SCRYPT:
         return _scrypt(parameters)
-    if name.startswith(_PBES1) and [one.tag for one in parameters] == [_OCTETS, _INTEGER]:
+    if name.startswith(_PBES1) and [item.tag for item in parameters] == [_OCTETS, _INTEGER]:
         return _limited(parameters[1].number)
     raise Unreadable
 
 
-def _scrypt(parameters: Sequence[Item]) -> int:
-    if [one.tag for one in parameters[:4]] != [_OCTETS, _INTEGER, _INTEGER, _INTEGER]:
+def _scrypt(parameters: Sequence[DerItem]) -> int:
+    if [item.tag for item in parameters[:4]] != [_OCTETS, _INTEGER, _INTEGER, _INTEGER]:
         raise Unreadable
     if parameters[4:] and parameters[4].number > _LONGEST_DERIVED:
         raise TooMuch
-    n, r, p = (one.number for one in parameters[1:4])
+    n, r, p = (item.number for item in parameters[1:4])
     if n * r * p > MOST_SCRYPT or 128 * n * r > MOST_MEMORY:
         raise TooMuch
     return n * r * p
 
 
-def _pfx(parts: Sequence[Item]) -> Iterator[int]:
+def _pfx(parts: Sequence[DerItem]) -> Iterator[int]:
     yield 0
     if len(parts) > 2:
         yield _mac(items(parts[2].body))
@@ -269,7 +271,7 @@ def _pfx(parts: Sequence[Item]) -> Iterator[int]:
             yield from _bags(items(first(_content(info))[0].body))
 
 
-def _content(info: Sequence[Item]) -> bytes:
+def _content(info: Sequence[DerItem]) -> bytes:
     if info[0].body != _DATA or info[1].tag != _CONTEXT_0:
         raise Unreadable
     inner, _ = first(info[1].body)
@@ -278,21 +280,24 @@ def _content(info: Sequence[Item]) -> bytes:
     return inner.body
 
 
-def _mac(parts: Sequence[Item]) -> int:
+def _mac(parts: Sequence[DerItem]) -> int:
     algorithm = items(items(parts[0].body)[0].body)
     if algorithm[0].body == _PBMAC1:
         return _rounds(algorithm)
     return _limited(parts[2].number) if len(parts) > 2 else 1
 
 
-def _bags(bags: Sequence[Item]) -> Iterator[int]:
+def _bags(bags: Sequence[DerItem]) -> Iterator[int]:
     for bag in bags:
         parts = items(bag.body)
         if parts[0].body == _SHROUDED:
             yield _rounds(items(_inside(parts[1].body)[0].body))
         elif parts[0].body == _KEY_BAG:
             # EC keys and others are refused later, once their kind is known.
-            if algorithm_of(Kind.KEY, parts[1].body) == "RSA" and modulus_bits(Kind.KEY, parts[1].body) > MOST_BITS:
+            if (
+                algorithm_of(DerKind.KEY, parts[1].body) == "RSA"
+                and modulus_bits(DerKind.KEY, parts[1].body) > MOST_BITS
+            ):
                 raise TooMuch
         elif parts[0].body == _NESTED:
             raise Unreadable

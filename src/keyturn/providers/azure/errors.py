@@ -6,9 +6,9 @@ Messages may hold ids, links and commands, never a secret. Codes of this product
 
 from collections.abc import Iterable
 
-from keyturn.providers.azure.answers import Answer
+from keyturn.providers.azure.error_row import ErrorKind, ErrorRow, ErrorSource
 from keyturn.providers.azure.oauth_errors import OAUTH_TABLE
-from keyturn.providers.azure.rows import Kind, Row, Source
+from keyturn.providers.azure.responses import Answer
 
 WAIT = "Nothing to do: it is tried again."
 PERMISSION_FIX = (
@@ -28,26 +28,26 @@ MAKE_ANOTHER = (
 )
 _THROTTLED = ("azure.throttled", "{source} asks to slow down: too many requests.", WAIT)
 _UNAVAILABLE = ("azure.unavailable", "{source} has a temporary failure (status {status}).", WAIT)
-_S, _G = Source.SIGN_IN, Source.GRAPH
+_S, _G = ErrorSource.SIGN_IN, ErrorSource.GRAPH
 
 
-def _sign_in(numbers: Iterable[int | str], kind: Kind, code: str, cause: str, fix: str) -> list[Row]:
-    return [Row(_S, str(number), None, kind, code, cause, fix) for number in numbers]
+def _sign_in(numbers: Iterable[int | str], kind: ErrorKind, code: str, cause: str, fix: str) -> list[ErrorRow]:
+    return [ErrorRow(_S, str(number), None, kind, code, cause, fix) for number in numbers]
 
 
-def _graph(provider_code: str, kind: Kind, code: str, cause: str, fix: str, *contains: str) -> Row:
-    return Row(_G, provider_code, None, kind, code, cause, fix, contains or ("",))
+def _graph(provider_code: str, kind: ErrorKind, code: str, cause: str, fix: str, *contains: str) -> ErrorRow:
+    return ErrorRow(_G, provider_code, None, kind, code, cause, fix, contains or ("",))
 
 
-def _by_status(source: Source, status: int, kind: Kind, code: str, cause: str, fix: str) -> Row:
-    return Row(source, None, status, kind, code, cause, fix)
+def _by_status(source: ErrorSource, status: int, kind: ErrorKind, code: str, cause: str, fix: str) -> ErrorRow:
+    return ErrorRow(source, None, status, kind, code, cause, fix)
 
 
-TABLE: tuple[Row, ...] = (
+TABLE: tuple[ErrorRow, ...] = (
     *OAUTH_TABLE,
     *_sign_in(
         (7000215,),
-        Kind.NOT_YET,
+        ErrorKind.NOT_YET,
         "azure.secret_invalid",
         "Entra ID does not accept the client secret of application {app_id}.",
         "A secret made in the last minutes may still be spreading. Otherwise paste the secret's Value, "
@@ -56,14 +56,14 @@ TABLE: tuple[Row, ...] = (
     ),
     *_sign_in(
         (7000222,),
-        Kind.NOT_YET,
+        ErrorKind.NOT_YET,
         "azure.secret_expired",
         "Entra ID says that the client secret of application {app_id} has expired.",
         "A secret made in the last minutes may still be spreading. Otherwise make a new secret. " + MAKE_ANOTHER,
     ),
     *_sign_in(
         (700016,),
-        Kind.NOT_YET,
+        ErrorKind.NOT_YET,
         "azure.application_unknown",
         "Entra ID finds no application with client id {app_id} in tenant {tenant_id}.",
         "An application made in the last minutes may still be spreading. Otherwise compare Application (client) ID and "
@@ -72,7 +72,7 @@ TABLE: tuple[Row, ...] = (
     ),
     *_sign_in(
         (700027,),
-        Kind.NOT_YET,
+        ErrorKind.NOT_YET,
         "azure.certificate_refused",
         "Entra ID does not accept the certificate of application {app_id}.",
         "A certificate uploaded in the last minutes may still be spreading. Otherwise upload the certificate that "
@@ -81,14 +81,14 @@ TABLE: tuple[Row, ...] = (
     ),
     *_sign_in(
         (7000229,),
-        Kind.ACTION,
+        ErrorKind.ACTION,
         "azure.principal_missing",
         "Application {app_id} has no service principal in tenant {tenant_id}.",
         "Create it: `az ad sp create --id {app_id}`.",
     ),
     *_sign_in(
         (7000112,),
-        Kind.ACTION,
+        ErrorKind.ACTION,
         "azure.application_disabled",
         "Application {app_id} is disabled in tenant {tenant_id}.",
         "Portal: Entra ID > Enterprise applications > the application > Properties > Enabled for users to sign in: Yes."
@@ -96,14 +96,14 @@ TABLE: tuple[Row, ...] = (
     ),
     *_sign_in(
         (700038,),
-        Kind.ACTION,
+        ErrorKind.ACTION,
         "azure.client_id_invalid",
         "{app_id} is not a valid client id.",
         "Copy Application (client) ID from the application's Overview page in the portal.",
     ),
     *_sign_in(
         (90002,),
-        Kind.ACTION,
+        ErrorKind.ACTION,
         "azure.tenant_unknown",
         "There is no tenant {tenant_id} at {authority}.",
         "Copy Directory (tenant) ID from the application's Overview page, and check that the cloud is the right one. "
@@ -111,21 +111,21 @@ TABLE: tuple[Row, ...] = (
     ),
     *_sign_in(
         (900023, 50059),
-        Kind.ACTION,
+        ErrorKind.ACTION,
         "azure.tenant_malformed",
         "{tenant_id} is neither a tenant id nor a domain of a tenant.",
         "Copy Directory (tenant) ID, a UUID, from the application's Overview page in the portal.",
     ),
     *_sign_in(
         (500011,),
-        Kind.ACTION,
+        ErrorKind.ACTION,
         "azure.graph_unknown",
         "Tenant {tenant_id} does not know Microsoft Graph at {graph}.",
         "Check that the connection's cloud is the one that the tenant lives in.",
     ),
     *_sign_in(
         (53003, 53000, 53001, 530032),
-        Kind.ACTION,
+        ErrorKind.ACTION,
         "azure.conditional_access",
         "A Conditional Access policy blocks the sign-in of application {app_id} from this server.",
         "Portal: Entra ID > Sign-in logs > Service principal sign-ins shows which policy. Allow this server's address "
@@ -133,42 +133,42 @@ TABLE: tuple[Row, ...] = (
     ),
     *_sign_in(
         (7000218, 700025),
-        Kind.NEVER,
+        ErrorKind.NEVER,
         "azure.credential_not_received",
         "Entra ID did not take a client credential for application {app_id}.",
         "A public client cannot use secrets: register a confidential (web) application. "
         "If it is one, check that no proxy changes requests on their way.",
     ),
-    *_sign_in((50196, 90055), Kind.AGAIN, *_THROTTLED),
+    *_sign_in((50196, 90055), ErrorKind.AGAIN, *_THROTTLED),
     *_sign_in(
         (90033, 90024, 90012, 50033, 90006, 90090, 50087, 50000, "temporarily_unavailable", "server_error"),
-        Kind.AGAIN,
+        ErrorKind.AGAIN,
         *_UNAVAILABLE,
     ),
     _graph(
         "InvalidAuthenticationToken",
-        Kind.AGAIN,
+        ErrorKind.AGAIN,
         "azure.token_refused",
         "Microsoft Graph does not accept the access token any more.",
         "It is tried again with a fresh token. If it goes on, check this server's clock.",
     ),
     _graph(
         "Authorization_IdentityNotFound",
-        Kind.NOT_YET,
+        ErrorKind.NOT_YET,
         "azure.principal_unknown",
         "Microsoft Graph does not know the connection's service principal in tenant {tenant_id}.",
         "One made in the last minutes may still be spreading. Otherwise create it: `az ad sp create --id {client_id}`.",
     ),
     _graph(
         "Authorization_RequestDenied",
-        Kind.ACTION,
+        ErrorKind.ACTION,
         "azure.permission_missing",
         "The connection may not do this with application {app_id} in tenant {tenant_id}.",
         PERMISSION_FIX,
     ),
     _graph(
         "Request_ResourceNotFound",
-        Kind.ACTION,
+        ErrorKind.ACTION,
         "azure.application_not_found",
         "Tenant {tenant_id} has no application object {app_id} ({object_id}).",
         "It was deleted, belongs to another tenant, or the id of its service principal (Enterprise application) was "
@@ -177,7 +177,7 @@ TABLE: tuple[Row, ...] = (
     ),
     _graph(
         "CredentialInvalidLifetimeAsPerAppPolicy",
-        Kind.ACTION,
+        ErrorKind.ACTION,
         "azure.lifetime_policy",
         "App management policy {policy} does not allow a credential of application {app_id} to live that long.",
         "Choose a shorter rotation interval or secret lifetime, or change the policy: Entra ID > Enterprise "
@@ -186,7 +186,7 @@ TABLE: tuple[Row, ...] = (
     ),
     _graph(
         "CredentialTypeNotAllowedAsPerAppPolicy",
-        Kind.ACTION,
+        ErrorKind.ACTION,
         "azure.type_policy",
         "App management policy {policy} forbids new client secrets on application {app_id}.",
         "Exempt the application, or assign it an app management policy of its own that allows password addition: "
@@ -195,7 +195,7 @@ TABLE: tuple[Row, ...] = (
     ),
     _graph(
         "Directory_ResourceSizeExceeded",
-        Kind.ACTION,
+        ErrorKind.ACTION,
         "azure.application_full",
         "Application {app_id} holds too much: no further client secret fits.",
         "Remove expired secrets and certificates that nobody uses. Portal: {portal}. "
@@ -203,14 +203,14 @@ TABLE: tuple[Row, ...] = (
     ),
     _graph(
         "Directory_QuotaExceeded",
-        Kind.ACTION,
+        ErrorKind.ACTION,
         "azure.quota_exceeded",
         "The directory quota of tenant {tenant_id} is used up.",
         "Delete directory objects that nobody uses (deleted applications count too), or ask Microsoft for more.",
     ),
     _graph(
         "Request_BadRequest",
-        Kind.ACTION,
+        ErrorKind.ACTION,
         "azure.key_not_found",
         "Application {app_id} shows no credential with this key id.",
         "List them: {portal}, or `az ad app credential list --id {app_id}`.",
@@ -219,7 +219,7 @@ TABLE: tuple[Row, ...] = (
     ),
     _graph(
         "Request_BadRequest",
-        Kind.ACTION,
+        ErrorKind.ACTION,
         "azure.slots_full",
         "Application {app_id} is open to personal accounts and holds its two client secrets already.",
         "Remove one that nobody uses: {portal}. Command: `az ad app credential list --id {app_id}`.",
@@ -228,32 +228,32 @@ TABLE: tuple[Row, ...] = (
     ),
     _graph(
         "Directory_ConcurrencyViolation",
-        Kind.AGAIN,
+        ErrorKind.AGAIN,
         "azure.concurrent_change",
         "Somebody else is changing application {app_id} at the same moment.",
         WAIT,
     ),
     _graph(
         "Error_MsaAppDoesNotExist",
-        Kind.AGAIN,
+        ErrorKind.AGAIN,
         "azure.application_settling",
         "Application {app_id} is still being set up for personal accounts.",
         WAIT,
     ),
-    _graph("TooManyRequests", Kind.AGAIN, *_THROTTLED),
+    _graph("TooManyRequests", ErrorKind.AGAIN, *_THROTTLED),
     *(
         row
-        for source in Source
+        for source in ErrorSource
         for row in (
-            _by_status(source, 429, Kind.AGAIN, *_THROTTLED),
-            _by_status(source, 408, Kind.AGAIN, *_UNAVAILABLE),
-            *(_by_status(source, status, Kind.AGAIN, *_UNAVAILABLE) for status in (500, 502, 503, 504)),
+            _by_status(source, 429, ErrorKind.AGAIN, *_THROTTLED),
+            _by_status(source, 408, ErrorKind.AGAIN, *_UNAVAILABLE),
+            *(_by_status(source, status, ErrorKind.AGAIN, *_UNAVAILABLE) for status in (500, 502, 503, 504)),
         )
     ),
     _by_status(
         _G,
         401,
-        Kind.AGAIN,
+        ErrorKind.AGAIN,
         "azure.token_refused",
         "Microsoft Graph does not accept the access token.",
         "It is tried again with a fresh token. If it goes on, check the cloud and any proxy.",
@@ -261,7 +261,7 @@ TABLE: tuple[Row, ...] = (
     _by_status(
         _G,
         403,
-        Kind.ACTION,
+        ErrorKind.ACTION,
         "azure.permission_missing",
         "The connection may not do this with application {app_id} in tenant {tenant_id}.",
         PERMISSION_FIX,
@@ -269,7 +269,7 @@ TABLE: tuple[Row, ...] = (
     _by_status(
         _G,
         409,
-        Kind.AGAIN,
+        ErrorKind.AGAIN,
         "azure.concurrent_change",
         "Application {app_id} is being changed at the same moment.",
         WAIT,
@@ -277,45 +277,51 @@ TABLE: tuple[Row, ...] = (
 )
 
 _CHECK_ROUTE = "Check the connection's cloud, and any proxy between this server and Microsoft."
-UNREADABLE = Row(
-    _G, None, None, Kind.AGAIN, "azure.unreadable_answer", "{source} gave an answer that makes no sense.", _CHECK_ROUTE
+UNREADABLE = ErrorRow(
+    _G,
+    None,
+    None,
+    ErrorKind.AGAIN,
+    "azure.unreadable_answer",
+    "{source} gave an answer that makes no sense.",
+    _CHECK_ROUTE,
 )
-_FAILED = Row(_G, None, None, Kind.AGAIN, *_UNAVAILABLE)
-_SIGN_IN_REFUSED = Row(
+_FAILED = ErrorRow(_G, None, None, ErrorKind.AGAIN, *_UNAVAILABLE)
+_SIGN_IN_REFUSED = ErrorRow(
     _S,
     None,
     None,
-    Kind.ACTION,
+    ErrorKind.ACTION,
     "azure.sign_in_refused",
     "Entra ID refused the sign-in of application {app_id}: {words}",
     "Portal: Entra ID > Sign-in logs > Service principal sign-ins shows the reason.",
 )
-_CONSENT_REFUSED = Row(
-    Source.CONSENT,
+_CONSENT_REFUSED = ErrorRow(
+    ErrorSource.CONSENT,
     None,
     None,
-    Kind.ACTION,
+    ErrorKind.ACTION,
     "azure.sign_in_refused",
     "Entra ID refused the sign-in for application {app_id}: {words}",
     "Portal: Entra ID > Sign-in logs > User sign-ins shows the reason.",
 )
-_REFUSED = {Source.SIGN_IN: _SIGN_IN_REFUSED, Source.CONSENT: _CONSENT_REFUSED}
-_REQUEST_REFUSED = Row(
+_REFUSED = {ErrorSource.SIGN_IN: _SIGN_IN_REFUSED, ErrorSource.CONSENT: _CONSENT_REFUSED}
+_REQUEST_REFUSED = ErrorRow(
     _G,
     None,
     None,
-    Kind.NEVER,
+    ErrorKind.NEVER,
     "azure.request_refused",
     "Microsoft Graph refused a request about application {app_id}: {words}",
     _CHECK_ROUTE,
 )
 
 
-def row_for(source: Source, answer: Answer) -> Row:
+def row_for(source: ErrorSource, answer: Answer) -> ErrorRow:
     """Return the row of an answer: by the most specific code, then by status, then by the class of the status."""
     for code in (*answer.codes, None):
         for row in TABLE:
-            if row.fits(source, code, answer):
+            if row.matches(source, code, answer):
                 return row
     if answer.status >= 500:
         return _FAILED

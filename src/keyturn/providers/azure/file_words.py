@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from keyturn.providers.azure.der import Kind
+from keyturn.providers.azure.der import DerKind
 
 PEM_CERTIFICATE = "Paste the whole text from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----."
 PEM_KEY = "Paste the whole text from -----BEGIN PRIVATE KEY----- to -----END PRIVATE KEY-----."
@@ -14,49 +14,53 @@ OLD_PFX = "Convert it: `openssl pkcs12 -legacy -in file.pfx -nodes -out both.pem
 
 
 @dataclass(frozen=True)
-class Told:
+class FileMistake:
     """``what`` completes "This is ...". ``fix`` is a command or what to paste instead."""
 
     what: str
     fix: str
 
 
-_OPENSSH = Told(
+_OPENSSH = FileMistake(
     "a key in the form of OpenSSH",
     "Convert a copy of the file: `cp id_rsa key.pem` and `ssh-keygen -p -N '' -m PKCS8 -f key.pem`, then paste key.pem.",
 )
-_WORDS: Mapping[str, Told] = {
-    Kind.PKCS7: Told(
+_WORDS: Mapping[str, FileMistake] = {
+    DerKind.PKCS7: FileMistake(
         "a PKCS #7 file (.p7b, .p7c): it may hold certificates, but never a private key",
         "Convert it: `openssl pkcs7 -in file.p7b -print_certs -out certificate.pem` (with `-inform der` if that fails).",
     ),
-    Kind.REQUEST: Told(
+    DerKind.REQUEST: FileMistake(
         "a request for a certificate, not the certificate",
         "Paste the certificate that was issued for it. To sign it yourself: `openssl x509 -req -in request.csr -signkey key.pem "
         "-days 365 -out certificate.pem`.",
     ),
-    Kind.PUBLIC_KEY: Told("a public key", "It is neither the certificate nor the private key, which was made with it."),
-    Kind.REVOCATIONS: Told("a list of revoked certificates (CRL)", "Paste the application's own certificate."),
-    Kind.PFX: Told("a PFX file (PKCS #12)", FROM_PFX),
+    DerKind.PUBLIC_KEY: FileMistake(
+        "a public key", "It is neither the certificate nor the private key, which was made with it."
+    ),
+    DerKind.REVOCATIONS: FileMistake(
+        "a list of revoked certificates (CRL)", "Paste the application's own certificate."
+    ),
+    DerKind.PFX: FileMistake("a PFX file (PKCS #12)", FROM_PFX),
     "OPENSSH": _OPENSSH,
-    "SSH-PUBLIC": Told(
+    "SSH-PUBLIC": FileMistake(
         "a public key of SSH", "It is neither a certificate nor a private key that can sign in to Entra ID."
     ),
-    "PUTTY": Told(
+    "PUTTY": FileMistake(
         "a key in the form of PuTTY (.ppk)",
         "Convert it: `puttygen file.ppk -O private-openssh -o key.pem` and `ssh-keygen -p -N '' -m PKCS8 -f key.pem`.",
     ),
-    "PGP": Told("a key or a message of PGP", "Entra ID knows only X.509 certificates with RSA keys."),
-    "JKS": Told(
+    "PGP": FileMistake("a key or a message of PGP", "Entra ID knows only X.509 certificates with RSA keys."),
+    "JKS": FileMistake(
         "a key store of Java",
         "Convert it: `keytool -importkeystore -srckeystore file.jks -destkeystore file.p12 -deststoretype PKCS12`, then read "
         "file.p12.",
     ),
-    "JSON": Told("JSON", "Paste only the certificate or the key that stands in it."),
-    "TOKEN": Told("a token", "A certificate and its private key are needed."),
+    "JSON": FileMistake("JSON", "Paste only the certificate or the key that stands in it."),
+    "TOKEN": FileMistake("a token", "A certificate and its private key are needed."),
 }
 
 
-def told(kind: str) -> Told | None:
+def told(kind: str) -> FileMistake | None:
     """Return the words for a kind of file; None for what is a certificate, a key, or nothing that is known."""
     return _WORDS.get(kind)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from keyturn.kit import pasted
-from keyturn.providers.azure.der import Item, Kind, Short, first, kind_of
+from keyturn.providers.azure.der import DerItem, DerKind, Short, first, kind_of
 
 MOST_PIECES = 40
 _LONGEST_LABEL = 40
@@ -36,7 +36,7 @@ _BEGINNINGS = (
     ("eyJ", "TOKEN"),
 )
 _KEY_STORES = (b"\xfe\xed\xfe\xed", b"\xce\xce\xce\xce")
-KEYS = frozenset({Kind.KEY, Kind.RSA_KEY, Kind.EC_KEY, Kind.DSA_KEY, Kind.ENCRYPTED_KEY})
+KEYS = frozenset({DerKind.KEY, DerKind.RSA_KEY, DerKind.EC_KEY, DerKind.DSA_KEY, DerKind.ENCRYPTED_KEY})
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Piece:
 
     @property
     def is_certificate(self) -> bool:
-        return self.kind == Kind.CERTIFICATE
+        return self.kind == DerKind.CERTIFICATE
 
 
 def pieces(text: str) -> list[Piece]:
@@ -66,12 +66,12 @@ def pieces(text: str) -> list[Piece]:
     plain = pasted.block(text)
     if not plain:
         return []
-    found = []
+    matches = []
     for label, body, closed in _blocks(plain):
-        found.append(_piece(label, body, closed=closed))
-        if len(found) >= MOST_PIECES:
+        matches.append(_piece(label, body, closed=closed))
+        if len(matches) >= MOST_PIECES:
             break
-    return found or [_bare(plain)]
+    return matches or [_bare(plain)]
 
 
 # --- PEM --------------------------------------------------------------------------------------------------------------
@@ -112,27 +112,27 @@ def _piece(label: str, body: str, *, closed: bool) -> Piece:
     dek = _DEK.search(body[:1000])
     if dek:
         data, flaw = _decoded(body[dek.end() :])
-        return Piece(Kind.ENCRYPTED_KEY, data, label, ((dek[1] or dek[3]).upper(), (dek[2] or dek[4]).upper()), flaw)
+        return Piece(DerKind.ENCRYPTED_KEY, data, label, ((dek[1] or dek[3]).upper(), (dek[2] or dek[4]).upper()), flaw)
     data, flaw = _decoded(body)
-    made = _made(data, label)
-    flaw = flaw or made.flaw
+    piece = _made(data, label)
+    flaw = flaw or piece.flaw
     if flaw and not closed:
         flaw = f"its last line (-----END {label}-----) is missing"
     if not flaw:
-        return Piece(made.kind, made.data, label)
+        return Piece(piece.kind, piece.data, label)
     kind = _by_label(label)
     # Parameters of elliptic curves and the like stand beside what matters.
-    return Piece(kind, b"", label, None, flaw if kind in KEYS | {Kind.CERTIFICATE} else None)
+    return Piece(kind, b"", label, None, flaw if kind in KEYS | {DerKind.CERTIFICATE} else None)
 
 
 def _by_label(label: str) -> str:
     if label in _CERTIFICATES:
-        return Kind.CERTIFICATE
+        return DerKind.CERTIFICATE
     if label == "ENCRYPTED PRIVATE KEY":
-        return Kind.ENCRYPTED_KEY
+        return DerKind.ENCRYPTED_KEY
     if label.endswith("PRIVATE KEY"):
-        return Kind.KEY
-    return {"PKCS7": Kind.PKCS7, "CERTIFICATE REQUEST": Kind.REQUEST}.get(label, Kind.UNKNOWN)
+        return DerKind.KEY
+    return {"PKCS7": DerKind.PKCS7, "CERTIFICATE REQUEST": DerKind.REQUEST}.get(label, DerKind.UNKNOWN)
 
 
 def _decoded(body: str) -> tuple[bytes, str | None]:
@@ -141,8 +141,8 @@ def _decoded(body: str) -> tuple[bytes, str | None]:
     text = text.replace("-", "+").replace("_", "/").rstrip("=")
     odd = _NOT_BASE64.search(text)
     if odd:
-        shown = pasted.unseen(odd[0]) or f"the character {odd[0]!r}"
-        return b"", f"it holds {shown}, which does not belong there"
+        description = pasted.unseen(odd[0]) or f"the character {odd[0]!r}"
+        return b"", f"it holds {description}, which does not belong there"
     if not text:
         return b"", "nothing stands between its first and its last line"
     try:
@@ -154,22 +154,22 @@ def _decoded(body: str) -> tuple[bytes, str | None]:
 def _made(data: bytes, label: str | None) -> Piece:
     """Return the piece that these bytes are, by their form: labels are often wrong."""
     if not data:
-        return Piece(Kind.UNKNOWN)
+        return Piece(DerKind.UNKNOWN)
     if data[:4] in _KEY_STORES:
         return Piece("JKS", label=label)
     try:
         kind = kind_of(data)
-        if kind is Kind.PFX or data[1:2] == b"\x80":
+        if kind is DerKind.PFX or data[1:2] == b"\x80":
             return Piece(kind, data, label)
         # Behind a TRUSTED CERTIFICATE stands what OpenSSL trusts it for.
         _, end = first(data)
     except Short as short:
         return Piece(
-            Kind.UNKNOWN, b"", label, None, f"{short.there} of {short.needed} bytes are there, the end is missing"
+            DerKind.UNKNOWN, b"", label, None, f"{short.there} of {short.needed} bytes are there, the end is missing"
         )
     except ValueError:
-        return Piece(Kind.UNKNOWN, b"", label, None, "what it holds has no form that is known here")
-    if kind is Kind.UNKNOWN:
+        return Piece(DerKind.UNKNOWN, b"", label, None, "what it holds has no form that is known here")
+    if kind is DerKind.UNKNOWN:
         return Piece(kind, b"", label, None, "what it holds has no form that is known here")
     return Piece(kind, data[:end], label)
 
@@ -182,7 +182,7 @@ def _bare(text: str) -> Piece:
         if text.startswith(beginning):
             return Piece(kind)
     data, flaw = _decoded(text)
-    if flaw or len(data) < 2 or data[0] != Item(0x30, b"").tag:
+    if flaw or len(data) < 2 or data[0] != DerItem(0x30, b"").tag:
         return Piece("JKS") if data[:4] in _KEY_STORES else Piece("TEXT")
-    found = _made(data, None)
-    return Piece("TEXT", flaw=found.flaw if len(data) > 64 else None) if found.flaw else found
+    piece = _made(data, None)
+    return Piece("TEXT", flaw=piece.flaw if len(data) > 64 else None) if piece.flaw else piece

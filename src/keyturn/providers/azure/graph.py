@@ -20,12 +20,12 @@ from keyturn.ports.provider import (
     RemoteCredential,
     SigningCertificate,
 )
-from keyturn.providers.azure.answers import graph_answer, json_object
 from keyturn.providers.azure.clouds import Cloud
+from keyturn.providers.azure.error_mapping import ErrorContext, no_answer, refusal, unreadable
+from keyturn.providers.azure.error_row import ErrorSource
 from keyturn.providers.azure.errors import row_for
 from keyturn.providers.azure.key_pairs import dates_of, name_of, thumbprint_of, thumbprint_of_bytes
-from keyturn.providers.azure.refusals import Subject, no_answer, refusal, unreadable
-from keyturn.providers.azure.rows import Source
+from keyturn.providers.azure.responses import graph_answer, json_object
 
 PERSONAL_AUDIENCES = frozenset({"AzureADandPersonalMicrosoftAccount", "PersonalMicrosoftAccount"})
 PERSONAL_SLOTS = 2
@@ -48,12 +48,12 @@ class _Page:
 
 
 @dataclass(frozen=True)
-class Caller:
+class GraphContext:
     """Who calls which Graph about what."""
 
     cloud: Cloud
     token: AccessToken
-    subject: Subject
+    subject: ErrorContext
 
 
 class Graph:
@@ -65,14 +65,14 @@ class Graph:
         self._ids = ids
         self._timeout = timeout
 
-    def application(self, caller: Caller, key: str) -> RemoteApplication:
+    def application(self, caller: GraphContext, key: str) -> RemoteApplication:
         """Read one application. ``key`` is ``(appId='...')`` or ``/<object id>``. Repeatable."""
         response = self._call(caller, "GET", f"/applications{key}?$select={_FIELDS}")
         with suppress(_Unreadable):
             return _application(_body(response), key, _SECRETS)
-        raise unreadable(Source.GRAPH, response.headers.get("request-id"))
+        raise unreadable(ErrorSource.GRAPH, response.headers.get("request-id"))
 
-    def application_with_keys(self, caller: Caller, key: str) -> RemoteApplication:
+    def application_with_keys(self, caller: GraphContext, key: str) -> RemoteApplication:
         """Read one application as :meth:`application` does, with its certificates instead of its secrets. Repeatable.
 
         The whole object is read: selecting the collection brings the bytes of all certificates and a far lower limit of calls.
@@ -80,52 +80,52 @@ class Graph:
         response = self._call(caller, "GET", f"/applications{key}")
         with suppress(_Unreadable):
             return _application(_body(response), key, _KEYS)
-        raise unreadable(Source.GRAPH, response.headers.get("request-id"))
+        raise unreadable(ErrorSource.GRAPH, response.headers.get("request-id"))
 
-    def application_with_key_bytes(self, caller: Caller, key: str) -> RemoteApplication:
+    def application_with_key_bytes(self, caller: GraphContext, key: str) -> RemoteApplication:
         """Read one application with its certificates themselves, each known by its own thumbprint. Repeatable; costly."""
         response = self._call(caller, "GET", f"/applications{key}?$select={_FIELDS_WITH_KEYS}")
         with suppress(_Unreadable):
             return _application(_body(response), key, _KEYS)
-        raise unreadable(Source.GRAPH, response.headers.get("request-id"))
+        raise unreadable(ErrorSource.GRAPH, response.headers.get("request-id"))
 
-    def applications(self, caller: Caller) -> list[ApplicationSummary]:
+    def applications(self, caller: GraphContext) -> list[ApplicationSummary]:
         """List all applications of the tenant. Repeatable."""
         first = "/applications?$select=id,appId,displayName&$top=999"
         return [_summary(item) for item in self._pages(caller, first)]
 
-    def owned_applications(self, caller: Caller, principal_id: str) -> list[ApplicationSummary]:
+    def owned_applications(self, caller: GraphContext, principal_id: str) -> list[ApplicationSummary]:
         """List the applications that a service principal owns. Repeatable."""
         items = self._pages(caller, f"/servicePrincipals/{principal_id}/ownedObjects")
         return [_summary(item) for item in items if item.get("@odata.type") == _APPLICATION]
 
-    def owner_ids(self, caller: Caller, object_id: str) -> frozenset[str]:
+    def owner_ids(self, caller: GraphContext, object_id: str) -> frozenset[str]:
         """List who owns an application. Repeatable."""
         items = self._pages(caller, f"/applications/{object_id}/owners?$select=id")
         return frozenset((_optional(item, "id") or "").lower() for item in items)
 
-    def add_password(self, caller: Caller, object_id: str, marker: str, ends_at: datetime) -> IssuedCredential:
+    def add_password(self, caller: GraphContext, object_id: str, marker: str, ends_at: datetime) -> IssuedCredential:
         """Ask for a new secret. NOT repeatable. Raises Unanswered when it may have been made."""
         end = ends_at.astimezone(UTC).replace(microsecond=0)
-        wanted = {"passwordCredential": {"displayName": marker, "endDateTime": f"{end:%Y-%m-%dT%H:%M:%SZ}"}}
-        response = self._call(caller, "POST", f"/applications/{object_id}/addPassword", wanted)
+        body = {"passwordCredential": {"displayName": marker, "endDateTime": f"{end:%Y-%m-%dT%H:%M:%SZ}"}}
+        response = self._call(caller, "POST", f"/applications/{object_id}/addPassword", body)
         issued = _issued(response, self._clock.now(), end)
         if issued is None:
             # The secret was made, and its value is lost: only the marker can find it again.
-            raise unreadable(Source.GRAPH, response.headers.get("request-id"), writing=True)
+            raise unreadable(ErrorSource.GRAPH, response.headers.get("request-id"), writing=True)
         return issued
 
-    def remove_password(self, caller: Caller, object_id: str, key_id: str) -> None:
+    def remove_password(self, caller: GraphContext, object_id: str, key_id: str) -> None:
         """Ask for removal. Repeatable. A key that Graph does not find counts as asked for, not as gone."""
         response = self._send(caller, "POST", f"/applications/{object_id}/removePassword", {"keyId": key_id})
         self._accept_removal(caller, response)
 
     def add_key(
-        self, caller: Caller, object_id: str, marker: str, certificate: SigningCertificate, proof: Plaintext
+        self, caller: GraphContext, object_id: str, marker: str, certificate: SigningCertificate, proof: Plaintext
     ) -> IssuedCredential:
         """Register a certificate. NOT repeatable. Raises Unanswered when it may have been done."""
         starts, ends, der = dates_of(certificate)
-        wanted = {
+        key_credential = {
             "type": "AsymmetricX509Cert",
             "usage": "Verify",
             "displayName": marker,
@@ -133,29 +133,29 @@ class Graph:
             "endDateTime": f"{ends:%Y-%m-%dT%H:%M:%SZ}",
             "key": base64.b64encode(der).decode(),
         }
-        content = {"keyCredential": wanted, "passwordCredential": None}
+        content = {"keyCredential": key_credential, "passwordCredential": None}
         response = self._send(caller, "POST", f"/applications/{object_id}/addKey", content, proof)
         self._check_proof(caller, response)
         if not 200 <= response.status < 300:
             self._refuse(caller, response, writing=True)
         key_id = _optional(json_object(response.body) or {}, "keyId")
         if key_id is None:
-            raise unreadable(Source.GRAPH, response.headers.get("request-id"), writing=True)
+            raise unreadable(ErrorSource.GRAPH, response.headers.get("request-id"), writing=True)
         return IssuedCredential(key_id.lower(), certificate.thumbprint, certificate.packed(), starts, ends)
 
-    def remove_key(self, caller: Caller, object_id: str, key_id: str, proof: Plaintext) -> None:
+    def remove_key(self, caller: GraphContext, object_id: str, key_id: str, proof: Plaintext) -> None:
         """Ask for removal of a certificate. Repeatable. One that Graph does not find counts as asked for, not as gone."""
         response = self._send(caller, "POST", f"/applications/{object_id}/removeKey", {"keyId": key_id}, proof)
         self._check_proof(caller, response)
         self._accept_removal(caller, response)
 
-    def _accept_removal(self, caller: Caller, response: HttpResponse) -> None:
+    def _accept_removal(self, caller: GraphContext, response: HttpResponse) -> None:
         if response.status < 300:
             return
-        if row_for(Source.GRAPH, graph_answer(response, self._clock.now())).code != "azure.key_not_found":
+        if row_for(ErrorSource.GRAPH, graph_answer(response, self._clock.now())).code != "azure.key_not_found":
             self._refuse(caller, response, writing=True)
 
-    def _check_proof(self, caller: Caller, response: HttpResponse) -> None:
+    def _check_proof(self, caller: GraphContext, response: HttpResponse) -> None:
         """An application may roll its own keys without any permission, so a denial is about the proof.
 
         Another replica may not know yet the key that signed it.
@@ -172,9 +172,9 @@ class Graph:
             request_id=answer.request_id,
         )
 
-    def _pages(self, caller: Caller, path: str) -> Iterator[Mapping[str, object]]:
+    def _pages(self, caller: GraphContext, path: str) -> Iterator[Mapping[str, object]]:
         """Yield the items of all pages. A page may be empty; a link elsewhere or in a circle is not followed."""
-        seen = {path}
+        visited = {path}
         while True:
             response = self._call(caller, "GET", path)
             page = _page(response)
@@ -184,14 +184,14 @@ class Graph:
             if page.link is None:
                 return
             # The token goes wherever the link says, so only this cloud's Graph is good enough.
-            if page.link in seen or len(seen) >= _PAGES or not caller.cloud.is_graph(page.link):
+            if page.link in visited or len(visited) >= _PAGES or not caller.cloud.is_graph(page.link):
                 break
-            seen.add(page.link)
+            visited.add(page.link)
             path = page.link
-        raise unreadable(Source.GRAPH, response.headers.get("request-id"))
+        raise unreadable(ErrorSource.GRAPH, response.headers.get("request-id"))
 
     def _call(
-        self, caller: Caller, method: str, path: str, content: Mapping[str, object] | None = None
+        self, caller: GraphContext, method: str, path: str, content: Mapping[str, object] | None = None
     ) -> HttpResponse:
         response = self._send(caller, method, path, content)
         if not 200 <= response.status < 300:
@@ -200,7 +200,7 @@ class Graph:
 
     def _send(
         self,
-        caller: Caller,
+        caller: GraphContext,
         method: str,
         path: str,
         content: Mapping[str, object] | None = None,
@@ -212,10 +212,15 @@ class Graph:
         except TransportFailed as failed:
             failure = failed
         # Raised outside the handler, so that no traceback leads to frames that hold the token.
-        raise no_answer(Source.GRAPH, failure, writing=method != "GET")
+        raise no_answer(ErrorSource.GRAPH, failure, writing=method != "GET")
 
     def _request(
-        self, caller: Caller, method: str, path: str, content: Mapping[str, object] | None, proof: Plaintext | None
+        self,
+        caller: GraphContext,
+        method: str,
+        path: str,
+        content: Mapping[str, object] | None,
+        proof: Plaintext | None,
     ) -> HttpRequest:
         headers = {
             "authorization": f"Bearer {caller.token.value.reveal()}",
@@ -229,9 +234,9 @@ class Graph:
         url = path if path.startswith("https:") else f"{caller.cloud.graph}/v1.0{path}"
         return HttpRequest(method, url, headers, body, self._timeout)
 
-    def _refuse(self, caller: Caller, response: HttpResponse, *, writing: bool) -> NoReturn:
+    def _refuse(self, caller: GraphContext, response: HttpResponse, *, writing: bool) -> NoReturn:
         answer = graph_answer(response, self._clock.now())
-        raise refusal(Source.GRAPH, answer, caller.subject, [caller.token.value], writing=writing)
+        raise refusal(ErrorSource.GRAPH, answer, caller.subject, [caller.token.value], writing=writing)
 
 
 def _application(body: Mapping[str, object], key: str, collection: str) -> RemoteApplication:
@@ -239,8 +244,8 @@ def _application(body: Mapping[str, object], key: str, collection: str) -> Remot
     if object_id not in key.lower() and app_id not in key.lower():
         raise _Unreadable
     audience = _optional(body, "signInAudience") or ""
-    listed = body.get(collection)
-    if not isinstance(listed, list):
+    entries = body.get(collection)
+    if not isinstance(entries, list):
         # Without the list, "absent" would mean nothing: a key must never be believed gone for a field left out.
         raise _Unreadable
     return RemoteApplication(
@@ -248,7 +253,7 @@ def _application(body: Mapping[str, object], key: str, collection: str) -> Remot
         app_id=app_id,
         name=_optional(body, "displayName") or "",
         audience=audience,
-        credentials=tuple(_credential(item, collection) for item in listed),
+        credentials=tuple(_credential(item, collection) for item in entries),
         slots=PERSONAL_SLOTS if audience in PERSONAL_AUDIENCES and collection == _SECRETS else None,
     )
 

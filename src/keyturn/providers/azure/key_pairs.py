@@ -36,7 +36,7 @@ def new_pair(key: rsa.RSAPrivateKey, name: str, now: datetime, ends_at: datetime
     """Make a certificate for the key that it signs itself, valid from a little before now."""
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:LONGEST_NAME])])
     begins, ends = (moment.astimezone(UTC).replace(microsecond=0) for moment in (now - BACKDATED, ends_at))
-    made = (
+    certificate = (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(subject)
@@ -47,9 +47,9 @@ def new_pair(key: rsa.RSAPrivateKey, name: str, now: datetime, ends_at: datetime
         .sign(key, hashes.SHA256())
     )
     return SigningCertificate(
-        made.public_bytes(Encoding.PEM).decode(),
+        certificate.public_bytes(Encoding.PEM).decode(),
         Plaintext(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()),
-        _thumbprints(made)[0],
+        _thumbprints(certificate)[0],
         ends,
     )
 

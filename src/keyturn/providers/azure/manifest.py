@@ -1,6 +1,6 @@
 """Azure Client Secrets, as people and programs see it."""
 
-from keyturn.providers.manifest import Field, Manifest, Method, Permission
+from keyturn.providers.manifest import Field, Manifest, Permission, SignInMethod
 
 LONGEST_SECRET = 255
 """Entra's own secrets have 16 to 64 characters; older ones were chosen by people."""
@@ -27,7 +27,7 @@ MANIFEST = Manifest(
     icon="azure",
     rotation="azure-client-secret",
     methods=(
-        Method(
+        SignInMethod(
             "oauth",
             "OAuth",
             "Sign in with Microsoft as a person who may change the applications. No secret is pasted.",
@@ -36,7 +36,7 @@ MANIFEST = Manifest(
                 Field("code", "Authorization code", "Filled in by the sign-in.", "code", secret=True, longest=4096),
             ),
         ),
-        Method(
+        SignInMethod(
             "client-secret",
             "Client Secret",
             "An application signs in with its client secret, which can then be rotated automatically.",
@@ -64,7 +64,7 @@ MANIFEST = Manifest(
             ),
             rotates=True,
         ),
-        Method(
+        SignInMethod(
             "certificate",
             "Certificate",
             "An application signs in with a certificate whose public part was uploaded to it, and which can then be rotated "

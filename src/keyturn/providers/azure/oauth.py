@@ -16,11 +16,11 @@ from keyturn.kit.secret import Plaintext
 from keyturn.ports.clock import Clock, Ids
 from keyturn.ports.http import HttpRequest, HttpResponse, Transport, TransportFailed
 from keyturn.ports.provider import Grant, OAuthApp
-from keyturn.providers.azure.answers import Answer, json_object, token_answer
 from keyturn.providers.azure.clouds import Cloud
-from keyturn.providers.azure.connect import tenant_fault
-from keyturn.providers.azure.refusals import Subject, no_answer, refusal, unreadable
-from keyturn.providers.azure.rows import Source
+from keyturn.providers.azure.error_mapping import ErrorContext, no_answer, refusal, unreadable
+from keyturn.providers.azure.error_row import ErrorSource
+from keyturn.providers.azure.paste_checks import tenant_fault
+from keyturn.providers.azure.responses import Answer, json_object, token_answer
 from keyturn.providers.azure.tokens import Discovery, access_token, token_claims, wrong_cloud
 
 _AADSTS = re.compile(r"AADSTS(\d{5,8})")
@@ -107,7 +107,7 @@ class OAuth:
         codes = [number[1]] if number else []
         codes += [said[key] for key in ("error_subcode", "error") if re.fullmatch(r"[a-z_]{1,80}", said.get(key, ""))]
         answer = Answer(400, tuple(codes), re.sub(r"\s*Trace ID:.*", "", text, flags=re.DOTALL), None, None)
-        raise refusal(Source.CONSENT, answer, _subject(cloud, tenant_id, app), [app.secret])
+        raise refusal(ErrorSource.CONSENT, answer, _subject(cloud, tenant_id, app), [app.secret])
 
     def tenant_id(self, cloud: Cloud, tenant: str) -> str:
         """Return the id of the tenant that has this domain. Raises as :meth:`authorize_url` does. Repeatable."""
@@ -123,10 +123,10 @@ class OAuth:
         try:
             response = self._discovery.get(url, lambda: self._fetch(url))
         except TransportFailed as failure:
-            raise no_answer(Source.CONSENT, failure) from None
+            raise no_answer(ErrorSource.CONSENT, failure) from None
         if response.status != 200:
             raise refusal(
-                Source.CONSENT, token_answer(response, self._clock.now()), _subject(cloud, tenant_id, app), []
+                ErrorSource.CONSENT, token_answer(response, self._clock.now()), _subject(cloud, tenant_id, app), []
             )
         return _read_endpoints(cloud, tenant_id, response)
 
@@ -145,13 +145,13 @@ class OAuth:
         outcome = self._send(endpoints.token, {**form, "client_id": app.client_id}, app, secrets)
         # All raised here, where no frame below is alive: they hold the secrets in the clear.
         if isinstance(outcome, TransportFailed):
-            raise no_answer(Source.CONSENT, outcome)
+            raise no_answer(ErrorSource.CONSENT, outcome)
         if isinstance(outcome, Exception):
             raise outcome.with_traceback(None)
         if outcome.status != 200:
             hide = [app.secret, *secrets.values()]
             answer = token_answer(outcome, self._clock.now())
-            raise refusal(Source.CONSENT, answer, _subject(cloud, endpoints.tenant_id, app), hide)
+            raise refusal(ErrorSource.CONSENT, answer, _subject(cloud, endpoints.tenant_id, app), hide)
         return outcome
 
     def _send(
@@ -185,7 +185,7 @@ class OAuth:
         if wrong:
             return wrong
         scope, fresh = body.get("scope"), body.get("refresh_token")
-        scopes = tuple(one.rpartition("/")[2] for one in scope.split()) if isinstance(scope, str) else ()
+        scopes = tuple(name.rpartition("/")[2] for name in scope.split()) if isinstance(scope, str) else ()
         account = about.get("preferred_username") or token_claims(token.value.reveal()).get("upn")
         return Grant(
             endpoints.tenant_id,
@@ -198,7 +198,7 @@ class OAuth:
         if isinstance(grant, Grant):
             return grant
         if grant is None:
-            raise unreadable(Source.CONSENT, response.headers.get("x-ms-request-id"))
+            raise unreadable(ErrorSource.CONSENT, response.headers.get("x-ms-request-id"))
         raise grant
 
 
@@ -206,23 +206,23 @@ def _scope(cloud: Cloud) -> str:
     return f"{cloud.scope} openid offline_access"
 
 
-def _subject(cloud: Cloud, tenant_id: str, app: OAuthApp | None) -> Subject:
+def _subject(cloud: Cloud, tenant_id: str, app: OAuthApp | None) -> ErrorContext:
     if app is None:  # a look at the tenant alone
-        return Subject(tenant_id, cloud.portal, cloud.authority, cloud.graph, "of this server")
-    return Subject(tenant_id, cloud.credentials_page(app.client_id), cloud.authority, cloud.graph, app.client_id)
+        return ErrorContext(tenant_id, cloud.portal, cloud.authority, cloud.graph, "of this server")
+    return ErrorContext(tenant_id, cloud.credentials_page(app.client_id), cloud.authority, cloud.graph, app.client_id)
 
 
 def _read_endpoints(cloud: Cloud, tenant_id: str, response: HttpResponse) -> _Endpoints:
     document = json_object(response.body) or {}
     names = ("issuer", "authorization_endpoint", "token_endpoint")
     issuer, authorize, token = (text if isinstance(text := document.get(name), str) else "" for name in names)
-    known = _UUID.search(issuer.lower())
-    if not known or not authorize or not token:
-        raise unreadable(Source.CONSENT, response.headers.get("x-ms-request-id"))
+    match = _UUID.search(issuer.lower())
+    if not match or not authorize or not token:
+        raise unreadable(ErrorSource.CONSENT, response.headers.get("x-ms-request-id"))
     # Entra answers discovery also for tenants of its other clouds, pointing there. Neither person nor secret must follow.
     if not cloud.is_authority(token) or not cloud.is_authority(authorize):
         raise wrong_cloud(cloud, tenant_id)
-    return _Endpoints(known[0], issuer, authorize, token)
+    return _Endpoints(match[0], issuer, authorize, token)
 
 
 def _identity(body: Mapping[str, object]) -> dict[str, object]:
@@ -251,8 +251,8 @@ def _mismatch(
         )
     if nonce is None:
         return None
-    said = claims.get("nonce")
-    if not isinstance(said, str) or not hmac.compare_digest(said.encode(), nonce.encode()):
+    token_nonce = claims.get("nonce")
+    if not isinstance(token_nonce, str) or not hmac.compare_digest(token_nonce.encode(), nonce.encode()):
         return NeedsAction("The answer belongs to another sign-in.", code="azure.code_of_another_sign_in", fix=_AGAIN)
     ends = claims.get("exp")
     late = not isinstance(ends, int | float) or ends < (now - _SKEW).timestamp()

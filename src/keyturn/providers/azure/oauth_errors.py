@@ -5,7 +5,7 @@ The same numbers mean other things than when an application signs in: the secret
 
 from collections.abc import Iterable
 
-from keyturn.providers.azure.rows import Kind, Row, Source
+from keyturn.providers.azure.error_row import ErrorKind, ErrorRow, ErrorSource
 
 _SETTINGS = (
     "INF_APP_CONNECTION_AZURE_CLIENT_SECRETS_CLIENT_ID and INF_APP_CONNECTION_AZURE_CLIENT_SECRETS_CLIENT_SECRET"
@@ -17,42 +17,42 @@ _ADMIN = (
 )
 
 
-def _rows(codes: Iterable[int | str], kind: Kind, code: str, cause: str, fix: str) -> list[Row]:
-    return [Row(Source.CONSENT, str(one), None, kind, code, cause, fix) for one in codes]
+def _rows(codes: Iterable[int | str], kind: ErrorKind, code: str, cause: str, fix: str) -> list[ErrorRow]:
+    return [ErrorRow(ErrorSource.CONSENT, str(each_code), None, kind, code, cause, fix) for each_code in codes]
 
 
-OAUTH_TABLE: tuple[Row, ...] = (
+OAUTH_TABLE: tuple[ErrorRow, ...] = (
     *_rows(
         (65004,),
-        Kind.ACTION,
+        ErrorKind.ACTION,
         "azure.consent_declined",
         "Access was declined at Microsoft, so nothing was connected.",
         "Connect again and choose Accept; the page lists what this server will be allowed to do.",
     ),
     *_rows(
         ("cancel",),
-        Kind.ACTION,
+        ErrorKind.ACTION,
         "azure.sign_in_cancelled",
         "The sign-in at Microsoft was cancelled, so nothing was connected.",
         "Connect again when you are ready.",
     ),
     *_rows(
         (65001,),
-        Kind.SIGN_IN_AGAIN,
+        ErrorKind.SIGN_IN_AGAIN,
         "azure.consent_missing",
         "Application {app_id} has no consent for the permissions it asks for in tenant {tenant_id}, or not any more.",
         f"{_AGAIN} If Microsoft asks for an administrator: {_ADMIN}",
     ),
     *_rows(
         (90094, 90093, 90008, "consent_required"),
-        Kind.ACTION,
+        ErrorKind.ACTION,
         "azure.admin_consent_required",
         "Only an administrator of tenant {tenant_id} may let application {app_id} in.",
         _ADMIN,
     ),
     *_rows(
         (50105,),
-        Kind.ACTION,
+        ErrorKind.ACTION,
         "azure.not_assigned",
         "The person who signed in is not assigned to application {app_id} in tenant {tenant_id}.",
         "Portal: Entra ID > Enterprise applications > the application > Users and groups > Add user; or Properties > "
@@ -60,14 +60,14 @@ OAUTH_TABLE: tuple[Row, ...] = (
     ),
     *_rows(
         (50020, 50178, 51004, 90072, 50034),
-        Kind.ACTION,
+        ErrorKind.ACTION,
         "azure.wrong_account",
         "The account that signed in does not belong to tenant {tenant_id}.",
         "Connect again with an account of that tenant (a private browser window helps), or check Directory (tenant) ID.",
     ),
     *_rows(
         (700016, 7000229, 50194, 500213, 650052, 650056),
-        Kind.ACTION,
+        ErrorKind.ACTION,
         "azure.oauth_app_unknown",
         "Tenant {tenant_id} does not know this server's OAuth application {app_id}, or may not use it.",
         "Check Directory (tenant) ID. An application for one tenant serves that tenant only: for others set Supported account "
@@ -76,7 +76,7 @@ OAUTH_TABLE: tuple[Row, ...] = (
     ),
     *_rows(
         (7000112,),
-        Kind.ACTION,
+        ErrorKind.ACTION,
         "azure.application_disabled",
         "Application {app_id} is disabled in tenant {tenant_id}.",
         "Portal: Entra ID > Enterprise applications > the application > Properties > Enabled for users to sign in: Yes."
@@ -84,7 +84,7 @@ OAUTH_TABLE: tuple[Row, ...] = (
     ),
     *_rows(
         (7000215, 7000222, 7000218, 700025, 700027, "invalid_client"),
-        Kind.ACTION,
+        ErrorKind.ACTION,
         "azure.oauth_app_secret_refused",
         "Entra ID does not accept the client secret of this server's OAuth application {app_id}.",
         f"An operator of this server has to renew it: make a new client secret ({{portal}}), set {_SETTINGS}, and restart. "
@@ -92,7 +92,7 @@ OAUTH_TABLE: tuple[Row, ...] = (
     ),
     *_rows(
         (50011, 500112, 500113),
-        Kind.ACTION,
+        ErrorKind.ACTION,
         "azure.redirect_unknown",
         "The redirect URI of this server is not registered with application {app_id}.",
         "Register it as a Web redirect URI: SITE_URL followed by /organization/app-connections/azure/oauth/callback. Portal: "
@@ -100,49 +100,49 @@ OAUTH_TABLE: tuple[Row, ...] = (
     ),
     *_rows(
         (54005,),
-        Kind.ACTION,
+        ErrorKind.ACTION,
         "azure.code_used",
         "This sign-in was completed before: its code is good for one use.",
         _AGAIN,
     ),
     *_rows(
         (700005,),
-        Kind.ACTION,
+        ErrorKind.ACTION,
         "azure.code_of_another_tenant",
         "The code was issued by another tenant than {tenant_id}.",
         "Check Directory (tenant) ID, and connect again.",
     ),
     *_rows(
         (501481, 50147, 501491, 50148),
-        Kind.ACTION,
+        ErrorKind.ACTION,
         "azure.code_of_another_sign_in",
         "The code belongs to another sign-in than the one that was started here.",
         f"{_AGAIN} If it happens again, somebody may be tampering with the sign-in.",
     ),
     *_rows(
         (70008, 700082, 700084, 70043, 700003),
-        Kind.SIGN_IN_AGAIN,
+        ErrorKind.SIGN_IN_AGAIN,
         "azure.grant_expired",
         "What was granted at the sign-in has expired.",
         _AGAIN,
     ),
     *_rows(
         (50173, 50057, 50055, 50144, 50133, 500133, 70000, 700009, 9002341, "invalid_grant"),
-        Kind.SIGN_IN_AGAIN,
+        ErrorKind.SIGN_IN_AGAIN,
         "azure.grant_revoked",
         "What was granted at the sign-in does not hold any more: it was revoked, or the person's account or password changed.",
         _AGAIN,
     ),
     *_rows(
         (50076, 50079, 50074, 50072, 50078, 50158, "interaction_required", "login_required"),
-        Kind.SIGN_IN_AGAIN,
+        ErrorKind.SIGN_IN_AGAIN,
         "azure.interaction_required",
         "Microsoft wants the person to sign in again, for example with a second factor.",
         _AGAIN,
     ),
     *_rows(
         (53003, 53000, 53001, 53002, 53004, 530032, 530034),
-        Kind.SIGN_IN_AGAIN,
+        ErrorKind.SIGN_IN_AGAIN,
         "azure.conditional_access",
         "A Conditional Access policy blocks what is done for the person who signed in.",
         "Portal: Entra ID > Sign-in logs > User sign-ins (non-interactive) shows which policy. Allow this server's address as a "
@@ -150,7 +150,7 @@ OAUTH_TABLE: tuple[Row, ...] = (
     ),
     *_rows(
         (90002, 900023, 50059),
-        Kind.ACTION,
+        ErrorKind.ACTION,
         "azure.tenant_unknown",
         "There is no tenant {tenant_id} at {authority}.",
         "Copy Directory (tenant) ID from the application's Overview page, and check that the cloud is the right one. "
@@ -158,7 +158,7 @@ OAUTH_TABLE: tuple[Row, ...] = (
     ),
     *_rows(
         ("access_denied", "permission_denied"),
-        Kind.ACTION,
+        ErrorKind.ACTION,
         "azure.access_denied",
         "Microsoft did not let the person in: {words}",
         f"Connect again and choose Accept. If an administrator is needed: {_ADMIN}",
@@ -178,7 +178,7 @@ OAUTH_TABLE: tuple[Row, ...] = (
             "temporarily_unavailable",
             "server_error",
         ),
-        Kind.AGAIN,
+        ErrorKind.AGAIN,
         "azure.unavailable",
         "Entra ID has a temporary failure.",
         "Try again in a minute.",

@@ -44,7 +44,7 @@ class Unopened(Exception):
 
 
 @dataclass(frozen=True)
-class Opened:
+class OpenedKeyFile:
     """A key as unencrypted PKCS#8 (None: not an RSA key, ``other`` says what), and the certificates beside it, all DER."""
 
     key: bytes | None = field(repr=False)
@@ -53,7 +53,7 @@ class Opened:
     bits: int = 0
 
 
-def open_file(form: str, data: bytes, passphrase: bytes | None) -> Opened:
+def open_file(form: str, data: bytes, passphrase: bytes | None) -> OpenedKeyFile:
     """Open ``der`` (a key), ``pem`` (a key in the old encryption) or ``pfx``. Raises Unopened."""
     try:
         with contained():
@@ -68,52 +68,54 @@ def open_file(form: str, data: bytes, passphrase: bytes | None) -> Opened:
         raise Unopened("malformed" if passphrase is None and form != "pfx" else "passphrase") from None
 
 
-def _read(form: str, data: bytes, passphrase: bytes | None) -> Opened:
+def _read(form: str, data: bytes, passphrase: bytes | None) -> OpenedKeyFile:
     if form == "pfx":
-        found = load_pkcs12(data, passphrase)
-        chain = [one.certificate for one in (found.cert, *found.additional_certs) if one]
-        return _opened(found.key, tuple(one.public_bytes(Encoding.DER) for one in chain))
+        pfx = load_pkcs12(data, passphrase)
+        chain = [cert.certificate for cert in (pfx.cert, *pfx.additional_certs) if cert]
+        return _opened(pfx.key, tuple(certificate.public_bytes(Encoding.DER) for certificate in chain))
     return _opened((load_pem_private_key if form == "pem" else load_der_private_key)(data, passphrase))
 
 
-def _opened(key: object, certificates: tuple[bytes, ...] = ()) -> Opened:
+def _opened(key: object, certificates: tuple[bytes, ...] = ()) -> OpenedKeyFile:
     if key is None:
-        return Opened(None, certificates)
+        return OpenedKeyFile(None, certificates)
     if not isinstance(key, RSAPrivateKey):
-        return Opened(
+        return OpenedKeyFile(
             None, certificates, next((name for kind, name in _OTHERS if isinstance(key, kind)), "not an RSA key")
         )
     der = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-    return Opened(der, certificates, None, key.key_size)
+    return OpenedKeyFile(der, certificates, None, key.key_size)
 
 
-def encoded(opened: Opened) -> dict[str, object]:
+def encoded(key_file: OpenedKeyFile) -> dict[str, object]:
     """Return it as JSON can hold it."""
     return {
-        "key": None if opened.key is None else base64.b64encode(opened.key).decode(),
-        "certificates": [base64.b64encode(one).decode() for one in opened.certificates],
-        "other": opened.other,
-        "bits": opened.bits,
+        "key": None if key_file.key is None else base64.b64encode(key_file.key).decode(),
+        "certificates": [base64.b64encode(certificate).decode() for certificate in key_file.certificates],
+        "other": key_file.other,
+        "bits": key_file.bits,
     }
 
 
-def decoded(text: bytes) -> Opened:
+def decoded(text: bytes) -> OpenedKeyFile:
     """Read what the program printed. Raises Unopened for what it refused, ValueError for anything else."""
-    found = json.loads(text)
-    if "why" in found:
-        raise Unopened(found["why"])
-    certificates = tuple(base64.b64decode(one) for one in found["certificates"])
-    return Opened(base64.b64decode(found["key"]) if found["key"] else None, certificates, found["other"], found["bits"])
+    data = json.loads(text)
+    if "why" in data:
+        raise Unopened(data["why"])
+    certificates = tuple(base64.b64decode(certificate) for certificate in data["certificates"])
+    return OpenedKeyFile(
+        base64.b64decode(data["key"]) if data["key"] else None, certificates, data["other"], data["bits"]
+    )
 
 
 def main() -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    asked = json.loads(sys.stdin.buffer.readline())
-    passphrase = None if asked["passphrase"] is None else asked["passphrase"].encode()
+    request = json.loads(sys.stdin.buffer.readline())
+    passphrase = None if request["passphrase"] is None else request["passphrase"].encode()
     try:
-        answer = encoded(open_file(asked["form"], base64.b64decode(asked["data"]), passphrase))
+        answer = encoded(open_file(request["form"], base64.b64decode(request["data"]), passphrase))
     except Unopened as unopened:
         answer = {"why": unopened.why}
     sys.stdout.write(json.dumps(answer))

@@ -15,9 +15,9 @@ from datetime import timedelta
 from keyturn.errors import TooMany
 from keyturn.kit.secret import Plaintext
 from keyturn.providers.azure import opener
-from keyturn.providers.azure.der import MOST_BITS, Kind, TooMuch, Unreadable, modulus_bits, work_of
+from keyturn.providers.azure.der import MOST_BITS, DerKind, TooMuch, Unreadable, modulus_bits, work_of
 from keyturn.providers.azure.files import Piece
-from keyturn.providers.azure.opener import Opened, Unopened
+from keyturn.providers.azure.opener import OpenedKeyFile, Unopened
 
 LIGHT_BITS = 4096
 LIGHT_ROUNDS = 100_000
@@ -28,14 +28,14 @@ LONGEST_WAIT = timedelta(seconds=60)
 _NEEDED = ("PATH", "LD_LIBRARY_PATH", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "LANG", "LC_ALL", "TMPDIR")
 _ONE_AT_A_TIME = threading.Lock()
 
-Run = Callable[[str, bytes, bytes | None], Opened]
+Run = Callable[[str, bytes, bytes | None], OpenedKeyFile]
 
 
-def open_piece(piece: Piece, passphrase: Plaintext | None) -> Opened:
+def open_piece(piece: Piece, passphrase: Plaintext | None) -> OpenedKeyFile:
     """Open a key or a PFX file. Raises TooMuch, Unreadable, Unopened, or TooMany when others are being opened for long."""
     secret = passphrase.reveal().encode() if passphrase and len(passphrase) else None
     form, data, light = _measured(piece)
-    if not (piece.kind == Kind.PFX or needs_passphrase(piece)):
+    if not (piece.kind == DerKind.PFX or needs_passphrase(piece)):
         secret = None
     run: Run = opener.open_file if light else in_process
     if form == "pfx" and secret is None:
@@ -45,22 +45,22 @@ def open_piece(piece: Piece, passphrase: Plaintext | None) -> Opened:
 
 def needs_passphrase(piece: Piece) -> bool:
     """Whether it is a key that is surely encrypted. A PFX file may be protected by no passphrase or by an empty one."""
-    return piece.kind == Kind.ENCRYPTED_KEY
+    return piece.kind == DerKind.ENCRYPTED_KEY
 
 
 def _measured(piece: Piece) -> tuple[str, bytes, bool]:
     """Return how to open it, and whether that is light. Raises TooMuch and Unreadable before anything is done."""
     if piece.dek:
         return "pem", _old_pem(piece), len(piece.data) <= LIGHT_ENCRYPTED
-    if piece.kind == Kind.PFX:
-        work_of(Kind.PFX, piece.data)
+    if piece.kind == DerKind.PFX:
+        work_of(DerKind.PFX, piece.data)
         return "pfx", piece.data, False
-    if piece.kind == Kind.ENCRYPTED_KEY:
-        light = work_of(Kind.ENCRYPTED_KEY, piece.data) <= LIGHT_ROUNDS and len(piece.data) <= LIGHT_ENCRYPTED
+    if piece.kind == DerKind.ENCRYPTED_KEY:
+        light = work_of(DerKind.ENCRYPTED_KEY, piece.data) <= LIGHT_ROUNDS and len(piece.data) <= LIGHT_ENCRYPTED
         return "der", piece.data, light
-    if piece.kind not in {Kind.KEY, Kind.RSA_KEY}:
+    if piece.kind not in {DerKind.KEY, DerKind.RSA_KEY}:
         raise Unreadable
-    bits = modulus_bits(Kind(piece.kind), piece.data)
+    bits = modulus_bits(DerKind(piece.kind), piece.data)
     if bits > MOST_BITS:
         raise TooMuch
     return "der", piece.data, bits <= LIGHT_BITS
@@ -75,7 +75,7 @@ def _old_pem(piece: Piece) -> bytes:
     return f"-----BEGIN {label}-----\n{head}{body}-----END {label}-----\n".encode()
 
 
-def _without_passphrase(run: Run, data: bytes) -> Opened:
+def _without_passphrase(run: Run, data: bytes) -> OpenedKeyFile:
     try:
         return run("pfx", data, None)
     except Unopened as unopened:
@@ -84,7 +84,7 @@ def _without_passphrase(run: Run, data: bytes) -> Opened:
     return run("pfx", data, b"")
 
 
-def in_process(form: str, data: bytes, passphrase: bytes | None) -> Opened:
+def in_process(form: str, data: bytes, passphrase: bytes | None) -> OpenedKeyFile:
     """Open it in another process. Raises as ``opener.open_file`` does, TooMuch after its time is over, and TooMany."""
     if not _ONE_AT_A_TIME.acquire(timeout=LONGEST_WAIT.total_seconds()):
         raise TooMany(
@@ -99,14 +99,14 @@ def in_process(form: str, data: bytes, passphrase: bytes | None) -> Opened:
         _ONE_AT_A_TIME.release()
 
 
-def _asked(form: str, data: bytes, passphrase: bytes | None) -> Opened:
+def _asked(form: str, data: bytes, passphrase: bytes | None) -> OpenedKeyFile:
     secret = None if passphrase is None else passphrase.decode()
-    asked = json.dumps({"form": form, "data": base64.b64encode(data).decode(), "passphrase": secret})
+    request = json.dumps({"form": form, "data": base64.b64encode(data).decode(), "passphrase": secret})
     environment = {name: os.environ[name] for name in _NEEDED if name in os.environ}
     try:
-        done = subprocess.run(  # noqa: S603 - this interpreter and a module of ours
+        process = subprocess.run(  # noqa: S603 - this interpreter and a module of ours
             [sys.executable, "-P", "-m", opener.__name__],
-            input=asked.encode() + b"\n",
+            input=request.encode() + b"\n",
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env=environment,
@@ -115,8 +115,8 @@ def _asked(form: str, data: bytes, passphrase: bytes | None) -> Opened:
         )
     except subprocess.TimeoutExpired:
         raise TooMuch from None
-    if done.returncode < 0:
+    if process.returncode < 0:
         raise TooMuch  # ended for its processor time, or for its memory
-    if done.returncode or not done.stdout:
+    if process.returncode or not process.stdout:
         raise Unopened("malformed")
-    return opener.decoded(done.stdout)
+    return opener.decoded(process.stdout)

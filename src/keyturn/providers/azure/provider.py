@@ -24,13 +24,13 @@ from keyturn.ports.provider import (
 )
 from keyturn.providers.azure.capabilities import ADMINISTRATORS, READERS, WRITE_ALL, WRITE_OWNED, capabilities
 from keyturn.providers.azure.clouds import Clouds
+from keyturn.providers.azure.credential_kinds import Keys, kinds
+from keyturn.providers.azure.error_mapping import ErrorContext, principal_of
 from keyturn.providers.azure.errors import PERMISSION_FIX
-from keyturn.providers.azure.graph import Caller, Graph
+from keyturn.providers.azure.graph import Graph, GraphContext
 from keyturn.providers.azure.key_pairs import new_key
-from keyturn.providers.azure.kinds import Keys, kinds
 from keyturn.providers.azure.oauth import OAuth
 from keyturn.providers.azure.reading import read_certificate
-from keyturn.providers.azure.refusals import Subject, principal_of
 from keyturn.providers.azure.tokens import Tokens
 from keyturn.providers.dated import DatedTransport
 
@@ -207,7 +207,7 @@ class AzureProvider:
         app_id: str | None = None,
         object_id: str | None = None,
         named: str | None = None,
-    ) -> Caller:
+    ) -> GraphContext:
         """Ids become parts of URLs, so nothing but UUIDs is let through. ``named`` is for messages only."""
         cloud = self._clouds.get(tenant.cloud)
         if app_id is not None:
@@ -218,7 +218,7 @@ class AzureProvider:
         page = cloud.credentials_page(of_client) if of_client else f"{cloud.portal}/#view/Microsoft_AAD_RegisteredApps"
         # An application object's id names it to `az`, too; a list is about what the caller sees of itself.
         about = of_client or object_id or token.client_id or token.principal_id or tenant.tenant_id
-        subject = Subject(
+        subject = ErrorContext(
             tenant.tenant_id,
             page,
             cloud.authority,
@@ -228,7 +228,7 @@ class AzureProvider:
             object_id,
             token.principal_id,
         )
-        return Caller(cloud, token, subject)
+        return GraphContext(cloud, token, subject)
 
 
 def _require_uuid(text: str, what: str, code: str) -> None:

@@ -24,11 +24,11 @@ from keyturn.kit.panics import Panicked, contained
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.provider import SigningCertificate
 from keyturn.providers.azure import file_words as words
-from keyturn.providers.azure.connect import Fault
-from keyturn.providers.azure.der import MOST_BITS, MOST_ROUNDS, Kind, TooMuch, Unreadable, algorithm_of
+from keyturn.providers.azure.der import MOST_BITS, MOST_ROUNDS, DerKind, TooMuch, Unreadable, algorithm_of
 from keyturn.providers.azure.files import Piece
-from keyturn.providers.azure.opener import Opened, Unopened
+from keyturn.providers.azure.opener import OpenedKeyFile, Unopened
 from keyturn.providers.azure.opening import needs_passphrase, open_piece
+from keyturn.providers.azure.paste_checks import PasteFault
 from keyturn.providers.azure.survey import CERTIFICATE, KEY, Pasted, certificate_fault, key_fault, survey
 
 MIN_KEY_BITS = 2048
@@ -42,7 +42,7 @@ _NEW_PAIR = (
 class _Unusable(Exception):
     """Carries the fault out of the frames that hold the key."""
 
-    def __init__(self, fault: Fault) -> None:
+    def __init__(self, fault: PasteFault) -> None:
         super().__init__()
         self.fault = fault
 
@@ -53,7 +53,7 @@ class _Found:
 
     keys: list[bytes] = field(default_factory=list, repr=False)
     certificates: list[x509.Certificate] = field(default_factory=list)
-    faults: list[Fault] = field(default_factory=list)
+    faults: list[PasteFault] = field(default_factory=list)
 
 
 def read_certificate(
@@ -65,29 +65,32 @@ def read_certificate(
     the key the one counts that is valid now and ends last. Raises Refused, naming the field and what to do, for everything
     that could not sign in now; without ``now`` dates are not looked at. Repeatable.
     """
-    found = _read(Pasted.of(certificate, private_key), passphrase, now)
-    if isinstance(found, SigningCertificate):
-        return found
+    result = _read(Pasted.of(certificate, private_key), passphrase, now)
+    if isinstance(result, SigningCertificate):
+        return result
     # Raised here, where no frame below is alive: they hold the key in the clear.
-    first = found[0]
-    raise Refused(first.message, code=first.code, fix=first.fix, details=[one.issue() for one in found])
+    first = result[0]
+    raise Refused(first.message, code=first.code, fix=first.fix, details=[fault.issue() for fault in result])
 
 
-def _read(pasted: Pasted, passphrase: Plaintext | None, now: datetime | None) -> SigningCertificate | list[Fault]:
+def _read(pasted: Pasted, passphrase: Plaintext | None, now: datetime | None) -> SigningCertificate | list[PasteFault]:
     faults = survey(pasted)
     if faults:
         return faults
     try:
-        found = _opened(pasted, passphrase)
-        pem, leaf = _pair(found)
-        best = _best([one for one in found.certificates if _public_der(one) == leaf], now)
+        parts = _opened(pasted, passphrase)
+        pem, leaf = _pair(parts)
+        best = _best([certificate for certificate in parts.certificates if _public_der(certificate) == leaf], now)
         if now:
             _check_dates(best, now)
     except _Unusable as unusable:
         return [unusable.fault]
-    chain = [best, *(one for one in dict.fromkeys(found.certificates) if _public_der(one) != leaf)]
+    chain = [
+        best,
+        *(certificate for certificate in dict.fromkeys(parts.certificates) if _public_der(certificate) != leaf),
+    ]
     return SigningCertificate(
-        "".join(one.public_bytes(Encoding.PEM).decode() for one in chain),
+        "".join(certificate.public_bytes(Encoding.PEM).decode() for certificate in chain),
         Plaintext(pem),
         best.fingerprint(hashes.SHA1()).hex().upper(),  # noqa: S303 - the name by which portals show it
         best.not_valid_after_utc,
@@ -98,32 +101,32 @@ def _read(pasted: Pasted, passphrase: Plaintext | None, now: datetime | None) ->
 
 
 def _opened(pasted: Pasted, passphrase: Plaintext | None) -> _Found:
-    found = _Found()
+    parts = _Found()
     # A key may be tried only against all certificates, so those inside of PFX files come first.
-    for name, piece in sorted(pasted.openable(), key=lambda one: one[1].kind != Kind.PFX):
+    for name, piece in sorted(pasted.openable(), key=lambda one: one[1].kind != DerKind.PFX):
         try:
-            opened = _open(name, piece, passphrase)
+            key_file = _open(name, piece, passphrase)
         except _Unusable as unusable:
-            found.faults.append(unusable.fault)
+            parts.faults.append(unusable.fault)
             continue
-        if opened.key is not None:
-            found.keys.append(opened.key)
-        found.certificates.extend(_certificate(name, one) for one in opened.certificates)
+        if key_file.key is not None:
+            parts.keys.append(key_file.key)
+        parts.certificates.extend(_certificate(name, certificate) for certificate in key_file.certificates)
     own = [_certificate(name, piece.data) for name, piece in pasted.each() if piece.is_certificate]
-    found.certificates[:0] = own
-    return found
+    parts.certificates[:0] = own
+    return parts
 
 
-def _open(name: str, piece: Piece, passphrase: Plaintext | None) -> Opened:
-    what = "PFX file" if piece.kind == Kind.PFX else "private key"
-    other = algorithm_of(Kind(piece.kind), piece.data) if piece.dek is None else None
+def _open(name: str, piece: Piece, passphrase: Plaintext | None) -> OpenedKeyFile:
+    what = "PFX file" if piece.kind == DerKind.PFX else "private key"
+    other = algorithm_of(DerKind(piece.kind), piece.data) if piece.dek is None else None
     if other not in {None, "RSA"}:
         raise _not_rsa(name, str(other))
-    given = bool(passphrase and len(passphrase))
-    if needs_passphrase(piece) and not given:
+    has_passphrase = bool(passphrase and len(passphrase))
+    if needs_passphrase(piece) and not has_passphrase:
         raise _missing_passphrase(what)
     try:
-        opened = open_piece(piece, passphrase)
+        key_file = open_piece(piece, passphrase)
     except TooMuch:
         raise _Unusable(
             key_fault(
@@ -134,15 +137,15 @@ def _open(name: str, piece: Piece, passphrase: Plaintext | None) -> Opened:
             )
         ) from None
     except (Unreadable, Unopened) as error:
-        raise _unopened(name, piece, what, error, given=given) from None
-    return _checked(name, opened, what)
+        raise _unopened(name, piece, what, error, given=has_passphrase) from None
+    return _checked(name, key_file, what)
 
 
 def _unopened(name: str, piece: Piece, what: str, error: Exception, *, given: bool) -> _Unusable:
     why = error.why if isinstance(error, Unopened) else "unsupported"
     if why == "passphrase":
         return _wrong_passphrase(what) if given else _missing_passphrase(what)
-    if why == "unsupported" and piece.kind == Kind.PFX:
+    if why == "unsupported" and piece.kind == DerKind.PFX:
         return _Unusable(key_fault(name, "The PFX file is protected in a way that is not read here.", words.OLD_PFX))
     if why == "unsupported" and needs_passphrase(piece):
         fix = "Write it anew: `openssl pkey -in key.pem -aes256 -out new.pem`, then paste new.pem."
@@ -156,33 +159,33 @@ def _unopened(name: str, piece: Piece, what: str, error: Exception, *, given: bo
     )
 
 
-def _checked(name: str, opened: Opened, what: str) -> Opened:
-    if opened.other:
-        raise _not_rsa(name, opened.other)
-    if opened.key is None and what == "private key":
+def _checked(name: str, key_file: OpenedKeyFile, what: str) -> OpenedKeyFile:
+    if key_file.other:
+        raise _not_rsa(name, key_file.other)
+    if key_file.key is None and what == "private key":
         raise _Unusable(key_fault(name, "There is no private key in it.", words.PEM_KEY))
-    if opened.key is not None and opened.bits < MIN_KEY_BITS:
-        message = f"The RSA key has {opened.bits} bits. At least {MIN_KEY_BITS} are needed."
-        raise _Unusable(Fault(name, "azure.key_too_short", message, _NEW_PAIR))
-    return opened
+    if key_file.key is not None and key_file.bits < MIN_KEY_BITS:
+        message = f"The RSA key has {key_file.bits} bits. At least {MIN_KEY_BITS} are needed."
+        raise _Unusable(PasteFault(name, "azure.key_too_short", message, _NEW_PAIR))
+    return key_file
 
 
 def _not_rsa(name: str, what: str) -> _Unusable:
     message = f"The private key is {what}. Entra ID accepts only RSA keys for signing in."
-    return _Unusable(Fault(name, "azure.key_not_rsa", message, _NEW_PAIR))
+    return _Unusable(PasteFault(name, "azure.key_not_rsa", message, _NEW_PAIR))
 
 
 def _missing_passphrase(what: str) -> _Unusable:
     message = "The private key is encrypted." if what == "private key" else "The PFX file is protected by a passphrase."
     plain = "paste the key without encryption" if what == "private key" else "convert it without one"
     fix = f"Give its passphrase, which is used once and not stored; or {plain}."
-    return _Unusable(Fault("passphrase", "azure.passphrase_missing", message, fix))
+    return _Unusable(PasteFault("passphrase", "azure.passphrase_missing", message, fix))
 
 
 def _wrong_passphrase(what: str) -> _Unusable:
     check = "openssl pkey -in key.pem -noout" if what == "private key" else "openssl pkcs12 -in file.pfx -noout"
     return _Unusable(
-        Fault(
+        PasteFault(
             "passphrase",
             "azure.passphrase_wrong",
             f"The passphrase does not open the {what}.",
@@ -194,8 +197,8 @@ def _wrong_passphrase(what: str) -> _Unusable:
 def _certificate(name: str, data: bytes) -> x509.Certificate:
     try:
         with contained():
-            found = x509.load_der_x509_certificate(data)
-            _ = (found.not_valid_before_utc, found.not_valid_after_utc)
+            certificate = x509.load_der_x509_certificate(data)
+            _ = (certificate.not_valid_before_utc, certificate.not_valid_after_utc)
     except (ValueError, UnsupportedAlgorithm, InternalError, Panicked):
         raise _Unusable(
             certificate_fault(
@@ -204,28 +207,28 @@ def _certificate(name: str, data: bytes) -> x509.Certificate:
                 words.CHECK_CERTIFICATE,
             )
         ) from None
-    return found
+    return certificate
 
 
 # --- which belongs to which -------------------------------------------------------------------------------------------
 
 
-def _pair(found: _Found) -> tuple[str, bytes]:
+def _pair(parts: _Found) -> tuple[str, bytes]:
     """Return the first key that a certificate belongs to, as PEM, and its public part."""
-    publics = {_public_der(one) for one in found.certificates}
-    for data in found.keys:
+    publics = {_public_der(certificate) for certificate in parts.certificates}
+    for data in parts.keys:
         # It was checked when it was opened.
         key = load_der_private_key(data, None, unsafe_skip_rsa_key_validation=True)
         public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         if isinstance(key, rsa.RSAPrivateKey) and public in publics:
             return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode(), public
-    if found.faults:
-        raise _Unusable(found.faults[0])
-    if not found.keys:
+    if parts.faults:
+        raise _Unusable(parts.faults[0])
+    if not parts.keys:
         raise _Unusable(key_fault(KEY, "The PFX file holds no private key.", words.PEM_KEY))
-    if not found.certificates:
+    if not parts.certificates:
         raise _Unusable(certificate_fault(CERTIFICATE, "The PFX file holds no certificate.", words.PEM_CERTIFICATE))
-    raise _mismatch(len(found.keys), len(dict.fromkeys(found.certificates)))
+    raise _mismatch(len(parts.keys), len(dict.fromkeys(parts.certificates)))
 
 
 def _mismatch(keys: int, certificates: int) -> _Unusable:
@@ -234,7 +237,7 @@ def _mismatch(keys: int, certificates: int) -> _Unusable:
     if certificates == 1:
         message = "The private key does not belong to the certificate." if keys == 1 else f"{key} to the certificate."
     return _Unusable(
-        Fault(
+        PasteFault(
             KEY,
             "azure.key_mismatch",
             message,
@@ -247,8 +250,8 @@ def _mismatch(keys: int, certificates: int) -> _Unusable:
 def _best(certificates: Sequence[x509.Certificate], now: datetime | None) -> x509.Certificate:
     """Return the certificate that is valid now and ends last. A renewed one has the key of the one before."""
 
-    def rank(one: x509.Certificate) -> tuple[bool, datetime]:
-        begins, ends = one.not_valid_before_utc, one.not_valid_after_utc
+    def rank(certificate: x509.Certificate) -> tuple[bool, datetime]:
+        begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
         return now is None or begins <= now < ends, ends
 
     return max(certificates, key=rank)
@@ -265,7 +268,7 @@ def _check_dates(leaf: x509.Certificate, now: datetime) -> None:
     begins, ends = leaf.not_valid_before_utc, leaf.not_valid_after_utc
     if now < begins:
         raise _Unusable(
-            Fault(
+            PasteFault(
                 CERTIFICATE,
                 "azure.certificate_not_yet_valid",
                 f"The certificate is valid only from {begins:%Y-%m-%d %H:%M} UTC; now it is {now:%Y-%m-%d %H:%M} UTC.",
@@ -274,4 +277,4 @@ def _check_dates(leaf: x509.Certificate, now: datetime) -> None:
         )
     if now >= ends:
         message = f"The certificate expired on {ends:%Y-%m-%d %H:%M} UTC."
-        raise _Unusable(Fault(CERTIFICATE, "azure.certificate_expired", message, _NEW_PAIR))
+        raise _Unusable(PasteFault(CERTIFICATE, "azure.certificate_expired", message, _NEW_PAIR))

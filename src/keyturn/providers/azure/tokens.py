@@ -20,12 +20,12 @@ from keyturn.kit.secret import Plaintext
 from keyturn.ports.clock import Clock, Ids
 from keyturn.ports.http import HttpRequest, HttpResponse, Transport, TransportFailed
 from keyturn.ports.provider import AccessToken, SigningCertificate
-from keyturn.providers.azure.answers import Answer, json_object, token_answer
 from keyturn.providers.azure.certificate import assertion
 from keyturn.providers.azure.clouds import Cloud
-from keyturn.providers.azure.connect import Fault, client_id_fault, client_secret_fault, tenant_fault
-from keyturn.providers.azure.refusals import Subject, no_answer, refusal, unreadable
-from keyturn.providers.azure.rows import Source
+from keyturn.providers.azure.error_mapping import ErrorContext, no_answer, refusal, unreadable
+from keyturn.providers.azure.error_row import ErrorSource
+from keyturn.providers.azure.paste_checks import PasteFault, client_id_fault, client_secret_fault, tenant_fault
+from keyturn.providers.azure.responses import Answer, json_object, token_answer
 
 DISCOVERY_KEPT = timedelta(hours=1)
 _SHORTEST_LIFE = timedelta(minutes=5)
@@ -66,9 +66,9 @@ class Discovery:
         """Return the kept answer for the URL, or fetch it."""
         now = self._clock.now()
         with self._lock:
-            found = self._kept.get(url)
-        if found and now < bounded(found[0] + DISCOVERY_KEPT, now, DISCOVERY_KEPT):
-            return found[1]
+            cached = self._kept.get(url)
+        if cached and now < bounded(cached[0] + DISCOVERY_KEPT, now, DISCOVERY_KEPT):
+            return cached[1]
         response = fetch()
         if not _names_endpoints(response):
             return response
@@ -112,9 +112,9 @@ class _MsalHttp:
         """Do nothing: the transport is shared."""
 
     def _send(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> HttpResponse:
-        named = {**headers, "client-request-id": self._ids.new()}
+        all_headers = {**headers, "client-request-id": self._ids.new()}
         try:
-            response = self._transport.send(HttpRequest(method, url, named, body, self._timeout))
+            response = self._transport.send(HttpRequest(method, url, all_headers, body, self._timeout))
         except TransportFailed as failure:
             raise _Stopped(failure) from None
         except Exception as fault:
@@ -135,7 +135,7 @@ def _for_msal(response: HttpResponse) -> _MsalResponse:
 
 
 class Tokens:
-    """Asks Entra ID for tokens. Safe to share between threads."""
+    """Requests tokens from Entra ID. Safe to share between threads."""
 
     def __init__(self, transport: Transport, clock: Clock, ids: Ids, timeout: timedelta) -> None:
         self._transport = transport
@@ -178,13 +178,13 @@ class Tokens:
         if isinstance(outcome, AccessToken):
             return outcome
         if isinstance(outcome, TransportFailed):
-            raise no_answer(Source.SIGN_IN, outcome)
+            raise no_answer(ErrorSource.SIGN_IN, outcome)
         if isinstance(outcome, Exception):
             raise outcome.with_traceback(None)
         if outcome.status == 200:
-            raise unreadable(Source.SIGN_IN, outcome.headers.get("x-ms-request-id"))
-        subject = Subject(tenant_id, cloud.credentials_page(app_id), cloud.authority, cloud.graph, app_id)
-        raise refusal(Source.SIGN_IN, token_answer(outcome, self._clock.now()), subject, [hide])
+            raise unreadable(ErrorSource.SIGN_IN, outcome.headers.get("x-ms-request-id"))
+        subject = ErrorContext(tenant_id, cloud.credentials_page(app_id), cloud.authority, cloud.graph, app_id)
+        raise refusal(ErrorSource.SIGN_IN, token_answer(outcome, self._clock.now()), subject, [hide])
 
     def _ask(
         self, cloud: Cloud, tenant_id: str, app_id: str, proof: Plaintext | SigningCertificate, *, sha1: bool = False
@@ -269,7 +269,7 @@ def _texts(value: object) -> tuple[str, ...]:
     return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list) else ()
 
 
-def _refuse_nonsense(tenant_id: str, app_id: str, more: Fault | None) -> None:
+def _refuse_nonsense(tenant_id: str, app_id: str, more: PasteFault | None) -> None:
     fault = tenant_fault(tenant_id) or client_id_fault(app_id) or more
     if fault:
         raise NeedsAction(fault.message, code=fault.code, fix=fault.fix)

@@ -21,9 +21,9 @@ _TAKE = (
 
 def take_lease(tx: Tx, object_id: str, holder: str, now: datetime, ttl: timedelta) -> int | None:
     """Take the application's lease and return its new fencing token, or None while somebody else holds it."""
-    taken = tx.one(_TAKE, of_object=object_id, now=now, holder=holder, until=now + ttl)
-    if taken:
-        return int(taken["token"])
+    row = tx.one(_TAKE, of_object=object_id, now=now, holder=holder, until=now + ttl)
+    if row:
+        return int(row["token"])
     if tx.one(_TOKEN, of_object=object_id):
         return None
     return 1 if tx.add_new(leases, object_id=object_id, holder=holder, token=1, expires_at=now + ttl) else None

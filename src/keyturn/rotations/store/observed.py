@@ -13,7 +13,7 @@ from keyturn.ports.provider import RemoteCredential
 
 
 @dataclass(frozen=True)
-class Seen:
+class ObservedKey:
     """A password credential as last listed; ``gone_at`` once it was no longer there."""
 
     key_id: str
@@ -29,22 +29,27 @@ class Seen:
 _SEEN = sa.select(observed_keys).where(observed_keys.c.rotation_id == sa.bindparam("of_rotation"))
 
 
-def seen(tx: Tx, rotation_id: str) -> dict[str, Seen]:
+def observed_keys_of(tx: Tx, rotation_id: str) -> dict[str, ObservedKey]:
     rows = tx.rows(_SEEN, of_rotation=rotation_id)
-    read = [unread.values(row, Seen.__dataclass_fields__)[0] for row in rows]
-    return {one["key_id"]: Seen(**(one | {"first_seen_at": one["first_seen_at"] or FIRST})) for one in read}
+    read = [unread.values(row, ObservedKey.__dataclass_fields__)[0] for row in rows]
+    return {
+        values["key_id"]: ObservedKey(**(values | {"first_seen_at": values["first_seen_at"] or FIRST}))
+        for values in read
+    }
 
 
-def note_seen(tx: Tx, rotation_id: str, new_id: str, found: RemoteCredential, now: datetime, *, ours: bool) -> None:
+def record_observed(
+    tx: Tx, rotation_id: str, new_id: str, credential: RemoteCredential, now: datetime, *, ours: bool
+) -> None:
     """Remember a key that is listed for the first time."""
-    facts = {name: getattr(found, name) for name in ("key_id", "name", "hint", "starts_at", "ends_at")}
+    facts = {name: getattr(credential, name) for name in ("key_id", "name", "hint", "starts_at", "ends_at")}
     tx.run(_NOTE, id=new_id, rotation_id=rotation_id, ours=ours, first_seen_at=now, **facts)
 
 
 _NOTE = sa.insert(observed_keys)
 
 
-def note_presence(tx: Tx, rotation_id: str, key_id: str, gone_at: datetime | None) -> None:
+def record_presence(tx: Tx, rotation_id: str, key_id: str, gone_at: datetime | None) -> None:
     tx.run(
         sa.update(observed_keys)
         .where(observed_keys.c.rotation_id == rotation_id, observed_keys.c.key_id == key_id)

@@ -12,7 +12,7 @@ from keyturn.credentials.domain import State
 from keyturn.db import unread
 from keyturn.db.tables import credentials, rotations, runs
 from keyturn.db.unit import Tx
-from keyturn.rotations.domain import Kind, Rotation, Run, Snapshot
+from keyturn.rotations.domain import Rotation, RotationKind, Run, Snapshot
 from keyturn.rotations.store.rows import PLAIN
 from keyturn.rotations.store.rows import rotation as _rotation
 from keyturn.rotations.store.rows import run as _run
@@ -59,7 +59,7 @@ def of_connection(tx: Tx, connection_id: str, *, lock: bool = False) -> Rotation
     """Return the connection's own rotation, if one is or was set up and has not been retired."""
     query = sa.select(rotations).where(
         rotations.c.connection_id == connection_id,
-        rotations.c.kind == Kind.CONNECTION.value,
+        rotations.c.kind == RotationKind.CONNECTION.value,
         rotations.c.retired.is_(False),
     )
     row = tx.one(query.with_for_update(key_share=True) if lock else query)
@@ -72,7 +72,7 @@ def of_connections(tx: Tx, connection_ids: Sequence[str]) -> dict[str, Rotation]
         return {}
     query = sa.select(rotations).where(
         rotations.c.connection_id.in_(connection_ids),
-        rotations.c.kind == Kind.CONNECTION.value,
+        rotations.c.kind == RotationKind.CONNECTION.value,
         rotations.c.retired.is_(False),
     )
     return {row["connection_id"]: _rotation(row) for row in tx.rows(query)}
@@ -93,16 +93,16 @@ _AT_ONCE = 10_000
 
 def overviews(tx: Tx, connection_ids: Sequence[str]) -> dict[str, Overview]:
     """Return the connections' own rotations by connection id, with one statement for each 10 000. Never decrypts."""
-    found: dict[str, Overview] = {}
+    overviews_by_id: dict[str, Overview] = {}
     for start in range(0, len(connection_ids), _AT_ONCE):
         for row in tx.rows(_overviews(connection_ids[start : start + _AT_ONCE])):
-            found[row["connection_id"]] = Overview(_rotation(row), _joined_run(row), _ends_at(row))
-    return found
+            overviews_by_id[row["connection_id"]] = Overview(_rotation(row), _joined_run(row), _ends_at(row))
+    return overviews_by_id
 
 
 def _ends_at(row: Mapping[str, Any]) -> datetime | None:
-    found, _ = unread.values(row, ("current_ends_at",))
-    ends_at: datetime | None = found["current_ends_at"]
+    values, _ = unread.values(row, ("current_ends_at",))
+    ends_at: datetime | None = values["current_ends_at"]
     return ends_at
 
 
@@ -121,7 +121,7 @@ def _overviews(connection_ids: Sequence[str]) -> sa.Select[Any]:
         .select_from(rotations.outerjoin(credentials, current).outerjoin(runs, _UNDER_WAY))
         .where(
             rotations.c.connection_id.in_(connection_ids),
-            rotations.c.kind == Kind.CONNECTION.value,
+            rotations.c.kind == RotationKind.CONNECTION.value,
             rotations.c.retired.is_(False),
         )
     )

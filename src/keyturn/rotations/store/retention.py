@@ -50,8 +50,8 @@ def last_old_step(tx: Tx, rotation_id: str, before: datetime, seen: datetime) ->
     ``seen`` was written by a wrong clock: it says nothing.
     """
     first = tx.rows(_FIRST_TO_KEEP, of_rotation=rotation_id, before=before, seen=seen)[0]["id"]
-    found: int | None = tx.rows(_LAST_OLD, of_rotation=rotation_id, before=before, first=first)[0]["id"]
-    return found
+    step_id: int | None = tx.rows(_LAST_OLD, of_rotation=rotation_id, before=before, first=first)[0]["id"]
+    return step_id
 
 
 def remove_steps(tx: Tx, rotation_id: str, up_to: int, most: int) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 from keyturn.db import unread
 from keyturn.kit.moments import FIRST, utc_of
 from keyturn.ports.provider import Tenant
-from keyturn.rotations.domain import Kind, Reason, Rotation, Run, RunState
+from keyturn.rotations.domain import Reason, Rotation, RotationKind, Run, RunState
 from keyturn.rotations.schedule import Anchor, Schedule, schedule_fault
 
 _SPECIAL = {"kind", "tenant", "schedule", "anchor", "unreadable"}
@@ -19,22 +19,22 @@ def rotation(row: Mapping[str, Any]) -> Rotation:
     """Read a rotation. What cannot be understood makes it one that has failed and says so; it never fails a list."""
     values, faults = unread.values(row, PLAIN)
     schedule = Schedule(row["interval_days"], row["at_hour"], row["at_minute"], row["time_zone"])
-    kind = unread.word(row, "kind", Kind.CONNECTION, faults)
-    said = (
+    kind = unread.word(row, "kind", RotationKind.CONNECTION, faults)
+    sentence = (
         f"The rotation {row['id']} cannot be read: {', '.join(faults)}. Restore it from a backup, or "
         if faults
         else None
     )
-    said = f"{said}save its schedule again." if said else schedule_fault(schedule)
-    found = Rotation(
+    sentence = f"{sentence}save its schedule again." if sentence else schedule_fault(schedule)
+    policy = Rotation(
         kind=kind,
         tenant=Tenant(row["cloud"], row["tenant_id"]),
         schedule=schedule,
         anchor=_anchor(row["anchor"], values["last_rotated_at"]),
-        unreadable=said,
+        unreadable=sentence,
         **values,
     )
-    return replace(found, status="failed", last_message=said) if said else found
+    return replace(policy, status="failed", last_message=sentence) if sentence else policy
 
 
 def _anchor(stored: Any, last_rotated_at: datetime | None) -> Anchor | None:
@@ -52,9 +52,9 @@ def run(row: Mapping[str, Any], prefix: str = "") -> Run:
     """Read a run. A word that is not known counts as the most harmless one."""
     fields, _ = unread.values(row, Run.__dataclass_fields__, prefix)
     ended = RunState.FAILED if fields["finished_at"] else RunState.ACTIVE
-    known = {
+    words = {
         "reason": unread.word(row, f"{prefix}reason", Reason.SCHEDULED, []),
         "state": unread.word(row, f"{prefix}state", ended, []),
     }
     documents = {name: unread.mapping(fields[name]) for name in ("requested_by", "failure")}
-    return Run(**(fields | known | documents | {"created_at": fields["created_at"] or FIRST}))
+    return Run(**(fields | words | documents | {"created_at": fields["created_at"] or FIRST}))

@@ -106,8 +106,8 @@ def read_step(row: Mapping[str, Any]) -> StepRecord:
 
 def steps_of(tx: Tx, run_ids: Sequence[str]) -> dict[str, list[StepRecord]]:
     """Return the steps of the runs, in order."""
-    found: dict[str, list[StepRecord]] = {run_id: [] for run_id in run_ids}
+    steps: dict[str, list[StepRecord]] = {run_id: [] for run_id in run_ids}
     query = sa.select(run_steps).where(run_steps.c.run_id.in_(run_ids)).order_by(run_steps.c.id)
     for row in tx.rows(query):
-        found[row["run_id"]].append(read_step(row))
-    return found
+        steps[row["run_id"]].append(read_step(row))
+    return steps

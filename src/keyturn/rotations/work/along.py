@@ -21,7 +21,7 @@ from keyturn.kit.actor import platform
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.sealing import Sealer
 from keyturn.rotations.domain import Rotation
-from keyturn.rotations.work.outcome import described
+from keyturn.rotations.work.run_outcome import credential_facts
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Along:
         """Return the fingerprint of a journal row; None for one whose value was never known here, or is forgotten."""
         if row.fingerprint or row.value is None:
             return row.fingerprint
-        return self.mark(tx, self.sealer.open(row.value, row.place))
+        return self.mark(tx, self.sealer.open(row.value, row.seal_context))
 
     def holders(self, tx: Tx, row: Credential | None) -> list[Holder]:
         """Return the other connections that hold this credential."""
@@ -55,21 +55,21 @@ class Along:
     def move(self, tx: Tx, old: Credential, new: Credential, value: Plaintext, run_id: str | None) -> int:
         """Let every other holder of the old credential sign in with the new one; return how many were moved."""
         moved = 0
-        for one in sorted(self.holders(tx, old), key=lambda one: one.id):  # rows are locked in this order
+        for holder in sorted(self.holders(tx, old), key=lambda one: one.id):  # rows are locked in this order
             # Whoever got other credentials just now has left.
-            if replace_value(tx, self.sealer, one.id, value, self.now, holding=one.fingerprint):
-                self._record_moved(tx, one, old, new, run_id)
+            if replace_value(tx, self.sealer, holder.id, value, self.now, holding=holder.fingerprint):
+                self._record_moved(tx, holder, old, new, run_id)
                 moved += 1
         return moved
 
     def _record_moved(self, tx: Tx, one: Holder, old: Credential, new: Credential, run_id: str | None) -> None:
         facts = {"name": one.name, "app": APP, "rotationId": self.rotation.id, "runId": run_id}
-        facts |= {"previousKeyId": old.key_id} | described(new)
+        facts |= {"previousKeyId": old.key_id} | credential_facts(new)
         subject = Subject(SubjectKind.CONNECTION, one.id, one.project_id)
         record(tx, platform(one.org_id), events.CONNECTION_CREDENTIAL_MOVED, subject, self.now, **facts)
 
 
 def keep_for(tx: Tx, row: Credential, others: Sequence[Credential]) -> None:
     """Leave a secret of an ended rotation alone, since connections use it. Its value goes unless it signs in for removals."""
-    needed = any(not one.kept for one in others if one.id != row.id)
+    needed = any(not credential.kept for credential in others if credential.id != row.id)
     journal.move(tx, row, revoke_after=None, value=row.value if needed else None, note=KEPT)

@@ -13,136 +13,140 @@ from keyturn.ports.provider import RemoteCredential
 from keyturn.rotations import clock, waits
 from keyturn.rotations.domain import Snapshot
 from keyturn.rotations.work.along import Along, keep_for
-from keyturn.rotations.work.hold import SECRET_REFUSED, Hold
-from keyturn.rotations.work.outcome import described, record_rotation_event
+from keyturn.rotations.work.lease import SECRET_REFUSED, ApplicationLease
+from keyturn.rotations.work.run_outcome import credential_facts, record_rotation_event
 
 ABSENCES_NEEDED = 2
 """Replicas differ, so one list without the key proves nothing."""
 GIVE_UP_TRIES = 8
 
 
-def resolve(hold: Hold, snapshot: Snapshot, row: Credential) -> None:
+def resolve(lease: ApplicationLease, snapshot: Snapshot, row: Credential) -> None:
     """Whether the request was carried out is unknown: look for its marker. Either way nothing is asked for again under it."""
-    listed = _list(hold, snapshot, row)
-    found = [one for one in listed if one.name == row.marker or (row.hint and one.hint == row.hint)]
-    now = hold.now()
-    with hold.write() as tx:
-        if found:
-            _found(tx, hold, snapshot, row, found[0])
-        elif _absent_enough(hold, snapshot, row):
+    credentials = _list(lease, snapshot, row)
+    matches = [
+        credential
+        for credential in credentials
+        if credential.name == row.marker or (row.hint and credential.hint == row.hint)
+    ]
+    now = lease.now()
+    with lease.write() as tx:
+        if matches:
+            _found(tx, lease, snapshot, row, matches[0])
+        elif _absent_enough(lease, snapshot, row):
             journal.move(tx, row, State.ABANDONED, value=None, ended_at=now, note="never existed: absent in two lists")
             _forget_unneeded(tx, snapshot)
         else:
-            _absent_again(tx, hold, snapshot, row)
+            _absent_again(tx, lease, snapshot, row)
 
 
-def _found(tx: Tx, hold: Hold, snapshot: Snapshot, row: Credential, one: RemoteCredential) -> None:
+def _found(tx: Tx, lease: ApplicationLease, snapshot: Snapshot, row: Credential, credential: RemoteCredential) -> None:
     """It exists. If its value is known and its run goes on, so does it; else it is to be removed."""
-    now, rotation = hold.now(), snapshot.rotation
-    seen = {
-        "key_id": one.key_id,
-        "hint": one.hint or row.hint,
-        "starts_at": one.starts_at,
+    now, rotation = lease.now(), snapshot.rotation
+    facts = {
+        "key_id": credential.key_id,
+        "hint": credential.hint or row.hint,
+        "starts_at": credential.starts_at,
         "retry_at": None,
         "tries": 0,
     }
     if row.value and snapshot.run and snapshot.run.id == row.run_id:
-        done = journal.move(tx, row, State.ISSUED, issued_at=now, ends_at=one.ends_at or row.ends_at, **seen)
+        issued = journal.move(tx, row, State.ISSUED, issued_at=now, ends_at=credential.ends_at or row.ends_at, **facts)
         record_rotation_event(
-            tx, hold.actor, events.CREDENTIAL_ISSUED, rotation, now, runId=row.run_id, **described(done)
+            tx, lease.actor, events.CREDENTIAL_ISSUED, rotation, now, runId=row.run_id, **credential_facts(issued)
         )
     else:
         # A certificate keeps its value: it may be the only one left that signs in for the removal of itself.
-        lost = journal.move(tx, row, State.LOST, **seen)
+        lost = journal.move(tx, row, State.LOST, **facts)
         record_rotation_event(
-            tx, hold.actor, events.CREDENTIAL_LOST, rotation, now, runId=row.run_id, **described(lost)
+            tx, lease.actor, events.CREDENTIAL_LOST, rotation, now, runId=row.run_id, **credential_facts(lost)
         )
 
 
-def retire(hold: Hold, snapshot: Snapshot, row: Credential) -> None:
-    """The promise to its readers has been kept: write down that the key will now be removed.
+def retire(lease: ApplicationLease, snapshot: Snapshot, row: Credential) -> None:
+    """Write down that the key will now be removed: the time for which it was promised to work is over.
 
     Only when no connection holds it any more. One that still does moves to the current secret first; if the rotation has ended
     and there is none to move to, the key stays. Raises Retryable where a promise might be cut short because the clock is wrong.
     """
-    if row.promised and not _kept(hold, snapshot, row):
+    if row.promised and not _kept(lease, snapshot, row):
         return
-    hold.tools.mark_all()
-    with hold.write() as tx:
-        along, current = Along(hold.tools.sealer, snapshot.rotation, hold.now()), snapshot.current
+    lease.context.mark_all()
+    with lease.write() as tx:
+        along, current = Along(lease.context.sealer, snapshot.rotation, lease.now()), snapshot.current
         holders.lock(tx, along.mark_of(tx, row))
         if current is None or snapshot.rotation.retired:
             if along.holders(tx, row):
                 keep_for(tx, row, snapshot.journal)
                 return
         elif current.value is not None:
-            along.move(tx, row, current, hold.tools.sealer.open(current.value, current.place), row.retired_by)
+            along.move(tx, row, current, lease.context.sealer.open(current.value, current.seal_context), row.retired_by)
         journal.move(tx, row, State.REVOKING, retry_at=None, tries=0)
 
 
-def _kept(hold: Hold, snapshot: Snapshot, row: Credential) -> bool:
+def _kept(lease: ApplicationLease, snapshot: Snapshot, row: Credential) -> bool:
     """Whether the promise is over by a clock that was just compared; if it is not, until when it is kept is written down."""
-    hold.forget_access()  # what was answered before says nothing of the clock now
-    with clock.compared(hold.tools.provider, clock.NOTHING_ENDS):
-        hold.access(snapshot)
-    now = hold.now()
+    lease.forget_access()  # what was answered before says nothing of the clock now
+    with clock.compared(lease.context.provider, clock.NOTHING_ENDS):
+        lease.access(snapshot)
+    now = lease.now()
     until = waits.kept_until(row.revoke_after or now, row.retired_at, now)
     if until <= now:
         return True
-    with hold.write() as tx:
+    with lease.write() as tx:
         given_at = row.retired_at if until == row.revoke_after else now
         journal.move(tx, row, retired_at=given_at, revoke_after=until, retry_at=None, tries=0)
     return False
 
 
-def remove(hold: Hold, snapshot: Snapshot, row: Credential) -> None:
+def remove(lease: ApplicationLease, snapshot: Snapshot, row: Credential) -> None:
     """Ask for the removal, signed in with the current secret. The answer is not trusted; see confirm."""
     rotation = snapshot.rotation
     try:
-        token = hold.access(snapshot)
+        token = lease.access(snapshot)
     except Upstream as error:
         # Soon after it was published a refusal means that it is still spreading, not that it is gone.
         if isinstance(error, Retryable) or not _refused_itself(snapshot, row, error):
             raise
     else:
-        hold.kind.remove(rotation.tenant, token, hold.signer(snapshot), row.object_id, str(row.key_id))
-    with hold.write() as tx:
-        journal.move(tx, row, removed_at=hold.now(), absences=0, absent_at=None, retry_at=None)
+        lease.kind.remove(rotation.tenant, token, lease.signer(snapshot), row.object_id, str(row.key_id))
+    with lease.write() as tx:
+        journal.move(tx, row, removed_at=lease.now(), absences=0, absent_at=None, retry_at=None)
 
 
-def confirm(hold: Hold, snapshot: Snapshot, row: Credential) -> None:
+def confirm(lease: ApplicationLease, snapshot: Snapshot, row: Credential) -> None:
     """Gone only when two lists some time apart do not have it; asked for again if it stays."""
     present, note = False, None
     try:
-        present = any(one.key_id == row.key_id for one in _list(hold, snapshot, row))
+        present = any(credential.key_id == row.key_id for credential in _list(lease, snapshot, row))
     except Upstream as error:
         # The secret that removed itself can no longer sign in: that it is refused is the confirmation.
         if not _refused_itself(snapshot, row, error):
             raise
-        note = OUT_OF_REACH if row.ends_at and row.ends_at <= hold.now() else None
-    with hold.write() as tx:
+        note = OUT_OF_REACH if row.ends_at and row.ends_at <= lease.now() else None
+    with lease.write() as tx:
         if present:
-            _still_there(tx, hold, row)
-        elif _absent_enough(hold, snapshot, row):
-            _gone(tx, hold, snapshot, row, note=note)
+            _still_there(tx, lease, row)
+        elif _absent_enough(lease, snapshot, row):
+            _gone(tx, lease, snapshot, row, note=note)
         else:
-            _absent_again(tx, hold, snapshot, row)
+            _absent_again(tx, lease, snapshot, row)
 
 
-def _absent_enough(hold: Hold, snapshot: Snapshot, row: Credential) -> bool:
+def _absent_enough(lease: ApplicationLease, snapshot: Snapshot, row: Credential) -> bool:
     """Whether one more list without the key settles it."""
-    settles_at = _settles_at(hold, snapshot, row)
-    return _absences(hold, row) >= ABSENCES_NEEDED and (settles_at is None or settles_at <= hold.now())
+    settles_at = _settles_at(lease, snapshot, row)
+    return _absences(lease, row) >= ABSENCES_NEEDED and (settles_at is None or settles_at <= lease.now())
 
 
-def _absences(hold: Hold, row: Credential) -> int:
+def _absences(lease: ApplicationLease, row: Credential) -> int:
     """How many lists in a row do not have it, this one included. Those of which a wrong clock noted the moment do not count."""
-    return 1 if row.absent_at and row.absent_at > hold.now() else row.absences + 1
+    return 1 if row.absent_at and row.absent_at > lease.now() else row.absences + 1
 
 
-def _absent_again(tx: Tx, hold: Hold, snapshot: Snapshot, row: Credential) -> None:
-    now, absences = hold.now(), _absences(hold, row)
-    settles_at = _settles_at(hold, snapshot, row) if absences >= ABSENCES_NEEDED else None
+def _absent_again(tx: Tx, lease: ApplicationLease, snapshot: Snapshot, row: Credential) -> None:
+    now, absences = lease.now(), _absences(lease, row)
+    settles_at = _settles_at(lease, snapshot, row) if absences >= ABSENCES_NEEDED else None
     journal.move(
         tx,
         row,
@@ -156,47 +160,49 @@ def _absent_again(tx: Tx, hold: Hold, snapshot: Snapshot, row: Credential) -> No
     )
 
 
-def _settles_at(hold: Hold, snapshot: Snapshot, row: Credential) -> datetime | None:
+def _settles_at(lease: ApplicationLease, snapshot: Snapshot, row: Credential) -> datetime | None:
     """When every replica knows of the key, where that has to be waited for.
 
     Nobody sweeps after a rotation that has ended. A key that was made just before and is still hidden must therefore not
     be taken for gone.
     """
     made_at = row.issued_at or row.asked_at or row.starts_at
-    return not_after(made_at, hold.now()) + hold.tools.pace.settle if made_at and snapshot.rotation.retired else None
+    return (
+        not_after(made_at, lease.now()) + lease.context.pace.settle if made_at and snapshot.rotation.retired else None
+    )
 
 
-def give_up_expired(tx: Tx, hold: Hold, snapshot: Snapshot, row: Credential, error: Upstream) -> bool:
+def give_up_expired(tx: Tx, lease: ApplicationLease, snapshot: Snapshot, row: Credential, error: Upstream) -> bool:
     """A key that cannot be removed and is past its end no longer works: stop trying. False while it may still work."""
     if (
         row.ends_at is None
-        or row.ends_at > hold.now()
+        or row.ends_at > lease.now()
         or row.tries < GIVE_UP_TRIES
         or row.state in {State.ASKING, State.RETIRING}
     ):
         return False
-    _gone(tx, hold, snapshot, row, note=f"expired; its removal was refused: {error.code}")
+    _gone(tx, lease, snapshot, row, note=f"expired; its removal was refused: {error.code}")
     return True
 
 
-def _still_there(tx: Tx, hold: Hold, row: Credential) -> None:
-    now = hold.now()
-    again = row.removed_at is not None and not now - hold.tools.patience.remove_again_after < row.removed_at <= now
+def _still_there(tx: Tx, lease: ApplicationLease, row: Credential) -> None:
+    now = lease.now()
+    again = row.removed_at is not None and not now - lease.context.patience.remove_again_after < row.removed_at <= now
     journal.move(tx, row, absences=0, absent_at=now, retry_at=None, **({"removed_at": None} if again else {}))
 
 
-def _gone(tx: Tx, hold: Hold, snapshot: Snapshot, row: Credential, note: str | None) -> None:
-    now = hold.now()
-    gone = journal.move(tx, row, State.REVOKED, value=None, ended_at=now, note=note or row.note)
+def _gone(tx: Tx, lease: ApplicationLease, snapshot: Snapshot, row: Credential, note: str | None) -> None:
+    now = lease.now()
+    revoked = journal.move(tx, row, State.REVOKED, value=None, ended_at=now, note=note or row.note)
     _forget_unneeded(tx, snapshot)
     once = f"{events.CREDENTIAL_REVOKED.name}:{row.id}:{_stamp(row.retired_at)}"
-    facts = {"runId": row.run_id} | described(gone)
-    record_rotation_event(tx, hold.actor, events.CREDENTIAL_REVOKED, snapshot.rotation, now, once=once, **facts)
+    facts = {"runId": row.run_id} | credential_facts(revoked)
+    record_rotation_event(tx, lease.actor, events.CREDENTIAL_REVOKED, snapshot.rotation, now, once=once, **facts)
 
 
 def _forget_unneeded(tx: Tx, snapshot: Snapshot) -> None:
     """Once the last row of an ended rotation is dealt with, nothing needs to sign in any more: kept values go, too."""
-    if snapshot.rotation.retired and len(snapshot.journal) <= 1 + sum(1 for one in snapshot.journal if one.kept):
+    if snapshot.rotation.retired and len(snapshot.journal) <= 1 + sum(1 for row in snapshot.journal if row.kept):
         journal.forget_values(tx, snapshot.rotation.id)
 
 
@@ -209,9 +215,9 @@ def _refused_itself(snapshot: Snapshot, row: Credential, error: Upstream) -> boo
     return error.code in SECRET_REFUSED and any(signer.id == row.id for signer in snapshot.signers)
 
 
-def _list(hold: Hold, snapshot: Snapshot, row: Credential) -> tuple[RemoteCredential, ...]:
-    token = hold.access(snapshot)
-    found = hold.kind.application(snapshot.rotation.tenant, token, object_id=row.object_id)
-    if found.object_id != row.object_id:
+def _list(lease: ApplicationLease, snapshot: Snapshot, row: Credential) -> tuple[RemoteCredential, ...]:
+    token = lease.access(snapshot)
+    application = lease.kind.application(snapshot.rotation.tenant, token, object_id=row.object_id)
+    if application.object_id != row.object_id:
         raise NeedsAction("Another application was answered than asked for.", code="rotation.wrong_application")
-    return found.credentials
+    return application.credentials

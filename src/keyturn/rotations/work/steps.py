@@ -15,14 +15,14 @@ from keyturn.credentials import store as journal
 from keyturn.credentials.domain import Credential, State, marker
 from keyturn.errors import NeedsAction
 from keyturn.kit.actor import platform
-from keyturn.ports.provider import Order, RemoteApplication
+from keyturn.ports.provider import CredentialRequest, RemoteApplication
 from keyturn.rotations import clock, waits
 from keyturn.rotations.domain import (
     ASKED_FOR,
-    MAX_UNDEAD,
-    Kind,
+    MAX_AWAITING_REMOVAL,
     Reason,
     Rotation,
+    RotationKind,
     Run,
     RunState,
     Snapshot,
@@ -31,17 +31,17 @@ from keyturn.rotations.domain import (
     lifetime,
     next_run,
 )
-from keyturn.rotations.patience import proofs_of
 from keyturn.rotations.store import policies, runs
-from keyturn.rotations.work import removal, watch
+from keyturn.rotations.timings import proof_plan
+from keyturn.rotations.work import removal, sweep
 from keyturn.rotations.work.along import Along
-from keyturn.rotations.work.hold import Hold
-from keyturn.rotations.work.outcome import described, end_run, record_rotation_event
+from keyturn.rotations.work.lease import ApplicationLease
+from keyturn.rotations.work.run_outcome import credential_facts, end_run, record_rotation_event
 
-StepFunction = Callable[[Hold, Snapshot, Credential], None]
+StepFunction = Callable[[ApplicationLease, Snapshot, Credential], None]
 
 
-class NotNow(Exception):
+class Deferred(Exception):
     """The run cannot go on, but will at a known moment, by the removal of secrets of ours."""
 
     def __init__(self, wait: timedelta, why: str = "all slots for secrets are taken") -> None:
@@ -50,16 +50,16 @@ class NotNow(Exception):
         self.why = why
 
 
-def open_run(hold: Hold, snapshot: Snapshot) -> None:
+def open_run(lease: ApplicationLease, snapshot: Snapshot) -> None:
     """The moment has come: begin a run."""
-    now = hold.now()
-    with hold.write() as tx:
-        rotation = policies.get(tx, hold.rotation_id, lock=True)
+    now = lease.now()
+    with lease.write() as tx:
+        rotation = policies.get(tx, lease.rotation_id, lock=True)
         if rotation is None or not (due := waits.due(rotation, now)) or due > now or runs.active_run(tx, rotation.id):
             return
         reason, slot = _why(rotation, snapshot.current, runs.runs_of(tx, rotation.id, 1), now)
         run = Run(
-            id=hold.tools.ids.new(),
+            id=lease.context.ids.new(),
             rotation_id=rotation.id,
             reason=reason,
             state=RunState.ACTIVE,
@@ -70,14 +70,14 @@ def open_run(hold: Hold, snapshot: Snapshot) -> None:
         )
         runs.insert_run(tx, run)
         policies.save(tx, replace(rotation, last_attempt_at=now, updated_at=now))
-        record_rotation_event(tx, hold.actor, events.RUN_STARTED, rotation, now, runId=run.id, reason=reason.value)
+        record_rotation_event(tx, lease.actor, events.RUN_STARTED, rotation, now, runId=run.id, reason=reason.value)
 
 
 def _why(
     rotation: Rotation, current: Credential | None, newest: list[Run], now: datetime
 ) -> tuple[Reason, datetime | None]:
-    asked = bool(rotation.paused_until and newest and newest[0].asked_for)
-    if asked and newest[0].reason in ASKED_FOR:
+    requested = bool(rotation.paused_until and newest and newest[0].asked_for)
+    if requested and newest[0].reason in ASKED_FOR:
         return newest[0].reason, None  # what somebody asked for failed, and is tried again
     if rotation.generation == 0 or rotation.anchor is None:
         return Reason.ENABLED, None
@@ -85,32 +85,32 @@ def _why(
     if due.at > now:
         # What somebody joined is tried again, although the schedule was put off meanwhile. Else the moment of the next run was
         # noted by a wrong clock, and counts as now.
-        return (Reason.MANUAL if asked else Reason.SCHEDULED), None
+        return (Reason.MANUAL if requested else Reason.SCHEDULED), None
     return due.reason, due.slot if due.reason is Reason.SCHEDULED else None
 
 
-def inspect(hold: Hold, snapshot: Snapshot) -> None:
+def inspect(lease: ApplicationLease, snapshot: Snapshot) -> None:
     """Look before the first write: signing in works, the application is there, it may be written, a slot is free."""
     run = _the_run(snapshot)
-    with clock.compared(hold.tools.provider, clock.NOTHING_NEW):
-        application = hold.look(snapshot)
+    with clock.compared(lease.context.provider, clock.NOTHING_NEW):
+        application = lease.look(snapshot)
     if snapshot.rotation.unreadable:
         raise NeedsAction(snapshot.rotation.unreadable, code="rotation.schedule_unreadable")
-    _require_few_undead(hold, snapshot)
-    _require_free_slot(hold, snapshot, application)
-    with hold.write() as tx:
-        watch.note(tx, hold, snapshot, application)
-        runs.change_run(tx, run.id, inspected_at=hold.now(), retry_at=None, started_at=run.started_at or hold.now())
-        watch.note_accepted(tx, hold, snapshot, looked=False)
+    _require_few_awaiting_removal(lease, snapshot)
+    _require_free_slot(lease, snapshot, application)
+    with lease.write() as tx:
+        sweep.record_observation(tx, lease, snapshot, application)
+        runs.change_run(tx, run.id, inspected_at=lease.now(), retry_at=None, started_at=run.started_at or lease.now())
+        sweep.note_accepted(tx, lease, snapshot, looked=False)
 
 
-def _require_few_undead(hold: Hold, snapshot: Snapshot) -> None:
+def _require_few_awaiting_removal(lease: ApplicationLease, snapshot: Snapshot) -> None:
     """Raises NotNow while they are being removed, NeedsAction once their removal fails."""
-    if len(snapshot.undead) < MAX_UNDEAD:
+    if len(snapshot.awaiting_removal) < MAX_AWAITING_REMOVAL:
         return
-    waiting = f"{len(snapshot.undead)} earlier secrets of this application still wait for their removal."
-    if not all(row.tries for row in snapshot.undead):
-        raise NotNow(hold.tools.pace.confirm_spacing, waiting)  # some removal has not met any trouble yet
+    waiting = f"{len(snapshot.awaiting_removal)} earlier secrets of this application still wait for their removal."
+    if not all(row.tries for row in snapshot.awaiting_removal):
+        raise Deferred(lease.context.pace.confirm_spacing, waiting)  # some removal has not met any trouble yet
     raise NeedsAction(
         waiting,
         code="rotation.removals_pending",
@@ -118,18 +118,22 @@ def _require_few_undead(hold: Hold, snapshot: Snapshot) -> None:
     )
 
 
-def _require_free_slot(hold: Hold, snapshot: Snapshot, application: RemoteApplication) -> None:
+def _require_free_slot(lease: ApplicationLease, snapshot: Snapshot, application: RemoteApplication) -> None:
     """An application for personal accounts holds two secrets. Raises NotNow if ours frees one soon, else NeedsAction."""
     planned = 0 if snapshot.candidate and snapshot.candidate.key_id else 1
     if application.slots is None or len(application.credentials) + planned <= application.slots:
         return
-    if snapshot.undead:
-        raise NotNow(hold.tools.pace.confirm_spacing)
+    if snapshot.awaiting_removal:
+        raise Deferred(lease.context.pace.confirm_spacing)
     promised = [row.revoke_after for row in snapshot.journal if row.state is State.RETIRING and row.revoke_after]
     if promised:
-        raise NotNow(max(min(promised) - hold.now(), timedelta(seconds=1)))
-    known = {row.key_id for row in snapshot.journal}
-    foreign = [f"'{one.name or one.key_id}'" for one in application.credentials if one.key_id not in known]
+        raise Deferred(max(min(promised) - lease.now(), timedelta(seconds=1)))
+    journal_key_ids = {row.key_id for row in snapshot.journal}
+    foreign = [
+        f"'{credential.name or credential.key_id}'"
+        for credential in application.credentials
+        if credential.key_id not in journal_key_ids
+    ]
     raise NeedsAction(
         f"The application may hold {application.slots} secrets and does, because its audience includes personal accounts.",
         code="rotation.no_free_slot",
@@ -137,11 +141,11 @@ def _require_free_slot(hold: Hold, snapshot: Snapshot, application: RemoteApplic
     )
 
 
-def plan(hold: Hold, snapshot: Snapshot) -> None:
+def plan(lease: ApplicationLease, snapshot: Snapshot) -> None:
     """Write down what will be asked for, under a marker that is unique for ever."""
-    now, ids, run = hold.now(), hold.tools.ids, _the_run(snapshot)
-    with hold.write() as tx:
-        rotation = policies.get(tx, hold.rotation_id, lock=True)
+    now, ids, run = lease.now(), lease.context.ids, _the_run(snapshot)
+    with lease.write() as tx:
+        rotation = policies.get(tx, lease.rotation_id, lock=True)
         if rotation is None or not runs.change_run(tx, run.id, retry_at=None):
             return
         generation = rotation.generation + 1
@@ -162,35 +166,35 @@ def plan(hold: Hold, snapshot: Snapshot) -> None:
         )
 
 
-def announce(hold: Hold, snapshot: Snapshot, row: Credential) -> None:
+def announce(lease: ApplicationLease, snapshot: Snapshot, row: Credential) -> None:
     """From here on the secret may exist, even if this process dies before it hears of it.
 
     What is made here is kept before it is asked for: a lost answer does not lose it.
     """
-    now = hold.now()
+    now = lease.now()
     ends_at = now + lifetime(snapshot.rotation)  # anew: the plan may be months old, when all servers were down
-    made = hold.kind.make(row.marker, now, ends_at)
-    value = hold.tools.sealer.seal(made.value, row.place) if made else None
-    with hold.write() as tx:
-        hint = made.hint if made else None
-        asked = {"asked_at": hold.now(), "ask_token": hold.token, "ends_at": ends_at}
-        journal.move(tx, row, State.ASKING, value=value, hint=hint, **asked)
+    made_here = lease.kind.make(row.marker, now, ends_at)
+    value = lease.context.sealer.seal(made_here.value, row.seal_context) if made_here else None
+    with lease.write() as tx:
+        hint = made_here.hint if made_here else None
+        intent = {"asked_at": lease.now(), "ask_token": lease.token, "ends_at": ends_at}
+        journal.move(tx, row, State.ASKING, value=value, hint=hint, **intent)
 
 
-def issue(hold: Hold, snapshot: Snapshot, row: Credential) -> None:
+def issue(lease: ApplicationLease, snapshot: Snapshot, row: Credential) -> None:
     """Ask once, and seal the answer at once."""
-    if row.id in hold.asked:
+    if row.id in lease.asked:
         raise RuntimeError("a secret is asked for once")
-    token = hold.access(snapshot)
-    hold.asked.add(row.id)
+    token = lease.access(snapshot)
+    lease.asked.add(row.id)
     rotation = snapshot.rotation
-    ends_at = row.ends_at or hold.now() + lifetime(rotation)
-    made = hold.tools.sealer.open(row.value, row.place) if row.value else None
-    order = Order(row.object_id, row.marker, ends_at, made)
-    issued = hold.kind.add(rotation.tenant, token, hold.signer(snapshot), order)
-    sealed = hold.tools.sealer.seal(issued.value, row.place)
-    with hold.write() as tx:
-        done = journal.move(
+    ends_at = row.ends_at or lease.now() + lifetime(rotation)
+    private_key = lease.context.sealer.open(row.value, row.seal_context) if row.value else None
+    order = CredentialRequest(row.object_id, row.marker, ends_at, private_key)
+    issued = lease.kind.add(rotation.tenant, token, lease.signer(snapshot), order)
+    sealed = lease.context.sealer.seal(issued.value, row.seal_context)
+    with lease.write() as tx:
+        issued_row = journal.move(
             tx,
             row,
             State.ISSUED,
@@ -199,51 +203,57 @@ def issue(hold: Hold, snapshot: Snapshot, row: Credential) -> None:
             value=sealed,
             starts_at=issued.starts_at,
             ends_at=issued.ends_at,
-            issued_at=hold.now(),
+            issued_at=lease.now(),
             tries=0,
             retry_at=None,
         )
         record_rotation_event(
-            tx, hold.actor, events.CREDENTIAL_ISSUED, rotation, hold.now(), runId=row.run_id, **described(done)
+            tx,
+            lease.actor,
+            events.CREDENTIAL_ISSUED,
+            rotation,
+            lease.now(),
+            runId=row.run_id,
+            **credential_facts(issued_row),
         )
 
 
-def prove(hold: Hold, snapshot: Snapshot, row: Credential) -> None:
+def prove(lease: ApplicationLease, snapshot: Snapshot, row: Credential) -> None:
     """Sign in with the new secret, as a program that has just read it would. Several times in a row: replicas differ."""
     if row.value is None:
         raise RuntimeError("an issued secret without its value")
     rotation = snapshot.rotation
-    hold.require_target(rotation)
-    token = hold.kind.sign_in(rotation.tenant, rotation.app_id, hold.tools.sealer.open(row.value, row.place))
+    lease.require_target(rotation)
+    token = lease.kind.sign_in(rotation.tenant, rotation.app_id, lease.context.sealer.open(row.value, row.seal_context))
     # How long ago it last signed in is unknown if a wrong clock noted that: then the proofs begin anew.
-    proofs = 1 if row.proof_at and row.proof_at > hold.now() else row.proofs + 1
-    last = proofs >= proofs_of(row, hold.tools.patience).count
-    if last and rotation.kind is Kind.CONNECTION:
-        hold.kind.application(rotation.tenant, token, object_id=row.object_id)
-    now = hold.now()
-    with hold.write() as tx:
+    proofs = 1 if row.proof_at and row.proof_at > lease.now() else row.proofs + 1
+    last = proofs >= proof_plan(row, lease.context.patience).count
+    if last and rotation.kind is RotationKind.CONNECTION:
+        lease.kind.application(rotation.tenant, token, object_id=row.object_id)
+    now = lease.now()
+    with lease.write() as tx:
         proven_at = now if last else row.proven_at
         to = State.PROVEN if last and row.state is State.ISSUED else None
         journal.move(tx, row, to, proofs=proofs, proof_at=now, proven_at=proven_at, retry_at=None, tries=0)
 
 
-def publish(hold: Hold, snapshot: Snapshot, row: Credential) -> None:
+def publish(lease: ApplicationLease, snapshot: Snapshot, row: Credential) -> None:
     """Make the proven secret the current one, everywhere, in one transaction.
 
     How long the previous one may be used, and when the next run is, others rely on: no wrong clock dates that.
     """
-    now, run = clock.corrected(hold.now(), hold.tools.provider.clock_ahead()), _the_run(snapshot)
-    secret = hold.tools.sealer.open(row.value, row.place) if row.value else None
+    now, run = clock.corrected(lease.now(), lease.context.provider.clock_ahead()), _the_run(snapshot)
+    secret = lease.context.sealer.open(row.value, row.seal_context) if row.value else None
     if secret is None:
         raise RuntimeError("a proven secret without its value")
-    hold.tools.mark_all()
-    with hold.write() as tx:
-        along = Along(hold.tools.sealer, snapshot.rotation, now)
+    lease.context.mark_all()
+    with lease.write() as tx:
+        along = Along(lease.context.sealer, snapshot.rotation, now)
         mark = along.mark(tx, secret)
         holders.lock(
             tx, mark, *(along.mark_of(tx, older) for older in snapshot.journal if older.state is State.CURRENT)
         )
-        rotation = policies.get(tx, hold.rotation_id, lock=True)
+        rotation = policies.get(tx, lease.rotation_id, lock=True)
         if rotation is None or rotation.retired:
             return
         along, moved = replace(along, rotation=rotation), 0
@@ -256,8 +266,8 @@ def publish(hold: Hold, snapshot: Snapshot, row: Credential) -> None:
             elif older.state is State.RETIRING and run.reason is Reason.LEAKED:
                 journal.move(tx, older, revoke_after=older.retired_at or now)
         current = journal.move(tx, row, State.CURRENT, published_at=now, fingerprint=mark)
-        if rotation.kind is Kind.CONNECTION and rotation.connection_id:
-            replace_value(tx, hold.tools.sealer, rotation.connection_id, secret, now)
+        if rotation.kind is RotationKind.CONNECTION and rotation.connection_id:
+            replace_value(tx, lease.context.sealer, rotation.connection_id, secret, now)
             if snapshot.current:
                 moved = along.move(tx, snapshot.current, current, secret, run.id)
         policies.save(
@@ -267,7 +277,7 @@ def publish(hold: Hold, snapshot: Snapshot, row: Credential) -> None:
                 generation=row.generation,
                 anchor=anchor,
                 next_run_at=due.at,
-                sweep_at=now + hold.tools.pace.sweep_after,
+                sweep_at=now + lease.context.pace.sweep_after,
                 paused_until=None,
                 status="success",
                 last_message=None,
@@ -277,8 +287,10 @@ def publish(hold: Hold, snapshot: Snapshot, row: Credential) -> None:
             ),
         )
         actor = platform(rotation.org_id)
-        end_run(tx, actor, rotation, run, RunState.SUCCEEDED, now, published=described(current), movedAlong=moved)
-    hold.forget_access()  # from now on the new secret does the work: it signs in for the removal of the old one
+        end_run(
+            tx, actor, rotation, run, RunState.SUCCEEDED, now, published=credential_facts(current), movedAlong=moved
+        )
+    lease.forget_access()  # from now on the new secret does the work: it signs in for the removal of the old one
 
 
 def _promise(rotation: Rotation, run: Run, now: datetime, slot: datetime) -> datetime:
@@ -294,19 +306,19 @@ def _the_run(snapshot: Snapshot) -> Run:
     return snapshot.run
 
 
-def perform(hold: Hold, snapshot: Snapshot, name: StepName, row: Credential | None) -> None:
+def perform(lease: ApplicationLease, snapshot: Snapshot, name: StepName, row: Credential | None) -> None:
     """Do one step. Raises errors of the provider, NotNow, LeaseLost, or Refused when the journal moved meanwhile."""
     if name in WITHOUT_CREDENTIAL:
-        WITHOUT_CREDENTIAL[name](hold, snapshot)
+        WITHOUT_CREDENTIAL[name](lease, snapshot)
     elif row is not None:
-        WITH_CREDENTIAL[name](hold, snapshot, row)
+        WITH_CREDENTIAL[name](lease, snapshot, row)
 
 
-WITHOUT_CREDENTIAL: dict[StepName, Callable[[Hold, Snapshot], None]] = {
+WITHOUT_CREDENTIAL: dict[StepName, Callable[[ApplicationLease, Snapshot], None]] = {
     StepName.OPEN: open_run,
     StepName.INSPECT: inspect,
     StepName.PLAN: plan,
-    StepName.SWEEP: watch.sweep,
+    StepName.SWEEP: sweep.sweep,
 }
 WITH_CREDENTIAL: dict[StepName, StepFunction] = {
     StepName.ANNOUNCE: announce,

@@ -10,24 +10,24 @@ from keyturn.errors import Unauthenticated
 from keyturn.kit import zones
 from keyturn.kit.actor import Actor
 from keyturn.kit.secret import Plaintext
-from keyturn.web.auth import ByCookie, Visit
+from keyturn.web.auth import ByCookie, RequestContext
 from keyturn.web.cookies import KEPT, THEME, TOAST, ZONE, SessionCookie, read_cookies
-from keyturn.web.html.render import Chrome, Shell
+from keyturn.web.html.render import Navigation, PageFrame
 from keyturn.web.origin import require_ours
 
 THEMES = ("light", "dark")
 _LONGEST_TOAST = 300
 
 
-class Recall(Protocol):
+class SessionLookup(Protocol):
     def __call__(self, session: Plaintext, ip: str, /) -> Actor:
         """Return whose sign-in session it is. Raises Unauthenticated when it is unknown or has ended."""
         ...
 
 
 @dataclass(frozen=True)
-class Visitor:
-    """Whoever sits at the browser, signed in or not. ``partial``: htmx asks, for a part of the page.
+class BrowserContext:
+    """The browser of a request, signed in or not. ``partial``: htmx requests a part of the page.
 
     ``kept``: a form that was sent after its session had ended, see ``web.keeping``.
     """
@@ -45,12 +45,12 @@ class Visitor:
     kept: str | None = field(default=None, repr=False)
 
     @staticmethod
-    def of(headers: Mapping[str, str], visit: Visit, session_cookie: str) -> "Visitor":
+    def of(headers: Mapping[str, str], visit: RequestContext, session_cookie: str) -> "BrowserContext":
         """Read the request. What makes no sense in a cookie counts as absent."""
         cookies = read_cookies(headers.get("cookie"))
         session = cookies.get(session_cookie)
         toast = cookies.get(TOAST, "")[:_LONGEST_TOAST]
-        return Visitor(
+        return BrowserContext(
             visit.ip,
             visit.request_id,
             visit.user_agent or "",
@@ -63,8 +63,8 @@ class Visitor:
             cookies.get(KEPT) or None,
         )
 
-    def chrome(self, now: datetime, path: str, section: str, shell: Shell | None) -> Chrome:
-        return Chrome(self.theme, self.zone, path, now.astimezone(UTC), section, self.toast, shell)
+    def chrome(self, now: datetime, path: str, section: str, shell: Navigation | None) -> PageFrame:
+        return PageFrame(self.theme, self.zone, path, now.astimezone(UTC), section, self.toast, shell)
 
 
 def zone_of(name: str) -> ZoneInfo:
@@ -72,7 +72,7 @@ def zone_of(name: str) -> ZoneInfo:
     return zones.shown(name if name in zones.names() else "UTC")
 
 
-def signed_in_by_cookie(recall: Recall, session: Plaintext | None, visit: Visit) -> Actor:
+def signed_in_by_cookie(recall: SessionLookup, session: Plaintext | None, visit: RequestContext) -> Actor:
     """Return who sits at the browser, marked with this request's id. Raises Unauthenticated without a living session."""
     if session is None:
         raise Unauthenticated("Nobody has signed in.", code="session.missing", fix="Sign in.")
@@ -81,13 +81,13 @@ def signed_in_by_cookie(recall: Recall, session: Plaintext | None, visit: Visit)
     return actor
 
 
-def cookie_credentials(recall: Recall, cookie: SessionCookie, site_url: str | None) -> ByCookie:
+def cookie_credentials(recall: SessionLookup, cookie: SessionCookie, site_url: str | None) -> ByCookie:
     """Return what knows the caller of the JSON API by the session cookie, for requests of our own pages only.
 
     It raises Forbidden for another site's request with such a cookie, and Unauthenticated for a session that has ended.
     """
 
-    def known(method: str, headers: Mapping[str, str], visit: Visit) -> Actor | None:
+    def known(method: str, headers: Mapping[str, str], visit: RequestContext) -> Actor | None:
         session = read_cookies(headers.get("cookie")).get(cookie.name)
         if not session:
             return None

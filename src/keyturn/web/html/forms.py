@@ -12,7 +12,7 @@ FORM_TYPE = "application/x-www-form-urlencoded"
 
 
 @dataclass(frozen=True)
-class Filled:
+class FormState:
     """A form as it was sent and refused: shown again with its values, each fault at its field, the rest on top.
 
     Secrets, and what may be one, are never shown again: ``dropped`` are the fields that held such.
@@ -30,7 +30,7 @@ class Filled:
     def sent(self) -> bool:
         return bool(self.form)
 
-    def of(self, form: str) -> "Filled":
+    def of(self, form: str) -> "FormState":
         return self if self.form == form else EMPTY
 
     def value(self, name: str, default: str = "") -> str:
@@ -46,27 +46,27 @@ class Filled:
 
 
 AGAIN = "Paste it again: what is secret, or may be, is not shown again."
-EMPTY = Filled()
+EMPTY = FormState()
 
 
 def kept(values: Mapping[str, str]) -> tuple[dict[str, str], frozenset[str]]:
     """Return what may be shown again, and the names of the fields that held something else."""
-    shown = {name: text for name, text in values.items() if may_repeat(name, text)}
-    return shown, frozenset(name for name, text in values.items() if name not in shown and text.strip())
+    repeatable = {name: text for name, text in values.items() if may_repeat(name, text)}
+    return repeatable, frozenset(name for name, text in values.items() if name not in repeatable and text.strip())
 
 
-def refused(form: str, sent: Mapping[str, list[str]], error: KeyturnError) -> Filled:
+def refused(form: str, sent: Mapping[str, list[str]], error: KeyturnError) -> FormState:
     """Return the form as it is shown again after this error."""
-    values, dropped = kept({name: found[-1] for name, found in sent.items()})
+    values, dropped = kept({name: values[-1] for name, values in sent.items()})
     if not isinstance(error, Invalid):
-        return Filled(form, values, {}, error.message, error.fix, dropped)
+        return FormState(form, values, {}, error.message, error.fix, dropped)
     errors: dict[str, str] = {}
     for issue in error.issues:
         path = issue.get("path")
         name = str(path[0]) if isinstance(path, list) and path else ""
         errors.setdefault(name, sentence(issue))
     general = errors.pop("", None)
-    return Filled(form, values, errors, general or "Some fields need another look.", None, dropped)
+    return FormState(form, values, errors, general or "Some fields need another look.", None, dropped)
 
 
 def sentence(issue: Mapping[str, object]) -> str:
@@ -95,10 +95,10 @@ def read_form(content_type: str, body: bytes) -> dict[str, list[str]]:
         pairs = parse_qsl(body.decode(), max_num_fields=MOST_FIELDS, errors="strict")
     except ValueError as error:  # also what is not UTF-8
         raise Refused("The form could not be read.", code="request.malformed") from error
-    found: dict[str, list[str]] = {}
+    values: dict[str, list[str]] = {}
     for name, value in pairs:
-        found.setdefault(name, []).append(value.replace("\r\n", "\n"))
-    return found
+        values.setdefault(name, []).append(value.replace("\r\n", "\n"))
+    return values
 
 
 def require_typed(typed: str, name: str) -> None:

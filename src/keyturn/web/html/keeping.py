@@ -12,17 +12,17 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from keyturn.errors import KeyturnError
-from keyturn.kit.secret import Place, Plaintext
+from keyturn.kit.secret import Plaintext, SealContext
 from keyturn.ports.clock import Clock
 from keyturn.ports.sealing import Digests
 from keyturn.web.cookies import KEPT, Cookie
-from keyturn.web.html.forms import Filled, kept
+from keyturn.web.html.forms import FormState, kept
 
 LIFE = timedelta(minutes=30)
 LONGEST = 3600
 """Browsers keep cookies of 4096 characters at most, name and attributes included."""
 _MOST_UNPACKED = 65536
-_PLACE = Place("kept_forms", "browser", "values")
+_PLACE = SealContext("kept_forms", "browser", "values")
 SENT_TOO_LATE = "Your session had ended before this was sent, so nothing was done. What you typed is here again."
 SECRETS_ARE_NOT = "Secrets are not kept: paste them again."
 
@@ -36,7 +36,7 @@ class Keeper:
 
     def keep(self, form: str, page: str, sent: Mapping[str, list[str]]) -> Cookie | None:
         """Return the cookie for what was typed into ``form``, to be shown on ``page``; None when it is too long."""
-        values, dropped = kept({name: found[-1] for name, found in sent.items()})
+        values, dropped = kept({name: values[-1] for name, values in sent.items()})
         text = self._packed(form, page, values, dropped)
         if len(text) > LONGEST:
             # A long certificate is what is left behind; the rest is short.
@@ -44,16 +44,16 @@ class Keeper:
             text = self._packed(form, page, {**values, longest: ""}, dropped | {longest})
         return Cookie(KEPT, text, LIFE) if len(text) <= LONGEST else None
 
-    def kept(self, text: str | None, page: str) -> Filled | None:
+    def kept(self, text: str | None, page: str) -> FormState | None:
         """Return the form as it was typed, if the cookie is whole, young enough, and for this page."""
-        found = self._read(text) if text else None
-        if found is None or found["page"] != page:
+        data = self._read(text) if text else None
+        if data is None or data["page"] != page:
             return None
-        made = datetime.fromisoformat(found["at"])
-        if not timedelta(0) <= self._clock.now() - made <= LIFE:
+        created_at = datetime.fromisoformat(data["at"])
+        if not timedelta(0) <= self._clock.now() - created_at <= LIFE:
             return None
-        dropped = frozenset(found["dropped"])
-        return Filled(found["form"], found["values"], {}, SENT_TOO_LATE, SECRETS_ARE_NOT if dropped else None, dropped)
+        dropped = frozenset(data["dropped"])
+        return FormState(data["form"], data["values"], {}, SENT_TOO_LATE, SECRETS_ARE_NOT if dropped else None, dropped)
 
     def _packed(self, form: str, page: str, values: Mapping[str, str], dropped: frozenset[str]) -> str:
         at = self._clock.now().isoformat()
@@ -67,7 +67,7 @@ class Keeper:
             if not self._digests.matches(digest, Plaintext(body), _PLACE):
                 return None
             unpacked = zlib.decompressobj().decompress(base64.urlsafe_b64decode(body), _MOST_UNPACKED)
-            found: dict[str, Any] = json.loads(unpacked)
+            data: dict[str, Any] = json.loads(unpacked)
         except (KeyturnError, ValueError, binascii.Error, zlib.error):
             return None  # of a key that is gone, or cut off: there is nothing to show
-        return found
+        return data

@@ -59,7 +59,7 @@ class ProjectLink:
 
 
 @dataclass(frozen=True)
-class Shell:
+class Navigation:
     """What surrounds the page of somebody who has signed in. ``can`` holds their permissions in the organization."""
 
     organization: str
@@ -72,7 +72,7 @@ class Shell:
 
 
 @dataclass(frozen=True)
-class Chrome:
+class PageFrame:
     """What every template sees besides its page, as ``chrome``. ``theme`` is light, dark or empty: as the system has it."""
 
     theme: str
@@ -81,7 +81,7 @@ class Chrome:
     now: datetime
     section: str = ""
     toast: str | None = None
-    shell: Shell | None = None
+    shell: Navigation | None = None
     version: str = __version__
 
 
@@ -101,7 +101,7 @@ class Renderer:
     folders: tuple[Path, ...] = ()
     """Where the templates of pages are; those of the frame around them are known."""
 
-    def html(self, page: Page, chrome: Chrome) -> str:
+    def html(self, page: Page, chrome: PageFrame) -> str:
         return self.below.html(environment(self.folders).get_template(page.template).render(page=page, chrome=chrome))
 
 
@@ -110,7 +110,7 @@ def environment(folders: tuple[Path, ...] = ()) -> "Environment":
     """Return the template engine, the same for all: it keeps each template that it has compiled."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415 - a start does without
 
-    made = Environment(
+    jinja = Environment(
         loader=FileSystemLoader((TEMPLATES, *folders)),
         autoescape=True,
         undefined=StrictUndefined,
@@ -119,10 +119,10 @@ def environment(folders: tuple[Path, ...] = ()) -> "Environment":
         auto_reload=False,
         finalize=_seen,
     )
-    made.globals |= {"icon": icon, "asset": asset}
-    made.filters |= {"local": local, "utc": utc, "iso": iso, "ago": ago, "day": day, "second": second}
-    made.filters |= {"blocks": blocks, "inline": inline}
-    return made
+    jinja.globals |= {"icon": icon, "asset": asset}
+    jinja.filters |= {"local": local, "utc": utc, "iso": iso, "ago": ago, "day": day, "second": second}
+    jinja.filters |= {"blocks": blocks, "inline": inline}
+    return jinja
 
 
 def _seen(value: object) -> object:
@@ -202,8 +202,8 @@ def _shape(name: str) -> Markup:
 @cache
 def static_files() -> Mapping[str, StaticFile]:
     """Return all files of ``static/`` by name, read once. What is asked for is looked up here and never kept."""
-    found = (path for path in sorted(STATIC.rglob("*")) if path.suffix in MEDIA_TYPES and path.is_file())
-    return {path.relative_to(STATIC).as_posix(): _static_file(path) for path in found}
+    paths = (path for path in sorted(STATIC.rglob("*")) if path.suffix in MEDIA_TYPES and path.is_file())
+    return {path.relative_to(STATIC).as_posix(): _static_file(path) for path in paths}
 
 
 def _static_file(path: Path) -> StaticFile:
@@ -213,7 +213,7 @@ def _static_file(path: Path) -> StaticFile:
 
 def asset(name: str) -> str:
     """Return the address of a static file. It changes with the content, so browsers may keep the file for ever."""
-    found = static_files().get(name)
-    if found is None:
+    file = static_files().get(name)
+    if file is None:
         raise LookupError(f"there is no static file {name!r}")
-    return f"/static/{name}?v={found.tag}"
+    return f"/static/{name}?v={file.tag}"

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from keyturn.kit.actor import Actor
 from keyturn.web.cookies import SessionCookie
-from keyturn.web.html.browser import Recall
+from keyturn.web.html.browser import SessionLookup
 from keyturn.web.html.keeping import Keeper
-from keyturn.web.html.render import Renderer, Shell
+from keyturn.web.html.render import Navigation, Renderer
 
 
 @dataclass(frozen=True)
@@ -15,8 +15,8 @@ class Site:
     """``shell`` is asked for each page of somebody who has signed in."""
 
     renderer: Renderer
-    recall: Recall
-    shell: Callable[[Actor], Shell]
+    recall: SessionLookup
+    shell: Callable[[Actor], Navigation]
     session_cookie: SessionCookie
     site_url: str | None = None
     keeper: Keeper | None = None

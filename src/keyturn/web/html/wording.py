@@ -30,10 +30,10 @@ class Block:
 
 def inline(text: str) -> list[Part]:
     """Return a sentence in parts: what is between backticks is code, an https address is a link."""
-    found: list[Part] = []
+    parts: list[Part] = []
     for at, piece in enumerate(_QUOTED.split(text)):
-        found += [Part("code", piece)] if at % 2 else _linked(piece)
-    return found
+        parts += [Part("code", piece)] if at % 2 else _linked(piece)
+    return parts
 
 
 def blocks(text: str) -> list[Block]:
@@ -42,15 +42,15 @@ def blocks(text: str) -> list[Block]:
     A command is what stands between backticks and has more than one word. What only joined it to its neighbours (a comma,
     the full stop, "and") is left out.
     """
-    found: list[Block] = []
+    blocks_read: list[Block] = []
     prose = ""
     for at, piece in enumerate(_QUOTED.split(text)):
         if at % 2 and " " in piece.strip():
-            found += [*_paragraph(prose, after=found), Block(command=piece.strip())]
+            blocks_read += [*_paragraph(prose, after=blocks_read), Block(command=piece.strip())]
             prose = ""
         else:
             prose += f"`{piece}`" if at % 2 else piece
-    return [*found, *_paragraph(prose, after=found)]
+    return [*blocks_read, *_paragraph(prose, after=blocks_read)]
 
 
 def _paragraph(prose: str, after: Sequence[Block]) -> Iterator[Block]:

@@ -14,7 +14,7 @@ from keyturn.kit.secret import Plaintext
 from keyturn.web.edge import Endpoint
 from keyturn.web.routes import Operation, is_response
 from keyturn.web.schema.validate import json_object
-from keyturn.web.schema.wire import Wire, inside
+from keyturn.web.schema.wire import ApiModel, inside
 
 _REF = "#/components/schemas/{name}"
 _HOLE = re.compile(r"\{(\w+)(?::\w+)?\}")
@@ -30,7 +30,7 @@ _PROBLEMS = {
 _PUBLIC_PROBLEMS = ("400", "422", "429", "500")
 
 
-class Problem(Wire):
+class Problem(ApiModel):
     """The shape of every error."""
 
     req_id: str
@@ -42,7 +42,7 @@ class Problem(Wire):
     details: list[dict[str, object]] = msgspec.field(default_factory=list)
 
 
-class ValidationProblem(Wire):
+class ValidationProblem(ApiModel):
     """The error of a request with the wrong shape. Each entry of ``message`` has a code, a text and a path."""
 
     req_id: str
@@ -54,8 +54,8 @@ class ValidationProblem(Wire):
 
 def operations_of(endpoints: Iterable[Endpoint]) -> list[Operation]:
     """Return those that were made with ``web.routes``, in order of tag, path and method."""
-    found = [each for each in endpoints if isinstance(each, Operation)]
-    return sorted(found, key=lambda each: (each.tag, each.path, each.method))
+    documented_operations = [each for each in endpoints if isinstance(each, Operation)]
+    return sorted(documented_operations, key=lambda each: (each.tag, each.path, each.method))
 
 
 def document(operations: Sequence[Operation], server_url: str | None = None) -> dict[str, Any]:
@@ -150,8 +150,8 @@ class _Schemas:
     def of(self, kind: Any) -> dict[str, Any]:
         (schema,), components = msgspec.json.schema_components([_as_sent(kind)], schema_hook=_any, ref_template=_REF)
         for name, component in components.items():
-            known = self.components.setdefault(name, component)
-            if known != component:
+            stored = self.components.setdefault(name, component)
+            if stored != component:
                 raise TypeError(
                     f"two different types are called {name}: rename one, clients generate code from these names"
                 )
@@ -159,23 +159,23 @@ class _Schemas:
 
 
 def _operation(operation: Operation, name: str, schemas: _Schemas) -> dict[str, Any]:
-    made: dict[str, Any] = {"operationId": name, "summary": operation.summary, "tags": [operation.tag]}
+    description: dict[str, Any] = {"operationId": name, "summary": operation.summary, "tags": [operation.tag]}
     if operation.description:
-        made["description"] = operation.description
+        description["description"] = operation.description
     kinds = operation.signature.kinds
     parameters = [found for place in ("path", "query") for found in _parameters(kinds.get(place), place, schemas)]
     if parameters:
-        made["parameters"] = parameters
+        description["parameters"] = parameters
     if operation.has_body:
         required = type(None) not in get_args(kinds["data"])
-        made["requestBody"] = {
+        description["requestBody"] = {
             "required": required,
             "content": {"application/json": {"schema": schemas.of(kinds["data"])}},
         }
-    made["responses"] = {str(operation.status): _answer(operation, schemas), **_problems(operation)}
-    made["responses"] |= {str(status): {"description": text} for status, text in operation.also.items()}
-    made["security"] = [] if operation.public else [{"bearer": []}]
-    return made
+    description["responses"] = {str(operation.status): _answer(operation, schemas), **_problems(operation)}
+    description["responses"] |= {str(status): {"description": text} for status, text in operation.also.items()}
+    description["security"] = [] if operation.public else [{"bearer": []}]
+    return description
 
 
 def _answer(operation: Operation, schemas: _Schemas) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from keyturn.web.html.render import Page, environment
 from keyturn.web.reference.examples import curl
 from keyturn.web.reference.fields import Fields, Row, fields_of, parameters_of, references
 from keyturn.web.routes import Routes, get, group
-from keyturn.web.schema.wire import Wire
+from keyturn.web.schema.wire import ApiModel
 
 Document = Mapping[str, Any]
 
@@ -58,7 +58,7 @@ class Tag:
     entries: Sequence[Entry]
 
 
-class Search(Wire):
+class ReferenceQuery(ApiModel):
     q: str = ""
 
 
@@ -149,7 +149,7 @@ def page_routes(reference: Callable[[], Reference]) -> pages.Pages:
     """Return the routes of the pages, which everybody may read."""
 
     @pages.get("/api/docs", public=True)
-    def show_overview(query: Search) -> OverviewPage | SearchPage:
+    def show_overview(query: ReferenceQuery) -> OverviewPage | SearchPage:
         shown = reference()
         words = [word[:_LONGEST_WORD] for word in query.q.lower().split(maxsplit=MOST_WORDS)[:MOST_WORDS]]
         if words:

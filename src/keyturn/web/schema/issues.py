@@ -59,8 +59,8 @@ def invalid_string(validation: str, message: str, path: Path) -> Issue:
 
 
 def invalid_literal(expected: object, path: Path) -> Issue:
-    shown = f'"{expected}"' if isinstance(expected, str) else str(expected)
-    return _issue("invalid_literal", path, f"Invalid literal value, expected {shown}", expected=expected)
+    text = f'"{expected}"' if isinstance(expected, str) else str(expected)
+    return _issue("invalid_literal", path, f"Invalid literal value, expected {text}", expected=expected)
 
 
 def invalid_enum(options: Sequence[object], value: object, path: Path) -> Issue:

@@ -5,12 +5,12 @@ from typing import Annotated, TypeVar
 
 from msgspec import Meta
 
-from keyturn.web.schema.wire import Wire
+from keyturn.web.schema.wire import ApiModel
 
 Item = TypeVar("Item")
 
 
-class Window(Wire):
+class Window(ApiModel):
     """Without ``limit`` all of the list is answered, from ``offset`` on."""
 
     limit: Annotated[int, Meta(ge=1, le=1000)] | None = None

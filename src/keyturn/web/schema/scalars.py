@@ -35,14 +35,14 @@ class Marker(enum.Enum):
 
 
 @dataclass(frozen=True)
-class Says:
+class Sentence:
     """The sentence to give when a limit, a pattern or a marker of this field is not met."""
 
     message: str
 
 
 @dataclass(frozen=True)
-class Reads:
+class Normalized:
     """How the text of this field is made plain before it is checked, instead of only being trimmed."""
 
     function: Callable[[str], str]
@@ -57,7 +57,7 @@ class Tests:
 
 
 @dataclass(frozen=True)
-class Rules:
+class FieldRules:
     """What the annotations of one field ask for."""
 
     meta: tuple[msgspec.Meta, ...]
@@ -78,9 +78,9 @@ _WHOLE = re.compile(r"[+-]?[0-9]{1,16}(?:\.0{1,16})?")
 _TRUTHS = {"true": True, "1": True, "false": False, "0": False}
 
 
-def scalar(kind: type, rules: Rules) -> Check | None:
+def scalar(kind: type, rules: FieldRules) -> Check | None:
     """Return the check for a plain type, None when it is not one."""
-    makers: dict[type, Callable[[Rules], Check]] = {
+    makers: dict[type, Callable[[FieldRules], Check]] = {
         str: _string,
         Plaintext: _plaintext,
         bool: _boolean,
@@ -102,7 +102,7 @@ def text_fault(text: str) -> str | None:
     return None
 
 
-def _string(rules: Rules) -> Check:
+def _string(rules: FieldRules) -> Check:
     if Marker.SLUG in rules.markers:
         rules = replace(rules, meta=(*rules.meta, msgspec.Meta(min_length=1, max_length=64)))
     limits = _lengths("string", rules)
@@ -125,7 +125,7 @@ def _string(rules: Rules) -> Check:
     return check
 
 
-def _plaintext(rules: Rules) -> Check:
+def _plaintext(rules: FieldRules) -> Check:
     """Check a secret as any text. One that was read before, from a form, is checked as what it holds."""
     check_text = _string(rules)
 
@@ -137,15 +137,15 @@ def _plaintext(rules: Rules) -> Check:
     return check
 
 
-def _marked(text: str, rules: Rules, path: Path, issues: list[Issue]) -> str:
+def _marked(text: str, rules: FieldRules, path: Path, issues: list[Issue]) -> str:
     if Marker.UUID in rules.markers:
         if not is_uuid(text):
             issues.append(say.invalid_string("uuid", rules.says or "Invalid uuid", path))
         return text.lower()
     if Marker.SLUG in rules.markers and not _SLUG.fullmatch(text):
         unseen = pasted.unseen(text)
-        seen = f". It holds {unseen}, which cannot be seen" if unseen else ""
-        issues.append(say.custom(rules.says or f"{NOT_A_SLUG}{seen}", path))
+        note = f". It holds {unseen}, which cannot be seen" if unseen else ""
+        issues.append(say.custom(rules.says or f"{NOT_A_SLUG}{note}", path))
     for test in rules.tests:
         if sentence := test.function(text):
             wrong = (
@@ -155,7 +155,7 @@ def _marked(text: str, rules: Rules, path: Path, issues: list[Issue]) -> str:
     return text
 
 
-def _boolean(rules: Rules) -> Check:
+def _boolean(rules: FieldRules) -> Check:
     def check(value: object, path: Path, issues: list[Issue]) -> object:
         if Marker.COERCED in rules.markers and isinstance(value, str):
             value = _TRUTHS.get(value.strip().lower(), value)
@@ -166,7 +166,7 @@ def _boolean(rules: Rules) -> Check:
     return check
 
 
-def _integer(rules: Rules) -> Check:
+def _integer(rules: FieldRules) -> Check:
     limits = _bounds(rules)
 
     def check(value: object, path: Path, issues: list[Issue]) -> object:
@@ -191,7 +191,7 @@ def _integer(rules: Rules) -> Check:
     return check
 
 
-def _float(rules: Rules) -> Check:
+def _float(rules: FieldRules) -> Check:
     limits = _bounds(rules)
 
     def check(value: object, path: Path, issues: list[Issue]) -> object:
@@ -256,7 +256,7 @@ def choice(kind: type[enum.Enum]) -> Check:
 # --- limits -----------------------------------------------------------------------------------------------------------
 
 
-def _lengths(kind: str, rules: Rules) -> Callable[[typing.Sized, Path, list[Issue]], None]:
+def _lengths(kind: str, rules: FieldRules) -> Callable[[typing.Sized, Path, list[Issue]], None]:
     least = max((meta.min_length for meta in rules.meta if meta.min_length is not None), default=None)
     most = min((meta.max_length for meta in rules.meta if meta.max_length is not None), default=None)
     exact = least is not None and least == most
@@ -273,7 +273,7 @@ def _lengths(kind: str, rules: Rules) -> Callable[[typing.Sized, Path, list[Issu
     return check
 
 
-def limited(check: Check, kind: str, rules: Rules) -> Check:
+def limited(check: Check, kind: str, rules: FieldRules) -> Check:
     limits = _lengths(kind, rules)
 
     def both(value: object, path: Path, issues: list[Issue]) -> object:
@@ -284,7 +284,7 @@ def limited(check: Check, kind: str, rules: Rules) -> Check:
     return both
 
 
-def _bounds(rules: Rules) -> Callable[[float, Path, list[Issue]], None]:
+def _bounds(rules: FieldRules) -> Callable[[float, Path, list[Issue]], None]:
     def faults(value: float, path: Path) -> Iterator[Issue]:
         for meta in rules.meta:
             if meta.ge is not None and value < meta.ge:

@@ -20,10 +20,10 @@ from keyturn.web.schema import issues as say
 from keyturn.web.schema.issues import Issue, Path
 from keyturn.web.schema.scalars import (
     Check,
+    FieldRules,
     Marker,
-    Reads,
-    Rules,
-    Says,
+    Normalized,
+    Sentence,
     Tests,
     limited,
     null,
@@ -35,8 +35,8 @@ from keyturn.web.schema.scalars import (
 __all__ = [
     "Fault",
     "NonEmpty",
-    "Reads",
-    "Says",
+    "Normalized",
+    "Sentence",
     "Slug",
     "Tests",
     "Trimmed",
@@ -95,8 +95,8 @@ class _Wrong(Exception):
 class _Known:
     """The fields of a structure that are right, for its rules over several fields: all faults are told at once."""
 
-    def __init__(self, found: Mapping[str, Any]) -> None:
-        self.__dict__.update(found)
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self.__dict__.update(values)
 
     def __getattr__(self, name: str) -> Any:
         raise _Wrong(name)
@@ -129,15 +129,15 @@ def checker(kind: Any, notes: tuple[object, ...] = (), *, texts: bool = False) -
     return _plain(kind, _rules(notes, texts=texts), texts=texts)
 
 
-def _rules(notes: tuple[object, ...], *, texts: bool) -> Rules:
+def _rules(notes: tuple[object, ...], *, texts: bool) -> FieldRules:
     markers = {note for note in notes if isinstance(note, Marker)} | ({coerced} if texts else set())
-    says = next((note.message for note in notes if isinstance(note, Says)), None)
+    says = next((note.message for note in notes if isinstance(note, Sentence)), None)
     meta = tuple(note for note in notes if isinstance(note, msgspec.Meta))
-    reads = next((note.function for note in reversed(notes) if isinstance(note, Reads)), None)
-    return Rules(meta, frozenset(markers), says, reads, tuple(note for note in notes if isinstance(note, Tests)))
+    reads = next((note.function for note in reversed(notes) if isinstance(note, Normalized)), None)
+    return FieldRules(meta, frozenset(markers), says, reads, tuple(note for note in notes if isinstance(note, Tests)))
 
 
-def _plain(kind: Any, rules: Rules, *, texts: bool) -> Check:
+def _plain(kind: Any, rules: FieldRules, *, texts: bool) -> Check:
     origin, args = get_origin(kind), get_args(kind)
     if origin is list:
         return limited(_list(checker(args[0], texts=texts), texts=texts), "array", rules)
@@ -172,12 +172,12 @@ def _list(item: Check, *, texts: bool) -> Check:
         if not isinstance(value, list):
             issues.append(say.wrong_type("array", value, path))
             return None
-        found = []
+        items = []
         for index, element in enumerate(value):
-            found.append(item(element, (*path, index), issues))
+            items.append(item(element, (*path, index), issues))
             if len(issues) >= MOST_ISSUES:
                 break
-        return found
+        return items
 
     return check
 
@@ -187,14 +187,14 @@ def _dict(item: Check) -> Check:
         if not isinstance(value, dict):
             issues.append(say.wrong_type("object", value, path))
             return None
-        found = {}
+        entries = {}
         for key, element in value.items():
             if fault := text_fault(key):
                 issues.append(say.custom(f"A key {fault}", path))
-            found[key] = item(element, (*path, key), issues)
+            entries[key] = item(element, (*path, key), issues)
             if len(issues) >= MOST_ISSUES:
                 break
-        return found
+        return entries
 
     return check
 
@@ -213,15 +213,13 @@ def _anything(value: object, path: Path, issues: list[Issue]) -> object:
     """Take any JSON of a sane depth that can be stored. Walks with its own stack: the depth is the caller's choice."""
     stack: list[tuple[object, int]] = [(value, 0)]
     while stack:
-        found, depth = stack.pop()
+        item, depth = stack.pop()
         if depth > DEEPEST:
             issues.append(say.custom(f"must not be nested deeper than {DEEPEST} levels", path))
             return None
-        inner = (
-            [*found.keys(), *found.values()] if isinstance(found, dict) else found if isinstance(found, list) else ()
-        )
+        inner = [*item.keys(), *item.values()] if isinstance(item, dict) else item if isinstance(item, list) else ()
         stack.extend((element, depth + 1) for element in inner)
-        if isinstance(found, str) and (fault := text_fault(found)):
+        if isinstance(item, str) and (fault := text_fault(item)):
             issues.append(say.custom(fault, path))
             return None
     return value
@@ -244,14 +242,14 @@ def _fields(kind: type[msgspec.Struct], *, texts: bool) -> list[_Field]:
     hints = typing.get_type_hints(kind, include_extras=True)
     return [
         _Field(
-            found.name,
-            found.encode_name,
-            checker(hints[found.name], texts=texts),
-            found.required,
-            _expected(hints[found.name]),
-            found.default,
+            field.name,
+            field.encode_name,
+            checker(hints[field.name], texts=texts),
+            field.required,
+            _expected(hints[field.name]),
+            field.default,
         )
-        for found in msgspec.structs.fields(kind)
+        for field in msgspec.structs.fields(kind)
     ]
 
 
@@ -282,40 +280,40 @@ def _struct(kind: type[msgspec.Struct], *, texts: bool) -> Check:
         if len(path) > DEEPEST:
             issues.append(say.custom(f"must not be nested deeper than {DEEPEST} levels", path))
             return None
-        before, found = len(issues), {}
+        before, values = len(issues), {}
         for field in cache[0]:
             count = len(issues)
             if field.key in value:
                 clean = field.check(value[field.key], (*path, field.key), issues)
                 if len(issues) == count:
-                    found[field.name] = clean
+                    values[field.name] = clean
             elif field.required:
                 issues.append(say.required(field.expected, (*path, field.key)))
         if len(issues) == before:
-            return _made(kind, found, path, issues)
-        defaults = {one.name: one.default for one in cache[0] if one.key not in value and not one.required}
-        _judge(kind, defaults | found, path, issues)
+            return _made(kind, values, path, issues)
+        defaults = {field.name: field.default for field in cache[0] if field.key not in value and not field.required}
+        _judge(kind, defaults | values, path, issues)
         return None
 
     return check
 
 
-def _made(kind: type[msgspec.Struct], found: dict[str, Any], path: Path, issues: list[Issue]) -> object:
-    made = kind(**found)
-    if isinstance(made, _Checked):
-        issues.extend(fault.at(path) for fault in made.check())
-    return made
+def _made(kind: type[msgspec.Struct], values: dict[str, Any], path: Path, issues: list[Issue]) -> object:
+    struct = kind(**values)
+    if isinstance(struct, _Checked):
+        issues.extend(fault.at(path) for fault in struct.check())
+    return struct
 
 
-def _judge(kind: Any, found: Mapping[str, Any], path: Path, issues: list[Issue]) -> None:
+def _judge(kind: Any, values: Mapping[str, Any], path: Path, issues: list[Issue]) -> None:
     """Add what the rules over several fields say, as far as they ask only for fields that are right.
 
     ``check_beside`` is a rule that is told only beside other mistakes: what it finds is found later anyway.
     """
-    known = {name: value for name, value in found.items() if value is not msgspec.NODEFAULT}
+    sent_values = {name: value for name, value in values.items() if value is not msgspec.NODEFAULT}
     for name in ("check", "check_beside"):
         try:
-            issues.extend(fault.at(path) for fault in getattr(kind, name, _no_rules)(_Known(known)))
+            issues.extend(fault.at(path) for fault in getattr(kind, name, _no_rules)(_Known(sent_values)))
         except _Wrong:
             continue
 
@@ -367,9 +365,9 @@ def _either(arms: list[Any], notes: tuple[object, ...], *, texts: bool) -> Check
     def check(value: object, path: Path, issues: list[Issue]) -> object:
         for arm in checks:
             faults: list[Issue] = []
-            found = arm(value, path, faults)
+            result = arm(value, path, faults)
             if not faults:
-                return found
+                return result
         issues.append(say.invalid_union(path))
         return None
 

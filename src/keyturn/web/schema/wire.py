@@ -17,7 +17,7 @@ Timestamp = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"
 """A moment in an answer, made by ``kit.clock.iso``."""
 
 
-class Wire(msgspec.Struct, rename="camel"):
+class ApiModel(msgspec.Struct, rename="camel"):
     """Base of everything that comes in or goes out as JSON. Fields with a default come last."""
 
 
@@ -36,9 +36,9 @@ _NEVER = (Plaintext, Sealed, datetime, date, float, Decimal, bytes)
 @lru_cache(maxsize=1024)
 def check_answer_type(kind: Any) -> None:
     """Raise TypeError when a type that answers must not hold is anywhere inside the annotation of an answer."""
-    for found in inside(kind, set()):
-        if isinstance(found, type) and issubclass(found, _NEVER):
-            raise TypeError(f"{kind!r} holds {found.__name__}: an answer shows moments as Timestamp and numbers as int")
+    for inner in inside(kind, set()):
+        if isinstance(inner, type) and issubclass(inner, _NEVER):
+            raise TypeError(f"{kind!r} holds {inner.__name__}: an answer shows moments as Timestamp and numbers as int")
 
 
 _TELLING = re.compile(r"(token|secret|password|passphrase)$", re.IGNORECASE)
@@ -46,14 +46,14 @@ _TELLING = re.compile(r"(token|secret|password|passphrase)$", re.IGNORECASE)
 
 def check_compressible(kind: Any) -> None:
     """Raise TypeError when an answer that says it may be compressed has a field that is named like a secret."""
-    seen: set[Any] = set()
-    for _ in inside(kind, seen):
+    structs: set[Any] = set()
+    for _ in inside(kind, structs):
         pass
-    for struct in seen:
-        for found in msgspec.structs.fields(struct):
-            if _TELLING.search(found.encode_name):
+    for struct in structs:
+        for field in msgspec.structs.fields(struct):
+            if _TELLING.search(field.encode_name):
                 raise TypeError(
-                    f"{struct.__name__}.{found.encode_name} is no field of an answer that may be compressed"
+                    f"{struct.__name__}.{field.encode_name} is no field of an answer that may be compressed"
                 )
 
 

@@ -8,17 +8,17 @@ from typing import Any
 
 from keyturn.ports.clock import Clock, Ids
 from keyturn.settings.model import Settings
-from keyturn.web.auth import Authenticate, Network, Visit, network_of
+from keyturn.web.auth import Authenticate, Network, RequestContext, network_of
 from keyturn.web.edge import Edge, Endpoint, Explain, nothing_known
+from keyturn.web.error_responses import respond
 from keyturn.web.html.browser import cookie_credentials
 from keyturn.web.html.site import Site
 from keyturn.web.messages import Receive, Request, Response, Send
-from keyturn.web.origin import Rules
-from keyturn.web.problems import respond
+from keyturn.web.origin import OriginRules
 from keyturn.web.reference import page
 from keyturn.web.server import assets, health
 from keyturn.web.server.admission import BodyReads, check_host
-from keyturn.web.server.outgoing import Gate
+from keyturn.web.server.middleware import EdgeMiddleware
 from keyturn.web.subpath import SubPath
 from keyturn.web.table import Table, WrongMethod, normal
 
@@ -26,7 +26,7 @@ from keyturn.web.table import Table, WrongMethod, normal
 class Application:
     """The ASGI application. Everything that a route raises is answered in the one shape of errors."""
 
-    def __init__(self, edge: Edge, gate: Gate, bodies: BodyReads) -> None:
+    def __init__(self, edge: Edge, gate: EdgeMiddleware, bodies: BodyReads) -> None:
         self.edge = edge
         self.bodies = bodies
         self.traffic = gate.traffic
@@ -57,7 +57,7 @@ class Application:
         self.edge.close()
         await send({"type": "lifespan.shutdown.complete"})
 
-    async def _serve(self, scope: Any, visit: Visit, receive: Receive, send: Send) -> None:
+    async def _serve(self, scope: Any, visit: RequestContext, receive: Receive, send: Send) -> None:
         request, endpoint = Request.of(scope, visit), None
         try:
             check_host(request.headers)
@@ -106,10 +106,10 @@ def build(
     """
     below = SubPath.of(settings.site_url)
     by_cookie = cookie_credentials(site.recall, site.session_cookie, site.site_url) if site else None
-    rules = Rules(site.site_url if site else settings.site_url, frozenset(cors_origins))
+    rules = OriginRules(site.site_url if site else settings.site_url, frozenset(cors_origins))
     edge = Edge(authenticate, site, by_cookie, rules, explain)
     secure = (settings.site_url or "").startswith("https://")
-    gate = Gate(ids, tuple(trusted_proxies), frozenset(cors_origins), secure=secure, below=below)
+    gate = EdgeMiddleware(ids, tuple(trusted_proxies), frozenset(cors_origins), secure=secure, below=below)
     app = Application(edge, gate, BodyReads(body_timeout.total_seconds()))
 
     reference = cache(lambda: page.Reference(described(app, settings)))

@@ -10,10 +10,10 @@ from keyturn import __version__
 from keyturn.kit.clock import iso
 from keyturn.kit.clock_difference import WRONG
 from keyturn.ports.clock import Clock
+from keyturn.web.error_responses import json_response
 from keyturn.web.messages import Response
-from keyturn.web.problems import json_response
 from keyturn.web.routes import Routes, get, group
-from keyturn.web.schema.wire import Timestamp, Wire
+from keyturn.web.schema.wire import ApiModel, Timestamp
 
 PATIENCE = 1.5
 """Seconds after which an answer says that the database hangs: orchestrators wait for two."""
@@ -67,21 +67,21 @@ class Watch:
             if self._began_at is None:
                 self._began_at = now
                 threading.Thread(target=self._run, name="readiness", daemon=True).start()
-            left = self._began_at + self._patience - now
-            done = self._changed.wait_for(lambda: self._began_at is None, max(left, 0))
+            seconds = self._began_at + self._patience - now
+            done = self._changed.wait_for(lambda: self._began_at is None, max(seconds, 0))
             return self._known[1] if done and self._known else HANGS
 
     def _run(self) -> None:
-        found = HANGS
+        status = HANGS
         try:
-            found = self._look()
+            status = self._look()
         finally:
             with self._changed:
-                self._known, self._began_at = (time.monotonic(), found), None
+                self._known, self._began_at = (time.monotonic(), status), None
                 self._changed.notify_all()
 
 
-class StatusAnswer(Wire):
+class StatusAnswer(ApiModel):
     message: str
     ok: bool
     version: str
@@ -94,7 +94,7 @@ class StatusAnswer(Wire):
     reason: str | None
 
 
-class Alive(Wire):
+class Alive(ApiModel):
     ok: bool
 
 
@@ -110,19 +110,19 @@ def router(status: Callable[[], Status], clock: Clock) -> Routes:
         Always 200 while the server answers; ``ok`` says whether the database is reachable and takes writes, a worker is
         alive, and the clock is less than five minutes off; ``reason`` says what is wrong with database or worker.
         """
-        found = status()
-        ok = found.ready and not found.clock_wrong
-        ahead = found.clock_ahead
+        current_status = status()
+        ok = current_status.ready and not current_status.clock_wrong
+        ahead = current_status.clock_ahead
         return StatusAnswer(
             message="Ok" if ok else "Degraded",
             ok=ok,
             version=__version__,
             date=iso(clock.now()),
-            database=found.database,
-            worker=found.worker,
+            database=current_status.database,
+            worker=current_status.worker,
             clock_ahead_seconds=None if ahead is None else round(ahead.total_seconds()),
-            writable=found.writable,
-            reason=found.reason,
+            writable=current_status.writable,
+            reason=current_status.reason,
         )
 
     @get("/healthz", public=True, immediate=True)
@@ -137,14 +137,14 @@ def router(status: Callable[[], Status], clock: Clock) -> Routes:
         Ready means: the database answers and takes writes, and a worker is alive, in this process or in another. The answer
         comes within two seconds, also while the database hangs.
         """
-        found = status()
+        current_status = status()
         shape = {
-            "ok": found.ready,
-            "database": found.database,
-            "writable": found.writable,
-            "worker": found.worker,
-            **({"reason": found.reason} if found.reason else {}),
+            "ok": current_status.ready,
+            "database": current_status.database,
+            "writable": current_status.writable,
+            "worker": current_status.worker,
+            **({"reason": current_status.reason} if current_status.reason else {}),
         }
-        return json_response(shape, 200 if found.ready else 503)
+        return json_response(shape, 200 if current_status.ready else 503)
 
     return group("Health", show_status, show_liveness, show_readiness)

@@ -1,4 +1,4 @@
-"""Health on a listener of its own, for probes: strangers who fill the other one cannot reach it.
+"""Health on a listener of its own, for probes: clients that fill the other one cannot block it.
 
 It knows ``GET /healthz`` and ``GET /readyz`` and nothing else, and closes each connection after one answer.
 """

@@ -113,7 +113,7 @@ def _configure_stdlib(level: int, formatter: logging.Formatter, stream: TextIO) 
     handler = _Handler(stream)
     handler.setFormatter(formatter)
     root = logging.getLogger()
-    for old in [found for found in root.handlers if isinstance(found, _Handler)]:
+    for old in [handler for handler in root.handlers if isinstance(handler, _Handler)]:
         root.removeHandler(old)
     root.addHandler(handler)
     root.setLevel(level)
@@ -135,6 +135,6 @@ def _log_crash(kind: type[BaseException], error: BaseException, trace: Traceback
 def _log_thread_crash(args: threading.ExceptHookArgs) -> None:
     if args.exc_type is SystemExit:
         return
-    shown = "".join(traceback.format_exception(args.exc_type, args.exc_value, args.exc_traceback))
+    text = "".join(traceback.format_exception(args.exc_type, args.exc_value, args.exc_traceback))
     name = args.thread.name if args.thread else None
-    structlog.get_logger("keyturn").critical("a thread ended with an error", thread_name=name, exception=shown)
+    structlog.get_logger("keyturn").critical("a thread ended with an error", thread_name=name, exception=text)

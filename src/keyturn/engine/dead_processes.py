@@ -12,7 +12,7 @@ from typing import Protocol
 import structlog
 
 from keyturn.db.unit import Database
-from keyturn.engine import machine, store
+from keyturn.engine import process_identity, store
 from keyturn.engine.loop import Loop
 from keyturn.engine.sources import Wake
 from keyturn.engine.store import Lease, Process
@@ -54,7 +54,7 @@ def last_end(seen_at: datetime, pace: Pace) -> datetime:
     return seen_at + 2 * pace.heartbeat + pace.lease
 
 
-class Presence:
+class Heartbeat:
     """This process among the others of the installation. ``process_id`` is fresh and random for each start.
 
     ``wake`` makes due what was under way for some partitions, as the sources of work do.
@@ -68,7 +68,7 @@ class Presence:
         self._process_id = process_id
         self._pace = pace
         self._pid = os.getpid()
-        self._host = machine.describe(self._pid) or ""
+        self._host = process_identity.describe(self._pid) or ""
         self._last: dict[str, tuple[datetime, datetime]] = {}  # id -> (its heartbeat, when we first saw that one)
         self._housekeeping_at = clock.now()
         self._stuck = StuckLeases(database, clock, pace, wake)
@@ -82,11 +82,11 @@ class Presence:
                 store.add_process(tx, Process(self._process_id, self._host, self._pid, now))
 
     def tick(self) -> list[str]:
-        """Say that this process lives, bury the dead, and return their ids. Needs a started engine. Safe to repeat."""
+        """Write the heartbeat, end leases of dead processes, and return their ids. Needs a started engine. Safe to repeat."""
         self.announce()
         with self._database.read() as tx:
-            known = store.list_processes(tx)
-        others = [process for process in known if process.id != self._process_id]
+            processes = store.list_processes(tx)
+        others = [process for process in processes if process.id != self._process_id]
         self._last = {process.id: self._observed(process) for process in others}
         dead = [process for process in others if self._is_dead(process)]
         for process in dead:
@@ -114,8 +114,8 @@ class Presence:
                 if process.id == self._process_id:
                     store.remove_process(tx, process.id, process.seen_at)
             now = self._clock.now()
-            held = store.free_leases(tx, self._process_id, now)
-            self._wake(tx, held, now)
+            freed = store.free_leases(tx, self._process_id, now)
+            self._wake(tx, freed, now)
 
     def _round(self) -> timedelta:
         self.tick()
@@ -127,7 +127,7 @@ class Presence:
         return (last[0], not_after(last[1], now)) if last and last[0] == process.seen_at else (process.seen_at, now)
 
     def _is_dead(self, process: Process) -> bool:
-        if machine.is_gone(process.host, process.pid):
+        if process_identity.is_gone(process.host, process.pid):
             return True
         now = self._clock.now()
         # Its clock may differ from ours, so it must also have been silent while we looked. What is ahead of ours says nothing.
@@ -142,19 +142,21 @@ class Presence:
             if not store.remove_process(tx, process.id, process.seen_at):
                 return
             now = self._clock.now()
-            held = store.free_leases(tx, process.id, now, self._last_end(process))
-            self._wake(tx, {*freed, *held}, now)
-        _log.warning("adopted the work of a dead process", process_id=process.id, host=process.host, leases=len(held))
+            freed_objects = store.free_leases(tx, process.id, now, self._last_end(process))
+            self._wake(tx, {*freed, *freed_objects}, now)
+        _log.warning(
+            "adopted the work of a dead process", process_id=process.id, host=process.host, leases=len(freed_objects)
+        )
 
     def _last_end(self, process: Process) -> datetime | None:
         """Return which of its leases may be ended: those that end by then; None for all of them, as it is surely gone."""
-        return None if machine.is_gone(process.host, process.pid) else last_end(process.seen_at, self._pace)
+        return None if process_identity.is_gone(process.host, process.pid) else last_end(process.seen_at, self._pace)
 
     def _keep_house(self) -> None:
         holders = self._works.holders()  # before the list: a process announces itself before it works
         with self._database.read() as tx:
-            known = {process.id for process in store.list_processes(tx)}
-        freed = [object_id for process_id in holders - known for object_id in self._works.release(process_id)]
+            process_ids = {process.id for process in store.list_processes(tx)}
+        freed = [object_id for process_id in holders - process_ids for object_id in self._works.release(process_id)]
         if freed:
             with self._database.write() as tx:
                 self._wake(tx, freed, self._clock.now())

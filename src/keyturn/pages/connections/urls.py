@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from keyturn.audit.service import Trail
-from keyturn.connections.catalog import Catalog
+from keyturn.audit.service import AuditTrail
 from keyturn.connections.oauth import SignIns
+from keyturn.connections.search import ConnectionSearch
 from keyturn.connections.service import Connections
 from keyturn.errors import Refused
 from keyturn.kit.actor import Actor
-from keyturn.pages.heads import Heads, ProjectHead
+from keyturn.pages.project_header import ProjectHeader, ProjectHeaders
 from keyturn.ports.clock import Clock
 from keyturn.providers.azure.manifest import MANIFEST
 from keyturn.providers.manifest import Manifest
@@ -30,10 +30,10 @@ def method_label(key: str) -> str:
 
 
 @dataclass(frozen=True)
-class Place:
+class PageScope:
     """A project, or (``project`` None) the organization itself. ``can`` is what the viewer may do with connections there."""
 
-    project: ProjectHead | None
+    project: ProjectHeader | None
     can: frozenset[str]
 
     @property
@@ -58,10 +58,10 @@ class PageOfPlace(Page):
 
     tab: ClassVar[str] = "integrations"
 
-    place: Place
+    place: PageScope
 
     @property
-    def project(self) -> ProjectHead | None:
+    def project(self) -> ProjectHeader | None:
         return self.place.project
 
     @property
@@ -70,15 +70,15 @@ class PageOfPlace(Page):
 
 
 @dataclass(frozen=True)
-class Shelf:
+class ConnectionPages:
     """The use cases that these pages show. ``oauth`` says whether this server is set up for the method OAuth."""
 
     connections: Connections
     rotations: Rotations
     sign_ins: SignIns
-    catalog: Catalog
-    trail: Trail
-    heads: Heads
+    catalog: ConnectionSearch
+    trail: AuditTrail
+    heads: ProjectHeaders
     clock: Clock
     oauth: bool
     site_url: str | None = None
@@ -96,12 +96,12 @@ class Shelf:
             fix=f"Open {self.site_url.rstrip('/')}{path}, sign in there and connect again. Nothing was started.",
         )
 
-    def place(self, actor: Actor, project_id: str | None) -> Place:
+    def place(self, actor: Actor, project_id: str | None) -> PageScope:
         """Return a place as the actor sees it. Raises NotFound or Forbidden for a project that is not theirs."""
         head = self.heads.project(actor, project_id) if project_id else None
-        return Place(head, self.catalog.granted(actor, project_id))
+        return PageScope(head, self.catalog.granted(actor, project_id))
 
 
-def one_path(connection_id: str, action: str = "") -> str:
+def connection_path(connection_id: str, action: str = "") -> str:
     """Return the address of a connection's page, or of something that can be done there."""
     return f"{ONE.format(connection_id=connection_id)}{'/' if action else ''}{action}"

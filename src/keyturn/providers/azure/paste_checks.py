@@ -18,7 +18,7 @@ _OVERVIEW = "Portal: Entra ID > App registrations > the application > Overview."
 
 
 @dataclass(frozen=True)
-class Fault:
+class PasteFault:
     """One thing wrong with one field; ``fix`` says what to paste instead. Never holds the pasted value of a secret."""
 
     field: str
@@ -31,7 +31,7 @@ class Fault:
         return {"code": self.code, "message": f"{self.message} {self.fix}", "path": ["credentials", self.field]}
 
 
-def tenant_fault(text: str) -> Fault | None:
+def tenant_fault(text: str) -> PasteFault | None:
     """Check a tenant: its id, or one of its domains."""
     if is_uuid(text) or (_DOMAIN.fullmatch(text) and not _NO_TENANT & {text.lower()}):
         return None
@@ -39,18 +39,18 @@ def tenant_fault(text: str) -> Fault | None:
         message = f"'{text.lower()}' is not one tenant."
     else:
         message = f"This is neither a tenant ID, {_LIKE}, nor a domain of a tenant, such as contoso.onmicrosoft.com."
-    return Fault("tenantId", "azure.tenant_malformed", message, f"Paste Directory (tenant) ID. {_OVERVIEW}")
+    return PasteFault("tenantId", "azure.tenant_malformed", message, f"Paste Directory (tenant) ID. {_OVERVIEW}")
 
 
-def client_id_fault(text: str) -> Fault | None:
+def client_id_fault(text: str) -> PasteFault | None:
     """Check a client id."""
     if is_uuid(text):
         return None
     message = f"This is not a client ID, {_LIKE}."
-    return Fault("clientId", "azure.client_id_malformed", message, f"Paste Application (client) ID. {_OVERVIEW}")
+    return PasteFault("clientId", "azure.client_id_malformed", message, f"Paste Application (client) ID. {_OVERVIEW}")
 
 
-def client_secret_fault(secret: Plaintext) -> Fault | None:
+def client_secret_fault(secret: Plaintext) -> PasteFault | None:
     """Check a client secret: not empty, not its own id, not a certificate, not longer than any secret."""
     text = secret.reveal()
     if not text.strip():
@@ -69,7 +69,7 @@ def client_secret_fault(secret: Plaintext) -> Fault | None:
     return _odd_inside(text)
 
 
-def _odd_inside(text: str) -> Fault | None:
+def _odd_inside(text: str) -> PasteFault | None:
     """Old client secrets were chosen by people, who may have put a blank into them; nobody can have typed the rest."""
     unseen = pasted.unseen(text)
     if unseen:
@@ -79,11 +79,11 @@ def _odd_inside(text: str) -> Fault | None:
     return None
 
 
-def key_id_fault(text: str) -> Fault | None:
+def key_id_fault(text: str) -> PasteFault | None:
     """Check the key id (Secret ID) of a client secret; empty means: find it."""
     if not text or is_uuid(text):
         return None
-    return Fault(
+    return PasteFault(
         "clientSecretKeyId",
         "azure.key_id_malformed",
         f"This is not a Secret ID, {_LIKE}.",
@@ -91,8 +91,8 @@ def key_id_fault(text: str) -> Fault | None:
     )
 
 
-def _secret_fault(code: str, message: str) -> Fault:
-    return Fault(
+def _secret_fault(code: str, message: str) -> PasteFault:
+    return PasteFault(
         "clientSecret",
         code,
         message,

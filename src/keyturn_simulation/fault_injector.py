@@ -38,7 +38,7 @@ QUIET = Settings()
 ROLES = (OWNED, ALL)
 
 
-class Weather:
+class FaultInjector:
     """``calm_down`` undoes everything, except what already spreads through the replicas."""
 
     def __init__(self, simulation: Simulation) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from keyturn.connections.domain import Rotatable, Supplied
+from keyturn.connections.domain import Rotatable, SubmittedCredentials
 from keyturn.errors import Refused
 from keyturn.ports.provider import RemoteApplication, RemoteCredential
 from keyturn.rotations.schedule import Schedule
@@ -32,15 +32,15 @@ class ScheduleChange:
     key_id: str | None = None
     key_confirmed: bool = False
 
-    def on(self, known: Schedule | None) -> Schedule:
+    def on(self, schedule: Schedule | None) -> Schedule:
         """Return the schedule after this change. Raises Refused when the first schedule is incomplete."""
-        if known is None and (self.interval_days is None or self.hour is None):
+        if schedule is None and (self.interval_days is None or self.hour is None):
             raise Refused(
                 "To enable automatic rotation, say how often and at what time.",
                 code="rotation.schedule_missing",
                 fix="Send rotation.rotationInterval and rotation.rotateAtUtc (or rotation.rotateAt with a time zone).",
             )
-        base = known or Schedule(30, 0, 0, "UTC")
+        base = schedule or Schedule(30, 0, 0, "UTC")
         return Schedule(
             self.interval_days or base.interval_days,
             base.hour if self.hour is None else self.hour,
@@ -50,7 +50,7 @@ class ScheduleChange:
 
 
 @dataclass(frozen=True)
-class Change:
+class ConnectionChange:
     """What a request changes of a connection; None means unchanged, ``describe`` tells whether description was sent.
 
     Without ``move_along`` a rotation that would move other connections along is refused, and they are named.
@@ -59,7 +59,7 @@ class Change:
     name: str | None = None
     description: str | None = None
     describe: bool = False
-    credentials: Supplied | None = None
+    credentials: SubmittedCredentials | None = None
     enabled: bool | None = None
     schedule: ScheduleChange | None = None
     move_along: bool = True

@@ -1,4 +1,4 @@
-"""The gate around the application: request id, security headers, ETag, CORS, HEAD, the access log and the last belt."""
+"""Middleware around the application: request id, security headers, ETag, CORS, HEAD, access log, and an answer to any error."""
 
 import hashlib
 import re
@@ -13,9 +13,9 @@ import structlog
 
 from keyturn.errors import Refused
 from keyturn.ports.clock import Ids
-from keyturn.web.auth import Network, Visit, client_ip
+from keyturn.web.auth import Network, RequestContext, client_ip
+from keyturn.web.error_responses import refused_head, unexpected
 from keyturn.web.messages import Response
-from keyturn.web.problems import refused_head, unexpected
 from keyturn.web.server.admission import PROBES, check_head, check_path
 from keyturn.web.server.connections import Traffic, peer_of
 from keyturn.web.subpath import AT_ROOT, SubPath
@@ -35,7 +35,7 @@ _HEADERS = {
 
 _ONLY_HTTPS = {"strict-transport-security": "max-age=31536000"}
 
-Application = Callable[[Any, Visit, Any, Any], Awaitable[None]]
+Application = Callable[[Any, RequestContext, Any, Any], Awaitable[None]]
 
 
 def request_id(ids: Ids) -> str:
@@ -48,7 +48,7 @@ def request_id(ids: Ids) -> str:
 
 
 @dataclass(frozen=True)
-class Gate:
+class EdgeMiddleware:
     ids: Ids
     trusted_proxies: tuple[Network, ...] = ()
     cors_origins: frozenset[str] = frozenset()
@@ -64,7 +64,7 @@ class Gate:
         headers = _by_name(scope["headers"])
         peer = scope["client"][0] if scope.get("client") else None
         ip = client_ip(peer, headers.get("x-forwarded-for", ()), self.trusted_proxies)
-        visit = Visit(request_id(self.ids), ip, headers.get("user-agent", (None,))[0])
+        visit = RequestContext(request_id(self.ids), ip, headers.get("user-agent", (None,))[0])
         always = {**_HEADERS, **(_ONLY_HTTPS if self.secure else {})}
         reply = _Reply(send, scope["method"], scope["path"], visit, headers, self._cors(headers), always, self.below)
         inner = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
@@ -79,7 +79,7 @@ class Gate:
                     await app(inner, visit, receive, reply.send)
             except Refused as error:
                 await reply.whole(refused_head(error, visit))
-            except Exception as error:  # noqa: BLE001 - the last belt: every request gets an answer and a log line
+            except Exception as error:  # noqa: BLE001 - every request gets an answer and a log line
                 await reply.last_words(error)
             finally:
                 _write_access_log(scope, visit, reply.status, time.perf_counter() - began)
@@ -99,17 +99,17 @@ class Gate:
 
 
 def _by_name(raw: list[tuple[bytes, bytes]]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
+    values: dict[str, list[str]] = {}
     for name, value in raw:
-        found.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
-    return found
+        values.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
+    return values
 
 
 def _is_preflight(scope: Any, headers: dict[str, list[str]]) -> bool:
     return scope["method"] == "OPTIONS" and "origin" in headers and "access-control-request-method" in headers
 
 
-def _write_access_log(scope: Any, visit: Visit, status: int, seconds: float) -> None:
+def _write_access_log(scope: Any, visit: RequestContext, status: int, seconds: float) -> None:
     """Without query and body: both may hold what nobody may read in a log."""
     write = _access.debug if scope["path"] in PROBES and status == 200 else _access.info
     write(
@@ -131,7 +131,7 @@ class _Reply:
     out: Callable[[Any], Awaitable[None]]
     method: str
     path: str
-    visit: Visit
+    visit: RequestContext
     asked: dict[str, list[str]]
     cors: dict[str, str]
     always: dict[str, str]
@@ -211,9 +211,9 @@ def _matches(etag: str, lines: list[str]) -> bool:
         return True
     tags, place = set(), 0
     while place < len(text):
-        found = _TAG.match(text, place)
-        if found is None:
+        match = _TAG.match(text, place)
+        if match is None:
             return False
-        tags.add(found[1])
-        place = found.end()
+        tags.add(match[1])
+        place = match.end()
     return etag in tags

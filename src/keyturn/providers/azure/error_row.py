@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from keyturn.providers.azure.answers import Answer
+from keyturn.providers.azure.responses import Answer
 
 
-class Kind(StrEnum):
+class ErrorKind(StrEnum):
     AGAIN = "retryable"
     NOT_YET = "not yet"
     ACTION = "needs action"
@@ -14,26 +14,26 @@ class Kind(StrEnum):
     NEVER = "permanent"
 
 
-class Source(StrEnum):
+class ErrorSource(StrEnum):
     SIGN_IN = "Entra ID"
     CONSENT = "Microsoft's sign-in"
     GRAPH = "Microsoft Graph"
 
 
 @dataclass(frozen=True)
-class Row:
+class ErrorRow:
     """``provider_code`` or ``status`` may be None: any. ``contains`` are lower-case parts of Microsoft's text: any of."""
 
-    source: Source
+    source: ErrorSource
     provider_code: str | None
     status: int | None
-    kind: Kind
+    kind: ErrorKind
     code: str
     cause: str
     fix: str
     contains: tuple[str, ...] = ("",)
 
-    def fits(self, source: Source, code: str | None, answer: Answer) -> bool:
+    def matches(self, source: ErrorSource, code: str | None, answer: Answer) -> bool:
         return (
             self.source is source
             and self.provider_code == code

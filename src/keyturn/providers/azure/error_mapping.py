@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from keyturn.errors import NeedsAction, NotYet, Permanent, Retryable, SignInAgain, Unanswered, Upstream
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.http import TransportFailed
-from keyturn.providers.azure.answers import Answer, quoted, safe_id
+from keyturn.providers.azure.error_row import ErrorKind, ErrorRow, ErrorSource
 from keyturn.providers.azure.errors import UNREADABLE, WAIT, row_for
-from keyturn.providers.azure.rows import Kind, Row, Source
+from keyturn.providers.azure.responses import Answer, quoted, safe_id
 
 _POLICY = re.compile(r"'([0-9a-fA-F-]{36})'")
-_FINAL = {Kind.ACTION: NeedsAction, Kind.SIGN_IN_AGAIN: SignInAgain, Kind.NEVER: Permanent}
+_FINAL = {ErrorKind.ACTION: NeedsAction, ErrorKind.SIGN_IN_AGAIN: SignInAgain, ErrorKind.NEVER: Permanent}
 _MAYBE_DONE = "It is not known whether the change was made."
 
 
 @dataclass(frozen=True)
-class Subject:
+class ErrorContext:
     """What the failed call was about, to fill the texts: real ids, so that a command can be pasted as it is.
 
     ``client_id`` is whose sign-in it was, ``app_id`` the application that it was about. An id that is not known stands for
@@ -55,7 +55,7 @@ def principal_of(client_id: str) -> str:
 
 
 def refusal(
-    source: Source, answer: Answer, subject: Subject, hide: Iterable[Plaintext], *, writing: bool = False
+    source: ErrorSource, answer: Answer, subject: ErrorContext, hide: Iterable[Plaintext], *, writing: bool = False
 ) -> Upstream:
     """Return the error to raise for an answer. ``hide`` are the secrets that its words must not repeat.
 
@@ -67,8 +67,8 @@ def refusal(
     if writing and uncertain:
         cause = f"{cause} {_MAYBE_DONE}"
         return Unanswered(cause, code=row.code, fix=fix, request_id=answer.request_id, retry_after=answer.retry_after)
-    if row.kind in {Kind.AGAIN, Kind.NOT_YET}:
-        kind = NotYet if row.kind is Kind.NOT_YET else Retryable
+    if row.kind in {ErrorKind.AGAIN, ErrorKind.NOT_YET}:
+        kind = NotYet if row.kind is ErrorKind.NOT_YET else Retryable
         return kind(cause, code=row.code, fix=fix, request_id=answer.request_id, retry_after=answer.retry_after)
     final = _FINAL[row.kind]
     return final(cause, code=row.code, fix=fix, request_id=answer.request_id)
@@ -81,7 +81,7 @@ _PROXY_FIX = {
 }
 
 
-def no_answer(source: Source, failure: TransportFailed, *, writing: bool = False) -> Retryable:
+def no_answer(source: ErrorSource, failure: TransportFailed, *, writing: bool = False) -> Retryable:
     """Return the error to raise when no response came: Unanswered only for a write that may have arrived."""
     if not failure.sent:
         return Retryable(
@@ -94,7 +94,7 @@ def no_answer(source: Source, failure: TransportFailed, *, writing: bool = False
     return Retryable(f"{source} did not answer: {failure}.", code="azure.no_answer", fix=WAIT)
 
 
-def unreadable(source: Source, request_id: str | None, *, writing: bool = False) -> Retryable:
+def unreadable(source: ErrorSource, request_id: str | None, *, writing: bool = False) -> Retryable:
     """Return the error to raise for a success whose body is not what it should be."""
     cause, request_id = UNREADABLE.cause.format(source=source), safe_id(request_id)
     if writing:
@@ -102,7 +102,9 @@ def unreadable(source: Source, request_id: str | None, *, writing: bool = False)
     return Retryable(cause, code=UNREADABLE.code, fix=UNREADABLE.fix, request_id=request_id)
 
 
-def _texts(row: Row, source: Source, answer: Answer, subject: Subject, hide: Iterable[Plaintext]) -> tuple[str, str]:
+def _texts(
+    row: ErrorRow, source: ErrorSource, answer: Answer, subject: ErrorContext, hide: Iterable[Plaintext]
+) -> tuple[str, str]:
     policy = _POLICY.search(answer.text)
     values = {
         "source": source.value,
@@ -112,6 +114,6 @@ def _texts(row: Row, source: Source, answer: Answer, subject: Subject, hide: Ite
         "words": quoted(answer.text, hide) or f"status {answer.status}",
     }
     label = quoted(answer.codes[0], hide) if answer.codes else str(answer.status)
-    named = f"AADSTS{label}" if label.isdigit() and answer.codes else label
+    label_text = f"AADSTS{label}" if label.isdigit() and answer.codes else label
     cause = row.cause.format_map(values).removesuffix(".")
-    return f"{cause} ({named}).", row.fix.format_map(values)
+    return f"{cause} ({label_text}).", row.fix.format_map(values)

@@ -19,20 +19,20 @@ from keyturn.kit.actor import Actor
 from keyturn.ports.clock import Clock, Ids
 from keyturn.ports.sealing import Sealer
 from keyturn.rotations import waits
-from keyturn.rotations.candidates import kind_of
-from keyturn.rotations.changes import Adoption, schedule_facts
-from keyturn.rotations.domain import Kind, Reason, Rotation, Run, RunState, Snapshot, next_run
+from keyturn.rotations.commands import Adoption, schedule_facts
+from keyturn.rotations.domain import Reason, Rotation, RotationKind, Run, RunState, Snapshot, next_run
+from keyturn.rotations.matching import kind_of
 from keyturn.rotations.schedule import Schedule
 from keyturn.rotations.store import policies, runs
 from keyturn.rotations.work.along import Along
-from keyturn.rotations.work.outcome import described, end_run, record_rotation_event, set_aside
+from keyturn.rotations.work.run_outcome import credential_facts, end_run, record_rotation_event, set_aside
 
 _PUBLISHED = frozenset({State.CURRENT, State.RETIRING})
 """Only these can be kept; whatever else there is of a rotation that ends is removed."""
 
 
 @dataclass(frozen=True)
-class Writer:
+class PolicyWriter:
     """Writes policies, the journal's adopted rows, runs that were asked for, and their audit events."""
 
     clock: Clock
@@ -60,7 +60,7 @@ class Writer:
         now, application = self.clock.now(), adoption.application
         rotation = Rotation(
             id=self.ids.new(),
-            kind=Kind.CONNECTION,
+            kind=RotationKind.CONNECTION,
             org_id=connection.org_id,
             project_id=connection.project_id,
             connection_id=connection.id,
@@ -110,7 +110,7 @@ class Writer:
         )
         value = value_of(adoption.given)
         mark = Along(self.sealer, rotation, now).mark(tx, value)
-        journal.insert(tx, replace(row, value=self.sealer.seal(value, row.place), fingerprint=mark))
+        journal.insert(tx, replace(row, value=self.sealer.seal(value, row.seal_context), fingerprint=mark))
 
     def _check_holders(self, tx: Tx, actor: Actor, connection: Connection, *, move_along: bool) -> None:
         """Raise Refused where the connection's credential rotates already, or may not be rotated for those who share it."""
@@ -118,7 +118,7 @@ class Writer:
         what = holders.credential_name(connection.method)
         owner_id = holders.rotated_by(tx, others)
         if owner_id:
-            owner = next(one for one in others if one.id == owner_id)
+            owner = next(holder for holder in others if holder.id == owner_id)
             raise rotates_already(what, owner if authorize.visible(tx, actor).covers(holders.scope_of(owner)) else None)
         holders.require_movable(tx, actor, others, what)
         if others and not move_along:
@@ -127,7 +127,10 @@ class Writer:
                 "to each new one, so that nothing stops signing in.",
                 code="rotation.shared",
                 fix="Say that they may be moved along, or give this connection a credential of its own.",
-                details=[{"connectionId": one.id, "name": one.name, "projectId": one.project_id} for one in others],
+                details=[
+                    {"connectionId": holder.id, "name": holder.name, "projectId": holder.project_id}
+                    for holder in others
+                ],
             )
 
     def take_over(
@@ -186,18 +189,22 @@ class Writer:
         along = Along(self.sealer, rotation, now)
         holders.lock(tx, along.mark_of(tx, current))
         others = along.holders(tx, current)
-        heir = next((one for one in others if one.org_id == rotation.org_id and holders.stays(tx, one)), None)
+        heir = next(
+            (holder for holder in others if holder.org_id == rotation.org_id and holders.stays(tx, holder)), None
+        )
         if heir is None:
             return None
-        kept = replace(rotation, connection_id=heir.id, project_id=heir.project_id, name=heir.name, updated_at=now)
-        policies.save(tx, replace(kept, wake_at=now if rotation.wake_at else None))
-        record_rotation_event(tx, actor, events.ROTATION_HANDED_OVER, kept, now, holders=len(others))
+        handed_over = replace(
+            rotation, connection_id=heir.id, project_id=heir.project_id, name=heir.name, updated_at=now
+        )
+        policies.save(tx, replace(handed_over, wake_at=now if rotation.wake_at else None))
+        record_rotation_event(tx, actor, events.ROTATION_HANDED_OVER, handed_over, now, holders=len(others))
         return heir
 
     def require_unknown(self, tx: Tx, adoption: Adoption) -> None:
         """Refuse a secret that is already in this server's journal and not yet gone."""
-        known = journal.of_application(tx, adoption.application.object_id, [adoption.key.key_id], [])
-        if any(row.state in {State.RETIRING, State.REVOKING, State.CURRENT} for row in known):
+        journal_rows = journal.of_application(tx, adoption.application.object_id, [adoption.key.key_id], [])
+        if any(row.state in {State.RETIRING, State.REVOKING, State.CURRENT} for row in journal_rows):
             raise Refused(
                 "This credential is already in this server's hands, and about to be revoked or in use.",
                 code="rotation.key_in_use",
@@ -264,7 +271,7 @@ class Writer:
 
     def retire(self, tx: Tx, actor: Actor, rotation: Rotation, keep: Callable[[Credential], bool]) -> list[Credential]:
         """End a rotation. Its keys are removed by the workflow, except those to keep, whose values are forgotten here."""
-        now, kept = self.clock.now(), []
+        now, rows = self.clock.now(), []
         removing = any(row.state not in _PUBLISHED or not keep(row) for row in journal.live(tx, rotation.id))
         for row in journal.live(tx, rotation.id):
             if row.state is State.CURRENT and not keep(row):
@@ -274,15 +281,15 @@ class Writer:
             elif row.state in _PUBLISHED:
                 # A value that is kept is needed as long as it signs in for the removal of the others.
                 value = row.value if removing and row.state is State.CURRENT else None
-                kept.append(journal.move(tx, row, revoke_after=None, value=value, note=KEPT))
+                rows.append(journal.move(tx, row, revoke_after=None, value=value, note=KEPT))
         ended = replace(
             rotation, retired=True, enabled=False, next_run_at=None, wake_at=now, wake_set_at=now, updated_at=now
         )
         policies.save(tx, ended)
         record_rotation_event(
-            tx, actor, events.ROTATION_ENDED, rotation, now, staysValid=[described(row) for row in kept]
+            tx, actor, events.ROTATION_ENDED, rotation, now, staysValid=[credential_facts(row) for row in rows]
         )
-        return kept
+        return rows
 
 
 def rotates_already(what: str, owner: Holder | None) -> Refused:

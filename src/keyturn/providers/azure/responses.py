@@ -42,8 +42,8 @@ def token_answer(response: HttpResponse, now: datetime) -> Answer:
     text = _string(body.get("error_description"))
     numbers = body.get("error_codes")
     codes = [str(number) for number in numbers if isinstance(number, int)] if isinstance(numbers, list) else []
-    if not codes and (found := _AADSTS.search(text)):
-        codes = [found[1]]
+    if not codes and (match := _AADSTS.search(text)):
+        codes = [match[1]]
     codes += [_string(body.get("error"))]
     request_id = _string(body.get("trace_id")) or response.headers.get("x-ms-request-id")
     plain = _TRACE.sub("", text)

@@ -6,23 +6,23 @@ from datetime import datetime
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
-from keyturn.audit.domain import Recorded
+from keyturn.audit.domain import StoredEvent
+from keyturn.connections.connection_test import ConnectionTest
 from keyturn.connections.domain import Connection
 from keyturn.connections.holders import Sharing
-from keyturn.connections.trial import Trial
 from keyturn.credentials.domain import State
 from keyturn.kit import zones
 from keyturn.kit.actor import Actor
 from keyturn.pages.connections.badges import Badge, badges, credential_refused, refusal_title, sign_in_refused, without
-from keyturn.pages.connections.places import ONE, PageOfPlace, Place, Shelf, method_label
 from keyturn.pages.connections.runs import Drift, RunLine, drift, run_line, said_once
 from keyturn.pages.connections.timeline import Secret, TimeLine, draw, refused, secrets_of
+from keyturn.pages.connections.urls import ONE, ConnectionPages, PageOfPlace, PageScope, method_label
 from keyturn.providers.azure.manifest import MANIFEST
 from keyturn.providers.manifest import Manifest
 from keyturn.rotations.domain import Rotation
 from keyturn.rotations.history import History, early_end, history
 from keyturn.web.html.forms import EMPTY
-from keyturn.web.pages import Filled, Route, Visitor, get
+from keyturn.web.pages import BrowserContext, FormState, PageRoute, get
 
 SHOWN_COMING = 5
 SHOWN_EVENTS = 12
@@ -48,7 +48,7 @@ class ConnectionPage(PageOfPlace):
     schedule_zone: ZoneInfo
     runs: Sequence[RunLine]
     drift: Sequence[Drift]
-    events: Sequence[Recorded] | None
+    events: Sequence[StoredEvent] | None
     busy: bool
     refusal_title: str
     check_failed: Mapping[str, Any]
@@ -57,44 +57,44 @@ class ConnectionPage(PageOfPlace):
     """Whether a test that is shown says it already."""
     needs_credential: bool
     ends_at: datetime | None
-    trial: Trial | None
-    filled: Filled
+    trial: ConnectionTest | None
+    filled: FormState
     sharing: Sharing | None
 
 
-def routes(shelf: Shelf) -> tuple[Route, list[Route]]:
+def routes(pages: ConnectionPages) -> tuple[PageRoute, list[PageRoute]]:
     """Return the route of the page, which refused forms are shown on again, and all routes."""
 
     @get(ONE)
-    def show_connection(actor: Actor, connection_id: str, visitor: Visitor, filled: Filled) -> ConnectionPage:
-        return show(shelf, actor, connection_id, visitor.zone, filled)
+    def show_connection(actor: Actor, connection_id: str, visitor: BrowserContext, filled: FormState) -> ConnectionPage:
+        return show(pages, actor, connection_id, visitor.zone, filled)
 
     return show_connection, [show_connection]
 
 
 def show(
-    shelf: Shelf,
+    pages: ConnectionPages,
     actor: Actor,
     connection_id: str,
     zone: ZoneInfo,
-    filled: Filled = EMPTY,
-    trial: Trial | None = None,
+    filled: FormState = EMPTY,
+    trial: ConnectionTest | None = None,
 ) -> ConnectionPage:
     """Return the page as the actor may see it. Raises NotFound or Forbidden."""
-    known, now = history(shelf.connections, actor, connection_id), shelf.clock.now()
-    connection, rotation = known.connection, known.rotation
-    place = shelf.place(actor, connection.project_id)
-    secrets = secrets_of(known.credentials, known.foreign)
+    rotation_history, now = history(pages.connections, actor, connection_id), pages.clock.now()
+    connection, rotation = rotation_history.connection, rotation_history.rotation
+    scope = pages.place(actor, connection.project_id)
+    secrets = secrets_of(rotation_history.credentials, rotation_history.foreign)
     line = draw(refused(secrets) if sign_in_refused(connection) else secrets, now, zone)
-    ends_at = known.current.ends_at if known.current else None
+    ends_at = rotation_history.current.ends_at if rotation_history.current else None
     tested = {check.message for check in trial.checks if not check.ok} if trial else set()
     refusal = str((connection.refusal or {}).get("message") or "")
     check = _check_failed(connection, tested)
     above = {*tested, refusal, str(check.get("message") or "")}
-    runs = said_once([run_line(run, steps, now) for run, steps in known.runs], above)
-    marks = badges(connection, rotation, known.active, ends_at, now)
+    runs = said_once([run_line(run, steps, now) for run, steps in rotation_history.runs], above)
+    marks = badges(connection, rotation, rotation_history.active, ends_at, now)
     return ConnectionPage(
-        place=place,
+        place=scope,
         connection=connection,
         manifest=MANIFEST,
         method=method_label(connection.method.value),
@@ -102,14 +102,14 @@ def show(
         rotation=rotation,
         badges=without(marks, {*above, *(run.failure for run in runs)}),
         line=line,
-        living=[one for one in line.secrets if one.kind in _LIVING],
-        coming=known.coming(SHOWN_COMING, now),
-        early=early_end(known, rotation.schedule, now) if rotation else None,
+        living=[secret for secret in line.secrets if secret.kind in _LIVING],
+        coming=rotation_history.coming(SHOWN_COMING, now),
+        early=early_end(rotation_history, rotation.schedule, now) if rotation else None,
         schedule_zone=zones.shown(rotation.schedule.time_zone) if rotation else zone,
         runs=runs,
-        drift=[drift(event) for event in known.drift],
-        events=_events(shelf, actor, place, known),
-        busy=_busy(known),
+        drift=[drift(event) for event in rotation_history.drift],
+        events=_events(pages, actor, scope, rotation_history),
+        busy=_busy(rotation_history),
         needs_credential=credential_refused(connection),
         check_failed=check,
         refusal_told=refusal in tested,
@@ -117,29 +117,31 @@ def show(
         ends_at=ends_at,
         trial=trial,
         filled=filled,
-        sharing=shelf.rotations.sharing(actor, [connection]).get(connection.id),
+        sharing=pages.rotations.sharing(actor, [connection]).get(connection.id),
     )
 
 
 def _check_failed(connection: Connection, tested: Collection[str]) -> Mapping[str, Any]:
-    said = connection.check_result or {}
-    alone = said.get("ok") is False and connection.refused_at is None and said.get("message") not in tested
-    return said if alone else {}
+    result = connection.check_result or {}
+    alone = result.get("ok") is False and connection.refused_at is None and result.get("message") not in tested
+    return result if alone else {}
 
 
-def _busy(known: History) -> bool:
-    removing = any(row.state in {State.REVOKING, State.LOST} for row in known.credentials)
-    return removing or known.active is not None
+def _busy(rotation_history: History) -> bool:
+    removing = any(row.state in {State.REVOKING, State.LOST} for row in rotation_history.credentials)
+    return removing or rotation_history.active is not None
 
 
-def _events(shelf: Shelf, actor: Actor, place: Place, known: History) -> list[Recorded] | None:
+def _events(
+    pages: ConnectionPages, actor: Actor, scope: PageScope, rotation_history: History
+) -> list[StoredEvent] | None:
     """Return the newest audit events of the connection and of its rotation; None for who may not read them."""
-    if "read-audit-logs" not in place.can:
+    if "read-audit-logs" not in scope.can:
         return None
-    subjects = [known.connection.id, *([known.rotation.id] if known.rotation else [])]
-    found = [
+    subjects = [rotation_history.connection.id, *([rotation_history.rotation.id] if rotation_history.rotation else [])]
+    events = [
         event
         for subject in subjects
-        for event in shelf.trail.page(actor, limit=SHOWN_EVENTS, project_id=place.project_id, subject_id=subject).events
+        for event in pages.trail.page(actor, limit=SHOWN_EVENTS, project_id=scope.project_id, subject_id=subject).events
     ]
-    return sorted(found, key=lambda event: event.id, reverse=True)[:SHOWN_EVENTS]
+    return sorted(events, key=lambda event: event.id, reverse=True)[:SHOWN_EVENTS]

@@ -13,30 +13,30 @@ from keyturn.ports.provider import (
     AccessToken,
     CertificateProvider,
     CredentialKind,
+    CredentialRequest,
     IssuedCredential,
     MadeCredential,
-    Order,
     RemoteApplication,
     RemoteCredential,
     SecretsProvider,
     SigningCertificate,
     Tenant,
 )
-from keyturn.providers.azure.certificate import possession
-from keyturn.providers.azure.graph import Caller, Graph
+from keyturn.providers.azure.certificate import proof_of_possession
+from keyturn.providers.azure.graph import Graph, GraphContext
 from keyturn.providers.azure.key_pairs import new_pair, thumbprints
 
 
-class Provider(SecretsProvider, CertificateProvider, Protocol):
+class GraphProvider(SecretsProvider, CertificateProvider, Protocol):
     """What the kinds need of the provider that they belong to."""
 
 
-class Callers(Protocol):
+class GraphContexts(Protocol):
     """Makes callers of Graph, letting nothing but UUIDs through."""
 
     def __call__(
         self, tenant: Tenant, token: AccessToken, *, app_id: str | None = None, object_id: str | None = None
-    ) -> Caller: ...
+    ) -> GraphContext: ...
 
 
 Keys = Callable[[], RSAPrivateKey]
@@ -44,9 +44,9 @@ Keys = Callable[[], RSAPrivateKey]
 
 
 class ClientSecretKind:
-    """Client secrets: made by Entra ID, which tells their value once."""
+    """Client secrets: made by Entra ID, which returns their value once."""
 
-    def __init__(self, provider: Provider, app_id: str | None) -> None:
+    def __init__(self, provider: GraphProvider, app_id: str | None) -> None:
         self._provider = provider
         self.application = partial(provider.application, named=app_id)
         self._app_id = app_id
@@ -63,11 +63,11 @@ class ClientSecretKind:
         """Return the application as it is: nothing more can be known of a secret."""
         return application
 
-    def fits(self, one: RemoteCredential, value: Plaintext) -> bool:
+    def matches(self, credential: RemoteCredential, value: Plaintext) -> bool:
         """Whether the hint of a listed secret equals the first three characters of the value."""
-        return one.hint is not None and one.hint == value.hint()
+        return credential.hint is not None and credential.hint == value.hint()
 
-    def add(self, tenant: Tenant, token: AccessToken, signer: Plaintext, order: Order) -> IssuedCredential:
+    def add(self, tenant: Tenant, token: AccessToken, signer: Plaintext, order: CredentialRequest) -> IssuedCredential:
         """Ask for a new secret. NOT repeatable."""
         return self._provider.add_password(
             tenant, token, order.object_id, order.marker, order.ends_at, named=self._app_id
@@ -81,7 +81,7 @@ class ClientSecretKind:
 class CertificateKind:
     """Certificates: made here. Only the public part is sent, with a proof of possessing one that is registered already."""
 
-    def __init__(self, provider: Provider, graph: Graph, callers: Callers, clock: Clock, keys: Keys) -> None:
+    def __init__(self, provider: GraphProvider, graph: Graph, callers: GraphContexts, clock: Clock, keys: Keys) -> None:
         self._provider = provider
         self._graph = graph
         self._callers = callers
@@ -90,8 +90,8 @@ class CertificateKind:
 
     def make(self, marker: str, now: datetime, ends_at: datetime) -> MadeCredential | None:
         """Make a key pair and a certificate whose subject is the marker."""
-        made = new_pair(self._keys(), marker, now, ends_at)
-        return MadeCredential(made.packed(), made.thumbprint)
+        signing = new_pair(self._keys(), marker, now, ends_at)
+        return MadeCredential(signing.packed(), signing.thumbprint)
 
     def sign_in(self, tenant: Tenant, app_id: str, value: Plaintext) -> AccessToken:
         """Get a fresh token with an assertion signed here; the key is never sent. Repeatable."""
@@ -113,22 +113,22 @@ class CertificateKind:
         self, tenant: Tenant, token: AccessToken, application: RemoteApplication, value: Plaintext
     ) -> RemoteApplication:
         """Return the application with certificates known by themselves, where what they are called tells too little."""
-        if any(self.fits(one, value) for one in application.credentials):
+        if any(self.matches(credential, value) for credential in application.credentials):
             return application
         caller = self._callers(tenant, token, object_id=application.object_id)
         return self._graph.application_with_key_bytes(caller, f"/{application.object_id}")
 
-    def fits(self, one: RemoteCredential, value: Plaintext) -> bool:
+    def matches(self, credential: RemoteCredential, value: Plaintext) -> bool:
         """Whether the listed certificate has the thumbprint of this one, by SHA-1 or SHA-256."""
-        return one.hint in thumbprints(SigningCertificate.unpacked(value))
+        return credential.hint in thumbprints(SigningCertificate.unpacked(value))
 
-    def add(self, tenant: Tenant, token: AccessToken, signer: Plaintext, order: Order) -> IssuedCredential:
+    def add(self, tenant: Tenant, token: AccessToken, signer: Plaintext, order: CredentialRequest) -> IssuedCredential:
         """Register the certificate that was made. NOT repeatable."""
         if order.made is None:
             raise ValueError("a certificate is made before it is registered")
         caller = self._callers(tenant, token, object_id=order.object_id)
-        made = SigningCertificate.unpacked(order.made)
-        return self._graph.add_key(caller, order.object_id, order.marker, made, self._proof(signer, order.object_id))
+        signing = SigningCertificate.unpacked(order.made)
+        return self._graph.add_key(caller, order.object_id, order.marker, signing, self._proof(signer, order.object_id))
 
     def remove(self, tenant: Tenant, token: AccessToken, signer: Plaintext, object_id: str, key_id: str) -> None:
         """Ask for removal. Repeatable."""
@@ -136,11 +136,11 @@ class CertificateKind:
         self._graph.remove_key(caller, object_id, key_id, self._proof(signer, object_id))
 
     def _proof(self, signer: Plaintext, object_id: str) -> Plaintext:
-        return possession(SigningCertificate.unpacked(signer), object_id, self._clock.now())
+        return proof_of_possession(SigningCertificate.unpacked(signer), object_id, self._clock.now())
 
 
 def kinds(
-    provider: Provider, graph: Graph, callers: Callers, clock: Clock, keys: Keys, app_id: str | None
+    provider: GraphProvider, graph: Graph, callers: GraphContexts, clock: Clock, keys: Keys, app_id: str | None
 ) -> dict[str, CredentialKind]:
     """Return the kinds by the method of the connections that sign in with them."""
     return {

@@ -9,9 +9,9 @@ from typing import ClassVar
 import structlog
 
 from keyturn.errors import Invalid, KeyturnError, NotBuilt, NotFound, Refused, TooMany, Unavailable, Upstream
-from keyturn.web.auth import Visit
+from keyturn.web.auth import RequestContext
 from keyturn.web.edge import Edge, Endpoint
-from keyturn.web.html.browser import Visitor
+from keyturn.web.html.browser import BrowserContext
 from keyturn.web.html.site import Site
 from keyturn.web.messages import Request, Response
 from keyturn.web.pages import Page, View, html
@@ -32,7 +32,7 @@ def body_of(status: int, error: str, message: object, request_id: str, **more: o
 
 
 @dataclass(frozen=True)
-class Problem:
+class ErrorResponse:
     """What an exception becomes, before it is JSON or a page. ``sentence`` is the message without advice, for the page."""
 
     status: int
@@ -55,7 +55,7 @@ def _wants_page(request: Request, endpoint: Endpoint | None) -> bool:
     return "text/html" in request.headers.get("accept", "") and not request.path.startswith("/api")
 
 
-def _problem(edge: Edge, request: Request, error: Exception) -> Problem:
+def _problem(edge: Edge, request: Request, error: Exception) -> ErrorResponse:
     """Say what went wrong. Only unknown exceptions and the server's own faults are logged."""
     if isinstance(error, KeyturnError):
         return _known(error, request.visit)
@@ -64,13 +64,13 @@ def _problem(edge: Edge, request: Request, error: Exception) -> Problem:
         return _wrong_method(built, request.visit) if built else _no_route(request)
     if isinstance(error, NoRoute):
         return _no_route(request)
-    known = edge.explain(error)
-    if known is not None:
-        return _known(known, request.visit)
-    return Problem(500, _unexpected(error, request.visit))
+    explanation = edge.explain(error)
+    if explanation is not None:
+        return _known(explanation, request.visit)
+    return ErrorResponse(500, _unexpected(error, request.visit))
 
 
-def _known(error: KeyturnError, visit: Visit) -> Problem:
+def _known(error: KeyturnError, visit: RequestContext) -> ErrorResponse:
     message: object = error.message
     if isinstance(error, Invalid):
         message = list(error.issues)
@@ -96,7 +96,7 @@ def _known(error: KeyturnError, visit: Visit) -> Problem:
         headers = _limits(error)
     elif isinstance(error, Unavailable):
         headers = {"retry-after": _seconds(error.retry_after)}
-    return Problem(error.status, shape, error.message, headers)
+    return ErrorResponse(error.status, shape, error.message, headers)
 
 
 def _seconds(wait: timedelta) -> str:
@@ -110,30 +110,30 @@ def _limits(error: TooMany) -> dict[str, str]:
     return headers if limit is None else {**headers, "x-ratelimit-limit": str(limit)}
 
 
-def _no_route(request: Request) -> Problem:
+def _no_route(request: Request) -> ErrorResponse:
     message = f"Route {request.method}:{request.path[:_SHOWN_PATH]} not found"
-    return Problem(404, {"message": message, "error": "Not Found", "statusCode": 404})
+    return ErrorResponse(404, {"message": message, "error": "Not Found", "statusCode": 404})
 
 
-def _wrong_method(built: Sequence[str], visit: Visit) -> Problem:
+def _wrong_method(built: Sequence[str], visit: RequestContext) -> ErrorResponse:
     allow = ", ".join([*built, "OPTIONS"])
     message = f"This path takes {allow}"
     shape = body_of(405, "MethodNotAllowed", message, visit.request_id, code="request.method_not_allowed")
-    return Problem(405, shape, headers={"allow": allow})
+    return ErrorResponse(405, shape, headers={"allow": allow})
 
 
-def refused_head(error: Refused, visit: Visit) -> Response:
+def refused_head(error: Refused, visit: RequestContext) -> Response:
     """Answer a request that was refused before anybody looked at its path."""
     problem = _known(error, visit)
     return json_response(problem.shape, problem.status)
 
 
-def unexpected(error: Exception, visit: Visit) -> Response:
+def unexpected(error: Exception, visit: RequestContext) -> Response:
     """Log what nobody foresaw, and say nothing of it to the caller."""
     return json_response(_unexpected(error, visit), 500)
 
 
-def _unexpected(error: Exception, visit: Visit) -> dict[str, object]:
+def _unexpected(error: Exception, visit: RequestContext) -> dict[str, object]:
     _log.error("unexpected error", exc_info=error)
     return body_of(500, "InternalServerError", GENERIC, visit.request_id, code="server.error")
 
@@ -170,10 +170,10 @@ class ErrorPage(Page):
     request_id: str
 
 
-def error_page(site: Site, request: Request, problem: Problem) -> Response:
+def error_page(site: Site, request: Request, problem: ErrorResponse) -> Response:
     """Show what went wrong, what to do, and the id to look for in the log."""
     visit = request.visit
-    visitor = Visitor.of(request.headers, visit, site.session_cookie.name)
+    visitor = BrowserContext.of(request.headers, visit, site.session_cookie.name)
     message = problem.shape.get("message", "")
     if problem.sentence and isinstance(message, str):
         message = problem.sentence

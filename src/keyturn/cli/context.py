@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Surroundings:
-    """The world around one command. ``debug`` asks for a traceback when it fails."""
+class CommandContext:
+    """Environment and clock of one command. With ``debug`` a failure shows its traceback."""
 
     environ: Mapping[str, str]
     clock: Clock
@@ -36,12 +36,12 @@ class Surroundings:
         return read_settings(self.environ, {name: str(value) for name, value in overrides.items() if value is not None})
 
 
-def surroundings(ctx: typer.Context) -> Surroundings:
+def command_context(ctx: typer.Context) -> CommandContext:
     """Return what :func:`keyturn.cli.main.main` gave to the command."""
-    found = ctx.obj
-    if not isinstance(found, Surroundings):
+    context = ctx.obj
+    if not isinstance(context, CommandContext):
         raise TypeError("a command runs through keyturn.cli.main")
-    return found
+    return context
 
 
 def tell(text: str) -> None:

@@ -1,7 +1,7 @@
 """One writer per application: the lease that a process holds while it works on one, with fencing.
 
-Every write of the journal goes through :meth:`Hold.write`, which checks the fencing token in the same transaction. A process
-that was only slow therefore cannot write after another has taken over.
+Every write of the journal goes through :meth:`ApplicationLease.write`, which checks the fencing token in the same transaction.
+A process that was only slow therefore cannot write after another has taken over.
 """
 
 from collections.abc import Iterator
@@ -22,13 +22,13 @@ from keyturn.ports.clock import Clock, Ids
 from keyturn.ports.provider import AccessToken, RemoteApplication, SecretsProvider, Tenant
 from keyturn.ports.sealing import Sealer
 from keyturn.rotations.domain import Rotation, Snapshot, Step
-from keyturn.rotations.patience import Patience
 from keyturn.rotations.store import leases, policies, runs
+from keyturn.rotations.timings import ProtocolTimings
 from keyturn.settings.model import Pace
 
 
 @dataclass(frozen=True)
-class Tools:
+class WorkerContext:
     """What rotation work needs; one per process."""
 
     database: Database
@@ -44,9 +44,11 @@ class Tools:
         fingerprints.complete(self.database, self.sealer, self.clock.now())
 
     @property
-    def patience(self) -> Patience:
+    def patience(self) -> ProtocolTimings:
         pace = self.pace
-        return Patience(pace.proof_count, pace.proof_spacing, pace.confirm_spacing, proof_deadline=pace.proof_deadline)
+        return ProtocolTimings(
+            pace.proof_count, pace.proof_spacing, pace.confirm_spacing, proof_deadline=pace.proof_deadline
+        )
 
 
 SECRET_REFUSED = frozenset(
@@ -55,10 +57,10 @@ SECRET_REFUSED = frozenset(
 """What the provider says of a credential that does not exist, does not exist yet, or is past its end."""
 
 
-KEPT_JUST_NOW = timedelta(seconds=1)
-"""A lease kept this recently is not asked about again before a write: the request may well be as long on its way.
+RENEWED_RECENTLY = timedelta(seconds=1)
+"""A lease renewed this recently is not renewed again before a write: the request may well take as long to arrive.
 
-Whoever takes this process for dead leaves such a lease alone: see ``engine.lost.last_end``.
+A process that considers this one dead does not end such a lease: see ``engine.dead_processes.last_end``.
 """
 
 
@@ -66,21 +68,21 @@ class LeaseLost(Exception):
     """Another process took over. Whatever was under way here is no longer ours to write down."""
 
 
-class Hold:
+class ApplicationLease:
     """The lease on one application. Not shared between threads."""
 
-    def __init__(self, tools: Tools, seen: Snapshot, token: int, kept_at: datetime) -> None:
-        rotation = seen.rotation
-        self.tools = tools
+    def __init__(self, context: WorkerContext, snapshot: Snapshot, token: int, kept_at: datetime) -> None:
+        rotation = snapshot.rotation
+        self.context = context
         self.rotation_id = rotation.id
         self.object_id = rotation.object_id
-        self.kind = tools.provider.kind(rotation.credential_kind, app_id=rotation.app_id)
+        self.kind = context.provider.kind(rotation.credential_kind, app_id=rotation.app_id)
         self.actor: Actor = platform(rotation.org_id)
         self.token = token
         self.asked: set[str] = set()
         """Credentials asked for under this lease: the request is made once, whatever the journal says."""
         self._kept_at = kept_at
-        self._seen: Snapshot | None = seen
+        self._seen: Snapshot | None = snapshot
         self._access: AccessToken | None = None
         self._signer: Credential | None = None
         self.refusal: Upstream | None = None
@@ -89,15 +91,15 @@ class Hold:
         self._last_record: tuple[int, runs.StepRecord] | None = None
 
     def now(self) -> datetime:
-        return self.tools.clock.now()
+        return self.context.clock.now()
 
     def snapshot(self) -> Snapshot | None:
         """Return the rotation as it is: as the last step's own transaction left it, else read anew. None when it is gone."""
-        seen, self._seen = self._seen, None
-        if seen is None:
-            with self.tools.database.read() as tx:
-                seen = policies.snapshot(tx, self.rotation_id)
-        return seen
+        snapshot, self._seen = self._seen, None
+        if snapshot is None:
+            with self.context.database.read() as tx:
+                snapshot = policies.snapshot(tx, self.rotation_id)
+        return snapshot
 
     def begin(self, step: Step, snapshot: Snapshot) -> None:
         """The step that starts now is written into the run's history by its own transaction."""
@@ -110,32 +112,32 @@ class Hold:
     @contextmanager
     def write(self, result: str = "done", message: str | None = None) -> Iterator[Tx]:
         """A write transaction that only the holder of the lease can commit. Raises LeaseLost."""
-        seen, last = None, self._last_record
-        with self.tools.database.write() as tx:
+        snapshot, last = None, self._last_record
+        with self.context.database.write() as tx:
             kept_at = self._keep_lease(tx)
             yield tx
             if self._step:
-                done = replace(self._step, outcome=result, message=message, finished_at=self.now())
-                last = runs.record_step(tx, self.rotation_id, done, self._last_record)
-                seen = policies.snapshot(tx, self.rotation_id)
+                record = replace(self._step, outcome=result, message=message, finished_at=self.now())
+                last = runs.record_step(tx, self.rotation_id, record, self._last_record)
+                snapshot = policies.snapshot(tx, self.rotation_id)
         self._last_record, self._step = last, None
-        self._seen, self._kept_at = seen, kept_at
+        self._seen, self._kept_at = snapshot, kept_at
 
     def before_network(self, *, writing: bool = False) -> None:
         """Make sure that the lease outlives the calls that follow; before a write, that it is still ours. Raises LeaseLost."""
-        pace, age = self.tools.pace, self.now() - self._kept_at
-        longest = KEPT_JUST_NOW if writing else pace.lease - 3 * pace.call_timeout
+        pace, age = self.context.pace, self.now() - self._kept_at
+        longest = RENEWED_RECENTLY if writing else pace.lease - 3 * pace.call_timeout
         fresh = timedelta() <= age < longest
         if fresh:
             return
-        with self.tools.database.write() as tx:
+        with self.context.database.write() as tx:
             kept_at = self._keep_lease(tx)
         self._kept_at = kept_at
 
     def _keep_lease(self, tx: Tx) -> datetime:
         # Counted from when the transaction has begun: waiting for that may have taken long.
         now = self.now()
-        if not leases.keep_lease(tx, self.object_id, self.token, now + self.tools.pace.lease):
+        if not leases.keep_lease(tx, self.object_id, self.token, now + self.context.pace.lease):
             raise LeaseLost(self.object_id)
         return now
 
@@ -207,13 +209,13 @@ class Hold:
         """
         if rotation.retired or rotation.connection_id is None:
             return
-        with self.tools.database.read() as tx:
+        with self.context.database.read() as tx:
             connection = store_of_connections.get(tx, rotation.connection_id)
         if connection is None:
             return
-        unpack(self.tools.sealer.open(connection.secret, connection.place), connection)
-        named = Tenant(connection.cloud, connection.tenant_id.lower()), connection.client_id.lower()
-        if named != (replace(rotation.tenant, tenant_id=rotation.tenant.tenant_id.lower()), rotation.app_id.lower()):
+        unpack(self.context.sealer.open(connection.secret, connection.seal_context), connection)
+        target = Tenant(connection.cloud, connection.tenant_id.lower()), connection.client_id.lower()
+        if target != (replace(rotation.tenant, tenant_id=rotation.tenant.tenant_id.lower()), rotation.app_id.lower()):
             raise target_changed(rotation.name)
 
     def _sign_in_with(self, rotation: Rotation, signer: Credential) -> AccessToken:
@@ -227,29 +229,29 @@ class Hold:
     def _final(self, error: NotYet, signer: Credential | None) -> Upstream:
         """Soon after it was published a refusal means that the credential is still spreading; later, what it says."""
         now, published = self.now(), signer.published_at if signer else None
-        spreading = published is not None and now < settled_at(published, self.tools.pace.settle, now)
+        spreading = published is not None and now < settled_at(published, self.context.pace.settle, now)
         kind = Retryable if spreading else NeedsAction
         return kind(error.message, code=error.code, fix=error.fix, request_id=error.request_id)
 
     def _opened(self, signer: Credential) -> Plaintext:
         if signer.value is None:
             raise RuntimeError("a published secret without its value")
-        return self.tools.sealer.open(signer.value, signer.place)
+        return self.context.sealer.open(signer.value, signer.seal_context)
 
     def release(self) -> None:
         """Give the lease back. Harmless when it was lost."""
-        with self.tools.database.write() as tx:
+        with self.context.database.write() as tx:
             leases.drop_lease(tx, self.object_id, self.token, self.now())
 
 
-def take(tools: Tools, rotation_id: str) -> Hold | None:
+def acquire(context: WorkerContext, rotation_id: str) -> ApplicationLease | None:
     """Take the lease of the rotation's application; None while another process works on it, or without such a rotation."""
-    with tools.database.write() as tx:
+    with context.database.write() as tx:
         rotation = policies.get(tx, rotation_id)
         if rotation is None:
             return None
-        now = tools.clock.now()
-        token = leases.take_lease(tx, rotation.object_id, tools.process_id, now, tools.pace.lease)
+        now = context.clock.now()
+        token = leases.take_lease(tx, rotation.object_id, context.process_id, now, context.pace.lease)
         # Only now is what is seen certain to stay: before, somebody else may have been at work.
-        seen = policies.snapshot(tx, rotation_id) if token else None
-    return Hold(tools, seen, token, now) if token and seen else None
+        snapshot = policies.snapshot(tx, rotation_id) if token else None
+    return ApplicationLease(context, snapshot, token, now) if token and snapshot else None

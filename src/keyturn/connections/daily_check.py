@@ -1,13 +1,13 @@
-"""The daily look: the server tries by itself whether each connection still works, and says so at the connection."""
+"""The daily check: the server tests by itself whether each connection still works, and writes the result to the connection."""
 
 from datetime import timedelta
 
 import structlog
 
 from keyturn.connections import health, rotation_store, store
+from keyturn.connections.connection_test import ConnectionTestRun
 from keyturn.connections.domain import Connection
 from keyturn.connections.service import Connections
-from keyturn.connections.trial import Attempt
 from keyturn.errors import KeyturnError
 
 log = structlog.get_logger()
@@ -15,7 +15,7 @@ log = structlog.get_logger()
 SWEEPS_MAY_BE_LATE = timedelta(hours=6)
 
 
-def look(connections: Connections, connection_id: str) -> None:
+def run_daily_check(connections: Connections, connection_id: str) -> None:
     """Try the connection as a test does, and write down how it went. Repeatable.
 
     A connection that rotates is looked at by its rotation, under the lease; here only if that has not come to it for long.
@@ -30,7 +30,7 @@ def look(connections: Connections, connection_id: str) -> None:
         with connections.database.write() as tx:
             store.change(tx, connection, look_at=health.next_look(now, connections.ids.jitter()))
         return
-    attempt = Attempt(connections, connection, rotates=rotates)
+    attempt = ConnectionTestRun(connections, connection, rotates=rotates)
     failure = attempt.make()
     with connections.database.write() as tx:
         attempt.remember(tx, failure, connections.clock.now())

@@ -9,11 +9,11 @@ from entra_emulator.admin.admin import ApplicationHandle
 from keyturn.audit.events import CREDENTIALS_DRIFTED
 from keyturn.connections.domain import ClientSecret, Connection
 from keyturn.rotations.domain import Rotation
+from keyturn_simulation.fault_injector import FaultInjector
 from keyturn_simulation.invariants import Broken, check_no_plaintext, check_quiet
 from keyturn_simulation.people import Outsiders, Users
-from keyturn_simulation.scratch import scratch_database
 from keyturn_simulation.simulation import Simulation
-from keyturn_simulation.weather import Weather
+from keyturn_simulation.temp_database import scratch_database
 from keyturn_simulation.wrong_clocks import WrongClocks
 
 STEPS = 60
@@ -50,21 +50,21 @@ def play(seed: int, steps: int = STEPS, echo: Callable[[str], None] | None = Non
         simulation = Simulation(seed, database, eye, echo)
         broken = None
         try:
-            Story(simulation).tell(steps, folder if seed % FILES_EVERY == 0 else None)
+            Scenario(simulation).tell(steps, folder if seed % FILES_EVERY == 0 else None)
         except Exception as error:  # noqa: BLE001 - whatever is raised, this seed shows how
             broken = f"{type(error).__name__}: {error}"
         trace = simulation.trace
         return Outcome(seed, steps, broken, tuple(trace.last), trace.fingerprint(), trace.length)
 
 
-class Story:
+class Scenario:
     """``tell`` raises Broken, or whatever else the product should not have raised."""
 
     def __init__(self, simulation: Simulation) -> None:
         self._sim = simulation
         self._users = Users(simulation)
         self._outsiders = Outsiders(simulation)
-        self._weather = Weather(simulation)
+        self._weather = FaultInjector(simulation)
         self._clocks = WrongClocks(simulation)
 
     def tell(self, steps: int, folder: Path | None) -> None:
@@ -146,7 +146,9 @@ class Story:
         """The machines sleep until something is due, or are all down for days, weeks or years."""
         sim = self._sim
         if sim.luck.random() < 0.6:
-            slots = sorted(one.next_run_at for one in self._rotations() if one.enabled and one.next_run_at)
+            slots = sorted(
+                rotation.next_run_at for rotation in self._rotations() if rotation.enabled and rotation.next_run_at
+            )
             if slots:
                 sim.clock.move_to(slots[0] + timedelta(seconds=sim.luck.choice((-40, 0, 1, 3600))))
                 sim.trace.note("time", "the machines slept")
@@ -182,14 +184,14 @@ class Story:
 
     def _refused_show(self) -> None:
         """What others removed, or what has expired, shows as refused after the daily look; what works does not."""
-        if any(self._gone(one) for one in self._users.connections()):
+        if any(self._gone(other) for other in self._users.connections()):
             self._until(SWEPT)
-        for one in self._users.connections():
-            gone = self._gone(one)
-            if gone and one.refused_at is None:
-                raise Broken(f"health: the credential of {one.name} is {gone}, and it is not shown as refused")
-            if gone == "removed" and not self._vanished_told(one) and not self._looks_expired(one):
-                raise Broken(f"health: nobody was told that the credential of {one.name} was removed")
+        for connection in self._users.connections():
+            gone = self._gone(connection)
+            if gone and connection.refused_at is None:
+                raise Broken(f"health: the credential of {connection.name} is {gone}, and it is not shown as refused")
+            if gone == "removed" and not self._vanished_told(connection) and not self._looks_expired(connection):
+                raise Broken(f"health: nobody was told that the credential of {connection.name} was removed")
         self._well_show()
         self._nothing_is_missed_that_exists()
 
@@ -201,38 +203,40 @@ class Story:
                 raise Broken(f"health: {data['displayName']} was told to have vanished, and nobody removed it")
 
     def _well_show(self) -> None:
-        for one in self._users.connections():
-            if one.refused_at and self._works(one):
-                raise Broken(f"health: {one.name} works, and is shown as refused: {one.refusal}")
+        for connection in self._users.connections():
+            if connection.refused_at and self._works(connection):
+                raise Broken(f"health: {connection.name} works, and is shown as refused: {connection.refusal}")
 
-    def _gone(self, one: Connection) -> str | None:
+    def _gone(self, connection: Connection) -> str | None:
         """Whether the connection's credential has not worked for longer than it takes to be looked at."""
-        end = self._end_of(one)
+        end = self._end_of(connection)
         if end is None:
             return "removed"
         return "expired" if end <= (self._sim.clock.now() - SWEPT).timestamp() else None
 
-    def _works(self, one: Connection) -> bool:
-        end = self._end_of(one)
+    def _works(self, connection: Connection) -> bool:
+        end = self._end_of(connection)
         return end is not None and end > self._sim.clock.now().timestamp()
 
-    def _end_of(self, one: Connection) -> float | None:
-        current = self._sim.judge.currents[one.id]
+    def _end_of(self, connection: Connection) -> float | None:
+        current = self._sim.judge.currents[connection.id]
         held = self._sim.world.emulator.admin.application(current.object_id).credentials_held()
         return next((key.end for key in held if key.key_id == current.key_id), None)
 
-    def _vanished_told(self, one: Connection) -> bool:
+    def _vanished_told(self, connection: Connection) -> bool:
         told = (event["data"] for event in self._sim.world.events(CREDENTIALS_DRIFTED.name))
-        return any(data["kind"] == "current-vanished" and data["connectionId"] == one.id for data in told)
+        return any(data["kind"] == "current-vanished" and data["connectionId"] == connection.id for data in told)
 
-    def _looks_expired(self, one: Connection) -> bool:
+    def _looks_expired(self, connection: Connection) -> bool:
         """Whether what was removed is past its end by now, or ends nobody here knows when: then Entra may call it expired."""
-        row = self._sim.judge.row_of_key(self._sim.judge.currents[one.id].key_id)
+        row = self._sim.judge.row_of_key(self._sim.judge.currents[connection.id].key_id)
         known = row is not None and row.ends_at is not None and row.ends_at > self._sim.clock.now()
-        return str((one.refusal or {}).get("code")).endswith("_expired") and not (known and self._rotates(one))
+        return str((connection.refusal or {}).get("code")).endswith("_expired") and not (
+            known and self._rotates(connection)
+        )
 
-    def _rotates(self, one: Connection) -> bool:
-        return one.id in self._sim.world.rotations.of([one])
+    def _rotates(self, connection: Connection) -> bool:
+        return connection.id in self._sim.world.rotations.of([connection])
 
     def _strays_possible(self) -> bool:
         """Whether a secret may exist that everybody has given up: only the daily sweep finds it.
@@ -261,32 +265,32 @@ class Story:
         Another round may find more: what took the slots of an application is gone once its own repair is done.
         """
         sim, typed = self._sim, False
-        for one in self._users.connections():
-            current, now = sim.judge.currents[one.id], sim.clock.now().timestamp()
+        for connection in self._users.connections():
+            current, now = sim.judge.currents[connection.id], sim.clock.now().timestamp()
             application = sim.world.emulator.admin.application(current.object_id)
             held = {key.key_id: key for key in application.credentials_held()}
             found = held.get(str(current.key_id))
             if found is None or found.end <= now:
-                app = sim.world.applications[one.client_id]
+                app = sim.world.applications[connection.client_id]
                 self._outsiders.make_room(app, expired=found.key_id if found else None)
                 if self._users.portal.room(app):
                     typed = True
-                    if not self._users.retype(sim.processes[0], one):
-                        raise Broken(f"new credentials for {one.name} were refused, with Entra in order")
+                    if not self._users.retype(sim.processes[0], connection):
+                        raise Broken(f"new credentials for {connection.name} were refused, with Entra in order")
         return typed
 
     def _rotate_all(self) -> None:
         """Everything that is enabled works again: it rotates within the hour when asked to."""
         sim = self._sim
-        before = {one.name: rotation for one, rotation in self._enabled()}
-        for one, _ in self._enabled():
-            if not self._users.rotate(sim.luck.choice(sim.processes), one):
-                raise Broken(f"{one.name} was not asked to rotate")
+        before = {other.name: rotation for other, rotation in self._enabled()}
+        for connection, _ in self._enabled():
+            if not self._users.rotate(sim.luck.choice(sim.processes), connection):
+                raise Broken(f"{connection.name} was not asked to rotate")
         self._until(A_RUN)
-        for one, rotation in self._enabled():
-            if rotation.generation <= before[one.name].generation:
+        for connection, rotation in self._enabled():
+            if rotation.generation <= before[connection.name].generation:
                 raise Broken(
-                    f"liveness: {one.name} did not rotate within an hour: {rotation.status}, {rotation.last_message}"
+                    f"liveness: {connection.name} did not rotate within an hour: {rotation.status}, {rotation.last_message}"
                 )
 
     def _full(self, rotation: Rotation) -> bool:
@@ -297,26 +301,34 @@ class Story:
         sim = self._sim
         sim.judge.always()
         check_quiet(sim.world)
-        for one, rotation in self._enabled():
+        for connection, rotation in self._enabled():
             due = rotation.due_at
             if due is not None and due <= sim.clock.now() - A_RUN:
-                raise Broken(f"liveness: {one.name} was due at {due} and has not rotated: {rotation.last_message}")
+                raise Broken(
+                    f"liveness: {connection.name} was due at {due} and has not rotated: {rotation.last_message}"
+                )
             furthest = timedelta(days=rotation.schedule.interval_days + 2)
             if rotation.next_run_at and rotation.next_run_at - sim.clock.now() > furthest:
                 raise Broken(
-                    f"liveness: {one.name} is to rotate at {rotation.next_run_at}, later than its schedule says"
+                    f"liveness: {connection.name} is to rotate at {rotation.next_run_at}, later than its schedule says"
                 )
             if rotation.paused_until and not self._full(rotation):
-                raise Broken(f"liveness: {one.name} waits until {due} since it failed: {rotation.last_message}")
+                raise Broken(f"liveness: {connection.name} waits until {due} since it failed: {rotation.last_message}")
 
     def _all_well(self) -> None:
         self._well_show()
-        for one, rotation in self._enabled():
+        for connection, rotation in self._enabled():
             if rotation.status != "success" and not self._full(rotation):
-                raise Broken(f"liveness: {one.name} does not work again: {rotation.status}, {rotation.last_message}")
+                raise Broken(
+                    f"liveness: {connection.name} does not work again: {rotation.status}, {rotation.last_message}"
+                )
 
     def _enabled(self) -> list[tuple[Connection, Rotation]]:
-        return [(one, found) for one, found in self._pairs() if found.enabled and self._has_room(found)]
+        return [
+            (connection, rotation)
+            for connection, rotation in self._pairs()
+            if rotation.enabled and self._has_room(rotation)
+        ]
 
     def _has_room(self, rotation: Rotation) -> bool:
         """Whether others leave it the two slots that it needs, on an application that has only so many."""
@@ -332,7 +344,7 @@ class Story:
     def _pairs(self) -> list[tuple[Connection, Rotation]]:
         connections = self._users.connections()
         found = self._sim.world.rotations.of(connections)
-        return [(one, found[one.id]) for one in connections if one.id in found]
+        return [(connection, found[connection.id]) for connection in connections if connection.id in found]
 
     def _work(self, quanta: int) -> None:
         sim = self._sim

@@ -36,7 +36,7 @@ _ITSELF_ALONE = (
 
 
 @dataclass(frozen=True)
-class Check:
+class ConnectionTestCheck:
     """One line of a connection's test: what was tried, whether it worked, and what to do if not."""
 
     name: str
@@ -47,11 +47,11 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Trial:
+class ConnectionTest:
     """How a test went. ``capabilities`` is empty when the connection did not sign in."""
 
     connection: Connection
-    checks: Sequence[Check]
+    checks: Sequence[ConnectionTestCheck]
     capabilities: Sequence[Capability] = ()
 
     @property
@@ -59,7 +59,7 @@ class Trial:
         return all(check.ok for check in self.checks)
 
 
-def test(connections: Connections, actor: Actor, connection_id: str) -> Trial:
+def run_test(connections: Connections, actor: Actor, connection_id: str) -> ConnectionTest:
     """Try the connection now, and remember how it went. Raises NotFound or Forbidden; all else is part of the answer.
 
     The audit trail gets an event when it says something new; see :func:`_record`.
@@ -67,14 +67,16 @@ def test(connections: Connections, actor: Actor, connection_id: str) -> Trial:
     with connections.database.read() as tx:
         connection = connections.connection_for(tx, actor, connection_id, Action.CONNECT_CONNECTIONS)
         rotates = store.rotates(tx, connection_id)
-    trial = Attempt(connections, connection, rotates=rotates)
-    failure = trial.make()
+    attempt = ConnectionTestRun(connections, connection, rotates=rotates)
+    failure = attempt.make()
     now = connections.clock.now()
     with connections.database.write() as tx:
-        trial.remember(tx, failure, now)
+        attempt.remember(tx, failure, now)
         _record(tx, actor, connection, now, ok=failure is None, code=failure.code if failure else None)
     result = check_failed(failure) if failure else {"ok": True}
-    return Trial(replace(connection, checked_at=now, check_result=result), trial.checks, trial.capabilities)
+    return ConnectionTest(
+        replace(connection, checked_at=now, check_result=result), attempt.checks, attempt.capabilities
+    )
 
 
 def _record(tx: Tx, actor: Actor, connection: Connection, now: datetime, **result: Any) -> None:
@@ -91,14 +93,14 @@ def _record(tx: Tx, actor: Actor, connection: Connection, now: datetime, **resul
         record_connection_event(tx, actor, events.CONNECTION_TESTED, connection, now, **result, checkedAt=iso(now))
 
 
-class Attempt:
+class ConnectionTestRun:
     """One look at what a connection can do: it signs in, reads its application, and may change its secrets."""
 
     def __init__(self, connections: Connections, connection: Connection, *, rotates: bool) -> None:
         self._connections = connections
         self._rotates = rotates
         self._connection = connection
-        self.checks: list[Check] = []
+        self.checks: list[ConnectionTestCheck] = []
         self.capabilities: Sequence[Capability] = ()
 
     def make(self) -> KeyturnError | None:
@@ -111,7 +113,9 @@ class Attempt:
             try:
                 check = attempt(name)
             except KeyturnError as error:
-                self.checks.append(Check(name, ok=False, message=error.message, fix=error.fix, code=error.code))
+                self.checks.append(
+                    ConnectionTestCheck(name, ok=False, message=error.message, fix=error.fix, code=error.code)
+                )
                 return error
             if check:
                 self.checks.append(check)
@@ -129,15 +133,15 @@ class Attempt:
         else:
             health.troubled(tx, connection, failure, now)
 
-    def _sign_in(self, name: str) -> Check:
+    def _sign_in(self, name: str) -> ConnectionTestCheck:
         connections, connection = self._connections, self._connection
         self._token: AccessToken
         self._connection, self._token = connections.stored.sign_in(connection)
         self.capabilities = connections.provider.capabilities(self._token, connection.client_id)
         warning = None if self._rotates else connection.warning(connections.clock.now())
-        return Check(name, ok=True, message=_SIGNED_IN[connection.method], fix=warning)
+        return ConnectionTestCheck(name, ok=True, message=_SIGNED_IN[connection.method], fix=warning)
 
-    def _application(self, name: str) -> Check | None:
+    def _application(self, name: str) -> ConnectionTestCheck | None:
         """A connection on behalf of a person need not see the application that they consented to."""
         connection = self._connection
         if connection.method is Method.OAUTH:
@@ -146,9 +150,9 @@ class Attempt:
         self._found: RemoteApplication = provider.application(
             connection.tenant, self._token, app_id=connection.client_id
         )
-        return Check(name, ok=True, message=f"The application is '{self._found.name}'.")
+        return ConnectionTestCheck(name, ok=True, message=f"The application is '{self._found.name}'.")
 
-    def _permission(self, name: str) -> Check:
+    def _permission(self, name: str) -> ConnectionTestCheck:
         connection = self._connection
         if connection.method is not Method.OAUTH:
             try:
@@ -156,9 +160,18 @@ class Attempt:
             except NeedsAction as refusal:
                 if connection.method is not Method.CERTIFICATE:
                     raise
-                return Check(name, ok=True, message=_ITSELF_ALONE, fix=refusal.fix)
-            return Check(name, ok=True, message="Its secrets may be added and removed.")
-        refused = next((one for one in self.capabilities if one.name == WRITE_OWNED and one.allowed is False), None)
+                return ConnectionTestCheck(name, ok=True, message=_ITSELF_ALONE, fix=refusal.fix)
+            return ConnectionTestCheck(name, ok=True, message="Its secrets may be added and removed.")
+        refused = next(
+            (
+                capability
+                for capability in self.capabilities
+                if capability.name == WRITE_OWNED and capability.allowed is False
+            ),
+            None,
+        )
         if refused:
             raise NeedsAction(refused.message, code="connections.permission_missing", fix=refused.fix)
-        return Check(name, ok=True, message="Secrets of the person's applications may be added and removed.")
+        return ConnectionTestCheck(
+            name, ok=True, message="Secrets of the person's applications may be added and removed."
+        )

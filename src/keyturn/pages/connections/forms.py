@@ -17,18 +17,18 @@ from keyturn.api.connections.schemas import (
     RotationChange,
     RotationSettings,
 )
-from keyturn.connections.domain import CertificateFiles, ClientSecret, Draft, Method, Supplied
+from keyturn.connections.domain import CertificateFiles, ClientSecret, Method, NewConnection, SubmittedCredentials
 from keyturn.errors import Invalid, KeyturnError
 from keyturn.kit.secret import Plaintext
-from keyturn.rotations.changes import ScheduleChange
-from keyturn.web.html.forms import Filled, kept, sentence
+from keyturn.rotations.commands import ScheduleChange
+from keyturn.web.html.forms import FormState, kept, sentence
 from keyturn.web.schema.validate import parse
-from keyturn.web.schema.wire import Wire
+from keyturn.web.schema.wire import ApiModel
 
 Json = dict[str, object]
 
 
-class ConnectionForm(Wire):
+class ConnectionForm(ApiModel):
     """All that the form of a connection may hold; which of it counts is for the method to say. Names as in the JSON API."""
 
     name: str = ""
@@ -49,7 +49,7 @@ class ConnectionForm(Wire):
     time_zone: str = ""
 
 
-class ScheduleForm(Wire):
+class ScheduleForm(ApiModel):
     """The form of a schedule. It never asks for a secret."""
 
     is_auto_rotation_enabled: bool = False
@@ -80,7 +80,7 @@ def _field(issue: Mapping[str, object]) -> str:
     return _NAMES.get(last, last)
 
 
-def draft_of(form: ConnectionForm, project_id: str | None) -> tuple[Draft, ScheduleChange | None]:
+def draft_of(form: ConnectionForm, project_id: str | None) -> tuple[NewConnection, ScheduleChange | None]:
     """Return the connection that the form describes, and the schedule if its secret is to be rotated. Raises Invalid."""
     raw: Json = {
         "name": form.name,
@@ -95,10 +95,10 @@ def draft_of(form: ConnectionForm, project_id: str | None) -> tuple[Draft, Sched
     raw["isAutoRotationEnabled"] = form.is_auto_rotation_enabled
     if form.is_auto_rotation_enabled:
         raw["rotation"] = schedule_json(form)
-    made = read(kind, raw)
-    supplied = supplied_of(made.credentials, made.rotation.client_secret_key_id if made.rotation else None)
-    schedule = schedule_of(made.rotation) if made.rotation else None
-    return Draft(made.name, supplied, made.description or None, project_id), schedule
+    body = read(kind, raw)
+    supplied = supplied_of(body.credentials, body.rotation.client_secret_key_id if body.rotation else None)
+    schedule = schedule_of(body.rotation) if body.rotation else None
+    return NewConnection(body.name, supplied, body.description or None, project_id), schedule
 
 
 def credentials_json(form: ConnectionForm) -> Json:
@@ -108,22 +108,26 @@ def credentials_json(form: ConnectionForm) -> Json:
 
 
 def schedule_json(form: ConnectionForm | ScheduleForm) -> Json:
-    found: Json = {"rotateAt": {"time": form.rotate_at, "timeZone": form.time_zone}}
+    body: Json = {"rotateAt": {"time": form.rotate_at, "timeZone": form.time_zone}}
     text = form.rotation_interval.strip()
     # What is no number is left as it is, for the check to say so.
-    found["rotationInterval"] = int(text) if text.isdecimal() and len(text) < 7 else text or None
+    body["rotationInterval"] = int(text) if text.isdecimal() and len(text) < 7 else text or None
     if form.client_secret_key_id:
-        found["clientSecretKeyId"] = form.client_secret_key_id
-        found["confirmKeyId"] = form.confirm_key_id
-    return {name: value for name, value in found.items() if value is not None}
+        body["clientSecretKeyId"] = form.client_secret_key_id
+        body["confirmKeyId"] = form.confirm_key_id
+    return {name: value for name, value in body.items() if value is not None}
 
 
-def supplied_of(given: ClientSecretCredentials | CertificateCredentials, key_id: str | None = None) -> Supplied:
-    if isinstance(given, CertificateCredentials):
-        certificate, passphrase = given.certificate_body.reveal(), given.passphrase or None
-        return CertificateFiles(given.tenant_id, given.client_id, certificate, given.private_key, passphrase)
-    key_id = given.client_secret_key_id or key_id
-    return ClientSecret(given.tenant_id, given.client_id, given.client_secret, key_id or None)
+def supplied_of(
+    credentials: ClientSecretCredentials | CertificateCredentials, key_id: str | None = None
+) -> SubmittedCredentials:
+    if isinstance(credentials, CertificateCredentials):
+        certificate, passphrase = credentials.certificate_body.reveal(), credentials.passphrase or None
+        return CertificateFiles(
+            credentials.tenant_id, credentials.client_id, certificate, credentials.private_key, passphrase
+        )
+    key_id = credentials.client_secret_key_id or key_id
+    return ClientSecret(credentials.tenant_id, credentials.client_id, credentials.client_secret, key_id or None)
 
 
 def schedule_of(rotation: RotationSettings | RotationChange) -> ScheduleChange:
@@ -135,8 +139,8 @@ def schedule_of(rotation: RotationSettings | RotationChange) -> ScheduleChange:
     return ScheduleChange(rotation.rotation_interval, int(hour), int(minute), zone, key_id or None, confirmed)
 
 
-def _values(form: Wire) -> dict[str, Any]:
-    return {found.encode_name: getattr(form, found.name) for found in msgspec.structs.fields(form)}
+def _values(form: ApiModel) -> dict[str, Any]:
+    return {field.encode_name: getattr(form, field.name) for field in msgspec.structs.fields(form)}
 
 
 # --- back to the form -------------------------------------------------------------------------------------------------
@@ -168,18 +172,18 @@ AT_FIELD = {
 """Refusals that are about one field: they stand beside it."""
 
 
-def filled_with(path: str, form: Wire, error: KeyturnError | None = None) -> Filled:
+def filled_with(path: str, form: ApiModel, error: KeyturnError | None = None) -> FormState:
     """Return the form as it was typed, less the secrets, with what is wrong at the fields and on top."""
     values, dropped = kept({name: _text(value) for name, value in _values(form).items()})
     if error is None:
-        return Filled(path, values)
+        return FormState(path, values)
     if isinstance(error, Invalid):
         errors: dict[str, str] = {}
         for issue in error.issues:
             errors.setdefault(_field(issue), sentence(issue))
-        return Filled(path, values, errors, "Some fields need another look.", None, dropped)
-    field = AT_FIELD.get(error.code) or next((_field(one) for one in error.details if "path" in one), "")
-    return Filled(path, values, {field: error.message} if field else {}, error.message, error.fix, dropped)
+        return FormState(path, values, errors, "Some fields need another look.", None, dropped)
+    field = AT_FIELD.get(error.code) or next((_field(detail) for detail in error.details if "path" in detail), "")
+    return FormState(path, values, {field: error.message} if field else {}, error.message, error.fix, dropped)
 
 
 def _text(value: object) -> str:

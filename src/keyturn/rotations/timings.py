@@ -11,7 +11,7 @@ LEAST_SPREAD = 5
 
 
 @dataclass(frozen=True)
-class Patience:
+class ProtocolTimings:
     """The waits of the protocol that decide() needs; see config.Pace for what each is for."""
 
     proof_count: int
@@ -23,22 +23,22 @@ class Patience:
 
 
 @dataclass(frozen=True)
-class Proofs:
+class ProofPlan:
     """So many sign-ins in a row prove a secret, so far apart."""
 
     count: int
     spacing: timedelta
 
 
-def proofs_of(row: Credential, patience: Patience) -> Proofs:
+def proof_plan(row: Credential, timings: ProtocolTimings) -> ProofPlan:
     """Return what this secret has to prove.
 
     Where a replica answered "not yet", a few sign-ins close together may all meet faster ones. So there are more of them then,
     spread over as long a time as the secret needed up to that answer, which counts as how slow the replicas are today.
     """
     if row.not_yet_at is None or row.issued_at is None:
-        return Proofs(patience.proof_count, patience.proof_spacing)
-    count = max(patience.proof_count, LATE_PROOFS)
-    least = LEAST_SPREAD * patience.proof_spacing
-    spread = min(max(row.not_yet_at - row.issued_at, least), max(patience.proof_deadline, least))
-    return Proofs(count, max(patience.proof_spacing, spread / (count - 1)))
+        return ProofPlan(timings.proof_count, timings.proof_spacing)
+    count = max(timings.proof_count, LATE_PROOFS)
+    least = LEAST_SPREAD * timings.proof_spacing
+    spread = min(max(row.not_yet_at - row.issued_at, least), max(timings.proof_deadline, least))
+    return ProofPlan(count, max(timings.proof_spacing, spread / (count - 1)))

@@ -1,4 +1,4 @@
-"""Tells whether another process of this machine still exists."""
+"""Whether another process of this machine still exists."""
 
 import platform
 from pathlib import Path

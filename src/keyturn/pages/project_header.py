@@ -7,14 +7,14 @@ from keyturn.authz.domain import ORGANIZATION_ROLES, PROJECT_ROLES, Action, perm
 from keyturn.kit.actor import Actor, Role
 from keyturn.projects.domain import Project
 from keyturn.projects.service import Projects
-from keyturn.web.html.render import ProjectLink, Shell
+from keyturn.web.html.render import Navigation, ProjectLink
 
 MOST_LINKS = 20
 """What surrounds every page is to stay small: the others are found by searching."""
 
 
 @dataclass(frozen=True)
-class ProjectHead:
+class ProjectHeader:
     """A project as its pages show it. ``role`` is the viewer's own in it; ``can`` what they may do there."""
 
     id: str
@@ -25,31 +25,31 @@ class ProjectHead:
 
 
 @dataclass(frozen=True)
-class Heads:
+class ProjectHeaders:
     """Makes the surroundings of pages."""
 
     access: Access
     projects: Projects
 
-    def shell(self, actor: Actor) -> Shell:
+    def shell(self, actor: Actor) -> Navigation:
         """Return what surrounds each page of this user."""
         some, count = self.projects.page(actor, "", MOST_LINKS)
-        return Shell(
+        return Navigation(
             organization=self.access.identities.organization_of(actor).name,
             user=actor.name,
             role=actor.role.value,
-            projects=tuple(ProjectLink(found.id, found.name) for found in some),
+            projects=tuple(ProjectLink(project.id, project.name) for project in some),
             project_count=count,
             can=_granted(ORGANIZATION_ROLES[actor.role]),
         )
 
-    def project(self, actor: Actor, project_id: str) -> ProjectHead:
+    def project(self, actor: Actor, project_id: str) -> ProjectHeader:
         """Return the head of a project. Raises NotFound or Forbidden."""
-        return head_of(self.projects.get(actor, project_id), self.projects.role(actor, project_id))
+        return project_header(self.projects.get(actor, project_id), self.projects.role(actor, project_id))
 
 
-def head_of(project: Project, role: Role) -> ProjectHead:
-    return ProjectHead(project.id, project.name, project.description or "", role, _granted(PROJECT_ROLES[role]))
+def project_header(project: Project, role: Role) -> ProjectHeader:
+    return ProjectHeader(project.id, project.name, project.description or "", role, _granted(PROJECT_ROLES[role]))
 
 
 def organization_can(actor: Actor, action: Action) -> bool:

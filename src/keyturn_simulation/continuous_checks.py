@@ -14,9 +14,9 @@ from typing import Any
 from entra_emulator import Entry
 from keyturn.credentials.domain import State
 from keyturn.rotations.domain import Reason, guard
-from keyturn_simulation.almanac import slot_after
 from keyturn_simulation.invariants import Broken
 from keyturn_simulation.processes import Process
+from keyturn_simulation.schedule_oracle import slot_after
 from keyturn_simulation.world import World
 
 _ROW = (
@@ -71,7 +71,7 @@ class Current:
 
 
 @dataclass
-class Judge:
+class ContinuousChecks:
     world: World
     eye: sqlite3.Connection
     rows: dict[str, Row] = field(default_factory=dict)
@@ -306,7 +306,9 @@ class Judge:
             raise Broken(f"schedule: a run of rotation {rotation_id} for the reason {reason} started by itself")
 
     def _connection(self, connection_id: str) -> None:
-        connection = next((one for one in self.world.all_connections() if one.id == connection_id), None)
+        connection = next(
+            (connection for connection in self.world.all_connections() if connection.id == connection_id), None
+        )
         if connection is None:
             self.currents.pop(connection_id, None)
             self.healthy_since.pop(connection_id, None)

@@ -15,7 +15,7 @@ from keyturn.crypto.keyring import Keyring
 from keyturn.engine.upkeep import Task
 from keyturn.errors import KeyturnError
 from keyturn.rotations.retention import remove_old_history
-from keyturn.settings.model import Retention
+from keyturn.settings.model import RetentionSettings
 
 UPKEEP_EVERY = timedelta(hours=1)
 BETWEEN_REMOVALS = timedelta(milliseconds=50)
@@ -36,7 +36,7 @@ class HourlyTasks:
         keyring: Keyring,
         connections: Connections,
         clock_confirmed_at: Callable[[], datetime | None],
-        retention: Retention,
+        retention: RetentionSettings,
     ) -> None:
         self._keyring = keyring
         self._connections = connections

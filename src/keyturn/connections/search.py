@@ -7,13 +7,13 @@ from keyturn.authz import authorize
 from keyturn.authz.authorize import Scope
 from keyturn.authz.domain import Action
 from keyturn.connections import store
-from keyturn.connections.domain import Connection, Home
+from keyturn.connections.domain import Connection, ProjectRef
 from keyturn.connections.service import Connections
-from keyturn.connections.store import SORTS, Wanted
+from keyturn.connections.store import SORTS, ConnectionFilter
 from keyturn.db.unit import Tx
 from keyturn.kit.actor import Actor
 
-__all__ = ["SORTS", "Catalog", "Found", "Search"]
+__all__ = ["SORTS", "ConnectionMatches", "ConnectionQuery", "ConnectionSearch"]
 
 ABOUT_CONNECTIONS = (
     Action.READ_CONNECTIONS,
@@ -27,7 +27,7 @@ ABOUT_CONNECTIONS = (
 
 
 @dataclass(frozen=True)
-class Search:
+class ConnectionQuery:
     """What somebody looks for. ``everywhere``: in all projects as well, for lists of the organization. Pages count from 1."""
 
     text: str = ""
@@ -40,11 +40,11 @@ class Search:
 
 
 @dataclass(frozen=True)
-class Found:
+class ConnectionMatches:
     """One page. ``total`` counts what matches, ``all`` what there is without the search; ``can`` is by project id."""
 
     connections: Sequence[Connection]
-    homes: Mapping[str, Home]
+    homes: Mapping[str, ProjectRef]
     total: int
     all: int
     page: int
@@ -53,20 +53,20 @@ class Found:
     can_in: Mapping[str, frozenset[str]]
 
 
-class Catalog:
+class ConnectionSearch:
     """Lists of connections. Reads only; the cost does not grow with the page's number."""
 
     def __init__(self, connections: Connections) -> None:
         self._database = connections.database
 
-    def page(self, actor: Actor, project_id: str | None, search: Search) -> Found:
+    def page(self, actor: Actor, project_id: str | None, search: ConnectionQuery) -> ConnectionMatches:
         """Return one page of a project's connections, or (None) of the organization's. Raises NotFound or Forbidden.
 
         A page beyond the last one is the last one.
         """
         with self._database.read() as tx:
             base = self._sight(tx, actor, project_id, search.everywhere)
-            wanted = replace(
+            criteria = replace(
                 base,
                 words=tuple(search.text.split()),
                 app=search.app,
@@ -75,20 +75,26 @@ class Catalog:
                 limit=search.size,
             )
             number = max(1, search.page)
-            found, total = store.page(tx, replace(wanted, offset=(number - 1) * search.size))
-            if not found and number > 1:
-                number = max(1, -(-store.count(tx, wanted) // search.size))
-                found, total = store.page(tx, replace(wanted, offset=(number - 1) * search.size))
-            filtered = bool(wanted.words or wanted.app)
-            return Found(
-                found,
-                store.homes(tx, actor.org_id, project_id) if any(one.project_id for one in found) else {},
+            connections, total = store.page(tx, replace(criteria, offset=(number - 1) * search.size))
+            if not connections and number > 1:
+                number = max(1, -(-store.count(tx, criteria) // search.size))
+                connections, total = store.page(tx, replace(criteria, offset=(number - 1) * search.size))
+            filtered = bool(criteria.words or criteria.app)
+            return ConnectionMatches(
+                connections,
+                store.homes(tx, actor.org_id, project_id)
+                if any(connection.project_id for connection in connections)
+                else {},
                 total,
                 store.count(tx, base) if filtered else total,
                 number,
                 max(1, -(-total // search.size)),
                 _granted(tx, actor, project_id),
-                {home: _granted(tx, actor, home) for home in {one.project_id for one in found} if home},
+                {
+                    home: _granted(tx, actor, home)
+                    for home in {connection.project_id for connection in connections}
+                    if home
+                },
             )
 
     def granted(self, actor: Actor, project_id: str | None) -> frozenset[str]:
@@ -96,15 +102,15 @@ class Catalog:
         with self._database.read() as tx:
             return _granted(tx, actor, project_id)
 
-    def _sight(self, tx: Tx, actor: Actor, project_id: str | None, everywhere: bool) -> Wanted:
+    def _sight(self, tx: Tx, actor: Actor, project_id: str | None, everywhere: bool) -> ConnectionFilter:
         if project_id:
             authorize.require(tx, actor, Action.READ_CONNECTIONS, Scope(actor.org_id, project_id))
-            return Wanted(actor.org_id, organization=False, projects=(project_id,))
+            return ConnectionFilter(actor.org_id, organization=False, projects=(project_id,))
         if everywhere:
             sight = authorize.visible(tx, actor)
-            return Wanted(actor.org_id, sight.organization, sight.projects)
+            return ConnectionFilter(actor.org_id, sight.organization, sight.projects)
         authorize.require(tx, actor, Action.READ_CONNECTIONS, Scope(actor.org_id))
-        return Wanted(actor.org_id, organization=True, projects=())
+        return ConnectionFilter(actor.org_id, organization=True, projects=())
 
 
 def _granted(tx: Tx, actor: Actor, project_id: str | None) -> frozenset[str]:

@@ -13,7 +13,7 @@ LIVES = (2, 60, 730)
 PLENTY = 9
 
 
-class Portal:
+class BrowserActor:
     """Makes credentials as their user would type them."""
 
     def __init__(self, simulation: Simulation) -> None:
@@ -38,10 +38,10 @@ class Portal:
             return None
         replicated = not self._sim.calm and self._sim.luck.random() < 0.3
         end = self._ends_at().timestamp()
-        made = self._admin.add_secret(app.object_id, "typed by hand", end=end, replicated=replicated)
+        secret = self._admin.add_secret(app.object_id, "typed by hand", end=end, replicated=replicated)
         self._sim.world.collect_values()
         self._sim.trace.note("portal", f"a secret is made on {app.display_name}")
-        return self.typed(app, made.value, made.key_id)
+        return self.typed(app, secret.value, secret.key_id)
 
     def typed(self, app: ApplicationHandle, value: str, key_id: str) -> ClientSecret:
         """Return what the user types: some leave out the Key ID."""
@@ -52,11 +52,11 @@ class Portal:
         """Upload a certificate, where the application takes any number of credentials."""
         if self._sim.world.slots_of(app.object_id) is not None:
             return None
-        made = uploaded_pair(next(self._keys), self._sim.clock.now(), self._ends_at())
-        self._admin.add_certificate(app.object_id, made.chain.encode())
+        signing = uploaded_pair(next(self._keys), self._sim.clock.now(), self._ends_at())
+        self._admin.add_certificate(app.object_id, signing.chain.encode())
         self._sim.world.collect_values()
         self._sim.trace.note("portal", f"a certificate is uploaded to {app.display_name}")
-        return CertificateFiles(self._sim.world.tenant_id, app.app_id, made.chain, made.private_key)
+        return CertificateFiles(self._sim.world.tenant_id, app.app_id, signing.chain, signing.private_key)
 
     def _ends_at(self) -> datetime:
         return self._sim.clock.now() + timedelta(days=self._sim.luck.choice(LIVES))

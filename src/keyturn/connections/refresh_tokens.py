@@ -77,8 +77,8 @@ class Grants:
             row = store.refresh_token(tx, connection.id)
         if row is None or connection.client_id.lower() != app.client_id.lower():
             raise _other_app(connection, app)
-        unpack(self._sealer.open(connection.secret, connection.place), connection)  # raises for a changed target
-        token = self._sealer.open(row.refresh_token, row.place)
+        unpack(self._sealer.open(connection.secret, connection.seal_context), connection)  # raises for a changed target
+        token = self._sealer.open(row.refresh_token, row.seal_context)
         try:
             return row, self._provider.refresh(connection.tenant, app, token)
         except NotYet as error:

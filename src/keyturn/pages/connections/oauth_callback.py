@@ -1,0 +1,99 @@
+"""Coming back from Microsoft: the callback of the sign-in by browser."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import msgspec
+
+from keyturn.connections.flow import CALLBACK_PATH, SignInResult, UnverifiedCallback
+from keyturn.errors import KeyturnError
+from keyturn.kit.actor import Actor
+from keyturn.kit.secret import Plaintext
+from keyturn.pages.connections.create import NOT_IN_FORMS, added, new_page, session_secret
+from keyturn.pages.connections.detail import show
+from keyturn.pages.connections.forms import ConnectionForm, filled_with
+from keyturn.pages.connections.urls import OF_ORGANIZATION, ConnectionPages, connection_path
+from keyturn.web.pages import BrowserContext, Outcome, Page, PageResponse, PageRoute, Redirect, get
+from keyturn.web.schema.wire import ApiModel
+
+
+class Callback(ApiModel, rename=None):
+    """What Microsoft puts into the address. Nothing of it is believed here."""
+
+    state: Plaintext = Plaintext("")
+    code: Plaintext = Plaintext("")
+    error: str = ""
+    error_subcode: str = ""
+    error_description: str = ""
+
+
+@dataclass(frozen=True)
+class ReturnedPage(Page):
+    """A sign-in that cannot be told to be this user's, or is over."""
+
+    template: ClassVar[str] = "connections/returned.html"
+    section: ClassVar[str] = "app-connections"
+
+    title: str
+    message: str
+    fix: str
+    list_path: str
+
+
+_OVER = {"connections.oauth_state_used": "This sign-in is over already"}
+_NOTHING = "Nothing was connected"
+
+
+def routes(pages: ConnectionPages) -> list[PageRoute]:
+    @get(CALLBACK_PATH, keeps_query=False)
+    def finish_sign_in(actor: Actor, query: Callback, visitor: BrowserContext) -> Outcome:
+        secrets = {"state": query.state.reveal(), "code": query.code.reveal()}
+        parameters = {name: text for name, text in (msgspec.structs.asdict(query) | secrets).items() if text}
+        if not parameters:
+            return PageResponse(_signed_out(pages), status=400)
+        try:
+            result = pages.sign_ins.finish(actor, session_secret(visitor.session), UnverifiedCallback.of(parameters))
+        except NOT_IN_FORMS:
+            raise
+        except KeyturnError as error:
+            title = _OVER.get(error.code, _NOTHING)
+            return PageResponse(
+                ReturnedPage(title, error.message, error.fix or "", OF_ORGANIZATION), status=error.status
+            )
+        if result.failure:
+            return _again(pages, actor, visitor, result, result.failure)
+        return _connected(pages, actor, result)
+
+    return [finish_sign_in]
+
+
+def _signed_out(pages: ConnectionPages) -> ReturnedPage:
+    """Whoever comes back without a session signs in first; what Microsoft had sent along is not kept meanwhile."""
+    where = f" Do all of it at {pages.site_url}: the address in the browser begins so." if pages.site_url else ""
+    return ReturnedPage(
+        _NOTHING,
+        "You were not signed in to this server at this address when Microsoft sent you back.",
+        f"Connect again, now that you are signed in.{where}",
+        OF_ORGANIZATION,
+    )
+
+
+def _connected(pages: ConnectionPages, actor: Actor, result: SignInResult) -> Redirect:
+    form, connection = result.form, result.connection
+    back = form.return_to or pages.place(actor, form.project_id).list_path
+    name = connection.name if connection else form.name or ""
+    return Redirect(back, toast=f"{name} is connected again." if form.connection_id else added(name))
+
+
+def _again(
+    pages: ConnectionPages, actor: Actor, visitor: BrowserContext, result: SignInResult, failure: KeyturnError
+) -> PageResponse:
+    """Show where the sign-in began with what went wrong, and all that was filled in."""
+    form = result.form
+    if form.connection_id:
+        filled = filled_with(connection_path(form.connection_id, "reconnect"), ConnectionForm(), failure)
+        return PageResponse(show(pages, actor, form.connection_id, visitor.zone, filled), status=failure.status)
+    scope = pages.place(actor, form.project_id)
+    values = ConnectionForm(form.name or "", form.description or "", "oauth", form.tenant_id)
+    filled = filled_with(scope.new_path(), values, failure)
+    return PageResponse(new_page(pages, actor, scope, visitor.zone, filled), status=failure.status)
