@@ -56,7 +56,7 @@ def _add(database: Database, first: int, end: int) -> None:
                 "id": f"r{number}", "kind": "connection", "org_id": "o", "name": "n", "cloud": "global", "tenant_id": "t",
                 "app_id": "a", "object_id": f"a{number}", "application_name": "n", "time_zone": "UTC",
                 "overlap": "until-proven", "credential_kind": "client-secret",
-                "wake_at": now + timedelta(days=1 + number % 30), "created_at": now, "updated_at": now,
+                "wake_at": now + timedelta(days=1 + number % 30), "wake_set_at": now, "created_at": now, "updated_at": now,
             }
             for number in range(first, end)
         ]  # fmt: skip

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from keyturn.connections.store import REFRESH_EVERY
+from keyturn.db.columns import first_of, last_of
 from keyturn.db.tables import app_connections, oauth_tokens
 from keyturn.db.unit import Tx
 from keyturn.kit.moments import CLOCKS_APART
@@ -32,7 +33,12 @@ def claim_looks(tx: Tx, now: datetime, limit: int, until: datetime) -> list[str]
 
 
 _LOOKS = sa.or_(app_connections.c.look_at <= sa.bindparam("now"), app_connections.c.look_at > sa.bindparam("never"))
-_ANY_LOOK = sa.select(sa.exists().where(_LOOKS).label("due"))
+_ANY_LOOK = sa.select(
+    sa.or_(
+        first_of(app_connections.c.look_at) <= sa.bindparam("now"),
+        last_of(app_connections.c.look_at) > sa.bindparam("never"),
+    ).label("due")
+)
 _CLAIM_LOOKS = (
     sa.select(app_connections.c.id)
     .where(_LOOKS)
@@ -68,7 +74,12 @@ def claim_refreshes(tx: Tx, now: datetime, limit: int, until: datetime) -> list[
 _REFRESHES = sa.or_(
     oauth_tokens.c.refresh_due_at <= sa.bindparam("now"), oauth_tokens.c.refresh_due_at > sa.bindparam("never")
 )
-_ANY_REFRESH = sa.select(sa.exists().where(_REFRESHES).label("due"))
+_ANY_REFRESH = sa.select(
+    sa.or_(
+        first_of(oauth_tokens.c.refresh_due_at) <= sa.bindparam("now"),
+        last_of(oauth_tokens.c.refresh_due_at) > sa.bindparam("never"),
+    ).label("due")
+)
 _CLAIM_REFRESHES = (
     sa.select(oauth_tokens.c.connection_id)
     .where(_REFRESHES)

@@ -37,3 +37,16 @@ def flag(name: str, *, default: bool = False) -> sa.Column[bool]:
     return sa.Column(
         name, sa.Boolean, nullable=False, default=default, server_default=sa.true() if default else sa.false()
     )
+
+
+def first_of(column: sa.Column[object]) -> sa.ScalarSelect[object]:
+    """The earliest moment of an indexed column: one look into the index on both databases, however many rows there are.
+
+    PostgreSQL answers ``EXISTS`` with a bound that it does not know by reading the table.
+    """
+    return sa.select(sa.func.min(column)).scalar_subquery()
+
+
+def last_of(column: sa.Column[object]) -> sa.ScalarSelect[object]:
+    """The latest moment of an indexed column, likewise."""
+    return sa.select(sa.func.max(column)).scalar_subquery()

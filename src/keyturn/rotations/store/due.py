@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
+from keyturn.db.columns import first_of, last_of
 from keyturn.db.tables import rotations
 from keyturn.db.unit import Tx
 from keyturn.kit.moments import CLOCKS_APART
@@ -22,7 +23,7 @@ class Due:
 
 def any_due(tx: Tx, now: datetime) -> bool:
     """Whether some rotation wants work."""
-    row = tx.one(_ANY_DUE, now=now, ahead=now + CLOCKS_APART, rested=now + LONGEST_REST)
+    row = tx.one(_ANY_DUE, **_bounds(now))
     return bool(row and row["due"])
 
 
@@ -31,38 +32,44 @@ def claim_due(tx: Tx, now: datetime, limit: int, until: datetime) -> list[Due]:
 
     Due is also what was put to rest by a clock that was ahead of ours: when it is to be woken is anybody's guess.
     """
-    found = [Due(row["id"], row["object_id"]) for row in tx.rows(_CLAIM, now=now, most=limit)]
-    if len(found) < limit:
-        bounds = {"ahead": now + CLOCKS_APART, "rested": now + LONGEST_REST}
-        ahead = tx.rows(_CLAIM_AHEAD, now=now, **bounds, most=limit - len(found))
-        found += [Due(row["id"], row["object_id"]) for row in ahead]
-    if found:
-        tx.run(_PUT_OFF, ids=[due.rotation_id for due in found], until=until, now=now)
-    return found
+    claimed: dict[str, Due] = {}
+    for query in _CLAIMS:
+        if len(claimed) < limit:
+            rows = tx.rows(query, **_bounds(now), most=limit)
+            claimed |= {row["id"]: Due(row["id"], row["object_id"]) for row in rows}
+    due = list(claimed.values())[:limit]
+    if due:
+        tx.run(_PUT_OFF, ids=[each.rotation_id for each in due], until=until, now=now)
+    return due
 
 
-_CLAIM = (
+def _bounds(now: datetime) -> dict[str, datetime]:
+    return {"now": now, "ahead": now + CLOCKS_APART, "rested": now + LONGEST_REST}
+
+
+# Each reason is looked for on its own, by one index: a condition that joins them reads every rotation.
+_REASONS = (
+    (rotations.c.wake_at <= sa.bindparam("now"), rotations.c.wake_at),
+    (
+        sa.and_(rotations.c.wake_set_at > sa.bindparam("ahead"), rotations.c.wake_at.is_not(None)),
+        rotations.c.wake_set_at,
+    ),
+    (rotations.c.wake_at > sa.bindparam("rested"), rotations.c.wake_at),
+)
+_CLAIMS = tuple(
     sa.select(rotations.c.id, rotations.c.object_id)
-    .where(rotations.c.wake_at <= sa.bindparam("now"))
-    .order_by(rotations.c.wake_at)
+    .where(reason)
+    .order_by(order)
     .limit(sa.bindparam("most"))
     .with_for_update(skip_locked=True)  # PostgreSQL; SQLite has one writer at a time anyway
-)
-_AHEAD = sa.or_(
-    sa.and_(rotations.c.wake_set_at > sa.bindparam("ahead"), rotations.c.wake_at > sa.bindparam("now")),
-    rotations.c.wake_at > sa.bindparam("rested"),
-)
-_CLAIM_AHEAD = (
-    sa.select(rotations.c.id, rotations.c.object_id)
-    .where(_AHEAD)
-    .order_by(rotations.c.wake_set_at)
-    .limit(sa.bindparam("most"))
-    .with_for_update(skip_locked=True)
+    for reason, order in _REASONS
 )
 _ANY_DUE = sa.select(
     sa.or_(
-        sa.exists().where(rotations.c.wake_at <= sa.bindparam("now")),
-        sa.exists().where(_AHEAD),
+        first_of(rotations.c.wake_at) <= sa.bindparam("now"),
+        sa.select(sa.func.max(rotations.c.wake_set_at)).where(rotations.c.wake_at.is_not(None)).scalar_subquery()
+        > sa.bindparam("ahead"),
+        last_of(rotations.c.wake_at) > sa.bindparam("rested"),
     ).label("due")
 )
 _PUT_OFF = (
