@@ -60,11 +60,17 @@ def _quiet(world: World, journal: list[Credential]) -> Iterator[str]:
     }
     present -= {row.key_id for row in journal if (row.note or "").startswith("expired") and row.state in ENDED}
     ours = {row.key_id for row in journal if not row.adopted and row.key_id in live and row.rotation_id not in beyond}
-    lost = ours - present - world.removed_outside
+    recently = world.clock.now() - timedelta(minutes=10)
+    being_confirmed = {
+        row.key_id
+        for row in journal
+        if row.state is State.REVOKING and row.removed_at is not None and row.removed_at > recently
+    }
+    lost = ours - present - world.removed_outside - being_confirmed
     if present - ours or lost:
         yield f"4: in Entra but not live in the journal: {present - ours}; live but not in Entra: {lost}"
     within = [row for row in journal if row.rotation_id not in beyond]
-    restless = [row.state.value for row in within if row.state in _RESTLESS]
+    restless = [row.state.value for row in within if row.state in _RESTLESS and row.key_id not in being_confirmed]
     if restless:
         yield f"4: at rest, yet credentials are {restless}"
     overdue = world.clock.now() - timedelta(minutes=10)
