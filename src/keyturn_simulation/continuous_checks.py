@@ -341,7 +341,7 @@ class ContinuousChecks:
         if one is None:
             raise Broken(f"5: the current secret of {current.name} does not exist in Entra")
         unattended = (self.healthy_since[connection_id] + HEALTHY_ENOUGH).timestamp() < one.end <= now.timestamp()
-        if unattended and self._rotates(connection_id):
+        if unattended and self._rotates(connection_id) and not self.world.has_no_slot(current.object_id):
             raise Broken(f"5: the current secret of {current.name} expired unattended")
 
     def _rotates(self, connection_id: str) -> bool:

@@ -156,7 +156,7 @@ def _working_current(world: World) -> Iterator[str]:
         rotates = connection.id in rotations and rotations[connection.id].enabled
         if ends is None:
             yield f"5: {what} does not exist in Entra"
-        elif ends <= now and rotates:
+        elif ends <= now and rotates and not world.has_no_slot(rotations[connection.id].object_id):
             yield f"5: {what} expired"
 
 

@@ -19,7 +19,7 @@ from keyturn.connections.domain import Certificate, ClientSecret, Connection, Ne
 from keyturn.connections.due import LOOK_CLAIM
 from keyturn.connections.due_store import claim_looks
 from keyturn.connections.service import Connections
-from keyturn.credentials.domain import Credential, State
+from keyturn.credentials.domain import ENDED, Credential, State
 from keyturn.credentials.store import read
 from keyturn.crypto.keyring import Keyring, KeyringSealer
 from keyturn.crypto.root import GivenRoot, RootKey, RootKeys
@@ -257,6 +257,14 @@ class World:
     def slots_of(self, object_id: str) -> int | None:
         personal = "Personal" in self.emulator.admin.application(object_id).audience
         return self.settings.personal_secret_cap if personal else None
+
+    def has_no_slot(self, object_id: str) -> bool:
+        """Whether every slot is taken by what rotation may not remove: then only a person can make room, and is told so."""
+        slots = self.slots_of(object_id)
+        if slots is None:
+            return False
+        removable = {row.key_id for row in self.journal() if row.state not in ENDED and row.state is not State.CURRENT}
+        return len(set(self.keys_of(object_id)) - removable) >= slots
 
     def values_ever_issued(self) -> set[str]:
         """Every secret seen in Entra so far; collected by :meth:`collect_values`."""
