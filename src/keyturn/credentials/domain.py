@@ -105,6 +105,13 @@ class Credential:
         return self.revoke_after is not None and (self.retired_at is None or self.revoke_after > self.retired_at)
 
     @property
+    def being_removed(self) -> bool:
+        """Whether its removal is under way: begun, or about to begin since nothing was promised to its readers."""
+        if self.state is State.RETIRING:
+            return self.revoke_after is not None and not self.promised
+        return self.state in {State.REVOKING, State.LOST}
+
+    @property
     def begins_at(self) -> datetime | None:
         """The start of its life by the clock that its end was computed by: ours, or Entra's for one that a user supplied."""
         return self.asked_at or self.starts_at

@@ -1,6 +1,6 @@
 """Everything that a connection's page shows of its rotation, in one transaction. Reads only."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -44,6 +44,11 @@ class History:
     def current(self) -> Credential | None:
         return next((row for row in self.credentials if row.state is State.CURRENT), None)
 
+    @property
+    def busy(self) -> bool:
+        """Whether there is work under way: something to watch."""
+        return _busy([run for run, _ in self.runs], self.credentials)
+
     def coming(self, count: int, now: datetime) -> Sequence[datetime]:
         return coming_runs(self.rotation, count, now) if self.rotation else ()
 
@@ -85,8 +90,11 @@ def progress(connections: Connections, actor: Actor, connection_id: str) -> tupl
     states = [(row.id, row.state.value) for row in live]
     counts = [(len(records), records[-1].repeats if records else 0) for records in steps.values()]
     mark = f"{[(run.id, run.state.value) for run in newest]}{states}{counts}{rotation.enabled}{rotation.due_at}"
-    removing = any(row.state in {State.REVOKING, State.LOST} for row in live)
-    return mark, removing or any(run.finished_at is None for run in newest)
+    return mark, _busy(newest, live)
+
+
+def _busy(runs: Iterable[Run], rows: Iterable[Credential]) -> bool:
+    return any(run.finished_at is None for run in runs) or any(row.being_removed for row in rows)
 
 
 def preview_runs(rotation_history: History, schedule: Schedule, now: datetime, count: int) -> Sequence[datetime]:

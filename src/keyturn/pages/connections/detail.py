@@ -10,7 +10,6 @@ from keyturn.audit.domain import StoredEvent
 from keyturn.connections.connection_test import ConnectionTest
 from keyturn.connections.domain import Connection
 from keyturn.connections.holders import Sharing
-from keyturn.credentials.domain import State
 from keyturn.kit import zones
 from keyturn.kit.actor import Actor
 from keyturn.pages.connections.badges import Badge, badges, credential_refused, refusal_title, sign_in_refused, without
@@ -109,7 +108,7 @@ def show(
         runs=runs,
         drift=[drift(event) for event in rotation_history.drift],
         events=_events(pages, actor, scope, rotation_history),
-        busy=_busy(rotation_history),
+        busy=rotation_history.busy,
         needs_credential=credential_refused(connection),
         check_failed=check,
         refusal_told=refusal in tested,
@@ -125,11 +124,6 @@ def _check_failed(connection: Connection, tested: Collection[str]) -> Mapping[st
     result = connection.check_result or {}
     alone = result.get("ok") is False and connection.refused_at is None and result.get("message") not in tested
     return result if alone else {}
-
-
-def _busy(rotation_history: History) -> bool:
-    removing = any(row.state in {State.REVOKING, State.LOST} for row in rotation_history.credentials)
-    return removing or rotation_history.active is not None
 
 
 def _events(
