@@ -38,7 +38,7 @@ def make_certificate() -> Certificate:
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test client")])
     begins = datetime(2026, 1, 1, tzinfo=UTC)
-    made = (
+    certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
@@ -48,4 +48,4 @@ def make_certificate() -> Certificate:
         .not_valid_after(begins + timedelta(days=3650))
         .sign(key, hashes.SHA256())
     )
-    return Certificate(key, made)
+    return Certificate(key, certificate)

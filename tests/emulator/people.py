@@ -20,8 +20,8 @@ CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest())
 
 def claims_of(token: str) -> dict[str, Any]:
     payload = token.split(".")[1]
-    found: dict[str, Any] = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-    return found
+    claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    return claims
 
 
 def fields_of(callback: str) -> dict[str, str]:
@@ -42,7 +42,7 @@ class People:
 
     def url(self, tenant: str | None = None, **changes: str | None) -> str:
         """An address of /authorize; None leaves a parameter out."""
-        wanted: dict[str, str | None] = {
+        defaults: dict[str, str | None] = {
             "client_id": self.web.app_id,
             "response_type": "code",
             "redirect_uri": BACK,
@@ -52,8 +52,8 @@ class People:
             "code_challenge": CHALLENGE,
             "code_challenge_method": "S256",
         }
-        given = {name: value for name, value in (wanted | changes).items() if value is not None}
-        return f"{LOGIN}/{tenant or self.scene.tenant}/oauth2/v2.0/authorize?{urlencode(given)}"
+        parameters = {name: value for name, value in (defaults | changes).items() if value is not None}
+        return f"{LOGIN}/{tenant or self.scene.tenant}/oauth2/v2.0/authorize?{urlencode(parameters)}"
 
     def browser(self) -> Browser:
         return Browser(self.scene.emulator.handle)
@@ -85,15 +85,15 @@ class People:
 
     def tokens(self, user: str | None = None, **changes: str | None) -> dict[str, Any]:
         """Signs in and redeems."""
-        found: dict[str, Any] = self.redeem(self.authorize(user, **changes)["code"]).json()
-        return found
+        tokens: dict[str, Any] = self.redeem(self.authorize(user, **changes)["code"]).json()
+        return tokens
 
     def graph(
         self, token: str, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
     ) -> Response:
-        sent = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"} | (headers or {})
+        all_headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"} | (headers or {})
         data = b"" if body is None else json.dumps(body).encode()
-        return self.scene.emulator.call(Request(method, f"{GRAPH}/{path}", sent, data))
+        return self.scene.emulator.call(Request(method, f"{GRAPH}/{path}", all_headers, data))
 
 
 def people_in(scene: EmulatorFixture) -> People:
@@ -105,5 +105,5 @@ def people_in(scene: EmulatorFixture) -> People:
 
 def code_of(response: Response) -> int:
     """The AADSTS number of a refusal."""
-    found: int = response.json()["error_codes"][0]
-    return found
+    code: int = response.json()["error_codes"][0]
+    return code

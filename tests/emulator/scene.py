@@ -54,13 +54,15 @@ class EmulatorFixture:
     ) -> Response:
         text = "&".join(f"${name}={quote(value)}" for name, value in query.items())
         url = (path if path.startswith("https:") else f"{GRAPH}/{path}") + (f"?{text}" if text else "")
-        sent = {"Authorization": f"Bearer {self.bearer(app)}", "Content-Type": "application/json"} | (headers or {})
+        all_headers = {"Authorization": f"Bearer {self.bearer(app)}", "Content-Type": "application/json"} | (
+            headers or {}
+        )
         data = b"" if body is None else json.dumps(body).encode()
-        return self.emulator.call(Request(method, url, sent, data))
+        return self.emulator.call(Request(method, url, all_headers, data))
 
     def add_password(self, by: ApplicationHandle, to: ApplicationHandle, name: str = "made", **more: str) -> Response:
-        wanted = {"passwordCredential": {"displayName": name, **more}}
-        return self.graph(by, "POST", f"applications/{to.object_id}/addPassword", wanted)
+        body = {"passwordCredential": {"displayName": name, **more}}
+        return self.graph(by, "POST", f"applications/{to.object_id}/addPassword", body)
 
     def remove_password(self, by: ApplicationHandle, to: ApplicationHandle, key_id: str) -> Response:
         return self.graph(by, "POST", f"applications/{to.object_id}/removePassword", {"keyId": key_id})

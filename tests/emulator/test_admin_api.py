@@ -29,12 +29,12 @@ def refused(emulator: Emulator, method: str, path: str, body: bytes = b"") -> in
 
 def test_a_tenant_with_an_application_is_made_and_listed(scene: EmulatorFixture) -> None:
     tenant = admin(scene, "POST", "tenants", {"name": "Fabrikam", "settings": {"replicas": 2}})["id"]
-    wanted = {"name": "made", "permissions": ["Application.Read.All"], "owns_itself": True, "secrets": 2}
-    made = admin(scene, "POST", f"tenants/{tenant}/applications", wanted)
-    assert len(made["secrets"]) == 2
+    body = {"name": "made", "permissions": ["Application.Read.All"], "owns_itself": True, "secrets": 2}
+    application = admin(scene, "POST", f"tenants/{tenant}/applications", body)
+    assert len(application["secrets"]) == 2
     listed = {item["name"]: item for item in admin(scene, "GET", "tenants")}
-    (shown,) = listed["Fabrikam"]["applications"]
-    assert (shown["object_id"], shown["owners"]) == (made["object_id"], [made["principal_id"]])
+    (entry,) = listed["Fabrikam"]["applications"]
+    assert (entry["object_id"], entry["owners"]) == (application["object_id"], [application["principal_id"]])
     assert admin(scene, "GET", f"tenants/{tenant}/settings")["replicas"] == 2
 
 
@@ -42,10 +42,10 @@ def test_secrets_of_any_dates_are_added_and_removed(scene: EmulatorFixture) -> N
     app = scene.application(secrets=0)
     path = f"applications/{app.app_id}/secrets"
     body = {"display_name": "old", "start": "2025-01-01T00:00:00Z", "end": "2026-01-01T00:00:00Z", "value": "known"}
-    made = admin(scene, "POST", path, body)
+    secret = admin(scene, "POST", path, body)
     assert scene.token(app, "known").json()["error_codes"] == [7000222]
-    assert admin(scene, "GET", f"applications/{app.object_id}")["secrets"] == [made]
-    admin(scene, "DELETE", f"{path}/{made['key_id']}")
+    assert admin(scene, "GET", f"applications/{app.object_id}")["secrets"] == [secret]
+    admin(scene, "DELETE", f"{path}/{secret['key_id']}")
     assert scene.token(app, "known").json()["error_codes"] == [7000215]
 
 
@@ -86,9 +86,9 @@ def test_a_certificate_a_grant_a_user_and_a_policy_are_set(scene: EmulatorFixtur
 
 def test_every_setting_can_be_read_and_written_back(scene: EmulatorFixture) -> None:
     path = f"tenants/{scene.tenant}/settings"
-    shown = admin(scene, "GET", path)
-    assert set(shown) == {item.name for item in fields(Settings)}
-    assert admin(scene, "PATCH", path, shown) == shown
+    settings = admin(scene, "GET", path)
+    assert set(settings) == {item.name for item in fields(Settings)}
+    assert admin(scene, "PATCH", path, settings) == settings
     changed = admin(scene, "PATCH", path, {"token_appear": [1, 9], "graph_budget": {"limit": 5, "seconds": 1}})
     assert changed["token_appear"] == [1.0, 9.0]
     assert scene.emulator.admin.settings(scene.tenant).token_appear == (1.0, 9.0)

@@ -25,13 +25,13 @@ def asking(people: People) -> ApplicationHandle:
 
 def url(scene: EmulatorFixture, app: ApplicationHandle, tenant: str | None = None, **more: str) -> str:
     place = "v2.0/adminconsent" if "scope" in more else "adminconsent"
-    given = {"client_id": app.app_id, "redirect_uri": BACK, "state": "st 1&"} | more
-    return f"{LOGIN}/{tenant or scene.tenant}/{place}?{urlencode({name: text for name, text in given.items() if text})}"
+    parameters = {"client_id": app.app_id, "redirect_uri": BACK, "state": "st 1&"} | more
+    return f"{LOGIN}/{tenant or scene.tenant}/{place}?{urlencode({name: text for name, text in parameters.items() if text})}"
 
 
 def roles_of(people: People, app: ApplicationHandle) -> list[str]:
-    found: list[str] = claims_of(people.scene.token(app).json()["access_token"]).get("roles", [])
-    return found
+    roles: list[str] = claims_of(people.scene.token(app).json()["access_token"]).get("roles", [])
+    return roles
 
 
 def test_the_first_version_grants_all_that_is_configured(people: People, boss: str, asking: ApplicationHandle) -> None:
@@ -77,10 +77,10 @@ def test_declining_calls_back_as_each_version_does(
     more = {"scope": scope} if scope else {}
     place = url(people.scene, asking, **more)
     for choice in ({"decline": True}, {"cancel": True}):
-        found = fields_of(people.scene.emulator.admin.authorize(place, user=boss, **choice))
-        assert {name: found[name] for name in fields} == fields
-        assert "AADSTS65004" in found["error_description"]
-        assert found["state"] == "st 1&"
+        answer = fields_of(people.scene.emulator.admin.authorize(place, user=boss, **choice))
+        assert {name: answer[name] for name in fields} == fields
+        assert "AADSTS65004" in answer["error_description"]
+        assert answer["state"] == "st 1&"
     assert roles_of(people, asking) == []
 
 

@@ -53,13 +53,13 @@ def test_consent_is_asked_once_and_the_session_signs_in_silently(people: People)
 
 
 @pytest.mark.parametrize(
-    ("prompt", "shown"),
+    ("prompt", "text"),
     [("login", "Pick an account"), ("select_account", "Pick an account"), ("consent", "Permissions requested")],
 )
-def test_a_prompt_asks_again(people: People, prompt: str, shown: str) -> None:
+def test_a_prompt_asks_again(people: People, prompt: str, text: str) -> None:
     browser = people.browser()
     browser.sign_in(people.url(), people.ada)
-    assert shown in browser.open(people.url(prompt=prompt)).text
+    assert text in browser.open(people.url(prompt=prompt)).text
     assert "code" in fields_of(browser.sign_in(people.url(prompt=prompt), people.ada))
 
 
@@ -78,17 +78,17 @@ def test_a_login_hint_chooses_among_signed_in_accounts_and_comes_first_otherwise
 
 
 @pytest.mark.parametrize(
-    ("given", "error", "code"),
+    ("parameters", "error", "code"),
     [
         ({"signed_in": []}, "login_required", 50058),
         ({"signed_in": ["ada"]}, "consent_required", 65001),
         ({"signed_in": ["ada", "uri"]}, "interaction_required", 16000),
     ],
 )
-def test_a_silent_request_never_shows_a_page(people: People, given: dict[str, Any], error: str, code: int) -> None:
+def test_a_silent_request_never_shows_a_page(people: People, parameters: dict[str, Any], error: str, code: int) -> None:
     browser = people.browser()
     people.scene.emulator.admin.consent(people.web.app_id, "User.Read")
-    for name in given["signed_in"]:
+    for name in parameters["signed_in"]:
         browser.sign_in(people.url(scope="User.Read", prompt="select_account"), getattr(people, name))
     fields = fields_of(browser.open(people.url(prompt="none")).location or "")
     assert fields["error"] == error

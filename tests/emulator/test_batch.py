@@ -42,13 +42,13 @@ def test_each_item_has_an_answer_of_its_own(scene: EmulatorFixture, manager: App
     missing = {"id": "c", "method": "GET", "url": "/applications/11111111-1111-4111-8111-111111111111"}
     key_id = app.secrets[0].key_id
     remove = add("d", app) | {"url": f"/applications/{app.object_id}/removePassword", "body": {"keyId": key_id}}
-    found = answers(scene, manager, read("a", app), add("b", app), missing, remove)
-    assert {name: item["status"] for name, item in found.items()} == {"a": 200, "b": 200, "c": 404, "d": 204}
-    assert found["a"]["body"]["id"] == app.object_id
-    assert found["b"]["body"]["secretText"]
-    assert found["c"]["body"]["error"]["code"] == "Request_ResourceNotFound"
-    assert "body" not in found["d"]
-    assert found["a"]["headers"]["request-id"] != found["b"]["headers"]["request-id"]
+    responses = answers(scene, manager, read("a", app), add("b", app), missing, remove)
+    assert {name: item["status"] for name, item in responses.items()} == {"a": 200, "b": 200, "c": 404, "d": 204}
+    assert responses["a"]["body"]["id"] == app.object_id
+    assert responses["b"]["body"]["secretText"]
+    assert responses["c"]["body"]["error"]["code"] == "Request_ResourceNotFound"
+    assert "body" not in responses["d"]
+    assert responses["a"]["headers"]["request-id"] != responses["b"]["headers"]["request-id"]
 
 
 def test_the_answers_come_in_any_order(scene: EmulatorFixture, manager: ApplicationHandle) -> None:
@@ -80,9 +80,9 @@ def type_of_request(scene: EmulatorFixture) -> Any:
 def test_what_depends_on_a_failure_fails(scene: EmulatorFixture, manager: ApplicationHandle) -> None:
     app = scene.application()
     bad = add("1", app) | {"body": {"passwordCredential": 7}}
-    found = answers(scene, manager, bad, add("2", app, dependsOn=["1"]), read("3", app, dependsOn=["2"]))
-    assert [found[name]["status"] for name in "123"] == [400, 424, 424]
-    assert found["2"]["body"]["error"]["code"] == "FailedDependency"
+    responses = answers(scene, manager, bad, add("2", app, dependsOn=["1"]), read("3", app, dependsOn=["2"]))
+    assert [responses[name]["status"] for name in "123"] == [400, 424, 424]
+    assert responses["2"]["body"]["error"]["code"] == "FailedDependency"
     assert len(scene.emulator.admin.secrets(app.object_id)) == 1
 
 
@@ -159,10 +159,10 @@ def test_a_batch_inside_a_batch_is_refused(scene: EmulatorFixture, manager: Appl
 def test_one_item_is_throttled_and_the_others_are_not(scene: EmulatorFixture, manager: ApplicationHandle) -> None:
     app = scene.application()
     scene.emulator.admin.configure(scene.tenant, graph_budget=Budget(2, 10.0))
-    found = answers(scene, manager, *(read(name, app) for name in "123"))
-    assert [found[name]["status"] for name in "123"] == [200, 200, 429]
-    assert found["3"]["headers"]["Retry-After"] == "10"
-    assert found["3"]["body"]["error"]["code"] == "TooManyRequests"
+    responses = answers(scene, manager, *(read(name, app) for name in "123"))
+    assert [responses[name]["status"] for name in "123"] == [200, 200, 429]
+    assert responses["3"]["headers"]["Retry-After"] == "10"
+    assert responses["3"]["body"]["error"]["code"] == "TooManyRequests"
 
 
 @pytest.mark.parametrize("effect", [SERVICE_UNAVAILABLE, RESET, HANG])
@@ -171,8 +171,8 @@ def test_an_item_may_take_effect_although_its_answer_is_lost(
 ) -> None:
     app = scene.application()
     scene.emulator.faults.fail_nth("addPassword", 2, effect)
-    found = answers(scene, manager, add("1", app), add("2", app), read("3", app))
-    assert [found[name]["status"] // 100 for name in "123"] == [2, 5, 2]
+    responses = answers(scene, manager, add("1", app), add("2", app), read("3", app))
+    assert [responses[name]["status"] // 100 for name in "123"] == [2, 5, 2]
     assert len(scene.emulator.admin.secrets(app.object_id)) == 3
 
 
@@ -188,15 +188,15 @@ def test_the_batch_itself_may_fail_after_all_of_it_took_effect(
 def test_conflicts_strike_items_that_write_to_one_object(scene: EmulatorFixture, manager: ApplicationHandle) -> None:
     app = scene.application()
     scene.emulator.admin.configure(scene.tenant, conflict_window=5.0)
-    found = answers(scene, manager, add("1", app), add("2", app))
-    assert [found[name]["status"] for name in "12"] == [200, 409]
+    responses = answers(scene, manager, add("1", app), add("2", app))
+    assert [responses[name]["status"] for name in "12"] == [200, 409]
 
 
 def test_headers_of_an_item_are_its_own(scene: EmulatorFixture, manager: ApplicationHandle) -> None:
     count = {"id": "1", "method": "get", "url": "/applications/$count", "headers": {"ConsistencyLevel": "eventual"}}
     without = {"id": "2", "method": "GET", "url": "/applications/$count"}
-    found = answers(scene, manager, count, without)
-    assert (found["1"]["status"], found["1"]["body"], found["2"]["status"]) == (200, "1", 400)
+    responses = answers(scene, manager, count, without)
+    assert (responses["1"]["status"], responses["1"]["body"], responses["2"]["status"]) == (200, "1", 400)
 
 
 def test_a_body_that_is_not_json_comes_as_base64(scene: EmulatorFixture, manager: ApplicationHandle) -> None:
@@ -211,9 +211,9 @@ def test_a_body_that_is_not_json_comes_as_base64(scene: EmulatorFixture, manager
 def test_a_bad_address_of_an_item_is_an_odata_error(
     scene: EmulatorFixture, manager: ApplicationHandle, url: str
 ) -> None:
-    found = answers(scene, manager, {"id": "1", "method": "GET", "url": url})["1"]
-    assert 400 <= found["status"] < 500
-    assert found["body"]["error"]["code"]
+    response = answers(scene, manager, {"id": "1", "method": "GET", "url": url})["1"]
+    assert 400 <= response["status"] < 500
+    assert response["body"]["error"]["code"]
 
 
 def test_a_slow_item_does_not_spoil_the_batch(scene: EmulatorFixture, manager: ApplicationHandle) -> None:

@@ -32,8 +32,8 @@ def patched(
 
 
 def read(scene: EmulatorFixture, manager: ApplicationHandle, app: ApplicationHandle) -> dict[str, Any]:
-    found: dict[str, Any] = scene.graph(manager, "GET", f"applications/{app.object_id}").json()
-    return found
+    body: dict[str, Any] = scene.graph(manager, "GET", f"applications/{app.object_id}").json()
+    return body
 
 
 @pytest.mark.parametrize(
@@ -83,9 +83,9 @@ def test_terraform_finds_the_key_id_that_it_chose(
         "customKeyIdentifier": "bXktb3du",
     }
     body = patched(scene, manager, app, {"id": app.object_id, "keyCredentials": [key]})
-    assert [(one["keyId"], one["customKeyIdentifier"]) for one in body["keyCredentials"]] == [(chosen, "bXktb3du")]
-    kept = patched(scene, manager, app, {"keyCredentials": [{"keyId": chosen}]})
-    assert kept["keyCredentials"] == body["keyCredentials"], "an entry without bytes stays what it was"
+    assert [(item["keyId"], item["customKeyIdentifier"]) for item in body["keyCredentials"]] == [(chosen, "bXktb3du")]
+    after = patched(scene, manager, app, {"keyCredentials": [{"keyId": chosen}]})
+    assert after["keyCredentials"] == body["keyCredentials"], "an entry without bytes stays what it was"
     twice = {"keyCredentials": [{"keyId": chosen}, {"keyId": chosen}]}
     assert scene.graph(manager, "PATCH", f"applications/{app.object_id}", twice).status == 400
     assert scene.graph(manager, "PATCH", f"applications/{app.object_id}", {"id": chosen}).status == 400
@@ -95,7 +95,7 @@ def test_terraform_creates_an_application_with_everything_it_always_sends(
     scene: EmulatorFixture, manager: ApplicationHandle
 ) -> None:
     owner = scene.application("owner").principal_id
-    wanted = {
+    fields = {
         "displayName": "by terraform",
         "isFallbackPublicClient": False,
         "isDeviceOnlyAuthSupported": None,
@@ -106,14 +106,14 @@ def test_terraform_creates_an_application_with_everything_it_always_sends(
         "api": {"oauth2PermissionScopes": [], "requestedAccessTokenVersion": 2},
         "publicClient": {"redirectUris": []},
     }
-    made = scene.graph(manager, "POST", "applications", wanted)
-    assert made.status == 201, made.body
-    body = scene.graph(manager, "GET", f"applications/{made.json()['id']}", expand="owners").json()
-    assert [one["id"] for one in body["owners"]] == [owner]
+    response = scene.graph(manager, "POST", "applications", fields)
+    assert response.status == 201, response.body
+    body = scene.graph(manager, "GET", f"applications/{response.json()['id']}", expand="owners").json()
+    assert [item["id"] for item in body["owners"]] == [owner]
     assert body["info"]["supportUrl"] == "https://contoso.example/help"
     assert body["optionalClaims"]["accessToken"][0]["name"] == "groups"
     assert body["serviceManagementReference"] == "INC-1"
-    nobody = wanted | {
+    nobody = fields | {
         "owners@odata.bind": ["https://graph.microsoft.com/v1.0/users/00000000-0000-4000-8000-000000000001"]
     }
     assert scene.graph(manager, "POST", "applications", nobody).status == 404
@@ -147,12 +147,12 @@ def test_a_principal_is_changed_by_everybody_who_makes_one(
     ):
         assert scene.graph(manager, "PATCH", path, wrong).status == 400, wrong
     fresh = scene.graph(manager, "POST", "applications", {"displayName": "fresh"}).json()
-    made = scene.graph(manager, "POST", "servicePrincipals", {"appId": fresh["appId"], "tags": ["b"]})
-    assert (made.status, made.json()["tags"]) == (201, ["b"])
+    response = scene.graph(manager, "POST", "servicePrincipals", {"appId": fresh["appId"], "tags": ["b"]})
+    assert (response.status, response.json()["tags"]) == (201, ["b"])
     other = scene.graph(manager, "POST", "applications", {"displayName": "other"}).json()
     assert scene.graph(manager, "POST", "servicePrincipals", {"appId": other["appId"], "nonsense": 1}).status == 400
-    found = scene.graph(manager, "GET", f"servicePrincipals(appId='{other['appId']}')")
-    assert found.status == 404, "nothing is made of a refused request"
+    other_principal = scene.graph(manager, "GET", f"servicePrincipals(appId='{other['appId']}')")
+    assert other_principal.status == 404, "nothing is made of a refused request"
 
 
 def test_members_that_a_change_does_not_name_stay(scene: EmulatorFixture, manager: ApplicationHandle) -> None:
@@ -166,10 +166,10 @@ def test_members_that_a_change_does_not_name_stay(scene: EmulatorFixture, manage
     assert body["web"]["implicitGrantSettings"]["enableIdTokenIssuance"] is True
     body = patched(scene, manager, app, {"web": {"implicitGrantSettings": {"enableAccessTokenIssuance": True}}})
     assert body["web"]["implicitGrantSettings"] == {"enableAccessTokenIssuance": True, "enableIdTokenIssuance": True}
-    known = "11111111-1111-4111-8111-111111111111"
-    body = patched(scene, manager, app, {"api": {"knownClientApplications": [known]}})
+    client_id = "11111111-1111-4111-8111-111111111111"
+    body = patched(scene, manager, app, {"api": {"knownClientApplications": [client_id]}})
     assert body["api"]["requestedAccessTokenVersion"] == 2
-    assert body["api"]["knownClientApplications"] == [known]
+    assert body["api"]["knownClientApplications"] == [client_id]
     body = patched(scene, manager, app, {"web": {"redirectUris": []}})
     assert (body["web"]["redirectUris"], body["web"]["homePageUrl"]) == ([], "https://x.example")
 
@@ -273,9 +273,9 @@ def test_a_federated_credential_has_a_name_that_fits_a_url(
     scene: EmulatorFixture, manager: ApplicationHandle, name: str
 ) -> None:
     path = f"applications/{scene.application().object_id}/federatedIdentityCredentials"
-    wanted = {"name": name, "issuer": "https://ci", "subject": "s", "audiences": ["api://AzureADTokenExchange"]}
-    assert scene.graph(manager, "POST", path, wanted).status == 400
-    assert scene.graph(manager, "POST", path, wanted | {"name": "fine_1", "nonsense": 1}).status == 400
+    credential = {"name": name, "issuer": "https://ci", "subject": "s", "audiences": ["api://AzureADTokenExchange"]}
+    assert scene.graph(manager, "POST", path, credential).status == 400
+    assert scene.graph(manager, "POST", path, credential | {"name": "fine_1", "nonsense": 1}).status == 400
     assert scene.graph(manager, "GET", path).json()["value"] == []
 
 
@@ -291,8 +291,8 @@ def test_scripts_of_the_portal_begin_with_the_alias_of_the_root(
     app = scene.application(secrets=0)
     path = f"myorganization/applications/{app.object_id}"
     assert scene.graph(manager, "GET", path).json()["id"] == app.object_id
-    made = scene.graph(manager, "POST", f"{path}/addPassword", {"passwordCredential": {"displayName": "by script"}})
-    assert made.status == 200
+    response = scene.graph(manager, "POST", f"{path}/addPassword", {"passwordCredential": {"displayName": "by script"}})
+    assert response.status == 200
     assert list(scene.emulator.ledger)[-1].operation == "addPassword"
     assert scene.graph(manager, "GET", "applications/myorganization").status == 404
 
@@ -316,15 +316,15 @@ def test_a_page_reads_documents_and_tokens(scene: EmulatorFixture) -> None:
         url = f"{LOGIN}/{scene.tenant}/{path}"
         assert scene.emulator.call(Request("GET", url, origin)).header("Access-Control-Allow-Origin") == "*"
         assert scene.emulator.call(Request("GET", url)).header("Access-Control-Allow-Origin") is None
-    asked = origin | {
+    headers = origin | {
         "Access-Control-Request-Method": "POST",
         "Access-Control-Request-Headers": "content-type,x-client-sku",
     }
     for url in (f"{LOGIN}/{scene.tenant}/oauth2/v2.0/token", f"{GRAPH}/me"):
-        answer = scene.emulator.call(Request("OPTIONS", url, asked))
+        answer = scene.emulator.call(Request("OPTIONS", url, headers))
         assert (answer.status, answer.header("Access-Control-Allow-Origin")) == (204, "*")
         assert answer.header("Access-Control-Allow-Headers") == "content-type,x-client-sku"
-    closed = scene.emulator.call(Request("OPTIONS", f"{LOGIN}/{scene.tenant}/oauth2/v2.0/authorize", asked))
+    closed = scene.emulator.call(Request("OPTIONS", f"{LOGIN}/{scene.tenant}/oauth2/v2.0/authorize", headers))
     assert closed.header("Access-Control-Allow-Origin") is None
 
 
@@ -334,13 +334,13 @@ def test_a_page_signs_people_in(people: People) -> None:
     admin.set_redirect_uris(people.web.object_id, BACK, platform="spa")
 
     def ask(form: dict[str, str], **headers: str) -> dict[str, Any]:
-        found: dict[str, Any] = people.scene.post_form({"client_id": people.web.app_id} | form, **headers).json()
-        return found
+        body: dict[str, Any] = people.scene.post_form({"client_id": people.web.app_id} | form, **headers).json()
+        return body
 
     def redeem(**headers: str) -> dict[str, Any]:
         code = people.authorize()["code"]
-        given = {"grant_type": "authorization_code", "code": code, "redirect_uri": BACK, "code_verifier": VERIFIER}
-        return ask(given, **headers)
+        form = {"grant_type": "authorization_code", "code": code, "redirect_uri": BACK, "code_verifier": VERIFIER}
+        return ask(form, **headers)
 
     assert redeem()["error_codes"] == [9002327], "what a page was given is for pages"
     token = redeem(**page)["refresh_token"]
@@ -384,9 +384,9 @@ def test_a_secret_may_have_the_odd_dates_of_old_tools(
     app = scene.application(secrets=0)
     start, end = (moment, 4_000_000_000.0) if moment < 0 else (0.0, moment)
     scene.emulator.admin.add_secret(app.object_id, "odd", start=start, end=end)
-    shown = read(scene, manager, app)["passwordCredentials"][0]
-    assert len(shown["startDateTime"].partition("-")[0]) == 4
-    assert len(shown["endDateTime"].partition("-")[0]) == 4
+    secret = read(scene, manager, app)["passwordCredentials"][0]
+    assert len(secret["startDateTime"].partition("-")[0]) == 4
+    assert len(secret["endDateTime"].partition("-")[0]) == 4
 
 
 def sha256(text: str) -> str:

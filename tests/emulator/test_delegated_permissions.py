@@ -11,13 +11,13 @@ ROLES = ("Global Administrator", "Application Administrator", "Cloud Application
 
 def token_of(people: People, user: str, *scopes: str) -> str:
     people.scene.emulator.admin.consent(people.web.app_id, *scopes)
-    found: str = people.tokens(user, scope=" ".join(scopes))["access_token"]
-    return found
+    token: str = people.tokens(user, scope=" ".join(scopes))["access_token"]
+    return token
 
 
 def add(people: People, token: str, object_id: str) -> int:
-    wanted = {"passwordCredential": {"displayName": "made"}}
-    return people.graph(token, "POST", f"applications/{object_id}/addPassword", wanted).status
+    body = {"passwordCredential": {"displayName": "made"}}
+    return people.graph(token, "POST", f"applications/{object_id}/addPassword", body).status
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -64,9 +64,9 @@ def test_application_permissions_do_not_leak_into_user_tokens(people: People) ->
 
 def test_who_makes_an_application_without_a_role_owns_it(people: People) -> None:
     token = token_of(people, people.uri, "Application.ReadWrite.All")
-    made = people.graph(token, "POST", "applications", {"displayName": "mine"}).json()
-    assert people.scene.emulator.admin.application(made["id"]).owners == [people.uri]
-    assert add(people, token, made["id"]) == 200
+    application = people.graph(token, "POST", "applications", {"displayName": "mine"}).json()
+    assert people.scene.emulator.admin.application(application["id"]).owners == [people.uri]
+    assert add(people, token, application["id"]) == 200
 
 
 def test_policies_need_a_role_beside_the_permission(people: People) -> None:
@@ -129,7 +129,7 @@ def test_me_shows_what_is_owned_and_which_roles_are_held(people: People) -> None
 def test_the_organization_names_the_tenant_and_its_domains(people: People) -> None:
     reader = people.scene.application("reader", permissions=("Organization.Read.All",))
     for token in (people.scene.bearer(reader), token_of(people, people.uri, "User.Read")):
-        found = people.graph(token, "GET", "organization").json()["value"]
-        assert [(item["id"], item["displayName"]) for item in found] == [(people.scene.tenant, "Contoso")]
-        assert found[0]["verifiedDomains"][0]["name"] == "contoso.onmicrosoft.com"
+        organizations = people.graph(token, "GET", "organization").json()["value"]
+        assert [(item["id"], item["displayName"]) for item in organizations] == [(people.scene.tenant, "Contoso")]
+        assert organizations[0]["verifiedDomains"][0]["name"] == "contoso.onmicrosoft.com"
     assert people.graph(people.scene.bearer(people.web), "GET", "organization").status == 403

@@ -27,7 +27,7 @@ DAY = 86_400.0
 
 
 @pytest.mark.parametrize(
-    ("effect", "seen"),
+    ("effect", "outcome"),
     [
         (SERVICE_UNAVAILABLE, 503),
         (GATEWAY_TIMEOUT, 504),
@@ -36,19 +36,21 @@ DAY = 86_400.0
         (slow(60), TimedOut),
     ],
 )
-def test_an_add_may_take_effect_although_its_answer_is_lost(scene: EmulatorFixture, effect: Effect, seen: Any) -> None:
+def test_an_add_may_take_effect_although_its_answer_is_lost(
+    scene: EmulatorFixture, effect: Effect, outcome: Any
+) -> None:
     manager, app = scene.manager(), scene.application(secrets=0)
     scene.emulator.faults.fail_next("addPassword", effect)
-    if isinstance(seen, int):
-        assert scene.add_password(manager, app, "marker").status == seen
+    if isinstance(outcome, int):
+        assert scene.add_password(manager, app, "marker").status == outcome
     else:
-        with pytest.raises(seen):
+        with pytest.raises(outcome):
             scene.add_password(manager, app, "marker")
     (entry,) = scene.emulator.ledger.query(operation="addPassword")
-    (held,) = scene.emulator.admin.secrets(app.object_id)
-    assert held.display_name == "marker"
+    (secret,) = scene.emulator.admin.secrets(app.object_id)
+    assert secret.display_name == "marker"
     assert entry.committed
-    assert entry.key_id == held.key_id
+    assert entry.key_id == secret.key_id
     assert scene.add_password(manager, app).status == 200
 
 
@@ -93,8 +95,8 @@ def test_a_refused_call_does_not_use_up_a_fault_that_strikes_after_success(scene
 def test_faults_may_strike_at_random_for_ever(scene: EmulatorFixture) -> None:
     manager, app = scene.manager(), scene.application(secrets=0)
     scene.emulator.faults.add(Fault("writes", (SERVICE_UNAVAILABLE, GATEWAY_TIMEOUT), times=None, probability=0.5))
-    seen = [scene.add_password(manager, app).status for _ in range(60)]
-    assert set(seen) == {200, 503, 504}
+    statuses = [scene.add_password(manager, app).status for _ in range(60)]
+    assert set(statuses) == {200, 503, 504}
     assert len(scene.emulator.admin.secrets(app.object_id)) == 60
 
 
@@ -219,8 +221,8 @@ def test_a_tenant_whose_clock_runs_ahead_sees_secrets_expire_early(scene: Emulat
     scene.emulator.admin.configure(scene.tenant, clock_skew=120.0)
     refused = scene.token(app, secret.value)
     assert refused.json()["error_codes"] == [7000222]
-    shown = parsedate_to_datetime(refused.header("Date") or "")
-    assert shown.timestamp() == scene.clock.now() + 120
+    date = parsedate_to_datetime(refused.header("Date") or "")
+    assert date.timestamp() == scene.clock.now() + 120
 
 
 def test_latency_is_named_but_never_waited_for(scene: EmulatorFixture) -> None:
@@ -247,10 +249,10 @@ def test_settings_that_make_no_sense_are_refused_and_change_nothing(
 
 def test_the_date_of_every_answer_is_by_the_clock_of_who_answers(scene: EmulatorFixture) -> None:
     scene.emulator.admin.configure(scene.tenant, clock_skew=-360.0)
-    told = formatdate(scene.clock.now() - 360, usegmt=True)
+    date = formatdate(scene.clock.now() - 360, usegmt=True)
     for url in (
         f"https://login.microsoftonline.com/{scene.tenant}/v2.0/.well-known/openid-configuration",
         "https://login.microsoftonline.com/organizations/v2.0/.well-known/openid-configuration",
         "https://graph.microsoft.com/v1.0/applications",
     ):
-        assert scene.emulator.handle(Request("GET", url)).header("Date") == told
+        assert scene.emulator.handle(Request("GET", url)).header("Date") == date

@@ -28,7 +28,7 @@ def reader(scene: EmulatorFixture) -> ApplicationHandle:
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("text", "expected"),
     [
         ("displayName eq 'Orders'", ["Orders"]),
         ("startswith(displayName,'pay')", ["Payments API", "payments worker"]),
@@ -44,9 +44,9 @@ def reader(scene: EmulatorFixture) -> ApplicationHandle:
     ],
 )
 def test_a_filter_finds_what_it_says(
-    scene: EmulatorFixture, reader: ApplicationHandle, text: str, found: list[str]
+    scene: EmulatorFixture, reader: ApplicationHandle, text: str, expected: list[str]
 ) -> None:
-    assert names(scene.graph(reader, "GET", "applications", filter=text).json()) == found
+    assert names(scene.graph(reader, "GET", "applications", filter=text).json()) == expected
 
 
 def test_an_application_is_found_by_app_id_and_by_object_id(scene: EmulatorFixture, reader: ApplicationHandle) -> None:
@@ -93,8 +93,8 @@ def test_a_filter_that_graph_would_refuse_is_refused(
 
 
 def test_advanced_filters_need_the_header_and_the_count(scene: EmulatorFixture, reader: ApplicationHandle) -> None:
-    asked = {"filter": "endswith(displayName,'s') and displayName ne 'x'", "count": "true"}
-    answer = scene.graph(reader, "GET", "applications", headers=ADVANCED, **asked)
+    parameters = {"filter": "endswith(displayName,'s') and displayName ne 'x'", "count": "true"}
+    answer = scene.graph(reader, "GET", "applications", headers=ADVANCED, **parameters)
     assert names(answer.json()) == ["Orders"]
     assert answer.json()["@odata.count"] == 1
     ordered = scene.graph(reader, "GET", "applications", headers=ADVANCED, orderby="displayName desc", count="true")
@@ -111,8 +111,8 @@ def test_a_search_needs_the_header(scene: EmulatorFixture, reader: ApplicationHa
     refused = scene.graph(reader, "GET", "applications", search='"displayName:worker"')
     assert refused.json()["error"]["code"] == "Request_UnsupportedQuery"
     assert "ConsistencyLevel" in refused.json()["error"]["message"]
-    found = scene.graph(reader, "GET", "applications", headers=ADVANCED, search='"displayName:worker"')
-    assert names(found.json()) == ["payments worker"]
+    response = scene.graph(reader, "GET", "applications", headers=ADVANCED, search='"displayName:worker"')
+    assert names(response.json()) == ["payments worker"]
 
 
 def test_counting_needs_the_header(scene: EmulatorFixture, reader: ApplicationHandle) -> None:
@@ -125,12 +125,12 @@ def test_counting_needs_the_header(scene: EmulatorFixture, reader: ApplicationHa
 def test_pages_show_each_item_once_even_while_others_come_and_go(
     scene: EmulatorFixture, reader: ApplicationHandle
 ) -> None:
-    wanted = {scene.application(f"item {number}").object_id for number in range(10)}
+    expected = {scene.application(f"item {number}").object_id for number in range(10)}
     answer = scene.graph(reader, "GET", "applications", headers=ADVANCED, top="3", count="true").json()
     assert answer["@odata.count"] == 14
-    seen: list[str] = []
+    ids: list[str] = []
     while True:
-        seen += [item["id"] for item in answer["value"]]
+        ids += [item["id"] for item in answer["value"]]
         scene.application("late")
         link = answer.get("@odata.nextLink")
         if link is None:
@@ -140,8 +140,8 @@ def test_pages_show_each_item_once_even_while_others_come_and_go(
         answer = scene.graph(reader, "GET", link).json()
         assert "@odata.count" not in answer
         assert len(answer["value"]) <= 3
-    assert len(seen) == len(set(seen))
-    assert wanted <= set(seen)
+    assert len(ids) == len(set(ids))
+    assert expected <= set(ids)
 
 
 def test_a_page_is_100_items_unless_asked_otherwise(scene: EmulatorFixture, reader: ApplicationHandle) -> None:
@@ -237,8 +237,8 @@ def test_service_principals_are_read_by_id_by_app_id_and_by_filter(
         body = scene.graph(reader, "GET", path).json()
         assert (body["id"], body["appId"], body["accountEnabled"]) == (reader.principal_id, reader.app_id, True)
     for text in (f"appId eq '{reader.app_id}'", f"servicePrincipalNames/any(c:c eq '{reader.app_id}')"):
-        found = scene.graph(reader, "GET", "servicePrincipals", filter=text).json()["value"]
-        assert [item["id"] for item in found] == [reader.principal_id]
+        principals = scene.graph(reader, "GET", "servicePrincipals", filter=text).json()["value"]
+        assert [item["id"] for item in principals] == [reader.principal_id]
     pages = scene.graph(reader, "GET", "servicePrincipals", headers=ADVANCED, top="2", count="true").json()
     assert pages["@odata.count"] == 7
     assert pages["@odata.nextLink"]

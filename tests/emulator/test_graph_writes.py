@@ -24,10 +24,10 @@ def manager(scene: EmulatorFixture) -> ApplicationHandle:
 def test_an_application_is_made_changed_deleted_and_restored(
     scene: EmulatorFixture, manager: ApplicationHandle
 ) -> None:
-    made = scene.graph(manager, "POST", "applications", {"displayName": "new", "tags": ["a"]})
-    assert made.status == 201
-    path = f"applications/{made.json()['id']}"
-    assert made.json()["id"] != made.json()["appId"]
+    response = scene.graph(manager, "POST", "applications", {"displayName": "new", "tags": ["a"]})
+    assert response.status == 201
+    path = f"applications/{response.json()['id']}"
+    assert response.json()["id"] != response.json()["appId"]
     change = {"displayName": "newer", "signInAudience": "AzureADMultipleOrgs", "web": {"redirectUris": ["https://x"]}}
     assert scene.graph(manager, "PATCH", path, change).status == 204
     body = scene.graph(manager, "GET", path).json()
@@ -37,15 +37,15 @@ def test_an_application_is_made_changed_deleted_and_restored(
 
     assert scene.graph(manager, "DELETE", path).status == 204
     assert scene.graph(manager, "GET", path).status == 404
-    buried = f"directory/deletedItems/{made.json()['id']}"
-    assert scene.graph(manager, "GET", buried).json()["deletedDateTime"]
+    deleted_path = f"directory/deletedItems/{response.json()['id']}"
+    assert scene.graph(manager, "GET", deleted_path).json()["deletedDateTime"]
     listed = scene.graph(manager, "GET", "directory/deletedItems/microsoft.graph.application").json()["value"]
     assert [item["displayName"] for item in listed] == ["newer"]
-    assert scene.graph(manager, "POST", f"{buried}/restore").status == 200
+    assert scene.graph(manager, "POST", f"{deleted_path}/restore").status == 200
     assert scene.graph(manager, "GET", path).status == 200
     scene.graph(manager, "DELETE", path)
-    assert scene.graph(manager, "DELETE", buried).status == 204
-    assert scene.graph(manager, "DELETE", buried).status == 404
+    assert scene.graph(manager, "DELETE", deleted_path).status == 204
+    assert scene.graph(manager, "DELETE", deleted_path).status == 404
 
 
 def test_a_deleted_application_gets_tokens_again_only_when_its_principal_is_restored_too(
@@ -126,7 +126,7 @@ def test_passwords_come_only_from_their_own_action(scene: EmulatorFixture, manag
 
 
 @pytest.mark.parametrize(
-    "wanted",
+    "credential",
     [
         [],
         "x",
@@ -138,17 +138,17 @@ def test_passwords_come_only_from_their_own_action(scene: EmulatorFixture, manag
     ],
 )
 def test_a_password_that_does_not_fit_is_refused(
-    scene: EmulatorFixture, manager: ApplicationHandle, wanted: Any
+    scene: EmulatorFixture, manager: ApplicationHandle, credential: Any
 ) -> None:
     app = scene.application(secrets=0)
-    body = {"passwordCredential": wanted}
+    body = {"passwordCredential": credential}
     answer = scene.graph(manager, "POST", f"applications/{app.object_id}/addPassword", body)
     assert (answer.status, answer.json()["error"]["code"]) == (400, "Request_BadRequest")
     assert scene.emulator.admin.secrets(app.object_id) == []
 
 
 @pytest.mark.parametrize(
-    ("wanted", "shown"),
+    ("credential", "expected"),
     [
         ({"endDateTime": "2027-01-01T00:00:00+00:00"}, "2027-01-01T00:00:00Z"),
         ({"endDateTime": "2027-01-01T02:00:00+02:00"}, "2027-01-01T00:00:00Z"),
@@ -156,13 +156,13 @@ def test_a_password_that_does_not_fit_is_refused(
     ],
 )
 def test_dates_are_read_in_all_forms_that_clients_send(
-    scene: EmulatorFixture, manager: ApplicationHandle, wanted: dict[str, Any], shown: str
+    scene: EmulatorFixture, manager: ApplicationHandle, credential: dict[str, Any], expected: str
 ) -> None:
     app = scene.application(secrets=0)
-    for body in ({"passwordCredential": wanted},):
+    for body in ({"passwordCredential": credential},):
         answer = scene.graph(manager, "POST", f"applications(appId='{app.app_id}')/addPassword", body)
         assert answer.status == 200
-        assert answer.json()["endDateTime"] == shown
+        assert answer.json()["endDateTime"] == expected
 
 
 @pytest.mark.parametrize("body", [None, {}, {"keyId": None}, {"keyId": "x"}, {"keyId": 7}, {"other": 1}])
@@ -227,12 +227,14 @@ def test_owners_are_added_and_removed(scene: EmulatorFixture, manager: Applicati
 def test_federated_credentials_are_kept_by_id_and_by_name(scene: EmulatorFixture, manager: ApplicationHandle) -> None:
     app = scene.application()
     path = f"applications/{app.object_id}/federatedIdentityCredentials"
-    wanted = {"name": "ci", "issuer": "https://ci", "subject": "s", "audiences": ["api://AzureADTokenExchange"]}
-    made = scene.graph(manager, "POST", path, wanted)
-    assert made.status == 201
-    assert scene.graph(manager, "POST", path, wanted).status == 409
-    assert scene.graph(manager, "POST", path, wanted | {"name": "two", "subject": "t", "audiences": []}).status == 400
-    for place in (f"{path}/{made.json()['id']}", f"{path}/ci", f"{path}(name='ci')"):
+    credential = {"name": "ci", "issuer": "https://ci", "subject": "s", "audiences": ["api://AzureADTokenExchange"]}
+    response = scene.graph(manager, "POST", path, credential)
+    assert response.status == 201
+    assert scene.graph(manager, "POST", path, credential).status == 409
+    assert (
+        scene.graph(manager, "POST", path, credential | {"name": "two", "subject": "t", "audiences": []}).status == 400
+    )
+    for place in (f"{path}/{response.json()['id']}", f"{path}/ci", f"{path}(name='ci')"):
         assert scene.graph(manager, "GET", place).json()["subject"] == "s"
     assert scene.graph(manager, "PATCH", f"{path}/ci", {"subject": "other"}).status == 204
     assert [item["subject"] for item in scene.graph(manager, "GET", path).json()["value"]] == ["other"]
@@ -245,28 +247,28 @@ def test_an_application_has_at_most_twenty_federated_credentials(
 ) -> None:
     app = scene.application()
     path = f"applications/{app.object_id}/federatedIdentityCredentials"
-    wanted = {"issuer": "https://ci", "audiences": ["x"]}
-    seen = [
-        scene.graph(manager, "POST", path, wanted | {"name": f"n{number}", "subject": f"s{number}"}).status
+    credential = {"issuer": "https://ci", "audiences": ["x"]}
+    statuses = [
+        scene.graph(manager, "POST", path, credential | {"name": f"n{number}", "subject": f"s{number}"}).status
         for number in range(21)
     ]
-    assert seen == [201] * 20 + [400]
+    assert statuses == [201] * 20 + [400]
 
 
 def test_a_service_principal_has_secrets_of_its_own(scene: EmulatorFixture, manager: ApplicationHandle) -> None:
     app = scene.application(secrets=0)
     path = f"servicePrincipals/{app.principal_id}"
-    made = scene.graph(manager, "POST", f"{path}/addPassword", {}).json()
-    assert scene.token(app, made["secretText"]).status == 200
-    assert scene.graph(manager, "POST", f"{path}/removePassword", {"keyId": made["keyId"]}).status == 204
-    assert scene.token(app, made["secretText"]).status == 401
+    secret = scene.graph(manager, "POST", f"{path}/addPassword", {}).json()
+    assert scene.token(app, secret["secretText"]).status == 200
+    assert scene.graph(manager, "POST", f"{path}/removePassword", {"keyId": secret["keyId"]}).status == 204
+    assert scene.token(app, secret["secretText"]).status == 401
 
 
 def test_a_service_principal_is_made_once(scene: EmulatorFixture, manager: ApplicationHandle) -> None:
-    made = scene.graph(manager, "POST", "applications", {"displayName": "new"}).json()
-    first = scene.graph(manager, "POST", "servicePrincipals", {"appId": made["appId"]})
+    application = scene.graph(manager, "POST", "applications", {"displayName": "new"}).json()
+    first = scene.graph(manager, "POST", "servicePrincipals", {"appId": application["appId"]})
     assert first.status == 201
-    assert scene.graph(manager, "POST", "servicePrincipals", {"appId": made["appId"]}).status == 409
+    assert scene.graph(manager, "POST", "servicePrincipals", {"appId": application["appId"]}).status == 409
     assert scene.graph(manager, "DELETE", f"servicePrincipals/{first.json()['id']}").status == 204
     unknown = {"appId": "11111111-1111-4111-8111-111111111111"}
     assert scene.graph(manager, "POST", "servicePrincipals", unknown).status == 400
@@ -283,15 +285,15 @@ def test_a_policy_assigned_to_an_application_replaces_the_tenants(
     assert scene.add_password(manager, app).status == 400
 
     allow = {"displayName": "lenient", "isEnabled": True, "restrictions": {"passwordCredentials": []}}
-    made = scene.graph(manager, "POST", "policies/appManagementPolicies", allow).json()
-    reference = {"@odata.id": f"{GRAPH}/policies/appManagementPolicies/{made['id']}"}
+    policy = scene.graph(manager, "POST", "policies/appManagementPolicies", allow).json()
+    reference = {"@odata.id": f"{GRAPH}/policies/appManagementPolicies/{policy['id']}"}
     path = f"applications/{app.object_id}/appManagementPolicies"
     assert scene.graph(manager, "POST", f"{path}/$ref", reference).status == 204
-    assert [item["id"] for item in scene.graph(manager, "GET", path).json()["value"]] == [made["id"]]
+    assert [item["id"] for item in scene.graph(manager, "GET", path).json()["value"]] == [policy["id"]]
     assert scene.add_password(manager, app).status == 200
-    assert scene.graph(manager, "DELETE", f"{path}/{made['id']}/$ref").status == 204
+    assert scene.graph(manager, "DELETE", f"{path}/{policy['id']}/$ref").status == 204
     assert scene.add_password(manager, app).status == 400
-    assert scene.graph(manager, "DELETE", f"policies/appManagementPolicies/{made['id']}").status == 204
+    assert scene.graph(manager, "DELETE", f"policies/appManagementPolicies/{policy['id']}").status == 204
 
 
 @pytest.mark.parametrize("rule", [{"maxLifetime": "soon"}, {"restrictForAppsCreatedAfterDateTime": "soon"}, 7])

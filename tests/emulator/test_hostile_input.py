@@ -40,8 +40,8 @@ BODIES = {
 
 def graph(scene: EmulatorFixture, method: str, path: str, body: bytes, **headers: str) -> Response:
     caller = scene.manager()
-    sent = {"Authorization": f"Bearer {scene.bearer(caller)}", "Content-Type": "application/json"} | headers
-    return scene.emulator.call(Request(method, f"{GRAPH}/{path}", sent, body))
+    all_headers = {"Authorization": f"Bearer {scene.bearer(caller)}", "Content-Type": "application/json"} | headers
+    return scene.emulator.call(Request(method, f"{GRAPH}/{path}", all_headers, body))
 
 
 def assert_refused(answer: Response) -> None:
@@ -207,8 +207,8 @@ def test_every_part_of_an_assertion_takes_every_kind_of_value(scene: EmulatorFix
     values = [*VALUES, float("nan"), float("inf"), 10**400]
     changed = [(header | {name: value}, claims) for name in ("alg", "x5t", "x5t#S256", "kid") for value in values]
     changed += [(header, claims | {name: value}) for name in ("iss", "sub", "aud", "exp", "nbf") for value in values]
-    for one, other in changed:
-        signed = f"{b64(json.dumps(one).encode())}.{b64(json.dumps(other).encode())}"
+    for changed_header, changed_claims in changed:
+        signed = f"{b64(json.dumps(changed_header).encode())}.{b64(json.dumps(changed_claims).encode())}"
         signature = certificate.key.sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256())
         answer = scene.post_form(form | {"client_assertion": f"{signed}.{b64(signature)}"})
         assert (answer.status, answer.json().get("error")) in {(200, None), (401, "invalid_client")}

@@ -16,14 +16,14 @@ def test_an_entry_names_the_caller_the_target_and_the_keys(scene: EmulatorFixtur
     manager, app = scene.manager(), scene.application(secrets=0)
     headers = {"User-Agent": "rotator/1", "x-keyturn-instance": "one"}
     body = {"passwordCredential": {"displayName": "marker"}}
-    made = scene.graph(manager, "POST", f"applications(appId='{app.app_id}')/addPassword", body, headers).json()
+    secret = scene.graph(manager, "POST", f"applications(appId='{app.app_id}')/addPassword", body, headers).json()
     (entry,) = scene.emulator.ledger.query(operation="addPassword", application=app.object_id)
     assert entry.method == "POST"
     assert entry.at == scene.clock.now()
     assert entry.tenant == scene.tenant
     assert entry.caller == manager.app_id
     assert entry.auth_key_id == manager.secrets[0].key_id
-    assert entry.key_id == made["keyId"]
+    assert entry.key_id == secret["keyId"]
     assert (entry.status, entry.error, entry.committed) == (200, "", True)
     assert (entry.user_agent, entry.instance) == ("rotator/1", "one")
     assert len(entry.body_sha256) == 16

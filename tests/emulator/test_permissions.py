@@ -63,8 +63,8 @@ def test_an_owner_finds_its_applications_without_listing(scene: EmulatorFixture)
     theirs = scene.application("theirs", owners=(me.principal_id,))
     path = f"servicePrincipals/{me.principal_id}/ownedObjects"
     for place in (path, f"{path}/microsoft.graph.application"):
-        found = scene.graph(me, "GET", place).json()["value"]
-        assert {item["id"] for item in found} == {me.object_id, theirs.object_id}
+        items = scene.graph(me, "GET", place).json()["value"]
+        assert {item["id"] for item in items} == {me.object_id, theirs.object_id}
     assert scene.graph(me, "GET", f"servicePrincipals/{theirs.principal_id}/ownedObjects").status == 403
 
 
@@ -76,8 +76,8 @@ def test_listing_with_owned_by_can_be_allowed(scene: EmulatorFixture) -> None:
 
 def test_who_makes_an_application_with_owned_by_owns_it_but_may_not_add_owners(scene: EmulatorFixture) -> None:
     me = caller(scene, OWNED)
-    made = scene.graph(me, "POST", "applications", {"displayName": "mine"}).json()
-    path = f"applications/{made['id']}"
+    application = scene.graph(me, "POST", "applications", {"displayName": "mine"}).json()
+    path = f"applications/{application['id']}"
     assert scene.graph(me, "POST", f"{path}/addPassword", {}).status == 200
     reference = {"@odata.id": f"{GRAPH}/directoryObjects/{me.principal_id}"}
     assert scene.graph(me, "POST", f"{path}/owners/$ref", reference).status == 403

@@ -26,9 +26,9 @@ def other() -> Certificate:
 @pytest.fixture
 def app(scene: EmulatorFixture, certificate: Certificate) -> ApplicationHandle:
     """An application without any permission that holds one certificate."""
-    made = scene.application("self service")
-    scene.emulator.admin.add_certificate(made.object_id, certificate.pem)
-    return made
+    handle = scene.application("self service")
+    scene.emulator.admin.add_certificate(handle.object_id, certificate.pem)
+    return handle
 
 
 def part(value: Any, *, padded: bool = False) -> str:
@@ -80,14 +80,14 @@ def test_an_application_rolls_its_own_certificate_without_any_permission(
     scene: EmulatorFixture, app: ApplicationHandle, certificate: Certificate, other: Certificate
 ) -> None:
     first = keys_held(scene, app)[0]
-    added = add_key(scene, app, proof(scene, app, certificate), key_of(other, displayName="new"))
-    assert added.status == 200
-    assert (added.json()["displayName"], added.json()["key"]) == ("new", None)
+    response = add_key(scene, app, proof(scene, app, certificate), key_of(other, displayName="new"))
+    assert response.status == 200
+    assert (response.json()["displayName"], response.json()["key"]) == ("new", None)
     assert remove_key(scene, app, proof(scene, app, other), first).status == 204
-    assert keys_held(scene, app) == [added.json()["keyId"]]
+    assert keys_held(scene, app) == [response.json()["keyId"]]
     entries = scene.emulator.ledger.query(caller=app.app_id, committed=True)
     assert [(entry.operation, entry.key_id) for entry in entries] == [
-        ("addKey", added.json()["keyId"]),
+        ("addKey", response.json()["keyId"]),
         ("removeKey", first),
     ]
 
@@ -161,8 +161,8 @@ def test_a_malformed_proof_is_not_read_at_all(
     }
     assert "=" in texts["padded"]
     answer = add_key(scene, app, texts[what], key_of(other))
-    wanted = (400, "Request_BadRequest") if what == "a number" else (401, "Authentication_MissingOrMalformed")
-    assert (answer.status, answer.json()["error"]["code"]) == wanted
+    expected = (400, "Request_BadRequest") if what == "a number" else (401, "Authentication_MissingOrMalformed")
+    assert (answer.status, answer.json()["error"]["code"]) == expected
     assert head
 
 
@@ -229,8 +229,8 @@ def test_an_added_key_is_known_to_each_replica_in_its_own_time(
     assert add_key(scene, app, proof(scene, app, other), key_of(other)).status == 200
     assert remove_key(scene, app, proof(scene, app, certificate), key_id).status == 204
     reader = scene.application("reader", permissions=("Application.Read.All",))
-    shown = scene.graph(reader, "GET", f"applications/{app.object_id}").json()["keyCredentials"]
-    assert key_id in {item["keyId"] for item in shown}
+    keys = scene.graph(reader, "GET", f"applications/{app.object_id}").json()["keyCredentials"]
+    assert key_id in {item["keyId"] for item in keys}
 
 
 def test_the_size_of_the_object_limits_keys_too(

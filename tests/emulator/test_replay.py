@@ -23,13 +23,13 @@ def history(seed: int, key: SigningKey) -> list[tuple[object, ...]]:
     emulator.faults.add(Fault("writes", (SERVICE_UNAVAILABLE,), times=None, probability=0.3))
     manager, app = scene.manager(), scene.application()
     moves = random.Random(1)
-    seen: list[tuple[object, ...]] = []
+    answers: list[tuple[object, ...]] = []
     for number in range(60):
         clock.advance(moves.uniform(0, 4))
-        made = scene.add_password(manager, app, f"number {number}")
-        value = made.json().get("secretText") or "none"
-        seen.append((made.status, value, scene.token(app, value).status, tuple(scene.key_ids(manager, app))))
-    return seen
+        response = scene.add_password(manager, app, f"number {number}")
+        value = response.json().get("secretText") or "none"
+        answers.append((response.status, value, scene.token(app, value).status, tuple(scene.key_ids(manager, app))))
+    return answers
 
 
 def test_the_same_seed_replays_and_another_does_not(signing_key: SigningKey) -> None:

@@ -11,18 +11,18 @@ def test_a_secret_added_through_graph_opens_the_token_endpoint_and_a_removed_one
     scene: EmulatorFixture,
 ) -> None:
     app = scene.application(permissions=("Application.ReadWrite.OwnedBy",), owns_itself=True)
-    added = scene.add_password(app, app, "marker")
-    assert added.status == 200
-    made = added.json()
-    assert made["displayName"] == "marker"
-    assert made["hint"] == made["secretText"][:3]
-    assert scene.token(app, made["secretText"]).status == 200
+    response = scene.add_password(app, app, "marker")
+    assert response.status == 200
+    secret = response.json()
+    assert secret["displayName"] == "marker"
+    assert secret["hint"] == secret["secretText"][:3]
+    assert scene.token(app, secret["secretText"]).status == 200
 
     assert scene.remove_password(app, app, app.secrets[0].key_id).status == 204
     refused = scene.token(app)
     assert refused.status == 401
     assert refused.json()["error_codes"] == [7000215]
-    assert scene.key_ids(app, app) == [made["keyId"]]
+    assert scene.key_ids(app, app) == [secret["keyId"]]
 
 
 def test_a_token_outlives_the_secret_that_obtained_it(scene: EmulatorFixture) -> None:
@@ -34,17 +34,17 @@ def test_a_token_outlives_the_secret_that_obtained_it(scene: EmulatorFixture) ->
 def test_reads_never_show_a_value(scene: EmulatorFixture) -> None:
     manager, app = scene.manager(), scene.application()
     body = scene.graph(manager, "GET", f"applications(appId='{app.app_id}')").json()
-    (shown,) = body["passwordCredentials"]
-    assert shown["secretText"] is None
-    assert shown["keyId"] == app.secrets[0].key_id
+    (secret,) = body["passwordCredentials"]
+    assert secret["secretText"] is None
+    assert secret["keyId"] == app.secrets[0].key_id
     assert app.secrets[0].value not in str(body)
 
 
 def test_without_dates_a_secret_lives_two_years(scene: EmulatorFixture) -> None:
     manager, app = scene.manager(), scene.application()
-    made = scene.graph(manager, "POST", f"applications/{app.object_id}/addPassword").json()
-    assert made["startDateTime"][:4] == "2026"
-    assert made["endDateTime"][:4] == "2028"
+    secret = scene.graph(manager, "POST", f"applications/{app.object_id}/addPassword").json()
+    assert secret["startDateTime"][:4] == "2026"
+    assert secret["endDateTime"][:4] == "2028"
 
 
 def test_removing_an_unknown_key_is_a_400_that_names_it(scene: EmulatorFixture) -> None:

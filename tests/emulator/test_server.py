@@ -45,10 +45,10 @@ def exchange(world: Served, data: bytes) -> bytes:
 
 def drain(connection: socket.socket) -> bytes:
     """Reads until the other side closes."""
-    found = b""
+    received = b""
     while part := connection.recv(65_536):
-        found += part
-    return found
+        received += part
+    return received
 
 
 def client(world: Served, **options: float) -> httpx.Client:
@@ -80,16 +80,16 @@ def test_a_reset_is_a_real_reset_of_the_connection(world: Served) -> None:
 def test_a_hanging_call_does_not_stop_others(world: Served) -> None:
     world.emulator.faults.fail_next("token", HANG)
     path = f"/{world.demo.tenant_id}/oauth2/v2.0/token"
-    with client(world) as one, client(world) as other:
+    with client(world) as slow_client, client(world) as other:
         with pytest.raises(httpx.ReadTimeout):
-            one.post(path, data=token_form(world), timeout=httpx.Timeout(30, read=1))
+            slow_client.post(path, data=token_form(world), timeout=httpx.Timeout(30, read=1))
         assert other.post(path, data=token_form(world)).status_code == 200
 
 
 def test_a_slow_body_follows_its_headers(world: Served) -> None:
     world.emulator.faults.fail_next("token", slow(1))
     path = f"/{world.demo.tenant_id}/oauth2/v2.0/token"
-    with client(world) as one, one.stream("POST", path, data=token_form(world)) as response:
+    with client(world) as http, http.stream("POST", path, data=token_form(world)) as response:
         assert response.status_code == 200
         begun = time.monotonic()
         assert b"access_token" in response.read()
@@ -97,17 +97,17 @@ def test_a_slow_body_follows_its_headers(world: Served) -> None:
 
 
 def test_connections_are_kept_and_pipelined_requests_are_answered_in_order(world: Served) -> None:
-    one = b"GET /_emulator/health HTTP/1.1\r\nHost: x\r\n\r\n"
-    two = b"GET /_emulator/nowhere HTTP/1.1\r\nHost: x\r\n\r\n"
+    first = b"GET /_emulator/health HTTP/1.1\r\nHost: x\r\n\r\n"
+    second = b"GET /_emulator/nowhere HTTP/1.1\r\nHost: x\r\n\r\n"
     last = b"GET /_emulator/clock HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-    found = exchange(world, one + two + last)
-    assert re.findall(rb"HTTP/1\.1 (\d+) ", found) == [b"200", b"404", b"200"]
+    responses = exchange(world, first + second + last)
+    assert re.findall(rb"HTTP/1\.1 (\d+) ", responses) == [b"200", b"404", b"200"]
 
 
 def test_a_chunked_request_is_read(world: Served) -> None:
     body = urlencode(token_form(world)).encode()
-    with client(world) as one:
-        answer = one.post(
+    with client(world) as http:
+        answer = http.post(
             f"/{world.demo.tenant_id}/oauth2/v2.0/token",
             content=iter([body[:20], body[20:]]),
             headers={"Content-Type": "application/x-www-form-urlencoded"},
@@ -140,14 +140,14 @@ def test_a_client_that_waits_for_100_continue_is_told_to(world: Served) -> None:
 )
 def test_bytes_that_are_no_request_are_refused_and_the_server_lives(world: Served, data: bytes, status: bytes) -> None:
     assert exchange(world, data).split()[1] == status
-    with client(world) as one:
-        assert one.get("/_emulator/health").json() == {"status": "ok"}
+    with client(world) as http:
+        assert http.get("/_emulator/health").json() == {"status": "ok"}
 
 
 def test_the_ledger_knows_the_real_times_of_a_served_request(world: Served) -> None:
     begun = time.time()
-    with client(world) as one:
-        one.post(f"/{world.demo.tenant_id}/oauth2/v2.0/token", data=token_form(world))
+    with client(world) as http:
+        http.post(f"/{world.demo.tenant_id}/oauth2/v2.0/token", data=token_form(world))
     entry = world.emulator.ledger.query(operation="token")[-1]
     assert begun <= entry.started <= entry.ended <= time.time()
 
@@ -180,7 +180,7 @@ def test_the_command_serves_the_demo_and_says_how_to_reach_it(tmp_path: Path) ->
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout is not None
-        said = process.stdout.readline()
+        line = process.stdout.readline()
         ready = json.loads(ready_file.read_text())
         app = ready["demo"]["connection"]
         form = {
@@ -199,7 +199,7 @@ def test_the_command_serves_the_demo_and_says_how_to_reach_it(tmp_path: Path) ->
         process.send_signal(signal.SIGTERM)
         rest = process.stdout.read()
     assert process.returncode == 0
-    assert ready["authority"] in said
+    assert ready["authority"] in line
     assert ready["pid"] == process.pid
     assert ready_file.stat().st_mode & 0o077 == 0
     assert read.json()["displayName"] == "Keyturn connection"

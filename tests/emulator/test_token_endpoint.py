@@ -38,8 +38,8 @@ def assertion(scene: EmulatorFixture, certificate: Certificate, app_id: str, **c
         "exp": now + 600.5,
         "iat": now + 0.25,
     } | changes
-    kept = {name: value for name, value in headers.items() if value}
-    return jwt.encode(claims, certificate.key, algorithm="PS256", headers=kept)
+    present = {name: value for name, value in headers.items() if value}
+    return jwt.encode(claims, certificate.key, algorithm="PS256", headers=present)
 
 
 def with_assertion(scene: EmulatorFixture, app_id: str, text: str) -> dict[str, Any]:
@@ -282,13 +282,13 @@ def test_a_trusted_outside_issuer_may_vouch_for_a_client(
     scene: EmulatorFixture, certificate: Certificate, changes: dict[str, Any], code: int | None
 ) -> None:
     manager, app = scene.manager(), scene.application(secrets=0)
-    wanted = {
+    credential = {
         "name": "ci",
         "issuer": "https://ci.example",
         "subject": "repo:x",
         "audiences": ["api://AzureADTokenExchange"],
     }
-    scene.graph(manager, "POST", f"applications/{app.object_id}/federatedIdentityCredentials", wanted)
+    scene.graph(manager, "POST", f"applications/{app.object_id}/federatedIdentityCredentials", credential)
     scene.emulator.admin.trust_issuer("https://ci.example", "k1", certificate.public_key_pem)
     claims = {"iss": "https://ci.example", "sub": "repo:x", "aud": "api://AzureADTokenExchange"}
     text = assertion(scene, certificate, app.app_id, **({"headers": {"kid": "k1", "x5t#S256": ""}} | claims | changes))
@@ -298,12 +298,12 @@ def test_a_trusted_outside_issuer_may_vouch_for_a_client(
 
 def test_discovery_names_the_endpoints_on_the_host_that_was_asked(scene: EmulatorFixture) -> None:
     url = f"https://emulator.example:8443/{scene.tenant}/v2.0/.well-known/openid-configuration"
-    found = scene.emulator.call(Request("GET", url)).json()
+    document = scene.emulator.call(Request("GET", url)).json()
     base = f"https://emulator.example:8443/{scene.tenant}"
-    assert found["token_endpoint"] == f"{base}/oauth2/v2.0/token"
-    assert found["authorization_endpoint"] == f"{base}/oauth2/v2.0/authorize"
-    assert found["jwks_uri"] == f"{base}/discovery/v2.0/keys"
-    assert found["issuer"] == f"{base}/v2.0"
+    assert document["token_endpoint"] == f"{base}/oauth2/v2.0/token"
+    assert document["authorization_endpoint"] == f"{base}/oauth2/v2.0/authorize"
+    assert document["jwks_uri"] == f"{base}/discovery/v2.0/keys"
+    assert document["issuer"] == f"{base}/v2.0"
 
 
 def test_discovery_of_an_unknown_tenant_is_an_invalid_tenant(scene: EmulatorFixture) -> None:
@@ -312,8 +312,8 @@ def test_discovery_of_an_unknown_tenant_is_an_invalid_tenant(scene: EmulatorFixt
 
 
 def test_the_tenant_independent_issuer_holds_a_place_for_the_tenant(scene: EmulatorFixture) -> None:
-    found = scene.emulator.call(Request("GET", f"{LOGIN}/common/v2.0/.well-known/openid-configuration")).json()
-    assert found["issuer"] == f"{LOGIN}/{{tenantid}}/v2.0"
+    document = scene.emulator.call(Request("GET", f"{LOGIN}/common/v2.0/.well-known/openid-configuration")).json()
+    assert document["issuer"] == f"{LOGIN}/{{tenantid}}/v2.0"
 
 
 @pytest.mark.parametrize(

@@ -21,10 +21,10 @@ def test_a_new_secret_flaps_until_every_replica_knows_it(scene: EmulatorFixture)
 def test_a_new_secret_is_missing_from_reads_until_every_replica_knows_it(scene: EmulatorFixture) -> None:
     scene.emulator.admin.configure(scene.tenant, replicas=2, graph_appear=(10.0, 20.0))
     manager, app = scene.manager(), scene.application(secrets=0)
-    made = scene.add_password(manager, app).json()["keyId"]
+    key_id = scene.add_password(manager, app).json()["keyId"]
     assert scene.key_ids(manager, app) == []
     scene.clock.advance(20)
-    assert all(scene.key_ids(manager, app) == [made] for _ in range(20))
+    assert all(scene.key_ids(manager, app) == [key_id] for _ in range(20))
 
 
 def test_a_removed_secret_goes_on_working_for_a_while(scene: EmulatorFixture) -> None:
@@ -57,10 +57,10 @@ def test_removing_a_key_that_the_replica_does_not_show_yet_is_a_400_that_proves_
 def test_a_secret_removed_before_it_appeared_never_appears(scene: EmulatorFixture) -> None:
     scene.emulator.admin.configure(scene.tenant, token_appear=(60.0, 60.0), remove_needs_visible=False)
     manager, app = scene.manager(), scene.application(secrets=0)
-    made = scene.add_password(manager, app).json()
-    assert scene.remove_password(manager, app, made["keyId"]).status == 204
+    secret = scene.add_password(manager, app).json()
+    assert scene.remove_password(manager, app, secret["keyId"]).status == 204
     scene.clock.advance(120)
-    assert scene.token(app, made["secretText"]).status == 401
+    assert scene.token(app, secret["secretText"]).status == 401
 
 
 def test_a_fresh_secret_beside_expired_ones_looks_expired_until_it_is_known(scene: EmulatorFixture) -> None:
@@ -77,12 +77,12 @@ def test_a_fresh_secret_beside_expired_ones_looks_expired_until_it_is_known(scen
 def test_a_new_application_is_unknown_at_first(scene: EmulatorFixture) -> None:
     scene.emulator.admin.configure(scene.tenant, object_appear=(5.0, 5.0))
     manager = scene.manager()
-    made = scene.graph(manager, "POST", "applications", {"displayName": "young"})
-    assert made.status == 201
-    path = f"applications/{made.json()['id']}"
+    response = scene.graph(manager, "POST", "applications", {"displayName": "young"})
+    assert response.status == 201
+    path = f"applications/{response.json()['id']}"
     assert scene.graph(manager, "GET", path).status == 404
     assert scene.graph(manager, "POST", f"{path}/addPassword", {}).status == 404
-    early = scene.graph(manager, "POST", "servicePrincipals", {"appId": made.json()["appId"]})
+    early = scene.graph(manager, "POST", "servicePrincipals", {"appId": response.json()["appId"]})
     assert "does not reference a valid application object" in early.json()["error"]["message"]
     scene.emulator.admin.configure(scene.tenant, young_object_status=403)
     assert scene.graph(manager, "GET", path).status == 403
@@ -93,13 +93,13 @@ def test_a_new_application_is_unknown_at_first(scene: EmulatorFixture) -> None:
 
 def test_a_new_service_principal_is_unknown_to_the_token_endpoint_at_first(scene: EmulatorFixture) -> None:
     manager = scene.manager()
-    made = scene.graph(manager, "POST", "applications", {"displayName": "young"}).json()
-    secret = scene.graph(manager, "POST", f"applications/{made['id']}/addPassword", {}).json()["secretText"]
+    application = scene.graph(manager, "POST", "applications", {"displayName": "young"}).json()
+    secret = scene.graph(manager, "POST", f"applications/{application['id']}/addPassword", {}).json()["secretText"]
     scene.emulator.admin.configure(scene.tenant, object_appear=(5.0, 5.0))
-    assert scene.graph(manager, "POST", "servicePrincipals", {"appId": made["appId"]}).status == 201
+    assert scene.graph(manager, "POST", "servicePrincipals", {"appId": application["appId"]}).status == 201
     form = {
         "grant_type": "client_credentials",
-        "client_id": made["appId"],
+        "client_id": application["appId"],
         "client_secret": secret,
         "scope": "https://graph.microsoft.com/.default",
     }

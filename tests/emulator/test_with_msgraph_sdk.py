@@ -74,40 +74,40 @@ def test_the_sdk_filters_the_list_by_app_id(world: Served) -> None:
 
     async def work(client: GraphServiceClient) -> list[str | None]:
         query = Query(filter=f"appId eq '{app.app_id}'", select=["id", "displayName"])
-        found = await client.applications.get(RequestConfiguration(query_parameters=query))
-        assert found is not None
-        return [item.id for item in found.value or []]
+        response = await client.applications.get(RequestConfiguration(query_parameters=query))
+        assert response is not None
+        return [item.id for item in response.value or []]
 
     assert run(world, work) == [app.object_id]
 
 
 def test_the_sdk_pages_through_a_list(world: Served) -> None:
-    wanted = {world.emulator.admin.create_application(world.demo.tenant_id, f"page {n}").app_id for n in range(5)}
+    expected = {world.emulator.admin.create_application(world.demo.tenant_id, f"page {n}").app_id for n in range(5)}
 
     async def work(client: GraphServiceClient) -> tuple[int, set[str | None]]:
         query = Query(filter="startswith(displayName,'page ')", top=2)
-        found = await client.applications.get(RequestConfiguration(query_parameters=query))
-        pages, seen = 0, set()
-        while found is not None:
+        response = await client.applications.get(RequestConfiguration(query_parameters=query))
+        pages, app_ids = 0, set()
+        while response is not None:
             pages += 1
-            seen |= {item.app_id for item in found.value or []}
-            link = found.odata_next_link
-            found = await client.applications.with_url(link).get() if link else None
-        return pages, seen
+            app_ids |= {item.app_id for item in response.value or []}
+            link = response.odata_next_link
+            response = await client.applications.with_url(link).get() if link else None
+        return pages, app_ids
 
-    assert run(world, work) == (3, wanted)
+    assert run(world, work) == (3, expected)
 
 
 def test_the_sdk_reads_one_application_by_object_id_and_by_app_id(world: Served) -> None:
     app = world.demo.connection
 
     async def work(client: GraphServiceClient) -> tuple[str | None, str | None, str | None]:
-        one = await client.applications.by_application_id(app.object_id).get()
+        application = await client.applications.by_application_id(app.object_id).get()
         other = await client.applications_with_app_id(app.app_id).get()
-        assert one is not None
+        assert application is not None
         assert other is not None
-        (secret,) = one.password_credentials or []
-        return one.app_id, other.id, secret.hint
+        (secret,) = application.password_credentials or []
+        return application.app_id, other.id, secret.hint
 
     assert run(world, work) == (app.app_id, app.object_id, app.secrets[0].value[:3])
 
@@ -117,18 +117,18 @@ def test_the_sdk_adds_and_removes_a_password(world: Served) -> None:
 
     async def work(client: GraphServiceClient) -> tuple[PasswordCredential | None, int]:
         item = client.applications.by_application_id(app.object_id)
-        made = await item.add_password.post(add_body("from the SDK"))
-        assert made is not None
-        held = len(world.emulator.admin.secrets(app.object_id))
-        await item.remove_password.post(RemovePasswordPostRequestBody(key_id=made.key_id))
-        return made, held
+        secret = await item.add_password.post(add_body("from the SDK"))
+        assert secret is not None
+        count = len(world.emulator.admin.secrets(app.object_id))
+        await item.remove_password.post(RemovePasswordPostRequestBody(key_id=secret.key_id))
+        return secret, count
 
-    made, held = run(world, work)
-    assert made is not None
-    assert len(made.secret_text or "") == 40
-    assert made.display_name == "from the SDK"
-    assert made.end_date_time == datetime(2027, 1, 1, tzinfo=UTC)
-    assert (held, world.emulator.admin.secrets(app.object_id)) == (1, [])
+    secret, count = run(world, work)
+    assert secret is not None
+    assert len(secret.secret_text or "") == 40
+    assert secret.display_name == "from the SDK"
+    assert secret.end_date_time == datetime(2027, 1, 1, tzinfo=UTC)
+    assert (count, world.emulator.admin.secrets(app.object_id)) == (1, [])
 
 
 def test_the_sdk_reads_the_error_object_of_an_unknown_key(world: Served) -> None:
@@ -175,11 +175,11 @@ def test_the_sdks_own_retries_leave_a_secret_behind_for_each_lost_answer(world: 
     async def work(client: GraphServiceClient) -> PasswordCredential | None:
         return await client.applications.by_application_id(app.object_id).add_password.post(add_body("twice"))
 
-    made = run(world, work)
-    held = world.emulator.admin.secrets(app.object_id)
-    assert made is not None
-    assert [item.display_name for item in held] == ["twice", "twice"]
-    assert held[-1].key_id == str(made.key_id)
+    secret = run(world, work)
+    secrets = world.emulator.admin.secrets(app.object_id)
+    assert secret is not None
+    assert [item.display_name for item in secrets] == ["twice", "twice"]
+    assert secrets[-1].key_id == str(secret.key_id)
 
 
 def test_the_sdk_manages_federated_credentials_and_reads_service_principals(world: Served) -> None:
@@ -187,16 +187,16 @@ def test_the_sdk_manages_federated_credentials_and_reads_service_principals(worl
 
     async def work(client: GraphServiceClient) -> tuple[str | None, int, str | None]:
         item = client.applications.by_application_id(app.object_id)
-        wanted = FederatedIdentityCredential(
+        credential = FederatedIdentityCredential(
             name="ci", issuer="https://ci.example", subject="repo:x", audiences=["api://AzureADTokenExchange"]
         )
-        made = await item.federated_identity_credentials.post(wanted)
-        assert made is not None
-        await item.federated_identity_credentials.by_federated_identity_credential_id(made.id or "").delete()
-        left = await item.federated_identity_credentials.get()
+        created = await item.federated_identity_credentials.post(credential)
+        assert created is not None
+        await item.federated_identity_credentials.by_federated_identity_credential_id(created.id or "").delete()
+        remaining = await item.federated_identity_credentials.get()
         principal = await client.service_principals_with_app_id(app.app_id).get()
-        assert left is not None
+        assert remaining is not None
         assert principal is not None
-        return made.name, len(left.value or []), principal.id
+        return created.name, len(remaining.value or []), principal.id
 
     assert run(world, work) == ("ci", 0, app.principal_id)

@@ -182,21 +182,25 @@ class Admin(People):
             ends = checked_time(begins + _TWO_YEARS if end is None else end)
             if ends <= begins:
                 raise ValueError("a secret ends after it starts")
-            made = add_password(target, display_name, begins, ends, presence, world.rng, value=value)
-            made.hinted, made.custom_key_identifier = hinted, custom_key_identifier
-            return _handle(made)
+            secret = add_password(target, display_name, begins, ends, presence, world.rng, value=value)
+            secret.hinted, secret.custom_key_identifier = hinted, custom_key_identifier
+            return _handle(secret)
 
     def remove_secret(self, application: str, key_id: str) -> None:
         """Removes a client secret as somebody else would, at the replicas' own pace. Raises ValueError if not there."""
         with self._lock:
             target = self.application(application)
-            self._remove(target, next((one for one in target.passwords_held() if one.key_id == key_id), None), key_id)
+            self._remove(
+                target,
+                next((password for password in target.passwords_held() if password.key_id == key_id), None),
+                key_id,
+            )
 
     def remove_certificate(self, application: str, key_id: str) -> None:
         """Removes a certificate as somebody else would, at the replicas' own pace. Raises ValueError if not there."""
         with self._lock:
             target = self.application(application)
-            self._remove(target, next((one for one in target.keys_held() if one.key_id == key_id), None), key_id)
+            self._remove(target, next((key for key in target.keys_held() if key.key_id == key_id), None), key_id)
 
     def _remove(self, target: Application, item: PasswordCredential | KeyCredential | None, key_id: str) -> None:
         if item is None:
@@ -273,12 +277,12 @@ def _asking(redirect_uris: tuple[str, ...], scopes: tuple[str, ...], roles: tupl
         raise ValueError(f"Graph has no delegated permission {min(unknown)}")
     access = [{"id": GRAPH_SCOPES[name].id, "type": "Scope"} for name in scopes]
     access += [{"id": role_id(name), "type": "Role"} for name in roles]
-    found: dict[str, Any] = {}
+    properties: dict[str, Any] = {}
     if access:
-        found["requiredResourceAccess"] = [{"resourceAppId": GRAPH_APP_ID, "resourceAccess": access}]
+        properties["requiredResourceAccess"] = [{"resourceAppId": GRAPH_APP_ID, "resourceAccess": access}]
     if redirect_uris:
-        found["web"] = redirects("web", list(redirect_uris))
-    return found
+        properties["web"] = redirects("web", list(redirect_uris))
+    return properties
 
 
 def _given_guid(text: str | None) -> str | None:

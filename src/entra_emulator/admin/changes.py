@@ -40,13 +40,13 @@ def changed(settings: Settings, changes: Any) -> Settings:
 
     Raises ValueError for an unknown name or a value that does not fit; then nothing is changed.
     """
-    known = {item.name: getattr(settings, item.name) for item in fields(settings)}
+    values = {item.name: getattr(settings, item.name) for item in fields(settings)}
     if not isinstance(changes, Mapping):
         raise Misfit("settings are an object")
-    unknown = set(changes) - set(known)
+    unknown = set(changes) - set(values)
     if unknown:
         raise Misfit(f"unknown setting: {', '.join(sorted(unknown))}")
-    return replace(settings, **{name: _value(name, known[name], value) for name, value in changes.items()})
+    return replace(settings, **{name: _value(name, values[name], value) for name, value in changes.items()})
 
 
 def settings_as_json(settings: Settings) -> dict[str, Any]:
@@ -76,7 +76,7 @@ def read_fault(body: Mapping[str, Any]) -> Fault:
     if body.get("times", 1) is not None:
         _whole(body, "times", 1)
     drawn = tuple(_effect(item) for item in effects)
-    if body.get("when", "after") == "after" and any(200 <= one.status <= 299 for one in drawn):
+    if body.get("when", "after") == "after" and any(200 <= response.status <= 299 for response in drawn):
         raise Misfit("a status from 200 to 299 hides nothing after the work: it needs when: before")
     body["probability"] = _number("probability", body.get("probability", 1.0), low=0.0)
     return Fault(effects=drawn, **body)

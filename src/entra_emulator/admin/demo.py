@@ -89,8 +89,8 @@ def _neighbour(
     admin: Admin, tenant: str, name: str, owners: tuple[str, ...], ends_in_days: tuple[float, ...], now: float
 ) -> ApplicationHandle:
     """An application whose secrets end so many days from now (negative: in the past); each lived 180 days or more."""
-    made = admin.create_application(tenant, name, owners=owners, secrets=0)
+    application = admin.create_application(tenant, name, owners=owners, secrets=0)
     for number, days in enumerate(ends_in_days, 1):
         end = now + days * DAY
-        admin.add_secret(made.object_id, f"created by hand {number}", start=min(now, end) - 180 * DAY, end=end)
-    return made
+        admin.add_secret(application.object_id, f"created by hand {number}", start=min(now, end) - 180 * DAY, end=end)
+    return application

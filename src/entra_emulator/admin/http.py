@@ -89,9 +89,11 @@ class AdminApi:
     def _find(self, parts: list[str]) -> tuple[list[str], dict[str, Work]]:
         """The route of this path, `{}` standing for any one part, and what stands in those places."""
         for pattern, methods in self._routes.items():
-            wanted = pattern.split("/")
-            if len(wanted) == len(parts) and all(one in {"{}", part} for one, part in zip(wanted, parts, strict=True)):
-                return [part for one, part in zip(wanted, parts, strict=True) if one == "{}"], methods
+            segments = pattern.split("/")
+            if len(segments) == len(parts) and all(
+                segment in {"{}", part} for segment, part in zip(segments, parts, strict=True)
+            ):
+                return [part for segment, part in zip(segments, parts, strict=True) if segment == "{}"], methods
         return [], {}
 
     def _table(self) -> dict[str, dict[str, Work]]:
@@ -158,14 +160,14 @@ class AdminApi:
         return fault_as_json(fault)
 
     def _ledger(self, query: Mapping[str, str]) -> Body:
-        wanted: dict[str, Any] = {}
+        conditions: dict[str, Any] = {}
         for name, text in query.items():
             if name not in {*_ENTRY_FIELDS, "since", "limit"}:
                 raise Misfit(f"entries have no field {name}")
             number = name in {"since", "limit"} or _ENTRY_FIELDS[name] == "int"
-            wanted[name] = int(text) if number else (text == "true" if _ENTRY_FIELDS.get(name) == "bool" else text)
+            conditions[name] = int(text) if number else (text == "true" if _ENTRY_FIELDS.get(name) == "bool" else text)
         ledger = self._world.ledger
-        return {"entries": [item.as_dict() for item in ledger.query(**wanted)], "dropped": ledger.dropped}
+        return {"entries": [item.as_dict() for item in ledger.query(**conditions)], "dropped": ledger.dropped}
 
     def _trust(self, body: Body) -> None:
         self._admin.trust_issuer(_text(body, "issuer"), _text(body, "key_id"), _text(body, "public_key_pem").encode())
@@ -211,7 +213,7 @@ class AdminApi:
             raise Misfit("secrets is a whole number from 0 to 1000")
         if version is not None and (isinstance(version, bool) or version not in (1, 2)):
             raise Misfit("token_version is null, 1 or 2")
-        made = self._admin.create_application(
+        application = self._admin.create_application(
             tenant,
             _text(body, "name"),
             permissions=_texts(body, "permissions"),
@@ -227,21 +229,21 @@ class AdminApi:
             scopes=_texts(body, "scopes"),
             roles=_texts(body, "roles"),
         )
-        return asdict(made)
+        return asdict(application)
 
     def _application(self, name: str) -> Body:
-        found: Application = self._admin.application(name)
+        application: Application = self._admin.application(name)
         return {
-            "tenant_id": found.tenant_id,
-            "object_id": found.object_id,
-            "app_id": found.app_id,
-            "display_name": found.display_name,
-            "audience": found.audience,
-            "owners": found.owners,
-            "disabled": found.disabled,
-            "redirect_uris": {platform: found.redirect_uris(platform) for platform in PLATFORMS},
+            "tenant_id": application.tenant_id,
+            "object_id": application.object_id,
+            "app_id": application.app_id,
+            "display_name": application.display_name,
+            "audience": application.audience,
+            "owners": application.owners,
+            "disabled": application.disabled,
+            "redirect_uris": {platform: application.redirect_uris(platform) for platform in PLATFORMS},
             "secrets": [asdict(item) for item in self._admin.secrets(name)],
-            "certificates": [item.key_id for item in found.keys_held()],
+            "certificates": [item.key_id for item in application.keys_held()],
         }
 
     def _new_user(self, tenant: str, body: Body) -> Body:

@@ -127,11 +127,11 @@ class People:
         """
         with self._lock:
             principal = self._principal(principal_id)
-            held = {item.role for item in principal.grants if item.resource_app_id == resource_app_id}
+            present = {item.role for item in principal.grants if item.resource_app_id == resource_app_id}
             now, rng = self._world.clock.now(), self._world.rng
             settings = self._world.directory.tenants[principal.tenant_id].settings
             for role in roles:
-                if role not in held:
+                if role not in present:
                     presence = object_presence(now, settings, rng) if replicated else everywhere(now)
                     principal.grants.append(Grant(new_guid(rng), resource_app_id, role, presence))
 
@@ -144,18 +144,18 @@ class People:
     def application(self, name: str) -> Application:
         """The application itself, by object id or app id. Raises ValueError if there is none."""
         directory = self._world.directory
-        found = directory.application(name)
+        application = directory.application(name)
         for tenant in directory.tenants.values():
-            found = found or tenant.applications.get(name)
-        if found is None:
+            application = application or tenant.applications.get(name)
+        if application is None:
             raise ValueError(f"no application {name}")
-        return found
+        return application
 
     def _tenant(self, name: str) -> Tenant:
-        found = self._world.directory.tenant(name)
-        if found is None:
+        tenant = self._world.directory.tenant(name)
+        if tenant is None:
             raise ValueError(f"no tenant {name}")
-        return found
+        return tenant
 
     def _principal(self, object_id: str) -> ServicePrincipal:
         for tenant in self._world.directory.tenants.values():

@@ -52,8 +52,8 @@ class Response:
 
     def header(self, name: str) -> str | None:
         """The first header of that name, in any case; None if there is none."""
-        wanted = name.lower()
-        return next((value for key, value in self.headers if key.lower() == wanted), None)
+        lowercase = name.lower()
+        return next((value for key, value in self.headers if key.lower() == lowercase), None)
 
     def json(self) -> Any:
         """The body read as JSON. Raises ValueError when it is not JSON."""

@@ -106,11 +106,11 @@ class Holder:
 
     def passwords_seen(self, plane: Plane, replica: int, now: float) -> list[PasswordCredential]:
         """The client secrets that this replica knows of now."""
-        return [item for item in self.passwords if item.presence.seen(plane, replica, now)]
+        return [item for item in self.passwords if item.presence.visible(plane, replica, now)]
 
     def keys_seen(self, plane: Plane, replica: int, now: float) -> list[KeyCredential]:
         """The certificates that this replica knows of now."""
-        return [item for item in self.keys if item.presence.seen(plane, replica, now)]
+        return [item for item in self.keys if item.presence.visible(plane, replica, now)]
 
     def passwords_held(self) -> list[PasswordCredential]:
         """The client secrets that are truly there, whatever any replica shows."""
@@ -143,8 +143,8 @@ class Application(Holder):
 
     def redirect_uris(self, platform: str) -> list[str]:
         """The redirect URIs registered for `web` or `publicClient`."""
-        found: list[str] = self.properties.get(platform, {}).get("redirectUris") or []
-        return found
+        uris: list[str] = self.properties.get(platform, {}).get("redirectUris") or []
+        return uris
 
     @property
     def shared(self) -> bool:
@@ -191,7 +191,7 @@ class ServicePrincipal(Holder):
         return [
             grant.role
             for grant in self.grants
-            if grant.resource_app_id == resource_app_id and grant.presence.seen(plane, replica, now)
+            if grant.resource_app_id == resource_app_id and grant.presence.visible(plane, replica, now)
         ]
 
 
@@ -257,8 +257,8 @@ class Tenant:
 
     def owners_of(self, holder: Holder) -> list[ServicePrincipal | User]:
         """The owners that still exist, in the order they were added."""
-        found = (self.principals.get(key) or self.users.get(key) for key in holder.owners)
-        return [item for item in found if item is not None]
+        owners = (self.principals.get(key) or self.users.get(key) for key in holder.owners)
+        return [item for item in owners if item is not None]
 
 
 class Directory:
@@ -297,7 +297,7 @@ class Directory:
         self._principals[key] = principal
         self.tenants[principal.tenant_id].principals[principal.object_id] = principal
 
-    def bury_principal(self, principal: ServicePrincipal, now: float) -> None:
+    def soft_delete_principal(self, principal: ServicePrincipal, now: float) -> None:
         """Soft delete: the service principal moves to the tenant's deleted items."""
         tenant = self.tenants[principal.tenant_id]
         del self._principals[principal.tenant_id, principal.app_id]
@@ -318,12 +318,12 @@ class Directory:
         """The service principal of an app id in a tenant."""
         return self._principals.get((tenant.id, app_id))
 
-    def bury(self, application: Application, now: float) -> None:
+    def soft_delete(self, application: Application, now: float) -> None:
         """Soft delete: the application moves to the tenant's deleted items, and so does its service principal, by itself."""
         tenant = self.tenants[application.tenant_id]
         principal = self.principal(tenant, application.app_id)
         if principal is not None:
-            self.bury_principal(principal, now)
+            self.soft_delete_principal(principal, now)
         application.deleted_at = now
         tenant.deleted[application.object_id] = tenant.applications.pop(application.object_id)
         del self._app_ids[application.app_id]

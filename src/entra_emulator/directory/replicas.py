@@ -25,7 +25,7 @@ class Presence:
     token_until: tuple[float, ...] | None = None
     graph_until: tuple[float, ...] | None = None
 
-    def seen(self, plane: Plane, replica: int, now: float) -> bool:
+    def visible(self, plane: Plane, replica: int, now: float) -> bool:
         """Whether that replica knows of the thing now."""
         begins, ends = (self.token_from, self.token_until) if plane == "token" else (self.graph_from, self.graph_until)
         if begins[replica % len(begins)] > now:

@@ -32,6 +32,6 @@ def wids(names: list[str]) -> list[str]:
     return [*(TEMPLATES[name] for name in names), EVERY_MEMBER]
 
 
-def held(claim: list[str]) -> frozenset[str]:
+def role_names(claim: list[str]) -> frozenset[str]:
     """The names of the roles in a claim `wids`."""
     return frozenset(name for name, template in TEMPLATES.items() if template in claim)

@@ -8,9 +8,9 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from entra_emulator.directory.asked import Asked
 from entra_emulator.directory.directory import new_guid
 from entra_emulator.directory.keys import b64url
+from entra_emulator.directory.requested_scopes import RequestedScopes
 
 COOKIE = "ESTSAUTHPERSISTENT"
 _MOST = 50_000
@@ -31,13 +31,13 @@ class Session:
 
 
 @dataclass(slots=True)
-class Signed:
+class Authorization:
     """What a person once agreed to at the authorize page; every code and refresh token goes back to one of these."""
 
     tenant_id: str
     app_id: str
     user_id: str
-    asked: Asked
+    scopes: RequestedScopes
     platform: str
     at: float
     revocations: int
@@ -48,7 +48,7 @@ class Signed:
 class Code:
     """An authorization code. `redirect_uri` is None where the request named none."""
 
-    signed: Signed
+    authorization: Authorization
     issued_at: float
     redirect_uri: str | None
     challenge: str
@@ -60,7 +60,7 @@ class Code:
 class RefreshToken:
     """A refresh token; redeeming it gives a new one and leaves this one as it is."""
 
-    signed: Signed
+    authorization: Authorization
     issued_at: float
 
 
@@ -120,7 +120,7 @@ def _opaque(rng: random.Random) -> str:
     return f"1.A{b64url(rng.getrandbits(1536).to_bytes(192, 'big'))}"
 
 
-def _keep(held: OrderedDict[str, _T], key: str, value: _T) -> None:
-    held[key] = value
-    if len(held) > _MOST:
-        held.popitem(last=False)
+def _keep(entries: OrderedDict[str, _T], key: str, value: _T) -> None:
+    entries[key] = value
+    if len(entries) > _MOST:
+        entries.popitem(last=False)

@@ -75,7 +75,7 @@ class Call:
         if self.tenant is not None:
             return self.now + self.tenant.settings.clock_skew
         tenants = self.world.directory.tenants.values()
-        return self.now + next((one.settings.clock_skew for one in tenants if one.settings.clock_skew), 0.0)
+        return self.now + next((tenant.settings.clock_skew for tenant in tenants if tenant.settings.clock_skew), 0.0)
 
     def home(self) -> Tenant:
         """The tenant, once it is known."""
@@ -91,11 +91,11 @@ class Call:
 
     def parameters(self) -> dict[str, str]:
         """The query's parameters; the first of equal names wins."""
-        found: dict[str, str] = {}
+        parameters: dict[str, str] = {}
         for part in self.query.split("&") if self.query else ():
             name, _, value = part.partition("=")
-            found.setdefault(unquote(name.replace("+", " ")), unquote(value.replace("+", " ")))
-        return found
+            parameters.setdefault(unquote(name.replace("+", " ")), unquote(value.replace("+", " ")))
+        return parameters
 
 
 _DEFAULTS = Settings()

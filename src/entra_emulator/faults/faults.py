@@ -193,7 +193,7 @@ class Fault:
 @dataclass(slots=True)
 class _Watch:
     fault: Fault
-    seen: int = 0
+    count: int = 0
     struck: int = 0
 
 
@@ -240,10 +240,10 @@ class FaultPlan:
                 fault = watch.fault
                 if fault.when != when or not fault.concerns(operation, tenant, application, caller):
                     continue
-                watch.seen += 1
+                watch.count += 1
                 if (
                     hit is None
-                    and watch.seen > fault.skip
+                    and watch.count > fault.skip
                     and (fault.probability >= 1 or rng.random() < fault.probability)
                 ):
                     watch.struck += 1

@@ -1,4 +1,4 @@
-"""What was asked and what came of it: the judge of every claim about a client's behaviour."""
+"""Every request and its effect: what a test of a client's behaviour is decided by."""
 
 from __future__ import annotations
 
@@ -97,18 +97,18 @@ class Ledger:
         if entry is not None:
             entry.started, entry.ended = started, ended
 
-    def query(self, *, since: int = 0, limit: int | None = None, **wanted: Any) -> list[Entry]:
+    def query(self, *, since: int = 0, limit: int | None = None, **conditions: Any) -> list[Entry]:
         """Entries after number `since` whose fields equal all of `wanted`, oldest first, at most `limit`.
 
         Raises AttributeError for a field that entries do not have.
         """
-        found = []
+        entries = []
         for entry in self:
-            if entry.sequence > since and all(getattr(entry, name) == value for name, value in wanted.items()):
-                found.append(entry)
-                if limit is not None and len(found) >= limit:
+            if entry.sequence > since and all(getattr(entry, name) == value for name, value in conditions.items()):
+                entries.append(entry)
+                if limit is not None and len(entries) >= limit:
                     break
-        return found
+        return entries
 
     def remember(self, text: bytes) -> None:
         """Keeps received text for `saw_plaintext`. Equal texts are kept once."""
@@ -134,8 +134,8 @@ class Ledger:
         forms = {raw, quote(text, safe="").encode(), quote_plus(text).encode(), json.dumps(text)[1:-1].encode()}
         forms |= {base64.b64encode(raw).rstrip(b"="), base64.urlsafe_b64encode(raw).rstrip(b"=")}
         with self._lock:
-            held = list(self._texts)
-        return any(form in one for one in held for form in forms)
+            remembered_texts = list(self._texts)
+        return any(form in item for item in remembered_texts for form in forms)
 
 
 _SECRET_FIELDS = frozenset({"client_secret", "refresh_token", "code", "code_verifier"})

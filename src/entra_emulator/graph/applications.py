@@ -41,13 +41,13 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 
 def _list(call: Call, _keys: tuple[Key, ...]) -> Response:
     may_list(call)
-    found = _page(call)
-    value = [_shown(call, item) for item in found.items]
+    result = _page(call)
+    value = [_shown(call, item) for item in result.items]
     body: dict[str, Any] = {"value": value}
-    if found.count is not None:
-        body = {"@odata.count": found.count, **body}
-    if found.next_link:
-        body = {"@odata.nextLink": found.next_link, **body}
+    if result.count is not None:
+        body = {"@odata.count": result.count, **body}
+    if result.next_link:
+        body = {"@odata.nextLink": result.next_link, **body}
     return success(call, body, _context(call))
 
 
@@ -55,13 +55,15 @@ def _count(call: Call, _keys: tuple[Key, ...]) -> Response:
     may_list(call)
     if not eventual(call):
         raise bad_request("$count is not currently supported.")
-    found = _page(call, counting=True)
-    return plain(call, str(found.count))
+    result = _page(call, counting=True)
+    return plain(call, str(result.count))
 
 
 def _page(call: Call, *, counting: bool = False) -> Page[Application]:
-    seen = [item for item in call.home().applications.values() if item.presence.seen("graph", call.replica, call.now)]
-    return page(call, seen, FIELDS, lambda item: item.object_id, counting=counting)
+    applications = [
+        item for item in call.home().applications.values() if item.presence.visible("graph", call.replica, call.now)
+    ]
+    return page(call, applications, FIELDS, lambda item: item.object_id, counting=counting)
 
 
 def _get(call: Call, keys: tuple[Key, ...]) -> Response:
@@ -98,7 +100,7 @@ def _create(call: Call, _keys: tuple[Key, ...]) -> Response:
     )
     owners = _bound_owners(call, body.pop("owners@odata.bind", []))
     _change(call, application, body)
-    application.owners += [one for one in owners if one not in application.owners]
+    application.owners += [owner for owner in owners if owner not in application.owners]
     call.world.directory.add_application(application)
     call.entry.application = application.object_id
     committed(call, application)
@@ -119,22 +121,22 @@ def _update(call: Call, keys: tuple[Key, ...]) -> Response:
 def _delete(call: Call, keys: tuple[Key, ...]) -> Response:
     application = the_application(call, keys[0], write=True)
     check_quiet(call, application)
-    call.world.directory.bury(application, call.local_now)
+    call.world.directory.soft_delete(application, call.local_now)
     committed(call, application)
     return empty(call)
 
 
 def _bound_owners(call: Call, references: Any) -> list[str]:
     """The owners that a new application names; they must exist."""
-    if not isinstance(references, list) or not all(isinstance(one, str) for one in references):
+    if not isinstance(references, list) or not all(isinstance(reference, str) for reference in references):
         raise wrong_type("owners@odata.bind", "Collection(Edm.String)")
-    tenant, found = call.home(), []
+    tenant, owners = call.home(), []
     for reference in references:
         owner = as_guid(reference.rstrip("/").rpartition("/")[2])
         if owner is None or (owner not in tenant.principals and owner not in tenant.users):
             raise not_found(reference[-100:])
-        found.append(owner)
-    return found
+        owners.append(owner)
+    return owners
 
 
 def _change(call: Call, application: Application, body: dict[str, Any]) -> None:
@@ -204,12 +206,12 @@ def _check_name(name: str, audience: str) -> None:
 
 
 def _free_uris(call: Call, application: Application, uris: list[str]) -> list[str]:
-    taken = {
+    used = {
         uri for item in call.home().applications.values() if item is not application for uri in item.identifier_uris
     }
     for uri in uris:
         _check_uri(call, uri)
-    if taken & set(uris):
+    if used & set(uris):
         raise GraphError(
             400,
             "Request_MultipleObjectsWithSameKeyValue",

@@ -1,4 +1,4 @@
-"""$batch: up to twenty requests in one, each checked, throttled and failing on its own.
+"""$batch: up to twenty requests in one body, each checked, throttled and failing on its own.
 
 Sources: learn.microsoft.com/graph/json-batching (twenty, any order, 424) and learn.microsoft.com/graph/throttling (each
 throttled on its own). The texts of malformed batches are assumed.
@@ -26,16 +26,16 @@ _KEPT_HEADERS = frozenset({"authorization", "user-agent", "x-keyturn-instance", 
 _SAFE = "/$()'=,:?&%;@+*!~"
 
 
-def handle(call: Call, one: Callable[[Call], Response]) -> Response:
-    """Answers all items with `one`, in an order of its own. Raises GraphError 400 for a malformed batch."""
+def handle(call: Call, answer_one: Callable[[Call], Response]) -> Response:
+    """Answers all items with `answer_one`, in an order of its own. Raises GraphError 400 for a malformed batch."""
     items = _read(json_object(call))
     done: dict[str, Response] = {}
     for item in items:
-        done[item["id"]] = _failed_dependency(call) if _blocked(item, done) else _run(call, item, one)
-    shown = [{"id": name, **_shown(response)} for name, response in done.items()]
-    call.world.rng.shuffle(shown)
+        done[item["id"]] = _failed_dependency(call) if _blocked(item, done) else _run(call, item, answer_one)
+    responses = [{"id": name, **_shown(response)} for name, response in done.items()]
+    call.world.rng.shuffle(responses)
     delay = max((response.delay for response in done.values()), default=0.0)
-    whole = success(call, {"responses": shown}, "Collection(microsoft.graph.batchResponse)")
+    whole = success(call, {"responses": responses}, "Collection(microsoft.graph.batchResponse)")
     return replace(whole, delay=whole.delay + delay)
 
 
@@ -45,19 +45,19 @@ def _read(body: dict[str, Any]) -> list[dict[str, Any]]:
         raise _malformed("The batch request must have a non-empty collection 'requests'.")
     if len(items) > _MOST:
         raise _malformed(f"Number of batch request steps exceeds the maximum value of {_MOST}.")
-    known: list[str] = []
+    names: list[str] = []
     for item in items:
-        _check(item, known)
-        known.append(item["id"])
+        _check(item, names)
+        names.append(item["id"])
     _check_order(items)
     return items
 
 
-def _check(item: Any, known: list[str]) -> None:
+def _check(item: Any, names: list[str]) -> None:
     if not isinstance(item, dict) or not isinstance(item.get("id"), str) or not item["id"]:
         raise _malformed("Each batch request step needs an 'id' that is text.")
     name = item["id"][:100]
-    if item["id"] in known:
+    if item["id"] in names:
         raise _malformed(f"Batch request step '{name}' appears more than once.")
     if not isinstance(item.get("method"), str) or item["method"].upper() not in _METHODS:
         raise _malformed(f"Batch request step '{name}' has no valid 'method'.")
@@ -69,7 +69,7 @@ def _check(item: Any, known: list[str]) -> None:
     if item.get("body") is not None and not any(header.lower() == "content-type" for header in headers):
         raise _malformed(f"Batch request step '{name}' has a body but no Content-Type header.")
     needs = item.get("dependsOn") or []
-    if not isinstance(needs, list) or not all(isinstance(need, str) and need in known for need in needs):
+    if not isinstance(needs, list) or not all(isinstance(need, str) and need in names for need in needs):
         raise _malformed(f"Batch request step '{name}' depends on a step that does not come before it.")
 
 
@@ -89,19 +89,19 @@ def _blocked(item: dict[str, Any], done: dict[str, Response]) -> bool:
     return any(done[need].status >= 400 for need in item.get("dependsOn") or ())
 
 
-def _run(call: Call, item: dict[str, Any], one: Callable[[Call], Response]) -> Response:
+def _run(call: Call, item: dict[str, Any], answer_one: Callable[[Call], Response]) -> Response:
     version = call.path.strip("/").partition("/")[0]
     path, _, query = quote(item["url"].strip(), safe=_SAFE, errors="replace").lstrip("/").partition("?")
     headers = {name: value for name, value in call.headers.items() if name in _KEPT_HEADERS}
-    given = {str(name).lower(): value for name, value in (item.get("headers") or {}).items()}
-    headers |= {name: value for name, value in given.items() if name not in _OWN_HEADERS}
+    own_headers = {str(name).lower(): value for name, value in (item.get("headers") or {}).items()}
+    headers |= {name: value for name, value in own_headers.items() if name not in _OWN_HEADERS}
     body = _body(item.get("body"), headers.get("content-type", ""))
     request = Request(item["method"].upper(), f"{call.host}/{version}/{path}?{query}", headers, body)
     entry = call.world.ledger.open(call.now, request.method, f"/{version}/{path}", body)
     entry.user_agent, entry.instance = call.entry.user_agent, call.entry.instance
     inner = Call(call.world, request, entry, call.now, call.host, f"/{version}/{path}", query, headers)
     inner.request_id = new_guid(call.world.rng)
-    response = _refused(inner) if path.lower().startswith("$batch") else one(inner)
+    response = _refused(inner) if path.lower().startswith("$batch") else answer_one(inner)
     if response.wire.kind in {"reset", "hang"}:
         response = answer(inner, GraphError(504, "UnknownError", "The request timed out at the gateway."))
     entry.status = response.status
@@ -122,11 +122,11 @@ def _body(body: Any, kind: str) -> bytes:
 
 def _shown(response: Response) -> dict[str, Any]:
     headers = {name: value for name, value in response.headers if name.lower() not in _OWN_HEADERS}
-    shown: dict[str, Any] = {"status": response.status, "headers": headers}
+    fields: dict[str, Any] = {"status": response.status, "headers": headers}
     if response.body:
         plain = (response.header("Content-Type") or "").startswith("text/")
-        shown["body"] = response.body.decode() if plain else json.loads(response.body)
-    return shown
+        fields["body"] = response.body.decode() if plain else json.loads(response.body)
+    return fields
 
 
 def _failed_dependency(call: Call) -> Response:

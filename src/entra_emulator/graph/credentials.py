@@ -32,7 +32,7 @@ _CONTEXT = "microsoft.graph.passwordCredential"
 def _add_to_application(call: Call, keys: tuple[Key, ...]) -> Response:
     application = the_application(call, keys[0], write=True)
     check_quiet(call, application)
-    name, start, end = _wanted(call)
+    name, start, end = _requested(call)
     check_password(call.home(), application, start, end)
     _check_room(call, application)
     return _add(call, application, name, start, end)
@@ -41,7 +41,7 @@ def _add_to_application(call: Call, keys: tuple[Key, ...]) -> Response:
 def _add_to_principal(call: Call, keys: tuple[Key, ...]) -> Response:
     principal = the_principal(call, keys[0], write=True)
     check_quiet(call, principal)
-    return _add(call, principal, *_wanted(call))
+    return _add(call, principal, *_requested(call))
 
 
 def _remove_from_application(call: Call, keys: tuple[Key, ...]) -> Response:
@@ -52,7 +52,7 @@ def _remove_from_principal(call: Call, keys: tuple[Key, ...]) -> Response:
     return _remove(call, the_principal(call, keys[0], write=True))
 
 
-def _wanted(call: Call) -> tuple[str | None, float, float]:
+def _requested(call: Call) -> tuple[str | None, float, float]:
     """Name, start and end of the secret asked for, with Graph's defaults. Raises GraphError 400.
 
     Sources: the parameter may be null in the metadata (microsoftgraph/msgraph-metadata, f54f11b); an empty body got two years
@@ -60,17 +60,17 @@ def _wanted(call: Call) -> tuple[str | None, float, float]:
     """
     body = json_object(call)
     only(body, frozenset({"passwordCredential"}), "addPassword")
-    wanted: Any = body.get("passwordCredential")
-    if wanted is None:
-        wanted = {}
-    if not isinstance(wanted, dict):
+    credential: Any = body.get("passwordCredential")
+    if credential is None:
+        credential = {}
+    if not isinstance(credential, dict):
         raise wrong_type("passwordCredential", "microsoft.graph.passwordCredential")
-    only_members(wanted, _MEMBERS, "microsoft.graph.passwordCredential")
-    start = time_or(wanted, "startDateTime", call.local_now)
-    end = time_or(wanted, "endDateTime", start + _TWO_YEARS)
+    only_members(credential, _MEMBERS, "microsoft.graph.passwordCredential")
+    start = time_or(credential, "startDateTime", call.local_now)
+    end = time_or(credential, "endDateTime", start + _TWO_YEARS)
     if not start < end <= LAST_MOMENT:
         raise bad_request("The password credential end date must be later than its start date.")
-    return text_or_none(wanted, "displayName"), start, end
+    return text_or_none(credential, "displayName"), start, end
 
 
 def _check_room(call: Call, application: Application) -> None:
@@ -103,15 +103,15 @@ def _remove(call: Call, holder: Holder) -> Response:
     key_id = needed_guid(body, "keyId")
     call.entry.key_id = key_id
     check_quiet(call, holder)
-    held = next((item for item in holder.passwords_held() if item.key_id == key_id), None)
+    secret = next((item for item in holder.passwords_held() if item.key_id == key_id), None)
     hidden = (
-        held is not None
+        secret is not None
         and call.settings.remove_needs_visible
-        and not held.presence.seen("graph", call.replica, call.now)
+        and not secret.presence.visible("graph", call.replica, call.now)
     )
-    if held is None or hidden:
+    if secret is None or hidden:
         raise bad_request(f"No password credential found with keyId '{key_id}'.")
-    remove_credential(held, call.now, call.settings, call.world.rng)
+    remove_credential(secret, call.now, call.settings, call.world.rng)
     committed(call, holder, key_id)
     return empty(call)
 

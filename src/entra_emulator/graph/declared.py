@@ -45,7 +45,7 @@ class Shape:
     members: Mapping[str, Plain | Many | Shape]
     required: frozenset[str] = frozenset()
     derived: frozenset[str] = frozenset()
-    shown: Mapping[str, Any] = field(default_factory=dict)
+    defaults: Mapping[str, Any] = field(default_factory=dict)
     """What a read shows of members that were never set, where it is not null or an empty list."""
 
 
@@ -60,10 +60,10 @@ TEXTS, GUIDS = Many(TEXT), Many(GUID)
 
 
 def _shape(
-    kind: str, /, required: str = "", derived: str = "", shown: Mapping[str, Any] | None = None, **members: Rule
+    kind: str, /, required: str = "", derived: str = "", defaults: Mapping[str, Any] | None = None, **members: Rule
 ) -> Shape:
     full = f"microsoft.graph.{kind}"
-    return Shape(full, members, frozenset(required.split()), frozenset(derived.split()), shown or {})
+    return Shape(full, members, frozenset(required.split()), frozenset(derived.split()), defaults or {})
 
 
 _PERMISSION_SCOPE = _shape(
@@ -79,7 +79,7 @@ _OPTIONAL_CLAIM = _shape("optionalClaim", "name", additionalProperties=TEXTS, es
 _ADD_IN = _shape("addIn", "type", id=GUID, type=TEXT, properties=Many(_shape("keyValue", key=TEXT, value=TEXT)))
 _IMPLICIT = _shape(
     "implicitGrantSettings",
-    shown={"enableAccessTokenIssuance": False, "enableIdTokenIssuance": False},
+    defaults={"enableAccessTokenIssuance": False, "enableIdTokenIssuance": False},
     enableAccessTokenIssuance=FLAG, enableIdTokenIssuance=FLAG,
 )  # fmt: skip
 _INFO = _shape(
@@ -120,7 +120,7 @@ APPLICATION: Mapping[str, Rule] = {
     ),
     "parentalControlSettings": _shape(
         "parentalControlSettings",
-        shown={"legalAgeGroupRule": "Allow"},
+        defaults={"legalAgeGroupRule": "Allow"},
         countriesBlockedForMinors=TEXTS, legalAgeGroupRule=TEXT,
     ),
     "publicClient": _shape("publicClientApplication", redirectUris=TEXTS),
@@ -189,50 +189,57 @@ def read(rule: Rule, name: str, value: Any) -> Any:
     if isinstance(rule, Many):
         if not isinstance(value, list) or len(value) > _MOST or (isinstance(rule.of, Plain) and None in value):
             raise wrong_type(name, "Collection")
-        return [read(rule.of, name, one) for one in value]
+        return [read(rule.of, name, item) for item in value]
     if not isinstance(value, dict):
         raise wrong_type(name, rule.name)
-    kept = {one: item for one, item in value.items() if not one.startswith("@odata.") and one not in rule.derived}
-    unknown = next((one for one in kept if one not in rule.members), None)
+    members = {
+        member: item
+        for member, item in value.items()
+        if not member.startswith("@odata.") and member not in rule.derived
+    }
+    unknown = next((member for member in members if member not in rule.members), None)
     if unknown is not None:
         raise bad_request(f"The property '{unknown[:100]}' does not exist on type '{rule.name}'.")
-    missing = next((one for one in sorted(rule.required) if not kept.get(one)), None)
+    missing = next((member for member in sorted(rule.required) if not members.get(member)), None)
     if missing is not None:
         raise bad_request(f"A value is required for property '{missing}' of type '{rule.name}'.")
-    found = {one: read(rule.members[one], one, item) for one, item in kept.items()}
-    return _registered(name, found)
+    values = {member: read(rule.members[member], member, item) for member, item in members.items()}
+    return _registered(name, values)
 
 
-def _registered(platform: str, found: dict[str, Any]) -> dict[str, Any]:
-    if "redirectUris" in found:
+def _registered(platform: str, values: dict[str, Any]) -> dict[str, Any]:
+    if "redirectUris" in values:
         try:
-            redirects(platform, found["redirectUris"])
+            redirects(platform, values["redirectUris"])
         except ValueError as error:
             raise bad_request(
                 f"Invalid value specified for property '{platform}' of resource 'Application'."
             ) from error
-    return found
+    return values
 
 
 def merged(rule: Rule, old: Any, new: Any) -> Any:
     """A property after a PATCH: of a complex one the members that were not named stay as they are."""
     if not isinstance(rule, Shape) or not isinstance(old, dict):
         return new
-    return {**old, **{one: merged(rule.members[one], old.get(one), item) for one, item in new.items()}}
+    return {**old, **{member: merged(rule.members[member], old.get(member), item) for member, item in new.items()}}
 
 
-def shown(rules: Mapping[str, Rule], properties: Mapping[str, Any]) -> dict[str, Any]:
+def with_defaults(rules: Mapping[str, Rule], properties: Mapping[str, Any]) -> dict[str, Any]:
     """All properties as a read shows them, also those that were never set."""
     return {name: _complete(name, rule, properties.get(name)) for name, rule in rules.items()}
 
 
 def _complete(name: str, rule: Rule, value: Any) -> Any:
     if isinstance(rule, Many):
-        return [_complete(name, rule.of, one) for one in value or ()]
+        return [_complete(name, rule.of, item) for item in value or ()]
     if isinstance(rule, Plain) or (value is None and name in _SHOWN_NULL):
         return value
-    given = value or {}
-    return {one: _complete(one, inner, given.get(one, rule.shown.get(one))) for one, inner in rule.members.items()}
+    members = value or {}
+    return {
+        member: _complete(member, inner, members.get(member, rule.defaults.get(member)))
+        for member, inner in rule.members.items()
+    }
 
 
 def check_removal(old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
@@ -243,9 +250,9 @@ def check_removal(old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
     for name in _ENTITLEMENTS:
         if name not in new:
             continue
-        kept = {str(one.get("id")).lower() for one in new[name]}
-        for one in old.get(name) or ():
-            if one.get("isEnabled") and str(one.get("id")).lower() not in kept:
+        remaining = {str(entry.get("id")).lower() for entry in new[name]}
+        for entry in old.get(name) or ():
+            if entry.get("isEnabled") and str(entry.get("id")).lower() not in remaining:
                 raise GraphError(
                     400,
                     "CannotDeleteOrUpdateEnabledEntitlement",

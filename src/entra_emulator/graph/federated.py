@@ -111,16 +111,16 @@ def _name(body: dict[str, Any]) -> str:
 
 
 def _audiences(body: dict[str, Any]) -> list[str]:
-    found = texts(body, "audiences")
-    if len(found) != 1:
+    audiences = texts(body, "audiences")
+    if len(audiences) != 1:
         raise bad_request("A federated identity credential needs exactly one audience.")
-    return found
+    return audiences
 
 
-def _check_unique(application: Application, wanted: FederatedCredential) -> None:
+def _check_unique(application: Application, credential: FederatedCredential) -> None:
     for item in application.federated:
-        same = item.name == wanted.name or (item.issuer, item.subject) == (wanted.issuer, wanted.subject)
-        if item.id != wanted.id and same:
+        same = item.name == credential.name or (item.issuer, item.subject) == (credential.issuer, credential.subject)
+        if item.id != credential.id and same:
             raise GraphError(
                 409,
                 "Request_MultipleObjectsWithSameKeyValue",

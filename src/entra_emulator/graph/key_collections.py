@@ -29,26 +29,26 @@ def read_keys(call: Call, holder: Holder, value: Any) -> list[KeyCredential]:
     """
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
         raise wrong_type("keyCredentials", "Collection(microsoft.graph.keyCredential)")
-    known = {item.key_id: item for item in holder.keys_held()}
-    found: list[KeyCredential] = []
+    present = {item.key_id: item for item in holder.keys_held()}
+    keys: list[KeyCredential] = []
     for item in value:
-        old = known.get(as_guid(item.get("keyId")) or "")
-        found.append(old if old is not None else _new_key(call, holder, item))
-    if len({item.key_id for item in found}) < len(found):
+        old = present.get(as_guid(item.get("keyId")) or "")
+        keys.append(old if old is not None else _new_key(call, holder, item))
+    if len({item.key_id for item in keys}) < len(keys):
         raise bad_request("Key credential is invalid: two entries have the same 'keyId'.")
-    if isinstance(holder, Application) and len(found) > len(known):
-        check_size(call.settings, holder, extra=len(found) - len(known))
-    return found
+    if isinstance(holder, Application) and len(keys) > len(present):
+        check_size(call.settings, holder, extra=len(keys) - len(present))
+    return keys
 
 
-def replace_keys(call: Call, holder: Holder, wanted: list[KeyCredential]) -> None:
+def replace_keys(call: Call, holder: Holder, keys: list[KeyCredential]) -> None:
     """Makes these the certificates of the object; replicas forget and learn at their own pace."""
-    kept = {item.key_id for item in wanted}
+    key_ids = {item.key_id for item in keys}
     for item in holder.keys_held():
-        if item.key_id not in kept:
+        if item.key_id not in key_ids:
             remove_credential(item, call.now, call.settings, call.world.rng)
     present = {item.key_id for item in holder.keys_held()}
-    holder.keys += [item for item in wanted if item.key_id not in present]
+    holder.keys += [item for item in keys if item.key_id not in present]
     holder.forget_gone(call.now)
 
 
@@ -80,10 +80,10 @@ def read_key(call: Call, item: dict[str, Any]) -> KeyCredential:
 
 
 def _given_id(item: dict[str, Any]) -> str | None:
-    given = text_or_none(item, "keyId")
-    if given is None:
+    text = text_or_none(item, "keyId")
+    if text is None:
         return None
-    guid = as_guid(given)
+    guid = as_guid(text)
     if guid is None:
         raise wrong_type("keyId", "Edm.Guid")
     return guid

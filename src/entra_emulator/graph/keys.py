@@ -29,16 +29,16 @@ _SKEW_ALLOWED = 300.0  # assumed
 
 def _application(call: Call, key: Key) -> Holder:
     """An application may roll its own keys without any permission; others need one."""
-    found = application_by_key(call, key)
-    if found is not None and call.user is None and found.app_id == call.entry.caller:
-        return found
+    application = application_by_key(call, key)
+    if application is not None and call.user is None and application.app_id == call.entry.caller:
+        return application
     return the_application(call, key, write=True)
 
 
 def _principal(call: Call, key: Key) -> Holder:
-    found = principal_by_key(call, key)
-    if found is not None and call.user is None and found.object_id == call.caller_oid:
-        return found
+    principal = principal_by_key(call, key)
+    if principal is not None and call.user is None and principal.object_id == call.caller_oid:
+        return principal
     return the_principal(call, key, write=True)
 
 
@@ -62,12 +62,12 @@ def _add(call: Call, holder: Holder) -> Response:
     check_quiet(call, holder)
     body = json_object(call)
     only(body, frozenset({"keyCredential", "passwordCredential", "proof"}), "addKey")
-    wanted = body.get("keyCredential")
-    if not isinstance(wanted, dict):
+    credential = body.get("keyCredential")
+    if not isinstance(credential, dict):
         raise wrong_type("keyCredential", "microsoft.graph.keyCredential")
-    _check_kind(wanted, body.get("passwordCredential"))
+    _check_kind(credential, body.get("passwordCredential"))
     _check_proof(call, holder, body)
-    item = read_key(call, wanted)
+    item = read_key(call, credential)
     if isinstance(holder, Application):
         check_certificate(call.home(), holder, item.start, item.end)
         check_size(call.settings, holder)
@@ -77,8 +77,8 @@ def _add(call: Call, holder: Holder) -> Response:
     return success(call, views.key(item, with_key=False), "microsoft.graph.keyCredential")
 
 
-def _check_kind(wanted: dict[str, Any], password: Any) -> None:
-    kind, usage = text_or_none(wanted, "type"), text_or_none(wanted, "usage")
+def _check_kind(credential: dict[str, Any], password: Any) -> None:
+    kind, usage = text_or_none(credential, "type"), text_or_none(credential, "usage")
     if kind != "AsymmetricX509Cert" or usage != "Verify" or password is not None:
         raise bad_request(
             "Key credential is invalid: this directory holds keys of type 'AsymmetricX509Cert' and usage 'Verify', which "
@@ -93,15 +93,15 @@ def _remove(call: Call, holder: Holder) -> Response:
     call.entry.key_id = key_id
     check_quiet(call, holder)
     _check_proof(call, holder, body)
-    held = next((item for item in holder.keys_held() if item.key_id == key_id), None)
+    certificate = next((item for item in holder.keys_held() if item.key_id == key_id), None)
     hidden = (
-        held is not None
+        certificate is not None
         and call.settings.remove_needs_visible
-        and not held.presence.seen("graph", call.replica, call.now)
+        and not certificate.presence.visible("graph", call.replica, call.now)
     )
-    if held is None or hidden:
+    if certificate is None or hidden:
         raise bad_request(f"No key credential found with keyId '{key_id}'.")
-    remove_credential(held, call.now, call.settings, call.world.rng)
+    remove_credential(certificate, call.now, call.settings, call.world.rng)
     committed(call, holder, key_id)
     return empty(call)
 

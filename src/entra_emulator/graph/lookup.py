@@ -17,8 +17,8 @@ def application_by_key(call: Call, key: Key) -> Application | None:
     if kind == "id":
         return tenant.applications.get(value)
     if kind == "appid":
-        found = call.world.directory.application(value)
-        return found if found and found.tenant_id == tenant.id else None
+        application = call.world.directory.application(value)
+        return application if application and application.tenant_id == tenant.id else None
     if kind == "uniquename":
         named = (item for item in tenant.applications.values() if item.properties.get("uniqueName") == value)
         return next(named, None)
@@ -36,25 +36,25 @@ def principal_by_key(call: Call, key: Key) -> ServicePrincipal | None:
 def the_application(call: Call, key: Key, *, write: bool) -> Application:
     """An application that the replica knows and the caller may read or write. Raises GraphError 403 or 404."""
     may_try(call, write=write)
-    found = application_by_key(call, key)
-    if found is None:
+    application = application_by_key(call, key)
+    if application is None:
         raise not_found(key[1][:100])
-    _check_known(call, found, key)
-    may_touch(call, found, write=write)
-    return found
+    _check_known(call, application, key)
+    may_touch(call, application, write=write)
+    return application
 
 
 def _check_known(call: Call, holder: Holder, key: Key) -> None:
-    if not holder.presence.seen("graph", call.replica, call.now):
+    if not holder.presence.visible("graph", call.replica, call.now):
         raise denied() if call.settings.young_object_status == 403 else not_found(key[1][:100])
 
 
 def the_principal(call: Call, key: Key, *, write: bool) -> ServicePrincipal:
     """A service principal that the replica knows and the caller may read or write. Raises GraphError 403 or 404."""
     may_try(call, write=write)
-    found = principal_by_key(call, key)
-    if found is None:
+    principal = principal_by_key(call, key)
+    if principal is None:
         raise not_found(key[1][:100])
-    _check_known(call, found, key)
-    may_touch(call, found, write=write)
-    return found
+    _check_known(call, principal, key)
+    may_touch(call, principal, write=write)
+    return principal

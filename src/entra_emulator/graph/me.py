@@ -37,8 +37,8 @@ def _what_is_owned(call: Call) -> list[Application | ServicePrincipal]:
     user, tenant = _signed_in(call), call.home()
     may_read_owned(call, user.object_id)
     every: list[Application | ServicePrincipal] = [*tenant.applications.values(), *tenant.principals.values()]
-    seen = [item for item in every if item.presence.seen("graph", call.replica, call.now)]
-    return [item for item in seen if user.object_id in item.owners]
+    visible = [item for item in every if item.presence.visible("graph", call.replica, call.now)]
+    return [item for item in visible if user.object_id in item.owners]
 
 
 def _roles(call: Call, _keys: tuple[Key, ...]) -> Response:
@@ -72,7 +72,7 @@ def _organization(call: Call, _keys: tuple[Key, ...]) -> Response:
         }
         for number, name in enumerate(tenant.domains)
     ]
-    shown = {
+    organization = {
         "id": tenant.id,
         "deletedDateTime": None,
         "countryLetterCode": None,
@@ -81,7 +81,7 @@ def _organization(call: Call, _keys: tuple[Key, ...]) -> Response:
         "tenantType": "AAD",
         "verifiedDomains": domains,
     }
-    return success(call, {"value": [select(call, shown)]}, "organization")
+    return success(call, {"value": [select(call, organization)]}, "organization")
 
 
 def _signed_in(call: Call) -> User:

@@ -58,10 +58,10 @@ class _Filter(Generic[T]):
         self.advanced = False
 
     def read(self) -> Predicate[T]:
-        found = self._either()
+        predicate = self._either()
         if self._at != len(self._tokens):
             raise self._wrong()
-        return found
+        return predicate
 
     def _either(self) -> Predicate[T]:
         parts = [self._both()]
@@ -97,11 +97,11 @@ class _Filter(Generic[T]):
         self._need("(")
         field = self._field(self._next())
         self._need(",")
-        wanted = str(self._literal()).lower()
+        affix = str(self._literal()).lower()
         self._need(")")
         if function == "startswith":
-            return lambda item: any(value.startswith(wanted) for value in _texts(field(item)))
-        return lambda item: any(value.endswith(wanted) for value in _texts(field(item)))
+            return lambda item: any(value.startswith(affix) for value in _texts(field(item)))
+        return lambda item: any(value.endswith(affix) for value in _texts(field(item)))
 
     def _any(self, name: str) -> Predicate[T]:
         field = self._field(name)
@@ -110,16 +110,16 @@ class _Filter(Generic[T]):
         self._need(":")
         if self._next() != variable or self._next().lower() != "eq":
             raise self._wrong()
-        wanted = str(self._literal()).lower()
+        literal = str(self._literal()).lower()
         self._need(")")
-        return lambda item: wanted in _texts(field(item))
+        return lambda item: literal in _texts(field(item))
 
     def _comparison(self, name: str) -> Predicate[T]:
         field = self._field(name)
         operator = self._next().lower()
         if operator == "in":
-            wanted = self._list()
-            return lambda item: any(value in wanted for value in _texts(field(item)))
+            literals = self._list()
+            return lambda item: any(value in literals for value in _texts(field(item)))
         if operator not in {"eq", "ne"}:
             raise unsupported_query(f"Unsupported or invalid query filter clause specified for property '{name}'.")
         literal = self._literal()
@@ -129,11 +129,11 @@ class _Filter(Generic[T]):
 
     def _list(self) -> set[str]:
         self._need("(")
-        found = {str(self._literal()).lower()}
+        literals = {str(self._literal()).lower()}
         while self._take(","):
-            found.add(str(self._literal()).lower())
+            literals.add(str(self._literal()).lower())
         self._need(")")
-        return found
+        return literals
 
     def _literal(self) -> str | bool | None:
         word = self._next()
@@ -173,15 +173,15 @@ class _Filter(Generic[T]):
 
 
 def _tokens(text: str) -> list[str]:
-    found: list[str] = []
+    tokens: list[str] = []
     at, end = 0, len(text.rstrip())
     while at < end:
         match = _TOKENS.match(text, at)
         if not match:
             raise bad_request(f"Invalid filter clause: Syntax error at position {at}.")
-        found.append(match.group(match.lastindex or 0))
+        tokens.append(match.group(match.lastindex or 0))
         at = match.end()
-    return found
+    return tokens
 
 
 def _texts(value: str | bool | list[str] | None) -> list[str]:
@@ -190,10 +190,10 @@ def _texts(value: str | bool | list[str] | None) -> list[str]:
     return [value.lower()] if isinstance(value, str) else []
 
 
-def _equal(value: str | bool | list[str] | None, wanted: str | bool | None) -> bool:
-    if isinstance(value, str) and isinstance(wanted, str):
-        return value.lower() == wanted.lower()
-    return value == wanted
+def _equal(value: str | bool | list[str] | None, literal: str | bool | None) -> bool:
+    if isinstance(value, str) and isinstance(literal, str):
+        return value.lower() == literal.lower()
+    return value == literal
 
 
 def check_options(call: Call) -> None:
@@ -256,9 +256,9 @@ def page(
         after = _read_token(token)
         ranked = [row for row in ranked if (row[:2] < after if descending else row[:2] > after)]
     size = _size(parameters)
-    shown, rest = ranked[:size], ranked[size:]
+    rows, rest = ranked[:size], ranked[size:]
     count = total if counting and token is None else None
-    return Page([row[2] for row in shown], count, _next_link(call, parameters, shown[-1][:2]) if rest else None)
+    return Page([row[2] for row in rows], count, _next_link(call, parameters, rows[-1][:2]) if rest else None)
 
 
 def _filtering(
@@ -278,11 +278,11 @@ def _filtering(
 def _search(call: Call, text: str, fields: Mapping[str, Field[T]]) -> Predicate[T]:
     if not eventual(call):
         raise unsupported_query(_NEEDS_HEADER)
-    name, _, wanted = text.strip().strip('"').partition(":")
+    name, _, phrase = text.strip().strip('"').partition(":")
     field = fields.get(name)
-    if field is None or not wanted:
+    if field is None or not phrase:
         raise bad_request("Syntax error: character in $search is not supported.")
-    return lambda item: any(wanted.lower() in value for value in _texts(field(item)))
+    return lambda item: any(phrase.lower() in value for value in _texts(field(item)))
 
 
 def _order(
@@ -325,6 +325,6 @@ def _read_token(text: str) -> tuple[str, str]:
 
 def _next_link(call: Call, parameters: Mapping[str, str], last: tuple[str, str]) -> str:
     token = b64url(json.dumps(last).encode())
-    kept = [(name, value) for name, value in parameters.items() if name not in {"$skiptoken", "$count"}]
-    query = "&".join(f"{name}={quote(value, safe='')}" for name, value in [*kept, ("$skiptoken", token)])
+    remaining = [(name, value) for name, value in parameters.items() if name not in {"$skiptoken", "$count"}]
+    query = "&".join(f"{name}={quote(value, safe='')}" for name, value in [*remaining, ("$skiptoken", token)])
     return f"{call.host}{call.path}?{query}"

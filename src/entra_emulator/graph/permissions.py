@@ -45,7 +45,7 @@ def role_id(role: str) -> str:
 
 def role_of(guid: str) -> str | None:
     """The application permission of Graph with this GUID."""
-    return next((name for name, known in _ROLE_IDS.items() if known == guid), None)
+    return next((name for name, value in _ROLE_IDS.items() if value == guid), None)
 
 
 def may_list(call: Call) -> None:

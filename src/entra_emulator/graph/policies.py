@@ -66,7 +66,7 @@ def _delete(call: Call, keys: tuple[Key, ...]) -> Response:
 def _assigned(call: Call, keys: tuple[Key, ...]) -> Response:
     application = the_application(call, keys[0], write=False)
     policies = call.home().policies
-    value = [views.policy(policies[one]) for one in application.policy_ids if one in policies]
+    value = [views.policy(policies[policy_id]) for policy_id in application.policy_ids if policy_id in policies]
     return success(call, {"value": value}, _CONTEXT)
 
 
@@ -75,7 +75,7 @@ def _assign(call: Call, keys: tuple[Key, ...]) -> Response:
     application = the_application(call, keys[0], write=False)
     reference = needed_text(json_object(call), "@odata.id")
     policy = _one(call, as_guid(reference.rstrip("/").rpartition("/")[2]) or reference)
-    if any(one in call.home().policies for one in application.policy_ids):
+    if any(policy_id in call.home().policies for policy_id in application.policy_ids):
         raise bad_request("An app management policy is already assigned to this application.")
     application.policy_ids = [policy.id]
     committed(call, application)
@@ -93,10 +93,10 @@ def _unassign(call: Call, keys: tuple[Key, ...]) -> Response:
 
 
 def _one(call: Call, policy_id: str) -> Policy:
-    found = call.home().policies.get(policy_id)
-    if found is None:
+    policy = call.home().policies.get(policy_id)
+    if policy is None:
         raise not_found(policy_id[:100])
-    return found
+    return policy
 
 
 def _change(policy: Policy, body: dict[str, Any], restrictions: str) -> None:

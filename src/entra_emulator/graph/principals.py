@@ -37,13 +37,15 @@ _READ_ONLY = frozenset({
 
 def _list(call: Call, _keys: tuple[Key, ...]) -> Response:
     may_list(call)
-    seen = [item for item in call.home().principals.values() if item.presence.seen("graph", call.replica, call.now)]
-    found = page(call, seen, _FIELDS, lambda item: item.object_id)
-    body: dict[str, Any] = {"value": [select(call, views.principal(call, item)) for item in found.items]}
-    if found.count is not None:
-        body = {"@odata.count": found.count, **body}
-    if found.next_link:
-        body = {"@odata.nextLink": found.next_link, **body}
+    principals = [
+        item for item in call.home().principals.values() if item.presence.visible("graph", call.replica, call.now)
+    ]
+    result = page(call, principals, _FIELDS, lambda item: item.object_id)
+    body: dict[str, Any] = {"value": [select(call, views.principal(call, item)) for item in result.items]}
+    if result.count is not None:
+        body = {"@odata.count": result.count, **body}
+    if result.next_link:
+        body = {"@odata.nextLink": result.next_link, **body}
     return success(call, body, _CONTEXT)
 
 
@@ -58,7 +60,7 @@ def _create(call: Call, _keys: tuple[Key, ...]) -> Response:
     app_id = needed_guid(body, "appId")
     directory, tenant, rng = call.world.directory, call.home(), call.world.rng
     application = directory.application(app_id)
-    if application is None or not application.presence.seen("graph", call.replica, call.now):
+    if application is None or not application.presence.visible("graph", call.replica, call.now):
         # Source of the text, also right after the application was made: terraform-provider-azuread f0169e0 and
         # vault-plugin-secrets-azure 81fae24 (createSP) match it and try again.
         raise bad_request(
@@ -133,7 +135,7 @@ def _declared(call: Call, principal: ServicePrincipal, body: dict[str, Any], nam
         case "displayName":
             return {"display_name": needed_text(body, name, 256)}
         case "servicePrincipalNames":
-            return {"names": [one for one in texts(body, name) if one != principal.app_id]}
+            return {"names": [text for text in texts(body, name) if text != principal.app_id]}
         case "servicePrincipalType":
             return {"service_principal_type": needed_text(body, name, 100)}
         case "keyCredentials":
@@ -150,7 +152,7 @@ def _declared(call: Call, principal: ServicePrincipal, body: dict[str, Any], nam
 def _delete(call: Call, keys: tuple[Key, ...]) -> Response:
     principal = the_principal(call, keys[0], write=True)
     check_quiet(call, principal)
-    call.world.directory.bury_principal(principal, call.local_now)
+    call.world.directory.soft_delete_principal(principal, call.local_now)
     committed(call, principal)
     return empty(call)
 
@@ -175,7 +177,7 @@ def _what_it_owns(call: Call, key: Key) -> list[Application | ServicePrincipal]:
     return [
         item
         for item in candidates
-        if principal.object_id in item.owners and item.presence.seen("graph", call.replica, call.now)
+        if principal.object_id in item.owners and item.presence.visible("graph", call.replica, call.now)
     ]
 
 

@@ -68,7 +68,9 @@ def _too_long(policy_id: str) -> GraphError:
 
 
 def _in_force(tenant: Tenant, application: Application, part: str) -> tuple[str, list[dict[str, Any]]]:
-    assigned = next((tenant.policies[one] for one in application.policy_ids if one in tenant.policies), None)
+    assigned = next(
+        (tenant.policies[policy_id] for policy_id in application.policy_ids if policy_id in tenant.policies), None
+    )
     policy = assigned or tenant.default_policy
     rules = policy.restrictions.get(part) or []
     return policy.id, [rule for rule in rules if isinstance(rule, dict)] if policy.enabled else []

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from entra_emulator.core.wire import Response
 from entra_emulator.directory.directory import Tenant, as_guid
 from entra_emulator.directory.replies import act
-from entra_emulator.directory.roles import held
+from entra_emulator.directory.roles import role_names
 from entra_emulator.directory.world import Call
 from entra_emulator.graph import applications, batch, credentials, deleted, federated, me, owners, policies, principals
 from entra_emulator.graph import keys as graph_keys
@@ -79,7 +79,7 @@ def handle(call: Call) -> Response:
         if pattern != "$batch":
             _throttle(call)
         if route is None:
-            raise _no_route(call, known=bool(methods))
+            raise _no_route(call, known_path=bool(methods))
         check_options(call)
         return act(call, lambda: route.handler(call, keys), faulty)
     except GraphError as refusal:
@@ -121,7 +121,7 @@ def _as_user(call: Call, tenant: Tenant, claims: dict[str, Any]) -> None:
     call.user, call.caller_oid = user, user.object_id
     call.entry.user = user.object_id
     call.scopes = frozenset(claims["scp"].split())
-    call.directory_roles = held(claims["wids"])
+    call.directory_roles = role_names(claims["wids"])
 
 
 def _not_known(what: str) -> GraphError:
@@ -175,8 +175,8 @@ def _parse(path: str) -> tuple[str, tuple[Key, ...]]:
     return "/".join(pattern), tuple((kind, as_guid(value) or value) for kind, value in keys)
 
 
-def _no_route(call: Call, *, known: bool) -> GraphError:
-    if known:
+def _no_route(call: Call, *, known_path: bool) -> GraphError:
+    if known_path:
         return GraphError(405, "Request_BadRequest", "Specified HTTP method is not allowed for the request target.")
     segments = [unquote(part) for part in call.path.split("/")[2:] if part]
     return GraphError(400, "BadRequest", f"Resource not found for the segment '{(segments or [''])[-1][:100]}'.")

@@ -18,7 +18,7 @@ from entra_emulator.directory.directory import (
     User,
 )
 from entra_emulator.directory.world import Call
-from entra_emulator.graph.declared import APPLICATION, PRINCIPAL, shown
+from entra_emulator.graph.declared import APPLICATION, PRINCIPAL, with_defaults
 from entra_emulator.graph.permissions import role_id
 
 
@@ -51,10 +51,10 @@ def key(item: KeyCredential, *, with_key: bool) -> dict[str, Any]:
 
 def application(call: Call, item: Application, *, with_keys: bool = False) -> dict[str, Any]:
     """An application as the answering replica sees it."""
-    declared = shown(APPLICATION, item.properties)
+    declared = with_defaults(APPLICATION, item.properties)
     declared["api"]["requestedAccessTokenVersion"] = item.token_version
     declared["info"]["logoUrl"] = None
-    passwords = sorted(item.passwords_seen("graph", call.replica, call.now), key=lambda one: -one.start)
+    passwords = sorted(item.passwords_seen("graph", call.replica, call.now), key=lambda secret: -secret.start)
     return {
         "id": item.object_id,
         "deletedDateTime": graph_time(item.deleted_at) if item.deleted_at is not None else None,
@@ -71,14 +71,16 @@ def application(call: Call, item: Application, *, with_keys: bool = False) -> di
         "logo": None,
         "verifiedPublisher": _NOT_VERIFIED,
         **declared,
-        "keyCredentials": [key(one, with_key=with_keys) for one in item.keys_seen("graph", call.replica, call.now)],
-        "passwordCredentials": [password(one) for one in passwords],
+        "keyCredentials": [
+            key(certificate, with_key=with_keys) for certificate in item.keys_seen("graph", call.replica, call.now)
+        ],
+        "passwordCredentials": [password(secret) for secret in passwords],
     }
 
 
 def principal(call: Call, item: ServicePrincipal) -> dict[str, Any]:
     """A service principal as the answering replica sees it."""
-    declared = shown(PRINCIPAL, item.properties)
+    declared = with_defaults(PRINCIPAL, item.properties)
     declared["info"]["logoUrl"] = None
     own = call.world.directory.application(item.app_id)
     return {
@@ -98,21 +100,23 @@ def principal(call: Call, item: ServicePrincipal) -> dict[str, Any]:
         **declared,
         "servicePrincipalNames": [item.app_id, *item.names],
         "servicePrincipalType": item.service_principal_type,
-        "keyCredentials": [key(one, with_key=False) for one in item.keys_seen("graph", call.replica, call.now)],
-        "passwordCredentials": [password(one) for one in item.passwords_seen("graph", call.replica, call.now)],
+        "keyCredentials": [
+            key(certificate, with_key=False) for certificate in item.keys_seen("graph", call.replica, call.now)
+        ],
+        "passwordCredentials": [password(secret) for secret in item.passwords_seen("graph", call.replica, call.now)],
     }
 
 
 def grants(item: ServicePrincipal, tenant: Tenant, replica: int, now: float) -> list[dict[str, Any]]:
     """The application permissions of a service principal."""
-    found = []
-    for one in item.grants:
-        resource = tenant.principal_of(one.resource_app_id)
-        if resource is not None and one.presence.seen("graph", replica, now):
-            found.append(
+    assignments = []
+    for grant in item.grants:
+        resource = tenant.principal_of(grant.resource_app_id)
+        if resource is not None and grant.presence.visible("graph", replica, now):
+            assignments.append(
                 {
-                    "id": one.id,
-                    "appRoleId": role_id(one.role),
+                    "id": grant.id,
+                    "appRoleId": role_id(grant.role),
                     "principalDisplayName": item.display_name,
                     "principalId": item.object_id,
                     "principalType": "ServicePrincipal",
@@ -120,7 +124,7 @@ def grants(item: ServicePrincipal, tenant: Tenant, replica: int, now: float) -> 
                     "resourceId": resource.object_id,
                 }
             )
-    return found
+    return assignments
 
 
 def federated(item: FederatedCredential) -> dict[str, Any]:
@@ -137,25 +141,25 @@ def federated(item: FederatedCredential) -> dict[str, Any]:
 
 def directory_objects(call: Call, items: Iterable[ServicePrincipal | User | Application]) -> list[dict[str, Any]]:
     """A mixed list, each with its type."""
-    found = []
+    objects = []
     for item in items:
         if isinstance(item, User):
-            found.append({"@odata.type": "#microsoft.graph.user", **user(item)})
+            objects.append({"@odata.type": "#microsoft.graph.user", **user(item)})
         elif isinstance(item, ServicePrincipal):
-            found.append({"@odata.type": "#microsoft.graph.servicePrincipal", **principal(call, item)})
+            objects.append({"@odata.type": "#microsoft.graph.servicePrincipal", **principal(call, item)})
         else:
-            found.append({"@odata.type": "#microsoft.graph.application", **application(call, item)})
-    return found
+            objects.append({"@odata.type": "#microsoft.graph.application", **application(call, item)})
+    return objects
 
 
 def user(item: User) -> dict[str, Any]:
     """A person's account."""
-    given, _, family = item.display_name.rpartition(" ")
+    given_name, _, family = item.display_name.rpartition(" ")
     return {
         "id": item.object_id,
         "businessPhones": [],
         "displayName": item.display_name,
-        "givenName": given or None,
+        "givenName": given_name or None,
         "jobTitle": None,
         "mail": item.principal_name,
         "mobilePhone": None,

@@ -45,11 +45,11 @@ def serve(
     if redirect_uri and not demo:
         raise typer.BadParameter("a redirect URI belongs to the demo tenant: add --demo", param_hint="--redirect-uri")
     try:
-        made = emulator.seed_demo(tuple(redirect_uri or ())) if demo else None
+        demo_tenant = emulator.seed_demo(tuple(redirect_uri or ())) if demo else None
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--redirect-uri") from error
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(Server(emulator, latency=latency_ms / 1000), host, port, ca_file, ready_file, made))
+        runner.run(_serve(Server(emulator, latency=latency_ms / 1000), host, port, ca_file, ready_file, demo_tenant))
 
 
 async def _serve(

@@ -21,8 +21,8 @@ def preflight(request: Request, path: str) -> Response | None:
     headers = {name.lower(): value for name, value in request.headers.items()}
     if request.method != "OPTIONS" or "access-control-request-method" not in headers or not _open(path):
         return None
-    asked = headers.get("access-control-request-headers", "*")[:_LONGEST]
-    allowed = "".join(letter for letter in asked if letter.isprintable() and letter.isascii())
+    header = headers.get("access-control-request-headers", "*")[:_LONGEST]
+    allowed = "".join(letter for letter in header if letter.isprintable() and letter.isascii())
     answer = (
         _ANY,
         ("Access-Control-Allow-Methods", "GET, POST, PATCH, DELETE, OPTIONS"),

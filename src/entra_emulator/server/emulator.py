@@ -62,9 +62,9 @@ class Emulator:
         with self._lock:
             if segment == "_emulator":
                 return self._admin_api.handle(request, path, dict(parse_qsl(query)))
-            asked = cors.preflight(request, path)
-            if asked is not None:
-                return asked
+            preflight = cors.preflight(request, path)
+            if preflight is not None:
+                return preflight
             base = f"{scheme or 'https'}://{host or _host(request) or 'login.microsoftonline.com'}"
             call = self._open(request, base, path, query)
             return self._close(call, cors.readable(request, path, _ROOMS.get(segment, sts.handle)(call)))
@@ -95,8 +95,8 @@ class Emulator:
         entry = self._world.ledger.open(now, request.method, path, request.body)
         entry.user_agent = headers.get("user-agent", "")
         entry.instance = headers.get("x-keyturn-instance", "")
-        shown = "\n".join((path, query, *(value for name, value in headers.items() if name != "authorization")))
-        self._world.ledger.remember(shown.encode("utf-8", "replace"))
+        texts = "\n".join((path, query, *(value for name, value in headers.items() if name != "authorization")))
+        self._world.ledger.remember(texts.encode("utf-8", "replace"))
         if not sts.is_token_path(path):
             self._world.ledger.remember(request.body)
         call = Call(self._world, request, entry, now, base, path, query, headers)

@@ -229,10 +229,10 @@ class Server:
         context = _tls(host, ca_file)
         loop = asyncio.get_running_loop()
         self._listener = await loop.create_server(lambda: _Connection(self), host, port, ssl=context, backlog=1024)
-        taken = int(self._listener.sockets[0].getsockname()[1])
-        shown = "localhost" if host in {"127.0.0.1", "::1", "0.0.0.0", "::"} else host
-        self.address = f"{shown}:{taken}"
-        return Running(f"https://{self.address}", str(ca_file), taken)
+        bound_port = int(self._listener.sockets[0].getsockname()[1])
+        hostname = "localhost" if host in {"127.0.0.1", "::1", "0.0.0.0", "::"} else host
+        self.address = f"{hostname}:{bound_port}"
+        return Running(f"https://{self.address}", str(ca_file), bound_port)
 
     async def stop(self) -> None:
         """Stops listening and drops all connections, hanging ones too."""

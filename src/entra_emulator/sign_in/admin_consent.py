@@ -14,7 +14,7 @@ from entra_emulator.sign_in import pages
 from entra_emulator.sign_in.authorize import Person, choose_account, redirect, sign_in, who, with_cookie
 from entra_emulator.sign_in.authorize_request import OWN_FIELDS, parameters_of, redirect_of, the_client
 from entra_emulator.sign_in.clients import find_tenant
-from entra_emulator.sign_in.consents import Wanted, give, give_roles
+from entra_emulator.sign_in.consents import Permissions, give, give_roles
 from entra_emulator.sign_in.scopes import configured, configured_roles, read_scopes
 from entra_emulator.tokens.sts_errors import StsError, correlation_id, described, missing
 
@@ -82,7 +82,7 @@ def _as_person(call: Call, ask: _Ask, person: Person, answer: str | None) -> Res
     call.entry.user = user.object_id
     if not user.enabled:
         raise StsError(50057, "The user account is disabled.")
-    scopes, roles = _wanted(call, ask)
+    scopes, roles = _requested(call, ask)
     if answer in {"decline", "return"}:
         return _refused(call, ask, _declined())
     own = {name: value for name, value in ask.parameters.items() if name not in OWN_FIELDS}
@@ -99,28 +99,28 @@ def _as_person(call: Call, ask: _Ask, person: Person, answer: str | None) -> Res
     return _accepted(call, ask)
 
 
-def _wanted(call: Call, ask: _Ask) -> tuple[Wanted, Wanted]:
+def _requested(call: Call, ask: _Ask) -> tuple[Permissions, Permissions]:
     """Delegated and application permissions: all that are configured, or those that `scope` names.
 
     Application permissions come only with `.default`. Raises StsError for a scope that cannot be.
     """
     if not ask.second:
         return configured(ask.application), configured_roles(ask.application)
-    asked = read_scopes(call, ask.application, ask.parameters["scope"])
-    scopes: Wanted = {GRAPH_APP_ID: set(asked.oidc)} if asked.oidc else {}
-    roles: Wanted = {}
-    for one in asked.resources:
-        names = configured(ask.application).get(one.app_id, set()) if one.default else one.names
-        scopes.setdefault(one.app_id, set()).update(names)
-        if one.default and one.app_id in configured_roles(ask.application):
-            roles[one.app_id] = configured_roles(ask.application)[one.app_id]
+    request_scopes = read_scopes(call, ask.application, ask.parameters["scope"])
+    scopes: Permissions = {GRAPH_APP_ID: set(request_scopes.oidc)} if request_scopes.oidc else {}
+    roles: Permissions = {}
+    for resource in request_scopes.resources:
+        names = configured(ask.application).get(resource.app_id, set()) if resource.default else resource.names
+        scopes.setdefault(resource.app_id, set()).update(names)
+        if resource.default and resource.app_id in configured_roles(ask.application):
+            roles[resource.app_id] = configured_roles(ask.application)[resource.app_id]
     return scopes, roles
 
 
-def _may(user: User, roles: Wanted) -> bool:
+def _may(user: User, roles: Permissions) -> bool:
     """Application permissions on Graph are beyond those who only manage applications."""
-    held = frozenset(user.roles)
-    return bool(held & (CONSENT_TO_GRAPH_ROLES if roles.get(GRAPH_APP_ID) else CONSENT_TO_SCOPES))
+    roles_of_user = frozenset(user.roles)
+    return bool(roles_of_user & (CONSENT_TO_GRAPH_ROLES if roles.get(GRAPH_APP_ID) else CONSENT_TO_SCOPES))
 
 
 def _accepted(call: Call, ask: _Ask) -> Response:

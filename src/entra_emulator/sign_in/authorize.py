@@ -7,10 +7,10 @@ from urllib.parse import urlencode
 
 from entra_emulator.core.clock import sts_time
 from entra_emulator.core.wire import Response
-from entra_emulator.directory.asked import Asked
 from entra_emulator.directory.directory import Application, Tenant, User
 from entra_emulator.directory.replies import act
-from entra_emulator.directory.sessions import COOKIE, Code, Session, Signed
+from entra_emulator.directory.requested_scopes import RequestedScopes
+from entra_emulator.directory.sessions import COOKIE, Authorization, Code, Session
 from entra_emulator.directory.world import Call
 from entra_emulator.sign_in import pages
 from entra_emulator.sign_in.authorize_request import (
@@ -22,7 +22,7 @@ from entra_emulator.sign_in.authorize_request import (
     redirect_of,
     the_client,
 )
-from entra_emulator.sign_in.consents import Wanted, give, is_admin, may_consent, missing, wanted
+from entra_emulator.sign_in.consents import Permissions, give, is_admin, may_consent, missing, needed_permissions
 from entra_emulator.sign_in.scopes import read_scopes
 from entra_emulator.sign_in.user_tokens import client_info, implicit_tokens
 from entra_emulator.tokens.sts_errors import StsError, correlation_id, described, error_uri, headers, not_consented
@@ -63,16 +63,20 @@ def _as_person(call: Call, request: AuthorizeRequest, person: Person, session: S
     if not user.enabled:
         return pages.failure(call, StsError(50057, "The user account is disabled."))
     session = sign_in(call, user, session)
-    asked = read_scopes(call, request.application, request.get("scope"))
-    return with_cookie(_consented(call, request, user, asked) or _issue(call, request, user, asked, session), session)
+    scopes = read_scopes(call, request.application, request.get("scope"))
+    return with_cookie(_consented(call, request, user, scopes) or _issue(call, request, user, scopes, session), session)
 
 
-def _consented(call: Call, request: AuthorizeRequest, user: User, asked: Asked) -> Response | None:
+def _consented(call: Call, request: AuthorizeRequest, user: User, scopes: RequestedScopes) -> Response | None:
     """None once there is consent to all that is asked; until then the page that asks for it."""
     prompt, application = request.get("prompt"), request.application
     answer = request.get("answer") if call.request.method == "POST" else ""
     asking = prompt in {"consent", "admin_consent"}
-    gaps = wanted(call, application, user, asked, again=True) if asking else missing(call, application, user, asked)
+    gaps = (
+        needed_permissions(call, application, user, scopes, again=True)
+        if asking
+        else missing(call, application, user, scopes)
+    )
     if not gaps:
         return None
     if prompt == "none":
@@ -89,7 +93,7 @@ def _consented(call: Call, request: AuthorizeRequest, user: User, asked: Asked) 
     return None
 
 
-def _ask(call: Call, request: AuthorizeRequest, user: User, gaps: Wanted) -> Response:
+def _ask(call: Call, request: AuthorizeRequest, user: User, gaps: Permissions) -> Response:
     choice = "always" if request.get("prompt") == "admin_consent" else "offered" if is_admin(user) else "no"
     lines = pages.scope_lines(gaps, call.home())
     return pages.consent(call, _client_parameters(request), request.application, user, lines, for_everyone=choice)
@@ -123,9 +127,9 @@ def choose_account(call: Call, parameters: dict[str, str], application: Applicat
     """The page with all accounts of the tenant, or of all tenants; the one in `login_hint` comes first."""
     hint = parameters.get("login_hint", "").lower()
     people = candidates(call, tenant)
-    people = sorted(people, key=lambda one: one[1].principal_name.lower() != hint)
-    found = bool(hint) and bool(people) and people[0][1].principal_name.lower() == hint
-    note = "" if found or not hint else f"There is no account {hint[:100]} here."
+    people = sorted(people, key=lambda person: person[1].principal_name.lower() != hint)
+    match = bool(hint) and bool(people) and people[0][1].principal_name.lower() == hint
+    note = "" if match or not hint else f"There is no account {hint[:100]} here."
     own = {name: value for name, value in parameters.items() if name not in OWN_FIELDS}
     return pages.accounts(call, own, application, people, note)
 
@@ -138,8 +142,12 @@ def candidates(call: Call, tenant: Tenant | None) -> list[Person]:
 
 def signed_in(people: list[Person], session: Session | None) -> list[Person]:
     """Those of them who are signed in in this session."""
-    held = session.users if session else {}
-    return [one for one in people if one[1].enabled and held.get(one[1].object_id) == one[1].revocations]
+    revocations = session.users if session else {}
+    return [
+        person
+        for person in people
+        if person[1].enabled and revocations.get(person[1].object_id) == person[1].revocations
+    ]
 
 
 def who(call: Call, parameters: dict[str, str], tenant: Tenant | None, session: Session | None) -> Person | None:
@@ -148,17 +156,17 @@ def who(call: Call, parameters: dict[str, str], tenant: Tenant | None, session: 
     Whoever answers a later page must be signed in in the session.
     """
     people = candidates(call, tenant)
-    known = signed_in(people, session)
+    present = signed_in(people, session)
     if call.request.method == "POST" and "user" in parameters:
         later = parameters.get("answer") in {"accept", "decline", "return"}
-        among = known if later else [] if parameters.get("answer") == "other" else people
-        return next((one for one in among if one[1].object_id == parameters["user"]), None)
+        among = present if later else [] if parameters.get("answer") == "other" else people
+        return next((person for person in among if person[1].object_id == parameters["user"]), None)
     if parameters.get("prompt") in {"login", "select_account"}:
         return None
     hint = parameters.get("login_hint", "").lower()
     if hint:
-        return next((one for one in known if one[1].principal_name.lower() == hint), None)
-    return known[0] if len(known) == 1 else None
+        return next((person for person in present if person[1].principal_name.lower() == hint), None)
+    return present[0] if len(present) == 1 else None
 
 
 def sign_in(call: Call, user: User, session: Session | None) -> Session:
@@ -174,12 +182,12 @@ def with_cookie(response: Response, session: Session) -> Response:
     return replace(response, headers=(*response.headers, cookie))
 
 
-def _issue(call: Call, request: AuthorizeRequest, user: User, asked: Asked, session: Session) -> Response:
-    signed = Signed(
+def _issue(call: Call, request: AuthorizeRequest, user: User, scopes: RequestedScopes, session: Session) -> Response:
+    authorization = Authorization(
         call.home().id,
         request.application.app_id,
         user.object_id,
-        asked,
+        scopes,
         request.platform,
         call.now,
         user.revocations,
@@ -190,9 +198,9 @@ def _issue(call: Call, request: AuthorizeRequest, user: User, asked: Asked, sess
         challenge = request.get("code_challenge")
         method = request.get("code_challenge_method") or "plain"
         redirect_uri = request.redirect_uri if request.get("redirect_uri") else None
-        code = Code(signed, call.now, redirect_uri, challenge, method if challenge else "")
+        code = Code(authorization, call.now, redirect_uri, challenge, method if challenge else "")
         fields["code"] = call.world.sessions.add_code(code, call.world.rng)
-    fields |= implicit_tokens(call, request.application, user, signed, request.types)
+    fields |= implicit_tokens(call, request.application, user, authorization, request.types)
     if request.get("client_info") == "1":
         fields["client_info"] = client_info(call, user)
     return _deliver(call, request, fields | _state(request) | {"session_state": session.state})

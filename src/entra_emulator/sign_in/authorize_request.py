@@ -50,10 +50,10 @@ class AuthorizeRequest:
     @property
     def mode(self) -> str:
         """How the answer travels; for an unknown `response_mode` the default one."""
-        asked = self.get("response_mode")
+        mode = self.get("response_mode")
         implicit = bool(self.types & {"id_token", "token"})
-        if asked in _MODES and not (implicit and asked == "query"):
-            return asked
+        if mode in _MODES and not (implicit and mode == "query"):
+            return mode
         return "fragment" if implicit else "query"
 
 
@@ -66,10 +66,10 @@ def parameters_of(call: Call) -> dict[str, str]:
         pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=_MOST_FIELDS)
     except ValueError as error:
         raise StsError(9002313, "Invalid request. Request is malformed or invalid.", "invalid_request") from error
-    found: dict[str, str] = {}
+    parameters: dict[str, str] = {}
     for name, value in pairs:
-        found.setdefault(name, value)
-    return found
+        parameters.setdefault(name, value)
+    return parameters
 
 
 def read_request(call: Call, tenant_name: str) -> AuthorizeRequest:
@@ -87,22 +87,22 @@ def read_request(call: Call, tenant_name: str) -> AuthorizeRequest:
 
 def the_client(call: Call, parameters: dict[str, str], tenant: Tenant | None) -> Application:
     """The application that asks. Raises StsError where it is missing, unknown in this tenant, or disabled."""
-    given = parameters.get("client_id", "")
-    if not given:
+    text = parameters.get("client_id", "")
+    if not text:
         raise missing("client_id")
-    client_id = as_guid(given) or given[:200]
+    client_id = as_guid(text) or text[:200]
     call.entry.caller = client_id
     if client_id == NOBODY:
         raise StsError(700038, f"{client_id} is not a valid application identifier.")
     application = call.world.directory.application(client_id)
-    shown = tenant.name if tenant else "Microsoft"
-    if application is None or not application.presence.seen("token", call.replica, call.now):
-        raise unknown_application(client_id, shown)
+    tenant_name = tenant.name if tenant else "Microsoft"
+    if application is None or not application.presence.visible("token", call.replica, call.now):
+        raise unknown_application(client_id, tenant_name)
     call.entry.application = application.object_id
     if tenant is not None:
         principal = call.world.directory.principal(tenant, client_id)
         if principal is None and application.tenant_id != tenant.id and not application.shared:
-            raise unknown_application(client_id, shown)
+            raise unknown_application(client_id, tenant_name)
         if principal is not None and not principal.enabled:
             raise disabled(application)
     if application.disabled:
@@ -115,21 +115,21 @@ def disabled(application: Application) -> StsError:
     return StsError(7000112, f"Application '{application.app_id}'({application.display_name}) is disabled.")
 
 
-def redirect_of(application: Application, wanted: str) -> tuple[str, str]:
+def redirect_of(application: Application, requested_uri: str) -> tuple[str, str]:
     """The redirect URI to answer at and its platform. Raises StsError where it is not one of the application's."""
     registered = [(uri, platform) for platform in PLATFORMS for uri in application.redirect_uris(platform)]
     if not registered:
         raise StsError(500113, "No reply address is registered for the application.")
-    if not wanted:
+    if not requested_uri:
         if len(registered) > 1:
             raise StsError(900971, "No reply address provided.")
         return registered[0]
     for uri, platform in registered:
-        if uri == wanted or _same_loopback(uri, wanted):
-            return wanted, platform
+        if uri == requested_uri or _same_loopback(uri, requested_uri):
+            return requested_uri, platform
     raise StsError(
         50011,
-        f"The redirect URI '{wanted[:1000]}' specified in the request does not match the redirect URIs configured for "
+        f"The redirect URI '{requested_uri[:1000]}' specified in the request does not match the redirect URIs configured for "
         f"the application '{application.app_id}'. Make sure the redirect URI sent in the request matches one added to "
         "your application in the Azure portal. Navigate to https://aka.ms/redirectUriMismatchError to learn more about "
         "how to troubleshoot this error.",
@@ -195,16 +195,16 @@ def _check_shared(application: Application, name: str) -> None:
         )
 
 
-def _same_loopback(registered: str, wanted: str) -> bool:
+def _same_loopback(registered_uri: str, requested_uri: str) -> bool:
     """A loopback URI fits with any port, as native clients take a free one (RFC 8252, section 7.3)."""
     try:
-        one, other = urlsplit(registered), urlsplit(wanted)
+        uri, other = urlsplit(registered_uri), urlsplit(requested_uri)
         _ = other.port
     except ValueError:
         return False
     return (
-        one.hostname in LOOPBACK
-        and (one.scheme, one.hostname, one.path, one.query) == (other.scheme, other.hostname, other.path, other.query)
+        uri.hostname in LOOPBACK
+        and (uri.scheme, uri.hostname, uri.path, uri.query) == (other.scheme, other.hostname, other.path, other.query)
         and not other.username
         and not other.fragment
     )

@@ -34,8 +34,8 @@ def known_application(call: Call, client_id: str) -> tuple[Application, ServiceP
         raise StsError(700038, f"{client_id} is not a valid application identifier.")
     application = call.world.directory.application(client_id)
     principal = call.world.directory.principal(tenant, client_id)
-    known = application and principal and principal.presence.seen("token", replica, now)
-    if not application or not principal or not known or not application.presence.seen("token", replica, now):
+    visible = application and principal and principal.presence.visible("token", replica, now)
+    if not application or not principal or not visible or not application.presence.visible("token", replica, now):
         raise unknown_application(client_id, tenant.name)
     if application.disabled or not principal.enabled:
         raise StsError(7000112, f"Application '{client_id}'({application.display_name}) is disabled.")
@@ -94,10 +94,10 @@ def read_form(call: Call) -> dict[str, str]:
         pairs = parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=100)
     except ValueError as error:
         raise missing("grant_type") from error
-    found: dict[str, str] = {}
+    fields: dict[str, str] = {}
     for name, value in pairs:
-        found.setdefault(name, value)
-    return found
+        fields.setdefault(name, value)
+    return fields
 
 
 def read_client(call: Call, form: dict[str, str]) -> tuple[str, str]:
@@ -115,9 +115,9 @@ def read_client(call: Call, form: dict[str, str]) -> tuple[str, str]:
 
 def find_tenant(call: Call, name: str, error: str | None = None) -> Tenant | None:
     """The tenant of that name; None for the shared names. Raises StsError where there is none."""
-    found = call.world.directory.tenant(name)
-    if found is not None:
-        return found
+    tenant = call.world.directory.tenant(name)
+    if tenant is not None:
+        return tenant
     if name.lower() in SHARED:
         return None
     if as_guid(name) or _DOMAIN.fullmatch(name):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from entra_emulator.directory.asked import Asked
 from entra_emulator.directory.directory import (
     GRAPH_APP_ID,
     Application,
@@ -14,12 +13,13 @@ from entra_emulator.directory.directory import (
     new_guid,
 )
 from entra_emulator.directory.replicas import Presence, everywhere, object_presence
+from entra_emulator.directory.requested_scopes import RequestedScopes
 from entra_emulator.directory.roles import CONSENT_TO_SCOPES
 from entra_emulator.directory.world import Call, World
 from entra_emulator.sign_in.scopes import OIDC, configured, scopes_of
 from entra_emulator.tokens.sts_errors import StsError
 
-Wanted = dict[str, set[str]]
+Permissions = dict[str, set[str]]
 """Resource app id -> names of delegated permissions."""
 
 
@@ -31,37 +31,39 @@ def granted(call: Call, app_id: str, user: User, resource_app_id: str) -> set[st
         if item.app_id == app_id
         and item.resource_app_id == resource_app_id
         and item.user_id in {None, user.object_id}
-        and item.presence.seen("token", call.replica, call.now)
+        and item.presence.visible("token", call.replica, call.now)
         for scope in item.scopes
     }
 
 
-def wanted(call: Call, application: Application, user: User, asked: Asked, *, again: bool = False) -> Wanted:
+def needed_permissions(
+    call: Call, application: Application, user: User, scopes: RequestedScopes, *, again: bool = False
+) -> Permissions:
     """All that this request needs consent for, given or not.
 
     `.default` needs what is configured for all resources, unless something is granted on that resource already and
     it is not asked `again`. Raises StsError 650057 where neither is the case.
     """
-    found: Wanted = {GRAPH_APP_ID: set(asked.oidc)} if asked.oidc else {}
-    for one in asked.resources:
-        found.setdefault(one.app_id, set()).update(one.names)
-        if one.default and (again or not granted(call, application.app_id, user, one.app_id) - OIDC):
+    permissions: Permissions = {GRAPH_APP_ID: set(scopes.oidc)} if scopes.oidc else {}
+    for resource in scopes.resources:
+        permissions.setdefault(resource.app_id, set()).update(resource.names)
+        if resource.default and (again or not granted(call, application.app_id, user, resource.app_id) - OIDC):
             listed = configured(application)
-            if one.app_id not in listed:
-                raise _not_listed(application, one.app_id)
+            if resource.app_id not in listed:
+                raise _not_listed(application, resource.app_id)
             for app_id, names in listed.items():
-                found.setdefault(app_id, set()).update(names)
-    return found
+                permissions.setdefault(app_id, set()).update(names)
+    return permissions
 
 
-def missing(call: Call, application: Application, user: User, asked: Asked) -> Wanted:
+def missing(call: Call, application: Application, user: User, scopes: RequestedScopes) -> Permissions:
     """What nobody has consented to yet. Raises StsError 650057."""
-    every = wanted(call, application, user, asked)
+    every = needed_permissions(call, application, user, scopes)
     gaps = {app_id: names - granted(call, application.app_id, user, app_id) for app_id, names in every.items()}
     return {app_id: names for app_id, names in gaps.items() if names}
 
 
-def may_consent(call: Call, user: User, scopes: Wanted) -> bool:
+def may_consent(call: Call, user: User, scopes: Permissions) -> bool:
     """Whether this user may consent to all of it for themselves."""
     if CONSENT_TO_SCOPES & set(user.roles):
         return True
@@ -74,7 +76,7 @@ def is_admin(user: User) -> bool:
     return bool(CONSENT_TO_SCOPES & set(user.roles))
 
 
-def give(world: World, tenant: Tenant, application: Application, scopes: Wanted, user: User | None) -> None:
+def give(world: World, tenant: Tenant, application: Application, scopes: Permissions, user: User | None) -> None:
     """Records consent of one user, or of everyone where `user` is None; each replica learns of it in its own time."""
     now, rng = world.clock.now(), world.rng
     join(world, tenant, application)
@@ -94,25 +96,27 @@ def add(
 ) -> None:
     """Records one grant; what is already granted to the same user is not repeated."""
     user_id = user.object_id if user else None
-    held = {
+    present = {
         name
         for item in tenant.consents
         if (item.app_id, item.resource_app_id, item.user_id) == (app_id, resource_app_id, user_id)
         for name in item.scopes
     }
-    if names - held:
-        tenant.consents.append(Consent(new_guid(world.rng), app_id, resource_app_id, user_id, names - held, presence))
+    if names - present:
+        tenant.consents.append(
+            Consent(new_guid(world.rng), app_id, resource_app_id, user_id, names - present, presence)
+        )
 
 
-def give_roles(world: World, tenant: Tenant, application: Application, roles: Wanted) -> None:
+def give_roles(world: World, tenant: Tenant, application: Application, roles: Permissions) -> None:
     """Grants application permissions that the service principal does not hold yet; replicas learn of them later."""
     principal = world.directory.principal(tenant, application.app_id)
     if principal is None:
         return
     now, rng = world.clock.now(), world.rng
     for app_id, names in roles.items():
-        held = {item.role for item in principal.grants if item.resource_app_id == app_id}
-        for name in sorted(names - held):
+        present = {item.role for item in principal.grants if item.resource_app_id == app_id}
+        for name in sorted(names - present):
             presence = object_presence(now, tenant.settings, rng)
             principal.grants.append(Grant(new_guid(rng), app_id, name, presence))
 

@@ -14,9 +14,9 @@ from collections.abc import Callable
 
 from entra_emulator.core.clock import graph_time
 from entra_emulator.core.wire import Response
-from entra_emulator.directory.asked import Asked
 from entra_emulator.directory.directory import Application, ServicePrincipal, Tenant, User
-from entra_emulator.directory.sessions import Code, Signed, well_formed
+from entra_emulator.directory.requested_scopes import RequestedScopes
+from entra_emulator.directory.sessions import Authorization, Code, well_formed
 from entra_emulator.directory.world import Call
 from entra_emulator.sign_in.clients import authenticate, known_application
 from entra_emulator.sign_in.consents import missing as without_consent
@@ -31,22 +31,22 @@ _FIELDS = {"authorization_code": "code", "refresh_token": "refresh_token"}
 def home_of(call: Call, form: dict[str, str]) -> Tenant | None:
     """The tenant that the code or refresh token in this form is from, for requests to a shared name."""
     sessions = call.world.sessions
-    held = sessions.code(form.get("code", "")) or sessions.refresh_token(form.get("refresh_token", ""))
-    if held is None and form.get(_FIELDS.get(form.get("grant_type", ""), "")):
+    credential = sessions.code(form.get("code", "")) or sessions.refresh_token(form.get("refresh_token", ""))
+    if credential is None and form.get(_FIELDS.get(form.get("grant_type", ""), "")):
         raise _unknown()
-    return call.world.directory.tenants.get(held.signed.tenant_id) if held else None
+    return call.world.directory.tenants.get(credential.authorization.tenant_id) if credential else None
 
 
 def _redeem_code(call: Call, form: dict[str, str], client_id: str, secret: str) -> Response:
     text = _presented(form, "code")
     application, principal = known_application(call, client_id)
     code = call.world.sessions.code(text)
-    platform = code.signed.platform if code else "web"
+    platform = code.authorization.platform if code else "web"
     key_id, method = _client(call, form, secret, application, principal, platform)
-    if code is None or code.signed.app_id != client_id:
+    if code is None or code.authorization.app_id != client_id:
         raise _unknown()
-    signed = code.signed
-    if signed.tenant_id != call.home().id:
+    authorization = code.authorization
+    if authorization.tenant_id != call.home().id:
         raise StsError(700005, "Provided Authorization Code is intended to use against other tenant, thus rejected.")
     if code.redeemed:
         raise StsError(
@@ -66,7 +66,7 @@ def _redeem_code(call: Call, form: dict[str, str], client_id: str, secret: str) 
             9002325, "Proof Key for Code Exchange is required for cross-origin authorization code redemption."
         )
     _check_verifier(code, form.get("code_verifier", ""))
-    response = _issue(call, form, signed, application, key_id, method)
+    response = _issue(call, form, authorization, application, key_id, method)
     code.redeemed = True
     return response
 
@@ -75,17 +75,17 @@ def _refresh(call: Call, form: dict[str, str], client_id: str, secret: str) -> R
     text = _presented(form, "refresh_token")
     application, principal = known_application(call, client_id)
     token = call.world.sessions.refresh_token(text)
-    platform = token.signed.platform if token else "web"
+    platform = token.authorization.platform if token else "web"
     key_id, method = _client(call, form, secret, application, principal, platform)
-    if token is None or token.signed.app_id != client_id:
+    if token is None or token.authorization.app_id != client_id:
         raise _unknown()
-    if token.signed.tenant_id != call.home().id:
+    if token.authorization.tenant_id != call.home().id:
         raise StsError(
             50020,
-            f"User account '{token.signed.user_id}' does not exist in tenant '{call.home().name}' and cannot access the "
+            f"User account '{token.authorization.user_id}' does not exist in tenant '{call.home().name}' and cannot access the "
             f"application '{client_id}'({application.display_name}) in that tenant.",
         )
-    if platform == "spa" and call.now >= token.signed.at + call.settings.spa_refresh_lifetime:
+    if platform == "spa" and call.now >= token.authorization.at + call.settings.spa_refresh_lifetime:
         raise StsError(
             700084,
             "The refresh token was issued to a single page app (SPA), and therefore has a fixed, limited lifetime of "
@@ -99,50 +99,50 @@ def _refresh(call: Call, form: dict[str, str], client_id: str, secret: str) -> R
             f"The refresh token has expired due to inactivity. The token was issued on {graph_time(token.issued_at)} "
             f"and was inactive for {_span(idle)}.",
         )
-    return _issue(call, form, token.signed, application, key_id, method)
+    return _issue(call, form, token.authorization, application, key_id, method)
 
 
 def _issue(
-    call: Call, form: dict[str, str], signed: Signed, application: Application, key_id: str, method: str
+    call: Call, form: dict[str, str], authorization: Authorization, application: Application, key_id: str, method: str
 ) -> Response:
-    """Tokens for what was signed. Raises StsError where the user is gone, or has not consented to the scopes asked."""
-    user = _user(call, signed)
-    asked = _narrowed(call, application, signed, form.get("scope", ""))
-    if without_consent(call, application, user, asked):
+    """Tokens for what was authorized. Raises StsError where the user is gone, or has not consented to the scopes asked."""
+    user = _user(call, authorization)
+    scopes = _narrowed(call, application, authorization, form.get("scope", ""))
+    if without_consent(call, application, user, scopes):
         raise not_consented(application)
     call.entry.auth_key_id, call.entry.user = key_id, user.object_id
-    return issue(call, Redeemed(signed, user, application, asked, key_id, method), form)
+    return issue(call, Redeemed(authorization, user, application, scopes, key_id, method), form)
 
 
-def _narrowed(call: Call, application: Application, signed: Signed, scope: str) -> Asked:
-    """The scopes of this request, or those that were signed; of several signed resources the first."""
+def _narrowed(call: Call, application: Application, authorization: Authorization, scope: str) -> RequestedScopes:
+    """The scopes of this request, or those of the authorization; of several resources there the first."""
     if not scope:
-        return Asked(signed.asked.oidc, signed.asked.resources[:1])
-    asked = read_scopes(call, application, scope)
-    if len(asked.resources) > 1:
+        return RequestedScopes(authorization.scopes.oidc, authorization.scopes.resources[:1])
+    scopes = read_scopes(call, application, scope)
+    if len(scopes.resources) > 1:
         raise StsError(
             28000,
             "Provided value for the input parameter scope is not valid because it contains more than one resource. "
             f"Scope {scope[:500]} is not valid.",
         )
-    if asked.resources:
-        return asked
-    return Asked(asked.oidc, signed.asked.resources[:1])
+    if scopes.resources:
+        return scopes
+    return RequestedScopes(scopes.oidc, authorization.scopes.resources[:1])
 
 
-def _user(call: Call, signed: Signed) -> User:
-    user = call.home().users.get(signed.user_id)
+def _user(call: Call, authorization: Authorization) -> User:
+    user = call.home().users.get(authorization.user_id)
     if user is None:
         raise StsError(
-            500341, f"The user account {signed.user_id} has been deleted from the {call.home().id} directory."
+            500341, f"The user account {authorization.user_id} has been deleted from the {call.home().id} directory."
         )
     if not user.enabled:
         raise StsError(50057, "The user account is disabled.")
-    if signed.revocations != user.revocations:
+    if authorization.revocations != user.revocations:
         raise StsError(
             50173,
             "The provided grant has expired due to it being revoked, a fresh auth token is needed. The user might have "
-            f"changed or reset their password. The grant was issued on '{graph_time(signed.at)}' and the TokensValidFrom "
+            f"changed or reset their password. The grant was issued on '{graph_time(authorization.at)}' and the TokensValidFrom "
             f"date (before which tokens are not valid) for this user is '{graph_time(user.revoked_at)}'.",
         )
     return user
@@ -185,18 +185,18 @@ def cross_origin() -> StsError:
     )
 
 
-def _check_redirect(code: Code, given: str) -> None:
+def _check_redirect(code: Code, redirect_uri: str) -> None:
     if code.redirect_uri is None:
         return
-    if not given:
+    if not redirect_uri:
         raise StsError(
             700009,
             "Reply address must be provided when presenting an authorization code requested with an explicit reply address.",
         )
-    if given != code.redirect_uri:
+    if redirect_uri != code.redirect_uri:
         raise StsError(
             500112,
-            f"The reply address '{given[:1000]}' does not match the reply address '{code.redirect_uri}' provided when "
+            f"The reply address '{redirect_uri[:1000]}' does not match the reply address '{code.redirect_uri}' provided when "
             "requesting Authorization code.",
         )
 

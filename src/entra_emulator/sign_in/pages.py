@@ -111,21 +111,21 @@ def consent(
     return page(call, title, who + form(call, parameters, inner))
 
 
-def scope_lines(wanted: Mapping[str, set[str]], tenant: Tenant) -> list[str]:
+def scope_lines(permissions: Mapping[str, set[str]], tenant: Tenant) -> list[str]:
     """Delegated permissions as items of a list."""
     return [
         f"<li>{escape(scopes_of(app_id)[name].title)}<br><small>{escape(_resource(tenant, app_id))} &middot; "
         f"<code>{escape(name)}</code></small></li>"
-        for app_id, names in wanted.items()
+        for app_id, names in permissions.items()
         for name in sorted(names)
     ]
 
 
-def role_lines(wanted: Mapping[str, set[str]], tenant: Tenant) -> list[str]:
+def role_lines(permissions: Mapping[str, set[str]], tenant: Tenant) -> list[str]:
     """Application permissions as items of a list."""
     return [
         f"<li>{escape(name)}<br><small>{escape(_resource(tenant, app_id))} &middot; without a signed-in user</small></li>"
-        for app_id, names in wanted.items()
+        for app_id, names in permissions.items()
         for name in sorted(names)
     ]
 
@@ -150,9 +150,9 @@ def approval(
 def failure(call: Call, refusal: StsError) -> Response:
     """A refusal that is shown here because it must not, or cannot, be sent to the client."""
     call.entry.error = str(refusal.code)
-    shown = f"<p>AADSTS{refusal.code}: {escape(refusal.text)}</p>"
+    message = f"<p>AADSTS{refusal.code}: {escape(refusal.text)}</p>"
     text = "<p>Sorry, but we&rsquo;re having trouble signing you in.</p>"
-    return page(call, "Sign in", text + shown + _technical(call, refusal), refusal.status)
+    return page(call, "Sign in", text + message + _technical(call, refusal), refusal.status)
 
 
 def hand_over(call: Call, target: str, fields: Mapping[str, str]) -> Response:
@@ -192,5 +192,5 @@ def _technical(call: Call, refusal: StsError) -> str:
 
 
 def _resource(tenant: Tenant, app_id: str) -> str:
-    found = tenant.principal_of(app_id)
-    return found.display_name if found else app_id
+    principal = tenant.principal_of(app_id)
+    return principal.display_name if principal else app_id

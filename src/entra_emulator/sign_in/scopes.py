@@ -5,8 +5,8 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 
-from entra_emulator.directory.asked import Asked, ResourceScopes
 from entra_emulator.directory.directory import GRAPH_APP_ID, Application
+from entra_emulator.directory.requested_scopes import RequestedScopes, ResourceScopes
 from entra_emulator.directory.world import Call
 from entra_emulator.graph.permissions import role_of
 from entra_emulator.tokens.sts_errors import StsError
@@ -64,7 +64,7 @@ def scopes_of(resource_app_id: str) -> dict[str, Scope]:
     return {_IMPERSONATION: Scope(fixed, "Access it as you")}
 
 
-def read_scopes(call: Call, application: Application, text: str) -> Asked:
+def read_scopes(call: Call, application: Application, text: str) -> RequestedScopes:
     """Reads a `scope` parameter; names of permissions match in any case.
 
     Raises StsError 70011 for what is malformed, 500011 for an unknown resource, 650053 for an unknown permission.
@@ -73,7 +73,7 @@ def read_scopes(call: Call, application: Application, text: str) -> Asked:
     if not words or len(words) > _MOST_WORDS:
         raise _invalid(text, "A scope names at least one permission.")
     oidc = {word.lower() for word in words if word.lower() in OIDC}
-    found: dict[str, ResourceScopes] = {}
+    resources: dict[str, ResourceScopes] = {}
     for word in words:
         if word.lower() in OIDC:
             continue
@@ -81,31 +81,31 @@ def read_scopes(call: Call, application: Application, text: str) -> Asked:
         if not name or (slash and not audience):
             raise _invalid(text, f"The scope {word} is not valid.")
         app_id = find_resource(call, audience)[0] if slash else GRAPH_APP_ID
-        old = found.get(app_id) or ResourceScopes(app_id, audience, audience + slash)
+        old = resources.get(app_id) or ResourceScopes(app_id, audience, audience + slash)
         if name == DEFAULT and slash:
-            found[app_id] = ResourceScopes(app_id, old.audience, old.prefix, old.names, default=True)
+            resources[app_id] = ResourceScopes(app_id, old.audience, old.prefix, old.names, default=True)
         else:
-            known = _known(application, app_id, name)
-            found[app_id] = ResourceScopes(app_id, old.audience, old.prefix, old.names | {known}, old.default)
-    asked = tuple(found.values())
-    if any(one.default for one in asked) and (len(asked) > 1 or asked[0].names):
+            permission = _known(application, app_id, name)
+            resources[app_id] = ResourceScopes(app_id, old.audience, old.prefix, old.names | {permission}, old.default)
+    listed = tuple(resources.values())
+    if any(resource.default for resource in listed) and (len(listed) > 1 or listed[0].names):
         raise _invalid(text, ".default scope can't be combined with resource-specific scopes.")
-    return Asked(frozenset(oidc), asked)
+    return RequestedScopes(frozenset(oidc), listed)
 
 
 def configured(application: Application) -> dict[str, set[str]]:
     """The delegated permissions in the application's own list of required permissions: resource app id -> names."""
-    found: dict[str, set[str]] = {}
+    permissions: dict[str, set[str]] = {}
     for app_id, ids in required(application, "Scope").items():
         names = {name for name, scope in scopes_of(app_id).items() if scope.id in ids}
         if names:
-            found[app_id] = names
-    return found
+            permissions[app_id] = names
+    return permissions
 
 
 def configured_roles(application: Application) -> dict[str, set[str]]:
     """The application permissions in that list: resource app id -> names. Raises StsError 650056 for unknown ones."""
-    found: dict[str, set[str]] = {}
+    permissions: dict[str, set[str]] = {}
     for app_id, ids in required(application, "Role").items():
         names = {role_of(item) for item in ids} if app_id == GRAPH_APP_ID else {None}
         if None in names:
@@ -116,25 +116,25 @@ def configured_roles(application: Application) -> dict[str, set[str]]:
                 "not consented in the tenant. Please contact your admin to fix the configuration or consent on behalf of "
                 f"the tenant. Client app ID: {application.app_id}.",
             )
-        found[app_id] = {name for name in names if name is not None}
-    return found
+        permissions[app_id] = {name for name in names if name is not None}
+    return permissions
 
 
 def required(application: Application, kind: str) -> dict[str, set[str]]:
     """The ids of the permissions of one kind (`Scope` or `Role`) in `requiredResourceAccess`, by resource app id."""
-    found: dict[str, set[str]] = {}
+    permissions: dict[str, set[str]] = {}
     for entry in application.properties.get("requiredResourceAccess", ()):
         for item in entry["resourceAccess"]:
             if item["type"] == kind:
-                found.setdefault(entry["resourceAppId"], set()).add(item["id"])
-    return found
+                permissions.setdefault(entry["resourceAppId"], set()).add(item["id"])
+    return permissions
 
 
 def _known(application: Application, app_id: str, name: str) -> str:
-    wanted = name.lower()
-    for known in scopes_of(app_id):
-        if known.lower() == wanted:
-            return known
+    lowercase = name.lower()
+    for permission in scopes_of(app_id):
+        if permission.lower() == lowercase:
+            return permission
     raise StsError(
         650053,
         f"The application '{application.display_name}' asked for scope '{name[:200]}' that doesn't exist on the "

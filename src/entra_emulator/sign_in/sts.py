@@ -147,13 +147,13 @@ def _keys(call: Call, name: str) -> Response:
 
 def _instance(call: Call, _name: str) -> Response:
     """Source: MSAL for Go 247817f (authority.go) and MSAL for Python 1.39 (authority.py) read these members."""
-    asked = urlsplit(call.parameters().get("authorization_endpoint", ""))
-    host = asked.netloc.lower()
+    endpoint = urlsplit(call.parameters().get("authorization_endpoint", ""))
+    host = endpoint.netloc.lower()
     own = urlsplit(call.host).netloc.lower()
     if host not in _KNOWN_HOSTS | {own}:
         refusal = StsError(50049, "Unknown or invalid instance.", "invalid_instance")
         return answer(call, refusal)
-    tenant = asked.path.strip("/").split("/")[0] or "common"
+    tenant = endpoint.path.strip("/").split("/")[0] or "common"
     document = {
         "tenant_discovery_endpoint": f"https://{host}/{tenant}/v2.0/.well-known/openid-configuration",
         "api-version": "1.1",

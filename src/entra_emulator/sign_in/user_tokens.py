@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from entra_emulator.core.wire import Response, json_body
-from entra_emulator.directory.asked import Asked, ResourceScopes
 from entra_emulator.directory.directory import GRAPH_APP_ID, Application, User
 from entra_emulator.directory.keys import b64url
 from entra_emulator.directory.replicas import draw
+from entra_emulator.directory.requested_scopes import RequestedScopes, ResourceScopes
 from entra_emulator.directory.roles import wids
-from entra_emulator.directory.sessions import RefreshToken, Signed
+from entra_emulator.directory.sessions import Authorization, RefreshToken
 from entra_emulator.directory.world import Call
 from entra_emulator.sign_in.consents import granted
 from entra_emulator.sign_in.scopes import OIDC
@@ -31,17 +31,17 @@ _ID_TOKEN_LIFE = 3600  # Source: https://learn.microsoft.com/entra/identity-plat
 class Redeemed:
     """A code or refresh token that was accepted. `method` is how the client authenticated: "0" not, "1", "2"."""
 
-    signed: Signed
+    authorization: Authorization
     user: User
     application: Application
-    asked: Asked
+    scopes: RequestedScopes
     key_id: str = ""
     method: str = "0"
 
 
 def issue(call: Call, redeemed: Redeemed, form: dict[str, str]) -> Response:
     """The answer of the token endpoint: a new access token, and what else the scopes ask for."""
-    resource, asked = redeemed.asked.first, redeemed.asked
+    resource, request_scopes = redeemed.scopes.first, redeemed.scopes
     long_lived = call.settings.long_tokens and "CP1" in form.get("claims", "")
     lifetime = int(
         draw(call.settings.long_token_lifetime if long_lived else call.settings.token_lifetime, call.world.rng)
@@ -56,10 +56,10 @@ def issue(call: Call, redeemed: Redeemed, form: dict[str, str]) -> Response:
     }
     if long_lived:
         body["refresh_in"] = lifetime // 2
-    if "offline_access" in asked.oidc:
-        token = RefreshToken(replace(redeemed.signed, asked=asked), call.now)
+    if "offline_access" in request_scopes.oidc:
+        token = RefreshToken(replace(redeemed.authorization, scopes=request_scopes), call.now)
         body["refresh_token"] = call.world.sessions.add_refresh_token(token, call.world.rng)
-    if "openid" in asked.oidc:
+    if "openid" in request_scopes.oidc:
         body["id_token"] = id_token(call, redeemed)
     if form.get("client_info") == "1":
         body["client_info"] = client_info(call, redeemed.user)
@@ -67,12 +67,12 @@ def issue(call: Call, redeemed: Redeemed, form: dict[str, str]) -> Response:
 
 
 def implicit_tokens(
-    call: Call, application: Application, user: User, signed: Signed, types: frozenset[str]
+    call: Call, application: Application, user: User, authorization: Authorization, types: frozenset[str]
 ) -> dict[str, str]:
     """The tokens that /authorize itself hands out, for the response types `id_token` and `token`."""
-    redeemed, fields = Redeemed(signed, user, application, signed.asked), {}
+    redeemed, fields = Redeemed(authorization, user, application, authorization.scopes), {}
     if "token" in types:
-        resource = signed.asked.first
+        resource = authorization.scopes.first
         scopes = granted(call, application.app_id, user, resource.app_id)
         lifetime = int(draw(call.settings.token_lifetime, call.world.rng))
         fields["access_token"] = access_token(call, redeemed, resource, scopes, lifetime)
@@ -120,11 +120,11 @@ def id_token(call: Call, redeemed: Redeemed) -> str:
     user, app = redeemed.user, redeemed.application
     claims = _common(call, user, app, _ID_TOKEN_LIFE, "2.0")
     claims |= {"aud": app.app_id, "iss": f"{call.host}/{call.home().id}/v2.0", "rh": "1."}
-    if redeemed.signed.nonce:
-        claims["nonce"] = redeemed.signed.nonce
-    if "profile" in redeemed.asked.oidc:
+    if redeemed.authorization.nonce:
+        claims["nonce"] = redeemed.authorization.nonce
+    if "profile" in redeemed.scopes.oidc:
         claims |= {"name": user.display_name, "oid": user.object_id, "preferred_username": user.principal_name}
-    if "email" in redeemed.asked.oidc:
+    if "email" in redeemed.scopes.oidc:
         claims["email"] = user.principal_name
     return call.world.signing.sign(claims)
 

@@ -30,7 +30,7 @@ class Jwt:
     def __init__(self, text: str) -> None:
         try:
             head, payload, signature = text.split(".")
-            self.signed = f"{head}.{payload}".encode("ascii")
+            self.signing_input = f"{head}.{payload}".encode("ascii")
             self.header = _an_object(un_b64(head))
             self.claims = _an_object(un_b64(payload))
             self.signature = un_b64(signature)
@@ -60,7 +60,7 @@ class Jwt:
         if self.algorithm == "PS256":
             pad = padding.PSS(mgf=padding.MGF1(hashes.SHA256()), salt_length=padding.PSS.AUTO)
         try:
-            key.verify(self.signature, self.signed, pad, hashes.SHA256())
+            key.verify(self.signature, self.signing_input, pad, hashes.SHA256())
         except InvalidSignature:
             return False
         return True
@@ -120,9 +120,9 @@ def _federated(call: Call, jwt: Jwt, application: Application) -> str:
     audiences = _audiences(jwt.claims.get("aud"))
     chosen = next((item for item in trusted if audiences & set(item.audiences)), None)
     if chosen is None:
-        shown = ", ".join(sorted(audiences))
+        text = ", ".join(sorted(audiences))
         raise StsError(
-            700212, f"No matching federated identity record found for presented assertion audience '{shown}'."
+            700212, f"No matching federated identity record found for presented assertion audience '{text}'."
         )
     pem = call.world.trusted_issuers.get(chosen.issuer, {}).get(str(jwt.header.get("kid")))
     key = _public_key(pem)
@@ -162,7 +162,7 @@ def _audience_fits(call: Call, claim: Any) -> bool:
     paths = ("/oauth2/v2.0/token", "/oauth2/token", "/v2.0", "")
     names = (tenant.id, *tenant.domains)
     fitting = {f"{host}/{name}{path}".lower() for host in hosts for name in names for path in paths}
-    return any(one.rstrip("/").lower() in fitting for one in _audiences(claim))
+    return any(audience.rstrip("/").lower() in fitting for audience in _audiences(claim))
 
 
 def _audiences(claim: Any) -> set[str]:

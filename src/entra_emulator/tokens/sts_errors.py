@@ -20,9 +20,9 @@ class StsError(Exception):
         super().__init__(text)
         self.code = code
         self.text = text
-        known = CODES.get(code)  # a fault may answer with any number
-        self.status = known.status if known else 400
-        self.error = error or (known.error if known else "invalid_request")
+        entry = CODES.get(code)  # a fault may answer with any number
+        self.status = entry.status if entry else 400
+        self.error = error or (entry.error if entry else "invalid_request")
 
 
 def missing(field: str) -> StsError:

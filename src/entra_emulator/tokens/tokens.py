@@ -33,7 +33,7 @@ def issue(call: Call, form: dict[str, str], principal: ServicePrincipal, key_id:
 
     The key that authenticated is carried in `rh`, a claim that no client may read, so that the ledger can name it.
     """
-    audience = _asked_resource(form)
+    audience = _requested_resource(form)
     resource_app_id, version = find_resource(call, audience)
     long_lived = call.settings.long_tokens and "CP1" in form.get("claims", "")
     lifetime = int(
@@ -93,7 +93,7 @@ def _claims(call: Call, principal: ServicePrincipal, version: str, method: str, 
     return common | idp | {"iss": issuer, "appid": principal.app_id, "appidacr": method}
 
 
-def _asked_resource(form: dict[str, str]) -> str:
+def _requested_resource(form: dict[str, str]) -> str:
     """Source: learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow (one resource, `.default`)."""
     scope = form.get("scope", "")
     if not scope:
@@ -116,13 +116,13 @@ def find_resource(call: Call, audience: str) -> tuple[str, str]:
     if is_graph(audience, call.host):
         return GRAPH_APP_ID, "1.0"
     tenant = call.home()
-    wanted = audience.rstrip("/").lower()
+    lowercase = audience.rstrip("/").lower()
     for candidate in tenant.principals.values():
         own = call.world.directory.application(candidate.app_id)
         uris = own.identifier_uris if own is not None else []
         names = (candidate.app_id, f"api://{candidate.app_id}", *candidate.names, *uris)
-        named = any(wanted == name.rstrip("/").lower() for name in names)
-        if named and candidate.presence.seen("token", call.replica, call.now):
+        named = any(lowercase == name.rstrip("/").lower() for name in names)
+        if named and candidate.presence.visible("token", call.replica, call.now):
             return candidate.app_id, "2.0" if own and own.token_version == 2 else "1.0"
     raise unknown_resource(audience, tenant.name)
 

@@ -22,7 +22,7 @@ class ResourceScopes:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RequestedScopes:
     """A read `scope` parameter: the OpenID scopes, and each resource in the order of its first mention."""
 
     oidc: frozenset[str]
