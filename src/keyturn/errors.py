@@ -18,6 +18,7 @@ Each carries a stable ``code`` for programs, a message for people, and where it 
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from enum import StrEnum
 
 
 class KeyturnError(Exception):
@@ -25,6 +26,9 @@ class KeyturnError(Exception):
 
     status = 500
     error = "InternalServerError"
+
+    field: str | None = None
+    """The field of the request that it is about, by its name in JSON, where it is about one."""
 
     def __init__(
         self, message: str, *, code: str, fix: str | None = None, details: Sequence[Mapping[str, object]] = ()
@@ -128,18 +132,47 @@ class Misconfigured(KeyturnError):
     """This server is set up wrongly. At start it is one clear sentence and exit status 2."""
 
 
+class RefusalReason(StrEnum):
+    """What a provider refuses, where that decides what happens next. Kept with a connection that is refused."""
+
+    CREDENTIAL_UNKNOWN = "credential-unknown"
+    """The credential that signs in does not exist: not yet, or not any more."""
+    CREDENTIAL_EXPIRED = "credential-expired"
+    PERMISSION = "permission"
+    """It signs in, and may not do what a connection is for."""
+    LIFETIME = "lifetime"
+    """A new credential may not live as long as was asked for."""
+
+
 class Upstream(KeyturnError):
     """The identity provider refused or did not answer.
 
-    ``request_id`` is the provider's own id of the failed call, to quote to its support.
+    ``request_id`` is the provider's own id of the failed call, to quote to its support. ``field`` is what to look at again in
+    the request that gave the credentials.
     """
 
     status = 400
     error = "BadRequest"
 
-    def __init__(self, message: str, *, code: str, fix: str | None = None, request_id: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str,
+        fix: str | None = None,
+        request_id: str | None = None,
+        reason: RefusalReason | None = None,
+        field: str | None = None,
+    ) -> None:
         super().__init__(message, code=code, fix=fix)
         self.request_id = request_id
+        self.reason = reason
+        self.field = field
+
+    @property
+    def refuses_credential(self) -> bool:
+        """Whether it is the credential itself that is refused, and not what it is used for."""
+        return self.reason in {RefusalReason.CREDENTIAL_UNKNOWN, RefusalReason.CREDENTIAL_EXPIRED}
 
 
 class Retryable(Upstream):
@@ -153,8 +186,10 @@ class Retryable(Upstream):
         fix: str | None = None,
         request_id: str | None = None,
         retry_after: timedelta | None = None,
+        reason: RefusalReason | None = None,
+        field: str | None = None,
     ) -> None:
-        super().__init__(message, code=code, fix=fix, request_id=request_id)
+        super().__init__(message, code=code, fix=fix, request_id=request_id, reason=reason, field=field)
         self.retry_after = retry_after
 
 
@@ -164,6 +199,18 @@ class Unanswered(Retryable):
 
 class NotYet(Retryable):
     """Refused in a way that is normal while a recent change spreads through the provider's replicas."""
+
+    def judged(self, *, spreading: bool) -> Upstream:
+        """Return what it means: later is soon enough while a change may still be spreading, and final when none is."""
+        kind = Retryable if spreading else NeedsAction
+        return kind(
+            self.message,
+            code=self.code,
+            fix=self.fix,
+            request_id=self.request_id,
+            reason=self.reason,
+            field=self.field,
+        )
 
 
 class NeedsAction(Upstream):

@@ -23,7 +23,7 @@ from keyturn.db import migrate
 from keyturn.db.sqlite import LEAST_VERSION
 from keyturn.db.trouble import at_start, damaged
 from keyturn.db.unit import PATIENCE, Database
-from keyturn.errors import Misconfigured
+from keyturn.errors import Misconfigured, RefusalReason
 from keyturn.kit.clock import iso
 from keyturn.kit.clock_difference import difference
 from keyturn.kit.moments import FIRST
@@ -288,8 +288,8 @@ def _refused(opened: Database) -> CheckupFinding:
     more = f" and {len(rows) - _NAMED} more" if rows[_NAMED:] else ""
     since = f"the oldest since {iso(rows[0]['refused_at'] or FIRST)}"
     fix = "Open each of them: its page says what Entra answered. Enter a new client secret or certificate, or sign in again."
-    codes = [row["refusal"].get("code") for row in rows if isinstance(row["refusal"], dict)]
-    if codes.count("azure.secret_invalid") > 1:
+    reasons = [row["refusal"].get("reason") for row in rows if isinstance(row["refusal"], dict)]
+    if reasons.count(RefusalReason.CREDENTIAL_UNKNOWN) > 1:
         fix += (
             " Several have a secret that Entra does not know: an older copy of the database may have been restored,"
             " whose secrets were replaced since. Then restore a newer copy instead."

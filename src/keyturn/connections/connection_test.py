@@ -15,7 +15,7 @@ from keyturn.connections.health import check_failed
 from keyturn.connections.recording import record_connection_event
 from keyturn.connections.service import Connections
 from keyturn.db.unit import Tx
-from keyturn.errors import KeyturnError, NeedsAction
+from keyturn.errors import KeyturnError, NeedsAction, RefusalReason
 from keyturn.kit.actor import Actor
 from keyturn.kit.clock import iso
 from keyturn.kit.moments import not_after
@@ -171,7 +171,12 @@ class ConnectionTestRun:
             None,
         )
         if refused:
-            raise NeedsAction(refused.message, code="connections.permission_missing", fix=refused.fix)
+            raise NeedsAction(
+                refused.message,
+                code="connections.permission_missing",
+                fix=refused.fix,
+                reason=RefusalReason.PERMISSION,
+            )
         return ConnectionTestCheck(
             name, ok=True, message="Secrets of the person's applications may be added and removed."
         )

@@ -15,7 +15,7 @@ from keyturn.connections import rotation_store, store
 from keyturn.connections.domain import Connection
 from keyturn.connections.recording import record_connection_event
 from keyturn.db.unit import Tx
-from keyturn.errors import KeyturnError, NeedsAction, NotYet, Permanent, SignInAgain
+from keyturn.errors import KeyturnError, NeedsAction, NotYet, Permanent, RefusalReason, SignInAgain, Upstream
 from keyturn.kit.actor import platform
 from keyturn.kit.clock import iso
 from keyturn.kit.clock_difference import WRONG
@@ -24,10 +24,6 @@ from keyturn.kit.moments import bounded, moved, not_after
 LOOK_EVERY = timedelta(days=1)
 LOOK_AGAIN = timedelta(hours=1)
 """After a look that failed, and while a connection is refused."""
-VANISHED = frozenset({"azure.secret_invalid", "azure.certificate_refused"})
-"""What the provider says of a credential that it does not hold, or not any more."""
-EXPIRED = "azure.secret_expired"
-"""What it says of an expired one; and of any, where it holds only expired ones."""
 
 
 def next_look(now: datetime, jitter: float) -> datetime:
@@ -80,13 +76,14 @@ def refused(tx: Tx, earlier: Connection, error: KeyturnError, now: datetime) -> 
     said, since = check_failed(error), not_after(connection.refused_at or now, now)
     before = (connection.refusal or {}).get("code")
     refusal = {name: said[name] for name in ("code", "message", "fix")}
+    reason = error.reason if isinstance(error, Upstream) else None
     store.change(
         tx,
         connection,
         checked_at=now,
         check_result=said,
         refused_at=since,
-        refusal=refusal,
+        refusal=refusal | {"reason": reason},
         look_at=now + LOOK_AGAIN,
     )
     if before == error.code:
@@ -96,7 +93,9 @@ def refused(tx: Tx, earlier: Connection, error: KeyturnError, now: datetime) -> 
     record_connection_event(tx, by, events.CONNECTION_REFUSED, connection, now, **facts)
     current = rotation_store.current_credential(tx, connection.id)
     still_lives = current and current["ends_at"] and current["ends_at"] > now
-    if error.code in VANISHED or (error.code == EXPIRED and still_lives):
+    # A provider that holds only expired credentials calls any other one expired, too.
+    expired_early = reason is RefusalReason.CREDENTIAL_EXPIRED and still_lives
+    if reason is RefusalReason.CREDENTIAL_UNKNOWN or expired_early:
         _record_vanished(tx, connection, current, now)
 
 

@@ -11,7 +11,7 @@ from keyturn.connections.flow import FLOW_KEPT
 from keyturn.connections.recording import record_connection_event
 from keyturn.connections.store import REFRESH_EVERY, RefreshToken
 from keyturn.db.unit import Database, Tx
-from keyturn.errors import Misconfigured, NeedsAction, NotYet, SignInAgain
+from keyturn.errors import Misconfigured, NotYet, SignInAgain
 from keyturn.kit.actor import platform
 from keyturn.ports.clock import Clock
 from keyturn.ports.provider import AccessToken, Grant, OAuthApp, OAuthProvider
@@ -82,7 +82,7 @@ class Grants:
         try:
             return row, self._provider.refresh(connection.tenant, app, token)
         except NotYet as error:
-            raise NeedsAction(error.message, code=error.code, fix=error.fix, request_id=error.request_id) from None
+            raise error.judged(spreading=False) from None
 
     def _keep_fresh(self, row: RefreshToken, grant: Grant) -> None:
         """Store what the refresh gave, unless somebody stored another meanwhile: theirs is as good, or belongs to a newer

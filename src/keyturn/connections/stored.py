@@ -14,7 +14,7 @@ from keyturn.connections.health import is_settled
 from keyturn.connections.refresh_tokens import Grants
 from keyturn.connections.sealed import opened
 from keyturn.db.unit import Database
-from keyturn.errors import NeedsAction, NotYet, Retryable, Upstream
+from keyturn.errors import NotYet, Upstream
 from keyturn.kit.clock_difference import WRONG
 from keyturn.ports.clock import Clock
 from keyturn.ports.provider import AccessToken, Provider
@@ -92,10 +92,7 @@ class Stored:
 
     def _told(self, error: Upstream, *, spreading: bool) -> Upstream:
         """A refusal that replication could explain is final once it cannot any more."""
-        if not isinstance(error, NotYet):
-            return error
-        kind = Retryable if spreading else NeedsAction
-        return kind(error.message, code=error.code, fix=error.fix, request_id=error.request_id)
+        return error.judged(spreading=spreading) if isinstance(error, NotYet) else error
 
 
 @contextmanager
@@ -104,4 +101,4 @@ def final() -> Iterator[None]:
     try:
         yield
     except NotYet as error:
-        raise NeedsAction(error.message, code=error.code, fix=error.fix, request_id=error.request_id) from None
+        raise error.judged(spreading=False) from None

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from keyturn.cli.checkup import CheckupFinding, examine
 from keyturn.cli.context import CommandContext
 from keyturn.db.tables import app_connections, organizations
+from keyturn.errors import RefusalReason
 from keyturn.kit.secret import Sealed
 from keyturn.ports.http import HttpRequest, HttpResponse, TransportFailed
 from tests.features.boot.starting import CLOCK, started
@@ -25,13 +26,13 @@ def told(environ: dict[str, str]) -> CheckupFinding:
     return next(finding for finding in found if finding.subject == "connections")
 
 
-def refuse(environ: dict[str, str], name: str, code: str, days: int) -> None:
+def refuse(environ: dict[str, str], name: str, code: str, days: int, reason: RefusalReason | None = None) -> None:
     now = CLOCK.now()
     values = {
         "id": name, "org_id": "o", "scope": "o", "name": name, "app": "azure-client-secrets", "method": "client-secret",
         "cloud": "global", "tenant_id": "t", "client_id": "c", "secret": Sealed("x"), "secret_version": 1,
         "credentials_hash": "h", "version": 1, "created_at": now, "updated_at": now, "fingerprint_version": 0,
-        "refused_at": now - timedelta(days=days), "refusal": {"code": code, "message": "no", "fix": "x"},
+        "refused_at": now - timedelta(days=days), "refusal": {"code": code, "message": "no", "fix": "x", "reason": reason},
     }  # fmt: skip
     with started(environ, []) as (database, _), database.write() as tx:
         if tx.one(sa.select(organizations.c.id)) is None:
@@ -46,13 +47,13 @@ def test_refused_connections_are_named_with_the_oldest_and_the_fix(tmp_path: Pat
     with started(environ, []):
         pass
     assert told(environ).level == "ok"
-    refuse(environ, "young", "azure.secret_invalid", 1)
+    refuse(environ, "young", "azure.secret_invalid", 1, RefusalReason.CREDENTIAL_UNKNOWN)
     one = told(environ)
     assert (one.level, "restored" in one.fix) == ("warn", False)
     assert "2026-02-28T00:00:00" in one.message
     refuse(environ, "old", "azure.app_disabled", 9)
     assert "restored" not in told(environ).fix
-    refuse(environ, "middle", "azure.secret_invalid", 3)
+    refuse(environ, "middle", "azure.secret_invalid", 3, RefusalReason.CREDENTIAL_UNKNOWN)
     three = told(environ)
     assert three.message.startswith("3 refused by Entra now, the oldest since 2026-02-20T00:00:00")
     assert three.message.endswith(": old, middle, young.")

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from keyturn.connections.domain import Connection, Method
+from keyturn.errors import RefusalReason
 from keyturn.kit.secret import Sealed
 from keyturn.pages.connections.badges import badges, credential_refused, refusal_title, sign_in_refused
 from keyturn.pages.connections.runs import run_line
@@ -17,15 +18,16 @@ IDS = ("id", "org", None, "prod", None, "azure-client-secrets", Method.CLIENT_SE
 PLAIN = Connection(*IDS, Sealed("k1.a.b"), 1, "hash", 1, NOW, NOW, NOW, {"ok": True})
 
 
-def refused_with(code: str) -> Connection:
-    said = {"code": code, "message": "Entra ID does not accept it.", "fix": "Make another."}
+def refused_with(code: str, reason: RefusalReason | None = None) -> Connection:
+    said = {"code": code, "message": "Entra ID does not accept it.", "fix": "Make another.", "reason": reason}
     return replace(PLAIN, refused_at=NOW, refusal=said, check_result={"ok": False, **said})
 
 
 def test_a_credential_that_is_gone_says_so_with_its_moment() -> None:
-    (badge,) = badges(refused_with("azure.secret_invalid"), None, None, None, NOW)
+    vanished = refused_with("azure.secret_invalid", RefusalReason.CREDENTIAL_UNKNOWN)
+    (badge,) = badges(vanished, None, None, None, NOW)
     assert (badge.text, badge.tone, badge.at) == ("Removed or changed in Entra", "bad", NOW)
-    assert credential_refused(refused_with("azure.secret_invalid"))
+    assert credential_refused(vanished)
 
 
 def test_another_refusal_is_one_of_entra() -> None:
@@ -33,7 +35,7 @@ def test_another_refusal_is_one_of_entra() -> None:
     assert refusal_title(gone) == "Refused by Entra"
     assert not credential_refused(gone)
     assert sign_in_refused(gone)
-    assert not sign_in_refused(refused_with("azure.permission_missing"))
+    assert not sign_in_refused(refused_with("azure.permission_missing", RefusalReason.PERMISSION))
 
 
 def test_trouble_that_passes_is_not_red() -> None:

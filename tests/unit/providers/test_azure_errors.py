@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import keyturn.providers.azure as package
-from keyturn.errors import NeedsAction, NotYet, Permanent, Retryable, SignInAgain, Unanswered, Upstream
+from keyturn.errors import NeedsAction, NotYet, Permanent, RefusalReason, Retryable, SignInAgain, Unanswered, Upstream
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.http import HttpResponse, TransportFailed
 from keyturn.providers.azure.error_mapping import ErrorContext, no_answer, refusal, unreadable
@@ -62,8 +62,21 @@ def test_every_row_is_found_and_raises_its_kind_with_cause_fix_and_request_id(ro
     assert type(error) is CLASSES[row.kind]
     assert error.code == row.code
     assert error.request_id == REQUEST
+    assert (error.reason, error.field) == (row.reason, row.field)
     assert error.fix
     assert not re.search(r"[{}]|None", error.diagnostics())
+
+
+@pytest.mark.parametrize("spreading", [True, False])
+def test_what_was_refused_and_at_which_field_is_not_lost_once_replication_explains_it_no_more(spreading: bool) -> None:
+    row = next(row for row in TABLE if row.code == "azure.secret_invalid")
+    error = refusal(row.source, answer_for(row), SUBJECT, [])
+    assert isinstance(error, NotYet)
+    final = error.judged(spreading=spreading)
+    assert type(final) is (Retryable if spreading else NeedsAction)
+    assert final.refuses_credential
+    assert (final.reason, final.field) == (RefusalReason.CREDENTIAL_UNKNOWN, "clientSecret")
+    assert (final.code, final.fix, final.request_id) == (row.code, error.fix, REQUEST)
 
 
 @pytest.mark.parametrize("row", [row for row in TABLE if row.kind is ErrorKind.ACTION], ids=name_of)

@@ -5,21 +5,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from keyturn.connections.domain import Connection
-from keyturn.connections.health import VANISHED
+from keyturn.errors import RefusalReason
 from keyturn.rotations.domain import Rotation, Run
 
 SOON = timedelta(days=7)
-SIGNED_IN = frozenset(
-    {
-        "azure.permission_missing",
-        "azure.not_owner",
-        "azure.application_not_found",
-        "azure.principal_unknown",
-        "connections.permission_missing",
-    }
-)
-"""Refusals of what a connection is for, by whoever has taken its sign-in."""
-EXPIRED = frozenset({"azure.secret_expired", "azure.certificate_expired"})
 
 
 @dataclass(frozen=True)
@@ -78,20 +67,23 @@ def refusal_title(connection: Connection) -> str:
     """Say in few words what became of a connection that is refused."""
     if connection.needs_reconnect:
         return "Reconnect needed"
-    vanished = (connection.refusal or {}).get("code") in VANISHED
+    vanished = _reason(connection) == RefusalReason.CREDENTIAL_UNKNOWN
     return "Removed or changed in Entra" if vanished else "Refused by Entra"
 
 
 def sign_in_refused(connection: Connection) -> bool:
     """Whether it does not even sign in: then nothing is said to."""
-    code = (connection.refusal or {}).get("code")
-    return connection.refused_at is not None and code not in SIGNED_IN
+    return connection.refused_at is not None and _reason(connection) != RefusalReason.PERMISSION
 
 
 def credential_refused(connection: Connection) -> bool:
     """Whether it is the credential itself that is refused, and not what it is used for."""
-    code = (connection.refusal or {}).get("code")
-    return connection.refused_at is not None and code in VANISHED | EXPIRED
+    of_credential = {RefusalReason.CREDENTIAL_UNKNOWN, RefusalReason.CREDENTIAL_EXPIRED}
+    return connection.refused_at is not None and _reason(connection) in of_credential
+
+
+def _reason(connection: Connection) -> str | None:
+    return (connection.refusal or {}).get("reason")
 
 
 def _rotation(rotation: Rotation, run: Run | None, ends_at: datetime | None, now: datetime) -> Iterator[Badge]:

@@ -147,13 +147,6 @@ def _values(form: ApiModel) -> dict[str, Any]:
 
 AT_FIELD = {
     "connections.name_taken": "name",
-    "azure.secret_invalid": "clientSecret",
-    "azure.secret_expired": "clientSecret",
-    "azure.application_unknown": "clientId",
-    "azure.client_id_invalid": "clientId",
-    "azure.tenant_unknown": "tenantId",
-    "azure.tenant_malformed": "tenantId",
-    "azure.certificate_refused": "certificateBody",
     "rotation.key_id_needed": "clientSecretKeyId",
     "rotation.key_unconfirmed": "clientSecretKeyId",
     "rotation.certificate_key_id_needed": "certificateBody",
@@ -169,7 +162,7 @@ AT_FIELD = {
     "rotation.certificate_not_found": "certificateBody",
     "rotation.certificate_expired": "certificateBody",
 }
-"""Refusals that are about one field: they stand beside it."""
+"""Refusals of this server that are about one field: they stand beside it, as those of the provider that name theirs."""
 
 
 def filled_with(path: str, form: ApiModel, error: KeyturnError | None = None) -> FormState:
@@ -182,7 +175,11 @@ def filled_with(path: str, form: ApiModel, error: KeyturnError | None = None) ->
         for issue in error.issues:
             errors.setdefault(_field(issue), sentence(issue))
         return FormState(path, values, errors, "Some fields need another look.", None, dropped)
-    field = AT_FIELD.get(error.code) or next((_field(detail) for detail in error.details if "path" in detail), "")
+    field = (
+        error.field
+        or AT_FIELD.get(error.code)
+        or next((_field(detail) for detail in error.details if "path" in detail), "")
+    )
     return FormState(path, values, {field: error.message} if field else {}, error.message, error.fix, dropped)
 
 

@@ -69,9 +69,17 @@ def refusal(
         return Unanswered(cause, code=row.code, fix=fix, request_id=answer.request_id, retry_after=answer.retry_after)
     if row.kind in {ErrorKind.AGAIN, ErrorKind.NOT_YET}:
         kind = NotYet if row.kind is ErrorKind.NOT_YET else Retryable
-        return kind(cause, code=row.code, fix=fix, request_id=answer.request_id, retry_after=answer.retry_after)
+        return kind(
+            cause,
+            code=row.code,
+            fix=fix,
+            request_id=answer.request_id,
+            retry_after=answer.retry_after,
+            reason=row.reason,
+            field=row.field,
+        )
     final = _FINAL[row.kind]
-    return final(cause, code=row.code, fix=fix, request_id=answer.request_id)
+    return final(cause, code=row.code, fix=fix, request_id=answer.request_id, reason=row.reason, field=row.field)
 
 
 _NETWORK_FIX = "Check name resolution, firewall, proxy and trust store (CA file) of this server."

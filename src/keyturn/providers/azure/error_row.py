@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from keyturn.errors import RefusalReason
 from keyturn.providers.azure.responses import Answer
 
 
@@ -22,7 +23,10 @@ class ErrorSource(StrEnum):
 
 @dataclass(frozen=True)
 class ErrorRow:
-    """``provider_code`` or ``status`` may be None: any. ``contains`` are lower-case parts of Microsoft's text: any of."""
+    """``provider_code`` or ``status`` may be None: any. ``contains`` are lower-case parts of Microsoft's text: any of.
+
+    ``field`` is the one of a connection's credentials that it is about.
+    """
 
     source: ErrorSource
     provider_code: str | None
@@ -32,6 +36,8 @@ class ErrorRow:
     cause: str
     fix: str
     contains: tuple[str, ...] = ("",)
+    reason: RefusalReason | None = None
+    field: str | None = None
 
     def matches(self, source: ErrorSource, code: str | None, answer: Answer) -> bool:
         return (

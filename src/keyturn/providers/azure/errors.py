@@ -6,6 +6,7 @@ Messages may hold ids, links and commands, never a secret. Codes of this product
 
 from collections.abc import Iterable
 
+from keyturn.errors import RefusalReason
 from keyturn.providers.azure.error_row import ErrorKind, ErrorRow, ErrorSource
 from keyturn.providers.azure.oauth_errors import OAUTH_TABLE
 from keyturn.providers.azure.responses import Answer
@@ -31,16 +32,42 @@ _UNAVAILABLE = ("azure.unavailable", "{source} has a temporary failure (status {
 _S, _G = ErrorSource.SIGN_IN, ErrorSource.GRAPH
 
 
-def _sign_in(numbers: Iterable[int | str], kind: ErrorKind, code: str, cause: str, fix: str) -> list[ErrorRow]:
-    return [ErrorRow(_S, str(number), None, kind, code, cause, fix) for number in numbers]
+def _sign_in(
+    numbers: Iterable[int | str],
+    kind: ErrorKind,
+    code: str,
+    cause: str,
+    fix: str,
+    *,
+    reason: RefusalReason | None = None,
+    field: str | None = None,
+) -> list[ErrorRow]:
+    return [ErrorRow(_S, str(number), None, kind, code, cause, fix, reason=reason, field=field) for number in numbers]
 
 
-def _graph(provider_code: str, kind: ErrorKind, code: str, cause: str, fix: str, *contains: str) -> ErrorRow:
-    return ErrorRow(_G, provider_code, None, kind, code, cause, fix, contains or ("",))
+def _graph(
+    provider_code: str,
+    kind: ErrorKind,
+    code: str,
+    cause: str,
+    fix: str,
+    *contains: str,
+    reason: RefusalReason | None = None,
+) -> ErrorRow:
+    return ErrorRow(_G, provider_code, None, kind, code, cause, fix, contains or ("",), reason)
 
 
-def _by_status(source: ErrorSource, status: int, kind: ErrorKind, code: str, cause: str, fix: str) -> ErrorRow:
-    return ErrorRow(source, None, status, kind, code, cause, fix)
+def _by_status(
+    source: ErrorSource,
+    status: int,
+    kind: ErrorKind,
+    code: str,
+    cause: str,
+    fix: str,
+    *,
+    reason: RefusalReason | None = None,
+) -> ErrorRow:
+    return ErrorRow(source, None, status, kind, code, cause, fix, reason=reason)
 
 
 TABLE: tuple[ErrorRow, ...] = (
@@ -53,6 +80,8 @@ TABLE: tuple[ErrorRow, ...] = (
         "A secret made in the last minutes may still be spreading. Otherwise paste the secret's Value, "
         "not its Secret ID, and check that it belongs to this client id. If the Value is lost, make a new secret. "
         + MAKE_ANOTHER,
+        reason=RefusalReason.CREDENTIAL_UNKNOWN,
+        field="clientSecret",
     ),
     *_sign_in(
         (7000222,),
@@ -60,6 +89,8 @@ TABLE: tuple[ErrorRow, ...] = (
         "azure.secret_expired",
         "Entra ID says that the client secret of application {app_id} has expired.",
         "A secret made in the last minutes may still be spreading. Otherwise make a new secret. " + MAKE_ANOTHER,
+        reason=RefusalReason.CREDENTIAL_EXPIRED,
+        field="clientSecret",
     ),
     *_sign_in(
         (700016,),
@@ -69,6 +100,7 @@ TABLE: tuple[ErrorRow, ...] = (
         "An application made in the last minutes may still be spreading. Otherwise compare Application (client) ID and "
         "Directory (tenant) ID with the application's Overview page in the portal, and check the cloud. "
         "Command: `az ad sp show --id {app_id}`.",
+        field="clientId",
     ),
     *_sign_in(
         (700027,),
@@ -78,6 +110,8 @@ TABLE: tuple[ErrorRow, ...] = (
         "A certificate uploaded in the last minutes may still be spreading. Otherwise upload the certificate that "
         "belongs to the private key: {portal}, Certificates. "
         "Command: `az ad app credential reset --id {app_id} --append --cert @certificate.pem`.",
+        reason=RefusalReason.CREDENTIAL_UNKNOWN,
+        field="certificateBody",
     ),
     *_sign_in(
         (7000229,),
@@ -100,6 +134,7 @@ TABLE: tuple[ErrorRow, ...] = (
         "azure.client_id_invalid",
         "{app_id} is not a valid client id.",
         "Copy Application (client) ID from the application's Overview page in the portal.",
+        field="clientId",
     ),
     *_sign_in(
         (90002,),
@@ -108,6 +143,7 @@ TABLE: tuple[ErrorRow, ...] = (
         "There is no tenant {tenant_id} at {authority}.",
         "Copy Directory (tenant) ID from the application's Overview page, and check that the cloud is the right one. "
         "Command: `az account show --query tenantId`.",
+        field="tenantId",
     ),
     *_sign_in(
         (900023, 50059),
@@ -115,6 +151,7 @@ TABLE: tuple[ErrorRow, ...] = (
         "azure.tenant_malformed",
         "{tenant_id} is neither a tenant id nor a domain of a tenant.",
         "Copy Directory (tenant) ID, a UUID, from the application's Overview page in the portal.",
+        field="tenantId",
     ),
     *_sign_in(
         (500011,),
@@ -158,6 +195,7 @@ TABLE: tuple[ErrorRow, ...] = (
         "azure.principal_unknown",
         "Microsoft Graph does not know the connection's service principal in tenant {tenant_id}.",
         "One made in the last minutes may still be spreading. Otherwise create it: `az ad sp create --id {client_id}`.",
+        reason=RefusalReason.PERMISSION,
     ),
     _graph(
         "Authorization_RequestDenied",
@@ -165,6 +203,7 @@ TABLE: tuple[ErrorRow, ...] = (
         "azure.permission_missing",
         "The connection may not do this with application {app_id} in tenant {tenant_id}.",
         PERMISSION_FIX,
+        reason=RefusalReason.PERMISSION,
     ),
     _graph(
         "Request_ResourceNotFound",
@@ -174,6 +213,7 @@ TABLE: tuple[ErrorRow, ...] = (
         "It was deleted, belongs to another tenant, or the id of its service principal (Enterprise application) was "
         "given: take the ids from App registrations. Command: `az ad app show --id {app_id}`. "
         "A deleted one can be restored for 30 days: Entra ID > App registrations > Deleted applications.",
+        reason=RefusalReason.PERMISSION,
     ),
     _graph(
         "CredentialInvalidLifetimeAsPerAppPolicy",
@@ -183,6 +223,7 @@ TABLE: tuple[ErrorRow, ...] = (
         "Choose a shorter rotation interval or secret lifetime, or change the policy: Entra ID > Enterprise "
         "applications > Application policies. Command: `az rest --url "
         "{graph}/v1.0/policies/defaultAppManagementPolicy` (for one application: policies/appManagementPolicies).",
+        reason=RefusalReason.LIFETIME,
     ),
     _graph(
         "CredentialTypeNotAllowedAsPerAppPolicy",
@@ -265,6 +306,7 @@ TABLE: tuple[ErrorRow, ...] = (
         "azure.permission_missing",
         "The connection may not do this with application {app_id} in tenant {tenant_id}.",
         PERMISSION_FIX,
+        reason=RefusalReason.PERMISSION,
     ),
     _by_status(
         _G,

@@ -17,8 +17,12 @@ _ADMIN = (
 )
 
 
-def _rows(codes: Iterable[int | str], kind: ErrorKind, code: str, cause: str, fix: str) -> list[ErrorRow]:
-    return [ErrorRow(ErrorSource.CONSENT, str(each_code), None, kind, code, cause, fix) for each_code in codes]
+def _rows(
+    codes: Iterable[int | str], kind: ErrorKind, code: str, cause: str, fix: str, *, field: str | None = None
+) -> list[ErrorRow]:
+    return [
+        ErrorRow(ErrorSource.CONSENT, str(each_code), None, kind, code, cause, fix, field=field) for each_code in codes
+    ]
 
 
 OAUTH_TABLE: tuple[ErrorRow, ...] = (
@@ -155,6 +159,7 @@ OAUTH_TABLE: tuple[ErrorRow, ...] = (
         "There is no tenant {tenant_id} at {authority}.",
         "Copy Directory (tenant) ID from the application's Overview page, and check that the cloud is the right one. "
         "Command: `az account show --query tenantId`.",
+        field="tenantId",
     ),
     *_rows(
         ("access_denied", "permission_denied"),

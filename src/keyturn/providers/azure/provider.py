@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import NoReturn
 
-from keyturn.errors import NeedsAction
+from keyturn.errors import NeedsAction, RefusalReason
 from keyturn.kit.ids import SystemIds, is_uuid
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.clock import Clock, Ids
@@ -243,6 +243,7 @@ def _no_permission(application: RemoteApplication, token: AccessToken) -> NoRetu
         f"The connection has no permission to change the secrets of {application.name} ({application.app_id}): "
         "neither Application.ReadWrite.OwnedBy nor Application.ReadWrite.All is granted to it.",
         code="azure.permission_missing",
+        reason=RefusalReason.PERMISSION,
         fix=PERMISSION_FIX.format(app_id=application.app_id, client_id=client_id, principal_id=principal_id),
     )
 
@@ -252,6 +253,7 @@ def _no_delegated_permission(application: RemoteApplication) -> NoReturn:
         f"The person who signed in may not change the secrets of {application.name} ({application.app_id}) through this server: "
         "the delegated permission Application.ReadWrite.All is not granted.",
         code="azure.permission_missing",
+        reason=RefusalReason.PERMISSION,
         fix="Portal: Entra ID > App registrations > this server's OAuth application > API permissions > Add a permission > "
         "Microsoft Graph > Delegated permissions > Application.ReadWrite.All, Grant admin consent; then connect again.",
     )
@@ -261,6 +263,7 @@ def _person_not_owner(application: RemoteApplication, person_id: str) -> NoRetur
     raise NeedsAction(
         f"The person who signed in ({person_id}) does not own {application.name} ({application.app_id}).",
         code="azure.not_owner",
+        reason=RefusalReason.PERMISSION,
         fix=f"Make them an owner: `az ad app owner add --id {application.app_id} --owner-object-id {person_id}`, or Portal: "
         "Entra ID > App registrations > the application > Owners > Add owners.",
     )
@@ -271,6 +274,7 @@ def _not_owner(application: RemoteApplication, principal_id: str) -> NoReturn:
         f"The connection has Application.ReadWrite.OwnedBy, but its service principal ({principal_id}) does not own "
         f"{application.name} ({application.app_id}).",
         code="azure.not_owner",
+        reason=RefusalReason.PERMISSION,
         fix=f"Make it an owner: `az ad app owner add --id {application.app_id} --owner-object-id {principal_id}`. "
         "The portal can add only people as owners.",
     )

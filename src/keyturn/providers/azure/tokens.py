@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from keyturn.errors import NeedsAction
+from keyturn.errors import NeedsAction, RefusalReason
 from keyturn.kit.moments import bounded
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.clock import Clock, Ids
@@ -272,7 +272,7 @@ def _texts(value: object) -> tuple[str, ...]:
 def _refuse_nonsense(tenant_id: str, app_id: str, more: PasteFault | None) -> None:
     fault = tenant_fault(tenant_id) or client_id_fault(app_id) or more
     if fault:
-        raise NeedsAction(fault.message, code=fault.code, fix=fault.fix)
+        raise NeedsAction(fault.message, code=fault.code, fix=fault.fix, field=fault.field)
 
 
 def _unknown_assertion(answer: Answer) -> bool:
@@ -284,6 +284,8 @@ def _certificate_expired(certificate: SigningCertificate, cloud: Cloud, app_id: 
     return NeedsAction(
         f"The certificate of the connection expired on {certificate.expires_at:%Y-%m-%d %H:%M} UTC.",
         code="azure.certificate_expired",
+        reason=RefusalReason.CREDENTIAL_EXPIRED,
+        field="certificateBody",
         fix="Make a new certificate, upload it and enter it in the connection's credentials. "
         f"Portal: {cloud.credentials_page(app_id)}, Certificates, Upload certificate.",
     )

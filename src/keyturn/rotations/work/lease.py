@@ -51,12 +51,6 @@ class WorkerContext:
         )
 
 
-SECRET_REFUSED = frozenset(
-    {"azure.secret_invalid", "azure.secret_expired", "azure.certificate_refused", "azure.certificate_expired"}
-)
-"""What the provider says of a credential that does not exist, does not exist yet, or is past its end."""
-
-
 RENEWED_RECENTLY = timedelta(seconds=1)
 """A lease renewed this recently is not renewed again before a write: the request may well take as long to arrive.
 
@@ -193,7 +187,7 @@ class ApplicationLease:
             try:
                 token = self._sign_in_with(snapshot.rotation, signer)
             except Upstream as error:
-                if error.code not in SECRET_REFUSED:
+                if not error.refuses_credential:
                     self._refused(error)
                     raise
                 refused = error
@@ -230,8 +224,7 @@ class ApplicationLease:
         """Soon after it was published a refusal means that the credential is still spreading; later, what it says."""
         now, published = self.now(), signer.published_at if signer else None
         spreading = published is not None and now < settled_at(published, self.context.pace.settle, now)
-        kind = Retryable if spreading else NeedsAction
-        return kind(error.message, code=error.code, fix=error.fix, request_id=error.request_id)
+        return error.judged(spreading=spreading)
 
     def _opened(self, signer: Credential) -> Plaintext:
         if signer.value is None:

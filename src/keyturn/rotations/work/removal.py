@@ -13,7 +13,7 @@ from keyturn.ports.provider import RemoteCredential
 from keyturn.rotations import clock, waits
 from keyturn.rotations.domain import Snapshot
 from keyturn.rotations.work.along import Along, keep_for
-from keyturn.rotations.work.lease import SECRET_REFUSED, ApplicationLease
+from keyturn.rotations.work.lease import ApplicationLease
 from keyturn.rotations.work.run_outcome import credential_facts, record_rotation_event
 
 ABSENCES_NEEDED = 2
@@ -212,7 +212,7 @@ def _stamp(moment: datetime | None) -> str:
 
 def _refused_itself(snapshot: Snapshot, row: Credential, error: Upstream) -> bool:
     """Whether every secret there is was refused, and among them the very one which is being removed."""
-    return error.code in SECRET_REFUSED and any(signer.id == row.id for signer in snapshot.signers)
+    return error.refuses_credential and any(signer.id == row.id for signer in snapshot.signers)
 
 
 def _list(lease: ApplicationLease, snapshot: Snapshot, row: Credential) -> tuple[RemoteCredential, ...]:

@@ -12,7 +12,7 @@ import structlog
 from keyturn.credentials import store as journal
 from keyturn.credentials.domain import Credential, State
 from keyturn.db.unit import Tx
-from keyturn.errors import Misconfigured, NeedsAction, NotYet, Refused, Retryable, Upstream
+from keyturn.errors import Misconfigured, NeedsAction, NotYet, RefusalReason, Refused, Retryable, Upstream
 from keyturn.kit.moments import not_after
 from keyturn.rotations import clock
 from keyturn.rotations.domain import Snapshot, Step, StepName, Wait, decide
@@ -26,7 +26,6 @@ log = structlog.get_logger()
 MAX_TURNS = 400
 """More turns than any stretch of work has: reached only by a defect, which must not spin for ever."""
 UNREADABLE_RETRY = timedelta(minutes=5)
-LIFETIME_POLICY = "azure.lifetime_policy"
 
 
 class Rotator:
@@ -158,7 +157,7 @@ class Rotator:
         else:
             row = journal.move(tx, row, State.ABANDONED, value=None, ended_at=lease.now(), note=error.code)
         rotation, run = snapshot.rotation, snapshot.run
-        if error.code == LIFETIME_POLICY and not (rotation.short_lifetime or rotation.lifetime_days):
+        if error.reason is RefusalReason.LIFETIME and not (rotation.short_lifetime or rotation.lifetime_days):
             policies.set_short_lifetime(tx, rotation.id)
         elif run and run_outcome.may_retry(lease, run, error):
             run_outcome.retry_run(tx, lease, run, error)
