@@ -30,12 +30,12 @@ _HOW = (
 
 @dataclass
 class SetupCodes:
-    """``given`` is the operator's own code. ``digests`` is needed for all but the end of a code."""
+    """``own_code`` is the operator's own code. ``digests`` is needed for all but the end of a code."""
 
     database: Database
     clock: Clock
     digests: Digests | None
-    given: Plaintext | None = None
+    own_code: Plaintext | None = None
     random: RandomBytes = secrets.token_bytes
 
     def announce(self) -> Plaintext | None:
@@ -48,8 +48,8 @@ class SetupCodes:
             lock_installation(tx)
             if any_organization(tx):
                 return None
-            if self.given is not None:
-                self._put(tx, self.given)
+            if self.own_code is not None:
+                self._put(tx, self.own_code)
                 return None
             stored_code = store.setup_code(tx, lock=True)
             if stored_code is None or stored_code.failures >= MOST_TRIES:

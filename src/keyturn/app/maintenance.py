@@ -66,17 +66,19 @@ class HourlyTasks:
 
     def _remove_old_events(self) -> bool:
         """Remove audit events that are older than they are to be kept; return whether some may be left."""
-        seen, now = self._clock_confirmed_at(), self._connections.clock.now()
-        if seen is None:
+        confirmed_at, now = self._clock_confirmed_at(), self._connections.clock.now()
+        if confirmed_at is None:
             return False
-        return remove_old_events(self._connections.database, self._retention.audit_days, seen, now, self._enough())
+        return remove_old_events(
+            self._connections.database, self._retention.audit_days, confirmed_at, now, self._enough()
+        )
 
     def _remove_old_history(self) -> bool:
         """Remove steps, runs and keys that are older than they are to be kept; return whether some may be left."""
-        seen = self._clock_confirmed_at()
-        if seen is None:
+        confirmed_at = self._clock_confirmed_at()
+        if confirmed_at is None:
             return False
-        return remove_old_history(self._connections.database, self._retention, seen, self._enough())
+        return remove_old_history(self._connections.database, self._retention, confirmed_at, self._enough())
 
     def _enough(self) -> Callable[[], bool]:
         """Return what is asked after each part of a removal: whether it ends there."""

@@ -60,12 +60,12 @@ class Worker:
     def nudge(self) -> None:
         self._finder.nudge()
 
-    def stop(self, left: Callable[[], timedelta] = lambda: STOP_GRACE) -> None:
+    def stop(self, remaining: Callable[[], timedelta] = lambda: STOP_GRACE) -> None:
         """Take no more work and let what runs come to an end; what does not is finished by the next process.
 
-        ``left`` says how long each part of it may take.
+        ``remaining`` says how long each part of it may take.
         """
         self._hourly.stop()
-        self._finder.stop(left())
-        self._engine.stop(left())
-        self._presence.stop(left())
+        self._finder.stop(remaining())
+        self._engine.stop(remaining())
+        self._presence.stop(remaining())

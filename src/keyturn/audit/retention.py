@@ -18,17 +18,17 @@ ALONE = "retention"
 
 
 def remove_old_events(
-    database: Database, days: int, seen: datetime, now: datetime, stopped: Callable[[], bool]
+    database: Database, days: int, confirmed_at: datetime, now: datetime, stopped: Callable[[], bool]
 ) -> bool:
     """Remove the events that are older than so many days; 0 removes none. What is left is the trail without its beginning.
 
-    How old an event is counts from ``seen``, a moment that is certain to have come; ``now`` is what this server's clock says.
+    Ages count from ``confirmed_at``, a moment that is certain to have come; ``now`` is what this server's clock says.
     A removal is written down before it begins, and goes on where it was left off. ``stopped`` is asked after each part of it.
     Returns whether it was stopped, so that something may be left.
     """
     if not days:
         return False
-    _begin(database, days, seen, now)
+    _begin(database, days, confirmed_at, now)
     while True:
         with database.write() as tx:
             tx.alone_with(ALONE)
@@ -39,11 +39,11 @@ def remove_old_events(
             return True
 
 
-def _begin(database: Database, days: int, seen: datetime, now: datetime) -> None:
+def _begin(database: Database, days: int, confirmed_at: datetime, now: datetime) -> None:
     """Raise the floor, and tell each organization what it loses."""
-    until = seen - timedelta(days=days)
+    until = confirmed_at - timedelta(days=days)
     with database.read() as tx:  # counting takes long: nobody who writes waits for it
-        floor, up_to = store.floor(tx), store.last_old(tx, until, seen)
+        floor, up_to = store.floor(tx), store.last_old(tx, until, confirmed_at)
         if up_to is None or not store.any_before(tx, until - OVERDUE, floor, up_to):
             return
         counts = store.count_by_organization(tx, floor, up_to)

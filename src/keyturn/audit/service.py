@@ -49,9 +49,9 @@ class AuditTrail:
         return AuditEvents(entries, str(entries[-1].id) if len(events) > limit else None)
 
 
-def newest(tx: Tx, wanted: Filter, limit: int) -> list[StoredEvent]:
+def newest(tx: Tx, conditions: Filter, limit: int) -> list[StoredEvent]:
     """Return the matching events, newest first, for a use case that has checked what the actor may see."""
-    return store.newest(tx, wanted, limit)
+    return store.newest(tx, conditions, limit)
 
 
 def _position(cursor: str | None) -> int | None:

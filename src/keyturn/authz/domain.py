@@ -91,13 +91,13 @@ def at_most(own: Role, other: Role) -> bool:
     return order.index(other) >= order.index(own)
 
 
-def require_at_most(own: Role, wanted: Role) -> None:
+def require_at_most(own: Role, role: Role) -> None:
     """Raise Forbidden when the wanted role is above the caller's own."""
-    if not at_most(own, wanted):
+    if not at_most(own, role):
         raise Forbidden(
-            f"Your role is '{own}', so you cannot give or manage the role '{wanted}'.",
+            f"Your role is '{own}', so you cannot give or manage the role '{role}'.",
             code="access.role_above_own",
-            fix=f"Ask somebody with the role '{wanted}'.",
+            fix=f"Ask somebody with the role '{role}'.",
         )
 
 

@@ -18,17 +18,17 @@ class Ending:
 
     def __init__(self, within: timedelta = WITHIN) -> None:
         self._within = within.total_seconds()
-        self._asked_at: float | None = None
+        self._started_at: float | None = None
 
-    def asked(self) -> None:
+    def start(self) -> None:
         """Begin to count. Safe to repeat, and in a signal's handler."""
-        if self._asked_at is None:
-            self._asked_at = time.monotonic()
+        if self._started_at is None:
+            self._started_at = time.monotonic()
             threading.Thread(target=self._run, name="end", daemon=True).start()
 
-    def left(self) -> timedelta:
+    def remaining(self) -> timedelta:
         """Return how long what is done now may take, so that something is left for what comes after it."""
-        since = time.monotonic() - self._asked_at if self._asked_at is not None else 0.0
+        since = time.monotonic() - self._started_at if self._started_at is not None else 0.0
         return timedelta(seconds=max((self._within - since) * 0.7, 0.0))
 
     def _run(self) -> None:

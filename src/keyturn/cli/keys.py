@@ -99,7 +99,7 @@ def _replace_root(source: RootKeySource) -> None:
 def _finish(source: RootKeySource, summary: rewrap.Summary) -> None:
     print(
         f"Data key {summary.data_key}: {summary.sealed} values sealed again, {summary.wrapped} data keys wrapped again, "
-        f"{len(summary.retired)} data keys retired, {summary.left} values left under older keys."
+        f"{len(summary.retired)} data keys retired, {summary.remaining} values left under older keys."
     )
     if summary.digests:
         tell(
@@ -112,7 +112,7 @@ def _finish(source: RootKeySource, summary: rewrap.Summary) -> None:
         source.forget_previous()
     elif source.load().previous is not None:
         tell("The previous root key is not needed any more: remove ENCRYPTION_KEY_PREVIOUS from all servers.")
-    if summary.left > len(summary.refused):
+    if summary.remaining > len(summary.refused):
         tell("Values that servers wrote meanwhile are still under an older data key. Run this command again.")
     if summary.refused:
         places = ", ".join(f"{place.table}.{place.column} of row {place.row}" for place in summary.refused[:10])

@@ -53,7 +53,7 @@ def run(settings: Settings, *, with_worker: bool, ahead: float = 0.0) -> NoRetur
             traffic=application.traffic,
             proxies=settings.trusted_proxies,
             health_port=settings.health_port,
-            on_stop=ending.asked,
+            on_stop=ending.start,
         )
         access = open_access(core)
         code = access.setup.announce()
@@ -61,7 +61,7 @@ def run(settings: Settings, *, with_worker: bool, ahead: float = 0.0) -> NoRetur
             rotating.start()
     web.run(lambda url: _welcome(url, settings, code, ready=access.bootstrapped()))
     if rotating:
-        rotating.stop(ending.left)
+        rotating.stop(ending.remaining)
     core.close()
     # Work that did not end within its grace sits in threads that would keep the process: the next one takes it over.
     end_process(0)

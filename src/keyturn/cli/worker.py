@@ -30,7 +30,7 @@ def worker(
         over, ending = threading.Event(), Ending()
 
         def end(*_: object) -> None:
-            ending.asked()
+            ending.start()
             over.set()
 
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -39,6 +39,6 @@ def worker(
         rotating.start()
     print("The worker is ready.", flush=True)
     over.wait()
-    rotating.stop(ending.left)
+    rotating.stop(ending.remaining)
     core.close()
     os._exit(0)  # see serve: what did not end within its grace must not keep the process

@@ -93,9 +93,9 @@ def key_id_of(sealed: Sealed) -> str:
     return parts[1] if len(parts) == 3 and parts[0] == FORMAT else ""
 
 
-def digest_key_id_of(kept: str) -> str:
+def digest_key_id_of(digest: str) -> str:
     """Return the id of the data key that the text names, or nothing when it is not a keyed digest."""
-    parts = kept.split(".")
+    parts = digest.split(".")
     return parts[1] if len(parts) == 3 and parts[0] == DIGEST_FORMAT else ""
 
 

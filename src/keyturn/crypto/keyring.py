@@ -231,11 +231,11 @@ class KeyringDigests:
         key = self._keyring.newest() if under is None else self._keyring.key(envelope.digest_key_id_of(under))
         return key.digest(value, place)
 
-    def matches(self, kept: str, value: Plaintext, place: SealContext) -> bool:
-        key_id = envelope.digest_key_id_of(kept)
+    def matches(self, digest: str, value: Plaintext, place: SealContext) -> bool:
+        key_id = envelope.digest_key_id_of(digest)
         return bool(key_id) and hmac.compare_digest(
-            kept.encode(), self._keyring.key(key_id).digest(value, place).encode()
+            digest.encode(), self._keyring.key(key_id).digest(value, place).encode()
         )
 
-    def aged(self, kept: str) -> bool:
-        return envelope.digest_key_id_of(kept) != self._keyring.newest().id
+    def aged(self, digest: str) -> bool:
+        return envelope.digest_key_id_of(digest) != self._keyring.newest().id

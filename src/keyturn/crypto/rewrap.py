@@ -60,7 +60,7 @@ class Summary:
     overtaken: int = 0
     refused: list[SealContext] = field(default_factory=list)
     retired: list[str] = field(default_factory=list)
-    left: int = 0
+    remaining: int = 0
     digests: int = 0
     """Digests under older keys. They cannot be made anew without their values, so their keys stay in use."""
     previous_root_needed: bool = False
@@ -218,7 +218,7 @@ def _retire(
     for column in columns:
         for batch in _batches(database, column, summary.data_key):
             used.update(key_id_of(row["value"]) for row in batch)
-    summary.left = used.total()
+    summary.remaining = used.total()
     digest_counts = digests(database, tables)
     summary.digests = digest_counts.total() - digest_counts[summary.data_key]
     used.update(digest_counts)

@@ -81,10 +81,10 @@ def ask_idle_connections(engine: sa.Engine) -> None:
     Asking before every use, which the library offers, is one more round trip for each transaction of a busy server.
     """
 
-    def given_back(_connection: Any, record: Any) -> None:
+    def check_in(_connection: Any, record: Any) -> None:
         record.info["idle_since"] = time.monotonic()
 
-    def taken(connection: Any, record: Any, _proxy: Any) -> None:
+    def check_out(connection: Any, record: Any, _proxy: Any) -> None:
         if time.monotonic() - record.info.get("idle_since", time.monotonic()) < IDLE_SECONDS:
             return
         try:
@@ -92,8 +92,8 @@ def ask_idle_connections(engine: sa.Engine) -> None:
         except engine.dialect.loaded_dbapi.Error as error:
             raise sa.exc.InvalidatePoolError from error  # all connections of before are taken for broken, too
 
-    event.listen(engine, "checkin", given_back)
-    event.listen(engine, "checkout", taken)
+    event.listen(engine, "checkin", check_in)
+    event.listen(engine, "checkout", check_out)
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

@@ -113,8 +113,8 @@ class Database:
 
     @contextmanager
     def _write(self, patience: float) -> Iterator[Tx]:
-        with self._alone(), self._in_turn(patience) as left, self.engine.connect() as connection:
-            with self._waiting(connection, left):
+        with self._alone(), self._in_turn(patience) as remaining, self.engine.connect() as connection:
+            with self._waiting(connection, remaining):
                 transaction = for_writing(connection).begin()
             tx, ended = Tx(connection, writing=True), False
             try:
@@ -153,12 +153,12 @@ class Database:
             self._turn.release()
 
     @contextmanager
-    def _waiting(self, connection: sa.Connection, left: float) -> Iterator[None]:
+    def _waiting(self, connection: sa.Connection, remaining: float) -> Iterator[None]:
         """Let SQLite wait for writers of other processes only for what is left of the patience."""
-        if self._turn is None or left > PATIENCE - 1:
+        if self._turn is None or remaining > PATIENCE - 1:
             yield
             return
-        _busy_timeout(connection, max(left, _LEAST))
+        _busy_timeout(connection, max(remaining, _LEAST))
         try:
             yield
         finally:

@@ -43,11 +43,11 @@ class Upkeep(Source):
 
     def claim(self, tx: Tx, now: datetime, limit: int) -> list[Work]:
         """Take one task at most, whatever the limit: they share a partition."""
-        taken = self._due(now)[: min(1, limit)]
-        for name in taken:
+        names = self._due(now)[: min(1, limit)]
+        for name in names:
             self._left.discard(name)
             self._due_at[name] = now + self._every
-        return [Work(self.kind, name, self._partition) for name in taken]
+        return [Work(self.kind, name, self._partition) for name in names]
 
     def put_back(self, tx: Tx, works: Sequence[Work], claimed_at: datetime, now: datetime) -> None:
         for work in works:

@@ -36,7 +36,7 @@ class Installation:
 class Variable:
     name: str
     meaning: str
-    given: bool
+    is_set: bool
 
 
 @dataclass(frozen=True)

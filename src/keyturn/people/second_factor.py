@@ -129,7 +129,7 @@ class SecondFactors:
         """
 
         def then(tx: Tx, user: User) -> None:
-            self._removed(tx, actor, user, kept=actor.via)
+            self._removed(tx, actor, user, own_session_id=actor.via)
 
         self.proofs.prove(actor, password, then, code=code if self.active(actor) else None)
 
@@ -141,7 +141,7 @@ class SecondFactors:
             if user is None:
                 raise NotFound(f"There is no user '{user_id}'.", code="access.user_not_found")
             require_at_most(actor.role, user.role)
-            self._removed(tx, actor, user, kept=actor.via)
+            self._removed(tx, actor, user, own_session_id=actor.via)
         return user
 
     def holders(self, actor: Actor) -> frozenset[str]:
@@ -189,13 +189,13 @@ class SecondFactors:
                 return counter
         return None
 
-    def _end_others(self, tx: Tx, user: User, kept: str | None) -> None:
-        store.end_other_sessions(tx, user.id, kept)
+    def _end_others(self, tx: Tx, user: User, own_session_id: str | None) -> None:
+        store.end_other_sessions(tx, user.id, own_session_id)
         token_store.revoke_tokens_of_user(tx, user.id, self.clock.now())
 
-    def _removed(self, tx: Tx, actor: Actor, user: User, *, kept: str | None) -> None:
+    def _removed(self, tx: Tx, actor: Actor, user: User, *, own_session_id: str | None) -> None:
         if store.remove_second_factor(tx, user.id):
-            self._end_others(tx, user, kept)
+            self._end_others(tx, user, own_session_id)
             record(tx, actor, events.SECOND_FACTOR_REMOVED, Subject(SubjectKind.USER, user.id), self.clock.now())
 
     def _recovery_code(self) -> str:

@@ -133,9 +133,9 @@ def end_sessions_of_user(tx: Tx, user_id: str) -> int:
     return tx.run(sa.delete(sessions).where(sessions.c.user_id == user_id))
 
 
-def end_other_sessions(tx: Tx, user_id: str, kept: str | None) -> None:
+def end_other_sessions(tx: Tx, user_id: str, own_session_id: str | None) -> None:
     """End all sessions of the user but one."""
-    tx.run(sa.delete(sessions).where(sessions.c.user_id == user_id, sessions.c.id != (kept or "")))
+    tx.run(sa.delete(sessions).where(sessions.c.user_id == user_id, sessions.c.id != (own_session_id or "")))
 
 
 def count_guess(tx: Tx, via: str) -> int:

@@ -277,7 +277,7 @@ class OAuthProvider(Protocol):
     def refresh(self, tenant: Tenant, app: OAuthApp, refresh_token: Plaintext) -> Grant:
         """Get a fresh token. Raises SignInAgain when only the person can help. Repeatable."""
 
-    def refuse(self, tenant: Tenant, app: OAuthApp, said: Mapping[str, str]) -> NoReturn:
+    def refuse(self, tenant: Tenant, app: OAuthApp, answer: Mapping[str, str]) -> NoReturn:
         """Raise what the callback says instead of bringing a code: NeedsAction, Retryable or Permanent."""
 
 

@@ -24,8 +24,8 @@ class Digests(Protocol):
         Raises Misconfigured when that key is missing.
         """
 
-    def matches(self, kept: str, value: Plaintext, place: SealContext) -> bool:
+    def matches(self, digest: str, value: Plaintext, place: SealContext) -> bool:
         """Say whether the digest is of this value at this place. Raises Misconfigured when its key is missing."""
 
-    def aged(self, kept: str) -> bool:
+    def aged(self, digest: str) -> bool:
         """Say whether the digest, or hash, was made otherwise than a new one would be."""

@@ -30,12 +30,12 @@ def gzipped(content: bytes) -> bytes:
     return making.compress(content) + making.flush()
 
 
-def compressed(response: Response, asked: Mapping[str, str]) -> Response:
+def compressed(response: Response, request_headers: Mapping[str, str]) -> Response:
     """Compress an answer that may be: when it is good, long enough, and asked for."""
     response.headers["vary"] = "Accept-Encoding"
     if response.status != 200 or len(response.content) < LEAST:
         return response
-    if accepts_gzip(asked.get("accept-encoding", "")):
+    if accepts_gzip(request_headers.get("accept-encoding", "")):
         response.content = gzipped(response.content)
         response.headers["content-encoding"] = "gzip"
     return response

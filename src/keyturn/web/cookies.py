@@ -59,11 +59,11 @@ class SessionCookie:
 
 def read_cookies(header: str | None) -> dict[str, str]:
     """Return the cookies by name. Of a name that comes twice the first counts, as browsers send the nearest first."""
-    found: dict[str, str] = {}
+    cookies: dict[str, str] = {}
     for pair in _pairs(header or ""):
         name, _, value = pair.partition("=")
-        found.setdefault(name.strip(), unquote(value.strip().strip('"')))
-    return found
+        cookies.setdefault(name.strip(), unquote(value.strip().strip('"')))
+    return cookies
 
 
 def _pairs(header: str) -> Iterable[str]:

@@ -38,10 +38,10 @@ class Request:
 
 def headers_by_name(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     """Return the headers by lower-case name. Of one that was sent twice the first counts."""
-    found: dict[str, str] = {}
+    headers: dict[str, str] = {}
     for name, value in raw:
-        found.setdefault(name.decode("latin-1").lower(), value.decode("latin-1"))
-    return found
+        headers.setdefault(name.decode("latin-1").lower(), value.decode("latin-1"))
+    return headers
 
 
 @dataclass
@@ -57,8 +57,8 @@ class Response:
     def head(self) -> list[tuple[bytes, bytes]]:
         """Return the header lines. Raises ValueError for one that would not stay one line, or is not latin-1."""
         lines = {**self._about_content(), **self.headers} if self.status not in _WITHOUT_BODY else self.headers
-        found = [_line(name, value) for name, value in lines.items()]
-        return [*found, *(_line("set-cookie", cookie.header()) for cookie in self.cookies)]
+        head_lines = [_line(name, value) for name, value in lines.items()]
+        return [*head_lines, *(_line("set-cookie", cookie.header()) for cookie in self.cookies)]
 
     def _about_content(self) -> dict[str, str]:
         return {"content-type": _with_charset(self.media_type), "content-length": str(len(self.content))}

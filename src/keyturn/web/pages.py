@@ -135,7 +135,7 @@ def group(*routes: Endpoint) -> Pages:
 def _route(
     method: str, path: str, function: Callable[..., Outcome], *, public: bool, form_page: PageRoute | None = None
 ) -> PageRoute:
-    signature = read(method, path, function, public=public, body="form", given={"actor", "visitor", "filled"})
+    signature = read(method, path, function, public=public, body="form", provided={"actor", "visitor", "filled"})
     if form_page is not None and "filled" not in form_page.signature.names:
         raise TypeError(f"{method} {path}: the page shown again takes no 'filled'")
     return PageRoute(method, path, function, public, signature, form_page)
@@ -179,7 +179,9 @@ def perform(route: PageRoute, request: Request, site: Site) -> Response:
 def _shown(route: PageRoute, arguments: Mapping[str, object], view: "View", headers: Mapping[str, str]) -> Response:
     """Answer a page; with the form that its person had typed, when it was sent after their session had ended."""
     visitor, keeper = view.visitor, view.site.keeper
-    form_state = keeper.kept(visitor.kept, view.address) if keeper and visitor.kept and not route.public else None
+    form_state = (
+        keeper.restore(visitor.saved_form, view.address) if keeper and visitor.saved_form and not route.public else None
+    )
     if form_state is None or "filled" not in route.signature.names:
         outcome = _call(route, arguments)
         answer = view.answer(outcome)

@@ -105,7 +105,7 @@ class Limiter:
         """Drop the counters that say nothing, the longest unseen first: those behind the first that does, were seen later."""
         while self._buckets:
             key, bucket = next(iter(self._buckets.items()))
-            if bucket.filled(now, self._limit) < self._limit:
+            if bucket.tokens_at(now, self._limit) < self._limit:
                 return
             del self._buckets[key]
 
@@ -117,19 +117,19 @@ def _by_network(key: str) -> str:
 
 @dataclass
 class _Bucket:
-    left: float
-    seen: datetime
+    tokens: float
+    updated_at: datetime
 
-    def filled(self, now: datetime, limit: int) -> float:
-        gained = max(timedelta(0), now - self.seen) / timedelta(minutes=1) * limit
-        return min(float(limit), self.left + gained)
+    def tokens_at(self, now: datetime, limit: int) -> float:
+        gained = max(timedelta(0), now - self.updated_at) / timedelta(minutes=1) * limit
+        return min(float(limit), self.tokens + gained)
 
     def take(self, now: datetime, limit: int) -> timedelta:
-        self.left, self.seen = self.filled(now, limit), now
-        if self.left < 1:
-            return timedelta(minutes=(1 - self.left) / limit)
-        self.left -= 1
+        self.tokens, self.updated_at = self.tokens_at(now, limit), now
+        if self.tokens < 1:
+            return timedelta(minutes=(1 - self.tokens) / limit)
+        self.tokens -= 1
         return _NOW
 
     def put_back(self, now: datetime, limit: int) -> None:
-        self.left, self.seen = min(float(limit), self.filled(now, limit) + 1), now
+        self.tokens, self.updated_at = min(float(limit), self.tokens_at(now, limit) + 1), now

@@ -134,7 +134,7 @@ def _route(
     compressed: bool = False,
 ) -> Decorator:
     def around(function: Callable[..., object]) -> Operation:
-        signature = read(method, path, function, public=public, body="data", given={"actor", "caller"})
+        signature = read(method, path, function, public=public, body="data", provided={"actor", "caller"})
         if not is_response(signature.answer):
             check_answer_type(signature.answer)
         if compressed:

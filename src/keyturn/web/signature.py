@@ -38,18 +38,18 @@ class Signature:
         fields = {field.name: field.encode_name for field in msgspec.structs.fields(self.kinds["path"])}
         path = self.checks["path"]({wire: request.path_params[name] for name, wire in fields.items()}, (), issues)
         parts = {"query": _read_query(request.query)} | body if "query" in self.checks else body
-        found = {part: self.checks[part](raw, (), issues) for part, raw in parts.items() if part in self.checks}
+        values = {part: self.checks[part](raw, (), issues) for part, raw in parts.items() if part in self.checks}
         if issues:
             raise Invalid(issues[:MOST_ISSUES])
-        return found | {name: getattr(path, name) for name in fields}
+        return values | {name: getattr(path, name) for name in fields}
 
 
 def read(
-    method: str, path: str, function: Callable[..., object], *, public: bool, body: str, given: AbstractSet[str]
+    method: str, path: str, function: Callable[..., object], *, public: bool, body: str, provided: AbstractSet[str]
 ) -> Signature:
     """Read a handler's signature. Raises TypeError when it cannot be served as asked.
 
-    ``body`` is the parameter for what a request brings: ``data`` is JSON, anything else is texts. ``given`` are those that
+    ``body`` is the parameter for what a request brings: ``data`` is JSON, anything else is texts. ``provided`` are those that
     are in no request.
     """
     hints = typing.get_type_hints(function, include_extras=True)
@@ -58,7 +58,7 @@ def read(
     where = f"{method} {path}"
     if ("actor" in names) == public:
         raise TypeError(f"{where}: a handler has an actor, or says public=True, never both")
-    named, in_path = path_params(path), [name for name in names if name not in {*given, "query", body}]
+    named, in_path = path_params(path), [name for name in names if name not in {*provided, "query", body}]
     if sorted(named) != sorted(in_path) and len(names) == len(parameters):  # with ** it looks at none of them
         raise TypeError(f"{where}: the path has {list(named)}, the handler takes {in_path}")
     path_type = msgspec.defstruct("Path", [(name, hints[name]) for name in in_path], rename="camel", kw_only=True)
@@ -73,7 +73,7 @@ def _read_query(raw: bytes) -> dict[str, list[str]]:
         pairs = parse_qsl(raw.decode("latin-1"), max_num_fields=MOST_QUERY_KEYS)
     except ValueError as error:
         raise Refused(f"The query has more than {MOST_QUERY_KEYS} keys", code="request.malformed") from error
-    found: dict[str, list[str]] = {}
+    values: dict[str, list[str]] = {}
     for key, value in pairs:
-        found.setdefault(key, []).append(value)
-    return found
+        values.setdefault(key, []).append(value)
+    return values

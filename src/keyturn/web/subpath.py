@@ -43,9 +43,9 @@ class SubPath:
         """Return a page whose addresses lead below the path."""
         if not self.base:
             return text
-        return _ADDRESS.sub(lambda found: found[1] + self.outside(found[2]), text)
+        return _ADDRESS.sub(lambda match: match[1] + self.outside(match[2]), text)
 
-    def asked(self, scope: Any) -> Any:
+    def inner(self, scope: Any) -> Any:
         """Return the request as the application knows it."""
         path = self.inside(scope["path"])
         if path is scope["path"]:

@@ -94,7 +94,10 @@ _PATTERNS = {path: re.compile(_HOLE.sub("[^/]+", path) + "/?") for path in PATHS
 
 def is_unbuilt(method: str, path: str) -> bool:
     """Say whether a request with this method and path is one of them."""
-    return any(method in PATHS[known].split() and pattern.fullmatch(path) for known, pattern in _PATTERNS.items())
+    return any(
+        method in PATHS[declared_path].split() and pattern.fullmatch(path)
+        for declared_path, pattern in _PATTERNS.items()
+    )
 
 
 def router() -> Routes:

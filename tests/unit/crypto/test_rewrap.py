@@ -103,7 +103,7 @@ def world(database: Database) -> World:
 def test_everything_opens_with_the_new_root_key_alone(world: World) -> None:
     summary = world.rotate()
     assert summary.sealed == COUNT + 3
-    assert (summary.wrapped, summary.left, summary.refused) == (1, 0, [])
+    assert (summary.wrapped, summary.remaining, summary.refused) == (1, 0, [])
     assert world.check_all(world.new) == {summary.data_key}
     with pytest.raises(Misconfigured, match=world.new.id):
         world.check_all(world.old)
@@ -175,12 +175,12 @@ def test_a_value_that_a_server_writes_meanwhile_wins(world: World) -> None:
     plain = world.database
     world.database = Overtaken(plain, 4, lambda: world.put_note(world.server, "n0007", 900))
     summary = world.rotate()
-    assert (summary.overtaken, summary.left) == (1, 1)
+    assert (summary.overtaken, summary.remaining) == (1, 1)
     assert summary.retired == [], "a key that still holds a value is not retired"
     world.check_all(world.new)
     world.database = plain
     again = world.rotate()
-    assert (again.data_key, again.sealed, again.left) == (summary.data_key, 1, 0)
+    assert (again.data_key, again.sealed, again.remaining) == (summary.data_key, 1, 0)
     assert world.check_all(world.new) == {summary.data_key}
 
 
@@ -197,7 +197,7 @@ def test_running_servers_get_time_to_take_up_the_new_key(world: World) -> None:
         world.put_note(server, "later", 1)
 
     summary = world.rotate(pause=pause)
-    assert summary.left == 0
+    assert summary.remaining == 0
     assert world.check_all(world.new) == {summary.data_key}
 
 

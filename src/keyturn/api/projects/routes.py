@@ -36,27 +36,27 @@ def projects_router(projects: Projects) -> Routes:
 def _reading(projects: Projects) -> list[Operation]:
     def list_projects(actor: Actor, query: Window) -> ProjectList:
         """List the projects that the caller may see: all of them, or ``limit`` from ``offset`` on."""
-        return ProjectList([shown(project) for project in query.part_of(projects.list(actor))])
+        return ProjectList([project_view(project) for project in query.part_of(projects.list(actor))])
 
     def list_workspaces(actor: Actor, query: Window) -> WorkspaceList:
         """List the projects that the caller may see: all of them, or ``limit`` from ``offset`` on."""
-        return WorkspaceList([shown(project) for project in query.part_of(projects.list(actor))])
+        return WorkspaceList([project_view(project) for project in query.part_of(projects.list(actor))])
 
     def get_project(actor: Actor, project_id: str) -> ProjectAnswer:
         """Show a project."""
-        return ProjectAnswer(shown(projects.get(actor, project_id)))
+        return ProjectAnswer(project_view(projects.get(actor, project_id)))
 
     def get_workspace(actor: Actor, project_id: str) -> WorkspaceAnswer:
         """Show a project."""
-        return WorkspaceAnswer(shown(projects.get(actor, project_id)))
+        return WorkspaceAnswer(project_view(projects.get(actor, project_id)))
 
     def get_by_slug(actor: Actor, slug: str) -> ProjectShown:
         """Show the project with this slug."""
-        return shown(projects.by_slug(actor, slug))
+        return project_view(projects.by_slug(actor, slug))
 
     def get_workspace_by_slug(actor: Actor, project_id: str) -> ProjectShown:
         """Show the project with this slug."""
-        return shown(projects.by_slug(actor, project_id))
+        return project_view(projects.by_slug(actor, project_id))
 
     return [
         get("/api/v1/projects", compressed=True)(list_projects),
@@ -80,7 +80,7 @@ def _changing(projects: Projects) -> list[Operation]:
             has_delete_protection=bool(data.has_delete_protection),
             default_environments=data.should_create_default_envs is not False,
         )
-        return ProjectAnswer(shown(project))
+        return ProjectAnswer(project_view(project))
 
     def update_project(actor: Actor, project_id: str, data: UpdateProject) -> ProjectAnswer:
         """Change what is given of a project."""
@@ -93,22 +93,22 @@ def _changing(projects: Projects) -> list[Operation]:
             description=None if description is UNSET else description,
             has_delete_protection=data.has_delete_protection,
         )
-        return ProjectAnswer(shown(changed))
+        return ProjectAnswer(project_view(changed))
 
     def delete_project(actor: Actor, project_id: str) -> ProjectAnswer:
         """Remove a project and all in it."""
-        return ProjectAnswer(shown(projects.delete(actor, project_id)))
+        return ProjectAnswer(project_view(projects.delete(actor, project_id)))
 
     def delete_by_slug(actor: Actor, project_id: str) -> ProjectAnswer:
         """Remove the project with this slug and all in it."""
-        return ProjectAnswer(shown(projects.delete_by_slug(actor, project_id)))
+        return ProjectAnswer(project_view(projects.delete_by_slug(actor, project_id)))
 
     def set_retention(actor: Actor, project_id: str, data: Retention) -> WorkspaceAnswer:
         """Note for how many days audit events of the project with this slug are wanted.
 
         The number is answered as it was set, and removes nothing: how long events are kept is a setting of the server.
         """
-        return WorkspaceAnswer(shown(projects.set_retention(actor, project_id, data.audit_logs_retention_days)))
+        return WorkspaceAnswer(project_view(projects.set_retention(actor, project_id, data.audit_logs_retention_days)))
 
     return [
         *(post(path)(create_project) for path in ("/api/v2/workspace", "/api/v1/projects")),
@@ -162,7 +162,7 @@ def environments_router(projects: Projects) -> Routes:
     )
 
 
-def shown(project: Project) -> ProjectShown:
+def project_view(project: Project) -> ProjectShown:
     return ProjectShown(
         id=project.id,
         same_id=project.id,

@@ -53,7 +53,7 @@ class SignInPage(Page):
     next: str
     filled: FormState
     ended: bool = False
-    kept: bool = False
+    has_saved_form: bool = False
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ def _signing_in(doors: SignInPages) -> list[PageRoute]:
             return Redirect(local_path(query.next, HOME))
         if not filled.sent and doors.access.sessions.awaits_password(visitor.session):
             return Redirect(_password_page(local_path(query.next, HOME)))
-        return SignInPage(query.next, filled, bool(query.ended), visitor.kept is not None)
+        return SignInPage(query.next, filled, bool(query.ended), visitor.saved_form is not None)
 
     @post("/sign-in", form_page=show_sign_in, public=True)
     def sign_in(visitor: BrowserContext, form: SignInForm) -> Redirect:

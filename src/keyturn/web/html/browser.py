@@ -29,7 +29,7 @@ class SessionLookup(Protocol):
 class BrowserContext:
     """The browser of a request, signed in or not. ``partial``: htmx requests a part of the page.
 
-    ``kept``: a form that was sent after its session had ended, see ``web.keeping``.
+    ``saved_form``: a form that was sent after its session had ended, see ``web.keeping``.
     """
 
     ip: str
@@ -42,7 +42,7 @@ class BrowserContext:
     partial: bool = False
     origin: str = ""
     """Where the page was that sent a form, as the browser says: scheme, host and port. Empty when it does not say."""
-    kept: str | None = field(default=None, repr=False)
+    saved_form: str | None = field(default=None, repr=False)
 
     @staticmethod
     def of(headers: Mapping[str, str], visit: RequestContext, session_cookie: str) -> "BrowserContext":
@@ -87,11 +87,11 @@ def cookie_credentials(recall: SessionLookup, cookie: SessionCookie, site_url: s
     It raises Forbidden for another site's request with such a cookie, and Unauthenticated for a session that has ended.
     """
 
-    def known(method: str, headers: Mapping[str, str], visit: RequestContext) -> Actor | None:
+    def identify(method: str, headers: Mapping[str, str], visit: RequestContext) -> Actor | None:
         session = read_cookies(headers.get("cookie")).get(cookie.name)
         if not session:
             return None
         require_ours(method, headers, site_url)
         return signed_in_by_cookie(recall, Plaintext(session), visit)
 
-    return known
+    return identify

@@ -55,9 +55,9 @@ def kept(values: Mapping[str, str]) -> tuple[dict[str, str], frozenset[str]]:
     return repeatable, frozenset(name for name, text in values.items() if name not in repeatable and text.strip())
 
 
-def refused(form: str, sent: Mapping[str, list[str]], error: KeyturnError) -> FormState:
+def refused(form: str, fields: Mapping[str, list[str]], error: KeyturnError) -> FormState:
     """Return the form as it is shown again after this error."""
-    values, dropped = kept({name: values[-1] for name, values in sent.items()})
+    values, dropped = kept({name: values[-1] for name, values in fields.items()})
     if not isinstance(error, Invalid):
         return FormState(form, values, {}, error.message, error.fix, dropped)
     errors: dict[str, str] = {}
@@ -101,7 +101,7 @@ def read_form(content_type: str, body: bytes) -> dict[str, list[str]]:
     return values
 
 
-def require_typed(typed: str, name: str) -> None:
+def require_typed(text: str, name: str) -> None:
     """Raise Invalid unless the name was typed, as a page asks before something is destroyed."""
-    if typed.strip() != name:
+    if text.strip() != name:
         raise Invalid([{"code": "custom", "message": f"Type {name} exactly.", "path": ["confirm"]}])

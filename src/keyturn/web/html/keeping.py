@@ -34,9 +34,9 @@ class Keeper:
         self._digests = digests
         self._clock = clock
 
-    def keep(self, form: str, page: str, sent: Mapping[str, list[str]]) -> Cookie | None:
+    def keep(self, form: str, page: str, fields: Mapping[str, list[str]]) -> Cookie | None:
         """Return the cookie for what was typed into ``form``, to be shown on ``page``; None when it is too long."""
-        values, dropped = kept({name: values[-1] for name, values in sent.items()})
+        values, dropped = kept({name: values[-1] for name, values in fields.items()})
         text = self._packed(form, page, values, dropped)
         if len(text) > LONGEST:
             # A long certificate is what is left behind; the rest is short.
@@ -44,7 +44,7 @@ class Keeper:
             text = self._packed(form, page, {**values, longest: ""}, dropped | {longest})
         return Cookie(KEPT, text, LIFE) if len(text) <= LONGEST else None
 
-    def kept(self, text: str | None, page: str) -> FormState | None:
+    def restore(self, text: str | None, page: str) -> FormState | None:
         """Return the form as it was typed, if the cookie is whole, young enough, and for this page."""
         data = self._read(text) if text else None
         if data is None or data["page"] != page:

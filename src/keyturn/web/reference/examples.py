@@ -33,10 +33,13 @@ def curl(method: str, path: str, facts: Facts, schemas: Facts) -> str:
     """
     parameters = facts.get("parameters", ())
     samples = {each["name"]: sample(each["schema"], schemas, each["name"]) for each in parameters if each["required"]}
-    filled = _HOLE.sub(lambda hole: quote(_text(samples[hole[1]]), safe=""), path)
-    asked = [each["name"] for each in parameters if each["in"] == "query" and each["required"]]
-    query = "&".join(f"{name}={quote(_text(samples[name]), safe='')}" for name in asked)
-    words = ["curl" if method == "GET" else f"curl -X {method}", f'"$KEYTURN_URL{filled}{"?" if query else ""}{query}"']
+    address = _HOLE.sub(lambda hole: quote(_text(samples[hole[1]]), safe=""), path)
+    names = [each["name"] for each in parameters if each["in"] == "query" and each["required"]]
+    query = "&".join(f"{name}={quote(_text(samples[name]), safe='')}" for name in names)
+    words = [
+        "curl" if method == "GET" else f"curl -X {method}",
+        f'"$KEYTURN_URL{address}{"?" if query else ""}{query}"',
+    ]
     lines = [" ".join(words)]
     if facts["security"]:
         lines.append('-H "Authorization: Bearer $KEYTURN_TOKEN"')
@@ -75,8 +78,8 @@ def _plain(schema: Facts, schemas: Facts, name: str) -> Any:
 
 def _object(schema: Facts, schemas: Facts) -> dict[str, Any]:
     properties, required = schema.get("properties", {}), schema.get("required", ())
-    wanted = [name for name, inner in properties.items() if name in required or "examples" in inner]
-    return {name: sample(properties[name], schemas, name) for name in wanted or list(properties)[:1]}
+    names = [name for name, inner in properties.items() if name in required or "examples" in inner]
+    return {name: sample(properties[name], schemas, name) for name in names or list(properties)[:1]}
 
 
 def _string(schema: Facts, name: str) -> str:
@@ -86,10 +89,10 @@ def _string(schema: Facts, name: str) -> str:
         return "2026-12-31T12:00:00Z"
     texts = (_BY_NAME[name],) if name in _BY_NAME else _TEXTS
     pattern, least = schema.get("pattern", ""), schema.get("minLength", 0)
-    found = next((text for text in texts if re.search(pattern, text) and len(text) >= least), None)
-    if found is None:
+    example = next((text for text in texts if re.search(pattern, text) and len(text) >= least), None)
+    if example is None:
         raise ValueError(f"no sample for {name!r} matches {pattern}")
-    return found
+    return example
 
 
 def _text(value: object) -> str:

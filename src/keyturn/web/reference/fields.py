@@ -40,11 +40,11 @@ class Fields:
 
 def fields_of(schema: Facts, schemas: Facts) -> Fields:
     """Return the fields of an object, also when the schema refers to one of ``schemas``."""
-    found = schemas[named(schema["$ref"])] if "$ref" in schema else schema
-    required = set(found.get("required", ()))
+    struct = schemas[named(schema["$ref"])] if "$ref" in schema else schema
+    required = set(struct.get("required", ()))
     rows = [
         Row(name, inner, name in required, "; ".join(_notes(inner)))
-        for name, inner in found.get("properties", {}).items()
+        for name, inner in struct.get("properties", {}).items()
     ]
     return Fields(schema, rows)
 
@@ -58,13 +58,13 @@ def parameters_of(operation: Facts) -> Sequence[Row]:
 
 def references(facts: object, schemas: Facts) -> frozenset[str]:
     """Return the names of the types that are referred to, directly or through others."""
-    found, queue = set[str](), [facts]
+    names, queue = set[str](), [facts]
     while queue:
         for name in _references(queue.pop()):
-            if name not in found:
-                found.add(name)
+            if name not in names:
+                names.add(name)
                 queue.append(schemas[name])
-    return frozenset(found)
+    return frozenset(names)
 
 
 def named(reference: str) -> str:

@@ -103,8 +103,8 @@ def _as_sent(kind: Any) -> Any:
         return Annotated[str, _SENT_ONLY]
     if get_origin(kind) is Annotated:
         inner, *notes = get_args(kind)
-        sent = Annotated[dict[str, object], _SENT_ONLY] if json_object in notes else _as_sent(inner)
-        return Annotated[(sent, *notes)]
+        wire_type = Annotated[dict[str, object], _SENT_ONLY] if json_object in notes else _as_sent(inner)
+        return Annotated[(wire_type, *notes)]
     if get_args(kind):
         arms = [_as_sent(arm) for arm in get_args(kind)]
         origin = get_origin(kind)
@@ -116,29 +116,29 @@ def _as_sent(kind: Any) -> Any:
 def _struct_as_sent(kind: Any) -> Any:
     """Return a structure of the same name: one for each, as two would have to be told apart in the document."""
     hints = typing.get_type_hints(kind, include_extras=True)
-    found = msgspec.structs.fields(kind)
+    members = msgspec.structs.fields(kind)
     fields: list[Any] = [
         (each.name, _as_sent(hints[each.name]))
         if each.required
         else (each.name, _as_sent(hints[each.name]), _default_as_sent(each))
-        for each in found
+        for each in members
     ]
     return msgspec.defstruct(
         kind.__name__,
         fields,
         namespace={"__doc__": kind.__doc__},
-        rename={each.name: each.encode_name for each in found},
+        rename={each.name: each.encode_name for each in members},
         tag_field=kind.__struct_config__.tag_field,
         tag=kind.__struct_config__.tag,
         kw_only=True,
     )
 
 
-def _default_as_sent(found: msgspec.structs.FieldInfo) -> Any:
+def _default_as_sent(member: msgspec.structs.FieldInfo) -> Any:
     """The default of a secret is no secret."""
-    if found.default is msgspec.NODEFAULT:
-        return msgspec.field(default_factory=found.default_factory)
-    return found.default.reveal() if isinstance(found.default, Plaintext) else found.default
+    if member.default is msgspec.NODEFAULT:
+        return msgspec.field(default_factory=member.default_factory)
+    return member.default.reveal() if isinstance(member.default, Plaintext) else member.default
 
 
 class _Schemas:
@@ -163,7 +163,9 @@ def _operation(operation: Operation, name: str, schemas: _Schemas) -> dict[str, 
     if operation.description:
         description["description"] = operation.description
     kinds = operation.signature.kinds
-    parameters = [found for place in ("path", "query") for found in _parameters(kinds.get(place), place, schemas)]
+    parameters = [
+        parameter for place in ("path", "query") for parameter in _parameters(kinds.get(place), place, schemas)
+    ]
     if parameters:
         description["parameters"] = parameters
     if operation.has_body:
@@ -188,7 +190,7 @@ def _answer(operation: Operation, schemas: _Schemas) -> dict[str, Any]:
 
 
 def _problems(operation: Operation) -> dict[str, Any]:
-    wanted = _PUBLIC_PROBLEMS if operation.public else tuple(_PROBLEMS)
+    statuses = _PUBLIC_PROBLEMS if operation.public else tuple(_PROBLEMS)
     return {
         status: {
             "description": _PROBLEMS[status],
@@ -198,7 +200,7 @@ def _problems(operation: Operation) -> dict[str, Any]:
                 }
             },
         }
-        for status in wanted
+        for status in statuses
     }
 
 

@@ -127,11 +127,11 @@ class Reference:
 
     def search(self, words: Sequence[str]) -> Sequence[Tag]:
         """Return the operations about which all the words are said, under their tags."""
-        found = [
+        matches = [
             Tag(tag.name, tag.slug, [entry for entry in tag.entries if all(word in entry.text for word in words)])
             for tag in self.tags
         ]
-        return [tag for tag in found if tag.entries]
+        return [tag for tag in matches if tag.entries]
 
 
 def routes(reference: Callable[[], Reference]) -> Routes:
@@ -150,21 +150,21 @@ def page_routes(reference: Callable[[], Reference]) -> pages.Pages:
 
     @pages.get("/api/docs", public=True)
     def show_overview(query: ReferenceQuery) -> OverviewPage | SearchPage:
-        shown = reference()
+        document = reference()
         words = [word[:_LONGEST_WORD] for word in query.q.lower().split(maxsplit=MOST_WORDS)[:MOST_WORDS]]
         if words:
-            return SearchPage(shown.tags, " ".join(words), shown.search(words))
-        return OverviewPage(shown.tags, shown.overview)
+            return SearchPage(document.tags, " ".join(words), document.search(words))
+        return OverviewPage(document.tags, document.overview)
 
     @pages.get("/api/docs/{tag}", public=True)
     def show_tag(tag: str) -> TagPage:
-        shown = reference()
-        found = next((each for each in shown.tags if each.slug == tag), None)
-        if found is None:
+        document = reference()
+        section = next((each for each in document.tags if each.slug == tag), None)
+        if section is None:
             raise NotFound(
                 "The API reference has no such page.", code="request.no_tag", fix="Its pages are listed at /api/docs."
             )
-        return TagPage(shown.tags, found, shown.content(found))
+        return TagPage(document.tags, section, document.content(section))
 
     return pages.group(show_overview, show_tag)
 

@@ -57,20 +57,20 @@ def check_compressible(kind: Any) -> None:
                 )
 
 
-def inside(kind: Any, seen: set[Any]) -> Iterator[Any]:
-    """Yield every type in an annotation that is no structure, and add the structures to ``seen``, each looked at once."""
+def inside(kind: Any, visited: set[Any]) -> Iterator[Any]:
+    """Yield every type in an annotation that is no structure, and add the structures to ``visited``, each looked at once."""
     origin = get_origin(kind)
     if origin is Annotated:
-        yield from inside(get_args(kind)[0], seen)
+        yield from inside(get_args(kind)[0], visited)
     elif origin is typing.Literal:
         return
     elif origin is not None or isinstance(kind, UnionType):
         for inner in get_args(kind):
-            yield from inside(inner, seen)
+            yield from inside(inner, visited)
     elif isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        if kind not in seen:
-            seen.add(kind)
+        if kind not in visited:
+            visited.add(kind)
             for inner in typing.get_type_hints(kind, include_extras=True).values():
-                yield from inside(inner, seen)
+                yield from inside(inner, visited)
     else:
         yield kind

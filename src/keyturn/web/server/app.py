@@ -113,8 +113,8 @@ def build(
     app = Application(edge, gate, BodyReads(body_timeout.total_seconds()))
 
     reference = cache(lambda: page.Reference(described(app, settings)))
-    for found in (*routes, health.router(status, clock), page.routes(reference)):
-        app.add(found)
+    for group in (*routes, health.router(status, clock), page.routes(reference)):
+        app.add(group)
     if site:
         app.add(assets.router())
         app.add(page.page_routes(reference))
@@ -128,5 +128,5 @@ def described(app: Application, settings: Settings) -> dict[str, Any]:
     from keyturn.web.reference import openapi  # noqa: PLC0415
 
     operations = openapi.operations_of(app.endpoints)
-    shown = [each for each in operations if each.tag not in {page.TAG, unbuilt.TAG}]
-    return openapi.document(shown, settings.site_url)
+    documented_operations = [each for each in operations if each.tag not in {page.TAG, unbuilt.TAG}]
+    return openapi.document(documented_operations, settings.site_url)

@@ -25,7 +25,7 @@ def router() -> Pages:
 
 
 def _file(name: str, headers: Mapping[str, str]) -> File:
-    found = static_files().get(name)
-    if found is None:
+    asset = static_files().get(name)
+    if asset is None:
         raise NotFound("There is no such file.", code="request.no_file")
-    return File(found.content, found.media_type, headers, compressed=True)
+    return File(asset.content, asset.media_type, headers, compressed=True)

@@ -40,8 +40,8 @@ class Liveness:
         head = await reader.readuntil(b"\r\n\r\n")
         method, _, rest = head.partition(b"\r\n")[0].partition(b" ")
         path = rest.partition(b" ")[0].decode("latin-1").partition("?")[0]
-        known = method in {b"GET", b"HEAD"} and path in PROBES and len(head) <= _LONGEST
-        status, body = await self._ask(path) if known else (404, b"{}")
+        is_probe = method in {b"GET", b"HEAD"} and path in PROBES and len(head) <= _LONGEST
+        status, body = await self._ask(path) if is_probe else (404, b"{}")
         lines = [f"HTTP/1.1 {status} {_REASONS.get(status, '')}", "content-type: application/json"]
         lines += [f"content-length: {len(body)}", "cache-control: no-store", "connection: close", "", ""]
         writer.write("\r\n".join(lines).encode() + (b"" if method == b"HEAD" else body))

@@ -60,7 +60,7 @@ class EdgeMiddleware:
     async def pass_through(self, app: Application, scope: Any, receive: Any, send: Any) -> None:
         """Serve one request and log it. Nothing that goes wrong inside leaves without an answer."""
         began = time.perf_counter()
-        scope = self.below.asked(scope)
+        scope = self.below.inner(scope)
         headers = _by_name(scope["headers"])
         peer = scope["client"][0] if scope.get("client") else None
         ip = client_ip(peer, headers.get("x-forwarded-for", ()), self.trusted_proxies)
@@ -132,7 +132,7 @@ class _Reply:
     method: str
     path: str
     visit: RequestContext
-    asked: dict[str, list[str]]
+    request_headers: dict[str, list[str]]
     cors: dict[str, str]
     always: dict[str, str]
     below: SubPath
@@ -162,17 +162,17 @@ class _Reply:
         if whole and self.method in {"GET", "HEAD"} and start["status"] == 200 and _is_json(headers):
             etag = f'"{hashlib.sha256(body["body"]).hexdigest()[:32]}"'
             more["etag"] = etag
-            if _matches(etag, self.asked.get("if-none-match", [])):
+            if _matches(etag, self.request_headers.get("if-none-match", [])):
                 start["status"] = 304
                 body = {**body, "body": b""}
                 start["headers"] = [pair for pair in start["headers"] if not pair[0].lower().startswith(b"content-")]
         cors = dict(self.cors)
         if "vary" in headers and "vary" in cors:
             cors["vary"] = ", ".join([*headers["vary"], cors["vary"]])
-        added = {name: value for name, value in more.items() if name not in headers} | cors
+        extra = {name: value for name, value in more.items() if name not in headers} | cors
         start["headers"] = [
             *(pair for pair in start["headers"] if pair[0].decode("latin-1").lower() not in self.cors),
-            *((name.encode(), value.encode("latin-1")) for name, value in added.items()),
+            *((name.encode(), value.encode("latin-1")) for name, value in extra.items()),
         ]
         start["headers"] = self.below.headers(start["headers"])
         return body
