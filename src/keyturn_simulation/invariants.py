@@ -169,7 +169,7 @@ def _nobody_left_behind(world: World, journal: list[Credential]) -> Iterator[str
 
 
 def _end_of_secret(world: World, connection: Connection) -> float | None:
-    secret = world.connections.open(connection)[0]
+    secret = world.secret_of(connection)
     secrets = world.emulator.admin.secrets(world.application_of(connection.client_id))
     return next((handle.end for handle in secrets if handle.value == secret.reveal()), None)
 

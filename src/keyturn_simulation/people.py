@@ -6,7 +6,6 @@ from random import Random
 import sqlalchemy as sa
 
 from entra_emulator.admin.admin import ApplicationHandle
-from keyturn.connections import connection_test
 from keyturn.connections.domain import Certificate, CertificateFiles, ClientSecret, Connection, NewConnection
 from keyturn.credentials.domain import ENDED
 from keyturn.db.tables import rotations
@@ -106,7 +105,7 @@ class Users:
             secret = self._luck.choice(app.secrets)
             self.connect(app, self.portal.typed(app, secret.value, secret.key_id))
             return
-        given = self._sim.world.connections.opened(connection).credentials
+        given = self._sim.world.opened(connection)
         if isinstance(given, Certificate):
             files = CertificateFiles(given.tenant_id, given.client_id, given.signing.chain, given.signing.private_key)
             self.connect(self._sim.world.applications[connection.client_id], files)
@@ -149,7 +148,7 @@ class Users:
         self._sim.request(
             process,
             f"test {connection.name}",
-            lambda server: connection_test.run_test(server.connections, actor, connection.id),
+            lambda _rotations: process.server.services.tests.run(actor, connection.id),
         )
 
     def send_again(self, process: Process, connection: Connection) -> None:

@@ -12,7 +12,7 @@ from random import Random
 from typing import TypeVar
 
 from entra_emulator.admin.admin import ApplicationHandle
-from keyturn.connections import daily_check, due_store
+from keyturn.connections import due_store
 from keyturn.connections.due import LOOK_CLAIM
 from keyturn.db.unit import Database
 from keyturn.engine import store as engine_store
@@ -21,7 +21,7 @@ from keyturn.errors import KeyturnError
 from keyturn.kit.moments import CLOCKS_APART as KNOWN_APART
 from keyturn.ports.http import HttpRequest
 from keyturn.rotations.due import CLAIM
-from keyturn.rotations.service import Rotations
+from keyturn.rotations.self_rotation import SelfRotation
 from keyturn.rotations.store import due as due_rotations
 from keyturn.rotations.work.lease import LeaseLost, acquire
 from keyturn.rotations.work.workflow import MAX_TURNS
@@ -162,11 +162,8 @@ class Simulation:
         process = Process(name, Fuse(), network)
         network.process = process
         database = ProcessDatabase(self.world.database, self, lambda: process)
-        process.server = self.world.server(name, database, network)
-        process.server.rotations = Rotations(
-            process.server.rotations.connections,
-            pause=lambda seconds: self._user_waits(process, seconds),
-            process_id=name,
+        process.server = self.world.server(
+            name, database, network, await_lease=lambda seconds: self._user_waits(process, seconds)
         )
         self.processes.append(process)
         self.trace.note(name, "starts")
@@ -273,7 +270,7 @@ class Simulation:
                     self._take(process, due.rotation_id)
                 for connection_id in seen:
                     self.trace.note(process.name, f"looks at {connection_id[:8]}")
-                    daily_check.run_daily_check(process.server.rotations.connections, connection_id)
+                    process.server.services.daily_check.run(connection_id)
 
         self.surviving(process, act)
 
@@ -293,7 +290,7 @@ class Simulation:
             with process.under(None):
                 self.surviving(process, lambda: self._take(process, chosen))
 
-    def request(self, process: Process, what: str, act: Callable[[Rotations], T]) -> T | None:
+    def request(self, process: Process, what: str, act: Callable[[SelfRotation], T]) -> T | None:
         """A user's request to one of the servers. None when it was refused or nobody answered: users know errors."""
         self.trace.note(process.name, f"user: {what}")
         try:

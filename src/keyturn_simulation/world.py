@@ -14,7 +14,8 @@ import sqlalchemy as sa
 
 from entra_emulator import Emulator, Settings
 from entra_emulator.admin.admin import ApplicationHandle
-from keyturn.connections import daily_check
+from keyturn.app.services import Services, build
+from keyturn.connections import sealed
 from keyturn.connections.domain import Certificate, ClientSecret, Connection, NewConnection
 from keyturn.connections.due import LOOK_CLAIM
 from keyturn.connections.due_store import claim_looks
@@ -35,7 +36,7 @@ from keyturn.providers.azure.provider import AzureProvider
 from keyturn.rotations.commands import ConnectionChange, ScheduleChange
 from keyturn.rotations.domain import Rotation, Step
 from keyturn.rotations.due import CLAIM
-from keyturn.rotations.service import Rotations
+from keyturn.rotations.self_rotation import SelfRotation
 from keyturn.rotations.store import policies
 from keyturn.rotations.store.due import claim_due
 from keyturn.rotations.work.lease import WorkerContext
@@ -57,8 +58,12 @@ class Server:
     name: str
     context: WorkerContext
     rotator: Rotator
-    rotations: Rotations
+    services: Services
     clock: NodeClock
+
+    @property
+    def rotations(self) -> SelfRotation:
+        return self.services.rotations
 
 
 @dataclass
@@ -73,8 +78,7 @@ class World:
     actor: Actor
     sealer: KeyringSealer
     pace: Pace
-    connections: Connections
-    rotations: Rotations
+    services: Services
     servers: list[Server] = field(default_factory=list)
     watcher: Callable[[str, Step], None] | None = None
     applications: dict[str, ApplicationHandle] = field(default_factory=dict)
@@ -87,6 +91,14 @@ class World:
     _key_ids: dict[str, str] = field(default_factory=dict)
     """Of all that ever was in Entra, by value or thumbprint."""
 
+    @property
+    def connections(self) -> Connections:
+        return self.services.connections
+
+    @property
+    def rotations(self) -> SelfRotation:
+        return self.services.rotations
+
     # --- doing ------------------------------------------------------------------------------------------------------
 
     def add_server(self, name: str) -> Server:
@@ -97,15 +109,31 @@ class World:
     def network(self, name: str) -> EmulatedTransport:
         return EmulatedTransport(self.emulator, guard=self.guard, elapse=self.clock.advance, instance=name)
 
-    def server(self, name: str, database: Database, transport: Transport) -> Server:
+    def server(
+        self,
+        name: str,
+        database: Database,
+        transport: Transport,
+        await_lease: Callable[[float], object] = lambda _seconds: None,
+    ) -> Server:
         """A process with a database handle and a network of its own."""
         keys = partial(next, key_pool())
         clock = NodeClock(self.clock)
         provider = SimulatedProvider(transport, clock, emulated_clouds(), ids=self.ids, keys=keys)
         context = WorkerContext(database, self.sealer, provider, clock, self.ids, self.pace, name)
-        databases = (database, self.sealer, provider, clock, self.ids, "global")
-        connections = Connections(*databases, pace=self.pace, pause=self.clock.advance)
-        return Server(name, context, Rotator(context, self._watch), Rotations(connections, process_id=name), clock)
+        use_cases = build(
+            database,
+            self.sealer,
+            provider,
+            clock,
+            self.ids,
+            "global",
+            pace=self.pace,
+            pause=self.clock.advance,
+            await_lease=await_lease,
+            process_id=name,
+        )
+        return Server(name, context, Rotator(context, self._watch), use_cases, clock)
 
     def _watch(self, rotation_id: str, step: Step) -> None:
         if self.watcher:
@@ -163,7 +191,7 @@ class World:
     def look(self) -> None:
         """Look at the connections at which it is time to, as the finder and the engine would."""
         for connection_id in self.claim_looks():
-            daily_check.run_daily_check(self.connections, connection_id)
+            self.services.daily_check.run(connection_id)
 
     def claim_looks(self) -> list[str]:
         now = self.clock.now()
@@ -217,7 +245,18 @@ class World:
         return [row.state for row in self.journal(connection)]
 
     def current_secret(self, connection: Connection) -> Plaintext:
-        return self.connections.credentials(self.connections.get(self.actor, connection.id)).secret
+        return self.secret_of(self.connections.get(self.actor, connection.id))
+
+    def opened(self, connection: Connection) -> ClientSecret | Certificate | None:
+        """Return what is sealed in the connection; None for a connection by OAuth."""
+        return sealed.opened(self.database, self.sealer, connection).credentials
+
+    def secret_of(self, connection: Connection) -> Plaintext:
+        """Return the client secret that is sealed in the connection."""
+        credentials = self.opened(connection)
+        if not isinstance(credentials, ClientSecret):
+            raise TypeError(f"{connection.name} has no client secret")
+        return credentials.secret
 
     def keys(self, application: ApplicationHandle | None = None) -> dict[str, str]:
         """The key ids that exist in Entra, with their names."""
@@ -232,12 +271,12 @@ class World:
 
         A client secret is told by its value, a certificate by its thumbprint; its private key counts as hidden from now on.
         """
-        given = self.connections.opened(connection).credentials
+        given = self.opened(connection)
         if isinstance(given, Certificate):
             self.hide(private_lines(given.signing.private_key))
             told = given.signing.thumbprint
         else:
-            told = self.connections.credentials(connection).secret.reveal()
+            told = self.secret_of(connection).reveal()
         self.collect_values()
         return told, self._key_ids.get(told)
 
@@ -328,11 +367,17 @@ def make_world(
     actor = _administrator(database, ids, clock)
     transport = EmulatedTransport(emulator, elapse=clock.advance, instance="api")
     provider = SimulatedProvider(transport, clock, emulated_clouds(), ids=ids)
-    connections = Connections(
-        database, sealer, provider, clock, ids, "global", pace=pace or Pace(), pause=clock.advance
+    use_cases = build(
+        database,
+        sealer,
+        provider,
+        clock,
+        ids,
+        "global",
+        pace=pace or Pace(),
+        pause=clock.advance,
     )
     rules = settings or Settings()
-    rotations = Rotations(connections)
     world = World(
         database,
         clock,
@@ -344,8 +389,7 @@ def make_world(
         actor,
         sealer,
         pace or Pace(),
-        connections,
-        rotations,
+        use_cases,
     )
     world.applications[application.app_id] = application
     for number in range(servers):

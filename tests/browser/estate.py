@@ -29,7 +29,7 @@ from keyturn.people.sessions import BrowserInfo as Visiting
 from keyturn.projects.domain import Project
 from keyturn.projects.service import Projects
 from keyturn.rotations.commands import ScheduleChange
-from keyturn.rotations.service import Rotations
+from keyturn.rotations.self_rotation import SelfRotation
 from keyturn.settings.reader import read_settings
 from keyturn.tokens.domain import Origin
 from keyturn.web.server.app import Application
@@ -55,7 +55,7 @@ class BrowserServer:
     core: Core
     access: Access
     projects: Projects
-    rotations: Rotations
+    rotations: SelfRotation
     actor: Actor
     tenant_id: str
     said: list[str]
@@ -144,7 +144,7 @@ def open_estate(
             access.bootstrap(EMAIL, Plaintext(PASSWORD), "Contoso")
             actor = access.sessions.recall(_session(access, EMAIL), "127.0.0.1")
             projects = Projects(core.database, core.clock, core.ids)
-            _, rotations = services(core, worker.nudge if worker else lambda: None)
+            rotations = services(core, worker.nudge if worker else lambda: None).rotations
             with _served(server):
                 pages = tuple(_pages(application))
                 yield BrowserServer(

@@ -14,7 +14,6 @@ from functools import cache
 from pathlib import Path
 
 from entra_emulator import Settings
-from keyturn.connections import daily_check
 from keyturn.connections.domain import Certificate, CertificateFiles, Connection, NewConnection
 from keyturn.db.unit import Database
 from keyturn.errors import KeyturnError
@@ -65,9 +64,7 @@ class CrashScenario:
                 self.do("-", lambda server, it=rotation_id: server.rotator.advance(it))
                 check_always(self.world)
             for connection_id in self.world.claim_looks():
-                self.do(
-                    "-", lambda server, it=connection_id: daily_check.run_daily_check(server.rotations.connections, it)
-                )
+                self.do("-", lambda server, it=connection_id: server.services.daily_check.run(it))
             wake = self.world.next_wake()
             if wake is None or wake - self.world.clock.now() > timedelta(minutes=30):
                 return
@@ -131,9 +128,7 @@ def replace_credentials(scene: CrashScenario) -> None:
     given = scene.world.given(secret=Plaintext(typed.value), key_id=typed.key_id)
 
     def act(server: Server) -> None:
-        now = scene.world.connections.get(scene.world.actor, connection.id)
-        if not scene.world.connections.is_as_supplied(now, given):
-            server.rotations.update(scene.world.actor, connection.id, ConnectionChange(credentials=given))
+        server.rotations.update(scene.world.actor, connection.id, ConnectionChange(credentials=given))
 
     scene.do("replace", act)
     scene.settle()
@@ -176,7 +171,7 @@ def given_certificate() -> GivenCertificate:
 
 def note_private_key(world: World) -> None:
     """From now on no piece of the current private key may be readable anywhere."""
-    credentials = world.connections.opened(world.all_connections()[0]).credentials
+    credentials = world.opened(world.all_connections()[0])
     assert isinstance(credentials, Certificate)
     world.hide(private_lines(credentials.signing.private_key))
 

@@ -192,7 +192,7 @@ def test_looks_that_have_come_due_together_are_done_two_in_a_second_and_refreshe
     for number in range(5):
         world.connect(f"c{number}", rotate=False)
     world.clock.advance(timedelta(days=2).total_seconds())
-    looks, now = Looks(world.connections), world.clock.now()
+    looks, now = Looks(world.services.daily_check), world.clock.now()
     taken = []
     for second in range(4):
         moment = now + timedelta(seconds=second)
@@ -201,7 +201,7 @@ def test_looks_that_have_come_due_together_are_done_two_in_a_second_and_refreshe
                 taken.append((second, len(looks.claim(tx, moment, 16)) if looks.is_due(tx, moment) else 0))
     assert [taken[at] for at in (0, 1, 3, 6, 9)] == [(0, 2), (0, 0), (1, 2), (2, 1), (3, 0)]
     with database.write() as tx:
-        unset = RefreshTokens(world.connections.grants)
+        unset = RefreshTokens(world.services.grants)
         assert not unset.is_due(tx, now), "this server has no OAuth application"
 
 

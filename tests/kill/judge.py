@@ -11,7 +11,8 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from entra_emulator import Entry
-from keyturn.connections.domain import Connection
+from keyturn.connections import sealed
+from keyturn.connections.domain import ClientSecret, Connection
 from keyturn.credentials.domain import ENDED, Credential, State, is_marker
 from keyturn.db.tables import audit_events, credentials, runs
 from keyturn.ports.provider import Tenant
@@ -37,12 +38,19 @@ def check_current(place: Installation, connection: Connection) -> None:
 
 
 def check_signs_in(place: Installation, connection: Connection) -> None:
-    given = place.connections.credentials(place.connections.get(place.actor, connection.id))
-    place.connections.provider.sign_in(Tenant("global", given.tenant_id), given.client_id, given.secret)
+    given = _credentials(place, connection)
+    place.provider.sign_in(Tenant("global", given.tenant_id), given.client_id, given.secret)
 
 
 def _current(place: Installation, connection: Connection) -> str:
-    return place.connections.credentials(place.connections.get(place.actor, connection.id)).secret.reveal()
+    return _credentials(place, connection).secret.reveal()
+
+
+def _credentials(place: Installation, connection: Connection) -> ClientSecret:
+    stored = place.connections.get(place.actor, connection.id)
+    credentials = sealed.opened(place.core.database, place.core.sealer, stored).credentials
+    assert isinstance(credentials, ClientSecret)
+    return credentials
 
 
 def _object_id(place: Installation, connection: Connection) -> str:

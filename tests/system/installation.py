@@ -16,6 +16,7 @@ from entra_emulator import Emulator, Settings, SystemClock
 from entra_emulator.admin.admin import ApplicationHandle
 from entra_emulator.server.server import Running, run_in_thread
 from keyturn.app.core import Core, open_core
+from keyturn.app.services import Services, build
 from keyturn.app.web import open_access
 from keyturn.connections.domain import ClientSecret, Connection, NewConnection
 from keyturn.connections.service import Connections
@@ -23,7 +24,7 @@ from keyturn.kit.actor import Actor
 from keyturn.kit.secret import Plaintext
 from keyturn.providers.azure.provider import AzureProvider
 from keyturn.rotations.commands import ScheduleChange
-from keyturn.rotations.service import Rotations
+from keyturn.rotations.self_rotation import SelfRotation
 from keyturn.settings.reader import read_settings
 from keyturn_simulation.emulated import EmulatedTransport, emulated_clouds
 
@@ -39,11 +40,19 @@ class Installation:
     emulator: Emulator
     running: Running
     core: Core
-    connections: Connections
-    rotations: Rotations
+    provider: AzureProvider
+    services: Services
     actor: Actor
     token: str
     tenant_id: str
+
+    @property
+    def connections(self) -> Connections:
+        return self.services.connections
+
+    @property
+    def rotations(self) -> SelfRotation:
+        return self.services.rotations
 
     def application(self, name: str, permission: str = "Application.ReadWrite.OwnedBy") -> ApplicationHandle:
         """Make an application in Entra that may change its own secrets."""
@@ -96,9 +105,8 @@ def installation(
             first = access.bootstrap(EMAIL, Plaintext(PASSWORD), "Contoso")
             token = first.token.reveal()
             provider = AzureProvider(EmulatedTransport(emulator), core.clock, emulated_clouds(), ids=core.ids)
-            connections = Connections(core.database, core.sealer, provider, core.clock, core.ids, core.settings.cloud)
-            rotations = Rotations(connections)
+            use_cases = build(core.database, core.sealer, provider, core.clock, core.ids, core.settings.cloud)
             actor = access.authenticate(token, "127.0.0.1")
-            yield Installation(folder, environ, emulator, running, core, connections, rotations, actor, token, tenant)
+            yield Installation(folder, environ, emulator, running, core, provider, use_cases, actor, token, tenant)
         finally:
             core.close()

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from keyturn.credentials.domain import ENDED, State
-from keyturn.rotations.history import history
 from tests.system.installation import ROOT, Installation, installation
 
 PROMISED = ("3.11", "3.12", "3.13", "3.14")
@@ -92,7 +91,7 @@ def await_generation(place: Installation, connection_id: str, generation: int) -
     """Wait until this secret is current and no other is left."""
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
-        known = history(place.connections, place.actor, connection_id)
+        known = place.services.history.of(place.actor, connection_id)
         live = [(row.generation, row.state) for row in known.credentials if row.state not in ENDED]
         if live == [(generation, State.CURRENT)] and known.active is None:
             return

@@ -7,8 +7,8 @@ from datetime import timedelta
 from functools import partial
 
 from keyturn.app import startup
+from keyturn.app.services import Services, build
 from keyturn.connections.flow import CALLBACK_PATH
-from keyturn.connections.service import Connections
 from keyturn.crypto.keyring import Keyring, KeyringSealer
 from keyturn.db.unit import Database
 from keyturn.errors import busy
@@ -20,7 +20,6 @@ from keyturn.ports.provider import OAuthApp
 from keyturn.providers.azure.clouds import Clouds, standard_clouds
 from keyturn.providers.azure.provider import AzureProvider
 from keyturn.providers.transport import HttpTransport
-from keyturn.rotations.service import Rotations
 from keyturn.settings.model import Settings
 
 
@@ -79,14 +78,25 @@ def _before_call(database: Database, calls: Bulkhead) -> None:
     calls.hold()
 
 
-def services(core: Core, nudge: Callable[[], None]) -> tuple[Connections, Rotations]:
-    settings, oauth = core.settings, oauth_app(core.settings)
-    parts = (core.database, core.sealer, core.provider, core.clock, core.ids)
-    bare, most = settings.oauth_bare_codes, settings.quotas.connections_per_project
-    connections = Connections(
-        *parts, settings.cloud, oauth, bare_codes=bare, most=most, pace=settings.pace, pause=time.sleep
+def services(core: Core, nudge: Callable[[], None]) -> Services:
+    """Return the use cases of this process. ``nudge`` tells the finder of due work to look at once."""
+    settings = core.settings
+    return build(
+        core.database,
+        core.sealer,
+        core.provider,
+        core.clock,
+        core.ids,
+        settings.cloud,
+        oauth_app(settings),
+        bare_codes=settings.oauth_bare_codes,
+        most=settings.quotas.connections_per_project,
+        pace=settings.pace,
+        nudge=nudge,
+        pause=time.sleep,
+        await_lease=time.sleep,
+        process_id=core.process_id,
     )
-    return connections, Rotations(connections, nudge, time.sleep, core.process_id)
 
 
 def oauth_app(settings: Settings) -> OAuthApp | None:

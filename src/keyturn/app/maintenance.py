@@ -10,10 +10,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from structlog import get_logger
 
 from keyturn.audit.retention import remove_old_events
-from keyturn.connections.service import Connections
+from keyturn.connections import fingerprints
+from keyturn.connections.refresh_tokens import Grants
 from keyturn.crypto.keyring import Keyring
+from keyturn.db.unit import Database
 from keyturn.engine.upkeep import Task
 from keyturn.errors import KeyturnError
+from keyturn.ports.clock import Clock
+from keyturn.ports.sealing import Sealer
 from keyturn.rotations.retention import remove_old_history
 from keyturn.settings.model import RetentionSettings
 
@@ -34,12 +38,18 @@ class HourlyTasks:
     def __init__(
         self,
         keyring: Keyring,
-        connections: Connections,
+        database: Database,
+        sealer: Sealer,
+        clock: Clock,
+        grants: Grants,
         clock_confirmed_at: Callable[[], datetime | None],
         retention: RetentionSettings,
     ) -> None:
         self._keyring = keyring
-        self._connections = connections
+        self._database = database
+        self._sealer = sealer
+        self._clock = clock
+        self._grants = grants
         self._clock_confirmed_at = clock_confirmed_at
         self._retention = retention
         self._over = threading.Event()
@@ -48,7 +58,7 @@ class HourlyTasks:
         """Return them in the order in which they are done when all are due."""
         return [
             Task("data-keys", partial(self._attempt, "keys", self._keyring.maintain)),
-            Task("sign-ins", partial(self._attempt, "oauth", self._connections.grants.forget_sign_ins)),
+            Task("sign-ins", partial(self._attempt, "oauth", self._grants.forget_sign_ins)),
             Task("audit-retention", partial(self._attempt, "audit_retention", self._remove_old_events)),
             Task("history-retention", partial(self._attempt, "history_retention", self._remove_old_history)),
             Task("fingerprints", partial(self._attempt, "fingerprints", self._complete_fingerprints), at_start=True),
@@ -59,26 +69,24 @@ class HourlyTasks:
         self._over.set()
 
     def _complete_fingerprints(self) -> None:
-        self._connections.mark_all(_report_unreadable)
+        fingerprints.complete(self._database, self._sealer, self._clock.now(), _report_unreadable)
 
     # Nothing is removed until the provider has confirmed this server's clock, and ages count from the moment of that: a clock
     # that has run ahead since removes nothing before its time.
 
     def _remove_old_events(self) -> bool:
         """Remove audit events that are older than they are to be kept; return whether some may be left."""
-        confirmed_at, now = self._clock_confirmed_at(), self._connections.clock.now()
+        confirmed_at, now = self._clock_confirmed_at(), self._clock.now()
         if confirmed_at is None:
             return False
-        return remove_old_events(
-            self._connections.database, self._retention.audit_days, confirmed_at, now, self._enough()
-        )
+        return remove_old_events(self._database, self._retention.audit_days, confirmed_at, now, self._enough())
 
     def _remove_old_history(self) -> bool:
         """Remove steps, runs and keys that are older than they are to be kept; return whether some may be left."""
         confirmed_at = self._clock_confirmed_at()
         if confirmed_at is None:
             return False
-        return remove_old_history(self._connections.database, self._retention, confirmed_at, self._enough())
+        return remove_old_history(self._database, self._retention, confirmed_at, self._enough())
 
     def _enough(self) -> Callable[[], bool]:
         """Return what is asked after each part of a removal: whether it ends there."""

@@ -12,12 +12,10 @@ from keyturn.api.people import routes as people_api
 from keyturn.api.projects import members as members_api
 from keyturn.api.projects import routes as projects_api
 from keyturn.app.core import Core, oauth_app, services
+from keyturn.app.services import Services
 from keyturn.app.worker import Worker
 from keyturn.audit.service import AuditTrail
 from keyturn.authz.domain import require_admin
-from keyturn.connections.oauth import SignIns
-from keyturn.connections.search import ConnectionSearch
-from keyturn.connections.service import Connections
 from keyturn.crypto.keyring import KeyringDigests
 from keyturn.crypto.store import load
 from keyturn.db.trouble import explain
@@ -40,7 +38,7 @@ from keyturn.pages.projects import projects as project_pages
 from keyturn.ports.provider import Tenant
 from keyturn.projects.service import Projects
 from keyturn.providers.azure.manifest import MANIFEST
-from keyturn.rotations.service import Rotations, refuse_while_rotating
+from keyturn.rotations.self_rotation import refuse_while_rotating
 from keyturn.web import unbuilt
 from keyturn.web.html.render import Renderer
 from keyturn.web.pages import Keeper, Pages, SessionCookie, Site
@@ -78,7 +76,7 @@ def web_application(core: Core, worker: Worker | None) -> Application:
     projects = Projects(
         core.database, core.clock, core.ids, delete_guards=(refuse_while_rotating,), quotas=settings.quotas
     )
-    connections, rotations = services(core, worker.nudge if worker else _nobody)
+    use_cases = services(core, worker.nudge if worker else _nobody)
     limiter = Limiter(core.clock, per_minute=settings.login_rate_per_minute)
     trail = AuditTrail(core.database)
     routers = [
@@ -92,11 +90,17 @@ def web_application(core: Core, worker: Worker | None) -> Application:
         members_api.people_router(projects),
         audit_api.router(trail),
         connections_api.router(
-            connections, rotations, oauth_client_id=oauth.client_id if oauth else None, clock=core.clock
+            use_cases.connections,
+            use_cases.rotations,
+            use_cases.sign_ins,
+            use_cases.tests,
+            use_cases.removals,
+            oauth_client_id=oauth.client_id if oauth else None,
+            clock=core.clock,
         ),
         unbuilt.router(),
     ]
-    pages, site = page_routes(core, access, projects, connections, rotations, trail, limiter)
+    pages, site = page_routes(core, access, projects, use_cases, trail, limiter)
     return build(
         [*routers, *pages],
         authenticate=access.authenticate,
@@ -115,8 +119,7 @@ def page_routes(
     core: Core,
     access: Access,
     projects: Projects,
-    connections: Connections,
-    rotations: Rotations,
+    use_cases: Services,
     trail: AuditTrail,
     limiter: Limiter,
 ) -> tuple[list[Pages], Site]:
@@ -132,10 +135,13 @@ def page_routes(
         core.provider.sign_in(Tenant(settings.cloud, tenant), app_id, secret)
 
     pages = connections_pages.ConnectionPages(
-        connections,
-        rotations,
-        SignIns(connections),
-        ConnectionSearch(connections),
+        use_cases.connections,
+        use_cases.rotations,
+        use_cases.history,
+        use_cases.removals,
+        use_cases.sign_ins,
+        use_cases.tests,
+        use_cases.search,
         trail,
         heads,
         core.clock,

@@ -31,16 +31,24 @@ class Worker:
             lambda text: core.sealer.seal(Plaintext(text), ENGINE_PLACE).text,
             lambda text: core.sealer.open(Sealed(text), ENGINE_PLACE).reveal(),
         )
-        connections, _ = services(core, self.nudge)
-        self._hourly = HourlyTasks(core.keyring, connections, core.provider.clock_confirmed_at, settings.retention)
+        use_cases = services(core, self.nudge)
+        self._hourly = HourlyTasks(
+            core.keyring,
+            core.database,
+            core.sealer,
+            core.clock,
+            use_cases.grants,
+            core.provider.clock_confirmed_at,
+            settings.retention,
+        )
         context = WorkerContext(
             core.database, core.sealer, core.provider, core.clock, core.ids, settings.pace, core.process_id
         )
         self._sources = Sources(
             [
                 DueRotations(Rotator(context).advance),
-                Looks(connections),
-                RefreshTokens(connections.grants),
+                Looks(use_cases.daily_check),
+                RefreshTokens(use_cases.grants),
                 Upkeep(core.process_id, self._hourly.tasks(), core.clock.now(), UPKEEP_EVERY),
             ]
         )

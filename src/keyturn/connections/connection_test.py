@@ -10,16 +10,18 @@ from keyturn.audit.domain import Filter
 from keyturn.audit.service import newest
 from keyturn.authz.domain import Action
 from keyturn.connections import health, store
+from keyturn.connections.access import connection_for
 from keyturn.connections.domain import Connection, Method
 from keyturn.connections.health import check_failed
 from keyturn.connections.recording import record_connection_event
-from keyturn.connections.service import Connections
-from keyturn.db.unit import Tx
+from keyturn.connections.stored import Stored
+from keyturn.db.unit import Database, Tx
 from keyturn.errors import KeyturnError, NeedsAction, RefusalReason
 from keyturn.kit.actor import Actor
 from keyturn.kit.clock import iso
 from keyturn.kit.moments import not_after
-from keyturn.ports.provider import AccessToken, Capability, RemoteApplication
+from keyturn.ports.clock import Clock, Ids
+from keyturn.ports.provider import AccessToken, Capability, Provider, RemoteApplication
 
 _SIGNED_IN = {
     Method.CLIENT_SECRET: "The client secret signs in.",
@@ -59,24 +61,38 @@ class ConnectionTest:
         return all(check.ok for check in self.checks)
 
 
-def run_test(connections: Connections, actor: Actor, connection_id: str) -> ConnectionTest:
-    """Try the connection now, and remember how it went. Raises NotFound or Forbidden; all else is part of the answer.
+class ConnectionTests:
+    """Use cases of trying connections."""
 
-    The audit trail gets an event when it says something new; see :func:`_record`.
-    """
-    with connections.database.read() as tx:
-        connection = connections.connection_for(tx, actor, connection_id, Action.CONNECT_CONNECTIONS)
-        rotates = store.rotates(tx, connection_id)
-    attempt = ConnectionTestRun(connections, connection, rotates=rotates)
-    failure = attempt.make()
-    now = connections.clock.now()
-    with connections.database.write() as tx:
-        attempt.remember(tx, failure, now)
-        _record(tx, actor, connection, now, ok=failure is None, code=failure.code if failure else None)
-    result = check_failed(failure) if failure else {"ok": True}
-    return ConnectionTest(
-        replace(connection, checked_at=now, check_result=result), attempt.checks, attempt.capabilities
-    )
+    def __init__(self, database: Database, provider: Provider, clock: Clock, ids: Ids, stored: Stored) -> None:
+        self._database = database
+        self._provider = provider
+        self._clock = clock
+        self._ids = ids
+        self._stored = stored
+
+    def run(self, actor: Actor, connection_id: str) -> ConnectionTest:
+        """Try the connection now, and remember how it went. Raises NotFound or Forbidden; all else is part of the answer.
+
+        The audit trail gets an event when it says something new; see :func:`_record`.
+        """
+        with self._database.read() as tx:
+            connection = connection_for(tx, actor, connection_id, Action.CONNECT_CONNECTIONS)
+            rotates = store.rotates(tx, connection_id)
+        attempt = self.of(connection, rotates=rotates)
+        failure = attempt.make()
+        now = self._clock.now()
+        with self._database.write() as tx:
+            attempt.remember(tx, failure, now)
+            _record(tx, actor, connection, now, ok=failure is None, code=failure.code if failure else None)
+        result = check_failed(failure) if failure else {"ok": True}
+        return ConnectionTest(
+            replace(connection, checked_at=now, check_result=result), attempt.checks, attempt.capabilities
+        )
+
+    def of(self, connection: Connection, *, rotates: bool) -> "ConnectionTestRun":
+        """Return a test of the connection that has not been made yet."""
+        return ConnectionTestRun(self._provider, self._stored, self._clock, self._ids, connection, rotates=rotates)
 
 
 def _record(tx: Tx, actor: Actor, connection: Connection, now: datetime, **result: Any) -> None:
@@ -96,8 +112,13 @@ def _record(tx: Tx, actor: Actor, connection: Connection, now: datetime, **resul
 class ConnectionTestRun:
     """One look at what a connection can do: it signs in, reads its application, and may change its secrets."""
 
-    def __init__(self, connections: Connections, connection: Connection, *, rotates: bool) -> None:
-        self._connections = connections
+    def __init__(
+        self, provider: Provider, stored: Stored, clock: Clock, ids: Ids, connection: Connection, *, rotates: bool
+    ) -> None:
+        self._provider = provider
+        self._stored = stored
+        self._clock = clock
+        self._ids = ids
         self._rotates = rotates
         self._connection = connection
         self.checks: list[ConnectionTestCheck] = []
@@ -123,22 +144,20 @@ class ConnectionTestRun:
 
     def remember(self, tx: Tx, failure: KeyturnError | None, now: datetime) -> None:
         """Write down at the connection how it went. Nothing is written when it has other credentials by now."""
-        connections, connection = self._connections, self._connection
+        connection, stored = self._connection, self._stored
         if failure is None:
-            health.accepted(tx, connection, now, health.next_look(now, connections.ids.jitter()))
-        elif connections.stored.clock_is_right() and health.is_refusal(
-            failure, settled=connections.stored.settled(connection)
-        ):
+            health.accepted(tx, connection, now, health.next_look(now, self._ids.jitter()))
+        elif stored.clock_is_right() and health.is_refusal(failure, settled=stored.settled(connection)):
             health.refused(tx, connection, failure, now)
         else:
             health.troubled(tx, connection, failure, now)
 
     def _sign_in(self, name: str) -> ConnectionTestCheck:
-        connections, connection = self._connections, self._connection
+        connection = self._connection
         self._token: AccessToken
-        self._connection, self._token = connections.stored.sign_in(connection)
-        self.capabilities = connections.provider.capabilities(self._token, connection.client_id)
-        warning = None if self._rotates else connection.warning(connections.clock.now())
+        self._connection, self._token = self._stored.sign_in(connection)
+        self.capabilities = self._provider.capabilities(self._token, connection.client_id)
+        warning = None if self._rotates else connection.warning(self._clock.now())
         return ConnectionTestCheck(name, ok=True, message=_SIGNED_IN[connection.method], fix=warning)
 
     def _application(self, name: str) -> ConnectionTestCheck | None:
@@ -146,8 +165,7 @@ class ConnectionTestRun:
         connection = self._connection
         if connection.method is Method.OAUTH:
             return None
-        provider = self._connections.provider
-        self._found: RemoteApplication = provider.application(
+        self._found: RemoteApplication = self._provider.application(
             connection.tenant, self._token, app_id=connection.client_id
         )
         return ConnectionTestCheck(name, ok=True, message=f"The application is '{self._found.name}'.")
@@ -156,7 +174,7 @@ class ConnectionTestRun:
         connection = self._connection
         if connection.method is not Method.OAUTH:
             try:
-                self._connections.provider.check_may_write(connection.tenant, self._token, self._found)
+                self._provider.check_may_write(connection.tenant, self._token, self._found)
             except NeedsAction as refusal:
                 if connection.method is not Method.CERTIFICATE:
                     raise

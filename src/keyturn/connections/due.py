@@ -4,9 +4,9 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from keyturn.connections import daily_check, due_store
+from keyturn.connections import due_store
+from keyturn.connections.daily_check import DailyCheck
 from keyturn.connections.refresh_tokens import Grants
-from keyturn.connections.service import Connections
 from keyturn.db.unit import Tx
 from keyturn.engine.sources import Source, Spacing
 from keyturn.errors import KeyturnError
@@ -28,8 +28,8 @@ class Looks(Source):
 
     kind = "look"
 
-    def __init__(self, connections: Connections) -> None:
-        self._connections = connections
+    def __init__(self, check: DailyCheck) -> None:
+        self._check = check
         self._spacing = Spacing(LOOKS_AT_ONCE, APART)
 
     def is_due(self, tx: Tx, now: datetime) -> bool:
@@ -40,7 +40,7 @@ class Looks(Source):
         return [Work(self.kind, connection_id, f"look:{connection_id}") for connection_id in claimed]
 
     def do(self, work_id: str) -> None:
-        daily_check.run_daily_check(self._connections, work_id)
+        self._check.run(work_id)
 
 
 class RefreshTokens(Source):

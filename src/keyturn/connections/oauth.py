@@ -12,6 +12,7 @@ from keyturn.audit.domain import Subject, SubjectKind
 from keyturn.audit.record import record
 from keyturn.authz.domain import Action
 from keyturn.connections import store
+from keyturn.connections.access import connection_for
 from keyturn.connections.domain import AuthorizationCode, Connection, Method, NewConnection
 from keyturn.connections.flow import (
     FLOW_LIFE,
@@ -29,21 +30,40 @@ from keyturn.connections.flow import (
     pack_flow,
     unpack_flow,
 )
-from keyturn.connections.service import Connections
+from keyturn.connections.refresh_tokens import Grants
+from keyturn.connections.verification import Verifier
+from keyturn.connections.writes import ConnectionWriter
+from keyturn.db.unit import Database
 from keyturn.errors import KeyturnError, Refused
 from keyturn.kit.actor import Actor
 from keyturn.kit.secret import Plaintext
-from keyturn.ports.provider import Tenant
+from keyturn.ports.clock import Clock, Ids
+from keyturn.ports.provider import OAuthProvider, Tenant
+from keyturn.ports.sealing import Sealer
 
 
 class SignIns:
     """Sign-ins by browser. Safe to share between threads; several at once for one user are normal (tabs)."""
 
-    def __init__(self, connections: Connections) -> None:
-        self._connections = connections
-        self._database = connections.database
-        self._clock = connections.clock
-        self._ids = connections.ids
+    def __init__(
+        self,
+        database: Database,
+        sealer: Sealer,
+        provider: OAuthProvider,
+        clock: Clock,
+        ids: Ids,
+        grants: Grants,
+        verifier: Verifier,
+        writer: ConnectionWriter,
+    ) -> None:
+        self._database = database
+        self._sealer = sealer
+        self._provider = provider
+        self._clock = clock
+        self._ids = ids
+        self._grants = grants
+        self._verifier = verifier
+        self._writer = writer
 
     # --- going ------------------------------------------------------------------------------------------------------
 
@@ -53,11 +73,11 @@ class SignIns:
         ``session`` is a secret of this browser's session; only the same session can finish. Raises before anything is stored:
         Misconfigured without settings for OAuth, Refused, Forbidden, NotFound, or NeedsAction for what is no single tenant.
         """
-        app = self._connections.grants.app()
+        app = self._grants.app()
         check_return_path(form.return_to)
         self._check_form(actor, form)
         state, verifier, nonce = self._secret(), self._secret(), self._secret()
-        url = self._connections.provider.authorize_url(
+        url = self._provider.authorize_url(
             Tenant(self._cloud(actor, form), form.tenant_id),
             app,
             state=state.reveal(),
@@ -65,9 +85,7 @@ class SignIns:
             challenge=challenge(verifier),
         )
         now, new = self._clock.now(), self._ids.new()
-        sealed = self._connections.sealer.seal(
-            pack_flow(SignInContext(form, verifier, nonce.reveal())), flow_seal_context(new)
-        )
+        sealed = self._sealer.seal(pack_flow(SignInContext(form, verifier, nonce.reveal())), flow_seal_context(new))
         flow = PendingSignIn(
             id=new,
             digest=digest(state),
@@ -105,11 +123,12 @@ class SignIns:
         elif not form.name:
             raise Refused("A new connection needs a name.", code="connections.name_missing", fix="Send name.")
         else:
-            self._connections.check_new(actor, form.name, form.project_id)
+            with self._database.read() as tx:
+                self._writer.check_new(tx, actor, form.name, form.project_id)
 
     def _reconnectable(self, actor: Actor, connection_id: str) -> Connection:
         with self._database.read() as tx:
-            connection = self._connections.connection_for(tx, actor, connection_id, Action.EDIT_CONNECTIONS)
+            connection = connection_for(tx, actor, connection_id, Action.EDIT_CONNECTIONS)
         if connection.method is not Method.OAUTH:
             raise Refused(
                 f"The connection's method is '{connection.method}', which needs no sign-in.",
@@ -129,7 +148,7 @@ class SignIns:
         flow = self._end(actor, session, callback.state)
         if flow.payload is None:
             raise RuntimeError("an open sign-in without its payload")
-        remembered = unpack_flow(self._connections.sealer.open(flow.payload, flow_seal_context(flow.id)))
+        remembered = unpack_flow(self._sealer.open(flow.payload, flow_seal_context(flow.id)))
         try:
             connection = self._connect(actor, remembered, callback)
         except KeyturnError as failure:
@@ -144,21 +163,21 @@ class SignIns:
         return check_flow(flow, actor, digest(session), now)
 
     def _connect(self, actor: Actor, remembered: SignInContext, callback: UnverifiedCallback) -> Connection:
-        form, connections = remembered.form, self._connections
+        form = remembered.form
         self._check_form(actor, form)
         if callback.code is None or callback.said.get("error"):
             self._refuse(form, callback)
         code = AuthorizationCode(form.tenant_id, callback.code, remembered.verifier, remembered.nonce)
-        verified = connections.prove(code, self._cloud(actor, form))
+        verified = self._verifier.verify(code, self._cloud(actor, form))
         with self._database.write() as tx:
             if form.connection_id is None:
                 draft = NewConnection(form.name or "", code, form.description, form.project_id)
-                return connections.insert(tx, actor, draft, verified)
-            connection = connections.connection_for(tx, actor, form.connection_id, Action.EDIT_CONNECTIONS, lock=True)
-            return connections.replace_credentials(tx, actor, connection, verified)
+                return self._writer.insert(tx, actor, draft, verified)
+            connection = connection_for(tx, actor, form.connection_id, Action.EDIT_CONNECTIONS, lock=True)
+            return self._writer.replace_credentials(tx, actor, connection, verified)
 
     def _cloud(self, actor: Actor, form: SignInRequest) -> str:
-        return self._reconnectable(actor, form.connection_id).cloud if form.connection_id else self._connections.cloud
+        return self._reconnectable(actor, form.connection_id).cloud if form.connection_id else self._writer.cloud
 
     def _refuse(self, form: SignInRequest, callback: UnverifiedCallback) -> NoReturn:
         if not callback.said:
@@ -167,8 +186,8 @@ class SignIns:
                 code="connections.oauth_code_missing",
                 fix="Connect again. If it happens again, check what stands between the browser and this server.",
             )
-        tenant = Tenant(self._connections.cloud, form.tenant_id)
-        self._connections.provider.refuse(tenant, self._connections.grants.app(), callback.said)
+        tenant = Tenant(self._writer.cloud, form.tenant_id)
+        self._provider.refuse(tenant, self._grants.app(), callback.said)
 
     def _record_failure(self, actor: Actor, form: SignInRequest, flow: PendingSignIn, failure: KeyturnError) -> None:
         facts = {"name": form.name, "tenantId": form.tenant_id, "code": failure.code, "message": failure.message}

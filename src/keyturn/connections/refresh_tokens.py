@@ -4,6 +4,8 @@ Entra ID forgets a refresh token that was not used for 90 days, so each is used 
 its own and changes by compare-and-swap: a refresh can never undo a change of anything else, nor a new sign-in.
 """
 
+from datetime import datetime
+
 from keyturn.audit import events
 from keyturn.connections import health, store
 from keyturn.connections.domain import Connection, OAuthGrant, unpack
@@ -41,20 +43,6 @@ class Grants:
                 "need no set-up.",
             )
         return self._app
-
-    # --- storing ----------------------------------------------------------------------------------------------------
-
-    def keep(self, tx: Tx, connection_id: str, grant: OAuthGrant) -> None:
-        """Store the refresh token of a new sign-in, in place of the one before."""
-        before = store.refresh_token(tx, connection_id)
-        version = before.refresh_token_version + 1 if before else 1
-        now = self._clock.now()
-        sealed = self._sealer.seal(grant.refresh_token, store.refresh_place(connection_id, version))
-        row = RefreshToken(connection_id, sealed, version, now, now + REFRESH_EVERY)
-        if before is None:
-            store.insert_refresh_token(tx, row)
-        else:
-            store.change_refresh_token(tx, before, **vars(row))
 
     # --- using ------------------------------------------------------------------------------------------------------
 
@@ -133,6 +121,18 @@ class Grants:
         """Delete the sign-ins by browser that could not have been finished for long. To be called now and then. Repeatable."""
         with self._database.write() as tx:
             store.forget_flows(tx, self._clock.now() - FLOW_KEPT)
+
+
+def keep(tx: Tx, sealer: Sealer, connection_id: str, grant: OAuthGrant, now: datetime) -> None:
+    """Store the refresh token of a new sign-in, in place of the one before."""
+    before = store.refresh_token(tx, connection_id)
+    version = before.refresh_token_version + 1 if before else 1
+    sealed = sealer.seal(grant.refresh_token, store.refresh_place(connection_id, version))
+    row = RefreshToken(connection_id, sealed, version, now, now + REFRESH_EVERY)
+    if before is None:
+        store.insert_refresh_token(tx, row)
+    else:
+        store.change_refresh_token(tx, before, **vars(row))
 
 
 def _other_app(connection: Connection, app: OAuthApp) -> SignInAgain:

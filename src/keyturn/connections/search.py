@@ -8,9 +8,8 @@ from keyturn.authz.authorize import Scope
 from keyturn.authz.domain import Action
 from keyturn.connections import store
 from keyturn.connections.domain import Connection, ProjectRef
-from keyturn.connections.service import Connections
 from keyturn.connections.store import SORTS, ConnectionFilter
-from keyturn.db.unit import Tx
+from keyturn.db.unit import Database, Tx
 from keyturn.kit.actor import Actor
 
 __all__ = ["SORTS", "ConnectionMatches", "ConnectionQuery", "ConnectionSearch"]
@@ -56,8 +55,8 @@ class ConnectionMatches:
 class ConnectionSearch:
     """Lists of connections. Reads only; the cost does not grow with the page's number."""
 
-    def __init__(self, connections: Connections) -> None:
-        self._database = connections.database
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def page(self, actor: Actor, project_id: str | None, search: ConnectionQuery) -> ConnectionMatches:
         """Return one page of a project's connections, or (None) of the organization's. Raises NotFound or Forbidden.

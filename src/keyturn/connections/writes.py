@@ -1,12 +1,196 @@
-"""What other rooms write to a connection, within a transaction of theirs."""
+"""What is written of a connection, within one transaction of the caller. Nothing here asks the provider."""
 
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
-from keyturn.connections import fingerprints, health, store
-from keyturn.connections.domain import end_of, facts_of, pack, renewed, seal_context, unpack
+import sqlalchemy.exc
+
+from keyturn.audit import events
+from keyturn.authz import authorize
+from keyturn.authz.authorize import Scope
+from keyturn.authz.domain import Action
+from keyturn.connections import fingerprints, health, holders, refresh_tokens, sealed, store
+from keyturn.connections.domain import (
+    APP,
+    Connection,
+    NewConnection,
+    OAuthGrant,
+    StoredCredentials,
+    VerifiedCredentials,
+    credentials_hash,
+    end_of,
+    facts_of,
+    method_of,
+    pack,
+    renewed,
+    seal_context,
+    unpack,
+)
+from keyturn.connections.recording import record_connection_event
 from keyturn.db.unit import Tx
+from keyturn.errors import NotFound, Refused
+from keyturn.kit.actor import Actor
 from keyturn.kit.secret import Plaintext
+from keyturn.organizations.quotas import require_room
+from keyturn.ports.clock import Clock, Ids
 from keyturn.ports.sealing import Sealer
+
+
+@dataclass(frozen=True)
+class ConnectionWriter:
+    """Writes connections, and the audit events of that.
+
+    ``cloud`` is that of new connections; ``most`` is how many there may be in one project, 0 for any number.
+    """
+
+    clock: Clock
+    ids: Ids
+    sealer: Sealer
+    cloud: str
+    most: int = 0
+
+    def check_new(self, tx: Tx, actor: Actor, name: str, project_id: str | None) -> None:
+        """Make all checks of a new connection that need no network: permission, name and room where it shall be."""
+        try:
+            authorize.require(tx, actor, Action.CREATE_CONNECTIONS, Scope(actor.org_id, project_id))
+        except NotFound as error:
+            raise Refused(error.message, code=error.code, fix="Check projectId.") from None
+        _check_name(tx, actor.org_id, project_id, name)
+        there = store.in_place(tx, actor.org_id, project_id)
+        require_room(there, self.most, "app connections here", "KEYTURN_MAX_CONNECTIONS")
+
+    def insert(self, tx: Tx, actor: Actor, new: NewConnection, verified: VerifiedCredentials) -> Connection:
+        """Write down a connection whose credentials were verified before this transaction; all else is checked again."""
+        self.check_new(tx, actor, new.name, new.project_id)
+        now, new_id, credentials = self.clock.now(), self.ids.new(), verified.credentials
+        mark = self._admitted(tx, actor, credentials, None)
+        salt = self.ids.secret()
+        connection = Connection(
+            id=new_id,
+            org_id=actor.org_id,
+            project_id=new.project_id,
+            name=new.name,
+            description=new.description,
+            app=APP,
+            method=method_of(credentials),
+            cloud=self.cloud,
+            tenant_id=credentials.tenant_id,
+            client_id=credentials.client_id,
+            secret=self.sealer.seal(pack(credentials, salt, self.cloud), seal_context(new_id, 1)),
+            secret_version=1,
+            credentials_hash=credentials_hash(verified.given, salt),
+            version=1,
+            created_at=now,
+            updated_at=now,
+            checked_at=now,
+            check_result={"ok": True},
+            ends_at=end_of(credentials),
+            facts=facts_of(credentials),
+            fingerprint=mark,
+            fingerprint_version=1,
+            published_at=now,
+            look_at=health.next_look(now, self.ids.jitter()),
+        )
+        try:
+            store.insert(tx, connection)
+        except sqlalchemy.exc.IntegrityError as error:  # another server took the name just now
+            raise _name_taken(new.name) from error
+        if isinstance(credentials, OAuthGrant):
+            refresh_tokens.keep(tx, self.sealer, new_id, credentials, now)
+        facts = {"method": connection.method.value, "credentialsUpdated": True} | (connection.facts or {})
+        record_connection_event(tx, actor, events.CONNECTION_CREATED, connection, now, **facts)
+        return connection
+
+    def rename(self, tx: Tx, actor: Actor, connection: Connection, *, name: str, description: str | None) -> Connection:
+        """Change name and description; a no-op when both are as before."""
+        if (name, description) == (connection.name, connection.description):
+            return connection
+        if name != connection.name:
+            _check_name(tx, connection.org_id, connection.project_id, name)
+        changed = replace(connection, name=name, description=description, version=connection.version + 1)
+        try:
+            self._change(tx, connection, name=name, description=description, version=changed.version)
+        except sqlalchemy.exc.IntegrityError as error:
+            raise _name_taken(name) from error
+        facts = {"previousName": connection.name, "credentialsUpdated": False}
+        record_connection_event(tx, actor, events.CONNECTION_UPDATED, changed, self.clock.now(), **facts)
+        return changed
+
+    def replace_credentials(
+        self, tx: Tx, actor: Actor, connection: Connection, verified: VerifiedCredentials
+    ) -> Connection:
+        """Store what the user supplied; the provider accepted it before this transaction."""
+        credentials, salt = verified.credentials, sealed.salt(self.sealer, connection)
+        version, now = connection.secret_version + 1, self.clock.now()
+        mark = self._admitted(tx, actor, credentials, connection)
+        changed = replace(
+            connection,
+            tenant_id=credentials.tenant_id,
+            client_id=credentials.client_id,
+            secret=self.sealer.seal(pack(credentials, salt, connection.cloud), seal_context(connection.id, version)),
+            secret_version=version,
+            credentials_hash=credentials_hash(verified.given, salt),
+            version=connection.version + 1,
+            ends_at=end_of(credentials),
+            facts=facts_of(credentials),
+            fingerprint=mark,
+            fingerprint_version=version,
+            published_at=now,
+            look_at=health.next_look(now, self.ids.jitter()),
+            **health.healed(now),
+        )
+        self._change(tx, connection, **{name: getattr(changed, name) for name in _CREDENTIAL_FIELDS})
+        if isinstance(credentials, OAuthGrant):
+            refresh_tokens.keep(tx, self.sealer, connection.id, credentials, now)
+        facts = {"credentialsUpdated": True} | (changed.facts or {})
+        record_connection_event(tx, actor, events.CONNECTION_UPDATED, changed, now, **facts)
+        health.record_recovery(tx, connection, now)
+        return changed
+
+    def delete(self, tx: Tx, actor: Actor, connection: Connection, **facts: Any) -> None:
+        store.delete(tx, connection.id)
+        record_connection_event(tx, actor, events.CONNECTION_DELETED, connection, self.clock.now(), **facts)
+
+    def _admitted(self, tx: Tx, actor: Actor, stored: StoredCredentials, connection: Connection | None) -> str | None:
+        """Return the fingerprint of credentials that a connection may hold. Raises Refused as :func:`holders.admit` does."""
+        now = self.clock.now()
+        mark = fingerprints.of(tx, self.sealer, now, connection.cloud if connection else self.cloud, stored)
+        if mark is None or (connection is not None and mark == fingerprints.marked(connection)):
+            return mark
+        holders.lock(tx, mark)
+        what = holders.credential_name(method_of(stored))
+        holders.refuse_removed(tx, mark, now, what)
+        holders.admit(tx, actor, mark, connection.id if connection else None, what)
+        return mark
+
+    def _change(self, tx: Tx, connection: Connection, **changes: Any) -> None:
+        if not store.change(tx, connection, updated_at=self.clock.now(), **changes):
+            raise Refused(
+                "The connection's credentials were changed by somebody else meanwhile.",
+                code="connections.changed_meanwhile",
+                fix="Load the connection again and repeat the change.",
+            )
+
+
+_CREDENTIAL_FIELDS = (
+    *("tenant_id", "client_id", "secret", "secret_version", "credentials_hash", "version"),
+    *("checked_at", "check_result", "ends_at", "facts", "fingerprint", "fingerprint_version"),
+    *("published_at", "look_at", "refused_at", "refusal"),
+)
+
+
+def _check_name(tx: Tx, org_id: str, project_id: str | None, name: str) -> None:
+    if store.by_name(tx, org_id, project_id, name):
+        raise _name_taken(name)
+
+
+def _name_taken(name: str) -> Refused:
+    return Refused(
+        f"An app connection named '{name}' already exists here.",
+        code="connections.name_taken",
+        fix="Choose another name.",
+    )
 
 
 def replace_value(

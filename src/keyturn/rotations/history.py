@@ -8,10 +8,11 @@ from keyturn.audit import events
 from keyturn.audit.domain import Filter, StoredEvent
 from keyturn.audit.service import newest
 from keyturn.authz.domain import Action
+from keyturn.connections.access import connection_for
 from keyturn.connections.domain import Connection
-from keyturn.connections.service import Connections
 from keyturn.credentials import store as journal
 from keyturn.credentials.domain import Credential, State
+from keyturn.db.unit import Database
 from keyturn.kit.actor import Actor
 from keyturn.rotations import waits
 from keyturn.rotations.domain import Reason, Rotation, Run, coming_runs, next_run
@@ -53,44 +54,49 @@ class History:
         return coming_runs(self.rotation, count, now) if self.rotation else ()
 
 
-def history(connections: Connections, actor: Actor, connection_id: str) -> History:
-    """Return what the actor may read of a connection and its rotation. Raises NotFound or Forbidden."""
-    with connections.database.read() as tx:
-        connection = connections.connection_for(tx, actor, connection_id, Action.READ_CONNECTIONS)
-        rotation = policies.of_connection(tx, connection_id)
-        if rotation is None:
-            return History(connection)
-        runs = run_store.runs_of(tx, rotation.id, SHOWN_RUNS)
-        steps = run_store.steps_of(tx, [run.id for run in runs])
-        drift = Filter(connection.org_id, event=events.CREDENTIALS_DRIFTED.name, subject_id=rotation.id)
-        return History(
-            connection,
-            rotation,
-            journal.of_rotation(tx, rotation.id),
-            [
-                observed_key
-                for observed_key in observed.observed_keys_of(tx, rotation.id).values()
-                if not observed_key.ours
-            ],
-            [(run, steps[run.id]) for run in runs],
-            newest(tx, drift, SHOWN_DRIFT),
-        )
+class RotationHistory:
+    """What connections show of their rotation."""
 
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
-def progress(connections: Connections, actor: Actor, connection_id: str) -> tuple[str, bool]:
-    """Return a mark that changes whenever there is something new to see, and whether work is under way."""
-    with connections.database.read() as tx:
-        connections.connection_for(tx, actor, connection_id, Action.READ_CONNECTIONS)
-        rotation = policies.of_connection(tx, connection_id)
-        if rotation is None:
-            return "", False
-        newest = run_store.runs_of(tx, rotation.id, 1)
-        steps = run_store.steps_of(tx, [run.id for run in newest])
-        live = journal.live(tx, rotation.id)
-    states = [(row.id, row.state.value) for row in live]
-    counts = [(len(records), records[-1].repeats if records else 0) for records in steps.values()]
-    mark = f"{[(run.id, run.state.value) for run in newest]}{states}{counts}{rotation.enabled}{rotation.due_at}"
-    return mark, _busy(newest, live)
+    def of(self, actor: Actor, connection_id: str) -> History:
+        """Return what the actor may read of a connection and its rotation. Raises NotFound or Forbidden."""
+        with self._database.read() as tx:
+            connection = connection_for(tx, actor, connection_id, Action.READ_CONNECTIONS)
+            rotation = policies.of_connection(tx, connection_id)
+            if rotation is None:
+                return History(connection)
+            runs = run_store.runs_of(tx, rotation.id, SHOWN_RUNS)
+            steps = run_store.steps_of(tx, [run.id for run in runs])
+            drift = Filter(connection.org_id, event=events.CREDENTIALS_DRIFTED.name, subject_id=rotation.id)
+            return History(
+                connection,
+                rotation,
+                journal.of_rotation(tx, rotation.id),
+                [
+                    observed_key
+                    for observed_key in observed.observed_keys_of(tx, rotation.id).values()
+                    if not observed_key.ours
+                ],
+                [(run, steps[run.id]) for run in runs],
+                newest(tx, drift, SHOWN_DRIFT),
+            )
+
+    def progress(self, actor: Actor, connection_id: str) -> tuple[str, bool]:
+        """Return a mark that changes whenever there is something new to see, and whether work is under way."""
+        with self._database.read() as tx:
+            connection_for(tx, actor, connection_id, Action.READ_CONNECTIONS)
+            rotation = policies.of_connection(tx, connection_id)
+            if rotation is None:
+                return "", False
+            newest = run_store.runs_of(tx, rotation.id, 1)
+            steps = run_store.steps_of(tx, [run.id for run in newest])
+            live = journal.live(tx, rotation.id)
+        states = [(row.id, row.state.value) for row in live]
+        counts = [(len(records), records[-1].repeats if records else 0) for records in steps.values()]
+        mark = f"{[(run.id, run.state.value) for run in newest]}{states}{counts}{rotation.enabled}{rotation.due_at}"
+        return mark, _busy(newest, live)
 
 
 def _busy(runs: Iterable[Run], rows: Iterable[Credential]) -> bool:

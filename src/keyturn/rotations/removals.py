@@ -74,25 +74,30 @@ class Removal:
         return str([(item.credential.id, item.stage.value, item.credential.tries, item.until) for item in self.items])
 
 
-def one(database: Database, actor: Actor, rotation_id: str) -> Removal:
-    """Return the removal, also when it is done. Raises NotFound, or Forbidden without permission to read connections there."""
-    with database.read() as tx:
-        rotation = policies.get(tx, rotation_id)
-        if rotation is None or not rotation.retired or rotation.org_id != actor.org_id:
-            raise NotFound(f"There is no removal '{rotation_id}'.", code="rotation.removal_not_found")
-        authorize.require(tx, actor, Action.READ_CONNECTIONS, Scope(rotation.org_id, rotation.project_id))
-        return _removal(tx, rotation)
+class Removals:
+    """Finds the removals that an actor may read."""
 
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
-def under_way(database: Database, actor: Actor, project_id: str | None) -> list[Removal]:
-    """Return the removals that are not done: those of the project, or without one all that the actor may read."""
-    with database.read() as tx:
-        if project_id:
-            authorize.require(tx, actor, Action.READ_CONNECTIONS, Scope(actor.org_id, project_id))
-            sight = Visibility(actor.org_id, organization=False, projects=frozenset({project_id}))
-        else:
-            sight = authorize.visible(tx, actor)
-        return [_removal(tx, rotation) for rotation in removal_store.under_way(tx, sight, MOST)]
+    def get(self, actor: Actor, rotation_id: str) -> Removal:
+        """Return the removal, also when it is done. Raises NotFound, or Forbidden where the actor may not read connections."""
+        with self._database.read() as tx:
+            rotation = policies.get(tx, rotation_id)
+            if rotation is None or not rotation.retired or rotation.org_id != actor.org_id:
+                raise NotFound(f"There is no removal '{rotation_id}'.", code="rotation.removal_not_found")
+            authorize.require(tx, actor, Action.READ_CONNECTIONS, Scope(rotation.org_id, rotation.project_id))
+            return _removal(tx, rotation)
+
+    def under_way(self, actor: Actor, project_id: str | None) -> list[Removal]:
+        """Return the removals that are not done: those of the project, or without one all that the actor may read."""
+        with self._database.read() as tx:
+            if project_id:
+                authorize.require(tx, actor, Action.READ_CONNECTIONS, Scope(actor.org_id, project_id))
+                sight = Visibility(actor.org_id, organization=False, projects=frozenset({project_id}))
+            else:
+                sight = authorize.visible(tx, actor)
+            return [_removal(tx, rotation) for rotation in removal_store.under_way(tx, sight, MOST)]
 
 
 def _removal(tx: Tx, rotation: Rotation) -> Removal:

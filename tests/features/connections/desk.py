@@ -15,6 +15,7 @@ from keyturn.db.tables import metadata
 from keyturn.errors import TokenRefused
 from keyturn.kit.actor import Actor, Role
 from keyturn.settings.model import Settings
+from keyturn.web.routes import Routes
 from keyturn.web.server.app import build
 from keyturn_simulation.world import World
 from tests.client import Client
@@ -122,6 +123,19 @@ class ApiClient:
         return rows | {"writes at Entra": len(writes)}
 
 
+def connection_routes(world: World, oauth_client_id: str | None = None) -> Routes:
+    use_cases = world.services
+    return router(
+        use_cases.connections,
+        use_cases.rotations,
+        use_cases.sign_ins,
+        use_cases.tests,
+        use_cases.removals,
+        oauth_client_id=oauth_client_id,
+        clock=world.clock,
+    )
+
+
 @contextmanager
 def desk(world: World, folder: Path, *, oauth_client_id: str | None = None) -> Iterator[ApiClient]:
     """Serve the routes to callers of every kind; their tokens are their names."""
@@ -132,7 +146,7 @@ def desk(world: World, folder: Path, *, oauth_client_id: str | None = None) -> I
             raise TokenRefused("token malformed", code="token.malformed")
         return actors[token]
 
-    routes = router(world.connections, world.rotations, oauth_client_id=oauth_client_id, clock=world.clock)
+    routes = connection_routes(world, oauth_client_id)
     settings = Settings(data_dir=folder, database_url="sqlite://")
     app = build([routes], authenticate=authenticate, settings=settings, clock=world.clock, ids=world.ids)
     with Client(app) as client:

@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from keyturn.connections.domain import NewConnection, VerifiedCredentials
+from keyturn.connections.writes import ConnectionWriter
 from keyturn_simulation.world import World, make_world
 from tests.databases import postgres_database
 from tests.features.connections.desk import ALL, NOBODY, ROOT, WEEKLY, ApiClient, Json, desk
@@ -289,7 +290,7 @@ def test_a_name_that_another_server_takes_at_the_same_moment(tmp_path: Path) -> 
         with desk(world, tmp_path) as web, ThreadPoolExecutor(1) as pool:
             with database.write() as tx:
                 given = world.given()
-                world.connections.insert(
+                ConnectionWriter(world.clock, world.ids, world.sealer, "global").insert(
                     tx, world.actor, NewConnection("prod-entra", given), VerifiedCredentials(given, given)
                 )
                 request = pool.submit(web.ask, "POST", "", web.body(), expect=400)

@@ -84,6 +84,7 @@ def test_reading_never_decrypts(web: ApiClient, monkeypatch: pytest.MonkeyPatch)
     made = web.create_rotating()
     web.world.settle()
     blind: Sealer = Blind()
-    monkeypatch.setattr(web.world.connections, "sealer", blind)
+    for name in ("seal", "open"):
+        monkeypatch.setattr(web.world.sealer, name, getattr(blind, name))
     for path in ("", f"/{made['id']}", f"/{made['id']}/credentials", f"/{made['id']}/rotation-runs", "/available"):
         web.ask("GET", f"{ROOT}{path}")

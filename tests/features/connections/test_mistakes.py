@@ -206,7 +206,7 @@ def test_the_inside_of_a_secret_is_kept_byte_for_byte(web: ApiClient, secret: st
     world.emulator.admin.add_secret(app.object_id, "chosen", value=secret)
     given = {"tenantId": world.tenant_id, "clientId": app.app_id, "clientSecret": f"  {secret}\r\n"}
     made = web.create(credentials=given)
-    assert world.connections.open(world.connections.get(world.actor, made["id"]))[0].reveal() == secret
+    assert world.secret_of(world.connections.get(world.actor, made["id"])).reveal() == secret
 
 
 def test_quotes_around_a_secret_of_entra_are_taken_away(web: ApiClient) -> None:

@@ -14,7 +14,7 @@ DESCRIBED = {"charlie": "of the 100% team", "delta": "delta_one", "echo": "Écho
 def catalog(world: World) -> ConnectionSearch:
     for name in NAMES:
         world.rotations.create(world.actor, NewConnection(name, world.given(), description=DESCRIBED.get(name)), None)
-    return ConnectionSearch(world.connections)
+    return world.services.search
 
 
 def look(

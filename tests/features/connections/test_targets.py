@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from keyturn.connections.service import Connections
+from keyturn.app.services import build
 from keyturn.db.tables import app_connections, rotations
 from keyturn.errors import NeedsAction
 from keyturn.kit.secret import Plaintext
@@ -110,7 +110,7 @@ def test_a_server_of_another_cloud_sends_nothing(world: World) -> None:
     made = world.connect(rotate=False)
     table = emulated_clouds().limited_to("usgov-l4")
     provider = AzureProvider(world.network("moved"), world.clock, table, ids=world.ids)
-    moved = Connections(world.database, world.sealer, provider, world.clock, world.ids, "usgov-l4")
+    moved = build(world.database, world.sealer, provider, world.clock, world.ids, "usgov-l4").connections
     asked = len(world.emulator.ledger)
     with pytest.raises(NeedsAction) as caught:
         moved.clients(world.actor, made.id)

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from keyturn.accounts.service import Access
-from keyturn.api.connections.routes import router
 from keyturn.api.people.routes import login_router
 from keyturn.crypto.hashing import Hasher
 from keyturn.crypto.keyring import Keyring, KeyringDigests
@@ -21,7 +20,7 @@ from keyturn.web.server.app import build
 from keyturn_simulation.world import ROOT_KEY, World
 from tests.client import Client
 from tests.features.accounts.people import IDS
-from tests.features.connections.desk import ROOT, WEEKLY, Json
+from tests.features.connections.desk import ROOT, WEEKLY, Json, connection_routes
 
 READ = ("id", "name", "description", "version", "orgId", "projectId", "app", "method", "credentialsHash", "gatewayId")
 
@@ -89,7 +88,7 @@ def terraform(world: World, tmp_path: Path) -> Iterator[Terraform]:
     secret, _ = access.universal.create_secret(world.actor, identity.id)
     routers = [
         login_router(access, Limiter(world.clock, per_minute=1000)),
-        router(world.connections, world.rotations, oauth_client_id=None, clock=world.clock),
+        connection_routes(world),
     ]
     settings = Settings(data_dir=tmp_path, database_url="sqlite://")
     app = build(routers, authenticate=access.authenticate, settings=settings, clock=world.clock, ids=IDS)

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from entra_emulator.admin.admin import ApplicationHandle
+from keyturn.app.services import build
 from keyturn.connections.due import RefreshTokens
 from keyturn.connections.flow import CALLBACK_PATH, challenge
 from keyturn.connections.service import Connections
@@ -16,7 +17,6 @@ from keyturn.ports.http import HttpRequest, HttpResponse, Transport
 from keyturn.ports.provider import OAuthApp
 from keyturn.ports.work import Work
 from keyturn.providers.azure.provider import AzureProvider
-from keyturn.rotations.service import Rotations
 from keyturn_simulation.emulated import HOST, emulated_clouds
 from keyturn_simulation.world import World
 from tests.features.connections.desk import ApiClient, Json
@@ -73,13 +73,19 @@ class MethodsFixture:
     def admin(self) -> Any:
         return self.world.emulator.admin
 
+    def server_of(self, app: OAuthApp) -> Connections:
+        """Return what a server with another OAuth application finds in this database."""
+        world = self.world
+        provider = AzureProvider(self.wire, world.clock, emulated_clouds(), ids=world.ids)
+        return build(world.database, world.sealer, provider, world.clock, world.ids, "global", app).connections
+
     def keep_alive(self, report: Callable[[str, KeyturnError], None] = lambda _id, _error: None) -> int:
         """Use the refresh tokens that are due, as a server with all the time in the world would; return how many it could."""
         world, done = self.world, 0
-        while works := self._claimed(RefreshTokens(world.connections.grants)):
+        while works := self._claimed(RefreshTokens(world.services.grants)):
             for work in works:
                 try:
-                    world.connections.grants.refresh(work.id)
+                    world.services.grants.refresh(work.id)
                     done += 1
                 except KeyturnError as error:
                     report(work.id, error)
@@ -156,8 +162,7 @@ def set_up(
     wire = RecordedTransport(world.network("api"))
     provider = AzureProvider(wire, world.clock, emulated_clouds(), ids=world.ids)
     ours = OAuthApp(app.app_id, Plaintext(app.secrets[0].value), REDIRECT) if configured else None
-    world.connections = Connections(
+    world.services = build(
         world.database, world.sealer, provider, world.clock, world.ids, "global", ours, bare_codes=bare_codes
     )
-    world.rotations = Rotations(world.connections)
     return wire, app

@@ -103,7 +103,7 @@ def test_an_encrypted_key_is_opened_once_and_its_passphrase_forgotten(
 ) -> None:
     made = create(scene, app, privateKey=GOOD.written(passphrase="correct horse"), passphrase="correct horse")
     scene.web.ask("GET", f"{made['id']}/clients")
-    opened = scene.world.connections.opened(scene.connection(made))
+    opened = scene.world.opened(scene.connection(made))
     assert "correct horse" not in repr(vars(opened))
 
 

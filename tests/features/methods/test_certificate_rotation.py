@@ -62,7 +62,7 @@ def settle(scene: MethodsFixture, made: Json) -> Json:
 
 def note_key(scene: MethodsFixture, made: Json) -> None:
     """From now on no piece of the current key may show in any answer or log line."""
-    credentials = scene.world.connections.opened(scene.connection(made)).credentials
+    credentials = scene.world.opened(scene.connection(made))
     assert isinstance(credentials, Certificate)
     scene.web.typed.update(private_lines(credentials.signing.private_key))
 

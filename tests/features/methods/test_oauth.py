@@ -11,7 +11,6 @@ import pytest
 import sqlalchemy as sa
 
 from keyturn.connections.flow import SignInResult, UnverifiedCallback
-from keyturn.connections.oauth import SignIns
 from keyturn.db.tables import oauth_flows, oauth_tokens
 from keyturn.db.unit import Database
 from keyturn.errors import Refused
@@ -353,7 +352,7 @@ def test_a_code_of_another_application_in_another_tenant_is_refused(scene: Metho
 def test_of_many_who_finish_at_once_one_gets_through(scene: MethodsFixture) -> None:
     world = scene.world
     query = scene.walk(scene.begin())
-    sign_ins, callback = SignIns(world.connections), UnverifiedCallback.of(query)
+    sign_ins, callback = world.services.sign_ins, UnverifiedCallback.of(query)
     ends: list[SignInResult | Refused] = []
     gate = threading.Barrier(4)
 
@@ -382,7 +381,7 @@ def test_what_a_flow_remembers_is_forgotten_when_it_ends(scene: MethodsFixture) 
         rows = tx.rows(sa.select(oauth_flows).order_by(oauth_flows.c.created_at))
     assert sorted(row["payload"] is None for row in rows) == [False, True, True]
     scene.world.clock.advance(timedelta(days=1, minutes=11).total_seconds())
-    scene.world.connections.grants.forget_sign_ins()
+    scene.world.services.grants.forget_sign_ins()
     assert count(scene.web, oauth_flows) == 0
 
 

@@ -8,7 +8,6 @@ import sqlalchemy as sa
 
 from entra_emulator import Effect, Fault
 from keyturn.connections import store
-from keyturn.connections.service import Connections
 from keyturn.crypto.rewrap import sealed_columns
 from keyturn.db.tables import app_connections, oauth_tokens
 from keyturn.errors import KeyturnError, NeedsAction, Retryable, SignInAgain
@@ -73,7 +72,7 @@ def test_uses_at_the_same_time_all_work(scene: MethodsFixture) -> None:
     def use_it() -> None:
         gate.wait()
         try:
-            world.connections.access(connection)
+            world.services.stored.sign_in(connection)
         except Exception as error:  # noqa: BLE001
             failures.append(error)
 
@@ -100,7 +99,7 @@ def test_a_refresh_never_undoes_a_sign_in_that_came_in_between(scene: MethodsFix
             again.append(token_of(scene, made))
 
     scene.wire.before = meanwhile
-    scene.world.connections.access(connection)
+    scene.world.services.stored.sign_in(connection)
     assert token_of(scene, made) == again[1]
     assert scene.web.get(made)["oauthAccount"].startswith("Ben@")
 
@@ -117,7 +116,7 @@ def test_a_refusal_that_arrives_late_is_not_told_where_somebody_has_signed_in_si
             scene.admin.revoke_sessions(scene.ada)
 
     scene.wire.before = meanwhile
-    scene.world.connections.access(connection)
+    scene.world.services.stored.sign_in(connection)
     assert done
     assert scene.web.get(made)["lastCheck"]["ok"] is True
     assert scene.world.events("app-connection-needs-reconnect") == []
@@ -213,16 +212,16 @@ def test_a_new_secret_of_the_oauth_application_needs_no_sign_in(scene: MethodsFi
     assert answer["code"] == "azure.oauth_app_secret_refused"
     assert scene.web.get(made)["lastCheck"]["needsReconnect"] is False
     fresh = scene.admin.add_secret(scene.app.object_id, "new")
-    world, known = scene.world, scene.world.connections
+    world = scene.world
     app = OAuthApp(scene.app.app_id, Plaintext(fresh.value), REDIRECT)
-    renewed = Connections(world.database, world.sealer, known.provider, world.clock, world.ids, "global", app)
+    renewed = scene.server_of(app)
     assert renewed.clients(world.actor, made["id"])
 
 
 def test_another_oauth_application_cannot_use_what_was_granted_to_the_first(scene: MethodsFixture) -> None:
     made, world = scene.connect(), scene.world
     app = OAuthApp("00000000-0000-4000-8000-00000000aaaa", Plaintext("a~secret"), REDIRECT)
-    moved = Connections(world.database, world.sealer, world.connections.provider, world.clock, world.ids, "global", app)
+    moved = scene.server_of(app)
     asked = refreshes(scene)
     with pytest.raises(SignInAgain) as caught:
         moved.clients(world.actor, made["id"])

@@ -40,7 +40,10 @@ def upkeep(world: World, kept: RetentionSettings = SHORT, server: Server | None 
     """One round of what a server does hourly."""
     at_work = server or world.servers[0]
     keyring = Keyring.open(world.database, GivenRoot(RootKeys(RootKey(ROOT_KEY))), at_work.clock)
-    hourly = HourlyTasks(keyring, at_work.rotations.connections, at_work.context.provider.clock_confirmed_at, kept)
+    context, grants = at_work.context, at_work.services.grants
+    hourly = HourlyTasks(
+        keyring, context.database, context.sealer, at_work.clock, grants, context.provider.clock_confirmed_at, kept
+    )
     assert not any(task.act() for task in hourly.tasks()), "nothing is left"
 
 

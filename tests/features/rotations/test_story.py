@@ -7,7 +7,6 @@ import pytest
 from keyturn.credentials.domain import State
 from keyturn.db.unit import Database
 from keyturn.rotations.domain import Step, StepName
-from keyturn.rotations.history import history, progress
 from keyturn_simulation.world import World, make_world
 
 
@@ -38,8 +37,8 @@ def test_a_page_that_follows_a_rotation_follows_it_until_the_original_is_gone(wo
     followed: list[tuple[StepName, bool, bool]] = []
 
     def look(_rotation_id: str, step: Step) -> None:
-        shown = history(world.connections, world.actor, connection.id)
-        _, busy = progress(world.connections, world.actor, connection.id)
+        shown = world.services.history.of(world.actor, connection.id)
+        _, busy = world.services.history.progress(world.actor, connection.id)
         followed.append((step.name, busy, shown.busy))
 
     world.watcher = look
@@ -48,7 +47,7 @@ def test_a_page_that_follows_a_rotation_follows_it_until_the_original_is_gone(wo
     missed = [step for step in followed if step[0] is not StepName.SWEEP and step[1:] != (True, True)]
     assert StepName.RETIRE in {name for name, _, _ in followed}
     assert missed == []
-    assert progress(world.connections, world.actor, connection.id)[1] is False
+    assert world.services.history.progress(world.actor, connection.id)[1] is False
 
 
 def test_the_schedule_brings_the_next_one(world: World) -> None:

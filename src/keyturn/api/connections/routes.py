@@ -28,7 +28,7 @@ from keyturn.api.connections.schemas import (
     UpdateAppConnection,
     method_like,
 )
-from keyturn.connections import connection_test
+from keyturn.connections.connection_test import ConnectionTests
 from keyturn.connections.domain import (
     APP,
     AuthorizationCode,
@@ -47,10 +47,10 @@ from keyturn.kit.actor import Actor
 from keyturn.kit.clock import iso
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.clock import Clock
-from keyturn.rotations import removals
 from keyturn.rotations.commands import ConnectionChange, ScheduleChange
 from keyturn.rotations.domain import Reason
-from keyturn.rotations.service import Rotations
+from keyturn.rotations.removals import Removals
+from keyturn.rotations.self_rotation import SelfRotation
 from keyturn.web.routes import Caller, Operation, Routes, delete, get, group, patch, post
 from keyturn.web.schema.validate import Uuid, parse
 
@@ -61,24 +61,33 @@ ONE = f"{ROOT}/{{connection_id}}"
 CreateByMethod = CreateByClientSecret | CreateByOAuth | CreateByCertificate
 
 
-def router(connections: Connections, rotations: Rotations, *, oauth_client_id: str | None, clock: Clock) -> Routes:
+def router(
+    connections: Connections,
+    rotations: SelfRotation,
+    sign_ins: SignIns,
+    tests: ConnectionTests,
+    removals: Removals,
+    *,
+    oauth_client_id: str | None,
+    clock: Clock,
+) -> Routes:
     """Return the routes. ``oauth_client_id`` is shown to browsers that start a sign-in; without it they cannot."""
     shelf = _Shelf(connections, rotations, clock)
     return group(
         "App connections",
         *_lists(connections, shelf, oauth_client_id),
-        *_single(connections, shelf),
-        *_changing(rotations, shelf),
-        *_signing_in(SignIns(connections), shelf),
+        *_single(connections, tests, shelf),
+        *_changing(connections, rotations, shelf),
+        *_signing_in(sign_ins, shelf),
         *_rotating(rotations, shelf),
-        *_history(rotations),
+        *_history(rotations, removals),
     )
 
 
 class _Shelf:
     """Shows connections together with their rotations: a fixed number of statements, however many they are."""
 
-    def __init__(self, connections: Connections, rotations: Rotations, clock: Clock) -> None:
+    def __init__(self, connections: Connections, rotations: SelfRotation, clock: Clock) -> None:
         self._connections = connections
         self._rotations = rotations
         self._clock = clock
@@ -130,7 +139,7 @@ def _lists(connections: Connections, shelf: _Shelf, oauth_client_id: str | None)
     ]
 
 
-def _single(connections: Connections, shelf: _Shelf) -> list[Operation]:
+def _single(connections: Connections, tests: ConnectionTests, shelf: _Shelf) -> list[Operation]:
     @get(ONE)
     def get_app_connection(actor: Actor, connection_id: Uuid) -> views.AppConnectionAnswer:
         """Show an app connection. Its secret is never shown."""
@@ -155,7 +164,7 @@ def _single(connections: Connections, shelf: _Shelf) -> list[Operation]:
     @post(f"{ONE}/test")
     def test_app_connection(actor: Actor, connection_id: Uuid) -> method_views.ConnectionTestReport:
         """Try the connection now, and say what works. Changes nothing in Entra ID."""
-        return method_views.report(connection_test.run_test(connections, actor, connection_id))
+        return method_views.report(tests.run(actor, connection_id))
 
     return [get_app_connection, get_app_connection_by_name, list_app_connection_clients, test_app_connection]
 
@@ -163,7 +172,7 @@ def _single(connections: Connections, shelf: _Shelf) -> list[Operation]:
 # --- changing ---------------------------------------------------------------------------------------------------------
 
 
-def _changing(rotations: Rotations, shelf: _Shelf) -> list[Operation]:
+def _changing(connections: Connections, rotations: SelfRotation, shelf: _Shelf) -> list[Operation]:
     @post(ROOT)
     def create_app_connection(actor: Actor, data: CreateAppConnection) -> views.AppConnectionAnswer:
         """Make an app connection, once its credentials have proved to work.
@@ -185,7 +194,7 @@ def _changing(rotations: Rotations, shelf: _Shelf) -> list[Operation]:
         Credentials equal to those last given leave the current secret alone, however often it was rotated since.
         """
         # What shape credentials must have is known only from the connection, which the caller must be allowed to see.
-        method = rotations.connections.get(actor, connection_id).method if data.credentials is not None else None
+        method = connections.get(actor, connection_id).method if data.credentials is not None else None
         return shelf.answer(actor, rotations.update(actor, connection_id, _change(data, method)))
 
     @delete(ONE)
@@ -309,7 +318,7 @@ def _form(actor: Actor, sign_ins: SignIns, data: StartSignIn) -> SignInRequest:
 # --- rotating ---------------------------------------------------------------------------------------------------------
 
 
-def _rotating(rotations: Rotations, shelf: _Shelf) -> list[Operation]:
+def _rotating(rotations: SelfRotation, shelf: _Shelf) -> list[Operation]:
     @post(f"{ONE}/rotate-credentials")
     def rotate_app_connection_credentials(
         actor: Actor, connection_id: Uuid, query: RotateCredentials, data: RotateCredentials | None
@@ -322,7 +331,7 @@ def _rotating(rotations: Rotations, shelf: _Shelf) -> list[Operation]:
     return [rotate_app_connection_credentials]
 
 
-def _history(rotations: Rotations) -> list[Operation]:
+def _history(rotations: SelfRotation, removals: Removals) -> list[Operation]:
     @get(f"{ONE}/credentials")
     def list_app_connection_credentials(actor: Actor, connection_id: Uuid) -> history_views.Journal:
         """List every secret that the rotation ever asked for or took over, newest first. Never their values."""
@@ -342,13 +351,13 @@ def _history(rotations: Rotations) -> list[Operation]:
 
         Those of the project, or without one all that the caller may read.
         """
-        matches = removals.under_way(rotations.database, actor, query.project_id)
+        matches = removals.under_way(actor, query.project_id)
         return removal_views.RemovalList([removal_views.removal(removal) for removal in matches])
 
     @get(f"{ROOT}/removals/{{removal_id}}", compressed=True)
     def get_app_connection_removal(actor: Actor, removal_id: Uuid) -> removal_views.RemovalAnswer:
         """Show how far the removal of a deleted connection's credentials is, also when it is done."""
-        return removal_views.RemovalAnswer(removal_views.removal(removals.one(rotations.database, actor, removal_id)))
+        return removal_views.RemovalAnswer(removal_views.removal(removals.get(actor, removal_id)))
 
     return [
         list_app_connection_credentials,

@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from keyturn.api.connections.schemas import Description
-from keyturn.connections import connection_test
 from keyturn.connections.flow import check_return_path
 from keyturn.kit.actor import Actor
 from keyturn.pages.connections.create import session_secret
@@ -97,7 +96,7 @@ def _rotating(pages: ConnectionPages, page: PageRoute) -> list[PageRoute]:
 def _testing(pages: ConnectionPages, page: PageRoute) -> list[PageRoute]:
     @post(ONE + "/test", form_page=page)
     def test_connection(actor: Actor, connection_id: str, visitor: BrowserContext) -> Outcome:
-        test_result = connection_test.run_test(pages.connections, actor, connection_id)
+        test_result = pages.tests.run(actor, connection_id)
         return show(pages, actor, connection_id, visitor.zone, trial=test_result)
 
     @post(ONE + "/reconnect", form_page=page)

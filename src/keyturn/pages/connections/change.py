@@ -28,7 +28,7 @@ from keyturn.pages.connections.urls import ONE, ConnectionPages, PageOfPlace, Pa
 from keyturn.providers.azure.manifest import MANIFEST
 from keyturn.providers.manifest import Manifest
 from keyturn.rotations.commands import ConnectionChange, ScheduleChange
-from keyturn.rotations.history import History, early_end, history, preview_runs
+from keyturn.rotations.history import History, early_end, preview_runs
 from keyturn.rotations.schedule import Schedule
 from keyturn.web.html.forms import EMPTY
 from keyturn.web.pages import BrowserContext, FormState, Outcome, PageResponse, PageRoute, Redirect, get, post
@@ -124,7 +124,7 @@ def _credentials_page(
     filled: FormState,
     candidates: Sequence[Mapping[str, Any]] = (),
 ) -> CredentialsPage:
-    rotation_history = history(pages.connections, actor, connection_id)
+    rotation_history = pages.history.of(actor, connection_id)
     connection = rotation_history.connection
     scope = _editable(pages, actor, connection)
     return CredentialsPage(
@@ -166,7 +166,7 @@ def schedule_routes(pages: ConnectionPages) -> list[PageRoute]:
 
     @post(ONE + "/schedule", form_page=edit_schedule)
     def change_schedule(actor: Actor, connection_id: str, form: ScheduleForm, visitor: BrowserContext) -> Outcome:
-        rotation_history = history(pages.connections, actor, connection_id)
+        rotation_history = pages.history.of(actor, connection_id)
         try:
             change = _wanted(form)
             pages.rotations.update(actor, connection_id, _schedule_change(rotation_history, form, change))
@@ -217,7 +217,7 @@ def _schedule_page(
     filled: FormState = EMPTY,
     candidates: Sequence[Mapping[str, Any]] = (),
 ) -> SchedulePage:
-    rotation_history, now = history(pages.connections, actor, connection_id), pages.clock.now()
+    rotation_history, now = pages.history.of(actor, connection_id), pages.clock.now()
     scope = _editable(pages, actor, rotation_history.connection)
     base = rotation_history.rotation.schedule if rotation_history.rotation else _usual(now, zone)
     tried = _tried(filled, base)

@@ -19,7 +19,7 @@ from keyturn.pages.connections.urls import ONE, ConnectionPages, PageOfPlace, Pa
 from keyturn.providers.azure.manifest import MANIFEST
 from keyturn.providers.manifest import Manifest
 from keyturn.rotations.domain import Rotation
-from keyturn.rotations.history import History, early_end, history
+from keyturn.rotations.history import History, early_end
 from keyturn.web.html.forms import EMPTY
 from keyturn.web.pages import BrowserContext, FormState, PageRoute, get
 
@@ -80,7 +80,7 @@ def show(
     trial: ConnectionTest | None = None,
 ) -> ConnectionPage:
     """Return the page as the actor may see it. Raises NotFound or Forbidden."""
-    rotation_history, now = history(pages.connections, actor, connection_id), pages.clock.now()
+    rotation_history, now = pages.history.of(actor, connection_id), pages.clock.now()
     connection, rotation = rotation_history.connection, rotation_history.rotation
     scope = pages.place(actor, connection.project_id)
     secrets = secrets_of(rotation_history.credentials, rotation_history.foreign)

@@ -8,13 +8,10 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 
 from keyturn.errors import KeyturnError, Unavailable
 from keyturn.kit.actor import Actor
 from keyturn.pages.connections.urls import ONE, REMOVAL, ConnectionPages
-from keyturn.rotations import removals
-from keyturn.rotations.history import progress
 from keyturn.web.edge import Edge
 from keyturn.web.html.browser import BrowserContext, signed_in_by_cookie
 from keyturn.web.messages import EventStream, Request, Response
@@ -30,10 +27,10 @@ def handlers(pages: ConnectionPages) -> "list[LiveRoute]":
     """Return the routes. A stream ends when there is no work under way any more, and after ten minutes in any case."""
 
     def removing(actor: Actor, rotation_id: str) -> Progress:
-        removal = removals.one(pages.connections.database, actor, rotation_id)
+        removal = pages.removals.get(actor, rotation_id)
         return removal.mark, removal.left > 0
 
-    return [LiveRoute(f"{ONE}/events", partial(progress, pages.connections)), LiveRoute(f"{REMOVAL}/events", removing)]
+    return [LiveRoute(f"{ONE}/events", pages.history.progress), LiveRoute(f"{REMOVAL}/events", removing)]
 
 
 @dataclass(frozen=True)

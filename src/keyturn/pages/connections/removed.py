@@ -7,7 +7,6 @@ from typing import ClassVar
 from keyturn.errors import NotFound
 from keyturn.kit.actor import Actor
 from keyturn.pages.connections.urls import REMOVAL, ConnectionPages, PageOfPlace
-from keyturn.rotations import removals
 from keyturn.rotations.removals import RemovalItem, RemovalStage
 from keyturn.web.pages import PageRoute, get
 
@@ -73,14 +72,14 @@ def removal_path(rotation_id: str) -> str:
 def left_to_remove(pages: ConnectionPages, actor: Actor, rotation_id: str) -> bool:
     """Whether a connection that was just deleted leaves credentials to be removed."""
     try:
-        return removals.one(pages.connections.database, actor, rotation_id).left > 0
+        return pages.removals.get(actor, rotation_id).left > 0
     except NotFound:  # other connections hold its credential: the rotation goes on for them
         return False
 
 
 def links(pages: ConnectionPages, actor: Actor, project_id: str | None, *, everywhere: bool) -> list[RemovalLink]:
     """Return where the removals of a list's connections are watched. ``everywhere``: in all projects as well."""
-    matches = removals.under_way(pages.connections.database, actor, project_id)
+    matches = pages.removals.under_way(actor, project_id)
     return [
         RemovalLink(
             removal.rotation.name, removal_path(removal.rotation.id), removal.left, len(removal.items), removal.refused
@@ -93,7 +92,7 @@ def links(pages: ConnectionPages, actor: Actor, project_id: str | None, *, every
 def routes(pages: ConnectionPages) -> list[PageRoute]:
     @get(REMOVAL)
     def show_removal(actor: Actor, rotation_id: str) -> RemovalPage:
-        removal = removals.one(pages.connections.database, actor, rotation_id)
+        removal = pages.removals.get(actor, rotation_id)
         rotation = removal.rotation
         scope = pages.place(actor, rotation.project_id)
         return RemovalPage(

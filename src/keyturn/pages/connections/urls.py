@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from keyturn.audit.service import AuditTrail
+from keyturn.connections.connection_test import ConnectionTests
 from keyturn.connections.oauth import SignIns
 from keyturn.connections.search import ConnectionSearch
 from keyturn.connections.service import Connections
@@ -13,7 +14,9 @@ from keyturn.pages.project_header import ProjectHeader, ProjectHeaders
 from keyturn.ports.clock import Clock
 from keyturn.providers.azure.manifest import MANIFEST
 from keyturn.providers.manifest import Manifest
-from keyturn.rotations.service import Rotations
+from keyturn.rotations.history import RotationHistory
+from keyturn.rotations.removals import Removals
+from keyturn.rotations.self_rotation import SelfRotation
 from keyturn.web.origin import is_origin_of
 from keyturn.web.pages import Page
 
@@ -74,8 +77,11 @@ class ConnectionPages:
     """The use cases that these pages show. ``oauth`` says whether this server is set up for the method OAuth."""
 
     connections: Connections
-    rotations: Rotations
+    rotations: SelfRotation
+    history: RotationHistory
+    removals: Removals
     sign_ins: SignIns
+    tests: ConnectionTests
     catalog: ConnectionSearch
     trail: AuditTrail
     heads: ProjectHeaders

@@ -10,7 +10,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from keyturn.authz.domain import Action
-from keyturn.connections import holders
+from keyturn.connections import fingerprints, holders, sealed
+from keyturn.connections.access import connection_for
 from keyturn.connections.domain import (
     ClientSecret,
     Connection,
@@ -22,13 +23,16 @@ from keyturn.connections.domain import (
     value_of,
 )
 from keyturn.connections.holders import Sharing
-from keyturn.connections.service import Connections
+from keyturn.connections.verification import Verifier
+from keyturn.connections.writes import ConnectionWriter
 from keyturn.credentials import store as journal
 from keyturn.credentials.domain import SHARED, Credential, State
-from keyturn.db.unit import Tx
+from keyturn.db.unit import Database, Tx
 from keyturn.errors import NotFound, Refused
 from keyturn.kit.actor import Actor
-from keyturn.ports.provider import Tenant
+from keyturn.ports.clock import Clock, Ids
+from keyturn.ports.provider import SecretsProvider, Tenant
+from keyturn.ports.sealing import Sealer
 from keyturn.rotations.commands import Adoption, ConnectionChange, ScheduleChange
 from keyturn.rotations.domain import Reason, Rotation, Run
 from keyturn.rotations.matching import kind_of, match_credential, rotatable
@@ -46,8 +50,8 @@ class _Busy(Exception):
     """Somebody else works on one of the applications: nothing was written."""
 
 
-class Rotations:
-    """The rotation of connections.
+class SelfRotation:
+    """Connections, and the rotation of their own credential where they have one: created, changed and deleted as one.
 
     ``nudge`` tells the finder of due work to look at once; ``pause`` waits between attempts to get at an application that
     the workflow is busy with; ``process_id`` is whose lease it is meanwhile, so that it ends if this process dies.
@@ -55,41 +59,49 @@ class Rotations:
 
     def __init__(
         self,
-        connections: Connections,
+        database: Database,
+        sealer: Sealer,
+        provider: SecretsProvider,
+        clock: Clock,
+        ids: Ids,
+        verifier: Verifier,
+        writer: ConnectionWriter,
+        *,
         nudge: Callable[[], None] = lambda: None,
         pause: Callable[[float], object] = lambda _seconds: None,
         process_id: str = "api",
     ) -> None:
-        self.connections = connections
-        self._process_id = process_id
-        self._pause = pause
-        self.database = connections.database
-        self.clock = connections.clock
-        self.ids = connections.ids
-        self.provider = connections.provider
+        self._database = database
+        self._sealer = sealer
+        self._provider = provider
+        self._clock = clock
+        self._verifier = verifier
+        self._connections = writer
+        self._policies = PolicyWriter(clock, ids, sealer)
         self._nudge = nudge
-        self._writer = PolicyWriter(connections.clock, connections.ids, connections.sealer)
+        self._pause = pause
+        self._process_id = process_id
 
     # --- reading ----------------------------------------------------------------------------------------------------
 
     def of(self, connections: Sequence[Connection]) -> Mapping[str, Rotation]:
         """Return the rotations of connections that the caller was allowed to read."""
-        with self.database.read() as tx:
+        with self._database.read() as tx:
             return policies.of_connections(tx, [connection.id for connection in connections])
 
     def overviews(self, connections: Sequence[Connection]) -> Mapping[str, policies.Overview]:
         """Return by connection id what lists show of the rotations of connections that the caller was allowed to read."""
-        with self.database.read() as tx:
+        with self._database.read() as tx:
             return policies.overviews(tx, [connection.id for connection in connections])
 
     def sharing(self, actor: Actor, connections: Sequence[Connection]) -> Mapping[str, Sharing]:
         """Return by id who else holds the credentials of connections that the caller was allowed to read."""
-        with self.database.read() as tx:
+        with self._database.read() as tx:
             return holders.sharing(tx, actor, connections)
 
     def credentials(self, actor: Actor, connection_id: str) -> list[Credential]:
         """Return the journal of the connection's secrets, newest first. Never values."""
-        with self.database.read() as tx:
+        with self._database.read() as tx:
             _, rotation = self._with_rotation(tx, actor, connection_id, Action.READ_CONNECTIONS)
             return journal.of_rotation(tx, rotation.id)
 
@@ -97,7 +109,7 @@ class Rotations:
         self, actor: Actor, connection_id: str, limit: int, before: datetime | None
     ) -> list[tuple[Run, list[run_store.StepRecord]]]:
         """Return the runs with their steps, newest first."""
-        with self.database.read() as tx:
+        with self._database.read() as tx:
             _, rotation = self._with_rotation(tx, actor, connection_id, Action.READ_CONNECTIONS)
             runs = run_store.runs_of(tx, rotation.id, limit, before)
             steps = run_store.steps_of(tx, [run.id for run in runs])
@@ -107,7 +119,7 @@ class Rotations:
         self, tx: Tx, actor: Actor, connection_id: str, action: Action, *, lock: bool = False
     ) -> tuple[Connection, Rotation]:
         """Return a connection and its rotation, which ``lock`` is about. Raises NotFound or Forbidden."""
-        connection = self.connections.connection_for(tx, actor, connection_id, action)
+        connection = connection_for(tx, actor, connection_id, action)
         rotation = policies.of_connection(tx, connection_id, lock=lock)
         if rotation is None:
             raise NotFound(
@@ -120,71 +132,86 @@ class Rotations:
     # --- creating and changing --------------------------------------------------------------------------------------
 
     def create(
-        self, actor: Actor, draft: NewConnection, schedule: ScheduleChange | None, *, move_along: bool = True
+        self, actor: Actor, new: NewConnection, schedule: ScheduleChange | None, *, move_along: bool = True
     ) -> Connection:
-        """Make a connection; with a schedule, take its secret over and start rotating it.
+        """Make a connection whose credentials sign in; with a schedule, take its secret over and start rotating it.
 
         All checks are made first; then connection, rotation, journal and the first run are written together. Other connections
         that hold the same credential are moved along by the rotation; without ``move_along`` that is refused, and named.
         """
-        if schedule is None:
-            return self.connections.create(actor, draft)
-        new_schedule = schedule.on(None)
-        self.connections.check_new(actor, draft.name, draft.project_id)
-        credentials = rotatable(self.connections.read(draft.credentials), method_of(draft.credentials))
-        adoption = self.check_adoption(credentials, None, schedule.key_id, confirmed=schedule.key_confirmed)
-        self.connections.mark_all()
+        cloud, first_schedule = self._connections.cloud, schedule.on(None) if schedule else None
+        with self._database.read() as tx:
+            self._connections.check_new(tx, actor, new.name, new.project_id)
+        credentials = self._verifier.read(new.credentials)
+        adoption = None
+        if schedule:
+            candidate = rotatable(credentials, method_of(credentials))
+            adoption = self.check_adoption(candidate, cloud, schedule.key_id, confirmed=schedule.key_confirmed)
+        verified = self._verified(credentials, adoption, cloud)
+        self._complete_fingerprints()
         with self._owning(*_touched(None, adoption)) as tx:
-            connection = self.connections.insert(tx, actor, draft, VerifiedCredentials(credentials, adoption.given))
-            self._writer.enroll(tx, actor, connection, adoption, new_schedule, move_along=move_along)
-        self._nudge()
+            connection = self._connections.insert(tx, actor, new, verified)
+            if adoption and first_schedule:
+                self._policies.enroll(tx, actor, connection, adoption, first_schedule, move_along=move_along)
+        if adoption:
+            self._nudge()
         return connection
 
+    def _verified(self, credentials: ReadCredentials, adoption: Adoption | None, cloud: str) -> VerifiedCredentials:
+        """Have credentials accepted by the provider, which those of an adoption were already."""
+        return (
+            VerifiedCredentials(credentials, adoption.given) if adoption else self._verifier.verify(credentials, cloud)
+        )
+
+    def _complete_fingerprints(self) -> None:
+        """Outside transactions, before anything is decided by fingerprints."""
+        fingerprints.complete(self._database, self._sealer, self._clock.now())
+
     def check_adoption(
-        self, credentials: Rotatable, cloud: str | None = None, key_id: str | None = None, *, confirmed: bool = False
+        self, credentials: Rotatable, cloud: str, key_id: str | None = None, *, confirmed: bool = False
     ) -> Adoption:
         """Check everything that taking over a credential needs: it signs in, may write its application, and is identified.
 
         ``confirmed``: a key id is believed where the application's list says nothing for or against it.
         """
-        credentials = self.connections.located(credentials, cloud)
-        token = self.connections.sign_in(credentials, cloud)
-        tenant = Tenant(cloud or self.connections.cloud, credentials.tenant_id)
-        kind = self.provider.kind(kind_of(credentials), app_id=credentials.client_id)
+        credentials = self._verifier.located(credentials, cloud)
+        token = self._verifier.sign_in(credentials, cloud)
+        tenant = Tenant(cloud, credentials.tenant_id)
+        kind = self._provider.kind(kind_of(credentials), app_id=credentials.client_id)
         application = kind.application(tenant, token, app_id=credentials.client_id)
         kind.check_may_write(tenant, token, application)
         application = kind.identified(tenant, token, application, value_of(credentials))
         key = match_credential(
-            kind, application.credentials, credentials, self.clock.now(), key_id, confirmed=confirmed
+            kind, application.credentials, credentials, self._clock.now(), key_id, confirmed=confirmed
         )
         return Adoption(credentials, application, key)
 
     def update(self, actor: Actor, connection_id: str, change: ConnectionChange) -> Connection:
         """Change a connection, its credentials and its schedule: all of it or nothing."""
-        with self.database.read() as tx:
-            connection = self.connections.connection_for(tx, actor, connection_id, Action.EDIT_CONNECTIONS)
+        with self._database.read() as tx:
+            connection = connection_for(tx, actor, connection_id, Action.EDIT_CONNECTIONS)
             rotation = policies.of_connection(tx, connection_id)
-        credentials = self._new_credentials(connection, change)
-        schedule = self._wanted(rotation, change)
-        adoption = self._checks(connection, rotation, credentials, change)
-        verified = self._proved(connection, credentials, adoption)
-        self.connections.mark_all()
+        credentials = self._verifier.read_new(connection, change.credentials)
+        schedule = _schedule_after(rotation, change)
+        adoption = self._adoption(connection, rotation, credentials, change)
+        verified = self._verified(credentials, adoption, connection.cloud) if credentials else None
+        self._complete_fingerprints()
         with self._owning(*_touched(rotation if credentials else None, adoption)) as tx:
             # Locks are taken in the order of publish: the rotation, then the connection.
             before, rotation = rotation, policies.of_connection(tx, connection_id, lock=True)
-            connection = self.connections.connection_for(tx, actor, connection_id, Action.EDIT_CONNECTIONS, lock=True)
+            connection = connection_for(tx, actor, connection_id, Action.EDIT_CONNECTIONS, lock=True)
             if (before and before.id) != (rotation and rotation.id):
                 raise changed_meanwhile()
             connection = self._write_connection(tx, actor, connection, change, verified)
             if rotation and adoption:
                 enabled = rotation.enabled if change.enabled is None else change.enabled
-                rotation = self._writer.take_over(
+                rotation = self._policies.take_over(
                     tx, actor, connection, rotation, adoption, enabled=enabled, move_along=change.move_along
                 )
             if rotation:
-                self._writer.reschedule(tx, actor, rotation, schedule or rotation.schedule, change.enabled)
+                self._policies.reschedule(tx, actor, rotation, schedule or rotation.schedule, change.enabled)
             elif adoption and schedule:
-                self._writer.enroll(tx, actor, connection, adoption, schedule, move_along=change.move_along)
+                self._policies.enroll(tx, actor, connection, adoption, schedule, move_along=change.move_along)
         self._nudge()
         return connection
 
@@ -198,8 +225,8 @@ class Rotations:
     ) -> Connection:
         name = change.name if change.name is not None else connection.name
         description = change.description if change.describe else connection.description
-        connection = self.connections.rename(tx, actor, connection, name=name, description=description)
-        return self.connections.replace_credentials(tx, actor, connection, verified) if verified else connection
+        connection = self._connections.rename(tx, actor, connection, name=name, description=description)
+        return self._connections.replace_credentials(tx, actor, connection, verified) if verified else connection
 
     @contextmanager
     def _owning(self, *object_ids: str) -> Iterator[Tx]:
@@ -210,7 +237,7 @@ class Rotations:
         """
         for _ in range(LEASE_TRIES):
             try:
-                with self.database.write() as tx:
+                with self._database.write() as tx:
                     self._take_over(tx, object_ids)
                     yield tx
                     return
@@ -224,41 +251,14 @@ class Rotations:
         )
 
     def _take_over(self, tx: Tx, object_ids: Sequence[str]) -> None:
-        now = self.clock.now()
+        now = self._clock.now()
         for object_id in sorted(set(object_ids)):  # always in this order, so that two edits cannot wait for each other
             token = leases.take_lease(tx, object_id, self._process_id, now, timedelta(0))
             if token is None:
                 raise _Busy
             leases.drop_lease(tx, object_id, token, now)
 
-    def _new_credentials(self, connection: Connection, change: ConnectionChange) -> ReadCredentials | None:
-        """Return credentials that differ from what the user supplied before; declarative clients send the old ones again."""
-        if change.credentials is None:
-            return None
-        if method_of(change.credentials) is not connection.method:
-            raise Refused(
-                f"These are credentials of the method '{method_of(change.credentials)}', but the connection's method is "
-                f"'{connection.method}'.",
-                code="connections.method_fixed",
-                fix="A connection's method cannot be changed: make another connection.",
-            )
-        again = self.connections.read(change.credentials, dated=False)
-        return None if self.connections.is_as_supplied(connection, again) else self.connections.read(change.credentials)
-
-    def _wanted(self, rotation: Rotation | None, change: ConnectionChange) -> Schedule | None:
-        if rotation:
-            return change.schedule.on(rotation.schedule) if change.schedule else rotation.schedule
-        if change.enabled:
-            return (change.schedule or ScheduleChange()).on(None)
-        if change.schedule and change.enabled is None:
-            raise Refused(
-                "Automatic credential rotation is not enabled for this connection, so it has no schedule to change.",
-                code="rotation.not_enabled",
-                fix="Send isAutoRotationEnabled: true together with rotation.",
-            )
-        return None
-
-    def _checks(
+    def _adoption(
         self,
         connection: Connection,
         rotation: Rotation | None,
@@ -267,7 +267,7 @@ class Rotations:
     ) -> Adoption | None:
         """Ask the provider about a secret to take over. Returns it, if there is one."""
         if rotation is None and change.enabled:
-            candidate = credentials or self.connections.opened(connection).credentials
+            candidate = credentials or sealed.opened(self._database, self._sealer, connection).credentials
         elif credentials and rotation:
             candidate = credentials
         else:
@@ -279,26 +279,14 @@ class Rotations:
             rotatable(candidate, connection.method), connection.cloud, key_id, confirmed=confirmed
         )
 
-    def _proved(
-        self, connection: Connection, credentials: ReadCredentials | None, adoption: Adoption | None
-    ) -> VerifiedCredentials | None:
-        """Have new credentials accepted, which those of an adoption were already."""
-        if credentials is None:
-            return None
-        return (
-            VerifiedCredentials(credentials, adoption.given)
-            if adoption
-            else self.connections.prove(credentials, connection.cloud)
-        )
-
     # --- rotating now -----------------------------------------------------------------------------------------------
 
     def rotate_now(self, actor: Actor, connection_id: str, *, leaked: bool = False) -> tuple[Connection, Run]:
         """Ask for a rotation at once; while one is under way, join it. Returns before it is done."""
         reason = Reason.LEAKED if leaked else Reason.MANUAL
-        with self.database.write() as tx:
+        with self._database.write() as tx:
             connection, rotation = self._with_rotation(tx, actor, connection_id, Action.ROTATE_CREDENTIALS, lock=True)
-            run = self._writer.start(tx, actor, rotation, reason)
+            run = self._policies.start(tx, actor, rotation, reason)
         self._nudge()
         return connection, run
 
@@ -314,31 +302,46 @@ class Rotations:
         done by the workflow, after this returns. Where other connections hold the current secret, the rotation goes on for them
         and none of its secrets is removed because of this.
         """
-        with self.database.read() as tx:
-            self.connections.connection_for(tx, actor, connection_id, Action.DELETE_CONNECTIONS)
+        with self._database.read() as tx:
+            connection_for(tx, actor, connection_id, Action.DELETE_CONNECTIONS)
             before = policies.of_connection(tx, connection_id)
-        self.connections.mark_all()
+        self._complete_fingerprints()
         with self._owning(*_touched(before, None)) as tx:
             rotation = policies.of_connection(tx, connection_id, lock=True)
-            connection = self.connections.connection_for(tx, actor, connection_id, Action.DELETE_CONNECTIONS, lock=True)
+            connection = connection_for(tx, actor, connection_id, Action.DELETE_CONNECTIONS, lock=True)
             rotation = rotation or policies.of_connection(
                 tx, connection_id
             )  # handed over while the connection was waited for
             if (before and before.id) != (rotation and rotation.id):
                 raise changed_meanwhile()
             rows: list[Credential] = []
-            if rotation and self._writer.hand_over(tx, actor, rotation):
+            if rotation and self._policies.hand_over(tx, actor, rotation):
                 rows = [
                     replace(row, note=SHARED) for row in journal.live(tx, rotation.id) if row.state is State.CURRENT
                 ]
             elif rotation:
-                self._writer.cancel(tx, actor, rotation, "the connection was deleted")
-                rows = self._writer.retire(
+                self._policies.cancel(tx, actor, rotation, "the connection was deleted")
+                rows = self._policies.retire(
                     tx, actor, rotation, keep=lambda row: row.adopted if revoke is None else not revoke
                 )
-            self.connections.delete(tx, actor, connection, staysValid=[credential_facts(row) for row in rows])
+            self._connections.delete(tx, actor, connection, staysValid=[credential_facts(row) for row in rows])
         self._nudge()
         return connection, rows
+
+
+def _schedule_after(rotation: Rotation | None, change: ConnectionChange) -> Schedule | None:
+    """Return the schedule after the change; None where nothing rotates then. Raises Refused for one that would be lost."""
+    if rotation:
+        return change.schedule.on(rotation.schedule) if change.schedule else rotation.schedule
+    if change.enabled:
+        return (change.schedule or ScheduleChange()).on(None)
+    if change.schedule and change.enabled is None:
+        raise Refused(
+            "Automatic credential rotation is not enabled for this connection, so it has no schedule to change.",
+            code="rotation.not_enabled",
+            fix="Send isAutoRotationEnabled: true together with rotation.",
+        )
+    return None
 
 
 def _touched(rotation: Rotation | None, adoption: Adoption | None) -> set[str]:

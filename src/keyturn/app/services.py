@@ -1,0 +1,95 @@
+"""The use cases of connections and rotations, put together from what they work with."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from keyturn.connections.connection_test import ConnectionTests
+from keyturn.connections.daily_check import DailyCheck
+from keyturn.connections.oauth import SignIns
+from keyturn.connections.refresh_tokens import Grants
+from keyturn.connections.search import ConnectionSearch
+from keyturn.connections.service import Connections
+from keyturn.connections.stored import Stored
+from keyturn.connections.verification import Verifier
+from keyturn.connections.writes import ConnectionWriter
+from keyturn.db.unit import Database
+from keyturn.ports.clock import Clock, Ids
+from keyturn.ports.provider import OAuthApp, Provider
+from keyturn.ports.sealing import Sealer
+from keyturn.rotations.history import RotationHistory
+from keyturn.rotations.removals import Removals
+from keyturn.rotations.self_rotation import SelfRotation
+from keyturn.settings.model import Pace
+
+_DEFAULT_PACE = Pace()
+
+
+def _at_once(_seconds: float) -> None:
+    """Wait for nothing."""
+
+
+@dataclass(frozen=True)
+class Services:
+    connections: Connections
+    rotations: SelfRotation
+    sign_ins: SignIns
+    tests: ConnectionTests
+    daily_check: DailyCheck
+    search: ConnectionSearch
+    history: RotationHistory
+    removals: Removals
+    grants: Grants
+    stored: Stored
+
+
+def build(
+    database: Database,
+    sealer: Sealer,
+    provider: Provider,
+    clock: Clock,
+    ids: Ids,
+    cloud: str,
+    oauth: OAuthApp | None = None,
+    *,
+    bare_codes: bool = False,
+    most: int = 0,
+    pace: Pace = _DEFAULT_PACE,
+    nudge: Callable[[], None] = lambda: None,
+    pause: Callable[[float], object] = _at_once,
+    await_lease: Callable[[float], object] = _at_once,
+    process_id: str = "api",
+) -> Services:
+    """Build the use cases.
+
+    ``oauth`` is this server's own application, ``most`` how many connections one place may have (0: any number). ``pause``
+    waits so many seconds for replicas, ``await_lease`` for an application that a worker is busy with.
+    """
+    grants = Grants(database, sealer, provider, clock, oauth)
+    stored = Stored(database, sealer, provider, clock, grants, pace, pause)
+    verifier = Verifier(database, sealer, provider, clock, grants, bare_codes=bare_codes)
+    writer = ConnectionWriter(clock, ids, sealer, cloud, most)
+    tests = ConnectionTests(database, provider, clock, ids, stored)
+    rotations = SelfRotation(
+        database,
+        sealer,
+        provider,
+        clock,
+        ids,
+        verifier,
+        writer,
+        nudge=nudge,
+        pause=await_lease,
+        process_id=process_id,
+    )
+    return Services(
+        Connections(database, provider, stored),
+        rotations,
+        SignIns(database, sealer, provider, clock, ids, grants, verifier, writer),
+        tests,
+        DailyCheck(database, clock, ids, tests),
+        ConnectionSearch(database),
+        RotationHistory(database),
+        Removals(database),
+        grants,
+        stored,
+    )
