@@ -209,6 +209,9 @@ def _furnished(
         "projectId": project["id"],
     }
     still = ask("POST", AZURE, quiet)["appConnection"]
+    dev = {"projectId": project["id"], "environment": project["environments"][0]["slug"]}
+    stored = ask("POST", "/api/v4/secrets/QUIET_TIDE", {**dev, "secretValue": "hidden-harbour-canary"})["secret"]
+    folder = ask("POST", "/api/v2/folders", {**dev, "name": "quiet-cove"})["folder"]
     free_user, _ = user("free", "viewer")
     joined_user, _ = user("joined", "viewer", "viewer")
     viewer, member, steward, passer = (
@@ -246,6 +249,10 @@ def _furnished(
         "member_id": membership,
         "session_id": "00000000-0000-4000-8000-000000000000",
         "tenant_id": tenant,
+        "stored_secret": stored["id"],
+        "secret_name": stored["secretKey"],
+        "folder_id": folder["id"],
+        "folder_name": folder["name"],
         "rest": "app.css",
     }
     ada = Actor(ActorKind.USER, boot.user.id, boot.user.email, boot.organization.id, Role.ADMIN)
@@ -270,7 +277,12 @@ def _furnished(
         token,
         things,
         typed(tenant, spare),
-        frozenset({"Hidden Harbour", "inner-secret-lake", "Quiet Lagoon", first.app_id}),
+        frozenset(
+            {
+                *("Hidden Harbour", "inner-secret-lake", "Quiet Lagoon", first.app_id),
+                *("QUIET_TIDE", "hidden-harbour-canary", "quiet-cove"),
+            }
+        ),
         frozenset({"ada@contoso.test", "joined robot", "Deep Fjord", first.secrets[0].value, token}),
     )
     made.remember()

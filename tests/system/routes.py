@@ -38,6 +38,8 @@ class Rule:
     by_cookie: bool = False
     """Whether only a browser's session counts, as on pages."""
     by_token: bool = False
+    reads_values: bool = False
+    """Whether an answer hands out values of secrets, which is written to the audit trail."""
     """Whether a browser's session is not enough."""
 
 
@@ -146,6 +148,50 @@ _API: dict[str, Rule] = {
         by_token=True,
     ),
     f"POST {_AZURE}/oauth/callback": _self({"state": "unknown", "code": "unknown"}, 400, 404, by_token=True),
+}
+
+_AT = "?projectId={project_id}&environment={environment_slug}"
+_WHERE = {"projectId": "{project_id}", "environment": "{environment_slug}"}
+_INNER = {"secret_name": "secret_name"}
+
+
+def _values(action: Action, body: Json | None = None, **more: Any) -> Rule:
+    return _in(action, body, reads_values=True, **more)
+
+
+for _root in ("/api/v3/secrets/raw", "/api/v4/secrets"):
+    _API |= {
+        f"GET {_root}": _values(Action.DESCRIBE_SECRETS, query=_AT),
+        f"GET {_root}/{{secret_name}}": _values(Action.DESCRIBE_SECRETS, query=_AT, fill=_INNER),
+        f"GET {_root}/id": _values(Action.DESCRIBE_SECRETS, query=_AT, also=frozenset({404})),
+        f"GET {_root}/id/{{secret_id}}": _values(Action.DESCRIBE_SECRETS, fill={"secret_id": "stored_secret"}),
+        f"POST {_root}/{{secret_name}}": _in(
+            Action.CREATE_SECRETS, {**_WHERE, "secretValue": "new"}, fill={"secret_name": "nothing"}
+        ),
+        f"POST {_root}/id": _in(Action.CREATE_SECRETS, {**_WHERE, "secretValue": "new"}),
+        f"PATCH {_root}/{{secret_name}}": _in(Action.EDIT_SECRETS, {**_WHERE, "secretValue": "new"}, fill=_INNER),
+        f"PATCH {_root}/id": _in(Action.EDIT_SECRETS, {**_WHERE, "secretValue": "new"}, also=frozenset({404})),
+        f"DELETE {_root}/{{secret_name}}": _in(Action.DELETE_SECRETS, _WHERE, fill=_INNER),
+        f"DELETE {_root}/id": _in(Action.DELETE_SECRETS, _WHERE, also=frozenset({404})),
+    }
+for _root in ("/api/v1/folders", "/api/v2/folders"):
+    _API |= {
+        f"GET {_root}": _in(Action.DESCRIBE_SECRETS, query=_AT),
+        f"POST {_root}": _in(Action.MANAGE_FOLDERS, {**_WHERE, "name": "new"}),
+        f"GET {_root}/{{folder}}": _in(Action.DESCRIBE_SECRETS, fill={"folder": "folder_id"}),
+        f"PATCH {_root}/{{folder}}": _in(
+            Action.MANAGE_FOLDERS, {"description": "changed"}, fill={"folder": "folder_id"}
+        ),
+        f"DELETE {_root}/{{folder}}": _in(Action.MANAGE_FOLDERS, _WHERE, fill={"folder": "folder_id"}),
+    }
+_API |= {
+    "GET /api/v1/folders/{folder}/{environment}": _in(
+        Action.DESCRIBE_SECRETS, fill={"folder": "project_id", "environment": "environment_slug"}
+    ),
+    "GET /api/v1/folders/{folder}/{environment}/{path}": _in(
+        Action.DESCRIBE_SECRETS,
+        fill={"folder": "project_id", "environment": "environment_slug", "path": "folder_name"},
+    ),
 }
 
 # Many of these routes have two or three paths, as existing clients have grown to expect.

@@ -35,9 +35,33 @@ def test_the_python_sdk_signs_in_and_calls_with_its_token(tmp_path: Path) -> Non
             assert (answer.tokenType, answer.expiresIn, answer.accessTokenMaxTTL) == ("Bearer", 2592000, 2592000)
             assert client.get_token() == answer.accessToken
             assert client.api.get("/api/v1/projects", model=dict).data == {"projects": []}
-            with pytest.raises(APIError) as unknown:
-                client.secrets.list_secrets(environment_slug="dev", secret_path="/", project_id=identity)
-            assert unknown.value.status_code == 501, "this server delivers no secrets yet"
+            project = made("/api/v2/workspace", {"projectName": "Payments", "slug": "payments"}).json()["project"]["id"]
+            made(f"/api/v2/workspace/{project}/identity-memberships/{identity}", {"role": "member"})
+            keeps_secrets(client, project)
         with InfisicalSDKClient(host=server.url, token=answer.accessToken) as known:
             assert known.api.get("/api/v1/identities/details", model=dict).status_code == 200
         assert server.stop().status == 0
+
+
+def keeps_secrets(client: InfisicalSDKClient, project: str) -> None:
+    """Do with folders and secrets what the SDK can."""
+    where = {"project_id": project, "environment_slug": "dev"}
+    folder = client.folders.create_folder(name="app", environment_slug="dev", project_id=project, path="/")
+    assert (folder.name, folder.path) == ("app", "/app")
+    assert [one.name for one in client.folders.list_folders(project, "dev", "/", recursive=True).folders] == ["app"]
+    assert client.folders.get_folder_by_id(folder.id).path == "/app"
+    at = where | {"secret_path": "/app"}
+    made = client.secrets.create_secret_by_name("DB", **at, secret_value=" kept\n", secret_comment="why")
+    assert (made.secretValue, made.version) == (" kept\n", 1)
+    assert client.secrets.get_secret_by_name("DB", **at).secretValue == " kept\n"
+    changed = client.secrets.update_secret_by_name("DB", **at, secret_value="new", new_secret_name="URL")
+    assert (changed.secretKey, changed.secretComment, changed.version) == ("URL", "why", 2)
+    found = client.secrets.list_secrets(**where, secret_path="/", recursive=True)
+    assert [(one.secretKey, one.secretValue) for one in found.secrets] == [("URL", "new")]
+    hidden = client.secrets.list_secrets(**at, view_secret_value=False)
+    assert hidden.secrets[0].secretValue == "<hidden-by-infisical>"
+    with pytest.raises(APIError) as missing:
+        client.secrets.get_secret_by_name("NONE", **at)
+    assert missing.value.status_code == 404
+    assert client.secrets.delete_secret_by_name("URL", **at).secretKey == "URL"
+    assert client.secrets.list_secrets(**where, secret_path="/empty").secrets == []

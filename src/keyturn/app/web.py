@@ -7,10 +7,12 @@ from keyturn import __version__
 from keyturn.accounts.service import Access
 from keyturn.api.audit import routes as audit_api
 from keyturn.api.connections import routes as connections_api
+from keyturn.api.folders import routes as folders_api
 from keyturn.api.identities import routes as identities_api
 from keyturn.api.people import routes as people_api
 from keyturn.api.projects import members as members_api
 from keyturn.api.projects import routes as projects_api
+from keyturn.api.secrets import routes as secrets_api
 from keyturn.app.core import Core, oauth_app, services
 from keyturn.app.services import Services
 from keyturn.app.worker import Worker
@@ -39,6 +41,7 @@ from keyturn.ports.provider import Tenant
 from keyturn.projects.service import Projects
 from keyturn.providers.azure.manifest import MANIFEST
 from keyturn.rotations.self_rotation import refuse_while_rotating
+from keyturn.secrets.service import Secrets
 from keyturn.web import unbuilt
 from keyturn.web.html.render import Renderer
 from keyturn.web.pages import Keeper, Pages, SessionCookie, Site
@@ -79,6 +82,7 @@ def web_application(core: Core, worker: Worker | None) -> Application:
     use_cases = services(core, worker.nudge if worker else _nobody)
     limiter = Limiter(core.clock, per_minute=settings.login_rate_per_minute)
     trail = AuditTrail(core.database)
+    secrets = Secrets(core.database, core.sealer, core.clock, core.ids)
     routers = [
         people_api.login_router(access, limiter, Limiter(core.clock, per_minute=settings.identity_rate_per_minute)),
         people_api.users_router(access, limiter),
@@ -89,6 +93,8 @@ def web_application(core: Core, worker: Worker | None) -> Application:
         members_api.identity_members_router(projects),
         members_api.people_router(projects),
         audit_api.router(trail),
+        secrets_api.router(secrets),
+        folders_api.router(secrets.folders),
         connections_api.router(
             use_cases.connections,
             use_cases.rotations,

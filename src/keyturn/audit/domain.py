@@ -17,6 +17,10 @@ class SubjectKind(StrEnum):
     IDENTITY = "identity"
     CONNECTION = "app-connection"
     ROTATION = "rotation"
+    SECRET = "secret"
+    FOLDER = "secret-folder"
+    SECRET_IMPORT = "secret-import"
+    TAG = "secret-tag"
 
 
 @dataclass(frozen=True)

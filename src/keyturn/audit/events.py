@@ -14,12 +14,18 @@ _IDENTITY = (SubjectKind.IDENTITY,)
 _SOMEBODY = (SubjectKind.USER, SubjectKind.IDENTITY)
 _CONNECTION = (SubjectKind.CONNECTION,)
 _ROTATION = (SubjectKind.ROTATION,)
+_SECRET = (SubjectKind.SECRET,)
+_FOLDER = (SubjectKind.FOLDER,)
+_IMPORT = (SubjectKind.SECRET_IMPORT,)
+_TAG = (SubjectKind.TAG,)
 
 _OF_CONNECTION = ("name", "app")
 _OF_ROTATION = ("connectionId", "applicationObjectId", "appId")
 _OF_RUN = (*_OF_ROTATION, "runId", "reason")
 _OF_CREDENTIAL = ("keyId", "displayName", "hint", "generation", "endsAt")
 _OF_MEMBER = ("projectId", "name", "role")
+_OF_FOLDER = ("environment", "secretPath", "name")
+_OF_SECRET = ("environment", "secretPath", "secretKey", "secretVersion", "type")
 _SIGN_IN_RULES = (
     "access_token_ttl",
     "access_token_max_ttl",
@@ -222,6 +228,26 @@ CREDENTIALS_DRIFTED = AuditEvent(
     "Somebody else added or removed secrets of the application; `kind` says how. Nothing is done.",
     (*_OF_ROTATION, "kind", "keyId", "displayName", "hint"),
 )
+
+_SECRETS = "Secrets"
+_FEW = "at most one event a minute for each caller and version"
+
+SECRETS_READ = AuditEvent(
+    "get-secrets",
+    _SECRETS,
+    _FOLDER,
+    f"Values of a folder were read; {_FEW}.",
+    ("environment", "secretPath", "numberOfSecrets", "recursive", "imports"),
+)
+SECRET_READ = AuditEvent("get-secret", _SECRETS, _SECRET, f"The value of a secret was read; {_FEW}.", _OF_SECRET)
+SECRET_CREATED = AuditEvent("create-secret", _SECRETS, _SECRET, "A secret was made.", _OF_SECRET)
+SECRET_UPDATED = AuditEvent(
+    "update-secret", _SECRETS, _SECRET, "A secret has a new version.", (*_OF_SECRET, "previousSecretKey")
+)
+SECRET_DELETED = AuditEvent("delete-secret", _SECRETS, _SECRET, "A secret was removed, with its versions.", _OF_SECRET)
+FOLDER_CREATED = AuditEvent("create-folder", _SECRETS, _FOLDER, "A folder was made.", _OF_FOLDER)
+FOLDER_UPDATED = AuditEvent("update-folder", _SECRETS, _FOLDER, "A folder was renamed or described.", _OF_FOLDER)
+FOLDER_DELETED = AuditEvent("delete-folder", _SECRETS, _FOLDER, "A folder was removed, with all in it.", _OF_FOLDER)
 
 _TRAIL = "The trail itself"
 

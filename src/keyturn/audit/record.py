@@ -8,6 +8,11 @@ from keyturn.db.unit import Tx
 from keyturn.kit.actor import Actor
 
 
+def recorded(tx: Tx, once: str) -> bool:
+    """Say whether there is an event with this key."""
+    return store.has_key(tx, once)
+
+
 def record(
     tx: Tx, actor: Actor, event: AuditEvent, subject: Subject, at: datetime, once: str | None = None, /, **facts: object
 ) -> None:

@@ -37,6 +37,10 @@ def append(tx: Tx, event: Event) -> None:
     )
 
 
+def has_key(tx: Tx, once: str) -> bool:
+    return tx.one(_WITH_KEY, once=once) is not None
+
+
 def newest(tx: Tx, criteria: Filter, limit: int) -> list[StoredEvent]:
     """Return the matching events, newest first."""
     column = audit_events.c

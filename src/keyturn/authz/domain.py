@@ -27,6 +27,12 @@ class Action(StrEnum):
     READ_IDENTITIES = "read-identities"
     MANAGE_IDENTITIES = "manage-identities"
     READ_AUDIT_LOGS = "read-audit-logs"
+    DESCRIBE_SECRETS = "describe-secrets"
+    READ_SECRET_VALUES = "read-secret-values"
+    CREATE_SECRETS = "create-secrets"
+    EDIT_SECRETS = "edit-secrets"
+    DELETE_SECRETS = "delete-secrets"
+    MANAGE_FOLDERS = "manage-secret-folders"
 
     @property
     def subject(self) -> str:
@@ -46,11 +52,25 @@ _SUBJECTS: Mapping[Action, str] = {
     Action.READ_IDENTITIES: "identity",
     Action.MANAGE_IDENTITIES: "identity",
     Action.READ_AUDIT_LOGS: "audit-logs",
+    Action.DESCRIBE_SECRETS: "secrets",
+    Action.READ_SECRET_VALUES: "secrets",
+    Action.CREATE_SECRETS: "secrets",
+    Action.EDIT_SECRETS: "secrets",
+    Action.DELETE_SECRETS: "secrets",
+    Action.MANAGE_FOLDERS: "secret-folders",
 }
 
 _ALL = frozenset(Action)
 _READ_ORGANIZATION = frozenset({Action.READ_CONNECTIONS, Action.READ_USERS, Action.READ_IDENTITIES})
-_READ_PROJECT = frozenset({Action.READ_CONNECTIONS, Action.READ_PROJECT, Action.READ_MEMBERS})
+_READ_PROJECT = frozenset(
+    {
+        Action.READ_CONNECTIONS,
+        Action.READ_PROJECT,
+        Action.READ_MEMBERS,
+        Action.DESCRIBE_SECRETS,
+        Action.READ_SECRET_VALUES,
+    }
+)
 
 ORGANIZATION_ROLES: Mapping[Role, frozenset[Action]] = {
     Role.ADMIN: _ALL,
@@ -69,6 +89,10 @@ PROJECT_ROLES: Mapping[Role, frozenset[Action]] = {
         Action.DELETE_CONNECTIONS,
         Action.CONNECT_CONNECTIONS,
         Action.ROTATE_CREDENTIALS,
+        Action.CREATE_SECRETS,
+        Action.EDIT_SECRETS,
+        Action.DELETE_SECRETS,
+        Action.MANAGE_FOLDERS,
     },
     Role.VIEWER: _READ_PROJECT,
 }

@@ -15,30 +15,13 @@ TAG = "Not built"
 
 _ROTATIONS = "/api/v2/secret-rotations"
 _AZURE = f"{_ROTATIONS}/azure-client-secret"
-_RAW = "/api/v3/secrets/raw"
-_V4 = "/api/v4/secrets"
 _SYNC = "/api/v1/secret-syncs/{app}"
 
 _SECRETS: Mapping[str, str] = {
-    _RAW: "GET",
-    f"{_RAW}/{{secret_name}}": "GET POST PATCH DELETE",
-    f"{_RAW}/id": "GET POST PATCH DELETE",  # a secret of this name
-    f"{_RAW}/id/{{secret_id}}": "GET",
     "/api/v3/secrets/batch/raw": "POST",
-    _V4: "GET",
-    f"{_V4}/{{secret_name}}": "GET POST PATCH DELETE",
-    f"{_V4}/id": "GET POST PATCH DELETE",
-    f"{_V4}/id/{{secret_id}}": "GET",
     "/api/v1/secret-imports": "GET POST",
     "/api/v1/secret-imports/{import_id}": "GET PATCH DELETE",
     "/api/v1/events/subscribe/project-events": "POST",
-}
-_FOLDERS: Mapping[str, str] = {
-    "/api/v1/folders": "GET POST",
-    "/api/v1/folders/{folder}": "GET PATCH DELETE",
-    "/api/v1/folders/{folder}/{environment}/{path}": "GET",
-    "/api/v2/folders": "GET POST",
-    "/api/v2/folders/{folder}": "GET PATCH DELETE",
 }
 _OF_ROTATIONS: Mapping[str, str] = {
     _ROTATIONS: "GET",
@@ -76,7 +59,7 @@ _SIGN_INS: Mapping[str, str] = {
 }
 """Who signs in has no token yet, so these are answered to everybody."""
 
-PATHS: Mapping[str, str] = {**_SECRETS, **_FOLDERS, **_OF_ROTATIONS, **_OF_PROJECTS, **_SIGN_INS}
+PATHS: Mapping[str, str] = {**_SECRETS, **_OF_ROTATIONS, **_OF_PROJECTS, **_SIGN_INS}
 
 _MAKERS: Mapping[str, Callable[..., Decorator]] = {"GET": get, "POST": post, "PATCH": patch, "DELETE": delete}
 _HOLE = re.compile(r"\{\w+\}")

@@ -18,12 +18,22 @@ from keyturn.db.tables.base import metadata
 from keyturn.db.tables.connections import app_connections, oauth_flows, oauth_tokens
 from keyturn.db.tables.records import audit_events, audit_floors, data_keys, fingerprint_keys
 from keyturn.db.tables.rotations import credentials, leases, observed_keys, processes, rotations, run_steps, runs
+from keyturn.db.tables.secrets import (
+    changes,
+    secret_folders,
+    secret_imports,
+    secret_tag_links,
+    secret_tags,
+    secret_versions,
+    secrets,
+)
 
 __all__ = [
     "access_tokens",
     "app_connections",
     "audit_events",
     "audit_floors",
+    "changes",
     "client_secrets",
     "credentials",
     "data_keys",
@@ -43,6 +53,12 @@ __all__ = [
     "run_steps",
     "runs",
     "second_factors",
+    "secret_folders",
+    "secret_imports",
+    "secret_tag_links",
+    "secret_tags",
+    "secret_versions",
+    "secrets",
     "sessions",
     "setup_codes",
     "universal_auths",

@@ -160,6 +160,9 @@ projects = sa.Table(
     at_or_first("updated_at", null=False),
     sa.Column("created_by", sa.String(36), index=True),  # none: not known any more
     sa.Column("audit_retention_days", sa.Integer),  # as a client asked for; it decides nothing
+    sa.Column(
+        "revision", sa.BigInteger, nullable=False, default=0, server_default="0"
+    ),  # the number of the last change
 )
 
 environments = sa.Table(

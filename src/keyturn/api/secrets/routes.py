@@ -1,0 +1,107 @@
+"""Routes of secrets. Older clients call version 3, newer ones version 4; both answer the same secrets in the same shape."""
+
+from keyturn.api.secrets.schemas import (
+    CreateSecret,
+    DeleteSecret,
+    GetById,
+    GetV3,
+    GetV4,
+    ListV3,
+    ListV4,
+    SecretAnswer,
+    SecretListAnswer,
+    SecretName,
+    UpdateSecret,
+)
+from keyturn.api.secrets.views import answer, listed
+from keyturn.kit.actor import Actor
+from keyturn.secrets.service import Secrets
+from keyturn.web.routes import Operation, Routes, delete, get, group, patch, post
+
+V3 = "/api/v3/secrets/raw"
+V4 = "/api/v4/secrets"
+
+
+def router(secrets: Secrets) -> Routes:
+    return group("Secrets", *_reading(secrets), *_writing(secrets))
+
+
+def _reading(secrets: Secrets) -> list[Operation]:
+    def list_v3(actor: Actor, query: ListV3) -> SecretListAnswer:
+        """List the secrets of a folder by name; an empty list when the folder is not there."""
+        return listed(secrets.list(actor, query.address(), query.reading()))
+
+    def list_v4(actor: Actor, query: ListV4) -> SecretListAnswer:
+        """List the secrets of a folder by name; an empty list when the folder is not there."""
+        return listed(secrets.list(actor, query.address(), query.reading()))
+
+    def get_v3(actor: Actor, secret_name: SecretName, query: GetV3) -> SecretAnswer:
+        """Show a secret by its name."""
+        return answer(secrets.get(actor, query.address(), secret_name, query.reading(), query.type, query.version))
+
+    def get_v4(actor: Actor, secret_name: SecretName, query: GetV4) -> SecretAnswer:
+        """Show a secret by its name."""
+        return answer(secrets.get(actor, query.address(), secret_name, query.reading(), query.type, query.version))
+
+    def get_v3_called_id(actor: Actor, query: GetV3) -> SecretAnswer:
+        """Show the secret whose name is id."""
+        return get_v3(actor, "id", query)
+
+    def get_v4_called_id(actor: Actor, query: GetV4) -> SecretAnswer:
+        """Show the secret whose name is id."""
+        return get_v4(actor, "id", query)
+
+    def get_by_id(actor: Actor, secret_id: str, query: GetById) -> SecretAnswer:
+        """Show a secret by its id, with its value as it was written: references are not expanded."""
+        return answer(secrets.by_id(actor, secret_id, view=query.view_secret_value))
+
+    return [
+        get(V3)(list_v3),
+        get(V4)(list_v4),
+        get(f"{V3}/{{secret_name}}")(get_v3),
+        get(f"{V4}/{{secret_name}}")(get_v4),
+        get(f"{V3}/id")(get_v3_called_id),
+        get(f"{V4}/id")(get_v4_called_id),
+        get(f"{V3}/id/{{secret_id}}")(get_by_id),
+        get(f"{V4}/id/{{secret_id}}")(get_by_id),
+    ]
+
+
+def _writing(secrets: Secrets) -> list[Operation]:
+    def create_secret(actor: Actor, secret_name: SecretName, data: CreateSecret) -> SecretAnswer:
+        """Add a secret to a folder. Its value is kept as it is sent, to the last blank and line break."""
+        return answer(secrets.create(actor, data.address(), data.new(secret_name, data.type)))
+
+    def update_secret(actor: Actor, secret_name: SecretName, data: UpdateSecret) -> SecretAnswer:
+        """Change what is given of a secret: a new version becomes the current one. The same again changes nothing."""
+        change = data.change(data.type, data.new_secret_name or None)
+        return answer(secrets.update(actor, data.address(), secret_name, change))
+
+    def delete_secret(actor: Actor, secret_name: SecretName, data: DeleteSecret) -> SecretAnswer:
+        """Remove a secret with all its versions."""
+        return answer(secrets.delete(actor, data.address(), secret_name, data.type))
+
+    def create_called_id(actor: Actor, data: CreateSecret) -> SecretAnswer:
+        """Add a secret whose name is id."""
+        return create_secret(actor, "id", data)
+
+    def update_called_id(actor: Actor, data: UpdateSecret) -> SecretAnswer:
+        """Change the secret whose name is id."""
+        return update_secret(actor, "id", data)
+
+    def delete_called_id(actor: Actor, data: DeleteSecret) -> SecretAnswer:
+        """Remove the secret whose name is id."""
+        return delete_secret(actor, "id", data)
+
+    return [
+        operation
+        for root in (V3, V4)
+        for operation in (
+            post(f"{root}/{{secret_name}}")(create_secret),
+            patch(f"{root}/{{secret_name}}")(update_secret),
+            delete(f"{root}/{{secret_name}}")(delete_secret),
+            post(f"{root}/id")(create_called_id),
+            patch(f"{root}/id")(update_called_id),
+            delete(f"{root}/id")(delete_called_id),
+        )
+    ]

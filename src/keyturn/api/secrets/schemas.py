@@ -1,0 +1,231 @@
+"""JSON of secrets: what clients send and what they get.
+
+Older clients name the project ``workspaceId`` or ``workspaceSlug`` (``projectSlug`` in bodies) and newer ones ``projectId``: each
+is taken everywhere. Of several the id counts.
+"""
+
+from typing import Annotated
+
+from msgspec import UNSET, Meta, UnsetType, field
+
+from keyturn.kit.secret import Plaintext
+from keyturn.secrets.domain import NO_DETAILS, Address, Metadata, NewSecret, Reading, SecretChange, SecretType
+from keyturn.web.schema.validate import coerced
+from keyturn.web.schema.wire import ApiModel, Timestamp
+
+HIDDEN = "<hidden-by-infisical>"
+"""What clients of this API know to stand in place of a value that they do not see."""
+
+Reference = Annotated[str, Meta(max_length=255)]
+Path = Annotated[str, Meta(max_length=2000, examples=["/"])]
+SecretName = Annotated[str, Meta(max_length=255)]
+Value = Annotated[Plaintext, Meta(max_length=512 * 1024)]
+Comment = Annotated[str, Meta(max_length=10_000)]
+Note = Annotated[str, Meta(max_length=1000)]
+Days = Annotated[int, coerced, Meta(ge=0, le=3650)]
+Count = Annotated[int, Meta(ge=1)]
+EnvironmentSlug = Annotated[str, Meta(max_length=64, examples=["dev"])]
+
+
+class _Addressed(ApiModel):
+    """Where secrets are. Without project or environment the answer is 400."""
+
+    environment: EnvironmentSlug | None = None
+    secret_path: Path = "/"
+    project_id: Reference | None = None
+    workspace_id: Reference | None = None
+    workspace_slug: Reference | None = None
+    project_slug: Reference | None = None
+
+    def address(self) -> Address:
+        return _address(self)
+
+
+def _address(given: "_Addressed | _Written") -> Address:
+    project_id, slug = given.project_id or given.workspace_id, given.project_slug or given.workspace_slug
+    return Address(project_id or None, slug or None, given.environment, given.secret_path)
+
+
+# --- reading ----------------------------------------------------------------------------------------------------------
+
+
+class ListV3(_Addressed):
+    view_secret_value: bool = True
+    recursive: bool = False
+
+    def reading(self) -> Reading:
+        return Reading(self.view_secret_value, self.recursive)
+
+
+class GetV3(_Addressed):
+    view_secret_value: bool = True
+    type: SecretType = SecretType.SHARED
+    version: Count | None = None
+
+    def reading(self) -> Reading:
+        return Reading(self.view_secret_value)
+
+
+class ListV4(ListV3):
+    include_personal_overrides: bool = False
+
+    def reading(self) -> Reading:
+        return Reading(self.view_secret_value, self.recursive, self.include_personal_overrides)
+
+
+class GetV4(GetV3):
+    pass
+
+
+class GetById(ApiModel):
+    view_secret_value: bool = True
+
+
+# --- writing ----------------------------------------------------------------------------------------------------------
+
+
+class MetadataEntry(ApiModel):
+    """It is stored encrypted whatever ``isEncrypted`` says, which is answered as it was sent."""
+
+    key: Annotated[str, Meta(min_length=1, max_length=255)]
+    value: Annotated[str, Meta(max_length=1020)] = ""
+    is_encrypted: Annotated[bool, coerced] = False
+
+
+MetadataList = Annotated[list[MetadataEntry], Meta(max_length=50)]
+
+
+class _Content(ApiModel):
+    """What a secret holds. It is kept as it is sent: nothing is trimmed. A reminder of nothing or 0 days is none."""
+
+    secret_value: Value | None = None
+    secret_comment: Comment | None = None
+    skip_multiline_encoding: Annotated[bool, coerced] | None = None
+    secret_metadata: MetadataList | None = None
+    secret_reminder_note: Note | UnsetType | None = UNSET
+    secret_reminder_repeat_days: Days | UnsetType | None = UNSET
+
+    def metadata(self) -> tuple[Metadata, ...] | None:
+        if self.secret_metadata is None:
+            return None
+        return tuple(Metadata(entry.key, entry.value, entry.is_encrypted) for entry in self.secret_metadata)
+
+    def reminder(self) -> tuple[str | None, int | None] | None:
+        """Return what was sent of it; None when nothing was."""
+        note, days = self.secret_reminder_note, self.secret_reminder_repeat_days
+        if note is UNSET and days is UNSET:
+            return None
+        return None if note is UNSET else note or None, None if days is UNSET else days or None
+
+    def change(self, kind: SecretType, new_name: str | None = None) -> SecretChange:
+        return SecretChange(
+            kind,
+            new_name,
+            self.secret_value,
+            self.secret_comment,
+            self.metadata(),
+            self.reminder(),
+            self.skip_multiline_encoding,
+        )
+
+    def new(self, name: str, kind: SecretType) -> NewSecret:
+        change = self.change(kind)
+        skips, value = bool(self.skip_multiline_encoding), self.secret_value or Plaintext("")
+        return NewSecret(name, value, kind, change.details(NO_DETAILS), skips)
+
+
+class _Written(_Content):
+    """What a secret holds, and where it is."""
+
+    environment: EnvironmentSlug | None = None
+    secret_path: Path = "/"
+    project_id: Reference | None = None
+    workspace_id: Reference | None = None
+    workspace_slug: Reference | None = None
+    project_slug: Reference | None = None
+    type: SecretType = SecretType.SHARED
+
+    def address(self) -> Address:
+        return _address(self)
+
+
+class CreateSecret(_Written):
+    pass
+
+
+class UpdateSecret(_Written):
+    """What is absent stays as it is."""
+
+    new_secret_name: SecretName | None = None
+
+
+class DeleteSecret(_Addressed):
+    type: SecretType = SecretType.SHARED
+
+
+# --- answers ----------------------------------------------------------------------------------------------------------
+
+
+class MetadataShown(ApiModel):
+    key: str
+    value: str
+    is_encrypted: bool
+
+
+class MakerShown(ApiModel):
+    """Who made the version that is shown."""
+
+    actor_id: str | None
+    actor_type: str
+    name: str
+    membership_id: str | None = None
+    group_id: str | None = None
+
+
+class TagOfSecret(ApiModel):
+    id: str
+    slug: str
+    name: str
+    color: str
+
+
+class SecretShown(ApiModel):
+    id: str
+    same_id: str = field(name="_id")
+    workspace: str
+    environment: str
+    version: int
+    type: SecretType
+    secret_key: str
+    secret_value: str
+    secret_value_hidden: bool
+    secret_comment: str
+    secret_path: str
+    skip_multiline_encoding: bool
+    secret_reminder_note: str | None
+    secret_reminder_repeat_days: int | None
+    secret_metadata: list[MetadataShown]
+    tags: list[TagOfSecret]
+    actor: MakerShown
+    is_rotated_secret: bool
+    rotation_id: str | None
+    created_at: Timestamp
+    updated_at: Timestamp
+
+
+class SecretAnswer(ApiModel):
+    secret: SecretShown
+
+
+class ImportShown(ApiModel):
+    """The secrets of one imported folder."""
+
+    secret_path: str
+    environment: str
+    folder_id: str | None
+    secrets: list[SecretShown]
+
+
+class SecretListAnswer(ApiModel):
+    secrets: list[SecretShown]
+    imports: list[ImportShown]

@@ -1,0 +1,40 @@
+"""How a secret is answered."""
+
+from keyturn.api.secrets.schemas import HIDDEN, MakerShown, MetadataShown, SecretAnswer, SecretListAnswer, SecretShown
+from keyturn.kit.clock import iso
+from keyturn.secrets.domain import Secret, SecretList
+
+
+def answer(secret: Secret) -> SecretAnswer:
+    return SecretAnswer(shown(secret))
+
+
+def listed(found: SecretList) -> SecretListAnswer:
+    return SecretListAnswer([shown(secret) for secret in found.secrets], [])
+
+
+def shown(secret: Secret) -> SecretShown:
+    stored, place, details = secret.stored, secret.place, secret.details
+    return SecretShown(
+        id=stored.id,
+        same_id=stored.id,
+        workspace=place.project_id,
+        environment=place.environment,
+        version=stored.version,
+        type=stored.type,
+        secret_key=stored.name,
+        secret_value=HIDDEN if secret.value is None else secret.value.reveal(),
+        secret_value_hidden=secret.value is None,
+        secret_comment=details.comment,
+        secret_path=place.path,
+        skip_multiline_encoding=stored.skip_multiline_encoding,
+        secret_reminder_note=details.reminder_note,
+        secret_reminder_repeat_days=details.reminder_days,
+        secret_metadata=[MetadataShown(entry.key, entry.value, entry.encrypted) for entry in details.metadata],
+        tags=[],
+        actor=MakerShown(stored.maker.id, stored.maker.kind, stored.maker.name),
+        is_rotated_secret=False,
+        rotation_id=None,
+        created_at=iso(stored.created_at),
+        updated_at=iso(stored.updated_at),
+    )

@@ -1,0 +1,31 @@
+"""What changed in a project, as values."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class ChangeKind(StrEnum):
+    """What happened. The text is what the feed holds."""
+
+    SECRET_CREATED = "secret:create"
+    SECRET_UPDATED = "secret:update"
+    SECRET_DELETED = "secret:delete"
+    FOLDER_CREATED = "folder:create"
+    FOLDER_UPDATED = "folder:update"
+    FOLDER_DELETED = "folder:delete"
+
+
+@dataclass(frozen=True)
+class Change:
+    """One write. It names a thing and never holds a value.
+
+    ``owner_id`` is set for a personal value: nobody else is to learn of it.
+    """
+
+    kind: ChangeKind
+    subject_id: str
+    environment: str | None = None
+    path: str | None = None
+    name: str | None = None
+    version: int | None = None
+    owner_id: str | None = None

@@ -1,0 +1,68 @@
+"""The feed of a project's changes: one row for each write, numbered by the project's revision."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from keyturn.changes.domain import Change, ChangeKind
+from keyturn.db.tables import changes, projects
+from keyturn.db.unit import Tx
+
+_NEXT = sa.update(projects).where(projects.c.id == sa.bindparam("project")).values(revision=projects.c.revision + 1)
+_REVISION = sa.select(projects.c.revision).where(projects.c.id == sa.bindparam("project"))
+
+
+def append(tx: Tx, project_id: str, change: Change, at: datetime) -> int:
+    """Add the change and return its number, in the transaction of the write itself.
+
+    The project's row stays locked until the transaction ends, so numbers appear in the order in which writes are committed:
+    whoever has read up to a number misses none below it.
+    """
+    tx.run(_NEXT, project=project_id)
+    number = revision(tx, project_id)
+    tx.run(
+        sa.insert(changes),
+        project_id=project_id,
+        revision=number,
+        at=at,
+        kind=change.kind.value,
+        subject_id=change.subject_id,
+        environment=change.environment,
+        path=change.path,
+        name=change.name,
+        version=change.version,
+        owner_id=change.owner_id,
+    )
+    return number
+
+
+def revision(tx: Tx, project_id: str) -> int:
+    """Return the number of the project's last change; 0 before the first, and for a project that is not there."""
+    row = tx.one(_REVISION, project=project_id)
+    return int(row["revision"]) if row else 0
+
+
+def since(tx: Tx, project_id: str, number: int, limit: int) -> Sequence[tuple[int, Change]]:
+    """Return up to ``limit`` changes after the number, in their order, each with its own number."""
+    query = (
+        sa.select(changes)
+        .where(changes.c.project_id == project_id, changes.c.revision > number)
+        .order_by(changes.c.revision)
+        .limit(limit)
+    )
+    return [
+        (
+            row["revision"],
+            Change(
+                ChangeKind(row["kind"]),
+                row["subject_id"],
+                row["environment"],
+                row["path"],
+                row["name"],
+                row["version"],
+                row["owner_id"],
+            ),
+        )
+        for row in tx.rows(query)
+    ]

@@ -1,0 +1,45 @@
+"""Who may do what where: the way from what a caller names to a place, and the one look at permissions on it."""
+
+from keyturn.authz.authorize import Scope, require
+from keyturn.authz.domain import Action
+from keyturn.db.unit import Tx
+from keyturn.errors import NotFound, Refused
+from keyturn.kit.actor import Actor
+from keyturn.projects import store as projects
+from keyturn.secrets.domain import Address, Place, clean_path
+
+
+def locate(tx: Tx, actor: Actor, action: Action, address: Address) -> Place:
+    """Return the place, when the actor may do this there.
+
+    Raises Refused when project or environment is not named, NotFound when it is not there, and Forbidden.
+    """
+    if not address.environment:
+        raise Refused(
+            "Say which environment.", code="secrets.no_environment", fix="Send its slug as environment, e.g. prod."
+        )
+    project_id = _project_id(tx, actor, address)
+    require(tx, actor, action, Scope(actor.org_id, project_id))
+    project = projects.project(tx, actor.org_id, project_id)
+    for environment in project.environments if project else ():
+        if environment.slug == address.environment:
+            return Place(
+                project_id, environment.id, environment.slug, environment.name, clean_path(address.path or "/")
+            )
+    raise NotFound(f"There is no environment '{address.environment}'.", code="projects.environment_not_found")
+
+
+def require_there(tx: Tx, actor: Actor, action: Action, place: Place) -> None:
+    """Return when the actor may do this at the place. Raises Forbidden."""
+    require(tx, actor, action, Scope(actor.org_id, place.project_id))
+
+
+def _project_id(tx: Tx, actor: Actor, address: Address) -> str:
+    if address.project_id:
+        return address.project_id
+    if not address.project_slug:
+        raise Refused("Say which project.", code="secrets.no_project", fix="Send its id as projectId or workspaceId.")
+    project = projects.project_by_slug(tx, actor.org_id, address.project_slug)
+    if project is None:
+        raise NotFound(f"There is no project '{address.project_slug}'.", code="projects.not_found")
+    return project.id

@@ -1,0 +1,300 @@
+"""Folders, secrets and versions, as values, and the rules for what they may be called and how large they may be."""
+
+import json
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from keyturn.errors import Misconfigured, NotFound, Refused
+from keyturn.kit.secret import Plaintext, SealContext, Sealed
+
+LARGEST_VALUE = 512 * 1024
+"""Bytes of a value in UTF-8."""
+DEEPEST_FOLDER = 20
+MOST_FOLDERS = 10_000
+"""In one environment."""
+MOST_IN_FOLDER = 100_000
+ROOT = "/"
+
+_FOLDER_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_NOT_IN_NAMES = frozenset(":/")
+
+
+class SecretType(StrEnum):
+    """Whose a value is: everybody's who may read there, or one person's own in place of it."""
+
+    SHARED = "shared"
+    PERSONAL = "personal"
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a caller says that something is: a project by id or by slug, an environment by slug, a folder by its path."""
+
+    project_id: str | None
+    project_slug: str | None
+    environment: str | None
+    path: str = ROOT
+
+
+@dataclass(frozen=True)
+class Place:
+    """An address that is there. The folder itself need not be."""
+
+    project_id: str
+    environment_id: str
+    environment: str
+    """Its slug."""
+    environment_name: str
+    path: str
+
+
+@dataclass(frozen=True)
+class Folder:
+    id: str
+    environment_id: str
+    parent_id: str | None
+    path: str
+    name: str
+    description: str | None
+    version: int
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """One entry of what clients attach to a secret. It is sealed whatever ``encrypted`` says, which is only answered again."""
+
+    key: str
+    value: str
+    encrypted: bool = False
+
+
+@dataclass(frozen=True)
+class Details:
+    """What is written about a secret beside its value; sealed with it, since people write secrets into comments."""
+
+    comment: str = ""
+    metadata: tuple[Metadata, ...] = ()
+    reminder_note: str | None = None
+    reminder_days: int | None = None
+
+    def packed(self) -> str:
+        entries = [[entry.key, entry.value, entry.encrypted] for entry in self.metadata]
+        return json.dumps([self.comment, entries, self.reminder_note, self.reminder_days], ensure_ascii=False)
+
+    @staticmethod
+    def unpacked(text: str) -> "Details":
+        comment, entries, note, days = json.loads(text)
+        return Details(comment, tuple(Metadata(*entry) for entry in entries), note, days)
+
+
+NO_DETAILS = Details()
+
+
+@dataclass(frozen=True)
+class Maker:
+    """Who made a version."""
+
+    kind: str
+    id: str | None
+    name: str
+
+
+@dataclass(frozen=True)
+class StoredSecret:
+    """A secret with one of its versions, as it is stored: sealed."""
+
+    id: str
+    folder_id: str
+    name: str
+    owner_id: str | None
+    version: int
+    version_id: str
+    value: Sealed | None
+    details: Sealed | None
+    skip_multiline_encoding: bool
+    maker: Maker
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def type(self) -> SecretType:
+        return SecretType.SHARED if self.owner_id is None else SecretType.PERSONAL
+
+
+@dataclass(frozen=True)
+class Secret:
+    """A secret as a reader gets it. ``value`` is None when it is hidden from them, or they asked not to see it."""
+
+    stored: StoredSecret
+    place: Place
+    value: Plaintext | None
+    details: Details = NO_DETAILS
+
+
+@dataclass(frozen=True)
+class SecretList:
+    secrets: Sequence[Secret]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How secrets are to be read."""
+
+    view: bool = True
+    """Whether values are wanted; else nothing is decrypted but what is written about them."""
+    recursive: bool = False
+    overrides: bool = False
+    """Whether the caller's personal values are wanted as well."""
+
+
+@dataclass(frozen=True)
+class NewSecret:
+    name: str
+    value: Plaintext
+    type: SecretType = SecretType.SHARED
+    details: Details = NO_DETAILS
+    skip_multiline_encoding: bool = False
+
+
+@dataclass(frozen=True)
+class SecretChange:
+    """What is to change of a secret; None: it stays."""
+
+    type: SecretType = SecretType.SHARED
+    new_name: str | None = None
+    value: Plaintext | None = None
+    comment: str | None = None
+    metadata: tuple[Metadata, ...] | None = None
+    reminder: tuple[str | None, int | None] | None = None
+    skip_multiline_encoding: bool | None = None
+
+    def details(self, before: Details) -> Details:
+        """Return the details after the change."""
+        note, days = self.reminder or (before.reminder_note, before.reminder_days)
+        return Details(
+            before.comment if self.comment is None else self.comment,
+            before.metadata if self.metadata is None else self.metadata,
+            note,
+            days,
+        )
+
+
+# --- names ------------------------------------------------------------------------------------------------------------
+
+
+def clean_path(path: str) -> str:
+    """Return the path with one slash before each name and none at the end; the root is ``/``."""
+    return ROOT + "/".join(name for name in path.split("/") if name)
+
+
+def parent_of(path: str) -> str:
+    return path.rpartition("/")[0] or ROOT
+
+
+def below(path: str, name: str) -> str:
+    """Return the path of the folder with this name in the folder."""
+    return f"{path.rstrip('/')}/{name}"
+
+
+def require_folder_path(path: str) -> None:
+    """Raise Refused for a path that no folder can have."""
+    names = [name for name in path.split("/") if name]
+    if len(names) > DEEPEST_FOLDER:
+        raise Refused(
+            f"Folders can be {DEEPEST_FOLDER} deep; this path has {len(names)} names.",
+            code="secrets.folder_too_deep",
+            fix="Use a shorter path.",
+        )
+    for name in names:
+        require_folder_name(name)
+
+
+def require_folder_name(name: str) -> None:
+    """Raise Refused for what no folder can be called."""
+    if not _FOLDER_NAME.fullmatch(name):
+        raise Refused(
+            "A folder's name has 1 to 64 letters (A to Z), digits, hyphens and underscores.",
+            code="secrets.folder_name",
+            fix="Choose another name.",
+        )
+
+
+def require_name(name: str) -> None:
+    """Raise Refused for what no secret can be called."""
+    bad = not name.strip() or any(
+        char in _NOT_IN_NAMES or unicodedata.category(char) in {"Cc", "Zl", "Zp"} for char in name
+    )
+    if bad:
+        raise Refused(
+            "A secret's name is not empty and has no colon, no slash and no control characters.",
+            code="secrets.name",
+            fix="Choose another name.",
+        )
+
+
+def require_size(value: Plaintext) -> None:
+    """Raise Refused for a value that is too large."""
+    size = len(value.reveal().encode())
+    if size > LARGEST_VALUE:
+        raise Refused(
+            f"The value has {size} bytes; {LARGEST_VALUE} are taken.",
+            code="secrets.value_too_large",
+            fix="Keep large files elsewhere, and the key to them here.",
+        )
+
+
+# --- sealing ----------------------------------------------------------------------------------------------------------
+
+# A row that somebody moves to another project in the database must not open there: whoever may read that one would read it.
+
+
+def bound(project_id: str, text: str) -> Plaintext:
+    """Return what is sealed of a text: it opens in this project only."""
+    return Plaintext(f"{project_id}\n{text}")
+
+
+def unbound(project_id: str, opened: Plaintext, place: SealContext) -> str:
+    """Return the text again. Raises Misconfigured when it was sealed for another project."""
+    home, _, text = opened.reveal().partition("\n")
+    if home != project_id:
+        raise Misconfigured(
+            f"The sealed value in {place.table}.{place.column} of row {place.row} belongs to another project.",
+            code="secrets.value_moved",
+            fix="Restore this row from a backup of the same database, or enter the secret again.",
+        )
+    return text
+
+
+def no_value(place: SealContext) -> Misconfigured:
+    return Misconfigured(
+        f"There is no value in {place.table}.{place.column} of row {place.row}.",
+        code="secrets.value_missing",
+        fix="Restore this row from a backup of the same database, or enter the secret again.",
+    )
+
+
+# --- refusals ---------------------------------------------------------------------------------------------------------
+
+
+def no_secret(name: str) -> NotFound:
+    return NotFound(f"There is no secret '{name}' there.", code="secrets.not_found")
+
+
+def no_folder(path: str) -> NotFound:
+    return NotFound(
+        f"There is no folder '{path}' in this environment.", code="secrets.folder_not_found", fix="Create it first."
+    )
+
+
+def name_taken(name: str) -> Refused:
+    return Refused(
+        f"There is a secret '{name}' there already.",
+        code="secrets.name_taken",
+        fix="Change that one, or choose another.",
+    )

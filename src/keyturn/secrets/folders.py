@@ -1,0 +1,209 @@
+"""The use cases of folders."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from keyturn.audit import events
+from keyturn.audit.domain import AuditEvent, Subject, SubjectKind
+from keyturn.audit.record import record
+from keyturn.authz.domain import Action
+from keyturn.changes import store as feed
+from keyturn.changes.domain import Change, ChangeKind
+from keyturn.db.unit import Database, Tx
+from keyturn.errors import NotFound, Refused
+from keyturn.kit.actor import Actor
+from keyturn.ports.clock import Clock, Ids
+from keyturn.projects.store import lock_project
+from keyturn.secrets import access
+from keyturn.secrets.domain import (
+    MOST_FOLDERS,
+    ROOT,
+    Address,
+    Folder,
+    Place,
+    below,
+    no_folder,
+    parent_of,
+    require_folder_name,
+    require_folder_path,
+)
+from keyturn.secrets.store import folders as store
+
+
+@dataclass(frozen=True)
+class PlacedFolder:
+    folder: Folder
+    place: Place
+
+
+@dataclass(frozen=True)
+class FolderChange:
+    """What is to change of a folder; None: it stays. An empty description removes it."""
+
+    name: str | None = None
+    description: str | None = None
+
+
+class Folders:
+    """The use cases of folders. Changes are audited and numbered in the project's feed."""
+
+    def __init__(self, database: Database, clock: Clock, ids: Ids) -> None:
+        self._database = database
+        self._clock = clock
+        self._ids = ids
+
+    def list(self, actor: Actor, address: Address, *, recursive: bool = False) -> Sequence[Folder]:
+        """Return the folders in a folder, or with ``recursive`` all below it; none where that folder is not there."""
+        with self._database.read() as tx:
+            place = access.locate(tx, actor, Action.DESCRIBE_SECRETS, address)
+            if recursive:
+                found = store.in_and_below(tx, place.environment_id, place.path)
+                return [folder for folder in found if folder.path != place.path]
+            parent = store.at(tx, place.environment_id, place.path)
+            return store.children(tx, parent.id) if parent else []
+
+    def get(self, actor: Actor, folder_id: str) -> PlacedFolder:
+        with self._database.read() as tx:
+            return _found(tx, actor, Action.DESCRIBE_SECRETS, folder_id)
+
+    def at(self, actor: Actor, address: Address) -> PlacedFolder:
+        """Return the folder at the address. Raises NotFound. The root is there once something was written below it."""
+        with self._database.read() as tx:
+            place = access.locate(tx, actor, Action.DESCRIBE_SECRETS, address)
+            folder = store.at(tx, place.environment_id, place.path)
+            if folder is None:
+                raise no_folder(place.path)
+            return PlacedFolder(folder, place)
+
+    def create(self, actor: Actor, address: Address, name: str, description: str | None) -> PlacedFolder:
+        """Add a folder in the folder at the address, with the folders above it that are missing.
+
+        Raises Refused for a name in use there, or one that no folder can have.
+        """
+        require_folder_name(name)
+        with self._database.write() as tx:
+            place = access.locate(tx, actor, Action.MANAGE_FOLDERS, address)
+            place = replace(place, path=below(place.path, name))
+            require_folder_path(place.path)
+            lock_project(tx, place.project_id)
+            if store.at(tx, place.environment_id, place.path):
+                raise _taken(place.path)
+            folder = self._make(tx, actor, place, description)
+        return PlacedFolder(folder, place)
+
+    def update(self, actor: Actor, folder_id: str, change: FolderChange) -> PlacedFolder:
+        """Rename or describe a folder. Raises Refused for a name in use there. The same again changes nothing."""
+        if change.name is not None:
+            require_folder_name(change.name)
+        with self._database.write() as tx:
+            found = _found(tx, actor, Action.MANAGE_FOLDERS, folder_id)
+            lock_project(tx, found.place.project_id)
+            before = _found(tx, actor, Action.MANAGE_FOLDERS, folder_id).folder
+            if before.path == ROOT:
+                raise _of_root()
+            name = change.name or before.name
+            description = before.description if change.description is None else change.description or None
+            if (name, description) == (before.name, before.description):
+                return found
+            now, path = self._clock.now(), below(parent_of(before.path), name)
+            if path != before.path:
+                self._move(tx, before, path, now)
+            after = replace(
+                before, name=name, description=description, path=path, version=before.version + 1, updated_at=now
+            )
+            store.save(tx, after)
+            place = replace(found.place, path=path)
+            note(tx, actor, events.FOLDER_UPDATED, ChangeKind.FOLDER_UPDATED, after, place, now)
+        return PlacedFolder(after, place)
+
+    def delete(self, actor: Actor, address: Address, id_or_name: str) -> PlacedFolder:
+        """Remove a folder of the folder at the address with all in it, by its id or by its name there."""
+        with self._database.write() as tx:
+            place = access.locate(tx, actor, Action.MANAGE_FOLDERS, address)
+            lock_project(tx, place.project_id)
+            folder = store.at(tx, place.environment_id, below(place.path, id_or_name))
+            if folder is None:
+                found = store.by_id(tx, actor.org_id, id_or_name)
+                if found is None or found[1].environment_id != place.environment_id:
+                    raise no_folder(below(place.path, id_or_name))
+                folder = found[0]
+            if folder.path == ROOT:
+                raise _of_root()
+            store.remove(tx, folder.id)
+            place = replace(place, path=folder.path)
+            note(tx, actor, events.FOLDER_DELETED, ChangeKind.FOLDER_DELETED, folder, place, self._clock.now())
+        return PlacedFolder(folder, place)
+
+    def ensure(self, tx: Tx, actor: Actor, place: Place) -> Folder:
+        """Return the folder at the place; the root is made when it is not there yet. Raises NotFound for any other."""
+        folder = store.at(tx, place.environment_id, place.path)
+        if folder is None and place.path != ROOT:
+            raise no_folder(place.path)
+        return folder or self._make(tx, actor, place, None)
+
+    def _make(self, tx: Tx, actor: Actor, place: Place, description: str | None) -> Folder:
+        """Add the folder, after those above it that are missing."""
+        parent = None
+        if place.path != ROOT:
+            above = replace(place, path=parent_of(place.path))
+            parent = store.at(tx, place.environment_id, above.path) or self._make(tx, actor, above, None)
+        if store.count(tx, place.environment_id) >= MOST_FOLDERS:
+            raise Refused(
+                f"This environment has {MOST_FOLDERS} folders, as many as one may have.",
+                code="secrets.too_many_folders",
+                fix="Delete what nobody needs.",
+            )
+        now, name = self._clock.now(), place.path.rpartition("/")[2]
+        folder = Folder(
+            self._ids.new(),
+            place.environment_id,
+            parent.id if parent else None,
+            place.path,
+            name or "root",
+            description or None,
+            1,
+            now,
+            now,
+        )
+        store.add(tx, folder)
+        if parent is not None:
+            note(tx, actor, events.FOLDER_CREATED, ChangeKind.FOLDER_CREATED, folder, place, now)
+        return folder
+
+    def _move(self, tx: Tx, folder: Folder, path: str, now: datetime) -> None:
+        if store.at(tx, folder.environment_id, path):
+            raise _taken(path)
+        store.move(tx, store.in_and_below(tx, folder.environment_id, folder.path), folder.path, path, now)
+
+
+def note(
+    tx: Tx, actor: Actor, event: AuditEvent, kind: ChangeKind, folder: Folder, place: Place, now: datetime
+) -> None:
+    """Write a change of a folder into the trail and into the feed."""
+    subject = Subject(SubjectKind.FOLDER, folder.id, place.project_id)
+    record(tx, actor, event, subject, now, environment=place.environment, secretPath=place.path, name=folder.name)
+    change = Change(kind, folder.id, place.environment, place.path, folder.name)
+    feed.append(tx, place.project_id, change, now)
+
+
+def _found(tx: Tx, actor: Actor, action: Action, folder_id: str) -> PlacedFolder:
+    found = store.by_id(tx, actor.org_id, folder_id)
+    if found is None:
+        raise NotFound(f"There is no folder '{folder_id}'.", code="secrets.folder_not_found")
+    access.require_there(tx, actor, action, found[1])
+    return PlacedFolder(*found)
+
+
+def _taken(path: str) -> Refused:
+    return Refused(
+        f"There is a folder '{path}' already.", code="secrets.folder_taken", fix="Use that one, or choose another name."
+    )
+
+
+def _of_root() -> Refused:
+    return Refused(
+        "The root of an environment cannot be renamed or removed.",
+        code="secrets.folder_root",
+        fix="Remove the environment, or what is in it.",
+    )

@@ -1,0 +1,166 @@
+"""SQL of secrets and their versions."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from keyturn.db.tables import environments, projects, secret_folders, secret_versions, secrets
+from keyturn.db.unit import Tx
+from keyturn.secrets.domain import Maker, Place, StoredSecret
+
+CHUNK = 500
+"""How many ids one statement names."""
+
+_VERSION = (
+    secret_versions.c.id.label("version_id"),
+    secret_versions.c.number,
+    secret_versions.c.value,
+    secret_versions.c.details,
+    secret_versions.c.skip_multiline_encoding,
+    secret_versions.c.made_by_kind,
+    secret_versions.c.made_by_id,
+    secret_versions.c.made_by_name,
+)
+_CURRENT = sa.and_(secret_versions.c.secret_id == secrets.c.id, secret_versions.c.number == secrets.c.version)
+_QUERY = sa.select(secrets, *_VERSION).join(secret_versions, _CURRENT)
+_NAMED = _QUERY.where(secrets.c.folder_id == sa.bindparam("folder"), secrets.c.name == sa.bindparam("called"))
+_SHARED = secrets.c.owner_id.is_(None)
+
+
+def one(tx: Tx, folder_id: str, name: str, owner_id: str | None) -> StoredSecret | None:
+    """Return the secret of this name with its current version: everybody's, or that of an owner."""
+    owned = _SHARED if owner_id is None else secrets.c.owner_id == owner_id
+    row = tx.one(_NAMED.where(owned), folder=folder_id, called=name)
+    return _stored(row) if row else None
+
+
+def version_of(tx: Tx, secret_id: str, number: int) -> StoredSecret | None:
+    """Return the secret with the version of this number."""
+    query = (
+        sa.select(secrets, *_VERSION)
+        .join(secret_versions, secret_versions.c.secret_id == secrets.c.id)
+        .where(secrets.c.id == secret_id, secret_versions.c.number == number)
+    )
+    row = tx.one(query)
+    return _stored(row) if row else None
+
+
+def by_id(tx: Tx, org_id: str, secret_id: str) -> tuple[StoredSecret, Place] | None:
+    """Return the secret and where it is, wherever in the organization that may be."""
+    query = (
+        sa.select(
+            secrets,
+            *_VERSION,
+            secret_folders.c.path,
+            secret_folders.c.environment_id,
+            environments.c.project_id,
+            environments.c.slug.label("environment"),
+            environments.c.name.label("environment_name"),
+        )
+        .join(secret_versions, _CURRENT)
+        .join(secret_folders, secret_folders.c.id == secrets.c.folder_id)
+        .join(environments, environments.c.id == secret_folders.c.environment_id)
+        .join(projects, projects.c.id == environments.c.project_id)
+        .where(secrets.c.id == secret_id, projects.c.org_id == org_id)
+    )
+    row = tx.one(query)
+    if row is None:
+        return None
+    place = Place(row["project_id"], row["environment_id"], row["environment"], row["environment_name"], row["path"])
+    return _stored(row), place
+
+
+def in_folders(tx: Tx, folder_ids: Sequence[str], owner_id: str | None) -> list[StoredSecret]:
+    """Return everybody's secrets of these folders, and those of the owner if one is given; by name within a folder."""
+    owned = _SHARED if owner_id is None else sa.or_(_SHARED, secrets.c.owner_id == owner_id)
+    found = [
+        _stored(row)
+        for ids in _chunks(folder_ids)
+        for row in tx.rows(_QUERY.where(owned, secrets.c.folder_id.in_(ids)))
+    ]
+    # Sorted here: the order of texts in a database depends on its settings, and an answer's tag on the order.
+    return sorted(found, key=lambda secret: (secret.name, secret.owner_id or ""))
+
+
+def personal(tx: Tx, folder_id: str, name: str) -> list[StoredSecret]:
+    """Return the personal values of this name, whoever's they are."""
+    return [
+        _stored(row) for row in tx.rows(_NAMED.where(secrets.c.owner_id.is_not(None)), folder=folder_id, called=name)
+    ]
+
+
+def count(tx: Tx, folder_id: str) -> int:
+    row = tx.one(sa.select(sa.func.count().label("n")).where(secrets.c.folder_id == folder_id))
+    return int(row["n"]) if row else 0
+
+
+def add(tx: Tx, secret: StoredSecret) -> None:
+    """Keep a new secret with its first version."""
+    tx.run(
+        sa.insert(secrets),
+        id=secret.id,
+        folder_id=secret.folder_id,
+        name=secret.name,
+        owner_id=secret.owner_id,
+        version=secret.version,
+        created_at=secret.created_at,
+        updated_at=secret.updated_at,
+    )
+    _add_version(tx, secret)
+
+
+def publish(tx: Tx, secret: StoredSecret) -> None:
+    """Keep a further version of a secret and make it the current one."""
+    _add_version(tx, secret)
+    values = {"name": secret.name, "version": secret.version, "updated_at": secret.updated_at}
+    tx.run(sa.update(secrets).where(secrets.c.id == secret.id).values(values))
+
+
+def rename(tx: Tx, secret_id: str, name: str, now: datetime) -> None:
+    tx.run(sa.update(secrets).where(secrets.c.id == secret_id).values(name=name, updated_at=now))
+
+
+def remove(tx: Tx, secret_id: str) -> None:
+    """Remove the secret with all its versions."""
+    tx.run(sa.delete(secrets).where(secrets.c.id == secret_id))
+
+
+def _add_version(tx: Tx, secret: StoredSecret) -> None:
+    tx.run(
+        sa.insert(secret_versions),
+        id=secret.version_id,
+        secret_id=secret.id,
+        number=secret.version,
+        name=secret.name,
+        value=secret.value,
+        details=secret.details,
+        skip_multiline_encoding=secret.skip_multiline_encoding,
+        made_by_kind=secret.maker.kind,
+        made_by_id=secret.maker.id,
+        made_by_name=secret.maker.name,
+        created_at=secret.updated_at,
+    )
+
+
+def _chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    for first in range(0, len(ids), CHUNK):
+        yield ids[first : first + CHUNK]
+
+
+def _stored(row: Mapping[str, Any]) -> StoredSecret:
+    return StoredSecret(
+        row["id"],
+        row["folder_id"],
+        row["name"],
+        row["owner_id"],
+        row["number"],
+        row["version_id"],
+        row["value"],
+        row["details"],
+        row["skip_multiline_encoding"],
+        Maker(row["made_by_kind"], row["made_by_id"], row["made_by_name"]),
+        row["created_at"],
+        row["updated_at"],
+    )
