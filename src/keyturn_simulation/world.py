@@ -367,30 +367,9 @@ def make_world(
     actor = _administrator(database, ids, clock)
     transport = EmulatedTransport(emulator, elapse=clock.advance, instance="api")
     provider = SimulatedProvider(transport, clock, emulated_clouds(), ids=ids)
-    use_cases = build(
-        database,
-        sealer,
-        provider,
-        clock,
-        ids,
-        "global",
-        pace=pace or Pace(),
-        pause=clock.advance,
-    )
-    rules = settings or Settings()
-    world = World(
-        database,
-        clock,
-        ids,
-        emulator,
-        rules,
-        tenant,
-        application,
-        actor,
-        sealer,
-        pace or Pace(),
-        use_cases,
-    )
+    rules, tempo = settings or Settings(), pace or Pace()
+    use_cases = build(database, sealer, provider, clock, ids, "global", pace=tempo, pause=clock.advance)
+    world = World(database, clock, ids, emulator, rules, tenant, application, actor, sealer, tempo, use_cases)
     world.applications[application.app_id] = application
     for number in range(servers):
         world.add_server(f"server-{number + 1}")

@@ -28,9 +28,12 @@ _WORDS = 2000
 
 @dataclass(frozen=True)
 class SignInRequest:
-    """What the user filled in before going to sign in; with ``connection_id`` an existing connection is connected again."""
+    """What the user filled in before going to sign in; with ``connection_id`` an existing connection is connected again.
 
-    tenant_id: str
+    That one's name and place are taken from the connection then, and its tenant where none is given.
+    """
+
+    tenant_id: str = ""
     name: str | None = None
     description: str | None = None
     project_id: str | None = None
@@ -47,12 +50,16 @@ class UnverifiedCallback:
     said: Mapping[str, str] = field(repr=False)
 
     @classmethod
-    def of(cls, query: Mapping[str, str]) -> "UnverifiedCallback":
-        """Take what matters from a query; the last of repeated keys. Overlong words are cut."""
-        names = ("error", "error_subcode", "error_description")
-        error_fields = {name: text[:_WORDS] for name in names if (text := query.get(name, "").strip())}
-        code = query.get("code", "").strip()
-        return cls(Plaintext(query.get("state", "").strip()), Plaintext(code) if code else None, error_fields)
+    def of(cls, state: Plaintext, code: Plaintext | None, said: Mapping[str, str | None]) -> "UnverifiedCallback":
+        """Take the parameters of a query without white space around them. Overlong words are cut, empty ones left out."""
+        error_fields = {name: words[:_WORDS] for name, text in said.items() if (words := (text or "").strip())}
+        code_text = code.reveal().strip() if code else ""
+        return cls(Plaintext(state.reveal().strip()), Plaintext(code_text) if code_text else None, error_fields)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the query had no parameters at all."""
+        return not self.state and self.code is None and not self.said
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ PKCE binds the code to this flow, the nonce binds the answer; the tenant must be
 is only ever sent to a path of this server afterwards.
 """
 
+from dataclasses import replace
 from typing import NoReturn
 
 from keyturn.audit import events
@@ -33,7 +34,7 @@ from keyturn.connections.flow import (
 from keyturn.connections.refresh_tokens import Grants
 from keyturn.connections.verification import Verifier
 from keyturn.connections.writes import ConnectionWriter
-from keyturn.db.unit import Database
+from keyturn.db.unit import Database, Tx
 from keyturn.errors import KeyturnError, Refused
 from keyturn.kit.actor import Actor
 from keyturn.kit.secret import Plaintext
@@ -67,18 +68,19 @@ class SignIns:
 
     # --- going ------------------------------------------------------------------------------------------------------
 
-    def begin(self, actor: Actor, session: Plaintext, form: SignInRequest) -> SignInRedirect:
+    def begin(self, actor: Actor, session: Plaintext | None, request: SignInRequest) -> SignInRedirect:
         """Return where to send the browser, for a new connection or (``connection_id``) to connect one again.
 
         ``session`` is a secret of this browser's session; only the same session can finish. Raises before anything is stored:
         Misconfigured without settings for OAuth, Refused, Forbidden, NotFound, or NeedsAction for what is no single tenant.
         """
+        binding = _binding(session)
+        form, cloud = self._check(actor, request)
         app = self._grants.app()
         check_return_path(form.return_to)
-        self._check_form(actor, form)
         state, verifier, nonce = self._secret(), self._secret(), self._secret()
         url = self._provider.authorize_url(
-            Tenant(self._cloud(actor, form), form.tenant_id),
+            Tenant(cloud, form.tenant_id),
             app,
             state=state.reveal(),
             nonce=nonce.reveal(),
@@ -89,7 +91,7 @@ class SignIns:
         flow = PendingSignIn(
             id=new,
             digest=digest(state),
-            binding=digest(session),
+            binding=binding,
             actor_kind=actor.kind.value,
             actor_id=actor.id or "",
             org_id=actor.org_id,
@@ -101,51 +103,37 @@ class SignIns:
             store.insert_flow(tx, flow)
         return SignInRedirect(url, flow.expires_at)
 
-    def form_of(self, actor: Actor, connection_id: str, tenant_id: str | None, return_to: str | None) -> SignInRequest:
-        """Return the form to connect a connection again: as it is, or for another tenant. Raises as :meth:`begin` does."""
-        connection = self._reconnectable(actor, connection_id)
-        return SignInRequest(
-            tenant_id or connection.tenant_id,
-            connection.name,
-            connection.description,
-            connection.project_id,
-            connection.id,
-            return_to,
-        )
-
     def _secret(self) -> Plaintext:
         """43 characters with 256 random bits: long and plain enough for a code verifier (RFC 7636, section 4.1)."""
         return Plaintext(self._ids.secret())
 
-    def _check_form(self, actor: Actor, form: SignInRequest) -> None:
-        if form.connection_id:
-            self._reconnectable(actor, form.connection_id)
-        elif not form.name:
-            raise Refused("A new connection needs a name.", code="connections.name_missing", fix="Send name.")
-        else:
-            with self._database.read() as tx:
-                self._writer.check_new(tx, actor, form.name, form.project_id)
-
-    def _reconnectable(self, actor: Actor, connection_id: str) -> Connection:
+    def _check(self, actor: Actor, request: SignInRequest) -> tuple[SignInRequest, str]:
+        """Return the request with what the connection to connect again knows already, and the cloud to sign in at."""
         with self._database.read() as tx:
-            connection = connection_for(tx, actor, connection_id, Action.EDIT_CONNECTIONS)
-        if connection.method is not Method.OAUTH:
-            raise Refused(
-                f"The connection's method is '{connection.method}', which needs no sign-in.",
-                code="connections.method_fixed",
-                fix="A connection's method cannot be changed: make another connection.",
-            )
-        return connection
+            if request.connection_id:
+                connection = _reconnectable(tx, actor, request.connection_id)
+                known = replace(
+                    request,
+                    tenant_id=request.tenant_id or connection.tenant_id,
+                    name=connection.name,
+                    description=connection.description,
+                    project_id=connection.project_id,
+                )
+                return known, connection.cloud
+            if not request.name:
+                raise Refused("A new connection needs a name.", code="connections.name_missing", fix="Send name.")
+            self._writer.check_new(tx, actor, request.name, request.project_id)
+        return request, self._writer.cloud
 
     # --- coming back --------------------------------------------------------------------------------------------------
 
-    def finish(self, actor: Actor, session: Plaintext, callback: UnverifiedCallback) -> SignInResult:
+    def finish(self, actor: Actor, session: Plaintext | None, callback: UnverifiedCallback) -> SignInResult:
         """End a sign-in. Its state is used up in any case, so this is NOT repeatable: of several callers one gets through.
 
         Raises Refused when this is not the sign-in of this user in this session, or it is over. Once it is known to be theirs,
         whatever goes wrong is part of the answer, together with the form, so that nothing has to be typed again.
         """
-        flow = self._end(actor, session, callback.state)
+        flow = self._end(actor, _binding(session), callback.state)
         if flow.payload is None:
             raise RuntimeError("an open sign-in without its payload")
         remembered = unpack_flow(self._sealer.open(flow.payload, flow_seal_context(flow.id)))
@@ -156,28 +144,24 @@ class SignIns:
             return SignInResult(remembered.form, failure=failure)
         return SignInResult(remembered.form, connection)
 
-    def _end(self, actor: Actor, session: Plaintext, state: Plaintext) -> PendingSignIn:
+    def _end(self, actor: Actor, binding: str, state: Plaintext) -> PendingSignIn:
         now = self._clock.now()
         with self._database.write() as tx:
             flow = store.end_flow(tx, digest(state), now)
-        return check_flow(flow, actor, digest(session), now)
+        return check_flow(flow, actor, binding, now)
 
     def _connect(self, actor: Actor, remembered: SignInContext, callback: UnverifiedCallback) -> Connection:
-        form = remembered.form
-        self._check_form(actor, form)
+        form, cloud = self._check(actor, remembered.form)
         if callback.code is None or callback.said.get("error"):
             self._refuse(form, callback)
         code = AuthorizationCode(form.tenant_id, callback.code, remembered.verifier, remembered.nonce)
-        verified = self._verifier.verify(code, self._cloud(actor, form))
+        verified = self._verifier.verify(code, cloud)
         with self._database.write() as tx:
             if form.connection_id is None:
                 draft = NewConnection(form.name or "", code, form.description, form.project_id)
                 return self._writer.insert(tx, actor, draft, verified)
             connection = connection_for(tx, actor, form.connection_id, Action.EDIT_CONNECTIONS, lock=True)
             return self._writer.replace_credentials(tx, actor, connection, verified)
-
-    def _cloud(self, actor: Actor, form: SignInRequest) -> str:
-        return self._reconnectable(actor, form.connection_id).cloud if form.connection_id else self._writer.cloud
 
     def _refuse(self, form: SignInRequest, callback: UnverifiedCallback) -> NoReturn:
         if not callback.said:
@@ -194,3 +178,25 @@ class SignIns:
         subject = Subject(SubjectKind.CONNECTION, form.connection_id or flow.id, form.project_id)
         with self._database.write() as tx:
             record(tx, actor, events.CONNECTION_SIGN_IN_FAILED, subject, self._clock.now(), **facts)
+
+
+def _reconnectable(tx: Tx, actor: Actor, connection_id: str) -> Connection:
+    connection = connection_for(tx, actor, connection_id, Action.EDIT_CONNECTIONS)
+    if connection.method is not Method.OAUTH:
+        raise Refused(
+            f"The connection's method is '{connection.method}', which needs no sign-in.",
+            code="connections.method_fixed",
+            fix="A connection's method cannot be changed: make another connection.",
+        )
+    return connection
+
+
+def _binding(session: Plaintext | None) -> str:
+    """Return what a sign-in is bound to. Raises Refused for a caller without a session or an access token."""
+    if session is None:
+        raise Refused(
+            "A sign-in at Microsoft that is started over the API is bound to an access token.",
+            code="connections.token_needed",
+            fix="Send an access token, or use the page of the connection.",
+        )
+    return digest(session)

@@ -352,7 +352,8 @@ def test_a_code_of_another_application_in_another_tenant_is_refused(scene: Metho
 def test_of_many_who_finish_at_once_one_gets_through(scene: MethodsFixture) -> None:
     world = scene.world
     query = scene.walk(scene.begin())
-    sign_ins, callback = world.services.sign_ins, UnverifiedCallback.of(query)
+    sign_ins = world.services.sign_ins
+    callback = UnverifiedCallback.of(Plaintext(query["state"]), Plaintext(query["code"]), {})
     ends: list[SignInResult | Refused] = []
     gate = threading.Barrier(4)
 

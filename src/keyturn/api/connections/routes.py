@@ -1,64 +1,34 @@
 """Routes of app connections and of the rotation of their own secret."""
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-
-from msgspec import UNSET
+from collections.abc import Sequence
 
 from keyturn.api.connections import history_views, method_views, removal_views, views
 from keyturn.api.connections.schemas import (
-    SHAPES,
-    AnyCredentials,
-    CertificateCredentials,
     CreateAppConnection,
-    CreateByCertificate,
-    CreateByClientSecret,
-    CreateByOAuth,
     DeleteAppConnection,
-    FinishSignIn,
     InProject,
-    OAuthCredentials,
     PartOfProject,
     RotateCredentials,
-    RotationChange,
-    RotationSettings,
     RunsPage,
-    StartSignIn,
     UpdateAppConnection,
-    method_like,
 )
+from keyturn.api.connections.sign_in_schemas import FinishSignIn, StartSignIn
 from keyturn.connections.connection_test import ConnectionTests
-from keyturn.connections.domain import (
-    APP,
-    AuthorizationCode,
-    CertificateFiles,
-    ClientSecret,
-    Connection,
-    Method,
-    NewConnection,
-    SubmittedCredentials,
-)
-from keyturn.connections.flow import SignInRequest, UnverifiedCallback
+from keyturn.connections.domain import APP, Connection
 from keyturn.connections.oauth import SignIns
 from keyturn.connections.service import Connections
-from keyturn.errors import Refused
 from keyturn.kit.actor import Actor
 from keyturn.kit.clock import iso
-from keyturn.kit.secret import Plaintext
 from keyturn.ports.clock import Clock
-from keyturn.rotations.commands import ConnectionChange, ScheduleChange
 from keyturn.rotations.domain import Reason
 from keyturn.rotations.removals import Removals
 from keyturn.rotations.self_rotation import SelfRotation
 from keyturn.web.routes import Caller, Operation, Routes, delete, get, group, patch, post
-from keyturn.web.schema.validate import Uuid, parse
+from keyturn.web.schema.validate import Uuid
 
 ALL = "/api/v1/app-connections"
 ROOT = f"{ALL}/{APP}"
 ONE = f"{ROOT}/{{connection_id}}"
-
-CreateByMethod = CreateByClientSecret | CreateByOAuth | CreateByCertificate
 
 
 def router(
@@ -181,9 +151,8 @@ def _changing(connections: Connections, rotations: SelfRotation, shelf: _Shelf) 
         and removes the one given as soon as the new one works. It is refused for the method ``oauth``. Without it,
         ``rotation`` has no effect.
         """
-        draft, schedule = _drafted(data)
-        along = data.rotation is None or data.rotation.move_others_along
-        return shelf.answer(actor, rotations.create(actor, draft, schedule, move_along=along))
+        along = data.moves_others_along
+        return shelf.answer(actor, rotations.create(actor, data.command(), data.schedule(), move_along=along))
 
     @patch(ONE)
     def update_app_connection(
@@ -195,7 +164,7 @@ def _changing(connections: Connections, rotations: SelfRotation, shelf: _Shelf) 
         """
         # What shape credentials must have is known only from the connection, which the caller must be allowed to see.
         method = connections.get(actor, connection_id).method if data.credentials is not None else None
-        return shelf.answer(actor, rotations.update(actor, connection_id, _change(data, method)))
+        return shelf.answer(actor, rotations.update(actor, connection_id, data.command(method)))
 
     @delete(ONE)
     def delete_app_connection(
@@ -208,68 +177,6 @@ def _changing(connections: Connections, rotations: SelfRotation, shelf: _Shelf) 
     return [create_app_connection, update_app_connection, delete_app_connection]
 
 
-def _drafted(data: CreateByMethod) -> tuple[NewConnection, ScheduleChange | None]:
-    rotation = data.rotation if data.is_auto_rotation_enabled else None
-    schedule = _schedule(rotation) if rotation else None
-    return NewConnection(
-        data.name, _supplied(data.credentials, rotation), data.description or None, data.project_id
-    ), schedule
-
-
-def _change(data: UpdateAppConnection, method: Method | None) -> ConnectionChange:
-    credentials = (
-        _new_credentials(json.loads(data.credentials.reveal()), method)
-        if data.credentials is not None and method
-        else None
-    )
-    return ConnectionChange(
-        name=None if data.name is UNSET else data.name,
-        description=None if data.description is UNSET else data.description or None,
-        describe=data.description is not UNSET,
-        credentials=_supplied(credentials, data.rotation) if credentials else None,
-        enabled=data.is_auto_rotation_enabled,
-        schedule=_schedule(data.rotation) if data.rotation else None,
-        move_along=data.rotation is None or data.rotation.move_others_along,
-    )
-
-
-def _new_credentials(raw: Mapping[str, object], method: Method) -> AnyCredentials:
-    """Read credentials in the shape of the connection's method. Raises Refused for those of another one."""
-    other = method_like(raw, method)
-    if other not in {None, method}:
-        raise Refused(
-            f"These are credentials of the method '{other}', but the connection's method is '{method}'.",
-            code="connections.method_fixed",
-            fix="A connection's method cannot be changed: make another connection.",
-        )
-    return parse(SHAPES[method], raw, path=("credentials",))
-
-
-def _supplied(credentials: AnyCredentials, rotation: RotationSettings | RotationChange | None) -> SubmittedCredentials:
-    if isinstance(credentials, OAuthCredentials):
-        nonce = credentials.nonce.reveal() if credentials.nonce else None
-        return AuthorizationCode(credentials.tenant_id, credentials.code, credentials.code_verifier, nonce)
-    if isinstance(credentials, CertificateCredentials):
-        certificate, passphrase = credentials.certificate_body.reveal(), credentials.passphrase or None
-        return CertificateFiles(
-            credentials.tenant_id, credentials.client_id, certificate, credentials.private_key, passphrase
-        )
-    key_id = credentials.client_secret_key_id or (rotation.client_secret_key_id if rotation else None)
-    return ClientSecret(credentials.tenant_id, credentials.client_id, credentials.client_secret, key_id or None)
-
-
-def _schedule(rotation: RotationSettings | RotationChange) -> ScheduleChange:
-    key_id = rotation.client_secret_key_id or rotation.certificate_key_id or None
-    change = ScheduleChange(rotation.rotation_interval, key_id=key_id, key_confirmed=rotation.confirm_key_id)
-    if rotation.rotate_at:
-        hour, _, minute = rotation.rotate_at.time.partition(":")
-        return replace(change, hour=int(hour), minute=int(minute), time_zone=rotation.rotate_at.time_zone)
-    if rotation.rotate_at_utc:
-        at = rotation.rotate_at_utc
-        return replace(change, hour=at.hours, minute=at.minutes, time_zone="UTC")
-    return change
-
-
 # --- signing in by browser --------------------------------------------------------------------------------------------
 
 
@@ -280,39 +187,18 @@ def _signing_in(sign_ins: SignIns, shelf: _Shelf) -> list[Operation]:
 
         Only the access token that started it can finish it, within ten minutes.
         """
-        begun = sign_ins.begin(actor, _session(caller), _form(actor, sign_ins, data))
+        begun = sign_ins.begin(actor, caller.token, data.command())
         return method_views.SignInStarted(begun.url, iso(begun.expires_at))
 
     @post(f"{ROOT}/oauth/callback")
     def finish_app_connection_sign_in(actor: Actor, caller: Caller, data: FinishSignIn) -> views.SignInFinished:
         """Finish a sign-in with what the browser brought back. Its state is used up, whatever comes of it."""
-        query = {"state": data.state.reveal(), "code": data.code.reveal() if data.code else None, "error": data.error}
-        query |= {"error_subcode": data.error_subcode, "error_description": data.error_description}
-        callback = UnverifiedCallback.of({name: text for name, text in query.items() if text})
-        result = sign_ins.finish(actor, _session(caller), callback)
+        result = sign_ins.finish(actor, caller.token, data.command())
         if result.connection is None:
             raise result.failure or RuntimeError("a sign-in that neither failed nor made a connection")
         return views.SignInFinished(shelf.show(actor, result.connection), result.form.return_to)
 
     return [start_app_connection_sign_in, finish_app_connection_sign_in]
-
-
-def _session(caller: Caller) -> Plaintext:
-    if caller.token is None:
-        raise Refused(
-            "A sign-in at Microsoft that is started over the API is bound to an access token.",
-            code="connections.token_needed",
-            fix="Send an access token, or use the page of the connection.",
-        )
-    return caller.token
-
-
-def _form(actor: Actor, sign_ins: SignIns, data: StartSignIn) -> SignInRequest:
-    if data.connection_id:
-        return sign_ins.form_of(actor, data.connection_id, data.tenant_id, data.return_to)
-    return SignInRequest(
-        data.tenant_id or "", data.name, data.description or None, data.project_id, None, data.return_to
-    )
 
 
 # --- rotating ---------------------------------------------------------------------------------------------------------

@@ -2,23 +2,24 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Literal
 
-from msgspec import UNSET, Meta, UnsetType, field
+from msgspec import UNSET, Meta, UnsetType
 
-from keyturn.connections.domain import Method
-from keyturn.errors import Invalid
+from keyturn.connections.domain import AuthorizationCode, CertificateFiles, ClientSecret, Method, NewConnection
+from keyturn.errors import Invalid, Refused
 from keyturn.kit import pasted, zones
 from keyturn.kit.secret import Plaintext
 from keyturn.providers.azure import paste_checks
 from keyturn.providers.azure.manifest import LONGEST_PEM, LONGEST_SECRET
 from keyturn.providers.azure.survey import Pasted, survey
+from keyturn.rotations.commands import ConnectionChange, ScheduleChange
 from keyturn.rotations.schedule import MAX_INTERVAL_DAYS, MIN_INTERVAL_DAYS
 from keyturn.web.schema.paging import Window
 from keyturn.web.schema.validate import (
     Fault,
-    NonEmpty,
     Normalized,
     Sentence,
     Slug,
@@ -112,6 +113,9 @@ class ClientSecretCredentials(ApiModel):
     client_secret: ClientSecretText
     client_secret_key_id: KeyId | None = None
 
+    def submission(self) -> ClientSecret:
+        return ClientSecret(self.tenant_id, self.client_id, self.client_secret, self.client_secret_key_id or None)
+
 
 class OAuthCredentials(ApiModel):
     """Credentials of the method ``oauth``: what the browser brought back. The tenant is an id or one of its domains.
@@ -130,6 +134,10 @@ class OAuthCredentials(ApiModel):
         if self.nonce is None and self.code_verifier is not None:
             yield Fault("Required beside codeVerifier", path=("nonce",))
 
+    def submission(self) -> AuthorizationCode:
+        nonce = self.nonce.reveal() if self.nonce else None
+        return AuthorizationCode(self.tenant_id, self.code, self.code_verifier, nonce)
+
 
 class CertificateCredentials(ApiModel):
     """Credentials of the method ``certificate``. The private key signs on this server, and is never sent to Microsoft.
@@ -146,6 +154,10 @@ class CertificateCredentials(ApiModel):
     def check(self) -> Iterator[Fault]:
         for fault in survey(Pasted.of(self.certificate_body.reveal(), self.private_key)):
             yield Fault(f"{fault.message} {fault.fix}", path=(fault.field,))
+
+    def submission(self) -> CertificateFiles:
+        certificate, passphrase = self.certificate_body.reveal(), self.passphrase or None
+        return CertificateFiles(self.tenant_id, self.client_id, certificate, self.private_key, passphrase)
 
 
 AnyCredentials = ClientSecretCredentials | OAuthCredentials | CertificateCredentials
@@ -166,6 +178,18 @@ def method_like(raw: Mapping[str, object], wanted: Method | None = None) -> Meth
     """Return the method that credentials are of, by their keys: the wanted one if it may be, None when it cannot be told."""
     methods = [owner for key, owner in _OWN_KEYS.items() if key in raw]
     return wanted if wanted in methods else next(iter(methods), None)
+
+
+def read_credentials(raw: Mapping[str, object], method: Method) -> AnyCredentials:
+    """Read credentials in the shape of a connection's method. Raises Invalid, or Refused for those of another method."""
+    other = method_like(raw, method)
+    if other not in {None, method}:
+        raise Refused(
+            f"These are credentials of the method '{other}', but the connection's method is '{method}'.",
+            code="connections.method_fixed",
+            fix="A connection's method cannot be changed: make another connection.",
+        )
+    return parse(SHAPES[method], raw, path=("credentials",))
 
 
 # --- rotation ---------------------------------------------------------------------------------------------------------
@@ -208,6 +232,9 @@ class RotationSettings(ApiModel):
         if self.rotate_at_utc is None and self.rotate_at is None:
             yield Fault("Required: say at what time, with rotateAtUtc or rotateAt", path=("rotateAtUtc",))
 
+    def command(self) -> ScheduleChange:
+        return _schedule_change(self)
+
 
 class RotationChange(ApiModel):
     """What is absent stays as it is. ``clientSecretKeyId`` names the stored secret, so that nobody has to type it again."""
@@ -219,6 +246,21 @@ class RotationChange(ApiModel):
     certificate_key_id: KeyId | None = None
     confirm_key_id: bool = False
     move_others_along: bool = True
+
+    def command(self) -> ScheduleChange:
+        return _schedule_change(self)
+
+
+def _schedule_change(rotation: RotationSettings | RotationChange) -> ScheduleChange:
+    key_id = rotation.client_secret_key_id or rotation.certificate_key_id or None
+    change = ScheduleChange(rotation.rotation_interval, key_id=key_id, key_confirmed=rotation.confirm_key_id)
+    if rotation.rotate_at:
+        hour, _, minute = rotation.rotate_at.time.partition(":")
+        return replace(change, hour=int(hour), minute=int(minute), time_zone=rotation.rotate_at.time_zone)
+    if rotation.rotate_at_utc:
+        at = rotation.rotate_at_utc
+        return replace(change, hour=at.hours, minute=at.minutes, time_zone="UTC")
+    return change
 
 
 # --- connections ------------------------------------------------------------------------------------------------------
@@ -243,17 +285,37 @@ class AppConnectionDraft(ApiModel):
                 path=("rotation",),
             )
 
+    def new_connection(self, credentials: AnyCredentials) -> NewConnection:
+        return NewConnection(self.name, credentials.submission(), self.description or None, self.project_id)
+
+    def schedule(self) -> ScheduleChange | None:
+        """Return the first schedule; None for a connection that is not to rotate."""
+        return self.rotation.command() if self.is_auto_rotation_enabled and self.rotation else None
+
+    @property
+    def moves_others_along(self) -> bool:
+        return self.rotation is None or self.rotation.move_others_along
+
 
 class CreateByClientSecret(AppConnectionDraft, kw_only=True, tag_field="method", tag="client-secret"):
     credentials: ClientSecretCredentials
+
+    def command(self) -> NewConnection:
+        return self.new_connection(self.credentials)
 
 
 class CreateByOAuth(AppConnectionDraft, kw_only=True, tag_field="method", tag="oauth"):
     credentials: OAuthCredentials
 
+    def command(self) -> NewConnection:
+        return self.new_connection(self.credentials)
+
 
 class CreateByCertificate(AppConnectionDraft, kw_only=True, tag_field="method", tag="certificate"):
     credentials: CertificateCredentials
+
+    def command(self) -> NewConnection:
+        return self.new_connection(self.credentials)
 
 
 CreateAppConnection = CreateByClientSecret | CreateByOAuth | CreateByCertificate
@@ -282,41 +344,29 @@ class UpdateAppConnection(ApiModel):
             for issue in error.issues:
                 yield Fault("", ("credentials",), issue)
 
+    def command(self, method: Method | None) -> ConnectionChange:
+        """Return the change. ``method`` is the connection's, which says what shape credentials must have.
+
+        Raises Invalid, or Refused for credentials of another method.
+        """
+        credentials = None
+        if self.credentials is not None and method is not None:
+            credentials = read_credentials(json.loads(self.credentials.reveal()), method).submission()
+        return ConnectionChange(
+            name=None if self.name is UNSET else self.name,
+            description=None if self.description is UNSET else self.description or None,
+            describe=self.description is not UNSET,
+            credentials=credentials,
+            enabled=self.is_auto_rotation_enabled,
+            schedule=self.rotation.command() if self.rotation else None,
+            move_along=self.rotation is None or self.rotation.move_others_along,
+        )
+
 
 class RotateCredentials(ApiModel):
     """``leaked``: the current secret and all that still overlap it are removed as soon as the new one works."""
 
     reason: Literal["manual", "leaked"] | None = None
-
-
-# --- signing in by browser --------------------------------------------------------------------------------------------
-
-
-class StartSignIn(ApiModel):
-    """For a new connection ``name`` and ``tenantId`` are needed; with ``connectionId`` that connection is connected again."""
-
-    tenant_id: Annotated[TenantId | None, Meta(examples=["contoso.onmicrosoft.com"])] = None
-    name: Annotated[Slug | None, Meta(examples=["contoso"])] = None
-    description: Description | None = None
-    project_id: Uuid | None = None
-    connection_id: Uuid | None = None
-    return_to: NonEmpty | None = None
-
-    def check(self) -> Iterator[Fault]:
-        if self.connection_id is None and self.name is None:
-            yield Fault("Required", path=("name",))
-        if self.connection_id is None and self.tenant_id is None:
-            yield Fault("Required", path=("tenantId",))
-
-
-class FinishSignIn(ApiModel):
-    """The query of the callback, as it came: ``state``, and ``code`` or ``error`` with its companions."""
-
-    state: Plaintext
-    code: Plaintext | None = None
-    error: str | None = None
-    error_subcode: str | None = field(default=None, name="error_subcode")
-    error_description: str | None = field(default=None, name="error_description")
 
 
 # --- queries ----------------------------------------------------------------------------------------------------------

@@ -5,9 +5,8 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from keyturn.api.connections.schemas import Description
-from keyturn.connections.flow import check_return_path
+from keyturn.connections.flow import SignInRequest, check_return_path
 from keyturn.kit.actor import Actor
-from keyturn.pages.connections.create import session_secret
 from keyturn.pages.connections.detail import show
 from keyturn.pages.connections.removed import left_to_remove, removal_path
 from keyturn.pages.connections.urls import ONE, ConnectionPages, connection_path
@@ -102,8 +101,8 @@ def _testing(pages: ConnectionPages, page: PageRoute) -> list[PageRoute]:
     @post(ONE + "/reconnect", form_page=page)
     def reconnect(actor: Actor, connection_id: str, visitor: BrowserContext) -> Redirect:
         pages.require_site(visitor.origin, connection_path(connection_id))
-        form = pages.sign_ins.form_of(actor, connection_id, None, connection_path(connection_id))
-        return Redirect(pages.sign_ins.begin(actor, session_secret(visitor.session), form).url)
+        again = SignInRequest(connection_id=connection_id, return_to=connection_path(connection_id))
+        return Redirect(pages.sign_ins.begin(actor, visitor.session, again).url)
 
     return [test_connection, reconnect]
 

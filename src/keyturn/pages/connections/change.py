@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
-from keyturn.api.connections.schemas import CertificateCredentials, ClientSecretCredentials, RotationSettings
+from keyturn.api.connections.schemas import SHAPES, AnyCredentials, RotationSettings
 from keyturn.authz.domain import Action
 from keyturn.connections.domain import Connection, Method
 from keyturn.connections.holders import Sharing
@@ -21,8 +21,6 @@ from keyturn.pages.connections.forms import (
     filled_with,
     read,
     schedule_json,
-    schedule_of,
-    supplied_of,
 )
 from keyturn.pages.connections.urls import ONE, ConnectionPages, PageOfPlace, PageScope, connection_path, method_label
 from keyturn.providers.azure.manifest import MANIFEST
@@ -34,10 +32,6 @@ from keyturn.web.html.forms import EMPTY
 from keyturn.web.pages import BrowserContext, FormState, Outcome, PageResponse, PageRoute, Redirect, get, post
 
 SHOWN_COMING = 5
-_SHAPES: Mapping[str, type[ClientSecretCredentials] | type[CertificateCredentials]] = {
-    Method.CLIENT_SECRET: ClientSecretCredentials,
-    Method.CERTIFICATE: CertificateCredentials,
-}
 
 
 @dataclass(frozen=True)
@@ -88,7 +82,7 @@ def credentials_routes(pages: ConnectionPages) -> list[PageRoute]:
         try:
             # The key id is a part of these credentials, so that its mistakes are told with all others.
             key_id = {"clientSecretKeyId": form.client_secret_key_id} if form.client_secret_key_id else {}
-            credentials = supplied_of(read(_shape(connection), credentials_json(form) | key_id))
+            credentials = read(_shape(connection), credentials_json(form) | key_id).submission()
             pages.rotations.update(
                 actor,
                 connection_id,
@@ -106,15 +100,14 @@ def credentials_routes(pages: ConnectionPages) -> list[PageRoute]:
     return [edit_credentials, change_credentials]
 
 
-def _shape(connection: Connection) -> type[ClientSecretCredentials] | type[CertificateCredentials]:
-    shape = _SHAPES.get(connection.method)
-    if shape is None:
+def _shape(connection: Connection) -> type[AnyCredentials]:
+    if connection.method is Method.OAUTH:
         raise Refused(
             "A connection by OAuth has no credentials to type.",
             code="connections.method_fixed",
             fix="Reconnect it: sign in to Microsoft again.",
         )
-    return shape
+    return SHAPES[connection.method]
 
 
 def _credentials_page(
@@ -198,7 +191,8 @@ def _schedule_change(rotation_history: History, form: ScheduleForm, change: Sche
 
 
 def _wanted(form: ScheduleForm) -> ScheduleChange:
-    return schedule_of(read(RotationSettings, schedule_json(form)))
+    change: ScheduleChange = read(RotationSettings, schedule_json(form)).command()
+    return change
 
 
 def _trying(connection_id: str, query: ScheduleForm) -> FormState:

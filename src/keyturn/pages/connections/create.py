@@ -6,16 +6,15 @@ from datetime import datetime
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
-from keyturn.api.connections.schemas import StartSignIn
+from keyturn.api.connections.sign_in_schemas import StartSignIn
 from keyturn.authz.domain import Action
 from keyturn.connections.domain import Method
-from keyturn.connections.flow import SignInRequest
-from keyturn.errors import Forbidden, KeyturnError, NotFound, Refused, TooMany, Unauthenticated
+from keyturn.errors import Forbidden, KeyturnError, NotFound, TooMany, Unauthenticated
 from keyturn.kit import zones
 from keyturn.kit.actor import Actor
 from keyturn.kit.moments import in_zone, utc_of
 from keyturn.kit.secret import Plaintext
-from keyturn.pages.connections.forms import ConnectionForm, draft_of, filled_with, read
+from keyturn.pages.connections.forms import ConnectionForm, creation_of, filled_with, read
 from keyturn.pages.connections.urls import (
     OF_ORGANIZATION,
     OF_PROJECT,
@@ -134,8 +133,9 @@ def _create(
         if form.method == Method.OAUTH:
             pages.require_site(visitor.origin, scope.new_path())
             return Redirect(_authorize_url(pages, actor, scope, form, visitor.session))
-        draft, schedule = draft_of(form, scope.project_id)
-        connection = pages.rotations.create(actor, draft, schedule, move_along=form.move_others_along)
+        request = creation_of(form, scope.project_id)
+        schedule = request.schedule()
+        connection = pages.rotations.create(actor, request.command(), schedule, move_along=form.move_others_along)
     except NOT_IN_FORMS:
         raise
     except KeyturnError as error:
@@ -168,16 +168,7 @@ def _authorize_url(
             "description": form.description,
             "tenantId": form.tenant_id.strip() or None,
             "projectId": scope.project_id,
+            "returnTo": scope.list_path,
         },
     )
-    begun = SignInRequest(
-        request.tenant_id or "", request.name, request.description or None, scope.project_id, None, scope.list_path
-    )
-    return pages.sign_ins.begin(actor, session_secret(session), begun).url
-
-
-def session_secret(session: Plaintext | None) -> Plaintext:
-    """Return the session that a sign-in is bound to."""
-    if session is None:
-        raise Refused("Nobody has signed in.", code="session.missing", fix="Sign in.")
-    return session
+    return pages.sign_ins.begin(actor, session, request.command()).url

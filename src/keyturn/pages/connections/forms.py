@@ -8,19 +8,10 @@ from typing import Any
 
 import msgspec
 
-from keyturn.api.connections.schemas import (
-    AppConnectionDraft,
-    CertificateCredentials,
-    ClientSecretCredentials,
-    CreateByCertificate,
-    CreateByClientSecret,
-    RotationChange,
-    RotationSettings,
-)
-from keyturn.connections.domain import CertificateFiles, ClientSecret, Method, NewConnection, SubmittedCredentials
+from keyturn.api.connections.schemas import CreateByCertificate, CreateByClientSecret
+from keyturn.connections.domain import Method
 from keyturn.errors import Invalid, KeyturnError
 from keyturn.kit.secret import Plaintext
-from keyturn.rotations.commands import ScheduleChange
 from keyturn.web.html.forms import FormState, kept, sentence
 from keyturn.web.schema.validate import parse
 from keyturn.web.schema.wire import ApiModel
@@ -80,25 +71,21 @@ def _field(issue: Mapping[str, object]) -> str:
     return _NAMES.get(last, last)
 
 
-def draft_of(form: ConnectionForm, project_id: str | None) -> tuple[NewConnection, ScheduleChange | None]:
-    """Return the connection that the form describes, and the schedule if its secret is to be rotated. Raises Invalid."""
+def creation_of(form: ConnectionForm, project_id: str | None) -> CreateByClientSecret | CreateByCertificate:
+    """Return the request of the API that the form stands for. Raises Invalid."""
     raw: Json = {
         "name": form.name,
         "description": form.description,
         "projectId": project_id,
         "method": form.method,
         "credentials": credentials_json(form),
+        "isAutoRotationEnabled": form.is_auto_rotation_enabled,
     }
-    kind: type[AppConnectionDraft] = (
-        CreateByClientSecret if form.method == Method.CLIENT_SECRET else CreateByCertificate
-    )
-    raw["isAutoRotationEnabled"] = form.is_auto_rotation_enabled
     if form.is_auto_rotation_enabled:
         raw["rotation"] = schedule_json(form)
-    body = read(kind, raw)
-    supplied = supplied_of(body.credentials, body.rotation.client_secret_key_id if body.rotation else None)
-    schedule = schedule_of(body.rotation) if body.rotation else None
-    return NewConnection(body.name, supplied, body.description or None, project_id), schedule
+    kind = CreateByClientSecret if form.method == Method.CLIENT_SECRET else CreateByCertificate
+    request: CreateByClientSecret | CreateByCertificate = read(kind, raw)
+    return request
 
 
 def credentials_json(form: ConnectionForm) -> Json:
@@ -116,27 +103,6 @@ def schedule_json(form: ConnectionForm | ScheduleForm) -> Json:
         body["clientSecretKeyId"] = form.client_secret_key_id
         body["confirmKeyId"] = form.confirm_key_id
     return {name: value for name, value in body.items() if value is not None}
-
-
-def supplied_of(
-    credentials: ClientSecretCredentials | CertificateCredentials, key_id: str | None = None
-) -> SubmittedCredentials:
-    if isinstance(credentials, CertificateCredentials):
-        certificate, passphrase = credentials.certificate_body.reveal(), credentials.passphrase or None
-        return CertificateFiles(
-            credentials.tenant_id, credentials.client_id, certificate, credentials.private_key, passphrase
-        )
-    key_id = credentials.client_secret_key_id or key_id
-    return ClientSecret(credentials.tenant_id, credentials.client_id, credentials.client_secret, key_id or None)
-
-
-def schedule_of(rotation: RotationSettings | RotationChange) -> ScheduleChange:
-    if rotation.rotate_at is None:
-        return ScheduleChange(rotation.rotation_interval)
-    hour, _, minute = rotation.rotate_at.time.partition(":")
-    zone, key_id = rotation.rotate_at.time_zone, rotation.client_secret_key_id
-    confirmed = rotation.confirm_key_id
-    return ScheduleChange(rotation.rotation_interval, int(hour), int(minute), zone, key_id or None, confirmed)
 
 
 def _values(form: ApiModel) -> dict[str, Any]:

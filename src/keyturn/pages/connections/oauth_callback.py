@@ -3,28 +3,22 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-import msgspec
-
-from keyturn.connections.flow import CALLBACK_PATH, SignInResult, UnverifiedCallback
+from keyturn.api.connections.sign_in_schemas import FinishSignIn
+from keyturn.connections.flow import CALLBACK_PATH, SignInResult
 from keyturn.errors import KeyturnError
 from keyturn.kit.actor import Actor
 from keyturn.kit.secret import Plaintext
-from keyturn.pages.connections.create import NOT_IN_FORMS, added, new_page, session_secret
+from keyturn.pages.connections.create import NOT_IN_FORMS, added, new_page
 from keyturn.pages.connections.detail import show
 from keyturn.pages.connections.forms import ConnectionForm, filled_with
 from keyturn.pages.connections.urls import OF_ORGANIZATION, ConnectionPages, connection_path
 from keyturn.web.pages import BrowserContext, Outcome, Page, PageResponse, PageRoute, Redirect, get
-from keyturn.web.schema.wire import ApiModel
 
 
-class Callback(ApiModel, rename=None):
-    """What Microsoft puts into the address. Nothing of it is believed here."""
+class CallbackQuery(FinishSignIn):
+    """What Microsoft puts into the address; nothing at all where somebody opens it by hand."""
 
     state: Plaintext = Plaintext("")
-    code: Plaintext = Plaintext("")
-    error: str = ""
-    error_subcode: str = ""
-    error_description: str = ""
 
 
 @dataclass(frozen=True)
@@ -46,13 +40,12 @@ _NOTHING = "Nothing was connected"
 
 def routes(pages: ConnectionPages) -> list[PageRoute]:
     @get(CALLBACK_PATH, keeps_query=False)
-    def finish_sign_in(actor: Actor, query: Callback, visitor: BrowserContext) -> Outcome:
-        secrets = {"state": query.state.reveal(), "code": query.code.reveal()}
-        parameters = {name: text for name, text in (msgspec.structs.asdict(query) | secrets).items() if text}
-        if not parameters:
+    def finish_sign_in(actor: Actor, query: CallbackQuery, visitor: BrowserContext) -> Outcome:
+        callback = query.command()
+        if callback.is_empty:
             return PageResponse(_signed_out(pages), status=400)
         try:
-            result = pages.sign_ins.finish(actor, session_secret(visitor.session), UnverifiedCallback.of(parameters))
+            result = pages.sign_ins.finish(actor, visitor.session, callback)
         except NOT_IN_FORMS:
             raise
         except KeyturnError as error:
