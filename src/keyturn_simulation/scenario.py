@@ -193,9 +193,7 @@ class Scenario:
             if gone == "removed" and not self._vanished_told(connection) and not self._looks_expired(connection):
                 raise Broken(f"health: nobody was told that the credential of {connection.name} was removed")
         self._well_show()
-        if not self._sim.features.clocks:
-            # A server whose clock is minutes off may take a secret that still spreads for one that is gone.
-            self._nothing_is_missed_that_exists()
+        self._nothing_is_missed_that_exists()
 
     def _nothing_is_missed_that_exists(self) -> None:
         for event in self._sim.world.events(CREDENTIALS_DRIFTED.name):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from keyturn.connections import health
+from keyturn.connections import health, stored
 from keyturn.credentials import store as journal
 from keyturn.credentials.domain import Credential, State
 from keyturn.providers.azure.provider import AzureProvider
@@ -16,7 +16,7 @@ from keyturn.rotations import clock, domain, schedule, waits
 from keyturn.rotations.domain import Snapshot, StepName
 from keyturn.rotations.store import leases, policies
 from keyturn.rotations.timings import ProofPlan
-from keyturn.rotations.work import removal, run_outcome, steps, sweep
+from keyturn.rotations.work import lease, removal, run_outcome, steps, sweep
 from keyturn.rotations.work.along import Along
 from keyturn.rotations.work.lease import ApplicationLease
 from keyturn_simulation.scenario import play
@@ -125,6 +125,11 @@ def ends_promises_by_its_own_clock(plant: pytest.MonkeyPatch) -> None:
     plant.setattr(removal, "_kept", lambda *_args: True)
 
 
+def knows_its_own_clock_only(plant: pytest.MonkeyPatch) -> None:
+    for module in (stored, lease):
+        plant.setattr(module, "provider_time", lambda now, _ahead: now)
+
+
 PLANTED: dict[Plant, tuple[str, int]] = {
     publishes_without_proof: ("1:", 0),
     breaks_its_promise_to_readers: ("2:", 0),
@@ -144,6 +149,7 @@ PLANTED: dict[Plant, tuple[str, int]] = {
     asks_while_its_clock_is_wrong: ("life:", 1),
     believes_moments_of_the_future: ("liveness:", 1),
     ends_promises_by_its_own_clock: ("2:", 66),
+    knows_its_own_clock_only: ("health:", 510000841),
 }
 """Each with the invariant that it breaks and a seed known to show it, which is tried first."""
 

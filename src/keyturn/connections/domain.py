@@ -111,10 +111,11 @@ def method_of(credentials: SubmittedCredentials | ReadCredentials | StoredCreden
 
 @dataclass(frozen=True)
 class VerifiedCredentials:
-    """Credentials that the provider accepted, and what they came from."""
+    """Credentials that the provider accepted, and what they came from. ``accepted_at`` is by the provider's clock."""
 
     given: ReadCredentials
     credentials: StoredCredentials
+    accepted_at: datetime
 
 
 @dataclass(frozen=True)

@@ -32,13 +32,16 @@ def next_look(now: datetime, jitter: float) -> datetime:
 
 
 def is_settled(connection: Connection, settle: timedelta, now: datetime) -> bool:
-    """Whether every replica knows the connection's credential by now."""
+    """Whether every replica knows the connection's credential by ``now``, which is by the provider's clock."""
     published = connection.published_at
     return published is None or now >= settled_at(published, settle, now)
 
 
 def settled_at(published: datetime, settle: timedelta, now: datetime) -> datetime:
-    """Return when every replica knows what was published then, also by a server whose clock is a little ahead of ours."""
+    """Return when every replica knows what was published then, also by a server whose clock was a little ahead.
+
+    ``now`` is by the provider's clock: only so does a wrong one of ours not decide.
+    """
     return bounded(moved(published, settle), now, settle + WRONG)
 
 
@@ -92,8 +95,9 @@ def refused(tx: Tx, earlier: Connection, error: KeyturnError, now: datetime) -> 
     facts = {"method": connection.method.value, "refusedAt": iso(since)} | refusal
     record_connection_event(tx, by, events.CONNECTION_REFUSED, connection, now, **facts)
     current = rotation_store.current_credential(tx, connection.id)
-    still_lives = current and current["ends_at"] and current["ends_at"] > now
-    # A provider that holds only expired credentials calls any other one expired, too.
+    # A provider that holds only expired credentials calls any other one expired, too. Near its end, by whichever of both
+    # clocks, nobody can tell an expired credential from one that was removed.
+    still_lives = current and current["ends_at"] and current["ends_at"] > now + WRONG
     expired_early = reason is RefusalReason.CREDENTIAL_EXPIRED and still_lives
     if reason is RefusalReason.CREDENTIAL_UNKNOWN or expired_early:
         _record_vanished(tx, connection, current, now)

@@ -6,7 +6,6 @@ new one yet, a refusal is tried again before anybody is told of it.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
 
 from keyturn.connections import store
 from keyturn.connections.domain import Certificate, ClientSecret, Connection
@@ -15,7 +14,7 @@ from keyturn.connections.refresh_tokens import Grants
 from keyturn.connections.sealed import opened
 from keyturn.db.unit import Database
 from keyturn.errors import NotYet, Upstream
-from keyturn.kit.clock_difference import WRONG
+from keyturn.kit.clock_difference import is_right, provider_time
 from keyturn.ports.clock import Clock
 from keyturn.ports.provider import AccessToken, Provider
 from keyturn.ports.sealing import Sealer
@@ -66,15 +65,12 @@ class Stored:
         raise RuntimeError("unreachable: the last try returns or raises")
 
     def settled(self, connection: Connection) -> bool:
-        return is_settled(connection, self._pace.settle, self.now())
+        now = provider_time(self._clock.now(), self._provider.clock_ahead())
+        return is_settled(connection, self._pace.settle, now)
 
     def clock_is_right(self) -> bool:
         """Whether this server's clock may be trusted: with a wrong one refusals say nothing about the connection."""
-        ahead = self._provider.clock_ahead()
-        return ahead is None or abs(ahead) <= WRONG
-
-    def now(self) -> datetime:
-        return self._clock.now()
+        return is_right(self._provider.clock_ahead())
 
     def _once(self, connection: Connection) -> AccessToken:
         credentials = opened(self._database, self._sealer, connection).credentials

@@ -1,6 +1,7 @@
 """Checking credentials that somebody submitted: first what needs no network, then by signing in with them."""
 
 from dataclasses import replace
+from datetime import datetime
 
 from keyturn.connections import sealed
 from keyturn.connections.domain import (
@@ -22,6 +23,7 @@ from keyturn.connections.refresh_tokens import Grants
 from keyturn.connections.stored import final
 from keyturn.db.unit import Database
 from keyturn.errors import Refused
+from keyturn.kit.clock_difference import provider_time
 from keyturn.kit.ids import is_uuid
 from keyturn.ports.clock import Clock
 from keyturn.ports.provider import AccessToken, Provider, Tenant
@@ -87,10 +89,14 @@ class Verifier:
     def verify(self, credentials: ReadCredentials, cloud: str) -> VerifiedCredentials:
         """Have the provider accept what was given, in this cloud. NOT repeatable for a code, which is exchanged."""
         if isinstance(credentials, AuthorizationCode):
-            return VerifiedCredentials(credentials, self._exchange(credentials, cloud))
+            return VerifiedCredentials(credentials, self._exchange(credentials, cloud), self.provider_time())
         located = self.located(credentials, cloud)
         self.sign_in(located, cloud)
-        return VerifiedCredentials(credentials, located)
+        return VerifiedCredentials(credentials, located, self.provider_time())
+
+    def provider_time(self) -> datetime:
+        """What time it is by the provider's clock, as its last answer has shown."""
+        return provider_time(self._clock.now(), self._provider.clock_ahead())
 
     def located(self, credentials: Rotatable, cloud: str) -> Rotatable:
         """Return the credentials with the id of their tenant, if they name one of its domains. Repeatable."""

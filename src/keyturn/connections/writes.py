@@ -89,7 +89,7 @@ class ConnectionWriter:
             facts=facts_of(credentials),
             fingerprint=mark,
             fingerprint_version=1,
-            published_at=now,
+            published_at=verified.accepted_at,
             look_at=health.next_look(now, self.ids.jitter()),
         )
         try:
@@ -136,7 +136,7 @@ class ConnectionWriter:
             facts=facts_of(credentials),
             fingerprint=mark,
             fingerprint_version=version,
-            published_at=now,
+            published_at=verified.accepted_at,
             look_at=health.next_look(now, self.ids.jitter()),
             **health.healed(now),
         )

@@ -3,6 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
+from keyturn.kit.moments import moved
+
 WARNS = timedelta(minutes=2)
 WRONG = timedelta(minutes=5)
 """Beyond this no new credential is planned: Entra refuses assertions, and dates computed here mean something else there."""
@@ -21,6 +23,16 @@ def difference(sent_at: datetime, answered_at: datetime, date: str | None) -> ti
     if at_least <= timedelta() <= at_most:
         return timedelta()
     return at_least if at_least > timedelta() else at_most
+
+
+def is_right(ahead: timedelta | None) -> bool:
+    """Whether nothing is known against our clock."""
+    return ahead is None or abs(ahead) <= WRONG
+
+
+def provider_time(now: datetime, ahead: timedelta | None) -> datetime:
+    """Return what time it is by the provider's clock: the one by which moments of different servers can be compared."""
+    return now if ahead is None else moved(now, -ahead)
 
 
 def read_date(text: str | None) -> datetime | None:

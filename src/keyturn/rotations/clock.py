@@ -6,8 +6,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from keyturn.errors import Retryable, Upstream
-from keyturn.kit.clock_difference import WRONG, told
-from keyturn.kit.moments import moved
+from keyturn.kit.clock_difference import is_right, provider_time, told
 from keyturn.ports.provider import SecretsProvider
 
 CLOCK_WRONG = "rotation.clock_wrong"
@@ -15,14 +14,9 @@ NOTHING_NEW = "no new credential is asked for"
 NOTHING_ENDS = "no credential that was replaced is removed, as its time may not have come"
 
 
-def is_right(ahead: timedelta | None) -> bool:
-    """Whether nothing is known against the clock."""
-    return ahead is None or abs(ahead) <= WRONG
-
-
 def corrected(now: datetime, ahead: timedelta | None) -> datetime:
     """Return what time it is: by Entra's clock where ours is known to be wrong."""
-    return now if ahead is None or is_right(ahead) else moved(now, -ahead)
+    return now if is_right(ahead) else provider_time(now, ahead)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """What a request may change of a connection that rotates, as values."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from keyturn.connections.domain import Rotatable, SubmittedCredentials
@@ -11,11 +12,12 @@ from keyturn.rotations.schedule import Schedule
 
 @dataclass(frozen=True)
 class Adoption:
-    """A secret or a certificate that was checked and may be taken over."""
+    """A secret or a certificate that was checked and may be taken over. ``accepted_at`` is by the provider's clock."""
 
     given: Rotatable
     application: RemoteApplication
     key: RemoteCredential
+    accepted_at: datetime
 
 
 @dataclass(frozen=True)

@@ -106,7 +106,7 @@ class PolicyWriter:
             starts_at=key.starts_at,
             ends_at=key.ends_at,
             planned_at=now,
-            published_at=now,
+            published_at=adoption.accepted_at,
         )
         value = value_of(adoption.given)
         mark = Along(self.sealer, rotation, now).mark(tx, value)

@@ -159,9 +159,9 @@ class SelfRotation:
 
     def _verified(self, credentials: ReadCredentials, adoption: Adoption | None, cloud: str) -> VerifiedCredentials:
         """Have credentials accepted by the provider, which those of an adoption were already."""
-        return (
-            VerifiedCredentials(credentials, adoption.given) if adoption else self._verifier.verify(credentials, cloud)
-        )
+        if adoption:
+            return VerifiedCredentials(credentials, adoption.given, adoption.accepted_at)
+        return self._verifier.verify(credentials, cloud)
 
     def _complete_fingerprints(self) -> None:
         """Outside transactions, before anything is decided by fingerprints."""
@@ -184,7 +184,7 @@ class SelfRotation:
         key = match_credential(
             kind, application.credentials, credentials, self._clock.now(), key_id, confirmed=confirmed
         )
-        return Adoption(credentials, application, key)
+        return Adoption(credentials, application, key, self._verifier.provider_time())
 
     def update(self, actor: Actor, connection_id: str, change: ConnectionChange) -> Connection:
         """Change a connection, its credentials and its schedule: all of it or nothing."""

@@ -291,7 +291,10 @@ def test_a_name_that_another_server_takes_at_the_same_moment(tmp_path: Path) -> 
             with database.write() as tx:
                 given = world.given()
                 ConnectionWriter(world.clock, world.ids, world.sealer, "global").insert(
-                    tx, world.actor, NewConnection("prod-entra", given), VerifiedCredentials(given, given)
+                    tx,
+                    world.actor,
+                    NewConnection("prod-entra", given),
+                    VerifiedCredentials(given, given, world.clock.now()),
                 )
                 request = pool.submit(web.ask, "POST", "", web.body(), expect=400)
                 while not tx.rows(WAITING) and not request.done():

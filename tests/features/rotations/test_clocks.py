@@ -8,19 +8,20 @@ import pytest
 import sqlalchemy as sa
 
 from entra_emulator import Effect, Fault
-from keyturn.connections.domain import Connection
+from keyturn.connections.domain import Connection, NewConnection
 from keyturn.credentials.domain import Credential, State
 from keyturn.db.tables import credentials, rotations
 from keyturn.db.unit import Database
 from keyturn.engine import store as engine_store
 from keyturn.engine.dead_processes import last_end
+from keyturn.rotations.commands import ScheduleChange
 from keyturn.rotations.domain import RunState
 from keyturn.rotations.store.due import wake_applications
 from keyturn_simulation.invariants import check_always, check_quiet
 from keyturn_simulation.world import Server, World, make_world
 from tests.databases import sqlite_database
 
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 TEN_YEARS = 3652 * DAY
 
 
@@ -238,6 +239,69 @@ def test_a_clock_a_little_behind_takes_no_new_secret_for_vanished(world: World, 
     assert not world.events("app-connection-refused")
     assert not world.events("credentials-drifted")
     assert world.rotation(connection).status == "success"
+
+
+def not_yet_known_to_a_replica(world: World) -> None:
+    world.emulator.faults.add(Fault("token", (Effect(401, "7000215"),), when="before", times=8))
+
+
+def nobody_is_alarmed(world: World) -> bool:
+    return not world.events("app-connection-refused") and not world.events("credentials-drifted")
+
+
+APART = [(4 * MINUTE, -4 * MINUTE), (-4 * MINUTE, 4 * MINUTE), (-4 * MINUTE, timedelta(0)), (timedelta(0), HOUR)]
+
+
+@pytest.mark.parametrize(("publishes", "looks"), APART)
+@pytest.mark.parametrize("later", [timedelta(0), 9 * MINUTE])
+def test_a_new_secret_still_spreads_by_whichever_clocks(
+    world: World, publishes: timedelta, looks: timedelta, later: timedelta
+) -> None:
+    """Each clock may be right enough by Entra's, and both further apart than either is wrong."""
+    publisher, other = world.servers
+    connection = world.connect()
+    publisher.clock.off, other.clock.off = publishes, looks
+    work_for(world, publisher, 8)
+    assert world.rotation(connection).generation == 1, "it was published just now"
+    world.clock.advance(later.total_seconds())
+    not_yet_known_to_a_replica(world)
+    other.services.tests.run(world.actor, connection.id)
+    world.work(other)
+    assert nobody_is_alarmed(world)
+    world.emulator.faults.clear()
+    publisher.clock.off = other.clock.off = timedelta(0)
+    world.clocks_apart = 4 * MINUTE
+    healed(world, connection, timedelta(minutes=4))
+
+
+@pytest.mark.parametrize("off", [-HOUR, HOUR])
+@pytest.mark.parametrize("rotate", [True, False])
+def test_a_secret_typed_at_a_server_with_a_wrong_clock_still_spreads(
+    world: World, off: timedelta, *, rotate: bool
+) -> None:
+    wrong, right = world.servers
+    wrong.clock.off = off
+    schedule = ScheduleChange(30, 2, 15) if rotate else None
+    connection = wrong.rotations.create(world.actor, NewConnection("typed", world.given()), schedule)
+    not_yet_known_to_a_replica(world)
+    right.services.tests.run(world.actor, connection.id)
+    world.work(right)
+    assert nobody_is_alarmed(world)
+
+
+@pytest.mark.parametrize(("publishes", "looks"), APART[:3])
+def test_a_secret_that_was_removed_is_missed_by_whichever_clocks(
+    world: World, publishes: timedelta, looks: timedelta
+) -> None:
+    publisher, other = world.servers
+    connection = world.connect()
+    publisher.clock.off, other.clock.off = publishes, looks
+    work_for(world, publisher, 60)
+    world.clock.advance(20 * 60)
+    world.emulator.admin.remove_secret(world.application.object_id, *world.keys())
+    other.services.tests.run(world.actor, connection.id)
+    [drift] = world.events("credentials-drifted")
+    assert drift["data"]["kind"] == "current-vanished"
 
 
 # --- planning -------------------------------------------------------------------------------------------------------------

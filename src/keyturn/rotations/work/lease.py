@@ -17,6 +17,7 @@ from keyturn.credentials.domain import Credential
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import NeedsAction, NotYet, Permanent, Retryable, Upstream
 from keyturn.kit.actor import Actor, platform
+from keyturn.kit.clock_difference import provider_time
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.clock import Clock, Ids
 from keyturn.ports.provider import AccessToken, RemoteApplication, SecretsProvider, Tenant
@@ -86,6 +87,10 @@ class ApplicationLease:
 
     def now(self) -> datetime:
         return self.context.clock.now()
+
+    def provider_time(self) -> datetime:
+        """What time it is by the provider's clock: what servers with different clocks compare is dated by it."""
+        return provider_time(self.now(), self.context.provider.clock_ahead())
 
     def snapshot(self) -> Snapshot | None:
         """Return the rotation as it is: as the last step's own transaction left it, else read anew. None when it is gone."""
@@ -222,7 +227,7 @@ class ApplicationLease:
 
     def _final(self, error: NotYet, signer: Credential | None) -> Upstream:
         """Soon after it was published a refusal means that the credential is still spreading; later, what it says."""
-        now, published = self.now(), signer.published_at if signer else None
+        now, published = self.provider_time(), signer.published_at if signer else None
         spreading = published is not None and now < settled_at(published, self.context.pace.settle, now)
         return error.judged(spreading=spreading)
 

@@ -73,7 +73,7 @@ def retire(lease: ApplicationLease, snapshot: Snapshot, row: Credential) -> None
         return
     lease.context.mark_all()
     with lease.write() as tx:
-        along, current = Along(lease.context.sealer, snapshot.rotation, lease.now()), snapshot.current
+        along, current = Along(lease.context.sealer, snapshot.rotation, lease.provider_time()), snapshot.current
         holders.lock(tx, along.mark_of(tx, row))
         if current is None or snapshot.rotation.retired:
             if along.holders(tx, row):

@@ -39,9 +39,10 @@ def sweep_failed(tx: Tx, lease: ApplicationLease, snapshot: Snapshot, error: Ups
     now, pace, current = lease.now(), lease.context.pace, snapshot.current
     again = now + SWEEP_RETRY
     if isinstance(error, Retryable) and current and current.published_at:
-        settled_at = health.settled_at(current.published_at, pace.settle, now)
-        soon = now + max(pace.confirm_spacing, (now - current.published_at) / 2, timedelta(seconds=1))
-        again = min(soon, settled_at) if now < settled_at else again
+        there = lease.provider_time()
+        left = health.settled_at(current.published_at, pace.settle, there) - there
+        soon = max(pace.confirm_spacing, (there - current.published_at) / 2, timedelta(seconds=1))
+        again = now + min(soon, left) if left > timedelta() else again
     policies.set_sweep(tx, lease.rotation_id, again)
     report(str(snapshot.rotation.connection_id), error)
     connection = _connection(tx, snapshot)

@@ -13,8 +13,8 @@ from keyturn.credentials import store as journal
 from keyturn.credentials.domain import Credential, State
 from keyturn.db.unit import Tx
 from keyturn.errors import Misconfigured, NeedsAction, NotYet, RefusalReason, Refused, Retryable, Upstream
+from keyturn.kit.clock_difference import is_right
 from keyturn.kit.moments import not_after
-from keyturn.rotations import clock
 from keyturn.rotations.domain import Snapshot, Step, StepName, Wait, decide
 from keyturn.rotations.store import leases, policies, runs
 from keyturn.rotations.work import removal, run_outcome, sweep
@@ -119,7 +119,7 @@ class Rotator:
         message = error.diagnostics() if snapshot.rotation.retired else error.message
         with lease.write("failed", message[: run_outcome.MAX_MESSAGE]) as tx:
             self._fail(tx, lease, snapshot, step, error)
-            if lease.refusal and clock.is_right(lease.context.provider.clock_ahead()):
+            if lease.refusal and is_right(lease.context.provider.clock_ahead()):
                 sweep.note_refused(tx, lease, snapshot, lease.refusal)
 
     def _wait(self, tx: Tx, lease: ApplicationLease, snapshot: Snapshot, later: Deferred) -> None:
