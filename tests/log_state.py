@@ -29,4 +29,4 @@ def kept_log_state() -> Iterator[logging.Logger]:
 
 
 def _names() -> list[str]:
-    return [name for name, found in logging.root.manager.loggerDict.items() if isinstance(found, logging.Logger)]
+    return [name for name, logger in logging.root.manager.loggerDict.items() if isinstance(logger, logging.Logger)]

@@ -90,11 +90,11 @@ def space(port: int) -> Iterator[Space]:
         _run("ip", "link", "set", f"{line}o", "up")
         _run("ip", "-n", name, "addr", "add", f"{inside}/30", "dev", f"{line}i")
         _run("ip", "-n", name, "link", "set", f"{line}i", "up")
-        made = Space(name, inside, outside, port)
+        network = Space(name, inside, outside, port)
         try:
-            yield made
+            yield network
         finally:
-            made.close()
+            network.close()
     finally:
         _run("ip", "netns", "del", name)
         subprocess.run(["ip", "link", "del", f"{line}o"], capture_output=True, check=False)  # goes with the space

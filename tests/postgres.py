@@ -208,8 +208,8 @@ def _programs() -> Path:
     folders = sorted(
         Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name.split(".")[0]), reverse=True
     )
-    found = shutil.which("initdb")
-    folders += [Path(found).resolve().parent] if found else []
+    initdb = shutil.which("initdb")
+    folders += [Path(initdb).resolve().parent] if initdb else []
     for folder in folders:
         if (folder / "initdb").exists() and (folder / "pg_ctl").exists():
             return folder

@@ -42,9 +42,9 @@ def all_that_shows(error: BaseException) -> Iterator[str]:
                 yield repr(frame.f_locals)
 
 
-def assert_hidden(shown: str) -> None:
+def assert_hidden(text: str) -> None:
     for form in FORMS:
-        assert form not in shown
+        assert form not in text
 
 
 class Echo:
@@ -58,12 +58,12 @@ class Echo:
         if request.method == "GET" and "openid" in request.url:
             return discovery()
         form = dict(parse_qsl(request.body.decode()))
-        said = f"{form.get('client_secret', '')} {request.body.decode()} {request.headers.get('authorization', '')}"
-        body: dict[str, object] = {"error": said, "error_description": said, "trace_id": said, "error_codes": [said]}
+        echo = f"{form.get('client_secret', '')} {request.body.decode()} {request.headers.get('authorization', '')}"
+        body: dict[str, object] = {"error": echo, "error_description": echo, "trace_id": echo, "error_codes": [echo]}
         if "/v1.0/" in request.url:
-            body = {"error": {"code": said, "message": said, "innerError": {"request-id": said}}}
-        raw = said.encode() if self.plain else json.dumps(body).encode()
-        return HttpResponse(self.status, {"request-id": said, "x-ms-request-id": said, "retry-after": said}, raw)
+            body = {"error": {"code": echo, "message": echo, "innerError": {"request-id": echo}}}
+        raw = echo.encode() if self.plain else json.dumps(body).encode()
+        return HttpResponse(self.status, {"request-id": echo, "x-ms-request-id": echo, "retry-after": echo}, raw)
 
 
 def calls(provider: AzureProvider, tenant: Tenant, scene: ContractFixture) -> list[Callable[[], object]]:
@@ -89,8 +89,8 @@ def everything_is_logged(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 def fails_without_showing(call: Callable[[], object]) -> None:
     with pytest.raises(Exception) as caught:  # noqa: PT011 - any error will do, as long as it shows nothing
         call()
-    for shown in all_that_shows(caught.value):
-        assert_hidden(shown)
+    for text in all_that_shows(caught.value):
+        assert_hidden(text)
 
 
 @pytest.mark.parametrize("status", [200, 204, 302, 400, 401, 403, 404, 408, 409, 418, 429, 500, 503])
@@ -120,9 +120,9 @@ def test_neither_a_key_nor_a_proof_is_given_away(scene: ContractFixture, status:
     for call in attempts:
         with pytest.raises(Upstream) as caught:
             call()
-        for shown in all_that_shows(caught.value):
-            assert_hidden(shown)
-            assert not [piece for piece in (*lines, *proof[1:]) if piece in shown]
+        for text in all_that_shows(caught.value):
+            assert_hidden(text)
+            assert not [piece for piece in (*lines, *proof[1:]) if piece in text]
 
 
 @pytest.mark.parametrize("sent", [True, False])
@@ -181,9 +181,9 @@ def test_success_gives_nothing_away(scene: ContractFixture, caplog: pytest.LogCa
     token = scene.token()
     issued = scene.provider.add_password(scene.tenant, token, scene.app.object_id, "marker", scene.in_days(9))
     fresh = scene.provider.sign_in(scene.tenant, scene.app.app_id, issued.value)
-    shown = f"{caplog.text} {token!r} {fresh!r} {issued!r} {vars(issued)!r}"
+    report = f"{caplog.text} {token!r} {fresh!r} {issued!r} {vars(issued)!r}"
     for secret in (scene.secret(), issued.value, token.value, fresh.value):
-        assert secret.reveal() not in shown
+        assert secret.reveal() not in report
 
 
 @pytest.mark.parametrize("effect", [RESET, HANG, GATEWAY_TIMEOUT, Effect(429, retry_after=3.0)])
@@ -195,8 +195,8 @@ def test_secrets_go_to_the_token_endpoint_and_nowhere_else(scene: ContractFixtur
         try:
             issued = scene.provider.add_password(scene.tenant, token, scene.app.object_id, "m", scene.in_days(9))
         except Upstream as error:
-            for shown in all_that_shows(error):
-                assert token.value.reveal() not in shown
+            for text in all_that_shows(error):
+                assert token.value.reveal() not in text
     scene.clock.advance(timedelta(minutes=1).total_seconds())
     scene.provider.sign_in(scene.tenant, scene.app.app_id, issued.value)
     assert not emulator.ledger.saw_plaintext(issued.value.reveal())

@@ -182,8 +182,8 @@ def test_nothing_is_asked_about_what_is_no_tenant(scene: ContractFixture, tenant
     ],
 )
 def test_each_refusal_is_mapped(scene: ContractFixture, number: int, code: str, kind: type[Upstream]) -> None:
-    said = f"AADSTS{number}: something. Trace ID: x"
-    provider, _ = answering(scene, 400, error="invalid_grant", error_description=said, error_codes=[number])
+    description = f"AADSTS{number}: something. Trace ID: x"
+    provider, _ = answering(scene, 400, error="invalid_grant", error_description=description, error_codes=[number])
     error = error_of(lambda: provider.refresh(Tenant("global", TENANT), APP, Plaintext("rt")))
     assert (error.code, type(error)) == (code, kind)
     assert str(number) in error.message
@@ -244,9 +244,9 @@ class Broken:
 def fails_without_showing(call: Callable[[], object]) -> None:
     with pytest.raises(Exception) as caught:  # noqa: PT011 - any error will do, as long as it shows nothing
         call()
-    for shown in all_that_shows(caught.value):
-        assert_hidden(shown)
-        assert not any(line in shown for line in KEYS.key_lines)
+    for text in all_that_shows(caught.value):
+        assert_hidden(text)
+        assert not any(line in text for line in KEYS.key_lines)
 
 
 @pytest.mark.parametrize("status", [200, 302, 400, 401, 403, 429, 500, 503])
@@ -286,8 +286,8 @@ def test_half_an_answer_gives_nothing_away(scene: ContractFixture, body: dict[st
 
 def test_the_words_of_a_callback_are_quoted_without_secrets(scene: ContractFixture) -> None:
     provider, _ = answering(scene)
-    said = {"error": "odd", "error_description": f"{CANARY} AADSTS1234567 {TOKEN}\x00\n<b>"}
-    error = error_of(lambda: provider.refuse(Tenant("global", TENANT), APP, said))
+    answer = {"error": "odd", "error_description": f"{CANARY} AADSTS1234567 {TOKEN}\x00\n<b>"}
+    error = error_of(lambda: provider.refuse(Tenant("global", TENANT), APP, answer))
     assert_hidden(error.diagnostics())
     assert error.message.isprintable()
 

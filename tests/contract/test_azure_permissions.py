@@ -18,9 +18,9 @@ def connection(scene: ContractFixture, *permissions: str) -> AccessToken:
 
 
 def target(scene: ContractFixture, *owners: str) -> tuple[ApplicationHandle, RemoteApplication]:
-    made = scene.admin.create_application(scene.tenant_id, "Target", owners=owners)
+    handle = scene.admin.create_application(scene.tenant_id, "Target", owners=owners)
     reader = connection(scene, "Application.Read.All")
-    return made, scene.provider.application(scene.tenant, reader, app_id=made.app_id)
+    return handle, scene.provider.application(scene.tenant, reader, app_id=handle.app_id)
 
 
 def test_all_may_write_everything(scene: ContractFixture) -> None:
@@ -31,19 +31,19 @@ def test_all_may_write_everything(scene: ContractFixture) -> None:
 def test_owned_by_may_write_what_it_owns(scene: ContractFixture) -> None:
     token = connection(scene, OWNED)
     assert token.principal_id
-    made, application = target(scene, token.principal_id)
+    handle, application = target(scene, token.principal_id)
     scene.provider.check_may_write(scene.tenant, token, application)
-    scene.provider.add_password(scene.tenant, token, made.object_id, "m", scene.in_days(9))
+    scene.provider.add_password(scene.tenant, token, handle.object_id, "m", scene.in_days(9))
 
 
 @pytest.mark.parametrize("more", [(), ("Application.Read.All",)])
 def test_owned_by_without_ownership_is_told_how_to_become_owner(scene: ContractFixture, more: tuple[str, ...]) -> None:
     token = connection(scene, OWNED, *more)
-    made, application = target(scene)
+    handle, application = target(scene)
     with pytest.raises(NeedsAction) as caught:
         scene.provider.check_may_write(scene.tenant, token, application)
     assert caught.value.code == "azure.not_owner"
-    command = f"az ad app owner add --id {made.app_id} --owner-object-id {token.principal_id}"
+    command = f"az ad app owner add --id {handle.app_id} --owner-object-id {token.principal_id}"
     assert command in (caught.value.fix or "")
 
 
@@ -67,24 +67,24 @@ def test_a_token_that_cannot_be_read_is_given_the_benefit_of_the_doubt(scene: Co
 
 
 def test_the_check_changes_nothing(scene: ContractFixture) -> None:
-    made, application = target(scene)
-    before = scene.names(made)
-    sent = len(scene.emulator.ledger)
+    handle, application = target(scene)
+    before = scene.names(handle)
+    requests = len(scene.emulator.ledger)
     scene.provider.check_may_write(scene.tenant, connection(scene, ALL), application)
     with pytest.raises(NeedsAction):
         scene.provider.check_may_write(scene.tenant, connection(scene, OWNED), application)
-    assert scene.names(made) == before
+    assert scene.names(handle) == before
     written = {"addPassword", "removePassword", "updateApplication"}
-    assert not written & {entry.operation for entry in list(scene.emulator.ledger)[sent:]}
+    assert not written & {entry.operation for entry in list(scene.emulator.ledger)[requests:]}
 
 
 def test_writing_without_permission_is_a_clear_no(scene: ContractFixture) -> None:
-    made, _ = target(scene)
+    handle, _ = target(scene)
     token = connection(scene, "Application.Read.All")
     with pytest.raises(NeedsAction) as caught:
-        scene.provider.add_password(scene.tenant, token, made.object_id, "m", scene.in_days(9))
+        scene.provider.add_password(scene.tenant, token, handle.object_id, "m", scene.in_days(9))
     assert caught.value.code == "azure.permission_missing"
-    assert len(scene.names(made)) == 1
+    assert len(scene.names(handle)) == 1
 
 
 def test_all_pages_of_applications_are_listed(scene: ContractFixture) -> None:

@@ -166,16 +166,16 @@ def test_a_new_secret_flaps_while_it_spreads_and_then_holds(scene: ContractFixtu
     issued = scene.provider.add_password(
         scene.tenant, scene.token(), scene.app.object_id, "flapping", scene.in_days(30)
     )
-    seen: list[str] = []
+    outcomes: list[str] = []
     for _ in range(40):
         try:
             scene.provider.sign_in(scene.tenant, scene.app.app_id, issued.value)
-            seen.append("ok")
+            outcomes.append("ok")
         except NotYet as error:
-            seen.append(error.code)
+            outcomes.append(error.code)
         scene.clock.advance(2)
-    assert {"ok", "azure.secret_invalid"} <= set(seen)
-    assert seen[-10:] == ["ok"] * 10
+    assert {"ok", "azure.secret_invalid"} <= set(outcomes)
+    assert outcomes[-10:] == ["ok"] * 10
 
 
 def test_the_secret_never_follows_a_tenant_into_another_cloud(scene: ContractFixture) -> None:

@@ -61,13 +61,15 @@ def wired(scene: ContractFixture, *, trusted: bool = True) -> Iterator[Wired]:
 def test_a_secret_is_added_proven_and_removed_over_tls(scene: ContractFixture) -> None:
     with wired(scene) as wire:
         token = wire.token()
-        found = wire.provider.application(scene.tenant, token, app_id=scene.app.app_id)
-        wire.provider.check_may_write(scene.tenant, token, found)
-        issued = wire.provider.add_password(scene.tenant, token, found.object_id, "over the wire", scene.in_days(30))
+        application = wire.provider.application(scene.tenant, token, app_id=scene.app.app_id)
+        wire.provider.check_may_write(scene.tenant, token, application)
+        issued = wire.provider.add_password(
+            scene.tenant, token, application.object_id, "over the wire", scene.in_days(30)
+        )
         fresh = wire.provider.sign_in(scene.tenant, scene.app.app_id, issued.value)
-        wire.provider.remove_password(scene.tenant, fresh, found.object_id, scene.app.secrets[0].key_id)
-        left = wire.provider.application(scene.tenant, fresh, object_id=found.object_id)
-        assert [item.key_id for item in left.credentials] == [issued.key_id]
+        wire.provider.remove_password(scene.tenant, fresh, application.object_id, scene.app.secrets[0].key_id)
+        after = wire.provider.application(scene.tenant, fresh, object_id=application.object_id)
+        assert [item.key_id for item in after.credentials] == [issued.key_id]
         assert [item.name for item in wire.provider.applications(scene.tenant, fresh)] == ["Billing"]
 
 

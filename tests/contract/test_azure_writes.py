@@ -68,8 +68,8 @@ def test_an_issued_secret_carries_marker_hint_and_dates(scene: ContractFixture) 
     issued = scene.provider.add_password(
         scene.tenant, scene.token(), scene.app.object_id, "the marker", scene.in_days(63)
     )
-    found = scene.provider.application(scene.tenant, scene.token(), object_id=scene.app.object_id)
-    listed = next(item for item in found.credentials if item.key_id == issued.key_id)
+    application = scene.provider.application(scene.tenant, scene.token(), object_id=scene.app.object_id)
+    listed = next(item for item in application.credentials if item.key_id == issued.key_id)
     assert (listed.name, listed.hint) == ("the marker", issued.value.hint())
     assert (issued.starts_at, issued.ends_at) == (scene.clock.now(), scene.in_days(63))
     assert (listed.starts_at, listed.ends_at) == (issued.starts_at, issued.ends_at)
@@ -133,8 +133,8 @@ def test_an_add_that_may_have_happened_is_unanswered(scene: ContractFixture, eff
     scene.emulator.faults.fail_next("addPassword", effect, when=when)  # type: ignore[arg-type]
     error = error_of(lambda: add(scene, token))
     assert isinstance(error, Unanswered)
-    made = 0 if when == "before" and effect.wire.kind != "slow" else 1
-    assert len(scene.names()) == 1 + made, "never repeated by itself"
+    added_count = 0 if when == "before" and effect.wire.kind != "slow" else 1
+    assert len(scene.names()) == 1 + added_count, "never repeated by itself"
 
 
 @pytest.mark.parametrize("effect", [RESET, HANG, SERVICE_UNAVAILABLE])
@@ -216,12 +216,12 @@ def test_times_with_seven_digits_and_old_secrets_without_hint_are_read(scene: Co
     listed = {"keyId": key, "startDateTime": "2021-09-09T19:50:29.3086381Z", "endDateTime": "0001-01-01T00:00:00Z"}
     body = {"id": scene.app.object_id, "appId": scene.app.app_id, "passwordCredentials": [listed]}
     provider, _ = answering(scene, 200, body)
-    found = provider.application(scene.tenant, TOKEN_FREE, object_id=scene.app.object_id).credentials[0]
-    assert (found.name, found.hint) == (None, None)
-    assert found.starts_at is not None
-    assert found.starts_at.microsecond == 308638
-    assert found.ends_at is not None
-    assert found.ends_at.year == 1
+    credential = provider.application(scene.tenant, TOKEN_FREE, object_id=scene.app.object_id).credentials[0]
+    assert (credential.name, credential.hint) == (None, None)
+    assert credential.starts_at is not None
+    assert credential.starts_at.microsecond == 308638
+    assert credential.ends_at is not None
+    assert credential.ends_at.year == 1
 
 
 def test_removing_what_graph_does_not_show_is_not_an_error(scene: ContractFixture) -> None:

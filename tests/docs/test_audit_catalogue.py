@@ -30,7 +30,7 @@ def test_events_are_named_in_the_catalogue_only() -> None:
     names = {event.name for event in CATALOGUE.values()} - {action.value for action in Action}
     literal = re.compile(rf"[\"'](?:{'|'.join(sorted(names))})[\"':]")
     assert literal.search('"rotation-enabled"')
-    assert [(path.name, found) for path, text in modules() for found in literal.findall(text)] == []
+    assert [(path.name, name) for path, text in modules() for name in literal.findall(text)] == []
 
 
 def test_every_event_is_recorded_by_somebody() -> None:

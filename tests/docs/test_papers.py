@@ -52,13 +52,13 @@ def test_relative_links_lead_somewhere() -> None:
     assert broken == []
 
 
-def strangers(paths: Iterable[Path], pattern: str, known: Callable[[str], bool]) -> list[str]:
+def strangers(paths: Iterable[Path], pattern: str, is_known: Callable[[str], bool]) -> list[str]:
     """What the papers name, by the pattern, that is not known."""
     return [
         f"{path.relative_to(ROOT)}: {name}"
         for path in paths
         for name in re.findall(pattern, path.read_text())
-        if not known(name)
+        if not is_known(name)
     ]
 
 
@@ -72,10 +72,10 @@ def test_files_of_the_source_that_papers_name_exist() -> None:
 
 
 def test_variables_that_papers_name_are_settings() -> None:
-    known = {setting.name for setting in SETTINGS} | {setting.fallback for setting in SETTINGS}
-    known |= {f"{setting.name}_FILE" for setting in SETTINGS if setting.secret} | set(COMMAND_VARIABLES) | set(IGNORED)
+    names = {setting.name for setting in SETTINGS} | {setting.fallback for setting in SETTINGS}
+    names |= {f"{setting.name}_FILE" for setting in SETTINGS if setting.secret} | set(COMMAND_VARIABLES) | set(IGNORED)
     named = r"\b(KEYTURN_[A-Z_]+|ENCRYPTION_KEY\w*|DB_[A-Z_]+)\b"
-    assert strangers(own_papers(), named, lambda name: name in known or name.endswith("_")) == []
+    assert strangers(own_papers(), named, lambda name: name in names or name.endswith("_")) == []
 
 
 def test_commands_that_papers_name_exist() -> None:
@@ -90,7 +90,7 @@ def test_make_targets_that_papers_name_exist() -> None:
 
 def test_the_protocol_s_paper_names_every_state_and_step() -> None:
     text = (ROOT / "docs" / "explanation" / "rotation-protocol.md").read_text()
-    assert [one.value for one in [*State, *StepName] if f"`{one.value}`" not in text] == []
+    assert [member.value for member in [*State, *StepName] if f"`{member.value}`" not in text] == []
 
 
 def test_every_dependency_has_its_reason() -> None:

@@ -69,13 +69,15 @@ def commands() -> dict[str, Any]:
     import importlib  # noqa: PLC0415
 
     root: Any = typer.main.get_command(app)
-    found: dict[str, Any] = {"keyturn": root, "entra-emulator": typer.main.get_command(emulator_app)}
+    commands_by_name: dict[str, Any] = {"keyturn": root, "entra-emulator": typer.main.get_command(emulator_app)}
     for name in root.commands:
-        found[f"keyturn {name}"] = typer.main.get_command(importlib.import_module(COMMANDS[name][0]).app)
-    for name, command in list(found.items()):
+        commands_by_name[f"keyturn {name}"] = typer.main.get_command(importlib.import_module(COMMANDS[name][0]).app)
+    for name, command in list(commands_by_name.items()):
         if name != "keyturn":
-            found |= {f"{name} {inner}": one for inner, one in getattr(command, "commands", {}).items()}
-    return found
+            commands_by_name |= {
+                f"{name} {inner}": subcommand for inner, subcommand in getattr(command, "commands", {}).items()
+            }
+    return commands_by_name
 
 
 def test_every_command_and_option_is_there() -> None:

@@ -40,12 +40,12 @@ def room_of(module: str) -> str:
 def imports_between_rooms(package: str) -> dict[tuple[str, str], str]:
     """Return (importing room, imported room) -> an import that is the reason. The way in, ``__main__``, is no room."""
     graph = grimp.build_graph(package, cache_dir=None)
-    found = {}
+    imports = {}
     for importer in sorted(graph.modules - {package, f"{package}.__main__"}):
         for imported in graph.find_modules_directly_imported_by(importer) - {package}:
             if room_of(importer) != room_of(imported):
-                found[room_of(importer), room_of(imported)] = f"{importer} -> {imported}"
-    return found
+                imports[room_of(importer), room_of(imported)] = f"{importer} -> {imported}"
+    return imports
 
 
 DRAWINGS = read_drawings((ROOT / "CONTRIBUTING.md").read_text())

@@ -30,12 +30,12 @@ CANARY = "s3cr3t-canary-value"
 class Work:
     """Work that waits inside until it is let go, and remembers what ran."""
 
-    def __init__(self, *, held: bool = False) -> None:
+    def __init__(self, *, blocked: bool = False) -> None:
         self.changed = threading.Condition()
         self.running: list[str] = []
         self.most = 0
         self.done: list[str] = []
-        self.open = not held
+        self.open = not blocked
 
     def __call__(self, rotation_id: str) -> None:
         with self.changed:
@@ -119,7 +119,7 @@ def test_what_is_submitted_runs_and_leaves_no_row(database: Database) -> None:
 
 
 def test_one_application_is_worked_on_once_at_a_time(database: Database) -> None:
-    work = Work(held=True)
+    work = Work(blocked=True)
     with _started(_engine(database), work) as engine:
         assert engine.submit(piece("r", "application"))
         assert not engine.submit(piece("r", "application"))
@@ -136,7 +136,7 @@ def test_one_application_is_worked_on_once_at_a_time(database: Database) -> None
 
 
 def test_no_more_run_than_the_concurrency_allows(database: Database) -> None:
-    work = Work(held=True)
+    work = Work(blocked=True)
     with _started(_engine(database, concurrency=3), work) as engine:
         for number in range(9):
             engine.submit(piece(f"r{number}", f"app{number}"))
@@ -150,7 +150,7 @@ def test_no_more_run_than_the_concurrency_allows(database: Database) -> None:
 @contextmanager
 def _dead(database: Database, *applications: str) -> Iterator[None]:
     """A process called "dead" that was killed, as far as the tables know, with work for these applications under way."""
-    stuck = Work(held=True)
+    stuck = Work(blocked=True)
     dead = _engine(database, "dead")
     dead.start(by_id(stuck))
     for application in applications:
@@ -178,7 +178,7 @@ def test_what_a_dead_process_had_under_way_is_submitted_anew_once_it_is_struck_o
 
 def test_a_busy_process_that_takes_over_runs_everything_once_and_stays_free(database: Database) -> None:
     """What is taken over waits its turn like all other work: nothing runs twice, and no thread waits for another."""
-    work = Work(held=True)
+    work = Work(blocked=True)
     names = [f"r{number}" for number in range(8)]
     with _dead(database, *names[:4]), _started(_engine(database, "alive", concurrency=2), work) as alive:
         assert alive.submit(piece("busy", "busy"))
@@ -186,8 +186,8 @@ def test_a_busy_process_that_takes_over_runs_everything_once_and_stays_free(data
         work.await_running(2)
         alive.release("dead")
         threading.Event().wait(1.5)  # what DBOS would begin by itself it begins within a second
-        left = set(names)
-        while left := {name for name in left if not alive.submit(piece(name, name))}:
+        waiting = set(names)
+        while waiting := {name for name in waiting if not alive.submit(piece(name, name))}:
             threading.Event().wait(0.01)
         assert alive.in_flight() == 10
         work.let_go()
@@ -199,7 +199,7 @@ def test_a_busy_process_that_takes_over_runs_everything_once_and_stays_free(data
 
 def test_work_whose_row_was_struck_off_by_mistake_ends_as_it_would_have(database: Database) -> None:
     """A process that was only slow: another took it for dead."""
-    work = Work(held=True)
+    work = Work(blocked=True)
     with _started(_engine(database, "slow", concurrency=1), work) as slow:
         assert slow.submit(piece("r", "application"))
         work.await_running(1)
@@ -213,7 +213,7 @@ def test_work_whose_row_was_struck_off_by_mistake_ends_as_it_would_have(database
 
 
 def test_a_row_of_ours_that_does_not_run_is_replaced(database: Database) -> None:
-    stuck, work = Work(held=True), Work()
+    stuck, work = Work(blocked=True), Work()
     before = _engine(database, "before")
     before.start(by_id(stuck))
     before.submit(piece("r", "application"))
@@ -286,7 +286,7 @@ def test_failed_work_may_be_submitted_again_and_old_rows_are_tidied_away(databas
 
 
 def test_stopping_waits_for_what_runs_and_takes_nothing_new(database: Database) -> None:
-    work = Work(held=True)
+    work = Work(blocked=True)
     engine = _engine(database)
     engine.start(by_id(work))
     engine.submit(piece("r", "application"))
@@ -306,7 +306,7 @@ def test_stopping_waits_for_what_runs_and_takes_nothing_new(database: Database) 
 
 
 def test_stopping_waits_no_longer_than_the_grace(database: Database) -> None:
-    work = Work(held=True)
+    work = Work(blocked=True)
     engine = _engine(database)
     engine.start(by_id(work))
     engine.submit(piece("r", "application"))

@@ -80,8 +80,8 @@ def test_the_longest_due_come_first_and_only_as_many_as_there_is_room_for(databa
     world = World(database, concurrency=2)
     for number in range(5):
         make_rotation(database, f"r{number}", NOON - timedelta(minutes=number))
-    found = world.finder.tick()
-    assert (found.submitted, found.more) == (2, True)
+    result = world.finder.tick()
+    assert (result.submitted, result.more) == (2, True)
     assert world.finder.tick().submitted == 0
     world.engine.run_all()
     assert world.ran == ["r4", "r3"]

@@ -40,8 +40,8 @@ def worker(database: Database, place: Space) -> Iterator[subprocess.Popen[str]]:
 
 def await_line(stream: IO[str] | None, line: str) -> None:
     assert stream is not None
-    for said in stream:
-        if said.strip() == line:
+    for output in stream:
+        if output.strip() == line:
             return
     raise AssertionError(f"the worker ended without saying {line!r}")
 

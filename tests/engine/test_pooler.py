@@ -109,6 +109,10 @@ def test_what_the_address_sets_stays() -> None:
         with own.engine.connect() as connection:
             driver = connection.connection.dbapi_connection
             assert driver is not None
-            given = driver.info.get_parameters()
-        assert (given["connect_timeout"], given["tcp_user_timeout"], given["keepalives_idle"]) == ("2", "7000", "5")
+            parameters = driver.info.get_parameters()
+        assert (parameters["connect_timeout"], parameters["tcp_user_timeout"], parameters["keepalives_idle"]) == (
+            "2",
+            "7000",
+            "5",
+        )
         own.close()

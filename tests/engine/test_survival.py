@@ -38,8 +38,8 @@ class Worker:
 
     def wait_for(self, line: str) -> None:
         """Read what the child says until this line; the test's time limit ends a child that never says it."""
-        for said in _stream(self.process.stdout):
-            if said.strip() == line:
+        for output in _stream(self.process.stdout):
+            if output.strip() == line:
                 return
         raise AssertionError(f"the worker ended without saying {line!r}")
 

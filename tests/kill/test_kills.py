@@ -104,11 +104,11 @@ def test_a_server_killed_again_and_again_leaves_nothing_behind(tmp_path: Path) -
     luck = random.Random(seed)
     with _place(tmp_path, "sqlite", seed) as (place, connections), zygote(tmp_path / "logs") as parent:
         for _ in range(KILLS):
-            known = len(_agents(place))
+            agents = len(_agents(place))
             _rotate(place, connections)
             server = parent.start(SERVE, place.environ)
             if luck.random() >= KILLED_WHILE_STARTING:
-                _until(partial(_seen_more_than, place, known), "the server works")
+                _until(partial(_seen_more_than, place, agents), "the server works")
             time.sleep(_life(luck))
             parent.kill(server)
             _check_all(place, connections)
@@ -140,9 +140,9 @@ def test_the_command_itself_killed_leaves_nothing_behind(tmp_path: Path, kind: s
     luck = random.Random(seed)
     with _place(tmp_path, kind, seed) as (place, connections):
         for number in range(COLD_KILLS):
-            known = len(_agents(place))
+            agents = len(_agents(place))
             with _serve(place, tmp_path / f"cold-{number}.log") as server:
-                _until(partial(_seen_more_than, place, known), "the server works")
+                _until(partial(_seen_more_than, place, agents), "the server works")
                 _rotate(place, connections)
                 time.sleep(luck.uniform(0, 1))
                 server.kill()
@@ -269,8 +269,8 @@ def _restless(place: Installation) -> list[str]:
     with place.core.database.read() as tx:
         open_runs = tx.rows(sa.select(runs).where(runs.c.finished_at.is_(None)))
     rows = [row for row in judge.read_journal(place) if row.state not in judge.AT_REST]
-    shown = [f"{row.state} tries={row.tries} retry_at={row.retry_at} note={row.note}" for row in rows]
-    return [*shown, *(f"run tries={run['tries']} retry_at={run['retry_at']}" for run in open_runs)]
+    lines = [f"{row.state} tries={row.tries} retry_at={row.retry_at} note={row.note}" for row in rows]
+    return [*lines, *(f"run tries={run['tries']} retry_at={run['retry_at']}" for run in open_runs)]
 
 
 def _all_sign_in(place: Installation, connections: Sequence[Connection]) -> bool:

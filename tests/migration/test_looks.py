@@ -49,13 +49,13 @@ def to_version(database: Database, version: str) -> None:
 
 def fill(database: Database) -> None:
     """Three connections; one rotates, one was switched off before its first run. A proof is under way."""
-    known = sa.MetaData()
-    known.reflect(database.engine, only=["organizations", "app_connections", "rotations", "credentials"])
+    metadata = sa.MetaData()
+    metadata.reflect(database.engine, only=["organizations", "app_connections", "rotations", "credentials"])
     with database.engine.begin() as connection:
 
-        def insert(table: str, **given: Any) -> None:
-            values = {one.name: _something(one) for one in known.tables[table].columns if _needed(one)}
-            connection.execute(sa.insert(known.tables[table]).values(values | given))
+        def insert(table: str, **chosen: Any) -> None:
+            values = {column.name: _something(column) for column in metadata.tables[table].columns if _needed(column)}
+            connection.execute(sa.insert(metadata.tables[table]).values(values | chosen))
 
         insert("organizations", id="org")
         for number in range(3):
@@ -106,12 +106,12 @@ def test_old_rows_are_looked_at_within_a_day_and_not_all_at_once(old: Database) 
 def test_what_was_put_to_rest_before_is_looked_at_once_in_case_a_wrong_clock_had_set_its_alarm(old: Database) -> None:
     fill(old)
     far = THEN + timedelta(days=3652)
-    known = sa.MetaData()
-    known.reflect(old.engine, only=["rotations"])
+    metadata = sa.MetaData()
+    metadata.reflect(old.engine, only=["rotations"])
     with old.engine.begin() as connection:
-        connection.execute(sa.update(known.tables["rotations"]).values(wake_at=far))
+        connection.execute(sa.update(metadata.tables["rotations"]).values(wake_at=far))
     assert migrate.upgrade(old)
     with old.write() as tx:
-        found = claim_due(tx, THEN + timedelta(days=300), 10, THEN + timedelta(days=301))
-        assert {due.rotation_id for due in found} == {"r1", "r2"}
+        due_rotations = claim_due(tx, THEN + timedelta(days=300), 10, THEN + timedelta(days=301))
+        assert {due.rotation_id for due in due_rotations} == {"r1", "r2"}
         assert not claim_due(tx, THEN + timedelta(days=300), 10, THEN + timedelta(days=301))

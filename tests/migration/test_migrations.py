@@ -151,7 +151,7 @@ def test_a_server_sets_up_an_empty_database(empty: Database, url: str, tmp_path:
     prepare_database(settings_of(url, tmp_path), empty, CLOCK, notices.append)
     assert migrate.check(empty) is migrate.SchemaState.UP_TO_DATE
     assert [
-        one for one in notices if "may read the file" not in one
+        notice for notice in notices if "may read the file" not in notice
     ] == []  # the file was made by the test, for everybody
 
 
@@ -163,7 +163,7 @@ def test_a_copy_is_made_before_the_embedded_database_is_migrated(tmp_path: Path)
     prepare_database(settings_of(url, tmp_path), database, CLOCK, notices.append)
     database.close()
     [copy] = tmp_path.glob("keyturn.db.before-*")
-    assert any(str(copy) in one for one in notices)
+    assert any(str(copy) in notice for notice in notices)
     assert copy.stat().st_mode & 0o777 == 0o600
     with closing(sqlite3.connect(copy)) as connection:
         assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(migrate.versions()[0],)]

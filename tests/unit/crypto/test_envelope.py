@@ -43,9 +43,9 @@ def test_any_flipped_bit_is_refused(data: st.DataObject) -> None:
 
 
 @given(places, places)
-def test_a_value_moved_to_another_place_is_refused(one: SealContext, other: SealContext) -> None:
-    sealed = KEY.seal(Plaintext(CANARY), one)
-    if one != other:
+def test_a_value_moved_to_another_place_is_refused(place: SealContext, other: SealContext) -> None:
+    sealed = KEY.seal(Plaintext(CANARY), place)
+    if place != other:
         refused(sealed, other)
 
 
@@ -93,12 +93,12 @@ def test_two_seals_of_one_value_have_nothing_in_common() -> None:
 def test_the_error_names_the_place_and_holds_nothing_of_the_value() -> None:
     text = KEY.seal(Plaintext(CANARY), PLACE).text
     error = refused(Sealed(text[:-2] + ("AA" if text[-2:] != "AA" else "BB")))
-    told = f"{error!r} {error.diagnostics()} {error.__cause__!r} {error.__context__!r}"
-    assert "app_connections.secret of row 4a6f" in told
+    report = f"{error!r} {error.diagnostics()} {error.__cause__!r} {error.__context__!r}"
+    assert "app_connections.secret of row 4a6f" in report
     assert error.fix is not None
-    assert "Canary" not in told
-    assert text.rpartition(".")[2][:12] not in told
-    assert base64.b64encode(CANARY.encode()).decode()[:12] not in told
+    assert "Canary" not in report
+    assert text.rpartition(".")[2][:12] not in report
+    assert base64.b64encode(CANARY.encode()).decode()[:12] not in report
 
 
 def test_the_clear_text_is_not_in_the_sealed_text() -> None:

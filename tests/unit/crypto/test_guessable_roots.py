@@ -34,7 +34,7 @@ GUESSABLE = [
 ]
 
 
-def given(text: str) -> GivenRoot:
+def given_root(text: str) -> GivenRoot:
     return GivenRoot(RootKeys(RootKey.parse(text, "ENCRYPTION_KEY")))
 
 
@@ -49,11 +49,11 @@ def test_generated_keys_are_not_among_them() -> None:
 
 def test_no_new_database_is_sealed_under_one(database: Database) -> None:
     with pytest.raises(Misconfigured) as caught:
-        Keyring.open(database, given(GUESSABLE[3]), CLOCK)
+        Keyring.open(database, given_root(GUESSABLE[3]), CLOCK)
     assert caught.value.code == "crypto.root_key_weak"
     assert "keyturn keys generate" in str(caught.value.fix)
     assert "password" not in caught.value.message
-    assert Keyring(database, given(generate()), CLOCK).verify() == 0, "nothing was made"
+    assert Keyring(database, given_root(generate()), CLOCK).verify() == 0, "nothing was made"
 
 
 def test_a_database_that_has_one_opens_with_a_warning_and_is_led_away_from_it(
@@ -62,15 +62,15 @@ def test_a_database_that_has_one_opens_with_a_warning_and_is_led_away_from_it(
     old = RootKey.parse(GUESSABLE[3], "ENCRYPTION_KEY")
     Keyring(database, GivenRoot(RootKeys(old)), CLOCK).add_key(old)  # as a release before did
     settings = Settings(data_dir=tmp_path, database_url="sqlite://", encryption_key=Plaintext(GUESSABLE[3]))
-    said: list[str] = []
-    assert open_keyring(settings, database, CLOCK, said.append).newest()
-    assert len(said) == 1
-    assert "WARNING: ENCRYPTION_KEY is a key that can be found by trying" in said[0]
-    assert "keyturn keys rotate" in said[0]
+    lines: list[str] = []
+    assert open_keyring(settings, database, CLOCK, lines.append).newest()
+    assert len(lines) == 1
+    assert "WARNING: ENCRYPTION_KEY is a key that can be found by trying" in lines[0]
+    assert "keyturn keys rotate" in lines[0]
     new = RootKey.parse(generate(), "ENCRYPTION_KEY")
     changed = GivenRoot(RootKeys(new, old))
     rewrap.rotate(database, changed, CLOCK, progress=lambda _: None, pause=lambda _: None)
-    said.clear()
+    lines.clear()
     assert Keyring.open(database, GivenRoot(RootKeys(new)), CLOCK)
 
 

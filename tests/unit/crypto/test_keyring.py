@@ -30,7 +30,7 @@ def root() -> RootKey:
     return RootKey.parse(generate(), "ENCRYPTION_KEY")
 
 
-def given(current: RootKey, previous: RootKey | None = None) -> GivenRoot:
+def given_root(current: RootKey, previous: RootKey | None = None) -> GivenRoot:
     return GivenRoot(RootKeys(current, previous))
 
 
@@ -41,17 +41,17 @@ def ids(database: Database) -> list[str]:
 
 def test_another_process_opens_what_one_sealed(database: Database, clock: MovableClock) -> None:
     key = root()
-    sealed = KeyringSealer(Keyring.open(database, given(key), clock)).seal(SECRET, PLACE)
-    other = KeyringSealer(Keyring.open(database, given(key), clock))
+    sealed = KeyringSealer(Keyring.open(database, given_root(key), clock)).seal(SECRET, PLACE)
+    other = KeyringSealer(Keyring.open(database, given_root(key), clock))
     assert other.open(sealed, PLACE) == SECRET
     assert len(ids(database)) == 1, "opening an existing database makes no key"
 
 
 def test_a_wrong_root_key_is_told_by_ids_only(database: Database, clock: MovableClock) -> None:
     right, wrong = root(), root()
-    Keyring.open(database, given(right), clock)
+    Keyring.open(database, given_root(right), clock)
     with pytest.raises(Misconfigured) as caught:
-        Keyring.open(database, given(wrong), clock)
+        Keyring.open(database, given_root(wrong), clock)
     assert right.id in caught.value.message
     assert wrong.id in caught.value.message
     assert "ENCRYPTION_KEY" in caught.value.diagnostics()
@@ -59,26 +59,26 @@ def test_a_wrong_root_key_is_told_by_ids_only(database: Database, clock: Movable
 
 def test_a_damaged_data_key_is_told_from_a_wrong_root_key(database: Database, clock: MovableClock) -> None:
     key = root()
-    Keyring.open(database, given(key), clock)
+    Keyring.open(database, given_root(key), clock)
     with database.write() as tx:
         tx.run(sa.update(data_keys).values(wrapped="AAAA"))
     with pytest.raises(Misconfigured, match="damaged"):
-        Keyring.open(database, given(key), clock)
+        Keyring.open(database, given_root(key), clock)
 
 
 def test_a_wrapped_key_copied_to_another_row_does_not_open(database: Database, clock: MovableClock) -> None:
     key = root()
-    ring = Keyring.open(database, given(key), clock)
+    ring = Keyring.open(database, given_root(key), clock)
     ring.add_key(key)
     with database.write() as tx:
         first, second = tx.rows(sa.select(data_keys))
         tx.run(sa.update(data_keys).where(data_keys.c.id == first["id"]).values(wrapped=second["wrapped"]))
     with pytest.raises(Misconfigured, match="damaged"):
-        Keyring.open(database, given(key), clock)
+        Keyring.open(database, given_root(key), clock)
 
 
 def test_a_value_whose_data_key_is_gone_says_so(database: Database, clock: MovableClock) -> None:
-    sealer = KeyringSealer(Keyring.open(database, given(root()), clock))
+    sealer = KeyringSealer(Keyring.open(database, given_root(root()), clock))
     foreign = DataKey("zzzz2345", bytes(range(32))).seal(SECRET, PLACE)
     with pytest.raises(Misconfigured, match="zzzz2345") as caught:
         sealer.open(foreign, PLACE)
@@ -87,8 +87,8 @@ def test_a_value_whose_data_key_is_gone_says_so(database: Database, clock: Movab
 
 def test_a_running_server_opens_values_under_a_key_made_meanwhile(database: Database, clock: MovableClock) -> None:
     key = root()
-    running = KeyringSealer(Keyring.open(database, given(key), clock))
-    rotating = Keyring.open(database, given(key), clock)
+    running = KeyringSealer(Keyring.open(database, given_root(key), clock))
+    rotating = Keyring.open(database, given_root(key), clock)
     rotating.add_key(key)
     sealed = KeyringSealer(rotating).seal(SECRET, PLACE)
     assert running.open(sealed, PLACE) == SECRET
@@ -96,17 +96,17 @@ def test_a_running_server_opens_values_under_a_key_made_meanwhile(database: Data
 
 def test_a_running_server_seals_with_a_newer_key_after_a_while(database: Database, clock: MovableClock) -> None:
     key = root()
-    running = KeyringSealer(Keyring.open(database, given(key), clock))
+    running = KeyringSealer(Keyring.open(database, given_root(key), clock))
     clock.advance(1)
-    newer = Keyring.open(database, given(key), clock).add_key(key)
+    newer = Keyring.open(database, given_root(key), clock).add_key(key)
     clock.advance(REFRESH.total_seconds())
     assert key_id_of(running.seal(SECRET, PLACE)) == newer
 
 
 def test_values_open_and_seal_inside_a_transaction(database: Database, clock: MovableClock) -> None:
     key = root()
-    running = KeyringSealer(Keyring.open(database, given(key), clock))
-    rotating = Keyring.open(database, given(key), clock)
+    running = KeyringSealer(Keyring.open(database, given_root(key), clock))
+    rotating = Keyring.open(database, given_root(key), clock)
     rotating.add_key(key)
     sealed = KeyringSealer(rotating).seal(SECRET, PLACE)
     clock.advance(REFRESH.total_seconds())
@@ -117,10 +117,10 @@ def test_values_open_and_seal_inside_a_transaction(database: Database, clock: Mo
 
 def test_a_server_that_does_not_know_the_new_root_yet_keeps_working(database: Database, clock: MovableClock) -> None:
     old, new = root(), root()
-    running = KeyringSealer(Keyring.open(database, given(old), clock))
+    running = KeyringSealer(Keyring.open(database, given_root(old), clock))
     before = running.seal(SECRET, PLACE)
     clock.advance(1)
-    rotating = Keyring.open(database, given(new, old), clock)
+    rotating = Keyring.open(database, given_root(new, old), clock)
     rotating.add_key(new)
     after = KeyringSealer(rotating).seal(SECRET, PLACE)
     clock.advance(REFRESH.total_seconds())
@@ -144,7 +144,7 @@ def test_sealing_goes_on_when_the_key_file_vanishes_while_the_server_runs(
 
 def test_sealing_goes_on_when_the_database_does_not_answer(tmp_path: Path, clock: MovableClock) -> None:
     with sqlite_database(tmp_path) as database:
-        sealer = KeyringSealer(Keyring.open(database, given(root()), clock))
+        sealer = KeyringSealer(Keyring.open(database, given_root(root()), clock))
         with database.write() as tx:
             tx.connection.exec_driver_sql("ALTER TABLE data_keys RENAME TO gone")
         clock.advance(REFRESH.total_seconds())
@@ -152,7 +152,7 @@ def test_sealing_goes_on_when_the_database_does_not_answer(tmp_path: Path, clock
 
 
 def test_an_old_data_key_is_followed_by_a_new_one(database: Database, clock: MovableClock) -> None:
-    ring = Keyring.open(database, given(root()), clock)
+    ring = Keyring.open(database, given_root(root()), clock)
     sealer = KeyringSealer(ring)
     before = sealer.seal(SECRET, PLACE)
     ring.maintain()
@@ -166,7 +166,7 @@ def test_an_old_data_key_is_followed_by_a_new_one(database: Database, clock: Mov
 
 
 def test_a_worn_data_key_is_followed_by_a_new_one(database: Database, clock: MovableClock) -> None:
-    ring = Keyring.open(database, given(root()), clock)
+    ring = Keyring.open(database, given_root(root()), clock)
     with database.write() as tx:
         tx.run(sa.update(data_keys).values(seals=SEALS_PER_KEY - 2))
     for _ in range(2):
@@ -180,8 +180,8 @@ def test_a_new_data_key_during_a_change_of_root_stays_readable_for_servers_not_y
     database: Database, clock: MovableClock
 ) -> None:
     old, new = root(), root()
-    running = KeyringSealer(Keyring.open(database, given(old), clock))
-    changed = Keyring.open(database, given(new, old), clock)
+    running = KeyringSealer(Keyring.open(database, given_root(old), clock))
+    changed = Keyring.open(database, given_root(new, old), clock)
     clock.advance(LIFE.total_seconds())
     changed.maintain()
     assert running.open(KeyringSealer(changed).seal(SECRET, PLACE), PLACE) == SECRET
@@ -189,7 +189,7 @@ def test_a_new_data_key_during_a_change_of_root_stays_readable_for_servers_not_y
 
 def test_nothing_of_a_key_is_stored_in_the_clear(database: Database, clock: MovableClock) -> None:
     text = generate()
-    Keyring.open(database, given(RootKey.parse(text, "ENCRYPTION_KEY")), clock)
+    Keyring.open(database, given_root(RootKey.parse(text, "ENCRYPTION_KEY")), clock)
     with database.read() as tx:
         stored = str(tx.rows(sa.select(data_keys)))
     assert text not in stored
@@ -197,7 +197,7 @@ def test_nothing_of_a_key_is_stored_in_the_clear(database: Database, clock: Mova
 
 def test_threads_share_one_sealer(database: Database, clock: MovableClock) -> None:
     key = root()
-    ring = Keyring.open(database, given(key), clock)
+    ring = Keyring.open(database, given_root(key), clock)
     sealer = KeyringSealer(ring)
     opened: list[bool] = []
 

@@ -73,8 +73,8 @@ class World:
         def progress(_text: str) -> None:
             self.clock.advance(1)
 
-        given = {"progress": progress, "pause": pause, **hooks}
-        return rewrap.rotate(self.database, source or self.both, self.clock, tables=tables, **given)  # type: ignore[arg-type]
+        options = {"progress": progress, "pause": pause, **hooks}
+        return rewrap.rotate(self.database, source or self.both, self.clock, tables=tables, **options)  # type: ignore[arg-type]
 
     def check_all(self, root: RootKey) -> set[str]:
         """Open every value with nothing but this root key; return the data keys they are under."""
@@ -134,20 +134,20 @@ def test_a_repeat_after_a_finished_change_makes_another_key(world: World) -> Non
 
 @pytest.mark.parametrize("step", range(5))
 def test_a_change_cut_short_is_continued_with_the_same_key(world: World, step: int) -> None:
-    told: list[str] = []
+    texts: list[str] = []
 
     def killed(text: str) -> None:
         world.clock.advance(1)
-        told.append(text)
-        if len(told) > step:
+        texts.append(text)
+        if len(texts) > step:
             raise KeyboardInterrupt
 
     try:
         first = world.rotate(progress=killed).data_key
     except KeyboardInterrupt:
         with world.database.read() as tx:
-            made = tx.rows(sa.select(data_keys.c.id).order_by(data_keys.c.created_at))
-        first = made[-1]["id"] if len(made) > 1 else ""
+            rows = tx.rows(sa.select(data_keys.c.id).order_by(data_keys.c.created_at))
+        first = rows[-1]["id"] if len(rows) > 1 else ""
     summary = world.rotate()
     assert step >= 4 or first in {"", summary.data_key}
     assert world.check_all(world.new) == {summary.data_key}
@@ -233,9 +233,11 @@ def test_usage_counts_values_by_key(world: World) -> None:
 
 
 def test_every_sealed_column_of_the_product_has_a_place() -> None:
-    found = {f"{column.table.name}.{column.value.name}": column.version for column in rewrap.sealed_columns(metadata)}
-    assert {"app_connections.secret", "credentials.value"} <= set(found)
-    version = found["app_connections.secret"]
+    versions = {
+        f"{column.table.name}.{column.value.name}": column.version for column in rewrap.sealed_columns(metadata)
+    }
+    assert {"app_connections.secret", "credentials.value"} <= set(versions)
+    version = versions["app_connections.secret"]
     assert version is not None
     assert version.name == "secret_version"
 

@@ -20,18 +20,18 @@ SPANS = st.floats(-1e7, 1e7).map(lambda seconds: timedelta(seconds=seconds))
 
 @given(SPANS, st.floats(0, 30), st.floats(0, 1))
 def test_the_round_trip_is_never_taken_for_a_difference(ahead: timedelta, took: float, when: float) -> None:
-    sent, answered = NOW + ahead, NOW + ahead + timedelta(seconds=took)
+    sent_at, answered = NOW + ahead, NOW + ahead + timedelta(seconds=took)
     dated = format_datetime((NOW + timedelta(seconds=took * when)).replace(microsecond=0), usegmt=True)
-    found = difference(sent, answered, dated)
-    assert found is not None
-    assert abs(found) <= abs(ahead)
-    assert abs(found - ahead) <= timedelta(seconds=took + 1.01)
+    ahead_by = difference(sent_at, answered, dated)
+    assert ahead_by is not None
+    assert abs(ahead_by) <= abs(ahead)
+    assert abs(ahead_by - ahead) <= timedelta(seconds=took + 1.01)
 
 
 @given(st.none() | st.text(max_size=60) | st.text("MonFriDec 0123456789:+-GMT,", max_size=40))
 def test_any_header_can_be_read(text: str | None) -> None:
-    found = read_date(text)
-    assert found is None or found.tzinfo is UTC
+    moment = read_date(text)
+    assert moment is None or moment.tzinfo is UTC
 
 
 @pytest.mark.parametrize("date", ["", "yesterday", "Mon, 99 Foo 2026", "\x00", "Fri, 31 Dec 9999 23:59:59 -1400", None])
@@ -65,18 +65,18 @@ class There:
 def test_a_change_is_logged_once() -> None:
     there, ours = There(), MovableClock(NOW)
     dated = DatedTransport(there, ours)
-    said: list[Any] = []
+    events: list[Any] = []
 
     def ask(minutes: float, **more: str) -> None:
         there.now, there.more = NOW - timedelta(minutes=minutes), more
         with structlog.testing.capture_logs() as lines:
             dated.send(HttpRequest("GET", "https://entra.test"))
-        said.extend(line["event"] + line.get("level", "") for line in lines)
+        events.extend(line["event"] + line.get("level", "") for line in lines)
 
     assert dated.ahead() is None
     for minutes in (0, 1, 3, 3, 6, 7, -6, -1):
         ask(minutes)
-    assert said == ["clock.differsdoubtful", "clock.differswrong", "clock.right_again"]
+    assert events == ["clock.differsdoubtful", "clock.differswrong", "clock.right_again"]
     assert dated.ahead() == timedelta(minutes=-1)
     ask(60, age="3600")
     assert dated.ahead() == timedelta(minutes=-1), "the copy of a cache says nothing"

@@ -16,18 +16,18 @@ WRAPPED = st.text(st.sampled_from(pasted.WRAPPING + pasted.MARKS), max_size=4)
 
 @given(AROUND, st.text(st.characters(codec="utf-8"), max_size=60), AROUND)
 def test_trimming_takes_from_the_ends_only(before: str, text: str, after: str) -> None:
-    found = pasted.trimmed(before + text + after)
-    assert found in text
-    assert pasted.trimmed(found) == found
-    assert set(text) - set(found) <= set(pasted.SPACES + pasted.MARKS) or found == pasted.trimmed(text)
+    result = pasted.trimmed(before + text + after)
+    assert result in text
+    assert pasted.trimmed(result) == result
+    assert set(text) - set(result) <= set(pasted.SPACES + pasted.MARKS) or result == pasted.trimmed(text)
 
 
 @given(WRAPPED, st.uuids(), WRAPPED, st.sampled_from(pasted.DASHES), st.booleans())
 def test_an_id_is_found_in_whatever_is_around_it(
-    before: str, one: uuid.UUID, after: str, dash: str, upper: bool
+    before: str, identifier: uuid.UUID, after: str, dash: str, upper: bool
 ) -> None:
-    written = str(one).replace("-", dash)
-    assert pasted.identifier(before + (written.upper() if upper else written) + after) == str(one)
+    written = str(identifier).replace("-", dash)
+    assert pasted.identifier(before + (written.upper() if upper else written) + after) == str(identifier)
 
 
 @pytest.mark.parametrize(
@@ -87,13 +87,13 @@ def test_a_domain_keeps_its_letters_but_not_its_quotes() -> None:
     )
 )
 def test_no_letter_of_a_secret_is_lost(text: str) -> None:
-    found = pasted.secret(f"\u200b {text}\r\n")
-    assert found == text or found == text.strip(pasted.QUOTES)
+    result = pasted.secret(f"\u200b {text}\r\n")
+    assert result == text or result == text.strip(pasted.QUOTES)
 
 
 def test_quotes_are_taken_only_from_what_entra_made() -> None:
-    made = "abc8Q~0123456789.abcdefghijklmnopqrstuvwx"
-    assert pasted.secret(f'"{made}"') == made
+    secret = "abc8Q~0123456789.abcdefghijklmnopqrstuvwx"
+    assert pasted.secret(f'"{secret}"') == secret
     assert pasted.secret('"chosen by a person"') == '"chosen by a person"'
 
 

@@ -29,7 +29,7 @@ def test_names_of_all_scripts_are_taken(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "says", "shown"),
+    ("name", "says", "expected"),
     [
         ("a\x1b[31m", "U+001B", "a\\x1b[31m"),
         ("a\nb", "a line break", "a\nb"),
@@ -51,9 +51,9 @@ def test_names_of_all_scripts_are_taken(name: str) -> None:
         ("a\x85", "U+0085", "a\\x85"),
     ],
 )
-def test_what_deceives_is_refused_and_shown_written_out(name: str, says: str, shown: str) -> None:
+def test_what_deceives_is_refused_and_shown_written_out(name: str, says: str, expected: str) -> None:
     assert says in (fault(name) or "")
-    assert visible(name) == shown
+    assert visible(name) == expected
 
 
 def test_a_name_can_be_seen() -> None:
@@ -63,6 +63,6 @@ def test_a_name_can_be_seen() -> None:
 
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"])))
 def test_what_is_shown_holds_nothing_hidden(text: str) -> None:
-    shown = visible(text)
-    assert visible(shown) == shown
-    assert fault(shown.replace("\n", "").replace("\r", "").replace("\t", "") + "x") is None
+    result = visible(text)
+    assert visible(result) == result
+    assert fault(result.replace("\n", "").replace("\r", "").replace("\t", "") + "x") is None

@@ -28,7 +28,7 @@ def test_the_names_of_the_database_are_offered_and_can_be_loaded() -> None:
 
 
 def test_all_that_is_suggested_may_be_chosen() -> None:
-    assert {zone for found in ABBREVIATIONS.values() for zone in found} | set(WINDOWS.values()) <= zones.names()
+    assert {zone for names in ABBREVIATIONS.values() for zone in names} | set(WINDOWS.values()) <= zones.names()
 
 
 @pytest.mark.parametrize(

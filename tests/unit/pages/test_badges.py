@@ -19,8 +19,8 @@ PLAIN = Connection(*IDS, Sealed("k1.a.b"), 1, "hash", 1, NOW, NOW, NOW, {"ok": T
 
 
 def refused_with(code: str, reason: RefusalReason | None = None) -> Connection:
-    said = {"code": code, "message": "Entra ID does not accept it.", "fix": "Make another.", "reason": reason}
-    return replace(PLAIN, refused_at=NOW, refusal=said, check_result={"ok": False, **said})
+    refusal = {"code": code, "message": "Entra ID does not accept it.", "fix": "Make another.", "reason": reason}
+    return replace(PLAIN, refused_at=NOW, refusal=refusal, check_result={"ok": False, **refusal})
 
 
 def test_a_credential_that_is_gone_says_so_with_its_moment() -> None:
@@ -39,8 +39,8 @@ def test_another_refusal_is_one_of_entra() -> None:
 
 
 def test_trouble_that_passes_is_not_red() -> None:
-    said = {"ok": False, "transient": True, "message": "No answer."}
-    (badge,) = badges(replace(PLAIN, check_result=said), None, None, None, NOW)
+    check_result = {"ok": False, "transient": True, "message": "No answer."}
+    (badge,) = badges(replace(PLAIN, check_result=check_result), None, None, None, NOW)
     assert (badge.text, badge.tone) == ("Could not be checked", "warn")
 
 

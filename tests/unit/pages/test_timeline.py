@@ -28,7 +28,7 @@ def secret(kind: str, starts: datetime | None, ends: datetime | None, gone: date
 def test_a_secret_that_never_ends(kind: str, end: datetime, zone: str) -> None:
     line = draw([secret(kind, NOW, end), secret("current", NOW, NOW + timedelta(days=17))], NOW, ZoneInfo(zone))
     assert len(line.bars) == 2
-    assert all(one.secret.title(ZoneInfo(zone)) for one in line.bars)
+    assert all(bar.secret.title(ZoneInfo(zone)) for bar in line.bars)
 
 
 @given(st.lists(st.builds(secret, kinds, dates, dates, st.none() | dates), max_size=4), dates, st.sampled_from(ZONES))
@@ -42,5 +42,5 @@ def test_a_secret_of_long_ago_leaves_room_for_the_current_one() -> None:
     original = secret("retiring", NOW - timedelta(days=700), NOW + timedelta(days=30))
     current = secret("current", NOW, NOW + timedelta(days=63))
     line = draw([original, current], NOW, ZoneInfo("UTC"))
-    bar = next(one for one in line.bars if one.secret.kind == "current")
+    bar = next(each for each in line.bars if each.secret.kind == "current")
     assert bar.width > 25, "a third of the picture, not a stub at its edge"

@@ -9,18 +9,20 @@ from keyturn.web.html.wording import Block, Part, blocks, inline
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 
 
-def shown(text: str) -> list[str]:
-    return [f"$ {one.command}" if one.command else "".join(part.text for part in one.parts) for one in blocks(text)]
+def rendered(text: str) -> list[str]:
+    return [
+        f"$ {block.command}" if block.command else "".join(part.text for part in block.parts) for block in blocks(text)
+    ]
 
 
 def test_each_command_stands_alone_and_what_joined_them_is_gone() -> None:
-    assert shown("Commands: `az a --id 1`, `az b --id 1`. Then wait.") == [
+    assert rendered("Commands: `az a --id 1`, `az b --id 1`. Then wait.") == [
         "Commands:",
         "$ az a --id 1",
         "$ az b --id 1",
         "Then wait.",
     ]
-    assert shown("Do `cp a b` and `mv b c`.") == ["Do", "$ cp a b", "$ mv b c"]
+    assert rendered("Do `cp a b` and `mv b c`.") == ["Do", "$ cp a b", "$ mv b c"]
 
 
 def test_one_word_in_backticks_stays_in_its_sentence() -> None:
@@ -31,13 +33,13 @@ def test_one_word_in_backticks_stays_in_its_sentence() -> None:
 
 def test_only_https_is_a_link_and_its_full_stop_is_not_part_of_it() -> None:
     text = "See https://entra.microsoft.com/#view. Not http://a.example or javascript:alert(1)."
-    assert [one.text for one in inline(text) if one.kind == "link"] == ["https://entra.microsoft.com/#view"]
-    assert "".join(one.text for one in inline(text)) == text
+    assert [part.text for part in inline(text) if part.kind == "link"] == ["https://entra.microsoft.com/#view"]
+    assert "".join(part.text for part in inline(text)) == text
 
 
 def test_a_lone_backtick_loses_nothing() -> None:
-    assert shown("One ` alone") == ["One ` alone"]
-    assert shown("") == []
+    assert rendered("One ` alone") == ["One ` alone"]
+    assert rendered("") == []
 
 
 def run(failure: str, step: str = "") -> RunLine:

@@ -33,10 +33,10 @@ def refusal(certificate: str, key: str, passphrase: str | None = None, now: date
     with pytest.raises(Refused) as caught:
         read(certificate, key, passphrase, now)
     error = caught.value
-    shown = f"{error.diagnostics()} {error.details}"
+    report = f"{error.diagnostics()} {error.details}"
     assert error.fix
-    assert not any(line in shown for line in GOOD.key_lines + OTHER.key_lines)
-    assert passphrase is None or passphrase not in shown
+    assert not any(line in report for line in GOOD.key_lines + OTHER.key_lines)
+    assert passphrase is None or passphrase not in report
     return error
 
 
@@ -62,18 +62,18 @@ def refusal(certificate: str, key: str, passphrase: str | None = None, now: date
     ],
 )
 def test_a_key_in_any_usual_form_is_stored_in_one(key: str) -> None:
-    found = read(GOOD.pem, key)
-    assert found.private_key == Plaintext(GOOD.key_pem)
-    assert (found.expires_at, found.thumbprint) == (ENDS, GOOD.sha1)
-    assert found.chain == GOOD.pem
+    certificate = read(GOOD.pem, key)
+    assert certificate.private_key == Plaintext(GOOD.key_pem)
+    assert (certificate.expires_at, certificate.thumbprint) == (ENDS, GOOD.sha1)
+    assert certificate.chain == GOOD.pem
 
 
 @pytest.mark.parametrize("form", [PrivateFormat.PKCS8, PKCS1])
 @pytest.mark.parametrize("line_end", ["\n", "\r\n"])
 def test_a_passphrase_opens_an_encrypted_key_and_is_not_kept(form: PrivateFormat, line_end: str) -> None:
     key = GOOD.written(form, "correct horse").replace("\n", line_end)
-    found = read(GOOD.pem, key, "correct horse")
-    assert found.private_key == Plaintext(GOOD.key_pem)
+    certificate = read(GOOD.pem, key, "correct horse")
+    assert certificate.private_key == Plaintext(GOOD.key_pem)
 
 
 def test_bare_base64_may_be_encrypted_too() -> None:
@@ -88,9 +88,9 @@ def test_a_passphrase_that_is_not_needed_does_no_harm() -> None:
 
 @pytest.mark.parametrize("text", [f"{GOOD.pem}{OTHER.pem}", f"{OTHER.pem}\r\n{GOOD.pem}"])
 def test_of_a_chain_the_certificate_of_the_key_comes_first(text: str) -> None:
-    found = read(text, GOOD.key_pem)
-    assert found.chain == GOOD.pem + OTHER.pem
-    assert found.thumbprint == GOOD.sha1
+    certificate = read(text, GOOD.key_pem)
+    assert certificate.chain == GOOD.pem + OTHER.pem
+    assert certificate.thumbprint == GOOD.sha1
 
 
 # --- what does not ----------------------------------------------------------------------------------------------------
@@ -101,10 +101,8 @@ CUT = "\n".join(GOOD.pem.splitlines()[:8] + GOOD.pem.splitlines()[-1:])
 
 def request() -> str:
     assert isinstance(GOOD.key, rsa.RSAPrivateKey)
-    made = (
-        x509.CertificateSigningRequestBuilder().subject_name(GOOD.certificate.subject).sign(GOOD.key, hashes.SHA256())
-    )
-    return made.public_bytes(Encoding.PEM).decode()
+    csr = x509.CertificateSigningRequestBuilder().subject_name(GOOD.certificate.subject).sign(GOOD.key, hashes.SHA256())
+    return csr.public_bytes(Encoding.PEM).decode()
 
 
 ELEVEN = "".join(pair(name=f"number {number}").pem for number in range(11))
@@ -204,7 +202,7 @@ def test_an_assertion_is_signed_for_ten_minutes_and_names_the_certificate(sha1: 
         "alg": "RS256" if sha1 else "PS256",
         "typ": "JWT",
         "x5t" if sha1 else "x5t#S256": thumbprint(GOOD.certificate, kind),
-        "x5c": [base64.b64encode(one.certificate.public_bytes(Encoding.DER)).decode() for one in (GOOD, OTHER)],
+        "x5c": [base64.b64encode(each.certificate.public_bytes(Encoding.DER)).decode() for each in (GOOD, OTHER)],
     }
     assert claims == {
         "aud": "https://x/token",
@@ -244,8 +242,8 @@ def test_a_stored_key_is_not_checked_again_for_each_signature() -> None:
 
 def test_no_two_assertions_are_alike() -> None:
     ids, certificate = SeededIds(1), read(GOOD.pem, GOOD.key_pem)
-    made = {assertion(certificate, "a", "b", NOW, ids) for _ in range(3)}
-    assert len(made) == 3
+    assertions = {assertion(certificate, "a", "b", NOW, ids) for _ in range(3)}
+    assert len(assertions) == 3
 
 
 def test_a_certificate_shows_nothing_of_its_key() -> None:

@@ -33,8 +33,8 @@ def test_a_known_or_new_name_can_be_given_another_address() -> None:
     assert clouds.get("global").authority_of("t") == "https://localhost:8443/t"
     assert clouds.get("global").scope == "https://graph.test/.default"
     assert clouds.get("china").authority == standard_clouds().get("china").authority
-    added = clouds.overridden("bleu", authority="https://login.test", graph="https://graph.test")
-    assert added.get("bleu").title == "bleu"
+    extended = clouds.overridden("bleu", authority="https://login.test", graph="https://graph.test")
+    assert extended.get("bleu").title == "bleu"
 
 
 @pytest.mark.parametrize(

@@ -182,11 +182,11 @@ def test_what_is_no_der_never_counts_as_no_work(content: bytes) -> None:
 def test_what_is_heavy_is_opened_in_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     forms: list[str] = []
 
-    def asked(form: str, content: bytes, passphrase: bytes | None) -> opening.OpenedKeyFile:
+    def open_apart(form: str, content: bytes, passphrase: bytes | None) -> opening.OpenedKeyFile:
         forms.append(form)
         return opening.opener.open_file(form, content, passphrase)
 
-    monkeypatch.setattr(opening, "_asked", asked)
+    monkeypatch.setattr(opening, "_asked", open_apart)
     large = pair(rsa_key(7, 3072))
     read_certificate(GOOD.pem, Plaintext(GOOD.key_pem), None, NOW)
     read_certificate(large.pem, Plaintext(large.key_pem), None, NOW)
@@ -203,11 +203,11 @@ def test_what_is_heavy_is_opened_in_a_process_of_its_own(monkeypatch: pytest.Mon
 def test_the_other_process_opens_ends_and_knows_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENCRYPTION_KEY", "k" * 32)
     large = pair(rsa_key(7, 3072))
-    found = read_certificate(large.pem, Plaintext(large.written(passphrase="x")), Plaintext("x"), NOW)
-    assert found.private_key == Plaintext(large.key_pem)
+    certificate = read_certificate(large.pem, Plaintext(large.written(passphrase="x")), Plaintext("x"), NOW)
+    assert certificate.private_key == Plaintext(large.key_pem)
     assert refusal(large.written(passphrase="x"), "y").code == "azure.passphrase_wrong"
     monkeypatch.setattr(opening, "_NEEDED", ())  # nothing of the environment is needed where the package is installed
-    assert read_certificate(large.pem, Plaintext(large.written(passphrase="x")), Plaintext("x"), NOW) == found
+    assert read_certificate(large.pem, Plaintext(large.written(passphrase="x")), Plaintext("x"), NOW) == certificate
 
 
 def test_the_other_process_is_ended_when_its_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,8 +222,8 @@ def test_the_other_process_is_ended_when_its_time_is_over(monkeypatch: pytest.Mo
 
 def test_many_beginnings_are_looked_at_once() -> None:
     """Counted in pieces, not in seconds: of 60 kB that begin again and again the first forty are looked at."""
-    found = pieces("-----BEGIN A-----\n" * 3600)
-    assert len(found) == 40
+    result = pieces("-----BEGIN A-----\n" * 3600)
+    assert len(result) == 40
     assert survey(Pasted.of("-----BEGIN CERTIFICATE-----\n" * 2000, Plaintext("\u2014" * 60_000)))
 
 

@@ -36,25 +36,25 @@ def read(certificate: str, key: str, passphrase: str | None = None) -> SigningCe
 def refusal(certificate: str, key: str, passphrase: str | None = None) -> Refused:
     with pytest.raises(Refused) as caught:
         read(certificate, key, passphrase)
-    shown = f"{caught.value.diagnostics()} {caught.value.details}"
-    assert not any(line in shown for line in GOOD.key_lines)
-    assert "damaged" not in shown
-    assert "<" not in shown
+    report = f"{caught.value.diagnostics()} {caught.value.details}"
+    assert not any(line in report for line in GOOD.key_lines)
+    assert "damaged" not in report
+    assert "<" not in report
     return caught.value
 
 
-def is_good(found: SigningCertificate) -> bool:
-    return (found.thumbprint, found.private_key) == (GOOD.sha1, Plaintext(GOOD.key_pem))
+def is_good(certificate: SigningCertificate) -> bool:
+    return (certificate.thumbprint, certificate.private_key) == (GOOD.sha1, Plaintext(GOOD.key_pem))
 
 
 def bare(pem: str) -> str:
     return "".join(pem.splitlines()[1:-1])
 
 
-def pfx(one: Pair, passphrase: str | None = None, lock: KeySerializationEncryption | None = None) -> bytes:
-    assert isinstance(one.key, rsa.RSAPrivateKey)
+def pfx(pair_of_keys: Pair, passphrase: str | None = None, lock: KeySerializationEncryption | None = None) -> bytes:
+    assert isinstance(pair_of_keys.key, rsa.RSAPrivateKey)
     locked = lock or (BestAvailableEncryption(passphrase.encode()) if passphrase else NoEncryption())
-    return serialize_key_and_certificates(b"keyturn", one.key, one.certificate, None, locked)
+    return serialize_key_and_certificates(b"keyturn", pair_of_keys.key, pair_of_keys.certificate, None, locked)
 
 
 def text(data: bytes) -> str:
@@ -147,8 +147,8 @@ def test_of_renewed_certificates_with_the_same_key_the_best_is_taken() -> None:
 
     past, now, longer, future = lasting(2024, 2025), lasting(2026, 2027), lasting(2026, 2028), lasting(2029, 2030)
     for order in ((past, now, longer, future), (future, longer, now, past)):
-        found = read("".join(one.pem for one in order), GOOD.key_pem)
-        assert (found.thumbprint, found.chain) == (longer.sha1, longer.pem)
+        certificate = read("".join(each.pem for each in order), GOOD.key_pem)
+        assert (certificate.thumbprint, certificate.chain) == (longer.sha1, longer.pem)
     assert "valid only from 2029" in refusal(past.pem + future.pem, GOOD.key_pem).message
     assert "expired on 2025" in refusal(past.pem + OTHER.pem, GOOD.key_pem).message
     # The certificate that signed it stays with it.
@@ -179,8 +179,8 @@ def test_a_pfx_file_says_what_is_wrong_with_its_passphrase() -> None:
 
 
 def test_a_pfx_file_with_an_ec_key_is_told_so() -> None:
-    made = elliptic()
-    data = serialize_key_and_certificates(b"x", made.key, made.certificate, None, NoEncryption())  # type: ignore[arg-type]
+    elliptic_pair = elliptic()
+    data = serialize_key_and_certificates(b"x", elliptic_pair.key, elliptic_pair.certificate, None, NoEncryption())  # type: ignore[arg-type]
     assert refusal(text(data), "").code == "azure.key_not_rsa"
 
 
@@ -193,13 +193,13 @@ def test_a_pfx_file_without_a_key_takes_the_key_beside_it() -> None:
 @pytest.mark.parametrize("cipher", ["PBE-SHA1-RC2-40", "PBE-SHA1-3DES", "PBE-MD5-DES"])
 def test_old_ciphers_of_windows_are_read_or_told_with_the_command(cipher: str, tmp_path: Path) -> None:
     (tmp_path / "both.pem").write_text(GOOD.key_pem + GOOD.pem)
-    made = subprocess.run(
+    process = subprocess.run(
         f"openssl pkcs12 -export -legacy -in both.pem -out old.pfx -passout pass:x -keypbe {cipher} -certpbe {cipher}".split(),
         cwd=tmp_path,
         capture_output=True,
         check=False,
     )
-    if made.returncode:
+    if process.returncode:
         pytest.skip(f"this machine's openssl makes no {cipher}")
     data = text((tmp_path / "old.pfx").read_bytes())
     assert is_good(read(data, "", "x"))
@@ -233,18 +233,18 @@ def test_what_is_another_kind_is_named_with_the_command_that_converts_it(pasted:
 
 @pytest.mark.parametrize("form", ["pem", "bare", "with parameters"])
 def test_an_ec_key_is_told_to_be_one(form: str) -> None:
-    made = elliptic()
-    key = made.written(PrivateFormat.TraditionalOpenSSL)
+    elliptic_pair = elliptic()
+    key = elliptic_pair.written(PrivateFormat.TraditionalOpenSSL)
     if form == "with parameters":
         key = f"-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n{key}"
-    for one in (key, made.key_pem) if form != "bare" else (bare(key), bare(made.key_pem)):
-        error = refusal(made.pem if form != "bare" else bare(made.pem), one)
+    for key_text in (key, elliptic_pair.key_pem) if form != "bare" else (bare(key), bare(elliptic_pair.key_pem)):
+        error = refusal(elliptic_pair.pem if form != "bare" else bare(elliptic_pair.pem), key_text)
         assert (error.code, "RSA" in error.message) == ("azure.key_not_rsa", True)
 
 
 def test_an_encrypted_ec_key_is_told_once_it_is_open() -> None:
-    made = elliptic()
-    error = refusal(made.pem, made.written(passphrase="correct horse"), "correct horse")
+    elliptic_pair = elliptic()
+    error = refusal(elliptic_pair.pem, elliptic_pair.written(passphrase="correct horse"), "correct horse")
     assert (error.code, "elliptic curve" in error.message) == ("azure.key_not_rsa", True)
 
 

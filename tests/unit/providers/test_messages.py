@@ -56,12 +56,12 @@ def _answer(row: ErrorRow, words: str) -> Answer:
 @pytest.mark.parametrize("subject", SUBJECTS)
 @pytest.mark.parametrize("writing", [False, True], ids=["reading", "writing"])
 def test_no_refusal_of_the_whole_table_has_a_gap(subject: str, *, writing: bool) -> None:
-    seen = set()
+    codes = set()
     for source, answer in answers():
         error = refusal(source, answer, SUBJECTS[subject], [], writing=writing)
-        seen.add(error.code)
+        codes.add(error.code)
         assert not GAP.search(error.diagnostics()), f"{source}, {answer}: {error.diagnostics()}"
-    assert {row.code for row in TABLE} <= seen
+    assert {row.code for row in TABLE} <= codes
 
 
 def test_commands_name_the_connection_and_the_application_apart() -> None:
@@ -89,8 +89,8 @@ def tokens() -> Iterator[AccessToken]:
 
 def test_what_permissions_allow_is_told_without_a_gap() -> None:
     for token in tokens():
-        for one in capabilities(token, CLIENT):
-            assert not GAP.search(f"{one.message} {one.fix or ''}"), one
+        for capability in capabilities(token, CLIENT):
+            assert not GAP.search(f"{capability.message} {capability.fix or ''}"), capability
 
 
 class Nowhere:
@@ -155,10 +155,10 @@ def _texts(tree: ast.Module) -> Iterator[ast.Constant]:
 )
 def test_no_text_of_the_product_has_words_between_angle_brackets(room: str) -> None:
     gap, root = re.compile(r"<[a-z][a-z' ]*>"), Path(keyturn.__file__).parent
-    found = [
+    texts = [
         f"{path.relative_to(root)}:{text.lineno} {text.value!r}"
         for path in sorted((root / room).rglob("*.py"))
         for text in _texts(ast.parse(path.read_text()))
         if gap.search(text.value)
     ]
-    assert not found
+    assert not texts

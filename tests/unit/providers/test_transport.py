@@ -85,9 +85,9 @@ def answering(*answers: bytes) -> Behaviour:
 
 @pytest.fixture
 def transport() -> Iterator[HttpTransport]:
-    made = HttpTransport()
-    yield made
-    made.close()
+    http = HttpTransport()
+    yield http
+    http.close()
 
 
 def get(transport: HttpTransport, peer: Peer, seconds: float = 5.0) -> str:
@@ -215,10 +215,10 @@ def test_an_unusable_header_is_not_repeated_in_the_error(transport: HttpTranspor
 
 
 def test_the_guard_stops_a_request_before_it_is_sent() -> None:
-    def held() -> None:
+    def refuse() -> None:
         raise RuntimeError("a transaction is open")
 
-    transport = HttpTransport(guard=held)
+    transport = HttpTransport(guard=refuse)
     with serving(answering(OK)) as peer:
         with pytest.raises(RuntimeError, match="transaction"):
             get(transport, peer)
@@ -283,7 +283,7 @@ def test_a_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize(
-    ("answer", "said", "status"),
+    ("answer", "expected", "status"),
     [
         (b"HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n", "asks for a user name", 407),
         (b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n", "does not permit this address", 403),
@@ -291,13 +291,13 @@ def test_a_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> 
     ],
 )
 def test_what_a_proxy_refuses_is_told_apart(
-    monkeypatch: pytest.MonkeyPatch, answer: bytes, said: str, status: int
+    monkeypatch: pytest.MonkeyPatch, answer: bytes, expected: str, status: int
 ) -> None:
     with serving(answering(answer)) as proxy:
         monkeypatch.setenv("https_proxy", f"http://someone:canary@127.0.0.1:{proxy.port}")
         monkeypatch.setenv("no_proxy", "")
         transport = HttpTransport()
-        with pytest.raises(TransportFailed, match=said) as caught:
+        with pytest.raises(TransportFailed, match=expected) as caught:
             transport.send(HttpRequest("GET", "https://graph.test/v1.0"))
         transport.close()
     assert (caught.value.proxy_status, caught.value.sent) == (status, False)

@@ -32,18 +32,18 @@ def listed(key_id: str, thumbprint: str | None, days: float = 30) -> RemoteCrede
     return RemoteCredential(key_id, f"name of {key_id}", thumbprint, NOW, NOW + timedelta(days=days))
 
 
-def refusal(*found: RemoteCredential) -> Refused:
+def refusal(*credentials: RemoteCredential) -> Refused:
     with pytest.raises(Refused) as caught:
-        match_credential(KIND, found, GIVEN, NOW)
+        match_credential(KIND, credentials, GIVEN, NOW)
     return caught.value
 
 
 def test_by_either_thumbprint() -> None:
     for thumbprint in thumbprints(PAIR):
-        found = match_credential(
+        credential = match_credential(
             KIND, [listed("other", "A" * 40), listed("mine", thumbprint), listed("odd", None)], GIVEN, NOW
         )
-        assert found.key_id == "mine"
+        assert credential.key_id == "mine"
 
 
 def test_one_that_is_listed_twice_is_taken_where_it_still_works() -> None:
@@ -56,7 +56,7 @@ def test_one_that_has_expired_on_the_application_is_refused() -> None:
         listed("mine", PAIR.thumbprint, days=0), listed("other", "A" * 40), listed("gone", "B" * 40, days=-1)
     )
     assert error.code == "rotation.certificate_expired"
-    assert [one["keyId"] for one in error.details] == ["other"]
+    assert [detail["keyId"] for detail in error.details] == ["other"]
 
 
 def test_one_that_is_not_there_is_refused_with_the_candidates() -> None:

@@ -135,9 +135,9 @@ def test_no_moment_of_the_future_keeps_anybody_waiting_for_longer_than_it_was_me
     """All that is stored was written by a clock that was ahead by so much, at the same moment or not."""
     ahead = timedelta(days=365 * years)
 
-    def later(one: Any) -> Any:
-        marks = {name: getattr(one, name) for name in one.__dataclass_fields__}
-        return replace(one, **{name: value + ahead for name, value in marks.items() if isinstance(value, datetime)})
+    def later(item: Any) -> Any:
+        marks = {name: getattr(item, name) for name in item.__dataclass_fields__}
+        return replace(item, **{name: value + ahead for name, value in marks.items() if isinstance(value, datetime)})
 
     run = later(snapshot.run) if snapshot.run else None
     wrong = Snapshot(later(snapshot.rotation), tuple(later(row) for row in snapshot.journal), run)
@@ -214,8 +214,8 @@ def _done(snapshot: Snapshot, step: Step, now: datetime) -> Snapshot:
 
 
 def _seen_absent(row: Credential, end: State, now: datetime) -> Credential:
-    seen = replace(row, absences=row.absences + 1, absent_at=now, retry_at=None)
-    return replace(seen, state=end) if seen.absences >= 2 else seen
+    after = replace(row, absences=row.absences + 1, absent_at=now, retry_at=None)
+    return replace(after, state=end) if after.absences >= 2 else after
 
 
 def _proven(row: Credential, now: datetime) -> Credential:

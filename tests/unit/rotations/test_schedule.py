@@ -35,7 +35,7 @@ anchors = st.builds(
 def transitions(zone_name: str) -> tuple[datetime, ...]:
     """The moments of two years at which the zone's clocks are put forward or back, to the minute."""
     zone = ZoneInfo(zone_name)
-    found, moment = [], TWO_YEARS[0]
+    changes, moment = [], TWO_YEARS[0]
     while moment < TWO_YEARS[1]:
         later = moment + timedelta(days=1)
         if moment.astimezone(zone).utcoffset() != later.astimezone(zone).utcoffset():
@@ -44,9 +44,9 @@ def transitions(zone_name: str) -> tuple[datetime, ...]:
                 middle = low + (high - low) / 2
                 same = middle.astimezone(zone).utcoffset() == moment.astimezone(zone).utcoffset()
                 low, high = (middle, high) if same else (low, middle)
-            found.append(high.replace(second=0, microsecond=0))
+            changes.append(high.replace(second=0, microsecond=0))
         moment = later
-    return tuple(found)
+    return tuple(changes)
 
 
 @pytest.mark.parametrize("zone", ZONES)
@@ -97,10 +97,10 @@ def test_slots_strictly_increase(schedule: Schedule, anchor: Anchor, count: int)
     assert all(earlier < later for earlier, later in pairwise(slots))
 
 
-@given(schedule=schedules, one=anchors, later=st.timedeltas(timedelta(0), timedelta(days=800)))
-def test_a_later_anchor_never_has_an_earlier_slot(schedule: Schedule, one: Anchor, later: timedelta) -> None:
-    other = Anchor(one.at + later, scheduled=one.scheduled)
-    assert next_slot(schedule, one) <= next_slot(schedule, other)
+@given(schedule=schedules, anchor=anchors, later=st.timedeltas(timedelta(0), timedelta(days=800)))
+def test_a_later_anchor_never_has_an_earlier_slot(schedule: Schedule, anchor: Anchor, later: timedelta) -> None:
+    other = Anchor(anchor.at + later, scheduled=anchor.scheduled)
+    assert next_slot(schedule, anchor) <= next_slot(schedule, other)
 
 
 @pytest.mark.parametrize(
@@ -128,9 +128,9 @@ def test_known_gaps_and_folds(zone: str, day: tuple[int, int, int], at: time, ut
 def test_the_calendar_ends_without_a_fault(schedule: Schedule, at: datetime, scheduled: bool) -> None:
     anchor = Anchor(at, scheduled)
     assert at <= next_slot(schedule, anchor) <= LAST
-    found = upcoming(schedule, at, anchor, 5)
-    assert 1 <= len(found) <= 5
-    assert list(found) == sorted(found)
+    slots = upcoming(schedule, at, anchor, 5)
+    assert 1 <= len(slots) <= 5
+    assert list(slots) == sorted(slots)
 
 
 def test_a_zone_that_cannot_be_loaded_counts_as_utc() -> None:

@@ -19,9 +19,9 @@ def test_a_promise_is_kept_until_its_end(ago: timedelta) -> None:
 
 @pytest.mark.parametrize("ahead", [6 * MINUTE, 60 * DAY, 3652 * DAY])
 def test_a_promise_of_the_future_is_looked_at_now_and_kept_for_its_own_length(ahead: timedelta) -> None:
-    given, end = NOW + ahead, NOW + ahead + WEEK
-    assert promised(end, given, NOW) <= NOW
-    assert kept_until(end, given, NOW) == NOW + WEEK
+    promised_at, end = NOW + ahead, NOW + ahead + WEEK
+    assert promised(end, promised_at, NOW) <= NOW
+    assert kept_until(end, promised_at, NOW) == NOW + WEEK
 
 
 @pytest.mark.parametrize("end", [NOW - DAY, NOW + 4 * MINUTE, NOW + 3652 * DAY])
