@@ -116,7 +116,7 @@ def share(scene: CrashScenario) -> None:
 
     scene.do("enable", act)
     scene.settle()
-    values = {scene.world.current_secret(one).reveal() for one in connections}
+    values = {scene.world.current_secret(connection).reveal() for connection in connections}
     assert len(values) == 1, "one of two that shared a secret was left behind"
     assert len(scene.world.keys()) == 1, "the shared secret was not removed"
 
@@ -124,11 +124,11 @@ def share(scene: CrashScenario) -> None:
 def replace_credentials(scene: CrashScenario) -> None:
     """A user types a new secret into a rotating connection."""
     connection = settled(scene)
-    typed = scene.world.emulator.admin.add_secret(scene.world.application.object_id, "typed by hand")
-    given = scene.world.given(secret=Plaintext(typed.value), key_id=typed.key_id)
+    secret = scene.world.emulator.admin.add_secret(scene.world.application.object_id, "typed by hand")
+    credentials = scene.world.given(secret=Plaintext(secret.value), key_id=secret.key_id)
 
     def act(server: Server) -> None:
-        server.rotations.update(scene.world.actor, connection.id, ConnectionChange(credentials=given))
+        server.rotations.update(scene.world.actor, connection.id, ConnectionChange(credentials=credentials))
 
     scene.do("replace", act)
     scene.settle()

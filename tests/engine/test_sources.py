@@ -42,8 +42,8 @@ class Pile(Source):
         return bool(self.due)
 
     def claim(self, tx: Tx, now: datetime, limit: int) -> list[Work]:
-        taken, self.due = self.due[:limit], self.due[limit:]
-        return [Work(self.kind, name, name) for name in taken]
+        first, self.due = self.due[:limit], self.due[limit:]
+        return [Work(self.kind, name, name) for name in first]
 
     def do(self, work_id: str) -> None:
         self.done.append(work_id)
@@ -113,7 +113,7 @@ def test_where_there_is_room_for_one_piece_the_sources_take_turns(database: Data
     for _ in range(10 * (1 + few)):
         assert world.finder.tick().submitted == 1
         world.engine.run_all()
-    assert [len(one.done) for one in (many, *others)] == [10] * (1 + few)
+    assert [len(pile.done) for pile in (many, *others)] == [10] * (1 + few)
 
 
 def test_no_more_is_handed_over_than_fits_however_many_sources_there_are(database: Database) -> None:
@@ -147,8 +147,8 @@ def test_a_source_that_raises_is_logged_and_the_others_go_on(database: Database,
 
 
 def test_work_of_an_unknown_kind_is_left_alone_with_a_line_in_the_log(database: Database) -> None:
-    known = Pile("a", 1)
-    sources = Sources([known])
+    pile = Pile("a", 1)
+    sources = Sources([pile])
     engine = DbosEngine(database.engine.url, "older", 2, CODEC, MovableClock(datetime.now(UTC)))
     with capture_logs() as logs:
         engine.start(sources.do)
@@ -157,7 +157,7 @@ def test_work_of_an_unknown_kind_is_left_alone_with_a_line_in_the_log(database: 
             assert engine.submit(Work("a", "a0", "a0"))
         finally:
             engine.stop(NO_MORE)
-    assert known.done == ["a0"]
+    assert pile.done == ["a0"]
     (line,) = logs
     assert (line["event"], line["kind"], line["work_id"], line["log_level"]) == (
         "work of an unknown kind is left alone",
@@ -193,13 +193,13 @@ def test_looks_that_have_come_due_together_are_done_two_in_a_second_and_refreshe
         world.connect(f"c{number}", rotate=False)
     world.clock.advance(timedelta(days=2).total_seconds())
     looks, now = Looks(world.services.daily_check), world.clock.now()
-    taken = []
+    counts = []
     for second in range(4):
         moment = now + timedelta(seconds=second)
         for _ in range(3):
             with database.write() as tx:
-                taken.append((second, len(looks.claim(tx, moment, 16)) if looks.is_due(tx, moment) else 0))
-    assert [taken[at] for at in (0, 1, 3, 6, 9)] == [(0, 2), (0, 0), (1, 2), (2, 1), (3, 0)]
+                counts.append((second, len(looks.claim(tx, moment, 16)) if looks.is_due(tx, moment) else 0))
+    assert [counts[at] for at in (0, 1, 3, 6, 9)] == [(0, 2), (0, 0), (1, 2), (2, 1), (3, 0)]
     with database.write() as tx:
         unset = RefreshTokens(world.services.grants)
         assert not unset.is_due(tx, now), "this server has no OAuth application"
@@ -216,11 +216,11 @@ def test_a_clock_that_was_set_back_does_not_hold_anything_up() -> None:
 
 
 class Chores:
-    """Two tasks; of the second something is left, ``left`` times."""
+    """Two tasks; of the second something is left, ``parts`` times."""
 
-    def __init__(self, database: Database, left: int = 0) -> None:
+    def __init__(self, database: Database, parts: int = 0) -> None:
         self.ran: list[str] = []
-        self.left = left
+        self.parts = parts
         self.failing = False
         tasks = [Task("first", self.first), Task("second", self.second), Task("start", self.start, at_start=True)]
         self.world = World(database, Upkeep("p", tasks, NOON, HOUR))
@@ -233,8 +233,8 @@ class Chores:
 
     def second(self) -> bool:
         self.ran.append("second")
-        self.left -= 1
-        return self.left >= 0
+        self.parts -= 1
+        return self.parts >= 0
 
     def start(self) -> bool:
         self.ran.append("start")
@@ -258,7 +258,7 @@ def test_upkeep_is_done_hourly_one_task_after_another_and_at_the_start_what_is_a
 
 
 def test_a_task_with_much_to_do_goes_on_after_the_others(database: Database) -> None:
-    chores = Chores(database, left=2)
+    chores = Chores(database, parts=2)
     chores.round()
     rounds = [chores.round(seconds) for seconds in (3600, 0, 0, 0, 0, 0)]
     assert rounds == [["first"], ["second"], ["start"], ["second"], ["second"], []]

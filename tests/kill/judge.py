@@ -30,7 +30,7 @@ def check_current(place: Installation, connection: Connection) -> None:
     object_id = _object_id(place, connection)
     for _ in range(10):
         before = _current(place, connection)
-        if before in {one.value for one in place.emulator.admin.secrets(object_id)}:
+        if before in {secret.value for secret in place.emulator.admin.secrets(object_id)}:
             return
         if _current(place, connection) == before:
             break  # nobody published meanwhile: it is truly not there
@@ -38,8 +38,8 @@ def check_current(place: Installation, connection: Connection) -> None:
 
 
 def check_signs_in(place: Installation, connection: Connection) -> None:
-    given = _credentials(place, connection)
-    place.provider.sign_in(Tenant("global", given.tenant_id), given.client_id, given.secret)
+    stored = _credentials(place, connection)
+    place.provider.sign_in(Tenant("global", stored.tenant_id), stored.client_id, stored.secret)
 
 
 def _current(place: Installation, connection: Connection) -> str:
@@ -61,8 +61,8 @@ def problems_at_rest(place: Installation, connections: Iterable[Connection]) -> 
     """Return what is wrong once nothing is under way: nothing should be."""
     journal = read_journal(place)
     ledger = list(place.emulator.ledger)
-    found = [*_orphans_and_losses(place, connections, journal), *_strangers_removed(ledger, journal)]
-    return [*found, *_ends(place), *overlaps(ledger)]
+    problems = [*_orphans_and_losses(place, connections, journal), *_strangers_removed(ledger, journal)]
+    return [*problems, *_ends(place), *overlaps(ledger)]
 
 
 def read_journal(place: Installation) -> list[Credential]:
@@ -77,10 +77,10 @@ def _orphans_and_losses(
 ) -> Iterator[str]:
     live = {str(row.key_id) for row in journal if row.state not in ENDED and not row.adopted}
     present = {
-        one.key_id
+        secret.key_id
         for connection in connections
-        for one in place.emulator.admin.secrets(_object_id(place, connection))
-        if is_marker(one.display_name)
+        for secret in place.emulator.admin.secrets(_object_id(place, connection))
+        if is_marker(secret.display_name)
     }
     if present - live:
         yield f"{len(present - live)} orphans in Entra"
@@ -92,18 +92,18 @@ def _orphans_and_losses(
 
 
 def _strangers_removed(ledger: list[Entry], journal: list[Credential]) -> Iterator[str]:
-    known = {row.key_id for row in journal}
+    key_ids = {row.key_id for row in journal}
     for entry in ledger:
-        if entry.operation == "removePassword" and entry.committed and entry.key_id not in known:
+        if entry.operation == "removePassword" and entry.committed and entry.key_id not in key_ids:
             yield f"removed {entry.key_id}, which the journal does not hold"
 
 
 def _ends(place: Installation) -> Iterator[str]:
     with place.core.database.read() as tx:
-        known = [(row["id"], row["finished_at"]) for row in tx.rows(sa.select(runs.c.id, runs.c.finished_at))]
+        finished = [(row["id"], row["finished_at"]) for row in tx.rows(sa.select(runs.c.id, runs.c.finished_at))]
         events = tx.rows(sa.select(audit_events.c.data).where(audit_events.c.event.in_(ENDS)))
         ends = Counter(row["data"]["runId"] for row in events)
-    for run_id, finished_at in known:
+    for run_id, finished_at in finished:
         if finished_at is None or ends[run_id] != 1:
             yield f"run {run_id}: finished {finished_at}, {ends[run_id]} terminal events"
 
@@ -116,9 +116,9 @@ def overlaps(ledger: Iterable[Entry]) -> Iterator[str]:
             writes[entry.application].append(entry)
     for of_application in writes.values():
         ordered = sorted(of_application, key=lambda entry: entry.started)
-        for one, other in pairwise(ordered):
-            if other.started < one.ended and one.user_agent != other.user_agent:
-                yield f"{one.user_agent} and {other.user_agent} wrote {one.application} at once"
+        for earlier, later in pairwise(ordered):
+            if later.started < earlier.ended and earlier.user_agent != later.user_agent:
+                yield f"{earlier.user_agent} and {later.user_agent} wrote {earlier.application} at once"
 
 
 def writers(ledger: Iterable[Entry]) -> set[str]:
@@ -131,12 +131,12 @@ def search(emulator: WatchedEmulator, contents: Iterable[tuple[str, bytes]]) -> 
     values = {value.encode() for value in emulator.values}
     assert values
     assert all(VALUE.fullmatch(value) for value in values)
-    count, found = 0, []
+    count, names = 0, []
     for name, content in contents:
         count += 1
         if not values.isdisjoint(VALUE.findall(content)):
-            found.append(name)
-    return count, found
+            names.append(name)
+    return count, names
 
 
 def files(*folders: Path) -> Iterator[tuple[str, bytes]]:
