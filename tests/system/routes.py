@@ -68,6 +68,10 @@ _PROJECT_ROOTS = ("/api/v1/projects", "/api/v1/workspace", "/api/v2/workspace")
 _CONNECTIONS = "/api/v1/app-connections"
 _AZURE = f"{_CONNECTIONS}/azure-client-secrets"
 _UNIVERSAL = "/api/v1/auth/universal-auth/identities/{identity_id}"
+_OIDC = "/api/v1/auth/oidc-auth/identities/{identity_id}"
+_UNSET = frozenset({404})
+"""The identity does not have this way to sign in."""
+_OIDC_BODY = {"oidcDiscoveryUrl": "https://issuer.test", "boundIssuer": "https://issuer.test", "boundSubject": "x"}
 _JOINED = {"identity_id": "joined"}
 _FREE = {"identity_id": "free"}
 
@@ -88,6 +92,7 @@ _NEW_USER = {"email": "new@contoso.test", "password": "vellum-orbit-pickle-95", 
 
 _API: dict[str, Rule] = {
     "POST /api/v1/auth/universal-auth/login": PUBLIC,
+    "POST /api/v1/auth/oidc-auth/login": PUBLIC,
     "POST /api/v1/auth/login": PUBLIC,
     "POST /api/v1/auth/token/renew": PUBLIC,
     "POST /api/v1/auth/token/revoke": PUBLIC,
@@ -121,6 +126,10 @@ _API: dict[str, Rule] = {
     f"POST {_UNIVERSAL}/client-secrets": _of(Action.MANAGE_IDENTITIES, NOTHING, fill=_JOINED),
     f"GET {_UNIVERSAL}/client-secrets/{{secret_id}}": _of(Action.MANAGE_IDENTITIES, fill=_JOINED),
     f"POST {_UNIVERSAL}/client-secrets/{{secret_id}}/revoke": _of(Action.MANAGE_IDENTITIES, fill=_JOINED),
+    f"GET {_OIDC}": _of(Action.MANAGE_IDENTITIES, fill=_JOINED, also=_UNSET),
+    f"POST {_OIDC}": _of(Action.MANAGE_IDENTITIES, _OIDC_BODY, fill=_JOINED),
+    f"PATCH {_OIDC}": _of(Action.MANAGE_IDENTITIES, {"accessTokenTTL": 600}, fill=_JOINED, also=_UNSET),
+    f"DELETE {_OIDC}": _of(Action.MANAGE_IDENTITIES, fill=_JOINED, also=_UNSET),
     "GET /api/v1/projects": SELF,
     "GET /api/v1/workspace": SELF,
     "POST /api/v1/projects": _org(Action.CREATE_PROJECT, {"projectName": "New", "slug": "brand-new"}),

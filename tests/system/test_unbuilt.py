@@ -107,6 +107,12 @@ DELETE /api/v1/workspace/:id/memberships
 POST /api/v1/events/subscribe/project-events
 """
 
+TOKEN_METHODS = ("oidc", "kubernetes", "azure", "aws", "gcp", "jwt", "ldap", "oci", "alicloud", "tls-cert")
+CLIENTS_SEND += "\n".join(
+    f"POST /api/v1/auth/{name}-auth/login\nPOST GET PATCH DELETE /api/v1/auth/{name}-auth/identities/:id"
+    for name in TOKEN_METHODS
+)
+
 
 def sent() -> list[tuple[str, str]]:
     found = []
@@ -133,7 +139,7 @@ def test_what_is_not_built_is_just_what_clients_send_and_no_route_serves(whole: 
 def test_an_unbuilt_route_asks_who_calls_and_then_says_501(whole: RunningServer, method: str, path: str) -> None:
     url = path.replace(":", "some-")
     bearer = {"authorization": f"Bearer {whole.token}"}
-    public = url.startswith("/api/v3/auth/")
+    public = url.startswith("/api/v3/auth/") or url.endswith("-auth/login")
     stranger = whole.client.request(method, url)
     assert stranger.status_code == (501 if public else 401), stranger.text
     for at in (url, f"{url}/"):

@@ -1,6 +1,7 @@
 """Everybody who may sign in to one installation, as one object, and the first start."""
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from keyturn.accounts import store
@@ -16,6 +17,9 @@ from keyturn.identities.client_secrets import ClientSecretDigests
 from keyturn.identities.domain import Identity, machine_actor
 from keyturn.identities.service import Identities
 from keyturn.identities.sign_in import MachineSignIn
+from keyturn.identities.token_auth import TokenProof
+from keyturn.identities.token_auths import TokenAuths
+from keyturn.identities.token_sign_in import TokenSignIn
 from keyturn.identities.universal_auth import UniversalAuths
 from keyturn.kit.actor import Actor, Role, platform
 from keyturn.kit.secret import Plaintext
@@ -37,6 +41,7 @@ from keyturn.tokens.service import AccessTokens
 
 PERSON_RULES = TokenRules(ttl=12 * 3600, max_ttl=7 * 24 * 3600)
 """A person's token lives half a day, and up to a week when renewed."""
+_NO_PROOFS: Mapping[str, TokenProof] = {}
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,9 @@ class Access:
         random: RandomBytes = secrets.token_bytes,
         person_rules: TokenRules = PERSON_RULES,
         quotas: Quotas = USUAL_QUOTAS,
+        proofs: Mapping[str, TokenProof] = _NO_PROOFS,
     ) -> None:
+        """``proofs`` are the methods by which machine identities sign in with tokens that others sign."""
         hasher = hasher or Hasher()
         self._database = database
         self._clock = clock
@@ -79,6 +86,8 @@ class Access:
         self.sessions = Sessions(database, clock, ids, self.signin, self.users, random)
         self.identities = Identities(database, clock, ids, quotas)
         self.universal = UniversalAuths(database, clock, ids, keeper, random, self.identities)
+        self.token_auths = TokenAuths(database, clock, ids, self.identities)
+        self.token_machines = TokenSignIn(database, clock, self.tokens, proofs)
         self.setup = SetupCodes(database, clock, digests, setup_code, random)
 
     def authenticate(self, token: str, ip: str) -> Actor:

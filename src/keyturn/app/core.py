@@ -56,7 +56,7 @@ def open_core(settings: Settings, notice: startup.Notice, ahead: timedelta = tim
     process_id = ids.new()
     transport = HttpTransport(
         ca_file=settings.ca_file,
-        guard=partial(_before_call, database, Bulkhead(partial(busy, "waiting for Microsoft"), places=12, waiting=4)),
+        guard=partial(before_call, database, Bulkhead(partial(busy, "waiting for Microsoft"), places=12, waiting=4)),
         name=process_id,
     )
     provider = AzureProvider(transport, clock, clouds(settings), ids=ids, timeout=settings.pace.call_timeout)
@@ -71,7 +71,7 @@ def clouds(settings: Settings) -> Clouds:
     return table.overridden(settings.cloud, authority=custom.authority, graph=custom.graph)
 
 
-def _before_call(database: Database, calls: Bulkhead) -> None:
+def before_call(database: Database, calls: Bulkhead) -> None:
     """Before each call to Microsoft. Raises Unavailable when too many requests of people wait for such calls already."""
     if database.in_transaction:
         raise RuntimeError("a network call inside a database transaction")

@@ -1,5 +1,6 @@
 """The web application: services, routes and pages put together."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
 
@@ -13,7 +14,8 @@ from keyturn.api.people import routes as people_api
 from keyturn.api.projects import members as members_api
 from keyturn.api.projects import routes as projects_api
 from keyturn.api.secrets import routes as secrets_api
-from keyturn.app.core import Core, oauth_app, services
+from keyturn.api.token_auths import routes as token_auth_api
+from keyturn.app.core import Core, before_call, oauth_app, services
 from keyturn.app.services import Services
 from keyturn.app.worker import Worker
 from keyturn.audit.service import AuditTrail
@@ -22,7 +24,13 @@ from keyturn.crypto.keyring import KeyringDigests
 from keyturn.crypto.store import load
 from keyturn.db.trouble import explain
 from keyturn.engine.readiness import look
+from keyturn.errors import busy
+from keyturn.identities.bindings import OidcBinding
+from keyturn.identities.issuer_keys import IssuerKeys
+from keyturn.identities.oidc import OidcProof
+from keyturn.identities.token_auth import TokenProof
 from keyturn.kit.actor import Actor
+from keyturn.kit.bulkhead import Bulkhead
 from keyturn.kit.clock_difference import WARNS, compared
 from keyturn.kit.secret import Plaintext
 from keyturn.pages import TEMPLATES
@@ -40,6 +48,7 @@ from keyturn.pages.projects import projects as project_pages
 from keyturn.ports.provider import Tenant
 from keyturn.projects.service import Projects
 from keyturn.providers.azure.manifest import MANIFEST
+from keyturn.providers.pinned import PinnedTransport
 from keyturn.rotations.self_rotation import refuse_while_rotating
 from keyturn.secrets.service import Secrets
 from keyturn.web import unbuilt
@@ -68,7 +77,19 @@ def open_access(core: Core) -> Access:
         digests=KeyringDigests(core.keyring),
         setup_code=core.settings.setup_code,
         quotas=core.settings.quotas,
+        proofs=token_proofs(core),
     )
+
+
+def token_proofs(core: Core) -> Mapping[str, TokenProof]:
+    """Return how tokens that others sign are proven, by method."""
+    guard = partial(
+        before_call, core.database, Bulkhead(partial(busy, "asking issuers of tokens"), places=8, waiting=8)
+    )
+    settings = core.settings
+    hosts = PinnedTransport(networks=settings.identity_networks, ca_file=settings.ca_file, guard=guard)
+    keys = IssuerKeys(core.clock, guard)
+    return {OidcBinding.method: OidcProof(keys, hosts)}
 
 
 def web_application(core: Core, worker: Worker | None) -> Application:
@@ -81,13 +102,16 @@ def web_application(core: Core, worker: Worker | None) -> Application:
     )
     use_cases = services(core, worker.nudge if worker else _nobody)
     limiter = Limiter(core.clock, per_minute=settings.login_rate_per_minute)
+    per_identity = Limiter(core.clock, per_minute=settings.identity_rate_per_minute)
     trail = AuditTrail(core.database)
     secrets = Secrets(core.database, core.sealer, core.clock, core.ids)
     routers = [
-        people_api.login_router(access, limiter, Limiter(core.clock, per_minute=settings.identity_rate_per_minute)),
+        people_api.login_router(access, limiter, per_identity),
         people_api.users_router(access, limiter),
         identities_api.identities_router(access),
         identities_api.universal_router(access),
+        token_auth_api.oidc_router(access),
+        token_auth_api.login_router(access, limiter, per_identity),
         projects_api.projects_router(projects),
         projects_api.environments_router(projects),
         members_api.identity_members_router(projects),

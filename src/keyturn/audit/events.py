@@ -5,12 +5,12 @@ Names and fields are promises: programs read them from the trail. The reference 
 
 from collections.abc import Mapping
 
+from keyturn.audit import identity_events
 from keyturn.audit.domain import AuditEvent, SubjectKind
 
 _ORGANIZATION = (SubjectKind.ORGANIZATION,)
 _PROJECT = (SubjectKind.PROJECT,)
 _USER = (SubjectKind.USER,)
-_IDENTITY = (SubjectKind.IDENTITY,)
 _SOMEBODY = (SubjectKind.USER, SubjectKind.IDENTITY)
 _CONNECTION = (SubjectKind.CONNECTION,)
 _ROTATION = (SubjectKind.ROTATION,)
@@ -26,18 +26,6 @@ _OF_CREDENTIAL = ("keyId", "displayName", "hint", "generation", "endsAt")
 _OF_MEMBER = ("projectId", "name", "role")
 _OF_FOLDER = ("environment", "secretPath", "name")
 _OF_SECRET = ("environment", "secretPath", "secretKey", "secretVersion", "type")
-_SIGN_IN_RULES = (
-    "access_token_ttl",
-    "access_token_max_ttl",
-    "access_token_uses_limit",
-    "access_token_period",
-    "client_secret_trusted_ips",
-    "access_token_trusted_ips",
-    "lockout_enabled",
-    "lockout_threshold",
-    "lockout_seconds",
-    "lockout_reset_seconds",
-)
 
 _CONNECTIONS = "App connections"
 
@@ -298,7 +286,7 @@ MEMBER_REMOVED = AuditEvent(
     "remove-project-member", _PROJECTS, _SOMEBODY, "Somebody is no longer a member of a project.", _OF_MEMBER
 )
 
-_ACCESS = "People, machines and their tokens"
+_ACCESS = identity_events.ACCESS
 
 BOOTSTRAPPED = AuditEvent(
     "bootstrap-instance",
@@ -321,9 +309,6 @@ SECOND_FACTOR_REMOVED = AuditEvent(
 RECOVERY_CODE_USED = AuditEvent(
     "use-recovery-code", _ACCESS, _USER, "A person signed in with one of their recovery codes.", ("left",)
 )
-MACHINE_SIGNED_IN = AuditEvent(
-    "login-identity-universal-auth", _ACCESS, _IDENTITY, "A machine identity signed in.", ("clientSecretId", "ip")
-)
 SIGN_IN_FAILED = AuditEvent(
     "fail-sign-in", _ACCESS, _SOMEBODY, "A sign-in failed; at most one event each minute for each person or machine."
 )
@@ -337,56 +322,10 @@ PASSWORD_CHANGED = AuditEvent("change-user-password", _ACCESS, _USER, "A user ch
 PASSWORD_RESET = AuditEvent(
     "reset-user-password", _ACCESS, _USER, "The operator set a new password on the command line."
 )
-IDENTITY_CREATED = AuditEvent("create-identity", _ACCESS, _IDENTITY, "A machine identity was added.", ("name", "role"))
-IDENTITY_UPDATED = AuditEvent(
-    "update-identity", _ACCESS, _IDENTITY, "A machine identity was changed.", ("name", "role", "hasDeleteProtection")
-)
-IDENTITY_DELETED = AuditEvent(
-    "delete-identity", _ACCESS, _IDENTITY, "A machine identity was removed, with tokens and memberships.", ("name",)
-)
-UNIVERSAL_AUTH_ADDED = AuditEvent(
-    "add-identity-universal-auth",
-    _ACCESS,
-    _IDENTITY,
-    "A machine identity may now sign in with client id and secret.",
-    _SIGN_IN_RULES,
-)
-UNIVERSAL_AUTH_UPDATED = AuditEvent(
-    "update-identity-universal-auth",
-    _ACCESS,
-    _IDENTITY,
-    "The rules of a machine identity's sign-in were changed.",
-    _SIGN_IN_RULES,
-)
-UNIVERSAL_AUTH_REMOVED = AuditEvent(
-    "revoke-identity-universal-auth",
-    _ACCESS,
-    _IDENTITY,
-    "A machine identity may no longer sign in; its client secrets and tokens ended.",
-)
-CLIENT_SECRET_CREATED = AuditEvent(
-    "create-identity-universal-auth-client-secret",
-    _ACCESS,
-    _IDENTITY,
-    "A client secret of a machine identity was made.",
-    ("clientSecretId",),
-)
-CLIENT_SECRET_REVOKED = AuditEvent(
-    "revoke-identity-universal-auth-client-secret",
-    _ACCESS,
-    _IDENTITY,
-    "A client secret of a machine identity ended, with its tokens.",
-    ("clientSecretId",),
-)
-LOCKOUTS_CLEARED = AuditEvent(
-    "clear-identity-universal-auth-lockouts",
-    _ACCESS,
-    _IDENTITY,
-    "Sign-in locks of a machine identity were ended.",
-    ("deleted",),
-)
 
 CATALOGUE: Mapping[str, AuditEvent] = {
-    name: value for name, value in dict(globals()).items() if isinstance(value, AuditEvent)
+    name: value
+    for name, value in (*dict(globals()).items(), *vars(identity_events).items())
+    if isinstance(value, AuditEvent)
 }
-"""All events by the names that they have here, in this order."""
+"""All events by the names that they have here, in this order, and those of machine identities."""

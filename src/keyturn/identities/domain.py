@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from keyturn.errors import Refused
 from keyturn.kit.actor import Actor, ActorKind, Role
 from keyturn.lockout.domain import Attempts, LockoutPolicy
 from keyturn.tokens.addresses import EVERYWHERE, take_apart
@@ -50,12 +49,7 @@ class UniversalAuthSettings:
         """Return itself. Raises Refused when the parts do not fit together."""
         for entry in (*self.client_secret_trusted_ips, *self.access_token_trusted_ips):
             take_apart(entry)
-        if self.rules.max_ttl and self.rules.ttl > self.rules.max_ttl:
-            raise Refused(
-                f"The token lifetime ({self.rules.ttl} s) is longer than its maximum ({self.rules.max_ttl} s).",
-                code="access.ttl_above_max",
-                fix="Lower accessTokenTTL or raise accessTokenMaxTTL.",
-            )
+        self.rules.checked()
         return self
 
 
@@ -90,10 +84,10 @@ class UniversalAuthChanges:
     def applied_to(self, settings: UniversalAuthSettings) -> UniversalAuthSettings:
         """Return the changed settings. Raises Refused when they do not fit together."""
         rules = TokenRules(
-            _or(self.access_token_ttl, settings.rules.ttl),
-            _or(self.access_token_max_ttl, settings.rules.max_ttl),
-            _or(self.access_token_uses_limit, settings.rules.uses_limit),
-            _or(self.access_token_period, settings.rules.period),
+            or_kept(self.access_token_ttl, settings.rules.ttl),
+            or_kept(self.access_token_max_ttl, settings.rules.max_ttl),
+            or_kept(self.access_token_uses_limit, settings.rules.uses_limit),
+            or_kept(self.access_token_period, settings.rules.period),
         )
         return UniversalAuthSettings(
             rules,
@@ -101,14 +95,15 @@ class UniversalAuthChanges:
             self.access_token_trusted_ips or settings.access_token_trusted_ips,
             LockoutPolicy(
                 settings.lockout.enabled if self.lockout_enabled is None else self.lockout_enabled,
-                _or(self.lockout_threshold, settings.lockout.threshold),
+                or_kept(self.lockout_threshold, settings.lockout.threshold),
                 _seconds(self.lockout_seconds, settings.lockout.duration),
                 _seconds(self.lockout_reset_seconds, settings.lockout.reset),
             ),
         ).checked()
 
 
-def _or(new: int | None, old: int) -> int:
+def or_kept(new: int | None, old: int) -> int:
+    """Return the new value, the old one where none is given."""
     return old if new is None else new
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Protocol
 
-from keyturn.audit import events
+from keyturn.audit import identity_events as events
 from keyturn.audit.domain import subject_of
 from keyturn.audit.record import record
 from keyturn.db.unit import Database, Tx

@@ -8,8 +8,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from keyturn.db import unread
-from keyturn.db.tables import access_tokens, client_secrets, identities, universal_auths
+from keyturn.db.tables import access_tokens, client_secrets, identities, token_auths, universal_auths
 from keyturn.db.unit import Tx
+from keyturn.identities.bindings import METHODS
 from keyturn.identities.domain import Identity, IdentityClientSecret, Label, UniversalAuth, UniversalAuthSettings
 from keyturn.kit.actor import Actor, ActorKind, Role
 from keyturn.lockout.domain import Attempts, LockoutPolicy, attempt_columns
@@ -20,14 +21,24 @@ _CANDIDATES = 8
 
 # --- identities -------------------------------------------------------------------------------------------------------
 
-HAS_UNIVERSAL = sa.exists().where(universal_auths.c.identity_id == identities.c.id).label("has_universal")
-HAS_TOKEN = (
+_HAS_UNIVERSAL = sa.exists().where(universal_auths.c.identity_id == identities.c.id).label("has_universal")
+_HAS_TOKEN = (
     sa.exists()
     .where(access_tokens.c.identity_id == identities.c.id)
-    .where(access_tokens.c.client_secret_id.is_(None), access_tokens.c.revoked_at.is_(None))
+    .where(access_tokens.c.client_secret_id.is_(None), access_tokens.c.token_auth_id.is_(None))
+    .where(access_tokens.c.revoked_at.is_(None))
     .label("has_token")
 )
-_IDENTITY = sa.select(identities, HAS_UNIVERSAL, HAS_TOKEN)
+
+
+def _has(method: str) -> sa.Label[bool]:
+    mine = token_auths.c.identity_id == identities.c.id
+    return sa.exists().where(mine, token_auths.c.method == method).label(f"has_{method}")
+
+
+WAYS = (_HAS_UNIVERSAL, *(_has(method) for method in METHODS), _HAS_TOKEN)
+"""Columns of a query over ``identities``, from which :func:`auth_methods` reads."""
+_IDENTITY = sa.select(identities, *WAYS)
 
 
 def add_identity(tx: Tx, identity: Identity) -> None:
@@ -77,7 +88,8 @@ def count_identities(tx: Tx, org_id: str) -> int:
 def lock_identity(tx: Tx, identity_id: str) -> None:
     """Hold off others that change this identity or sign it in, until this transaction ends."""
     # Always in this order, which is also that of a sign-in: two that wait for each other would both fail.
-    tx.one(sa.select(universal_auths.c.id).where(universal_auths.c.identity_id == identity_id).with_for_update())
+    for ways in (universal_auths, token_auths):
+        tx.rows(sa.select(ways.c.id).where(ways.c.identity_id == identity_id).order_by(ways.c.id).with_for_update())
     tx.one(sa.select(identities.c.id).where(identities.c.id == identity_id).with_for_update(key_share=True))
 
 
@@ -133,8 +145,9 @@ def _labels_of(stored: Any) -> tuple[tuple[Label, ...], bool]:
 
 
 def auth_methods(row: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the ways to sign in, of a row with the columns HAS_UNIVERSAL and HAS_TOKEN."""
-    methods = (("universal-auth", row["has_universal"]), ("token-auth", row["has_token"]))
+    """Return the ways to sign in, of a row with the columns WAYS."""
+    others = ((method, row[f"has_{method}"]) for method in METHODS)
+    methods = (("universal-auth", row["has_universal"]), *others, ("token-auth", row["has_token"]))
     return tuple(name for name, present in methods if present)
 
 

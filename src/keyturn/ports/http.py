@@ -41,3 +41,13 @@ class TransportFailed(Exception):
 class Transport(Protocol):
     def send(self, request: HttpRequest) -> HttpResponse:
         """Send once, never repeat, never follow redirects. Raises TransportFailed when no response came."""
+
+
+class NamedHostTransport(Protocol):
+    """Like ``Transport``, to hosts that a user named instead of the operator."""
+
+    def send(self, request: HttpRequest, *, ca: str = "") -> HttpResponse:
+        """Send once to an address that may be called, never follow redirects. Raises TransportFailed for all others, too.
+
+        ``ca`` is PEM: only what leads to these certificates is trusted then.
+        """

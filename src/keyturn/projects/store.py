@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from keyturn.db import unread
 from keyturn.db.tables import environments, identities, project_members, projects, users
 from keyturn.db.unit import Tx
-from keyturn.identities.store import HAS_TOKEN, HAS_UNIVERSAL, auth_methods
+from keyturn.identities.store import WAYS, auth_methods
 from keyturn.kit.actor import ActorKind, Role
 from keyturn.projects.domain import Environment, Member, Project
 
@@ -188,8 +188,7 @@ _MEMBER = sa.select(
     users.c.email,
     users.c.first_name,
     users.c.last_name,
-    HAS_UNIVERSAL,
-    HAS_TOKEN,
+    *WAYS,
 ).select_from(
     project_members.outerjoin(identities, identities.c.id == project_members.c.identity_id).outerjoin(
         users, users.c.id == project_members.c.user_id

@@ -44,7 +44,7 @@ class HttpTransport:
         self._monotonic = monotonic
         self._name = name
         # Read once: the file may be replaced or gone by the first request.
-        self._ca = _read(ca_file) if ca_file else None
+        self._ca = read_certificates(ca_file) if ca_file else None
         self._opening = threading.Lock()
         self._opened: httpx2.Client | None = None
 
@@ -107,12 +107,8 @@ class HttpTransport:
 def _open(name: str | None, ca: str | None) -> "httpx2.Client":
     import httpx2  # noqa: PLC0415
 
-    context = httpx2.create_ssl_context()
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if ca is not None:
-        context.load_verify_locations(cadata=ca)
     return httpx2.Client(
-        verify=context,
+        verify=trust(ca),
         limits=httpx2.Limits(max_connections=100, max_keepalive_connections=32, keepalive_expiry=30.0),
         follow_redirects=False,
         # Entra's cookies pin a client to one replica, which would make a proof of replication worthless.
@@ -124,7 +120,19 @@ def _open(name: str | None, ca: str | None) -> "httpx2.Client":
     )
 
 
-def _read(ca_file: Path) -> str:
+def trust(ca: str | None) -> ssl.SSLContext:
+    """Return what tells whom to trust: the machine's trust store, and these certificates in PEM form besides."""
+    import httpx2  # noqa: PLC0415
+
+    context = httpx2.create_ssl_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if ca is not None:
+        context.load_verify_locations(cadata=ca)
+    return context
+
+
+def read_certificates(ca_file: Path) -> str:
+    """Return the text of a file with certificates in PEM form. Raises Misconfigured when it holds none."""
     try:
         # Only comments between the certificates can hold other letters.
         text = ca_file.read_bytes().decode("ascii", "ignore")

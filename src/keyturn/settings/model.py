@@ -94,6 +94,8 @@ class Settings:
     retention: RetentionSettings = USUAL_RETENTION
     login_rate_per_minute: int = 60
     identity_rate_per_minute: int = 6000
+    identity_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    """Where issuers of machine identities' tokens may be, besides the public internet."""
     warnings: tuple[str, ...] = ()
     """What in the environment was not used, in a sentence each: it is not meant for this server, or of no effect."""
 

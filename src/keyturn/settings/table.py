@@ -51,13 +51,7 @@ SETTINGS: tuple[Setting, ...] = (
         "Public address of this server as browsers see it; a path is permitted, where the host is shared. Needed for"
         " OAuth connections: its redirect address is built from it.",
     ),
-    Setting(
-        "HOST",
-        "host",
-        values.host,
-        "0.0.0.0",
-        "Address to listen on.",
-    ),
+    Setting("HOST", "host", values.host, "0.0.0.0", "Address to listen on."),
     Setting(
         "PORT",
         "port",
@@ -255,6 +249,15 @@ SETTINGS: tuple[Setting, ...] = (
         values.whole(1, 10_000_000),
         "6000",
         "Sign-ins per minute of one machine identity with the right client secret.",
+    ),
+    Setting(
+        "KEYTURN_IDENTITY_NETWORKS",
+        "identity_networks",
+        values.networks,
+        "10.0.0.0/8, 192.0.2.7",
+        "Networks where the issuers of machine identities' tokens, and Kubernetes API servers, may be, besides the public"
+        " internet: without this, addresses that are loopback, link-local or private are not called.",
+        default="none",
     ),
     *(
         Setting(name, f"quotas.{field}", values.whole(0, 1_000_000), "500", f"{what}; 0 sets no limit.")

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from keyturn.errors import Refused
 from keyturn.kit.actor import Actor
 from keyturn.kit.secret import Plaintext
 
@@ -15,6 +16,16 @@ class TokenRules:
     max_ttl: int
     uses_limit: int = 0
     period: int = 0
+
+    def checked(self) -> "TokenRules":
+        """Return itself. Raises Refused when a token would live longer than it may be renewed."""
+        if self.max_ttl and self.ttl > self.max_ttl:
+            raise Refused(
+                f"The token lifetime ({self.ttl} s) is longer than its maximum ({self.max_ttl} s).",
+                code="access.ttl_above_max",
+                fix="Lower accessTokenTTL or raise accessTokenMaxTTL.",
+            )
+        return self
 
 
 @dataclass(frozen=True)

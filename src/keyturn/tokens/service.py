@@ -34,9 +34,16 @@ class AccessTokens:
         self._clearings = Clearings()
 
     def issue(
-        self, tx: Tx, owner: Actor, rules: TokenRules, now: datetime, *, client_secret_id: str | None = None
+        self,
+        tx: Tx,
+        owner: Actor,
+        rules: TokenRules,
+        now: datetime,
+        *,
+        client_secret_id: str | None = None,
+        token_auth_id: str | None = None,
     ) -> IssuedToken:
-        """Make a token of the owner, in the caller's transaction."""
+        """Make a token of the owner, in the caller's transaction. The ids say what the owner signed in with."""
         token = opaque.new_token(self._random)
         lifetime = first_lifetime(rules, now)
         store.add_token(
@@ -49,6 +56,7 @@ class AccessTokens:
             ttl=rules.period or rules.ttl,
             uses_limit=rules.uses_limit,
             client_secret_id=client_secret_id,
+            token_auth_id=token_auth_id,
         )
         if self._clearings.due(owner.id or "", now):
             store.clear_tokens(tx, owner, now)

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from keyturn.db import unread
-from keyturn.db.tables import access_tokens, identities, universal_auths, users
+from keyturn.db.tables import access_tokens, identities, token_auths, universal_auths, users
 from keyturn.db.unit import Tx
 from keyturn.kit.actor import Actor, ActorKind, Role
 from keyturn.tokens.addresses import readable
@@ -29,6 +29,7 @@ def add_token(
     ttl: int,
     uses_limit: int = 0,
     client_secret_id: str | None = None,
+    token_auth_id: str | None = None,
 ) -> None:
     """Keep a token; ``ttl`` is what a renewal gives."""
     tx.run(
@@ -38,6 +39,7 @@ def add_token(
         identity_id=owner.id if owner.kind is not ActorKind.USER else None,
         user_id=owner.id if owner.kind is ActorKind.USER else None,
         client_secret_id=client_secret_id,
+        token_auth_id=token_auth_id,
         ttl=ttl,
         uses_limit=uses_limit,
         expires_at=lifetime.expires_at,
@@ -93,6 +95,10 @@ def revoke_tokens_of_client_secret(tx: Tx, client_secret_id: str, now: datetime)
     return _revoke(tx, access_tokens.c.client_secret_id == client_secret_id, now)
 
 
+def revoke_tokens_of_token_auth(tx: Tx, token_auth_id: str, now: datetime) -> int:
+    return _revoke(tx, access_tokens.c.token_auth_id == token_auth_id, now)
+
+
 def revoke_universal_tokens_of(tx: Tx, identity_id: str, now: datetime) -> int:
     """Revoke what the identity got by client id and secret; tokens given otherwise stay."""
     mine = access_tokens.c.identity_id == identity_id
@@ -117,6 +123,8 @@ _TOKEN = sa.select(
     users.c.role.label("user_role"),
     universal_auths.c.access_token_trusted_ips,
     universal_auths.c.access_token_max_ttl,
+    token_auths.c.access_token_trusted_ips.label("token_auth_trusted_ips"),
+    token_auths.c.access_token_max_ttl.label("token_auth_max_ttl"),
 ).select_from(
     access_tokens.outerjoin(identities, identities.c.id == access_tokens.c.identity_id)
     .outerjoin(users, users.c.id == access_tokens.c.user_id)
@@ -126,6 +134,7 @@ _TOKEN = sa.select(
             universal_auths.c.identity_id == access_tokens.c.identity_id, access_tokens.c.client_secret_id.is_not(None)
         ),
     )
+    .outerjoin(token_auths, token_auths.c.id == access_tokens.c.token_auth_id)
 )
 
 
@@ -137,11 +146,12 @@ def _stored(row: Mapping[str, Any]) -> StoredToken:
         role = unread.word(row, "identity_role", Role.NO_ACCESS, [])
         name, org_id = row["identity_name"], row["identity_org"]
         actor = Actor(ActorKind.IDENTITY, row["identity_id"], name, org_id, role, via=row["id"])
-    ips = row["access_token_trusted_ips"]
+    way = "token_auth" if row["token_auth_id"] else "access_token"
+    ips = row[f"{way}_trusted_ips"]
     return StoredToken(
         row["id"],
         row["ttl"],
-        row["access_token_max_ttl"] or 0,
+        row[f"{way}_max_ttl"] or 0,
         row["uses"],
         row["uses_limit"],
         row["expires_at"],

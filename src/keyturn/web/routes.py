@@ -18,6 +18,7 @@ from keyturn.kit.secret import Plaintext
 from keyturn.web.auth import Authenticate, ByCookie, Caller, bearer, sign_in
 from keyturn.web.compression import compressed as compress
 from keyturn.web.edge import Edge
+from keyturn.web.html.forms import FORM_TYPE, read_form
 from keyturn.web.messages import Request, Response
 from keyturn.web.origin import OriginRules, require_json
 from keyturn.web.schema.wire import check_answer_type, check_compressible, encode
@@ -51,6 +52,8 @@ class Operation:
     compressed: bool = False
     """May be compressed, see ``compression.py``: it never holds a secret, a token or a code."""
     guarded: bool = False
+    forms: bool = False
+    """Takes a form in the place of a JSON object: some clients send one."""
     tag: str = "Other"
     """The heading it stands under in the API reference."""
 
@@ -99,9 +102,17 @@ def get(
     )
 
 
-def post(path: str, *, public: bool = False, guarded: bool = False, status: int = 200, also: Also = _NONE) -> Decorator:
-    """``guarded``: the rules for browsers' requests hold for all."""
-    return _route("POST", path, public=public, guarded=guarded, status=status, also=also)
+def post(
+    path: str,
+    *,
+    public: bool = False,
+    guarded: bool = False,
+    forms: bool = False,
+    status: int = 200,
+    also: Also = _NONE,
+) -> Decorator:
+    """``guarded``: the rules for browsers' requests hold for all. ``forms``: the body may be a form, whose fields are texts."""
+    return _route("POST", path, public=public, guarded=guarded, forms=forms, status=status, also=also)
 
 
 def put(path: str, *, public: bool = False, status: int = 200, also: Also = _NONE) -> Decorator:
@@ -132,6 +143,7 @@ def _route(
     guarded: bool = False,
     probe: bool = False,
     compressed: bool = False,
+    forms: bool = False,
 ) -> Decorator:
     def around(function: Callable[..., object]) -> Operation:
         signature = read(method, path, function, public=public, body="data", provided={"actor", "caller"})
@@ -139,7 +151,9 @@ def _route(
             check_answer_type(signature.answer)
         if compressed:
             check_compressible(signature.answer)
-        return Operation(method, path, function, status, public, signature, also, immediate, probe, compressed, guarded)
+        return Operation(
+            method, path, function, status, public, signature, also, immediate, probe, compressed, guarded, forms
+        )
 
     return around
 
@@ -195,6 +209,10 @@ def _parsed(operation: Operation, request: Request) -> dict[str, object]:
     if not operation.has_body:
         return operation.signature.arguments(request)
     require_plain(request.headers, request.body)
+    kind = request.headers.get("content-type", "")
+    if operation.forms and kind.partition(";")[0].strip().lower() == FORM_TYPE:
+        fields = read_form(kind, request.body)
+        return operation.signature.arguments(request, data={name: texts[-1] for name, texts in fields.items()})
     return operation.signature.arguments(request, data=read_json(request.body))
 
 

@@ -52,14 +52,19 @@ _OF_PROJECTS: Mapping[str, str] = {
     f"{_SYNC}/{{sync_id}}": "GET PATCH DELETE",
     "/api/v2/service-token": "POST",
 }
+_OTHER_METHODS = ("kubernetes", "azure", "aws", "gcp", "jwt", "ldap", "oci", "alicloud", "tls-cert")
+_AUTH_OF_IDENTITIES: Mapping[str, str] = {
+    f"/api/v1/auth/{name}-auth/identities/{{identity_id}}": "GET POST PATCH DELETE" for name in _OTHER_METHODS
+}
 _SIGN_INS: Mapping[str, str] = {
+    **{f"/api/v1/auth/{name}-auth/login": "POST" for name in _OTHER_METHODS},
     "/api/v3/auth/login": "POST",
     "/api/v3/auth/login1": "POST",
     "/api/v3/auth/login2": "POST",
 }
 """Who signs in has no token yet, so these are answered to everybody."""
 
-PATHS: Mapping[str, str] = {**_SECRETS, **_OF_ROTATIONS, **_OF_PROJECTS, **_SIGN_INS}
+PATHS: Mapping[str, str] = {**_SECRETS, **_OF_ROTATIONS, **_OF_PROJECTS, **_AUTH_OF_IDENTITIES, **_SIGN_INS}
 
 _MAKERS: Mapping[str, Callable[..., Decorator]] = {"GET": get, "POST": post, "PATCH": patch, "DELETE": delete}
 _HOLE = re.compile(r"\{\w+\}")

@@ -11,6 +11,7 @@ from keyturn.api.identities.routes import identities_router, universal_router
 from keyturn.api.people.routes import login_router, users_router
 from keyturn.api.projects.members import identity_members_router, people_router
 from keyturn.api.projects.routes import environments_router, projects_router
+from keyturn.api.token_auths import routes as token_auths
 from keyturn.audit.service import AuditTrail
 from keyturn.db.unit import Database
 from keyturn.ports.clock import Clock
@@ -63,8 +64,11 @@ def site(
 ) -> Iterator[SiteFixture]:
     projects = Projects(database, clock, IDS)
     limiter = Limiter(clock, per_minute=per_minute)
+    identities = Limiter(clock, per_minute=per_identity)
     routers = [
-        login_router(access, limiter, Limiter(clock, per_minute=per_identity)),
+        login_router(access, limiter, identities),
+        token_auths.login_router(access, limiter, identities),
+        token_auths.oidc_router(access),
         users_router(access, limiter),
         identities_router(access),
         universal_router(access),

@@ -20,18 +20,16 @@ from keyturn.api.identities.schemas import (
     MemberIdentityAnswer,
     MemberIdentityList,
     Pair,
-    TrustedIp,
-    TrustedIpShown,
     UniversalAuthAnswer,
     UniversalAuthBody,
     UniversalAuthShown,
     UpdateIdentity,
 )
+from keyturn.api.identities.views import shown_addresses, trusted_addresses
 from keyturn.api.people.schemas import OrganizationShown
 from keyturn.identities.domain import Identity, IdentityClientSecret, UniversalAuth, UniversalAuthChanges
 from keyturn.kit.actor import Actor
 from keyturn.kit.clock import iso
-from keyturn.tokens.addresses import take_apart
 from keyturn.web.routes import Routes, delete, get, group, patch, post
 from keyturn.web.schema.paging import Window
 
@@ -211,17 +209,13 @@ def _changes(body: UniversalAuthBody) -> UniversalAuthChanges:
         access_token_max_ttl=body.access_token_max_ttl,
         access_token_uses_limit=body.access_token_num_uses_limit,
         access_token_period=body.access_token_period,
-        client_secret_trusted_ips=_addresses(body.client_secret_trusted_ips),
-        access_token_trusted_ips=_addresses(body.access_token_trusted_ips),
+        client_secret_trusted_ips=trusted_addresses(body.client_secret_trusted_ips),
+        access_token_trusted_ips=trusted_addresses(body.access_token_trusted_ips),
         lockout_enabled=body.lockout_enabled,
         lockout_threshold=body.lockout_threshold,
         lockout_seconds=body.lockout_duration_seconds,
         lockout_reset_seconds=body.lockout_counter_reset_seconds,
     )
-
-
-def _addresses(entries: list[TrustedIp] | None) -> tuple[str, ...] | None:
-    return None if entries is None else tuple(entry.ip_address for entry in entries)
 
 
 def _universal(auth: UniversalAuth) -> UniversalAuthShown:
@@ -234,8 +228,8 @@ def _universal(auth: UniversalAuth) -> UniversalAuthShown:
         access_token_max_ttl=rules.max_ttl,
         access_token_num_uses_limit=rules.uses_limit,
         access_token_period=rules.period,
-        client_secret_trusted_ips=_shown_addresses(auth.settings.client_secret_trusted_ips),
-        access_token_trusted_ips=_shown_addresses(auth.settings.access_token_trusted_ips),
+        client_secret_trusted_ips=shown_addresses(auth.settings.client_secret_trusted_ips),
+        access_token_trusted_ips=shown_addresses(auth.settings.access_token_trusted_ips),
         lockout_enabled=lockout.enabled,
         lockout_threshold=lockout.threshold,
         lockout_duration_seconds=int(lockout.duration.total_seconds()),
@@ -243,11 +237,6 @@ def _universal(auth: UniversalAuth) -> UniversalAuthShown:
         created_at=iso(auth.created_at),
         updated_at=iso(auth.updated_at),
     )
-
-
-def _shown_addresses(entries: tuple[str, ...]) -> list[TrustedIpShown]:
-    parts = [take_apart(entry) for entry in entries]
-    return [TrustedIpShown(part.address, part.kind, part.prefix) for part in parts]
 
 
 def _secret(secret: IdentityClientSecret) -> ClientSecretShown:

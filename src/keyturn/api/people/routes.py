@@ -20,35 +20,31 @@ from keyturn.api.people.schemas import (
     UserList,
     UserShown,
 )
+from keyturn.api.people.views import MACHINE_SIGN_INS, SIGN_IN_REFUSED, origin_of, token_answer
 from keyturn.kit.actor import Actor
 from keyturn.kit.clock import iso
 from keyturn.people.domain import User
-from keyturn.tokens.domain import IssuedToken, Origin
 from keyturn.web.ratelimit import Limiter
 from keyturn.web.routes import Caller, Routes, delete, get, group, patch, post
 from keyturn.web.schema.paging import Window
 
-SIGN_IN_REFUSED = {
-    401: "Nobody signs in with this: unknown, wrong, or locked after too many tries",
-    403: "Not from this address",
-}
 TOKEN_REFUSED = {401: "A token that is unknown or revoked", 403: "A malformed or expired token"}
 
 
 def login_router(access: Access, limiter: Limiter, identities: Limiter | None = None) -> Routes:
     """Routes that need no token. ``limiter`` counts failures by address, ``identities`` the sign-ins of each identity."""
 
-    @post("/api/v1/auth/universal-auth/login", public=True, also=SIGN_IN_REFUSED)
+    @post("/api/v1/auth/universal-auth/login", public=True, forms=True, also=SIGN_IN_REFUSED)
     def login_machine(caller: Caller, data: MachineLogin) -> Token:
         """Exchange a machine identity's client id and secret for an access token."""
 
         def admit(*, proven: bool) -> None:
             if not proven:
-                limiter.take(f"{caller.ip} universal-auth")
+                limiter.take(f"{caller.ip} {MACHINE_SIGN_INS}")
             elif identities is not None:
-                identities.take(f"{data.client_id} universal-auth")
+                identities.take(f"{data.client_id} {MACHINE_SIGN_INS}")
 
-        return _token(access.machines.login_machine(data.client_id, data.client_secret, _origin(caller), admit))
+        return token_answer(access.machines.login_machine(data.client_id, data.client_secret, origin_of(caller), admit))
 
     @post("/api/v1/auth/login", public=True, also=SIGN_IN_REFUSED)
     def login_person(caller: Caller, data: PersonLogin) -> Token:
@@ -57,20 +53,20 @@ def login_router(access: Access, limiter: Limiter, identities: Limiter | None = 
         A first password, and one that the operator set, has to be changed: send the new one as `newPassword`.
         """
         limiter.take(f"{caller.ip} login")
-        issued = access.signin.login_person(data.email, data.password, _origin(caller), data.code, data.new_password)
+        issued = access.signin.login_person(data.email, data.password, origin_of(caller), data.code, data.new_password)
         limiter.give_back(f"{caller.ip} login")
         limiter.trust(f"{caller.ip} login")
-        return _token(issued)
+        return token_answer(issued)
 
     @post("/api/v1/auth/token/renew", public=True, also=TOKEN_REFUSED)
     def renew_token(caller: Caller, data: TokenBody) -> Token:
         """Let an access token live longer. The token stays the same."""
-        return _token(access.tokens.renew(data.access_token, _origin(caller)))
+        return token_answer(access.tokens.renew(data.access_token, origin_of(caller)))
 
     @post("/api/v1/auth/token/revoke", public=True, also=TOKEN_REFUSED)
     def revoke_token(caller: Caller, data: TokenBody) -> Message:
         """End an access token. Ending it again changes nothing."""
-        access.tokens.revoke(data.access_token, _origin(caller))
+        access.tokens.revoke(data.access_token, origin_of(caller))
         return Message("The access token was revoked.")
 
     @post(
@@ -149,14 +145,6 @@ def users_router(access: Access, limiter: Limiter) -> Routes:
         return UserAnswer(_user(access.users.delete(actor, user_id)))
 
     return group("Users", list_users, create_user, get_me, change_password, change_role, delete_user)
-
-
-def _origin(caller: Caller) -> Origin:
-    return Origin(caller.ip, caller.request_id)
-
-
-def _token(issued: IssuedToken) -> Token:
-    return Token(issued.token.reveal(), issued.expires_in, issued.max_ttl)
 
 
 def _user(user: User) -> UserShown:

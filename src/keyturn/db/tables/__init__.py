@@ -11,6 +11,7 @@ from keyturn.db.tables.access import (
     second_factors,
     sessions,
     setup_codes,
+    token_auths,
     universal_auths,
     users,
 )
@@ -61,6 +62,7 @@ __all__ = [
     "secrets",
     "sessions",
     "setup_codes",
+    "token_auths",
     "universal_auths",
     "users",
 ]

@@ -87,6 +87,23 @@ universal_auths = sa.Table(
     ),  # networks, since the last success
 )
 
+token_auths = sa.Table(
+    "token_auths",
+    metadata,
+    key(),
+    ref("identity_id", "identities", cascade=True),
+    text("method"),
+    sa.Column("binding", sa.JSON, nullable=False, default=dict),  # what its tokens must say
+    whole("access_token_ttl", 2592000),
+    whole("access_token_max_ttl", 2592000),
+    whole("access_token_uses_limit"),
+    sa.Column("access_token_trusted_ips", sa.JSON, nullable=False, default=list),
+    sa.Column("reviewer_token", SealedText),  # with which an API server is asked about others
+    at_or_first("created_at", null=False),
+    at_or_first("updated_at", null=False),
+    sa.UniqueConstraint("identity_id", "method"),
+)
+
 client_secrets = sa.Table(
     "client_secrets",
     metadata,
@@ -120,6 +137,7 @@ access_tokens = sa.Table(
     at_or_first("last_used_at"),
     at_or_first("created_at", null=False),
     whole("wrong_guesses"),  # at the password or code of its owner, made with it
+    sa.Column("token_auth_id", sa.String(36), index=True),
 )
 
 sessions = sa.Table(

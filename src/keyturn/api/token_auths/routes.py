@@ -1,0 +1,143 @@
+"""Routes of sign-in with tokens that others sign.
+
+The GitHub action of existing users sends its login as a form (github.com/Infisical/secrets-action, ``src/infisical.js``),
+all other clients send JSON.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import UNSET
+
+from keyturn.accounts.service import Access
+from keyturn.api.identities.views import shown_addresses, trusted_addresses
+from keyturn.api.people.schemas import Token
+from keyturn.api.people.views import MACHINE_SIGN_INS, SIGN_IN_REFUSED, origin_of, token_answer
+from keyturn.api.token_auths.schemas import (
+    AttachOidcAuth,
+    OidcAuthAnswer,
+    OidcAuthShown,
+    TokenLogin,
+    TokenRulesBody,
+    UpdateOidcAuth,
+)
+from keyturn.identities.bindings import OidcBinding
+from keyturn.identities.token_auth import TokenAuth, TokenAuthChanges
+from keyturn.kit.actor import Actor
+from keyturn.kit.clock import iso
+from keyturn.web.ratelimit import Limiter
+from keyturn.web.routes import Caller, Routes, delete, get, group, patch, post
+
+_OIDC = "/api/v1/auth/oidc-auth"
+_ONE = "identities/{identity_id}"
+
+
+def login_router(access: Access, limiter: Limiter, identities: Limiter) -> Routes:
+    """Routes that need no token. ``limiter`` counts failures by address, ``identities`` the sign-ins of each identity."""
+
+    def sign_in(method: str, caller: Caller, data: TokenLogin) -> Token:
+        key = f"{caller.ip} {MACHINE_SIGN_INS}"
+        # Taken before the token is looked at, which may ask an issuer, and given back when it was right.
+        limiter.take(key)
+        issued = access.token_machines.login(
+            method,
+            data.identity_id,
+            data.jwt,
+            origin_of(caller),
+            lambda: identities.take(f"{data.identity_id} {MACHINE_SIGN_INS}"),
+        )
+        limiter.give_back(key)
+        limiter.trust(key)
+        return token_answer(issued)
+
+    @post(f"{_OIDC}/login", public=True, forms=True, also=SIGN_IN_REFUSED)
+    def login_by_oidc(caller: Caller, data: TokenLogin) -> Token:
+        """Exchange a token of an OpenID Connect issuer for an access token."""
+        return sign_in(OidcBinding.method, caller, data)
+
+    return group("Sign-in", login_by_oidc)
+
+
+def oidc_router(access: Access) -> Routes:
+    """Routes of OIDC Auth."""
+    auths, method = access.token_auths, OidcBinding.method
+
+    @post(f"{_OIDC}/{_ONE}")
+    def attach_oidc(actor: Actor, identity_id: str, data: AttachOidcAuth) -> OidcAuthAnswer:
+        """Let an identity sign in with tokens of an OpenID Connect issuer.
+
+        `boundSubject`, and each entry of `boundAudiences` and of the values of `boundClaims`, is a pattern: `*` stands for
+        anything without a slash, `**` for anything, `?` for one character. The lists have commas between their entries, of
+        which one has to fit. What is empty is not looked at, but at least one of them has to be set.
+        """
+        return _oidc(auths.attach(actor, identity_id, method, _oidc_changes(data)))
+
+    @get(f"{_OIDC}/{_ONE}")
+    def get_oidc(actor: Actor, identity_id: str) -> OidcAuthAnswer:
+        """Show with which tokens of an OpenID Connect issuer an identity signs in."""
+        return _oidc(auths.get(actor, identity_id, method))
+
+    @patch(f"{_OIDC}/{_ONE}")
+    def update_oidc(actor: Actor, identity_id: str, data: UpdateOidcAuth) -> OidcAuthAnswer:
+        """Change what is given of how an identity signs in with such tokens."""
+        return _oidc(auths.update(actor, identity_id, method, _oidc_changes(data)))
+
+    @delete(f"{_OIDC}/{_ONE}")
+    def detach_oidc(actor: Actor, identity_id: str) -> OidcAuthAnswer:
+        """Take OIDC Auth away: the access tokens got by it end."""
+        return _oidc(auths.detach(actor, identity_id, method))
+
+    return group("OIDC Auth", attach_oidc, get_oidc, update_oidc, detach_oidc)
+
+
+# --- shapes -----------------------------------------------------------------------------------------------------------
+
+
+def _oidc_changes(data: AttachOidcAuth | UpdateOidcAuth) -> TokenAuthChanges:
+    return _changes(
+        data,
+        discovery_url=data.oidc_discovery_url,
+        issuer=data.bound_issuer,
+        audiences=data.bound_audiences,
+        subject=data.bound_subject,
+        claims={} if data.bound_claims is None else data.bound_claims,
+        ca=data.ca_cert,
+    )
+
+
+def _changes(data: TokenRulesBody, **binding: object) -> TokenAuthChanges:
+    return TokenAuthChanges(
+        {name: value for name, value in binding.items() if value is not UNSET},
+        access_token_ttl=data.access_token_ttl,
+        access_token_max_ttl=data.access_token_max_ttl,
+        access_token_uses_limit=data.access_token_num_uses_limit,
+        access_token_trusted_ips=trusted_addresses(data.access_token_trusted_ips),
+    )
+
+
+def _rules(auth: TokenAuth) -> Mapping[str, Any]:
+    return {
+        "id": auth.id,
+        "identity_id": auth.identity_id,
+        "access_token_ttl": auth.rules.ttl,
+        "access_token_max_ttl": auth.rules.max_ttl,
+        "access_token_num_uses_limit": auth.rules.uses_limit,
+        "access_token_trusted_ips": shown_addresses(auth.trusted_ips),
+        "created_at": iso(auth.created_at),
+        "updated_at": iso(auth.updated_at),
+    }
+
+
+def _oidc(auth: TokenAuth) -> OidcAuthAnswer:
+    binding = auth.binding
+    return OidcAuthAnswer(
+        OidcAuthShown(
+            oidc_discovery_url=binding.discovery_url,
+            bound_issuer=binding.issuer,
+            bound_audiences=binding.audiences,
+            bound_subject=binding.subject,
+            bound_claims=dict(binding.claims),
+            ca_cert=binding.ca,
+            **_rules(auth),
+        )
+    )

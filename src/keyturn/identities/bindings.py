@@ -1,0 +1,187 @@
+"""What a token of somebody else's must say to sign a machine identity in, for each method. Pure: values in, values out.
+
+A binding that would let in whoever gets any token of a public issuer is refused when it is written.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
+
+from keyturn.errors import Refused
+
+_WELL_KNOWN = "/.well-known/"
+_SHOWN = 200
+_LONGEST_MATCH = 4096
+_MOST_STARS = 16
+_STARS = re.compile(r"(\*+)")
+
+
+class TokenRefusal(Exception):
+    """A token signs nobody in. ``reason`` is a word for the audit trail, ``shown`` is what the token says there.
+
+    ``shown`` is empty as long as the signature is not proven: before that, anybody may have written it.
+    """
+
+    def __init__(self, reason: str, shown: object = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.shown = "".join(sign if sign.isprintable() else "?" for sign in str(shown)[:_SHOWN])
+
+
+@dataclass(frozen=True)
+class OidcBinding:
+    """A token of an OpenID Connect issuer. ``audiences`` and each value of ``claims`` are lists with commas between.
+
+    They and ``subject`` are patterns, see :func:`matches`; empty ones are not looked at. ``ca`` is PEM, empty for the
+    machine's own trust store.
+    """
+
+    method: ClassVar[str] = "oidc-auth"
+    title: ClassVar[str] = "OIDC Auth"
+
+    discovery_url: str = ""
+    issuer: str = ""
+    audiences: str = ""
+    subject: str = ""
+    claims: Mapping[str, str] = field(default_factory=dict)
+    ca: str = ""
+
+    @property
+    def document_url(self) -> str:
+        """The address of the discovery document: OpenID Connect Discovery 1.0, section 4, unless it is given whole."""
+        url = self.discovery_url.rstrip("/")
+        return url if _WELL_KNOWN in url else f"{url}{_WELL_KNOWN}openid-configuration"
+
+    def check(self) -> None:
+        """Raise Refused for a binding that cannot work, or lets in everybody."""
+        _check_address(self.discovery_url, "oidcDiscoveryUrl")
+        _check_certificates(self.ca)
+        lists = (self.audiences, *self.claims.values())
+        _check_patterns(self.subject, *(entry for each in lists for entry in entries(each)))
+        if not self.issuer:
+            raise _invalid("The issuer of the tokens is missing.", "Set boundIssuer to the `iss` of the tokens.")
+        if not (self.subject or entries(self.audiences) or any(entries(value) for value in self.claims.values())):
+            raise _unbound("boundSubject, boundAudiences or boundClaims")
+
+    def require(self, claims: Mapping[str, Any]) -> str:
+        """Return the subject of a token whose signature was proven. Raises TokenRefusal when something does not match."""
+        if claims.get("iss") != self.issuer:
+            raise TokenRefusal("issuer", claims.get("iss", ""))
+        subject = str(claims.get("sub", ""))
+        if self.subject and not matches(self.subject, subject):
+            raise TokenRefusal("subject", subject)
+        _require_one(entries(self.audiences), claims.get("aud"), "audience")
+        for name, patterns in self.claims.items():
+            _require_one(entries(patterns), claims.get(name), f"claim {name}")
+        return subject
+
+
+Binding = OidcBinding
+METHODS: Mapping[str, type[Binding]] = {kind.method: kind for kind in (OidcBinding,)}
+"""The bindings by the names that methods have in paths and in ``authMethods``."""
+
+
+def entries(text: str) -> tuple[str, ...]:
+    """Return the parts of a list with commas between, without blanks around them."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def matches(pattern: str, text: str) -> bool:
+    """Say whether the whole text fits: ``*`` stands for anything without a slash, ``**`` for anything, ``?`` for one sign.
+
+    So ``repo:acme/*`` does not reach into another owner's name, and everything else stands for itself.
+    """
+    parts = _STARS.split(pattern)
+    signs = [sign for part in parts for sign in ([part[:2]] if part.startswith("*") else part)]
+    if len(text) > _LONGEST_MATCH:
+        return False
+    # All ways to match are followed at once: trying them one after the other takes time without bound.
+    places = _past_stars({0}, signs)
+    for letter in text:
+        stays = {place for place in places if place < len(signs) and _stays(signs[place], letter)}
+        moves = {place + 1 for place in places if place < len(signs) and _moves(signs[place], letter)}
+        places = _past_stars(stays | moves, signs)
+    return len(signs) in places
+
+
+def _stays(sign: str, letter: str) -> bool:
+    return sign == "**" or (sign == "*" and letter != "/")
+
+
+def _moves(sign: str, letter: str) -> bool:
+    return sign == letter if sign not in {"*", "**", "?"} else sign == "?" and letter != "/"
+
+
+def _past_stars(places: set[int], signs: list[str]) -> set[int]:
+    """Add the places behind stars, which may stand for nothing."""
+    reached = set(places)
+    for place in places:
+        behind = place
+        while behind < len(signs) and signs[behind].startswith("*"):
+            behind += 1
+            reached.add(behind)
+    return reached
+
+
+def _require_one(patterns: tuple[str, ...], value: object, reason: str) -> None:
+    """Raise TokenRefusal unless the claim, or one entry of it when it is a list, fits one of the patterns, if there are any."""
+    if not patterns:
+        return
+    said = value if isinstance(value, list) else [value]
+    texts = [_text(each) for each in said]
+    if not any(text is not None and matches(pattern, text) for text in texts for pattern in patterns):
+        raise TokenRefusal(reason, ", ".join(text for text in texts if text is not None))
+
+
+def _text(value: object) -> str | None:
+    """Return a claim as a pattern is written for it; None for what no pattern can mean."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, str | int) else None
+
+
+def _check_address(url: str, name: str) -> None:
+    try:
+        parts = urlsplit(url)
+        plain = parts.scheme == "https" and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        plain = False
+        parts = urlsplit("")
+    if not plain or "@" in parts.netloc or parts.fragment or not url.isascii() or not url.isprintable() or " " in url:
+        raise _invalid(f"'{url[:_SHOWN]}' is not an address that begins with https://.", f"Correct {name}.")
+
+
+def _check_patterns(*patterns: str) -> None:
+    for pattern in patterns:
+        if len(_STARS.findall(pattern)) > _MOST_STARS:
+            raise _invalid(
+                f"A pattern has more than {_MOST_STARS} stars: '{pattern[:_SHOWN]}'.",
+                "Write out what is known of the value.",
+            )
+
+
+def _check_certificates(pem: str) -> None:
+    if not pem:
+        return
+    from cryptography import x509  # noqa: PLC0415 - only for those who give certificates
+
+    try:
+        x509.load_pem_x509_certificates(pem.encode())
+    except ValueError as error:
+        raise _invalid(
+            "The CA certificate is not a certificate in PEM form.", "Paste it whole, from BEGIN to END CERTIFICATE."
+        ) from error
+
+
+def _invalid(message: str, fix: str) -> Refused:
+    return Refused(message, code="access.binding_invalid", fix=fix)
+
+
+def _unbound(names: str) -> Refused:
+    return Refused(
+        "Nothing says whose tokens may sign in: every token of this issuer would do.",
+        code="access.binding_open",
+        fix=f"Set {names}.",
+    )

@@ -1,0 +1,98 @@
+"""Sign-in with tokens that others sign: how it is set up for an identity."""
+
+from collections.abc import Mapping, Sequence
+
+from keyturn.audit import identity_events as events
+from keyturn.audit.domain import Subject, SubjectKind
+from keyturn.audit.record import record
+from keyturn.db.unit import Database, Tx
+from keyturn.errors import NotFound, Refused
+from keyturn.identities import token_store
+from keyturn.identities.bindings import METHODS
+from keyturn.identities.service import Identities
+from keyturn.identities.token_auth import TokenAuth, TokenAuthChanges
+from keyturn.kit.actor import Actor
+from keyturn.ports.clock import Clock, Ids
+from keyturn.tokens import store as tokens
+
+_CERTIFICATES = "ca"
+
+
+class TokenAuths:
+    """The use cases, for a ``method`` of ``bindings.METHODS``.
+
+    All need the permission to manage identities; changes are audited.
+    """
+
+    def __init__(self, database: Database, clock: Clock, ids: Ids, identities: Identities) -> None:
+        self._database = database
+        self._clock = clock
+        self._ids = ids
+        self._identities = identities
+
+    def attach(self, actor: Actor, identity_id: str, method: str, changes: TokenAuthChanges) -> TokenAuth:
+        """Let the identity sign in by this method. Raises Refused when it already can."""
+        now = self._clock.now()
+        with self._database.write() as tx:
+            identity = self._identities.managed(tx, actor, identity_id)
+            if token_store.token_auth(tx, identity.id, method):
+                raise Refused(
+                    f"The identity '{identity.name}' has {METHODS[method].title} already.",
+                    code="access.token_auth_exists",
+                    fix="Change it with PATCH on the same path.",
+                )
+            auth = changes.applied_to(TokenAuth(self._ids.new(), identity.id, METHODS[method](), now, now), now)
+            token_store.add_token_auth(tx, auth)
+            record(tx, actor, events.TOKEN_AUTH_ADDED, _subject(identity_id), now, **_facts(method, changes))
+        return auth
+
+    def get(self, actor: Actor, identity_id: str, method: str) -> TokenAuth:
+        with self._database.read() as tx:
+            return _found(tx, self._identities.managed(tx, actor, identity_id).id, method)
+
+    def list(self, actor: Actor, identity_id: str) -> Sequence[TokenAuth]:
+        """Return all methods of this kind that the identity has."""
+        with self._database.read() as tx:
+            return token_store.token_auths_of(tx, self._identities.managed(tx, actor, identity_id).id)
+
+    def update(self, actor: Actor, identity_id: str, method: str, changes: TokenAuthChanges) -> TokenAuth:
+        """Change what is given; tokens already issued keep their lifetime, trusted addresses hold at once."""
+        with self._database.write() as tx:
+            before = _found(tx, self._identities.managed(tx, actor, identity_id).id, method)
+            after = changes.applied_to(before, self._clock.now())
+            token_store.save_token_auth(tx, after)
+            subject = _subject(identity_id)
+            record(tx, actor, events.TOKEN_AUTH_UPDATED, subject, after.updated_at, **_facts(method, changes))
+        return after
+
+    def detach(self, actor: Actor, identity_id: str, method: str) -> TokenAuth:
+        """Take the way to sign in away: the access tokens got by it end now."""
+        with self._database.write() as tx:
+            auth = _found(tx, self._identities.managed(tx, actor, identity_id).id, method)
+            now = self._clock.now()
+            tokens.revoke_tokens_of_token_auth(tx, auth.id, now)
+            token_store.remove_token_auth(tx, auth.id)
+            record(tx, actor, events.TOKEN_AUTH_REMOVED, _subject(identity_id), now, method=method)
+        return auth
+
+
+def _subject(identity_id: str) -> Subject:
+    return Subject(SubjectKind.IDENTITY, identity_id)
+
+
+def _facts(method: str, changes: TokenAuthChanges) -> Mapping[str, object]:
+    settings = changes.facts()
+    if settings.get(_CERTIFICATES):
+        settings[_CERTIFICATES] = "given"
+    return {"method": method, "settings": settings}
+
+
+def _found(tx: Tx, identity_id: str, method: str) -> TokenAuth:
+    auth = token_store.token_auth(tx, identity_id, method)
+    if auth is None:
+        raise NotFound(
+            f"This identity does not have {METHODS[method].title}.",
+            code="access.token_auth_not_found",
+            fix="Add it with POST on the same path.",
+        )
+    return auth
