@@ -7,7 +7,7 @@ from random import Random
 import pytest
 import sqlalchemy as sa
 
-from entra_emulator import Effect, Fault
+from entra_emulator import Effect, Fault, Settings
 from keyturn.connections.domain import Connection, NewConnection
 from keyturn.credentials.domain import Credential, State
 from keyturn.db.tables import credentials, rotations
@@ -302,6 +302,41 @@ def test_a_secret_that_was_removed_is_missed_by_whichever_clocks(
     other.services.tests.run(world.actor, connection.id)
     [drift] = world.events("credentials-drifted")
     assert drift["data"]["kind"] == "current-vanished"
+
+
+@pytest.mark.parametrize("off", [HOUR, TEN_YEARS, -HOUR])
+def test_a_secret_that_graph_still_hides_is_not_taken_for_gone_by_a_wrong_clock(
+    database: Database, off: timedelta
+) -> None:
+    """Nobody looks for it any more once its rotation has ended."""
+    world = make_world(database, servers=2, settings=Settings(graph_appear=(200, 200)))
+    wrong, right = world.servers
+    connection = world.connect()
+    work_for(world, right, 1)
+    assert len(world.keys()) == 2, "the new one was made just now"
+    world.rotations.delete(world.actor, connection.id, revoke=False)
+    wrong.clock.off = off
+    work_for(world, wrong, 60)
+    wrong.clock.off = timedelta(0)
+    world.settle(server=right)
+    assert set(world.keys()) == {world.given().key_id}
+
+
+def test_a_secret_whose_end_only_a_wrong_clock_has_seen_is_still_removed(world: World) -> None:
+    wrong, right = world.servers
+    connection = world.connect()
+    world.settle()
+    world.emulator.faults.add(Fault("removePassword", (Effect(503),), when="before", times=None))
+    world.rotations.delete(world.actor, connection.id, revoke=True)
+    wrong.clock.off = TEN_YEARS
+    for _ in range(20):
+        world.work(wrong)
+        world.clock.advance(7 * 3600)
+    world.emulator.faults.clear()
+    wrong.clock.off = timedelta(0)
+    world.settle(server=right)
+    world.run_until(world.clock.now() + DAY)
+    assert world.keys() == {}
 
 
 # --- planning -------------------------------------------------------------------------------------------------------------

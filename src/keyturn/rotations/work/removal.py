@@ -1,6 +1,6 @@
 """The steps that end a secret's life: finding out about a lost answer, removing a key, and confirming that it is gone."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from keyturn.audit import events
 from keyturn.connections import holders
@@ -123,7 +123,7 @@ def confirm(lease: ApplicationLease, snapshot: Snapshot, row: Credential) -> Non
         # The secret that removed itself can no longer sign in: that it is refused is the confirmation.
         if not _refused_itself(snapshot, row, error):
             raise
-        note = OUT_OF_REACH if row.ends_at and row.ends_at <= lease.now() else None
+        note = OUT_OF_REACH if row.ends_at and row.ends_at <= lease.provider_time() else None
     with lease.write() as tx:
         if present:
             _still_there(tx, lease, row)
@@ -135,8 +135,7 @@ def confirm(lease: ApplicationLease, snapshot: Snapshot, row: Credential) -> Non
 
 def _absent_enough(lease: ApplicationLease, snapshot: Snapshot, row: Credential) -> bool:
     """Whether one more list without the key settles it."""
-    settles_at = _settles_at(lease, snapshot, row)
-    return _absences(lease, row) >= ABSENCES_NEEDED and (settles_at is None or settles_at <= lease.now())
+    return _absences(lease, row) >= ABSENCES_NEEDED and not _settles_in(lease, snapshot, row)
 
 
 def _absences(lease: ApplicationLease, row: Credential) -> int:
@@ -145,38 +144,38 @@ def _absences(lease: ApplicationLease, row: Credential) -> int:
 
 
 def _absent_again(tx: Tx, lease: ApplicationLease, snapshot: Snapshot, row: Credential) -> None:
-    now, absences = lease.now(), _absences(lease, row)
-    settles_at = _settles_at(lease, snapshot, row) if absences >= ABSENCES_NEEDED else None
+    now, there, absences = lease.now(), lease.provider_time(), _absences(lease, row)
+    settles_in = _settles_in(lease, snapshot, row) if absences >= ABSENCES_NEEDED else None
     journal.move(
         tx,
         row,
         absences=absences,
         absent_at=now,
-        retry_at=settles_at,
+        retry_at=now + settles_in if settles_in else None,
         retry_set_at=now,
         tries=0,
-        asked_at=row.asked_at and not_after(row.asked_at, now),
-        issued_at=row.issued_at and not_after(row.issued_at, now),
+        asked_at=row.asked_at and not_after(row.asked_at, there),
+        issued_at=row.issued_at and not_after(row.issued_at, there),
     )
 
 
-def _settles_at(lease: ApplicationLease, snapshot: Snapshot, row: Credential) -> datetime | None:
-    """When every replica knows of the key, where that has to be waited for.
+def _settles_in(lease: ApplicationLease, snapshot: Snapshot, row: Credential) -> timedelta:
+    """How long it takes until every replica knows of the key, where that has to be waited for; by the provider's clock.
 
     Nobody sweeps after a rotation that has ended. A key that was made just before and is still hidden must therefore not
     be taken for gone.
     """
-    made_at = row.issued_at or row.asked_at or row.starts_at
-    return (
-        not_after(made_at, lease.now()) + lease.context.pace.settle if made_at and snapshot.rotation.retired else None
-    )
+    made_at, there = row.issued_at or row.asked_at or row.starts_at, lease.provider_time()
+    if made_at is None or not snapshot.rotation.retired:
+        return timedelta()
+    return max(not_after(made_at, there) + lease.context.pace.settle - there, timedelta())
 
 
 def give_up_expired(tx: Tx, lease: ApplicationLease, snapshot: Snapshot, row: Credential, error: Upstream) -> bool:
     """A key that cannot be removed and is past its end no longer works: stop trying. False while it may still work."""
     if (
         row.ends_at is None
-        or row.ends_at > lease.now()
+        or row.ends_at > lease.provider_time()
         or row.tries < GIVE_UP_TRIES
         or row.state in {State.ASKING, State.RETIRING}
     ):
