@@ -8,7 +8,7 @@ import secrets
 
 BATCH = 10
 BATCHES = 10
-ONCE_BROKEN = (500363, 78773840, 307366513, 307366708, 410000329, 509389760, 510000841)
+ONCE_BROKEN = (500363, 78773840, 307366513, 307366708, 410000329, 509389760, 510000841, 610000756)
 """Seeds that found a defect, of the product or of the simulation: each is played in every run."""
 _BASE = "KEYTURN_SIM_BASE"
 
