@@ -211,6 +211,7 @@ def _furnished(
     still = ask("POST", AZURE, quiet)["appConnection"]
     dev = {"projectId": project["id"], "environment": project["environments"][0]["slug"]}
     stored = ask("POST", "/api/v4/secrets/QUIET_TIDE", {**dev, "secretValue": "hidden-harbour-canary"})["secret"]
+    tag = ask("POST", f"/api/v1/projects/{project['id']}/tags", {"slug": "quiet-mark"})["tag"]
     folder = ask("POST", "/api/v2/folders", {**dev, "name": "quiet-cove"})["folder"]
     free_user, _ = user("free", "viewer")
     joined_user, _ = user("joined", "viewer", "viewer")
@@ -251,6 +252,8 @@ def _furnished(
         "tenant_id": tenant,
         "stored_secret": stored["id"],
         "secret_name": stored["secretKey"],
+        "tag_id": tag["id"],
+        "tag_slug": tag["slug"],
         "folder_id": folder["id"],
         "folder_name": folder["name"],
         "rest": "app.css",
@@ -280,7 +283,7 @@ def _furnished(
         frozenset(
             {
                 *("Hidden Harbour", "inner-secret-lake", "Quiet Lagoon", first.app_id),
-                *("QUIET_TIDE", "hidden-harbour-canary", "quiet-cove"),
+                *("QUIET_TIDE", "hidden-harbour-canary", "quiet-cove", "quiet-mark"),
             }
         ),
         frozenset({"ada@contoso.test", "joined robot", "Deep Fjord", first.secrets[0].value, token}),

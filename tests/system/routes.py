@@ -203,6 +203,10 @@ _API |= {
     ),
 }
 
+_API["POST /api/v3/secrets/batch/raw"] = _in(
+    Action.CREATE_SECRETS, {**_WHERE, "secrets": [{"secretKey": "NEW", "secretValue": "new"}]}
+)
+
 # Many of these routes have two or three paths, as existing clients have grown to expect.
 _IN_PROJECTS: dict[str, Rule] = {
     "GET *": _in(Action.READ_PROJECT),
@@ -223,6 +227,14 @@ _IN_PROJECTS: dict[str, Rule] = {
     "GET */memberships/{membership_id}": _in(Action.READ_MEMBERS),
     "PATCH */memberships/{membership_id}": _in(Action.MANAGE_MEMBERS, {"role": "member"}),
     "DELETE */memberships/{membership_id}": _in(Action.MANAGE_MEMBERS),
+}
+_IN_PROJECTS |= {
+    "GET */tags": _in(Action.DESCRIBE_SECRETS),
+    "POST */tags": _in(Action.MANAGE_TAGS, {"slug": "new"}),
+    "GET */tags/{tag_id}": _in(Action.DESCRIBE_SECRETS),
+    "PATCH */tags/{tag_id}": _in(Action.MANAGE_TAGS, {"color": "red"}),
+    "DELETE */tags/{tag_id}": _in(Action.MANAGE_TAGS),
+    "GET */tags/slug/{slug}": _in(Action.DESCRIBE_SECRETS, fill={"slug": "tag_slug"}),
 }
 for _name in ("identity-memberships", "memberships/identities"):
     _IN_PROJECTS |= {

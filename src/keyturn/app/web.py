@@ -14,6 +14,7 @@ from keyturn.api.people import routes as people_api
 from keyturn.api.projects import members as members_api
 from keyturn.api.projects import routes as projects_api
 from keyturn.api.secrets import routes as secrets_api
+from keyturn.api.tags import routes as tags_api
 from keyturn.api.token_auths import routes as token_auth_api
 from keyturn.app.core import Core, before_call, oauth_app, services
 from keyturn.app.services import Services
@@ -119,6 +120,7 @@ def web_application(core: Core, worker: Worker | None) -> Application:
         audit_api.router(trail),
         secrets_api.router(secrets),
         folders_api.router(secrets.folders),
+        tags_api.router(secrets.tags),
         connections_api.router(
             use_cases.connections,
             use_cases.rotations,

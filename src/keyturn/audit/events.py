@@ -25,6 +25,7 @@ _OF_RUN = (*_OF_ROTATION, "runId", "reason")
 _OF_CREDENTIAL = ("keyId", "displayName", "hint", "generation", "endsAt")
 _OF_MEMBER = ("projectId", "name", "role")
 _OF_FOLDER = ("environment", "secretPath", "name")
+_OF_TAG = ("slug", "name", "color")
 _OF_SECRET = ("environment", "secretPath", "secretKey", "secretVersion", "type")
 
 _CONNECTIONS = "App connections"
@@ -236,6 +237,9 @@ SECRET_DELETED = AuditEvent("delete-secret", _SECRETS, _SECRET, "A secret was re
 FOLDER_CREATED = AuditEvent("create-folder", _SECRETS, _FOLDER, "A folder was made.", _OF_FOLDER)
 FOLDER_UPDATED = AuditEvent("update-folder", _SECRETS, _FOLDER, "A folder was renamed or described.", _OF_FOLDER)
 FOLDER_DELETED = AuditEvent("delete-folder", _SECRETS, _FOLDER, "A folder was removed, with all in it.", _OF_FOLDER)
+TAG_CREATED = AuditEvent("create-tag", _SECRETS, _TAG, "A tag of a project was made.", _OF_TAG)
+TAG_UPDATED = AuditEvent("update-tag", _SECRETS, _TAG, "A tag of a project was changed.", _OF_TAG)
+TAG_DELETED = AuditEvent("delete-tag", _SECRETS, _TAG, "A tag was removed, from all secrets that had it.", _OF_TAG)
 
 _TRAIL = "The trail itself"
 

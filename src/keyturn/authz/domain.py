@@ -33,6 +33,7 @@ class Action(StrEnum):
     EDIT_SECRETS = "edit-secrets"
     DELETE_SECRETS = "delete-secrets"
     MANAGE_FOLDERS = "manage-secret-folders"
+    MANAGE_TAGS = "manage-secret-tags"
 
     @property
     def subject(self) -> str:
@@ -58,6 +59,7 @@ _SUBJECTS: Mapping[Action, str] = {
     Action.EDIT_SECRETS: "secrets",
     Action.DELETE_SECRETS: "secrets",
     Action.MANAGE_FOLDERS: "secret-folders",
+    Action.MANAGE_TAGS: "tags",
 }
 
 _ALL = frozenset(Action)
@@ -93,6 +95,7 @@ PROJECT_ROLES: Mapping[Role, frozenset[Action]] = {
         Action.EDIT_SECRETS,
         Action.DELETE_SECRETS,
         Action.MANAGE_FOLDERS,
+        Action.MANAGE_TAGS,
     },
     Role.VIEWER: _READ_PROJECT,
 }

@@ -13,6 +13,9 @@ class ChangeKind(StrEnum):
     FOLDER_CREATED = "folder:create"
     FOLDER_UPDATED = "folder:update"
     FOLDER_DELETED = "folder:delete"
+    TAG_CREATED = "tag:create"
+    TAG_UPDATED = "tag:update"
+    TAG_DELETED = "tag:delete"
 
 
 @dataclass(frozen=True)

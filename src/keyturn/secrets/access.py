@@ -1,12 +1,13 @@
 """Who may do what where: the way from what a caller names to a place, and the one look at permissions on it."""
 
-from keyturn.authz.authorize import Scope, require
+from keyturn.authz.authorize import Scope, allowed, require
 from keyturn.authz.domain import Action
 from keyturn.db.unit import Tx
 from keyturn.errors import NotFound, Refused
 from keyturn.kit.actor import Actor
 from keyturn.projects import store as projects
-from keyturn.secrets.domain import Address, Place, clean_path
+from keyturn.secrets.domain import ROOT, Address, Place, StoredSecret, clean_path, no_folder, no_secret
+from keyturn.secrets.store import folders, secrets
 
 
 def locate(tx: Tx, actor: Actor, action: Action, address: Address) -> Place:
@@ -32,6 +33,21 @@ def locate(tx: Tx, actor: Actor, action: Action, address: Address) -> Place:
 def require_there(tx: Tx, actor: Actor, action: Action, place: Place) -> None:
     """Return when the actor may do this at the place. Raises Forbidden."""
     require(tx, actor, action, Scope(actor.org_id, place.project_id))
+
+
+def may_read_values(tx: Tx, actor: Actor, place: Place) -> bool:
+    return allowed(tx, actor, Action.READ_SECRET_VALUES, Scope(actor.org_id, place.project_id))
+
+
+def found(tx: Tx, place: Place, name: str, owner_id: str | None) -> StoredSecret:
+    """Return the secret of this name at the place. Raises NotFound."""
+    folder = folders.at(tx, place.environment_id, place.path)
+    if folder is None and place.path != ROOT:
+        raise no_folder(place.path)
+    secret = secrets.one(tx, folder.id, name, owner_id) if folder else None
+    if secret is None:
+        raise no_secret(name)
+    return secret
 
 
 def _project_id(tx: Tx, actor: Actor, address: Address) -> str:

@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from keyturn.errors import Misconfigured, NotFound, Refused
+from keyturn.kit.actor import Actor, ActorKind
 from keyturn.kit.secret import Plaintext, SealContext, Sealed
 
 LARGEST_VALUE = 512 * 1024
@@ -97,6 +98,19 @@ NO_DETAILS = Details()
 
 
 @dataclass(frozen=True)
+class Tag:
+    """A word that a project puts on secrets, to ask for those that have it."""
+
+    id: str
+    project_id: str
+    slug: str
+    name: str
+    color: str
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True)
 class Maker:
     """Who made a version."""
 
@@ -135,6 +149,7 @@ class Secret:
     place: Place
     value: Plaintext | None
     details: Details = NO_DETAILS
+    tags: Sequence[Tag] = ()
 
 
 @dataclass(frozen=True)
@@ -151,6 +166,19 @@ class Reading:
     recursive: bool = False
     overrides: bool = False
     """Whether the caller's personal values are wanted as well."""
+    tag_slugs: frozenset[str] = frozenset()
+    """Only secrets with one of these tags; empty: all."""
+    metadata: tuple[tuple[str | None, str | None], ...] = ()
+    """Only secrets that have each of these entries, by key, value, or both."""
+
+    def wants_tags(self, tags: Sequence[Tag]) -> bool:
+        return not self.tag_slugs or any(tag.slug in self.tag_slugs for tag in tags)
+
+    def wants_details(self, details: Details) -> bool:
+        return all(
+            any(key in {None, entry.key} and value in {None, entry.value} for entry in details.metadata)
+            for key, value in self.metadata
+        )
 
 
 @dataclass(frozen=True)
@@ -160,6 +188,7 @@ class NewSecret:
     type: SecretType = SecretType.SHARED
     details: Details = NO_DETAILS
     skip_multiline_encoding: bool = False
+    tag_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -173,6 +202,7 @@ class SecretChange:
     metadata: tuple[Metadata, ...] | None = None
     reminder: tuple[str | None, int | None] | None = None
     skip_multiline_encoding: bool | None = None
+    tag_ids: tuple[str, ...] | None = None
 
     def details(self, before: Details) -> Details:
         """Return the details after the change."""
@@ -183,6 +213,27 @@ class SecretChange:
             note,
             days,
         )
+
+
+def owner_of(actor: Actor) -> str | None:
+    """Return whose personal values the actor has; machine identities have none."""
+    return actor.id if actor.kind is ActorKind.USER else None
+
+
+def owner_for(actor: Actor, kind: SecretType) -> str | None:
+    """Return the owner to look for: None for everybody's. What a machine identity calls personal is nobody's, an empty id."""
+    return None if kind is SecretType.SHARED else owner_of(actor) or ""
+
+
+def facts_of(place: Place, secret: StoredSecret) -> dict[str, object]:
+    """Return what the audit trail tells of a secret."""
+    return {
+        "environment": place.environment,
+        "secretPath": place.path,
+        "secretKey": secret.name,
+        "secretVersion": secret.version,
+        "type": secret.type.value,
+    }
 
 
 # --- names ------------------------------------------------------------------------------------------------------------

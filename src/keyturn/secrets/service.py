@@ -1,4 +1,4 @@
-"""The use cases of secrets: reading, and writing with a new version each time."""
+"""The use cases of secrets that change them: each change makes a new version."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -6,14 +6,13 @@ from datetime import datetime
 
 from keyturn.audit import events
 from keyturn.audit.domain import AuditEvent, Subject, SubjectKind
-from keyturn.audit.record import record, recorded
-from keyturn.authz.authorize import Scope, allowed
+from keyturn.audit.record import record
 from keyturn.authz.domain import Action
 from keyturn.changes import store as feed
 from keyturn.changes.domain import Change, ChangeKind
 from keyturn.db.unit import Database, Tx
-from keyturn.errors import NotFound, Refused
-from keyturn.kit.actor import Actor, ActorKind
+from keyturn.errors import Refused
+from keyturn.kit.actor import Actor
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.clock import Clock, Ids
 from keyturn.ports.sealing import Sealer
@@ -27,41 +26,30 @@ from keyturn.secrets.domain import (
     Maker,
     NewSecret,
     Place,
-    Reading,
     Secret,
     SecretChange,
-    SecretList,
     SecretType,
     StoredSecret,
+    Tag,
+    facts_of,
     name_taken,
-    no_folder,
-    no_secret,
+    owner_for,
     require_name,
     require_size,
 )
 from keyturn.secrets.folders import Folders
+from keyturn.secrets.reading import SecretReader, note_read
 from keyturn.secrets.sealed import details_of, seal_details, seal_value, value_of
-from keyturn.secrets.store import folders as folder_store
 from keyturn.secrets.store import secrets as store
+from keyturn.secrets.store import tags
+from keyturn.secrets.tags import Tags
 
-MOST_AT_ONCE = 100
-"""Secrets of one batch."""
-
-
-@dataclass(frozen=True)
-class _Read:
-    """An event of the trail about values that are to be handed out. One with its key is written once a minute."""
-
-    event: AuditEvent
-    subject: Subject
-    key: str
-    facts: dict[str, object]
+MOST_TAGS = 50
+"""On one secret."""
 
 
 class Secrets:
-    """The use cases of secrets. Changes are audited and numbered in the project's feed; so is who reads values, audited
-    before they are handed out.
-    """
+    """The use cases of secrets that change them, audited and numbered in the project's feed; ``reader`` has the others."""
 
     def __init__(self, database: Database, sealer: Sealer, clock: Clock, ids: Ids) -> None:
         self._database = database
@@ -69,43 +57,8 @@ class Secrets:
         self._clock = clock
         self._ids = ids
         self.folders = Folders(database, clock, ids)
-
-    # --- reading ------------------------------------------------------------------------------------------------------
-
-    def list(self, actor: Actor, address: Address, reading: Reading) -> SecretList:
-        """Return the secrets of a folder by name; none when the folder is not there."""
-        with self._database.read() as tx:
-            place = access.locate(tx, actor, Action.DESCRIBE_SECRETS, address)
-            view = reading.view and self._may_read(tx, actor, place)
-            folders = _folders(tx, place, recursive=reading.recursive)
-            paths = {folder.id: folder.path for folder in folders}
-            found = store.in_folders(tx, list(paths), _owner(actor) if reading.overrides else None)
-            note = _read_of_list(actor, place, folders, found, reading) if view and found else None
-        self._note(actor, note)
-        return SecretList([self._shown(replace(place, path=paths[row.folder_id]), row, view=view) for row in found])
-
-    def get(
-        self, actor: Actor, address: Address, name: str, reading: Reading, kind: SecretType, version: int | None = None
-    ) -> Secret:
-        """Return a secret by its name, with the current version or the one asked for. Raises NotFound."""
-        with self._database.read() as tx:
-            place = access.locate(tx, actor, Action.DESCRIBE_SECRETS, address)
-            view = reading.view and self._may_read(tx, actor, place)
-            found = _found(tx, place, name, _owner_for(actor, kind))
-            if version is not None and version != found.version:
-                found = _at_version(tx, found, version)
-        return self._handed_out(actor, place, found, view=view)
-
-    def by_id(self, actor: Actor, secret_id: str, *, view: bool = True) -> Secret:
-        """Return a secret by its id, wherever in the organization it is. Raises NotFound, for another's personal one too."""
-        with self._database.read() as tx:
-            found = store.by_id(tx, actor.org_id, secret_id)
-            if found is None or found[0].owner_id not in {None, _owner(actor)}:
-                raise NotFound(f"There is no secret '{secret_id}'.", code="secrets.not_found")
-            secret, place = found
-            access.require_there(tx, actor, Action.DESCRIBE_SECRETS, place)
-            view = view and self._may_read(tx, actor, place)
-        return self._handed_out(actor, place, secret, view=view)
+        self.tags = Tags(database, clock, ids)
+        self.reader = SecretReader(database, sealer, clock)
 
     # --- writing ------------------------------------------------------------------------------------------------------
 
@@ -142,7 +95,7 @@ class Secrets:
         with self._database.write() as tx:
             place = access.locate(tx, actor, Action.EDIT_SECRETS, address)
             lock_project(tx, place.project_id)
-            before = _found(tx, place, name, _owner_for(actor, change.type))
+            before = access.found(tx, place, name, owner_for(actor, change.type))
             return self._publish(tx, actor, place, before, change)
 
     def delete(self, actor: Actor, address: Address, name: str, kind: SecretType) -> Secret:
@@ -153,17 +106,19 @@ class Secrets:
         with self._database.write() as tx:
             place = access.locate(tx, actor, Action.DELETE_SECRETS, address)
             lock_project(tx, place.project_id)
-            found = _found(tx, place, name, _owner_for(actor, kind))
+            found = access.found(tx, place, name, owner_for(actor, kind))
+            deleted = self._opened(tx, actor, place, found)
+            note_read(tx, actor, deleted, self._clock.now())
             overrides = store.personal(tx, found.folder_id, name) if found.owner_id is None else []
             for each in (found, *overrides):
                 store.remove(tx, each.id)
                 self._record(tx, actor, events.SECRET_DELETED, ChangeKind.SECRET_DELETED, place, each)
-            return self._shown(place, found, view=self._may_read(tx, actor, place))
+            return deleted
 
     # --- parts --------------------------------------------------------------------------------------------------------
 
     def _add(self, tx: Tx, actor: Actor, place: Place, folder: Folder, new: NewSecret) -> Secret:
-        owner = _owner_for(actor, new.type)
+        owner = owner_for(actor, new.type)
         if owner == "":
             raise Refused(
                 "Only people have personal values, a machine identity has none.",
@@ -178,6 +133,7 @@ class Secrets:
                 code="secrets.nothing_to_override",
                 fix="Create the shared one first.",
             )
+        of_this = _wanted(tx, place, new.tag_ids)
         version_id, now = self._ids.new(), self._clock.now()
         secret = StoredSecret(
             self._ids.new(),
@@ -194,44 +150,59 @@ class Secrets:
             now,
         )
         store.add(tx, secret)
+        tags.put_on(tx, secret.id, [tag.id for tag in of_this])
         self._record(tx, actor, events.SECRET_CREATED, ChangeKind.SECRET_CREATED, place, secret)
-        return Secret(secret, place, new.value, new.details)
+        return Secret(secret, place, new.value, new.details, of_this)
 
-    def _publish(self, tx: Tx, actor: Actor, place: Place, before: StoredSecret, change: SecretChange) -> Secret:
-        value = value_of(self._sealer, place.project_id, before)
-        details = details_of(self._sealer, place.project_id, before)
+    def _publish(self, tx: Tx, actor: Actor, place: Place, row: StoredSecret, change: SecretChange) -> Secret:
+        before = _Content(
+            row.name,
+            value_of(self._sealer, place.project_id, row),
+            details_of(self._sealer, place.project_id, row),
+            _tags(tx, place, row),
+            row.skip_multiline_encoding,
+        )
         after = _Content(
             change.new_name or before.name,
-            value if change.value is None else change.value,
-            change.details(details),
+            before.value if change.value is None else change.value,
+            change.details(before.details),
+            before.tags if change.tag_ids is None else _wanted(tx, place, change.tag_ids),
             before.skip_multiline_encoding
             if change.skip_multiline_encoding is None
             else change.skip_multiline_encoding,
         )
-        view = change.value is not None or self._may_read(tx, actor, place)
-        if after == _Content(before.name, value, details, before.skip_multiline_encoding):
-            return Secret(before, place, value if view else None, details)
-        now = self._clock.now()
-        if after.name != before.name:
-            self._rename(tx, place, before, after.name, now)
-        version_id = self._ids.new()
+        if after != before:
+            row = self._add_version(tx, actor, place, row, after)
+        if change.value is not None:
+            return Secret(row, place, after.value, after.details, after.tags)
+        secret = self._opened(tx, actor, place, row)
+        note_read(tx, actor, secret, self._clock.now())
+        return secret
+
+    def _add_version(
+        self, tx: Tx, actor: Actor, place: Place, before: StoredSecret, content: "_Content"
+    ) -> StoredSecret:
+        now, version_id = self._clock.now(), self._ids.new()
+        if content.name != before.name:
+            self._rename(tx, before, content.name, now)
         secret = replace(
             before,
-            name=after.name,
+            name=content.name,
             version=before.version + 1,
             version_id=version_id,
-            value=seal_value(self._sealer, place.project_id, version_id, after.value),
-            details=seal_details(self._sealer, place.project_id, version_id, after.details),
-            skip_multiline_encoding=after.skip_multiline_encoding,
+            value=seal_value(self._sealer, place.project_id, version_id, content.value),
+            details=seal_details(self._sealer, place.project_id, version_id, content.details),
+            skip_multiline_encoding=content.skip_multiline_encoding,
             maker=Maker(actor.kind.value, actor.id, actor.name),
             updated_at=now,
         )
         store.publish(tx, secret)
-        more = {"previousSecretKey": before.name} if after.name != before.name else {}
+        tags.put_on(tx, secret.id, [tag.id for tag in content.tags])
+        more = {"previousSecretKey": before.name} if content.name != before.name else {}
         self._record(tx, actor, events.SECRET_UPDATED, ChangeKind.SECRET_UPDATED, place, secret, **more)
-        return Secret(secret, place, after.value if view else None, after.details)
+        return secret
 
-    def _rename(self, tx: Tx, place: Place, before: StoredSecret, name: str, now: datetime) -> None:
+    def _rename(self, tx: Tx, before: StoredSecret, name: str, now: datetime) -> None:
         """Make room for a new name. Personal values go with the shared one that they stand in for."""
         if before.owner_id is not None:
             raise Refused(
@@ -249,32 +220,16 @@ class Secrets:
     ) -> None:
         subject = Subject(SubjectKind.SECRET, secret.id, place.project_id)
         now = self._clock.now()
-        record(tx, actor, event, subject, now, **_facts(place, secret), **more)
+        record(tx, actor, event, subject, now, **facts_of(place, secret), **more)
         change = Change(kind, secret.id, place.environment, place.path, secret.name, secret.version, secret.owner_id)
         feed.append(tx, place.project_id, change, now)
 
-    def _may_read(self, tx: Tx, actor: Actor, place: Place) -> bool:
-        return allowed(tx, actor, Action.READ_SECRET_VALUES, Scope(actor.org_id, place.project_id))
-
-    def _handed_out(self, actor: Actor, place: Place, secret: StoredSecret, *, view: bool) -> Secret:
-        self._note(actor, _read_of_one(actor, place, secret) if view else None)
-        return self._shown(place, secret, view=view)
-
-    def _shown(self, place: Place, secret: StoredSecret, *, view: bool) -> Secret:
+    def _opened(self, tx: Tx, actor: Actor, place: Place, secret: StoredSecret) -> Secret:
+        """Return the secret with its value, when the actor may read it."""
+        view = access.may_read_values(tx, actor, place)
         value = value_of(self._sealer, place.project_id, secret) if view else None
-        return Secret(secret, place, value, details_of(self._sealer, place.project_id, secret))
-
-    def _note(self, actor: Actor, read: _Read | None) -> None:
-        """Write down who is about to get values. When that cannot be written, nobody gets them."""
-        if read is None:
-            return
-        now = self._clock.now()
-        once = f"{read.key}:{now.replace(second=0, microsecond=0).isoformat()}"
-        with self._database.read() as tx:
-            if recorded(tx, once):
-                return
-        with self._database.write() as tx:
-            record(tx, actor, read.event, read.subject, now, once, **read.facts)
+        details = details_of(self._sealer, place.project_id, secret)
+        return Secret(secret, place, value, details, _tags(tx, place, secret))
 
 
 @dataclass(frozen=True)
@@ -284,75 +239,22 @@ class _Content:
     name: str
     value: Plaintext
     details: Details
+    tags: Sequence[Tag]
     skip_multiline_encoding: bool
 
 
-def _folders(tx: Tx, place: Place, *, recursive: bool) -> Sequence[Folder]:
-    if recursive:
-        return folder_store.in_and_below(tx, place.environment_id, place.path)
-    folder = folder_store.at(tx, place.environment_id, place.path)
-    return [folder] if folder else []
+def _tags(tx: Tx, place: Place, secret: StoredSecret) -> Sequence[Tag]:
+    return tags.of_secrets(tx, place.project_id, [secret.id]).get(secret.id, ())
 
 
-def _found(tx: Tx, place: Place, name: str, owner_id: str | None) -> StoredSecret:
-    folder = folder_store.at(tx, place.environment_id, place.path)
-    if folder is None and place.path != "/":
-        raise no_folder(place.path)
-    secret = store.one(tx, folder.id, name, owner_id) if folder else None
-    if secret is None:
-        raise no_secret(name)
-    return secret
-
-
-def _at_version(tx: Tx, secret: StoredSecret, number: int) -> StoredSecret:
-    found = store.version_of(tx, secret.id, number)
-    if found is None:
-        raise NotFound(
-            f"The secret '{secret.name}' has no version {number}.",
-            code="secrets.version_not_found",
-            fix=f"Its newest is {secret.version}.",
-        )
-    return found
-
-
-def _owner(actor: Actor) -> str | None:
-    """Return whose personal values the actor has; machine identities have none."""
-    return actor.id if actor.kind is ActorKind.USER else None
-
-
-def _owner_for(actor: Actor, kind: SecretType) -> str | None:
-    """Return the owner to look for; nobody owns what a machine identity asks for as personal."""
-    if kind is SecretType.SHARED:
-        return None
-    return _owner(actor) or ""
-
-
-def _facts(place: Place, secret: StoredSecret) -> dict[str, object]:
-    return {
-        "environment": place.environment,
-        "secretPath": place.path,
-        "secretKey": secret.name,
-        "secretVersion": secret.version,
-        "type": secret.type.value,
-    }
-
-
-def _read_of_one(actor: Actor, place: Place, secret: StoredSecret) -> _Read:
-    subject = Subject(SubjectKind.SECRET, secret.id, place.project_id)
-    key = f"read-secret:{actor.id}:{secret.id}:{secret.version}"
-    return _Read(events.SECRET_READ, subject, key, _facts(place, secret))
-
-
-def _read_of_list(
-    actor: Actor, place: Place, folders: Sequence[Folder], found: Sequence[StoredSecret], reading: Reading
-) -> _Read:
-    newest = max(secret.updated_at for secret in found)
-    kind = f"{len(found)}:{reading.recursive:d}:{newest.isoformat()}"
-    facts = {
-        "environment": place.environment,
-        "secretPath": place.path,
-        "numberOfSecrets": len(found),
-        "recursive": reading.recursive,
-    }
-    subject = Subject(SubjectKind.FOLDER, folders[0].id, place.project_id)
-    return _Read(events.SECRETS_READ, subject, f"read-folder:{actor.id}:{folders[0].id}:{kind}", facts)
+def _wanted(tx: Tx, place: Place, tag_ids: Sequence[str]) -> Sequence[Tag]:
+    """Return the tags with these ids by slug, each once. Raises Refused for one that the project does not have."""
+    if len(set(tag_ids)) > MOST_TAGS:
+        raise Refused(f"A secret has up to {MOST_TAGS} tags.", code="secrets.too_many_tags", fix="Send fewer tagIds.")
+    found = {tag.id: tag for tag in tags.of_project(tx, place.project_id)} if tag_ids else {}
+    for tag_id in tag_ids:
+        if tag_id not in found:
+            raise Refused(
+                f"There is no tag '{tag_id}' in this project.", code="secrets.no_such_tag", fix="Create it first."
+            )
+    return [tag for tag in found.values() if tag.id in set(tag_ids)]

@@ -18,7 +18,6 @@ _AZURE = f"{_ROTATIONS}/azure-client-secret"
 _SYNC = "/api/v1/secret-syncs/{app}"
 
 _SECRETS: Mapping[str, str] = {
-    "/api/v3/secrets/batch/raw": "POST",
     "/api/v1/secret-imports": "GET POST",
     "/api/v1/secret-imports/{import_id}": "GET PATCH DELETE",
     "/api/v1/events/subscribe/project-events": "POST",
@@ -34,12 +33,6 @@ _OF_ROTATIONS: Mapping[str, str] = {
     f"{_AZURE}/{{rotation_id}}/check-credentials": "POST",
 }
 _OF_PROJECTS: Mapping[str, str] = {
-    "/api/v1/workspace/{project_id}/tags": "GET POST",
-    "/api/v1/workspace/{project_id}/tags/{tag_id}": "GET PATCH DELETE",
-    "/api/v1/workspace/{project_id}/tags/slug/{slug}": "GET",
-    "/api/v1/projects/{project_id}/tags": "GET POST",
-    "/api/v1/projects/{project_id}/tags/{tag_id}": "GET PATCH DELETE",
-    "/api/v1/projects/{project_id}/tags/slug/{slug}": "GET",
     "/api/v1/workspace/{project_id}/roles": "POST",
     "/api/v1/workspace/{project_id}/roles/{role_id}": "PATCH DELETE",
     "/api/v1/workspace/{project_id}/roles/slug/{slug}": "GET",

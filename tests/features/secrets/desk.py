@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from keyturn.api.folders import routes as folder_routes
 from keyturn.api.projects import routes as project_routes
 from keyturn.api.secrets import routes as secret_routes
+from keyturn.api.tags import routes as tag_routes
 from keyturn.changes import store as feed
 from keyturn.changes.domain import Change
 from keyturn.db.tables import audit_events, metadata
@@ -178,6 +179,7 @@ def desk(database: Database, folder: Path) -> Iterator[SecretsClient]:
     routes = [
         secret_routes.router(secrets),
         folder_routes.router(secrets.folders),
+        tag_routes.router(secrets.tags),
         project_routes.projects_router(projects),
         project_routes.environments_router(projects),
     ]

@@ -9,7 +9,7 @@ from keyturn.db.tables import environments, secret_folders, secret_versions
 from keyturn.db.unit import Tx
 from keyturn.errors import Misconfigured
 from keyturn.kit.secret import Plaintext
-from keyturn.secrets import service
+from keyturn.secrets import reading
 from keyturn.secrets.domain import Address, NewSecret
 from tests.features.secrets.desk import V3, V4, SecretsClient
 
@@ -94,7 +94,7 @@ def test_nobody_gets_a_value_while_the_trail_cannot_be_written(
     def broken(*_: object, **_facts: object) -> None:
         raise Misconfigured("the trail is full", code="test.trail")
 
-    monkeypatch.setattr(service, "record", broken)
+    monkeypatch.setattr(reading, "record", broken)
     for path in (V3, f"{V3}/KEY"):
         assert "handed out" not in web.send("GET", path, **web.at()).text
     assert web.send("GET", V3, **web.at(), viewSecretValue="false").status_code == 200

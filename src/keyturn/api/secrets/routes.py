@@ -2,6 +2,7 @@
 
 from keyturn.api.secrets.schemas import (
     CreateSecret,
+    CreateSecrets,
     DeleteSecret,
     GetById,
     GetV3,
@@ -9,11 +10,12 @@ from keyturn.api.secrets.schemas import (
     ListV3,
     ListV4,
     SecretAnswer,
+    SecretBatchAnswer,
     SecretListAnswer,
     SecretName,
     UpdateSecret,
 )
-from keyturn.api.secrets.views import answer, listed
+from keyturn.api.secrets.views import answer, listed, shown
 from keyturn.kit.actor import Actor
 from keyturn.secrets.service import Secrets
 from keyturn.web.routes import Operation, Routes, delete, get, group, patch, post
@@ -29,19 +31,23 @@ def router(secrets: Secrets) -> Routes:
 def _reading(secrets: Secrets) -> list[Operation]:
     def list_v3(actor: Actor, query: ListV3) -> SecretListAnswer:
         """List the secrets of a folder by name; an empty list when the folder is not there."""
-        return listed(secrets.list(actor, query.address(), query.reading()))
+        return listed(secrets.reader.list(actor, query.address(), query.reading()))
 
     def list_v4(actor: Actor, query: ListV4) -> SecretListAnswer:
         """List the secrets of a folder by name; an empty list when the folder is not there."""
-        return listed(secrets.list(actor, query.address(), query.reading()))
+        return listed(secrets.reader.list(actor, query.address(), query.reading()))
 
     def get_v3(actor: Actor, secret_name: SecretName, query: GetV3) -> SecretAnswer:
         """Show a secret by its name."""
-        return answer(secrets.get(actor, query.address(), secret_name, query.reading(), query.type, query.version))
+        return answer(
+            secrets.reader.get(actor, query.address(), secret_name, query.reading(), query.type, query.version)
+        )
 
     def get_v4(actor: Actor, secret_name: SecretName, query: GetV4) -> SecretAnswer:
         """Show a secret by its name."""
-        return answer(secrets.get(actor, query.address(), secret_name, query.reading(), query.type, query.version))
+        return answer(
+            secrets.reader.get(actor, query.address(), secret_name, query.reading(), query.type, query.version)
+        )
 
     def get_v3_called_id(actor: Actor, query: GetV3) -> SecretAnswer:
         """Show the secret whose name is id."""
@@ -53,7 +59,7 @@ def _reading(secrets: Secrets) -> list[Operation]:
 
     def get_by_id(actor: Actor, secret_id: str, query: GetById) -> SecretAnswer:
         """Show a secret by its id, with its value as it was written: references are not expanded."""
-        return answer(secrets.by_id(actor, secret_id, view=query.view_secret_value))
+        return answer(secrets.reader.by_id(actor, secret_id, view=query.view_secret_value))
 
     return [
         get(V3)(list_v3),
@@ -81,6 +87,10 @@ def _writing(secrets: Secrets) -> list[Operation]:
         """Remove a secret with all its versions."""
         return answer(secrets.delete(actor, data.address(), secret_name, data.type))
 
+    def create_secrets(actor: Actor, data: CreateSecrets) -> SecretBatchAnswer:
+        """Add up to 100 secrets to one folder: all of them, or none."""
+        return SecretBatchAnswer([shown(secret) for secret in secrets.create_all(actor, data.address(), data.new())])
+
     def create_called_id(actor: Actor, data: CreateSecret) -> SecretAnswer:
         """Add a secret whose name is id."""
         return create_secret(actor, "id", data)
@@ -104,4 +114,4 @@ def _writing(secrets: Secrets) -> list[Operation]:
             patch(f"{root}/id")(update_called_id),
             delete(f"{root}/id")(delete_called_id),
         )
-    ]
+    ] + [post("/api/v3/secrets/batch/raw")(create_secrets)]

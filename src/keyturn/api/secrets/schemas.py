@@ -4,13 +4,15 @@ Older clients name the project ``workspaceId`` or ``workspaceSlug`` (``projectSl
 is taken everywhere. Of several the id counts.
 """
 
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Annotated
 
 from msgspec import UNSET, Meta, UnsetType, field
 
 from keyturn.kit.secret import Plaintext
 from keyturn.secrets.domain import NO_DETAILS, Address, Metadata, NewSecret, Reading, SecretChange, SecretType
-from keyturn.web.schema.validate import coerced
+from keyturn.web.schema.validate import Fault, coerced
 from keyturn.web.schema.wire import ApiModel, Timestamp
 
 HIDDEN = "<hidden-by-infisical>"
@@ -23,6 +25,8 @@ Value = Annotated[Plaintext, Meta(max_length=512 * 1024)]
 Comment = Annotated[str, Meta(max_length=10_000)]
 Note = Annotated[str, Meta(max_length=1000)]
 Days = Annotated[int, coerced, Meta(ge=0, le=3650)]
+Words = Annotated[str, Meta(max_length=2000)]
+TagIds = Annotated[list[Reference], Meta(max_length=50)]
 Count = Annotated[int, Meta(ge=1)]
 EnvironmentSlug = Annotated[str, Meta(max_length=64, examples=["dev"])]
 
@@ -50,11 +54,35 @@ def _address(given: "_Addressed | _Written") -> Address:
 
 
 class ListV3(_Addressed):
+    """``tagSlugs`` are several with commas: secrets with one of them. ``metadataFilter`` is ``key=a,value=b|key=c``: secrets
+    with each of these entries.
+    """
+
     view_secret_value: bool = True
     recursive: bool = False
+    tag_slugs: Words | None = None
+    metadata_filter: Words | None = None
+
+    def check(self) -> Iterator[Fault]:
+        if self.metadata_filter and not all(key or value for key, value in metadata_filter(self.metadata_filter)):
+            yield Fault("Write it as key=owner,value=team-a|key=...", path=("metadataFilter",))
 
     def reading(self) -> Reading:
-        return Reading(self.view_secret_value, self.recursive)
+        slugs = frozenset(slug.strip() for slug in (self.tag_slugs or "").split(",") if slug.strip())
+        return Reading(
+            self.view_secret_value,
+            self.recursive,
+            tag_slugs=slugs,
+            metadata=metadata_filter(self.metadata_filter or ""),
+        )
+
+
+def metadata_filter(text: str) -> tuple[tuple[str | None, str | None], ...]:
+    """Return the entries asked for, each as key and value; None where that was not said."""
+    entries = [
+        dict(part.strip().partition("=")[::2] for part in entry.split(",")) for entry in text.split("|") if entry
+    ]
+    return tuple((entry.get("key") or None, entry.get("value") or None) for entry in entries)
 
 
 class GetV3(_Addressed):
@@ -70,7 +98,7 @@ class ListV4(ListV3):
     include_personal_overrides: bool = False
 
     def reading(self) -> Reading:
-        return Reading(self.view_secret_value, self.recursive, self.include_personal_overrides)
+        return replace(super().reading(), overrides=self.include_personal_overrides)
 
 
 class GetV4(GetV3):
@@ -102,6 +130,7 @@ class _Content(ApiModel):
     secret_comment: Comment | None = None
     skip_multiline_encoding: Annotated[bool, coerced] | None = None
     secret_metadata: MetadataList | None = None
+    tag_ids: TagIds | None = None
     secret_reminder_note: Note | UnsetType | None = UNSET
     secret_reminder_repeat_days: Days | UnsetType | None = UNSET
 
@@ -126,12 +155,13 @@ class _Content(ApiModel):
             self.metadata(),
             self.reminder(),
             self.skip_multiline_encoding,
+            None if self.tag_ids is None else tuple(self.tag_ids),
         )
 
     def new(self, name: str, kind: SecretType) -> NewSecret:
         change = self.change(kind)
         skips, value = bool(self.skip_multiline_encoding), self.secret_value or Plaintext("")
-        return NewSecret(name, value, kind, change.details(NO_DETAILS), skips)
+        return NewSecret(name, value, kind, change.details(NO_DETAILS), skips, change.tag_ids or ())
 
 
 class _Written(_Content):
@@ -151,6 +181,17 @@ class _Written(_Content):
 
 class CreateSecret(_Written):
     pass
+
+
+class BatchEntry(_Content, kw_only=True):
+    secret_key: SecretName
+
+
+class CreateSecrets(_Addressed, kw_only=True):
+    secrets: Annotated[list[BatchEntry], Meta(min_length=1, max_length=100)]
+
+    def new(self) -> list[NewSecret]:
+        return [entry.new(entry.secret_key, SecretType.SHARED) for entry in self.secrets]
 
 
 class UpdateSecret(_Written):
@@ -215,6 +256,10 @@ class SecretShown(ApiModel):
 
 class SecretAnswer(ApiModel):
     secret: SecretShown
+
+
+class SecretBatchAnswer(ApiModel):
+    secrets: list[SecretShown]
 
 
 class ImportShown(ApiModel):

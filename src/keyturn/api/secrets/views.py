@@ -1,6 +1,14 @@
 """How a secret is answered."""
 
-from keyturn.api.secrets.schemas import HIDDEN, MakerShown, MetadataShown, SecretAnswer, SecretListAnswer, SecretShown
+from keyturn.api.secrets.schemas import (
+    HIDDEN,
+    MakerShown,
+    MetadataShown,
+    SecretAnswer,
+    SecretListAnswer,
+    SecretShown,
+    TagOfSecret,
+)
 from keyturn.kit.clock import iso
 from keyturn.secrets.domain import Secret, SecretList
 
@@ -31,7 +39,7 @@ def shown(secret: Secret) -> SecretShown:
         secret_reminder_note=details.reminder_note,
         secret_reminder_repeat_days=details.reminder_days,
         secret_metadata=[MetadataShown(entry.key, entry.value, entry.encrypted) for entry in details.metadata],
-        tags=[],
+        tags=[TagOfSecret(tag.id, tag.slug, tag.name, tag.color) for tag in secret.tags],
         actor=MakerShown(stored.maker.id, stored.maker.kind, stored.maker.name),
         is_rotated_secret=False,
         rotation_id=None,

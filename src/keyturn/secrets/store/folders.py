@@ -1,12 +1,12 @@
 """SQL of folders."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
 import sqlalchemy as sa
 
-from keyturn.db.tables import environments, projects, secret_folders, secrets
+from keyturn.db.tables import environments, projects, secret_folders
 from keyturn.db.unit import Tx
 from keyturn.secrets.domain import Folder, Place
 
@@ -98,13 +98,3 @@ def move(tx: Tx, folders: Iterable[Folder], before: str, after: str, now: dateti
 def remove(tx: Tx, folder_id: str) -> None:
     """Remove the folder with everything in it and below it."""
     tx.run(sa.delete(secret_folders).where(secret_folders.c.id == folder_id))
-
-
-def secrets_in(tx: Tx, folder_ids: Sequence[str]) -> int:
-    """Count the secrets of these folders."""
-    found = 0
-    for first in range(0, len(folder_ids), 500):
-        chunk = folder_ids[first : first + 500]
-        row = tx.one(sa.select(sa.func.count().label("n")).where(secrets.c.folder_id.in_(chunk)))
-        found += int(row["n"]) if row else 0
-    return found

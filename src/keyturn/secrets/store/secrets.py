@@ -29,6 +29,12 @@ _NAMED = _QUERY.where(secrets.c.folder_id == sa.bindparam("folder"), secrets.c.n
 _SHARED = secrets.c.owner_id.is_(None)
 
 
+def chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Yield the ids in parts that one statement can name."""
+    for first in range(0, len(ids), CHUNK):
+        yield ids[first : first + CHUNK]
+
+
 def one(tx: Tx, folder_id: str, name: str, owner_id: str | None) -> StoredSecret | None:
     """Return the secret of this name with its current version: everybody's, or that of an owner."""
     owned = _SHARED if owner_id is None else secrets.c.owner_id == owner_id
@@ -76,9 +82,7 @@ def in_folders(tx: Tx, folder_ids: Sequence[str], owner_id: str | None) -> list[
     """Return everybody's secrets of these folders, and those of the owner if one is given; by name within a folder."""
     owned = _SHARED if owner_id is None else sa.or_(_SHARED, secrets.c.owner_id == owner_id)
     found = [
-        _stored(row)
-        for ids in _chunks(folder_ids)
-        for row in tx.rows(_QUERY.where(owned, secrets.c.folder_id.in_(ids)))
+        _stored(row) for ids in chunks(folder_ids) for row in tx.rows(_QUERY.where(owned, secrets.c.folder_id.in_(ids)))
     ]
     # Sorted here: the order of texts in a database depends on its settings, and an answer's tag on the order.
     return sorted(found, key=lambda secret: (secret.name, secret.owner_id or ""))
@@ -142,11 +146,6 @@ def _add_version(tx: Tx, secret: StoredSecret) -> None:
         made_by_name=secret.maker.name,
         created_at=secret.updated_at,
     )
-
-
-def _chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
-    for first in range(0, len(ids), CHUNK):
-        yield ids[first : first + CHUNK]
 
 
 def _stored(row: Mapping[str, Any]) -> StoredSecret:

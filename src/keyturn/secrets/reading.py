@@ -1,0 +1,169 @@
+"""Reading secrets: what is handed out to whom, and that it is written down before."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from keyturn.audit import events
+from keyturn.audit.domain import AuditEvent, Subject, SubjectKind
+from keyturn.audit.record import record, recorded
+from keyturn.authz.domain import Action
+from keyturn.db.unit import Database, Tx
+from keyturn.errors import NotFound
+from keyturn.kit.actor import Actor
+from keyturn.ports.clock import Clock
+from keyturn.ports.sealing import Sealer
+from keyturn.secrets import access
+from keyturn.secrets.domain import (
+    Address,
+    Folder,
+    Place,
+    Reading,
+    Secret,
+    SecretList,
+    SecretType,
+    StoredSecret,
+    facts_of,
+    owner_for,
+    owner_of,
+)
+from keyturn.secrets.sealed import details_of, value_of
+from keyturn.secrets.store import folders, secrets, tags
+
+
+@dataclass(frozen=True)
+class _Read:
+    """An event of the trail about values that are to be handed out. One with its key is written once a minute."""
+
+    event: AuditEvent
+    subject: Subject
+    key: str
+    facts: dict[str, object]
+
+
+class SecretReader:
+    """Reads secrets. Who gets values is in the audit trail before they do; when that cannot be written, nobody gets them."""
+
+    def __init__(self, database: Database, sealer: Sealer, clock: Clock) -> None:
+        self._database = database
+        self._sealer = sealer
+        self._clock = clock
+
+    def list(self, actor: Actor, address: Address, reading: Reading) -> SecretList:
+        """Return the secrets of a folder by name; none when the folder is not there."""
+        with self._database.read() as tx:
+            place = access.locate(tx, actor, Action.DESCRIBE_SECRETS, address)
+            view = reading.view and access.may_read_values(tx, actor, place)
+            within = _folders(tx, place, recursive=reading.recursive)
+            rows = secrets.in_folders(
+                tx, [folder.id for folder in within], owner_of(actor) if reading.overrides else None
+            )
+            paths = {folder.id: folder.path for folder in within}
+            placed = [(replace(place, path=paths[row.folder_id]), row) for row in rows]
+            found = self._shown(tx, placed, reading, view=view)
+        self._note(actor, _read_of_list(actor, place, within, found, reading) if view and found else None)
+        return SecretList(found)
+
+    def get(
+        self, actor: Actor, address: Address, name: str, reading: Reading, kind: SecretType, version: int | None = None
+    ) -> Secret:
+        """Return a secret by its name, with the current version or the one asked for. Raises NotFound."""
+        with self._database.read() as tx:
+            place = access.locate(tx, actor, Action.DESCRIBE_SECRETS, address)
+            view = reading.view and access.may_read_values(tx, actor, place)
+            row = access.found(tx, place, name, owner_for(actor, kind))
+            if version is not None and version != row.version:
+                row = _at_version(tx, row, version)
+            [secret] = self._shown(tx, [(place, row)], Reading(), view=view)
+        self._note(actor, _read_of_one(actor, secret) if view else None)
+        return secret
+
+    def by_id(self, actor: Actor, secret_id: str, *, view: bool = True) -> Secret:
+        """Return a secret by its id, wherever in the organization it is. Raises NotFound, for another's personal one too."""
+        with self._database.read() as tx:
+            found = secrets.by_id(tx, actor.org_id, secret_id)
+            if found is None or found[0].owner_id not in {None, owner_of(actor)}:
+                raise NotFound(f"There is no secret '{secret_id}'.", code="secrets.not_found")
+            row, place = found
+            access.require_there(tx, actor, Action.DESCRIBE_SECRETS, place)
+            view = view and access.may_read_values(tx, actor, place)
+            [secret] = self._shown(tx, [(place, row)], Reading(), view=view)
+        self._note(actor, _read_of_one(actor, secret) if view else None)
+        return secret
+
+    def _shown(
+        self, tx: Tx, placed: Sequence[tuple[Place, StoredSecret]], reading: Reading, *, view: bool
+    ) -> Sequence[Secret]:
+        """Return those that are asked for, opened. What is filtered out is not decrypted."""
+        project_id = placed[0][0].project_id if placed else ""
+        of_each = tags.of_secrets(tx, project_id, [row.id for _, row in placed])
+        found = []
+        for place, row in placed:
+            of_this = of_each.get(row.id, ())
+            if not reading.wants_tags(of_this):
+                continue
+            details = details_of(self._sealer, project_id, row)
+            if reading.wants_details(details):
+                value = value_of(self._sealer, project_id, row) if view else None
+                found.append(Secret(row, place, value, details, of_this))
+        return found
+
+    def _note(self, actor: Actor, read: _Read | None) -> None:
+        if read is None:
+            return
+        now = self._clock.now()
+        with self._database.read() as tx:
+            if recorded(tx, _once(read, now)):
+                return
+        with self._database.write() as tx:
+            record(tx, actor, read.event, read.subject, now, _once(read, now), **read.facts)
+
+
+def note_read(tx: Tx, actor: Actor, secret: Secret, now: datetime) -> None:
+    """Write down that the actor gets the value of the secret, if they do, in a transaction that ends before they do."""
+    if secret.value is not None:
+        read = _read_of_one(actor, secret)
+        record(tx, actor, read.event, read.subject, now, _once(read, now), **read.facts)
+
+
+def _once(read: _Read, now: datetime) -> str:
+    return f"{read.key}:{now.replace(second=0, microsecond=0).isoformat()}"
+
+
+def _folders(tx: Tx, place: Place, *, recursive: bool) -> Sequence[Folder]:
+    if recursive:
+        return folders.in_and_below(tx, place.environment_id, place.path)
+    folder = folders.at(tx, place.environment_id, place.path)
+    return [folder] if folder else []
+
+
+def _at_version(tx: Tx, secret: StoredSecret, number: int) -> StoredSecret:
+    found = secrets.version_of(tx, secret.id, number)
+    if found is None:
+        raise NotFound(
+            f"The secret '{secret.name}' has no version {number}.",
+            code="secrets.version_not_found",
+            fix=f"Its newest is {secret.version}.",
+        )
+    return found
+
+
+def _read_of_one(actor: Actor, secret: Secret) -> _Read:
+    row, place = secret.stored, secret.place
+    subject = Subject(SubjectKind.SECRET, row.id, place.project_id)
+    return _Read(events.SECRET_READ, subject, f"read-secret:{actor.id}:{row.version_id}", facts_of(place, row))
+
+
+def _read_of_list(
+    actor: Actor, place: Place, within: Sequence[Folder], found: Sequence[Secret], reading: Reading
+) -> _Read:
+    newest = max(secret.stored.updated_at for secret in found)
+    kind = f"{len(found)}:{reading.recursive:d}:{newest.isoformat()}"
+    facts = {
+        "environment": place.environment,
+        "secretPath": place.path,
+        "numberOfSecrets": len(found),
+        "recursive": reading.recursive,
+    }
+    subject = Subject(SubjectKind.FOLDER, within[0].id, place.project_id)
+    return _Read(events.SECRETS_READ, subject, f"read-folder:{actor.id}:{within[0].id}:{kind}", facts)

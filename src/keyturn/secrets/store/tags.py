@@ -1,0 +1,66 @@
+"""SQL of tags, and of which secrets have them."""
+
+from collections.abc import Mapping, Sequence
+
+import sqlalchemy as sa
+
+from keyturn.db.tables import secret_tag_links, secret_tags
+from keyturn.db.unit import Tx
+from keyturn.secrets.domain import Tag
+from keyturn.secrets.store.secrets import chunks
+
+
+def add(tx: Tx, tag: Tag) -> None:
+    tx.run(
+        sa.insert(secret_tags),
+        id=tag.id,
+        project_id=tag.project_id,
+        slug=tag.slug,
+        name=tag.name,
+        color=tag.color,
+        created_at=tag.created_at,
+        updated_at=tag.updated_at,
+    )
+
+
+def of_project(tx: Tx, project_id: str) -> list[Tag]:
+    """Return the tags of the project by slug."""
+    rows = tx.rows(sa.select(secret_tags).where(secret_tags.c.project_id == project_id))
+    return sorted((Tag(**row) for row in rows), key=lambda tag: tag.slug)
+
+
+def by_id(tx: Tx, project_id: str, tag_id: str) -> Tag | None:
+    row = tx.one(sa.select(secret_tags).where(secret_tags.c.project_id == project_id, secret_tags.c.id == tag_id))
+    return Tag(**row) if row else None
+
+
+def by_slug(tx: Tx, project_id: str, slug: str) -> Tag | None:
+    row = tx.one(sa.select(secret_tags).where(secret_tags.c.project_id == project_id, secret_tags.c.slug == slug))
+    return Tag(**row) if row else None
+
+
+def save(tx: Tx, tag: Tag) -> None:
+    """Write what may change of a tag."""
+    values = {"slug": tag.slug, "name": tag.name, "color": tag.color, "updated_at": tag.updated_at}
+    tx.run(sa.update(secret_tags).where(secret_tags.c.id == tag.id).values(values))
+
+
+def remove(tx: Tx, tag_id: str) -> None:
+    tx.run(sa.delete(secret_tags).where(secret_tags.c.id == tag_id))
+
+
+def of_secrets(tx: Tx, project_id: str, secret_ids: Sequence[str]) -> Mapping[str, list[Tag]]:
+    """Return the tags of these secrets by slug, for those that have some."""
+    known = {tag.id: tag for tag in of_project(tx, project_id)}
+    found: dict[str, list[Tag]] = {}
+    for ids in chunks(secret_ids) if known else ():
+        for row in tx.rows(sa.select(secret_tag_links).where(secret_tag_links.c.secret_id.in_(ids))):
+            found.setdefault(row["secret_id"], []).append(known[row["tag_id"]])
+    return {secret_id: sorted(tags, key=lambda tag: tag.slug) for secret_id, tags in found.items()}
+
+
+def put_on(tx: Tx, secret_id: str, tag_ids: Sequence[str]) -> None:
+    """Let the secret have these tags and no others."""
+    tx.run(sa.delete(secret_tag_links).where(secret_tag_links.c.secret_id == secret_id))
+    for tag_id in tag_ids:
+        tx.run(sa.insert(secret_tag_links), secret_id=secret_id, tag_id=tag_id)
