@@ -18,7 +18,7 @@ from keyturn.accounts.service import Access
 from keyturn.app.core import open_core
 from keyturn.app.web import open_access
 from keyturn.crypto.hashing import Hasher
-from keyturn.identities.domain import UniversalAuthChanges
+from keyturn.identities.domain import NewClientSecret, NewIdentity, UniversalAuthChanges
 from keyturn.kit.actor import Role
 from keyturn.kit.secret import Plaintext
 from keyturn.settings.reader import read_settings
@@ -61,9 +61,9 @@ def _robots(access: Access) -> list[Robot]:
     admin = access.authenticate(first.token.reveal(), _HOME.ip)
     made = []
     for number in range(IDENTITIES):
-        identity = access.identities.create(admin, name=f"robot {number}", role=Role.NO_ACCESS)
+        identity = access.identities.create(admin, NewIdentity(name=f"robot {number}", role=Role.NO_ACCESS))
         auth = access.universal.attach(admin, identity.id, UniversalAuthChanges(access_token_ttl=600))
-        secret, _ = access.universal.create_secret(admin, identity.id)
+        secret, _ = access.universal.create_secret(admin, identity.id, NewClientSecret())
         made.append(Robot(auth.client_id, secret))
     return made
 

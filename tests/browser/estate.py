@@ -25,8 +25,9 @@ from keyturn.connections.domain import ClientSecret, Connection, NewConnection
 from keyturn.connections.flow import CALLBACK_PATH
 from keyturn.kit.actor import Actor, Role
 from keyturn.kit.secret import Plaintext
+from keyturn.people.domain import NewUser
 from keyturn.people.sessions import BrowserInfo as Visiting
-from keyturn.projects.domain import Project
+from keyturn.projects.domain import NewProject, Project
 from keyturn.projects.service import Projects
 from keyturn.rotations.commands import ScheduleChange
 from keyturn.rotations.self_rotation import SelfRotation
@@ -72,7 +73,7 @@ class BrowserServer:
         return made
 
     def project(self, name: str) -> Project:
-        return self.projects.create(self.actor, name=name)
+        return self.projects.create(self.actor, NewProject(name=name))
 
     def connect(
         self, name: str, application: ApplicationHandle, project: Project | None = None, *, days: int | None = None
@@ -198,7 +199,7 @@ def _session(access: Access, email: str) -> Plaintext:
 def join(estate: BrowserServer, email: str, role: Role, **names: str) -> None:
     """Let somebody have an account, and choose a password of their own."""
     first = Plaintext(f"first {PASSWORD}")
-    estate.access.users.create(estate.actor, email=email, password=first, role=role, **names)
+    estate.access.users.create(estate.actor, NewUser(email=email, password=first, role=role, **names))
     estate.access.signin.login_person(email, first, Origin("127.0.0.1"), new_password=Plaintext(PASSWORD))
 
 

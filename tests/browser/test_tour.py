@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from keyturn.kit.actor import Role
 from keyturn.kit.secret import Plaintext
+from keyturn.people.domain import NewUser
 from keyturn.projects.domain import Project
 from tests.browser.conftest import Visit
 from tests.browser.estate import PASSWORD, SETUP_CODE, BrowserServer, Watched, first_start, session_of
@@ -55,7 +56,7 @@ def test_every_page_is_accessible(page: Page, estate: BrowserServer, furniture: 
 
 def test_a_first_password_is_changed_at_the_first_sign_in(visit: Visit, estate: BrowserServer) -> None:
     email, first = "frida@example.com", f"first {PASSWORD}"
-    estate.access.users.create(estate.actor, email=email, password=Plaintext(first), role=Role.VIEWER)
+    estate.access.users.create(estate.actor, NewUser(email=email, password=Plaintext(first), role=Role.VIEWER))
     with visit("no session") as stranger:
         page = stranger.page()
         page.goto(f"{estate.url}/settings")

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from playwright.sync_api import Page, expect
 
 from keyturn.connections.domain import CertificateFiles, Connection, NewConnection
-from keyturn.identities.domain import UniversalAuthChanges
+from keyturn.identities.domain import NewClientSecret, NewIdentity, UniversalAuthChanges
 from keyturn.kit.actor import Role
 from keyturn.kit.secret import Plaintext
-from keyturn.projects.domain import Project
+from keyturn.projects.domain import NewProject, Project
 from tests.browser.estate import BrowserServer, join
 from tests.emulator.certificates import make_certificate
 
@@ -47,15 +47,15 @@ class Furniture:
 def furnish(estate: BrowserServer) -> Furniture:
     """Put something on every page: connections of every kind and condition, people, machine identities."""
     access, actor = estate.access, estate.actor
-    project = estate.projects.create(actor, name="Payments")
+    project = estate.projects.create(actor, NewProject(name="Payments"))
     join(estate, VIEWER, Role.VIEWER, first_name="Vera")
-    identity = access.identities.create(actor, name="terraform", role=Role.MEMBER)
+    identity = access.identities.create(actor, NewIdentity(name="terraform", role=Role.MEMBER))
     access.universal.attach(actor, identity.id, UniversalAuthChanges())
-    access.universal.create_secret(actor, identity.id, description="pipeline")
+    access.universal.create_secret(actor, identity.id, NewClientSecret(description="pipeline"))
     broken = estate.application("Reporting", secrets_count=2)
     furniture = Furniture(
         project=project,
-        empty=estate.projects.create(actor, name="Search"),
+        empty=estate.projects.create(actor, NewProject(name="Search")),
         rotating=estate.connect(
             "payments-entra", estate.application("Payments API", secrets_count=2), project, days=30
         ),

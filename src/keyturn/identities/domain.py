@@ -1,5 +1,6 @@
 """Machine identities and how they sign in, as values. Hashes are not part of any repr."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -34,6 +35,39 @@ class Identity:
     updated_at: datetime
     fault: str = ""
     """What of the stored identity cannot be read."""
+
+
+Pairs = Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class NewIdentity:
+    """An identity to be made. ``org_id`` is the organization that the caller believes to be in."""
+
+    name: str
+    role: Role
+    has_delete_protection: bool = False
+    metadata: Pairs = ()
+    org_id: str | None = None
+
+
+@dataclass(frozen=True)
+class IdentityChange:
+    """What changes of an identity; None leaves it as it is."""
+
+    name: str | None = None
+    role: Role | None = None
+    has_delete_protection: bool | None = None
+    metadata: Pairs | None = None
+
+
+@dataclass(frozen=True)
+class NewClientSecret:
+    """A client secret to be made. ``ttl`` in seconds; 0 means without limit, as for its uses."""
+
+    description: str = ""
+    uses_limit: int = 0
+    ttl: int = 0
 
 
 @dataclass(frozen=True)

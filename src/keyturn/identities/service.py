@@ -11,15 +11,13 @@ from keyturn.authz.domain import Action, require_at_most
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import NotFound, Refused
 from keyturn.identities import store
-from keyturn.identities.domain import Identity, Label
-from keyturn.kit.actor import Actor, Role
+from keyturn.identities.domain import Identity, IdentityChange, Label, NewIdentity, Pairs
+from keyturn.kit.actor import Actor
 from keyturn.organizations import store as organization_store
 from keyturn.organizations.domain import Organization
 from keyturn.organizations.quotas import require_room
 from keyturn.ports.clock import Clock, Ids
 from keyturn.settings.model import USUAL_QUOTAS, Quotas
-
-Pairs = Sequence[tuple[str, str]]
 
 
 class Identities:
@@ -31,28 +29,27 @@ class Identities:
         self._clock = clock
         self._ids = ids
 
-    def create(
-        self,
-        actor: Actor,
-        *,
-        name: str,
-        role: Role,
-        has_delete_protection: bool = False,
-        metadata: Pairs = (),
-        org_id: str | None = None,
-    ) -> Identity:
+    def create(self, actor: Actor, new: NewIdentity) -> Identity:
         """Add an identity. It can do nothing until it gets a way to sign in. Raises Forbidden for a role above the caller's."""
         now = self._clock.now()
         with self._database.write() as tx:
-            require(tx, actor, Action.MANAGE_IDENTITIES, Scope(org_id or actor.org_id))
-            require_at_most(actor.role, role)
+            require(tx, actor, Action.MANAGE_IDENTITIES, Scope(new.org_id or actor.org_id))
+            require_at_most(actor.role, new.role)
             there = store.count_identities(tx, actor.org_id)
             require_room(there, self._quotas.identities, "machine identities", "KEYTURN_MAX_IDENTITIES")
             identity = Identity(
-                self._ids.new(), actor.org_id, name, role, has_delete_protection, self._labels(metadata), (), now, now
+                id=self._ids.new(),
+                org_id=actor.org_id,
+                name=new.name,
+                role=new.role,
+                has_delete_protection=new.has_delete_protection,
+                metadata=self._labels(new.metadata),
+                auth_methods=(),
+                created_at=now,
+                updated_at=now,
             )
             store.add_identity(tx, identity)
-            record(tx, actor, events.IDENTITY_CREATED, _subject(identity), now, name=name, role=role.value)
+            record(tx, actor, events.IDENTITY_CREATED, _subject(identity), now, name=new.name, role=new.role.value)
         return identity
 
     def get(self, actor: Actor, identity_id: str) -> Identity:
@@ -66,27 +63,20 @@ class Identities:
             require(tx, actor, Action.READ_IDENTITIES, Scope(actor.org_id))
             return store.identities_of(tx, actor.org_id)
 
-    def update(
-        self,
-        actor: Actor,
-        identity_id: str,
-        *,
-        name: str | None = None,
-        role: Role | None = None,
-        has_delete_protection: bool | None = None,
-        metadata: Pairs | None = None,
-    ) -> Identity:
+    def update(self, actor: Actor, identity_id: str, change: IdentityChange) -> Identity:
         """Change what is given. Raises Forbidden when its role, before or after, is above the caller's."""
         with self._database.write() as tx:
             before = self.managed(tx, actor, identity_id)
             after = replace(
                 before,
-                name=before.name if name is None else name,
-                role=role or before.role,
+                name=before.name if change.name is None else change.name,
+                role=change.role or before.role,
                 has_delete_protection=(
-                    before.has_delete_protection if has_delete_protection is None else has_delete_protection
+                    before.has_delete_protection
+                    if change.has_delete_protection is None
+                    else change.has_delete_protection
                 ),
-                metadata=before.metadata if metadata is None else self._labels(metadata),
+                metadata=before.metadata if change.metadata is None else self._labels(change.metadata),
                 updated_at=self._clock.now(),
             )
             require_at_most(actor.role, after.role)

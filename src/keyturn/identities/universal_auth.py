@@ -10,7 +10,13 @@ from keyturn.db.unit import Database, Tx
 from keyturn.errors import NotFound, Refused
 from keyturn.identities import store
 from keyturn.identities.client_secrets import ClientSecretDigests
-from keyturn.identities.domain import IdentityClientSecret, UniversalAuth, UniversalAuthChanges, UniversalAuthSettings
+from keyturn.identities.domain import (
+    IdentityClientSecret,
+    NewClientSecret,
+    UniversalAuth,
+    UniversalAuthChanges,
+    UniversalAuthSettings,
+)
 from keyturn.identities.service import Identities
 from keyturn.kit.actor import Actor
 from keyturn.kit.secret import Plaintext
@@ -95,9 +101,9 @@ class UniversalAuths:
     # --- client secrets -----------------------------------------------------------------------------------------------
 
     def create_secret(
-        self, actor: Actor, identity_id: str, *, description: str = "", uses_limit: int = 0, ttl: int = 0
+        self, actor: Actor, identity_id: str, new: NewClientSecret
     ) -> tuple[Plaintext, IdentityClientSecret]:
-        """Make a client secret and return it in the clear, once. ``ttl`` in seconds; 0 means without limit."""
+        """Make a client secret and return it in the clear, once."""
         secret, secret_id = opaque.new_client_secret(self._random), self._ids.new()
         now = self._clock.now()
         with self._database.write() as tx:
@@ -105,12 +111,12 @@ class UniversalAuths:
             client_secret = IdentityClientSecret(
                 id=secret_id,
                 universal_auth_id=auth.id,
-                description=description,
+                description=new.description,
                 prefix=secret.reveal()[: opaque.SECRET_PREFIX_LENGTH],
                 hash=self._secrets.keep(secret, secret_id),
                 uses=0,
-                uses_limit=uses_limit,
-                ttl=ttl,
+                uses_limit=new.uses_limit,
+                ttl=new.ttl,
                 revoked=False,
                 created_at=now,
                 updated_at=now,

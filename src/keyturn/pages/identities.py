@@ -11,7 +11,16 @@ from keyturn.accounts.service import Access
 from keyturn.api.fields import Name
 from keyturn.authz.domain import ORGANIZATION_ROLES, Action, at_most, permits
 from keyturn.errors import NotFound
-from keyturn.identities.domain import LONGEST_TTL, Identity, IdentityClientSecret, UniversalAuth, UniversalAuthChanges
+from keyturn.identities.domain import (
+    LONGEST_TTL,
+    Identity,
+    IdentityChange,
+    IdentityClientSecret,
+    NewClientSecret,
+    NewIdentity,
+    UniversalAuth,
+    UniversalAuthChanges,
+)
 from keyturn.kit.actor import Actor, Role
 from keyturn.ports.clock import Clock
 from keyturn.web.html.forms import require_typed
@@ -77,18 +86,18 @@ class SecretPage(Page):
     secret: str
 
 
-class NewIdentity(ApiModel, rename=None):
+class NewIdentityForm(ApiModel, rename=None):
     name: Name
     role: Role
 
 
-class ChangedIdentity(ApiModel, rename=None):
+class IdentityForm(ApiModel, rename=None):
     name: Name
     role: Role
     protected: bool = False
 
 
-class AuthSettings(ApiModel, rename=None):
+class UniversalAuthForm(ApiModel, rename=None):
     """Seconds; 0: without limit. Addresses one to a line."""
 
     ttl: Annotated[int, Meta(ge=0, le=LONGEST_TTL)]
@@ -100,11 +109,26 @@ class AuthSettings(ApiModel, rename=None):
     lockout_seconds: Annotated[int, Meta(ge=30, le=DAY)]
     lockout: bool = False
 
+    def command(self) -> UniversalAuthChanges:
+        return UniversalAuthChanges(
+            access_token_ttl=self.ttl,
+            access_token_max_ttl=self.max_ttl,
+            access_token_uses_limit=self.uses_limit,
+            client_secret_trusted_ips=tuple(self.secret_addresses.split()),
+            access_token_trusted_ips=tuple(self.token_addresses.split()),
+            lockout_enabled=self.lockout,
+            lockout_threshold=self.lockout_threshold,
+            lockout_seconds=self.lockout_seconds,
+        )
 
-class NewSecret(ApiModel, rename=None):
+
+class NewClientSecretForm(ApiModel, rename=None):
     description: Annotated[Trimmed, Meta(max_length=1024)] = ""
     days: Annotated[int, Meta(ge=0, le=3650)] = 0
     uses_limit: Annotated[int, Meta(ge=0, le=2_000_000_000)] = 0
+
+    def command(self) -> NewClientSecret:
+        return NewClientSecret(self.description, self.uses_limit, ttl=self.days * DAY)
 
 
 class DeleteIdentityForm(ApiModel, rename=None):
@@ -148,8 +172,8 @@ def _list(pages: IdentityPages) -> list[PageRoute]:
         return IdentitiesPage(pages.access.identities.list(actor), may, actor.role, filled)
 
     @post(HERE, form_page=show_identities)
-    def create_identity(actor: Actor, form: NewIdentity) -> Redirect:
-        identity = pages.access.identities.create(actor, name=form.name, role=form.role)
+    def create_identity(actor: Actor, form: NewIdentityForm) -> Redirect:
+        identity = pages.access.identities.create(actor, NewIdentity(form.name, form.role))
         return Redirect(f"{HERE}/{identity.id}", toast=f"{identity.name} was created. Now give it a way to sign in.")
 
     return [show_identities, create_identity]
@@ -167,8 +191,8 @@ def _changes(pages: IdentityPages, page: PageRoute) -> list[PageRoute]:
     identities = pages.access.identities
 
     @post(ONE, form_page=page)
-    def change_identity(actor: Actor, identity_id: str, form: ChangedIdentity) -> Redirect:
-        identities.update(actor, identity_id, name=form.name, role=form.role, has_delete_protection=form.protected)
+    def change_identity(actor: Actor, identity_id: str, form: IdentityForm) -> Redirect:
+        identities.update(actor, identity_id, IdentityChange(form.name, form.role, form.protected))
         return _back(identity_id, "The identity was saved.")
 
     @post(f"{ONE}/delete", form_page=page)
@@ -189,8 +213,8 @@ def _signing_in(pages: IdentityPages, page: PageRoute) -> list[PageRoute]:
         return _back(identity_id, "Universal Auth was added. Make a client secret next.")
 
     @post(f"{ONE}/universal-auth", form_page=page)
-    def change_auth(actor: Actor, identity_id: str, form: AuthSettings) -> Redirect:
-        universal.update(actor, identity_id, _changed(form))
+    def change_auth(actor: Actor, identity_id: str, form: UniversalAuthForm) -> Redirect:
+        universal.update(actor, identity_id, form.command())
         return _back(identity_id, "The settings were saved.")
 
     @post(f"{ONE}/universal-auth/unlock", form_page=page)
@@ -205,11 +229,8 @@ def _signing_in(pages: IdentityPages, page: PageRoute) -> list[PageRoute]:
         return _back(identity_id, "Universal Auth was removed.")
 
     @post(f"{ONE}/client-secrets", form_page=page)
-    def create_secret(actor: Actor, identity_id: str, form: NewSecret) -> SecretPage:
-        ttl = int(timedelta(days=form.days).total_seconds())
-        secret, _ = universal.create_secret(
-            actor, identity_id, description=form.description, uses_limit=form.uses_limit, ttl=ttl
-        )
+    def create_secret(actor: Actor, identity_id: str, form: NewClientSecretForm) -> SecretPage:
+        secret, _ = universal.create_secret(actor, identity_id, form.command())
         auth = universal.get(actor, identity_id)
         return SecretPage(access.identities.get(actor, identity_id), auth.client_id, secret.reveal())
 
@@ -223,19 +244,6 @@ def _signing_in(pages: IdentityPages, page: PageRoute) -> list[PageRoute]:
 
 def _back(identity_id: str, toast: str) -> Redirect:
     return Redirect(f"{HERE}/{identity_id}", toast=toast)
-
-
-def _changed(form: AuthSettings) -> UniversalAuthChanges:
-    return UniversalAuthChanges(
-        access_token_ttl=form.ttl,
-        access_token_max_ttl=form.max_ttl,
-        access_token_uses_limit=form.uses_limit,
-        client_secret_trusted_ips=tuple(form.secret_addresses.split()),
-        access_token_trusted_ips=tuple(form.token_addresses.split()),
-        lockout_enabled=form.lockout,
-        lockout_threshold=form.lockout_threshold,
-        lockout_seconds=form.lockout_seconds,
-    )
 
 
 def _shown(secret: IdentityClientSecret, now: datetime) -> SecretShown:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from keyturn.kit.actor import Actor, ActorKind, Role
-from keyturn.kit.secret import Sealed
+from keyturn.kit.secret import Plaintext, Sealed
 from keyturn.lockout.domain import Attempts
 
 
@@ -25,6 +25,17 @@ class User:
     """Somebody else knows the password: it has to be changed at the next sign-in."""
     fault: str = ""
     """What of the stored user cannot be read."""
+
+
+@dataclass(frozen=True)
+class NewUser:
+    """A user to be made, with a first password, which has to be changed at the first sign-in."""
+
+    email: str
+    password: Plaintext
+    role: Role
+    first_name: str = ""
+    last_name: str = ""
 
 
 @dataclass(frozen=True)

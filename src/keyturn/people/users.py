@@ -20,7 +20,7 @@ from keyturn.lockout.domain import Attempts
 from keyturn.organizations import store as organization_store
 from keyturn.organizations.quotas import require_room
 from keyturn.people import store
-from keyturn.people.domain import User, person_actor
+from keyturn.people.domain import NewUser, User, person_actor
 from keyturn.people.passwords import check_password
 from keyturn.people.proofs import Proofs
 from keyturn.ports.clock import Clock, Ids
@@ -49,25 +49,15 @@ class Users:
         self._ids = ids
         self._hasher = hasher
 
-    def create(
-        self,
-        actor: Actor,
-        *,
-        email: str,
-        password: Plaintext,
-        role: Role,
-        first_name: str = "",
-        last_name: str = "",
-    ) -> User:
-        """Add a user with a first password, which has to be changed at the first sign-in.
-
-        Raises Refused for a weak password or an address in use.
-        """
+    def create(self, actor: Actor, new: NewUser) -> User:
+        """Add a user. Raises Refused for a weak password or an address in use, Forbidden for a role above the caller's."""
         with self._database.read() as tx:  # refuse before the slow hash
             require(tx, actor, Action.MANAGE_USERS, Scope(actor.org_id))
             self._require_room(tx, actor)
-        require_at_most(actor.role, role)
-        prepared = self.prepare(actor.org_id, email, password, role, first_name=first_name, last_name=last_name)
+        require_at_most(actor.role, new.role)
+        prepared = self.prepare(
+            actor.org_id, new.email, new.password, new.role, first_name=new.first_name, last_name=new.last_name
+        )
         user = replace(prepared, first_password=True)
         with self._database.write() as tx:
             require(tx, actor, Action.MANAGE_USERS, Scope(actor.org_id))
@@ -78,7 +68,7 @@ class Users:
                 store.add_user(tx, user)
             except sqlalchemy.exc.IntegrityError as error:  # another server added the same address just now
                 raise _email_taken(user.email) from error
-            facts = {"email": user.email, "role": role.value}
+            facts = {"email": user.email, "role": new.role.value}
             record(tx, actor, events.USER_CREATED, _subject(user), self._clock.now(), **facts)
         return user
 

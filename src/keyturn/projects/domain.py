@@ -40,6 +40,45 @@ class Project:
 
 
 @dataclass(frozen=True)
+class NewProject:
+    """A project to be made. Without a slug, one is made up."""
+
+    name: str
+    slug: str | None = None
+    description: str | None = None
+    has_delete_protection: bool = False
+    default_environments: bool = True
+
+
+@dataclass(frozen=True)
+class ProjectChange:
+    """What changes of a project; None leaves it as it is, an empty description removes it."""
+
+    name: str | None = None
+    slug: str | None = None
+    description: str | None = None
+    has_delete_protection: bool | None = None
+
+
+@dataclass(frozen=True)
+class NewEnvironment:
+    """An environment to be made at the position, counted from 1, or at the end."""
+
+    name: str
+    slug: str
+    position: int | None = None
+
+
+@dataclass(frozen=True)
+class EnvironmentChange:
+    """What changes of an environment; None leaves it as it is."""
+
+    name: str | None = None
+    slug: str | None = None
+    position: int | None = None
+
+
+@dataclass(frozen=True)
 class Member:
     """A person or a machine identity in a project. ``name`` is the identity's name or the person's e-mail address."""
 

@@ -21,7 +21,11 @@ from keyturn.projects.domain import (
     DEFAULT_ENVIRONMENTS,
     RESERVED_SLUGS,
     Environment,
+    EnvironmentChange,
+    NewEnvironment,
+    NewProject,
     Project,
+    ProjectChange,
     placed,
     slug_taken,
 )
@@ -59,26 +63,25 @@ class Projects:
         with self._database.read() as tx:
             require(tx, actor, Action.CREATE_PROJECT, Scope(actor.org_id))
 
-    def create(
-        self,
-        actor: Actor,
-        *,
-        name: str,
-        slug: str | None = None,
-        description: str | None = None,
-        has_delete_protection: bool = False,
-        default_environments: bool = True,
-    ) -> Project:
-        """Add a project and make the caller its admin. Raises Refused for a slug in use; without one, one is made up."""
+    def create(self, actor: Actor, new: NewProject) -> Project:
+        """Add a project and make the caller its admin. Raises Refused for a slug in use."""
         now = self._clock.now()
         project_id = self._ids.new()
         environments = tuple(
             Environment(self._ids.new(), project_id, title, short, position, now, now)
-            for position, (title, short) in enumerate(DEFAULT_ENVIRONMENTS if default_environments else (), start=1)
+            for position, (title, short) in enumerate(DEFAULT_ENVIRONMENTS if new.default_environments else (), start=1)
         )
-        slug = slug or f"{slug_of(name)[:53]}-{self._ids.nonce()}"
+        slug = new.slug or f"{slug_of(new.name)[:53]}-{self._ids.nonce()}"
         project = Project(
-            *(project_id, actor.org_id, name, slug, description or None, has_delete_protection, environments, now, now),
+            id=project_id,
+            org_id=actor.org_id,
+            name=new.name,
+            slug=slug,
+            description=new.description or None,
+            has_delete_protection=new.has_delete_protection,
+            environments=environments,
+            created_at=now,
+            updated_at=now,
             created_by=actor.id,
         )
         with self._database.write() as tx:
@@ -93,7 +96,7 @@ class Projects:
                 raise slug_taken("a project", slug) from error
             if actor.id and actor.kind is not ActorKind.PLATFORM:
                 store.add_member(tx, self._ids.new(), project.id, actor.kind, actor.id, Role.ADMIN, now)
-            record(tx, actor, events.PROJECT_CREATED, _subject(project), now, name=name, slug=slug)
+            record(tx, actor, events.PROJECT_CREATED, _subject(project), now, name=new.name, slug=slug)
         return project
 
     def get(self, actor: Actor, project_id: str) -> Project:
@@ -137,26 +140,19 @@ class Projects:
                 record(tx, actor, events.PROJECT_UPDATED, _subject(after), after.updated_at, **facts)
         return after if days != before.audit_retention_days else before
 
-    def update(
-        self,
-        actor: Actor,
-        project_id: str,
-        *,
-        name: str | None = None,
-        slug: str | None = None,
-        description: str | None = None,
-        has_delete_protection: bool | None = None,
-    ) -> Project:
-        """Change what is given; an empty description removes it. Raises Refused for a slug in use."""
+    def update(self, actor: Actor, project_id: str, change: ProjectChange) -> Project:
+        """Change what is given. Raises Refused for a slug in use."""
         with self._database.write() as tx:
             before = self._permitted(tx, actor, Action.EDIT_PROJECT, project_id)
             after = replace(
                 before,
-                name=name or before.name,
-                slug=slug or before.slug,
-                description=before.description if description is None else description or None,
+                name=change.name or before.name,
+                slug=change.slug or before.slug,
+                description=before.description if change.description is None else change.description or None,
                 has_delete_protection=(
-                    before.has_delete_protection if has_delete_protection is None else has_delete_protection
+                    before.has_delete_protection
+                    if change.has_delete_protection is None
+                    else change.has_delete_protection
                 ),
                 updated_at=self._clock.now(),
             )
@@ -204,34 +200,26 @@ class Projects:
     def environment_by_slug(self, actor: Actor, project_id: str, slug: str) -> Environment:
         return _in(self.get(actor, project_id), slug=slug)
 
-    def create_environment(
-        self, actor: Actor, project_id: str, *, name: str, slug: str, position: int | None = None
-    ) -> Environment:
-        """Add an environment at the position, counted from 1, or at the end. Raises Refused for a slug in use there."""
+    def create_environment(self, actor: Actor, project_id: str, new: NewEnvironment) -> Environment:
+        """Add an environment. Raises Refused for a slug in use there."""
         now = self._clock.now()
         with self._database.write() as tx:
-            project = self._editable(tx, actor, project_id, slug)
-            environment = Environment(self._ids.new(), project.id, name, slug, 0, now, now)
+            project = self._editable(tx, actor, project_id, new.slug)
+            environment = Environment(self._ids.new(), project.id, new.name, new.slug, 0, now, now)
             store.add_environment(tx, environment)
-            return self._ordered(tx, actor, project, environment.id, position, events.ENVIRONMENT_CREATED)
+            return self._ordered(tx, actor, project, environment.id, new.position, events.ENVIRONMENT_CREATED)
 
     def update_environment(
-        self,
-        actor: Actor,
-        project_id: str,
-        environment_id: str,
-        *,
-        name: str | None = None,
-        slug: str | None = None,
-        position: int | None = None,
+        self, actor: Actor, project_id: str, environment_id: str, change: EnvironmentChange
     ) -> Environment:
         """Change what is given. Raises Refused for a slug in use there."""
         with self._database.write() as tx:
-            project = self._editable(tx, actor, project_id, slug, besides=environment_id)
+            project = self._editable(tx, actor, project_id, change.slug, besides=environment_id)
             before = _in(project, environment_id=environment_id)
-            store.save_environment(tx, before.id, name or before.name, slug or before.slug, self._clock.now())
+            name, slug = change.name or before.name, change.slug or before.slug
+            store.save_environment(tx, before.id, name, slug, self._clock.now())
             order = [environment.id for environment in project.environments]
-            new_position = order.index(before.id) + 1 if position is None else position
+            new_position = order.index(before.id) + 1 if change.position is None else change.position
             return self._ordered(tx, actor, project, before.id, new_position, events.ENVIRONMENT_UPDATED)
 
     def delete_environment(self, actor: Actor, project_id: str, environment_id: str) -> Environment:

@@ -13,6 +13,7 @@ from keyturn.errors import Refused, Unauthenticated
 from keyturn.kit.actor import Role
 from keyturn.kit.clock import MovableClock
 from keyturn.kit.secret import Plaintext
+from keyturn.people.domain import NewUser
 from keyturn.people.sessions import BrowserInfo
 from tests.features.accounts.conftest import GOOD_PASSWORD, HOME, AccessFixture
 from tests.features.accounts.site import SiteFixture, site
@@ -24,7 +25,7 @@ AT = BrowserInfo(HOME)
 
 @pytest.fixture
 def served(database: Database, clock: MovableClock, house: AccessFixture, tmp_path: Path) -> Iterator[SiteFixture]:
-    house.access.users.create(house.admin, email=BOB, password=Plaintext(FIRST), role=Role.MEMBER)
+    house.access.users.create(house.admin, NewUser(email=BOB, password=Plaintext(FIRST), role=Role.MEMBER))
     with site(database, clock, house.access, tmp_path) as server:
         yield server
 

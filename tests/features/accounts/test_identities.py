@@ -7,9 +7,10 @@ import pytest
 
 from keyturn.audit.service import AuditTrail
 from keyturn.errors import Forbidden, KeyturnError, NotFound, Refused, Unauthenticated
-from keyturn.identities.domain import UniversalAuthChanges
+from keyturn.identities.domain import IdentityChange, NewClientSecret, NewIdentity, UniversalAuthChanges
 from keyturn.kit.actor import Actor, Role
 from keyturn.kit.secret import Plaintext
+from keyturn.people.domain import NewUser
 from tests.features.accounts.conftest import GOOD_PASSWORD, HOME, AccessFixture
 from tests.features.accounts.people import machine, organization
 
@@ -19,24 +20,24 @@ NO_CHANGES = UniversalAuthChanges()
 
 def test_an_identity_is_made_changed_and_deleted(house: AccessFixture) -> None:
     identities = house.access.identities
-    made = identities.create(house.admin, name="robot", role=Role.MEMBER, metadata=[("team", "a")])
+    made = identities.create(house.admin, NewIdentity(name="robot", role=Role.MEMBER, metadata=[("team", "a")]))
     assert made.auth_methods == ()
     house.clock.advance(5)
-    changed = identities.update(house.admin, made.id, name="android", has_delete_protection=True)
+    changed = identities.update(house.admin, made.id, IdentityChange(name="android", has_delete_protection=True))
     seen = identities.get(house.admin, made.id)
     assert seen == changed
     assert (seen.name, seen.role, seen.metadata) == ("android", Role.MEMBER, made.metadata)
     assert seen.updated_at > seen.created_at
     with pytest.raises(Refused, match="protected"):
         identities.delete(house.admin, made.id)
-    identities.update(house.admin, made.id, has_delete_protection=False)
+    identities.update(house.admin, made.id, IdentityChange(has_delete_protection=False))
     identities.delete(house.admin, made.id)
     with pytest.raises(NotFound):
         identities.get(house.admin, made.id)
 
 
 def test_settings_of_universal_auth_that_contradict_each_other_are_refused(house: AccessFixture) -> None:
-    made = house.access.identities.create(house.admin, name="robot", role=Role.MEMBER)
+    made = house.access.identities.create(house.admin, NewIdentity(name="robot", role=Role.MEMBER))
     attach = house.access.universal.attach
     with pytest.raises(Refused, match="longer than its maximum"):
         attach(house.admin, made.id, UniversalAuthChanges(access_token_ttl=11, access_token_max_ttl=10))
@@ -51,9 +52,9 @@ def test_settings_of_universal_auth_that_contradict_each_other_are_refused(house
 
 
 def test_a_client_secret_is_shown_once_and_only_its_prefix_later(house: AccessFixture) -> None:
-    made = house.access.identities.create(house.admin, name="robot", role=Role.MEMBER)
+    made = house.access.identities.create(house.admin, NewIdentity(name="robot", role=Role.MEMBER))
     auth = house.access.universal.attach(house.admin, made.id, NO_CHANGES)
-    secret, kept = house.access.universal.create_secret(house.admin, made.id, description="ci")
+    secret, kept = house.access.universal.create_secret(house.admin, made.id, NewClientSecret(description="ci"))
     assert kept.prefix == secret.reveal()[:4]
     assert secret.reveal() not in repr(kept)
     assert house.access.universal.list_secrets(house.admin, made.id) == [kept]
@@ -65,7 +66,7 @@ def test_a_client_secret_is_shown_once_and_only_its_prefix_later(house: AccessFi
 
 
 def test_universal_auth_added_several_times_at_once_exists_once(house: AccessFixture) -> None:
-    made = house.access.identities.create(house.admin, name="robot", role=Role.MEMBER)
+    made = house.access.identities.create(house.admin, NewIdentity(name="robot", role=Role.MEMBER))
     start = threading.Barrier(4)
     results: list[object] = []
 
@@ -96,9 +97,9 @@ def test_an_identity_that_signs_in_while_it_is_deleted_harms_nobody(house: Acces
                 outcomes.append(error)
                 return
 
-    made = house.access.identities.create(house.admin, name="robot", role=Role.MEMBER)
+    made = house.access.identities.create(house.admin, NewIdentity(name="robot", role=Role.MEMBER))
     auth = house.access.universal.attach(house.admin, made.id, NO_CHANGES)
-    secret, _ = house.access.universal.create_secret(house.admin, made.id)
+    secret, _ = house.access.universal.create_secret(house.admin, made.id, NewClientSecret())
     threads = [threading.Thread(target=sign_in, args=(auth.client_id, secret)) for _ in range(3)]
     for thread in threads:
         thread.start()
@@ -114,18 +115,18 @@ def test_an_identity_that_signs_in_while_it_is_deleted_harms_nobody(house: Acces
 def _changes(house: AccessFixture, actor: Actor, target: str) -> list[Callable[[], object]]:
     identities, universal, users = house.access.identities, house.access.universal, house.access.users
     return [
-        lambda: identities.create(actor, name="evil", role=Role.ADMIN),
-        lambda: identities.create(actor, name="evil", role=Role.VIEWER),
-        lambda: identities.update(actor, target, role=Role.ADMIN),
-        lambda: identities.update(actor, actor.id or "", role=Role.ADMIN),
+        lambda: identities.create(actor, NewIdentity(name="evil", role=Role.ADMIN)),
+        lambda: identities.create(actor, NewIdentity(name="evil", role=Role.VIEWER)),
+        lambda: identities.update(actor, target, IdentityChange(role=Role.ADMIN)),
+        lambda: identities.update(actor, actor.id or "", IdentityChange(role=Role.ADMIN)),
         lambda: identities.delete(actor, target),
         lambda: universal.attach(actor, target, NO_CHANGES),
         lambda: universal.update(actor, target, NO_CHANGES),
         lambda: universal.detach(actor, target),
-        lambda: universal.create_secret(actor, target),
+        lambda: universal.create_secret(actor, target, NewClientSecret()),
         lambda: universal.list_secrets(actor, target),
         lambda: universal.clear_lockouts(actor, target),
-        lambda: users.create(actor, email="evil@acme.test", password=NEW_PASSWORD, role=Role.ADMIN),
+        lambda: users.create(actor, NewUser(email="evil@acme.test", password=NEW_PASSWORD, role=Role.ADMIN)),
         lambda: users.change_role(actor, house.first.user.id, Role.VIEWER),
         lambda: users.delete(actor, house.first.user.id),
     ]
@@ -133,7 +134,7 @@ def _changes(house: AccessFixture, actor: Actor, target: str) -> list[Callable[[
 
 @pytest.mark.parametrize("role", [Role.MEMBER, Role.VIEWER])
 def test_only_admins_change_identities_and_users(house: AccessFixture, role: Role) -> None:
-    target = house.access.identities.create(house.admin, name="target", role=Role.ADMIN)
+    target = house.access.identities.create(house.admin, NewIdentity(name="target", role=Role.ADMIN))
     house.access.universal.attach(house.admin, target.id, NO_CHANGES)
     actor = machine(house.database, house.admin.org_id, role)
     for change in _changes(house, actor, target.id):
@@ -143,7 +144,7 @@ def test_only_admins_change_identities_and_users(house: AccessFixture, role: Rol
 
 
 def test_an_admin_of_another_organization_finds_nothing(house: AccessFixture) -> None:
-    target = house.access.identities.create(house.admin, name="target", role=Role.VIEWER)
+    target = house.access.identities.create(house.admin, NewIdentity(name="target", role=Role.VIEWER))
     house.access.universal.attach(house.admin, target.id, NO_CHANGES)
     stranger = machine(house.database, organization(house.database, "foreign"), Role.ADMIN)
     for change in _changes(house, stranger, target.id)[4:11]:
@@ -152,7 +153,7 @@ def test_an_admin_of_another_organization_finds_nothing(house: AccessFixture) ->
     with pytest.raises(NotFound):
         house.access.identities.get(stranger, target.id)
     with pytest.raises(NotFound):
-        house.access.identities.create(stranger, name="spy", role=Role.ADMIN, org_id=house.admin.org_id)
+        house.access.identities.create(stranger, NewIdentity(name="spy", role=Role.ADMIN, org_id=house.admin.org_id))
     with pytest.raises(NotFound):
         house.access.users.delete(stranger, house.first.user.id)
 
@@ -169,7 +170,7 @@ def test_the_last_admin_can_be_neither_removed_nor_demoted(house: AccessFixture)
     ):
         with pytest.raises(Refused, match="last admin"):
             change()
-    bob = users.create(house.admin, email="bob@acme.test", password=NEW_PASSWORD, role=Role.ADMIN)
+    bob = users.create(house.admin, NewUser(email="bob@acme.test", password=NEW_PASSWORD, role=Role.ADMIN))
     assert users.change_role(house.admin, ann.id, Role.MEMBER).role is Role.MEMBER
     with pytest.raises(Refused, match="last admin"):
         users.delete(house.admin, bob.id)
@@ -177,7 +178,7 @@ def test_the_last_admin_can_be_neither_removed_nor_demoted(house: AccessFixture)
 
 def test_two_admins_who_demote_each_other_at_once_do_not_both_succeed(house: AccessFixture) -> None:
     users = house.access.users
-    bob = users.create(house.admin, email="bob@acme.test", password=NEW_PASSWORD, role=Role.ADMIN)
+    bob = users.create(house.admin, NewUser(email="bob@acme.test", password=NEW_PASSWORD, role=Role.ADMIN))
     start = threading.Barrier(2)
     refused: list[KeyturnError] = []
 
@@ -199,7 +200,7 @@ def test_two_admins_who_demote_each_other_at_once_do_not_both_succeed(house: Acc
 
 def test_an_address_is_used_once_whatever_its_case(house: AccessFixture) -> None:
     with pytest.raises(Refused, match="already"):
-        house.access.users.create(house.admin, email="ANN@acme.test", password=NEW_PASSWORD, role=Role.VIEWER)
+        house.access.users.create(house.admin, NewUser(email="ANN@acme.test", password=NEW_PASSWORD, role=Role.VIEWER))
 
 
 def test_a_changed_password_ends_all_tokens_of_the_user(house: AccessFixture) -> None:
@@ -231,9 +232,9 @@ def test_a_machine_has_no_password_to_change(house: AccessFixture) -> None:
 
 
 def test_every_change_is_in_the_audit_trail_and_no_secret_is(house: AccessFixture) -> None:
-    made = house.access.identities.create(house.admin, name="robot", role=Role.MEMBER)
+    made = house.access.identities.create(house.admin, NewIdentity(name="robot", role=Role.MEMBER))
     auth = house.access.universal.attach(house.admin, made.id, NO_CHANGES)
-    secret, kept = house.access.universal.create_secret(house.admin, made.id)
+    secret, kept = house.access.universal.create_secret(house.admin, made.id, NewClientSecret())
     token = house.machine_login(auth.client_id, secret)
     house.access.tokens.revoke(token, HOME)
     house.access.universal.update(house.admin, made.id, UniversalAuthChanges(access_token_ttl=60))
@@ -265,5 +266,5 @@ def test_a_refused_change_leaves_no_event(house: AccessFixture) -> None:
     before = trail.page(house.admin).events
     viewer = machine(house.database, house.admin.org_id, Role.VIEWER)
     with pytest.raises(Forbidden):
-        house.access.identities.create(viewer, name="evil", role=Role.VIEWER)
+        house.access.identities.create(viewer, NewIdentity(name="evil", role=Role.VIEWER))
     assert trail.page(house.admin).events == before

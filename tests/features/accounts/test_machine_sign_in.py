@@ -15,10 +15,12 @@ from keyturn.crypto.root import GivenRoot, RootKey, RootKeys
 from keyturn.db.tables import client_secrets, data_keys
 from keyturn.db.unit import Database
 from keyturn.errors import Forbidden, NotFound, Refused, Unauthenticated
-from keyturn.identities.domain import UniversalAuthChanges
+from keyturn.identities.domain import NewClientSecret, NewIdentity, UniversalAuthChanges
 from keyturn.kit.actor import Role
 from keyturn.kit.clock import MovableClock
 from keyturn.kit.secret import Plaintext
+from keyturn.people.domain import NewUser
+from keyturn.projects.domain import NewProject
 from keyturn.projects.service import Projects
 from keyturn.tokens.domain import Origin
 from tests.features.accounts.conftest import GOOD_PASSWORD, HOME, AccessFixture
@@ -34,9 +36,9 @@ class Robot:
     def __init__(self, house: AccessFixture, role: Role = Role.MEMBER) -> None:
         universal = house.access.universal
         self.house = house
-        self.id = house.access.identities.create(house.admin, name="robot", role=role).id
+        self.id = house.access.identities.create(house.admin, NewIdentity(name="robot", role=role)).id
         self.client_id = universal.attach(house.admin, self.id, UniversalAuthChanges()).client_id
-        self.secret, self.kept = universal.create_secret(house.admin, self.id)
+        self.secret, self.kept = universal.create_secret(house.admin, self.id, NewClientSecret())
 
     def sign_in(self, ip: str = HOME.ip, secret: Plaintext | None = None, access: Access | None = None) -> Plaintext:
         machines = (access or self.house.access).machines
@@ -184,7 +186,7 @@ def test_client_ids_are_told_to_those_who_manage_identities(
     served: SiteFixture, robot: Robot, house: AccessFixture
 ) -> None:
     watcher = house.access.users.create(
-        house.admin, email="vic@acme.test", password=Plaintext(GOOD_PASSWORD), role=Role.VIEWER
+        house.admin, NewUser(email="vic@acme.test", password=Plaintext(GOOD_PASSWORD), role=Role.VIEWER)
     )
     assert watcher
     viewer = Robot(house, Role.VIEWER).sign_in().reveal()
@@ -211,7 +213,7 @@ def test_an_identity_without_access_may_what_projects_grant_and_nothing_else(
     served.ask("PATCH", f"/api/v1/identities/{made['id']}", {"role": "viewer"})
     served.ask("PATCH", f"/api/v1/identities/{made['id']}", {"role": "no-access"})
     auth = house.access.universal.attach(house.admin, made["id"], UniversalAuthChanges())
-    secret, _ = house.access.universal.create_secret(house.admin, made["id"])
+    secret, _ = house.access.universal.create_secret(house.admin, made["id"], NewClientSecret())
     token = house.machine_login(auth.client_id, secret).reveal()
     project = served.ask("POST", "/api/v2/workspace", {"projectName": "Payments"})["project"]["id"]
     foreign = f"/api/v1/projects/{project}"
@@ -233,7 +235,7 @@ def test_an_identity_without_access_may_what_projects_grant_and_nothing_else(
 
 def test_it_is_a_role_of_organizations_only(served: SiteFixture, house: AccessFixture, robot: Robot) -> None:
     projects = Projects(house.database, house.clock, IDS)
-    project = projects.create(house.admin, name="Payments")
+    project = projects.create(house.admin, NewProject(name="Payments"))
     with pytest.raises(Refused, match="role in the organization"):
         projects.members.add_identity(house.admin, project.id, robot.id, Role.NO_ACCESS)
     member = projects.members.add_identity(house.admin, project.id, robot.id, Role.VIEWER)

@@ -22,12 +22,14 @@ from keyturn.audit.service import AuditTrail
 from keyturn.crypto.hashing import Hasher
 from keyturn.db.unit import Database
 from keyturn.errors import Unauthenticated
+from keyturn.identities.domain import NewIdentity
 from keyturn.identities.issuer_keys import AGAIN, FRESH, STALE, IssuerKeys
 from keyturn.identities.oidc import OidcProof
 from keyturn.identities.token_auth import TokenAuthChanges
 from keyturn.kit.actor import Role
 from keyturn.kit.clock import MovableClock
 from keyturn.kit.secret import Plaintext
+from keyturn.people.domain import NewUser
 from keyturn.ports.http import HttpRequest, HttpResponse
 from keyturn.tokens.domain import Origin
 from keyturn.web.server import logs
@@ -64,7 +66,7 @@ class Robot:
 
     def __init__(self, house: AccessFixture, issuer: Issuer, **binding: object) -> None:
         self.house, self.issuer = house, issuer
-        self.id = house.access.identities.create(house.admin, name="robot", role=Role.MEMBER).id
+        self.id = house.access.identities.create(house.admin, NewIdentity(name="robot", role=Role.MEMBER)).id
         changes = TokenAuthChanges(BINDING | binding)
         self.auth = house.access.token_auths.attach(house.admin, self.id, METHOD, changes)
 
@@ -677,7 +679,7 @@ def test_a_token_shows_nowhere(served: SiteFixture, issuer: Issuer, log: io.Stri
 def test_only_those_who_manage_identities_see_or_change_the_method(served: SiteFixture, house: AccessFixture) -> None:
     robot = _attached(served)
     viewer = house.access.users.create(
-        house.admin, email="vic@acme.test", password=Plaintext("vellum-orbit-pickle-94"), role=Role.VIEWER
+        house.admin, NewUser(email="vic@acme.test", password=Plaintext("vellum-orbit-pickle-94"), role=Role.VIEWER)
     )
     assert viewer
     path = f"/api/v1/auth/oidc-auth/identities/{robot}"

@@ -8,7 +8,7 @@ from keyturn.db.unit import Database, Tx
 from keyturn.errors import Forbidden, NotFound, Refused
 from keyturn.kit.actor import Actor, ActorKind, Role
 from keyturn.kit.clock import MovableClock
-from keyturn.projects.domain import Project
+from keyturn.projects.domain import EnvironmentChange, NewEnvironment, NewProject, Project, ProjectChange
 from keyturn.projects.service import Projects
 from tests.features.accounts.people import IDS, machine, organization, person
 
@@ -39,25 +39,25 @@ def test_a_new_project_has_three_environments_and_its_maker_as_admin(
     database: Database, projects: Projects, org: str
 ) -> None:
     maker = machine(database, org, Role.MEMBER)
-    made = projects.create(maker, name="Payments", slug="payments")
+    made = projects.create(maker, NewProject(name="Payments", slug="payments"))
     assert slugs(made) == ["dev", "staging", "prod"]
     assert projects.by_slug(maker, "payments") == projects.get(maker, made.id) == made
     assert projects.members.get(maker, made.id, ActorKind.IDENTITY, maker.id or "").role is Role.ADMIN
-    assert slugs(projects.create(maker, name="Bare", default_environments=False)) == []
+    assert slugs(projects.create(maker, NewProject(name="Bare", default_environments=False))) == []
 
 
 def test_a_project_without_a_slug_gets_one_from_its_name(projects: Projects, admin: Actor) -> None:
-    first, second = (projects.create(admin, name="Größe & Co. Payments") for _ in range(2))
+    first, second = (projects.create(admin, NewProject(name="Größe & Co. Payments")) for _ in range(2))
     assert first.slug.startswith("groe-co-payments-")
     assert first.slug != second.slug
 
 
 def test_a_slug_is_used_once(projects: Projects, admin: Actor) -> None:
-    projects.create(admin, name="a", slug="payments")
-    other = projects.create(admin, name="b", slug="billing")
+    projects.create(admin, NewProject(name="a", slug="payments"))
+    other = projects.create(admin, NewProject(name="b", slug="billing"))
     for again in (
-        lambda: projects.create(admin, name="c", slug="payments"),
-        lambda: projects.update(admin, other.id, slug="payments"),
+        lambda: projects.create(admin, NewProject(name="c", slug="payments")),
+        lambda: projects.update(admin, other.id, ProjectChange(slug="payments")),
     ):
         with pytest.raises(Refused, match="already"):
             again()
@@ -65,15 +65,15 @@ def test_a_slug_is_used_once(projects: Projects, admin: Actor) -> None:
 
 def test_a_viewer_of_the_organization_cannot_make_a_project(database: Database, projects: Projects, org: str) -> None:
     with pytest.raises(Forbidden, match="create-project"):
-        projects.create(machine(database, org, Role.VIEWER), name="x")
+        projects.create(machine(database, org, Role.VIEWER), NewProject(name="x"))
 
 
 def test_lists_show_only_what_the_caller_may_see(
     database: Database, projects: Projects, org: str, admin: Actor
 ) -> None:
     maker = machine(database, org, Role.MEMBER)
-    mine = projects.create(maker, name="Mine")
-    theirs = projects.create(admin, name="Theirs")
+    mine = projects.create(maker, NewProject(name="Mine"))
+    theirs = projects.create(admin, NewProject(name="Theirs"))
     assert projects.list(maker) == [mine]
     assert projects.list(admin) == [mine, theirs]
     assert projects.list(machine(database, organization(database, "foreign"), Role.ADMIN)) == []
@@ -84,18 +84,18 @@ def test_lists_show_only_what_the_caller_may_see(
 
 
 def test_a_project_changes_and_a_description_can_be_taken_away(projects: Projects, admin: Actor) -> None:
-    made = projects.create(admin, name="Payments", description="old")
-    assert projects.update(admin, made.id, name="Pay").description == "old"
-    changed = projects.update(admin, made.id, description="", slug="pay")
+    made = projects.create(admin, NewProject(name="Payments", description="old"))
+    assert projects.update(admin, made.id, ProjectChange(name="Pay")).description == "old"
+    changed = projects.update(admin, made.id, ProjectChange(description="", slug="pay"))
     assert (changed.name, changed.slug, changed.description) == ("Pay", "pay", None)
     assert projects.get(admin, made.id).environments == made.environments
 
 
 def test_a_protected_project_stays(projects: Projects, admin: Actor) -> None:
-    made = projects.create(admin, name="Payments", has_delete_protection=True)
+    made = projects.create(admin, NewProject(name="Payments", has_delete_protection=True))
     with pytest.raises(Refused, match="protected"):
         projects.delete(admin, made.id)
-    projects.update(admin, made.id, has_delete_protection=False)
+    projects.update(admin, made.id, ProjectChange(has_delete_protection=False))
     projects.delete_by_slug(admin, made.slug)
     with pytest.raises(NotFound):
         projects.get(admin, made.id)
@@ -106,7 +106,7 @@ def test_a_guard_keeps_a_project_from_being_deleted(database: Database, clock: M
         raise Refused(f"{project_id} still rotates", code="test")
 
     projects = Projects(database, clock, IDS, delete_guards=[refuse])
-    made = projects.create(admin, name="Payments")
+    made = projects.create(admin, NewProject(name="Payments"))
     with pytest.raises(Refused, match="still rotates"):
         projects.delete(admin, made.id)
     assert projects.get(admin, made.id) == made
@@ -115,14 +115,14 @@ def test_a_guard_keeps_a_project_from_being_deleted(database: Database, clock: M
 def test_members_do_not_change_the_project_itself(
     database: Database, projects: Projects, org: str, admin: Actor
 ) -> None:
-    made = projects.create(admin, name="Payments")
+    made = projects.create(admin, NewProject(name="Payments"))
     member = machine(database, org, Role.MEMBER)
     projects.members.add_identity(admin, made.id, member.id or "", Role.MEMBER)
     assert projects.get(member, made.id) == made
     for change in (
-        lambda: projects.update(member, made.id, name="x"),
+        lambda: projects.update(member, made.id, ProjectChange(name="x")),
         lambda: projects.delete(member, made.id),
-        lambda: projects.create_environment(member, made.id, name="x", slug="x"),
+        lambda: projects.create_environment(member, made.id, NewEnvironment(name="x", slug="x")),
         lambda: projects.delete_environment(member, made.id, made.environments[0].id),
         lambda: projects.members.add_identity(member, made.id, member.id or "", Role.ADMIN),
     ):
@@ -134,14 +134,14 @@ def test_members_do_not_change_the_project_itself(
 
 
 def test_environments_are_added_moved_renamed_and_deleted(projects: Projects, admin: Actor) -> None:
-    made = projects.create(admin, name="Payments")
-    test = projects.create_environment(admin, made.id, name="Test", slug="test", position=2)
+    made = projects.create(admin, NewProject(name="Payments"))
+    test = projects.create_environment(admin, made.id, NewEnvironment(name="Test", slug="test", position=2))
     assert (test.position, slugs(projects.get(admin, made.id))) == (2, ["dev", "test", "staging", "prod"])
-    last = projects.create_environment(admin, made.id, name="Last", slug="last")
+    last = projects.create_environment(admin, made.id, NewEnvironment(name="Last", slug="last"))
     assert last.position == 5
-    moved = projects.update_environment(admin, made.id, last.id, position=1, name="First")
+    moved = projects.update_environment(admin, made.id, last.id, EnvironmentChange(position=1, name="First"))
     assert (moved.name, moved.slug, moved.position) == ("First", "last", 1)
-    renamed = projects.update_environment(admin, made.id, test.id, slug="qa")
+    renamed = projects.update_environment(admin, made.id, test.id, EnvironmentChange(slug="qa"))
     assert (renamed.slug, renamed.position) == ("qa", 3)
     projects.delete_environment(admin, made.id, last.id)
     assert slugs(projects.get(admin, made.id)) == ["dev", "qa", "staging", "prod"]
@@ -152,19 +152,24 @@ def test_environments_are_added_moved_renamed_and_deleted(projects: Projects, ad
 
 
 def test_an_environment_slug_is_used_once_in_a_project(projects: Projects, admin: Actor) -> None:
-    made, other = projects.create(admin, name="Payments"), projects.create(admin, name="Billing")
+    made, other = (
+        projects.create(admin, NewProject(name="Payments")),
+        projects.create(admin, NewProject(name="Billing")),
+    )
     with pytest.raises(Refused, match="already"):
-        projects.create_environment(admin, made.id, name="Dev", slug="dev")
+        projects.create_environment(admin, made.id, NewEnvironment(name="Dev", slug="dev"))
     with pytest.raises(Refused, match="already"):
-        projects.update_environment(admin, made.id, made.environments[0].id, slug="prod")
+        projects.update_environment(admin, made.id, made.environments[0].id, EnvironmentChange(slug="prod"))
     with pytest.raises(NotFound):
-        projects.update_environment(admin, made.id, other.environments[0].id, name="stolen")
+        projects.update_environment(admin, made.id, other.environments[0].id, EnvironmentChange(name="stolen"))
 
 
 def test_environments_added_at_once_get_different_positions(projects: Projects, admin: Actor) -> None:
-    made = projects.create(admin, name="Payments")
+    made = projects.create(admin, NewProject(name="Payments"))
     threads = [
-        threading.Thread(target=lambda n=n: projects.create_environment(admin, made.id, name="E", slug=f"e{n}"))
+        threading.Thread(
+            target=lambda n=n: projects.create_environment(admin, made.id, NewEnvironment(name="E", slug=f"e{n}"))
+        )
         for n in range(4)
     ]
     for thread in threads:
@@ -180,15 +185,15 @@ def test_environments_added_at_once_get_different_positions(projects: Projects, 
 def test_a_member_gains_and_loses_what_the_role_permits(
     database: Database, projects: Projects, org: str, admin: Actor
 ) -> None:
-    made = projects.create(admin, name="Payments")
+    made = projects.create(admin, NewProject(name="Payments"))
     robot = machine(database, org, Role.VIEWER)
     joined = projects.members.add_identity(admin, made.id, robot.id or "", Role.VIEWER)
     with pytest.raises(Refused, match="already"):
         projects.members.add_identity(admin, made.id, robot.id or "", Role.VIEWER)
     with pytest.raises(Forbidden):
-        projects.update(robot, made.id, name="x")
+        projects.update(robot, made.id, ProjectChange(name="x"))
     projects.members.change_role(admin, made.id, joined.id, Role.ADMIN)
-    projects.update(robot, made.id, name="x")
+    projects.update(robot, made.id, ProjectChange(name="x"))
     projects.members.remove(admin, made.id, [joined.id])
     with pytest.raises(Forbidden):
         projects.get(robot, made.id)
@@ -197,7 +202,7 @@ def test_a_member_gains_and_loses_what_the_role_permits(
 def test_people_join_by_their_address_all_or_none(
     database: Database, projects: Projects, org: str, admin: Actor
 ) -> None:
-    made = projects.create(admin, name="Payments")
+    made = projects.create(admin, NewProject(name="Payments"))
     person(database, org, Role.MEMBER, "bob@acme.test")
     person(database, organization(database, "foreign"), Role.MEMBER, "eve@foreign.test")
     for unknown in ("nobody@acme.test", "eve@foreign.test"):
@@ -209,7 +214,7 @@ def test_people_join_by_their_address_all_or_none(
 
 
 def test_identities_of_another_organization_cannot_join(database: Database, projects: Projects, admin: Actor) -> None:
-    made = projects.create(admin, name="Payments")
+    made = projects.create(admin, NewProject(name="Payments"))
     stranger = machine(database, organization(database, "foreign"), Role.ADMIN)
     with pytest.raises(NotFound):
         projects.members.add_identity(admin, made.id, stranger.id or "", Role.VIEWER)
@@ -228,7 +233,7 @@ def test_a_membership_of_one_project_is_not_reached_through_another(
     database: Database, projects: Projects, org: str, admin: Actor
 ) -> None:
     boss = machine(database, org, Role.MEMBER)
-    mine, other = projects.create(boss, name="Mine"), projects.create(admin, name="Other")
+    mine, other = projects.create(boss, NewProject(name="Mine")), projects.create(admin, NewProject(name="Other"))
     (theirs,) = projects.members.list(admin, other.id, ActorKind.USER)
     for change in (
         lambda: projects.members.change_role(boss, mine.id, theirs.id, Role.VIEWER),

@@ -9,9 +9,12 @@ from keyturn.accounts.service import Access
 from keyturn.crypto.hashing import Hasher
 from keyturn.db.unit import Database
 from keyturn.errors import Refused
+from keyturn.identities.domain import NewIdentity
 from keyturn.kit.actor import Role
 from keyturn.kit.clock import MovableClock
 from keyturn.kit.secret import Plaintext
+from keyturn.people.domain import NewUser
+from keyturn.projects.domain import NewProject
 from keyturn.projects.service import Projects
 from keyturn.settings.model import Quotas
 from tests.features.accounts.conftest import GOOD_PASSWORD
@@ -23,14 +26,14 @@ def test_each_creator_may_make_so_many_projects(database: Database, clock: Movab
     org = organization(database)
     first, second = person(database, org, Role.MEMBER), machine(database, org, Role.MEMBER)
     projects = Projects(database, clock, IDS, quotas=Quotas(projects_per_creator=2))
-    made = [projects.create(first, name=f"Project {number}") for number in range(2)]
+    made = [projects.create(first, NewProject(f"Project {number}")) for number in range(2)]
     with pytest.raises(Refused) as caught:
-        projects.create(first, name="One more")
+        projects.create(first, NewProject(name="One more"))
     assert caught.value.code == "access.quota"
     assert "KEYTURN_MAX_PROJECTS" in (caught.value.fix or "")
-    projects.create(second, name="Of another")
+    projects.create(second, NewProject(name="Of another"))
     projects.delete(first, made[0].id)
-    projects.create(first, name="In its place")
+    projects.create(first, NewProject(name="In its place"))
     unlimited = Projects(database, clock, IDS, quotas=Quotas(projects_per_creator=0))
     unlimited.create(first, name="Without limit")
 
@@ -40,11 +43,13 @@ def test_there_may_be_so_many_users_and_identities(database: Database, clock: Mo
     access = Access(database, clock, IDS, Hasher(memory_kib=8, passes=1), quotas=quotas)
     org = organization(database)
     admin = person(database, org, Role.ADMIN)
-    access.identities.create(admin, name="robot", role=Role.VIEWER)
-    access.users.create(admin, email="bob@acme.test", password=Plaintext(GOOD_PASSWORD), role=Role.VIEWER)
+    access.identities.create(admin, NewIdentity(name="robot", role=Role.VIEWER))
+    access.users.create(admin, NewUser(email="bob@acme.test", password=Plaintext(GOOD_PASSWORD), role=Role.VIEWER))
     for add in (
-        lambda: access.identities.create(admin, name="another", role=Role.VIEWER),
-        lambda: access.users.create(admin, email="eve@acme.test", password=Plaintext(GOOD_PASSWORD), role=Role.VIEWER),
+        lambda: access.identities.create(admin, NewIdentity(name="another", role=Role.VIEWER)),
+        lambda: access.users.create(
+            admin, NewUser(email="eve@acme.test", password=Plaintext(GOOD_PASSWORD), role=Role.VIEWER)
+        ),
     ):
         with pytest.raises(Refused) as caught:
             add()
@@ -56,8 +61,8 @@ def test_a_page_of_projects_is_found_by_words(database: Database, clock: Movable
     admin, guest = person(database, org, Role.ADMIN), person(database, org, Role.MEMBER, "guest@acme.test")
     projects = Projects(database, clock, IDS)
     for number in range(7):
-        projects.create(admin, name=f"Team {number}", slug=f"team-{number}")
-    projects.create(guest, name="100% Mine_", slug="own")
+        projects.create(admin, NewProject(name=f"Team {number}", slug=f"team-{number}"))
+    projects.create(guest, NewProject(name="100% Mine_", slug="own"))
     found, total = projects.page(admin, "", 3, 3)
     assert ([one.name for one in found], total) == (["Team 2", "Team 3", "Team 4"], 8)
     assert [len(one.environments) for one in found] == [3, 3, 3]

@@ -10,7 +10,7 @@ from keyturn.accounts.service import Access
 from keyturn.audit.service import AuditTrail
 from keyturn.crypto.hashing import Hasher
 from keyturn.errors import Forbidden, KeyturnError, Refused, TokenRefused, Unauthenticated
-from keyturn.identities.domain import UniversalAuth, UniversalAuthChanges
+from keyturn.identities.domain import IdentityChange, NewClientSecret, NewIdentity, UniversalAuth, UniversalAuthChanges
 from keyturn.kit.actor import ActorKind, Role
 from keyturn.kit.secret import Plaintext
 from keyturn.tokens.domain import Origin
@@ -40,9 +40,11 @@ Make = Callable[..., Robot]
 @pytest.fixture
 def make(house: AccessFixture) -> Make:
     def robot(*, uses_limit: int = 0, ttl: int = 0, **changes: object) -> Robot:
-        identity = house.access.identities.create(house.admin, name="robot", role=Role.MEMBER)
+        identity = house.access.identities.create(house.admin, NewIdentity(name="robot", role=Role.MEMBER))
         auth = house.access.universal.attach(house.admin, identity.id, UniversalAuthChanges(**changes))  # type: ignore[arg-type]
-        secret, kept = house.access.universal.create_secret(house.admin, identity.id, uses_limit=uses_limit, ttl=ttl)
+        secret, kept = house.access.universal.create_secret(
+            house.admin, identity.id, NewClientSecret(uses_limit=uses_limit, ttl=ttl)
+        )
         return Robot(house, identity.id, auth, secret, kept.id)
 
     return robot
@@ -334,7 +336,7 @@ def test_taking_universal_auth_away_ends_its_tokens(house: AccessFixture, make: 
 def test_a_changed_role_holds_at_once_and_a_deleted_identity_is_gone(house: AccessFixture, make: Make) -> None:
     robot = make()
     token = robot.login()
-    house.access.identities.update(house.admin, robot.identity_id, role=Role.VIEWER)
+    house.access.identities.update(house.admin, robot.identity_id, IdentityChange(role=Role.VIEWER))
     assert house.whoami(token).role is Role.VIEWER
     house.access.identities.delete(house.admin, robot.identity_id)
     with pytest.raises(Unauthenticated):

@@ -12,7 +12,7 @@ from keyturn.api.people.routes import login_router
 from keyturn.crypto.hashing import Hasher
 from keyturn.crypto.keyring import Keyring, KeyringDigests
 from keyturn.crypto.root import GivenRoot, RootKey, RootKeys
-from keyturn.identities.domain import UniversalAuthChanges
+from keyturn.identities.domain import NewClientSecret, NewIdentity, UniversalAuthChanges
 from keyturn.kit.actor import Role
 from keyturn.settings.model import Settings
 from keyturn.web.ratelimit import Limiter
@@ -83,9 +83,9 @@ class Terraform:
 def terraform(world: World, tmp_path: Path) -> Iterator[Terraform]:
     digests = KeyringDigests(Keyring.open(world.database, GivenRoot(RootKeys(RootKey(ROOT_KEY))), world.clock))
     access = Access(world.database, world.clock, IDS, Hasher(memory_kib=8, passes=1), digests=digests)
-    identity = access.identities.create(world.actor, name="terraform", role=Role.ADMIN)
+    identity = access.identities.create(world.actor, NewIdentity(name="terraform", role=Role.ADMIN))
     auth = access.universal.attach(world.actor, identity.id, UniversalAuthChanges())
-    secret, _ = access.universal.create_secret(world.actor, identity.id)
+    secret, _ = access.universal.create_secret(world.actor, identity.id, NewClientSecret())
     routers = [
         login_router(access, Limiter(world.clock, per_minute=1000)),
         connection_routes(world),

@@ -18,6 +18,7 @@ from keyturn.db.tables import audit_events, metadata
 from keyturn.db.unit import Database
 from keyturn.errors import TokenRefused
 from keyturn.kit.actor import Actor, Role
+from keyturn.projects.domain import NewProject
 from keyturn.projects.service import Projects
 from keyturn.secrets.service import Secrets
 from keyturn.settings.model import Settings
@@ -159,7 +160,7 @@ def desk(database: Database, folder: Path) -> Iterator[SecretsClient]:
     projects = Projects(database, world.clock, world.ids)
     secrets = Secrets(database, world.sealer, world.clock, world.ids)
     admin = person(database, home, Role.ADMIN, "admin@contoso.test")
-    project = projects.create(admin, name="Payments", slug="payments")
+    project = projects.create(admin, NewProject(name="Payments", slug="payments"))
     actors = {
         "admin": admin,
         "robot": machine(database, home, Role.NO_ACCESS),

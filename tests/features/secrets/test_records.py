@@ -9,6 +9,7 @@ from keyturn.db.tables import environments, secret_folders, secret_versions
 from keyturn.db.unit import Tx
 from keyturn.errors import Misconfigured
 from keyturn.kit.secret import Plaintext
+from keyturn.projects.domain import NewProject
 from keyturn.secrets import reading
 from keyturn.secrets.domain import Address, NewSecret
 from tests.features.secrets.desk import V3, V4, SecretsClient
@@ -115,7 +116,7 @@ def test_writes_are_in_the_trail_without_values(web: SecretsClient) -> None:
 
 def test_a_value_moved_to_another_row_or_project_in_the_database_does_not_open(web: SecretsClient) -> None:
     mine, other = web.put("MINE", "value of mine"), web.put("OTHER", "value of other")
-    project = web.projects.create(web.actors["admin"], name="Second", slug="second")
+    project = web.projects.create(web.actors["admin"], NewProject(name="Second", slug="second"))
     with web.world.database.write() as tx:
         sealed = tx.one(sa.select(secret_versions.c.value).where(secret_versions.c.secret_id == mine["id"]))
         assert sealed is not None

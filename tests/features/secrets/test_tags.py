@@ -11,6 +11,7 @@ GET    ...secrets?metadataFilter=key=a,value=b|key=c      those with each of the
 
 import pytest
 
+from keyturn.projects.domain import NewProject
 from tests.features.secrets.desk import V3, V4, Json, SecretsClient
 
 BATCH = "/api/v3/secrets/batch/raw"
@@ -70,7 +71,7 @@ def test_tags_change_with_a_new_version_and_stay_when_they_are_not_named(web: Se
     kept = web.ask("PATCH", f"{V3}/KEY", web.at(secretValue="2"))["secret"]
     gone = web.ask("PATCH", f"{V3}/KEY", web.at(tagIds=[]))["secret"]
     assert [(one["version"], len(one["tags"])) for one in (same, kept, gone)] == [(1, 1), (2, 1), (3, 0)]
-    other = web.projects.create(web.actors["admin"], name="Second", slug="second")
+    other = web.projects.create(web.actors["admin"], NewProject(name="Second", slug="second"))
     foreign = web.ask("POST", f"/api/v1/projects/{other.id}/tags", {"slug": "x"}, who="admin")["tag"]["id"]
     refused = web.ask("PATCH", f"{V3}/KEY", web.at(tagIds=[foreign]), expect=400)
     assert refused["code"] == "secrets.no_such_tag"

@@ -1,7 +1,5 @@
 """Routes of machine identities and their Universal Auth."""
 
-from msgspec import UNSET
-
 from keyturn.accounts.service import Access
 from keyturn.api.identities.schemas import (
     ClientSecretAnswer,
@@ -19,15 +17,14 @@ from keyturn.api.identities.schemas import (
     MemberIdentity,
     MemberIdentityAnswer,
     MemberIdentityList,
-    Pair,
     UniversalAuthAnswer,
     UniversalAuthBody,
     UniversalAuthShown,
     UpdateIdentity,
 )
-from keyturn.api.identities.views import shown_addresses, trusted_addresses
+from keyturn.api.identities.views import shown_addresses
 from keyturn.api.people.schemas import OrganizationShown
-from keyturn.identities.domain import Identity, IdentityClientSecret, UniversalAuth, UniversalAuthChanges
+from keyturn.identities.domain import Identity, IdentityClientSecret, UniversalAuth
 from keyturn.kit.actor import Actor
 from keyturn.kit.clock import iso
 from keyturn.web.routes import Routes, delete, get, group, patch, post
@@ -44,15 +41,7 @@ def identities_router(access: Access) -> Routes:
     @post("/api/v1/identities")
     def create_identity(actor: Actor, data: CreateIdentity) -> IdentityAnswer:
         """Add a machine identity. It can do nothing until it gets Universal Auth."""
-        identity = identities.create(
-            actor,
-            name=data.name,
-            role=data.role,
-            has_delete_protection=data.has_delete_protection,
-            metadata=_pairs(data.metadata),
-            org_id=data.organization_id or None,
-        )
-        return IdentityAnswer(_identity(identity))
+        return IdentityAnswer(_identity(identities.create(actor, data.command())))
 
     @get("/api/v1/identities", compressed=True)
     def list_identities(actor: Actor, query: Window) -> MemberIdentityList:
@@ -74,15 +63,7 @@ def identities_router(access: Access) -> Routes:
     @patch("/api/v1/identities/{identity_id}")
     def update_identity(actor: Actor, identity_id: str, data: UpdateIdentity) -> IdentityAnswer:
         """Change what is given of a machine identity."""
-        changed = identities.update(
-            actor,
-            identity_id,
-            name=None if data.name is UNSET else data.name,
-            role=None if data.role is UNSET else data.role,
-            has_delete_protection=None if data.has_delete_protection is UNSET else data.has_delete_protection,
-            metadata=None if data.metadata is UNSET else _pairs(data.metadata),
-        )
-        return IdentityAnswer(_identity(changed))
+        return IdentityAnswer(_identity(identities.update(actor, identity_id, data.command())))
 
     @delete("/api/v1/identities/{identity_id}")
     def delete_identity(actor: Actor, identity_id: str) -> IdentityAnswer:
@@ -107,7 +88,7 @@ def universal_router(access: Access) -> Routes:
     @post(_UNIVERSAL)
     def attach(actor: Actor, identity_id: str, data: UniversalAuthBody) -> UniversalAuthAnswer:
         """Let an identity sign in with client id and client secrets."""
-        return UniversalAuthAnswer(_universal(universal.attach(actor, identity_id, _changes(data))))
+        return UniversalAuthAnswer(_universal(universal.attach(actor, identity_id, data.command())))
 
     @get(_UNIVERSAL)
     def get_universal(actor: Actor, identity_id: str) -> UniversalAuthAnswer:
@@ -117,7 +98,7 @@ def universal_router(access: Access) -> Routes:
     @patch(_UNIVERSAL)
     def update_universal(actor: Actor, identity_id: str, data: UniversalAuthBody) -> UniversalAuthAnswer:
         """Change what is given of how an identity signs in."""
-        return UniversalAuthAnswer(_universal(universal.update(actor, identity_id, _changes(data))))
+        return UniversalAuthAnswer(_universal(universal.update(actor, identity_id, data.command())))
 
     @delete(_UNIVERSAL)
     def detach(actor: Actor, identity_id: str) -> UniversalAuthAnswer:
@@ -132,9 +113,7 @@ def universal_router(access: Access) -> Routes:
     @post(_SECRETS)
     def create_secret(actor: Actor, identity_id: str, data: CreateClientSecret) -> ClientSecretCreated:
         """Make a client secret. It is shown in this answer and never again."""
-        secret, client_secret = universal.create_secret(
-            actor, identity_id, description=data.description, uses_limit=data.num_uses_limit, ttl=data.ttl
-        )
+        secret, client_secret = universal.create_secret(actor, identity_id, data.command())
         return ClientSecretCreated(secret.reveal(), _secret(client_secret))
 
     @get(_SECRETS)
@@ -169,10 +148,6 @@ def universal_router(access: Access) -> Routes:
 # --- shapes -----------------------------------------------------------------------------------------------------------
 
 
-def _pairs(metadata: list[Pair] | None) -> list[tuple[str, str]]:
-    return [(pair.key, pair.value) for pair in metadata or ()]
-
-
 def _identity(identity: Identity) -> IdentityShown:
     return IdentityShown(
         id=identity.id,
@@ -200,21 +175,6 @@ def _member(identity: Identity) -> MemberIdentity:
         identity=identity_shown,
         created_at=identity_shown.created_at,
         updated_at=identity_shown.updated_at,
-    )
-
-
-def _changes(body: UniversalAuthBody) -> UniversalAuthChanges:
-    return UniversalAuthChanges(
-        access_token_ttl=body.access_token_ttl,
-        access_token_max_ttl=body.access_token_max_ttl,
-        access_token_uses_limit=body.access_token_num_uses_limit,
-        access_token_period=body.access_token_period,
-        client_secret_trusted_ips=trusted_addresses(body.client_secret_trusted_ips),
-        access_token_trusted_ips=trusted_addresses(body.access_token_trusted_ips),
-        lockout_enabled=body.lockout_enabled,
-        lockout_threshold=body.lockout_threshold,
-        lockout_seconds=body.lockout_duration_seconds,
-        lockout_reset_seconds=body.lockout_counter_reset_seconds,
     )
 
 

@@ -7,7 +7,7 @@ from msgspec import UNSET, Meta, UnsetType, field
 
 from keyturn.api.fields import Name
 from keyturn.api.people.schemas import OrganizationShown
-from keyturn.identities.domain import LONGEST_TTL
+from keyturn.identities.domain import LONGEST_TTL, IdentityChange, NewClientSecret, NewIdentity, UniversalAuthChanges
 from keyturn.kit.actor import Role
 from keyturn.web.schema.validate import Fault, NonEmpty, Trimmed, coerced
 from keyturn.web.schema.wire import ApiModel, Timestamp
@@ -28,12 +28,29 @@ class CreateIdentity(ApiModel):
     has_delete_protection: Annotated[bool, coerced] = False
     metadata: Annotated[list[Pair], Meta(max_length=100)] | None = None
 
+    def command(self) -> NewIdentity:
+        return NewIdentity(
+            self.name, self.role, self.has_delete_protection, _pairs(self.metadata), self.organization_id or None
+        )
+
 
 class UpdateIdentity(ApiModel):
     name: Name | UnsetType = UNSET
     role: Role | UnsetType = UNSET
     has_delete_protection: Annotated[bool, coerced] | UnsetType = UNSET
     metadata: Annotated[list[Pair], Meta(max_length=100)] | UnsetType | None = UNSET
+
+    def command(self) -> IdentityChange:
+        return IdentityChange(
+            name=None if self.name is UNSET else self.name,
+            role=None if self.role is UNSET else self.role,
+            has_delete_protection=None if self.has_delete_protection is UNSET else self.has_delete_protection,
+            metadata=None if self.metadata is UNSET else _pairs(self.metadata),
+        )
+
+
+def _pairs(metadata: list[Pair] | None) -> list[tuple[str, str]]:
+    return [(pair.key, pair.value) for pair in metadata or ()]
 
 
 class LabelShown(ApiModel):
@@ -123,6 +140,24 @@ class UniversalAuthBody(ApiModel):
         if ttl is not None and longest and ttl > longest:
             yield Fault("The access token's TTL cannot be longer than its maximum TTL", path=("accessTokenTTL",))
 
+    def command(self) -> UniversalAuthChanges:
+        return UniversalAuthChanges(
+            access_token_ttl=self.access_token_ttl,
+            access_token_max_ttl=self.access_token_max_ttl,
+            access_token_uses_limit=self.access_token_num_uses_limit,
+            access_token_period=self.access_token_period,
+            client_secret_trusted_ips=trusted_addresses(self.client_secret_trusted_ips),
+            access_token_trusted_ips=trusted_addresses(self.access_token_trusted_ips),
+            lockout_enabled=self.lockout_enabled,
+            lockout_threshold=self.lockout_threshold,
+            lockout_seconds=self.lockout_duration_seconds,
+            lockout_reset_seconds=self.lockout_counter_reset_seconds,
+        )
+
+
+def trusted_addresses(entries: list[TrustedIp] | None) -> tuple[str, ...] | None:
+    return None if entries is None else tuple(entry.ip_address for entry in entries)
+
 
 class TrustedIpShown(ApiModel, omit_defaults=True):
     ip_address: str
@@ -156,6 +191,9 @@ class CreateClientSecret(ApiModel):
     description: Annotated[Trimmed, Meta(max_length=1024)] = ""
     num_uses_limit: Uses = 0
     ttl: Ttl = 0
+
+    def command(self) -> NewClientSecret:
+        return NewClientSecret(self.description, self.num_uses_limit, self.ttl)
 
 
 class ClientSecretShown(ApiModel):

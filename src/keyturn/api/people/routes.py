@@ -112,15 +112,7 @@ def users_router(access: Access, limiter: Limiter) -> Routes:
     @post("/api/v1/users")
     def create_user(actor: Actor, data: CreateUser) -> UserAnswer:
         """Add a user with a first password, which the user has to change at the first sign-in."""
-        user = access.users.create(
-            actor,
-            email=data.email,
-            password=data.password,
-            role=data.role,
-            first_name=data.first_name,
-            last_name=data.last_name,
-        )
-        return UserAnswer(_user(user))
+        return UserAnswer(_user(access.users.create(actor, data.command())))
 
     @get("/api/v1/users/me")
     def get_me(actor: Actor) -> UserAnswer:

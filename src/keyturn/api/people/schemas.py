@@ -6,6 +6,7 @@ from msgspec import field
 
 from keyturn.api.fields import Email, Name, OneTimeCode, Secret, SetupCode, Text
 from keyturn.kit.actor import Role
+from keyturn.people.domain import NewUser
 from keyturn.web.schema.validate import NonEmpty
 from keyturn.web.schema.wire import ApiModel, Timestamp
 
@@ -93,6 +94,9 @@ class CreateUser(ApiModel):
     role: Role = Role.MEMBER
     first_name: Text = ""
     last_name: Text = ""
+
+    def command(self) -> NewUser:
+        return NewUser(self.email, self.password, self.role, self.first_name, self.last_name)
 
 
 class ChangeRole(ApiModel):

@@ -1,7 +1,5 @@
 """Routes of projects and environments. Older clients say "workspace" where newer ones say "project"."""
 
-from msgspec import UNSET
-
 from keyturn.api.projects.schemas import (
     CreateEnvironment,
     CreateProject,
@@ -72,28 +70,11 @@ def _reading(projects: Projects) -> list[Operation]:
 def _changing(projects: Projects) -> list[Operation]:
     def create_project(actor: Actor, data: CreateProject) -> ProjectAnswer:
         """Add a project. The caller becomes its admin."""
-        project = projects.create(
-            actor,
-            name=data.project_name,
-            slug=data.slug or None,
-            description=data.project_description,
-            has_delete_protection=bool(data.has_delete_protection),
-            default_environments=data.should_create_default_envs is not False,
-        )
-        return ProjectAnswer(project_view(project))
+        return ProjectAnswer(project_view(projects.create(actor, data.command())))
 
     def update_project(actor: Actor, project_id: str, data: UpdateProject) -> ProjectAnswer:
         """Change what is given of a project."""
-        description = "" if data.description is None else data.description
-        changed = projects.update(
-            actor,
-            project_id,
-            name=data.name,
-            slug=data.slug or None,
-            description=None if description is UNSET else description,
-            has_delete_protection=data.has_delete_protection,
-        )
-        return ProjectAnswer(project_view(changed))
+        return ProjectAnswer(project_view(projects.update(actor, project_id, data.command())))
 
     def delete_project(actor: Actor, project_id: str) -> ProjectAnswer:
         """Remove a project and all in it."""
@@ -124,18 +105,14 @@ def environments_router(projects: Projects) -> Routes:
 
     def create_environment(actor: Actor, project_id: str, data: CreateEnvironment) -> EnvironmentChanged:
         """Add an environment."""
-        environment = projects.create_environment(
-            actor, project_id, name=data.name, slug=data.slug, position=data.position or None
-        )
+        environment = projects.create_environment(actor, project_id, data.command())
         return EnvironmentChanged("The environment was created.", project_id, _environment(environment))
 
     def update_environment(
         actor: Actor, project_id: str, environment_id: str, data: UpdateEnvironment
     ) -> EnvironmentChanged:
         """Change what is given of an environment."""
-        changed = projects.update_environment(
-            actor, project_id, environment_id, name=data.name, slug=data.slug or None, position=data.position or None
-        )
+        changed = projects.update_environment(actor, project_id, environment_id, data.command())
         return EnvironmentChanged("The environment was changed.", project_id, _environment(changed))
 
     def delete_environment(actor: Actor, project_id: str, environment_id: str) -> EnvironmentChanged:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, UnsetType, field
 
 from keyturn.kit.actor import Role
+from keyturn.projects.domain import EnvironmentChange, NewEnvironment, NewProject, ProjectChange
 from keyturn.web.schema.validate import Fault, NonEmpty, Slug, Trimmed, coerced, printable
 from keyturn.web.schema.wire import ApiModel, Timestamp
 
@@ -39,6 +40,15 @@ class CreateProject(ApiModel):
         if self.kms_key_id:
             yield Fault("This server encrypts with its own keys: leave kmsKeyId out", path=("kmsKeyId",))
 
+    def command(self) -> NewProject:
+        return NewProject(
+            self.project_name,
+            self.slug or None,
+            self.project_description,
+            has_delete_protection=bool(self.has_delete_protection),
+            default_environments=self.should_create_default_envs is not False,
+        )
+
 
 class UpdateProject(ApiModel):
     """What is absent stays as it is; a description of null or nothing is removed."""
@@ -47,6 +57,10 @@ class UpdateProject(ApiModel):
     slug: OptionalSlug | None = None
     description: Description | UnsetType | None = UNSET
     has_delete_protection: Annotated[bool, coerced] | None = None
+
+    def command(self) -> ProjectChange:
+        description = None if self.description is UNSET else self.description or ""
+        return ProjectChange(self.name, self.slug or None, description, self.has_delete_protection)
 
 
 class EnvironmentBrief(ApiModel):
@@ -104,6 +118,9 @@ class CreateEnvironment(ApiModel):
     slug: ShortSlug
     position: Position | None = None
 
+    def command(self) -> NewEnvironment:
+        return NewEnvironment(self.name, self.slug, self.position or None)
+
 
 class UpdateEnvironment(ApiModel):
     """What is absent stays as it is; so does a position of 0, which some clients cannot leave out."""
@@ -111,6 +128,9 @@ class UpdateEnvironment(ApiModel):
     name: Name | None = None
     slug: OptionalSlug | None = None
     position: Position | None = None
+
+    def command(self) -> EnvironmentChange:
+        return EnvironmentChange(self.name, self.slug or None, self.position or None)
 
 
 class EnvironmentShown(ApiModel):

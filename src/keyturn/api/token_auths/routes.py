@@ -10,7 +10,8 @@ from typing import Any
 from msgspec import UNSET
 
 from keyturn.accounts.service import Access
-from keyturn.api.identities.views import shown_addresses, trusted_addresses
+from keyturn.api.identities.schemas import trusted_addresses
+from keyturn.api.identities.views import shown_addresses
 from keyturn.api.people.schemas import Token
 from keyturn.api.people.views import MACHINE_SIGN_INS, SIGN_IN_REFUSED, origin_of, token_answer
 from keyturn.api.token_auths.schemas import (

@@ -8,6 +8,7 @@ from keyturn.accounts.service import Access
 from keyturn.api.fields import Email, Secret, Text
 from keyturn.authz.domain import ORGANIZATION_ROLES, Action, at_most, permits
 from keyturn.kit.actor import Actor, Role
+from keyturn.people.domain import NewUser
 from keyturn.web.html.forms import require_typed
 from keyturn.web.pages import FormState, Page, Pages, Redirect, get, group, post
 from keyturn.web.schema.validate import Trimmed
@@ -42,12 +43,15 @@ class UsersPage(Page):
     filled: FormState
 
 
-class NewUser(ApiModel, rename=None):
+class NewUserForm(ApiModel, rename=None):
     email: Email
     password: Secret
     role: Role
     first_name: Text = ""
     last_name: Text = ""
+
+    def command(self) -> NewUser:
+        return NewUser(self.email, self.password, self.role, self.first_name, self.last_name)
 
 
 class UserRoleForm(ApiModel, rename=None):
@@ -81,15 +85,8 @@ def router(access: Access) -> Pages:
         return UsersPage(users, may, actor.role, filled)
 
     @post(HERE, form_page=show_users)
-    def add_user(actor: Actor, form: NewUser) -> Redirect:
-        user = access.users.create(
-            actor,
-            email=form.email,
-            password=form.password,
-            role=form.role,
-            first_name=form.first_name,
-            last_name=form.last_name,
-        )
+    def add_user(actor: Actor, form: NewUserForm) -> Redirect:
+        user = access.users.create(actor, form.command())
         return Redirect(HERE, toast=f"{user.email} was added.")
 
     @post(f"{HERE}/{{user_id}}/role", form_page=show_users)

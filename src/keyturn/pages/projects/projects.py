@@ -10,7 +10,14 @@ from msgspec import Meta
 from keyturn.authz.domain import Action
 from keyturn.kit.actor import Actor
 from keyturn.pages.project_header import ProjectHeader, ProjectHeaders, organization_can
-from keyturn.projects.domain import Environment, Project
+from keyturn.projects.domain import (
+    Environment,
+    EnvironmentChange,
+    NewEnvironment,
+    NewProject,
+    Project,
+    ProjectChange,
+)
 from keyturn.projects.service import Projects
 from keyturn.web.html.forms import require_typed
 from keyturn.web.pages import FormState, Page, PageRoute, Pages, Redirect, get, group, post
@@ -81,25 +88,31 @@ Name = Annotated[NonEmpty, printable, Meta(max_length=255)]
 Note = Annotated[Trimmed, Meta(max_length=256)]
 
 
-class NewProject(ApiModel, rename=None):
+class NewProjectForm(ApiModel, rename=None):
     name: Name
     description: Note = ""
     slug: Slug | None = None
     environments: bool = False
 
+    def command(self) -> NewProject:
+        return NewProject(self.name, self.slug, self.description, default_environments=self.environments)
 
-class ChangedProject(ApiModel, rename=None):
+
+class ProjectSettingsForm(ApiModel, rename=None):
     name: Name
     slug: Slug
     description: Note = ""
     protected: bool = False
+
+    def command(self) -> ProjectChange:
+        return ProjectChange(self.name, self.slug, self.description, self.protected)
 
 
 class DeleteProjectForm(ApiModel, rename=None):
     confirm: Trimmed = ""
 
 
-class NewEnvironment(ApiModel, rename=None):
+class NewEnvironmentForm(ApiModel, rename=None):
     name: Annotated[NonEmpty, printable, Meta(max_length=64)]
     slug: Slug
 
@@ -150,14 +163,8 @@ def _list(projects: Projects) -> list[PageRoute]:
         return NewProjectPage(filled)
 
     @post("/projects/new", form_page=show_new)
-    def create_project(actor: Actor, form: NewProject) -> Redirect:
-        project = projects.create(
-            actor,
-            name=form.name,
-            slug=form.slug,
-            description=form.description,
-            default_environments=form.environments,
-        )
+    def create_project(actor: Actor, form: NewProjectForm) -> Redirect:
+        project = projects.create(actor, form.command())
         return Redirect(f"/projects/{project.id}/integrations", toast=f"{project.name} was created.")
 
     return [show_projects, show_new, create_project]
@@ -182,13 +189,13 @@ def _environments(projects: Projects, heads: ProjectHeaders) -> list[PageRoute]:
         return EnvironmentsPage(heads.project(actor, project_id), project.environments, filled)
 
     @post("/projects/{project_id}/environments", form_page=show_environments)
-    def add_environment(actor: Actor, project_id: str, form: NewEnvironment) -> Redirect:
-        environment = projects.create_environment(actor, project_id, name=form.name, slug=form.slug)
+    def add_environment(actor: Actor, project_id: str, form: NewEnvironmentForm) -> Redirect:
+        environment = projects.create_environment(actor, project_id, NewEnvironment(form.name, form.slug))
         return Redirect(f"/projects/{project_id}/environments", toast=f"{environment.name} was added.")
 
     @post("/projects/{project_id}/environments/{environment_id}/move")
     def move_environment(actor: Actor, project_id: str, environment_id: str, form: Move) -> Redirect:
-        projects.update_environment(actor, project_id, environment_id, position=form.position)
+        projects.update_environment(actor, project_id, environment_id, EnvironmentChange(position=form.position))
         return Redirect(f"/projects/{project_id}/environments")
 
     @post("/projects/{project_id}/environments/{environment_id}/delete", form_page=show_environments)
@@ -206,15 +213,8 @@ def _settings(projects: Projects, heads: ProjectHeaders) -> list[PageRoute]:
         return ProjectSettingsPage(heads.project(actor, project_id), projects.get(actor, project_id), filled)
 
     @post("/projects/{project_id}/settings", form_page=show_settings)
-    def change_settings(actor: Actor, project_id: str, form: ChangedProject) -> Redirect:
-        projects.update(
-            actor,
-            project_id,
-            name=form.name,
-            slug=form.slug,
-            description=form.description,
-            has_delete_protection=form.protected,
-        )
+    def change_settings(actor: Actor, project_id: str, form: ProjectSettingsForm) -> Redirect:
+        projects.update(actor, project_id, form.command())
         return Redirect(f"/projects/{project_id}/settings", toast="The settings were saved.")
 
     @post("/projects/{project_id}/delete", form_page=show_settings)
