@@ -35,7 +35,7 @@ def test_each_creator_may_make_so_many_projects(database: Database, clock: Movab
     projects.delete(first, made[0].id)
     projects.create(first, NewProject(name="In its place"))
     unlimited = Projects(database, clock, IDS, quotas=Quotas(projects_per_creator=0))
-    unlimited.create(first, name="Without limit")
+    unlimited.create(first, NewProject("Without limit"))
 
 
 def test_there_may_be_so_many_users_and_identities(database: Database, clock: MovableClock) -> None:
