@@ -69,6 +69,12 @@ _CONNECTIONS = "/api/v1/app-connections"
 _AZURE = f"{_CONNECTIONS}/azure-client-secrets"
 _UNIVERSAL = "/api/v1/auth/universal-auth/identities/{identity_id}"
 _OIDC = "/api/v1/auth/oidc-auth/identities/{identity_id}"
+_ENTRA = "/api/v1/auth/azure-auth/identities/{identity_id}"
+_ENTRA_BODY = {
+    "tenantId": "11111111-2222-4333-8444-555555555555",
+    "resource": "https://management.azure.com/",
+    "allowedServicePrincipalIds": "11111111-2222-4333-8444-666666666666",
+}
 _UNSET = frozenset({404})
 """The identity does not have this way to sign in."""
 _OIDC_BODY = {"oidcDiscoveryUrl": "https://issuer.test", "boundIssuer": "https://issuer.test", "boundSubject": "x"}
@@ -93,6 +99,7 @@ _NEW_USER = {"email": "new@contoso.test", "password": "vellum-orbit-pickle-95", 
 _API: dict[str, Rule] = {
     "POST /api/v1/auth/universal-auth/login": PUBLIC,
     "POST /api/v1/auth/oidc-auth/login": PUBLIC,
+    "POST /api/v1/auth/azure-auth/login": PUBLIC,
     "POST /api/v1/auth/login": PUBLIC,
     "POST /api/v1/auth/token/renew": PUBLIC,
     "POST /api/v1/auth/token/revoke": PUBLIC,
@@ -130,6 +137,10 @@ _API: dict[str, Rule] = {
     f"POST {_OIDC}": _of(Action.MANAGE_IDENTITIES, _OIDC_BODY, fill=_JOINED),
     f"PATCH {_OIDC}": _of(Action.MANAGE_IDENTITIES, {"accessTokenTTL": 600}, fill=_JOINED, also=_UNSET),
     f"DELETE {_OIDC}": _of(Action.MANAGE_IDENTITIES, fill=_JOINED, also=_UNSET),
+    f"GET {_ENTRA}": _of(Action.MANAGE_IDENTITIES, fill=_JOINED, also=_UNSET),
+    f"POST {_ENTRA}": _of(Action.MANAGE_IDENTITIES, _ENTRA_BODY, fill=_JOINED),
+    f"PATCH {_ENTRA}": _of(Action.MANAGE_IDENTITIES, {"accessTokenTTL": 600}, fill=_JOINED, also=_UNSET),
+    f"DELETE {_ENTRA}": _of(Action.MANAGE_IDENTITIES, fill=_JOINED, also=_UNSET),
     "GET /api/v1/projects": SELF,
     "GET /api/v1/workspace": SELF,
     "POST /api/v1/projects": _org(Action.CREATE_PROJECT, {"projectName": "New", "slug": "brand-new"}),

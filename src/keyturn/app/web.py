@@ -16,7 +16,7 @@ from keyturn.api.projects import routes as projects_api
 from keyturn.api.secrets import routes as secrets_api
 from keyturn.api.tags import routes as tags_api
 from keyturn.api.token_auths import routes as token_auth_api
-from keyturn.app.core import Core, before_call, oauth_app, services
+from keyturn.app.core import Core, before_call, clouds, oauth_app, services
 from keyturn.app.services import Services
 from keyturn.app.worker import Worker
 from keyturn.audit.service import AuditTrail
@@ -26,7 +26,8 @@ from keyturn.crypto.store import load
 from keyturn.db.trouble import explain
 from keyturn.engine.readiness import look
 from keyturn.errors import busy
-from keyturn.identities.bindings import OidcBinding
+from keyturn.identities.azure import AzureProof
+from keyturn.identities.bindings import AzureBinding, OidcBinding
 from keyturn.identities.issuer_keys import IssuerKeys
 from keyturn.identities.oidc import OidcProof
 from keyturn.identities.token_auth import TokenProof
@@ -48,7 +49,9 @@ from keyturn.pages.projects import members as project_members
 from keyturn.pages.projects import projects as project_pages
 from keyturn.ports.provider import Tenant
 from keyturn.projects.service import Projects
+from keyturn.providers.azure.clouds import standard_clouds
 from keyturn.providers.azure.manifest import MANIFEST
+from keyturn.providers.azure.tenant_keys import TenantKeys
 from keyturn.providers.pinned import PinnedTransport
 from keyturn.rotations.self_rotation import refuse_while_rotating
 from keyturn.secrets.service import Secrets
@@ -90,7 +93,8 @@ def token_proofs(core: Core) -> Mapping[str, TokenProof]:
     settings = core.settings
     hosts = PinnedTransport(networks=settings.identity_networks, ca_file=settings.ca_file, guard=guard)
     keys = IssuerKeys(core.clock, guard)
-    return {OidcBinding.method: OidcProof(keys, hosts)}
+    tenants = TenantKeys(core.transport, standard_clouds().get(settings.cloud), clouds(settings).get(settings.cloud))
+    return {OidcBinding.method: OidcProof(keys, hosts), AzureBinding.method: AzureProof(keys, tenants)}
 
 
 def web_application(core: Core, worker: Worker | None) -> Application:
@@ -112,6 +116,7 @@ def web_application(core: Core, worker: Worker | None) -> Application:
         identities_api.identities_router(access),
         identities_api.universal_router(access),
         token_auth_api.oidc_router(access),
+        token_auth_api.azure_router(access),
         token_auth_api.login_router(access, limiter, per_identity),
         projects_api.projects_router(projects),
         projects_api.environments_router(projects),

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from keyturn.errors import Refused
+from keyturn.kit.ids import is_uuid
 
 _WELL_KNOWN = "/.well-known/"
 _SHOWN = 200
@@ -78,8 +79,57 @@ class OidcBinding:
         return subject
 
 
-Binding = OidcBinding
-METHODS: Mapping[str, type[Binding]] = {kind.method: kind for kind in (OidcBinding,)}
+@dataclass(frozen=True)
+class AzureBinding:
+    """A token that Entra ID gave to a managed identity, or to another service principal, of one tenant.
+
+    ``principals`` are object ids of service principals with commas between; one has to be there. Otherwise everybody who
+    may register an application in the tenant would be let in, and so would everybody with an account, for a resource
+    that people get tokens for.
+    """
+
+    method: ClassVar[str] = "azure-auth"
+    title: ClassVar[str] = "Azure Auth"
+
+    tenant_id: str = ""
+    resource: str = ""
+    principals: str = ""
+
+    def check(self) -> None:
+        """Raise Refused for a binding that cannot work, or lets in everybody of the tenant."""
+        if not is_uuid(self.tenant_id):
+            raise _invalid(f"'{self.tenant_id[:_SHOWN]}' is no tenant ID.", "Set tenantId to the ID of the directory.")
+        if not self.resource:
+            raise _invalid("The resource is missing.", "Set resource to the `aud` of the tokens.")
+        wrong = [entry for entry in entries(self.principals) if not is_uuid(entry)]
+        if wrong:
+            raise _invalid(
+                f"'{wrong[0][:_SHOWN]}' is no ID of a service principal.",
+                "Give object IDs (of a managed identity: principal ID), with commas between.",
+            )
+        if not entries(self.principals):
+            raise _unbound("allowedServicePrincipalIds")
+
+    def require(self, claims: Mapping[str, Any]) -> str:
+        """Return the service principal of a token whose signature was proven. Raises TokenRefusal when something does not match.
+
+        Source: https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference (``tid``, ``aud``, ``oid``,
+        ``idtyp``; in tokens of applications ``sub`` is the same as ``oid``).
+        """
+        if str(claims.get("tid", "")).lower() != self.tenant_id.lower():
+            raise TokenRefusal("tenant", claims.get("tid", ""))
+        audience = claims.get("aud")
+        if not isinstance(audience, str) or audience.rstrip("/") != self.resource.rstrip("/"):
+            raise TokenRefusal("audience", audience)
+        principal = claims.get("oid")
+        if claims.get("idtyp", "app") != "app" or not isinstance(principal, str) or claims.get("sub") != principal:
+            raise TokenRefusal("person", principal)
+        if principal.lower() not in {entry.lower() for entry in entries(self.principals)}:
+            raise TokenRefusal("principal", principal)
+        return principal
+
+
+METHODS: Mapping[str, type[Any]] = {kind.method: kind for kind in (AzureBinding, OidcBinding)}
 """The bindings by the names that methods have in paths and in ``authMethods``."""
 
 

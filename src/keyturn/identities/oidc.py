@@ -26,7 +26,8 @@ class OidcProof:
         self._transport = transport
 
     def prove(self, auth: TokenAuth, token: Plaintext, now: datetime) -> str:
-        binding, unproven = auth.binding, read(token)
+        binding: OidcBinding = auth.binding
+        unproven = read(token)
         if unproven.issuer != binding.issuer:  # before anybody is asked for keys
             raise TokenRefusal("issuer")
         trust = hashlib.sha256(binding.ca.encode()).hexdigest()

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol
 
-from keyturn.identities.bindings import Binding
 from keyturn.identities.domain import MONTH, or_kept
 from keyturn.kit.secret import Plaintext
 from keyturn.tokens.addresses import EVERYWHERE, take_apart
@@ -16,11 +15,14 @@ USUAL_RULES = TokenRules(MONTH, MONTH)
 
 @dataclass(frozen=True)
 class TokenAuth:
-    """One method of one identity. ``trusted_ips`` are where it may sign in from and use its access tokens."""
+    """One method of one identity. ``binding`` is of the kind that ``bindings.METHODS`` has for the method.
+
+    ``trusted_ips`` are where the identity may sign in from and use its access tokens.
+    """
 
     id: str
     identity_id: str
-    binding: Binding
+    binding: Any
     created_at: datetime
     updated_at: datetime
     rules: TokenRules = USUAL_RULES
@@ -28,7 +30,7 @@ class TokenAuth:
 
     @property
     def method(self) -> str:
-        return self.binding.method
+        return str(self.binding.method)
 
 
 @dataclass(frozen=True)

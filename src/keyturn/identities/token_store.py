@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from keyturn.db.tables import token_auths
 from keyturn.db.unit import Tx
-from keyturn.identities.bindings import METHODS, Binding
+from keyturn.identities.bindings import METHODS
 from keyturn.identities.token_auth import TokenAuth
 from keyturn.tokens.addresses import readable
 from keyturn.tokens.domain import TokenRules
@@ -68,7 +68,7 @@ def _token_auth(row: Mapping[str, Any]) -> TokenAuth:
     )
 
 
-def _binding(kind: type[Binding], stored: object) -> Binding:
+def _binding(kind: type[Any], stored: object) -> Any:
     """Return the binding; one that cannot be read is empty, and an empty one lets nobody in."""
     try:
         return kind(**stored) if isinstance(stored, dict) else kind()

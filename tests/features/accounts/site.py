@@ -69,6 +69,7 @@ def site(
         login_router(access, limiter, identities),
         token_auths.login_router(access, limiter, identities),
         token_auths.oidc_router(access),
+        token_auths.azure_router(access),
         users_router(access, limiter),
         identities_router(access),
         universal_router(access),

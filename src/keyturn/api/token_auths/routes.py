@@ -15,14 +15,18 @@ from keyturn.api.identities.views import shown_addresses
 from keyturn.api.people.schemas import Token
 from keyturn.api.people.views import MACHINE_SIGN_INS, SIGN_IN_REFUSED, origin_of, token_answer
 from keyturn.api.token_auths.schemas import (
+    AttachAzureAuth,
     AttachOidcAuth,
+    AzureAuthAnswer,
+    AzureAuthShown,
     OidcAuthAnswer,
     OidcAuthShown,
     TokenLogin,
     TokenRulesBody,
+    UpdateAzureAuth,
     UpdateOidcAuth,
 )
-from keyturn.identities.bindings import OidcBinding
+from keyturn.identities.bindings import AzureBinding, OidcBinding
 from keyturn.identities.token_auth import TokenAuth, TokenAuthChanges
 from keyturn.kit.actor import Actor
 from keyturn.kit.clock import iso
@@ -30,6 +34,7 @@ from keyturn.web.ratelimit import Limiter
 from keyturn.web.routes import Caller, Routes, delete, get, group, patch, post
 
 _OIDC = "/api/v1/auth/oidc-auth"
+_AZURE = "/api/v1/auth/azure-auth"
 _ONE = "identities/{identity_id}"
 
 
@@ -56,7 +61,12 @@ def login_router(access: Access, limiter: Limiter, identities: Limiter) -> Route
         """Exchange a token of an OpenID Connect issuer for an access token."""
         return sign_in(OidcBinding.method, caller, data)
 
-    return group("Sign-in", login_by_oidc)
+    @post(f"{_AZURE}/login", public=True, forms=True, also=SIGN_IN_REFUSED)
+    def login_by_azure(caller: Caller, data: TokenLogin) -> Token:
+        """Exchange a token that Entra ID gave to a managed identity for an access token."""
+        return sign_in(AzureBinding.method, caller, data)
+
+    return group("Sign-in", login_by_oidc, login_by_azure)
 
 
 def oidc_router(access: Access) -> Routes:
@@ -91,6 +101,37 @@ def oidc_router(access: Access) -> Routes:
     return group("OIDC Auth", attach_oidc, get_oidc, update_oidc, detach_oidc)
 
 
+def azure_router(access: Access) -> Routes:
+    """Routes of Azure Auth."""
+    auths, method = access.token_auths, AzureBinding.method
+
+    @post(f"{_AZURE}/{_ONE}")
+    def attach_azure(actor: Actor, identity_id: str, data: AttachAzureAuth) -> AzureAuthAnswer:
+        """Let an identity sign in with tokens that Entra ID gives to managed identities and other service principals.
+
+        `resource` is what those tokens are asked for, their `aud`. `allowedServicePrincipalIds` are object IDs with commas
+        between; at least one is needed. Tokens of people are never taken.
+        """
+        return _azure(auths.attach(actor, identity_id, method, _azure_changes(data)))
+
+    @get(f"{_AZURE}/{_ONE}")
+    def get_azure(actor: Actor, identity_id: str) -> AzureAuthAnswer:
+        """Show with which tokens of Entra ID an identity signs in."""
+        return _azure(auths.get(actor, identity_id, method))
+
+    @patch(f"{_AZURE}/{_ONE}")
+    def update_azure(actor: Actor, identity_id: str, data: UpdateAzureAuth) -> AzureAuthAnswer:
+        """Change what is given of how an identity signs in with such tokens."""
+        return _azure(auths.update(actor, identity_id, method, _azure_changes(data)))
+
+    @delete(f"{_AZURE}/{_ONE}")
+    def detach_azure(actor: Actor, identity_id: str) -> AzureAuthAnswer:
+        """Take Azure Auth away: the access tokens got by it end."""
+        return _azure(auths.detach(actor, identity_id, method))
+
+    return group("Azure Auth", attach_azure, get_azure, update_azure, detach_azure)
+
+
 # --- shapes -----------------------------------------------------------------------------------------------------------
 
 
@@ -103,6 +144,15 @@ def _oidc_changes(data: AttachOidcAuth | UpdateOidcAuth) -> TokenAuthChanges:
         subject=data.bound_subject,
         claims={} if data.bound_claims is None else data.bound_claims,
         ca=data.ca_cert,
+    )
+
+
+def _azure_changes(data: AttachAzureAuth | UpdateAzureAuth) -> TokenAuthChanges:
+    return _changes(
+        data,
+        tenant_id=data.tenant_id,
+        resource=data.resource,
+        principals=data.allowed_service_principal_ids,
     )
 
 
@@ -130,7 +180,7 @@ def _rules(auth: TokenAuth) -> Mapping[str, Any]:
 
 
 def _oidc(auth: TokenAuth) -> OidcAuthAnswer:
-    binding = auth.binding
+    binding: OidcBinding = auth.binding
     return OidcAuthAnswer(
         OidcAuthShown(
             oidc_discovery_url=binding.discovery_url,
@@ -139,6 +189,18 @@ def _oidc(auth: TokenAuth) -> OidcAuthAnswer:
             bound_subject=binding.subject,
             bound_claims=dict(binding.claims),
             ca_cert=binding.ca,
+            **_rules(auth),
+        )
+    )
+
+
+def _azure(auth: TokenAuth) -> AzureAuthAnswer:
+    binding: AzureBinding = auth.binding
+    return AzureAuthAnswer(
+        AzureAuthShown(
+            tenant_id=binding.tenant_id,
+            resource=binding.resource,
+            allowed_service_principal_ids=binding.principals,
             **_rules(auth),
         )
     )

@@ -2,7 +2,8 @@
 
 Names of keys and paths as the public clients send and read them: the Terraform provider (github.com/Infisical/
 terraform-provider-infisical, ``internal/client/model.go`` and ``login.go``), the Go SDK (github.com/Infisical/go-sdk,
-``packages/api/auth``) and the published API reference (infisical.com/docs/api-reference/endpoints/oidc-auth/attach).
+``packages/api/auth``) and the published API reference (infisical.com/docs/api-reference/endpoints, ``oidc-auth/attach`` and
+``azure-auth/attach``).
 """
 
 from collections.abc import Iterator
@@ -61,6 +62,18 @@ class UpdateOidcAuth(TokenRulesBody, kw_only=True):
     ca_cert: Certificates | UnsetType = UNSET
 
 
+class AttachAzureAuth(TokenRulesBody, kw_only=True):
+    tenant_id: Address
+    resource: Address
+    allowed_service_principal_ids: Words = ""
+
+
+class UpdateAzureAuth(TokenRulesBody, kw_only=True):
+    tenant_id: Address | UnsetType = UNSET
+    resource: Address | UnsetType = UNSET
+    allowed_service_principal_ids: Words | UnsetType = UNSET
+
+
 class TokenRulesShown(ApiModel, kw_only=True):
     id: str
     identity_id: str
@@ -79,6 +92,16 @@ class OidcAuthShown(TokenRulesShown, kw_only=True):
     bound_subject: str
     bound_claims: dict[str, str]
     ca_cert: str
+
+
+class AzureAuthShown(TokenRulesShown, kw_only=True):
+    tenant_id: str
+    resource: str
+    allowed_service_principal_ids: str
+
+
+class AzureAuthAnswer(ApiModel):
+    identity_azure_auth: AzureAuthShown
 
 
 class OidcAuthAnswer(ApiModel):
