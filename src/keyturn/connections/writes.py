@@ -102,7 +102,23 @@ class ConnectionWriter:
         record_connection_event(tx, actor, events.CONNECTION_CREATED, connection, now, **facts)
         return connection
 
-    def rename(self, tx: Tx, actor: Actor, connection: Connection, *, name: str, description: str | None) -> Connection:
+    def change(
+        self,
+        tx: Tx,
+        actor: Actor,
+        connection: Connection,
+        *,
+        name: str,
+        description: str | None,
+        verified: VerifiedCredentials | None,
+    ) -> Connection:
+        """Change name, description and (with ``verified``) credentials; what is as before is not written."""
+        connection = self._rename(tx, actor, connection, name=name, description=description)
+        return self.replace_credentials(tx, actor, connection, verified) if verified else connection
+
+    def _rename(
+        self, tx: Tx, actor: Actor, connection: Connection, *, name: str, description: str | None
+    ) -> Connection:
         """Change name and description; a no-op when both are as before."""
         if (name, description) == (connection.name, connection.description):
             return connection

@@ -8,16 +8,15 @@ from keyturn.audit import events
 from keyturn.audit.domain import Filter, StoredEvent
 from keyturn.audit.service import newest
 from keyturn.authz.domain import Action
-from keyturn.connections.access import connection_for
 from keyturn.connections.domain import Connection
 from keyturn.credentials import store as journal
 from keyturn.credentials.domain import Credential, State
 from keyturn.db.unit import Database
 from keyturn.kit.actor import Actor
-from keyturn.rotations import waits
+from keyturn.rotations import access, waits
 from keyturn.rotations.domain import Reason, Rotation, Run, coming_runs, next_run
 from keyturn.rotations.schedule import Anchor, Schedule, next_slot, upcoming
-from keyturn.rotations.store import observed, policies
+from keyturn.rotations.store import observed
 from keyturn.rotations.store import runs as run_store
 from keyturn.rotations.store.observed import ObservedKey
 from keyturn.rotations.store.runs import StepRecord
@@ -63,8 +62,7 @@ class RotationHistory:
     def of(self, actor: Actor, connection_id: str) -> History:
         """Return what the actor may read of a connection and its rotation. Raises NotFound or Forbidden."""
         with self._database.read() as tx:
-            connection = connection_for(tx, actor, connection_id, Action.READ_CONNECTIONS)
-            rotation = policies.of_connection(tx, connection_id)
+            connection, rotation = access.find(tx, actor, connection_id, Action.READ_CONNECTIONS)
             if rotation is None:
                 return History(connection)
             runs = run_store.runs_of(tx, rotation.id, SHOWN_RUNS)
@@ -86,8 +84,7 @@ class RotationHistory:
     def progress(self, actor: Actor, connection_id: str) -> tuple[str, bool]:
         """Return a mark that changes whenever there is something new to see, and whether work is under way."""
         with self._database.read() as tx:
-            connection_for(tx, actor, connection_id, Action.READ_CONNECTIONS)
-            rotation = policies.of_connection(tx, connection_id)
+            _, rotation = access.find(tx, actor, connection_id, Action.READ_CONNECTIONS)
             if rotation is None:
                 return "", False
             newest = run_store.runs_of(tx, rotation.id, 1)

@@ -19,7 +19,7 @@ from keyturn.kit.actor import Actor
 from keyturn.ports.clock import Clock, Ids
 from keyturn.ports.sealing import Sealer
 from keyturn.rotations import waits
-from keyturn.rotations.commands import Adoption, schedule_facts
+from keyturn.rotations.commands import Adoption, ConnectionChange, schedule_facts
 from keyturn.rotations.domain import Reason, Rotation, RotationKind, Run, RunState, Snapshot, next_run
 from keyturn.rotations.matching import kind_of
 from keyturn.rotations.schedule import Schedule
@@ -132,6 +132,27 @@ class PolicyWriter:
                     for holder in others
                 ],
             )
+
+    def change(
+        self,
+        tx: Tx,
+        actor: Actor,
+        connection: Connection,
+        rotation: Rotation | None,
+        adoption: Adoption | None,
+        schedule: Schedule | None,
+        change: ConnectionChange,
+    ) -> None:
+        """Write what a change of the connection means for its rotation: other credentials, another schedule, a first one."""
+        if rotation and adoption:
+            enabled = rotation.enabled if change.enabled is None else change.enabled
+            rotation = self.take_over(
+                tx, actor, connection, rotation, adoption, enabled=enabled, move_along=change.move_along
+            )
+        if rotation:
+            self.reschedule(tx, actor, rotation, schedule or rotation.schedule, change.enabled)
+        elif adoption and schedule:
+            self.enroll(tx, actor, connection, adoption, schedule, move_along=change.move_along)
 
     def take_over(
         self,

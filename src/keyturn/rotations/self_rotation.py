@@ -4,14 +4,12 @@ All checks and all network calls come first; then one transaction writes everyth
 workflow, never inside a user's request.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from keyturn.authz.domain import Action
 from keyturn.connections import fingerprints, holders, sealed
-from keyturn.connections.access import connection_for
 from keyturn.connections.domain import (
     ClientSecret,
     Connection,
@@ -28,26 +26,21 @@ from keyturn.connections.writes import ConnectionWriter
 from keyturn.credentials import store as journal
 from keyturn.credentials.domain import SHARED, Credential, State
 from keyturn.db.unit import Database, Tx
-from keyturn.errors import NotFound, Refused
+from keyturn.errors import Refused
 from keyturn.kit.actor import Actor
 from keyturn.ports.clock import Clock, Ids
 from keyturn.ports.provider import SecretsProvider, Tenant
 from keyturn.ports.sealing import Sealer
+from keyturn.rotations import access
 from keyturn.rotations.commands import Adoption, ConnectionChange, ScheduleChange
 from keyturn.rotations.domain import Reason, Rotation, Run
+from keyturn.rotations.edit_lock import EditLock
 from keyturn.rotations.matching import kind_of, match_credential, rotatable
 from keyturn.rotations.policy_writes import PolicyWriter
 from keyturn.rotations.schedule import Schedule
-from keyturn.rotations.store import leases, policies
+from keyturn.rotations.store import policies
 from keyturn.rotations.store import runs as run_store
 from keyturn.rotations.work.run_outcome import credential_facts
-
-LEASE_TRIES = 40
-LEASE_PAUSE_SECONDS = 0.25
-
-
-class _Busy(Exception):
-    """Somebody else works on one of the applications: nothing was written."""
 
 
 class SelfRotation:
@@ -79,8 +72,7 @@ class SelfRotation:
         self._connections = writer
         self._policies = PolicyWriter(clock, ids, sealer)
         self._nudge = nudge
-        self._pause = pause
-        self._process_id = process_id
+        self._edits = EditLock(database, clock, pause, process_id)
 
     # --- reading ----------------------------------------------------------------------------------------------------
 
@@ -102,7 +94,7 @@ class SelfRotation:
     def credentials(self, actor: Actor, connection_id: str) -> list[Credential]:
         """Return the journal of the connection's secrets, newest first. Never values."""
         with self._database.read() as tx:
-            _, rotation = self._with_rotation(tx, actor, connection_id, Action.READ_CONNECTIONS)
+            _, rotation = access.require(tx, actor, connection_id, Action.READ_CONNECTIONS)
             return journal.of_rotation(tx, rotation.id)
 
     def runs(
@@ -110,24 +102,10 @@ class SelfRotation:
     ) -> list[tuple[Run, list[run_store.StepRecord]]]:
         """Return the runs with their steps, newest first."""
         with self._database.read() as tx:
-            _, rotation = self._with_rotation(tx, actor, connection_id, Action.READ_CONNECTIONS)
+            _, rotation = access.require(tx, actor, connection_id, Action.READ_CONNECTIONS)
             runs = run_store.runs_of(tx, rotation.id, limit, before)
             steps = run_store.steps_of(tx, [run.id for run in runs])
         return [(run, steps[run.id]) for run in runs]
-
-    def _with_rotation(
-        self, tx: Tx, actor: Actor, connection_id: str, action: Action, *, lock: bool = False
-    ) -> tuple[Connection, Rotation]:
-        """Return a connection and its rotation, which ``lock`` is about. Raises NotFound or Forbidden."""
-        connection = connection_for(tx, actor, connection_id, action)
-        rotation = policies.of_connection(tx, connection_id, lock=lock)
-        if rotation is None:
-            raise NotFound(
-                "Automatic credential rotation is not set up for this connection.",
-                code="rotation.not_set_up",
-                fix="Enable it with isAutoRotationEnabled and rotation.",
-            )
-        return connection, rotation
 
     # --- creating and changing --------------------------------------------------------------------------------------
 
@@ -149,7 +127,7 @@ class SelfRotation:
             adoption = self.check_adoption(candidate, cloud, schedule.key_id, confirmed=schedule.key_confirmed)
         verified = self._verified(credentials, adoption, cloud)
         self._complete_fingerprints()
-        with self._owning(*_touched(None, adoption)) as tx:
+        with self._edits.write(*_touched(None, adoption)) as tx:
             connection = self._connections.insert(tx, actor, new, verified)
             if adoption and first_schedule:
                 self._policies.enroll(tx, actor, connection, adoption, first_schedule, move_along=move_along)
@@ -189,74 +167,22 @@ class SelfRotation:
     def update(self, actor: Actor, connection_id: str, change: ConnectionChange) -> Connection:
         """Change a connection, its credentials and its schedule: all of it or nothing."""
         with self._database.read() as tx:
-            connection = connection_for(tx, actor, connection_id, Action.EDIT_CONNECTIONS)
-            rotation = policies.of_connection(tx, connection_id)
+            connection, rotation = access.find(tx, actor, connection_id, Action.EDIT_CONNECTIONS)
         credentials = self._verifier.read_new(connection, change.credentials)
         schedule = _schedule_after(rotation, change)
         adoption = self._adoption(connection, rotation, credentials, change)
         verified = self._verified(credentials, adoption, connection.cloud) if credentials else None
         self._complete_fingerprints()
-        with self._owning(*_touched(rotation if credentials else None, adoption)) as tx:
-            # Locks are taken in the order of publish: the rotation, then the connection.
-            before, rotation = rotation, policies.of_connection(tx, connection_id, lock=True)
-            connection = connection_for(tx, actor, connection_id, Action.EDIT_CONNECTIONS, lock=True)
-            if (before and before.id) != (rotation and rotation.id):
-                raise changed_meanwhile()
-            connection = self._write_connection(tx, actor, connection, change, verified)
-            if rotation and adoption:
-                enabled = rotation.enabled if change.enabled is None else change.enabled
-                rotation = self._policies.take_over(
-                    tx, actor, connection, rotation, adoption, enabled=enabled, move_along=change.move_along
-                )
-            if rotation:
-                self._policies.reschedule(tx, actor, rotation, schedule or rotation.schedule, change.enabled)
-            elif adoption and schedule:
-                self._policies.enroll(tx, actor, connection, adoption, schedule, move_along=change.move_along)
+        with self._edits.write(*_touched(rotation if credentials else None, adoption)) as tx:
+            connection, rotation = access.lock(tx, actor, connection_id, Action.EDIT_CONNECTIONS, rotation)
+            name = connection.name if change.name is None else change.name
+            description = change.description if change.describe else connection.description
+            connection = self._connections.change(
+                tx, actor, connection, name=name, description=description, verified=verified
+            )
+            self._policies.change(tx, actor, connection, rotation, adoption, schedule, change)
         self._nudge()
         return connection
-
-    def _write_connection(
-        self,
-        tx: Tx,
-        actor: Actor,
-        connection: Connection,
-        change: ConnectionChange,
-        verified: VerifiedCredentials | None,
-    ) -> Connection:
-        name = change.name if change.name is not None else connection.name
-        description = change.description if change.describe else connection.description
-        connection = self._connections.rename(tx, actor, connection, name=name, description=description)
-        return self._connections.replace_credentials(tx, actor, connection, verified) if verified else connection
-
-    @contextmanager
-    def _owning(self, *object_ids: str) -> Iterator[Tx]:
-        """A write transaction during which nobody else works on these applications.
-
-        Whoever held one of their leases before has lost it, and until the transaction ends nobody can take it. Raises
-        Refused when one of them stays busy for long.
-        """
-        for _ in range(LEASE_TRIES):
-            try:
-                with self._database.write() as tx:
-                    self._take_over(tx, object_ids)
-                    yield tx
-                    return
-            except _Busy:
-                pass
-            self._pause(LEASE_PAUSE_SECONDS)
-        raise Refused(
-            "This application's secrets are being worked on right now.",
-            code="rotation.busy",
-            fix="Try again in a minute.",
-        )
-
-    def _take_over(self, tx: Tx, object_ids: Sequence[str]) -> None:
-        now = self._clock.now()
-        for object_id in sorted(set(object_ids)):  # always in this order, so that two edits cannot wait for each other
-            token = leases.take_lease(tx, object_id, self._process_id, now, timedelta(0))
-            if token is None:
-                raise _Busy
-            leases.drop_lease(tx, object_id, token, now)
 
     def _adoption(
         self,
@@ -285,7 +211,7 @@ class SelfRotation:
         """Ask for a rotation at once; while one is under way, join it. Returns before it is done."""
         reason = Reason.LEAKED if leaked else Reason.MANUAL
         with self._database.write() as tx:
-            connection, rotation = self._with_rotation(tx, actor, connection_id, Action.ROTATE_CREDENTIALS, lock=True)
+            connection, rotation = access.require(tx, actor, connection_id, Action.ROTATE_CREDENTIALS, lock=True)
             run = self._policies.start(tx, actor, rotation, reason)
         self._nudge()
         return connection, run
@@ -303,17 +229,10 @@ class SelfRotation:
         and none of its secrets is removed because of this.
         """
         with self._database.read() as tx:
-            connection_for(tx, actor, connection_id, Action.DELETE_CONNECTIONS)
-            before = policies.of_connection(tx, connection_id)
+            _, before = access.find(tx, actor, connection_id, Action.DELETE_CONNECTIONS)
         self._complete_fingerprints()
-        with self._owning(*_touched(before, None)) as tx:
-            rotation = policies.of_connection(tx, connection_id, lock=True)
-            connection = connection_for(tx, actor, connection_id, Action.DELETE_CONNECTIONS, lock=True)
-            rotation = rotation or policies.of_connection(
-                tx, connection_id
-            )  # handed over while the connection was waited for
-            if (before and before.id) != (rotation and rotation.id):
-                raise changed_meanwhile()
+        with self._edits.write(*_touched(before, None)) as tx:
+            connection, rotation = access.lock(tx, actor, connection_id, Action.DELETE_CONNECTIONS, before)
             rows: list[Credential] = []
             if rotation and self._policies.hand_over(tx, actor, rotation):
                 rows = [
@@ -359,11 +278,3 @@ def refuse_while_rotating(tx: Tx, project_id: str) -> None:
             code="projects.rotating",
             fix="Delete these connections first, choosing whether their secrets are revoked or kept.",
         )
-
-
-def changed_meanwhile() -> Refused:
-    return Refused(
-        "The connection was changed by somebody else meanwhile.",
-        code="connections.changed_meanwhile",
-        fix="Load the connection again and repeat the change.",
-    )

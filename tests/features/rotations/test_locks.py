@@ -15,6 +15,7 @@ from keyturn.crypto.fingerprints import read_or_make
 from keyturn.db.tables import leases
 from keyturn.db.unit import Database
 from keyturn.errors import Refused
+from keyturn.rotations.edit_lock import EditLock
 from keyturn.rotations.store import leases as lease_store
 from keyturn.rotations.store import runs
 from keyturn.settings.model import Pace
@@ -111,7 +112,8 @@ def test_a_change_that_is_refused_because_somebody_is_at_work_leaves_nothing(dat
     first, second = sorted([world.application.object_id, "z" * 36])
     with database.write() as tx:
         assert lease_store.take_lease(tx, second, "somebody", world.clock.now(), Pace().lease)
-    with pytest.raises(Refused, match="being worked on"), world.rotations._owning(first, second):
+    edits = EditLock(database, world.clock, lambda _seconds: None, "api")
+    with pytest.raises(Refused, match="being worked on"), edits.write(first, second):
         raise AssertionError("never reached")
     with database.read() as tx:
         assert [row["object_id"] for row in tx.rows(sa.select(leases.c.object_id))] == [second]
