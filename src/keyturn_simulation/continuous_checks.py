@@ -157,8 +157,8 @@ class ContinuousChecks:
         now = process.server.clock.now()
         if not edits and (lease is None or lease[0] != process.name or _moment(lease[2]) <= now):
             raise Broken(f"9: {process.name} changed {self.rows[row_id].marker!r} while the lease was {lease}")
-        if hold is not None and hold.token != lease[1]:
-            raise Broken(f"9: {process.name} wrote under token {hold.token}, the newest is {lease[1]}")
+        if hold is not None and hold.lease.token != lease[1]:
+            raise Broken(f"9: {process.name} wrote under token {hold.lease.token}, the newest is {lease[1]}")
 
     def _lease(self, object_id: str) -> Any:
         return self.eye.execute(

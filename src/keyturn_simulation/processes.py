@@ -8,7 +8,7 @@ from typing import Protocol
 
 from keyturn.db.unit import Database, Tx
 from keyturn.ports.http import HttpRequest, HttpResponse, TransportFailed
-from keyturn.rotations.work.lease import ApplicationLease
+from keyturn.rotations.work.attempt import RotationWork
 from keyturn_simulation.crashes import Fuse, Killed
 from keyturn_simulation.emulated import EmulatedTransport
 from keyturn_simulation.world import Server
@@ -34,7 +34,7 @@ class FaultHooks(Protocol):
 class Work:
     """A rotation that a process holds. ``running`` while a turn of it is under way, perhaps suspended."""
 
-    hold: ApplicationLease
+    hold: RotationWork
     turns: int = 0
     running: bool = False
 
@@ -49,7 +49,7 @@ class Process:
     server: Server = field(init=False)
     alive: bool = True
     works: dict[str, Work] = field(default_factory=dict)
-    holding: list[ApplicationLease | None] = field(default_factory=list)
+    holding: list[RotationWork | None] = field(default_factory=list)
     """The lease under which the code now running works, innermost last; None for a user's request."""
     slow_since_commit: bool = False
 
@@ -71,7 +71,7 @@ class Process:
         self.fuse.kill_at, self.fuse.armed = len(self.fuse.passed) + instants, True
 
     @contextmanager
-    def under(self, lease: ApplicationLease | None) -> Iterator[None]:
+    def under(self, lease: RotationWork | None) -> Iterator[None]:
         self.holding.append(lease)
         try:
             yield

@@ -23,7 +23,8 @@ from keyturn.ports.http import HttpRequest
 from keyturn.rotations.due import CLAIM
 from keyturn.rotations.self_rotation import SelfRotation
 from keyturn.rotations.store import due as due_rotations
-from keyturn.rotations.work.lease import LeaseLost, acquire
+from keyturn.rotations.work.attempt import acquire
+from keyturn.rotations.work.lease import LeaseLost
 from keyturn.rotations.work.workflow import MAX_TURNS
 from keyturn_simulation.continuous_checks import ContinuousChecks
 from keyturn_simulation.crashes import Fuse, Killed

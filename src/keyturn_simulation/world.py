@@ -39,7 +39,7 @@ from keyturn.rotations.due import CLAIM
 from keyturn.rotations.self_rotation import SelfRotation
 from keyturn.rotations.store import policies
 from keyturn.rotations.store.due import claim_due
-from keyturn.rotations.work.lease import WorkerContext
+from keyturn.rotations.work.context import WorkerContext
 from keyturn.rotations.work.workflow import Rotator
 from keyturn.settings.model import Pace
 from keyturn_simulation.clocks import NodeClock

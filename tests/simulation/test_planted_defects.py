@@ -13,12 +13,12 @@ from keyturn.credentials import store as journal
 from keyturn.credentials.domain import Credential, State
 from keyturn.providers.azure.provider import AzureProvider
 from keyturn.rotations import clock, domain, schedule, waits
-from keyturn.rotations.domain import Snapshot, StepName
+from keyturn.rotations.domain import StepName
 from keyturn.rotations.store import leases, policies
 from keyturn.rotations.timings import ProofPlan
-from keyturn.rotations.work import lease, removal, run_outcome, steps, sweep
+from keyturn.rotations.work import context, removal, run_outcome, steps, sweep
 from keyturn.rotations.work.along import Along
-from keyturn.rotations.work.lease import ApplicationLease
+from keyturn.rotations.work.attempt import StepAttempt
 from keyturn_simulation.scenario import play
 
 Plant = Callable[[pytest.MonkeyPatch], None]
@@ -26,9 +26,9 @@ MOST_SEEDS = 60
 
 
 def publishes_without_proof(plant: pytest.MonkeyPatch) -> None:
-    def prove(hold: ApplicationLease, _snapshot: Snapshot, row: Credential) -> None:
-        with hold.write() as tx:
-            journal.move(tx, row, State.PROVEN, proven_at=hold.now())
+    def prove(attempt: StepAttempt, row: Credential) -> None:
+        with attempt.write() as tx:
+            journal.move(tx, row, State.PROVEN, proven_at=attempt.now())
 
     plant.setitem(steps.WITH_CREDENTIAL, StepName.PROVE, prove)
 
@@ -52,9 +52,9 @@ def removes_the_current_secret(plant: pytest.MonkeyPatch) -> None:
 
 
 def forgets_secrets_whose_answer_was_lost(plant: pytest.MonkeyPatch) -> None:
-    def resolve(hold: ApplicationLease, _snapshot: Snapshot, row: Credential) -> None:
-        with hold.write() as tx:
-            journal.move(tx, row, State.ABANDONED, ended_at=hold.now())
+    def resolve(attempt: StepAttempt, row: Credential) -> None:
+        with attempt.write() as tx:
+            journal.move(tx, row, State.ABANDONED, ended_at=attempt.now())
 
     plant.setitem(steps.WITH_CREDENTIAL, StepName.RESOLVE, resolve)
     plant.setattr(sweep, "_bring_back", lambda *_args: None)
@@ -126,7 +126,7 @@ def ends_promises_by_its_own_clock(plant: pytest.MonkeyPatch) -> None:
 
 
 def knows_its_own_clock_only(plant: pytest.MonkeyPatch) -> None:
-    for module in (stored, lease):
+    for module in (stored, context):
         plant.setattr(module, "provider_time", lambda now, _ahead: now)
 
 

@@ -13,7 +13,7 @@ from keyturn.engine.sources import Sources
 from keyturn.engine.upkeep import Upkeep
 from keyturn.kit.secret import Plaintext, SealContext, Sealed
 from keyturn.rotations.due import DueRotations
-from keyturn.rotations.work.lease import WorkerContext
+from keyturn.rotations.work.context import WorkerContext
 from keyturn.rotations.work.workflow import Rotator
 
 STOP_GRACE = timedelta(seconds=20)

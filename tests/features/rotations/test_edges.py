@@ -14,7 +14,8 @@ from keyturn.errors import Refused
 from keyturn.kit.secret import Plaintext
 from keyturn.rotations.commands import ScheduleChange
 from keyturn.rotations.domain import Reason, RunState, Step, StepName, lifetime
-from keyturn.rotations.work.lease import ApplicationLease, LeaseLost, acquire
+from keyturn.rotations.work.attempt import RotationWork, acquire
+from keyturn.rotations.work.lease import LeaseLost
 from keyturn.rotations.work.workflow import Rotator
 from keyturn_simulation.invariants import check_quiet
 from keyturn_simulation.world import World, make_world
@@ -56,11 +57,11 @@ def turn_until(world: World, which: Connection | str, last: StepName) -> None:
     server = world.servers[0]
     for _ in range(60):
         world.claim()
-        hold = acquire(server.context, rotation_id)
-        assert hold is not None
-        while last not in done and server.rotator.turn(hold):
+        work = acquire(server.context, rotation_id)
+        assert work is not None
+        while last not in done and server.rotator.turn(work):
             pass
-        hold.release()
+        work.lease.release()
         if last in done:
             world.watcher = None
             return
@@ -330,8 +331,8 @@ def test_a_certificate_whose_registration_was_not_confirmed_removes_itself_when_
     assert all(row.value is None for row in world.journal())
 
 
-def turn_to_rest(rotator: Rotator, hold: ApplicationLease) -> None:
-    while rotator.turn(hold):
+def turn_to_rest(rotator: Rotator, work: RotationWork) -> None:
+    while rotator.turn(work):
         pass
 
 

@@ -13,7 +13,7 @@ from keyturn.ports.provider import RemoteCredential
 from keyturn.rotations import clock, waits
 from keyturn.rotations.domain import Snapshot
 from keyturn.rotations.work.along import Along, keep_for
-from keyturn.rotations.work.lease import ApplicationLease
+from keyturn.rotations.work.attempt import StepAttempt
 from keyturn.rotations.work.run_outcome import credential_facts, record_rotation_event
 
 ABSENCES_NEEDED = 2
@@ -21,28 +21,28 @@ ABSENCES_NEEDED = 2
 GIVE_UP_TRIES = 8
 
 
-def resolve(lease: ApplicationLease, snapshot: Snapshot, row: Credential) -> None:
+def resolve(attempt: StepAttempt, row: Credential) -> None:
     """Whether the request was carried out is unknown: look for its marker. Either way nothing is asked for again under it."""
-    credentials = _list(lease, snapshot, row)
+    credentials = _list(attempt, row)
     matches = [
         credential
         for credential in credentials
         if credential.name == row.marker or (row.hint and credential.hint == row.hint)
     ]
-    now = lease.now()
-    with lease.write() as tx:
+    now = attempt.now()
+    with attempt.write() as tx:
         if matches:
-            _found(tx, lease, snapshot, row, matches[0])
-        elif _absent_enough(lease, snapshot, row):
+            _found(tx, attempt, row, matches[0])
+        elif _absent_enough(attempt, row):
             journal.move(tx, row, State.ABANDONED, value=None, ended_at=now, note="never existed: absent in two lists")
-            _forget_unneeded(tx, snapshot)
+            _forget_unneeded(tx, attempt.snapshot)
         else:
-            _absent_again(tx, lease, snapshot, row)
+            _absent_again(tx, attempt, row)
 
 
-def _found(tx: Tx, lease: ApplicationLease, snapshot: Snapshot, row: Credential, credential: RemoteCredential) -> None:
+def _found(tx: Tx, attempt: StepAttempt, row: Credential, credential: RemoteCredential) -> None:
     """It exists. If its value is known and its run goes on, so does it; else it is to be removed."""
-    now, rotation = lease.now(), snapshot.rotation
+    now, rotation = attempt.now(), attempt.snapshot.rotation
     facts = {
         "key_id": credential.key_id,
         "hint": credential.hint or row.hint,
@@ -50,102 +50,104 @@ def _found(tx: Tx, lease: ApplicationLease, snapshot: Snapshot, row: Credential,
         "retry_at": None,
         "tries": 0,
     }
-    if row.value and snapshot.run and snapshot.run.id == row.run_id:
+    if row.value and attempt.snapshot.run and attempt.snapshot.run.id == row.run_id:
         issued = journal.move(tx, row, State.ISSUED, issued_at=now, ends_at=credential.ends_at or row.ends_at, **facts)
         record_rotation_event(
-            tx, lease.actor, events.CREDENTIAL_ISSUED, rotation, now, runId=row.run_id, **credential_facts(issued)
+            tx, attempt.actor, events.CREDENTIAL_ISSUED, rotation, now, runId=row.run_id, **credential_facts(issued)
         )
     else:
         # A certificate keeps its value: it may be the only one left that signs in for the removal of itself.
         lost = journal.move(tx, row, State.LOST, **facts)
         record_rotation_event(
-            tx, lease.actor, events.CREDENTIAL_LOST, rotation, now, runId=row.run_id, **credential_facts(lost)
+            tx, attempt.actor, events.CREDENTIAL_LOST, rotation, now, runId=row.run_id, **credential_facts(lost)
         )
 
 
-def retire(lease: ApplicationLease, snapshot: Snapshot, row: Credential) -> None:
+def retire(attempt: StepAttempt, row: Credential) -> None:
     """Write down that the key will now be removed: the time for which it was promised to work is over.
 
     Only when no connection holds it any more. One that still does moves to the current secret first; if the rotation has ended
     and there is none to move to, the key stays. Raises Retryable where a promise might be cut short because the clock is wrong.
     """
-    if row.promised and not _kept(lease, snapshot, row):
+    if row.promised and not _kept(attempt, row):
         return
-    lease.context.mark_all()
-    with lease.write() as tx:
-        along, current = Along(lease.context.sealer, snapshot.rotation, lease.provider_time()), snapshot.current
+    attempt.context.mark_all()
+    with attempt.write() as tx:
+        sealer, current = attempt.context.sealer, attempt.snapshot.current
+        along = Along(sealer, attempt.snapshot.rotation, attempt.context.provider_time())
         holders.lock(tx, along.mark_of(tx, row))
-        if current is None or snapshot.rotation.retired:
+        if current is None or attempt.snapshot.rotation.retired:
             if along.holders(tx, row):
-                keep_for(tx, row, snapshot.journal)
+                keep_for(tx, row, attempt.snapshot.journal)
                 return
         elif current.value is not None:
-            along.move(tx, row, current, lease.context.sealer.open(current.value, current.seal_context), row.retired_by)
+            along.move(tx, row, current, sealer.open(current.value, current.seal_context), row.retired_by)
         journal.move(tx, row, State.REVOKING, retry_at=None, tries=0)
 
 
-def _kept(lease: ApplicationLease, snapshot: Snapshot, row: Credential) -> bool:
+def _kept(attempt: StepAttempt, row: Credential) -> bool:
     """Whether the promise is over by a clock that was just compared; if it is not, until when it is kept is written down."""
-    lease.forget_access()  # what was answered before says nothing of the clock now
-    with clock.compared(lease.context.provider, clock.NOTHING_ENDS):
-        lease.access(snapshot)
-    now = lease.now()
+    attempt.session.forget()  # what was answered before says nothing of the clock now
+    with clock.compared(attempt.context.provider, clock.NOTHING_ENDS):
+        attempt.session.access(attempt.snapshot)
+    now = attempt.now()
     until = waits.kept_until(row.revoke_after or now, row.retired_at, now)
     if until <= now:
         return True
-    with lease.write() as tx:
+    with attempt.write() as tx:
         given_at = row.retired_at if until == row.revoke_after else now
         journal.move(tx, row, retired_at=given_at, revoke_after=until, retry_at=None, tries=0)
     return False
 
 
-def remove(lease: ApplicationLease, snapshot: Snapshot, row: Credential) -> None:
+def remove(attempt: StepAttempt, row: Credential) -> None:
     """Ask for the removal, signed in with the current secret. The answer is not trusted; see confirm."""
-    rotation = snapshot.rotation
+    rotation = attempt.snapshot.rotation
     try:
-        token = lease.access(snapshot)
+        token = attempt.session.access(attempt.snapshot)
     except Upstream as error:
         # Soon after it was published a refusal means that it is still spreading, not that it is gone.
-        if isinstance(error, Retryable) or not _refused_itself(snapshot, row, error):
+        if isinstance(error, Retryable) or not _refused_itself(attempt.snapshot, row, error):
             raise
     else:
-        lease.kind.remove(rotation.tenant, token, lease.signer(snapshot), row.object_id, str(row.key_id))
-    with lease.write() as tx:
-        journal.move(tx, row, removed_at=lease.now(), absences=0, absent_at=None, retry_at=None)
+        signer = attempt.session.signer_value(attempt.snapshot)
+        attempt.kind.remove(rotation.tenant, token, signer, row.object_id, str(row.key_id))
+    with attempt.write() as tx:
+        journal.move(tx, row, removed_at=attempt.now(), absences=0, absent_at=None, retry_at=None)
 
 
-def confirm(lease: ApplicationLease, snapshot: Snapshot, row: Credential) -> None:
+def confirm(attempt: StepAttempt, row: Credential) -> None:
     """Gone only when two lists some time apart do not have it; asked for again if it stays."""
     present, note = False, None
     try:
-        present = any(credential.key_id == row.key_id for credential in _list(lease, snapshot, row))
+        present = any(credential.key_id == row.key_id for credential in _list(attempt, row))
     except Upstream as error:
         # The secret that removed itself can no longer sign in: that it is refused is the confirmation.
-        if not _refused_itself(snapshot, row, error):
+        if not _refused_itself(attempt.snapshot, row, error):
             raise
-        note = OUT_OF_REACH if row.ends_at and row.ends_at <= lease.provider_time() else None
-    with lease.write() as tx:
+        note = OUT_OF_REACH if row.ends_at and row.ends_at <= attempt.context.provider_time() else None
+    with attempt.write() as tx:
         if present:
-            _still_there(tx, lease, row)
-        elif _absent_enough(lease, snapshot, row):
-            _gone(tx, lease, snapshot, row, note=note)
+            _still_there(tx, attempt, row)
+        elif _absent_enough(attempt, row):
+            _gone(tx, attempt, row, note=note)
         else:
-            _absent_again(tx, lease, snapshot, row)
+            _absent_again(tx, attempt, row)
 
 
-def _absent_enough(lease: ApplicationLease, snapshot: Snapshot, row: Credential) -> bool:
+def _absent_enough(attempt: StepAttempt, row: Credential) -> bool:
     """Whether one more list without the key settles it."""
-    return _absences(lease, row) >= ABSENCES_NEEDED and not _settles_in(lease, snapshot, row)
+    return _absences(attempt, row) >= ABSENCES_NEEDED and not _settles_in(attempt, row)
 
 
-def _absences(lease: ApplicationLease, row: Credential) -> int:
+def _absences(attempt: StepAttempt, row: Credential) -> int:
     """How many lists in a row do not have it, this one included. Those of which a wrong clock noted the moment do not count."""
-    return 1 if row.absent_at and row.absent_at > lease.now() else row.absences + 1
+    return 1 if row.absent_at and row.absent_at > attempt.now() else row.absences + 1
 
 
-def _absent_again(tx: Tx, lease: ApplicationLease, snapshot: Snapshot, row: Credential) -> None:
-    now, there, absences = lease.now(), lease.provider_time(), _absences(lease, row)
-    settles_in = _settles_in(lease, snapshot, row) if absences >= ABSENCES_NEEDED else None
+def _absent_again(tx: Tx, attempt: StepAttempt, row: Credential) -> None:
+    now, there, absences = attempt.now(), attempt.context.provider_time(), _absences(attempt, row)
+    settles_in = _settles_in(attempt, row) if absences >= ABSENCES_NEEDED else None
     journal.move(
         tx,
         row,
@@ -159,44 +161,46 @@ def _absent_again(tx: Tx, lease: ApplicationLease, snapshot: Snapshot, row: Cred
     )
 
 
-def _settles_in(lease: ApplicationLease, snapshot: Snapshot, row: Credential) -> timedelta:
+def _settles_in(attempt: StepAttempt, row: Credential) -> timedelta:
     """How long it takes until every replica knows of the key, where that has to be waited for; by the provider's clock.
 
     Nobody sweeps after a rotation that has ended. A key that was made just before and is still hidden must therefore not
     be taken for gone.
     """
-    made_at, there = row.issued_at or row.asked_at or row.starts_at, lease.provider_time()
-    if made_at is None or not snapshot.rotation.retired:
+    made_at, there = row.issued_at or row.asked_at or row.starts_at, attempt.context.provider_time()
+    if made_at is None or not attempt.snapshot.rotation.retired:
         return timedelta()
-    return max(not_after(made_at, there) + lease.context.pace.settle - there, timedelta())
+    return max(not_after(made_at, there) + attempt.context.pace.settle - there, timedelta())
 
 
-def give_up_expired(tx: Tx, lease: ApplicationLease, snapshot: Snapshot, row: Credential, error: Upstream) -> bool:
+def give_up_expired(tx: Tx, attempt: StepAttempt, row: Credential, error: Upstream) -> bool:
     """A key that cannot be removed and is past its end no longer works: stop trying. False while it may still work."""
     if (
         row.ends_at is None
-        or row.ends_at > lease.provider_time()
+        or row.ends_at > attempt.context.provider_time()
         or row.tries < GIVE_UP_TRIES
         or row.state in {State.ASKING, State.RETIRING}
     ):
         return False
-    _gone(tx, lease, snapshot, row, note=f"expired; its removal was refused: {error.code}")
+    _gone(tx, attempt, row, note=f"expired; its removal was refused: {error.code}")
     return True
 
 
-def _still_there(tx: Tx, lease: ApplicationLease, row: Credential) -> None:
-    now = lease.now()
-    again = row.removed_at is not None and not now - lease.context.patience.remove_again_after < row.removed_at <= now
+def _still_there(tx: Tx, attempt: StepAttempt, row: Credential) -> None:
+    now = attempt.now()
+    again = row.removed_at is not None and not now - attempt.context.timings.remove_again_after < row.removed_at <= now
     journal.move(tx, row, absences=0, absent_at=now, retry_at=None, **({"removed_at": None} if again else {}))
 
 
-def _gone(tx: Tx, lease: ApplicationLease, snapshot: Snapshot, row: Credential, note: str | None) -> None:
-    now = lease.now()
+def _gone(tx: Tx, attempt: StepAttempt, row: Credential, note: str | None) -> None:
+    now = attempt.now()
     revoked = journal.move(tx, row, State.REVOKED, value=None, ended_at=now, note=note or row.note)
-    _forget_unneeded(tx, snapshot)
+    _forget_unneeded(tx, attempt.snapshot)
     once = f"{events.CREDENTIAL_REVOKED.name}:{row.id}:{_stamp(row.retired_at)}"
     facts = {"runId": row.run_id} | credential_facts(revoked)
-    record_rotation_event(tx, lease.actor, events.CREDENTIAL_REVOKED, snapshot.rotation, now, once=once, **facts)
+    record_rotation_event(
+        tx, attempt.actor, events.CREDENTIAL_REVOKED, attempt.snapshot.rotation, now, once=once, **facts
+    )
 
 
 def _forget_unneeded(tx: Tx, snapshot: Snapshot) -> None:
@@ -214,9 +218,9 @@ def _refused_itself(snapshot: Snapshot, row: Credential, error: Upstream) -> boo
     return error.refuses_credential and any(signer.id == row.id for signer in snapshot.signers)
 
 
-def _list(lease: ApplicationLease, snapshot: Snapshot, row: Credential) -> tuple[RemoteCredential, ...]:
-    token = lease.access(snapshot)
-    application = lease.kind.application(snapshot.rotation.tenant, token, object_id=row.object_id)
+def _list(attempt: StepAttempt, row: Credential) -> tuple[RemoteCredential, ...]:
+    token = attempt.session.access(attempt.snapshot)
+    application = attempt.kind.application(attempt.snapshot.rotation.tenant, token, object_id=row.object_id)
     if application.object_id != row.object_id:
         raise NeedsAction("Another application was answered than asked for.", code="rotation.wrong_application")
     return application.credentials

@@ -1,4 +1,4 @@
-"""How a run ends, and what a failed step means for it. Transactions only; the callers hold the lease."""
+"""How a run ends, and what a failed step means for it. Transactions only; the callers hold the work."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -16,7 +16,7 @@ from keyturn.kit.clock import iso
 from keyturn.rotations import waits
 from keyturn.rotations.domain import Rotation, Run, RunState, Snapshot, backoff, guard, retry_delay
 from keyturn.rotations.store import policies, runs
-from keyturn.rotations.work.lease import ApplicationLease
+from keyturn.rotations.work.attempt import RotationWork
 
 MAX_MESSAGE = 1024
 _ENDS = {
@@ -71,17 +71,17 @@ def end_run(tx: Tx, actor: Actor, rotation: Rotation, run: Run, state: RunState,
         )
 
 
-def fail_run(tx: Tx, lease: ApplicationLease, snapshot: Snapshot, error: Upstream) -> None:
+def fail_run(tx: Tx, work: RotationWork, snapshot: Snapshot, error: Upstream) -> None:
     """End the run as failed; the current secret is untouched, a new one on its way is removed, a retry is scheduled."""
-    run, now = snapshot.run, lease.now()
-    rotation = policies.get(tx, lease.rotation_id, lock=True)
+    run, now = snapshot.run, work.now()
+    rotation = policies.get(tx, work.rotation_id, lock=True)
     if run is None or rotation is None:
         return
     set_aside(tx, snapshot, now, note=error.code)
     failures = rotation.failures + 1
     delay = retry_delay(
         failures,
-        lease.context.ids.jitter(),
+        work.context.ids.jitter(),
         urgent=_end_is_near(snapshot.current, now),
         needs_action=not isinstance(error, Retryable),
     )
@@ -96,20 +96,20 @@ def fail_run(tx: Tx, lease: ApplicationLease, snapshot: Snapshot, error: Upstrea
             last_message=error.diagnostics()[:MAX_MESSAGE],
             failures=failures,
             paused_until=None if put_off else now + delay,
-            sweep_at=_earliest(rotation.sweep_at, now + lease.context.pace.sweep_after),
+            sweep_at=_earliest(rotation.sweep_at, now + work.context.pace.sweep_after),
             updated_at=now,
         ),
     )
-    end_run(tx, lease.actor, rotation, run, RunState.FAILED, now, failure=failure(error))
+    end_run(tx, work.actor, rotation, run, RunState.FAILED, now, failure=failure(error))
 
 
-def fail_unreadable(tx: Tx, lease: ApplicationLease, snapshot: Snapshot, error: Upstream) -> None:
+def fail_unreadable(tx: Tx, work: RotationWork, snapshot: Snapshot, error: Upstream) -> None:
     """Say on the rotation that its journal cannot be understood; a run under way ends so, with its secrets left as they are."""
-    rotation, now = policies.get(tx, lease.rotation_id, lock=True), lease.now()
+    rotation, now = policies.get(tx, work.rotation_id, lock=True), work.now()
     if rotation is None:
         return
     if snapshot.run:
-        end_run(tx, lease.actor, rotation, snapshot.run, RunState.FAILED, now, failure=failure(error))
+        end_run(tx, work.actor, rotation, snapshot.run, RunState.FAILED, now, failure=failure(error))
     policies.say(tx, rotation.id, "failed", error.diagnostics()[:MAX_MESSAGE], now)
 
 
@@ -124,23 +124,23 @@ def set_aside(tx: Tx, snapshot: Snapshot, now: datetime, note: str) -> None:
         journal.move(tx, row, State.REVOKING, retired_at=now, retry_at=None, tries=0, note=note)
 
 
-def retry_run(tx: Tx, lease: ApplicationLease, run: Run, error: Upstream) -> None:
+def retry_run(tx: Tx, work: RotationWork, run: Run, error: Upstream) -> None:
     """Let the run try its next step again later."""
     retry_after = error.retry_after if isinstance(error, Retryable) else None
-    delay = backoff(run.tries + 1, lease.context.ids.jitter(), retry_after)
-    now = lease.now()
+    delay = backoff(run.tries + 1, work.context.ids.jitter(), retry_after)
+    now = work.now()
     runs.change_run(tx, run.id, tries=run.tries + 1, retry_at=now + delay, retry_set_at=now)
 
 
-def may_retry(lease: ApplicationLease, run: Run, error: Upstream) -> bool:
-    return isinstance(error, Retryable) and run.tries + 1 < lease.context.pace.run_tries
+def may_retry(work: RotationWork, run: Run, error: Upstream) -> bool:
+    return isinstance(error, Retryable) and run.tries + 1 < work.context.pace.run_tries
 
 
-def retry_credential(tx: Tx, lease: ApplicationLease, row: Credential, error: Upstream) -> None:
+def retry_credential(tx: Tx, work: RotationWork, row: Credential, error: Upstream) -> None:
     """Let a step on this credential be tried again later, ever more seldom."""
     retry_after = error.retry_after if isinstance(error, Retryable) else None
-    delay = backoff(row.tries + 1, lease.context.ids.jitter(), retry_after)
-    now = lease.now()
+    delay = backoff(row.tries + 1, work.context.ids.jitter(), retry_after)
+    now = work.now()
     journal.move(tx, row, tries=row.tries + 1, retry_at=now + delay, retry_set_at=now)
 
 

@@ -35,10 +35,10 @@ from keyturn.rotations.store import policies, runs
 from keyturn.rotations.timings import proof_plan
 from keyturn.rotations.work import removal, sweep
 from keyturn.rotations.work.along import Along
-from keyturn.rotations.work.lease import ApplicationLease
+from keyturn.rotations.work.attempt import StepAttempt
 from keyturn.rotations.work.run_outcome import credential_facts, end_run, record_rotation_event
 
-StepFunction = Callable[[ApplicationLease, Snapshot, Credential], None]
+StepFunction = Callable[[StepAttempt, Credential], None]
 
 
 class Deferred(Exception):
@@ -50,16 +50,16 @@ class Deferred(Exception):
         self.why = why
 
 
-def open_run(lease: ApplicationLease, snapshot: Snapshot) -> None:
+def open_run(attempt: StepAttempt) -> None:
     """The moment has come: begin a run."""
-    now = lease.now()
-    with lease.write() as tx:
-        rotation = policies.get(tx, lease.rotation_id, lock=True)
+    now = attempt.now()
+    with attempt.write() as tx:
+        rotation = policies.get(tx, attempt.work.rotation_id, lock=True)
         if rotation is None or not (due := waits.due(rotation, now)) or due > now or runs.active_run(tx, rotation.id):
             return
-        reason, slot = _why(rotation, snapshot.current, runs.runs_of(tx, rotation.id, 1), now)
+        reason, slot = _why(rotation, attempt.snapshot.current, runs.runs_of(tx, rotation.id, 1), now)
         run = Run(
-            id=lease.context.ids.new(),
+            id=attempt.context.ids.new(),
             rotation_id=rotation.id,
             reason=reason,
             state=RunState.ACTIVE,
@@ -70,7 +70,7 @@ def open_run(lease: ApplicationLease, snapshot: Snapshot) -> None:
         )
         runs.insert_run(tx, run)
         policies.save(tx, replace(rotation, last_attempt_at=now, updated_at=now))
-        record_rotation_event(tx, lease.actor, events.RUN_STARTED, rotation, now, runId=run.id, reason=reason.value)
+        record_rotation_event(tx, attempt.actor, events.RUN_STARTED, rotation, now, runId=run.id, reason=reason.value)
 
 
 def _why(
@@ -89,28 +89,32 @@ def _why(
     return due.reason, due.slot if due.reason is Reason.SCHEDULED else None
 
 
-def inspect(lease: ApplicationLease, snapshot: Snapshot) -> None:
+def inspect(attempt: StepAttempt) -> None:
     """Look before the first write: signing in works, the application is there, it may be written, a slot is free."""
-    run = _the_run(snapshot)
-    with clock.compared(lease.context.provider, clock.NOTHING_NEW):
-        application = lease.look(snapshot)
-    if snapshot.rotation.unreadable:
-        raise NeedsAction(snapshot.rotation.unreadable, code="rotation.schedule_unreadable")
-    _require_few_awaiting_removal(lease, snapshot)
-    _require_free_slot(lease, snapshot, application)
-    with lease.write() as tx:
-        sweep.record_observation(tx, lease, snapshot, application)
-        runs.change_run(tx, run.id, inspected_at=lease.now(), retry_at=None, started_at=run.started_at or lease.now())
-        sweep.note_accepted(tx, lease, snapshot, looked=False)
+    run = _the_run(attempt.snapshot)
+    with clock.compared(attempt.context.provider, clock.NOTHING_NEW):
+        application = attempt.session.look(attempt.snapshot)
+    if attempt.snapshot.rotation.unreadable:
+        raise NeedsAction(attempt.snapshot.rotation.unreadable, code="rotation.schedule_unreadable")
+    _require_few_awaiting_removal(attempt)
+    _require_free_slot(attempt, application)
+    with attempt.write() as tx:
+        sweep.record_observation(tx, attempt, application)
+        runs.change_run(
+            tx, run.id, inspected_at=attempt.now(), retry_at=None, started_at=run.started_at or attempt.now()
+        )
+        sweep.note_accepted(tx, attempt, looked=False)
 
 
-def _require_few_awaiting_removal(lease: ApplicationLease, snapshot: Snapshot) -> None:
-    """Raises NotNow while they are being removed, NeedsAction once their removal fails."""
-    if len(snapshot.awaiting_removal) < MAX_AWAITING_REMOVAL:
+def _require_few_awaiting_removal(attempt: StepAttempt) -> None:
+    """Raises Deferred while they are being removed, NeedsAction once their removal fails."""
+    if len(attempt.snapshot.awaiting_removal) < MAX_AWAITING_REMOVAL:
         return
-    waiting = f"{len(snapshot.awaiting_removal)} earlier secrets of this application still wait for their removal."
-    if not all(row.tries for row in snapshot.awaiting_removal):
-        raise Deferred(lease.context.pace.confirm_spacing, waiting)  # some removal has not met any trouble yet
+    waiting = (
+        f"{len(attempt.snapshot.awaiting_removal)} earlier secrets of this application still wait for their removal."
+    )
+    if not all(row.tries for row in attempt.snapshot.awaiting_removal):
+        raise Deferred(attempt.context.pace.confirm_spacing, waiting)  # some removal has not met any trouble yet
     raise NeedsAction(
         waiting,
         code="rotation.removals_pending",
@@ -118,17 +122,19 @@ def _require_few_awaiting_removal(lease: ApplicationLease, snapshot: Snapshot) -
     )
 
 
-def _require_free_slot(lease: ApplicationLease, snapshot: Snapshot, application: RemoteApplication) -> None:
-    """An application for personal accounts holds two secrets. Raises NotNow if ours frees one soon, else NeedsAction."""
-    planned = 0 if snapshot.candidate and snapshot.candidate.key_id else 1
+def _require_free_slot(attempt: StepAttempt, application: RemoteApplication) -> None:
+    """An application for personal accounts holds two secrets. Raises Deferred if ours frees one soon, else NeedsAction."""
+    planned = 0 if attempt.snapshot.candidate and attempt.snapshot.candidate.key_id else 1
     if application.slots is None or len(application.credentials) + planned <= application.slots:
         return
-    if snapshot.awaiting_removal:
-        raise Deferred(lease.context.pace.confirm_spacing)
-    promised = [row.revoke_after for row in snapshot.journal if row.state is State.RETIRING and row.revoke_after]
+    if attempt.snapshot.awaiting_removal:
+        raise Deferred(attempt.context.pace.confirm_spacing)
+    promised = [
+        row.revoke_after for row in attempt.snapshot.journal if row.state is State.RETIRING and row.revoke_after
+    ]
     if promised:
-        raise Deferred(max(min(promised) - lease.now(), timedelta(seconds=1)))
-    journal_key_ids = {row.key_id for row in snapshot.journal}
+        raise Deferred(max(min(promised) - attempt.now(), timedelta(seconds=1)))
+    journal_key_ids = {row.key_id for row in attempt.snapshot.journal}
     foreign = [
         f"'{credential.name or credential.key_id}'"
         for credential in application.credentials
@@ -141,11 +147,11 @@ def _require_free_slot(lease: ApplicationLease, snapshot: Snapshot, application:
     )
 
 
-def plan(lease: ApplicationLease, snapshot: Snapshot) -> None:
+def plan(attempt: StepAttempt) -> None:
     """Write down what will be asked for, under a marker that is unique for ever."""
-    now, ids, run = lease.now(), lease.context.ids, _the_run(snapshot)
-    with lease.write() as tx:
-        rotation = policies.get(tx, lease.rotation_id, lock=True)
+    now, ids, run = attempt.now(), attempt.context.ids, _the_run(attempt.snapshot)
+    with attempt.write() as tx:
+        rotation = policies.get(tx, attempt.work.rotation_id, lock=True)
         if rotation is None or not runs.change_run(tx, run.id, retry_at=None):
             return
         generation = rotation.generation + 1
@@ -166,34 +172,34 @@ def plan(lease: ApplicationLease, snapshot: Snapshot) -> None:
         )
 
 
-def announce(lease: ApplicationLease, snapshot: Snapshot, row: Credential) -> None:
+def announce(attempt: StepAttempt, row: Credential) -> None:
     """From here on the secret may exist, even if this process dies before it hears of it.
 
     What is made here is kept before it is asked for: a lost answer does not lose it.
     """
-    now = lease.now()
-    ends_at = now + lifetime(snapshot.rotation)  # anew: the plan may be months old, when all servers were down
-    made_here = lease.kind.make(row.marker, now, ends_at)
-    value = lease.context.sealer.seal(made_here.value, row.seal_context) if made_here else None
-    with lease.write() as tx:
+    now = attempt.now()
+    ends_at = now + lifetime(attempt.snapshot.rotation)  # anew: the plan may be months old, when all servers were down
+    made_here = attempt.kind.make(row.marker, now, ends_at)
+    value = attempt.context.sealer.seal(made_here.value, row.seal_context) if made_here else None
+    with attempt.write() as tx:
         hint = made_here.hint if made_here else None
-        intent = {"asked_at": lease.now(), "ask_token": lease.token, "ends_at": ends_at}
+        intent = {"asked_at": attempt.now(), "ask_token": attempt.work.lease.token, "ends_at": ends_at}
         journal.move(tx, row, State.ASKING, value=value, hint=hint, **intent)
 
 
-def issue(lease: ApplicationLease, snapshot: Snapshot, row: Credential) -> None:
+def issue(attempt: StepAttempt, row: Credential) -> None:
     """Ask once, and seal the answer at once."""
-    if row.id in lease.asked:
+    if row.id in attempt.work.asked:
         raise RuntimeError("a secret is asked for once")
-    token = lease.access(snapshot)
-    lease.asked.add(row.id)
-    rotation = snapshot.rotation
-    ends_at = row.ends_at or lease.now() + lifetime(rotation)
-    private_key = lease.context.sealer.open(row.value, row.seal_context) if row.value else None
+    token = attempt.session.access(attempt.snapshot)
+    attempt.work.asked.add(row.id)
+    rotation = attempt.snapshot.rotation
+    ends_at = row.ends_at or attempt.now() + lifetime(rotation)
+    private_key = attempt.context.sealer.open(row.value, row.seal_context) if row.value else None
     order = CredentialRequest(row.object_id, row.marker, ends_at, private_key)
-    issued = lease.kind.add(rotation.tenant, token, lease.signer(snapshot), order)
-    sealed = lease.context.sealer.seal(issued.value, row.seal_context)
-    with lease.write() as tx:
+    issued = attempt.kind.add(rotation.tenant, token, attempt.session.signer_value(attempt.snapshot), order)
+    sealed = attempt.context.sealer.seal(issued.value, row.seal_context)
+    with attempt.write() as tx:
         issued_row = journal.move(
             tx,
             row,
@@ -203,63 +209,65 @@ def issue(lease: ApplicationLease, snapshot: Snapshot, row: Credential) -> None:
             value=sealed,
             starts_at=issued.starts_at,
             ends_at=issued.ends_at,
-            issued_at=lease.now(),
+            issued_at=attempt.now(),
             tries=0,
             retry_at=None,
         )
         record_rotation_event(
             tx,
-            lease.actor,
+            attempt.actor,
             events.CREDENTIAL_ISSUED,
             rotation,
-            lease.now(),
+            attempt.now(),
             runId=row.run_id,
             **credential_facts(issued_row),
         )
 
 
-def prove(lease: ApplicationLease, snapshot: Snapshot, row: Credential) -> None:
+def prove(attempt: StepAttempt, row: Credential) -> None:
     """Sign in with the new secret, as a program that has just read it would. Several times in a row: replicas differ."""
     if row.value is None:
         raise RuntimeError("an issued secret without its value")
-    rotation = snapshot.rotation
-    lease.require_target(rotation)
-    token = lease.kind.sign_in(rotation.tenant, rotation.app_id, lease.context.sealer.open(row.value, row.seal_context))
+    rotation = attempt.snapshot.rotation
+    attempt.session.require_target(rotation)
+    token = attempt.kind.sign_in(
+        rotation.tenant, rotation.app_id, attempt.context.sealer.open(row.value, row.seal_context)
+    )
     # How long ago it last signed in is unknown if a wrong clock noted that: then the proofs begin anew.
-    proofs = 1 if row.proof_at and row.proof_at > lease.now() else row.proofs + 1
-    last = proofs >= proof_plan(row, lease.context.patience).count
+    proofs = 1 if row.proof_at and row.proof_at > attempt.now() else row.proofs + 1
+    last = proofs >= proof_plan(row, attempt.context.timings).count
     if last and rotation.kind is RotationKind.CONNECTION:
-        lease.kind.application(rotation.tenant, token, object_id=row.object_id)
-    now = lease.now()
-    with lease.write() as tx:
+        attempt.kind.application(rotation.tenant, token, object_id=row.object_id)
+    now = attempt.now()
+    with attempt.write() as tx:
         proven_at = now if last else row.proven_at
         to = State.PROVEN if last and row.state is State.ISSUED else None
         journal.move(tx, row, to, proofs=proofs, proof_at=now, proven_at=proven_at, retry_at=None, tries=0)
 
 
-def publish(lease: ApplicationLease, snapshot: Snapshot, row: Credential) -> None:
+def publish(attempt: StepAttempt, row: Credential) -> None:
     """Make the proven secret the current one, everywhere, in one transaction.
 
     How long the previous one may be used, and when the next run is, others rely on: no wrong clock dates that.
     """
-    now, run = clock.corrected(lease.now(), lease.context.provider.clock_ahead()), _the_run(snapshot)
-    secret = lease.context.sealer.open(row.value, row.seal_context) if row.value else None
+    now, run = clock.corrected(attempt.now(), attempt.context.provider.clock_ahead()), _the_run(attempt.snapshot)
+    secret = attempt.context.sealer.open(row.value, row.seal_context) if row.value else None
     if secret is None:
         raise RuntimeError("a proven secret without its value")
-    lease.context.mark_all()
-    with lease.write() as tx:
-        along = Along(lease.context.sealer, snapshot.rotation, now)
+    attempt.context.mark_all()
+    with attempt.write() as tx:
+        along = Along(attempt.context.sealer, attempt.snapshot.rotation, now)
         mark = along.mark(tx, secret)
         holders.lock(
-            tx, mark, *(along.mark_of(tx, older) for older in snapshot.journal if older.state is State.CURRENT)
+            tx, mark, *(along.mark_of(tx, older) for older in attempt.snapshot.journal if older.state is State.CURRENT)
         )
-        rotation = policies.get(tx, lease.rotation_id, lock=True)
+        rotation = policies.get(tx, attempt.work.rotation_id, lock=True)
         if rotation is None or rotation.retired:
             return
         along, moved = replace(along, rotation=rotation), 0
         anchor = anchor_after(rotation.schedule, run.slot_at, now)
         due = next_run(rotation.schedule, anchor, row)
-        for older in snapshot.journal:
+        for older in attempt.snapshot.journal:
             if older.state is State.CURRENT:
                 until = _promise(rotation, run, now, due.slot)
                 journal.move(tx, older, State.RETIRING, retired_at=now, retired_by=run.id, revoke_after=until)
@@ -267,9 +275,9 @@ def publish(lease: ApplicationLease, snapshot: Snapshot, row: Credential) -> Non
                 journal.move(tx, older, revoke_after=older.retired_at or now)
         current = journal.move(tx, row, State.CURRENT, published_at=now, fingerprint=mark)
         if rotation.kind is RotationKind.CONNECTION and rotation.connection_id:
-            replace_value(tx, lease.context.sealer, rotation.connection_id, secret, now)
-            if snapshot.current:
-                moved = along.move(tx, snapshot.current, current, secret, run.id)
+            replace_value(tx, attempt.context.sealer, rotation.connection_id, secret, now)
+            if attempt.snapshot.current:
+                moved = along.move(tx, attempt.snapshot.current, current, secret, run.id)
         policies.save(
             tx,
             replace(
@@ -277,7 +285,7 @@ def publish(lease: ApplicationLease, snapshot: Snapshot, row: Credential) -> Non
                 generation=row.generation,
                 anchor=anchor,
                 next_run_at=due.at,
-                sweep_at=now + lease.context.pace.sweep_after,
+                sweep_at=now + attempt.context.pace.sweep_after,
                 paused_until=None,
                 status="success",
                 last_message=None,
@@ -290,7 +298,7 @@ def publish(lease: ApplicationLease, snapshot: Snapshot, row: Credential) -> Non
         end_run(
             tx, actor, rotation, run, RunState.SUCCEEDED, now, published=credential_facts(current), movedAlong=moved
         )
-    lease.forget_access()  # from now on the new secret does the work: it signs in for the removal of the old one
+    attempt.session.forget()  # from now on the new secret does the work: it signs in for the removal of the old one
 
 
 def _promise(rotation: Rotation, run: Run, now: datetime, slot: datetime) -> datetime:
@@ -306,15 +314,16 @@ def _the_run(snapshot: Snapshot) -> Run:
     return snapshot.run
 
 
-def perform(lease: ApplicationLease, snapshot: Snapshot, name: StepName, row: Credential | None) -> None:
-    """Do one step. Raises errors of the provider, NotNow, LeaseLost, or Refused when the journal moved meanwhile."""
+def perform(attempt: StepAttempt) -> None:
+    """Do one step. Raises errors of the provider, Deferred, LeaseLost, or Refused when the journal moved meanwhile."""
+    name, row = attempt.step.name, attempt.step.credential
     if name in WITHOUT_CREDENTIAL:
-        WITHOUT_CREDENTIAL[name](lease, snapshot)
+        WITHOUT_CREDENTIAL[name](attempt)
     elif row is not None:
-        WITH_CREDENTIAL[name](lease, snapshot, row)
+        WITH_CREDENTIAL[name](attempt, row)
 
 
-WITHOUT_CREDENTIAL: dict[StepName, Callable[[ApplicationLease, Snapshot], None]] = {
+WITHOUT_CREDENTIAL: dict[StepName, Callable[[StepAttempt], None]] = {
     StepName.OPEN: open_run,
     StepName.INSPECT: inspect,
     StepName.PLAN: plan,

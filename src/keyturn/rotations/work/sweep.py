@@ -14,7 +14,7 @@ from keyturn.errors import Retryable, Upstream
 from keyturn.ports.provider import RemoteApplication, RemoteCredential
 from keyturn.rotations.domain import RotationKind, Snapshot
 from keyturn.rotations.store import observed, policies
-from keyturn.rotations.work.lease import ApplicationLease
+from keyturn.rotations.work.attempt import StepAttempt
 from keyturn.rotations.work.run_outcome import record_rotation_event
 
 SWEEP_EVERY = timedelta(days=1)
@@ -22,47 +22,49 @@ SWEEP_RETRY = timedelta(hours=1)
 GONE_IS_NEWS_FOR = timedelta(days=2)
 
 
-def sweep(lease: ApplicationLease, snapshot: Snapshot) -> None:
+def sweep(attempt: StepAttempt) -> None:
     """List the application's credentials; bring back to removal any of ours that should not be there; note drift."""
-    rotation = snapshot.rotation
-    application = lease.look(snapshot)
-    with lease.write() as tx:
-        suspect = record_observation(tx, lease, snapshot, application)
+    rotation = attempt.snapshot.rotation
+    application = attempt.session.look(attempt.snapshot)
+    with attempt.write() as tx:
+        suspect = record_observation(tx, attempt, application)
         # Doubtful news is looked at again soon; otherwise once a day, spread over it.
-        again = lease.context.pace.confirm_spacing if suspect else SWEEP_EVERY * (1 - lease.context.ids.jitter() / 10)
-        policies.set_sweep(tx, rotation.id, lease.now() + again)
-        note_accepted(tx, lease, snapshot)
+        again = (
+            attempt.context.pace.confirm_spacing if suspect else SWEEP_EVERY * (1 - attempt.context.ids.jitter() / 10)
+        )
+        policies.set_sweep(tx, rotation.id, attempt.now() + again)
+        note_accepted(tx, attempt)
 
 
-def sweep_failed(tx: Tx, lease: ApplicationLease, snapshot: Snapshot, error: Upstream) -> None:
+def sweep_failed(tx: Tx, attempt: StepAttempt, error: Upstream) -> None:
     """Look again later: soon while a credential is still spreading, so that by the end of that time it is clear."""
-    now, pace, current = lease.now(), lease.context.pace, snapshot.current
+    now, pace, current = attempt.now(), attempt.context.pace, attempt.snapshot.current
     again = now + SWEEP_RETRY
     if isinstance(error, Retryable) and current and current.published_at:
-        there = lease.provider_time()
+        there = attempt.context.provider_time()
         left = health.settled_at(current.published_at, pace.settle, there) - there
         soon = max(pace.confirm_spacing, (there - current.published_at) / 2, timedelta(seconds=1))
         again = now + min(soon, left) if left > timedelta() else again
-    policies.set_sweep(tx, lease.rotation_id, again)
-    report(str(snapshot.rotation.connection_id), error)
-    connection = _connection(tx, snapshot)
-    if connection and lease.refusal is None:
+    policies.set_sweep(tx, attempt.work.rotation_id, again)
+    report(str(attempt.snapshot.rotation.connection_id), error)
+    connection = _connection(tx, attempt.snapshot)
+    if connection and not attempt.session.is_refusal(error):
         health.troubled(tx, connection, error, now)
 
 
-def note_refused(tx: Tx, lease: ApplicationLease, snapshot: Snapshot, error: Upstream) -> None:
+def note_refused(tx: Tx, attempt: StepAttempt, error: Upstream) -> None:
     """The provider refuses the connection: a state of it, whatever step found out."""
-    connection = _connection(tx, snapshot)
+    connection = _connection(tx, attempt.snapshot)
     if connection:
-        health.refused(tx, connection, error, lease.now())
+        health.refused(tx, connection, error, attempt.now())
 
 
-def note_accepted(tx: Tx, lease: ApplicationLease, snapshot: Snapshot, *, looked: bool = True) -> None:
+def note_accepted(tx: Tx, attempt: StepAttempt, *, looked: bool = True) -> None:
     """The connection works. To be called last: it locks the connection. Without ``looked`` only the end of a refusal counts."""
-    connection = _connection(tx, snapshot)
+    connection = _connection(tx, attempt.snapshot)
     if connection and (looked or connection.refused_at):
-        now = lease.now()
-        health.accepted(tx, connection, now, health.next_look(now, lease.context.ids.jitter()))
+        now = attempt.now()
+        health.accepted(tx, connection, now, health.next_look(now, attempt.context.ids.jitter()))
 
 
 def _connection(tx: Tx, snapshot: Snapshot) -> Connection | None:
@@ -72,23 +74,23 @@ def _connection(tx: Tx, snapshot: Snapshot) -> Connection | None:
     return connections.get(tx, rotation.connection_id) if own and rotation.connection_id else None
 
 
-def record_observation(tx: Tx, lease: ApplicationLease, snapshot: Snapshot, application: RemoteApplication) -> bool:
+def record_observation(tx: Tx, attempt: StepAttempt, application: RemoteApplication) -> bool:
     """Compare the list with what was seen before. Returns whether something is doubtful and worth a second look."""
-    rotation, now = snapshot.rotation, lease.now()
+    rotation, now = attempt.snapshot.rotation, attempt.now()
     credentials_by_key_id = {remote.key_id: remote for remote in application.credentials}
     rows_by_key_id = _known(tx, rotation.object_id, credentials_by_key_id)
     before = observed.observed_keys_of(tx, rotation.id)
     for key_id, credential in credentials_by_key_id.items():
         row = rows_by_key_id.get(key_id)
         if key_id not in before:
-            observed.record_observed(tx, rotation.id, lease.context.ids.new(), credential, now, ours=row is not None)
+            observed.record_observed(tx, rotation.id, attempt.context.ids.new(), credential, now, ours=row is not None)
             if before and row is None:
-                _drift(tx, lease, snapshot, "stray-marker" if is_marker(credential.name) else "appeared", credential)
+                _drift(tx, attempt, "stray-marker" if is_marker(credential.name) else "appeared", credential)
         elif before[key_id].gone_at:
             observed.record_presence(tx, rotation.id, key_id, None)
         if row is not None:
-            _bring_back(tx, lease, row, credential)
-    return _note_gone(tx, lease, snapshot, before, set(credentials_by_key_id))
+            _bring_back(tx, attempt, row, credential)
+    return _note_gone(tx, attempt, before, set(credentials_by_key_id))
 
 
 def _known(tx: Tx, object_id: str, credentials_by_key_id: dict[str, RemoteCredential]) -> dict[str, Credential]:
@@ -106,9 +108,9 @@ def _known(tx: Tx, object_id: str, credentials_by_key_id: dict[str, RemoteCreden
     return rows_by_key_id
 
 
-def _bring_back(tx: Tx, lease: ApplicationLease, row: Credential, credential: RemoteCredential) -> None:
+def _bring_back(tx: Tx, attempt: StepAttempt, row: Credential, credential: RemoteCredential) -> None:
     """A key that the journal holds as gone is listed: a late replica, or one that never was gone. Remove it (again)."""
-    if row.state not in ENDED or row.rotation_id != lease.rotation_id:
+    if row.state not in ENDED or row.rotation_id != attempt.work.rotation_id:
         return
     back = State.LOST if row.state is State.ABANDONED else State.REVOKING
     journal.move(
@@ -118,7 +120,7 @@ def _bring_back(tx: Tx, lease: ApplicationLease, row: Credential, credential: Re
         key_id=credential.key_id,
         hint=credential.hint,
         ended_at=None,
-        retired_at=lease.now(),
+        retired_at=attempt.now(),
         removed_at=None,
         absences=0,
         absent_at=None,
@@ -130,41 +132,38 @@ def _bring_back(tx: Tx, lease: ApplicationLease, row: Credential, credential: Re
 
 def _note_gone(
     tx: Tx,
-    lease: ApplicationLease,
-    snapshot: Snapshot,
+    attempt: StepAttempt,
     before: dict[str, observed.ObservedKey],
     listed_key_ids: set[str],
 ) -> bool:
-    now, suspect = lease.now(), False
-    ours = {row.key_id: row for row in snapshot.journal}
+    now, suspect = attempt.now(), False
+    ours = {row.key_id: row for row in attempt.snapshot.journal}
     for key_id, observed_key in before.items():
         if key_id in listed_key_ids:
             continue
         if observed_key.gone_at is None or observed_key.gone_at > now:
-            observed.record_presence(tx, snapshot.rotation.id, key_id, now)
+            observed.record_presence(tx, attempt.snapshot.rotation.id, key_id, now)
             suspect = True
-        elif now - observed_key.gone_at < lease.context.pace.confirm_spacing:
+        elif now - observed_key.gone_at < attempt.context.pace.confirm_spacing:
             suspect = True
         elif now - observed_key.gone_at < GONE_IS_NEWS_FOR:
             row = ours.get(key_id)
             if row is not None and row.state is State.CURRENT:
-                _drift(tx, lease, snapshot, "current-vanished", observed_key)
+                _drift(tx, attempt, "current-vanished", observed_key)
             elif not observed_key.ours:
-                _drift(tx, lease, snapshot, "vanished", observed_key)
+                _drift(tx, attempt, "vanished", observed_key)
     return suspect
 
 
-def _drift(
-    tx: Tx, lease: ApplicationLease, snapshot: Snapshot, kind: str, key: RemoteCredential | observed.ObservedKey
-) -> None:
+def _drift(tx: Tx, attempt: StepAttempt, kind: str, key: RemoteCredential | observed.ObservedKey) -> None:
     since = key.gone_at.isoformat() if isinstance(key, observed.ObservedKey) and key.gone_at else "-"
     record_rotation_event(
         tx,
-        lease.actor,
+        attempt.actor,
         events.CREDENTIALS_DRIFTED,
-        snapshot.rotation,
-        lease.now(),
-        once=f"drift:{snapshot.rotation.id}:{kind}:{key.key_id}:{since}",
+        attempt.snapshot.rotation,
+        attempt.now(),
+        once=f"drift:{attempt.snapshot.rotation.id}:{kind}:{key.key_id}:{since}",
         kind=kind,
         keyId=key.key_id,
         displayName=key.name,

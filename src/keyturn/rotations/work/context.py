@@ -1,0 +1,41 @@
+"""What rotation work needs of its process."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from keyturn.connections import fingerprints
+from keyturn.db.unit import Database
+from keyturn.kit.clock_difference import provider_time
+from keyturn.ports.clock import Clock, Ids
+from keyturn.ports.provider import SecretsProvider
+from keyturn.ports.sealing import Sealer
+from keyturn.rotations.timings import ProtocolTimings
+from keyturn.settings.model import Pace
+
+
+@dataclass(frozen=True)
+class WorkerContext:
+    """What rotation work needs; one per process."""
+
+    database: Database
+    sealer: Sealer
+    provider: SecretsProvider
+    clock: Clock
+    ids: Ids
+    pace: Pace
+    process_id: str
+
+    def mark_all(self) -> None:
+        """Give fingerprints to connections that have none yet: outside transactions, before holders are looked for."""
+        fingerprints.complete(self.database, self.sealer, self.clock.now())
+
+    def provider_time(self) -> datetime:
+        """What time it is by the provider's clock: what servers with different clocks compare is dated by it."""
+        return provider_time(self.clock.now(), self.provider.clock_ahead())
+
+    @property
+    def timings(self) -> ProtocolTimings:
+        pace = self.pace
+        return ProtocolTimings(
+            pace.proof_count, pace.proof_spacing, pace.confirm_spacing, proof_deadline=pace.proof_deadline
+        )
