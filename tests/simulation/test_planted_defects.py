@@ -12,7 +12,7 @@ from keyturn.connections import health, stored
 from keyturn.credentials import store as journal
 from keyturn.credentials.domain import Credential, State
 from keyturn.providers.azure.provider import AzureProvider
-from keyturn.rotations import clock, domain, schedule, waits
+from keyturn.rotations import clock, domain, failure, schedule, waits
 from keyturn.rotations.domain import StepName
 from keyturn.rotations.store import leases, policies
 from keyturn.rotations.timings import ProofPlan
@@ -80,8 +80,8 @@ def writes_a_secret_down(plant: pytest.MonkeyPatch) -> None:
 
 
 def asks_for_ever(plant: pytest.MonkeyPatch) -> None:
-    plant.setattr(run_outcome, "may_retry", lambda *_args: True)
-    plant.setattr(run_outcome, "backoff", lambda *_args: timedelta(0))
+    plant.setattr(failure, "may_retry", lambda *_args: True)
+    plant.setattr(failure, "backoff", lambda *_args: timedelta(0))
 
 
 def gives_up_after_a_failure(plant: pytest.MonkeyPatch) -> None:

@@ -14,12 +14,13 @@ from keyturn.audit.record import record
 from keyturn.connections import rotation_store, store
 from keyturn.connections.domain import Connection
 from keyturn.connections.recording import record_connection_event
+from keyturn.credentials.domain import settled_at
 from keyturn.db.unit import Tx
 from keyturn.errors import KeyturnError, NeedsAction, NotYet, Permanent, RefusalReason, SignInAgain, Upstream
 from keyturn.kit.actor import platform
 from keyturn.kit.clock import iso
 from keyturn.kit.clock_difference import WRONG
-from keyturn.kit.moments import bounded, moved, not_after
+from keyturn.kit.moments import not_after
 
 LOOK_EVERY = timedelta(days=1)
 LOOK_AGAIN = timedelta(hours=1)
@@ -35,14 +36,6 @@ def is_settled(connection: Connection, settle: timedelta, now: datetime) -> bool
     """Whether every replica knows the connection's credential by ``now``, which is by the provider's clock."""
     published = connection.published_at
     return published is None or now >= settled_at(published, settle, now)
-
-
-def settled_at(published: datetime, settle: timedelta, now: datetime) -> datetime:
-    """Return when every replica knows what was published then, also by a server whose clock was a little ahead.
-
-    ``now`` is by the provider's clock: only so does a wrong one of ours not decide.
-    """
-    return bounded(moved(published, settle), now, settle + WRONG)
 
 
 def is_refusal(error: KeyturnError, *, settled: bool) -> bool:

@@ -9,9 +9,11 @@ The journal keeps one row per secret that this server asked for or adopted, and 
 """
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
+from keyturn.kit.clock_difference import WRONG
+from keyturn.kit.moments import bounded, moved
 from keyturn.kit.secret import SealContext, Sealed
 
 MARKER_PREFIX = "keyturn"
@@ -119,6 +121,14 @@ class Credential:
     @property
     def seal_context(self) -> SealContext:
         return SealContext("credentials", self.id, "value")
+
+
+def settled_at(published: datetime, settle: timedelta, now: datetime) -> datetime:
+    """Return when every replica knows what was published then, also by a server whose clock was a little ahead.
+
+    ``now`` is by the provider's clock: only so does a wrong one of ours not decide.
+    """
+    return bounded(moved(published, settle), now, settle + WRONG)
 
 
 def marker(rotation_name: str, generation: int, nonce: str) -> str:

@@ -10,7 +10,7 @@ transactions, and is harmless to repeat. Nothing but ``decide`` orders steps, so
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -183,10 +183,6 @@ class Snapshot:
         """Says which row of the journal cannot be understood: nothing is decided from a part of the journal."""
         return next((row.note for row in self.journal if row.state is State.UNREADABLE), None)
 
-    def without(self, row: Credential) -> "Snapshot":
-        """Return this snapshot less one row that has ended since."""
-        return replace(self, journal=tuple(other for other in self.journal if other.id != row.id))
-
     @property
     def awaiting_removal(self) -> tuple[Credential, ...]:
         return tuple(row for row in self.journal if row.state in {State.REVOKING, State.LOST})
@@ -313,7 +309,7 @@ def _removal(row: Credential, timings: ProtocolTimings, now: datetime) -> _Due:
     return _Due(max(waits.again(row.absent_at, timings.confirm_spacing, now), retry), Step(StepName.CONFIRM, row))
 
 
-# --- schedule, lifetime, retries ------------------------------------------------------------------------------------
+# --- schedule, lifetime ---------------------------------------------------------------------------------------------
 
 
 def lifetime(rotation: Rotation) -> timedelta:
@@ -370,30 +366,3 @@ def coming_runs(rotation: Rotation, count: int, now: datetime) -> Sequence[datet
     if rotation.anchor and (slot := next_slot(rotation.schedule, waits.known(rotation.anchor, now))) <= first:
         anchor = anchor_after(rotation.schedule, slot, first)  # a run that starts late still counts from its slot
     return upcoming(rotation.schedule, first, anchor, count)
-
-
-RETRY_LADDER = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15), timedelta(hours=1))
-RETRY_REST = timedelta(hours=6)
-RETRY_URGENT = timedelta(hours=1)
-
-
-def retry_delay(failures: int, jitter: float, *, urgent: bool, needs_action: bool = False) -> timedelta:
-    """How long to wait after the given number of failed runs in a row (1 or more); ``jitter`` in [0, 1) adds up to a tenth.
-
-    A failure that needs somebody's action starts on the last rung. When the secret's end is near it is never more than an hour.
-    """
-    rung = failures - 1 + (len(RETRY_LADDER) - 1 if needs_action else 0)
-    delay = RETRY_LADDER[rung] if rung < len(RETRY_LADDER) else RETRY_REST
-    if urgent:
-        delay = min(delay, RETRY_URGENT)
-    return delay * (1 + jitter / 10)
-
-
-def backoff(tries: int, jitter: float, retry_after: timedelta | None) -> timedelta:
-    """How long to wait before a step is tried again: 1, 2, 4 ... 60 s and then the ladder; never less than asked for."""
-    if tries <= 6:
-        delay = timedelta(seconds=min(60, 2 ** max(0, tries - 1)))
-    else:
-        delay = RETRY_LADDER[tries - 7] if tries - 7 < len(RETRY_LADDER) else RETRY_REST
-    delay *= 1 + jitter / 10
-    return max(delay, retry_after) if retry_after else delay

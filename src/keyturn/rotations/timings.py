@@ -12,7 +12,7 @@ LEAST_SPREAD = 5
 
 @dataclass(frozen=True)
 class ProtocolTimings:
-    """The waits of the protocol that decide() needs; see config.Pace for what each is for."""
+    """The waits of the protocol that its decisions need; see settings.model.Pace for what each is for."""
 
     proof_count: int
     proof_spacing: timedelta
@@ -20,6 +20,8 @@ class ProtocolTimings:
     inspection_valid: timedelta = timedelta(minutes=5)
     remove_again_after: timedelta = timedelta(seconds=60)
     proof_deadline: timedelta = timedelta(minutes=5)
+    settle: timedelta = timedelta(minutes=15)
+    run_tries: int = 6
 
 
 @dataclass(frozen=True)

@@ -37,5 +37,10 @@ class WorkerContext:
     def timings(self) -> ProtocolTimings:
         pace = self.pace
         return ProtocolTimings(
-            pace.proof_count, pace.proof_spacing, pace.confirm_spacing, proof_deadline=pace.proof_deadline
+            pace.proof_count,
+            pace.proof_spacing,
+            pace.confirm_spacing,
+            proof_deadline=pace.proof_deadline,
+            settle=pace.settle,
+            run_tries=pace.run_tries,
         )

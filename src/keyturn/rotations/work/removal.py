@@ -18,7 +18,6 @@ from keyturn.rotations.work.run_outcome import credential_facts, record_rotation
 
 ABSENCES_NEEDED = 2
 """Replicas differ, so one list without the key proves nothing."""
-GIVE_UP_TRIES = 8
 
 
 def resolve(attempt: StepAttempt, row: Credential) -> None:
@@ -130,7 +129,7 @@ def confirm(attempt: StepAttempt, row: Credential) -> None:
         if present:
             _still_there(tx, attempt, row)
         elif _absent_enough(attempt, row):
-            _gone(tx, attempt, row, note=note)
+            record_gone(tx, attempt, row, note=note)
         else:
             _absent_again(tx, attempt, row)
 
@@ -173,26 +172,14 @@ def _settles_in(attempt: StepAttempt, row: Credential) -> timedelta:
     return max(not_after(made_at, there) + attempt.context.pace.settle - there, timedelta())
 
 
-def give_up_expired(tx: Tx, attempt: StepAttempt, row: Credential, error: Upstream) -> bool:
-    """A key that cannot be removed and is past its end no longer works: stop trying. False while it may still work."""
-    if (
-        row.ends_at is None
-        or row.ends_at > attempt.context.provider_time()
-        or row.tries < GIVE_UP_TRIES
-        or row.state in {State.ASKING, State.RETIRING}
-    ):
-        return False
-    _gone(tx, attempt, row, note=f"expired; its removal was refused: {error.code}")
-    return True
-
-
 def _still_there(tx: Tx, attempt: StepAttempt, row: Credential) -> None:
     now = attempt.now()
     again = row.removed_at is not None and not now - attempt.context.timings.remove_again_after < row.removed_at <= now
     journal.move(tx, row, absences=0, absent_at=now, retry_at=None, **({"removed_at": None} if again else {}))
 
 
-def _gone(tx: Tx, attempt: StepAttempt, row: Credential, note: str | None) -> None:
+def record_gone(tx: Tx, attempt: StepAttempt, row: Credential, note: str | None) -> None:
+    """The key is gone, or no longer works: its value is erased."""
     now = attempt.now()
     revoked = journal.move(tx, row, State.REVOKED, value=None, ended_at=now, note=note or row.note)
     _forget_unneeded(tx, attempt.snapshot)

@@ -1,6 +1,5 @@
-"""How a run ends, and what a failed step means for it. Transactions only; the callers hold the work."""
+"""How a run ends. Transactions only; the callers hold the lease or keep others from it."""
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -13,8 +12,7 @@ from keyturn.db.unit import Tx
 from keyturn.errors import Retryable, Upstream
 from keyturn.kit.actor import Actor
 from keyturn.kit.clock import iso
-from keyturn.rotations import waits
-from keyturn.rotations.domain import Rotation, Run, RunState, Snapshot, backoff, guard, retry_delay
+from keyturn.rotations.domain import Rotation, Run, RunState, Snapshot
 from keyturn.rotations.store import policies, runs
 from keyturn.rotations.work.attempt import RotationWork
 
@@ -50,7 +48,8 @@ def credential_facts(row: Credential) -> dict[str, Any]:
     }
 
 
-def failure(error: Upstream) -> dict[str, Any]:
+def failure_facts(error: Upstream) -> dict[str, Any]:
+    """What a run remembers of the error that ended it."""
     kind = "retryable" if isinstance(error, Retryable) else "needs-action"
     return {"code": error.code, "message": error.message, "fix": error.fix, "kind": kind, "requestId": error.request_id}
 
@@ -71,45 +70,13 @@ def end_run(tx: Tx, actor: Actor, rotation: Rotation, run: Run, state: RunState,
         )
 
 
-def fail_run(tx: Tx, work: RotationWork, snapshot: Snapshot, error: Upstream) -> None:
-    """End the run as failed; the current secret is untouched, a new one on its way is removed, a retry is scheduled."""
-    run, now = snapshot.run, work.now()
-    rotation = policies.get(tx, work.rotation_id, lock=True)
-    if run is None or rotation is None:
-        return
-    set_aside(tx, snapshot, now, note=error.code)
-    failures = rotation.failures + 1
-    delay = retry_delay(
-        failures,
-        work.context.ids.jitter(),
-        urgent=_end_is_near(snapshot.current, now),
-        needs_action=not isinstance(error, Retryable),
-    )
-    # Under way, the schedule was changed to a later moment: then there is nothing to try again before it.
-    slot = waits.slot(rotation, now)
-    put_off = not run.asked_for and slot is not None and slot > now
-    policies.save(
-        tx,
-        replace(
-            rotation,
-            status="failed",
-            last_message=error.diagnostics()[:MAX_MESSAGE],
-            failures=failures,
-            paused_until=None if put_off else now + delay,
-            sweep_at=_earliest(rotation.sweep_at, now + work.context.pace.sweep_after),
-            updated_at=now,
-        ),
-    )
-    end_run(tx, work.actor, rotation, run, RunState.FAILED, now, failure=failure(error))
-
-
 def fail_unreadable(tx: Tx, work: RotationWork, snapshot: Snapshot, error: Upstream) -> None:
     """Say on the rotation that its journal cannot be understood; a run under way ends so, with its secrets left as they are."""
     rotation, now = policies.get(tx, work.rotation_id, lock=True), work.now()
     if rotation is None:
         return
     if snapshot.run:
-        end_run(tx, work.actor, rotation, snapshot.run, RunState.FAILED, now, failure=failure(error))
+        end_run(tx, work.actor, rotation, snapshot.run, RunState.FAILED, now, failure=failure_facts(error))
     policies.say(tx, rotation.id, "failed", error.diagnostics()[:MAX_MESSAGE], now)
 
 
@@ -122,31 +89,3 @@ def set_aside(tx: Tx, snapshot: Snapshot, now: datetime, note: str) -> None:
         journal.move(tx, row, State.ABANDONED, value=None, ended_at=now, note=note)
     else:
         journal.move(tx, row, State.REVOKING, retired_at=now, retry_at=None, tries=0, note=note)
-
-
-def retry_run(tx: Tx, work: RotationWork, run: Run, error: Upstream) -> None:
-    """Let the run try its next step again later."""
-    retry_after = error.retry_after if isinstance(error, Retryable) else None
-    delay = backoff(run.tries + 1, work.context.ids.jitter(), retry_after)
-    now = work.now()
-    runs.change_run(tx, run.id, tries=run.tries + 1, retry_at=now + delay, retry_set_at=now)
-
-
-def may_retry(work: RotationWork, run: Run, error: Upstream) -> bool:
-    return isinstance(error, Retryable) and run.tries + 1 < work.context.pace.run_tries
-
-
-def retry_credential(tx: Tx, work: RotationWork, row: Credential, error: Upstream) -> None:
-    """Let a step on this credential be tried again later, ever more seldom."""
-    retry_after = error.retry_after if isinstance(error, Retryable) else None
-    delay = backoff(row.tries + 1, work.context.ids.jitter(), retry_after)
-    now = work.now()
-    journal.move(tx, row, tries=row.tries + 1, retry_at=now + delay, retry_set_at=now)
-
-
-def _end_is_near(current: Credential | None, now: datetime) -> bool:
-    return bool(current and current.begins_at and current.ends_at and now >= guard(current.begins_at, current.ends_at))
-
-
-def _earliest(first: datetime | None, other: datetime) -> datetime:
-    return min(first, other) if first else other

@@ -5,8 +5,7 @@ from datetime import timedelta
 
 from keyturn.connections import store as store_of_connections
 from keyturn.connections.domain import target_changed, unpack
-from keyturn.connections.health import settled_at
-from keyturn.credentials.domain import Credential
+from keyturn.credentials.domain import Credential, settled_at
 from keyturn.errors import NeedsAction, NotYet, Permanent, Retryable, Upstream
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.provider import AccessToken, CredentialKind, RemoteApplication, Tenant

@@ -5,12 +5,11 @@ from datetime import timedelta
 from keyturn.audit import events
 from keyturn.connections import health
 from keyturn.connections import store as connections
-from keyturn.connections.daily_check import report
 from keyturn.connections.domain import Connection
 from keyturn.credentials import store as journal
 from keyturn.credentials.domain import ENDED, Credential, State, is_marker
 from keyturn.db.unit import Tx
-from keyturn.errors import Retryable, Upstream
+from keyturn.errors import Upstream
 from keyturn.ports.provider import RemoteApplication, RemoteCredential
 from keyturn.rotations.domain import RotationKind, Snapshot
 from keyturn.rotations.store import observed, policies
@@ -18,7 +17,6 @@ from keyturn.rotations.work.attempt import StepAttempt
 from keyturn.rotations.work.run_outcome import record_rotation_event
 
 SWEEP_EVERY = timedelta(days=1)
-SWEEP_RETRY = timedelta(hours=1)
 GONE_IS_NEWS_FOR = timedelta(days=2)
 
 
@@ -36,27 +34,18 @@ def sweep(attempt: StepAttempt) -> None:
         note_accepted(tx, attempt)
 
 
-def sweep_failed(tx: Tx, attempt: StepAttempt, error: Upstream) -> None:
-    """Look again later: soon while a credential is still spreading, so that by the end of that time it is clear."""
-    now, pace, current = attempt.now(), attempt.context.pace, attempt.snapshot.current
-    again = now + SWEEP_RETRY
-    if isinstance(error, Retryable) and current and current.published_at:
-        there = attempt.context.provider_time()
-        left = health.settled_at(current.published_at, pace.settle, there) - there
-        soon = max(pace.confirm_spacing, (there - current.published_at) / 2, timedelta(seconds=1))
-        again = now + min(soon, left) if left > timedelta() else again
-    policies.set_sweep(tx, attempt.work.rotation_id, again)
-    report(str(attempt.snapshot.rotation.connection_id), error)
-    connection = _connection(tx, attempt.snapshot)
-    if connection and not attempt.session.is_refusal(error):
-        health.troubled(tx, connection, error, now)
-
-
 def note_refused(tx: Tx, attempt: StepAttempt, error: Upstream) -> None:
     """The provider refuses the connection: a state of it, whatever step found out."""
     connection = _connection(tx, attempt.snapshot)
     if connection:
         health.refused(tx, connection, error, attempt.now())
+
+
+def note_troubled(tx: Tx, attempt: StepAttempt, error: Upstream) -> None:
+    """Whether the provider still takes the connection could not be found out."""
+    connection = _connection(tx, attempt.snapshot)
+    if connection:
+        health.troubled(tx, connection, error, attempt.now())
 
 
 def note_accepted(tx: Tx, attempt: StepAttempt, *, looked: bool = True) -> None:

@@ -5,20 +5,18 @@ at-least-once, the journal makes it exactly-once in effect.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import structlog
 
-from keyturn.credentials import store as journal
-from keyturn.credentials.domain import Credential, State
-from keyturn.db.unit import Tx
-from keyturn.errors import Misconfigured, NeedsAction, NotYet, RefusalReason, Refused, Retryable, Upstream
-from keyturn.kit.clock_difference import is_right
-from keyturn.kit.moments import not_after
+from keyturn.errors import Misconfigured, NeedsAction, Refused, Upstream
 from keyturn.rotations.domain import Decision, Snapshot, Step, StepName, Wait, decide
+from keyturn.rotations.failure import Failure, after_failure
 from keyturn.rotations.store import policies, runs
-from keyturn.rotations.work import removal, run_outcome, sweep
+from keyturn.rotations.work import run_outcome
 from keyturn.rotations.work.attempt import RotationWork, StepAttempt, acquire
+from keyturn.rotations.work.consequences import write_consequence
 from keyturn.rotations.work.context import WorkerContext
 from keyturn.rotations.work.lease import LeaseLost
 from keyturn.rotations.work.steps import NETWORK, Deferred, perform
@@ -107,8 +105,7 @@ class Rotator:
         try:
             perform(attempt)
         except Deferred as later:
-            with attempt.write("waiting", later.why) as tx:
-                self._wait(tx, attempt, later)
+            self._wait(attempt, later)
         except Upstream as error:
             self._failed(attempt, error)
         except Misconfigured as error:
@@ -120,75 +117,24 @@ class Rotator:
 
     def _failed(self, attempt: StepAttempt, error: Upstream) -> None:
         attempt.session.forget()
+        failure = Failure(
+            error,
+            of_signer=attempt.session.is_refusal(error),
+            clock_ahead=self._context.provider.clock_ahead(),
+            jitter=self._context.ids.jitter(),
+        )
         # A run's failure has its fix beside it; what fails after the rotation has ended is told by the step alone.
         message = error.diagnostics() if attempt.snapshot.rotation.retired else error.message
         with attempt.write("failed", message[: run_outcome.MAX_MESSAGE]) as tx:
-            self._fail(tx, attempt, error)
-            if attempt.session.is_refusal(error) and is_right(attempt.context.provider.clock_ahead()):
-                sweep.note_refused(tx, attempt, error)
+            rotation = policies.get(tx, attempt.work.rotation_id, lock=True)
+            if rotation is None:
+                return
+            snapshot = replace(attempt.snapshot, rotation=rotation)  # its schedule may have been changed meanwhile
+            for consequence in after_failure(attempt.step, snapshot, failure, attempt.now(), self._context.timings):
+                write_consequence(tx, attempt, rotation, error, consequence)
 
-    def _wait(self, tx: Tx, attempt: StepAttempt, later: Deferred) -> None:
+    def _wait(self, attempt: StepAttempt, later: Deferred) -> None:
         run, now = attempt.snapshot.run, attempt.now()
-        if run:
-            runs.change_run(tx, run.id, retry_at=now + later.wait, retry_set_at=now)
-
-    def _fail(self, tx: Tx, attempt: StepAttempt, error: Upstream) -> None:
-        work, snapshot, step = attempt.work, attempt.snapshot, attempt.step
-        row, run = step.credential, snapshot.run
-        if step.name is StepName.SWEEP:
-            sweep.sweep_failed(tx, attempt, error)
-        elif step.name is StepName.ISSUE and row:
-            self._issue_failed(tx, attempt, row, error)
-        elif step.name is StepName.PUBLISH:
-            run_outcome.fail_run(tx, work, snapshot, error)
-        elif step.name is StepName.PROVE and row:
-            self._proof_failed(tx, attempt, row, error)
-        elif row:
-            if not removal.give_up_expired(tx, attempt, row, error):
-                run_outcome.retry_credential(tx, work, row, error)
-        elif run and run_outcome.may_retry(work, run, error):
-            run_outcome.retry_run(tx, work, run, error)
-        else:
-            run_outcome.fail_run(tx, work, snapshot, error)
-
-    def _issue_failed(self, tx: Tx, attempt: StepAttempt, row: Credential, error: Upstream) -> None:
-        """A refusal for good is an answer: nothing was made. Anything else has to be resolved before the next request.
-
-        That includes "slow down" and "somebody else is changing it": a gateway may say so after the work was done.
-        """
-        work, snapshot = attempt.work, attempt.snapshot
-        if isinstance(error, Retryable):
-            row = journal.move(tx, row, ask_unknown=True)
-        else:
-            row = journal.move(tx, row, State.ABANDONED, value=None, ended_at=work.now(), note=error.code)
-        rotation, run = snapshot.rotation, snapshot.run
-        if error.reason is RefusalReason.LIFETIME and not (rotation.short_lifetime or rotation.lifetime_days):
-            policies.set_short_lifetime(tx, rotation.id)
-        elif run and run_outcome.may_retry(work, run, error):
-            run_outcome.retry_run(tx, work, run, error)
-        else:
-            run_outcome.fail_run(tx, work, snapshot.without(row), error)
-
-    def _proof_failed(self, tx: Tx, attempt: StepAttempt, row: Credential, error: Upstream) -> None:
-        """Not yet, until the deadline; then the new secret goes and the current one stays."""
-        now, pace = attempt.now(), attempt.context.pace
-        if row.issued_at and now - row.issued_at < pace.proof_deadline:
-            issued_at = not_after(row.issued_at, now)  # else a wrong clock that noted it would move the deadline
-            retry_after = (
-                error.retry_after if isinstance(error, Retryable) and error.retry_after else pace.proof_spacing
-            )
-            late = now if isinstance(error, NotYet) else row.not_yet_at
-            tries = row.proof_tries + 1
-            journal.move(
-                tx,
-                row,
-                proofs=0,
-                proof_at=now,
-                proof_tries=tries,
-                retry_at=now + retry_after,
-                retry_set_at=now,
-                not_yet_at=late,
-                issued_at=issued_at,
-            )
-            return
-        run_outcome.fail_run(tx, attempt.work, attempt.snapshot, error)
+        with attempt.write("waiting", later.why) as tx:
+            if run:
+                runs.change_run(tx, run.id, retry_at=now + later.wait, retry_set_at=now)
