@@ -45,7 +45,7 @@ _QUICK = {"KEYTURN_PROOF_SPACING": "0.2", "KEYTURN_CONFIRM_SPACING": "0.5", "KEY
 
 @dataclass
 class BrowserServer:
-    """``said`` holds every address that was asked for and everything that was answered, for looking for secrets.
+    """``traffic`` holds every address that was asked for and everything that was answered, for looking for secrets.
 
     ``pages`` are the paths of all pages of the server, with their parameters.
     """
@@ -59,18 +59,18 @@ class BrowserServer:
     rotations: SelfRotation
     actor: Actor
     tenant_id: str
-    said: list[str]
+    traffic: list[str]
     pages: tuple[str, ...]
-    typed: set[str] = field(default_factory=set)
+    secret_texts: set[str] = field(default_factory=set)
     works: bool = True
 
     def application(self, name: str, *permissions: str, secrets_count: int = 1) -> ApplicationHandle:
         """Make an application in Entra that owns itself, and remember its secrets as typed by somebody."""
-        made = self.emulator.admin.create_application(
+        application = self.emulator.admin.create_application(
             self.tenant_id, name, permissions=permissions or (OWNED,), owns_itself=True, secrets=secrets_count
         )
-        self.typed |= {secret.value for secret in made.secrets}
-        return made
+        self.secret_texts |= {secret.value for secret in application.secrets}
+        return application
 
     def project(self, name: str) -> Project:
         return self.projects.create(self.actor, NewProject(name=name))
@@ -80,9 +80,9 @@ class BrowserServer:
     ) -> Connection:
         """Make a connection as the API does; with ``days`` it rotates."""
         first = application.secrets[0]
-        given = ClientSecret(self.tenant_id, application.app_id, Plaintext(first.value), first.key_id)
+        credentials = ClientSecret(self.tenant_id, application.app_id, Plaintext(first.value), first.key_id)
         schedule = None if days is None else ScheduleChange(days, 2, 15, "Europe/Oslo")
-        draft = NewConnection(name, given, None, project.id if project else None)
+        draft = NewConnection(name, credentials, None, project.id if project else None)
         return self.rotations.create(self.actor, draft, schedule)
 
     def list_path(self, project: Project) -> str:
@@ -115,8 +115,8 @@ class BrowserServer:
             for application in tenant.applications.values()
             for secret in self.emulator.admin.secrets(application.object_id)
         }
-        text = "\n".join(self.said)
-        return [secret[:6] for secret in now | self.typed if secret in text]
+        text = "\n".join(self.traffic)
+        return [secret[:6] for secret in now | self.secret_texts if secret in text]
 
 
 @contextmanager
@@ -137,9 +137,9 @@ def open_estate(
         worker = Worker(core) if works else None
         if worker:
             worker.start()
-        said: list[str] = []
+        traffic: list[str] = []
         application = web_application(core, worker)
-        server = WebServer(_listening(application, said), host="127.0.0.1", port=port)
+        server = WebServer(_listening(application, traffic), host="127.0.0.1", port=port)
         try:
             access = open_access(core)
             access.bootstrap(EMAIL, Plaintext(PASSWORD), "Contoso")
@@ -158,7 +158,7 @@ def open_estate(
                     rotations,
                     actor,
                     tenant_id,
-                    said,
+                    traffic,
                     pages,
                     works=works,
                 )
@@ -232,9 +232,9 @@ def _oauth(emulator: Emulator, tenant_id: str, url: str) -> dict[str, str]:
 
 
 def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 @contextmanager
@@ -250,7 +250,7 @@ def _served(server: WebServer) -> Iterator[None]:
         thread.join(30)
 
 
-def _listening(app: Any, said: list[str]) -> Any:
+def _listening(app: Any, traffic: list[str]) -> Any:
     """Note every address that is asked for, but for what Microsoft brings back, and everything that is answered."""
 
     async def watched(scope: Any, receive: Any, send: Any) -> None:
@@ -258,18 +258,18 @@ def _listening(app: Any, said: list[str]) -> Any:
             await app(scope, receive, send)
             return
         query = "" if scope["path"].endswith("/oauth/callback") else scope["query_string"].decode()
-        said.append(f"{scope['path']}?{query}")
+        traffic.append(f"{scope['path']}?{query}")
 
         gzipped = False
 
         async def noted(message: Any) -> None:
             nonlocal gzipped
             if message["type"] == "http.response.start":
-                said.extend(f"{name.decode()}: {value.decode()}" for name, value in message["headers"])
+                traffic.extend(f"{name.decode()}: {value.decode()}" for name, value in message["headers"])
                 gzipped = (b"content-encoding", b"gzip") in message["headers"]
             else:
                 body = message.get("body", b"")
-                said.append((gzip.decompress(body) if gzipped and body else body).decode("utf-8", "replace"))
+                traffic.append((gzip.decompress(body) if gzipped and body else body).decode("utf-8", "replace"))
             await send(message)
 
         await app(scope, receive, noted)

@@ -21,8 +21,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, nargs="?", default=Path("build/screenshots"))
     parser.add_argument("--docs", action="store_true", help="also renew the pictures of the README")
-    given = parser.parse_args()
-    folder: Path = given.folder
+    options = parser.parse_args()
+    folder: Path = options.folder
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as place, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
@@ -52,7 +52,7 @@ def main() -> None:
                             page.emulate_media(color_scheme=scheme)
                             path = folder / f"{name.replace(' ', '-')}-{size}-{scheme}.png"
                             page.screenshot(path=path, full_page=True)
-                            if given.docs and (size, SHOWN.get(name)) == ("wide", scheme):
+                            if options.docs and (size, SHOWN.get(name)) == ("wide", scheme):
                                 shown_as = Path("docs/images") / f"{name.split()[-1]}.jpg"
                                 page.screenshot(path=shown_as, type="jpeg", quality=82)
                     context.close()

@@ -68,4 +68,4 @@ def error_at(page: Page, label: str) -> str:
     field = page.get_by_label(re.compile(rf"^{re.escape(label)}( optional)?$"))
     expect(field).to_have_attribute("aria-invalid", "true")
     described = (field.get_attribute("aria-describedby") or "").split()
-    return page.locator(f"#{next(one for one in described if one.endswith('-error'))}").inner_text()
+    return page.locator(f"#{next(each for each in described if each.endswith('-error'))}").inner_text()

@@ -24,9 +24,9 @@ class Guide:
         self.text = text
 
     def find(self, pattern: str) -> str:
-        found = re.search(pattern, self.text)
-        assert found, f"{pattern} is not in:\n{self.text}"
-        return found[1]
+        match = re.search(pattern, self.text)
+        assert match, f"{pattern} is not in:\n{self.text}"
+        return match[1]
 
 
 @pytest.fixture(scope="module")

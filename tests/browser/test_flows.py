@@ -42,13 +42,13 @@ def test_client_secret_as_documented(page: Page, estate: BrowserServer, project:
 
 
 def test_certificate_as_documented(page: Page, estate: BrowserServer, project: Project) -> None:
-    application, made = estate.application("Batch"), make_certificate()
-    key = made.private_pem.decode()
-    estate.typed.add(key.splitlines()[3])
-    estate.emulator.admin.add_certificate(application.object_id, made.pem)
+    application, certificate = estate.application("Batch"), make_certificate()
+    key = certificate.private_pem.decode()
+    estate.secret_texts.add(key.splitlines()[3])
+    estate.emulator.admin.add_certificate(application.object_id, certificate.pem)
     choose_azure(page, estate, project)
     fill(page, name="by-certificate", method="Certificate", tenant=estate.tenant_id, client=application.app_id)
-    fill(page, certificate=made.pem.decode(), key=key)
+    fill(page, certificate=certificate.pem.decode(), key=key)
     connect(page)
     page.wait_for_url(estate.list_path(project))
     page.get_by_role("link", name="by-certificate").click()
@@ -58,15 +58,15 @@ def test_certificate_as_documented(page: Page, estate: BrowserServer, project: P
 
 
 def test_a_certificate_is_read_from_files(page: Page, estate: BrowserServer, project: Project) -> None:
-    application, made = estate.application("Files"), make_certificate()
-    estate.emulator.admin.add_certificate(application.object_id, made.pem)
+    application, certificate = estate.application("Files"), make_certificate()
+    estate.emulator.admin.add_certificate(application.object_id, certificate.pem)
     page.goto(estate.new_path(project))
     fill(page, name="from-files", method="Certificate", tenant=estate.tenant_id, client=application.app_id)
     page.locator("#upload-certificateBody").set_input_files(
-        {"name": "client.cer", "mimeType": "application/pkix-cert", "buffer": made.der}
+        {"name": "client.cer", "mimeType": "application/pkix-cert", "buffer": certificate.der}
     )
     page.locator("#upload-privateKey").set_input_files(
-        {"name": "client.key", "mimeType": "text/plain", "buffer": made.private_pem}
+        {"name": "client.key", "mimeType": "text/plain", "buffer": certificate.private_pem}
     )
     expect(page.get_by_label("Private Key")).to_have_value(re.compile("BEGIN PRIVATE KEY"))
     connect(page)
@@ -89,16 +89,16 @@ def test_automatic_credential_rotation_as_documented(page: Page, estate: Browser
     expect(page.locator(".bar-current")).to_contain_text("Generation 1")
     expect(page.locator(".bar-ended")).to_contain_text("Given by you")
     expect(page.locator("#live")).not_to_have_attribute("data-live", re.compile("."))
-    assert original.key_id not in {one.key_id for one in estate.emulator.admin.secrets(application.object_id)}
+    assert original.key_id not in {secret.key_id for secret in estate.emulator.admin.secrets(application.object_id)}
     expect(page.locator(".coming time")).to_have_count(5)
 
 
 def test_a_certificate_rotates_without_a_key_id(page: Page, estate: BrowserServer, project: Project) -> None:
-    application, made = estate.application("Rotating batch"), make_certificate()
-    original = estate.emulator.admin.add_certificate(application.object_id, made.pem)
+    application, certificate = estate.application("Rotating batch"), make_certificate()
+    original = estate.emulator.admin.add_certificate(application.object_id, certificate.pem)
     page.goto(estate.new_path(project))
     fill(page, name="rolling", method="Certificate", tenant=estate.tenant_id, client=application.app_id)
-    fill(page, certificate=made.pem.decode(), key=made.private_pem.decode())
+    fill(page, certificate=certificate.pem.decode(), key=certificate.private_pem.decode())
     page.get_by_role("switch", name="Automatic Credential Rotation").check()
     expect(page.get_by_label("Client Secret Key ID")).not_to_be_visible()
     fill(page, interval="45", at="03:30")
@@ -107,9 +107,9 @@ def test_a_certificate_rotates_without_a_key_id(page: Page, estate: BrowserServe
     expect(page.get_by_text("Succeeded", exact=True)).to_be_visible()
     expect(page.locator(".bar-current")).to_contain_text("Generation 1")
     expect(page.locator("#live")).not_to_have_attribute("data-live", re.compile("."))
-    held = estate.emulator.admin.application(application.object_id).keys_held()
-    assert original not in {one.key_id for one in held}
-    assert len(held) == 1
+    keys = estate.emulator.admin.application(application.object_id).keys_held()
+    assert original not in {key.key_id for key in keys}
+    assert len(keys) == 1
 
 
 def test_everything_works_without_script(visit: Visit, estate: BrowserServer, project: Project) -> None:

@@ -44,8 +44,8 @@ def test_an_empty_form_says_at_each_field_that_it_is_needed(form: Page) -> None:
 
 def test_what_was_typed_stays_except_the_secret(form: Page, estate: BrowserServer) -> None:
     application = estate.application("Wrong secret")
-    typed = client_secret(estate, application, "wrong-secret") | {"secret": "x" * 40}
-    fill(form, **typed)
+    fields = client_secret(estate, application, "wrong-secret") | {"secret": "x" * 40}
+    fill(form, **fields)
     connect(form)
     assert "does not accept the client secret" in refusal(form)
     assert "az ad app credential reset" in refusal(form)
@@ -123,7 +123,7 @@ def test_a_schedule_that_makes_no_sense(form: Page, estate: BrowserServer) -> No
 
 def test_a_permission_that_is_missing_is_named(form: Page, estate: BrowserServer) -> None:
     powerless = estate.emulator.admin.create_application(estate.tenant_id, "Powerless")
-    estate.typed.add(powerless.secrets[0].value)
+    estate.secret_texts.add(powerless.secrets[0].value)
     fill(form, **client_secret(estate, powerless, "powerless"))
     form.get_by_role("switch", name="Automatic Credential Rotation").check()
     connect(form)
@@ -134,10 +134,10 @@ def test_a_permission_that_is_missing_is_named(form: Page, estate: BrowserServer
 
 
 def test_certificate_and_key_that_do_not_belong_together(form: Page, estate: BrowserServer) -> None:
-    application, made, other = estate.application("Mismatch"), make_certificate(), make_certificate()
-    estate.typed.add(other.private_pem.decode().splitlines()[3])
+    application, certificate, other = estate.application("Mismatch"), make_certificate(), make_certificate()
+    estate.secret_texts.add(other.private_pem.decode().splitlines()[3])
     fill(form, name="mismatch", method="Certificate", tenant=estate.tenant_id, client=application.app_id)
-    fill(form, certificate=made.pem.decode(), key=other.private_pem.decode())
+    fill(form, certificate=certificate.pem.decode(), key=other.private_pem.decode())
     connect(form)
     assert refusal(form)
     expect(form.get_by_label("Certificate (PEM format)")).to_have_value(re.compile("BEGIN CERTIFICATE"))
@@ -145,14 +145,14 @@ def test_certificate_and_key_that_do_not_belong_together(form: Page, estate: Bro
 
 
 def test_files_of_every_kind_are_read(form: Page, estate: BrowserServer, tmp_path: Path) -> None:
-    application, made = estate.application("Files"), make_certificate()
-    estate.typed.add(made.private_pem.decode().splitlines()[3])
-    estate.emulator.admin.add_certificate(application.object_id, made.der)
-    key = load_pem_private_key(made.private_pem, None)
+    application, pair = estate.application("Files"), make_certificate()
+    estate.secret_texts.add(pair.private_pem.decode().splitlines()[3])
+    estate.emulator.admin.add_certificate(application.object_id, pair.der)
+    key = load_pem_private_key(pair.private_pem, None)
     assert isinstance(key, RSAPrivateKey)
-    certificate = load_der_x509_certificate(made.der)
+    certificate = load_der_x509_certificate(pair.der)
     files = {
-        "wide.pem": made.pem.decode().encode("utf-16"),
+        "wide.pem": pair.pem.decode().encode("utf-16"),
         "key.pk8": key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()),
         "both.pfx": serialize_key_and_certificates(
             b"x", key, certificate, None, BestAvailableEncryption(b"open sesame")
@@ -183,10 +183,10 @@ def test_files_of_every_kind_are_read(form: Page, estate: BrowserServer, tmp_pat
 def test_nothing_that_is_pasted_is_cut_off(form: Page, estate: BrowserServer) -> None:
     application = estate.application("Blanks around")
     blank = " " * 40
-    typed = client_secret(estate, application, "blanks-around")
+    fields = client_secret(estate, application, "blanks-around")
     for name in ("tenant", "client", "secret"):
-        typed[name] = f"{blank}{typed[name]}\t"
-    fill(form, **typed)
+        fields[name] = f"{blank}{fields[name]}\t"
+    fill(form, **fields)
     form.get_by_role("switch", name="Automatic Credential Rotation").check()
     fill(form, key_id=f"{blank}{application.secrets[0].key_id}")
     connect(form)
@@ -210,7 +210,7 @@ def test_back_and_a_session_that_ended_lose_nothing_but_secrets(
     expect(form.get_by_label("Client Secret", exact=True)).to_have_value("")
 
     fill(form, secret=application.secrets[0].value)
-    session = next(one for one in form.context.cookies() if one["name"] == "keyturn_session")
+    session = next(cookie for cookie in form.context.cookies() if cookie["name"] == "keyturn_session")
     form.context.add_cookies([{"name": session["name"], "value": "of-yesterday", "url": estate.url}])
     connect(form)
     expect(form.get_by_text("Your session has ended.")).to_be_visible()

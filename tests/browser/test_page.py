@@ -79,8 +79,14 @@ def test_the_navigation_marks_where_a_connection_is(page: Page, estate: BrowserS
         (None, of_organization, "App Connections"),
     ):
         name = f"marked-{section[:3].lower()}-{project.id[:6]}"
-        one = estate.page_of(estate.connect(name, estate.application(name), home))
-        for address in (lists, f"{lists}/new/azure-client-secrets", one, f"{one}/credentials", f"{one}/schedule"):
+        overview = estate.page_of(estate.connect(name, estate.application(name), home))
+        for address in (
+            lists,
+            f"{lists}/new/azure-client-secrets",
+            overview,
+            f"{overview}/credentials",
+            f"{overview}/schedule",
+        ):
             page.goto(address)
             expect(marked).to_have_text([section])
 
@@ -170,8 +176,8 @@ def test_rotation_is_set_up_later_without_a_secret(page: Page, estate: BrowserSe
 def test_a_failed_rotation_says_why_and_when_it_is_tried_again(
     page: Page, estate: BrowserServer, resting: Connection
 ) -> None:
-    for one in estate.emulator.admin.secrets(_object_id(estate, resting)):
-        estate.emulator.admin.remove_secret(_object_id(estate, resting), one.key_id)
+    for secret in estate.emulator.admin.secrets(_object_id(estate, resting)):
+        estate.emulator.admin.remove_secret(_object_id(estate, resting), secret.key_id)
     with estate.later(minutes=30):  # past the time in which replication explains a refusal
         page.get_by_role("button", name="Rotate Now").click()
         expect(page.get_by_text("Rotation Failed")).to_be_visible(timeout=20_000)
@@ -252,10 +258,10 @@ def test_deleting_asks_what_becomes_of_the_secrets(
 
 def test_a_refusal_shows_since_when_and_the_way_out(page: Page, estate: BrowserServer, resting: Connection) -> None:
     application = next(
-        one
+        application
         for tenant in estate.emulator.admin._world.directory.tenants.values()
-        for one in tenant.applications.values()
-        if one.app_id == resting.client_id
+        for application in tenant.applications.values()
+        if application.app_id == resting.client_id
     )
     estate.emulator.admin.set_disabled(application.object_id, disabled=True)
     page.get_by_role("button", name="Test", exact=True).click()

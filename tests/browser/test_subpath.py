@@ -42,9 +42,9 @@ def test_everything_stays_below_the_path(chromium: Browser, behind: tuple[Browse
 
         page.goto(estate.list_path(project))
         expect(page.locator("tbody .name")).to_have_text(["one-of-many"])
-        with page.expect_response(lambda answer: "q=nothing" in answer.url) as asked:  # htmx
+        with page.expect_response(lambda answer: "q=nothing" in answer.url) as request:  # htmx
             page.get_by_role("searchbox", name="Search connections").fill("nothing")
-        assert asked.value.url.startswith(estate.url)
+        assert request.value.url.startswith(estate.url)
         expect(page.get_by_role("heading", name="No connection matches")).to_be_visible()
 
         page.goto(f"{estate.url}/projects/new")

@@ -31,27 +31,27 @@ def furniture(estate: BrowserServer) -> Furniture:
 
 def faults(page: Page, name: str) -> list[str]:
     """Return what axe finds, in both schemes."""
-    found = []
+    problems = []
     for scheme, options in SCHEMES.items():
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # nothing half faded
         for violation in Axe().run(page, options=options).response["violations"]:
             nodes = "; ".join(str(node["target"]) for node in violation["nodes"][:3])
-            found.append(f"{name} ({scheme}): {violation['id']}: {violation['help']}: {nodes}")
-    return found
+            problems.append(f"{name} ({scheme}): {violation['id']}: {violation['help']}: {nodes}")
+    return problems
 
 
 def test_every_page_is_accessible(page: Page, estate: BrowserServer, furniture: Furniture) -> None:
     come_to_rest(page, estate, furniture)
-    found = []
+    problems = []
     for name, path in addresses(estate, furniture):
         page.goto(estate.url + path)
         assert page.locator("main h1").count() == 1, name
-        found += faults(page, name)
+        problems += faults(page, name)
     page.goto(f"{estate.url}/settings/two-step")
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Set up").click()
-    found += faults(page, "two-step enrol")
-    assert not found, "\n".join(found)
+    problems += faults(page, "two-step enrol")
+    assert not problems, "\n".join(problems)
 
 
 def test_a_first_password_is_changed_at_the_first_sign_in(visit: Visit, estate: BrowserServer) -> None:
@@ -114,7 +114,7 @@ def test_the_first_start_makes_an_admin_once(chromium: Browser, fresh: str) -> N
 
 def test_a_connection_is_made_with_the_keyboard_alone(page: Page, estate: BrowserServer, project: Project) -> None:
     application = estate.application("By keyboard")
-    typed = client_secret(estate, application, "by-keyboard")
+    fields = client_secret(estate, application, "by-keyboard")
     page.goto(f"{estate.url}/projects/{project.id}/integrations")
     press_on(page, "App Connections", within="main")
     page.wait_for_url(estate.list_path(project))
@@ -124,15 +124,15 @@ def test_a_connection_is_made_with_the_keyboard_alone(page: Page, estate: Browse
     press_on(page, "Azure Client Secrets")
     page.wait_for_url(estate.new_path(project))
     tab_to(page, "Name")
-    page.keyboard.type(typed["name"])
+    page.keyboard.type(fields["name"])
     tab_to(page, "Method")
     page.keyboard.type("Client")
     tab_to(page, "Tenant ID")
-    page.keyboard.type(typed["tenant"])
+    page.keyboard.type(fields["tenant"])
     tab_to(page, "Client ID")
-    page.keyboard.type(typed["client"])
+    page.keyboard.type(fields["client"])
     tab_to(page, "Client Secret")
-    page.keyboard.type(typed["secret"])
+    page.keyboard.type(fields["secret"])
     tab_to(page, "Automatic Credential Rotation")
     page.keyboard.press("Space")
     tab_to(page, "Client Secret Key ID")

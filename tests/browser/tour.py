@@ -69,11 +69,11 @@ def furnish(estate: BrowserServer) -> Furniture:
 
 
 def _by_certificate(estate: BrowserServer, project: Project) -> Connection:
-    application, made = estate.application("Batch", secrets_count=0), make_certificate()
-    estate.emulator.admin.add_certificate(application.object_id, made.pem)
-    key = made.private_pem.decode()
-    given = CertificateFiles(estate.tenant_id, application.app_id, made.pem.decode(), Plaintext(key))
-    return estate.rotations.create(estate.actor, NewConnection("batch-entra", given, None, project.id), None)
+    application, certificate = estate.application("Batch", secrets_count=0), make_certificate()
+    estate.emulator.admin.add_certificate(application.object_id, certificate.pem)
+    key = certificate.private_pem.decode()
+    credentials = CertificateFiles(estate.tenant_id, application.app_id, certificate.pem.decode(), Plaintext(key))
+    return estate.rotations.create(estate.actor, NewConnection("batch-entra", credentials, None, project.id), None)
 
 
 def come_to_rest(page: Page, estate: BrowserServer, furniture: Furniture) -> None:

@@ -9,5 +9,5 @@ from tests.system.estate import RunningServer, estate
 
 @pytest.fixture(scope="session")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    with estate(tmp_path_factory.mktemp("estate")) as made:
-        yield made
+    with estate(tmp_path_factory.mktemp("estate")) as server:
+        yield server

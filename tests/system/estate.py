@@ -61,7 +61,7 @@ class RunningServer:
     token: str
     """Of an admin."""
     things: dict[str, str]
-    given: Mapping[str, str]
+    credentials: Mapping[str, str]
     secrets: frozenset[str]
     """Texts of the project, which nobody outside it may read."""
     common: frozenset[str]
@@ -73,7 +73,7 @@ class RunningServer:
         kind = (body or {}).get("connection")
         if kind is None:
             return body and {name: self._filled(value) for name, value in body.items()}
-        credentials = dict(self.given)
+        credentials = dict(self.credentials)
         if kind == "another":
             return {
                 "name": "another",
@@ -103,7 +103,7 @@ class RunningServer:
             return {name: file.execute(f'SELECT * FROM "{name}"').fetchall() for name in sorted(names)}
 
     def writes_at_entra(self) -> int:
-        return sum(one.operation in {"addPassword", "removePassword"} for one in self.emulator.ledger)
+        return sum(entry.operation in {"addPassword", "removePassword"} for entry in self.emulator.ledger)
 
     def _file(self) -> contextlib.closing[sqlite3.Connection]:
         return closing(sqlite3.connect(self.core.settings.data_dir / "keyturn.db", timeout=30))
@@ -140,7 +140,7 @@ def estate(folder: Path) -> Iterator[RunningServer]:
         core.close()
 
 
-def typed(tenant: str, application: ApplicationHandle) -> dict[str, str]:
+def credentials_of(tenant: str, application: ApplicationHandle) -> dict[str, str]:
     """What a user copies from the portal."""
     return {"tenantId": tenant, "clientId": application.app_id, "clientSecret": application.secrets[0].value}
 
@@ -166,13 +166,13 @@ def _furnished(
     def user(name: str, role: str, joins: str | None = None) -> tuple[str, Actor]:
         email = f"{name}@contoso.test"
         first = {"email": email, "password": f"first {PASSWORD}"}
-        made = ask("POST", "/api/v1/users", first | {"role": role})["user"]
+        user_facts = ask("POST", "/api/v1/users", first | {"role": role})["user"]
         chosen = client.post("/api/v1/auth/login", json=first | {"newPassword": PASSWORD})
         assert chosen.status_code == 200, chosen.text
         if joins:
             body = {"emails": [email], "roleSlugs": [joins]}
             ask("POST", f"/api/v1/projects/{project['id']}/memberships", body)
-        return made["id"], Actor(ActorKind.USER, made["id"], email, made["orgId"], Role(role))
+        return user_facts["id"], Actor(ActorKind.USER, user_facts["id"], email, user_facts["orgId"], Role(role))
 
     def cookie(actor: Actor) -> dict[str, str]:
         session = access.sessions.open_for(actor, BrowserInfo(Origin("127.0.0.1"))).reveal()
@@ -180,13 +180,13 @@ def _furnished(
 
     def machine(name: str, role: str) -> tuple[str, str, str]:
         """Make a machine identity; return its id, the id of its client secret, and a token of it."""
-        made = ask("POST", "/api/v1/identities", {"name": name, "role": role})["identity"]
-        path = f"/api/v1/auth/universal-auth/identities/{made['id']}"
+        identity = ask("POST", "/api/v1/identities", {"name": name, "role": role})["identity"]
+        path = f"/api/v1/auth/universal-auth/identities/{identity['id']}"
         auth = ask("POST", path, {})["identityUniversalAuth"]
         secret = ask("POST", f"{path}/client-secrets", {})
         login = {"clientId": auth["clientId"], "clientSecret": secret["clientSecret"]}
         issued = client.post("/api/v1/auth/universal-auth/login", json=login).json()
-        return made["id"], secret["clientSecretData"]["id"], issued["accessToken"]
+        return identity["id"], secret["clientSecretData"]["id"], issued["accessToken"]
 
     body = {"projectName": "Hidden Harbour", "slug": "hidden-harbour", "shouldCreateDefaultEnvs": True}
     project = ask("POST", "/api/v1/projects", body)["project"]
@@ -196,7 +196,7 @@ def _furnished(
         {
             "name": "inner-secret-lake",
             "method": "client-secret",
-            "credentials": typed(tenant, first),
+            "credentials": credentials_of(tenant, first),
             "projectId": project["id"],
             "isAutoRotationEnabled": True,
             "rotation": _WEEKLY,
@@ -205,7 +205,7 @@ def _furnished(
     quiet = {
         "name": "still",
         "method": "client-secret",
-        "credentials": typed(tenant, spare),
+        "credentials": credentials_of(tenant, spare),
         "projectId": project["id"],
     }
     still = ask("POST", AZURE, quiet)["appConnection"]
@@ -228,7 +228,7 @@ def _furnished(
     stranger = person(core.database, organization(core.database, "elsewhere"), Role.ADMIN, "sam@elsewhere.test")
     of_robot = ask("GET", f"/api/v1/projects/{project['id']}/identity-memberships/{joined}")["identityMembership"]["id"]
     memberships = ask("GET", f"/api/v1/projects/{project['id']}/memberships")["memberships"]
-    membership = next(one["id"] for one in memberships if one["user"]["email"] == "joined@contoso.test")
+    membership = next(each["id"] for each in memberships if each["user"]["email"] == "joined@contoso.test")
     environment = project["environments"][0]
     things = {
         "project_id": project["id"],
@@ -271,7 +271,7 @@ def _furnished(
         ),
         HttpCaller("admin elsewhere", Role.ADMIN, None, home=False, headers=cookie(stranger)),
     ]
-    made = RunningServer(
+    server = RunningServer(
         core,
         application,
         client,
@@ -279,7 +279,7 @@ def _furnished(
         {caller.name: caller for caller in callers},
         token,
         things,
-        typed(tenant, spare),
+        credentials_of(tenant, spare),
         frozenset(
             {
                 *("Hidden Harbour", "inner-secret-lake", "Quiet Lagoon", first.app_id),
@@ -288,5 +288,5 @@ def _furnished(
         ),
         frozenset({"ada@contoso.test", "joined robot", "Deep Fjord", first.secrets[0].value, token}),
     )
-    made.remember()
-    return made
+    server.remember()
+    return server

@@ -61,14 +61,14 @@ class Installation:
     def connect(self, application: ApplicationHandle, name: str, *, days: int = 30) -> Connection:
         """Make a connection that rotates: its first run is due at once."""
         first = application.secrets[0]
-        given = ClientSecret(self.tenant_id, application.app_id, Plaintext(first.value), first.key_id)
-        return self.rotations.create(self.actor, NewConnection(name, given), ScheduleChange(days, 2, 15, "UTC"))
+        credentials = ClientSecret(self.tenant_id, application.app_id, Plaintext(first.value), first.key_id)
+        return self.rotations.create(self.actor, NewConnection(name, credentials), ScheduleChange(days, 2, 15, "UTC"))
 
 
 def system_environ() -> dict[str, str]:
     """What a process needs of the environment, and nothing of this machine's configuration."""
-    kept = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
-    return kept | {"PYTHONPATH": f"{ROOT / 'src'}:{ROOT}", "PYTHONDONTWRITEBYTECODE": "1"}
+    variables = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
+    return variables | {"PYTHONPATH": f"{ROOT / 'src'}:{ROOT}", "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 @contextmanager

@@ -14,10 +14,10 @@ QUERY = "?code=0.AXk-a-code-of-a-person&state=a-state&session_state=x"
 
 def send(whole: RunningServer, method: str, path: str, form: dict[str, str] | None = None, **headers: str) -> Any:
     who = whole.callers["admin"].headers
-    typed = {"content-type": "application/x-www-form-urlencoded"} if form is not None else {}
-    sent = {**who, **typed, **{name.replace("_", "-"): text for name, text in headers.items()}}
+    content_type = {"content-type": "application/x-www-form-urlencoded"} if form is not None else {}
+    all_headers = {**who, **content_type, **{name.replace("_", "-"): text for name, text in headers.items()}}
     answer = whole.client.request(
-        method, path, content=urlencode(form) if form is not None else None, headers=sent, follow_redirects=False
+        method, path, content=urlencode(form) if form is not None else None, headers=all_headers, follow_redirects=False
     )
     whole.client.cookies.clear()
     return answer
@@ -27,8 +27,8 @@ def test_what_microsoft_sent_back_is_not_carried_through_the_sign_in_page(whole:
     answer = whole.client.get(CALLBACK + QUERY, follow_redirects=False)
     assert answer.status_code == 303
     assert answer.headers["location"] == f"/sign-in?next={CALLBACK}"
-    kept = whole.client.get("/projects?page=2", follow_redirects=False)
-    assert kept.headers["location"] == "/sign-in?next=/projects%3Fpage%3D2"
+    list_answer = whole.client.get("/projects?page=2", follow_redirects=False)
+    assert list_answer.headers["location"] == "/sign-in?next=/projects%3Fpage%3D2"
 
 
 def test_whoever_comes_back_without_it_is_told_why(whole: RunningServer) -> None:

@@ -117,19 +117,21 @@ def requires_of(path: Path) -> list[str]:
 def asked_for(lines: Iterable[str], extras: set[str]) -> Iterator[Requirement]:
     """Yield what is needed here with these extras, without our own distributions."""
     for requirement in map(Requirement, lines):
-        wanted = requirement.marker is None or any(requirement.marker.evaluate({"extra": one}) for one in {"", *extras})
-        if wanted and requirement.name.replace("-", "_") not in DISTRIBUTIONS:
+        applies = requirement.marker is None or any(
+            requirement.marker.evaluate({"extra": extra}) for extra in {"", *extras}
+        )
+        if applies and requirement.name.replace("-", "_") not in DISTRIBUTIONS:
             yield requirement
 
 
 def with_what_they_need(requirements: Iterable[Requirement]) -> set[str]:
     """Return the names of the distributions that are asked for, directly and by each other."""
     names: set[str] = set()
-    waiting, known = list(requirements), set[str]()
+    waiting, texts = list(requirements), set[str]()
     while waiting:
         requirement = waiting.pop()
-        if str(requirement) not in known:
-            known.add(str(requirement))
+        if str(requirement) not in texts:
+            texts.add(str(requirement))
             names.add(requirement.name)
             waiting += asked_for(metadata.requires(requirement.name) or [], requirement.extras)
     return names

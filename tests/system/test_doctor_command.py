@@ -12,8 +12,8 @@ from tests.system.installation import Installation, installation
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    with installation(tmp_path_factory.mktemp("doctor")) as made:
-        yield made
+    with installation(tmp_path_factory.mktemp("doctor")) as place_of_module:
+        yield place_of_module
 
 
 @pytest.fixture
@@ -40,13 +40,13 @@ def test_each_fault_is_named_with_its_remedy(home: Home, place: Installation) ->
     settings = settings_of(place)
     nowhere = closed_port()
     database = f"postgresql://keyturn:hunter2@127.0.0.1:{nowhere}/keyturn"
-    with taken_port() as taken:
+    with taken_port() as used_port:
         faults = {
             "data keys": ({"ENCRYPTION_KEY": generate()}, "Give the key this database was made with"),
             "root key": ({"ENCRYPTION_KEY": "hunter2"}, "openssl rand -hex 32"),
             "database": ({"DB_CONNECTION_URI": database}, "Check DB_CONNECTION_URI"),
             "sign-in service": ({"KEYTURN_AUTHORITY": f"https://localhost:{nowhere}"}, "Allow https to localhost"),
-            "port": ({"PORT": taken}, "choose another with PORT"),
+            "port": ({"PORT": used_port}, "choose another with PORT"),
             "settings": ({"PORT": "harbour"}, "Example: "),
         }
         for subject, (change, remedy) in faults.items():

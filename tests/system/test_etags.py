@@ -18,7 +18,7 @@ LIVE = {
 
 
 def reads(whole: RunningServer) -> list[str]:
-    found = []
+    paths = []
     for each in operations_of(whole.application.endpoints):
         path = without_types(each.path)
         if each.method != "GET" or each.tag == TAG or path in LIVE or not path.startswith("/api/v"):
@@ -27,8 +27,8 @@ def reads(whole: RunningServer) -> list[str]:
         assert classified is not None
         rule = classified[1]
         names = whole.things | {hole: whole.things[thing] for hole, thing in rule.fill.items()}
-        found.append((path + rule.query).format(**names))
-    return found
+        paths.append((path + rule.query).format(**names))
+    return paths
 
 
 def test_every_read_has_a_tag_that_stays_while_nothing_changes(whole: RunningServer) -> None:

@@ -16,10 +16,10 @@ BOOTSTRAP = ("admin", "bootstrap", "--email", "ada@example.com", "--organization
 
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
-    made = Home(tmp_path / "home", tmp_path / "here")
-    made.home.mkdir()
-    made.here.mkdir()
-    return made
+    folders = Home(tmp_path / "home", tmp_path / "here")
+    folders.home.mkdir()
+    folders.here.mkdir()
+    return folders
 
 
 @pytest.fixture(scope="module")
@@ -39,10 +39,10 @@ def test_it_serves_without_any_configuration_and_ends_cleanly(home: Home) -> Non
         assert server.get("/api/status").json()["message"] == "Ok"
         assert home.key_file.stat().st_mode & 0o777 == 0o600
         assert home.data.stat().st_mode & 0o777 == 0o700
-        made = home.run(*BOOTSTRAP, stdin=f"{PASSWORD}\n")
-        assert (made.status, made.out.count("\n")) == (0, 1), "standard output holds the token alone"
-        assert "ada@example.com is its admin" in made.err
-        token = made.out.strip()
+        command = home.run(*BOOTSTRAP, stdin=f"{PASSWORD}\n")
+        assert (command.status, command.out.count("\n")) == (0, 1), "standard output holds the token alone"
+        assert "ada@example.com is its admin" in command.err
+        token = command.out.strip()
         assert server.get("/api/v1/projects", token).json() == {"projects": []}
         assert server.get("/api/v1/projects").status_code == 401
         again = home.run(*BOOTSTRAP, stdin=f"{PASSWORD}\n")
@@ -66,8 +66,8 @@ def test_it_serves_without_any_configuration_and_ends_cleanly(home: Home) -> Non
 
 
 def test_the_code_of_an_earlier_start_is_shown_again_and_a_given_one_is_never_printed(home: Home) -> None:
-    def code_of(said: str) -> str:
-        return said.partition("enter the set-up code ")[2].partition("\n")[0]
+    def code_of(text: str) -> str:
+        return text.partition("enter the set-up code ")[2].partition("\n")[0]
 
     with home.serving(PORT="0") as server:
         first = code_of(server.stop().err)
@@ -76,17 +76,19 @@ def test_the_code_of_an_earlier_start_is_shown_again_and_a_given_one_is_never_pr
     fresh = home.run("admin", "setup-code")
     assert (fresh.status, len(fresh.out.strip())) == (0, 19)
     assert fresh.out.strip() != first
-    given = "given-by-an-operator"
-    with home.serving(PORT="0", KEYTURN_SETUP_CODE=given) as server:
+    own_code = "given-by-an-operator"
+    with home.serving(PORT="0", KEYTURN_SETUP_CODE=own_code) as server:
         body = {"email": "ada@example.com", "password": PASSWORD, "organization": "Contoso"}
         url = f"{server.url}/api/v1/admin/bootstrap"
         wrong = httpx2.post(url, json=body | {"setupCode": fresh.out}, timeout=PATIENCE, trust_env=False)
         assert (wrong.status_code, wrong.json()["code"]) == (401, "access.setup_code_wrong")
-        right = httpx2.post(url, json=body, headers={"x-keyturn-setup-code": given}, timeout=PATIENCE, trust_env=False)
+        right = httpx2.post(
+            url, json=body, headers={"x-keyturn-setup-code": own_code}, timeout=PATIENCE, trust_env=False
+        )
         assert right.status_code == 200
         ended = server.stop()
     assert "which is the value of KEYTURN_SETUP_CODE" in ended.err
-    assert given not in ended.err + ended.out
+    assert own_code not in ended.err + ended.out
     assert home.run("admin", "setup-code").status == 1, "the server is set up"
 
 
@@ -123,17 +125,17 @@ def test_a_server_that_cannot_open_its_database_says_so_in_one_sentence(
 
 def test_a_taken_port_and_an_unreachable_database_are_one_sentence_each(home: Home) -> None:
     with taken_port() as port:
-        taken = home.run("serve", PORT=port)
+        conflict = home.run("serve", PORT=port)
         lost = home.run(
             "serve",
             PORT="0",
             ENCRYPTION_KEY=generate(),
             DB_CONNECTION_URI=f"postgresql://keyturn:hunter2@127.0.0.1:{port}/keyturn?connect_timeout=2",
         )
-    assert (taken.status, lost.status) == (2, 2)
-    assert f"Error: Cannot listen on 127.0.0.1:{port}: Address already in use" in taken.err
-    assert "choose another with PORT" in taken.err
+    assert (conflict.status, lost.status) == (2, 2)
+    assert f"Error: Cannot listen on 127.0.0.1:{port}: Address already in use" in conflict.err
+    assert "choose another with PORT" in conflict.err
     assert "Error: The database cannot be reached" in lost.err
     assert "Fix: Check DB_CONNECTION_URI" in lost.err
     assert "hunter2" not in lost.err
-    assert "Traceback" not in taken.err + lost.err
+    assert "Traceback" not in conflict.err + lost.err

@@ -21,12 +21,12 @@ def test_the_python_sdk_signs_in_and_calls_with_its_token(tmp_path: Path) -> Non
     admin = home.run(*bootstrap, stdin=f"{PASSWORD}\n").out.strip()
     with home.serving(PORT="0") as server, httpx2.Client(base_url=server.url, trust_env=False) as web:
 
-        def made(path: str, body: object) -> httpx2.Response:
+        def post(path: str, body: object) -> httpx2.Response:
             return web.post(path, json=body, headers={"authorization": f"Bearer {admin}"}, timeout=PATIENCE)
 
-        identity = made("/api/v1/identities", {"name": "deployer", "role": "member"}).json()["identity"]["id"]
-        client_id = made(f"{UNIVERSAL}/{identity}", {}).json()["identityUniversalAuth"]["clientId"]
-        secret = made(f"{UNIVERSAL}/{identity}/client-secrets", {}).json()["clientSecret"]
+        identity = post("/api/v1/identities", {"name": "deployer", "role": "member"}).json()["identity"]["id"]
+        client_id = post(f"{UNIVERSAL}/{identity}", {}).json()["identityUniversalAuth"]["clientId"]
+        secret = post(f"{UNIVERSAL}/{identity}/client-secrets", {}).json()["clientSecret"]
         with InfisicalSDKClient(host=server.url) as client:
             with pytest.raises(APIError) as refused:
                 client.auth.universal_auth.login(client_id, "no-such-secret")
@@ -35,11 +35,11 @@ def test_the_python_sdk_signs_in_and_calls_with_its_token(tmp_path: Path) -> Non
             assert (answer.tokenType, answer.expiresIn, answer.accessTokenMaxTTL) == ("Bearer", 2592000, 2592000)
             assert client.get_token() == answer.accessToken
             assert client.api.get("/api/v1/projects", model=dict).data == {"projects": []}
-            project = made("/api/v2/workspace", {"projectName": "Payments", "slug": "payments"}).json()["project"]["id"]
-            made(f"/api/v2/workspace/{project}/identity-memberships/{identity}", {"role": "member"})
+            project = post("/api/v2/workspace", {"projectName": "Payments", "slug": "payments"}).json()["project"]["id"]
+            post(f"/api/v2/workspace/{project}/identity-memberships/{identity}", {"role": "member"})
             keeps_secrets(client, project)
-        with InfisicalSDKClient(host=server.url, token=answer.accessToken) as known:
-            assert known.api.get("/api/v1/identities/details", model=dict).status_code == 200
+        with InfisicalSDKClient(host=server.url, token=answer.accessToken) as sdk:
+            assert sdk.api.get("/api/v1/identities/details", model=dict).status_code == 200
         assert server.stop().status == 0
 
 
@@ -48,16 +48,16 @@ def keeps_secrets(client: InfisicalSDKClient, project: str) -> None:
     where = {"project_id": project, "environment_slug": "dev"}
     folder = client.folders.create_folder(name="app", environment_slug="dev", project_id=project, path="/")
     assert (folder.name, folder.path) == ("app", "/app")
-    assert [one.name for one in client.folders.list_folders(project, "dev", "/", recursive=True).folders] == ["app"]
+    assert [each.name for each in client.folders.list_folders(project, "dev", "/", recursive=True).folders] == ["app"]
     assert client.folders.get_folder_by_id(folder.id).path == "/app"
     at = where | {"secret_path": "/app"}
-    made = client.secrets.create_secret_by_name("DB", **at, secret_value=" kept\n", secret_comment="why")
-    assert (made.secretValue, made.version) == (" kept\n", 1)
+    secret = client.secrets.create_secret_by_name("DB", **at, secret_value=" kept\n", secret_comment="why")
+    assert (secret.secretValue, secret.version) == (" kept\n", 1)
     assert client.secrets.get_secret_by_name("DB", **at).secretValue == " kept\n"
     changed = client.secrets.update_secret_by_name("DB", **at, secret_value="new", new_secret_name="URL")
     assert (changed.secretKey, changed.secretComment, changed.version) == ("URL", "why", 2)
-    found = client.secrets.list_secrets(**where, secret_path="/", recursive=True)
-    assert [(one.secretKey, one.secretValue) for one in found.secrets] == [("URL", "new")]
+    result = client.secrets.list_secrets(**where, secret_path="/", recursive=True)
+    assert [(each.secretKey, each.secretValue) for each in result.secrets] == [("URL", "new")]
     hidden = client.secrets.list_secrets(**at, view_secret_value=False)
     assert hidden.secrets[0].secretValue == "<hidden-by-infisical>"
     with pytest.raises(APIError) as missing:

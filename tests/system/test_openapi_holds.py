@@ -24,8 +24,8 @@ def test_answers_are_as_documented(whole: RunningServer) -> None:
     schema = schemathesis.openapi.from_asgi("/api/docs/json", whole.application)
     faults: list[str] = []
     count = 0
-    for found in schema.get_all_operations():
-        operation = found.ok()
+    for result in schema.get_all_operations():
+        operation = result.ok()
 
         @settings(
             max_examples=EXAMPLES,

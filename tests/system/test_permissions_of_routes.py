@@ -23,14 +23,14 @@ REFUSED = {"forbidden": 403, "sign in": 303, "unauthenticated": 401, "token need
 
 def routes_of(application: Application) -> list[tuple[str, str, bool]]:
     """Every method and path, and whether it is a page for browsers. What is not built has a test of its own."""
-    found = [(each.method, without_types(each.path), each.is_page) for each in application.endpoints]
-    return sorted(each for each in found if not is_unbuilt(*each[:2]))
+    routes = [(each.method, without_types(each.path), each.is_page) for each in application.endpoints]
+    return sorted(each for each in routes if not is_unbuilt(*each[:2]))
 
 
 def test_every_route_is_classified_and_no_line_is_left_over(whole: RunningServer) -> None:
-    known = {(method, path): rule_of(method, path) for method, path, _ in routes_of(whole.application)}
-    assert [route for route, found in known.items() if found is None] == [], "not classified in tests/system/routes.py"
-    assert all_lines() - {found[0] for found in known.values() if found} == set(), "lines that fit no route"
+    rules = {(method, path): rule_of(method, path) for method, path, _ in routes_of(whole.application)}
+    assert [route for route, rule in rules.items() if rule is None] == [], "not classified in tests/system/routes.py"
+    assert all_lines() - {rule[0] for rule in rules.values() if rule} == set(), "lines that fit no route"
 
 
 def test_what_the_product_declares_public_is_what_is_classified_so(whole: RunningServer) -> None:
@@ -46,9 +46,9 @@ def test_what_the_product_declares_public_is_what_is_classified_so(whole: Runnin
 
 
 def _rule(method: str, path: str) -> Rule:
-    found = rule_of(method, path)
-    assert found is not None
-    return found[1]
+    line_and_rule = rule_of(method, path)
+    assert line_and_rule is not None
+    return line_and_rule[1]
 
 
 def expected(rule: Rule, caller: HttpCaller, *, page: bool) -> str:
@@ -130,26 +130,26 @@ def _ask(whole: RunningServer, caller: HttpCaller, method: str, path: str, *, pa
     else:
         answer = whole.client.request(method, url, json=body, headers=headers, follow_redirects=False)
     whole.client.cookies.clear()
-    status, wanted = answer.status_code, expected(rule, caller, page=page)
+    status, outcome = answer.status_code, expected(rule, caller, page=page)
     if path == "/readyz" and status == 503:
         return None  # no worker lives beside these tests
     if status >= 500:
         return f"{status} {answer.text[:300]}"
     if leaked := [text for text in _hidden(whole, caller) if text in answer.text and text not in f"{url} {body}"]:
         return f"{status}, and shows {leaked}"
-    if wanted == "public":
+    if outcome == "public":
         return None
-    if wanted == "allowed":
+    if outcome == "allowed":
         return (
             None if status < 400 or status in rule.also else f"{status} instead of being allowed: {answer.text[:300]}"
         )
-    want = rule.absent if wanted == "absent" else REFUSED[wanted]
+    want = rule.absent if outcome == "absent" else REFUSED[outcome]
     if status != want:
-        return f"{status} instead of {want} ({wanted}): {answer.text[:300]}"
-    if wanted == "sign in" and not answer.headers["location"].startswith("/sign-in"):
+        return f"{status} instead of {want} ({outcome}): {answer.text[:300]}"
+    if outcome == "sign in" and not answer.headers["location"].startswith("/sign-in"):
         return f"sent to {answer.headers['location']}"
-    if wanted == "forbidden" and not page and rule.place is not Place.SERVER:
-        (named,) = [one["action"] for one in answer.json()["details"]]
+    if outcome == "forbidden" and not page and rule.place is not Place.SERVER:
+        (named,) = [detail["action"] for detail in answer.json()["details"]]
         return f"names {named}, which is permitted" if permits(*_role(rule, caller), Action(named)) else None
     return None
 

@@ -35,8 +35,8 @@ def interpreter(version: str) -> str | None:
     roots = [Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))]
     if named and Path(named).parent.name == "shims":  # pyenv's, perhaps of another home
         roots.append(Path(named).parent.parent)
-    found = sorted(one for root in roots for one in root.glob(f"versions/{version}.*/bin/python"))
-    for python in (*map(str, reversed(found)), named):
+    paths = sorted(path for root in roots for path in root.glob(f"versions/{version}.*/bin/python"))
+    for python in (*map(str, reversed(paths)), named):
         # What the PATH names may be a launcher that finds no interpreter of this version for this user.
         if python and subprocess.run([python, "-c", ""], check=False, capture_output=True).returncode == 0:
             return python
@@ -91,9 +91,9 @@ def await_generation(place: Installation, connection_id: str, generation: int) -
     """Wait until this secret is current and no other is left."""
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
-        known = place.services.history.of(place.actor, connection_id)
-        live = [(row.generation, row.state) for row in known.credentials if row.state not in ENDED]
-        if live == [(generation, State.CURRENT)] and known.active is None:
+        records = place.services.history.of(place.actor, connection_id)
+        live = [(row.generation, row.state) for row in records.credentials if row.state not in ENDED]
+        if live == [(generation, State.CURRENT)] and records.active is None:
             return
         time.sleep(0.1)
     raise AssertionError(f"generation {generation} did not become current")
@@ -101,18 +101,18 @@ def await_generation(place: Installation, connection_id: str, generation: int) -
 
 @pytest.mark.parametrize("version", PROMISED)
 def test_a_start_a_rotation_and_a_restart(version: str, tmp_path: Path) -> None:
-    found = interpreter(version)
-    if found is None:
+    program = interpreter(version)
+    if program is None:
         pytest.skip(f"this machine has no Python {version}")
-    python = environment(version, found)
+    python = environment(version, program)
     with installation(tmp_path, variables=PACE) as place:
         connection = place.connect(place.application("billing"), "billing")
         with serving(python, place) as child:
             await_generation(place, connection.id, 1)
-            said = stop(child)
+            output = stop(child)
         with serving(python, place) as child:
             place.rotations.rotate_now(place.actor, connection.id)
             await_generation(place, connection.id, 2)
-            said += stop(child)
+            output += stop(child)
     assert child.returncode == 0
-    assert "Error" not in said
+    assert "Error" not in output

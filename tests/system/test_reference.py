@@ -56,8 +56,8 @@ def parsed(command: str, token: str) -> Example:
 
 def examples(whole: RunningServer) -> Iterator[Example]:
     for path in page_paths(whole):
-        for shown in re.findall(r"<pre><code>(curl .*?)</code></pre>", whole.client.get(path).text, re.DOTALL):
-            yield parsed(html.unescape(shown), whole.token)
+        for example in re.findall(r"<pre><code>(curl .*?)</code></pre>", whole.client.get(path).text, re.DOTALL):
+            yield parsed(html.unescape(example), whole.token)
 
 
 def test_no_page_is_larger_than_300_kilobytes(whole: RunningServer) -> None:

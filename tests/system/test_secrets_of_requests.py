@@ -35,22 +35,22 @@ NO_SECRETS = {
 
 def request_types(whole: RunningServer) -> list[Any]:
     """Every structure that a body, a query or a form of the application is parsed into, those inside it as well."""
-    seen: set[Any] = set()
+    kinds: set[Any] = set()
     for each in whole.application.endpoints:
         if isinstance(each, Operation | PageRoute):
             for part in ("data", "query", "form"):
-                list(inside(each.signature.kinds.get(part), seen))
-    return sorted(seen, key=lambda kind: (kind.__module__, kind.__qualname__))
+                list(inside(each.signature.kinds.get(part), kinds))
+    return sorted(kinds, key=lambda kind: (kind.__module__, kind.__qualname__))
 
 
-def hints_of(kind: Any, wanted: type) -> dict[str, Any]:
+def hints_of(kind: Any, kind_of_field: type) -> dict[str, Any]:
     """The annotations of the fields that hold the type, by name."""
     hints = typing.get_type_hints(kind, include_extras=True)
     own: set[Any] = set()
     return {
         each.name: hints[each.name]
         for each in msgspec.structs.fields(kind)
-        if wanted in inside(hints[each.name], own) and not own
+        if kind_of_field in inside(hints[each.name], own) and not own
     }
 
 
@@ -68,14 +68,16 @@ def canary_for(hint: Any) -> Plaintext:
 
 def with_canaries(whole: RunningServer) -> list[tuple[Any, list[str]]]:
     """An instance of each type with secrets, all of them given, and the wire names of those."""
-    found = []
+    values = []
     for kind in request_types(whole):
         secrets = hints_of(kind, Plaintext)
         if secrets:
-            given = dict.fromkeys(kind.__struct_fields__) | {name: canary_for(hint) for name, hint in secrets.items()}
+            arguments = dict.fromkeys(kind.__struct_fields__) | {
+                name: canary_for(hint) for name, hint in secrets.items()
+            }
             names = {each.name: each.encode_name for each in msgspec.structs.fields(kind)}
-            found.append((kind(**given), [names[name] for name in secrets]))
-    return found
+            values.append((kind(**arguments), [names[name] for name in secrets]))
+    return values
 
 
 @pytest.fixture
@@ -87,24 +89,24 @@ def out() -> Iterator[io.StringIO]:
 
 
 def test_no_representation_log_line_or_answer_shows_a_secret(whole: RunningServer, out: io.StringIO) -> None:
-    found = with_canaries(whole)
-    names = {type(made).__name__ for made, _ in found}
+    values = with_canaries(whole)
+    names = {type(value).__name__ for value, _ in values}
     assert {"PersonLogin", "ClientSecretCredentials", "UpdateAppConnection", "ConnectionForm", "Callback"} <= names
-    for made, _ in found:
-        assert "Plaintext(***)" in repr(made)
-        assert CANARY not in f"{made!r} {made} {msgspec.structs.asdict(made)}"
-        structlog.get_logger().error("request", request=made, text=repr(made))
+    for value, _ in values:
+        assert "Plaintext(***)" in repr(value)
+        assert CANARY not in f"{value!r} {value} {msgspec.structs.asdict(value)}"
+        structlog.get_logger().error("request", request=value, text=repr(value))
         with pytest.raises(TypeError, match="an answer holds no Plaintext"):
-            encode(made)
-    assert type(found[-1][0]).__name__ in out.getvalue()
+            encode(value)
+    assert type(values[-1][0]).__name__ in out.getvalue()
     assert CANARY not in out.getvalue()
 
 
 @pytest.mark.parametrize("bad", BAD, ids=["nul", "long", "list", "object", "key"])
 def test_no_fault_of_a_secret_repeats_it(whole: RunningServer, bad: object) -> None:
-    for made, names in with_canaries(whole):
+    for value, names in with_canaries(whole):
         for name in names:
-            assert CANARY not in faults(type(made), {name: bad}), f"{type(made).__name__}.{name}"
+            assert CANARY not in faults(type(value), {name: bad}), f"{type(value).__name__}.{name}"
 
 
 def faults(kind: type[Any], raw: dict[str, object]) -> str:
@@ -118,12 +120,12 @@ def faults(kind: type[Any], raw: dict[str, object]) -> str:
 
 
 def test_no_route_answers_or_logs_a_secret_that_was_sent(whole: RunningServer, out: io.StringIO) -> None:
-    secrets = {type(made): names for made, names in with_canaries(whole)}
-    sent = 0
+    secrets = {type(value): names for value, names in with_canaries(whole)}
+    count = 0
     for each in operations_of(whole.application.endpoints):
-        seen: set[Any] = set()
-        list(inside(each.signature.kinds.get("data"), seen))
-        body = {name: CANARY for kind in seen for name in secrets.get(kind, ())}
+        kinds: set[Any] = set()
+        list(inside(each.signature.kinds.get("data"), kinds))
+        body = {name: CANARY for kind in kinds for name in secrets.get(kind, ())}
         if not body:
             continue
         path = re.sub(r"\{[^}]*\}", "0d9b5a52-8d0e-4d53-9a7e-1f0c6f3c1a10", each.path)
@@ -132,8 +134,8 @@ def test_no_route_answers_or_logs_a_secret_that_was_sent(whole: RunningServer, o
             answer = whole.client.request(each.method, path, json=tried, headers=headers)
             assert 400 <= answer.status_code < 500, f"{each.method} {each.path}: {answer.text}"
             assert CANARY not in answer.text, f"{each.method} {each.path}"
-            sent += 1
-    assert sent > 10
+            count += 1
+    assert count > 10
     assert CANARY not in out.getvalue()
 
 

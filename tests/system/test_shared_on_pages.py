@@ -8,9 +8,9 @@ from tests.system.estate import AZURE, RunningServer
 OURS = {"sec-fetch-site": "same-origin", "content-type": "application/x-www-form-urlencoded"}
 
 
-def made(whole: RunningServer, name: str) -> str:
+def connect(whole: RunningServer, name: str) -> str:
     headers = {"authorization": f"Bearer {whole.token}"}
-    body = {"name": name, "method": "client-secret", "credentials": dict(whole.given)}
+    body = {"name": name, "method": "client-secret", "credentials": dict(whole.credentials)}
     answer = whole.client.post(AZURE, json=body, headers=headers)
     assert answer.status_code == 200, answer.text
     return str(answer.json()["appConnection"]["id"])
@@ -30,7 +30,7 @@ def send(whole: RunningServer, path: str, **form: Any) -> Any:
 def test_the_connection_and_the_schedule_name_who_is_moved_along(whole: RunningServer) -> None:
     whole.remember()
     try:
-        first, second = made(whole, "shares-first"), made(whole, "shares-second")
+        first, second = connect(whole, "shares-first"), connect(whole, "shares-second")
         for path in (f"/app-connections/{second}", f"/app-connections/{second}/schedule"):
             text = page(whole, path)
             assert "This client secret is also used by" in text
@@ -43,20 +43,20 @@ def test_the_connection_and_the_schedule_name_who_is_moved_along(whole: RunningS
 def test_a_new_connection_that_would_move_others_is_asked_about_first(whole: RunningServer) -> None:
     whole.remember()
     try:
-        made(whole, "shares-first")
+        connect(whole, "shares-first")
         form = {
             "name": "shares-new",
             "method": "client-secret",
             "isAutoRotationEnabled": "true",
             "rotationInterval": "30",
         }
-        form |= {"rotateAt": "02:15", "timeZone": "UTC", **whole.given}
+        form |= {"rotateAt": "02:15", "timeZone": "UTC", **whole.credentials}
         path = "/organization/app-connections/new/azure-client-secrets"
-        asked = send(whole, path, **form)
-        assert asked.status_code == 400
-        assert "is also used by" in asked.text
-        assert "shares-first" in asked.text
-        assert 'name="moveOthersAlong"' in asked.text
+        answer = send(whole, path, **form)
+        assert answer.status_code == 400
+        assert "is also used by" in answer.text
+        assert "shares-first" in answer.text
+        assert 'name="moveOthersAlong"' in answer.text
         assert send(whole, path, **form, moveOthersAlong="true").status_code == 303
     finally:
         whole.put_back()

@@ -36,9 +36,9 @@ class Flood:
         asking.close()
 
 
-def creation(made: Installation, application: ApplicationHandle) -> bytes:
+def creation(place: Installation, application: ApplicationHandle) -> bytes:
     credentials = {
-        "tenantId": made.tenant_id,
+        "tenantId": place.tenant_id,
         "clientId": application.app_id,
         "clientSecret": application.secrets[0].value,
     }
@@ -57,10 +57,10 @@ def health(port: int) -> tuple[int, float]:
 
 
 def test_forty_creations_at_a_slow_entra_leave_health_and_lists_quick(tmp_path: Path) -> None:
-    with installation(tmp_path) as made, serving(made) as served:
-        application = made.application("Slow")
-        made.emulator.faults.add(Fault("token", (slow(SLOWNESS),), times=None))
-        flood = Flood(served, creation(made, application))
+    with installation(tmp_path) as place, serving(place) as served:
+        application = place.application("Slow")
+        place.emulator.faults.add(Fault("token", (slow(SLOWNESS),), times=None))
+        flood = Flood(served, creation(place, application))
         threads = [threading.Thread(target=flood.create, args=(number,)) for number in range(CREATIONS)]
         for thread in threads:
             thread.start()

@@ -51,19 +51,19 @@ class Served:
 
 
 @contextmanager
-def serving(made: Installation) -> Iterator[Served]:
+def serving(place: Installation) -> Iterator[Served]:
     """A server whose rotation is under way for ever, since nobody works on it."""
-    connection = made.connect(made.application("Watched"), "watched")
-    access = open_access(made.core)
+    connection = place.connect(place.application("Watched"), "watched")
+    access = open_access(place.core)
     session = access.sessions.sign_in(EMAIL, Plaintext(PASSWORD), BrowserInfo(Origin("127.0.0.1"))).token
-    application = web_application(made.core, None)
+    application = web_application(place.core, None)
     server = WebServer(application, host="127.0.0.1", port=0, traffic=application.traffic)
     ready: queue.Queue[str] = queue.Queue()
     thread = threading.Thread(target=server.run, args=(ready.put,))
     thread.start()
     try:
         ready.get(timeout=PATIENCE)
-        yield Served(server.port, session, made.token, connection.id)
+        yield Served(server.port, session, place.token, connection.id)
     finally:
         server.stop()
         thread.join(timeout=PATIENCE)
@@ -71,19 +71,19 @@ def serving(made: Installation) -> Iterator[Served]:
 
 def until(stream: socket.socket, text: bytes) -> bytes:
     """Read until the text has come, or the end."""
-    found = b""
-    while text not in found:
+    received = b""
+    while text not in received:
         more = stream.recv(65536)
         if not more:
             break
-        found += more
-    return found
+        received += more
+    return received
 
 
 def test_three_hundred_streams_of_one_address_leave_room_for_requests_and_end_with_their_session(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with installation(tmp_path) as made, serving(made) as served, ExitStack() as closing:
+    with installation(tmp_path) as place, serving(place) as served, ExitStack() as closing:
         streams = [closing.enter_context(served.watch()) for _ in range(STREAMS)]
         for stream in streams:
             assert b"event: begun" in until(stream, b"event: begun")
@@ -93,7 +93,7 @@ def test_three_hundred_streams_of_one_address_leave_room_for_requests_and_end_wi
         assert sorted(took for _, took in answers)[10] < LONGEST_ANSWER / 5
 
         capsys.readouterr()
-        open_access(made.core).sessions.sign_out(served.session)
+        open_access(place.core).sessions.sign_out(served.session)
         for stream in streams:
             rest = until(stream, b"event: done")
             assert b"event: done" in rest

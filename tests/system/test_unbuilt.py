@@ -114,12 +114,12 @@ CLIENTS_SEND += "\n".join(
 )
 
 
-def sent() -> list[tuple[str, str]]:
-    found = []
+def client_requests() -> list[tuple[str, str]]:
+    pairs_of_clients = []
     for line in filter(None, CLIENTS_SEND.splitlines()):
         *methods, path = line.split()
-        found += [(method, path) for method in methods]
-    return found
+        pairs_of_clients += [(method, path) for method in methods]
+    return pairs_of_clients
 
 
 def with_colons(path: str) -> str:
@@ -131,11 +131,11 @@ def test_what_is_not_built_is_just_what_clients_send_and_no_route_serves(whole: 
     built = {
         (each.method, with_colons(each.path)) for each in operations_of(whole.application.endpoints) if each.tag != TAG
     }
-    known = {(method, with_colons(path)) for method, path in sent()}
-    assert {(method, with_colons(path)) for method, path in pairs()} == known - built
+    known_pairs = {(method, with_colons(path)) for method, path in client_requests()}
+    assert {(method, with_colons(path)) for method, path in pairs()} == known_pairs - built
 
 
-@pytest.mark.parametrize(("method", "path"), [pair for pair in sent() if is_unbuilt(*pair)])
+@pytest.mark.parametrize(("method", "path"), [pair for pair in client_requests() if is_unbuilt(*pair)])
 def test_an_unbuilt_route_asks_who_calls_and_then_says_501(whole: RunningServer, method: str, path: str) -> None:
     url = path.replace(":", "some-")
     bearer = {"authorization": f"Bearer {whole.token}"}
@@ -169,7 +169,7 @@ def test_all_else_stays_404(whole: RunningServer, method: str, path: str) -> Non
 def test_a_wrong_method_is_told_the_built_ones_only(whole: RunningServer) -> None:
     answer = whole.client.put("/api/v1/projects", headers={"authorization": f"Bearer {whole.token}"})
     assert answer.status_code == 405
-    assert {one.strip() for one in answer.headers["allow"].split(",")} >= {"GET", "POST"}
+    assert {method.strip() for method in answer.headers["allow"].split(",")} >= {"GET", "POST"}
 
 
 def test_what_is_not_built_is_not_in_the_reference(whole: RunningServer) -> None:

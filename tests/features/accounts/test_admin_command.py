@@ -17,7 +17,7 @@ BOOTSTRAP = ("admin", "bootstrap", "--email", "ann@acme.test", "--organization",
 
 
 class Shell:
-    """Runs commands on one data directory; ``typed`` is what arrives on standard input."""
+    """Runs commands on one data directory; ``stdin`` is what arrives on standard input."""
 
     def __init__(self, folder: Path, capture: pytest.CaptureFixture[str], patch: pytest.MonkeyPatch) -> None:
         self.environ = {"KEYTURN_DATA_DIR": str(folder)}
@@ -25,8 +25,8 @@ class Shell:
         self._patch = patch
         self.out = self.err = ""
 
-    def run(self, *arguments: str, typed: str = "") -> int:
-        self._patch.setattr(sys, "stdin", io.StringIO(typed))
+    def run(self, *arguments: str, stdin: str = "") -> int:
+        self._patch.setattr(sys, "stdin", io.StringIO(stdin))
         status = main(arguments, self.environ)
         self.out, self.err = self._capture.readouterr()
         return status
@@ -38,20 +38,20 @@ def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytes
 
 
 def test_bootstrap_prints_the_token_and_nothing_else_on_standard_output_once(shell: Shell) -> None:
-    assert shell.run(*BOOTSTRAP, "--password-stdin", typed=f"{GOOD_PASSWORD}\n") == 0
+    assert shell.run(*BOOTSTRAP, "--password-stdin", stdin=f"{GOOD_PASSWORD}\n") == 0
     assert re.fullmatch(r"ktn_[a-z2-7]{59}\n", shell.out)
     assert "ann@acme.test is its admin" in shell.err
     assert GOOD_PASSWORD not in shell.out + shell.err
-    assert shell.run(*BOOTSTRAP, "--password-stdin", typed=f"{GOOD_PASSWORD}\n") == 1
+    assert shell.run(*BOOTSTRAP, "--password-stdin", stdin=f"{GOOD_PASSWORD}\n") == 1
     assert shell.out == ""
     assert "set up already" in shell.err
     assert "keyturn admin reset-password" in shell.err
 
 
 def test_a_weak_password_is_refused_with_the_reason(shell: Shell) -> None:
-    assert shell.run(*BOOTSTRAP, "--password-stdin", typed="passwordpassword\n") == 1
+    assert shell.run(*BOOTSTRAP, "--password-stdin", stdin="passwordpassword\n") == 1
     assert "too easy to guess" in shell.err
-    assert shell.run(*BOOTSTRAP, "--password-stdin", typed=f"{GOOD_PASSWORD}\n") == 0
+    assert shell.run(*BOOTSTRAP, "--password-stdin", stdin=f"{GOOD_PASSWORD}\n") == 0
 
 
 def test_a_password_is_never_taken_from_the_arguments(shell: Shell) -> None:
@@ -62,15 +62,15 @@ def test_a_password_is_never_taken_from_the_arguments(shell: Shell) -> None:
 
 @pytest.mark.parametrize("command", ["reset-password", "unlock"])
 def test_an_unknown_person_is_named(shell: Shell, command: str) -> None:
-    shell.run(*BOOTSTRAP, "--password-stdin", typed=f"{GOOD_PASSWORD}\n")
+    shell.run(*BOOTSTRAP, "--password-stdin", stdin=f"{GOOD_PASSWORD}\n")
     assert shell.run("admin", command, "--email", "bob@acme.test") == 1
     assert "There is no user 'bob@acme.test'" in shell.err
 
 
 def test_reset_and_unlock_say_what_they_did(shell: Shell) -> None:
-    shell.run(*BOOTSTRAP, "--password-stdin", typed=f"{GOOD_PASSWORD}\n")
+    shell.run(*BOOTSTRAP, "--password-stdin", stdin=f"{GOOD_PASSWORD}\n")
     arguments = ("admin", "reset-password", "--email", "ANN@acme.test", "--password-stdin")
-    assert shell.run(*arguments, typed="granite-teapot-violin-7\n") == 0
+    assert shell.run(*arguments, stdin="granite-teapot-violin-7\n") == 0
     assert "password of ann@acme.test was changed" in shell.err
     assert shell.run("admin", "unlock", "--email", "ann@acme.test") == 0
     assert "ann@acme.test may try" in shell.err
@@ -84,18 +84,18 @@ def test_on_a_terminal_the_password_is_asked_for_twice_without_echo(tmp_path: Pa
         command, stdin=theirs, stdout=subprocess.PIPE, stderr=theirs, env=environ, start_new_session=True
     )
     os.close(theirs)
-    seen = ""
+    output = ""
     for prompt in ("Password: ", "Repeat the password: "):
-        while not seen.endswith(prompt):
-            seen += os.read(ours, 1024).decode()
+        while not output.endswith(prompt):
+            output += os.read(ours, 1024).decode()
         os.write(ours, f"{GOOD_PASSWORD}\n".encode())
     out, _ = child.communicate(timeout=60)
     while chunk := _rest(ours):
-        seen += chunk
+        output += chunk
     os.close(ours)
-    assert child.returncode == 0, seen
+    assert child.returncode == 0, output
     assert out.startswith(b"ktn_")
-    assert GOOD_PASSWORD not in seen
+    assert GOOD_PASSWORD not in output
 
 
 def _rest(terminal: int) -> str:

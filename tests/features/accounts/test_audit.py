@@ -29,14 +29,14 @@ def write(database: Database, actor: Actor, *names: str, project_id: str | None 
 def test_pages_go_back_in_time_and_are_not_shifted_by_new_events(database: Database, trail: AuditTrail) -> None:
     admin = machine(database, organization(database), Role.ADMIN)
     write(database, admin, *(f"e{number}" for number in range(5)))
-    seen = []
+    names = []
     cursor = None
     for _ in range(3):
         page = trail.page(admin, limit=2, cursor=cursor)
-        seen += [event.name for event in page.events]
+        names += [event.name for event in page.events]
         cursor = page.cursor
         write(database, admin, "later")
-    assert seen == ["e4", "e3", "e2", "e1", "e0"]
+    assert names == ["e4", "e3", "e2", "e1", "e0"]
     assert cursor is None
 
 

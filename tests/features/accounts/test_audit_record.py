@@ -55,7 +55,7 @@ def test_a_kind_of_subject_that_nobody_knows_is_refused() -> None:
 
 
 def test_an_event_with_a_key_is_recorded_once(database: Database, trail: AuditTrail, admin: Actor) -> None:
-    for left in (5, 4):
+    for remaining in (5, 4):
         with database.write() as tx:
-            record(tx, admin, events.RECOVERY_CODE_USED, SOMEBODY, START, "key", left=left)
+            record(tx, admin, events.RECOVERY_CODE_USED, SOMEBODY, START, "key", left=remaining)
     assert [event.data for event in trail.page(admin).events] == [{"left": 5}]

@@ -65,8 +65,8 @@ def test_what_is_older_than_it_is_to_be_kept_is_removed_and_the_trail_says_so(da
     write(database, admin, [400, 32, 31, 29, 1])
     remove(database)
     assert names(database, admin) == ["e3", "e4", "remove-audit-events"]
-    (said,) = removals(database, admin)
-    assert (said["count"], said["keptDays"], said["before"]) == (3, 30, "2026-02-02T05:06:07.000Z")
+    (facts,) = removals(database, admin)
+    assert (facts["count"], facts["keptDays"], facts["before"]) == (3, 30, "2026-02-02T05:06:07.000Z")
 
 
 def test_each_organization_is_told_what_it_loses(database: Database, admin: Actor) -> None:
@@ -76,7 +76,7 @@ def test_each_organization_is_told_what_it_loses(database: Database, admin: Acto
     write(database, other, [70])
     write(database, unconcerned, [1])
     remove(database)
-    assert [[said["count"] for said in removals(database, who)] for who in (admin, other, unconcerned)] == [
+    assert [[facts["count"] for facts in removals(database, who)] for who in (admin, other, unconcerned)] == [
         [2],
         [1],
         [],
@@ -85,12 +85,12 @@ def test_each_organization_is_told_what_it_loses(database: Database, admin: Acto
 
 def test_events_are_removed_once_a_day_at_most(database: Database, admin: Actor) -> None:
     write(database, admin, [29 + number / 24 for number in range(72, -72, -1)])  # one an hour, for six days
-    told = []
+    counts = []
     for hour in range(7 * 24):
         remove(database, now=START + timedelta(hours=hour))
-        told.append(len(removals(database, admin)))
-    assert told[-1] in {5, 6}
-    assert all(told[hour + 23] - told[hour] <= 1 for hour in range(len(told) - 23))
+        counts.append(len(removals(database, admin)))
+    assert counts[-1] in {5, 6}
+    assert all(counts[hour + 23] - counts[hour] <= 1 for hour in range(len(counts) - 23))
     assert set(names(database, admin)) == {"remove-audit-events"}
 
 
@@ -111,13 +111,13 @@ def test_only_the_beginning_of_the_trail_is_removed_whatever_the_clocks_said(
     admin = machine(database, organization(database), Role.ADMIN)
     write(database, admin, ages)
     remove(database)
-    kept = [int(name[1:]) for name in names(database, admin) if name[0] == "e"]
-    removed = len(ages) - len(kept)
-    assert kept == list(range(removed, len(ages)))
+    remaining = [int(name[1:]) for name in names(database, admin) if name[0] == "e"]
+    removed = len(ages) - len(remaining)
+    assert remaining == list(range(removed, len(ages)))
     young = next((number for number, age in enumerate(ages) if 0 <= age <= DAYS), len(ages))
     assert removed <= young
     assert all(age <= DAYS for age in ages[removed:young]) or not any(age > DAYS + 1 for age in ages[:young])
-    assert [said["count"] for said in removals(database, admin)] == ([removed] if removed else [])
+    assert [facts["count"] for facts in removals(database, admin)] == ([removed] if removed else [])
 
 
 def test_a_removal_that_was_cut_short_goes_on_and_is_told_once(
@@ -142,15 +142,15 @@ def test_a_removal_that_was_cut_short_goes_on_and_is_told_once(
 
 def test_while_much_is_removed_others_write_and_a_server_may_stop(database: Database, admin: Actor) -> None:
     write(database, admin, [400.0] * (2 * AT_ONCE + 1))
-    asked = []
+    questions = []
 
     def stopped() -> bool:
-        asked.append(True)
+        questions.append(True)
         write(database, admin, [0])  # would wait for ever for a transaction of this thread
-        return len(asked) == 2
+        return len(questions) == 2
 
     remove(database, stopped=stopped)
-    assert len(asked) == 2
+    assert len(questions) == 2
     assert names(database, admin) == ["e1000", "remove-audit-events", "e0", "e0"]
     remove(database)
     assert names(database, admin) == ["remove-audit-events", "e0", "e0"]

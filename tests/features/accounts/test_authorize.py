@@ -63,10 +63,10 @@ def test_a_refusal_names_the_permission_and_who_can_grant_it(database: Database)
     assert caught.value.details == (
         {"action": "edit-app-connections", "inverted": False, "subject": "app-connections", "conditions": {}},
     )
-    said = caught.value.diagnostics()
-    assert "edit-app-connections" in said
-    assert "admin of the project" in said
-    assert "'member'" in said
+    text = caught.value.diagnostics()
+    assert "edit-app-connections" in text
+    assert "admin of the project" in text
+    assert "'member'" in text
 
 
 @pytest.mark.parametrize("role", list(Role))

@@ -51,17 +51,19 @@ class Tab:
 
     def post(self, path: str, form: dict[str, str] | None = None, **headers: str) -> httpx.Response:
         """Send a form of our own page, unless ``headers`` say otherwise."""
-        sent = {name.replace("_", "-"): value for name, value in headers.items()} or {"sec-fetch-site": "same-origin"}
-        sent |= {"accept": "text/html"}
-        return self.client.post(path, data=form or {}, headers=sent, follow_redirects=False)  # type: ignore[return-value]
+        all_headers = {name.replace("_", "-"): value for name, value in headers.items()} or {
+            "sec-fetch-site": "same-origin"
+        }
+        all_headers |= {"accept": "text/html"}
+        return self.client.post(path, data=form or {}, headers=all_headers, follow_redirects=False)  # type: ignore[return-value]
 
     def sign_in(self, password: str = GOOD_PASSWORD) -> httpx.Response:
         return self.post("/sign-in", {"email": EMAIL, "password": password})
 
     @property
     def session(self) -> str | None:
-        found: str | None = self.client.cookies.get("keyturn_session")
-        return found
+        cookie: str | None = self.client.cookies.get("keyturn_session")
+        return cookie
 
     @session.setter
     def session(self, value: str) -> None:
@@ -258,9 +260,9 @@ def enrol(tab: Tab) -> tuple[TOTP, list[str]]:
         tab.post("/settings/two-step/begin", {"password": GOOD_PASSWORD}).headers["location"]
         == "/settings/two-step/enrol"
     )
-    shown = re.search(r"(?:[A-Z2-7]{4} ){7}[A-Z2-7]{4}", tab.get("/settings/two-step/enrol").text)
-    assert shown
-    app = TOTP(shown[0].replace(" ", ""))
+    setup_key = re.search(r"(?:[A-Z2-7]{4} ){7}[A-Z2-7]{4}", tab.get("/settings/two-step/enrol").text)
+    assert setup_key
+    app = TOTP(setup_key[0].replace(" ", ""))
     answer = tab.post("/settings/two-step/enrol", {"code": app.at(tab.clock.now())})
     assert answer.status_code == 200, answer.text
     return app, re.findall(r"\b(?:[a-z2-7]{4}-){3}[a-z2-7]{4}\b", answer.text)
@@ -446,9 +448,9 @@ def end_session(tab: Tab) -> None:
     tab.session = "of-yesterday"
 
 
-def typed(page: str, name: str) -> str:
-    found = re.search(rf'id="f-{name}"[^>]*value="([^"]*)"', page)
-    return found[1] if found else ""
+def value_of_field(page: str, name: str) -> str:
+    match = re.search(rf'id="f-{name}"[^>]*value="([^"]*)"', page)
+    return match[1] if match else ""
 
 
 def test_what_was_typed_comes_back_after_signing_in_again(inside: Tab) -> None:
@@ -463,13 +465,13 @@ def test_what_was_typed_comes_back_after_signing_in_again(inside: Tab) -> None:
     assert "what you typed is kept" in page
     signed_in = inside.post("/sign-in", {"email": EMAIL, "password": GOOD_PASSWORD, "next": NEW})
     assert signed_in.headers["location"] == NEW
-    shown = inside.get(NEW)
-    assert "nothing was done" in shown.text
-    assert [typed(shown.text, name) for name in ("name", "slug")] == ["Payments &amp; co", "payments"]
-    assert "paste them again" in shown.text
-    assert "CANARY" not in shown.text
+    response = inside.get(NEW)
+    assert "nothing was done" in response.text
+    assert [value_of_field(response.text, name) for name in ("name", "slug")] == ["Payments &amp; co", "payments"]
+    assert "paste them again" in response.text
+    assert "CANARY" not in response.text
     # Once: whoever opens the page again begins anew.
-    assert typed(inside.get(NEW).text, "name") == ""
+    assert value_of_field(inside.get(NEW).text, "name") == ""
 
 
 def test_nothing_was_done_and_nothing_waits_for_long_or_on_another_page(inside: Tab) -> None:
@@ -478,7 +480,7 @@ def test_nothing_was_done_and_nothing_waits_for_long_or_on_another_page(inside: 
     inside.sign_in()
     assert "Payments" not in inside.get("/projects").text
     inside.clock.advance(1801)
-    assert typed(inside.get(NEW).text, "name") == ""
+    assert value_of_field(inside.get(NEW).text, "name") == ""
 
 
 def other_middle(text: str) -> str:
@@ -491,12 +493,12 @@ def other_middle(text: str) -> str:
 def test_a_kept_form_that_was_changed_is_not_shown(inside: Tab, change: Callable[[str], str]) -> None:
     end_session(inside)
     inside.post(NEW, {"name": "Payments"})
-    kept = inside.client.cookies.get("keyturn_kept")
-    assert kept
-    inside.client.cookies.set("keyturn_kept", change(kept), domain="keyturn.localhost")
+    cookie = inside.client.cookies.get("keyturn_kept")
+    assert cookie
+    inside.client.cookies.set("keyturn_kept", change(cookie), domain="keyturn.localhost")
     inside.sign_in()
     answer = inside.get(NEW)
-    assert (answer.status_code, typed(answer.text, "name")) == (200, "")
+    assert (answer.status_code, value_of_field(answer.text, "name")) == (200, "")
 
 
 def test_a_form_that_is_too_long_leaves_its_longest_field_behind(inside: Tab) -> None:
@@ -506,7 +508,7 @@ def test_a_form_that_is_too_long_leaves_its_longest_field_behind(inside: Tab) ->
     assert len(inside.client.cookies.get("keyturn_kept") or "") < 4000
     inside.sign_in()
     page = inside.get(NEW).text
-    assert typed(page, "name") == "Payments"
+    assert value_of_field(page, "name") == "Payments"
     assert noise not in page
 
 

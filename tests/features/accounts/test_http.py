@@ -18,8 +18,8 @@ UNIVERSAL = "/api/v1/auth/universal-auth"
 
 @pytest.fixture
 def fresh(database: Database, clock: MovableClock, access: Access, tmp_path: Path) -> Iterator[SiteFixture]:
-    with site(database, clock, access, tmp_path) as found:
-        yield found
+    with site(database, clock, access, tmp_path) as served:
+        yield served
 
 
 @pytest.fixture
@@ -36,8 +36,8 @@ def make_robot(server: SiteFixture, role: str = "member") -> tuple[str, Json]:
     identity = server.ask("POST", "/api/v1/identities", body)["identity"]
     root = f"{UNIVERSAL}/identities/{identity['id']}"
     auth = server.ask("POST", root, {})["identityUniversalAuth"]
-    made = server.ask("POST", f"{root}/client-secrets", {"identityId": identity["id"]})
-    return identity["id"], {"clientId": auth["clientId"], "clientSecret": made["clientSecret"]}
+    secret = server.ask("POST", f"{root}/client-secrets", {"identityId": identity["id"]})
+    return identity["id"], {"clientId": auth["clientId"], "clientSecret": secret["clientSecret"]}
 
 
 # --- the first start and signing in -----------------------------------------------------------------------------------
@@ -48,11 +48,11 @@ def test_bootstrap_answers_as_the_command_line_client_expects_and_works_once(
 ) -> None:
     code = access.setup.announce()
     assert code
-    made = fresh.ask("POST", "/api/v1/admin/bootstrap", FIRST | {"setupCode": code.reveal()})
-    assert set(made) == {"message", "identity", "organization", "user"}
-    assert set(made["identity"]) == {"id", "name", "credentials"}
-    assert set(made["organization"]) == {"id", "name", "slug"}
-    assert set(made["user"]) == {"id", "email", "firstName", "lastName", "username", "superAdmin"}
+    answer = fresh.ask("POST", "/api/v1/admin/bootstrap", FIRST | {"setupCode": code.reveal()})
+    assert set(answer) == {"message", "identity", "organization", "user"}
+    assert set(answer["identity"]) == {"id", "name", "credentials"}
+    assert set(answer["organization"]) == {"id", "name", "slug"}
+    assert set(answer["user"]) == {"id", "email", "firstName", "lastName", "username", "superAdmin"}
     again = fresh.ask("POST", "/api/v1/admin/bootstrap", FIRST, expect=400)
     assert again["error"] == "BadRequest"
     assert "set up already" in again["message"]
@@ -169,13 +169,13 @@ def test_terraform_manages_an_identity(server: SiteFixture) -> None:
         "role": "member",
         "metadata": [{"key": "team", "value": "a"}],
     }
-    made = server.ask("POST", "/api/v1/identities", body)["identity"]
-    path = f"/api/v1/identities/{made['id']}"
+    identity = server.ask("POST", "/api/v1/identities", body)["identity"]
+    path = f"/api/v1/identities/{identity['id']}"
     read = server.ask("GET", path)["identity"]
     assert (read["role"], read["orgId"], read["customRole"]) == ("member", details["id"], None)
     assert read["metadata"][0] | {"id": ""} == {"id": "", "key": "team", "value": "a"}
     assert read["identity"]["hasDeleteProtection"] is True
-    assert made["createdAt"] == "2026-03-04T05:06:07.000Z"
+    assert identity["createdAt"] == "2026-03-04T05:06:07.000Z"
     server.ask("DELETE", path, expect=400)
     changed = server.ask("PATCH", path, {"name": "android", "hasDeleteProtection": False, "metadata": []})["identity"]
     assert (changed["name"], changed["metadata"]) == ("android", [])
@@ -207,10 +207,10 @@ def test_terraform_manages_universal_auth_and_its_client_secret(server: SiteFixt
     assert (changed["accessTokenTTL"], changed["accessTokenMaxTTL"]) == (60, 7200)
     server.ask("PATCH", root, {"accessTokenTTL": 9000}, expect=400)
 
-    asked = {"identityId": identity["id"], "description": "", "numUsesLimit": 0, "ttl": 0}
-    made = server.ask("POST", f"{root}/client-secrets", asked)
-    data = made["clientSecretData"]
-    assert data["clientSecretPrefix"] == made["clientSecret"][:4]
+    secret_body = {"identityId": identity["id"], "description": "", "numUsesLimit": 0, "ttl": 0}
+    secret = server.ask("POST", f"{root}/client-secrets", secret_body)
+    data = secret["clientSecretData"]
+    assert data["clientSecretPrefix"] == secret["clientSecret"][:4]
     assert (data["identityUAId"], data["clientSecretTTL"]) == (auth["id"], 0)
     path = f"{root}/client-secrets/{data['id']}"
     assert server.ask("GET", path)["clientSecretData"] == data
@@ -241,9 +241,9 @@ def test_terraform_manages_a_project_and_its_environments(server: SiteFixture) -
     assert project["environments"] == []
 
     root = f"/api/v1/workspace/{project['id']}/environments"
-    made = server.ask("POST", root, {"name": "QA", "slug": "qa", "position": 1})
-    assert (made["workspace"], made["environment"]["position"]) == (project["id"], 1)
-    qa = made["environment"]
+    answer = server.ask("POST", root, {"name": "QA", "slug": "qa", "position": 1})
+    assert (answer["workspace"], answer["environment"]["position"]) == (project["id"], 1)
+    qa = answer["environment"]
     assert server.ask("GET", f"/api/v1/workspace/environments/{qa['id']}")["environment"] == qa
     assert server.ask("GET", f"/api/v1/projects/{project['id']}/environments/slug/qa") == qa
     renamed = server.ask("PATCH", f"{root}/{qa['id']}", {"name": "Test", "slug": "test"})["environment"]
@@ -258,10 +258,10 @@ def test_terraform_manages_a_project_and_its_environments(server: SiteFixture) -
     server.ask("DELETE", f"{root}/{qa['id']}", {"ID": qa["id"]})
 
     retention = "/api/v1/workspace/payments/audit-logs-retention"
-    kept = server.ask("PUT", retention, {"auditLogsRetentionDays": 90})["workspace"]
-    assert kept["auditLogsRetentionDays"] == 90
+    workspace = server.ask("PUT", retention, {"auditLogsRetentionDays": 90})["workspace"]
+    assert workspace["auditLogsRetentionDays"] == 90
     again = server.ask("PUT", retention, {"auditLogsRetentionDays": 90})["workspace"]
-    assert again == kept == server.ask("GET", f"/api/v1/workspace/{project['id']}")["workspace"]
+    assert again == workspace == server.ask("GET", f"/api/v1/workspace/{project['id']}")["workspace"]
     server.ask("PUT", retention, {"auditLogsRetentionDays": -1}, expect=422)
 
     server.ask("DELETE", "/api/v2/workspace/payments", expect=400)
@@ -283,12 +283,12 @@ def test_terraform_manages_the_membership_of_an_identity(server: SiteFixture, ro
     identity, credentials = make_robot(server)
     path = f"{root.format(project['id'])}/{identity}"
     server.ask("GET", path, expect=404)
-    made = server.ask("POST", path, {"roles": [{"role": "viewer", "isTemporary": False}]})["identityMembership"]
-    assert made == server.ask("GET", path)["identityMembership"]
-    assert made["identity"]["authMethods"] == ["universal-auth"]
-    assert [role["role"] for role in made["roles"]] == ["viewer"]
-    alone = f"/api/v2/workspace/identity-memberships/{made['id']}"
-    assert server.ask("GET", alone)["identityMembership"] == made
+    membership = server.ask("POST", path, {"roles": [{"role": "viewer", "isTemporary": False}]})["identityMembership"]
+    assert membership == server.ask("GET", path)["identityMembership"]
+    assert membership["identity"]["authMethods"] == ["universal-auth"]
+    assert [role["role"] for role in membership["roles"]] == ["viewer"]
+    alone = f"/api/v2/workspace/identity-memberships/{membership['id']}"
+    assert server.ask("GET", alone)["identityMembership"] == membership
     server.ask("GET", f"/api/v2/workspace/identity-memberships/{identity}", expect=404)
     token = server.ask("POST", f"{UNIVERSAL}/login", credentials)["accessToken"]
     refused = server.ask("POST", path, {"role": "admin"}, token=token, expect=403)
@@ -312,20 +312,20 @@ def test_an_admin_adds_a_person_who_joins_a_project(server: SiteFixture) -> None
     bob = server.ask("POST", "/api/v1/users", body)["user"]
     assert bob["email"] == "bob@acme.test"
     root = f"/api/v1/workspace/{project['id']}/memberships"
-    (made,) = server.ask("POST", root, {"usernames": ["bob@acme.test"]})["memberships"]
-    assert (made["role"], made["userId"]) == ("member", bob["id"])
-    assert server.ask("POST", f"{root}/details", {"username": "bob@acme.test"})["membership"] == made
-    assert server.ask("GET", f"{root}/{made['id']}")["membership"] == made
+    (membership,) = server.ask("POST", root, {"usernames": ["bob@acme.test"]})["memberships"]
+    assert (membership["role"], membership["userId"]) == ("member", bob["id"])
+    assert server.ask("POST", f"{root}/details", {"username": "bob@acme.test"})["membership"] == membership
+    assert server.ask("GET", f"{root}/{membership['id']}")["membership"] == membership
     by_user = f"/api/v1/projects/{project['id']}/user/{{}}/membership"
-    assert server.ask("GET", by_user.format(bob["id"]))["membership"] == made
-    server.ask("GET", by_user.format(made["id"]), expect=404)
-    server.ask("GET", f"/api/v2/workspace/identity-memberships/{made['id']}", expect=404)
-    server.ask("PATCH", f"{root}/{made['id']}", {"roles": [{"role": "viewer"}]})
+    assert server.ask("GET", by_user.format(bob["id"]))["membership"] == membership
+    server.ask("GET", by_user.format(membership["id"]), expect=404)
+    server.ask("GET", f"/api/v2/workspace/identity-memberships/{membership['id']}", expect=404)
+    server.ask("PATCH", f"{root}/{membership['id']}", {"roles": [{"role": "viewer"}]})
     own = "mellow-carpet-zebra-41"
     first = {"email": "bob@acme.test", "password": body["password"], "newPassword": own}
     signed_in = server.ask("POST", "/api/v1/auth/login", first)["accessToken"]
-    seen = server.ask("GET", "/api/v1/users/me", token=signed_in)["user"]
-    assert seen | {"updatedAt": bob["updatedAt"]} == bob
+    own_account = server.ask("GET", "/api/v1/users/me", token=signed_in)["user"]
+    assert own_account | {"updatedAt": bob["updatedAt"]} == bob
     assert len(server.ask("GET", "/api/v1/projects", token=signed_in)["projects"]) == 1
     server.ask("DELETE", root, {"emails": ["bob@acme.test"]})
     assert server.ask("GET", "/api/v1/projects", token=signed_in)["projects"] == []

@@ -20,60 +20,60 @@ NO_CHANGES = UniversalAuthChanges()
 
 def test_an_identity_is_made_changed_and_deleted(house: AccessFixture) -> None:
     identities = house.access.identities
-    made = identities.create(house.admin, NewIdentity(name="robot", role=Role.MEMBER, metadata=[("team", "a")]))
-    assert made.auth_methods == ()
+    identity = identities.create(house.admin, NewIdentity(name="robot", role=Role.MEMBER, metadata=[("team", "a")]))
+    assert identity.auth_methods == ()
     house.clock.advance(5)
-    changed = identities.update(house.admin, made.id, IdentityChange(name="android", has_delete_protection=True))
-    seen = identities.get(house.admin, made.id)
-    assert seen == changed
-    assert (seen.name, seen.role, seen.metadata) == ("android", Role.MEMBER, made.metadata)
-    assert seen.updated_at > seen.created_at
+    changed = identities.update(house.admin, identity.id, IdentityChange(name="android", has_delete_protection=True))
+    stored = identities.get(house.admin, identity.id)
+    assert stored == changed
+    assert (stored.name, stored.role, stored.metadata) == ("android", Role.MEMBER, identity.metadata)
+    assert stored.updated_at > stored.created_at
     with pytest.raises(Refused, match="protected"):
-        identities.delete(house.admin, made.id)
-    identities.update(house.admin, made.id, IdentityChange(has_delete_protection=False))
-    identities.delete(house.admin, made.id)
+        identities.delete(house.admin, identity.id)
+    identities.update(house.admin, identity.id, IdentityChange(has_delete_protection=False))
+    identities.delete(house.admin, identity.id)
     with pytest.raises(NotFound):
-        identities.get(house.admin, made.id)
+        identities.get(house.admin, identity.id)
 
 
 def test_settings_of_universal_auth_that_contradict_each_other_are_refused(house: AccessFixture) -> None:
-    made = house.access.identities.create(house.admin, NewIdentity(name="robot", role=Role.MEMBER))
+    identity = house.access.identities.create(house.admin, NewIdentity(name="robot", role=Role.MEMBER))
     attach = house.access.universal.attach
     with pytest.raises(Refused, match="longer than its maximum"):
-        attach(house.admin, made.id, UniversalAuthChanges(access_token_ttl=11, access_token_max_ttl=10))
+        attach(house.admin, identity.id, UniversalAuthChanges(access_token_ttl=11, access_token_max_ttl=10))
     with pytest.raises(Refused, match="neither an IP address"):
-        attach(house.admin, made.id, UniversalAuthChanges(access_token_trusted_ips=("300.1.1.1",)))
+        attach(house.admin, identity.id, UniversalAuthChanges(access_token_trusted_ips=("300.1.1.1",)))
     with pytest.raises(NotFound, match="does not have Universal Auth"):
-        house.access.universal.get(house.admin, made.id)
-    attach(house.admin, made.id, NO_CHANGES)
+        house.access.universal.get(house.admin, identity.id)
+    attach(house.admin, identity.id, NO_CHANGES)
     with pytest.raises(Refused, match="already"):
-        attach(house.admin, made.id, NO_CHANGES)
-    assert house.access.identities.get(house.admin, made.id).auth_methods == ("universal-auth",)
+        attach(house.admin, identity.id, NO_CHANGES)
+    assert house.access.identities.get(house.admin, identity.id).auth_methods == ("universal-auth",)
 
 
 def test_a_client_secret_is_shown_once_and_only_its_prefix_later(house: AccessFixture) -> None:
-    made = house.access.identities.create(house.admin, NewIdentity(name="robot", role=Role.MEMBER))
-    auth = house.access.universal.attach(house.admin, made.id, NO_CHANGES)
-    secret, kept = house.access.universal.create_secret(house.admin, made.id, NewClientSecret(description="ci"))
-    assert kept.prefix == secret.reveal()[:4]
-    assert secret.reveal() not in repr(kept)
-    assert house.access.universal.list_secrets(house.admin, made.id) == [kept]
+    identity = house.access.identities.create(house.admin, NewIdentity(name="robot", role=Role.MEMBER))
+    auth = house.access.universal.attach(house.admin, identity.id, NO_CHANGES)
+    secret, stored = house.access.universal.create_secret(house.admin, identity.id, NewClientSecret(description="ci"))
+    assert stored.prefix == secret.reveal()[:4]
+    assert secret.reveal() not in repr(stored)
+    assert house.access.universal.list_secrets(house.admin, identity.id) == [stored]
     house.access.machines.login_machine(auth.client_id, secret, HOME)
-    assert house.access.universal.get_secret(house.admin, made.id, kept.id).uses == 1
-    house.access.universal.revoke_secret(house.admin, made.id, kept.id)
-    assert house.access.universal.revoke_secret(house.admin, made.id, kept.id).revoked
-    assert house.access.universal.list_secrets(house.admin, made.id) == []
+    assert house.access.universal.get_secret(house.admin, identity.id, stored.id).uses == 1
+    house.access.universal.revoke_secret(house.admin, identity.id, stored.id)
+    assert house.access.universal.revoke_secret(house.admin, identity.id, stored.id).revoked
+    assert house.access.universal.list_secrets(house.admin, identity.id) == []
 
 
 def test_universal_auth_added_several_times_at_once_exists_once(house: AccessFixture) -> None:
-    made = house.access.identities.create(house.admin, NewIdentity(name="robot", role=Role.MEMBER))
+    identity = house.access.identities.create(house.admin, NewIdentity(name="robot", role=Role.MEMBER))
     start = threading.Barrier(4)
     results: list[object] = []
 
     def attach() -> None:
         start.wait()
         try:
-            results.append(house.access.universal.attach(house.admin, made.id, NO_CHANGES))
+            results.append(house.access.universal.attach(house.admin, identity.id, NO_CHANGES))
         except KeyturnError as error:
             results.append(error.code)
 
@@ -97,13 +97,13 @@ def test_an_identity_that_signs_in_while_it_is_deleted_harms_nobody(house: Acces
                 outcomes.append(error)
                 return
 
-    made = house.access.identities.create(house.admin, NewIdentity(name="robot", role=Role.MEMBER))
-    auth = house.access.universal.attach(house.admin, made.id, NO_CHANGES)
-    secret, _ = house.access.universal.create_secret(house.admin, made.id, NewClientSecret())
+    identity = house.access.identities.create(house.admin, NewIdentity(name="robot", role=Role.MEMBER))
+    auth = house.access.universal.attach(house.admin, identity.id, NO_CHANGES)
+    secret, _ = house.access.universal.create_secret(house.admin, identity.id, NewClientSecret())
     threads = [threading.Thread(target=sign_in, args=(auth.client_id, secret)) for _ in range(3)]
     for thread in threads:
         thread.start()
-    house.access.identities.delete(house.admin, made.id)
+    house.access.identities.delete(house.admin, identity.id)
     for thread in threads:
         thread.join()
     assert all(isinstance(outcome, Unauthenticated) for outcome in outcomes), outcomes
@@ -232,15 +232,15 @@ def test_a_machine_has_no_password_to_change(house: AccessFixture) -> None:
 
 
 def test_every_change_is_in_the_audit_trail_and_no_secret_is(house: AccessFixture) -> None:
-    made = house.access.identities.create(house.admin, NewIdentity(name="robot", role=Role.MEMBER))
-    auth = house.access.universal.attach(house.admin, made.id, NO_CHANGES)
-    secret, kept = house.access.universal.create_secret(house.admin, made.id, NewClientSecret())
+    identity = house.access.identities.create(house.admin, NewIdentity(name="robot", role=Role.MEMBER))
+    auth = house.access.universal.attach(house.admin, identity.id, NO_CHANGES)
+    secret, stored = house.access.universal.create_secret(house.admin, identity.id, NewClientSecret())
     token = house.machine_login(auth.client_id, secret)
     house.access.tokens.revoke(token, HOME)
-    house.access.universal.update(house.admin, made.id, UniversalAuthChanges(access_token_ttl=60))
-    house.access.universal.revoke_secret(house.admin, made.id, kept.id)
-    house.access.universal.detach(house.admin, made.id)
-    house.access.identities.delete(house.admin, made.id)
+    house.access.universal.update(house.admin, identity.id, UniversalAuthChanges(access_token_ttl=60))
+    house.access.universal.revoke_secret(house.admin, identity.id, stored.id)
+    house.access.universal.detach(house.admin, identity.id)
+    house.access.identities.delete(house.admin, identity.id)
     trail = AuditTrail(house.database)
     events = trail.page(house.admin).events
     assert [event.name for event in reversed(events)] == [
@@ -255,7 +255,7 @@ def test_every_change_is_in_the_audit_trail_and_no_secret_is(house: AccessFixtur
         "revoke-identity-universal-auth",
         "delete-identity",
     ]
-    assert {event.subject_id for event in events[:-1]} == {made.id}
+    assert {event.subject_id for event in events[:-1]} == {identity.id}
     text = repr(events)
     assert secret.reveal() not in text
     assert token.reveal() not in text

@@ -190,14 +190,14 @@ def test_client_ids_are_told_to_those_who_manage_identities(
     )
     assert watcher
     viewer = Robot(house, Role.VIEWER).sign_in().reveal()
-    told: list[Any] = [
+    answers: list[Any] = [
         served.ask("GET", "/api/v1/identities", token=viewer),
         served.ask("GET", f"/api/v1/identities/{robot.id}", token=viewer),
         served.ask("GET", f"/api/v1/auth/universal-auth/identities/{robot.id}", token=viewer, expect=403),
     ]
-    assert robot.client_id not in repr(told)
-    seen = served.ask("GET", f"/api/v1/auth/universal-auth/identities/{robot.id}")
-    assert seen["identityUniversalAuth"]["clientId"] == robot.client_id
+    assert robot.client_id not in repr(answers)
+    answer = served.ask("GET", f"/api/v1/auth/universal-auth/identities/{robot.id}")
+    assert answer["identityUniversalAuth"]["clientId"] == robot.client_id
 
 
 # --- no access --------------------------------------------------------------------------------------------------------
@@ -208,12 +208,12 @@ def test_an_identity_without_access_may_what_projects_grant_and_nothing_else(
 ) -> None:
     org = served.ask("GET", "/api/v1/identities/details")["identityDetails"]["organization"]["id"]
     body = {"name": "deployer", "role": "no-access", "organizationId": org}
-    made = served.ask("POST", "/api/v1/identities", body)["identity"]
-    assert served.ask("GET", f"/api/v1/identities/{made['id']}")["identity"]["role"] == "no-access"
-    served.ask("PATCH", f"/api/v1/identities/{made['id']}", {"role": "viewer"})
-    served.ask("PATCH", f"/api/v1/identities/{made['id']}", {"role": "no-access"})
-    auth = house.access.universal.attach(house.admin, made["id"], UniversalAuthChanges())
-    secret, _ = house.access.universal.create_secret(house.admin, made["id"], NewClientSecret())
+    identity = served.ask("POST", "/api/v1/identities", body)["identity"]
+    assert served.ask("GET", f"/api/v1/identities/{identity['id']}")["identity"]["role"] == "no-access"
+    served.ask("PATCH", f"/api/v1/identities/{identity['id']}", {"role": "viewer"})
+    served.ask("PATCH", f"/api/v1/identities/{identity['id']}", {"role": "no-access"})
+    auth = house.access.universal.attach(house.admin, identity["id"], UniversalAuthChanges())
+    secret, _ = house.access.universal.create_secret(house.admin, identity["id"], NewClientSecret())
     token = house.machine_login(auth.client_id, secret).reveal()
     project = served.ask("POST", "/api/v2/workspace", {"projectName": "Payments"})["project"]["id"]
     foreign = f"/api/v1/projects/{project}"
@@ -227,7 +227,7 @@ def test_an_identity_without_access_may_what_projects_grant_and_nothing_else(
     ):
         assert served.ask(method, path, sent, token=token, expect=403)["error"] == "PermissionDenied", path
     projects = Projects(house.database, house.clock, IDS)
-    projects.members.add_identity(house.admin, project, made["id"], Role.MEMBER)
+    projects.members.add_identity(house.admin, project, identity["id"], Role.MEMBER)
     assert served.ask("GET", foreign, token=token)["project"]["id"] == project
     assert [each["id"] for each in served.ask("GET", "/api/v1/projects", token=token)["projects"]] == [project]
     assert served.ask("GET", "/api/v1/users", token=token, expect=403)

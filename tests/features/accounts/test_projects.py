@@ -39,10 +39,10 @@ def test_a_new_project_has_three_environments_and_its_maker_as_admin(
     database: Database, projects: Projects, org: str
 ) -> None:
     maker = machine(database, org, Role.MEMBER)
-    made = projects.create(maker, NewProject(name="Payments", slug="payments"))
-    assert slugs(made) == ["dev", "staging", "prod"]
-    assert projects.by_slug(maker, "payments") == projects.get(maker, made.id) == made
-    assert projects.members.get(maker, made.id, ActorKind.IDENTITY, maker.id or "").role is Role.ADMIN
+    project = projects.create(maker, NewProject(name="Payments", slug="payments"))
+    assert slugs(project) == ["dev", "staging", "prod"]
+    assert projects.by_slug(maker, "payments") == projects.get(maker, project.id) == project
+    assert projects.members.get(maker, project.id, ActorKind.IDENTITY, maker.id or "").role is Role.ADMIN
     assert slugs(projects.create(maker, NewProject(name="Bare", default_environments=False))) == []
 
 
@@ -84,21 +84,21 @@ def test_lists_show_only_what_the_caller_may_see(
 
 
 def test_a_project_changes_and_a_description_can_be_taken_away(projects: Projects, admin: Actor) -> None:
-    made = projects.create(admin, NewProject(name="Payments", description="old"))
-    assert projects.update(admin, made.id, ProjectChange(name="Pay")).description == "old"
-    changed = projects.update(admin, made.id, ProjectChange(description="", slug="pay"))
+    project = projects.create(admin, NewProject(name="Payments", description="old"))
+    assert projects.update(admin, project.id, ProjectChange(name="Pay")).description == "old"
+    changed = projects.update(admin, project.id, ProjectChange(description="", slug="pay"))
     assert (changed.name, changed.slug, changed.description) == ("Pay", "pay", None)
-    assert projects.get(admin, made.id).environments == made.environments
+    assert projects.get(admin, project.id).environments == project.environments
 
 
 def test_a_protected_project_stays(projects: Projects, admin: Actor) -> None:
-    made = projects.create(admin, NewProject(name="Payments", has_delete_protection=True))
+    project = projects.create(admin, NewProject(name="Payments", has_delete_protection=True))
     with pytest.raises(Refused, match="protected"):
-        projects.delete(admin, made.id)
-    projects.update(admin, made.id, ProjectChange(has_delete_protection=False))
-    projects.delete_by_slug(admin, made.slug)
+        projects.delete(admin, project.id)
+    projects.update(admin, project.id, ProjectChange(has_delete_protection=False))
+    projects.delete_by_slug(admin, project.slug)
     with pytest.raises(NotFound):
-        projects.get(admin, made.id)
+        projects.get(admin, project.id)
 
 
 def test_a_guard_keeps_a_project_from_being_deleted(database: Database, clock: MovableClock, admin: Actor) -> None:
@@ -106,25 +106,25 @@ def test_a_guard_keeps_a_project_from_being_deleted(database: Database, clock: M
         raise Refused(f"{project_id} still rotates", code="test")
 
     projects = Projects(database, clock, IDS, delete_guards=[refuse])
-    made = projects.create(admin, NewProject(name="Payments"))
+    project = projects.create(admin, NewProject(name="Payments"))
     with pytest.raises(Refused, match="still rotates"):
-        projects.delete(admin, made.id)
-    assert projects.get(admin, made.id) == made
+        projects.delete(admin, project.id)
+    assert projects.get(admin, project.id) == project
 
 
 def test_members_do_not_change_the_project_itself(
     database: Database, projects: Projects, org: str, admin: Actor
 ) -> None:
-    made = projects.create(admin, NewProject(name="Payments"))
+    project = projects.create(admin, NewProject(name="Payments"))
     member = machine(database, org, Role.MEMBER)
-    projects.members.add_identity(admin, made.id, member.id or "", Role.MEMBER)
-    assert projects.get(member, made.id) == made
+    projects.members.add_identity(admin, project.id, member.id or "", Role.MEMBER)
+    assert projects.get(member, project.id) == project
     for change in (
-        lambda: projects.update(member, made.id, ProjectChange(name="x")),
-        lambda: projects.delete(member, made.id),
-        lambda: projects.create_environment(member, made.id, NewEnvironment(name="x", slug="x")),
-        lambda: projects.delete_environment(member, made.id, made.environments[0].id),
-        lambda: projects.members.add_identity(member, made.id, member.id or "", Role.ADMIN),
+        lambda: projects.update(member, project.id, ProjectChange(name="x")),
+        lambda: projects.delete(member, project.id),
+        lambda: projects.create_environment(member, project.id, NewEnvironment(name="x", slug="x")),
+        lambda: projects.delete_environment(member, project.id, project.environments[0].id),
+        lambda: projects.members.add_identity(member, project.id, member.id or "", Role.ADMIN),
     ):
         with pytest.raises(Forbidden):
             change()
@@ -134,41 +134,41 @@ def test_members_do_not_change_the_project_itself(
 
 
 def test_environments_are_added_moved_renamed_and_deleted(projects: Projects, admin: Actor) -> None:
-    made = projects.create(admin, NewProject(name="Payments"))
-    test = projects.create_environment(admin, made.id, NewEnvironment(name="Test", slug="test", position=2))
-    assert (test.position, slugs(projects.get(admin, made.id))) == (2, ["dev", "test", "staging", "prod"])
-    last = projects.create_environment(admin, made.id, NewEnvironment(name="Last", slug="last"))
+    project = projects.create(admin, NewProject(name="Payments"))
+    test = projects.create_environment(admin, project.id, NewEnvironment(name="Test", slug="test", position=2))
+    assert (test.position, slugs(projects.get(admin, project.id))) == (2, ["dev", "test", "staging", "prod"])
+    last = projects.create_environment(admin, project.id, NewEnvironment(name="Last", slug="last"))
     assert last.position == 5
-    moved = projects.update_environment(admin, made.id, last.id, EnvironmentChange(position=1, name="First"))
+    moved = projects.update_environment(admin, project.id, last.id, EnvironmentChange(position=1, name="First"))
     assert (moved.name, moved.slug, moved.position) == ("First", "last", 1)
-    renamed = projects.update_environment(admin, made.id, test.id, EnvironmentChange(slug="qa"))
+    renamed = projects.update_environment(admin, project.id, test.id, EnvironmentChange(slug="qa"))
     assert (renamed.slug, renamed.position) == ("qa", 3)
-    projects.delete_environment(admin, made.id, last.id)
-    assert slugs(projects.get(admin, made.id)) == ["dev", "qa", "staging", "prod"]
+    projects.delete_environment(admin, project.id, last.id)
+    assert slugs(projects.get(admin, project.id)) == ["dev", "qa", "staging", "prod"]
     assert projects.environment(admin, test.id).position == 2
-    assert projects.environment_by_slug(admin, made.id, "qa").id == test.id
+    assert projects.environment_by_slug(admin, project.id, "qa").id == test.id
     with pytest.raises(NotFound):
         projects.environment(admin, last.id)
 
 
 def test_an_environment_slug_is_used_once_in_a_project(projects: Projects, admin: Actor) -> None:
-    made, other = (
+    project, other = (
         projects.create(admin, NewProject(name="Payments")),
         projects.create(admin, NewProject(name="Billing")),
     )
     with pytest.raises(Refused, match="already"):
-        projects.create_environment(admin, made.id, NewEnvironment(name="Dev", slug="dev"))
+        projects.create_environment(admin, project.id, NewEnvironment(name="Dev", slug="dev"))
     with pytest.raises(Refused, match="already"):
-        projects.update_environment(admin, made.id, made.environments[0].id, EnvironmentChange(slug="prod"))
+        projects.update_environment(admin, project.id, project.environments[0].id, EnvironmentChange(slug="prod"))
     with pytest.raises(NotFound):
-        projects.update_environment(admin, made.id, other.environments[0].id, EnvironmentChange(name="stolen"))
+        projects.update_environment(admin, project.id, other.environments[0].id, EnvironmentChange(name="stolen"))
 
 
 def test_environments_added_at_once_get_different_positions(projects: Projects, admin: Actor) -> None:
-    made = projects.create(admin, NewProject(name="Payments"))
+    project = projects.create(admin, NewProject(name="Payments"))
     threads = [
         threading.Thread(
-            target=lambda n=n: projects.create_environment(admin, made.id, NewEnvironment(name="E", slug=f"e{n}"))
+            target=lambda n=n: projects.create_environment(admin, project.id, NewEnvironment(name="E", slug=f"e{n}"))
         )
         for n in range(4)
     ]
@@ -176,7 +176,15 @@ def test_environments_added_at_once_get_different_positions(projects: Projects, 
         thread.start()
     for thread in threads:
         thread.join()
-    assert [found.position for found in projects.get(admin, made.id).environments] == [1, 2, 3, 4, 5, 6, 7]
+    assert [environment.position for environment in projects.get(admin, project.id).environments] == [
+        1,
+        2,
+        3,
+        4,
+        5,
+        6,
+        7,
+    ]
 
 
 # --- members ----------------------------------------------------------------------------------------------------------
@@ -185,45 +193,45 @@ def test_environments_added_at_once_get_different_positions(projects: Projects, 
 def test_a_member_gains_and_loses_what_the_role_permits(
     database: Database, projects: Projects, org: str, admin: Actor
 ) -> None:
-    made = projects.create(admin, NewProject(name="Payments"))
+    project = projects.create(admin, NewProject(name="Payments"))
     robot = machine(database, org, Role.VIEWER)
-    joined = projects.members.add_identity(admin, made.id, robot.id or "", Role.VIEWER)
+    joined = projects.members.add_identity(admin, project.id, robot.id or "", Role.VIEWER)
     with pytest.raises(Refused, match="already"):
-        projects.members.add_identity(admin, made.id, robot.id or "", Role.VIEWER)
+        projects.members.add_identity(admin, project.id, robot.id or "", Role.VIEWER)
     with pytest.raises(Forbidden):
-        projects.update(robot, made.id, ProjectChange(name="x"))
-    projects.members.change_role(admin, made.id, joined.id, Role.ADMIN)
-    projects.update(robot, made.id, ProjectChange(name="x"))
-    projects.members.remove(admin, made.id, [joined.id])
+        projects.update(robot, project.id, ProjectChange(name="x"))
+    projects.members.change_role(admin, project.id, joined.id, Role.ADMIN)
+    projects.update(robot, project.id, ProjectChange(name="x"))
+    projects.members.remove(admin, project.id, [joined.id])
     with pytest.raises(Forbidden):
-        projects.get(robot, made.id)
+        projects.get(robot, project.id)
 
 
 def test_people_join_by_their_address_all_or_none(
     database: Database, projects: Projects, org: str, admin: Actor
 ) -> None:
-    made = projects.create(admin, NewProject(name="Payments"))
+    project = projects.create(admin, NewProject(name="Payments"))
     person(database, org, Role.MEMBER, "bob@acme.test")
     person(database, organization(database, "foreign"), Role.MEMBER, "eve@foreign.test")
     for unknown in ("nobody@acme.test", "eve@foreign.test"):
         with pytest.raises(NotFound):
-            projects.members.add_people(admin, made.id, ["bob@acme.test", unknown], Role.MEMBER)
-    assert [found.name for found in projects.members.list(admin, made.id, ActorKind.USER)] == ["ann@acme.test"]
-    projects.members.add_people(admin, made.id, ["Bob@acme.test", "Bob@acme.test"], Role.MEMBER)
-    assert projects.members.person(admin, made.id, "bob@acme.test").role is Role.MEMBER
+            projects.members.add_people(admin, project.id, ["bob@acme.test", unknown], Role.MEMBER)
+    assert [member.name for member in projects.members.list(admin, project.id, ActorKind.USER)] == ["ann@acme.test"]
+    projects.members.add_people(admin, project.id, ["Bob@acme.test", "Bob@acme.test"], Role.MEMBER)
+    assert projects.members.person(admin, project.id, "bob@acme.test").role is Role.MEMBER
 
 
 def test_identities_of_another_organization_cannot_join(database: Database, projects: Projects, admin: Actor) -> None:
-    made = projects.create(admin, NewProject(name="Payments"))
+    project = projects.create(admin, NewProject(name="Payments"))
     stranger = machine(database, organization(database, "foreign"), Role.ADMIN)
     with pytest.raises(NotFound):
-        projects.members.add_identity(admin, made.id, stranger.id or "", Role.VIEWER)
+        projects.members.add_identity(admin, project.id, stranger.id or "", Role.VIEWER)
     for peek in (
-        lambda: projects.get(stranger, made.id),
-        lambda: projects.by_slug(stranger, made.slug),
-        lambda: projects.environment(stranger, made.environments[0].id),
-        lambda: projects.members.list(stranger, made.id, ActorKind.USER),
-        lambda: projects.delete(stranger, made.id),
+        lambda: projects.get(stranger, project.id),
+        lambda: projects.by_slug(stranger, project.slug),
+        lambda: projects.environment(stranger, project.environments[0].id),
+        lambda: projects.members.list(stranger, project.id, ActorKind.USER),
+        lambda: projects.delete(stranger, project.id),
     ):
         with pytest.raises(NotFound):
             peek()

@@ -26,13 +26,13 @@ def test_each_creator_may_make_so_many_projects(database: Database, clock: Movab
     org = organization(database)
     first, second = person(database, org, Role.MEMBER), machine(database, org, Role.MEMBER)
     projects = Projects(database, clock, IDS, quotas=Quotas(projects_per_creator=2))
-    made = [projects.create(first, NewProject(f"Project {number}")) for number in range(2)]
+    projects_of_first = [projects.create(first, NewProject(f"Project {number}")) for number in range(2)]
     with pytest.raises(Refused) as caught:
         projects.create(first, NewProject(name="One more"))
     assert caught.value.code == "access.quota"
     assert "KEYTURN_MAX_PROJECTS" in (caught.value.fix or "")
     projects.create(second, NewProject(name="Of another"))
-    projects.delete(first, made[0].id)
+    projects.delete(first, projects_of_first[0].id)
     projects.create(first, NewProject(name="In its place"))
     unlimited = Projects(database, clock, IDS, quotas=Quotas(projects_per_creator=0))
     unlimited.create(first, NewProject("Without limit"))
@@ -63,12 +63,12 @@ def test_a_page_of_projects_is_found_by_words(database: Database, clock: Movable
     for number in range(7):
         projects.create(admin, NewProject(name=f"Team {number}", slug=f"team-{number}"))
     projects.create(guest, NewProject(name="100% Mine_", slug="own"))
-    found, total = projects.page(admin, "", 3, 3)
-    assert ([one.name for one in found], total) == (["Team 2", "Team 3", "Team 4"], 8)
-    assert [len(one.environments) for one in found] == [3, 3, 3]
-    assert [one.slug for one in projects.page(admin, "TEAM 5", 20)[0]] == ["team-5"]
-    assert [one.slug for one in projects.page(admin, "0% e_", 20)[0]] == ["own"]
-    assert [one.slug for one in projects.page(guest, "", 20)[0]] == ["own"], "the others are not theirs to see"
+    page, total = projects.page(admin, "", 3, 3)
+    assert ([project.name for project in page], total) == (["Team 2", "Team 3", "Team 4"], 8)
+    assert [len(project.environments) for project in page] == [3, 3, 3]
+    assert [project.slug for project in projects.page(admin, "TEAM 5", 20)[0]] == ["team-5"]
+    assert [project.slug for project in projects.page(admin, "0% e_", 20)[0]] == ["own"]
+    assert [project.slug for project in projects.page(guest, "", 20)[0]] == ["own"], "the others are not theirs to see"
     assert projects.page(admin, "nowhere", 20) == ([], 0)
 
 

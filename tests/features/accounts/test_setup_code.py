@@ -29,28 +29,30 @@ GIVEN = "given by an operator"
 
 @pytest.fixture
 def server(database: Database, clock: MovableClock, access: Access, tmp_path: Path) -> Iterator[SiteFixture]:
-    with site(database, clock, access, tmp_path) as found:
-        yield found
+    with site(database, clock, access, tmp_path) as served:
+        yield served
 
 
 @pytest.fixture
 def code(access: Access) -> str:
-    found = access.setup.announce()
-    assert found is not None
-    return found.reveal()
+    setup_code = access.setup.announce()
+    assert setup_code is not None
+    return setup_code.reveal()
 
 
-def another(database: Database, clock: MovableClock, given: str | None = None) -> Access:
+def another(database: Database, clock: MovableClock, own_code: str | None = None) -> Access:
     """A further process on the same database."""
     keyring = Keyring.open(database, GivenRoot(RootKeys(RootKey(bytes(32)))), clock)
-    setup_code = Plaintext(given) if given else None
+    setup_code = Plaintext(own_code) if own_code else None
     hasher = Hasher(memory_kib=8, passes=1)
     return Access(database, clock, IDS, hasher, digests=KeyringDigests(keyring), setup_code=setup_code)
 
 
 def knock(server: SiteFixture, body: Json = FIRST, **headers: str) -> tuple[int, str]:
-    sent = {"content-type": "application/json"} | {name.replace("_", "-"): value for name, value in headers.items()}
-    status, answer = server.raw("POST", BOOTSTRAP, json.dumps(body).encode(), sent)
+    all_headers = {"content-type": "application/json"} | {
+        name.replace("_", "-"): value for name, value in headers.items()
+    }
+    status, answer = server.raw("POST", BOOTSTRAP, json.dumps(body).encode(), all_headers)
     return status, answer.get("code", "")
 
 
@@ -101,8 +103,8 @@ def test_a_page_of_another_site_sets_nothing_up_even_with_the_code(
     for headers, status, refusal in ELSEWHERE:
         assert knock(server, FIRST | {"setupCode": code}, **headers) == (status, refusal), headers
     assert not access.bootstrapped()
-    typed = {"host": "[::1]:8080", "content_type": "application/json; charset=utf-8"}
-    assert knock(server, FIRST | {"setupCode": code}, **typed) == (200, "")
+    request_headers = {"host": "[::1]:8080", "content_type": "application/json; charset=utf-8"}
+    assert knock(server, FIRST | {"setupCode": code}, **request_headers) == (200, "")
 
 
 def test_too_many_wrong_codes_end_it_and_the_operator_gets_another(
@@ -128,33 +130,33 @@ def test_a_start_after_too_many_wrong_ones_makes_another(access: Access, code: s
 
 
 def test_wrong_codes_at_the_same_moment_are_all_counted(access: Access, code: str) -> None:
-    said: list[str] = []
+    messages: list[str] = []
 
     def guess() -> None:
         for _ in range(5):
             try:
                 access.setup.check(Plaintext("wrong"))
             except Exception as error:  # noqa: BLE001 - whatever it says is looked at
-                said.append(str(error))
+                messages.append(str(error))
 
     threads = [threading.Thread(target=guess) for _ in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sum("not the set-up code" in each for each in said) == MOST_TRIES
-    assert sum("Too many wrong" in each for each in said) == 30 - MOST_TRIES
+    assert sum("not the set-up code" in each for each in messages) == MOST_TRIES
+    assert sum("Too many wrong" in each for each in messages) == 30 - MOST_TRIES
 
 
 def test_all_processes_of_a_database_announce_one_code_also_after_a_restart(
     database: Database, clock: MovableClock
 ) -> None:
     processes = [another(database, clock) for _ in range(4)]
-    said: list[str] = []
+    codes: list[str] = []
 
     def announce(access: Access) -> None:
-        found = access.setup.announce()
-        said.append(found.reveal() if found else "")
+        setup_code = access.setup.announce()
+        codes.append(setup_code.reveal() if setup_code else "")
 
     threads = [threading.Thread(target=announce, args=(each,)) for each in processes]
     for thread in threads:
@@ -163,28 +165,28 @@ def test_all_processes_of_a_database_announce_one_code_also_after_a_restart(
         thread.join()
     clock.advance(86_400)
     announce(another(database, clock))
-    assert len(said) == 5
-    assert len(set(said)) == 1
-    assert len(said[0]) == 19
+    assert len(codes) == 5
+    assert len(set(codes)) == 1
+    assert len(codes[0]) == 19
 
 
 def test_it_is_kept_as_a_digest_and_gone_after_the_set_up(database: Database, access: Access, code: str) -> None:
-    def kept() -> str:
+    def rows() -> str:
         with database.read() as tx:
             return repr(tx.connection.exec_driver_sql("SELECT * FROM setup_codes").all())
 
     for text in (code, code.replace("-", "")):
-        assert text not in kept()
+        assert text not in rows()
     access.bootstrap("ann@acme.test", Plaintext(GOOD_PASSWORD), "Acme")
-    assert kept() == "[]"
+    assert rows() == "[]"
     assert access.setup.announce() is None
 
 
 def test_a_code_that_the_operator_gave_counts_and_is_never_announced(
     database: Database, clock: MovableClock, code: str
 ) -> None:
-    given = another(database, clock, GIVEN)
-    assert given.setup.announce() is None
+    restarted = another(database, clock, GIVEN)
+    assert restarted.setup.announce() is None
     other = another(database, clock)
     assert other.setup.announce() is None, "this process does not know it"
     with pytest.raises(Exception, match="not the set-up code"):

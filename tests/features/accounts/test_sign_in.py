@@ -42,10 +42,10 @@ def make(house: AccessFixture) -> Make:
     def robot(*, uses_limit: int = 0, ttl: int = 0, **changes: object) -> Robot:
         identity = house.access.identities.create(house.admin, NewIdentity(name="robot", role=Role.MEMBER))
         auth = house.access.universal.attach(house.admin, identity.id, UniversalAuthChanges(**changes))  # type: ignore[arg-type]
-        secret, kept = house.access.universal.create_secret(
+        secret, stored = house.access.universal.create_secret(
             house.admin, identity.id, NewClientSecret(uses_limit=uses_limit, ttl=ttl)
         )
-        return Robot(house, identity.id, auth, secret, kept.id)
+        return Robot(house, identity.id, auth, secret, stored.id)
 
     return robot
 
@@ -350,8 +350,8 @@ def test_tokens_that_ended_long_ago_are_cleared_away(house: AccessFixture, make:
     house.clock.advance(2 * 86_400)
     robot.login()
     with house.database.read() as tx:
-        left = tx.connection.exec_driver_sql("SELECT count(*) FROM access_tokens").scalar_one()
-    assert left == 2  # the new one, and the admin's
+        count = tx.connection.exec_driver_sql("SELECT count(*) FROM access_tokens").scalar_one()
+    assert count == 2  # the new one, and the admin's
 
 
 # --- people -----------------------------------------------------------------------------------------------------------

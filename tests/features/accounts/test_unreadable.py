@@ -46,8 +46,8 @@ class Offices:
         self.robot = server.ask("POST", "/api/v1/identities", {"name": "robot", "role": "member"})["identity"]["id"]
         self.universal = f"/api/v1/auth/universal-auth/identities/{self.robot}"
         auth = server.ask("POST", self.universal, {})["identityUniversalAuth"]
-        made = server.ask("POST", f"{self.universal}/client-secrets", {})
-        self.login: Json = {"clientId": auth["clientId"], "clientSecret": made["clientSecret"]}
+        secret = server.ask("POST", f"{self.universal}/client-secrets", {})
+        self.login: Json = {"clientId": auth["clientId"], "clientSecret": secret["clientSecret"]}
         self.person = person(database, self.org_id, Role.MEMBER, "pia@acme.test")
         self.project_id = project(database, self.org_id)
         join(database, self.person, self.project_id, Role.MEMBER)
@@ -77,7 +77,7 @@ def offices(database: Database, clock: MovableClock, access: Access, tmp_path: P
 
 
 def test_no_moment_of_any_table_fails_a_list(offices: Offices) -> None:
-    columns = [one for one in unreadable.MOMENTS if one[0] in TABLES and one[0] != "access_tokens"]
+    columns = [column for column in unreadable.MOMENTS if column[0] in TABLES and column[0] != "access_tokens"]
     tried = list(_each(offices, columns, unreadable.moments(offices.database)))
     assert len(tried) > 40
 
@@ -107,10 +107,10 @@ def test_a_role_that_nobody_knows_permits_nothing_until_another_one_is_chosen(of
     token = server.ask("POST", "/api/v1/auth/universal-auth/login", offices.login)["accessToken"]
     mine = {"users": f"id = '{offices.person.id}'", "identities": f"id = '{offices.robot}'"}
     assert unreadable.write(offices.database, table, "role", "xyzzy", mine.get(table, "1 = 1"))
-    told = offices.lists()
+    lists = offices.lists()
     if table == "users":
-        shown = {one["email"]: one["role"] for one in told["/api/v1/users"]["users"]}
-        assert shown == {"boss@acme.test": "admin", "pia@acme.test": "no-access"}
+        roles = {user["email"]: user["role"] for user in lists["/api/v1/users"]["users"]}
+        assert roles == {"boss@acme.test": "admin", "pia@acme.test": "no-access"}
         server.ask("PATCH", f"/api/v1/users/{offices.person.id}", {"role": "viewer"})
     if table == "project_members":
         with offices.database.read() as tx:
@@ -140,17 +140,17 @@ def test_an_audit_event_that_cannot_be_read_says_so_in_its_place(offices: Office
             append(tx, Event(f"event-{number}", platform(offices.org_id), "thing", "x", START, data={"n": number}))
     damaged = "'noon'" if offices.database.is_sqlite else "'infinity'"
     table = metadata.tables["audit_events"]
-    same = ", ".join(f'"{one.name}"' for one in table.columns if one.name not in {"id", "at", "data", "once"})
+    same = ", ".join(f'"{column.name}"' for column in table.columns if column.name not in {"id", "at", "data", "once"})
     like = f"SELECT {same}, %s, %s FROM audit_events WHERE event = 'event-1' LIMIT 1"
     with offices.database.write() as tx:
         for values in ((damaged, "'{\"n\": 7}'"), ("CURRENT_TIMESTAMP", "'[7]'")):
             tx.connection.exec_driver_sql(f"INSERT INTO audit_events ({same}, at, data) {like % values}")
     events = offices.server.ask("GET", "/api/v1/organization/audit-logs")["auditLogs"]
-    told = [one["event"]["metadata"].get("unreadable", "") for one in events[:3]]
-    assert "data is no object" in told[0]
-    assert f"at is {damaged}" in told[1]
+    notes = [event["event"]["metadata"].get("unreadable", "") for event in events[:3]]
+    assert "data is no object" in notes[0]
+    assert f"at is {damaged}" in notes[1]
     assert events[1]["event"]["metadata"]["n"] == 7
-    assert told[2] == ""
+    assert notes[2] == ""
 
 
 def test_the_last_day_of_the_calendar_is_read_in_a_zone_far_east(
@@ -161,8 +161,8 @@ def test_the_last_day_of_the_calendar_is_read_in_a_zone_far_east(
     monkeypatch.setenv("PGTZ", "Pacific/Kiritimati")
     offices.database.engine.dispose()
     unreadable.write(offices.database, "projects", "created_at", "9999-12-31 23:30 UTC")
-    [shown] = offices.server.ask("GET", "/api/v1/projects")["projects"]
-    assert shown["createdAt"] == "9999-12-31T23:30:00.000Z"
+    [project] = offices.server.ask("GET", "/api/v1/projects")["projects"]
+    assert project["createdAt"] == "9999-12-31T23:30:00.000Z"
 
 
 def test_the_pages_say_what_cannot_be_read(inside: Tab, database: Database, access: Access) -> None:  # noqa: F811
@@ -170,6 +170,6 @@ def test_the_pages_say_what_cannot_be_read(inside: Tab, database: Database, acce
         [org] = tx.rows(sa.select(metadata.tables["organizations"].c.id))
     pia = person(database, org["id"], Role.MEMBER, "pia@acme.test")
     unreadable.write(database, "users", "role", "xyzzy", f"id = '{pia.id}'")
-    shown = inside.get("/organization/members")
-    assert shown.status_code == 200
-    assert "The stored user cannot be read: role is &#39;xyzzy&#39;, which counts as &#39;no-access&#39;." in shown.text
+    page = inside.get("/organization/members")
+    assert page.status_code == 200
+    assert "The stored user cannot be read: role is &#39;xyzzy&#39;, which counts as &#39;no-access&#39;." in page.text

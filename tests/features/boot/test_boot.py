@@ -105,8 +105,8 @@ def test_postgresql_without_a_key_is_refused_with_the_command_that_makes_one(tmp
 def test_two_servers_share_postgresql(tmp_path: Path) -> None:
     with fresh_database() as url:
         environ = {"KEYTURN_DATA_DIR": str(tmp_path), "DB_CONNECTION_URI": url, "ENCRYPTION_KEY": generate()}
-        with started(environ, []) as (_, one), started(environ, []) as (database, other):
-            sealed = KeyringSealer(one).seal(Plaintext("s3cret"), PLACE)
+        with started(environ, []) as (_, keyring), started(environ, []) as (database, other):
+            sealed = KeyringSealer(keyring).seal(Plaintext("s3cret"), PLACE)
             assert KeyringSealer(other).open(sealed, PLACE) == Plaintext("s3cret")
             with database.read() as tx:
                 assert len(tx.rows(sa.select(data_keys))) == 1

@@ -66,17 +66,17 @@ def test_a_disk_that_takes_nothing(
     with sqlite_database(tmp_path) as database:
         breaks(database)
         error = failing(database, work)
-        known, told = at_start(error, database.engine.url), explain(error)
-    assert known is not None
-    assert told is not None
-    assert (known.code, told.code, told.status) == (code, code, 503)
-    assert advice in known.diagnostics()
-    assert "DB_CONNECTION_URI (or" not in known.diagnostics()
+        start_error, request_error = at_start(error, database.engine.url), explain(error)
+    assert start_error is not None
+    assert request_error is not None
+    assert (start_error.code, request_error.code, request_error.status) == (code, code, 503)
+    assert advice in start_error.diagnostics()
+    assert "DB_CONNECTION_URI (or" not in start_error.diagnostics()
     assert "xxxx" not in str(error), "values of a statement are in no error"
 
 
 @contextmanager
-def held(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
     """Another program that has the database for itself."""
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -85,13 +85,13 @@ def held(path: Path) -> Iterator[None]:
 
 def test_a_database_that_another_program_holds(tmp_path: Path) -> None:
     with sqlite_database(tmp_path) as database:
-        with held(tmp_path / "keyturn.db"):
+        with locked(tmp_path / "keyturn.db"):
             error = failing(database, lambda db: db.check_writable(0.1))
         database.check_writable(10)
-    known = at_start(error, database.engine.url)
-    assert known is not None
-    assert (known.code, str(tmp_path) in known.message) == ("database.locked", True)
-    assert "lsof" in known.diagnostics()
+    start_error = at_start(error, database.engine.url)
+    assert start_error is not None
+    assert (start_error.code, str(tmp_path) in start_error.message) == ("database.locked", True)
+    assert "lsof" in start_error.diagnostics()
 
 
 def test_a_writer_does_not_queue_for_ever_behind_the_others_of_its_process(tmp_path: Path) -> None:
@@ -110,16 +110,16 @@ def test_a_writer_does_not_queue_for_ever_behind_the_others_of_its_process(tmp_p
         done.set()
         other.join()
         database.check_writable(10)
-    told = explain(error)
-    assert told is not None
-    assert (told.code, told.retry_after.total_seconds() > 0) == ("database.busy", True)
+    request_error = explain(error)
+    assert request_error is not None
+    assert (request_error.code, request_error.retry_after.total_seconds() > 0) == ("database.busy", True)
 
 
 @pytest.fixture
 def environ(tmp_path: Path) -> dict[str, str]:
-    made = {"KEYTURN_DATA_DIR": str(tmp_path / "data"), "PORT": "0"}
-    start(made)
-    return made
+    variables = {"KEYTURN_DATA_DIR": str(tmp_path / "data"), "PORT": "0"}
+    start(variables)
+    return variables
 
 
 def damage_head(path: Path) -> None:
@@ -141,9 +141,9 @@ def damage_schema(path: Path) -> None:
 @pytest.mark.parametrize("damage", [damage_head, damage_pages, damage_schema])
 def test_a_damaged_file_is_named_by_start_and_doctor(environ: dict[str, str], damage: Callable[[Path], None]) -> None:
     damage(Path(environ["KEYTURN_DATA_DIR"]) / "keyturn.db")
-    found = [each for each in examine(CommandContext(environ, CLOCK), lambda _: Answers()) if each.level == "fail"]
-    assert any("damaged" in each.message for each in found), found
-    assert any("backup" in each.fix for each in found), found
+    failures = [each for each in examine(CommandContext(environ, CLOCK), lambda _: Answers()) if each.level == "fail"]
+    assert any("damaged" in each.message for each in failures), failures
+    assert any("backup" in each.fix for each in failures), failures
     if damage is not damage_pages:  # which of them a start reads is another matter
         with pytest.raises(Misconfigured, match="damaged") as caught:
             start(environ)
@@ -157,8 +157,8 @@ def test_tables_that_are_not_those_of_their_version_are_named(environ: dict[str,
     with pytest.raises(Misconfigured, match=r"lacks observed_keys\.\w+, observed_keys\.\w+, .* and \d+ more") as caught:
         start(environ)
     assert caught.value.code == "database.tables"
-    found = {each.subject: each for each in examine(CommandContext(environ, CLOCK), lambda _: Answers())}
-    assert "lacks" in found["database"].message
+    findings = {each.subject: each for each in examine(CommandContext(environ, CLOCK), lambda _: Answers())}
+    assert "lacks" in findings["database"].message
 
 
 @pytest.mark.postgres
@@ -170,14 +170,14 @@ def test_postgresql_that_takes_no_writes_or_takes_too_long() -> None:
             )
         )
         error = failing(own, lambda db: db.check_writable(1))
-        known = at_start(error, own.engine.url)
+        start_error = at_start(error, own.engine.url)
         own.close()
         slow = failing(database, sleeping)
-    assert known is not None
-    assert (known.code, "primary" in known.diagnostics()) == ("database.read_only", True)
-    told = explain(slow)
-    assert told is not None
-    assert told.code == "database.busy"
+    assert start_error is not None
+    assert (start_error.code, "primary" in start_error.diagnostics()) == ("database.read_only", True)
+    request_error = explain(slow)
+    assert request_error is not None
+    assert request_error.code == "database.busy"
 
 
 def sleeping(database: Database) -> None:
@@ -215,10 +215,10 @@ def sqlite_error(code: int) -> sa.exc.OperationalError:
     ],
 )
 def test_codes_of_sqlite(code: int, expected: str, tmp_path: Path) -> None:
-    known = at_start(sqlite_error(code), parse_url(f"sqlite:///{tmp_path}/keyturn.db"))
-    assert known is not None
-    assert known.code == expected
-    assert str(tmp_path) in known.message
+    start_error = at_start(sqlite_error(code), parse_url(f"sqlite:///{tmp_path}/keyturn.db"))
+    assert start_error is not None
+    assert start_error.code == expected
+    assert str(tmp_path) in start_error.message
 
 
 def test_mistakes_of_the_code_and_refused_rows_are_no_trouble_of_the_database(tmp_path: Path) -> None:

@@ -81,8 +81,8 @@ def test_postgresql_is_checked_too(environ: dict[str, str]) -> None:
 
 
 def test_faults_of_settings_are_all_listed_and_misspelt_ones_warned_of(environ: dict[str, str]) -> None:
-    found = list(examine(CommandContext({**environ, "PORT": "x", "KEYTURN_CLUOD": "y"}, CLOCK), lambda _: Answers()))
-    assert [(finding.level, finding.message.split()[0]) for finding in found] == [
+    findings = list(examine(CommandContext({**environ, "PORT": "x", "KEYTURN_CLUOD": "y"}, CLOCK), lambda _: Answers()))
+    assert [(finding.level, finding.message.split()[0]) for finding in findings] == [
         ("warn", "KEYTURN_CLUOD"),
         ("fail", "PORT"),
     ]
@@ -120,10 +120,10 @@ def test_variables_of_others_and_the_modes_of_a_volume_are_warned_of(environ: di
     folder.chmod(0o2770)
     (folder / "root.key").chmod(0o660)
     others = {"DB_PORT": "tcp://10.0.0.5:5432", "KEYTURN_SERVICE_HOST": "10.0.0.5"}
-    found = list(examine(CommandContext({**environ, **others}, CLOCK), lambda _: Answers(date=CLOCK.now())))
-    warned = [(finding.subject, finding.message.split()[0]) for finding in found if finding.level == "warn"]
+    findings = list(examine(CommandContext({**environ, **others}, CLOCK), lambda _: Answers(date=CLOCK.now())))
+    warned = [(finding.subject, finding.message.split()[0]) for finding in findings if finding.level == "warn"]
     assert warned == [("settings", "DB_PORT"), ("root key", "The"), ("data folder", "All")]
-    assert not [finding for finding in found if finding.level == "fail"]
+    assert not [finding for finding in findings if finding.level == "fail"]
 
 
 def test_a_wrong_key_is_found(environ: dict[str, str]) -> None:
@@ -228,8 +228,8 @@ def test_an_unusable_ca_file_is_found(environ: dict[str, str]) -> None:
     def refuse(_settings: Settings) -> Transport:
         raise Misconfigured("the CA file cannot be used", code="config.ca_file")
 
-    found = list(examine(CommandContext(environ, CLOCK), refuse))
-    assert found[-1] == CheckupFinding("fail", "network", "the CA file cannot be used", "")
+    findings = list(examine(CommandContext(environ, CLOCK), refuse))
+    assert findings[-1] == CheckupFinding("fail", "network", "the CA file cannot be used", "")
 
 
 def test_the_emulator_passes(environ: dict[str, str]) -> None:

@@ -21,9 +21,9 @@ class Nowhere:
         raise TransportFailed("no network", sent=False)
 
 
-def told(environ: dict[str, str]) -> CheckupFinding:
-    found = examine(CommandContext(environ, CLOCK), lambda _: Nowhere())
-    return next(finding for finding in found if finding.subject == "connections")
+def connections_finding(environ: dict[str, str]) -> CheckupFinding:
+    findings = examine(CommandContext(environ, CLOCK), lambda _: Nowhere())
+    return next(finding for finding in findings if finding.subject == "connections")
 
 
 def refuse(environ: dict[str, str], name: str, code: str, days: int, reason: RefusalReason | None = None) -> None:
@@ -46,15 +46,15 @@ def test_refused_connections_are_named_with_the_oldest_and_the_fix(tmp_path: Pat
     environ = {"KEYTURN_DATA_DIR": str(tmp_path / "data"), "PORT": "0"}
     with started(environ, []):
         pass
-    assert told(environ).level == "ok"
+    assert connections_finding(environ).level == "ok"
     refuse(environ, "young", "azure.secret_invalid", 1, RefusalReason.CREDENTIAL_UNKNOWN)
-    one = told(environ)
-    assert (one.level, "restored" in one.fix) == ("warn", False)
-    assert "2026-02-28T00:00:00" in one.message
+    finding = connections_finding(environ)
+    assert (finding.level, "restored" in finding.fix) == ("warn", False)
+    assert "2026-02-28T00:00:00" in finding.message
     refuse(environ, "old", "azure.app_disabled", 9)
-    assert "restored" not in told(environ).fix
+    assert "restored" not in connections_finding(environ).fix
     refuse(environ, "middle", "azure.secret_invalid", 3, RefusalReason.CREDENTIAL_UNKNOWN)
-    three = told(environ)
+    three = connections_finding(environ)
     assert three.message.startswith("3 refused by Entra now, the oldest since 2026-02-20T00:00:00")
     assert three.message.endswith(": old, middle, young.")
     assert "older copy of the database may have been restored" in three.fix

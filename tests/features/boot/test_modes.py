@@ -29,8 +29,8 @@ def environ(folder: Path) -> dict[str, str]:
 
 
 def findings(folder: Path) -> list[CheckupFinding]:
-    found = examine(CommandContext(environ(folder), CLOCK), lambda _: Nowhere())
-    return [finding for finding in found if finding.subject == "data folder"]
+    all_findings = examine(CommandContext(environ(folder), CLOCK), lambda _: Nowhere())
+    return [finding for finding in all_findings if finding.subject == "data folder"]
 
 
 def volume(folder: Path) -> None:
@@ -86,13 +86,13 @@ def test_the_modes_of_a_volume_are_told_in_one_line_for_all_files(folder: Path) 
         volume(folder)
         [finding] = findings(folder)
         volume(folder)
-        told = start(environ(folder))
+        notices = start(environ(folder))
     assert finding.level == "warn"
     for name in ("", "keyturn.db", "keyturn.db-wal", "keyturn.db-shm"):
         assert f"{folder / name} (mode" in finding.message
     assert "fsGroupChangePolicy" in finding.fix
-    assert told[0] == f"WARNING: {finding.message} {finding.fix}"
-    assert [notice.startswith("The key file") for notice in told] == [False, True]
+    assert notices[0] == f"WARNING: {finding.message} {finding.fix}"
+    assert [notice.startswith("The key file") for notice in notices] == [False, True]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")

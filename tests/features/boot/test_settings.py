@@ -64,7 +64,7 @@ def test_overrides_win_and_are_checked_alike() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given_url", "kept"),
+    ("given_url", "expected"),
     [
         ("https://keyturn.example.com/", "https://keyturn.example.com"),
         ("HTTPS://Keyturn.Example.com:443", "https://keyturn.example.com"),
@@ -75,8 +75,8 @@ def test_overrides_win_and_are_checked_alike() -> None:
         ("https://tools.example.com:8443/a/b-c_1", "https://tools.example.com:8443/a/b-c_1"),
     ],
 )
-def test_the_site_url_becomes_an_origin_with_a_path_where_the_host_is_shared(given_url: str, kept: str) -> None:
-    assert read(SITE_URL=given_url).site_url == kept
+def test_the_site_url_becomes_an_origin_with_a_path_where_the_host_is_shared(given_url: str, expected: str) -> None:
+    assert read(SITE_URL=given_url).site_url == expected
 
 
 @pytest.mark.parametrize(
@@ -155,9 +155,9 @@ def test_the_database_may_be_given_in_parts() -> None:
 def test_unusable_database_addresses_are_refused_without_their_password(text: str) -> None:
     with pytest.raises(Misconfigured) as caught:
         read(DB_CONNECTION_URI=text)
-    told = f"{caught.value.__dict__} {caught.value} {caught.value.__cause__!r} {caught.value.__context__!r}"
-    assert CANARY not in told
-    assert "DB_CONNECTION_URI" in told
+    report = f"{caught.value.__dict__} {caught.value} {caught.value.__cause__!r} {caught.value.__context__!r}"
+    assert CANARY not in report
+    assert "DB_CONNECTION_URI" in report
 
 
 def test_certificates_of_the_database_are_checked() -> None:
@@ -215,9 +215,9 @@ def test_a_secret_may_come_from_a_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", ["/nowhere/at/all", "/", "nul\x00byte", CANARY])
 def test_a_file_of_a_secret_that_cannot_be_read_is_named_by_its_variable_only(path: str) -> None:
-    found = faults({"ENCRYPTION_KEY_FILE": path})
-    assert set(found) == {"ENCRYPTION_KEY_FILE"}
-    assert CANARY not in str(found)
+    errors = faults({"ENCRYPTION_KEY_FILE": path})
+    assert set(errors) == {"ENCRYPTION_KEY_FILE"}
+    assert CANARY not in str(errors)
 
 
 def test_no_secret_shows_in_the_settings() -> None:
@@ -237,10 +237,10 @@ def test_no_text_in_any_variable_crashes_the_reader_or_shows_in_its_fault(name: 
     try:
         settings = read(**{name: value})
     except Misconfigured as error:
-        told = f"{error.__dict__} {error}"
+        report = f"{error.__dict__} {error}"
     else:
-        told = repr(settings) if next(setting for setting in SETTINGS if setting.name == name).secret else ""
-    assert CANARY not in told
+        report = repr(settings) if next(setting for setting in SETTINGS if setting.name == name).secret else ""
+    assert CANARY not in report
 
 
 def test_bytes_that_are_no_text_are_refused_in_a_secret() -> None:
@@ -316,9 +316,9 @@ def test_every_default_and_example_in_the_table_is_understood() -> None:
 
 def test_how_long_records_are_kept_is_set_in_days() -> None:
     assert read().retention == RetentionSettings(audit_days=0, step_days=400, run_days=0, gone_key_days=400)
-    given = {"AUDIT": "365", "STEP": "0", "RUN": "730", "GONE_KEY": "7"}
-    kept = read(**{f"KEYTURN_{name}_RETENTION_DAYS": days for name, days in given.items()}).retention
-    assert kept == RetentionSettings(audit_days=365, step_days=0, run_days=730, gone_key_days=7)
+    days_by_name = {"AUDIT": "365", "STEP": "0", "RUN": "730", "GONE_KEY": "7"}
+    retention = read(**{f"KEYTURN_{name}_RETENTION_DAYS": days for name, days in days_by_name.items()}).retention
+    assert retention == RetentionSettings(audit_days=365, step_days=0, run_days=730, gone_key_days=7)
 
 
 @pytest.mark.parametrize("days", ["-1", "1", "6", "36501", "1.5", "for ever"])

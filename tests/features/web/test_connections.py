@@ -44,9 +44,9 @@ def test_a_connection_gets_five_seconds_for_its_first_request_and_longer_between
 
 
 def test_a_network_keeps_its_share_of_quiet_connections_the_newest_ones() -> None:
-    one, other = peers("192.0.2.1", 5), peers("192.0.2.2", 3)
-    since = {peer: 100.0 + number for number, peer in enumerate([*one, *other])}
-    assert to_end(since, {}, 101.0, LIMITS, ()) == set(one[:2])
+    first, other = peers("192.0.2.1", 5), peers("192.0.2.2", 3)
+    since = {peer: 100.0 + number for number, peer in enumerate([*first, *other])}
+    assert to_end(since, {}, 101.0, LIMITS, ()) == set(first[:2])
     six = [(f"2001:db8:0:1::{number}", 1) for number in range(1, 6)]
     assert to_end(dict.fromkeys(six, 100.0), {}, 101.0, LIMITS, ()) == set(six[:2]), "a /64 counts as one"
 
@@ -76,9 +76,9 @@ def watched(limits: Limits, *extra: Any, health_port: int | None = None) -> Iter
         assert not thread.is_alive()
 
 
-def connected(server: WebServer, sent: bytes = b"") -> socket.socket:
+def connected(server: WebServer, data: bytes = b"") -> socket.socket:
     connection = socket.create_connection(("127.0.0.1", server.port), timeout=60)
-    connection.sendall(sent)
+    connection.sendall(data)
     return connection
 
 

@@ -52,12 +52,12 @@ def test_long_names_are_answered_small_and_nothing_is_kept_of_them(path: str) ->
 
 def test_no_cache_without_a_limit_has_a_key() -> None:
     """What is cached under something from outside grows as strangers please."""
-    found = []
+    names = []
     for path in sorted((SOURCE / "keyturn").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.args.args + node.args.kwonlyargs:
-                found += [f"{path.name}: {node.name}" for each in node.decorator_list if _has_no_limit(each)]
-    assert found == []
+                names += [f"{path.name}: {node.name}" for each in node.decorator_list if _has_no_limit(each)]
+    assert names == []
 
 
 def _has_no_limit(decorator: ast.expr) -> bool:
@@ -117,19 +117,19 @@ def test_who_hangs_up_is_499_in_one_line(caplog: pytest.LogCaptureFixture) -> No
 
 
 async def _status(app: Any, headers: list[tuple[bytes, bytes]]) -> int:
-    sent: list[Any] = []
+    messages: list[Any] = []
     arriving = iter([{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}])
 
     async def receive() -> Any:
         return next(arriving)
 
     async def send(message: Any) -> None:
-        sent.append(message)
+        messages.append(message)
 
-    asked = {"type": "http", "method": "POST", "path": "/api/v1/anything", "raw_path": b"/api/v1/anything"}
+    request = {"type": "http", "method": "POST", "path": "/api/v1/anything", "raw_path": b"/api/v1/anything"}
     about = {"query_string": b"", "headers": headers, "client": ("192.0.2.1", 1), "http_version": "1.1"}
-    await app({**asked, **about, "root_path": "", "scheme": "http", "server": ("x", 80)}, receive, send)
-    return int(sent[0]["status"])
+    await app({**request, **about, "root_path": "", "scheme": "http", "server": ("x", 80)}, receive, send)
+    return int(messages[0]["status"])
 
 
 def test_a_body_that_never_ends_gives_way_to_others() -> None:
@@ -177,16 +177,16 @@ def test_health_is_answered_while_every_thread_is_busy_and_who_comes_too_late_is
             each.join(60)
 
 
-@pytest.mark.parametrize(("url", "sent"), [("https://keyturn.example", True), ("http://keyturn.example", False)])
-def test_with_https_browsers_are_told_to_stay_there(url: str, sent: bool) -> None:
+@pytest.mark.parametrize(("url", "expected"), [("https://keyturn.example", True), ("http://keyturn.example", False)])
+def test_with_https_browsers_are_told_to_stay_there(url: str, expected: bool) -> None:
     web: Client = things.client(settings=Settings(Path("nowhere"), "sqlite://", site_url=url))
     for path in ("/healthz", "/nothing", "/api/v1/things"):
-        assert ("strict-transport-security" in web.get(path).headers) == sent
+        assert ("strict-transport-security" in web.get(path).headers) == expected
 
 
 def test_a_search_of_the_reference_looks_at_ten_words() -> None:
     web = things.client(site=things.site())
     words = ["things"] * MOST_WORDS
-    found = web.get("/api/docs", params={"q": " ".join(words)}).text
-    assert web.get("/api/docs", params={"q": " ".join([*words, "nothing-holds-this"])}).text == found
+    text = web.get("/api/docs", params={"q": " ".join(words)}).text
+    assert web.get("/api/docs", params={"q": " ".join([*words, "nothing-holds-this"])}).text == text
     assert web.get("/api/docs", params={"q": "x" * 50_000}).status_code == 200

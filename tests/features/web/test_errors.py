@@ -102,8 +102,8 @@ def test_a_request_id_of_the_caller_is_not_trusted(web: Client) -> None:
 
 
 def every_route() -> list[tuple[str, str, bool]]:
-    found = operations_of(application().endpoints)
-    return [(each.method, re.sub(r"\{[^}]*\}", "x%00y", each.path), each.public) for each in found]
+    operations = operations_of(application().endpoints)
+    return [(each.method, re.sub(r"\{[^}]*\}", "x%00y", each.path), each.public) for each in operations]
 
 
 @pytest.mark.parametrize(("method", "path", "public"), every_route())

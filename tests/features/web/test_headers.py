@@ -39,8 +39,8 @@ def test_json_has_a_strong_etag_and_304_follows(web: Client) -> None:
     first = web.get("/api/docs/json")
     etag = first.headers["etag"]
     assert etag.startswith('"')
-    for sent in (etag, f'"other", {etag}', f"W/{etag}", "*"):
-        again = web.get("/api/docs/json", headers={"if-none-match": sent})
+    for tags in (etag, f'"other", {etag}', f"W/{etag}", "*"):
+        again = web.get("/api/docs/json", headers={"if-none-match": tags})
         assert (again.status_code, again.content) == (304, b"")
         assert again.headers["etag"] == etag
         assert "content-length" not in again.headers
@@ -48,7 +48,7 @@ def test_json_has_a_strong_etag_and_304_follows(web: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sent", "status"),
+    ("tags", "status"),
     [
         ("{}", 304),
         ("W/{}", 304),
@@ -66,9 +66,9 @@ def test_json_has_a_strong_etag_and_304_follows(web: Client) -> None:
         (" " * 20_000 + "x", 200),
     ],
 )
-def test_a_304_is_for_a_tag_in_a_list_of_tags_only(web: Client, sent: str, status: int) -> None:
+def test_a_304_is_for_a_tag_in_a_list_of_tags_only(web: Client, tags: str, status: int) -> None:
     etag = web.get("/api/docs/json").headers["etag"]
-    assert web.get("/api/docs/json", headers={"if-none-match": sent.replace("{}", etag)}).status_code == status
+    assert web.get("/api/docs/json", headers={"if-none-match": tags.replace("{}", etag)}).status_code == status
 
 
 def test_a_stranger_with_the_right_tag_is_refused_like_any_stranger(web: Client) -> None:

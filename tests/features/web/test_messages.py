@@ -54,17 +54,17 @@ def test_names_of_headers_have_no_case_and_the_first_counts() -> None:
 
 def test_a_stream_sends_its_events_and_ends() -> None:
     closed: list[str] = []
-    sent = asyncio.run(_streamed(_events(closed, 2), leaves_after=None))
-    assert [message["body"] for message in sent] == [b"0", b"1", b""]
-    assert [message["more_body"] for message in sent] == [True, True, False]
+    messages = asyncio.run(_streamed(_events(closed, 2), leaves_after=None))
+    assert [message["body"] for message in messages] == [b"0", b"1", b""]
+    assert [message["more_body"] for message in messages] == [True, True, False]
     assert closed == ["closed"]
 
 
 def test_a_stream_ends_when_nobody_listens_any_more() -> None:
     closed: list[str] = []
-    sent = asyncio.run(_streamed(_events(closed, None), leaves_after=3))
-    assert len(sent) >= 3
-    assert all(message["more_body"] for message in sent)
+    messages = asyncio.run(_streamed(_events(closed, None), leaves_after=3))
+    assert len(messages) >= 3
+    assert all(message["more_body"] for message in messages)
     assert closed == ["closed"]
 
 
@@ -89,7 +89,7 @@ async def _events(closed: list[str], count: int | None) -> AsyncGenerator[bytes,
 
 
 async def _streamed(events: AsyncGenerator[bytes, None], leaves_after: int | None) -> list[Any]:
-    sent: list[Any] = []
+    messages: list[Any] = []
     gone = asyncio.Event()
 
     async def receive() -> Any:
@@ -97,10 +97,10 @@ async def _streamed(events: AsyncGenerator[bytes, None], leaves_after: int | Non
         return {"type": "http.disconnect"}
 
     async def send(message: Any) -> None:
-        sent.append(message)
-        if len(sent) == leaves_after:
+        messages.append(message)
+        if len(messages) == leaves_after:
             gone.set()
 
     async with asyncio.timeout(20):
         await EventStream(events).send_body(receive, send)
-    return sent
+    return messages

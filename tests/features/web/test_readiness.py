@@ -72,19 +72,19 @@ def test_a_full_disk_is_503_with_one_line_and_no_values(tmp_path: Path, log: io.
 
 def test_a_look_that_hangs_is_answered_in_time_and_begun_once() -> None:
     begun, over = [], threading.Event()
-    found = Status(database=True, worker=True)
+    status = Status(database=True, worker=True)
 
     def look() -> Status:
         begun.append(1)
         over.wait(60)
-        return found
+        return status
 
     watch = Watch(look, patience=0.05, fresh=0.0)
     assert [watch.status() for _ in range(5)] == [HANGS] * 5
     assert len(begun) == 1
     over.set()
     patient = Watch(look, patience=60, fresh=60)
-    assert [patient.status() for _ in range(5)] == [found] * 5
+    assert [patient.status() for _ in range(5)] == [status] * 5
     assert len(begun) == 2
 
 

@@ -69,9 +69,11 @@ def test_a_bare_key_of_the_query_is_absent(web: Client) -> None:
 def test_all_faults_are_told_at_once(web: Client) -> None:
     body = good_body(name="Bad_Name", description="far too long", size=500, labels=["ok", "No", 3])
     del body["ownerId"]
-    found = {tuple(issue["path"]): issue for issue in issues(web.post("/api/v1/things", headers=AUTH, json=body))}
-    assert set(found) == {("name",), ("ownerId",), ("description",), ("size",), ("labels", 1), ("labels", 2)}
-    assert found["ownerId",] == {
+    issues_by_path = {
+        tuple(issue["path"]): issue for issue in issues(web.post("/api/v1/things", headers=AUTH, json=body))
+    }
+    assert set(issues_by_path) == {("name",), ("ownerId",), ("description",), ("size",), ("labels", 1), ("labels", 2)}
+    assert issues_by_path["ownerId",] == {
         "code": "invalid_type",
         "expected": "string",
         "received": "undefined",
@@ -128,24 +130,24 @@ def test_all_faults_are_told_at_once(web: Client) -> None:
     ],
 )
 def test_each_fault_has_the_shape_that_clients_know(web: Client, change: dict[str, Any], issue: dict[str, Any]) -> None:
-    (found,) = issues(web.post("/api/v1/things", headers=AUTH, json=good_body(**change)))
-    assert found.items() >= issue.items()
+    (answer,) = issues(web.post("/api/v1/things", headers=AUTH, json=good_body(**change)))
+    assert answer.items() >= issue.items()
 
 
 def test_null_and_absent_differ_where_it_matters(web: Client) -> None:
     url = f"/api/v1/things/{UUID}"
     assert web.patch(url, headers=AUTH, json={}).json()["what"]["sent"] is False
-    sent = web.patch(url, headers=AUTH, json={"description": None}).json()["what"]
-    assert sent == {"id": UUID, "sent": True, "description": None}
+    what = web.patch(url, headers=AUTH, json={"description": None}).json()["what"]
+    assert what == {"id": UUID, "sent": True, "description": None}
 
 
 def test_queries_are_coerced_and_empty_means_absent(web: Client) -> None:
     query = "projectId=&recursive=True&limit=7&tag=a&tag=b&unknown=1&unknown=2"
-    found = web.get(f"/api/v1/things?{query}", headers=AUTH).json()["what"]
-    assert found["project_id"] is None
-    assert found["recursive"] is True
-    assert found["limit"] == 7
-    assert found["tag"] == ["a", "b"]
+    query_values = web.get(f"/api/v1/things?{query}", headers=AUTH).json()["what"]
+    assert query_values["project_id"] is None
+    assert query_values["recursive"] is True
+    assert query_values["limit"] == 7
+    assert query_values["tag"] == ["a", "b"]
 
 
 @pytest.mark.parametrize(("text", "truth"), [("true", True), ("1", True), ("FALSE", False), ("0", False), ("", False)])
@@ -154,14 +156,14 @@ def test_truths_in_queries(web: Client, text: str, truth: bool) -> None:
 
 
 def test_faults_of_path_and_query_are_told_together(web: Client) -> None:
-    found = issues(web.get("/api/v1/things?projectId=x&limit=many", headers=AUTH))
-    assert [issue["path"] for issue in found] == [["projectId"], ["limit"]]
-    assert found[1]["received"] == "nan"
+    answer = issues(web.get("/api/v1/things?projectId=x&limit=many", headers=AUTH))
+    assert [issue["path"] for issue in answer] == [["projectId"], ["limit"]]
+    assert answer[1]["received"] == "nan"
 
 
 def test_a_bad_id_in_the_path_is_a_422(web: Client) -> None:
-    (found,) = issues(web.delete("/api/v1/things/not-a-uuid", headers=AUTH))
-    assert found["path"] == ["thingId"]
+    (issue,) = issues(web.delete("/api/v1/things/not-a-uuid", headers=AUTH))
+    assert issue["path"] == ["thingId"]
 
 
 def test_the_rest_of_a_path_keeps_its_slashes(web: Client) -> None:

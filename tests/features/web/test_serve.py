@@ -50,14 +50,14 @@ def running(*extra: Routes, limits: Limits = PATIENT) -> Iterator[WebServer]:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[WebServer]:
-    with running() as found:
-        yield found
+    with running() as server_with_defaults:
+        yield server_with_defaults
 
 
 @pytest.fixture(scope="module")
 def hurried() -> Iterator[WebServer]:
-    with running(limits=HURRIED) as found:
-        yield found
+    with running(limits=HURRIED) as impatient_server:
+        yield impatient_server
 
 
 def exchange(server: WebServer, data: bytes) -> bytes:

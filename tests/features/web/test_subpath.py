@@ -39,32 +39,43 @@ def test_an_address_of_ours_gets_the_path_once(path: str, outside: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "inside"),
+    ("path", "inside"),
     [("/tools/keyturn", "/"), ("/tools/keyturn/", "/"), ("/tools/keyturn/a", "/a"), ("/a", "/a"), ("/tools", "/tools")],
 )
-def test_a_proxy_may_take_the_path_off_or_leave_it(asked: str, inside: str) -> None:
-    assert BELOW.inside(asked) == inside
-    assert SubPath().inside(asked) == asked
+def test_a_proxy_may_take_the_path_off_or_leave_it(path: str, inside: str) -> None:
+    assert BELOW.inside(path) == inside
+    assert SubPath().inside(path) == path
 
 
 def test_pages_lead_below_the_path_and_text_of_people_stays_text() -> None:
     page = '<a class="x" href="/a"><img src="/b"> <form action="/c"> <i data-live="/d"> <p hx-get="/e?f">'
-    told = '<p>&#34; href="/x&#34;</p><a href="#y"> <a href="//z"> <input value="/v">'
+    html = '<p>&#34; href="/x&#34;</p><a href="#y"> <a href="//z"> <input value="/v">'
     assert re.findall(r'="([^"]*)"', BELOW.html(page))[1:] == [
         f"/tools/keyturn/{end}" for end in ("a", "b", "c", "d", "e?f")
     ]
-    assert BELOW.html(told).count("/tools/keyturn") <= 1
-    assert 'href="#y"' in BELOW.html(told)
-    assert 'value="/v"' in BELOW.html(told)
+    assert BELOW.html(html).count("/tools/keyturn") <= 1
+    assert 'href="#y"' in BELOW.html(html)
+    assert 'value="/v"' in BELOW.html(html)
     assert SubPath().html(page) == page
 
 
 def test_templates_have_no_address_in_another_attribute() -> None:
     """An attribute that is not known to hold an address would lead out of the path."""
-    known = {"href", "src", "action", "formaction", "hx-get", "hx-post", "hx-put", "hx-patch", "hx-delete", "data-live"}
+    attributes = {
+        "href",
+        "src",
+        "action",
+        "formaction",
+        "hx-get",
+        "hx-post",
+        "hx-put",
+        "hx-patch",
+        "hx-delete",
+        "data-live",
+    }
     for template in (*TEMPLATES.rglob("*.html"), *pages.TEMPLATES.rglob("*.html")):
         for name in re.findall(r'\s([a-z-]+)="/(?!/)', template.read_text()):
-            assert name in known, f"{template.name}: {name}"
+            assert name in attributes, f"{template.name}: {name}"
 
 
 def test_redirects_and_cookies_are_below_the_path() -> None:
@@ -85,8 +96,8 @@ def test_both_ways_to_ask_arrive_at_the_same() -> None:
     for prefix in ("", "/tools/keyturn"):
         assert served.get(f"{prefix}/healthz").json() == {"ok": True}
         assert served.get(f"{prefix}/api/v1/things", headers=things.AUTH).status_code == 200
-        shown = served.get(f"{prefix}/api/docs").text
-        assert 'href="/tools/keyturn/api/docs/things#createThing"' in shown
+        text = served.get(f"{prefix}/api/docs").text
+        assert 'href="/tools/keyturn/api/docs/things#createThing"' in text
         assert 'href="/tools/keyturn/static/reference.css?' in served.get(f"{prefix}/api/docs/things").text
         assert served.get(f"{prefix}/api/docs/json").json()["servers"][0]["url"].endswith("/tools/keyturn")
     assert served.get("/tools/other").status_code == 404
@@ -178,8 +189,8 @@ def test_an_answer_with_a_secret_cannot_be_declared_to_be_compressed() -> None:
 
 
 def test_no_page_that_shows_a_secret_or_asks_for_one_is_compressed() -> None:
-    shown = {page.__name__ for page in _pages() if page.compressed}
-    assert not shown & {"SetupDonePage", "SecretPage", "EnrolPage", "RecoveryPage", "CodePage", "SignInPage", "NewPage"}
+    names = {page.__name__ for page in _pages() if page.compressed}
+    assert not names & {"SetupDonePage", "SecretPage", "EnrolPage", "RecoveryPage", "CodePage", "SignInPage", "NewPage"}
 
 
 def _pages() -> list[type[Page]]:

@@ -21,48 +21,48 @@ def path_of(segments: list[str], rest: bool) -> str:
 
 paths = st.builds(path_of, st.lists(st.sampled_from(SEGMENTS), max_size=3), st.booleans())
 routes = st.lists(st.tuples(st.sampled_from(METHODS), paths), max_size=12)
-asked = st.lists(st.sampled_from(["a", "b", "c", "", "{}", "%2f", "\x00é"]), max_size=4).map("/".join)
+paths_asked = st.lists(st.sampled_from(["a", "b", "c", "", "{}", "%2f", "\x00é"]), max_size=4).map("/".join)
 
 
 def table_of(given_routes: Routes) -> tuple[Table[str], Routes]:
     """Return a table of the routes that it takes, and these."""
     table: Table[str] = Table()
-    taken = []
+    routes_of_table = []
     for method, path in given_routes:
         try:
             table.add(method, path, f"{method} {path}")
         except ValueError:
             continue
-        taken.append((method, path))
-    return table, taken
+        routes_of_table.append((method, path))
+    return table, routes_of_table
 
 
-def read_plainly(known: Routes, method: str, path: str) -> tuple[str, list[str]] | set[str] | None:
+def read_plainly(routes_of_table: Routes, method: str, path: str) -> tuple[str, list[str]] | set[str] | None:
     """Return the route with its values, the methods of the path, or None: by narrowing the routes segment by segment."""
     segments = [segment for segment in path.split("/") if segment]
-    places = {(each, route): [part for part in route.split("/") if part] for each, route in known}
+    places = {(each, route): [part for part in route.split("/") if part] for each, route in routes_of_table}
     plain = {key: parts for key, parts in places.items() if parts == segments and not any("{" in p for p in parts)}
-    left = plain or {key: parts for key, parts in places.items() if any("{" in part for part in parts)}
+    candidates = plain or {key: parts for key, parts in places.items() if any("{" in part for part in parts)}
     values: list[str] = []
     if not plain:
         for index, segment in enumerate(segments):
-            at_place = {key: parts for key, parts in left.items() if len(parts) > index}
+            at_place = {key: parts for key, parts in candidates.items() if len(parts) > index}
             fixed = {k: p for k, p in at_place.items() if p[index] == segment and "{" not in segment}
-            left = fixed or {k: p for k, p in at_place.items() if "{" in p[index]}
-            if any(parts[index] == "{rest:path}" for parts in left.values()):
+            candidates = fixed or {k: p for k, p in at_place.items() if "{" in p[index]}
+            if any(parts[index] == "{rest:path}" for parts in candidates.values()):
                 values.append("/" + "/".join(segments[index:]))
-                left = {key: parts for key, parts in left.items() if len(parts) == index + 1}
+                candidates = {key: parts for key, parts in candidates.items() if len(parts) == index + 1}
                 break
             if not fixed:
                 values.append(segment)
         else:
-            left = {key: parts for key, parts in left.items() if len(parts) == len(segments)}
-    if not left:
+            candidates = {key: parts for key, parts in candidates.items() if len(parts) == len(segments)}
+    if not candidates:
         return None
-    for each, route in left:
+    for each, route in candidates:
         if each == method:
             return f"{method} {route}", values
-    return {each for each, _ in left}
+    return {each for each, _ in candidates}
 
 
 def looked_up(table: Table[str], method: str, path: str) -> tuple[str, list[str]] | set[str] | None:
@@ -77,11 +77,11 @@ def looked_up(table: Table[str], method: str, path: str) -> tuple[str, list[str]
 
 
 @settings(max_examples=300)
-@given(routes, st.sampled_from(METHODS), st.lists(asked, min_size=1, max_size=10))
+@given(routes, st.sampled_from(METHODS), st.lists(paths_asked, min_size=1, max_size=10))
 def test_the_table_finds_what_its_rules_say(given_routes: Routes, method: str, paths: list[str]) -> None:
-    table, known = table_of(given_routes)
+    table, routes_of_table = table_of(given_routes)
     for path in paths:
-        assert looked_up(table, method, path) == read_plainly(known, method, path)
+        assert looked_up(table, method, path) == read_plainly(routes_of_table, method, path)
 
 
 def test_a_fixed_segment_wins_over_a_parameter_also_half_way() -> None:
