@@ -29,7 +29,7 @@ BAD = (f"{CANARY}\x00", CANARY * 6000, [CANARY], {"clientSecret": [CANARY]}, {"p
 SECRET_NAME = re.compile(r"(token|secret|password|passphrase|code|privateKey)$", re.IGNORECASE)
 NO_SECRETS = {
     ("FinishSignIn", "error_subcode"): "Microsoft's word for why a sign-in failed",
-    ("Callback", "error_subcode"): "Microsoft's word for why a sign-in failed",
+    ("CallbackQuery", "error_subcode"): "Microsoft's word for why a sign-in failed",
 }
 
 
@@ -91,7 +91,7 @@ def out() -> Iterator[io.StringIO]:
 def test_no_representation_log_line_or_answer_shows_a_secret(whole: RunningServer, out: io.StringIO) -> None:
     values = with_canaries(whole)
     names = {type(value).__name__ for value, _ in values}
-    assert {"PersonLogin", "ClientSecretCredentials", "UpdateAppConnection", "ConnectionForm", "Callback"} <= names
+    assert {"PersonLogin", "ClientSecretCredentials", "UpdateAppConnection", "ConnectionForm", "CallbackQuery"} <= names
     for value, _ in values:
         assert "Plaintext(***)" in repr(value)
         assert CANARY not in f"{value!r} {value} {msgspec.structs.asdict(value)}"

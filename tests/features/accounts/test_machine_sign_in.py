@@ -218,14 +218,14 @@ def test_an_identity_without_access_may_what_projects_grant_and_nothing_else(
     project = served.ask("POST", "/api/v2/workspace", {"projectName": "Payments"})["project"]["id"]
     foreign = f"/api/v1/projects/{project}"
     assert served.ask("GET", "/api/v1/projects", token=token) == {"projects": []}
-    for method, path, sent in (
+    for method, path, request_body in (
         ("GET", "/api/v1/users", None),
         ("GET", "/api/v1/identities", None),
         ("POST", "/api/v2/workspace", {"projectName": "Mine"}),
         ("POST", "/api/v1/identities", body | {"name": "child"}),
         ("GET", foreign, None),
     ):
-        assert served.ask(method, path, sent, token=token, expect=403)["error"] == "PermissionDenied", path
+        assert served.ask(method, path, request_body, token=token, expect=403)["error"] == "PermissionDenied", path
     projects = Projects(house.database, house.clock, IDS)
     projects.members.add_identity(house.admin, project, identity["id"], Role.MEMBER)
     assert served.ask("GET", foreign, token=token)["project"]["id"] == project
