@@ -17,6 +17,7 @@ from keyturn.ports.clock import Clock, Ids
 from keyturn.ports.provider import OAuthApp, Provider
 from keyturn.ports.sealing import Sealer
 from keyturn.rotations.history import RotationHistory
+from keyturn.rotations.overviews import Overviews
 from keyturn.rotations.removals import Removals
 from keyturn.rotations.self_rotation import SelfRotation
 from keyturn.settings.model import Pace
@@ -38,6 +39,7 @@ class Services:
     search: ConnectionSearch
     history: RotationHistory
     removals: Removals
+    overviews: Overviews
     grants: Grants
     stored: Stored
 
@@ -90,6 +92,7 @@ def build(
         ConnectionSearch(database),
         RotationHistory(database),
         Removals(database),
+        Overviews(database),
         grants,
         stored,
     )

@@ -132,6 +132,7 @@ def web_application(core: Core, worker: Worker | None) -> Application:
             use_cases.sign_ins,
             use_cases.tests,
             use_cases.removals,
+            use_cases.overviews,
             oauth_client_id=oauth.client_id if oauth else None,
             clock=core.clock,
         ),

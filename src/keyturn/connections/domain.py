@@ -132,15 +132,6 @@ class NewConnection:
 
 
 @dataclass(frozen=True)
-class ProjectRef:
-    """The project that a connection belongs to."""
-
-    id: str
-    name: str
-    slug: str
-
-
-@dataclass(frozen=True)
 class Connection:
     """A stored connection. ``secret`` is sealed for :meth:`seal_context`: credentials (but for OAuth) and the salt of the hash.
 

@@ -7,10 +7,12 @@ from keyturn.authz import authorize
 from keyturn.authz.authorize import Scope
 from keyturn.authz.domain import Action
 from keyturn.connections import store
-from keyturn.connections.domain import Connection, ProjectRef
+from keyturn.connections.domain import Connection
 from keyturn.connections.store import SORTS, ConnectionFilter
 from keyturn.db.unit import Database, Tx
 from keyturn.kit.actor import Actor
+from keyturn.projects import store as projects
+from keyturn.projects.domain import ProjectRef
 
 __all__ = ["SORTS", "ConnectionMatches", "ConnectionQuery", "ConnectionSearch"]
 
@@ -81,7 +83,7 @@ class ConnectionSearch:
             filtered = bool(criteria.words or criteria.app)
             return ConnectionMatches(
                 connections,
-                store.homes(tx, actor.org_id, project_id)
+                projects.refs(tx, actor.org_id, project_id)
                 if any(connection.project_id for connection in connections)
                 else {},
                 total,

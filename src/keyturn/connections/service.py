@@ -1,13 +1,13 @@
 """Use cases of app connections that change nothing. Whatever changes one may concern its rotation: see ``rotations``."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from keyturn.authz import authorize
 from keyturn.authz.authorize import Scope
 from keyturn.authz.domain import Action
 from keyturn.connections import store
 from keyturn.connections.access import connection_for
-from keyturn.connections.domain import Connection, ProjectRef
+from keyturn.connections.domain import Connection
 from keyturn.connections.stored import Stored
 from keyturn.db.unit import Database
 from keyturn.errors import NotFound
@@ -54,15 +54,6 @@ class Connections:
             organization = authorize.allowed(tx, actor, Action.CONNECT_CONNECTIONS, Scope(actor.org_id))
             projects = [project_id] if project_id else []
             return store.in_organization(tx, actor.org_id, organization=organization, projects=projects)
-
-    def homes(self, connections: Sequence[Connection]) -> Mapping[str, ProjectRef]:
-        """Return by id the projects of connections that the caller was allowed to read: one statement at most."""
-        of_projects = {(each.org_id, each.project_id) for each in connections if each.project_id}
-        if not of_projects:
-            return {}
-        org_id, project_id = next(iter(of_projects))
-        with self._database.read() as tx:
-            return store.homes(tx, org_id, project_id if len(of_projects) == 1 else None)
 
     def clients(self, actor: Actor, connection_id: str) -> Sequence[ApplicationSummary]:
         """List the applications that the connection can see, for choosing one."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from keyturn.connections.domain import Connection, Method, ProjectRef
+from keyturn.connections.domain import Connection, Method
 from keyturn.connections.flow import PendingSignIn
 from keyturn.connections.rows import FIELDS, method_of, read
 from keyturn.db import unread
@@ -54,14 +54,6 @@ def in_place(tx: Tx, org_id: str, project_id: str | None) -> int:
     """Count the connections of the project, or (None) of the organization itself."""
     row = tx.one(sa.select(sa.func.count().label("n")).where(table.c.scope == _scope(org_id, project_id)))
     return int(row["n"]) if row else 0
-
-
-def homes(tx: Tx, org_id: str, project_id: str | None) -> dict[str, ProjectRef]:
-    """Return name and slug of the one project, or (None) of all projects of the organization, by id."""
-    query = sa.select(projects.c.id, projects.c.name, projects.c.slug).where(projects.c.org_id == org_id)
-    if project_id:
-        query = query.where(projects.c.id == project_id)
-    return {row["id"]: ProjectRef(row["id"], row["name"], row["slug"]) for row in tx.rows(query)}
 
 
 _CHANGE = sa.update(table).where(

@@ -40,6 +40,15 @@ class Project:
 
 
 @dataclass(frozen=True)
+class ProjectRef:
+    """A project as it is shown beside what belongs to it."""
+
+    id: str
+    name: str
+    slug: str
+
+
+@dataclass(frozen=True)
 class NewProject:
     """A project to be made. Without a slug, one is made up."""
 

@@ -11,7 +11,7 @@ from keyturn.db.tables import environments, identities, project_members, project
 from keyturn.db.unit import Tx
 from keyturn.identities.store import WAYS, auth_methods
 from keyturn.kit.actor import ActorKind, Role
-from keyturn.projects.domain import Environment, Member, Project
+from keyturn.projects.domain import Environment, Member, Project, ProjectRef
 
 # --- projects ---------------------------------------------------------------------------------------------------------
 
@@ -63,6 +63,14 @@ def page_of_projects(
     query = sa.select(projects.c.id).where(*where).order_by(*order).limit(limit).offset(offset)
     ids = [row["id"] for row in tx.rows(query)]
     return (_projects(tx, projects.c.id.in_(ids)) if ids else []), int(count["n"]) if count else 0
+
+
+def refs(tx: Tx, org_id: str, project_id: str | None) -> dict[str, ProjectRef]:
+    """Return name and slug of the one project, or (None) of all projects of the organization, by id."""
+    query = sa.select(projects.c.id, projects.c.name, projects.c.slug).where(projects.c.org_id == org_id)
+    if project_id:
+        query = query.where(projects.c.id == project_id)
+    return {row["id"]: ProjectRef(row["id"], row["name"], row["slug"]) for row in tx.rows(query)}
 
 
 def _has(word: str) -> sa.ColumnElement[bool]:

@@ -131,6 +131,7 @@ def connection_routes(world: World, oauth_client_id: str | None = None) -> Route
         use_cases.sign_ins,
         use_cases.tests,
         use_cases.removals,
+        use_cases.overviews,
         oauth_client_id=oauth_client_id,
         clock=world.clock,
     )

@@ -21,6 +21,7 @@ from keyturn.kit.actor import Actor
 from keyturn.kit.clock import iso
 from keyturn.ports.clock import Clock
 from keyturn.rotations.domain import Reason
+from keyturn.rotations.overviews import Overviews
 from keyturn.rotations.removals import Removals
 from keyturn.rotations.self_rotation import SelfRotation
 from keyturn.web.routes import Caller, Operation, Routes, delete, get, group, patch, post
@@ -37,12 +38,13 @@ def router(
     sign_ins: SignIns,
     tests: ConnectionTests,
     removals: Removals,
+    overviews: Overviews,
     *,
     oauth_client_id: str | None,
     clock: Clock,
 ) -> Routes:
     """Return the routes. ``oauth_client_id`` is shown to browsers that start a sign-in; without it they cannot."""
-    shelf = _Shelf(connections, rotations, clock)
+    shelf = _Shelf(overviews, clock)
     return group(
         "App connections",
         *_lists(connections, shelf, oauth_client_id),
@@ -57,18 +59,16 @@ def router(
 class _Shelf:
     """Shows connections together with their rotations: a fixed number of statements, however many they are."""
 
-    def __init__(self, connections: Connections, rotations: SelfRotation, clock: Clock) -> None:
-        self._connections = connections
-        self._rotations = rotations
+    def __init__(self, overviews: Overviews, clock: Clock) -> None:
+        self._overviews = overviews
         self._clock = clock
 
     def list(self, actor: Actor, connections: Sequence[Connection]) -> views.AppConnectionList:
-        overviews, homes = self._rotations.overviews(connections), self._connections.homes(connections)
-        sharing, now = self._rotations.sharing(actor, connections), self._clock.now()
+        overviews, now = self._overviews.of(actor, connections), self._clock.now()
 
         def show(connection: Connection) -> views.AppConnectionShown:
-            home = homes.get(connection.project_id or "")
-            return views.shown(connection, overviews.get(connection.id), home, now, sharing.get(connection.id))
+            overview = overviews[connection.id]
+            return views.shown(connection, overview.rotation, overview.home, now, overview.sharing)
 
         return views.AppConnectionList([show(connection) for connection in connections])
 

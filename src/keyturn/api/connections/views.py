@@ -6,12 +6,13 @@ from msgspec import UNSET, UnsetType
 
 from keyturn.api.connections.method_views import LastCheck, Refusal, SafeCredentials, last_check, refusal, safe
 from keyturn.api.connections.sharing_views import CredentialSharing, shared
-from keyturn.connections.domain import Connection, ProjectRef
+from keyturn.connections.domain import Connection
 from keyturn.connections.holders import Sharing
 from keyturn.credentials.domain import Credential
 from keyturn.kit import zones
 from keyturn.kit.clock import iso, iso_or_none
 from keyturn.kit.moments import in_zone
+from keyturn.projects.domain import ProjectRef
 from keyturn.providers.azure.manifest import MANIFEST
 from keyturn.rotations import waits
 from keyturn.rotations.domain import coming_runs

@@ -1,0 +1,53 @@
+"""What is shown of connections in lists, beside themselves: their rotation, their project, and who shares their credential."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from keyturn.connections import holders
+from keyturn.connections.domain import Connection
+from keyturn.connections.holders import Sharing
+from keyturn.db.unit import Database, Tx
+from keyturn.kit.actor import Actor
+from keyturn.projects import store as projects
+from keyturn.projects.domain import ProjectRef
+from keyturn.rotations.store import policies
+
+
+@dataclass(frozen=True)
+class ConnectionOverview:
+    """``home`` is the project that the connection belongs to; ``sharing`` is None where nobody holds the same credential."""
+
+    rotation: policies.Overview | None = None
+    home: ProjectRef | None = None
+    sharing: Sharing | None = None
+
+
+class Overviews:
+    """Reads what lists show."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def of(self, actor: Actor, connections: Sequence[Connection]) -> Mapping[str, ConnectionOverview]:
+        """Return the overviews by id of connections that the caller was allowed to read.
+
+        One transaction with a fixed number of statements, however many connections they are.
+        """
+        with self._database.read() as tx:
+            rotations = policies.overviews(tx, [connection.id for connection in connections])
+            homes = _homes(tx, connections)
+            sharing = holders.sharing(tx, actor, connections)
+        return {
+            connection.id: ConnectionOverview(
+                rotations.get(connection.id), homes.get(connection.project_id or ""), sharing.get(connection.id)
+            )
+            for connection in connections
+        }
+
+
+def _homes(tx: Tx, connections: Sequence[Connection]) -> Mapping[str, ProjectRef]:
+    of_projects = {(connection.org_id, connection.project_id) for connection in connections if connection.project_id}
+    if not of_projects:
+        return {}
+    org_id, project_id = next(iter(of_projects))
+    return projects.refs(tx, org_id, project_id if len(of_projects) == 1 else None)
