@@ -212,6 +212,8 @@ def _furnished(
     dev = {"projectId": project["id"], "environment": project["environments"][0]["slug"]}
     stored = ask("POST", "/api/v4/secrets/QUIET_TIDE", {**dev, "secretValue": "hidden-harbour-canary"})["secret"]
     tag = ask("POST", f"/api/v1/projects/{project['id']}/tags", {"slug": "quiet-mark"})["tag"]
+    taken = {"import": {"environment": project["environments"][1]["slug"], "path": "/"}}
+    imported = ask("POST", "/api/v1/secret-imports", dev | taken)["secretImport"]
     folder = ask("POST", "/api/v2/folders", {**dev, "name": "quiet-cove"})["folder"]
     free_user, _ = user("free", "viewer")
     joined_user, _ = user("joined", "viewer", "viewer")
@@ -252,6 +254,7 @@ def _furnished(
         "tenant_id": tenant,
         "stored_secret": stored["id"],
         "secret_name": stored["secretKey"],
+        "import_id": imported["id"],
         "tag_id": tag["id"],
         "tag_slug": tag["slug"],
         "folder_id": folder["id"],

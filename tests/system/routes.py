@@ -218,6 +218,15 @@ _API["POST /api/v3/secrets/batch/raw"] = _in(
     Action.CREATE_SECRETS, {**_WHERE, "secrets": [{"secretKey": "NEW", "secretValue": "new"}]}
 )
 
+_IMPORT = "/api/v1/secret-imports/{import_id}"
+_API |= {
+    "GET /api/v1/secret-imports": _in(Action.DESCRIBE_SECRETS, query=_AT),
+    "POST /api/v1/secret-imports": _in(Action.MANAGE_IMPORTS, {**_WHERE, "import": {"environment": "prod"}}),
+    f"GET {_IMPORT}": _in(Action.DESCRIBE_SECRETS),
+    f"PATCH {_IMPORT}": _in(Action.MANAGE_IMPORTS, {"import": {"environment": "prod"}}),
+    f"DELETE {_IMPORT}": _in(Action.MANAGE_IMPORTS),
+}
+
 # Many of these routes have two or three paths, as existing clients have grown to expect.
 _IN_PROJECTS: dict[str, Rule] = {
     "GET *": _in(Action.READ_PROJECT),

@@ -13,6 +13,7 @@ from keyturn.api.identities import routes as identities_api
 from keyturn.api.people import routes as people_api
 from keyturn.api.projects import members as members_api
 from keyturn.api.projects import routes as projects_api
+from keyturn.api.secret_imports import routes as imports_api
 from keyturn.api.secrets import routes as secrets_api
 from keyturn.api.tags import routes as tags_api
 from keyturn.api.token_auths import routes as token_auth_api
@@ -126,6 +127,7 @@ def web_application(core: Core, worker: Worker | None) -> Application:
         secrets_api.router(secrets),
         folders_api.router(secrets.folders),
         tags_api.router(secrets.tags),
+        imports_api.router(secrets.imports),
         connections_api.router(
             use_cases.connections,
             use_cases.rotations,

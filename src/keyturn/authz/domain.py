@@ -34,6 +34,7 @@ class Action(StrEnum):
     DELETE_SECRETS = "delete-secrets"
     MANAGE_FOLDERS = "manage-secret-folders"
     MANAGE_TAGS = "manage-secret-tags"
+    MANAGE_IMPORTS = "manage-secret-imports"
 
     @property
     def subject(self) -> str:
@@ -60,6 +61,7 @@ _SUBJECTS: Mapping[Action, str] = {
     Action.DELETE_SECRETS: "secrets",
     Action.MANAGE_FOLDERS: "secret-folders",
     Action.MANAGE_TAGS: "tags",
+    Action.MANAGE_IMPORTS: "secret-imports",
 }
 
 _ALL = frozenset(Action)
@@ -96,6 +98,7 @@ PROJECT_ROLES: Mapping[Role, frozenset[Action]] = {
         Action.DELETE_SECRETS,
         Action.MANAGE_FOLDERS,
         Action.MANAGE_TAGS,
+        Action.MANAGE_IMPORTS,
     },
     Role.VIEWER: _READ_PROJECT,
 }

@@ -10,6 +10,8 @@ from keyturn.audit.domain import AuditEvent, Subject, SubjectKind
 from keyturn.audit.record import record
 from keyturn.authz.authorize import Scope, require, role_at, visible
 from keyturn.authz.domain import Action
+from keyturn.changes import store as feed
+from keyturn.changes.domain import Change, ChangeKind
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import NotFound, Refused
 from keyturn.kit.actor import Actor, ActorKind, Role
@@ -207,7 +209,8 @@ class Projects:
             project = self._editable(tx, actor, project_id, new.slug)
             environment = Environment(self._ids.new(), project.id, new.name, new.slug, 0, now, now)
             store.add_environment(tx, environment)
-            return self._ordered(tx, actor, project, environment.id, new.position, events.ENVIRONMENT_CREATED)
+            kind = ChangeKind.ENVIRONMENT_CREATED
+            return self._ordered(tx, actor, project, environment.id, new.position, events.ENVIRONMENT_CREATED, kind)
 
     def update_environment(
         self, actor: Actor, project_id: str, environment_id: str, change: EnvironmentChange
@@ -220,7 +223,8 @@ class Projects:
             store.save_environment(tx, before.id, name, slug, self._clock.now())
             order = [environment.id for environment in project.environments]
             new_position = order.index(before.id) + 1 if change.position is None else change.position
-            return self._ordered(tx, actor, project, before.id, new_position, events.ENVIRONMENT_UPDATED)
+            kind = ChangeKind.ENVIRONMENT_UPDATED
+            return self._ordered(tx, actor, project, before.id, new_position, events.ENVIRONMENT_UPDATED, kind)
 
     def delete_environment(self, actor: Actor, project_id: str, environment_id: str) -> Environment:
         """Remove an environment."""
@@ -238,6 +242,8 @@ class Projects:
             )
             facts = {"environmentId": environment.id, "slug": environment.slug}
             record(tx, actor, events.ENVIRONMENT_DELETED, _subject(project), self._clock.now(), **facts)
+            change = Change(ChangeKind.ENVIRONMENT_DELETED, environment.id, environment.slug)
+            feed.append(tx, project.id, change, self._clock.now())
         return environment
 
     # --- parts --------------------------------------------------------------------------------------------------------
@@ -255,13 +261,21 @@ class Projects:
         return project
 
     def _ordered(
-        self, tx: Tx, actor: Actor, project: Project, environment_id: str, position: int | None, event: AuditEvent
+        self,
+        tx: Tx,
+        actor: Actor,
+        project: Project,
+        environment_id: str,
+        position: int | None,
+        event: AuditEvent,
+        kind: ChangeKind,
     ) -> Environment:
         store.set_order(tx, placed([environment.id for environment in project.environments], environment_id, position))
         now = _found(store.project(tx, project.org_id, project.id), project.id)
         changed = _in(now, environment_id=environment_id)
         facts = {"environmentId": changed.id, "name": changed.name, "slug": changed.slug, "position": changed.position}
         record(tx, actor, event, _subject(project), self._clock.now(), **facts)
+        feed.append(tx, project.id, Change(kind, changed.id, changed.slug), self._clock.now())
         return changed
 
 

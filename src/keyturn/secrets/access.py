@@ -6,6 +6,7 @@ from keyturn.db.unit import Tx
 from keyturn.errors import NotFound, Refused
 from keyturn.kit.actor import Actor
 from keyturn.projects import store as projects
+from keyturn.projects.domain import Environment
 from keyturn.secrets.domain import ROOT, Address, Place, StoredSecret, clean_path, no_folder, no_secret
 from keyturn.secrets.store import folders, secrets
 
@@ -35,16 +36,30 @@ def require_there(tx: Tx, actor: Actor, action: Action, place: Place) -> None:
     require(tx, actor, action, Scope(actor.org_id, place.project_id))
 
 
+def environment(tx: Tx, actor: Actor, project_id: str, environment_id: str) -> Environment:
+    """Return the environment of the project with this id. Raises NotFound."""
+    project = projects.project(tx, actor.org_id, project_id)
+    for each in project.environments if project else ():
+        if each.id == environment_id:
+            return each
+    raise NotFound(f"There is no environment '{environment_id}'.", code="projects.environment_not_found")
+
+
 def may_read_values(tx: Tx, actor: Actor, place: Place) -> bool:
     return allowed(tx, actor, Action.READ_SECRET_VALUES, Scope(actor.org_id, place.project_id))
 
 
-def found(tx: Tx, place: Place, name: str, owner_id: str | None) -> StoredSecret:
-    """Return the secret of this name at the place. Raises NotFound."""
+def look(tx: Tx, place: Place, name: str, owner_id: str | None) -> StoredSecret | None:
+    """Return the secret of this name at the place, if it is there. Raises NotFound for a folder that is not."""
     folder = folders.at(tx, place.environment_id, place.path)
     if folder is None and place.path != ROOT:
         raise no_folder(place.path)
-    secret = secrets.one(tx, folder.id, name, owner_id) if folder else None
+    return secrets.one(tx, folder.id, name, owner_id) if folder else None
+
+
+def found(tx: Tx, place: Place, name: str, owner_id: str | None) -> StoredSecret:
+    """Return the secret of this name at the place. Raises NotFound."""
+    secret = look(tx, place, name, owner_id)
     if secret is None:
         raise no_secret(name)
     return secret

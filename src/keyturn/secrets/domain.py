@@ -67,6 +67,19 @@ class Folder:
 
 
 @dataclass(frozen=True)
+class Import:
+    """That a folder takes the secrets of another one of the project, which ``environment_id`` and ``path`` name."""
+
+    id: str
+    folder_id: str
+    environment_id: str
+    path: str
+    position: int
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True)
 class Metadata:
     """One entry of what clients attach to a secret. It is sealed whatever ``encrypted`` says, which is only answered again."""
 
@@ -153,8 +166,19 @@ class Secret:
 
 
 @dataclass(frozen=True)
+class Imported:
+    """What one import of a folder brings. ``folder_id`` and ``place`` are those of the folder that it names."""
+
+    folder_id: str
+    place: Place
+    secrets: Sequence[Secret]
+
+
+@dataclass(frozen=True)
 class SecretList:
     secrets: Sequence[Secret]
+    imports: Sequence[Imported] = ()
+    """In their order. Which one counts more is for the reader to say; the secrets of the folder itself always do."""
 
 
 @dataclass(frozen=True)
@@ -163,6 +187,10 @@ class Reading:
 
     view: bool = True
     """Whether values are wanted; else nothing is decrypted but what is written about them."""
+    expand: bool = False
+    """Whether references in values are to be replaced."""
+    imports: bool = False
+    """Whether what the folders import is wanted."""
     recursive: bool = False
     overrides: bool = False
     """Whether the caller's personal values are wanted as well."""

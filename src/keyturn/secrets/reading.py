@@ -9,7 +9,7 @@ from keyturn.audit.domain import AuditEvent, Subject, SubjectKind
 from keyturn.audit.record import record, recorded
 from keyturn.authz.domain import Action
 from keyturn.db.unit import Database, Tx
-from keyturn.errors import NotFound
+from keyturn.errors import NotFound, Refused
 from keyturn.kit.actor import Actor
 from keyturn.ports.clock import Clock
 from keyturn.ports.sealing import Sealer
@@ -17,6 +17,7 @@ from keyturn.secrets import access
 from keyturn.secrets.domain import (
     Address,
     Folder,
+    Imported,
     Place,
     Reading,
     Secret,
@@ -24,11 +25,15 @@ from keyturn.secrets.domain import (
     SecretType,
     StoredSecret,
     facts_of,
+    no_secret,
     owner_for,
     owner_of,
 )
+from keyturn.secrets.links import Links
 from keyturn.secrets.sealed import details_of, value_of
 from keyturn.secrets.store import folders, secrets, tags
+
+MOST_IN_ANSWER = 100_000
 
 
 @dataclass(frozen=True)
@@ -60,9 +65,17 @@ class SecretReader:
             )
             paths = {folder.id: folder.path for folder in within}
             placed = [(replace(place, path=paths[row.folder_id]), row) for row in rows]
-            found = self._shown(tx, placed, reading, view=view)
-        self._note(actor, _read_of_list(actor, place, within, found, reading) if view and found else None)
-        return SecretList(found)
+            links = Links(tx, self._sealer, actor.org_id, place.project_id)
+            brought = _brought(tx, links, within) if reading.imports else []
+            _require_few(len(placed) + sum(len(each) for _, each in brought))
+            found = SecretList(
+                self._shown(tx, placed, reading, view=view),
+                [Imported(first[0].id, first[1], self._shown(tx, each, reading, view=view)) for first, each in brought],
+            )
+            if view and reading.expand:
+                found = _expanded(links, found)
+        self._note(actor, _read_of_list(actor, place, within, found, reading) if view and within else None)
+        return found
 
     def get(
         self, actor: Actor, address: Address, name: str, reading: Reading, kind: SecretType, version: int | None = None
@@ -71,10 +84,16 @@ class SecretReader:
         with self._database.read() as tx:
             place = access.locate(tx, actor, Action.DESCRIBE_SECRETS, address)
             view = reading.view and access.may_read_values(tx, actor, place)
-            row = access.found(tx, place, name, owner_for(actor, kind))
+            links = Links(tx, self._sealer, actor.org_id, place.project_id)
+            row = access.look(tx, place, name, owner_for(actor, kind))
+            if row is None and reading.imports and kind is SecretType.SHARED:
+                place, row = _imported(tx, links, place, name)
+            if row is None:
+                raise no_secret(name)
             if version is not None and version != row.version:
                 row = _at_version(tx, row, version)
-            [secret] = self._shown(tx, [(place, row)], Reading(), view=view)
+            found = self._shown(tx, [(place, row)], Reading(), view=view)
+            [secret] = links.expand(found) if view and reading.expand else found
         self._note(actor, _read_of_one(actor, secret) if view else None)
         return secret
 
@@ -137,6 +156,51 @@ def _folders(tx: Tx, place: Place, *, recursive: bool) -> Sequence[Folder]:
     return [folder] if folder else []
 
 
+def _brought(
+    tx: Tx, links: Links, within: Sequence[Folder]
+) -> Sequence[tuple[tuple[Folder, Place], Sequence[tuple[Place, StoredSecret]]]]:
+    """Return for each import of the folders the folder that it names, and the secrets that it brings."""
+    rows: dict[str, Sequence[StoredSecret]] = {}
+    found = []
+    for reach in (reach for folder in within for reach in links.imported(folder) if reach):
+        by_name: dict[str, tuple[Place, StoredSecret]] = {}
+        for folder, place in reach:
+            if folder.id not in rows:
+                rows[folder.id] = secrets.in_folders(tx, [folder.id], None)
+            for row in rows[folder.id]:
+                by_name.setdefault(row.name, (place, row))
+        found.append((reach[0], [by_name[name] for name in sorted(by_name)]))
+    return found
+
+
+def _imported(tx: Tx, links: Links, place: Place, name: str) -> tuple[Place, StoredSecret | None]:
+    """Return the secret of this name that the folder imports; of several imports that have it, that of the last one."""
+    folder = folders.at(tx, place.environment_id, place.path)
+    for reach in reversed(list(links.imported(folder))) if folder else ():
+        for each, where in reach:
+            row = secrets.one(tx, each.id, name, None)
+            if row is not None:
+                return where, row
+    return place, None
+
+
+def _expanded(links: Links, found: SecretList) -> SecretList:
+    """Replace the references in all of them at once: what they have in common is looked up once."""
+    every = [*found.secrets, *(secret for each in found.imports for secret in each.secrets)]
+    expanded = iter(links.expand(every))
+    own = [next(expanded) for _ in found.secrets]
+    return SecretList(own, [replace(each, secrets=[next(expanded) for _ in each.secrets]) for each in found.imports])
+
+
+def _require_few(count: int) -> None:
+    if count > MOST_IN_ANSWER:
+        raise Refused(
+            f"These are {count} secrets; one answer holds up to {MOST_IN_ANSWER}.",
+            code="secrets.answer_too_large",
+            fix="Read folder by folder.",
+        )
+
+
 def _at_version(tx: Tx, secret: StoredSecret, number: int) -> StoredSecret:
     found = secrets.version_of(tx, secret.id, number)
     if found is None:
@@ -155,15 +219,19 @@ def _read_of_one(actor: Actor, secret: Secret) -> _Read:
 
 
 def _read_of_list(
-    actor: Actor, place: Place, within: Sequence[Folder], found: Sequence[Secret], reading: Reading
-) -> _Read:
-    newest = max(secret.stored.updated_at for secret in found)
-    kind = f"{len(found)}:{reading.recursive:d}:{newest.isoformat()}"
+    actor: Actor, place: Place, within: Sequence[Folder], found: SecretList, reading: Reading
+) -> _Read | None:
+    every = [*found.secrets, *(secret for each in found.imports for secret in each.secrets)]
+    if not every:
+        return None
+    newest = max(secret.stored.updated_at for secret in every)
+    kind = f"{len(every)}:{reading.recursive:d}{reading.imports:d}:{newest.isoformat()}"
     facts = {
         "environment": place.environment,
         "secretPath": place.path,
-        "numberOfSecrets": len(found),
+        "numberOfSecrets": len(every),
         "recursive": reading.recursive,
+        "imports": reading.imports,
     }
     subject = Subject(SubjectKind.FOLDER, within[0].id, place.project_id)
     return _Read(events.SECRETS_READ, subject, f"read-folder:{actor.id}:{within[0].id}:{kind}", facts)

@@ -38,6 +38,8 @@ from keyturn.secrets.domain import (
     require_size,
 )
 from keyturn.secrets.folders import Folders
+from keyturn.secrets.imports import Imports
+from keyturn.secrets.links import Links
 from keyturn.secrets.reading import SecretReader, note_read
 from keyturn.secrets.sealed import details_of, seal_details, seal_value, value_of
 from keyturn.secrets.store import secrets as store
@@ -58,6 +60,7 @@ class Secrets:
         self._ids = ids
         self.folders = Folders(database, clock, ids)
         self.tags = Tags(database, clock, ids)
+        self.imports = Imports(database, sealer, clock, ids)
         self.reader = SecretReader(database, sealer, clock)
 
     # --- writing ------------------------------------------------------------------------------------------------------
@@ -133,6 +136,7 @@ class Secrets:
                 code="secrets.nothing_to_override",
                 fix="Create the shared one first.",
             )
+        self._require_no_circle(tx, actor, place, new.name, new.value)
         of_this = _wanted(tx, place, new.tag_ids)
         version_id, now = self._ids.new(), self._clock.now()
         secret = StoredSecret(
@@ -172,6 +176,7 @@ class Secrets:
             else change.skip_multiline_encoding,
         )
         if after != before:
+            self._require_no_circle(tx, actor, place, after.name, after.value)
             row = self._add_version(tx, actor, place, row, after)
         if change.value is not None:
             return Secret(row, place, after.value, after.details, after.tags)
@@ -201,6 +206,15 @@ class Secrets:
         more = {"previousSecretKey": before.name} if content.name != before.name else {}
         self._record(tx, actor, events.SECRET_UPDATED, ChangeKind.SECRET_UPDATED, place, secret, **more)
         return secret
+
+    def _require_no_circle(self, tx: Tx, actor: Actor, place: Place, name: str, value: Plaintext) -> None:
+        """Raise Refused for a value whose references would lead back to it."""
+        if Links(tx, self._sealer, actor.org_id, place.project_id).closes_circle(place, name, value):
+            raise Refused(
+                f"The references in the value of '{name}' lead back to it.",
+                code="secrets.reference_circle",
+                fix="Write the value out where the circle is to end.",
+            )
 
     def _rename(self, tx: Tx, before: StoredSecret, name: str, now: datetime) -> None:
         """Make room for a new name. Personal values go with the shared one that they stand in for."""

@@ -18,8 +18,6 @@ _AZURE = f"{_ROTATIONS}/azure-client-secret"
 _SYNC = "/api/v1/secret-syncs/{app}"
 
 _SECRETS: Mapping[str, str] = {
-    "/api/v1/secret-imports": "GET POST",
-    "/api/v1/secret-imports/{import_id}": "GET PATCH DELETE",
     "/api/v1/events/subscribe/project-events": "POST",
 }
 _OF_ROTATIONS: Mapping[str, str] = {

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from keyturn.api.folders import routes as folder_routes
 from keyturn.api.projects import routes as project_routes
+from keyturn.api.secret_imports import routes as import_routes
 from keyturn.api.secrets import routes as secret_routes
 from keyturn.api.tags import routes as tag_routes
 from keyturn.changes import store as feed
@@ -181,6 +182,7 @@ def desk(database: Database, folder: Path) -> Iterator[SecretsClient]:
         secret_routes.router(secrets),
         folder_routes.router(secrets.folders),
         tag_routes.router(secrets.tags),
+        import_routes.router(secrets.imports),
         project_routes.projects_router(projects),
         project_routes.environments_router(projects),
     ]

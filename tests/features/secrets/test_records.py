@@ -9,7 +9,7 @@ from keyturn.db.tables import environments, secret_folders, secret_versions
 from keyturn.db.unit import Tx
 from keyturn.errors import Misconfigured
 from keyturn.kit.secret import Plaintext
-from keyturn.projects.domain import NewProject
+from keyturn.projects.domain import EnvironmentChange, NewEnvironment, NewProject
 from keyturn.secrets import reading
 from keyturn.secrets.domain import Address, NewSecret
 from tests.features.secrets.desk import V3, V4, SecretsClient
@@ -137,3 +137,18 @@ def _move_all(tx: Tx, project_id: str) -> None:
     )
     assert home is not None
     tx.run(sa.update(secret_folders).values(environment_id=home["id"]))
+
+
+def test_what_happens_to_environments_is_in_the_feed(web: SecretsClient) -> None:
+    made = web.projects.create_environment(web.actors["admin"], web.id, NewEnvironment("Blue", "blue"))
+    web.projects.update_environment(web.actors["admin"], web.id, made.id, EnvironmentChange(slug="green"))
+    web.put("KEY", "value of green", environment="green")
+    web.projects.delete_environment(web.actors["admin"], web.id, made.id)
+    told = [(change.kind.value, change.environment) for _, change in web.feed()]
+    assert told == [
+        ("environment:create", "blue"),
+        ("environment:update", "green"),
+        ("secret:create", "green"),
+        ("environment:delete", "green"),
+    ]
+    assert web.counts()["secret_versions"] == 0

@@ -53,7 +53,15 @@ def _address(given: "_Addressed | _Written") -> Address:
 # --- reading ----------------------------------------------------------------------------------------------------------
 
 
-class ListV3(_Addressed):
+def metadata_filter(text: str) -> tuple[tuple[str | None, str | None], ...]:
+    """Return the entries asked for, each as key and value; None where that was not said."""
+    entries = [
+        dict(part.strip().partition("=")[::2] for part in entry.split(",")) for entry in text.split("|") if entry
+    ]
+    return tuple((entry.get("key") or None, entry.get("value") or None) for entry in entries)
+
+
+class _Listed(_Addressed):
     """``tagSlugs`` are several with commas: secrets with one of them. ``metadataFilter`` is ``key=a,value=b|key=c``: secrets
     with each of these entries.
     """
@@ -67,42 +75,70 @@ class ListV3(_Addressed):
         if self.metadata_filter and not all(key or value for key, value in metadata_filter(self.metadata_filter)):
             yield Fault("Write it as key=owner,value=team-a|key=...", path=("metadataFilter",))
 
-    def reading(self) -> Reading:
+    def filters(self) -> Reading:
         slugs = frozenset(slug.strip() for slug in (self.tag_slugs or "").split(",") if slug.strip())
         return Reading(
             self.view_secret_value,
-            self.recursive,
+            recursive=self.recursive,
             tag_slugs=slugs,
             metadata=metadata_filter(self.metadata_filter or ""),
         )
 
 
-def metadata_filter(text: str) -> tuple[tuple[str | None, str | None], ...]:
-    """Return the entries asked for, each as key and value; None where that was not said."""
-    entries = [
-        dict(part.strip().partition("=")[::2] for part in entry.split(",")) for entry in text.split("|") if entry
-    ]
-    return tuple((entry.get("key") or None, entry.get("value") or None) for entry in entries)
+class ListV3(_Listed):
+    """Of the two spellings of ``include_imports`` either may be used."""
+
+    expand_secret_references: bool = False
+    include_imports: bool = field(name="include_imports", default=False)
+    include_imports_as_well: bool = field(name="includeImports", default=False)
+
+    def reading(self) -> Reading:
+        imports = self.include_imports or self.include_imports_as_well
+        return replace(self.filters(), expand=self.expand_secret_references, imports=imports)
 
 
-class GetV3(_Addressed):
+class ListV4(_Listed):
+    """References are replaced and imports included unless the query says otherwise."""
+
+    expand_secret_references: bool = True
+    include_imports: bool = True
+    include_personal_overrides: bool = False
+
+    def reading(self) -> Reading:
+        return replace(
+            self.filters(),
+            expand=self.expand_secret_references,
+            imports=self.include_imports,
+            overrides=self.include_personal_overrides,
+        )
+
+
+class _One(_Addressed):
     view_secret_value: bool = True
     type: SecretType = SecretType.SHARED
     version: Count | None = None
 
+
+class GetV3(_One):
+    """A secret that the folder does not have is looked for in its imports when ``include_imports`` says so."""
+
+    expand_secret_references: bool = False
+    include_imports: bool = field(name="include_imports", default=False)
+    include_imports_as_well: bool = field(name="includeImports", default=False)
+
     def reading(self) -> Reading:
-        return Reading(self.view_secret_value)
+        imports = self.include_imports or self.include_imports_as_well
+        return Reading(self.view_secret_value, expand=self.expand_secret_references, imports=imports)
 
 
-class ListV4(ListV3):
-    include_personal_overrides: bool = False
+class GetV4(_One):
+    """A secret that the folder does not have is looked for in its imports."""
+
+    expand_secret_references: bool = True
+    include_imports: bool = True
 
     def reading(self) -> Reading:
-        return replace(super().reading(), overrides=self.include_personal_overrides)
-
-
-class GetV4(GetV3):
-    pass
+        return Reading(self.view_secret_value, expand=self.expand_secret_references, imports=self.include_imports)
 
 
 class GetById(ApiModel):

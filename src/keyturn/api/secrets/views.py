@@ -2,6 +2,7 @@
 
 from keyturn.api.secrets.schemas import (
     HIDDEN,
+    ImportShown,
     MakerShown,
     MetadataShown,
     SecretAnswer,
@@ -18,7 +19,11 @@ def answer(secret: Secret) -> SecretAnswer:
 
 
 def listed(found: SecretList) -> SecretListAnswer:
-    return SecretListAnswer([shown(secret) for secret in found.secrets], [])
+    imports = [
+        ImportShown(each.place.path, each.place.environment, each.folder_id, [shown(secret) for secret in each.secrets])
+        for each in found.imports
+    ]
+    return SecretListAnswer([shown(secret) for secret in found.secrets], imports)
 
 
 def shown(secret: Secret) -> SecretShown:

@@ -42,6 +42,12 @@ def one(tx: Tx, folder_id: str, name: str, owner_id: str | None) -> StoredSecret
     return _stored(row) if row else None
 
 
+def named(tx: Tx, folder_id: str, names: Sequence[str]) -> list[StoredSecret]:
+    """Return everybody's secrets of these names, those that are there."""
+    where = (secrets.c.folder_id == folder_id, _SHARED)
+    return [_stored(row) for part in chunks(names) for row in tx.rows(_QUERY.where(*where, secrets.c.name.in_(part)))]
+
+
 def version_of(tx: Tx, secret_id: str, number: int) -> StoredSecret | None:
     """Return the secret with the version of this number."""
     query = (

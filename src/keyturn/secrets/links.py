@@ -1,0 +1,105 @@
+"""What the secrets of a project lead to, by references and by imports, as one transaction sees it."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from keyturn.db.unit import Tx
+from keyturn.errors import Refused
+from keyturn.kit.secret import Plaintext
+from keyturn.ports.sealing import Sealer
+from keyturn.projects import store as projects
+from keyturn.secrets.domain import Folder, Place, Secret
+from keyturn.secrets.references import Target, Values, closes_circle, closure, expanded, targets_of
+from keyturn.secrets.sealed import value_of
+from keyturn.secrets.store import folders, imports, secrets
+
+MOST_IMPORTED = 100
+"""Folders that one folder may take secrets from, directly and through others."""
+
+
+class Links:
+    """The references and imports of one project."""
+
+    def __init__(self, tx: Tx, sealer: Sealer, org_id: str, project_id: str) -> None:
+        self._tx = tx
+        self._sealer = sealer
+        self._project_id = project_id
+        project = projects.project(tx, org_id, project_id)
+        self._environments = {environment.id: environment for environment in project.environments} if project else {}
+        self._ids = {environment.slug: environment.id for environment in self._environments.values()}
+
+    # --- references ---------------------------------------------------------------------------------------------------
+
+    def expand(self, found: Sequence[Secret]) -> Sequence[Secret]:
+        """Return the secrets with the references in their values replaced. Raises Refused when that would be too much."""
+        start = {_home(secret): secret.value.reveal() for secret in found if secret.value is not None}
+        if not any(targets_of(text, home) for home, text in start.items()):
+            return found
+        values = expanded(closure(start, self._load))
+        return [
+            secret if secret.value is None else replace(secret, value=Plaintext(values[_home(secret)]))
+            for secret in found
+        ]
+
+    def closes_circle(self, place: Place, name: str, value: Plaintext) -> bool:
+        """Say whether the references of a value that is to be written there lead back to it."""
+        home = Target(place.environment, place.path, name)
+        start = {home: value.reveal()}
+        return bool(targets_of(start[home], home)) and closes_circle(home, closure(start, self._load))
+
+    def _load(self, targets: Iterable[Target]) -> Values:
+        names: dict[tuple[str, str], list[str]] = {}
+        for target in targets:
+            names.setdefault((target.environment, target.path), []).append(target.name)
+        values: dict[Target, str] = {}
+        for (environment, path), wanted in names.items():
+            folder = folders.at(self._tx, self._ids.get(environment, ""), path)
+            for row in secrets.named(self._tx, folder.id, wanted) if folder else ():
+                value = value_of(self._sealer, self._project_id, row)
+                values[Target(environment, path, row.name)] = value.reveal()
+        return values
+
+    # --- imports ------------------------------------------------------------------------------------------------------
+
+    def imported(self, folder: Folder) -> Iterator[Sequence[tuple[Folder, Place]]]:
+        """Yield for each import of the folder, in their order, the folders that it brings; the first one counts most.
+
+        Of what an imported folder imports itself the last one counts most, as it does for those who read. A circle ends where
+        it closes.
+        """
+        for each in imports.of_folder(self._tx, folder.id):
+            yield self._reach((each.environment_id, each.path), besides=(folder.environment_id, folder.path))
+
+    def reaches(self, start: tuple[str, str], end: tuple[str, str]) -> bool:
+        """Say whether the imports of one folder lead to another. Both are named by their environment's id and their path."""
+        return any((folder.environment_id, folder.path) == end for folder, _ in self._reach(start, besides=None))
+
+    def _reach(self, start: tuple[str, str], besides: tuple[str, str] | None) -> Sequence[tuple[Folder, Place]]:
+        seen, ahead = {besides}, [start]
+        found: list[tuple[Folder, Place]] = []
+        while ahead:
+            here = ahead.pop()
+            if here in seen:
+                continue
+            seen.add(here)
+            folder, environment = folders.at(self._tx, *here), self._environments.get(here[0])
+            if folder is None or environment is None:
+                continue
+            if len(found) >= MOST_IMPORTED:
+                raise Refused(
+                    f"This folder imports more than {MOST_IMPORTED} others.",
+                    code="secrets.imports_too_many",
+                    fix="Remove imports that nobody needs.",
+                )
+            found.append(
+                (folder, Place(self._project_id, environment.id, environment.slug, environment.name, folder.path))
+            )
+            ahead += [(each.environment_id, each.path) for each in imports.of_folder(self._tx, folder.id)]
+        return found
+
+
+def _home(secret: Secret) -> Target:
+    """Return what a secret's value is kept under. A personal one has its own place: nothing refers to it."""
+    place, row = secret.place, secret.stored
+    name = row.name if row.owner_id is None else f"{row.name}\n{row.owner_id}"  # no name has a line break
+    return Target(place.environment, place.path, name)
