@@ -74,10 +74,11 @@ def _add(core: Core, org_id: str) -> None:
     for number in range(CONNECTIONS):
         new = core.ids.new()
         sealed = core.sealer.seal(Plaintext("x" * 40), SealContext("app_connections", new, "secret", 1))
+        salt = core.sealer.seal(Plaintext("x" * 40), SealContext("app_connections", new, "salt"))
         rows.append(
             {
                 "id": new, "org_id": org_id, "scope": org_id, "name": f"entra-{number}", "app": "azure-client-secrets",
-                "method": "client-secret", "cloud": "global", "tenant_id": new, "client_id": new, "secret": sealed,
+                "method": "client-secret", "cloud": "global", "tenant_id": new, "client_id": new, "secret": sealed, "salt": salt,
                 "credentials_hash": "0" * 64, "created_at": now, "updated_at": now,
             }
         )  # fmt: skip

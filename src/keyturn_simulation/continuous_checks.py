@@ -14,7 +14,7 @@ from typing import Any
 from entra_emulator import Entry
 from keyturn.credentials.domain import State
 from keyturn.rotations.domain import Reason, guard
-from keyturn_simulation.invariants import Broken
+from keyturn_simulation.invariants import Broken, one_copy
 from keyturn_simulation.processes import Process
 from keyturn_simulation.schedule_oracle import slot_after
 from keyturn_simulation.world import World
@@ -148,6 +148,8 @@ class ContinuousChecks:
         if changes:
             self._one_current()
             self._nobody_left_behind()
+            for problem in one_copy(self.eye.execute):
+                raise Broken(problem)
 
     def _fenced(self, process: Process, row_id: str) -> None:
         """9: a journal row is changed by the holder of the application's lease only, under its newest token."""

@@ -6,15 +6,17 @@ Numbers are those of the protocol's list of invariants.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
 from keyturn.audit.events import RUN_CANCELLED, RUN_FAILED, RUN_SUCCEEDED
 from keyturn.connections.domain import Connection, Method
+from keyturn.connections.sealed import content_of
 from keyturn.credentials.domain import ENDED, MARKER_PREFIX, Credential, State
 from keyturn.db.tables import audit_events, metadata, rotations, runs
 from keyturn_simulation.world import World
@@ -46,6 +48,7 @@ def _always(world: World, journal: list[Credential]) -> Iterator[str]:
     yield from _nobody_left_behind(world, journal)
     yield from _slots(world)
     yield from _one_current(journal)
+    yield from _sealed_once(world)
 
 
 def _quiet(world: World, journal: list[Credential]) -> Iterator[str]:
@@ -191,6 +194,39 @@ def _one_current(journal: list[Credential]) -> Iterator[str]:
     for rotation_id, count in counted.items():
         if count > 1:
             yield f"rotation {rotation_id} has {count} current secrets"
+
+
+_UNKEPT = (
+    "SELECT c.name, k.state FROM app_connections c LEFT JOIN credentials k ON k.id = c.credential_id"
+    " LEFT JOIN rotations r ON r.id = k.rotation_id WHERE c.credential_id IS NOT NULL"
+    " AND (k.value IS NULL OR k.state NOT IN ('current', 'retiring') OR r.retired)"
+)
+"""The connections that point to a row of the journal that has lost its value, or may at any moment."""
+_APART = (
+    "SELECT c.name, k.state FROM rotations r JOIN app_connections c ON c.id = r.connection_id"
+    " LEFT JOIN credentials k ON k.rotation_id = r.id AND k.state = 'current'"
+    " WHERE NOT r.retired AND (k.id IS NULL OR c.credential_id IS NULL OR c.credential_id <> k.id)"
+)
+"""The connections that rotate and do not point to the current row of their journal."""
+
+
+def one_copy(ask: Callable[[str], Iterable[Any]]) -> Iterator[str]:
+    """Judge by the tables alone who points where; ``ask`` returns the rows of a query."""
+    for name, state in ask(_UNKEPT):
+        yield f"11: {name} points to a value that the journal does not keep: {state}"
+    for name, _state in ask(_APART):
+        yield f"11: {name} rotates and does not point to its current credential"
+
+
+def _sealed_once(world: World) -> Iterator[str]:
+    with world.database.read() as tx:
+        yield from one_copy(lambda query: [tuple(row.values()) for row in tx.rows(sa.text(query))])
+    for connection in world.all_connections():
+        content = content_of(world.sealer, connection)
+        if content.credential_id != connection.credential_id:
+            yield f"11: {connection.name} is sealed for {content.credential_id}, not for {connection.credential_id}"
+        if content.credential_id and content.value:
+            yield f"11: {connection.name} holds a second copy of its credential"
 
 
 def _one_end_per_run(world: World) -> Iterator[str]:

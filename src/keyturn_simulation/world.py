@@ -249,7 +249,7 @@ class World:
 
     def opened(self, connection: Connection) -> ClientSecret | Certificate | None:
         """Return what is sealed in the connection; None for a connection by OAuth."""
-        return sealed.opened(self.database, self.sealer, connection).credentials
+        return sealed.opened(self.database, self.sealer, connection)
 
     def secret_of(self, connection: Connection) -> Plaintext:
         """Return the client secret that is sealed in the connection."""

@@ -48,7 +48,7 @@ def _current(place: Installation, connection: Connection) -> str:
 
 def _credentials(place: Installation, connection: Connection) -> ClientSecret:
     stored = place.connections.get(place.actor, connection.id)
-    credentials = sealed.opened(place.core.database, place.core.sealer, stored).credentials
+    credentials = sealed.opened(place.core.database, place.core.sealer, stored)
     assert isinstance(credentials, ClientSecret)
     return credentials
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from keyturn.connections import health, stored
+from keyturn.connections import health, sealed, stored
 from keyturn.credentials import store as journal
 from keyturn.credentials.domain import Credential, State
 from keyturn.providers.azure.provider import AzureProvider
@@ -98,6 +98,19 @@ def leaves_other_holders_behind(plant: pytest.MonkeyPatch) -> None:
     plant.setattr(Along, "holders", lambda *_args: [])
 
 
+def keeps_a_second_copy(plant: pytest.MonkeyPatch) -> None:
+    plant.setattr(sealed, "refer", lambda *_args: None)
+
+
+def forgets_a_value_that_is_pointed_to(plant: pytest.MonkeyPatch) -> None:
+    known = journal.move
+
+    def move(tx: Any, row: Credential, to: State | None = None, **changes: Any) -> Credential:
+        return known(tx, row, to, **changes | ({"value": None} if to is State.CURRENT else {}))
+
+    plant.setattr(journal, "move", move)
+
+
 def asks_fast_replicas_only(plant: pytest.MonkeyPatch) -> None:
     for module in (domain, steps):
         plant.setattr(module, "proof_plan", lambda _row, timings: ProofPlan(timings.proof_count, timings.proof_spacing))
@@ -150,6 +163,8 @@ PLANTED: dict[Plant, tuple[str, int]] = {
     believes_moments_of_the_future: ("liveness:", 1),
     ends_promises_by_its_own_clock: ("2:", 66),
     knows_its_own_clock_only: ("health:", 510000841),
+    keeps_a_second_copy: ("11:", 0),
+    forgets_a_value_that_is_pointed_to: ("11:", 0),
 }
 """Each with the invariant that it breaks and a seed known to show it, which is tried first."""
 

@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from structlog import get_logger
 
 from keyturn.audit.retention import remove_old_events
-from keyturn.connections import fingerprints
+from keyturn.connections import older_rows
 from keyturn.connections.refresh_tokens import Grants
 from keyturn.crypto.keyring import Keyring
 from keyturn.db.unit import Database
@@ -31,7 +31,7 @@ REMOVALS_AT_ONCE = 100
 class HourlyTasks:
     """Makes sure that the newest data key is young enough, that no old sign-in is remembered, that nothing is kept too long.
 
-    At the start, too, it gives fingerprints to credentials that have none, since an older version stored them. What fails is
+    At the start, too, it brings connections and credentials that an older version stored to the form of today. What fails is
     reported, and tried again the next time.
     """
 
@@ -69,7 +69,7 @@ class HourlyTasks:
         self._over.set()
 
     def _complete_fingerprints(self) -> None:
-        fingerprints.complete(self._database, self._sealer, self._clock.now(), _report_unreadable)
+        older_rows.complete(self._database, self._sealer, self._clock.now(), _report_unreadable)
 
     # Nothing is removed until the provider has confirmed this server's clock, and ages count from the moment of that: a clock
     # that has run ahead since removes nothing before its time.

@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -133,7 +133,10 @@ class NewConnection:
 
 @dataclass(frozen=True)
 class Connection:
-    """A stored connection. ``secret`` is sealed for :meth:`seal_context`: credentials (but for OAuth) and the salt of the hash.
+    """A stored connection. ``secret`` is sealed for :meth:`seal_context`; see :class:`SealedContent`.
+
+    ``credential_id`` is the row of the journal that keeps its credential, where that is not in ``secret``. ``salt``, sealed, is
+    that of the hash; None while the row is as versions before 0012 of the tables wrote it.
 
     ``ends_at`` is when its certificate ends; ``facts`` may be shown: ``thumbprint``, or the ``account`` that consented.
     ``fingerprint`` is that of the credential of version ``fingerprint_version``: see ``connections.fingerprints``.
@@ -167,10 +170,17 @@ class Connection:
     published_at: datetime | None = None
     refused_at: datetime | None = None
     refusal: dict[str, Any] | None = None
+    credential_id: str | None = None
+    salt: Sealed | None = None
 
     @property
     def tenant(self) -> Tenant:
         return Tenant(self.cloud, self.tenant_id)
+
+    @property
+    def target(self) -> list[str]:
+        """Where its credential may be sent, as it is sealed together with that."""
+        return target_of(self.cloud, self.tenant_id, self.client_id)
 
     @property
     def seal_context(self) -> SealContext:
@@ -196,63 +206,77 @@ def seal_context(connection_id: str, version: int) -> SealContext:
     return SealContext("app_connections", connection_id, "secret", version)
 
 
+def salt_context(connection_id: str) -> SealContext:
+    return SealContext("app_connections", connection_id, "salt")
+
+
 # --- sealing ----------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class UnsealedCredentials:
-    """What was sealed. ``credentials`` is None for OAuth, whose refresh token lives in a row of its own.
+class SealedContent:
+    """What is sealed in a connection: where its credential may be sent, and its value or which row of the journal has that.
 
-    ``bound`` says whether it holds where it may be sent; what earlier versions sealed does not.
+    Neither for OAuth, whose refresh token lives in a row of its own. Rows as versions before 0012 of the tables wrote them
+    hold the salt of the hash, too; the oldest of them no ``target``.
     """
 
-    credentials: ClientSecret | Certificate | None
-    salt: str = field(repr=False)
-    bound: bool = True
+    target: list[str] | None
+    value: Plaintext | None = None
+    credential_id: str | None = None
+    salt: Plaintext | None = None
+
+    def packed(self) -> Plaintext:
+        """Return all but the salt as the one text that is sealed."""
+        value = self.value.reveal() if self.value else None
+        told = {"for": self.target, "value": value, "credential": self.credential_id}
+        return Plaintext(json.dumps({name: part for name, part in told.items() if part is not None}))
+
+    @classmethod
+    def unpacked(cls, text: Plaintext, connection: Connection) -> "SealedContent":
+        """Read what :meth:`packed` wrote, and what earlier versions did. Compares nothing: see :func:`unpack`."""
+        data = json.loads(text.reveal())
+        value, salt = data.get("value"), data.get("salt")
+        return cls(
+            data.get("for"),
+            Plaintext(value) if value else _value_of_before(data, connection),
+            data.get("credential"),
+            Plaintext(salt) if salt else None,
+        )
 
 
-def pack(credentials: StoredCredentials, salt: str, cloud: str) -> Plaintext:
-    """Put credentials, the salt of their hash and where they may be sent into the one value that is sealed."""
-    target = _target(cloud, credentials.tenant_id, credentials.client_id)
-    return Plaintext(json.dumps(_packed(credentials) | {"salt": salt, "for": target}))
+def _value_of_before(data: Mapping[str, Any], connection: Connection) -> Plaintext | None:
+    """Read how a value was written before it was written as in the journal. What else there is to know is in the row."""
+    if "clientSecret" in data:
+        return Plaintext(data["clientSecret"])
+    if "certificate" in data:
+        if connection.ends_at is None:
+            raise NeedsAction(
+                f"It cannot be read when the certificate of '{connection.name}' ends.",
+                code="connections.unreadable",
+                fix="Restore its row from a backup, or enter the certificate of the connection again.",
+            )
+        key, thumbprint = Plaintext(data["privateKey"]), (connection.facts or {}).get("thumbprint", "")
+        return SigningCertificate(data["certificate"], key, thumbprint, connection.ends_at).packed()
+    return None
 
 
-def _target(cloud: str, tenant_id: str, client_id: str) -> list[str]:
+def target_of(cloud: str, tenant_id: str, client_id: str) -> list[str]:
+    """Return where credentials may be sent, as it is sealed together with them."""
     return [cloud, tenant_id.lower(), client_id.lower()]
 
 
-def bind(packed: Plaintext, connection: Connection) -> Plaintext:
-    """Return what an earlier version sealed together with where it may be sent: as the connection says now."""
-    target = _target(connection.cloud, connection.tenant_id, connection.client_id)
-    return Plaintext(json.dumps(json.loads(packed.reveal()) | {"for": target}))
-
-
-def _packed(credentials: StoredCredentials) -> dict[str, str]:
-    if isinstance(credentials, ClientSecret):
-        return {"clientSecret": credentials.secret.reveal()}
-    if isinstance(credentials, Certificate):
-        signing = credentials.signing
-        return {"certificate": signing.chain, "privateKey": signing.private_key.reveal()}
-    return {}
-
-
-def salt_of(packed: Plaintext) -> str:
-    """Return the salt of the hash, for comparing and replacing credentials that are not sent anywhere."""
-    return str(json.loads(packed.reveal())["salt"])
-
-
-def unpack(packed: Plaintext, connection: Connection) -> UnsealedCredentials:
+def unpack(packed: Plaintext, connection: Connection) -> SealedContent:
     """Read what is sealed. Raises NeedsAction when the connection names another cloud, tenant or application than it did."""
-    data = json.loads(packed.reveal())
-    if not is_target(data.get("for"), connection.tenant, connection.client_id):
+    content = SealedContent.unpacked(packed, connection)
+    if not is_target(content.target, connection.tenant, connection.client_id):
         raise target_changed(connection.name)
-    unsealed = _opened(data, connection)
-    return unsealed if "for" in data else replace(unsealed, bound=False)
+    return content
 
 
 def is_target(sealed: list[str] | None, tenant: Tenant, client_id: str) -> bool:
     """Say whether credentials sealed for this target may be sent there. What was sealed before there were targets may."""
-    return sealed is None or sealed == _target(tenant.cloud, tenant.tenant_id, client_id)
+    return sealed is None or sealed == target_of(tenant.cloud, tenant.tenant_id, client_id)
 
 
 def target_changed(name: str) -> NeedsAction:
@@ -262,17 +286,6 @@ def target_changed(name: str) -> NeedsAction:
         code="connections.target_changed",
         fix="Find out who writes to the database. Then enter the credentials of the connection again.",
     )
-
-
-def _opened(data: Mapping[str, Any], connection: Connection) -> UnsealedCredentials:
-    tenant_id, client_id = connection.tenant_id, connection.client_id
-    if connection.method is Method.CLIENT_SECRET:
-        return UnsealedCredentials(ClientSecret(tenant_id, client_id, Plaintext(data["clientSecret"])), data["salt"])
-    if connection.method is Method.CERTIFICATE and connection.ends_at:
-        key, thumbprint = Plaintext(data["privateKey"]), (connection.facts or {}).get("thumbprint", "")
-        signing = SigningCertificate(data["certificate"], key, thumbprint, connection.ends_at)
-        return UnsealedCredentials(Certificate(tenant_id, client_id, signing), data["salt"])
-    return UnsealedCredentials(None, data["salt"])
 
 
 Rotatable = ClientSecret | Certificate
@@ -291,7 +304,7 @@ def renewed(connection: Connection, value: Plaintext) -> Rotatable:
     return ClientSecret(connection.tenant_id, connection.client_id, value)
 
 
-def credentials_hash(credentials: ReadCredentials, salt: str) -> str:
+def credentials_hash(credentials: ReadCredentials, salt: Plaintext) -> str:
     """Return a hash of what the user supplied: equal input, equal hash, for this connection.
 
     It does not change when the server rotates the secret or refreshes a token, so clients that compare it see no drift; and
@@ -299,7 +312,7 @@ def credentials_hash(credentials: ReadCredentials, salt: str) -> str:
     nothing.
     """
     text = json.dumps([credentials.tenant_id.lower(), *_supplied(credentials)])
-    return hmac.new(salt.encode(), text.encode(), hashlib.sha256).hexdigest()
+    return hmac.new(salt.reveal().encode(), text.encode(), hashlib.sha256).hexdigest()
 
 
 def _supplied(credentials: ReadCredentials) -> list[str]:

@@ -11,8 +11,8 @@ from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
-from keyturn.connections import store
-from keyturn.connections.domain import Connection, Method, OAuthGrant, StoredCredentials, method_of, unpack, value_of
+from keyturn.connections import sealed, store
+from keyturn.connections.domain import Connection, Method, OAuthGrant, StoredCredentials, method_of, value_of
 from keyturn.crypto.fingerprints import FingerprintKey, read_or_make
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import KeyturnError
@@ -68,7 +68,7 @@ def complete(database: Database, sealer: Sealer, now: datetime, report: Report =
     """
 
     def mark_connection(tx: Tx, row: Connection) -> None:
-        credentials = unpack(sealer.open(row.secret, row.seal_context), row).credentials
+        credentials = sealed.opened_in(tx, sealer, row)
         fingerprint = of(tx, sealer, now, row.cloud, credentials) if credentials else None
         store.change(tx, row, fingerprint=fingerprint, fingerprint_version=row.secret_version)
 

@@ -72,10 +72,15 @@ def of(tx: Tx, fingerprint: str | None, *, beside: str | None = None) -> list[Ho
     return [holder for holder in holders if holder.id != beside]
 
 
-def stays(tx: Tx, holder: Holder) -> bool:
-    """Keep everybody from changing or deleting the connection until the transaction ends; False if it holds it no more."""
+def locked(tx: Tx, holder: Holder) -> Connection | None:
+    """Keep everybody from changing or deleting the connection until the transaction ends; None if it holds it no more."""
     connection = store.get(tx, holder.id, lock=True)
-    return connection is not None and marked(connection) == holder.fingerprint
+    return connection if connection is not None and marked(connection) == holder.fingerprint else None
+
+
+def stays(tx: Tx, holder: Holder) -> bool:
+    """As :func:`locked`: whether the connection still holds it."""
+    return locked(tx, holder) is not None
 
 
 def rotated_by(tx: Tx, holders: Sequence[Holder]) -> str | None:

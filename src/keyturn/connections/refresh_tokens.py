@@ -7,8 +7,8 @@ its own and changes by compare-and-swap: a refresh can never undo a change of an
 from datetime import datetime
 
 from keyturn.audit import events
-from keyturn.connections import health, store
-from keyturn.connections.domain import Connection, OAuthGrant, unpack
+from keyturn.connections import health, sealed, store
+from keyturn.connections.domain import Connection, OAuthGrant
 from keyturn.connections.flow import FLOW_KEPT
 from keyturn.connections.recording import record_connection_event
 from keyturn.connections.store import REFRESH_EVERY, RefreshToken
@@ -65,7 +65,7 @@ class Grants:
             row = store.refresh_token(tx, connection.id)
         if row is None or connection.client_id.lower() != app.client_id.lower():
             raise _other_app(connection, app)
-        unpack(self._sealer.open(connection.secret, connection.seal_context), connection)  # raises for a changed target
+        sealed.content_of(self._sealer, connection)  # raises for a changed target
         token = self._sealer.open(row.refresh_token, row.seal_context)
         try:
             return row, self._provider.refresh(connection.tenant, app, token)
@@ -127,8 +127,8 @@ def keep(tx: Tx, sealer: Sealer, connection_id: str, grant: OAuthGrant, now: dat
     """Store the refresh token of a new sign-in, in place of the one before."""
     before = store.refresh_token(tx, connection_id)
     version = before.refresh_token_version + 1 if before else 1
-    sealed = sealer.seal(grant.refresh_token, store.refresh_place(connection_id, version))
-    row = RefreshToken(connection_id, sealed, version, now, now + REFRESH_EVERY)
+    token = sealer.seal(grant.refresh_token, store.refresh_place(connection_id, version))
+    row = RefreshToken(connection_id, token, version, now, now + REFRESH_EVERY)
     if before is None:
         store.insert_refresh_token(tx, row)
     else:

@@ -1,4 +1,4 @@
-"""What a connection's look has to know of its rotation, whose room lies above."""
+"""What connections have to know of rotations, whose room lies above."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -30,3 +30,22 @@ _CURRENT = (
 def current_credential(tx: Tx, connection_id: str) -> Mapping[str, Any] | None:
     """Return what may be shown of the current credential and its rotation, where the connection rotates."""
     return tx.one(_CURRENT, of_connection=connection_id)
+
+
+_CURRENT_ROW = (
+    sa.select(credentials.c.id)
+    .select_from(credentials.join(rotations, rotations.c.id == credentials.c.rotation_id))
+    .where(
+        credentials.c.fingerprint == sa.bindparam("of_fingerprint"),
+        credentials.c.state == "current",
+        credentials.c.value.is_not(None),
+        rotations.c.retired.is_(False),
+    )
+    .limit(1)
+)
+
+
+def current_row(tx: Tx, fingerprint: str) -> str | None:
+    """Return the row of the journal in which a rotation that has not ended keeps this credential as its current one."""
+    row = tx.one(_CURRENT_ROW, of_fingerprint=fingerprint)
+    return str(row["id"]) if row else None

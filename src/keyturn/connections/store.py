@@ -66,10 +66,27 @@ def change(tx: Tx, connection: Connection, **changes: Any) -> bool:
     return tx.run(_CHANGE, of_connection=connection.id, of_version=connection.secret_version, **changes) == 1
 
 
-def seal_again(tx: Tx, connection: Connection, sealed: Sealed) -> None:
-    """Store the same secret sealed anew for its place, unless somebody stored another one meanwhile."""
+def seal_again(tx: Tx, connection: Connection, **columns: Any) -> None:
+    """Store the same credential in another way, unless somebody stored another one meanwhile."""
     same = (table.c.id == connection.id, table.c.secret == connection.secret)
-    tx.run(sa.update(table).where(*same).values(secret=sealed))
+    tx.run(sa.update(table).where(*same).values(**columns))
+
+
+_POINTING = sa.select(table).where(table.c.credential_id == sa.bindparam("of_credential")).order_by(table.c.id)
+_POINTING_LOCKED = _POINTING.with_for_update(key_share=True)
+
+
+def pointing_to(tx: Tx, credential_id: str) -> list[Connection]:
+    """Return the connections whose credential this row of the journal keeps; nobody else changes them meanwhile."""
+    return [read(row) for row in tx.rows(_POINTING_LOCKED, of_credential=credential_id)]
+
+
+_WITH_SALT_INSIDE = sa.select(table).where(table.c.salt.is_(None)).order_by(table.c.id)
+
+
+def with_salt_inside(tx: Tx, after: str, limit: int) -> list[Connection]:
+    """Return connections as versions before 0012 of the tables wrote them, in the order of their ids."""
+    return [read(row) for row in tx.rows(_WITH_SALT_INSIDE.where(table.c.id > after).limit(limit))]
 
 
 def rotates(tx: Tx, connection_id: str) -> bool:

@@ -73,7 +73,7 @@ class Stored:
         return is_right(self._provider.clock_ahead())
 
     def _once(self, connection: Connection) -> AccessToken:
-        credentials = opened(self._database, self._sealer, connection).credentials
+        credentials = opened(self._database, self._sealer, connection)
         if isinstance(credentials, Certificate):
             return self._provider.sign_in_by_certificate(connection.tenant, credentials.client_id, credentials.signing)
         if isinstance(credentials, ClientSecret):

@@ -84,7 +84,7 @@ class Verifier:
     def is_as_supplied(self, connection: Connection, credentials: ReadCredentials) -> bool:
         """Whether the user sent again what they had sent before, as declarative tools do with every change."""
         same = credentials_hash(credentials, sealed.salt(self._sealer, connection)) == connection.credentials_hash
-        return same and sealed.is_as_sealed(self._database, self._sealer, connection)
+        return same and sealed.is_as_sealed(self._sealer, connection)
 
     def verify(self, credentials: ReadCredentials, cloud: str) -> VerifiedCredentials:
         """Have the provider accept what was given, in this cloud. NOT repeatable for a code, which is exchanged."""

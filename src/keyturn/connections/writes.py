@@ -16,18 +16,18 @@ from keyturn.connections.domain import (
     Connection,
     NewConnection,
     OAuthGrant,
+    SealedContent,
     StoredCredentials,
     VerifiedCredentials,
     credentials_hash,
     end_of,
     facts_of,
     method_of,
-    pack,
     renewed,
-    seal_context,
-    unpack,
+    salt_context,
 )
 from keyturn.connections.recording import record_connection_event
+from keyturn.credentials.domain import Credential
 from keyturn.db.unit import Tx
 from keyturn.errors import NotFound, Refused
 from keyturn.kit.actor import Actor
@@ -65,7 +65,7 @@ class ConnectionWriter:
         self.check_new(tx, actor, new.name, new.project_id)
         now, new_id, credentials = self.clock.now(), self.ids.new(), verified.credentials
         mark = self._admitted(tx, actor, credentials, None)
-        salt = self.ids.secret()
+        salt = Plaintext(self.ids.secret())
         connection = Connection(
             id=new_id,
             org_id=actor.org_id,
@@ -77,8 +77,8 @@ class ConnectionWriter:
             cloud=self.cloud,
             tenant_id=credentials.tenant_id,
             client_id=credentials.client_id,
-            secret=self.sealer.seal(pack(credentials, salt, self.cloud), seal_context(new_id, 1)),
             secret_version=1,
+            salt=self.sealer.seal(salt, salt_context(new_id)),
             credentials_hash=credentials_hash(verified.given, salt),
             version=1,
             created_at=now,
@@ -91,6 +91,7 @@ class ConnectionWriter:
             fingerprint_version=1,
             published_at=verified.accepted_at,
             look_at=health.next_look(now, self.ids.jitter()),
+            **sealed.columns_of(tx, self.sealer, new_id, 1, self.cloud, credentials, mark),
         )
         try:
             store.insert(tx, connection)
@@ -144,8 +145,8 @@ class ConnectionWriter:
             connection,
             tenant_id=credentials.tenant_id,
             client_id=credentials.client_id,
-            secret=self.sealer.seal(pack(credentials, salt, connection.cloud), seal_context(connection.id, version)),
             secret_version=version,
+            salt=self.sealer.seal(salt, salt_context(connection.id)),
             credentials_hash=credentials_hash(verified.given, salt),
             version=connection.version + 1,
             ends_at=end_of(credentials),
@@ -154,6 +155,7 @@ class ConnectionWriter:
             fingerprint_version=version,
             published_at=verified.accepted_at,
             look_at=health.next_look(now, self.ids.jitter()),
+            **sealed.columns_of(tx, self.sealer, connection.id, version, connection.cloud, credentials, mark),
             **health.healed(now),
         )
         self._change(tx, connection, **{name: getattr(changed, name) for name in _CREDENTIAL_FIELDS})
@@ -190,7 +192,7 @@ class ConnectionWriter:
 
 
 _CREDENTIAL_FIELDS = (
-    *("tenant_id", "client_id", "secret", "secret_version", "credentials_hash", "version"),
+    *("tenant_id", "client_id", "secret", "secret_version", "credential_id", "salt", "credentials_hash", "version"),
     *("checked_at", "check_result", "ends_at", "facts", "fingerprint", "fingerprint_version"),
     *("published_at", "look_at", "refused_at", "refusal"),
 )
@@ -209,21 +211,28 @@ def _name_taken(name: str) -> Refused:
     )
 
 
-def replace_value(
-    tx: Tx, sealer: Sealer, connection_id: str, value: Plaintext, now: datetime, *, holding: str | None = None
+def point_to(
+    tx: Tx,
+    sealer: Sealer,
+    connection_id: str,
+    row: Credential,
+    value: Plaintext,
+    now: datetime,
+    *,
+    holding: str | None = None,
 ) -> bool:
-    """Give the connection the new value that it signs in with. The hash of what the user supplied stays as it is.
+    """Let the connection sign in with this row of the journal, which has the ``value`` and alone keeps it.
 
-    With ``holding`` only if it still holds the credential with this fingerprint. Returns whether it was done.
+    The hash of what the user supplied stays as it is. With ``holding`` only if it still holds the credential with this
+    fingerprint. Returns whether it was done.
     """
     connection = store.get(tx, connection_id, lock=True)
     if connection is None or (holding is not None and fingerprints.marked(connection) != holding):
         return False
-    salt = unpack(sealer.open(connection.secret, connection.seal_context), connection).salt
-    version = connection.secret_version + 1
+    before, version = sealed.content_of(sealer, connection), connection.secret_version + 1
     credentials = renewed(connection, value)
-    sealed = sealer.seal(pack(credentials, salt, connection.cloud), seal_context(connection.id, version))
     mark = fingerprints.of(tx, sealer, now, connection.cloud, credentials)
+    changes = sealed.pointing(sealer, connection.id, version, SealedContent(connection.target, credential_id=row.id))
     facts = {
         "ends_at": end_of(credentials),
         "facts": facts_of(credentials),
@@ -231,7 +240,8 @@ def replace_value(
         "fingerprint_version": version,
     }
     fresh = facts | health.healed(now) | {"published_at": now}  # it has just signed in, several times
-    changed_row = store.change(tx, connection, secret=sealed, secret_version=version, updated_at=now, **fresh)
+    changes |= sealed.salt_moved(sealer, connection, before)
+    changed_row = store.change(tx, connection, secret_version=version, updated_at=now, **changes, **fresh)
     if changed_row:
         health.record_recovery(tx, connection, now)
     return changed_row

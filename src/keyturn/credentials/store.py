@@ -51,6 +51,14 @@ _LIVE = (
 )
 
 
+_GET = sa.select(credentials).where(credentials.c.id == sa.bindparam("of_id"))
+
+
+def get(tx: Tx, credential_id: str) -> Credential | None:
+    row = tx.one(_GET, of_id=credential_id)
+    return read(row) if row else None
+
+
 def insert(tx: Tx, credential: Credential) -> None:
     values = {name: getattr(credential, name) for name in _FIELDS}
     tx.run(_ADD, state=credential.state.value, **values)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from keyturn.audit import events
 from keyturn.authz import authorize
-from keyturn.connections import health, holders
+from keyturn.connections import health, holders, sealed
 from keyturn.connections.domain import Connection, value_of
 from keyturn.connections.store import Holder
 from keyturn.credentials import store as journal
@@ -90,7 +90,7 @@ class PolicyWriter:
         return rotation
 
     def adopt(self, tx: Tx, rotation: Rotation, adoption: Adoption) -> None:
-        """Write the secret that a user handed over as the current one, sealed."""
+        """Write the secret that a user handed over as the current one, sealed; who holds it points to it from now on."""
         key, now, new = adoption.key, self.clock.now(), self.ids.new()
         row = Credential(
             id=new,
@@ -111,6 +111,10 @@ class PolicyWriter:
         value = value_of(adoption.given)
         mark = Along(self.sealer, rotation, now).mark(tx, value)
         journal.insert(tx, replace(row, value=self.sealer.seal(value, row.seal_context), fingerprint=mark))
+        for holder in sorted(holders.of(tx, mark), key=lambda holder: holder.id):  # rows are locked in this order
+            connection = holders.locked(tx, holder)
+            if connection:
+                sealed.refer(tx, self.sealer, connection, row.id)
 
     def _check_holders(self, tx: Tx, actor: Actor, connection: Connection, *, move_along: bool) -> None:
         """Raise Refused where the connection's credential rotates already, or may not be rotated for those who share it."""
@@ -291,8 +295,13 @@ class PolicyWriter:
         end_run(tx, actor, rotation, run, RunState.CANCELLED, self.clock.now(), why=why)
 
     def retire(self, tx: Tx, actor: Actor, rotation: Rotation, keep: Callable[[Credential], bool]) -> list[Credential]:
-        """End a rotation. Its keys are removed by the workflow, except those to keep, whose values are forgotten here."""
+        """End a rotation. Its keys are removed by the workflow, except those to keep, whose values are forgotten here.
+
+        Its own connection is deleted or has other credentials; any other that still points to a value gets a copy.
+        """
         now, rows = self.clock.now(), []
+        for row in journal.live(tx, rotation.id):
+            sealed.take_copies(tx, self.sealer, row.id, beside=rotation.connection_id)
         removing = any(row.state not in _PUBLISHED or not keep(row) for row in journal.live(tx, rotation.id))
         for row in journal.live(tx, rotation.id):
             if row.state is State.CURRENT and not keep(row):

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from keyturn.authz.domain import Action
-from keyturn.connections import fingerprints, holders, sealed
+from keyturn.connections import holders, older_rows, sealed
 from keyturn.connections.domain import (
     ClientSecret,
     Connection,
@@ -126,7 +126,7 @@ class SelfRotation:
             candidate = rotatable(credentials, method_of(credentials))
             adoption = self.check_adoption(candidate, cloud, schedule.key_id, confirmed=schedule.key_confirmed)
         verified = self._verified(credentials, adoption, cloud)
-        self._complete_fingerprints()
+        self._complete_older_rows()
         with self._edits.write(*_touched(None, adoption)) as tx:
             connection = self._connections.insert(tx, actor, new, verified)
             if adoption and first_schedule:
@@ -141,9 +141,9 @@ class SelfRotation:
             return VerifiedCredentials(credentials, adoption.given, adoption.accepted_at)
         return self._verifier.verify(credentials, cloud)
 
-    def _complete_fingerprints(self) -> None:
+    def _complete_older_rows(self) -> None:
         """Outside transactions, before anything is decided by fingerprints."""
-        fingerprints.complete(self._database, self._sealer, self._clock.now())
+        older_rows.complete(self._database, self._sealer, self._clock.now())
 
     def check_adoption(
         self, credentials: Rotatable, cloud: str, key_id: str | None = None, *, confirmed: bool = False
@@ -172,7 +172,7 @@ class SelfRotation:
         schedule = _schedule_after(rotation, change)
         adoption = self._adoption(connection, rotation, credentials, change)
         verified = self._verified(credentials, adoption, connection.cloud) if credentials else None
-        self._complete_fingerprints()
+        self._complete_older_rows()
         with self._edits.write(*_touched(rotation if credentials else None, adoption)) as tx:
             connection, rotation = access.lock(tx, actor, connection_id, Action.EDIT_CONNECTIONS, rotation)
             name = connection.name if change.name is None else change.name
@@ -193,7 +193,7 @@ class SelfRotation:
     ) -> Adoption | None:
         """Ask the provider about a secret to take over. Returns it, if there is one."""
         if rotation is None and change.enabled:
-            candidate = credentials or sealed.opened(self._database, self._sealer, connection).credentials
+            candidate = credentials or sealed.opened(self._database, self._sealer, connection)
         elif credentials and rotation:
             candidate = credentials
         else:
@@ -230,7 +230,7 @@ class SelfRotation:
         """
         with self._database.read() as tx:
             _, before = access.find(tx, actor, connection_id, Action.DELETE_CONNECTIONS)
-        self._complete_fingerprints()
+        self._complete_older_rows()
         with self._edits.write(*_touched(before, None)) as tx:
             connection, rotation = access.lock(tx, actor, connection_id, Action.DELETE_CONNECTIONS, before)
             rows: list[Credential] = []

@@ -7,13 +7,14 @@ import pytest
 import sqlalchemy as sa
 
 from keyturn.app.services import build
+from keyturn.connections import older_rows
 from keyturn.db.tables import app_connections, rotations
 from keyturn.errors import NeedsAction
-from keyturn.kit.secret import Plaintext
 from keyturn.providers.azure.provider import AzureProvider
 from keyturn_simulation.emulated import emulated_clouds
-from keyturn_simulation.world import World
+from keyturn_simulation.world import OWNED, World
 from tests.features.connections.desk import NOBODY, ApiClient, Json
+from tests.older_rows import write_as_before
 
 CHANGED = "connections.target_changed"
 SWAPS = [{"tenant_id": NOBODY}, {"client_id": NOBODY}, {"cloud": "china"}]
@@ -28,13 +29,6 @@ def swap(world: World, table: sa.Table, **values: Any) -> None:
 def first_check(web: ApiClient, made: Json) -> Json:
     check: Json = web.ask("POST", f"{made['id']}/test")["checks"][0]
     return check
-
-
-def as_earlier_versions_sealed(world: World, made: Json) -> None:
-    connection = world.connections.get(world.actor, made["id"])
-    data = json.loads(world.sealer.open(connection.secret, connection.seal_context).reveal())
-    del data["for"]
-    swap(world, app_connections, secret=world.sealer.seal(Plaintext(json.dumps(data)), connection.seal_context))
 
 
 def sealed_target(world: World, made: Json) -> list[str] | None:
@@ -61,6 +55,22 @@ def test_a_secret_never_leaves_for_another_target(web: ApiClient, values: Json) 
     assert len(web.world.emulator.ledger) == asked, "something was sent"
 
 
+def test_a_pointer_that_was_changed_in_the_database_leads_nowhere(web: ApiClient) -> None:
+    """What counts is the row of the journal that was sealed together with the target."""
+    world = web.world
+    first = web.create_rotating()
+    other = world.emulator.admin.create_application(
+        world.tenant_id, "Other", permissions=(OWNED,), owns_itself=True, secrets=1
+    )
+    world.applications[other.app_id] = other
+    second = web.create_rotating("second", credentials=web.credentials(other))
+    world.settle()
+    elsewhere = world.connections.get(world.actor, second["id"]).credential_id
+    swap(world, app_connections, credential_id=elsewhere)
+    assert first_check(web, first)["ok"] is True
+    assert first_check(web, second)["ok"] is True
+
+
 @pytest.mark.parametrize("values", SWAPS[:2])
 def test_entering_the_credentials_again_heals_it(web: ApiClient, values: Json) -> None:
     made = web.create()
@@ -82,12 +92,13 @@ def test_a_rotation_signs_in_nowhere_else(web: ApiClient, values: Json) -> None:
     assert len(web.world.emulator.ledger) == asked, "something was sent"
 
 
-def test_what_an_earlier_version_sealed_is_bound_when_it_is_used(web: ApiClient) -> None:
+def test_what_an_earlier_version_sealed_is_bound_when_a_server_starts(web: ApiClient) -> None:
     made, world = web.create(), web.world
-    as_earlier_versions_sealed(world, made)
+    write_as_before(world, made["id"], bound=False)
     assert web.get(made)["name"] == "prod-entra"
     assert sealed_target(world, made) is None
-    assert first_check(web, made)["ok"] is True
+    assert first_check(web, made)["ok"] is True, "before it is bound it works, too"
+    older_rows.complete(world.database, world.sealer, world.clock.now())
     assert sealed_target(world, made) == ["global", world.tenant_id, world.application.app_id]
     assert (
         web.change(made, description="x", credentials=web.credentials())["credentialsHash"] == made["credentialsHash"]
@@ -99,7 +110,7 @@ def test_what_an_earlier_version_sealed_is_bound_when_it_is_used(web: ApiClient)
 def test_what_an_earlier_version_sealed_rotates(web: ApiClient) -> None:
     made, world = web.create_rotating(), web.world
     world.settle()
-    as_earlier_versions_sealed(world, made)
+    write_as_before(world, made["id"], bound=False)
     web.ask("POST", f"{made['id']}/rotate-credentials")
     world.settle()
     assert web.get(made)["rotation"]["rotationStatus"] == "success"

@@ -351,7 +351,7 @@ def test_a_connection_that_an_older_server_left_behind_is_moved_before_the_secre
     with world.database.read() as tx:
         before = dict(tx.rows(sa.select(app_connections).where(app_connections.c.id == second.id))[0])
     turn_until(world, first, StepName.PUBLISH)
-    left = {name: before[name] for name in ("secret", "secret_version", "updated_at")}
+    left = {name: before[name] for name in ("secret", "secret_version", "credential_id", "updated_at")}
     with world.database.write() as tx:  # an older server publishes for one connection alone
         tx.run(
             sa.update(app_connections)

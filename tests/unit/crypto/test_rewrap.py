@@ -236,7 +236,7 @@ def test_every_sealed_column_of_the_product_has_a_place() -> None:
     versions = {
         f"{column.table.name}.{column.value.name}": column.version for column in rewrap.sealed_columns(metadata)
     }
-    assert {"app_connections.secret", "credentials.value"} <= set(versions)
+    assert {"app_connections.secret", "app_connections.salt", "credentials.value"} <= set(versions)
     version = versions["app_connections.secret"]
     assert version is not None
     assert version.name == "secret_version"

@@ -37,7 +37,18 @@ app_connections = sa.Table(
     # A keyed digest of the credential, by which all connections that hold the same one are found; of which version it is.
     sa.Column("fingerprint", sa.String(64), index=True),
     whole("fingerprint_version"),
+    # Where a rotation keeps the credential: no copy is in `secret` then. Rows of the journal are never deleted.
+    sa.Column("credential_id", sa.String(36), index=True),
+    sa.Column(
+        "salt", SealedText
+    ),  # of credentials_hash; none: still inside `secret`, as versions before this column wrote it
     sa.UniqueConstraint("scope", "name"),
+    sa.Index(
+        "ix_app_connections_salt_inside",
+        "id",
+        sqlite_where=sa.text("salt IS NULL"),
+        postgresql_where=sa.text("salt IS NULL"),
+    ),
     sa.Index(
         "ix_app_connections_unmarked",
         "id",

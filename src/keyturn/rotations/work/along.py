@@ -10,10 +10,10 @@ from datetime import datetime
 from keyturn.audit import events
 from keyturn.audit.domain import Subject, SubjectKind
 from keyturn.audit.record import record
-from keyturn.connections import fingerprints, holders
+from keyturn.connections import fingerprints, holders, sealed
 from keyturn.connections.domain import APP
 from keyturn.connections.store import Holder
-from keyturn.connections.writes import replace_value
+from keyturn.connections.writes import point_to
 from keyturn.credentials import store as journal
 from keyturn.credentials.domain import KEPT, Credential
 from keyturn.db.unit import Tx
@@ -57,7 +57,7 @@ class Along:
         moved = 0
         for holder in sorted(self.holders(tx, old), key=lambda one: one.id):  # rows are locked in this order
             # Whoever got other credentials just now has left.
-            if replace_value(tx, self.sealer, holder.id, value, self.now, holding=holder.fingerprint):
+            if point_to(tx, self.sealer, holder.id, new, value, self.now, holding=holder.fingerprint):
                 self._record_moved(tx, holder, old, new, run_id)
                 moved += 1
         return moved
@@ -69,7 +69,8 @@ class Along:
         record(tx, platform(one.org_id), events.CONNECTION_CREDENTIAL_MOVED, subject, self.now, **facts)
 
 
-def keep_for(tx: Tx, row: Credential, others: Sequence[Credential]) -> None:
+def keep_for(tx: Tx, sealer: Sealer, row: Credential, others: Sequence[Credential]) -> None:
     """Leave a secret of an ended rotation alone, since connections use it. Its value goes unless it signs in for removals."""
+    sealed.take_copies(tx, sealer, row.id)
     needed = any(not credential.kept for credential in others if credential.id != row.id)
     journal.move(tx, row, revoke_after=None, value=row.value if needed else None, note=KEPT)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from keyturn.connections import fingerprints
+from keyturn.connections import older_rows
 from keyturn.db.unit import Database
 from keyturn.kit.clock_difference import provider_time
 from keyturn.ports.clock import Clock, Ids
@@ -26,8 +26,8 @@ class WorkerContext:
     process_id: str
 
     def mark_all(self) -> None:
-        """Give fingerprints to connections that have none yet: outside transactions, before holders are looked for."""
-        fingerprints.complete(self.database, self.sealer, self.clock.now())
+        """Bring rows of earlier versions to the form of today: outside transactions, before holders are looked for."""
+        older_rows.complete(self.database, self.sealer, self.clock.now())
 
     def provider_time(self) -> datetime:
         """What time it is by the provider's clock: what servers with different clocks compare is dated by it."""

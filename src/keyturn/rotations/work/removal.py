@@ -77,7 +77,7 @@ def retire(attempt: StepAttempt, row: Credential) -> None:
         holders.lock(tx, along.mark_of(tx, row))
         if current is None or attempt.snapshot.rotation.retired:
             if along.holders(tx, row):
-                keep_for(tx, row, attempt.snapshot.journal)
+                keep_for(tx, sealer, row, attempt.snapshot.journal)
                 return
         elif current.value is not None:
             along.move(tx, row, current, sealer.open(current.value, current.seal_context), row.retired_by)

@@ -3,8 +3,9 @@
 from dataclasses import replace
 from datetime import timedelta
 
+from keyturn.connections import sealed
 from keyturn.connections import store as store_of_connections
-from keyturn.connections.domain import target_changed, unpack
+from keyturn.connections.domain import target_changed
 from keyturn.credentials.domain import Credential, settled_at
 from keyturn.errors import NeedsAction, NotYet, Permanent, Retryable, Upstream
 from keyturn.kit.secret import Plaintext
@@ -78,7 +79,7 @@ class Session:
             connection = store_of_connections.get(tx, rotation.connection_id)
         if connection is None:
             return
-        unpack(self._context.sealer.open(connection.secret, connection.seal_context), connection)
+        sealed.content_of(self._context.sealer, connection)
         target = Tenant(connection.cloud, connection.tenant_id.lower()), connection.client_id.lower()
         if target != (replace(rotation.tenant, tenant_id=rotation.tenant.tenant_id.lower()), rotation.app_id.lower()):
             raise target_changed(rotation.name)

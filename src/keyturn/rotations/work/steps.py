@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from keyturn.audit import events
 from keyturn.connections import holders
-from keyturn.connections.writes import replace_value
+from keyturn.connections.writes import point_to
 from keyturn.credentials import store as journal
 from keyturn.credentials.domain import Credential, State, marker
 from keyturn.errors import NeedsAction
@@ -275,7 +275,7 @@ def publish(attempt: StepAttempt, row: Credential) -> None:
                 journal.move(tx, older, revoke_after=older.retired_at or now)
         current = journal.move(tx, row, State.CURRENT, published_at=now, fingerprint=mark)
         if rotation.kind is RotationKind.CONNECTION and rotation.connection_id:
-            replace_value(tx, attempt.context.sealer, rotation.connection_id, secret, now)
+            point_to(tx, attempt.context.sealer, rotation.connection_id, current, secret, now)
             if attempt.snapshot.current:
                 moved = along.move(tx, attempt.snapshot.current, current, secret, run.id)
         policies.save(
