@@ -75,6 +75,7 @@ _ENTRA_BODY = {
     "resource": "https://management.azure.com/",
     "allowedServicePrincipalIds": "11111111-2222-4333-8444-666666666666",
 }
+_KUBERNETES = "/api/v1/auth/kubernetes-auth/identities/{identity_id}"
 _UNSET = frozenset({404})
 """The identity does not have this way to sign in."""
 _OIDC_BODY = {"oidcDiscoveryUrl": "https://issuer.test", "boundIssuer": "https://issuer.test", "boundSubject": "x"}
@@ -100,6 +101,7 @@ _API: dict[str, Rule] = {
     "POST /api/v1/auth/universal-auth/login": PUBLIC,
     "POST /api/v1/auth/oidc-auth/login": PUBLIC,
     "POST /api/v1/auth/azure-auth/login": PUBLIC,
+    "POST /api/v1/auth/kubernetes-auth/login": PUBLIC,
     "POST /api/v1/auth/login": PUBLIC,
     "POST /api/v1/auth/token/renew": PUBLIC,
     "POST /api/v1/auth/token/revoke": PUBLIC,
@@ -141,6 +143,12 @@ _API: dict[str, Rule] = {
     f"POST {_ENTRA}": _of(Action.MANAGE_IDENTITIES, _ENTRA_BODY, fill=_JOINED),
     f"PATCH {_ENTRA}": _of(Action.MANAGE_IDENTITIES, {"accessTokenTTL": 600}, fill=_JOINED, also=_UNSET),
     f"DELETE {_ENTRA}": _of(Action.MANAGE_IDENTITIES, fill=_JOINED, also=_UNSET),
+    f"GET {_KUBERNETES}": _of(Action.MANAGE_IDENTITIES, fill=_JOINED, also=_UNSET),
+    f"POST {_KUBERNETES}": _of(
+        Action.MANAGE_IDENTITIES, {"kubernetesHost": "10.0.0.1", "allowedNames": "web"}, fill=_JOINED
+    ),
+    f"PATCH {_KUBERNETES}": _of(Action.MANAGE_IDENTITIES, {"accessTokenTTL": 600}, fill=_JOINED, also=_UNSET),
+    f"DELETE {_KUBERNETES}": _of(Action.MANAGE_IDENTITIES, fill=_JOINED, also=_UNSET),
     "GET /api/v1/projects": SELF,
     "GET /api/v1/workspace": SELF,
     "POST /api/v1/projects": _org(Action.CREATE_PROJECT, {"projectName": "New", "slug": "brand-new"}),

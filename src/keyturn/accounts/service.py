@@ -86,7 +86,7 @@ class Access:
         self.sessions = Sessions(database, clock, ids, self.signin, self.users, random)
         self.identities = Identities(database, clock, ids, quotas)
         self.universal = UniversalAuths(database, clock, ids, keeper, random, self.identities)
-        self.token_auths = TokenAuths(database, clock, ids, self.identities)
+        self.token_auths = TokenAuths(database, clock, ids, self.identities, sealer)
         self.token_machines = TokenSignIn(database, clock, self.tokens, proofs)
         self.setup = SetupCodes(database, clock, digests, setup_code, random)
 

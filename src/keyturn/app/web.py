@@ -28,8 +28,9 @@ from keyturn.db.trouble import explain
 from keyturn.engine.readiness import look
 from keyturn.errors import busy
 from keyturn.identities.azure import AzureProof
-from keyturn.identities.bindings import AzureBinding, OidcBinding
+from keyturn.identities.bindings import AzureBinding, KubernetesBinding, OidcBinding
 from keyturn.identities.issuer_keys import IssuerKeys
+from keyturn.identities.kubernetes import KubernetesProof
 from keyturn.identities.oidc import OidcProof
 from keyturn.identities.token_auth import TokenProof
 from keyturn.kit.actor import Actor
@@ -95,7 +96,11 @@ def token_proofs(core: Core) -> Mapping[str, TokenProof]:
     hosts = PinnedTransport(networks=settings.identity_networks, ca_file=settings.ca_file, guard=guard)
     keys = IssuerKeys(core.clock, guard)
     tenants = TenantKeys(core.transport, standard_clouds().get(settings.cloud), clouds(settings).get(settings.cloud))
-    return {OidcBinding.method: OidcProof(keys, hosts), AzureBinding.method: AzureProof(keys, tenants)}
+    return {
+        OidcBinding.method: OidcProof(keys, hosts),
+        AzureBinding.method: AzureProof(keys, tenants),
+        KubernetesBinding.method: KubernetesProof(hosts, core.sealer),
+    }
 
 
 def web_application(core: Core, worker: Worker | None) -> Application:
@@ -118,6 +123,7 @@ def web_application(core: Core, worker: Worker | None) -> Application:
         identities_api.universal_router(access),
         token_auth_api.oidc_router(access),
         token_auth_api.azure_router(access),
+        token_auth_api.kubernetes_router(access),
         token_auth_api.login_router(access, limiter, per_identity),
         projects_api.projects_router(projects),
         projects_api.environments_router(projects),

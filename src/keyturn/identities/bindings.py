@@ -16,6 +16,7 @@ _WELL_KNOWN = "/.well-known/"
 _SHOWN = 200
 _LONGEST_MATCH = 4096
 _MOST_STARS = 16
+_SERVICE_ACCOUNT = re.compile(r"system:serviceaccount:([a-z0-9-]{1,63}):([a-z0-9.-]{1,253})")
 _STARS = re.compile(r"(\*+)")
 
 
@@ -129,7 +130,58 @@ class AzureBinding:
         return principal
 
 
-METHODS: Mapping[str, type[Any]] = {kind.method: kind for kind in (AzureBinding, OidcBinding)}
+@dataclass(frozen=True)
+class KubernetesBinding:
+    """A token of a service account, which the API server of its cluster is asked about.
+
+    ``host`` is a host, host and port, or an https address. ``namespaces`` and ``names`` have commas between; empty lists
+    are not looked at. ``ca`` is PEM, empty for the machine's own trust store.
+    """
+
+    method: ClassVar[str] = "kubernetes-auth"
+    title: ClassVar[str] = "Kubernetes Auth"
+
+    host: str = ""
+    namespaces: str = ""
+    names: str = ""
+    audience: str = ""
+    ca: str = ""
+
+    @property
+    def review_url(self) -> str:
+        """The address of the API server's TokenReview."""
+        return f"{self._base()}/apis/authentication.k8s.io/v1/tokenreviews"
+
+    def _base(self) -> str:
+        return (self.host if "://" in self.host else f"https://{self.host}").rstrip("/")
+
+    def check(self) -> None:
+        """Raise Refused for a binding that cannot work, or lets in every service account of the cluster."""
+        _check_address(self._base(), "kubernetesHost")
+        _check_certificates(self.ca)
+        if not (entries(self.namespaces) or entries(self.names)):
+            raise _unbound("allowedNamespaces or allowedNames")
+
+    def account_of(self, name: object, *, shown: bool) -> str:
+        """Return the service account with this user name, ``namespace/name``, when it may sign in. Raises TokenRefusal.
+
+        Source: https://kubernetes.io/docs/reference/access-authn-authz/authentication/#service-account-tokens. ``shown``
+        says whether the API server vouches for the name.
+        """
+        match = _SERVICE_ACCOUNT.fullmatch(name) if isinstance(name, str) else None
+        if match is None:
+            raise TokenRefusal("service-account", name if shown else "")
+        namespace, account = match.groups()
+        for reason, allowed, value in (
+            ("namespace", entries(self.namespaces), namespace),
+            ("service-account", entries(self.names), account),
+        ):
+            if allowed and value not in allowed:
+                raise TokenRefusal(reason, value if shown else "")
+        return f"{namespace}/{account}"
+
+
+METHODS: Mapping[str, type[Any]] = {kind.method: kind for kind in (KubernetesBinding, AzureBinding, OidcBinding)}
 """The bindings by the names that methods have in paths and in ``authMethods``."""
 
 

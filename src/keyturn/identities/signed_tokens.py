@@ -160,6 +160,12 @@ def _check_signature(token: UnprovenToken, key: Key) -> None:
     raise failure
 
 
+def require_not_ended(claims: Mapping[str, Any], now: datetime) -> None:
+    """Raise TokenRefusal for a token that says that it has ended. Some of Kubernetes never do."""
+    if "exp" in claims and now.timestamp() >= _moment(claims, "exp") + LEEWAY.total_seconds():
+        raise TokenRefusal("expired")
+
+
 def _check_times(claims: Mapping[str, Any], now: datetime) -> None:
     moment = now.timestamp()
     if moment >= _moment(claims, "exp") + LEEWAY.total_seconds():

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from keyturn.identities.domain import MONTH, or_kept
-from keyturn.kit.secret import Plaintext
+from keyturn.kit.secret import Plaintext, SealContext, Sealed
 from keyturn.tokens.addresses import EVERYWHERE, take_apart
 from keyturn.tokens.domain import TokenRules
 
@@ -27,6 +27,12 @@ class TokenAuth:
     updated_at: datetime
     rules: TokenRules = USUAL_RULES
     trusted_ips: tuple[str, ...] = EVERYWHERE
+    reviewer_token: Sealed | None = None
+    """With which an API server is asked about tokens; None: with the token itself."""
+
+    @property
+    def reviewer_place(self) -> SealContext:
+        return SealContext("token_auths", self.id, "reviewer_token")
 
     @property
     def method(self) -> str:
@@ -45,6 +51,8 @@ class TokenAuthChanges:
     access_token_max_ttl: int | None = None
     access_token_uses_limit: int | None = None
     access_token_trusted_ips: tuple[str, ...] | None = None
+    reviewer_token: Plaintext | None = None
+    """An empty one takes away what is there."""
 
     def applied_to(self, auth: TokenAuth, now: datetime) -> TokenAuth:
         """Return the changed one. Raises Refused when its parts do not fit together, or it would let in everybody."""
@@ -73,7 +81,10 @@ class TokenAuthChanges:
             "access_token_uses_limit": self.access_token_uses_limit,
             "access_token_trusted_ips": self.access_token_trusted_ips,
         }
-        return {name: value for name, value in (dict(self.binding) | rest).items() if value is not None}
+        facts = {name: value for name, value in (dict(self.binding) | rest).items() if value is not None}
+        if self.reviewer_token is not None:
+            facts["reviewer_token"] = "given" if self.reviewer_token.reveal() else "none"
+        return facts
 
 
 class TokenProof(Protocol):

@@ -1,18 +1,20 @@
 """Sign-in with tokens that others sign: how it is set up for an identity."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from keyturn.audit import identity_events as events
 from keyturn.audit.domain import Subject, SubjectKind
 from keyturn.audit.record import record
 from keyturn.db.unit import Database, Tx
-from keyturn.errors import NotFound, Refused
+from keyturn.errors import Misconfigured, NotFound, Refused
 from keyturn.identities import token_store
 from keyturn.identities.bindings import METHODS
 from keyturn.identities.service import Identities
 from keyturn.identities.token_auth import TokenAuth, TokenAuthChanges
 from keyturn.kit.actor import Actor
 from keyturn.ports.clock import Clock, Ids
+from keyturn.ports.sealing import Sealer
 from keyturn.tokens import store as tokens
 
 _CERTIFICATES = "ca"
@@ -24,11 +26,15 @@ class TokenAuths:
     All need the permission to manage identities; changes are audited.
     """
 
-    def __init__(self, database: Database, clock: Clock, ids: Ids, identities: Identities) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, ids: Ids, identities: Identities, sealer: Sealer | None
+    ) -> None:
+        """``sealer`` is needed to keep the token of a reviewer."""
         self._database = database
         self._clock = clock
         self._ids = ids
         self._identities = identities
+        self._sealer = sealer
 
     def attach(self, actor: Actor, identity_id: str, method: str, changes: TokenAuthChanges) -> TokenAuth:
         """Let the identity sign in by this method. Raises Refused when it already can."""
@@ -41,7 +47,7 @@ class TokenAuths:
                     code="access.token_auth_exists",
                     fix="Change it with PATCH on the same path.",
                 )
-            auth = changes.applied_to(TokenAuth(self._ids.new(), identity.id, METHODS[method](), now, now), now)
+            auth = self._changed(TokenAuth(self._ids.new(), identity.id, METHODS[method](), now, now), changes)
             token_store.add_token_auth(tx, auth)
             record(tx, actor, events.TOKEN_AUTH_ADDED, _subject(identity_id), now, **_facts(method, changes))
         return auth
@@ -59,7 +65,7 @@ class TokenAuths:
         """Change what is given; tokens already issued keep their lifetime, trusted addresses hold at once."""
         with self._database.write() as tx:
             before = _found(tx, self._identities.managed(tx, actor, identity_id).id, method)
-            after = changes.applied_to(before, self._clock.now())
+            after = self._changed(before, changes)
             token_store.save_token_auth(tx, after)
             subject = _subject(identity_id)
             record(tx, actor, events.TOKEN_AUTH_UPDATED, subject, after.updated_at, **_facts(method, changes))
@@ -74,6 +80,16 @@ class TokenAuths:
             token_store.remove_token_auth(tx, auth.id)
             record(tx, actor, events.TOKEN_AUTH_REMOVED, _subject(identity_id), now, method=method)
         return auth
+
+    def _changed(self, auth: TokenAuth, changes: TokenAuthChanges) -> TokenAuth:
+        after, reviewer = changes.applied_to(auth, self._clock.now()), changes.reviewer_token
+        if reviewer is None:
+            return after
+        if not reviewer.reveal():
+            return replace(after, reviewer_token=None)
+        if self._sealer is None:
+            raise Misconfigured("This process has no keyring for tokens of reviewers.", code="access.no_keyring")
+        return replace(after, reviewer_token=self._sealer.seal(reviewer, after.reviewer_place))
 
 
 def _subject(identity_id: str) -> Subject:

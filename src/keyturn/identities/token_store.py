@@ -52,6 +52,7 @@ def _columns(auth: TokenAuth) -> dict[str, Any]:
         "access_token_max_ttl": auth.rules.max_ttl,
         "access_token_uses_limit": auth.rules.uses_limit,
         "access_token_trusted_ips": list(auth.trusted_ips),
+        "reviewer_token": auth.reviewer_token,
         "updated_at": auth.updated_at,
     }
 
@@ -65,6 +66,7 @@ def _token_auth(row: Mapping[str, Any]) -> TokenAuth:
         row["updated_at"],
         TokenRules(row["access_token_ttl"], row["access_token_max_ttl"], row["access_token_uses_limit"]),
         readable(row["access_token_trusted_ips"]),
+        row["reviewer_token"],
     )
 
 

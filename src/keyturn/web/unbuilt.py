@@ -43,7 +43,7 @@ _OF_PROJECTS: Mapping[str, str] = {
     f"{_SYNC}/{{sync_id}}": "GET PATCH DELETE",
     "/api/v2/service-token": "POST",
 }
-_OTHER_METHODS = ("kubernetes", "aws", "gcp", "jwt", "ldap", "oci", "alicloud", "tls-cert")
+_OTHER_METHODS = ("aws", "gcp", "jwt", "ldap", "oci", "alicloud", "tls-cert")
 _AUTH_OF_IDENTITIES: Mapping[str, str] = {
     f"/api/v1/auth/{name}-auth/identities/{{identity_id}}": "GET POST PATCH DELETE" for name in _OTHER_METHODS
 }

@@ -70,6 +70,7 @@ def site(
         token_auths.login_router(access, limiter, identities),
         token_auths.oidc_router(access),
         token_auths.azure_router(access),
+        token_auths.kubernetes_router(access),
         users_router(access, limiter),
         identities_router(access),
         universal_router(access),

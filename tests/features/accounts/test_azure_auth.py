@@ -22,6 +22,7 @@ from keyturn.crypto.hashing import Hasher
 from keyturn.db.unit import Database
 from keyturn.errors import Unauthenticated
 from keyturn.identities.azure import AzureProof
+from keyturn.identities.domain import NewIdentity
 from keyturn.identities.issuer_keys import IssuerKeys
 from keyturn.identities.oidc import OidcProof
 from keyturn.identities.token_auth import TokenAuthChanges
@@ -105,7 +106,7 @@ def access(database: Database, clock: MovableClock, tenant: Tenant) -> Access:
 class Robot:
     def __init__(self, house: AccessFixture, tenant: Tenant, **binding: object) -> None:
         self.house = house
-        self.id = house.access.identities.create(house.admin, name="robot", role=Role.MEMBER).id
+        self.id = house.access.identities.create(house.admin, NewIdentity(name="robot", role=Role.MEMBER)).id
         usual = {"tenant_id": tenant.id, "resource": RESOURCE, "principals": tenant.principal()}
         house.access.token_auths.attach(house.admin, self.id, METHOD, TokenAuthChanges(usual | binding))
 
@@ -216,7 +217,7 @@ def test_its_discovery_document_serves_oidc_auth_as_well(
 ) -> None:
     keys = IssuerKeys(clock, _welcome)
     access = Access(database, clock, IDS, proofs={"oidc-auth": OidcProof(keys, _Named(tenant.transport))})
-    robot = access.identities.create(house.admin, name="robot", role=Role.MEMBER).id
+    robot = access.identities.create(house.admin, NewIdentity(name="robot", role=Role.MEMBER)).id
     binding = {
         "discovery_url": f"{HOST}/{tenant.id}/v2.0",
         "issuer": f"https://sts.windows.net/{tenant.id}/",

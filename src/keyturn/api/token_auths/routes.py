@@ -16,25 +16,31 @@ from keyturn.api.people.schemas import Token
 from keyturn.api.people.views import MACHINE_SIGN_INS, SIGN_IN_REFUSED, origin_of, token_answer
 from keyturn.api.token_auths.schemas import (
     AttachAzureAuth,
+    AttachKubernetesAuth,
     AttachOidcAuth,
     AzureAuthAnswer,
     AzureAuthShown,
+    KubernetesAuthAnswer,
+    KubernetesAuthShown,
     OidcAuthAnswer,
     OidcAuthShown,
     TokenLogin,
     TokenRulesBody,
     UpdateAzureAuth,
+    UpdateKubernetesAuth,
     UpdateOidcAuth,
 )
-from keyturn.identities.bindings import AzureBinding, OidcBinding
+from keyturn.identities.bindings import AzureBinding, KubernetesBinding, OidcBinding
 from keyturn.identities.token_auth import TokenAuth, TokenAuthChanges
 from keyturn.kit.actor import Actor
 from keyturn.kit.clock import iso
+from keyturn.kit.secret import Plaintext
 from keyturn.web.ratelimit import Limiter
 from keyturn.web.routes import Caller, Routes, delete, get, group, patch, post
 
 _OIDC = "/api/v1/auth/oidc-auth"
 _AZURE = "/api/v1/auth/azure-auth"
+_KUBERNETES = "/api/v1/auth/kubernetes-auth"
 _ONE = "identities/{identity_id}"
 
 
@@ -66,7 +72,12 @@ def login_router(access: Access, limiter: Limiter, identities: Limiter) -> Route
         """Exchange a token that Entra ID gave to a managed identity for an access token."""
         return sign_in(AzureBinding.method, caller, data)
 
-    return group("Sign-in", login_by_oidc, login_by_azure)
+    @post(f"{_KUBERNETES}/login", public=True, forms=True, also=SIGN_IN_REFUSED)
+    def login_by_kubernetes(caller: Caller, data: TokenLogin) -> Token:
+        """Exchange a token of a Kubernetes service account for an access token."""
+        return sign_in(KubernetesBinding.method, caller, data)
+
+    return group("Sign-in", login_by_oidc, login_by_azure, login_by_kubernetes)
 
 
 def oidc_router(access: Access) -> Routes:
@@ -132,6 +143,41 @@ def azure_router(access: Access) -> Routes:
     return group("Azure Auth", attach_azure, get_azure, update_azure, detach_azure)
 
 
+def kubernetes_router(access: Access) -> Routes:
+    """Routes of Kubernetes Auth."""
+    auths, method = access.token_auths, KubernetesBinding.method
+
+    @post(f"{_KUBERNETES}/{_ONE}")
+    def attach_kubernetes(actor: Actor, identity_id: str, data: AttachKubernetesAuth) -> KubernetesAuthAnswer:
+        """Let an identity sign in with tokens of Kubernetes service accounts.
+
+        The API server at `kubernetesHost` is asked about each token: as `tokenReviewerJwt`, which is never shown again, or
+        as the service account itself where there is none. Either needs the cluster role `system:auth-delegator`.
+        `allowedNamespaces` and `allowedNames` are lists with commas between; at least one of them has to be set.
+        """
+        return _kubernetes(auths.attach(actor, identity_id, method, _kubernetes_changes(data)))
+
+    @get(f"{_KUBERNETES}/{_ONE}")
+    def get_kubernetes(actor: Actor, identity_id: str) -> KubernetesAuthAnswer:
+        """Show with which tokens of service accounts an identity signs in."""
+        return _kubernetes(auths.get(actor, identity_id, method))
+
+    @patch(f"{_KUBERNETES}/{_ONE}")
+    def update_kubernetes(actor: Actor, identity_id: str, data: UpdateKubernetesAuth) -> KubernetesAuthAnswer:
+        """Change what is given of how an identity signs in with such tokens.
+
+        An empty `tokenReviewerJwt`, or null, takes away the one that is there.
+        """
+        return _kubernetes(auths.update(actor, identity_id, method, _kubernetes_changes(data)))
+
+    @delete(f"{_KUBERNETES}/{_ONE}")
+    def detach_kubernetes(actor: Actor, identity_id: str) -> KubernetesAuthAnswer:
+        """Take Kubernetes Auth away: the access tokens got by it end."""
+        return _kubernetes(auths.detach(actor, identity_id, method))
+
+    return group("Kubernetes Auth", attach_kubernetes, get_kubernetes, update_kubernetes, detach_kubernetes)
+
+
 # --- shapes -----------------------------------------------------------------------------------------------------------
 
 
@@ -156,13 +202,27 @@ def _azure_changes(data: AttachAzureAuth | UpdateAzureAuth) -> TokenAuthChanges:
     )
 
 
-def _changes(data: TokenRulesBody, **binding: object) -> TokenAuthChanges:
+def _kubernetes_changes(data: AttachKubernetesAuth | UpdateKubernetesAuth) -> TokenAuthChanges:
+    reviewer = data.token_reviewer_jwt
+    return _changes(
+        data,
+        None if reviewer is UNSET else reviewer or Plaintext(""),
+        host=data.kubernetes_host,
+        ca=data.ca_cert,
+        namespaces=data.allowed_namespaces,
+        names=data.allowed_names,
+        audience=data.allowed_audience,
+    )
+
+
+def _changes(data: TokenRulesBody, reviewer: Plaintext | None = None, **binding: object) -> TokenAuthChanges:
     return TokenAuthChanges(
         {name: value for name, value in binding.items() if value is not UNSET},
         access_token_ttl=data.access_token_ttl,
         access_token_max_ttl=data.access_token_max_ttl,
         access_token_uses_limit=data.access_token_num_uses_limit,
         access_token_trusted_ips=trusted_addresses(data.access_token_trusted_ips),
+        reviewer_token=reviewer,
     )
 
 
@@ -201,6 +261,21 @@ def _azure(auth: TokenAuth) -> AzureAuthAnswer:
             tenant_id=binding.tenant_id,
             resource=binding.resource,
             allowed_service_principal_ids=binding.principals,
+            **_rules(auth),
+        )
+    )
+
+
+def _kubernetes(auth: TokenAuth) -> KubernetesAuthAnswer:
+    binding: KubernetesBinding = auth.binding
+    return KubernetesAuthAnswer(
+        KubernetesAuthShown(
+            kubernetes_host=binding.host,
+            ca_cert=binding.ca,
+            allowed_namespaces=binding.namespaces,
+            allowed_names=binding.names,
+            allowed_audience=binding.audience,
+            has_token_reviewer_jwt=auth.reviewer_token is not None,
             **_rules(auth),
         )
     )

@@ -2,12 +2,12 @@
 
 Names of keys and paths as the public clients send and read them: the Terraform provider (github.com/Infisical/
 terraform-provider-infisical, ``internal/client/model.go`` and ``login.go``), the Go SDK (github.com/Infisical/go-sdk,
-``packages/api/auth``) and the published API reference (infisical.com/docs/api-reference/endpoints, ``oidc-auth/attach`` and
-``azure-auth/attach``).
+``packages/api/auth``) and the published API reference (infisical.com/docs/api-reference/endpoints, ``oidc-auth/attach``,
+``azure-auth/attach``, ``kubernetes-auth/attach`` and ``update``).
 """
 
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, UnsetType, field
 
@@ -18,6 +18,8 @@ from keyturn.web.schema.validate import Fault, NonEmpty, Trimmed, trimmed
 from keyturn.web.schema.wire import ApiModel, Timestamp
 
 SignedToken = Annotated[Plaintext, trimmed, Meta(min_length=1, max_length=LONGEST)]
+ReviewerToken = Annotated[Plaintext, trimmed, Meta(max_length=LONGEST)]
+"""An empty one takes away what is there."""
 Address = Annotated[NonEmpty, Meta(max_length=1024)]
 Words = Annotated[Trimmed, Meta(max_length=4096)]
 """A text, or a list with commas between."""
@@ -74,6 +76,24 @@ class UpdateAzureAuth(TokenRulesBody, kw_only=True):
     allowed_service_principal_ids: Words | UnsetType = UNSET
 
 
+class AttachKubernetesAuth(TokenRulesBody, kw_only=True):
+    kubernetes_host: Address
+    ca_cert: Certificates = ""
+    token_reviewer_jwt: ReviewerToken | None = None
+    allowed_namespaces: Words = ""
+    allowed_names: Words = ""
+    allowed_audience: Words = ""
+
+
+class UpdateKubernetesAuth(TokenRulesBody, kw_only=True):
+    kubernetes_host: Address | UnsetType = UNSET
+    ca_cert: Certificates | UnsetType = UNSET
+    token_reviewer_jwt: ReviewerToken | UnsetType | None = UNSET
+    allowed_namespaces: Words | UnsetType = UNSET
+    allowed_names: Words | UnsetType = UNSET
+    allowed_audience: Words | UnsetType = UNSET
+
+
 class TokenRulesShown(ApiModel, kw_only=True):
     id: str
     identity_id: str
@@ -102,6 +122,22 @@ class AzureAuthShown(TokenRulesShown, kw_only=True):
 
 class AzureAuthAnswer(ApiModel):
     identity_azure_auth: AzureAuthShown
+
+
+class KubernetesAuthShown(TokenRulesShown, kw_only=True):
+    """The token of the reviewer is never shown, only whether there is one."""
+
+    kubernetes_host: str
+    ca_cert: str
+    allowed_namespaces: str
+    allowed_names: str
+    allowed_audience: str
+    token_review_mode: Literal["api"] = "api"
+    has_token_reviewer_jwt: bool
+
+
+class KubernetesAuthAnswer(ApiModel):
+    identity_kubernetes_auth: KubernetesAuthShown
 
 
 class OidcAuthAnswer(ApiModel):
