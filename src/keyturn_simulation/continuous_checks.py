@@ -13,7 +13,8 @@ from typing import Any
 
 from entra_emulator import Entry
 from keyturn.credentials.domain import State
-from keyturn.rotations.domain import Reason, guard
+from keyturn.rotations.domain import Reason
+from keyturn.rotations.run_schedule import guard
 from keyturn_simulation.invariants import Broken, one_copy
 from keyturn_simulation.processes import Process
 from keyturn_simulation.schedule_oracle import slot_after

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from keyturn.db.tables import leases
 from keyturn.db.unit import Database, Tx
 from keyturn.ports.http import HttpRequest, HttpResponse
-from keyturn.rotations.domain import Step
+from keyturn.rotations.protocol import Step
 from keyturn_simulation.emulated import EmulatedTransport
 
 

@@ -34,8 +34,9 @@ from keyturn.ports.http import Transport
 from keyturn.ports.provider import Tenant
 from keyturn.providers.azure.provider import AzureProvider
 from keyturn.rotations.commands import ConnectionChange, ScheduleChange
-from keyturn.rotations.domain import Rotation, Step
+from keyturn.rotations.domain import Rotation
 from keyturn.rotations.due import CLAIM
+from keyturn.rotations.protocol import Step
 from keyturn.rotations.self_rotation import SelfRotation
 from keyturn.rotations.store import policies
 from keyturn.rotations.store.due import claim_due

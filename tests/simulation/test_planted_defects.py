@@ -12,7 +12,7 @@ from keyturn.connections import health, sealed, stored
 from keyturn.credentials import store as journal
 from keyturn.credentials.domain import Credential, State
 from keyturn.providers.azure.provider import AzureProvider
-from keyturn.rotations import clock, domain, failure, schedule, waits
+from keyturn.rotations import clock, failure, protocol, run_schedule, schedule, waits
 from keyturn.rotations.domain import StepName
 from keyturn.rotations.store import leases, policies
 from keyturn.rotations.timings import ProofPlan
@@ -62,7 +62,7 @@ def forgets_secrets_whose_answer_was_lost(plant: pytest.MonkeyPatch) -> None:
 
 def runs_an_hour_early(plant: pytest.MonkeyPatch) -> None:
     known = schedule.next_slot
-    plant.setattr(domain, "next_slot", lambda *args: known(*args) - timedelta(hours=1))
+    plant.setattr(run_schedule, "next_slot", lambda *args: known(*args) - timedelta(hours=1))
 
 
 def ends_runs_silently(plant: pytest.MonkeyPatch) -> None:
@@ -112,7 +112,7 @@ def forgets_a_value_that_is_pointed_to(plant: pytest.MonkeyPatch) -> None:
 
 
 def asks_fast_replicas_only(plant: pytest.MonkeyPatch) -> None:
-    for module in (domain, steps):
+    for module in (protocol, steps):
         plant.setattr(module, "proof_plan", lambda _row, timings: ProofPlan(timings.proof_count, timings.proof_spacing))
 
 

@@ -15,7 +15,9 @@ from keyturn.credentials.domain import Credential, State, settled_at
 from keyturn.errors import NotYet, RefusalReason, Retryable, Upstream
 from keyturn.kit.clock_difference import is_right, provider_time
 from keyturn.rotations import waits
-from keyturn.rotations.domain import Rotation, Run, Snapshot, Step, StepName, guard
+from keyturn.rotations.domain import Rotation, Run, Snapshot, StepName
+from keyturn.rotations.protocol import Step
+from keyturn.rotations.run_schedule import guard
 from keyturn.rotations.timings import ProtocolTimings
 
 GIVE_UP_TRIES = 8

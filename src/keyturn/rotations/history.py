@@ -14,7 +14,8 @@ from keyturn.credentials.domain import Credential, State
 from keyturn.db.unit import Database
 from keyturn.kit.actor import Actor
 from keyturn.rotations import access, waits
-from keyturn.rotations.domain import Reason, Rotation, Run, coming_runs, next_run
+from keyturn.rotations.domain import Reason, Rotation, Run
+from keyturn.rotations.run_schedule import coming_runs, next_run
 from keyturn.rotations.schedule import Anchor, Schedule, next_slot, upcoming
 from keyturn.rotations.store import observed
 from keyturn.rotations.store import runs as run_store

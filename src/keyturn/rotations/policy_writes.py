@@ -20,8 +20,9 @@ from keyturn.ports.clock import Clock, Ids
 from keyturn.ports.sealing import Sealer
 from keyturn.rotations import waits
 from keyturn.rotations.commands import Adoption, ConnectionChange, schedule_facts
-from keyturn.rotations.domain import Reason, Rotation, RotationKind, Run, RunState, Snapshot, next_run
+from keyturn.rotations.domain import Reason, Rotation, RotationKind, Run, RunState, Snapshot
 from keyturn.rotations.matching import kind_of
+from keyturn.rotations.run_schedule import next_run
 from keyturn.rotations.schedule import Schedule
 from keyturn.rotations.store import policies, runs
 from keyturn.rotations.work.along import Along

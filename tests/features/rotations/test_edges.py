@@ -13,7 +13,9 @@ from keyturn.db.unit import Database
 from keyturn.errors import Refused
 from keyturn.kit.secret import Plaintext
 from keyturn.rotations.commands import ScheduleChange
-from keyturn.rotations.domain import Reason, RunState, Step, StepName, lifetime
+from keyturn.rotations.domain import Reason, RunState, StepName
+from keyturn.rotations.protocol import Step
+from keyturn.rotations.run_schedule import lifetime
 from keyturn.rotations.work.attempt import RotationWork, acquire
 from keyturn.rotations.work.lease import LeaseLost
 from keyturn.rotations.work.workflow import Rotator

@@ -6,7 +6,8 @@ import pytest
 
 from keyturn.credentials.domain import State
 from keyturn.db.unit import Database
-from keyturn.rotations.domain import Step, StepName
+from keyturn.rotations.domain import StepName
+from keyturn.rotations.protocol import Step
 from keyturn_simulation.world import World, make_world
 
 

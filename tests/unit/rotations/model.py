@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from keyturn.credentials.domain import ENDED, KEPT, Credential, State
 from keyturn.kit.secret import Sealed
 from keyturn.ports.provider import Tenant
-from keyturn.rotations.domain import Reason, Rotation, RotationKind, Run, RunState, Snapshot, Step, StepName
+from keyturn.rotations.domain import Reason, Rotation, RotationKind, Run, RunState, Snapshot, StepName
+from keyturn.rotations.protocol import Step
 from keyturn.rotations.schedule import Schedule
 from keyturn.rotations.timings import ProtocolTimings, proof_plan
 

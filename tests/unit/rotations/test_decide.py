@@ -7,7 +7,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keyturn.rotations.domain import Decision, Snapshot, Step, StepDone, StepName, Wait, decide
+from keyturn.rotations.domain import Snapshot, StepName
+from keyturn.rotations.protocol import Decision, Step, StepDone, Wait, decide
 from keyturn.rotations.waits import LONGEST_PROMISE
 from tests.unit.rotations.model import NOW, PATIENCE, TOKEN, done, snapshots, with_row
 

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from keyturn.credentials.domain import Credential, State
-from keyturn.rotations.domain import Reason, guard, next_run
+from keyturn.rotations.domain import Reason
+from keyturn.rotations.run_schedule import guard, next_run
 from keyturn.rotations.schedule import Anchor, Schedule
 
 PUBLISHED = datetime(2026, 11, 29, 2, 15, 8, tzinfo=UTC)

@@ -12,7 +12,7 @@ from keyturn.credentials.domain import Credential, State
 from keyturn.errors import NeedsAction, NotYet, Permanent, RefusalReason, Retryable, Unanswered, Upstream
 from keyturn.ports.provider import Tenant
 from keyturn.rotations import failure
-from keyturn.rotations.domain import Reason, Rotation, RotationKind, Run, RunState, Snapshot, Step, StepName, decide
+from keyturn.rotations.domain import Reason, Rotation, RotationKind, Run, RunState, Snapshot, StepName
 from keyturn.rotations.failure import (
     Abandon,
     Consequence,
@@ -30,6 +30,7 @@ from keyturn.rotations.failure import (
     SweepLater,
     after_failure,
 )
+from keyturn.rotations.protocol import Step, decide
 from keyturn.rotations.schedule import Schedule
 from keyturn.rotations.work.steps import NETWORK
 from tests.unit.rotations.model import NOW, PATIENCE, TOKEN, done, snapshots, with_row

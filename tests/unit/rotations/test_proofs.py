@@ -8,19 +8,8 @@ from hypothesis import strategies as st
 
 from keyturn.credentials.domain import Credential, State
 from keyturn.ports.provider import Tenant
-from keyturn.rotations.domain import (
-    Decision,
-    Reason,
-    Rotation,
-    RotationKind,
-    Run,
-    RunState,
-    Snapshot,
-    Step,
-    StepName,
-    Wait,
-    decide,
-)
+from keyturn.rotations.domain import Reason, Rotation, RotationKind, Run, RunState, Snapshot, StepName
+from keyturn.rotations.protocol import Decision, Step, Wait, decide
 from keyturn.rotations.schedule import Schedule
 from keyturn.rotations.timings import ProtocolTimings, proof_plan
 

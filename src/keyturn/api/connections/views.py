@@ -15,7 +15,7 @@ from keyturn.kit.moments import in_zone
 from keyturn.projects.domain import ProjectRef
 from keyturn.providers.azure.manifest import MANIFEST
 from keyturn.rotations import waits
-from keyturn.rotations.domain import coming_runs
+from keyturn.rotations.run_schedule import coming_runs
 from keyturn.rotations.schedule import Schedule, local_instant
 from keyturn.rotations.store.policies import Overview
 from keyturn.web.schema.wire import ApiModel, Timestamp

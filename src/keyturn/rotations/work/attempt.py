@@ -12,7 +12,8 @@ from datetime import datetime
 from keyturn.db.unit import Tx
 from keyturn.kit.actor import Actor, platform
 from keyturn.ports.provider import CredentialKind
-from keyturn.rotations.domain import Snapshot, Step
+from keyturn.rotations.domain import Snapshot
+from keyturn.rotations.protocol import Step
 from keyturn.rotations.store import leases, policies
 from keyturn.rotations.store.runs import StepRecord
 from keyturn.rotations.work.context import WorkerContext

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from keyturn.db.unit import Tx
-from keyturn.rotations.domain import Snapshot, Step
+from keyturn.rotations.domain import Snapshot
+from keyturn.rotations.protocol import Step
 from keyturn.rotations.store import runs
 from keyturn.rotations.store.runs import StepRecord
 

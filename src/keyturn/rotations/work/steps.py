@@ -17,20 +17,9 @@ from keyturn.errors import NeedsAction
 from keyturn.kit.actor import platform
 from keyturn.ports.provider import CredentialRequest, RemoteApplication
 from keyturn.rotations import clock, waits
-from keyturn.rotations.domain import (
-    ASKED_FOR,
-    MAX_AWAITING_REMOVAL,
-    Reason,
-    Rotation,
-    RotationKind,
-    Run,
-    RunState,
-    Snapshot,
-    StepName,
-    anchor_after,
-    lifetime,
-    next_run,
-)
+from keyturn.rotations.domain import ASKED_FOR, Reason, Rotation, RotationKind, Run, RunState, Snapshot, StepName
+from keyturn.rotations.protocol import MAX_AWAITING_REMOVAL
+from keyturn.rotations.run_schedule import anchor_after, lifetime, next_run
 from keyturn.rotations.store import policies, runs
 from keyturn.rotations.timings import proof_plan
 from keyturn.rotations.work import removal, sweep

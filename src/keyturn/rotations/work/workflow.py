@@ -11,8 +11,9 @@ from datetime import timedelta
 import structlog
 
 from keyturn.errors import Misconfigured, NeedsAction, Refused, Upstream
-from keyturn.rotations.domain import Decision, Snapshot, Step, StepName, Wait, decide
+from keyturn.rotations.domain import Snapshot, StepName
 from keyturn.rotations.failure import Failure, after_failure
+from keyturn.rotations.protocol import Decision, Step, Wait, decide
 from keyturn.rotations.store import policies, runs
 from keyturn.rotations.work import run_outcome
 from keyturn.rotations.work.attempt import RotationWork, StepAttempt, acquire
