@@ -1,11 +1,13 @@
 """Connections to PostgreSQL that broke while nobody used them are replaced before anybody notices."""
 
+import time
 from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
 
 from keyturn.db import engine as engines
+from keyturn.db.engine import open_engine
 from keyturn.db.unit import Database
 from tests.databases import postgres_database
 
@@ -49,3 +51,28 @@ def test_one_that_broke_in_use_fails_once_and_takes_all_others_with_it() -> None
             except sa.exc.OperationalError:
                 outcomes.append(0)
         assert outcomes == [0, 1, 1, 1]
+
+
+@pytest.mark.postgres
+def test_a_connection_in_use_while_the_database_is_closed_is_closed_once_it_is_given_back() -> None:
+    with postgres_database() as watcher:
+        database = Database(open_engine(watcher.engine.url))
+        with database.read() as tx:
+            assert tx.rows(ONE)
+            database.close()
+            assert tx.rows(ONE), "work that is under way comes to its end"
+            assert sessions(watcher) == 1
+        assert sessions(watcher) == 0
+
+
+def sessions(watcher: Database) -> int:
+    """How many others are connected; the server takes a moment to notice that somebody left."""
+    count = sa.text(
+        "SELECT count(*) AS n FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    deadline = time.monotonic() + 2
+    while True:
+        with watcher.read() as tx:
+            there = int(tx.rows(count)[0]["n"])
+        if not there or time.monotonic() > deadline:
+            return there

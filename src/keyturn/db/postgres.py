@@ -79,7 +79,14 @@ def open_pool(url: URL, *, pool_size: int, max_overflow: int) -> sa.Engine:
         if connection.info.get(_POOLED):
             connection.cursor().execute(transaction)
 
+    pool = engine.pool
+
+    def give_back(_connection: Any, record: Any) -> None:
+        if engine.pool is not pool:  # it was disposed of while this one was in use: the library would leave it open
+            record.invalidate()
+
     event.listen(engine, "connect", greet)
+    event.listen(engine, "checkin", give_back)
     # Not the library's event: see open_engine.
     engine.dialect.do_begin = begin  # type: ignore[assignment, method-assign]
     return engine
