@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from keyturn.db import unread
-from keyturn.db.tables import access_tokens, client_secrets, identities, token_auths, universal_auths
+from keyturn.db.tables import client_secrets, identities, token_auths, universal_auths
 from keyturn.db.unit import Tx
 from keyturn.identities.bindings import METHODS
 from keyturn.identities.domain import Identity, IdentityClientSecret, Label, UniversalAuth, UniversalAuthSettings
@@ -16,19 +16,14 @@ from keyturn.kit.actor import Actor, ActorKind, Role
 from keyturn.lockout.domain import Attempts, LockoutPolicy, attempt_columns
 from keyturn.tokens.addresses import readable
 from keyturn.tokens.domain import TokenRules
+from keyturn.tokens.store import holds_given_token
 
 _CANDIDATES = 8
 
 # --- identities -------------------------------------------------------------------------------------------------------
 
 _HAS_UNIVERSAL = sa.exists().where(universal_auths.c.identity_id == identities.c.id).label("has_universal")
-_HAS_TOKEN = (
-    sa.exists()
-    .where(access_tokens.c.identity_id == identities.c.id)
-    .where(access_tokens.c.client_secret_id.is_(None), access_tokens.c.token_auth_id.is_(None))
-    .where(access_tokens.c.revoked_at.is_(None))
-    .label("has_token")
-)
+_HAS_TOKEN = holds_given_token(identities.c.id).label("has_token")
 
 
 def _has(method: str) -> sa.Label[bool]:

@@ -67,9 +67,10 @@ class Proofs:
                 store.set_user_attempts(tx, user.id, Attempts())
             if actor.via:
                 store.forget_guesses(tx, actor.via)
+                token_store.forget_guesses(tx, actor.via)
             return None
         store.set_user_attempts(tx, user.id, failed(tx, actor, user.attempts, PEOPLE, now))
-        if actor.via and store.count_guess(tx, actor.via) >= MOST_GUESSES:
+        if actor.via and _guesses(tx, actor.via) >= MOST_GUESSES:
             store.end_session(tx, actor.via)
             token_store.revoke_token(tx, actor.via, now)
             return Unauthenticated(
@@ -90,3 +91,8 @@ def person(tx: Tx, actor: Actor) -> User:
 
 def no_person() -> NotFound:
     return NotFound("Only people have a password and a second factor.", code="access.user_not_found")
+
+
+def _guesses(tx: Tx, via: str) -> int:
+    """Count a wrong guess of the session or the access token with this id; return how many there were."""
+    return max(store.count_guess(tx, via), token_store.count_guess(tx, via))

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from keyturn.db import unread
-from keyturn.db.tables import access_tokens, second_factors, sessions, users
+from keyturn.db.tables import second_factors, sessions, users
 from keyturn.db.unit import Tx
 from keyturn.kit.actor import Role
 from keyturn.lockout.domain import Attempts, attempt_columns
@@ -138,19 +138,16 @@ def end_other_sessions(tx: Tx, user_id: str, own_session_id: str | None) -> None
     tx.run(sa.delete(sessions).where(sessions.c.user_id == user_id, sessions.c.id != (own_session_id or "")))
 
 
-def count_guess(tx: Tx, via: str) -> int:
-    """Count a wrong guess made with this access token or session; return how many there were."""
-    counted = 0
-    for table in (access_tokens, sessions):
-        tx.run(sa.update(table).where(table.c.id == via).values(wrong_guesses=table.c.wrong_guesses + 1))
-        row = tx.one(sa.select(table.c.wrong_guesses).where(table.c.id == via))
-        counted = max(counted, row["wrong_guesses"] if row else 0)
-    return counted
+def count_guess(tx: Tx, session_id: str) -> int:
+    """Count a wrong guess made in this session; return how many there were, 0 for what is no session."""
+    tx.run(sa.update(sessions).where(sessions.c.id == session_id).values(wrong_guesses=sessions.c.wrong_guesses + 1))
+    row = tx.one(sa.select(sessions.c.wrong_guesses).where(sessions.c.id == session_id))
+    return row["wrong_guesses"] if row else 0
 
 
-def forget_guesses(tx: Tx, via: str) -> None:
-    for table in (access_tokens, sessions):
-        tx.run(sa.update(table).where(table.c.id == via, table.c.wrong_guesses > 0).values(wrong_guesses=0))
+def forget_guesses(tx: Tx, session_id: str) -> None:
+    guessed = (sessions.c.id == session_id, sessions.c.wrong_guesses > 0)
+    tx.run(sa.update(sessions).where(*guessed).values(wrong_guesses=0))
 
 
 def end_old_sessions(tx: Tx, user_id: str, *, unseen_since: datetime, made_before: datetime) -> None:

@@ -67,6 +67,16 @@ def token(tx: Tx, digest: str, *, lock: bool = False) -> StoredToken | None:
     return _stored(row) if row else None
 
 
+def holds_given_token(identity_id: sa.ColumnElement[str]) -> sa.Exists:
+    """Return the condition that the identity holds a token which was given to it, not got by signing in."""
+    return (
+        sa.exists()
+        .where(access_tokens.c.identity_id == identity_id)
+        .where(access_tokens.c.client_secret_id.is_(None), access_tokens.c.token_auth_id.is_(None))
+        .where(access_tokens.c.revoked_at.is_(None))
+    )
+
+
 def use_token(tx: Tx, token_id: str, now: datetime) -> bool:
     """Count one use, in one statement; False when the token was revoked or is used up."""
     uses, limit = access_tokens.c.uses, access_tokens.c.uses_limit
@@ -103,6 +113,19 @@ def revoke_universal_tokens_of(tx: Tx, identity_id: str, now: datetime) -> int:
     """Revoke what the identity got by client id and secret; tokens given otherwise stay."""
     mine = access_tokens.c.identity_id == identity_id
     return _revoke(tx, sa.and_(mine, access_tokens.c.client_secret_id.is_not(None)), now)
+
+
+def count_guess(tx: Tx, token_id: str) -> int:
+    """Count a wrong guess made with this token; return how many there were, 0 for what is no token."""
+    column = access_tokens.c.wrong_guesses
+    tx.run(sa.update(access_tokens).where(access_tokens.c.id == token_id).values(wrong_guesses=column + 1))
+    row = tx.one(sa.select(column).where(access_tokens.c.id == token_id))
+    return row["wrong_guesses"] if row else 0
+
+
+def forget_guesses(tx: Tx, token_id: str) -> None:
+    guessed = (access_tokens.c.id == token_id, access_tokens.c.wrong_guesses > 0)
+    tx.run(sa.update(access_tokens).where(*guessed).values(wrong_guesses=0))
 
 
 def _revoke(tx: Tx, which: sa.ColumnElement[bool], now: datetime) -> int:
