@@ -1,4 +1,4 @@
-"""Setting a scene and looking behind it, in process."""
+"""Setting up tenants, applications and people, and reading their true state, in process."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class ApplicationHandle:
 
 
 class Admin(People):
-    """The typed door to an emulator's state. Safe to use from any thread; nothing here is in the ledger.
+    """Typed access to an emulator's state. Safe to use from any thread; nothing here is in the ledger.
 
     What it makes is known to all replicas at once, unless `replicated` is asked for.
     """

@@ -1,4 +1,4 @@
-"""Settings, faults and effects as JSON values, checked before they are believed."""
+"""Settings, faults and effects as JSON values, checked before use."""
 
 from __future__ import annotations
 

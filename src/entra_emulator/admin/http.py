@@ -1,4 +1,4 @@
-"""The admin API under `/_emulator/`: the typed door of `admin.py`, in JSON. Not part of the ledger."""
+"""The admin API under `/_emulator/`: what `admin.py` offers, in JSON. Not part of the ledger."""
 
 from __future__ import annotations
 

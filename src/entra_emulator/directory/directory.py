@@ -1,4 +1,4 @@
-"""The state of the simulated directory: tenants, applications, service principals and what hangs on them."""
+"""The state of the simulated directory: tenants, applications, service principals and what belongs to them."""
 
 from __future__ import annotations
 

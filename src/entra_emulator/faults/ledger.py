@@ -98,7 +98,7 @@ class Ledger:
             entry.started, entry.ended = started, ended
 
     def query(self, *, since: int = 0, limit: int | None = None, **conditions: Any) -> list[Entry]:
-        """Entries after number `since` whose fields equal all of `wanted`, oldest first, at most `limit`.
+        """Entries after number `since` whose fields equal all of `conditions`, oldest first, at most `limit`.
 
         Raises AttributeError for a field that entries do not have.
         """

@@ -1,4 +1,4 @@
-"""Reading what a caller sent to Graph, without ever trusting it."""
+"""Reading what a caller sent to Graph; all of it is checked."""
 
 from __future__ import annotations
 

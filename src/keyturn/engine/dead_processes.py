@@ -1,8 +1,8 @@
 """Heartbeats of this process, and adoption of what dead processes left.
 
-Each process keeps a row alive. One that stays silent for ``dead_after`` is dead; one of this very machine that no longer
-exists is dead at once. Its work is struck off, its leases end, and what it was for is woken: the living find it due. All of it
-may happen twice: a process that was only slow finds its leases gone and writes nothing more.
+Each process updates a row with every heartbeat. One that has not for ``dead_after`` is dead; one of this very machine that no
+longer exists is dead at once. Its work is struck off, its leases end, and what it was for is made due, for other processes to
+find. All of it may happen twice: a process that was only slow finds its leases gone and writes nothing more.
 """
 
 import os
@@ -46,7 +46,7 @@ class Works(Protocol):
 
 
 def last_end(seen_at: datetime, pace: Pace) -> datetime:
-    """Return when the leases end at the latest that a process kept before it fell silent.
+    """Return when the leases end at the latest that a process kept before its last heartbeat.
 
     Who keeps a lease after that was only slow and is at work again: ending that lease would let two processes write to one
     application. Both moments are by the clock of that process.
@@ -75,7 +75,7 @@ class Heartbeat:
         self._loop = Loop("heartbeat", self._round, pace.heartbeat)
 
     def announce(self) -> None:
-        """Say that this process lives. To be called before the engine starts: work of unknown processes is struck off."""
+        """Write the row of this process. To be called before the engine starts: work of unknown processes is struck off."""
         now = self._clock.now()
         with self._database.write() as tx:
             if not store.beat(tx, self._process_id, now):
@@ -102,9 +102,9 @@ class Heartbeat:
         self._loop.start()
 
     def stop(self, grace: timedelta) -> None:
-        """Take leave. To be called after the engine has stopped.
+        """Remove the row of this process. To be called after the engine has stopped.
 
-        When work of this process still runs it stays on the list: silent from now on, it is found dead.
+        When work of this process still runs the row stays: without further heartbeats it is found dead.
         """
         self._loop.stop(grace)
         if self._works.in_flight():

@@ -21,7 +21,7 @@ class Process:
 
 
 def beat(tx: Tx, process_id: str, now: datetime) -> bool:
-    """Say that the process lives; False when its row is gone: the others took it for dead."""
+    """Write the heartbeat; False when the row is gone: the others took the process for dead."""
     return tx.run(sa.update(processes).where(processes.c.id == process_id).values(seen_at=now)) == 1
 
 

@@ -49,7 +49,7 @@ class Plaintext:
 
 @dataclass(frozen=True, slots=True)
 class SealContext:
-    """Where a sealed value lives. It is bound into the ciphertext, so a value moved elsewhere does not open."""
+    """The table, row and column of a sealed value. It is bound into the ciphertext, so a value moved elsewhere does not open."""
 
     table: str
     row: str
