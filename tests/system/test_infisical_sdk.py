@@ -1,46 +1,30 @@
-"""The unmodified Python SDK of Infisical signs in to the genuine server over HTTP."""
+"""The unmodified Python SDK of Infisical signs in to the genuine server over HTTP, and keeps secrets there."""
 
 from pathlib import Path
 
-import httpx2
 import pytest
 from infisical_sdk import InfisicalSDKClient
 from infisical_sdk.infisical_requests import APIError
 
-from tests.system.command import PATIENCE, Home
+from tests.system.sdk_project import sdk_project
 
 pytestmark = pytest.mark.client
 
-PASSWORD = "vellum-orbit-pickle-94"
-UNIVERSAL = "/api/v1/auth/universal-auth/identities"
 
-
-def test_the_python_sdk_signs_in_and_calls_with_its_token(tmp_path: Path) -> None:
-    home = Home(tmp_path, tmp_path)
-    bootstrap = ("admin", "bootstrap", "--email", "ada@contoso.test", "--organization", "Contoso", "--password-stdin")
-    admin = home.run(*bootstrap, stdin=f"{PASSWORD}\n").out.strip()
-    with home.serving(PORT="0") as server, httpx2.Client(base_url=server.url, trust_env=False) as web:
-
-        def post(path: str, body: object) -> httpx2.Response:
-            return web.post(path, json=body, headers={"authorization": f"Bearer {admin}"}, timeout=PATIENCE)
-
-        identity = post("/api/v1/identities", {"name": "deployer", "role": "member"}).json()["identity"]["id"]
-        client_id = post(f"{UNIVERSAL}/{identity}", {}).json()["identityUniversalAuth"]["clientId"]
-        secret = post(f"{UNIVERSAL}/{identity}/client-secrets", {}).json()["clientSecret"]
-        with InfisicalSDKClient(host=server.url) as client:
+def test_the_python_sdk_signs_in_and_keeps_secrets(tmp_path: Path) -> None:
+    with sdk_project(tmp_path) as given:
+        with InfisicalSDKClient(host=given.url) as client:
             with pytest.raises(APIError) as refused:
-                client.auth.universal_auth.login(client_id, "no-such-secret")
+                client.auth.universal_auth.login(given.client_id, "no-such-secret")
             assert (refused.value.status_code, refused.value.response["error"]) == (401, "UnauthorizedError")
-            answer = client.auth.universal_auth.login(client_id, secret)
+            answer = client.auth.universal_auth.login(given.client_id, given.client_secret)
             assert (answer.tokenType, answer.expiresIn, answer.accessTokenMaxTTL) == ("Bearer", 2592000, 2592000)
             assert client.get_token() == answer.accessToken
-            assert client.api.get("/api/v1/projects", model=dict).data == {"projects": []}
-            project = post("/api/v2/workspace", {"projectName": "Payments", "slug": "payments"}).json()["project"]["id"]
-            post(f"/api/v2/workspace/{project}/identity-memberships/{identity}", {"role": "member"})
-            keeps_secrets(client, project)
-        with InfisicalSDKClient(host=server.url, token=answer.accessToken) as sdk:
+            listed = client.api.get("/api/v1/projects", model=dict).data["projects"]
+            assert [one["id"] for one in listed] == [given.project_id]
+            keeps_secrets(client, given.project_id)
+        with InfisicalSDKClient(host=given.url, token=answer.accessToken) as sdk:
             assert sdk.api.get("/api/v1/identities/details", model=dict).status_code == 200
-        assert server.stop().status == 0
 
 
 def keeps_secrets(client: InfisicalSDKClient, project: str) -> None:

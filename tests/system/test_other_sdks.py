@@ -1,0 +1,51 @@
+"""Unmodified SDKs of other languages do with the genuine server what they can do with folders and secrets.
+
+They are fetched once into ``build/sdks`` by the tools of their languages. Where those are missing or cannot fetch, a test is
+skipped.
+"""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.system.sdk_project import SdkProject, sdk_project
+
+pytestmark = pytest.mark.client
+
+HERE = Path(__file__).parent / "sdks"
+CACHE = Path(__file__).parents[2] / "build" / "sdks"
+NODE_SDK = "@infisical/sdk@5.0.2"
+FETCHING, RUNNING = 250, 100
+
+
+def program(name: str) -> str:
+    found = shutil.which(name)
+    if found is None:
+        pytest.skip(f"{name} is not installed")
+    return found
+
+
+def fetched(*command: str, at: Path) -> None:
+    try:
+        done = subprocess.run(command, cwd=at, capture_output=True, text=True, timeout=FETCHING, check=False)
+    except subprocess.TimeoutExpired:
+        pytest.skip(f"{command[0]} took too long")
+    if done.returncode:
+        pytest.skip(f"{command[0]} could not fetch: {done.stderr[-300:]}")
+
+
+def ends_well(given: SdkProject, *command: str) -> None:
+    arguments = (given.url, given.client_id, given.client_secret, given.project_id)
+    done = subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=RUNNING, check=False)
+    assert done.stdout.strip().splitlines()[-1:] == ["ok"], done.stdout + done.stderr
+
+
+def test_the_node_sdk_keeps_secrets(tmp_path: Path) -> None:
+    node, npm, modules = program("node"), program("npm"), CACHE / "node"
+    if not (modules / "node_modules" / "@infisical" / "sdk").exists():
+        modules.mkdir(parents=True, exist_ok=True)
+        fetched(npm, "install", "--prefix", str(modules), "--no-audit", "--no-fund", NODE_SDK, at=modules)
+    with sdk_project(tmp_path) as given:
+        ends_well(given, node, str(HERE / "node.mjs"), str(modules))
