@@ -310,9 +310,7 @@ class ContinuousChecks:
             raise Broken(f"schedule: a run of rotation {rotation_id} for the reason {reason} started by itself")
 
     def _connection(self, connection_id: str) -> None:
-        connection = next(
-            (connection for connection in self.world.all_connections() if connection.id == connection_id), None
-        )
+        connection = {one.id: one for one in self.world.all_connections()}.get(connection_id)
         if connection is None:
             self.currents.pop(connection_id, None)
             self.healthy_since.pop(connection_id, None)

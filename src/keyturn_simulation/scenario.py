@@ -293,10 +293,6 @@ class Scenario:
                     f"liveness: {connection.name} did not rotate within an hour: {rotation.status}, {rotation.last_message}"
                 )
 
-    def _full(self, rotation: Rotation) -> bool:
-        """Whether others took the last slot of the application: then only a person can help, and is told so."""
-        return self._sim.world.slots_of(rotation.object_id) is not None and "may hold" in (rotation.last_message or "")
-
     def _quiet(self) -> None:
         sim = self._sim
         sim.judge.always()
@@ -312,13 +308,13 @@ class Scenario:
                 raise Broken(
                     f"liveness: {connection.name} is to rotate at {rotation.next_run_at}, later than its schedule says"
                 )
-            if rotation.paused_until and not self._full(rotation):
+            if rotation.paused_until and not sim.world.has_no_slot(rotation.object_id):
                 raise Broken(f"liveness: {connection.name} waits until {due} since it failed: {rotation.last_message}")
 
     def _all_well(self) -> None:
         self._well_show()
         for connection, rotation in self._enabled():
-            if rotation.status != "success" and not self._full(rotation):
+            if rotation.status != "success" and not self._sim.world.has_no_slot(rotation.object_id):
                 raise Broken(
                     f"liveness: {connection.name} does not work again: {rotation.status}, {rotation.last_message}"
                 )
