@@ -17,6 +17,7 @@ pytestmark = pytest.mark.client
 HERE = Path(__file__).parent / "sdks"
 CACHE = Path(__file__).parents[2] / "build" / "sdks"
 NODE_SDK = "@infisical/sdk@5.0.2"
+GO_SDK = "github.com/infisical/go-sdk@v0.8.0"
 FETCHING, RUNNING = 250, 100
 
 
@@ -49,3 +50,18 @@ def test_the_node_sdk_keeps_secrets(tmp_path: Path) -> None:
         fetched(npm, "install", "--prefix", str(modules), "--no-audit", "--no-fund", NODE_SDK, at=modules)
     with sdk_project(tmp_path) as given:
         ends_well(given, node, str(HERE / "node.mjs"), str(modules))
+
+
+def test_the_go_sdk_keeps_secrets(tmp_path: Path) -> None:
+    go, modules = program("go"), CACHE / "go"
+    source, copy = HERE / "go" / "main.go", modules / "main.go"
+    if not (modules / "sdk").exists() or copy.read_bytes() != source.read_bytes():
+        modules.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source, copy)
+        if not (modules / "go.mod").exists():
+            fetched(go, "mod", "init", "sdk", at=modules)
+        fetched(go, "get", GO_SDK, at=modules)
+        fetched(go, "mod", "tidy", at=modules)
+        fetched(go, "build", "-o", "sdk", ".", at=modules)
+    with sdk_project(tmp_path) as given:
+        ends_well(given, str(modules / "sdk"))
