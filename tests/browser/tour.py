@@ -8,6 +8,7 @@ from playwright.sync_api import Page, expect
 
 from keyturn.connections.domain import CertificateFiles, Connection, NewConnection
 from keyturn.identities.domain import NewClientSecret, NewIdentity, UniversalAuthChanges
+from keyturn.identities.token_auth import TokenAuthChanges
 from keyturn.kit.actor import Role
 from keyturn.kit.secret import Plaintext
 from keyturn.projects.domain import NewProject, Project
@@ -44,6 +45,21 @@ class Furniture:
     identity_id: str
 
 
+TOKEN_AUTHS: dict[str, dict[str, object]] = {
+    "oidc-auth": {
+        "discovery_url": "https://token.actions.githubusercontent.com",
+        "issuer": "https://token.actions.githubusercontent.com",
+        "subject": "repo:acme/shop:ref:refs/heads/main",
+        "claims": {"repository_owner": "acme"},
+    },
+    "azure-auth": {
+        "tenant_id": "11111111-2222-4333-8444-555555555555",
+        "resource": "https://management.azure.com/",
+        "principals": "11111111-2222-4333-8444-666666666666",
+    },
+}
+
+
 def furnish(estate: BrowserServer) -> Furniture:
     """Put something on every page: connections of every kind and condition, people, machine identities."""
     access, actor = estate.access, estate.actor
@@ -52,6 +68,8 @@ def furnish(estate: BrowserServer) -> Furniture:
     identity = access.identities.create(actor, NewIdentity(name="terraform", role=Role.MEMBER))
     access.universal.attach(actor, identity.id, UniversalAuthChanges())
     access.universal.create_secret(actor, identity.id, NewClientSecret(description="pipeline"))
+    for method, binding in TOKEN_AUTHS.items():
+        access.token_auths.attach(actor, identity.id, method, TokenAuthChanges(binding))
     broken = estate.application("Reporting", secrets_count=2)
     furniture = Furniture(
         project=project,

@@ -93,6 +93,14 @@ _AUTH_FORM = {
     "token_addresses": "0.0.0.0/0",
     "lockout": "true",
 }
+_RULES_FORM = {"ttl": "600", "max_ttl": "600", "uses_limit": "0", "addresses": "0.0.0.0/0"}
+_OIDC_FORM = _RULES_FORM | {"discovery_url": "https://issuer.test", "issuer": "https://issuer.test", "subject": "x"}
+_ENTRA_FORM = _RULES_FORM | {
+    "tenant": "11111111-2222-4333-8444-555555555555",
+    "resource": "https://management.azure.com/",
+    "principals": "11111111-2222-4333-8444-666666666666",
+}
+_KUBERNETES_FORM = _RULES_FORM | {"host": "10.0.0.1", "names": "web"}
 _NEW_USER = {"email": "new@contoso.test", "password": "vellum-orbit-pickle-95", "role": "viewer"}
 
 # --- the JSON API -----------------------------------------------------------------------------------------------------
@@ -339,6 +347,15 @@ _PAGES: dict[str, Rule] = {
     f"POST {_IDENTITY}/universal-auth": _of(Action.MANAGE_IDENTITIES, _AUTH_FORM, fill=_JOINED),
     f"POST {_IDENTITY}/universal-auth/unlock": _of(Action.MANAGE_IDENTITIES, NOTHING, fill=_JOINED),
     f"POST {_IDENTITY}/universal-auth/remove": _of(Action.MANAGE_IDENTITIES, {"confirm": "joined robot"}, fill=_JOINED),
+    f"POST {_IDENTITY}/oidc-auth": _of(Action.MANAGE_IDENTITIES, _OIDC_FORM, fill=_JOINED),
+    f"POST {_IDENTITY}/azure-auth": _of(Action.MANAGE_IDENTITIES, _ENTRA_FORM, fill=_JOINED),
+    f"POST {_IDENTITY}/kubernetes-auth": _of(Action.MANAGE_IDENTITIES, _KUBERNETES_FORM, fill=_JOINED),
+    **{
+        f"POST {_IDENTITY}/{method}-auth/remove": _of(
+            Action.MANAGE_IDENTITIES, {"confirm": "joined robot"}, fill=_JOINED, also=_UNSET
+        )
+        for method in ("oidc", "azure", "kubernetes")
+    },
     f"POST {_IDENTITY}/client-secrets": _of(Action.MANAGE_IDENTITIES, NOTHING, fill=_JOINED),
     f"POST {_IDENTITY}/client-secrets/{{secret_id}}/revoke": _of(Action.MANAGE_IDENTITIES, NOTHING, fill=_JOINED),
     "GET /organization/audit-log": _org(Action.READ_AUDIT_LOGS),

@@ -1,6 +1,6 @@
 """Machine identities: programs that call this server, and how they sign in."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, ClassVar
@@ -11,6 +11,7 @@ from keyturn.accounts.service import Access
 from keyturn.api.fields import Name
 from keyturn.authz.domain import ORGANIZATION_ROLES, Action, at_most, permits
 from keyturn.errors import NotFound
+from keyturn.identities.bindings import OidcBinding
 from keyturn.identities.domain import (
     LONGEST_TTL,
     Identity,
@@ -21,7 +22,9 @@ from keyturn.identities.domain import (
     UniversalAuth,
     UniversalAuthChanges,
 )
+from keyturn.identities.token_auth import TokenAuth
 from keyturn.kit.actor import Actor, Role
+from keyturn.pages.token_auths import method_routes
 from keyturn.ports.clock import Clock
 from keyturn.web.html.forms import require_typed
 from keyturn.web.pages import FormState, Page, PageRoute, Pages, Redirect, get, group, post
@@ -59,7 +62,7 @@ class SecretShown:
 
 @dataclass(frozen=True)
 class IdentityPage(Page):
-    """``auth`` is None when the identity cannot sign in. It and the ``secrets`` are shown to those who may manage it."""
+    """``auth`` is its Universal Auth; ``token_auths`` are by method. All these are shown to those who may manage it."""
 
     template: ClassVar[str] = "identities/identity.html"
     section: ClassVar[str] = "identities"
@@ -68,10 +71,17 @@ class IdentityPage(Page):
     auth: UniversalAuth | None
     locked: bool
     secrets: Sequence[SecretShown]
+    token_auths: Mapping[str, TokenAuth]
     manageable: bool
     own_role: Role
     site_url: str
     filled: FormState
+
+    @property
+    def claims(self) -> str:
+        """The claims that OIDC Auth looks at, as its form takes them."""
+        auth = self.token_auths.get(OidcBinding.method)
+        return "\n".join(f"{name} = {value}" for name, value in auth.binding.claims.items()) if auth else ""
 
 
 @dataclass(frozen=True)
@@ -139,7 +149,13 @@ def router(access: Access, clock: Clock, site_url: str) -> Pages:
     """Return the pages of machine identities. ``site_url`` is the address that examples show."""
     pages = IdentityPages(access, clock, site_url)
     show_one = _page(pages)
-    return group(*_list(pages), show_one, *_changes(pages, show_one), *_signing_in(pages, show_one))
+    return group(
+        *_list(pages),
+        show_one,
+        *_changes(pages, show_one),
+        *_signing_in(pages, show_one),
+        *method_routes(access, show_one),
+    )
 
 
 @dataclass(frozen=True)
@@ -156,7 +172,9 @@ class IdentityPages:
         client_secrets = self.access.universal.list_secrets(actor, identity_id) if auth else ()
         locked = auth is not None and auth.attempts.locked(now)
         secrets = [_shown(each, now) for each in client_secrets]
-        return IdentityPage(identity, auth, locked, secrets, may, actor.role, self.site_url, filled)
+        token_auths = self.access.token_auths.list(actor, identity_id) if may else ()
+        ways = {each.method: each for each in token_auths}
+        return IdentityPage(identity, auth, locked, secrets, ways, may, actor.role, self.site_url, filled)
 
     def _auth(self, actor: Actor, identity_id: str) -> UniversalAuth | None:
         try:
