@@ -75,11 +75,11 @@ def read_fault(body: Mapping[str, Any]) -> Fault:
     _whole(body, "skip", 0)
     if body.get("times", 1) is not None:
         _whole(body, "times", 1)
-    drawn = tuple(_effect(item) for item in effects)
-    if body.get("when", "after") == "after" and any(200 <= response.status <= 299 for response in drawn):
+    chosen_effects = tuple(_effect(item) for item in effects)
+    if body.get("when", "after") == "after" and any(200 <= response.status <= 299 for response in chosen_effects):
         raise Misfit("a status from 200 to 299 hides nothing after the work: it needs when: before")
     body["probability"] = _number("probability", body.get("probability", 1.0), low=0.0)
-    return Fault(effects=drawn, **body)
+    return Fault(effects=chosen_effects, **body)
 
 
 def fault_as_json(fault: Fault) -> dict[str, Any]:

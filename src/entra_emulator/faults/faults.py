@@ -181,9 +181,9 @@ class Fault:
 
     def concerns(self, operation: str, tenant: str, application: str, caller: str) -> bool:
         """Whether a call of this kind is looked at."""
-        named = self.operation in {"*", operation} or (self.operation == "writes" and operation in WRITES)
+        matches = self.operation in {"*", operation} or (self.operation == "writes" and operation in WRITES)
         return (
-            named
+            matches
             and self.tenant in {None, tenant}
             and self.application in {None, application}
             and self.caller in {None, caller}

@@ -206,12 +206,12 @@ def _check_name(name: str, audience: str) -> None:
 
 
 def _free_uris(call: Call, application: Application, uris: list[str]) -> list[str]:
-    used = {
+    uris_in_use = {
         uri for item in call.home().applications.values() if item is not application for uri in item.identifier_uris
     }
     for uri in uris:
         _check_uri(call, uri)
-    if used & set(uris):
+    if uris_in_use & set(uris):
         raise GraphError(
             400,
             "Request_MultipleObjectsWithSameKeyValue",

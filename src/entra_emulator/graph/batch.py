@@ -29,12 +29,14 @@ _SAFE = "/$()'=,:?&%;@+*!~"
 def handle(call: Call, answer_one: Callable[[Call], Response]) -> Response:
     """Answers all items with `answer_one`, in an order of its own. Raises GraphError 400 for a malformed batch."""
     items = _read(json_object(call))
-    done: dict[str, Response] = {}
+    responses_by_id: dict[str, Response] = {}
     for item in items:
-        done[item["id"]] = _failed_dependency(call) if _blocked(item, done) else _run(call, item, answer_one)
-    responses = [{"id": name, **_shown(response)} for name, response in done.items()]
+        responses_by_id[item["id"]] = (
+            _failed_dependency(call) if _blocked(item, responses_by_id) else _run(call, item, answer_one)
+        )
+    responses = [{"id": name, **_shown(response)} for name, response in responses_by_id.items()]
     call.world.rng.shuffle(responses)
-    delay = max((response.delay for response in done.values()), default=0.0)
+    delay = max((response.delay for response in responses_by_id.values()), default=0.0)
     whole = success(call, {"responses": responses}, "Collection(microsoft.graph.batchResponse)")
     return replace(whole, delay=whole.delay + delay)
 
@@ -80,13 +82,13 @@ def _check_order(items: list[dict[str, Any]]) -> None:
     """
     needs = [list(item.get("dependsOn") or ()) for item in items]
     chain = [[]] + [[item["id"]] for item in items[:-1]]
-    stated = [need for need in needs if need]
-    if needs != chain and any(need != stated[0] for need in stated):
+    dependencies = [need for need in needs if need]
+    if needs != chain and any(need != dependencies[0] for need in dependencies):
         raise _malformed("The steps of a batch must be all parallel, all sequential, or all depend on the same step.")
 
 
-def _blocked(item: dict[str, Any], done: dict[str, Response]) -> bool:
-    return any(done[need].status >= 400 for need in item.get("dependsOn") or ())
+def _blocked(item: dict[str, Any], responses_by_id: dict[str, Response]) -> bool:
+    return any(responses_by_id[need].status >= 400 for need in item.get("dependsOn") or ())
 
 
 def _run(call: Call, item: dict[str, Any], answer_one: Callable[[Call], Response]) -> Response:

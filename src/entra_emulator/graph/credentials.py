@@ -104,12 +104,12 @@ def _remove(call: Call, holder: Holder) -> Response:
     call.entry.key_id = key_id
     check_quiet(call, holder)
     secret = next((item for item in holder.passwords_held() if item.key_id == key_id), None)
-    hidden = (
+    not_yet_visible = (
         secret is not None
         and call.settings.remove_needs_visible
         and not secret.presence.visible("graph", call.replica, call.now)
     )
-    if secret is None or hidden:
+    if secret is None or not_yet_visible:
         raise bad_request(f"No password credential found with keyId '{key_id}'.")
     remove_credential(secret, call.now, call.settings, call.world.rng)
     committed(call, holder, key_id)

@@ -67,7 +67,7 @@ def _update(call: Call, keys: tuple[Key, ...]) -> Response:
     only_members(body, _MEMBERS, "microsoft.graph.federatedIdentityCredential")
     if body.get("name", item.name) != item.name:
         raise bad_request("The name of a federated identity credential cannot be changed.")
-    changed = FederatedCredential(
+    replacement = FederatedCredential(
         id=item.id,
         name=item.name,
         issuer=needed_text(body, "issuer", 600) if "issuer" in body else item.issuer,
@@ -75,8 +75,8 @@ def _update(call: Call, keys: tuple[Key, ...]) -> Response:
         audiences=_audiences(body) if "audiences" in body else item.audiences,
         description=text_or_none(body, "description", 600) if "description" in body else item.description,
     )
-    _check_unique(application, changed)
-    application.federated[application.federated.index(item)] = changed
+    _check_unique(application, replacement)
+    application.federated[application.federated.index(item)] = replacement
     committed(call, application, item.id)
     return empty(call)
 

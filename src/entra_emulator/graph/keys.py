@@ -94,12 +94,12 @@ def _remove(call: Call, holder: Holder) -> Response:
     check_quiet(call, holder)
     _check_proof(call, holder, body)
     certificate = next((item for item in holder.keys_held() if item.key_id == key_id), None)
-    hidden = (
+    not_yet_visible = (
         certificate is not None
         and call.settings.remove_needs_visible
         and not certificate.presence.visible("graph", call.replica, call.now)
     )
-    if certificate is None or hidden:
+    if certificate is None or not_yet_visible:
         raise bad_request(f"No key credential found with keyId '{key_id}'.")
     remove_credential(certificate, call.now, call.settings, call.world.rng)
     committed(call, holder, key_id)
@@ -120,8 +120,8 @@ def _check_proof(call: Call, holder: Holder, body: dict[str, Any]) -> None:
     except StsError as error:
         raise _no_proof() from error
     now = call.local_now
-    named = jwt.text("aud") == _AUDIENCE and jwt.text("iss").lower() == holder.object_id
-    if not named or begins is None or ends is None or not 0 < ends - begins <= _LONGEST_PROOF:
+    names_this_object = jwt.text("aud") == _AUDIENCE and jwt.text("iss").lower() == holder.object_id
+    if not names_this_object or begins is None or ends is None or not 0 < ends - begins <= _LONGEST_PROOF:
         raise _bad_proof()
     if not begins - _SKEW_ALLOWED <= now < ends:
         raise _bad_proof()

@@ -20,8 +20,8 @@ def application_by_key(call: Call, key: Key) -> Application | None:
         application = call.world.directory.application(value)
         return application if application and application.tenant_id == tenant.id else None
     if kind == "uniquename":
-        named = (item for item in tenant.applications.values() if item.properties.get("uniqueName") == value)
-        return next(named, None)
+        matches = (item for item in tenant.applications.values() if item.properties.get("uniqueName") == value)
+        return next(matches, None)
     return None
 
 

@@ -245,9 +245,9 @@ def page(
     parameters = call.parameters()
     counting = counting or (parameters.get("$count", "").lower() == "true" and eventual(call))
     passes = _filtering(call, parameters, fields, counting)
-    chosen = [item for item in items if passes(item)]
+    matches = [item for item in items if passes(item)]
     order, descending = _order(parameters, fields, counting)
-    ranked = sorted(((_rank(order, item), identity(item), item) for item in chosen), key=lambda row: row[:2])
+    ranked = sorted(((_rank(order, item), identity(item), item) for item in matches), key=lambda row: row[:2])
     if descending:
         ranked.reverse()
     total = len(ranked)

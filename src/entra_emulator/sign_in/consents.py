@@ -48,10 +48,10 @@ def needed_permissions(
     for resource in scopes.resources:
         permissions.setdefault(resource.app_id, set()).update(resource.names)
         if resource.default and (again or not granted(call, application.app_id, user, resource.app_id) - OIDC):
-            listed = configured(application)
-            if resource.app_id not in listed:
+            configured_permissions = configured(application)
+            if resource.app_id not in configured_permissions:
                 raise _not_listed(application, resource.app_id)
-            for app_id, names in listed.items():
+            for app_id, names in configured_permissions.items():
                 permissions.setdefault(app_id, set()).update(names)
     return permissions
 

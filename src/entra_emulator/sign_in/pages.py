@@ -160,10 +160,10 @@ def hand_over(call: Call, target: str, fields: Mapping[str, str]) -> Response:
 
     Source: https://openid.net/specs/oauth-v2-form-post-response-mode-1_0.html
     """
-    hidden = "".join(
+    inputs = "".join(
         f'<input type="hidden" name="{escape(name)}" value="{escape(value)}">' for name, value in fields.items()
     )
-    inner = f'{hidden}<footer><button class="main">Continue</button></footer>'
+    inner = f'{inputs}<footer><button class="main">Continue</button></footer>'
     body = f'<form method="post" action="{escape(target)}">{inner}</form><script>{_SUBMIT}</script>'
     return page(call, "Signed in", body, policy=f"{_POLICY}; script-src 'sha256-{_SUBMIT_HASH}'")
 

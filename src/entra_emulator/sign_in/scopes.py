@@ -87,10 +87,10 @@ def read_scopes(call: Call, application: Application, text: str) -> RequestedSco
         else:
             permission = _known(application, app_id, name)
             resources[app_id] = ResourceScopes(app_id, old.audience, old.prefix, old.names | {permission}, old.default)
-    listed = tuple(resources.values())
-    if any(resource.default for resource in listed) and (len(listed) > 1 or listed[0].names):
+    resource_scopes = tuple(resources.values())
+    if any(resource.default for resource in resource_scopes) and (len(resource_scopes) > 1 or resource_scopes[0].names):
         raise _invalid(text, ".default scope can't be combined with resource-specific scopes.")
-    return RequestedScopes(frozenset(oidc), listed)
+    return RequestedScopes(frozenset(oidc), resource_scopes)
 
 
 def configured(application: Application) -> dict[str, set[str]]:

@@ -149,5 +149,5 @@ def _nonce(call: Call) -> str:
 def _shown(resource: ResourceScopes, scopes: set[str]) -> list[str]:
     """What was granted, written with the resource's name where the client wrote it so."""
     plain = sorted(scopes & OIDC - {"offline_access"})
-    named = [f"{resource.prefix}{name}" for name in sorted(scopes - OIDC)]
-    return plain + named + ([f"{resource.prefix}.default"] if resource.default else [])
+    names = [f"{resource.prefix}{name}" for name in sorted(scopes - OIDC)]
+    return plain + names + ([f"{resource.prefix}.default"] if resource.default else [])

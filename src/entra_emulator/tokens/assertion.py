@@ -118,18 +118,18 @@ def _federated(call: Call, jwt: Jwt, application: Application) -> str:
             700213, f"No matching federated identity record found for presented assertion subject '{jwt.text('sub')}'."
         )
     audiences = _audiences(jwt.claims.get("aud"))
-    chosen = next((item for item in trusted if audiences & set(item.audiences)), None)
-    if chosen is None:
+    credential = next((item for item in trusted if audiences & set(item.audiences)), None)
+    if credential is None:
         text = ", ".join(sorted(audiences))
         raise StsError(
             700212, f"No matching federated identity record found for presented assertion audience '{text}'."
         )
-    pem = call.world.trusted_issuers.get(chosen.issuer, {}).get(str(jwt.header.get("kid")))
+    pem = call.world.trusted_issuers.get(credential.issuer, {}).get(str(jwt.header.get("kid")))
     key = _public_key(pem)
     if key is None or not jwt.signed_by(key):
         raise StsError(700027, "Client assertion failed signature validation. [Reason - The key was not found.]")
     _check_times(call, jwt)
-    return chosen.id
+    return credential.id
 
 
 def _public_key(pem: bytes | None) -> RSAPublicKey | None:

@@ -121,8 +121,8 @@ def find_resource(call: Call, audience: str) -> tuple[str, str]:
         own = call.world.directory.application(candidate.app_id)
         uris = own.identifier_uris if own is not None else []
         names = (candidate.app_id, f"api://{candidate.app_id}", *candidate.names, *uris)
-        named = any(lowercase == name.rstrip("/").lower() for name in names)
-        if named and candidate.presence.visible("token", call.replica, call.now):
+        matches = any(lowercase == name.rstrip("/").lower() for name in names)
+        if matches and candidate.presence.visible("token", call.replica, call.now):
             return candidate.app_id, "2.0" if own and own.token_version == 2 else "1.0"
     raise unknown_resource(audience, tenant.name)
 

@@ -32,8 +32,8 @@ def remove_old_events(
     while True:
         with database.write() as tx:
             tx.alone_with(ALONE)
-            removed = store.remove_below_floor(tx, AT_ONCE)
-        if removed < AT_ONCE:
+            count = store.remove_below_floor(tx, AT_ONCE)
+        if count < AT_ONCE:
             return False
         if stopped():
             return True

@@ -188,16 +188,16 @@ def database(settings: Settings, around: CommandContext) -> Iterator[CheckupFind
             yield ok("database", f"{path} is made at the first start.")
             return
     try:
-        with _opened(settings) as opened, startup.clear(opened):
-            yield from _kind(opened, around.clock.now())
-            if opened.is_sqlite:
-                yield _pages(opened)
-            state = migrate.check(opened)
-            yield _state(state, opened, settings)
+        with _opened(settings) as db, startup.clear(db):
+            yield from _kind(db, around.clock.now())
+            if db.is_sqlite:
+                yield _pages(db)
+            state = migrate.check(db)
+            yield _state(state, db, settings)
             if state is migrate.SchemaState.UP_TO_DATE:
-                yield _writes(opened)
-                yield _keys(opened, settings, around)
-                yield _refused(opened)
+                yield _writes(db)
+                yield _keys(db, settings, around)
+                yield _refused(db)
     except Misconfigured as error:
         yield from_error("database", error)
     except sa.exc.SQLAlchemyError as error:
@@ -207,17 +207,17 @@ def database(settings: Settings, around: CommandContext) -> Iterator[CheckupFind
 
 @contextmanager
 def _opened(settings: Settings) -> Iterator[Database]:
-    opened = startup.open_database(settings)
+    db = startup.open_database(settings)
     try:
-        startup.reach(opened)
-        yield opened
+        startup.reach(db)
+        yield db
     finally:
-        opened.close()
+        db.close()
 
 
-def _kind(opened: Database, now: datetime) -> Iterator[CheckupFinding]:
-    with opened.read() as tx:
-        if opened.is_sqlite:
+def _kind(db: Database, now: datetime) -> Iterator[CheckupFinding]:
+    with db.read() as tx:
+        if db.is_sqlite:
             mode = tx.connection.exec_driver_sql("PRAGMA journal_mode").scalar()
             fix = "Keep the data folder on a local disk: network file systems cannot do write-ahead logging."
             version = tx.connection.exec_driver_sql("SELECT sqlite_version()").scalar()
@@ -233,42 +233,42 @@ def _kind(opened: Database, now: datetime) -> Iterator[CheckupFinding]:
     yield skew("database clock", there - now, "the database server")
 
 
-def _state(state: migrate.SchemaState, opened: Database, settings: Settings) -> CheckupFinding:
+def _state(state: migrate.SchemaState, db: Database, settings: Settings) -> CheckupFinding:
     if state is migrate.SchemaState.EMPTY:
         return ok("tables", "The database is empty; the first start sets it up.")
     if state is migrate.SchemaState.BEHIND:
         note = " The server does this by itself at its next start." if settings.embedded else ""
         return CheckupFinding("warn", "tables", "The tables are of an older version.", f"Run: keyturn migrate.{note}")
-    return ok("tables", f"The tables are at version {migrate.current(opened)}.")
+    return ok("tables", f"The tables are at version {migrate.current(db)}.")
 
 
-def _pages(opened: Database) -> CheckupFinding:
+def _pages(db: Database) -> CheckupFinding:
     """Whether all of the file can be read, and its parts fit together."""
-    with opened.engine.connect() as connection:
+    with db.engine.connect() as connection:
         lines = [str(line) for line in connection.exec_driver_sql("PRAGMA quick_check(3)").scalars()]
     if lines == ["ok"]:
         return ok("database file", "Its pages are sound.")
-    trouble = damaged(Path(opened.engine.url.database or ""))
+    trouble = damaged(Path(db.engine.url.database or ""))
     return CheckupFinding(
         "fail", "database file", f"{trouble.message} SQLite says: {lines[0].splitlines()[-1]}.", trouble.fix
     )
 
 
-def _writes(opened: Database) -> CheckupFinding:
+def _writes(db: Database) -> CheckupFinding:
     try:
-        opened.check_writable(PATIENCE)
+        db.check_writable(PATIENCE)
     except Exception as error:
-        explanation = at_start(error, opened.engine.url)
+        explanation = at_start(error, db.engine.url)
         if explanation is None:
             raise
         return CheckupFinding("fail", "writing", explanation.message, explanation.fix or "")
     return ok("writing", "The database can be written.")
 
 
-def _keys(opened: Database, settings: Settings, around: CommandContext) -> CheckupFinding:
+def _keys(db: Database, settings: Settings, around: CommandContext) -> CheckupFinding:
     try:
         source = startup.root_key_source(settings, lambda _: None)  # its notices are findings of their own
-        count = Keyring(opened, source, around.clock).verify()
+        count = Keyring(db, source, around.clock).verify()
     except Misconfigured as error:
         return from_error("data keys", error)
     current = source.load().current if count or settings.encryption_key else None
@@ -278,9 +278,9 @@ def _keys(opened: Database, settings: Settings, around: CommandContext) -> Check
     return ok("data keys", f"{count} data keys, all in use can be opened." if count else "None made yet.")
 
 
-def _refused(opened: Database) -> CheckupFinding:
+def _refused(db: Database) -> CheckupFinding:
     """Which connections Entra refuses, as far as the daily look and whoever used them found out."""
-    with opened.read() as tx:
+    with db.read() as tx:
         rows = refused_now(tx)
     if not rows:
         return ok("connections", "None is known to be refused by Entra.")

@@ -46,14 +46,14 @@ def status(
 
 
 def _rows(database: Database) -> list[dict[str, str | int | None]]:
-    used = rewrap.usage(database)
+    uses = rewrap.usage(database)
     with database.read() as tx:
         keys = store.load(tx)
     return [
         {
             "id": key.id,
             "rootKey": key.root_key_id,
-            "values": used[key.id],
+            "values": uses[key.id],
             "createdAt": iso(key.created_at),
             "retiredAt": iso(key.retired_at) if key.retired_at else None,
         }

@@ -119,7 +119,7 @@ def rewrap(database: Database, source: RootKeySource) -> int:
     Retired keys that no given root key opens stay as they are. Raises Misconfigured for others.
     """
     roots = source.load()
-    changed = 0
+    count = 0
     for row in _rows(database):
         if row.root_key_id == roots.current.id:
             continue
@@ -131,8 +131,8 @@ def rewrap(database: Database, source: RootKeySource) -> int:
                 raise wrong_root(row, roots, source.name)
             continue
         with database.write() as tx:
-            changed += store.rewrap(tx, row, roots.current.id, roots.current.wrap(row.id, key))
-    return changed
+            count += store.rewrap(tx, row, roots.current.id, roots.current.wrap(row.id, key))
+    return count
 
 
 def digests(database: Database, tables: sa.MetaData = metadata) -> Counter[str]:
@@ -214,16 +214,16 @@ def _batches(database: Database, column: SealedColumn, key_id: str) -> Iterator[
 def _retire(
     database: Database, clock: Clock, columns: list[SealedColumn], summary: Summary, tables: sa.MetaData
 ) -> None:
-    used: Counter[str] = Counter()
+    uses: Counter[str] = Counter()
     for column in columns:
         for batch in _batches(database, column, summary.data_key):
-            used.update(key_id_of(row["value"]) for row in batch)
-    summary.remaining = used.total()
+            uses.update(key_id_of(row["value"]) for row in batch)
+    summary.remaining = uses.total()
     digest_counts = digests(database, tables)
     summary.digests = digest_counts.total() - digest_counts[summary.data_key]
-    used.update(digest_counts)
+    uses.update(digest_counts)
     for row in _rows(database):
-        if row.retired_at is None and row.id != summary.data_key and not used[row.id]:
+        if row.retired_at is None and row.id != summary.data_key and not uses[row.id]:
             with database.write() as tx:
                 store.retire(tx, row.id, clock.now())
             summary.retired.append(row.id)

@@ -190,8 +190,8 @@ def trouble_of(error: BaseException) -> Trouble | None:
     if driver == "sqlite3":
         return _of_sqlite(cause)
     trouble = _of_postgresql(cause)
-    ended = trouble is _AWAY and COMMITTING in getattr(error, "__notes__", ())
-    return _UNKNOWN_END if ended else trouble
+    while_committing = trouble is _AWAY and COMMITTING in getattr(error, "__notes__", ())
+    return _UNKNOWN_END if while_committing else trouble
 
 
 def explain(error: Exception) -> Unavailable | None:

@@ -29,12 +29,12 @@ class Moment(sa.TypeDecorator[datetime]):
         return _to_text if dialect.name == "sqlite" else super().bind_processor(dialect)
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Any:
-        read = _from_text if dialect.name == "sqlite" else _from_driver
+        parse = _from_text if dialect.name == "sqlite" else _from_driver
         if self.instead is None:
-            return read
+            return parse
 
         def read_or_instead(value: Any) -> Any:
-            moment = read(value)
+            moment = parse(value)
             return self.instead if isinstance(moment, Unread) else moment
 
         return read_or_instead

@@ -116,13 +116,13 @@ class Database:
         with self._alone(), self._in_turn(patience) as remaining, self.engine.connect() as connection:
             with self._waiting(connection, remaining):
                 transaction = for_writing(connection).begin()
-            tx, ended = Tx(connection, writing=True), False
+            tx, at_commit = Tx(connection, writing=True), False
             try:
                 with transaction:
                     yield tx
-                    ended = True
+                    at_commit = True
             except Exception as error:
-                if ended:
+                if at_commit:
                     error.add_note(COMMITTING)
                 raise
             if tx.changed:

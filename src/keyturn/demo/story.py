@@ -171,8 +171,10 @@ class Story:
             current_runs = self._runs()
             for run in reversed(current_runs):
                 self._show_new_steps(run)
-            ended = len(current_runs) >= runs and all(run["state"] == "succeeded" for run in current_runs)
-            return ended and all(row["state"] in {"current", "revoked", "abandoned"} for row in self._credentials())
+            runs_succeeded = len(current_runs) >= runs and all(run["state"] == "succeeded" for run in current_runs)
+            return runs_succeeded and all(
+                row["state"] in {"current", "revoked", "abandoned"} for row in self._credentials()
+            )
 
         self._until(over)
 

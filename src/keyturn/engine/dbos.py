@@ -96,7 +96,7 @@ class DbosEngine:
                 self._settled(row_id)
         if future is None:
             return False
-        future.add_done_callback(lambda done: self._finish(row_id, done))
+        future.add_done_callback(lambda finished_future: self._finish(row_id, finished_future))
         return True
 
     def in_flight(self) -> int:

@@ -62,12 +62,12 @@ def refusal(name: str) -> str:
     if not name or len(name) > LONGEST or not name.isprintable() or not may_repeat("timeZone", name):
         return f"There is no such time zone. {ADVICE}"
     suggestions = list(_suggestions(name))[:_MOST_SUGGESTED]
-    meant = (
+    question = (
         f" Did you mean {' or '.join([', '.join(suggestions[:-1]), suggestions[-1]] if suggestions[1:] else suggestions)}?"
         if suggestions
         else ""
     )
-    return f"There is no time zone '{name}'.{meant} {ADVICE}"
+    return f"There is no time zone '{name}'.{question} {ADVICE}"
 
 
 def _suggestions(name: str) -> Iterator[str]:

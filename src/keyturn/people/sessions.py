@@ -168,9 +168,9 @@ class Sessions:
     def sign_out_everywhere(self, actor: Actor) -> int:
         """End all sessions of the caller, this one too. Returns how many there were."""
         with self._database.write() as tx:
-            ended = store.end_sessions_of_user(tx, actor.id or "")
-            record(tx, actor, events.SESSIONS_ENDED, subject_of(actor), self._clock.now(), ended=ended)
-        return ended
+            count = store.end_sessions_of_user(tx, actor.id or "")
+            record(tx, actor, events.SESSIONS_ENDED, subject_of(actor), self._clock.now(), ended=count)
+        return count
 
     # --- the list -----------------------------------------------------------------------------------------------------
 

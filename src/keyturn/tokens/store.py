@@ -50,11 +50,11 @@ def add_token(
 
 def clear_tokens(tx: Tx, owner: Actor, now: datetime) -> None:
     """Clear away tokens of this owner that ended long ago."""
-    ended = now - _KEPT_AFTER_END
+    ended_before = now - _KEPT_AFTER_END
     old = (
         sa.select(access_tokens.c.id)
         .where(_owner_column(owner) == owner.id)
-        .where(sa.or_(access_tokens.c.expires_at < ended, access_tokens.c.revoked_at < ended))
+        .where(sa.or_(access_tokens.c.expires_at < ended_before, access_tokens.c.revoked_at < ended_before))
         .limit(_PURGED_AT_ONCE)
     )
     tx.run(sa.delete(access_tokens).where(access_tokens.c.id.in_(old)))

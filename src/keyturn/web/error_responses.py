@@ -60,8 +60,8 @@ def _problem(edge: Edge, request: Request, error: Exception) -> ErrorResponse:
     if isinstance(error, KeyturnError):
         return _known(error, request.visit)
     if isinstance(error, WrongMethod):
-        built = [method for method in error.methods if not is_unbuilt(method, request.path)]
-        return _wrong_method(built, request.visit) if built else _no_route(request)
+        methods = [method for method in error.methods if not is_unbuilt(method, request.path)]
+        return _wrong_method(methods, request.visit) if methods else _no_route(request)
     if isinstance(error, NoRoute):
         return _no_route(request)
     explanation = edge.explain(error)
@@ -115,8 +115,8 @@ def _no_route(request: Request) -> ErrorResponse:
     return ErrorResponse(404, {"message": message, "error": "Not Found", "statusCode": 404})
 
 
-def _wrong_method(built: Sequence[str], visit: RequestContext) -> ErrorResponse:
-    allow = ", ".join([*built, "OPTIONS"])
+def _wrong_method(methods: Sequence[str], visit: RequestContext) -> ErrorResponse:
+    allow = ", ".join([*methods, "OPTIONS"])
     message = f"This path takes {allow}"
     shape = body_of(405, "MethodNotAllowed", message, visit.request_id, code="request.method_not_allowed")
     return ErrorResponse(405, shape, headers={"allow": allow})

@@ -205,17 +205,17 @@ def page_response(outcome: Outcome) -> PageResponse:
 
 def _to_sign_in(route: PageRoute, request: Request, visitor: BrowserContext, keeper: Keeper | None) -> Response:
     """Redirect to the sign-in page, with the way back. After an ended session the page says so, and the form typed is kept."""
-    ended = visitor.session is not None
+    had_session = visitor.session is not None
     asked_for = request.query.decode("latin-1") if route.keeps_query else ""
     back, query = request.path, f"?{asked_for}" if asked_for else ""
     cookies: tuple[Cookie, ...] = ()
     if route.method != "GET":
         back, query = _page_of(route, request), ""
-        if ended and keeper and back != "/":
+        if had_session and keeper and back != "/":
             fields = read_form(request.headers.get("content-type", ""), request.body)
             cookie = keeper.keep(request.path, back, fields)
             cookies = (cookie,) if cookie else ()
-    asks = {"next": "" if back == "/" else back + query, "ended": "1" if ended else ""}
+    asks = {"next": "" if back == "/" else back + query, "ended": "1" if had_session else ""}
     query_text = "&".join(f"{name}={quote(text, safe='/')}" for name, text in asks.items() if text)
     return _redirected(Redirect(f"{SIGN_IN}?{query_text}" if query_text else SIGN_IN, cookies=cookies), visitor)
 
@@ -246,9 +246,12 @@ class View:
         if isinstance(outcome, File):
             return Response(outcome.content, media_type=outcome.media_type, headers=dict(outcome.headers))
         response = page_response(outcome)
-        used = () if self.visitor.toast is None else (Cookie(TOAST, "", timedelta(0)),)
+        spent_toast = () if self.visitor.toast is None else (Cookie(TOAST, "", timedelta(0)),)
         return html(
-            self.render(response.page), response.status, type(response.page).leaves_by, (*response.cookies, *used)
+            self.render(response.page),
+            response.status,
+            type(response.page).leaves_by,
+            (*response.cookies, *spent_toast),
         )
 
     def render(self, page: Page) -> str:

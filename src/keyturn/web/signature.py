@@ -58,9 +58,9 @@ def read(
     where = f"{method} {path}"
     if ("actor" in names) == public:
         raise TypeError(f"{where}: a handler has an actor, or says public=True, never both")
-    named, in_path = path_params(path), [name for name in names if name not in {*provided, "query", body}]
-    if sorted(named) != sorted(in_path) and len(names) == len(parameters):  # with ** it looks at none of them
-        raise TypeError(f"{where}: the path has {list(named)}, the handler takes {in_path}")
+    in_template, in_path = path_params(path), [name for name in names if name not in {*provided, "query", body}]
+    if sorted(in_template) != sorted(in_path) and len(names) == len(parameters):  # with ** it looks at none of them
+        raise TypeError(f"{where}: the path has {list(in_template)}, the handler takes {in_path}")
     path_type = msgspec.defstruct("Path", [(name, hints[name]) for name in in_path], rename="camel", kw_only=True)
     kinds = {"path": path_type} | {part: hints[part] for part in ("query", body) if part in names}
     checks = {part: checker(kind, texts=part != "data") for part, kind in kinds.items()}

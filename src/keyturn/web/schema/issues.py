@@ -28,8 +28,8 @@ def required(expected: str, path: Path) -> Issue:
 
 
 def wrong_type(expected: str, value: object, path: Path, *, received: str | None = None) -> Issue:
-    got = received or name_of(value)
-    return _issue("invalid_type", path, f"Expected {expected}, received {got}", expected=expected, received=got)
+    actual = received or name_of(value)
+    return _issue("invalid_type", path, f"Expected {expected}, received {actual}", expected=expected, received=actual)
 
 
 def too_small(kind: str, minimum: float, path: Path, *, inclusive: bool = True, exact: bool = False) -> Issue:

@@ -210,8 +210,8 @@ def _moment(value: object, path: Path, issues: list[Issue]) -> object:
         return None
     try:
         # Some moments have no date in UTC: 9999-12-31T23:59:59-14:00 would be in the year 10000.
-        written = datetime.fromisoformat(value.strip())
-        moment = written.astimezone(UTC) if written.tzinfo else None
+        local = datetime.fromisoformat(value.strip())
+        moment = local.astimezone(UTC) if local.tzinfo else None
     except (ValueError, OverflowError):
         moment = None
     if moment is None:

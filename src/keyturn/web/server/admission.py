@@ -76,8 +76,8 @@ def check_head(version: str, path: str, headers: Headers) -> None:
             fix="Send fewer or shorter headers. In a browser: delete the cookies of this site.",
         )
     hosts = [value.strip() for name, value in headers if name.lower() == b"host"]
-    named = hosts != [b""] and len(hosts) == 1  # the web server gives an empty one to a request that has none
-    if not named and (len(hosts) > 1 or version not in _OLD or path not in PROBES):
+    has_host = hosts != [b""] and len(hosts) == 1  # the web server gives an empty one to a request that has none
+    if not has_host and (len(hosts) > 1 or version not in _OLD or path not in PROBES):
         raise Refused(
             f"A request names its host once; this one does so {f'{len(hosts)} times' if hosts[1:] else 'never'}.",
             code="request.host",

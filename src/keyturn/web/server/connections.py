@@ -77,9 +77,9 @@ class Traffic:
         with self._lock:
             return set(self._busy), dict(self._served)
 
-    def forget(self, gone: set[Peer]) -> None:
+    def forget(self, peers: set[Peer]) -> None:
         with self._lock:
-            for peer in gone:
+            for peer in peers:
                 self._served.pop(peer, None)
 
 
@@ -152,9 +152,9 @@ class ConnectionWatch:
         pause = _EVERY
         while not self._over.wait(pause):
             began = time.monotonic()
-            ended = self.look(began)
-            if ended:
-                _log.info("ended quiet connections", count=ended)
+            count = self.look(began)
+            if count:
+                _log.info("ended quiet connections", count=count)
             # With very many connections a look takes a while: it may use a twentieth of one processor.
             pause = max(_EVERY, 20 * (time.monotonic() - began))
 

@@ -68,8 +68,8 @@ class Watch:
                 self._began_at = now
                 threading.Thread(target=self._run, name="readiness", daemon=True).start()
             seconds = self._began_at + self._patience - now
-            done = self._changed.wait_for(lambda: self._began_at is None, max(seconds, 0))
-            return self._known[1] if done and self._known else HANGS
+            in_time = self._changed.wait_for(lambda: self._began_at is None, max(seconds, 0))
+            return self._known[1] if in_time and self._known else HANGS
 
     def _run(self) -> None:
         status = HANGS
