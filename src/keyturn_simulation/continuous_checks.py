@@ -15,7 +15,7 @@ from entra_emulator import Entry
 from keyturn.credentials.domain import State
 from keyturn.rotations.domain import Reason
 from keyturn.rotations.run_schedule import guard
-from keyturn_simulation.invariants import Broken, one_copy
+from keyturn_simulation.invariants import Broken, check_one_copy
 from keyturn_simulation.processes import Process
 from keyturn_simulation.schedule_oracle import slot_after
 from keyturn_simulation.world import World
@@ -149,8 +149,7 @@ class ContinuousChecks:
         if changes:
             self._one_current()
             self._nobody_left_behind()
-            for problem in one_copy(self.eye.execute):
-                raise Broken(problem)
+            check_one_copy(self.eye.execute)
 
     def _fenced(self, process: Process, row_id: str) -> None:
         """9: a journal row is changed by the holder of the application's lease only, under its newest token."""
@@ -396,5 +395,4 @@ def _row(found: tuple[Any, ...]) -> Row:
     state, adopted, has_value = State(found[5]), bool(found[6]), bool(found[14])
     ids = (found[0], found[1], found[2], found[3], found[4])
     moments = (starts, ends, revoke, asked, published, retired)
-    late = (_optional(found[17]), _optional(found[18]))
-    return Row(*ids, state, adopted, found[7], *moments, has_value, found[15], found[16], *late)
+    return Row(*ids, state, adopted, found[7], *moments, has_value, found[15], found[16], *map(_optional, found[17:19]))

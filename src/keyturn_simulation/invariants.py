@@ -210,17 +210,17 @@ _APART = (
 """The connections that rotate and do not point to the current row of their journal."""
 
 
-def one_copy(ask: Callable[[str], Iterable[Any]]) -> Iterator[str]:
+def check_one_copy(ask: Callable[[str], Iterable[Any]]) -> None:
     """Judge by the tables alone who points where; ``ask`` returns the rows of a query."""
     for name, state in ask(_UNKEPT):
-        yield f"11: {name} points to a value that the journal does not keep: {state}"
+        raise Broken(f"11: {name} points to a value that the journal does not keep: {state}")
     for name, _state in ask(_APART):
-        yield f"11: {name} rotates and does not point to its current credential"
+        raise Broken(f"11: {name} rotates and does not point to its current credential")
 
 
 def _sealed_once(world: World) -> Iterator[str]:
     with world.database.read() as tx:
-        yield from one_copy(lambda query: [tuple(row.values()) for row in tx.rows(sa.text(query))])
+        check_one_copy(lambda query: [tuple(row.values()) for row in tx.rows(sa.text(query))])
     for connection in world.all_connections():
         content = content_of(world.sealer, connection)
         if content.credential_id != connection.credential_id:

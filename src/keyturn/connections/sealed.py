@@ -92,7 +92,7 @@ def _salt_inside(content: SealedContent) -> Plaintext:
 # --- writing ----------------------------------------------------------------------------------------------------------
 
 
-def columns_of(
+def credential_columns(
     tx: Tx,
     sealer: Sealer,
     connection_id: str,
@@ -103,29 +103,34 @@ def columns_of(
 ) -> dict[str, Any]:
     """Return the columns that hold new credentials: a value of the connection's own, unless a rotation has it."""
     target = target_of(cloud, credentials.tenant_id, credentials.client_id)
-    credential_id = row_that_has(tx, sealer, mark)
-    value = None if isinstance(credentials, OAuthGrant) or credential_id else value_of(credentials)
-    return pointing(sealer, connection_id, version, SealedContent(target, value, credential_id))
+    value = None if isinstance(credentials, OAuthGrant) else value_of(credentials)
+    return content_columns(sealer, connection_id, version, _kept_once(tx, sealer, target, value, mark))
 
 
-def pointing(sealer: Sealer, connection_id: str, version: int, content: SealedContent) -> dict[str, Any]:
+def content_columns(sealer: Sealer, connection_id: str, version: int, content: SealedContent) -> dict[str, Any]:
     """Return the columns that hold this."""
     sealed = sealer.seal(content.packed(), seal_context(connection_id, version))
     return {"secret": sealed, "credential_id": content.credential_id}
 
 
-def row_that_has(tx: Tx, sealer: Sealer, mark: str | None) -> str | None:
-    """Return the row of the journal that keeps the credential with this fingerprint for a rotation, if its value opens."""
-    row_id = rotation_store.current_row(tx, mark) if mark else None
+def _kept_once(tx: Tx, sealer: Sealer, target: list[str], value: Plaintext | None, mark: str | None) -> SealedContent:
+    """Return what to seal for a value with this fingerprint: which row has it where a rotation keeps the very same."""
+    credential_id = rotation_store.current_row(tx, mark) if mark and value else None
     try:
-        return row_id if row_id and _journaled(tx, sealer, row_id) else None
+        same = credential_id is not None and _journaled(tx, sealer, credential_id) == value
     except KeyturnError:
-        return None  # who still has the value keeps it
+        same = False  # who still has the value keeps it
+    return SealedContent(target, None, credential_id) if same else SealedContent(target, value)
 
 
-def refer(tx: Tx, sealer: Sealer, connection: Connection, credential_id: str) -> None:
-    """Leave the value that the connection holds to this row of the journal, which has the same."""
-    _keep_as(tx, sealer, connection, _read(sealer, connection), None, credential_id)
+def refer(tx: Tx, sealer: Sealer, connection: Connection, credential_id: str, value: Plaintext) -> None:
+    """Leave the connection's value to this row of the journal, which has this one; nothing happens where they differ.
+
+    They may for one certificate that was pasted in two ways: its next successor brings them together.
+    """
+    before = _read(sealer, connection)
+    if before.value is None or before.value == value:
+        _keep_as(tx, sealer, connection, before, SealedContent(_target(connection, before), None, credential_id))
 
 
 def take_copies(tx: Tx, sealer: Sealer, credential_id: str, *, beside: str | None = None) -> None:
@@ -133,10 +138,11 @@ def take_copies(tx: Tx, sealer: Sealer, credential_id: str, *, beside: str | Non
 
     But to the connection ``beside``, which is deleted in this transaction or has other credentials.
     """
-    for connection in store.pointing_to(tx, credential_id):
-        if connection.id != beside:
-            value = _journaled(tx, sealer, credential_id)
-            _keep_as(tx, sealer, connection, _read(sealer, connection), value, None)
+    for connection in store.of_credential(tx, credential_id):
+        value = _journaled(tx, sealer, credential_id) if connection.id != beside else None
+        if value is not None:
+            before = _read(sealer, connection)
+            _keep_as(tx, sealer, connection, before, SealedContent(_target(connection, before), value))
 
 
 def renew(tx: Tx, sealer: Sealer, connection: Connection, mark: str | None) -> None:
@@ -144,30 +150,27 @@ def renew(tx: Tx, sealer: Sealer, connection: Connection, mark: str | None) -> N
 
     ``mark`` is the fingerprint of what it holds, if that is known. Raises Misconfigured for what does not open.
     """
-    content = _read(sealer, connection)
-    credential_id = row_that_has(tx, sealer, mark)
-    _keep_as(tx, sealer, connection, content, None if credential_id else content.value, credential_id)
+    before = _read(sealer, connection)
+    content = _kept_once(tx, sealer, _target(connection, before), before.value, mark)
+    _keep_as(tx, sealer, connection, before, content)
+
+
+def _target(connection: Connection, before: SealedContent) -> list[str]:
+    """Return where the credential may be sent: as it was sealed, not as the row may say by now."""
+    return before.target or connection.target
 
 
 def _read(sealer: Sealer, connection: Connection) -> SealedContent:
     return SealedContent.unpacked(sealer.open(connection.secret, connection.seal_context), connection)
 
 
-def _keep_as(
-    tx: Tx,
-    sealer: Sealer,
-    connection: Connection,
-    before: SealedContent,
-    value: Plaintext | None,
-    credential_id: str | None,
-) -> None:
-    """Keep the same credential elsewhere, for the same target as before: no version changes by that."""
-    target = before.target or connection.target
-    changes = pointing(sealer, connection.id, connection.secret_version, SealedContent(target, value, credential_id))
-    store.seal_again(tx, connection, **changes, **salt_moved(sealer, connection, before))
+def _keep_as(tx: Tx, sealer: Sealer, connection: Connection, before: SealedContent, content: SealedContent) -> None:
+    """Keep the same credential in another way: no version changes by that."""
+    columns = content_columns(sealer, connection.id, connection.secret_version, content)
+    store.seal_again(tx, connection, **columns, **salt_column(sealer, connection, before))
 
 
-def salt_moved(sealer: Sealer, connection: Connection, before: SealedContent) -> dict[str, Any]:
+def salt_column(sealer: Sealer, connection: Connection, before: SealedContent) -> dict[str, Any]:
     """Return the column for the salt of a row of before, from which it is about to go; nothing for a row of today."""
     if connection.salt is not None:
         return {}

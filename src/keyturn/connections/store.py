@@ -76,7 +76,7 @@ _POINTING = sa.select(table).where(table.c.credential_id == sa.bindparam("of_cre
 _POINTING_LOCKED = _POINTING.with_for_update(key_share=True)
 
 
-def pointing_to(tx: Tx, credential_id: str) -> list[Connection]:
+def of_credential(tx: Tx, credential_id: str) -> list[Connection]:
     """Return the connections whose credential this row of the journal keeps; nobody else changes them meanwhile."""
     return [read(row) for row in tx.rows(_POINTING_LOCKED, of_credential=credential_id)]
 

@@ -91,7 +91,7 @@ class ConnectionWriter:
             fingerprint_version=1,
             published_at=verified.accepted_at,
             look_at=health.next_look(now, self.ids.jitter()),
-            **sealed.columns_of(tx, self.sealer, new_id, 1, self.cloud, credentials, mark),
+            **sealed.credential_columns(tx, self.sealer, new_id, 1, self.cloud, credentials, mark),
         )
         try:
             store.insert(tx, connection)
@@ -155,7 +155,7 @@ class ConnectionWriter:
             fingerprint_version=version,
             published_at=verified.accepted_at,
             look_at=health.next_look(now, self.ids.jitter()),
-            **sealed.columns_of(tx, self.sealer, connection.id, version, connection.cloud, credentials, mark),
+            **sealed.credential_columns(tx, self.sealer, connection.id, version, connection.cloud, credentials, mark),
             **health.healed(now),
         )
         self._change(tx, connection, **{name: getattr(changed, name) for name in _CREDENTIAL_FIELDS})
@@ -232,7 +232,9 @@ def point_to(
     before, version = sealed.content_of(sealer, connection), connection.secret_version + 1
     credentials = renewed(connection, value)
     mark = fingerprints.of(tx, sealer, now, connection.cloud, credentials)
-    changes = sealed.pointing(sealer, connection.id, version, SealedContent(connection.target, credential_id=row.id))
+    changes = sealed.content_columns(
+        sealer, connection.id, version, SealedContent(connection.target, credential_id=row.id)
+    )
     facts = {
         "ends_at": end_of(credentials),
         "facts": facts_of(credentials),
@@ -240,7 +242,7 @@ def point_to(
         "fingerprint_version": version,
     }
     fresh = facts | health.healed(now) | {"published_at": now}  # it has just signed in, several times
-    changes |= sealed.salt_moved(sealer, connection, before)
+    changes |= sealed.salt_column(sealer, connection, before)
     changed_row = store.change(tx, connection, secret_version=version, updated_at=now, **changes, **fresh)
     if changed_row:
         health.record_recovery(tx, connection, now)

@@ -115,7 +115,7 @@ class PolicyWriter:
         for holder in sorted(holders.of(tx, mark), key=lambda holder: holder.id):  # rows are locked in this order
             connection = holders.locked(tx, holder)
             if connection:
-                sealed.refer(tx, self.sealer, connection, row.id)
+                sealed.refer(tx, self.sealer, connection, row.id, value)
 
     def _check_holders(self, tx: Tx, actor: Actor, connection: Connection, *, move_along: bool) -> None:
         """Raise Refused where the connection's credential rotates already, or may not be rotated for those who share it."""
