@@ -29,7 +29,12 @@ class TokenRefusal(Exception):
     def __init__(self, reason: str, shown: object = "") -> None:
         super().__init__(reason)
         self.reason = reason
-        self.shown = "".join(sign if sign.isprintable() else "?" for sign in str(shown)[:_SHOWN])
+        self.shown = shown_text(shown)
+
+
+def shown_text(value: object) -> str:
+    """Return what the audit trail shows of a value that somebody else chose: not too long, and nothing that deceives."""
+    return "".join(sign if sign.isprintable() else "?" for sign in str(value)[:_SHOWN])
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,8 @@ class IssuerKeys:
         key = key_for(token, issuer.keys)
         if key is not None and _within(issuer.fetched_at, self._clock.now(), FRESH):
             return key
+        if key is not None and _within(issuer.fetched_at, self._clock.now(), STALE) and issuer.asking.locked():
+            return key  # somebody asks at this moment: whose key is known need not wait for that
         if not _within(issuer.asked_at, self._clock.now(), AGAIN):
             self._guard()
             with issuer.asking:

@@ -13,7 +13,7 @@ from keyturn.audit.domain import subject_of
 from keyturn.audit.record import record
 from keyturn.db.unit import Database, Tx
 from keyturn.identities import store, token_store
-from keyturn.identities.bindings import TokenRefusal
+from keyturn.identities.bindings import TokenRefusal, shown_text
 from keyturn.identities.token_auth import TokenAuth, TokenProof
 from keyturn.kit.actor import Actor
 from keyturn.kit.secret import Plaintext
@@ -67,7 +67,7 @@ class TokenSignIn:
             if not trusted(current.trusted_ips, origin.ip):
                 raise not_trusted(origin.ip)
             now, owner = self._clock.now(), self._owner(tx, auth, origin)
-            facts = {"method": auth.method, "tokenSubject": subject[:200], "ip": origin.ip}
+            facts = {"method": auth.method, "tokenSubject": shown_text(subject), "ip": origin.ip}
             record(tx, owner, events.MACHINE_SIGNED_IN_BY_TOKEN, subject_of(owner), now, **facts)
             return self._issuer.issue(tx, owner, current.rules, now, token_auth_id=auth.id)
 

@@ -270,6 +270,15 @@ def test_what_an_unproven_token_says_is_in_no_event_and_what_a_proven_one_says_i
     assert robot.refused(robot.issuer.token(aud=["a", "b"]))["found"] == "a, b"
 
 
+def test_a_subject_that_no_database_keeps_does_no_harm(house: AccessFixture, issuer: Issuer) -> None:
+    robot = Robot(house, issuer, subject="", audiences="", claims={"repository": "acme/shop"})
+    for subject in ("a\x00b", "\ud800", "\u202etxt", "x" * 5000, ["list"], {"a": 1}, None):
+        assert robot.sign_in(issuer.token(sub=subject))
+    shown = [each.data["tokenSubject"] for each in AuditTrail(house.database).page(house.admin, limit=4).events]
+    assert shown[::-1][:1] == ["x" * 200]
+    assert robot.refused(issuer.token(repository="a\x00\ud800"))["found"] == "a??"
+
+
 def test_refusals_cannot_fill_the_trail(house: AccessFixture, robot: Robot) -> None:
     def count() -> int:
         events = AuditTrail(house.database).page(house.admin, event="refuse-identity-signed-token").events
@@ -476,6 +485,29 @@ def test_a_slow_issuer_is_asked_by_one_at_a_time(house: AccessFixture, robot: Ro
     for worker in workers:
         worker.join(10)
     assert (len(results), robot.issuer.asked()) == (4, 1)
+
+
+def test_whose_key_is_known_does_not_wait_while_a_slow_issuer_is_asked_again(robot: Robot, clock: MovableClock) -> None:
+    robot.sign_in()
+    begun, go = threading.Event(), threading.Event()
+    published = robot.issuer.pages[DISCOVERY]
+
+    def slow() -> HttpResponse:
+        begun.set()
+        assert go.wait(10)
+        return published()
+
+    robot.issuer.pages[DISCOVERY] = slow
+    clock.advance(FRESH.total_seconds())
+    token, results = robot.issuer.token(), []
+    asking = threading.Thread(target=lambda: results.append(robot.sign_in(token)))
+    asking.start()
+    assert begun.wait(10)
+    assert robot.sign_in(token)
+    assert not results
+    go.set()
+    asking.join(10)
+    assert len(results) == 1
 
 
 def test_each_certificate_of_a_ca_has_keys_of_its_own(house: AccessFixture, robot: Robot, ca: str) -> None:
