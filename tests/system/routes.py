@@ -230,6 +230,11 @@ _API |= {
     ),
 }
 
+_STORED = {"secret_id": "stored_secret"}
+_API |= {
+    "GET /api/v4/secrets/id/{secret_id}/versions": _in(Action.DESCRIBE_SECRETS, fill=_STORED),
+    "POST /api/v4/secrets/id/{secret_id}/rollback": _in(Action.EDIT_SECRETS, {"version": 1}, fill=_STORED),
+}
 _API["POST /api/v3/secrets/batch/raw"] = _in(
     Action.CREATE_SECRETS, {**_WHERE, "secrets": [{"secretKey": "NEW", "secretValue": "new"}]}
 )

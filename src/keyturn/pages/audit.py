@@ -88,7 +88,7 @@ def _line(event: StoredEvent) -> AuditLine:
         event.actor_name or event.actor_kind,
         event.actor_id or "",
         event.actor_kind,
-        str(event.data.get("name") or event.data.get("email") or event.subject_kind),
+        str(event.data.get("name") or event.data.get("secretKey") or event.data.get("email") or event.subject_kind),
         event.subject_kind,
         event.subject_id,
         event.project_id or "",

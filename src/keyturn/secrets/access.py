@@ -7,7 +7,7 @@ from keyturn.errors import NotFound, Refused
 from keyturn.kit.actor import Actor
 from keyturn.projects import store as projects
 from keyturn.projects.domain import Environment
-from keyturn.secrets.domain import ROOT, Address, Place, StoredSecret, clean_path, no_folder, no_secret
+from keyturn.secrets.domain import ROOT, Address, Place, StoredSecret, clean_path, no_folder, no_secret, owner_of
 from keyturn.secrets.store import folders, secrets
 
 
@@ -63,6 +63,32 @@ def found(tx: Tx, place: Place, name: str, owner_id: str | None) -> StoredSecret
     if secret is None:
         raise no_secret(name)
     return secret
+
+
+def found_by_id(tx: Tx, actor: Actor, action: Action, secret_id: str) -> tuple[StoredSecret, Place]:
+    """Return a secret by its id and where it is, when the actor may do this there.
+
+    Raises Forbidden, and NotFound, for another's personal one as well.
+    """
+    pair = secrets.by_id(tx, actor.org_id, secret_id)
+    if pair is None or pair[0].owner_id not in {None, owner_of(actor)}:
+        raise NotFound(f"There is no secret '{secret_id}'.", code="secrets.not_found")
+    require_there(tx, actor, action, pair[1])
+    return pair
+
+
+def at_version(tx: Tx, secret: StoredSecret, number: int) -> StoredSecret:
+    """Return the secret with the version of this number. Raises NotFound."""
+    if number == secret.version:
+        return secret
+    older = secrets.version_of(tx, secret.id, number)
+    if older is None:
+        raise NotFound(
+            f"The secret '{secret.name}' has no version {number}.",
+            code="secrets.version_not_found",
+            fix=f"Its newest is {secret.version}.",
+        )
+    return older
 
 
 def _project_id(tx: Tx, actor: Actor, address: Address) -> str:

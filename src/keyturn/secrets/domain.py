@@ -133,6 +133,17 @@ class Maker:
 
 
 @dataclass(frozen=True)
+class Version:
+    """What may be told of a version to those who see no values."""
+
+    number: int
+    name: str
+    maker: Maker
+    created_at: datetime
+    current: bool
+
+
+@dataclass(frozen=True)
 class StoredSecret:
     """A secret with one of its versions, as it is stored: sealed."""
 

@@ -9,7 +9,7 @@ from keyturn.audit.domain import AuditEvent, Subject, SubjectKind
 from keyturn.audit.record import record, recorded
 from keyturn.authz.domain import Action
 from keyturn.db.unit import Database, Tx
-from keyturn.errors import NotFound, Refused
+from keyturn.errors import Refused
 from keyturn.kit.actor import Actor
 from keyturn.ports.clock import Clock
 from keyturn.ports.sealing import Sealer
@@ -24,6 +24,7 @@ from keyturn.secrets.domain import (
     SecretList,
     SecretType,
     StoredSecret,
+    Version,
     facts_of,
     no_secret,
     owner_for,
@@ -90,8 +91,8 @@ class SecretReader:
                 place, row = _imported(tx, links, place, name)
             if row is None:
                 raise no_secret(name)
-            if version is not None and version != row.version:
-                row = _at_version(tx, row, version)
+            if version is not None:
+                row = access.at_version(tx, row, version)
             found = self._shown(tx, [(place, row)], Reading(), view=view)
             [secret] = links.expand(found) if view and reading.expand else found
         self._note(actor, _read_of_one(actor, secret) if view else None)
@@ -100,15 +101,17 @@ class SecretReader:
     def by_id(self, actor: Actor, secret_id: str, *, view: bool = True) -> Secret:
         """Return a secret by its id, wherever in the organization it is. Raises NotFound, for another's personal one too."""
         with self._database.read() as tx:
-            found = secrets.by_id(tx, actor.org_id, secret_id)
-            if found is None or found[0].owner_id not in {None, owner_of(actor)}:
-                raise NotFound(f"There is no secret '{secret_id}'.", code="secrets.not_found")
-            row, place = found
-            access.require_there(tx, actor, Action.DESCRIBE_SECRETS, place)
+            row, place = access.found_by_id(tx, actor, Action.DESCRIBE_SECRETS, secret_id)
             view = view and access.may_read_values(tx, actor, place)
             [secret] = self._shown(tx, [(place, row)], Reading(), view=view)
         self._note(actor, _read_of_one(actor, secret) if view else None)
         return secret
+
+    def versions(self, actor: Actor, secret_id: str, limit: int, offset: int) -> Sequence[Version]:
+        """Return some of the versions of a secret, without values, the newest first. Raises NotFound."""
+        with self._database.read() as tx:
+            row, _ = access.found_by_id(tx, actor, Action.DESCRIBE_SECRETS, secret_id)
+            return secrets.versions(tx, row.id, limit, offset)
 
     def _shown(
         self, tx: Tx, placed: Sequence[tuple[Place, StoredSecret]], reading: Reading, *, view: bool
@@ -199,17 +202,6 @@ def _require_few(count: int) -> None:
             code="secrets.answer_too_large",
             fix="Read folder by folder.",
         )
-
-
-def _at_version(tx: Tx, secret: StoredSecret, number: int) -> StoredSecret:
-    found = secrets.version_of(tx, secret.id, number)
-    if found is None:
-        raise NotFound(
-            f"The secret '{secret.name}' has no version {number}.",
-            code="secrets.version_not_found",
-            fix=f"Its newest is {secret.version}.",
-        )
-    return found
 
 
 def _read_of_one(actor: Actor, secret: Secret) -> _Read:

@@ -101,6 +101,26 @@ class Secrets:
             before = access.found(tx, place, name, owner_for(actor, change.type))
             return self._publish(tx, actor, place, before, change)
 
+    def rollback(self, actor: Actor, secret_id: str, number: int) -> Secret:
+        """Make what an older version said current again, as a new version; name and tags stay. Raises NotFound."""
+        with self._database.write() as tx:
+            row, place = access.found_by_id(tx, actor, Action.EDIT_SECRETS, secret_id)
+            lock_project(tx, place.project_id)
+            row, place = access.found_by_id(tx, actor, Action.EDIT_SECRETS, secret_id)
+            older = access.at_version(tx, row, number)
+            details = details_of(self._sealer, place.project_id, older)
+            change = SecretChange(
+                value=value_of(self._sealer, place.project_id, older),
+                comment=details.comment,
+                metadata=details.metadata,
+                reminder=(details.reminder_note, details.reminder_days),
+                skip_multiline_encoding=older.skip_multiline_encoding,
+            )
+            # The value was not sent by the actor, so what comes out of the change is not handed out as it is.
+            secret = self._opened(tx, actor, place, self._publish(tx, actor, place, row, change).stored)
+            note_read(tx, actor, secret, self._clock.now())
+            return secret
+
     def delete(self, actor: Actor, address: Address, name: str, kind: SecretType) -> Secret:
         """Remove a secret with its versions, and with everybody's the personal ones of that name. Raises NotFound.
 

@@ -9,13 +9,16 @@ from keyturn.api.secrets.schemas import (
     GetV4,
     ListV3,
     ListV4,
+    RollBack,
     SecretAnswer,
     SecretBatchAnswer,
     SecretListAnswer,
     SecretName,
+    SecretVersions,
     UpdateSecret,
+    VersionsPage,
 )
-from keyturn.api.secrets.views import answer, listed, shown
+from keyturn.api.secrets.views import answer, history, listed, shown
 from keyturn.kit.actor import Actor
 from keyturn.secrets.service import Secrets
 from keyturn.web.routes import Operation, Routes, delete, get, group, patch, post
@@ -61,7 +64,12 @@ def _reading(secrets: Secrets) -> list[Operation]:
         """Show a secret by its id, with its value as it was written: references are not expanded."""
         return answer(secrets.reader.by_id(actor, secret_id, view=query.view_secret_value))
 
+    def list_versions(actor: Actor, secret_id: str, query: VersionsPage) -> SecretVersions:
+        """List the versions of a secret without their values, the newest first."""
+        return history(secrets.reader.versions(actor, secret_id, query.limit, query.offset))
+
     return [
+        get(f"{V4}/id/{{secret_id}}/versions")(list_versions),
         get(V3)(list_v3),
         get(V4)(list_v4),
         get(f"{V3}/{{secret_name}}")(get_v3),
@@ -91,6 +99,10 @@ def _writing(secrets: Secrets) -> list[Operation]:
         """Add up to 100 secrets to one folder: all of them, or none."""
         return SecretBatchAnswer([shown(secret) for secret in secrets.create_all(actor, data.address(), data.new())])
 
+    def roll_back(actor: Actor, secret_id: str, data: RollBack) -> SecretAnswer:
+        """Make what an older version said current again, as a new version. Name and tags stay as they are."""
+        return answer(secrets.rollback(actor, secret_id, data.version))
+
     def create_called_id(actor: Actor, data: CreateSecret) -> SecretAnswer:
         """Add a secret whose name is id."""
         return create_secret(actor, "id", data)
@@ -103,7 +115,7 @@ def _writing(secrets: Secrets) -> list[Operation]:
         """Remove the secret whose name is id."""
         return delete_secret(actor, "id", data)
 
-    return [
+    by_name = [
         operation
         for root in (V3, V4)
         for operation in (
@@ -114,4 +126,6 @@ def _writing(secrets: Secrets) -> list[Operation]:
             patch(f"{root}/id")(update_called_id),
             delete(f"{root}/id")(delete_called_id),
         )
-    ] + [post("/api/v3/secrets/batch/raw")(create_secrets)]
+    ]
+    batch = post("/api/v3/secrets/batch/raw")(create_secrets)
+    return [*by_name, batch, post(f"{V4}/id/{{secret_id}}/rollback")(roll_back)]

@@ -145,6 +145,11 @@ class GetById(ApiModel):
     view_secret_value: bool = True
 
 
+class VersionsPage(ApiModel):
+    limit: Annotated[int, Meta(ge=1, le=100)] = 50
+    offset: Annotated[int, Meta(ge=0)] = 0
+
+
 # --- writing ----------------------------------------------------------------------------------------------------------
 
 
@@ -236,6 +241,10 @@ class UpdateSecret(_Written):
     new_secret_name: SecretName | None = None
 
 
+class RollBack(ApiModel):
+    version: Annotated[Count, coerced, Meta(examples=[1])]
+
+
 class DeleteSecret(_Addressed):
     type: SecretType = SecretType.SHARED
 
@@ -288,6 +297,18 @@ class SecretShown(ApiModel):
     rotation_id: str | None
     created_at: Timestamp
     updated_at: Timestamp
+
+
+class SecretVersion(ApiModel):
+    version: int
+    secret_key: str
+    actor: MakerShown
+    is_current: bool
+    created_at: Timestamp
+
+
+class SecretVersions(ApiModel):
+    secret_versions: list[SecretVersion]
 
 
 class SecretAnswer(ApiModel):

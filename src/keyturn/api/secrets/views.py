@@ -1,5 +1,7 @@
 """How a secret is answered."""
 
+from collections.abc import Sequence
+
 from keyturn.api.secrets.schemas import (
     HIDDEN,
     ImportShown,
@@ -8,10 +10,12 @@ from keyturn.api.secrets.schemas import (
     SecretAnswer,
     SecretListAnswer,
     SecretShown,
+    SecretVersion,
+    SecretVersions,
     TagOfSecret,
 )
 from keyturn.kit.clock import iso
-from keyturn.secrets.domain import Secret, SecretList
+from keyturn.secrets.domain import Secret, SecretList, Version
 
 
 def answer(secret: Secret) -> SecretAnswer:
@@ -50,4 +54,19 @@ def shown(secret: Secret) -> SecretShown:
         rotation_id=None,
         created_at=iso(stored.created_at),
         updated_at=iso(stored.updated_at),
+    )
+
+
+def history(found: Sequence[Version]) -> SecretVersions:
+    return SecretVersions(
+        [
+            SecretVersion(
+                each.number,
+                each.name,
+                MakerShown(each.maker.id, each.maker.kind, each.maker.name),
+                each.current,
+                iso(each.created_at),
+            )
+            for each in found
+        ]
     )

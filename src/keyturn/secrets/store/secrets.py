@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from keyturn.db.tables import environments, projects, secret_folders, secret_versions, secrets
 from keyturn.db.unit import Tx
-from keyturn.secrets.domain import Maker, Place, StoredSecret
+from keyturn.secrets.domain import Maker, Place, StoredSecret, Version
 
 CHUNK = 500
 """How many ids one statement names."""
@@ -57,6 +57,36 @@ def version_of(tx: Tx, secret_id: str, number: int) -> StoredSecret | None:
     )
     row = tx.one(query)
     return _stored(row) if row else None
+
+
+def versions(tx: Tx, secret_id: str, limit: int, offset: int) -> list[Version]:
+    """Return some of the versions of a secret, the newest first."""
+    query = (
+        sa.select(
+            secret_versions.c.number,
+            secret_versions.c.name,
+            secret_versions.c.made_by_kind,
+            secret_versions.c.made_by_id,
+            secret_versions.c.made_by_name,
+            secret_versions.c.created_at,
+            secrets.c.version,
+        )
+        .join(secrets, secrets.c.id == secret_versions.c.secret_id)
+        .where(secret_versions.c.secret_id == secret_id)
+        .order_by(secret_versions.c.number.desc())
+        .limit(limit)
+        .offset(offset)
+    )
+    return [
+        Version(
+            row["number"],
+            row["name"],
+            Maker(row["made_by_kind"], row["made_by_id"], row["made_by_name"]),
+            row["created_at"],
+            row["number"] == row["version"],
+        )
+        for row in tx.rows(query)
+    ]
 
 
 def by_id(tx: Tx, org_id: str, secret_id: str) -> tuple[StoredSecret, Place] | None:
