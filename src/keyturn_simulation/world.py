@@ -34,12 +34,13 @@ from keyturn.ports.http import Transport
 from keyturn.ports.provider import Tenant
 from keyturn.providers.azure.provider import AzureProvider
 from keyturn.rotations.commands import ConnectionChange, ScheduleChange
-from keyturn.rotations.domain import Rotation
+from keyturn.rotations.domain import Rotation, RotationKind
 from keyturn.rotations.due import CLAIM
 from keyturn.rotations.protocol import Step
 from keyturn.rotations.self_rotation import SelfRotation
 from keyturn.rotations.store import policies
 from keyturn.rotations.store.due import claim_due
+from keyturn.rotations.targets import ConnectionCredential
 from keyturn.rotations.work.context import WorkerContext
 from keyturn.rotations.work.workflow import Rotator
 from keyturn.settings.model import Pace
@@ -121,7 +122,8 @@ class World:
         keys = partial(next, key_pool())
         clock = NodeClock(self.clock)
         provider = SimulatedProvider(transport, clock, emulated_clouds(), ids=self.ids, keys=keys)
-        context = WorkerContext(database, self.sealer, provider, clock, self.ids, self.pace, name)
+        targets = {RotationKind.CONNECTION: ConnectionCredential(database, self.sealer)}
+        context = WorkerContext(database, self.sealer, provider, clock, self.ids, self.pace, name, targets)
         use_cases = build(
             database,
             self.sealer,

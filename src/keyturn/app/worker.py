@@ -12,7 +12,9 @@ from keyturn.engine.payload import SealedJson
 from keyturn.engine.sources import Sources
 from keyturn.engine.upkeep import Upkeep
 from keyturn.kit.secret import Plaintext, SealContext, Sealed
+from keyturn.rotations.domain import RotationKind
 from keyturn.rotations.due import DueRotations
+from keyturn.rotations.targets import ConnectionCredential
 from keyturn.rotations.work.context import WorkerContext
 from keyturn.rotations.work.workflow import Rotator
 
@@ -42,7 +44,14 @@ class Worker:
             settings.retention,
         )
         context = WorkerContext(
-            core.database, core.sealer, core.provider, core.clock, core.ids, settings.pace, core.process_id
+            core.database,
+            core.sealer,
+            core.provider,
+            core.clock,
+            core.ids,
+            settings.pace,
+            core.process_id,
+            {RotationKind.CONNECTION: ConnectionCredential(core.database, core.sealer)},
         )
         self._sources = Sources(
             [

@@ -9,9 +9,13 @@ from keyturn.db.tables import credentials, rotations
 from keyturn.db.unit import Tx
 
 
+OWN = sa.and_(rotations.c.kind == "connection", rotations.c.retired.is_(False))
+"""Of the rotations that name a connection: that of its own credential. It may sign in for the rotation of another application."""
+
+
 def has_rotation(tx: Tx, connection_id: str) -> bool:
     """Whether the connection has a rotation of its own, switched on or not."""
-    query = sa.select(rotations.c.id).where(rotations.c.connection_id == connection_id, rotations.c.retired.is_(False))
+    query = sa.select(rotations.c.id).where(rotations.c.connection_id == connection_id, OWN)
     return tx.one(query.limit(1)) is not None
 
 
@@ -21,7 +25,7 @@ _CURRENT = (
     .select_from(rotations.join(credentials, credentials.c.rotation_id == rotations.c.id))
     .where(
         rotations.c.connection_id == sa.bindparam("of_connection"),
-        rotations.c.retired.is_(False),
+        OWN,
         credentials.c.state == "current",
     )
 )

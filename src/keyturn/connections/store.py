@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from keyturn.connections.domain import Connection, Method
 from keyturn.connections.flow import PendingSignIn
+from keyturn.connections.rotation_store import OWN
 from keyturn.connections.rows import FIELDS, method_of, read
 from keyturn.db import unread
 from keyturn.db.tables import app_connections as table
@@ -92,7 +93,7 @@ def with_salt_inside(tx: Tx, after: str, limit: int) -> list[Connection]:
 def rotates(tx: Tx, connection_id: str) -> bool:
     """Whether the connection's own credential is replaced by itself in time."""
     query = sa.select(rotations.c.id).where(
-        rotations.c.connection_id == connection_id, rotations.c.enabled.is_(True), rotations.c.retired.is_(False)
+        rotations.c.connection_id == connection_id, rotations.c.enabled.is_(True), OWN
     )
     return tx.one(query.limit(1)) is not None
 
@@ -129,7 +130,7 @@ class ConnectionFilter:
 
 _NEXT_RUN = (
     sa.select(sa.func.coalesce(rotations.c.paused_until, rotations.c.next_run_at))
-    .where(rotations.c.connection_id == table.c.id, rotations.c.retired.is_(False), rotations.c.enabled.is_(True))
+    .where(rotations.c.connection_id == table.c.id, OWN, rotations.c.enabled.is_(True))
     .limit(1)
     .scalar_subquery()
 )
@@ -236,8 +237,7 @@ def holders_of_any(tx: Tx, fingerprints: Sequence[str]) -> list[Holder]:
 
 def rotating_among(tx: Tx, connection_ids: Sequence[str]) -> list[str]:
     """Return which of these connections have a rotation of their own credential, enabled or not."""
-    own = sa.and_(rotations.c.retired.is_(False), rotations.c.kind == "connection")
-    query = sa.select(rotations.c.connection_id).where(own).order_by(rotations.c.created_at)
+    query = sa.select(rotations.c.connection_id).where(OWN).order_by(rotations.c.created_at)
     starts = range(0, len(connection_ids), _AT_ONCE)
     queries = [query.where(rotations.c.connection_id.in_(connection_ids[at : at + _AT_ONCE])) for at in starts]
     return [str(row["connection_id"]) for some in queries for row in tx.rows(some)]

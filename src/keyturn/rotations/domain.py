@@ -130,18 +130,23 @@ class Snapshot:
     rotation: Rotation
     journal: tuple[Credential, ...] = ()
     run: Run | None = None
+    signer_is_own: bool = True
+    """Whether what signs in is one of the journal's rows, as the rotation's target says."""
 
     @property
     def current(self) -> Credential | None:
         return next((row for row in self.journal if row.state is State.CURRENT), None)
 
     @property
-    def signers(self) -> tuple[Credential, ...]:
+    def own_signers(self) -> tuple[Credential, ...]:
         """What to sign in with, the best first: the current secret; once the rotation has ended, all whose value is known.
 
         The newest by time is the best of those: a secret that a user typed has the generation of the one before it. What was
         never published comes last: a certificate whose registration was not confirmed may be the only one left to remove it.
+        Nothing where somebody else signs in.
         """
+        if not self.signer_is_own:
+            return ()
         if self.current and not self.rotation.retired:
             return (self.current,)
         candidates = [row for row in self.journal if row.value and (row.published_at or self.rotation.retired)]
@@ -151,8 +156,8 @@ class Snapshot:
         return tuple(reversed(best))
 
     @property
-    def signer(self) -> Credential | None:
-        return next(iter(self.signers), None)
+    def own_signer(self) -> Credential | None:
+        return next(iter(self.own_signers), None)
 
     @property
     def candidate(self) -> Credential | None:

@@ -123,8 +123,8 @@ def _stale(seen_at: datetime | None, timings: ProtocolTimings, now: datetime) ->
 
 
 def _removals(snapshot: Snapshot, timings: ProtocolTimings, now: datetime) -> Iterator[_Due]:
-    """Removals, in any order, but the secret that signs in for them goes last."""
-    signer = snapshot.signer
+    """Removals, in any order, but a secret of the rotation's own that signs in for them goes last."""
+    signer = snapshot.own_signer
     needed = any(row is not signer and not row.kept for row in snapshot.journal)
     for row in (row for row in snapshot.journal if not needed or row is not signer):
         if row.state is State.RETIRING and row.revoke_after:

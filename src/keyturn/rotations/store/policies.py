@@ -55,12 +55,15 @@ def get(tx: Tx, rotation_id: str, *, lock: bool = False) -> Rotation | None:
     return _rotation(row) if row else None
 
 
+_OWN = sa.and_(rotations.c.kind == RotationKind.CONNECTION.value, rotations.c.retired.is_(False))
+"""Of the rotations that name a connection: the one of its own credential. It may sign in for others."""
+
+
 def of_connection(tx: Tx, connection_id: str, *, lock: bool = False) -> Rotation | None:
     """Return the connection's own rotation, if one is or was set up and has not been retired."""
     query = sa.select(rotations).where(
         rotations.c.connection_id == connection_id,
-        rotations.c.kind == RotationKind.CONNECTION.value,
-        rotations.c.retired.is_(False),
+        _OWN,
     )
     row = tx.one(query.with_for_update(key_share=True) if lock else query)
     return _rotation(row) if row else None
@@ -72,8 +75,7 @@ def of_connections(tx: Tx, connection_ids: Sequence[str]) -> dict[str, Rotation]
         return {}
     query = sa.select(rotations).where(
         rotations.c.connection_id.in_(connection_ids),
-        rotations.c.kind == RotationKind.CONNECTION.value,
-        rotations.c.retired.is_(False),
+        _OWN,
     )
     return {row["connection_id"]: _rotation(row) for row in tx.rows(query)}
 
@@ -121,8 +123,7 @@ def _overviews(connection_ids: Sequence[str]) -> sa.Select[Any]:
         .select_from(rotations.outerjoin(credentials, current).outerjoin(runs, _UNDER_WAY))
         .where(
             rotations.c.connection_id.in_(connection_ids),
-            rotations.c.kind == RotationKind.CONNECTION.value,
-            rotations.c.retired.is_(False),
+            _OWN,
         )
     )
 

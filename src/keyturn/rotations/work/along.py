@@ -3,7 +3,6 @@
 Transactions only, of callers that hold the lease of the application or keep others from it.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -20,7 +19,7 @@ from keyturn.db.unit import Tx
 from keyturn.kit.actor import platform
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.sealing import Sealer
-from keyturn.rotations.domain import Rotation
+from keyturn.rotations.domain import Rotation, Snapshot
 from keyturn.rotations.work.run_outcome import credential_facts
 
 
@@ -69,8 +68,9 @@ class Along:
         record(tx, platform(one.org_id), events.CONNECTION_CREDENTIAL_MOVED, subject, self.now, **facts)
 
 
-def keep_for(tx: Tx, sealer: Sealer, row: Credential, others: Sequence[Credential]) -> None:
+def keep_for(tx: Tx, sealer: Sealer, row: Credential, snapshot: Snapshot) -> None:
     """Leave a secret of an ended rotation alone, since connections use it. Its value goes unless it signs in for removals."""
     sealed.take_copies(tx, sealer, row.id)
-    needed = any(not credential.kept for credential in others if credential.id != row.id)
+    others = any(not credential.kept for credential in snapshot.journal if credential.id != row.id)
+    needed = snapshot.signer_is_own and others
     journal.move(tx, row, revoke_after=None, value=row.value if needed else None, note=KEPT)

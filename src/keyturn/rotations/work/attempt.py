@@ -6,7 +6,7 @@ and a step writes through its attempt alone. So whatever a step writes carries t
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from keyturn.db.unit import Tx
@@ -16,6 +16,7 @@ from keyturn.rotations.domain import Snapshot
 from keyturn.rotations.protocol import Step
 from keyturn.rotations.store import leases, policies
 from keyturn.rotations.store.runs import StepRecord
+from keyturn.rotations.targets import RotationTarget
 from keyturn.rotations.work.context import WorkerContext
 from keyturn.rotations.work.lease import ApplicationLease
 from keyturn.rotations.work.session import Session
@@ -25,18 +26,21 @@ from keyturn.rotations.work.step_log import StepLog, step_record
 class RotationWork:
     """A rotation whose application's lease this process holds. Not shared between threads."""
 
-    def __init__(self, context: WorkerContext, snapshot: Snapshot, lease: ApplicationLease) -> None:
+    def __init__(
+        self, context: WorkerContext, snapshot: Snapshot, lease: ApplicationLease, target: RotationTarget
+    ) -> None:
         rotation = snapshot.rotation
         self.context = context
+        self.target = target
         self.rotation_id = rotation.id
         self.lease = lease
         self.kind: CredentialKind = context.provider.kind(rotation.credential_kind, app_id=rotation.app_id)
-        self.session = Session(context, self.kind, lease)
+        self.session = Session(context, target, self.kind, lease)
         self.log = StepLog(rotation.id)
         self.actor: Actor = platform(rotation.org_id)
         self.asked: set[str] = set()
         """Credentials asked for under this lease: the request is made once, whatever the journal says."""
-        self._seen: Snapshot | None = snapshot
+        self._seen: Snapshot | None = self._told(snapshot)
 
     def now(self) -> datetime:
         return self.context.clock.now()
@@ -50,7 +54,12 @@ class RotationWork:
         return snapshot
 
     def read(self, tx: Tx) -> Snapshot | None:
-        return policies.snapshot(tx, self.rotation_id)
+        """Return the rotation as it is in this transaction; None when it is gone."""
+        snapshot = policies.snapshot(tx, self.rotation_id)
+        return self._told(snapshot) if snapshot else None
+
+    def _told(self, snapshot: Snapshot) -> Snapshot:
+        return replace(snapshot, signer_is_own=self.target.signer_is_own)
 
     def attempt(self, step: Step, snapshot: Snapshot) -> "StepAttempt":
         return StepAttempt(self, step, snapshot, self.now())
@@ -94,6 +103,10 @@ class StepAttempt:
         return self.work.session
 
     @property
+    def target(self) -> RotationTarget:
+        return self.work.target
+
+    @property
     def kind(self) -> CredentialKind:
         return self.work.kind
 
@@ -114,4 +127,5 @@ def acquire(context: WorkerContext, rotation_id: str) -> RotationWork | None:
         snapshot = policies.snapshot(tx, rotation_id) if token else None
     if token is None or snapshot is None:
         return None
-    return RotationWork(context, snapshot, ApplicationLease(context, rotation.object_id, token, now))
+    lease = ApplicationLease(context, rotation.object_id, token, now)
+    return RotationWork(context, snapshot, lease, context.targets[rotation.kind])

@@ -1,5 +1,6 @@
 """What rotation work needs of its process."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,6 +10,8 @@ from keyturn.kit.clock_difference import provider_time
 from keyturn.ports.clock import Clock, Ids
 from keyturn.ports.provider import SecretsProvider
 from keyturn.ports.sealing import Sealer
+from keyturn.rotations.domain import RotationKind
+from keyturn.rotations.targets import RotationTarget
 from keyturn.rotations.timings import ProtocolTimings
 from keyturn.settings.model import Pace
 
@@ -24,6 +27,7 @@ class WorkerContext:
     ids: Ids
     pace: Pace
     process_id: str
+    targets: Mapping[RotationKind, RotationTarget]
 
     def mark_all(self) -> None:
         """Bring rows of earlier versions to the form of today: outside transactions, before holders are looked for."""

@@ -77,7 +77,7 @@ def retire(attempt: StepAttempt, row: Credential) -> None:
         holders.lock(tx, along.mark_of(tx, row))
         if current is None or attempt.snapshot.rotation.retired:
             if along.holders(tx, row):
-                keep_for(tx, sealer, row, attempt.snapshot.journal)
+                keep_for(tx, sealer, row, attempt.snapshot)
                 return
         elif current.value is not None:
             along.move(tx, row, current, sealer.open(current.value, current.seal_context), row.retired_by)
@@ -201,8 +201,8 @@ def _stamp(moment: datetime | None) -> str:
 
 
 def _refused_itself(snapshot: Snapshot, row: Credential, error: Upstream) -> bool:
-    """Whether every secret there is was refused, and among them the very one which is being removed."""
-    return error.refuses_credential and any(signer.id == row.id for signer in snapshot.signers)
+    """Whether every secret of the rotation's own was refused, and among them the very one which is being removed."""
+    return error.refuses_credential and any(signer.id == row.id for signer in snapshot.own_signers)
 
 
 def _list(attempt: StepAttempt, row: Credential) -> tuple[RemoteCredential, ...]:

@@ -10,14 +10,13 @@ from datetime import datetime, timedelta
 
 from keyturn.audit import events
 from keyturn.connections import holders
-from keyturn.connections.writes import point_to
 from keyturn.credentials import store as journal
 from keyturn.credentials.domain import Credential, State, marker
 from keyturn.errors import NeedsAction
 from keyturn.kit.actor import platform
 from keyturn.ports.provider import CredentialRequest, RemoteApplication
 from keyturn.rotations import clock, waits
-from keyturn.rotations.domain import ASKED_FOR, Reason, Rotation, RotationKind, Run, RunState, Snapshot, StepName
+from keyturn.rotations.domain import ASKED_FOR, Reason, Rotation, Run, RunState, Snapshot, StepName
 from keyturn.rotations.protocol import MAX_AWAITING_REMOVAL
 from keyturn.rotations.run_schedule import anchor_after, lifetime, next_run
 from keyturn.rotations.store import policies, runs
@@ -107,7 +106,8 @@ def _require_few_awaiting_removal(attempt: StepAttempt) -> None:
     raise NeedsAction(
         waiting,
         code="rotation.removals_pending",
-        fix="See the connection's credentials for what Entra answers to the removal; rotation goes on once they are gone.",
+        fix=f"See {attempt.target.describe().credentials} for what Entra answers to the removal; rotation goes on once they are "
+        "gone.",
     )
 
 
@@ -218,14 +218,14 @@ def prove(attempt: StepAttempt, row: Credential) -> None:
     if row.value is None:
         raise RuntimeError("an issued secret without its value")
     rotation = attempt.snapshot.rotation
-    attempt.session.require_target(rotation)
+    attempt.target.require_unchanged(rotation)
     token = attempt.kind.sign_in(
         rotation.tenant, rotation.app_id, attempt.context.sealer.open(row.value, row.seal_context)
     )
     # How long ago it last signed in is unknown if a wrong clock noted that: then the proofs begin anew.
     proofs = 1 if row.proof_at and row.proof_at > attempt.now() else row.proofs + 1
     last = proofs >= proof_plan(row, attempt.context.timings).count
-    if last and rotation.kind is RotationKind.CONNECTION:
+    if last and attempt.snapshot.signer_is_own:
         attempt.kind.application(rotation.tenant, token, object_id=row.object_id)
     now = attempt.now()
     with attempt.write() as tx:
@@ -253,7 +253,7 @@ def publish(attempt: StepAttempt, row: Credential) -> None:
         rotation = policies.get(tx, attempt.work.rotation_id, lock=True)
         if rotation is None or rotation.retired:
             return
-        along, moved = replace(along, rotation=rotation), 0
+        along = replace(along, rotation=rotation)
         anchor = anchor_after(rotation.schedule, run.slot_at, now)
         due = next_run(rotation.schedule, anchor, row)
         for older in attempt.snapshot.journal:
@@ -263,10 +263,8 @@ def publish(attempt: StepAttempt, row: Credential) -> None:
             elif older.state is State.RETIRING and run.reason is Reason.LEAKED:
                 journal.move(tx, older, revoke_after=older.retired_at or now)
         current = journal.move(tx, row, State.CURRENT, published_at=now, fingerprint=mark)
-        if rotation.kind is RotationKind.CONNECTION and rotation.connection_id:
-            point_to(tx, attempt.context.sealer, rotation.connection_id, current, secret, now)
-            if attempt.snapshot.current:
-                moved = along.move(tx, attempt.snapshot.current, current, secret, run.id)
+        attempt.target.publish(tx, rotation, current, secret, now)
+        moved = along.move(tx, attempt.snapshot.current, current, secret, run.id) if attempt.snapshot.current else 0
         policies.save(
             tx,
             replace(

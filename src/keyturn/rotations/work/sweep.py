@@ -11,7 +11,6 @@ from keyturn.credentials.domain import ENDED, Credential, State, is_marker
 from keyturn.db.unit import Tx
 from keyturn.errors import Upstream
 from keyturn.ports.provider import RemoteApplication, RemoteCredential
-from keyturn.rotations.domain import RotationKind, Snapshot
 from keyturn.rotations.store import observed, policies
 from keyturn.rotations.work.attempt import StepAttempt
 from keyturn.rotations.work.run_outcome import record_rotation_event
@@ -36,31 +35,30 @@ def sweep(attempt: StepAttempt) -> None:
 
 def note_refused(tx: Tx, attempt: StepAttempt, error: Upstream) -> None:
     """The provider refuses the connection: a state of it, whatever step found out."""
-    connection = _connection(tx, attempt.snapshot)
+    connection = _connection(tx, attempt)
     if connection:
         health.refused(tx, connection, error, attempt.now())
 
 
 def note_troubled(tx: Tx, attempt: StepAttempt, error: Upstream) -> None:
     """Whether the provider still takes the connection could not be found out."""
-    connection = _connection(tx, attempt.snapshot)
+    connection = _connection(tx, attempt)
     if connection:
         health.troubled(tx, connection, error, attempt.now())
 
 
 def note_accepted(tx: Tx, attempt: StepAttempt, *, looked: bool = True) -> None:
     """The connection works. To be called last: it locks the connection. Without ``looked`` only the end of a refusal counts."""
-    connection = _connection(tx, attempt.snapshot)
+    connection = _connection(tx, attempt)
     if connection and (looked or connection.refused_at):
         now = attempt.now()
         health.accepted(tx, connection, now, health.next_look(now, attempt.context.ids.jitter()))
 
 
-def _connection(tx: Tx, snapshot: Snapshot) -> Connection | None:
-    """Return the connection whose own credential this is; None once that has ended."""
-    rotation = snapshot.rotation
-    own = rotation.kind is RotationKind.CONNECTION and not rotation.retired
-    return connections.get(tx, rotation.connection_id) if own and rotation.connection_id else None
+def _connection(tx: Tx, attempt: StepAttempt) -> Connection | None:
+    """Return the connection that works or is refused as these sign-ins are, if there is one."""
+    connection_id = attempt.target.connection_to_judge(attempt.snapshot.rotation)
+    return connections.get(tx, connection_id) if connection_id else None
 
 
 def record_observation(tx: Tx, attempt: StepAttempt, application: RemoteApplication) -> bool:
