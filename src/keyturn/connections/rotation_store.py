@@ -8,7 +8,6 @@ import sqlalchemy as sa
 from keyturn.db.tables import credentials, rotations
 from keyturn.db.unit import Tx
 
-
 OWN = sa.and_(rotations.c.kind == "connection", rotations.c.retired.is_(False))
 """Of the rotations that name a connection: that of its own credential. It may sign in for the rotation of another application."""
 
