@@ -121,11 +121,11 @@ def acquire(context: WorkerContext, rotation_id: str) -> RotationWork | None:
         rotation = policies.get(tx, rotation_id)
         if rotation is None:
             return None
-        now = context.clock.now()
+        now, target = context.clock.now(), context.targets[rotation.kind]
         token = leases.take_lease(tx, rotation.object_id, context.process_id, now, context.pace.lease)
         # Only now is what is seen certain to stay: before, somebody else may have been at work.
         snapshot = policies.snapshot(tx, rotation_id) if token else None
     if token is None or snapshot is None:
         return None
     lease = ApplicationLease(context, rotation.object_id, token, now)
-    return RotationWork(context, snapshot, lease, context.targets[rotation.kind])
+    return RotationWork(context, snapshot, lease, target)
