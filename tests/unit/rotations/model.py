@@ -65,6 +65,21 @@ def credentials() -> st.SearchStrategy[Credential]:
     ).map(_announced)
 
 
+ROTATION = Rotation(
+    "rotation",
+    RotationKind.CONNECTION,
+    "org",
+    None,
+    "connection",
+    "name",
+    Tenant("global", "tenant"),
+    "app",
+    "object",
+    "application",
+    Schedule(30, 2, 15),
+    next_run_at=NOW,
+)
+
 rotations = st.builds(
     Rotation,
     id=st.just("rotation"),
@@ -97,7 +112,11 @@ runs = st.builds(
     retry_at=moments,
 )
 snapshots = st.builds(
-    Snapshot, rotation=rotations, journal=st.lists(credentials(), max_size=6).map(tuple), run=st.none() | runs
+    Snapshot,
+    rotation=rotations,
+    journal=st.lists(credentials(), max_size=6).map(tuple),
+    run=st.none() | runs,
+    signer_is_own=st.booleans(),
 )
 
 
@@ -156,4 +175,4 @@ def _published(snapshot: Snapshot, row: Credential, now: datetime) -> Snapshot:
     )
     published = replace(row, state=State.CURRENT, published_at=now, value=Sealed("k1.a.b"))
     due = replace(snapshot.rotation, next_run_at=now + timedelta(days=30), paused_until=None)
-    return with_row(Snapshot(due, journal, None), published)
+    return with_row(replace(snapshot, rotation=due, journal=journal, run=None), published)

@@ -7,12 +7,15 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from keyturn.credentials.domain import Credential, State
+from keyturn.kit.secret import Sealed
 from keyturn.rotations.domain import Snapshot, StepName
 from keyturn.rotations.protocol import Decision, Step, StepDone, Wait, decide
 from keyturn.rotations.waits import LONGEST_PROMISE
-from tests.unit.rotations.model import NOW, PATIENCE, TOKEN, done, snapshots, with_row
+from tests.unit.rotations.model import NOW, PATIENCE, ROTATION, TOKEN, done, snapshots, with_row
 
 LONG = timedelta(hours=12)
+DAY = timedelta(days=1)
 MOST_TURNS = 250
 
 
@@ -75,6 +78,20 @@ def test_everything_comes_to_rest(snapshot: Snapshot, failures: list[bool]) -> N
         else:
             snapshot = done(snapshot, decision, now)
     raise AssertionError(f"still at work: {decision}")
+
+
+def test_a_secret_that_signs_in_for_the_others_is_removed_last_and_any_other_at_once() -> None:
+    """Of an ended rotation one secret is promised for a day, and the newest, which would sign in, is to go now."""
+    promised = _row("promised", State.RETIRING, retired_at=NOW - DAY, revoke_after=NOW + DAY)
+    newest = _row("newest", State.REVOKING, published_at=NOW - DAY)
+    own = Snapshot(replace(ROTATION, retired=True), (promised, newest))
+    assert isinstance(decide(own, NOW, TOKEN, PATIENCE), Wait)
+    assert decide(replace(own, signer_is_own=False), NOW, TOKEN, PATIENCE) == Step(StepName.REMOVE, newest)
+
+
+def _row(name: str, state: State, **moments: datetime) -> Credential:
+    earlier = {"published_at": NOW - 2 * DAY} | moments
+    return Credential(name, "rotation", "org", "object", 1, state, name, value=Sealed("k1.a.b"), **earlier)
 
 
 def _failed(snapshot: Snapshot, step: Step, now: datetime) -> Snapshot:

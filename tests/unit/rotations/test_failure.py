@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 
 from keyturn.credentials.domain import Credential, State
 from keyturn.errors import NeedsAction, NotYet, Permanent, RefusalReason, Retryable, Unanswered, Upstream
-from keyturn.ports.provider import Tenant
 from keyturn.rotations import failure
-from keyturn.rotations.domain import Reason, Rotation, RotationKind, Run, RunState, Snapshot, StepName
+from keyturn.rotations.domain import Reason, Run, RunState, Snapshot, StepName
 from keyturn.rotations.failure import (
     Abandon,
     Consequence,
@@ -31,9 +30,8 @@ from keyturn.rotations.failure import (
     after_failure,
 )
 from keyturn.rotations.protocol import Step, decide
-from keyturn.rotations.schedule import Schedule
 from keyturn.rotations.work.steps import NETWORK
-from tests.unit.rotations.model import NOW, PATIENCE, TOKEN, done, snapshots, with_row
+from tests.unit.rotations.model import NOW, PATIENCE, ROTATION, TOKEN, done, snapshots, with_row
 
 BUSY = Retryable("slow down", code="azure.throttled", retry_after=timedelta(seconds=90))
 SILENT = Unanswered("no answer", code="azure.unanswered")
@@ -55,20 +53,6 @@ def a_row(state: State, **changes: Any) -> Credential:
     return Credential("row", "rotation", "org", "object", 1, state, "keyturn name g1 abc", **changes)
 
 
-ROTATION = Rotation(
-    "rotation",
-    RotationKind.CONNECTION,
-    "org",
-    None,
-    "connection",
-    "name",
-    Tenant("global", "tenant"),
-    "app",
-    "object",
-    "application",
-    Schedule(30, 2, 15),
-    next_run_at=NOW,
-)
 RUN = Run("run", "rotation", Reason.SCHEDULED, RunState.ACTIVE, NOW)
 LAST_TRY = replace(RUN, tries=PATIENCE.run_tries - 1)
 ASKING, ISSUED, REVOKING = a_row(State.ASKING), a_row(State.ISSUED, issued_at=NOW), a_row(State.REVOKING)
