@@ -98,8 +98,8 @@ def audit_events() -> str:
 
 _PERMISSIONS = """# Roles and permissions
 
-{note}A person or a machine has one role in the organization and may have one in each project. Connections, environments and
-members of a project are governed by the role there; an *admin* of the organization is admin of all its projects. What belongs
+{note}A person or a machine has one role in the organization and may have one in each project. Connections, secrets, environments
+and members of a project are governed by the role there; an *admin* of the organization is admin of all its projects. What belongs
 to no project is governed by the role in the organization; *no-access* is a role there only, for those who work in
 projects and see nothing else. Nobody can give a role above the own one. A missing permission is
 answered 403 and named; what is in another organization is answered as if it did not exist.

@@ -1,13 +1,15 @@
 """What the secrets of a project lead to, by references and by imports, as one transaction sees it."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 
 from keyturn.db.unit import Tx
 from keyturn.errors import Refused
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.sealing import Sealer
 from keyturn.projects import store as projects
+from keyturn.projects.domain import Environment
 from keyturn.secrets.domain import Folder, Place, Secret
 from keyturn.secrets.references import Target, Values, closes_circle, closure, expanded, targets_of
 from keyturn.secrets.sealed import value_of
@@ -23,10 +25,14 @@ class Links:
     def __init__(self, tx: Tx, sealer: Sealer, org_id: str, project_id: str) -> None:
         self._tx = tx
         self._sealer = sealer
+        self._org_id = org_id
         self._project_id = project_id
-        project = projects.project(tx, org_id, project_id)
-        self._environments = {environment.id: environment for environment in project.environments} if project else {}
-        self._ids = {environment.slug: environment.id for environment in self._environments.values()}
+
+    @cached_property
+    def _environments(self) -> Mapping[str, Environment]:
+        """The environments by id. Most secrets lead nowhere, and then nobody asks for them."""
+        project = projects.project(self._tx, self._org_id, self._project_id)
+        return {environment.id: environment for environment in project.environments} if project else {}
 
     # --- references ---------------------------------------------------------------------------------------------------
 
@@ -52,8 +58,9 @@ class Links:
         for target in targets:
             names.setdefault((target.environment, target.path), []).append(target.name)
         values: dict[Target, str] = {}
+        ids = {environment.slug: environment.id for environment in self._environments.values()}
         for (environment, path), wanted in names.items():
-            folder = folders.at(self._tx, self._ids.get(environment, ""), path)
+            folder = folders.at(self._tx, ids.get(environment, ""), path)
             for row in secrets.named(self._tx, folder.id, wanted) if folder else ():
                 value = value_of(self._sealer, self._project_id, row)
                 values[Target(environment, path, row.name)] = value.reveal()
@@ -61,14 +68,16 @@ class Links:
 
     # --- imports ------------------------------------------------------------------------------------------------------
 
-    def imported(self, folder: Folder) -> Iterator[Sequence[tuple[Folder, Place]]]:
-        """Yield for each import of the folder, in their order, the folders that it brings; the first one counts most.
+    def imported(self, within: Sequence[Folder]) -> Iterator[Sequence[tuple[Folder, Place]]]:
+        """Yield for each import of these folders, in their order, the folders that it brings; the first one counts most.
 
         Of what an imported folder imports itself the last one counts most, as it does for those who read. A circle ends where
         it closes.
         """
-        for each in imports.of_folder(self._tx, folder.id):
-            yield self._reach((each.environment_id, each.path), besides=(folder.environment_id, folder.path))
+        of_each = imports.of_folders(self._tx, [folder.id for folder in within])
+        for folder in within:
+            for each in of_each.get(folder.id, ()):
+                yield self._reach((each.environment_id, each.path), besides=(folder.environment_id, folder.path))
 
     def reaches(self, start: tuple[str, str], end: tuple[str, str]) -> bool:
         """Say whether the imports of one folder lead to another. Both are named by their environment's id and their path."""

@@ -165,7 +165,7 @@ def _brought(
     """Return for each import of the folders the folder that it names, and the secrets that it brings."""
     rows: dict[str, Sequence[StoredSecret]] = {}
     found = []
-    for reach in (reach for folder in within for reach in links.imported(folder) if reach):
+    for reach in filter(None, links.imported(within)):
         by_name: dict[str, tuple[Place, StoredSecret]] = {}
         for folder, place in reach:
             if folder.id not in rows:
@@ -179,7 +179,7 @@ def _brought(
 def _imported(tx: Tx, links: Links, place: Place, name: str) -> tuple[Place, StoredSecret | None]:
     """Return the secret of this name that the folder imports; of several imports that have it, that of the last one."""
     folder = folders.at(tx, place.environment_id, place.path)
-    for reach in reversed(list(links.imported(folder))) if folder else ():
+    for reach in reversed(list(links.imported([folder] if folder else []))):
         for each, where in reach:
             row = secrets.one(tx, each.id, name, None)
             if row is not None:

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from keyturn.db.tables import environments, projects, secret_folders, secret_imports
 from keyturn.db.unit import Tx
 from keyturn.secrets.domain import Import, Place
+from keyturn.secrets.store.secrets import chunks
 
 _OF = sa.select(secret_imports).where(secret_imports.c.folder_id == sa.bindparam("folder"))
 _IN_ORDER = _OF.order_by(secret_imports.c.position, secret_imports.c.id)
@@ -16,6 +17,16 @@ _IN_ORDER = _OF.order_by(secret_imports.c.position, secret_imports.c.id)
 def of_folder(tx: Tx, folder_id: str) -> list[Import]:
     """Return the imports of a folder in their order."""
     return [_import(row) for row in tx.rows(_IN_ORDER, folder=folder_id)]
+
+
+def of_folders(tx: Tx, folder_ids: Sequence[str]) -> Mapping[str, list[Import]]:
+    """Return the imports of those of the folders that have some, in their order."""
+    found: dict[str, list[Import]] = {}
+    for ids in chunks(folder_ids):
+        query = sa.select(secret_imports).where(secret_imports.c.folder_id.in_(ids))
+        for row in tx.rows(query.order_by(secret_imports.c.position, secret_imports.c.id)):
+            found.setdefault(row["folder_id"], []).append(_import(row))
+    return found
 
 
 def by_id(tx: Tx, org_id: str, import_id: str) -> tuple[Import, Place] | None:
