@@ -72,12 +72,12 @@ class Cluster:
         if caller[0] not in self.delegators:
             return 403, {"kind": "Status", "code": 403}
         spec = body["spec"]
-        known = self._known(spec["token"], spec.get("audiences") or [ITSELF])
-        if known is None:
+        account = self._known(spec["token"], spec.get("audiences") or [ITSELF])
+        if account is None:
             return 201, body | {"status": {"user": {}, "error": "[invalid bearer token]"}}
-        namespace, _, name = known[0].partition("/")
+        namespace, _, name = account[0].partition("/")
         user = {"username": f"system:serviceaccount:{namespace}:{name}", "groups": ["system:serviceaccounts"]}
-        return 201, body | {"status": {"authenticated": True, "user": user, "audiences": known[1]}}
+        return 201, body | {"status": {"authenticated": True, "user": user, "audiences": account[1]}}
 
     def _known(self, token: str, wanted: list[str]) -> tuple[str, list[str]] | None:
         account, audiences, ends = self._tokens.get(token, ("", [], 0.0))

@@ -135,8 +135,8 @@ def test_a_service_principal_signs_in_with_its_token(house: AccessFixture, tenan
 
 
 def test_tokens_of_both_versions_are_taken(house: AccessFixture, tenant: Tenant) -> None:
-    asked = f"api://{tenant.second.app_id}"
-    token = tenant.token(asked)
+    audience = f"api://{tenant.second.app_id}"
+    token = tenant.token(audience)
     assert claims_of(token)["ver"] == "2.0"
     robot = Robot(house, tenant, resource=tenant.second.app_id)
     assert robot.sign_in(token)
@@ -260,8 +260,10 @@ def _walk(served: SiteFixture, tenant: Tenant) -> None:
         ({"tenantId": None}, 422),
     ):
         served.ask("POST", path, body | changes, expect=status)
-    shown = served.ask("POST", path, body | {"identityId": robot, "accessTokenTTL": 600})["identityAzureAuth"]
-    assert shown.items() >= (body | {"identityId": robot, "accessTokenTTL": 600, "accessTokenMaxTTL": 2592000}).items()
+    settings = served.ask("POST", path, body | {"identityId": robot, "accessTokenTTL": 600})["identityAzureAuth"]
+    assert (
+        settings.items() >= (body | {"identityId": robot, "accessTokenTTL": 600, "accessTokenMaxTTL": 2592000}).items()
+    )
     served.ask("PATCH", path, {"allowedServicePrincipalIds": ""}, expect=400)
     assert served.ask("PATCH", path, {"accessTokenTTL": 60})["identityAzureAuth"]["accessTokenTTL"] == 60
     answer = served.ask("POST", LOGIN, {"identityId": robot, "jwt": tenant.token()})

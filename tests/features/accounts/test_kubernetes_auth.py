@@ -291,10 +291,14 @@ def test_it_is_set_up_used_and_taken_away_and_its_tokens_show_nowhere(
         "accessTokenTTL": 600,
     }
     answers.append(served.ask("POST", path, body))
-    shown = answers[0]["identityKubernetesAuth"]
-    assert shown["hasTokenReviewerJwt"] is True
-    assert (shown["allowedNamespaces"], shown["allowedNames"], shown["tokenReviewMode"]) == ("shop,tools", "web", "api")
-    assert (shown["kubernetesHost"], shown["caCert"]) == (body["kubernetesHost"], PEM.strip())
+    settings = answers[0]["identityKubernetesAuth"]
+    assert settings["hasTokenReviewerJwt"] is True
+    assert (settings["allowedNamespaces"], settings["allowedNames"], settings["tokenReviewMode"]) == (
+        "shop,tools",
+        "web",
+        "api",
+    )
+    assert (settings["kubernetesHost"], settings["caCert"]) == (body["kubernetesHost"], PEM.strip())
     token = cluster.token("shop/web")
     answers.append(served.ask("POST", LOGIN, {"identityId": robot, "jwt": f"{token}\n", "organizationSlug": ""}))
     assert answers[-1]["expiresIn"] == 600

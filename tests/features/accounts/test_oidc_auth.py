@@ -139,13 +139,13 @@ def test_trusted_addresses_hold_at_sign_in_and_at_once_for_tokens_that_are_out(
 
 def test_without_the_method_its_tokens_end_and_others_stay(house: AccessFixture, robot: Robot) -> None:
     other, token = Robot(house, robot.issuer), robot.sign_in()
-    kept = other.sign_in()
+    other_token = other.sign_in()
     house.access.token_auths.detach(house.admin, robot.id, METHOD)
     with pytest.raises(Unauthenticated):
         house.whoami(token)
     with pytest.raises(Unauthenticated, match="Invalid credentials"):
         robot.sign_in()
-    assert house.whoami(kept).id == other.id
+    assert house.whoami(other_token).id == other.id
     assert house.access.identities.get(house.admin, robot.id).auth_methods == ()
 
 
@@ -550,20 +550,20 @@ BODY: Json = {"oidcDiscoveryUrl": URL, "boundIssuer": URL, "boundSubject": "repo
 
 
 def _attached(served: SiteFixture, **changes: object) -> str:
-    made: str = served.ask("POST", "/api/v1/identities", {"name": "robot", "role": "viewer"})["identity"]["id"]
-    served.ask("POST", f"/api/v1/auth/oidc-auth/identities/{made}", BODY | changes)
-    return made
+    identity_id: str = served.ask("POST", "/api/v1/identities", {"name": "robot", "role": "viewer"})["identity"]["id"]
+    served.ask("POST", f"/api/v1/auth/oidc-auth/identities/{identity_id}", BODY | changes)
+    return identity_id
 
 
 def test_the_method_is_attached_read_changed_and_taken_away(served: SiteFixture, ca: str) -> None:
-    made = served.ask("POST", "/api/v1/identities", {"name": "robot", "role": "viewer"})["identity"]["id"]
-    path = f"/api/v1/auth/oidc-auth/identities/{made}"
+    identity_id = served.ask("POST", "/api/v1/identities", {"name": "robot", "role": "viewer"})["identity"]["id"]
+    path = f"/api/v1/auth/oidc-auth/identities/{identity_id}"
     assert served.ask("GET", path, expect=404)["message"] == (
         "This identity does not have OIDC Auth. Add it with POST on the same path."
     )
     # As the Terraform provider sends it, with what it repeats from the path and what this server does not know.
-    sent = {
-        "identityId": made,
+    body = {
+        "identityId": identity_id,
         "oidcDiscoveryUrl": URL,
         "caCert": ca,
         "boundIssuer": URL,
@@ -573,11 +573,11 @@ def test_the_method_is_attached_read_changed_and_taken_away(served: SiteFixture,
         "boundSubject": "repo:acme/shop:**",
         "accessTokenTTL": 3600,
     }
-    shown = served.ask("POST", path, sent)["identityOidcAuth"]
+    settings = served.ask("POST", path, body)["identityOidcAuth"]
     assert (
-        shown.items()
+        settings.items()
         >= {
-            "identityId": made,
+            "identityId": identity_id,
             "oidcDiscoveryUrl": URL,
             "caCert": ca.strip(),
             "boundIssuer": URL,
@@ -588,15 +588,15 @@ def test_the_method_is_attached_read_changed_and_taken_away(served: SiteFixture,
             "accessTokenNumUsesLimit": 0,
         }.items()
     )
-    assert shown["boundClaims"] == {"repository": "acme/*, acme/shop"}
-    assert shown["accessTokenTrustedIps"][0] == {"ipAddress": "0.0.0.0", "type": "ipv4", "prefix": 0}
-    assert served.ask("POST", path, sent, expect=400)["error"] == "BadRequest"
+    assert settings["boundClaims"] == {"repository": "acme/*, acme/shop"}
+    assert settings["accessTokenTrustedIps"][0] == {"ipAddress": "0.0.0.0", "type": "ipv4", "prefix": 0}
+    assert served.ask("POST", path, body, expect=400)["error"] == "BadRequest"
     changed = served.ask("PATCH", path, {"caCert": "", "boundAudiences": "", "accessTokenNumUsesLimit": 5})
-    expected = shown | {"caCert": "", "boundAudiences": "", "accessTokenNumUsesLimit": 5}
+    expected = settings | {"caCert": "", "boundAudiences": "", "accessTokenNumUsesLimit": 5}
     assert changed["identityOidcAuth"].items() >= {k: v for k, v in expected.items() if k != "updatedAt"}.items()
     assert served.ask("GET", path) == changed
-    assert served.ask("GET", f"/api/v1/identities/{made}")["identity"]["identity"]["authMethods"] == [METHOD]
-    assert served.ask("DELETE", path, {"identityId": made})["identityOidcAuth"]["id"] == shown["id"]
+    assert served.ask("GET", f"/api/v1/identities/{identity_id}")["identity"]["identity"]["authMethods"] == [METHOD]
+    assert served.ask("DELETE", path, {"identityId": identity_id})["identityOidcAuth"]["id"] == settings["id"]
     served.ask("GET", path, expect=404)
     events = served.ask("GET", "/api/v1/organization/audit-logs")["auditLogs"]
     assert [event["event"]["type"] for event in events[:3]] == [
@@ -634,8 +634,8 @@ def test_the_method_is_attached_read_changed_and_taken_away(served: SiteFixture,
 def test_what_cannot_work_or_lets_in_everybody_is_refused(
     served: SiteFixture, changes: dict[str, object], status: int
 ) -> None:
-    made = served.ask("POST", "/api/v1/identities", {"name": "robot", "role": "viewer"})["identity"]["id"]
-    path = f"/api/v1/auth/oidc-auth/identities/{made}"
+    identity_id = served.ask("POST", "/api/v1/identities", {"name": "robot", "role": "viewer"})["identity"]["id"]
+    path = f"/api/v1/auth/oidc-auth/identities/{identity_id}"
     served.ask("POST", path, BODY | changes, expect=status)
     served.ask("GET", path, expect=404)
     if status == 400:
@@ -658,8 +658,8 @@ def test_a_client_signs_in_with_json_and_the_github_action_with_a_form(served: S
     assert served.ask("GET", "/api/v1/identities/details", token=answer["accessToken"])
     form = {"content-type": "application/x-www-form-urlencoded"}
     body = urlencode({"identityId": robot, "jwt": issuer.token()}).encode()
-    status, sent = served.raw("POST", LOGIN, body, form)
-    assert (status, sent["tokenType"]) == (200, "Bearer")
+    status, token_answer = served.raw("POST", LOGIN, body, form)
+    assert (status, token_answer["tokenType"]) == (200, "Bearer")
     foreign = form | {"origin": "https://evil.test", "sec-fetch-site": "cross-site"}
     assert served.raw("POST", LOGIN, body, foreign)[0] == 415
     assert served.raw("POST", LOGIN, b"identityId=x&jwt=%ff", form)[0] == 400
@@ -681,10 +681,10 @@ def test_failures_are_limited_like_those_of_universal_auth_and_right_tokens_are_
         served.ask("POST", "/api/v1/auth/universal-auth/login", universal, expect=401),
     ]
     assert len({refusal["message"] for refusal in refusals}) == 1, "a stranger learns nothing"
-    asked = issuer.asked()
+    requests = issuer.asked()
     clock.advance(1)
     assert served.ask("POST", LOGIN, wrong, expect=429)["error"] == "RateLimitExceeded"
-    assert issuer.asked() == asked
+    assert issuer.asked() == requests
     clock.advance(60)
     for _ in range(9):
         served.ask("POST", LOGIN, {"identityId": robot, "jwt": issuer.token()})
@@ -700,12 +700,12 @@ def test_one_identity_has_a_limit_of_its_own_however_right_its_tokens_are(served
 def test_a_token_shows_nowhere(served: SiteFixture, issuer: Issuer, log: io.StringIO) -> None:
     robot = _attached(served)
     tokens = [issuer.token(), issuer.token(sub="other"), issuer.signed(rsa_key("x"), "RS256", {}, issuer.claims())]
-    shown = [repr(served.ask("POST", LOGIN, {"identityId": robot, "jwt": tokens[0]}))]
-    shown += [repr(served.ask("POST", LOGIN, {"identityId": robot, "jwt": token}, expect=401)) for token in tokens[1:]]
-    shown += [repr(served.ask("GET", "/api/v1/organization/audit-logs")), log.getvalue()]
+    texts = [repr(served.ask("POST", LOGIN, {"identityId": robot, "jwt": tokens[0]}))]
+    texts += [repr(served.ask("POST", LOGIN, {"identityId": robot, "jwt": token}, expect=401)) for token in tokens[1:]]
+    texts += [repr(served.ask("GET", "/api/v1/organization/audit-logs")), log.getvalue()]
     parts = {part for token in tokens for part in token.split(".")[1:]}
     assert "keyturn.access" in log.getvalue()
-    assert not [part for part in parts if part in "".join(shown)]
+    assert not [part for part in parts if part in "".join(texts)]
 
 
 def test_only_those_who_manage_identities_see_or_change_the_method(served: SiteFixture, house: AccessFixture) -> None:

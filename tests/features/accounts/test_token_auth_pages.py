@@ -96,11 +96,11 @@ def test_a_method_is_set_up_shown_with_its_curl_line_changed_and_removed(
     login = f"curl -sS https://keyturn.acme.test/api/v1/auth/{method}/login -d identityId={robot}"
     assert login not in text_of(tab, robot)
     assert tab.post(f"{page}/{method}", FORMS[method]).headers["location"] == page
-    shown = text_of(tab, robot)
-    assert f'{login} -d jwt="$TOKEN"' in shown
+    text = text_of(tab, robot)
+    assert f'{login} -d jwt="$TOKEN"' in text
     for name, value in FORMS[method].items():
         if name in {"subject", "issuer", "principals", "host", "namespaces"}:
-            assert f'value="{value}"' in shown or f">{value}</textarea>" in shown, name
+            assert f'value="{value}"' in text or f">{value}</textarea>" in text, name
     before = house.access.token_auths.get(house.admin, robot, method)
     assert (before.rules.ttl, before.rules.max_ttl) == (600, 1200)
     assert tab.post(f"{page}/{method}", FORMS[method] | {"ttl": "60"}).status_code == 303
@@ -143,19 +143,19 @@ def test_the_token_of_the_reviewer_is_never_shown_and_stays_until_it_is_taken_aw
     house: AccessFixture, tab: Tab, robot: str
 ) -> None:
     path = f"/organization/identities/{robot}/kubernetes-auth"
-    shown = [tab.post(path, KUBERNETES | {"host": "http://x"}).text]
+    texts = [tab.post(path, KUBERNETES | {"host": "http://x"}).text]
     tab.post(path, KUBERNETES)
-    shown.append(text_of(tab, robot))
-    assert "canary" not in "".join(shown)
-    assert "Forget the token of the reviewer" in shown[-1]
+    texts.append(text_of(tab, robot))
+    assert "canary" not in "".join(texts)
+    assert "Forget the token of the reviewer" in texts[-1]
 
-    def kept() -> bool:
+    def stored_token() -> bool:
         return house.access.token_auths.get(house.admin, robot, "kubernetes-auth").reviewer_token is not None
 
     tab.post(path, KUBERNETES | {"reviewer_token": "", "own_token": "false"})
-    assert kept()
+    assert stored_token()
     tab.post(path, KUBERNETES | {"reviewer_token": "", "own_token": "true"})
-    assert not kept()
+    assert not stored_token()
 
 
 def test_those_who_may_not_manage_it_see_which_ways_there_are_and_no_more(
@@ -165,7 +165,7 @@ def test_those_who_may_not_manage_it_see_which_ways_there_are_and_no_more(
     tab.post(f"/organization/identities/{robot}/oidc-auth", OIDC)
     with house.database.write() as tx:
         tx.connection.exec_driver_sql("UPDATE users SET role = 'viewer'")
-    shown = text_of(tab, robot)
-    assert "oidc-auth" in shown
-    assert "githubusercontent" not in shown
+    text = text_of(tab, robot)
+    assert "oidc-auth" in text
+    assert "githubusercontent" not in text
     assert tab.post(f"/organization/identities/{robot}/oidc-auth", OIDC).status_code == 403

@@ -52,6 +52,6 @@ def shape(tmp_path: Path, log: io.StringIO) -> Iterator[ApiClient]:
 def _watched(world: World, folder: Path, log: io.StringIO) -> Iterator[ApiClient]:
     with desk(world, folder) as opened:
         yield opened
-    shown = log.getvalue() + "".join(opened.answers)
-    assert "keyturn.access" in shown
-    assert not [secret for secret in opened.secrets() if secret in shown], "a secret shows"
+    output = log.getvalue() + "".join(opened.answers)
+    assert "keyturn.access" in output
+    assert not [secret for secret in opened.secrets() if secret in output], "a secret shows"

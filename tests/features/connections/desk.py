@@ -40,14 +40,14 @@ class ApiClient:
     project_id: str
     who: str = "admin"
     answers: list[str] = field(default_factory=list)
-    typed: set[str] = field(default_factory=set)
+    secret_texts: set[str] = field(default_factory=set)
 
     def ask(
         self, method: str, path: str, body: object = None, *, expect: int = 200, who: str | None = None, **query: Any
     ) -> Json:
         """Send a request and return the decoded answer, which has the status expected."""
         self.world.collect_values()
-        self._note_typed(body)
+        self._note_secret(body)
         name = self.who if who is None else who
         headers = {"authorization": f"Bearer {name}"} if name else {}
         url = path if path.startswith("/") else f"{ROOT}/{path}" if path else ROOT
@@ -58,37 +58,41 @@ class ApiClient:
         decoded: Json = answer.json()
         return decoded
 
-    def _note_typed(self, body: object) -> None:
+    def _note_secret(self, body: object) -> None:
         """Remember what was sent as a secret, however wrong: it is not to be repeated either."""
-        given = body.get("credentials") if isinstance(body, dict) else None
-        text = given.get("clientSecret") if isinstance(given, dict) else None
+        credentials = body.get("credentials") if isinstance(body, dict) else None
+        text = credentials.get("clientSecret") if isinstance(credentials, dict) else None
         if isinstance(text, str) and len(text.strip()) > 8:
-            self.typed.add(text.strip())
+            self.secret_texts.add(text.strip())
 
     def secrets(self) -> set[str]:
-        return self.world.values_ever_issued() | self.typed
+        return self.world.values_ever_issued() | self.secret_texts
 
     # --- what is sent -------------------------------------------------------------------------------------------------
 
     def credentials(self, application: ApplicationHandle | None = None, **changes: Any) -> Json:
         """What a user copies from the portal for the application's first secret."""
-        given = self.world.given(application)
-        typed = {"tenantId": given.tenant_id, "clientId": given.client_id, "clientSecret": given.secret.reveal()}
-        return typed | changes
+        supplied = self.world.given(application)
+        fields = {
+            "tenantId": supplied.tenant_id,
+            "clientId": supplied.client_id,
+            "clientSecret": supplied.secret.reveal(),
+        }
+        return fields | changes
 
     def body(self, name: str = "prod-entra", **changes: Any) -> Json:
         return {"name": name, "method": "client-secret", "credentials": self.credentials(), **changes}
 
     def create(self, name: str = "prod-entra", *, who: str | None = None, **changes: Any) -> Json:
-        made: Json = self.ask("POST", "", self.body(name, **changes), who=who)["appConnection"]
-        return made
+        connection: Json = self.ask("POST", "", self.body(name, **changes), who=who)["appConnection"]
+        return connection
 
     def create_rotating(self, name: str = "prod-entra", *, rotation: Json = WEEKLY, **changes: Any) -> Json:
         return self.create(name, isAutoRotationEnabled=True, rotation=rotation, **changes)
 
     def get(self, connection: Json) -> Json:
-        found: Json = self.ask("GET", connection["id"])["appConnection"]
-        return found
+        connection_view: Json = self.ask("GET", connection["id"])["appConnection"]
+        return connection_view
 
     def change(self, connection: Json, **changes: Any) -> Json:
         changed: Json = self.ask("PATCH", connection["id"], changes)["appConnection"]
@@ -119,7 +123,7 @@ class ApiClient:
                 table.name: tx.rows(sa.select(sa.func.count().label("n")).select_from(table))[0]["n"]
                 for table in metadata.sorted_tables
             }
-        writes = [one for one in self.world.emulator.ledger if one.operation in _WRITES]
+        writes = [entry for entry in self.world.emulator.ledger if entry.operation in _WRITES]
         return rows | {"writes at Entra": len(writes)}
 
 
@@ -174,14 +178,14 @@ def _people(world: World) -> tuple[dict[str, Actor], str]:
 @contextmanager
 def statements(web: ApiClient) -> Iterator[list[str]]:
     """The SQL statements that the server sends meanwhile, in their order."""
-    seen: list[str] = []
+    texts: list[str] = []
 
     def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
         if not statement.startswith(("PRAGMA", "BEGIN", "COMMIT")):
-            seen.append(statement)
+            texts.append(statement)
 
     event.listen(web.world.database.engine, "before_cursor_execute", note)
     try:
-        yield seen
+        yield texts
     finally:
         event.remove(web.world.database.engine, "before_cursor_execute", note)

@@ -26,9 +26,9 @@ STAMP = re.compile(r"2026-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 
 def test_a_connection_looks_as_clients_expect(web: ApiClient) -> None:
-    made = web.create(description="  tenant A ")
-    given = web.credentials()
-    assert set(made) == SHOWN
+    connection = web.create(description="  tenant A ")
+    credentials = web.credentials()
+    assert set(connection) == SHOWN
     expected = {
         "name": "prod-entra",
         "description": "tenant A",
@@ -42,25 +42,27 @@ def test_a_connection_looks_as_clients_expect(web: ApiClient) -> None:
         "gatewayId": None,
         "gatewayPoolId": None,
         "isAutoRotationEnabled": False,
-        "credentials": {"tenantId": given["tenantId"], "clientId": given["clientId"]},
+        "credentials": {"tenantId": credentials["tenantId"], "clientId": credentials["clientId"]},
     }
-    assert made.items() >= expected.items()
-    assert re.fullmatch(r"[0-9a-f]{64}", made["credentialsHash"])
-    assert STAMP.fullmatch(made["createdAt"])
-    assert STAMP.fullmatch(made["updatedAt"])
-    assert web.get(made) == made
+    assert connection.items() >= expected.items()
+    assert re.fullmatch(r"[0-9a-f]{64}", connection["credentialsHash"])
+    assert STAMP.fullmatch(connection["createdAt"])
+    assert STAMP.fullmatch(connection["updatedAt"])
+    assert web.get(connection) == connection
 
 
 def test_unknown_keys_are_ignored_and_ids_may_be_in_capitals(web: ApiClient) -> None:
-    given = web.credentials()
-    typed = {name: value.upper() for name, value in given.items() if name != "clientSecret"}
-    made = web.create(App="azure-client-secrets", ID="", credentials=given | typed | {"clientSecretID": "x"})
-    assert made["credentials"] == {"tenantId": given["tenantId"], "clientId": given["clientId"]}
+    credentials = web.credentials()
+    capitals = {name: value.upper() for name, value in credentials.items() if name != "clientSecret"}
+    connection = web.create(
+        App="azure-client-secrets", ID="", credentials=credentials | capitals | {"clientSecretID": "x"}
+    )
+    assert connection["credentials"] == {"tenantId": credentials["tenantId"], "clientId": credentials["clientId"]}
 
 
 def test_white_space_around_what_was_pasted_does_not_matter(web: ApiClient) -> None:
-    given = {name: f"\n {value}\t" for name, value in web.credentials().items()}
-    assert web.create(credentials=given)["name"] == "prod-entra"
+    credentials = {name: f"\n {value}\t" for name, value in web.credentials().items()}
+    assert web.create(credentials=credentials)["name"] == "prod-entra"
 
 
 @pytest.mark.parametrize(
@@ -74,8 +76,12 @@ def test_white_space_around_what_was_pasted_does_not_matter(web: ApiClient) -> N
     ],
 )
 def test_what_says_nothing_may_be_sent(web: ApiClient, changes: Json) -> None:
-    made = web.create(**changes)
-    assert (made["description"], made["isAutoRotationEnabled"], "rotation" in made) == (None, False, False)
+    connection = web.create(**changes)
+    assert (connection["description"], connection["isAutoRotationEnabled"], "rotation" in connection) == (
+        None,
+        False,
+        False,
+    )
 
 
 @pytest.mark.parametrize(
@@ -108,7 +114,7 @@ def test_a_body_of_the_wrong_shape(shape: ApiClient, changes: Json, path: list[s
     answer = shape.refused(shape.body() | changes, 422)
     assert answer["error"] == "ValidationFailure"
     assert answer["reqId"].startswith("req-")
-    assert [(one["path"], one["code"]) for one in answer["message"]] == [(path, code)]
+    assert [(issue["path"], issue["code"]) for issue in answer["message"]] == [(path, code)]
     assert len(str(answer)) < 1000
 
 
@@ -139,8 +145,8 @@ def test_the_other_methods_name_what_is_missing(web: ApiClient, method: str, mis
 
 
 def test_something_else_than_a_certificate_is_told(web: ApiClient) -> None:
-    given = {"tenantId": NOBODY, "clientId": NOBODY, "certificateBody": "MII", "privateKey": "MII"}
-    issues = web.issues({"name": "prod", "method": "certificate", "credentials": given})
+    credentials = {"tenantId": NOBODY, "clientId": NOBODY, "certificateBody": "MII", "privateKey": "MII"}
+    issues = web.issues({"name": "prod", "method": "certificate", "credentials": credentials})
     assert "-----BEGIN CERTIFICATE-----" in issues["credentials", "certificateBody"]
 
 
@@ -177,10 +183,10 @@ def test_options_tell_browsers_where_to_sign_in(world: World, tmp_path: Path) ->
 
 
 def test_a_connection_is_found_by_name_in_its_place(web: ApiClient) -> None:
-    made, inside = web.create(), web.create(projectId=web.project_id)
+    connection, inside = web.create(), web.create(projectId=web.project_id)
     path = "connection-name/prod-entra"
-    assert web.ask("GET", path)["appConnection"]["id"] == made["id"]
-    assert web.ask("GET", path, projectId="")["appConnection"]["id"] == made["id"]
+    assert web.ask("GET", path)["appConnection"]["id"] == connection["id"]
+    assert web.ask("GET", path, projectId="")["appConnection"]["id"] == connection["id"]
     assert web.ask("GET", path, projectId=web.project_id)["appConnection"]["id"] == inside["id"]
     assert web.ask("GET", "connection-name/nothing", expect=404)["error"] == "NotFound"
     assert web.ask("GET", path, projectId=NOBODY, expect=404)["error"] == "NotFound"
@@ -194,16 +200,16 @@ def test_ids_are_checked(web: ApiClient, path: str) -> None:
 
 
 def test_a_trailing_slash_does_not_matter(web: ApiClient) -> None:
-    made = web.ask("POST", f"{ROOT}/", web.body())["appConnection"]
-    for path in (ALL, ROOT, f"{ROOT}/{made['id']}", f"{ROOT}/available", f"{ALL}/options"):
+    connection = web.ask("POST", f"{ROOT}/", web.body())["appConnection"]
+    for path in (ALL, ROOT, f"{ROOT}/{connection['id']}", f"{ROOT}/available", f"{ALL}/options"):
         assert web.ask("GET", f"{path}/") == web.ask("GET", path)
-    assert web.ask("PATCH", f"{ROOT}/{made['id']}/", {"description": "x"})["appConnection"]["description"] == "x"
-    web.ask("DELETE", f"{ROOT}/{made['id']}/")
+    assert web.ask("PATCH", f"{ROOT}/{connection['id']}/", {"description": "x"})["appConnection"]["description"] == "x"
+    web.ask("DELETE", f"{ROOT}/{connection['id']}/")
 
 
 def test_clients_are_the_applications_that_the_connection_sees(web: ApiClient) -> None:
-    made, application = web.create(), web.world.application
-    assert web.ask("GET", f"{made['id']}/clients")["clients"] == [
+    connection, application = web.create(), web.world.application
+    assert web.ask("GET", f"{connection['id']}/clients")["clients"] == [
         {"id": application.object_id, "name": application.display_name, "appId": application.app_id}
     ]
 
@@ -212,25 +218,28 @@ def test_clients_are_the_applications_that_the_connection_sees(web: ApiClient) -
 
 
 def test_only_what_is_sent_changes(web: ApiClient) -> None:
-    made = web.create(description="tenant A")
-    assert web.change(made, name="renamed")["description"] == "tenant A"
-    assert web.change(made, description="tenant B")["name"] == "renamed"
+    connection = web.create(description="tenant A")
+    assert web.change(connection, name="renamed")["description"] == "tenant A"
+    assert web.change(connection, description="tenant B")["name"] == "renamed"
     for nothing in (None, "", "  "):
-        assert web.change(made, description=nothing)["description"] is None
-    assert web.change(made)["version"] == web.change(made, name="renamed")["version"]
-    assert web.get(made)["credentialsHash"] == made["credentialsHash"]
+        assert web.change(connection, description=nothing)["description"] is None
+    assert web.change(connection)["version"] == web.change(connection, name="renamed")["version"]
+    assert web.get(connection)["credentialsHash"] == connection["credentialsHash"]
 
 
 def test_the_method_and_the_project_stay_whatever_is_sent(web: ApiClient) -> None:
-    made = web.create()
-    changed = web.change(made, method="oauth", projectId=web.project_id, ID=made["id"], App="x")
+    connection = web.create()
+    changed = web.change(connection, method="oauth", projectId=web.project_id, ID=connection["id"], App="x")
     assert (changed["method"], changed["projectId"]) == ("client-secret", None)
 
 
 def test_credentials_of_another_method_are_refused(web: ApiClient) -> None:
-    made = web.create()
-    for given in ({"code": "c", "tenantId": NOBODY}, {"certificateBody": "x", "privateKey": "y", "tenantId": NOBODY}):
-        answer = web.refused({"credentials": given}, 400, method="PATCH", path=made["id"])
+    connection = web.create()
+    for credentials in (
+        {"code": "c", "tenantId": NOBODY},
+        {"certificateBody": "x", "privateKey": "y", "tenantId": NOBODY},
+    ):
+        answer = web.refused({"credentials": credentials}, 400, method="PATCH", path=connection["id"])
         assert answer["code"] == "connections.method_fixed"
 
 
@@ -249,8 +258,8 @@ def test_credentials_of_another_method_are_refused(web: ApiClient) -> None:
     ],
 )
 def test_a_change_of_the_wrong_shape(shape: ApiClient, body: Json, path: tuple[str, ...]) -> None:
-    made = shape.create()
-    assert set(shape.issues(body, method="PATCH", path=made["id"])) == {path}
+    connection = shape.create()
+    assert set(shape.issues(body, method="PATCH", path=connection["id"])) == {path}
 
 
 def test_a_change_of_what_is_not_there(web: ApiClient) -> None:
@@ -266,19 +275,19 @@ def test_a_name_in_use_is_refused_on_a_change(web: ApiClient) -> None:
 
 
 def test_new_credentials_give_a_new_hash(web: ApiClient) -> None:
-    made = web.create()
+    connection = web.create()
     second = web.world.emulator.admin.add_secret(web.world.application.object_id, "second")
-    changed = web.change(made, credentials=web.credentials(clientSecret=second.value))
-    assert changed["credentialsHash"] != made["credentialsHash"]
-    assert web.change(made, credentials=web.credentials())["credentialsHash"] == made["credentialsHash"]
+    changed = web.change(connection, credentials=web.credentials(clientSecret=second.value))
+    assert changed["credentialsHash"] != connection["credentialsHash"]
+    assert web.change(connection, credentials=web.credentials())["credentialsHash"] == connection["credentialsHash"]
 
 
 @pytest.mark.parametrize("body", [None, {}, {"ID": "x", "App": "azure-client-secrets"}])
 def test_deleting_returns_what_was_deleted(web: ApiClient, body: object) -> None:
-    made = web.create()
-    answer = web.ask("DELETE", made["id"], body)
-    assert answer == {"appConnection": made, "staysValid": []}
-    web.ask("GET", made["id"], expect=404)
+    connection = web.create()
+    answer = web.ask("DELETE", connection["id"], body)
+    assert answer == {"appConnection": connection, "staysValid": []}
+    web.ask("GET", connection["id"], expect=404)
     assert web.ask("GET", ALL)["appConnections"] == []
 
 
@@ -289,12 +298,12 @@ def test_a_name_that_another_server_takes_at_the_same_moment(tmp_path: Path) -> 
         world = make_world(database)
         with desk(world, tmp_path) as web, ThreadPoolExecutor(1) as pool:
             with database.write() as tx:
-                given = world.given()
+                credentials = world.given()
                 ConnectionWriter(world.clock, world.ids, world.sealer, "global").insert(
                     tx,
                     world.actor,
-                    NewConnection("prod-entra", given),
-                    VerifiedCredentials(given, given, world.clock.now()),
+                    NewConnection("prod-entra", credentials),
+                    VerifiedCredentials(credentials, credentials, world.clock.now()),
                 )
                 request = pool.submit(web.ask, "POST", "", web.body(), expect=400)
                 while not tx.rows(WAITING) and not request.done():

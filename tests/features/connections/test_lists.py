@@ -8,7 +8,7 @@ from tests.features.connections.desk import ALL, NOBODY, ROOT, ApiClient, Json, 
 
 
 def names(answer: Json) -> list[str]:
-    return [one["name"] for one in answer["appConnections"]]
+    return [connection["name"] for connection in answer["appConnections"]]
 
 
 @pytest.fixture
@@ -63,10 +63,10 @@ def test_a_long_list_costs_as_many_statements_as_a_short_one(web: ApiClient) -> 
             web.create_rotating(
                 f"c-{size}-{number}", credentials=web.credentials(application), projectId=web.project_id
             )
-        with statements(web) as seen:
-            shown = web.ask("GET", ALL)["appConnections"]
-        assert all(one["rotation"]["activeRun"] for one in shown)
-        counts.append(len(seen))
+        with statements(web) as executed:
+            connections = web.ask("GET", ALL)["appConnections"]
+        assert all(connection["rotation"]["activeRun"] for connection in connections)
+        counts.append(len(executed))
     assert counts[0] == counts[1] <= 4
 
 
@@ -81,10 +81,16 @@ class Blind:
 
 
 def test_reading_never_decrypts(web: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = web.create_rotating()
+    connection = web.create_rotating()
     web.world.settle()
     blind: Sealer = Blind()
     for name in ("seal", "open"):
         monkeypatch.setattr(web.world.sealer, name, getattr(blind, name))
-    for path in ("", f"/{made['id']}", f"/{made['id']}/credentials", f"/{made['id']}/rotation-runs", "/available"):
+    for path in (
+        "",
+        f"/{connection['id']}",
+        f"/{connection['id']}/credentials",
+        f"/{connection['id']}/rotation-runs",
+        "/available",
+    ):
         web.ask("GET", f"{ROOT}{path}")

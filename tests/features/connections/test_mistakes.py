@@ -14,8 +14,8 @@ TOKEN = f"eyJ0eXAiOiJKV1QifQ.{'e' * 120}.c2lnbmF0dXJl"
 
 
 def rotating(web: ApiClient, application: ApplicationHandle | None = None, **credentials: Any) -> Json:
-    given = web.credentials(application, **credentials)
-    return web.body(credentials=given, isAutoRotationEnabled=True, rotation=WEEKLY)
+    supplied = web.credentials(application, **credentials)
+    return web.body(credentials=supplied, isAutoRotationEnabled=True, rotation=WEEKLY)
 
 
 def refusal(web: ApiClient, body: Json) -> Json:
@@ -55,8 +55,8 @@ def refusal(web: ApiClient, body: Json) -> Json:
 def test_a_wrong_field_is_named_before_anything_is_sent(
     shape: ApiClient, field: str, text: object, what: str, fix: str
 ) -> None:
-    given = shape.credentials() | {field: text}
-    issues = shape.issues(shape.body(credentials=given, isAutoRotationEnabled=True, rotation=WEEKLY))
+    credentials = shape.credentials() | {field: text}
+    issues = shape.issues(shape.body(credentials=credentials, isAutoRotationEnabled=True, rotation=WEEKLY))
     assert set(issues) == {("credentials", field)}
     assert what in issues["credentials", field]
     assert fix in issues["credentials", field]
@@ -129,9 +129,9 @@ def test_rules_over_several_fields_are_told_beside_the_mistakes_of_single_ones(w
 
 
 def test_a_change_tells_wrong_credentials_beside_a_wrong_name(web: ApiClient) -> None:
-    made = web.create()
-    given = web.credentials(clientSecret=NOBODY, clientId="x")
-    issues = web.issues({"name": "Prod_Entra", "credentials": given}, method="PATCH", path=made["id"])
+    connection = web.create()
+    credentials = web.credentials(clientSecret=NOBODY, clientId="x")
+    issues = web.issues({"name": "Prod_Entra", "credentials": credentials}, method="PATCH", path=connection["id"])
     assert set(issues) == {("name",), ("credentials", "clientId"), ("credentials", "clientSecret")}
 
 
@@ -156,37 +156,42 @@ def test_a_change_tells_wrong_credentials_beside_a_wrong_name(web: ApiClient) ->
     ],
 )
 def test_ids_are_taken_however_they_are_dressed(web: ApiClient, dressed: str) -> None:
-    given = web.credentials()
+    credentials = web.credentials()
     key_id = str(web.world.given().key_id)
     for name in ("tenantId", "clientId"):
-        given[name] = dressed.replace("ID", given[name])
-    given["clientSecretKeyId"] = dressed.replace("ID", key_id)
-    given["clientSecret"] = f"\u200b {given['clientSecret']}\ufeff\n"
-    made = web.ask("POST", "", web.body("\u200eprod-entra\u200b ", credentials=given, description="\ufeffWhat for"))
-    found = made["appConnection"]
+        credentials[name] = dressed.replace("ID", credentials[name])
+    credentials["clientSecretKeyId"] = dressed.replace("ID", key_id)
+    credentials["clientSecret"] = f"\u200b {credentials['clientSecret']}\ufeff\n"
+    answer = web.ask(
+        "POST", "", web.body("\u200eprod-entra\u200b ", credentials=credentials, description="\ufeffWhat for")
+    )
+    connection = answer["appConnection"]
     plain = web.credentials()
-    assert found["credentials"] == {"tenantId": plain["tenantId"], "clientId": plain["clientId"]}
-    assert (found["name"], found["description"]) == ("prod-entra", "What for")
+    assert connection["credentials"] == {"tenantId": plain["tenantId"], "clientId": plain["clientId"]}
+    assert (connection["name"], connection["description"]) == ("prod-entra", "What for")
 
 
 def test_other_hyphens_and_none_are_taken(web: ApiClient) -> None:
     plain = web.credentials()
-    given = plain | {
+    credentials = plain | {
         "tenantId": plain["tenantId"].replace("-", "\u2011"),
         "clientId": plain["clientId"].replace("-", ""),
     }
-    assert web.create(credentials=given)["credentials"]["clientId"] == plain["clientId"]
+    assert web.create(credentials=credentials)["credentials"]["clientId"] == plain["clientId"]
 
 
 def test_a_domain_of_the_tenant_is_looked_up_and_its_id_kept(web: ApiClient) -> None:
     world = web.world
-    given = web.credentials(tenantId=" Contoso.onmicrosoft.com ")
-    made = web.create_rotating(credentials=given)
-    assert made["credentials"]["tenantId"] == world.tenant_id
+    credentials = web.credentials(tenantId=" Contoso.onmicrosoft.com ")
+    connection = web.create_rotating(credentials=credentials)
+    assert connection["credentials"]["tenantId"] == world.tenant_id
     world.settle()
     before = world.keys()
     # Declarative clients send the domain again with every change: that is no new secret.
-    assert web.change(made, credentials=given, description="x")["credentialsHash"] == made["credentialsHash"]
+    assert (
+        web.change(connection, credentials=credentials, description="x")["credentialsHash"]
+        == connection["credentialsHash"]
+    )
     world.settle()
     assert world.keys() == before
     answer = refusal(web, web.body("other", credentials=web.credentials(tenantId="nowhere.example")))
@@ -204,9 +209,9 @@ def test_the_inside_of_a_secret_is_kept_byte_for_byte(web: ApiClient, secret: st
     world = web.world
     app = world.emulator.admin.create_application(world.tenant_id, "Old", owns_itself=True, secrets=0)
     world.emulator.admin.add_secret(app.object_id, "chosen", value=secret)
-    given = {"tenantId": world.tenant_id, "clientId": app.app_id, "clientSecret": f"  {secret}\r\n"}
-    made = web.create(credentials=given)
-    assert world.secret_of(world.connections.get(world.actor, made["id"])).reveal() == secret
+    credentials = {"tenantId": world.tenant_id, "clientId": app.app_id, "clientSecret": f"  {secret}\r\n"}
+    connection = web.create(credentials=credentials)
+    assert world.secret_of(world.connections.get(world.actor, connection["id"])).reveal() == secret
 
 
 def test_quotes_around_a_secret_of_entra_are_taken_away(web: ApiClient) -> None:
@@ -232,8 +237,8 @@ def test_an_expired_secret(web: ApiClient) -> None:
     now = world.clock.now().timestamp()
     app = world.emulator.admin.create_application(world.tenant_id, "Old", owns_itself=True, secrets=0)
     old = world.emulator.admin.add_secret(app.object_id, "old", start=now - 20 * DAY, end=now - DAY)
-    given = {"tenantId": world.tenant_id, "clientId": app.app_id, "clientSecret": old.value}
-    answer = refusal(web, web.body(credentials=given, isAutoRotationEnabled=True, rotation=WEEKLY))
+    credentials = {"tenantId": world.tenant_id, "clientId": app.app_id, "clientSecret": old.value}
+    answer = refusal(web, web.body(credentials=credentials, isAutoRotationEnabled=True, rotation=WEEKLY))
     assert answer["code"] == "azure.secret_expired"
     assert "make a new secret" in answer["message"]
 
@@ -292,7 +297,9 @@ def test_the_key_id_of_another_secret(web: ApiClient) -> None:
     answer = refusal(web, rotating(web, clientSecretKeyId=other.key_id))
     assert answer["code"] == "rotation.key_id_of_another"
     assert "somebody else's" in answer["message"]
-    assert other.key_id in {one.key_id for one in web.world.emulator.admin.secrets(web.world.application.object_id)}
+    assert other.key_id in {
+        secret.key_id for secret in web.world.emulator.admin.secrets(web.world.application.object_id)
+    }
 
 
 def test_several_secrets_that_begin_alike_need_the_key_id(web: ApiClient) -> None:
@@ -304,13 +311,13 @@ def test_several_secrets_that_begin_alike_need_the_key_id(web: ApiClient) -> Non
     answer = refusal(web, rotating(web))
     assert answer["code"] == "rotation.key_id_needed"
     assert "Key ID" in answer["fix"]
-    assert {one["keyId"] for one in answer["details"]} == {mine.key_id, twin.key_id}
+    assert {detail["keyId"] for detail in answer["details"]} == {mine.key_id, twin.key_id}
 
     web.create_rotating(credentials=web.credentials(clientSecretKeyId=str(mine.key_id).upper()))
     world.settle()
-    left = set(world.keys())
-    assert twin.key_id in left
-    assert mine.key_id not in left
+    remaining = set(world.keys())
+    assert twin.key_id in remaining
+    assert mine.key_id not in remaining
 
 
 def test_the_key_id_may_stand_beside_the_schedule(web: ApiClient) -> None:
@@ -325,20 +332,20 @@ def test_the_key_id_may_stand_beside_the_schedule(web: ApiClient) -> None:
 
 @pytest.mark.parametrize("rotate", [False, True])
 def test_a_refused_change_leaves_everything_as_it_was(web: ApiClient, rotate: bool) -> None:
-    made = web.create_rotating() if rotate else web.create()
+    connection = web.create_rotating() if rotate else web.create()
     web.world.settle()
-    before = web.get(made)
+    before = web.get(connection)
     wrong = "abc8Q~wrongCANARYwrongCANARYwrongCANARY01"
-    given = web.credentials(clientSecret=wrong)
-    web.refused({"name": "other", "credentials": given}, 400, method="PATCH", path=made["id"])
+    credentials = web.credentials(clientSecret=wrong)
+    web.refused({"name": "other", "credentials": credentials}, 400, method="PATCH", path=connection["id"])
     malformed: list[Json] = [
         {"credentials": web.credentials(clientSecret=NOBODY), "name": "other"},
         {"rotation": {"rotationInterval": 366}, "name": "other"},
         {"credentials": {}},
     ]
     for body in malformed:
-        web.issues(body, method="PATCH", path=made["id"])
-    assert web.get(made) == before
+        web.issues(body, method="PATCH", path=connection["id"])
+    assert web.get(connection) == before
 
 
 def test_a_refusal_says_what_to_do_where_clients_look_for_it(web: ApiClient) -> None:

@@ -23,8 +23,8 @@ def look(
     return catalog.page(world.actor, None, ConnectionQuery(text, page=page, size=size, **how))  # type: ignore[arg-type]
 
 
-def names(found: ConnectionMatches) -> list[str]:
-    return [one.name for one in found.connections]
+def names(matches: ConnectionMatches) -> list[str]:
+    return [connection.name for connection in matches.connections]
 
 
 @pytest.mark.parametrize(
@@ -49,23 +49,23 @@ def names(found: ConnectionMatches) -> list[str]:
 def test_all_words_are_found_wherever_they_are_written(
     world: World, catalog: ConnectionSearch, text: str, expected: list[str]
 ) -> None:
-    found = look(world, catalog, text)
-    assert names(found) == expected
-    assert (found.total, found.all, found.page, found.pages) == (len(expected), len(NAMES), 1, 1)
+    result = look(world, catalog, text)
+    assert names(result) == expected
+    assert (result.total, result.all, result.page, result.pages) == (len(expected), len(NAMES), 1, 1)
 
 
 def test_pages_follow_one_another_and_end(world: World, catalog: ConnectionSearch) -> None:
     pages = [look(world, catalog, page=number, size=4) for number in (1, 2)]
-    assert [len(found.connections) for found in pages] == [4, 2]
+    assert [len(page.connections) for page in pages] == [4, 2]
     assert sorted(names(pages[0]) + names(pages[1])) == sorted(NAMES)
-    assert [(found.total, found.all, found.pages) for found in pages] == [(6, 6, 2)] * 2
+    assert [(page.total, page.all, page.pages) for page in pages] == [(6, 6, 2)] * 2
 
 
 @pytest.mark.parametrize(("text", "last"), [("", 3), ("client", 3), ("nothing like it", 1)])
 def test_a_page_beyond_the_last_is_the_last(world: World, catalog: ConnectionSearch, text: str, last: int) -> None:
-    found = look(world, catalog, text, page=900, size=2)
-    assert (found.page, found.pages) == (last, last)
-    assert names(found) == names(look(world, catalog, text, page=last, size=2))
+    result = look(world, catalog, text, page=900, size=2)
+    assert (result.page, result.pages) == (last, last)
+    assert names(result) == names(look(world, catalog, text, page=last, size=2))
 
 
 @pytest.mark.parametrize("descending", [False, True])
@@ -73,9 +73,9 @@ def test_a_page_beyond_the_last_is_the_last(world: World, catalog: ConnectionSea
 def test_every_order_shows_each_connection_once(
     world: World, catalog: ConnectionSearch, sort: str, descending: bool
 ) -> None:
-    shown = [
+    all_names = [
         name
         for number in (1, 2, 3)
         for name in names(look(world, catalog, page=number, size=2, sort=sort, descending=descending, everywhere=True))
     ]
-    assert sorted(shown) == sorted(NAMES)
+    assert sorted(all_names) == sorted(NAMES)

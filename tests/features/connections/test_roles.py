@@ -54,7 +54,7 @@ MATRIX = [
 @pytest.mark.parametrize(("who", "may", "in_project"), MATRIX)
 def test_every_role_may_what_it_may(web: ApiClient, who: str, may: set[str], in_project: bool) -> None:
     place: Json = {"projectId": web.project_id} if in_project else {}
-    made = web.create_rotating(**place)
+    connection = web.create_rotating(**place)
     created = web.ask("POST", "", web.body(f"by-{who}", **place), who=who, expect=200 if CREATE in may else 403)
     if CREATE not in may:
         denied(created, CREATE)
@@ -62,8 +62,8 @@ def test_every_role_may_what_it_may(web: ApiClient, who: str, may: set[str], in_
     inside = f"?projectId={web.project_id}" if in_project else ""
     for method, path, body, action in ROUTES:
         before = web.remains()
-        filled = path.replace("{id}", made["id"]).replace("{in}", inside)
-        answer = web.ask(method, filled, body, who=who, expect=200 if action in may else 403)
+        address = path.replace("{id}", connection["id"]).replace("{in}", inside)
+        answer = web.ask(method, address, body, who=who, expect=200 if action in may else 403)
         if action not in may:
             denied(answer, action)
             assert web.remains() == before
@@ -71,22 +71,22 @@ def test_every_role_may_what_it_may(web: ApiClient, who: str, may: set[str], in_
 
 def denied(answer: Json, action: str) -> None:
     assert answer["error"] == "PermissionDenied"
-    assert [one["action"] for one in answer["details"]] == [action]
+    assert [detail["action"] for detail in answer["details"]] == [action]
     assert action in answer["message"]
     assert "Ask an" in answer["fix"]
 
 
 def test_another_organization_sees_nothing(web: ApiClient) -> None:
-    made = web.create_rotating()
+    connection = web.create_rotating()
     inside = web.create("inside", projectId=web.project_id)
     before = web.remains()
     for method, path, body, _ in ROUTES:
-        for one in (made, inside):
-            filled = path.replace("{id}", one["id"]).replace("{in}", "")
-            unknown = web.ask(method, filled, body, who="stranger", expect=404)
+        for each in (connection, inside):
+            address = path.replace("{id}", each["id"]).replace("{in}", "")
+            unknown = web.ask(method, address, body, who="stranger", expect=404)
             assert unknown["error"] == "NotFound"
             nobody = web.ask(method, path.replace("{id}", NOBODY).replace("{in}", ""), body, who="stranger", expect=404)
-            assert nobody["message"] == unknown["message"].replace(one["id"], NOBODY)
+            assert nobody["message"] == unknown["message"].replace(each["id"], NOBODY)
     for path in (ALL, ROOT, f"{ROOT}/available"):
         assert web.ask("GET", path, who="stranger") == {"appConnections": []}
         web.ask("GET", path, who="stranger", projectId=web.project_id, expect=404)
@@ -105,16 +105,17 @@ def test_lists_hold_what_the_caller_may_read(web: ApiClient) -> None:
     web.create("shared")
     web.create("inside", projectId=web.project_id)
 
-    def seen(who: str, path: str = ALL) -> list[str]:
-        return [one["name"] for one in web.ask("GET", path, who=who)["appConnections"]]
+    def names_for(who: str, path: str = ALL) -> list[str]:
+        return [connection["name"] for connection in web.ask("GET", path, who=who)["appConnections"]]
 
-    assert seen("admin") == seen("project-viewer") == ["inside", "shared"]
-    assert seen("member") == seen("viewer") == ["shared"]
-    assert seen("member", f"{ROOT}/available") == ["shared"]
-    assert seen("viewer", f"{ROOT}/available") == []
+    assert names_for("admin") == names_for("project-viewer") == ["inside", "shared"]
+    assert names_for("member") == names_for("viewer") == ["shared"]
+    assert names_for("member", f"{ROOT}/available") == ["shared"]
+    assert names_for("viewer", f"{ROOT}/available") == []
     inside: Json = {"projectId": web.project_id}
     assert [
-        one["name"] for one in web.ask("GET", f"{ROOT}/available", who="project-member", **inside)["appConnections"]
+        connection["name"]
+        for connection in web.ask("GET", f"{ROOT}/available", who="project-member", **inside)["appConnections"]
     ] == ["inside"]
     web.ask("GET", f"{ROOT}/available", who="project-viewer", expect=403, **inside)
     web.ask("GET", ALL, who="member", expect=403, **inside)
@@ -123,6 +124,6 @@ def test_lists_hold_what_the_caller_may_read(web: ApiClient) -> None:
 def test_a_member_of_the_project_may_set_up_a_rotation_there(web: ApiClient) -> None:
     body = web.body(projectId=web.project_id, isAutoRotationEnabled=True, rotation=WEEKLY)
     web.ask("POST", "", body, who="project-viewer", expect=403)
-    made = web.ask("POST", "", body, who="project-member")["appConnection"]
-    (run,) = web.ask("GET", f"{made['id']}/rotation-runs", who="project-viewer")["rotationRuns"]
+    connection = web.ask("POST", "", body, who="project-member")["appConnection"]
+    (run,) = web.ask("GET", f"{connection['id']}/rotation-runs", who="project-viewer")["rotationRuns"]
     assert run["requestedBy"]["name"] == "project-member@contoso.test"

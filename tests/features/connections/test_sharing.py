@@ -17,7 +17,7 @@ def test_a_connection_tells_who_else_holds_its_credential(web: ApiClient) -> Non
     assert web.get(second)["credentialSharing"] == {**alone, "movesAlong": True, "rotatedBy": other}
     assert web.get(first)["credentialSharing"]["movesAlong"] is False
     listed = web.ask("GET", "")["appConnections"]
-    assert [one["credentialSharing"]["movesAlong"] for one in listed] == [False, True]
+    assert [connection["credentialSharing"]["movesAlong"] for connection in listed] == [False, True]
 
 
 def test_a_rotation_that_would_move_others_is_refused_and_names_them_when_asked_so(web: ApiClient) -> None:
@@ -34,8 +34,8 @@ def test_who_may_not_see_a_holder_learns_only_how_many_there_are(web: ApiClient)
     mine = web.create("mine", who="project-member", projectId=web.project_id)
     refused = web.ask("PATCH", mine["id"], ON, who="project-member", expect=400)
     assert refused["code"] == "rotation.shared_without_permission"
-    shown = web.ask("GET", mine["id"], who="project-member")["appConnection"]["credentialSharing"]
-    assert [one["name"] for one in shown["others"]] == ["of-the-organization"]
+    sharing = web.ask("GET", mine["id"], who="project-member")["appConnection"]["credentialSharing"]
+    assert [holder["name"] for holder in sharing["others"]] == ["of-the-organization"]
     of_project = web.ask("GET", mine["id"], who="project-viewer")["appConnection"]["credentialSharing"]
     assert of_project["hidden"] == 0
 
@@ -48,15 +48,17 @@ def test_deleting_tells_that_others_still_sign_in_with_the_secret(web: ApiClient
     body["credentials"]["clientSecret"] = current
     second = web.ask("POST", "", body)["appConnection"]
     deleted = web.ask("DELETE", first["id"], revokeCredentials="true")
-    assert [one["reason"] for one in deleted["staysValid"]] == ["other connections sign in with it"]
+    assert [credential["reason"] for credential in deleted["staysValid"]] == ["other connections sign in with it"]
     assert web.get(second)["isAutoRotationEnabled"] is True
 
 
 def test_a_secret_without_hint_is_confirmed_over_the_api(web: ApiClient) -> None:
-    made = web.world.emulator.admin.add_secret(web.world.application.object_id, hinted=False)
-    given = web.credentials(clientSecret=made.value, clientSecretKeyId=made.key_id)
-    answer = web.refused(web.body("old", credentials=given, **ON), 400)
+    secret = web.world.emulator.admin.add_secret(web.world.application.object_id, hinted=False)
+    credentials = web.credentials(clientSecret=secret.value, clientSecretKeyId=secret.key_id)
+    answer = web.refused(web.body("old", credentials=credentials, **ON), 400)
     assert answer["code"] == "rotation.key_unconfirmed"
-    assert answer["details"][0]["keyId"] == made.key_id
+    assert answer["details"][0]["keyId"] == secret.key_id
     sure = {**ON, "rotation": {**WEEKLY, "confirmKeyId": True}}
-    assert web.ask("POST", "", web.body("old", credentials=given, **sure))["appConnection"]["isAutoRotationEnabled"]
+    assert web.ask("POST", "", web.body("old", credentials=credentials, **sure))["appConnection"][
+        "isAutoRotationEnabled"
+    ]

@@ -26,33 +26,33 @@ def swap(world: World, table: sa.Table, **values: Any) -> None:
         tx.run(sa.update(table).values(**values))
 
 
-def first_check(web: ApiClient, made: Json) -> Json:
-    check: Json = web.ask("POST", f"{made['id']}/test")["checks"][0]
+def first_check(web: ApiClient, connection: Json) -> Json:
+    check: Json = web.ask("POST", f"{connection['id']}/test")["checks"][0]
     return check
 
 
-def sealed_target(world: World, made: Json) -> list[str] | None:
-    connection = world.connections.get(world.actor, made["id"])
+def sealed_target(world: World, app_connection: Json) -> list[str] | None:
+    connection = world.connections.get(world.actor, app_connection["id"])
     data = json.loads(world.sealer.open(connection.secret, connection.seal_context).reveal())
-    found: list[str] | None = data.get("for")
-    return found
+    target: list[str] | None = data.get("for")
+    return target
 
 
 @pytest.mark.parametrize("values", SWAPS)
 def test_a_secret_never_leaves_for_another_target(web: ApiClient, values: Json) -> None:
-    made = web.create()
-    asked = len(web.world.emulator.ledger)
+    connection = web.create()
+    requests = len(web.world.emulator.ledger)
     swap(web.world, app_connections, **values)
-    check = first_check(web, made)
+    check = first_check(web, connection)
     assert (check["ok"], check["code"]) == (False, CHANGED)
     assert "enter the credentials" in check["fix"]
-    assert web.ask("GET", f"{made['id']}/clients", expect=400)["code"] == CHANGED
+    assert web.ask("GET", f"{connection['id']}/clients", expect=400)["code"] == CHANGED
     rotating = {
         "isAutoRotationEnabled": True,
         "rotation": {"rotationInterval": 7, "rotateAtUtc": {"hours": 1, "minutes": 0}},
     }
-    assert web.ask("PATCH", made["id"], rotating, expect=400)["code"] == CHANGED
-    assert len(web.world.emulator.ledger) == asked, "something was sent"
+    assert web.ask("PATCH", connection["id"], rotating, expect=400)["code"] == CHANGED
+    assert len(web.world.emulator.ledger) == requests, "something was sent"
 
 
 def test_a_pointer_that_was_changed_in_the_database_leads_nowhere(web: ApiClient) -> None:
@@ -73,59 +73,60 @@ def test_a_pointer_that_was_changed_in_the_database_leads_nowhere(web: ApiClient
 
 @pytest.mark.parametrize("values", SWAPS[:2])
 def test_entering_the_credentials_again_heals_it(web: ApiClient, values: Json) -> None:
-    made = web.create()
+    connection = web.create()
     swap(web.world, app_connections, **values)
-    web.change(made, credentials=web.credentials())
-    assert first_check(web, made)["ok"] is True
+    web.change(connection, credentials=web.credentials())
+    assert first_check(web, connection)["ok"] is True
 
 
 @pytest.mark.parametrize("values", [{"tenant_id": NOBODY}, {"app_id": NOBODY}, {"cloud": "china"}])
 def test_a_rotation_signs_in_nowhere_else(web: ApiClient, values: Json) -> None:
-    made = web.create_rotating()
+    connection = web.create_rotating()
     web.world.settle()
     swap(web.world, rotations, **values)
-    asked = len(web.world.emulator.ledger)
-    web.ask("POST", f"{made['id']}/rotate-credentials")
+    requests = len(web.world.emulator.ledger)
+    web.ask("POST", f"{connection['id']}/rotate-credentials")
     web.world.settle()
-    (run, *_) = web.ask("GET", f"{made['id']}/rotation-runs")["rotationRuns"]
+    (run, *_) = web.ask("GET", f"{connection['id']}/rotation-runs")["rotationRuns"]
     assert run["failure"]["code"] == CHANGED
-    assert len(web.world.emulator.ledger) == asked, "something was sent"
+    assert len(web.world.emulator.ledger) == requests, "something was sent"
 
 
 def test_what_an_earlier_version_sealed_is_bound_when_a_server_starts(web: ApiClient) -> None:
-    made, world = web.create(), web.world
-    write_as_before(world, made["id"], bound=False)
-    assert web.get(made)["name"] == "prod-entra"
-    assert sealed_target(world, made) is None
-    assert first_check(web, made)["ok"] is True, "before it is bound it works, too"
+    connection, world = web.create(), web.world
+    write_as_before(world, connection["id"], bound=False)
+    assert web.get(connection)["name"] == "prod-entra"
+    assert sealed_target(world, connection) is None
+    assert first_check(web, connection)["ok"] is True, "before it is bound it works, too"
     older_rows.complete(world.database, world.sealer, world.clock.now())
-    assert sealed_target(world, made) == ["global", world.tenant_id, world.application.app_id]
+    assert sealed_target(world, connection) == ["global", world.tenant_id, world.application.app_id]
     assert (
-        web.change(made, description="x", credentials=web.credentials())["credentialsHash"] == made["credentialsHash"]
+        web.change(connection, description="x", credentials=web.credentials())["credentialsHash"]
+        == connection["credentialsHash"]
     )
     swap(world, app_connections, tenant_id=NOBODY)
-    assert first_check(web, made)["code"] == CHANGED
+    assert first_check(web, connection)["code"] == CHANGED
 
 
 def test_what_an_earlier_version_sealed_rotates(web: ApiClient) -> None:
-    made, world = web.create_rotating(), web.world
+    connection, world = web.create_rotating(), web.world
     world.settle()
-    write_as_before(world, made["id"], bound=False)
-    web.ask("POST", f"{made['id']}/rotate-credentials")
+    write_as_before(world, connection["id"], bound=False)
+    web.ask("POST", f"{connection['id']}/rotate-credentials")
     world.settle()
-    assert web.get(made)["rotation"]["rotationStatus"] == "success"
-    assert sealed_target(world, made) is not None
+    assert web.get(connection)["rotation"]["rotationStatus"] == "success"
+    assert sealed_target(world, connection) is not None
 
 
 def test_a_server_of_another_cloud_sends_nothing(world: World) -> None:
-    made = world.connect(rotate=False)
+    connection = world.connect(rotate=False)
     table = emulated_clouds().limited_to("usgov-l4")
     provider = AzureProvider(world.network("moved"), world.clock, table, ids=world.ids)
     moved = build(world.database, world.sealer, provider, world.clock, world.ids, "usgov-l4").connections
-    asked = len(world.emulator.ledger)
+    requests = len(world.emulator.ledger)
     with pytest.raises(NeedsAction) as caught:
-        moved.clients(world.actor, made.id)
+        moved.clients(world.actor, connection.id)
     assert caught.value.code == "azure.other_cloud"
     assert "'global'" in caught.value.message
     assert "KEYTURN_CLOUD=global" in (caught.value.fix or "")
-    assert len(world.emulator.ledger) == asked, "something was sent"
+    assert len(world.emulator.ledger) == requests, "something was sent"

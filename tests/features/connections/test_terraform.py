@@ -34,7 +34,7 @@ class Terraform:
     configuration: Json
     id: str | None = None
     known_hash: str = ""
-    sent: list[str] = field(default_factory=list)
+    methods: list[str] = field(default_factory=list)
 
     def call(self, method: str, path: str, body: object = None, *, expect: int = 200) -> Json:
         answer = self.client.post("/api/v1/auth/universal-auth/login", json=self.login)
@@ -43,7 +43,7 @@ class Terraform:
             "accept": "application/json",
             "user-agent": "terraform",
         }
-        self.sent.append(method)
+        self.methods.append(method)
         answer = self.client.request(method, path, json=body, headers=headers)
         assert answer.status_code == expect, answer.text
         assert answer.headers["content-type"] == "application/json"
@@ -54,25 +54,25 @@ class Terraform:
         """Return what would be changed, as the provider finds it when it reads the resource."""
         if self.id is None:
             return ["create"]
-        found = self.call("GET", f"{ROOT}/{self.id}")["appConnection"]
-        assert {name: type(found[name]) for name in ("version",)} == {"version": int}
-        assert set(READ) <= set(found)
-        wanted = self.configuration
-        drift = [name for name in ("name", "method") if found[name] != wanted[name]]
-        drift += ["description"] if (found["description"] or "") != wanted.get("description", "") else []
-        return drift + (["credentials"] if found["credentialsHash"] != self.known_hash else [])
+        actual = self.call("GET", f"{ROOT}/{self.id}")["appConnection"]
+        assert {name: type(actual[name]) for name in ("version",)} == {"version": int}
+        assert set(READ) <= set(actual)
+        desired = self.configuration
+        drift = [name for name in ("name", "method") if actual[name] != desired[name]]
+        drift += ["description"] if (actual["description"] or "") != desired.get("description", "") else []
+        return drift + (["credentials"] if actual["credentialsHash"] != self.known_hash else [])
 
     def apply(self) -> None:
         if not self.plan():
             return
         body = {"App": "azure-client-secrets", **self.configuration}
         if self.id is None:
-            made = self.call("POST", ROOT, body)["appConnection"]
-            self.id = made["id"]
+            answer = self.call("POST", ROOT, body)["appConnection"]
+            self.id = answer["id"]
         else:
             body = {"ID": self.id, "description": "", **body}
-            made = self.call("PATCH", f"{ROOT}/{self.id}", body)["appConnection"]
-        self.known_hash = made["credentialsHash"]
+            answer = self.call("PATCH", f"{ROOT}/{self.id}", body)["appConnection"]
+        self.known_hash = answer["credentialsHash"]
 
     def destroy(self) -> None:
         self.call("DELETE", f"{ROOT}/{self.id}")
@@ -92,14 +92,14 @@ def terraform(world: World, tmp_path: Path) -> Iterator[Terraform]:
     ]
     settings = Settings(data_dir=tmp_path, database_url="sqlite://")
     app = build(routers, authenticate=access.authenticate, settings=settings, clock=world.clock, ids=IDS)
-    given = world.given()
+    credentials = world.given()
     configuration = {
         "method": "client-secret",
         "name": "prod-entra",
         "credentials": {
-            "tenantId": given.tenant_id,
-            "clientId": given.client_id,
-            "clientSecret": given.secret.reveal(),
+            "tenantId": credentials.tenant_id,
+            "clientId": credentials.client_id,
+            "clientSecret": credentials.secret.reveal(),
         },
     }
     with Client(app) as client:
@@ -112,8 +112,8 @@ def enable(terraform: Terraform) -> None:
 
 
 def rotation(terraform: Terraform) -> Json:
-    found: Json = terraform.call("GET", f"{ROOT}/{terraform.id}")["appConnection"]["rotation"]
-    return found
+    view: Json = terraform.call("GET", f"{ROOT}/{terraform.id}")["appConnection"]["rotation"]
+    return view
 
 
 def test_the_life_of_a_resource(terraform: Terraform, world: World) -> None:
@@ -146,13 +146,13 @@ def test_an_unrelated_change_does_not_disturb_the_rotation(terraform: Terraform,
     terraform.apply()
     enable(terraform)
     world.settle()
-    before, keys, shown = world.all_connections()[0], world.keys(), rotation(terraform)
+    before, keys, view = world.all_connections()[0], world.keys(), rotation(terraform)
     terraform.configuration["description"] = "tenant A"
     terraform.apply()  # sends the original secret, which was revoked long ago
     after = world.all_connections()[0]
     assert (after.description, after.secret_version) == ("tenant A", before.secret_version)
     assert terraform.plan() == []
-    assert rotation(terraform) == shown
+    assert rotation(terraform) == view
     world.settle()
     assert world.keys() == keys
     assert world.signs_in(world.current_secret(after))
@@ -162,15 +162,15 @@ def test_a_new_secret_in_the_configuration_is_taken_over(terraform: Terraform, w
     terraform.apply()
     enable(terraform)
     world.settle()
-    typed = world.emulator.admin.add_secret(world.application.object_id, "typed anew")
-    terraform.configuration["credentials"] = terraform.configuration["credentials"] | {"clientSecret": typed.value}
+    fresh = world.emulator.admin.add_secret(world.application.object_id, "typed anew")
+    terraform.configuration["credentials"] = terraform.configuration["credentials"] | {"clientSecret": fresh.value}
     terraform.known_hash = ""  # Terraform sees that its configuration changed
     terraform.apply()
     world.settle()
     assert terraform.plan() == []
     assert rotation(terraform)["rotationStatus"] == "success"
-    (left,) = world.keys()
-    assert left != typed.key_id
+    (key_id,) = world.keys()
+    assert key_id != fresh.key_id
 
 
 def test_a_rejected_name_is_shown_as_a_whole(terraform: Terraform, world: World) -> None:

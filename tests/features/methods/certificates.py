@@ -74,7 +74,7 @@ def rsa_key(number: int = 0, bits: int = 2048) -> rsa.RSAPrivateKey:
 def pair(key: Key | None = None, *, begins: datetime = BEGINS, ends: datetime = ENDS, name: str = "keyturn") -> Pair:
     key = key or rsa_key()
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    made = (
+    certificate = (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(subject)
@@ -84,7 +84,7 @@ def pair(key: Key | None = None, *, begins: datetime = BEGINS, ends: datetime = 
         .not_valid_after(ends)
         .sign(key, None if isinstance(key, ed25519.Ed25519PrivateKey) else hashes.SHA256())
     )
-    return Pair(key, made)
+    return Pair(key, certificate)
 
 
 def elliptic() -> Pair:

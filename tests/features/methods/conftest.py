@@ -33,9 +33,9 @@ def scene(database: Database, tmp_path: Path, log: io.StringIO) -> Iterator[Meth
         web.actors["other-admin"] = web.actors["robot"]
         opened = MethodsFixture(web, wire, app, ada, ben, kim)
         yield opened
-    shown = log.getvalue() + "".join(text for text in web.answers if "authorizeUrl" not in text)
-    assert "keyturn.access" in shown
-    leaked = [secret for secret in opened.secrets() | web.secrets() if secret in shown]
+    output = log.getvalue() + "".join(text for text in web.answers if "authorizeUrl" not in text)
+    assert "keyturn.access" in output
+    leaked = [secret for secret in opened.secrets() | web.secrets() if secret in output]
     assert not leaked, "a secret shows"
 
 

@@ -35,14 +35,14 @@ class RecordedTransport:
     """A transport that remembers what was sent, and every token that came back."""
 
     inner: Transport
-    sent: list[HttpRequest] = field(default_factory=list)
+    requests: list[HttpRequest] = field(default_factory=list)
     tokens: set[str] = field(default_factory=set)
     before: Callable[[HttpRequest], None] | None = None
 
     def send(self, request: HttpRequest) -> HttpResponse:
         if self.before:
             self.before(request)
-        self.sent.append(request)
+        self.requests.append(request)
         response = self.inner.send(request)
         if request.url.endswith("/token") and response.status == 200:
             answer = json.loads(response.body)
@@ -51,7 +51,7 @@ class RecordedTransport:
 
     def asked_for_tokens(self) -> list[dict[str, str]]:
         """The forms of all token requests so far."""
-        return [dict(parse_qsl(one.body.decode())) for one in self.sent if one.url.endswith("/token")]
+        return [dict(parse_qsl(request.body.decode())) for request in self.requests if request.url.endswith("/token")]
 
 
 @dataclass
@@ -109,15 +109,15 @@ class MethodsFixture:
         back = self.admin.authorize(url, user=person or self.ada, **how)
         assert back.startswith(f"{REDIRECT}?")
         query = dict(parse_qsl(urlsplit(back).query))
-        self.web.typed.update(query[name] for name in ("code", "state") if name in query)
+        self.web.secret_texts.update(query[name] for name in ("code", "state") if name in query)
         return query
 
     def finish(self, query: Json, *, expect: int = 200, who: str | None = None) -> Json:
         return self.web.ask("POST", FINISH, query, expect=expect, who=who)
 
     def connect(self, name: str = "by-oauth", person: str | None = None, **form: Any) -> Json:
-        made: Json = self.finish(self.walk(self.begin(name, **form), person))["appConnection"]
-        return made
+        connection: Json = self.finish(self.walk(self.begin(name, **form), person))["appConnection"]
+        return connection
 
     def code(
         self, person: str | None = None, *, tenant_id: str | None = None, scope: str | None = None, bare: bool = False
@@ -145,8 +145,8 @@ class MethodsFixture:
             **changes,
         }
 
-    def connection(self, shown: Json) -> Any:
-        return self.world.connections.get(self.world.actor, shown["id"])
+    def connection(self, connection: Json) -> Any:
+        return self.world.connections.get(self.world.actor, connection["id"])
 
     def secrets(self) -> set[str]:
         return self.wire.tokens | {self.app.secrets[0].value}

@@ -21,28 +21,28 @@ GOOD, NEW = pair(), pair(rsa_key(1), name="new", ends=in_days(366, ENDS))
 @pytest.fixture
 def app(scene: MethodsFixture) -> ApplicationHandle:
     """An application that holds the certificate, and no secret."""
-    made: ApplicationHandle = scene.admin.create_application(
+    handle: ApplicationHandle = scene.admin.create_application(
         scene.world.tenant_id, "By certificate", permissions=(OWNED,), owns_itself=True
     )
-    scene.world.applications[made.app_id] = made
-    scene.admin.add_certificate(made.object_id, GOOD.pem.encode())
-    scene.web.typed.update([*GOOD.key_lines, *NEW.key_lines, "correct horse"])
-    return made
+    scene.world.applications[handle.app_id] = handle
+    scene.admin.add_certificate(handle.object_id, GOOD.pem.encode())
+    scene.web.secret_texts.update([*GOOD.key_lines, *NEW.key_lines, "correct horse"])
+    return handle
 
 
 def body(scene: MethodsFixture, app: ApplicationHandle, of: Pair = GOOD, **changes: Any) -> Json:
-    given = {
+    credentials = {
         "tenantId": scene.world.tenant_id,
         "clientId": app.app_id,
         "certificateBody": of.pem,
         "privateKey": of.key_pem,
     }
-    return {"name": "by-certificate", "method": "certificate", "credentials": given | changes}
+    return {"name": "by-certificate", "method": "certificate", "credentials": credentials | changes}
 
 
 def create(scene: MethodsFixture, app: ApplicationHandle, of: Pair = GOOD, **changes: Any) -> Json:
-    made: Json = scene.web.ask("POST", "", body(scene, app, of, **changes))["appConnection"]
-    return made
+    connection: Json = scene.web.ask("POST", "", body(scene, app, of, **changes))["appConnection"]
+    return connection
 
 
 def assertion_of(form: Json) -> tuple[Json, Json]:
@@ -51,29 +51,29 @@ def assertion_of(form: Json) -> tuple[Json, Json]:
 
 
 def test_it_connects_and_shows_when_it_ends(scene: MethodsFixture, app: ApplicationHandle) -> None:
-    made = create(scene, app)
-    assert made["method"] == "certificate"
-    assert made["credentials"] == {"tenantId": scene.world.tenant_id, "clientId": app.app_id}
-    assert made["certificateExpiresAt"] == "2026-12-31T12:00:00.000Z"
-    assert made["certificateThumbprint"] == GOOD.sha1
-    assert made["certificateWarning"] is None
-    assert "oauthAccount" not in made
-    assert scene.web.get(made) == made
-    clients = scene.web.ask("GET", f"{made['id']}/clients")["clients"]
-    assert [one["appId"] for one in clients] == [app.app_id]
+    connection = create(scene, app)
+    assert connection["method"] == "certificate"
+    assert connection["credentials"] == {"tenantId": scene.world.tenant_id, "clientId": app.app_id}
+    assert connection["certificateExpiresAt"] == "2026-12-31T12:00:00.000Z"
+    assert connection["certificateThumbprint"] == GOOD.sha1
+    assert connection["certificateWarning"] is None
+    assert "oauthAccount" not in connection
+    assert scene.web.get(connection) == connection
+    clients = scene.web.ask("GET", f"{connection['id']}/clients")["clients"]
+    assert [client["appId"] for client in clients] == [app.app_id]
     (event,) = scene.world.events("create-app-connection")
     assert event["data"]["thumbprint"] == GOOD.sha1
 
 
 def test_the_key_never_leaves_the_server(scene: MethodsFixture, app: ApplicationHandle) -> None:
-    made = create(scene, app)
-    scene.web.ask("POST", f"{made['id']}/test")
-    scene.web.ask("GET", f"{made['id']}/clients")
+    connection = create(scene, app)
+    scene.web.ask("POST", f"{connection['id']}/test")
+    scene.web.ask("GET", f"{connection['id']}/clients")
     assert isinstance(GOOD.key, rsa.RSAPrivateKey)
     numbers = GOOD.key.private_numbers()
     raw = [number.to_bytes((number.bit_length() + 7) // 8, "big") for number in (numbers.d, numbers.p, numbers.q)]
-    forms = [*GOOD.key_lines, *(base64.b64encode(one).decode()[:40] for one in raw)]
-    for request in scene.wire.sent:
+    forms = [*GOOD.key_lines, *(base64.b64encode(part).decode()[:40] for part in raw)]
+    for request in scene.wire.requests:
         everything = f"{request.url} {request.headers} {request.body.decode()}"
         assert not [form for form in forms if form in everything]
     ledger = scene.world.emulator.ledger
@@ -95,15 +95,15 @@ def test_a_service_that_does_not_know_it_gets_the_older_kind(scene: MethodsFixtu
     scene.world.emulator.faults.add(Fault("token", (Effect(401, code="50027"),), times=1))
     create(scene, app)
     kinds = [assertion_of(form)[0] for form in scene.wire.asked_for_tokens()]
-    assert [(one["alg"], "x5t" in one) for one in kinds] == [("PS256", False), ("RS256", True)]
+    assert [(header["alg"], "x5t" in header) for header in kinds] == [("PS256", False), ("RS256", True)]
 
 
 def test_an_encrypted_key_is_opened_once_and_its_passphrase_forgotten(
     scene: MethodsFixture, app: ApplicationHandle
 ) -> None:
-    made = create(scene, app, privateKey=GOOD.written(passphrase="correct horse"), passphrase="correct horse")
-    scene.web.ask("GET", f"{made['id']}/clients")
-    opened = scene.world.opened(scene.connection(made))
+    connection = create(scene, app, privateKey=GOOD.written(passphrase="correct horse"), passphrase="correct horse")
+    scene.web.ask("GET", f"{connection['id']}/clients")
+    opened = scene.world.opened(scene.connection(connection))
     assert "correct horse" not in repr(vars(opened))
 
 
@@ -117,44 +117,44 @@ def test_a_certificate_that_was_not_uploaded_is_refused(scene: MethodsFixture, a
 def test_its_end_is_announced_and_then_told_without_asking_microsoft(
     scene: MethodsFixture, app: ApplicationHandle
 ) -> None:
-    made, clock = create(scene, app), scene.world.clock
+    connection, clock = create(scene, app), scene.world.clock
     clock.move_to(ENDS - timedelta(days=30, seconds=1))
-    assert scene.web.get(made)["certificateWarning"] is None
+    assert scene.web.get(connection)["certificateWarning"] is None
     clock.move_to(ENDS - timedelta(days=29, hours=12))
-    assert "expires in 29 days, on 2026-12-31" in scene.web.get(made)["certificateWarning"]
-    report = scene.web.ask("POST", f"{made['id']}/test")
+    assert "expires in 29 days, on 2026-12-31" in scene.web.get(connection)["certificateWarning"]
+    report = scene.web.ask("POST", f"{connection['id']}/test")
     assert report["ok"] is True
     assert "expires in 29 days" in report["checks"][0]["fix"]
     clock.move_to(ENDS - timedelta(hours=3))
-    assert "expires today" in scene.web.get(made)["certificateWarning"]
+    assert "expires today" in scene.web.get(connection)["certificateWarning"]
     clock.move_to(ENDS + timedelta(seconds=1))
-    assert "expired on 2026-12-31" in scene.web.get(made)["certificateWarning"]
-    sent = len(scene.wire.sent)
-    answer = scene.web.ask("GET", f"{made['id']}/clients", expect=400)
+    assert "expired on 2026-12-31" in scene.web.get(connection)["certificateWarning"]
+    requests = len(scene.wire.requests)
+    answer = scene.web.ask("GET", f"{connection['id']}/clients", expect=400)
     assert answer["code"] == "azure.certificate_expired"
-    assert len(scene.wire.sent) == sent
+    assert len(scene.wire.requests) == requests
 
 
 def test_a_new_certificate_takes_the_place_of_the_old_one(scene: MethodsFixture, app: ApplicationHandle) -> None:
-    made = create(scene, app)
+    connection = create(scene, app)
     scene.admin.add_certificate(app.object_id, NEW.pem.encode())
-    changed = scene.web.change(made, credentials=body(scene, app, NEW)["credentials"])
+    changed = scene.web.change(connection, credentials=body(scene, app, NEW)["credentials"])
     assert changed["certificateThumbprint"] == NEW.sha1
     assert changed["version"] == 2
-    assert changed["credentialsHash"] != made["credentialsHash"]
+    assert changed["credentialsHash"] != connection["credentialsHash"]
     scene.world.clock.move_to(ENDS + timedelta(days=1))
-    assert scene.web.ask("POST", f"{made['id']}/test")["ok"] is True
+    assert scene.web.ask("POST", f"{connection['id']}/test")["ok"] is True
 
 
 def test_the_same_certificate_again_changes_nothing_in_whatever_form(
     scene: MethodsFixture, app: ApplicationHandle
 ) -> None:
-    made = create(scene, app)
-    asked = len(scene.wire.asked_for_tokens())
+    connection = create(scene, app)
+    requests = len(scene.wire.asked_for_tokens())
     for changes in ({}, {"privateKey": GOOD.bare_key}, {"certificateBody": GOOD.pem.replace("\n", "\r\n")}):
-        again = scene.web.change(made, credentials=body(scene, app, **changes)["credentials"])
-        assert (again["credentialsHash"], again["version"]) == (made["credentialsHash"], 1)
-    assert len(scene.wire.asked_for_tokens()) == asked
+        again = scene.web.change(connection, credentials=body(scene, app, **changes)["credentials"])
+        assert (again["credentialsHash"], again["version"]) == (connection["credentialsHash"], 1)
+    assert len(scene.wire.asked_for_tokens()) == requests
 
 
 def cases() -> list[Any]:
@@ -209,7 +209,7 @@ def test_each_wrong_file_names_its_field_and_makes_nothing(
     scene: MethodsFixture, app: ApplicationHandle, changes: Json, status: int, code: str | None, field: str
 ) -> None:
     answer = scene.web.refused(body(scene, app, **changes), status)
-    assert not scene.wire.sent, "something was sent to Microsoft"
+    assert not scene.wire.requests, "something was sent to Microsoft"
     if status == 400:
         assert answer["code"] == code
         assert answer["fix"]
@@ -219,12 +219,12 @@ def test_each_wrong_file_names_its_field_and_makes_nothing(
 
 
 def test_two_certificates_pasted_at_once_will_do(scene: MethodsFixture, app: ApplicationHandle) -> None:
-    made = create(scene, app, certificateBody=f"{NEW.pem}\r\n{GOOD.pem}")
-    assert made["certificateThumbprint"] == GOOD.sha1
+    connection = create(scene, app, certificateBody=f"{NEW.pem}\r\n{GOOD.pem}")
+    assert connection["certificateThumbprint"] == GOOD.sha1
 
 
 def test_who_may_not_create_connections_learns_nothing_from_a_certificate(
     scene: MethodsFixture, app: ApplicationHandle
 ) -> None:
     scene.web.ask("POST", "", body(scene, app), who="viewer", expect=403)
-    assert not scene.wire.sent
+    assert not scene.wire.requests

@@ -34,26 +34,26 @@ GOOD = pair(ends=ENDS)
 
 def by_secret(scene: MethodsFixture, *, rotating: bool) -> tuple[Json, ApplicationHandle]:
     changes: Json = {"isAutoRotationEnabled": True, "rotation": MONTHLY} if rotating else {}
-    made = scene.web.create("c", **changes)
+    connection = scene.web.create("c", **changes)
     scene.world.settle()
-    return made, scene.world.application
+    return connection, scene.world.application
 
 
 def by_certificate(scene: MethodsFixture, *, rotating: bool) -> tuple[Json, ApplicationHandle]:
     app = scene.admin.create_application(scene.world.tenant_id, "C", permissions=(OWNED,), owns_itself=True)
     scene.world.applications[app.app_id] = app
     scene.admin.add_certificate(app.object_id, GOOD.pem.encode())
-    scene.web.typed.update(GOOD.key_lines)
-    given = {"tenantId": scene.world.tenant_id, "clientId": app.app_id}
-    given |= {"certificateBody": GOOD.pem, "privateKey": GOOD.key_pem}
-    body: Json = {"name": "c", "method": "certificate", "credentials": given}
+    scene.web.secret_texts.update(GOOD.key_lines)
+    credentials = {"tenantId": scene.world.tenant_id, "clientId": app.app_id}
+    credentials |= {"certificateBody": GOOD.pem, "privateKey": GOOD.key_pem}
+    body: Json = {"name": "c", "method": "certificate", "credentials": credentials}
     if rotating:
         body |= {"isAutoRotationEnabled": True, "rotation": MONTHLY}
-    made = scene.web.ask("POST", "", body)["appConnection"]
+    connection = scene.web.ask("POST", "", body)["appConnection"]
     scene.world.settle()
     if rotating:
-        scene.world.current_of(scene.connection(made))  # from now on its private key counts as hidden
-    return made, app
+        scene.world.current_of(scene.connection(connection))  # from now on its private key counts as hidden
+    return connection, app
 
 
 def days_later(scene: MethodsFixture, days: float = 1.0) -> None:
@@ -61,12 +61,12 @@ def days_later(scene: MethodsFixture, days: float = 1.0) -> None:
 
 
 def remove_all(scene: MethodsFixture, app: ApplicationHandle) -> None:
-    held = scene.admin.application(app.object_id)
-    for one in [*held.credentials_held()]:
-        if one in held.keys_held():
-            scene.admin.remove_certificate(app.object_id, one.key_id)
+    application = scene.admin.application(app.object_id)
+    for credential in [*application.credentials_held()]:
+        if credential in application.keys_held():
+            scene.admin.remove_certificate(app.object_id, credential.key_id)
         else:
-            scene.admin.remove_secret(app.object_id, one.key_id)
+            scene.admin.remove_secret(app.object_id, credential.key_id)
 
 
 def says(scene: MethodsFixture, number: int) -> None:
@@ -103,78 +103,78 @@ TRIED = [
 
 @pytest.mark.parametrize(("method", "case", "rotating"), TRIED)
 def test_a_refusal_shows_within_a_day(scene: MethodsFixture, method: Any, case: str, *, rotating: bool) -> None:
-    made, app = method(scene, rotating=rotating)
+    connection, app = method(scene, rotating=rotating)
     happen, code, words = CASES[case]
     if method is by_certificate:
         code, words = BY_CERTIFICATE.get(code, (code, words))
-    assert scene.web.get(made)["refusal"] is None
+    assert scene.web.get(connection)["refusal"] is None
     happened = scene.world.clock.now()
     happen(scene, app)
     days_later(scene)
 
-    shown = scene.web.get(made)
-    refusal = shown["refusal"]
+    view = scene.web.get(connection)
+    refusal = view["refusal"]
     assert refusal["code"] == code
     assert words in refusal["fix"]
     assert app.app_id in refusal["message"] or code == "azure.tenant_unknown"
     since = datetime.fromisoformat(refusal["since"])
     assert happened < since <= happened + DAY + timedelta(minutes=1)
-    assert (shown["lastCheck"]["ok"], shown["lastCheck"]["code"]) == (False, code)
+    assert (view["lastCheck"]["ok"], view["lastCheck"]["code"]) == (False, code)
     listed = scene.web.ask("GET", "")["appConnections"]
-    assert [one["refusal"] for one in listed if one["id"] == made["id"]] == [refusal]
+    assert [connection["refusal"] for connection in listed if connection["id"] == connection["id"]] == [refusal]
     (event,) = scene.world.events("app-connection-refused")
-    assert (event["subject_id"], event["data"]["code"]) == (made["id"], code)
-    drift = [one for one in scene.world.events("credentials-drifted") if one["data"]["kind"] == "current-vanished"]
+    assert (event["subject_id"], event["data"]["code"]) == (connection["id"], code)
+    drift = [each for each in scene.world.events("credentials-drifted") if each["data"]["kind"] == "current-vanished"]
     assert len(drift) == (1 if case == "credential deleted" else 0)
-    for one in drift:
-        assert (one["subject_kind"], bool(one["data"]["keyId"])) == (
+    for each in drift:
+        assert (each["subject_kind"], bool(each["data"]["keyId"])) == (
             ("rotation", True) if rotating else ("app-connection", False)
         )
     days_later(scene, 3)
-    assert scene.web.get(made)["refusal"] == refusal, "since when, stays"
+    assert scene.web.get(connection)["refusal"] == refusal, "since when, stays"
     assert len(scene.world.events("app-connection-refused")) == 1, "once"
 
 
 @pytest.mark.parametrize("rotating", [False, True], ids=["not rotating", "rotating"])
 def test_what_works_again_says_so_within_the_hour(scene: MethodsFixture, *, rotating: bool) -> None:
-    made, app = by_secret(scene, rotating=rotating)
+    connection, app = by_secret(scene, rotating=rotating)
     disable(scene, app)
     days_later(scene)
-    assert scene.web.get(made)["refusal"]
+    assert scene.web.get(connection)["refusal"]
     scene.admin.set_disabled(app.object_id, disabled=False)
     days_later(scene, 1 / 24)
-    shown = scene.web.get(made)
-    assert (shown["refusal"], shown["lastCheck"]["ok"]) == (None, True)
+    view = scene.web.get(connection)
+    assert (view["refusal"], view["lastCheck"]["ok"]) == (None, True)
     (event,) = scene.world.events("app-connection-recovered")
-    assert (event["subject_id"], event["data"]["code"]) == (made["id"], "azure.application_disabled")
+    assert (event["subject_id"], event["data"]["code"]) == (connection["id"], "azure.application_disabled")
 
 
 @pytest.mark.parametrize("rotating", [False, True], ids=["not rotating", "rotating"])
 def test_new_credentials_end_a_refusal_at_once(scene: MethodsFixture, *, rotating: bool) -> None:
-    made, app = by_secret(scene, rotating=rotating)
+    connection, app = by_secret(scene, rotating=rotating)
     remove_all(scene, app)
     days_later(scene)
-    assert scene.web.get(made)["refusal"]["code"] == "azure.secret_invalid"
+    assert scene.web.get(connection)["refusal"]["code"] == "azure.secret_invalid"
     fresh = scene.admin.add_secret(app.object_id, "by hand")
-    typed = scene.web.credentials(clientSecret=fresh.value)
-    assert scene.web.change(made, credentials=typed)["refusal"] is None
+    credentials = scene.web.credentials(clientSecret=fresh.value)
+    assert scene.web.change(connection, credentials=credentials)["refusal"] is None
     assert len(scene.world.events("app-connection-recovered")) == 1
     scene.world.settle()
     days_later(scene)
-    assert scene.web.get(made)["refusal"] is None
+    assert scene.web.get(connection)["refusal"] is None
 
 
 def test_an_expired_secret_is_refused_as_expired(scene: MethodsFixture) -> None:
-    made, _ = by_secret(scene, rotating=False)
+    connection, _ = by_secret(scene, rotating=False)
     end = scene.world.emulator.admin.secrets(scene.world.application.object_id)[0].end
     scene.world.run_until(datetime.fromtimestamp(end, tz=scene.world.clock.now().tzinfo) + DAY)
-    assert scene.web.get(made)["refusal"]["code"] == "azure.secret_expired"
+    assert scene.web.get(connection)["refusal"]["code"] == "azure.secret_expired"
     assert scene.world.events("credentials-drifted") == []
 
 
 @pytest.mark.parametrize("what", ["sessions", "consent", "person", "unused", "policy"])
 def test_a_grant_that_does_not_hold_any_more_asks_to_sign_in_again(scene: MethodsFixture, what: str) -> None:
-    made = scene.connect(person=scene.ben)
+    connection = scene.connect(person=scene.ben)
     if what == "sessions":
         scene.admin.revoke_sessions(scene.ben)
     elif what == "consent":
@@ -186,18 +186,18 @@ def test_a_grant_that_does_not_hold_any_more_asks_to_sign_in_again(scene: Method
     else:
         scene.world.clock.advance(91 * 86_400)  # all servers were down
     days_later(scene)
-    shown = scene.web.get(made)
-    assert shown["refusal"]["code"].startswith("azure.")
-    assert shown["lastCheck"]["needsReconnect"] is True
-    assert "connect" in shown["refusal"]["fix"].lower()
+    view = scene.web.get(connection)
+    assert view["refusal"]["code"].startswith("azure.")
+    assert view["lastCheck"]["needsReconnect"] is True
+    assert "connect" in view["refusal"]["fix"].lower()
     assert len(scene.world.events("app-connection-needs-reconnect")) == 1
     assert len(scene.world.events("app-connection-refused")) == 1
 
 
 def test_a_grant_is_kept_alive_by_being_looked_at(scene: MethodsFixture) -> None:
-    made = scene.connect(person=scene.ben)
+    connection = scene.connect(person=scene.ben)
     scene.world.run_until(scene.world.clock.now() + 200 * DAY)
-    assert scene.web.get(made)["refusal"] is None
+    assert scene.web.get(connection)["refusal"] is None
 
 
 @pytest.mark.parametrize("rotating", [False, True], ids=["not rotating", "rotating"])
@@ -205,28 +205,28 @@ def test_a_grant_is_kept_alive_by_being_looked_at(scene: MethodsFixture) -> None
 def test_trouble_that_passes_is_told_and_is_no_refusal(
     scene: MethodsFixture, effect: Effect, *, rotating: bool
 ) -> None:
-    made, _ = by_secret(scene, rotating=rotating)
+    connection, _ = by_secret(scene, rotating=rotating)
     scene.world.emulator.faults.add(Fault("*", (effect,), when="before", times=None))
     days_later(scene)
-    shown = scene.web.get(made)
-    assert shown["refusal"] is None
-    assert (shown["lastCheck"]["ok"], bool(shown["lastCheck"]["message"])) == (False, True)
+    view = scene.web.get(connection)
+    assert view["refusal"] is None
+    assert (view["lastCheck"]["ok"], bool(view["lastCheck"]["message"])) == (False, True)
     scene.world.emulator.faults.clear()
     days_later(scene, 1 / 12)
-    assert scene.web.get(made)["lastCheck"]["ok"] is True
+    assert scene.web.get(connection)["lastCheck"]["ok"] is True
     assert scene.world.events("app-connection-refused") == []
 
 
 def test_the_first_refusals_after_a_publish_are_repeated_and_no_alarm(scene: MethodsFixture) -> None:
     """A replica that flaps for some minutes after the publish; the sweep a minute later meets it."""
-    made, _ = by_secret(scene, rotating=True)
-    scene.world.rotations.rotate_now(scene.world.actor, made["id"])
+    connection, _ = by_secret(scene, rotating=True)
+    scene.world.rotations.rotate_now(scene.world.actor, connection["id"])
     scene.world.settle(within=timedelta(seconds=30))
     published = scene.world.clock.now()
     scene.world.emulator.faults.add(Fault("token", (Effect(401, "7000215"),), when="before", times=3))
     scene.world.run_until(published + timedelta(minutes=20))
-    shown = scene.web.get(made)
-    assert (shown["refusal"], shown["lastCheck"]["ok"]) == (None, True)
+    view = scene.web.get(connection)
+    assert (view["refusal"], view["lastCheck"]["ok"]) == (None, True)
     assert scene.world.events("credentials-drifted") == []
     assert scene.world.events("app-connection-refused") == []
 
@@ -234,81 +234,83 @@ def test_the_first_refusals_after_a_publish_are_repeated_and_no_alarm(scene: Met
 def test_a_secret_removed_right_after_a_publish_is_told_when_replication_cannot_explain_it(
     scene: MethodsFixture,
 ) -> None:
-    made, app = by_secret(scene, rotating=True)
-    scene.world.rotations.rotate_now(scene.world.actor, made["id"])
+    connection, app = by_secret(scene, rotating=True)
+    scene.world.rotations.rotate_now(scene.world.actor, connection["id"])
     scene.world.settle(within=timedelta(seconds=30))
     remove_all(scene, app)
     scene.world.run_until(scene.world.clock.now() + timedelta(minutes=17))
-    assert scene.web.get(made)["refusal"]["code"] == "azure.secret_invalid"
+    assert scene.web.get(connection)["refusal"]["code"] == "azure.secret_invalid"
 
 
 def test_a_test_of_credentials_that_a_run_replaced_meanwhile_is_done_with_the_new_ones(scene: MethodsFixture) -> None:
-    made, _ = by_secret(scene, rotating=True)
+    connection, _ = by_secret(scene, rotating=True)
     scene.world.clock.advance(3600)
     done: list[str] = []
 
     def meanwhile(request: Any) -> None:
         if request.url.endswith("/token") and not done:
             done.append("now")
-            scene.world.rotations.rotate_now(scene.world.actor, made["id"])
+            scene.world.rotations.rotate_now(scene.world.actor, connection["id"])
             scene.world.settle(within=timedelta(minutes=2))
 
     scene.wire.before = meanwhile
-    report = scene.web.ask("POST", f"{made['id']}/test")
+    report = scene.web.ask("POST", f"{connection['id']}/test")
     assert done
     assert report["ok"] is True
-    assert scene.web.get(made)["lastCheck"]["ok"] is True
-    assert scene.web.get(made)["refusal"] is None
+    assert scene.web.get(connection)["lastCheck"]["ok"] is True
+    assert scene.web.get(connection)["refusal"] is None
 
 
 def test_a_test_soon_after_a_publish_tries_a_refusal_again(scene: MethodsFixture) -> None:
-    made, _ = by_secret(scene, rotating=True)
+    connection, _ = by_secret(scene, rotating=True)
     scene.world.emulator.faults.add(Fault("token", (Effect(401, "7000215"),), when="before", times=1))
-    assert scene.web.ask("POST", f"{made['id']}/test")["ok"] is True
+    assert scene.web.ask("POST", f"{connection['id']}/test")["ok"] is True
 
 
 def test_a_failed_test_is_not_held_against_a_connection_that_has_rotated_since(scene: MethodsFixture) -> None:
-    made, app = by_secret(scene, rotating=True)
+    connection, app = by_secret(scene, rotating=True)
     disable(scene, app)
     scene.world.clock.advance(3600)
-    assert scene.web.ask("POST", f"{made['id']}/test")["ok"] is False
+    assert scene.web.ask("POST", f"{connection['id']}/test")["ok"] is False
     scene.admin.set_disabled(app.object_id, disabled=False)
-    scene.world.rotations.rotate_now(scene.world.actor, made["id"])
+    scene.world.rotations.rotate_now(scene.world.actor, connection["id"])
     scene.world.settle()
-    shown = scene.web.get(made)
-    assert (shown["lastCheck"]["ok"], shown["refusal"]) == (True, None)
+    view = scene.web.get(connection)
+    assert (view["lastCheck"]["ok"], view["refusal"]) == (True, None)
 
 
 def test_a_run_that_finds_the_connection_refused_says_so_too(scene: MethodsFixture) -> None:
-    made, app = by_secret(scene, rotating=True)
+    connection, app = by_secret(scene, rotating=True)
     scene.world.clock.advance(3600)
     remove_all(scene, app)
-    scene.world.rotations.rotate_now(scene.world.actor, made["id"])
+    scene.world.rotations.rotate_now(scene.world.actor, connection["id"])
     scene.world.settle()
-    shown = scene.web.get(made)
-    assert shown["rotation"]["rotationStatus"] == "failed"
-    assert shown["refusal"]["code"] == "azure.secret_invalid"
+    view = scene.web.get(connection)
+    assert view["rotation"]["rotationStatus"] == "failed"
+    assert view["refusal"]["code"] == "azure.secret_invalid"
     (drift,) = scene.world.events("credentials-drifted")
     assert (drift["data"]["kind"], bool(drift["data"]["keyId"])) == ("current-vanished", True)
 
 
 def test_a_secret_that_was_removed_is_missed_although_entra_calls_it_expired(scene: MethodsFixture) -> None:
     """Where only expired secrets are left, Entra answers so to any secret."""
-    made, app = by_secret(scene, rotating=True)
+    connection, app = by_secret(scene, rotating=True)
     (current,) = scene.admin.secrets(app.object_id)
     soon = scene.world.clock.now() + DAY
     scene.admin.add_secret(app.object_id, "somebody else's", end=soon.timestamp())
     scene.admin.remove_secret(app.object_id, current.key_id)
     scene.world.clock.advance(400 * DAY.total_seconds())  # all servers were down
     days_later(scene)
-    assert scene.web.get(made)["refusal"]["code"] == "azure.secret_expired"
-    drift = [one["data"] for one in scene.world.events("credentials-drifted")]
-    assert [one["keyId"] for one in drift if one["kind"] == "current-vanished"] == [current.key_id]
+    assert scene.web.get(connection)["refusal"]["code"] == "azure.secret_expired"
+    drift = [event["data"] for event in scene.world.events("credentials-drifted")]
+    assert [event["keyId"] for event in drift if event["kind"] == "current-vanished"] == [current.key_id]
 
 
 def test_a_secret_that_has_expired_has_not_vanished(scene: MethodsFixture) -> None:
-    made, _ = by_secret(scene, rotating=True)
+    connection, _ = by_secret(scene, rotating=True)
     scene.world.clock.advance(900 * DAY.total_seconds())
     days_later(scene)
-    assert scene.web.get(made)["refusal"]["code"] == "azure.secret_expired"
-    assert not [one for one in scene.world.events("credentials-drifted") if one["data"]["kind"] == "current-vanished"]
+    assert scene.web.get(connection)["refusal"]["code"] == "azure.secret_expired"
+    assert not [
+        event for event in scene.world.events("credentials-drifted") if event["data"]["kind"] == "current-vanished"
+    ]

@@ -36,48 +36,48 @@ def test_a_person_connects_and_the_connection_works(scene: MethodsFixture) -> No
     query = scene.walk(scene.begin(description="tenant A", returnTo="/projects?tab=connections#new"))
     answer = scene.finish(query)
     assert answer["returnTo"] == "/projects?tab=connections#new"
-    made = answer["appConnection"]
-    assert (made["method"], made["name"], made["description"]) == ("oauth", "by-oauth", "tenant A")
-    assert made["credentials"] == {"tenantId": scene.world.tenant_id}
-    assert made["oauthAccount"].startswith("Ada@")
-    assert made["lastCheck"]["ok"] is True
-    assert "certificateExpiresAt" not in made
-    assert scene.web.get(made) == made
-    clients = scene.web.ask("GET", f"{made['id']}/clients")["clients"]
-    assert {one["name"] for one in clients} >= {"Our connection", "Of Ben", "Keyturn"}
+    connection = answer["appConnection"]
+    assert (connection["method"], connection["name"], connection["description"]) == ("oauth", "by-oauth", "tenant A")
+    assert connection["credentials"] == {"tenantId": scene.world.tenant_id}
+    assert connection["oauthAccount"].startswith("Ada@")
+    assert connection["lastCheck"]["ok"] is True
+    assert "certificateExpiresAt" not in connection
+    assert scene.web.get(connection) == connection
+    clients = scene.web.ask("GET", f"{connection['id']}/clients")["clients"]
+    assert {client["name"] for client in clients} >= {"Our connection", "Of Ben", "Keyturn"}
     (event,) = scene.world.events("create-app-connection")
-    assert (event["data"]["method"], event["data"]["account"]) == ("oauth", made["oauthAccount"])
+    assert (event["data"]["method"], event["data"]["account"]) == ("oauth", connection["oauthAccount"])
 
 
 def test_the_browser_is_sent_to_the_tenant_with_all_that_protects_the_flow(scene: MethodsFixture) -> None:
     url = scene.begin()
-    asked = query_of(url)
+    query = query_of(url)
     assert urlsplit(url).path == f"/{scene.world.tenant_id}/oauth2/v2.0/authorize"
-    assert asked["client_id"] == scene.app.app_id
-    assert asked["redirect_uri"] == REDIRECT
-    assert (asked["response_type"], asked["response_mode"]) == ("code", "query")
-    assert asked["code_challenge_method"] == "S256"
-    assert set(asked["scope"].split()) >= {"openid", "offline_access"}
-    assert len(asked["state"]) >= 43
-    assert len(asked["nonce"]) >= 43
+    assert query["client_id"] == scene.app.app_id
+    assert query["redirect_uri"] == REDIRECT
+    assert (query["response_type"], query["response_mode"]) == ("code", "query")
+    assert query["code_challenge_method"] == "S256"
+    assert set(query["scope"].split()) >= {"openid", "offline_access"}
+    assert len(query["state"]) >= 43
+    assert len(query["nonce"]) >= 43
     assert scene.app.secrets[0].value not in url
     with scene.world.database.read() as tx:
         (row,) = tx.rows(sa.select(oauth_flows))
-    assert not any(asked[name] in repr(dict(row)) for name in ("state", "nonce", "code_challenge"))
+    assert not any(query[name] in repr(dict(row)) for name in ("state", "nonce", "code_challenge"))
     assert "admin" not in row["binding"]
 
 
 def test_a_domain_of_the_tenant_will_do(scene: MethodsFixture) -> None:
-    made = scene.connect(tenantId="contoso.onmicrosoft.com")
-    assert made["credentials"]["tenantId"] == scene.world.tenant_id
-    assert scene.web.ask("GET", f"{made['id']}/clients")["clients"]
+    connection = scene.connect(tenantId="contoso.onmicrosoft.com")
+    assert connection["credentials"]["tenantId"] == scene.world.tenant_id
+    assert scene.web.ask("GET", f"{connection['id']}/clients")["clients"]
 
 
 def test_tabs_do_not_disturb_each_other(scene: MethodsFixture) -> None:
     urls = [scene.begin(f"tab-{number}") for number in range(3)]
     back = [scene.walk(url) for url in urls]
-    made = [scene.finish(query)["appConnection"]["name"] for query in reversed(back)]
-    assert made == ["tab-2", "tab-1", "tab-0"]
+    names = [scene.finish(query)["appConnection"]["name"] for query in reversed(back)]
+    assert names == ["tab-2", "tab-1", "tab-0"]
 
 
 def test_connecting_again_heals_and_may_change_the_account(scene: MethodsFixture) -> None:
@@ -93,10 +93,10 @@ def test_connecting_again_heals_and_may_change_the_account(scene: MethodsFixture
 
 
 def test_a_project_has_connections_of_its_own(scene: MethodsFixture) -> None:
-    made = scene.finish(
+    connection = scene.finish(
         scene.walk(scene.begin(who="project-member", projectId=scene.web.project_id)), who="project-member"
     )["appConnection"]
-    assert made["projectId"] == scene.web.project_id
+    assert connection["projectId"] == scene.web.project_id
 
 
 # --- what is refused before anybody is sent away ------------------------------------------------------------------------
@@ -141,9 +141,9 @@ def test_nobody_is_sent_elsewhere_afterwards(scene: MethodsFixture, path: str) -
 def test_a_name_that_is_taken_is_told_before_and_after(scene: MethodsFixture) -> None:
     late = scene.walk(scene.begin("taken"))
     scene.connect("taken")
-    asked = len(scene.wire.asked_for_tokens())
+    requests = len(scene.wire.asked_for_tokens())
     assert scene.finish(late, expect=400)["code"] == "connections.name_taken"
-    assert len(scene.wire.asked_for_tokens()) == asked, "the code was used up for nothing"
+    assert len(scene.wire.asked_for_tokens()) == requests, "the code was used up for nothing"
     body = {"name": "taken", "tenantId": scene.world.tenant_id}
     assert scene.web.refused(body, 400, path=START)["code"] == "connections.name_taken"
 
@@ -169,9 +169,9 @@ def test_only_who_may_create_connections_begins(scene: MethodsFixture, who: str,
 
 
 def test_connecting_again_needs_the_right_to_edit_and_the_method(scene: MethodsFixture) -> None:
-    made = scene.connect()
+    connection = scene.connect()
     for who, status in (("viewer", 403), ("stranger", 404), ("project-admin", 403)):
-        scene.web.ask("POST", START, {"connectionId": made["id"]}, expect=status, who=who)
+        scene.web.ask("POST", START, {"connectionId": connection["id"]}, expect=status, who=who)
     other = scene.web.create("with-secret")
     answer = scene.web.ask("POST", START, {"connectionId": other["id"]}, expect=400)
     assert answer["code"] == "connections.method_fixed"
@@ -182,8 +182,8 @@ def test_a_server_without_settings_says_which(database: Database, tmp_path: Path
     set_up(world, configured=False)
     with desk(world, tmp_path) as web:
         begin = {"name": "x", "tenantId": world.tenant_id}
-        given = {"tenantId": world.tenant_id, "code": "some-code", "codeVerifier": VERIFIER, "nonce": "n"}
-        create = {"name": "x", "method": "oauth", "credentials": given}
+        credentials = {"tenantId": world.tenant_id, "code": "some-code", "codeVerifier": VERIFIER, "nonce": "n"}
+        create = {"name": "x", "method": "oauth", "credentials": credentials}
         for path, body in ((START, begin), ("", create)):
             answer = web.refused(body, 500, path=path)
             assert (answer["error"], answer["code"]) == ("InternalServerError", "connections.oauth_not_configured")
@@ -212,7 +212,7 @@ def test_declining_is_told_apart_and_recorded(scene: MethodsFixture) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "code", "fix"),
+    ("parameters", "code", "fix"),
     [
         ({"error": "access_denied", "error_description": "AADSTS65004: User declined."}, "consent_declined", "Accept"),
         ({"error": "access_denied", "error_subcode": "cancel"}, "sign_in_cancelled", "Connect again"),
@@ -242,9 +242,9 @@ def test_declining_is_told_apart_and_recorded(scene: MethodsFixture) -> None:
         ({"error": "odd", "error_description": "AADSTS4711: " + "long " * 1000}, "sign_in_refused", "Sign-in logs"),
     ],
 )
-def test_each_refusal_has_its_own_sentence(scene: MethodsFixture, said: Json, code: str, fix: str) -> None:
+def test_each_refusal_has_its_own_sentence(scene: MethodsFixture, parameters: Json, code: str, fix: str) -> None:
     state = query_of(scene.begin())["state"]
-    answer = scene.finish({"state": state, **said}, expect=400)
+    answer = scene.finish({"state": state, **parameters}, expect=400)
     assert answer["code"] == f"azure.{code}"
     assert fix in answer["fix"]
     assert len(answer["message"]) < 700
@@ -270,11 +270,11 @@ def test_when_the_servers_own_secret_is_refused_its_operator_is_told(scene: Meth
 
 def refused(scene: MethodsFixture, query: Json, who: str | None = None) -> str:
     """Try to finish a sign-in that must be refused; return the code. Nothing may be made, and no code be exchanged."""
-    asked = len(scene.wire.asked_for_tokens())
+    requests = len(scene.wire.asked_for_tokens())
     before = scene.web.remains() | {"audit_events": 0}
     answer = scene.finish(query, expect=400, who=who)
     assert scene.web.remains() | {"audit_events": 0} == before
-    assert len(scene.wire.asked_for_tokens()) == asked
+    assert len(scene.wire.asked_for_tokens()) == requests
     assert answer["fix"]
     return str(answer["code"])
 
@@ -390,9 +390,9 @@ def test_what_a_flow_remembers_is_forgotten_when_it_ends(scene: MethodsFixture) 
 
 
 def test_a_client_of_the_api_brings_its_own_code(scene: MethodsFixture) -> None:
-    made = scene.web.ask("POST", "", scene.by_code(scene.code()))["appConnection"]
-    assert made["method"] == "oauth"
-    assert made["credentials"] == {"tenantId": scene.world.tenant_id}
+    connection = scene.web.ask("POST", "", scene.by_code(scene.code()))["appConnection"]
+    assert connection["method"] == "oauth"
+    assert connection["credentials"] == {"tenantId": scene.world.tenant_id}
     (form,) = scene.wire.asked_for_tokens()
     assert (form["grant_type"], form["redirect_uri"]) == ("authorization_code", REDIRECT)
     assert form["code_verifier"] == VERIFIER
@@ -405,13 +405,13 @@ def test_a_code_alone_is_refused_and_not_redeemed(scene: MethodsFixture) -> None
     answer = scene.web.refused(scene.by_code(code, credentials=alone), 400)
     assert answer["code"] == "connections.oauth_bare_code"
     assert "codeVerifier and nonce" in answer["message"]
-    made = scene.connect()
-    asked = len(scene.wire.asked_for_tokens())
-    again = scene.web.refused({"credentials": alone}, 400, method="PATCH", path=made["id"])
+    connection = scene.connect()
+    requests = len(scene.wire.asked_for_tokens())
+    again = scene.web.refused({"credentials": alone}, 400, method="PATCH", path=connection["id"])
     assert again["code"] == "connections.oauth_bare_code"
     half = {"codeVerifier": VERIFIER, **alone}
     assert set(scene.web.issues(scene.by_code(code, credentials=half))) == {("credentials", "nonce")}
-    assert len(scene.wire.asked_for_tokens()) == asked
+    assert len(scene.wire.asked_for_tokens()) == requests
     planted = scene.web.refused(scene.by_code(code, "planted"), 400)
     assert planted["code"] == "azure.code_of_another_sign_in", "it was made without a challenge"
 
@@ -461,32 +461,32 @@ def test_its_secret_cannot_be_rotated(scene: MethodsFixture) -> None:
     body = scene.by_code("unused", isAutoRotationEnabled=True, rotation=weekly)
     assert scene.web.refused(body, 400)["code"] == "rotation.method_not_supported"
     assert not scene.wire.asked_for_tokens()
-    made = scene.connect()
+    connection = scene.connect()
     body = {"isAutoRotationEnabled": True, "rotation": weekly}
-    answer = scene.web.refused(body, 400, method="PATCH", path=made["id"])
+    answer = scene.web.refused(body, 400, method="PATCH", path=connection["id"])
     assert answer["code"] == "rotation.method_not_supported"
-    assert scene.web.ask("POST", f"{made['id']}/rotate-credentials", expect=404)["code"] == "rotation.not_set_up"
+    assert scene.web.ask("POST", f"{connection['id']}/rotate-credentials", expect=404)["code"] == "rotation.not_set_up"
 
 
 def test_an_update_with_a_new_code_connects_again_and_with_the_same_one_does_nothing(scene: MethodsFixture) -> None:
     code = scene.code()
-    made = scene.web.ask("POST", "", scene.by_code(code))["appConnection"]
-    asked = len(scene.wire.asked_for_tokens())
-    same = scene.web.change(made, credentials=scene.with_code(code), description="x")
-    assert (same["credentialsHash"], same["description"]) == (made["credentialsHash"], "x")
-    assert len(scene.wire.asked_for_tokens()) == asked
-    new = scene.web.change(made, credentials=scene.with_code(scene.code(scene.ben)))
+    connection = scene.web.ask("POST", "", scene.by_code(code))["appConnection"]
+    requests = len(scene.wire.asked_for_tokens())
+    same = scene.web.change(connection, credentials=scene.with_code(code), description="x")
+    assert (same["credentialsHash"], same["description"]) == (connection["credentialsHash"], "x")
+    assert len(scene.wire.asked_for_tokens()) == requests
+    new = scene.web.change(connection, credentials=scene.with_code(scene.code(scene.ben)))
     assert new["oauthAccount"].startswith("Ben@")
-    assert new["credentialsHash"] != made["credentialsHash"]
+    assert new["credentialsHash"] != connection["credentialsHash"]
 
 
 def test_credentials_of_another_method_are_refused(scene: MethodsFixture) -> None:
-    made = scene.connect()
-    answer = scene.web.refused({"credentials": scene.web.credentials()}, 400, method="PATCH", path=made["id"])
+    connection = scene.connect()
+    answer = scene.web.refused({"credentials": scene.web.credentials()}, 400, method="PATCH", path=connection["id"])
     assert answer["code"] == "connections.method_fixed"
     secret = scene.web.create("by-secret")
-    given = {"tenantId": scene.world.tenant_id, "code": "x"}
-    answer = scene.web.refused({"credentials": given}, 400, method="PATCH", path=secret["id"])
+    credentials = {"tenantId": scene.world.tenant_id, "code": "x"}
+    answer = scene.web.refused({"credentials": credentials}, 400, method="PATCH", path=secret["id"])
     assert "'oauth'" in answer["message"]
 
 
@@ -497,7 +497,7 @@ def test_the_callback_route_takes_what_entra_sends(scene: MethodsFixture) -> Non
 
 
 def test_deleting_forgets_the_token(scene: MethodsFixture) -> None:
-    made = scene.connect()
+    connection = scene.connect()
     assert count(scene.web, oauth_tokens) == 1
-    assert scene.web.ask("DELETE", made["id"])["staysValid"] == []
+    assert scene.web.ask("DELETE", connection["id"])["staysValid"] == []
     assert count(scene.web, oauth_tokens) == 0

@@ -22,13 +22,13 @@ def connected(scene: MethodsFixture, *permissions: str, owns_itself: bool = True
         scene.world.tenant_id, "Tested", permissions=permissions, owns_itself=owns_itself, secrets=1
     )
     scene.world.applications[app.app_id] = app
-    made = scene.web.create("tested", credentials=scene.web.credentials(app))
-    return scene.web.ask("POST", f"{made['id']}/test"), app
+    connection = scene.web.create("tested", credentials=scene.web.credentials(app))
+    return scene.web.ask("POST", f"{connection['id']}/test"), app
 
 
 def allowed(report: Json) -> list[bool | None]:
-    assert [one["name"] for one in report["capabilities"]] == NAMES
-    return [one["allowed"] for one in report["capabilities"]]
+    assert [capability["name"] for capability in report["capabilities"]] == NAMES
+    return [capability["allowed"] for capability in report["capabilities"]]
 
 
 @pytest.mark.parametrize(
@@ -74,8 +74,8 @@ def test_more_than_needed_is_advised_against(scene: MethodsFixture) -> None:
 
 def test_least_privilege_has_nothing_to_do(scene: MethodsFixture) -> None:
     report, _ = connected(scene, OWNED)
-    assert [one["name"] for one in report["checks"]] == ["sign-in", "application", "permission"]
-    assert all(one["ok"] for one in report["checks"])
+    assert [check["name"] for check in report["checks"]] == ["sign-in", "application", "permission"]
+    assert all(check["ok"] for check in report["checks"])
     assert report["capabilities"][3]["fix"] is None
     assert report["capabilities"][0]["fix"] is None
 
@@ -91,16 +91,16 @@ def certified(scene: MethodsFixture, permission: str) -> Json:
     good = pair(ends=ENDS)
     app = scene.admin.create_application(scene.world.tenant_id, "C", permissions=(permission,), owns_itself=True)
     scene.admin.add_certificate(app.object_id, good.pem.encode())
-    given = {
+    credentials = {
         "tenantId": scene.world.tenant_id,
         "clientId": app.app_id,
         "certificateBody": good.pem,
         "privateKey": good.key_pem,
     }
-    scene.web.typed.update(good.key_lines)
-    body = {"name": "c", "method": "certificate", "credentials": given}
-    made = scene.web.ask("POST", "", body)["appConnection"]
-    return scene.web.ask("POST", f"{made['id']}/test")
+    scene.web.secret_texts.update(good.key_lines)
+    body = {"name": "c", "method": "certificate", "credentials": credentials}
+    connection = scene.web.ask("POST", "", body)["appConnection"]
+    return scene.web.ask("POST", f"{connection['id']}/test")
 
 
 def test_a_certificate_is_tried_like_a_secret(scene: MethodsFixture) -> None:
@@ -121,11 +121,11 @@ def test_a_certificate_without_permission_to_write_may_still_replace_itself(scen
 
 @pytest.mark.parametrize(("person", "may"), [("ada", [True, True, True, True]), ("kim", [True, True, True, False])])
 def test_the_token_of_a_person_tells_as_far_as_it_can(scene: MethodsFixture, person: str, may: list[bool]) -> None:
-    made = scene.connect(person=getattr(scene, person))
-    report = scene.web.ask("POST", f"{made['id']}/test")
+    connection = scene.connect(person=getattr(scene, person))
+    report = scene.web.ask("POST", f"{connection['id']}/test")
     assert allowed(report) == may
     assert report["ok"] is True
-    assert [one["name"] for one in report["checks"]] == ["sign-in", "permission"]
+    assert [check["name"] for check in report["checks"]] == ["sign-in", "permission"]
     if not may[3]:
         assert "Cloud Application Administrator" in report["capabilities"][3]["fix"]
 
@@ -137,8 +137,8 @@ def test_a_delegated_permission_that_is_missing_is_named(scene: MethodsFixture) 
         scope="https://graph.microsoft.com/User.Read https://graph.microsoft.com/Application.Read.All "
         "openid offline_access"
     )
-    made = scene.web.ask("POST", "", scene.by_code(code))["appConnection"]
-    report = scene.web.ask("POST", f"{made['id']}/test")
+    connection = scene.web.ask("POST", "", scene.by_code(code))["appConnection"]
+    report = scene.web.ask("POST", f"{connection['id']}/test")
     assert report["ok"] is False
     missing = report["checks"][-1]
     assert missing["code"] in {"connections.permission_missing", "azure.consent_missing"}
@@ -146,82 +146,82 @@ def test_a_delegated_permission_that_is_missing_is_named(scene: MethodsFixture) 
 
 
 def test_a_connection_that_does_not_sign_in_says_why(scene: MethodsFixture) -> None:
-    made = scene.connect(person=scene.ben)
+    connection = scene.connect(person=scene.ben)
     scene.admin.revoke_sessions(scene.ben)
-    report = scene.web.ask("POST", f"{made['id']}/test")
+    report = scene.web.ask("POST", f"{connection['id']}/test")
     assert (report["ok"], report["capabilities"]) == (False, [])
     (line,) = report["checks"]
     assert (line["name"], line["code"]) == ("sign-in", "azure.grant_revoked")
-    assert scene.web.get(made)["lastCheck"]["needsReconnect"] is True
+    assert scene.web.get(connection)["lastCheck"]["needsReconnect"] is True
 
 
-def told(scene: MethodsFixture) -> list[tuple[str, bool, str | None]]:
+def tests_in_the_trail(scene: MethodsFixture) -> list[tuple[str, bool, str | None]]:
     """Who tested and what came of it, as the audit trail has it."""
     events = scene.world.events("test-app-connection")
-    return [(one["actor_name"], one["data"]["ok"], one["data"]["code"]) for one in events]
+    return [(event["actor_name"], event["data"]["ok"], event["data"]["code"]) for event in events]
 
 
 def test_a_test_on_a_timer_does_not_fill_the_trail(scene: MethodsFixture) -> None:
-    made = scene.web.create("probed")
+    connection = scene.web.create("probed")
     for _ in range(3 * 24 * 4):  # three days, every quarter of an hour
         scene.world.clock.advance(900)
-        checked = scene.web.ask("POST", f"{made['id']}/test")
+        checked = scene.web.ask("POST", f"{connection['id']}/test")
         assert checked["ok"]
-        assert scene.web.get(made)["lastCheck"]["checkedAt"] == iso(scene.world.clock.now())
-    assert [ok for _, ok, _ in told(scene)] == [True] * 3
+        assert scene.web.get(connection)["lastCheck"]["checkedAt"] == iso(scene.world.clock.now())
+    assert [ok for _, ok, _ in tests_in_the_trail(scene)] == [True] * 3
 
 
 def test_each_one_who_tests_is_in_the_trail(scene: MethodsFixture) -> None:
-    made = scene.web.create("probed")
+    connection = scene.web.create("probed")
     for who in ("admin", "other-admin") * 3:
-        scene.web.ask("POST", f"{made['id']}/test", who=who)
+        scene.web.ask("POST", f"{connection['id']}/test", who=who)
         scene.world.clock.advance(60)
     names = [scene.web.actors[who].name for who in ("admin", "other-admin")]
-    assert [name for name, _, _ in told(scene)] == names
+    assert [name for name, _, _ in tests_in_the_trail(scene)] == names
     assert len(set(names)) == 2
 
 
 def test_another_result_of_a_test_is_in_the_trail_at_once(scene: MethodsFixture) -> None:
-    made = scene.connect(person=scene.ben)
+    connection = scene.connect(person=scene.ben)
     for _ in range(2):
-        scene.web.ask("POST", f"{made['id']}/test")
+        scene.web.ask("POST", f"{connection['id']}/test")
     scene.admin.revoke_sessions(scene.ben)
     for who in ("admin", "other-admin", "admin"):
         scene.world.clock.advance(3600)
-        scene.web.ask("POST", f"{made['id']}/test", who=who)
-    wanted = [(True, None), (False, "azure.grant_revoked"), (False, "azure.grant_revoked")]
-    assert [(ok, code) for _, ok, code in told(scene)] == wanted
+        scene.web.ask("POST", f"{connection['id']}/test", who=who)
+    expected = [(True, None), (False, "azure.grant_revoked"), (False, "azure.grant_revoked")]
+    assert [(ok, code) for _, ok, code in tests_in_the_trail(scene)] == expected
 
 
 def test_another_cause_of_a_failure_is_in_the_trail_at_once(scene: MethodsFixture) -> None:
     _, app = connected(scene, owns_itself=False)
-    (made,) = scene.world.all_connections()
+    (connection,) = scene.world.all_connections()
     scene.world.clock.advance(3600)
     for secret in app.secrets:
         scene.admin.remove_secret(app.object_id, secret.key_id)
     scene.world.clock.advance(3600)
     for _ in range(2):
-        scene.web.ask("POST", f"{made.id}/test")
-    first, second = (code for _, _, code in told(scene))
+        scene.web.ask("POST", f"{connection.id}/test")
+    first, second = (code for _, _, code in tests_in_the_trail(scene))
     assert (first, second) == ("azure.permission_missing", "azure.secret_invalid")
 
 
 def test_the_first_test_of_new_credentials_is_in_the_trail(scene: MethodsFixture) -> None:
-    made = scene.web.create("probed")
+    connection = scene.web.create("probed")
     for _ in range(2):
-        scene.web.ask("POST", f"{made['id']}/test")
+        scene.web.ask("POST", f"{connection['id']}/test")
     scene.world.clock.advance(3600)
     other = scene.admin.add_secret(scene.world.application.object_id, "second")
-    scene.web.change(made, credentials=scene.web.credentials(clientSecret=other.value))
+    scene.web.change(connection, credentials=scene.web.credentials(clientSecret=other.value))
     scene.world.clock.advance(60)
     for _ in range(2):
-        scene.web.ask("POST", f"{made['id']}/test")
-    assert [ok for _, ok, _ in told(scene)] == [True, True]
+        scene.web.ask("POST", f"{connection['id']}/test")
+    assert [ok for _, ok, _ in tests_in_the_trail(scene)] == [True, True]
 
 
 def test_a_test_that_a_clock_ahead_of_ours_wrote_silences_nothing(scene: MethodsFixture) -> None:
-    made = scene.web.create("probed")
-    scene.web.ask("POST", f"{made['id']}/test")
+    connection = scene.web.create("probed")
+    scene.web.ask("POST", f"{connection['id']}/test")
     with scene.world.database.write() as tx:
         append(
             tx,
@@ -229,11 +229,11 @@ def test_a_test_that_a_clock_ahead_of_ours_wrote_silences_nothing(scene: Methods
                 "test-app-connection",
                 scene.web.actors["admin"],
                 "app-connection",
-                made["id"],
+                connection["id"],
                 scene.world.clock.now() + timedelta(days=4000),
                 data={"ok": True, "code": None},
             ),
         )
     for _ in range(2):
-        scene.web.ask("POST", f"{made['id']}/test")
-    assert len(told(scene)) == 3
+        scene.web.ask("POST", f"{connection['id']}/test")
+    assert len(tests_in_the_trail(scene)) == 3

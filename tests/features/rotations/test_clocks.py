@@ -88,8 +88,8 @@ def test_of_two_workers_one_is_an_hour_ahead_and_killed(world: World, seconds: i
     seen_at = world.clock.now() + HOUR
     work_for(world, ahead, seconds)
     with world.database.write() as tx:  # as the survivor does once it has watched the silence
-        held = engine_store.free_leases(tx, ahead.name, right.clock.now(), last_end(seen_at, world.pace))
-        wake_applications(tx, held, right.clock.now())
+        leases = engine_store.free_leases(tx, ahead.name, right.clock.now(), last_end(seen_at, world.pace))
+        wake_applications(tx, leases, right.clock.now())
     healed(world, connection, timedelta(seconds=100), right)
 
 
@@ -209,9 +209,9 @@ def test_a_promise_noted_by_a_clock_that_was_ahead_is_kept_for_its_own_length(wo
         )
     world.run_until(began + 4 * DAY)
     assert exists(world, secret)
-    shown = replaced(world, connection).revoke_after
-    assert shown is not None
-    assert shown - began < 6 * DAY, "what is shown is the moment until which it is kept"
+    until = replaced(world, connection).revoke_after
+    assert until is not None
+    assert until - began < 6 * DAY, "what is shown is the moment until which it is kept"
     world.run_until(began + 6 * DAY)
     assert not exists(world, secret)
 
@@ -354,9 +354,9 @@ def test_no_new_credential_is_planned_while_the_clock_is_wrong(world: World, off
     assert world.keys() == before
     rotation = world.rotation(connection)
     assert rotation.status == "failed"
-    said = rotation.last_message or ""
-    assert ("ahead of" if off > timedelta(0) else "behind") in said
-    assert "keyturn doctor" in said
+    message = rotation.last_message or ""
+    assert ("ahead of" if off > timedelta(0) else "behind") in message
+    assert "keyturn doctor" in message
     [run] = [run for run in world.runs(connection) if run.failure]
     assert run.failure["code"] == "rotation.clock_wrong"
     assert run.failure["kind"] == "retryable"

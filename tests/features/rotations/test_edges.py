@@ -37,9 +37,9 @@ def settled(world: World) -> Connection:
     return connection
 
 
-def typed(world: World) -> ClientSecret:
-    made = world.emulator.admin.add_secret(world.application.object_id, "typed by hand")
-    return world.given(secret=Plaintext(made.value), key_id=made.key_id)
+def credentials_by_hand(world: World) -> ClientSecret:
+    secret = world.emulator.admin.add_secret(world.application.object_id, "typed by hand")
+    return world.given(secret=Plaintext(secret.value), key_id=secret.key_id)
 
 
 def outage(world: World) -> None:
@@ -193,7 +193,7 @@ def test_new_credentials_let_removals_go_on_at_once(world: World) -> None:
     world.run_until(world.clock.now() + timedelta(hours=5))
     assert State.REVOKING in world.states(connection)
 
-    world.change(connection, credentials=typed(world))
+    world.change(connection, credentials=credentials_by_hand(world))
     world.run_until(world.clock.now() + timedelta(minutes=10))
 
     assert State.REVOKING not in world.states(connection)
@@ -202,7 +202,7 @@ def test_new_credentials_let_removals_go_on_at_once(world: World) -> None:
 
 def test_a_connection_that_moved_away_removes_what_it_left_with_the_newest_secret_that_works(world: World) -> None:
     connection = settled(world)
-    world.change(connection, credentials=typed(world))
+    world.change(connection, credentials=credentials_by_hand(world))
     other = world.emulator.admin.create_application(
         world.tenant_id, "Another", permissions=("Application.ReadWrite.OwnedBy",), owns_itself=True
     )
@@ -218,8 +218,8 @@ def test_a_connection_that_moved_away_removes_what_it_left_with_the_newest_secre
 def test_removals_under_way_delay_a_rotation_but_do_not_fail_it(world: World) -> None:
     connection = settled(world)
     for _ in range(3):
-        given = typed(world)
-        world.change(connection, credentials=given)
+        credentials = credentials_by_hand(world)
+        world.change(connection, credentials=credentials)
     world.settle()
 
     assert world.rotation(connection).status == "success"
@@ -318,8 +318,10 @@ def test_a_certificate_whose_registration_was_not_confirmed_removes_itself_when_
     first = make_certificate()
     key_id = world.emulator.admin.add_certificate(world.application.object_id, first.pem)
     private = Plaintext(first.private_pem.decode())
-    given = CertificateFiles(world.tenant_id, world.application.app_id, first.pem.decode(), private)
-    connection = world.rotations.create(world.actor, NewConnection("by-certificate", given), ScheduleChange(30, 2, 15))
+    credentials = CertificateFiles(world.tenant_id, world.application.app_id, first.pem.decode(), private)
+    connection = world.rotations.create(
+        world.actor, NewConnection("by-certificate", credentials), ScheduleChange(30, 2, 15)
+    )
     world.emulator.faults.add(Fault("addKey", (RESET,), when="after"))
     turn_until(world, connection, StepName.ISSUE)
     world.emulator.admin.remove_certificate(world.application.object_id, key_id)

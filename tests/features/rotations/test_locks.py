@@ -26,23 +26,23 @@ from tests.databases import database_of_kind
 @contextmanager
 def locks_of(database: Database) -> Iterator[list[list[str]]]:
     """Collect the tables whose rows are locked, a list for each transaction; ``new`` where it makes the rotation."""
-    taken: list[list[str]] = []
+    locks: list[list[str]] = []
 
     def begin(_connection: object) -> None:
-        taken.append([])
+        locks.append([])
 
     def execute(_c: object, _cursor: object, statement: str, *_rest: object) -> None:
-        found = re.search(r"FROM (\w+).*FOR (?:NO KEY )?UPDATE", statement, re.DOTALL) or re.match(
+        match = re.search(r"FROM (\w+).*FOR (?:NO KEY )?UPDATE", statement, re.DOTALL) or re.match(
             r"UPDATE (\w+)", statement
         )
-        if found and taken:
-            taken[-1].append(found[1])
-        if statement.startswith("INSERT INTO rotations") and taken:
-            taken[-1].append("new")
+        if match and locks:
+            locks[-1].append(match[1])
+        if statement.startswith("INSERT INTO rotations") and locks:
+            locks[-1].append("new")
 
     event.listen(database.engine, "begin", begin)
     event.listen(database.engine, "before_cursor_execute", execute)
-    yield taken
+    yield locks
     event.remove(database.engine, "begin", begin)
     event.remove(database.engine, "before_cursor_execute", execute)
 
@@ -57,7 +57,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 def test_the_rotation_is_locked_before_its_connection(world: World) -> None:
     with world.database.write() as tx:  # once in an installation's life, marks of a lost key are removed from all rows
         read_or_make(tx, world.sealer, world.clock.now())
-    with locks_of(world.database) as taken:
+    with locks_of(world.database) as locks:
         connection = world.connect()
         world.settle()
         world.change(connection, name="renamed")
@@ -67,7 +67,7 @@ def test_the_rotation_is_locked_before_its_connection(world: World) -> None:
         world.settle()
 
     # A rotation that is only being made is seen by nobody else, so nobody waits for it.
-    both = [tables for tables in taken if {"rotations", "app_connections"} <= set(tables) and "new" not in tables]
+    both = [tables for tables in locks if {"rotations", "app_connections"} <= set(tables) and "new" not in tables]
     assert len(both) >= 4  # two publishes, a rename, a deletion
     for tables in both:
         assert tables.index("rotations") < tables.index("app_connections"), tables

@@ -14,7 +14,7 @@ from keyturn.rotations.commands import ConnectionChange
 from keyturn_simulation.invariants import check_always, check_quiet
 from keyturn_simulation.world import OWNED, World, make_world
 from tests.features.accounts.people import organization
-from tests.features.rotations.test_edges import settled, typed
+from tests.features.rotations.test_edges import credentials_by_hand, settled
 from tests.features.rotations.test_shared import enable, plain, values, working
 
 
@@ -44,11 +44,11 @@ def signs_in(world: World, *connections: Connection) -> bool:
 
 
 def other_application(world: World) -> ClientSecret:
-    made = world.emulator.admin.create_application(
+    handle = world.emulator.admin.create_application(
         world.tenant_id, "Other", permissions=(OWNED,), owns_itself=True, secrets=1
     )
-    world.applications[made.app_id] = made
-    return world.given(made)
+    world.applications[handle.app_id] = handle
+    return world.given(handle)
 
 
 def to_another_organization(world: World, connection: Connection) -> None:
@@ -95,7 +95,7 @@ def test_switched_off_it_keeps_signing_in_and_rotates_on_when_it_is_switched_on(
 
 
 def test_a_new_secret_of_the_same_application_is_pointed_to(world: World) -> None:
-    connection, own = settled(world), typed(world)
+    connection, own = settled(world), credentials_by_hand(world)
     world.change(connection, enabled=False)
     world.change(connection, credentials=own)
     assert values(world, connection) == {own.secret.reveal()}
@@ -122,7 +122,7 @@ def test_who_leaves_has_its_own_value_and_the_others_go_on(world: World) -> None
     first, second = plain(world, "first"), plain(world, "second")
     enable(world, first)
     world.settle()
-    own = typed(world)
+    own = credentials_by_hand(world)
     world.change(second, credentials=own)
     assert copies(world, own.secret.reveal()) == 1
     world.rotations.rotate_now(world.actor, first.id)
@@ -195,14 +195,14 @@ def test_a_journal_that_does_not_open_takes_no_copy_away(world: World) -> None:
 
 
 def test_the_hash_of_what_was_typed_stays_the_same_through_all_rotations(world: World) -> None:
-    given = world.given()
+    supplied = world.given()
     connection = world.connect()
     before = connection.credentials_hash
     world.settle()
     assert again(world, connection).credentials_hash == before
     version = again(world, connection).secret_version
-    world.change(connection, credentials=given)
+    world.change(connection, credentials=supplied)
     assert again(world, connection).secret_version == version, "what was sent before is known again"
-    own = typed(world)
+    own = credentials_by_hand(world)
     world.rotations.update(world.actor, connection.id, ConnectionChange(credentials=own))
     assert again(world, connection).credentials_hash != before

@@ -23,10 +23,10 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 def proofs_after_the_last_not_yet(world: World, key_id: str, until: float) -> tuple[list[float], float | None]:
     """When the key signed in before the moment, after the last refusal; and when that was."""
-    asked = [one for one in world.emulator.ledger.query(operation="token") if one.at <= until]
-    refused = [one.at for one in asked if one.status == 401]
+    requests = [request for request in world.emulator.ledger.query(operation="token") if request.at <= until]
+    refused = [request.at for request in requests if request.status == 401]
     last = refused[-1] if refused else None
-    good = [one.at for one in asked if one.auth_key_id == key_id and (last is None or one.at > last)]
+    good = [request.at for request in requests if request.auth_key_id == key_id and (last is None or request.at > last)]
     return good, last
 
 

@@ -36,21 +36,21 @@ def world(database: Database) -> World:
     return make_world(database)
 
 
-def upkeep(world: World, kept: RetentionSettings = SHORT, server: Server | None = None) -> None:
+def upkeep(world: World, retention: RetentionSettings = SHORT, server: Server | None = None) -> None:
     """One round of what a server does hourly."""
     at_work = server or world.servers[0]
     keyring = Keyring.open(world.database, GivenRoot(RootKeys(RootKey(ROOT_KEY))), at_work.clock)
     context, grants = at_work.context, at_work.services.grants
     hourly = HourlyTasks(
-        keyring, context.database, context.sealer, at_work.clock, grants, context.provider.clock_confirmed_at, kept
+        keyring, context.database, context.sealer, at_work.clock, grants, context.provider.clock_confirmed_at, retention
     )
     assert not any(task.act() for task in hourly.tasks()), "nothing is left"
 
 
-def shown(world: World, connection: Connection) -> list[tuple[int, int]]:
+def ages_and_steps(world: World, connection: Connection) -> list[tuple[int, int]]:
     """The runs as the API lists them, the oldest first: how many days ago each was, and how many steps it shows."""
-    found = world.rotations.runs(world.actor, connection.id, 100, None)
-    return [((world.clock.now() - run.created_at).days, len(steps)) for run, steps in reversed(found)]
+    runs = world.rotations.runs(world.actor, connection.id, 100, None)
+    return [((world.clock.now() - run.created_at).days, len(steps)) for run, steps in reversed(runs)]
 
 
 def seen_keys(world: World, connection: Connection) -> set[str]:
@@ -67,36 +67,36 @@ def rotated_for(world: World, days: int = 9, every: int = 2) -> Connection:
 
 def test_steps_of_long_ago_are_removed_and_runs_and_events_stay(world: World) -> None:
     connection = rotated_for(world)
-    before, events = shown(world, connection), len(world.events())
+    before, events = ages_and_steps(world, connection), len(world.events())
     assert [age for age, _ in before] == [9, 6, 4, 2, 0]
     assert all(steps for _, steps in before)
     upkeep(world)
-    assert shown(world, connection) == [(9, 0), (6, 0), *before[2:]]
+    assert ages_and_steps(world, connection) == [(9, 0), (6, 0), *before[2:]]
     assert len(world.events()) == events
     check_quiet(world)
     world.run_until(world.clock.now() + 2 * DAY)
     assert world.rotation(connection).status == "success"
-    assert len(shown(world, connection)) == 6
+    assert len(ages_and_steps(world, connection)) == 6
     check_quiet(world)
 
 
 def test_nothing_is_removed_that_is_to_be_kept_for_ever(world: World) -> None:
     connection = rotated_for(world)
-    before, keys = shown(world, connection), seen_keys(world, connection)
+    before, keys = ages_and_steps(world, connection), seen_keys(world, connection)
     upkeep(world, FOR_EVER)
-    assert (shown(world, connection), seen_keys(world, connection)) == (before, keys)
+    assert (ages_and_steps(world, connection), seen_keys(world, connection)) == (before, keys)
 
 
 def test_runs_of_long_ago_are_removed_once_their_steps_are(world: World) -> None:
     connection = rotated_for(world)
     upkeep(world, replace(FOR_EVER, run_days=3))
-    assert [age for age, _ in shown(world, connection)] == [9, 6, 4, 2, 0], "they have steps"
+    assert [age for age, _ in ages_and_steps(world, connection)] == [9, 6, 4, 2, 0], "they have steps"
     upkeep(world, RetentionSettings(run_days=3, step_days=5))
-    assert [age for age, _ in shown(world, connection)] == [4, 2, 0]
+    assert [age for age, _ in ages_and_steps(world, connection)] == [4, 2, 0]
     world.clock.advance(3 * 86_400)  # nobody was there
     confirm(world)
     upkeep(world, RetentionSettings(run_days=1, step_days=1))
-    assert [age for age, _ in shown(world, connection)] == [3], "the latest stays"
+    assert [age for age, _ in ages_and_steps(world, connection)] == [3], "the latest stays"
     world.run_until(world.clock.now() + 2 * DAY)
     assert world.rotation(connection).status == "success"
     check_quiet(world)
@@ -109,18 +109,18 @@ def test_the_latest_run_stays_even_without_steps(world: World) -> None:
     world.clock.advance(3 * 86_400)  # nobody was there
     confirm(world)
     upkeep(world, RetentionSettings(run_days=1))
-    assert shown(world, connection) == [(3, 0)]
+    assert ages_and_steps(world, connection) == [(3, 0)]
 
 
 def test_a_run_that_has_not_ended_stays_with_its_steps_and_goes_on(world: World) -> None:
     connection = world.connect(days=90)
     world.work()
-    (old,) = shown(world, connection)
+    (old,) = ages_and_steps(world, connection)
     assert old[1]
     world.clock.advance(20 * 86_400)  # nobody was there
     confirm(world)
     upkeep(world, RetentionSettings(run_days=7, step_days=7, gone_key_days=7))
-    (after,) = shown(world, connection)
+    (after,) = ages_and_steps(world, connection)
     assert after == (20, old[1])
     world.run_until(world.clock.now() + DAY)
     assert world.rotation(connection).status == "success"
@@ -138,9 +138,9 @@ def test_keys_that_are_gone_for_long_are_forgotten_and_nothing_is_reported_of_it
     assert {foreign.key_id, first} <= seen_keys(world, connection)
     drift, journal = len(world.events("credentials-drifted")), [row.id for row in world.journal(connection)]
     upkeep(world)
-    kept = seen_keys(world, connection)
-    assert not {foreign.key_id, first} & kept
-    assert set(world.keys()) <= kept
+    remaining = seen_keys(world, connection)
+    assert not {foreign.key_id, first} & remaining
+    assert set(world.keys()) <= remaining
     world.run_until(world.clock.now() + 3 * DAY)
     assert len(world.events("credentials-drifted")) == drift
     assert [row.id for row in world.journal(connection)][: len(journal)] == journal, "the journal is never removed"
@@ -174,8 +174,8 @@ def confirm(world: World, server: Server | None = None) -> None:
     """Let the server hear from Entra."""
     provider = (server or world.servers[0]).context.provider
     other = world.emulator.admin.create_application(world.tenant_id, "Another", secrets=1)
-    given = world.given(other)
-    provider.sign_in(Tenant("global", world.tenant_id), given.client_id, given.secret)
+    credentials = world.given(other)
+    provider.sign_in(Tenant("global", world.tenant_id), credentials.client_id, credentials.secret)
 
 
 ALL_SHORT = RetentionSettings(audit_days=5, step_days=5, run_days=5, gone_key_days=5)
@@ -184,12 +184,12 @@ ALL_SHORT = RetentionSettings(audit_days=5, step_days=5, run_days=5, gone_key_da
 def test_a_server_that_has_not_heard_from_entra_removes_nothing(world: World) -> None:
     connection = rotated_for(world)
     silent = world.add_server("silent")
-    before, events = shown(world, connection), len(world.events())
+    before, events = ages_and_steps(world, connection), len(world.events())
     upkeep(world, ALL_SHORT, silent)
-    assert (shown(world, connection), len(world.events())) == (before, events)
+    assert (ages_and_steps(world, connection), len(world.events())) == (before, events)
     confirm(world, silent)
     upkeep(world, ALL_SHORT, silent)
-    assert [age for age, _ in shown(world, connection)] == [4, 2, 0]
+    assert [age for age, _ in ages_and_steps(world, connection)] == [4, 2, 0]
     assert len(world.events("remove-audit-events")) == 1
 
 
@@ -199,13 +199,13 @@ def test_a_server_whose_clock_is_wrong_removes_nothing_before_its_time(
     world: World, off: timedelta, *, heard: bool
 ) -> None:
     connection = rotated_for(world, 4)
-    before, events = shown(world, connection), world.events()
+    before, events = ages_and_steps(world, connection), world.events()
     server = world.servers[0]
     server.clock.off = off
     if heard:
         confirm(world, server)
     upkeep(world, ALL_SHORT)
-    assert (shown(world, connection), world.events()) == (before, events)
+    assert (ages_and_steps(world, connection), world.events()) == (before, events)
 
 
 def test_events_of_a_clock_that_was_years_ahead_do_not_keep_the_trail_for_years(world: World) -> None:
@@ -225,10 +225,10 @@ STEPS = st.lists(st.tuples(st.sampled_from([-900, -1, 1, 4, 7, 900]), st.integer
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(made=STEPS)
-@example(made=[(7, 1), (7, 2), (900, 1)])
+@given(steps=STEPS)
+@example(steps=[(7, 1), (7, 2), (900, 1)])
 def test_of_steps_only_the_beginning_is_removed_whatever_the_clocks_said(
-    world: World, made: Sequence[tuple[int, int]]
+    world: World, steps: Sequence[tuple[int, int]]
 ) -> None:
     if not world.all_connections():
         rotated_for(world)
@@ -237,23 +237,23 @@ def test_of_steps_only_the_beginning_is_removed_whatever_the_clocks_said(
     runs = [run.id for run in world.runs(connection)]  # the latest first
     with world.database.write() as tx:
         tx.run(sa.delete(run_steps))
-        for number, (age, run) in enumerate(made):
+        for number, (age, run) in enumerate(steps):
             at = now - age * DAY
             step = run_store.StepRecord(f"s{number}", "done", at, at, runs[run])
             run_store.record_step(tx, rotation.id, step, None)
     remove_old_history(world.database, SHORT, now, lambda: False)
     with world.database.read() as tx:
-        kept = [row["step"] for row in tx.rows(sa.select(run_steps.c.step).order_by(run_steps.c.id))]
-    assert kept == [f"s{number}" for number in range(len(made) - len(kept), len(made))]
-    removed = made[: len(made) - len(kept)]
+        remaining = [row["step"] for row in tx.rows(sa.select(run_steps.c.step).order_by(run_steps.c.id))]
+    assert remaining == [f"s{number}" for number in range(len(steps) - len(remaining), len(steps))]
+    removed = steps[: len(steps) - len(remaining)]
     assert all(run != 0 and not 0 <= age <= 5 for age, run in removed)
-    assert kept or not made, "the last one stays"
+    assert remaining or not steps, "the last one stays"
     if removed:
         assert removed[-1][0] > 5
-    elif made[:-1]:
-        first_old = next((n for n, (age, run) in enumerate(made[:-1]) if age > 6), None)
-        wanted = [n for n, (age, run) in enumerate(made) if run == 0 or 0 <= age <= 5]
-        assert first_old is None or (wanted and wanted[0] <= first_old)
+    elif steps[:-1]:
+        first_old = next((n for n, (age, run) in enumerate(steps[:-1]) if age > 6), None)
+        needed = [n for n, (age, run) in enumerate(steps) if run == 0 or 0 <= age <= 5]
+        assert first_old is None or (needed and needed[0] <= first_old)
 
 
 def test_many_steps_are_removed_in_parts_between_which_a_server_may_stop(world: World) -> None:
@@ -265,14 +265,14 @@ def test_many_steps_are_removed_in_parts_between_which_a_server_may_stop(world: 
         tx.run(sa.delete(run_steps))
         for number in range(1201):
             run_store.record_step(tx, rotation.id, run_store.StepRecord(f"s{number}", "done", at, at, oldest), None)
-    left = []
+    counts = []
 
     def stopped() -> bool:
         with world.database.write() as tx:  # others may write
-            left.append(tx.rows(sa.select(sa.func.count().label("n")).select_from(run_steps))[0]["n"])
-        return len(left) == 2
+            counts.append(tx.rows(sa.select(sa.func.count().label("n")).select_from(run_steps))[0]["n"])
+        return len(counts) == 2
 
     assert remove_old_history(world.database, SHORT, now, stopped), "something may be left"
-    assert left == [701, 201]
+    assert counts == [701, 201]
     assert not remove_old_history(world.database, SHORT, now, stopped)
-    assert left == [701, 201, 1]
+    assert counts == [701, 201, 1]

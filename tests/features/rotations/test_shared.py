@@ -21,7 +21,7 @@ from keyturn_simulation.invariants import check_quiet
 from keyturn_simulation.world import World, make_world
 from tests.emulator.certificates import make_certificate
 from tests.features.accounts.people import join, person, project
-from tests.features.rotations.test_edges import turn_until, typed
+from tests.features.rotations.test_edges import credentials_by_hand, turn_until
 
 DAILY = ScheduleChange(1, 2, 15, "UTC")
 
@@ -42,18 +42,18 @@ def enable(world: World, connection: Connection, actor: Actor | None = None, **c
 
 
 def values(world: World, *connections: Connection) -> set[str]:
-    return {world.current_secret(one).reveal() for one in connections}
+    return {world.current_secret(connection).reveal() for connection in connections}
 
 
 def working(world: World, *connections: Connection) -> bool:
-    return all(world.signs_in(world.current_secret(one)) for one in connections)
+    return all(world.signs_in(world.current_secret(connection)) for connection in connections)
 
 
 def member_of(world: World, *projects: str) -> Actor:
-    found = person(world.database, world.actor.org_id, Role.VIEWER, f"mia{len(projects)}@contoso.test")
-    for one in projects:
-        join(world.database, found, one, Role.MEMBER)
-    return found
+    user = person(world.database, world.actor.org_id, Role.VIEWER, f"mia{len(projects)}@contoso.test")
+    for project_id in projects:
+        join(world.database, user, project_id, Role.MEMBER)
+    return user
 
 
 def test_every_connection_that_holds_the_secret_moves_along_at_each_rotation(world: World) -> None:
@@ -78,7 +78,7 @@ def test_every_connection_that_holds_the_secret_moves_along_at_each_rotation(wor
 
 
 def test_another_secret_of_the_same_application_stays_as_it_is(world: World) -> None:
-    other = typed(world)
+    other = credentials_by_hand(world)
     apart = world.rotations.create(world.actor, NewConnection("apart", other), None)
     first = plain(world, "first")
     enable(world, first)
@@ -99,7 +99,7 @@ def test_a_certificate_that_two_connections_hold_moves_both(world: World) -> Non
     second = world.rotations.create(world.actor, NewConnection("second", chained), DAILY)
     world.settle()
 
-    prints = {(world.connections.get(world.actor, one.id).facts or {})["thumbprint"] for one in (first, second)}
+    prints = {(world.connections.get(world.actor, each.id).facts or {})["thumbprint"] for each in (first, second)}
     assert len(prints) == 1
     assert prints != {(first.facts or {})["thumbprint"]}
     check_quiet(world)
@@ -185,10 +185,10 @@ def test_others_are_named_before_they_are_moved_where_that_is_asked_for(world: W
     second = plain(world, "second")
     with pytest.raises(Refused, match="also used by the connection 'first'") as refused:
         enable(world, second, move_along=False)
-    assert [one["name"] for one in refused.value.details] == ["first"]
+    assert [detail["name"] for detail in refused.value.details] == ["first"]
     with pytest.raises(Refused, match="also used by the connections 'first', 'second'"):
         world.rotations.create(world.actor, NewConnection("third", world.given()), DAILY, move_along=False)
-    assert [one.name for one in world.all_connections()] == ["first", "second"]
+    assert [connection.name for connection in world.all_connections()] == ["first", "second"]
     enable(world, second, move_along=True)
 
 
@@ -200,10 +200,10 @@ def test_deleting_whose_rotation_it_is_hands_the_rotation_over(world: World, rev
     first, second = plain(world, "first"), plain(world, "second")
     enable(world, first)
     world.settle()
-    _, kept = world.rotations.delete(world.actor, first.id, revoke=revoke)
+    _, remaining = world.rotations.delete(world.actor, first.id, revoke=revoke)
     world.settle()
 
-    assert [row.note for row in kept] == ["other connections sign in with it"]
+    assert [row.note for row in remaining] == ["other connections sign in with it"]
     assert working(world, second)
     assert world.rotation(second).generation == 1
     assert world.events("rotation-handed-over")[0]["data"]["connectionId"] == second.id
@@ -243,7 +243,7 @@ def test_a_holder_that_gets_other_credentials_leaves(world: World) -> None:
     first, second = plain(world, "first"), plain(world, "second")
     enable(world, first)
     world.settle()
-    own = typed(world)
+    own = credentials_by_hand(world)
     world.change(second, credentials=own)
     world.rotations.rotate_now(world.actor, first.id)
     world.settle()
@@ -257,7 +257,7 @@ def test_when_whose_rotation_it_is_gets_other_credentials_the_others_keep_the_ro
     first, second, third = plain(world, "first"), plain(world, "second"), plain(world, "third")
     enable(world, first)
     world.settle()
-    world.change(first, credentials=typed(world))
+    world.change(first, credentials=credentials_by_hand(world))
     world.settle()
 
     assert values(world, second) == values(world, third) != values(world, first)
@@ -295,10 +295,12 @@ def test_a_connection_made_while_its_secret_is_being_replaced_is_moved_or_refuse
         turn_until(world, first, StepName.PROVE)
         ready = threading.Barrier(2)
 
-        def join_in(given: object = current, name: str = f"joins-{number}", ready: threading.Barrier = ready) -> None:
+        def join_in(
+            supplied: object = current, name: str = f"joins-{number}", ready: threading.Barrier = ready
+        ) -> None:
             ready.wait()
             try:
-                world.rotations.create(world.actor, NewConnection(name, given), None)  # type: ignore[arg-type]
+                world.rotations.create(world.actor, NewConnection(name, supplied), None)  # type: ignore[arg-type]
             except KeyturnError as error:
                 codes.append(error.code)
 
@@ -317,7 +319,7 @@ def test_whoever_gets_other_credentials_while_the_others_are_moved_keeps_them(wo
     first, second = plain(world, "first"), plain(world, "second")
     enable(world, first)
     turn_until(world, first, StepName.PROVE)
-    own = typed(world)
+    own = credentials_by_hand(world)
     world.change(second, credentials=own)
     world.settle()
     assert values(world, second) == {own.secret.reveal()}
@@ -351,12 +353,12 @@ def test_a_connection_that_an_older_server_left_behind_is_moved_before_the_secre
     with world.database.read() as tx:
         before = dict(tx.rows(sa.select(app_connections).where(app_connections.c.id == second.id))[0])
     turn_until(world, first, StepName.PUBLISH)
-    left = {name: before[name] for name in ("secret", "secret_version", "credential_id", "updated_at")}
+    older_values = {name: before[name] for name in ("secret", "secret_version", "credential_id", "updated_at")}
     with world.database.write() as tx:  # an older server publishes for one connection alone
         tx.run(
             sa.update(app_connections)
             .where(app_connections.c.id == second.id)
-            .values(left | {"fingerprint_version": 0})
+            .values(older_values | {"fingerprint_version": 0})
         )
     world.settle()
 
@@ -368,15 +370,15 @@ def test_a_connection_that_an_older_server_left_behind_is_moved_before_the_secre
 def test_fingerprints_say_nothing_without_the_key_and_differ_by_application(world: World) -> None:
     first, second = plain(world, "first"), plain(world, "second")
     other = world.emulator.admin.create_application(world.tenant_id, "Other", secrets=0)
-    made = world.emulator.admin.add_secret(other.object_id, value=world.given().secret.reveal())
-    given = world.given(client_id=other.app_id, key_id=made.key_id)
-    third = world.rotations.create(world.actor, NewConnection("third", given), None)
-    marks = [world.connections.get(world.actor, one.id).fingerprint for one in (first, second, third)]
+    secret = world.emulator.admin.add_secret(other.object_id, value=world.given().secret.reveal())
+    supplied = world.given(client_id=other.app_id, key_id=secret.key_id)
+    third = world.rotations.create(world.actor, NewConnection("third", supplied), None)
+    marks = [world.connections.get(world.actor, each.id).fingerprint for each in (first, second, third)]
 
     assert marks[0] == marks[1] != marks[2]
     forget_fingerprints(world)
     assert fingerprints.complete(world.database, world.sealer, world.clock.now()) == 3
-    anew = [world.connections.get(world.actor, one.id).fingerprint for one in (first, second, third)]
+    anew = [world.connections.get(world.actor, each.id).fingerprint for each in (first, second, third)]
     assert anew[0] == anew[1] != anew[2]
     assert not set(anew) & set(marks), "another key, other fingerprints"
 
@@ -387,14 +389,14 @@ def test_a_row_that_cannot_be_read_keeps_nobody_from_rotating(world: World) -> N
     with world.database.write() as tx:
         row = sa.update(app_connections).where(app_connections.c.id == damaged.id)
         tx.run(row.values(secret_version=7))
-    told: list[str] = []
+    reports: list[str] = []
     fingerprints.complete(
         world.database,
         world.sealer,
         world.clock.now(),
-        lambda table, row, error: told.append(f"{table} {row} {error.code}"),
+        lambda table, row, error: reports.append(f"{table} {row} {error.code}"),
     )
-    assert told == [f"app_connections {damaged.id} crypto.value_refused"]
+    assert reports == [f"app_connections {damaged.id} crypto.value_refused"]
     enable(world, first)
     world.settle()
     assert working(world, first, second)

@@ -38,9 +38,9 @@ def test_a_page_that_follows_a_rotation_follows_it_until_the_original_is_gone(wo
     followed: list[tuple[StepName, bool, bool]] = []
 
     def look(_rotation_id: str, step: Step) -> None:
-        shown = world.services.history.of(world.actor, connection.id)
+        records = world.services.history.of(world.actor, connection.id)
         _, busy = world.services.history.progress(world.actor, connection.id)
-        followed.append((step.name, busy, shown.busy))
+        followed.append((step.name, busy, records.busy))
 
     world.watcher = look
     world.settle()

@@ -27,8 +27,8 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 def old_secret(world: World, **more: str) -> tuple[str, str]:
     """A secret of before Microsoft Graph: no hint, no display name. Return key id and value."""
-    made = world.emulator.admin.add_secret(world.application.object_id, hinted=False, **more)
-    return made.key_id, made.value
+    secret = world.emulator.admin.add_secret(world.application.object_id, hinted=False, **more)
+    return secret.key_id, secret.value
 
 
 def draft(world: World, value: str, key_id: str | None) -> NewConnection:
@@ -37,11 +37,11 @@ def draft(world: World, value: str, key_id: str | None) -> NewConnection:
 
 def test_the_only_secret_is_taken_over_by_its_key_id_once_that_is_confirmed(world: World) -> None:
     key_id, value = old_secret(world)
-    for given, code in ((None, "rotation.key_id_needed"), (key_id, "rotation.key_unconfirmed")):
+    for named_key_id, code in ((None, "rotation.key_id_needed"), (key_id, "rotation.key_unconfirmed")):
         with pytest.raises(Refused) as refused:
-            world.rotations.create(world.actor, draft(world, value, given), DAILY)
+            world.rotations.create(world.actor, draft(world, value, named_key_id), DAILY)
         assert refused.value.code == code
-        assert [one["keyId"] for one in refused.value.details] == [key_id]
+        assert [detail["keyId"] for detail in refused.value.details] == [key_id]
         assert "None" not in refused.value.diagnostics()
         assert "another secret" not in refused.value.diagnostics()
     assert "only unexpired secret, and the one given signs in" in refused.value.message
@@ -84,10 +84,10 @@ def test_a_stored_secret_and_new_credentials_are_confirmed_as_well(world: World)
     world.settle()
 
     key_id, value = old_secret(world)
-    given = world.given_value(value, key_id)
+    credentials = world.given_value(value, key_id)
     with pytest.raises(Refused):
-        world.change(connection, credentials=given)
-    world.change(connection, credentials=given, key_confirmed=True)
+        world.change(connection, credentials=credentials)
+    world.change(connection, credentials=credentials, key_confirmed=True)
     world.settle()
     assert len(world.keys()) == 1
     check_quiet(world)

@@ -73,8 +73,8 @@ class Scene:
         """All tasks of one server, which has just heard from Entra; it dies or fails as the fuse says."""
         world, database = self.world, MortalDatabase(self.world.database, fuse)
         server = world.server("mortal", database, world.network("mortal"))
-        given = world.given(world.emulator.admin.create_application(world.tenant_id, "Another", secrets=1))
-        server.context.provider.sign_in(Tenant("global", world.tenant_id), given.client_id, given.secret)
+        supplied = world.given(world.emulator.admin.create_application(world.tenant_id, "Another", secrets=1))
+        server.context.provider.sign_in(Tenant("global", world.tenant_id), supplied.client_id, supplied.secret)
         keyring = Keyring.open(database, GivenRoot(RootKeys(RootKey(ROOT_KEY))), world.clock)
         confirmed_at = server.context.provider.clock_confirmed_at
         hourly = HourlyTasks(keyring, database, world.sealer, world.clock, server.services.grants, confirmed_at, KEPT)
@@ -91,16 +91,16 @@ class Scene:
             def exists(query: sa.Select[tuple[int]]) -> bool:
                 return bool(tx.rows(query.limit(1)))
 
-            one = sa.select(sa.literal(1).label("one"))
-            found = {
-                "data-keys": not exists(one.where(data_keys.c.created_at > old)),
-                "sign-ins": exists(one.select_from(oauth_flows)),
-                "audit-retention": exists(one.where(audit_events.c.at < old)),
+            probe = sa.select(sa.literal(1).label("one"))
+            tasks = {
+                "data-keys": not exists(probe.where(data_keys.c.created_at > old)),
+                "sign-ins": exists(probe.select_from(oauth_flows)),
+                "audit-retention": exists(probe.where(audit_events.c.at < old)),
                 "history-retention": any(run.created_at < old for run, _ in runs)
-                or exists(one.where(observed_keys.c.gone_at < old)),
-                "fingerprints": exists(one.where(app_connections.c.fingerprint.is_(None))),
+                or exists(probe.where(observed_keys.c.gone_at < old)),
+                "fingerprints": exists(probe.where(app_connections.c.fingerprint.is_(None))),
             }
-        return {name for name, there in found.items() if there}
+        return {name for name, there in tasks.items() if there}
 
     def unharmed(self) -> None:
         """All that is done is done, once, and what is in use works."""

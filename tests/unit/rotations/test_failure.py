@@ -169,11 +169,11 @@ def test_pauses_between_failed_runs_grow_unless_the_end_of_the_secret_is_near() 
     assert after_failure(step, Snapshot(failed_often, (dying,), LAST_TRY), of(SILENT), NOW, PATIENCE) == (EndRun(HOUR),)
 
 
-@pytest.mark.parametrize(("minutes_ahead", "told"), [(0, True), (6, False), (-6, False)])
-def test_a_refusal_of_the_signer_is_told_unless_our_clock_may_be_its_cause(minutes_ahead: int, told: bool) -> None:
+@pytest.mark.parametrize(("minutes_ahead", "expected"), [(0, True), (6, False), (-6, False)])
+def test_a_refusal_of_the_signer_is_told_unless_our_clock_may_be_its_cause(minutes_ahead: int, expected: bool) -> None:
     refusal = of(FORBIDDEN, of_signer=True, clock_ahead=timedelta(minutes=minutes_ahead))
     consequences = after_failure(Step(StepName.SWEEP), Snapshot(ROTATION, (CURRENT,)), refusal, NOW, PATIENCE)
-    assert consequences == (SweepLater(HOUR), *([SignerRefused()] if told else []))
+    assert consequences == (SweepLater(HOUR), *([SignerRefused()] if expected else []))
 
 
 def test_no_clock_that_is_ahead_takes_a_credential_for_expired() -> None:
@@ -226,14 +226,14 @@ def test_no_failure_ends_a_promise_or_touches_what_is_in_use(snapshot: Snapshot,
 @settings(max_examples=150, deadline=None)
 def test_work_that_fails_for_days_is_bounded(snapshot: Snapshot, errors: list[Upstream]) -> None:
     """Each call fails, in turn with each of these errors: no step is repeated without a growing pause."""
-    now, taken = NOW, 0
+    now, steps = NOW, 0
     while now < NOW + timedelta(days=DAYS):
         decision = decide(snapshot, now, TOKEN, PATIENCE)
         if isinstance(decision, Step):
-            taken += 1
-            assert taken <= MOST_STEPS_A_DAY * DAYS, f"still {decision.name}"
+            steps += 1
+            assert steps <= MOST_STEPS_A_DAY * DAYS, f"still {decision.name}"
             if decision.name in NETWORK:
-                snapshot = fail(snapshot, decision, errors[taken % len(errors)], now)
+                snapshot = fail(snapshot, decision, errors[steps % len(errors)], now)
             else:
                 snapshot = done(snapshot, decision, now)
         else:
