@@ -117,11 +117,11 @@ class ContinuousChecks:
                 self._removed(entry.key_id)
 
     def _new_entries(self) -> Sequence[Entry]:
-        found = []
+        entries = []
         while entry := self.world.emulator.ledger.get(self._seen_entry + 1):
             self._seen_entry += 1
-            found.append(entry)
-        return found
+            entries.append(entry)
+        return entries
 
     def _removed(self, key_id: str) -> None:
         row = self.rows.get(self.keys.get(key_id, ""))
@@ -169,8 +169,8 @@ class ContinuousChecks:
 
     def _journal(self, row_id: str, *, replaced: bool) -> None:
         """Look at one row; ``replaced`` says that a run did it, and not a user who typed other credentials."""
-        found = self.eye.execute(_ONE_ROW, (row_id,)).fetchone()
-        before, row = self.rows.get(row_id), _row(found)
+        columns = self.eye.execute(_ONE_ROW, (row_id,)).fetchone()
+        before, row = self.rows.get(row_id), _row(columns)
         self.rows[row_id] = row
         if row.key_id:
             self.keys[row.key_id] = row.id
@@ -193,10 +193,10 @@ class ContinuousChecks:
     def _life(self, row: Row) -> None:
         """A new secret lives as long as its policy says by the true time, whatever clock the server has."""
         lives = {self._lives[row.id], self._lifetime(row)}  # the schedule may be changed meanwhile
-        left, apart = (row.ends_at or self.world.clock.now()) - self.world.clock.now(), self.world.clocks_apart
-        if apart and not any(abs(left - life) <= apart for life in lives):
+        lifetime, apart = (row.ends_at or self.world.clock.now()) - self.world.clock.now(), self.world.clocks_apart
+        if apart and not any(abs(lifetime - life) <= apart for life in lives):
             raise Broken(
-                f"life: {row.marker!r} is asked for until {row.ends_at}, which is in {left} and not in {lives}"
+                f"life: {row.marker!r} is asked for until {row.ends_at}, which is in {lifetime} and not in {lives}"
             )
 
     def _lifetime(self, row: Row) -> timedelta:
@@ -232,7 +232,7 @@ class ContinuousChecks:
         if self.world.clocks_apart and not at["scheduled"]:
             around = [self.world.clock.now() + by for by in (-self.world.clocks_apart, self.world.clocks_apart)]
             anchors = [json.dumps(at | {"at": moment.isoformat()}) for moment in around]
-            slot = min(_slot(one, days, hour, minute, zone) for one in anchors)
+            slot = min(_slot(anchor, days, hour, minute, zone) for anchor in anchors)
         self._promised_until[row.id] = slot
 
     def _promise_kept(self, before: Row, row: Row) -> None:
@@ -309,7 +309,7 @@ class ContinuousChecks:
             raise Broken(f"schedule: a run of rotation {rotation_id} for the reason {reason} started by itself")
 
     def _connection(self, connection_id: str) -> None:
-        connection = {one.id: one for one in self.world.all_connections()}.get(connection_id)
+        connection = {each.id: each for each in self.world.all_connections()}.get(connection_id)
         if connection is None:
             self.currents.pop(connection_id, None)
             self.healthy_since.pop(connection_id, None)
@@ -326,22 +326,24 @@ class ContinuousChecks:
         now = self.world.clock.now()
         for app in self.world.our_applications():
             application = self.world.emulator.admin.application(app)
-            held = {one.key_id: one for one in application.credentials_held()}
-            if application.personal and len(held) > self.world.settings.personal_secret_cap:
-                raise Broken(f"6: {application.display_name} holds {len(held)} secrets")
+            credentials = {credential.key_id: credential for credential in application.credentials_held()}
+            if application.personal and len(credentials) > self.world.settings.personal_secret_cap:
+                raise Broken(f"6: {application.display_name} holds {len(credentials)} secrets")
             for connection_id, current in self.currents.items():
                 if current.object_id == app:
-                    self._works(connection_id, current, held, now)
+                    self._works(connection_id, current, credentials, now)
         self._promises(now)
 
-    def _works(self, connection_id: str, current: Current, held: dict[str, Any], now: datetime) -> None:
+    def _works(self, connection_id: str, current: Current, credentials: dict[str, Any], now: datetime) -> None:
         """5, and 2 for whoever reads at this instant."""
         if current.key_id in self.world.removed_outside:
             return
-        one = held.get(str(current.key_id))
-        if one is None:
+        credential = credentials.get(str(current.key_id))
+        if credential is None:
             raise Broken(f"5: the current secret of {current.name} does not exist in Entra")
-        unattended = (self.healthy_since[connection_id] + HEALTHY_ENOUGH).timestamp() < one.end <= now.timestamp()
+        unattended = (
+            (self.healthy_since[connection_id] + HEALTHY_ENOUGH).timestamp() < credential.end <= now.timestamp()
+        )
         if unattended and self._rotates(connection_id) and not self.world.has_no_slot(current.object_id):
             raise Broken(f"5: the current secret of {current.name} expired unattended")
 
@@ -354,8 +356,8 @@ class ContinuousChecks:
         for row_id, until in self._promised_until.items():
             row = self.rows[row_id]
             if row.state is State.RETIRING and until > now:
-                held = self.world.keys_of(row.object_id)
-                if row.key_id not in held and row.key_id not in self.world.removed_outside:
+                present = self.world.keys_of(row.object_id)
+                if row.key_id not in present and row.key_id not in self.world.removed_outside:
                     raise Broken(f"2: {row.marker!r} is gone, but was promised until {until}")
 
     def rested(self, rotation_id: str) -> None:
@@ -390,9 +392,11 @@ def _optional(text: str | None) -> datetime | None:
     return _moment(text) if text else None
 
 
-def _row(found: tuple[Any, ...]) -> Row:
-    starts, ends, revoke, asked, published, retired = (_optional(text) for text in found[8:14])
-    state, adopted, has_value = State(found[5]), bool(found[6]), bool(found[14])
-    ids = (found[0], found[1], found[2], found[3], found[4])
-    moments = (starts, ends, revoke, asked, published, retired)
-    return Row(*ids, state, adopted, found[7], *moments, has_value, found[15], found[16], *map(_optional, found[17:19]))
+def _row(columns: tuple[Any, ...]) -> Row:
+    starts, ends, revoke, asked_at, published, retired = (_optional(text) for text in columns[8:14])
+    state, adopted, has_value = State(columns[5]), bool(columns[6]), bool(columns[14])
+    ids = (columns[0], columns[1], columns[2], columns[3], columns[4])
+    moments = (starts, ends, revoke, asked_at, published, retired)
+    return Row(
+        *ids, state, adopted, columns[7], *moments, has_value, columns[15], columns[16], *map(_optional, columns[17:19])
+    )

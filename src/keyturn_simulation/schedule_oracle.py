@@ -24,16 +24,16 @@ def first_instant_at(day: date, at: time, zone_name: str) -> datetime:
         offsets.add(offset)
         last = offset
         probe += _STEP
-    found = [middle - offset for offset in offsets] + changes
-    return min(moment for moment in found if moment.astimezone(zone).replace(tzinfo=None) >= wall)
+    moments = [middle - offset for offset in offsets] + changes
+    return min(moment for moment in moments if moment.astimezone(zone).replace(tzinfo=None) >= wall)
 
 
 def _change(before: datetime, after: datetime, zone: ZoneInfo) -> datetime:
     """Return the first second at which the offset differs from that of ``before``."""
-    known = before.astimezone(zone).utcoffset()
+    offset = before.astimezone(zone).utcoffset()
     while after - before > timedelta(seconds=1):
         middle = (before + (after - before) / 2).replace(microsecond=0)
-        if middle.astimezone(zone).utcoffset() == known:
+        if middle.astimezone(zone).utcoffset() == offset:
             before = middle
         else:
             after = middle

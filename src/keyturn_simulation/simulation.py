@@ -197,8 +197,8 @@ class Simulation:
 
         def act() -> None:
             with undertaker.server.context.database.write() as tx:
-                held = engine_store.free_leases(tx, name, now, last_end(seen_at, pace))
-                due_rotations.wake_applications(tx, held, now)
+                leases = engine_store.free_leases(tx, name, now, last_end(seen_at, pace))
+                due_rotations.wake_applications(tx, leases, now)
 
         with undertaker.under(None):
             self.surviving(undertaker, act)
@@ -266,10 +266,10 @@ class Simulation:
             with process.under(None):
                 with process.server.context.database.write() as tx:
                     items = due_rotations.claim_due(tx, now, self.luck.randint(1, 3), now + CLAIM)
-                    seen = due_store.claim_looks(tx, now, 2, now + LOOK_CLAIM)
+                    connection_ids = due_store.claim_looks(tx, now, 2, now + LOOK_CLAIM)
                 for due in items:
                     self._take(process, due.rotation_id)
-                for connection_id in seen:
+                for connection_id in connection_ids:
                     self.trace.note(process.name, f"looks at {connection_id[:8]}")
                     process.server.services.daily_check.run(connection_id)
 
@@ -285,9 +285,9 @@ class Simulation:
 
     def contend(self, process: Process) -> None:
         """Work on some rotation although nobody found it due: as after a claim that ran out."""
-        found = [str(row[0]) for row in self._eye.execute("SELECT id FROM rotations ORDER BY id")]
-        if found:
-            chosen = self.luck.choice(found)
+        rotation_ids = [str(row[0]) for row in self._eye.execute("SELECT id FROM rotations ORDER BY id")]
+        if rotation_ids:
+            chosen = self.luck.choice(rotation_ids)
             with process.under(None):
                 self.surviving(process, lambda: self._take(process, chosen))
 
@@ -303,7 +303,7 @@ class Simulation:
 
     def _user_waits(self, process: Process, seconds: float) -> None:
         self.clock.advance(seconds)
-        others = [one for one in self.processes if one is not process]
+        others = [other for other in self.processes if other is not process]
         if others and self._depth < DEEPEST:
             self._depth += 1
             try:
@@ -321,13 +321,15 @@ class Simulation:
     def next_wake(self, now: datetime | None = None) -> datetime | None:
         """When there is something to do next: a rotation, or a look at a connection. What a wrong clock put off is due."""
         if not self.features.clocks:
-            found = self._eye.execute(_NEXT_WAKE).fetchone()[0]
+            wake_at = self._eye.execute(_NEXT_WAKE).fetchone()[0]
         else:
             at = now or self.clock.now()
             moments = (at, at + KNOWN_APART, at + due_store.LONGEST_LOOK)
-            named = zip(("now", "ahead", "never"), (f"{one:%Y-%m-%d %H:%M:%S.%f}" for one in moments), strict=True)
-            found = self._eye.execute(_NEXT_WAKE_OF_WRONG_CLOCKS, dict(named)).fetchone()[0]
-        return datetime.fromisoformat(found).replace(tzinfo=UTC) if found else None
+            named = zip(
+                ("now", "ahead", "never"), (f"{moment:%Y-%m-%d %H:%M:%S.%f}" for moment in moments), strict=True
+            )
+            wake_at = self._eye.execute(_NEXT_WAKE_OF_WRONG_CLOCKS, dict(named)).fetchone()[0]
+        return datetime.fromisoformat(wake_at).replace(tzinfo=UTC) if wake_at else None
 
     @property
     def busy(self) -> bool:
@@ -353,7 +355,7 @@ class Simulation:
         seen_at = process.server.clock.now()
         try:
             self.clock.advance(pause)
-            others = [one for one in self.processes if one is not process]
+            others = [other for other in self.processes if other is not process]
             if others and pause > self.world.pace.dead_after.total_seconds() and self.luck.random() < 0.4:
                 self.bury(self.luck.choice(others), process.name, seen_at)
             for _ in range(self.luck.randint(1, 5)):

@@ -42,11 +42,11 @@ def breaks_its_promise_to_readers(plant: pytest.MonkeyPatch) -> None:
 
 
 def removes_the_current_secret(plant: pytest.MonkeyPatch) -> None:
-    known = AzureProvider.remove_password
+    original = AzureProvider.remove_password
 
     def remove(self: AzureProvider, tenant: Any, token: Any, object_id: str, key_id: str, **_named: Any) -> None:
-        for one in self.application(tenant, token, object_id=object_id).credentials:
-            known(self, tenant, token, object_id, one.key_id)
+        for credential in self.application(tenant, token, object_id=object_id).credentials:
+            original(self, tenant, token, object_id, credential.key_id)
 
     plant.setattr(AzureProvider, "remove_password", remove)
 
@@ -61,8 +61,8 @@ def forgets_secrets_whose_answer_was_lost(plant: pytest.MonkeyPatch) -> None:
 
 
 def runs_an_hour_early(plant: pytest.MonkeyPatch) -> None:
-    known = schedule.next_slot
-    plant.setattr(run_schedule, "next_slot", lambda *args: known(*args) - timedelta(hours=1))
+    original = schedule.next_slot
+    plant.setattr(run_schedule, "next_slot", lambda *args: original(*args) - timedelta(hours=1))
 
 
 def ends_runs_silently(plant: pytest.MonkeyPatch) -> None:
@@ -70,10 +70,10 @@ def ends_runs_silently(plant: pytest.MonkeyPatch) -> None:
 
 
 def writes_a_secret_down(plant: pytest.MonkeyPatch) -> None:
-    known = AzureProvider.add_password
+    original = AzureProvider.add_password
 
     def add(self: AzureProvider, *args: Any, **named: Any) -> Any:
-        issued = known(self, *args, **named)
+        issued = original(self, *args, **named)
         return replace(issued, hint=issued.value.reveal())
 
     plant.setattr(AzureProvider, "add_password", add)
@@ -85,13 +85,15 @@ def asks_for_ever(plant: pytest.MonkeyPatch) -> None:
 
 
 def gives_up_after_a_failure(plant: pytest.MonkeyPatch) -> None:
-    known = waits.due
-    plant.setattr(waits, "due", lambda rotation, now: None if rotation.failures else known(rotation, now))
+    original = waits.due
+    plant.setattr(waits, "due", lambda rotation, now: None if rotation.failures else original(rotation, now))
 
 
 def wakes_at_once_for_ever(plant: pytest.MonkeyPatch) -> None:
-    known, past = policies.set_wake, timedelta(days=3650)
-    plant.setattr(policies, "set_wake", lambda tx, rotation_id, at, now: known(tx, rotation_id, at and at - past, now))
+    original, past = policies.set_wake, timedelta(days=3650)
+    plant.setattr(
+        policies, "set_wake", lambda tx, rotation_id, at, now: original(tx, rotation_id, at and at - past, now)
+    )
 
 
 def leaves_other_holders_behind(plant: pytest.MonkeyPatch) -> None:
@@ -103,10 +105,10 @@ def keeps_a_second_copy(plant: pytest.MonkeyPatch) -> None:
 
 
 def forgets_a_value_that_is_pointed_to(plant: pytest.MonkeyPatch) -> None:
-    known = journal.move
+    original = journal.move
 
     def move(tx: Any, row: Credential, to: State | None = None, **changes: Any) -> Credential:
-        return known(tx, row, to, **changes | ({"value": None} if to is State.CURRENT else {}))
+        return original(tx, row, to, **changes | ({"value": None} if to is State.CURRENT else {}))
 
     plant.setattr(journal, "move", move)
 
@@ -126,8 +128,8 @@ def takes_trouble_for_a_refusal(plant: pytest.MonkeyPatch) -> None:
 
 
 def asks_while_its_clock_is_wrong(plant: pytest.MonkeyPatch) -> None:
-    known = clock.compared
-    plant.setattr(clock, "compared", lambda of, so: nullcontext() if so == clock.NOTHING_NEW else known(of, so))
+    original = clock.compared
+    plant.setattr(clock, "compared", lambda of, so: nullcontext() if so == clock.NOTHING_NEW else original(of, so))
 
 
 def believes_moments_of_the_future(plant: pytest.MonkeyPatch) -> None:
@@ -172,11 +174,11 @@ PLANTED: dict[Plant, tuple[str, int]] = {
 @pytest.mark.parametrize("defect", PLANTED, ids=lambda defect: defect.__name__)
 def test_a_planted_defect_is_found(defect: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
     defect(monkeypatch)
-    invariant, known = PLANTED[defect]
-    found = []
-    for seed in (known, *range(MOST_SEEDS)):
+    invariant, first_seed = PLANTED[defect]
+    broken_invariants = []
+    for seed in (first_seed, *range(MOST_SEEDS)):
         broken = play(seed).broken
         if broken and broken.startswith(f"Broken: {invariant}"):
             return
-        found.append(broken)
-    raise AssertionError(f"not found by {MOST_SEEDS} seeds, which said {set(found)}")
+        broken_invariants.append(broken)
+    raise AssertionError(f"not found by {MOST_SEEDS} seeds, which said {set(broken_invariants)}")

@@ -22,10 +22,10 @@ FETCHING, RUNNING = 250, 100
 
 
 def program(name: str) -> str:
-    found = shutil.which(name)
-    if found is None:
+    path = shutil.which(name)
+    if path is None:
         pytest.skip(f"{name} is not installed")
-    return found
+    return path
 
 
 def fetched(*command: str, at: Path) -> None:

@@ -26,10 +26,10 @@ def any_look_due(tx: Tx, now: datetime) -> bool:
 
 def claim_looks(tx: Tx, now: datetime, limit: int, until: datetime) -> list[str]:
     """Move the look at the connections that have waited longest to ``until`` and return their ids; nobody else gets the same."""
-    found = [str(row["id"]) for row in tx.rows(_CLAIM_LOOKS, now=now, never=now + LONGEST_LOOK, most=limit)]
-    if found:
-        tx.run(_PUT_OFF_LOOKS, ids=found, until=until)
-    return found
+    connection_ids = [str(row["id"]) for row in tx.rows(_CLAIM_LOOKS, now=now, never=now + LONGEST_LOOK, most=limit)]
+    if connection_ids:
+        tx.run(_PUT_OFF_LOOKS, ids=connection_ids, until=until)
+    return connection_ids
 
 
 _LOOKS = sa.or_(app_connections.c.look_at <= sa.bindparam("now"), app_connections.c.look_at > sa.bindparam("never"))
@@ -65,10 +65,10 @@ def any_refresh_due(tx: Tx, now: datetime) -> bool:
 def claim_refreshes(tx: Tx, now: datetime, limit: int, until: datetime) -> list[str]:
     """Move the refreshes that are longest due to ``until``; return their connections. No other transaction gets the same."""
     claimed = tx.rows(_CLAIM_REFRESHES, now=now, never=now + LONGEST_REFRESH, most=limit)
-    found = [str(row["connection_id"]) for row in claimed]
-    if found:
-        tx.run(_PUT_OFF_REFRESHES, ids=found, until=until)
-    return found
+    connection_ids = [str(row["connection_id"]) for row in claimed]
+    if connection_ids:
+        tx.run(_PUT_OFF_REFRESHES, ids=connection_ids, until=until)
+    return connection_ids
 
 
 _REFRESHES = sa.or_(

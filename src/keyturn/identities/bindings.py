@@ -26,10 +26,10 @@ class TokenRefusal(Exception):
     ``shown`` is empty as long as the signature is not proven: before that, anybody may have written it.
     """
 
-    def __init__(self, reason: str, shown: object = "") -> None:
+    def __init__(self, reason: str, claim: object = "") -> None:
         super().__init__(reason)
         self.reason = reason
-        self.shown = shown_text(shown)
+        self.shown = shown_text(claim)
 
 
 def shown_text(value: object) -> str:
@@ -236,8 +236,8 @@ def _require_one(patterns: tuple[str, ...], value: object, reason: str) -> None:
     """Raise TokenRefusal unless the claim, or one entry of it when it is a list, fits one of the patterns, if there are any."""
     if not patterns:
         return
-    said = value if isinstance(value, list) else [value]
-    texts = [_text(each) for each in said]
+    values = value if isinstance(value, list) else [value]
+    texts = [_text(each) for each in values]
     if not any(text is not None and matches(pattern, text) for text in texts for pattern in patterns):
         raise TokenRefusal(reason, ", ".join(text for text in texts if text is not None))
 

@@ -37,8 +37,8 @@ Resolve = Callable[[str, int], Sequence[str]]
 
 def system_addresses(host: str, port: int) -> Sequence[str]:
     """Ask the system for the addresses of a host. Raises OSError."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in infos))
 
 
 def may_be_called(address: str, networks: Sequence[Network]) -> bool:
@@ -125,11 +125,11 @@ class PinnedTransport:
     def _dial(self, host: str, port: int, deadline: float) -> socket.socket:
         cause: OSError = TimeoutError("it did not answer in time")
         for address in self._addresses(host, port, deadline):
-            left = deadline - self._monotonic()
-            if left <= 0:
+            remaining = deadline - self._monotonic()
+            if remaining <= 0:
                 break
             try:
-                return socket.create_connection((address, port), timeout=left)
+                return socket.create_connection((address, port), timeout=remaining)
             except OSError as error:
                 cause = error
         raise cause
@@ -137,8 +137,8 @@ class PinnedTransport:
     def _addresses(self, host: str, port: int, deadline: float) -> Sequence[str]:
         """Resolve the host, this once. One address that may not be called is enough to refuse it whole."""
         try:
-            asked = self._resolving.submit(self._resolve, host, port)
-            addresses = asked.result(timeout=max(0.0, deadline - self._monotonic()))
+            lookup = self._resolving.submit(self._resolve, host, port)
+            addresses = lookup.result(timeout=max(0.0, deadline - self._monotonic()))
         except StillWaiting:
             raise TransportFailed(f"the name {host} was not resolved in time", sent=False) from None
         except UnicodeError:

@@ -203,9 +203,11 @@ def _sweep_wait(current: Credential | None, failure: Failure, now: datetime, tim
     """Soon while a credential is still spreading, so that by the end of that time it is clear."""
     if isinstance(failure.error, Retryable) and current and current.published_at:
         there = provider_time(now, failure.clock_ahead)
-        left = settled_at(current.published_at, timings.settle, there) - there
-        if left > timedelta():
-            return min(left, max(timings.confirm_spacing, (there - current.published_at) / 2, timedelta(seconds=1)))
+        remaining = settled_at(current.published_at, timings.settle, there) - there
+        if remaining > timedelta():
+            return min(
+                remaining, max(timings.confirm_spacing, (there - current.published_at) / 2, timedelta(seconds=1))
+            )
     return SWEEP_RETRY
 
 

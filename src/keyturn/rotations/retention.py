@@ -14,26 +14,28 @@ from keyturn.settings.model import RetentionSettings
 
 
 def remove_old_history(
-    database: Database, retention: RetentionSettings, seen: datetime, stopped: Callable[[], bool]
+    database: Database, retention: RetentionSettings, confirmed_at: datetime, stopped: Callable[[], bool]
 ) -> bool:
     """Remove steps, runs and keys that are older than they are to be kept.
 
     Ages count from ``seen``, a moment that is certain to have come. ``stopped`` is asked after each part of it. Repeatable.
     Returns whether it was stopped, so that something may be left.
     """
-    if retention.step_days and _remove_steps(database, seen, seen - timedelta(days=retention.step_days), stopped):
+    if retention.step_days and _remove_steps(
+        database, confirmed_at, confirmed_at - timedelta(days=retention.step_days), stopped
+    ):
         return True
-    if retention.run_days and _remove_runs(database, seen - timedelta(days=retention.run_days), stopped):
+    if retention.run_days and _remove_runs(database, confirmed_at - timedelta(days=retention.run_days), stopped):
         return True
     return bool(retention.gone_key_days) and _remove_keys(
-        database, seen - timedelta(days=retention.gone_key_days), stopped
+        database, confirmed_at - timedelta(days=retention.gone_key_days), stopped
     )
 
 
-def _remove_steps(database: Database, seen: datetime, before: datetime, stopped: Callable[[], bool]) -> bool:
+def _remove_steps(database: Database, confirmed_at: datetime, before: datetime, stopped: Callable[[], bool]) -> bool:
     with database.read() as tx:
         due = store.with_steps_before(tx, before - OVERDUE)
-        last = {rotation_id: store.last_old_step(tx, rotation_id, before, seen) for rotation_id in due}
+        last = {rotation_id: store.last_old_step(tx, rotation_id, before, confirmed_at) for rotation_id in due}
     for rotation_id, up_to in last.items():
         removed = AT_ONCE if up_to else 0
         while up_to and removed == AT_ONCE:

@@ -58,8 +58,8 @@ class Folders:
         with self._database.read() as tx:
             place = access.locate(tx, actor, Action.DESCRIBE_SECRETS, address)
             if recursive:
-                found = store.in_and_below(tx, place.environment_id, place.path)
-                return [folder for folder in found if folder.path != place.path]
+                folders = store.in_and_below(tx, place.environment_id, place.path)
+                return [folder for folder in folders if folder.path != place.path]
             parent = store.at(tx, place.environment_id, place.path)
             return store.children(tx, parent.id) if parent else []
 
@@ -97,15 +97,15 @@ class Folders:
         if change.name is not None:
             require_folder_name(change.name)
         with self._database.write() as tx:
-            found = _found(tx, actor, Action.MANAGE_FOLDERS, folder_id)
-            lock_project(tx, found.place.project_id)
+            placed = _found(tx, actor, Action.MANAGE_FOLDERS, folder_id)
+            lock_project(tx, placed.place.project_id)
             before = _found(tx, actor, Action.MANAGE_FOLDERS, folder_id).folder
             if before.path == ROOT:
                 raise _of_root()
             name = change.name or before.name
             description = before.description if change.description is None else change.description or None
             if (name, description) == (before.name, before.description):
-                return found
+                return placed
             now, path = self._clock.now(), below(parent_of(before.path), name)
             if path != before.path:
                 self._move(tx, before, path, now)
@@ -113,7 +113,7 @@ class Folders:
                 before, name=name, description=description, path=path, version=before.version + 1, updated_at=now
             )
             store.save(tx, after)
-            place = replace(found.place, path=path)
+            place = replace(placed.place, path=path)
             note(tx, actor, events.FOLDER_UPDATED, ChangeKind.FOLDER_UPDATED, after, place, now)
         return PlacedFolder(after, place)
 
@@ -124,10 +124,10 @@ class Folders:
             lock_project(tx, place.project_id)
             folder = store.at(tx, place.environment_id, below(place.path, id_or_name))
             if folder is None:
-                found = store.by_id(tx, actor.org_id, id_or_name)
-                if found is None or found[1].environment_id != place.environment_id:
+                folder_and_place = store.by_id(tx, actor.org_id, id_or_name)
+                if folder_and_place is None or folder_and_place[1].environment_id != place.environment_id:
                     raise no_folder(below(place.path, id_or_name))
-                folder = found[0]
+                folder = folder_and_place[0]
             if folder.path == ROOT:
                 raise _of_root()
             store.remove(tx, folder.id)
@@ -188,11 +188,11 @@ def note(
 
 
 def _found(tx: Tx, actor: Actor, action: Action, folder_id: str) -> PlacedFolder:
-    found = store.by_id(tx, actor.org_id, folder_id)
-    if found is None:
+    folder_and_place = store.by_id(tx, actor.org_id, folder_id)
+    if folder_and_place is None:
         raise NotFound(f"There is no folder '{folder_id}'.", code="secrets.folder_not_found")
-    access.require_there(tx, actor, action, found[1])
-    return PlacedFolder(*found)
+    access.require_there(tx, actor, action, folder_and_place[1])
+    return PlacedFolder(*folder_and_place)
 
 
 def _taken(path: str) -> Refused:

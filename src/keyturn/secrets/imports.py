@@ -89,43 +89,43 @@ class Imports:
             new = Import(self._ids.new(), folder.id, source.environment_id, source.path, len(there) + 1, now, now)
             _require_new(new, there)
             store.add(tx, new)
-            made = PlacedImport(new, place, source)
-            _note(tx, actor, events.IMPORT_CREATED, made, now)
-        return made
+            folder_import = PlacedImport(new, place, source)
+            _note(tx, actor, events.IMPORT_CREATED, folder_import, now)
+        return folder_import
 
     def update(self, actor: Actor, import_id: str, change: ImportChange) -> PlacedImport:
         """Change what is given: what is imported, or the place in the order. The same again changes nothing."""
         with self._database.write() as tx:
-            found = _found(tx, actor, Action.MANAGE_IMPORTS, import_id)
-            lock_project(tx, found.place.project_id)
-            found = _found(tx, actor, Action.MANAGE_IMPORTS, import_id)
-            source = found.source
+            current = _found(tx, actor, Action.MANAGE_IMPORTS, import_id)
+            lock_project(tx, current.place.project_id)
+            current = _found(tx, actor, Action.MANAGE_IMPORTS, import_id)
+            source = current.source
             if change.environment or change.path:
                 environment, path = change.environment or source.environment, change.path or source.path
-                source = self._source(tx, actor, found.place, environment, path)
-            there = store.of_folder(tx, found.row.folder_id)
-            order = placed([row.id for row in there], import_id, change.position or found.row.position)
+                source = self._source(tx, actor, current.place, environment, path)
+            there = store.of_folder(tx, current.row.folder_id)
+            order = placed([row.id for row in there], import_id, change.position or current.row.position)
             after = replace(
-                found.row, environment_id=source.environment_id, path=source.path, position=order.index(import_id) + 1
+                current.row, environment_id=source.environment_id, path=source.path, position=order.index(import_id) + 1
             )
-            if after == found.row:
-                return found
+            if after == current.row:
+                return current
             after = replace(after, updated_at=self._clock.now())
             _require_new(after, [row for row in there if row.id != import_id])
             store.save(tx, after)
             store.set_order(tx, order)
-            changed = PlacedImport(after, found.place, source)
+            changed = PlacedImport(after, current.place, source)
             _note(tx, actor, events.IMPORT_UPDATED, changed, after.updated_at)
         return changed
 
     def delete(self, actor: Actor, import_id: str) -> PlacedImport:
         with self._database.write() as tx:
-            found = _found(tx, actor, Action.MANAGE_IMPORTS, import_id)
-            lock_project(tx, found.place.project_id)
+            folder_import = _found(tx, actor, Action.MANAGE_IMPORTS, import_id)
+            lock_project(tx, folder_import.place.project_id)
             store.remove(tx, import_id)
-            store.set_order(tx, [row.id for row in store.of_folder(tx, found.row.folder_id)])
-            _note(tx, actor, events.IMPORT_DELETED, found, self._clock.now())
-        return found
+            store.set_order(tx, [row.id for row in store.of_folder(tx, folder_import.row.folder_id)])
+            _note(tx, actor, events.IMPORT_DELETED, folder_import, self._clock.now())
+        return folder_import
 
     def _source(self, tx: Tx, actor: Actor, place: Place, environment: str, path: str) -> Place:
         """Return the folder that is to be imported. Raises NotFound, and Refused when it leads back to the place."""
@@ -152,11 +152,11 @@ def _require_new(new: Import, there: Sequence[Import]) -> None:
 
 
 def _found(tx: Tx, actor: Actor, action: Action, import_id: str) -> PlacedImport:
-    found = store.by_id(tx, actor.org_id, import_id)
-    if found is None:
+    import_and_place = store.by_id(tx, actor.org_id, import_id)
+    if import_and_place is None:
         raise NotFound(f"There is no import '{import_id}'.", code="secrets.import_not_found")
-    access.require_there(tx, actor, action, found[1])
-    return _placed(tx, actor, *found)
+    access.require_there(tx, actor, action, import_and_place[1])
+    return _placed(tx, actor, *import_and_place)
 
 
 def _placed(tx: Tx, actor: Actor, row: Import, place: Place) -> PlacedImport:

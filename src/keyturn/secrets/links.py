@@ -36,15 +36,15 @@ class Links:
 
     # --- references ---------------------------------------------------------------------------------------------------
 
-    def expand(self, found: Sequence[Secret]) -> Sequence[Secret]:
+    def expand(self, listed_secrets: Sequence[Secret]) -> Sequence[Secret]:
         """Return the secrets with the references in their values replaced. Raises Refused when that would be too much."""
-        start = {_home(secret): secret.value.reveal() for secret in found if secret.value is not None}
+        start = {_home(secret): secret.value.reveal() for secret in listed_secrets if secret.value is not None}
         if not any(targets_of(text, home) for home, text in start.items()):
-            return found
+            return listed_secrets
         values = expanded(closure(start, self._load))
         return [
             secret if secret.value is None else replace(secret, value=Plaintext(values[_home(secret)]))
-            for secret in found
+            for secret in listed_secrets
         ]
 
     def closes_circle(self, place: Place, name: str, value: Plaintext) -> bool:
@@ -84,27 +84,27 @@ class Links:
         return any((folder.environment_id, folder.path) == end for folder, _ in self._reach(start, besides=None))
 
     def _reach(self, start: tuple[str, str], besides: tuple[str, str] | None) -> Sequence[tuple[Folder, Place]]:
-        seen, ahead = {besides}, [start]
-        found: list[tuple[Folder, Place]] = []
+        visited, ahead = {besides}, [start]
+        reachable: list[tuple[Folder, Place]] = []
         while ahead:
             here = ahead.pop()
-            if here in seen:
+            if here in visited:
                 continue
-            seen.add(here)
+            visited.add(here)
             folder, environment = folders.at(self._tx, *here), self._environments.get(here[0])
             if folder is None or environment is None:
                 continue
-            if len(found) >= MOST_IMPORTED:
+            if len(reachable) >= MOST_IMPORTED:
                 raise Refused(
                     f"This folder imports more than {MOST_IMPORTED} others.",
                     code="secrets.imports_too_many",
                     fix="Remove imports that nobody needs.",
                 )
-            found.append(
+            reachable.append(
                 (folder, Place(self._project_id, environment.id, environment.slug, environment.name, folder.path))
             )
             ahead += [(each.environment_id, each.path) for each in imports.of_folder(self._tx, folder.id)]
-        return found
+        return reachable
 
 
 def _home(secret: Secret) -> Target:

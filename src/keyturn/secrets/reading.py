@@ -69,14 +69,14 @@ class SecretReader:
             links = Links(tx, self._sealer, actor.org_id, place.project_id)
             brought = _brought(tx, links, within) if reading.imports else []
             _require_few(len(placed) + sum(len(each) for _, each in brought))
-            found = SecretList(
+            listed_secrets = SecretList(
                 self._shown(tx, placed, reading, view=view),
                 [Imported(first[0].id, first[1], self._shown(tx, each, reading, view=view)) for first, each in brought],
             )
             if view and reading.expand:
-                found = _expanded(links, found)
-        self._note(actor, _read_of_list(actor, place, within, found, reading) if view and within else None)
-        return found
+                listed_secrets = _expanded(links, listed_secrets)
+        self._note(actor, _read_of_list(actor, place, within, listed_secrets, reading) if view and within else None)
+        return listed_secrets
 
     def get(
         self, actor: Actor, address: Address, name: str, reading: Reading, kind: SecretType, version: int | None = None
@@ -93,8 +93,8 @@ class SecretReader:
                 raise no_secret(name)
             if version is not None:
                 row = access.at_version(tx, row, version)
-            found = self._shown(tx, [(place, row)], Reading(), view=view)
-            [secret] = links.expand(found) if view and reading.expand else found
+            result = self._shown(tx, [(place, row)], Reading(), view=view)
+            [secret] = links.expand(result) if view and reading.expand else result
         self._note(actor, _read_of_one(actor, secret) if view else None)
         return secret
 
@@ -119,7 +119,7 @@ class SecretReader:
         """Return those that are asked for, opened. What is filtered out is not decrypted."""
         project_id = placed[0][0].project_id if placed else ""
         of_each = tags.of_secrets(tx, project_id, [row.id for _, row in placed])
-        found = []
+        result = []
         for place, row in placed:
             of_this = of_each.get(row.id, ())
             if not reading.wants_tags(of_this):
@@ -127,8 +127,8 @@ class SecretReader:
             details = details_of(self._sealer, project_id, row)
             if reading.wants_details(details):
                 value = value_of(self._sealer, project_id, row) if view else None
-                found.append(Secret(row, place, value, details, of_this))
-        return found
+                result.append(Secret(row, place, value, details, of_this))
+        return result
 
     def _note(self, actor: Actor, read: _Read | None) -> None:
         if read is None:
@@ -164,7 +164,7 @@ def _brought(
 ) -> Sequence[tuple[tuple[Folder, Place], Sequence[tuple[Place, StoredSecret]]]]:
     """Return for each import of the folders the folder that it names, and the secrets that it brings."""
     rows: dict[str, Sequence[StoredSecret]] = {}
-    found = []
+    result = []
     for reach in filter(None, links.imported(within)):
         by_name: dict[str, tuple[Place, StoredSecret]] = {}
         for folder, place in reach:
@@ -172,8 +172,8 @@ def _brought(
                 rows[folder.id] = secrets.in_folders(tx, [folder.id], None)
             for row in rows[folder.id]:
                 by_name.setdefault(row.name, (place, row))
-        found.append((reach[0], [by_name[name] for name in sorted(by_name)]))
-    return found
+        result.append((reach[0], [by_name[name] for name in sorted(by_name)]))
+    return result
 
 
 def _imported(tx: Tx, links: Links, place: Place, name: str) -> tuple[Place, StoredSecret | None]:
@@ -187,12 +187,12 @@ def _imported(tx: Tx, links: Links, place: Place, name: str) -> tuple[Place, Sto
     return place, None
 
 
-def _expanded(links: Links, found: SecretList) -> SecretList:
+def _expanded(links: Links, result: SecretList) -> SecretList:
     """Replace the references in all of them at once: what they have in common is looked up once."""
-    every = [*found.secrets, *(secret for each in found.imports for secret in each.secrets)]
+    every = [*result.secrets, *(secret for each in result.imports for secret in each.secrets)]
     expanded = iter(links.expand(every))
-    own = [next(expanded) for _ in found.secrets]
-    return SecretList(own, [replace(each, secrets=[next(expanded) for _ in each.secrets]) for each in found.imports])
+    own = [next(expanded) for _ in result.secrets]
+    return SecretList(own, [replace(each, secrets=[next(expanded) for _ in each.secrets]) for each in result.imports])
 
 
 def _require_few(count: int) -> None:
@@ -211,9 +211,9 @@ def _read_of_one(actor: Actor, secret: Secret) -> _Read:
 
 
 def _read_of_list(
-    actor: Actor, place: Place, within: Sequence[Folder], found: SecretList, reading: Reading
+    actor: Actor, place: Place, within: Sequence[Folder], listed_secrets: SecretList, reading: Reading
 ) -> _Read | None:
-    every = [*found.secrets, *(secret for each in found.imports for secret in each.secrets)]
+    every = [*listed_secrets.secrets, *(secret for each in listed_secrets.imports for secret in each.secrets)]
     if not every:
         return None
     newest = max(secret.stored.updated_at for secret in every)

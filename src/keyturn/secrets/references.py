@@ -35,7 +35,7 @@ Load = Callable[[Iterable[Target]], Values]
 
 def targets_of(text: str, home: Target) -> Sequence[Target]:
     """Return what the references in the value of ``home`` name, each once."""
-    return list(dict.fromkeys(_target(found[1], home) for found in _REFERENCE.finditer(text)))
+    return list(dict.fromkeys(_target(match[1], home) for match in _REFERENCE.finditer(text)))
 
 
 def _target(words: str, home: Target) -> Target:
@@ -50,18 +50,20 @@ def closure(start: Values, load: Load) -> Values:
 
     Raises Refused when that is too much for one answer.
     """
-    known, missing = dict(start), set[Target]()
+    texts, missing = dict(start), set[Target]()
     newest: Values = start
     for _ in range(MOST_LEVELS):
-        asked = {target for home, text in newest.items() for target in targets_of(text, home)} - known.keys() - missing
-        if not asked:
+        to_load = (
+            {target for home, text in newest.items() for target in targets_of(text, home)} - texts.keys() - missing
+        )
+        if not to_load:
             break
-        if len(known) - len(start) + len(asked) > MOST_TARGETS:
+        if len(texts) - len(start) + len(to_load) > MOST_TARGETS:
             raise _too_much(f"refer to more than {MOST_TARGETS} others")
-        newest = load(sorted(asked))
-        known |= newest
-        missing |= asked - newest.keys()
-    return known
+        newest = load(sorted(to_load))
+        texts |= newest
+        missing |= to_load - newest.keys()
+    return texts
 
 
 def expanded(values: Values) -> Values:
@@ -75,8 +77,8 @@ def expanded(values: Values) -> Values:
     for home, targets in waiting.items():
         for target in targets:
             users.setdefault(target, []).append(home)
-    left = {home: len(targets) for home, targets in waiting.items()}
-    ready = [home for home, count in left.items() if count == 0]
+    open_targets = {home: len(targets) for home, targets in waiting.items()}
+    ready = [home for home, count in open_targets.items() if count == 0]
     done: dict[Target, str] = {}
     size = 0
     while ready:
@@ -86,8 +88,8 @@ def expanded(values: Values) -> Values:
         if size > MOST_CHARACTERS:
             raise _too_much(f"have more than {MOST_CHARACTERS} characters when their references are replaced")
         for user in users.get(home, ()):
-            left[user] -= 1
-            if left[user] == 0:
+            open_targets[user] -= 1
+            if open_targets[user] == 0:
                 ready.append(user)
     # Those left over lead into a circle. What they refer to besides is replaced.
     return done | {home: _replaced(text, home, done) for home, text in values.items() if home not in done}
@@ -95,14 +97,14 @@ def expanded(values: Values) -> Values:
 
 def closes_circle(home: Target, values: Values) -> bool:
     """Say whether the references of a value lead back to it."""
-    seen, ahead = set[Target](), [home]
+    visited, ahead = set[Target](), [home]
     while ahead:
         current = ahead.pop()
         for target in targets_of(values.get(current, ""), current):
             if target == home:
                 return True
-            if target not in seen:
-                seen.add(target)
+            if target not in visited:
+                visited.add(target)
                 ahead.append(target)
     return False
 
@@ -110,13 +112,13 @@ def closes_circle(home: Target, values: Values) -> bool:
 def _replaced(text: str, home: Target, done: Values) -> str:
     """Return the text with the references to what is done replaced; the text itself when that would be too long."""
     parts, place, length = [], 0, 0
-    for found in _REFERENCE.finditer(text):
-        value = done.get(_target(found[1], home))
+    for match in _REFERENCE.finditer(text):
+        value = done.get(_target(match[1], home))
         if value is None:
             continue
-        parts += [text[place : found.start()], value]
-        length += found.start() - place + len(value)
-        place = found.end()
+        parts += [text[place : match.start()], value]
+        length += match.start() - place + len(value)
+        place = match.end()
         if length > LONGEST:  # at once: what comes on top may be thousands of times as much
             return text
     if not parts or length + len(text) - place > LONGEST:

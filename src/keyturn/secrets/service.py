@@ -129,11 +129,11 @@ class Secrets:
         with self._database.write() as tx:
             place = access.locate(tx, actor, Action.DELETE_SECRETS, address)
             lock_project(tx, place.project_id)
-            found = access.found(tx, place, name, owner_for(actor, kind))
-            deleted = self._opened(tx, actor, place, found)
+            secret = access.found(tx, place, name, owner_for(actor, kind))
+            deleted = self._opened(tx, actor, place, secret)
             note_read(tx, actor, deleted, self._clock.now())
-            overrides = store.personal(tx, found.folder_id, name) if found.owner_id is None else []
-            for each in (found, *overrides):
+            overrides = store.personal(tx, secret.folder_id, name) if secret.owner_id is None else []
+            for each in (secret, *overrides):
                 store.remove(tx, each.id)
                 self._record(tx, actor, events.SECRET_DELETED, ChangeKind.SECRET_DELETED, place, each)
             return deleted
@@ -285,10 +285,10 @@ def _wanted(tx: Tx, place: Place, tag_ids: Sequence[str]) -> Sequence[Tag]:
     """Return the tags with these ids by slug, each once. Raises Refused for one that the project does not have."""
     if len(set(tag_ids)) > MOST_TAGS:
         raise Refused(f"A secret has up to {MOST_TAGS} tags.", code="secrets.too_many_tags", fix="Send fewer tagIds.")
-    found = {tag.id: tag for tag in tags.of_project(tx, place.project_id)} if tag_ids else {}
+    known_tags = {tag.id: tag for tag in tags.of_project(tx, place.project_id)} if tag_ids else {}
     for tag_id in tag_ids:
-        if tag_id not in found:
+        if tag_id not in known_tags:
             raise Refused(
                 f"There is no tag '{tag_id}' in this project.", code="secrets.no_such_tag", fix="Create it first."
             )
-    return [tag for tag in found.values() if tag.id in set(tag_ids)]
+    return [tag for tag in known_tags.values() if tag.id in set(tag_ids)]

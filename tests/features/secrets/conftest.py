@@ -26,8 +26,8 @@ def web(database: Database, tmp_path: Path) -> Iterator[SecretsClient]:
         with desk(database, tmp_path) as opened:
             yield opened
             stored = opened.everything_stored()
-    shown = stream.getvalue() + "".join(opened.refusals)
-    assert "keyturn.access" in shown
+    output = stream.getvalue() + "".join(opened.refusals)
+    assert "keyturn.access" in output
     for value in opened.canaries:
-        assert value not in shown, "a value shows in a log line or a refusal"
+        assert value not in output, "a value shows in a log line or a refusal"
         assert value not in stored, "a value is stored in the clear"

@@ -88,8 +88,8 @@ class SecretsClient:
 
     @property
     def id(self) -> str:
-        found: str = self.project["id"]
-        return found
+        project_id: str = self.project["id"]
+        return project_id
 
     def at(self, environment: str = "dev", path: str | None = None, **more: Any) -> Json:
         """The keys with which older clients say where."""
@@ -99,31 +99,31 @@ class SecretsClient:
     def put(self, name: str, value: str, *, environment: str = "dev", path: str = "/", **more: Any) -> Json:
         """Add a secret."""
         body = self.at(environment, path, secretValue=value, **more)
-        made: Json = self.ask("POST", f"{V3}/{name}", body)["secret"]
-        return made
+        secret: Json = self.ask("POST", f"{V3}/{name}", body)["secret"]
+        return secret
 
     def get(self, name: str, environment: str = "dev", path: str = "/", **query: Any) -> Json:
-        found: Json = self.ask("GET", f"{V3}/{name}", **self.at(environment, path), **query)["secret"]
-        return found
+        secret: Json = self.ask("GET", f"{V3}/{name}", **self.at(environment, path), **query)["secret"]
+        return secret
 
     def listed(self, environment: str = "dev", path: str = "/", **query: Any) -> list[Json]:
-        found: list[Json] = self.ask("GET", V3, **self.at(environment, path), **query)["secrets"]
-        return found
+        secrets: list[Json] = self.ask("GET", V3, **self.at(environment, path), **query)["secrets"]
+        return secrets
 
     def values(self, environment: str = "dev", path: str = "/", **query: Any) -> Json:
-        return {one["secretKey"]: one["secretValue"] for one in self.listed(environment, path, **query)}
+        return {secret["secretKey"]: secret["secretValue"] for secret in self.listed(environment, path, **query)}
 
     def folder(self, path: str, environment: str = "dev") -> Json:
         parent, _, name = path.rpartition("/")
         body = {"workspaceId": self.id, "environment": environment, "path": parent or "/", "name": name}
-        made: Json = self.ask("POST", "/api/v1/folders", body)["folder"]
-        return made
+        folder: Json = self.ask("POST", "/api/v1/folders", body)["folder"]
+        return folder
 
     def folders(self, **query: Any) -> list[Json]:
         answer = self.send("GET", "/api/v1/folders", workspaceId=self.id, environment="dev", **query)
         assert answer.status_code == 200, answer.text
-        found: list[Json] = answer.json()["folders"]
-        return found
+        folders: list[Json] = answer.json()["folders"]
+        return folders
 
     # --- what is left -------------------------------------------------------------------------------------------------
 
@@ -189,5 +189,5 @@ def desk(database: Database, folder: Path) -> Iterator[SecretsClient]:
     settings = Settings(data_dir=folder, database_url="sqlite://")
     app = build(routes, authenticate=authenticate, settings=settings, clock=world.clock, ids=world.ids)
     with Client(app) as client:
-        shown = {"id": project.id, "slug": project.slug}
-        yield SecretsClient(world, client, secrets, projects, actors, shown)
+        project_view = {"id": project.id, "slug": project.slug}
+        yield SecretsClient(world, client, secrets, projects, actors, project_view)

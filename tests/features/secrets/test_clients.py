@@ -55,7 +55,7 @@ def test_the_command_line_sets_with_a_tag_that_it_makes_and_lists_by_it(web: Sec
     web.ask("POST", f"{V3}/TAGGED", {**body, "tagIds": [tag["id"]]})
     web.ask("POST", f"{V3}/PLAIN", body)
     listed = web.ask("GET", V4, **cli_query(web, tagSlugs="new"))["secrets"]
-    assert [one["secretKey"] for one in listed] == ["TAGGED"]
+    assert [connection["secretKey"] for connection in listed] == ["TAGGED"]
 
 
 def test_the_agent_renders_anew_just_when_the_tag_of_its_read_changes(web: SecretsClient) -> None:
@@ -122,8 +122,8 @@ def test_terraform_makes_a_secret_in_a_folder_anew_within_a_second(web: SecretsC
     """A changed description of a folder lets the provider delete and make everything below it again."""
     for _ in range(2):
         folder = {"name": "app", "environment": "dev", "workspaceId": web.id, "path": "/", "description": "x"}
-        made = web.ask("POST", "/api/v1/folders", folder)["folder"]
-        secret = web.ask("POST", f"{V3}/KEY", terraform_secret(web, made["path"]))["secret"]
+        created_folder = web.ask("POST", "/api/v1/folders", folder)["folder"]
+        secret = web.ask("POST", f"{V3}/KEY", terraform_secret(web, created_folder["path"]))["secret"]
         read = web.ask("GET", f"{V3}/id/{secret['id']}")["secret"]
         assert (read["secretPath"], read["environment"]) == ("/app", "dev")
         gone = {
@@ -135,15 +135,21 @@ def test_terraform_makes_a_secret_in_a_folder_anew_within_a_second(web: SecretsC
         }
         web.ask("DELETE", f"{V3}/KEY", gone)
         web.ask("GET", f"{V3}/id/{secret['id']}", expect=404)
-        below = {"id": made["id"], "environment": "dev", "projectId": web.id, "path": "/", "forceDelete": False}
-        web.ask("DELETE", f"/api/v2/folders/{made['id']}", below)
+        below = {
+            "id": created_folder["id"],
+            "environment": "dev",
+            "projectId": web.id,
+            "path": "/",
+            "forceDelete": False,
+        }
+        web.ask("DELETE", f"/api/v2/folders/{created_folder['id']}", below)
 
 
 def test_terraform_sees_no_drift_in_tags_and_may_leave_the_value_out(web: SecretsClient) -> None:
     path = f"/api/v1/workspace/{web.id}/tags"
     tag = web.ask("POST", path, {"name": "Data", "color": "#fff", "slug": "data", "projectId": web.id})["workspaceTag"]
-    made = web.ask("POST", f"{V3}/KEY", terraform_secret(web, "/", tagIds=[tag["id"]]))["secret"]
-    assert [one["id"] for one in web.ask("GET", f"{V3}/id/{made['id']}")["secret"]["tags"]] == [tag["id"]]
+    secret = web.ask("POST", f"{V3}/KEY", terraform_secret(web, "/", tagIds=[tag["id"]]))["secret"]
+    assert [each["id"] for each in web.ask("GET", f"{V3}/id/{secret['id']}")["secret"]["tags"]] == [tag["id"]]
     update = terraform_secret(web, "/", tagIds=[tag["id"]], secretName="KEY", secretComment="changed")
     update.pop("secretValue")
     changed = web.ask("PATCH", f"{V3}/KEY", update)["secret"]

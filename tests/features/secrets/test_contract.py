@@ -39,16 +39,16 @@ def test_what_terraform_creates_it_reads_again_without_drift(web: SecretsClient)
         "tagIds": [],
         "secretMetadata": [{"key": "owner", "value": "team-a", "isEncrypted": False}],
     }
-    made = web.ask("POST", f"{V3}/DB_URL", body)["secret"]
-    found = web.ask("GET", f"{V3}/id/{made['id']}")["secret"]
-    assert found == made
-    assert (found["secretPath"], found["environment"]) == ("/app", "dev")
-    assert found["secretMetadata"] == [{"key": "owner", "value": "team-a", "isEncrypted": False}]
-    assert (found["secretReminderNote"], found["secretReminderRepeatDays"]) == (None, None)
-    assert (found["version"], found["tags"], found["secretValue"]) == (1, [], body["secretValue"])
-    assert found["_id"] == found["id"]
-    assert found["workspace"] == web.id
-    assert set(found) >= PYTHON_NEEDS
+    created = web.ask("POST", f"{V3}/DB_URL", body)["secret"]
+    secret = web.ask("GET", f"{V3}/id/{created['id']}")["secret"]
+    assert secret == created
+    assert (secret["secretPath"], secret["environment"]) == ("/app", "dev")
+    assert secret["secretMetadata"] == [{"key": "owner", "value": "team-a", "isEncrypted": False}]
+    assert (secret["secretReminderNote"], secret["secretReminderRepeatDays"]) == (None, None)
+    assert (secret["version"], secret["tags"], secret["secretValue"]) == (1, [], body["secretValue"])
+    assert secret["_id"] == secret["id"]
+    assert secret["workspace"] == web.id
+    assert set(secret) >= PYTHON_NEEDS
 
 
 @pytest.mark.parametrize(
@@ -68,8 +68,8 @@ def test_what_terraform_creates_it_reads_again_without_drift(web: SecretsClient)
     ],
 )
 def test_a_value_comes_back_as_it_was_sent(web: SecretsClient, value: str) -> None:
-    made = web.put("BYTES", value)
-    assert made["secretValue"] == value
+    secret = web.put("BYTES", value)
+    assert secret["secretValue"] == value
     assert web.get("BYTES")["secretValue"] == value
     assert web.listed()[0]["secretValue"] == value
 
@@ -120,12 +120,12 @@ def test_the_same_again_changes_nothing(web: SecretsClient) -> None:
 
 
 def test_a_secret_can_be_renamed_but_not_onto_another(web: SecretsClient) -> None:
-    made = web.put("OLD", "a")
+    secret = web.put("OLD", "a")
     web.put("OTHER", "b")
-    taken = web.ask("PATCH", f"{V3}/OLD", web.at(newSecretName="OTHER"), expect=400)
-    assert taken["code"] == "secrets.name_taken"
+    refusal = web.ask("PATCH", f"{V3}/OLD", web.at(newSecretName="OTHER"), expect=400)
+    assert refusal["code"] == "secrets.name_taken"
     renamed = web.ask("PATCH", f"{V3}/OLD", web.at(newSecretName="NEW"))["secret"]
-    assert (renamed["id"], renamed["secretKey"], renamed["version"]) == (made["id"], "NEW", 2)
+    assert (renamed["id"], renamed["secretKey"], renamed["version"]) == (secret["id"], "NEW", 2)
     assert web.values() == {"NEW": "a", "OTHER": "b"}
     web.ask("GET", f"{V3}/OLD", **web.at(), expect=404)
 
@@ -158,8 +158,8 @@ def test_404_only_for_what_is_not_there(web: SecretsClient) -> None:
 
 def test_a_project_is_found_by_its_slug_and_an_empty_id_counts_as_absent(web: SecretsClient) -> None:
     web.put("KEY", "a")
-    found = web.ask("GET", V3, workspaceId="", workspaceSlug="payments", environment="dev")
-    assert [one["secretKey"] for one in found["secrets"]] == ["KEY"]
+    answer = web.ask("GET", V3, workspaceId="", workspaceSlug="payments", environment="dev")
+    assert [secret["secretKey"] for secret in answer["secrets"]] == ["KEY"]
     body = {"projectSlug": "payments", "environment": "dev", "secretValue": "b"}
     assert web.ask("POST", f"{V3}/BY_SLUG", body)["secret"]["workspace"] == web.id
 
@@ -168,9 +168,9 @@ def test_a_project_is_found_by_its_slug_and_an_empty_id_counts_as_absent(web: Se
 def test_a_value_that_nobody_asked_for_is_not_decrypted(web: SecretsClient, who: str) -> None:
     web.put("KEY", "value that stays hidden", secretComment="shown")
     for spelled in ("false", "False", "0"):
-        [shown] = web.ask("GET", V3, **web.at(), viewSecretValue=spelled, who=who)["secrets"]
-        assert (shown["secretValue"], shown["secretValueHidden"]) == ("<hidden-by-infisical>", True)
-        assert shown["secretComment"] == "shown"
+        [secret] = web.ask("GET", V3, **web.at(), viewSecretValue=spelled, who=who)["secrets"]
+        assert (secret["secretValue"], secret["secretValueHidden"]) == ("<hidden-by-infisical>", True)
+        assert secret["secretComment"] == "shown"
     assert web.trail("get-secrets") == []
 
 
@@ -179,7 +179,7 @@ def test_roles_in_the_project_decide(web: SecretsClient) -> None:
     web.ask("GET", f"{V3}/KEY", **web.at(), who="viewer")
     for method, needs in (("POST", "create-secrets"), ("PATCH", "edit-secrets"), ("DELETE", "delete-secrets")):
         refused = web.ask(method, f"{V3}/KEY", web.at(secretValue="x"), who="viewer", expect=403)
-        assert [one["action"] for one in refused["details"]] == [needs]
+        assert [secret["action"] for secret in refused["details"]] == [needs]
     for who, status in (("nobody", 403), ("stranger", 404)):
         web.ask("GET", V3, **web.at(), who=who, expect=status)
         web.ask("GET", f"{V3}/KEY", **web.at(), who=who, expect=status)
@@ -192,7 +192,7 @@ def test_a_list_has_an_etag_that_changes_with_any_value_and_only_then(web: Secre
     web.put("A", "a")
     where = {"projectId": web.id, "environment": "dev"}
     first = web.send("GET", V4, **where)
-    assert [one["secretKey"] for one in first.json()["secrets"]] == ["A", "B"]
+    assert [secret["secretKey"] for secret in first.json()["secrets"]] == ["A", "B"]
     again = web.send("GET", V4, **where, headers={"if-none-match": first.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
     web.ask("PATCH", f"{V3}/B", web.at(secretValue="c"))

@@ -20,18 +20,18 @@ V2 = "/api/v2/folders"
 
 def test_what_terraform_creates_it_reads_again_without_drift(web: SecretsClient) -> None:
     body = {"name": "app", "environment": "dev", "workspaceId": web.id, "path": "/", "description": "of the app"}
-    made = web.ask("POST", V1, body)["folder"]
-    assert made["path"] == "/app"
-    found = web.ask("GET", f"{V1}/{made['id']}")["folder"]
-    assert (found["name"], found["path"], found["projectId"]) == ("app", "/app", web.id)
-    assert found["description"] == "of the app"
-    assert found["environment"]["envSlug"] == "dev"
-    assert web.ask("GET", f"{V1}/{web.id}/dev/%2Fapp")["folder"] == found
-    changed = web.ask("PATCH", f"{V1}/{made['id']}", {**body, "name": "api"})["folder"]
+    created = web.ask("POST", V1, body)["folder"]
+    assert created["path"] == "/app"
+    folder = web.ask("GET", f"{V1}/{created['id']}")["folder"]
+    assert (folder["name"], folder["path"], folder["projectId"]) == ("app", "/app", web.id)
+    assert folder["description"] == "of the app"
+    assert folder["environment"]["envSlug"] == "dev"
+    assert web.ask("GET", f"{V1}/{web.id}/dev/%2Fapp")["folder"] == folder
+    changed = web.ask("PATCH", f"{V1}/{created['id']}", {**body, "name": "api"})["folder"]
     assert (changed["path"], changed["version"]) == ("/api", 2)
-    gone = {"id": made["id"], "environment": "dev", "projectId": web.id, "path": "/", "forceDelete": False}
-    assert web.ask("DELETE", f"{V2}/{made['id']}", gone)["folder"]["id"] == made["id"]
-    web.ask("GET", f"{V1}/{made['id']}", expect=404)
+    gone = {"id": created["id"], "environment": "dev", "projectId": web.id, "path": "/", "forceDelete": False}
+    assert web.ask("DELETE", f"{V2}/{created['id']}", gone)["folder"]["id"] == created["id"]
+    web.ask("GET", f"{V1}/{created['id']}", expect=404)
 
 
 def test_folders_are_listed_by_path_and_with_all_below(web: SecretsClient) -> None:
@@ -40,8 +40,8 @@ def test_folders_are_listed_by_path_and_with_all_below(web: SecretsClient) -> No
     web.folder("/A")  # another case is another folder
 
     def names(**query: str) -> list[str]:
-        found = web.folders(**query)
-        return [one["path"] for one in found]
+        folders = web.folders(**query)
+        return [folder["path"] for folder in folders]
 
     assert names(path="/") == ["/A", "/a"]
     assert names(directory="/a") == ["/a/b", "/a/d"]
@@ -49,7 +49,7 @@ def test_folders_are_listed_by_path_and_with_all_below(web: SecretsClient) -> No
     assert names(path="/a", recursive="True") == ["/a/b", "/a/b/c", "/a/d"]
     assert names(path="/nothing") == []
     relative = web.folders(path="/a", recursive="true")
-    assert [one["relativePath"] for one in relative] == ["/b", "/b/c", "/d"]
+    assert [folder["relativePath"] for folder in relative] == ["/b", "/b/c", "/d"]
 
 
 def test_a_renamed_folder_takes_all_in_it_along(web: SecretsClient) -> None:
@@ -61,8 +61,8 @@ def test_a_renamed_folder_takes_all_in_it_along(web: SecretsClient) -> None:
     assert web.values(path="/z/b") == {"KEY": "value"}
     assert web.ask("GET", f"/api/v3/secrets/raw/id/{inner['id']}")["secret"]["secretPath"] == "/z/b"
     web.folder("/y")
-    taken = web.ask("PATCH", f"{V1}/{folder['id']}", {"name": "y"}, expect=400)
-    assert taken["code"] == "secrets.folder_taken"
+    refusal = web.ask("PATCH", f"{V1}/{folder['id']}", {"name": "y"}, expect=400)
+    assert refusal["code"] == "secrets.folder_taken"
 
 
 def test_a_folder_is_deleted_by_name_with_all_in_it(web: SecretsClient) -> None:
@@ -81,10 +81,10 @@ def test_a_secret_is_read_with_all_below_its_folder(web: SecretsClient) -> None:
     web.put("TOP", "1")
     web.put("INNER", "2", path="/a/b")
     web.put("BESIDE", "3", path="/ab")
-    found = {one["secretKey"]: one["secretPath"] for one in web.listed(recursive="true")}
-    assert found == {"TOP": "/", "INNER": "/a/b", "BESIDE": "/ab"}
-    assert {one["secretKey"] for one in web.listed(path="/a", recursive="true")} == {"INNER"}
-    assert {one["secretKey"] for one in web.listed()} == {"TOP"}
+    paths = {secret["secretKey"]: secret["secretPath"] for secret in web.listed(recursive="true")}
+    assert paths == {"TOP": "/", "INNER": "/a/b", "BESIDE": "/ab"}
+    assert {secret["secretKey"] for secret in web.listed(path="/a", recursive="true")} == {"INNER"}
+    assert {secret["secretKey"] for secret in web.listed()} == {"TOP"}
 
 
 @pytest.mark.parametrize("name", ["", "..", ".", "a b", "a/b", "ü", "x" * 65, "a\n"])
@@ -108,12 +108,12 @@ def test_a_path_with_dots_leads_nowhere(web: SecretsClient) -> None:
 
 
 def test_who_may_not_change_folders_may_list_them(web: SecretsClient) -> None:
-    made = web.folder("/a")
+    folder = web.folder("/a")
     assert web.ask("GET", V2, projectId=web.id, environment="dev", who="viewer")["folders"]
-    refused = web.ask("PATCH", f"{V2}/{made['id']}", {"name": "b"}, who="viewer", expect=403)
+    refused = web.ask("PATCH", f"{V2}/{folder['id']}", {"name": "b"}, who="viewer", expect=403)
     assert refused["details"][0]["subject"] == "secret-folders"
-    web.ask("GET", f"{V2}/{made['id']}", who="nobody", expect=403)
-    web.ask("GET", f"{V2}/{made['id']}", who="stranger", expect=404)
+    web.ask("GET", f"{V2}/{folder['id']}", who="nobody", expect=403)
+    web.ask("GET", f"{V2}/{folder['id']}", who="stranger", expect=404)
 
 
 def test_the_root_stays(web: SecretsClient) -> None:

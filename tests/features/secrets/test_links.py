@@ -25,8 +25,8 @@ def expanded(web: SecretsClient, environment: str = "dev", path: str = "/") -> J
 
 def imported(web: SecretsClient, environment: str = "dev", path: str = "/", **query: Any) -> list[Json]:
     where = web.at(environment, path)
-    found: list[Json] = web.ask("GET", V3, **where, **{"include_imports": "true", **query})["imports"]
-    return found
+    imports: list[Json] = web.ask("GET", V3, **where, **{"include_imports": "true", **query})["imports"]
+    return imports
 
 
 def take(web: SecretsClient, environment: str, path: str, source: str, source_path: str = "/", **more: Any) -> Json:
@@ -53,14 +53,14 @@ def test_references_lead_to_the_same_folder_and_to_others(web: SecretsClient) ->
     assert web.values()["URL"] == url
     assert expanded(web)["URL"] == "pg://app:password of production@db?root of prod"
     for path, query in ((f"{V3}/URL", {"workspaceId": web.id}), (f"{V4}/URL", {"projectId": web.id})):
-        found = web.ask("GET", path, environment="dev", expandSecretReferences="true", **query)["secret"]
-        assert found["secretValue"] == "pg://app:password of production@db?root of prod"
+        secret = web.ask("GET", path, environment="dev", expandSecretReferences="true", **query)["secret"]
+        assert secret["secretValue"] == "pg://app:password of production@db?root of prod"
 
 
 def test_a_secret_by_its_id_is_never_expanded(web: SecretsClient) -> None:
     web.put("A", "a")
-    made = web.put("B", "${A}")
-    assert web.ask("GET", f"{V3}/id/{made['id']}")["secret"]["secretValue"] == "${A}"
+    secret = web.put("B", "${A}")
+    assert web.ask("GET", f"{V3}/id/{secret['id']}")["secret"]["secretValue"] == "${A}"
 
 
 def test_what_leads_nowhere_stays_as_it_is_written(web: SecretsClient) -> None:
@@ -94,26 +94,26 @@ def test_a_circle_is_refused_and_one_that_comes_about_is_left_as_it_is_written(w
     web.put("BACK", "${dev.NAMED}", path="/f")
     folder = web.folders(path="/")[0]
     web.ask("PATCH", f"/api/v1/folders/{folder['id']}", {"name": "g"})
-    found = expanded(web)
-    assert (found["NAMED"], found["MOVED"]) == ("${MOVED}", "${dev.g.BACK}")
-    assert found["X"] == "${B} and c"
+    values = expanded(web)
+    assert (values["NAMED"], values["MOVED"]) == ("${MOVED}", "${dev.g.BACK}")
+    assert values["X"] == "${B} and c"
 
 
 def test_values_that_grow_without_end_are_bounded(web: SecretsClient) -> None:
     web.put("L0", "x" * 1000)
     for number in range(1, 30):
         web.put(f"L{number}", f"${{L{number - 1}}}" * 10)
-    found = expanded(web)
-    assert max(len(value) for value in found.values()) <= 1024 * 1024
-    assert len(found["L3"]) == 1_000_000
-    assert "${" in found["L4"]
+    values = expanded(web)
+    assert max(len(value) for value in values.values()) <= 1024 * 1024
+    assert len(values["L3"]) == 1_000_000
+    assert "${" in values["L4"]
 
 
 def test_who_may_not_see_values_gets_none_by_references(web: SecretsClient) -> None:
     web.put("A", "value behind a reference")
     web.put("B", "${A}")
-    shown = web.listed(expandSecretReferences="true", viewSecretValue="false")
-    assert {one["secretValue"] for one in shown} == {"<hidden-by-infisical>"}
+    secrets = web.listed(expandSecretReferences="true", viewSecretValue="false")
+    assert {each_secret["secretValue"] for each_secret in secrets} == {"<hidden-by-infisical>"}
 
 
 # --- imports ----------------------------------------------------------------------------------------------------------
@@ -129,11 +129,14 @@ def test_an_import_is_made_read_moved_and_removed(web: SecretsClient) -> None:
     moved = web.ask("PATCH", f"{IMPORTS}/{second['id']}", {"import": {"position": 1}})["secretImport"]
     assert moved["position"] == 1
     listed = web.send("GET", IMPORTS, workspaceId=web.id, environment="dev", path="/").json()["secretImports"]
-    assert [(one["id"], one["position"]) for one in listed] == [(second["id"], 1), (first["id"], 2)]
+    assert [(each_secret["id"], each_secret["position"]) for each_secret in listed] == [
+        (second["id"], 1),
+        (first["id"], 2),
+    ]
     web.ask("DELETE", f"{IMPORTS}/{second['id']}", {"workspaceId": web.id, "environment": "dev"})
     web.ask("GET", f"{IMPORTS}/{second['id']}", expect=404)
-    [left] = web.send("GET", IMPORTS, workspaceId=web.id, environment="dev").json()["secretImports"]
-    assert (left["id"], left["position"]) == (first["id"], 1)
+    [remaining] = web.send("GET", IMPORTS, workspaceId=web.id, environment="dev").json()["secretImports"]
+    assert (remaining["id"], remaining["position"]) == (first["id"], 1)
     assert [change.kind.value for _, change in web.feed()][-1] == "secret:import-mutation"
     assert len(web.trail("create-secret-import", "update-secret-import", "delete-secret-import")) == 4
 
@@ -146,10 +149,13 @@ def test_a_list_shows_what_each_import_brings_in_their_order(web: SecretsClient,
     take(web, "dev", "/", "prod")
     take(web, "dev", "/", "staging")
     listed = web.ask("GET", V3, **web.at(), **{spelling: "True"})
-    assert [one["secretKey"] for one in listed["secrets"]] == ["OWN"]
-    told = [(one["environment"], one["secretPath"], one["secrets"][0]["secretValue"]) for one in listed["imports"]]
-    assert told == [("prod", "/", "of prod"), ("staging", "/", "of staging")]
-    assert all(one["folderId"] for one in listed["imports"])
+    assert [each_secret["secretKey"] for each_secret in listed["secrets"]] == ["OWN"]
+    sources = [
+        (each_secret["environment"], each_secret["secretPath"], each_secret["secrets"][0]["secretValue"])
+        for each_secret in listed["imports"]
+    ]
+    assert sources == [("prod", "/", "of prod"), ("staging", "/", "of staging")]
+    assert all(each_secret["folderId"] for each_secret in listed["imports"])
     assert web.ask("GET", V3, **web.at())["imports"] == []
     assert len(web.ask("GET", V4, projectId=web.id, environment="dev")["imports"]) == 2
 
@@ -158,8 +164,8 @@ def test_a_secret_that_the_folder_does_not_have_comes_from_the_last_import(web: 
     for environment in ("prod", "staging"):
         web.put("SAME", f"of {environment}", environment=environment)
         take(web, "dev", "/", environment)
-    found = web.get("SAME", include_imports="true")
-    assert (found["secretValue"], found["environment"]) == ("of staging", "staging")
+    secret = web.get("SAME", include_imports="true")
+    assert (secret["secretValue"], secret["environment"]) == ("of staging", "staging")
     web.ask("GET", f"{V3}/SAME", **web.at(), expect=404)
     web.ask("GET", f"{V3}/NONE", **web.at(), include_imports="true", expect=404)
     web.put("SAME", "own")
@@ -174,8 +180,14 @@ def test_an_import_brings_what_its_source_imports(web: SecretsClient) -> None:
     take(web, "prod", "/", "prod", "/base")
     take(web, "dev", "/", "prod")
     [brought] = imported(web)
-    assert {one["secretKey"]: one["secretValue"] for one in brought["secrets"]} == {"BASE": "base", "OVER": "prod"}
-    assert {one["secretKey"]: one["secretPath"] for one in brought["secrets"]} == {"BASE": "/base", "OVER": "/"}
+    assert {each_secret["secretKey"]: each_secret["secretValue"] for each_secret in brought["secrets"]} == {
+        "BASE": "base",
+        "OVER": "prod",
+    }
+    assert {each_secret["secretKey"]: each_secret["secretPath"] for each_secret in brought["secrets"]} == {
+        "BASE": "/base",
+        "OVER": "/",
+    }
 
 
 def test_references_of_an_imported_secret_are_those_of_its_own_folder(web: SecretsClient) -> None:
@@ -184,9 +196,9 @@ def test_references_of_an_imported_secret_are_those_of_its_own_folder(web: Secre
     web.put("GREETING", "I am ${NAME}", environment="prod")
     take(web, "dev", "/", "prod")
     [brought] = imported(web, expandSecretReferences="true")
-    assert {one["secretValue"] for one in brought["secrets"]} == {"prod", "I am prod"}
-    found = web.get("GREETING", include_imports="true", expandSecretReferences="true")
-    assert found["secretValue"] == "I am prod"
+    assert {each_secret["secretValue"] for each_secret in brought["secrets"]} == {"prod", "I am prod"}
+    secret = web.get("GREETING", include_imports="true", expandSecretReferences="true")
+    assert secret["secretValue"] == "I am prod"
 
 
 def test_imports_in_a_circle_are_refused(web: SecretsClient) -> None:
@@ -223,7 +235,7 @@ def test_a_wide_net_of_imports_is_bounded(web: SecretsClient) -> None:
             for other in "ab":
                 take(web, "dev", f"/l{level}{side}", "dev", f"/l{level + 1}{other}")
     brought = imported(web, path="/l0a")
-    assert [[one["secretValue"] for one in each["secrets"]] for each in brought] == [["1a"], ["1b"]]
+    assert [[each_secret["secretValue"] for each_secret in each["secrets"]] for each in brought] == [["1a"], ["1b"]]
 
 
 def test_reading_imported_values_is_written_down(web: SecretsClient) -> None:
@@ -244,8 +256,8 @@ def test_a_personal_value_stands_in_for_the_shared_one_for_its_owner_only(web: S
 
     def listed(who: str, **query: str) -> list[tuple[str, str]]:
         where = {"projectId": web.id, "environment": "dev", **query}
-        found = web.ask("GET", V4, **where, who=who)["secrets"]
-        return [(one["type"], one["secretValue"]) for one in found]
+        secrets = web.ask("GET", V4, **where, who=who)["secrets"]
+        return [(each_secret["type"], each_secret["secretValue"]) for each_secret in secrets]
 
     both = [("shared", "value for everybody"), ("personal", "value for me alone")]
     assert listed("member", includePersonalOverrides="true") == both
@@ -281,5 +293,8 @@ def test_nothing_refers_to_a_personal_value(web: SecretsClient) -> None:
     web.put("KEY", "mine", type="personal")
     web.put("USER", "${KEY}")
     query = {"projectId": web.id, "environment": "dev", "includePersonalOverrides": "true"}
-    found = {(one["secretKey"], one["type"]): one["secretValue"] for one in web.ask("GET", V4, **query)["secrets"]}
-    assert found == {("KEY", "shared"): "shared", ("KEY", "personal"): "mine", ("USER", "shared"): "shared"}
+    values = {
+        (each_secret["secretKey"], each_secret["type"]): each_secret["secretValue"]
+        for each_secret in web.ask("GET", V4, **query)["secrets"]
+    }
+    assert values == {("KEY", "shared"): "shared", ("KEY", "personal"): "mine", ("USER", "shared"): "shared"}

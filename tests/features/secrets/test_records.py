@@ -21,8 +21,10 @@ def test_each_write_has_the_next_number_of_the_project(web: SecretsClient) -> No
     web.ask("PATCH", f"{V3}/KEY", web.at(path="/a", secretValue="second value ever"))
     web.ask("DELETE", f"{V3}/KEY", web.at(path="/a"))
     web.ask("GET", V3, **web.at())
-    told = [(number, change.kind.value, change.path, change.name, change.version) for number, change in web.feed()]
-    assert told == [
+    numbered_changes = [
+        (number, change.kind.value, change.path, change.name, change.version) for number, change in web.feed()
+    ]
+    assert numbered_changes == [
         (1, "folder:create", "/a", "a", None),
         (2, "secret:create", "/a", "KEY", 1),
         (3, "secret:update", "/a", "KEY", 2),
@@ -69,7 +71,7 @@ def test_who_reads_values_is_written_down_once_a_minute_and_version(web: Secrets
     web.ask("GET", f"{V3}/KEY", **web.at(), who="viewer")
     web.world.clock.advance(60)
     web.ask("GET", f"{V3}/KEY", **web.at(), who="viewer")
-    assert [(one["actor"], one["secretVersion"]) for one in web.trail("get-secret")] == [
+    assert [(event["actor"], event["secretVersion"]) for event in web.trail("get-secret")] == [
         (web.actors["viewer"].id, 1),
         (web.actors["robot"].id, 1),
         (web.actors["viewer"].id, 2),
@@ -106,7 +108,7 @@ def test_writes_are_in_the_trail_without_values(web: SecretsClient) -> None:
     web.ask("PATCH", f"{V3}/KEY", web.at(newSecretName="RENAMED"))
     web.ask("DELETE", f"{V3}/RENAMED", web.at())
     facts = web.trail("create-secret", "update-secret", "delete-secret")
-    assert [(one["event"], one["secretKey"], one["secretVersion"]) for one in facts] == [
+    assert [(fact["event"], fact["secretKey"], fact["secretVersion"]) for fact in facts] == [
         ("create-secret", "KEY", 1),
         ("update-secret", "RENAMED", 2),
         ("delete-secret", "RENAMED", 2),
@@ -140,12 +142,12 @@ def _move_all(tx: Tx, project_id: str) -> None:
 
 
 def test_what_happens_to_environments_is_in_the_feed(web: SecretsClient) -> None:
-    made = web.projects.create_environment(web.actors["admin"], web.id, NewEnvironment("Blue", "blue"))
-    web.projects.update_environment(web.actors["admin"], web.id, made.id, EnvironmentChange(slug="green"))
+    environment = web.projects.create_environment(web.actors["admin"], web.id, NewEnvironment("Blue", "blue"))
+    web.projects.update_environment(web.actors["admin"], web.id, environment.id, EnvironmentChange(slug="green"))
     web.put("KEY", "value of green", environment="green")
-    web.projects.delete_environment(web.actors["admin"], web.id, made.id)
-    told = [(change.kind.value, change.environment) for _, change in web.feed()]
-    assert told == [
+    web.projects.delete_environment(web.actors["admin"], web.id, environment.id)
+    numbered_changes = [(change.kind.value, change.environment) for _, change in web.feed()]
+    assert numbered_changes == [
         ("environment:create", "blue"),
         ("environment:update", "green"),
         ("secret:create", "green"),

@@ -18,34 +18,34 @@ BATCH = "/api/v3/secrets/batch/raw"
 
 
 def make_tag(web: SecretsClient, slug: str, **more: str) -> Json:
-    made: Json = web.ask("POST", f"/api/v1/projects/{web.id}/tags", {"slug": slug, **more})["tag"]
-    return made
+    tag: Json = web.ask("POST", f"/api/v1/projects/{web.id}/tags", {"slug": slug, **more})["tag"]
+    return tag
 
 
 @pytest.mark.parametrize("root", ["workspace", "projects"])
 def test_a_tag_is_made_read_changed_and_removed_in_both_envelopes(web: SecretsClient, root: str) -> None:
     path = f"/api/v1/{root}/{web.id}/tags"
-    made = web.ask("POST", path, {"name": "Data", "color": "#fff", "slug": "db", "projectId": web.id})
-    assert made["tag"] == made["workspaceTag"]
-    assert {"slug": "db", "name": "Data", "color": "#fff", "projectId": web.id}.items() <= made["tag"].items()
-    one = f"{path}/{made['tag']['id']}"
-    assert web.ask("GET", one) == made == web.ask("GET", f"{path}/slug/db")
-    changed = web.ask("PATCH", one, {"slug": "data", "tagId": "ignored"})["workspaceTag"]
+    answer = web.ask("POST", path, {"name": "Data", "color": "#fff", "slug": "db", "projectId": web.id})
+    assert answer["tag"] == answer["workspaceTag"]
+    assert {"slug": "db", "name": "Data", "color": "#fff", "projectId": web.id}.items() <= answer["tag"].items()
+    address = f"{path}/{answer['tag']['id']}"
+    assert web.ask("GET", address) == answer == web.ask("GET", f"{path}/slug/db")
+    changed = web.ask("PATCH", address, {"slug": "data", "tagId": "ignored"})["workspaceTag"]
     assert (changed["slug"], changed["name"]) == ("data", "Data")
     listed = web.ask("GET", path)
     assert listed["tags"] == listed["workspaceTags"] == [changed]
-    web.ask("DELETE", one)
-    for gone in (one, f"{path}/slug/data"):
+    web.ask("DELETE", address)
+    for gone in (address, f"{path}/slug/data"):
         assert web.ask("GET", gone, expect=404)["code"] == "secrets.tag_not_found"
     kinds = [change.kind.value for _, change in web.feed()]
     assert kinds == ["tag:create", "tag:update", "tag:delete"]
-    assert [one["slug"] for one in web.trail("create-tag", "update-tag", "delete-tag")] == ["db", "data", "data"]
+    assert [event["slug"] for event in web.trail("create-tag", "update-tag", "delete-tag")] == ["db", "data", "data"]
 
 
 def test_what_the_command_line_sends_is_enough(web: SecretsClient) -> None:
     assert make_tag(web, "by-cli", color="")["name"] == "by-cli"
-    taken = web.ask("POST", f"/api/v1/projects/{web.id}/tags", {"slug": "by-cli", "color": ""}, expect=400)
-    assert taken["code"] == "secrets.tag_taken"
+    refusal = web.ask("POST", f"/api/v1/projects/{web.id}/tags", {"slug": "by-cli", "color": ""}, expect=400)
+    assert refusal["code"] == "secrets.tag_taken"
     web.ask("POST", f"/api/v1/projects/{web.id}/tags", {"slug": "not/this"}, expect=422)
     web.ask("POST", f"/api/v1/projects/{web.id}/tags", {"slug": "x"}, who="viewer", expect=403)
     web.ask("GET", f"/api/v1/projects/{web.id}/tags", who="stranger", expect=404)
@@ -53,9 +53,9 @@ def test_what_the_command_line_sends_is_enough(web: SecretsClient) -> None:
 
 def test_a_secret_shows_its_tags_and_a_list_can_ask_for_them(web: SecretsClient) -> None:
     red, blue = make_tag(web, "red"), make_tag(web, "blue")
-    made = web.put("BOTH", "1", tagIds=[red["id"], blue["id"], red["id"]])
-    assert [(tag["id"], tag["slug"]) for tag in made["tags"]] == [(blue["id"], "blue"), (red["id"], "red")]
-    assert web.ask("GET", f"{V3}/id/{made['id']}")["secret"] == made
+    secret = web.put("BOTH", "1", tagIds=[red["id"], blue["id"], red["id"]])
+    assert [(tag["id"], tag["slug"]) for tag in secret["tags"]] == [(blue["id"], "blue"), (red["id"], "red")]
+    assert web.ask("GET", f"{V3}/id/{secret['id']}")["secret"] == secret
     web.put("RED", "2", tagIds=[red["id"]])
     web.put("NONE", "3", tagIds=None)
     assert set(web.values(tagSlugs="red")) == {"BOTH", "RED"}
@@ -68,9 +68,9 @@ def test_tags_change_with_a_new_version_and_stay_when_they_are_not_named(web: Se
     red = make_tag(web, "red")
     web.put("KEY", "1", tagIds=[red["id"]])
     same = web.ask("PATCH", f"{V3}/KEY", web.at(secretValue="1", tagIds=[red["id"]]))["secret"]
-    kept = web.ask("PATCH", f"{V3}/KEY", web.at(secretValue="2"))["secret"]
+    unchanged = web.ask("PATCH", f"{V3}/KEY", web.at(secretValue="2"))["secret"]
     gone = web.ask("PATCH", f"{V3}/KEY", web.at(tagIds=[]))["secret"]
-    assert [(one["version"], len(one["tags"])) for one in (same, kept, gone)] == [(1, 1), (2, 1), (3, 0)]
+    assert [(secret["version"], len(secret["tags"])) for secret in (same, unchanged, gone)] == [(1, 1), (2, 1), (3, 0)]
     other = web.projects.create(web.actors["admin"], NewProject(name="Second", slug="second"))
     foreign = web.ask("POST", f"/api/v1/projects/{other.id}/tags", {"slug": "x"}, who="admin")["tag"]["id"]
     refused = web.ask("PATCH", f"{V3}/KEY", web.at(tagIds=[foreign]), expect=400)
@@ -90,14 +90,14 @@ def test_a_list_can_ask_for_metadata(web: SecretsClient) -> None:
 
     web.put("A", "1", secretMetadata=entries(owner="team-a", tier="1"))
     web.put("B", "2", secretMetadata=entries(owner="team-b", tier="1"))
-    for asked, found in (
+    for metadata_filter, expected in (
         ("key=owner,value=team-a", {"A"}),
         ("key=tier", {"A", "B"}),
         ("value=team-b", {"B"}),
         ("key=tier,value=1|key=owner,value=team-b", {"B"}),
         ("key=owner,value=1", set()),
     ):
-        assert set(web.values(metadataFilter=asked)) == found, asked
+        assert set(web.values(metadataFilter=metadata_filter)) == expected, metadata_filter
     web.ask("GET", V3, **web.at(), metadataFilter="owner", expect=422)
 
 
@@ -110,9 +110,9 @@ def test_what_is_written_about_a_secret_is_not_stored_in_the_clear(web: SecretsC
         secretMetadata=[{"key": "canary of a key", "value": "canary of an entry", "isEncrypted": True}],
     )
     assert "canary" not in web.everything_stored()
-    found = web.get("KEY")
-    assert (found["secretComment"], found["secretReminderNote"]) == ("canary in a comment", "canary in a note")
-    assert found["secretMetadata"] == [{"key": "canary of a key", "value": "canary of an entry", "isEncrypted": True}]
+    secret = web.get("KEY")
+    assert (secret["secretComment"], secret["secretReminderNote"]) == ("canary in a comment", "canary in a note")
+    assert secret["secretMetadata"] == [{"key": "canary of a key", "value": "canary of an entry", "isEncrypted": True}]
 
 
 def test_a_batch_is_made_as_a_whole_or_not_at_all(web: SecretsClient) -> None:
@@ -121,12 +121,12 @@ def test_a_batch_is_made_as_a_whole_or_not_at_all(web: SecretsClient) -> None:
         {"secretKey": "A", "secretValue": "value a of a batch", "secretComment": "why", "tagIds": [red["id"]]},
         {"secretKey": "B", "secretValue": "value b of a batch", "secretMetadata": [{"key": "k", "value": "v"}]},
     ]
-    made = web.ask("POST", BATCH, web.at(path="/", secrets=entries))["secrets"]
-    assert [(one["secretKey"], one["secretValue"]) for one in made] == [
+    secrets = web.ask("POST", BATCH, web.at(path="/", secrets=entries))["secrets"]
+    assert [(secret["secretKey"], secret["secretValue"]) for secret in secrets] == [
         ("A", "value a of a batch"),
         ("B", "value b of a batch"),
     ]
-    assert (made[0]["secretComment"], made[0]["tags"][0]["slug"]) == ("why", "red")
+    assert (secrets[0]["secretComment"], secrets[0]["tags"][0]["slug"]) == ("why", "red")
     before = web.counts()
     for bad, status in (
         ([{"secretKey": "C", "secretValue": "c"}, {"secretKey": "A", "secretValue": "again"}], 400),

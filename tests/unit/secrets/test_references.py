@@ -48,10 +48,10 @@ def plainly(home: Target, project: Values) -> str | None:
                 if inner is None:
                     return None
         return references._REFERENCE.sub(
-            lambda found: (
-                replaced(references._target(found[1], here), (*above, here)) or ""
-                if references._target(found[1], here) in project
-                else found[0]
+            lambda match: (
+                replaced(references._target(match[1], here), (*above, here)) or ""
+                if references._target(match[1], here) in project
+                else match[0]
             ),
             text,
         )
@@ -61,20 +61,20 @@ def plainly(home: Target, project: Values) -> str | None:
 
 @given(projects)
 def test_each_value_without_a_circle_is_what_plain_replacement_gives(project: Values) -> None:
-    found = expanded(project)
-    assert found.keys() == project.keys()
+    values = expanded(project)
+    assert values.keys() == project.keys()
     for home in project:
-        wanted = plainly(home, project)
-        if wanted is not None:
-            assert found[home] == wanted
+        expected = plainly(home, project)
+        if expected is not None:
+            assert values[home] == expected
 
 
 @given(projects, st.data())
 def test_a_value_is_the_same_whatever_is_asked_with_it(project: Values, data: st.DataObject) -> None:
     whole = expanded(project)
-    asked = data.draw(st.sets(st.sampled_from(sorted(project)))) if project else set()
-    part = expanded(closure({home: project[home] for home in asked}, loader(project)))
-    assert {home: part[home] for home in asked} == {home: whole[home] for home in asked}
+    subset = data.draw(st.sets(st.sampled_from(sorted(project)))) if project else set()
+    part = expanded(closure({home: project[home] for home in subset}, loader(project)))
+    assert {home: part[home] for home in subset} == {home: whole[home] for home in subset}
 
 
 @given(projects)
@@ -109,10 +109,10 @@ def test_a_reference_names_a_place() -> None:
 def test_doubling_takes_bounded_memory_and_time() -> None:
     project = {at("L0"): "x" * 100} | {at(f"L{n}"): f"${{L{n - 1}}}" * 10 for n in range(1, 60)}
     began = time.monotonic()
-    found = expanded(project)
+    values = expanded(project)
     assert time.monotonic() - began < 5
-    assert max(map(len, found.values())) <= references.LONGEST
-    assert sum(map(len, found.values())) < references.MOST_CHARACTERS + 60 * references.LONGEST
+    assert max(map(len, values.values())) <= references.LONGEST
+    assert sum(map(len, values.values())) < references.MOST_CHARACTERS + 60 * references.LONGEST
 
 
 def test_too_much_altogether_is_refused() -> None:
@@ -139,13 +139,13 @@ def test_each_level_is_one_look_and_depth_is_bounded() -> None:
     looks: list[int] = []
 
     def load(targets: Iterable[Target]) -> Values:
-        wanted = list(targets)
-        looks.append(len(wanted))
-        return loader(project)(wanted)
+        batch = list(targets)
+        looks.append(len(batch))
+        return loader(project)(batch)
 
-    known = closure({at("L0"): project[at("L0")]}, load)
+    texts = closure({at("L0"): project[at("L0")]}, load)
     assert looks == [1] * references.MOST_LEVELS
-    assert expanded(known)[at("L0")] == f"${{L{references.MOST_LEVELS + 1}}}"
+    assert expanded(texts)[at("L0")] == f"${{L{references.MOST_LEVELS + 1}}}"
 
 
 @pytest.mark.parametrize(

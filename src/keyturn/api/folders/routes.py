@@ -32,8 +32,8 @@ def _reading(folders: Folders) -> list[Operation]:
     def list_folders(actor: Actor, query: ListFolders) -> FolderList:
         """List the folders in a folder, or with ``recursive`` all below it; an empty list when it is not there."""
         address = query.address()
-        found = folders.list(actor, address, recursive=query.recursive)
-        return FolderList([shown(folder, clean_path(address.path)) for folder in found])
+        listing = folders.list(actor, address, recursive=query.recursive)
+        return FolderList([folder_view(folder, clean_path(address.path)) for folder in listing])
 
     def get_folder(actor: Actor, folder: str) -> FolderWithPlaceAnswer:
         """Show a folder by its id."""
@@ -58,18 +58,18 @@ def _reading(folders: Folders) -> list[Operation]:
 def _changing(folders: Folders) -> list[Operation]:
     def create_folder(actor: Actor, data: CreateFolder) -> FolderAnswer:
         """Add a folder; those above it that are missing are added, too."""
-        made = folders.create(actor, data.address(), data.name, data.description)
-        return FolderAnswer(shown(made.folder))
+        folder = folders.create(actor, data.address(), data.name, data.description)
+        return FolderAnswer(folder_view(folder.folder))
 
     def update_folder(actor: Actor, folder: str, data: UpdateFolder) -> FolderAnswer:
         """Rename or describe the folder with this id. All in it comes along."""
         description = "" if data.description is None else data.description
         change = FolderChange(data.name or None, None if description is UNSET else description)
-        return FolderAnswer(shown(folders.update(actor, folder, change).folder))
+        return FolderAnswer(folder_view(folders.update(actor, folder, change).folder))
 
     def delete_folder(actor: Actor, folder: str, data: DeleteFolder) -> FolderAnswer:
         """Remove a folder with all in it, by its id or by its name in the folder that the body says."""
-        return FolderAnswer(shown(folders.delete(actor, data.address(), folder).folder))
+        return FolderAnswer(folder_view(folders.delete(actor, data.address(), folder).folder))
 
     return [
         *(post(root)(create_folder) for root in ROOTS),
@@ -78,7 +78,7 @@ def _changing(folders: Folders) -> list[Operation]:
     ]
 
 
-def shown(folder: Folder, base: str = "/") -> FolderShown:
+def folder_view(folder: Folder, base: str = "/") -> FolderShown:
     """Return the folder; its relative path begins at ``base``."""
     return FolderShown(
         id=folder.id,
@@ -94,8 +94,8 @@ def shown(folder: Folder, base: str = "/") -> FolderShown:
     )
 
 
-def _placed(found: PlacedFolder) -> FolderWithPlaceAnswer:
-    place = found.place
+def _placed(folder: PlacedFolder) -> FolderWithPlaceAnswer:
+    place = folder.place
     environment = EnvironmentOfFolder(place.environment_id, place.environment_name, place.environment)
-    brief = asdict(shown(found.folder))
+    brief = asdict(folder_view(folder.folder))
     return FolderWithPlaceAnswer(FolderWithPlace(**brief, project_id=place.project_id, environment=environment))

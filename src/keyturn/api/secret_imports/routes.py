@@ -21,8 +21,8 @@ ROOT = "/api/v1/secret-imports"
 def router(imports: Imports) -> Routes:
     def list_imports(actor: Actor, query: InFolder) -> SecretImportList:
         """List the imports of a folder in their order."""
-        found = [_shown(each) for each in imports.list(actor, query.address())]
-        return SecretImportList("The imports of the folder.", found)
+        views = [_shown(each) for each in imports.list(actor, query.address())]
+        return SecretImportList("The imports of the folder.", views)
 
     def get_import(actor: Actor, import_id: str) -> SecretImportAnswer:
         """Show an import."""
@@ -30,8 +30,8 @@ def router(imports: Imports) -> Routes:
 
     def create_import(actor: Actor, data: CreateImport) -> SecretImportAnswer:
         """Let a folder import another one of the project. Lists that ask for imports have its secrets, too."""
-        made = imports.create(actor, data.address(), data.source.environment, data.source.path)
-        return SecretImportAnswer("The import was created.", _shown(made))
+        placed = imports.create(actor, data.address(), data.source.environment, data.source.path)
+        return SecretImportAnswer("The import was created.", _shown(placed))
 
     def update_import(actor: Actor, import_id: str, data: UpdateImport) -> SecretImportAnswer:
         """Change what an import brings, or its position among the imports of its folder."""
@@ -43,26 +43,26 @@ def router(imports: Imports) -> Routes:
         """Remove an import."""
         return SecretImportAnswer("The import was deleted.", _shown(imports.delete(actor, import_id)))
 
-    one = f"{ROOT}/{{import_id}}"
+    address = f"{ROOT}/{{import_id}}"
     return group(
         "Secret imports",
         get(ROOT)(list_imports),
         post(ROOT)(create_import),
-        get(one)(get_import),
-        patch(one)(update_import),
-        delete(one)(delete_import),
+        get(address)(get_import),
+        patch(address)(update_import),
+        delete(address)(delete_import),
     )
 
 
-def _shown(found: PlacedImport) -> SecretImportShown:
-    row = found.row
+def _shown(placed: PlacedImport) -> SecretImportShown:
+    row = placed.row
     return SecretImportShown(
         id=row.id,
         folder_id=row.folder_id,
-        project_id=found.place.project_id,
-        environment=_environment(found.place),
-        secret_path=found.place.path,
-        import_env=_environment(found.source),
+        project_id=placed.place.project_id,
+        environment=_environment(placed.place),
+        secret_path=placed.place.path,
+        import_env=_environment(placed.source),
         import_path=row.path,
         position=row.position,
         created_at=iso(row.created_at),

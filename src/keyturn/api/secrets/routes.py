@@ -18,7 +18,7 @@ from keyturn.api.secrets.schemas import (
     UpdateSecret,
     VersionsPage,
 )
-from keyturn.api.secrets.views import answer, history, listed, shown
+from keyturn.api.secrets.views import answer, history, listed, secret_view
 from keyturn.kit.actor import Actor
 from keyturn.secrets.service import Secrets
 from keyturn.web.routes import Operation, Routes, delete, get, group, patch, post
@@ -97,7 +97,9 @@ def _writing(secrets: Secrets) -> list[Operation]:
 
     def create_secrets(actor: Actor, data: CreateSecrets) -> SecretBatchAnswer:
         """Add up to 100 secrets to one folder: all of them, or none."""
-        return SecretBatchAnswer([shown(secret) for secret in secrets.create_all(actor, data.address(), data.new())])
+        return SecretBatchAnswer(
+            [secret_view(secret) for secret in secrets.create_all(actor, data.address(), data.new())]
+        )
 
     def roll_back(actor: Actor, secret_id: str, data: RollBack) -> SecretAnswer:
         """Make what an older version said current again, as a new version. Name and tags stay as they are."""

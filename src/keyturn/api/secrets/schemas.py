@@ -45,9 +45,9 @@ class _Addressed(ApiModel):
         return _address(self)
 
 
-def _address(given: "_Addressed | _Written") -> Address:
-    project_id, slug = given.project_id or given.workspace_id, given.project_slug or given.workspace_slug
-    return Address(project_id or None, slug or None, given.environment, given.secret_path)
+def _address(fields: "_Addressed | _Written") -> Address:
+    project_id, slug = fields.project_id or fields.workspace_id, fields.project_slug or fields.workspace_slug
+    return Address(project_id or None, slug or None, fields.environment, fields.secret_path)
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------

@@ -19,18 +19,20 @@ from keyturn.secrets.domain import Secret, SecretList, Version
 
 
 def answer(secret: Secret) -> SecretAnswer:
-    return SecretAnswer(shown(secret))
+    return SecretAnswer(secret_view(secret))
 
 
-def listed(found: SecretList) -> SecretListAnswer:
+def listed(result: SecretList) -> SecretListAnswer:
     imports = [
-        ImportShown(each.place.path, each.place.environment, each.folder_id, [shown(secret) for secret in each.secrets])
-        for each in found.imports
+        ImportShown(
+            each.place.path, each.place.environment, each.folder_id, [secret_view(secret) for secret in each.secrets]
+        )
+        for each in result.imports
     ]
-    return SecretListAnswer([shown(secret) for secret in found.secrets], imports)
+    return SecretListAnswer([secret_view(secret) for secret in result.secrets], imports)
 
 
-def shown(secret: Secret) -> SecretShown:
+def secret_view(secret: Secret) -> SecretShown:
     stored, place, details = secret.stored, secret.place, secret.details
     return SecretShown(
         id=stored.id,
@@ -57,7 +59,7 @@ def shown(secret: Secret) -> SecretShown:
     )
 
 
-def history(found: Sequence[Version]) -> SecretVersions:
+def history(versions: Sequence[Version]) -> SecretVersions:
     return SecretVersions(
         [
             SecretVersion(
@@ -67,6 +69,6 @@ def history(found: Sequence[Version]) -> SecretVersions:
                 each.current,
                 iso(each.created_at),
             )
-            for each in found
+            for each in versions
         ]
     )

@@ -13,8 +13,8 @@ ROOTS = ("/api/v1/workspace/{project_id}/tags", "/api/v1/projects/{project_id}/t
 def router(tags: Tags) -> Routes:
     def list_tags(actor: Actor, project_id: str) -> TagList:
         """List the tags of a project by slug."""
-        found = [_shown(tag) for tag in tags.list(actor, project_id)]
-        return TagList(found, found)
+        views = [_shown(tag) for tag in tags.list(actor, project_id)]
+        return TagList(views, views)
 
     def get_tag(actor: Actor, project_id: str, tag_id: str) -> TagAnswer:
         """Show a tag."""
@@ -48,8 +48,8 @@ def router(tags: Tags) -> Routes:
 
 
 def _answer(tag: Tag) -> TagAnswer:
-    shown = _shown(tag)
-    return TagAnswer(shown, shown)
+    view = _shown(tag)
+    return TagAnswer(view, view)
 
 
 def _shown(tag: Tag) -> TagShown:

@@ -56,10 +56,10 @@ def _sign_in(connection: Connection, rotation: Rotation | None, now: datetime) -
         )
 
 
-def without(matches: Sequence[Badge], said: Collection[str]) -> list[Badge]:
+def without(matches: Sequence[Badge], texts: Collection[str]) -> list[Badge]:
     """Return the marks without a reason that stands in full elsewhere on the page."""
     return [
-        replace(badge, reason="") if any(text in badge.reason for text in said if text) else badge for badge in matches
+        replace(badge, reason="") if any(text in badge.reason for text in texts if text) else badge for badge in matches
     ]
 
 

@@ -106,7 +106,7 @@ def secrets_of(journal: Iterable[Credential], foreign: Iterable[ObservedKey]) ->
     """Return all secrets worth showing: ours newest first, then those of others that are still there."""
     ours = [_ours(row) for row in journal]
     others = [_foreign(observed_key) for observed_key in foreign if observed_key.gone_at is None]
-    return ours + sorted(others, key=lambda one: (one.starts_at is None, one.starts_at), reverse=True)
+    return ours + sorted(others, key=lambda each: (each.starts_at is None, each.starts_at), reverse=True)
 
 
 def _ours(row: Credential) -> Secret:
@@ -161,7 +161,7 @@ def draw(secrets: Sequence[Secret], now: datetime, zone: ZoneInfo) -> TimeLine:
     each_secrets += [secret for secret in secrets if secret.kind == "ended" and secret.starts_at and secret.ends_at][
         :SHOWN_ENDED
     ]
-    each_secrets.sort(key=lambda one: (one.kind == "foreign", one.starts_at or now))
+    each_secrets.sort(key=lambda each: (each.kind == "foreign", each.starts_at or now))
     begin, end = _window(each_secrets, now)
     scale = 100 / (end - begin).total_seconds()
 

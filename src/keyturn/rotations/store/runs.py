@@ -78,8 +78,8 @@ def record_step(
         changes = {"repeats": extended.repeats, "finished_at": record.finished_at, "message": record.message}
         tx.run(_EXTEND_STEP, of_step=last[0], **changes)
         return last[0], extended
-    added = tx.one(_ADD_STEP, rotation_id=rotation_id, **vars(record))
-    return (int(added["id"]) if added else 0), record
+    row = tx.one(_ADD_STEP, rotation_id=rotation_id, **vars(record))
+    return (int(row["id"]) if row else 0), record
 
 
 _ADD_STEP = sa.insert(run_steps).returning(run_steps.c.id)

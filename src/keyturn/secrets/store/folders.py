@@ -67,8 +67,8 @@ def in_and_below(tx: Tx, environment_id: str, path: str) -> list[Folder]:
     # Compared here: what databases call alike or smaller depends on their settings.
     below = path.rstrip("/") + "/"
     rows = tx.rows(sa.select(secret_folders).where(secret_folders.c.environment_id == environment_id))
-    found = [Folder(**row) for row in rows if row["path"] == path or row["path"].startswith(below)]
-    return sorted(found, key=lambda folder: folder.path)
+    folders = [Folder(**row) for row in rows if row["path"] == path or row["path"].startswith(below)]
+    return sorted(folders, key=lambda folder: folder.path)
 
 
 def count(tx: Tx, environment_id: str) -> int:

@@ -21,12 +21,12 @@ def of_folder(tx: Tx, folder_id: str) -> list[Import]:
 
 def of_folders(tx: Tx, folder_ids: Sequence[str]) -> Mapping[str, list[Import]]:
     """Return the imports of those of the folders that have some, in their order."""
-    found: dict[str, list[Import]] = {}
+    imports_of_folder: dict[str, list[Import]] = {}
     for ids in chunks(folder_ids):
         query = sa.select(secret_imports).where(secret_imports.c.folder_id.in_(ids))
         for row in tx.rows(query.order_by(secret_imports.c.position, secret_imports.c.id)):
-            found.setdefault(row["folder_id"], []).append(_import(row))
-    return found
+            imports_of_folder.setdefault(row["folder_id"], []).append(_import(row))
+    return imports_of_folder
 
 
 def by_id(tx: Tx, org_id: str, import_id: str) -> tuple[Import, Place] | None:

@@ -51,12 +51,12 @@ def remove(tx: Tx, tag_id: str) -> None:
 
 def of_secrets(tx: Tx, project_id: str, secret_ids: Sequence[str]) -> Mapping[str, list[Tag]]:
     """Return the tags of these secrets by slug, for those that have some."""
-    known = {tag.id: tag for tag in of_project(tx, project_id)}
-    found: dict[str, list[Tag]] = {}
-    for ids in chunks(secret_ids) if known else ():
+    tags_by_id = {tag.id: tag for tag in of_project(tx, project_id)}
+    tags_of_secret: dict[str, list[Tag]] = {}
+    for ids in chunks(secret_ids) if tags_by_id else ():
         for row in tx.rows(sa.select(secret_tag_links).where(secret_tag_links.c.secret_id.in_(ids))):
-            found.setdefault(row["secret_id"], []).append(known[row["tag_id"]])
-    return {secret_id: sorted(tags, key=lambda tag: tag.slug) for secret_id, tags in found.items()}
+            tags_of_secret.setdefault(row["secret_id"], []).append(tags_by_id[row["tag_id"]])
+    return {secret_id: sorted(tags, key=lambda tag: tag.slug) for secret_id, tags in tags_of_secret.items()}
 
 
 def put_on(tx: Tx, secret_id: str, tag_ids: Sequence[str]) -> None:
