@@ -5,9 +5,10 @@ import json
 import sqlalchemy as sa
 
 from keyturn.connections import sealed
-from keyturn.connections.domain import Certificate, ClientSecret
 from keyturn.db.tables import app_connections
 from keyturn.kit.secret import Plaintext
+from keyturn.providers.azure.methods.certificate import Certificate
+from keyturn.providers.azure.methods.client_secret import ClientSecret
 from keyturn_simulation.world import World
 
 

@@ -27,13 +27,18 @@ class KeyturnError(Exception):
     status = 500
     error = "InternalServerError"
 
-    field: str | None = None
-    """The field of the request that it is about, by its name in JSON, where it is about one."""
-
     def __init__(
-        self, message: str, *, code: str, fix: str | None = None, details: Sequence[Mapping[str, object]] = ()
+        self,
+        message: str,
+        *,
+        code: str,
+        fix: str | None = None,
+        details: Sequence[Mapping[str, object]] = (),
+        field: str | None = None,
     ) -> None:
+        """``field`` is that of the request that it is about, by its name in JSON, where it is about one."""
         super().__init__(message)
+        self.field = field
         self.message = message
         self.code = code
         self.fix = fix
@@ -164,10 +169,9 @@ class Upstream(KeyturnError):
         reason: RefusalReason | None = None,
         field: str | None = None,
     ) -> None:
-        super().__init__(message, code=code, fix=fix)
+        super().__init__(message, code=code, fix=fix, field=field)
         self.request_id = request_id
         self.reason = reason
-        self.field = field
 
     @property
     def refuses_credential(self) -> bool:

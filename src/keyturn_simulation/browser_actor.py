@@ -3,8 +3,10 @@
 from datetime import datetime, timedelta
 
 from entra_emulator.admin.admin import ApplicationHandle
-from keyturn.connections.domain import CertificateFiles, ClientSecret, Connection, Method
+from keyturn.connections.domain import Connection
 from keyturn.kit.secret import Plaintext
+from keyturn.providers.azure.methods.certificate import CertificateFiles, CertificateMethod
+from keyturn.providers.azure.methods.client_secret import ClientSecret
 from keyturn_simulation.keys import key_pool, uploaded_pair
 from keyturn_simulation.simulation import Simulation
 
@@ -28,7 +30,7 @@ class BrowserActor:
 
     def for_connection(self, connection: Connection, app: ApplicationHandle) -> ClientSecret | CertificateFiles | None:
         """Make new credentials of the connection's method; None without room for them."""
-        if connection.method is Method.CERTIFICATE:
+        if connection.method == CertificateMethod.key:
             return self.certificate(app)
         return self.secret(app)
 

@@ -15,10 +15,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from keyturn.audit.events import RUN_CANCELLED, RUN_FAILED, RUN_SUCCEEDED
-from keyturn.connections.domain import Connection, Method
+from keyturn.connections.domain import Connection
 from keyturn.connections.sealed import content_of
 from keyturn.credentials.domain import ENDED, MARKER_PREFIX, Credential, State
 from keyturn.db.tables import audit_events, metadata, rotations, runs
+from keyturn.providers.azure.methods.certificate import CertificateMethod
 from keyturn_simulation.world import World
 
 
@@ -102,7 +103,7 @@ def _beyond_reach(world: World, journal: list[Credential]) -> set[str]:
 
 
 def _by_certificate(world: World) -> set[str]:
-    query = sa.select(rotations.c.id).where(rotations.c.credential_kind == Method.CERTIFICATE.value)
+    query = sa.select(rotations.c.id).where(rotations.c.credential_kind == CertificateMethod.key)
     with world.database.read() as tx:
         return {row["id"] for row in tx.rows(query)}
 
@@ -153,7 +154,7 @@ def _working_current(world: World) -> Iterator[str]:
     connections, now = world.all_connections(), world.clock.now().timestamp()
     rotations = world.rotations.of(connections)
     for connection in connections:
-        by_certificate = connection.method is Method.CERTIFICATE
+        by_certificate = connection.method == CertificateMethod.key
         what = f"the current {'certificate' if by_certificate else 'secret'} of {connection.name}"
         ends = _end_of_certificate(world, connection) if by_certificate else _end_of_secret(world, connection)
         rotates = connection.id in rotations and rotations[connection.id].enabled

@@ -6,9 +6,11 @@ from random import Random
 import sqlalchemy as sa
 
 from entra_emulator.admin.admin import ApplicationHandle
-from keyturn.connections.domain import Certificate, CertificateFiles, ClientSecret, Connection, NewConnection
+from keyturn.connections.domain import Connection, NewConnection
 from keyturn.credentials.domain import ENDED
 from keyturn.db.tables import rotations
+from keyturn.providers.azure.methods.certificate import Certificate, CertificateFiles
+from keyturn.providers.azure.methods.client_secret import ClientSecret
 from keyturn.rotations.commands import ConnectionChange, ScheduleChange
 from keyturn_simulation.browser_actor import BrowserActor
 from keyturn_simulation.processes import Process
@@ -109,7 +111,7 @@ class Users:
         if isinstance(given, Certificate):
             files = CertificateFiles(given.tenant_id, given.client_id, given.signing.chain, given.signing.private_key)
             self.connect(self._sim.world.applications[connection.client_id], files)
-        elif given is not None:
+        elif isinstance(given, ClientSecret):
             self.connect(self._sim.world.applications[connection.client_id], replace(given, key_id=None))
 
     def rotate(self, process: Process, connection: Connection) -> bool:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from entra_emulator.admin.admin import ApplicationHandle
 from keyturn.audit.events import CREDENTIALS_DRIFTED
-from keyturn.connections.domain import ClientSecret, Connection
+from keyturn.connections.domain import Connection
+from keyturn.providers.azure.methods.client_secret import ClientSecret
 from keyturn.rotations.domain import Rotation
 from keyturn_simulation.fault_injector import FaultInjector
 from keyturn_simulation.invariants import Broken, check_no_plaintext, check_quiet

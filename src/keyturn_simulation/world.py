@@ -16,7 +16,7 @@ from entra_emulator import Emulator, Settings
 from entra_emulator.admin.admin import ApplicationHandle
 from keyturn.app.services import Services, build
 from keyturn.connections import sealed
-from keyturn.connections.domain import Certificate, ClientSecret, Connection, NewConnection
+from keyturn.connections.domain import Connection, NewConnection
 from keyturn.connections.due import LOOK_CLAIM
 from keyturn.connections.due_store import claim_looks
 from keyturn.connections.service import Connections
@@ -32,7 +32,11 @@ from keyturn.kit.ids import SeededIds
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.http import Transport
 from keyturn.ports.provider import Tenant
+from keyturn.ports.sign_in import Credentials
+from keyturn.providers.azure.methods.certificate import Certificate
+from keyturn.providers.azure.methods.client_secret import ClientSecret
 from keyturn.providers.azure.provider import AzureProvider
+from keyturn.providers.registry import Providers
 from keyturn.rotations.commands import ConnectionChange, ScheduleChange
 from keyturn.rotations.domain import Rotation, RotationKind
 from keyturn.rotations.due import CLAIM
@@ -121,13 +125,13 @@ class World:
         """A process with a database handle and a network of its own."""
         keys = partial(next, key_pool())
         clock = NodeClock(self.clock)
-        provider = SimulatedProvider(transport, clock, emulated_clouds(), ids=self.ids, keys=keys)
-        targets = {RotationKind.CONNECTION: ConnectionCredential(database, self.sealer)}
-        context = WorkerContext(database, self.sealer, provider, clock, self.ids, self.pace, name, targets)
+        providers = Providers([SimulatedProvider(transport, clock, emulated_clouds(), ids=self.ids, keys=keys)])
+        targets = {RotationKind.CONNECTION: ConnectionCredential(database, self.sealer, providers)}
+        context = WorkerContext(database, self.sealer, providers, clock, self.ids, self.pace, name, targets)
         use_cases = build(
             database,
             self.sealer,
-            provider,
+            providers,
             clock,
             self.ids,
             "global",
@@ -250,9 +254,10 @@ class World:
     def current_secret(self, connection: Connection) -> Plaintext:
         return self.secret_of(self.connections.get(self.actor, connection.id))
 
-    def opened(self, connection: Connection) -> ClientSecret | Certificate | None:
+    def opened(self, connection: Connection) -> Credentials | None:
         """Return what is sealed in the connection; None for a connection by OAuth."""
-        return sealed.opened(self.database, self.sealer, connection)
+        method = self.services.providers.method_of(connection)
+        return sealed.opened(self.database, self.sealer, method, connection)
 
     def secret_of(self, connection: Connection) -> Plaintext:
         """Return the client secret that is sealed in the connection."""
@@ -369,9 +374,9 @@ def make_world(
     sealer = KeyringSealer(Keyring.open(database, GivenRoot(RootKeys(RootKey(ROOT_KEY))), clock))
     actor = _administrator(database, ids, clock)
     transport = EmulatedTransport(emulator, elapse=clock.advance, instance="api")
-    provider = SimulatedProvider(transport, clock, emulated_clouds(), ids=ids)
+    providers = Providers([SimulatedProvider(transport, clock, emulated_clouds(), ids=ids)])
     rules, tempo = settings or Settings(), pace or Pace()
-    use_cases = build(database, sealer, provider, clock, ids, "global", pace=tempo, pause=clock.advance)
+    use_cases = build(database, sealer, providers, clock, ids, "global", pace=tempo, pause=clock.advance)
     world = World(database, clock, ids, emulator, rules, tenant, application, actor, sealer, tempo, use_cases)
     world.applications[application.app_id] = application
     for number in range(servers):

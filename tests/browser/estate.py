@@ -21,7 +21,7 @@ from keyturn.accounts.service import Access
 from keyturn.app.core import Core, open_core, services
 from keyturn.app.web import open_access, web_application
 from keyturn.app.worker import Worker
-from keyturn.connections.domain import ClientSecret, Connection, NewConnection
+from keyturn.connections.domain import Connection, NewConnection
 from keyturn.connections.flow import CALLBACK_PATH
 from keyturn.kit.actor import Actor, Role
 from keyturn.kit.secret import Plaintext
@@ -29,6 +29,7 @@ from keyturn.people.domain import NewUser
 from keyturn.people.sessions import BrowserInfo as Visiting
 from keyturn.projects.domain import NewProject, Project
 from keyturn.projects.service import Projects
+from keyturn.providers.azure.methods.client_secret import ClientSecret
 from keyturn.rotations.commands import ScheduleChange
 from keyturn.rotations.self_rotation import SelfRotation
 from keyturn.settings.reader import read_settings

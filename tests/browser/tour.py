@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 from playwright.sync_api import Page, expect
 
-from keyturn.connections.domain import CertificateFiles, Connection, NewConnection
+from keyturn.connections.domain import Connection, NewConnection
 from keyturn.identities.domain import NewClientSecret, NewIdentity, UniversalAuthChanges
 from keyturn.identities.token_auth import TokenAuthChanges
 from keyturn.kit.actor import Role
 from keyturn.kit.secret import Plaintext
 from keyturn.projects.domain import NewProject, Project
+from keyturn.providers.azure.methods.certificate import CertificateFiles
 from tests.browser.estate import BrowserServer, join
 from tests.emulator.certificates import make_certificate
 

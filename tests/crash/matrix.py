@@ -14,10 +14,11 @@ from functools import cache
 from pathlib import Path
 
 from entra_emulator import Settings
-from keyturn.connections.domain import Certificate, CertificateFiles, Connection, NewConnection
+from keyturn.connections.domain import Connection, NewConnection
 from keyturn.db.unit import Database
 from keyturn.errors import KeyturnError
 from keyturn.kit.secret import Plaintext
+from keyturn.providers.azure.methods.certificate import Certificate, CertificateFiles
 from keyturn.rotations.commands import ConnectionChange, ScheduleChange
 from keyturn.settings.model import Pace
 from keyturn_simulation.crashes import Fuse, Killed, MortalDatabase, MortalTransport, Point, end_leases_of

@@ -12,10 +12,11 @@ import sqlalchemy as sa
 
 from entra_emulator import Entry
 from keyturn.connections import sealed
-from keyturn.connections.domain import ClientSecret, Connection
+from keyturn.connections.domain import Connection
 from keyturn.credentials.domain import ENDED, Credential, State, is_marker
 from keyturn.db.tables import audit_events, credentials, runs
 from keyturn.ports.provider import Tenant
+from keyturn.providers.azure.methods.client_secret import ClientSecret, ClientSecretMethod
 from tests.kill.watched import WatchedEmulator
 from tests.system.installation import Installation
 
@@ -48,7 +49,8 @@ def _current(place: Installation, connection: Connection) -> str:
 
 def _credentials(place: Installation, connection: Connection) -> ClientSecret:
     stored = place.connections.get(place.actor, connection.id)
-    credentials = sealed.opened(place.core.database, place.core.sealer, stored)
+    method = ClientSecretMethod(place.provider)
+    credentials = sealed.opened(place.core.database, place.core.sealer, method, stored)
     assert isinstance(credentials, ClientSecret)
     return credentials
 

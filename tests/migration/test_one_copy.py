@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from keyturn.connections import older_rows, sealed
-from keyturn.connections.domain import CertificateFiles, ClientSecret, Connection, NewConnection
+from keyturn.connections.domain import Connection, NewConnection
 from keyturn.credentials.domain import State
 from keyturn.db import migrate
 from keyturn.db.engine import open_engine, parse_url
@@ -18,6 +18,8 @@ from keyturn.db.tables import app_connections, credentials
 from keyturn.db.unit import Database
 from keyturn.errors import KeyturnError
 from keyturn.kit.secret import Plaintext
+from keyturn.providers.azure.methods.certificate import CertificateFiles
+from keyturn.providers.azure.methods.client_secret import ClientSecret
 from keyturn.rotations.commands import ConnectionChange, ScheduleChange
 from keyturn_simulation.crashes import Fuse, Killed, MortalDatabase
 from keyturn_simulation.invariants import check_quiet
@@ -145,7 +147,9 @@ def complete(old: Old) -> list[str]:
     def report(table: str, row: str, error: KeyturnError) -> None:
         reports.append(f"{table} {row} {error.code}")
 
-    older_rows.complete(old.world.database, old.world.sealer, old.world.clock.now(), report)
+    older_rows.complete(
+        old.world.database, old.world.sealer, old.world.services.providers, old.world.clock.now(), report
+    )
     return reports
 
 

@@ -4,8 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from keyturn.connections.domain import CertificateFiles, ClientSecret, NewConnection
+from keyturn.connections.domain import NewConnection
 from keyturn.db.unit import Database
+from keyturn.providers.azure.methods.certificate import CertificateFiles
+from keyturn.providers.azure.methods.client_secret import ClientSecret
 from keyturn.rotations.commands import ScheduleChange
 from keyturn_simulation.invariants import Broken, check_quiet
 from keyturn_simulation.keys import key_pool, uploaded_pair

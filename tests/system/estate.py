@@ -19,6 +19,7 @@ from keyturn.kit.actor import Actor, ActorKind, Role
 from keyturn.kit.secret import Plaintext
 from keyturn.people.sessions import BrowserInfo
 from keyturn.providers.azure.provider import AzureProvider
+from keyturn.providers.registry import Providers
 from keyturn.settings.reader import read_settings
 from keyturn.tokens.domain import Origin
 from keyturn.web.server.app import Application
@@ -131,7 +132,7 @@ def estate(folder: Path) -> Iterator[RunningServer]:
     )
     core = open_core(settings, lambda _sentence: None)
     provider = AzureProvider(EmulatedTransport(emulator), core.clock, emulated_clouds(), ids=core.ids)
-    core = replace(core, provider=provider)
+    core = replace(core, azure=provider, providers=Providers([provider]))
     application = web_application(core, None)
     try:
         with Client(application) as client:

@@ -18,11 +18,13 @@ from entra_emulator.server.server import Running, run_in_thread
 from keyturn.app.core import Core, open_core
 from keyturn.app.services import Services, build
 from keyturn.app.web import open_access
-from keyturn.connections.domain import ClientSecret, Connection, NewConnection
+from keyturn.connections.domain import Connection, NewConnection
 from keyturn.connections.service import Connections
 from keyturn.kit.actor import Actor
 from keyturn.kit.secret import Plaintext
+from keyturn.providers.azure.methods.client_secret import ClientSecret
 from keyturn.providers.azure.provider import AzureProvider
+from keyturn.providers.registry import Providers
 from keyturn.rotations.commands import ScheduleChange
 from keyturn.rotations.self_rotation import SelfRotation
 from keyturn.settings.reader import read_settings
@@ -105,7 +107,9 @@ def installation(
             first = access.bootstrap(EMAIL, Plaintext(PASSWORD), "Contoso")
             token = first.token.reveal()
             provider = AzureProvider(EmulatedTransport(emulator), core.clock, emulated_clouds(), ids=core.ids)
-            use_cases = build(core.database, core.sealer, provider, core.clock, core.ids, core.settings.cloud)
+            use_cases = build(
+                core.database, core.sealer, Providers([provider]), core.clock, core.ids, core.settings.cloud
+            )
             actor = access.authenticate(token, "127.0.0.1")
             yield Installation(folder, environ, emulator, running, core, provider, use_cases, actor, token, tenant)
         finally:

@@ -19,6 +19,7 @@ from keyturn.ports.clock import Clock, Ids
 from keyturn.ports.provider import OAuthApp
 from keyturn.providers.azure.clouds import Clouds, standard_clouds
 from keyturn.providers.azure.provider import AzureProvider
+from keyturn.providers.registry import Providers
 from keyturn.providers.transport import HttpTransport
 from keyturn.settings.model import Settings
 
@@ -35,7 +36,8 @@ class Core:
     ids: Ids
     process_id: str
     transport: HttpTransport
-    provider: AzureProvider
+    azure: AzureProvider
+    providers: Providers
 
     def close(self) -> None:
         self.transport.close()
@@ -59,8 +61,17 @@ def open_core(settings: Settings, notice: startup.Notice, ahead: timedelta = tim
         guard=partial(before_call, database, Bulkhead(partial(busy, "waiting for Microsoft"), places=12, waiting=4)),
         name=process_id,
     )
-    provider = AzureProvider(transport, clock, clouds(settings), ids=ids, timeout=settings.pace.call_timeout)
-    return Core(settings, database, keyring, KeyringSealer(keyring), clock, ids, process_id, transport, provider)
+    azure = AzureProvider(
+        transport,
+        clock,
+        clouds(settings),
+        ids=ids,
+        timeout=settings.pace.call_timeout,
+        oauth=oauth_app(settings),
+        bare_codes=settings.oauth_bare_codes,
+    )
+    sealer = KeyringSealer(keyring)
+    return Core(settings, database, keyring, sealer, clock, ids, process_id, transport, azure, Providers([azure]))
 
 
 def clouds(settings: Settings) -> Clouds:
@@ -84,12 +95,10 @@ def services(core: Core, nudge: Callable[[], None]) -> Services:
     return build(
         core.database,
         core.sealer,
-        core.provider,
+        core.providers,
         core.clock,
         core.ids,
         settings.cloud,
-        oauth_app(settings),
-        bare_codes=settings.oauth_bare_codes,
         most=settings.quotas.connections_per_project,
         pace=settings.pace,
         nudge=nudge,

@@ -18,6 +18,7 @@ from keyturn.engine.upkeep import Task
 from keyturn.errors import KeyturnError
 from keyturn.ports.clock import Clock
 from keyturn.ports.sealing import Sealer
+from keyturn.providers.registry import Providers
 from keyturn.rotations.retention import remove_old_history
 from keyturn.settings.model import RetentionSettings
 
@@ -40,6 +41,7 @@ class HourlyTasks:
         keyring: Keyring,
         database: Database,
         sealer: Sealer,
+        providers: Providers,
         clock: Clock,
         grants: Grants,
         clock_confirmed_at: Callable[[], datetime | None],
@@ -48,6 +50,7 @@ class HourlyTasks:
         self._keyring = keyring
         self._database = database
         self._sealer = sealer
+        self._providers = providers
         self._clock = clock
         self._grants = grants
         self._clock_confirmed_at = clock_confirmed_at
@@ -69,7 +72,7 @@ class HourlyTasks:
         self._over.set()
 
     def _complete_fingerprints(self) -> None:
-        older_rows.complete(self._database, self._sealer, self._clock.now(), _report_unreadable)
+        older_rows.complete(self._database, self._sealer, self._providers, self._clock.now(), _report_unreadable)
 
     # Nothing is removed until the provider has confirmed this server's clock, and ages count from the moment of that: a clock
     # that has run ahead since removes nothing before its time.

@@ -14,8 +14,8 @@ from keyturn.connections.verification import Verifier
 from keyturn.connections.writes import ConnectionWriter
 from keyturn.db.unit import Database
 from keyturn.ports.clock import Clock, Ids
-from keyturn.ports.provider import OAuthApp, Provider
 from keyturn.ports.sealing import Sealer
+from keyturn.providers.registry import Providers
 from keyturn.rotations.history import RotationHistory
 from keyturn.rotations.overviews import Overviews
 from keyturn.rotations.removals import Removals
@@ -31,6 +31,7 @@ def _at_once(_seconds: float) -> None:
 
 @dataclass(frozen=True)
 class Services:
+    providers: Providers
     connections: Connections
     rotations: SelfRotation
     sign_ins: SignIns
@@ -47,13 +48,11 @@ class Services:
 def build(
     database: Database,
     sealer: Sealer,
-    provider: Provider,
+    providers: Providers,
     clock: Clock,
     ids: Ids,
     cloud: str,
-    oauth: OAuthApp | None = None,
     *,
-    bare_codes: bool = False,
     most: int = 0,
     pace: Pace = _DEFAULT_PACE,
     nudge: Callable[[], None] = lambda: None,
@@ -63,18 +62,18 @@ def build(
 ) -> Services:
     """Build the use cases.
 
-    ``oauth`` is this server's own application, ``most`` how many connections one place may have (0: any number). ``pause``
-    waits so many seconds for replicas, ``await_lease`` for an application that a worker is busy with.
+    ``most`` is how many connections one place may have (0: any number). ``pause`` waits so many seconds for replicas,
+    ``await_lease`` for an application that a worker is busy with.
     """
-    grants = Grants(database, sealer, provider, clock, oauth)
-    stored = Stored(database, sealer, provider, clock, grants, pace, pause)
-    verifier = Verifier(database, sealer, provider, clock, grants, bare_codes=bare_codes)
-    writer = ConnectionWriter(clock, ids, sealer, cloud, most)
-    tests = ConnectionTests(database, provider, clock, ids, stored)
+    grants = Grants(database, sealer, providers.browser, clock)
+    stored = Stored(database, sealer, providers, clock, grants, pace, pause)
+    verifier = Verifier(sealer, providers, clock)
+    writer = ConnectionWriter(clock, ids, sealer, providers, cloud, most)
+    tests = ConnectionTests(database, providers, clock, ids, stored)
     rotations = SelfRotation(
         database,
         sealer,
-        provider,
+        providers,
         clock,
         ids,
         verifier,
@@ -84,9 +83,10 @@ def build(
         process_id=process_id,
     )
     return Services(
-        Connections(database, provider, stored),
+        providers,
+        Connections(database, providers, stored),
         rotations,
-        SignIns(database, sealer, provider, clock, ids, grants, verifier, writer),
+        SignIns(database, sealer, providers.browser, clock, ids, verifier, writer),
         tests,
         DailyCheck(database, clock, ids, tests),
         ConnectionSearch(database),

@@ -52,7 +52,6 @@ from keyturn.pages.projects import projects as project_pages
 from keyturn.ports.provider import Tenant
 from keyturn.projects.service import Projects
 from keyturn.providers.azure.clouds import standard_clouds
-from keyturn.providers.azure.manifest import MANIFEST
 from keyturn.providers.azure.tenant_keys import TenantKeys
 from keyturn.providers.pinned import PinnedTransport
 from keyturn.rotations.self_rotation import refuse_while_rotating
@@ -70,7 +69,7 @@ def status(core: Core) -> Status:
     """Whether the database answers and takes writes, whether some process takes work, and how far our clock is off."""
     readiness = look(core.database, core.clock.now(), core.settings.pace.dead_after)
     return Status(
-        readiness.database, readiness.worker, readiness.writable, readiness.reason, core.provider.clock_ahead()
+        readiness.database, readiness.worker, readiness.writable, readiness.reason, core.providers.clock_ahead()
     )
 
 
@@ -141,6 +140,7 @@ def web_application(core: Core, worker: Worker | None) -> Application:
             use_cases.tests,
             use_cases.removals,
             use_cases.overviews,
+            core.providers,
             oauth_client_id=oauth.client_id if oauth else None,
             clock=core.clock,
         ),
@@ -174,11 +174,11 @@ def page_routes(
     below = SubPath.of(settings.site_url)
     cookie = SessionCookie((settings.site_url or "").startswith("https://"), shared_host=bool(below.base))
     installation = help_pages.Installation(
-        settings.site_url, settings.oauth_client_id, settings.oauth_client_secret, MANIFEST.permissions
+        settings.site_url, settings.oauth_client_id, settings.oauth_client_secret, core.azure.manifest.permissions
     )
 
     def sign_in_as(tenant: str, app_id: str, secret: Plaintext) -> None:
-        core.provider.sign_in(Tenant(settings.cloud, tenant), app_id, secret)
+        core.azure.sign_in(Tenant(settings.cloud, tenant), app_id, secret)
 
     pages = connections_pages.ConnectionPages(
         use_cases.connections,
@@ -191,6 +191,7 @@ def page_routes(
         trail,
         heads,
         core.clock,
+        core.providers,
         oauth=oauth_app(settings) is not None,
         site_url=settings.site_url,
     )
@@ -231,8 +232,8 @@ def server_facts(core: Core, actor: Actor) -> ServerFacts:
         newest_data_key_at=max((row.created_at for row in keys), default=None),
         cloud=settings.cloud if settings.cloud_override is None else f"{settings.cloud}, at custom addresses",
         rotating=status(core).worker,
-        clock=compared(core.provider.clock_ahead()),
-        clock_right=abs(core.provider.clock_ahead() or timedelta()) <= WARNS,
+        clock=compared(core.providers.clock_ahead()),
+        clock_right=abs(core.providers.clock_ahead() or timedelta()) <= WARNS,
         sign_in_tries_per_minute=settings.login_rate_per_minute,
     )
 

@@ -38,20 +38,21 @@ class Worker:
             core.keyring,
             core.database,
             core.sealer,
+            core.providers,
             core.clock,
             use_cases.grants,
-            core.provider.clock_confirmed_at,
+            core.providers.clock_confirmed_at,
             settings.retention,
         )
         context = WorkerContext(
             core.database,
             core.sealer,
-            core.provider,
+            core.providers,
             core.clock,
             core.ids,
             settings.pace,
             core.process_id,
-            {RotationKind.CONNECTION: ConnectionCredential(core.database, core.sealer)},
+            {RotationKind.CONNECTION: ConnectionCredential(core.database, core.sealer, core.providers)},
         )
         self._sources = Sources(
             [

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import sqlalchemy as sa
 
 from keyturn.app import startup
+from keyturn.app.core import clouds
 from keyturn.cli.context import CommandContext
 from keyturn.connections.store import refused_now
 from keyturn.crypto.keyring import Keyring
@@ -28,7 +29,6 @@ from keyturn.kit.clock import iso
 from keyturn.kit.clock_difference import difference
 from keyturn.kit.moments import FIRST
 from keyturn.ports.http import HttpRequest, Transport, TransportFailed
-from keyturn.providers.azure.clouds import Cloud, standard_clouds
 from keyturn.settings.model import Settings
 from keyturn.settings.table import unknown_variables
 
@@ -302,7 +302,7 @@ def network(
 ) -> Iterator[CheckupFinding]:
     """The sign-in service, its clock, and Graph, the way rotations reach them."""
     try:
-        cloud, transport = cloud_of(settings), open_transport(settings)
+        cloud, transport = clouds(settings).get(settings.cloud), open_transport(settings)
     except Misconfigured as error:
         yield from_error("network", error)
         return
@@ -348,11 +348,3 @@ def skew(subject: str, difference: timedelta, whose: str) -> CheckupFinding:
     return CheckupFinding(
         level, subject, f"This machine's clock is {seconds.total_seconds():.0f} s {side} that of {whose}.", fix
     )
-
-
-def cloud_of(settings: Settings) -> Cloud:
-    """Return the cloud that connections use by default."""
-    clouds, custom = standard_clouds(), settings.cloud_override
-    if custom is not None:
-        clouds = clouds.overridden(settings.cloud, authority=custom.authority, graph=custom.graph)
-    return clouds.get(settings.cloud)

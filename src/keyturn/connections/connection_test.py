@@ -11,30 +11,22 @@ from keyturn.audit.service import newest
 from keyturn.authz.domain import Action
 from keyturn.connections import health, store
 from keyturn.connections.access import connection_for
-from keyturn.connections.domain import Connection, Method
+from keyturn.connections.domain import Connection
 from keyturn.connections.health import check_failed
 from keyturn.connections.recording import record_connection_event
 from keyturn.connections.stored import Stored
 from keyturn.db.unit import Database, Tx
-from keyturn.errors import KeyturnError, NeedsAction, RefusalReason
+from keyturn.errors import KeyturnError
 from keyturn.kit.actor import Actor
 from keyturn.kit.clock import iso
 from keyturn.kit.moments import not_after
 from keyturn.ports.clock import Clock, Ids
-from keyturn.ports.provider import AccessToken, Capability, Provider, RemoteApplication
+from keyturn.ports.provider import AccessToken, Capability
+from keyturn.ports.sign_in import SignInMethod
+from keyturn.providers.registry import Providers
 
-_SIGNED_IN = {
-    Method.CLIENT_SECRET: "The client secret signs in.",
-    Method.CERTIFICATE: "The certificate signs in.",
-    Method.OAUTH: "What was granted at the sign-in still holds.",
-}
-WRITE_OWNED = "change-owned-secrets"
 TOLD_AGAIN_AFTER = timedelta(days=1)
 """A test by the same actor that comes to the same result is written to the audit trail once in this time."""
-_ITSELF_ALONE = (
-    "Its own certificate may be replaced, by proof of possessing it. "
-    "Client secrets, its own or of other applications, may not be added and removed."
-)
 
 
 @dataclass(frozen=True)
@@ -64,9 +56,9 @@ class ConnectionTest:
 class ConnectionTests:
     """Use cases of trying connections."""
 
-    def __init__(self, database: Database, provider: Provider, clock: Clock, ids: Ids, stored: Stored) -> None:
+    def __init__(self, database: Database, providers: Providers, clock: Clock, ids: Ids, stored: Stored) -> None:
         self._database = database
-        self._provider = provider
+        self._providers = providers
         self._clock = clock
         self._ids = ids
         self._stored = stored
@@ -92,7 +84,7 @@ class ConnectionTests:
 
     def of(self, connection: Connection, *, rotates: bool) -> "ConnectionTestRun":
         """Return a test of the connection that has not been made yet."""
-        return ConnectionTestRun(self._provider, self._stored, self._clock, self._ids, connection, rotates=rotates)
+        return ConnectionTestRun(self._providers, self._stored, self._clock, self._ids, connection, rotates=rotates)
 
 
 def _record(tx: Tx, actor: Actor, connection: Connection, now: datetime, **result: Any) -> None:
@@ -113,9 +105,9 @@ class ConnectionTestRun:
     """One look at what a connection can do: it signs in, reads its application, and may change its secrets."""
 
     def __init__(
-        self, provider: Provider, stored: Stored, clock: Clock, ids: Ids, connection: Connection, *, rotates: bool
+        self, providers: Providers, stored: Stored, clock: Clock, ids: Ids, connection: Connection, *, rotates: bool
     ) -> None:
-        self._provider = provider
+        self._providers = providers
         self._stored = stored
         self._clock = clock
         self._ids = ids
@@ -153,48 +145,24 @@ class ConnectionTestRun:
             health.troubled(tx, connection, failure, now)
 
     def _sign_in(self, name: str) -> ConnectionTestCheck:
-        connection = self._connection
         self._token: AccessToken
-        self._connection, self._token = self._stored.sign_in(connection)
-        self.capabilities = self._provider.capabilities(self._token, connection.client_id)
+        self._connection, self._token = self._stored.sign_in(self._connection)
+        connection, provider = self._connection, self._providers.of(self._connection.app)
+        self.capabilities = provider.capabilities(self._token, connection.client_id)
         warning = None if self._rotates else connection.warning(self._clock.now())
-        return ConnectionTestCheck(name, ok=True, message=_SIGNED_IN[connection.method], fix=warning)
+        return ConnectionTestCheck(name, ok=True, message=self._method.signed_in, fix=warning)
 
     def _application(self, name: str) -> ConnectionTestCheck | None:
-        """A connection on behalf of a person need not see the application that they consented to."""
         connection = self._connection
-        if connection.method is Method.OAUTH:
+        self._found = self._method.application(connection.tenant, self._token, connection.client_id)
+        if self._found is None:
             return None
-        self._found: RemoteApplication = self._provider.application(
-            connection.tenant, self._token, app_id=connection.client_id
-        )
         return ConnectionTestCheck(name, ok=True, message=f"The application is '{self._found.name}'.")
 
     def _permission(self, name: str) -> ConnectionTestCheck:
-        connection = self._connection
-        if connection.method is not Method.OAUTH:
-            try:
-                self._provider.check_may_write(connection.tenant, self._token, self._found)
-            except NeedsAction as refusal:
-                if connection.method is not Method.CERTIFICATE:
-                    raise
-                return ConnectionTestCheck(name, ok=True, message=_ITSELF_ALONE, fix=refusal.fix)
-            return ConnectionTestCheck(name, ok=True, message="Its secrets may be added and removed.")
-        refused = next(
-            (
-                capability
-                for capability in self.capabilities
-                if capability.name == WRITE_OWNED and capability.allowed is False
-            ),
-            None,
-        )
-        if refused:
-            raise NeedsAction(
-                refused.message,
-                code="connections.permission_missing",
-                fix=refused.fix,
-                reason=RefusalReason.PERMISSION,
-            )
-        return ConnectionTestCheck(
-            name, ok=True, message="Secrets of the person's applications may be added and removed."
-        )
+        report = self._method.permission(self._connection.tenant, self._token, self._found, self.capabilities)
+        return ConnectionTestCheck(name, ok=True, message=report.message, fix=report.fix)
+
+    @property
+    def _method(self) -> SignInMethod:
+        return self._providers.method_of(self._connection)

@@ -1,8 +1,4 @@
-"""App connections: stored credentials that sign in to an identity provider, shared by id.
-
-What a user supplies (``SubmittedCredentials``) and what is stored afterwards (``StoredCredentials``) differ for OAuth: a code
-is exchanged once.
-"""
+"""App connections: stored credentials that sign in to an identity provider, shared by id. Pure."""
 
 import hashlib
 import hmac
@@ -10,111 +6,23 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any
 
 from keyturn.errors import NeedsAction
 from keyturn.kit.moments import moved
 from keyturn.kit.secret import Plaintext, SealContext, Sealed
-from keyturn.ports.provider import Grant, SigningCertificate, Tenant
+from keyturn.ports.provider import SigningCertificate, Tenant
+from keyturn.ports.sign_in import Credentials, SignInMethod
 
-APP = "azure-client-secrets"
 WARN_BEFORE_END = timedelta(days=30)
-
-
-class Method(StrEnum):
-    OAUTH = "oauth"
-    CLIENT_SECRET = "client-secret"
-    CERTIFICATE = "certificate"
-
-
-# --- credentials ------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class ClientSecret:
-    """What a connection of the method ``client-secret`` signs in with, as a user types it."""
-
-    tenant_id: str
-    client_id: str
-    secret: Plaintext
-    key_id: str | None = None
-
-
-@dataclass(frozen=True)
-class CertificateFiles:
-    """A certificate as a user pastes it, not yet looked at. The passphrase is used once and never stored."""
-
-    tenant_id: str
-    client_id: str
-    certificate: str = field(repr=False)
-    """May hold the private key as well."""
-    private_key: Plaintext
-    passphrase: Plaintext | None = None
-
-
-@dataclass(frozen=True)
-class Certificate:
-    """What a connection of the method ``certificate`` signs in with: checked, the key belongs to it."""
-
-    tenant_id: str
-    client_id: str
-    signing: SigningCertificate
-
-
-@dataclass(frozen=True)
-class AuthorizationCode:
-    """What a browser brought from a sign-in. ``verifier`` and ``nonce`` are known of sign-ins that began here."""
-
-    tenant_id: str
-    code: Plaintext
-    verifier: Plaintext | None = None
-    nonce: str | None = None
-
-
-@dataclass(frozen=True)
-class OAuthGrant:
-    """What a connection of the method ``oauth`` has: a person's consent to ``client_id``, this server's application."""
-
-    tenant_id: str
-    client_id: str
-    refresh_token: Plaintext
-    account: str | None
-
-    @classmethod
-    def of(cls, grant: Grant, client_id: str) -> "OAuthGrant":
-        """Raises ValueError for a grant that does not last."""
-        if grant.refresh_token is None:
-            raise ValueError("a grant without a refresh token")
-        return cls(grant.tenant_id, client_id, grant.refresh_token, grant.account)
-
-
-SubmittedCredentials = ClientSecret | CertificateFiles | AuthorizationCode
-"""As it comes from a user."""
-ReadCredentials = ClientSecret | Certificate | AuthorizationCode
-"""After the checks that need no network."""
-StoredCredentials = ClientSecret | Certificate | OAuthGrant
-"""After the provider accepted them: what is stored."""
-
-_METHODS = {
-    ClientSecret: Method.CLIENT_SECRET,
-    CertificateFiles: Method.CERTIFICATE,
-    Certificate: Method.CERTIFICATE,
-    AuthorizationCode: Method.OAUTH,
-    OAuthGrant: Method.OAUTH,
-}
-
-
-def method_of(credentials: SubmittedCredentials | ReadCredentials | StoredCredentials) -> Method:
-    return _METHODS[type(credentials)]
 
 
 @dataclass(frozen=True)
 class VerifiedCredentials:
     """Credentials that the provider accepted, and what they came from. ``accepted_at`` is by the provider's clock."""
 
-    given: ReadCredentials
-    credentials: StoredCredentials
+    given: Credentials
+    credentials: Credentials
     accepted_at: datetime
 
 
@@ -123,7 +31,7 @@ class NewConnection:
     """A connection to be made."""
 
     name: str
-    credentials: SubmittedCredentials
+    credentials: Credentials
     description: str | None = None
     project_id: str | None = None
 
@@ -150,7 +58,7 @@ class Connection:
     name: str
     description: str | None
     app: str
-    method: Method
+    method: str
     cloud: str
     tenant_id: str
     client_id: str
@@ -217,7 +125,7 @@ def salt_context(connection_id: str) -> SealContext:
 class SealedContent:
     """What is sealed in a connection: where its credential may be sent, and its value or which row of the journal has that.
 
-    Neither for OAuth, whose refresh token lives in a row of its own. Rows as versions before 0012 of the tables wrote them
+    Neither for a grant, whose refresh token lives in a row of its own. Rows as versions before 0012 of the tables wrote them
     hold the salt of the hash, too; the oldest of them no ``target``.
     """
 
@@ -288,49 +196,12 @@ def target_changed(name: str) -> NeedsAction:
     )
 
 
-Rotatable = ClientSecret | Certificate
-"""What can be replaced by something of its kind that this server asked for."""
-
-
-def value_of(credentials: Rotatable) -> Plaintext:
-    """Return what signs in as the one text that the provider's kind of credential reads."""
-    return credentials.secret if isinstance(credentials, ClientSecret) else credentials.signing.packed()
-
-
-def renewed(connection: Connection, value: Plaintext) -> Rotatable:
-    """Return the credentials of the connection's method with a new value, as :func:`value_of` writes it."""
-    if connection.method is Method.CERTIFICATE:
-        return Certificate(connection.tenant_id, connection.client_id, SigningCertificate.unpacked(value))
-    return ClientSecret(connection.tenant_id, connection.client_id, value)
-
-
-def credentials_hash(credentials: ReadCredentials, salt: Plaintext) -> str:
+def credentials_hash(method: SignInMethod, credentials: Credentials, salt: Plaintext) -> str:
     """Return a hash of what the user supplied: equal input, equal hash, for this connection.
 
     It does not change when the server rotates the secret or refreshes a token, so clients that compare it see no drift; and
     it tells whether a client merely sent again what it sent before. Keyed with a salt that is stored sealed, so it reveals
     nothing.
     """
-    text = json.dumps([credentials.tenant_id.lower(), *_supplied(credentials)])
+    text = json.dumps([credentials.tenant_id.lower(), *method.hashed(credentials)])
     return hmac.new(salt.reveal().encode(), text.encode(), hashlib.sha256).hexdigest()
-
-
-def _supplied(credentials: ReadCredentials) -> list[str]:
-    if isinstance(credentials, ClientSecret):
-        return [credentials.client_id.lower(), credentials.secret.reveal()]
-    if isinstance(credentials, Certificate):
-        return [credentials.client_id.lower(), credentials.signing.chain, credentials.signing.private_key.reveal()]
-    return [credentials.code.reveal()]
-
-
-def facts_of(credentials: StoredCredentials) -> dict[str, Any] | None:
-    """What lists may show without decrypting anything."""
-    if isinstance(credentials, Certificate):
-        return {"thumbprint": credentials.signing.thumbprint}
-    if isinstance(credentials, OAuthGrant):
-        return {"account": credentials.account}
-    return None
-
-
-def end_of(credentials: StoredCredentials) -> datetime | None:
-    return credentials.signing.expires_at if isinstance(credentials, Certificate) else None

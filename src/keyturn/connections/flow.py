@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 
-from keyturn.connections.domain import AuthorizationCode, Connection
+from keyturn.connections.domain import Connection
 from keyturn.errors import KeyturnError, Refused
 from keyturn.kit.actor import Actor
 from keyturn.kit.secret import Plaintext, SealContext, Sealed
@@ -136,18 +136,6 @@ def check_return_path(text: str | None) -> None:
             code="connections.return_path",
             fix="Give a path that begins with one slash, such as /projects.",
         )
-
-
-def require_whole(code: AuthorizationCode) -> None:
-    """Raise Refused for a code alone: nothing would show that whoever sends it is who began the sign-in."""
-    if code.verifier is not None and code.nonce is not None:
-        return
-    raise Refused(
-        "An authorization code alone is not taken: nothing shows that whoever sends it began the sign-in.",
-        code="connections.oauth_bare_code",
-        fix="Begin with POST /api/v1/app-connections/azure-client-secrets/oauth/authorize-url and finish at oauth/callback, or "
-        "send codeVerifier and nonce of the sign-in with the code. KEYTURN_OAUTH_BARE_CODES=true lets clients send it alone.",
-    )
 
 
 def check_flow(flow: PendingSignIn | None, actor: Actor, binding: str, now: datetime) -> PendingSignIn:

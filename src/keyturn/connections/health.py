@@ -5,6 +5,7 @@ that passes (no network, 429, 5xx, replicas that lag) is never taken for a refus
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,6 +22,7 @@ from keyturn.kit.actor import platform
 from keyturn.kit.clock import iso
 from keyturn.kit.clock_difference import WRONG
 from keyturn.kit.moments import not_after
+from keyturn.providers.registry import Providers
 
 LOOK_EVERY = timedelta(days=1)
 LOOK_AGAIN = timedelta(hours=1)
@@ -60,7 +62,7 @@ def record_recovery(tx: Tx, before: Connection, now: datetime) -> None:
     if before.refused_at is None:
         return
     code = (before.refusal or {}).get("code")
-    facts = {"method": before.method.value, "refusedAt": iso(before.refused_at), "code": code}
+    facts = {"method": before.method, "refusedAt": iso(before.refused_at), "code": code}
     record_connection_event(tx, platform(before.org_id), events.CONNECTION_RECOVERED, before, now, **facts)
 
 
@@ -85,7 +87,7 @@ def refused(tx: Tx, earlier: Connection, error: KeyturnError, now: datetime) -> 
     if before == error.code:
         return
     by = platform(connection.org_id)
-    facts = {"method": connection.method.value, "refusedAt": iso(since)} | refusal
+    facts = {"method": connection.method, "refusedAt": iso(since)} | refusal
     record_connection_event(tx, by, events.CONNECTION_REFUSED, connection, now, **facts)
     current = rotation_store.current_credential(tx, connection.id)
     # A provider that holds only expired credentials calls any other one expired, too. Near its end, by whichever of both
@@ -108,6 +110,15 @@ def check_failed(error: KeyturnError) -> dict[str, Any]:
     """What a connection remembers of a failed check."""
     facts: dict[str, Any] = {"ok": False, "code": error.code, "message": error.message, "fix": error.fix}
     return facts | ({"needsReconnect": True} if isinstance(error, SignInAgain) else {})
+
+
+def readable(connection: Connection, providers: Providers) -> Connection:
+    """Return the connection as it is shown: one with a method that this server does not know does not work, and says so."""
+    try:
+        providers.method_of(connection)
+    except NeedsAction as error:
+        return replace(connection, check_result=check_failed(error))
+    return connection
 
 
 def _same(tx: Tx, earlier: Connection) -> Connection | None:

@@ -13,12 +13,13 @@ from keyturn.authz import authorize
 from keyturn.authz.authorize import Scope
 from keyturn.authz.domain import Action
 from keyturn.connections import store
-from keyturn.connections.domain import Connection, Method
+from keyturn.connections.domain import Connection
 from keyturn.connections.fingerprints import marked
 from keyturn.connections.store import Holder
 from keyturn.db.unit import Tx
 from keyturn.errors import Refused
 from keyturn.kit.actor import Actor
+from keyturn.ports.sign_in import SignInMethod
 
 REMOVED_LATELY = timedelta(hours=1)
 """For so long after a removal, signing in proves little: a replica may still know the credential."""
@@ -188,8 +189,8 @@ def refuse_removed(tx: Tx, fingerprint: str, now: datetime, what: str) -> None:
 # --- in words ---------------------------------------------------------------------------------------------------------
 
 
-def credential_name(method: Method) -> str:
-    return "This certificate" if method is Method.CERTIFICATE else "This client secret"
+def credential_name(method: SignInMethod) -> str:
+    return f"This {method.words.noun}"
 
 
 def counted(count: int) -> str:

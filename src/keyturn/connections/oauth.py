@@ -14,7 +14,7 @@ from keyturn.audit.record import record
 from keyturn.authz.domain import Action
 from keyturn.connections import store
 from keyturn.connections.access import connection_for
-from keyturn.connections.domain import AuthorizationCode, Connection, Method, NewConnection
+from keyturn.connections.domain import Connection, NewConnection
 from keyturn.connections.flow import (
     FLOW_LIFE,
     PendingSignIn,
@@ -31,7 +31,6 @@ from keyturn.connections.flow import (
     pack_flow,
     unpack_flow,
 )
-from keyturn.connections.refresh_tokens import Grants
 from keyturn.connections.verification import Verifier
 from keyturn.connections.writes import ConnectionWriter
 from keyturn.db.unit import Database, Tx
@@ -39,8 +38,9 @@ from keyturn.errors import KeyturnError, Refused
 from keyturn.kit.actor import Actor
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.clock import Clock, Ids
-from keyturn.ports.provider import OAuthProvider, Tenant
+from keyturn.ports.provider import Tenant
 from keyturn.ports.sealing import Sealer
+from keyturn.ports.sign_in import BrowserMethod
 
 
 class SignIns:
@@ -50,19 +50,17 @@ class SignIns:
         self,
         database: Database,
         sealer: Sealer,
-        provider: OAuthProvider,
+        method: BrowserMethod,
         clock: Clock,
         ids: Ids,
-        grants: Grants,
         verifier: Verifier,
         writer: ConnectionWriter,
     ) -> None:
         self._database = database
         self._sealer = sealer
-        self._provider = provider
+        self._method = method
         self._clock = clock
         self._ids = ids
-        self._grants = grants
         self._verifier = verifier
         self._writer = writer
 
@@ -76,12 +74,11 @@ class SignIns:
         """
         binding = _binding(session)
         form, cloud = self._check(actor, request)
-        app = self._grants.app()
+        _ = self._method.client_id  # raises on a server that is not set up for it
         check_return_path(form.return_to)
         state, verifier, nonce = self._secret(), self._secret(), self._secret()
-        url = self._provider.authorize_url(
+        url = self._method.authorize_url(
             Tenant(cloud, form.tenant_id),
-            app,
             state=state.reveal(),
             nonce=nonce.reveal(),
             challenge=challenge(verifier),
@@ -111,7 +108,7 @@ class SignIns:
         """Return the request with what the connection to connect again knows already, and the cloud to sign in at."""
         with self._database.read() as tx:
             if request.connection_id:
-                connection = _reconnectable(tx, actor, request.connection_id)
+                connection = _reconnectable(tx, actor, request.connection_id, self._method.key)
                 known = replace(
                     request,
                     tenant_id=request.tenant_id or connection.tenant_id,
@@ -154,7 +151,7 @@ class SignIns:
         form, cloud = self._check(actor, remembered.form)
         if callback.code is None or callback.said.get("error"):
             self._refuse(form, callback)
-        code = AuthorizationCode(form.tenant_id, callback.code, remembered.verifier, remembered.nonce)
+        code = self._method.code(form.tenant_id, callback.code, remembered.verifier, remembered.nonce)
         verified = self._verifier.verify(code, cloud)
         with self._database.write() as tx:
             if form.connection_id is None:
@@ -171,7 +168,7 @@ class SignIns:
                 fix="Connect again. If it happens again, check what stands between the browser and this server.",
             )
         tenant = Tenant(self._writer.cloud, form.tenant_id)
-        self._provider.refuse(tenant, self._grants.app(), callback.said)
+        self._method.refuse(tenant, callback.said)
 
     def _record_failure(self, actor: Actor, form: SignInRequest, flow: PendingSignIn, failure: KeyturnError) -> None:
         facts = {"name": form.name, "tenantId": form.tenant_id, "code": failure.code, "message": failure.message}
@@ -180,9 +177,9 @@ class SignIns:
             record(tx, actor, events.CONNECTION_SIGN_IN_FAILED, subject, self._clock.now(), **facts)
 
 
-def _reconnectable(tx: Tx, actor: Actor, connection_id: str) -> Connection:
+def _reconnectable(tx: Tx, actor: Actor, connection_id: str, method: str) -> Connection:
     connection = connection_for(tx, actor, connection_id, Action.EDIT_CONNECTIONS)
-    if connection.method is not Method.OAUTH:
+    if connection.method != method:
         raise Refused(
             f"The connection's method is '{connection.method}', which needs no sign-in.",
             code="connections.method_fixed",

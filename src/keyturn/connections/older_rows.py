@@ -7,15 +7,16 @@ from keyturn.connections.fingerprints import BATCH, Report, quiet
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import KeyturnError
 from keyturn.ports.sealing import Sealer
+from keyturn.providers.registry import Providers
 
 
-def complete(database: Database, sealer: Sealer, now: datetime, report: Report = quiet) -> None:
+def complete(database: Database, sealer: Sealer, providers: Providers, now: datetime, report: Report = quiet) -> None:
     """Give every row what it lacks: its fingerprint; its salt by itself; a pointer instead of a copy where it rotates.
 
     At the start of a server, hourly, and before anything is decided by fingerprints or published. Outside transactions.
     Repeatable; what was cut short goes on where it was. Costs three look-ups in empty indexes when nothing lacks anything.
     """
-    fingerprints.complete(database, sealer, now, report)
+    fingerprints.complete(database, sealer, providers, now, report)
     renew_all(database, sealer, report)
 
 

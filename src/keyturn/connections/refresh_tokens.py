@@ -8,41 +8,28 @@ from datetime import datetime
 
 from keyturn.audit import events
 from keyturn.connections import health, sealed, store
-from keyturn.connections.domain import Connection, OAuthGrant
+from keyturn.connections.domain import Connection
 from keyturn.connections.flow import FLOW_KEPT
 from keyturn.connections.recording import record_connection_event
 from keyturn.connections.store import REFRESH_EVERY, RefreshToken
 from keyturn.db.unit import Database, Tx
-from keyturn.errors import Misconfigured, NotYet, SignInAgain
+from keyturn.errors import NotYet, SignInAgain
 from keyturn.kit.actor import platform
+from keyturn.kit.secret import Plaintext
 from keyturn.ports.clock import Clock
-from keyturn.ports.provider import AccessToken, Grant, OAuthApp, OAuthProvider
+from keyturn.ports.provider import AccessToken, Grant
 from keyturn.ports.sealing import Sealer
+from keyturn.ports.sign_in import BrowserMethod
 
 
 class Grants:
-    """Refresh tokens of connections. ``app`` is None on a server without settings for OAuth."""
+    """Refresh tokens of connections, which people granted by this method."""
 
-    def __init__(
-        self, database: Database, sealer: Sealer, provider: OAuthProvider, clock: Clock, app: OAuthApp | None
-    ) -> None:
+    def __init__(self, database: Database, sealer: Sealer, method: BrowserMethod, clock: Clock) -> None:
         self._database = database
         self._sealer = sealer
-        self._provider = provider
+        self._method = method
         self._clock = clock
-        self._app = app
-
-    def app(self) -> OAuthApp:
-        """Return this server's OAuth application. Raises Misconfigured, naming the settings that are missing."""
-        if self._app is None:
-            raise Misconfigured(
-                "This server is not set up for connections by OAuth.",
-                code="connections.oauth_not_configured",
-                fix="An operator sets SITE_URL, INF_APP_CONNECTION_AZURE_CLIENT_SECRETS_CLIENT_ID and "
-                "INF_APP_CONNECTION_AZURE_CLIENT_SECRETS_CLIENT_SECRET, and restarts. The methods client-secret and certificate "
-                "need no set-up.",
-            )
-        return self._app
 
     # --- using ------------------------------------------------------------------------------------------------------
 
@@ -60,15 +47,15 @@ class Grants:
         return grant.token
 
     def _refresh(self, connection: Connection) -> tuple[RefreshToken, Grant]:
-        app = self.app()
+        client_id = self._method.client_id
         with self._database.read() as tx:
             row = store.refresh_token(tx, connection.id)
-        if row is None or connection.client_id.lower() != app.client_id.lower():
-            raise _other_app(connection, app)
+        if row is None or connection.client_id.lower() != client_id.lower():
+            raise _other_app(connection, client_id)
         sealed.content_of(self._sealer, connection)  # raises for a changed target
         token = self._sealer.open(row.refresh_token, row.seal_context)
         try:
-            return row, self._provider.refresh(connection.tenant, app, token)
+            return row, self._method.refresh(connection.tenant, token)
         except NotYet as error:
             raise error.judged(spreading=False) from None
 
@@ -97,7 +84,7 @@ class Grants:
             health.refused(tx, current, error, now)
             if not current.needs_reconnect:
                 by, event = platform(current.org_id), events.CONNECTION_NEEDS_RECONNECT
-                facts = {"method": current.method.value, "code": error.code, "message": error.message}
+                facts = {"method": current.method, "code": error.code, "message": error.message}
                 record_connection_event(tx, by, event, current, now, **facts)
 
     # --- keeping alive ------------------------------------------------------------------------------------------------
@@ -105,7 +92,7 @@ class Grants:
     @property
     def configured(self) -> bool:
         """Whether this server can use refresh tokens at all."""
-        return self._app is not None
+        return self._method.configured
 
     def refresh(self, connection_id: str) -> None:
         """Use the connection's refresh token, so that it is not forgotten. Outside transactions. Repeatable.
@@ -123,11 +110,11 @@ class Grants:
             store.forget_flows(tx, self._clock.now() - FLOW_KEPT)
 
 
-def keep(tx: Tx, sealer: Sealer, connection_id: str, grant: OAuthGrant, now: datetime) -> None:
+def keep(tx: Tx, sealer: Sealer, connection_id: str, refresh_token: Plaintext, now: datetime) -> None:
     """Store the refresh token of a new sign-in, in place of the one before."""
     before = store.refresh_token(tx, connection_id)
     version = before.refresh_token_version + 1 if before else 1
-    token = sealer.seal(grant.refresh_token, store.refresh_place(connection_id, version))
+    token = sealer.seal(refresh_token, store.refresh_place(connection_id, version))
     row = RefreshToken(connection_id, token, version, now, now + REFRESH_EVERY)
     if before is None:
         store.insert_refresh_token(tx, row)
@@ -135,9 +122,9 @@ def keep(tx: Tx, sealer: Sealer, connection_id: str, grant: OAuthGrant, now: dat
         store.change_refresh_token(tx, before, **vars(row))
 
 
-def _other_app(connection: Connection, app: OAuthApp) -> SignInAgain:
+def _other_app(connection: Connection, client_id: str) -> SignInAgain:
     return SignInAgain(
-        f"The connection was made for the OAuth application {connection.client_id}, but this server uses {app.client_id} now.",
+        f"The connection was made for the OAuth application {connection.client_id}, but this server uses {client_id} now.",
         code="connections.oauth_app_changed",
         fix="Connect again and sign in.",
     )

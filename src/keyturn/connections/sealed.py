@@ -8,34 +8,30 @@ from typing import Any
 from keyturn.connections import rotation_store, store
 from keyturn.connections.domain import (
     Connection,
-    OAuthGrant,
-    Rotatable,
     SealedContent,
-    StoredCredentials,
-    renewed,
     salt_context,
     seal_context,
     target_of,
     unpack,
-    value_of,
 )
 from keyturn.credentials import store as journal
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import KeyturnError, Misconfigured, NeedsAction, Retryable
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.sealing import Sealer
+from keyturn.ports.sign_in import Credentials, SignInMethod
 
 # --- reading ----------------------------------------------------------------------------------------------------------
 
 
-def opened(database: Database, sealer: Sealer, connection: Connection) -> Rotatable | None:
-    """Return what the connection signs in with; None for OAuth. Outside transactions. Raises as :func:`opened_in`."""
+def opened(database: Database, sealer: Sealer, method: SignInMethod, connection: Connection) -> Credentials | None:
+    """Return what the connection signs in with; None for a grant. Outside transactions. Raises as :func:`opened_in`."""
     with database.read() as tx:
-        return opened_in(tx, sealer, connection)
+        return opened_in(tx, sealer, method, connection)
 
 
-def opened_in(tx: Tx, sealer: Sealer, connection: Connection) -> Rotatable | None:
-    """Return what the connection signs in with; None for OAuth.
+def opened_in(tx: Tx, sealer: Sealer, method: SignInMethod, connection: Connection) -> Credentials | None:
+    """Return what the connection signs in with; None for a grant, which is kept elsewhere.
 
     Raises NeedsAction when the row names another target than was sealed, Misconfigured for what does not open, and Retryable
     when the connection got another credential since it was read.
@@ -50,7 +46,7 @@ def opened_in(tx: Tx, sealer: Sealer, connection: Connection) -> Rotatable | Non
                 code="connections.credential_replaced",
                 fix="Try again.",
             )
-    return renewed(connection, value) if value is not None else None
+    return None if value is None else method.of_value(connection.tenant_id, connection.client_id, value)
 
 
 def content_of(sealer: Sealer, connection: Connection) -> SealedContent:
@@ -98,12 +94,13 @@ def credential_columns(
     connection_id: str,
     version: int,
     cloud: str,
-    credentials: StoredCredentials,
+    method: SignInMethod,
+    credentials: Credentials,
     mark: str | None,
 ) -> dict[str, Any]:
     """Return the columns that hold new credentials: a value of the connection's own, unless a rotation has it."""
     target = target_of(cloud, credentials.tenant_id, credentials.client_id)
-    value = None if isinstance(credentials, OAuthGrant) else value_of(credentials)
+    value = None if method.browser else method.value(credentials)
     return content_columns(sealer, connection_id, version, _kept_once(tx, sealer, target, value, mark))
 
 

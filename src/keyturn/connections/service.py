@@ -12,15 +12,16 @@ from keyturn.connections.stored import Stored
 from keyturn.db.unit import Database
 from keyturn.errors import NotFound
 from keyturn.kit.actor import Actor
-from keyturn.ports.provider import ApplicationSummary, Provider
+from keyturn.ports.provider import ApplicationSummary
+from keyturn.providers.registry import Providers
 
 
 class Connections:
     """Finds app connections, and lists what they can see."""
 
-    def __init__(self, database: Database, provider: Provider, stored: Stored) -> None:
+    def __init__(self, database: Database, providers: Providers, stored: Stored) -> None:
         self._database = database
-        self._provider = provider
+        self._providers = providers
         self._stored = stored
 
     def get(self, actor: Actor, connection_id: str) -> Connection:
@@ -60,4 +61,4 @@ class Connections:
         with self._database.read() as tx:
             connection = connection_for(tx, actor, connection_id, Action.CONNECT_CONNECTIONS)
         _, token = self._stored.sign_in(connection)
-        return self._provider.applications(connection.tenant, token)
+        return self._providers.of(connection.app).applications(connection.tenant, token)

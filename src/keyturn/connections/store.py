@@ -10,10 +10,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from keyturn.connections.domain import Connection, Method
+from keyturn.connections.domain import Connection
 from keyturn.connections.flow import PendingSignIn
 from keyturn.connections.rotation_store import OWN
-from keyturn.connections.rows import FIELDS, method_of, read
+from keyturn.connections.rows import FIELDS, read
 from keyturn.db import unread
 from keyturn.db.tables import app_connections as table
 from keyturn.db.tables import credentials, oauth_flows, oauth_tokens, projects, rotations
@@ -28,7 +28,7 @@ def _scope(org_id: str, project_id: str | None) -> str:
 def insert(tx: Tx, connection: Connection) -> None:
     values = {name: getattr(connection, name) for name in FIELDS}
     scope = _scope(connection.org_id, connection.project_id)
-    tx.run(sa.insert(table).values(method=connection.method.value, scope=scope, **values))
+    tx.run(sa.insert(table).values(scope=scope, **values))
 
 
 _GET = sa.select(table).where(table.c.id == sa.bindparam("of_connection"))
@@ -185,7 +185,7 @@ def _contains(word: str) -> sa.ColumnElement[bool]:
     return sa.or_(
         table.c.name.contains(small, autoescape=True),
         table.c.app.contains(small, autoescape=True),
-        table.c.method.in_([method.value for method in Method if small in method.value]),
+        table.c.method.contains(small, autoescape=True),
         table.c.description.icontains(word, autoescape=True),
     )
 
@@ -206,7 +206,8 @@ class Holder:
     org_id: str
     project_id: str | None
     name: str
-    method: Method
+    app: str
+    method: str
     fingerprint: str
 
 
@@ -220,7 +221,7 @@ _HOLDERS_OF_ONE = _HOLDERS.where(table.c.fingerprint == sa.bindparam("of_fingerp
 
 
 def _holder(row: Mapping[str, Any]) -> Holder:
-    return Holder(**{**row, "method": method_of(row["method"])})
+    return Holder(**row)
 
 
 def holders(tx: Tx, fingerprint: str) -> list[Holder]:

@@ -8,16 +8,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from keyturn.connections import store
-from keyturn.connections.domain import Certificate, ClientSecret, Connection
+from keyturn.connections.domain import Connection
 from keyturn.connections.health import is_settled
 from keyturn.connections.refresh_tokens import Grants
 from keyturn.connections.sealed import opened
 from keyturn.db.unit import Database
-from keyturn.errors import NotYet, Upstream
+from keyturn.errors import NeedsAction, NotYet, Upstream
 from keyturn.kit.clock_difference import is_right, provider_time
 from keyturn.ports.clock import Clock
-from keyturn.ports.provider import AccessToken, Provider
+from keyturn.ports.provider import AccessToken
 from keyturn.ports.sealing import Sealer
+from keyturn.providers.registry import Providers
 from keyturn.settings.model import Pace
 
 MOST_TRIES = 4
@@ -30,7 +31,7 @@ class Stored:
         self,
         database: Database,
         sealer: Sealer,
-        provider: Provider,
+        providers: Providers,
         clock: Clock,
         grants: Grants,
         pace: Pace,
@@ -38,7 +39,7 @@ class Stored:
     ) -> None:
         self._database = database
         self._sealer = sealer
-        self._provider = provider
+        self._providers = providers
         self._clock = clock
         self._grants = grants
         self._pace = pace
@@ -65,20 +66,25 @@ class Stored:
         raise RuntimeError("unreachable: the last try returns or raises")
 
     def settled(self, connection: Connection) -> bool:
-        now = provider_time(self._clock.now(), self._provider.clock_ahead())
+        now = provider_time(self._clock.now(), self._providers.clock_ahead())
         return is_settled(connection, self._pace.settle, now)
 
     def clock_is_right(self) -> bool:
         """Whether this server's clock may be trusted: with a wrong one refusals say nothing about the connection."""
-        return is_right(self._provider.clock_ahead())
+        return is_right(self._providers.clock_ahead())
 
     def _once(self, connection: Connection) -> AccessToken:
-        credentials = opened(self._database, self._sealer, connection)
-        if isinstance(credentials, Certificate):
-            return self._provider.sign_in_by_certificate(connection.tenant, credentials.client_id, credentials.signing)
-        if isinstance(credentials, ClientSecret):
-            return self._provider.sign_in(connection.tenant, credentials.client_id, credentials.secret)
-        return self._grants.access(connection)
+        method = self._providers.method_of(connection)
+        if method.browser:
+            return self._grants.access(connection)
+        credentials = opened(self._database, self._sealer, method, connection)
+        if credentials is None:
+            raise NeedsAction(
+                f"Nothing is stored that '{connection.name}' could sign in with.",
+                code="connections.unreadable",
+                fix="Enter the credentials of the connection again.",
+            )
+        return method.sign_in(connection.tenant, credentials)
 
     def _newer(self, connection: Connection) -> Connection | None:
         """Return the connection anew if it has other credentials by now."""

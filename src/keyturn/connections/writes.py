@@ -12,18 +12,11 @@ from keyturn.authz.authorize import Scope
 from keyturn.authz.domain import Action
 from keyturn.connections import fingerprints, health, holders, refresh_tokens, sealed, store
 from keyturn.connections.domain import (
-    APP,
     Connection,
     NewConnection,
-    OAuthGrant,
     SealedContent,
-    StoredCredentials,
     VerifiedCredentials,
     credentials_hash,
-    end_of,
-    facts_of,
-    method_of,
-    renewed,
     salt_context,
 )
 from keyturn.connections.recording import record_connection_event
@@ -35,6 +28,8 @@ from keyturn.kit.secret import Plaintext
 from keyturn.organizations.quotas import require_room
 from keyturn.ports.clock import Clock, Ids
 from keyturn.ports.sealing import Sealer
+from keyturn.ports.sign_in import Credentials, SignInMethod
+from keyturn.providers.registry import Providers
 
 
 @dataclass(frozen=True)
@@ -47,6 +42,7 @@ class ConnectionWriter:
     clock: Clock
     ids: Ids
     sealer: Sealer
+    providers: Providers
     cloud: str
     most: int = 0
 
@@ -64,6 +60,7 @@ class ConnectionWriter:
         """Write down a connection whose credentials were verified before this transaction; all else is checked again."""
         self.check_new(tx, actor, new.name, new.project_id)
         now, new_id, credentials = self.clock.now(), self.ids.new(), verified.credentials
+        method = self.providers.method_of(credentials)
         mark = self._admitted(tx, actor, credentials, None)
         salt = Plaintext(self.ids.secret())
         connection = Connection(
@@ -72,34 +69,34 @@ class ConnectionWriter:
             project_id=new.project_id,
             name=new.name,
             description=new.description,
-            app=APP,
-            method=method_of(credentials),
+            app=method.app,
+            method=method.key,
             cloud=self.cloud,
             tenant_id=credentials.tenant_id,
             client_id=credentials.client_id,
             secret_version=1,
             salt=self.sealer.seal(salt, salt_context(new_id)),
-            credentials_hash=credentials_hash(verified.given, salt),
+            credentials_hash=credentials_hash(method, verified.given, salt),
             version=1,
             created_at=now,
             updated_at=now,
             checked_at=now,
             check_result={"ok": True},
-            ends_at=end_of(credentials),
-            facts=facts_of(credentials),
+            ends_at=method.ends_at(credentials),
+            facts=method.facts(credentials),
             fingerprint=mark,
             fingerprint_version=1,
             published_at=verified.accepted_at,
             look_at=health.next_look(now, self.ids.jitter()),
-            **sealed.credential_columns(tx, self.sealer, new_id, 1, self.cloud, credentials, mark),
+            **sealed.credential_columns(tx, self.sealer, new_id, 1, self.cloud, method, credentials, mark),
         )
         try:
             store.insert(tx, connection)
         except sqlalchemy.exc.IntegrityError as error:  # another server took the name just now
             raise _name_taken(new.name) from error
-        if isinstance(credentials, OAuthGrant):
-            refresh_tokens.keep(tx, self.sealer, new_id, credentials, now)
-        facts = {"method": connection.method.value, "credentialsUpdated": True} | (connection.facts or {})
+        if method.browser:
+            refresh_tokens.keep(tx, self.sealer, new_id, method.value(credentials), now)
+        facts = {"method": connection.method, "credentialsUpdated": True} | (connection.facts or {})
         record_connection_event(tx, actor, events.CONNECTION_CREATED, connection, now, **facts)
         return connection
 
@@ -140,6 +137,7 @@ class ConnectionWriter:
         """Store what the user supplied; the provider accepted it before this transaction."""
         credentials, salt = verified.credentials, sealed.salt(self.sealer, connection)
         version, now = connection.secret_version + 1, self.clock.now()
+        method = self.providers.method_of(connection)
         mark = self._admitted(tx, actor, credentials, connection)
         changed = replace(
             connection,
@@ -147,20 +145,22 @@ class ConnectionWriter:
             client_id=credentials.client_id,
             secret_version=version,
             salt=self.sealer.seal(salt, salt_context(connection.id)),
-            credentials_hash=credentials_hash(verified.given, salt),
+            credentials_hash=credentials_hash(method, verified.given, salt),
             version=connection.version + 1,
-            ends_at=end_of(credentials),
-            facts=facts_of(credentials),
+            ends_at=method.ends_at(credentials),
+            facts=method.facts(credentials),
             fingerprint=mark,
             fingerprint_version=version,
             published_at=verified.accepted_at,
             look_at=health.next_look(now, self.ids.jitter()),
-            **sealed.credential_columns(tx, self.sealer, connection.id, version, connection.cloud, credentials, mark),
+            **sealed.credential_columns(
+                tx, self.sealer, connection.id, version, connection.cloud, method, credentials, mark
+            ),
             **health.healed(now),
         )
         self._change(tx, connection, **{name: getattr(changed, name) for name in _CREDENTIAL_FIELDS})
-        if isinstance(credentials, OAuthGrant):
-            refresh_tokens.keep(tx, self.sealer, connection.id, credentials, now)
+        if method.browser:
+            refresh_tokens.keep(tx, self.sealer, connection.id, method.value(credentials), now)
         facts = {"credentialsUpdated": True} | (changed.facts or {})
         record_connection_event(tx, actor, events.CONNECTION_UPDATED, changed, now, **facts)
         health.record_recovery(tx, connection, now)
@@ -170,14 +170,14 @@ class ConnectionWriter:
         store.delete(tx, connection.id)
         record_connection_event(tx, actor, events.CONNECTION_DELETED, connection, self.clock.now(), **facts)
 
-    def _admitted(self, tx: Tx, actor: Actor, stored: StoredCredentials, connection: Connection | None) -> str | None:
+    def _admitted(self, tx: Tx, actor: Actor, stored: Credentials, connection: Connection | None) -> str | None:
         """Return the fingerprint of credentials that a connection may hold. Raises Refused as :func:`holders.admit` does."""
-        now = self.clock.now()
-        mark = fingerprints.of(tx, self.sealer, now, connection.cloud if connection else self.cloud, stored)
+        now, method = self.clock.now(), self.providers.method_of(stored)
+        mark = fingerprints.of(tx, self.sealer, now, method, connection.cloud if connection else self.cloud, stored)
         if mark is None or (connection is not None and mark == fingerprints.marked(connection)):
             return mark
         holders.lock(tx, mark)
-        what = holders.credential_name(method_of(stored))
+        what = holders.credential_name(method)
         holders.refuse_removed(tx, mark, now, what)
         holders.admit(tx, actor, mark, connection.id if connection else None, what)
         return mark
@@ -214,6 +214,7 @@ def _name_taken(name: str) -> Refused:
 def point_to(
     tx: Tx,
     sealer: Sealer,
+    method: SignInMethod,
     connection_id: str,
     row: Credential,
     value: Plaintext,
@@ -230,14 +231,14 @@ def point_to(
     if connection is None or (holding is not None and fingerprints.marked(connection) != holding):
         return False
     before, version = sealed.content_of(sealer, connection), connection.secret_version + 1
-    credentials = renewed(connection, value)
-    mark = fingerprints.of(tx, sealer, now, connection.cloud, credentials)
+    credentials = method.of_value(connection.tenant_id, connection.client_id, value)
+    mark = fingerprints.of(tx, sealer, now, method, connection.cloud, credentials)
     changes = sealed.content_columns(
         sealer, connection.id, version, SealedContent(connection.target, credential_id=row.id)
     )
     facts = {
-        "ends_at": end_of(credentials),
-        "facts": facts_of(credentials),
+        "ends_at": method.ends_at(credentials),
+        "facts": method.facts(credentials),
         "fingerprint": mark,
         "fingerprint_version": version,
     }

@@ -9,7 +9,7 @@ from keyturn.connections.flow import CALLBACK_PATH
 from keyturn.errors import KeyturnError
 from keyturn.kit.actor import Actor, Role
 from keyturn.kit.secret import Plaintext
-from keyturn.providers.manifest import Permission
+from keyturn.ports.manifest import Permission
 from keyturn.web.pages import FormState, Page, Pages, get, group, post
 from keyturn.web.schema.validate import Uuid
 from keyturn.web.schema.wire import ApiModel

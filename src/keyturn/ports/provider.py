@@ -1,10 +1,9 @@
 """What the product needs of an identity provider. The adapters live in ``providers``."""
 
 import json
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import NoReturn, Protocol
+from datetime import datetime
+from typing import Protocol
 
 from keyturn.kit.secret import Plaintext
 
@@ -153,7 +152,10 @@ class CredentialRequest:
 
 
 class CredentialKind(Protocol):
-    """All in which one kind of credential differs from another. Raises as ``SecretsProvider`` does; no write is repeated.
+    """All in which one kind of credential differs from another. No write is repeated.
+
+    Calls raise Retryable (Unanswered when a write may have been carried out; NotYet for refusals that replication explains),
+    NeedsAction or Permanent, each with cause and fix, and never with a secret in the text.
 
     A ``value`` is what signs in, in the form in which the kind writes it: nobody else looks into it. A ``signer`` is the value
     of the credential that signed in for the token.
@@ -186,100 +188,3 @@ class CredentialKind(Protocol):
 
     def remove(self, tenant: Tenant, token: AccessToken, signer: Plaintext, object_id: str, key_id: str) -> None:
         """Ask for removal. Repeatable. Returns also when the provider says it has no such key: that is a hint, not proof."""
-
-
-class SecretsProvider(Protocol):
-    """The capability to sign in with, issue and remove client secrets. Every method makes network calls; none repeats a write.
-
-    All raise Retryable (Unanswered when a write may have been carried out; NotYet for refusals that replication explains),
-    NeedsAction or Permanent, each with cause and fix, and never with a secret in the text.
-    """
-
-    def clock_ahead(self) -> timedelta | None:
-        """Return how far our clock is ahead of the provider's by the newest answer; None while that is unknown. No call."""
-
-    def sign_in(self, tenant: Tenant, app_id: str, secret: Plaintext) -> AccessToken:
-        """Get a fresh token with the secret: no cache of any kind, so success proves the secret. Repeatable."""
-
-    def application(
-        self,
-        tenant: Tenant,
-        token: AccessToken,
-        *,
-        app_id: str | None = None,
-        object_id: str | None = None,
-        named: str | None = None,
-    ) -> RemoteApplication:
-        """Read the application by client id or object id (exactly one). ``named``: its client id, for messages. Repeatable."""
-
-    def check_may_write(self, tenant: Tenant, token: AccessToken, application: RemoteApplication) -> None:
-        """Raise NeedsAction unless the token may add and remove secrets of the application. Changes nothing."""
-
-    def add_password(
-        self,
-        tenant: Tenant,
-        token: AccessToken,
-        object_id: str,
-        marker: str,
-        ends_at: datetime,
-        *,
-        named: str | None = None,
-    ) -> IssuedCredential:
-        """Ask for a new secret named by the marker. NOT repeatable: each call may make one."""
-
-    def remove_password(
-        self, tenant: Tenant, token: AccessToken, object_id: str, key_id: str, *, named: str | None = None
-    ) -> None:
-        """Ask for removal. Repeatable. Returns also when the provider says it has no such key: that is a hint, not proof."""
-
-    def applications(self, tenant: Tenant, token: AccessToken) -> Sequence[ApplicationSummary]:
-        """List the applications the token can see, all pages. Repeatable."""
-
-    def tenant_id(self, tenant: Tenant) -> str:
-        """Return the id of a tenant that is named by one of its domains. Raises NeedsAction for none. Repeatable."""
-
-    def capabilities(self, token: AccessToken, app_id: str) -> Sequence[Capability]:
-        """Say what the token may do for the application that signed in, what is missing, and how to grant it. Pure."""
-
-    def kind(self, name: str, *, app_id: str | None = None) -> CredentialKind:
-        """Return the kind of credential that connections of this method sign in with. Raises KeyError for others. Pure.
-
-        ``app_id`` is the client id of the application that is worked on by its object id: messages name it.
-        """
-
-
-class CertificateProvider(Protocol):
-    """The capability to sign in with a certificate."""
-
-    def read_certificate(
-        self, certificate: str, private_key: Plaintext, passphrase: Plaintext | None, now: datetime | None
-    ) -> SigningCertificate:
-        """Read what a user pasted. Repeatable. Raises Refused, naming the field; dates count only with ``now``."""
-
-    def sign_in_by_certificate(self, tenant: Tenant, app_id: str, certificate: SigningCertificate) -> AccessToken:
-        """Get a fresh token with an assertion signed here. Raises as ``sign_in`` does. Repeatable."""
-
-
-class OAuthProvider(Protocol):
-    """The capability to act for a person who signed in with a browser. Raises as ``SecretsProvider`` does."""
-
-    def authorize_url(self, tenant: Tenant, app: OAuthApp, *, state: str, nonce: str, challenge: str) -> str:
-        """Return where to send the browser. Raises NeedsAction for what is not one existing tenant. Repeatable."""
-
-    def redeem(
-        self, tenant: Tenant, app: OAuthApp, code: Plaintext, *, verifier: Plaintext | None, nonce: str | None
-    ) -> Grant:
-        """Exchange the code that the browser brought. NOT repeatable: a code is good for one use.
-
-        Raises NeedsAction also when the answer belongs to another tenant, another sign-in (``nonce``) or another application.
-        """
-
-    def refresh(self, tenant: Tenant, app: OAuthApp, refresh_token: Plaintext) -> Grant:
-        """Get a fresh token. Raises SignInAgain when only the person can help. Repeatable."""
-
-    def refuse(self, tenant: Tenant, app: OAuthApp, answer: Mapping[str, str]) -> NoReturn:
-        """Raise what the callback says instead of bringing a code: NeedsAction, Retryable or Permanent."""
-
-
-class Provider(SecretsProvider, CertificateProvider, OAuthProvider, Protocol):
-    """All that app connections need of their provider."""

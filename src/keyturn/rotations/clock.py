@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from keyturn.errors import Retryable, Upstream
 from keyturn.kit.clock_difference import is_right, provider_time, told
-from keyturn.ports.provider import SecretsProvider
+from keyturn.providers.registry import Providers
 
 CLOCK_WRONG = "rotation.clock_wrong"
 NOTHING_NEW = "no new credential is asked for"
@@ -20,7 +20,7 @@ def corrected(now: datetime, ahead: timedelta | None) -> datetime:
 
 
 @contextmanager
-def compared(provider: SecretsProvider, so: str) -> Iterator[None]:
+def compared(providers: Providers, so: str) -> Iterator[None]:
     """Whatever the provider answers within, raise Retryable if it shows that the clock is wrong: it goes on once it is right.
 
     A refusal, too: the wrong clock may be its cause.
@@ -28,9 +28,9 @@ def compared(provider: SecretsProvider, so: str) -> Iterator[None]:
     try:
         yield
     except Upstream:
-        _require_right(provider.clock_ahead(), so)
+        _require_right(providers.clock_ahead(), so)
         raise
-    _require_right(provider.clock_ahead(), so)
+    _require_right(providers.clock_ahead(), so)
 
 
 def _require_right(ahead: timedelta | None, so: str) -> None:

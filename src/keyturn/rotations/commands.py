@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from keyturn.connections.domain import Rotatable, SubmittedCredentials
 from keyturn.errors import Refused
 from keyturn.ports.provider import RemoteApplication, RemoteCredential
+from keyturn.ports.sign_in import Credentials
 from keyturn.rotations.schedule import Schedule
 
 
@@ -14,7 +14,7 @@ from keyturn.rotations.schedule import Schedule
 class Adoption:
     """A secret or a certificate that was checked and may be taken over. ``accepted_at`` is by the provider's clock."""
 
-    given: Rotatable
+    given: Credentials
     application: RemoteApplication
     key: RemoteCredential
     accepted_at: datetime
@@ -61,7 +61,7 @@ class ConnectionChange:
     name: str | None = None
     description: str | None = None
     describe: bool = False
-    credentials: SubmittedCredentials | None = None
+    credentials: Credentials | None = None
     enabled: bool | None = None
     schedule: ScheduleChange | None = None
     move_along: bool = True

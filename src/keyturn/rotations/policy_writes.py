@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from keyturn.audit import events
 from keyturn.authz import authorize
 from keyturn.connections import health, holders, sealed
-from keyturn.connections.domain import Connection, value_of
+from keyturn.connections.domain import Connection
 from keyturn.connections.store import Holder
 from keyturn.credentials import store as journal
 from keyturn.credentials.domain import KEPT, Credential, State
@@ -18,10 +18,10 @@ from keyturn.errors import Refused
 from keyturn.kit.actor import Actor
 from keyturn.ports.clock import Clock, Ids
 from keyturn.ports.sealing import Sealer
+from keyturn.providers.registry import Providers
 from keyturn.rotations import waits
 from keyturn.rotations.commands import Adoption, ConnectionChange, schedule_facts
 from keyturn.rotations.domain import Reason, Rotation, RotationKind, Run, RunState, Snapshot
-from keyturn.rotations.matching import kind_of
 from keyturn.rotations.run_schedule import next_run
 from keyturn.rotations.schedule import Schedule
 from keyturn.rotations.store import policies, runs
@@ -39,6 +39,7 @@ class PolicyWriter:
     clock: Clock
     ids: Ids
     sealer: Sealer
+    providers: Providers
 
     def enroll(
         self,
@@ -71,7 +72,7 @@ class PolicyWriter:
             object_id=application.object_id,
             application_name=application.name,
             schedule=schedule,
-            credential_kind=kind_of(adoption.given),
+            credential_kind=adoption.given.method,
             enabled=enabled,
             next_run_at=now,
             wake_at=now,
@@ -109,8 +110,8 @@ class PolicyWriter:
             planned_at=now,
             published_at=adoption.accepted_at,
         )
-        value = value_of(adoption.given)
-        mark = Along(self.sealer, rotation, now).mark(tx, value)
+        value = self.providers.method_of(adoption.given).value(adoption.given)
+        mark = Along(self.sealer, self.providers, rotation, now).mark(tx, value)
         journal.insert(tx, replace(row, value=self.sealer.seal(value, row.seal_context), fingerprint=mark))
         for holder in sorted(holders.of(tx, mark), key=lambda holder: holder.id):  # rows are locked in this order
             connection = holders.locked(tx, holder)
@@ -120,7 +121,7 @@ class PolicyWriter:
     def _check_holders(self, tx: Tx, actor: Actor, connection: Connection, *, move_along: bool) -> None:
         """Raise Refused where the connection's credential rotates already, or may not be rotated for those who share it."""
         others = holders.of(tx, connection.fingerprint, beside=connection.id)
-        what = holders.credential_name(connection.method)
+        what = holders.credential_name(self.providers.method_of(connection))
         owner_id = holders.rotated_by(tx, others)
         if owner_id:
             owner = next(holder for holder in others if holder.id == owner_id)
@@ -212,7 +213,7 @@ class PolicyWriter:
         now, current = self.clock.now(), Snapshot(rotation, journal.live(tx, rotation.id)).current
         if current is None:
             return None
-        along = Along(self.sealer, rotation, now)
+        along = Along(self.sealer, self.providers, rotation, now)
         holders.lock(tx, along.mark_of(tx, current))
         others = along.holders(tx, current)
         heir = next(

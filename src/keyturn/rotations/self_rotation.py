@@ -7,18 +7,14 @@ workflow, never inside a user's request.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import NoReturn
 
 from keyturn.authz.domain import Action
 from keyturn.connections import holders, older_rows, sealed
 from keyturn.connections.domain import (
-    ClientSecret,
     Connection,
     NewConnection,
-    ReadCredentials,
-    Rotatable,
     VerifiedCredentials,
-    method_of,
-    value_of,
 )
 from keyturn.connections.holders import Sharing
 from keyturn.connections.verification import Verifier
@@ -29,13 +25,14 @@ from keyturn.db.unit import Database, Tx
 from keyturn.errors import Refused
 from keyturn.kit.actor import Actor
 from keyturn.ports.clock import Clock, Ids
-from keyturn.ports.provider import SecretsProvider, Tenant
+from keyturn.ports.provider import Tenant
 from keyturn.ports.sealing import Sealer
+from keyturn.ports.sign_in import Credentials, SignInMethod
+from keyturn.providers.registry import Providers
 from keyturn.rotations import access
 from keyturn.rotations.commands import Adoption, ConnectionChange, ScheduleChange
 from keyturn.rotations.domain import Reason, Rotation, Run
 from keyturn.rotations.edit_lock import EditLock
-from keyturn.rotations.matching import kind_of, match_credential, rotatable
 from keyturn.rotations.policy_writes import PolicyWriter
 from keyturn.rotations.schedule import Schedule
 from keyturn.rotations.store import policies
@@ -54,7 +51,7 @@ class SelfRotation:
         self,
         database: Database,
         sealer: Sealer,
-        provider: SecretsProvider,
+        providers: Providers,
         clock: Clock,
         ids: Ids,
         verifier: Verifier,
@@ -66,11 +63,11 @@ class SelfRotation:
     ) -> None:
         self._database = database
         self._sealer = sealer
-        self._provider = provider
+        self._providers = providers
         self._clock = clock
         self._verifier = verifier
         self._connections = writer
-        self._policies = PolicyWriter(clock, ids, sealer)
+        self._policies = PolicyWriter(clock, ids, sealer, providers)
         self._nudge = nudge
         self._edits = EditLock(database, clock, pause, process_id)
 
@@ -123,8 +120,7 @@ class SelfRotation:
         credentials = self._verifier.read(new.credentials)
         adoption = None
         if schedule:
-            candidate = rotatable(credentials, method_of(credentials))
-            adoption = self.check_adoption(candidate, cloud, schedule.key_id, confirmed=schedule.key_confirmed)
+            adoption = self.check_adoption(credentials, cloud, schedule.key_id, confirmed=schedule.key_confirmed)
         verified = self._verified(credentials, adoption, cloud)
         self._complete_older_rows()
         with self._edits.write(*_touched(None, adoption)) as tx:
@@ -135,7 +131,7 @@ class SelfRotation:
             self._nudge()
         return connection
 
-    def _verified(self, credentials: ReadCredentials, adoption: Adoption | None, cloud: str) -> VerifiedCredentials:
+    def _verified(self, credentials: Credentials, adoption: Adoption | None, cloud: str) -> VerifiedCredentials:
         """Have credentials accepted by the provider, which those of an adoption were already."""
         if adoption:
             return VerifiedCredentials(credentials, adoption.given, adoption.accepted_at)
@@ -143,26 +139,34 @@ class SelfRotation:
 
     def _complete_older_rows(self) -> None:
         """Outside transactions, before anything is decided by fingerprints."""
-        older_rows.complete(self._database, self._sealer, self._clock.now())
+        older_rows.complete(self._database, self._sealer, self._providers, self._clock.now())
 
     def check_adoption(
-        self, credentials: Rotatable, cloud: str, key_id: str | None = None, *, confirmed: bool = False
+        self, credentials: Credentials, cloud: str, key_id: str | None = None, *, confirmed: bool = False
     ) -> Adoption:
         """Check everything that taking over a credential needs: it signs in, may write its application, and is identified.
 
         ``confirmed``: a key id is believed where the application's list says nothing for or against it.
         """
+        method = self._providers.method_of(credentials)
+        kind = method.kind(app_id=credentials.client_id) or self._refuse_method(method)
         credentials = self._verifier.located(credentials, cloud)
         token = self._verifier.sign_in(credentials, cloud)
         tenant = Tenant(cloud, credentials.tenant_id)
-        kind = self._provider.kind(kind_of(credentials), app_id=credentials.client_id)
         application = kind.application(tenant, token, app_id=credentials.client_id)
         kind.check_may_write(tenant, token, application)
-        application = kind.identified(tenant, token, application, value_of(credentials))
-        key = match_credential(
-            kind, application.credentials, credentials, self._clock.now(), key_id, confirmed=confirmed
-        )
+        application = kind.identified(tenant, token, application, method.value(credentials))
+        key = method.match(application.credentials, credentials, self._clock.now(), key_id, confirmed=confirmed)
         return Adoption(credentials, application, key, self._verifier.provider_time())
+
+    def _refuse_method(self, method: SignInMethod) -> NoReturn:
+        keys = [one.key for one in self._providers.of(method.app).methods if one.kind() is not None]
+        raise Refused(
+            f"Automatic credential rotation is available for the methods {' and '.join(keys)}; this connection's is "
+            f"'{method.key}'.",
+            code="rotation.method_not_supported",
+            fix="Leave automatic rotation off, or make a connection with a client secret or a certificate.",
+        )
 
     def update(self, actor: Actor, connection_id: str, change: ConnectionChange) -> Connection:
         """Change a connection, its credentials and its schedule: all of it or nothing."""
@@ -188,22 +192,25 @@ class SelfRotation:
         self,
         connection: Connection,
         rotation: Rotation | None,
-        credentials: ReadCredentials | None,
+        credentials: Credentials | None,
         change: ConnectionChange,
     ) -> Adoption | None:
         """Ask the provider about a secret to take over. Returns it, if there is one."""
         if rotation is None and change.enabled:
-            candidate = credentials or sealed.opened(self._database, self._sealer, connection)
+            candidate = credentials or self._stored_credentials(connection)
         elif credentials and rotation:
             candidate = credentials
         else:
             return None
-        key_id = change.credentials.key_id if isinstance(change.credentials, ClientSecret) else None
+        key_id = change.credentials.key_id if change.credentials else None
         key_id = key_id or (change.schedule.key_id if change.schedule else None)
         confirmed = change.key_confirmed or bool(change.schedule and change.schedule.key_confirmed)
-        return self.check_adoption(
-            rotatable(candidate, connection.method), connection.cloud, key_id, confirmed=confirmed
-        )
+        return self.check_adoption(candidate, connection.cloud, key_id, confirmed=confirmed)
+
+    def _stored_credentials(self, connection: Connection) -> Credentials:
+        method = self._providers.method_of(connection)
+        credentials = sealed.opened(self._database, self._sealer, method, connection)
+        return credentials or self._refuse_method(method)
 
     # --- rotating now -----------------------------------------------------------------------------------------------
 

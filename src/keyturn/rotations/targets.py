@@ -17,6 +17,7 @@ from keyturn.db.unit import Database, Tx
 from keyturn.kit.secret import Plaintext, SealContext, Sealed
 from keyturn.ports.provider import Tenant
 from keyturn.ports.sealing import Sealer
+from keyturn.providers.registry import Providers
 from keyturn.rotations.domain import Rotation, Snapshot
 
 
@@ -74,6 +75,7 @@ class ConnectionCredential:
 
     database: Database
     sealer: Sealer
+    providers: Providers
 
     signer_is_own = True
 
@@ -116,7 +118,8 @@ class ConnectionCredential:
 
     def publish(self, tx: Tx, rotation: Rotation, current: Credential, value: Plaintext, now: datetime) -> None:
         if rotation.connection_id:
-            point_to(tx, self.sealer, rotation.connection_id, current, value, now)
+            method = self.providers.method_of_kind(rotation.credential_kind)
+            point_to(tx, self.sealer, method, rotation.connection_id, current, value, now)
 
     def connection_to_judge(self, rotation: Rotation) -> str | None:
         return None if rotation.retired else rotation.connection_id

@@ -23,7 +23,7 @@ from keyturn.web.html.render import Page
 from keyturn.web.html.site import Site
 from keyturn.web.messages import Request, Response
 from keyturn.web.origin import SAFE, require_host, require_ours
-from keyturn.web.signature import Signature, read
+from keyturn.web.signature import Signature, Types, read
 from keyturn.web.table import filled_in
 
 __all__ = [
@@ -114,17 +114,17 @@ class PageRoute:
 Decorator = Callable[[Callable[..., Outcome]], PageRoute]
 
 
-def get(path: str, *, public: bool = False, keeps_query: bool = True) -> Decorator:
+def get(path: str, *, public: bool = False, keeps_query: bool = True, types: Types = None) -> Decorator:
     """Make a page of a function. Without a session a page that is not public redirects to the sign-in page, and back.
 
     With ``keeps_query`` False they come back without the query: it holds what must not stand in another address.
     """
-    return lambda function: replace(_route("GET", path, function, public=public), keeps_query=keeps_query)
+    return lambda function: replace(_route("GET", path, function, public=public, types=types), keeps_query=keeps_query)
 
 
-def post(path: str, *, form_page: PageRoute | None = None, public: bool = False) -> Decorator:
+def post(path: str, *, form_page: PageRoute | None = None, public: bool = False, types: Types = None) -> Decorator:
     """Take a form. When it is refused the page ``again`` is shown with the faults; without one, the error page."""
-    return lambda function: _route("POST", path, function, public=public, form_page=form_page)
+    return lambda function: _route("POST", path, function, public=public, form_page=form_page, types=types)
 
 
 def group(*routes: Endpoint) -> Pages:
@@ -133,9 +133,17 @@ def group(*routes: Endpoint) -> Pages:
 
 
 def _route(
-    method: str, path: str, function: Callable[..., Outcome], *, public: bool, form_page: PageRoute | None = None
+    method: str,
+    path: str,
+    function: Callable[..., Outcome],
+    *,
+    public: bool,
+    form_page: PageRoute | None = None,
+    types: Types = None,
 ) -> PageRoute:
-    signature = read(method, path, function, public=public, body="form", provided={"actor", "visitor", "filled"})
+    signature = read(
+        method, path, function, public=public, body="form", provided={"actor", "visitor", "filled"}, types=types
+    )
     if form_page is not None and "filled" not in form_page.signature.names:
         raise TypeError(f"{method} {path}: the page shown again takes no 'filled'")
     return PageRoute(method, path, function, public, signature, form_page)

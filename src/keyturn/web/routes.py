@@ -22,7 +22,7 @@ from keyturn.web.html.forms import FORM_TYPE, read_form
 from keyturn.web.messages import Request, Response
 from keyturn.web.origin import OriginRules, require_json
 from keyturn.web.schema.wire import check_answer_type, check_compressible, encode
-from keyturn.web.signature import Signature, read
+from keyturn.web.signature import Signature, Types, read
 
 __all__ = ["Caller", "Operation", "Routes", "delete", "get", "group", "patch", "post", "put"]
 
@@ -110,17 +110,21 @@ def post(
     forms: bool = False,
     status: int = 200,
     also: Also = _NONE,
+    types: Types = None,
 ) -> Decorator:
-    """``guarded``: the rules for browsers' requests hold for all. ``forms``: the body may be a form, whose fields are texts."""
-    return _route("POST", path, public=public, guarded=guarded, forms=forms, status=status, also=also)
+    """``guarded``: the rules for browsers' requests hold for all. ``forms``: the body may be a form, whose fields are texts.
+
+    ``types``: see :func:`signature.read`.
+    """
+    return _route("POST", path, public=public, guarded=guarded, forms=forms, status=status, also=also, types=types)
 
 
 def put(path: str, *, public: bool = False, status: int = 200, also: Also = _NONE) -> Decorator:
     return _route("PUT", path, public=public, status=status, also=also)
 
 
-def patch(path: str, *, public: bool = False, status: int = 200, also: Also = _NONE) -> Decorator:
-    return _route("PATCH", path, public=public, status=status, also=also)
+def patch(path: str, *, public: bool = False, status: int = 200, also: Also = _NONE, types: Types = None) -> Decorator:
+    return _route("PATCH", path, public=public, status=status, also=also, types=types)
 
 
 def delete(path: str, *, public: bool = False, status: int = 200, also: Also = _NONE) -> Decorator:
@@ -144,9 +148,10 @@ def _route(
     probe: bool = False,
     compressed: bool = False,
     forms: bool = False,
+    types: Types = None,
 ) -> Decorator:
     def around(function: Callable[..., object]) -> Operation:
-        signature = read(method, path, function, public=public, body="data", provided={"actor", "caller"})
+        signature = read(method, path, function, public=public, body="data", provided={"actor", "caller"}, types=types)
         if not is_response(signature.answer):
             check_answer_type(signature.answer)
         if compressed:

@@ -18,6 +18,7 @@ from keyturn.web.schema.validate import MOST_ISSUES, checker
 from keyturn.web.table import path_params
 
 MOST_QUERY_KEYS = 1000
+Types = Mapping[str, Any] | None
 
 
 @dataclass(frozen=True)
@@ -45,14 +46,22 @@ class Signature:
 
 
 def read(
-    method: str, path: str, function: Callable[..., object], *, public: bool, body: str, provided: AbstractSet[str]
+    method: str,
+    path: str,
+    function: Callable[..., object],
+    *,
+    public: bool,
+    body: str,
+    provided: AbstractSet[str],
+    types: Types = None,
 ) -> Signature:
     """Read a handler's signature. Raises TypeError when it cannot be served as asked.
 
     ``body`` is the parameter for what a request brings: ``data`` is JSON, anything else is texts. ``provided`` are those that
-    are in no request.
+    are in no request. ``types`` are those of parameters whose type is
+    made while the server starts.
     """
-    hints = typing.get_type_hints(function, include_extras=True)
+    hints = typing.get_type_hints(function, include_extras=True) | dict(types or {})
     parameters = inspect.signature(function).parameters
     names = [name for name, each in parameters.items() if each.kind is not inspect.Parameter.VAR_KEYWORD]
     where = f"{method} {path}"

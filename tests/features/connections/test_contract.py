@@ -299,7 +299,7 @@ def test_a_name_that_another_server_takes_at_the_same_moment(tmp_path: Path) -> 
         with desk(world, tmp_path) as web, ThreadPoolExecutor(1) as pool:
             with database.write() as tx:
                 credentials = world.given()
-                ConnectionWriter(world.clock, world.ids, world.sealer, "global").insert(
+                ConnectionWriter(world.clock, world.ids, world.sealer, world.services.providers, "global").insert(
                     tx,
                     world.actor,
                     NewConnection("prod-entra", credentials),

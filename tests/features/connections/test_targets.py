@@ -11,6 +11,7 @@ from keyturn.connections import older_rows
 from keyturn.db.tables import app_connections, rotations
 from keyturn.errors import NeedsAction
 from keyturn.providers.azure.provider import AzureProvider
+from keyturn.providers.registry import Providers
 from keyturn_simulation.emulated import emulated_clouds
 from keyturn_simulation.world import OWNED, World
 from tests.features.connections.desk import NOBODY, ApiClient, Json
@@ -98,7 +99,7 @@ def test_what_an_earlier_version_sealed_is_bound_when_a_server_starts(web: ApiCl
     assert web.get(connection)["name"] == "prod-entra"
     assert sealed_target(world, connection) is None
     assert first_check(web, connection)["ok"] is True, "before it is bound it works, too"
-    older_rows.complete(world.database, world.sealer, world.clock.now())
+    older_rows.complete(world.database, world.sealer, world.services.providers, world.clock.now())
     assert sealed_target(world, connection) == ["global", world.tenant_id, world.application.app_id]
     assert (
         web.change(connection, description="x", credentials=web.credentials())["credentialsHash"]
@@ -121,8 +122,8 @@ def test_what_an_earlier_version_sealed_rotates(web: ApiClient) -> None:
 def test_a_server_of_another_cloud_sends_nothing(world: World) -> None:
     connection = world.connect(rotate=False)
     table = emulated_clouds().limited_to("usgov-l4")
-    provider = AzureProvider(world.network("moved"), world.clock, table, ids=world.ids)
-    moved = build(world.database, world.sealer, provider, world.clock, world.ids, "usgov-l4").connections
+    providers = Providers([AzureProvider(world.network("moved"), world.clock, table, ids=world.ids)])
+    moved = build(world.database, world.sealer, providers, world.clock, world.ids, "usgov-l4").connections
     requests = len(world.emulator.ledger)
     with pytest.raises(NeedsAction) as caught:
         moved.clients(world.actor, connection.id)

@@ -17,6 +17,7 @@ from keyturn.ports.http import HttpRequest, HttpResponse, Transport
 from keyturn.ports.provider import OAuthApp
 from keyturn.ports.work import Work
 from keyturn.providers.azure.provider import AzureProvider
+from keyturn.providers.registry import Providers
 from keyturn_simulation.emulated import HOST, emulated_clouds
 from keyturn_simulation.world import World
 from tests.features.connections.desk import ApiClient, Json
@@ -76,8 +77,8 @@ class MethodsFixture:
     def server_of(self, app: OAuthApp) -> Connections:
         """Return what a server with another OAuth application finds in this database."""
         world = self.world
-        provider = AzureProvider(self.wire, world.clock, emulated_clouds(), ids=world.ids)
-        return build(world.database, world.sealer, provider, world.clock, world.ids, "global", app).connections
+        providers = Providers([AzureProvider(self.wire, world.clock, emulated_clouds(), ids=world.ids, oauth=app)])
+        return build(world.database, world.sealer, providers, world.clock, world.ids, "global").connections
 
     def keep_alive(self, report: Callable[[str, KeyturnError], None] = lambda _id, _error: None) -> int:
         """Use the refresh tokens that are due, as a server with all the time in the world would; return how many it could."""
@@ -160,9 +161,7 @@ def set_up(
         world.tenant_id, "Keyturn", redirect_uris=(REDIRECT,), scopes=(WRITE_ALL,), secrets=1, audience=audience
     )
     wire = RecordedTransport(world.network("api"))
-    provider = AzureProvider(wire, world.clock, emulated_clouds(), ids=world.ids)
     ours = OAuthApp(app.app_id, Plaintext(app.secrets[0].value), REDIRECT) if configured else None
-    world.services = build(
-        world.database, world.sealer, provider, world.clock, world.ids, "global", ours, bare_codes=bare_codes
-    )
+    azure = AzureProvider(wire, world.clock, emulated_clouds(), ids=world.ids, oauth=ours, bare_codes=bare_codes)
+    world.services = build(world.database, world.sealer, Providers([azure]), world.clock, world.ids, "global")
     return wire, app

@@ -11,8 +11,8 @@ from cryptography import x509
 
 from entra_emulator import RESET, Fault
 from entra_emulator.admin.admin import ApplicationHandle
-from keyturn.connections.domain import Certificate
 from keyturn.db.tables import metadata
+from keyturn.providers.azure.methods.certificate import Certificate
 from keyturn_simulation.keys import private_lines
 from keyturn_simulation.world import OWNED
 from tests.emulator.certificates import make_certificate

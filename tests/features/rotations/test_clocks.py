@@ -372,8 +372,8 @@ def test_a_clock_that_is_a_little_wrong_plans(world: World, off: timedelta) -> N
     connection = world.connect(days=7)
     work_for(world, server, 120)
     assert world.rotation(connection).status == "success"
-    assert server.context.provider.clock_ahead() is not None
-    assert abs((server.context.provider.clock_ahead() or timedelta(0)) - off) <= timedelta(seconds=2)
+    assert server.context.providers.clock_ahead() is not None
+    assert abs((server.context.providers.clock_ahead() or timedelta(0)) - off) <= timedelta(seconds=2)
 
 
 def test_work_that_is_under_way_is_finished_by_a_wrong_clock(world: World) -> None:

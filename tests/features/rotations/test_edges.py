@@ -6,12 +6,14 @@ import pytest
 import sqlalchemy as sa
 
 from entra_emulator import RESET, SERVICE_UNAVAILABLE, Effect, Fault, Settings
-from keyturn.connections.domain import CertificateFiles, ClientSecret, Connection, NewConnection
+from keyturn.connections.domain import Connection, NewConnection
 from keyturn.credentials.domain import State
 from keyturn.db.tables import rotations
 from keyturn.db.unit import Database
 from keyturn.errors import Refused
 from keyturn.kit.secret import Plaintext
+from keyturn.providers.azure.methods.certificate import CertificateFiles
+from keyturn.providers.azure.methods.client_secret import ClientSecret
 from keyturn.rotations.commands import ScheduleChange
 from keyturn.rotations.domain import Reason, RunState, StepName
 from keyturn.rotations.protocol import Step

@@ -4,12 +4,13 @@ import pytest
 import sqlalchemy as sa
 
 from keyturn.connections import sealed
-from keyturn.connections.domain import ClientSecret, Connection
+from keyturn.connections.domain import Connection
 from keyturn.crypto.rewrap import sealed_columns
 from keyturn.db.tables import app_connections, credentials
 from keyturn.db.unit import Database
 from keyturn.errors import Retryable
 from keyturn.kit.secret import Plaintext
+from keyturn.providers.azure.methods.client_secret import ClientSecret
 from keyturn.rotations.commands import ConnectionChange
 from keyturn_simulation.invariants import check_always, check_quiet
 from keyturn_simulation.world import OWNED, World, make_world

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from entra_emulator.admin.admin import ApplicationHandle
 from keyturn.connections import sealed
 from keyturn.connections import store as connections
-from keyturn.connections.domain import Connection, value_of
+from keyturn.connections.domain import Connection
 from keyturn.credentials import store as journal
 from keyturn.credentials.domain import Credential, State
 from keyturn.db.unit import Database, Tx
@@ -63,9 +63,11 @@ class Letterbox:
         return connection
 
     def open_signer(self, rotation: Rotation, _signer: Signer) -> Plaintext:
-        credentials = sealed.opened(self.world.database, self.world.sealer, self._connection(rotation))
+        connection = self._connection(rotation)
+        method = self.world.services.providers.method_of(connection)
+        credentials = sealed.opened(self.world.database, self.world.sealer, method, connection)
         assert credentials is not None
-        return value_of(credentials)
+        return method.value(credentials)
 
     def require_unchanged(self, rotation: Rotation) -> None:
         """Nothing to compare with: the application has no other credential here."""

@@ -42,7 +42,14 @@ def upkeep(world: World, retention: RetentionSettings = SHORT, server: Server | 
     keyring = Keyring.open(world.database, GivenRoot(RootKeys(RootKey(ROOT_KEY))), at_work.clock)
     context, grants = at_work.context, at_work.services.grants
     hourly = HourlyTasks(
-        keyring, context.database, context.sealer, at_work.clock, grants, context.provider.clock_confirmed_at, retention
+        keyring,
+        context.database,
+        context.sealer,
+        context.providers,
+        at_work.clock,
+        grants,
+        context.providers.clock_confirmed_at,
+        retention,
     )
     assert not any(task.act() for task in hourly.tasks()), "nothing is left"
 
@@ -172,10 +179,10 @@ def test_a_key_that_the_journal_has_not_done_with_is_not_forgotten(world: World)
 
 def confirm(world: World, server: Server | None = None) -> None:
     """Let the server hear from Entra."""
-    provider = (server or world.servers[0]).context.provider
+    providers = (server or world.servers[0]).context.providers
     other = world.emulator.admin.create_application(world.tenant_id, "Another", secrets=1)
     credentials = world.given(other)
-    provider.sign_in(Tenant("global", world.tenant_id), credentials.client_id, credentials.secret)
+    providers.method_of(credentials).sign_in(Tenant("global", world.tenant_id), credentials)
 
 
 ALL_SHORT = RetentionSettings(audit_days=5, step_days=5, run_days=5, gone_key_days=5)

@@ -8,13 +8,14 @@ import sqlalchemy as sa
 
 from entra_emulator import Settings
 from keyturn.connections import fingerprints
-from keyturn.connections.domain import CertificateFiles, Connection, NewConnection
+from keyturn.connections.domain import Connection, NewConnection
 from keyturn.credentials.domain import State
 from keyturn.db.tables import app_connections, credentials, fingerprint_keys
 from keyturn.db.unit import Database
 from keyturn.errors import KeyturnError, Refused
 from keyturn.kit.actor import Actor, Role
 from keyturn.kit.secret import Plaintext
+from keyturn.providers.azure.methods.certificate import CertificateFiles
 from keyturn.rotations.commands import ConnectionChange, ScheduleChange
 from keyturn.rotations.domain import StepName
 from keyturn_simulation.invariants import check_quiet
@@ -377,7 +378,7 @@ def test_fingerprints_say_nothing_without_the_key_and_differ_by_application(worl
 
     assert marks[0] == marks[1] != marks[2]
     forget_fingerprints(world)
-    assert fingerprints.complete(world.database, world.sealer, world.clock.now()) == 3
+    assert fingerprints.complete(world.database, world.sealer, world.services.providers, world.clock.now()) == 3
     anew = [world.connections.get(world.actor, each.id).fingerprint for each in (first, second, third)]
     assert anew[0] == anew[1] != anew[2]
     assert not set(anew) & set(marks), "another key, other fingerprints"
@@ -393,6 +394,7 @@ def test_a_row_that_cannot_be_read_keeps_nobody_from_rotating(world: World) -> N
     fingerprints.complete(
         world.database,
         world.sealer,
+        world.services.providers,
         world.clock.now(),
         lambda table, row, error: reports.append(f"{table} {row} {error.code}"),
     )

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from keyturn.connections.domain import CertificateFiles, NewConnection
+from keyturn.connections.domain import NewConnection
 from keyturn.errors import Refused
 from keyturn.kit.secret import Plaintext
+from keyturn.providers.azure.methods.certificate import CertificateFiles
 from keyturn.rotations.commands import ConnectionChange, ScheduleChange
 from keyturn_simulation.invariants import check_quiet
 from keyturn_simulation.world import World, make_world

@@ -74,10 +74,11 @@ class Scene:
         world, database = self.world, MortalDatabase(self.world.database, fuse)
         server = world.server("mortal", database, world.network("mortal"))
         supplied = world.given(world.emulator.admin.create_application(world.tenant_id, "Another", secrets=1))
-        server.context.provider.sign_in(Tenant("global", world.tenant_id), supplied.client_id, supplied.secret)
+        server.context.providers.method_of(supplied).sign_in(Tenant("global", world.tenant_id), supplied)
         keyring = Keyring.open(database, GivenRoot(RootKeys(RootKey(ROOT_KEY))), world.clock)
-        confirmed_at = server.context.provider.clock_confirmed_at
-        hourly = HourlyTasks(keyring, database, world.sealer, world.clock, server.services.grants, confirmed_at, KEPT)
+        confirmed_at = server.context.providers.clock_confirmed_at
+        providers, grants = server.context.providers, server.services.grants
+        hourly = HourlyTasks(keyring, database, world.sealer, providers, world.clock, grants, confirmed_at, KEPT)
         for task in hourly.tasks():
             with fuse.lit(task.name):
                 assert not task.act(), "nothing is left"

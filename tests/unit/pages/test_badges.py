@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from keyturn.connections.domain import Connection, Method
+from keyturn.connections.domain import Connection
 from keyturn.errors import RefusalReason
 from keyturn.kit.secret import Sealed
 from keyturn.pages.connections.badges import badges, credential_refused, refusal_title, sign_in_refused
@@ -14,7 +14,7 @@ from keyturn.rotations.domain import Reason, Run, RunState
 from keyturn.rotations.store.runs import StepRecord
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
-IDS = ("id", "org", None, "prod", None, "azure-client-secrets", Method.CLIENT_SECRET, "global", "tenant", "client")
+IDS = ("id", "org", None, "prod", None, "azure-client-secrets", "client-secret", "global", "tenant", "client")
 PLAIN = Connection(*IDS, Sealed("k1.a.b"), 1, "hash", 1, NOW, NOW, NOW, {"ok": True})
 
 

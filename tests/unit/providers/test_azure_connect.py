@@ -3,7 +3,11 @@
 import pytest
 
 from keyturn.kit.secret import Plaintext
+from keyturn.ports.fields import AskedWhere
 from keyturn.providers.azure.manifest import MANIFEST
+from keyturn.providers.azure.methods.certificate import CertificateMethod
+from keyturn.providers.azure.methods.client_secret import ClientSecretMethod
+from keyturn.providers.azure.methods.oauth import OAuthMethod
 from keyturn.providers.azure.paste_checks import client_id_fault, client_secret_fault, key_id_fault, tenant_fault
 
 UUID = "0b5e8f6a-1c2d-4e3f-8a9b-0c1d2e3f4a5b"
@@ -69,19 +73,14 @@ def test_the_secret_id_may_be_left_empty() -> None:
     assert key_id_fault("abc") is not None
 
 
-def test_the_manifest_offers_the_methods_of_the_api_and_hides_what_is_secret() -> None:
+def test_the_provider_offers_the_methods_of_the_api_and_hides_what_is_secret() -> None:
+    methods = (OAuthMethod, ClientSecretMethod, CertificateMethod)
+    fields = [field for method in methods for field in method.fields]
     assert (MANIFEST.app, MANIFEST.name) == ("azure-client-secrets", "Azure Client Secrets")
-    assert [method.key for method in MANIFEST.methods] == ["oauth", "client-secret", "certificate"]
-    assert {field.name for method in MANIFEST.methods for field in method.fields if field.secret} == {
-        "code",
-        "clientSecret",
-        "privateKey",
-        "passphrase",
+    assert [method.key for method in methods] == ["oauth", "client-secret", "certificate"]
+    assert {field.name for field in fields if field.secret} == {
+        *("code", "codeVerifier", "nonce"),
+        *("clientSecret", "privateKey", "passphrase"),
     }
-    assert all(field.label and field.help for method in MANIFEST.methods for field in method.fields)
-    assert [method.key for method in MANIFEST.methods if method.rotates] == ["client-secret", "certificate"]
-
-
-def test_an_unknown_method_is_a_key_error() -> None:
-    with pytest.raises(KeyError):
-        MANIFEST.method("password")
+    asked = [field for field in fields if field.asked is not AskedWhere.SIGN_IN]
+    assert all(field.label and field.help for field in asked)

@@ -3,8 +3,9 @@
 from msgspec import UNSET, UnsetType
 
 from keyturn.connections.connection_test import ConnectionTest
-from keyturn.connections.domain import Connection, Method
+from keyturn.connections.domain import Connection
 from keyturn.kit.clock import iso
+from keyturn.ports.sign_in import SignInMethod
 from keyturn.web.schema.wire import ApiModel, Timestamp
 
 
@@ -66,8 +67,8 @@ class SignInStarted(ApiModel):
     expires_at: Timestamp
 
 
-def safe(connection: Connection) -> SafeCredentials:
-    of_server = connection.method is Method.OAUTH
+def safe(connection: Connection, method: SignInMethod | None) -> SafeCredentials:
+    of_server = method is not None and method.browser
     return SafeCredentials(connection.tenant_id, UNSET if of_server else connection.client_id)
 
 

@@ -1,10 +1,12 @@
 """Routes of app connections and of the rotation of their own secret."""
 
+import json
 from collections.abc import Sequence
 
 from keyturn.api.connections import history_views, method_views, removal_views, views
+from keyturn.api.connections.app_types import AppTypes, types_of
 from keyturn.api.connections.schemas import (
-    CreateAppConnection,
+    AppConnectionDraft,
     DeleteAppConnection,
     InProject,
     PartOfProject,
@@ -14,12 +16,14 @@ from keyturn.api.connections.schemas import (
 )
 from keyturn.api.connections.sign_in_schemas import FinishSignIn, StartSignIn
 from keyturn.connections.connection_test import ConnectionTests
-from keyturn.connections.domain import APP, Connection
+from keyturn.connections.domain import Connection
+from keyturn.connections.health import readable
 from keyturn.connections.oauth import SignIns
 from keyturn.connections.service import Connections
 from keyturn.kit.actor import Actor
 from keyturn.kit.clock import iso
 from keyturn.ports.clock import Clock
+from keyturn.providers.registry import Providers
 from keyturn.rotations.domain import Reason
 from keyturn.rotations.overviews import Overviews
 from keyturn.rotations.removals import Removals
@@ -28,8 +32,6 @@ from keyturn.web.routes import Caller, Operation, Routes, delete, get, group, pa
 from keyturn.web.schema.validate import Uuid
 
 ALL = "/api/v1/app-connections"
-ROOT = f"{ALL}/{APP}"
-ONE = f"{ROOT}/{{connection_id}}"
 
 
 def router(
@@ -39,36 +41,43 @@ def router(
     tests: ConnectionTests,
     removals: Removals,
     overviews: Overviews,
+    providers: Providers,
     *,
     oauth_client_id: str | None,
     clock: Clock,
 ) -> Routes:
     """Return the routes. ``oauth_client_id`` is shown to browsers that start a sign-in; without it they cannot."""
-    shelf = _Shelf(overviews, clock)
-    return group(
-        "App connections",
-        *_lists(connections, shelf, oauth_client_id),
-        *_single(connections, tests, shelf),
-        *_changing(connections, rotations, shelf),
-        *_signing_in(sign_ins, shelf),
-        *_rotating(rotations, shelf),
-        *_history(rotations, removals),
-    )
+    shelf = _Shelf(overviews, providers, clock)
+    operations = _lists_of_all(connections, shelf, providers, oauth_client_id)
+    for provider in providers.all:
+        types, root = types_of(provider), f"{ALL}/{provider.manifest.app}"
+        operations += [
+            *_lists(connections, shelf, provider.manifest.app),
+            *_single(connections, tests, shelf, root),
+            *_changing(connections, rotations, shelf, root, types),
+            *_rotating(rotations, shelf, root),
+            *_history(rotations, removals, root),
+        ]
+        if types.sign_in:
+            operations += _signing_in(sign_ins, shelf, root, types.sign_in)
+    return group("App connections", *operations)
 
 
 class _Shelf:
     """Shows connections together with their rotations: a fixed number of statements, however many they are."""
 
-    def __init__(self, overviews: Overviews, clock: Clock) -> None:
+    def __init__(self, overviews: Overviews, providers: Providers, clock: Clock) -> None:
         self._overviews = overviews
+        self._providers = providers
         self._clock = clock
 
     def list(self, actor: Actor, connections: Sequence[Connection]) -> views.AppConnectionList:
         overviews, now = self._overviews.of(actor, connections), self._clock.now()
 
         def show(connection: Connection) -> views.AppConnectionShown:
-            overview = overviews[connection.id]
-            return views.shown(connection, overview.rotation, overview.home, now, overview.sharing)
+            overview, method = overviews[connection.id], self._providers.find(connection.app, connection.method)
+            connection = readable(connection, self._providers)
+            return views.shown(connection, method, overview.rotation, overview.home, now, overview.sharing)
 
         return views.AppConnectionList([show(connection) for connection in connections])
 
@@ -82,12 +91,15 @@ class _Shelf:
 # --- reading ----------------------------------------------------------------------------------------------------------
 
 
-def _lists(connections: Connections, shelf: _Shelf, oauth_client_id: str | None) -> list[Operation]:
+def _lists_of_all(
+    connections: Connections, shelf: _Shelf, providers: Providers, oauth_client_id: str | None
+) -> list[Operation]:
     @get(f"{ALL}/options", compressed=True)
     def list_app_connection_options(actor: Actor) -> views.AppConnectionOptions:  # noqa: ARG001 - for the signed-in only
         """List the kinds of app connections that this server knows."""
-        return views.options(oauth_client_id)
+        return views.options(providers, oauth_client_id)
 
+    @get(ALL)
     def list_app_connections(actor: Actor, query: PartOfProject) -> views.AppConnectionList:
         """List app connections by name.
 
@@ -95,32 +107,47 @@ def _lists(connections: Connections, shelf: _Shelf, oauth_client_id: str | None)
         """
         return shelf.list(actor, query.part_of(connections.visible(actor, query.project_id)))
 
-    @get(f"{ROOT}/available", compressed=True)
+    return [list_app_connection_options, list_app_connections]
+
+
+def _lists(connections: Connections, shelf: _Shelf, app: str) -> list[Operation]:
+    root = f"{ALL}/{app}"
+
+    @get(root)
+    def list_app_connections(actor: Actor, query: PartOfProject) -> views.AppConnectionList:
+        """List app connections by name.
+
+        Those of the project, or without one all that the caller may read: of the organization and of its projects.
+        """
+        return shelf.list(actor, query.part_of(_of_app(connections.visible(actor, query.project_id), app)))
+
+    @get(f"{root}/available", compressed=True)
     def list_available_app_connections(actor: Actor, query: PartOfProject) -> views.AvailableAppConnections:
         """List the app connections that the caller may use in the project: its own and the organization's."""
-        others = query.part_of(connections.available(actor, query.project_id))
+        others = query.part_of(_of_app(connections.available(actor, query.project_id), app))
         return views.AvailableAppConnections([views.available(connection) for connection in others])
 
-    return [
-        list_app_connection_options,
-        get(ALL)(list_app_connections),
-        get(ROOT)(list_app_connections),
-        list_available_app_connections,
-    ]
+    return [list_app_connections, list_available_app_connections]
 
 
-def _single(connections: Connections, tests: ConnectionTests, shelf: _Shelf) -> list[Operation]:
-    @get(ONE)
+def _of_app(connections: Sequence[Connection], app: str) -> list[Connection]:
+    return [connection for connection in connections if connection.app == app]
+
+
+def _single(connections: Connections, tests: ConnectionTests, shelf: _Shelf, root: str) -> list[Operation]:
+    one = f"{root}/{{connection_id}}"
+
+    @get(one)
     def get_app_connection(actor: Actor, connection_id: Uuid) -> views.AppConnectionAnswer:
         """Show an app connection. Its secret is never shown."""
         return shelf.answer(actor, connections.get(actor, connection_id))
 
-    @get(f"{ROOT}/connection-name/{{connection_name}}")
+    @get(f"{root}/connection-name/{{connection_name}}")
     def get_app_connection_by_name(actor: Actor, connection_name: str, query: InProject) -> views.AppConnectionAnswer:
         """Show the app connection of this name in the project, or without one in the organization."""
         return shelf.answer(actor, connections.by_name(actor, connection_name, query.project_id))
 
-    @get(f"{ONE}/clients", compressed=True)
+    @get(f"{one}/clients", compressed=True)
     def list_app_connection_clients(actor: Actor, connection_id: Uuid) -> views.ClientList:
         """List the Entra applications that the connection can see."""
         applications = connections.clients(actor, connection_id)
@@ -131,7 +158,7 @@ def _single(connections: Connections, tests: ConnectionTests, shelf: _Shelf) -> 
             ]
         )
 
-    @post(f"{ONE}/test")
+    @post(f"{one}/test")
     def test_app_connection(actor: Actor, connection_id: Uuid) -> method_views.ConnectionTestReport:
         """Try the connection now, and say what works. Changes nothing in Entra ID."""
         return method_views.report(tests.run(actor, connection_id))
@@ -142,9 +169,13 @@ def _single(connections: Connections, tests: ConnectionTests, shelf: _Shelf) -> 
 # --- changing ---------------------------------------------------------------------------------------------------------
 
 
-def _changing(connections: Connections, rotations: SelfRotation, shelf: _Shelf) -> list[Operation]:
-    @post(ROOT)
-    def create_app_connection(actor: Actor, data: CreateAppConnection) -> views.AppConnectionAnswer:
+def _changing(
+    connections: Connections, rotations: SelfRotation, shelf: _Shelf, root: str, types: AppTypes
+) -> list[Operation]:
+    one = f"{root}/{{connection_id}}"
+
+    @post(root, types={"data": types.draft})
+    def create_app_connection(actor: Actor, data: AppConnectionDraft) -> views.AppConnectionAnswer:
         """Make an app connection, once its credentials have proved to work.
 
         With ``isAutoRotationEnabled`` the server takes the client secret or the certificate over: it makes a new one at once,
@@ -154,7 +185,7 @@ def _changing(connections: Connections, rotations: SelfRotation, shelf: _Shelf) 
         along = data.moves_others_along
         return shelf.answer(actor, rotations.create(actor, data.command(), data.schedule(), move_along=along))
 
-    @patch(ONE)
+    @patch(one, types={"data": types.update})
     def update_app_connection(
         actor: Actor, connection_id: Uuid, data: UpdateAppConnection
     ) -> views.AppConnectionAnswer:
@@ -163,10 +194,13 @@ def _changing(connections: Connections, rotations: SelfRotation, shelf: _Shelf) 
         Credentials equal to those last given leave the current secret alone, however often it was rotated since.
         """
         # What shape credentials must have is known only from the connection, which the caller must be allowed to see.
-        method = connections.get(actor, connection_id).method if data.credentials is not None else None
-        return shelf.answer(actor, rotations.update(actor, connection_id, data.command(method)))
+        credentials = None
+        if data.credentials is not None:
+            method = connections.get(actor, connection_id).method
+            credentials = types.read(json.loads(data.credentials.reveal()), method)
+        return shelf.answer(actor, rotations.update(actor, connection_id, data.command(credentials)))
 
-    @delete(ONE)
+    @delete(one)
     def delete_app_connection(
         actor: Actor, connection_id: Uuid, query: DeleteAppConnection
     ) -> views.DeletedAppConnection:
@@ -180,8 +214,8 @@ def _changing(connections: Connections, rotations: SelfRotation, shelf: _Shelf) 
 # --- signing in by browser --------------------------------------------------------------------------------------------
 
 
-def _signing_in(sign_ins: SignIns, shelf: _Shelf) -> list[Operation]:
-    @post(f"{ROOT}/oauth/authorize-url")
+def _signing_in(sign_ins: SignIns, shelf: _Shelf, root: str, start: type[StartSignIn]) -> list[Operation]:
+    @post(f"{root}/oauth/authorize-url", types={"data": start})
     def start_app_connection_sign_in(actor: Actor, caller: Caller, data: StartSignIn) -> method_views.SignInStarted:
         """Start a sign-in at Microsoft, for a new connection or to connect one again.
 
@@ -190,7 +224,7 @@ def _signing_in(sign_ins: SignIns, shelf: _Shelf) -> list[Operation]:
         begun = sign_ins.begin(actor, caller.token, data.command())
         return method_views.SignInStarted(begun.url, iso(begun.expires_at))
 
-    @post(f"{ROOT}/oauth/callback")
+    @post(f"{root}/oauth/callback")
     def finish_app_connection_sign_in(actor: Actor, caller: Caller, data: FinishSignIn) -> views.SignInFinished:
         """Finish a sign-in with what the browser brought back. Its state is used up, whatever comes of it."""
         result = sign_ins.finish(actor, caller.token, data.command())
@@ -204,8 +238,8 @@ def _signing_in(sign_ins: SignIns, shelf: _Shelf) -> list[Operation]:
 # --- rotating ---------------------------------------------------------------------------------------------------------
 
 
-def _rotating(rotations: SelfRotation, shelf: _Shelf) -> list[Operation]:
-    @post(f"{ONE}/rotate-credentials")
+def _rotating(rotations: SelfRotation, shelf: _Shelf, root: str) -> list[Operation]:
+    @post(f"{root}/{{connection_id}}/rotate-credentials")
     def rotate_app_connection_credentials(
         actor: Actor, connection_id: Uuid, query: RotateCredentials, data: RotateCredentials | None
     ) -> views.AppConnectionAnswer:
@@ -217,21 +251,23 @@ def _rotating(rotations: SelfRotation, shelf: _Shelf) -> list[Operation]:
     return [rotate_app_connection_credentials]
 
 
-def _history(rotations: SelfRotation, removals: Removals) -> list[Operation]:
-    @get(f"{ONE}/credentials")
+def _history(rotations: SelfRotation, removals: Removals, root: str) -> list[Operation]:
+    one = f"{root}/{{connection_id}}"
+
+    @get(f"{one}/credentials")
     def list_app_connection_credentials(actor: Actor, connection_id: Uuid) -> history_views.Journal:
         """List every secret that the rotation ever asked for or took over, newest first. Never their values."""
         return history_views.Journal(
             [history_views.journal_entry(row) for row in rotations.credentials(actor, connection_id)]
         )
 
-    @get(f"{ONE}/rotation-runs", compressed=True)
+    @get(f"{one}/rotation-runs", compressed=True)
     def list_app_connection_rotation_runs(actor: Actor, connection_id: Uuid, query: RunsPage) -> history_views.RunList:
         """List the rotations that were tried, newest first, with their steps."""
         runs_and_steps = rotations.runs(actor, connection_id, query.limit, query.before)
         return history_views.RunList([history_views.run(run, steps) for run, steps in runs_and_steps])
 
-    @get(f"{ROOT}/removals", compressed=True)
+    @get(f"{root}/removals", compressed=True)
     def list_app_connection_removals(actor: Actor, query: InProject) -> removal_views.RemovalList:
         """List deleted connections whose credentials are still being removed from Entra ID.
 
@@ -240,7 +276,7 @@ def _history(rotations: SelfRotation, removals: Removals) -> list[Operation]:
         matches = removals.under_way(actor, query.project_id)
         return removal_views.RemovalList([removal_views.removal(removal) for removal in matches])
 
-    @get(f"{ROOT}/removals/{{removal_id}}", compressed=True)
+    @get(f"{root}/removals/{{removal_id}}", compressed=True)
     def get_app_connection_removal(actor: Actor, removal_id: Uuid) -> removal_views.RemovalAnswer:
         """Show how far the removal of a deleted connection's credentials is, also when it is done."""
         return removal_views.RemovalAnswer(removal_views.removal(removals.get(actor, removal_id)))

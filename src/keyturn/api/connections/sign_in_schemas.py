@@ -5,7 +5,7 @@ from typing import Annotated
 
 from msgspec import Meta, field
 
-from keyturn.api.connections.schemas import Description, TenantId
+from keyturn.api.connections.schemas import Description
 from keyturn.connections.flow import SignInRequest, UnverifiedCallback
 from keyturn.kit.secret import Plaintext
 from keyturn.web.schema.validate import Fault, NonEmpty, Slug, Uuid
@@ -15,7 +15,7 @@ from keyturn.web.schema.wire import ApiModel
 class StartSignIn(ApiModel):
     """For a new connection ``name`` and ``tenantId`` are needed; with ``connectionId`` that connection is connected again."""
 
-    tenant_id: Annotated[TenantId | None, Meta(examples=["contoso.onmicrosoft.com"])] = None
+    tenant_id: str | None = None
     name: Annotated[Slug | None, Meta(examples=["contoso"])] = None
     description: Description | None = None
     project_id: Uuid | None = None

@@ -12,8 +12,9 @@ from keyturn.credentials.domain import Credential
 from keyturn.kit import zones
 from keyturn.kit.clock import iso, iso_or_none
 from keyturn.kit.moments import in_zone
+from keyturn.ports.sign_in import AppProvider, SignInMethod
 from keyturn.projects.domain import ProjectRef
-from keyturn.providers.azure.manifest import MANIFEST
+from keyturn.providers.registry import Providers
 from keyturn.rotations import waits
 from keyturn.rotations.run_schedule import coming_runs
 from keyturn.rotations.schedule import Schedule, local_instant
@@ -161,13 +162,19 @@ class SignInFinished(ApiModel):
 # --- making them ------------------------------------------------------------------------------------------------------
 
 
-def options(oauth_client_id: str | None) -> AppConnectionOptions:
-    methods = [method.key for method in MANIFEST.methods]
-    return AppConnectionOptions([AppConnectionOption(MANIFEST.name, MANIFEST.app, methods, oauth_client_id or UNSET)])
+def options(providers: Providers, oauth_client_id: str | None) -> AppConnectionOptions:
+    return AppConnectionOptions([_option(provider, oauth_client_id) for provider in providers.all])
+
+
+def _option(provider: AppProvider, oauth_client_id: str | None) -> AppConnectionOption:
+    manifest, methods = provider.manifest, [method.key for method in provider.methods]
+    client_id = oauth_client_id if provider.browser else None
+    return AppConnectionOption(manifest.name, manifest.app, methods, client_id or UNSET)
 
 
 def shown(
     connection: Connection,
+    method: SignInMethod | None,
     overview: Overview | None,
     home: ProjectRef | None,
     now: datetime,
@@ -180,14 +187,14 @@ def shown(
         name=connection.name,
         description=connection.description,
         app=connection.app,
-        method=connection.method.value,
+        method=connection.method,
         version=connection.version,
         org_id=connection.org_id,
         project_id=connection.project_id,
         project=AppConnectionProject(home.id, home.name, home.slug) if home else None,
         is_auto_rotation_enabled=bool(overview and overview.rotation.enabled),
         credentials_hash=connection.credentials_hash,
-        credentials=safe(connection),
+        credentials=safe(connection, method),
         created_at=iso(connection.created_at),
         updated_at=iso(connection.updated_at),
         rotation=_rotation(overview, now) if overview else UNSET,

@@ -6,25 +6,24 @@ from datetime import datetime
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
-from keyturn.api.connections.schemas import SHAPES, AnyCredentials, RotationSettings
 from keyturn.authz.domain import Action
-from keyturn.connections.domain import Connection, Method
+from keyturn.connections.domain import Connection
 from keyturn.connections.holders import Sharing
 from keyturn.errors import Forbidden, Invalid, KeyturnError, Refused
 from keyturn.kit import zones
 from keyturn.kit.actor import Actor
-from keyturn.pages.connections.create import NOT_IN_FORMS, FormField, candidates_of, fields_of, midnight_utc
+from keyturn.pages.connections.create import NOT_IN_FORMS, FormField, candidates_of, fields_of, key_fields, midnight_utc
 from keyturn.pages.connections.forms import (
     ConnectionForm,
     ScheduleForm,
-    credentials_json,
+    credentials_of,
     filled_with,
     read,
     schedule_json,
 )
-from keyturn.pages.connections.urls import ONE, ConnectionPages, PageOfPlace, PageScope, connection_path, method_label
-from keyturn.providers.azure.manifest import MANIFEST
-from keyturn.providers.manifest import Manifest
+from keyturn.pages.connections.urls import ONE, ConnectionPages, PageOfPlace, PageScope, connection_path
+from keyturn.ports.fields import AskedWhere, Field
+from keyturn.ports.sign_in import SignInMethod
 from keyturn.rotations.commands import ConnectionChange, ScheduleChange
 from keyturn.rotations.history import History, early_end, preview_runs
 from keyturn.rotations.schedule import Schedule
@@ -40,9 +39,9 @@ class CredentialsPage(PageOfPlace):
     leaves_by: ClassVar[tuple[str, ...]] = ("https:",)
 
     connection: Connection
-    manifest: Manifest
-    method: str
+    method: SignInMethod
     fields: Sequence[FormField]
+    key_fields: Sequence[Field]
     rotating: bool
     filled: FormState
     candidates: Sequence[Mapping[str, Any]]
@@ -54,6 +53,8 @@ class SchedulePage(PageOfPlace):
     template: ClassVar[str] = "connections/schedule.html"
 
     connection: Connection
+    method: SignInMethod
+    key_fields: Sequence[Field]
     enabled: bool
     known: bool
     schedule: Schedule
@@ -75,14 +76,13 @@ def credentials_routes(pages: ConnectionPages) -> list[PageRoute]:
     def edit_credentials(actor: Actor, connection_id: str, filled: FormState) -> CredentialsPage:
         return _credentials_page(pages, actor, connection_id, filled)
 
-    @post(ONE + "/credentials", form_page=edit_credentials)
+    @post(ONE + "/credentials", form_page=edit_credentials, types={"form": pages.forms.connection})
     def change_credentials(actor: Actor, connection_id: str, form: ConnectionForm) -> Outcome:
         connection = pages.connections.get(actor, connection_id)
-        path = connection_path(connection_id, "credentials")
+        method, path = pages.providers.method_of(connection), connection_path(connection_id, "credentials")
         try:
-            # The key id is a part of these credentials, so that its mistakes are told with all others.
-            key_id = {"clientSecretKeyId": form.client_secret_key_id} if form.client_secret_key_id else {}
-            credentials = read(_shape(connection), credentials_json(form) | key_id).submission()
+            _require_typed(method)
+            credentials = credentials_of(form, pages.forms.apps[connection.app], method)
             pages.rotations.update(
                 actor,
                 connection_id,
@@ -93,21 +93,22 @@ def credentials_routes(pages: ConnectionPages) -> list[PageRoute]:
         except NOT_IN_FORMS:
             raise
         except KeyturnError as error:
-            page = _credentials_page(pages, actor, connection_id, filled_with(path, form, error), candidates_of(error))
+            page = _credentials_page(
+                pages, actor, connection_id, filled_with(path, form, error, method), candidates_of(error)
+            )
             return PageResponse(page, status=error.status)
         return Redirect(connection_path(connection_id), toast=f"{connection.name} signs in with its new credentials.")
 
     return [edit_credentials, change_credentials]
 
 
-def _shape(connection: Connection) -> type[AnyCredentials]:
-    if connection.method is Method.OAUTH:
+def _require_typed(method: SignInMethod) -> None:
+    if method.browser:
         raise Refused(
-            "A connection by OAuth has no credentials to type.",
+            f"A connection by {method.label} has no credentials to type.",
             code="connections.method_fixed",
             fix="Reconnect it: sign in to Microsoft again.",
         )
-    return SHAPES[connection.method]
 
 
 def _credentials_page(
@@ -119,13 +120,13 @@ def _credentials_page(
 ) -> CredentialsPage:
     rotation_history = pages.history.of(actor, connection_id)
     connection = rotation_history.connection
-    scope = _editable(pages, actor, connection)
+    scope, method = _editable(pages, actor, connection), pages.providers.method_of(connection)
     return CredentialsPage(
         place=scope,
         connection=connection,
-        manifest=MANIFEST,
-        method=method_label(connection.method.value),
-        fields=[form_field for form_field in fields_of(MANIFEST) if connection.method.value in form_field.methods],
+        method=method,
+        fields=[one for one in fields_of([method]) if one.field.asked is AskedWhere.CREDENTIALS],
+        key_fields=key_fields(method),
         rotating=rotation_history.rotation is not None,
         filled=filled,
         candidates=candidates,
@@ -148,20 +149,22 @@ def _editable(pages: ConnectionPages, actor: Actor, connection: Connection) -> P
 
 
 def schedule_routes(pages: ConnectionPages) -> list[PageRoute]:
-    @get(ONE + "/schedule")
+    form_type = pages.forms.schedule
+
+    @get(ONE + "/schedule", types={"query": form_type})
     def edit_schedule(
         actor: Actor, connection_id: str, query: ScheduleForm, visitor: BrowserContext, filled: FormState
     ) -> SchedulePage:
         """The query is a form that is still being filled in: its next runs are shown, nothing is changed."""
-        if query != ScheduleForm():
-            filled = _trying(connection_id, query)
+        if query != form_type():
+            filled = _trying(pages, actor, connection_id, query)
         return _schedule_page(pages, actor, connection_id, visitor.zone, filled)
 
-    @post(ONE + "/schedule", form_page=edit_schedule)
+    @post(ONE + "/schedule", form_page=edit_schedule, types={"form": form_type})
     def change_schedule(actor: Actor, connection_id: str, form: ScheduleForm, visitor: BrowserContext) -> Outcome:
         rotation_history = pages.history.of(actor, connection_id)
         try:
-            change = _wanted(form)
+            change = _wanted(pages, rotation_history.connection, form)
             pages.rotations.update(actor, connection_id, _schedule_change(rotation_history, form, change))
         except NOT_IN_FORMS:
             raise
@@ -190,14 +193,16 @@ def _schedule_change(rotation_history: History, form: ScheduleForm, change: Sche
     return ConnectionChange(enabled=form.is_auto_rotation_enabled, schedule=change, move_along=form.move_others_along)
 
 
-def _wanted(form: ScheduleForm) -> ScheduleChange:
-    change: ScheduleChange = read(RotationSettings, schedule_json(form)).command()
+def _wanted(pages: ConnectionPages, connection: Connection, form: ScheduleForm) -> ScheduleChange:
+    settings = pages.forms.apps[connection.app].settings
+    raw = schedule_json(form, pages.providers.method_of(connection))
+    change: ScheduleChange = read(settings, raw).command()
     return change
 
 
-def _trying(connection_id: str, query: ScheduleForm) -> FormState:
+def _trying(pages: ConnectionPages, actor: Actor, connection_id: str, query: ScheduleForm) -> FormState:
     try:
-        _wanted(query)
+        _wanted(pages, pages.connections.get(actor, connection_id), query)
     except Invalid as error:
         return replace(filled_with(connection_path(connection_id, "schedule"), query, error), message=None)
     return filled_with(connection_path(connection_id, "schedule"), query)
@@ -213,11 +218,14 @@ def _schedule_page(
 ) -> SchedulePage:
     rotation_history, now = pages.history.of(actor, connection_id), pages.clock.now()
     scope = _editable(pages, actor, rotation_history.connection)
+    method = pages.providers.method_of(rotation_history.connection)
     base = rotation_history.rotation.schedule if rotation_history.rotation else _usual(now, zone)
-    tried = _tried(filled, base)
+    tried = _tried(pages, rotation_history.connection, filled, base)
     return SchedulePage(
         place=scope,
         connection=rotation_history.connection,
+        method=method,
+        key_fields=key_fields(method),
         enabled=rotation_history.rotation.enabled if rotation_history.rotation else True,
         known=rotation_history.rotation is not None,
         schedule=base,
@@ -232,7 +240,7 @@ def _schedule_page(
     )
 
 
-def _tried(filled: FormState, base: Schedule) -> Schedule | None:
+def _tried(pages: ConnectionPages, connection: Connection, filled: FormState, base: Schedule) -> Schedule | None:
     """Return the schedule that is in the form: None while it makes no sense, or is switched off."""
     if not filled.sent:
         return base
@@ -241,7 +249,8 @@ def _tried(filled: FormState, base: Schedule) -> Schedule | None:
     if on != "true":
         return None
     try:
-        return _wanted(ScheduleForm(rotation_interval=days, rotate_at=at, time_zone=zone)).on(base)
+        form = ScheduleForm(rotation_interval=days, rotate_at=at, time_zone=zone)
+        return _wanted(pages, connection, form).on(base)
     except Invalid:
         return None
 

@@ -1,4 +1,4 @@
-"""Adding a connection: the form with its three methods."""
+"""Adding a connection: the form with the methods of its app."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,15 +6,15 @@ from datetime import datetime
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
+from keyturn.api.connections.schemas import values_of
 from keyturn.api.connections.sign_in_schemas import StartSignIn
 from keyturn.authz.domain import Action
-from keyturn.connections.domain import Method
 from keyturn.errors import Forbidden, KeyturnError, NotFound, TooMany, Unauthenticated
 from keyturn.kit import zones
 from keyturn.kit.actor import Actor
 from keyturn.kit.moments import in_zone, utc_of
 from keyturn.kit.secret import Plaintext
-from keyturn.pages.connections.forms import ConnectionForm, creation_of, filled_with, read
+from keyturn.pages.connections.forms import ConnectionForm, creation_of, filled_with, method_in, read
 from keyturn.pages.connections.urls import (
     OF_ORGANIZATION,
     OF_PROJECT,
@@ -23,22 +23,22 @@ from keyturn.pages.connections.urls import (
     PageScope,
     connection_path,
 )
-from keyturn.providers.azure.manifest import MANIFEST
-from keyturn.providers.manifest import Field, Manifest
+from keyturn.ports.fields import AskedWhere, Field
+from keyturn.ports.manifest import Manifest
+from keyturn.ports.sign_in import AppProvider, SignInMethod
 from keyturn.web.html.forms import EMPTY
 from keyturn.web.pages import BrowserContext, FormState, Outcome, PageResponse, PageRoute, Redirect, get, post
 
-NEW = f"/new/{MANIFEST.app}"
 NOT_IN_FORMS = (Unauthenticated, Forbidden, NotFound, TooMany)
 """What is not about the form: the error page says it."""
 
 
 @dataclass(frozen=True)
 class FormField:
-    """A field of the form with the methods that it belongs to."""
+    """A field of the form with the methods that it belongs to, by their place among those of the app, counted from 1."""
 
     field: Field
-    methods: tuple[str, ...]
+    methods: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,13 @@ class NewPage(PageOfPlace):
     leaves_by: ClassVar[tuple[str, ...]] = ("https:",)
 
     manifest: Manifest
+    methods: Sequence[SignInMethod]
     fields: Sequence[FormField]
+    rotation_fields: Sequence[FormField]
+    rotating: Sequence[int]
+    """Which methods, counted from 1, rotate their own credential."""
+    browser: int
+    """Which method is by browser; 0 for none."""
     filled: FormState
     oauth: bool
     site_url: str | None
@@ -59,27 +65,34 @@ class NewPage(PageOfPlace):
 
 
 def routes(pages: ConnectionPages) -> list[PageRoute]:
-    @get(OF_PROJECT + NEW)
+    return [route for provider in pages.providers.all for route in _of_app(pages, provider)]
+
+
+def _of_app(pages: ConnectionPages, provider: AppProvider) -> list[PageRoute]:
+    new, form_type = f"/new/{provider.manifest.app}", {"form": pages.forms.connection}
+
+    @get(OF_PROJECT + new)
     def new_in_project(actor: Actor, project_id: str, visitor: BrowserContext, filled: FormState) -> NewPage:
-        return new_page(pages, actor, pages.place(actor, project_id), visitor.zone, filled)
+        return new_page(pages, provider, actor, pages.place(actor, project_id), visitor.zone, filled)
 
-    @get(OF_ORGANIZATION + NEW)
+    @get(OF_ORGANIZATION + new)
     def new_in_organization(actor: Actor, visitor: BrowserContext, filled: FormState) -> NewPage:
-        return new_page(pages, actor, pages.place(actor, None), visitor.zone, filled)
+        return new_page(pages, provider, actor, pages.place(actor, None), visitor.zone, filled)
 
-    @post(OF_PROJECT + NEW, form_page=new_in_project)
+    @post(OF_PROJECT + new, form_page=new_in_project, types=form_type)
     def create_in_project(actor: Actor, project_id: str, form: ConnectionForm, visitor: BrowserContext) -> Outcome:
-        return _create(pages, actor, pages.place(actor, project_id), form, visitor)
+        return _create(pages, provider, actor, pages.place(actor, project_id), form, visitor)
 
-    @post(OF_ORGANIZATION + NEW, form_page=new_in_organization)
+    @post(OF_ORGANIZATION + new, form_page=new_in_organization, types=form_type)
     def create_in_organization(actor: Actor, form: ConnectionForm, visitor: BrowserContext) -> Outcome:
-        return _create(pages, actor, pages.place(actor, None), form, visitor)
+        return _create(pages, provider, actor, pages.place(actor, None), form, visitor)
 
     return [new_in_project, new_in_organization, create_in_project, create_in_organization]
 
 
 def new_page(
     pages: ConnectionPages,
+    provider: AppProvider,
     actor: Actor,
     scope: PageScope,
     zone: ZoneInfo,
@@ -93,15 +106,20 @@ def new_page(
             code="access.forbidden",
             fix="Ask an admin for the role that may.",
         )
-    usual = Method.OAUTH if pages.oauth else Method.CLIENT_SECRET
+    methods = provider.methods
+    usual = next((method.key for method in methods if pages.oauth or not method.browser), "")
     return NewPage(
         place=scope,
-        manifest=MANIFEST,
-        fields=fields_of(MANIFEST),
+        manifest=provider.manifest,
+        methods=methods,
+        fields=[one for one in fields_of(methods) if one.field.asked is AskedWhere.CREDENTIALS],
+        rotation_fields=[one for one in fields_of(methods) if one.field.asked is AskedWhere.ROTATION],
+        rotating=[number for number, method in enumerate(methods, 1) if method.kind() is not None],
+        browser=next((number for number, method in enumerate(methods, 1) if method.browser), 0),
         filled=filled,
         oauth=pages.oauth,
         site_url=pages.site_url,
-        method=filled.value("method") or usual.value,
+        method=filled.value("method") or usual,
         rotate_at=midnight_utc(pages.clock.now(), zone),
         zone=zone.key,
         zones=sorted(zones.names()),
@@ -109,16 +127,20 @@ def new_page(
     )
 
 
-def fields_of(manifest: Manifest) -> list[FormField]:
-    """Return what the methods ask for, each field once. A code comes from the sign-in, a key id belongs to the rotation."""
+def fields_of(methods: Sequence[SignInMethod]) -> list[FormField]:
+    """Return what a form may ask for, each field once. A code comes from the sign-in."""
     names: dict[str, FormField] = {}
-    for method in manifest.methods:
+    for number, method in enumerate(methods, 1):
         for field in method.fields:
-            if field.rule in {"code", "key-id"}:
-                continue
-            form_field = names.get(field.name)
-            names[field.name] = FormField(field, (*(form_field.methods if form_field else ()), method.key))
+            if field.asked is not AskedWhere.SIGN_IN:
+                form_field = names.get(field.name)
+                names[field.name] = FormField(field, (*(form_field.methods if form_field else ()), number))
     return list(names.values())
+
+
+def key_fields(method: SignInMethod) -> list[Field]:
+    """Return what a form asks for beside a schedule: what the provider calls the credential."""
+    return [field for field in method.rotation_fields if field.label]
 
 
 def midnight_utc(now: datetime, zone: ZoneInfo) -> str:
@@ -127,30 +149,37 @@ def midnight_utc(now: datetime, zone: ZoneInfo) -> str:
 
 
 def _create(
-    pages: ConnectionPages, actor: Actor, scope: PageScope, form: ConnectionForm, visitor: BrowserContext
+    pages: ConnectionPages,
+    provider: AppProvider,
+    actor: Actor,
+    scope: PageScope,
+    form: ConnectionForm,
+    visitor: BrowserContext,
 ) -> Outcome:
+    types, path = pages.forms.apps[provider.manifest.app], scope.new_path(provider.manifest.app)
+    method = method_in(form, types)
     try:
-        if form.method == Method.OAUTH:
-            pages.require_site(visitor.origin, scope.new_path())
-            return Redirect(_authorize_url(pages, actor, scope, form, visitor.session))
-        request = creation_of(form, scope.project_id)
+        if types.sign_in and method.browser:
+            pages.require_site(visitor.origin, path)
+            return Redirect(_authorize_url(pages, actor, scope, form, types.sign_in, visitor.session))
+        request = creation_of(form, types, scope.project_id)
         schedule = request.schedule()
         connection = pages.rotations.create(actor, request.command(), schedule, move_along=form.move_others_along)
     except NOT_IN_FORMS:
         raise
     except KeyturnError as error:
-        filled = filled_with(scope.new_path(), form, error)
-        page = new_page(pages, actor, scope, visitor.zone, filled, candidates_of(error))
+        filled = filled_with(path, form, error, method)
+        page = new_page(pages, provider, actor, scope, visitor.zone, filled, candidates_of(error))
         return PageResponse(page, status=error.status)
     # The first rotation begins at once: it can be watched on the connection's own page.
     to = scope.list_path if schedule is None else connection_path(connection.id)
-    return Redirect(to, toast=added(connection.name, rotating=schedule is not None))
+    return Redirect(to, toast=added(provider.manifest, connection.name, rotating=schedule is not None))
 
 
-def added(name: str, *, rotating: bool = False) -> str:
+def added(manifest: Manifest, name: str, *, rotating: bool = False) -> str:
     """Return the notice on a new connection."""
     rotation_note = " Its secret is being replaced by a new one now." if rotating else ""
-    return f"The {MANIFEST.name} connection {name} is now available for use.{rotation_note}"
+    return f"The {manifest.name} connection {name} is now available for use.{rotation_note}"
 
 
 def candidates_of(error: KeyturnError) -> Sequence[Mapping[str, Any]]:
@@ -159,14 +188,20 @@ def candidates_of(error: KeyturnError) -> Sequence[Mapping[str, Any]]:
 
 
 def _authorize_url(
-    pages: ConnectionPages, actor: Actor, scope: PageScope, form: ConnectionForm, session: Plaintext | None
+    pages: ConnectionPages,
+    actor: Actor,
+    scope: PageScope,
+    form: ConnectionForm,
+    start: type[StartSignIn],
+    session: Plaintext | None,
 ) -> str:
+    tenant_id = str(values_of(form).get("tenantId") or "").strip()
     request = read(
-        StartSignIn,
+        start,
         {
             "name": form.name or None,
             "description": form.description,
-            "tenantId": form.tenant_id.strip() or None,
+            "tenantId": tenant_id or None,
             "projectId": scope.project_id,
             "returnTo": scope.list_path,
         },

@@ -9,15 +9,16 @@ from zoneinfo import ZoneInfo
 from keyturn.audit.domain import StoredEvent
 from keyturn.connections.connection_test import ConnectionTest
 from keyturn.connections.domain import Connection
+from keyturn.connections.health import readable
 from keyturn.connections.holders import Sharing
 from keyturn.kit import zones
 from keyturn.kit.actor import Actor
 from keyturn.pages.connections.badges import Badge, badges, credential_refused, refusal_title, sign_in_refused, without
 from keyturn.pages.connections.runs import Drift, RunLine, drift, run_line, said_once
 from keyturn.pages.connections.timeline import Secret, TimeLine, draw, refused, secrets_of
-from keyturn.pages.connections.urls import ONE, ConnectionPages, PageOfPlace, PageScope, method_label
-from keyturn.providers.azure.manifest import MANIFEST
-from keyturn.providers.manifest import Manifest
+from keyturn.pages.connections.urls import ONE, ConnectionPages, PageOfPlace, PageScope
+from keyturn.ports.manifest import Manifest
+from keyturn.ports.sign_in import SignInMethod
 from keyturn.rotations.domain import Rotation
 from keyturn.rotations.history import History, early_end
 from keyturn.web.html.forms import EMPTY
@@ -35,7 +36,7 @@ class ConnectionPage(PageOfPlace):
 
     connection: Connection
     manifest: Manifest
-    method: str
+    method: SignInMethod
     rotates: bool
     rotation: Rotation | None
     badges: Sequence[Badge]
@@ -81,8 +82,10 @@ def show(
 ) -> ConnectionPage:
     """Return the page as the actor may see it. Raises NotFound or Forbidden."""
     rotation_history, now = pages.history.of(actor, connection_id), pages.clock.now()
-    connection, rotation = rotation_history.connection, rotation_history.rotation
+    connection = readable(rotation_history.connection, pages.providers)
+    rotation = rotation_history.rotation
     scope = pages.place(actor, connection.project_id)
+    provider, method = pages.providers.for_display(connection)
     secrets = secrets_of(rotation_history.credentials, rotation_history.foreign)
     line = draw(refused(secrets) if sign_in_refused(connection) else secrets, now, zone)
     ends_at = rotation_history.current.ends_at if rotation_history.current else None
@@ -95,9 +98,9 @@ def show(
     return ConnectionPage(
         place=scope,
         connection=connection,
-        manifest=MANIFEST,
-        method=method_label(connection.method.value),
-        rotates=MANIFEST.method(connection.method.value).rotates,
+        manifest=provider.manifest,
+        method=method,
+        rotates=method.kind() is not None,
         rotation=rotation,
         badges=without(marks, {*above, *(run.failure for run in runs)}),
         line=line,

@@ -1,17 +1,22 @@
 """From what a form holds to what a use case takes, and from what a use case refuses back to the form.
 
-The shapes and their checks are those of the JSON API (``schemas``): a form is a request of the API in other clothes.
+The shapes and their checks are those of the JSON API (``schemas``, ``app_types``): a form is a request of the API in other
+clothes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from keyturn.api.connections.schemas import CreateByCertificate, CreateByClientSecret
-from keyturn.connections.domain import Method
+from keyturn.api.connections.app_types import AppTypes, attribute, types_of
+from keyturn.api.connections.schemas import AppConnectionDraft, CredentialsModel, values_of
 from keyturn.errors import Invalid, KeyturnError
 from keyturn.kit.secret import Plaintext
+from keyturn.ports.fields import AskedWhere, Field
+from keyturn.ports.sign_in import Credentials, SignInMethod
+from keyturn.providers.registry import Providers
 from keyturn.web.html.forms import FormState, kept, sentence
 from keyturn.web.schema.validate import parse
 from keyturn.web.schema.wire import ApiModel
@@ -19,37 +24,53 @@ from keyturn.web.schema.wire import ApiModel
 Json = dict[str, object]
 
 
-class ConnectionForm(ApiModel):
-    """All that the form of a connection may hold; which of it counts is for the method to say. Names as in the JSON API."""
+class ScheduleForm(ApiModel):
+    """The form of a schedule, less what its method asks beside. It never asks for a secret."""
+
+    is_auto_rotation_enabled: bool = False
+    confirm_key_id: bool = False
+    move_others_along: bool = False
+    rotation_interval: str = ""
+    rotate_at: str = ""
+    time_zone: str = ""
+
+
+class ConnectionForm(ScheduleForm):
+    """The form of a connection, less the fields of its methods. Names as in the JSON API."""
 
     name: str = ""
     description: str = ""
     method: str = ""
-    tenant_id: str = ""
-    client_id: str = ""
-    client_secret: Plaintext = Plaintext("")
-    certificate_body: Plaintext = Plaintext("")
-    private_key: Plaintext = Plaintext("")
-    passphrase: Plaintext = Plaintext("")
-    is_auto_rotation_enabled: bool = False
-    client_secret_key_id: str = ""
-    confirm_key_id: bool = False
-    move_others_along: bool = False
-    rotation_interval: str = ""
-    rotate_at: str = ""
-    time_zone: str = ""
 
 
-class ScheduleForm(ApiModel):
-    """The form of a schedule. It never asks for a secret."""
+@dataclass(frozen=True)
+class FormTypes:
+    """The forms with the fields of all methods; which of them count is for the method to say. ``apps`` are the API's types."""
 
-    is_auto_rotation_enabled: bool = False
-    client_secret_key_id: str = ""
-    confirm_key_id: bool = False
-    move_others_along: bool = False
-    rotation_interval: str = ""
-    rotate_at: str = ""
-    time_zone: str = ""
+    connection: type[ConnectionForm]
+    schedule: type[ScheduleForm]
+    apps: Mapping[str, AppTypes]
+
+    @classmethod
+    def of(cls, providers: Providers) -> "FormTypes":
+        methods = [method for provider in providers.all for method in provider.methods]
+        rotation = [field for method in methods for field in method.rotation_fields if field.label]
+        apps = {provider.manifest.app: types_of(provider) for provider in providers.all}
+        fields = [field for method in methods for field in method.fields if field.asked is AskedWhere.CREDENTIALS]
+        return cls(_with_fields(ConnectionForm, [*fields, *rotation]), _with_fields(ScheduleForm, rotation), apps)
+
+
+def _with_fields(base: type[Any], fields: Iterable[Field]) -> type[Any]:
+    members: dict[str, Any] = {}
+    for field in fields:
+        secret = field.secret or field.guarded
+        members[attribute(field)] = (Plaintext, Plaintext("")) if secret else (str, "")
+    return msgspec.defstruct(
+        base.__name__,
+        [(name, kind, default) for name, (kind, default) in members.items()],
+        bases=(base,),
+        namespace={"__doc__": base.__doc__},
+    )
 
 
 # --- to the use case --------------------------------------------------------------------------------------------------
@@ -71,69 +92,77 @@ def _field(issue: Mapping[str, object]) -> str:
     return _NAMES.get(last, last)
 
 
-def creation_of(form: ConnectionForm, project_id: str | None) -> CreateByClientSecret | CreateByCertificate:
+def creation_of(form: ConnectionForm, types: AppTypes, project_id: str | None) -> AppConnectionDraft:
     """Return the request of the API that the form stands for. Raises Invalid."""
+    method = method_in(form, types)
     raw: Json = {
         "name": form.name,
         "description": form.description,
         "projectId": project_id,
         "method": form.method,
-        "credentials": credentials_json(form),
+        "credentials": _values_for(form, method, AskedWhere.CREDENTIALS),
         "isAutoRotationEnabled": form.is_auto_rotation_enabled,
     }
     if form.is_auto_rotation_enabled:
-        raw["rotation"] = schedule_json(form)
-    kind = CreateByClientSecret if form.method == Method.CLIENT_SECRET else CreateByCertificate
-    request: CreateByClientSecret | CreateByCertificate = read(kind, raw)
+        raw["rotation"] = schedule_json(form, method)
+    request: AppConnectionDraft = read(types.drafts[method.key], raw)
     return request
 
 
-def credentials_json(form: ConnectionForm) -> Json:
+def method_in(form: ConnectionForm, types: AppTypes) -> SignInMethod:
+    """Return the method that was chosen; the last of the app for none of its methods."""
+    return types.methods.get(form.method) or list(types.methods.values())[-1]
+
+
+def credentials_of(form: ConnectionForm, types: AppTypes, method: SignInMethod) -> Credentials:
+    """Return the credentials in the form, with the key id, so that its mistakes are told with all others. Raises Invalid."""
+    asked = _values_for(form, method, AskedWhere.CREDENTIALS) | _values_for(form, method, AskedWhere.ROTATION)
+    credentials: CredentialsModel = read(types.credentials[method.key], asked)
+    return credentials.submission()
+
+
+def _values_for(form: ScheduleForm, method: SignInMethod, asked: AskedWhere) -> Json:
     """Return the filled-in fields of credentials. A field that is left empty is absent."""
-    names = ("tenantId", "clientId", "clientSecret", "certificateBody", "privateKey", "passphrase")
-    return {name: value for name in names if (value := _values(form)[name])}
+    values = values_of(form)
+    return {field.name: values[field.name] for field in method.fields if field.asked is asked and values[field.name]}
 
 
-def schedule_json(form: ConnectionForm | ScheduleForm) -> Json:
+def schedule_json(form: ScheduleForm, method: SignInMethod) -> Json:
     body: Json = {"rotateAt": {"time": form.rotate_at, "timeZone": form.time_zone}}
     text = form.rotation_interval.strip()
     # What is no number is left as it is, for the check to say so.
     body["rotationInterval"] = int(text) if text.isdecimal() and len(text) < 7 else text or None
-    if form.client_secret_key_id:
-        body["clientSecretKeyId"] = form.client_secret_key_id
-        body["confirmKeyId"] = form.confirm_key_id
+    values = values_of(form)
+    for field in method.rotation_fields:
+        if values.get(field.name):
+            body[field.name] = values[field.name]
+            body["confirmKeyId"] = form.confirm_key_id
     return {name: value for name, value in body.items() if value is not None}
-
-
-def _values(form: ApiModel) -> dict[str, Any]:
-    return {field.encode_name: getattr(form, field.name) for field in msgspec.structs.fields(form)}
 
 
 # --- back to the form -------------------------------------------------------------------------------------------------
 
 AT_FIELD = {
     "connections.name_taken": "name",
-    "rotation.key_id_needed": "clientSecretKeyId",
-    "rotation.key_unconfirmed": "clientSecretKeyId",
-    "rotation.certificate_key_id_needed": "certificateBody",
     "rotation.shared": "moveOthersAlong",
-    "rotation.shared_out_of_sight": "clientSecret",
-    "rotation.shared_without_permission": "clientSecret",
-    "rotation.credential_replaced": "clientSecret",
-    "rotation.key_id_unknown": "clientSecretKeyId",
-    "rotation.key_id_of_another": "clientSecretKeyId",
-    "rotation.key_expired": "clientSecretKeyId",
-    "rotation.key_in_use": "clientSecret",
-    "rotation.key_not_found": "clientSecret",
-    "rotation.certificate_not_found": "certificateBody",
-    "rotation.certificate_expired": "certificateBody",
 }
-"""Refusals of this server that are about one field: they stand beside it, as those of the provider that name theirs."""
+"""Refusals of this server that are about one field: they stand beside it, as those that name theirs."""
+AT_CREDENTIAL = frozenset(
+    {
+        "rotation.shared_out_of_sight",
+        "rotation.shared_without_permission",
+        "rotation.credential_replaced",
+        "rotation.key_in_use",
+    }
+)
+"""Those about the credential itself, whatever its field is called."""
 
 
-def filled_with(path: str, form: ApiModel, error: KeyturnError | None = None) -> FormState:
+def filled_with(
+    path: str, form: ApiModel, error: KeyturnError | None = None, method: SignInMethod | None = None
+) -> FormState:
     """Return the form as it was typed, less the secrets, with what is wrong at the fields and on top."""
-    values, dropped = kept({name: _text(value) for name, value in _values(form).items()})
+    values, dropped = kept({name: _text(value) for name, value in values_of(form).items()})
     if error is None:
         return FormState(path, values)
     if isinstance(error, Invalid):
@@ -141,8 +170,10 @@ def filled_with(path: str, form: ApiModel, error: KeyturnError | None = None) ->
         for issue in error.issues:
             errors.setdefault(_field(issue), sentence(issue))
         return FormState(path, values, errors, "Some fields need another look.", None, dropped)
+    of_credential = method.credential_field if method and error.code in AT_CREDENTIAL else None
     field = (
         error.field
+        or of_credential
         or AT_FIELD.get(error.code)
         or next((_field(detail) for detail in error.details if "path" in detail), "")
     )

@@ -8,20 +8,20 @@ from urllib.parse import urlencode
 from msgspec import Meta
 
 from keyturn.connections.domain import Connection
+from keyturn.connections.health import readable
 from keyturn.connections.search import ConnectionMatches, ConnectionQuery
 from keyturn.kit.actor import Actor
 from keyturn.pages.connections.badges import Badge, badges
 from keyturn.pages.connections.removed import RemovalLink, links
 from keyturn.pages.connections.urls import (
-    MANIFESTS,
     OF_ORGANIZATION,
     OF_PROJECT,
     ConnectionPages,
     PageOfPlace,
     PageScope,
-    method_label,
 )
-from keyturn.providers.manifest import Manifest
+from keyturn.ports.manifest import Manifest
+from keyturn.ports.sign_in import AppProvider, SignInMethod
 from keyturn.rotations.domain import Rotation
 from keyturn.web.pages import PageRoute, Redirect, get
 from keyturn.web.schema.validate import Trimmed
@@ -46,7 +46,7 @@ class ConnectionRow:
 
     connection: Connection
     app: Manifest
-    method: str
+    method: SignInMethod
     home: str | None
     home_path: str
     badges: Sequence[Badge]
@@ -72,7 +72,7 @@ class ListPage(PageOfPlace):
     found: ConnectionMatches
     rows: Sequence[ConnectionRow]
     columns: Sequence[Column]
-    manifests: Sequence[Manifest]
+    apps: Sequence[AppProvider]
     earlier: str | None
     later: str | None
     first: int
@@ -116,7 +116,7 @@ def _page(pages: ConnectionPages, actor: Actor, project_id: str | None, query: L
         rows=_rows(pages, matches),
         removals=links(pages, actor, project_id, everywhere=everywhere),
         columns=[_column(scope, query, *column) for column in _columns(scope, everywhere=everywhere)],
-        manifests=MANIFESTS,
+        apps=pages.providers.all,
         earlier=_address(scope, query, page=matches.page - 1) if matches.page > 1 else None,
         later=_address(scope, query, page=matches.page + 1) if matches.page < matches.pages else None,
         first=first + 1,
@@ -147,17 +147,18 @@ def _rows(pages: ConnectionPages, matches: ConnectionMatches) -> list[Connection
     now, overviews = pages.clock.now(), pages.rotations.overviews(matches.connections)
     rows = []
     for connection in matches.connections:
+        provider, method = pages.providers.for_display(connection)
         overview, home = overviews.get(connection.id), matches.homes.get(connection.project_id or "")
         rotation = overview.rotation if overview else None
         run, ends_at = (overview.run, overview.current_ends_at) if overview else (None, None)
         rows.append(
             ConnectionRow(
                 connection,
-                next(manifest for manifest in MANIFESTS if manifest.app == connection.app),
-                method_label(connection.method.value),
+                provider.manifest,
+                method,
                 home.name if home else None,
                 OF_PROJECT.format(project_id=home.id) if home else "",
-                badges(connection, rotation, run, ends_at, now),
+                badges(readable(connection, pages.providers), rotation, run, ends_at, now),
                 rotation,
                 matches.can_in[connection.project_id] if connection.project_id else matches.can,
             )

@@ -12,7 +12,9 @@ from keyturn.pages.connections.create import NOT_IN_FORMS, added, new_page
 from keyturn.pages.connections.detail import show
 from keyturn.pages.connections.forms import ConnectionForm, filled_with
 from keyturn.pages.connections.urls import OF_ORGANIZATION, ConnectionPages, connection_path
+from keyturn.ports.sign_in import AppProvider
 from keyturn.web.pages import BrowserContext, Outcome, Page, PageResponse, PageRoute, Redirect, get
+from keyturn.web.schema.validate import parse
 
 
 class CallbackQuery(FinishSignIn):
@@ -75,7 +77,8 @@ def _connected(pages: ConnectionPages, actor: Actor, result: SignInResult) -> Re
     form, connection = result.form, result.connection
     back = form.return_to or pages.place(actor, form.project_id).list_path
     name = connection.name if connection else form.name or ""
-    return Redirect(back, toast=f"{name} is connected again." if form.connection_id else added(name))
+    toast = f"{name} is connected again." if form.connection_id else added(_provider(pages).manifest, name)
+    return Redirect(back, toast=toast)
 
 
 def _again(
@@ -87,6 +90,12 @@ def _again(
         filled = filled_with(connection_path(form.connection_id, "reconnect"), ConnectionForm(), failure)
         return PageResponse(show(pages, actor, form.connection_id, visitor.zone, filled), status=failure.status)
     scope = pages.place(actor, form.project_id)
-    values = ConnectionForm(form.name or "", form.description or "", "oauth", form.tenant_id)
-    filled = filled_with(scope.new_path(), values, failure)
-    return PageResponse(new_page(pages, actor, scope, visitor.zone, filled), status=failure.status)
+    provider, method = _provider(pages), pages.providers.browser
+    texts = {"name": form.name or "", "description": form.description or "", "method": method.key}
+    values = parse(pages.forms.connection, texts | {"tenantId": form.tenant_id})
+    filled = filled_with(scope.new_path(provider.manifest.app), values, failure)
+    return PageResponse(new_page(pages, provider, actor, scope, visitor.zone, filled), status=failure.status)
+
+
+def _provider(pages: ConnectionPages) -> AppProvider:
+    return pages.providers.of(pages.providers.browser.app)

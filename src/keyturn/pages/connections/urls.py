@@ -1,6 +1,7 @@
 """Where connections live, and what the pages of connections work with."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 from keyturn.audit.service import AuditTrail
@@ -10,10 +11,10 @@ from keyturn.connections.search import ConnectionSearch
 from keyturn.connections.service import Connections
 from keyturn.errors import Refused
 from keyturn.kit.actor import Actor
+from keyturn.pages.connections.forms import FormTypes
 from keyturn.pages.project_header import ProjectHeader, ProjectHeaders
 from keyturn.ports.clock import Clock
-from keyturn.providers.azure.manifest import MANIFEST
-from keyturn.providers.manifest import Manifest
+from keyturn.providers.registry import Providers
 from keyturn.rotations.history import RotationHistory
 from keyturn.rotations.removals import Removals
 from keyturn.rotations.self_rotation import SelfRotation
@@ -24,12 +25,6 @@ OF_ORGANIZATION = "/organization/app-connections"
 OF_PROJECT = "/projects/{project_id}/integrations/app-connections"
 ONE = "/app-connections/{connection_id}"
 REMOVAL = "/removals/{rotation_id}"
-MANIFESTS: tuple[Manifest, ...] = (MANIFEST,)
-"""The providers that a connection can be made with; each brings its form."""
-
-
-def method_label(key: str) -> str:
-    return MANIFEST.method(key).label
 
 
 @dataclass(frozen=True)
@@ -51,7 +46,7 @@ class PageScope:
     def name(self) -> str:
         return self.project.name if self.project else "the organization"
 
-    def new_path(self, app: str = MANIFEST.app) -> str:
+    def new_path(self, app: str) -> str:
         return f"{self.list_path}/new/{app}"
 
 
@@ -86,8 +81,14 @@ class ConnectionPages:
     trail: AuditTrail
     heads: ProjectHeaders
     clock: Clock
+    providers: Providers
     oauth: bool
     site_url: str | None = None
+
+    @cached_property
+    def forms(self) -> FormTypes:
+        """The forms with the fields of all sign-in methods."""
+        return FormTypes.of(self.providers)
 
     def require_site(self, origin: str, path: str) -> None:
         """Raise Refused when the browser is at another address than Microsoft will send it back to.

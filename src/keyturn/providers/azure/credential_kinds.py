@@ -11,24 +11,19 @@ from keyturn.kit.secret import Plaintext
 from keyturn.ports.clock import Clock
 from keyturn.ports.provider import (
     AccessToken,
-    CertificateProvider,
     CredentialKind,
     CredentialRequest,
     IssuedCredential,
     MadeCredential,
     RemoteApplication,
     RemoteCredential,
-    SecretsProvider,
     SigningCertificate,
     Tenant,
 )
 from keyturn.providers.azure.certificate import proof_of_possession
 from keyturn.providers.azure.graph import Graph, GraphContext
 from keyturn.providers.azure.key_pairs import new_pair, thumbprints
-
-
-class GraphProvider(SecretsProvider, CertificateProvider, Protocol):
-    """What the kinds need of the provider that they belong to."""
+from keyturn.providers.azure.operations import ApplicationOperations
 
 
 class GraphContexts(Protocol):
@@ -46,7 +41,7 @@ Keys = Callable[[], RSAPrivateKey]
 class ClientSecretKind:
     """Client secrets: made by Entra ID, which returns their value once."""
 
-    def __init__(self, provider: GraphProvider, app_id: str | None) -> None:
+    def __init__(self, provider: ApplicationOperations, app_id: str | None) -> None:
         self._provider = provider
         self.application = partial(provider.application, named=app_id)
         self._app_id = app_id
@@ -81,7 +76,9 @@ class ClientSecretKind:
 class CertificateKind:
     """Certificates: made here. Only the public part is sent, with a proof of possessing one that is registered already."""
 
-    def __init__(self, provider: GraphProvider, graph: Graph, callers: GraphContexts, clock: Clock, keys: Keys) -> None:
+    def __init__(
+        self, provider: ApplicationOperations, graph: Graph, callers: GraphContexts, clock: Clock, keys: Keys
+    ) -> None:
         self._provider = provider
         self._graph = graph
         self._callers = callers
@@ -140,7 +137,7 @@ class CertificateKind:
 
 
 def kinds(
-    provider: GraphProvider, graph: Graph, callers: GraphContexts, clock: Clock, keys: Keys, app_id: str | None
+    provider: ApplicationOperations, graph: Graph, callers: GraphContexts, clock: Clock, keys: Keys, app_id: str | None
 ) -> dict[str, CredentialKind]:
     """Return the kinds by the method of the connections that sign in with them."""
     return {

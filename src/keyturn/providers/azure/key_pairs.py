@@ -65,6 +65,11 @@ def thumbprints(certificate: SigningCertificate) -> tuple[str, str]:
     return _thumbprints(x509.load_pem_x509_certificate(certificate.chain.encode()))
 
 
+def leaf_digest(certificate: SigningCertificate) -> str:
+    """Return SHA-256 of the certificate itself in hex, which comes first in its chain."""
+    return thumbprints(certificate)[1].lower()
+
+
 def thumbprint_of(identifier: object) -> str | None:
     """Read a ``customKeyIdentifier`` as a thumbprint in upper-case hex: it comes as hex or base64, of SHA-1 or SHA-256.
 

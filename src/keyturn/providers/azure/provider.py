@@ -29,6 +29,10 @@ from keyturn.providers.azure.error_mapping import ErrorContext, principal_of
 from keyturn.providers.azure.errors import PERMISSION_FIX
 from keyturn.providers.azure.graph import Graph, GraphContext
 from keyturn.providers.azure.key_pairs import new_key
+from keyturn.providers.azure.manifest import MANIFEST
+from keyturn.providers.azure.methods.certificate import CertificateMethod
+from keyturn.providers.azure.methods.client_secret import ClientSecretMethod
+from keyturn.providers.azure.methods.oauth import OAuthMethod
 from keyturn.providers.azure.oauth import OAuth
 from keyturn.providers.azure.reading import read_certificate
 from keyturn.providers.azure.tokens import Tokens
@@ -36,7 +40,9 @@ from keyturn.providers.dated import DatedTransport
 
 
 class AzureProvider:
-    """``ports.Provider`` for Microsoft Entra ID. Safe to share between threads; holds no secret and no token."""
+    """``ports.sign_in.AppProvider`` for Microsoft Entra ID. Safe to share between threads; holds no secret and no token."""
+
+    manifest = MANIFEST
 
     def __init__(
         self,
@@ -47,8 +53,13 @@ class AzureProvider:
         ids: Ids | None = None,
         timeout: timedelta = timedelta(seconds=10),
         keys: Keys = new_key,
+        oauth: OAuthApp | None = None,
+        bare_codes: bool = False,
     ) -> None:
-        """``timeout`` is for each single request. ``ids`` name requests for Microsoft's support; random by default."""
+        """``timeout`` is for each single request. ``ids`` name requests for Microsoft's support; random by default.
+
+        ``oauth`` and ``bare_codes`` are for signing in with a browser: see ``methods.oauth``.
+        """
         named = ids or SystemIds()
         self._clouds = clouds
         transport = self._dated = DatedTransport(transport, clock)
@@ -57,6 +68,8 @@ class AzureProvider:
         self._graph = Graph(transport, clock, named, timeout)
         self._clock = clock
         self._keys = keys
+        self.browser = OAuthMethod(self, oauth, bare_codes=bare_codes)
+        self.methods = (self.browser, ClientSecretMethod(self), CertificateMethod(self))
 
     def clock_ahead(self) -> timedelta | None:
         """Return how far our clock is ahead of Entra's by the newest answer; None as long as nothing was answered. Pure."""

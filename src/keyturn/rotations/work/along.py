@@ -10,7 +10,6 @@ from keyturn.audit import events
 from keyturn.audit.domain import Subject, SubjectKind
 from keyturn.audit.record import record
 from keyturn.connections import fingerprints, holders, sealed
-from keyturn.connections.domain import APP
 from keyturn.connections.store import Holder
 from keyturn.connections.writes import point_to
 from keyturn.credentials import store as journal
@@ -19,6 +18,7 @@ from keyturn.db.unit import Tx
 from keyturn.kit.actor import platform
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.sealing import Sealer
+from keyturn.providers.registry import Providers
 from keyturn.rotations.domain import Rotation, Snapshot
 from keyturn.rotations.work.run_outcome import credential_facts
 
@@ -28,15 +28,15 @@ class Along:
     """Finds and moves the holders of a rotation's credentials."""
 
     sealer: Sealer
+    providers: Providers
     rotation: Rotation
     now: datetime
 
-    def mark(self, tx: Tx, value: Plaintext) -> str:
+    def mark(self, tx: Tx, value: Plaintext) -> str | None:
         """Return the fingerprint of a value of this rotation."""
         rotation = self.rotation
-        return fingerprints.of_value(
-            tx, self.sealer, self.now, rotation.tenant, rotation.app_id, rotation.credential_kind, value
-        )
+        method = self.providers.method_of_kind(rotation.credential_kind)
+        return fingerprints.of_value(tx, self.sealer, self.now, method, rotation.tenant, rotation.app_id, value)
 
     def mark_of(self, tx: Tx, row: Credential) -> str | None:
         """Return the fingerprint of a journal row; None for one whose value was never known here, or is forgotten."""
@@ -56,13 +56,14 @@ class Along:
         moved = 0
         for holder in sorted(self.holders(tx, old), key=lambda one: one.id):  # rows are locked in this order
             # Whoever got other credentials just now has left.
-            if point_to(tx, self.sealer, holder.id, new, value, self.now, holding=holder.fingerprint):
+            method = self.providers.method_of(holder)
+            if point_to(tx, self.sealer, method, holder.id, new, value, self.now, holding=holder.fingerprint):
                 self._record_moved(tx, holder, old, new, run_id)
                 moved += 1
         return moved
 
     def _record_moved(self, tx: Tx, one: Holder, old: Credential, new: Credential, run_id: str | None) -> None:
-        facts = {"name": one.name, "app": APP, "rotationId": self.rotation.id, "runId": run_id}
+        facts = {"name": one.name, "app": one.app, "rotationId": self.rotation.id, "runId": run_id}
         facts |= {"previousKeyId": old.key_id} | credential_facts(new)
         subject = Subject(SubjectKind.CONNECTION, one.id, one.project_id)
         record(tx, platform(one.org_id), events.CONNECTION_CREDENTIAL_MOVED, subject, self.now, **facts)

@@ -34,7 +34,7 @@ class RotationWork:
         self.target = target
         self.rotation_id = rotation.id
         self.lease = lease
-        self.kind: CredentialKind = context.provider.kind(rotation.credential_kind, app_id=rotation.app_id)
+        self.kind: CredentialKind = context.providers.kind(rotation.credential_kind, app_id=rotation.app_id)
         self.session = Session(context, target, self.kind, lease)
         self.log = StepLog(rotation.id)
         self.actor: Actor = platform(rotation.org_id)

@@ -8,8 +8,8 @@ from keyturn.connections import older_rows
 from keyturn.db.unit import Database
 from keyturn.kit.clock_difference import provider_time
 from keyturn.ports.clock import Clock, Ids
-from keyturn.ports.provider import SecretsProvider
 from keyturn.ports.sealing import Sealer
+from keyturn.providers.registry import Providers
 from keyturn.rotations.domain import RotationKind
 from keyturn.rotations.targets import RotationTarget
 from keyturn.rotations.timings import ProtocolTimings
@@ -22,7 +22,7 @@ class WorkerContext:
 
     database: Database
     sealer: Sealer
-    provider: SecretsProvider
+    providers: Providers
     clock: Clock
     ids: Ids
     pace: Pace
@@ -31,11 +31,11 @@ class WorkerContext:
 
     def mark_all(self) -> None:
         """Bring rows of earlier versions to the form of today: outside transactions, before holders are looked for."""
-        older_rows.complete(self.database, self.sealer, self.clock.now())
+        older_rows.complete(self.database, self.sealer, self.providers, self.clock.now())
 
     def provider_time(self) -> datetime:
         """What time it is by the provider's clock: what servers with different clocks compare is dated by it."""
-        return provider_time(self.clock.now(), self.provider.clock_ahead())
+        return provider_time(self.clock.now(), self.providers.clock_ahead())
 
     @property
     def timings(self) -> ProtocolTimings:

@@ -73,7 +73,7 @@ def retire(attempt: StepAttempt, row: Credential) -> None:
     attempt.context.mark_all()
     with attempt.write() as tx:
         sealer, current = attempt.context.sealer, attempt.snapshot.current
-        along = Along(sealer, attempt.snapshot.rotation, attempt.context.provider_time())
+        along = Along(sealer, attempt.context.providers, attempt.snapshot.rotation, attempt.context.provider_time())
         holders.lock(tx, along.mark_of(tx, row))
         if current is None or attempt.snapshot.rotation.retired:
             if along.holders(tx, row):
@@ -87,7 +87,7 @@ def retire(attempt: StepAttempt, row: Credential) -> None:
 def _kept(attempt: StepAttempt, row: Credential) -> bool:
     """Whether the promise is over by a clock that was just compared; if it is not, until when it is kept is written down."""
     attempt.session.forget()  # what was answered before says nothing of the clock now
-    with clock.compared(attempt.context.provider, clock.NOTHING_ENDS):
+    with clock.compared(attempt.context.providers, clock.NOTHING_ENDS):
         attempt.session.access(attempt.snapshot)
     now = attempt.now()
     until = waits.kept_until(row.revoke_after or now, row.retired_at, now)

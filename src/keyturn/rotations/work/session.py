@@ -90,7 +90,7 @@ class Session:
 
     def _sign_in_with(self, rotation: Rotation, signer: Signer) -> AccessToken:
         value = self._target.open_signer(rotation, signer)
-        kind = self._context.provider.kind(signer.credential_kind, app_id=signer.app_id)
+        kind = self._context.providers.kind(signer.credential_kind, app_id=signer.app_id)
         try:
             return kind.sign_in(signer.tenant, signer.app_id, value)
         except NotYet as error:

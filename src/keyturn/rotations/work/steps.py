@@ -80,7 +80,7 @@ def _why(
 def inspect(attempt: StepAttempt) -> None:
     """Look before the first write: signing in works, the application is there, it may be written, a slot is free."""
     run = _the_run(attempt.snapshot)
-    with clock.compared(attempt.context.provider, clock.NOTHING_NEW):
+    with clock.compared(attempt.context.providers, clock.NOTHING_NEW):
         application = attempt.session.look(attempt.snapshot)
     if attempt.snapshot.rotation.unreadable:
         raise NeedsAction(attempt.snapshot.rotation.unreadable, code="rotation.schedule_unreadable")
@@ -239,13 +239,13 @@ def publish(attempt: StepAttempt, row: Credential) -> None:
 
     How long the previous one may be used, and when the next run is, others rely on: no wrong clock dates that.
     """
-    now, run = clock.corrected(attempt.now(), attempt.context.provider.clock_ahead()), _the_run(attempt.snapshot)
+    now, run = clock.corrected(attempt.now(), attempt.context.providers.clock_ahead()), _the_run(attempt.snapshot)
     secret = attempt.context.sealer.open(row.value, row.seal_context) if row.value else None
     if secret is None:
         raise RuntimeError("a proven secret without its value")
     attempt.context.mark_all()
     with attempt.write() as tx:
-        along = Along(attempt.context.sealer, attempt.snapshot.rotation, now)
+        along = Along(attempt.context.sealer, attempt.context.providers, attempt.snapshot.rotation, now)
         mark = along.mark(tx, secret)
         holders.lock(
             tx, mark, *(along.mark_of(tx, older) for older in attempt.snapshot.journal if older.state is State.CURRENT)

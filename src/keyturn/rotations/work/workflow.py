@@ -121,7 +121,7 @@ class Rotator:
         failure = Failure(
             error,
             of_signer=attempt.session.is_refusal(error),
-            clock_ahead=self._context.provider.clock_ahead(),
+            clock_ahead=self._context.providers.clock_ahead(),
             jitter=self._context.ids.jitter(),
         )
         # A run's failure has its fix beside it; what fails after the rotation has ended is told by the step alone.

@@ -4,28 +4,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from keyturn.connections.domain import AuthorizationCode, Certificate, Method
 from keyturn.errors import Refused
-from keyturn.kit.clock import MovableClock
-from keyturn.kit.secret import Plaintext
-from keyturn.ports.http import HttpRequest, HttpResponse
 from keyturn.ports.provider import RemoteCredential
 from keyturn.providers.azure.key_pairs import new_key, new_pair, thumbprints
-from keyturn.providers.azure.provider import AzureProvider
-from keyturn.rotations.matching import match_credential, rotatable
-from keyturn_simulation.emulated import emulated_clouds
+from keyturn.providers.azure.methods.certificate_match import match_certificate
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 PAIR = new_pair(new_key(), "given", NOW, NOW + timedelta(days=90))
-GIVEN = Certificate("tenant", "client", PAIR)
-
-
-class Nowhere:
-    def send(self, request: HttpRequest) -> HttpResponse:
-        raise AssertionError(f"a call of {request.url}")
-
-
-KIND = AzureProvider(Nowhere(), MovableClock(NOW), emulated_clouds()).kind("certificate")
 
 
 def listed(key_id: str, thumbprint: str | None, days: float = 30) -> RemoteCredential:
@@ -34,21 +19,21 @@ def listed(key_id: str, thumbprint: str | None, days: float = 30) -> RemoteCrede
 
 def refusal(*credentials: RemoteCredential) -> Refused:
     with pytest.raises(Refused) as caught:
-        match_credential(KIND, credentials, GIVEN, NOW)
+        match_certificate(credentials, PAIR, NOW)
     return caught.value
 
 
 def test_by_either_thumbprint() -> None:
     for thumbprint in thumbprints(PAIR):
-        credential = match_credential(
-            KIND, [listed("other", "A" * 40), listed("mine", thumbprint), listed("odd", None)], GIVEN, NOW
+        credential = match_certificate(
+            [listed("other", "A" * 40), listed("mine", thumbprint), listed("odd", None)], PAIR, NOW
         )
         assert credential.key_id == "mine"
 
 
 def test_one_that_is_listed_twice_is_taken_where_it_still_works() -> None:
     sha1 = PAIR.thumbprint
-    assert match_credential(KIND, [listed("old", sha1, -1), listed("new", sha1)], GIVEN, NOW).key_id == "new"
+    assert match_certificate([listed("old", sha1, -1), listed("new", sha1)], PAIR, NOW).key_id == "new"
 
 
 def test_one_that_has_expired_on_the_application_is_refused() -> None:
@@ -78,13 +63,7 @@ def test_a_certificate_that_is_listed_without_thumbprint_is_taken_by_its_key_id_
     silent = listed("silent", None)
     assert refusal(silent).code == "rotation.certificate_key_id_needed"
     with pytest.raises(Refused) as caught:
-        match_credential(KIND, [silent], GIVEN, NOW, "silent")
+        match_certificate([silent], PAIR, NOW, "silent")
     assert caught.value.code == "rotation.key_unconfirmed"
     assert "thumbprint of this certificate" in caught.value.message
-    assert match_credential(KIND, [silent], GIVEN, NOW, "SILENT", confirmed=True) is silent
-
-
-def test_what_a_person_granted_is_not_rotated() -> None:
-    with pytest.raises(Refused) as caught:
-        rotatable(AuthorizationCode("tenant", Plaintext("code")), Method.OAUTH)
-    assert caught.value.code == "rotation.method_not_supported"
+    assert match_certificate([silent], PAIR, NOW, "SILENT", confirmed=True) is silent

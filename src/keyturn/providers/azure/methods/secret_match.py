@@ -56,6 +56,7 @@ def match_secret(
         code="rotation.key_not_found",
         fix="Check that the client secret belongs to this application; a secret made a moment ago may need a minute to appear.",
         candidates=[credential for credential in credentials if not expired(credential, now)],
+        field="clientSecret",
     )
 
 
@@ -128,8 +129,10 @@ def expired(credential: RemoteCredential, now: datetime) -> bool:
     return credential.ends_at is not None and credential.ends_at <= now
 
 
-def _refusal(message: str, *, code: str, fix: str, candidates: Sequence[RemoteCredential]) -> Refused:
-    return Refused(message, code=code, fix=fix, details=[_shown(credential) for credential in candidates])
+def _refusal(
+    message: str, *, code: str, fix: str, candidates: Sequence[RemoteCredential], field: str = "clientSecretKeyId"
+) -> Refused:
+    return Refused(message, code=code, fix=fix, details=[_shown(credential) for credential in candidates], field=field)
 
 
 def _shown(credential: RemoteCredential) -> dict[str, Any]:

@@ -1,0 +1,26 @@
+"""What a provider says about itself. Pages and documentation are made from it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Permission:
+    """A permission that the provider must have been given; any one of the list is enough."""
+
+    name: str
+    kind: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """One provider: ``app`` is its key in the API and in rows.
+
+    The types of its requests in the API have names that begin with ``type_prefix``, so that no two providers' are alike.
+    """
+
+    app: str
+    name: str
+    icon: str
+    permissions: tuple[Permission, ...] = ()
+    type_prefix: str = ""
