@@ -338,12 +338,10 @@ class ContinuousChecks:
         """5, and 2 for whoever reads at this instant."""
         if current.key_id in self.world.removed_outside:
             return
-        credential = credentials.get(str(current.key_id))
-        if credential is None:
+        key = credentials.get(str(current.key_id))
+        if key is None:
             raise Broken(f"5: the current secret of {current.name} does not exist in Entra")
-        unattended = (
-            (self.healthy_since[connection_id] + HEALTHY_ENOUGH).timestamp() < credential.end <= now.timestamp()
-        )
+        unattended = (self.healthy_since[connection_id] + HEALTHY_ENOUGH).timestamp() < key.end <= now.timestamp()
         if unattended and self._rotates(connection_id) and not self.world.has_no_slot(current.object_id):
             raise Broken(f"5: the current secret of {current.name} expired unattended")
 
@@ -392,11 +390,9 @@ def _optional(text: str | None) -> datetime | None:
     return _moment(text) if text else None
 
 
-def _row(columns: tuple[Any, ...]) -> Row:
-    starts, ends, revoke, asked_at, published, retired = (_optional(text) for text in columns[8:14])
-    state, adopted, has_value = State(columns[5]), bool(columns[6]), bool(columns[14])
-    ids = (columns[0], columns[1], columns[2], columns[3], columns[4])
+def _row(cells: tuple[Any, ...]) -> Row:
+    starts, ends, revoke, asked_at, published, retired = (_optional(text) for text in cells[8:14])
+    state, adopted, has_value = State(cells[5]), bool(cells[6]), bool(cells[14])
+    ids = (cells[0], cells[1], cells[2], cells[3], cells[4])
     moments = (starts, ends, revoke, asked_at, published, retired)
-    return Row(
-        *ids, state, adopted, columns[7], *moments, has_value, columns[15], columns[16], *map(_optional, columns[17:19])
-    )
+    return Row(*ids, state, adopted, cells[7], *moments, has_value, cells[15], cells[16], *map(_optional, cells[17:19]))
