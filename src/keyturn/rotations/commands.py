@@ -1,6 +1,7 @@
 """What a request may change of a connection that rotates, as values."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -55,17 +56,24 @@ class ScheduleChange:
 class ConnectionChange:
     """What a request changes of a connection; None means unchanged, ``describe`` tells whether description was sent.
 
-    Without ``move_along`` a rotation that would move other connections along is refused, and they are named.
+    ``read_credentials`` takes the place of ``credentials`` where only the connection's method tells how to read what was sent:
+    given the method, it returns them, or raises Invalid or Refused. Without ``move_along`` a rotation that would move other
+    connections along is refused, and they are named.
     """
 
     name: str | None = None
     description: str | None = None
     describe: bool = False
     credentials: Credentials | None = None
+    read_credentials: Callable[[str], Credentials] | None = None
     enabled: bool | None = None
     schedule: ScheduleChange | None = None
     move_along: bool = True
     key_confirmed: bool = False
+
+    def for_method(self, method: str) -> "ConnectionChange":
+        """Return the change with its credentials, as a connection of this method has them."""
+        return replace(self, credentials=self.read_credentials(method)) if self.read_credentials else self
 
 
 def schedule_facts(schedule: Schedule) -> dict[str, Any]:

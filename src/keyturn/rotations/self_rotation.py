@@ -7,10 +7,9 @@ workflow, never inside a user's request.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import NoReturn
 
 from keyturn.authz.domain import Action
-from keyturn.connections import holders, older_rows, sealed
+from keyturn.connections import holders, older_rows
 from keyturn.connections.domain import (
     Connection,
     NewConnection,
@@ -25,11 +24,11 @@ from keyturn.db.unit import Database, Tx
 from keyturn.errors import Refused
 from keyturn.kit.actor import Actor
 from keyturn.ports.clock import Clock, Ids
-from keyturn.ports.provider import Tenant
 from keyturn.ports.sealing import Sealer
-from keyturn.ports.sign_in import Credentials, SignInMethod
+from keyturn.ports.sign_in import Credentials
 from keyturn.providers.registry import Providers
 from keyturn.rotations import access
+from keyturn.rotations.adoption_check import AdoptionCheck
 from keyturn.rotations.commands import Adoption, ConnectionChange, ScheduleChange
 from keyturn.rotations.domain import Reason, Rotation, Run
 from keyturn.rotations.edit_lock import EditLock
@@ -67,6 +66,7 @@ class SelfRotation:
         self._clock = clock
         self._verifier = verifier
         self._connections = writer
+        self._adoptions = AdoptionCheck(database, sealer, providers, clock, verifier)
         self._policies = PolicyWriter(clock, ids, sealer, providers)
         self._nudge = nudge
         self._edits = EditLock(database, clock, pause, process_id)
@@ -120,7 +120,7 @@ class SelfRotation:
         credentials = self._verifier.read(new.credentials)
         adoption = None
         if schedule:
-            adoption = self.check_adoption(credentials, cloud, schedule.key_id, confirmed=schedule.key_confirmed)
+            adoption = self._adoptions.check(credentials, cloud, schedule.key_id, confirmed=schedule.key_confirmed)
         verified = self._verified(credentials, adoption, cloud)
         self._complete_older_rows()
         with self._edits.write(*_touched(None, adoption)) as tx:
@@ -141,40 +141,14 @@ class SelfRotation:
         """Outside transactions, before anything is decided by fingerprints."""
         older_rows.complete(self._database, self._sealer, self._providers, self._clock.now())
 
-    def check_adoption(
-        self, credentials: Credentials, cloud: str, key_id: str | None = None, *, confirmed: bool = False
-    ) -> Adoption:
-        """Check everything that taking over a credential needs: it signs in, may write its application, and is identified.
-
-        ``confirmed``: a key id is believed where the application's list says nothing for or against it.
-        """
-        method = self._providers.method_of(credentials)
-        kind = method.kind(app_id=credentials.client_id) or self._refuse_method(method)
-        credentials = self._verifier.located(credentials, cloud)
-        token = self._verifier.sign_in(credentials, cloud)
-        tenant = Tenant(cloud, credentials.tenant_id)
-        application = kind.application(tenant, token, app_id=credentials.client_id)
-        kind.check_may_write(tenant, token, application)
-        application = kind.identified(tenant, token, application, method.value(credentials))
-        key = method.match(application.credentials, credentials, self._clock.now(), key_id, confirmed=confirmed)
-        return Adoption(credentials, application, key, self._verifier.provider_time())
-
-    def _refuse_method(self, method: SignInMethod) -> NoReturn:
-        keys = [one.key for one in self._providers.of(method.app).methods if one.kind() is not None]
-        raise Refused(
-            f"Automatic credential rotation is available for the methods {' and '.join(keys)}; this connection's is "
-            f"'{method.key}'.",
-            code="rotation.method_not_supported",
-            fix="Leave automatic rotation off, or make a connection with a client secret or a certificate.",
-        )
-
     def update(self, actor: Actor, connection_id: str, change: ConnectionChange) -> Connection:
         """Change a connection, its credentials and its schedule: all of it or nothing."""
         with self._database.read() as tx:
             connection, rotation = access.find(tx, actor, connection_id, Action.EDIT_CONNECTIONS)
+        change = change.for_method(connection.method)
         credentials = self._verifier.read_new(connection, change.credentials)
         schedule = _schedule_after(rotation, change)
-        adoption = self._adoption(connection, rotation, credentials, change)
+        adoption = self._adoptions.check_change(connection, rotation, credentials, change)
         verified = self._verified(credentials, adoption, connection.cloud) if credentials else None
         self._complete_older_rows()
         with self._edits.write(*_touched(rotation if credentials else None, adoption)) as tx:
@@ -187,30 +161,6 @@ class SelfRotation:
             self._policies.change(tx, actor, connection, rotation, adoption, schedule, change)
         self._nudge()
         return connection
-
-    def _adoption(
-        self,
-        connection: Connection,
-        rotation: Rotation | None,
-        credentials: Credentials | None,
-        change: ConnectionChange,
-    ) -> Adoption | None:
-        """Ask the provider about a secret to take over. Returns it, if there is one."""
-        if rotation is None and change.enabled:
-            candidate = credentials or self._stored_credentials(connection)
-        elif credentials and rotation:
-            candidate = credentials
-        else:
-            return None
-        key_id = change.credentials.key_id if change.credentials else None
-        key_id = key_id or (change.schedule.key_id if change.schedule else None)
-        confirmed = change.key_confirmed or bool(change.schedule and change.schedule.key_confirmed)
-        return self.check_adoption(candidate, connection.cloud, key_id, confirmed=confirmed)
-
-    def _stored_credentials(self, connection: Connection) -> Credentials:
-        method = self._providers.method_of(connection)
-        credentials = sealed.opened(self._database, self._sealer, method, connection)
-        return credentials or self._refuse_method(method)
 
     # --- rotating now -----------------------------------------------------------------------------------------------
 

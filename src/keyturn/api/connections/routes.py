@@ -1,6 +1,5 @@
 """Routes of app connections and of the rotation of their own secret."""
 
-import json
 from collections.abc import Sequence
 
 from keyturn.api.connections import history_views, method_views, removal_views, views
@@ -54,7 +53,7 @@ def router(
         operations += [
             *_lists(connections, shelf, provider.manifest.app),
             *_single(connections, tests, shelf, root),
-            *_changing(connections, rotations, shelf, root, types),
+            *_changing(rotations, shelf, root, types),
             *_rotating(rotations, shelf, root),
             *_history(rotations, removals, root),
         ]
@@ -169,9 +168,7 @@ def _single(connections: Connections, tests: ConnectionTests, shelf: _Shelf, roo
 # --- changing ---------------------------------------------------------------------------------------------------------
 
 
-def _changing(
-    connections: Connections, rotations: SelfRotation, shelf: _Shelf, root: str, types: AppTypes
-) -> list[Operation]:
+def _changing(rotations: SelfRotation, shelf: _Shelf, root: str, types: AppTypes) -> list[Operation]:
     one = f"{root}/{{connection_id}}"
 
     @post(root, types={"data": types.draft})
@@ -193,12 +190,7 @@ def _changing(
 
         Credentials equal to those last given leave the current secret alone, however often it was rotated since.
         """
-        # What shape credentials must have is known only from the connection, which the caller must be allowed to see.
-        credentials = None
-        if data.credentials is not None:
-            method = connections.get(actor, connection_id).method
-            credentials = types.read(json.loads(data.credentials.reveal()), method)
-        return shelf.answer(actor, rotations.update(actor, connection_id, data.command(credentials)))
+        return shelf.answer(actor, rotations.update(actor, connection_id, data.command(types.read)))
 
     @delete(one)
     def delete_app_connection(

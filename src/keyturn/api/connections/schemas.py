@@ -1,6 +1,7 @@
 """JSON of app connections: what is asked about those of any app. The rest is in ``app_types``; what is answered in ``views``."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal
@@ -172,13 +173,14 @@ class UpdateAppConnection(ApiModel):
     is_platform_managed_credentials: Literal[False] | None = None
     gateway_id: UnsetType | None = UNSET
 
-    def command(self, credentials: Credentials | None) -> ConnectionChange:
-        """Return the change. ``credentials`` are those of the request, in the shape of the connection's method."""
+    def command(self, read: Callable[[Mapping[str, object], str], Credentials]) -> ConnectionChange:
+        """Return the change. ``read`` reads credentials in the shape of a method, which only the connection tells."""
+        sent = self.credentials
         return ConnectionChange(
             name=None if self.name is UNSET else self.name,
             description=None if self.description is UNSET else self.description or None,
             describe=self.description is not UNSET,
-            credentials=credentials,
+            read_credentials=(lambda method: read(json.loads(sent.reveal()), method)) if sent else None,
             enabled=self.is_auto_rotation_enabled,
             schedule=self.rotation.command() if self.rotation else None,
             move_along=self.rotation is None or self.rotation.move_others_along,
