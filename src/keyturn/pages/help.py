@@ -60,7 +60,7 @@ class AzureHelpPage(Page):
     permissions: Sequence[Permission]
     findings: Sequence[InputFinding]
     may_check: bool
-    filled: FormState
+    form_state: FormState
 
 
 class WhichTenant(ApiModel, rename=None):
@@ -71,20 +71,20 @@ def router(installation: Installation, sign_in_as: SignInAs) -> Pages:
     """Return the help page with its check."""
 
     @get(HERE)
-    def show_help(actor: Actor, filled: FormState) -> AzureHelpPage:
-        return _page(actor, installation, (), filled)
+    def show_help(actor: Actor, form_state: FormState) -> AzureHelpPage:
+        return _page(actor, installation, (), form_state)
 
     @post(HERE, form_page=show_help)
     def check(actor: Actor, form: WhichTenant) -> AzureHelpPage:
         require_admin(actor)
-        filled = FormState(HERE, {"tenant": form.tenant})
-        return _page(actor, installation, _findings(installation, form.tenant, sign_in_as), filled)
+        form_state = FormState(HERE, {"tenant": form.tenant})
+        return _page(actor, installation, _findings(installation, form.tenant, sign_in_as), form_state)
 
     return group(show_help, check)
 
 
 def _page(
-    actor: Actor, installation: Installation, findings: Sequence[InputFinding], filled: FormState
+    actor: Actor, installation: Installation, findings: Sequence[InputFinding], form_state: FormState
 ) -> AzureHelpPage:
     site = installation.site_url
     return AzureHelpPage(
@@ -98,7 +98,7 @@ def _page(
         installation.permissions,
         findings,
         actor.role is Role.ADMIN,
-        filled,
+        form_state,
     )
 
 

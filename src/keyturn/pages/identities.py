@@ -45,7 +45,7 @@ class IdentitiesPage(Page):
     identities: Sequence[Identity]
     may_manage: bool
     own_role: Role
-    filled: FormState
+    form_state: FormState
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class IdentityPage(Page):
     manageable: bool
     own_role: Role
     site_url: str
-    filled: FormState
+    form_state: FormState
 
     @property
     def claims(self) -> str:
@@ -164,7 +164,7 @@ class IdentityPages:
     clock: Clock
     site_url: str
 
-    def page(self, actor: Actor, identity_id: str, filled: FormState) -> IdentityPage:
+    def page(self, actor: Actor, identity_id: str, form_state: FormState) -> IdentityPage:
         identity = self.access.identities.get(actor, identity_id)
         may = permits(ORGANIZATION_ROLES, actor.role, Action.MANAGE_IDENTITIES) and at_most(actor.role, identity.role)
         auth = self._auth(actor, identity_id) if may else None
@@ -174,7 +174,7 @@ class IdentityPages:
         secrets = [_shown(each, now) for each in client_secrets]
         token_auths = self.access.token_auths.list(actor, identity_id) if may else ()
         ways = {each.method: each for each in token_auths}
-        return IdentityPage(identity, auth, locked, secrets, ways, may, actor.role, self.site_url, filled)
+        return IdentityPage(identity, auth, locked, secrets, ways, may, actor.role, self.site_url, form_state)
 
     def _auth(self, actor: Actor, identity_id: str) -> UniversalAuth | None:
         try:
@@ -185,9 +185,9 @@ class IdentityPages:
 
 def _list(pages: IdentityPages) -> list[PageRoute]:
     @get(HERE)
-    def show_identities(actor: Actor, filled: FormState) -> IdentitiesPage:
+    def show_identities(actor: Actor, form_state: FormState) -> IdentitiesPage:
         may = permits(ORGANIZATION_ROLES, actor.role, Action.MANAGE_IDENTITIES)
-        return IdentitiesPage(pages.access.identities.list(actor), may, actor.role, filled)
+        return IdentitiesPage(pages.access.identities.list(actor), may, actor.role, form_state)
 
     @post(HERE, form_page=show_identities)
     def create_identity(actor: Actor, form: NewIdentityForm) -> Redirect:
@@ -199,8 +199,8 @@ def _list(pages: IdentityPages) -> list[PageRoute]:
 
 def _page(pages: IdentityPages) -> PageRoute:
     @get(ONE)
-    def show_identity(actor: Actor, identity_id: str, filled: FormState) -> IdentityPage:
-        return pages.page(actor, identity_id, filled)
+    def show_identity(actor: Actor, identity_id: str, form_state: FormState) -> IdentityPage:
+        return pages.page(actor, identity_id, form_state)
 
     return show_identity
 

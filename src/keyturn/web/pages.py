@@ -142,10 +142,10 @@ def _route(
     types: Types = None,
 ) -> PageRoute:
     signature = read(
-        method, path, function, public=public, body="form", provided={"actor", "visitor", "filled"}, types=types
+        method, path, function, public=public, body="form", provided={"actor", "visitor", "form_state"}, types=types
     )
-    if form_page is not None and "filled" not in form_page.signature.names:
-        raise TypeError(f"{method} {path}: the page shown again takes no 'filled'")
+    if form_page is not None and "form_state" not in form_page.signature.names:
+        raise TypeError(f"{method} {path}: the page shown again takes no 'form_state'")
     return PageRoute(method, path, function, public, signature, form_page)
 
 
@@ -158,7 +158,7 @@ def perform(route: PageRoute, request: Request, site: Site) -> Response:
     require_host(request.headers, site.site_url)
     if route.method not in SAFE:
         require_ours(route.method, request.headers, site.site_url)
-    arguments: dict[str, object] = {"visitor": visitor, "filled": EMPTY}
+    arguments: dict[str, object] = {"visitor": visitor, "form_state": EMPTY}
     if not route.public:
         try:
             arguments["actor"] = signed_in_by_cookie(site.recall, visitor.session, request.visit)
@@ -175,7 +175,9 @@ def perform(route: PageRoute, request: Request, site: Site) -> Response:
         if route.form_page is None:
             raise
         again = (
-            arguments | route.form_page.signature.arguments(request) | {"filled": refused(request.path, fields, error)}
+            arguments
+            | route.form_page.signature.arguments(request)
+            | {"form_state": refused(request.path, fields, error)}
         )
         outcome = _call(route.form_page, again)
         # The form may be out of date, e.g. a second tab of a sign-in that is over: then its page leads to where one is.
@@ -190,11 +192,11 @@ def _shown(route: PageRoute, arguments: Mapping[str, object], view: "View", head
     form_state = (
         keeper.restore(visitor.saved_form, view.address) if keeper and visitor.saved_form and not route.public else None
     )
-    if form_state is None or "filled" not in route.signature.names:
+    if form_state is None or "form_state" not in route.signature.names:
         outcome = _call(route, arguments)
         answer = view.answer(outcome)
         return compressed(answer, headers) if getattr(outcome, "compressed", False) else answer
-    answer = view.answer(_call(route, {**arguments, "filled": form_state}))
+    answer = view.answer(_call(route, {**arguments, "form_state": form_state}))
     return replace(answer, cookies=(*answer.cookies, Cookie(KEPT, "", timedelta(0))))
 
 

@@ -54,7 +54,7 @@ def test_path_and_parameters_must_agree() -> None:
 
 
 def test_a_page_has_a_caller_or_is_public_and_takes_what_its_path_has() -> None:
-    def show(actor: Actor, thing_id: str, filled: FormState) -> Page:
+    def show(actor: Actor, thing_id: str, form_state: FormState) -> Page:
         return Page()
 
     with pytest.raises(TypeError, match="public"):

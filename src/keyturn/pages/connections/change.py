@@ -17,7 +17,7 @@ from keyturn.pages.connections.forms import (
     ConnectionForm,
     ScheduleForm,
     credentials_of,
-    filled_with,
+    form_state_of,
     read,
     schedule_json,
 )
@@ -43,7 +43,7 @@ class CredentialsPage(PageOfPlace):
     fields: Sequence[FormField]
     key_fields: Sequence[Field]
     rotating: bool
-    filled: FormState
+    form_state: FormState
     candidates: Sequence[Mapping[str, Any]]
     oauth: bool
 
@@ -63,7 +63,7 @@ class SchedulePage(PageOfPlace):
     coming: Sequence[datetime]
     early: datetime | None
     coming_zone: ZoneInfo
-    filled: FormState
+    form_state: FormState
     candidates: Sequence[Mapping[str, Any]]
     sharing: Sharing | None
 
@@ -73,8 +73,8 @@ class SchedulePage(PageOfPlace):
 
 def credentials_routes(pages: ConnectionPages) -> list[PageRoute]:
     @get(ONE + "/credentials")
-    def edit_credentials(actor: Actor, connection_id: str, filled: FormState) -> CredentialsPage:
-        return _credentials_page(pages, actor, connection_id, filled)
+    def edit_credentials(actor: Actor, connection_id: str, form_state: FormState) -> CredentialsPage:
+        return _credentials_page(pages, actor, connection_id, form_state)
 
     @post(ONE + "/credentials", form_page=edit_credentials, types={"form": pages.forms.connection})
     def change_credentials(actor: Actor, connection_id: str, form: ConnectionForm) -> Outcome:
@@ -94,7 +94,7 @@ def credentials_routes(pages: ConnectionPages) -> list[PageRoute]:
             raise
         except KeyturnError as error:
             page = _credentials_page(
-                pages, actor, connection_id, filled_with(path, form, error, method), candidates_of(error)
+                pages, actor, connection_id, form_state_of(path, form, error, method), candidates_of(error)
             )
             return PageResponse(page, status=error.status)
         return Redirect(connection_path(connection_id), toast=f"{connection.name} signs in with its new credentials.")
@@ -115,7 +115,7 @@ def _credentials_page(
     pages: ConnectionPages,
     actor: Actor,
     connection_id: str,
-    filled: FormState,
+    form_state: FormState,
     candidates: Sequence[Mapping[str, Any]] = (),
 ) -> CredentialsPage:
     rotation_history = pages.history.of(actor, connection_id)
@@ -128,7 +128,7 @@ def _credentials_page(
         fields=[one for one in fields_of([method]) if one.field.asked is AskedWhere.CREDENTIALS],
         key_fields=key_fields(method),
         rotating=rotation_history.rotation is not None,
-        filled=filled,
+        form_state=form_state,
         candidates=candidates,
         oauth=pages.oauth,
     )
@@ -153,12 +153,12 @@ def schedule_routes(pages: ConnectionPages) -> list[PageRoute]:
 
     @get(ONE + "/schedule", types={"query": form_type})
     def edit_schedule(
-        actor: Actor, connection_id: str, query: ScheduleForm, visitor: BrowserContext, filled: FormState
+        actor: Actor, connection_id: str, query: ScheduleForm, visitor: BrowserContext, form_state: FormState
     ) -> SchedulePage:
         """The query is a form that is still being filled in: its next runs are shown, nothing is changed."""
         if query != form_type():
-            filled = _trying(pages, actor, connection_id, query)
-        return _schedule_page(pages, actor, connection_id, visitor.zone, filled)
+            form_state = _trying(pages, actor, connection_id, query)
+        return _schedule_page(pages, actor, connection_id, visitor.zone, form_state)
 
     @post(ONE + "/schedule", form_page=edit_schedule, types={"form": form_type})
     def change_schedule(actor: Actor, connection_id: str, form: ScheduleForm, visitor: BrowserContext) -> Outcome:
@@ -169,8 +169,8 @@ def schedule_routes(pages: ConnectionPages) -> list[PageRoute]:
         except NOT_IN_FORMS:
             raise
         except KeyturnError as error:
-            filled = filled_with(connection_path(connection_id, "schedule"), form, error)
-            page = _schedule_page(pages, actor, connection_id, visitor.zone, filled, candidates_of(error))
+            form_state = form_state_of(connection_path(connection_id, "schedule"), form, error)
+            page = _schedule_page(pages, actor, connection_id, visitor.zone, form_state, candidates_of(error))
             return PageResponse(page, status=error.status)
         begun = rotation_history.rotation is None
         toast = "The schedule was saved, and the first rotation has begun." if begun else "The schedule was saved."
@@ -204,8 +204,8 @@ def _trying(pages: ConnectionPages, actor: Actor, connection_id: str, query: Sch
     try:
         _wanted(pages, pages.connections.get(actor, connection_id), query)
     except Invalid as error:
-        return replace(filled_with(connection_path(connection_id, "schedule"), query, error), message=None)
-    return filled_with(connection_path(connection_id, "schedule"), query)
+        return replace(form_state_of(connection_path(connection_id, "schedule"), query, error), message=None)
+    return form_state_of(connection_path(connection_id, "schedule"), query)
 
 
 def _schedule_page(
@@ -213,14 +213,14 @@ def _schedule_page(
     actor: Actor,
     connection_id: str,
     zone: ZoneInfo,
-    filled: FormState = EMPTY,
+    form_state: FormState = EMPTY,
     candidates: Sequence[Mapping[str, Any]] = (),
 ) -> SchedulePage:
     rotation_history, now = pages.history.of(actor, connection_id), pages.clock.now()
     scope = _editable(pages, actor, rotation_history.connection)
     method = pages.providers.method_of(rotation_history.connection)
     base = rotation_history.rotation.schedule if rotation_history.rotation else _usual(now, zone)
-    tried = _tried(pages, rotation_history.connection, filled, base)
+    tried = _tried(pages, rotation_history.connection, form_state, base)
     return SchedulePage(
         place=scope,
         connection=rotation_history.connection,
@@ -234,18 +234,18 @@ def _schedule_page(
         coming=preview_runs(rotation_history, tried, now, SHOWN_COMING) if tried else (),
         early=early_end(rotation_history, tried, now) if tried else None,
         coming_zone=zones.shown((tried or base).time_zone),
-        filled=filled,
+        form_state=form_state,
         candidates=candidates,
         sharing=pages.rotations.sharing(actor, [rotation_history.connection]).get(connection_id),
     )
 
 
-def _tried(pages: ConnectionPages, connection: Connection, filled: FormState, base: Schedule) -> Schedule | None:
+def _tried(pages: ConnectionPages, connection: Connection, form_state: FormState, base: Schedule) -> Schedule | None:
     """Return the schedule that is in the form: None while it makes no sense, or is switched off."""
-    if not filled.sent:
+    if not form_state.sent:
         return base
     names = ("isAutoRotationEnabled", "rotationInterval", "rotateAt", "timeZone")
-    on, days, at, zone = (filled.value(name) for name in names)
+    on, days, at, zone = (form_state.value(name) for name in names)
     if on != "true":
         return None
     try:

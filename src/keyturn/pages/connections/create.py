@@ -14,7 +14,7 @@ from keyturn.kit import zones
 from keyturn.kit.actor import Actor
 from keyturn.kit.moments import in_zone, utc_of
 from keyturn.kit.secret import Plaintext
-from keyturn.pages.connections.forms import ConnectionForm, creation_of, filled_with, method_in, read
+from keyturn.pages.connections.forms import ConnectionForm, creation_of, form_state_of, method_in, read
 from keyturn.pages.connections.urls import (
     OF_ORGANIZATION,
     OF_PROJECT,
@@ -54,7 +54,7 @@ class NewPage(PageOfPlace):
     """Which methods, counted from 1, rotate their own credential."""
     browser: int
     """Which method is by browser; 0 for none."""
-    filled: FormState
+    form_state: FormState
     oauth: bool
     site_url: str | None
     method: str
@@ -72,12 +72,12 @@ def _of_app(pages: ConnectionPages, provider: AppProvider) -> list[PageRoute]:
     new, form_type = f"/new/{provider.manifest.app}", {"form": pages.forms.connection}
 
     @get(OF_PROJECT + new)
-    def new_in_project(actor: Actor, project_id: str, visitor: BrowserContext, filled: FormState) -> NewPage:
-        return new_page(pages, provider, actor, pages.place(actor, project_id), visitor.zone, filled)
+    def new_in_project(actor: Actor, project_id: str, visitor: BrowserContext, form_state: FormState) -> NewPage:
+        return new_page(pages, provider, actor, pages.place(actor, project_id), visitor.zone, form_state)
 
     @get(OF_ORGANIZATION + new)
-    def new_in_organization(actor: Actor, visitor: BrowserContext, filled: FormState) -> NewPage:
-        return new_page(pages, provider, actor, pages.place(actor, None), visitor.zone, filled)
+    def new_in_organization(actor: Actor, visitor: BrowserContext, form_state: FormState) -> NewPage:
+        return new_page(pages, provider, actor, pages.place(actor, None), visitor.zone, form_state)
 
     @post(OF_PROJECT + new, form_page=new_in_project, types=form_type)
     def create_in_project(actor: Actor, project_id: str, form: ConnectionForm, visitor: BrowserContext) -> Outcome:
@@ -96,7 +96,7 @@ def new_page(
     actor: Actor,
     scope: PageScope,
     zone: ZoneInfo,
-    filled: FormState = EMPTY,
+    form_state: FormState = EMPTY,
     candidates: Sequence[Mapping[str, Any]] = (),
 ) -> NewPage:
     """Return the form, empty or as it was refused. Raises Forbidden for who may not add connections there."""
@@ -116,10 +116,10 @@ def new_page(
         rotation_fields=[one for one in fields_of(methods) if one.field.asked is AskedWhere.ROTATION],
         rotating=[number for number, method in enumerate(methods, 1) if method.kind() is not None],
         browser=next((number for number, method in enumerate(methods, 1) if method.browser), 0),
-        filled=filled,
+        form_state=form_state,
         oauth=pages.oauth,
         site_url=pages.site_url,
-        method=filled.value("method") or usual,
+        method=form_state.value("method") or usual,
         rotate_at=midnight_utc(pages.clock.now(), zone),
         zone=zone.key,
         zones=sorted(zones.names()),
@@ -168,8 +168,8 @@ def _create(
     except NOT_IN_FORMS:
         raise
     except KeyturnError as error:
-        filled = filled_with(path, form, error, method)
-        page = new_page(pages, provider, actor, scope, visitor.zone, filled, candidates_of(error))
+        form_state = form_state_of(path, form, error, method)
+        page = new_page(pages, provider, actor, scope, visitor.zone, form_state, candidates_of(error))
         return PageResponse(page, status=error.status)
     # The first rotation begins at once: it can be watched on the connection's own page.
     to = scope.list_path if schedule is None else connection_path(connection.id)

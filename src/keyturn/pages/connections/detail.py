@@ -58,7 +58,7 @@ class ConnectionPage(PageOfPlace):
     needs_credential: bool
     ends_at: datetime | None
     trial: ConnectionTest | None
-    filled: FormState
+    form_state: FormState
     sharing: Sharing | None
 
 
@@ -66,8 +66,10 @@ def routes(pages: ConnectionPages) -> tuple[PageRoute, list[PageRoute]]:
     """Return the route of the page, which refused forms are shown on again, and all routes."""
 
     @get(ONE)
-    def show_connection(actor: Actor, connection_id: str, visitor: BrowserContext, filled: FormState) -> ConnectionPage:
-        return show(pages, actor, connection_id, visitor.zone, filled)
+    def show_connection(
+        actor: Actor, connection_id: str, visitor: BrowserContext, form_state: FormState
+    ) -> ConnectionPage:
+        return show(pages, actor, connection_id, visitor.zone, form_state)
 
     return show_connection, [show_connection]
 
@@ -77,7 +79,7 @@ def show(
     actor: Actor,
     connection_id: str,
     zone: ZoneInfo,
-    filled: FormState = EMPTY,
+    form_state: FormState = EMPTY,
     trial: ConnectionTest | None = None,
 ) -> ConnectionPage:
     """Return the page as the actor may see it. Raises NotFound or Forbidden."""
@@ -118,7 +120,7 @@ def show(
         refusal_title=refusal_title(connection) if connection.refused_at else "",
         ends_at=ends_at,
         trial=trial,
-        filled=filled,
+        form_state=form_state,
         sharing=pages.rotations.sharing(actor, [connection]).get(connection.id),
     )
 

@@ -17,7 +17,7 @@ from keyturn.kit.secret import Plaintext
 from keyturn.ports.fields import AskedWhere, Field
 from keyturn.ports.sign_in import Credentials, SignInMethod
 from keyturn.providers.registry import Providers
-from keyturn.web.html.forms import FormState, kept, sentence
+from keyturn.web.html.forms import FormState, repeatable_values, sentence
 from keyturn.web.schema.validate import parse
 from keyturn.web.schema.wire import ApiModel
 
@@ -158,11 +158,11 @@ AT_CREDENTIAL = frozenset(
 """Those about the credential itself, whatever its field is called."""
 
 
-def filled_with(
+def form_state_of(
     path: str, form: ApiModel, error: KeyturnError | None = None, method: SignInMethod | None = None
 ) -> FormState:
     """Return the form as it was typed, less the secrets, with what is wrong at the fields and on top."""
-    values, dropped = kept({name: _text(value) for name, value in values_of(form).items()})
+    values, dropped = repeatable_values({name: _text(value) for name, value in values_of(form).items()})
     if error is None:
         return FormState(path, values)
     if isinstance(error, Invalid):
@@ -182,5 +182,5 @@ def filled_with(
 
 def _text(value: object) -> str:
     if isinstance(value, Plaintext):
-        return value.reveal()  # ``kept`` drops what is secret, and keeps a certificate without its key
+        return value.reveal()  # ``repeatable_values`` drops what is secret, and keeps a certificate without its key
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -10,7 +10,7 @@ from keyturn.kit.actor import Actor
 from keyturn.kit.secret import Plaintext
 from keyturn.pages.connections.create import NOT_IN_FORMS, added, new_page
 from keyturn.pages.connections.detail import show
-from keyturn.pages.connections.forms import ConnectionForm, filled_with
+from keyturn.pages.connections.forms import ConnectionForm, form_state_of
 from keyturn.pages.connections.urls import OF_ORGANIZATION, ConnectionPages, connection_path
 from keyturn.ports.sign_in import AppProvider
 from keyturn.web.pages import BrowserContext, Outcome, Page, PageResponse, PageRoute, Redirect, get
@@ -87,14 +87,14 @@ def _again(
     """Show where the sign-in began with what went wrong, and all that was filled in."""
     form = result.form
     if form.connection_id:
-        filled = filled_with(connection_path(form.connection_id, "reconnect"), ConnectionForm(), failure)
-        return PageResponse(show(pages, actor, form.connection_id, visitor.zone, filled), status=failure.status)
+        form_state = form_state_of(connection_path(form.connection_id, "reconnect"), ConnectionForm(), failure)
+        return PageResponse(show(pages, actor, form.connection_id, visitor.zone, form_state), status=failure.status)
     scope = pages.place(actor, form.project_id)
     provider, method = _provider(pages), pages.providers.browser
     texts = {"name": form.name or "", "description": form.description or "", "method": method.key}
     values = parse(pages.forms.connection, texts | {"tenantId": form.tenant_id})
-    filled = filled_with(scope.new_path(provider.manifest.app), values, failure)
-    return PageResponse(new_page(pages, provider, actor, scope, visitor.zone, filled), status=failure.status)
+    form_state = form_state_of(scope.new_path(provider.manifest.app), values, failure)
+    return PageResponse(new_page(pages, provider, actor, scope, visitor.zone, form_state), status=failure.status)
 
 
 def _provider(pages: ConnectionPages) -> AppProvider:

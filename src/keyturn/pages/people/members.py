@@ -40,7 +40,7 @@ class UsersPage(Page):
     users: Sequence[UserRow]
     may_manage: bool
     own_role: Role
-    filled: FormState
+    form_state: FormState
 
 
 class NewUserForm(ApiModel, rename=None):
@@ -66,7 +66,7 @@ def router(access: Access) -> Pages:
     """Return the page of the organization's users, and what can be done on it."""
 
     @get(HERE)
-    def show_users(actor: Actor, filled: FormState) -> UsersPage:
+    def show_users(actor: Actor, form_state: FormState) -> UsersPage:
         may = permits(ORGANIZATION_ROLES, actor.role, Action.MANAGE_USERS)
         holders = access.factors.holders(actor)
         users = [
@@ -82,7 +82,7 @@ def router(access: Access) -> Pages:
             )
             for user in access.users.list(actor)
         ]
-        return UsersPage(users, may, actor.role, filled)
+        return UsersPage(users, may, actor.role, form_state)
 
     @post(HERE, form_page=show_users)
     def add_user(actor: Actor, form: NewUserForm) -> Redirect:

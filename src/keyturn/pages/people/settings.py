@@ -43,7 +43,7 @@ class PasswordPage(Page):
     email: str
     role: Role
     least: int
-    filled: FormState
+    form_state: FormState
     admin: bool
     tab: str = "password"
 
@@ -74,7 +74,7 @@ class TwoStepPage(Page):
     section: ClassVar[str] = "settings"
 
     active: bool
-    filled: FormState
+    form_state: FormState
     admin: bool
     tab: str = "two-step"
 
@@ -87,7 +87,7 @@ class EnrolPage(Page):
     section: ClassVar[str] = "settings"
 
     secret: str
-    filled: FormState
+    form_state: FormState
 
 
 @dataclass(frozen=True)
@@ -160,8 +160,8 @@ def router(access: Access, limiter: Limiter, cookie: SessionCookie, server: Call
 
 def _password(access: Access, limiter: Limiter, cookie: SessionCookie) -> list[PageRoute]:
     @get("/settings")
-    def show_password(actor: Actor, filled: FormState) -> PasswordPage:
-        return PasswordPage(actor.name, actor.role, MIN_LENGTH, filled, _admin(actor))
+    def show_password(actor: Actor, form_state: FormState) -> PasswordPage:
+        return PasswordPage(actor.name, actor.role, MIN_LENGTH, form_state, _admin(actor))
 
     @post("/settings/password", form_page=show_password)
     def change_password(actor: Actor, visitor: BrowserContext, form: NewPassword) -> Redirect:
@@ -195,8 +195,8 @@ def _sessions(access: Access, cookie: SessionCookie) -> list[PageRoute]:
 
 def _two_step(access: Access, limiter: Limiter, cookie: SessionCookie) -> list[PageRoute]:
     @get("/settings/two-step")
-    def show_two_step(actor: Actor, filled: FormState) -> TwoStepPage:
-        return TwoStepPage(access.factors.active(actor), filled, _admin(actor))
+    def show_two_step(actor: Actor, form_state: FormState) -> TwoStepPage:
+        return TwoStepPage(access.factors.active(actor), form_state, _admin(actor))
 
     @post("/settings/two-step/begin", form_page=show_two_step)
     def begin(actor: Actor, visitor: BrowserContext, form: Password) -> Redirect:
@@ -205,8 +205,8 @@ def _two_step(access: Access, limiter: Limiter, cookie: SessionCookie) -> list[P
         return Redirect("/settings/two-step/enrol")
 
     @get("/settings/two-step/enrol")
-    def show_enrol(actor: Actor, filled: FormState) -> EnrolPage:
-        return EnrolPage(_in_fours(access.factors.enrolment(actor).secret.reveal()), filled)
+    def show_enrol(actor: Actor, form_state: FormState) -> EnrolPage:
+        return EnrolPage(_in_fours(access.factors.enrolment(actor).secret.reveal()), form_state)
 
     @get("/settings/two-step/qr.svg")
     def show_qr(actor: Actor) -> File:

@@ -35,7 +35,7 @@ HOME = "/projects"
 class SetupPage(Page):
     template: ClassVar[str] = "people/setup.html"
 
-    filled: FormState
+    form_state: FormState
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class SignInPage(Page):
     template: ClassVar[str] = "people/sign_in.html"
 
     next: str
-    filled: FormState
+    form_state: FormState
     ended: bool = False
     has_saved_form: bool = False
 
@@ -61,7 +61,7 @@ class CodePage(Page):
     template: ClassVar[str] = "people/code.html"
 
     next: str
-    filled: FormState
+    form_state: FormState
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class ChoosePage(Page):
     template: ClassVar[str] = "people/choose_password.html"
 
     next: str
-    filled: FormState
+    form_state: FormState
 
 
 class Chosen(ApiModel, rename=None):
@@ -133,8 +133,8 @@ def _first_start(doors: SignInPages) -> list[PageRoute]:
         return Redirect(HOME if doors.access.bootstrapped() else "/setup")
 
     @get("/setup", public=True)
-    def show_setup(filled: FormState) -> SetupPage | Redirect:
-        return Redirect("/sign-in") if doors.access.bootstrapped() else SetupPage(filled)
+    def show_setup(form_state: FormState) -> SetupPage | Redirect:
+        return Redirect("/sign-in") if doors.access.bootstrapped() else SetupPage(form_state)
 
     @post("/setup", form_page=show_setup, public=True)
     def set_up(visitor: BrowserContext, form: FirstAdmin) -> PageResponse:
@@ -150,14 +150,14 @@ def _first_start(doors: SignInPages) -> list[PageRoute]:
 
 def _signing_in(doors: SignInPages) -> list[PageRoute]:
     @get("/sign-in", public=True)
-    def show_sign_in(visitor: BrowserContext, query: NextQuery, filled: FormState) -> SignInPage | Redirect:
+    def show_sign_in(visitor: BrowserContext, query: NextQuery, form_state: FormState) -> SignInPage | Redirect:
         if not doors.access.bootstrapped():
             return Redirect("/setup")
-        if not filled.sent and doors.knows(visitor):
+        if not form_state.sent and doors.knows(visitor):
             return Redirect(local_path(query.next, HOME))
-        if not filled.sent and doors.access.sessions.awaits_password(visitor.session):
+        if not form_state.sent and doors.access.sessions.awaits_password(visitor.session):
             return Redirect(_password_page(local_path(query.next, HOME)))
-        return SignInPage(query.next, filled, bool(query.ended), visitor.saved_form is not None)
+        return SignInPage(query.next, form_state, bool(query.ended), visitor.saved_form is not None)
 
     @post("/sign-in", form_page=show_sign_in, public=True)
     def sign_in(visitor: BrowserContext, form: SignInForm) -> Redirect:
@@ -183,10 +183,10 @@ def _signing_in(doors: SignInPages) -> list[PageRoute]:
 
 def _second_step(doors: SignInPages) -> list[PageRoute]:
     @get("/sign-in/code", public=True)
-    def show_code(visitor: BrowserContext, query: NextQuery, filled: FormState) -> CodePage | Redirect:
+    def show_code(visitor: BrowserContext, query: NextQuery, form_state: FormState) -> CodePage | Redirect:
         if not doors.access.sessions.awaits_code(visitor.session):
             return Redirect("/sign-in")
-        return CodePage(query.next, filled)
+        return CodePage(query.next, form_state)
 
     @post("/sign-in/code", form_page=show_code, public=True)
     def give_code(visitor: BrowserContext, form: SecondFactorForm) -> Redirect:
@@ -196,10 +196,10 @@ def _second_step(doors: SignInPages) -> list[PageRoute]:
         return Redirect(local_path(form.next, HOME), cookies=(doors.cookie.holding(token),))
 
     @get("/sign-in/password", public=True)
-    def show_choice(visitor: BrowserContext, query: NextQuery, filled: FormState) -> ChoosePage | Redirect:
+    def show_choice(visitor: BrowserContext, query: NextQuery, form_state: FormState) -> ChoosePage | Redirect:
         if not doors.access.sessions.awaits_password(visitor.session):
             return Redirect("/sign-in")
-        return ChoosePage(query.next, filled)
+        return ChoosePage(query.next, form_state)
 
     @post("/sign-in/password", form_page=show_choice, public=True)
     def choose(visitor: BrowserContext, form: Chosen) -> Redirect:

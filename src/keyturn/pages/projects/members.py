@@ -29,7 +29,7 @@ class MembersPage(Page):
     identities: Sequence[Member]
     others: Sequence[User]
     machines: Sequence[Identity]
-    filled: FormState
+    form_state: FormState
     tab: str = "members"
 
 
@@ -51,7 +51,7 @@ def router(projects: Projects, access: Access, heads: ProjectHeaders) -> Pages:
     """Return the page of a project's members, and what can be done on it."""
 
     @get("/projects/{project_id}/members")
-    def show_members(actor: Actor, project_id: str, filled: FormState) -> MembersPage:
+    def show_members(actor: Actor, project_id: str, form_state: FormState) -> MembersPage:
         head = heads.project(actor, project_id)
         people = projects.members.list(actor, project_id, ActorKind.USER)
         identities = projects.members.list(actor, project_id, ActorKind.IDENTITY)
@@ -62,7 +62,7 @@ def router(projects: Projects, access: Access, heads: ProjectHeaders) -> Pages:
             identities,
             [user for user in access.users.list(actor) if user.id not in inside],
             [identity for identity in access.identities.list(actor) if identity.id not in inside],
-            filled,
+            form_state,
         )
 
     @post("/projects/{project_id}/members/people", form_page=show_members)

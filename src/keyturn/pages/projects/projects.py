@@ -47,7 +47,7 @@ class NewProjectPage(Page):
     template: ClassVar[str] = "projects/new.html"
     section: ClassVar[str] = "projects"
 
-    filled: FormState
+    form_state: FormState
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class EnvironmentsPage(Page):
 
     project: ProjectHeader
     environments: Sequence[Environment]
-    filled: FormState
+    form_state: FormState
     tab: str = "environments"
 
 
@@ -78,7 +78,7 @@ class ProjectSettingsPage(Page):
 
     project: ProjectHeader
     details: Project
-    filled: FormState
+    form_state: FormState
     tab: str = "settings"
 
 
@@ -158,9 +158,9 @@ def _list(projects: Projects) -> list[PageRoute]:
         )
 
     @get("/projects/new")
-    def show_new(actor: Actor, filled: FormState) -> NewProjectPage:
+    def show_new(actor: Actor, form_state: FormState) -> NewProjectPage:
         projects.require_create(actor)
-        return NewProjectPage(filled)
+        return NewProjectPage(form_state)
 
     @post("/projects/new", form_page=show_new)
     def create_project(actor: Actor, form: NewProjectForm) -> Redirect:
@@ -184,9 +184,9 @@ def _integrations(heads: ProjectHeaders) -> list[PageRoute]:
 
 def _environments(projects: Projects, heads: ProjectHeaders) -> list[PageRoute]:
     @get("/projects/{project_id}/environments")
-    def show_environments(actor: Actor, project_id: str, filled: FormState) -> EnvironmentsPage:
+    def show_environments(actor: Actor, project_id: str, form_state: FormState) -> EnvironmentsPage:
         project = projects.get(actor, project_id)
-        return EnvironmentsPage(heads.project(actor, project_id), project.environments, filled)
+        return EnvironmentsPage(heads.project(actor, project_id), project.environments, form_state)
 
     @post("/projects/{project_id}/environments", form_page=show_environments)
     def add_environment(actor: Actor, project_id: str, form: NewEnvironmentForm) -> Redirect:
@@ -209,8 +209,8 @@ def _environments(projects: Projects, heads: ProjectHeaders) -> list[PageRoute]:
 
 def _settings(projects: Projects, heads: ProjectHeaders) -> list[PageRoute]:
     @get("/projects/{project_id}/settings")
-    def show_settings(actor: Actor, project_id: str, filled: FormState) -> ProjectSettingsPage:
-        return ProjectSettingsPage(heads.project(actor, project_id), projects.get(actor, project_id), filled)
+    def show_settings(actor: Actor, project_id: str, form_state: FormState) -> ProjectSettingsPage:
+        return ProjectSettingsPage(heads.project(actor, project_id), projects.get(actor, project_id), form_state)
 
     @post("/projects/{project_id}/settings", form_page=show_settings)
     def change_settings(actor: Actor, project_id: str, form: ProjectSettingsForm) -> Redirect:

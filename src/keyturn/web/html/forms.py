@@ -16,7 +16,7 @@ class FormState:
     """A form as it was sent and refused: shown again with its values, each fault at its field, the rest on top.
 
     Secrets, and what may be one, are never shown again: ``dropped`` are the fields that held such.
-    A page with several forms gives each only its own: ``filled.of("/path/it/goes/to")``.
+    A page with several forms gives each only its own: ``form_state.of("/path/it/goes/to")``.
     """
 
     form: str = ""
@@ -49,7 +49,7 @@ AGAIN = "Paste it again: what is secret, or may be, is not shown again."
 EMPTY = FormState()
 
 
-def kept(values: Mapping[str, str]) -> tuple[dict[str, str], frozenset[str]]:
+def repeatable_values(values: Mapping[str, str]) -> tuple[dict[str, str], frozenset[str]]:
     """Return what may be shown again, and the names of the fields that held something else."""
     repeatable = {name: text for name, text in values.items() if may_repeat(name, text)}
     return repeatable, frozenset(name for name, text in values.items() if name not in repeatable and text.strip())
@@ -57,7 +57,7 @@ def kept(values: Mapping[str, str]) -> tuple[dict[str, str], frozenset[str]]:
 
 def refused(form: str, fields: Mapping[str, list[str]], error: KeyturnError) -> FormState:
     """Return the form as it is shown again after this error."""
-    values, dropped = kept({name: values[-1] for name, values in fields.items()})
+    values, dropped = repeatable_values({name: values[-1] for name, values in fields.items()})
     if not isinstance(error, Invalid):
         return FormState(form, values, {}, error.message, error.fix, dropped)
     errors: dict[str, str] = {}

@@ -16,7 +16,7 @@ from keyturn.kit.secret import Plaintext, SealContext
 from keyturn.ports.clock import Clock
 from keyturn.ports.sealing import Digests
 from keyturn.web.cookies import KEPT, Cookie
-from keyturn.web.html.forms import FormState, kept
+from keyturn.web.html.forms import FormState, repeatable_values
 
 LIFE = timedelta(minutes=30)
 LONGEST = 3600
@@ -36,7 +36,7 @@ class Keeper:
 
     def keep(self, form: str, page: str, fields: Mapping[str, list[str]]) -> Cookie | None:
         """Return the cookie for what was typed into ``form``, to be shown on ``page``; None when it is too long."""
-        values, dropped = kept({name: values[-1] for name, values in fields.items()})
+        values, dropped = repeatable_values({name: values[-1] for name, values in fields.items()})
         text = self._packed(form, page, values, dropped)
         if len(text) > LONGEST:
             # A long certificate is what is left behind; the rest is short.
