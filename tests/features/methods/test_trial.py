@@ -155,7 +155,7 @@ def test_a_connection_that_does_not_sign_in_says_why(scene: MethodsFixture) -> N
     assert scene.web.get(connection)["lastCheck"]["needsReconnect"] is True
 
 
-def tests_in_the_trail(scene: MethodsFixture) -> list[tuple[str, bool, str | None]]:
+def audited_tests(scene: MethodsFixture) -> list[tuple[str, bool, str | None]]:
     """Who tested and what came of it, as the audit trail has it."""
     events = scene.world.events("test-app-connection")
     return [(event["actor_name"], event["data"]["ok"], event["data"]["code"]) for event in events]
@@ -168,7 +168,7 @@ def test_a_test_on_a_timer_does_not_fill_the_trail(scene: MethodsFixture) -> Non
         checked = scene.web.ask("POST", f"{connection['id']}/test")
         assert checked["ok"]
         assert scene.web.get(connection)["lastCheck"]["checkedAt"] == iso(scene.world.clock.now())
-    assert [ok for _, ok, _ in tests_in_the_trail(scene)] == [True] * 3
+    assert [ok for _, ok, _ in audited_tests(scene)] == [True] * 3
 
 
 def test_each_one_who_tests_is_in_the_trail(scene: MethodsFixture) -> None:
@@ -177,7 +177,7 @@ def test_each_one_who_tests_is_in_the_trail(scene: MethodsFixture) -> None:
         scene.web.ask("POST", f"{connection['id']}/test", who=who)
         scene.world.clock.advance(60)
     names = [scene.web.actors[who].name for who in ("admin", "other-admin")]
-    assert [name for name, _, _ in tests_in_the_trail(scene)] == names
+    assert [name for name, _, _ in audited_tests(scene)] == names
     assert len(set(names)) == 2
 
 
@@ -190,7 +190,7 @@ def test_another_result_of_a_test_is_in_the_trail_at_once(scene: MethodsFixture)
         scene.world.clock.advance(3600)
         scene.web.ask("POST", f"{connection['id']}/test", who=who)
     expected = [(True, None), (False, "azure.grant_revoked"), (False, "azure.grant_revoked")]
-    assert [(ok, code) for _, ok, code in tests_in_the_trail(scene)] == expected
+    assert [(ok, code) for _, ok, code in audited_tests(scene)] == expected
 
 
 def test_another_cause_of_a_failure_is_in_the_trail_at_once(scene: MethodsFixture) -> None:
@@ -202,7 +202,7 @@ def test_another_cause_of_a_failure_is_in_the_trail_at_once(scene: MethodsFixtur
     scene.world.clock.advance(3600)
     for _ in range(2):
         scene.web.ask("POST", f"{connection.id}/test")
-    first, second = (code for _, _, code in tests_in_the_trail(scene))
+    first, second = (code for _, _, code in audited_tests(scene))
     assert (first, second) == ("azure.permission_missing", "azure.secret_invalid")
 
 
@@ -216,7 +216,7 @@ def test_the_first_test_of_new_credentials_is_in_the_trail(scene: MethodsFixture
     scene.world.clock.advance(60)
     for _ in range(2):
         scene.web.ask("POST", f"{connection['id']}/test")
-    assert [ok for _, ok, _ in tests_in_the_trail(scene)] == [True, True]
+    assert [ok for _, ok, _ in audited_tests(scene)] == [True, True]
 
 
 def test_a_test_that_a_clock_ahead_of_ours_wrote_silences_nothing(scene: MethodsFixture) -> None:
@@ -236,4 +236,4 @@ def test_a_test_that_a_clock_ahead_of_ours_wrote_silences_nothing(scene: Methods
         )
     for _ in range(2):
         scene.web.ask("POST", f"{connection['id']}/test")
-    assert len(tests_in_the_trail(scene)) == 3
+    assert len(audited_tests(scene)) == 3
