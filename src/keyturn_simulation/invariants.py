@@ -109,8 +109,8 @@ def _by_certificate(world: World) -> set[str]:
 
 
 def _held(world: World, row: Credential) -> bool:
-    held = world.keys_of(row.object_id)
-    return row.key_id in held if row.key_id else row.marker in held.values()
+    keys = world.keys_of(row.object_id)
+    return row.key_id in keys if row.key_id else row.marker in keys.values()
 
 
 def _ended(world: World) -> set[str]:
@@ -142,10 +142,10 @@ def _proven_before_published(world: World, journal: list[Credential]) -> Iterato
 
 
 def _only_known_keys_removed(world: World, journal: list[Credential]) -> Iterator[str]:
-    known = {row.key_id for row in journal}
+    key_ids = {row.key_id for row in journal}
     ledger = world.emulator.ledger
     for entry in (*ledger.query(operation="removePassword"), *ledger.query(operation="removeKey")):
-        if entry.committed and entry.caller in world.our_callers and entry.key_id not in known:
+        if entry.committed and entry.caller in world.our_callers and entry.key_id not in key_ids:
             yield f"3: removed {entry.key_id}, which the journal does not hold"
 
 
@@ -179,9 +179,9 @@ def _end_of_secret(world: World, connection: Connection) -> float | None:
 
 
 def _end_of_certificate(world: World, connection: Connection) -> float | None:
-    held = world.emulator.admin.application(world.application_of(connection.client_id)).keys_held()
-    wanted = (connection.facts or {}).get("thumbprint")
-    return next((one.end for one in held if one.sha1.hex().upper() == wanted), None)
+    keys = world.emulator.admin.application(world.application_of(connection.client_id)).keys_held()
+    thumbprint = (connection.facts or {}).get("thumbprint")
+    return next((key.end for key in keys if key.sha1.hex().upper() == thumbprint), None)
 
 
 def _slots(world: World) -> Iterator[str]:

@@ -46,7 +46,7 @@ class Users:
         return self._sim.luck
 
     def connections(self) -> list[Connection]:
-        return sorted(self._sim.world.all_connections(), key=lambda one: one.name)
+        return sorted(self._sim.world.all_connections(), key=lambda connection: connection.name)
 
     def click(self) -> None:
         """One user does one thing."""
@@ -68,24 +68,24 @@ class Users:
         return ScheduleChange(self._luck.choice(INTERVALS), hour, minute, self._luck.choice(ZONES))
 
     def connect(
-        self, app: ApplicationHandle | None = None, given: Credentials | None = None, *, rotating: bool = False
+        self, app: ApplicationHandle | None = None, credentials: Credentials | None = None, *, rotating: bool = False
     ) -> None:
         """Make a connection, mostly one that rotates; by a new secret or certificate unless credentials are given."""
         app = app or self._luck.choice(self._sim.spare)
-        given = given or (self.portal.certificate(app) if self._luck.random() < BY_CERTIFICATE else None)
-        given = given or self.portal.secret(app)
-        if given is None or not self._sim.processes:
+        credentials = credentials or (self.portal.certificate(app) if self._luck.random() < BY_CERTIFICATE else None)
+        credentials = credentials or self.portal.secret(app)
+        if credentials is None or not self._sim.processes:
             return
         self._named += 1
         schedule = self.schedule() if rotating or self._luck.random() < 0.9 else None
-        draft = NewConnection(f"connection {self._named}", given)
+        draft = NewConnection(f"connection {self._named}", credentials)
         connection = self._sim.request(
             self._luck.choice(self._sim.processes),
             f"connect {draft.name} to {app.display_name}",
             lambda server: server.create(self._sim.world.actor, draft, schedule),
         )
         if connection:
-            self._typed[connection.id] = given
+            self._typed[connection.id] = credentials
             if self._sim.world.slots_of(app.object_id) is None and self._luck.random() < 0.3:
                 self._promise(connection)
 
@@ -107,12 +107,14 @@ class Users:
             secret = self._luck.choice(app.secrets)
             self.connect(app, self.portal.typed(app, secret.value, secret.key_id))
             return
-        given = self._sim.world.opened(connection)
-        if isinstance(given, Certificate):
-            files = CertificateFiles(given.tenant_id, given.client_id, given.signing.chain, given.signing.private_key)
+        credentials = self._sim.world.opened(connection)
+        if isinstance(credentials, Certificate):
+            files = CertificateFiles(
+                credentials.tenant_id, credentials.client_id, credentials.signing.chain, credentials.signing.private_key
+            )
             self.connect(self._sim.world.applications[connection.client_id], files)
-        elif isinstance(given, ClientSecret):
-            self.connect(self._sim.world.applications[connection.client_id], replace(given, key_id=None))
+        elif isinstance(credentials, ClientSecret):
+            self.connect(self._sim.world.applications[connection.client_id], replace(credentials, key_id=None))
 
     def rotate(self, process: Process, connection: Connection) -> bool:
         actor = self._sim.world.actor
@@ -155,9 +157,11 @@ class Users:
 
     def send_again(self, process: Process, connection: Connection) -> None:
         """A declarative client sends what it sent before, with every change."""
-        known = self._typed.get(connection.id)
-        if known:
-            self._change(process, connection, "apply again", ConnectionChange(name=connection.name, credentials=known))
+        credentials = self._typed.get(connection.id)
+        if credentials:
+            self._change(
+                process, connection, "apply again", ConnectionChange(name=connection.name, credentials=credentials)
+            )
 
     def retype(self, process: Process, connection: Connection) -> bool:
         """New credentials of the same application; how a removed or expired secret is repaired."""
@@ -168,14 +172,17 @@ class Users:
         self._type(process, connection, self._luck.choice(self._sim.spare))
 
     def _type(self, process: Process, connection: Connection, app: ApplicationHandle) -> bool:
-        given = self.portal.for_connection(connection, app)
-        if given is None:
+        credentials = self.portal.for_connection(connection, app)
+        if credentials is None:
             return False
         done = self._change(
-            process, connection, f"type new credentials of {app.display_name}", ConnectionChange(credentials=given)
+            process,
+            connection,
+            f"type new credentials of {app.display_name}",
+            ConnectionChange(credentials=credentials),
         )
         if done:
-            self._typed[connection.id] = given
+            self._typed[connection.id] = credentials
         return done
 
     def delete(self, process: Process, connection: Connection) -> None:

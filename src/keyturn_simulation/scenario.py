@@ -173,9 +173,9 @@ class Scenario:
         self._until(AFTER_TROUBLE if not self._strays_possible() else SWEPT)
         self._refused_show()
         for _ in range(MOST_REPAIRS):
-            typed = self._repair()
+            repaired = self._repair()
             self._until(A_REPAIR)
-            if not typed:
+            if not repaired:
                 break
         self._quiet()
         self._rotate_all()
@@ -221,19 +221,19 @@ class Scenario:
 
     def _end_of(self, connection: Connection) -> float | None:
         current = self._sim.judge.currents[connection.id]
-        held = self._sim.world.emulator.admin.application(current.object_id).credentials_held()
-        return next((key.end for key in held if key.key_id == current.key_id), None)
+        credentials = self._sim.world.emulator.admin.application(current.object_id).credentials_held()
+        return next((key.end for key in credentials if key.key_id == current.key_id), None)
 
     def _vanished_told(self, connection: Connection) -> bool:
-        told = (event["data"] for event in self._sim.world.events(CREDENTIALS_DRIFTED.name))
-        return any(data["kind"] == "current-vanished" and data["connectionId"] == connection.id for data in told)
+        events = (event["data"] for event in self._sim.world.events(CREDENTIALS_DRIFTED.name))
+        return any(data["kind"] == "current-vanished" and data["connectionId"] == connection.id for data in events)
 
     def _looks_expired(self, connection: Connection) -> bool:
         """Whether what was removed is past its end by now, or ends nobody here knows when: then Entra may call it expired."""
         row = self._sim.judge.row_of_key(self._sim.judge.currents[connection.id].key_id)
-        known = row is not None and row.ends_at is not None and row.ends_at > self._sim.clock.now()
+        not_yet_ended = row is not None and row.ends_at is not None and row.ends_at > self._sim.clock.now()
         return str((connection.refusal or {}).get("code")).endswith("_expired") and not (
-            known and self._rotates(connection)
+            not_yet_ended and self._rotates(connection)
         )
 
     def _rotates(self, connection: Connection) -> bool:
@@ -265,20 +265,20 @@ class Scenario:
 
         Another round may find more: what took the slots of an application is gone once its own repair is done.
         """
-        sim, typed = self._sim, False
+        sim, repaired = self._sim, False
         for connection in self._users.connections():
             current, now = sim.judge.currents[connection.id], sim.clock.now().timestamp()
             application = sim.world.emulator.admin.application(current.object_id)
-            held = {key.key_id: key for key in application.credentials_held()}
-            found = held.get(str(current.key_id))
-            if found is None or found.end <= now:
+            credentials = {key.key_id: key for key in application.credentials_held()}
+            credential = credentials.get(str(current.key_id))
+            if credential is None or credential.end <= now:
                 app = sim.world.applications[connection.client_id]
-                self._outsiders.make_room(app, expired=found.key_id if found else None)
+                self._outsiders.make_room(app, expired=credential.key_id if credential else None)
                 if self._users.portal.room(app):
-                    typed = True
+                    repaired = True
                     if not self._users.retype(sim.processes[0], connection):
                         raise Broken(f"new credentials for {connection.name} were refused, with Entra in order")
-        return typed
+        return repaired
 
     def _rotate_all(self) -> None:
         """Everything that is enabled works again: it rotates within the hour when asked to."""
@@ -340,8 +340,8 @@ class Scenario:
 
     def _pairs(self) -> list[tuple[Connection, Rotation]]:
         connections = self._users.connections()
-        found = self._sim.world.rotations.of(connections)
-        return [(connection, found[connection.id]) for connection in connections if connection.id in found]
+        rotations = self._sim.world.rotations.of(connections)
+        return [(connection, rotations[connection.id]) for connection in connections if connection.id in rotations]
 
     def _work(self, quanta: int) -> None:
         sim = self._sim

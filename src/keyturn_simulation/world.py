@@ -154,8 +154,8 @@ class World:
         """What a user would type for the application's first secret."""
         app = application or self.application
         first = app.secrets[0]
-        typed = ClientSecret(self.tenant_id, app.app_id, Plaintext(first.value), first.key_id)
-        return replace(typed, **changes)
+        credentials = ClientSecret(self.tenant_id, app.app_id, Plaintext(first.value), first.key_id)
+        return replace(credentials, **changes)
 
     def given_value(self, value: str, key_id: str | None) -> ClientSecret:
         """What a user would type for a secret that the application got later."""
@@ -170,9 +170,9 @@ class World:
         days: int = 30,
         at: tuple[int, int] = (2, 15),
         zone: str = "UTC",
-        **typed: Any,
+        **changes: Any,
     ) -> Connection:
-        draft = NewConnection(name, self.given(application, **typed))
+        draft = NewConnection(name, self.given(application, **changes))
         schedule = ScheduleChange(days, at[0], at[1], zone) if rotate else None
         return self.rotations.create(self.actor, draft, schedule)
 
@@ -183,8 +183,8 @@ class World:
         """When there is something to do next: a rotation, or a look at a connection."""
         with self.database.read() as tx:
             columns = (rotations.c.wake_at, app_connections.c.look_at)
-            found = [tx.rows(sa.select(sa.func.min(column).label("at")))[0]["at"] for column in columns]
-        return min((at for at in found if at), default=None)
+            moments = [tx.rows(sa.select(sa.func.min(column).label("at")))[0]["at"] for column in columns]
+        return min((at for at in moments if at), default=None)
 
     def work(self, server: Server | None = None) -> int:
         """Do everything that is due now, as the finder and the engine would. Returns how many rotations were advanced."""
@@ -271,22 +271,22 @@ class World:
         return self.keys_of((application or self.application).object_id)
 
     def keys_of(self, object_id: str) -> dict[str, str]:
-        held = self.emulator.admin.application(object_id).credentials_held()
-        return {one.key_id: one.display_name or "" for one in held}
+        credentials = self.emulator.admin.application(object_id).credentials_held()
+        return {credential.key_id: credential.display_name or "" for credential in credentials}
 
     def current_of(self, connection: Connection) -> tuple[str, str | None]:
         """Return what the connection signs in with, as one can tell it, and its key id in Entra, even if it is gone by now.
 
         A client secret is told by its value, a certificate by its thumbprint; its private key counts as hidden from now on.
         """
-        given = self.opened(connection)
-        if isinstance(given, Certificate):
-            self.hide(private_lines(given.signing.private_key))
-            told = given.signing.thumbprint
+        credentials = self.opened(connection)
+        if isinstance(credentials, Certificate):
+            self.hide(private_lines(credentials.signing.private_key))
+            value = credentials.signing.thumbprint
         else:
-            told = self.secret_of(connection).reveal()
+            value = self.secret_of(connection).reveal()
         self.collect_values()
-        return told, self._key_ids.get(told)
+        return value, self._key_ids.get(value)
 
     def all_connections(self) -> list[Connection]:
         return list(self.connections.visible(self.actor, None))
@@ -295,7 +295,7 @@ class World:
         return self.applications[client_id].object_id
 
     def our_applications(self) -> list[str]:
-        return [one.object_id for one in self.applications.values()]
+        return [application.object_id for application in self.applications.values()]
 
     @property
     def our_callers(self) -> set[str]:
@@ -328,7 +328,7 @@ class World:
             keys = self.emulator.admin.application(object_id).keys_held()
             self._values.update(secrets)
             self._key_ids.update(secrets)
-            self._key_ids.update({one.sha1.hex().upper(): one.key_id for one in keys})
+            self._key_ids.update({key.sha1.hex().upper(): key.key_id for key in keys})
 
     def signs_in(self, secret: Plaintext, application: ApplicationHandle | None = None) -> bool:
         """Whether the secret is accepted at the token endpoint right now."""

@@ -26,12 +26,12 @@ def world(database: Database) -> World:
 def connect(world: World, kind: str, schedule: ScheduleChange | None) -> None:
     """Connect by what the application holds already: nothing has rotated yet."""
     now, app = world.clock.now(), world.application
-    given: ClientSecret | CertificateFiles = world.given()
+    credentials: ClientSecret | CertificateFiles = world.given()
     if kind == "certificate":
-        made = uploaded_pair(next(key_pool()), now, now + timedelta(days=90))
-        world.emulator.admin.add_certificate(app.object_id, made.chain.encode())
-        given = CertificateFiles(world.tenant_id, app.app_id, made.chain, made.private_key)
-    world.rotations.create(world.actor, NewConnection("ours", given), schedule)
+        pair = uploaded_pair(next(key_pool()), now, now + timedelta(days=90))
+        world.emulator.admin.add_certificate(app.object_id, pair.chain.encode())
+        credentials = CertificateFiles(world.tenant_id, app.app_id, pair.chain, pair.private_key)
+    world.rotations.create(world.actor, NewConnection("ours", credentials), schedule)
 
 
 @KINDS

@@ -50,9 +50,9 @@ class UnverifiedCallback:
     said: Mapping[str, str] = field(repr=False)
 
     @classmethod
-    def of(cls, state: Plaintext, code: Plaintext | None, said: Mapping[str, str | None]) -> "UnverifiedCallback":
+    def of(cls, state: Plaintext, code: Plaintext | None, answer: Mapping[str, str | None]) -> "UnverifiedCallback":
         """Take the parameters of a query without white space around them. Overlong words are cut, empty ones left out."""
-        error_fields = {name: words[:_WORDS] for name, text in said.items() if (words := (text or "").strip())}
+        error_fields = {name: words[:_WORDS] for name, text in answer.items() if (words := (text or "").strip())}
         code_text = code.reveal().strip() if code else ""
         return cls(Plaintext(state.reveal().strip()), Plaintext(code_text) if code_text else None, error_fields)
 

@@ -71,15 +71,15 @@ def refused(tx: Tx, earlier: Connection, error: KeyturnError, now: datetime) -> 
     connection = _same(tx, earlier)
     if connection is None:
         return
-    said, since = check_failed(error), not_after(connection.refused_at or now, now)
+    result, since = check_failed(error), not_after(connection.refused_at or now, now)
     before = (connection.refusal or {}).get("code")
-    refusal = {name: said[name] for name in ("code", "message", "fix")}
+    refusal = {name: result[name] for name in ("code", "message", "fix")}
     reason = error.reason if isinstance(error, Upstream) else None
     store.change(
         tx,
         connection,
         checked_at=now,
-        check_result=said,
+        check_result=result,
         refused_at=since,
         refusal=refusal | {"reason": reason},
         look_at=now + LOOK_AGAIN,
@@ -127,20 +127,20 @@ def _same(tx: Tx, earlier: Connection) -> Connection | None:
     return connection if connection and connection.secret_version == earlier.secret_version else None
 
 
-def _record_vanished(tx: Tx, connection: Connection, known: Mapping[str, Any] | None, now: datetime) -> None:
+def _record_vanished(tx: Tx, connection: Connection, credential: Mapping[str, Any] | None, now: datetime) -> None:
     """Somebody removed the current secret: told of the rotation where there is one, as all drift of it is."""
     kind, subject_id = SubjectKind.CONNECTION, connection.id
-    if known:
-        kind, subject_id = SubjectKind.ROTATION, str(known["rotation_id"])
+    if credential:
+        kind, subject_id = SubjectKind.ROTATION, str(credential["rotation_id"])
     subject = Subject(kind, subject_id, connection.project_id)
     facts = {
         "connectionId": connection.id,
-        "applicationObjectId": known and known["object_id"],
+        "applicationObjectId": credential and credential["object_id"],
         "appId": connection.client_id,
         "kind": "current-vanished",
-        "keyId": known and known["key_id"],
-        "displayName": known and known["marker"],
-        "hint": known and known["hint"],
+        "keyId": credential and credential["key_id"],
+        "displayName": credential and credential["marker"],
+        "hint": credential and credential["hint"],
     }
-    given = {name: value or None for name, value in facts.items()}
-    record(tx, platform(connection.org_id), events.CREDENTIALS_DRIFTED, subject, now, **given)
+    details = {name: value or None for name, value in facts.items()}
+    record(tx, platform(connection.org_id), events.CREDENTIALS_DRIFTED, subject, now, **details)

@@ -60,7 +60,7 @@ def lock(tx: Tx, *fingerprints: str | None) -> None:
 
     To be called before rotations and connections are locked, and by whoever writes a fingerprint.
     """
-    for fingerprint in sorted({one for one in fingerprints if one}):
+    for fingerprint in sorted({each for each in fingerprints if each}):
         tx.alone_with(f"credential {fingerprint}")
 
 

@@ -40,13 +40,13 @@ def capabilities(token: AccessToken, app_id: str) -> list[Capability]:
 
 
 def _of_application(token: AccessToken, app_id: str) -> list[Capability]:
-    roles, known = frozenset(token.roles), token.principal_id is not None
+    roles, is_known = frozenset(token.roles), token.principal_id is not None
     reader = next(iter(sorted(READERS & roles)), None)
     owned = WRITE_OWNED in roles
     return [
         _told(
             "list-applications",
-            known,
+            is_known,
             reader,
             "Lists all applications of the tenant",
             "Only applications that the connection owns are listed, which is enough to rotate them."
@@ -56,7 +56,7 @@ def _of_application(token: AccessToken, app_id: str) -> list[Capability]:
         ),
         _told(
             "read-application",
-            known,
+            is_known,
             reader or (WRITE_OWNED if owned else None),
             "Reads applications and the dates of their secrets",
             "May not read applications.",
@@ -64,7 +64,7 @@ def _of_application(token: AccessToken, app_id: str) -> list[Capability]:
         ),
         _told(
             "change-owned-secrets",
-            known,
+            is_known,
             WRITE_ALL if WRITE_ALL in roles else (WRITE_OWNED if owned else None),
             "Adds and removes secrets of applications that its service principal owns",
             "May not add and remove secrets.",
@@ -72,7 +72,7 @@ def _of_application(token: AccessToken, app_id: str) -> list[Capability]:
         ),
         _told(
             "change-all-secrets",
-            known,
+            is_known,
             WRITE_ALL if WRITE_ALL in roles else None,
             "Adds and removes secrets of every application of the tenant",
             "May not change applications that it does not own. That is the least privilege: nothing to do.",
@@ -83,14 +83,14 @@ def _of_application(token: AccessToken, app_id: str) -> list[Capability]:
 
 
 def _of_person(token: AccessToken, app_id: str) -> list[Capability]:
-    scopes, known = frozenset(token.scopes), bool(token.scopes)
+    scopes, is_known = frozenset(token.scopes), bool(token.scopes)
     reader = next(iter(sorted(READERS & scopes)), None)
     writer = WRITE_ALL if WRITE_ALL in scopes else None
     role = next((name for key, name in ADMINISTRATORS.items() if key in token.directory_roles), None)
     fix = _consent(app_id, WRITE_ALL)
     everything = _told(
         "change-all-secrets",
-        known,
+        is_known,
         f"{writer} and the role {role}" if writer and role else None,
         "Adds and removes secrets of every application of the tenant",
         "May not change applications that the person does not own."
@@ -107,7 +107,7 @@ def _of_person(token: AccessToken, app_id: str) -> list[Capability]:
     return [
         _told(
             "list-applications",
-            known,
+            is_known,
             reader,
             "Lists all applications of the tenant",
             "May not list applications.",
@@ -115,7 +115,7 @@ def _of_person(token: AccessToken, app_id: str) -> list[Capability]:
         ),
         _told(
             "read-application",
-            known,
+            is_known,
             reader,
             "Reads applications and the dates of their secrets",
             "May not read applications.",
@@ -123,7 +123,7 @@ def _of_person(token: AccessToken, app_id: str) -> list[Capability]:
         ),
         _told(
             "change-owned-secrets",
-            known,
+            is_known,
             writer,
             "Adds and removes secrets of applications that the person owns",
             "May not add and remove secrets.",
@@ -134,12 +134,12 @@ def _of_person(token: AccessToken, app_id: str) -> list[Capability]:
 
 
 def _told(
-    name: str, known: bool, by: str | None, can: str, cannot: str, fix: str | None, less: str | None = None
+    name: str, is_known: bool, by: str | None, can: str, cannot: str, fix: str | None, less: str | None = None
 ) -> Capability:
     """``fix`` is what grants it; ``less`` is what to do when it is granted and not needed."""
     if by:
         return Capability(name, allowed=True, message=f"{can} ({by}).", fix=less)
-    if not known:
+    if not is_known:
         return Capability(name, allowed=None, message=_UNKNOWN)
     return Capability(name, allowed=False, message=cannot, fix=fix)
 

@@ -117,9 +117,9 @@ class AzureProvider:
         """Get a fresh token. Raises SignInAgain when only the person can help. Repeatable."""
         return self._oauth.refresh(self._clouds.get(tenant.cloud), tenant.tenant_id, app, refresh_token)
 
-    def refuse(self, tenant: Tenant, app: OAuthApp, said: Mapping[str, str]) -> NoReturn:
+    def refuse(self, tenant: Tenant, app: OAuthApp, answer: Mapping[str, str]) -> NoReturn:
         """Raise what the callback says instead of bringing a code."""
-        self._oauth.refuse(self._clouds.get(tenant.cloud), tenant.tenant_id, app, said)
+        self._oauth.refuse(self._clouds.get(tenant.cloud), tenant.tenant_id, app, answer)
 
     def tenant_id(self, tenant: Tenant) -> str:
         """Return the id of a tenant that is named by one of its domains. Raises NeedsAction for none. Repeatable."""

@@ -103,7 +103,7 @@ def _read(pasted: Pasted, passphrase: Plaintext | None, now: datetime | None) ->
 def _opened(pasted: Pasted, passphrase: Plaintext | None) -> _Found:
     parts = _Found()
     # A key may be tried only against all certificates, so those inside of PFX files come first.
-    for name, piece in sorted(pasted.openable(), key=lambda one: one[1].kind != DerKind.PFX):
+    for name, piece in sorted(pasted.openable(), key=lambda each: each[1].kind != DerKind.PFX):
         try:
             key_file = _open(name, piece, passphrase)
         except _Unusable as unusable:

@@ -39,7 +39,7 @@ class Pasted:
     def openable(self) -> list[tuple[str, Piece]]:
         """Return keys and PFX files, those of the key's field first."""
         candidates = [(name, piece) for name, piece in self.each() if piece.is_key or piece.kind == DerKind.PFX]
-        return sorted(candidates, key=lambda one: one[0] != KEY)
+        return sorted(candidates, key=lambda each: each[0] != KEY)
 
 
 def survey(fields: Pasted) -> list[PasteFault]:

@@ -54,7 +54,7 @@ class Along:
     def move(self, tx: Tx, old: Credential, new: Credential, value: Plaintext, run_id: str | None) -> int:
         """Let every other holder of the old credential sign in with the new one; return how many were moved."""
         moved = 0
-        for holder in sorted(self.holders(tx, old), key=lambda one: one.id):  # rows are locked in this order
+        for holder in sorted(self.holders(tx, old), key=lambda each: each.id):  # rows are locked in this order
             # Whoever got other credentials just now has left.
             method = self.providers.method_of(holder)
             if point_to(tx, self.sealer, method, holder.id, new, value, self.now, holding=holder.fingerprint):
@@ -62,11 +62,11 @@ class Along:
                 moved += 1
         return moved
 
-    def _record_moved(self, tx: Tx, one: Holder, old: Credential, new: Credential, run_id: str | None) -> None:
-        facts = {"name": one.name, "app": one.app, "rotationId": self.rotation.id, "runId": run_id}
+    def _record_moved(self, tx: Tx, holder: Holder, old: Credential, new: Credential, run_id: str | None) -> None:
+        facts = {"name": holder.name, "app": holder.app, "rotationId": self.rotation.id, "runId": run_id}
         facts |= {"previousKeyId": old.key_id} | credential_facts(new)
-        subject = Subject(SubjectKind.CONNECTION, one.id, one.project_id)
-        record(tx, platform(one.org_id), events.CONNECTION_CREDENTIAL_MOVED, subject, self.now, **facts)
+        subject = Subject(SubjectKind.CONNECTION, holder.id, holder.project_id)
+        record(tx, platform(holder.org_id), events.CONNECTION_CREDENTIAL_MOVED, subject, self.now, **facts)
 
 
 def keep_for(tx: Tx, sealer: Sealer, row: Credential, snapshot: Snapshot) -> None:
