@@ -13,7 +13,7 @@ from typing import Any
 
 from entra_emulator import Emulator, Settings, SystemClock
 from entra_emulator.admin.admin import ApplicationHandle
-from keyturn.app.core import Core, open_core
+from keyturn.app.core import Core, oauth_app, open_core
 from keyturn.app.web import open_access, web_application
 from keyturn.kit.actor import Actor, ActorKind, Role
 from keyturn.kit.secret import Plaintext
@@ -131,7 +131,8 @@ def estate(folder: Path) -> Iterator[RunningServer]:
         }
     )
     core = open_core(settings, lambda _sentence: None)
-    provider = AzureProvider(EmulatedTransport(emulator), core.clock, emulated_clouds(), ids=core.ids)
+    transport, ours = EmulatedTransport(emulator), oauth_app(settings)
+    provider = AzureProvider(transport, core.clock, emulated_clouds(), ids=core.ids, oauth=ours)
     core = replace(core, azure=provider, providers=Providers([provider]))
     application = web_application(core, None)
     try:
