@@ -166,7 +166,6 @@ def _member(field: Field) -> tuple[str, Any] | tuple[str, Any, Any]:
         "min_length": field.min_length,
         "max_length": field.max_length,
         "pattern": field.pattern,
-        "examples": list(field.examples) or None,
         "description": field.description,
         "extra_json_schema": dict(field.shape) or None,
     }
@@ -175,9 +174,11 @@ def _member(field: Field) -> tuple[str, Any] | tuple[str, Any, Any]:
         notes.append(Meta(**limits))
     if field.sentence:
         notes.append(Sentence(field.sentence))
-    annotation = Annotated[(kind, *notes)]
+    annotation: Any = Annotated[(kind, *notes)]
+    if not field.required:
+        annotation = annotation | None
+    if field.examples:  # outside what may be absent: examples of the reference are made of what stands there
+        annotation = Annotated[annotation, Meta(examples=list(field.examples))]
     if field.empty_if_absent:
         return attribute(field), annotation, Plaintext("")
-    if field.required:
-        return attribute(field), annotation
-    return attribute(field), annotation | None, None
+    return (attribute(field), annotation) if field.required else (attribute(field), annotation, None)
