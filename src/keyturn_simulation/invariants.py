@@ -73,6 +73,7 @@ def _quiet(world: World, journal: list[Credential]) -> Iterator[str]:
     lost = ours - present - world.removed_outside - being_confirmed
     if present - ours or lost:
         yield f"4: in Entra but not live in the journal: {present - ours}; live but not in Entra: {lost}"
+    beyond |= _unrepairable(world)
     within = [row for row in journal if row.rotation_id not in beyond]
     restless = [row.state.value for row in within if row.state in _RESTLESS and row.key_id not in being_confirmed]
     if restless:
@@ -85,6 +86,12 @@ def _quiet(world: World, journal: list[Credential]) -> Iterator[str]:
         yield f"4: at rest, yet nobody removes {late}"
     yield from _ended_hold_nothing(world, journal)
     yield from _one_end_per_run(world)
+
+
+def _unrepairable(world: World) -> set[str]:
+    """Rotations of connections for which nobody can type another credential."""
+    connections = [connection for connection in world.all_connections() if beyond_repair(world, connection)]
+    return {rotation.id for rotation in world.rotations.of(connections).values()}
 
 
 def _beyond_reach(world: World, journal: list[Credential]) -> set[str]:
@@ -159,9 +166,18 @@ def _working_current(world: World) -> Iterator[str]:
         ends = _end_of_certificate(world, connection) if by_certificate else _end_of_secret(world, connection)
         rotates = connection.id in rotations and rotations[connection.id].enabled
         if ends is None:
-            yield f"5: {what} does not exist in Entra"
+            if not beyond_repair(world, connection):
+                yield f"5: {what} does not exist in Entra"
         elif ends <= now and rotates and not world.has_no_slot(rotations[connection.id].object_id):
             yield f"5: {what} expired"
+
+
+def beyond_repair(world: World, connection: Connection) -> bool:
+    """Whether others removed what the connection signs in with, and took every slot of its application since."""
+    object_id = world.application_of(connection.client_id)
+    slots = world.slots_of(object_id)
+    removed = world.current_of(connection)[1] in world.removed_outside
+    return removed and slots is not None and len(world.keys_of(object_id)) >= slots
 
 
 def _nobody_left_behind(world: World, journal: list[Credential]) -> Iterator[str]:

@@ -11,7 +11,7 @@ from keyturn.connections.domain import Connection
 from keyturn.providers.azure.methods.client_secret import ClientSecret
 from keyturn.rotations.domain import Rotation
 from keyturn_simulation.fault_injector import FaultInjector
-from keyturn_simulation.invariants import Broken, check_no_plaintext, check_quiet
+from keyturn_simulation.invariants import Broken, beyond_repair, check_no_plaintext, check_quiet
 from keyturn_simulation.people import Outsiders, Users
 from keyturn_simulation.simulation import Simulation
 from keyturn_simulation.temp_database import scratch_database
@@ -324,7 +324,7 @@ class Scenario:
         return [
             (connection, rotation)
             for connection, rotation in self._pairs()
-            if rotation.enabled and self._has_room(rotation)
+            if rotation.enabled and self._has_room(rotation) and not beyond_repair(self._sim.world, connection)
         ]
 
     def _has_room(self, rotation: Rotation) -> bool:
