@@ -153,6 +153,11 @@ class KubernetesBinding:
     ca: str = ""
 
     @property
+    def receiver(self) -> tuple[str, str]:
+        """Who is sent the reviewer's token: the address, and the certificates by which it proves that it is that one."""
+        return self._base(), self.ca.strip()
+
+    @property
     def review_url(self) -> str:
         """The address of the API server's TokenReview."""
         return f"{self._base()}/apis/authentication.k8s.io/v1/tokenreviews"

@@ -84,12 +84,23 @@ class TokenAuths:
     def _changed(self, auth: TokenAuth, changes: TokenAuthChanges) -> TokenAuth:
         after, reviewer = changes.applied_to(auth, self._clock.now()), changes.reviewer_token
         if reviewer is None:
+            if auth.reviewer_token and after.binding.receiver != auth.binding.receiver:
+                raise _reviewer_bound()
             return after
         if not reviewer.reveal():
             return replace(after, reviewer_token=None)
         if self._sealer is None:
             raise Misconfigured("This process has no keyring for tokens of reviewers.", code="access.no_keyring")
         return replace(after, reviewer_token=self._sealer.seal(reviewer, after.reviewer_place))
+
+
+def _reviewer_bound() -> Refused:
+    """Build the refusal to send a token that somebody entered to another host than it was entered for."""
+    return Refused(
+        "The token of the reviewer was entered for another API server, and is not sent to this one.",
+        code="access.reviewer_bound",
+        fix="Send tokenReviewerJwt with the new kubernetesHost or caCert, or an empty one to do without it.",
+    )
 
 
 def _subject(identity_id: str) -> Subject:

@@ -23,7 +23,7 @@ from keyturn.crypto.rewrap import sealed_columns
 from keyturn.crypto.root import GivenRoot, RootKey, RootKeys
 from keyturn.db.tables import token_auths
 from keyturn.db.unit import Database
-from keyturn.errors import Unauthenticated
+from keyturn.errors import Refused, Unauthenticated
 from keyturn.identities.domain import NewIdentity
 from keyturn.identities.kubernetes import KubernetesProof
 from keyturn.identities.token_auth import TokenAuthChanges
@@ -220,6 +220,21 @@ def test_an_api_server_that_is_not_the_right_one_gets_no_token(house: AccessFixt
         refusal = Robot(house, cluster, **binding).refused(cluster.token("shop/web"))
         assert words in refusal["found"], binding
     assert not cluster.reviews
+
+
+def test_the_token_of_the_reviewer_is_not_sent_to_another_host_than_it_was_entered_for(
+    house: AccessFixture, cluster: Cluster
+) -> None:
+    robot, token, elsewhere = Robot(house, cluster), cluster.token("shop/web"), {"host": "cluster.attacker.example"}
+    for change in (elsewhere, {"ca": ""}):
+        with pytest.raises(Refused, match="entered for another API server") as refusal:
+            robot.change(TokenAuthChanges(change))
+        assert "tokenReviewerJwt" in str(refusal.value.fix)
+    assert robot.sign_in(token), "and nothing was changed"
+    robot.change(TokenAuthChanges({"host": cluster.host, "namespaces": "shop"}))
+    robot.change(TokenAuthChanges(elsewhere, reviewer_token=Plaintext("")))
+    robot.change(TokenAuthChanges({"host": cluster.host}, reviewer_token=Plaintext(cluster.reviewer())))
+    assert robot.sign_in(token)
 
 
 def test_the_token_of_the_reviewer_is_kept_sealed_and_can_be_changed_and_taken_away(
