@@ -2,7 +2,7 @@
 
 import asyncio
 import contextvars
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -67,6 +67,8 @@ class Edge:
     threads: int = THREADS
     at_once: int = AT_ONCE
     """Requests that have a thread or wait for one; who comes then is asked to come again."""
+    pause: Callable[[float], Awaitable[object]] = asyncio.sleep
+    """Lets so many seconds pass, between two looks at what is waited for."""
     _inside: int = field(default=0, repr=False)
     _pool: ThreadPoolExecutor | None = field(default=None, repr=False)
     _probes: ThreadPoolExecutor | None = field(default=None, repr=False)

@@ -7,13 +7,14 @@ a valid token gets 401 and never 422. The README beside this file shows the conv
 import codecs
 import inspect
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import msgspec
 
-from keyturn.errors import Refused, Untyped
+from keyturn.errors import Refused, Unavailable, Untyped
 from keyturn.kit.secret import Plaintext
 from keyturn.web.auth import Authenticate, ByCookie, Caller, bearer, sign_in
 from keyturn.web.compression import compressed as compress
@@ -23,6 +24,7 @@ from keyturn.web.messages import Request, Response
 from keyturn.web.origin import OriginRules, require_json
 from keyturn.web.schema.wire import check_answer_type, check_compressible, encode
 from keyturn.web.signature import Signature, Types, read
+from keyturn.web.waiting import LOOK_EVERY, Waiting
 
 __all__ = ["Caller", "Operation", "Routes", "delete", "get", "group", "patch", "post", "put"]
 
@@ -64,10 +66,22 @@ class Operation:
     async def serve(self, edge: Edge, request: Request) -> Response:
         """Answer a request. Raises what ``perform`` raises, and Unavailable when too many are being served."""
         if self.immediate:
-            return perform(self, request, edge.authenticate)
-        if self.probe:
-            return await edge.in_probe_thread(partial(perform, self, request, edge.authenticate))
-        return await edge.in_thread(partial(perform, self, request, edge.authenticate, edge.by_cookie, edge.rules))
+            outcome = perform(self, request, edge.authenticate)
+        elif self.probe:
+            outcome = await edge.in_probe_thread(partial(perform, self, request, edge.authenticate))
+        else:
+            work = partial(perform, self, request, edge.authenticate, edge.by_cookie, edge.rules)
+            outcome = await edge.in_thread(work)
+        return await self._awaited(edge, outcome) if isinstance(outcome, Waiting) else outcome
+
+    async def _awaited(self, edge: Edge, waiting: Waiting[object]) -> Response:
+        for _ in range(waiting.longest // LOOK_EVERY):
+            await edge.pause(LOOK_EVERY.total_seconds())
+            with suppress(Unavailable):  # all threads are busy: nothing is known
+                answer = await edge.in_thread(waiting.look)
+                if answer is not None:
+                    return _answered(self, answer)
+        return _answered(self, await edge.in_thread(waiting.give_up))
 
     @property
     def summary(self) -> str:
@@ -174,7 +188,7 @@ def perform(
     authenticate: Authenticate,
     by_cookie: ByCookie | None = None,
     rules: OriginRules | None = None,
-) -> Response:
+) -> Response | Waiting[object]:
     """Serve one request, in a worker thread. Raises what the handler raises, and Invalid, Refused, Unauthenticated.
 
     ``by_cookie`` knows who sits at a browser; it is asked when there is no token. ``rules`` are for browsers' requests
@@ -195,7 +209,10 @@ def perform(
     if "caller" in operation.signature.names:
         arguments["caller"] = _caller(request, token)
     arguments |= _parsed(operation, request)
-    answer = _answered(operation, operation.function(**arguments))
+    result = operation.function(**arguments)
+    if isinstance(result, Waiting):
+        return result
+    answer = _answered(operation, result)
     return compress(answer, request.headers) if operation.compressed else answer
 
 

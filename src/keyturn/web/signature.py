@@ -16,6 +16,7 @@ from keyturn.web.schema.issues import Issue
 from keyturn.web.schema.scalars import Check
 from keyturn.web.schema.validate import MOST_ISSUES, checker
 from keyturn.web.table import path_params
+from keyturn.web.waiting import Waiting
 
 MOST_QUERY_KEYS = 1000
 Types = Mapping[str, Any] | None
@@ -73,7 +74,12 @@ def read(
     path_type = msgspec.defstruct("Path", [(name, hints[name]) for name in in_path], rename="camel", kw_only=True)
     kinds = {"path": path_type} | {part: hints[part] for part in ("query", body) if part in names}
     checks = {part: checker(kind, texts=part != "data") for part, kind in kinds.items()}
-    return Signature(frozenset(names), kinds, checks, hints.get("return"))
+    return Signature(frozenset(names), kinds, checks, _answer(hints.get("return")))
+
+
+def _answer(kind: Any) -> Any:
+    """Return the type of an answer, also of one that is waited for."""
+    return typing.get_args(kind)[0] if typing.get_origin(kind) is Waiting else kind
 
 
 def _read_query(raw: bytes) -> dict[str, list[str]]:

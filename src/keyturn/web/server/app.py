@@ -1,6 +1,7 @@
 """The web application: routes from the features, and around them what holds for every request."""
 
-from collections.abc import Callable, Iterable, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import cache
@@ -96,18 +97,19 @@ def build(
     trusted_proxies: Sequence[Network] = (),
     body_timeout: timedelta = timedelta(seconds=10),
     site: Site | None = None,
+    pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
 ) -> Application:
     """Return the ASGI application.
 
     ``site`` is what pages need; without it there is the API alone. ``status`` is asked by the health routes, in a worker
     thread. ``explain`` knows what else stops this server for the moment, e.g. trouble with the database. Browsers of other
     origins are served only for ``cors_origins``. ``X-Forwarded-For`` is believed only from ``trusted_proxies``. A body must
-    arrive in ``body_timeout``.
+    arrive in ``body_timeout``. ``pause`` lets so many seconds pass, between two looks at what a request waits for.
     """
     below = SubPath.of(settings.site_url)
     by_cookie = cookie_credentials(site.recall, site.session_cookie, site.site_url) if site else None
     rules = OriginRules(site.site_url if site else settings.site_url, frozenset(cors_origins))
-    edge = Edge(authenticate, site, by_cookie, rules, explain)
+    edge = Edge(authenticate, site, by_cookie, rules, explain, pause=pause)
     secure = (settings.site_url or "").startswith("https://")
     gate = EdgeMiddleware(ids, tuple(trusted_proxies), frozenset(cors_origins), secure=secure, below=below)
     app = Application(edge, gate, BodyReads(body_timeout.total_seconds()))

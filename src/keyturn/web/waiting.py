@@ -1,0 +1,24 @@
+"""Answers that are waited for: a handler begins something and returns at once, and no thread is held until it is done."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Generic, TypeVar
+
+Answer = TypeVar("Answer")
+
+LOOK_EVERY = timedelta(seconds=1)
+
+
+@dataclass(frozen=True)
+class Waiting(Generic[Answer]):
+    """An answer that is not there yet.
+
+    ``look`` returns it as soon as it is there, else None; it is called in a worker thread once in ``LOOK_EVERY``. When
+    ``longest`` has passed, ``give_up`` returns an answer or raises. A caller who hangs up is not waited for any more; what
+    was begun goes on.
+    """
+
+    look: Callable[[], Answer | None]
+    give_up: Callable[[], Answer]
+    longest: timedelta

@@ -1,0 +1,98 @@
+"""A route that waits for what it began: it holds no thread meanwhile, and says in the end what came of it."""
+
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from keyturn.errors import Refused, Unavailable
+from keyturn.kit.clock import SystemClock
+from keyturn.kit.ids import SystemIds
+from keyturn.settings.model import Settings
+from keyturn.web.routes import group, post
+from keyturn.web.schema.wire import ApiModel
+from keyturn.web.server.app import build
+from keyturn.web.waiting import Waiting
+from tests.client import Client
+from tests.features.web.things import authenticate
+
+
+class Made(ApiModel):
+    after: int
+
+
+class Kettle:
+    """Boils at a second of its own; ``seconds`` is how many have passed."""
+
+    def __init__(self) -> None:
+        self.seconds = 0
+        self.boils_at = 3
+        self.fault: Exception | None = None
+        self.threads: set[str] = set()
+
+    async def pause(self, seconds: float) -> None:
+        self.seconds += int(seconds)
+
+    def look(self) -> Made | None:
+        self.threads.add(threading.current_thread().name)
+        fault, self.fault = self.fault, None
+        if fault:
+            raise fault
+        return Made(self.seconds) if self.seconds >= self.boils_at else None
+
+    def give_up(self) -> Made:
+        raise Refused("It does not boil.", code="kettle.cold")
+
+    def boil(self) -> Waiting[Made]:
+        """Boil water."""
+        return Waiting(self.look, self.give_up, timedelta(seconds=10))
+
+
+@pytest.fixture
+def kettle() -> Kettle:
+    return Kettle()
+
+
+@pytest.fixture
+def client(kettle: Kettle, tmp_path: Path) -> Iterator[Client]:
+    app = build(
+        [group("Kettle", post("/api/v1/boil", public=True)(kettle.boil))],
+        authenticate=authenticate,
+        settings=Settings(tmp_path, "sqlite://"),
+        clock=SystemClock(),
+        ids=SystemIds(),
+        pause=kettle.pause,
+    )
+    with Client(app) as opened:
+        yield opened
+
+
+def test_the_answer_comes_when_it_is_there(client: Client, kettle: Kettle) -> None:
+    answer = client.post("/api/v1/boil")
+    assert (answer.status_code, answer.json()) == (200, {"after": 3})
+    assert all(name.startswith("web") for name in kettle.threads), "it was looked at in the event loop"
+
+
+def test_a_moment_without_free_threads_is_passed_over(client: Client, kettle: Kettle) -> None:
+    kettle.fault = Unavailable("busy", code="server.busy", retry_after=timedelta(seconds=1))
+    assert client.post("/api/v1/boil").status_code == 200
+
+
+def test_what_is_found_wrong_while_waiting_is_the_answer(client: Client, kettle: Kettle) -> None:
+    kettle.fault = Refused("The plug is out.", code="kettle.plug", fix="Put it in.")
+    answer = client.post("/api/v1/boil")
+    assert (answer.status_code, answer.json()["code"]) == (400, "kettle.plug")
+
+
+def test_it_gives_up_in_time(client: Client, kettle: Kettle) -> None:
+    kettle.boils_at = 1000
+    answer = client.post("/api/v1/boil")
+    assert (answer.status_code, answer.json()["code"], kettle.seconds) == (400, "kettle.cold", 10)
+
+
+def test_its_answer_is_documented(client: Client) -> None:
+    document = client.get("/api/docs/json").json()
+    shown = document["paths"]["/api/v1/boil"]["post"]["responses"]["200"]["content"]["application/json"]["schema"]
+    assert shown == {"$ref": "#/components/schemas/Made"}
