@@ -12,7 +12,7 @@ from keyturn.connections.stored import Stored
 from keyturn.db.unit import Database
 from keyturn.errors import NotFound
 from keyturn.kit.actor import Actor
-from keyturn.ports.provider import ApplicationSummary
+from keyturn.ports.provider import ApplicationPage, ApplicationSummary
 from keyturn.providers.registry import Providers
 
 
@@ -62,3 +62,13 @@ class Connections:
             connection = connection_for(tx, actor, connection_id, Action.CONNECT_CONNECTIONS)
         _, token = self._stored.sign_in(connection)
         return self._providers.of(connection.app).applications(connection.tenant, token)
+
+    def find_applications(self, actor: Actor, connection_id: str, text: str, cursor: str | None) -> ApplicationPage:
+        """Return a page of the applications that the connection can see: those whose name has these words, or whose id it is.
+
+        ``cursor`` is that of the page before, for the same text. Raises Refused for any other.
+        """
+        with self._database.read() as tx:
+            connection = connection_for(tx, actor, connection_id, Action.CONNECT_CONNECTIONS)
+        _, token = self._stored.sign_in(connection)
+        return self._providers.of(connection.app).find_applications(connection.tenant, token, text.strip(), cursor)

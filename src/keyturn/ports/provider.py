@@ -123,6 +123,25 @@ class ApplicationSummary:
 
 
 @dataclass(frozen=True)
+class ApplicationListing:
+    """An application as it is listed for choosing one, with its secrets. ``owners`` are names; empty where they are not told."""
+
+    object_id: str
+    app_id: str
+    name: str
+    credentials: tuple[RemoteCredential, ...]
+    owners: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ApplicationPage:
+    """A page of a list of applications. ``cursor`` asks for the next one; None: there is none."""
+
+    applications: tuple[ApplicationListing, ...]
+    cursor: str | None = None
+
+
+@dataclass(frozen=True)
 class IssuedCredential:
     """The answer to a request for a new secret. The value is given exactly once."""
 

@@ -10,6 +10,7 @@ from keyturn.ports.fields import Field, FieldFault
 from keyturn.ports.manifest import Manifest
 from keyturn.ports.provider import (
     AccessToken,
+    ApplicationPage,
     ApplicationSummary,
     Capability,
     CredentialKind,
@@ -195,6 +196,12 @@ class AppProvider(Protocol):
 
     def applications(self, tenant: Tenant, token: AccessToken) -> Sequence[ApplicationSummary]:
         """List the applications the token can see, all pages. Repeatable."""
+
+    def find_applications(self, tenant: Tenant, token: AccessToken, text: str, cursor: str | None) -> ApplicationPage:
+        """Return a page of the applications whose name has these words, or whose id this is; all without a text. Repeatable.
+
+        ``cursor`` is that of the page before, for the same text. Raises Refused for any other.
+        """
 
     def capabilities(self, token: AccessToken, app_id: str) -> Sequence[Capability]:
         """Say what the token may do for the application that signed in, what is missing, and how to grant it. Pure."""

@@ -11,6 +11,7 @@ from keyturn.ports.fields import Field, FieldFault
 from keyturn.ports.manifest import Manifest
 from keyturn.ports.provider import (
     AccessToken,
+    ApplicationPage,
     ApplicationSummary,
     Capability,
     CredentialRequest,
@@ -199,6 +200,11 @@ class ToyProvider:
 
     def applications(self, _tenant: Tenant, _token: AccessToken) -> Sequence[ApplicationSummary]:
         return []
+
+    def find_applications(
+        self, _tenant: Tenant, _token: AccessToken, _text: str, _cursor: str | None
+    ) -> ApplicationPage:
+        return ApplicationPage(())
 
     def capabilities(self, _token: AccessToken, _app_id: str) -> Sequence[Capability]:
         return [Capability("play", True, "May play.")]

@@ -4,7 +4,7 @@ import base64
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import NoReturn
 
@@ -33,6 +33,7 @@ _SECRETS, _KEYS = "passwordCredentials", "keyCredentials"
 _FIELDS = f"id,appId,displayName,signInAudience,{_SECRETS}"
 _FIELDS_WITH_KEYS = f"id,appId,displayName,signInAudience,{_KEYS}"
 _PAGES = 1000
+_VERSION = "/v1.0"
 _APPLICATION = "#microsoft.graph.application"
 _PROOF_REFUSED = frozenset({"Authorization_RequestDenied", "Authentication_MissingOrMalformed"})
 
@@ -94,10 +95,27 @@ class Graph:
         first = "/applications?$select=id,appId,displayName&$top=999"
         return [_summary(item) for item in self._pages(caller, first)]
 
+    def page(
+        self, caller: GraphContext, path: str, *, eventual: bool = False
+    ) -> tuple[Sequence[Mapping[str, object]], str | None]:
+        """Read one page of a list, and return its items and the path of the next one. Repeatable.
+
+        ``eventual``: from the index that alone can be searched, and that lags behind.
+        """
+        response = self._call(caller, "GET", path, eventual=eventual)
+        page, base = _page(response), caller.cloud.graph + _VERSION
+        if page is None or not (page.link or base).startswith(base):
+            raise unreadable(ErrorSource.GRAPH, response.headers.get("request-id"))
+        return page.items, page.link.removeprefix(base) if page.link else None
+
     def owned_applications(self, caller: GraphContext, principal_id: str) -> list[ApplicationSummary]:
         """List the applications that a service principal owns. Repeatable."""
+        return [_summary(item) for item in self.owned(caller, principal_id)]
+
+    def owned(self, caller: GraphContext, principal_id: str) -> list[Mapping[str, object]]:
+        """Read the applications that a service principal owns. Repeatable."""
         items = self._pages(caller, f"/servicePrincipals/{principal_id}/ownedObjects")
-        return [_summary(item) for item in items if item.get("@odata.type") == _APPLICATION]
+        return [item for item in items if item.get("@odata.type") == _APPLICATION]
 
     def owner_ids(self, caller: GraphContext, object_id: str) -> frozenset[str]:
         """List who owns an application. Repeatable."""
@@ -191,9 +209,15 @@ class Graph:
         raise unreadable(ErrorSource.GRAPH, response.headers.get("request-id"))
 
     def _call(
-        self, caller: GraphContext, method: str, path: str, content: Mapping[str, object] | None = None
+        self,
+        caller: GraphContext,
+        method: str,
+        path: str,
+        content: Mapping[str, object] | None = None,
+        *,
+        eventual: bool = False,
     ) -> HttpResponse:
-        response = self._send(caller, method, path, content)
+        response = self._send(caller, method, path, content, eventual=eventual)
         if not 200 <= response.status < 300:
             self._refuse(caller, response, writing=method != "GET")
         return response
@@ -205,8 +229,12 @@ class Graph:
         path: str,
         content: Mapping[str, object] | None = None,
         proof: Plaintext | None = None,
+        *,
+        eventual: bool = False,
     ) -> HttpResponse:
         request = self._request(caller, method, path, content, proof)
+        if eventual:
+            request = replace(request, headers={**request.headers, "consistencylevel": "eventual"})
         try:
             return self._transport.send(request)
         except TransportFailed as failed:
@@ -231,7 +259,7 @@ class Graph:
         if content is not None:
             headers["content-type"] = "application/json"
             body = json.dumps(content if proof is None else {**content, "proof": proof.reveal()}).encode()
-        url = path if path.startswith("https:") else f"{caller.cloud.graph}/v1.0{path}"
+        url = path if path.startswith("https:") else f"{caller.cloud.graph}{_VERSION}{path}"
         return HttpRequest(method, url, headers, body, self._timeout)
 
     def _refuse(self, caller: GraphContext, response: HttpResponse, *, writing: bool) -> NoReturn:
@@ -256,6 +284,16 @@ def _application(body: Mapping[str, object], key: str, collection: str) -> Remot
         credentials=tuple(_credential(item, collection) for item in entries),
         slots=PERSONAL_SLOTS if audience in PERSONAL_AUDIENCES and collection == _SECRETS else None,
     )
+
+
+def secrets_in(item: Mapping[str, object]) -> tuple[RemoteCredential, ...]:
+    """Return the secrets of a listed application; those that cannot be read are left out."""
+    found: list[RemoteCredential] = []
+    entries = item.get(_SECRETS)
+    for entry in entries if isinstance(entries, list) else ():
+        with suppress(_Unreadable):
+            found.append(_credential(entry, _SECRETS))
+    return tuple(found)
 
 
 def _credential(item: object, collection: str) -> RemoteCredential:

@@ -12,6 +12,7 @@ from keyturn.ports.clock import Clock, Ids
 from keyturn.ports.http import Transport
 from keyturn.ports.provider import (
     AccessToken,
+    ApplicationPage,
     ApplicationSummary,
     Capability,
     CredentialKind,
@@ -22,6 +23,7 @@ from keyturn.ports.provider import (
     SigningCertificate,
     Tenant,
 )
+from keyturn.providers.azure import application_pages
 from keyturn.providers.azure.capabilities import ADMINISTRATORS, READERS, WRITE_ALL, WRITE_OWNED, capabilities
 from keyturn.providers.azure.clouds import Clouds
 from keyturn.providers.azure.credential_kinds import Keys, kinds
@@ -196,10 +198,15 @@ class AzureProvider:
 
         Graph refuses the list to a caller with only OwnedBy, who can see the applications that it owns instead.
         """
-        caller = self._caller(tenant, token)
-        if WRITE_OWNED in token.roles and token.principal_id and not READERS.intersection(token.roles):
-            return self._graph.owned_applications(caller, token.principal_id)
-        return self._graph.applications(caller)
+        caller, owner = self._caller(tenant, token), _sees_only_owned(token)
+        return self._graph.owned_applications(caller, owner) if owner else self._graph.applications(caller)
+
+    def find_applications(self, tenant: Tenant, token: AccessToken, text: str, cursor: str | None) -> ApplicationPage:
+        """Return a page of the applications whose name has these words, or whose id this is. Repeatable."""
+        caller, owner = self._caller(tenant, token), _sees_only_owned(token)
+        if owner:
+            return application_pages.find_owned(self._graph, caller, owner, text, cursor)
+        return application_pages.find(self._graph, caller, text, cursor)
 
     def _owns(self, tenant: Tenant, token: AccessToken, principal_id: str, application: RemoteApplication) -> bool:
         caller = self._caller(tenant, token, app_id=application.app_id, object_id=application.object_id)
@@ -247,6 +254,11 @@ class AzureProvider:
 def _require_uuid(text: str, what: str, code: str) -> None:
     if not is_uuid(text):
         raise NeedsAction(f"{what} is not a UUID.", code=code, fix="Copy it from App registrations in the portal.")
+
+
+def _sees_only_owned(token: AccessToken) -> str | None:
+    """Return the principal of a token that can see nothing but the applications which that one owns."""
+    return token.principal_id if WRITE_OWNED in token.roles and not READERS.intersection(token.roles) else None
 
 
 def _no_permission(application: RemoteApplication, token: AccessToken) -> NoReturn:
