@@ -91,7 +91,7 @@ def _quiet(world: World, journal: list[Credential]) -> Iterator[str]:
 def _unrepairable(world: World) -> set[str]:
     """Rotations of connections for which nobody can type another credential."""
     connections = [connection for connection in world.all_connections() if beyond_repair(world, connection)]
-    return {rotation.id for rotation in world.rotations.of(connections).values()}
+    return {rotation.id for rotation in world.history.rotations(connections).values()}
 
 
 def _beyond_reach(world: World, journal: list[Credential]) -> set[str]:
@@ -159,7 +159,7 @@ def _only_known_keys_removed(world: World, journal: list[Credential]) -> Iterato
 def _working_current(world: World) -> Iterator[str]:
     """What a connection signs in with exists; and where it rotates it has not expired: nobody else promises that."""
     connections, now = world.all_connections(), world.clock.now().timestamp()
-    rotations = world.rotations.of(connections)
+    rotations = world.history.rotations(connections)
     for connection in connections:
         by_certificate = connection.method == CertificateMethod.key
         what = f"the current {'certificate' if by_certificate else 'secret'} of {connection.name}"

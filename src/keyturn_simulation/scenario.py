@@ -237,7 +237,7 @@ class Scenario:
         )
 
     def _rotates(self, connection: Connection) -> bool:
-        return connection.id in self._sim.world.rotations.of([connection])
+        return connection.id in self._sim.world.history.rotations([connection])
 
     def _strays_possible(self) -> bool:
         """Whether a secret may exist that everybody has given up: only the daily sweep finds it.
@@ -340,7 +340,7 @@ class Scenario:
 
     def _pairs(self) -> list[tuple[Connection, Rotation]]:
         connections = self._users.connections()
-        rotations = self._sim.world.rotations.of(connections)
+        rotations = self._sim.world.history.rotations(connections)
         return [(connection, rotations[connection.id]) for connection in connections if connection.id in rotations]
 
     def _work(self, quanta: int) -> None:

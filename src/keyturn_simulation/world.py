@@ -40,6 +40,7 @@ from keyturn.providers.registry import Providers
 from keyturn.rotations.commands import ConnectionChange, ScheduleChange
 from keyturn.rotations.domain import Rotation, RotationKind
 from keyturn.rotations.due import CLAIM
+from keyturn.rotations.history import RotationHistory
 from keyturn.rotations.protocol import Step
 from keyturn.rotations.self_rotation import SelfRotation
 from keyturn.rotations.store import policies
@@ -104,6 +105,10 @@ class World:
     @property
     def rotations(self) -> SelfRotation:
         return self.services.rotations
+
+    @property
+    def history(self) -> RotationHistory:
+        return self.services.history
 
     # --- doing ------------------------------------------------------------------------------------------------------
 
@@ -348,7 +353,7 @@ class World:
             return [dict(row) for row in tx.rows(query)]
 
     def runs(self, connection: Connection) -> Iterator[Any]:
-        return iter(run for run, _ in self.rotations.runs(self.actor, connection.id, 100, None))
+        return iter(run for run, _ in self.history.runs(self.actor, connection.id, 100, None))
 
 
 def make_world(

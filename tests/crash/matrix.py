@@ -111,7 +111,7 @@ def share(scene: CrashScenario) -> None:
     connections = [scene.world.connect(name, rotate=False) for name in ("first", "second")]
 
     def act(server: Server) -> None:
-        if not scene.world.rotations.of(connections):
+        if not scene.world.history.rotations(connections):
             change = ConnectionChange(enabled=True, schedule=ScheduleChange(30, 2, 15))
             server.rotations.update(scene.world.actor, connections[0].id, change)
 

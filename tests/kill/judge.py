@@ -56,7 +56,7 @@ def _credentials(place: Installation, connection: Connection) -> ClientSecret:
 
 
 def _object_id(place: Installation, connection: Connection) -> str:
-    return place.rotations.of([connection])[connection.id].object_id
+    return place.services.history.rotations([connection])[connection.id].object_id
 
 
 def problems_at_rest(place: Installation, connections: Iterable[Connection]) -> list[str]:

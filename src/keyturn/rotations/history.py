@@ -1,6 +1,6 @@
-"""Everything that a connection's page shows of its rotation, in one transaction. Reads only."""
+"""What is shown of a connection's rotation: its credentials, runs and steps, and what others changed. Reads only."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -17,7 +17,7 @@ from keyturn.rotations import access, waits
 from keyturn.rotations.domain import Reason, Rotation, Run
 from keyturn.rotations.run_schedule import coming_runs, next_run
 from keyturn.rotations.schedule import Anchor, Schedule, next_slot, upcoming
-from keyturn.rotations.store import observed
+from keyturn.rotations.store import observed, policies
 from keyturn.rotations.store import runs as run_store
 from keyturn.rotations.store.observed import ObservedKey
 from keyturn.rotations.store.runs import StepRecord
@@ -61,7 +61,7 @@ class RotationHistory:
         self._database = database
 
     def of(self, actor: Actor, connection_id: str) -> History:
-        """Return what the actor may read of a connection and its rotation. Raises NotFound or Forbidden."""
+        """Return all that the connection's page shows of it, read in one transaction. Raises NotFound or Forbidden."""
         with self._database.read() as tx:
             connection, rotation = access.find(tx, actor, connection_id, Action.READ_CONNECTIONS)
             if rotation is None:
@@ -81,6 +81,27 @@ class RotationHistory:
                 [(run, steps[run.id]) for run in runs],
                 newest(tx, drift, SHOWN_DRIFT),
             )
+
+    def rotations(self, connections: Sequence[Connection]) -> Mapping[str, Rotation]:
+        """Return by id the rotations of connections that the caller was allowed to read."""
+        with self._database.read() as tx:
+            return policies.of_connections(tx, [connection.id for connection in connections])
+
+    def credentials(self, actor: Actor, connection_id: str) -> list[Credential]:
+        """Return the journal of the connection's credentials, newest first. Never values. Raises NotFound or Forbidden."""
+        with self._database.read() as tx:
+            _, rotation = access.require(tx, actor, connection_id, Action.READ_CONNECTIONS)
+            return journal.of_rotation(tx, rotation.id)
+
+    def runs(
+        self, actor: Actor, connection_id: str, limit: int, before: datetime | None
+    ) -> list[tuple[Run, list[StepRecord]]]:
+        """Return the runs that began before a moment with their steps, newest first. Raises NotFound or Forbidden."""
+        with self._database.read() as tx:
+            _, rotation = access.require(tx, actor, connection_id, Action.READ_CONNECTIONS)
+            runs = run_store.runs_of(tx, rotation.id, limit, before)
+            steps = run_store.steps_of(tx, [run.id for run in runs])
+        return [(run, steps[run.id]) for run in runs]
 
     def progress(self, actor: Actor, connection_id: str) -> tuple[str, bool]:
         """Return a mark that changes whenever there is something new to see, and whether work is under way."""

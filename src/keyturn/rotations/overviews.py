@@ -44,6 +44,16 @@ class Overviews:
             for connection in connections
         }
 
+    def rotations(self, connections: Sequence[Connection]) -> Mapping[str, policies.Overview]:
+        """Return by connection id what lists show of the rotations of connections that the caller was allowed to read."""
+        with self._database.read() as tx:
+            return policies.overviews(tx, [connection.id for connection in connections])
+
+    def sharing(self, actor: Actor, connections: Sequence[Connection]) -> Mapping[str, Sharing]:
+        """Return by id who else holds the credentials of connections that the caller was allowed to read."""
+        with self._database.read() as tx:
+            return holders.sharing(tx, actor, connections)
+
 
 def _homes(tx: Tx, connections: Sequence[Connection]) -> Mapping[str, ProjectRef]:
     of_projects = {(connection.org_id, connection.project_id) for connection in connections if connection.project_id}

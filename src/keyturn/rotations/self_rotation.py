@@ -1,21 +1,19 @@
-"""Use cases of connections that rotate their own client secret: enable, schedule, rotate now, change, delete, look.
+"""Use cases of connections that rotate their own client secret: enable, schedule, rotate now, change, delete.
 
 All checks and all network calls come first; then one transaction writes everything. The rotation itself is done by the
 workflow, never inside a user's request.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
 
 from keyturn.authz.domain import Action
-from keyturn.connections import holders, older_rows
+from keyturn.connections import older_rows
 from keyturn.connections.domain import (
     Connection,
     NewConnection,
     VerifiedCredentials,
 )
-from keyturn.connections.holders import Sharing
 from keyturn.connections.verification import Verifier
 from keyturn.connections.writes import ConnectionWriter
 from keyturn.credentials import store as journal
@@ -35,7 +33,6 @@ from keyturn.rotations.edit_lock import EditLock
 from keyturn.rotations.policy_writes import PolicyWriter
 from keyturn.rotations.schedule import Schedule
 from keyturn.rotations.store import policies
-from keyturn.rotations.store import runs as run_store
 from keyturn.rotations.work.run_outcome import credential_facts
 
 
@@ -70,39 +67,6 @@ class SelfRotation:
         self._policies = PolicyWriter(clock, ids, sealer, providers)
         self._nudge = nudge
         self._edits = EditLock(database, clock, pause, process_id)
-
-    # --- reading ----------------------------------------------------------------------------------------------------
-
-    def of(self, connections: Sequence[Connection]) -> Mapping[str, Rotation]:
-        """Return the rotations of connections that the caller was allowed to read."""
-        with self._database.read() as tx:
-            return policies.of_connections(tx, [connection.id for connection in connections])
-
-    def overviews(self, connections: Sequence[Connection]) -> Mapping[str, policies.Overview]:
-        """Return by connection id what lists show of the rotations of connections that the caller was allowed to read."""
-        with self._database.read() as tx:
-            return policies.overviews(tx, [connection.id for connection in connections])
-
-    def sharing(self, actor: Actor, connections: Sequence[Connection]) -> Mapping[str, Sharing]:
-        """Return by id who else holds the credentials of connections that the caller was allowed to read."""
-        with self._database.read() as tx:
-            return holders.sharing(tx, actor, connections)
-
-    def credentials(self, actor: Actor, connection_id: str) -> list[Credential]:
-        """Return the journal of the connection's secrets, newest first. Never values."""
-        with self._database.read() as tx:
-            _, rotation = access.require(tx, actor, connection_id, Action.READ_CONNECTIONS)
-            return journal.of_rotation(tx, rotation.id)
-
-    def runs(
-        self, actor: Actor, connection_id: str, limit: int, before: datetime | None
-    ) -> list[tuple[Run, list[run_store.StepRecord]]]:
-        """Return the runs with their steps, newest first."""
-        with self._database.read() as tx:
-            _, rotation = access.require(tx, actor, connection_id, Action.READ_CONNECTIONS)
-            runs = run_store.runs_of(tx, rotation.id, limit, before)
-            steps = run_store.steps_of(tx, [run.id for run in runs])
-        return [(run, steps[run.id]) for run in runs]
 
     # --- creating and changing --------------------------------------------------------------------------------------
 

@@ -134,6 +134,7 @@ def connection_routes(world: World, oauth_client_id: str | None = None) -> Route
         use_cases.rotations,
         use_cases.sign_ins,
         use_cases.tests,
+        use_cases.history,
         use_cases.removals,
         use_cases.overviews,
         use_cases.providers,

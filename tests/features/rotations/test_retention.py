@@ -56,7 +56,7 @@ def upkeep(world: World, retention: RetentionSettings = SHORT, server: Server | 
 
 def ages_and_steps(world: World, connection: Connection) -> list[tuple[int, int]]:
     """The runs as the API lists them, the oldest first: how many days ago each was, and how many steps it shows."""
-    runs = world.rotations.runs(world.actor, connection.id, 100, None)
+    runs = world.history.runs(world.actor, connection.id, 100, None)
     return [((world.clock.now() - run.created_at).days, len(steps)) for run, steps in reversed(runs)]
 
 

@@ -86,7 +86,7 @@ class Scene:
     def undone(self) -> set[str]:
         """The tasks that have something to do, as their traces show."""
         old = self.world.clock.now() - 4.5 * DAY
-        runs = list(self.world.rotations.runs(self.world.actor, self.connection.id, 100, None))
+        runs = list(self.world.history.runs(self.world.actor, self.connection.id, 100, None))
         with self.world.database.read() as tx:
 
             def exists(query: sa.Select[tuple[int]]) -> bool:

@@ -24,6 +24,7 @@ from keyturn.kit.clock import iso
 from keyturn.ports.clock import Clock
 from keyturn.providers.registry import Providers
 from keyturn.rotations.domain import Reason
+from keyturn.rotations.history import RotationHistory
 from keyturn.rotations.overviews import Overviews
 from keyturn.rotations.removals import Removals
 from keyturn.rotations.self_rotation import SelfRotation
@@ -38,6 +39,7 @@ def router(
     rotations: SelfRotation,
     sign_ins: SignIns,
     tests: ConnectionTests,
+    history: RotationHistory,
     removals: Removals,
     overviews: Overviews,
     providers: Providers,
@@ -55,7 +57,7 @@ def router(
             *_single(connections, tests, shelf, root),
             *_changing(rotations, shelf, root, types),
             *_rotating(rotations, shelf, root),
-            *_history(rotations, removals, root),
+            *_history(history, removals, root),
         ]
         if types.sign_in:
             operations += _signing_in(sign_ins, shelf, root, types.sign_in)
@@ -243,20 +245,20 @@ def _rotating(rotations: SelfRotation, shelf: _Shelf, root: str) -> list[Operati
     return [rotate_app_connection_credentials]
 
 
-def _history(rotations: SelfRotation, removals: Removals, root: str) -> list[Operation]:
+def _history(history: RotationHistory, removals: Removals, root: str) -> list[Operation]:
     one = f"{root}/{{connection_id}}"
 
     @get(f"{one}/credentials")
     def list_app_connection_credentials(actor: Actor, connection_id: Uuid) -> history_views.Journal:
         """List every secret that the rotation ever asked for or took over, newest first. Never their values."""
         return history_views.Journal(
-            [history_views.journal_entry(row) for row in rotations.credentials(actor, connection_id)]
+            [history_views.journal_entry(row) for row in history.credentials(actor, connection_id)]
         )
 
     @get(f"{one}/rotation-runs", compressed=True)
     def list_app_connection_rotation_runs(actor: Actor, connection_id: Uuid, query: RunsPage) -> history_views.RunList:
         """List the rotations that were tried, newest first, with their steps."""
-        runs_and_steps = rotations.runs(actor, connection_id, query.limit, query.before)
+        runs_and_steps = history.runs(actor, connection_id, query.limit, query.before)
         return history_views.RunList([history_views.run(run, steps) for run, steps in runs_and_steps])
 
     @get(f"{root}/removals", compressed=True)

@@ -58,7 +58,7 @@ def _editing(pages: ConnectionPages, page: PageRoute) -> list[PageRoute]:
     def delete_connection(actor: Actor, connection_id: str, form: DeleteForm) -> Redirect:
         connection = pages.connections.get(actor, connection_id)
         require_typed(form.confirm, connection.name)
-        rotation = pages.rotations.of([connection]).get(connection_id)
+        rotation = pages.history.rotations([connection]).get(connection_id)
         _, rows = pages.rotations.delete(actor, connection_id, revoke=_REVOKE[form.secrets])
         scope = pages.place(actor, connection.project_id)
         still = f" {len(rows)} of its secrets stay valid at Entra ID." if rows else ""

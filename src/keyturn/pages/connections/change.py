@@ -236,7 +236,7 @@ def _schedule_page(
         coming_zone=zones.shown((tried or base).time_zone),
         form_state=form_state,
         candidates=candidates,
-        sharing=pages.rotations.sharing(actor, [rotation_history.connection]).get(connection_id),
+        sharing=pages.overviews.sharing(actor, [rotation_history.connection]).get(connection_id),
     )
 
 

@@ -121,7 +121,7 @@ def show(
         ends_at=ends_at,
         trial=trial,
         form_state=form_state,
-        sharing=pages.rotations.sharing(actor, [connection]).get(connection.id),
+        sharing=pages.overviews.sharing(actor, [connection]).get(connection.id),
     )
 
 

@@ -144,7 +144,7 @@ def _column(scope: PageScope, query: ListQuery, key: str, label: str) -> Column:
 
 
 def _rows(pages: ConnectionPages, matches: ConnectionMatches) -> list[ConnectionRow]:
-    now, overviews = pages.clock.now(), pages.rotations.overviews(matches.connections)
+    now, overviews = pages.clock.now(), pages.overviews.rotations(matches.connections)
     rows = []
     for connection in matches.connections:
         provider, method = pages.providers.for_display(connection)

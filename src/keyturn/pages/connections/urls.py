@@ -16,6 +16,7 @@ from keyturn.pages.project_header import ProjectHeader, ProjectHeaders
 from keyturn.ports.clock import Clock
 from keyturn.providers.registry import Providers
 from keyturn.rotations.history import RotationHistory
+from keyturn.rotations.overviews import Overviews
 from keyturn.rotations.removals import Removals
 from keyturn.rotations.self_rotation import SelfRotation
 from keyturn.web.origin import is_origin_of
@@ -74,6 +75,7 @@ class ConnectionPages:
     connections: Connections
     rotations: SelfRotation
     history: RotationHistory
+    overviews: Overviews
     removals: Removals
     sign_ins: SignIns
     tests: ConnectionTests
