@@ -8,6 +8,7 @@ KeyturnError
  ├─ TooMany 429        slow down                              ├─ Misconfigured 500     this server is set up wrongly
  ├─ NotBuilt 501       known to clients, not built here
  ├─ Unavailable 503    not now; the same request works later (nothing was done)
+ ├─ TimedOut 504       it took too long, and was ended        ├─ RunFailed 500         a rotation that was asked for has failed
  └─ Upstream 400       the identity provider said no, or nothing
      ├─ Retryable      the same call may work later           (Unanswered: and nobody knows whether it was carried out)
      ├─ NeedsAction    somebody has to change something       (SignInAgain: a person has to sign in again)
@@ -121,6 +122,20 @@ class Unavailable(KeyturnError):
     def __init__(self, message: str, *, code: str, retry_after: timedelta, fix: str | None = None) -> None:
         super().__init__(message, code=code, fix=fix)
         self.retry_after = retry_after
+
+
+class TimedOut(KeyturnError):
+    """What was begun took too long; it was ended, and what it had made is being removed."""
+
+    status = 504
+    error = "GatewayTimeout"
+
+
+class RunFailed(KeyturnError):
+    """A rotation that was asked for has failed: why, in the words of its run. The current secret is untouched."""
+
+    status = 500
+    error = "InternalServerError"
 
 
 def busy(doing: str) -> Unavailable:

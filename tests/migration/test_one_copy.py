@@ -32,6 +32,7 @@ from tests.older_rows import write_as_before
 from tests.postgres import fresh_database
 
 BEFORE = "0011"
+LATER_TABLES = ("mapped_secrets", "secret_rotations", "application_claims", "connection_applications")
 DAILY = ScheduleChange(1, 2, 15, "UTC")
 POINTING = {"rotates", "along", "joined", "paused", "by-certificate"}
 OWN = {"plain", "plain-certificate", "by-oauth", "kept"}
@@ -128,9 +129,11 @@ def make_unreadable(world: World) -> None:
 
 
 def to_version_before(database: Database) -> None:
-    """Take away what the migration brings."""
+    """Take away what the migration and those after it bring."""
     with database.engine.begin() as connection:
         for statement in (
+            *(f"DROP TABLE {name}" for name in LATER_TABLES),
+            "ALTER TABLE app_connections DROP COLUMN rotates_owned",
             "DROP INDEX ix_app_connections_credential_id",
             "DROP INDEX ix_app_connections_salt_inside",
             "ALTER TABLE app_connections DROP COLUMN credential_id",

@@ -1,4 +1,4 @@
-"""What a request may change of a connection that rotates, as values."""
+"""What requests ask of rotations: of a connection that rotates, and of secrets that an application's secret goes to."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -6,9 +6,12 @@ from datetime import datetime
 from typing import Any
 
 from keyturn.errors import Refused
+from keyturn.kit.secret import Plaintext
 from keyturn.ports.provider import RemoteApplication, RemoteCredential
 from keyturn.ports.sign_in import Credentials
+from keyturn.rotations.overlap import UNTIL_NEXT_ROTATION
 from keyturn.rotations.schedule import Schedule
+from keyturn.secrets.mapped import SecretNames
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,55 @@ class ConnectionChange:
     def for_method(self, method: str) -> "ConnectionChange":
         """Return the change with its credentials, as a connection of this method has them."""
         return replace(self, credentials=self.read_credentials(method)) if self.read_credentials else self
+
+
+@dataclass(frozen=True)
+class NewSecretRotation:
+    """The secret of an application is to be rotated into secrets of a project, signed in for by a connection.
+
+    ``environment`` is a slug. ``object_id`` and ``client_id`` both name the application, and must name the same one.
+    ``overlap`` is as :func:`keyturn.rotations.overlap.require_overlap` takes it.
+    """
+
+    name: str
+    project_id: str
+    environment: str
+    path: str
+    connection_id: str
+    object_id: str
+    client_id: str
+    names: SecretNames
+    schedule: Schedule
+    description: str | None = None
+    enabled: bool = True
+    overlap: str = UNTIL_NEXT_ROTATION
+
+
+@dataclass(frozen=True)
+class SecretRotationChange:
+    """What is to change of it; None: it stays. ``describe`` tells whether a description was sent.
+
+    The application itself stays: ``object_id`` and ``client_id`` are only compared with it.
+    """
+
+    name: str | None = None
+    description: str | None = None
+    describe: bool = False
+    connection_id: str | None = None
+    object_id: str | None = None
+    client_id: str | None = None
+    names: SecretNames | None = None
+    schedule: ScheduleChange | None = None
+    enabled: bool | None = None
+    overlap: str | None = None
+
+
+@dataclass(frozen=True)
+class HandedOver:
+    """A secret that somebody made by hand, which readers are to see as the previous one: its Key ID and its value."""
+
+    key_id: str
+    value: Plaintext
 
 
 def schedule_facts(schedule: Schedule) -> dict[str, Any]:

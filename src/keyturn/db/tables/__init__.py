@@ -19,8 +19,10 @@ from keyturn.db.tables.base import metadata
 from keyturn.db.tables.connections import app_connections, oauth_flows, oauth_tokens
 from keyturn.db.tables.records import audit_events, audit_floors, data_keys, fingerprint_keys
 from keyturn.db.tables.rotations import credentials, leases, observed_keys, processes, rotations, run_steps, runs
+from keyturn.db.tables.secret_rotations import application_claims, connection_applications, secret_rotations
 from keyturn.db.tables.secrets import (
     changes,
+    mapped_secrets,
     secret_folders,
     secret_imports,
     secret_tag_links,
@@ -32,16 +34,19 @@ from keyturn.db.tables.secrets import (
 __all__ = [
     "access_tokens",
     "app_connections",
+    "application_claims",
     "audit_events",
     "audit_floors",
     "changes",
     "client_secrets",
+    "connection_applications",
     "credentials",
     "data_keys",
     "environments",
     "fingerprint_keys",
     "identities",
     "leases",
+    "mapped_secrets",
     "metadata",
     "oauth_flows",
     "oauth_tokens",
@@ -56,6 +61,7 @@ __all__ = [
     "second_factors",
     "secret_folders",
     "secret_imports",
+    "secret_rotations",
     "secret_tag_links",
     "secret_tags",
     "secret_versions",

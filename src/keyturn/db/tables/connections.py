@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from keyturn.db.columns import at, at_or_first, key, ref, text, whole
+from keyturn.db.columns import at, at_or_first, flag, key, ref, text, whole
 from keyturn.db.tables.base import metadata
 from keyturn.db.types import SealedText
 
@@ -42,6 +42,7 @@ app_connections = sa.Table(
     sa.Column(
         "salt", SealedText
     ),  # of credentials_hash; none: still inside `secret`, as versions before this column wrote it
+    flag("rotates_owned"),  # whether every application that its principal owns may be rotated through it
     sa.UniqueConstraint("scope", "name"),
     sa.Index(
         "ix_app_connections_salt_inside",

@@ -7,9 +7,10 @@ from keyturn.db.tables.base import metadata
 from keyturn.db.types import SealedText
 
 
-def _first_of_a_key(name: str, target: str) -> sa.Column[str]:
+def _first_of_a_key(name: str, target: str, *, cascade: bool = True) -> sa.Column[str]:
     """A reference that needs no index of its own: a unique key of the table begins with it."""
-    return sa.Column(name, sa.String(36), sa.ForeignKey(f"{target}.id", ondelete="CASCADE"), nullable=False)
+    target_key = sa.ForeignKey(f"{target}.id", ondelete="CASCADE" if cascade else None)
+    return sa.Column(name, sa.String(36), target_key, nullable=False)
 
 
 secret_folders = sa.Table(
@@ -109,6 +110,18 @@ secret_imports = sa.Table(
     at_or_first("created_at", null=False),
     at_or_first("updated_at", null=False),
     sa.UniqueConstraint("folder_id", "environment_id", "path"),
+)
+
+# The row is there before the secret is: nobody else takes the name while the first value is being made.
+mapped_secrets = sa.Table(
+    "mapped_secrets",
+    metadata,
+    sa.Column("secret_rotation_id", sa.String(36), sa.ForeignKey("secret_rotations.id"), primary_key=True),
+    sa.Column("which", sa.String(20), primary_key=True),  # 'clientId' or 'clientSecret'
+    _first_of_a_key("folder_id", "secret_folders", cascade=False),
+    text("name"),
+    ref("secret_id", "secrets", null=True),  # none: nothing was published yet
+    sa.UniqueConstraint("folder_id", "name"),
 )
 
 changes = sa.Table(

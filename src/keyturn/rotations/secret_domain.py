@@ -1,0 +1,102 @@
+"""Rotations of an application's secret into secrets of a project, as values.
+
+The rotation of the application is one, with its journal, runs and lease; of secret rotations it may have several, each with
+names of its own in a folder of its own.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from keyturn.connections.domain import Connection
+from keyturn.credentials.domain import Credential
+from keyturn.kit.secret import Plaintext
+from keyturn.rotations.domain import Reason, Rotation, Run
+from keyturn.rotations.schedule import Schedule
+from keyturn.secrets.domain import Place
+from keyturn.secrets.mapped import SecretNames
+
+
+@dataclass(frozen=True)
+class SecretRotation:
+    """Where the current secret of an application is published, and how often somebody there wants a new one."""
+
+    id: str
+    rotation_id: str
+    org_id: str
+    project_id: str
+    environment_id: str
+    folder_id: str
+    connection_id: str
+    name: str
+    description: str | None
+    schedule: Schedule
+    enabled: bool
+    overlap: str
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True)
+class SecretRotationView:
+    """All that is shown of one. ``rotation`` is that of the application: its schedule is the strictest of all its mappings.
+
+    ``last_run`` is its newest run, which may still be under way; ``current`` the secret that is published.
+    """
+
+    secret_rotation: SecretRotation
+    names: SecretNames
+    rotation: Rotation
+    connection: Connection
+    place: Place
+    last_run: Run | None = None
+    current: Credential | None = None
+
+    @property
+    def active_index(self) -> int:
+        """Which of two alternating slots the current secret counts as being in."""
+        return max(0, self.rotation.generation - 1) % 2
+
+    @property
+    def next_rotation_at(self) -> datetime | None:
+        """When the next run starts by itself; None while this mapping asks for none."""
+        return self.rotation.due_at if self.secret_rotation.enabled else None
+
+    @property
+    def last_was_manual(self) -> bool:
+        """Whether a person asked for the newest run; the first one counts as asked for."""
+        return self.last_run is None or self.last_run.asked_for or self.last_run.reason is Reason.ENABLED
+
+
+@dataclass(frozen=True)
+class Awaited:
+    """A run that a caller waits for, by asking again and again, no longer than ``until``; None: nothing has to be waited for."""
+
+    secret_rotation_id: str
+    rotation_id: str
+    run_id: str | None
+    until: datetime
+
+
+@dataclass(frozen=True)
+class GeneratedCredential:
+    """One secret of the application that works, with its value."""
+
+    credential: Credential
+    value: Plaintext
+
+
+@dataclass(frozen=True)
+class GeneratedCredentials:
+    """The current secret and the newest previous one that still works, in the order of their slots."""
+
+    view: SecretRotationView
+    credentials: Sequence[GeneratedCredential]
+
+
+@dataclass(frozen=True)
+class DeletedSecretRotation:
+    """What was deleted, as it was. ``stays_valid`` are secrets that still work at the provider afterwards."""
+
+    view: SecretRotationView
+    stays_valid: Sequence[Credential]

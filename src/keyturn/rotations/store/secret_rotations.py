@@ -1,0 +1,171 @@
+"""SQL of secret rotations: where the secrets of applications are published."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from keyturn.connections.rows import read as read_connection
+from keyturn.credentials import store as journal
+from keyturn.credentials.domain import State
+from keyturn.db.tables import (
+    app_connections,
+    credentials,
+    environments,
+    mapped_secrets,
+    rotations,
+    runs,
+    secret_folders,
+    secret_rotations,
+)
+from keyturn.db.unit import Tx
+from keyturn.rotations.domain import Run
+from keyturn.rotations.schedule import Schedule
+from keyturn.rotations.secret_domain import SecretRotation, SecretRotationView
+from keyturn.rotations.store.rows import rotation as _rotation
+from keyturn.rotations.store.rows import run as _run
+from keyturn.secrets.domain import Place
+from keyturn.secrets.mapped import CLIENT_ID, CLIENT_SECRET, SecretNames
+
+_PLAIN = tuple(name for name in SecretRotation.__dataclass_fields__ if name != "schedule")
+
+
+def read(row: Mapping[str, Any], prefix: str = "") -> SecretRotation:
+    schedule = Schedule(*(row[prefix + name] for name in ("interval_days", "at_hour", "at_minute", "time_zone")))
+    return SecretRotation(schedule=schedule, **{name: row[prefix + name] for name in _PLAIN})
+
+
+def _columns(each: SecretRotation) -> dict[str, Any]:
+    return {name: getattr(each, name) for name in _PLAIN} | {
+        "interval_days": each.schedule.interval_days,
+        "at_hour": each.schedule.hour,
+        "at_minute": each.schedule.minute,
+        "time_zone": each.schedule.time_zone,
+    }
+
+
+def insert(tx: Tx, each: SecretRotation) -> None:
+    tx.run(sa.insert(secret_rotations).values(**_columns(each)))
+
+
+def save(tx: Tx, each: SecretRotation) -> None:
+    tx.run(sa.update(secret_rotations).where(secret_rotations.c.id == each.id).values(**_columns(each)))
+
+
+def delete(tx: Tx, secret_rotation_id: str) -> None:
+    tx.run(sa.delete(secret_rotations).where(secret_rotations.c.id == secret_rotation_id))
+
+
+def get(tx: Tx, secret_rotation_id: str) -> SecretRotation | None:
+    row = tx.one(sa.select(secret_rotations).where(secret_rotations.c.id == secret_rotation_id))
+    return read(row) if row else None
+
+
+def named(tx: Tx, folder_id: str, name: str) -> SecretRotation | None:
+    """Return the one of this name in the folder."""
+    query = sa.select(secret_rotations).where(
+        secret_rotations.c.folder_id == folder_id, secret_rotations.c.name == name
+    )
+    row = tx.one(query)
+    return read(row) if row else None
+
+
+def of_rotation(tx: Tx, rotation_id: str) -> list[SecretRotation]:
+    """Return all that share the rotation of one application, the oldest first."""
+    query = sa.select(secret_rotations).where(secret_rotations.c.rotation_id == rotation_id)
+    return [read(row) for row in tx.rows(query.order_by(secret_rotations.c.created_at, secret_rotations.c.id))]
+
+
+def of_connection(tx: Tx, connection_id: str) -> list[str]:
+    """Return the names of those whose application is rotated through the connection."""
+    query = sa.select(secret_rotations.c.name).where(secret_rotations.c.connection_id == connection_id)
+    return [row["name"] for row in tx.rows(query.order_by(secret_rotations.c.name))]
+
+
+def of_place(tx: Tx, *, project_id: str | None = None, environment_id: str | None = None) -> list[str]:
+    """Return the names of those that publish into the project, or into the environment."""
+    query = sa.select(secret_rotations.c.name).order_by(secret_rotations.c.name)
+    if project_id is not None:
+        query = query.where(secret_rotations.c.project_id == project_id)
+    if environment_id is not None:
+        query = query.where(secret_rotations.c.environment_id == environment_id)
+    return [row["name"] for row in tx.rows(query)]
+
+
+# --- with all that is shown -------------------------------------------------------------------------------------------
+
+
+def _labelled(table: sa.FromClause, prefix: str) -> list[sa.Label[Any]]:
+    return [column.label(f"{prefix}{column.name}") for column in table.columns]
+
+
+_ID, _SECRET = mapped_secrets.alias("of_client_id"), mapped_secrets.alias("of_client_secret")
+_NEWEST_RUN = (
+    sa.select(runs.c.id)
+    .where(runs.c.rotation_id == rotations.c.id)
+    .order_by(runs.c.created_at.desc(), runs.c.id)
+    .limit(1)
+    .correlate(rotations)
+    .scalar_subquery()
+)
+_CURRENT = sa.and_(credentials.c.rotation_id == rotations.c.id, credentials.c.state == State.CURRENT.value)
+_VIEW = (
+    sa.select(
+        rotations,
+        *_labelled(secret_rotations, "mapping_"),
+        *_labelled(app_connections, "signer_"),
+        *(runs.c[name].label(f"run_{name}") for name in Run.__dataclass_fields__),
+        *journal.JOINED,
+        _ID.c.name.label("client_id_name"),
+        _SECRET.c.name.label("client_secret_name"),
+        secret_folders.c.path.label("folder_path"),
+        environments.c.slug.label("environment_slug"),
+        environments.c.name.label("environment_name"),
+    )
+    .select_from(
+        secret_rotations.join(rotations, rotations.c.id == secret_rotations.c.rotation_id)
+        .join(app_connections, app_connections.c.id == secret_rotations.c.connection_id)
+        .join(secret_folders, secret_folders.c.id == secret_rotations.c.folder_id)
+        .join(environments, environments.c.id == secret_rotations.c.environment_id)
+        .join(_ID, sa.and_(_ID.c.secret_rotation_id == secret_rotations.c.id, _ID.c.which == CLIENT_ID))
+        .join(_SECRET, sa.and_(_SECRET.c.secret_rotation_id == secret_rotations.c.id, _SECRET.c.which == CLIENT_SECRET))
+        .outerjoin(runs, runs.c.id == _NEWEST_RUN)
+        .outerjoin(credentials, _CURRENT)
+    )
+    .order_by(secret_rotations.c.name, secret_rotations.c.id)
+)
+
+
+def view(tx: Tx, secret_rotation_id: str) -> SecretRotationView | None:
+    row = tx.one(_VIEW.where(secret_rotations.c.id == secret_rotation_id))
+    return _view(row) if row else None
+
+
+def views(tx: Tx, project_id: str) -> Sequence[SecretRotationView]:
+    """Return those of the project by name: one statement. Never decrypts."""
+    return [_view(row) for row in tx.rows(_VIEW.where(secret_rotations.c.project_id == project_id))]
+
+
+def views_of_rotation(tx: Tx, rotation_id: str) -> Sequence[SecretRotationView]:
+    return [_view(row) for row in tx.rows(_VIEW.where(secret_rotations.c.rotation_id == rotation_id))]
+
+
+def _view(row: Mapping[str, Any]) -> SecretRotationView:
+    mapping = read(row, "mapping_")
+    connection = {column.name: row[f"signer_{column.name}"] for column in app_connections.columns}
+    place = Place(
+        mapping.project_id,
+        mapping.environment_id,
+        row["environment_slug"],
+        row["environment_name"],
+        row["folder_path"],
+    )
+    return SecretRotationView(
+        mapping,
+        SecretNames(row["client_id_name"], row["client_secret_name"]),
+        _rotation(row),
+        read_connection(connection),
+        place,
+        _run(row, "run_") if row["run_id"] else None,
+        journal.joined(row) if row["credential_id"] else None,
+    )
