@@ -11,7 +11,7 @@ from keyturn.authz.domain import Action
 from keyturn.connections.domain import Connection
 from keyturn.credentials import store as journal
 from keyturn.credentials.domain import Credential, State
-from keyturn.db.unit import Database
+from keyturn.db.unit import Database, Tx
 from keyturn.kit.actor import Actor
 from keyturn.rotations import access, waits
 from keyturn.rotations.domain import Reason, Rotation, Run
@@ -66,21 +66,7 @@ class RotationHistory:
             connection, rotation = access.find(tx, actor, connection_id, Action.READ_CONNECTIONS)
             if rotation is None:
                 return History(connection)
-            runs = run_store.runs_of(tx, rotation.id, SHOWN_RUNS)
-            steps = run_store.steps_of(tx, [run.id for run in runs])
-            drift = Filter(connection.org_id, event=events.CREDENTIALS_DRIFTED.name, subject_id=rotation.id)
-            return History(
-                connection,
-                rotation,
-                journal.of_rotation(tx, rotation.id),
-                [
-                    observed_key
-                    for observed_key in observed.observed_keys_of(tx, rotation.id).values()
-                    if not observed_key.ours
-                ],
-                [(run, steps[run.id]) for run in runs],
-                newest(tx, drift, SHOWN_DRIFT),
-            )
+            return history_of(tx, connection, rotation)
 
     def rotations(self, connections: Sequence[Connection]) -> Mapping[str, Rotation]:
         """Return by id the rotations of connections that the caller was allowed to read."""
@@ -99,9 +85,7 @@ class RotationHistory:
         """Return the runs that began before a moment with their steps, newest first. Raises NotFound or Forbidden."""
         with self._database.read() as tx:
             _, rotation = access.require(tx, actor, connection_id, Action.READ_CONNECTIONS)
-            runs = run_store.runs_of(tx, rotation.id, limit, before)
-            steps = run_store.steps_of(tx, [run.id for run in runs])
-        return [(run, steps[run.id]) for run in runs]
+            return runs_with_steps(tx, rotation, limit, before)
 
     def progress(self, actor: Actor, connection_id: str) -> tuple[str, bool]:
         """Return a mark that changes whenever there is something new to see, and whether work is under way."""
@@ -109,13 +93,41 @@ class RotationHistory:
             _, rotation = access.find(tx, actor, connection_id, Action.READ_CONNECTIONS)
             if rotation is None:
                 return "", False
-            newest = run_store.runs_of(tx, rotation.id, 1)
-            steps = run_store.steps_of(tx, [run.id for run in newest])
-            live = journal.live(tx, rotation.id)
-        states = [(row.id, row.state.value) for row in live]
-        counts = [(len(records), records[-1].repeats if records else 0) for records in steps.values()]
-        mark = f"{[(run.id, run.state.value) for run in newest]}{states}{counts}{rotation.enabled}{rotation.due_at}"
-        return mark, _busy(newest, live)
+            return progress_of(tx, rotation)
+
+
+def history_of(tx: Tx, connection: Connection, rotation: Rotation) -> History:
+    """Return all that is shown of a rotation. ``connection`` is the one that signs in for it."""
+    drift = Filter(rotation.org_id, event=events.CREDENTIALS_DRIFTED.name, subject_id=rotation.id)
+    keys = observed.observed_keys_of(tx, rotation.id).values()
+    return History(
+        connection,
+        rotation,
+        journal.of_rotation(tx, rotation.id),
+        [observed_key for observed_key in keys if not observed_key.ours],
+        runs_with_steps(tx, rotation, SHOWN_RUNS, None),
+        newest(tx, drift, SHOWN_DRIFT),
+    )
+
+
+def runs_with_steps(
+    tx: Tx, rotation: Rotation, limit: int, before: datetime | None
+) -> list[tuple[Run, list[StepRecord]]]:
+    """Return the runs that began before a moment with their steps, newest first."""
+    runs = run_store.runs_of(tx, rotation.id, limit, before)
+    steps = run_store.steps_of(tx, [run.id for run in runs])
+    return [(run, steps[run.id]) for run in runs]
+
+
+def progress_of(tx: Tx, rotation: Rotation) -> tuple[str, bool]:
+    """Return a mark that changes whenever there is something new to see of a rotation, and whether work is under way."""
+    newest_runs = run_store.runs_of(tx, rotation.id, 1)
+    steps = run_store.steps_of(tx, [run.id for run in newest_runs])
+    live = journal.live(tx, rotation.id)
+    states = [(row.id, row.state.value) for row in live]
+    counts = [(len(records), records[-1].repeats if records else 0) for records in steps.values()]
+    mark = f"{[(run.id, run.state.value) for run in newest_runs]}{states}{counts}{rotation.enabled}{rotation.due_at}"
+    return mark, _busy(newest_runs, live)
 
 
 def _busy(runs: Iterable[Run], rows: Iterable[Credential]) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from keyturn.errors import Refused, Unavailable, Untyped
+from keyturn.errors import Refused, TimedOut, Unavailable, Untyped
 from keyturn.kit.secret import Plaintext
 from keyturn.web.auth import Authenticate, ByCookie, Caller, bearer, sign_in
 from keyturn.web.compression import compressed as compress
@@ -24,7 +24,7 @@ from keyturn.web.messages import Request, Response
 from keyturn.web.origin import OriginRules, require_json
 from keyturn.web.schema.wire import check_answer_type, check_compressible, encode
 from keyturn.web.signature import Signature, Types, read
-from keyturn.web.waiting import LOOK_EVERY, Waiting
+from keyturn.web.waiting import LONGEST, LOOK_EVERY, Waiting
 
 __all__ = ["Caller", "Operation", "Routes", "delete", "get", "group", "patch", "post", "put"]
 
@@ -75,13 +75,13 @@ class Operation:
         return await self._awaited(edge, outcome) if isinstance(outcome, Waiting) else outcome
 
     async def _awaited(self, edge: Edge, waiting: Waiting[object]) -> Response:
-        for _ in range(waiting.longest // LOOK_EVERY):
+        for _ in range(LONGEST // LOOK_EVERY):
             await edge.pause(LOOK_EVERY.total_seconds())
             with suppress(Unavailable):  # all threads are busy: nothing is known
                 answer = await edge.in_thread(waiting.look)
                 if answer is not None:
                     return _answered(self, answer)
-        return _answered(self, await edge.in_thread(waiting.give_up))
+        raise TimedOut("It has begun, and is not over yet.", code="request.unfinished", fix="Look at it again later.")
 
     @property
     def summary(self) -> str:

@@ -8,17 +8,16 @@ from typing import Generic, TypeVar
 Answer = TypeVar("Answer")
 
 LOOK_EVERY = timedelta(seconds=1)
+LONGEST = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
 class Waiting(Generic[Answer]):
     """An answer that is not there yet.
 
-    ``look`` returns it as soon as it is there, else None; it is called in a worker thread once in ``LOOK_EVERY``. When
-    ``longest`` has passed, ``give_up`` returns an answer or raises. A caller who hangs up is not waited for any more; what
+    ``look`` returns it as soon as it is there, else None, and raises when it is not to be waited for any longer. It is called
+    in a worker thread once in ``LOOK_EVERY``, and not after ``LONGEST``. A caller who hangs up is not waited for any more; what
     was begun goes on.
     """
 
     look: Callable[[], Answer | None]
-    give_up: Callable[[], Answer]
-    longest: timedelta

@@ -42,12 +42,9 @@ class Kettle:
             raise fault
         return Made(self.seconds) if self.seconds >= self.boils_at else None
 
-    def give_up(self) -> Made:
-        raise Refused("It does not boil.", code="kettle.cold")
-
     def boil(self) -> Waiting[Made]:
         """Boil water."""
-        return Waiting(self.look, self.give_up, timedelta(seconds=10))
+        return Waiting(self.look)
 
 
 @pytest.fixture
@@ -89,7 +86,7 @@ def test_what_is_found_wrong_while_waiting_is_the_answer(client: Client, kettle:
 def test_it_gives_up_in_time(client: Client, kettle: Kettle) -> None:
     kettle.boils_at = 1000
     answer = client.post("/api/v1/boil")
-    assert (answer.status_code, answer.json()["code"], kettle.seconds) == (400, "kettle.cold", 10)
+    assert (answer.status_code, answer.json()["code"], kettle.seconds) == (504, "request.unfinished", 600)
 
 
 def test_its_answer_is_documented(client: Client) -> None:

@@ -16,6 +16,7 @@ from keyturn.ports.sign_in import AppProvider, SignInMethod
 from keyturn.projects.domain import ProjectRef
 from keyturn.providers.registry import Providers
 from keyturn.rotations import waits
+from keyturn.rotations.domain import Rotation, Run
 from keyturn.rotations.run_schedule import coming_runs
 from keyturn.rotations.schedule import Schedule, local_instant
 from keyturn.rotations.store.policies import Overview
@@ -218,26 +219,36 @@ def _warning(connection: Connection, overview: Overview | None, now: datetime) -
 
 def _rotation(overview: Overview, now: datetime) -> RotationShown:
     rotation, run, schedule = overview.rotation, overview.run, overview.rotation.schedule
-    zone = zones.shown(schedule.time_zone)
     return RotationShown(
         rotation_interval=schedule.interval_days,
-        rotate_at_utc=_rotate_at_utc(schedule, rotation.due_at or now),
+        rotate_at_utc=rotate_at_utc(schedule, rotation.due_at or now),
         rotation_status=rotation.status,
         next_rotation_at=iso_or_none(rotation.due_at),
         last_rotation_message=rotation.last_message or waits.doubt(rotation, now),
-        rotate_at=ClockTime(f"{schedule.hour:02}:{schedule.minute:02}", schedule.time_zone),
-        next_runs=[
-            ComingRun(iso(at), in_zone(at, zone).isoformat(timespec="minutes"))
-            for at in coming_runs(rotation, SHOWN_RUNS, now)
-        ],
+        rotate_at=clock_time(schedule),
+        next_runs=next_runs(rotation, now),
         is_paused=not rotation.enabled,
-        active_run=ActiveRun(run.id, run.reason.value, iso(run.started_at or run.created_at)) if run else None,
+        active_run=active_run(run),
         expires_at=iso_or_none(overview.current_ends_at),
         consecutive_failures=rotation.failures,
     )
 
 
-def _rotate_at_utc(schedule: Schedule, on: datetime) -> ClockTimeUtc:
+def next_runs(rotation: Rotation, now: datetime) -> list[ComingRun]:
+    zone = zones.shown(rotation.schedule.time_zone)
+    coming = coming_runs(rotation, SHOWN_RUNS, now)
+    return [ComingRun(iso(at), in_zone(at, zone).isoformat(timespec="minutes")) for at in coming]
+
+
+def active_run(run: Run | None) -> ActiveRun | None:
+    return ActiveRun(run.id, run.reason.value, iso(run.started_at or run.created_at)) if run else None
+
+
+def clock_time(schedule: Schedule) -> ClockTime:
+    return ClockTime(f"{schedule.hour:02}:{schedule.minute:02}", schedule.time_zone)
+
+
+def rotate_at_utc(schedule: Schedule, on: datetime) -> ClockTimeUtc:
     """Return the schedule's time in UTC, as it is on the (local) day of this moment."""
     if schedule.time_zone == "UTC":
         return ClockTimeUtc(schedule.hour, schedule.minute)
