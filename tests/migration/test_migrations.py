@@ -207,6 +207,52 @@ def test_projects_of_before_know_who_made_them(empty: Database) -> None:
     assert [tuple(row) for row in rows] == [("p", "ann"), ("q", None)]
 
 
+def test_versions_of_before_know_when_they_became_current(empty: Database) -> None:
+    run_migrations_to(empty, "0013")
+    moment = "'2026-01-01 00:00:00'"
+    maker = f"'user', 'ann', {moment}"
+    with empty.engine.begin() as connection:
+        for statement in (
+            f"INSERT INTO organizations (id, name, slug, created_at, updated_at) VALUES ('o', 'o', 'o', {moment}, {moment})",
+            (
+                "INSERT INTO projects (id, org_id, name, slug, created_at, updated_at, revision)"
+                f" VALUES ('p', 'o', 'p', 'p', {moment}, {moment}, 4)"
+            ),
+            (
+                "INSERT INTO environments (id, project_id, name, slug, position, created_at, updated_at)"
+                f" VALUES ('e', 'p', 'e', 'e', 1, {moment}, {moment})"
+            ),
+            (
+                "INSERT INTO secret_folders (id, environment_id, path, name, created_at, updated_at)"
+                f" VALUES ('f', 'e', '/', 'root', {moment}, {moment})"
+            ),
+            (
+                "INSERT INTO secrets (id, folder_id, name, version, created_at, updated_at)"
+                f" VALUES ('s', 'f', 'S', 2, {moment}, {moment}), ('t', 'f', 'T', 1, {moment}, {moment})"
+            ),
+            (
+                "INSERT INTO secret_versions (id, secret_id, number, name, made_by_kind, made_by_name, created_at)"
+                f" VALUES ('s1', 's', 1, 'S', {maker}), ('s2', 's', 2, 'S', {maker}), ('t1', 't', 1, 'T', {maker})"
+            ),
+            (
+                "INSERT INTO changes (project_id, revision, at, kind, subject_id, version) VALUES"
+                f" ('p', 1, {moment}, 'secret:create', 's', 1), ('p', 2, {moment}, 'secret:create', 't', 1),"
+                f" ('p', 3, {moment}, 'folder:update', 'f', NULL), ('p', 4, {moment}, 'secret:update', 's', 2)"
+            ),
+        ):
+            connection.exec_driver_sql(statement)
+    migrate.upgrade(empty)
+    with empty.engine.connect() as connection:
+        versions = connection.exec_driver_sql(
+            "SELECT id, revision, has_references FROM secret_versions ORDER BY id"
+        ).all()
+        secrets = connection.exec_driver_sql(
+            "SELECT id, added_revision, removed_revision FROM secrets ORDER BY id"
+        ).all()
+    assert [tuple(row) for row in versions] == [("s1", 1, True), ("s2", 4, True), ("t1", 2, True)]
+    assert [tuple(row) for row in secrets] == [("s", 1, None), ("t", 2, None)]
+
+
 def test_the_trail_of_before_is_kept_and_can_be_given_an_end(empty: Database) -> None:
     run_migrations_to(empty, "0008")
     with empty.engine.begin() as connection:

@@ -128,6 +128,20 @@ def make_unreadable(world: World) -> None:
         tx.run(sa.update(app_connections).where(app_connections.c.name == "damaged").values(secret=elsewhere))
 
 
+_WITHOUT_HISTORY = (
+    "DROP INDEX uq_secrets_shared",
+    "DROP INDEX uq_secrets_personal",
+    "DROP INDEX ix_secrets_removed_revision",
+    "ALTER TABLE secrets DROP COLUMN added_revision",
+    "ALTER TABLE secrets DROP COLUMN removed_revision",
+    "ALTER TABLE secret_versions DROP COLUMN has_references",
+    "ALTER TABLE secret_versions DROP COLUMN revision",
+    "CREATE UNIQUE INDEX uq_secrets_shared ON secrets (folder_id, name) WHERE owner_id IS NULL",
+    "CREATE UNIQUE INDEX uq_secrets_personal ON secrets (folder_id, name, owner_id) WHERE owner_id IS NOT NULL",
+)
+"""What later migrations bring."""
+
+
 def to_version_before(database: Database) -> None:
     """Take away what the migration and those after it bring."""
     with database.engine.begin() as connection:
@@ -138,6 +152,7 @@ def to_version_before(database: Database) -> None:
             "DROP INDEX ix_app_connections_salt_inside",
             "ALTER TABLE app_connections DROP COLUMN credential_id",
             "ALTER TABLE app_connections DROP COLUMN salt",
+            *_WITHOUT_HISTORY,
             f"CREATE TABLE {migrate.VERSION_TABLE} (version_num VARCHAR(32) NOT NULL PRIMARY KEY)",
             f"INSERT INTO {migrate.VERSION_TABLE} VALUES ('{BEFORE}')",
         ):

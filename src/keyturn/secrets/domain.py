@@ -159,6 +159,8 @@ class StoredSecret:
     maker: Maker
     created_at: datetime
     updated_at: datetime
+    has_references: bool = True
+    """Whether the value may name others. Without any, what is answered does not depend on other secrets."""
 
     @property
     def type(self) -> SecretType:

@@ -33,6 +33,11 @@ Load = Callable[[Iterable[Target]], Values]
 """Return the values of those that are there."""
 
 
+def has_references(text: str) -> bool:
+    """Say whether the value names other secrets, whether or not they are there."""
+    return _REFERENCE.search(text) is not None
+
+
 def targets_of(text: str, home: Target) -> Sequence[Target]:
     """Return what the references in the value of ``home`` name, each once."""
     return list(dict.fromkeys(_target(match[1], home) for match in _REFERENCE.finditer(text)))

@@ -41,6 +41,7 @@ from keyturn.secrets.folders import Folders
 from keyturn.secrets.imports import Imports
 from keyturn.secrets.links import Links
 from keyturn.secrets.reading import SecretReader, note_read
+from keyturn.secrets.references import has_references
 from keyturn.secrets.sealed import details_of, seal_details, seal_value, value_of
 from keyturn.secrets.store import secrets as store
 from keyturn.secrets.store import tags
@@ -122,9 +123,9 @@ class Secrets:
             return secret
 
     def delete(self, actor: Actor, address: Address, name: str, kind: SecretType) -> Secret:
-        """Remove a secret with its versions, and with everybody's the personal ones of that name. Raises NotFound.
+        """Remove a secret, and with everybody's the personal ones of that name. Raises NotFound.
 
-        The answer shows its value to those who may read it.
+        Views of the past still show it. The answer shows its value to those who may read it.
         """
         with self._database.write() as tx:
             place = access.locate(tx, actor, Action.DELETE_SECRETS, address)
@@ -134,8 +135,8 @@ class Secrets:
             note_read(tx, actor, deleted, self._clock.now())
             overrides = store.personal(tx, secret.folder_id, name) if secret.owner_id is None else []
             for each in (secret, *overrides):
-                store.remove(tx, each.id)
-                self._record(tx, actor, events.SECRET_DELETED, ChangeKind.SECRET_DELETED, place, each)
+                revision = self._record(tx, actor, events.SECRET_DELETED, ChangeKind.SECRET_DELETED, place, each)
+                store.remove(tx, each.id, revision)
             return deleted
 
     # --- parts --------------------------------------------------------------------------------------------------------
@@ -172,10 +173,11 @@ class Secrets:
             Maker(actor.kind.value, actor.id, actor.name),
             now,
             now,
+            has_references(new.value.reveal()),
         )
-        store.add(tx, secret)
+        revision = self._record(tx, actor, events.SECRET_CREATED, ChangeKind.SECRET_CREATED, place, secret)
+        store.add(tx, secret, revision)
         tags.put_on(tx, secret.id, [tag.id for tag in of_this])
-        self._record(tx, actor, events.SECRET_CREATED, ChangeKind.SECRET_CREATED, place, secret)
         return Secret(secret, place, new.value, new.details, of_this)
 
     def _publish(self, tx: Tx, actor: Actor, place: Place, row: StoredSecret, change: SecretChange) -> Secret:
@@ -220,11 +222,12 @@ class Secrets:
             skip_multiline_encoding=content.skip_multiline_encoding,
             maker=Maker(actor.kind.value, actor.id, actor.name),
             updated_at=now,
+            has_references=has_references(content.value.reveal()),
         )
-        store.publish(tx, secret)
-        tags.put_on(tx, secret.id, [tag.id for tag in content.tags])
         more = {"previousSecretKey": before.name} if content.name != before.name else {}
-        self._record(tx, actor, events.SECRET_UPDATED, ChangeKind.SECRET_UPDATED, place, secret, **more)
+        revision = self._record(tx, actor, events.SECRET_UPDATED, ChangeKind.SECRET_UPDATED, place, secret, **more)
+        store.publish(tx, secret, revision)
+        tags.put_on(tx, secret.id, [tag.id for tag in content.tags])
         return secret
 
     def _require_no_circle(self, tx: Tx, actor: Actor, place: Place, name: str, value: Plaintext) -> None:
@@ -251,12 +254,13 @@ class Secrets:
 
     def _record(
         self, tx: Tx, actor: Actor, event: AuditEvent, kind: ChangeKind, place: Place, secret: StoredSecret, **more: str
-    ) -> None:
+    ) -> int:
+        """Write a change into the trail and into the feed, and return its number there."""
         subject = Subject(SubjectKind.SECRET, secret.id, place.project_id)
         now = self._clock.now()
         record(tx, actor, event, subject, now, **facts_of(place, secret), **more)
         change = Change(kind, secret.id, place.environment, place.path, secret.name, secret.version, secret.owner_id)
-        feed.append(tx, place.project_id, change, now)
+        return feed.append(tx, place.project_id, change, now)
 
     def _opened(self, tx: Tx, actor: Actor, place: Place, secret: StoredSecret) -> Secret:
         """Return the secret with its value, when the actor may read it."""

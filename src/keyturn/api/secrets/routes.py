@@ -92,7 +92,7 @@ def _writing(secrets: Secrets) -> list[Operation]:
         return answer(secrets.update(actor, data.address(), secret_name, change))
 
     def delete_secret(actor: Actor, secret_name: SecretName, data: DeleteSecret) -> SecretAnswer:
-        """Remove a secret with all its versions."""
+        """Remove a secret. Its versions stay for views of the past of its folder, as long as these are kept."""
         return answer(secrets.delete(actor, data.address(), secret_name, data.type))
 
     def create_secrets(actor: Actor, data: CreateSecrets) -> SecretBatchAnswer:

@@ -13,6 +13,10 @@ def _first_of_a_key(name: str, target: str, *, cascade: bool = True) -> sa.Colum
     return sa.Column(name, sa.String(36), target_key, nullable=False)
 
 
+def _revision(name: str) -> sa.Column[int]:
+    return sa.Column(name, sa.BigInteger, nullable=False, default=0, server_default="0")
+
+
 secret_folders = sa.Table(
     "secret_folders",
     metadata,
@@ -38,14 +42,16 @@ secrets = sa.Table(
     whole("version", 1),  # which one is current
     at_or_first("created_at", null=False),
     at_or_first("updated_at", null=False),
+    _revision("added_revision"),
+    sa.Column("removed_revision", sa.BigInteger, index=True),  # none: it is there; else only views of the past show it
     # NULLs differ from each other, so one rule for all rows would not hold for what is everybody's.
     sa.Index(
         "uq_secrets_shared",
         "folder_id",
         "name",
         unique=True,
-        sqlite_where=sa.text("owner_id IS NULL"),
-        postgresql_where=sa.text("owner_id IS NULL"),
+        sqlite_where=sa.text("owner_id IS NULL AND removed_revision IS NULL"),
+        postgresql_where=sa.text("owner_id IS NULL AND removed_revision IS NULL"),
     ),
     sa.Index(
         "uq_secrets_personal",
@@ -53,8 +59,8 @@ secrets = sa.Table(
         "name",
         "owner_id",
         unique=True,
-        sqlite_where=sa.text("owner_id IS NOT NULL"),
-        postgresql_where=sa.text("owner_id IS NOT NULL"),
+        sqlite_where=sa.text("owner_id IS NOT NULL AND removed_revision IS NULL"),
+        postgresql_where=sa.text("owner_id IS NOT NULL AND removed_revision IS NULL"),
     ),
 )
 
@@ -74,6 +80,8 @@ secret_versions = sa.Table(
     sa.Column("made_by_id", sa.String(36)),
     text("made_by_name"),
     at_or_first("created_at", null=False),
+    flag("has_references", default=True),  # whether the value may name other secrets, which is then part of its answers
+    _revision("revision"),  # of the project, when it became the current one
     sa.UniqueConstraint("secret_id", "number"),
 )
 

@@ -19,12 +19,14 @@ _VERSION = (
     secret_versions.c.value,
     secret_versions.c.details,
     secret_versions.c.skip_multiline_encoding,
+    secret_versions.c.has_references,
     secret_versions.c.made_by_kind,
     secret_versions.c.made_by_id,
     secret_versions.c.made_by_name,
 )
+_THERE = secrets.c.removed_revision.is_(None)
 _CURRENT = sa.and_(secret_versions.c.secret_id == secrets.c.id, secret_versions.c.number == secrets.c.version)
-_QUERY = sa.select(secrets, *_VERSION).join(secret_versions, _CURRENT)
+_QUERY = sa.select(secrets, *_VERSION).join(secret_versions, _CURRENT).where(_THERE)
 _NAMED = _QUERY.where(secrets.c.folder_id == sa.bindparam("folder"), secrets.c.name == sa.bindparam("called"))
 _SHARED = secrets.c.owner_id.is_(None)
 
@@ -53,7 +55,7 @@ def version_of(tx: Tx, secret_id: str, number: int) -> StoredSecret | None:
     query = (
         sa.select(secrets, *_VERSION)
         .join(secret_versions, secret_versions.c.secret_id == secrets.c.id)
-        .where(secrets.c.id == secret_id, secret_versions.c.number == number)
+        .where(secrets.c.id == secret_id, secret_versions.c.number == number, _THERE)
     )
     row = tx.one(query)
     return _stored(row) if row else None
@@ -105,7 +107,7 @@ def by_id(tx: Tx, org_id: str, secret_id: str) -> tuple[StoredSecret, Place] | N
         .join(secret_folders, secret_folders.c.id == secrets.c.folder_id)
         .join(environments, environments.c.id == secret_folders.c.environment_id)
         .join(projects, projects.c.id == environments.c.project_id)
-        .where(secrets.c.id == secret_id, projects.c.org_id == org_id)
+        .where(secrets.c.id == secret_id, projects.c.org_id == org_id, _THERE)
     )
     row = tx.one(query)
     if row is None:
@@ -132,12 +134,12 @@ def personal(tx: Tx, folder_id: str, name: str) -> list[StoredSecret]:
 
 
 def count(tx: Tx, folder_id: str) -> int:
-    row = tx.one(sa.select(sa.func.count().label("n")).where(secrets.c.folder_id == folder_id))
+    row = tx.one(sa.select(sa.func.count().label("n")).where(secrets.c.folder_id == folder_id, _THERE))
     return int(row["n"]) if row else 0
 
 
-def add(tx: Tx, secret: StoredSecret) -> None:
-    """Keep a new secret with its first version."""
+def add(tx: Tx, secret: StoredSecret, revision: int) -> None:
+    """Keep a new secret with its first version, which is there from this revision of the project on."""
     tx.run(
         sa.insert(secrets),
         id=secret.id,
@@ -147,13 +149,14 @@ def add(tx: Tx, secret: StoredSecret) -> None:
         version=secret.version,
         created_at=secret.created_at,
         updated_at=secret.updated_at,
+        added_revision=revision,
     )
-    _add_version(tx, secret)
+    _add_version(tx, secret, revision)
 
 
-def publish(tx: Tx, secret: StoredSecret) -> None:
-    """Keep a further version of a secret and make it the current one."""
-    _add_version(tx, secret)
+def publish(tx: Tx, secret: StoredSecret, revision: int) -> None:
+    """Keep a further version of a secret and make it the current one, from this revision of the project on."""
+    _add_version(tx, secret, revision)
     values = {"name": secret.name, "version": secret.version, "updated_at": secret.updated_at}
     tx.run(sa.update(secrets).where(secrets.c.id == secret.id).values(values))
 
@@ -162,12 +165,12 @@ def rename(tx: Tx, secret_id: str, name: str, now: datetime) -> None:
     tx.run(sa.update(secrets).where(secrets.c.id == secret_id).values(name=name, updated_at=now))
 
 
-def remove(tx: Tx, secret_id: str) -> None:
-    """Remove the secret with all its versions."""
-    tx.run(sa.delete(secrets).where(secrets.c.id == secret_id))
+def remove(tx: Tx, secret_id: str, revision: int) -> None:
+    """Remove the secret, from this revision of the project on: only views of the past show it and its versions."""
+    tx.run(sa.update(secrets).where(secrets.c.id == secret_id).values(removed_revision=revision))
 
 
-def _add_version(tx: Tx, secret: StoredSecret) -> None:
+def _add_version(tx: Tx, secret: StoredSecret, revision: int) -> None:
     tx.run(
         sa.insert(secret_versions),
         id=secret.version_id,
@@ -177,6 +180,8 @@ def _add_version(tx: Tx, secret: StoredSecret) -> None:
         value=secret.value,
         details=secret.details,
         skip_multiline_encoding=secret.skip_multiline_encoding,
+        has_references=secret.has_references,
+        revision=revision,
         made_by_kind=secret.maker.kind,
         made_by_id=secret.maker.id,
         made_by_name=secret.maker.name,
@@ -198,4 +203,5 @@ def _stored(row: Mapping[str, Any]) -> StoredSecret:
         Maker(row["made_by_kind"], row["made_by_id"], row["made_by_name"]),
         row["created_at"],
         row["updated_at"],
+        row["has_references"],
     )
