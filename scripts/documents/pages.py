@@ -11,7 +11,14 @@ import sources
 import typer
 
 from keyturn.audit.events import CATALOGUE
-from keyturn.authz.domain import ORGANIZATION_ROLES, PROJECT_ROLES, Action, permits
+from keyturn.authz.domain import (
+    ORGANIZATION_ACTIONS,
+    ORGANIZATION_ROLES,
+    PROJECT_ACTIONS,
+    PROJECT_ROLES,
+    Action,
+    permits,
+)
 
 NOTE = "<!-- Made by `make docs` from the source. Changes belong there. -->\n\n"
 
@@ -110,11 +117,15 @@ answered 403 and named; what is in another organization is answered as if it did
 def permissions() -> str:
     """Return which role permits what."""
     text = _PERMISSIONS.format(note=NOTE)
-    for title, roles in (("In the organization", ORGANIZATION_ROLES), ("In a project", PROJECT_ROLES)):
+    for title, roles, actions in (
+        ("In the organization", ORGANIZATION_ROLES, ORGANIZATION_ACTIONS),
+        ("In a project", PROJECT_ROLES, PROJECT_ACTIONS),
+    ):
         head = ("action", *(role.value for role in roles))
         rows = [
             (f"`{action.value}`", *("yes" if permits(roles, role, action) else "" for role in roles))
             for action in Action
+            if action in actions
         ]
         text += f"## {title}\n\n" + table(head, rows) + "\n"
     return text.rstrip("\n") + "\n"

@@ -212,20 +212,18 @@ for _root in ("/api/v3/secrets/raw", "/api/v4/secrets"):
     }
 for _root in ("/api/v1/folders", "/api/v2/folders"):
     _API |= {
-        f"GET {_root}": _in(Action.DESCRIBE_SECRETS, query=_AT),
-        f"POST {_root}": _in(Action.MANAGE_FOLDERS, {**_WHERE, "name": "new"}),
-        f"GET {_root}/{{folder}}": _in(Action.DESCRIBE_SECRETS, fill={"folder": "folder_id"}),
-        f"PATCH {_root}/{{folder}}": _in(
-            Action.MANAGE_FOLDERS, {"description": "changed"}, fill={"folder": "folder_id"}
-        ),
-        f"DELETE {_root}/{{folder}}": _in(Action.MANAGE_FOLDERS, _WHERE, fill={"folder": "folder_id"}),
+        f"GET {_root}": _in(Action.READ_FOLDERS, query=_AT),
+        f"POST {_root}": _in(Action.CREATE_FOLDERS, {**_WHERE, "name": "new"}),
+        f"GET {_root}/{{folder}}": _in(Action.READ_FOLDERS, fill={"folder": "folder_id"}),
+        f"PATCH {_root}/{{folder}}": _in(Action.EDIT_FOLDERS, {"description": "changed"}, fill={"folder": "folder_id"}),
+        f"DELETE {_root}/{{folder}}": _in(Action.DELETE_FOLDERS, _WHERE, fill={"folder": "folder_id"}),
     }
 _API |= {
     "GET /api/v1/folders/{folder}/{environment}": _in(
-        Action.DESCRIBE_SECRETS, fill={"folder": "project_id", "environment": "environment_slug"}
+        Action.READ_FOLDERS, fill={"folder": "project_id", "environment": "environment_slug"}
     ),
     "GET /api/v1/folders/{folder}/{environment}/{path}": _in(
-        Action.DESCRIBE_SECRETS,
+        Action.READ_FOLDERS,
         fill={"folder": "project_id", "environment": "environment_slug", "path": "folder_name"},
     ),
 }
@@ -241,11 +239,11 @@ _API["POST /api/v3/secrets/batch/raw"] = _in(
 
 _IMPORT = "/api/v1/secret-imports/{import_id}"
 _API |= {
-    "GET /api/v1/secret-imports": _in(Action.DESCRIBE_SECRETS, query=_AT),
-    "POST /api/v1/secret-imports": _in(Action.MANAGE_IMPORTS, {**_WHERE, "import": {"environment": "prod"}}),
-    f"GET {_IMPORT}": _in(Action.DESCRIBE_SECRETS),
-    f"PATCH {_IMPORT}": _in(Action.MANAGE_IMPORTS, {"import": {"environment": "prod"}}),
-    f"DELETE {_IMPORT}": _in(Action.MANAGE_IMPORTS),
+    "GET /api/v1/secret-imports": _in(Action.READ_IMPORTS, query=_AT),
+    "POST /api/v1/secret-imports": _in(Action.CREATE_IMPORTS, {**_WHERE, "import": {"environment": "prod"}}),
+    f"GET {_IMPORT}": _in(Action.READ_IMPORTS),
+    f"PATCH {_IMPORT}": _in(Action.EDIT_IMPORTS, {"import": {"environment": "prod"}}),
+    f"DELETE {_IMPORT}": _in(Action.DELETE_IMPORTS),
 }
 
 # Many of these routes have two or three paths, as existing clients have grown to expect.
@@ -254,42 +252,42 @@ _IN_PROJECTS: dict[str, Rule] = {
     "PATCH *": _in(Action.EDIT_PROJECT, {"name": "Renamed"}),
     # 400: a connection of the project rotates.
     "DELETE *": _in(Action.DELETE_PROJECT, also=frozenset({400})),
-    "POST */environments": _in(Action.EDIT_PROJECT, {"name": "New", "slug": "brand-new"}),
+    "POST */environments": _in(Action.CREATE_ENVIRONMENTS, {"name": "New", "slug": "brand-new"}),
     "GET */environments/slug/{slug}": _in(Action.READ_PROJECT, fill={"slug": "environment_slug"}),
-    "PATCH */environments/{environment_id}": _in(Action.EDIT_PROJECT, {"name": "Renamed"}),
-    "DELETE */environments/{environment_id}": _in(Action.EDIT_PROJECT),
-    "GET */identity-memberships": _in(Action.READ_MEMBERS),
-    "GET */memberships/identities": _in(Action.READ_MEMBERS),
+    "PATCH */environments/{environment_id}": _in(Action.EDIT_ENVIRONMENTS, {"name": "Renamed"}),
+    "DELETE */environments/{environment_id}": _in(Action.DELETE_ENVIRONMENTS),
+    "GET */identity-memberships": _in(Action.READ_IDENTITY_MEMBERS),
+    "GET */memberships/identities": _in(Action.READ_IDENTITY_MEMBERS),
     "GET */memberships": _in(Action.READ_MEMBERS),
-    "POST */memberships": _in(Action.MANAGE_MEMBERS, {"emails": ["free@contoso.test"], "roleSlugs": ["viewer"]}),
-    "DELETE */memberships": _in(Action.MANAGE_MEMBERS, {"emails": ["joined@contoso.test"]}),
+    "POST */memberships": _in(Action.ADD_MEMBERS, {"emails": ["free@contoso.test"], "roleSlugs": ["viewer"]}),
+    "DELETE */memberships": _in(Action.REMOVE_MEMBERS, {"emails": ["joined@contoso.test"]}),
     "POST */memberships/details": _in(Action.READ_MEMBERS, {"username": "joined@contoso.test"}),
     "GET */user/{user_id}/membership": _in(Action.READ_MEMBERS, fill={"user_id": "joined_user"}),
     "GET */memberships/{membership_id}": _in(Action.READ_MEMBERS),
-    "PATCH */memberships/{membership_id}": _in(Action.MANAGE_MEMBERS, {"role": "member"}),
-    "DELETE */memberships/{membership_id}": _in(Action.MANAGE_MEMBERS),
+    "PATCH */memberships/{membership_id}": _in(Action.EDIT_MEMBERS, {"role": "member"}),
+    "DELETE */memberships/{membership_id}": _in(Action.REMOVE_MEMBERS),
 }
 _IN_PROJECTS |= {
-    "GET */tags": _in(Action.DESCRIBE_SECRETS),
-    "POST */tags": _in(Action.MANAGE_TAGS, {"slug": "new"}),
-    "GET */tags/{tag_id}": _in(Action.DESCRIBE_SECRETS),
-    "PATCH */tags/{tag_id}": _in(Action.MANAGE_TAGS, {"color": "red"}),
-    "DELETE */tags/{tag_id}": _in(Action.MANAGE_TAGS),
-    "GET */tags/slug/{slug}": _in(Action.DESCRIBE_SECRETS, fill={"slug": "tag_slug"}),
+    "GET */tags": _in(Action.READ_TAGS),
+    "POST */tags": _in(Action.CREATE_TAGS, {"slug": "new"}),
+    "GET */tags/{tag_id}": _in(Action.READ_TAGS),
+    "PATCH */tags/{tag_id}": _in(Action.EDIT_TAGS, {"color": "red"}),
+    "DELETE */tags/{tag_id}": _in(Action.DELETE_TAGS),
+    "GET */tags/slug/{slug}": _in(Action.READ_TAGS, fill={"slug": "tag_slug"}),
 }
 for _name in ("identity-memberships", "memberships/identities"):
     _IN_PROJECTS |= {
-        f"GET */{_name}/{{identity_id}}": _in(Action.READ_MEMBERS, fill=_JOINED),
-        f"POST */{_name}/{{identity_id}}": _in(Action.MANAGE_MEMBERS, {"role": "viewer"}, fill=_FREE),
-        f"PATCH */{_name}/{{identity_id}}": _in(Action.MANAGE_MEMBERS, {"role": "member"}, fill=_JOINED),
-        f"DELETE */{_name}/{{identity_id}}": _in(Action.MANAGE_MEMBERS, fill=_JOINED),
+        f"GET */{_name}/{{identity_id}}": _in(Action.READ_IDENTITY_MEMBERS, fill=_JOINED),
+        f"POST */{_name}/{{identity_id}}": _in(Action.ADD_IDENTITY_MEMBERS, {"role": "viewer"}, fill=_FREE),
+        f"PATCH */{_name}/{{identity_id}}": _in(Action.EDIT_IDENTITY_MEMBERS, {"role": "member"}, fill=_JOINED),
+        f"DELETE */{_name}/{{identity_id}}": _in(Action.REMOVE_IDENTITY_MEMBERS, fill=_JOINED),
     }
 _BY_SLUG = {
     "GET /api/v1/projects/slug/{slug}": _in(Action.READ_PROJECT),
     "GET /api/v1/workspace/slug/{slug}": _in(Action.READ_PROJECT),
     "GET /api/v1/workspace/environments/{environment_id}": _in(Action.READ_PROJECT),
     "GET /api/v2/workspace/identity-memberships/{membership_id}": _in(
-        Action.READ_MEMBERS, fill={"membership_id": "identity_membership"}
+        Action.READ_IDENTITY_MEMBERS, fill={"membership_id": "identity_membership"}
     ),
     # In these two paths the project is named by its slug.
     "GET /api/v2/workspace/{project_id}": _in(Action.READ_PROJECT, fill={"project_id": "slug"}),
@@ -370,17 +368,19 @@ _PAGES: dict[str, Rule] = {
     f"GET {_PROJECT}": _in(Action.READ_PROJECT),
     f"GET {_PROJECT}/integrations": _in(Action.READ_PROJECT),
     f"GET {_PROJECT}/environments": _in(Action.READ_PROJECT),
-    f"POST {_PROJECT}/environments": _in(Action.EDIT_PROJECT, {"name": "New", "slug": "brand-new"}),
-    f"POST {_PROJECT}/environments/{{environment_id}}/move": _in(Action.EDIT_PROJECT, {"position": "2"}),
-    f"POST {_PROJECT}/environments/{{environment_id}}/delete": _in(Action.EDIT_PROJECT, {"confirm": "Development"}),
+    f"POST {_PROJECT}/environments": _in(Action.CREATE_ENVIRONMENTS, {"name": "New", "slug": "brand-new"}),
+    f"POST {_PROJECT}/environments/{{environment_id}}/move": _in(Action.EDIT_ENVIRONMENTS, {"position": "2"}),
+    f"POST {_PROJECT}/environments/{{environment_id}}/delete": _in(
+        Action.DELETE_ENVIRONMENTS, {"confirm": "Development"}
+    ),
     f"GET {_PROJECT}/settings": _in(Action.READ_PROJECT),
     f"POST {_PROJECT}/settings": _in(Action.EDIT_PROJECT, {"name": "Renamed", "slug": "renamed"}),
     f"POST {_PROJECT}/delete": _in(Action.DELETE_PROJECT, {"confirm": "Hidden Harbour"}, also=frozenset({400})),
     f"GET {_PROJECT}/members": _in(Action.READ_MEMBERS),
-    f"POST {_PROJECT}/members/people": _in(Action.MANAGE_MEMBERS, {"email": "free@contoso.test", "role": "viewer"}),
-    f"POST {_PROJECT}/members/identities": _in(Action.MANAGE_MEMBERS, {"identity": "{free}", "role": "viewer"}),
-    f"POST {_PROJECT}/members/{{member_id}}/role": _in(Action.MANAGE_MEMBERS, {"role": "member"}),
-    f"POST {_PROJECT}/members/{{member_id}}/remove": _in(Action.MANAGE_MEMBERS, NOTHING),
+    f"POST {_PROJECT}/members/people": _in(Action.ADD_MEMBERS, {"email": "free@contoso.test", "role": "viewer"}),
+    f"POST {_PROJECT}/members/identities": _in(Action.ADD_IDENTITY_MEMBERS, {"identity": "{free}", "role": "viewer"}),
+    f"POST {_PROJECT}/members/{{member_id}}/role": _in(Action.EDIT_MEMBERS, {"role": "member"}),
+    f"POST {_PROJECT}/members/{{member_id}}/remove": _in(Action.REMOVE_MEMBERS, NOTHING),
     "GET /help/azure": SELF,
     "POST /help/azure": Rule(Place.SERVER, None, {"tenant": "{tenant_id}"}, frozenset({400})),
     "GET /organization/app-connections": _org(Action.READ_CONNECTIONS),

@@ -8,22 +8,20 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from keyturn.authz.domain import ORGANIZATION_ROLES, PROJECT_ROLES, Action, least_role, permits
+from keyturn.authz.domain import ORGANIZATION_ROLES, PROJECT_ACTIONS, PROJECT_ROLES, Action, least_role
+from keyturn.authz.permissions import NOTHING, Grants, Scope, of_role
 from keyturn.db import unread
 from keyturn.db.tables import project_members, projects
 from keyturn.db.unit import Tx
 from keyturn.errors import Forbidden, NotFound
 from keyturn.kit.actor import Actor, ActorKind, Role
 
-_KNOWN_ROLES = tuple(role.value for role in PROJECT_ROLES)
+__all__ = ["Grants", "Scope", "Visibility", "allowed", "granted", "require", "require_in", "role_at", "visible"]
 
-
-@dataclass(frozen=True)
-class Scope:
-    """Where something lives: in a project, or (``project_id`` None) in the organization itself."""
-
-    org_id: str
-    project_id: str | None = None
+_KNOWN_ROLES = tuple(role.value for role in PROJECT_ROLES if role is not Role.NO_ACCESS)
+_OF_ORGANIZATION = {role: Grants((of_role(actions),)) for role, actions in ORGANIZATION_ROLES.items()}
+_OF_PROJECT = {role: Grants((of_role(actions),)) for role, actions in PROJECT_ROLES.items()}
+_ALL_OF_PROJECT = Grants((of_role(PROJECT_ACTIONS),))
 
 
 @dataclass(frozen=True)
@@ -44,48 +42,46 @@ class Visibility:
         return self.projects is None or scope.project_id in self.projects
 
 
+def granted(tx: Tx, actor: Actor, scope: Scope) -> Grants:
+    """Return all that the actor may do in the project of the scope, or without one in the organization.
+
+    Raises NotFound for another organization or an unknown project. Whoever asks about many things asks for this once.
+    """
+    if scope.project_id is None:
+        if scope.org_id != actor.org_id:
+            raise _missing(scope)
+        return _OF_ORGANIZATION[actor.role]
+    role = role_at(tx, actor, scope)
+    if actor.role is Role.ADMIN:
+        return _ALL_OF_PROJECT
+    return NOTHING if role is None else _OF_PROJECT[role]
+
+
 def require(tx: Tx, actor: Actor, action: Action, scope: Scope) -> None:
     """Return when the actor may do this there.
 
     Raises NotFound for another organization or an unknown project, Forbidden when the permission is missing: it names
     the permission and who can grant it.
     """
-    if not _permitted(_role_at(tx, actor, scope), action, scope):
+    require_in(granted(tx, actor, scope), actor, action, scope)
+
+
+def require_in(grants: Grants, actor: Actor, action: Action, scope: Scope) -> None:
+    """As :func:`require`, for one who has asked for the grants already."""
+    if not grants.allow(action, scope):
         raise _refusal(actor, action, scope)
 
 
 def allowed(tx: Tx, actor: Actor, action: Action, scope: Scope) -> bool:
     """Say whether :func:`require` would return: for buttons and optional parts of an answer."""
     try:
-        role = _role_at(tx, actor, scope)
+        return granted(tx, actor, scope).allow(action, scope)
     except NotFound:
         return False
-    return _permitted(role, action, scope)
 
 
 def role_at(tx: Tx, actor: Actor, scope: Scope) -> Role | None:
     """Return the actor's effective role there, None without one. Raises NotFound as :func:`require` does."""
-    return _role_at(tx, actor, scope)
-
-
-def visible(tx: Tx, actor: Actor) -> Visibility:
-    """Return what the actor's lists may show."""
-    organization = permits(ORGANIZATION_ROLES, actor.role, Action.READ_CONNECTIONS)
-    if actor.role is Role.ADMIN:
-        return Visibility(actor.org_id, organization, None)
-    rows = tx.rows(
-        sa.select(project_members.c.project_id)
-        .join(projects, projects.c.id == project_members.c.project_id)
-        .where(projects.c.org_id == actor.org_id, _is_member(actor), project_members.c.role.in_(_KNOWN_ROLES))
-    )
-    return Visibility(actor.org_id, organization, frozenset(row["project_id"] for row in rows))
-
-
-def _permitted(role: Role | None, action: Action, scope: Scope) -> bool:
-    return permits(PROJECT_ROLES if scope.project_id else ORGANIZATION_ROLES, role, action)
-
-
-def _role_at(tx: Tx, actor: Actor, scope: Scope) -> Role | None:
     if scope.org_id != actor.org_id:
         raise _missing(scope)
     if scope.project_id is None:
@@ -105,6 +101,19 @@ def _role_at(tx: Tx, actor: Actor, scope: Scope) -> Role | None:
     if actor.role is Role.ADMIN:
         return Role.ADMIN
     return unread.word(row, "role", Role.NO_ACCESS, []) if row["role"] is not None else None
+
+
+def visible(tx: Tx, actor: Actor) -> Visibility:
+    """Return what the actor's lists may show."""
+    organization = _OF_ORGANIZATION[actor.role].allow(Action.READ_CONNECTIONS, Scope(actor.org_id))
+    if actor.role is Role.ADMIN:
+        return Visibility(actor.org_id, organization, None)
+    rows = tx.rows(
+        sa.select(project_members.c.project_id)
+        .join(projects, projects.c.id == project_members.c.project_id)
+        .where(projects.c.org_id == actor.org_id, _is_member(actor), project_members.c.role.in_(_KNOWN_ROLES))
+    )
+    return Visibility(actor.org_id, organization, frozenset(row["project_id"] for row in rows))
 
 
 def _is_member(actor: Actor) -> sa.ColumnElement[bool]:

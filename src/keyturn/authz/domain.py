@@ -20,8 +20,21 @@ class Action(StrEnum):
     CREATE_PROJECT = "create-project"
     EDIT_PROJECT = "edit-project"
     DELETE_PROJECT = "delete-project"
+    CREATE_ENVIRONMENTS = "create-environments"
+    EDIT_ENVIRONMENTS = "edit-environments"
+    DELETE_ENVIRONMENTS = "delete-environments"
     READ_MEMBERS = "read-members"
-    MANAGE_MEMBERS = "manage-members"
+    ADD_MEMBERS = "add-members"
+    EDIT_MEMBERS = "edit-members"
+    REMOVE_MEMBERS = "remove-members"
+    READ_IDENTITY_MEMBERS = "read-identity-members"
+    ADD_IDENTITY_MEMBERS = "add-identity-members"
+    EDIT_IDENTITY_MEMBERS = "edit-identity-members"
+    REMOVE_IDENTITY_MEMBERS = "remove-identity-members"
+    READ_ROLES = "read-roles"
+    CREATE_ROLES = "create-roles"
+    EDIT_ROLES = "edit-roles"
+    DELETE_ROLES = "delete-roles"
     READ_USERS = "read-users"
     MANAGE_USERS = "manage-users"
     READ_IDENTITIES = "read-identities"
@@ -32,52 +45,106 @@ class Action(StrEnum):
     CREATE_SECRETS = "create-secrets"
     EDIT_SECRETS = "edit-secrets"
     DELETE_SECRETS = "delete-secrets"
-    MANAGE_FOLDERS = "manage-secret-folders"
-    MANAGE_TAGS = "manage-secret-tags"
-    MANAGE_IMPORTS = "manage-secret-imports"
+    READ_FOLDERS = "read-secret-folders"
+    CREATE_FOLDERS = "create-secret-folders"
+    EDIT_FOLDERS = "edit-secret-folders"
+    DELETE_FOLDERS = "delete-secret-folders"
+    READ_TAGS = "read-secret-tags"
+    CREATE_TAGS = "create-secret-tags"
+    EDIT_TAGS = "edit-secret-tags"
+    DELETE_TAGS = "delete-secret-tags"
+    READ_IMPORTS = "read-secret-imports"
+    CREATE_IMPORTS = "create-secret-imports"
+    EDIT_IMPORTS = "edit-secret-imports"
+    DELETE_IMPORTS = "delete-secret-imports"
+    READ_ROTATIONS = "read-secret-rotations"
+    CREATE_ROTATIONS = "create-secret-rotations"
+    EDIT_ROTATIONS = "edit-secret-rotations"
+    DELETE_ROTATIONS = "delete-secret-rotations"
+    ROTATE_SECRETS = "rotate-secrets"
+    READ_GENERATED_CREDENTIALS = "read-generated-credentials"
 
     @property
     def subject(self) -> str:
-        """The kind of thing acted upon, as the ``details`` of a refusal name it."""
+        """The kind of thing acted upon, as roles and the ``details`` of a refusal name it."""
         return _SUBJECTS.get(self, "app-connections")
 
 
-_SUBJECTS: Mapping[Action, str] = {
-    Action.READ_PROJECT: "project",
-    Action.CREATE_PROJECT: "project",
-    Action.EDIT_PROJECT: "project",
-    Action.DELETE_PROJECT: "project",
-    Action.READ_MEMBERS: "member",
-    Action.MANAGE_MEMBERS: "member",
-    Action.READ_USERS: "user",
-    Action.MANAGE_USERS: "user",
-    Action.READ_IDENTITIES: "identity",
-    Action.MANAGE_IDENTITIES: "identity",
-    Action.READ_AUDIT_LOGS: "audit-logs",
-    Action.DESCRIBE_SECRETS: "secrets",
-    Action.READ_SECRET_VALUES: "secrets",
-    Action.CREATE_SECRETS: "secrets",
-    Action.EDIT_SECRETS: "secrets",
-    Action.DELETE_SECRETS: "secrets",
-    Action.MANAGE_FOLDERS: "secret-folders",
-    Action.MANAGE_TAGS: "tags",
-    Action.MANAGE_IMPORTS: "secret-imports",
+_ACTIONS_ON: Mapping[str, tuple[Action, ...]] = {
+    "project": (Action.READ_PROJECT, Action.CREATE_PROJECT, Action.EDIT_PROJECT, Action.DELETE_PROJECT),
+    "environments": (Action.CREATE_ENVIRONMENTS, Action.EDIT_ENVIRONMENTS, Action.DELETE_ENVIRONMENTS),
+    "member": (Action.READ_MEMBERS, Action.ADD_MEMBERS, Action.EDIT_MEMBERS, Action.REMOVE_MEMBERS),
+    "user": (Action.READ_USERS, Action.MANAGE_USERS),
+    "identity": (
+        Action.READ_IDENTITIES,
+        Action.MANAGE_IDENTITIES,
+        Action.READ_IDENTITY_MEMBERS,
+        Action.ADD_IDENTITY_MEMBERS,
+        Action.EDIT_IDENTITY_MEMBERS,
+        Action.REMOVE_IDENTITY_MEMBERS,
+    ),
+    "role": (Action.READ_ROLES, Action.CREATE_ROLES, Action.EDIT_ROLES, Action.DELETE_ROLES),
+    "audit-logs": (Action.READ_AUDIT_LOGS,),
+    "secrets": (
+        Action.DESCRIBE_SECRETS,
+        Action.READ_SECRET_VALUES,
+        Action.CREATE_SECRETS,
+        Action.EDIT_SECRETS,
+        Action.DELETE_SECRETS,
+    ),
+    "secret-folders": (Action.READ_FOLDERS, Action.CREATE_FOLDERS, Action.EDIT_FOLDERS, Action.DELETE_FOLDERS),
+    "tags": (Action.READ_TAGS, Action.CREATE_TAGS, Action.EDIT_TAGS, Action.DELETE_TAGS),
+    "secret-imports": (Action.READ_IMPORTS, Action.CREATE_IMPORTS, Action.EDIT_IMPORTS, Action.DELETE_IMPORTS),
+    "secret-rotation": (
+        Action.READ_ROTATIONS,
+        Action.CREATE_ROTATIONS,
+        Action.EDIT_ROTATIONS,
+        Action.DELETE_ROTATIONS,
+        Action.ROTATE_SECRETS,
+        Action.READ_GENERATED_CREDENTIALS,
+    ),
 }
+_SUBJECTS = {action: subject for subject, actions in _ACTIONS_ON.items() for action in actions}
 
-_ALL = frozenset(Action)
+_CONNECTIONS = frozenset(action for action in Action if action.subject == "app-connections")
+_ORGANIZATION_ALONE = frozenset(
+    {
+        Action.CREATE_PROJECT,
+        Action.READ_USERS,
+        Action.MANAGE_USERS,
+        Action.READ_IDENTITIES,
+        Action.MANAGE_IDENTITIES,
+    }
+)
+ORGANIZATION_ACTIONS = _CONNECTIONS | _ORGANIZATION_ALONE | {Action.READ_AUDIT_LOGS}
+"""What is asked about things that belong to no project."""
+PROJECT_ACTIONS = frozenset(Action) - _ORGANIZATION_ALONE
+"""What is asked about a project and the things in it."""
+
 _READ_ORGANIZATION = frozenset({Action.READ_CONNECTIONS, Action.READ_USERS, Action.READ_IDENTITIES})
 _READ_PROJECT = frozenset(
     {
         Action.READ_CONNECTIONS,
         Action.READ_PROJECT,
         Action.READ_MEMBERS,
+        Action.READ_IDENTITY_MEMBERS,
+        Action.READ_ROLES,
         Action.DESCRIBE_SECRETS,
         Action.READ_SECRET_VALUES,
+        Action.READ_FOLDERS,
+        Action.READ_TAGS,
+        Action.READ_IMPORTS,
+        Action.READ_ROTATIONS,
     }
+)
+_WRITE_SECRETS = frozenset(
+    action
+    for subject in ("secrets", "secret-folders", "tags", "secret-imports", "secret-rotation")
+    for action in _ACTIONS_ON[subject]
 )
 
 ORGANIZATION_ROLES: Mapping[Role, frozenset[Action]] = {
-    Role.ADMIN: _ALL,
+    Role.ADMIN: ORGANIZATION_ACTIONS,
     Role.MEMBER: _READ_ORGANIZATION | {Action.CONNECT_CONNECTIONS, Action.CREATE_PROJECT},
     Role.VIEWER: _READ_ORGANIZATION,
     Role.NO_ACCESS: frozenset(),
@@ -85,24 +152,12 @@ ORGANIZATION_ROLES: Mapping[Role, frozenset[Action]] = {
 """What a role in the organization permits on things that belong to no project."""
 
 PROJECT_ROLES: Mapping[Role, frozenset[Action]] = {
-    Role.ADMIN: _ALL,
-    Role.MEMBER: _READ_PROJECT
-    | {
-        Action.CREATE_CONNECTIONS,
-        Action.EDIT_CONNECTIONS,
-        Action.DELETE_CONNECTIONS,
-        Action.CONNECT_CONNECTIONS,
-        Action.ROTATE_CREDENTIALS,
-        Action.CREATE_SECRETS,
-        Action.EDIT_SECRETS,
-        Action.DELETE_SECRETS,
-        Action.MANAGE_FOLDERS,
-        Action.MANAGE_TAGS,
-        Action.MANAGE_IMPORTS,
-    },
+    Role.ADMIN: PROJECT_ACTIONS,
+    Role.MEMBER: _READ_PROJECT | _CONNECTIONS | _WRITE_SECRETS,
     Role.VIEWER: _READ_PROJECT,
+    Role.NO_ACCESS: frozenset(),
 }
-"""What a role in a project permits on the things of this project."""
+"""What a built-in role in a project permits on all things of this project."""
 
 
 def permits(table: Mapping[Role, frozenset[Action]], role: Role | None, action: Action) -> bool:
@@ -112,7 +167,7 @@ def permits(table: Mapping[Role, frozenset[Action]], role: Role | None, action: 
 
 def least_role(table: Mapping[Role, frozenset[Action]], action: Action) -> Role:
     """Return the smallest role that permits the action, for advice in a refusal."""
-    return next(role for role in reversed(Role) if permits(table, role, action))
+    return next((role for role in reversed(Role) if permits(table, role, action)), Role.ADMIN)
 
 
 def at_most(own: Role, other: Role) -> bool:

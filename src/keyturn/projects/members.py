@@ -1,6 +1,6 @@
 """Who works in a project: machine identities and people, each with one role."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -18,6 +18,11 @@ from keyturn.ports.clock import Clock, Ids
 from keyturn.projects import store
 from keyturn.projects.domain import Member
 
+_READ = {ActorKind.USER: Action.READ_MEMBERS, ActorKind.IDENTITY: Action.READ_IDENTITY_MEMBERS}
+_ADD = {ActorKind.USER: Action.ADD_MEMBERS, ActorKind.IDENTITY: Action.ADD_IDENTITY_MEMBERS}
+_EDIT = {ActorKind.USER: Action.EDIT_MEMBERS, ActorKind.IDENTITY: Action.EDIT_IDENTITY_MEMBERS}
+_REMOVE = {ActorKind.USER: Action.REMOVE_MEMBERS, ActorKind.IDENTITY: Action.REMOVE_IDENTITY_MEMBERS}
+
 
 class Members:
     """The use cases. Nobody gives, changes or takes away a role above their own in the project; all is audited."""
@@ -30,13 +35,13 @@ class Members:
     def list(self, actor: Actor, project_id: str, kind: ActorKind) -> Sequence[Member]:
         """Return the members of one kind, oldest first."""
         with self._database.read() as tx:
-            require(tx, actor, Action.READ_MEMBERS, Scope(actor.org_id, project_id))
+            require(tx, actor, _READ[kind], Scope(actor.org_id, project_id))
             return store.members(tx, project_id, kind)
 
     def get(self, actor: Actor, project_id: str, kind: ActorKind, member_id: str) -> Member:
         """Return the member by the id of the identity or user."""
         with self._database.read() as tx:
-            require(tx, actor, Action.READ_MEMBERS, Scope(actor.org_id, project_id))
+            require(tx, actor, _READ[kind], Scope(actor.org_id, project_id))
             return _found(store.member(tx, project_id, kind, member_id), member_id)
 
     def membership(self, actor: Actor, row_id: str) -> Member:
@@ -45,7 +50,7 @@ class Members:
             project_id = store.project_of_member(tx, actor.org_id, row_id)
             if project_id is None:
                 raise NotFound(f"There is no membership '{row_id}'.", code="projects.member_not_found")
-            require(tx, actor, Action.READ_MEMBERS, Scope(actor.org_id, project_id))
+            require(tx, actor, _READ[ActorKind.IDENTITY], Scope(actor.org_id, project_id))
             member = _found(store.member_row(tx, project_id, row_id), row_id)
         if member.kind is not ActorKind.IDENTITY:
             raise NotFound(f"There is no membership '{row_id}' of an identity.", code="projects.member_not_found")
@@ -54,13 +59,15 @@ class Members:
     def get_by_row(self, actor: Actor, project_id: str, row_id: str) -> Member:
         """Return the member by the id of the membership."""
         with self._database.read() as tx:
-            require(tx, actor, Action.READ_MEMBERS, Scope(actor.org_id, project_id))
-            return _found(store.member_row(tx, project_id, row_id), row_id)
+            member = store.member_row(tx, project_id, row_id)
+            kind = member.kind if member else ActorKind.USER
+            require(tx, actor, _READ[kind], Scope(actor.org_id, project_id))
+            return _found(member, row_id)
 
     def add_identity(self, actor: Actor, project_id: str, identity_id: str, role: Role) -> Member:
         """Let a machine identity of the organization work in the project. Raises Refused when it does already."""
         with self._database.write() as tx:
-            own = self._manager(tx, actor, project_id)
+            own = self._manager(tx, actor, project_id, _ADD[ActorKind.IDENTITY])
             if identity_store.identity(tx, actor.org_id, identity_id) is None:
                 raise NotFound(f"There is no identity '{identity_id}'.", code="access.identity_not_found")
             return self._add(tx, actor, project_id, ActorKind.IDENTITY, identity_id, role, own)
@@ -68,21 +75,20 @@ class Members:
     def add_people(self, actor: Actor, project_id: str, emails: Sequence[str], role: Role) -> Sequence[Member]:
         """Let users of the organization work in the project: all of them or, when one cannot, none."""
         with self._database.write() as tx:
-            own = self._manager(tx, actor, project_id)
+            own = self._manager(tx, actor, project_id, _ADD[ActorKind.USER])
             people = [_user_id(tx, actor, email) for email in dict.fromkeys(emails)]
             return [self._add(tx, actor, project_id, ActorKind.USER, user_id, role, own) for user_id in people]
 
     def person(self, actor: Actor, project_id: str, email: str) -> Member:
         """Return the member with this e-mail address."""
         with self._database.read() as tx:
-            require(tx, actor, Action.READ_MEMBERS, Scope(actor.org_id, project_id))
+            require(tx, actor, _READ[ActorKind.USER], Scope(actor.org_id, project_id))
             return _found(store.member(tx, project_id, ActorKind.USER, _user_id(tx, actor, email)), email)
 
     def change_role(self, actor: Actor, project_id: str, row_id: str, role: Role) -> Member:
         """Give a member, named by the id of the membership, another role."""
         with self._database.write() as tx:
-            own = self._manager(tx, actor, project_id)
-            before = _found(store.member_row(tx, project_id, row_id), row_id)
+            own, (before,) = self._managed(tx, actor, project_id, [row_id], _EDIT)
             require_at_most(own, before.role)
             require_at_most(own, _of_projects(role))
             now = self._clock.now()
@@ -94,17 +100,26 @@ class Members:
     def remove(self, actor: Actor, project_id: str, row_ids: Sequence[str]) -> Sequence[Member]:
         """Take members, named by the ids of their memberships, out of the project: all of them or none."""
         with self._database.write() as tx:
-            own, now = self._manager(tx, actor, project_id), self._clock.now()
-            members = [_found(store.member_row(tx, project_id, row_id), row_id) for row_id in dict.fromkeys(row_ids)]
+            own, members = self._managed(tx, actor, project_id, row_ids, _REMOVE)
+            now = self._clock.now()
             for member in members:
                 require_at_most(own, member.role)
                 store.remove_member(tx, member.id)
                 _record(tx, actor, events.MEMBER_REMOVED, member, now)
         return members
 
-    def _manager(self, tx: Tx, actor: Actor, project_id: str) -> Role:
+    def _managed(
+        self, tx: Tx, actor: Actor, project_id: str, row_ids: Sequence[str], actions: Mapping[ActorKind, Action]
+    ) -> tuple[Role, Sequence[Member]]:
+        """Return the members with these ids on which the actor may do this."""
+        rows = [(row_id, store.member_row(tx, project_id, row_id)) for row_id in dict.fromkeys(row_ids)]
+        kinds = {member.kind if member else ActorKind.USER for _, member in rows}
+        own = [self._manager(tx, actor, project_id, actions[kind]) for kind in sorted(kinds)]
+        return own[0], [_found(member, row_id) for row_id, member in rows]
+
+    def _manager(self, tx: Tx, actor: Actor, project_id: str, action: Action) -> Role:
         scope = Scope(actor.org_id, project_id)
-        require(tx, actor, Action.MANAGE_MEMBERS, scope)
+        require(tx, actor, action, scope)
         store.lock_project(tx, project_id)
         return role_at(tx, actor, scope) or Role.VIEWER
 

@@ -206,7 +206,7 @@ class Projects:
         """Add an environment. Raises Refused for a slug in use there."""
         now = self._clock.now()
         with self._database.write() as tx:
-            project = self._editable(tx, actor, project_id, new.slug)
+            project = self._editable(tx, actor, Action.CREATE_ENVIRONMENTS, project_id, new.slug)
             environment = Environment(self._ids.new(), project.id, new.name, new.slug, 0, now, now)
             store.add_environment(tx, environment)
             kind = ChangeKind.ENVIRONMENT_CREATED
@@ -217,7 +217,8 @@ class Projects:
     ) -> Environment:
         """Change what is given. Raises Refused for a slug in use there."""
         with self._database.write() as tx:
-            project = self._editable(tx, actor, project_id, change.slug, besides=environment_id)
+            action = Action.EDIT_ENVIRONMENTS
+            project = self._editable(tx, actor, action, project_id, change.slug, besides=environment_id)
             before = _in(project, environment_id=environment_id)
             name, slug = change.name or before.name, change.slug or before.slug
             store.save_environment(tx, before.id, name, slug, self._clock.now())
@@ -229,7 +230,7 @@ class Projects:
     def delete_environment(self, actor: Actor, project_id: str, environment_id: str) -> Environment:
         """Remove an environment."""
         with self._database.write() as tx:
-            project = self._editable(tx, actor, project_id, None)
+            project = self._editable(tx, actor, Action.DELETE_ENVIRONMENTS, project_id, None)
             environment = _in(project, environment_id=environment_id)
             store.remove_environment(tx, environment.id)
             store.set_order(
@@ -252,8 +253,10 @@ class Projects:
         require(tx, actor, action, Scope(actor.org_id, project_id))
         return _found(store.project(tx, actor.org_id, project_id), project_id)
 
-    def _editable(self, tx: Tx, actor: Actor, project_id: str, slug: str | None, besides: str | None = None) -> Project:
-        require(tx, actor, Action.EDIT_PROJECT, Scope(actor.org_id, project_id))
+    def _editable(
+        self, tx: Tx, actor: Actor, action: Action, project_id: str, slug: str | None, besides: str | None = None
+    ) -> Project:
+        require(tx, actor, action, Scope(actor.org_id, project_id))
         store.lock_project(tx, project_id)  # two that add or move at once must not mix their numbers or slugs
         project = _found(store.project(tx, actor.org_id, project_id), project_id)
         if any(environment.slug == slug and environment.id != besides for environment in project.environments):

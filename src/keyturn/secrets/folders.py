@@ -56,7 +56,7 @@ class Folders:
     def list(self, actor: Actor, address: Address, *, recursive: bool = False) -> Sequence[Folder]:
         """Return the folders in a folder, or with ``recursive`` all below it; none where that folder is not there."""
         with self._database.read() as tx:
-            place = access.locate(tx, actor, Action.DESCRIBE_SECRETS, address)
+            place = access.locate(tx, actor, Action.READ_FOLDERS, address)
             if recursive:
                 folders = store.in_and_below(tx, place.environment_id, place.path)
                 return [folder for folder in folders if folder.path != place.path]
@@ -65,12 +65,12 @@ class Folders:
 
     def get(self, actor: Actor, folder_id: str) -> PlacedFolder:
         with self._database.read() as tx:
-            return _found(tx, actor, Action.DESCRIBE_SECRETS, folder_id)
+            return _found(tx, actor, Action.READ_FOLDERS, folder_id)
 
     def at(self, actor: Actor, address: Address) -> PlacedFolder:
         """Return the folder at the address. Raises NotFound. The root is there once something was written below it."""
         with self._database.read() as tx:
-            place = access.locate(tx, actor, Action.DESCRIBE_SECRETS, address)
+            place = access.locate(tx, actor, Action.READ_FOLDERS, address)
             folder = store.at(tx, place.environment_id, place.path)
             if folder is None:
                 raise no_folder(place.path)
@@ -83,7 +83,7 @@ class Folders:
         """
         require_folder_name(name)
         with self._database.write() as tx:
-            place = access.locate(tx, actor, Action.MANAGE_FOLDERS, address)
+            place = access.locate(tx, actor, Action.CREATE_FOLDERS, address)
             place = replace(place, path=below(place.path, name))
             require_folder_path(place.path)
             lock_project(tx, place.project_id)
@@ -97,9 +97,9 @@ class Folders:
         if change.name is not None:
             require_folder_name(change.name)
         with self._database.write() as tx:
-            placed = _found(tx, actor, Action.MANAGE_FOLDERS, folder_id)
+            placed = _found(tx, actor, Action.EDIT_FOLDERS, folder_id)
             lock_project(tx, placed.place.project_id)
-            before = _found(tx, actor, Action.MANAGE_FOLDERS, folder_id).folder
+            before = _found(tx, actor, Action.EDIT_FOLDERS, folder_id).folder
             if before.path == ROOT:
                 raise _of_root()
             name = change.name or before.name
@@ -120,7 +120,7 @@ class Folders:
     def delete(self, actor: Actor, address: Address, id_or_name: str) -> PlacedFolder:
         """Remove a folder of the folder at the address with all in it, by its id or by its name there."""
         with self._database.write() as tx:
-            place = access.locate(tx, actor, Action.MANAGE_FOLDERS, address)
+            place = access.locate(tx, actor, Action.DELETE_FOLDERS, address)
             lock_project(tx, place.project_id)
             folder = store.at(tx, place.environment_id, below(place.path, id_or_name))
             if folder is None:

@@ -59,14 +59,14 @@ class Imports:
     def list(self, actor: Actor, address: Address) -> Sequence[PlacedImport]:
         """Return the imports of a folder in their order; none when the folder is not there."""
         with self._database.read() as tx:
-            place = access.locate(tx, actor, Action.DESCRIBE_SECRETS, address)
+            place = access.locate(tx, actor, Action.READ_IMPORTS, address)
             folder = folders.at(tx, place.environment_id, place.path)
             rows = store.of_folder(tx, folder.id) if folder else []
             return [_placed(tx, actor, row, place) for row in rows]
 
     def get(self, actor: Actor, import_id: str) -> PlacedImport:
         with self._database.read() as tx:
-            return _found(tx, actor, Action.DESCRIBE_SECRETS, import_id)
+            return _found(tx, actor, Action.READ_IMPORTS, import_id)
 
     def create(self, actor: Actor, address: Address, environment: str, path: str) -> PlacedImport:
         """Let a folder import another one, after those that it imports already.
@@ -75,7 +75,7 @@ class Imports:
         """
         now = self._clock.now()
         with self._database.write() as tx:
-            place = access.locate(tx, actor, Action.MANAGE_IMPORTS, address)
+            place = access.locate(tx, actor, Action.CREATE_IMPORTS, address)
             lock_project(tx, place.project_id)
             folder = self._folders.ensure(tx, actor, place)
             source = self._source(tx, actor, place, environment, path)
@@ -96,9 +96,9 @@ class Imports:
     def update(self, actor: Actor, import_id: str, change: ImportChange) -> PlacedImport:
         """Change what is given: what is imported, or the place in the order. The same again changes nothing."""
         with self._database.write() as tx:
-            current = _found(tx, actor, Action.MANAGE_IMPORTS, import_id)
+            current = _found(tx, actor, Action.EDIT_IMPORTS, import_id)
             lock_project(tx, current.place.project_id)
-            current = _found(tx, actor, Action.MANAGE_IMPORTS, import_id)
+            current = _found(tx, actor, Action.EDIT_IMPORTS, import_id)
             source = current.source
             if change.environment or change.path:
                 environment, path = change.environment or source.environment, change.path or source.path
@@ -120,7 +120,7 @@ class Imports:
 
     def delete(self, actor: Actor, import_id: str) -> PlacedImport:
         with self._database.write() as tx:
-            folder_import = _found(tx, actor, Action.MANAGE_IMPORTS, import_id)
+            folder_import = _found(tx, actor, Action.DELETE_IMPORTS, import_id)
             lock_project(tx, folder_import.place.project_id)
             store.remove(tx, import_id)
             store.set_order(tx, [row.id for row in store.of_folder(tx, folder_import.row.folder_id)])

@@ -43,17 +43,17 @@ class Tags:
     def list(self, actor: Actor, project_id: str) -> Sequence[Tag]:
         """Return the tags of a project by slug."""
         with self._database.read() as tx:
-            require(tx, actor, Action.DESCRIBE_SECRETS, Scope(actor.org_id, project_id))
+            require(tx, actor, Action.READ_TAGS, Scope(actor.org_id, project_id))
             return store.of_project(tx, project_id)
 
     def get(self, actor: Actor, project_id: str, tag_id: str) -> Tag:
         with self._database.read() as tx:
-            require(tx, actor, Action.DESCRIBE_SECRETS, Scope(actor.org_id, project_id))
+            require(tx, actor, Action.READ_TAGS, Scope(actor.org_id, project_id))
             return _found(store.by_id(tx, project_id, tag_id), tag_id)
 
     def by_slug(self, actor: Actor, project_id: str, slug: str) -> Tag:
         with self._database.read() as tx:
-            require(tx, actor, Action.DESCRIBE_SECRETS, Scope(actor.org_id, project_id))
+            require(tx, actor, Action.READ_TAGS, Scope(actor.org_id, project_id))
             return _found(store.by_slug(tx, project_id, slug), slug)
 
     def create(self, actor: Actor, project_id: str, slug: str, name: str | None, color: str | None) -> Tag:
@@ -61,7 +61,7 @@ class Tags:
         now = self._clock.now()
         tag = Tag(self._ids.new(), project_id, slug, name or slug, color or "", now, now)
         with self._database.write() as tx:
-            _begin(tx, actor, project_id)
+            _begin(tx, actor, Action.CREATE_TAGS, project_id)
             if len(store.of_project(tx, project_id)) >= MOST_TAGS:
                 raise Refused(
                     f"This project has {MOST_TAGS} tags, as many as one may have.",
@@ -76,7 +76,7 @@ class Tags:
     def update(self, actor: Actor, project_id: str, tag_id: str, change: TagChange) -> Tag:
         """Change what is given. Raises Refused for a slug in use. The same again changes nothing."""
         with self._database.write() as tx:
-            _begin(tx, actor, project_id)
+            _begin(tx, actor, Action.EDIT_TAGS, project_id)
             before = _found(store.by_id(tx, project_id, tag_id), tag_id)
             after = replace(
                 before,
@@ -96,15 +96,15 @@ class Tags:
     def delete(self, actor: Actor, project_id: str, tag_id: str) -> Tag:
         """Remove a tag from the project and from all secrets that have it."""
         with self._database.write() as tx:
-            _begin(tx, actor, project_id)
+            _begin(tx, actor, Action.DELETE_TAGS, project_id)
             tag = _found(store.by_id(tx, project_id, tag_id), tag_id)
             store.remove(tx, tag.id)
             _note(tx, actor, events.TAG_DELETED, ChangeKind.TAG_DELETED, tag, self._clock.now())
         return tag
 
 
-def _begin(tx: Tx, actor: Actor, project_id: str) -> None:
-    require(tx, actor, Action.MANAGE_TAGS, Scope(actor.org_id, project_id))
+def _begin(tx: Tx, actor: Actor, action: Action, project_id: str) -> None:
+    require(tx, actor, action, Scope(actor.org_id, project_id))
     lock_project(tx, project_id)
 
 

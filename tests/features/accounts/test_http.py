@@ -293,7 +293,7 @@ def test_terraform_manages_the_membership_of_an_identity(server: SiteFixture, ro
     token = server.ask("POST", f"{UNIVERSAL}/login", credentials)["accessToken"]
     refused = server.ask("POST", path, {"role": "admin"}, token=token, expect=403)
     assert refused["error"] == "PermissionDenied"
-    assert refused["details"][0]["action"] == "manage-members"
+    assert refused["details"][0]["action"] == "add-identity-members"
     changed = server.ask("PATCH", path, {"roles": [{"role": "admin"}]})
     assert [role["role"] for role in changed["roles"]] == ["admin"]
     assert server.ask("GET", root.format(project["id"]))["totalCount"] == 2

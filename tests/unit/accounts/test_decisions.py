@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyturn.authz.domain import ORGANIZATION_ROLES, PROJECT_ROLES, Action, at_most, least_role
+from keyturn.authz.domain import (
+    ORGANIZATION_ACTIONS,
+    ORGANIZATION_ROLES,
+    PROJECT_ACTIONS,
+    PROJECT_ROLES,
+    Action,
+    at_most,
+    least_role,
+)
 from keyturn.kit.actor import Role
 from keyturn.lockout.domain import Attempts, LockoutPolicy, after_failure
 from keyturn.tokens.domain import TokenRules, first_lifetime, renewed_lifetime
@@ -15,10 +23,13 @@ NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 
 
-@pytest.mark.parametrize("table", [ORGANIZATION_ROLES, PROJECT_ROLES])
-def test_each_role_may_all_that_the_next_may(table: dict[Role, frozenset[Action]]) -> None:
-    assert table[Role.ADMIN] >= table[Role.MEMBER] >= table[Role.VIEWER]
-    for action in Action:
+@pytest.mark.parametrize(
+    ("table", "actions"), [(ORGANIZATION_ROLES, ORGANIZATION_ACTIONS), (PROJECT_ROLES, PROJECT_ACTIONS)]
+)
+def test_each_role_may_all_that_the_next_may(table: dict[Role, frozenset[Action]], actions: frozenset[Action]) -> None:
+    assert table[Role.ADMIN] == actions
+    assert table[Role.ADMIN] >= table[Role.MEMBER] >= table[Role.VIEWER] >= table[Role.NO_ACCESS] == frozenset()
+    for action in actions:
         assert action in table[least_role(table, action)]
 
 
