@@ -16,7 +16,7 @@ def write_as_before(world: World, connection_id: str, *, bound: bool = True) -> 
     """Write the connection anew; with ``bound`` False as the oldest versions did, which sealed no target."""
     connection = world.connections.get(world.actor, connection_id)
     data: dict[str, object] = {"salt": sealed.salt(world.sealer, connection).reveal()}
-    given = world.opened(connection)
+    given = world.stored_credentials(connection)
     if isinstance(given, ClientSecret):
         data["clientSecret"] = given.secret.reveal()
     elif isinstance(given, Certificate):

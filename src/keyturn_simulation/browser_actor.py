@@ -38,17 +38,17 @@ class BrowserActor:
         """Make a secret, if the application has room for one."""
         if self.room(app) < 1:
             return None
-        replicated = not self._sim.calm and self._sim.luck.random() < 0.3
+        replicated = not self._sim.calm and self._sim.rng.random() < 0.3
         end = self._ends_at().timestamp()
         secret = self._admin.add_secret(app.object_id, "typed by hand", end=end, replicated=replicated)
         self._sim.world.collect_values()
         self._sim.trace.note("portal", f"a secret is made on {app.display_name}")
-        return self.typed(app, secret.value, secret.key_id)
+        return self.as_typed(app, secret.value, secret.key_id)
 
-    def typed(self, app: ApplicationHandle, value: str, key_id: str) -> ClientSecret:
+    def as_typed(self, app: ApplicationHandle, value: str, key_id: str) -> ClientSecret:
         """Return what the user types: some leave out the Key ID."""
-        named = None if self._sim.luck.random() < 0.3 else key_id
-        return self._sim.world.given(app, secret=Plaintext(value), key_id=named)
+        key_id_typed = None if self._sim.rng.random() < 0.3 else key_id
+        return self._sim.world.first_secret(app, secret=Plaintext(value), key_id=key_id_typed)
 
     def certificate(self, app: ApplicationHandle) -> CertificateFiles | None:
         """Upload a certificate, where the application takes any number of credentials."""
@@ -61,4 +61,4 @@ class BrowserActor:
         return CertificateFiles(self._sim.world.tenant_id, app.app_id, signing.chain, signing.private_key)
 
     def _ends_at(self) -> datetime:
-        return self._sim.clock.now() + timedelta(days=self._sim.luck.choice(LIVES))
+        return self._sim.clock.now() + timedelta(days=self._sim.rng.choice(LIVES))

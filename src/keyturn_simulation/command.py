@@ -1,4 +1,4 @@
-"""``keyturn simulate``: run the rotation protocol against a world of bad luck, from seeds that replay exactly."""
+"""``keyturn simulate``: run the rotation protocol against faults, deaths and wrong clocks, from seeds that replay exactly."""
 
 import logging
 import os

@@ -33,7 +33,7 @@ KEPT_TIME_OF_DAY = timedelta(hours=25)
 """A run because of expiry is so much earlier at most than it must be: it keeps the schedule's time of day."""
 LEAST_SPREAD = timedelta(seconds=10)
 REMOVING = {"removePassword", "removeKey"}
-_HELD = {State.REVOKING, State.LOST}
+_BEING_REMOVED = {State.REVOKING, State.LOST}
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,8 @@ class Current:
 @dataclass
 class ContinuousChecks:
     world: World
-    eye: sqlite3.Connection
+    raw: sqlite3.Connection
+    """To the same database, past the product's own code."""
     rows: dict[str, Row] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
     """Key id -> row id, of all keys that the journal knows."""
@@ -86,18 +87,18 @@ class ContinuousChecks:
     """Whether some server's clock was wrong since all was calm."""
     _promised_until: dict[str, datetime] = field(default_factory=dict)
     """By row id: until when readers were promised a secret, by the true time."""
-    _lives: dict[str, timedelta] = field(default_factory=dict)
+    _lifetimes: dict[str, timedelta] = field(default_factory=dict)
     """By row id: how long a secret was to live when it was planned."""
     _proofs: dict[str, list[datetime]] = field(default_factory=lambda: defaultdict(list))
     """By key id: when it signed in."""
-    _asked: Counter[str] = field(default_factory=Counter)
-    _rests: dict[str, deque[datetime]] = field(default_factory=dict)
+    _requests: Counter[str] = field(default_factory=Counter)
+    _rest_times: dict[str, deque[datetime]] = field(default_factory=dict)
     _seen_change: int = 0
     _seen_entry: int = 0
 
     # --- after every request ----------------------------------------------------------------------------------------
 
-    def sending(self, process: Process, object_id: str, operation: str) -> None:
+    def before_send(self, process: Process, object_id: str, operation: str) -> None:
         """9: whoever writes an application holds its lease, unless the process was suspended since it last made sure."""
         if process.slow_since_commit:
             return
@@ -108,13 +109,13 @@ class ContinuousChecks:
         if lease is None or lease[0] != process.name or _moment(lease[2]) <= process.server.clock.now():
             raise Broken(f"9: {process.name} sends {operation} to {object_id} without its lease: {lease}")
 
-    def answered(self) -> None:
+    def after_answer(self) -> None:
         """Look at the ledger's new entries."""
         for entry in self._new_entries():
             if entry.operation == "token" and entry.status == 200:
                 self._proofs[entry.auth_key_id].append(self.world.clock.now())
             elif entry.committed and entry.operation in REMOVING:
-                self._removed(entry.key_id)
+                self._check_removal(entry.key_id)
 
     def _new_entries(self) -> Sequence[Entry]:
         entries = []
@@ -123,76 +124,75 @@ class ContinuousChecks:
             entries.append(entry)
         return entries
 
-    def _removed(self, key_id: str) -> None:
+    def _check_removal(self, key_id: str) -> None:
         row = self.rows.get(self.keys.get(key_id, ""))
         if row is None:
             raise Broken(f"3: removed {key_id}, which the journal does not hold")
-        if row.state not in _HELD and row.state is not State.REVOKED:
+        if row.state not in _BEING_REMOVED and row.state is not State.REVOKED:
             raise Broken(f"3: removed {row.marker!r} ({key_id}), which the journal holds as {row.state}")
 
     # --- after every commit -----------------------------------------------------------------------------------------
 
-    def committed(self, process: Process | None) -> None:
+    def after_commit(self, process: Process | None) -> None:
         """Look at the rows that the transaction changed."""
         query = "SELECT seq, kind, row_id FROM simulated_changes WHERE seq > ? ORDER BY seq"
-        changes = self.eye.execute(query, (self._seen_change,)).fetchall()
+        changes = self.raw.execute(query, (self._seen_change,)).fetchall()
         for seq, kind, row_id in changes:
             self._seen_change = seq
             if kind == "credential changed" and process is not None:
-                self._fenced(process, row_id)
+                self._check_fence(process, row_id)
             if kind.startswith("credential"):
-                self._journal(row_id, replaced=bool(process and process.holding and process.holding[-1]))
+                self._check_row(row_id, replaced=bool(process and process.holding and process.holding[-1]))
             elif kind == "run added":
-                self._opened(row_id)
+                self._check_run(row_id)
             else:
-                self._connection(row_id)
+                self._note_connection(row_id)
         if changes:
-            self._one_current()
-            self._nobody_left_behind()
-            check_one_copy(self.eye.execute)
+            self._check_one_current()
+            self._check_nobody_left_behind()
+            check_one_copy(self.raw.execute)
 
-    def _fenced(self, process: Process, row_id: str) -> None:
+    def _check_fence(self, process: Process, row_id: str) -> None:
         """9: a journal row is changed by the holder of the application's lease only, under its newest token."""
         lease = self._lease(self.rows[row_id].object_id)
-        hold = process.holding[-1] if process.holding else None
-        edits = hold is None and lease and lease[0] is None  # a user's edit gives the lease back as it commits
+        rotation_work = process.holding[-1] if process.holding else None
+        edits = rotation_work is None and lease and lease[0] is None  # a user's edit gives the lease back as it commits
         now = process.server.clock.now()
         if not edits and (lease is None or lease[0] != process.name or _moment(lease[2]) <= now):
             raise Broken(f"9: {process.name} changed {self.rows[row_id].marker!r} while the lease was {lease}")
-        if hold is not None and hold.lease.token != lease[1]:
-            raise Broken(f"9: {process.name} wrote under token {hold.lease.token}, the newest is {lease[1]}")
+        if rotation_work is not None and rotation_work.lease.token != lease[1]:
+            raise Broken(f"9: {process.name} wrote under token {rotation_work.lease.token}, the newest is {lease[1]}")
 
     def _lease(self, object_id: str) -> Any:
-        return self.eye.execute(
-            "SELECT holder, token, expires_at FROM leases WHERE object_id = ?", (object_id,)
-        ).fetchone()
+        query = "SELECT holder, token, expires_at FROM leases WHERE object_id = ?"
+        return self.raw.execute(query, (object_id,)).fetchone()
 
-    def _journal(self, row_id: str, *, replaced: bool) -> None:
+    def _check_row(self, row_id: str, *, replaced: bool) -> None:
         """Look at one row; ``replaced`` says that a run did it, and not a user who typed other credentials."""
-        columns = self.eye.execute(_ONE_ROW, (row_id,)).fetchone()
+        columns = self.raw.execute(_ONE_ROW, (row_id,)).fetchone()
         before, row = self.rows.get(row_id), _row(columns)
         self.rows[row_id] = row
         if row.key_id:
             self.keys[row.key_id] = row.id
         if before is None and not row.adopted:
-            self._lives[row.id] = self._lifetime(row)
+            self._lifetimes[row.id] = self._lifetime(row)
         if row.asked_at and (before is None or before.asked_at is None) and row.run_id:
-            self._asked[row.run_id] += 1
-            if self._asked[row.run_id] > self.world.pace.run_tries + 2:
-                raise Broken(f"10: run {row.run_id} asked for {self._asked[row.run_id]} secrets")
-            self._life(row)
+            self._requests[row.run_id] += 1
+            if self._requests[row.run_id] > self.world.pace.run_tries + 2:
+                raise Broken(f"10: run {row.run_id} asked for {self._requests[row.run_id]} secrets")
+            self._check_lifetime(row)
         if row.published_at and (before is None or before.published_at is None) and not row.adopted:
-            self._published(row)
+            self._check_proofs(row)
         if before and before.state is State.CURRENT and row.state is State.RETIRING and replaced:
-            self._promised(row)
+            self._note_promise(row)
         if before and before.state is State.RETIRING:
-            self._promise_kept(before, row)
+            self._check_promise(before, row)
         if row.state in {State.REVOKED, State.ABANDONED} and row.has_value:
             raise Broken(f"8: {row.marker!r} has ended but its value is kept")
 
-    def _life(self, row: Row) -> None:
+    def _check_lifetime(self, row: Row) -> None:
         """A new secret lives as long as its policy says by the true time, whatever clock the server has."""
-        lives = {self._lives[row.id], self._lifetime(row)}  # the schedule may be changed meanwhile
+        lives = {self._lifetimes[row.id], self._lifetime(row)}  # the schedule may be changed meanwhile
         lifetime, apart = (row.ends_at or self.world.clock.now()) - self.world.clock.now(), self.world.clocks_apart
         if apart and not any(abs(lifetime - life) <= apart for life in lives):
             raise Broken(
@@ -201,17 +201,17 @@ class ContinuousChecks:
 
     def _lifetime(self, row: Row) -> timedelta:
         query = "SELECT interval_days, lifetime_days, short_lifetime FROM rotations WHERE id = ?"
-        interval, fixed, short = self.eye.execute(query, (row.rotation_id,)).fetchone()
+        interval, fixed, short = self.raw.execute(query, (row.rotation_id,)).fetchone()
         return timedelta(days=fixed or (1 if short else 2) * interval + 3)
 
-    def _published(self, row: Row) -> None:
+    def _check_proofs(self, row: Row) -> None:
         proofs = self._proofs[str(row.key_id)]
         if len(proofs) < self.world.pace.proof_count:
             raise Broken(f"1: {row.marker!r} was published after {len(proofs)} proofs")
         if row.not_yet_at and row.issued_at and not self.world.clocks_apart:
-            self._reached_all(row, [at for at in proofs if at > row.not_yet_at], row.not_yet_at - row.issued_at)
+            self._check_spread(row, [at for at in proofs if at > row.not_yet_at], row.not_yet_at - row.issued_at)
 
-    def _reached_all(self, row: Row, proofs: list[datetime], delay: timedelta) -> None:
+    def _check_spread(self, row: Row, proofs: list[datetime], delay: timedelta) -> None:
         """1: after a replica that lagged, five sign-ins are spread over as long as it may still lag."""
         least = min(max(delay, LEAST_SPREAD), self.world.pace.proof_deadline) - timedelta(seconds=0.01)
         if len(proofs) < LATE_PROOFS or proofs[-1] - proofs[0] < least:
@@ -219,10 +219,10 @@ class ContinuousChecks:
                 f"1: {row.marker!r} was published after {len(proofs)} proofs, {delay} after it was not yet known"
             )
 
-    def _promised(self, row: Row) -> None:
+    def _note_promise(self, row: Row) -> None:
         """2: where secrets overlap, the one that was replaced stays until the next slot, unless it leaked."""
         query = "SELECT overlap, anchor, interval_days, at_hour, at_minute, time_zone FROM rotations WHERE id = ?"
-        overlap, anchor, days, hour, minute, zone = self.eye.execute(query, (row.rotation_id,)).fetchone()
+        overlap, anchor, days, hour, minute, zone = self.raw.execute(query, (row.rotation_id,)).fetchone()
         if overlap == "until-proven" or self._leaked(row.rotation_id):
             return
         slot = _slot(anchor, days, hour, minute, zone)
@@ -235,7 +235,7 @@ class ContinuousChecks:
             slot = min(_slot(anchor, days, hour, minute, zone) for anchor in anchors)
         self._promised_until[row.id] = slot
 
-    def _promise_kept(self, before: Row, row: Row) -> None:
+    def _check_promise(self, before: Row, row: Row) -> None:
         """2: what readers were promised is cut short by a leak or the end of the rotation only."""
         if (until := self._promised_until.get(row.id)) is None:
             return
@@ -249,37 +249,37 @@ class ContinuousChecks:
             raise Broken(f"2: {row.marker!r} is being revoked, but was promised until {until}")
 
     def _retired(self, rotation_id: str) -> bool:
-        return bool(self.eye.execute("SELECT retired FROM rotations WHERE id = ?", (rotation_id,)).fetchone()[0])
+        query = "SELECT retired FROM rotations WHERE id = ?"
+        return bool(self.raw.execute(query, (rotation_id,)).fetchone()[0])
 
     def _leaked(self, rotation_id: str) -> bool:
         """Whether the last run, or any where wrong clocks dated them, was for a leak: then nothing older is promised."""
         query = "SELECT reason FROM runs WHERE rotation_id = ? AND finished_at IS NOT NULL ORDER BY finished_at DESC"
-        reasons = [row[0] for row in self.eye.execute(query, (rotation_id,))]
+        reasons = [row[0] for row in self.raw.execute(query, (rotation_id,))]
         return Reason.LEAKED.value in (reasons if self.world.clocks_apart else reasons[:1])
 
-    def _one_current(self) -> None:
+    def _check_one_current(self) -> None:
         counted = Counter(row.rotation_id for row in self.rows.values() if row.state is State.CURRENT)
         for rotation_id, count in counted.items():
             if count > 1:
                 raise Broken(f"rotation {rotation_id} has {count} current secrets")
 
-    def _nobody_left_behind(self) -> None:
+    def _check_nobody_left_behind(self) -> None:
         """5: no connection holds a secret that is being removed here."""
         removed = {row.key_id for row in self.rows.values() if row.state is State.REVOKING}
         for current in self.currents.values():
             if current.key_id in removed:
                 raise Broken(f"5: {current.name} still signs in with {current.key_id}, which is being removed")
 
-    def _opened(self, run_id: str) -> None:
+    def _check_run(self, run_id: str) -> None:
         """A run that nobody asked for starts when it is due, by another computation of when that is."""
         query = (
             "SELECT r.reason, r.created_at, r.slot_at, r.requested_by, p.id, p.anchor, p.interval_days, p.at_hour, p.at_minute,"
             " p.time_zone, p.enabled, p.paused_until"
             " FROM runs r JOIN rotations p ON p.id = r.rotation_id WHERE r.id = ?"
         )
-        reason, created, slot, by, rotation_id, anchor, days, hour, minute, zone, enabled, paused = self.eye.execute(
-            query, (run_id,)
-        ).fetchone()
+        cells = self.raw.execute(query, (run_id,)).fetchone()
+        reason, created, slot, by, rotation_id, anchor, days, hour, minute, zone, enabled, paused = cells
         if by not in {None, "null"} or (paused and reason in {Reason.MANUAL.value, Reason.LEAKED.value}):
             return  # asked for, or tried again after it failed
         began = _moment(created)
@@ -308,8 +308,8 @@ class ContinuousChecks:
         elif anchor not in {None, "null"}:
             raise Broken(f"schedule: a run of rotation {rotation_id} for the reason {reason} started by itself")
 
-    def _connection(self, connection_id: str) -> None:
-        connection = {each.id: each for each in self.world.all_connections()}.get(connection_id)
+    def _note_connection(self, connection_id: str) -> None:
+        connection = {connection.id: connection for connection in self.world.all_connections()}.get(connection_id)
         if connection is None:
             self.currents.pop(connection_id, None)
             self.healthy_since.pop(connection_id, None)
@@ -331,10 +331,10 @@ class ContinuousChecks:
                 raise Broken(f"6: {application.display_name} holds {len(credentials)} secrets")
             for connection_id, current in self.currents.items():
                 if current.object_id == app:
-                    self._works(connection_id, current, credentials, now)
+                    self._check_current(connection_id, current, credentials, now)
         self._promises(now)
 
-    def _works(self, connection_id: str, current: Current, credentials: dict[str, Any], now: datetime) -> None:
+    def _check_current(self, connection_id: str, current: Current, credentials: dict[str, Any], now: datetime) -> None:
         """5, and 2 for whoever reads at this instant."""
         if current.key_id in self.world.removed_outside:
             return
@@ -347,7 +347,7 @@ class ContinuousChecks:
 
     def _rotates(self, connection_id: str) -> bool:
         query = "SELECT 1 FROM rotations WHERE connection_id = ? AND enabled AND NOT retired"
-        return self.eye.execute(query, (connection_id,)).fetchone() is not None
+        return self.raw.execute(query, (connection_id,)).fetchone() is not None
 
     def _promises(self, now: datetime) -> None:
         """2: a secret that was replaced stays as long as its readers were promised."""
@@ -358,14 +358,16 @@ class ContinuousChecks:
                 if row.key_id not in present and row.key_id not in self.world.removed_outside:
                     raise Broken(f"2: {row.marker!r} is gone, but was promised until {until}")
 
-    def rested(self, rotation_id: str) -> None:
+    def note_rest(self, rotation_id: str) -> None:
         """10: a rotation that rests is not woken again at once, for ever."""
-        rests = self._rests.setdefault(rotation_id, deque(maxlen=RESTS_KEPT))
+        rest_times = self._rest_times.setdefault(rotation_id, deque(maxlen=RESTS_KEPT))
         if self.clocks_wrong:
-            rests.clear()  # servers whose clocks differ find due what the other has just put to rest
-        rests.append(self.world.clock.now())
-        if len(rests) == RESTS_KEPT and rests[-1] - rests[0] < timedelta(seconds=RESTS_KEPT):
-            raise Broken(f"10: rotation {rotation_id} was woken {RESTS_KEPT} times within {rests[-1] - rests[0]}")
+            rest_times.clear()  # servers whose clocks differ find due what the other has just put to rest
+        rest_times.append(self.world.clock.now())
+        if len(rest_times) == RESTS_KEPT and rest_times[-1] - rest_times[0] < timedelta(seconds=RESTS_KEPT):
+            raise Broken(
+                f"10: rotation {rotation_id} was woken {RESTS_KEPT} times within {rest_times[-1] - rest_times[0]}"
+            )
 
     def row_of_key(self, key_id: str | None) -> Row | None:
         return self.rows.get(self.keys.get(key_id or "", ""))

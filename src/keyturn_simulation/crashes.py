@@ -34,7 +34,7 @@ class Fuse:
     """Counts the instants that pass and kills at the one chosen."""
 
     kill_at: int | None = None
-    passed: list[Point] = field(default_factory=list)
+    points: list[Point] = field(default_factory=list)
     step: str = "-"
     armed: bool = False
 
@@ -44,13 +44,13 @@ class Fuse:
     def point(self, moment: str) -> None:
         if not self.armed:
             return
-        self.passed.append(Point(self.step, moment))
-        if len(self.passed) - 1 == self.kill_at:
+        self.points.append(Point(self.step, moment))
+        if len(self.points) - 1 == self.kill_at:
             self.armed = False
             raise Killed
 
     @contextmanager
-    def lit(self, step: str) -> Iterator[None]:
+    def arm(self, step: str) -> Iterator[None]:
         """Within this block the process may die."""
         self.step, self.armed = step, True
         try:
@@ -90,6 +90,6 @@ class MortalTransport:
 
 
 def end_leases_of(database: Database, process: str, now: Callable[[], object]) -> None:
-    """What the survivors do with the leases of a process that no longer breathes."""
+    """What the survivors do with the leases of a dead process."""
     with database.write() as tx:
         tx.run(sa.update(leases).where(leases.c.holder == process).values(expires_at=now()))

@@ -49,11 +49,11 @@ class FaultInjector:
         """Whether Graph ever was slow to show what it had made."""
         self._withdrawn: dict[str, tuple[str, ...]] = {}
         """By client id: the permissions that an administrator took away."""
-        self._disowned: set[str] = set()
+        self._without_owner: set[str] = set()
 
     @property
-    def _luck(self) -> Random:
-        return self._sim.luck
+    def _rng(self) -> Random:
+        return self._sim.rng
 
     def change(self) -> None:
         """Something about Entra or the network gets worse or better."""
@@ -69,29 +69,29 @@ class FaultInjector:
         ]
         if self._sim.features.admins:
             choices += [self._policy, self._permission, self._permission, self._disable]
-        self._luck.choice(choices)()
+        self._rng.choice(choices)()
 
     def _note(self, what: str) -> None:
-        self._sim.trace.note("weather", what)
+        self._sim.trace.note("faults", what)
 
     def _lag(self) -> None:
         def upto() -> tuple[float, float]:
-            longest = self._luck.choice(LAGS)
-            return (min(longest, self._luck.choice((0.0, 1.0))), longest)
+            longest = self._rng.choice(LAGS)
+            return (min(longest, self._rng.choice((0.0, 1.0))), longest)
 
         lags = {name: upto() for name in ("token_appear", "graph_appear", "token_vanish", "graph_vanish")}
-        replicas = self._luck.choice((1, 2, 3))
+        replicas = self._rng.choice((1, 2, 3))
         self.lagged |= lags["graph_appear"][1] > 0
         self._admin.configure(self._tenant, replicas=replicas, **lags)
         self._note(f"{replicas} replicas, {lags}")
 
     def _throttle(self) -> None:
-        budget = self._luck.choice((None, Budget(3, 20.0), Budget(8, 60.0), Budget(2, 5.0)))
-        which = self._luck.choice(("token_budget", "graph_budget"))
-        style = self._luck.choice(("integer", "fraction", "date"))
-        wait = self._luck.choice((0.0, 3.0, 60.0))
-        window = self._luck.choice((0.0, 3.0, 20.0))
-        status = self._luck.choice((409, 503))
+        budget = self._rng.choice((None, Budget(3, 20.0), Budget(8, 60.0), Budget(2, 5.0)))
+        which = self._rng.choice(("token_budget", "graph_budget"))
+        style = self._rng.choice(("integer", "fraction", "date"))
+        wait = self._rng.choice((0.0, 3.0, 60.0))
+        window = self._rng.choice((0.0, 3.0, 20.0))
+        status = self._rng.choice((409, 503))
         self._admin.configure(
             self._tenant,
             **{which: budget},
@@ -99,39 +99,39 @@ class FaultInjector:
             token_retry_after=wait,
             conflict_window=window,
             conflict_status=status,
-            conflict_probability=self._luck.choice((0.5, 1.0)),
-            latency=self._luck.choice(((0.0, 0.0), (0.0, 0.4), (0.5, 3.0))),
+            conflict_probability=self._rng.choice((0.5, 1.0)),
+            latency=self._rng.choice(((0.0, 0.0), (0.0, 0.4), (0.5, 3.0))),
         )
         self._note(f"{which} {budget}, Retry-After {style}, conflicts for {window} s as {status}")
 
     def _fault(self) -> None:
-        operation, effect = self._luck.choice(OPERATIONS), self._luck.choice(EFFECTS)
-        when: Literal["before", "after"] = self._luck.choice(("before", "after"))
-        times = self._luck.choice((1, 1, 1, 2, 5, 12))
+        operation, effect = self._rng.choice(OPERATIONS), self._rng.choice(EFFECTS)
+        when: Literal["before", "after"] = self._rng.choice(("before", "after"))
+        times = self._rng.choice((1, 1, 1, 2, 5, 12))
         self._sim.world.emulator.faults.add(
-            Fault(operation, (effect,), when=when, times=times, probability=self._luck.choice((0.4, 1.0)))
+            Fault(operation, (effect,), when=when, times=times, probability=self._rng.choice((0.4, 1.0)))
         )
         self._note(f"{operation} fails {when} {times} times: {effect.status} {effect.code} {effect.wire.kind}")
 
     def _skew(self) -> None:
-        skew = self._luck.choice((0.0, 0.0, 20.0, -20.0, 200.0, -200.0))
+        skew = self._rng.choice((0.0, 0.0, 20.0, -20.0, 200.0, -200.0))
         self._admin.configure(self._tenant, clock_skew=skew)
         self._note(f"Entra's clock is off by {skew} s")
 
     def _network(self) -> None:
         if self._sim.processes:
-            process = self._luck.choice(self._sim.processes)
+            process = self._rng.choice(self._sim.processes)
             network = process.network
-            network.cut = self._luck.random() < 0.2
-            network.loss = self._luck.choice((0.0, 0.1, 0.4))
-            network.trouble = self._luck.choice((0.0, 0.1, 0.4))
+            network.cut = self._rng.random() < 0.2
+            network.loss = self._rng.choice((0.0, 0.1, 0.4))
+            network.trouble = self._rng.choice((0.0, 0.1, 0.4))
             self._note(f"{process.name}'s network: cut {network.cut}, loss {network.loss}, trouble {network.trouble}")
 
     def outage(self) -> None:
         """Nothing answers for hours; the servers go on trying."""
         effects = (SERVICE_UNAVAILABLE, RESET, HANG)
         self._sim.world.emulator.faults.add(Fault("*", effects, when="before", times=None))
-        end = self._sim.clock.now() + timedelta(minutes=self._luck.choice((20, 90, 400)))
+        end = self._sim.clock.now() + timedelta(minutes=self._rng.choice((20, 90, 400)))
         self._note(f"outage until {end:%d %H:%M}")
         for _ in range(25):
             if self._sim.clock.now() >= end:
@@ -139,7 +139,7 @@ class FaultInjector:
             if not self._sim.busy:
                 self._sim.let_pass(end - self._sim.clock.now())
             for process in list(self._sim.processes):
-                self._sim.quantum(process)
+                self._sim.run_once(process)
         self._sim.clock.move_to(end)
         self._clear()
 
@@ -152,7 +152,7 @@ class FaultInjector:
     # --- administrators ---------------------------------------------------------------------------------------------
 
     def _policy(self) -> None:
-        rules = self._luck.choice(
+        rules = self._rng.choice(
             (
                 [],
                 [{"restrictionType": "passwordLifetime", "maxLifetime": "P40D"}],
@@ -163,20 +163,20 @@ class FaultInjector:
         self._admin.set_policy(self._tenant, passwordCredentials=rules)
         self._note(f"policy: {rules}")
 
-    def _some(self) -> ApplicationHandle:
-        return self._luck.choice(list(self._sim.world.applications.values()))
+    def _any_application(self) -> ApplicationHandle:
+        return self._rng.choice(list(self._sim.world.applications.values()))
 
     def _permission(self) -> None:
-        app = self._some()
+        app = self._any_application()
         if app.app_id in self._withdrawn:
             self._grant(app)
-        elif self._luck.random() < 0.6:
+        elif self._rng.random() < 0.6:
             self._admin.withdraw(app.principal_id, *ROLES)
             self._withdrawn[app.app_id] = (self._role(app),)
             self._note(f"permission of {app.display_name} is withdrawn")
         elif app.principal_id in (owners := self._admin.application(app.object_id).owners):
             owners.remove(app.principal_id)
-            self._disowned.add(app.app_id)
+            self._without_owner.add(app.app_id)
             self._withdrawn[app.app_id] = ()
             self._note(f"{app.display_name} does not own itself any more")
 
@@ -185,13 +185,13 @@ class FaultInjector:
 
     def _grant(self, app: ApplicationHandle) -> None:
         self._admin.grant(app.principal_id, *self._withdrawn.pop(app.app_id))
-        if app.app_id in self._disowned:
-            self._disowned.discard(app.app_id)
+        if app.app_id in self._without_owner:
+            self._without_owner.discard(app.app_id)
             self._admin.application(app.object_id).owners.append(app.principal_id)
         self._note(f"permission of {app.display_name} is granted again")
 
     def _disable(self) -> None:
-        app = self._some()
+        app = self._any_application()
         disabled = not self._admin.application(app.object_id).disabled
         self._admin.set_disabled(app.object_id, disabled=disabled)
         self._note(f"{app.display_name} is {'disabled' if disabled else 'enabled'}")

@@ -13,7 +13,7 @@ from keyturn.ports.provider import SigningCertificate
 from keyturn.providers.azure.key_pairs import dates_of, new_key, new_pair
 from keyturn.providers.azure.provider import AzureProvider
 
-KEYS_MADE = 6
+KEYS_IN_POOL = 6
 """Private keys are used over and over in all worlds of a process."""
 
 _LINES_OF_A_KEY = {27, 28}
@@ -29,7 +29,7 @@ def signing_key() -> SigningKey:
 
 def key_pool() -> Iterator[RSAPrivateKey]:
     """Yield the same few private keys for ever."""
-    return (_pooled(number) for number in cycle(range(KEYS_MADE)))
+    return (_pool_key(number) for number in cycle(range(KEYS_IN_POOL)))
 
 
 def private_lines(key: Plaintext) -> list[str]:
@@ -66,5 +66,5 @@ class SimulatedProvider(AzureProvider):
 
 
 @cache
-def _pooled(_number: int) -> RSAPrivateKey:
+def _pool_key(_number: int) -> RSAPrivateKey:
     return new_key()

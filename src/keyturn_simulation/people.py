@@ -37,13 +37,13 @@ class Users:
     def __init__(self, simulation: Simulation) -> None:
         self._sim = simulation
         self.portal = BrowserActor(simulation)
-        self._named = 0
-        self._typed: dict[str, Credentials] = {}
+        self._names_used = 0
+        self._last_typed: dict[str, Credentials] = {}
         """By connection id: what was typed last."""
 
     @property
-    def _luck(self) -> Random:
-        return self._sim.luck
+    def _rng(self) -> Random:
+        return self._sim.rng
 
     def connections(self) -> list[Connection]:
         return sorted(self._sim.world.all_connections(), key=lambda connection: connection.name)
@@ -53,40 +53,40 @@ class Users:
         connections = self.connections()
         if not self._sim.processes:
             return
-        if not connections or (len(connections) < 5 and self._luck.random() < 0.15):
-            self.share() if self._luck.random() < 0.5 else self.connect()
+        if not connections or (len(connections) < 5 and self._rng.random() < 0.15):
+            self.share() if self._rng.random() < 0.5 else self.connect()
             return
-        connection, process = self._luck.choice(connections), self._luck.choice(self._sim.processes)
+        connection, process = self._rng.choice(connections), self._rng.choice(self._sim.processes)
         actions = [
             self.rotate, self.rotate, self.rotate_leaked, self.pause, self.resume, self.resume, self.reschedule, self.reschedule,
             self.rename, self.retype, self.move, self.delete, self.test, self.send_again,
         ]  # fmt: skip
-        self._luck.choice(actions)(process, connection)
+        self._rng.choice(actions)(process, connection)
 
     def schedule(self) -> ScheduleChange:
-        hour, minute = self._luck.choice(TIMES)
-        return ScheduleChange(self._luck.choice(INTERVALS), hour, minute, self._luck.choice(ZONES))
+        hour, minute = self._rng.choice(TIMES)
+        return ScheduleChange(self._rng.choice(INTERVALS), hour, minute, self._rng.choice(ZONES))
 
     def connect(
         self, app: ApplicationHandle | None = None, credentials: Credentials | None = None, *, rotating: bool = False
     ) -> None:
         """Make a connection, mostly one that rotates; by a new secret or certificate unless credentials are given."""
-        app = app or self._luck.choice(self._sim.spare)
-        credentials = credentials or (self.portal.certificate(app) if self._luck.random() < BY_CERTIFICATE else None)
+        app = app or self._rng.choice(self._sim.spare)
+        credentials = credentials or (self.portal.certificate(app) if self._rng.random() < BY_CERTIFICATE else None)
         credentials = credentials or self.portal.secret(app)
         if credentials is None or not self._sim.processes:
             return
-        self._named += 1
-        schedule = self.schedule() if rotating or self._luck.random() < 0.9 else None
-        draft = NewConnection(f"connection {self._named}", credentials)
+        self._names_used += 1
+        schedule = self.schedule() if rotating or self._rng.random() < 0.9 else None
+        draft = NewConnection(f"connection {self._names_used}", credentials)
         connection = self._sim.request(
-            self._luck.choice(self._sim.processes),
+            self._rng.choice(self._sim.processes),
             f"connect {draft.name} to {app.display_name}",
             lambda server: server.create(self._sim.world.actor, draft, schedule),
         )
         if connection:
-            self._typed[connection.id] = credentials
-            if self._sim.world.slots_of(app.object_id) is None and self._luck.random() < 0.3:
+            self._last_typed[connection.id] = credentials
+            if self._sim.world.slots_of(app.object_id) is None and self._rng.random() < 0.3:
                 self._promise(connection)
 
     def _promise(self, connection: Connection) -> None:
@@ -101,13 +101,13 @@ class Users:
 
     def share(self) -> None:
         """Type a credential that another connection may have already: one that it came with, or its current one."""
-        connection = self._luck.choice(self.connections()) if self.connections() else None
-        if connection is None or self._luck.random() < 0.5:
-            app = self._luck.choice(self._sim.spare)
-            secret = self._luck.choice(app.secrets)
-            self.connect(app, self.portal.typed(app, secret.value, secret.key_id))
+        connection = self._rng.choice(self.connections()) if self.connections() else None
+        if connection is None or self._rng.random() < 0.5:
+            app = self._rng.choice(self._sim.spare)
+            secret = self._rng.choice(app.secrets)
+            self.connect(app, self.portal.as_typed(app, secret.value, secret.key_id))
             return
-        credentials = self._sim.world.opened(connection)
+        credentials = self._sim.world.stored_credentials(connection)
         if isinstance(credentials, Certificate):
             files = CertificateFiles(
                 credentials.tenant_id, credentials.client_id, credentials.signing.chain, credentials.signing.private_key
@@ -139,12 +139,12 @@ class Users:
         self._change(process, connection, "change the schedule", ConnectionChange(schedule=self.schedule()))
 
     def rename(self, process: Process, connection: Connection) -> None:
-        self._named += 1
+        self._names_used += 1
         self._change(
             process,
             connection,
             "rename",
-            ConnectionChange(name=f"connection {self._named}", description="new", describe=True),
+            ConnectionChange(name=f"connection {self._names_used}", description="new", describe=True),
         )
 
     def test(self, process: Process, connection: Connection) -> None:
@@ -157,7 +157,7 @@ class Users:
 
     def send_again(self, process: Process, connection: Connection) -> None:
         """A declarative client sends what it sent before, with every change."""
-        credentials = self._typed.get(connection.id)
+        credentials = self._last_typed.get(connection.id)
         if credentials:
             self._change(
                 process, connection, "apply again", ConnectionChange(name=connection.name, credentials=credentials)
@@ -169,7 +169,7 @@ class Users:
 
     def move(self, process: Process, connection: Connection) -> None:
         """New credentials of another application."""
-        self._type(process, connection, self._luck.choice(self._sim.spare))
+        self._type(process, connection, self._rng.choice(self._sim.spare))
 
     def _type(self, process: Process, connection: Connection, app: ApplicationHandle) -> bool:
         credentials = self.portal.for_connection(connection, app)
@@ -182,11 +182,11 @@ class Users:
             ConnectionChange(credentials=credentials),
         )
         if done:
-            self._typed[connection.id] = credentials
+            self._last_typed[connection.id] = credentials
         return done
 
     def delete(self, process: Process, connection: Connection) -> None:
-        revoke, actor = self._luck.choice((True, False, None)), self._sim.world.actor
+        revoke, actor = self._rng.choice((True, False, None)), self._sim.world.actor
         self._sim.request(
             process,
             f"delete {connection.name}, revoke {revoke}",
@@ -209,18 +209,18 @@ class Outsiders:
         self._admin = simulation.world.emulator.admin
         self._portal = BrowserActor(simulation)
 
-    def meddle(self) -> None:
+    def change_application(self) -> None:
         """Add a secret, remove a foreign one, or remove one of the product's."""
         sim = self._sim
-        app = sim.luck.choice(list(sim.world.applications.values()))
+        app = sim.rng.choice(list(sim.world.applications.values()))
         keys = sim.world.keys_of(app.object_id)
         slots = sim.world.slots_of(app.object_id)
-        what = sim.luck.random()
+        what = sim.rng.random()
         if what < 0.4:
-            if slots is None and sim.luck.random() < 0.3:
+            if slots is None and sim.rng.random() < 0.3:
                 self._portal.certificate(app)
             elif slots is None or len(keys) < slots:
-                self._admin.add_secret(app.object_id, "somebody else's", replicated=sim.luck.random() < 0.5)
+                self._admin.add_secret(app.object_id, "somebody else's", replicated=sim.rng.random() < 0.5)
                 sim.world.collect_values()
                 sim.trace.note("outsider", f"adds a secret to {app.display_name}")
         elif what < 0.75:
@@ -237,7 +237,7 @@ class Outsiders:
 
     def _remove(self, app: ApplicationHandle, keys: list[str]) -> None:
         if keys:
-            key_id = self._sim.luck.choice(keys)
+            key_id = self._sim.rng.choice(keys)
             self._sim.world.removed_outside.add(key_id)
             secret = key_id in {secret.key_id for secret in self._admin.secrets(app.object_id)}
             (self._admin.remove_secret if secret else self._admin.remove_certificate)(app.object_id, key_id)

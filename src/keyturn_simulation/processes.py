@@ -17,16 +17,16 @@ from keyturn_simulation.world import Server
 class FaultHooks(Protocol):
     """What the surroundings do to a process at the instants when they can."""
 
-    def interlude(self, process: "Process", where: str) -> None:
+    def slow_down(self, process: "Process", where: str) -> None:
         """Let the process be slow here: meanwhile others work. Raises Killed if it was killed meanwhile."""
 
-    def sending(self, process: "Process", request: HttpRequest) -> None:
+    def before_send(self, process: "Process", request: HttpRequest) -> None:
         """A request is about to leave."""
 
-    def answered(self, process: "Process", request: HttpRequest, status: int) -> None:
+    def after_answer(self, process: "Process", request: HttpRequest, status: int) -> None:
         """A request was carried out, whether or not the process will hear of it."""
 
-    def committed(self, process: "Process") -> None:
+    def after_commit(self, process: "Process") -> None:
         """A write transaction was committed."""
 
 
@@ -34,7 +34,7 @@ class FaultHooks(Protocol):
 class Work:
     """A rotation that a process holds. ``running`` while a turn of it is under way, perhaps suspended."""
 
-    hold: RotationWork
+    rotation_work: RotationWork
     turns: int = 0
     running: bool = False
 
@@ -68,7 +68,7 @@ class Process:
 
     def die_at(self, instants: int) -> None:
         """Let the process die at the instant after so many others: around a request or a commit."""
-        self.fuse.kill_at, self.fuse.armed = len(self.fuse.passed) + instants, True
+        self.fuse.kill_at, self.fuse.armed = len(self.fuse.points) + instants, True
 
     @contextmanager
     def under(self, lease: RotationWork | None) -> Iterator[None]:
@@ -85,10 +85,10 @@ class Network:
     ``loss`` is how often an answer is lost, ``trouble`` how often a request does not even leave. ``cut`` stops everything.
     """
 
-    def __init__(self, inner: EmulatedTransport, fate: FaultHooks, luck: Random) -> None:
+    def __init__(self, inner: EmulatedTransport, hooks: FaultHooks, rng: Random) -> None:
         self._inner = inner
-        self._fate = fate
-        self._luck = luck
+        self._hooks = hooks
+        self._rng = rng
         self.process: Process | None = None
         self.cut = False
         self.loss = 0.0
@@ -101,19 +101,19 @@ class Network:
         process = self._process()
         process.check_alive()
         process.point("before the request")
-        self._fate.interlude(process, "before a request")
-        if self.cut or (self.trouble and self._luck.random() < self.trouble):
+        self._hooks.slow_down(process, "before a request")
+        if self.cut or (self.trouble and self._rng.random() < self.trouble):
             raise TransportFailed("cannot connect", sent=False)
-        self._fate.sending(process, request)
+        self._hooks.before_send(process, request)
         try:
             response = self._inner.send(request)
         except TransportFailed:
-            self._fate.answered(process, request, 0)
+            self._hooks.after_answer(process, request, 0)
             raise
-        self._fate.answered(process, request, response.status)
+        self._hooks.after_answer(process, request, response.status)
         process.point("before the answer")
-        self._fate.interlude(process, "before an answer")
-        if self.loss and self._luck.random() < self.loss:
+        self._hooks.slow_down(process, "before an answer")
+        if self.loss and self._rng.random() < self.loss:
             raise TransportFailed("the connection broke before an answer", sent=True)
         return response
 
@@ -126,10 +126,10 @@ class Network:
 class ProcessDatabase(Database):
     """One process's handle on the shared database: it may be slow before a transaction and die around a commit."""
 
-    def __init__(self, shared: Database, fate: FaultHooks, process: Callable[[], Process]) -> None:
+    def __init__(self, shared: Database, hooks: FaultHooks, process: Callable[[], Process]) -> None:
         super().__init__(shared.engine)
         self._held = shared._held  # noqa: SLF001 - one thread, one transaction, whichever handle
-        self._fate = fate
+        self._hooks = hooks
         self._process = process
 
     @contextmanager
@@ -137,10 +137,10 @@ class ProcessDatabase(Database):
         process = self._process()
         process.check_alive()
         if not self.in_transaction:
-            self._fate.interlude(process, "before a transaction")
+            self._hooks.slow_down(process, "before a transaction")
         with super().write() as tx:
             yield tx
             process.point("before the commit")
-        self._fate.committed(process)
+        self._hooks.after_commit(process)
         process.slow_since_commit = False
         process.point("after the commit")

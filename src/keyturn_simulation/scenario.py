@@ -1,4 +1,4 @@
-"""A seed from beginning to end: the scene, so many steps of trouble, then calm, repair and the last judgement."""
+"""A seed from beginning to end: the scene, so many steps of trouble, then calm, repair and the checks at the end."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ SWEPT = timedelta(hours=27)
 A_REPAIR = timedelta(minutes=20)
 MOST_REPAIRS = 6
 A_RUN = timedelta(hours=1)
-MOST_QUANTA = 4000
+MOST_ROUNDS = 4000
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,11 @@ class Outcome:
 
 def play(seed: int, steps: int = STEPS, echo: Callable[[str], None] | None = None) -> Outcome:
     """Play one seed in a database of its own. Never raises for what the product does wrong."""
-    with scratch_database() as (folder, database, eye):
-        simulation = Simulation(seed, database, eye, echo)
+    with scratch_database() as (folder, database, raw):
+        simulation = Simulation(seed, database, raw, echo)
         broken = None
         try:
-            Scenario(simulation).tell(steps, folder if seed % FILES_EVERY == 0 else None)
+            Scenario(simulation).play(steps, folder if seed % FILES_EVERY == 0 else None)
         except Exception as error:  # noqa: BLE001 - whatever is raised, this seed shows how
             broken = f"{type(error).__name__}: {error}"
         trace = simulation.trace
@@ -59,16 +59,16 @@ def play(seed: int, steps: int = STEPS, echo: Callable[[str], None] | None = Non
 
 
 class Scenario:
-    """``tell`` raises Broken, or whatever else the product should not have raised."""
+    """``play`` raises Broken, or whatever else the product should not have raised."""
 
     def __init__(self, simulation: Simulation) -> None:
         self._sim = simulation
         self._users = Users(simulation)
         self._outsiders = Outsiders(simulation)
-        self._weather = FaultInjector(simulation)
+        self._faults = FaultInjector(simulation)
         self._clocks = WrongClocks(simulation)
 
-    def tell(self, steps: int, folder: Path | None) -> None:
+    def play(self, steps: int, folder: Path | None) -> None:
         self._begin()
         for _ in range(steps):
             self._step()
@@ -80,22 +80,22 @@ class Scenario:
     def _begin(self) -> None:
         """Two to four connections, of which two may share an application."""
         sim = self._sim
-        shared = sim.luck.random() < 0.5
-        for app in sim.luck.sample(sim.spare, sim.luck.randint(2, 3)):
+        shared = sim.rng.random() < 0.5
+        for app in sim.rng.sample(sim.spare, sim.rng.randint(2, 3)):
             self._users.connect(app, self._first(app, 0))
             if shared and len(app.secrets) > 1:
                 self._users.connect(app, self._first(app, 1))
                 shared = False
-            if sim.luck.random() < 0.3:
+            if sim.rng.random() < 0.3:
                 self._users.share()
-        if sim.luck.random() < 0.5:
+        if sim.rng.random() < 0.5:
             self._work(40)
 
     def _first(self, app: ApplicationHandle, number: int) -> ClientSecret | None:
         """One of the secrets that the application came with; None where a new secret or certificate is made instead."""
-        if self._sim.luck.random() < 0.5:
+        if self._sim.rng.random() < 0.5:
             return None
-        return self._users.portal.typed(app, app.secrets[number].value, app.secrets[number].key_id)
+        return self._users.portal.as_typed(app, app.secrets[number].value, app.secrets[number].key_id)
 
     # --- trouble ----------------------------------------------------------------------------------------------------
 
@@ -103,11 +103,11 @@ class Scenario:
         sim, features = self._sim, self._sim.features
         choices: list[tuple[float, Callable[[], None]]] = [(60, self._burst), (8, self._pass_time)]
         if features.faults:
-            choices += [(10, self._weather.change), (0.3, self._weather.outage)]
+            choices += [(10, self._faults.change), (0.3, self._faults.outage)]
         if features.users:
             choices.append((9, self._users.click))
         if features.outsiders:
-            choices.append((4, self._outsiders.meddle))
+            choices.append((4, self._outsiders.change_application))
         if features.deaths:
             choices.append((6, self._death))
         if features.jumps:
@@ -115,51 +115,51 @@ class Scenario:
         if features.clocks:
             choices.append((12, self._clocks.jump))
         weights = [weight for weight, _ in choices]
-        sim.luck.choices([act for _, act in choices], weights)[0]()
+        sim.rng.choices([act for _, act in choices], weights)[0]()
 
     def _burst(self) -> None:
         """Some work, by whichever server comes first."""
         sim = self._sim
         if not sim.processes:
-            sim.born()
+            sim.start_process()
         if not sim.busy:
-            sim.let_pass(sim.luck.choice((timedelta(seconds=20), timedelta(minutes=10), timedelta(hours=2))))
-        if sim.luck.random() < 0.05:
-            sim.contend(sim.luck.choice(sim.processes))
-        for _ in range(sim.luck.randint(1, 5)):
+            sim.let_pass(sim.rng.choice((timedelta(seconds=20), timedelta(minutes=10), timedelta(hours=2))))
+        if sim.rng.random() < 0.05:
+            sim.contend(sim.rng.choice(sim.processes))
+        for _ in range(sim.rng.randint(1, 5)):
             if sim.processes:
-                sim.quantum(sim.luck.choice(sim.processes))
+                sim.run_once(sim.rng.choice(sim.processes))
 
     def _pass_time(self) -> None:
-        self._sim.clock.advance(self._sim.luck.choice((0.5, 5, 30, 70, 600, 7200)))
+        self._sim.clock.advance(self._sim.rng.choice((0.5, 5, 30, 70, 600, 7200)))
 
     def _death(self) -> None:
         """Kill a server now or at one of its next instants; start another where one is missing."""
         sim = self._sim
         if len(sim.processes) < 2:
-            sim.born()
-        elif sim.luck.random() < 0.3:
-            sim.kill(sim.luck.choice(sim.processes))
+            sim.start_process()
+        elif sim.rng.random() < 0.3:
+            sim.kill(sim.rng.choice(sim.processes))
         else:
-            sim.luck.choice(sim.processes).die_at(sim.luck.randrange(25))
+            sim.rng.choice(sim.processes).die_at(sim.rng.randrange(25))
 
     def _jump(self) -> None:
         """The machines sleep until something is due, or are all down for days, weeks or years."""
         sim = self._sim
-        if sim.luck.random() < 0.6:
+        if sim.rng.random() < 0.6:
             slots = sorted(
                 rotation.next_run_at for rotation in self._rotations() if rotation.enabled and rotation.next_run_at
             )
             if slots:
-                sim.clock.move_to(slots[0] + timedelta(seconds=sim.luck.choice((-40, 0, 1, 3600))))
+                sim.clock.move_to(slots[0] + timedelta(seconds=sim.rng.choice((-40, 0, 1, 3600))))
                 sim.trace.note("time", "the machines slept")
             return
         for process in list(sim.processes):
             sim.kill(process)
-        sim.clock.advance(86_400 * sim.luck.choice((1, 3, 17, 40, 70, 400)))
+        sim.clock.advance(86_400 * sim.rng.choice((1, 3, 17, 40, 70, 400)))
         sim.trace.note("time", "all servers were down")
-        sim.born()
-        sim.born()
+        sim.start_process()
+        sim.start_process()
 
     def _note_health(self) -> None:
         """Until all is calm nothing promises that a rotation can do its work."""
@@ -169,47 +169,51 @@ class Scenario:
     # --- the end ----------------------------------------------------------------------------------------------------
 
     def _end(self, folder: Path | None) -> None:
-        self._calm_down()
+        self._end_trouble()
         self._until(AFTER_TROUBLE if not self._strays_possible() else SWEPT)
-        self._refused_show()
+        self._check_refusals_shown()
         for _ in range(MOST_REPAIRS):
             repaired = self._repair()
             self._until(A_REPAIR)
             if not repaired:
                 break
-        self._quiet()
+        self._check_quiet()
         self._rotate_all()
-        self._quiet()
-        self._all_well()
+        self._check_quiet()
+        self._check_recovered()
         check_no_plaintext(self._sim.world, folder)
 
-    def _refused_show(self) -> None:
+    def _check_refusals_shown(self) -> None:
         """What others removed, or what has expired, shows as refused after the daily look; what works does not."""
-        if any(self._gone(other) for other in self._users.connections()):
+        if any(self._why_not_working(other) for other in self._users.connections()):
             self._until(SWEPT)
         for connection in self._users.connections():
-            gone = self._gone(connection)
-            if gone and connection.refused_at is None:
-                raise Broken(f"health: the credential of {connection.name} is {gone}, and it is not shown as refused")
-            if gone == "removed" and not self._vanished_told(connection) and not self._looks_expired(connection):
+            reason = self._why_not_working(connection)
+            if reason and connection.refused_at is None:
+                raise Broken(f"health: the credential of {connection.name} is {reason}, and it is not shown as refused")
+            if (
+                reason == "removed"
+                and not self._vanishing_reported(connection)
+                and not self._may_look_expired(connection)
+            ):
                 raise Broken(f"health: nobody was told that the credential of {connection.name} was removed")
-        self._well_show()
-        self._nothing_is_missed_that_exists()
+        self._check_working_shown()
+        self._check_vanished_were_removed()
 
-    def _nothing_is_missed_that_exists(self) -> None:
+    def _check_vanished_were_removed(self) -> None:
         for event in self._sim.world.events(CREDENTIALS_DRIFTED.name):
             data = event["data"]
             key_id = data["keyId"]
             if data["kind"] == "current-vanished" and key_id and key_id not in self._sim.world.removed_outside:
                 raise Broken(f"health: {data['displayName']} was told to have vanished, and nobody removed it")
 
-    def _well_show(self) -> None:
+    def _check_working_shown(self) -> None:
         for connection in self._users.connections():
             if connection.refused_at and self._works(connection):
                 raise Broken(f"health: {connection.name} works, and is shown as refused: {connection.refusal}")
 
-    def _gone(self, connection: Connection) -> str | None:
-        """Whether the connection's credential has not worked for longer than it takes to be looked at."""
+    def _why_not_working(self, connection: Connection) -> str | None:
+        """Say why the connection's credential has not worked for longer than it takes to be looked at, if it has not."""
         end = self._end_of(connection)
         if end is None:
             return "removed"
@@ -224,11 +228,11 @@ class Scenario:
         credentials = self._sim.world.emulator.admin.application(current.object_id).credentials_held()
         return next((key.end for key in credentials if key.key_id == current.key_id), None)
 
-    def _vanished_told(self, connection: Connection) -> bool:
+    def _vanishing_reported(self, connection: Connection) -> bool:
         events = (event["data"] for event in self._sim.world.events(CREDENTIALS_DRIFTED.name))
         return any(data["kind"] == "current-vanished" and data["connectionId"] == connection.id for data in events)
 
-    def _looks_expired(self, connection: Connection) -> bool:
+    def _may_look_expired(self, connection: Connection) -> bool:
         """Whether what was removed is past its end by now, or ends nobody here knows when: then Entra may call it expired."""
         row = self._sim.judge.row_of_key(self._sim.judge.currents[connection.id].key_id)
         not_yet_ended = row is not None and row.ends_at is not None and row.ends_at > self._sim.clock.now()
@@ -244,16 +248,16 @@ class Scenario:
 
         A process that was suspended for long may have asked late, or Graph may have hidden for minutes what it had made.
         """
-        return self._sim.features.slowness > 0 or self._weather.lagged
+        return self._sim.features.slowness > 0 or self._faults.lagged
 
-    def _calm_down(self) -> None:
+    def _end_trouble(self) -> None:
         sim = self._sim
         sim.calm = True
         self._clocks.put_right(all_of_them=True)
         sim.judge.clocks_wrong = False
-        self._weather.calm_down()
+        self._faults.calm_down()
         while len(sim.processes) < 2:
-            sim.born()
+            sim.start_process()
         for process in sim.processes:
             process.fuse.armed = False
         for app in sim.world.applications.values():
@@ -285,7 +289,7 @@ class Scenario:
         sim = self._sim
         before = {other.name: rotation for other, rotation in self._enabled()}
         for connection, _ in self._enabled():
-            if not self._users.rotate(sim.luck.choice(sim.processes), connection):
+            if not self._users.rotate(sim.rng.choice(sim.processes), connection):
                 raise Broken(f"{connection.name} was not asked to rotate")
         self._until(A_RUN)
         for connection, rotation in self._enabled():
@@ -294,7 +298,7 @@ class Scenario:
                     f"liveness: {connection.name} did not rotate within an hour: {rotation.status}, {rotation.last_message}"
                 )
 
-    def _quiet(self) -> None:
+    def _check_quiet(self) -> None:
         sim = self._sim
         sim.judge.always()
         check_quiet(sim.world)
@@ -312,8 +316,8 @@ class Scenario:
             if rotation.paused_until and not sim.world.has_no_slot(rotation.object_id):
                 raise Broken(f"liveness: {connection.name} waits until {due} since it failed: {rotation.last_message}")
 
-    def _all_well(self) -> None:
-        self._well_show()
+    def _check_recovered(self) -> None:
+        self._check_working_shown()
         for connection, rotation in self._enabled():
             if rotation.status != "success" and not self._sim.world.has_no_slot(rotation.object_id):
                 raise Broken(
@@ -343,22 +347,22 @@ class Scenario:
         rotations = self._sim.world.history.rotations(connections)
         return [(connection, rotations[connection.id]) for connection in connections if connection.id in rotations]
 
-    def _work(self, quanta: int) -> None:
+    def _work(self, rounds: int) -> None:
         sim = self._sim
-        for _ in range(quanta):
+        for _ in range(rounds):
             if not sim.busy:
                 sim.let_pass(timedelta(minutes=1))
             if sim.processes:
-                sim.quantum(sim.luck.choice(sim.processes))
+                sim.run_once(sim.rng.choice(sim.processes))
 
     def _until(self, longest: timedelta) -> None:
         """Let the time pass, doing all that comes due meanwhile, and whatever is under way after that."""
         sim = self._sim
         end = sim.clock.now() + longest
-        for _ in range(MOST_QUANTA):
+        for _ in range(MOST_ROUNDS):
             if sim.busy:
                 for process in list(sim.processes):
-                    sim.quantum(process)
+                    sim.run_once(process)
                 continue
             wake = sim.next_wake()
             if wake is None or wake > end:
@@ -366,4 +370,4 @@ class Scenario:
                 sim.judge.always()
                 return
             sim.clock.move_to(wake)
-        raise Broken(f"10: the world does not come to rest within {MOST_QUANTA} turns")
+        raise Broken(f"10: the world does not come to rest within {MOST_ROUNDS} turns")

@@ -1,4 +1,4 @@
-"""One seed, one world: two servers, users, others and bad luck, interleaved at every turn, request and transaction.
+"""One seed, one world: two servers, users, others and faults, interleaved at every turn, request and transaction.
 
 Everything random is drawn from the seed, all time is the world's clock, and everything runs in one thread: a piece of work is
 suspended by running others inside it. So a seed replays exactly.
@@ -85,55 +85,55 @@ class Features:
     clocks: bool
 
     @classmethod
-    def drawn(cls, luck: Random, *, clocks: bool) -> "Features":
+    def draw(cls, rng: Random, *, clocks: bool) -> "Features":
         return cls(
             clocks=clocks,
-            faults=luck.random() < 0.75,
-            deaths=luck.random() < 0.5,
-            slowness=luck.choice((0.0, 0.01, 0.04)),
-            outsiders=luck.random() < 0.4,
-            users=luck.random() < 0.75,
-            admins=luck.random() < 0.4,
-            jumps=luck.random() < 0.5,
+            faults=rng.random() < 0.75,
+            deaths=rng.random() < 0.5,
+            slowness=rng.choice((0.0, 0.01, 0.04)),
+            outsiders=rng.random() < 0.4,
+            users=rng.random() < 0.75,
+            admins=rng.random() < 0.4,
+            jumps=rng.random() < 0.5,
         )
 
 
 class Simulation:
-    """The scene and its time. ``luck`` decides everything that happens."""
+    """The scene and its time. ``rng`` decides everything that happens; ``raw`` is for the checks."""
 
     def __init__(
-        self, seed: int, database: Database, eye: sqlite3.Connection, echo: Callable[[str], None] | None = None
+        self, seed: int, database: Database, raw: sqlite3.Connection, echo: Callable[[str], None] | None = None
     ) -> None:
         self.seed = seed
-        self.luck = Random(seed)  # noqa: S311 - repeatable on purpose
+        self.rng = Random(seed)  # noqa: S311 - repeatable on purpose
         # Not drawn, so that the seeds without wrong clocks play what they always played.
-        self.features = Features.drawn(self.luck, clocks=seed % WRONG_CLOCKS_EVERY == 1)
+        self.features = Features.draw(self.rng, clocks=seed % WRONG_CLOCKS_EVERY == 1)
         self.world: World = make_world(
             database,
             seed=seed,
             servers=0,
-            start=self.luck.choice(STARTS) + timedelta(seconds=self.luck.randrange(86_400)),
+            start=self.rng.choice(STARTS) + timedelta(seconds=self.rng.randrange(86_400)),
         )
         self.clock = self.world.clock
         self.trace = Trace(self.clock, echo)
-        self.judge = ContinuousChecks(self.world, eye)
+        self.judge = ContinuousChecks(self.world, raw)
         if self.features.clocks:
             self.world.clocks_apart = CLOCKS_APART
         self.processes: list[Process] = []
-        self.graves: list[DeadServer] = []
+        self.dead_servers: list[DeadServer] = []
         """Dead processes whose leases nobody has ended yet."""
         self.calm = False
         self.spare: list[ApplicationHandle] = []
         self._stuck: dict[str, StuckLeases] = {}
         """By the name of the process that watches them."""
-        self._eye = eye
+        self._raw = raw
         self._depth = 0
-        self._born = 0
+        self._started = 0
         self.world.watcher = lambda rotation_id, step: self.trace.note("step", f"{rotation_id[:8]} {step.name.value}")
         self.trace.note("scene", repr(self.features))
         self._applications()
-        self.born()
-        self.born()
+        self.start_process()
+        self.start_process()
 
     def _applications(self) -> None:
         """One application of each kind; the second has two secrets, so that two connections can share it."""
@@ -154,12 +154,12 @@ class Simulation:
 
     # --- processes --------------------------------------------------------------------------------------------------
 
-    def born(self) -> Process:
+    def start_process(self) -> Process:
         """Start a server process under a name that was never used before."""
-        self._born += 1
-        name = f"server-{self._born}"
+        self._started += 1
+        name = f"server-{self._started}"
         inner = EmulatedTransport(self.world.emulator, guard=self.world.guard, elapse=self.clock.advance, instance=name)
-        network = Network(inner, self, self.luck)
+        network = Network(inner, self, self.rng)
         process = Process(name, Fuse(), network)
         network.process = process
         database = ProcessDatabase(self.world.database, self, lambda: process)
@@ -176,7 +176,7 @@ class Simulation:
         if process in self.processes:
             self.processes.remove(process)
             process.works.clear()
-            self.graves.append(DeadServer(process.name, self.clock.now(), process.server.clock.now()))
+            self.dead_servers.append(DeadServer(process.name, self.clock.now(), process.server.clock.now()))
             self.trace.note(process.name, "dies")
 
     def surviving(self, process: Process, act: Callable[[], T]) -> T | None:
@@ -187,47 +187,47 @@ class Simulation:
             self.kill(process)
             return None
 
-    def bury(self, undertaker: Process, name: str, seen_at: datetime) -> None:
+    def clean_up_after(self, survivor: Process, name: str, seen_at: datetime) -> None:
         """The process does what it does for others that it takes for dead: end their leases, wake their work.
 
         ``seen_at`` is by the clock of the other.
         """
-        now, pace = undertaker.server.clock.now(), undertaker.server.context.pace
-        self.trace.note(undertaker.name, f"takes {name} for dead")
+        now, pace = survivor.server.clock.now(), survivor.server.context.pace
+        self.trace.note(survivor.name, f"takes {name} for dead")
 
         def act() -> None:
-            with undertaker.server.context.database.write() as tx:
+            with survivor.server.context.database.write() as tx:
                 leases = engine_store.free_leases(tx, name, now, last_end(seen_at, pace))
                 due_rotations.wake_applications(tx, leases, now)
 
-        with undertaker.under(None):
-            self.surviving(undertaker, act)
+        with survivor.under(None):
+            self.surviving(survivor, act)
 
     # --- work -------------------------------------------------------------------------------------------------------
 
-    def quantum(self, process: Process) -> bool:
+    def run_once(self, process: Process) -> bool:
         """Let the process do one thing: a turn of what it holds, or look for more. False when it has nothing to do."""
         if not process.alive:
             return False
-        self._bury_somebody(process)
+        self._clean_up_after_dead(process)
         if self.features.clocks:
             self._end_stuck_leases(process)
         waiting = [key for key, work in process.works.items() if not work.running]
         due = self._due(process.server.clock.now())
-        if waiting and (not due or self.luck.random() < 0.7):
-            self.turn(process, self.luck.choice(waiting))
+        if waiting and (not due or self.rng.random() < 0.7):
+            self.turn(process, self.rng.choice(waiting))
             return True
         if due:
             self.claim(process)
         return bool(due)
 
-    def _bury_somebody(self, process: Process) -> None:
-        for grave in list(self.graves):
-            if grave not in self.graves:
+    def _clean_up_after_dead(self, process: Process) -> None:
+        for dead in list(self.dead_servers):
+            if dead not in self.dead_servers:
                 continue  # somebody else was faster, while this process was slow
-            if self.clock.now() - grave.died_at >= self.world.pace.dead_after and self.luck.random() < 0.7:
-                self.graves.remove(grave)
-                self.bury(process, grave.name, grave.seen_at)
+            if self.clock.now() - dead.died_at >= self.world.pace.dead_after and self.rng.random() < 0.7:
+                self.dead_servers.remove(dead)
+                self.clean_up_after(process, dead.name, dead.seen_at)
 
     def _end_stuck_leases(self, process: Process) -> None:
         context = process.server.context
@@ -245,8 +245,8 @@ class Simulation:
             raise Broken(f"10: rotation {rotation_id} does not rest within {MAX_TURNS} turns")
 
         def act() -> bool:
-            with process.under(work.hold):
-                return process.server.rotator.turn(work.hold)
+            with process.under(work.rotation_work):
+                return process.server.rotator.turn(work.rotation_work)
 
         try:
             goes_on = bool(self.surviving(process, act))
@@ -256,7 +256,7 @@ class Simulation:
         work.running = False
         if not goes_on:
             process.works.pop(rotation_id, None)
-            self.judge.rested(rotation_id)
+            self.judge.note_rest(rotation_id)
 
     def claim(self, process: Process) -> None:
         """Look for due work as the finder does, and take the leases as the workflow does."""
@@ -265,7 +265,7 @@ class Simulation:
             now = process.server.clock.now()
             with process.under(None):
                 with process.server.context.database.write() as tx:
-                    items = due_rotations.claim_due(tx, now, self.luck.randint(1, 3), now + CLAIM)
+                    items = due_rotations.claim_due(tx, now, self.rng.randint(1, 3), now + CLAIM)
                     connection_ids = due_store.claim_looks(tx, now, 2, now + LOOK_CLAIM)
                 for due in items:
                     self._take(process, due.rotation_id)
@@ -285,9 +285,9 @@ class Simulation:
 
     def contend(self, process: Process) -> None:
         """Work on some rotation although nobody found it due: as after a claim that ran out."""
-        rotation_ids = [str(row[0]) for row in self._eye.execute("SELECT id FROM rotations ORDER BY id")]
+        rotation_ids = [str(row[0]) for row in self._raw.execute("SELECT id FROM rotations ORDER BY id")]
         if rotation_ids:
-            chosen = self.luck.choice(rotation_ids)
+            chosen = self.rng.choice(rotation_ids)
             with process.under(None):
                 self.surviving(process, lambda: self._take(process, chosen))
 
@@ -307,7 +307,7 @@ class Simulation:
         if others and self._depth < DEEPEST:
             self._depth += 1
             try:
-                self.quantum(self.luck.choice(others))
+                self.run_once(self.rng.choice(others))
             finally:
                 self._depth -= 1
         process.check_alive()
@@ -321,14 +321,14 @@ class Simulation:
     def next_wake(self, now: datetime | None = None) -> datetime | None:
         """When there is something to do next: a rotation, or a look at a connection. What a wrong clock put off is due."""
         if not self.features.clocks:
-            wake_at = self._eye.execute(_NEXT_WAKE).fetchone()[0]
+            wake_at = self._raw.execute(_NEXT_WAKE).fetchone()[0]
         else:
             at = now or self.clock.now()
             moments = (at, at + KNOWN_APART, at + due_store.LONGEST_LOOK)
-            named = zip(
+            bounds = zip(
                 ("now", "ahead", "never"), (f"{moment:%Y-%m-%d %H:%M:%S.%f}" for moment in moments), strict=True
             )
-            wake_at = self._eye.execute(_NEXT_WAKE_OF_WRONG_CLOCKS, dict(named)).fetchone()[0]
+            wake_at = self._raw.execute(_NEXT_WAKE_OF_WRONG_CLOCKS, dict(bounds)).fetchone()[0]
         return datetime.fromisoformat(wake_at).replace(tzinfo=UTC) if wake_at else None
 
     @property
@@ -342,13 +342,13 @@ class Simulation:
         wake, until = self.next_wake(), self.clock.now() + longest
         self.clock.move_to(min(wake, until) if wake else until)
 
-    # --- fate -------------------------------------------------------------------------------------------------------
+    # --- hooks of processes -----------------------------------------------------------------------------------------
 
-    def interlude(self, process: Process, where: str) -> None:
+    def slow_down(self, process: Process, where: str) -> None:
         """Let the process be slow here: meanwhile time passes and others work. Raises Killed if it was killed meanwhile."""
-        if self.calm or self._depth >= DEEPEST or self.luck.random() >= self.features.slowness:
+        if self.calm or self._depth >= DEEPEST or self.rng.random() >= self.features.slowness:
             return
-        pause = self.luck.choice((0, 0, 2, 12, 31, 50, 130))
+        pause = self.rng.choice((0, 0, 2, 12, 31, 50, 130))
         self.trace.note(process.name, f"is slow {where}: {pause} s")
         process.slow_since_commit = True
         self._depth += 1
@@ -356,27 +356,27 @@ class Simulation:
         try:
             self.clock.advance(pause)
             others = [other for other in self.processes if other is not process]
-            if others and pause > self.world.pace.dead_after.total_seconds() and self.luck.random() < 0.4:
-                self.bury(self.luck.choice(others), process.name, seen_at)
-            for _ in range(self.luck.randint(1, 5)):
+            if others and pause > self.world.pace.dead_after.total_seconds() and self.rng.random() < 0.4:
+                self.clean_up_after(self.rng.choice(others), process.name, seen_at)
+            for _ in range(self.rng.randint(1, 5)):
                 if self.processes:
-                    self.quantum(self.luck.choice(others if others and self.luck.random() < 0.8 else self.processes))
+                    self.run_once(self.rng.choice(others if others and self.rng.random() < 0.8 else self.processes))
         finally:
             self._depth -= 1
         process.slow_since_commit = True
         process.check_alive()
 
-    def sending(self, process: Process, request: HttpRequest) -> None:
+    def before_send(self, process: Process, request: HttpRequest) -> None:
         operation = request.url.rsplit("/", 1)[-1]
         if operation in {"addPassword", "removePassword", "addKey", "removeKey"}:
-            self.judge.sending(process, request.url.rsplit("/", 2)[-2], operation)
+            self.judge.before_send(process, request.url.rsplit("/", 2)[-2], operation)
 
-    def answered(self, process: Process, request: HttpRequest, status: int) -> None:
+    def after_answer(self, process: Process, request: HttpRequest, status: int) -> None:
         path = request.url.split("?", 1)[0].rsplit("/", 1)[-1]
         self.trace.note(process.name, f"{request.method} {path} -> {status}")
         if path in {"addPassword", "addKey"}:
             self.world.collect_values()
-        self.judge.answered()
+        self.judge.after_answer()
 
-    def committed(self, process: Process) -> None:
-        self.judge.committed(process)
+    def after_commit(self, process: Process) -> None:
+        self.judge.after_commit(process)

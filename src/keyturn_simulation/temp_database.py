@@ -58,11 +58,11 @@ def scratch_database() -> Iterator[tuple[Path, Database, sqlite3.Connection]]:
     place = _place()
     place.clear()
     place.path.write_bytes(_template())
-    eye = sqlite3.connect(place.path, isolation_level=None)
+    raw = sqlite3.connect(place.path, isolation_level=None)
     try:
-        yield place.folder, Database(place.engine), eye
+        yield place.folder, Database(place.engine), raw
     finally:
-        eye.close()
+        raw.close()
         place.clear()
 
 

@@ -155,15 +155,15 @@ class World:
         if self.database.in_transaction:
             raise AssertionError("a network call inside a transaction")
 
-    def given(self, application: ApplicationHandle | None = None, **changes: Any) -> ClientSecret:
-        """What a user would type for the application's first secret."""
+    def first_secret(self, application: ApplicationHandle | None = None, **changes: Any) -> ClientSecret:
+        """The credentials that a user would type for the application's first secret."""
         app = application or self.application
         first = app.secrets[0]
         credentials = ClientSecret(self.tenant_id, app.app_id, Plaintext(first.value), first.key_id)
         return replace(credentials, **changes)
 
-    def given_value(self, value: str, key_id: str | None) -> ClientSecret:
-        """What a user would type for a secret that the application got later."""
+    def secret_credentials(self, value: str, key_id: str | None) -> ClientSecret:
+        """The credentials that a user would type for a secret that the application got later."""
         return ClientSecret(self.tenant_id, self.application.app_id, Plaintext(value), key_id)
 
     def connect(
@@ -177,7 +177,7 @@ class World:
         zone: str = "UTC",
         **changes: Any,
     ) -> Connection:
-        draft = NewConnection(name, self.given(application, **changes))
+        draft = NewConnection(name, self.first_secret(application, **changes))
         schedule = ScheduleChange(days, at[0], at[1], zone) if rotate else None
         return self.rotations.create(self.actor, draft, schedule)
 
@@ -259,14 +259,14 @@ class World:
     def current_secret(self, connection: Connection) -> Plaintext:
         return self.secret_of(self.connections.get(self.actor, connection.id))
 
-    def opened(self, connection: Connection) -> Credentials | None:
+    def stored_credentials(self, connection: Connection) -> Credentials | None:
         """Return what is sealed in the connection; None for a connection by OAuth."""
         method = self.services.providers.method_of(connection)
         return sealed.opened(self.database, self.sealer, method, connection)
 
     def secret_of(self, connection: Connection) -> Plaintext:
         """Return the client secret that is sealed in the connection."""
-        credentials = self.opened(connection)
+        credentials = self.stored_credentials(connection)
         if not isinstance(credentials, ClientSecret):
             raise TypeError(f"{connection.name} has no client secret")
         return credentials.secret
@@ -284,7 +284,7 @@ class World:
 
         A client secret is told by its value, a certificate by its thumbprint; its private key counts as hidden from now on.
         """
-        credentials = self.opened(connection)
+        credentials = self.stored_credentials(connection)
         if isinstance(credentials, Certificate):
             self.hide(private_lines(credentials.signing.private_key))
             value = credentials.signing.thumbprint

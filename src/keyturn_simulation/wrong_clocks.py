@@ -22,17 +22,17 @@ class WrongClocks:
         """By the server's name: when its clock will be right again."""
 
     @property
-    def _luck(self) -> Random:
-        return self._sim.luck
+    def _rng(self) -> Random:
+        return self._sim.rng
 
     def jump(self) -> None:
         """The clock of one server is wrong from now on."""
         if not self._sim.processes:
             return
-        process = self._luck.choice(self._sim.processes)
-        sizes = ADJUSTMENTS if self._luck.random() < 0.25 else JUMPS
-        off = self._luck.choice(sizes) * self._luck.choice((1, -1))
-        lasts = self._luck.choice(LASTS)
+        process = self._rng.choice(self._sim.processes)
+        sizes = ADJUSTMENTS if self._rng.random() < 0.25 else JUMPS
+        off = self._rng.choice(sizes) * self._rng.choice((1, -1))
+        lasts = self._rng.choice(LASTS)
         self._set(process, off)
         self._wrong[process.name] = (process, self._sim.clock.now() + lasts)
         self._sim.judge.clocks_wrong = True

@@ -50,7 +50,7 @@ class CrashScenario:
     def do(self, what: str, act: Callable[[Server], object]) -> None:
         """Let the server do it; if it dies of it, the next one does what a user or the finder would: the same again."""
         try:
-            with self.fuse.lit(what):
+            with self.fuse.arm(what):
                 act(self.server)
         except Killed:
             self.dead = True
@@ -78,7 +78,7 @@ def create(scene: CrashScenario) -> Connection:
 
     def act(server: Server) -> None:
         if not scene.world.all_connections():
-            draft = NewConnection("prod-entra", scene.world.given())
+            draft = NewConnection("prod-entra", scene.world.first_secret())
             server.rotations.create(scene.world.actor, draft, ScheduleChange(30, 2, 15))
 
     scene.do("create", act)
@@ -126,7 +126,7 @@ def replace_credentials(scene: CrashScenario) -> None:
     """A user types a new secret into a rotating connection."""
     connection = settled(scene)
     secret = scene.world.emulator.admin.add_secret(scene.world.application.object_id, "typed by hand")
-    credentials = scene.world.given(secret=Plaintext(secret.value), key_id=secret.key_id)
+    credentials = scene.world.first_secret(secret=Plaintext(secret.value), key_id=secret.key_id)
 
     def act(server: Server) -> None:
         server.rotations.update(scene.world.actor, connection.id, ConnectionChange(credentials=credentials))
@@ -172,7 +172,7 @@ def given_certificate() -> GivenCertificate:
 
 def note_private_key(world: World) -> None:
     """From now on no piece of the current private key may be readable anywhere."""
-    credentials = world.opened(world.all_connections()[0])
+    credentials = world.stored_credentials(world.all_connections()[0])
     assert isinstance(credentials, Certificate)
     world.hide(private_lines(credentials.signing.private_key))
 
@@ -218,7 +218,7 @@ class CrashBench:
 
     def points(self, scenario: str) -> list[Point]:
         """Every instant of the scenario, in order."""
-        return self._play(scenario, None).passed
+        return self._play(scenario, None).points
 
     def die_at(self, scenario: str, index: int) -> None:
         self._play(scenario, index)

@@ -54,7 +54,7 @@ class Old:
 
 
 def told(world: World, connection: Connection) -> str | None:
-    given = world.opened(connection)
+    given = world.stored_credentials(connection)
     if given is None:
         return None
     return given.secret.reveal() if isinstance(given, ClientSecret) else given.signing.private_key.reveal()
@@ -79,7 +79,7 @@ def old_world(database: Database, folder: Path) -> Iterator[Old]:
     values = {connection.name: told(world, connection) for connection in everybody}
     for connection in everybody:
         write_as_before(world, connection.id, bound=connection.name != "plain")
-    typed = world.given(world.applications[world.connections.by_name(world.actor, "plain", None).client_id])
+    typed = world.first_secret(world.applications[world.connections.by_name(world.actor, "plain", None).client_id])
     make_unreadable(world)
     to_version_before(database)
     yield Old(world, values, typed)
@@ -284,7 +284,7 @@ def test_renewal_that_was_cut_short_at_any_moment_is_continued(old: Old, monkeyp
         fuse = Fuse(deaths % 2)  # right before or right after the first commit of each life
         mortal = MortalDatabase(world.database, fuse)
         try:
-            with fuse.lit("renewal"):
+            with fuse.arm("renewal"):
                 older_rows.renew_all(mortal, world.sealer)
         except Killed:
             deaths += 1

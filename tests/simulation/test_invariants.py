@@ -26,7 +26,7 @@ def world(database: Database) -> World:
 def connect(world: World, kind: str, schedule: ScheduleChange | None) -> None:
     """Connect by what the application holds already: nothing has rotated yet."""
     now, app = world.clock.now(), world.application
-    credentials: ClientSecret | CertificateFiles = world.given()
+    credentials: ClientSecret | CertificateFiles = world.first_secret()
     if kind == "certificate":
         pair = uploaded_pair(next(key_pool()), now, now + timedelta(days=90))
         world.emulator.admin.add_certificate(app.object_id, pair.chain.encode())

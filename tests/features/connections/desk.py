@@ -72,7 +72,7 @@ class ApiClient:
 
     def credentials(self, application: ApplicationHandle | None = None, **changes: Any) -> Json:
         """What a user copies from the portal for the application's first secret."""
-        supplied = self.world.given(application)
+        supplied = self.world.first_secret(application)
         fields = {
             "tenantId": supplied.tenant_id,
             "clientId": supplied.client_id,

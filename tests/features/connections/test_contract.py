@@ -298,7 +298,7 @@ def test_a_name_that_another_server_takes_at_the_same_moment(tmp_path: Path) -> 
         world = make_world(database)
         with desk(world, tmp_path) as web, ThreadPoolExecutor(1) as pool:
             with database.write() as tx:
-                credentials = world.given()
+                credentials = world.first_secret()
                 ConnectionWriter(world.clock, world.ids, world.sealer, world.services.providers, "global").insert(
                     tx,
                     world.actor,

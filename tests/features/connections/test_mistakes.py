@@ -157,7 +157,7 @@ def test_a_change_tells_wrong_credentials_beside_a_wrong_name(web: ApiClient) ->
 )
 def test_ids_are_taken_however_they_are_dressed(web: ApiClient, dressed: str) -> None:
     credentials = web.credentials()
-    key_id = str(web.world.given().key_id)
+    key_id = str(web.world.first_secret().key_id)
     for name in ("tenantId", "clientId"):
         credentials[name] = dressed.replace("ID", credentials[name])
     credentials["clientSecretKeyId"] = dressed.replace("ID", key_id)
@@ -288,7 +288,7 @@ def test_a_key_id_that_the_application_does_not_have(web: ApiClient) -> None:
     assert answer["code"] == "rotation.key_id_unknown"
     assert "Key ID" in answer["fix"]
     (candidate,) = answer["details"]
-    assert candidate["keyId"] == web.world.given().key_id
+    assert candidate["keyId"] == web.world.first_secret().key_id
     assert set(candidate) == {"keyId", "name", "hint", "startsAt", "endsAt"}
 
 
@@ -304,7 +304,7 @@ def test_the_key_id_of_another_secret(web: ApiClient) -> None:
 
 def test_several_secrets_that_begin_alike_need_the_key_id(web: ApiClient) -> None:
     world = web.world
-    mine = world.given()
+    mine = world.first_secret()
     twin = world.emulator.admin.add_secret(
         world.application.object_id, "twin", value=mine.secret.hint() + "8Q~" + "twin" * 8
     )

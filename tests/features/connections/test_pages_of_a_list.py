@@ -13,7 +13,9 @@ DESCRIBED = {"charlie": "of the 100% team", "delta": "delta_one", "echo": "Écho
 @pytest.fixture
 def catalog(world: World) -> ConnectionSearch:
     for name in NAMES:
-        world.rotations.create(world.actor, NewConnection(name, world.given(), description=DESCRIBED.get(name)), None)
+        world.rotations.create(
+            world.actor, NewConnection(name, world.first_secret(), description=DESCRIBED.get(name)), None
+        )
     return world.services.search
 
 

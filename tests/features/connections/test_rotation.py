@@ -129,11 +129,11 @@ def test_pausing_keeps_the_settings_and_resuming_uses_them(web: ApiClient) -> No
 def test_enabling_later_needs_no_secret_again(web: ApiClient) -> None:
     connection = web.create()
     web.world.emulator.admin.add_secret(
-        web.world.application.object_id, "twin", value=web.world.given().secret.hint() + "8Q~" + "t" * 30
+        web.world.application.object_id, "twin", value=web.world.first_secret().secret.hint() + "8Q~" + "t" * 30
     )
     body = {"isAutoRotationEnabled": True, "rotation": WEEKLY}
     assert web.refused(body, 400, method="PATCH", path=connection["id"])["code"] == "rotation.key_id_needed"
-    named = WEEKLY | {"clientSecretKeyId": web.world.given().key_id}
+    named = WEEKLY | {"clientSecretKeyId": web.world.first_secret().key_id}
     assert web.change(connection, isAutoRotationEnabled=True, rotation=named)["rotation"]["activeRun"]
     web.world.settle()
     assert web.get(connection)["rotation"]["rotationStatus"] == "success"
@@ -314,7 +314,7 @@ def test_a_healthy_connection(web: ApiClient) -> None:
 
 def test_a_broken_connection(web: ApiClient) -> None:
     connection = web.create()
-    web.world.emulator.admin.remove_secret(web.world.application.object_id, str(web.world.given().key_id))
+    web.world.emulator.admin.remove_secret(web.world.application.object_id, str(web.world.first_secret().key_id))
     report = web.ask("POST", f"{connection['id']}/test")
     assert report["ok"] is False
     (check,) = report["checks"]

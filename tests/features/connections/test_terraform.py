@@ -92,7 +92,7 @@ def terraform(world: World, tmp_path: Path) -> Iterator[Terraform]:
     ]
     settings = Settings(data_dir=tmp_path, database_url="sqlite://")
     app = build(routers, authenticate=access.authenticate, settings=settings, clock=world.clock, ids=IDS)
-    credentials = world.given()
+    credentials = world.first_secret()
     configuration = {
         "method": "client-secret",
         "name": "prod-entra",

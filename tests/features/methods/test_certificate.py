@@ -103,7 +103,7 @@ def test_an_encrypted_key_is_opened_once_and_its_passphrase_forgotten(
 ) -> None:
     connection = create(scene, app, privateKey=GOOD.written(passphrase="correct horse"), passphrase="correct horse")
     scene.web.ask("GET", f"{connection['id']}/clients")
-    opened = scene.world.opened(scene.connection(connection))
+    opened = scene.world.stored_credentials(scene.connection(connection))
     assert "correct horse" not in repr(vars(opened))
 
 

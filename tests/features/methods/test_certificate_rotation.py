@@ -62,7 +62,7 @@ def settle(scene: MethodsFixture, connection: Json) -> Json:
 
 def note_key(scene: MethodsFixture, connection: Json) -> None:
     """From now on no piece of the current key may show in any answer or log line."""
-    credentials = scene.world.opened(scene.connection(connection))
+    credentials = scene.world.stored_credentials(scene.connection(connection))
     assert isinstance(credentials, Certificate)
     scene.web.secret_texts.update(private_lines(credentials.signing.private_key))
 

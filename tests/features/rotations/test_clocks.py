@@ -282,7 +282,7 @@ def test_a_secret_typed_at_a_server_with_a_wrong_clock_still_spreads(
     wrong, right = world.servers
     wrong.clock.off = off
     schedule = ScheduleChange(30, 2, 15) if rotate else None
-    connection = wrong.rotations.create(world.actor, NewConnection("typed", world.given()), schedule)
+    connection = wrong.rotations.create(world.actor, NewConnection("typed", world.first_secret()), schedule)
     not_yet_known_to_a_replica(world)
     right.services.tests.run(world.actor, connection.id)
     world.work(right)
@@ -319,7 +319,7 @@ def test_a_secret_that_graph_still_hides_is_not_taken_for_gone_by_a_wrong_clock(
     work_for(world, wrong, 60)
     wrong.clock.off = timedelta(0)
     world.settle(server=right)
-    assert set(world.keys()) == {world.given().key_id}
+    assert set(world.keys()) == {world.first_secret().key_id}
 
 
 def test_a_secret_whose_end_only_a_wrong_clock_has_seen_is_still_removed(world: World) -> None:

@@ -41,7 +41,7 @@ def settled(world: World) -> Connection:
 
 def credentials_by_hand(world: World) -> ClientSecret:
     secret = world.emulator.admin.add_secret(world.application.object_id, "typed by hand")
-    return world.given(secret=Plaintext(secret.value), key_id=secret.key_id)
+    return world.first_secret(secret=Plaintext(secret.value), key_id=secret.key_id)
 
 
 def outage(world: World) -> None:
@@ -128,7 +128,7 @@ def test_a_secret_is_taken_over_once(world: World) -> None:
 
 def test_keeping_secrets_of_a_deleted_connection_still_removes_the_one_on_its_way(world: World) -> None:
     connection = world.connect()
-    original = world.given().key_id
+    original = world.first_secret().key_id
     turn_until(world, connection, StepName.ISSUE)
     assert len(world.keys()) == 2
 
@@ -163,7 +163,7 @@ def test_deleting_removes_ours_also_beside_an_overlapping_one_of_the_user(world:
     world.rotations.delete(world.actor, connection.id)
     world.settle()
 
-    assert set(world.keys()) == {world.given().key_id}
+    assert set(world.keys()) == {world.first_secret().key_id}
     assert all(row.value is None for row in world.journal())
 
 
@@ -209,7 +209,7 @@ def test_a_connection_that_moved_away_removes_what_it_left_with_the_newest_secre
         world.tenant_id, "Another", permissions=("Application.ReadWrite.OwnedBy",), owns_itself=True
     )
     world.applications[other.app_id] = other
-    world.change(connection, credentials=world.given(other))
+    world.change(connection, credentials=world.first_secret(other))
     world.settle()
 
     assert world.keys() == {}
@@ -247,7 +247,7 @@ def test_deleting_seconds_after_a_secret_was_made_waits_until_it_shows(database:
     world.rotations.delete(world.actor, connection.id, revoke=False)
     world.settle()
 
-    assert set(world.keys()) == {world.given().key_id}
+    assert set(world.keys()) == {world.first_secret().key_id}
 
 
 def test_a_failed_run_that_a_new_schedule_has_put_off_is_not_tried_again_early(world: World) -> None:

@@ -49,7 +49,7 @@ def other_application(world: World) -> ClientSecret:
         world.tenant_id, "Other", permissions=(OWNED,), owns_itself=True, secrets=1
     )
     world.applications[handle.app_id] = handle
-    return world.given(handle)
+    return world.first_secret(handle)
 
 
 def to_another_organization(world: World, connection: Connection) -> None:
@@ -179,7 +179,7 @@ def test_whoever_read_a_connection_before_its_credential_was_replaced_is_told_an
     world.rotations.rotate_now(world.actor, connection.id)
     world.settle()
     with pytest.raises(Retryable) as caught:
-        world.opened(long_ago)
+        world.stored_credentials(long_ago)
     assert caught.value.code == "connections.credential_replaced"
     assert world.services.stored.sign_in(long_ago)[1]
 
@@ -196,7 +196,7 @@ def test_a_journal_that_does_not_open_takes_no_copy_away(world: World) -> None:
 
 
 def test_the_hash_of_what_was_typed_stays_the_same_through_all_rotations(world: World) -> None:
-    supplied = world.given()
+    supplied = world.first_secret()
     connection = world.connect()
     before = connection.credentials_hash
     world.settle()

@@ -240,7 +240,7 @@ def play(folder: Path, kill_at: int | None) -> list[Point]:
         first = scene.published()
         world.clock.move_to(start + timedelta(days=DAYS - 1))
         try:
-            with fuse.lit("-"):
+            with fuse.arm("-"):
                 scene.run_until(start + timedelta(days=DAYS + 1), rotator)
         except Killed:
             end_leases_of(database, mortal.name, world.clock.now)
@@ -252,7 +252,7 @@ def play(folder: Path, kill_at: int | None) -> list[Point]:
         live = {row.key_id for row in scene.journal() if row.state in {State.CURRENT, State.RETIRING}}
         assert set(world.keys(scene.application)) == live
         assert len(live) == 2
-        return fuse.passed
+        return fuse.points
 
 
 def test_a_death_where_a_secret_may_be_lost_or_half_published_changes_nothing(tmp_path: Path) -> None:

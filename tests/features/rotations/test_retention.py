@@ -181,7 +181,7 @@ def confirm(world: World, server: Server | None = None) -> None:
     """Let the server hear from Entra."""
     providers = (server or world.servers[0]).context.providers
     other = world.emulator.admin.create_application(world.tenant_id, "Another", secrets=1)
-    credentials = world.given(other)
+    credentials = world.first_secret(other)
     providers.method_of(credentials).sign_in(Tenant("global", world.tenant_id), credentials)
 
 

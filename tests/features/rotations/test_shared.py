@@ -34,7 +34,9 @@ def world(database: Database) -> World:
 
 def plain(world: World, name: str, actor: Actor | None = None, project_id: str | None = None) -> Connection:
     """A connection without rotation, by the application's first secret."""
-    return world.rotations.create(actor or world.actor, NewConnection(name, world.given(), None, project_id), None)
+    return world.rotations.create(
+        actor or world.actor, NewConnection(name, world.first_secret(), None, project_id), None
+    )
 
 
 def enable(world: World, connection: Connection, actor: Actor | None = None, **changes: object) -> Connection:
@@ -65,7 +67,7 @@ def test_every_connection_that_holds_the_secret_moves_along_at_each_rotation(wor
 
     assert values(world, first, second, third) == values(world, second)
     assert working(world, first, second, third)
-    assert not world.signs_in(world.given().secret)
+    assert not world.signs_in(world.first_secret().secret)
     moved = world.events("app-connection-credential-moved")
     assert {event["subject_id"] for event in moved} == {first.id, third.id}
     assert [event["data"]["movedAlong"] for event in world.events("rotation-run-succeeded")] == [2]
@@ -109,7 +111,7 @@ def test_a_certificate_that_two_connections_hold_moves_both(world: World) -> Non
 def test_a_connection_made_later_with_the_current_secret_moves_along_from_then_on(world: World) -> None:
     first = world.connect("first")
     world.settle()
-    current = world.given(secret=world.current_secret(first), key_id=None)
+    current = world.first_secret(secret=world.current_secret(first), key_id=None)
     later = world.rotations.create(world.actor, NewConnection("later", current), None)
     world.rotations.rotate_now(world.actor, first.id)
     world.settle()
@@ -139,7 +141,7 @@ def test_what_somebody_may_not_see_is_counted_only_and_an_administrator_has_to_d
 
 def test_joining_a_secret_that_rotates_needs_the_right_to_change_whose_rotation_it_is(world: World) -> None:
     here, there = project(world.database, world.actor.org_id), project(world.database, world.actor.org_id, "there")
-    world.rotations.create(world.actor, NewConnection("rotating", world.given(), None, there), DAILY)
+    world.rotations.create(world.actor, NewConnection("rotating", world.first_secret(), None, there), DAILY)
     with pytest.raises(Refused) as refused:
         plain(world, "joins", member_of(world, here), here)
     assert refused.value.code == "rotation.shared_out_of_sight"
@@ -188,7 +190,7 @@ def test_others_are_named_before_they_are_moved_where_that_is_asked_for(world: W
         enable(world, second, move_along=False)
     assert [detail["name"] for detail in refused.value.details] == ["first"]
     with pytest.raises(Refused, match="also used by the connections 'first', 'second'"):
-        world.rotations.create(world.actor, NewConnection("third", world.given()), DAILY, move_along=False)
+        world.rotations.create(world.actor, NewConnection("third", world.first_secret()), DAILY, move_along=False)
     assert [connection.name for connection in world.all_connections()] == ["first", "second"]
     enable(world, second, move_along=True)
 
@@ -291,7 +293,7 @@ def test_a_connection_made_while_its_secret_is_being_replaced_is_moved_or_refuse
     first, codes = world.connect("first"), []
     world.settle()
     for number in range(4):
-        current = world.given(secret=world.current_secret(first), key_id=None)
+        current = world.first_secret(secret=world.current_secret(first), key_id=None)
         world.rotations.rotate_now(world.actor, first.id)
         turn_until(world, first, StepName.PROVE)
         ready = threading.Barrier(2)
@@ -371,8 +373,8 @@ def test_a_connection_that_an_older_server_left_behind_is_moved_before_the_secre
 def test_fingerprints_say_nothing_without_the_key_and_differ_by_application(world: World) -> None:
     first, second = plain(world, "first"), plain(world, "second")
     other = world.emulator.admin.create_application(world.tenant_id, "Other", secrets=0)
-    secret = world.emulator.admin.add_secret(other.object_id, value=world.given().secret.reveal())
-    supplied = world.given(client_id=other.app_id, key_id=secret.key_id)
+    secret = world.emulator.admin.add_secret(other.object_id, value=world.first_secret().secret.reveal())
+    supplied = world.first_secret(client_id=other.app_id, key_id=secret.key_id)
     third = world.rotations.create(world.actor, NewConnection("third", supplied), None)
     marks = [world.connections.get(world.actor, each.id).fingerprint for each in (first, second, third)]
 

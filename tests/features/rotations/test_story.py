@@ -17,7 +17,7 @@ def world(database: Database) -> World:
 
 
 def test_enabling_replaces_the_original_and_revokes_it(world: World) -> None:
-    original = world.given().secret
+    original = world.first_secret().secret
     connection = world.connect()
     assert world.signs_in(original)
 

@@ -33,7 +33,7 @@ def old_secret(world: World, **more: str) -> tuple[str, str]:
 
 
 def draft(world: World, value: str, key_id: str | None) -> NewConnection:
-    return NewConnection("old", world.given_value(value, key_id))
+    return NewConnection("old", world.secret_credentials(value, key_id))
 
 
 def test_the_only_secret_is_taken_over_by_its_key_id_once_that_is_confirmed(world: World) -> None:
@@ -85,7 +85,7 @@ def test_a_stored_secret_and_new_credentials_are_confirmed_as_well(world: World)
     world.settle()
 
     key_id, value = old_secret(world)
-    credentials = world.given_value(value, key_id)
+    credentials = world.secret_credentials(value, key_id)
     with pytest.raises(Refused):
         world.change(connection, credentials=credentials)
     world.change(connection, credentials=credentials, key_confirmed=True)

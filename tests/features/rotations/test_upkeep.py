@@ -73,14 +73,14 @@ class Scene:
         """All tasks of one server, which has just heard from Entra; it dies or fails as the fuse says."""
         world, database = self.world, MortalDatabase(self.world.database, fuse)
         server = world.server("mortal", database, world.network("mortal"))
-        supplied = world.given(world.emulator.admin.create_application(world.tenant_id, "Another", secrets=1))
+        supplied = world.first_secret(world.emulator.admin.create_application(world.tenant_id, "Another", secrets=1))
         server.context.providers.method_of(supplied).sign_in(Tenant("global", world.tenant_id), supplied)
         keyring = Keyring.open(database, GivenRoot(RootKeys(RootKey(ROOT_KEY))), world.clock)
         confirmed_at = server.context.providers.clock_confirmed_at
         providers, grants = server.context.providers, server.services.grants
         hourly = HourlyTasks(keyring, database, world.sealer, providers, world.clock, grants, confirmed_at, KEPT)
         for task in hourly.tasks():
-            with fuse.lit(task.name):
+            with fuse.arm(task.name):
                 assert not task.act(), "nothing is left"
 
     def undone(self) -> set[str]:
@@ -126,10 +126,10 @@ def until_it_survives(scene: Scene, broken_off: Callable[[Fuse], object], fuse_o
         scene.soil()
         fuse = fuse_of(instant)
         broken_off(fuse)
-        if len(fuse.passed) <= instant:
+        if len(fuse.points) <= instant:
             scene.unharmed()
             return hit
-        hit.add(fuse.passed[instant].step)
+        hit.add(fuse.points[instant].step)
         scene.round(Fuse())
         scene.unharmed()
     raise AssertionError("a round has no end")
@@ -151,7 +151,7 @@ def test_a_server_that_dies_within_any_task_harms_nothing_and_the_next_one_does_
 def test_a_task_that_fails_at_any_instant_harms_nothing_and_keeps_no_other_from_its_work(scene: Scene) -> None:
     def fail(fuse: Fuse) -> None:
         scene.round(fuse)
-        failed = {point.step for at, point in enumerate(fuse.passed) if at == fuse.kill_at}
+        failed = {point.step for at, point in enumerate(fuse.points) if at == fuse.kill_at}
         assert scene.undone() <= failed
 
     assert until_it_survives(scene, fail, DiskFull) == EVERY_TASK
