@@ -10,7 +10,7 @@ from keyturn.audit import events
 from keyturn.authz import authorize
 from keyturn.authz.authorize import Scope
 from keyturn.authz.domain import Action
-from keyturn.connections import fingerprints, health, holders, refresh_tokens, sealed, store
+from keyturn.connections import claims, fingerprints, health, holders, refresh_tokens, sealed, store
 from keyturn.connections.domain import (
     Connection,
     NewConnection,
@@ -62,6 +62,7 @@ class ConnectionWriter:
         now, new_id, credentials = self.clock.now(), self.ids.new(), verified.credentials
         method = self.providers.method_of(credentials)
         mark = self._admitted(tx, actor, credentials, None)
+        claims.take(tx, self.cloud, credentials.client_id, claims.Use.SIGN_IN)
         salt = Plaintext(self.ids.secret())
         connection = Connection(
             id=new_id,
@@ -139,6 +140,7 @@ class ConnectionWriter:
         version, now = connection.secret_version + 1, self.clock.now()
         method = self.providers.method_of(connection)
         mark = self._admitted(tx, actor, credentials, connection)
+        claims.take(tx, connection.cloud, credentials.client_id, claims.Use.SIGN_IN)
         changed = replace(
             connection,
             tenant_id=credentials.tenant_id,
