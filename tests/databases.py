@@ -14,9 +14,11 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
+from sqlalchemy.util import LRUCache
 
 from keyturn.db import triggers
 from keyturn.db.engine import for_writing, open_engine, parse_url
@@ -45,7 +47,7 @@ def database_of_kind(kind: str, folder: Path) -> Iterator[Database]:
 def sqlite_database(folder: Path) -> Iterator[Database]:
     path = folder / "keyturn.db"
     path.write_bytes(_sqlite_template())
-    engine = open_engine(parse_url(f"sqlite:///{path}"))
+    engine = with_shared_statements(open_engine(parse_url(f"sqlite:///{path}")))
     # What dies in tests is the process, never the machine: waiting for the disk would prove nothing.
     event.listen(engine, "connect", lambda connection, _record: connection.execute("PRAGMA synchronous=OFF"))
     opened = Database(engine)
@@ -58,7 +60,7 @@ def sqlite_database(folder: Path) -> Iterator[Database]:
 @contextmanager
 def postgres_database() -> Iterator[Database]:
     url = _idle.pop() if _idle else make_database(create_tables, template=_postgres_template())
-    opened = Database(open_engine(parse_url(url)))
+    opened = Database(with_shared_statements(open_engine(parse_url(url))))
     try:
         yield opened
     finally:
@@ -67,6 +69,21 @@ def postgres_database() -> Iterator[Database]:
             _idle.append(url)
         else:
             drop_database(url)
+
+
+_first_engines: dict[str, sa.Engine] = {}
+
+
+def with_shared_statements(engine: sa.Engine) -> sa.Engine:
+    """Let all engines of this process compile each statement once, not each for itself: that takes longer than most tests."""
+    name = engine.dialect.name
+    if name not in _first_engines:
+        engine.connect().close()  # whereupon its dialect knows the server
+        engine._compiled_cache = LRUCache(2000)
+        _first_engines[name] = engine
+    first = _first_engines[name]
+    engine.dialect, engine._compiled_cache = first.dialect, first._compiled_cache
+    return engine
 
 
 _idle: list[str] = []
