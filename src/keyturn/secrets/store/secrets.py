@@ -13,7 +13,7 @@ from keyturn.secrets.domain import Maker, Place, StoredSecret, Version
 CHUNK = 500
 """How many ids one statement names."""
 
-_VERSION = (
+VERSION = (
     secret_versions.c.id.label("version_id"),
     secret_versions.c.number,
     secret_versions.c.value,
@@ -24,11 +24,12 @@ _VERSION = (
     secret_versions.c.made_by_id,
     secret_versions.c.made_by_name,
 )
-_THERE = secrets.c.removed_revision.is_(None)
-_CURRENT = sa.and_(secret_versions.c.secret_id == secrets.c.id, secret_versions.c.number == secrets.c.version)
-_QUERY = sa.select(secrets, *_VERSION).join(secret_versions, _CURRENT).where(_THERE)
+THERE = secrets.c.removed_revision.is_(None)
+"""Those that were removed stay for views of the past: each query says that it does not want them."""
+CURRENT = sa.and_(secret_versions.c.secret_id == secrets.c.id, secret_versions.c.number == secrets.c.version, THERE)
+_QUERY = sa.select(secrets, *VERSION).join(secret_versions, CURRENT)
 _NAMED = _QUERY.where(secrets.c.folder_id == sa.bindparam("folder"), secrets.c.name == sa.bindparam("called"))
-_SHARED = secrets.c.owner_id.is_(None)
+SHARED = sa.and_(secrets.c.owner_id.is_(None), THERE)
 
 
 def chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
@@ -39,26 +40,26 @@ def chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
 
 def one(tx: Tx, folder_id: str, name: str, owner_id: str | None) -> StoredSecret | None:
     """Return the secret of this name with its current version: everybody's, or that of an owner."""
-    owned = _SHARED if owner_id is None else secrets.c.owner_id == owner_id
+    owned = SHARED if owner_id is None else secrets.c.owner_id == owner_id
     row = tx.one(_NAMED.where(owned), folder=folder_id, called=name)
-    return _stored(row) if row else None
+    return stored(row) if row else None
 
 
 def named(tx: Tx, folder_id: str, names: Sequence[str]) -> list[StoredSecret]:
     """Return everybody's secrets of these names, those that are there."""
-    where = (secrets.c.folder_id == folder_id, _SHARED)
-    return [_stored(row) for part in chunks(names) for row in tx.rows(_QUERY.where(*where, secrets.c.name.in_(part)))]
+    where = (secrets.c.folder_id == folder_id, SHARED)
+    return [stored(row) for part in chunks(names) for row in tx.rows(_QUERY.where(*where, secrets.c.name.in_(part)))]
 
 
 def version_of(tx: Tx, secret_id: str, number: int) -> StoredSecret | None:
     """Return the secret with the version of this number."""
     query = (
-        sa.select(secrets, *_VERSION)
+        sa.select(secrets, *VERSION)
         .join(secret_versions, secret_versions.c.secret_id == secrets.c.id)
-        .where(secrets.c.id == secret_id, secret_versions.c.number == number, _THERE)
+        .where(secrets.c.id == secret_id, secret_versions.c.number == number, THERE)
     )
     row = tx.one(query)
-    return _stored(row) if row else None
+    return stored(row) if row else None
 
 
 def versions(tx: Tx, secret_id: str, limit: int, offset: int) -> list[Version]:
@@ -96,45 +97,45 @@ def by_id(tx: Tx, org_id: str, secret_id: str) -> tuple[StoredSecret, Place] | N
     query = (
         sa.select(
             secrets,
-            *_VERSION,
+            *VERSION,
             secret_folders.c.path,
             secret_folders.c.environment_id,
             environments.c.project_id,
             environments.c.slug.label("environment"),
             environments.c.name.label("environment_name"),
         )
-        .join(secret_versions, _CURRENT)
+        .join(secret_versions, CURRENT)
         .join(secret_folders, secret_folders.c.id == secrets.c.folder_id)
         .join(environments, environments.c.id == secret_folders.c.environment_id)
         .join(projects, projects.c.id == environments.c.project_id)
-        .where(secrets.c.id == secret_id, projects.c.org_id == org_id, _THERE)
+        .where(secrets.c.id == secret_id, projects.c.org_id == org_id)
     )
     row = tx.one(query)
     if row is None:
         return None
     place = Place(row["project_id"], row["environment_id"], row["environment"], row["environment_name"], row["path"])
-    return _stored(row), place
+    return stored(row), place
 
 
 def in_folders(tx: Tx, folder_ids: Sequence[str], owner_id: str | None) -> list[StoredSecret]:
     """Return everybody's secrets of these folders, and those of the owner if one is given; by name within a folder."""
-    owned = _SHARED if owner_id is None else sa.or_(_SHARED, secrets.c.owner_id == owner_id)
-    stored = [
-        _stored(row) for ids in chunks(folder_ids) for row in tx.rows(_QUERY.where(owned, secrets.c.folder_id.in_(ids)))
+    owned = SHARED if owner_id is None else sa.or_(SHARED, secrets.c.owner_id == owner_id)
+    found = [
+        stored(row) for ids in chunks(folder_ids) for row in tx.rows(_QUERY.where(owned, secrets.c.folder_id.in_(ids)))
     ]
     # Sorted here: the order of texts in a database depends on its settings, and an answer's tag on the order.
-    return sorted(stored, key=lambda secret: (secret.name, secret.owner_id or ""))
+    return sorted(found, key=lambda secret: (secret.name, secret.owner_id or ""))
 
 
 def personal(tx: Tx, folder_id: str, name: str) -> list[StoredSecret]:
     """Return the personal values of this name, whoever's they are."""
     return [
-        _stored(row) for row in tx.rows(_NAMED.where(secrets.c.owner_id.is_not(None)), folder=folder_id, called=name)
+        stored(row) for row in tx.rows(_NAMED.where(secrets.c.owner_id.is_not(None)), folder=folder_id, called=name)
     ]
 
 
 def count(tx: Tx, folder_id: str) -> int:
-    row = tx.one(sa.select(sa.func.count().label("n")).where(secrets.c.folder_id == folder_id, _THERE))
+    row = tx.one(sa.select(sa.func.count().label("n")).where(secrets.c.folder_id == folder_id, THERE))
     return int(row["n"]) if row else 0
 
 
@@ -189,7 +190,8 @@ def _add_version(tx: Tx, secret: StoredSecret, revision: int) -> None:
     )
 
 
-def _stored(row: Mapping[str, Any]) -> StoredSecret:
+def stored(row: Mapping[str, Any]) -> StoredSecret:
+    """Return a row of a secret with one of its versions."""
     return StoredSecret(
         row["id"],
         row["folder_id"],
