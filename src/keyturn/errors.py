@@ -27,6 +27,8 @@ class KeyturnError(Exception):
 
     status = 500
     error = "InternalServerError"
+    exit_status = 1
+    """Of a command that fails with it."""
 
     def __init__(
         self,
@@ -150,6 +152,8 @@ def busy(doing: str) -> Unavailable:
 
 class Misconfigured(KeyturnError):
     """This server is set up wrongly. At start it is one clear sentence and exit status 2."""
+
+    exit_status = 2
 
 
 class RefusalReason(StrEnum):

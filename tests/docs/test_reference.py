@@ -88,7 +88,8 @@ def test_every_command_and_option_is_there() -> None:
         for option in command.params:
             if option.hidden or option.name in {"install_completion", "show_completion"}:
                 continue
-            for flag in [*option.opts, *option.secondary_opts]:
+            argument = option.param_type_name == "argument"
+            for flag in [option.name.upper()] if argument else [*option.opts, *option.secondary_opts]:
                 assert f"`{flag}`" in section, f"{flag} of {name}"
 
 

@@ -20,6 +20,9 @@ from keyturn.kit.clock import SystemClock
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "serve": ("keyturn.cli.serve", "Run the server."),
     "worker": ("keyturn.cli.worker", "Run rotations only, without web pages and API."),
+    "run": ("keyturn.cli.run", "Start a program with its secrets, and again when they change."),
+    "secrets": ("keyturn.cli.secrets", "Read and write the secrets of a folder."),
+    "login": ("keyturn.cli.login", "Sign in as a machine identity and print an access token."),
     "demo": ("keyturn.cli.demo", "Show Keyturn at work against a local Entra ID."),
     "admin": ("keyturn.cli.admin", "Create the first user, unlock users, reset passwords."),
     "keys": ("keyturn.cli.keys", "Generate, show and rotate encryption keys."),
@@ -63,7 +66,7 @@ def _options(
 
 
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
-    """Run one command and return its exit status: 0 done, 1 failed, 2 wrongly configured or called.
+    """Run one command and return its exit status: 0 done, 1 failed, 2 wrongly configured or called, others as errors say.
 
     A failure is one message on standard error with its fix, never a traceback unless it was asked for.
     """
@@ -73,7 +76,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     except KeyturnError as error:
-        return _failed(error, around, 2 if isinstance(error, Misconfigured) else 1)
+        return _failed(error, around, error.exit_status)
     except Exception as error:  # noqa: BLE001 - its text might hold a secret, so only its kind is shown
         trouble = _not_installed(error) or _of_the_database(error)
         return _failed(trouble or error, around, 2 if trouble else 1)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+from keyturn.client.settings import VARIABLES as CLIENT_VARIABLES
 from keyturn.settings import values
 from keyturn.settings.model import Pace, Quotas, RetentionSettings, Settings
 
@@ -379,7 +380,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
 )
 COMMAND_VARIABLES: Mapping[str, str] = types.MappingProxyType(
-    {"KEYTURN_DEBUG": "Set to 1 to see a traceback when a command fails."}
+    {"KEYTURN_DEBUG": "Set to 1 to see a traceback when a command fails.", **CLIENT_VARIABLES}
 )
 IGNORED: Mapping[str, str] = types.MappingProxyType(
     {

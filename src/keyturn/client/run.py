@@ -1,0 +1,180 @@
+"""``keyturn run``: a program with its secrets in the environment, started anew or told when they change.
+
+The program is never stopped because the server is down, and never started with what the server refuses.
+"""
+
+import contextlib
+import queue
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from keyturn.client.child import Child, Signals, reap_orphans
+from keyturn.client.domain import Outage, SecretSet
+from keyturn.client.formats import is_variable
+from keyturn.client.reader import Reader, Reading
+from keyturn.client.settings import CREDENTIALS
+from keyturn.errors import KeyturnError
+
+_REFUSED_NAMES = ("LD_", "DYLD_", "BASH_FUNC_")
+_REFUSED_WHOLE = frozenset({"PATH", "IFS", "BASH_ENV", "ENV", "PYTHONSTARTUP", "NODE_OPTIONS", "JAVA_TOOL_OPTIONS"})
+_LOOK_EVERY = 0.05
+
+
+class OnChange(StrEnum):
+    RESTART = "restart"
+    SIGNAL = "signal"
+    NONE = "none"
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """What to run and how. ``grace`` and ``settle`` are in seconds: how long a program may take to end, and for how long
+    further changes are waited for before it is told of the first one.
+
+    ``patience`` is how long the server may take at the start when there is a copy to start with.
+    """
+
+    command: Sequence[str]
+    on_change: OnChange = OnChange.RESTART
+    signal: int = signal.SIGHUP
+    grace: float = 10.0
+    settle: float = 2.0
+    patience: float = 0.1
+    watch: bool = True
+
+
+class Runner:
+    """Runs one program. ``tell`` is given sentences for the operator."""
+
+    def __init__(self, reader: Reader, plan: RunPlan, environ: Mapping[str, str], tell: Callable[[str], None]) -> None:
+        self._reader = reader
+        self._plan = plan
+        self._environ = environ
+        self._tell = tell
+        self._readings: queue.SimpleQueue[Reading | KeyturnError] = queue.SimpleQueue()
+        self._stopping = threading.Event()
+        self._trouble = ""
+
+    def run(self) -> int:
+        """Start the program and return its exit status when it has ended.
+
+        Raises Refusal or NotFound when the server says no before it was started, Outage when there is nothing to start with.
+        """
+        signals = Signals()
+        watcher = threading.Thread(target=self._watch, name="secrets", daemon=True)
+        copy = self._reader.copy()  # before the thread begins: a reader is of one thread
+        watcher.start()
+        secret_set = self._first(copy)
+        child = Child(self._plan.command, self._given(secret_set))
+        try:
+            return self._supervise(child, secret_set, signals)
+        finally:
+            self._stopping.set()
+
+    def _watch(self) -> None:
+        """Read until the end. Of what was read only changes and failures are passed on."""
+        known: str | None = None
+        while not self._stopping.is_set():
+            try:
+                reading = self._reader.read()
+            except KeyturnError as error:
+                self._readings.put(error)
+            except Exception as error:  # noqa: BLE001 - the program must not lose its watcher; its text might hold a secret
+                self._readings.put(Outage(f"reading failed unexpectedly ({type(error).__name__})"))
+            else:
+                if reading.stale or reading.secret_set.tag != known or self._trouble:
+                    self._readings.put(reading)
+                known = reading.secret_set.tag
+            if not self._plan.watch:
+                return
+            self._stopping.wait(self._reader.wait())
+
+    def _first(self, copy: SecretSet | None) -> SecretSet:
+        """Return what to start with: what the server says at once, else the copy, else what it says in the end."""
+        try:
+            first = self._readings.get(timeout=self._plan.patience if copy else None)
+        except queue.Empty:
+            if copy is None:
+                raise
+            self._tell(f"The server has not answered yet: starting with the copy of {copy.read_at:%Y-%m-%d %H:%M} UTC.")
+            return copy
+        if isinstance(first, KeyturnError):
+            raise first
+        self._note(first)
+        return first.secret_set
+
+    def _supervise(self, child: Child, current: SecretSet, signals: Signals) -> int:
+        change_at: float | None = None
+        stopping = False
+        while True:
+            for number in signals.take():
+                stopping |= signals.asks_to_stop(number)
+                child.tell(number)
+            reap_orphans(child.pid)
+            status = child.ended()
+            if status is not None:
+                child.tell(signal.SIGKILL)  # what it left behind
+                return status
+            fresh = self._news()
+            if fresh is not None and fresh.tag != current.tag:
+                change_at, current = time.monotonic(), fresh
+            if change_at is not None and not stopping and time.monotonic() - change_at >= self._plan.settle:
+                change_at = None
+                child = self._changed(child, current)
+            time.sleep(_LOOK_EVERY)
+
+    def _news(self) -> SecretSet | None:
+        """Return what was read last, if anything was; trouble is told once as long as it lasts."""
+        latest: SecretSet | None = None
+        with contextlib.suppress(queue.Empty):
+            while True:
+                news = self._readings.get_nowait()
+                if isinstance(news, KeyturnError):
+                    self._note_trouble(news.message, f"{news.diagnostics()} The program goes on with what it has.")
+                else:
+                    self._note(news)
+                    latest = news.secret_set
+        return latest
+
+    def _changed(self, child: Child, secret_set: SecretSet) -> Child:
+        """Tell the program that its secrets changed, in the way that was asked for."""
+        if self._plan.on_change is OnChange.SIGNAL:
+            self._tell(f"Secrets changed: telling the program ({signal.Signals(self._plan.signal).name}).")
+            child.tell(self._plan.signal)
+            return child
+        if self._plan.on_change is OnChange.NONE:
+            self._tell("Secrets changed: the program goes on with those that it was started with.")
+            return child
+        self._tell("Secrets changed: starting the program anew.")
+        given = self._given(secret_set)
+        child.stop(self._plan.grace)
+        return Child(self._plan.command, given)
+
+    def _given(self, secret_set: SecretSet) -> dict[str, str]:
+        """Return the environment of the program: ours without our own credentials, and the secrets."""
+        environ = {name: value for name, value in self._environ.items() if name not in CREDENTIALS}
+        for name in sorted(secret_set.values):
+            if not is_variable(name) or name.startswith(_REFUSED_NAMES) or name in _REFUSED_WHOLE:
+                self._tell(f"The secret '{name}' is not passed on: no program should take a variable of this name.")
+            else:
+                environ[name] = secret_set.values[name].reveal()
+        return environ
+
+    def _note(self, reading: Reading) -> None:
+        if reading.stale is None:
+            if self._trouble:
+                self._tell("The server answers again.")
+            self._trouble = ""
+        else:
+            read_at = reading.secret_set.read_at
+            message = reading.stale.message
+            self._note_trouble(message, f"{message}. Using what it said at {read_at:%Y-%m-%d %H:%M} UTC.")
+
+    def _note_trouble(self, kind: str, text: str) -> None:
+        if kind != self._trouble:
+            self._tell(text)
+        self._trouble = kind
