@@ -38,6 +38,10 @@ class TransportFailed(Exception):
         self.proxy_status = proxy_status
 
 
+class ResponseTooLarge(TransportFailed):
+    """A response came, and is larger than what is read of one."""
+
+
 class Transport(Protocol):
     def send(self, request: HttpRequest) -> HttpResponse:
         """Send once, never repeat, never follow redirects. Raises TransportFailed when no response came."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from keyturn import __version__
 from keyturn.errors import Misconfigured
-from keyturn.ports.http import HttpRequest, HttpResponse, TransportFailed
+from keyturn.ports.http import HttpRequest, HttpResponse, ResponseTooLarge, TransportFailed
 
 if TYPE_CHECKING:
     import httpx2
@@ -56,7 +56,7 @@ class HttpTransport:
         try:
             return self._exchange(request)
         except TransportFailed as error:
-            failure = TransportFailed(str(error), sent=error.sent)
+            failure = type(error)(str(error), sent=error.sent)
         except httpx2.ProxyError as error:
             failure = _refused_by_proxy(str(error))
         except httpx2.ConnectError as error:
@@ -98,7 +98,7 @@ class HttpTransport:
         for piece in pieces:
             body += piece
             if len(body) > RESPONSE_LIMIT:
-                raise TransportFailed(f"the response is larger than {RESPONSE_LIMIT} bytes", sent=True)
+                raise ResponseTooLarge(f"the response is larger than {RESPONSE_LIMIT} bytes", sent=True)
             if self._monotonic() > deadline:
                 raise TransportFailed("the response did not end in time", sent=True)
         return bytes(body)

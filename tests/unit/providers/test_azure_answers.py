@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from keyturn.kit.retry_after import retry_after
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.http import HttpResponse
-from keyturn.providers.azure.responses import graph_answer, quoted, retry_after, token_answer
+from keyturn.providers.azure.responses import graph_answer, quoted, token_answer
 
 REQUEST = "9d4d5b3c-0000-4000-8000-00000000beef"
 NOW = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)

@@ -2,18 +2,15 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 from urllib.parse import quote, quote_plus
 
 from keyturn.kit.ids import is_uuid
+from keyturn.kit.retry_after import retry_after
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.http import HttpResponse
-
-LONGEST_WAIT = timedelta(hours=1)
-"""A server that asks for more is not obeyed beyond this, as Microsoft's own libraries do it."""
 
 _AADSTS = re.compile(r"AADSTS(\d{5,8})")
 _TRACE = re.compile(r"\s*Trace ID:.*", re.DOTALL)
@@ -64,23 +61,6 @@ def graph_answer(response: HttpResponse, now: datetime) -> Answer:
         safe_id(request_id),
         retry_after(response.headers, now),
     )
-
-
-def retry_after(headers: Mapping[str, str], now: datetime) -> timedelta | None:
-    """Read ``Retry-After``: whole seconds, a fraction of them, or an HTTP date. Never negative, at most an hour.
-
-    None when the header is missing or makes no sense.
-    """
-    text = headers.get("retry-after", "").strip()
-    if re.fullmatch(r"\d{1,12}(\.\d{1,12})?", text):
-        wait = timedelta(seconds=float(text))
-    else:
-        try:
-            moment = parsedate_to_datetime(text)
-        except (ValueError, TypeError, IndexError, OverflowError):
-            return None
-        wait = moment.replace(tzinfo=moment.tzinfo or UTC) - now
-    return min(max(wait, timedelta(0)), LONGEST_WAIT)
 
 
 def json_object(body: bytes) -> dict[str, object] | None:
