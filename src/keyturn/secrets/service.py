@@ -1,6 +1,7 @@
 """The use cases of secrets that change them: each change makes a new version."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -11,7 +12,7 @@ from keyturn.authz.domain import Action
 from keyturn.changes import store as feed
 from keyturn.changes.domain import Change, ChangeKind
 from keyturn.db.unit import Database, Tx
-from keyturn.errors import Refused
+from keyturn.errors import KeyturnError, NotFound, Refused
 from keyturn.kit.actor import Actor
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.clock import Clock, Ids
@@ -78,14 +79,34 @@ class Secrets:
         with self._database.write() as tx:
             place = access.locate(tx, actor, Action.CREATE_SECRETS, address)
             lock_project(tx, place.project_id)
-            folder = self.folders.ensure(tx, actor, place)
-            if store.count(tx, folder.id) + len(new) > MOST_IN_FOLDER:
-                raise Refused(
-                    f"A folder holds up to {MOST_IN_FOLDER} secrets.",
-                    code="secrets.folder_full",
-                    fix="Use several folders.",
-                )
+            folder = self._with_room(tx, actor, place, len(new))
             return [self._add(tx, actor, place, folder, each) for each in new]
+
+    def write_all(
+        self, actor: Actor, address: Address, new: Sequence[NewSecret], changes: Mapping[str, SecretChange]
+    ) -> Mapping[str, KeyturnError]:
+        """Add and change secrets of one folder in one transaction, ``changes`` by name; return those that were refused.
+
+        Nothing of a refused one is written, and all the others are. Raises as :meth:`create` does for the folder.
+        """
+        refusals: dict[str, KeyturnError] = {}
+        with self._database.write() as tx:
+            place = access.locate(tx, actor, Action.CREATE_SECRETS, address)
+            if changes:
+                access.require_there(tx, actor, Action.EDIT_SECRETS, place)
+            lock_project(tx, place.project_id)
+            folder = self._with_room(tx, actor, place, len(new))
+            for each in new:
+                with _noted(refusals, each.name):
+                    require_name(each.name)
+                    require_size(each.value)
+                    self._add(tx, actor, place, folder, each)
+            for name, change in changes.items():
+                with _noted(refusals, name):
+                    require_size(change.value or Plaintext(""))
+                    before = access.found(tx, place, name, owner_for(actor, change.type))
+                    self._publish(tx, actor, place, before, change)
+        return refusals
 
     def update(self, actor: Actor, address: Address, name: str, change: SecretChange) -> Secret:
         """Change what is given, which makes a new version the current one. What is the same already changes nothing.
@@ -140,6 +161,17 @@ class Secrets:
             return deleted
 
     # --- parts --------------------------------------------------------------------------------------------------------
+
+    def _with_room(self, tx: Tx, actor: Actor, place: Place, number: int) -> Folder:
+        """Return the folder at the place. Raises Refused when so many more secrets have no room in it."""
+        folder = self.folders.ensure(tx, actor, place)
+        if store.count(tx, folder.id) + number > MOST_IN_FOLDER:
+            raise Refused(
+                f"A folder holds up to {MOST_IN_FOLDER} secrets.",
+                code="secrets.folder_full",
+                fix="Use several folders.",
+            )
+        return folder
 
     def _add(self, tx: Tx, actor: Actor, place: Place, folder: Folder, new: NewSecret) -> Secret:
         owner = owner_for(actor, new.type)
@@ -296,3 +328,12 @@ def _wanted(tx: Tx, place: Place, tag_ids: Sequence[str]) -> Sequence[Tag]:
                 f"There is no tag '{tag_id}' in this project.", code="secrets.no_such_tag", fix="Create it first."
             )
     return [tag for tag in known_tags.values() if tag.id in set(tag_ids)]
+
+
+@contextmanager
+def _noted(refusals: dict[str, KeyturnError], name: str) -> Iterator[None]:
+    """Go on after a refusal, which comes before anything is written, and note it under the name of the secret."""
+    try:
+        yield
+    except (Refused, NotFound) as error:
+        refusals[name] = error
