@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "demo": ("keyturn.cli.demo", "Show Keyturn at work against a local Entra ID."),
     "admin": ("keyturn.cli.admin", "Create the first user, unlock users, reset passwords."),
     "keys": ("keyturn.cli.keys", "Generate, show and rotate encryption keys."),
+    "import": ("keyturn.cli.importing", "Take over the secrets that another server holds."),
     "migrate": ("keyturn.cli.migrate", "Bring the database up to date."),
     "doctor": ("keyturn.cli.doctor", "Check the configuration, the database and the network."),
     "simulate": ("keyturn_simulation.command", "Run the rotation protocol against a simulated world."),
