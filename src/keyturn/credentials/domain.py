@@ -120,7 +120,11 @@ class Credential:
 
     @property
     def seal_context(self) -> SealContext:
-        return SealContext("credentials", self.id, "value")
+        return seal_context(self.id)
+
+
+def seal_context(credential_id: str) -> SealContext:
+    return SealContext("credentials", credential_id, "value")
 
 
 def settled_at(published: datetime, settle: timedelta, now: datetime) -> datetime:

@@ -161,6 +161,12 @@ class StoredSecret:
     updated_at: datetime
     has_references: bool = True
     """Whether the value may name others. Without any, what is answered does not depend on other secrets."""
+    credential_id: str | None = None
+    """The row of the journal that has the value of this version; ``value`` then only says which row that is."""
+    credential_value: Sealed | None = None
+    """That row's value; None once the credential is gone."""
+    secret_rotation_id: str | None = None
+    """The secret rotation that alone changes this secret."""
 
     @property
     def type(self) -> SecretType:

@@ -28,7 +28,9 @@ from keyturn.secrets.domain import (
     require_folder_name,
     require_folder_path,
 )
+from keyturn.secrets.mapped import folder_in_use
 from keyturn.secrets.store import folders as store
+from keyturn.secrets.store import mapped
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,7 @@ class Folders:
                 folder = folder_and_place[0]
             if folder.path == ROOT:
                 raise _of_root()
+            require_no_mapped(tx, place.environment_id, folder.path)
             store.remove(tx, folder.id)
             place = replace(place, path=folder.path)
             note(tx, actor, events.FOLDER_DELETED, ChangeKind.FOLDER_DELETED, folder, place, self._clock.now())
@@ -175,6 +178,14 @@ class Folders:
         if store.at(tx, folder.environment_id, path):
             raise _taken(path)
         store.move(tx, store.in_and_below(tx, folder.environment_id, folder.path), folder.path, path, now)
+
+
+def require_no_mapped(tx: Tx, environment_id: str, path: str) -> None:
+    """Raise Refused when secrets in the folder, or below it, come from a secret rotation."""
+    within = store.in_and_below(tx, environment_id, path)
+    mapped_here = mapped.in_folders(tx, [folder.id for folder in within])
+    if mapped_here:
+        raise folder_in_use(mapped_here)
 
 
 def note(

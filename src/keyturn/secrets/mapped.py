@@ -1,6 +1,9 @@
-"""Secrets whose values come from the rotation of an application's secret: nobody else changes them."""
+"""Secrets whose values come from the rotation of an application's secret: nobody else changes them. Pure."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from keyturn.errors import Refused
 
 CLIENT_ID = "clientId"
 CLIENT_SECRET = "clientSecret"
@@ -13,3 +16,48 @@ class SecretNames:
 
     client_id: str
     client_secret: str
+
+    def of(self, which: str) -> str:
+        return self.client_id if which == CLIENT_ID else self.client_secret
+
+
+@dataclass(frozen=True)
+class MappedSecret:
+    """A name in a folder that belongs to a secret rotation. ``secret_id`` is None before the first value is published."""
+
+    secret_rotation_id: str
+    which: str
+    folder_id: str
+    name: str
+    secret_id: str | None
+    rotation_name: str
+
+
+def reserved(mapped: MappedSecret) -> Refused:
+    """Return the refusal of a secret whose name belongs to a secret rotation."""
+    return Refused(
+        f"The name '{mapped.name}' belongs to the secret rotation '{mapped.rotation_name}' in this folder.",
+        code="secrets.name_reserved",
+        fix="Choose another name, or change the mapping of that secret rotation.",
+    )
+
+
+def read_only(name: str, mapped: Sequence[MappedSecret]) -> Refused:
+    """Return the refusal of a change of a secret that a secret rotation alone changes."""
+    rotation = next((f"the secret rotation '{each.rotation_name}'" for each in mapped), "a secret rotation")
+    return Refused(
+        f"The value and the name of the secret '{name}' come from {rotation}: they cannot be changed by hand.",
+        code="secrets.rotated",
+        fix="Rotate or change that secret rotation, or delete it: its secrets are ordinary ones then.",
+    )
+
+
+def folder_in_use(mapped: Sequence[MappedSecret]) -> Refused:
+    """Return the refusal of a deletion of what holds these secrets."""
+    names = list(dict.fromkeys(f"'{each.rotation_name}'" for each in mapped))
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return Refused(
+        f"Secrets in it come from the secret rotations {', '.join(names[:5])}{more}.",
+        code="secrets.folder_rotated",
+        fix="Delete these secret rotations first.",
+    )

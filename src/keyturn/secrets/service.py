@@ -6,11 +6,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from keyturn.audit import events
-from keyturn.audit.domain import AuditEvent, Subject, SubjectKind
-from keyturn.audit.record import record
+from keyturn.audit.domain import AuditEvent
 from keyturn.authz.domain import Action
-from keyturn.changes import store as feed
-from keyturn.changes.domain import Change, ChangeKind
+from keyturn.changes.domain import ChangeKind
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import KeyturnError, NotFound, Refused
 from keyturn.kit.actor import Actor
@@ -32,7 +30,6 @@ from keyturn.secrets.domain import (
     SecretType,
     StoredSecret,
     Tag,
-    facts_of,
     name_taken,
     owner_for,
     require_name,
@@ -47,6 +44,7 @@ from keyturn.secrets.sealed import details_of, seal_details, seal_value, value_o
 from keyturn.secrets.store import secrets as store
 from keyturn.secrets.store import tags
 from keyturn.secrets.tags import Tags
+from keyturn.secrets.writes import record_change, require_by_hand, require_unreserved
 
 MOST_TAGS = 50
 """On one secret."""
@@ -129,6 +127,7 @@ class Secrets:
             row, place = access.found_by_id(tx, actor, Action.EDIT_SECRETS, secret_id)
             lock_project(tx, place.project_id)
             row, place = access.found_by_id(tx, actor, Action.EDIT_SECRETS, secret_id)
+            require_by_hand(tx, row)
             older = access.at_version(tx, row, number)
             details = details_of(self._sealer, place.project_id, older)
             change = SecretChange(
@@ -152,6 +151,7 @@ class Secrets:
             place = access.locate(tx, actor, Action.DELETE_SECRETS, address)
             lock_project(tx, place.project_id)
             secret = access.found(tx, place, name, owner_for(actor, kind))
+            require_by_hand(tx, secret)
             deleted = self._opened(tx, actor, place, secret)
             note_read(tx, actor, deleted, self._clock.now())
             overrides = store.personal(tx, secret.folder_id, name) if secret.owner_id is None else []
@@ -183,7 +183,9 @@ class Secrets:
             )
         if store.one(tx, folder.id, new.name, owner):
             raise name_taken(new.name)
-        if owner is not None and store.one(tx, folder.id, new.name, None) is None:
+        if owner is None:
+            require_unreserved(tx, folder.id, new.name)
+        elif store.one(tx, folder.id, new.name, None) is None:
             raise Refused(
                 f"There is no shared secret '{new.name}' there that a personal value could stand in for.",
                 code="secrets.nothing_to_override",
@@ -213,6 +215,8 @@ class Secrets:
         return Secret(secret, place, new.value, new.details, of_this)
 
     def _publish(self, tx: Tx, actor: Actor, place: Place, row: StoredSecret, change: SecretChange) -> Secret:
+        if change.value is not None or change.new_name is not None:
+            require_by_hand(tx, row)
         before = _Content(
             row.name,
             value_of(self._sealer, place.project_id, row),
@@ -249,7 +253,12 @@ class Secrets:
             name=content.name,
             version=before.version + 1,
             version_id=version_id,
-            value=seal_value(self._sealer, place.project_id, version_id, content.value),
+            value=seal_value(
+                self._sealer,
+                place.project_id,
+                version_id,
+                Plaintext(before.credential_id) if before.credential_id else content.value,
+            ),
             details=seal_details(self._sealer, place.project_id, version_id, content.details),
             skip_multiline_encoding=content.skip_multiline_encoding,
             maker=Maker(actor.kind.value, actor.id, actor.name),
@@ -281,18 +290,14 @@ class Secrets:
             )
         if store.one(tx, before.folder_id, name, None):
             raise name_taken(name)
+        require_unreserved(tx, before.folder_id, name)
         for override in store.personal(tx, before.folder_id, before.name):
             store.rename(tx, override.id, name, now)
 
     def _record(
         self, tx: Tx, actor: Actor, event: AuditEvent, kind: ChangeKind, place: Place, secret: StoredSecret, **more: str
     ) -> int:
-        """Write a change into the trail and into the feed, and return its number there."""
-        subject = Subject(SubjectKind.SECRET, secret.id, place.project_id)
-        now = self._clock.now()
-        record(tx, actor, event, subject, now, **facts_of(place, secret), **more)
-        change = Change(kind, secret.id, place.environment, place.path, secret.name, secret.version, secret.owner_id)
-        return feed.append(tx, place.project_id, change, now)
+        return record_change(tx, actor, event, kind, place, secret, self._clock.now(), **more)
 
     def _opened(self, tx: Tx, actor: Actor, place: Place, secret: StoredSecret) -> Secret:
         """Return the secret with its value, when the actor may read it."""

@@ -52,8 +52,8 @@ def secret_view(secret: Secret) -> SecretShown:
         secret_metadata=[MetadataShown(entry.key, entry.value, entry.encrypted) for entry in details.metadata],
         tags=[TagOfSecret(tag.id, tag.slug, tag.name, tag.color) for tag in secret.tags],
         actor=MakerShown(stored.maker.id, stored.maker.kind, stored.maker.name),
-        is_rotated_secret=False,
-        rotation_id=None,
+        is_rotated_secret=stored.secret_rotation_id is not None,
+        rotation_id=stored.secret_rotation_id,
         created_at=iso(stored.created_at),
         updated_at=iso(stored.updated_at),
     )

@@ -6,13 +6,33 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from keyturn.db.tables import environments, projects, secret_folders, secret_versions, secrets
+from keyturn.db.tables import (
+    credentials,
+    environments,
+    mapped_secrets,
+    projects,
+    secret_folders,
+    secret_versions,
+    secrets,
+)
 from keyturn.db.unit import Tx
 from keyturn.secrets.domain import Maker, Place, StoredSecret, Version
 
 CHUNK = 500
 """How many ids one statement names."""
 
+_JOURNALED = (
+    sa.select(credentials.c.value)
+    .where(credentials.c.id == secret_versions.c.credential_id)
+    .correlate(secret_versions)
+    .scalar_subquery()
+)
+_MAPPED_BY = (
+    sa.select(mapped_secrets.c.secret_rotation_id)
+    .where(mapped_secrets.c.secret_id == secrets.c.id)
+    .correlate(secrets)
+    .scalar_subquery()
+)
 VERSION = (
     secret_versions.c.id.label("version_id"),
     secret_versions.c.number,
@@ -20,6 +40,9 @@ VERSION = (
     secret_versions.c.details,
     secret_versions.c.skip_multiline_encoding,
     secret_versions.c.has_references,
+    secret_versions.c.credential_id,
+    _JOURNALED.label("credential_value"),
+    _MAPPED_BY.label("secret_rotation_id"),
     secret_versions.c.made_by_kind,
     secret_versions.c.made_by_id,
     secret_versions.c.made_by_name,
@@ -179,6 +202,7 @@ def _add_version(tx: Tx, secret: StoredSecret, revision: int) -> None:
         number=secret.version,
         name=secret.name,
         value=secret.value,
+        credential_id=secret.credential_id,
         details=secret.details,
         skip_multiline_encoding=secret.skip_multiline_encoding,
         has_references=secret.has_references,
@@ -206,4 +230,7 @@ def stored(row: Mapping[str, Any]) -> StoredSecret:
         row["created_at"],
         row["updated_at"],
         row["has_references"],
+        row["credential_id"],
+        row["credential_value"],
+        row["secret_rotation_id"],
     )
