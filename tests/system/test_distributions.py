@@ -29,6 +29,15 @@ for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
     if not module.name.endswith("__main__") and ".migrations." not in module.name:
         importlib.import_module(module.name)
 """
+CLIENT_ALONE = """
+import importlib, pkgutil, sys
+import keyturn.client, keyturn.cli.run, keyturn.cli.secrets, keyturn.cli.login
+for module in pkgutil.iter_modules(keyturn.client.__path__, "keyturn.client."):
+    if not module.name.endswith(".azure"):  # which needs what the extra of that name brings
+        importlib.import_module(module.name)
+rooms = {name.split(".")[1] for name in sys.modules if name.startswith("keyturn.")}
+print(*sorted(rooms - {"cli", "client", "errors", "kit", "ports"}), end="")
+"""
 
 pytestmark = pytest.mark.slow
 
@@ -90,7 +99,7 @@ def test_no_archive_holds_a_test_or_a_path_of_this_machine(archives: Path) -> No
 class Environment:
     """A virtual environment with these wheels and what they ask for, lent by the environment of the tests."""
 
-    def __init__(self, folder: Path, *wheels: Path, extra: str = "") -> None:
+    def __init__(self, folder: Path, *wheels: Path, extras: frozenset[str] = frozenset()) -> None:
         self._bin = folder / "bin"
         uv = str(Path(sys.executable).with_name("uv"))
         python = str(self._bin / "python")
@@ -99,7 +108,7 @@ class Environment:
             ("pip", "install", "--quiet", "--offline", "--no-deps", "--python", python, *map(str, wheels)),
         ):
             subprocess.run([uv, *arguments], check=True, timeout=240)
-        requirements = (each for path in wheels for each in asked_for(requires_of(path), {extra}))
+        requirements = (each for path in wheels for each in asked_for(requires_of(path), set(extras)))
         for name in with_what_they_need(requirements):
             lend(name, folder / SITE)
 
@@ -151,6 +160,12 @@ def test_the_light_half_says_what_is_missing_for_a_server(archives: Path, tmp_pa
     listed = light.run("keyturn", "--help").stdout
     assert " serve " in listed
     assert " simulate " not in listed
+    nothing_set = light.run("keyturn", "run", "--", "true")
+    assert (nothing_set.returncode, nothing_set.stderr.partition(".")[0]) == (
+        2,
+        "Error: The address of the server is not known",
+    )
+    assert light.run("python", "-c", CLIENT_ALONE).stdout == ""
     for command in ("serve", "migrate"):
         refused = light.run("keyturn", command)
         assert refused.returncode == 2, command
@@ -158,7 +173,7 @@ def test_the_light_half_says_what_is_missing_for_a_server(archives: Path, tmp_pa
 
 
 def test_the_server_has_all_it_imports_and_the_demonstration_says_what_it_needs(archives: Path, tmp_path: Path) -> None:
-    server = Environment(tmp_path, wheel(archives, "keyturn"), extra="server")
+    server = Environment(tmp_path, wheel(archives, "keyturn"), extras=frozenset({"server", "azure"}))
     assert server.run("python", "-c", IMPORT_ALL, "keyturn").stderr == ""
     assert server.run("keyturn", "migrate").returncode == 0
     refused = server.run("keyturn", "demo")
@@ -174,6 +189,6 @@ def test_the_emulator_is_whole_without_the_product(archives: Path, tmp_path: Pat
 
 
 def test_the_simulation_plays_where_all_three_are_installed(archives: Path, tmp_path: Path) -> None:
-    everything = Environment(tmp_path, *(wheel(archives, name) for name in DISTRIBUTIONS), extra="server")
+    everything = Environment(tmp_path, *(wheel(archives, name) for name in DISTRIBUTIONS), extras=frozenset({"server"}))
     played = everything.run("keyturn", "simulate", "--seed", "1", "--steps", "5")
     assert played.stdout.startswith("1 seeds from 1: 0 broken"), played.stderr

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from keyturn.client.settings import VARIABLES as CLIENT_VARIABLES
+from keyturn.client import settings as client
 from keyturn.settings import values
 from keyturn.settings.model import Pace, Quotas, RetentionSettings, Settings
 
@@ -379,9 +379,8 @@ SETTINGS: tuple[Setting, ...] = (
         "Seconds of silence after which a process counts as dead; more than twice the heartbeat.",
     ),
 )
-COMMAND_VARIABLES: Mapping[str, str] = types.MappingProxyType(
-    {"KEYTURN_DEBUG": "Set to 1 to see a traceback when a command fails.", **CLIENT_VARIABLES}
-)
+_DEBUG = {"KEYTURN_DEBUG": "Set to 1 to see a traceback when a command fails."}
+COMMAND_VARIABLES: Mapping[str, str] = types.MappingProxyType({**_DEBUG, **client.VARIABLES})
 IGNORED: Mapping[str, str] = types.MappingProxyType(
     {
         "AUTH_SECRET": "Accepted so that existing environment files work. Tokens are random here: nothing is signed.",
