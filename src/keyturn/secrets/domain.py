@@ -18,6 +18,8 @@ DEEPEST_FOLDER = 20
 MOST_FOLDERS = 10_000
 """In one environment."""
 MOST_IN_FOLDER = 100_000
+LONGEST_NAME = 255
+"""Characters of a secret's name."""
 ROOT = "/"
 
 _FOLDER_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
