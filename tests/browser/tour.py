@@ -13,6 +13,8 @@ from keyturn.kit.actor import Role
 from keyturn.kit.secret import Plaintext
 from keyturn.projects.domain import NewProject, Project
 from keyturn.providers.azure.methods.certificate import CertificateFiles
+from keyturn.secrets.domain import Address, Details, Metadata, NewSecret, SecretChange
+from keyturn.secrets.service import Secrets
 from tests.browser.estate import BrowserServer, join
 from tests.emulator.certificates import make_certificate
 
@@ -44,6 +46,7 @@ class Furniture:
     broken: Connection
     certificate: Connection
     identity_id: str
+    secret_id: str
 
 
 TOKEN_AUTHS: dict[str, dict[str, object]] = {
@@ -82,9 +85,31 @@ def furnish(estate: BrowserServer) -> Furniture:
         broken=estate.connect("reporting-entra", broken, project, days=7),
         certificate=_by_certificate(estate, project),
         identity_id=identity.id,
+        secret_id=_secrets(estate, project),
     )
     estate.connect("organization-wide", estate.application("Directory Sync"))
     return furniture
+
+
+def _secrets(estate: BrowserServer, project: Project) -> str:
+    """Keep secrets with folders, tags, versions and imports, and return the id of one."""
+    core, actor = estate.core, estate.actor
+    secrets = Secrets(core.database, core.sealer, core.clock, core.ids)
+    here = Address(project.id, None, "dev")
+    secrets.folders.create(actor, here, "payments-api", "What the payments service reads")
+    secrets.folders.create(actor, Address(project.id, None, "prod"), "shared", None)
+    tag = secrets.tags.create(actor, project.id, "team-payments", None, None)
+    details = Details("The primary; ask the database team before changing it", (Metadata("owner", "team-db"),))
+    for name, text in (("LOG_LEVEL", "info"), ("TLS_KEY", "one\ntwo\nthree\n"), ("БАЗА_ДАННЫХ_名前", "x" * 300)):
+        secrets.create(actor, here, NewSecret(name, Plaintext(text)))
+    new = NewSecret("DATABASE_URL", Plaintext("postgres://one"), details=details, tag_ids=(tag.id,))
+    secret_id = secrets.create(actor, here, new).stored.id
+    for text in ("postgres://two", "postgres://three"):
+        secrets.update(actor, here, "DATABASE_URL", SecretChange(value=Plaintext(text)))
+    for name in ("DATABASE_URL", "ONLY_IN_PRODUCTION"):
+        secrets.create(actor, Address(project.id, None, "prod", "/shared"), NewSecret(name, Plaintext("prod")))
+    secrets.imports.create(actor, here, "prod", "/shared")
+    return secret_id
 
 
 def _by_certificate(estate: BrowserServer, project: Project) -> Connection:
@@ -107,7 +132,7 @@ def addresses(estate: BrowserServer, furniture: Furniture) -> Iterator[tuple[str
     """Yield a name and the path of every page of the server that needs a session; fails for a page with unknown parameters."""
     values = {"project_id": furniture.project.id, "identity_id": furniture.identity_id, "tag": "users"}
     for path in sorted(set(estate.pages) - NO_PAGES):
-        if "{connection_id}" not in path and "{rotation_id}" not in path:
+        if not any(each in path for each in ("{connection_id}", "{rotation_id}", "{secret_id}")):
             yield _named(path), path.format(**values)
     for name in ("rotating", "resting", "certificate"):
         connection: Connection = getattr(furniture, name)
@@ -115,6 +140,11 @@ def addresses(estate: BrowserServer, furniture: Furniture) -> Iterator[tuple[str
     for end in ("credentials", "schedule"):
         yield f"connection {end}", f"/app-connections/{furniture.rotating.id}/{end}"
     yield "connection enable", f"/app-connections/{furniture.resting.id}/schedule"
+    yield "secret", f"/secrets/{furniture.secret_id}"
+    at = f"/projects/{furniture.project.id}/secrets"
+    yield "secrets found", f"{at}?environment=prod&q=data"
+    yield "secrets none", f"/projects/{furniture.empty.id}/secrets"
+    yield "secrets compare two", f"{at}/compare?other=prod"
     yield "connections none", f"/projects/{furniture.empty.id}/integrations/app-connections"
     yield "api docs found", "/api/docs?q=rotate"
     yield "api docs search", "/api/docs?q=nothing-like-it"

@@ -42,6 +42,7 @@ from keyturn.pages import audit as audit_pages
 from keyturn.pages import connections as connections_pages
 from keyturn.pages import help as help_pages
 from keyturn.pages import identities as identities_pages
+from keyturn.pages import secrets as secrets_pages
 from keyturn.pages.people import members as members_pages
 from keyturn.pages.people import settings as settings_pages
 from keyturn.pages.people import sign_in as sign_in_pages
@@ -55,6 +56,9 @@ from keyturn.providers.azure.clouds import standard_clouds
 from keyturn.providers.azure.tenant_keys import TenantKeys
 from keyturn.providers.pinned import PinnedTransport
 from keyturn.rotations.self_rotation import refuse_while_rotating
+from keyturn.secrets.comparison import Comparisons
+from keyturn.secrets.dotenv_files import DotenvFiles
+from keyturn.secrets.listing import SecretListing
 from keyturn.secrets.service import Secrets
 from keyturn.web import unbuilt
 from keyturn.web.html.render import Renderer
@@ -147,7 +151,7 @@ def web_application(core: Core, worker: Worker | None) -> Application:
         ),
         unbuilt.router(),
     ]
-    pages, site = page_routes(core, access, projects, use_cases, trail, limiter)
+    pages, site = page_routes(core, access, projects, use_cases, trail, limiter, secrets)
     return build(
         [*routers, *pages],
         authenticate=access.authenticate,
@@ -169,6 +173,7 @@ def page_routes(
     use_cases: Services,
     trail: AuditTrail,
     limiter: Limiter,
+    secrets: Secrets,
 ) -> tuple[list[Pages], Site]:
     """Return the routes of all pages, and what they need of this server."""
     settings, heads = core.settings, ProjectHeaders(access, projects)
@@ -207,6 +212,7 @@ def page_routes(
         project_members.router(projects, access, heads),
         help_pages.router(installation, sign_in_as),
         connections_pages.router(pages),
+        secrets_pages.router(secret_pages(core, secrets, projects, heads)),
     ]
     keeper = Keeper(KeyringDigests(core.keyring), core.clock)
     return routes, Site(
@@ -216,6 +222,17 @@ def page_routes(
         cookie,
         settings.site_url,
         keeper,
+    )
+
+
+def secret_pages(core: Core, secrets: Secrets, projects: Projects, heads: ProjectHeaders) -> secrets_pages.SecretPages:
+    return secrets_pages.SecretPages(
+        secrets,
+        SecretListing(core.database, core.sealer, core.clock),
+        Comparisons(core.database, core.sealer),
+        DotenvFiles(core.database, core.sealer, core.clock, secrets),
+        projects,
+        heads,
     )
 
 

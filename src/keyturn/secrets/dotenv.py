@@ -1,9 +1,9 @@
 """The .env format, read and written. Pure.
 
 A line is ``NAME=value``, with ``export`` before it or not. A value in quotes may go on over several lines: between single
-quotes and backticks everything stands for itself, between double quotes ``\\n``, ``\\r``, ``\\t``, ``\\"``, ``\\$`` and ``\\\\`` are
-escapes. A value without quotes ends before a ``#`` that follows a blank. Line breaks in a file are line feeds, however it
-writes them; a byte order mark at its beginning is skipped. Nothing is replaced in values.
+quotes and backticks everything stands for itself, between double quotes a backslash before n, r, t, a double quote, a dollar
+sign, a backtick or a backslash is an escape. A value without quotes ends before a ``#`` that follows a blank. Line breaks in
+a file are line feeds, however it writes them; a byte order mark at its beginning is skipped. Nothing is replaced in values.
 """
 
 import re

@@ -12,6 +12,7 @@ from keyturn.changes.domain import ChangeKind
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import KeyturnError, NotFound, Refused
 from keyturn.kit.actor import Actor
+from keyturn.kit.batches import batches
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.clock import Clock, Ids
 from keyturn.ports.sealing import Sealer
@@ -48,6 +49,8 @@ from keyturn.secrets.writes import record_change, require_by_hand, require_unres
 
 MOST_TAGS = 50
 """On one secret."""
+AT_ONCE = 50
+"""Values that are in memory at the same time while many are looked at."""
 
 
 class Secrets:
@@ -159,6 +162,33 @@ class Secrets:
                 revision = self._record(tx, actor, events.SECRET_DELETED, ChangeKind.SECRET_DELETED, place, each)
                 store.remove(tx, each.id, revision)
             return deleted
+
+    def put_all(
+        self, actor: Actor, address: Address, values: Mapping[str, Plaintext], versions: Mapping[str, int]
+    ) -> None:
+        """Give each of these names its value, where there is no such secret by making it: all of them, or none.
+
+        ``versions`` are those that the caller saw, 0 for a secret that was not there. Raises Refused when another is there
+        now, or when one of them cannot be written. What has its value already stays as it is.
+        """
+        for name, value in values.items():
+            require_name(name)
+            require_size(value)
+        with self._database.write() as tx:
+            place = access.locate(tx, actor, Action.EDIT_SECRETS, address)
+            lock_project(tx, place.project_id)
+            folder = self._with_room(tx, actor, place, sum(not number for number in versions.values()))
+            for names in batches(list(values), AT_ONCE):
+                rows = {row.name: row for row in store.named(tx, folder.id, names)}
+                if any((rows[name].version if name in rows else 0) != versions.get(name) for name in names):
+                    raise _changed_meanwhile()
+                if len(rows) < len(names):
+                    access.require_there(tx, actor, Action.CREATE_SECRETS, place)
+                for name in names:
+                    if name in rows:
+                        self._publish(tx, actor, place, rows[name], SecretChange(value=values[name]))
+                    else:
+                        self._add(tx, actor, place, folder, NewSecret(name, values[name]))
 
     # --- parts --------------------------------------------------------------------------------------------------------
 
@@ -319,7 +349,7 @@ class _Content:
 
 
 def _tags(tx: Tx, place: Place, secret: StoredSecret) -> Sequence[Tag]:
-    return tags.of_secrets(tx, place.project_id, [secret.id]).get(secret.id, ())
+    return list(tags.of_secrets(tx, place.project_id, [secret.id]).get(secret.id, ()))
 
 
 def _wanted(tx: Tx, place: Place, tag_ids: Sequence[str]) -> Sequence[Tag]:
@@ -342,3 +372,11 @@ def _noted(refusals: dict[str, KeyturnError], name: str) -> Iterator[None]:
         yield
     except (Refused, NotFound) as error:
         refusals[name] = error
+
+
+def _changed_meanwhile() -> Refused:
+    return Refused(
+        "Somebody changed these secrets while you looked at them. Nothing was written.",
+        code="secrets.changed_meanwhile",
+        fix="Look at them again.",
+    )

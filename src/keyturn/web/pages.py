@@ -216,11 +216,13 @@ def page_response(outcome: Outcome) -> PageResponse:
 def _to_sign_in(route: PageRoute, request: Request, visitor: BrowserContext, keeper: Keeper | None) -> Response:
     """Redirect to the sign-in page, with the way back. After an ended session the page says so, and the form typed is kept."""
     had_session = visitor.session is not None
-    asked_for = request.query.decode("latin-1") if route.keeps_query else ""
+    shown = route if route.method == "GET" else route.form_page
+    queried = shown is not None and shown.keeps_query and (shown is route or "query" in shown.signature.names)
+    asked_for = request.query.decode("latin-1") if queried else ""
     back, query = request.path, f"?{asked_for}" if asked_for else ""
     cookies: tuple[Cookie, ...] = ()
     if route.method != "GET":
-        back, query = _page_of(route, request), ""
+        back = _page_of(route, request)
         if had_session and keeper and back != "/":
             fields = read_form(request.headers.get("content-type", ""), request.body)
             cookie = keeper.keep(request.path, back, fields)

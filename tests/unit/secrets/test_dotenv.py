@@ -1,5 +1,6 @@
 """What a .env file means, which of its lines are refused, and that writing and reading are each other's reverse."""
 
+import contextlib
 import time
 
 import pytest
@@ -48,7 +49,7 @@ def reasons(text: str) -> dict[int, str]:
         (
             'A="-----BEGIN KEY-----\nabc\n\n# no comment\n-----END KEY-----\n"',
             "-----BEGIN KEY-----\nabc\n\n# no comment\n-----END KEY-----\n",
-        ),  # fmt: skip
+        ),
         ("A='b\r\nc'\r\n", "b\nc"),
         ("\ufeffA=b", "b"),
         ("# A=c\n\n  # more\nA=b", "b"),
@@ -145,8 +146,6 @@ def test_what_is_too_much_is_refused_with_what_to_do() -> None:
 @pytest.mark.parametrize("piece", ["A='\n", 'A="\n', 'A="\\"\n', "A=`", " ", "=", "A=1\n", "\\", "A=x #", "export "])
 def test_no_text_takes_long(piece: str) -> None:
     began = time.perf_counter()
-    try:
+    with contextlib.suppress(Refused):
         read((piece * LARGEST_FILE)[:LARGEST_FILE])
-    except Refused:
-        pass
     assert time.perf_counter() - began < 2.0

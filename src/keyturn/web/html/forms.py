@@ -103,5 +103,5 @@ def read_form(content_type: str, body: bytes) -> dict[str, list[str]]:
 
 def require_typed(text: str, name: str) -> None:
     """Raise Invalid unless the name was typed, as a page asks before something is destroyed."""
-    if text.strip() != name:
+    if text.strip() != name.strip():
         raise Invalid([{"code": "custom", "message": f"Type {name} exactly.", "path": ["confirm"]}])

@@ -1,0 +1,110 @@
+"""Comparing two environments: which secrets one of them lacks, and which values differ, without showing any."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from keyturn.authz.domain import Action
+from keyturn.db.unit import Database, Tx
+from keyturn.errors import Refused
+from keyturn.kit.actor import Actor
+from keyturn.kit.batches import batches
+from keyturn.ports.sealing import Sealer
+from keyturn.secrets import access
+from keyturn.secrets.domain import Address, Place
+from keyturn.secrets.sealed import value_of
+from keyturn.secrets.store import folders, listing
+from keyturn.secrets.store.listing import NamedSecret
+
+MOST_COMPARED = 10_000
+"""Secrets of each side."""
+_AT_ONCE = 50
+"""Pairs of values that are in memory at the same time."""
+
+
+class Difference(StrEnum):
+    ONLY_LEFT = "only-left"
+    ONLY_RIGHT = "only-right"
+    DIFFERENT = "different"
+    SAME = "same"
+
+
+@dataclass(frozen=True)
+class ComparedSecret:
+    """One name in one folder. Of the two secrets one may be missing."""
+
+    path: str
+    name: str
+    left: NamedSecret | None
+    right: NamedSecret | None
+    difference: Difference
+
+
+@dataclass(frozen=True)
+class Comparison:
+    left: Place
+    right: Place
+    secrets: Sequence[ComparedSecret]
+    """By path and name."""
+
+    @property
+    def counts(self) -> Mapping[Difference, int]:
+        counted = Counter(secret.difference for secret in self.secrets)
+        return {difference: counted[difference] for difference in Difference}
+
+
+class Comparisons:
+    def __init__(self, database: Database, sealer: Sealer) -> None:
+        self._database = database
+        self._sealer = sealer
+
+    def compare(self, actor: Actor, left: Address, right: Address) -> Comparison:
+        """Compare two folders of one project and all below them.
+
+        Whoever compares learns which values are the same, so they need the right to read them on both sides. Raises Refused
+        for more than :data:`MOST_COMPARED` secrets on one side.
+        """
+        with self._database.read() as tx:
+            here = access.locate(tx, actor, Action.READ_SECRET_VALUES, left)
+            there = access.locate(tx, actor, Action.READ_SECRET_VALUES, right)
+            ours, theirs = self._names(tx, here), self._names(tx, there)
+            both = [(ours[key], theirs[key]) for key in ours.keys() & theirs.keys()]
+            equal = {one.id for one in self._equal(tx, here.project_id, both)}
+        compared = []
+        for key in sorted(ours.keys() | theirs.keys()):
+            one, other = ours.get(key), theirs.get(key)
+            compared.append(ComparedSecret(*key, one, other, _difference(one, other, equal)))
+        return Comparison(here, there, compared)
+
+    def _names(self, tx: Tx, place: Place) -> Mapping[tuple[str, str], NamedSecret]:
+        """Return the secrets at and below the place by path and name; the path is that within the place."""
+        within = folders.in_and_below(tx, place.environment_id, place.path)
+        rows = listing.names(tx, [folder.id for folder in within], MOST_COMPARED + 1)
+        if len(rows) > MOST_COMPARED:
+            raise Refused(
+                f"There are more than {MOST_COMPARED} secrets in {place.environment_name} below {place.path}.",
+                code="secrets.too_many_compared",
+                fix="Compare folder by folder.",
+            )
+        above = "" if place.path == "/" else place.path
+        return {(row.path.removeprefix(above) or "/", row.name): row for row in rows}
+
+    def _equal(
+        self, tx: Tx, project_id: str, pairs: Sequence[tuple[NamedSecret, NamedSecret]]
+    ) -> Iterator[NamedSecret]:
+        """Yield the first of each pair that has the same value, opening a few at a time."""
+        for part in batches(pairs, _AT_ONCE):
+            ids = [secret.id for pair in part for secret in pair]
+            values = {row.id: value_of(self._sealer, project_id, row) for row in listing.values_of(tx, ids)}
+            for one, other in part:
+                if one.id in values and other.id in values and values[one.id] == values[other.id]:
+                    yield one
+
+
+def _difference(left: NamedSecret | None, right: NamedSecret | None, equal: set[str]) -> Difference:
+    if left is None:
+        return Difference.ONLY_RIGHT
+    if right is None:
+        return Difference.ONLY_LEFT
+    return Difference.SAME if left.id in equal else Difference.DIFFERENT

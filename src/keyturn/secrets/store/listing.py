@@ -1,0 +1,159 @@
+"""SQL of what people browse: secrets without their values, a page at a time."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from keyturn.db.tables import environments, projects, secret_folders, secret_versions, secrets
+from keyturn.db.unit import Tx
+from keyturn.secrets.domain import Folder, Place, StoredSecret
+from keyturn.secrets.store.secrets import CURRENT, SHARED, VERSION, chunks, stored
+
+_SHOWN = [column for column in VERSION if column.name != "value"]
+_PLACED = (
+    sa.select(secrets, *_SHOWN, sa.null().label("value"), secret_folders.c.path)
+    .join(secret_versions, CURRENT)
+    .join(secret_folders, secret_folders.c.id == secrets.c.folder_id)
+    .where(SHARED)
+)
+
+
+@dataclass(frozen=True)
+class NamedSecret:
+    """A secret by where it is, for lists of many."""
+
+    id: str
+    path: str
+    name: str
+    version: int
+
+
+@dataclass(frozen=True)
+class NamesOfFolder:
+    """How many secrets a folder has, and the first names of them."""
+
+    total: int
+    names: Sequence[tuple[str, str]]
+    """Pairs of id and name."""
+
+
+def page_of_folder(tx: Tx, folder_id: str, limit: int, offset: int) -> tuple[list[tuple[str, StoredSecret]], int]:
+    """Return some of the secrets of a folder by name, each with its path and without its value; and how many there are."""
+    where = secrets.c.folder_id == folder_id
+    return _page(tx, where, [secrets.c.name], limit, offset)
+
+
+def search(
+    tx: Tx, environment_id: str, words: Sequence[str], limit: int, offset: int
+) -> tuple[list[tuple[str, StoredSecret]], int]:
+    """Return some of the secrets of an environment with all of the words in their names, as :func:`page_of_folder` does."""
+    where = sa.and_(
+        secret_folders.c.environment_id == environment_id,
+        *(secrets.c.name.icontains(word, autoescape=True) for word in words),
+    )
+    return _page(tx, where, [secrets.c.name, secret_folders.c.path], limit, offset)
+
+
+def _page(
+    tx: Tx, where: sa.ColumnElement[bool], order: Sequence[sa.ColumnElement[Any]], limit: int, offset: int
+) -> tuple[list[tuple[str, StoredSecret]], int]:
+    counted = (
+        sa.select(sa.func.count().label("n"))
+        .select_from(secrets.join(secret_folders, secret_folders.c.id == secrets.c.folder_id))
+        .where(SHARED, where)
+    )
+    count = tx.one(counted)
+    rows = tx.rows(_PLACED.where(where).order_by(*order).limit(limit).offset(offset))
+    return [(row["path"], stored(row)) for row in rows], int(count["n"]) if count else 0
+
+
+def with_values(tx: Tx, org_id: str, secret_ids: Sequence[str]) -> list[tuple[StoredSecret, Place]]:
+    """Return everybody's secrets with these ids that are there, with their current versions and where they are."""
+    query = (
+        sa.select(
+            secrets,
+            *VERSION,
+            secret_folders.c.path,
+            secret_folders.c.environment_id,
+            environments.c.project_id,
+            environments.c.slug.label("environment"),
+            environments.c.name.label("environment_name"),
+        )
+        .join(secret_versions, CURRENT)
+        .join(secret_folders, secret_folders.c.id == secrets.c.folder_id)
+        .join(environments, environments.c.id == secret_folders.c.environment_id)
+        .join(projects, projects.c.id == environments.c.project_id)
+        .where(SHARED, projects.c.org_id == org_id)
+    )
+    return [
+        (
+            stored(row),
+            Place(row["project_id"], row["environment_id"], row["environment"], row["environment_name"], row["path"]),
+        )
+        for ids in chunks(secret_ids)
+        for row in tx.rows(query.where(secrets.c.id.in_(ids)))
+    ]
+
+
+def names(tx: Tx, folder_ids: Sequence[str], most: int) -> list[NamedSecret]:
+    """Return everybody's secrets of these folders, at most so many."""
+    found: list[NamedSecret] = []
+    query = (
+        sa.select(secrets.c.id, secrets.c.name, secrets.c.version, secret_folders.c.path)
+        .join(secret_folders, secret_folders.c.id == secrets.c.folder_id)
+        .where(SHARED)
+    )
+    for ids in chunks(folder_ids):
+        rows = tx.rows(query.where(secrets.c.folder_id.in_(ids)).limit(most - len(found)))
+        found += [NamedSecret(row["id"], row["path"], row["name"], row["version"]) for row in rows]
+    return found
+
+
+def values_of(tx: Tx, secret_ids: Sequence[str]) -> Iterator[StoredSecret]:
+    """Yield everybody's secrets with these ids, with their current versions."""
+    query = sa.select(secrets, *VERSION).join(secret_versions, CURRENT).where(SHARED)
+    for row in tx.rows(query.where(secrets.c.id.in_(secret_ids))):
+        yield stored(row)
+
+
+def first_names(tx: Tx, places: Sequence[tuple[str, str]], most: int) -> Mapping[tuple[str, str], NamesOfFolder]:
+    """Return what the folders at these places hold, each given by the id of its environment and its path."""
+    if not places:
+        return {}
+    numbered = (
+        sa.select(
+            secret_folders.c.environment_id,
+            secret_folders.c.path,
+            secrets.c.id,
+            secrets.c.name,
+            sa.func.row_number().over(partition_by=secrets.c.folder_id, order_by=secrets.c.name).label("number"),
+            sa.func.count().over(partition_by=secrets.c.folder_id).label("total"),
+        )
+        .join(secret_folders, secret_folders.c.id == secrets.c.folder_id)
+        .where(SHARED, sa.tuple_(secret_folders.c.environment_id, secret_folders.c.path).in_(places))
+        .subquery()
+    )
+    found: dict[tuple[str, str], NamesOfFolder] = {}
+    for row in tx.rows(sa.select(numbered).where(numbered.c.number <= most).order_by(numbered.c.number)):
+        key = (row["environment_id"], row["path"])
+        before = found.get(key)
+        found[key] = NamesOfFolder(row["total"], [*(before.names if before else ()), (row["id"], row["name"])])
+    return found
+
+
+def some_children(tx: Tx, parent_id: str, limit: int) -> list[Folder]:
+    """Return the first folders right in it, by name."""
+    query = sa.select(secret_folders).where(secret_folders.c.parent_id == parent_id)
+    return [Folder(**row) for row in tx.rows(query.order_by(secret_folders.c.name).limit(limit))]
+
+
+def folders_with(tx: Tx, environment_id: str, words: Sequence[str], limit: int) -> list[Folder]:
+    """Return the first folders of an environment, by path, with all of the words in their paths; never the root."""
+    query = sa.select(secret_folders).where(
+        secret_folders.c.environment_id == environment_id,
+        secret_folders.c.parent_id.is_not(None),
+        *(secret_folders.c.path.icontains(word, autoescape=True) for word in words),
+    )
+    return [Folder(**row) for row in tx.rows(query.order_by(secret_folders.c.path).limit(limit))]
