@@ -174,6 +174,15 @@ _API: dict[str, Rule] = {
     f"DELETE {_AZURE}/{{connection_id}}": _in(Action.DELETE_CONNECTIONS),
     f"GET {_AZURE}/connection-name/{{connection_name}}": _in(Action.READ_CONNECTIONS, query="?projectId={project_id}"),
     f"GET {_AZURE}/{{connection_id}}/clients": _in(Action.CONNECT_CONNECTIONS),
+    f"GET {_AZURE}/{{connection_id}}/applications": _in(Action.CONNECT_CONNECTIONS),
+    f"GET {_AZURE}/{{connection_id}}/allowed-applications": _in(Action.READ_CONNECTIONS),
+    f"PATCH {_AZURE}/{{connection_id}}/allowed-applications": _in(Action.EDIT_CONNECTIONS, {"allOwned": True}),
+    f"PUT {_AZURE}/{{connection_id}}/allowed-applications/{{object_id}}": _in(
+        Action.EDIT_CONNECTIONS, fill={"object_id": "nothing"}, also=_UNSET
+    ),
+    f"DELETE {_AZURE}/{{connection_id}}/allowed-applications/{{object_id}}": _in(
+        Action.EDIT_CONNECTIONS, fill={"object_id": "nothing"}
+    ),
     f"POST {_AZURE}/{{connection_id}}/test": _in(Action.CONNECT_CONNECTIONS),
     f"POST {_AZURE}/{{connection_id}}/rotate-credentials": _in(Action.ROTATE_CREDENTIALS),
     f"GET {_AZURE}/{{connection_id}}/credentials": _in(Action.READ_CONNECTIONS),

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from keyturn.connections.allowed import RotatableApplications
 from keyturn.connections.connection_test import ConnectionTests
 from keyturn.connections.daily_check import DailyCheck
 from keyturn.connections.oauth import SignIns
@@ -43,6 +44,7 @@ class Services:
     overviews: Overviews
     grants: Grants
     stored: Stored
+    applications: RotatableApplications
 
 
 def build(
@@ -82,9 +84,10 @@ def build(
         pause=await_lease,
         process_id=process_id,
     )
+    connections = Connections(database, providers, stored)
     return Services(
         providers,
-        Connections(database, providers, stored),
+        connections,
         rotations,
         SignIns(database, sealer, providers.browser, clock, ids, verifier, writer),
         tests,
@@ -95,4 +98,5 @@ def build(
         Overviews(database),
         grants,
         stored,
+        RotatableApplications(database, connections, clock),
     )

@@ -13,6 +13,7 @@ from keyturn.api.identities import routes as identities_api
 from keyturn.api.people import routes as people_api
 from keyturn.api.projects import members as members_api
 from keyturn.api.projects import routes as projects_api
+from keyturn.api.rotations import application_routes
 from keyturn.api.secret_imports import routes as imports_api
 from keyturn.api.secrets import routes as secrets_api
 from keyturn.api.tags import routes as tags_api
@@ -149,6 +150,7 @@ def web_application(core: Core, worker: Worker | None) -> Application:
             oauth_client_id=oauth.client_id if oauth else None,
             clock=core.clock,
         ),
+        application_routes.router(use_cases.applications, core.clock),
         unbuilt.router(),
     ]
     pages, site = page_routes(core, access, projects, use_cases, trail, limiter, secrets)

@@ -52,6 +52,27 @@ CONNECTION_DELETED = AuditEvent(
     "A connection was deleted; `staysValid` lists the secrets that were kept on purpose.",
     (*_OF_CONNECTION, "staysValid"),
 )
+CONNECTION_APPLICATION_ALLOWED = AuditEvent(
+    "allow-application-of-app-connection",
+    _CONNECTIONS,
+    _CONNECTION,
+    "An application may be rotated through the connection from now on: its secret can become one of a project.",
+    (*_OF_CONNECTION, "applicationObjectId", "application"),
+)
+CONNECTION_APPLICATION_DISALLOWED = AuditEvent(
+    "disallow-application-of-app-connection",
+    _CONNECTIONS,
+    _CONNECTION,
+    "An application may not be rotated through the connection any more.",
+    (*_OF_CONNECTION, "applicationObjectId"),
+)
+CONNECTION_OWNED_APPLICATIONS_CHANGED = AuditEvent(
+    "change-owned-applications-of-app-connection",
+    _CONNECTIONS,
+    _CONNECTION,
+    "`allOwned` says whether every application that the connection's principal owns may be rotated through it.",
+    (*_OF_CONNECTION, "allOwned"),
+)
 CONNECTION_TESTED = AuditEvent(
     "test-app-connection",
     _CONNECTIONS,

@@ -132,6 +132,10 @@ class ApplicationListing:
     credentials: tuple[RemoteCredential, ...]
     owners: tuple[str, ...] = ()
 
+    def living_ends(self, now: datetime) -> list[datetime]:
+        """Return when each of its secrets that has not ended will, the first one first."""
+        return sorted(secret.ends_at for secret in self.credentials if secret.ends_at and secret.ends_at > now)
+
 
 @dataclass(frozen=True)
 class ApplicationPage:

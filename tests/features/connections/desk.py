@@ -11,6 +11,7 @@ from sqlalchemy import event
 
 from entra_emulator.admin.admin import ApplicationHandle
 from keyturn.api.connections.routes import router
+from keyturn.api.rotations import application_routes
 from keyturn.db.tables import metadata
 from keyturn.errors import TokenRefused
 from keyturn.kit.actor import Actor, Role
@@ -129,7 +130,8 @@ class ApiClient:
 
 def connection_routes(world: World, oauth_client_id: str | None = None) -> Routes:
     use_cases = world.services
-    return router(
+    applications = application_routes.router(use_cases.applications, world.clock)
+    return applications + router(
         use_cases.connections,
         use_cases.rotations,
         use_cases.sign_ins,
