@@ -11,10 +11,11 @@ import pytest
 from keyturn.connections import health, sealed, stored
 from keyturn.credentials import store as journal
 from keyturn.credentials.domain import Credential, State
+from keyturn.engine import lease_store as leases
 from keyturn.providers.azure.provider import AzureProvider
 from keyturn.rotations import clock, failure, protocol, run_schedule, schedule, waits
 from keyturn.rotations.domain import StepName
-from keyturn.rotations.store import leases, policies
+from keyturn.rotations.store import policies
 from keyturn.rotations.timings import ProofPlan
 from keyturn.rotations.work import context, removal, run_outcome, steps, sweep
 from keyturn.rotations.work.along import Along

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from keyturn.authz.domain import ORGANIZATION_ROLES, PROJECT_ACTIONS, PROJECT_ROLES, Action, least_role
 from keyturn.authz.permissions import NOTHING, Grants, Scope, of_role
 from keyturn.db import unread
-from keyturn.db.tables import project_members, projects
+from keyturn.db.tables.views import project_members, projects
 from keyturn.db.unit import Tx
 from keyturn.errors import Forbidden, NotFound
 from keyturn.kit.actor import Actor, ActorKind, Role

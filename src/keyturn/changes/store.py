@@ -6,7 +6,8 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from keyturn.changes.domain import Change, ChangeKind
-from keyturn.db.tables import changes, projects
+from keyturn.db.tables import changes
+from keyturn.db.tables.views import project_revisions as projects
 from keyturn.db.unit import Tx
 
 _NEXT = sa.update(projects).where(projects.c.id == sa.bindparam("project")).values(revision=projects.c.revision + 1)

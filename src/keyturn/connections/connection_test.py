@@ -9,7 +9,7 @@ from keyturn.audit import events
 from keyturn.audit.domain import Filter
 from keyturn.audit.service import newest
 from keyturn.authz.domain import Action
-from keyturn.connections import health, store
+from keyturn.connections import health, rotation_store
 from keyturn.connections.access import connection_for
 from keyturn.connections.domain import Connection
 from keyturn.connections.health import check_failed
@@ -70,7 +70,7 @@ class ConnectionTests:
         """
         with self._database.read() as tx:
             connection = connection_for(tx, actor, connection_id, Action.CONNECT_CONNECTIONS)
-            rotates = store.rotates(tx, connection_id)
+            rotates = rotation_store.rotates(tx, connection_id)
         attempt = self.of(connection, rotates=rotates)
         failure = attempt.make()
         now = self._clock.now()

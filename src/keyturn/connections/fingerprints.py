@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from keyturn.connections import sealed, store
 from keyturn.connections.domain import Connection
+from keyturn.credentials import rotation_store as journal
 from keyturn.crypto.fingerprints import read_or_make
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import KeyturnError
@@ -36,14 +37,19 @@ def of_value(
     text = method.fingerprint(value)
     if text is None:
         return None
-    key = read_or_make(tx, sealer, now)
+    key = read_or_make(tx, sealer, now, _forget_all)
     return key.of([tenant.cloud, tenant.tenant_id.lower(), app_id.lower(), method.key, text])
+
+
+def _forget_all(tx: Tx) -> None:
+    store.forget_fingerprints(tx)
+    journal.forget_fingerprints(tx)
 
 
 # --- rows without one -------------------------------------------------------------------------------------------------
 
 Report = Callable[[str, str, KeyturnError], None]
-Row = TypeVar("Row", Connection, store.UnmarkedCredential)
+Row = TypeVar("Row", Connection, journal.UnmarkedCredential)
 
 
 def quiet(_table: str, _row: str, _error: KeyturnError) -> None:
@@ -63,7 +69,7 @@ def complete(database: Database, sealer: Sealer, providers: Providers, now: date
         fingerprint = of(tx, sealer, now, method, row.cloud, credentials) if credentials else None
         store.change(tx, row, fingerprint=fingerprint, fingerprint_version=row.secret_version)
 
-    def mark_credential(tx: Tx, row: store.UnmarkedCredential) -> None:
+    def mark_credential(tx: Tx, row: journal.UnmarkedCredential) -> None:
         value, tenant = (
             sealer.open(row.value, SealContext("credentials", row.id, "value")),
             Tenant(row.cloud, row.tenant_id),
@@ -71,10 +77,10 @@ def complete(database: Database, sealer: Sealer, providers: Providers, now: date
         method = providers.method_of_kind(row.credential_kind)
         mark = of_value(tx, sealer, now, method, tenant, row.app_id, value)
         if mark:
-            store.mark_credential(tx, row.id, mark)
+            journal.mark(tx, row.id, mark)
 
     count = _each(database, store.unmarked, mark_connection, partial(report, "app_connections"))
-    return count + _each(database, store.unmarked_credentials, mark_credential, partial(report, "credentials"))
+    return count + _each(database, journal.unmarked, mark_credential, partial(report, "credentials"))
 
 
 def _each(

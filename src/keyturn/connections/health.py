@@ -12,9 +12,10 @@ from typing import Any
 from keyturn.audit import events
 from keyturn.audit.domain import Subject, SubjectKind
 from keyturn.audit.record import record
-from keyturn.connections import rotation_store, store
+from keyturn.connections import store
 from keyturn.connections.domain import Connection
 from keyturn.connections.recording import record_connection_event
+from keyturn.credentials import rotation_store as journal
 from keyturn.credentials.domain import settled_at
 from keyturn.db.unit import Tx
 from keyturn.errors import KeyturnError, NeedsAction, NotYet, Permanent, RefusalReason, SignInAgain, Upstream
@@ -89,7 +90,7 @@ def refused(tx: Tx, earlier: Connection, error: KeyturnError, now: datetime) -> 
     by = platform(connection.org_id)
     facts = {"method": connection.method, "refusedAt": iso(since)} | refusal
     record_connection_event(tx, by, events.CONNECTION_REFUSED, connection, now, **facts)
-    current = rotation_store.current_credential(tx, connection.id)
+    current = journal.current_of_connection(tx, connection.id)
     # A provider that holds only expired credentials calls any other one expired, too. Near its end, by whichever of both
     # clocks, nobody can tell an expired credential from one that was removed.
     still_lives = current and current["ends_at"] and current["ends_at"] > now + WRONG

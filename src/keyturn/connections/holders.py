@@ -12,10 +12,11 @@ from datetime import datetime, timedelta
 from keyturn.authz import authorize
 from keyturn.authz.authorize import Scope
 from keyturn.authz.domain import Action
-from keyturn.connections import store
+from keyturn.connections import rotation_store, store
 from keyturn.connections.domain import Connection
 from keyturn.connections.fingerprints import marked
 from keyturn.connections.store import Holder
+from keyturn.credentials import rotation_store as journal
 from keyturn.db.unit import Tx
 from keyturn.errors import Refused
 from keyturn.kit.actor import Actor
@@ -86,7 +87,7 @@ def stays(tx: Tx, holder: Holder) -> bool:
 
 def rotated_by(tx: Tx, holders: Sequence[Holder]) -> str | None:
     """Return which of the connections has the rotation that moves them all."""
-    return next(iter(store.rotating_among(tx, [holder.id for holder in holders])), None)
+    return next(iter(rotation_store.rotating_among(tx, [holder.id for holder in holders])), None)
 
 
 def sharing(tx: Tx, actor: Actor, connections: Sequence[Connection]) -> dict[str, Sharing]:
@@ -104,7 +105,9 @@ def sharing(tx: Tx, actor: Actor, connections: Sequence[Connection]) -> dict[str
     if not shared:
         return {}
     sight = authorize.visible(tx, actor)
-    owners = set(store.rotating_among(tx, sorted({holder.id for group in shared.values() for holder in group})))
+    owners = set(
+        rotation_store.rotating_among(tx, sorted({holder.id for group in shared.values() for holder in group}))
+    )
     return {connection_id: _shared(connection_id, group, sight, owners) for connection_id, group in shared.items()}
 
 
@@ -149,7 +152,7 @@ def admit(tx: Tx, actor: Actor, fingerprint: str, connection_id: str | None, wha
 
     From now on each rotation of the credential moves the connection along: so that is decided here, once.
     """
-    entries = store.journaled(tx, fingerprint)
+    entries = journal.with_fingerprint(tx, fingerprint)
     rotating = next((row for row in entries if row.state == "current" and not row.retired), None)
     if rotating is None:
         return
@@ -172,7 +175,7 @@ def admit(tx: Tx, actor: Actor, fingerprint: str, connection_id: str | None, wha
 
 def refuse_removed(tx: Tx, fingerprint: str, now: datetime, what: str) -> None:
     """Raise Refused for a credential that a rotation of this server is removing, or has removed just now."""
-    entries = store.journaled(tx, fingerprint)
+    entries = journal.with_fingerprint(tx, fingerprint)
     if any(row.state == "current" for row in entries):
         return
     for row in entries:

@@ -1,54 +1,42 @@
-"""What connections have to know of rotations, whose room lies above."""
+"""SQL of which connections rotate: what their room may know of rotations, whose room lies above."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from keyturn.db.tables import credentials, rotations
+from keyturn.db.tables.views import OF_OWN_CREDENTIAL, rotations
 from keyturn.db.unit import Tx
 
-OWN = sa.and_(rotations.c.kind == "connection", rotations.c.retired.is_(False))
-"""Of the rotations that name a connection: that of its own credential. It may sign in for the rotation of another application."""
+_AT_ONCE = 10_000
 
 
 def has_rotation(tx: Tx, connection_id: str) -> bool:
     """Whether the connection has a rotation of its own, switched on or not."""
-    query = sa.select(rotations.c.id).where(rotations.c.connection_id == connection_id, OWN)
+    query = sa.select(rotations.c.id).where(rotations.c.connection_id == connection_id, OF_OWN_CREDENTIAL)
     return tx.one(query.limit(1)) is not None
 
 
-_SHOWN = ("object_id", "key_id", "marker", "hint", "ends_at")
-_CURRENT = (
-    sa.select(credentials.c.rotation_id, *(credentials.c[name] for name in _SHOWN))
-    .select_from(rotations.join(credentials, credentials.c.rotation_id == rotations.c.id))
-    .where(
-        rotations.c.connection_id == sa.bindparam("of_connection"),
-        OWN,
-        credentials.c.state == "current",
+def rotates(tx: Tx, connection_id: str) -> bool:
+    """Whether the connection's own credential is replaced by itself in time."""
+    query = sa.select(rotations.c.id).where(
+        rotations.c.connection_id == connection_id, rotations.c.enabled.is_(True), OF_OWN_CREDENTIAL
     )
-)
+    return tx.one(query.limit(1)) is not None
 
 
-def current_credential(tx: Tx, connection_id: str) -> Mapping[str, Any] | None:
-    """Return what may be shown of the current credential and its rotation, where the connection rotates."""
-    return tx.one(_CURRENT, of_connection=connection_id)
+def rotating_among(tx: Tx, connection_ids: Sequence[str]) -> list[str]:
+    """Return which of these connections have a rotation of their own credential, enabled or not."""
+    query = sa.select(rotations.c.connection_id).where(OF_OWN_CREDENTIAL).order_by(rotations.c.created_at)
+    starts = range(0, len(connection_ids), _AT_ONCE)
+    queries = [query.where(rotations.c.connection_id.in_(connection_ids[at : at + _AT_ONCE])) for at in starts]
+    return [str(row["connection_id"]) for some in queries for row in tx.rows(some)]
 
 
-_CURRENT_ROW = (
-    sa.select(credentials.c.id)
-    .select_from(credentials.join(rotations, rotations.c.id == credentials.c.rotation_id))
-    .where(
-        credentials.c.fingerprint == sa.bindparam("of_fingerprint"),
-        credentials.c.state == "current",
-        credentials.c.value.is_not(None),
-        rotations.c.retired.is_(False),
+def next_run(connection_id: sa.ColumnElement[str]) -> sa.ScalarSelect[object]:
+    """Return as a column when the connection of this id rotates next, NULL for one that does not."""
+    return (
+        sa.select(sa.func.coalesce(rotations.c.paused_until, rotations.c.next_run_at))
+        .where(rotations.c.connection_id == connection_id, OF_OWN_CREDENTIAL, rotations.c.enabled.is_(True))
+        .limit(1)
+        .scalar_subquery()
     )
-    .limit(1)
-)
-
-
-def current_row(tx: Tx, fingerprint: str) -> str | None:
-    """Return the row of the journal in which a rotation that has not ended keeps this credential as its current one."""
-    row = tx.one(_CURRENT_ROW, of_fingerprint=fingerprint)
-    return str(row["id"]) if row else None

@@ -5,7 +5,7 @@ A value is sealed once. Where a rotation has it in its journal, the connection h
 
 from typing import Any
 
-from keyturn.connections import rotation_store, store
+from keyturn.connections import store
 from keyturn.connections.domain import (
     Connection,
     SealedContent,
@@ -14,6 +14,7 @@ from keyturn.connections.domain import (
     target_of,
     unpack,
 )
+from keyturn.credentials import rotation_store
 from keyturn.credentials import store as journal
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import KeyturnError, Misconfigured, NeedsAction, Retryable
@@ -112,7 +113,7 @@ def content_columns(sealer: Sealer, connection_id: str, version: int, content: S
 
 def _kept_once(tx: Tx, sealer: Sealer, target: list[str], value: Plaintext | None, mark: str | None) -> SealedContent:
     """Return what to seal for a value with this fingerprint: which row has it where a rotation keeps the very same."""
-    credential_id = rotation_store.current_row(tx, mark) if mark and value else None
+    credential_id = rotation_store.current_with_fingerprint(tx, mark) if mark and value else None
     try:
         same = credential_id is not None and _journaled(tx, sealer, credential_id) == value
     except KeyturnError:

@@ -12,13 +12,17 @@ import sqlalchemy as sa
 
 from keyturn.connections.domain import Connection
 from keyturn.connections.flow import PendingSignIn
-from keyturn.connections.rotation_store import OWN
+from keyturn.connections.rotation_store import next_run
 from keyturn.connections.rows import FIELDS, read
 from keyturn.db import unread
 from keyturn.db.tables import app_connections as table
-from keyturn.db.tables import credentials, oauth_flows, oauth_tokens, projects, rotations
+from keyturn.db.tables import oauth_flows, oauth_tokens
+from keyturn.db.tables.views import projects
 from keyturn.db.unit import Tx
 from keyturn.kit.secret import SealContext, Sealed
+
+CONNECTIONS = table
+"""For statements of rooms above that join them; read by ``rows.read``."""
 
 
 def _scope(org_id: str, project_id: str | None) -> str:
@@ -90,14 +94,6 @@ def with_salt_inside(tx: Tx, after: str, limit: int) -> list[Connection]:
     return [read(row) for row in tx.rows(_WITH_SALT_INSIDE.where(table.c.id > after).limit(limit))]
 
 
-def rotates(tx: Tx, connection_id: str) -> bool:
-    """Whether the connection's own credential is replaced by itself in time."""
-    query = sa.select(rotations.c.id).where(
-        rotations.c.connection_id == connection_id, rotations.c.enabled.is_(True), OWN
-    )
-    return tx.one(query.limit(1)) is not None
-
-
 def refused_now(tx: Tx) -> list[Mapping[str, Any]]:
     """Return name, refused_at and refusal of all connections of this server that the provider refuses, the longest first."""
     query = sa.select(table.c.name, table.c.refused_at, table.c.refusal).where(table.c.refused_at.is_not(None))
@@ -128,19 +124,13 @@ class ConnectionFilter:
     offset: int = 0
 
 
-_NEXT_RUN = (
-    sa.select(sa.func.coalesce(rotations.c.paused_until, rotations.c.next_run_at))
-    .where(rotations.c.connection_id == table.c.id, OWN, rotations.c.enabled.is_(True))
-    .limit(1)
-    .scalar_subquery()
-)
 _HOME = sa.select(sa.func.lower(projects.c.name)).where(projects.c.id == table.c.project_id).scalar_subquery()
 _SORTS: Mapping[str, sa.ColumnElement[Any]] = {
     "app": table.c.app,
     "name": table.c.name,
     "method": table.c.method,
     "home": _HOME,
-    "rotation": _NEXT_RUN,
+    "rotation": next_run(table.c.id),
 }
 SORTS = tuple(_SORTS)
 
@@ -236,54 +226,7 @@ def holders_of_any(tx: Tx, fingerprints: Sequence[str]) -> list[Holder]:
     return [_holder(row) for query in queries for row in tx.rows(query)]
 
 
-def rotating_among(tx: Tx, connection_ids: Sequence[str]) -> list[str]:
-    """Return which of these connections have a rotation of their own credential, enabled or not."""
-    query = sa.select(rotations.c.connection_id).where(OWN).order_by(rotations.c.created_at)
-    starts = range(0, len(connection_ids), _AT_ONCE)
-    queries = [query.where(rotations.c.connection_id.in_(connection_ids[at : at + _AT_ONCE])) for at in starts]
-    return [str(row["connection_id"]) for some in queries for row in tx.rows(some)]
-
-
-@dataclass(frozen=True)
-class Journaled:
-    """What the journal knows of a credential that somebody gives: in which state it is, and whose rotation's."""
-
-    state: str
-    ended_at: datetime | None
-    revoke_after: datetime | None
-    connection_id: str | None
-    retired: bool
-
-
-_JOURNALED = (
-    sa.select(
-        *(credentials.c[name] for name in ("state", "ended_at", "revoke_after")),
-        *(rotations.c[name] for name in ("connection_id", "retired")),
-    )
-    .select_from(credentials.join(rotations, rotations.c.id == credentials.c.rotation_id))
-    .where(credentials.c.fingerprint == sa.bindparam("of_fingerprint"))
-    .order_by(credentials.c.planned_at, credentials.c.id)
-)
-
-
-def journaled(tx: Tx, fingerprint: str) -> list[Journaled]:
-    rows = tx.rows(_JOURNALED, of_fingerprint=fingerprint)
-    return [Journaled(**unread.values(row, Journaled.__dataclass_fields__)[0]) for row in rows]
-
-
 _UNMARKED = sa.select(table).where(table.c.fingerprint_version != table.c.secret_version).order_by(table.c.id)
-_CREDENTIAL_UNMARKED = sa.and_(
-    credentials.c.fingerprint.is_(None), credentials.c.value.is_not(None), credentials.c.published_at.is_not(None)
-)
-_UNMARKED_CREDENTIALS = (
-    sa.select(
-        *(credentials.c[name] for name in ("id", "value")),
-        *(rotations.c[name] for name in ("cloud", "tenant_id", "app_id", "credential_kind")),
-    )
-    .select_from(credentials.join(rotations, rotations.c.id == credentials.c.rotation_id))
-    .where(_CREDENTIAL_UNMARKED)
-    .order_by(credentials.c.id)
-)
 
 
 def unmarked(tx: Tx, after: str, limit: int) -> list[Connection]:
@@ -291,27 +234,9 @@ def unmarked(tx: Tx, after: str, limit: int) -> list[Connection]:
     return [read(row) for row in tx.rows(_UNMARKED.where(table.c.id > after).limit(limit))]
 
 
-@dataclass(frozen=True)
-class UnmarkedCredential:
-    """A row of the journal that was published and has no fingerprint, with its rotation's application."""
-
-    id: str
-    value: Sealed
-    cloud: str
-    tenant_id: str
-    app_id: str
-    credential_kind: str
-
-
-def unmarked_credentials(tx: Tx, after: str, limit: int) -> list[UnmarkedCredential]:
-    query = _UNMARKED_CREDENTIALS.where(credentials.c.id > after).limit(limit)
-    return [UnmarkedCredential(**row) for row in tx.rows(query)]
-
-
-def mark_credential(tx: Tx, credential_id: str, fingerprint: str) -> None:
-    """Give a row of the journal its fingerprint, unless it has one."""
-    unmarked_one = sa.and_(credentials.c.id == credential_id, credentials.c.fingerprint.is_(None))
-    tx.run(sa.update(credentials).where(unmarked_one), fingerprint=fingerprint)
+def forget_fingerprints(tx: Tx) -> None:
+    """Take their fingerprints from all connections: the key of these is lost."""
+    tx.run(sa.update(table).where(table.c.fingerprint.is_not(None)).values(fingerprint=None, fingerprint_version=0))
 
 
 # --- refresh tokens ---------------------------------------------------------------------------------------------------

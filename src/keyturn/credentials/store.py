@@ -39,6 +39,8 @@ def joined(row: Mapping[str, Any]) -> Credential:
     return read(row, "credential_")
 
 
+ENTRIES = credentials
+"""For statements of rooms above that join them with JOINED or LIVE."""
 _ADD = sa.insert(credentials)
 _MOVE = sa.update(credentials).where(
     credentials.c.id == sa.bindparam("of_id"), credentials.c.state == sa.bindparam("of_state")

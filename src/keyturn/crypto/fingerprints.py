@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from keyturn.crypto import store
@@ -38,12 +38,16 @@ class FingerprintKey:
         return hmac.new(self._key, text, hashlib.sha256).hexdigest()
 
 
-def read_or_make(tx: Tx, sealer: Sealer, now: datetime) -> FingerprintKey:
-    """Return the key, made in this writing transaction if there is none. Raises Misconfigured when it does not open."""
+def read_or_make(tx: Tx, sealer: Sealer, now: datetime, on_new: Callable[[Tx], object]) -> FingerprintKey:
+    """Return the key, made in this writing transaction if there is none. Raises Misconfigured when it does not open.
+
+    ``on_new`` is called when it was made: whatever has a fingerprint has one of a key that was lost.
+    """
     sealed = store.fingerprint_key(tx, _ID)
     if sealed is None:
         new_key = sealer.seal(Plaintext(to_text(os.urandom(KEY_BYTES))), _PLACE)
-        store.add_fingerprint_key(tx, _ID, new_key, now)
+        if store.add_fingerprint_key(tx, _ID, new_key, now):
+            on_new(tx)
         sealed = store.fingerprint_key(tx, _ID)
     key = from_text(sealer.open(sealed, _PLACE).reveal()) if sealed else None
     if key is None:

@@ -5,7 +5,8 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from keyturn.db.tables import app_connections, credentials, data_keys, fingerprint_keys, processes
+from keyturn.db.tables import data_keys, fingerprint_keys
+from keyturn.db.tables.views import processes
 from keyturn.db.unit import Tx
 from keyturn.kit.secret import Sealed
 
@@ -70,9 +71,6 @@ def fingerprint_key(tx: Tx, key_id: str) -> Sealed | None:
     return row["value"] if row else None
 
 
-def add_fingerprint_key(tx: Tx, key_id: str, value: Sealed, now: datetime) -> None:
-    """Add the key, unless another transaction was faster. Whatever has a fingerprint of a lost key has none from now on."""
-    if tx.add_new(fingerprint_keys, id=key_id, value=value, created_at=now):
-        for table, changes in ((app_connections, {"fingerprint_version": 0}), (credentials, {})):
-            marked = sa.update(table).where(table.c.fingerprint.is_not(None))
-            tx.run(marked.values(fingerprint=None, **changes))
+def add_fingerprint_key(tx: Tx, key_id: str, value: Sealed, now: datetime) -> bool:
+    """Add the key; False when another transaction was faster."""
+    return tx.add_new(fingerprint_keys, id=key_id, value=value, created_at=now)

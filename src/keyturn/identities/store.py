@@ -31,6 +31,8 @@ def _has(method: str) -> sa.Label[bool]:
     return sa.exists().where(mine, token_auths.c.method == method).label(f"has_{method}")
 
 
+IDENTITIES = identities
+"""For statements of rooms above that join them with WAYS."""
 WAYS = (_HAS_UNIVERSAL, *(_has(method) for method in METHODS), _HAS_TOKEN)
 """Columns of a query over ``identities``, from which :func:`auth_methods` reads."""
 _IDENTITY = sa.select(identities, *WAYS)

@@ -7,9 +7,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from keyturn.db import unread
-from keyturn.db.tables import environments, identities, project_members, projects, users
+from keyturn.db.tables import environments, project_members, projects
+from keyturn.db.tables.views import users
 from keyturn.db.unit import Tx
-from keyturn.identities.store import WAYS, auth_methods
+from keyturn.identities.store import IDENTITIES, WAYS, auth_methods
 from keyturn.kit.actor import ActorKind, Role
 from keyturn.projects.domain import Environment, Member, Project, ProjectRef
 
@@ -192,13 +193,13 @@ def remove_environment(tx: Tx, environment_id: str) -> None:
 
 _MEMBER = sa.select(
     project_members,
-    identities.c.name.label("identity_name"),
+    IDENTITIES.c.name.label("identity_name"),
     users.c.email,
     users.c.first_name,
     users.c.last_name,
     *WAYS,
 ).select_from(
-    project_members.outerjoin(identities, identities.c.id == project_members.c.identity_id).outerjoin(
+    project_members.outerjoin(IDENTITIES, IDENTITIES.c.id == project_members.c.identity_id).outerjoin(
         users, users.c.id == project_members.c.user_id
     )
 )

@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 from keyturn.db.unit import Database, Tx
+from keyturn.engine import lease_store as leases
 from keyturn.errors import Refused
 from keyturn.ports.clock import Clock
-from keyturn.rotations.store import leases
 
 LEASE_TRIES = 40
 LEASE_PAUSE_SECONDS = 0.25

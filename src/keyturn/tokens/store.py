@@ -7,7 +7,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from keyturn.db import unread
-from keyturn.db.tables import access_tokens, identities, token_auths, universal_auths, users
+from keyturn.db.tables import access_tokens
+from keyturn.db.tables.views import identities, token_auths, universal_auths, users
 from keyturn.db.unit import Tx
 from keyturn.kit.actor import Actor, ActorKind, Role
 from keyturn.tokens.addresses import readable

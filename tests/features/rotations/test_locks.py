@@ -14,9 +14,9 @@ from sqlalchemy import event
 from keyturn.crypto.fingerprints import read_or_make
 from keyturn.db.tables import leases
 from keyturn.db.unit import Database
+from keyturn.engine import lease_store
 from keyturn.errors import Refused
 from keyturn.rotations.edit_lock import EditLock
-from keyturn.rotations.store import leases as lease_store
 from keyturn.rotations.store import runs
 from keyturn.settings.model import Pace
 from keyturn_simulation.world import World, make_world
@@ -56,7 +56,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 @pytest.mark.postgres
 def test_the_rotation_is_locked_before_its_connection(world: World) -> None:
     with world.database.write() as tx:  # once in an installation's life, marks of a lost key are removed from all rows
-        read_or_make(tx, world.sealer, world.clock.now())
+        read_or_make(tx, world.sealer, world.clock.now(), lambda _tx: None)
     with locks_of(world.database) as locks:
         connection = world.connect()
         world.settle()

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from keyturn.credentials import store as journal
 from keyturn.credentials.domain import State
 from keyturn.db import unread
-from keyturn.db.tables import credentials, rotations, runs
+from keyturn.db.tables import rotations, runs
 from keyturn.db.unit import Tx
 from keyturn.rotations.domain import Rotation, RotationKind, Run, Snapshot
 from keyturn.rotations.store.rows import PLAIN
@@ -117,10 +117,10 @@ def _joined_run(row: Mapping[str, Any]) -> Run | None:
 
 
 def _overviews(connection_ids: Sequence[str]) -> sa.Select[Any]:
-    current = sa.and_(credentials.c.rotation_id == rotations.c.id, credentials.c.state == State.CURRENT.value)
+    current = sa.and_(journal.ENTRIES.c.rotation_id == rotations.c.id, journal.ENTRIES.c.state == State.CURRENT.value)
     return (
-        sa.select(rotations, credentials.c.ends_at.label("current_ends_at"), *_JOINED_RUN)
-        .select_from(rotations.outerjoin(credentials, current).outerjoin(runs, _UNDER_WAY))
+        sa.select(rotations, journal.ENTRIES.c.ends_at.label("current_ends_at"), *_JOINED_RUN)
+        .select_from(rotations.outerjoin(journal.ENTRIES, current).outerjoin(runs, _UNDER_WAY))
         .where(
             rotations.c.connection_id.in_(connection_ids),
             _OWN,
@@ -165,7 +165,7 @@ _SNAPSHOT = (
     sa.select(rotations, *_JOINED_RUN, *journal.JOINED)
     .select_from(
         rotations.outerjoin(runs, _UNDER_WAY).outerjoin(
-            credentials, sa.and_(credentials.c.rotation_id == rotations.c.id, journal.LIVE)
+            journal.ENTRIES, sa.and_(journal.ENTRIES.c.rotation_id == rotations.c.id, journal.LIVE)
         )
     )
     .where(rotations.c.id == sa.bindparam("of_rotation"))

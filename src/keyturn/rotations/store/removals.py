@@ -5,14 +5,14 @@ import sqlalchemy as sa
 from keyturn.authz.authorize import Visibility
 from keyturn.credentials import store as journal
 from keyturn.credentials.domain import KEPT
-from keyturn.db.tables import credentials, rotations, run_steps
+from keyturn.db.tables import rotations, run_steps
 from keyturn.db.unit import Tx
 from keyturn.rotations.domain import Rotation
 from keyturn.rotations.store.rows import rotation as read
 from keyturn.rotations.store.runs import StepRecord, read_step
 
-_KEPT = sa.and_(credentials.c.state.in_(["current", "retiring"]), credentials.c.note.is_not_distinct_from(KEPT))
-_TO_DO = sa.exists().where(credentials.c.rotation_id == rotations.c.id, journal.LIVE, sa.not_(_KEPT))
+_KEPT = sa.and_(journal.ENTRIES.c.state.in_(["current", "retiring"]), journal.ENTRIES.c.note.is_not_distinct_from(KEPT))
+_TO_DO = sa.exists().where(journal.ENTRIES.c.rotation_id == rotations.c.id, journal.LIVE, sa.not_(_KEPT))
 
 
 def under_way(tx: Tx, sight: Visibility, limit: int) -> list[Rotation]:

@@ -5,8 +5,8 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from keyturn.credentials.store import LIVE
-from keyturn.db.tables import credentials, observed_keys, run_steps, runs
+from keyturn.credentials import store as journal
+from keyturn.db.tables import observed_keys, run_steps, runs
 from keyturn.db.unit import Tx
 
 _LATEST_RUN = (
@@ -110,7 +110,7 @@ _OLD_KEYS = (
     .where(
         _GONE_LONG,
         sa.exists().where(_OTHERS.c.rotation_id == observed_keys.c.rotation_id, _OTHERS.c.gone_at.is_(None)),
-        ~sa.exists().where(credentials.c.key_id == observed_keys.c.key_id, LIVE),
+        ~sa.exists().where(journal.ENTRIES.c.key_id == observed_keys.c.key_id, journal.LIVE),
     )
     .order_by(observed_keys.c.gone_at, observed_keys.c.id)
     .limit(sa.bindparam("most"))

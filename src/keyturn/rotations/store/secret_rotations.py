@@ -6,18 +6,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from keyturn.connections.rows import read as read_connection
+from keyturn.connections.store import CONNECTIONS
 from keyturn.credentials import store as journal
 from keyturn.credentials.domain import State
-from keyturn.db.tables import (
-    app_connections,
-    credentials,
-    environments,
-    mapped_secrets,
-    rotations,
-    runs,
-    secret_folders,
-    secret_rotations,
-)
+from keyturn.db.tables import rotations, runs, secret_rotations
+from keyturn.db.tables.views import environments, mapped_secrets, secret_folders
 from keyturn.db.unit import Tx
 from keyturn.rotations.domain import Run
 from keyturn.rotations.schedule import Schedule
@@ -108,12 +101,12 @@ _NEWEST_RUN = (
     .correlate(rotations)
     .scalar_subquery()
 )
-_CURRENT = sa.and_(credentials.c.rotation_id == rotations.c.id, credentials.c.state == State.CURRENT.value)
+_CURRENT = sa.and_(journal.ENTRIES.c.rotation_id == rotations.c.id, journal.ENTRIES.c.state == State.CURRENT.value)
 _VIEW = (
     sa.select(
         rotations,
         *_labelled(secret_rotations, "mapping_"),
-        *_labelled(app_connections, "signer_"),
+        *_labelled(CONNECTIONS, "signer_"),
         *(runs.c[name].label(f"run_{name}") for name in Run.__dataclass_fields__),
         *journal.JOINED,
         _ID.c.name.label("client_id_name"),
@@ -124,13 +117,13 @@ _VIEW = (
     )
     .select_from(
         secret_rotations.join(rotations, rotations.c.id == secret_rotations.c.rotation_id)
-        .join(app_connections, app_connections.c.id == secret_rotations.c.connection_id)
+        .join(CONNECTIONS, CONNECTIONS.c.id == secret_rotations.c.connection_id)
         .join(secret_folders, secret_folders.c.id == secret_rotations.c.folder_id)
         .join(environments, environments.c.id == secret_rotations.c.environment_id)
         .join(_ID, sa.and_(_ID.c.secret_rotation_id == secret_rotations.c.id, _ID.c.which == CLIENT_ID))
         .join(_SECRET, sa.and_(_SECRET.c.secret_rotation_id == secret_rotations.c.id, _SECRET.c.which == CLIENT_SECRET))
         .outerjoin(runs, runs.c.id == _NEWEST_RUN)
-        .outerjoin(credentials, _CURRENT)
+        .outerjoin(journal.ENTRIES, _CURRENT)
     )
     .order_by(secret_rotations.c.name, secret_rotations.c.id)
 )
@@ -152,7 +145,7 @@ def views_of_rotation(tx: Tx, rotation_id: str) -> Sequence[SecretRotationView]:
 
 def _view(row: Mapping[str, Any]) -> SecretRotationView:
     mapping = read(row, "mapping_")
-    connection = {column.name: row[f"signer_{column.name}"] for column in app_connections.columns}
+    connection = {column.name: row[f"signer_{column.name}"] for column in CONNECTIONS.columns}
     place = Place(
         mapping.project_id,
         mapping.environment_id,

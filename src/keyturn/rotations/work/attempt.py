@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from keyturn.db.unit import Tx
+from keyturn.engine import lease_store as leases
 from keyturn.kit.actor import Actor, platform
 from keyturn.ports.provider import CredentialKind
 from keyturn.rotations.domain import Snapshot
 from keyturn.rotations.protocol import Step
-from keyturn.rotations.store import leases, policies
+from keyturn.rotations.store import policies
 from keyturn.rotations.store.runs import StepRecord
 from keyturn.rotations.targets import RotationTarget
 from keyturn.rotations.work.context import WorkerContext

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from keyturn.db.unit import Tx
-from keyturn.rotations.store import leases
+from keyturn.engine import lease_store as leases
 from keyturn.rotations.work.context import WorkerContext
 
 RENEWED_RECENTLY = timedelta(seconds=1)

@@ -6,7 +6,8 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from keyturn.db.tables import environments, projects, secret_folders
+from keyturn.db.tables import secret_folders
+from keyturn.db.tables.views import environments, projects
 from keyturn.db.unit import Tx
 from keyturn.secrets.domain import Folder, Place
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from keyturn.db.tables import environments, projects, secret_folders, secret_imports
+from keyturn.db.tables import secret_folders, secret_imports
+from keyturn.db.tables.views import environments, projects
 from keyturn.db.unit import Tx
 from keyturn.secrets.domain import Import, Place
 from keyturn.secrets.store.secrets import chunks

@@ -5,7 +5,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from keyturn.db.tables import mapped_secrets, secret_rotations
+from keyturn.db.tables import mapped_secrets
+from keyturn.db.tables.views import secret_rotations
 from keyturn.db.unit import Tx
 from keyturn.secrets.mapped import MappedSecret
 from keyturn.secrets.store.secrets import chunks

@@ -6,15 +6,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from keyturn.db.tables import (
-    credentials,
-    environments,
-    mapped_secrets,
-    projects,
-    secret_folders,
-    secret_versions,
-    secrets,
-)
+from keyturn.credentials import store as journal
+from keyturn.db.tables import mapped_secrets, secret_folders, secret_versions, secrets
+from keyturn.db.tables.views import environments, projects
 from keyturn.db.unit import Tx
 from keyturn.secrets.domain import Maker, Place, StoredSecret, Version
 
@@ -22,8 +16,8 @@ CHUNK = 500
 """How many ids one statement names."""
 
 _JOURNALED = (
-    sa.select(credentials.c.value)
-    .where(credentials.c.id == secret_versions.c.credential_id)
+    sa.select(journal.ENTRIES.c.value)
+    .where(journal.ENTRIES.c.id == secret_versions.c.credential_id)
     .correlate(secret_versions)
     .scalar_subquery()
 )
