@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from keyturn.web.reference.examples import SAMPLE_ID
 from tests.system.estate import RunningServer
 
 LARGEST_PAGE = 300_000
@@ -69,8 +70,9 @@ def test_no_page_is_larger_than_300_kilobytes(whole: RunningServer) -> None:
 def test_every_example_is_a_request_that_this_server_understands(whole: RunningServer) -> None:
     """Samples name nothing that is there, so most are answered "no such thing": but by the route they are meant for."""
     document = whole.client.get("/api/docs/json").json()
-    faults, count = [], 0
+    faults, count, secrets = [], 0, set()
     for example in examples(whole):
+        secrets |= {example.path} if example.path.startswith("/api/v4/secrets?") else set()
         answer = whole.client.request(example.method, example.path, headers=example.headers, content=example.body)
         whole.put_back()
         count += 1
@@ -78,6 +80,7 @@ def test_every_example_is_a_request_that_this_server_understands(whole: RunningS
             faults.append(f"{example.method} {example.path} {example.body}: {fault}")
     assert count == sum(len(methods) for methods in document["paths"].values())
     assert not faults, "\n".join(faults)
+    assert secrets == {f"/api/v4/secrets?environment=dev&secretPath=%2Fbilling&projectId={SAMPLE_ID}"}
 
 
 def _fault(answer: httpx.Response) -> str | None:

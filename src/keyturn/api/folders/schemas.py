@@ -9,7 +9,9 @@ from keyturn.web.schema.validate import coerced
 from keyturn.web.schema.wire import ApiModel, Timestamp
 
 Reference = Annotated[str, Meta(max_length=255)]
-Path = Annotated[str, Meta(max_length=2000)]
+ProjectId = Annotated[str, Meta(max_length=255, examples=["8c1e2f7a-5b3d-4e6f-9a01-2b4c6d8e0f13"])]
+Path = Annotated[str, Meta(max_length=2000, examples=["/"])]
+Directory = Annotated[str, Meta(max_length=2000)]
 Name = Annotated[str, Meta(max_length=64, examples=["billing"])]
 Text = Annotated[str, Meta(max_length=1000)]
 EnvironmentSlug = Annotated[str, Meta(max_length=64, examples=["dev"])]
@@ -20,8 +22,8 @@ class _InFolder(ApiModel):
 
     environment: EnvironmentSlug | None = None
     path: Path | None = None
-    directory: Path | None = None
-    project_id: Reference | None = None
+    directory: Directory | None = None
+    project_id: ProjectId | None = None
     workspace_id: Reference | None = None
 
     def address(self) -> Address:

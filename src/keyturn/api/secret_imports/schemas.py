@@ -10,7 +10,9 @@ from keyturn.web.schema.validate import Fault, coerced
 from keyturn.web.schema.wire import ApiModel, Timestamp
 
 Reference = Annotated[str, Meta(max_length=255)]
-Path = Annotated[str, Meta(max_length=2000)]
+ProjectId = Annotated[str, Meta(max_length=255, examples=["8c1e2f7a-5b3d-4e6f-9a01-2b4c6d8e0f13"])]
+Path = Annotated[str, Meta(max_length=2000, examples=["/"])]
+SourcePath = Annotated[str, Meta(max_length=2000, examples=["/shared"])]
 EnvironmentSlug = Annotated[str, Meta(max_length=64, examples=["dev"])]
 Position = Annotated[int, coerced, Meta(ge=0, le=1000)]
 """Counted from 1; 0 counts as absent."""
@@ -21,7 +23,7 @@ class InFolder(ApiModel):
 
     environment: EnvironmentSlug | None = None
     path: Path = "/"
-    project_id: Reference | None = None
+    project_id: ProjectId | None = None
     workspace_id: Reference | None = None
 
     def address(self) -> Address:
@@ -32,7 +34,7 @@ class Source(ApiModel):
     """The folder that is imported."""
 
     environment: EnvironmentSlug
-    path: Path = "/"
+    path: SourcePath = "/"
 
 
 class CreateImport(InFolder, kw_only=True):
@@ -48,7 +50,7 @@ class CreateImport(InFolder, kw_only=True):
 
 class ChangedSource(ApiModel):
     environment: EnvironmentSlug | None = None
-    path: Path | None = None
+    path: SourcePath | None = None
     position: Position | None = None
 
 

@@ -19,9 +19,11 @@ HIDDEN = "<hidden-by-infisical>"
 """What clients of this API know to stand in place of a value that they do not see."""
 
 Reference = Annotated[str, Meta(max_length=255)]
-Path = Annotated[str, Meta(max_length=2000, examples=["/"])]
-SecretName = Annotated[str, Meta(max_length=255)]
-Value = Annotated[Plaintext, Meta(max_length=512 * 1024)]
+ProjectId = Annotated[str, Meta(max_length=255, examples=["8c1e2f7a-5b3d-4e6f-9a01-2b4c6d8e0f13"])]
+Path = Annotated[str, Meta(max_length=2000, examples=["/billing"])]
+SecretName = Annotated[str, Meta(max_length=255, examples=["DATABASE_URL"])]
+Renamed = Annotated[str, Meta(max_length=255)]
+Value = Annotated[Plaintext, Meta(max_length=512 * 1024, examples=["postgres://billing@db/billing"])]
 Comment = Annotated[str, Meta(max_length=10_000)]
 Note = Annotated[str, Meta(max_length=1000)]
 Days = Annotated[int, coerced, Meta(ge=0, le=3650)]
@@ -36,7 +38,7 @@ class _Addressed(ApiModel):
 
     environment: EnvironmentSlug | None = None
     secret_path: Path = "/"
-    project_id: Reference | None = None
+    project_id: ProjectId | None = None
     workspace_id: Reference | None = None
     workspace_slug: Reference | None = None
     project_slug: Reference | None = None
@@ -210,7 +212,7 @@ class _Written(_Content):
 
     environment: EnvironmentSlug | None = None
     secret_path: Path = "/"
-    project_id: Reference | None = None
+    project_id: ProjectId | None = None
     workspace_id: Reference | None = None
     workspace_slug: Reference | None = None
     project_slug: Reference | None = None
@@ -238,7 +240,7 @@ class CreateSecrets(_Addressed, kw_only=True):
 class UpdateSecret(_Written):
     """What is absent stays as it is."""
 
-    new_secret_name: SecretName | None = None
+    new_secret_name: Renamed | None = None
 
 
 class RollBack(ApiModel):

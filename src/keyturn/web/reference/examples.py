@@ -1,4 +1,4 @@
-"""An example of each request in curl, made from the OpenAPI document: what is needed, and nothing that is optional.
+"""An example of each request in curl, made from the OpenAPI document: what is needed, and of the rest what has an example.
 
 Who pastes one has set ``KEYTURN_URL`` and ``KEYTURN_TOKEN``; ids and values are samples to be replaced.
 """
@@ -32,9 +32,10 @@ def curl(method: str, path: str, facts: Facts, schemas: Facts) -> str:
     Raises ValueError for a text whose pattern no sample matches.
     """
     parameters = facts.get("parameters", ())
-    samples = {each["name"]: sample(each["schema"], schemas, each["name"]) for each in parameters if each["required"]}
+    shown = [each for each in parameters if each["required"] or _has_example(each["schema"])]
+    samples = {each["name"]: sample(each["schema"], schemas, each["name"]) for each in shown}
     address = _HOLE.sub(lambda hole: quote(_text(samples[hole[1]]), safe=""), path)
-    names = [each["name"] for each in parameters if each["in"] == "query" and each["required"]]
+    names = [each["name"] for each in shown if each["in"] == "query"]
     query = "&".join(f"{name}={quote(_text(samples[name]), safe='')}" for name in names)
     words = [
         "curl" if method == "GET" else f"curl -X {method}",
@@ -78,8 +79,12 @@ def _plain(schema: Facts, schemas: Facts, name: str) -> Any:
 
 def _object(schema: Facts, schemas: Facts) -> dict[str, Any]:
     properties, required = schema.get("properties", {}), schema.get("required", ())
-    names = [name for name, inner in properties.items() if name in required or "examples" in inner]
+    names = [name for name, inner in properties.items() if name in required or _has_example(inner)]
     return {name: sample(properties[name], schemas, name) for name in names or list(properties)[:1]}
+
+
+def _has_example(schema: Facts) -> bool:
+    return "examples" in schema or any("examples" in arm for arm in schema.get("anyOf", ()))
 
 
 def _string(schema: Facts, name: str) -> str:
