@@ -3,6 +3,7 @@
 What is written is read from the bodies that a client of this server's own API would send, so the same rules hold for it.
 """
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -27,6 +28,9 @@ from keyturn.secrets.domain import (
 )
 from keyturn.web.schema.validate import parse
 
+TAKEN_OVER = "azure-client-secret"
+"""The kind of rotation that this server has, too."""
+_ROTATIONS = f"/api/v2/secret-rotations/{TAKEN_OVER}"
 ROTATED = "a rotation there goes on to change it"
 
 
@@ -193,8 +197,29 @@ def _dotted(path: object) -> str:
     return ".".join(str(step) for step in path) if isinstance(path, list | tuple) else ""
 
 
-def rotation_entry(slug: str, rotation: RotationThere) -> Entry:
+def rotation_entry(slug: str, project_id: str, rotation: RotationThere) -> Entry:
     """Return what is said of a rotation: it goes on there until somebody takes it over."""
     place = f"{slug}/{rotation.environment.slug}{rotation.folder.path}".rstrip("/")
-    names = ", ".join(str(name) for name in rotation.secrets_mapping.values())
-    return Entry(Kind.ROTATION, place, rotation.name, Outcome.KEPT, f"{rotation.type}, writes {names}", "")
+    names = {key: str(name) for key, name in rotation.secrets_mapping.items()}
+    reason = f"{rotation.type}, writes {', '.join(names.values())}"
+    if rotation.type != TAKEN_OVER:
+        fix = "This server does not rotate this kind: its secrets are ordinary ones here."
+        return Entry(Kind.ROTATION, place, rotation.name, Outcome.KEPT, reason, fix)
+    body = {
+        "name": rotation.name,
+        "projectId": project_id,
+        "connectionId": "ID of a connection here",
+        "environment": rotation.environment.slug,
+        "secretPath": rotation.folder.path,
+        "rotationInterval": rotation.rotation_interval or 30,
+        "parameters": {key: str(rotation.parameters.get(key, "")) for key in ("objectId", "clientId")},
+        "secretsMapping": {key: f"{name}_NEW" for key, name in names.items()},
+    }
+    steps = (
+        "To take it over: 1. Switch its automatic rotation off there.",
+        f"2. POST {_ROTATIONS} {json.dumps(body, ensure_ascii=False)}",
+        f"3. Delete {' and '.join(names.values())} here, and at once:",
+        f"   PATCH {_ROTATIONS}/ID {json.dumps({'secretsMapping': names}, ensure_ascii=False)}",
+        f"4. What still reads there holds the secret of before: POST {_ROTATIONS}/ID/hand-over keeps it until it is released.",
+    )
+    return Entry(Kind.ROTATION, place, rotation.name, Outcome.KEPT, reason, "\n".join(steps))

@@ -79,7 +79,8 @@ class InfisicalImport:
             self._tag(pair, tag)
         self._contents.bring(pair)
         for rotation in self._ledger.read(Kind.ROTATION, slug, lambda: self._source.rotations(there.id)):
-            self._ledger.note(planning.rotation_entry(slug, rotation))
+            project_id = pair.here.id if pair.here else "ID of the project here"
+            self._ledger.note(planning.rotation_entry(slug, project_id, rotation))
 
     def _here(self, slug: str) -> Project | None:
         try:

@@ -258,6 +258,10 @@ def test_rotations_go_on_there_and_it_is_said_how_to_take_them_over(desk: Desk) 
     [kept] = [entry for entry in report.entries if entry.outcome is Outcome.KEPT]
     assert (kept.name, kept.place) == ("billing-app", "payments/live")
     assert "writes AZURE_CLIENT_ID, AZURE_CLIENT_SECRET" in kept.reason
+    posted = json.loads(kept.fix.splitlines()[1].split(" ", 3)[3])
+    [project] = desk.projects.list(desk.ann)
+    assert (posted["projectId"], posted["parameters"]) == (project.id, rotation["parameters"])
+    assert posted["secretsMapping"] == {"clientId": "AZURE_CLIENT_ID_NEW", "clientSecret": "AZURE_CLIENT_SECRET_NEW"}
     [brought] = [entry for entry in report.entries if entry.name == "AZURE_CLIENT_SECRET"]
     assert brought.reason == "a rotation there goes on to change it"
     assert desk.values() == {"AZURE_CLIENT_SECRET": "canary-of-rotation"}
