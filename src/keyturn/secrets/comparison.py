@@ -1,10 +1,12 @@
 """Comparing two environments: which secrets one of them lacks, and which values differ, without showing any."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 
+from keyturn.authz.authorize import Grants, Scope, granted
 from keyturn.authz.domain import Action
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import Refused
@@ -12,7 +14,7 @@ from keyturn.kit.actor import Actor
 from keyturn.kit.batches import batches
 from keyturn.ports.sealing import Sealer
 from keyturn.secrets import access
-from keyturn.secrets.domain import Address, Place
+from keyturn.secrets.domain import ROOT, Address, Place, clean_path
 from keyturn.secrets.sealed import value_of
 from keyturn.secrets.store import folders, listing
 from keyturn.secrets.store.listing import NamedSecret
@@ -62,13 +64,16 @@ class Comparisons:
     def compare(self, actor: Actor, left: Address, right: Address) -> Comparison:
         """Compare two folders of one project and all below them.
 
-        Whoever compares learns which values are the same, so they need the right to read them on both sides. Raises Refused
-        for more than :data:`MOST_COMPARED` secrets on one side.
+        Whoever compares learns which values are the same, so they need the right to read them on both sides: folders below
+        that they may not read in both are left out. Raises Forbidden when that is so of the two themselves, and Refused for
+        more than :data:`MOST_COMPARED` secrets on one side.
         """
         with self._database.read() as tx:
             here = access.locate(tx, actor, Action.READ_SECRET_VALUES, left)
             there = access.locate(tx, actor, Action.READ_SECRET_VALUES, right)
-            ours, theirs = self._names(tx, here), self._names(tx, there)
+            grants = granted(tx, actor, Scope(actor.org_id, here.project_id))
+            readable = partial(_readable, actor, grants, (here, there))
+            ours, theirs = self._names(tx, here, readable), self._names(tx, there, readable)
             both = [(ours[key], theirs[key]) for key in ours.keys() & theirs.keys()]
             equal = {one.id for one in self._equal(tx, here.project_id, both)}
         compared = []
@@ -77,18 +82,22 @@ class Comparisons:
             compared.append(ComparedSecret(*key, one, other, _difference(one, other, equal)))
         return Comparison(here, there, compared)
 
-    def _names(self, tx: Tx, place: Place) -> Mapping[tuple[str, str], NamedSecret]:
+    def _names(self, tx: Tx, place: Place, readable: Callable[[str], bool]) -> Mapping[tuple[str, str], NamedSecret]:
         """Return the secrets at and below the place by path and name; the path is that within the place."""
-        within = folders.in_and_below(tx, place.environment_id, place.path)
-        rows = listing.names(tx, [folder.id for folder in within], MOST_COMPARED + 1)
+        above = "" if place.path == ROOT else place.path
+        within = {
+            folder.id: folder.path.removeprefix(above) or ROOT
+            for folder in folders.in_and_below(tx, place.environment_id, place.path)
+        }
+        ids = [folder_id for folder_id, path in within.items() if readable(path)]
+        rows = listing.names(tx, ids, MOST_COMPARED + 1)
         if len(rows) > MOST_COMPARED:
             raise Refused(
                 f"There are more than {MOST_COMPARED} secrets in {place.environment_name} below {place.path}.",
                 code="secrets.too_many_compared",
                 fix="Compare folder by folder.",
             )
-        above = "" if place.path == "/" else place.path
-        return {(row.path.removeprefix(above) or "/", row.name): row for row in rows}
+        return {(row.path.removeprefix(above) or ROOT, row.name): row for row in rows}
 
     def _equal(
         self, tx: Tx, project_id: str, pairs: Sequence[tuple[NamedSecret, NamedSecret]]
@@ -100,6 +109,17 @@ class Comparisons:
             for one, other in part:
                 if one.id in values and other.id in values and values[one.id] == values[other.id]:
                     yield one
+
+
+def _readable(actor: Actor, grants: Grants, places: Sequence[Place], path: str) -> bool:
+    """Say whether the folder with this path below each of the places may be read."""
+    return all(
+        grants.allow(
+            Action.READ_SECRET_VALUES,
+            Scope(actor.org_id, place.project_id, place.environment, clean_path(place.path + path)),
+        )
+        for place in places
+    )
 
 
 def _difference(left: NamedSecret | None, right: NamedSecret | None, equal: set[str]) -> Difference:

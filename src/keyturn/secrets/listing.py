@@ -1,8 +1,9 @@
 """Browsing secrets: a page of a folder or of a search without values, and the values that somebody asks to see one by one."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from keyturn.authz.authorize import Grants, Scope, granted, require_in
 from keyturn.authz.domain import Action
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import NotFound, Refused
@@ -24,7 +25,7 @@ FEW_NAMES = 20
 
 @dataclass(frozen=True)
 class SecretPage:
-    """Some of the secrets of a place, without values."""
+    """Some of the secrets of a place, without values: those that the reader may know of."""
 
     place: Place
     folder: Folder | None
@@ -34,12 +35,26 @@ class SecretPage:
     """Whether there are more than those shown."""
     secrets: Sequence[Secret]
     total: int
-    reads_values: bool
-    """Whether the reader may see values there."""
+    readable: frozenset[str]
+    """The ids of those whose values the reader may see."""
+    can: frozenset[str]
+    """What the reader may do in this folder."""
 
     @property
     def missing(self) -> bool:
         return self.folder is None and self.place.path != ROOT
+
+
+@dataclass(frozen=True)
+class ShownSecret:
+    """A secret without its value, and what the reader may do there."""
+
+    secret: Secret
+    can: frozenset[str]
+
+    @property
+    def readable(self) -> bool:
+        return Action.READ_SECRET_VALUES in self.can
 
 
 class SecretListing:
@@ -51,32 +66,56 @@ class SecretListing:
         self._clock = clock
 
     def page(self, actor: Actor, address: Address, text: str, limit: int, offset: int) -> SecretPage:
-        """Return a page of the folder, or with a text of the secrets of the environment that have its words in their names."""
+        """Return a page of the folder, or with a text of the secrets of the environment that have its words in their names.
+
+        Of folders that the reader may not look into only those are shown that lead to some that they may. Raises Forbidden
+        when there may be none in the environment.
+        """
         words = text.split()[:MOST_WORDS]
         with self._database.read() as tx:
-            place = access.locate(tx, actor, Action.DESCRIBE_SECRETS, address)
+            place = access.locate(tx, actor, Action.READ_PROJECT, address)
+            grants = granted(tx, actor, Scope(actor.org_id, place.project_id))
+            if not grants.anywhere(Action.DESCRIBE_SECRETS, place.environment):
+                require_in(grants, actor, Action.DESCRIBE_SECRETS, _scope(actor, place))
+            visible = _visible(tx, actor, grants, place)
             folder = folders.at(tx, place.environment_id, place.path)
-            most = MOST_FOLDERS_SHOWN + 1
+            within: Sequence[Folder]
             if words:
-                within = listing.folders_with(tx, place.environment_id, words, most)
-                rows, total = listing.search(tx, place.environment_id, words, limit, offset)
+                within = listing.folders_with(tx, place.environment_id, words, visible, MOST_FOLDERS_SHOWN + 1)
+                rows, total = listing.search(tx, place.environment_id, words, visible, limit, offset)
             else:
-                within = listing.some_children(tx, folder.id, most) if folder else []
-                rows, total = listing.page_of_folder(tx, folder.id, limit, offset) if folder else ([], 0)
+                within = _leading(listing.some_children(tx, folder.id), visible) if folder else []
+                sees = folder is not None and grants.allow(Action.DESCRIBE_SECRETS, _scope(actor, place))
+                rows, total = listing.page_of_folder(tx, folder.id, limit, offset) if folder and sees else ([], 0)
             shown = self._shown(tx, [(replace(place, path=path), row) for path, row in rows])
-            reads = access.may_read_values(tx, actor, place)
-            return SecretPage(
-                place, folder, within[:MOST_FOLDERS_SHOWN], len(within) == most, shown, total, reads_values=reads
-            )
+        readable = {one.stored.id for one in shown if _reads(actor, grants, one.place)}
+        return SecretPage(
+            place,
+            folder,
+            within[:MOST_FOLDERS_SHOWN],
+            len(within) > MOST_FOLDERS_SHOWN,
+            shown,
+            total,
+            frozenset(readable),
+            _can(actor, grants, place),
+        )
 
     def names_at(self, actor: Actor, places: Sequence[Place]) -> Sequence[NamesOfFolder]:
-        """Return for each of these places of one project what its folder holds, by the first names."""
+        """Return for each of these places of one project what its folder holds, by the first names.
+
+        Of a folder that the reader may not look into nothing is told.
+        """
+        if not places:
+            return []
         with self._database.read() as tx:
-            for place in places:
-                access.require_there(tx, actor, Action.DESCRIBE_SECRETS, place)
-            keys = [(place.environment_id, place.path) for place in places]
-            found = listing.first_names(tx, list(dict.fromkeys(keys)), FEW_NAMES)
-            return [found.get(key, NamesOfFolder(0, ())) for key in keys]
+            grants = granted(tx, actor, Scope(actor.org_id, places[0].project_id))
+            keys = {
+                (place.environment_id, place.path)
+                for place in places
+                if grants.allow(Action.DESCRIBE_SECRETS, _scope(actor, place))
+            }
+            found = listing.first_names(tx, list(keys), FEW_NAMES)
+        return [found.get((place.environment_id, place.path), NamesOfFolder(0, ())) for place in places]
 
     def reveal(self, actor: Actor, project_id: str, secret_ids: Sequence[str]) -> Sequence[Secret]:
         """Return these secrets of the project with their values, each written into the trail. Raises NotFound and Forbidden."""
@@ -86,15 +125,16 @@ class SecretListing:
                 f"{MOST_REVEALED} values are shown at once.", code="secrets.too_many_revealed", fix="Ask for fewer."
             )
         with self._database.write() as tx:
+            grants = granted(tx, actor, Scope(actor.org_id, project_id))
             pairs = [pair for pair in listing.with_values(tx, actor.org_id, wanted) if pair[1].project_id == project_id]
+            for _, place in pairs:
+                require_in(grants, actor, Action.READ_SECRET_VALUES, _scope(actor, place))
             if len(pairs) < len(wanted):
                 raise NotFound(
                     "Some of these secrets are not there any more.",
                     code="secrets.not_found",
                     fix="Load the page again.",
                 )
-            for place in {place for _, place in pairs}:
-                access.require_there(tx, actor, Action.READ_SECRET_VALUES, place)
             return [self._revealed(tx, actor, place, row) for row, place in pairs]
 
     def reveal_version(self, actor: Actor, secret_id: str, number: int | None = None) -> Secret:
@@ -103,12 +143,13 @@ class SecretListing:
             row, place = access.found_by_id(tx, actor, Action.READ_SECRET_VALUES, secret_id)
             return self._revealed(tx, actor, place, row if number is None else access.at_version(tx, row, number))
 
-    def one(self, actor: Actor, secret_id: str) -> tuple[Secret, bool]:
-        """Return a secret without its value, and whether the reader may see that. Raises NotFound."""
+    def one(self, actor: Actor, secret_id: str) -> ShownSecret:
+        """Return a secret without its value. Raises NotFound."""
         with self._database.read() as tx:
             row, place = access.found_by_id(tx, actor, Action.DESCRIBE_SECRETS, secret_id)
             [secret] = self._shown(tx, [(place, row)])
-            return secret, access.may_read_values(tx, actor, place)
+            grants = granted(tx, actor, Scope(actor.org_id, place.project_id))
+            return ShownSecret(secret, _can(actor, grants, place))
 
     def _revealed(self, tx: Tx, actor: Actor, place: Place, row: StoredSecret) -> Secret:
         secret = Secret(row, place, value_of(self._sealer, place.project_id, row))
@@ -124,3 +165,38 @@ class SecretListing:
             Secret(row, place, None, details_of(self._sealer, project_id, row), of_each.get(row.id, ()))
             for place, row in placed
         ]
+
+
+def _scope(actor: Actor, place: Place) -> Scope:
+    return Scope(actor.org_id, place.project_id, place.environment, place.path)
+
+
+def _can(actor: Actor, grants: Grants, place: Place) -> frozenset[str]:
+    scope = _scope(actor, place)
+    return frozenset(action.value for action in Action if grants.allow(action, scope))
+
+
+def _reads(actor: Actor, grants: Grants, place: Place) -> bool:
+    return grants.allow(Action.READ_SECRET_VALUES, _scope(actor, place))
+
+
+def _visible(tx: Tx, actor: Actor, grants: Grants, place: Place) -> Mapping[str, str] | None:
+    """Return the folders of the environment that the reader may look into, by id with their paths; None: all of them."""
+    if grants.everywhere(Action.DESCRIBE_SECRETS):
+        return None
+    every = folders.in_and_below(tx, place.environment_id, ROOT)
+    return {
+        folder.id: folder.path
+        for folder in every
+        if grants.allow(Action.DESCRIBE_SECRETS, _scope(actor, replace(place, path=folder.path)))
+    }
+
+
+def _leading(children: Sequence[Folder], visible: Mapping[str, str] | None) -> Sequence[Folder]:
+    """Return the folders that may be looked into, and those above such."""
+    if visible is None:
+        return children
+    above = {
+        path[:end] for path in visible.values() for end in range(len(path) + 1) if path[end : end + 1] in {"", "/"}
+    }
+    return [folder for folder in children if folder.path in above]

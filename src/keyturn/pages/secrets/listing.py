@@ -101,7 +101,7 @@ def routes(pages: SecretPages) -> list[PageRoute]:
     @post(f"{OF_PROJECT}/reveal", form_page=show_secrets)
     def reveal(actor: Actor, project_id: str, query: ListQuery, form: RevealForm) -> SecretsPage | File:
         page = None if form.as_json else _page(pages, actor, pages.place(actor, project_id, query), query, FormState())
-        ids = [secret.stored.id for secret in page.found.secrets] if form.all and page and page.found else form.ids
+        ids = sorted(page.found.readable) if form.all and page and page.found else form.ids
         secrets = pages.listing.reveal(actor, project_id, ids)
         values = {secret.stored.id: secret.value for secret in secrets if secret.value is not None}
         if page is None:

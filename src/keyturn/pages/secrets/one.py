@@ -23,6 +23,7 @@ from keyturn.pages.secrets.texts import (
     verbatim,
 )
 from keyturn.secrets.domain import Address, Secret, SecretChange, Version
+from keyturn.secrets.listing import ShownSecret
 from keyturn.web.html.forms import require_typed
 from keyturn.web.pages import File, FormState, PageRoute, Redirect, get, post
 from keyturn.web.schema.wire import ApiModel
@@ -68,8 +69,7 @@ class ShownValue:
 class OneSecretPage(PageOfSecrets):
     template: ClassVar[str] = "secrets/one.html"
 
-    secret: Secret
-    reads_values: bool
+    shown: ShownSecret
     versions: Sequence[Version]
     more_versions: bool
     query: VersionQuery
@@ -77,6 +77,10 @@ class OneSecretPage(PageOfSecrets):
     metadata: str
     form_state: FormState
     value: ShownValue | None = None
+
+    @property
+    def secret(self) -> Secret:
+        return self.shown.secret
 
     def path(self, action: str = "") -> str:
         return secret_path(self.secret.stored.id, action)
@@ -111,7 +115,7 @@ def _changes(pages: SecretPages, page: PageRoute) -> list[PageRoute]:
 
     @post(f"{ONE}/details", form_page=page)
     def change_details(actor: Actor, secret_id: str, form: DetailsForm) -> Redirect:
-        secret, _ = pages.listing.one(actor, secret_id)
+        secret = pages.listing.one(actor, secret_id).secret
         tags = pages.secrets.tags.list(actor, secret.place.project_id)
         change = SecretChange(
             # What a form cannot send back as it is stays when it looks the same.
@@ -130,7 +134,7 @@ def _changes(pages: SecretPages, page: PageRoute) -> list[PageRoute]:
 
     @post(f"{ONE}/delete", form_page=page)
     def delete_secret(actor: Actor, secret_id: str, form: DeleteForm) -> Redirect:
-        secret, _ = pages.listing.one(actor, secret_id)
+        secret = pages.listing.one(actor, secret_id).secret
         require_typed(form.confirm, secret.stored.name)
         pages.secrets.delete(actor, _address(secret), secret.stored.name, secret.stored.type)
         place = pages.place(actor, secret.place.project_id, PlaceQuery(secret.place.environment, secret.place.path))
@@ -142,13 +146,13 @@ def _changes(pages: SecretPages, page: PageRoute) -> list[PageRoute]:
 def _page(
     pages: SecretPages, actor: Actor, secret_id: str, query: VersionQuery, form_state: FormState
 ) -> OneSecretPage:
-    secret, reads = pages.listing.one(actor, secret_id)
+    shown = pages.listing.one(actor, secret_id)
+    secret = shown.secret
     offset = (query.page - 1) * VERSIONS_ON_A_PAGE
     versions = pages.secrets.reader.versions(actor, secret_id, VERSIONS_ON_A_PAGE + 1, offset)
     return OneSecretPage(
         pages.place(actor, secret.place.project_id, PlaceQuery(secret.place.environment, secret.place.path)),
-        secret,
-        reads,
+        shown,
         versions[:VERSIONS_ON_A_PAGE],
         len(versions) > VERSIONS_ON_A_PAGE,
         query,
@@ -160,7 +164,7 @@ def _page(
 
 def _changed(pages: SecretPages, actor: Actor, secret_id: str, change: SecretChange) -> tuple[Secret, Secret]:
     """Change a secret, and return it as it was and as it is."""
-    secret, _ = pages.listing.one(actor, secret_id)
+    secret = pages.listing.one(actor, secret_id).secret
     change = replace(change, type=secret.stored.type)
     return secret, pages.secrets.update(actor, _address(secret), secret.stored.name, change)
 

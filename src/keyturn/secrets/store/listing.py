@@ -1,6 +1,6 @@
 """SQL of what people browse: secrets without their values, a page at a time."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,11 +46,15 @@ def page_of_folder(tx: Tx, folder_id: str, limit: int, offset: int) -> tuple[lis
 
 
 def search(
-    tx: Tx, environment_id: str, words: Sequence[str], limit: int, offset: int
+    tx: Tx, environment_id: str, words: Sequence[str], folder_ids: Iterable[str] | None, limit: int, offset: int
 ) -> tuple[list[tuple[str, StoredSecret]], int]:
-    """Return some of the secrets of an environment with all of the words in their names, as :func:`page_of_folder` does."""
+    """Return some of the secrets of an environment with all of the words in their names, as :func:`page_of_folder` does.
+
+    ``folder_ids`` are the folders to look into, None: all.
+    """
     where = sa.and_(
         secret_folders.c.environment_id == environment_id,
+        _among(folder_ids),
         *(secrets.c.name.icontains(word, autoescape=True) for word in words),
     )
     return _page(tx, where, [secrets.c.name, secret_folders.c.path], limit, offset)
@@ -143,17 +147,27 @@ def first_names(tx: Tx, places: Sequence[tuple[str, str]], most: int) -> Mapping
     return found
 
 
-def some_children(tx: Tx, parent_id: str, limit: int) -> list[Folder]:
-    """Return the first folders right in it, by name."""
+def some_children(tx: Tx, parent_id: str) -> list[Folder]:
+    """Return the folders right in it, by name."""
     query = sa.select(secret_folders).where(secret_folders.c.parent_id == parent_id)
-    return [Folder(**row) for row in tx.rows(query.order_by(secret_folders.c.name).limit(limit))]
+    return [Folder(**row) for row in tx.rows(query.order_by(secret_folders.c.name))]
 
 
-def folders_with(tx: Tx, environment_id: str, words: Sequence[str], limit: int) -> list[Folder]:
-    """Return the first folders of an environment, by path, with all of the words in their paths; never the root."""
+def folders_with(
+    tx: Tx, environment_id: str, words: Sequence[str], folder_ids: Iterable[str] | None, limit: int
+) -> list[Folder]:
+    """Return the first folders of an environment, by path, with all of the words in their paths; never the root.
+
+    ``folder_ids`` are those to choose from, None: all.
+    """
     query = sa.select(secret_folders).where(
         secret_folders.c.environment_id == environment_id,
         secret_folders.c.parent_id.is_not(None),
+        _among(folder_ids),
         *(secret_folders.c.path.icontains(word, autoescape=True) for word in words),
     )
     return [Folder(**row) for row in tx.rows(query.order_by(secret_folders.c.path).limit(limit))]
+
+
+def _among(folder_ids: Iterable[str] | None) -> sa.ColumnElement[bool]:
+    return sa.true() if folder_ids is None else secret_folders.c.id.in_(list(folder_ids))
