@@ -6,7 +6,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from keyturn.db.tables import environments, projects, secret_folders, secret_versions, secrets
+from keyturn.db.tables import secret_folders, secret_versions, secrets
+from keyturn.db.tables.views import environments, projects
 from keyturn.db.unit import Tx
 from keyturn.secrets.domain import Folder, Place, StoredSecret
 from keyturn.secrets.store.secrets import CURRENT, SHARED, VERSION, chunks, stored
