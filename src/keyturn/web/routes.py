@@ -105,6 +105,7 @@ def get(
     immediate: bool = False,
     probe: bool = False,
     compressed: bool = False,
+    types: Types = None,
 ) -> Decorator:
     """Make a route of a function. ``also`` documents further statuses. Raises TypeError for a signature with no sense.
 
@@ -112,7 +113,15 @@ def get(
     ``probe`` is for those by which others judge whether this server works. ``compressed`` is for those that hold no secret.
     """
     return _route(
-        "GET", path, public=public, status=status, also=also, immediate=immediate, probe=probe, compressed=compressed
+        "GET",
+        path,
+        public=public,
+        status=status,
+        also=also,
+        immediate=immediate,
+        probe=probe,
+        compressed=compressed,
+        types=types,
     )
 
 
@@ -141,8 +150,8 @@ def patch(path: str, *, public: bool = False, status: int = 200, also: Also = _N
     return _route("PATCH", path, public=public, status=status, also=also, types=types)
 
 
-def delete(path: str, *, public: bool = False, status: int = 200, also: Also = _NONE) -> Decorator:
-    return _route("DELETE", path, public=public, status=status, also=also)
+def delete(path: str, *, public: bool = False, status: int = 200, also: Also = _NONE, types: Types = None) -> Decorator:
+    return _route("DELETE", path, public=public, status=status, also=also, types=types)
 
 
 def group(tag: str, *operations: Operation) -> Routes:

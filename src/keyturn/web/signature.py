@@ -59,8 +59,8 @@ def read(
     """Read a handler's signature. Raises TypeError when it cannot be served as asked.
 
     ``body`` is the parameter for what a request brings: ``data`` is JSON, anything else is texts. ``provided`` are those that
-    are in no request. ``types`` are those of parameters whose type is
-    made while the server starts.
+    are in no request. ``types`` are those of
+    parameters, and of ``return``, that are known only when the routes are made.
     """
     hints = typing.get_type_hints(function, include_extras=True) | dict(types or {})
     parameters = inspect.signature(function).parameters

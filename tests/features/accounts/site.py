@@ -68,9 +68,7 @@ def site(
     routers = [
         login_router(access, limiter, identities),
         token_auths.login_router(access, limiter, identities),
-        token_auths.oidc_router(access),
-        token_auths.azure_router(access),
-        token_auths.kubernetes_router(access),
+        *token_auths.method_routers(access),
         users_router(access, limiter),
         identities_router(access),
         universal_router(access),

@@ -7,12 +7,17 @@ terraform-provider-infisical, ``internal/client/model.go`` and ``login.go``), th
 """
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from dataclasses import fields
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from msgspec import UNSET, Meta, UnsetType, field
 
-from keyturn.api.identities.schemas import TrustedIps, TrustedIpShown, Ttl, Uses
+from keyturn.api.identities.schemas import TrustedIps, TrustedIpShown, Ttl, Uses, trusted_addresses
+from keyturn.api.identities.views import shown_addresses
+from keyturn.identities.bindings import AzureBinding, KubernetesBinding, OidcBinding
 from keyturn.identities.signed_tokens import LONGEST
+from keyturn.identities.token_auth import TokenAuth, TokenAuthChanges
+from keyturn.kit.clock import iso
 from keyturn.kit.secret import Plaintext
 from keyturn.web.schema.validate import Fault, NonEmpty, Trimmed, trimmed
 from keyturn.web.schema.wire import ApiModel, Timestamp
@@ -32,8 +37,13 @@ class TokenLogin(ApiModel):
     jwt: SignedToken
 
 
-class TokenRulesBody(ApiModel, kw_only=True):
-    """Absent keys have their default on creation and stay as they are on update."""
+class TokenAuthBody(ApiModel, kw_only=True):
+    """Absent keys have their default on creation and stay as they are on update.
+
+    A subclass adds what a binding has, by the names that it has there.
+    """
+
+    binding: ClassVar[type]
 
     access_token_ttl: Ttl | None = field(default=None, name="accessTokenTTL")
     access_token_max_ttl: Ttl | None = field(default=None, name="accessTokenMaxTTL")
@@ -45,56 +55,27 @@ class TokenRulesBody(ApiModel, kw_only=True):
         if ttl is not None and longest and ttl > longest:
             yield Fault("The access token's TTL cannot be longer than its maximum TTL", path=("accessTokenTTL",))
 
+    def reviewer(self) -> Plaintext | None:
+        """Return the token that asks about tokens: an empty one takes away what is there, None leaves it."""
+        return None
 
-class AttachOidcAuth(TokenRulesBody, kw_only=True):
-    oidc_discovery_url: Address
-    bound_issuer: Address
-    bound_audiences: Words = ""
-    bound_subject: Words = ""
-    bound_claims: Claims | None = None
-    ca_cert: Certificates = ""
-
-
-class UpdateOidcAuth(TokenRulesBody, kw_only=True):
-    oidc_discovery_url: Address | UnsetType = UNSET
-    bound_issuer: Address | UnsetType = UNSET
-    bound_audiences: Words | UnsetType = UNSET
-    bound_subject: Words | UnsetType = UNSET
-    bound_claims: Claims | UnsetType = UNSET
-    ca_cert: Certificates | UnsetType = UNSET
+    def command(self) -> TokenAuthChanges:
+        values = {each.name: getattr(self, each.name) for each in fields(self.binding)}
+        return TokenAuthChanges(
+            {name: value for name, value in values.items() if value is not UNSET and value is not None},
+            access_token_ttl=self.access_token_ttl,
+            access_token_max_ttl=self.access_token_max_ttl,
+            access_token_uses_limit=self.access_token_num_uses_limit,
+            access_token_trusted_ips=trusted_addresses(self.access_token_trusted_ips),
+            reviewer_token=self.reviewer(),
+        )
 
 
-class AttachAzureAuth(TokenRulesBody, kw_only=True):
-    tenant_id: Address
-    resource: Address
-    allowed_service_principal_ids: Words = ""
+class TokenAuthShown(ApiModel, kw_only=True):
+    """As :class:`TokenAuthBody`, a subclass adds what a binding has."""
 
+    binding: ClassVar[type]
 
-class UpdateAzureAuth(TokenRulesBody, kw_only=True):
-    tenant_id: Address | UnsetType = UNSET
-    resource: Address | UnsetType = UNSET
-    allowed_service_principal_ids: Words | UnsetType = UNSET
-
-
-class AttachKubernetesAuth(TokenRulesBody, kw_only=True):
-    kubernetes_host: Address
-    ca_cert: Certificates = ""
-    token_reviewer_jwt: ReviewerToken | None = None
-    allowed_namespaces: Words = ""
-    allowed_names: Words = ""
-    allowed_audience: Words = ""
-
-
-class UpdateKubernetesAuth(TokenRulesBody, kw_only=True):
-    kubernetes_host: Address | UnsetType = UNSET
-    ca_cert: Certificates | UnsetType = UNSET
-    token_reviewer_jwt: ReviewerToken | UnsetType | None = UNSET
-    allowed_namespaces: Words | UnsetType = UNSET
-    allowed_names: Words | UnsetType = UNSET
-    allowed_audience: Words | UnsetType = UNSET
-
-
-class TokenRulesShown(ApiModel, kw_only=True):
     id: str
     identity_id: str
     access_token_ttl: int = field(name="accessTokenTTL")
@@ -104,41 +85,141 @@ class TokenRulesShown(ApiModel, kw_only=True):
     created_at: Timestamp
     updated_at: Timestamp
 
+    @classmethod
+    def of(cls, auth: TokenAuth, **more: Any) -> Self:
+        return cls(
+            id=auth.id,
+            identity_id=auth.identity_id,
+            access_token_ttl=auth.rules.ttl,
+            access_token_max_ttl=auth.rules.max_ttl,
+            access_token_num_uses_limit=auth.rules.uses_limit,
+            access_token_trusted_ips=shown_addresses(auth.trusted_ips),
+            created_at=iso(auth.created_at),
+            updated_at=iso(auth.updated_at),
+            **{each.name: getattr(auth.binding, each.name) for each in fields(cls.binding)},
+            **more,
+        )
 
-class OidcAuthShown(TokenRulesShown, kw_only=True):
-    oidc_discovery_url: str
-    bound_issuer: str
-    bound_audiences: str
-    bound_subject: str
-    bound_claims: dict[str, str]
-    ca_cert: str
+
+# --- OpenID Connect ---------------------------------------------------------------------------------------------------
 
 
-class AzureAuthShown(TokenRulesShown, kw_only=True):
+class AttachOidcAuth(TokenAuthBody, kw_only=True):
+    binding = OidcBinding
+
+    discovery_url: Address = field(name="oidcDiscoveryUrl")
+    issuer: Address = field(name="boundIssuer")
+    audiences: Words = field(default="", name="boundAudiences")
+    subject: Words = field(default="", name="boundSubject")
+    claims: Claims | None = field(default=None, name="boundClaims")
+    ca: Certificates = field(default="", name="caCert")
+
+
+class UpdateOidcAuth(TokenAuthBody, kw_only=True):
+    binding = OidcBinding
+
+    discovery_url: Address | UnsetType = field(default=UNSET, name="oidcDiscoveryUrl")
+    issuer: Address | UnsetType = field(default=UNSET, name="boundIssuer")
+    audiences: Words | UnsetType = field(default=UNSET, name="boundAudiences")
+    subject: Words | UnsetType = field(default=UNSET, name="boundSubject")
+    claims: Claims | UnsetType = field(default=UNSET, name="boundClaims")
+    ca: Certificates | UnsetType = field(default=UNSET, name="caCert")
+
+
+class OidcAuthShown(TokenAuthShown, kw_only=True):
+    binding = OidcBinding
+
+    discovery_url: str = field(name="oidcDiscoveryUrl")
+    issuer: str = field(name="boundIssuer")
+    audiences: str = field(name="boundAudiences")
+    subject: str = field(name="boundSubject")
+    claims: dict[str, str] = field(name="boundClaims")
+    ca: str = field(name="caCert")
+
+
+class OidcAuthAnswer(ApiModel):
+    identity_oidc_auth: OidcAuthShown
+
+
+# --- Entra ID ---------------------------------------------------------------------------------------------------------
+
+
+class AttachAzureAuth(TokenAuthBody, kw_only=True):
+    binding = AzureBinding
+
+    tenant_id: Address
+    resource: Address
+    principals: Words = field(default="", name="allowedServicePrincipalIds")
+
+
+class UpdateAzureAuth(TokenAuthBody, kw_only=True):
+    binding = AzureBinding
+
+    tenant_id: Address | UnsetType = UNSET
+    resource: Address | UnsetType = UNSET
+    principals: Words | UnsetType = field(default=UNSET, name="allowedServicePrincipalIds")
+
+
+class AzureAuthShown(TokenAuthShown, kw_only=True):
+    binding = AzureBinding
+
     tenant_id: str
     resource: str
-    allowed_service_principal_ids: str
+    principals: str = field(name="allowedServicePrincipalIds")
 
 
 class AzureAuthAnswer(ApiModel):
     identity_azure_auth: AzureAuthShown
 
 
-class KubernetesAuthShown(TokenRulesShown, kw_only=True):
+# --- Kubernetes -------------------------------------------------------------------------------------------------------
+
+
+class AttachKubernetesAuth(TokenAuthBody, kw_only=True):
+    binding = KubernetesBinding
+
+    host: Address = field(name="kubernetesHost")
+    ca: Certificates = field(default="", name="caCert")
+    token_reviewer_jwt: ReviewerToken | None = None
+    namespaces: Words = field(default="", name="allowedNamespaces")
+    names: Words = field(default="", name="allowedNames")
+    audience: Words = field(default="", name="allowedAudience")
+
+    def reviewer(self) -> Plaintext:
+        return self.token_reviewer_jwt or Plaintext("")
+
+
+class UpdateKubernetesAuth(TokenAuthBody, kw_only=True):
+    binding = KubernetesBinding
+
+    host: Address | UnsetType = field(default=UNSET, name="kubernetesHost")
+    ca: Certificates | UnsetType = field(default=UNSET, name="caCert")
+    token_reviewer_jwt: ReviewerToken | UnsetType | None = UNSET
+    namespaces: Words | UnsetType = field(default=UNSET, name="allowedNamespaces")
+    names: Words | UnsetType = field(default=UNSET, name="allowedNames")
+    audience: Words | UnsetType = field(default=UNSET, name="allowedAudience")
+
+    def reviewer(self) -> Plaintext | None:
+        return None if self.token_reviewer_jwt is UNSET else self.token_reviewer_jwt or Plaintext("")
+
+
+class KubernetesAuthShown(TokenAuthShown, kw_only=True):
     """The token of the reviewer is never shown, only whether there is one."""
 
-    kubernetes_host: str
-    ca_cert: str
-    allowed_namespaces: str
-    allowed_names: str
-    allowed_audience: str
+    binding = KubernetesBinding
+
+    host: str = field(name="kubernetesHost")
+    ca: str = field(name="caCert")
+    namespaces: str = field(name="allowedNamespaces")
+    names: str = field(name="allowedNames")
+    audience: str = field(name="allowedAudience")
     token_review_mode: Literal["api"] = "api"
     has_token_reviewer_jwt: bool
+
+    @classmethod
+    def of(cls, auth: TokenAuth, **more: Any) -> Self:
+        return super().of(auth, has_token_reviewer_jwt=auth.reviewer_token is not None, **more)
 
 
 class KubernetesAuthAnswer(ApiModel):
     identity_kubernetes_auth: KubernetesAuthShown
-
-
-class OidcAuthAnswer(ApiModel):
-    identity_oidc_auth: OidcAuthShown
