@@ -7,6 +7,16 @@ from pathlib import Path
 from tests.system.command import COMMAND, PATIENCE, Home
 from tests.system.sdk_project import sdk_project
 
+AGENT = """
+[[set]]
+name = "billing"
+directory = "DIR/run"
+
+[[set.file]]
+name = "secrets.json"
+format = "json"
+"""
+
 
 def test_a_secret_reaches_programs_and_its_change_too(tmp_path: Path) -> None:
     home = Home(tmp_path / "client", tmp_path)
@@ -36,6 +46,14 @@ def test_a_secret_reaches_programs_and_its_change_too(tmp_path: Path) -> None:
         assert "Invalid credentials" in keyturn("login", status=77, KEYTURN_CLIENT_SECRET="wrong")
         token = keyturn("login").strip()
         assert keyturn("secrets", "list", KEYTURN_TOKEN=token, KEYTURN_CLIENT_ID="") == "API_KEY\nDB_PASSWORD\n"
+
+        (tmp_path / "agent.toml").write_text(AGENT.replace("DIR", str(tmp_path)))
+        config = ("--config", str(tmp_path / "agent.toml"))
+        keyturn("agent", "run", "--once", *config)
+        assert (
+            tmp_path / "run" / "secrets.json"
+        ).read_text() == '{\n  "API_KEY": "one",\n  "DB_PASSWORD": "it\'s\\ntwo lines"\n}\n'
+        assert keyturn("agent", "status", *config).startswith("billing: as of ")
 
         line = ["--interval", "1", "--", "sh", "-c", "echo started $API_KEY; exec cat"]
         with subprocess.Popen(

@@ -1,6 +1,5 @@
 """``keyturn run``: start a program with its secrets in the environment, and again when they change."""
 
-import signal
 import sys
 from datetime import timedelta
 from typing import Annotated
@@ -10,7 +9,7 @@ import typer
 from keyturn.cli.client_options import Environment, Imports, Method, Project, Recursive, SecretPath, Url, client_of
 from keyturn.cli.context import tell
 from keyturn.client.run import OnChange, Runner, RunPlan
-from keyturn.errors import Misconfigured
+from keyturn.client.signals import signal_number
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -41,14 +40,5 @@ def run(
     client = client_of(ctx, url, method, project, env, path)
     source = client.source(recursive=recursive, imports=imports)
     reader = client.reader(source, cached=cache, interval=interval, most_age=timedelta(hours=max_age))
-    plan = RunPlan(command, on_change, _signal(signal_name), grace, watch=watch)
+    plan = RunPlan(command, on_change, signal_number(signal_name), grace, watch=watch)
     sys.exit(Runner(reader, plan, client.environ, tell).run())
-
-
-def _signal(name: str) -> int:
-    number = getattr(signal, f"SIG{name.upper().removeprefix('SIG')}", None)
-    if not isinstance(number, signal.Signals):
-        raise Misconfigured(
-            f"There is no signal '{name}'.", code="client.signal", fix="Use HUP, USR1, USR2, TERM or another one."
-        )
-    return number

@@ -106,7 +106,7 @@ def cache_file(
     """
     folder = settings.file("cache_dir") or _usual_folder(settings, environ, "XDG_CACHE_HOME", ".cache")
     binding = "\x1f".join((settings.url, identity, *source.binding())).encode()
-    key = _key(settings, environ)
+    key = cache_key(settings, environ)
     return CacheFile(folder / f"{sha256(binding).hexdigest()[:32]}.sealed", key, binding, warn)
 
 
@@ -114,8 +114,11 @@ def _usual_folder(settings: Settings, environ: Mapping[str, str], variable: str,
     return Path(environ.get(variable) or settings.home / beside) / "keyturn"
 
 
-def _key(settings: Settings, environ: Mapping[str, str]) -> bytes:
-    """Return the key: of the file that is set, of a credential of systemd, or of a file of this user, made if need be."""
+def cache_key(settings: Settings, environ: Mapping[str, str]) -> bytes:
+    """Return the key: of the file that is set, of a credential of systemd, or of a file of this user, made if need be.
+
+    Raises Misconfigured for one that cannot be used.
+    """
     credentials = environ.get("CREDENTIALS_DIRECTORY")
     given = settings.file("cache_key_file")
     if given is None and credentials and (Path(credentials) / _SYSTEMD_CREDENTIAL).exists():
