@@ -127,10 +127,13 @@ class ContentsImport:
 
     def _folder_secrets(self, spot: _Spot, *, is_here: bool) -> None:
         first, options = len(self._ledger.report.entries), self._ledger.options
+        is_here = is_here and spot.environment_is_here
+        here: Mapping[str, Secret] | None = None if is_here else {}
         for part in self._ledger.listed(Kind.SECRET, spot.name, self._source.secrets(*spot.there)):
             for name, reason in part.unread:
                 self._ledger.refuse(Kind.SECRET, spot.name, name, reason)
-            here = self._secrets_here(spot.address, part) if is_here and spot.environment_is_here else {}
+            if here is None or (is_here and not part.together):
+                here = self._secrets_here(spot.address, part)
             tag_ids = spot.pair.tag_ids
             plan = planning.plan_secrets(spot.name, part.secrets, here, tag_ids, overwrite=options.overwrite)
             if not options.dry_run and (plan.new or plan.changes):
@@ -142,9 +145,9 @@ class ContentsImport:
         self._ledger.tell(f"{spot.name}: {told or 'no secrets'}")
 
     def _secrets_here(self, address: Address, part: SecretsPart) -> Mapping[str, Secret]:
-        """Return the secrets here by name: all of the folder when the other one came whole, else those of the names."""
+        """Return the secrets here by name: all of the folder when those there came together, else those of the names."""
         reader, reading = self._secrets.reader, Reading()
-        if part.whole:
+        if part.together:
             return {secret.stored.name: secret for secret in reader.list(self._actor, address, reading).secrets}
         here = {}
         for each in part.secrets:

@@ -40,10 +40,10 @@ class PlacedFolder:
 
 @dataclass(frozen=True)
 class SecretsPart:
-    """Some secrets of a folder. ``whole``: these are all."""
+    """Some secrets of a folder. ``together``: all of the folder came in one answer, so they are not many bytes."""
 
     secrets: Sequence[SecretThere]
-    whole: bool
+    together: bool
     unread: Sequence[tuple[str, str]] = ()
     """Names of those that were not given, and why."""
 
@@ -104,7 +104,7 @@ class InfisicalSource:
             yield from self._large(query)
             return
         for first in range(0, len(secrets), MOST_AT_ONCE):
-            yield SecretsPart(secrets[first : first + MOST_AT_ONCE], whole=len(secrets) <= MOST_AT_ONCE)
+            yield SecretsPart(secrets[first : first + MOST_AT_ONCE], together=True)
 
     def _large(self, query: dict[str, str]) -> Iterator[SecretsPart]:
         hidden = self._client.get(_SECRETS, query | {"viewSecretValue": "false"}, SecretsThere).secrets
@@ -118,7 +118,7 @@ class InfisicalSource:
                     secrets.append(self._client.get(address, one, OneSecretThere).secret)
                 except SourceRefused as error:
                     unread.append((name, error.message))
-            yield SecretsPart(secrets, whole=False, unread=unread)
+            yield SecretsPart(secrets, together=False, unread=unread)
 
     def imports(self, project_id: str, environment: str, path: str) -> Sequence[ImportThere]:
         """Return the imports of a folder in their order, without those that the server keeps for itself."""

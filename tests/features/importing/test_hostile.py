@@ -8,7 +8,9 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
+import sqlalchemy as sa
 
+from keyturn.db.tables import audit_events
 from keyturn.db.unit import Database
 from keyturn.importing.client import SourceClient, SourceFailed, UniversalAuth
 from keyturn.importing.ledger import ImportOptions
@@ -85,6 +87,7 @@ class Desk:
 
     def __init__(self, database: Database) -> None:
         world = make_world(database)
+        self.database = database
         self.ann = person(database, world.actor.org_id, Role.ADMIN)
         self.secrets = Secrets(database, world.sealer, world.clock, world.ids)
         self.projects = Projects(database, world.clock, world.ids)
@@ -108,6 +111,12 @@ class Desk:
         address = Address(None, "payments", "live", path)
         listing = self.secrets.reader.list(self.ann, address, Reading()).secrets
         return {each.stored.name: each.value.reveal() for each in listing if each.value}
+
+    def reads(self) -> int:
+        """How many events of the trail say that values were read."""
+        query = sa.select(sa.func.count().label("n")).where(audit_events.c.event.like("read-secret%"))
+        with self.database.read() as tx:
+            return int(tx.rows(query)[0]["n"])
 
     def refusals(self) -> dict[str, str]:
         return {entry.name: entry.reason for entry in self.report.entries if entry.outcome is Outcome.REFUSED}
@@ -239,6 +248,20 @@ def test_a_folder_that_is_too_large_for_one_answer_is_read_secret_by_secret(desk
     assert desk.values() == {each["secretKey"]: each["secretValue"] for each in held if each["secretKey"] != "S3"}
     again = desk.bring(server)
     assert {entry.outcome for entry in again.entries} == {Outcome.EQUAL, Outcome.REFUSED}
+
+
+def test_a_folder_of_many_secrets_comes_in_parts_and_is_read_here_once(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("keyturn.importing.source.MOST_AT_ONCE", 3)
+    held = [secret(f"S{number}", f"canary-{number}") for number in range(8)]
+    assert desk.bring(PlayedServer(secrets={"/": held})).complete
+    before = desk.reads()
+    held[7]["secretValue"] = "canary-other"
+    report = desk.bring(PlayedServer(secrets={"/": held}), overwrite=True)
+    assert [entry.name for entry in report.entries if entry.outcome is Outcome.CHANGED] == ["S7"]
+    assert desk.values() == {each["secretKey"]: each["secretValue"] for each in held}
+    assert desk.reads() - before <= 2, "not one event of the trail for each secret"
 
 
 def test_rotations_go_on_there_and_it_is_said_how_to_take_them_over(desk: Desk) -> None:
