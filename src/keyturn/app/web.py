@@ -132,7 +132,7 @@ def web_application(core: Core, worker: Worker | None) -> Application:
         members_api.identity_members_router(projects),
         members_api.people_router(projects),
         audit_api.router(trail),
-        secrets_api.router(secrets),
+        secrets_api.router(secrets, KeyringDigests(core.keyring)),
         folders_api.router(secrets.folders),
         tags_api.router(secrets.tags),
         imports_api.router(secrets.imports),

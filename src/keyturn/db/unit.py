@@ -18,6 +18,7 @@ from keyturn.db.trouble import COMMITTING, WritersQueue
 PATIENCE = float(BUSY_SECONDS)
 """Seconds that a write waits for its turn."""
 _LEAST = 0.05
+_ROWS_AT_A_TIME = 1000
 
 
 class Tx:
@@ -39,6 +40,10 @@ class Tx:
     def rows(self, statement: sa.sql.expression.Executable, **values: Any) -> list[Mapping[str, Any]]:
         """Run with these values for its parameters and return all rows as mappings."""
         return cast(list[Mapping[str, Any]], list(self.connection.execute(statement, values).mappings()))
+
+    def stream(self, statement: sa.sql.expression.Executable, **values: Any) -> Iterator[Any]:
+        """Run with these values for its parameters and yield the rows as tuples, of which few are in memory at a time."""
+        yield from self.connection.execute(statement, values, execution_options={"yield_per": _ROWS_AT_A_TIME})
 
     def one(self, statement: sa.sql.expression.Executable, **values: Any) -> Mapping[str, Any] | None:
         """Run with these values for its parameters and return the first row, or None."""

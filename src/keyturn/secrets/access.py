@@ -36,6 +36,10 @@ def require_there(tx: Tx, actor: Actor, action: Action, place: Place) -> None:
     require(tx, actor, action, Scope(actor.org_id, place.project_id))
 
 
+def scope_of(actor: Actor, place: Place) -> Scope:
+    return Scope(actor.org_id, place.project_id, place.environment, place.path)
+
+
 def environment(tx: Tx, actor: Actor, project_id: str, environment_id: str) -> Environment:
     """Return the environment of the project with this id. Raises NotFound."""
     project = projects.project(tx, actor.org_id, project_id)

@@ -171,6 +171,11 @@ class StoredSecret:
     """The secret rotation that alone changes this secret."""
 
     @property
+    def size(self) -> int:
+        """Bytes of what is sealed."""
+        return sum(len(sealed.text) for sealed in (self.value, self.details) if sealed)
+
+    @property
     def type(self) -> SecretType:
         return SecretType.SHARED if self.owner_id is None else SecretType.PERSONAL
 
@@ -190,7 +195,7 @@ class Secret:
 class Imported:
     """What one import of a folder brings. ``folder_id`` and ``place`` are those of the folder that it names."""
 
-    folder_id: str
+    folder_id: str | None
     place: Place
     secrets: Sequence[Secret]
 

@@ -27,6 +27,7 @@ class Links:
         self._sealer = sealer
         self._org_id = org_id
         self._project_id = project_id
+        self._reached: dict[Target, str] = {}
 
     @cached_property
     def _environments(self) -> Mapping[str, Environment]:
@@ -47,6 +48,14 @@ class Links:
             for secret in listed_secrets
         ]
 
+    def reached(self, listed_secrets: Sequence[Secret]) -> Sequence[tuple[Target, str]]:
+        """Return what the references in their values lead to, each with the id of its version, in one order."""
+        self._reached.clear()
+        closure(
+            {_home(secret): secret.value.reveal() for secret in listed_secrets if secret.value is not None}, self._load
+        )
+        return sorted(self._reached.items())
+
     def closes_circle(self, place: Place, name: str, value: Plaintext) -> bool:
         """Say whether the references of a value that is to be written there lead back to it."""
         home = Target(place.environment, place.path, name)
@@ -64,6 +73,7 @@ class Links:
             for row in secrets.named(self._tx, folder.id, wanted) if folder else ():
                 value = value_of(self._sealer, self._project_id, row)
                 values[Target(environment, path, row.name)] = value.reveal()
+                self._reached[Target(environment, path, row.name)] = row.version_id
         return values
 
     # --- imports ------------------------------------------------------------------------------------------------------

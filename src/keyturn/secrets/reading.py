@@ -1,22 +1,26 @@
 """Reading secrets: what is handed out to whom, and that it is written down before."""
 
-from collections.abc import Sequence
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from keyturn.audit import events
 from keyturn.audit.domain import AuditEvent, Subject, SubjectKind
 from keyturn.audit.record import record, recorded
+from keyturn.authz.authorize import Grants, Scope, granted
 from keyturn.authz.domain import Action
+from keyturn.changes import store as feed
 from keyturn.db.unit import Database, Tx
-from keyturn.errors import Refused
+from keyturn.errors import Unavailable
 from keyturn.kit.actor import Actor
+from keyturn.kit.recent import Recent
 from keyturn.ports.clock import Clock
 from keyturn.ports.sealing import Sealer
 from keyturn.secrets import access
 from keyturn.secrets.domain import (
     Address,
-    Folder,
     Imported,
     Place,
     Reading,
@@ -24,17 +28,36 @@ from keyturn.secrets.domain import (
     SecretList,
     SecretType,
     StoredSecret,
+    Tag,
     Version,
     facts_of,
     no_secret,
     owner_for,
-    owner_of,
 )
 from keyturn.secrets.links import Links
 from keyturn.secrets.sealed import details_of, value_of
+from keyturn.secrets.selection import Group, Selection, fingerprint_of, select
 from keyturn.secrets.store import folders, secrets, tags
+from keyturn.secrets.store.heads import of_versions
+from keyturn.secrets.store.secrets import chunks
 
-MOST_IN_ANSWER = 100_000
+MOST_COUNTED = 2000
+"""Answers of which it is remembered what the references in them lead to: about 300 bytes each."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """One secret that was asked for, still sealed."""
+
+    row: StoredSecret
+    place: Place
+    tags: Sequence[Tag]
+    view: bool
+    """Whether its value is handed out."""
+    expand: bool
+    """Whether there may be references in it, and they are to be replaced."""
+    fingerprint: str
+    """The same as long as the answer is."""
 
 
 @dataclass(frozen=True)
@@ -48,63 +71,135 @@ class _Read:
 
 
 class SecretReader:
-    """Reads secrets. Who gets values is in the audit trail before they do; when that cannot be written, nobody gets them."""
+    """Reads secrets. Who gets values is in the audit trail before they do; when that cannot be written, nobody gets them.
+
+    To look for secrets opens none of them, unless it is new what references in them lead to: whoever has an answer with the
+    same fingerprint need not be given it again.
+    """
 
     def __init__(self, database: Database, sealer: Sealer, clock: Clock) -> None:
         self._database = database
         self._sealer = sealer
         self._clock = clock
+        self._counted = Recent(MOST_COUNTED)
+
+    # --- many ---------------------------------------------------------------------------------------------------------
 
     def list(self, actor: Actor, address: Address, reading: Reading) -> SecretList:
-        """Return the secrets of a folder by name; none when the folder is not there."""
+        """Return the secrets of a folder by name, all at once; none when the folder is not there."""
+        own, *imports = [
+            (group, [secret for part in parts for secret in part])
+            for group, parts in self.opened(actor, self.select(actor, address, reading))
+        ]
+        return SecretList(own[1], [Imported(group.folder_id, group.place, secrets) for group, secrets in imports])
+
+    def select(self, actor: Actor, address: Address, reading: Reading) -> Selection:
+        """Look for the secrets of a folder; there are none when the folder is not there. Raises Refused for too many."""
         with self._database.read() as tx:
             place = access.locate(tx, actor, Action.DESCRIBE_SECRETS, address)
-            view = reading.view and access.may_read_values(tx, actor, place)
-            within = _folders(tx, place, recursive=reading.recursive)
-            rows = secrets.in_folders(
-                tx, [folder.id for folder in within], owner_of(actor) if reading.overrides else None
+            grants = granted(tx, actor, Scope(actor.org_id, place.project_id))
+            selection = select(tx, actor, grants, self._links(tx, actor, place), place, reading)
+            if not selection.referring_ids:
+                return selection
+            parts = (
+                [self._open(selection, row) for row in of_versions(tx, version_ids).values()]
+                for version_ids in chunks(selection.referring_ids)
             )
-            paths = {folder.id: folder.path for folder in within}
-            placed = [(replace(place, path=paths[row.folder_id]), row) for row in rows]
-            links = Links(tx, self._sealer, actor.org_id, place.project_id)
-            brought = _brought(tx, links, within) if reading.imports else []
-            _require_few(len(placed) + sum(len(each) for _, each in brought))
-            listed_secrets = SecretList(
-                self._shown(tx, placed, reading, view=view),
-                [Imported(first[0].id, first[1], self._shown(tx, each, reading, view=view)) for first, each in brought],
+            return replace(selection, fingerprint=self._with_references(tx, actor, place, selection.fingerprint, parts))
+
+    def opened(self, actor: Actor, selection: Selection) -> Iterator[tuple[Group, Iterator[Sequence[Secret]]]]:
+        """Yield each group of the selection with its secrets, of which only one part is in memory at a time.
+
+        Raises Unavailable when some of them are not kept any more.
+        """
+        if selection.reading.metadata:
+            selection = self._with_metadata(selection)
+        self._note(actor, _read_of_list(actor, selection) if selection.shows_values and selection.number else None)
+        for group in selection.groups:
+            yield group, (self._part(actor, selection, version_ids) for version_ids in group.parts())
+
+    def _part(self, actor: Actor, selection: Selection, version_ids: Sequence[str]) -> Sequence[Secret]:
+        part = [self._open(selection, row) for row in self._rows(version_ids)]
+        if not selection.referring_ids:
+            return part
+        with self._database.read() as tx:
+            return self._links(tx, actor, selection.place).expand(part)
+
+    def _rows(self, version_ids: Sequence[str]) -> Sequence[StoredSecret]:
+        with self._database.read() as tx:
+            rows = of_versions(tx, version_ids)
+        if len(rows) < len(version_ids):
+            raise Unavailable(
+                "Some of these secrets were removed while they were read.",
+                code="secrets.removed_meanwhile",
+                retry_after=timedelta(seconds=1),
+                fix="Read them again.",
             )
-            if view and reading.expand:
-                listed_secrets = _expanded(links, listed_secrets)
-        self._note(actor, _read_of_list(actor, place, within, listed_secrets, reading) if view and within else None)
-        return listed_secrets
+        return [rows[version_id] for version_id in version_ids]
+
+    def _open(self, selection: Selection, row: StoredSecret) -> Secret:
+        located = selection.located[row.folder_id]
+        value = value_of(self._sealer, located.place.project_id, row) if located.view else None
+        details = details_of(self._sealer, located.place.project_id, row)
+        return Secret(row, located.place, value, details, selection.tags.get(row.id, ()))
+
+    def _with_metadata(self, selection: Selection) -> Selection:
+        """Leave out secrets without the entries that are asked for. Only what is written about each of them is opened."""
+        project_id, groups = selection.place.project_id, []
+        for group in selection.groups:
+            smaller = Group(group.folder_id, group.place)
+            for version_ids in group.parts():
+                for row in self._rows(version_ids):
+                    if selection.reading.wants_details(details_of(self._sealer, project_id, row)):
+                        smaller.add(row.version_id, row.size)
+            groups.append(smaller)
+        return replace(selection, groups=groups)
+
+    # --- one ----------------------------------------------------------------------------------------------------------
 
     def get(
         self, actor: Actor, address: Address, name: str, reading: Reading, kind: SecretType, version: int | None = None
     ) -> Secret:
         """Return a secret by its name, with the current version or the one asked for. Raises NotFound."""
+        return self.open(actor, self.find(actor, address, name, reading, kind, version))
+
+    def by_id(self, actor: Actor, secret_id: str, *, view: bool = True) -> Secret:
+        """Return a secret by its id, wherever in the organization it is. Raises NotFound, for another's personal one too."""
+        return self.open(actor, self.find_by_id(actor, secret_id, view=view))
+
+    def find(
+        self, actor: Actor, address: Address, name: str, reading: Reading, kind: SecretType, version: int | None = None
+    ) -> Found:
+        """Look for a secret by its name, with the current version or the one asked for. Raises NotFound."""
         with self._database.read() as tx:
             place = access.locate(tx, actor, Action.DESCRIBE_SECRETS, address)
-            view = reading.view and access.may_read_values(tx, actor, place)
-            links = Links(tx, self._sealer, actor.org_id, place.project_id)
+            grants = granted(tx, actor, Scope(actor.org_id, place.project_id))
             row = access.look(tx, place, name, owner_for(actor, kind))
             if row is None and reading.imports and kind is SecretType.SHARED:
-                place, row = _imported(tx, links, place, name)
+                place, row = _imported(tx, actor, grants, self._links(tx, actor, place), place, name)
             if row is None:
                 raise no_secret(name)
             if version is not None:
                 row = access.at_version(tx, row, version)
-            result = self._shown(tx, [(place, row)], Reading(), view=view)
-            [secret] = links.expand(result) if view and reading.expand else result
-        self._note(actor, _read_of_one(actor, secret) if view else None)
-        return secret
+            return self._found(tx, actor, grants, place, row, reading)
 
-    def by_id(self, actor: Actor, secret_id: str, *, view: bool = True) -> Secret:
-        """Return a secret by its id, wherever in the organization it is. Raises NotFound, for another's personal one too."""
+    def find_by_id(self, actor: Actor, secret_id: str, *, view: bool = True) -> Found:
+        """Look for a secret by its id. Raises NotFound."""
         with self._database.read() as tx:
             row, place = access.found_by_id(tx, actor, Action.DESCRIBE_SECRETS, secret_id)
-            view = view and access.may_read_values(tx, actor, place)
-            [secret] = self._shown(tx, [(place, row)], Reading(), view=view)
-        self._note(actor, _read_of_one(actor, secret) if view else None)
+            grants = granted(tx, actor, Scope(actor.org_id, place.project_id))
+            return self._found(tx, actor, grants, place, row, Reading(view))
+
+    def open(self, actor: Actor, found: Found) -> Secret:
+        """Return the secret that was found, with its value when that is to be handed out."""
+        row, place = found.row, found.place
+        details = details_of(self._sealer, place.project_id, row)
+        value = value_of(self._sealer, place.project_id, row) if found.view else None
+        secret = Secret(row, place, value, details, found.tags)
+        if found.expand:
+            with self._database.read() as tx:
+                [secret] = self._links(tx, actor, place).expand([secret])
+        self._note(actor, _read_of_one(actor, secret) if found.view else None)
         return secret
 
     def versions(self, actor: Actor, secret_id: str, limit: int, offset: int) -> Sequence[Version]:
@@ -113,22 +208,38 @@ class SecretReader:
             row, _ = access.found_by_id(tx, actor, Action.DESCRIBE_SECRETS, secret_id)
             return secrets.versions(tx, row.id, limit, offset)
 
-    def _shown(
-        self, tx: Tx, placed: Sequence[tuple[Place, StoredSecret]], reading: Reading, *, view: bool
-    ) -> Sequence[Secret]:
-        """Return those that are asked for, opened. What is filtered out is not decrypted."""
-        project_id = placed[0][0].project_id if placed else ""
-        of_each = tags.of_secrets(tx, project_id, [row.id for _, row in placed])
-        result = []
-        for place, row in placed:
-            of_this = of_each.get(row.id, ())
-            if not reading.wants_tags(of_this):
-                continue
-            details = details_of(self._sealer, project_id, row)
-            if reading.wants_details(details):
-                value = value_of(self._sealer, project_id, row) if view else None
-                result.append(Secret(row, place, value, details, of_this))
-        return result
+    def _found(self, tx: Tx, actor: Actor, grants: Grants, place: Place, row: StoredSecret, reading: Reading) -> Found:
+        view = reading.view and grants.allow(Action.READ_SECRET_VALUES, access.scope_of(actor, place))
+        of_this = tags.of_secrets(tx, place.project_id, [row.id]).get(row.id, ())
+        fingerprint = fingerprint_of(actor, grants, place, row, of_this, reading, view=view)
+        expand = view and reading.expand and row.has_references
+        if expand:
+            secret = Secret(row, place, value_of(self._sealer, place.project_id, row))
+            fingerprint = self._with_references(tx, actor, place, fingerprint, [[secret]])
+        return Found(row, place, of_this, view, expand, fingerprint)
+
+    # --- both ---------------------------------------------------------------------------------------------------------
+
+    def _with_references(
+        self, tx: Tx, actor: Actor, place: Place, fingerprint: str, parts: Iterable[Sequence[Secret]]
+    ) -> str:
+        """Return a fingerprint that counts what the references in these secrets lead to.
+
+        What they name is inside sealed values, so these are opened; once while nothing in the project changes.
+        """
+        key = f"{fingerprint}:{feed.revision(tx, place.project_id)}"
+        known = self._counted.get(key)
+        if known is None:
+            links = self._links(tx, actor, place)
+            digest = hashlib.sha256(fingerprint.encode())
+            for part in parts:
+                digest.update(json.dumps(links.reached(part)).encode())
+            known = digest.hexdigest()
+            self._counted.put(key, known)
+        return known
+
+    def _links(self, tx: Tx, actor: Actor, place: Place) -> Links:
+        return Links(tx, self._sealer, actor.org_id, place.project_id)
 
     def _note(self, actor: Actor, read: _Read | None) -> None:
         if read is None:
@@ -152,56 +263,19 @@ def _once(read: _Read, now: datetime) -> str:
     return f"{read.key}:{now.replace(second=0, microsecond=0).isoformat()}"
 
 
-def _folders(tx: Tx, place: Place, *, recursive: bool) -> Sequence[Folder]:
-    if recursive:
-        return folders.in_and_below(tx, place.environment_id, place.path)
-    folder = folders.at(tx, place.environment_id, place.path)
-    return [folder] if folder else []
-
-
-def _brought(
-    tx: Tx, links: Links, within: Sequence[Folder]
-) -> Sequence[tuple[tuple[Folder, Place], Sequence[tuple[Place, StoredSecret]]]]:
-    """Return for each import of the folders the folder that it names, and the secrets that it brings."""
-    rows: dict[str, Sequence[StoredSecret]] = {}
-    result = []
-    for reach in filter(None, links.imported(within)):
-        by_name: dict[str, tuple[Place, StoredSecret]] = {}
-        for folder, place in reach:
-            if folder.id not in rows:
-                rows[folder.id] = secrets.in_folders(tx, [folder.id], None)
-            for row in rows[folder.id]:
-                by_name.setdefault(row.name, (place, row))
-        result.append((reach[0], [by_name[name] for name in sorted(by_name)]))
-    return result
-
-
-def _imported(tx: Tx, links: Links, place: Place, name: str) -> tuple[Place, StoredSecret | None]:
+def _imported(
+    tx: Tx, actor: Actor, grants: Grants, links: Links, place: Place, name: str
+) -> tuple[Place, StoredSecret | None]:
     """Return the secret of this name that the folder imports; of several imports that have it, that of the last one."""
     folder = folders.at(tx, place.environment_id, place.path)
     for reach in reversed(list(links.imported([folder] if folder else []))):
         for each, where in reach:
+            if not grants.allow(Action.DESCRIBE_SECRETS, access.scope_of(actor, where)):
+                continue
             row = secrets.one(tx, each.id, name, None)
             if row is not None:
                 return where, row
     return place, None
-
-
-def _expanded(links: Links, result: SecretList) -> SecretList:
-    """Replace the references in all of them at once: what they have in common is looked up once."""
-    every = [*result.secrets, *(secret for each in result.imports for secret in each.secrets)]
-    expanded = iter(links.expand(every))
-    own = [next(expanded) for _ in result.secrets]
-    return SecretList(own, [replace(each, secrets=[next(expanded) for _ in each.secrets]) for each in result.imports])
-
-
-def _require_few(count: int) -> None:
-    if count > MOST_IN_ANSWER:
-        raise Refused(
-            f"These are {count} secrets; one answer holds up to {MOST_IN_ANSWER}.",
-            code="secrets.answer_too_large",
-            fix="Read folder by folder.",
-        )
 
 
 def _read_of_one(actor: Actor, secret: Secret) -> _Read:
@@ -210,20 +284,17 @@ def _read_of_one(actor: Actor, secret: Secret) -> _Read:
     return _Read(events.SECRET_READ, subject, f"read-secret:{actor.id}:{row.version_id}", facts_of(place, row))
 
 
-def _read_of_list(
-    actor: Actor, place: Place, within: Sequence[Folder], listed_secrets: SecretList, reading: Reading
-) -> _Read | None:
-    every = [*listed_secrets.secrets, *(secret for each in listed_secrets.imports for secret in each.secrets)]
-    if not every:
+def _read_of_list(actor: Actor, selection: Selection) -> _Read | None:
+    place, reading, folder_id = selection.place, selection.reading, selection.groups[0].folder_id
+    if folder_id is None:
         return None
-    newest = max(secret.stored.updated_at for secret in every)
-    kind = f"{len(every)}:{reading.recursive:d}{reading.imports:d}:{newest.isoformat()}"
     facts = {
         "environment": place.environment,
         "secretPath": place.path,
-        "numberOfSecrets": len(every),
+        "numberOfSecrets": selection.number,
         "recursive": reading.recursive,
         "imports": reading.imports,
     }
-    subject = Subject(SubjectKind.FOLDER, within[0].id, place.project_id)
-    return _Read(events.SECRETS_READ, subject, f"read-folder:{actor.id}:{within[0].id}:{kind}", facts)
+    subject = Subject(SubjectKind.FOLDER, folder_id, place.project_id)
+    key = f"read-folder:{actor.id}:{folder_id}:{selection.fingerprint}"
+    return _Read(events.SECRETS_READ, subject, key, facts)

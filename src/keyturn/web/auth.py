@@ -45,6 +45,8 @@ class Caller:
     token: Plaintext | None = field(default=None, repr=False)
     setup_code: Plaintext | None = field(default=None, repr=False)
     """What the header ``X-Keyturn-Setup-Code`` holds."""
+    if_none_match: str = ""
+    """Tags of answers that the caller has, see ``web.etags``."""
 
 
 def bearer(headers: Mapping[str, str]) -> str | None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
@@ -68,19 +68,23 @@ class Response:
         await send({"type": "http.response.body", "body": self.content, "more_body": False})
 
 
-class EventStream(Response):
-    """Server-sent events, one after the other; ends when there are no more, or when nobody listens any more."""
+class Stream(Response):
+    """An answer that is sent part by part; it ends when there are no more, or when nobody listens any more."""
 
-    def __init__(self, events: AsyncGenerator[bytes, None]) -> None:
-        headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-        super().__init__(media_type="text/event-stream", headers=headers)
-        self._events = events
+    def __init__(
+        self,
+        parts: AsyncGenerator[bytes, None],
+        media_type: str = "application/json",
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(media_type=media_type, headers=headers or {})
+        self._parts = parts
 
     def _about_content(self) -> dict[str, str]:
         return {"content-type": _with_charset(self.media_type)}
 
     async def send_body(self, receive: Receive, send: Send) -> None:
-        sending = asyncio.create_task(self._send_events(send))
+        sending = asyncio.create_task(self._send_parts(send))
         leaving = asyncio.create_task(_hung_up(receive))
         try:
             await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
@@ -91,11 +95,24 @@ class EventStream(Response):
         if not sending.cancelled():
             sending.result()
 
-    async def _send_events(self, send: Send) -> None:
-        async with aclosing(self._events) as events:
-            async for event in events:
-                await send({"type": "http.response.body", "body": event, "more_body": True})
+    async def _send_parts(self, send: Send) -> None:
+        async with aclosing(self._parts) as parts:
+            async for part in parts:
+                await send({"type": "http.response.body", "body": part, "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+class EventStream(Stream):
+    """Server-sent events, one after the other."""
+
+    def __init__(self, events: AsyncGenerator[bytes, None]) -> None:
+        super().__init__(events, "text/event-stream", {"cache-control": "no-store", "x-accel-buffering": "no"})
+
+
+async def in_threads(parts: Iterator[bytes]) -> AsyncGenerator[bytes, None]:
+    """Yield the parts, each made in a thread while nobody else waits for it: to make one may take the database."""
+    while (part := await asyncio.to_thread(next, parts, None)) is not None:
+        yield part
 
 
 async def _hung_up(receive: Receive) -> None:

@@ -106,11 +106,13 @@ def get(
     probe: bool = False,
     compressed: bool = False,
     types: Types = None,
+    answer: Any = None,
 ) -> Decorator:
     """Make a route of a function. ``also`` documents further statuses. Raises TypeError for a signature with no sense.
 
     ``immediate`` is for answers that need neither the database nor time: they come while all threads are busy, too.
     ``probe`` is for those by which others judge whether this server works. ``compressed`` is for those that hold no secret.
+    ``answer`` documents the JSON of a handler that returns a whole response.
     """
     return _route(
         "GET",
@@ -122,6 +124,7 @@ def get(
         probe=probe,
         compressed=compressed,
         types=types,
+        answer=answer,
     )
 
 
@@ -172,9 +175,11 @@ def _route(
     compressed: bool = False,
     forms: bool = False,
     types: Types = None,
+    answer: Any = None,
 ) -> Decorator:
     def around(function: Callable[..., object]) -> Operation:
         signature = read(method, path, function, public=public, body="data", provided={"actor", "caller"}, types=types)
+        signature = signature if answer is None else replace(signature, answer=answer)
         if not is_response(signature.answer):
             check_answer_type(signature.answer)
         if compressed:
@@ -233,6 +238,7 @@ def _caller(request: Request, token: str | None) -> Caller:
         visit.user_agent,
         None if token is None else Plaintext(token),
         Plaintext(code) if code else None,
+        request.headers.get("if-none-match", ""),
     )
 
 

@@ -15,6 +15,8 @@ from keyturn.api.secrets import routes as secret_routes
 from keyturn.api.tags import routes as tag_routes
 from keyturn.changes import store as feed
 from keyturn.changes.domain import Change
+from keyturn.crypto.keyring import Keyring, KeyringDigests
+from keyturn.crypto.root import GivenRoot, RootKey, RootKeys
 from keyturn.db.tables import audit_events, metadata
 from keyturn.db.unit import Database
 from keyturn.errors import TokenRefused
@@ -23,8 +25,8 @@ from keyturn.projects.domain import NewProject
 from keyturn.projects.service import Projects
 from keyturn.secrets.service import Secrets
 from keyturn.settings.model import Settings
-from keyturn.web.server.app import build
-from keyturn_simulation.world import World, make_world
+from keyturn.web.server.app import Application, build
+from keyturn_simulation.world import ROOT_KEY, World, make_world
 from tests.client import Client
 from tests.features.accounts.people import join, machine, organization, person
 
@@ -46,6 +48,7 @@ class SecretsClient:
     projects: Projects
     actors: dict[str, Actor]
     project: Json
+    application: Application
     who: str = "member"
     canaries: set[str] = field(default_factory=set)
     refusals: list[str] = field(default_factory=list)
@@ -178,8 +181,9 @@ def desk(database: Database, folder: Path) -> Iterator[SecretsClient]:
             raise TokenRefused("token malformed", code="token.malformed")
         return actors[token]
 
+    digests = KeyringDigests(Keyring.open(database, GivenRoot(RootKeys(RootKey(ROOT_KEY))), world.clock))
     routes = [
-        secret_routes.router(secrets),
+        secret_routes.router(secrets, digests),
         folder_routes.router(secrets.folders),
         tag_routes.router(secrets.tags),
         import_routes.router(secrets.imports),
@@ -190,4 +194,4 @@ def desk(database: Database, folder: Path) -> Iterator[SecretsClient]:
     app = build(routes, authenticate=authenticate, settings=settings, clock=world.clock, ids=world.ids)
     with Client(app) as client:
         project_view = {"id": project.id, "slug": project.slug}
-        yield SecretsClient(world, client, secrets, projects, actors, project_view)
+        yield SecretsClient(world, client, secrets, projects, actors, project_view, app)

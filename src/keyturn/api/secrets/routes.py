@@ -18,66 +18,82 @@ from keyturn.api.secrets.schemas import (
     UpdateSecret,
     VersionsPage,
 )
-from keyturn.api.secrets.views import answer, history, listed, secret_view
+from keyturn.api.secrets.views import Tagged, answer, history, listed, secret_view
 from keyturn.kit.actor import Actor
+from keyturn.ports.sealing import Digests
+from keyturn.secrets.reading import Found, SecretReader
 from keyturn.secrets.service import Secrets
-from keyturn.web.routes import Operation, Routes, delete, get, group, patch, post
+from keyturn.web.messages import Response
+from keyturn.web.routes import Caller, Operation, Routes, delete, get, group, patch, post
+from keyturn.web.schema.wire import encode
 
 V3 = "/api/v3/secrets/raw"
 V4 = "/api/v4/secrets"
 
 
-def router(secrets: Secrets) -> Routes:
-    return group("Secrets", *_reading(secrets), *_writing(secrets))
+def router(secrets: Secrets, digests: Digests) -> Routes:
+    tagged = Tagged(digests)
+    return group("Secrets", *_lists(secrets.reader, tagged), *_single(secrets.reader, tagged), *_writing(secrets))
 
 
-def _reading(secrets: Secrets) -> list[Operation]:
-    def list_v3(actor: Actor, query: ListV3) -> SecretListAnswer:
+def _lists(reader: SecretReader, tagged: Tagged) -> list[Operation]:
+
+    def list_all(actor: Actor, caller: Caller, query: ListV3 | ListV4) -> Response:
+        selection = reader.select(actor, query.address(), query.reading())
+        return tagged.answer(caller, selection.fingerprint, lambda: listed(reader, actor, selection))
+
+    def list_v3(actor: Actor, caller: Caller, query: ListV3) -> Response:
         """List the secrets of a folder by name; an empty list when the folder is not there."""
-        return listed(secrets.reader.list(actor, query.address(), query.reading()))
+        return list_all(actor, caller, query)
 
-    def list_v4(actor: Actor, query: ListV4) -> SecretListAnswer:
+    def list_v4(actor: Actor, caller: Caller, query: ListV4) -> Response:
         """List the secrets of a folder by name; an empty list when the folder is not there."""
-        return listed(secrets.reader.list(actor, query.address(), query.reading()))
-
-    def get_v3(actor: Actor, secret_name: SecretName, query: GetV3) -> SecretAnswer:
-        """Show a secret by its name."""
-        return answer(
-            secrets.reader.get(actor, query.address(), secret_name, query.reading(), query.type, query.version)
-        )
-
-    def get_v4(actor: Actor, secret_name: SecretName, query: GetV4) -> SecretAnswer:
-        """Show a secret by its name."""
-        return answer(
-            secrets.reader.get(actor, query.address(), secret_name, query.reading(), query.type, query.version)
-        )
-
-    def get_v3_called_id(actor: Actor, query: GetV3) -> SecretAnswer:
-        """Show the secret whose name is id."""
-        return get_v3(actor, "id", query)
-
-    def get_v4_called_id(actor: Actor, query: GetV4) -> SecretAnswer:
-        """Show the secret whose name is id."""
-        return get_v4(actor, "id", query)
-
-    def get_by_id(actor: Actor, secret_id: str, query: GetById) -> SecretAnswer:
-        """Show a secret by its id, with its value as it was written: references are not expanded."""
-        return answer(secrets.reader.by_id(actor, secret_id, view=query.view_secret_value))
+        return list_all(actor, caller, query)
 
     def list_versions(actor: Actor, secret_id: str, query: VersionsPage) -> SecretVersions:
         """List the versions of a secret without their values, the newest first."""
-        return history(secrets.reader.versions(actor, secret_id, query.limit, query.offset))
+        return history(reader.versions(actor, secret_id, query.limit, query.offset))
 
     return [
         get(f"{V4}/id/{{secret_id}}/versions")(list_versions),
-        get(V3)(list_v3),
-        get(V4)(list_v4),
-        get(f"{V3}/{{secret_name}}")(get_v3),
-        get(f"{V4}/{{secret_name}}")(get_v4),
-        get(f"{V3}/id")(get_v3_called_id),
-        get(f"{V4}/id")(get_v4_called_id),
-        get(f"{V3}/id/{{secret_id}}")(get_by_id),
-        get(f"{V4}/id/{{secret_id}}")(get_by_id),
+        get(V3, answer=SecretListAnswer)(list_v3),
+        get(V4, answer=SecretListAnswer)(list_v4),
+    ]
+
+
+def _single(reader: SecretReader, tagged: Tagged) -> list[Operation]:
+    def show(actor: Actor, caller: Caller, found: Found) -> Response:
+        return tagged.answer(caller, found.fingerprint, lambda: Response(encode(answer(reader.open(actor, found)))))
+
+    def get_v3(actor: Actor, caller: Caller, secret_name: SecretName, query: GetV3) -> Response:
+        """Show a secret by its name."""
+        where, kind = query.address(), query.type
+        return show(actor, caller, reader.find(actor, where, secret_name, query.reading(), kind, query.version))
+
+    def get_v4(actor: Actor, caller: Caller, secret_name: SecretName, query: GetV4) -> Response:
+        """Show a secret by its name."""
+        where, kind = query.address(), query.type
+        return show(actor, caller, reader.find(actor, where, secret_name, query.reading(), kind, query.version))
+
+    def get_v3_called_id(actor: Actor, caller: Caller, query: GetV3) -> Response:
+        """Show the secret whose name is id."""
+        return get_v3(actor, caller, "id", query)
+
+    def get_v4_called_id(actor: Actor, caller: Caller, query: GetV4) -> Response:
+        """Show the secret whose name is id."""
+        return get_v4(actor, caller, "id", query)
+
+    def get_by_id(actor: Actor, caller: Caller, secret_id: str, query: GetById) -> Response:
+        """Show a secret by its id, with its value as it was written: references are not expanded."""
+        return show(actor, caller, reader.find_by_id(actor, secret_id, view=query.view_secret_value))
+
+    return [
+        get(f"{V3}/{{secret_name}}", answer=SecretAnswer)(get_v3),
+        get(f"{V4}/{{secret_name}}", answer=SecretAnswer)(get_v4),
+        get(f"{V3}/id", answer=SecretAnswer)(get_v3_called_id),
+        get(f"{V4}/id", answer=SecretAnswer)(get_v4_called_id),
+        get(f"{V3}/id/{{secret_id}}", answer=SecretAnswer)(get_by_id),
+        get(f"{V4}/id/{{secret_id}}", answer=SecretAnswer)(get_by_id),
     ]
 
 

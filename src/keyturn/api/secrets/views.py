@@ -1,6 +1,7 @@
 """How a secret is answered."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 
 from keyturn.api.secrets.schemas import (
     HIDDEN,
@@ -8,28 +9,73 @@ from keyturn.api.secrets.schemas import (
     MakerShown,
     MetadataShown,
     SecretAnswer,
-    SecretListAnswer,
     SecretShown,
     SecretVersion,
     SecretVersions,
     TagOfSecret,
 )
+from keyturn.kit.actor import Actor
 from keyturn.kit.clock import iso
-from keyturn.secrets.domain import Secret, SecretList, Version
+from keyturn.kit.secret import Plaintext, SealContext
+from keyturn.ports.sealing import Digests
+from keyturn.secrets.domain import Secret, Version
+from keyturn.secrets.reading import SecretReader
+from keyturn.secrets.selection import Group, Selection
+from keyturn.web.auth import Caller
+from keyturn.web.etags import matches
+from keyturn.web.messages import Response, Stream, in_threads
+from keyturn.web.schema.wire import encode
 
 
 def answer(secret: Secret) -> SecretAnswer:
     return SecretAnswer(secret_view(secret))
 
 
-def listed(result: SecretList) -> SecretListAnswer:
-    imports = [
-        ImportShown(
-            each.place.path, each.place.environment, each.folder_id, [secret_view(secret) for secret in each.secrets]
-        )
-        for each in result.imports
-    ]
-    return SecretListAnswer([secret_view(secret) for secret in result.secrets], imports)
+class Tagged:
+    """Answers with a tag, by which whoever has one already is told so before anything is opened."""
+
+    def __init__(self, digests: Digests) -> None:
+        self._digests = digests
+
+    def answer(self, caller: Caller, fingerprint: str, make: Callable[[], Response]) -> Response:
+        """Return what ``make`` makes, or that the answer with this fingerprint is what the caller has."""
+        etag = f'"{self._digests.digest(Plaintext(fingerprint), _ETAG).rpartition(".")[2][:32]}"'
+        if matches(etag, [caller.if_none_match]):
+            return Response(status=304, headers={"etag": etag})
+        response = make()
+        response.headers["etag"] = etag
+        return response
+
+
+_ETAG = SealContext("answers", "secrets", "etag")
+
+
+def listed(reader: SecretReader, actor: Actor, selection: Selection) -> Response:
+    """Return the JSON of a ``SecretListAnswer``; a large one is sent while it is being made."""
+    parts = list_parts(reader.opened(actor, selection))
+    if selection.is_small:
+        return Response(b"".join(parts))
+    first = next(parts)  # what goes wrong with it still has a status of its own
+    return Stream(in_threads(chain([first], parts)))
+
+
+def list_parts(groups: Iterable[tuple[Group, Iterable[Sequence[Secret]]]]) -> Iterator[bytes]:
+    """Yield the JSON of a ``SecretListAnswer`` part by part."""
+    before = b'{"secrets":['
+    for number, (group, parts) in enumerate(groups):
+        if number:
+            before += (b"," if number > 1 else b"") + _opening(group)
+        between = b""
+        for part in parts:
+            yield before + between + encode([secret_view(secret) for secret in part])[1:-1]
+            before, between = b"", b","
+        before += b"]}" if number else b'],"imports":['
+    yield before + b"]}"
+
+
+def _opening(group: Group) -> bytes:
+    """Return the JSON of an import up to its secrets."""
+    return encode(ImportShown(group.place.path, group.place.environment, group.folder_id, []))[:-2]
 
 
 def secret_view(secret: Secret) -> SecretShown:

@@ -21,7 +21,7 @@ _JOURNALED = (
     .correlate(secret_versions)
     .scalar_subquery()
 )
-_MAPPED_BY = (
+MAPPED_BY = (
     sa.select(mapped_secrets.c.secret_rotation_id)
     .where(mapped_secrets.c.secret_id == secrets.c.id)
     .correlate(secrets)
@@ -36,7 +36,7 @@ VERSION = (
     secret_versions.c.has_references,
     secret_versions.c.credential_id,
     _JOURNALED.label("credential_value"),
-    _MAPPED_BY.label("secret_rotation_id"),
+    MAPPED_BY.label("secret_rotation_id"),
     secret_versions.c.made_by_kind,
     secret_versions.c.made_by_id,
     secret_versions.c.made_by_name,

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 
-from keyturn.db.tables import secret_tag_links, secret_tags
+from keyturn.db.tables import secret_tag_links, secret_tags, secrets
 from keyturn.db.unit import Tx
 from keyturn.secrets.domain import Tag
 from keyturn.secrets.store.secrets import chunks
@@ -57,6 +57,25 @@ def of_secrets(tx: Tx, project_id: str, secret_ids: Sequence[str]) -> Mapping[st
         for row in tx.rows(sa.select(secret_tag_links).where(secret_tag_links.c.secret_id.in_(ids))):
             tags_of_secret.setdefault(row["secret_id"], []).append(tags_by_id[row["tag_id"]])
     return {secret_id: sorted(tags, key=lambda tag: tag.slug) for secret_id, tags in tags_of_secret.items()}
+
+
+def in_folders(tx: Tx, known_tags: Sequence[Tag], folder_ids: Sequence[str]) -> Mapping[str, list[Tag]]:
+    """Return the tags of the secrets in these folders by slug, for those that have some."""
+    tags_by_id = {tag.id: tag for tag in known_tags}
+    tags_of_secret: dict[str, list[Tag]] = {}
+    for ids in chunks(folder_ids):
+        for secret_id, tag_id in tx.stream(_IN_FOLDERS, folders=ids):
+            tags_of_secret.setdefault(secret_id, []).append(tags_by_id[tag_id])
+    for tags in tags_of_secret.values():
+        tags.sort(key=lambda tag: tag.slug)
+    return tags_of_secret
+
+
+_IN_FOLDERS = (
+    sa.select(secret_tag_links.c.secret_id, secret_tag_links.c.tag_id)
+    .join(secrets, secrets.c.id == secret_tag_links.c.secret_id)
+    .where(secrets.c.folder_id.in_(sa.bindparam("folders", expanding=True)))
+)
 
 
 def put_on(tx: Tx, secret_id: str, tag_ids: Sequence[str]) -> None:

@@ -1,7 +1,6 @@
 """Middleware around the application: request id, security headers, ETag, CORS, HEAD, access log, and an answer to any error."""
 
 import hashlib
-import re
 import string
 import time
 import uuid
@@ -15,6 +14,7 @@ from keyturn.errors import Refused
 from keyturn.ports.clock import Ids
 from keyturn.web.auth import Network, RequestContext, client_ip
 from keyturn.web.error_responses import refused_head, unexpected
+from keyturn.web.etags import matches
 from keyturn.web.messages import Response
 from keyturn.web.server.admission import PROBES, check_head, check_path
 from keyturn.web.server.connections import Traffic, peer_of
@@ -22,7 +22,6 @@ from keyturn.web.subpath import AT_ROOT, SubPath
 
 _access = structlog.get_logger("keyturn.access")
 
-_TAG = re.compile(r'[ \t,]*(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")[ \t]*(?=,|$)')
 _ALPHANUMERICS = string.ascii_letters + string.digits
 _SHOWN = 200
 _HEADERS = {
@@ -158,11 +157,11 @@ class _Reply:
         more = {"x-request-id": self.visit.request_id, **self.always}
         if self.path.startswith("/api"):
             more["cache-control"] = "no-store"
-        whole = not body.get("more_body", False)
+        whole = not body.get("more_body", False) and "etag" not in headers  # whoever has set one has compared it, too
         if whole and self.method in {"GET", "HEAD"} and start["status"] == 200 and _is_json(headers):
             etag = f'"{hashlib.sha256(body["body"]).hexdigest()[:32]}"'
             more["etag"] = etag
-            if _matches(etag, self.request_headers.get("if-none-match", [])):
+            if matches(etag, self.request_headers.get("if-none-match", [])):
                 start["status"] = 304
                 body = {**body, "body": b""}
                 start["headers"] = [pair for pair in start["headers"] if not pair[0].lower().startswith(b"content-")]
@@ -202,18 +201,3 @@ class _Reply:
 
 def _is_json(headers: dict[str, list[str]]) -> bool:
     return headers.get("content-type", [""])[0].startswith("application/json")
-
-
-def _matches(etag: str, lines: list[str]) -> bool:
-    """Compare weakly, as is right for GET. A field that is no list of tags matches nothing: a wrong 304 hides a change."""
-    text = ",".join(lines).strip(" \t,")
-    if text == "*":
-        return True
-    tags, place = set(), 0
-    while place < len(text):
-        match = _TAG.match(text, place)
-        if match is None:
-            return False
-        tags.add(match[1])
-        place = match.end()
-    return etag in tags

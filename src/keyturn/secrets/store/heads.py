@@ -1,0 +1,83 @@
+"""SQL of lists of many secrets: first which there are, a row at a time and without values, then the values of some of them."""
+
+import heapq
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from keyturn.db.tables import secret_versions, secrets
+from keyturn.db.unit import Tx
+from keyturn.secrets.domain import StoredSecret
+from keyturn.secrets.store.secrets import CURRENT, MAPPED_BY, THERE, VERSION, chunks, stored
+
+
+class Head(NamedTuple):
+    """What is known of a secret without its value."""
+
+    name: str
+    owner_id: str | None
+    version_id: str
+    secret_id: str
+    folder_id: str
+    size: int
+    """Bytes of what is sealed in its version."""
+    has_references: bool
+    secret_rotation_id: str | None
+
+
+def heads(tx: Tx, folder_ids: Sequence[str], owner_id: str | None) -> Iterator[Head]:
+    """Yield everybody's secrets of these folders, and those of the owner if one is given, by name.
+
+    They come from the database as they are taken, inside this transaction.
+    """
+    statement = _heads(tx.postgres, owner_id is not None)
+    values = {} if owner_id is None else {"owner": owner_id}
+    parts = [tx.stream(statement, folders=ids, **values) for ids in chunks(folder_ids)]
+    return (Head(*row) for row in heapq.merge(*parts, key=lambda row: (row[0], row[1] or "")))
+
+
+def of_versions(tx: Tx, version_ids: Sequence[str]) -> Mapping[str, StoredSecret]:
+    """Return the versions with these ids, each with its secret, as far as they are still kept."""
+    return {
+        row["version_id"]: stored(row) for ids in chunks(version_ids) for row in tx.rows(_OF_VERSIONS, versions=ids)
+    }
+
+
+_OF_VERSIONS = (
+    sa.select(secrets, *VERSION)
+    .join(secret_versions, secret_versions.c.secret_id == secrets.c.id)
+    .where(secret_versions.c.id.in_(sa.bindparam("versions", expanding=True)))
+)
+
+
+@lru_cache(maxsize=4)
+def _heads(postgres: bool, owned: bool) -> sa.Select[tuple[object, ...]]:
+    # Texts are in the order of their code points on both, whatever the database's own order is.
+    name = sa.collate(secrets.c.name, "C") if postgres else secrets.c.name
+    size = sa.func.octet_length if postgres else sa.func.length
+    lengths = [
+        sa.func.coalesce(size(sa.type_coerce(column, sa.Text)), 0)
+        for column in (secret_versions.c.value, secret_versions.c.details)
+    ]
+    shared = secrets.c.owner_id.is_(None)
+    return (
+        sa.select(
+            secrets.c.name,
+            secrets.c.owner_id,
+            secret_versions.c.id,
+            secrets.c.id,
+            secrets.c.folder_id,
+            (lengths[0] + lengths[1]).label("size"),
+            secret_versions.c.has_references,
+            MAPPED_BY,
+        )
+        .join(secret_versions, CURRENT)
+        .where(
+            secrets.c.folder_id.in_(sa.bindparam("folders", expanding=True)),
+            THERE,
+            sa.or_(shared, secrets.c.owner_id == sa.bindparam("owner")) if owned else shared,
+        )
+        .order_by(name, sa.func.coalesce(secrets.c.owner_id, ""))
+    )
