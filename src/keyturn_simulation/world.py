@@ -38,14 +38,13 @@ from keyturn.providers.azure.methods.client_secret import ClientSecret
 from keyturn.providers.azure.provider import AzureProvider
 from keyturn.providers.registry import Providers
 from keyturn.rotations.commands import ConnectionChange, ScheduleChange
-from keyturn.rotations.domain import Rotation, RotationKind
+from keyturn.rotations.domain import Rotation
 from keyturn.rotations.due import CLAIM
 from keyturn.rotations.history import RotationHistory
 from keyturn.rotations.protocol import Step
 from keyturn.rotations.self_rotation import SelfRotation
 from keyturn.rotations.store import policies
 from keyturn.rotations.store.due import claim_due
-from keyturn.rotations.targets import ConnectionCredential
 from keyturn.rotations.work.context import WorkerContext
 from keyturn.rotations.work.workflow import Rotator
 from keyturn.settings.model import Pace
@@ -131,8 +130,6 @@ class World:
         keys = partial(next, key_pool())
         clock = NodeClock(self.clock)
         providers = Providers([SimulatedProvider(transport, clock, emulated_clouds(), ids=self.ids, keys=keys)])
-        targets = {RotationKind.CONNECTION: ConnectionCredential(database, self.sealer, providers)}
-        context = WorkerContext(database, self.sealer, providers, clock, self.ids, self.pace, name, targets)
         use_cases = build(
             database,
             self.sealer,
@@ -145,6 +142,7 @@ class World:
             await_lease=await_lease,
             process_id=name,
         )
+        context = WorkerContext(database, self.sealer, providers, clock, self.ids, self.pace, name, use_cases.targets)
         return Server(name, context, Rotator(context, self._watch), use_cases, clock)
 
     def _watch(self, rotation_id: str, step: Step) -> None:

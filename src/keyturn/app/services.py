@@ -1,6 +1,6 @@
 """The use cases of connections and rotations, put together from what they work with."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from keyturn.connections.allowed import RotatableApplications
@@ -17,10 +17,17 @@ from keyturn.db.unit import Database
 from keyturn.ports.clock import Clock, Ids
 from keyturn.ports.sealing import Sealer
 from keyturn.providers.registry import Providers
+from keyturn.rotations.application_check import ApplicationCheck
+from keyturn.rotations.domain import RotationKind
 from keyturn.rotations.history import RotationHistory
+from keyturn.rotations.mapped_target import MappedSecrets
 from keyturn.rotations.overviews import Overviews
+from keyturn.rotations.permitted import PermittedApplications
+from keyturn.rotations.policy_writes import PolicyWriter
 from keyturn.rotations.removals import Removals
+from keyturn.rotations.secret_rotation import SecretRotations
 from keyturn.rotations.self_rotation import SelfRotation
+from keyturn.rotations.targets import ConnectionCredential, RotationTarget
 from keyturn.settings.model import Pace
 
 _DEFAULT_PACE = Pace()
@@ -45,6 +52,8 @@ class Services:
     grants: Grants
     stored: Stored
     applications: RotatableApplications
+    secret_rotations: SecretRotations
+    targets: Mapping[RotationKind, RotationTarget]
 
 
 def build(
@@ -85,6 +94,22 @@ def build(
         process_id=process_id,
     )
     connections = Connections(database, providers, stored)
+    permitted = PermittedApplications(database, providers)
+    secret_rotations = SecretRotations(
+        database,
+        sealer,
+        clock,
+        ids,
+        ApplicationCheck(stored, providers, permitted),
+        PolicyWriter(clock, ids, sealer, providers),
+        nudge=nudge,
+        pause=await_lease,
+        process_id=process_id,
+    )
+    targets: Mapping[RotationKind, RotationTarget] = {
+        RotationKind.CONNECTION: ConnectionCredential(database, sealer, providers),
+        RotationKind.APPLICATION: MappedSecrets(database, sealer, ids, stored, permitted),
+    }
     return Services(
         providers,
         connections,
@@ -99,4 +124,6 @@ def build(
         grants,
         stored,
         RotatableApplications(database, connections, clock),
+        secret_rotations,
+        targets,
     )

@@ -12,9 +12,7 @@ from keyturn.engine.payload import SealedJson
 from keyturn.engine.sources import Sources
 from keyturn.engine.upkeep import Upkeep
 from keyturn.kit.secret import Plaintext, SealContext, Sealed
-from keyturn.rotations.domain import RotationKind
 from keyturn.rotations.due import DueRotations
-from keyturn.rotations.targets import ConnectionCredential
 from keyturn.rotations.work.context import WorkerContext
 from keyturn.rotations.work.workflow import Rotator
 
@@ -52,7 +50,7 @@ class Worker:
             core.ids,
             settings.pace,
             core.process_id,
-            {RotationKind.CONNECTION: ConnectionCredential(core.database, core.sealer, core.providers)},
+            use_cases.targets,
         )
         self._sources = Sources(
             [

@@ -17,6 +17,7 @@ class SubjectKind(StrEnum):
     IDENTITY = "identity"
     CONNECTION = "app-connection"
     ROTATION = "rotation"
+    SECRET_ROTATION = "secret-rotation"
     SECRET = "secret"
     FOLDER = "secret-folder"
     SECRET_IMPORT = "secret-import"

@@ -14,6 +14,7 @@ _USER = (SubjectKind.USER,)
 _SOMEBODY = (SubjectKind.USER, SubjectKind.IDENTITY)
 _CONNECTION = (SubjectKind.CONNECTION,)
 _ROTATION = (SubjectKind.ROTATION,)
+_SECRET_ROTATION = (SubjectKind.SECRET_ROTATION,)
 _SECRET = (SubjectKind.SECRET,)
 _FOLDER = (SubjectKind.FOLDER,)
 _IMPORT = (SubjectKind.SECRET_IMPORT,)
@@ -22,6 +23,16 @@ _TAG = (SubjectKind.TAG,)
 _OF_CONNECTION = ("name", "app")
 _OF_ROTATION = ("connectionId", "applicationObjectId", "appId")
 _OF_RUN = (*_OF_ROTATION, "runId", "reason")
+_OF_SECRET_ROTATION = (
+    "name",
+    "rotationId",
+    "connectionId",
+    "applicationObjectId",
+    "appId",
+    "environment",
+    "secretPath",
+    "secretKeys",
+)
 _OF_CREDENTIAL = ("keyId", "displayName", "hint", "generation", "endsAt")
 _OF_MEMBER = ("projectId", "name", "role")
 _OF_FOLDER = ("environment", "secretPath", "name")
@@ -238,6 +249,24 @@ CREDENTIALS_DRIFTED = AuditEvent(
     (*_ROTATION, *_CONNECTION),
     "Somebody else added or removed secrets of the application; `kind` says how. Nothing is done.",
     (*_OF_ROTATION, "kind", "keyId", "displayName", "hint"),
+)
+
+_SECRET_ROTATIONS = "Secret rotations"
+
+SECRET_ROTATION_CREATED = AuditEvent(
+    "create-secret-rotation",
+    _SECRET_ROTATIONS,
+    _SECRET_ROTATION,
+    "The secret of an application is to be rotated into secrets of a project; its first run has begun, or what is current "
+    "was published there.",
+    (*_OF_SECRET_ROTATION, "rotationInterval", "rotateAt", "timeZone"),
+)
+SECRET_ROTATION_DELETED = AuditEvent(
+    "delete-secret-rotation",
+    _SECRET_ROTATIONS,
+    _SECRET_ROTATION,
+    "It was deleted, or its first run has failed and left nothing behind; `staysValid` are secrets that still work at Entra.",
+    (*_OF_SECRET_ROTATION, "deleteSecrets", "staysValid"),
 )
 
 _SECRETS = "Secrets"

@@ -13,7 +13,7 @@ from keyturn.connections.health import is_settled
 from keyturn.connections.refresh_tokens import Grants
 from keyturn.connections.sealed import opened
 from keyturn.db.unit import Database
-from keyturn.errors import NeedsAction, NotYet, Upstream
+from keyturn.errors import NeedsAction, NotYet, Retryable, Upstream
 from keyturn.kit.clock_difference import is_right, provider_time
 from keyturn.ports.clock import Clock
 from keyturn.ports.provider import AccessToken
@@ -64,6 +64,18 @@ class Stored:
                 else:
                     raise self._told(error, spreading=spreading) from None
         raise RuntimeError("unreachable: the last try returns or raises")
+
+    def sign_in_once(self, connection: Connection) -> AccessToken:
+        """Return a fresh token. Raises what the provider says: what replication may explain is for the caller to judge.
+
+        Raises Retryable when the connection got another credential while the one it had was refused.
+        """
+        try:
+            return self._once(connection)
+        except Upstream as error:
+            if self._newer(connection) is None:
+                raise
+            raise Retryable(error.message, code=error.code, fix=error.fix, request_id=error.request_id) from None
 
     def settled(self, connection: Connection) -> bool:
         now = provider_time(self._clock.now(), self._providers.clock_ahead())

@@ -49,6 +49,7 @@ MOVES: dict[State, frozenset[State]] = {
 
 KEPT = "kept when the rotation ended"
 SHARED = "other connections sign in with it"
+USED_ELSEWHERE = "kept, used elsewhere"
 OUT_OF_REACH = "expired, and nothing is left that could sign in to remove it"
 
 ENDED = frozenset({State.REVOKED, State.ABANDONED})
@@ -100,6 +101,11 @@ class Credential:
     def kept(self) -> bool:
         """Whether the user chose to leave this key alone when its rotation ended."""
         return self.state in {State.CURRENT, State.RETIRING} and self.note == KEPT
+
+    @property
+    def used_elsewhere(self) -> bool:
+        """Whether somebody made it by hand, and nobody has confirmed yet that it is not used any more."""
+        return self.state is State.RETIRING and self.note == USED_ELSEWHERE
 
     @property
     def promised(self) -> bool:

@@ -181,7 +181,7 @@ class CredentialKind(Protocol):
     NeedsAction or Permanent, each with cause and fix, and never with a secret in the text.
 
     A ``value`` is what signs in, in the form in which the kind writes it: nobody else looks into it. A ``signer`` is the value
-    of the credential that signed in for the token.
+    of the application's own credential that signed in for the token; None where somebody else did.
     """
 
     def make(self, marker: str, now: datetime, ends_at: datetime) -> MadeCredential | None:
@@ -206,8 +206,10 @@ class CredentialKind(Protocol):
     def matches(self, credential: RemoteCredential, value: Plaintext) -> bool:
         """Say whether a listed credential may be the one with this value. Pure."""
 
-    def add(self, tenant: Tenant, token: AccessToken, signer: Plaintext, order: CredentialRequest) -> IssuedCredential:
+    def add(
+        self, tenant: Tenant, token: AccessToken, signer: Plaintext | None, order: CredentialRequest
+    ) -> IssuedCredential:
         """Ask for a new credential. NOT repeatable: each call may make one."""
 
-    def remove(self, tenant: Tenant, token: AccessToken, signer: Plaintext, object_id: str, key_id: str) -> None:
+    def remove(self, tenant: Tenant, token: AccessToken, signer: Plaintext | None, object_id: str, key_id: str) -> None:
         """Ask for removal. Repeatable. Returns also when the provider says it has no such key: that is a hint, not proof."""

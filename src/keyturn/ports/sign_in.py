@@ -203,5 +203,8 @@ class AppProvider(Protocol):
         ``cursor`` is that of the page before, for the same text. Raises Refused for any other.
         """
 
+    def owns(self, tenant: Tenant, token: AccessToken, application: RemoteApplication) -> bool:
+        """Say whether who signed in owns the application; False where the token does not tell who that is. Repeatable."""
+
     def capabilities(self, token: AccessToken, app_id: str) -> Sequence[Capability]:
         """Say what the token may do for the application that signed in, what is missing, and how to grant it. Pure."""

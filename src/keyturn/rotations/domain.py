@@ -15,6 +15,10 @@ class RotationKind(StrEnum):
     APPLICATION = "application"  # any other application; its current secret is published to mapped secrets
 
 
+CLIENT_SECRET = "client-secret"
+"""The kind of credential that is rotated for other applications."""
+
+
 class Reason(StrEnum):
     ENABLED = "enabled"
     SCHEDULED = "scheduled"
@@ -66,7 +70,7 @@ class Rotation:
     schedule: Schedule
     enabled: bool = True
     retired: bool = False
-    credential_kind: str = "client-secret"
+    credential_kind: str = CLIENT_SECRET
     """What is rotated: the method by which the connection signs in, and the provider's name for the kind."""
     lifetime_days: int | None = None
     short_lifetime: bool = False

@@ -138,7 +138,7 @@ def _consequences(
     row = step.credential
     if step.name is StepName.SWEEP:
         later = SweepLater(_sweep_wait(snapshot.current, failure, now, timings))
-        return (later,) if failure.of_signer else (later, SignerTroubled())
+        return (later, SignerTroubled()) if snapshot.signer_is_own and not failure.of_signer else (later,)
     if row is None or step.name in _OF_A_RUN:
         return (_run_failed(snapshot, failure, now, timings),)
     if step.name is StepName.ISSUE:

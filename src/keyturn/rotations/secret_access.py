@@ -3,22 +3,62 @@
 from keyturn.authz import authorize
 from keyturn.authz.authorize import Scope
 from keyturn.authz.domain import Action
+from keyturn.connections.access import connection_for
+from keyturn.connections.domain import Connection
 from keyturn.db.unit import Tx
-from keyturn.errors import NotFound
+from keyturn.errors import NotFound, Refused
 from keyturn.kit.actor import Actor
+from keyturn.rotations.domain import Rotation
 from keyturn.rotations.secret_domain import SecretRotationView
+from keyturn.rotations.store import policies
 from keyturn.rotations.store import secret_rotations as store
+from keyturn.secrets.domain import Place
 
 
-def require(tx: Tx, actor: Actor, action: Action, project_id: str) -> None:
-    """Return when the actor may do this in the project. Raises NotFound or Forbidden."""
-    authorize.require(tx, actor, action, Scope(actor.org_id, project_id))
+def scope_of(org_id: str, place: Place, connection_id: str | None) -> Scope:
+    return Scope(org_id, place.project_id, place.environment, place.path, connection_id)
+
+
+def allowed(tx: Tx, actor: Actor, action: Action, view: SecretRotationView) -> bool:
+    each = view.secret_rotation
+    return authorize.allowed(tx, actor, action, scope_of(each.org_id, view.place, each.connection_id))
 
 
 def found(tx: Tx, actor: Actor, action: Action, secret_rotation_id: str) -> SecretRotationView:
     """Return the secret rotation on which the actor may do this. Raises NotFound or Forbidden."""
     view = store.view(tx, secret_rotation_id)
     if view is None or view.secret_rotation.org_id != actor.org_id:
-        raise NotFound(f"There is no secret rotation '{secret_rotation_id}'.", code="secret_rotations.not_found")
-    require(tx, actor, action, view.secret_rotation.project_id)
+        raise missing(secret_rotation_id)
+    each = view.secret_rotation
+    authorize.require(tx, actor, action, scope_of(each.org_id, view.place, each.connection_id))
     return view
+
+
+def locked(tx: Tx, actor: Actor, action: Action, secret_rotation_id: str) -> tuple[SecretRotationView, Rotation]:
+    """As :func:`found`, with the rotation of its application, which nobody else changes until the transaction ends."""
+    before = found(tx, actor, action, secret_rotation_id)
+    rotation = policies.get(tx, before.rotation.id, lock=True)
+    view = store.view(tx, secret_rotation_id)  # it may have ended while the rotation was waited for
+    if rotation is None or view is None:
+        raise missing(secret_rotation_id)
+    return view, rotation
+
+
+def connection_to_use(tx: Tx, actor: Actor, connection_id: str, project_id: str) -> Connection:
+    """Return a connection by which the actor may have applications rotated for the project.
+
+    Raises NotFound, Forbidden, or Refused for a connection of another project.
+    """
+    connection = connection_for(tx, actor, connection_id, Action.CONNECT_CONNECTIONS)
+    if connection.project_id not in {None, project_id}:
+        raise Refused(
+            f"The connection '{connection.name}' belongs to another project.",
+            code="rotation.connection_of_other_project",
+            fix="Use a connection of this project or of the organization.",
+            field="connectionId",
+        )
+    return connection
+
+
+def missing(secret_rotation_id: str) -> NotFound:
+    return NotFound(f"There is no secret rotation '{secret_rotation_id}'.", code="secret_rotations.not_found")

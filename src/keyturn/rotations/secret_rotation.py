@@ -5,31 +5,105 @@ workflow; whoever waits for it asks again and again.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from datetime import timedelta
 
+from keyturn.audit import events
+from keyturn.authz import authorize
 from keyturn.authz.domain import Action
-from keyturn.db.unit import Database
-from keyturn.errors import NotFound
+from keyturn.connections.domain import Connection
+from keyturn.db.unit import Database, Tx
+from keyturn.errors import KeyturnError, NotFound, Refused, RunFailed, TimedOut
 from keyturn.kit.actor import Actor
 from keyturn.ports.clock import Clock, Ids
 from keyturn.ports.sealing import Sealer
-from keyturn.providers.registry import Providers
 from keyturn.rotations import secret_access
-from keyturn.rotations.commands import HandedOver, NewSecretRotation, SecretRotationChange
-from keyturn.rotations.secret_domain import (
-    Awaited,
-    DeletedSecretRotation,
-    GeneratedCredentials,
-    SecretRotationView,
-)
+from keyturn.rotations.application_check import ApplicationCheck
+from keyturn.rotations.commands import NewSecretRotation
+from keyturn.rotations.domain import Reason, Run, RunState
+from keyturn.rotations.edit_lock import EditLock
+from keyturn.rotations.overlap import require_overlap
+from keyturn.rotations.policy_writes import PolicyWriter
+from keyturn.rotations.schedule import schedule_fault
+from keyturn.rotations.secret_domain import Awaited, DeletedSecretRotation, SecretRotationView
+from keyturn.rotations.secret_events import record_secret_rotation_event
+from keyturn.rotations.secret_writes import SecretRotationWriter
+from keyturn.rotations.store import runs
 from keyturn.rotations.store import secret_rotations as store
+from keyturn.rotations.work.run_outcome import credential_facts
 from keyturn.secrets import access as places
-from keyturn.secrets.domain import Address
+from keyturn.secrets.domain import Address, Place
+from keyturn.secrets.folders import Folders
 from keyturn.secrets.store import folders
+from keyturn.secrets.writes import require_free
+
+LONGEST_WAIT = timedelta(seconds=100)
+"""For the end of a run that a request waits for."""
 
 
-class SecretRotationWrites(Protocol):
-    """What changes them, and what looks at values."""
+class SecretRotations:
+    """Secret rotations: created, changed, rotated and deleted.
+
+    ``nudge`` tells the finder of due work to look at once; ``pause`` waits between attempts to get at an application that
+    the workflow is busy with; ``process_id`` is whose lease it is meanwhile, so that it ends if this process dies.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        sealer: Sealer,
+        clock: Clock,
+        ids: Ids,
+        applications: ApplicationCheck,
+        policies: PolicyWriter,
+        *,
+        nudge: Callable[[], None] = lambda: None,
+        pause: Callable[[float], object] = lambda _seconds: None,
+        process_id: str = "api",
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._applications = applications
+        self._policies = policies
+        self._writer = SecretRotationWriter(clock, ids, sealer, policies)
+        self._folders = Folders(database, clock, ids)
+        self._nudge = nudge
+        self._edits = EditLock(database, clock, pause, process_id)
+
+    # --- reading ------------------------------------------------------------------------------------------------------
+
+    def list(self, actor: Actor, project_id: str) -> Sequence[SecretRotationView]:
+        """Return those of the project that the actor may see, by name. Raises NotFound, or Forbidden for somebody of no role."""
+        with self._database.read() as tx:
+            scope = authorize.Scope(actor.org_id, project_id)
+            grants = authorize.granted(tx, actor, scope)
+            views = [
+                view
+                for view in store.views(tx, project_id)
+                if grants.allow(
+                    Action.READ_ROTATIONS,
+                    secret_access.scope_of(actor.org_id, view.place, view.secret_rotation.connection_id),
+                )
+            ]
+            if not views:
+                authorize.require_in(grants, actor, Action.READ_ROTATIONS, scope)
+            return views
+
+    def get(self, actor: Actor, secret_rotation_id: str) -> SecretRotationView:
+        """Return one that the actor may see. Raises NotFound or Forbidden."""
+        with self._database.read() as tx:
+            return secret_access.found(tx, actor, Action.READ_ROTATIONS, secret_rotation_id)
+
+    def by_name(self, actor: Actor, address: Address, name: str) -> SecretRotationView:
+        """Return the one of this name in the folder at the address. Raises NotFound or Forbidden."""
+        with self._database.read() as tx:
+            place = places.locate(tx, actor, Action.READ_ROTATIONS, address)
+            folder = folders.at(tx, place.environment_id, place.path)
+            each = store.named(tx, folder.id, name) if folder else None
+            if each is None:
+                raise NotFound(
+                    f"There is no secret rotation named '{name}' in that folder.", code="secret_rotations.not_found"
+                )
+            return secret_access.found(tx, actor, Action.READ_ROTATIONS, each.id)
 
     # --- creating -----------------------------------------------------------------------------------------------------
 
@@ -39,6 +113,49 @@ class SecretRotationWrites(Protocol):
         The same again joins the first run while that is under way, and afterwards answers what there is. Ask :meth:`created`
         for the end of it. Raises Refused, Forbidden, NotFound, or what the provider says; then nothing was written.
         """
+        require_overlap(new.overlap)
+        fault = schedule_fault(new.schedule)
+        if fault:
+            raise Refused(fault, code="rotation.schedule", fix="Send another interval, time or time zone.")
+        with self._database.read() as tx:
+            connection, _, repeated = self._check_new(tx, actor, new)
+        if repeated:
+            return repeated
+        checked = self._applications.check(connection, new.object_id, new.client_id)
+        with self._edits.write(checked.application.object_id) as tx:
+            connection, place, repeated = self._check_new(tx, actor, new)
+            if repeated:
+                return repeated
+            folder = self._folders.ensure(tx, actor, place)
+            each = self._writer.begin(tx, actor, new, connection, checked, place, folder)
+            awaited = self._awaited(tx, each.id, each.rotation_id)
+        self._nudge()
+        return awaited
+
+    def _check_new(self, tx: Tx, actor: Actor, new: NewSecretRotation) -> tuple[Connection, Place, Awaited | None]:
+        """Make all checks of a new one that need no network; return what is awaited where the same was asked for before."""
+        place = places.locate(
+            tx, actor, Action.CREATE_ROTATIONS, Address(new.project_id, None, new.environment, new.path)
+        )
+        connection = secret_access.connection_to_use(tx, actor, new.connection_id, place.project_id)
+        folder = places.folder_at(tx, place)
+        if folder is None:
+            return connection, place, None
+        before = store.named(tx, folder.id, new.name)
+        if before is None:
+            require_free(tx, folder.id, new.names)
+            return connection, place, None
+        view = store.required_view(tx, before.id)
+        same = (connection.id, new.object_id.lower(), new.names)
+        if same != (before.connection_id, view.rotation.object_id.lower(), view.names):
+            raise _name_taken(new.name)
+        return connection, place, self._awaited(tx, before.id, before.rotation_id, first_only=True)
+
+    def _awaited(self, tx: Tx, secret_rotation_id: str, rotation_id: str, *, first_only: bool = False) -> Awaited:
+        run = runs.active_run(tx, rotation_id)
+        if run and run.generation > 1 and first_only:
+            run = None
+        return Awaited(secret_rotation_id, rotation_id, run.id if run else None, self._clock.now() + LONGEST_WAIT)
 
     def created(self, actor: Actor, awaited: Awaited) -> SecretRotationView | None:
         """Return it once its first run has published; None as long as that is under way. Repeatable.
@@ -46,6 +163,43 @@ class SecretRotationWrites(Protocol):
         Raises Refused with the provider's words when the run has failed, and TimedOut past ``awaited.until``: then it is
         deleted, and what was made at the provider is removed.
         """
+        run = self._run(awaited)
+        if run is not None and run.state in {RunState.FAILED, RunState.CANCELLED}:
+            raise _told(run, Refused)
+        if run is None or run.state is RunState.SUCCEEDED:
+            return self.get(actor, awaited.secret_rotation_id)
+        if self._clock.now() < awaited.until or not self._ended(actor, awaited):
+            return None
+        raise TimedOut(
+            f"The first run was not over after {LONGEST_WAIT.total_seconds():.0f} seconds. The secret rotation was ended, and "
+            "what was made at Microsoft is being removed.",
+            code="secret_rotations.timed_out",
+            fix="Create it again; if it takes as long again, look at the time line of the connection's removals for the cause.",
+        )
+
+    def _ended(self, actor: Actor, awaited: Awaited) -> bool:
+        """End what has not published yet; False where that is not possible at this moment, or not necessary any more."""
+        try:
+            with self._edits.write(*self._object_ids(awaited)) as tx:
+                view, rotation = secret_access.locked(tx, actor, Action.READ_ROTATIONS, awaited.secret_rotation_id)
+                if rotation.generation > 0:
+                    return False
+                self._writer.end(tx, actor, view, rotation, delete_secrets=True, revoke=True)
+                now = self._clock.now()
+                record_secret_rotation_event(tx, actor, events.SECRET_ROTATION_DELETED, view, now, staysValid=[])
+        except Refused as error:
+            if error.code == "rotation.busy":
+                return False
+            raise
+        except NotFound:
+            return False  # its run has just failed
+        self._nudge()
+        return True
+
+    def _object_ids(self, awaited: Awaited) -> Sequence[str]:
+        with self._database.read() as tx:
+            view = store.view(tx, awaited.secret_rotation_id)
+        return [view.rotation.object_id] if view else []
 
     # --- rotating now -------------------------------------------------------------------------------------------------
 
@@ -54,29 +208,30 @@ class SecretRotationWrites(Protocol):
 
         ``leaked`` ends all promises to readers: once the new secret is published, all older ones are removed.
         """
+        with self._database.write() as tx:
+            _, rotation = secret_access.locked(tx, actor, Action.ROTATE_SECRETS, secret_rotation_id)
+            self._policies.start(tx, actor, rotation, Reason.LEAKED if leaked else Reason.MANUAL)
+            awaited = self._awaited(tx, secret_rotation_id, rotation.id)
+        self._nudge()
+        return awaited
 
     def rotated(self, actor: Actor, awaited: Awaited) -> SecretRotationView | None:
         """Return it once the run has published, or is still not over past ``awaited.until``; None before. Repeatable.
 
         Raises RunFailed with the provider's words when the run has failed.
         """
+        run = self._run(awaited)
+        if run is not None and run.state in {RunState.FAILED, RunState.CANCELLED}:
+            raise _told(run, RunFailed)
+        if run is not None and run.state is RunState.ACTIVE and self._clock.now() < awaited.until:
+            return None
+        return self.get(actor, awaited.secret_rotation_id)
 
-    # --- changing -----------------------------------------------------------------------------------------------------
+    def _run(self, awaited: Awaited) -> Run | None:
+        with self._database.read() as tx:
+            return runs.get(tx, awaited.run_id) if awaited.run_id else None
 
-    def update(self, actor: Actor, secret_rotation_id: str, change: SecretRotationChange) -> SecretRotationView:
-        """Change what is given: all of it or nothing. Other names rename the secrets. Raises as :meth:`create` does."""
-
-    def make_previous_current(self, actor: Actor, secret_rotation_id: str) -> SecretRotationView:
-        """Publish the newest previous secret again, once it has signed in. Raises Refused without one that still works."""
-
-    def hand_over(self, actor: Actor, secret_rotation_id: str, secret: HandedOver) -> SecretRotationView:
-        """Keep a secret that was made by hand as a previous one: it is removed only after :meth:`release`.
-
-        Raises Refused unless it is a secret of the application and signs in.
-        """
-
-    def release(self, actor: Actor, secret_rotation_id: str, key_id: str) -> SecretRotationView:
-        """Confirm that nobody uses a secret any more that was handed over: it is removed."""
+    # --- deleting -----------------------------------------------------------------------------------------------------
 
     def delete(
         self, actor: Actor, secret_rotation_id: str, *, delete_secrets: bool = False, revoke: bool = False
@@ -86,60 +241,35 @@ class SecretRotationWrites(Protocol):
         With ``revoke`` what was made at the provider is removed, after this returns; else what was published stays there. The
         application's rotation goes on for its other mappings, and then none of its secrets is removed because of this.
         """
-
-    # --- looking at values --------------------------------------------------------------------------------------------
-
-    def generated_credentials(self, actor: Actor, secret_rotation_id: str) -> GeneratedCredentials:
-        """Return the values that work: the current one and the newest previous one. Written down as a read of values."""
-
-    def check_credentials(self, actor: Actor, secret_rotation_id: str) -> None:
-        """Sign in with the current secret. Raises what the provider says."""
-
-
-class SecretRotations:
-    """Secret rotations: created, changed, rotated and deleted.
-
-    ``nudge`` tells the finder of due work to look at once.
-    """
-
-    def __init__(
-        self,
-        database: Database,
-        sealer: Sealer,
-        providers: Providers,
-        clock: Clock,
-        ids: Ids,
-        *,
-        nudge: Callable[[], None] = lambda: None,
-    ) -> None:
-        self._database = database
-        self._sealer = sealer
-        self._providers = providers
-        self._clock = clock
-        self._ids = ids
-        self._nudge = nudge
-
-    # --- reading ------------------------------------------------------------------------------------------------------
-
-    def list(self, actor: Actor, project_id: str) -> Sequence[SecretRotationView]:
-        """Return those of the project by name. Raises NotFound or Forbidden."""
         with self._database.read() as tx:
-            secret_access.require(tx, actor, Action.DESCRIBE_SECRETS, project_id)
-            return store.views(tx, project_id)
+            object_id = secret_access.found(tx, actor, Action.DELETE_ROTATIONS, secret_rotation_id).rotation.object_id
+        with self._edits.write(object_id) as tx:
+            view, rotation = secret_access.locked(tx, actor, Action.DELETE_ROTATIONS, secret_rotation_id)
+            stay = self._writer.end(tx, actor, view, rotation, delete_secrets=delete_secrets, revoke=revoke)
+            record_secret_rotation_event(
+                tx,
+                actor,
+                events.SECRET_ROTATION_DELETED,
+                view,
+                self._clock.now(),
+                deleteSecrets=delete_secrets,
+                staysValid=[credential_facts(row) for row in stay],
+            )
+        self._nudge()
+        return DeletedSecretRotation(view, stay)
 
-    def get(self, actor: Actor, secret_rotation_id: str) -> SecretRotationView:
-        """Return one that the actor may see. Raises NotFound or Forbidden."""
-        with self._database.read() as tx:
-            return secret_access.found(tx, actor, Action.DESCRIBE_SECRETS, secret_rotation_id)
 
-    def by_name(self, actor: Actor, address: Address, name: str) -> SecretRotationView:
-        """Return the one of this name in the folder at the address. Raises NotFound or Forbidden."""
-        with self._database.read() as tx:
-            place = places.locate(tx, actor, Action.DESCRIBE_SECRETS, address)
-            folder = folders.at(tx, place.environment_id, place.path)
-            mapping = store.named(tx, folder.id, name) if folder else None
-            if mapping is None:
-                raise NotFound(
-                    f"There is no secret rotation named '{name}' in that folder.", code="secret_rotations.not_found"
-                )
-            return secret_access.found(tx, actor, Action.DESCRIBE_SECRETS, mapping.id)
+def _told(run: Run, kind: type[KeyturnError]) -> KeyturnError:
+    """Return as an error why the run has failed."""
+    failure = run.failure or {}
+    message = failure.get("message") or "The secret rotation was deleted while its run was under way."
+    return kind(message, code=failure.get("code") or "secret_rotations.deleted", fix=failure.get("fix"))
+
+
+def _name_taken(name: str) -> Refused:
+    return Refused(
+        f"There is a secret rotation '{name}' in that folder already.",
+        code="secret_rotations.name_taken",
+        fix="Choose another name, or change that one.",
+        field="name",
+    )

@@ -14,8 +14,8 @@ from keyturn.connections.domain import target_changed
 from keyturn.connections.writes import point_to
 from keyturn.credentials.domain import Credential
 from keyturn.db.unit import Database, Tx
-from keyturn.kit.secret import Plaintext, SealContext, Sealed
-from keyturn.ports.provider import Tenant
+from keyturn.kit.secret import Plaintext
+from keyturn.ports.provider import AccessToken, RemoteApplication, Tenant
 from keyturn.ports.sealing import Sealer
 from keyturn.providers.registry import Providers
 from keyturn.rotations.domain import Rotation, Snapshot
@@ -23,17 +23,13 @@ from keyturn.rotations.domain import Rotation, Snapshot
 
 @dataclass(frozen=True)
 class Signer:
-    """A credential that signs in for a rotation, of the application that it belongs to; sealed until it is needed.
+    """What signs in for a rotation: one of its own credentials, or somebody else (None).
 
     ``published_at`` is since when it is in use: for a while after that a replica may not know it.
     """
 
-    tenant: Tenant
-    app_id: str
-    credential_kind: str
-    value: Sealed
-    seal_context: SealContext
     published_at: datetime | None
+    credential: Credential | None = None
 
 
 @dataclass(frozen=True)
@@ -54,14 +50,23 @@ class RotationTarget(Protocol):
     def signers(self, snapshot: Snapshot) -> Sequence[Signer]:
         """Return what to sign in with, the best first. Reads, and changes nothing."""
 
-    def open_signer(self, rotation: Rotation, signer: Signer) -> Plaintext:
-        """Return the value that signs in. Raises NeedsAction as :meth:`require_unchanged` does."""
+    def sign_in(self, rotation: Rotation, signer: Signer) -> AccessToken:
+        """Return a token for the management API. Raises what the provider says, and as :meth:`require_unchanged` does."""
+
+    def signer_value(self, rotation: Rotation, signer: Signer) -> Plaintext | None:
+        """Return the value that signs in, if it is one of the rotation's own. Raises as :meth:`require_unchanged` does."""
+
+    def require_permitted(self, rotation: Rotation, application: RemoteApplication, token: AccessToken) -> None:
+        """Raise NeedsAction where the application may not be rotated in this way. May ask the provider; changes nothing."""
 
     def require_unchanged(self, rotation: Rotation) -> None:
         """Raise NeedsAction where a value would be sent elsewhere than it was sealed for."""
 
     def publish(self, tx: Tx, rotation: Rotation, current: Credential, value: Plaintext, now: datetime) -> None:
         """Put the new current credential where its readers find it. The rotation is locked in this transaction."""
+
+    def end_unpublished(self, tx: Tx, rotation: Rotation, now: datetime) -> bool:
+        """Say whether the rotation ends because its first run has failed. Then what waits for a first credential is removed."""
 
     def connection_to_judge(self, rotation: Rotation) -> str | None:
         """Return which connection works or is refused as the rotation's sign-ins are; None when there is none."""
@@ -81,23 +86,25 @@ class ConnectionCredential:
 
     def signers(self, snapshot: Snapshot) -> Sequence[Signer]:
         """Return the rotation's own credentials: the current one, or all that are left once it has ended."""
-        rotation = snapshot.rotation
-        return [
-            Signer(
-                rotation.tenant,
-                rotation.app_id,
-                rotation.credential_kind,
-                row.value,
-                row.seal_context,
-                row.published_at,
-            )
-            for row in snapshot.own_signers
-            if row.value is not None
-        ]
+        return [Signer(row.published_at, row) for row in snapshot.own_signers if row.value is not None]
 
-    def open_signer(self, rotation: Rotation, signer: Signer) -> Plaintext:
+    def sign_in(self, rotation: Rotation, signer: Signer) -> AccessToken:
+        kind = self.providers.kind(rotation.credential_kind, app_id=rotation.app_id)
+        return kind.sign_in(rotation.tenant, rotation.app_id, self.signer_value(rotation, signer))
+
+    def signer_value(self, rotation: Rotation, signer: Signer) -> Plaintext:
         self.require_unchanged(rotation)
-        return self.sealer.open(signer.value, signer.seal_context)
+        row = signer.credential
+        if row is None or row.value is None:
+            raise RuntimeError("a signer that is no credential of the rotation")
+        return self.sealer.open(row.value, row.seal_context)
+
+    def require_permitted(self, rotation: Rotation, application: RemoteApplication, token: AccessToken) -> None:
+        """Whoever enabled the rotation has handed over the application's own credential."""
+
+    def end_unpublished(self, tx: Tx, rotation: Rotation, now: datetime) -> bool:
+        """Return False: the credential that was taken over stays in use."""
+        return False
 
     def require_unchanged(self, rotation: Rotation) -> None:
         """Raise NeedsAction when the rotation names another tenant or application than its connection was sealed for.

@@ -7,7 +7,17 @@ from keyturn.errors import NotFound, Refused
 from keyturn.kit.actor import Actor
 from keyturn.projects import store as projects
 from keyturn.projects.domain import Environment
-from keyturn.secrets.domain import ROOT, Address, Place, StoredSecret, clean_path, no_folder, no_secret, owner_of
+from keyturn.secrets.domain import (
+    ROOT,
+    Address,
+    Folder,
+    Place,
+    StoredSecret,
+    clean_path,
+    no_folder,
+    no_secret,
+    owner_of,
+)
 from keyturn.secrets.store import folders, secrets
 
 
@@ -53,11 +63,17 @@ def may_read_values(tx: Tx, actor: Actor, place: Place) -> bool:
     return allowed(tx, actor, Action.READ_SECRET_VALUES, Scope(actor.org_id, place.project_id))
 
 
-def look(tx: Tx, place: Place, name: str, owner_id: str | None) -> StoredSecret | None:
-    """Return the secret of this name at the place, if it is there. Raises NotFound for a folder that is not."""
+def folder_at(tx: Tx, place: Place) -> Folder | None:
+    """Return the folder at the place; None for a root that was not written to yet. Raises NotFound for any other."""
     folder = folders.at(tx, place.environment_id, place.path)
     if folder is None and place.path != ROOT:
         raise no_folder(place.path)
+    return folder
+
+
+def look(tx: Tx, place: Place, name: str, owner_id: str | None) -> StoredSecret | None:
+    """Return the secret of this name at the place, if it is there. Raises NotFound for a folder that is not."""
+    folder = folder_at(tx, place)
     return secrets.one(tx, folder.id, name, owner_id) if folder else None
 
 

@@ -95,12 +95,14 @@ class ToyWords:
         return credential.hint == value.hint()
 
     def add(
-        self, _tenant: Tenant, _token: AccessToken, _signer: Plaintext, order: CredentialRequest
+        self, _tenant: Tenant, _token: AccessToken, _signer: Plaintext | None, order: CredentialRequest
     ) -> IssuedCredential:
         key_id, word = self._toys.add(order.object_id.removeprefix("toys-of-"))
         return IssuedCredential(key_id, word[:3], Plaintext(word), order.ends_at - timedelta(days=30), order.ends_at)
 
-    def remove(self, _tenant: Tenant, _token: AccessToken, _signer: Plaintext, object_id: str, key_id: str) -> None:
+    def remove(
+        self, _tenant: Tenant, _token: AccessToken, _signer: Plaintext | None, object_id: str, key_id: str
+    ) -> None:
         self._toys.boxes[object_id.removeprefix("toys-of-")].pop(key_id, None)
 
 
@@ -205,6 +207,9 @@ class ToyProvider:
         self, _tenant: Tenant, _token: AccessToken, _text: str, _cursor: str | None
     ) -> ApplicationPage:
         return ApplicationPage(())
+
+    def owns(self, _tenant: Tenant, _token: AccessToken, _application: RemoteApplication) -> bool:
+        return False
 
     def capabilities(self, _token: AccessToken, _app_id: str) -> Sequence[Capability]:
         return [Capability("play", True, "May play.")]

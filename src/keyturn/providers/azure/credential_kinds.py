@@ -62,13 +62,15 @@ class ClientSecretKind:
         """Whether the hint of a listed secret equals the first three characters of the value."""
         return credential.hint is not None and credential.hint == value.hint()
 
-    def add(self, tenant: Tenant, token: AccessToken, signer: Plaintext, order: CredentialRequest) -> IssuedCredential:
+    def add(
+        self, tenant: Tenant, token: AccessToken, signer: Plaintext | None, order: CredentialRequest
+    ) -> IssuedCredential:
         """Ask for a new secret. NOT repeatable."""
         return self._provider.add_password(
             tenant, token, order.object_id, order.marker, order.ends_at, named=self._app_id
         )
 
-    def remove(self, tenant: Tenant, token: AccessToken, signer: Plaintext, object_id: str, key_id: str) -> None:
+    def remove(self, tenant: Tenant, token: AccessToken, signer: Plaintext | None, object_id: str, key_id: str) -> None:
         """Ask for removal. Repeatable."""
         self._provider.remove_password(tenant, token, object_id, key_id, named=self._app_id)
 
@@ -119,7 +121,9 @@ class CertificateKind:
         """Whether the listed certificate has the thumbprint of this one, by SHA-1 or SHA-256."""
         return credential.hint in thumbprints(SigningCertificate.unpacked(value))
 
-    def add(self, tenant: Tenant, token: AccessToken, signer: Plaintext, order: CredentialRequest) -> IssuedCredential:
+    def add(
+        self, tenant: Tenant, token: AccessToken, signer: Plaintext | None, order: CredentialRequest
+    ) -> IssuedCredential:
         """Register the certificate that was made. NOT repeatable."""
         if order.made is None:
             raise ValueError("a certificate is made before it is registered")
@@ -127,12 +131,14 @@ class CertificateKind:
         signing = SigningCertificate.unpacked(order.made)
         return self._graph.add_key(caller, order.object_id, order.marker, signing, self._proof(signer, order.object_id))
 
-    def remove(self, tenant: Tenant, token: AccessToken, signer: Plaintext, object_id: str, key_id: str) -> None:
+    def remove(self, tenant: Tenant, token: AccessToken, signer: Plaintext | None, object_id: str, key_id: str) -> None:
         """Ask for removal. Repeatable."""
         caller = self._callers(tenant, token, object_id=object_id)
         self._graph.remove_key(caller, object_id, key_id, self._proof(signer, object_id))
 
-    def _proof(self, signer: Plaintext, object_id: str) -> Plaintext:
+    def _proof(self, signer: Plaintext | None, object_id: str) -> Plaintext:
+        if signer is None:
+            raise ValueError("only an application that has a certificate registers and removes its own")
         return proof_of_possession(SigningCertificate.unpacked(signer), object_id, self._clock.now())
 
 

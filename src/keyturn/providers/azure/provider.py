@@ -158,7 +158,7 @@ class AzureProvider:
             return
         if WRITE_OWNED not in token.roles:
             _no_permission(application, token)
-        if not self._owns(tenant, token, token.principal_id, application):
+        if not self.owns(tenant, token, application):
             _not_owner(application, token.principal_id)
 
     def _check_person(self, tenant: Tenant, token: AccessToken, application: RemoteApplication) -> None:
@@ -169,7 +169,7 @@ class AzureProvider:
             _no_delegated_permission(application)
         if not token.directory_roles or not ADMINISTRATORS.keys().isdisjoint(token.directory_roles):
             return
-        if not self._owns(tenant, token, token.principal_id, application):
+        if not self.owns(tenant, token, application):
             _person_not_owner(application, token.principal_id)
 
     def add_password(
@@ -208,7 +208,11 @@ class AzureProvider:
             return application_pages.find_owned(self._graph, caller, owner, text, cursor)
         return application_pages.find(self._graph, caller, text, cursor)
 
-    def _owns(self, tenant: Tenant, token: AccessToken, principal_id: str, application: RemoteApplication) -> bool:
+    def owns(self, tenant: Tenant, token: AccessToken, application: RemoteApplication) -> bool:
+        """Say whether who signed in owns the application; False where the token does not tell who that is. Repeatable."""
+        principal_id = token.principal_id
+        if principal_id is None:
+            return False
         caller = self._caller(tenant, token, app_id=application.app_id, object_id=application.object_id)
         try:
             return principal_id.lower() in self._graph.owner_ids(caller, application.object_id)

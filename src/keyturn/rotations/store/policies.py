@@ -80,6 +80,17 @@ def of_connections(tx: Tx, connection_ids: Sequence[str]) -> dict[str, Rotation]
     return {row["connection_id"]: _rotation(row) for row in tx.rows(query)}
 
 
+def of_application(tx: Tx, object_id: str, *, lock: bool = False) -> Rotation | None:
+    """Return the rotation of an application's secret for others, if one is or was set up and has not been retired."""
+    query = sa.select(rotations).where(
+        rotations.c.object_id == object_id,
+        rotations.c.kind == RotationKind.APPLICATION.value,
+        rotations.c.retired.is_(False),
+    )
+    row = tx.one(query.with_for_update(key_share=True) if lock else query)
+    return _rotation(row) if row else None
+
+
 @dataclass(frozen=True)
 class Overview:
     """What a list shows of a rotation: with the run under way, and when the current secret ends."""

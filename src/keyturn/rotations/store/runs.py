@@ -22,6 +22,11 @@ def active_run(tx: Tx, rotation_id: str) -> Run | None:
     return _run(row) if row else None
 
 
+def get(tx: Tx, run_id: str) -> Run | None:
+    row = tx.one(sa.select(runs).where(runs.c.id == run_id))
+    return _run(row) if row else None
+
+
 def insert_run(tx: Tx, run: Run) -> None:
     values = {name: getattr(run, name) for name in Run.__dataclass_fields__}
     tx.run(sa.insert(runs).values(**(values | {"reason": run.reason.value, "state": run.state.value})))

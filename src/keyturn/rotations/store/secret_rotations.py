@@ -134,6 +134,14 @@ def view(tx: Tx, secret_rotation_id: str) -> SecretRotationView | None:
     return _view(row) if row else None
 
 
+def required_view(tx: Tx, secret_rotation_id: str) -> SecretRotationView:
+    """Return one that is there: it was written or locked in this transaction."""
+    found = view(tx, secret_rotation_id)
+    if found is None:
+        raise LookupError(secret_rotation_id)
+    return found
+
+
 def views(tx: Tx, project_id: str) -> Sequence[SecretRotationView]:
     """Return those of the project by name: one statement. Never decrypts."""
     return [_view(row) for row in tx.rows(_VIEW.where(secret_rotations.c.project_id == project_id))]

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
+from keyturn.audit import events
 from keyturn.connections.daily_check import report
 from keyturn.credentials import store as journal
 from keyturn.credentials.domain import State
@@ -28,7 +29,7 @@ from keyturn.rotations.failure import (
 from keyturn.rotations.store import policies, runs
 from keyturn.rotations.work import removal, sweep
 from keyturn.rotations.work.attempt import StepAttempt
-from keyturn.rotations.work.run_outcome import MAX_MESSAGE, end_run, failure_facts, set_aside
+from keyturn.rotations.work.run_outcome import MAX_MESSAGE, end_run, failure_facts, record_rotation_event, set_aside
 
 
 def write_consequence(
@@ -90,17 +91,18 @@ def _end_failed_run(tx: Tx, attempt: StepAttempt, rotation: Rotation, error: Ups
     run, now = attempt.snapshot.run, attempt.now()
     set_aside(tx, attempt.snapshot, now, note=error.code)
     look_at = now + attempt.context.pace.sweep_after
-    policies.save(
-        tx,
-        replace(
-            rotation,
-            status="failed",
-            last_message=error.diagnostics()[:MAX_MESSAGE],
-            failures=rotation.failures + 1,
-            paused_until=None if pause is None else now + pause,
-            sweep_at=min(rotation.sweep_at, look_at) if rotation.sweep_at else look_at,
-            updated_at=now,
-        ),
+    failed = replace(
+        rotation,
+        status="failed",
+        last_message=error.diagnostics()[:MAX_MESSAGE],
+        failures=rotation.failures + 1,
+        paused_until=None if pause is None else now + pause,
+        sweep_at=min(rotation.sweep_at, look_at) if rotation.sweep_at else look_at,
+        updated_at=now,
     )
+    if rotation.generation == 0 and attempt.target.end_unpublished(tx, rotation, now):
+        failed = replace(failed, retired=True, enabled=False, next_run_at=None, paused_until=None)
+        record_rotation_event(tx, attempt.actor, events.ROTATION_ENDED, rotation, now, staysValid=[])
+    policies.save(tx, failed)
     if run:
         end_run(tx, attempt.actor, rotation, run, RunState.FAILED, now, failure=failure_facts(error))

@@ -37,26 +37,32 @@ class Session:
             self._token = self._sign_in(snapshot)
         return self._token
 
-    def signer_value(self, snapshot: Snapshot) -> Plaintext:
-        """Return the value that the token of :meth:`access` was got with: some changes want a proof of having it."""
+    def signer_value(self, snapshot: Snapshot) -> Plaintext | None:
+        """Return the value that the token of :meth:`access` was got with, where it is one of the rotation's own.
+
+        Some changes want a proof of having it.
+        """
         self.access(snapshot)
         if self._signer is None:
             raise RuntimeError("a token that nothing signed in for")
-        return self._target.open_signer(snapshot.rotation, self._signer)
+        return self._target.signer_value(snapshot.rotation, self._signer)
 
     def look(self, snapshot: Snapshot) -> RemoteApplication:
         """Sign in, read the application, make sure that it may be written: all that a connection is for.
 
-        Raises Retryable or NeedsAction, as :meth:`access` does.
+        Raises Retryable or NeedsAction, as :meth:`access` does. What is said of an application that is not the signer's own is
+        no refusal of the signer.
         """
         rotation, token = snapshot.rotation, self.access(snapshot)
         try:
             application = self._kind.application(rotation.tenant, token, object_id=rotation.object_id)
             self._kind.check_may_write(rotation.tenant, token, application)
         except NotYet as error:
-            raise self._refused(self._final(error, self._signer)) from None
+            final = self._final(error, self._signer)
+            raise (self._refused(final) if self._target.signer_is_own else final) from None
         except (NeedsAction, Permanent) as error:
-            self._refused(error)
+            if self._target.signer_is_own:
+                self._refused(error)
             raise
         return application
 
@@ -89,10 +95,8 @@ class Session:
         raise self._refused(refused)
 
     def _sign_in_with(self, rotation: Rotation, signer: Signer) -> AccessToken:
-        value = self._target.open_signer(rotation, signer)
-        kind = self._context.providers.kind(signer.credential_kind, app_id=signer.app_id)
         try:
-            return kind.sign_in(signer.tenant, signer.app_id, value)
+            return self._target.sign_in(rotation, signer)
         except NotYet as error:
             raise self._final(error, signer) from None
 

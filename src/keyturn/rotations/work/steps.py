@@ -17,6 +17,7 @@ from keyturn.kit.actor import platform
 from keyturn.ports.provider import CredentialRequest, RemoteApplication
 from keyturn.rotations import clock, waits
 from keyturn.rotations.domain import ASKED_FOR, Reason, Rotation, Run, RunState, Snapshot, StepName
+from keyturn.rotations.overlap import promised_until
 from keyturn.rotations.protocol import MAX_AWAITING_REMOVAL
 from keyturn.rotations.run_schedule import anchor_after, lifetime, next_run
 from keyturn.rotations.store import policies, runs
@@ -82,6 +83,8 @@ def inspect(attempt: StepAttempt) -> None:
     run = _the_run(attempt.snapshot)
     with clock.compared(attempt.context.providers, clock.NOTHING_NEW):
         application = attempt.session.look(attempt.snapshot)
+        token = attempt.session.access(attempt.snapshot)
+        attempt.target.require_permitted(attempt.snapshot.rotation, application, token)
     if attempt.snapshot.rotation.unreadable:
         raise NeedsAction(attempt.snapshot.rotation.unreadable, code="rotation.schedule_unreadable")
     _require_few_awaiting_removal(attempt)
@@ -260,7 +263,7 @@ def publish(attempt: StepAttempt, row: Credential) -> None:
             if older.state is State.CURRENT:
                 until = _promise(rotation, run, now, due.slot)
                 journal.move(tx, older, State.RETIRING, retired_at=now, retired_by=run.id, revoke_after=until)
-            elif older.state is State.RETIRING and run.reason is Reason.LEAKED:
+            elif older.state is State.RETIRING and run.reason is Reason.LEAKED and not older.used_elsewhere:
                 journal.move(tx, older, revoke_after=older.retired_at or now)
         current = journal.move(tx, row, State.CURRENT, published_at=now, fingerprint=mark)
         attempt.target.publish(tx, rotation, current, secret, now)
@@ -290,9 +293,7 @@ def publish(attempt: StepAttempt, row: Credential) -> None:
 
 def _promise(rotation: Rotation, run: Run, now: datetime, slot: datetime) -> datetime:
     """Until when readers of the previous secret may rely on it."""
-    if rotation.overlap == "until-proven" or run.reason is Reason.LEAKED:
-        return now
-    return slot
+    return now if run.reason is Reason.LEAKED else promised_until(rotation.overlap, now, slot)
 
 
 def _the_run(snapshot: Snapshot) -> Run:

@@ -9,13 +9,14 @@ from keyturn.connections.domain import Connection
 from keyturn.credentials import store as journal
 from keyturn.credentials.domain import ENDED, Credential, State, is_marker
 from keyturn.db.unit import Tx
-from keyturn.errors import Upstream
+from keyturn.errors import RefusalReason, Upstream
 from keyturn.ports.provider import RemoteApplication, RemoteCredential
 from keyturn.rotations.store import observed, policies
 from keyturn.rotations.work.attempt import StepAttempt
 from keyturn.rotations.work.run_outcome import record_rotation_event
 
 SWEEP_EVERY = timedelta(days=1)
+_OF_CREDENTIALS = frozenset({RefusalReason.CREDENTIAL_UNKNOWN, RefusalReason.CREDENTIAL_EXPIRED})
 GONE_IS_NEWS_FOR = timedelta(days=2)
 
 
@@ -48,9 +49,16 @@ def note_troubled(tx: Tx, attempt: StepAttempt, error: Upstream) -> None:
 
 
 def note_accepted(tx: Tx, attempt: StepAttempt, *, looked: bool = True) -> None:
-    """The connection works. To be called last: it locks the connection. Without ``looked`` only the end of a refusal counts."""
+    """The connection works. To be called last: it locks the connection. Without ``looked`` only the end of a refusal counts.
+
+    One that signs in for another application has shown no more than that it signs in.
+    """
     connection = _connection(tx, attempt)
-    if connection and (looked or connection.refused_at):
+    if connection is None:
+        return
+    reason = (connection.refusal or {}).get("reason")
+    healed = connection.refused_at and (attempt.snapshot.signer_is_own or reason in _OF_CREDENTIALS)
+    if healed or (looked and attempt.snapshot.signer_is_own):
         now = attempt.now()
         health.accepted(tx, connection, now, health.next_look(now, attempt.context.ids.jitter()))
 

@@ -1,0 +1,63 @@
+"""Asking the provider about an application whose secret is to be rotated through a connection."""
+
+from dataclasses import dataclass
+
+from keyturn.connections.domain import Connection
+from keyturn.connections.stored import Stored
+from keyturn.errors import Refused
+from keyturn.ports.provider import CredentialKind, RemoteApplication
+from keyturn.providers.registry import Providers
+from keyturn.rotations.domain import CLIENT_SECRET
+from keyturn.rotations.permitted import PermittedApplications
+
+
+@dataclass(frozen=True)
+class CheckedApplication:
+    """An application that may be rotated. ``listed``: the connection's list already has it."""
+
+    application: RemoteApplication
+    listed: bool
+
+
+@dataclass(frozen=True)
+class ApplicationCheck:
+    """Checks everything that rotating an application's secret needs. Outside of transactions; changes nothing."""
+
+    stored: Stored
+    providers: Providers
+    permitted: PermittedApplications
+
+    def check(self, connection: Connection, object_id: str, client_id: str) -> CheckedApplication:
+        """Return the application that both ids name: the connection signs in and may write it, and a slot is free.
+
+        Raises Refused, or what the provider says.
+        """
+        kind = self.providers.kind(CLIENT_SECRET, app_id=client_id)
+        connection, token = self.stored.sign_in(connection)
+        application = kind.application(connection.tenant, token, object_id=object_id)
+        if application.app_id.lower() != client_id.lower():
+            raise Refused(
+                f"The object id {object_id} is that of '{application.name}', whose client id is {application.app_id}, and not "
+                f"{client_id}.",
+                code="rotation.two_applications",
+                fix="Take both from the same page: Entra ID > App registrations > the application > Overview.",
+                field="parameters.clientId",
+            )
+        self.permitted.require_no_sign_in(connection, application)
+        kind.check_may_write(connection.tenant, token, application)
+        if application.slots is not None and len(application.credentials) >= application.slots:
+            raise _no_slot(application, application.slots)
+        return CheckedApplication(application, self.permitted.covers(connection, application, token))
+
+    def kind(self, client_id: str) -> CredentialKind:
+        """Return what signs in as an application with its client secret."""
+        return self.providers.kind(CLIENT_SECRET, app_id=client_id)
+
+
+def _no_slot(application: RemoteApplication, slots: int) -> Refused:
+    names = ", ".join(f"'{credential.name or credential.key_id}'" for credential in application.credentials)
+    return Refused(
+        f"The application '{application.name}' may hold {slots} secrets and does: its audience includes personal accounts.",
+        code="rotation.no_free_slot",
+        fix=f"Remove a secret that is no longer used ({names}) under Certificates & secrets, then try again.",
+    )

@@ -1,0 +1,197 @@
+"""What is written of secret rotations, within one transaction of the caller. Nothing here asks the provider.
+
+Rows are locked in the order that ``keyturn.secrets.writes`` names.
+"""
+
+from dataclasses import dataclass, replace
+
+from keyturn.audit import events
+from keyturn.authz import authorize
+from keyturn.authz.authorize import Scope
+from keyturn.authz.domain import Action
+from keyturn.connections import allowed, claims, health
+from keyturn.connections.domain import Connection
+from keyturn.credentials import store as journal
+from keyturn.credentials.domain import Credential
+from keyturn.db.unit import Tx
+from keyturn.errors import Refused
+from keyturn.kit.actor import Actor
+from keyturn.ports.clock import Clock, Ids
+from keyturn.ports.provider import RemoteApplication
+from keyturn.ports.sealing import Sealer
+from keyturn.projects.store import lock_project
+from keyturn.rotations import overlap
+from keyturn.rotations.application_check import CheckedApplication
+from keyturn.rotations.commands import NewSecretRotation, schedule_facts
+from keyturn.rotations.domain import CLIENT_SECRET, Reason, Rotation, RotationKind, Snapshot
+from keyturn.rotations.policy_writes import PolicyWriter
+from keyturn.rotations.schedule import Schedule
+from keyturn.rotations.secret_domain import SecretRotation, SecretRotationView
+from keyturn.rotations.secret_events import record_secret_rotation_event
+from keyturn.rotations.store import policies
+from keyturn.rotations.store import secret_rotations as store
+from keyturn.secrets.domain import Folder, Place
+from keyturn.secrets.writes import MappingWriter
+
+
+@dataclass(frozen=True)
+class SecretRotationWriter:
+    """Writes secret rotations, the rotation of the application that they share, and their audit events."""
+
+    clock: Clock
+    ids: Ids
+    sealer: Sealer
+    policies: PolicyWriter
+
+    def mappings(self, actor: Actor) -> MappingWriter:
+        return MappingWriter(self.sealer, self.ids, actor, self.clock.now())
+
+    # --- beginning ----------------------------------------------------------------------------------------------------
+
+    def begin(
+        self,
+        tx: Tx,
+        actor: Actor,
+        new: NewSecretRotation,
+        connection: Connection,
+        checked: CheckedApplication,
+        place: Place,
+        folder: Folder,
+    ) -> SecretRotation:
+        """Add it, to the rotation of the application where there is one; else that begins with its first run.
+
+        The application's lease is held, and the project is locked after the rotation. What is current already is published.
+        """
+        rotation = self._shared(tx, actor, connection, checked.application)
+        self._allow(tx, actor, connection, checked)
+        claims.take(tx, connection.cloud, checked.application.app_id, claims.Use.TARGET)
+        lock_project(tx, place.project_id)
+        first = rotation is None
+        rotation = rotation or self._enroll(tx, new, connection, checked.application)
+        now = self.clock.now()
+        each = SecretRotation(
+            id=self.ids.new(),
+            rotation_id=rotation.id,
+            org_id=actor.org_id,
+            project_id=place.project_id,
+            environment_id=place.environment_id,
+            folder_id=folder.id,
+            connection_id=connection.id,
+            name=new.name,
+            description=new.description or None,
+            schedule=new.schedule,
+            enabled=new.enabled,
+            overlap=new.overlap,
+            created_at=now,
+            updated_at=now,
+        )
+        store.insert(tx, each)
+        self.mappings(actor).reserve(tx, each.id, each.name, folder.id, new.names)
+        view = store.required_view(tx, each.id)
+        settings = schedule_facts(new.schedule)
+        record_secret_rotation_event(tx, actor, events.SECRET_ROTATION_CREATED, view, now, **settings)
+        if first:
+            self.policies.start(tx, actor, rotation, Reason.ENABLED)
+        else:
+            self.adjust(tx, actor, rotation)
+            current = Snapshot(rotation, journal.live(tx, rotation.id)).current
+            if current:
+                self.mappings(actor).publish(tx, each.id, place, rotation.app_id, current)
+        return each
+
+    def _shared(self, tx: Tx, actor: Actor, connection: Connection, application: RemoteApplication) -> Rotation | None:
+        """Return the rotation that the application has already, locked. Raises Refused for one through another connection."""
+        rotation = policies.of_application(tx, application.object_id, lock=True)
+        if rotation is None or (rotation.connection_id, rotation.org_id) == (connection.id, actor.org_id):
+            return rotation
+        names = [
+            f"'{each.name}'"
+            for each in store.of_rotation(tx, rotation.id)
+            if each.org_id == actor.org_id
+            and authorize.allowed(tx, actor, Action.READ_ROTATIONS, Scope(each.org_id, each.project_id))
+        ]
+        by = f"the secret rotation {names[0]}" if names else "a secret rotation that you may not see"
+        raise Refused(
+            f"The secret of the application '{application.name}' is rotated already, by {by}, through another connection.",
+            code="rotation.application_rotated",
+            fix="Use the same connection: then what is current is published here, too. Or delete that one first.",
+        )
+
+    def _allow(self, tx: Tx, actor: Actor, connection: Connection, checked: CheckedApplication) -> None:
+        """Put the application on the connection's list, where the actor may. Raises Forbidden where they may not."""
+        if checked.listed:
+            return
+        application = checked.application
+        scope = Scope(connection.org_id, connection.project_id, connection_id=connection.id)
+        if not authorize.allowed(tx, actor, Action.EDIT_CONNECTIONS, scope):
+            raise allowed.not_allowed(f"'{application.name}'", connection)
+        allowed.allow(tx, actor, connection, application.object_id, application.name, self.clock.now())
+
+    def _enroll(
+        self, tx: Tx, new: NewSecretRotation, connection: Connection, application: RemoteApplication
+    ) -> Rotation:
+        now = self.clock.now()
+        rotation = Rotation(
+            id=self.ids.new(),
+            kind=RotationKind.APPLICATION,
+            org_id=connection.org_id,
+            project_id=new.project_id,
+            connection_id=connection.id,
+            name=new.name,
+            tenant=connection.tenant,
+            app_id=application.app_id,
+            object_id=application.object_id,
+            application_name=application.name,
+            schedule=new.schedule,
+            credential_kind=CLIENT_SECRET,
+            enabled=new.enabled,
+            overlap=new.overlap,
+            next_run_at=now,
+            wake_at=now,
+            wake_set_at=now,
+            sweep_at=now + health.LOOK_EVERY,
+            created_at=now,
+            updated_at=now,
+        )
+        policies.insert(tx, rotation)
+        return rotation
+
+    # --- changing -----------------------------------------------------------------------------------------------------
+
+    def adjust(self, tx: Tx, actor: Actor, rotation: Rotation) -> None:
+        """Let the rotation have the strictest schedule, and the longest overlap, of all that share it."""
+        sharing = store.of_rotation(tx, rotation.id)
+        enabled = [each for each in sharing if each.enabled]
+        promise, oldest = overlap.longest(each.overlap for each in sharing), sharing[0]
+        as_shared = replace(rotation, overlap=promise, name=oldest.name, project_id=oldest.project_id)
+        if as_shared != rotation:
+            rotation = as_shared
+            policies.save(tx, rotation)
+        self.policies.reschedule(tx, actor, rotation, strictest(enabled or sharing), bool(enabled))
+
+    # --- ending -------------------------------------------------------------------------------------------------------
+
+    def end(
+        self, tx: Tx, actor: Actor, view: SecretRotationView, rotation: Rotation, *, delete_secrets: bool, revoke: bool
+    ) -> list[Credential]:
+        """Delete it, and the application's rotation with the last one that shares it. Returns which secrets stay valid.
+
+        The application's lease is held and ``rotation`` is locked in this transaction.
+        """
+        each = view.secret_rotation
+        lock_project(tx, each.project_id)
+        self.mappings(actor).release(tx, each.id, view.place, delete=delete_secrets)
+        store.delete(tx, each.id)
+        stay: list[Credential] = []
+        if store.of_rotation(tx, rotation.id):
+            self.adjust(tx, actor, rotation)
+        else:
+            self.policies.cancel(tx, actor, rotation, "the secret rotation was deleted")
+            stay = self.policies.retire(tx, actor, rotation, keep=lambda row: row.used_elsewhere or not revoke)
+            claims.leave_target(tx, rotation.tenant.cloud, rotation.app_id)
+        return stay
+
+
+def strictest(sharing: list[SecretRotation]) -> Schedule:
+    """Return the schedule with the shortest interval; of several the one of the oldest."""
+    return min(sharing, key=lambda each: (each.schedule.interval_days, each.created_at, each.id)).schedule
