@@ -12,9 +12,10 @@ from keyturn.db.unit import Tx
 from keyturn.secrets.domain import Folder, Place, StoredSecret
 from keyturn.secrets.store.secrets import CURRENT, SHARED, VERSION, chunks, stored
 
-_SHOWN = [column for column in VERSION if column.name != "value"]
+_VALUES = ("value", "credential_value")
+_SHOWN = [column for column in VERSION if column.name not in _VALUES] + [sa.null().label(name) for name in _VALUES]
 _PLACED = (
-    sa.select(secrets, *_SHOWN, sa.null().label("value"), secret_folders.c.path)
+    sa.select(secrets, *_SHOWN, secret_folders.c.path)
     .join(secret_versions, CURRENT)
     .join(secret_folders, secret_folders.c.id == secrets.c.folder_id)
     .where(SHARED)
@@ -64,14 +65,14 @@ def search(
 def _page(
     tx: Tx, where: sa.ColumnElement[bool], order: Sequence[sa.ColumnElement[Any]], limit: int, offset: int
 ) -> tuple[list[tuple[str, StoredSecret]], int]:
-    counted = (
-        sa.select(sa.func.count().label("n"))
-        .select_from(secrets.join(secret_folders, secret_folders.c.id == secrets.c.folder_id))
-        .where(SHARED, where)
-    )
-    count = tx.one(counted)
-    rows = tx.rows(_PLACED.where(where).order_by(*order).limit(limit).offset(offset))
-    return [(row["path"], stored(row)) for row in rows], int(count["n"]) if count else 0
+    # Those before the page are passed over by their ids alone: their versions are not looked at.
+    within = secrets.join(secret_folders, secret_folders.c.id == secrets.c.folder_id)
+    count = tx.one(sa.select(sa.func.count().label("n")).select_from(within).where(SHARED, where))
+    page = sa.select(secrets.c.id).select_from(within).where(SHARED, where).order_by(*order)
+    ids = [row["id"] for row in tx.rows(page.limit(limit).offset(offset))]
+    rows = {row["id"]: row for row in tx.rows(_PLACED.where(secrets.c.id.in_(ids)))} if ids else {}
+    shown = [rows[secret_id] for secret_id in ids if secret_id in rows]
+    return [(row["path"], stored(row)) for row in shown], int(count["n"]) if count else 0
 
 
 def with_values(tx: Tx, org_id: str, secret_ids: Sequence[str]) -> list[tuple[StoredSecret, Place]]:
