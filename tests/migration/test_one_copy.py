@@ -13,8 +13,9 @@ from keyturn.connections import older_rows, sealed
 from keyturn.connections.domain import Connection, NewConnection
 from keyturn.credentials.domain import State
 from keyturn.db import migrate
+from keyturn.db.columns import at_or_first, key, ref, text
 from keyturn.db.engine import open_engine, parse_url
-from keyturn.db.tables import app_connections, credentials
+from keyturn.db.tables import app_connections, credentials, metadata
 from keyturn.db.unit import Database
 from keyturn.errors import KeyturnError
 from keyturn.kit.secret import Plaintext
@@ -32,7 +33,15 @@ from tests.older_rows import write_as_before
 from tests.postgres import fresh_database
 
 BEFORE = "0011"
-LATER_TABLES = ("mapped_secrets", "secret_rotations", "application_claims", "connection_applications")
+LATER_TABLES = (
+    "project_member_roles",
+    "project_members",
+    "project_roles",
+    "mapped_secrets",
+    "secret_rotations",
+    "application_claims",
+    "connection_applications",
+)
 DAILY = ScheduleChange(1, 2, 15, "UTC")
 POINTING = {"rotates", "along", "joined", "paused", "by-certificate"}
 OWN = {"plain", "plain-certificate", "by-oauth", "kept"}
@@ -157,6 +166,27 @@ def to_version_before(database: Database) -> None:
             f"INSERT INTO {migrate.VERSION_TABLE} VALUES ('{BEFORE}')",
         ):
             connection.exec_driver_sql(statement)
+        _members_before().create(connection)
+
+
+def _members_before() -> sa.Table:
+    """Members of projects had one role each, in a column of their own."""
+    earlier = sa.MetaData(naming_convention=metadata.naming_convention)
+    for name in ("organizations", "projects", "identities", "users"):
+        metadata.tables[name].to_metadata(earlier)
+    return sa.Table(
+        "project_members",
+        earlier,
+        key(),
+        ref("project_id", "projects", cascade=True),
+        sa.Column("identity_id", sa.String(36), sa.ForeignKey("identities.id", ondelete="CASCADE"), index=True),
+        sa.Column("user_id", sa.String(36), sa.ForeignKey("users.id", ondelete="CASCADE"), index=True),
+        text("role"),
+        at_or_first("created_at", null=False),
+        at_or_first("updated_at", null=False),
+        sa.UniqueConstraint("project_id", "identity_id"),
+        sa.UniqueConstraint("project_id", "user_id"),
+    )
 
 
 def complete(old: Old) -> list[str]:

@@ -217,6 +217,9 @@ def _furnished(
     taken = {"import": {"environment": project["environments"][1]["slug"], "path": "/"}}
     imported = ask("POST", "/api/v1/secret-imports", dev | taken)["secretImport"]
     folder = ask("POST", "/api/v2/folders", {**dev, "name": "quiet-cove"})["folder"]
+    role = ask(
+        "POST", f"/api/v1/projects/{project['id']}/roles", {"slug": "quiet-role", "name": "Quiet", "permissions": []}
+    )["role"]
     free_user, _ = user("free", "viewer")
     joined_user, _ = user("joined", "viewer", "viewer")
     viewer, member, steward, passer = (
@@ -259,6 +262,8 @@ def _furnished(
         "import_id": imported["id"],
         "tag_id": tag["id"],
         "tag_slug": tag["slug"],
+        "role_id": role["id"],
+        "role_slug": role["slug"],
         "folder_id": folder["id"],
         "folder_name": folder["name"],
         "rest": "app.css",
@@ -288,7 +293,7 @@ def _furnished(
         frozenset(
             {
                 *("Hidden Harbour", "inner-secret-lake", "Quiet Lagoon", first.app_id),
-                *("QUIET_TIDE", "hidden-harbour-canary", "quiet-cove", "quiet-mark"),
+                *("QUIET_TIDE", "hidden-harbour-canary", "quiet-cove", "quiet-mark", "quiet-role"),
             }
         ),
         frozenset({"ada@contoso.test", "joined robot", "Deep Fjord", first.secrets[0].value, token}),

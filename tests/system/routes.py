@@ -284,6 +284,15 @@ _IN_PROJECTS |= {
     "DELETE */tags/{tag_id}": _in(Action.DELETE_TAGS),
     "GET */tags/slug/{slug}": _in(Action.READ_TAGS, fill={"slug": "tag_slug"}),
 }
+_ROLE_BODY = {"slug": "new-role", "name": "New", "permissions": [{"subject": "secrets", "action": "read"}]}
+_IN_PROJECTS |= {
+    "GET */roles": _in(Action.READ_ROLES),
+    "POST */roles": _in(Action.CREATE_ROLES, _ROLE_BODY),
+    "GET */roles/{role_id}": _in(Action.READ_ROLES),
+    "GET */roles/slug/{slug}": _in(Action.READ_ROLES, fill={"slug": "role_slug"}),
+    "PATCH */roles/{role_id}": _in(Action.EDIT_ROLES, {"name": "Renamed"}),
+    "DELETE */roles/{role_id}": _in(Action.DELETE_ROLES),
+}
 for _name in ("identity-memberships", "memberships/identities"):
     _IN_PROJECTS |= {
         f"GET */{_name}/{{identity_id}}": _in(Action.READ_IDENTITY_MEMBERS, fill=_JOINED),
@@ -292,6 +301,7 @@ for _name in ("identity-memberships", "memberships/identities"):
         f"DELETE */{_name}/{{identity_id}}": _in(Action.REMOVE_IDENTITY_MEMBERS, fill=_JOINED),
     }
 _BY_SLUG = {
+    "GET /api/v1/projects/roles/{role_id}": _in(Action.READ_ROLES),
     "GET /api/v1/projects/slug/{slug}": _in(Action.READ_PROJECT),
     "GET /api/v1/workspace/slug/{slug}": _in(Action.READ_PROJECT),
     "GET /api/v1/workspace/environments/{environment_id}": _in(Action.READ_PROJECT),
@@ -386,9 +396,9 @@ _PAGES: dict[str, Rule] = {
     f"POST {_PROJECT}/settings": _in(Action.EDIT_PROJECT, {"name": "Renamed", "slug": "renamed"}),
     f"POST {_PROJECT}/delete": _in(Action.DELETE_PROJECT, {"confirm": "Hidden Harbour"}, also=frozenset({400})),
     f"GET {_PROJECT}/members": _in(Action.READ_MEMBERS),
-    f"POST {_PROJECT}/members/people": _in(Action.ADD_MEMBERS, {"email": "free@contoso.test", "role": "viewer"}),
-    f"POST {_PROJECT}/members/identities": _in(Action.ADD_IDENTITY_MEMBERS, {"identity": "{free}", "role": "viewer"}),
-    f"POST {_PROJECT}/members/{{member_id}}/role": _in(Action.EDIT_MEMBERS, {"role": "member"}),
+    f"POST {_PROJECT}/members/people": _in(Action.ADD_MEMBERS, {"email": "free@contoso.test", "roles": "viewer"}),
+    f"POST {_PROJECT}/members/identities": _in(Action.ADD_IDENTITY_MEMBERS, {"identity": "{free}", "roles": "viewer"}),
+    f"POST {_PROJECT}/members/{{member_id}}/role": _in(Action.EDIT_MEMBERS, {"roles": "member"}),
     f"POST {_PROJECT}/members/{{member_id}}/remove": _in(Action.REMOVE_MEMBERS, NOTHING),
     "GET /help/azure": SELF,
     "POST /help/azure": Rule(Place.SERVER, None, {"tenant": "{tenant_id}"}, frozenset({400})),

@@ -157,7 +157,7 @@ def test_an_unbuilt_route_asks_who_calls_and_then_says_501(whole: RunningServer,
     [
         ("GET", "/api/v5/secrets"),
         ("GET", "/api/v3/secrets/raw/a/b/c"),
-        ("DELETE", "/api/v1/workspace/{project_id}/roles"),
+        ("DELETE", "/api/v1/workspace/{project_id}/secret-snapshots"),
     ],
 )
 def test_all_else_stays_404(whole: RunningServer, method: str, path: str) -> None:

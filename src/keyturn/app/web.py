@@ -12,6 +12,7 @@ from keyturn.api.folders import routes as folders_api
 from keyturn.api.identities import routes as identities_api
 from keyturn.api.people import routes as people_api
 from keyturn.api.projects import members as members_api
+from keyturn.api.projects import roles as roles_api
 from keyturn.api.projects import routes as projects_api
 from keyturn.api.rotations import application_routes
 from keyturn.api.secret_imports import routes as imports_api
@@ -131,6 +132,7 @@ def web_application(core: Core, worker: Worker | None) -> Application:
         projects_api.environments_router(projects),
         members_api.identity_members_router(projects),
         members_api.people_router(projects),
+        roles_api.roles_router(projects),
         audit_api.router(trail),
         secrets_api.router(secrets, KeyringDigests(core.keyring)),
         folders_api.router(secrets.folders),
@@ -209,7 +211,7 @@ def page_routes(
         identities_pages.router(access, core.clock, settings.site_url or f"http://{settings.host}:{settings.port}"),
         audit_pages.router(trail),
         project_pages.router(projects, heads),
-        project_members.router(projects, access, heads),
+        project_members.router(projects, access, heads, core.clock),
         help_pages.router(installation, sign_in_as),
         connections_pages.router(pages),
         secrets_pages.router(secret_pages(core, secrets, projects, heads)),

@@ -22,6 +22,7 @@ class SubjectKind(StrEnum):
     FOLDER = "secret-folder"
     SECRET_IMPORT = "secret-import"
     TAG = "secret-tag"
+    ROLE = "project-role"
 
 
 @dataclass(frozen=True)

@@ -344,6 +344,17 @@ MEMBER_REMOVED = AuditEvent(
     "remove-project-member", _PROJECTS, _SOMEBODY, "Somebody is no longer a member of a project.", _OF_MEMBER
 )
 
+_OF_ROLE = ("slug", "name", "numberOfPermissions")
+ROLE_CREATED = AuditEvent(
+    "create-project-role", _PROJECTS, (SubjectKind.ROLE,), "A project got a role of its own.", _OF_ROLE
+)
+ROLE_UPDATED = AuditEvent(
+    "update-project-role", _PROJECTS, (SubjectKind.ROLE,), "A role of a project was changed.", _OF_ROLE
+)
+ROLE_DELETED = AuditEvent(
+    "delete-project-role", _PROJECTS, (SubjectKind.ROLE,), "A role of a project was removed.", _OF_ROLE
+)
+
 _ACCESS = identity_events.ACCESS
 
 BOOTSTRAPPED = AuditEvent(

@@ -1,26 +1,39 @@
 """Authorization: every use case calls this, in its own transaction, before it reads or changes anything.
 
-An admin of the organization may everything in all its projects; everybody else acts in a project by membership.
-Things of another organization do not exist: the answer is NotFound, so that their existence is not disclosed.
+An admin of the organization may everything in all its projects; everybody else acts in a project by the roles of their
+membership there. Things of another organization do not exist: the answer is NotFound, so that their existence is not disclosed.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
 from keyturn.authz.domain import ORGANIZATION_ROLES, PROJECT_ACTIONS, PROJECT_ROLES, Action, least_role
-from keyturn.authz.permissions import NOTHING, Grants, Scope, of_role
-from keyturn.db import unread
-from keyturn.db.tables.views import project_members, projects
+from keyturn.authz.permissions import Grants, Rules, Scope, of_role
+from keyturn.authz.vocabulary import rules_of
+from keyturn.db.tables.views import app_connections, project_member_roles, project_members, project_roles, projects
 from keyturn.db.unit import Tx
-from keyturn.errors import Forbidden, NotFound
+from keyturn.errors import Forbidden, NotFound, Refused
 from keyturn.kit.actor import Actor, ActorKind, Role
 
-__all__ = ["Grants", "Scope", "Visibility", "allowed", "granted", "require", "require_in", "role_at", "visible"]
+__all__ = [
+    "Grants",
+    "Scope",
+    "Visibility",
+    "allowed",
+    "grantable",
+    "granted",
+    "require",
+    "require_in",
+    "visible",
+    "visible_projects",
+]
 
-_KNOWN_ROLES = tuple(role.value for role in PROJECT_ROLES if role is not Role.NO_ACCESS)
 _OF_ORGANIZATION = {role: Grants((of_role(actions),)) for role, actions in ORGANIZATION_ROLES.items()}
-_OF_PROJECT = {role: Grants((of_role(actions),)) for role, actions in PROJECT_ROLES.items()}
+_BUILT_IN: Mapping[str, Rules] = {role.value: of_role(actions) for role, actions in PROJECT_ROLES.items()}
 _ALL_OF_PROJECT = Grants((of_role(PROJECT_ACTIONS),))
 
 
@@ -32,6 +45,9 @@ class Visibility:
     organization: bool
     """Whether connections that belong to no project are readable."""
     projects: frozenset[str] | None
+    """Projects in which all may be shown."""
+    connections: frozenset[str] = frozenset()
+    """Connections of other projects, for those who may read only some of a project."""
 
     def covers(self, scope: Scope) -> bool:
         """Say whether something that lives there may be shown."""
@@ -39,7 +55,7 @@ class Visibility:
             return False
         if scope.project_id is None:
             return self.organization
-        return self.projects is None or scope.project_id in self.projects
+        return self.projects is None or scope.project_id in self.projects or scope.connection_id in self.connections
 
 
 def granted(tx: Tx, actor: Actor, scope: Scope) -> Grants:
@@ -47,14 +63,21 @@ def granted(tx: Tx, actor: Actor, scope: Scope) -> Grants:
 
     Raises NotFound for another organization or an unknown project. Whoever asks about many things asks for this once.
     """
+    if scope.org_id != actor.org_id:
+        raise _missing(scope)
     if scope.project_id is None:
-        if scope.org_id != actor.org_id:
-            raise _missing(scope)
         return _OF_ORGANIZATION[actor.role]
-    role = role_at(tx, actor, scope)
+    rows = _rows(tx, actor, scope)
+    return _ALL_OF_PROJECT if actor.role is Role.ADMIN else _grants([row for row in rows if _holds(row, actor.at)])
+
+
+def grantable(tx: Tx, actor: Actor, project_id: str, until: datetime | None) -> Grants:
+    """Return what the actor may do in the project until a moment, or (None) for good: what they may give for so long."""
+    rows = _rows(tx, actor, Scope(actor.org_id, project_id))
     if actor.role is Role.ADMIN:
         return _ALL_OF_PROJECT
-    return NOTHING if role is None else _OF_PROJECT[role]
+    own = [row for row in rows if _holds(row, actor.at)]
+    return _grants([row for row in own if row["ends_at"] is None or (until is not None and until <= row["ends_at"])])
 
 
 def require(tx: Tx, actor: Actor, action: Action, scope: Scope) -> None:
@@ -80,46 +103,119 @@ def allowed(tx: Tx, actor: Actor, action: Action, scope: Scope) -> bool:
         return False
 
 
-def role_at(tx: Tx, actor: Actor, scope: Scope) -> Role | None:
-    """Return the actor's effective role there, None without one. Raises NotFound as :func:`require` does."""
-    if scope.org_id != actor.org_id:
-        raise _missing(scope)
-    if scope.project_id is None:
-        return actor.role
-    # The project is read even for an admin: an id given by a caller proves nothing about its organization.
-    row = tx.one(
-        sa.select(project_members.c.role)
-        .select_from(
-            projects.outerjoin(
-                project_members, sa.and_(project_members.c.project_id == projects.c.id, _is_member(actor))
-            )
-        )
-        .where(projects.c.id == scope.project_id, projects.c.org_id == actor.org_id)
-    )
-    if row is None:
-        raise _missing(scope)
-    if actor.role is Role.ADMIN:
-        return Role.ADMIN
-    return unread.word(row, "role", Role.NO_ACCESS, []) if row["role"] is not None else None
-
-
 def visible(tx: Tx, actor: Actor) -> Visibility:
-    """Return what the actor's lists may show."""
+    """Return which connections the actor's lists may show."""
     organization = _OF_ORGANIZATION[actor.role].allow(Action.READ_CONNECTIONS, Scope(actor.org_id))
     if actor.role is Role.ADMIN:
         return Visibility(actor.org_id, organization, None)
-    rows = tx.rows(
-        sa.select(project_members.c.project_id)
-        .join(projects, projects.c.id == project_members.c.project_id)
-        .where(projects.c.org_id == actor.org_id, _is_member(actor), project_members.c.role.in_(_KNOWN_ROLES))
+    grants = _of_all(tx, actor)
+    whole = frozenset(project for project, each in grants.items() if each.everywhere(Action.READ_CONNECTIONS))
+    partly = {project: each for project, each in grants.items() if project not in whole}
+    some = [project for project, each in partly.items() if each.anywhere(Action.READ_CONNECTIONS)]
+    return Visibility(
+        actor.org_id, organization, whole, readable_connections(tx, actor, some, partly) if some else frozenset()
     )
-    return Visibility(actor.org_id, organization, frozenset(row["project_id"] for row in rows))
 
 
-def _is_member(actor: Actor) -> sa.ColumnElement[bool]:
-    if actor.kind is ActorKind.USER:
-        return project_members.c.user_id == actor.id
-    return project_members.c.identity_id == actor.id
+def readable_connections(
+    tx: Tx, actor: Actor, project_ids: Sequence[str], grants: Mapping[str, Grants]
+) -> frozenset[str]:
+    """Return the ids of those connections of these projects that the grants in each permit to read."""
+    ids = sa.select(app_connections.c.id, app_connections.c.project_id)
+    return frozenset(
+        row["id"]
+        for row in tx.rows(ids.where(app_connections.c.project_id.in_(project_ids)))
+        if grants[row["project_id"]].allow(
+            Action.READ_CONNECTIONS, Scope(actor.org_id, row["project_id"], connection_id=row["id"])
+        )
+    )
+
+
+def visible_projects(tx: Tx, actor: Actor) -> frozenset[str] | None:
+    """Return the projects that the actor may see; None: all of the organization."""
+    if actor.role is Role.ADMIN:
+        return None
+    grants = _of_all(tx, actor)
+    return frozenset(project for project, each in grants.items() if each.everywhere(Action.READ_PROJECT))
+
+
+# --- the roles of a membership ----------------------------------------------------------------------------------------
+
+_ROLE = (
+    project_members.c.id.label("member_id"),
+    project_member_roles.c.role,
+    project_member_roles.c.role_id,
+    project_member_roles.c.starts_at,
+    project_member_roles.c.ends_at,
+    project_roles.c.permissions,
+)
+
+
+def _roles(joined: sa.FromClause, *, of_project: bool) -> sa.Select[Any]:
+    return (
+        sa.select(projects.c.id.label("project_id"), *_ROLE)
+        .select_from(
+            joined.outerjoin(project_member_roles, project_member_roles.c.member_id == project_members.c.id).outerjoin(
+                project_roles, project_roles.c.id == project_member_roles.c.role_id
+            )
+        )
+        .where(
+            projects.c.org_id == sa.bindparam("org"),
+            *([projects.c.id == sa.bindparam("project")] if of_project else []),
+        )
+    )
+
+
+_COLUMNS = {
+    ActorKind.USER: project_members.c.user_id,
+    ActorKind.IDENTITY: project_members.c.identity_id,
+    ActorKind.PLATFORM: project_members.c.identity_id,
+}
+_IS_IN = {
+    kind: sa.and_(project_members.c.project_id == projects.c.id, column == sa.bindparam("actor"))
+    for kind, column in _COLUMNS.items()
+}
+_IN_PROJECT = {
+    kind: _roles(projects.outerjoin(project_members, is_in), of_project=True) for kind, is_in in _IS_IN.items()
+}
+_IN_ALL = {kind: _roles(projects.join(project_members, is_in), of_project=False) for kind, is_in in _IS_IN.items()}
+
+
+def _of_all(tx: Tx, actor: Actor) -> dict[str, Grants]:
+    """Return what the actor may do in each project that they are a member of, by its id."""
+    rows: dict[str, list[Mapping[str, Any]]] = {}
+    for row in tx.rows(_IN_ALL[actor.kind], actor=actor.id, org=actor.org_id):
+        rows.setdefault(row["project_id"], []).append(row)
+    return {project: _grants([row for row in each if _holds(row, actor.at)]) for project, each in rows.items()}
+
+
+def _rows(tx: Tx, actor: Actor, scope: Scope) -> Sequence[Mapping[str, Any]]:
+    """Return the roles of the actor in the project, one empty row at least. Raises NotFound."""
+    # The project is read even for an admin: an id given by a caller proves nothing about its organization.
+    rows = tx.rows(_IN_PROJECT[actor.kind], actor=actor.id, org=actor.org_id, project=scope.project_id)
+    if not rows:
+        raise _missing(scope)
+    return rows
+
+
+def _grants(rows: Sequence[Mapping[str, Any]]) -> Grants:
+    return Grants(tuple(_rules(row) for row in rows))
+
+
+def _holds(row: Mapping[str, Any], now: datetime | None) -> bool:
+    """Say whether the role counts now. One whose times make no sense does not."""
+    if row["ends_at"] is None:
+        return True
+    return now is not None and row["starts_at"] is not None and row["starts_at"] <= now < row["ends_at"]
+
+
+def _rules(row: Mapping[str, Any]) -> Rules:
+    if row["role_id"] is None:
+        return _BUILT_IN.get(row["role"], ())
+    try:
+        return rules_of(row["permissions"]) if isinstance(row["permissions"], list) else ()
+    except (Refused, AttributeError):
+        return ()  # what cannot be read permits nothing: half of it might permit more than all of it
 
 
 def _missing(scope: Scope) -> NotFound:

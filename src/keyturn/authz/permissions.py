@@ -135,9 +135,6 @@ class Grants:
         return None
 
 
-NOTHING = Grants()
-
-
 def of_role(actions: frozenset[Action]) -> Rules:
     """Return the rules of a role that permits these actions wherever."""
     return (Permission(actions),)

@@ -1,6 +1,7 @@
 """Who does something. Made after a token or session was checked, or ``PLATFORM`` for the server's own work."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
 
@@ -13,7 +14,7 @@ class ActorKind(StrEnum):
 class Role(StrEnum):
     """What an actor may do in an organization or a project; each role may all that the next may.
 
-    ``NO_ACCESS`` is a role in the organization only: its holder may what the roles in projects grant, and nothing else.
+    The holder of ``NO_ACCESS`` in the organization may what the roles in projects grant, and nothing else.
     """
 
     ADMIN = "admin"
@@ -32,6 +33,8 @@ class Actor:
     request_id: str | None = None
     via: str | None = field(default=None, compare=False)
     """The id of the access token or session that the request came with."""
+    at: datetime | None = field(default=None, compare=False)
+    """When the request came: what roles it comes with is judged by that. None: temporary roles do not count."""
 
 
 def platform(org_id: str) -> Actor:

@@ -1,11 +1,11 @@
 """What every page of a project shows above its content, and what surrounds every page: the organization and its projects."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from keyturn.accounts.service import Access
-from keyturn.authz.domain import ORGANIZATION_ROLES, PROJECT_ROLES, Action, permits
-from keyturn.kit.actor import Actor, Role
-from keyturn.projects.domain import Project
+from keyturn.authz.domain import ORGANIZATION_ROLES, Action, permits
+from keyturn.kit.actor import Actor
 from keyturn.projects.service import Projects
 from keyturn.web.html.render import Navigation, ProjectLink
 
@@ -15,12 +15,12 @@ MOST_LINKS = 20
 
 @dataclass(frozen=True)
 class ProjectHeader:
-    """A project as its pages show it. ``role`` is the viewer's own in it; ``can`` what they may do there."""
+    """A project as its pages show it. ``roles`` are the viewer's own in it; ``can`` what they may do somewhere in it."""
 
     id: str
     name: str
     description: str
-    role: Role
+    roles: Sequence[str]
     can: frozenset[str]
 
 
@@ -45,11 +45,9 @@ class ProjectHeaders:
 
     def project(self, actor: Actor, project_id: str) -> ProjectHeader:
         """Return the head of a project. Raises NotFound or Forbidden."""
-        return project_header(self.projects.get(actor, project_id), self.projects.role(actor, project_id))
-
-
-def project_header(project: Project, role: Role) -> ProjectHeader:
-    return ProjectHeader(project.id, project.name, project.description or "", role, _granted(PROJECT_ROLES[role]))
+        project, (grants, roles) = self.projects.get(actor, project_id), self.projects.grants(actor, project_id)
+        can = frozenset(action for action in Action if grants.anywhere(action))
+        return ProjectHeader(project.id, project.name, project.description or "", roles, _granted(can))
 
 
 def organization_can(actor: Actor, action: Action) -> bool:

@@ -149,7 +149,7 @@ class Sessions:
         if now - session.seen_at >= _SEEN_NOTED_EVERY or session.ip != ip:
             with self._database.write() as tx:
                 store.note_session(tx, session.id, ip, now)
-        return replace(person_actor(user), via=session.id)
+        return replace(person_actor(user), via=session.id, at=now)
 
     def sign_out(self, token: Plaintext | None, request_id: str | None = None) -> None:
         """End the session. Repeatable; what is no session is left alone."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from keyturn.errors import Refused
-from keyturn.kit.actor import ActorKind, Role
+from keyturn.kit.actor import ActorKind
 
 DEFAULT_ENVIRONMENTS = (("Development", "dev"), ("Staging", "staging"), ("Production", "prod"))
 
@@ -88,6 +88,31 @@ class EnvironmentChange:
 
 
 @dataclass(frozen=True)
+class GivenRole:
+    """A role to be given to a member, by its slug: for good, or for a time from ``starts_at`` on (None: from now on)."""
+
+    slug: str
+    temporary_range: str | None = None
+    starts_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class MemberRole:
+    """A role that a member has. ``role_id`` is that of a role of the project's own, None for a built-in one."""
+
+    id: str
+    slug: str
+    name: str
+    role_id: str | None = None
+    temporary_range: str | None = None
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+
+    def ended(self, now: datetime) -> bool:
+        return self.ends_at is not None and self.ends_at <= now
+
+
+@dataclass(frozen=True)
 class Member:
     """A person or a machine identity in a project. ``name`` is the identity's name or the person's e-mail address."""
 
@@ -98,12 +123,17 @@ class Member:
     name: str
     first_name: str
     last_name: str
-    role: Role
+    roles: tuple[MemberRole, ...]
     auth_methods: tuple[str, ...]
     created_at: datetime
     updated_at: datetime
     fault: str = ""
     """What of the stored membership cannot be read."""
+
+    @property
+    def role_slugs(self) -> str:
+        """The roles in one text, for the audit trail and for messages."""
+        return ", ".join(role.slug for role in self.roles)
 
 
 def placed(order: Sequence[str], environment_id: str, position: int | None) -> list[str]:

@@ -1,4 +1,4 @@
-"""Who works in a project: machine identities and people, each with one role."""
+"""Who works in a project: machine identities and people, each with roles that add up, for good or for a time."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -7,16 +7,20 @@ from datetime import datetime
 from keyturn.audit import events
 from keyturn.audit.domain import AuditEvent, Subject, SubjectKind
 from keyturn.audit.record import record
-from keyturn.authz.authorize import Scope, require, role_at
-from keyturn.authz.domain import Action, require_at_most
+from keyturn.authz.authorize import Scope, grantable, require
+from keyturn.authz.domain import Action
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import NotFound, Refused
 from keyturn.identities import store as identity_store
-from keyturn.kit.actor import Actor, ActorKind, Role
+from keyturn.kit.actor import Actor, ActorKind
+from keyturn.kit.moments import moved
 from keyturn.people import store as people_store
 from keyturn.ports.clock import Clock, Ids
-from keyturn.projects import store
-from keyturn.projects.domain import Member
+from keyturn.projects import member_store as store
+from keyturn.projects.domain import GivenRole, Member, MemberRole
+from keyturn.projects.role_domain import MOST_OF_MEMBER, period, require_given
+from keyturn.projects.roles import resolved
+from keyturn.projects.store import lock_project
 
 _READ = {ActorKind.USER: Action.READ_MEMBERS, ActorKind.IDENTITY: Action.READ_IDENTITY_MEMBERS}
 _ADD = {ActorKind.USER: Action.ADD_MEMBERS, ActorKind.IDENTITY: Action.ADD_IDENTITY_MEMBERS}
@@ -25,7 +29,7 @@ _REMOVE = {ActorKind.USER: Action.REMOVE_MEMBERS, ActorKind.IDENTITY: Action.REM
 
 
 class Members:
-    """The use cases. Nobody gives, changes or takes away a role above their own in the project; all is audited."""
+    """The use cases. Nobody gives, changes or takes away what they may not do themselves in the project; all is audited."""
 
     def __init__(self, database: Database, clock: Clock, ids: Ids) -> None:
         self._database = database
@@ -64,20 +68,22 @@ class Members:
             require(tx, actor, _READ[kind], Scope(actor.org_id, project_id))
             return _found(member, row_id)
 
-    def add_identity(self, actor: Actor, project_id: str, identity_id: str, role: Role) -> Member:
+    def add_identity(self, actor: Actor, project_id: str, identity_id: str, roles: Sequence[GivenRole]) -> Member:
         """Let a machine identity of the organization work in the project. Raises Refused when it does already."""
         with self._database.write() as tx:
-            own = self._manager(tx, actor, project_id, _ADD[ActorKind.IDENTITY])
+            self._begin(tx, actor, _ADD[ActorKind.IDENTITY], project_id)
             if identity_store.identity(tx, actor.org_id, identity_id) is None:
                 raise NotFound(f"There is no identity '{identity_id}'.", code="access.identity_not_found")
-            return self._add(tx, actor, project_id, ActorKind.IDENTITY, identity_id, role, own)
+            return self._add(tx, actor, project_id, ActorKind.IDENTITY, identity_id, roles)
 
-    def add_people(self, actor: Actor, project_id: str, emails: Sequence[str], role: Role) -> Sequence[Member]:
+    def add_people(
+        self, actor: Actor, project_id: str, emails: Sequence[str], roles: Sequence[GivenRole]
+    ) -> Sequence[Member]:
         """Let users of the organization work in the project: all of them or, when one cannot, none."""
         with self._database.write() as tx:
-            own = self._manager(tx, actor, project_id, _ADD[ActorKind.USER])
+            self._begin(tx, actor, _ADD[ActorKind.USER], project_id)
             people = [_user_id(tx, actor, email) for email in dict.fromkeys(emails)]
-            return [self._add(tx, actor, project_id, ActorKind.USER, user_id, role, own) for user_id in people]
+            return [self._add(tx, actor, project_id, ActorKind.USER, user_id, roles) for user_id in people]
 
     def person(self, actor: Actor, project_id: str, email: str) -> Member:
         """Return the member with this e-mail address."""
@@ -85,48 +91,44 @@ class Members:
             require(tx, actor, _READ[ActorKind.USER], Scope(actor.org_id, project_id))
             return _found(store.member(tx, project_id, ActorKind.USER, _user_id(tx, actor, email)), email)
 
-    def change_role(self, actor: Actor, project_id: str, row_id: str, role: Role) -> Member:
-        """Give a member, named by the id of the membership, another role."""
+    def change_roles(self, actor: Actor, project_id: str, row_id: str, roles: Sequence[GivenRole]) -> Member:
+        """Give a member, named by the id of the membership, these roles instead of those that they have."""
         with self._database.write() as tx:
-            own, (before,) = self._managed(tx, actor, project_id, [row_id], _EDIT)
-            require_at_most(own, before.role)
-            require_at_most(own, _of_projects(role))
+            before = self._managed(tx, actor, project_id, [row_id], _EDIT)[0]
             now = self._clock.now()
-            store.set_member_role(tx, before.id, role, now)
-            facts = {"before": before.role.value, "role": role.value}
-            _record(tx, actor, events.MEMBER_ROLE_CHANGED, before, now, **facts)
-        return replace(before, role=role, updated_at=now)
+            _require_over(tx, actor, before, now)
+            after = replace(before, roles=self._given(tx, actor, project_id, roles), updated_at=now)
+            store.set_roles(tx, before.id, after.roles, now)
+            _record(tx, actor, events.MEMBER_ROLE_CHANGED, after, now, before=before.role_slugs)
+        return after
 
     def remove(self, actor: Actor, project_id: str, row_ids: Sequence[str]) -> Sequence[Member]:
         """Take members, named by the ids of their memberships, out of the project: all of them or none."""
         with self._database.write() as tx:
-            own, members = self._managed(tx, actor, project_id, row_ids, _REMOVE)
-            now = self._clock.now()
+            members, now = self._managed(tx, actor, project_id, row_ids, _REMOVE), self._clock.now()
             for member in members:
-                require_at_most(own, member.role)
+                _require_over(tx, actor, member, now)
                 store.remove_member(tx, member.id)
                 _record(tx, actor, events.MEMBER_REMOVED, member, now)
         return members
 
     def _managed(
         self, tx: Tx, actor: Actor, project_id: str, row_ids: Sequence[str], actions: Mapping[ActorKind, Action]
-    ) -> tuple[Role, Sequence[Member]]:
+    ) -> Sequence[Member]:
         """Return the members with these ids on which the actor may do this."""
         rows = [(row_id, store.member_row(tx, project_id, row_id)) for row_id in dict.fromkeys(row_ids)]
-        kinds = {member.kind if member else ActorKind.USER for _, member in rows}
-        own = [self._manager(tx, actor, project_id, actions[kind]) for kind in sorted(kinds)]
-        return own[0], [_found(member, row_id) for row_id, member in rows]
+        for kind in sorted({member.kind if member else ActorKind.USER for _, member in rows}):
+            self._begin(tx, actor, actions[kind], project_id)
+        return [_found(member, row_id) for row_id, member in rows]
 
-    def _manager(self, tx: Tx, actor: Actor, project_id: str, action: Action) -> Role:
-        scope = Scope(actor.org_id, project_id)
-        require(tx, actor, action, scope)
-        store.lock_project(tx, project_id)
-        return role_at(tx, actor, scope) or Role.VIEWER
+    def _begin(self, tx: Tx, actor: Actor, action: Action, project_id: str) -> None:
+        require(tx, actor, action, Scope(actor.org_id, project_id))
+        lock_project(tx, project_id)
 
     def _add(
-        self, tx: Tx, actor: Actor, project_id: str, kind: ActorKind, member_id: str, role: Role, own: Role
+        self, tx: Tx, actor: Actor, project_id: str, kind: ActorKind, member_id: str, roles: Sequence[GivenRole]
     ) -> Member:
-        require_at_most(own, _of_projects(role))
+        held = self._given(tx, actor, project_id, roles)
         there = store.member(tx, project_id, kind, member_id)
         if there is not None:
             raise Refused(
@@ -135,27 +137,52 @@ class Members:
                 fix="Change the role of the membership instead.",
             )
         now = self._clock.now()
-        store.add_member(tx, self._ids.new(), project_id, kind, member_id, role, now)
+        store.add_member(tx, self._ids.new(), project_id, kind, member_id, held, now)
         member = _found(store.member(tx, project_id, kind, member_id), member_id)
         _record(tx, actor, events.MEMBER_ADDED, member, now)
         return member
 
+    def _given(self, tx: Tx, actor: Actor, project_id: str, roles: Sequence[GivenRole]) -> tuple[MemberRole, ...]:
+        """Return the roles as a member has them. Raises Refused for what is none, Forbidden for what permits too much."""
+        if not 0 < len(roles) <= MOST_OF_MEMBER or len({role.slug for role in roles}) < len(roles):
+            raise Refused(
+                f"A member has 1 to {MOST_OF_MEMBER} roles, each once.",
+                code="projects.roles",
+                fix="Name the roles, each once, or take the member out of the project.",
+            )
+        return tuple(self._held(tx, actor, project_id, given) for given in roles)
+
+    def _held(self, tx: Tx, actor: Actor, project_id: str, given: GivenRole) -> MemberRole:
+        try:
+            role = resolved(tx, project_id, given.slug)
+        except NotFound as error:
+            raise Refused(
+                error.message,
+                code="projects.role_unknown",
+                fix="Name a built-in role (admin, member, viewer, no-access) or one of the project's own by its slug.",
+            ) from None
+        starts_at = ends_at = None
+        if given.temporary_range is not None:
+            starts_at = given.starts_at or self._clock.now()
+            ends_at = moved(starts_at, period(given.temporary_range))
+        require_given(grantable(tx, actor, project_id, ends_at), role)
+        role_id = None if role.built_in else role.id
+        return MemberRole(self._ids.new(), role.slug, role.name, role_id, given.temporary_range, starts_at, ends_at)
+
+
+def _require_over(tx: Tx, actor: Actor, member: Member, now: datetime) -> None:
+    """Return when the actor may do all that the roles of the member permit, those that have ended aside. Raises Forbidden."""
+    for held in member.roles:
+        if not held.ended(now):
+            own = grantable(tx, actor, member.project_id, held.ends_at)
+            require_given(own, resolved(tx, member.project_id, held.slug))
+
 
 def _record(tx: Tx, actor: Actor, event: AuditEvent, member: Member, now: datetime, **facts: object) -> None:
     """Record an event of the member, with the project, the name, and the role unless another is given."""
-    common = {"projectId": member.project_id, "name": member.name, "role": member.role.value}
+    common = {"projectId": member.project_id, "name": member.name, "role": member.role_slugs}
     kind = SubjectKind.USER if member.kind is ActorKind.USER else SubjectKind.IDENTITY
     record(tx, actor, event, Subject(kind, member.member_id, member.project_id), now, **common | facts)
-
-
-def _of_projects(role: Role) -> Role:
-    if role is Role.NO_ACCESS:
-        raise Refused(
-            f"'{role}' is a role in the organization; in a project it would say nothing.",
-            code="projects.role_unknown",
-            fix="Give one of admin, member and viewer, or take the member out of the project.",
-        )
-    return role
 
 
 def _user_id(tx: Tx, actor: Actor, email: str) -> str:

@@ -8,7 +8,7 @@ import sqlalchemy.exc
 from keyturn.audit import events
 from keyturn.audit.domain import AuditEvent, Subject, SubjectKind
 from keyturn.audit.record import record
-from keyturn.authz.authorize import Scope, require, role_at, visible
+from keyturn.authz.authorize import Grants, Scope, granted, require, require_in, visible_projects
 from keyturn.authz.domain import Action
 from keyturn.changes import store as feed
 from keyturn.changes.domain import Change, ChangeKind
@@ -18,12 +18,13 @@ from keyturn.kit.actor import Actor, ActorKind, Role
 from keyturn.kit.slugs import slug_of
 from keyturn.organizations.quotas import require_room
 from keyturn.ports.clock import Clock, Ids
-from keyturn.projects import store
+from keyturn.projects import member_store, store
 from keyturn.projects.domain import (
     DEFAULT_ENVIRONMENTS,
     RESERVED_SLUGS,
     Environment,
     EnvironmentChange,
+    MemberRole,
     NewEnvironment,
     NewProject,
     Project,
@@ -32,6 +33,8 @@ from keyturn.projects.domain import (
     slug_taken,
 )
 from keyturn.projects.members import Members
+from keyturn.projects.role_domain import BUILT_IN
+from keyturn.projects.roles import Roles
 from keyturn.settings.model import USUAL_QUOTAS, Quotas
 
 MOST_WORDS = 10
@@ -57,6 +60,7 @@ class Projects:
         self._delete_guards = tuple(delete_guards)
         self._quotas = quotas
         self.members = Members(database, clock, ids)
+        self.roles = Roles(database, clock, ids)
 
     # --- projects -----------------------------------------------------------------------------------------------------
 
@@ -97,7 +101,8 @@ class Projects:
             except sqlalchemy.exc.IntegrityError as error:  # another server took the slug just now
                 raise slug_taken("a project", slug) from error
             if actor.id and actor.kind is not ActorKind.PLATFORM:
-                store.add_member(tx, self._ids.new(), project.id, actor.kind, actor.id, Role.ADMIN, now)
+                admin = MemberRole(self._ids.new(), Role.ADMIN.value, BUILT_IN[Role.ADMIN][0])
+                member_store.add_member(tx, self._ids.new(), project.id, actor.kind, actor.id, [admin], now)
             record(tx, actor, events.PROJECT_CREATED, _subject(project), now, name=new.name, slug=slug)
         return project
 
@@ -106,12 +111,17 @@ class Projects:
             require(tx, actor, Action.READ_PROJECT, Scope(actor.org_id, project_id))
             return _found(store.project(tx, actor.org_id, project_id), project_id)
 
-    def role(self, actor: Actor, project_id: str) -> Role:
-        """Return what the caller is in the project. Raises NotFound or Forbidden."""
+    def grants(self, actor: Actor, project_id: str) -> tuple[Grants, Sequence[str]]:
+        """Return what the caller may do in the project, and by which roles. Raises NotFound or Forbidden."""
         scope = Scope(actor.org_id, project_id)
         with self._database.read() as tx:
-            require(tx, actor, Action.READ_PROJECT, scope)
-            return role_at(tx, actor, scope) or Role.VIEWER
+            grants = granted(tx, actor, scope)
+            require_in(grants, actor, Action.READ_PROJECT, scope)
+            if actor.role is Role.ADMIN or actor.id is None:
+                return grants, [BUILT_IN[Role.ADMIN][0]]
+            member = member_store.member(tx, project_id, actor.kind, actor.id)
+            held = member.roles if member else ()
+            return grants, [role.name for role in held if actor.at is None or not role.ended(actor.at)]
 
     def by_slug(self, actor: Actor, slug: str) -> Project:
         with self._database.read() as tx:
@@ -122,12 +132,12 @@ class Projects:
     def list(self, actor: Actor) -> Sequence[Project]:
         """Return the projects that the actor may see, by name."""
         with self._database.read() as tx:
-            return store.projects_of(tx, actor.org_id, visible(tx, actor).projects)
+            return store.projects_of(tx, actor.org_id, visible_projects(tx, actor))
 
     def page(self, actor: Actor, text: str, limit: int, offset: int = 0) -> tuple[Sequence[Project], int]:
         """Return some of :meth:`list` that have all the words of the text, and how many there are in all."""
         with self._database.read() as tx:
-            only = visible(tx, actor).projects
+            only = visible_projects(tx, actor)
             return store.page_of_projects(tx, actor.org_id, only, text.split()[:MOST_WORDS], limit, offset)
 
     def set_retention(self, actor: Actor, slug: str, days: int) -> Project:

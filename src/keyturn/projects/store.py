@@ -1,18 +1,13 @@
-"""SQL for projects, environments and members."""
+"""SQL for projects and environments."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 
-from keyturn.db import unread
-from keyturn.db.tables import environments, project_members, projects
-from keyturn.db.tables.views import users
+from keyturn.db.tables import environments, projects
 from keyturn.db.unit import Tx
-from keyturn.identities.store import IDENTITIES, WAYS, auth_methods
-from keyturn.kit.actor import ActorKind, Role
-from keyturn.projects.domain import Environment, Member, Project, ProjectRef
+from keyturn.projects.domain import Environment, Project, ProjectRef
 
 # --- projects ---------------------------------------------------------------------------------------------------------
 
@@ -187,83 +182,3 @@ def set_order(tx: Tx, order: Sequence[str]) -> None:
 
 def remove_environment(tx: Tx, environment_id: str) -> None:
     tx.run(sa.delete(environments).where(environments.c.id == environment_id))
-
-
-# --- members ----------------------------------------------------------------------------------------------------------
-
-_MEMBER = sa.select(
-    project_members,
-    IDENTITIES.c.name.label("identity_name"),
-    users.c.email,
-    users.c.first_name,
-    users.c.last_name,
-    *WAYS,
-).select_from(
-    project_members.outerjoin(IDENTITIES, IDENTITIES.c.id == project_members.c.identity_id).outerjoin(
-        users, users.c.id == project_members.c.user_id
-    )
-)
-
-
-def add_member(
-    tx: Tx, row_id: str, project_id: str, kind: ActorKind, member_id: str, role: Role, now: datetime
-) -> None:
-    values = {"id": row_id, "project_id": project_id, _column(kind).name: member_id, "role": role.value}
-    tx.run(sa.insert(project_members).values(values | {"created_at": now, "updated_at": now}))
-
-
-def member(tx: Tx, project_id: str, kind: ActorKind, member_id: str) -> Member | None:
-    row = tx.one(_MEMBER.where(project_members.c.project_id == project_id, _column(kind) == member_id))
-    return _member(row) if row else None
-
-
-def member_row(tx: Tx, project_id: str, row_id: str) -> Member | None:
-    """Return the member by the id of the membership."""
-    row = tx.one(_MEMBER.where(project_members.c.project_id == project_id, project_members.c.id == row_id))
-    return _member(row) if row else None
-
-
-def project_of_member(tx: Tx, org_id: str, row_id: str) -> str | None:
-    """Return the project of the organization that a membership is in."""
-    query = sa.select(project_members.c.project_id).join(projects, projects.c.id == project_members.c.project_id)
-    row = tx.one(query.where(project_members.c.id == row_id, projects.c.org_id == org_id))
-    return row["project_id"] if row else None
-
-
-def members(tx: Tx, project_id: str, kind: ActorKind) -> list[Member]:
-    """Return the members of one kind, oldest first."""
-    query = _MEMBER.where(project_members.c.project_id == project_id, _column(kind).is_not(None))
-    return [_member(row) for row in tx.rows(query.order_by(project_members.c.created_at, project_members.c.id))]
-
-
-def set_member_role(tx: Tx, row_id: str, role: Role, now: datetime) -> None:
-    values = {"role": role.value, "updated_at": now}
-    tx.run(sa.update(project_members).where(project_members.c.id == row_id).values(values))
-
-
-def remove_member(tx: Tx, row_id: str) -> None:
-    tx.run(sa.delete(project_members).where(project_members.c.id == row_id))
-
-
-def _column(kind: ActorKind) -> sa.Column[Any]:
-    return project_members.c.user_id if kind is ActorKind.USER else project_members.c.identity_id
-
-
-def _member(row: Mapping[str, Any]) -> Member:
-    person = row["user_id"] is not None
-    faults: list[str] = []
-    role = unread.word(row, "role", Role.NO_ACCESS, faults)
-    return Member(
-        row["id"],
-        row["project_id"],
-        ActorKind.USER if person else ActorKind.IDENTITY,
-        row["user_id"] if person else row["identity_id"],
-        row["email"] if person else row["identity_name"],
-        row["first_name"] or "",
-        row["last_name"] or "",
-        role,
-        auth_methods(row),
-        row["created_at"],
-        row["updated_at"],
-        unread.sentence("membership", faults),
-    )

@@ -80,7 +80,7 @@ class AccessTokens:
             with self._database.write() as tx:
                 if not store.use_token(tx, stored_token.id, now):
                     raise _dead_token("The access token was revoked, or it has been used as often as it may be.")
-        return stored_token.actor
+        return replace(stored_token.actor, at=now)
 
     def renew(self, token: Plaintext, origin: Origin) -> IssuedToken:
         """Let the token live its TTL from now on; it stays the same token. Repeatable.

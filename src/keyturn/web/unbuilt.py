@@ -31,13 +31,6 @@ _OF_ROTATIONS: Mapping[str, str] = {
     f"{_AZURE}/{{rotation_id}}/check-credentials": "POST",
 }
 _OF_PROJECTS: Mapping[str, str] = {
-    "/api/v1/workspace/{project_id}/roles": "POST",
-    "/api/v1/workspace/{project_id}/roles/{role_id}": "PATCH DELETE",
-    "/api/v1/workspace/{project_id}/roles/slug/{slug}": "GET",
-    "/api/v2/workspace/{project_id}/roles": "POST",
-    "/api/v2/workspace/{project_id}/roles/{role_id}": "PATCH DELETE",
-    "/api/v2/workspace/{project_id}/roles/slug/{slug}": "GET",
-    "/api/v1/projects/roles/{role_id}": "GET",
     _SYNC: "POST",
     f"{_SYNC}/check-destination": "POST",
     f"{_SYNC}/{{sync_id}}": "GET PATCH DELETE",

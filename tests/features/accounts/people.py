@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
-from keyturn.db.tables import identities, organizations, project_members, projects, users
+from keyturn.db.tables import identities, organizations, project_member_roles, project_members, projects, users
 from keyturn.db.unit import Database
 from keyturn.kit.actor import Actor, ActorKind, Role
 from keyturn.kit.ids import SystemIds
@@ -54,8 +54,12 @@ def person(database: Database, org_id: str, role: Role, email: str = "ann@acme.t
 
 
 def join(database: Database, actor: Actor, project_id: str, role: Role) -> None:
-    """Make the actor a member of the project."""
+    """Make the actor a member of the project, with a built-in role."""
     column = "user_id" if actor.kind is ActorKind.USER else "identity_id"
-    values = {"id": IDS.new(), "project_id": project_id, column: actor.id, "role": role.value}
+    member_id = IDS.new()
+    held = {"id": IDS.new(), "member_id": member_id, "role": role.value, "created_at": START}
     with database.write() as tx:
-        tx.run(sa.insert(project_members).values(values | _STAMPS))
+        tx.run(
+            sa.insert(project_members).values({"id": member_id, "project_id": project_id, column: actor.id} | _STAMPS)
+        )
+        tx.run(sa.insert(project_member_roles).values(held))

@@ -10,6 +10,7 @@ from keyturn.api.audit.routes import router as audit_router
 from keyturn.api.identities.routes import identities_router, universal_router
 from keyturn.api.people.routes import login_router, users_router
 from keyturn.api.projects.members import identity_members_router, people_router
+from keyturn.api.projects.roles import roles_router
 from keyturn.api.projects.routes import environments_router, projects_router
 from keyturn.api.token_auths import routes as token_auths
 from keyturn.audit.service import AuditTrail
@@ -76,6 +77,7 @@ def site(
         environments_router(projects),
         identity_members_router(projects),
         people_router(projects),
+        roles_router(projects),
         audit_router(AuditTrail(database)),
     ]
     settings = Settings(data_dir=folder, database_url="sqlite://")

@@ -298,7 +298,7 @@ def test_terraform_manages_the_membership_of_an_identity(server: SiteFixture, ro
     assert [role["role"] for role in changed["roles"]] == ["admin"]
     assert server.ask("GET", root.format(project["id"]))["totalCount"] == 2
     temporary = {"roles": [{"role": "admin", "isTemporary": True}]}
-    assert "temporary" in server.ask("PATCH", path, temporary, expect=422)["message"][0]["message"]
+    assert "for how long" in server.ask("PATCH", path, temporary, expect=422)["message"][0]["message"]
     server.ask("DELETE", path)
     server.ask("GET", path, expect=404)
 

@@ -14,13 +14,13 @@ from keyturn.crypto.keyring import Keyring, KeyringDigests
 from keyturn.crypto.root import GivenRoot, RootKey, RootKeys
 from keyturn.db.tables import client_secrets, data_keys
 from keyturn.db.unit import Database
-from keyturn.errors import Forbidden, NotFound, Refused, Unauthenticated
+from keyturn.errors import Forbidden, NotFound, Unauthenticated
 from keyturn.identities.domain import NewClientSecret, NewIdentity, UniversalAuthChanges
 from keyturn.kit.actor import Role
 from keyturn.kit.clock import MovableClock
 from keyturn.kit.secret import Plaintext
 from keyturn.people.domain import NewUser
-from keyturn.projects.domain import NewProject
+from keyturn.projects.domain import GivenRole, NewProject
 from keyturn.projects.service import Projects
 from keyturn.tokens.domain import Origin
 from tests.features.accounts.conftest import GOOD_PASSWORD, HOME, AccessFixture
@@ -227,20 +227,22 @@ def test_an_identity_without_access_may_what_projects_grant_and_nothing_else(
     ):
         assert served.ask(method, path, request_body, token=token, expect=403)["error"] == "PermissionDenied", path
     projects = Projects(house.database, house.clock, IDS)
-    projects.members.add_identity(house.admin, project, identity["id"], Role.MEMBER)
+    projects.members.add_identity(house.admin, project, identity["id"], [GivenRole(Role.MEMBER)])
     assert served.ask("GET", foreign, token=token)["project"]["id"] == project
     assert [each["id"] for each in served.ask("GET", "/api/v1/projects", token=token)["projects"]] == [project]
     assert served.ask("GET", "/api/v1/users", token=token, expect=403)
 
 
-def test_it_is_a_role_of_organizations_only(served: SiteFixture, house: AccessFixture, robot: Robot) -> None:
+def test_in_a_project_it_permits_nothing_either(served: SiteFixture, house: AccessFixture, robot: Robot) -> None:
     projects = Projects(house.database, house.clock, IDS)
     project = projects.create(house.admin, NewProject(name="Payments"))
-    with pytest.raises(Refused, match="role in the organization"):
-        projects.members.add_identity(house.admin, project.id, robot.id, Role.NO_ACCESS)
-    member = projects.members.add_identity(house.admin, project.id, robot.id, Role.VIEWER)
-    with pytest.raises(Refused, match="role in the organization"):
-        projects.members.change_role(house.admin, project.id, member.id, Role.NO_ACCESS)
+    member = projects.members.add_identity(house.admin, project.id, robot.id, [GivenRole(Role.VIEWER)])
+    actor = house.whoami(robot.sign_in())
+    assert [each.id for each in projects.list(actor)] == [project.id]
+    projects.members.change_roles(house.admin, project.id, member.id, [GivenRole(Role.NO_ACCESS)])
+    assert projects.list(actor) == []
+    with pytest.raises(Forbidden):
+        projects.get(actor, project.id)
     user = served.ask("POST", "/api/v1/users", {"email": "x@a.test", "password": GOOD_PASSWORD, "role": "no-access"})
     assert user["user"]["role"] == "no-access"
     with pytest.raises((Forbidden, NotFound)):

@@ -8,7 +8,7 @@ from keyturn.db.unit import Database, Tx
 from keyturn.errors import Forbidden, NotFound, Refused
 from keyturn.kit.actor import Actor, ActorKind, Role
 from keyturn.kit.clock import MovableClock
-from keyturn.projects.domain import EnvironmentChange, NewEnvironment, NewProject, Project, ProjectChange
+from keyturn.projects.domain import EnvironmentChange, GivenRole, NewEnvironment, NewProject, Project, ProjectChange
 from keyturn.projects.service import Projects
 from tests.features.accounts.people import IDS, machine, organization, person
 
@@ -42,7 +42,7 @@ def test_a_new_project_has_three_environments_and_its_maker_as_admin(
     project = projects.create(maker, NewProject(name="Payments", slug="payments"))
     assert slugs(project) == ["dev", "staging", "prod"]
     assert projects.by_slug(maker, "payments") == projects.get(maker, project.id) == project
-    assert projects.members.get(maker, project.id, ActorKind.IDENTITY, maker.id or "").role is Role.ADMIN
+    assert projects.members.get(maker, project.id, ActorKind.IDENTITY, maker.id or "").role_slugs == Role.ADMIN
     assert slugs(projects.create(maker, NewProject(name="Bare", default_environments=False))) == []
 
 
@@ -117,14 +117,14 @@ def test_members_do_not_change_the_project_itself(
 ) -> None:
     project = projects.create(admin, NewProject(name="Payments"))
     member = machine(database, org, Role.MEMBER)
-    projects.members.add_identity(admin, project.id, member.id or "", Role.MEMBER)
+    projects.members.add_identity(admin, project.id, member.id or "", [GivenRole(Role.MEMBER)])
     assert projects.get(member, project.id) == project
     for change in (
         lambda: projects.update(member, project.id, ProjectChange(name="x")),
         lambda: projects.delete(member, project.id),
         lambda: projects.create_environment(member, project.id, NewEnvironment(name="x", slug="x")),
         lambda: projects.delete_environment(member, project.id, project.environments[0].id),
-        lambda: projects.members.add_identity(member, project.id, member.id or "", Role.ADMIN),
+        lambda: projects.members.add_identity(member, project.id, member.id or "", [GivenRole(Role.ADMIN)]),
     ):
         with pytest.raises(Forbidden):
             change()
@@ -195,12 +195,12 @@ def test_a_member_gains_and_loses_what_the_role_permits(
 ) -> None:
     project = projects.create(admin, NewProject(name="Payments"))
     robot = machine(database, org, Role.VIEWER)
-    joined = projects.members.add_identity(admin, project.id, robot.id or "", Role.VIEWER)
+    joined = projects.members.add_identity(admin, project.id, robot.id or "", [GivenRole(Role.VIEWER)])
     with pytest.raises(Refused, match="already"):
-        projects.members.add_identity(admin, project.id, robot.id or "", Role.VIEWER)
+        projects.members.add_identity(admin, project.id, robot.id or "", [GivenRole(Role.VIEWER)])
     with pytest.raises(Forbidden):
         projects.update(robot, project.id, ProjectChange(name="x"))
-    projects.members.change_role(admin, project.id, joined.id, Role.ADMIN)
+    projects.members.change_roles(admin, project.id, joined.id, [GivenRole(Role.ADMIN)])
     projects.update(robot, project.id, ProjectChange(name="x"))
     projects.members.remove(admin, project.id, [joined.id])
     with pytest.raises(Forbidden):
@@ -215,17 +215,17 @@ def test_people_join_by_their_address_all_or_none(
     person(database, organization(database, "foreign"), Role.MEMBER, "eve@foreign.test")
     for unknown in ("nobody@acme.test", "eve@foreign.test"):
         with pytest.raises(NotFound):
-            projects.members.add_people(admin, project.id, ["bob@acme.test", unknown], Role.MEMBER)
+            projects.members.add_people(admin, project.id, ["bob@acme.test", unknown], [GivenRole(Role.MEMBER)])
     assert [member.name for member in projects.members.list(admin, project.id, ActorKind.USER)] == ["ann@acme.test"]
-    projects.members.add_people(admin, project.id, ["Bob@acme.test", "Bob@acme.test"], Role.MEMBER)
-    assert projects.members.person(admin, project.id, "bob@acme.test").role is Role.MEMBER
+    projects.members.add_people(admin, project.id, ["Bob@acme.test", "Bob@acme.test"], [GivenRole(Role.MEMBER)])
+    assert projects.members.person(admin, project.id, "bob@acme.test").role_slugs == Role.MEMBER
 
 
 def test_identities_of_another_organization_cannot_join(database: Database, projects: Projects, admin: Actor) -> None:
     project = projects.create(admin, NewProject(name="Payments"))
     stranger = machine(database, organization(database, "foreign"), Role.ADMIN)
     with pytest.raises(NotFound):
-        projects.members.add_identity(admin, project.id, stranger.id or "", Role.VIEWER)
+        projects.members.add_identity(admin, project.id, stranger.id or "", [GivenRole(Role.VIEWER)])
     for peek in (
         lambda: projects.get(stranger, project.id),
         lambda: projects.by_slug(stranger, project.slug),
@@ -244,7 +244,7 @@ def test_a_membership_of_one_project_is_not_reached_through_another(
     mine, other = projects.create(boss, NewProject(name="Mine")), projects.create(admin, NewProject(name="Other"))
     (theirs,) = projects.members.list(admin, other.id, ActorKind.USER)
     for change in (
-        lambda: projects.members.change_role(boss, mine.id, theirs.id, Role.VIEWER),
+        lambda: projects.members.change_roles(boss, mine.id, theirs.id, [GivenRole(Role.VIEWER)]),
         lambda: projects.members.remove(boss, mine.id, [theirs.id]),
     ):
         with pytest.raises(NotFound):

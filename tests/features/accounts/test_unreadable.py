@@ -22,7 +22,7 @@ from tests.features.accounts.site import Json, SiteFixture, site
 from tests.features.accounts.test_browser_sessions import Tab, inside, tab  # noqa: F401 - fixtures
 from tests.unreadable import columns_of
 
-ROLES = [("users", "role"), ("identities", "role"), ("project_members", "role")]
+ROLES = [("users", "role"), ("identities", "role"), ("project_member_roles", "role")]
 _TABLES = (
     "organizations",
     "users",
@@ -32,7 +32,16 @@ _TABLES = (
     "access_tokens",
     "second_factors",
 )
-TABLES = (*_TABLES, "projects", "environments", "project_members", "data_keys", "sessions")
+TABLES = (
+    *_TABLES,
+    "projects",
+    "environments",
+    "project_members",
+    "project_roles",
+    "project_member_roles",
+    "data_keys",
+    "sessions",
+)
 
 
 class Offices:
@@ -52,6 +61,11 @@ class Offices:
         self.project_id = project(database, self.org_id)
         join(database, self.person, self.project_id, Role.MEMBER)
         join(database, machine(database, self.org_id, Role.VIEWER, "other"), self.project_id, Role.VIEWER)
+        roles = f"/api/v1/projects/{self.project_id}"
+        own = {"slug": "reader", "name": "Reader", "permissions": [{"subject": "secrets", "action": "read"}]}
+        server.ask("POST", f"{roles}/roles", own)
+        held = {"role": "reader", "isTemporary": True, "temporaryRange": "1h"}
+        server.ask("POST", f"{roles}/identity-memberships/{self.robot}", {"roles": [held]})
 
     def lists(self) -> dict[str, Json]:
         """Ask for everything; each answer has the status 200."""
@@ -64,6 +78,7 @@ class Offices:
             "/api/v1/projects",
             f"/api/v1/projects/{self.project_id}",
             f"/api/v1/projects/{self.project_id}/memberships",
+            f"/api/v1/projects/{self.project_id}/roles",
             f"/api/v1/projects/{self.project_id}/identity-memberships",
             "/api/v1/organization/audit-logs",
         ]
@@ -112,7 +127,7 @@ def test_a_role_that_nobody_knows_permits_nothing_until_another_one_is_chosen(of
         roles = {user["email"]: user["role"] for user in lists["/api/v1/users"]["users"]}
         assert roles == {"boss@acme.test": "admin", "pia@acme.test": "no-access"}
         server.ask("PATCH", f"/api/v1/users/{offices.person.id}", {"role": "viewer"})
-    if table == "project_members":
+    if table == "project_member_roles":
         with offices.database.read() as tx:
             assert visible(tx, offices.person).projects == frozenset(), "what is in the project is not listed either"
     if table == "identities":

@@ -1,6 +1,6 @@
 """Routes of the members of a project: machine identities and people."""
 
-from keyturn.api.projects.schemas import (
+from keyturn.api.projects.member_schemas import (
     AddIdentity,
     AddPeople,
     ChangeMember,
@@ -20,11 +20,13 @@ from keyturn.api.projects.schemas import (
 )
 from keyturn.kit.actor import Actor, ActorKind, Role
 from keyturn.kit.clock import iso
-from keyturn.projects.domain import Member
+from keyturn.projects.domain import Member, MemberRole
 from keyturn.projects.service import Projects
 from keyturn.web.routes import Routes, delete, get, group, patch, post
 from keyturn.web.schema.paging import Window
 
+CUSTOM = "custom"
+"""What the kind of a role is called that is none of the built-in ones."""
 _IDENTITIES = (
     "/api/v2/workspace/{project_id}/identity-memberships",
     "/api/v1/projects/{project_id}/identity-memberships",
@@ -51,11 +53,11 @@ def identity_members_router(projects: Projects) -> Routes:
 
     def add_identity(actor: Actor, project_id: str, identity_id: str, data: AddIdentity) -> IdentityMembershipAnswer:
         """Let a machine identity work in a project."""
-        member = members.add_identity(actor, project_id, identity_id, data.chosen(Role.VIEWER))
+        member = members.add_identity(actor, project_id, identity_id, data.command())
         return IdentityMembershipAnswer(_identity(actor, _brief(projects, actor, project_id), member))
 
     def get_identity(actor: Actor, project_id: str, identity_id: str) -> IdentityMembershipAnswer:
-        """Show the role of a machine identity in a project."""
+        """Show the roles of a machine identity in a project."""
         member = members.get(actor, project_id, ActorKind.IDENTITY, identity_id)
         return IdentityMembershipAnswer(_identity(actor, _brief(projects, actor, project_id), member))
 
@@ -65,10 +67,9 @@ def identity_members_router(projects: Projects) -> Routes:
         return IdentityMembershipAnswer(_identity(actor, _brief(projects, actor, member.project_id), member))
 
     def change_identity(actor: Actor, project_id: str, identity_id: str, data: ChangeMember) -> RolesAnswer:
-        """Give a machine identity another role in a project."""
+        """Give a machine identity other roles in a project."""
         member = members.get(actor, project_id, ActorKind.IDENTITY, identity_id)
-        changed = members.change_role(actor, project_id, member.id, data.chosen(member.role))
-        return RolesAnswer([_role(changed)])
+        return RolesAnswer(_roles(members.change_roles(actor, project_id, member.id, data.command())))
 
     def remove_identity(actor: Actor, project_id: str, identity_id: str) -> IdentityMembershipAnswer:
         """Take a machine identity out of a project."""
@@ -100,13 +101,12 @@ def people_router(projects: Projects) -> Routes:
 
     def add_people(actor: Actor, project_id: str, data: AddPeople) -> MembershipList:
         """Let users work in a project: all of them or none."""
-        role = data.role_slugs[0] if data.role_slugs else Role.MEMBER
-        memberships = members.add_people(actor, project_id, data.named(), role)
+        memberships = members.add_people(actor, project_id, data.named(), data.command())
         brief = _brief(projects, actor, project_id)
         return MembershipList([_person(brief, member) for member in memberships])
 
     def find_person(actor: Actor, project_id: str, data: PersonAsked) -> MembershipAnswer:
-        """Show the role of a user, named by e-mail address, in a project."""
+        """Show the roles of a user, named by e-mail address, in a project."""
         member = members.person(actor, project_id, data.username)
         return MembershipAnswer(_person(_brief(projects, actor, project_id), member))
 
@@ -116,14 +116,14 @@ def people_router(projects: Projects) -> Routes:
         return MembershipAnswer(_person(_brief(projects, actor, project_id), member))
 
     def get_user(actor: Actor, project_id: str, user_id: str) -> MembershipAnswer:
-        """Show the role of a user, named by the user's id, in a project."""
+        """Show the roles of a user, named by the user's id, in a project."""
         member = members.get(actor, project_id, ActorKind.USER, user_id)
         return MembershipAnswer(_person(_brief(projects, actor, project_id), member))
 
     def change_person(actor: Actor, project_id: str, membership_id: str, data: ChangeMember) -> RolesAnswer:
-        """Give a user another role in a project."""
+        """Give a user other roles in a project."""
         member = members.get_by_row(actor, project_id, membership_id)
-        return RolesAnswer([_role(members.change_role(actor, project_id, member.id, data.chosen(member.role)))])
+        return RolesAnswer(_roles(members.change_roles(actor, project_id, member.id, data.command())))
 
     def remove_person(actor: Actor, project_id: str, membership_id: str) -> MembershipAnswer:
         """Take a user out of a project."""
@@ -155,8 +155,30 @@ def _brief(projects: Projects, actor: Actor, project_id: str) -> ProjectBrief:
     return ProjectBrief(project.id, project.name)
 
 
-def _role(member: Member) -> RoleShown:
-    return RoleShown(member.id, member.role)
+def _roles(member: Member) -> list[RoleShown]:
+    return [_role(role) for role in member.roles]
+
+
+def _role(role: MemberRole) -> RoleShown:
+    own = role.role_id is not None
+    shown = RoleShown(
+        role.id,
+        CUSTOM if own else role.slug,
+        custom_role_id=role.role_id,
+        custom_role_name=role.name if own else None,
+        custom_role_slug=role.slug if own else None,
+    )
+    if role.ends_at is not None:
+        shown.is_temporary, shown.temporary_mode = True, "relative"
+        shown.temporary_range = role.temporary_range
+        shown.temporary_access_start_time = iso(role.starts_at) if role.starts_at else None
+        shown.temporary_access_end_time = iso(role.ends_at)
+    return shown
+
+
+def _first(member: Member) -> str:
+    """Return the one role that older clients read."""
+    return next((_role(role).role for role in member.roles), Role.NO_ACCESS.value)
 
 
 def _identity(actor: Actor, project: ProjectBrief, member: Member) -> IdentityMembership:
@@ -164,8 +186,8 @@ def _identity(actor: Actor, project: ProjectBrief, member: Member) -> IdentityMe
         id=member.id,
         identity_id=member.member_id,
         project_id=member.project_id,
-        role=member.role,
-        roles=[_role(member)],
+        role=_first(member),
+        roles=_roles(member),
         identity=IdentityBrief(member.member_id, member.name, actor.org_id, list(member.auth_methods)),
         project=project,
         created_at=iso(member.created_at),
@@ -178,8 +200,8 @@ def _person(project: ProjectBrief, member: Member) -> Membership:
         id=member.id,
         user_id=member.member_id,
         project_id=member.project_id,
-        role=member.role,
-        roles=[_role(member)],
+        role=_first(member),
+        roles=_roles(member),
         user=PersonBrief(member.member_id, member.name, member.name, member.first_name, member.last_name),
         project=project,
         created_at=iso(member.created_at),

@@ -203,9 +203,35 @@ project_members = sa.Table(
     ref("project_id", "projects", cascade=True),
     sa.Column("identity_id", sa.String(36), sa.ForeignKey("identities.id", ondelete="CASCADE"), index=True),
     sa.Column("user_id", sa.String(36), sa.ForeignKey("users.id", ondelete="CASCADE"), index=True),
-    text("role"),
     at_or_first("created_at", null=False),
     at_or_first("updated_at", null=False),
     sa.UniqueConstraint("project_id", "identity_id"),
     sa.UniqueConstraint("project_id", "user_id"),
+)
+
+project_roles = sa.Table(
+    "project_roles",
+    metadata,
+    key(),
+    sa.Column("project_id", sa.String(36), sa.ForeignKey("projects.id", ondelete="CASCADE"), nullable=False),
+    text("slug"),
+    text("name"),
+    text("description"),
+    sa.Column("permissions", sa.JSON, nullable=False),  # as clients write them
+    at_or_first("created_at", null=False),
+    at_or_first("updated_at", null=False),
+    sa.UniqueConstraint("project_id", "slug"),
+)
+
+project_member_roles = sa.Table(
+    "project_member_roles",
+    metadata,
+    key(),
+    ref("member_id", "project_members", cascade=True),
+    text("role", null=True),  # a built-in one; none: that of the next column
+    ref("role_id", "project_roles", null=True),
+    text("temporary_range", null=True),  # as it was asked for; the moments say what it means
+    at_or_first("starts_at"),
+    at_or_first("ends_at"),  # none: it has no end
+    at_or_first("created_at", null=False),
 )

@@ -14,7 +14,10 @@ def _view(table: sa.Table, *columns: str) -> sa.TableClause:
 
 projects = _view(tables.projects, "id", "org_id", "name")
 environments = _view(tables.environments, "id", "project_id", "slug", "name")
-project_members = _view(tables.project_members, "project_id", "user_id", "identity_id", "role")
+project_members = _view(tables.project_members, "id", "project_id", "user_id", "identity_id")
+project_member_roles = _view(tables.project_member_roles, "member_id", "role", "role_id", "starts_at", "ends_at")
+project_roles = _view(tables.project_roles, "id", "permissions")
+app_connections = _view(tables.app_connections, "id", "project_id")
 secret_folders = _view(tables.secret_folders, "id", "path")
 secret_rotations = _view(tables.secret_rotations, "id", "name")
 mapped_secrets = _view(tables.mapped_secrets, "secret_rotation_id", "name", "which")

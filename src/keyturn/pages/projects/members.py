@@ -2,17 +2,22 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from datetime import datetime
+from typing import Annotated, ClassVar
+
+from msgspec import Meta
 
 from keyturn.accounts.service import Access
 from keyturn.identities.domain import Identity
 from keyturn.kit.actor import Actor, ActorKind, Role
 from keyturn.pages.project_header import ProjectHeader, ProjectHeaders
 from keyturn.people.domain import User
-from keyturn.projects.domain import Member
+from keyturn.ports.clock import Clock
+from keyturn.projects.domain import GivenRole, Member
+from keyturn.projects.role_domain import MOST_OF_MEMBER, ProjectRole
 from keyturn.projects.service import Projects
 from keyturn.web.pages import FormState, Page, Pages, Redirect, get, group, post
-from keyturn.web.schema.validate import NonEmpty
+from keyturn.web.schema.validate import NonEmpty, Trimmed
 from keyturn.web.schema.wire import ApiModel
 
 
@@ -29,25 +34,31 @@ class MembersPage(Page):
     identities: Sequence[Member]
     others: Sequence[User]
     machines: Sequence[Identity]
+    roles: Sequence[ProjectRole]
+    now: datetime
     form_state: FormState
     tab: str = "members"
 
 
-class AddPerson(ApiModel, rename=None):
+class RolesForm(ApiModel, rename=None, kw_only=True):
+    """The roles that are ticked, for as long as is chosen; nothing: for good."""
+
+    roles: Annotated[list[Annotated[str, Meta(max_length=64)]], Meta(min_length=1, max_length=MOST_OF_MEMBER)]
+    lasts: Annotated[Trimmed, Meta(max_length=16)] = ""
+
+    def given(self) -> Sequence[GivenRole]:
+        return [GivenRole(slug, self.lasts or None) for slug in self.roles]
+
+
+class AddPerson(RolesForm):
     email: NonEmpty
-    role: Role
 
 
-class AddIdentityForm(ApiModel, rename=None):
+class AddIdentityForm(RolesForm):
     identity: NonEmpty
-    role: Role
 
 
-class MemberRoleForm(ApiModel, rename=None):
-    role: Role
-
-
-def router(projects: Projects, access: Access, heads: ProjectHeaders) -> Pages:
+def router(projects: Projects, access: Access, heads: ProjectHeaders, clock: Clock) -> Pages:
     """Return the page of a project's members, and what can be done on it."""
 
     @get("/projects/{project_id}/members")
@@ -62,23 +73,25 @@ def router(projects: Projects, access: Access, heads: ProjectHeaders) -> Pages:
             identities,
             [user for user in access.users.list(actor) if user.id not in inside],
             [identity for identity in access.identities.list(actor) if identity.id not in inside],
+            projects.roles.list(actor, project_id),
+            clock.now(),
             form_state,
         )
 
     @post("/projects/{project_id}/members/people", form_page=show_members)
     def add_person(actor: Actor, project_id: str, form: AddPerson) -> Redirect:
-        projects.members.add_people(actor, project_id, [form.email], form.role)
+        projects.members.add_people(actor, project_id, [form.email], form.given())
         return _back(project_id, f"{form.email} was added.")
 
     @post("/projects/{project_id}/members/identities", form_page=show_members)
     def add_identity(actor: Actor, project_id: str, form: AddIdentityForm) -> Redirect:
-        member = projects.members.add_identity(actor, project_id, form.identity, form.role)
+        member = projects.members.add_identity(actor, project_id, form.identity, form.given())
         return _back(project_id, f"{member.name} was added.")
 
     @post("/projects/{project_id}/members/{member_id}/role", form_page=show_members)
-    def change_role(actor: Actor, project_id: str, member_id: str, form: MemberRoleForm) -> Redirect:
-        changed = projects.members.change_role(actor, project_id, member_id, form.role)
-        return _back(project_id, f"The role of {changed.name} is {changed.role} now.")
+    def change_role(actor: Actor, project_id: str, member_id: str, form: RolesForm) -> Redirect:
+        changed = projects.members.change_roles(actor, project_id, member_id, form.given())
+        return _back(project_id, f"{changed.name} has the roles {changed.role_slugs} now.")
 
     @post("/projects/{project_id}/members/{member_id}/remove", form_page=show_members)
     def remove_member(actor: Actor, project_id: str, member_id: str) -> Redirect:
