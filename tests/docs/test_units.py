@@ -15,4 +15,6 @@ def test_systemd_takes_the_units() -> None:
     units = sorted(str(path) for path in UNITS.glob("*.*"))
     assert units
     done = subprocess.run([str(ANALYZE), "verify", *units], capture_output=True, text=True, check=False, timeout=60)
-    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+    # Versions before 260 do not know this one, and say so: https://github.com/systemd/systemd/pull/40093
+    told = [line for line in done.stderr.splitlines() if "Unknown key 'RefreshOnReload' in section" not in line]
+    assert (done.returncode, done.stdout, told) == (0, "", [])

@@ -22,6 +22,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "worker": ("keyturn.cli.worker", "Run rotations only, without web pages and API."),
     "run": ("keyturn.cli.run", "Start a program with its secrets, and again when they change."),
     "agent": ("keyturn.cli.agent", "Keep files as the secrets are, and tell programs when they changed."),
+    "credentiald": ("keyturn.cli.credentiald", "Hand secrets to units of systemd that ask for them."),
     "secrets": ("keyturn.cli.secrets", "Read and write the secrets of a folder."),
     "login": ("keyturn.cli.login", "Sign in as a machine identity and print an access token."),
     "demo": ("keyturn.cli.demo", "Show Keyturn at work against a local Entra ID."),

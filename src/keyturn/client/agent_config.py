@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,16 @@ class SetPlan:
 
 
 @dataclass(frozen=True)
+class Grant:
+    """That a unit of systemd may have something of a folder as its credential of this id."""
+
+    unit: str
+    id: str
+    source: Source
+    content: FilePlan
+
+
+@dataclass(frozen=True)
 class AgentPlan:
     """``interval`` and ``settle`` are in seconds: between two looks, and between a change that was seen and its delivery."""
 
@@ -68,13 +78,7 @@ def read_plan(path: Path, settings: Settings) -> AgentPlan:
 
     Raises Misconfigured naming the place and what is wrong there.
     """
-    try:
-        content = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise Misconfigured(
-            f"The file {path} cannot be read: {error}", code="client.agent_file", fix="Give a file in TOML."
-        ) from None
-    reader = _Table(content, str(path))
+    reader = _Table(_content(path), str(path))
     plan = AgentPlan(
         [_set(each, settings, path.parent) for each in reader.tables("set")],
         reader.number("interval", 60.0, least=1.0),
@@ -87,16 +91,50 @@ def read_plan(path: Path, settings: Settings) -> AgentPlan:
     return plan
 
 
-def _set(table: "_Table", settings: Settings, beside: Path) -> SetPlan:
-    project = table.text("project", settings.get("project"))
-    environment = table.text("environment", settings.get("environment"))
-    source = Source(
-        project,
-        environment,
+def read_grants(path: Path, settings: Settings) -> list[Grant]:
+    """Read the file that says which unit of systemd may have what.
+
+    Raises Misconfigured as :func:`read_plan`.
+    """
+    reader = _Table(_content(path), str(path))
+    grants = [_grant(each, settings, path.parent) for each in reader.tables("credential")]
+    reader.nothing_else()
+    if not grants or len({(grant.unit, grant.id) for grant in grants}) != len(grants):
+        raise _wrong(str(path), "needs at least one [[credential]], and each unit an id only once")
+    return grants
+
+
+def _grant(table: "_Table", settings: Settings, beside: Path) -> Grant:
+    unit, credential_id = table.text("unit"), table.text("id")
+    if "/" in unit + credential_id:
+        raise _wrong(table.place, "unit and id hold no slash")
+    source = _source(table, settings)
+    content = _what(table, credential_id, beside)
+    table.nothing_else()
+    return Grant(unit, credential_id, source, content)
+
+
+def _content(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise Misconfigured(
+            f"The file {path} cannot be read: {error}", code="client.agent_file", fix="Give a file in TOML."
+        ) from None
+
+
+def _source(table: "_Table", settings: Settings) -> Source:
+    return Source(
+        table.text("project", settings.get("project")),
+        table.text("environment", settings.get("environment")),
         table.text("path", settings.get("path") or "/"),
         table.flag("recursive", usual=False),
         table.flag("imports", usual=True),
     )
+
+
+def _set(table: "_Table", settings: Settings, beside: Path) -> SetPlan:
+    source = _source(table, settings)
     on_change = table.choice("on_change", OnChange, OnChange.NONE)
     plan = SetPlan(
         table.text("name"),
@@ -122,17 +160,17 @@ def _file(table: "_Table", beside: Path) -> FilePlan:
     name = table.text("name")
     if "/" in name or name in {".", ".."} or name.startswith("..") or "\0" in name:
         raise _wrong(table.place, f"name '{name}' is not that of a file in the directory of its set")
-    template = table.text("template", "")
-    plan = FilePlan(
-        name,
-        _mode(table.text("mode", "0600"), table.place),
-        table.text("owner", ""),
-        table.text("group", ""),
-        table.text("format", ""),
-        _template(beside / template, table.place) if template else "",
-        table.text("secret", ""),
-    )
+    mode = _mode(table.text("mode", "0600"), table.place)
+    plan = replace(_what(table, name, beside), mode=mode, owner=table.text("owner", ""), group=table.text("group", ""))
     table.nothing_else()
+    return plan
+
+
+def _what(table: "_Table", name: str, beside: Path) -> FilePlan:
+    """Read what a file or a credential is made of."""
+    template = table.text("template", "")
+    text = _template(beside / template, table.place) if template else ""
+    plan = FilePlan(name, format=table.text("format", ""), template=text, secret=table.text("secret", ""))
     if sum(map(bool, (plan.format, template, plan.secret))) != 1:
         raise _wrong(table.place, "needs one of format, template and secret")
     if plan.format and plan.format not in FORMATS:
