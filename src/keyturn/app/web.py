@@ -57,7 +57,7 @@ from keyturn.projects.service import Projects
 from keyturn.providers.azure.clouds import standard_clouds
 from keyturn.providers.azure.tenant_keys import TenantKeys
 from keyturn.providers.pinned import PinnedTransport
-from keyturn.rotations.self_rotation import refuse_while_rotating
+from keyturn.rotations import guards
 from keyturn.secrets.comparison import Comparisons
 from keyturn.secrets.dotenv_files import DotenvFiles
 from keyturn.secrets.listing import SecretListing
@@ -114,7 +114,12 @@ def web_application(core: Core, worker: Worker | None) -> Application:
     oauth = oauth_app(settings)
     access = open_access(core)
     projects = Projects(
-        core.database, core.clock, core.ids, delete_guards=(refuse_while_rotating,), quotas=settings.quotas
+        core.database,
+        core.clock,
+        core.ids,
+        delete_guards=(guards.refuse_project,),
+        environment_guards=(guards.refuse_environment,),
+        quotas=settings.quotas,
     )
     use_cases = services(core, worker.nudge if worker else _nobody)
     limiter = Limiter(core.clock, per_minute=settings.login_rate_per_minute)

@@ -43,7 +43,7 @@ Guard = Callable[[Tx, str], None]
 
 
 class Projects:
-    """The use cases of projects and environments. Changes are audited. ``delete_guards`` may refuse a deletion."""
+    """The use cases of projects and environments. Changes are audited. The guards may refuse a deletion, given an id."""
 
     def __init__(
         self,
@@ -52,12 +52,14 @@ class Projects:
         ids: Ids,
         *,
         delete_guards: Sequence[Guard] = (),
+        environment_guards: Sequence[Guard] = (),
         quotas: Quotas = USUAL_QUOTAS,
     ) -> None:
         self._database = database
         self._clock = clock
         self._ids = ids
         self._delete_guards = tuple(delete_guards)
+        self._environment_guards = tuple(environment_guards)
         self._quotas = quotas
         self.members = Members(database, clock, ids)
         self.roles = Roles(database, clock, ids)
@@ -238,10 +240,12 @@ class Projects:
             return self._ordered(tx, actor, project, before.id, new_position, events.ENVIRONMENT_UPDATED, kind)
 
     def delete_environment(self, actor: Actor, project_id: str, environment_id: str) -> Environment:
-        """Remove an environment."""
+        """Remove an environment and all in it. Raises Refused when a guard says no."""
         with self._database.write() as tx:
             project = self._editable(tx, actor, Action.DELETE_ENVIRONMENTS, project_id, None)
             environment = _in(project, environment_id=environment_id)
+            for guard in self._environment_guards:
+                guard(tx, environment.id)
             store.remove_environment(tx, environment.id)
             store.set_order(
                 tx,

@@ -26,7 +26,7 @@ from keyturn.rotations.policy_writes import PolicyWriter
 from keyturn.rotations.schedule import schedule_fault
 from keyturn.rotations.secret_domain import Awaited, DeletedSecretRotation, SecretRotationView
 from keyturn.rotations.secret_events import record_secret_rotation_event
-from keyturn.rotations.secret_writes import SecretRotationWriter
+from keyturn.rotations.secret_writes import SecretRotationWriter, name_taken
 from keyturn.rotations.store import runs
 from keyturn.rotations.store import secret_rotations as store
 from keyturn.rotations.work.run_outcome import credential_facts
@@ -64,8 +64,7 @@ class SecretRotations:
         self._clock = clock
         self._applications = applications
         self._policies = policies
-        self._writer = SecretRotationWriter(clock, ids, sealer, policies)
-        self._folders = Folders(database, clock, ids)
+        self._writer = SecretRotationWriter(clock, ids, sealer, policies, Folders(database, clock, ids))
         self._nudge = nudge
         self._edits = EditLock(database, clock, pause, process_id)
 
@@ -126,8 +125,7 @@ class SecretRotations:
             connection, place, repeated = self._check_new(tx, actor, new)
             if repeated:
                 return repeated
-            folder = self._folders.ensure(tx, actor, place)
-            each = self._writer.begin(tx, actor, new, connection, checked, place, folder)
+            each = self._writer.begin(tx, actor, new, connection, checked, place)
             awaited = self._awaited(tx, each.id, each.rotation_id)
         self._nudge()
         return awaited
@@ -148,7 +146,7 @@ class SecretRotations:
         view = store.required_view(tx, before.id)
         same = (connection.id, new.object_id.lower(), new.names)
         if same != (before.connection_id, view.rotation.object_id.lower(), view.names):
-            raise _name_taken(new.name)
+            raise name_taken(new.name)
         return connection, place, self._awaited(tx, before.id, before.rotation_id, first_only=True)
 
     def _awaited(self, tx: Tx, secret_rotation_id: str, rotation_id: str, *, first_only: bool = False) -> Awaited:
@@ -264,12 +262,3 @@ def _told(run: Run, kind: type[KeyturnError]) -> KeyturnError:
     failure = run.failure or {}
     message = failure.get("message") or "The secret rotation was deleted while its run was under way."
     return kind(message, code=failure.get("code") or "secret_rotations.deleted", fix=failure.get("fix"))
-
-
-def _name_taken(name: str) -> Refused:
-    return Refused(
-        f"There is a secret rotation '{name}' in that folder already.",
-        code="secret_rotations.name_taken",
-        fix="Choose another name, or change that one.",
-        field="name",
-    )

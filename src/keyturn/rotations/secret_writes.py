@@ -10,6 +10,7 @@ from keyturn.authz import authorize
 from keyturn.authz.authorize import Scope
 from keyturn.authz.domain import Action
 from keyturn.connections import allowed, claims, health
+from keyturn.connections.access import connection_for
 from keyturn.connections.domain import Connection
 from keyturn.credentials import store as journal
 from keyturn.credentials.domain import Credential
@@ -30,7 +31,8 @@ from keyturn.rotations.secret_domain import SecretRotation, SecretRotationView
 from keyturn.rotations.secret_events import record_secret_rotation_event
 from keyturn.rotations.store import policies
 from keyturn.rotations.store import secret_rotations as store
-from keyturn.secrets.domain import Folder, Place
+from keyturn.secrets.domain import Place
+from keyturn.secrets.folders import Folders
 from keyturn.secrets.writes import MappingWriter
 
 
@@ -42,6 +44,7 @@ class SecretRotationWriter:
     ids: Ids
     sealer: Sealer
     policies: PolicyWriter
+    folders: Folders
 
     def mappings(self, actor: Actor) -> MappingWriter:
         return MappingWriter(self.sealer, self.ids, actor, self.clock.now())
@@ -56,16 +59,19 @@ class SecretRotationWriter:
         connection: Connection,
         checked: CheckedApplication,
         place: Place,
-        folder: Folder,
     ) -> SecretRotation:
         """Add it, to the rotation of the application where there is one; else that begins with its first run.
 
-        The application's lease is held, and the project is locked after the rotation. What is current already is published.
+        The application's lease is held. What is current already is published. Raises Refused for what was taken meanwhile.
         """
         rotation = self._shared(tx, actor, connection, checked.application)
+        connection = connection_for(tx, actor, connection.id, Action.CONNECT_CONNECTIONS, lock=True)
         self._allow(tx, actor, connection, checked)
         claims.take(tx, connection.cloud, checked.application.app_id, claims.Use.TARGET)
         lock_project(tx, place.project_id)
+        folder = self.folders.ensure(tx, actor, place)
+        if store.named(tx, folder.id, new.name):
+            raise name_taken(new.name)
         first = rotation is None
         rotation = rotation or self._enroll(tx, new, connection, checked.application)
         now = self.clock.now()
@@ -190,6 +196,15 @@ class SecretRotationWriter:
             stay = self.policies.retire(tx, actor, rotation, keep=lambda row: row.used_elsewhere or not revoke)
             claims.leave_target(tx, rotation.tenant.cloud, rotation.app_id)
         return stay
+
+
+def name_taken(name: str) -> Refused:
+    return Refused(
+        f"There is a secret rotation '{name}' in that folder already.",
+        code="secret_rotations.name_taken",
+        fix="Choose another name, or change that one.",
+        field="name",
+    )
 
 
 def strictest(sharing: list[SecretRotation]) -> Schedule:

@@ -18,21 +18,20 @@ from keyturn.connections.verification import Verifier
 from keyturn.connections.writes import ConnectionWriter
 from keyturn.credentials import store as journal
 from keyturn.credentials.domain import SHARED, Credential, State
-from keyturn.db.unit import Database, Tx
+from keyturn.db.unit import Database
 from keyturn.errors import Refused
 from keyturn.kit.actor import Actor
 from keyturn.ports.clock import Clock, Ids
 from keyturn.ports.sealing import Sealer
 from keyturn.ports.sign_in import Credentials
 from keyturn.providers.registry import Providers
-from keyturn.rotations import access
+from keyturn.rotations import access, guards
 from keyturn.rotations.adoption_check import AdoptionCheck
 from keyturn.rotations.commands import Adoption, ConnectionChange, ScheduleChange
 from keyturn.rotations.domain import Reason, Rotation, Run
 from keyturn.rotations.edit_lock import EditLock
 from keyturn.rotations.policy_writes import PolicyWriter
 from keyturn.rotations.schedule import Schedule
-from keyturn.rotations.store import policies
 from keyturn.rotations.work.run_outcome import credential_facts
 
 
@@ -147,13 +146,14 @@ class SelfRotation:
         ``revoke`` True removes every secret of its rotation from Entra, False keeps them all; by default those that this
         server asked for are removed, since nobody else has them, and one that a user supplied is kept. The removal is
         done by the workflow, after this returns. Where other connections hold the current secret, the rotation goes on for them
-        and none of its secrets is removed because of this.
+        and none of its secrets is removed because of this. Raises Refused while applications are rotated through it.
         """
         with self._database.read() as tx:
             _, before = access.find(tx, actor, connection_id, Action.DELETE_CONNECTIONS)
         self._complete_older_rows()
         with self._edits.write(*_touched(before, None)) as tx:
             connection, rotation = access.lock(tx, actor, connection_id, Action.DELETE_CONNECTIONS, before)
+            guards.refuse_while_signing_for_others(tx, connection)
             rows: list[Credential] = []
             if rotation and self._policies.hand_over(tx, actor, rotation):
                 rows = [
@@ -188,14 +188,3 @@ def _touched(rotation: Rotation | None, adoption: Adoption | None) -> set[str]:
     """Return the applications whose secrets an edit concerns."""
     object_ids = {rotation.object_id} if rotation else set()
     return object_ids | {adoption.application.object_id} if adoption else object_ids
-
-
-def refuse_while_rotating(tx: Tx, project_id: str) -> None:
-    """Guard of a project's deletion: what rotates in it must be ended first, so that no secret is orphaned."""
-    names = policies.rotating_in(tx, project_id)
-    if names:
-        raise Refused(
-            f"Connections of this project rotate their credentials: {', '.join(names[:5])}.",
-            code="projects.rotating",
-            fix="Delete these connections first, choosing whether their secrets are revoked or kept.",
-        )

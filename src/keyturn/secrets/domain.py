@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from keyturn.errors import Misconfigured, NotFound, Refused
+from keyturn.errors import NotFound, Refused
 from keyturn.kit.actor import Actor, ActorKind
-from keyturn.kit.secret import Plaintext, SealContext, Sealed
+from keyturn.kit.secret import Plaintext, Sealed
 
 LARGEST_VALUE = 512 * 1024
 """Bytes of a value in UTF-8."""
@@ -147,7 +147,12 @@ class Version:
 
 @dataclass(frozen=True)
 class StoredSecret:
-    """A secret with one of its versions, as it is stored: sealed."""
+    """A secret with one of its versions, as it is stored: sealed.
+
+    ``has_references``: the value may name others; without any, what is answered does not depend on other secrets. A row of the
+    journal, ``credential_id``, may have the value; then ``value`` only says which row that is, and ``credential_value`` is None
+    once the credential is gone. ``secret_rotation_id`` is what alone changes the secret.
+    """
 
     id: str
     folder_id: str
@@ -162,13 +167,9 @@ class StoredSecret:
     created_at: datetime
     updated_at: datetime
     has_references: bool = True
-    """Whether the value may name others. Without any, what is answered does not depend on other secrets."""
     credential_id: str | None = None
-    """The row of the journal that has the value of this version; ``value`` then only says which row that is."""
     credential_value: Sealed | None = None
-    """That row's value; None once the credential is gone."""
     secret_rotation_id: str | None = None
-    """The secret rotation that alone changes this secret."""
 
     @property
     def size(self) -> int:
@@ -352,36 +353,6 @@ def require_size(value: Plaintext) -> None:
             code="secrets.value_too_large",
             fix="Keep large files elsewhere, and the key to them here.",
         )
-
-
-# --- sealing ----------------------------------------------------------------------------------------------------------
-
-# A row that somebody moves to another project in the database must not open there: whoever may read that one would read it.
-
-
-def bound(project_id: str, text: str) -> Plaintext:
-    """Return what is sealed of a text: it opens in this project only."""
-    return Plaintext(f"{project_id}\n{text}")
-
-
-def unbound(project_id: str, opened: Plaintext, place: SealContext) -> str:
-    """Return the text again. Raises Misconfigured when it was sealed for another project."""
-    home, _, text = opened.reveal().partition("\n")
-    if home != project_id:
-        raise Misconfigured(
-            f"The sealed value in {place.table}.{place.column} of row {place.row} belongs to another project.",
-            code="secrets.value_moved",
-            fix="Restore this row from a backup of the same database, or enter the secret again.",
-        )
-    return text
-
-
-def no_value(place: SealContext) -> Misconfigured:
-    return Misconfigured(
-        f"There is no value in {place.table}.{place.column} of row {place.row}.",
-        code="secrets.value_missing",
-        fix="Restore this row from a backup of the same database, or enter the secret again.",
-    )
 
 
 # --- refusals ---------------------------------------------------------------------------------------------------------

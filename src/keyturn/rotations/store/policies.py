@@ -145,6 +145,23 @@ def rotating_in(tx: Tx, project_id: str) -> list[str]:
     return [row["name"] for row in tx.rows(query.order_by(rotations.c.name))]
 
 
+def removing_through(tx: Tx, connection_id: str) -> list[str]:
+    """Return the names of ended rotations of other applications whose secrets the connection still has to remove."""
+    to_do = sa.exists().where(
+        journal.ENTRIES.c.rotation_id == rotations.c.id,
+        journal.LIVE,
+        journal.ENTRIES.c.state.not_in([State.CURRENT.value, State.RETIRING.value])
+        | journal.ENTRIES.c.revoke_after.is_not(None),
+    )
+    query = sa.select(rotations.c.name).where(
+        rotations.c.connection_id == connection_id,
+        rotations.c.kind == RotationKind.APPLICATION.value,
+        rotations.c.retired.is_(True),
+        to_do,
+    )
+    return [row["name"] for row in tx.rows(query.order_by(rotations.c.name))]
+
+
 def wake(tx: Tx, rotation_id: str, at: datetime) -> None:
     """Make the finder look at the rotation at this moment, which is now, or earlier."""
     tx.run(
