@@ -6,6 +6,7 @@ The settings and the database are imported when a command asks for them: a light
 from __future__ import annotations
 
 import gc
+import importlib
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -53,10 +54,17 @@ def tell(text: str) -> None:
 def loading() -> Iterator[None]:
     """Do without the garbage collector while a server starts: it would go through all that stays anyway, again and again.
 
-    What is there at the end counts as lasting, and is never looked through.
+    What is there at the end counts as lasting, and is never looked through. And load structlog without rich, which is large:
+    it only serves to show tracebacks with the values of variables, and these may be secrets.
     """
     gc.disable()
     try:
+        if "rich" not in sys.modules:
+            sys.modules["rich"] = None  # type: ignore[assignment] # as Python says that a module is not to be found
+            try:
+                importlib.import_module("structlog")
+            finally:
+                del sys.modules["rich"]
         yield
     finally:
         gc.freeze()

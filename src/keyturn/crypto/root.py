@@ -50,11 +50,11 @@ _WORDS = (
 class RootKey:
     """The key that wraps data keys. Its ``id`` is safe to show: 16 hex characters of a hash."""
 
-    __slots__ = ("_key", "guessable", "id")
+    __slots__ = ("_key", "_typed", "id")
 
-    def __init__(self, key: bytes, *, guessable: bool = False) -> None:
-        # Somebody could find it by trying: databases that have it must open, new ones do not get it.
-        self.guessable = guessable
+    def __init__(self, key: bytes, typed: bytes | None = None) -> None:
+        """``typed`` is what the key was read from, where somebody may have typed it."""
+        self._typed = typed
         if len(key) != envelope.KEY_BYTES:
             raise ValueError("a root key has 32 bytes")
         self._key = key
@@ -62,6 +62,14 @@ class RootKey:
 
     def __repr__(self) -> str:
         return f"RootKey({self.id})"
+
+    @property
+    def guessable(self) -> bool:
+        """Whether somebody could find it by trying: databases that have it must open, new ones do not get it.
+
+        Tries tens of thousands of words at each call.
+        """
+        return self._typed is not None and _findable(self._typed)
 
     def wrap(self, key_id: str, data_key: bytes) -> str:
         """Encrypt a data key, bound to its id and to this root key's id."""
@@ -86,11 +94,10 @@ class RootKey:
             raise Misconfigured(
                 f"{name} is a key that anybody could guess.", code="crypto.root_key_weak", fix=HOW_TO_MAKE_ONE
             )
-        weak = _findable(raw)
         if len(raw) == envelope.KEY_BYTES:
-            return cls(raw, guessable=weak)
+            return cls(raw, raw)
         wide = HKDF(SHA256(), envelope.KEY_BYTES, salt=None, info=b"keyturn root key from 16 bytes").derive(raw)
-        return cls(wide, guessable=weak)
+        return cls(wide, raw)
 
 
 def _decode(text: str, name: str) -> bytes:

@@ -196,18 +196,22 @@ def test_a_command_imports_only_what_it_needs(tmp_path: Path) -> None:
     }
 
 
-def test_a_start_that_is_up_to_date_does_not_import_alembic(tmp_path: Path) -> None:
+def test_a_start_that_is_up_to_date_imports_neither_alembic_nor_rich(tmp_path: Path) -> None:
     environ = {"KEYTURN_DATA_DIR": str(tmp_path / "data")}
     start(environ)
     code = f"""
 import sys
 from keyturn.app import startup as boot
+from keyturn.cli.context import loading
 from keyturn.kit.clock import SystemClock
 from keyturn.settings.reader import read_settings
 settings = read_settings({environ!r})
 database = boot.open_database(settings)
 boot.prepare_database(settings, database, SystemClock(), print)
 boot.open_keyring(settings, database, SystemClock(), print)
-assert "alembic" not in sys.modules
+with loading():
+    from keyturn.web.server import logs
+logs.configure("INFO", "console")
+assert not {{"alembic", "rich", "pygments"}} & set(sys.modules)
 """
     subprocess.run([sys.executable, "-c", code], check=True)
