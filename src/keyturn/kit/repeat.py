@@ -31,12 +31,14 @@ _ZONE = re.compile(
 _TIME = re.compile(r"[0-9]{0,2}[:.h ]{0,2}[0-9]{0,4}[:.]?[0-9]{0,2} ?(?:[AaPp]\.?[Mm]\.?)?")
 _NUMBER = re.compile(r"[+-]?[0-9.,]{0,12}(?:e[0-9]{1,3})? ?(?:d|days?)?")
 _WORD = re.compile(r"[A-Za-z][A-Za-z_-]{0,31}")
+_SECRET_NAME = re.compile(r"[^=\x00-\x1f\x7f]{1,255}")
 _GRAMMARS: Mapping[str, re.Pattern[str]] = {
     "clientId": _ID,
     "clientSecretKeyId": _ID,
     "tenantId": re.compile(f"{_ID.pattern}|{_TENANT.pattern}"),
     "name": _NAME,
     "slug": _NAME,
+    "secret_name": _SECRET_NAME,
     "timeZone": _ZONE,
     "rotateAt": _TIME,
     "rotationInterval": _NUMBER,
@@ -62,7 +64,9 @@ def may_repeat(field: str, text: str) -> bool:
     if len(plain) > _LONGEST or not grammar.fullmatch(plain.strip(WRAPPING)):
         return False
     return (
-        field not in {"name", "slug", "tenantId"} or not _random(plain) or bool(_WHOLE_ID.fullmatch(identifier(plain)))
+        field not in {"name", "slug", "secret_name", "tenantId"}
+        or not _random(plain)
+        or bool(_WHOLE_ID.fullmatch(identifier(plain)))
     )
 
 

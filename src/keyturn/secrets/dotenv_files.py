@@ -22,7 +22,7 @@ from keyturn.secrets import access
 from keyturn.secrets.domain import Address, Place, Reading, StoredSecret, no_folder
 from keyturn.secrets.dotenv import BadLine, DotenvEntry, WrittenDotenv, parse, write
 from keyturn.secrets.sealed import value_of
-from keyturn.secrets.service import AT_ONCE, Secrets
+from keyturn.secrets.service import AT_ONCE, Secrets, changed_meanwhile
 from keyturn.secrets.store import folders, secrets
 
 DRAFT_LIFE = timedelta(hours=1)
@@ -34,6 +34,8 @@ class EntryStatus(StrEnum):
     SAME = "same"
     OVERWRITTEN = "overwritten"
     """It is there, and whoever asks may not know whether it has this value."""
+    ROTATED = "rotated"
+    """It is there with another value, and only its secret rotation changes it."""
 
 
 @dataclass(frozen=True)
@@ -91,8 +93,10 @@ class DotenvFiles:
                 rows = secrets.named(tx, folder.id, [entry.name for entry in part]) if folder else []
                 by_name = {row.name: row for row in rows}
                 entries += [self._planned(place, entry, by_name.get(entry.name), reads=reads) for entry in part]
-        draft = None if file.bad_lines else self._draft(actor, place, text, entries)
-        return ImportPlan(place, entries, file.bad_lines, draft)
+        rotated = [entry for entry in entries if entry.status is EntryStatus.ROTATED]
+        bad_lines = sorted([*file.bad_lines, *map(_rotated, rotated)], key=lambda bad: bad.line)
+        draft = None if bad_lines else self._draft(actor, place, text, entries)
+        return ImportPlan(place, [entry for entry in entries if entry not in rotated], bad_lines, draft)
 
     def apply(self, actor: Actor, address: Address, draft: Sealed) -> ImportPlan:
         """Import what a draft holds: all of it, or nothing. Returns the plan that was carried out.
@@ -104,8 +108,11 @@ class DotenvFiles:
             place = access.locate(tx, actor, Action.EDIT_SECRETS, address)
         text, versions = self._opened(actor, place, draft)
         plan = self.plan(actor, address, text)
-        values = {entry.name: entry.value for entry in parse(text).entries}
-        self._secrets.put_all(actor, address, values, versions)
+        if plan.bad_lines:
+            raise changed_meanwhile()
+        to_write = {entry.name for entry in plan.entries if entry.status is not EntryStatus.SAME}
+        values = {entry.name: entry.value for entry in parse(text).entries if entry.name in to_write}
+        self._secrets.put_all(actor, address, values, {name: versions.get(name, 0) for name in values})
         return plan
 
     def export(self, actor: Actor, address: Address, *, resolved: bool) -> WrittenDotenv:
@@ -124,10 +131,12 @@ class DotenvFiles:
     def _planned(self, place: Place, entry: DotenvEntry, row: StoredSecret | None, *, reads: bool) -> PlannedEntry:
         if row is None:
             return PlannedEntry(entry.line, entry.name, EntryStatus.NEW, 0)
-        if not reads:
-            return PlannedEntry(entry.line, entry.name, EntryStatus.OVERWRITTEN, row.version)
-        same = value_of(self._sealer, place.project_id, row) == entry.value
-        status = EntryStatus.SAME if same else EntryStatus.CHANGED
+        if reads and value_of(self._sealer, place.project_id, row) == entry.value:
+            status = EntryStatus.SAME
+        elif row.secret_rotation_id is not None:
+            status = EntryStatus.ROTATED
+        else:
+            status = EntryStatus.CHANGED if reads else EntryStatus.OVERWRITTEN
         return PlannedEntry(entry.line, entry.name, status, row.version)
 
     # --- the draft ----------------------------------------------------------------------------------------------------
@@ -150,6 +159,10 @@ class DotenvFiles:
         if (actor_id, path) != (actor.id, place.path) or not timedelta(0) <= age <= DRAFT_LIFE:
             raise _no_draft()
         return Plaintext(text), versions
+
+
+def _rotated(entry: PlannedEntry) -> BadLine:
+    return BadLine(entry.line, f"'{entry.name}' comes from a secret rotation, which alone changes it.")
 
 
 def _context(place: Place) -> SealContext:

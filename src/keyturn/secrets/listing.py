@@ -76,7 +76,7 @@ class SecretListing:
             place = access.locate(tx, actor, Action.READ_PROJECT, address)
             grants = granted(tx, actor, Scope(actor.org_id, place.project_id))
             if not grants.anywhere(Action.DESCRIBE_SECRETS, place.environment):
-                require_in(grants, actor, Action.DESCRIBE_SECRETS, _scope(actor, place))
+                require_in(grants, actor, Action.DESCRIBE_SECRETS, access.scope_of(actor, place))
             visible = _visible(tx, actor, grants, place)
             folder = folders.at(tx, place.environment_id, place.path)
             within: Sequence[Folder]
@@ -85,7 +85,7 @@ class SecretListing:
                 rows, total = listing.search(tx, place.environment_id, words, visible, limit, offset)
             else:
                 within = _leading(listing.some_children(tx, folder.id), visible) if folder else []
-                sees = folder is not None and grants.allow(Action.DESCRIBE_SECRETS, _scope(actor, place))
+                sees = folder is not None and grants.allow(Action.DESCRIBE_SECRETS, access.scope_of(actor, place))
                 rows, total = listing.page_of_folder(tx, folder.id, limit, offset) if folder and sees else ([], 0)
             shown = self._shown(tx, [(replace(place, path=path), row) for path, row in rows])
         readable = {one.stored.id for one in shown if _reads(actor, grants, one.place)}
@@ -112,7 +112,7 @@ class SecretListing:
             keys = {
                 (place.environment_id, place.path)
                 for place in places
-                if grants.allow(Action.DESCRIBE_SECRETS, _scope(actor, place))
+                if grants.allow(Action.DESCRIBE_SECRETS, access.scope_of(actor, place))
             }
             found = listing.first_names(tx, list(keys), FEW_NAMES)
         return [found.get((place.environment_id, place.path), NamesOfFolder(0, ())) for place in places]
@@ -128,13 +128,14 @@ class SecretListing:
             grants = granted(tx, actor, Scope(actor.org_id, project_id))
             pairs = [pair for pair in listing.with_values(tx, actor.org_id, wanted) if pair[1].project_id == project_id]
             for _, place in pairs:
-                require_in(grants, actor, Action.READ_SECRET_VALUES, _scope(actor, place))
+                require_in(grants, actor, Action.READ_SECRET_VALUES, access.scope_of(actor, place))
             if len(pairs) < len(wanted):
                 raise NotFound(
                     "Some of these secrets are not there any more.",
                     code="secrets.not_found",
                     fix="Load the page again.",
                 )
+            pairs.sort(key=lambda pair: (pair[1].path, pair[0].name))
             return [self._revealed(tx, actor, place, row) for row, place in pairs]
 
     def reveal_version(self, actor: Actor, secret_id: str, number: int | None = None) -> Secret:
@@ -167,17 +168,13 @@ class SecretListing:
         ]
 
 
-def _scope(actor: Actor, place: Place) -> Scope:
-    return Scope(actor.org_id, place.project_id, place.environment, place.path)
-
-
 def _can(actor: Actor, grants: Grants, place: Place) -> frozenset[str]:
-    scope = _scope(actor, place)
+    scope = access.scope_of(actor, place)
     return frozenset(action.value for action in Action if grants.allow(action, scope))
 
 
 def _reads(actor: Actor, grants: Grants, place: Place) -> bool:
-    return grants.allow(Action.READ_SECRET_VALUES, _scope(actor, place))
+    return grants.allow(Action.READ_SECRET_VALUES, access.scope_of(actor, place))
 
 
 def _visible(tx: Tx, actor: Actor, grants: Grants, place: Place) -> Mapping[str, str] | None:
@@ -188,7 +185,7 @@ def _visible(tx: Tx, actor: Actor, grants: Grants, place: Place) -> Mapping[str,
     return {
         folder.id: folder.path
         for folder in every
-        if grants.allow(Action.DESCRIBE_SECRETS, _scope(actor, replace(place, path=folder.path)))
+        if grants.allow(Action.DESCRIBE_SECRETS, access.scope_of(actor, replace(place, path=folder.path)))
     }
 
 

@@ -181,7 +181,7 @@ class Secrets:
             for names in batches(list(values), AT_ONCE):
                 rows = {row.name: row for row in store.named(tx, folder.id, names)}
                 if any((rows[name].version if name in rows else 0) != versions.get(name) for name in names):
-                    raise _changed_meanwhile()
+                    raise changed_meanwhile()
                 if len(rows) < len(names):
                     access.require_there(tx, actor, Action.CREATE_SECRETS, place)
                 for name in names:
@@ -374,7 +374,7 @@ def _noted(refusals: dict[str, KeyturnError], name: str) -> Iterator[None]:
         refusals[name] = error
 
 
-def _changed_meanwhile() -> Refused:
+def changed_meanwhile() -> Refused:
     return Refused(
         "Somebody changed these secrets while you looked at them. Nothing was written.",
         code="secrets.changed_meanwhile",

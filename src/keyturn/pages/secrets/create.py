@@ -21,7 +21,7 @@ TagText = Annotated[str, Meta(max_length=5_000)]
 
 
 class NewSecretForm(ApiModel, rename=None):
-    name: Name
+    secret_name: Name
     secret_value: Value = Plaintext("")
     line_breaks: LineBreaks = "lf"
     comment: Comment = ""
@@ -47,7 +47,7 @@ def routes(pages: SecretPages) -> list[PageRoute]:
     def create_secret(actor: Actor, project_id: str, query: PlaceQuery, form: NewSecretForm) -> Redirect:
         place = pages.place(actor, project_id, query)
         new = NewSecret(
-            form.name,
+            form.secret_name,
             value_of(form.secret_value, form.line_breaks),
             details=Details(form.comment, metadata_of(form.metadata) or ()),
             tag_ids=tag_ids(form.tags, pages.secrets.tags.list(actor, project_id)),

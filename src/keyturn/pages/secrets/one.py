@@ -46,7 +46,7 @@ class ValueForm(ApiModel, rename=None):
 
 
 class DetailsForm(ApiModel, rename=None):
-    name: Name
+    secret_name: Name
     comment: Comment = ""
     metadata: MetadataText = ""
     tags: TagText = ""
@@ -119,7 +119,7 @@ def _changes(pages: SecretPages, page: PageRoute) -> list[PageRoute]:
         tags = pages.secrets.tags.list(actor, secret.place.project_id)
         change = SecretChange(
             # What a form cannot send back as it is stays when it looks the same.
-            new_name=None if form.name == secret.stored.name.strip() else form.name,
+            new_name=None if form.secret_name == secret.stored.name.strip() else form.secret_name,
             comment=None if form.comment == _as_sent(secret.details.comment) else form.comment,
             metadata=metadata_of(form.metadata, secret.details.metadata),
             tag_ids=tag_ids(form.tags, tags),
