@@ -4,6 +4,7 @@ import html
 import json
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -21,7 +22,9 @@ from keyturn.kit.secret import Plaintext
 from keyturn.pages import TEMPLATES
 from keyturn.pages import secrets as pages
 from keyturn.pages.project_header import ProjectHeaders
-from keyturn.projects.domain import NewProject
+from keyturn.projects.domain import GivenRole, NewProject
+from keyturn.projects.role_domain import NewRole
+from keyturn.projects.service import Projects
 from keyturn.secrets.comparison import Comparisons
 from keyturn.secrets.domain import Address, NewSecret
 from keyturn.secrets.dotenv_files import DotenvFiles
@@ -35,6 +38,7 @@ from keyturn.web.server.app import build
 from keyturn_simulation.world import ROOT_KEY
 from tests.client import Client
 from tests.databases import KINDS, database_of_kind
+from tests.features.rotations.applications import NAMES, make_applications
 from tests.features.secrets.desk import SecretsClient
 
 HIDDEN = "canary-value-of-a-secret"
@@ -107,6 +111,13 @@ on_both = pytest.mark.parametrize("database", KINDS, indirect=True)
 
 @pytest.fixture
 def browser(web: SecretsClient, tmp_path: Path) -> Iterator[Browser]:
+    with opened(web, tmp_path) as made:
+        yield made
+
+
+@contextmanager
+def opened(web: SecretsClient, folder: Path) -> Iterator[Browser]:
+    """Serve the pages of the world of this client to its callers; what a session's cookie holds is their name."""
     world, secrets, projects = web.world, web.secrets, web.projects
     database, clock, ids, sealer = world.database, world.clock, world.ids, world.sealer
     ring = Keyring.open(database, GivenRoot(RootKeys(RootKey(ROOT_KEY))), clock)
@@ -133,7 +144,7 @@ def browser(web: SecretsClient, tmp_path: Path) -> Iterator[Browser]:
         None,
         Keeper(digests, clock),
     )
-    settings = Settings(data_dir=tmp_path, database_url="sqlite://")
+    settings = Settings(data_dir=folder, database_url="sqlite://")
     app = build(
         [pages.router(made)],
         authenticate=lambda _token, _ip: web.actors["member"],
@@ -163,9 +174,7 @@ def test_a_value_is_kept_as_it_was_typed_and_shown_only_when_asked_for(
     browser: Browser, web: SecretsClient, value: str
 ) -> None:
     breaks = "crlf" if "\r" in value else "lf"
-    browser.post(
-        browser.url("/new"), secret_name="A", secret_value=value, line_breaks=breaks, comment="what for"
-    )
+    browser.post(browser.url("/new"), secret_name="A", secret_value=value, line_breaks=breaks, comment="what for")
     secret = web.get("A")
     assert secret["secretValue"] == value
     listed, one = browser.get(browser.url()), browser.get(f"/secrets/{secret['id']}")
@@ -313,6 +322,31 @@ def test_a_viewer_reads_and_is_offered_nothing_else(browser: Browser, web: Secre
     ):
         assert "lacks the permission" in browser.refused(url, expect=403, **form), url
     assert web.counts() == before
+
+
+def test_who_may_see_some_folders_learns_nothing_of_others(browser: Browser, web: SecretsClient) -> None:
+    for path in ("/apps", "/apps/web", "/apps/web/eu", "/other", "/apps/api"):
+        web.folder(path)
+        web.put(f"IN{path.replace('/', '_').upper()}", f"{HIDDEN}-{path}", path=path)
+    root = web.put("IN_ROOT", HIDDEN)["id"]
+    web.put("IN_PROD", HIDDEN, environment="prod")
+    place = {"environment": "dev", "secretPath": {"$glob": "/apps/web/**"}}
+    seen = ({"subject": "secrets", "action": ["read", "edit"], "conditions": place},)
+    admin, web.actors["limited"] = web.actors["admin"], web.actors["nobody"]
+    web.projects.roles.create(admin, web.id, NewRole("web-team", "Web team", permissions=seen))
+    web.projects.members.add_people(admin, web.id, ["nobody@contoso.test"], [GivenRole("web-team")])
+    browser.who = "limited"
+    top, above = browser.get(browser.url()), browser.get(browser.url(path="/apps"))
+    assert re.findall(r"path=(%2F[^\"&]*)\"[^>]*><svg.*?<span>(\w+)</span>", top) == [("%2Fapps", "apps")]
+    assert "<span>web</span>" in above
+    for page in (top, above):
+        assert "You may not look into this folder" in page
+        assert not any(name in page for name in ("IN_", ">api<", ">other<", "New secret", "Show all values"))
+    found = browser.get(browser.url(q="in"))
+    assert ("2 in all of" in found, "IN_APPS_WEB_EU" in found, "IN_ROOT" in found) == (True, True, False)
+    browser.get(browser.url(environment="prod"), expect=403)
+    browser.refused(browser.url("/reveal"), expect=403, ids=root)
+    browser.get(f"/secrets/{root}", expect=403)
 
 
 # --- folders, search, pages -------------------------------------------------------------------------------------------
@@ -506,6 +540,42 @@ def test_an_export_is_a_file_that_is_in_the_audit_log(browser: Browser, web: Sec
     page = browser.post(browser.url("/dotenv"), expect=200, secret_text=answer.text).text
     browser.post(browser.url("/dotenv/import"), draft=draft_of(page))
     assert {name: web.get(name)["secretValue"] for name in values} == values
+
+
+def test_a_rotated_secret_is_shown_as_such_and_changed_by_nobody(database: Database, tmp_path: Path) -> None:
+    scene = make_applications(database, signer_rotates=False)
+    scene.create()
+    projects = Projects(database, scene.world.clock, scene.world.ids)
+    no_api: Any = None
+    actors, project = {"member": scene.actor}, {"id": scene.project_id}
+    web = SecretsClient(scene.world, no_api, scene.secrets, projects, actors, project, no_api)
+    with opened(web, tmp_path) as browser:
+        value, secret_id = scene.read().reveal(), scene.secret(NAMES.client_secret).stored.id
+        listed, url = browser.get(browser.url(environment="prod")), f"/secrets/{secret_id}"
+        assert listed.count("Rotated") == 2
+        one = browser.get(url)
+        assert "come from a secret rotation" in one
+        for words in ("Change the value", "Make current again", 'id="delete"', value):
+            assert words not in one
+        assert browser.revealed(secret_id) == {secret_id: value}
+        browser.post(f"{url}/details", secret_name=NAMES.client_secret, comment="of the shop")
+        before = scene.secret(NAMES.client_secret).stored
+        for action, form in (
+            ("value", {"secret_value": "x"}),
+            ("details", {"secret_name": "OTHER"}),
+            ("rollback", {"version": 1}),
+            ("delete", {"confirm": NAMES.client_secret}),
+        ):
+            assert "cannot be changed by hand" in browser.refused(f"{url}/{action}", **form), action
+        assert scene.secret(NAMES.client_secret).stored == before
+        text = f"A=canary-a\n{NAMES.client_secret}={value}\n"
+        dotenv = browser.url("/dotenv", environment="prod")
+        page = browser.post(dotenv, expect=200, secret_text=text).text
+        assert "<b>1</b> new, <b>0</b> changed, <b>1</b> the same" in page
+        browser.post(browser.url("/dotenv/import", environment="prod"), draft=draft_of(page))
+        page = browser.post(dotenv, expect=200, secret_text=f"{NAMES.client_secret}=x\nB=2").text
+        assert ("which alone changes it" in page, 'name="draft"' in page) == (True, False)
+        assert set(scene.names()) == {"A", NAMES.client_id, NAMES.client_secret}
 
 
 # --- comparing --------------------------------------------------------------------------------------------------------

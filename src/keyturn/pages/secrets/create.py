@@ -40,8 +40,8 @@ class NewSecretPage(PageOfSecrets):
 def routes(pages: SecretPages) -> list[PageRoute]:
     @get(f"{OF_PROJECT}/new")
     def show_new(actor: Actor, project_id: str, query: PlaceQuery, form_state: FormState) -> NewSecretPage:
-        slugs = [tag.slug for tag in pages.secrets.tags.list(actor, project_id)]
-        return NewSecretPage(pages.place(actor, project_id, query), slugs, form_state)
+        place = pages.place(actor, project_id, query)
+        return NewSecretPage(place, [tag.slug for tag in pages.tags(actor, place.project)], form_state)
 
     @post(f"{OF_PROJECT}/new", form_page=show_new)
     def create_secret(actor: Actor, project_id: str, query: PlaceQuery, form: NewSecretForm) -> Redirect:
@@ -50,7 +50,7 @@ def routes(pages: SecretPages) -> list[PageRoute]:
             form.secret_name,
             value_of(form.secret_value, form.line_breaks),
             details=Details(form.comment, metadata_of(form.metadata) or ()),
-            tag_ids=tag_ids(form.tags, pages.secrets.tags.list(actor, project_id)),
+            tag_ids=tag_ids(form.tags, pages.tags(actor, place.project)) or (),
         )
         secret = pages.secrets.create(actor, place.address, new)
         return Redirect(place.url(), toast=f"{secret.stored.name} was created.")

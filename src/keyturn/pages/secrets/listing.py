@@ -8,6 +8,7 @@ import msgspec
 from markupsafe import Markup
 from msgspec import Meta
 
+from keyturn.authz.domain import Action
 from keyturn.kit.actor import Actor
 from keyturn.kit.secret import Plaintext
 from keyturn.pages.secrets.places import OF_PROJECT, PageOfSecrets, PlaceQuery, SecretPages, SecretPlace
@@ -178,7 +179,8 @@ def _page(pages: SecretPages, actor: Actor, place: SecretPlace, query: ListQuery
         return SecretsPage(place, query, None, (), form_state)
     offset = (query.page - 1) * ON_A_PAGE
     found = pages.listing.page(actor, place.address, query.q, ON_A_PAGE, offset)
-    rows = [] if query.q else pages.secrets.imports.list(actor, place.address)
+    sees_imports = Action.READ_IMPORTS in found.can and not query.q
+    rows = pages.secrets.imports.list(actor, place.address) if sees_imports else []
     held = pages.listing.names_at(actor, [row.source for row in rows])
     return SecretsPage(place, query, found, [ShownImport(*each) for each in zip(rows, held, strict=True)], form_state)
 

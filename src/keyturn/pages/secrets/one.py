@@ -116,13 +116,13 @@ def _changes(pages: SecretPages, page: PageRoute) -> list[PageRoute]:
     @post(f"{ONE}/details", form_page=page)
     def change_details(actor: Actor, secret_id: str, form: DetailsForm) -> Redirect:
         secret = pages.listing.one(actor, secret_id).secret
-        tags = pages.secrets.tags.list(actor, secret.place.project_id)
+        tags = pages.tags(actor, pages.heads.project(actor, secret.place.project_id))
         change = SecretChange(
             # What a form cannot send back as it is stays when it looks the same.
             new_name=None if form.secret_name == secret.stored.name.strip() else form.secret_name,
             comment=None if form.comment == _as_sent(secret.details.comment) else form.comment,
             metadata=metadata_of(form.metadata, secret.details.metadata),
-            tag_ids=tag_ids(form.tags, tags),
+            tag_ids=tag_ids(form.tags, tags, secret.tags),
         )
         _changed(pages, actor, secret_id, change)
         return _back(secret_id, "The secret was saved.")
@@ -150,13 +150,14 @@ def _page(
     secret = shown.secret
     offset = (query.page - 1) * VERSIONS_ON_A_PAGE
     versions = pages.secrets.reader.versions(actor, secret_id, VERSIONS_ON_A_PAGE + 1, offset)
+    place = pages.place(actor, secret.place.project_id, PlaceQuery(secret.place.environment, secret.place.path))
     return OneSecretPage(
-        pages.place(actor, secret.place.project_id, PlaceQuery(secret.place.environment, secret.place.path)),
+        place,
         shown,
         versions[:VERSIONS_ON_A_PAGE],
         len(versions) > VERSIONS_ON_A_PAGE,
         query,
-        [tag.slug for tag in pages.secrets.tags.list(actor, secret.place.project_id)],
+        [tag.slug for tag in pages.tags(actor, place.project)],
         metadata_text(secret.details.metadata),
         form_state,
     )

@@ -7,13 +7,14 @@ from urllib.parse import urlencode
 
 from msgspec import Meta
 
+from keyturn.authz.domain import Action
 from keyturn.errors import NotFound
 from keyturn.kit.actor import Actor
 from keyturn.pages.project_header import ProjectHeader, ProjectHeaders
 from keyturn.projects.domain import Environment
 from keyturn.projects.service import Projects
 from keyturn.secrets.comparison import Comparisons
-from keyturn.secrets.domain import ROOT, Address, clean_path, parent_of
+from keyturn.secrets.domain import ROOT, Address, Tag, clean_path, parent_of
 from keyturn.secrets.dotenv_files import DotenvFiles
 from keyturn.secrets.listing import SecretListing
 from keyturn.secrets.service import Secrets
@@ -113,6 +114,10 @@ class SecretPages:
                 code="projects.environment_not_found",
             )
         return SecretPlace(self.heads.project(actor, project_id), environments, chosen, clean_path(query.path))
+
+    def tags(self, actor: Actor, project: ProjectHeader) -> Sequence[Tag]:
+        """Return the tags of a project, none to those who may not see them."""
+        return self.secrets.tags.list(actor, project.id) if Action.READ_TAGS in project.can else ()
 
 
 def secret_path(secret_id: str, action: str = "") -> str:

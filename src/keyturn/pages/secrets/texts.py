@@ -97,10 +97,15 @@ def _wrong(message: str) -> Invalid:
 # --- tags: their slugs ------------------------------------------------------------------------------------------------
 
 
-def tag_ids(text: str, tags: Sequence[Tag]) -> tuple[str, ...]:
-    """Return the ids of the tags whose slugs the text names, with blanks or commas between. Raises Invalid at ``tags``."""
+def tag_ids(text: str, tags: Sequence[Tag], before: Sequence[Tag] = ()) -> tuple[str, ...] | None:
+    """Return the ids of the tags whose slugs the text names, with blanks or commas between; None when they are as they were.
+
+    Raises Invalid at the field ``tags`` for one that is not among ``tags``.
+    """
     ids: Mapping[str, str] = {tag.slug: tag.id for tag in tags}
     wanted = list(dict.fromkeys(text.replace(",", " ").split()))
+    if set(wanted) == {tag.slug for tag in before}:
+        return None
     unknown = [slug for slug in wanted if slug not in ids]
     if unknown:
         message = f"There is no tag {unknown[0]} in this project. Add it on the page of tags first."
