@@ -19,6 +19,7 @@ from keyturn.ports.sealing import Sealer
 from keyturn.providers.registry import Providers
 from keyturn.rotations.application_check import ApplicationCheck
 from keyturn.rotations.domain import RotationKind
+from keyturn.rotations.edit_lock import EditLock
 from keyturn.rotations.history import RotationHistory
 from keyturn.rotations.mapped_target import MappedSecrets
 from keyturn.rotations.overviews import Overviews
@@ -26,8 +27,11 @@ from keyturn.rotations.permitted import PermittedApplications
 from keyturn.rotations.policy_writes import PolicyWriter
 from keyturn.rotations.removals import Removals
 from keyturn.rotations.secret_rotation import SecretRotations
+from keyturn.rotations.secret_values import SecretRotationValues
+from keyturn.rotations.secret_writes import SecretRotationWriter
 from keyturn.rotations.self_rotation import SelfRotation
 from keyturn.rotations.targets import ConnectionCredential, RotationTarget
+from keyturn.secrets.folders import Folders
 from keyturn.settings.model import Pace
 
 _DEFAULT_PACE = Pace()
@@ -53,6 +57,7 @@ class Services:
     stored: Stored
     applications: RotatableApplications
     secret_rotations: SecretRotations
+    secret_values: SecretRotationValues
     targets: Mapping[RotationKind, RotationTarget]
 
 
@@ -95,17 +100,11 @@ def build(
     )
     connections = Connections(database, providers, stored)
     permitted = PermittedApplications(database, providers)
-    secret_rotations = SecretRotations(
-        database,
-        sealer,
-        clock,
-        ids,
-        ApplicationCheck(stored, providers, permitted),
-        PolicyWriter(clock, ids, sealer, providers),
-        nudge=nudge,
-        pause=await_lease,
-        process_id=process_id,
+    secret_writer = SecretRotationWriter(
+        clock, ids, sealer, PolicyWriter(clock, ids, sealer, providers), Folders(database, clock, ids)
     )
+    edits = EditLock(database, clock, await_lease, process_id)
+    applications = ApplicationCheck(stored, providers, permitted)
     targets: Mapping[RotationKind, RotationTarget] = {
         RotationKind.CONNECTION: ConnectionCredential(database, sealer, providers),
         RotationKind.APPLICATION: MappedSecrets(database, sealer, ids, stored, permitted),
@@ -124,6 +123,7 @@ def build(
         grants,
         stored,
         RotatableApplications(database, connections, clock),
-        secret_rotations,
+        SecretRotations(database, clock, applications, secret_writer, edits, nudge),
+        SecretRotationValues(database, sealer, clock, ids, providers, stored, secret_writer, edits, nudge),
         targets,
     )

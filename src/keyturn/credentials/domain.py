@@ -39,7 +39,7 @@ MOVES: dict[State, frozenset[State]] = {
     State.ISSUED: frozenset({State.PROVEN, State.REVOKING}),
     State.PROVEN: frozenset({State.CURRENT, State.REVOKING}),
     State.CURRENT: frozenset({State.RETIRING}),
-    State.RETIRING: frozenset({State.REVOKING}),
+    State.RETIRING: frozenset({State.REVOKING, State.CURRENT}),  # somebody makes the previous one current again
     State.REVOKING: frozenset({State.REVOKED}),
     State.LOST: frozenset({State.REVOKED}),
     State.ABANDONED: frozenset({State.LOST}),  # a late replica showed that it existed after all

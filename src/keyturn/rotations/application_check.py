@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from keyturn.connections.domain import Connection
 from keyturn.connections.stored import Stored
 from keyturn.errors import Refused
-from keyturn.ports.provider import CredentialKind, RemoteApplication
+from keyturn.ports.provider import RemoteApplication
 from keyturn.providers.registry import Providers
 from keyturn.rotations.domain import CLIENT_SECRET
 from keyturn.rotations.permitted import PermittedApplications
@@ -27,8 +27,8 @@ class ApplicationCheck:
     providers: Providers
     permitted: PermittedApplications
 
-    def check(self, connection: Connection, object_id: str, client_id: str) -> CheckedApplication:
-        """Return the application that both ids name: the connection signs in and may write it, and a slot is free.
+    def check(self, connection: Connection, object_id: str, client_id: str, *, new: bool = True) -> CheckedApplication:
+        """Return the application that both ids name: the connection signs in and may write it, and a ``new`` one has a free slot.
 
         Raises Refused, or what the provider says.
         """
@@ -45,13 +45,9 @@ class ApplicationCheck:
             )
         self.permitted.require_no_sign_in(connection, application)
         kind.check_may_write(connection.tenant, token, application)
-        if application.slots is not None and len(application.credentials) >= application.slots:
+        if new and application.slots is not None and len(application.credentials) >= application.slots:
             raise _no_slot(application, application.slots)
         return CheckedApplication(application, self.permitted.covers(connection, application, token))
-
-    def kind(self, client_id: str) -> CredentialKind:
-        """Return what signs in as an application with its client secret."""
-        return self.providers.kind(CLIENT_SECRET, app_id=client_id)
 
 
 def _no_slot(application: RemoteApplication, slots: int) -> Refused:

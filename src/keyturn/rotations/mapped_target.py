@@ -17,9 +17,9 @@ from keyturn.kit.secret import Plaintext
 from keyturn.ports.clock import Ids
 from keyturn.ports.provider import AccessToken, RemoteApplication
 from keyturn.ports.sealing import Sealer
-from keyturn.projects.store import lock_project
 from keyturn.rotations.domain import Rotation, Snapshot
 from keyturn.rotations.permitted import PermittedApplications
+from keyturn.rotations.publishing import publish_everywhere
 from keyturn.rotations.secret_events import record_secret_rotation_event
 from keyturn.rotations.store import secret_rotations as store
 from keyturn.rotations.targets import Signer, TargetDescription
@@ -60,11 +60,8 @@ class MappedSecrets:
         self.permitted.require_in_run(self._required(rotation), application, token)
 
     def publish(self, tx: Tx, rotation: Rotation, current: Credential, value: Plaintext, now: datetime) -> None:
-        """Make it the current version of every secret that is mapped to it, project by project in the order of their ids."""
-        writer = MappingWriter(self.sealer, self.ids, platform(rotation.org_id), now)
-        for view in sorted(store.views_of_rotation(tx, rotation.id), key=lambda each: each.place.project_id):
-            lock_project(tx, view.place.project_id)
-            writer.publish(tx, view.secret_rotation.id, view.place, rotation.app_id, current)
+        """Make it the current version of every secret that is mapped to it."""
+        publish_everywhere(tx, MappingWriter(self.sealer, self.ids, platform(rotation.org_id), now), rotation, current)
 
     def end_unpublished(self, tx: Tx, rotation: Rotation, now: datetime) -> bool:
         """Return True: nobody has read anything yet. The names are free again, and so is the application."""

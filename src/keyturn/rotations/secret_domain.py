@@ -55,7 +55,7 @@ class SecretRotationView:
     @property
     def active_index(self) -> int:
         """Which of two alternating slots the current secret counts as being in."""
-        return max(0, self.rotation.generation - 1) % 2
+        return slot_of(self.current) if self.current else 0
 
     @property
     def next_rotation_at(self) -> datetime | None:
@@ -100,3 +100,8 @@ class DeletedSecretRotation:
 
     view: SecretRotationView
     stays_valid: Sequence[Credential]
+
+
+def slot_of(row: Credential) -> int:
+    """Return which of two alternating slots a secret counts as being in."""
+    return max(0, row.generation - 1) % 2

@@ -5,6 +5,7 @@ workflow; whoever waits for it asks again and again.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from keyturn.audit import events
@@ -14,17 +15,15 @@ from keyturn.connections.domain import Connection
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import KeyturnError, NotFound, Refused, RunFailed, TimedOut
 from keyturn.kit.actor import Actor
-from keyturn.ports.clock import Clock, Ids
-from keyturn.ports.sealing import Sealer
+from keyturn.ports.clock import Clock
 from keyturn.rotations import secret_access
 from keyturn.rotations.application_check import ApplicationCheck
-from keyturn.rotations.commands import NewSecretRotation
+from keyturn.rotations.commands import NewSecretRotation, SecretRotationChange
 from keyturn.rotations.domain import Reason, Run, RunState
 from keyturn.rotations.edit_lock import EditLock
 from keyturn.rotations.overlap import require_overlap
-from keyturn.rotations.policy_writes import PolicyWriter
-from keyturn.rotations.schedule import schedule_fault
-from keyturn.rotations.secret_domain import Awaited, DeletedSecretRotation, SecretRotationView
+from keyturn.rotations.schedule import Schedule, schedule_fault
+from keyturn.rotations.secret_domain import Awaited, DeletedSecretRotation, SecretRotation, SecretRotationView
 from keyturn.rotations.secret_events import record_secret_rotation_event
 from keyturn.rotations.secret_writes import SecretRotationWriter, name_taken
 from keyturn.rotations.store import runs
@@ -32,7 +31,6 @@ from keyturn.rotations.store import secret_rotations as store
 from keyturn.rotations.work.run_outcome import credential_facts
 from keyturn.secrets import access as places
 from keyturn.secrets.domain import Address, Place
-from keyturn.secrets.folders import Folders
 from keyturn.secrets.store import folders
 from keyturn.secrets.writes import require_free
 
@@ -43,30 +41,25 @@ LONGEST_WAIT = timedelta(seconds=100)
 class SecretRotations:
     """Secret rotations: created, changed, rotated and deleted.
 
-    ``nudge`` tells the finder of due work to look at once; ``pause`` waits between attempts to get at an application that
-    the workflow is busy with; ``process_id`` is whose lease it is meanwhile, so that it ends if this process dies.
+    ``nudge`` tells the finder of due work to look at once.
     """
 
     def __init__(
         self,
         database: Database,
-        sealer: Sealer,
         clock: Clock,
-        ids: Ids,
         applications: ApplicationCheck,
-        policies: PolicyWriter,
-        *,
-        nudge: Callable[[], None] = lambda: None,
-        pause: Callable[[float], object] = lambda _seconds: None,
-        process_id: str = "api",
+        writer: SecretRotationWriter,
+        edits: EditLock,
+        nudge: Callable[[], None],
     ) -> None:
         self._database = database
         self._clock = clock
         self._applications = applications
-        self._policies = policies
-        self._writer = SecretRotationWriter(clock, ids, sealer, policies, Folders(database, clock, ids))
+        self._writer = writer
+        self._policies = writer.policies
+        self._edits = edits
         self._nudge = nudge
-        self._edits = EditLock(database, clock, pause, process_id)
 
     # --- reading ------------------------------------------------------------------------------------------------------
 
@@ -113,9 +106,7 @@ class SecretRotations:
         for the end of it. Raises Refused, Forbidden, NotFound, or what the provider says; then nothing was written.
         """
         require_overlap(new.overlap)
-        fault = schedule_fault(new.schedule)
-        if fault:
-            raise Refused(fault, code="rotation.schedule", fix="Send another interval, time or time zone.")
+        require_schedule(new.schedule)
         with self._database.read() as tx:
             connection, _, repeated = self._check_new(tx, actor, new)
         if repeated:
@@ -229,6 +220,53 @@ class SecretRotations:
         with self._database.read() as tx:
             return runs.get(tx, awaited.run_id) if awaited.run_id else None
 
+    # --- changing -----------------------------------------------------------------------------------------------------
+
+    def update(self, actor: Actor, secret_rotation_id: str, change: SecretRotationChange) -> SecretRotationView:
+        """Change what is given: all of it or nothing. Other names rename the secrets. Raises as :meth:`create` does."""
+        with self._database.read() as tx:
+            before = secret_access.found(tx, actor, Action.EDIT_ROTATIONS, secret_rotation_id)
+            after = _after(before, change)
+            connection = before.connection
+            if after.connection_id != before.secret_rotation.connection_id:
+                connection = self._other_connection(tx, actor, before, after.connection_id)
+        checked = None
+        if connection.id != before.connection.id:
+            rotation = before.rotation
+            checked = self._applications.check(connection, rotation.object_id, rotation.app_id, new=False)
+        with self._edits.write(before.rotation.object_id) as tx:
+            view, rotation = secret_access.locked(tx, actor, Action.EDIT_ROTATIONS, secret_rotation_id)
+            after = _after(view, change)
+            if checked:
+                connection = self._other_connection(tx, actor, view, connection.id)
+                self._writer.reconnect(tx, actor, rotation, connection, checked)
+            self._writer.change(tx, actor, view, after, change.names or view.names)
+            view = store.required_view(tx, secret_rotation_id)
+        self._nudge()
+        return view
+
+    def _other_connection(self, tx: Tx, actor: Actor, view: SecretRotationView, connection_id: str) -> Connection:
+        """Return another connection for the application. It signs in for all who share the rotation: so all may be edited."""
+        for other in store.views_of_rotation(tx, view.rotation.id):
+            if not secret_access.allowed(tx, actor, Action.EDIT_ROTATIONS, other):
+                raise Refused(
+                    "The application's secret is published elsewhere, too, through the same connection, and you may not change "
+                    "that.",
+                    code="rotation.shared_without_permission",
+                    fix="Ask an administrator of the organization to change the connection.",
+                    field="connectionId",
+                )
+        connection = secret_access.connection_to_use(tx, actor, connection_id, view.secret_rotation.project_id)
+        tenant = view.rotation.tenant
+        if (connection.cloud, connection.tenant_id.lower()) != (tenant.cloud, tenant.tenant_id.lower()):
+            raise Refused(
+                f"The connection '{connection.name}' signs in to another tenant than that of the application.",
+                code="rotation.other_tenant",
+                fix="Choose a connection of the application's tenant.",
+                field="connectionId",
+            )
+        return connection
+
     # --- deleting -----------------------------------------------------------------------------------------------------
 
     def delete(
@@ -262,3 +300,36 @@ def _told(run: Run, kind: type[KeyturnError]) -> KeyturnError:
     failure = run.failure or {}
     message = failure.get("message") or "The secret rotation was deleted while its run was under way."
     return kind(message, code=failure.get("code") or "secret_rotations.deleted", fix=failure.get("fix"))
+
+
+def _after(view: SecretRotationView, change: SecretRotationChange) -> SecretRotation:
+    """Return it after the change. Raises Refused for what cannot be, and for another application."""
+    each, rotation = view.secret_rotation, view.rotation
+    named = {(change.object_id or rotation.object_id).lower(), (change.client_id or rotation.app_id).lower()}
+    if named != {rotation.object_id.lower(), rotation.app_id.lower()}:
+        raise Refused(
+            "The application of a secret rotation cannot be changed.",
+            code="secret_rotations.application_fixed",
+            fix="Create another secret rotation for the other application.",
+            field="parameters",
+        )
+    if change.overlap is not None:
+        require_overlap(change.overlap)
+    schedule = change.schedule.on(each.schedule) if change.schedule else each.schedule
+    require_schedule(schedule)
+    return replace(
+        each,
+        name=each.name if change.name is None else change.name,
+        description=change.description or None if change.describe else each.description,
+        connection_id=change.connection_id or each.connection_id,
+        schedule=schedule,
+        enabled=each.enabled if change.enabled is None else change.enabled,
+        overlap=each.overlap if change.overlap is None else change.overlap,
+    )
+
+
+def require_schedule(schedule: Schedule) -> None:
+    """Raise Refused for a schedule that cannot be kept to."""
+    fault = schedule_fault(schedule)
+    if fault:
+        raise Refused(fault, code="rotation.schedule", fix="Send another interval, time or time zone.")

@@ -4,6 +4,7 @@ Rows are locked in the order that ``keyturn.secrets.writes`` names.
 """
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from keyturn.audit import events
 from keyturn.authz import authorize
@@ -33,6 +34,7 @@ from keyturn.rotations.store import policies
 from keyturn.rotations.store import secret_rotations as store
 from keyturn.secrets.domain import Place
 from keyturn.secrets.folders import Folders
+from keyturn.secrets.mapped import SecretNames
 from keyturn.secrets.writes import MappingWriter
 
 
@@ -175,6 +177,34 @@ class SecretRotationWriter:
             policies.save(tx, rotation)
         self.policies.reschedule(tx, actor, rotation, strictest(enabled or sharing), bool(enabled))
 
+    def reconnect(
+        self, tx: Tx, actor: Actor, rotation: Rotation, connection: Connection, checked: CheckedApplication
+    ) -> None:
+        """Let another connection sign in for the application, of which ``rotation`` is locked."""
+        connection = connection_for(tx, actor, connection.id, Action.CONNECT_CONNECTIONS, lock=True)
+        self._allow(tx, actor, connection, checked)
+        policies.save(tx, replace(rotation, connection_id=connection.id))
+        for each in store.of_rotation(tx, rotation.id):
+            store.save(tx, replace(each, connection_id=connection.id))
+
+    def change(self, tx: Tx, actor: Actor, view: SecretRotationView, after: SecretRotation, names: SecretNames) -> None:
+        """Write what was changed of it; the application's lease is held. What is as before is not written."""
+        before, now = view.secret_rotation, self.clock.now()
+        if (after, names) == (before, view.names):
+            return
+        lock_project(tx, before.project_id)
+        if after.name != before.name and store.named(tx, before.folder_id, after.name):
+            raise name_taken(after.name)
+        store.save(tx, replace(after, updated_at=now))
+        if names != view.names:
+            self.mappings(actor).rename(tx, before.id, view.place, names)
+        rotation = policies.get(tx, before.rotation_id)
+        if rotation:
+            self.adjust(tx, actor, rotation)
+        facts: dict[str, Any] = {"before": _facts(before, view.names), "after": _facts(after, names)}
+        changed = store.required_view(tx, before.id)
+        record_secret_rotation_event(tx, actor, events.SECRET_ROTATION_UPDATED, changed, now, **facts)
+
     # --- ending -------------------------------------------------------------------------------------------------------
 
     def end(
@@ -196,6 +226,18 @@ class SecretRotationWriter:
             stay = self.policies.retire(tx, actor, rotation, keep=lambda row: row.used_elsewhere or not revoke)
             claims.leave_target(tx, rotation.tenant.cloud, rotation.app_id)
         return stay
+
+
+def _facts(each: SecretRotation, names: SecretNames) -> dict[str, Any]:
+    """Return what the trail tells of what may be changed."""
+    return schedule_facts(each.schedule) | {
+        "name": each.name,
+        "description": each.description,
+        "connectionId": each.connection_id,
+        "isAutoRotationEnabled": each.enabled,
+        "overlap": each.overlap,
+        "secretKeys": [names.client_id, names.client_secret],
+    }
 
 
 def name_taken(name: str) -> Refused:

@@ -1,0 +1,166 @@
+"""What people change of a secret rotation, and which of its secrets readers get."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from keyturn.credentials.domain import State
+from keyturn.errors import KeyturnError, Refused
+from keyturn.kit.secret import Plaintext
+from keyturn.rotations.commands import HandedOver, ScheduleChange, SecretRotationChange
+from keyturn.rotations.schedule import Schedule
+from keyturn.secrets.mapped import SecretNames
+from tests.databases import sqlite_database
+from tests.features.rotations.applications import DAYS, NAMES, WRITE_ALL, Applications, make_applications
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Applications]:
+    with sqlite_database(tmp_path) as database:
+        yield make_applications(database, signer_rotates=False)
+
+
+def test_a_second_mapping_is_published_at_once_and_the_strictest_schedule_is_kept_to(scene: Applications) -> None:
+    first = scene.create()
+    value = scene.read()
+    names = SecretNames("ID", "SECRET")
+    weekly = scene.create(name="shop-weekly", names=names, schedule=Schedule(7, 4, 0), overlap="12h")
+    assert scene.read("SECRET") == value
+    assert len(scene.keys()) == 1
+    assert weekly.rotation.id == first.rotation.id
+    assert (weekly.rotation.schedule, weekly.rotation.overlap) == (Schedule(7, 4, 0), "until-next-rotation")
+    scene.run_for(timedelta(days=9))
+    assert scene.read() == scene.read("SECRET") != value
+    scene.check_agreement()
+    scene.check_agreement("SECRET")
+    scene.use_cases.delete(scene.actor, weekly.secret_rotation.id, delete_secrets=True, revoke=True)
+    assert scene.use_cases.get(scene.actor, first.secret_rotation.id).rotation.schedule == Schedule(DAYS, 2, 15)
+    assert scene.works(scene.read()), "the application's rotation goes on for the other mapping"
+    signer = scene.other_application("Signer", secrets=1, permissions=WRITE_ALL)
+    other = scene.world.connect("another", signer, rotate=False)
+    with pytest.raises(Refused) as refused:
+        scene.create(name="third", names=names, connection_id=other.id)
+    assert refused.value.code == "rotation.application_rotated"
+    assert "'shop'" in refused.value.message
+
+
+def test_names_schedule_and_connection_change_together_or_not_at_all(scene: Applications) -> None:
+    view = scene.create()
+    value, update = scene.read(), scene.use_cases.update
+    for code, change in {
+        "secret_rotations.application_fixed": SecretRotationChange(object_id=scene.project_id),
+        "rotation.overlap": SecretRotationChange(names=SecretNames("A", "B"), overlap="nonsense"),
+        "secrets.mapping_same_name": SecretRotationChange(name="renamed", names=SecretNames("A", "A")),
+        "rotation.schedule": SecretRotationChange(schedule=ScheduleChange(400)),
+        "connections.not_found": SecretRotationChange(name="renamed", connection_id="nothing"),
+    }.items():
+        with pytest.raises(KeyturnError) as refused:
+            update(scene.actor, view.secret_rotation.id, change)
+        assert refused.value.code == code
+    assert scene.use_cases.get(scene.actor, view.secret_rotation.id) == view
+    exchanged = SecretNames(NAMES.client_secret, NAMES.client_id)
+    update(scene.actor, view.secret_rotation.id, SecretRotationChange(names=exchanged))
+    assert (scene.read(NAMES.client_id), scene.read(NAMES.client_secret).reveal()) == (value, scene.application.app_id)
+    world = scene.world
+    signer = scene.other_application("Signer", secrets=1, permissions=WRITE_ALL)
+    other = world.connect("another", signer, rotate=False)
+    change = SecretRotationChange(
+        name="renamed",
+        names=SecretNames("ID", "SECRET"),
+        connection_id=other.id,
+        schedule=ScheduleChange(interval_days=3),
+    )
+    changed = update(scene.actor, view.secret_rotation.id, change)
+    assert (changed.secret_rotation.name, changed.connection.id, changed.rotation.name) == (
+        "renamed",
+        other.id,
+        "renamed",
+    )
+    assert (scene.names(), scene.read("SECRET")) == (["ID", "SECRET"], value)
+    scene.run_for(timedelta(days=5))
+    assert scene.read("SECRET") != value
+    calls = world.emulator.ledger.query(operation="addPassword", application=scene.application.object_id)
+    assert [entry.caller for entry in calls] == [world.application.app_id, signer.app_id]
+    world.rotations.delete(scene.actor, scene.signer.id)
+
+
+def test_a_leak_ends_every_promise_to_readers(scene: Applications) -> None:
+    view = scene.create()
+    values = [scene.read()]
+    for _ in range(2):
+        scene.rotate(view)
+        values.append(scene.read())
+    assert all(scene.works(value) for value in values), "a manual rotation shortens nothing"
+    scene.rotate(view, leaked=True)
+    scene.world.settle()
+    assert not any(scene.works(value) for value in values)
+    assert len(scene.keys()) == 1
+    scene.check_agreement()
+
+
+def test_a_duration_is_the_promise(scene: Applications) -> None:
+    view = scene.create(overlap="3d")
+    value = scene.read()
+    scene.rotate(view)
+    scene.run_for(timedelta(days=2))
+    assert scene.works(value)
+    scene.run_for(timedelta(days=2))
+    assert not scene.works(value)
+
+
+def test_values_that_work_are_told_and_tried(scene: Applications) -> None:
+    view, values = scene.create(), scene.world.services.secret_values
+    first = scene.read()
+    scene.rotate(view)
+    told = values.generated_credentials(scene.actor, view.secret_rotation.id)
+    assert [each.value for each in told.credentials] == [first, scene.read()]
+    assert told.view.active_index == 1
+    assert len(scene.world.events("get-secret-rotation-generated-credentials")) == 1
+    values.check_credentials(scene.actor, view.secret_rotation.id)
+    for key_id in sorted(scene.keys()):
+        scene.world.emulator.admin.remove_secret(scene.application.object_id, key_id)
+    with pytest.raises(KeyturnError) as refused:
+        values.check_credentials(scene.actor, view.secret_rotation.id)
+    assert refused.value.status == 400
+
+
+def test_the_previous_one_is_made_current_again_while_it_works(scene: Applications) -> None:
+    view, values = scene.create(), scene.world.services.secret_values
+    with pytest.raises(Refused):
+        values.make_previous_current(scene.actor, view.secret_rotation.id)
+    first = scene.read()
+    scene.rotate(view)
+    second = scene.read()
+    back = values.make_previous_current(scene.actor, view.secret_rotation.id)
+    assert (scene.read(), back.active_index) == (first, 0)
+    scene.check_agreement()
+    assert scene.works(second)
+    scene.run_for(timedelta(days=3 * DAYS))
+    scene.check_agreement()
+    assert scene.works(scene.read())
+    assert not scene.works(first)
+    assert scene.keys() == scene.live()
+
+
+def test_a_secret_made_by_hand_is_kept_until_somebody_confirms_that_it_is_not_used(scene: Applications) -> None:
+    view, values = scene.create(), scene.world.services.secret_values
+    made = scene.world.emulator.admin.add_secret(scene.application.object_id)
+    for wrong in (
+        HandedOver(made.key_id, Plaintext("abc~not-that-one")),
+        HandedOver(scene.project_id, Plaintext(made.value)),
+    ):
+        with pytest.raises(Refused) as refused:
+            values.hand_over(scene.actor, view.secret_rotation.id, wrong)
+        assert refused.value.code == "rotation.key_mismatch"
+    values.hand_over(scene.actor, view.secret_rotation.id, HandedOver(made.key_id, Plaintext(made.value)))
+    told = values.generated_credentials(scene.actor, view.secret_rotation.id)
+    assert {each.value.reveal() for each in told.credentials} == {made.value, scene.read().reveal()}
+    scene.rotate(view, leaked=True)
+    scene.run_for(timedelta(days=3 * DAYS))
+    assert scene.works(Plaintext(made.value)), "it is used elsewhere"
+    values.release(scene.actor, view.secret_rotation.id, made.key_id)
+    scene.world.settle()
+    assert not scene.works(Plaintext(made.value))
+    assert {row.state for row in scene.journal() if row.key_id == made.key_id} == {State.REVOKED}
