@@ -237,6 +237,14 @@ _API |= {
     ),
 }
 
+_PAST = "/api/v2/folders/{folder}"
+_BEFORE = {"folder": "folder_id"}
+_API |= {
+    f"GET {_PAST}/past": _values(Action.DESCRIBE_SECRETS, query="?at=2200-01-01T00:00:00Z", fill=_BEFORE),
+    f"GET {_PAST}/past/difference": _in(Action.DESCRIBE_SECRETS, query="?at=2200-01-01T00:00:00Z", fill=_BEFORE),
+    f"POST {_PAST}/rollback": _in(Action.EDIT_SECRETS, {"at": "2200-01-01T00:00:00Z"}, fill=_BEFORE),
+}
+
 _STORED = {"secret_id": "stored_secret"}
 _API |= {
     "GET /api/v4/secrets/id/{secret_id}/versions": _in(Action.DESCRIBE_SECRETS, fill=_STORED),

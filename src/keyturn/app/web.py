@@ -16,6 +16,7 @@ from keyturn.api.projects import roles as roles_api
 from keyturn.api.projects import routes as projects_api
 from keyturn.api.rotations import application_routes
 from keyturn.api.secret_imports import routes as imports_api
+from keyturn.api.secrets import past_routes as past_api
 from keyturn.api.secrets import routes as secrets_api
 from keyturn.api.tags import routes as tags_api
 from keyturn.api.token_auths import routes as token_auth_api
@@ -140,6 +141,7 @@ def web_application(core: Core, worker: Worker | None) -> Application:
         roles_api.roles_router(projects),
         audit_api.router(trail),
         secrets_api.router(secrets, KeyringDigests(core.keyring)),
+        past_api.router(secrets.past),
         folders_api.router(secrets.folders),
         tags_api.router(secrets.tags),
         imports_api.router(secrets.imports),

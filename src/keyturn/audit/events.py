@@ -312,14 +312,23 @@ SECRETS_READ = AuditEvent(
     _SECRETS,
     _FOLDER,
     f"Values of a folder were read; {_FEW}.",
-    ("environment", "secretPath", "numberOfSecrets", "recursive", "imports"),
+    ("environment", "secretPath", "numberOfSecrets", "recursive", "imports", "revision"),
+)
+FOLDER_ROLLED_BACK = AuditEvent(
+    "rollback-folder",
+    _SECRETS,
+    _FOLDER,
+    "The secrets of a folder were put back to what they were at a revision of the project; each has an event as well.",
+    ("environment", "secretPath", "revision", "added", "changed", "removed"),
 )
 SECRET_READ = AuditEvent("get-secret", _SECRETS, _SECRET, f"The value of a secret was read; {_FEW}.", _OF_SECRET)
 SECRET_CREATED = AuditEvent("create-secret", _SECRETS, _SECRET, "A secret was made.", _OF_SECRET)
 SECRET_UPDATED = AuditEvent(
     "update-secret", _SECRETS, _SECRET, "A secret has a new version.", (*_OF_SECRET, "previousSecretKey")
 )
-SECRET_DELETED = AuditEvent("delete-secret", _SECRETS, _SECRET, "A secret was removed, with its versions.", _OF_SECRET)
+SECRET_DELETED = AuditEvent(
+    "delete-secret", _SECRETS, _SECRET, "A secret was removed; views of the past still show it.", _OF_SECRET
+)
 FOLDER_CREATED = AuditEvent("create-folder", _SECRETS, _FOLDER, "A folder was made.", _OF_FOLDER)
 FOLDER_UPDATED = AuditEvent("update-folder", _SECRETS, _FOLDER, "A folder was renamed or described.", _OF_FOLDER)
 FOLDER_DELETED = AuditEvent("delete-folder", _SECRETS, _FOLDER, "A folder was removed, with all in it.", _OF_FOLDER)

@@ -44,6 +44,32 @@ def revision(tx: Tx, project_id: str) -> int:
     return int(row["revision"]) if row else 0
 
 
+def floor(tx: Tx, project_id: str) -> int:
+    """Return the number below which changes may have been removed: of those after it none is missing."""
+    row = tx.one(_FIRST, project=project_id)
+    first = row["first"] if row else None
+    return revision(tx, project_id) if first is None else int(first) - 1
+
+
+def revision_at(tx: Tx, project_id: str, moment: datetime) -> int | None:
+    """Return the number of the last change up to the moment: 0 before the first one, None when it was removed."""
+    row = tx.one(_UP_TO, project=project_id, moment=moment)
+    if row:
+        return int(row["revision"])
+    return None if floor(tx, project_id) else 0
+
+
+_FIRST = sa.select(sa.func.min(changes.c.revision).label("first")).where(
+    changes.c.project_id == sa.bindparam("project")
+)
+_UP_TO = (
+    sa.select(changes.c.revision)
+    .where(changes.c.project_id == sa.bindparam("project"), changes.c.at <= sa.bindparam("moment"))
+    .order_by(changes.c.revision.desc())
+    .limit(1)
+)
+
+
 def since(tx: Tx, project_id: str, number: int, limit: int) -> Sequence[tuple[int, Change]]:
     """Return up to ``limit`` changes after the number, in their order, each with its own number."""
     query = (

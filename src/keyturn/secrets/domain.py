@@ -368,6 +368,10 @@ def no_folder(path: str) -> NotFound:
     )
 
 
+def no_folder_id(folder_id: str) -> NotFound:
+    return NotFound(f"There is no folder '{folder_id}'.", code="secrets.folder_not_found")
+
+
 def name_taken(name: str) -> Refused:
     return Refused(
         f"There is a secret '{name}' there already.",

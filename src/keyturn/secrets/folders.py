@@ -11,7 +11,7 @@ from keyturn.authz.domain import Action
 from keyturn.changes import store as feed
 from keyturn.changes.domain import Change, ChangeKind
 from keyturn.db.unit import Database, Tx
-from keyturn.errors import NotFound, Refused
+from keyturn.errors import Refused
 from keyturn.kit.actor import Actor
 from keyturn.ports.clock import Clock, Ids
 from keyturn.projects.store import lock_project
@@ -24,6 +24,7 @@ from keyturn.secrets.domain import (
     Place,
     below,
     no_folder,
+    no_folder_id,
     parent_of,
     require_folder_name,
     require_folder_path,
@@ -201,7 +202,7 @@ def note(
 def _found(tx: Tx, actor: Actor, action: Action, folder_id: str) -> PlacedFolder:
     folder_and_place = store.by_id(tx, actor.org_id, folder_id)
     if folder_and_place is None:
-        raise NotFound(f"There is no folder '{folder_id}'.", code="secrets.folder_not_found")
+        raise no_folder_id(folder_id)
     access.require_there(tx, actor, action, folder_and_place[1])
     return PlacedFolder(*folder_and_place)
 

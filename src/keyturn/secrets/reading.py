@@ -129,12 +129,7 @@ class SecretReader:
         with self._database.read() as tx:
             rows = of_versions(tx, version_ids)
         if len(rows) < len(version_ids):
-            raise Unavailable(
-                "Some of these secrets were removed while they were read.",
-                code="secrets.removed_meanwhile",
-                retry_after=timedelta(seconds=1),
-                fix="Read them again.",
-            )
+            raise removed_meanwhile()
         return [rows[version_id] for version_id in version_ids]
 
     def _open(self, selection: Selection, row: StoredSecret) -> Secret:
@@ -246,21 +241,31 @@ class SecretReader:
             return
         now = self._clock.now()
         with self._database.read() as tx:
-            if recorded(tx, _once(read, now)):
+            if recorded(tx, once(read.key, now)):
                 return
         with self._database.write() as tx:
-            record(tx, actor, read.event, read.subject, now, _once(read, now), **read.facts)
+            record(tx, actor, read.event, read.subject, now, once(read.key, now), **read.facts)
+
+
+def removed_meanwhile() -> Unavailable:
+    return Unavailable(
+        "Some of these secrets were removed while they were read.",
+        code="secrets.removed_meanwhile",
+        retry_after=timedelta(seconds=1),
+        fix="Read them again.",
+    )
 
 
 def note_read(tx: Tx, actor: Actor, secret: Secret, now: datetime) -> None:
     """Write down that the actor gets the value of the secret, if they do, in a transaction that ends before they do."""
     if secret.value is not None:
         read = _read_of_one(actor, secret)
-        record(tx, actor, read.event, read.subject, now, _once(read, now), **read.facts)
+        record(tx, actor, read.event, read.subject, now, once(read.key, now), **read.facts)
 
 
-def _once(read: _Read, now: datetime) -> str:
-    return f"{read.key}:{now.replace(second=0, microsecond=0).isoformat()}"
+def once(key: str, now: datetime) -> str:
+    """Return the key of an event that is written once a minute."""
+    return f"{key}:{now.replace(second=0, microsecond=0).isoformat()}"
 
 
 def _imported(

@@ -52,6 +52,11 @@ class Group:
         self.version_ids.append(version_id)
         self._size += size
 
+    @property
+    def is_small(self) -> bool:
+        """Whether it is one part."""
+        return not self.ends
+
     def parts(self) -> Iterator[Sequence[str]]:
         """Yield the ids of the versions, so many at a time that they fit into memory."""
         first = 0
@@ -84,7 +89,7 @@ class Selection:
 
     @property
     def is_small(self) -> bool:
-        """Whether the whole of it fits into memory."""
+        """Whether the whole of it is one part."""
         return sum(1 for group in self.groups for _ in group.parts()) <= 1
 
     @property

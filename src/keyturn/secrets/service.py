@@ -39,6 +39,7 @@ from keyturn.secrets.domain import (
 from keyturn.secrets.folders import Folders
 from keyturn.secrets.imports import Imports
 from keyturn.secrets.links import Links
+from keyturn.secrets.past import Past
 from keyturn.secrets.reading import SecretReader, note_read
 from keyturn.secrets.references import has_references
 from keyturn.secrets.sealed import details_of, seal_details, seal_value, value_of
@@ -65,6 +66,7 @@ class Secrets:
         self.tags = Tags(database, clock, ids)
         self.imports = Imports(database, sealer, clock, ids)
         self.reader = SecretReader(database, sealer, clock)
+        self.past = Past(database, sealer, clock, ids)
 
     # --- writing ------------------------------------------------------------------------------------------------------
 

@@ -8,6 +8,9 @@ import pytest
 
 from keyturn.credentials.domain import State
 from keyturn.errors import NotFound
+from keyturn.kit.secret import Plaintext
+from keyturn.secrets.domain import Address, NewSecret, SecretChange
+from keyturn.secrets.past import When
 from tests.databases import sqlite_database
 from tests.features.rotations.applications import DAYS, NAMES, Applications, make_applications
 
@@ -53,3 +56,27 @@ def test_a_deletion_removes_what_was_made_or_leaves_what_is_in_use(scene: Applic
     assert scene.names() == [NAMES.client_id, NAMES.client_secret]
     assert scene.keys() == {row.key_id for row in kept.stays_valid}
     assert {row.state for row in scene.journal()} == {State.CURRENT, State.REVOKED}
+
+
+def test_a_rollback_of_the_folder_leaves_the_secrets_of_the_rotation_alone(scene: Applications) -> None:
+    address = Address(scene.project_id, None, "prod", "/")
+    scene.secrets.create(scene.actor, address, NewSecret("OWN", Plaintext("first")))
+    folder_id = scene.secrets.folders.at(scene.actor, address).folder.id
+    view = scene.create()
+    before = scene.read()
+    scene.rotate(view)
+    scene.secrets.update(scene.actor, address, "OWN", SecretChange(value=Plaintext("second")))
+    past = scene.secrets.past
+    for revision, own in ((3, "first"), (0, None)):
+        done = past.rollback(scene.actor, folder_id, When(revision=revision))
+        assert done.kept == [NAMES.client_id, NAMES.client_secret]
+        assert scene.names() == [NAMES.client_id, NAMES.client_secret, *(["OWN"] if own else [])]
+        assert scene.read() != before
+        scene.check_agreement()
+    shown = past.look(scene.actor, folder_id, When(revision=3))
+    values = {secret.stored.name: secret.value for part in past.opened(scene.actor, shown) for secret in part}
+    assert values == {
+        "OWN": Plaintext("first"),
+        NAMES.client_id: Plaintext(scene.application.app_id),
+        NAMES.client_secret: before,
+    }

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from keyturn.api.folders import routes as folder_routes
 from keyturn.api.projects import routes as project_routes
 from keyturn.api.secret_imports import routes as import_routes
+from keyturn.api.secrets import past_routes
 from keyturn.api.secrets import routes as secret_routes
 from keyturn.api.tags import routes as tag_routes
 from keyturn.changes import store as feed
@@ -184,6 +185,7 @@ def desk(database: Database, folder: Path) -> Iterator[SecretsClient]:
     digests = KeyringDigests(Keyring.open(database, GivenRoot(RootKeys(RootKey(ROOT_KEY))), world.clock))
     routes = [
         secret_routes.router(secrets, digests),
+        past_routes.router(secrets.past),
         folder_routes.router(secrets.folders),
         tag_routes.router(secrets.tags),
         import_routes.router(secrets.imports),

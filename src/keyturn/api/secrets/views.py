@@ -1,6 +1,6 @@
 """How a secret is answered."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from itertools import chain
 
 from keyturn.api.secrets.schemas import (
@@ -19,6 +19,7 @@ from keyturn.kit.clock import iso
 from keyturn.kit.secret import Plaintext, SealContext
 from keyturn.ports.sealing import Digests
 from keyturn.secrets.domain import Secret, Version
+from keyturn.secrets.past import PastFolder
 from keyturn.secrets.reading import SecretReader
 from keyturn.secrets.selection import Group, Selection
 from keyturn.web.auth import Caller
@@ -51,9 +52,18 @@ _ETAG = SealContext("answers", "secrets", "etag")
 
 
 def listed(reader: SecretReader, actor: Actor, selection: Selection) -> Response:
-    """Return the JSON of a ``SecretListAnswer``; a large one is sent while it is being made."""
-    parts = list_parts(reader.opened(actor, selection))
-    if selection.is_small:
+    """Return the JSON of a ``SecretListAnswer``."""
+    return _in_parts(list_parts(reader.opened(actor, selection)), small=selection.is_small)
+
+
+def past_secrets(found: PastFolder, parts: Iterable[Sequence[Secret]]) -> Response:
+    """Return the JSON of a ``PastSecretsAnswer``."""
+    return _in_parts(_past_parts(found, parts), small=found.group.is_small)
+
+
+def _in_parts(parts: Iterator[bytes], *, small: bool) -> Response:
+    """Return an answer of these parts; a large one is sent while it is being made."""
+    if small:
         return Response(b"".join(parts))
     first = next(parts)  # what goes wrong with it still has a status of its own
     return Stream(in_threads(chain([first], parts)))
@@ -65,12 +75,23 @@ def list_parts(groups: Iterable[tuple[Group, Iterable[Sequence[Secret]]]]) -> It
     for number, (group, parts) in enumerate(groups):
         if number:
             before += (b"," if number > 1 else b"") + _opening(group)
-        between = b""
-        for part in parts:
-            yield before + between + encode([secret_view(secret) for secret in part])[1:-1]
-            before, between = b"", b","
+        before = yield from _secrets(before, parts)
         before += b"]}" if number else b'],"imports":['
     yield before + b"]}"
+
+
+def _past_parts(found: PastFolder, parts: Iterable[Sequence[Secret]]) -> Iterator[bytes]:
+    before = yield from _secrets(b'{"revision":%d,"secrets":[' % found.revision, parts)
+    yield before + b"]}"
+
+
+def _secrets(before: bytes, parts: Iterable[Sequence[Secret]]) -> Generator[bytes, None, bytes]:
+    """Yield the JSON of secrets after what comes before them; return what still has to be sent of that."""
+    between = b""
+    for part in parts:
+        yield before + between + encode([secret_view(secret) for secret in part])[1:-1]
+        before, between = b"", b","
+    return before
 
 
 def _opening(group: Group) -> bytes:

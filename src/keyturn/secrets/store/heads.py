@@ -52,15 +52,18 @@ _OF_VERSIONS = (
 )
 
 
+def size_of(postgres: bool) -> sa.ColumnElement[int]:
+    """Return the bytes of what is sealed in a version: of texts that have no others than one-byte characters."""
+    length = sa.func.octet_length if postgres else sa.func.length
+    sealed = (secret_versions.c.value, secret_versions.c.details)
+    value, details = (sa.func.coalesce(length(sa.type_coerce(column, sa.Text)), 0) for column in sealed)
+    return value + details
+
+
 @lru_cache(maxsize=4)
 def _heads(postgres: bool, owned: bool) -> sa.Select[tuple[object, ...]]:
     # Texts are in the order of their code points on both, whatever the database's own order is.
     name = sa.collate(secrets.c.name, "C") if postgres else secrets.c.name
-    size = sa.func.octet_length if postgres else sa.func.length
-    lengths = [
-        sa.func.coalesce(size(sa.type_coerce(column, sa.Text)), 0)
-        for column in (secret_versions.c.value, secret_versions.c.details)
-    ]
     shared = secrets.c.owner_id.is_(None)
     return (
         sa.select(
@@ -69,7 +72,7 @@ def _heads(postgres: bool, owned: bool) -> sa.Select[tuple[object, ...]]:
             secret_versions.c.id,
             secrets.c.id,
             secrets.c.folder_id,
-            (lengths[0] + lengths[1]).label("size"),
+            size_of(postgres),
             secret_versions.c.has_references,
             MAPPED_BY,
         )
