@@ -426,6 +426,29 @@ def test_a_form_of_an_ended_session_comes_back_to_the_same_folder(browser: Brows
     assert HIDDEN not in str(sent.headers)
 
 
+def test_an_address_that_makes_no_sense_is_refused(browser: Browser, web: SecretsClient) -> None:
+    secret_id = web.put("A", HIDDEN)["id"]
+    for asked, status in (
+        ({"path": "/../../etc/passwd"}, 200),
+        ({"path": "no-slash"}, 200),
+        ({"path": "/" + "x" * 3000}, 422),
+        ({"path": "/a\0b"}, 422),
+        ({"environment": "../prod"}, 404),
+        ({"q": "%_' OR 1=1 --"}, 200),
+        ({"q": "\0"}, 422),
+        ({"page": "0"}, 422),
+        ({"page": "99999999999999999999"}, 422),
+    ):
+        page = browser.get(browser.url(**asked), expect=status)
+        assert (HIDDEN in page, "passwd</h" in page) == (False, False)
+    for action in ("/new", "/dotenv", "/compare", "/tags"):
+        browser.get(browser.url(action, path="/../x"))
+    browser.get(f"/secrets/{secret_id}?page=x", expect=422)
+    for wrong in ("x", "00000000-0000-4000-8000-000000000000", "..", "%00"):
+        assert HIDDEN not in browser.get(f"/secrets/{wrong}", expect=422 if wrong == "%00" else 404)
+    assert "path has 21 names" in browser.refused(browser.url("/folders", path="/a" * 20), folder="b")
+
+
 def test_tags_are_added_and_deleted(browser: Browser, web: SecretsClient) -> None:
     assert "No tags yet" in browser.get(browser.url("/tags"))
     assert "lower-case letters" in browser.refused(browser.url("/tags"), expect=422, slug="Team A")
