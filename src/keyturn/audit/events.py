@@ -5,7 +5,7 @@ Names and fields are promises: programs read them from the trail. The reference 
 
 from collections.abc import Mapping
 
-from keyturn.audit import identity_events
+from keyturn.audit import identity_events, secret_rotation_events
 from keyturn.audit.domain import AuditEvent, SubjectKind
 
 _ORGANIZATION = (SubjectKind.ORGANIZATION,)
@@ -14,7 +14,6 @@ _USER = (SubjectKind.USER,)
 _SOMEBODY = (SubjectKind.USER, SubjectKind.IDENTITY)
 _CONNECTION = (SubjectKind.CONNECTION,)
 _ROTATION = (SubjectKind.ROTATION,)
-_SECRET_ROTATION = (SubjectKind.SECRET_ROTATION,)
 _SECRET = (SubjectKind.SECRET,)
 _FOLDER = (SubjectKind.FOLDER,)
 _IMPORT = (SubjectKind.SECRET_IMPORT,)
@@ -23,16 +22,6 @@ _TAG = (SubjectKind.TAG,)
 _OF_CONNECTION = ("name", "app")
 _OF_ROTATION = ("connectionId", "applicationObjectId", "appId")
 _OF_RUN = (*_OF_ROTATION, "runId", "reason")
-_OF_SECRET_ROTATION = (
-    "name",
-    "rotationId",
-    "connectionId",
-    "applicationObjectId",
-    "appId",
-    "environment",
-    "secretPath",
-    "secretKeys",
-)
 _OF_CREDENTIAL = ("keyId", "displayName", "hint", "generation", "endsAt")
 _OF_MEMBER = ("projectId", "name", "role")
 _OF_FOLDER = ("environment", "secretPath", "name")
@@ -251,59 +240,6 @@ CREDENTIALS_DRIFTED = AuditEvent(
     (*_OF_ROTATION, "kind", "keyId", "displayName", "hint"),
 )
 
-_SECRET_ROTATIONS = "Secret rotations"
-
-SECRET_ROTATION_CREATED = AuditEvent(
-    "create-secret-rotation",
-    _SECRET_ROTATIONS,
-    _SECRET_ROTATION,
-    "The secret of an application is to be rotated into secrets of a project; its first run has begun, or what is current "
-    "was published there.",
-    (*_OF_SECRET_ROTATION, "rotationInterval", "rotateAt", "timeZone"),
-)
-SECRET_ROTATION_UPDATED = AuditEvent(
-    "update-secret-rotation",
-    _SECRET_ROTATIONS,
-    _SECRET_ROTATION,
-    "Its name, description, connection, mapping, schedule or overlap were changed: `before` and `after`.",
-    (*_OF_SECRET_ROTATION, "before", "after"),
-)
-SECRET_ROTATION_CREDENTIALS_READ = AuditEvent(
-    "get-secret-rotation-generated-credentials",
-    _SECRET_ROTATIONS,
-    _SECRET_ROTATION,
-    "The values that work were read: the current one and the newest previous one.",
-    (*_OF_SECRET_ROTATION, "credentials"),
-)
-SECRET_ROTATION_PREVIOUS_RESTORED = AuditEvent(
-    "restore-previous-of-secret-rotation",
-    _SECRET_ROTATIONS,
-    _SECRET_ROTATION,
-    "Somebody made the previous secret the current one again, after it had signed in.",
-    (*_OF_SECRET_ROTATION, *_OF_CREDENTIAL),
-)
-SECRET_ROTATION_HANDED_OVER = AuditEvent(
-    "hand-over-to-secret-rotation",
-    _SECRET_ROTATIONS,
-    _SECRET_ROTATION,
-    "A secret that was made by hand was handed over: readers see it as the previous one, and it is kept.",
-    (*_OF_SECRET_ROTATION, *_OF_CREDENTIAL),
-)
-SECRET_ROTATION_RELEASED = AuditEvent(
-    "release-of-secret-rotation",
-    _SECRET_ROTATIONS,
-    _SECRET_ROTATION,
-    "Somebody confirmed that nobody uses the secret any more that was handed over: it is being removed.",
-    (*_OF_SECRET_ROTATION, *_OF_CREDENTIAL),
-)
-SECRET_ROTATION_DELETED = AuditEvent(
-    "delete-secret-rotation",
-    _SECRET_ROTATIONS,
-    _SECRET_ROTATION,
-    "It was deleted, or its first run has failed and left nothing behind; `staysValid` are secrets that still work at Entra.",
-    (*_OF_SECRET_ROTATION, "deleteSecrets", "staysValid"),
-)
-
 _SECRETS = "Secrets"
 _FEW = "at most one event a minute for each caller and version"
 
@@ -438,7 +374,11 @@ PASSWORD_RESET = AuditEvent(
 
 CATALOGUE: Mapping[str, AuditEvent] = {
     name: value
-    for name, value in (*dict(globals()).items(), *vars(identity_events).items())
+    for name, value in (
+        *dict(globals()).items(),
+        *vars(secret_rotation_events).items(),
+        *vars(identity_events).items(),
+    )
     if isinstance(value, AuditEvent)
 }
-"""All events by the names that they have here, in this order, and those of machine identities."""
+"""All events by the names that they have here, in this order, and those of secret rotations and of machine identities."""

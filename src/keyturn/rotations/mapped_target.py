@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from keyturn.audit import events
+from keyturn.audit import secret_rotation_events as events
 from keyturn.connections import claims
 from keyturn.connections import store as connections
 from keyturn.connections.domain import Connection

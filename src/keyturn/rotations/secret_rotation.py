@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from keyturn.audit import events
+from keyturn.audit import secret_rotation_events as events
 from keyturn.authz import authorize
 from keyturn.authz.domain import Action
 from keyturn.connections.domain import Connection

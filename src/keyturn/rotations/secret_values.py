@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
-from keyturn.audit import events
+from keyturn.audit import secret_rotation_events as events
 from keyturn.authz.domain import Action
 from keyturn.connections.stored import Stored, final
 from keyturn.credentials import store as journal

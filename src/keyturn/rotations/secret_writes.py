@@ -6,7 +6,7 @@ Rows are locked in the order that ``keyturn.secrets.writes`` names.
 from dataclasses import dataclass, replace
 from typing import Any
 
-from keyturn.audit import events
+from keyturn.audit import secret_rotation_events as events
 from keyturn.authz import authorize
 from keyturn.authz.authorize import Scope
 from keyturn.authz.domain import Action

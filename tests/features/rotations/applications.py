@@ -75,11 +75,12 @@ class Applications:
         **changes: Any,
     ) -> SecretRotationView:
         """Create it as a request does: begin, and ask until its first run is over."""
-        who = actor or self.actor
-        return self.wait(self.use_cases.create(who, self.new(application, **changes)), actor=who, server=server)
+        who, use_cases = actor or self.actor, server.services.secret_rotations if server else self.use_cases
+        return self.wait(use_cases.create(who, self.new(application, **changes)), actor=who, server=server)
 
     def wait(self, awaited: Awaited, *, actor: Actor | None = None, server: Server | None = None) -> SecretRotationView:
-        return self._wait(self.use_cases.created, awaited, actor, server)
+        use_cases = server.services.secret_rotations if server else self.use_cases
+        return self._wait(use_cases.created, awaited, actor, server)
 
     def rotate(self, view: SecretRotationView, *, leaked: bool = False) -> SecretRotationView:
         awaited = self.use_cases.rotate(self.actor, view.secret_rotation.id, leaked=leaked)
