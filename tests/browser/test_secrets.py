@@ -65,6 +65,8 @@ def _change_and_roll_back(page: Page, folder: Path) -> None:
     page.get_by_text("Change the value").click()
     page.get_by_role("button", name="Begin with the current one").click()
     expect(page.get_by_label("New value")).to_have_value(VALUE)
+    page.get_by_label("New value").press("x")
+    assert "canary" not in page.evaluate("JSON.stringify(history.state)"), "what is typed there waits nowhere"
     windows = folder / "windows.txt"
     windows.write_bytes(b"canary-of\r\nwindows\r\n")
     page.locator("[data-reads-value]").set_input_files(windows)

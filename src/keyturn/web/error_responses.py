@@ -150,6 +150,7 @@ _TITLES = {
     403: "You may not do this",
     404: "There is nothing here",
     405: "This address does not take that",
+    413: "This is too large",
     422: "This address is not right",
     429: "Too many tries",
     503: "Not possible at the moment",

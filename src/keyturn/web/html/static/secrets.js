@@ -121,7 +121,6 @@ function fill(field, text) {
   }
   field.value = text;
   field.form.elements.line_breaks.value = rest === text ? "lf" : "crlf";
-  field.classList.remove("masked");
   field.focus();
 }
 
@@ -159,4 +158,8 @@ function asText(bytes) {
 }
 
 // What was shown does not wait in the browser's memory of pages that were left.
-addEventListener("pagehide", () => revealed.clear());
+addEventListener("pagehide", () => {
+  revealed.clear();
+  for (const button of document.querySelectorAll("[data-reveals-value][aria-pressed=true]")) hide(button.value, button);
+  for (const button of document.querySelectorAll("[data-reveals-one] [aria-pressed=true]")) hide(button.form.dataset.revealsOne, button);
+});
