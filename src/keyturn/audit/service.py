@@ -1,14 +1,26 @@
 """Reading the audit trail. Writing it is part of each use case that changes something."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from keyturn.audit import store
-from keyturn.audit.domain import Filter, StoredEvent
-from keyturn.authz.authorize import Scope, require
+from keyturn.audit.domain import Filter, StoredEvent, SubjectKind
+from keyturn.authz.authorize import Grants, Scope, granted, require_in
 from keyturn.authz.domain import Action
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import Refused
 from keyturn.kit.actor import Actor
+
+_AT_ONCE, _PARTS = 200, 50
+"""Events that are looked at together, and how often, for those who may read some of them only."""
+_ABOUT = (Action.DESCRIBE_SECRETS, Action.READ_CONNECTIONS)
+_OF_CONNECTIONS = {SubjectKind.CONNECTION.value, SubjectKind.ROTATION.value}
+_OF_SECRETS = {
+    SubjectKind.SECRET.value,
+    SubjectKind.FOLDER.value,
+    SubjectKind.SECRET_IMPORT.value,
+    SubjectKind.SECRET_ROTATION.value,
+}
 
 
 @dataclass(frozen=True)
@@ -39,19 +51,60 @@ class AuditTrail:
         """Return one page of the events of a project, or (None) of the whole organization.
 
         Events added meanwhile do not shift the following pages. Raises Refused for a bad cursor, and as :func:`require` for
-        an actor who may not read them.
+        an actor who may not read them. Events about what the reader may not know of are left out.
         """
         criteria = Filter(actor.org_id, project_id, event, subject_id, actor_id, _position(cursor))
         with self._database.read() as tx:
-            require(tx, actor, Action.READ_AUDIT_LOGS, Scope(actor.org_id, project_id))
-            events = store.newest(tx, criteria, limit + 1)
-        entries = tuple(events[:limit])
-        return AuditEvents(entries, str(entries[-1].id) if len(events) > limit else None)
+            scope = Scope(actor.org_id, project_id)
+            grants = granted(tx, actor, scope)
+            require_in(grants, actor, Action.READ_AUDIT_LOGS, scope)
+            if project_id is None or all(grants.everywhere(action) for action in _ABOUT):
+                found = store.newest(tx, criteria, limit + 1)
+                return _page(found, found[limit - 1].id if len(found) > limit else None, limit)
+            return _readable(tx, criteria, grants, limit)
 
 
 def newest(tx: Tx, conditions: Filter, limit: int) -> list[StoredEvent]:
     """Return the matching events, newest first, for a use case that has checked what the actor may see."""
     return store.newest(tx, conditions, limit)
+
+
+def _page(found: Sequence[StoredEvent], up_to: int | None, limit: int) -> AuditEvents:
+    return AuditEvents(tuple(found[:limit]), None if up_to is None else str(up_to))
+
+
+def _readable(tx: Tx, criteria: Filter, grants: Grants, limit: int) -> AuditEvents:
+    """Return a page of those matching events that tell nothing of what the reader may not know of.
+
+    So many are looked at for one page, at most, that it may have fewer than ``limit`` and yet have a next one.
+    """
+    found: list[StoredEvent] = []
+    for _ in range(_PARTS):
+        part = store.newest(tx, criteria, _AT_ONCE)
+        for event in part:
+            if _may_know(event, criteria, grants):
+                found.append(event)
+                if len(found) == limit:
+                    return _page(found, event.id, limit)
+        if len(part) < _AT_ONCE:
+            return _page(found, None, limit)
+        criteria = replace(criteria, before=part[-1].id)
+    return _page(found, criteria.before, limit)
+
+
+def _may_know(event: StoredEvent, criteria: Filter, grants: Grants) -> bool:
+    """Say whether the reader may know of all that an event names: folders with what is in them, connections, tags."""
+    org_id, project_id, data = criteria.org_id, criteria.project_id, event.data
+    for environment, path in (("environment", "secretPath"), ("importEnvironment", "importPath")):
+        if path in data:
+            scope = Scope(org_id, project_id, str(data.get(environment)), str(data[path]))
+            if not grants.allow(Action.DESCRIBE_SECRETS, scope):
+                return False
+    if event.subject_kind in _OF_CONNECTIONS:
+        connection_id = event.subject_id if event.subject_kind == SubjectKind.CONNECTION else data.get("connectionId")
+        scope = Scope(org_id, project_id, connection_id=str(connection_id) if connection_id else None)
+        return grants.allow(Action.READ_CONNECTIONS, scope)
+    return event.subject_kind not in _OF_SECRETS or "secretPath" in data or grants.everywhere(Action.DESCRIBE_SECRETS)
 
 
 def _position(cursor: str | None) -> int | None:

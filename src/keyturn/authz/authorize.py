@@ -29,6 +29,7 @@ __all__ = [
     "require",
     "require_in",
     "visible",
+    "visible_in",
     "visible_projects",
 ]
 
@@ -112,22 +113,31 @@ def visible(tx: Tx, actor: Actor) -> Visibility:
     whole = frozenset(project for project, each in grants.items() if each.everywhere(Action.READ_CONNECTIONS))
     partly = {project: each for project, each in grants.items() if project not in whole}
     some = [project for project, each in partly.items() if each.anywhere(Action.READ_CONNECTIONS)]
-    return Visibility(
-        actor.org_id, organization, whole, readable_connections(tx, actor, some, partly) if some else frozenset()
-    )
+    connections = _connections(tx, actor, some, partly, Action.READ_CONNECTIONS) if some else frozenset()
+    return Visibility(actor.org_id, organization, whole, connections)
 
 
-def readable_connections(
-    tx: Tx, actor: Actor, project_ids: Sequence[str], grants: Mapping[str, Grants]
+def visible_in(tx: Tx, actor: Actor, project_id: str, action: Action = Action.READ_CONNECTIONS) -> Visibility:
+    """Return on which connections of one project the actor may do this. Raises as :func:`require` where it is none."""
+    scope = Scope(actor.org_id, project_id)
+    grants = granted(tx, actor, scope)
+    if grants.everywhere(action):
+        return Visibility(actor.org_id, organization=False, projects=frozenset({project_id}))
+    if not grants.anywhere(action):
+        require_in(grants, actor, action, scope)
+    connections = _connections(tx, actor, [project_id], {project_id: grants}, action)
+    return Visibility(actor.org_id, organization=False, projects=frozenset(), connections=connections)
+
+
+def _connections(
+    tx: Tx, actor: Actor, project_ids: Sequence[str], grants: Mapping[str, Grants], action: Action
 ) -> frozenset[str]:
-    """Return the ids of those connections of these projects that the grants in each permit to read."""
+    """Return the ids of those connections of these projects on which the grants in each permit this."""
     ids = sa.select(app_connections.c.id, app_connections.c.project_id)
     return frozenset(
         row["id"]
         for row in tx.rows(ids.where(app_connections.c.project_id.in_(project_ids)))
-        if grants[row["project_id"]].allow(
-            Action.READ_CONNECTIONS, Scope(actor.org_id, row["project_id"], connection_id=row["id"])
-        )
+        if grants[row["project_id"]].allow(action, Scope(actor.org_id, row["project_id"], connection_id=row["id"]))
     )
 
 

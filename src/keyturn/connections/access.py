@@ -15,5 +15,5 @@ def connection_for(tx: Tx, actor: Actor, connection_id: str, action: Action, *, 
     connection = store.get(tx, connection_id, lock=lock)
     if connection is None or connection.org_id != actor.org_id:
         raise NotFound(f"There is no app connection '{connection_id}'.", code="connections.not_found")
-    authorize.require(tx, actor, action, Scope(connection.org_id, connection.project_id))
+    authorize.require(tx, actor, action, Scope(connection.org_id, connection.project_id, connection_id=connection.id))
     return connection

@@ -31,7 +31,7 @@ _ASK = (
 
 
 def scope_of(holder: Holder) -> Scope:
-    return Scope(holder.org_id, holder.project_id)
+    return Scope(holder.org_id, holder.project_id, connection_id=holder.id)
 
 
 @dataclass(frozen=True)

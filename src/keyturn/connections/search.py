@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from keyturn.authz import authorize
-from keyturn.authz.authorize import Scope
+from keyturn.authz.authorize import Scope, Visibility
 from keyturn.authz.domain import Action
 from keyturn.connections import store
 from keyturn.connections.domain import Connection
 from keyturn.connections.store import SORTS, ConnectionFilter
 from keyturn.db.unit import Database, Tx
+from keyturn.errors import NotFound
 from keyturn.kit.actor import Actor
 from keyturn.projects import store as projects
 from keyturn.projects.domain import ProjectRef
@@ -105,15 +106,16 @@ class ConnectionSearch:
 
     def _sight(self, tx: Tx, actor: Actor, project_id: str | None, everywhere: bool) -> ConnectionFilter:
         if project_id:
-            authorize.require(tx, actor, Action.READ_CONNECTIONS, Scope(actor.org_id, project_id))
-            return ConnectionFilter(actor.org_id, organization=False, projects=(project_id,))
+            return ConnectionFilter(authorize.visible_in(tx, actor, project_id))
         if everywhere:
-            sight = authorize.visible(tx, actor)
-            return ConnectionFilter(actor.org_id, sight.organization, sight.projects)
+            return ConnectionFilter(authorize.visible(tx, actor))
         authorize.require(tx, actor, Action.READ_CONNECTIONS, Scope(actor.org_id))
-        return ConnectionFilter(actor.org_id, organization=True, projects=())
+        return ConnectionFilter(Visibility(actor.org_id, organization=True, projects=frozenset()))
 
 
 def _granted(tx: Tx, actor: Actor, project_id: str | None) -> frozenset[str]:
-    scope = Scope(actor.org_id, project_id)
-    return frozenset(action.value for action in ABOUT_CONNECTIONS if authorize.allowed(tx, actor, action, scope))
+    try:
+        grants = authorize.granted(tx, actor, Scope(actor.org_id, project_id))
+    except NotFound:
+        return frozenset()
+    return frozenset(action.value for action in ABOUT_CONNECTIONS if grants.anywhere(action))

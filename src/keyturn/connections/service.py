@@ -1,9 +1,10 @@
 """Use cases of app connections that change nothing. Whatever changes one may concern its rotation: see ``rotations``."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from keyturn.authz import authorize
-from keyturn.authz.authorize import Scope
+from keyturn.authz.authorize import Scope, Visibility
 from keyturn.authz.domain import Action
 from keyturn.connections import store
 from keyturn.connections.access import connection_for
@@ -32,8 +33,9 @@ class Connections:
     def by_name(self, actor: Actor, name: str, project_id: str | None) -> Connection:
         """Return the connection of that name in the project, or without one in the organization."""
         with self._database.read() as tx:
-            authorize.require(tx, actor, Action.READ_CONNECTIONS, Scope(actor.org_id, project_id))
             connection = store.by_name(tx, actor.org_id, project_id, name)
+            scope = Scope(actor.org_id, project_id, connection_id=connection.id if connection else None)
+            authorize.require(tx, actor, Action.READ_CONNECTIONS, scope)
         if connection is None:
             raise NotFound(f"There is no app connection named '{name}' here.", code="connections.not_found")
         return connection
@@ -41,20 +43,19 @@ class Connections:
     def visible(self, actor: Actor, project_id: str | None) -> Sequence[Connection]:
         """Return what the actor may read, by name: of one project, or of the organization and all its projects."""
         with self._database.read() as tx:
-            if project_id:
-                authorize.require(tx, actor, Action.READ_CONNECTIONS, Scope(actor.org_id, project_id))
-                return store.in_organization(tx, actor.org_id, organization=False, projects=[project_id])
-            sight = authorize.visible(tx, actor)
-            return store.in_organization(tx, actor.org_id, organization=sight.organization, projects=sight.projects)
+            sight = authorize.visible_in(tx, actor, project_id) if project_id else authorize.visible(tx, actor)
+            return store.in_organization(tx, sight)
 
     def available(self, actor: Actor, project_id: str | None) -> Sequence[Connection]:
         """Return what the actor may use (not only read) in the project: its own and the organization's."""
         with self._database.read() as tx:
-            if project_id:
-                authorize.require(tx, actor, Action.CONNECT_CONNECTIONS, Scope(actor.org_id, project_id))
             organization = authorize.allowed(tx, actor, Action.CONNECT_CONNECTIONS, Scope(actor.org_id))
-            projects = [project_id] if project_id else []
-            return store.in_organization(tx, actor.org_id, organization=organization, projects=projects)
+            sight = Visibility(actor.org_id, organization, frozenset())
+            if project_id:
+                sight = replace(
+                    authorize.visible_in(tx, actor, project_id, Action.CONNECT_CONNECTIONS), organization=organization
+                )
+            return store.in_organization(tx, sight)
 
     def clients(self, actor: Actor, connection_id: str) -> Sequence[ApplicationSummary]:
         """List the applications that the connection can see, for choosing one."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from keyturn.authz.authorize import Visibility
 from keyturn.connections.domain import Connection
 from keyturn.connections.flow import PendingSignIn
 from keyturn.connections.rotation_store import next_run
@@ -49,9 +50,10 @@ def by_name(tx: Tx, org_id: str, project_id: str | None, name: str) -> Connectio
     return read(row) if row else None
 
 
-def in_organization(tx: Tx, org_id: str, *, organization: bool, projects: Collection[str] | None) -> list[Connection]:
-    """Return the connections of the organization itself, if asked for, and of these projects (None: of all)."""
-    query = sa.select(table).where(table.c.org_id == org_id, _places(organization, projects))
+def in_organization(tx: Tx, sight: Visibility) -> list[Connection]:
+    """Return the connections in sight, by name."""
+    places = _places(sight.organization, sight.projects, sight.connections)
+    query = sa.select(table).where(table.c.org_id == sight.org_id, places)
     return [read(row) for row in tx.rows(query.order_by(table.c.name, table.c.id))]
 
 
@@ -110,11 +112,9 @@ def delete(tx: Tx, connection_id: str) -> None:
 
 @dataclass(frozen=True)
 class ConnectionFilter:
-    """Which connections a page of a list shows. ``projects`` as in :func:`in_organization`."""
+    """Which connections a page of a list shows, of those in sight."""
 
-    org_id: str
-    organization: bool
-    projects: Collection[str] | None
+    sight: Visibility
     words: tuple[str, ...] = ()
     """Each is part of the name, the description, the app's key or the method, in capitals or not."""
     app: str | None = None
@@ -162,8 +162,8 @@ def count(tx: Tx, criteria: ConnectionFilter) -> int:
 
 def _matching(criteria: ConnectionFilter) -> list[sa.ColumnElement[bool]]:
     conditions: list[sa.ColumnElement[bool]] = [
-        table.c.org_id == criteria.org_id,
-        _places(criteria.organization, criteria.projects),
+        table.c.org_id == criteria.sight.org_id,
+        _places(criteria.sight.organization, criteria.sight.projects, criteria.sight.connections),
     ]
     if criteria.app:
         conditions.append(table.c.app == criteria.app)
@@ -180,9 +180,13 @@ def _contains(word: str) -> sa.ColumnElement[bool]:
     )
 
 
-def _places(organization: bool, of: Collection[str] | None) -> sa.ColumnElement[bool]:
-    of_projects = table.c.project_id.is_not(None) if of is None else table.c.project_id.in_(of)
-    return sa.or_(table.c.project_id.is_(None), of_projects) if organization else of_projects
+def _places(organization: bool, of: Collection[str] | None, ids: Collection[str]) -> sa.ColumnElement[bool]:
+    places = [table.c.project_id.is_not(None) if of is None else table.c.project_id.in_(of)]
+    if organization:
+        places.append(table.c.project_id.is_(None))
+    if ids:
+        places.append(table.c.id.in_(ids))
+    return sa.or_(*places)
 
 
 # --- who holds the same credential ------------------------------------------------------------------------------------

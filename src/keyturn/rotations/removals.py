@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from keyturn.authz import authorize
-from keyturn.authz.authorize import Scope, Visibility
+from keyturn.authz.authorize import Scope
 from keyturn.authz.domain import Action
 from keyturn.credentials import store as journal
 from keyturn.credentials.domain import ENDED, Credential, State
@@ -86,17 +86,14 @@ class Removals:
             rotation = policies.get(tx, rotation_id)
             if rotation is None or not rotation.retired or rotation.org_id != actor.org_id:
                 raise NotFound(f"There is no removal '{rotation_id}'.", code="rotation.removal_not_found")
-            authorize.require(tx, actor, Action.READ_CONNECTIONS, Scope(rotation.org_id, rotation.project_id))
+            scope = Scope(rotation.org_id, rotation.project_id, connection_id=rotation.connection_id)
+            authorize.require(tx, actor, Action.READ_CONNECTIONS, scope)
             return _removal(tx, rotation)
 
     def under_way(self, actor: Actor, project_id: str | None) -> list[Removal]:
         """Return the removals that are not done: those of the project, or without one all that the actor may read."""
         with self._database.read() as tx:
-            if project_id:
-                authorize.require(tx, actor, Action.READ_CONNECTIONS, Scope(actor.org_id, project_id))
-                sight = Visibility(actor.org_id, organization=False, projects=frozenset({project_id}))
-            else:
-                sight = authorize.visible(tx, actor)
+            sight = authorize.visible_in(tx, actor, project_id) if project_id else authorize.visible(tx, actor)
             return [_removal(tx, rotation) for rotation in removal_store.under_way(tx, sight, MOST)]
 
 

@@ -1,6 +1,9 @@
 """Who may do what where: the way from what a caller names to a place, and the one look at permissions on it."""
 
-from keyturn.authz.authorize import Scope, allowed, require
+from collections.abc import Sized
+from dataclasses import replace
+
+from keyturn.authz.authorize import Grants, Scope, allowed, granted, require, require_in
 from keyturn.authz.domain import Action
 from keyturn.db.unit import Tx
 from keyturn.errors import NotFound, Refused
@@ -24,26 +27,34 @@ from keyturn.secrets.store import folders, secrets
 def locate(tx: Tx, actor: Actor, action: Action, address: Address) -> Place:
     """Return the place, when the actor may do this there.
 
-    Raises Refused when project or environment is not named, NotFound when it is not there, and Forbidden.
+    Raises Refused when project or environment is not named, NotFound when it is not there, and Forbidden. Whether a place is
+    there is told to nobody who may not do this at such an address.
     """
-    if not address.environment:
-        raise Refused(
-            "Say which environment.", code="secrets.no_environment", fix="Send its slug as environment, e.g. prod."
-        )
-    project_id = _project_id(tx, actor, address)
-    require(tx, actor, action, Scope(actor.org_id, project_id))
-    project = projects.project(tx, actor.org_id, project_id)
-    for environment in project.environments if project else ():
-        if environment.slug == address.environment:
-            return Place(
-                project_id, environment.id, environment.slug, environment.name, clean_path(address.path or "/")
-            )
-    raise NotFound(f"There is no environment '{address.environment}'.", code="projects.environment_not_found")
+    place, grants, scope = _asked(tx, actor, address)
+    require_in(grants, actor, action, scope)
+    return _there(tx, actor, place)
+
+
+def locate_above(tx: Tx, actor: Actor, action: Action, address: Address) -> tuple[Place, Grants]:
+    """As :func:`locate`, for a list of what is below the place: the actor may do this there, or maybe somewhere below.
+
+    The list shows what the grants permit; where that is nothing, :func:`require_some` refuses the place itself.
+    """
+    place, grants, scope = _asked(tx, actor, address)
+    if not grants.anywhere(action, place.environment):
+        require_in(grants, actor, action, scope)
+    return _there(tx, actor, place), grants
+
+
+def require_some(grants: Grants, actor: Actor, action: Action, place: Place, shown: Sized) -> None:
+    """Raise Forbidden when a list from below the place shows nothing, and the actor may not do this at the place itself."""
+    if not shown:
+        require_in(grants, actor, action, scope_of(actor, place))
 
 
 def require_there(tx: Tx, actor: Actor, action: Action, place: Place) -> None:
     """Return when the actor may do this at the place. Raises Forbidden."""
-    require(tx, actor, action, Scope(actor.org_id, place.project_id))
+    require(tx, actor, action, scope_of(actor, place))
 
 
 def scope_of(actor: Actor, place: Place) -> Scope:
@@ -60,7 +71,7 @@ def environment(tx: Tx, actor: Actor, project_id: str, environment_id: str) -> E
 
 
 def may_read_values(tx: Tx, actor: Actor, place: Place) -> bool:
-    return allowed(tx, actor, Action.READ_SECRET_VALUES, Scope(actor.org_id, place.project_id))
+    return allowed(tx, actor, Action.READ_SECRET_VALUES, scope_of(actor, place))
 
 
 def folder_at(tx: Tx, place: Place) -> Folder | None:
@@ -109,6 +120,25 @@ def at_version(tx: Tx, secret: StoredSecret, number: int) -> StoredSecret:
             fix=f"Its newest is {secret.version}.",
         )
     return older
+
+
+def _asked(tx: Tx, actor: Actor, address: Address) -> tuple[Place, Grants, Scope]:
+    """Return the place that a caller names, which need not be there, and what they may do in its project."""
+    if not address.environment:
+        raise Refused(
+            "Say which environment.", code="secrets.no_environment", fix="Send its slug as environment, e.g. prod."
+        )
+    place = Place(_project_id(tx, actor, address), "", address.environment, "", clean_path(address.path or ROOT))
+    scope = scope_of(actor, place)
+    return place, granted(tx, actor, scope), scope
+
+
+def _there(tx: Tx, actor: Actor, place: Place) -> Place:
+    project = projects.project(tx, actor.org_id, place.project_id)
+    for environment in project.environments if project else ():
+        if environment.slug == place.environment:
+            return replace(place, environment_id=environment.id, environment_name=environment.name)
+    raise NotFound(f"There is no environment '{place.environment}'.", code="projects.environment_not_found")
 
 
 def _project_id(tx: Tx, actor: Actor, address: Address) -> str:

@@ -7,6 +7,7 @@ from datetime import datetime
 from keyturn.audit import events
 from keyturn.audit.domain import AuditEvent, Subject, SubjectKind
 from keyturn.audit.record import record
+from keyturn.authz.authorize import Grants, Scope, granted, require_in
 from keyturn.authz.domain import Action
 from keyturn.changes import store as feed
 from keyturn.changes.domain import Change, ChangeKind
@@ -57,14 +58,20 @@ class Folders:
         self._ids = ids
 
     def list(self, actor: Actor, address: Address, *, recursive: bool = False) -> Sequence[Folder]:
-        """Return the folders in a folder, or with ``recursive`` all below it; none where that folder is not there."""
+        """Return the folders in a folder, or with ``recursive`` all below it; none where that folder is not there.
+
+        Of those that the actor may not read there are those that lead to some that they may.
+        """
         with self._database.read() as tx:
-            place = access.locate(tx, actor, Action.READ_FOLDERS, address)
-            if recursive:
-                folders = store.in_and_below(tx, place.environment_id, place.path)
-                return [folder for folder in folders if folder.path != place.path]
-            parent = store.at(tx, place.environment_id, place.path)
-            return store.children(tx, parent.id) if parent else []
+            place, grants = access.locate_above(tx, actor, Action.READ_FOLDERS, address)
+            if not recursive and grants.everywhere(Action.READ_FOLDERS):
+                parent = store.at(tx, place.environment_id, place.path)
+                return store.children(tx, parent.id) if parent else []
+            every = store.in_and_below(tx, place.environment_id, place.path)
+            below_it = [folder for folder in every if folder.path != place.path]
+            shown = _leading(below_it, [folder.path for folder in below_it if _reads(actor, grants, place, folder)])
+            access.require_some(grants, actor, Action.READ_FOLDERS, place, shown)
+            return shown if recursive else [folder for folder in shown if parent_of(folder.path) == place.path]
 
     def get(self, actor: Actor, folder_id: str) -> PlacedFolder:
         with self._database.read() as tx:
@@ -111,7 +118,7 @@ class Folders:
                 return placed
             now, path = self._clock.now(), below(parent_of(before.path), name)
             if path != before.path:
-                self._move(tx, before, path, now)
+                self._move(tx, actor, placed.place, before, path, now)
             after = replace(
                 before, name=name, description=description, path=path, version=before.version + 1, updated_at=now
             )
@@ -133,6 +140,11 @@ class Folders:
                 folder = folder_and_place[0]
             if folder.path == ROOT:
                 raise _of_root()
+            within = store.in_and_below(tx, place.environment_id, folder.path)
+            grants = granted(tx, actor, Scope(actor.org_id, place.project_id))
+            for path in (parent_of(folder.path), *(each.path for each in within)):
+                scope = access.scope_of(actor, replace(place, path=path))
+                require_in(grants, actor, Action.DELETE_FOLDERS, scope)
             require_no_mapped(tx, place.environment_id, folder.path)
             store.remove(tx, folder.id)
             place = replace(place, path=folder.path)
@@ -175,10 +187,33 @@ class Folders:
             note(tx, actor, events.FOLDER_CREATED, ChangeKind.FOLDER_CREATED, folder, place, now)
         return folder
 
-    def _move(self, tx: Tx, folder: Folder, path: str, now: datetime) -> None:
+    def _move(self, tx: Tx, actor: Actor, place: Place, folder: Folder, path: str, now: datetime) -> None:
+        grants = granted(tx, actor, Scope(actor.org_id, place.project_id))
+        within = store.in_and_below(tx, folder.environment_id, folder.path)
+        for each in within:
+            after = replace(place, path=path + each.path.removeprefix(folder.path))
+            require_in(grants, actor, Action.EDIT_FOLDERS, access.scope_of(actor, after))
+            _require_no_gain(grants, actor, replace(place, path=each.path), after)
         if store.at(tx, folder.environment_id, path):
             raise _taken(path)
-        store.move(tx, store.in_and_below(tx, folder.environment_id, folder.path), folder.path, path, now)
+        store.move(tx, within, folder.path, path, now)
+
+
+def _reads(actor: Actor, grants: Grants, place: Place, folder: Folder) -> bool:
+    return grants.allow(Action.READ_FOLDERS, access.scope_of(actor, replace(place, path=folder.path)))
+
+
+def _leading(folders: Sequence[Folder], paths: Sequence[str]) -> Sequence[Folder]:
+    """Return the folders with these paths, and those above them."""
+    above = {path[:end] for path in paths for end in range(len(path) + 1) if path[end : end + 1] in {"", "/"}}
+    return [folder for folder in folders if folder.path in above]
+
+
+def _require_no_gain(grants: Grants, actor: Actor, before: Place, after: Place) -> None:
+    """Raise Forbidden where somebody would have secrets moved from where they may not do something to where they may."""
+    for action in Action:
+        if action.subject == "secrets" and grants.allow(action, access.scope_of(actor, after)):
+            require_in(grants, actor, action, access.scope_of(actor, before))
 
 
 def require_no_mapped(tx: Tx, environment_id: str, path: str) -> None:

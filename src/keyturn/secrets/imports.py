@@ -7,6 +7,7 @@ from datetime import datetime
 from keyturn.audit import events
 from keyturn.audit.domain import AuditEvent, Subject, SubjectKind
 from keyturn.audit.record import record
+from keyturn.authz.authorize import Scope, granted
 from keyturn.authz.domain import Action
 from keyturn.changes import store as feed
 from keyturn.changes.domain import Change, ChangeKind
@@ -62,7 +63,12 @@ class Imports:
             place = access.locate(tx, actor, Action.READ_IMPORTS, address)
             folder = folders.at(tx, place.environment_id, place.path)
             rows = store.of_folder(tx, folder.id) if folder else []
-            return [_placed(tx, actor, row, place) for row in rows]
+            every = [_placed(tx, actor, row, place) for row in rows]
+            # What is imported from where the reader may not look is not told.
+            grants = granted(tx, actor, Scope(actor.org_id, place.project_id))
+            return [
+                each for each in every if grants.allow(Action.DESCRIBE_SECRETS, access.scope_of(actor, each.source))
+            ]
 
     def get(self, actor: Actor, import_id: str) -> PlacedImport:
         with self._database.read() as tx:
@@ -133,7 +139,7 @@ class Imports:
         source = access.locate(tx, actor, Action.DESCRIBE_SECRETS, address)
         if folders.at(tx, source.environment_id, source.path) is None and source.path != "/":
             raise no_folder(source.path)
-        links = Links(tx, self._sealer, actor.org_id, place.project_id)
+        links = Links(tx, self._sealer, actor, place.project_id)
         here, start = (place.environment_id, place.path), (source.environment_id, source.path)
         if here == start or links.reaches(start, here):
             raise Refused(
@@ -156,7 +162,9 @@ def _found(tx: Tx, actor: Actor, action: Action, import_id: str) -> PlacedImport
     if import_and_place is None:
         raise NotFound(f"There is no import '{import_id}'.", code="secrets.import_not_found")
     access.require_there(tx, actor, action, import_and_place[1])
-    return _placed(tx, actor, *import_and_place)
+    placed_import = _placed(tx, actor, *import_and_place)
+    access.require_there(tx, actor, Action.DESCRIBE_SECRETS, placed_import.source)
+    return placed_import
 
 
 def _placed(tx: Tx, actor: Actor, row: Import, place: Place) -> PlacedImport:

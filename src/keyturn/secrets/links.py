@@ -4,8 +4,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 
+from keyturn.authz.authorize import Grants, Scope, granted
+from keyturn.authz.domain import Action
 from keyturn.db.unit import Tx
 from keyturn.errors import Refused
+from keyturn.kit.actor import Actor
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.sealing import Sealer
 from keyturn.projects import store as projects
@@ -20,20 +23,27 @@ MOST_IMPORTED = 100
 
 
 class Links:
-    """The references and imports of one project."""
+    """The references and imports of one project, as an actor may follow them.
 
-    def __init__(self, tx: Tx, sealer: Sealer, org_id: str, project_id: str) -> None:
+    A reference to what they may not read leads to nothing, as one does to what is not there: neither is told apart.
+    """
+
+    def __init__(self, tx: Tx, sealer: Sealer, actor: Actor, project_id: str) -> None:
         self._tx = tx
         self._sealer = sealer
-        self._org_id = org_id
+        self._actor = actor
         self._project_id = project_id
         self._reached: dict[Target, str] = {}
 
     @cached_property
     def _environments(self) -> Mapping[str, Environment]:
         """The environments by id. Most secrets lead nowhere, and then nobody asks for them."""
-        project = projects.project(self._tx, self._org_id, self._project_id)
+        project = projects.project(self._tx, self._actor.org_id, self._project_id)
         return {environment.id: environment for environment in project.environments} if project else {}
+
+    @cached_property
+    def _grants(self) -> Grants:
+        return granted(self._tx, self._actor, Scope(self._actor.org_id, self._project_id))
 
     # --- references ---------------------------------------------------------------------------------------------------
 
@@ -69,6 +79,9 @@ class Links:
         values: dict[Target, str] = {}
         ids = {environment.slug: environment.id for environment in self._environments.values()}
         for (environment, path), wanted in names.items():
+            scope = Scope(self._actor.org_id, self._project_id, environment, path)
+            if not self._grants.allow(Action.READ_SECRET_VALUES, scope):
+                continue
             folder = folders.at(self._tx, ids.get(environment, ""), path)
             for row in secrets.named(self._tx, folder.id, wanted) if folder else ():
                 value = value_of(self._sealer, self._project_id, row)

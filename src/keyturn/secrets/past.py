@@ -295,7 +295,7 @@ class _Writer:
 
     def _require_no_circle(self, written: Sequence[StoredSecret]) -> None:
         """Raise Refused when references of what was written lead back to it, by what has changed elsewhere since."""
-        links = Links(self.tx, self.sealer, self.actor.org_id, self.place.project_id)
+        links = Links(self.tx, self.sealer, self.actor, self.place.project_id)
         for row in written:
             value = value_of(self.sealer, self.place.project_id, row) if row.has_references else None
             if value and links.closes_circle(self.place, row.name, value):

@@ -96,9 +96,11 @@ class SecretReader:
     def select(self, actor: Actor, address: Address, reading: Reading) -> Selection:
         """Look for the secrets of a folder; there are none when the folder is not there. Raises Refused for too many."""
         with self._database.read() as tx:
-            place = access.locate(tx, actor, Action.DESCRIBE_SECRETS, address)
-            grants = granted(tx, actor, Scope(actor.org_id, place.project_id))
+            place, grants = access.locate_above(tx, actor, Action.DESCRIBE_SECRETS, address)
             selection = select(tx, actor, grants, self._links(tx, actor, place), place, reading)
+            access.require_some(
+                grants, actor, Action.DESCRIBE_SECRETS, place, selection.located if reading.recursive else ()
+            )
             if not selection.referring_ids:
                 return selection
             parts = (
@@ -234,7 +236,7 @@ class SecretReader:
         return known
 
     def _links(self, tx: Tx, actor: Actor, place: Place) -> Links:
-        return Links(tx, self._sealer, actor.org_id, place.project_id)
+        return Links(tx, self._sealer, actor, place.project_id)
 
     def _note(self, actor: Actor, read: _Read | None) -> None:
         if read is None:

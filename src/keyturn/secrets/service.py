@@ -305,7 +305,7 @@ class Secrets:
 
     def _require_no_circle(self, tx: Tx, actor: Actor, place: Place, name: str, value: Plaintext) -> None:
         """Raise Refused for a value whose references would lead back to it."""
-        if Links(tx, self._sealer, actor.org_id, place.project_id).closes_circle(place, name, value):
+        if Links(tx, self._sealer, actor, place.project_id).closes_circle(place, name, value):
             raise Refused(
                 f"The references in the value of '{name}' lead back to it.",
                 code="secrets.reference_circle",

@@ -2,18 +2,22 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
+from keyturn.api.audit import routes as audit_routes
 from keyturn.api.folders import routes as folder_routes
+from keyturn.api.projects import members as member_routes
+from keyturn.api.projects import roles as role_routes
 from keyturn.api.projects import routes as project_routes
 from keyturn.api.secret_imports import routes as import_routes
 from keyturn.api.secrets import past_routes
 from keyturn.api.secrets import routes as secret_routes
 from keyturn.api.tags import routes as tag_routes
+from keyturn.audit.service import AuditTrail
 from keyturn.changes import store as feed
 from keyturn.changes.domain import Change
 from keyturn.crypto.keyring import Keyring, KeyringDigests
@@ -180,7 +184,7 @@ def desk(database: Database, folder: Path) -> Iterator[SecretsClient]:
     def authenticate(token: str, _ip: str) -> Actor:
         if token not in actors:
             raise TokenRefused("token malformed", code="token.malformed")
-        return actors[token]
+        return replace(actors[token], at=world.clock.now())
 
     digests = KeyringDigests(Keyring.open(database, GivenRoot(RootKeys(RootKey(ROOT_KEY))), world.clock))
     routes = [
@@ -191,6 +195,10 @@ def desk(database: Database, folder: Path) -> Iterator[SecretsClient]:
         import_routes.router(secrets.imports),
         project_routes.projects_router(projects),
         project_routes.environments_router(projects),
+        member_routes.identity_members_router(projects),
+        member_routes.people_router(projects),
+        role_routes.roles_router(projects),
+        audit_routes.router(AuditTrail(database)),
     ]
     settings = Settings(data_dir=folder, database_url="sqlite://")
     app = build(routes, authenticate=authenticate, settings=settings, clock=world.clock, ids=world.ids)
