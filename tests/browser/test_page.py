@@ -266,7 +266,7 @@ def test_a_refusal_shows_since_when_and_the_way_out(page: Page, estate: BrowserS
     estate.emulator.admin.set_disabled(application.object_id, disabled=True)
     page.get_by_role("button", name="Test", exact=True).click()
     page.goto(estate.page_of(resting))
-    expect(page.get_by_text(re.compile("^Refused by Entra since"))).to_be_visible()
+    expect(page.get_by_text(re.compile("^Refused by Entra ID since"))).to_be_visible()
     expect(page.get_by_text("0 secrets sign in now.").first).to_be_visible()
     expect(page.get_by_role("link", name="Enter a new client secret")).to_have_count(0)
 

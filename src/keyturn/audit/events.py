@@ -85,7 +85,7 @@ CONNECTION_SIGN_IN_FAILED = AuditEvent(
     "fail-app-connection-sign-in",
     _CONNECTIONS,
     _CONNECTION,
-    "A sign-in with Microsoft for a connection did not end well; `code` says why.",
+    "A sign-in by browser for a connection did not end well; `code` says why.",
     ("name", "tenantId", "code", "message"),
 )
 CONNECTION_CREDENTIAL_MOVED = AuditEvent(
@@ -100,21 +100,21 @@ CONNECTION_REFUSED = AuditEvent(
     "app-connection-refused",
     _CONNECTIONS,
     _CONNECTION,
-    "Microsoft refuses the connection, as a daily look, a test or a run found; `code` says why.",
+    "The provider refuses the connection, as a daily look, a test or a run found; `code` says why.",
     (*_OF_CONNECTION, "method", "refusedAt", "code", "message", "fix"),
 )
 CONNECTION_RECOVERED = AuditEvent(
     "app-connection-recovered",
     _CONNECTIONS,
     _CONNECTION,
-    "A connection that Microsoft refused since `refusedAt` works again.",
+    "A connection that the provider refused since `refusedAt` works again.",
     (*_OF_CONNECTION, "method", "refusedAt", "code"),
 )
 CONNECTION_NEEDS_RECONNECT = AuditEvent(
     "app-connection-needs-reconnect",
     _CONNECTIONS,
     _CONNECTION,
-    "Microsoft ended what a person had granted: somebody has to sign in again.",
+    "The provider ended what a person had granted: somebody has to sign in again.",
     (*_OF_CONNECTION, "method", "code", "message"),
 )
 
@@ -215,7 +215,7 @@ CREDENTIAL_ISSUED = AuditEvent(
     "credential-issued",
     _CREDENTIALS,
     _ROTATION,
-    "Entra made a new secret for this server; its value was sealed at once.",
+    "The provider made a new secret for this server; its value was sealed at once.",
     (*_OF_ROTATION, "runId", *_OF_CREDENTIAL),
 )
 CREDENTIAL_LOST = AuditEvent(

@@ -64,6 +64,6 @@ SECRET_ROTATION_DELETED = AuditEvent(
     "delete-secret-rotation",
     _SECRET_ROTATIONS,
     _SECRET_ROTATION,
-    "It was deleted, or its first run has failed and left nothing behind; `staysValid` are secrets that still work at Entra.",
+    "It was deleted, or its first run has failed and left nothing behind; `staysValid` are secrets that still work.",
     (*_OF_SECRET_ROTATION, "deleteSecrets", "staysValid"),
 )

@@ -163,7 +163,7 @@ class SignIns:
     def _refuse(self, form: SignInRequest, callback: UnverifiedCallback) -> NoReturn:
         if not callback.said:
             raise Refused(
-                "Microsoft sent the browser back without a code.",
+                "The browser was sent back without a code.",
                 code="connections.oauth_code_missing",
                 fix="Connect again. If it happens again, check what stands between the browser and this server.",
             )
@@ -192,7 +192,7 @@ def _binding(session: Plaintext | None) -> str:
     """Return what a sign-in is bound to. Raises Refused for a caller without a session or an access token."""
     if session is None:
         raise Refused(
-            "A sign-in at Microsoft that is started over the API is bound to an access token.",
+            "A sign-in by browser that is started over the API is bound to an access token.",
             code="connections.token_needed",
             fix="Send an access token, or use the page of the connection.",
         )

@@ -21,6 +21,12 @@ class Manifest:
 
     app: str
     name: str
+    short_name: str
+    """As buttons say it."""
+    service: str
+    """What signs its connections in and holds their credentials, in sentences."""
+    vendor: str
+    """Whose service that is."""
     icon: str
     permissions: tuple[Permission, ...] = ()
     type_prefix: str = ""

@@ -57,6 +57,10 @@ class Providers:
         """Return the method of which this is the kind of credential. Raises NeedsAction for one that nobody knows."""
         return self._methods.get(name) or _unknown("method", name)
 
+    def of_kind(self, name: str) -> AppProvider:
+        """Return the provider of this kind of credential. Raises as :meth:`method_of_kind` does."""
+        return self.of(self.method_of_kind(name).app)
+
     def kind(self, name: str, *, app_id: str | None = None) -> CredentialKind:
         """Return the kind of credential of this name, which is that of its method. Raises NeedsAction for another. Pure."""
         return self.method_of_kind(name).kind(app_id=app_id) or _unknown("kind of credential", name)

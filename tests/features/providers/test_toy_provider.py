@@ -172,6 +172,38 @@ def test_it_connects_by_form_and_by_api_and_is_tested(playroom: Playroom) -> Non
     assert "Toy Word" in playroom.page(f"/app-connections/{made['id']}")
 
 
+def of_microsoft(page: str) -> list[str]:
+    """Return where the page's content, which is all but the navigation, names the other provider."""
+    (content,) = re.findall(r"<main.*</main>", page, re.DOTALL)
+    return re.findall(r".{0,40}(?:Microsoft|Entra|Azure).{0,40}", content)
+
+
+def test_no_page_of_its_connection_names_the_other_provider(playroom: Playroom) -> None:
+    playroom.toys.add("attic", "hello-toys")
+    on = {"isAutoRotationEnabled": True, "rotation": SCHEDULE}
+    made = playroom.ask("POST", TOY, body("hello-toys", **on))["appConnection"]
+    playroom.settle()
+    path = f"/app-connections/{made['id']}"
+    assert "Remove the old secret from Toy Land" in playroom.page(path)
+    for page in (FORM, path, f"{path}/schedule", f"{path}/credentials"):
+        assert of_microsoft(playroom.page(page)) == [], page
+    (listed,) = re.findall(
+        r"<tr[^>]*>(?:(?!</tr>).)*by-toy.*?</tr>", playroom.page("/organization/app-connections"), re.DOTALL
+    )
+    assert not re.search("Microsoft|Entra|Azure", listed)
+
+    playroom.toys.boxes["attic"] = {"toy-key-0": "somebody else's"}
+    playroom.ask("POST", f"{path.replace('/app-connections', TOY)}/test")
+    refused = playroom.page(path)
+    assert "Toy Land since" in refused
+    assert of_microsoft(refused) == []
+
+    playroom.page(f"{path}/delete", {"confirm": "by-toy", "secrets": "all"})
+    (removal,) = set(re.findall(r'href="(/removals/[^"]+)"', playroom.page("/organization/app-connections")))
+    assert "Toy Land" in playroom.page(removal)
+    assert of_microsoft(playroom.page(removal)) == []
+
+
 def test_it_rotates_its_word_and_the_old_one_goes(playroom: Playroom) -> None:
     playroom.toys.add("attic", "hello-toys")
     made = playroom.ask("POST", TOY, body("hello-toys"))["appConnection"]

@@ -188,7 +188,7 @@ class ToyMethod:
 
 
 class ToyProvider:
-    manifest = Manifest("toy", "Toy Box", "key", type_prefix="Toy")
+    manifest = Manifest("toy", "Toy Box", "Toy Box", "Toy Land", "Toys Inc.", "key", type_prefix="Toy")
     browser = None
 
     def __init__(self, toys: Toys) -> None:

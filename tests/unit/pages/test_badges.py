@@ -25,14 +25,14 @@ def refused_with(code: str, reason: RefusalReason | None = None) -> Connection:
 
 def test_a_credential_that_is_gone_says_so_with_its_moment() -> None:
     vanished = refused_with("azure.secret_invalid", RefusalReason.CREDENTIAL_UNKNOWN)
-    (badge,) = badges(vanished, None, None, None, NOW)
-    assert (badge.text, badge.tone, badge.at) == ("Removed or changed in Entra", "bad", NOW)
+    (badge,) = badges(vanished, "Toy Land", None, None, None, NOW)
+    assert (badge.text, badge.tone, badge.at) == ("Removed or changed in Toy Land", "bad", NOW)
     assert credential_refused(vanished)
 
 
 def test_another_refusal_is_one_of_entra() -> None:
     gone = refused_with("azure.application_disabled")
-    assert refusal_title(gone) == "Refused by Entra"
+    assert refusal_title(gone, "Toy Land") == "Refused by Toy Land"
     assert not credential_refused(gone)
     assert sign_in_refused(gone)
     assert not sign_in_refused(refused_with("azure.permission_missing", RefusalReason.PERMISSION))
@@ -40,7 +40,7 @@ def test_another_refusal_is_one_of_entra() -> None:
 
 def test_trouble_that_passes_is_not_red() -> None:
     check_result = {"ok": False, "transient": True, "message": "No answer."}
-    (badge,) = badges(replace(PLAIN, check_result=check_result), None, None, None, NOW)
+    (badge,) = badges(replace(PLAIN, check_result=check_result), "Toy Land", None, None, None, NOW)
     assert (badge.text, badge.tone) == ("Could not be checked", "warn")
 
 
@@ -54,5 +54,7 @@ def test_what_entra_refuses_is_not_said_to_sign_in() -> None:
 
 def test_a_proof_that_waits_for_replicas_is_no_failure() -> None:
     run = Run("run", "rotation", Reason.MANUAL, RunState.SUCCEEDED, NOW, finished_at=NOW)
-    (line,) = run_line(run, [StepRecord("prove", "failed", NOW, NOW, repeats=2, message="AADSTS7000215")], NOW).steps
+    (line,) = run_line(
+        run, [StepRecord("prove", "failed", NOW, NOW, repeats=2, message="AADSTS7000215")], "Toy Land", NOW
+    ).steps
     assert (line.tone, line.message) == ("neutral", "not everywhere yet, 2 tries")

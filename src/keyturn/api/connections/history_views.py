@@ -44,7 +44,7 @@ class RunRequester(ApiModel):
 
 
 class RunFailure(ApiModel):
-    """``kind``: ``retryable``, or ``needs-action`` of somebody. ``requestId`` is for Microsoft's support."""
+    """``kind``: ``retryable``, or ``needs-action`` of somebody. ``requestId`` is for the provider's support."""
 
     code: str
     message: str

@@ -28,7 +28,7 @@ class LastCheck(ApiModel):
 
 
 class Refusal(ApiModel):
-    """Microsoft has refused the connection since then: its sign-in, or all that it is for. ``fix`` says how to get out."""
+    """The provider has refused the connection since then: its sign-in, or all that it is for. ``fix`` says how to get out."""
 
     since: Timestamp
     code: str

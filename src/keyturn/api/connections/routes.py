@@ -150,7 +150,7 @@ def _single(connections: Connections, tests: ConnectionTests, shelf: _Shelf, roo
 
     @get(f"{one}/clients", compressed=True)
     def list_app_connection_clients(actor: Actor, connection_id: Uuid) -> views.ClientList:
-        """List the Entra applications that the connection can see."""
+        """List the applications that the connection can see."""
         applications = connections.clients(actor, connection_id)
         return views.ClientList(
             [
@@ -161,7 +161,7 @@ def _single(connections: Connections, tests: ConnectionTests, shelf: _Shelf, roo
 
     @post(f"{one}/test")
     def test_app_connection(actor: Actor, connection_id: Uuid) -> method_views.ConnectionTestReport:
-        """Try the connection now, and say what works. Changes nothing in Entra ID."""
+        """Try the connection now, and say what works. Changes nothing at the provider."""
         return method_views.report(tests.run(actor, connection_id))
 
     return [get_app_connection, get_app_connection_by_name, list_app_connection_clients, test_app_connection]
@@ -198,7 +198,7 @@ def _changing(rotations: SelfRotation, shelf: _Shelf, root: str, types: AppTypes
     def delete_app_connection(
         actor: Actor, connection_id: Uuid, query: DeleteAppConnection
     ) -> views.DeletedAppConnection:
-        """Delete an app connection. ``staysValid`` lists the secrets that will still sign in to Entra ID."""
+        """Delete an app connection. ``staysValid`` lists the secrets that will still sign in."""
         connection, rows = rotations.delete(actor, connection_id, revoke=query.revoke_credentials)
         return views.DeletedAppConnection(shelf.show(actor, connection), [views.valid_secret(row) for row in rows])
 
@@ -211,7 +211,7 @@ def _changing(rotations: SelfRotation, shelf: _Shelf, root: str, types: AppTypes
 def _signing_in(sign_ins: SignIns, shelf: _Shelf, root: str, start: type[StartSignIn]) -> list[Operation]:
     @post(f"{root}/oauth/authorize-url", types={"data": start})
     def start_app_connection_sign_in(actor: Actor, caller: Caller, data: StartSignIn) -> method_views.SignInStarted:
-        """Start a sign-in at Microsoft, for a new connection or to connect one again.
+        """Start a sign-in by browser, for a new connection or to connect one again.
 
         Only the access token that started it can finish it, within ten minutes.
         """
@@ -263,7 +263,7 @@ def _history(history: RotationHistory, removals: Removals, root: str) -> list[Op
 
     @get(f"{root}/removals", compressed=True)
     def list_app_connection_removals(actor: Actor, query: InProject) -> removal_views.RemovalList:
-        """List deleted connections whose credentials are still being removed from Entra ID.
+        """List deleted connections whose credentials are still being removed at the provider.
 
         Those of the project, or without one all that the caller may read.
         """

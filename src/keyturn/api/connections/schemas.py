@@ -131,7 +131,7 @@ class CredentialsModel(ApiModel):
 
 
 class AppConnectionDraft(ApiModel, kw_only=True):
-    """What the methods have in common. Gateways and platform-managed credentials are not for Azure."""
+    """What the methods have in common. Gateways and platform-managed credentials are not offered."""
 
     name: Slug
     credentials: CredentialsModel
@@ -205,7 +205,7 @@ class PartOfProject(Window):
 
 
 class DeleteAppConnection(ApiModel):
-    """``true`` removes all secrets of the rotation from Entra ID, ``false`` none; else those that this server made."""
+    """``true`` removes all secrets of the rotation at the provider, ``false`` none; else those that this server made."""
 
     revoke_credentials: bool | None = None
 

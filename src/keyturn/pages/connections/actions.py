@@ -61,11 +61,12 @@ def _editing(pages: ConnectionPages, page: PageRoute) -> list[PageRoute]:
         rotation = pages.history.rotations([connection]).get(connection_id)
         _, rows = pages.rotations.delete(actor, connection_id, revoke=_REVOKE[form.secrets])
         scope = pages.place(actor, connection.project_id)
-        still = f" {len(rows)} of its secrets stay valid at Entra ID." if rows else ""
+        service = pages.providers.for_display(connection)[0].manifest.service
+        still = f" {len(rows)} of its secrets stay valid at {service}." if rows else ""
         to = scope.list_path
         if rotation and left_to_remove(pages, actor, rotation.id):
             to = removal_path(rotation.id)
-            still += f" {'The others' if rows else 'Its secrets'} are being removed from Entra ID: watch it here."
+            still += f" {'The others' if rows else 'Its secrets'} are being removed from {service}: watch it here."
         return Redirect(to, toast=f"{connection.name} was deleted.{still}")
 
     return [change_details, delete_connection]

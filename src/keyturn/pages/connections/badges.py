@@ -24,19 +24,30 @@ class Badge:
 
 
 def badges(
-    connection: Connection, rotation: Rotation | None, run: Run | None, ends_at: datetime | None, now: datetime
+    connection: Connection,
+    service: str,
+    rotation: Rotation | None,
+    run: Run | None,
+    ends_at: datetime | None,
+    now: datetime,
 ) -> list[Badge]:
-    """Return the marks of a connection, the most urgent first. ``ends_at`` is when its current secret ends."""
-    return [*_sign_in(connection, rotation, now), *(_rotation(rotation, run, ends_at, now) if rotation else ())]
+    """Return the marks of a connection, the most urgent first. ``ends_at`` is when its current secret ends.
+
+    ``service`` is what signs it in, by name.
+    """
+    return [
+        *_sign_in(connection, service, rotation, now),
+        *(_rotation(rotation, run, ends_at, now) if rotation else ()),
+    ]
 
 
-def _sign_in(connection: Connection, rotation: Rotation | None, now: datetime) -> Iterator[Badge]:
+def _sign_in(connection: Connection, service: str, rotation: Rotation | None, now: datetime) -> Iterator[Badge]:
     result = connection.check_result or {}
     reason = " ".join(str(result[key]) for key in ("message", "fix") if result.get(key))
     if connection.refused_at:
         refusal = connection.refusal or {}
         cause = str(refusal.get("message") or "")
-        yield Badge(refusal_title(connection), "bad", "warning", cause, connection.refused_at, "Since")
+        yield Badge(refusal_title(connection, service), "bad", "warning", cause, connection.refused_at, "Since")
     elif connection.needs_reconnect:
         yield Badge("Reconnect needed", "bad", "warning", reason)
     elif result.get("transient"):
@@ -63,12 +74,12 @@ def without(matches: Sequence[Badge], texts: Collection[str]) -> list[Badge]:
     ]
 
 
-def refusal_title(connection: Connection) -> str:
+def refusal_title(connection: Connection, service: str) -> str:
     """Say in few words what became of a connection that is refused."""
     if connection.needs_reconnect:
         return "Reconnect needed"
     vanished = _reason(connection) == RefusalReason.CREDENTIAL_UNKNOWN
-    return "Removed or changed in Entra" if vanished else "Refused by Entra"
+    return f"Removed or changed in {service}" if vanished else f"Refused by {service}"
 
 
 def sign_in_refused(connection: Connection) -> bool:

@@ -23,6 +23,7 @@ from keyturn.pages.connections.forms import (
 )
 from keyturn.pages.connections.urls import ONE, ConnectionPages, PageOfPlace, PageScope, connection_path
 from keyturn.ports.fields import AskedWhere, Field
+from keyturn.ports.manifest import Manifest
 from keyturn.ports.sign_in import SignInMethod
 from keyturn.rotations.commands import ConnectionChange, ScheduleChange
 from keyturn.rotations.history import History, early_end, preview_runs
@@ -39,6 +40,7 @@ class CredentialsPage(PageOfPlace):
     leaves_by: ClassVar[tuple[str, ...]] = ("https:",)
 
     connection: Connection
+    manifest: Manifest
     method: SignInMethod
     fields: Sequence[FormField]
     key_fields: Sequence[Field]
@@ -107,7 +109,7 @@ def _require_typed(method: SignInMethod) -> None:
         raise Refused(
             f"A connection by {method.label} has no credentials to type.",
             code="connections.method_fixed",
-            fix="Reconnect it: sign in to Microsoft again.",
+            fix="Reconnect it: sign in with the browser again.",
         )
 
 
@@ -124,6 +126,7 @@ def _credentials_page(
     return CredentialsPage(
         place=scope,
         connection=connection,
+        manifest=pages.providers.of(connection.app).manifest,
         method=method,
         fields=[one for one in fields_of([method]) if one.field.asked is AskedWhere.CREDENTIALS],
         key_fields=key_fields(method),

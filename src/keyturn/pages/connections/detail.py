@@ -95,8 +95,10 @@ def show(
     refusal = str((connection.refusal or {}).get("message") or "")
     check = _check_failed(connection, tested)
     above = {*tested, refusal, str(check.get("message") or "")}
-    runs = said_once([run_line(run, steps, now) for run, steps in rotation_history.runs], above)
-    marks = badges(connection, rotation, rotation_history.active, ends_at, now)
+    runs = said_once(
+        [run_line(run, steps, provider.manifest.service, now) for run, steps in rotation_history.runs], above
+    )
+    marks = badges(connection, provider.manifest.service, rotation, rotation_history.active, ends_at, now)
     return ConnectionPage(
         place=scope,
         connection=connection,
@@ -117,7 +119,7 @@ def show(
         needs_credential=credential_refused(connection),
         check_failed=check,
         refusal_told=refusal in tested,
-        refusal_title=refusal_title(connection) if connection.refused_at else "",
+        refusal_title=refusal_title(connection, provider.manifest.service) if connection.refused_at else "",
         ends_at=ends_at,
         trial=trial,
         form_state=form_state,

@@ -158,7 +158,7 @@ def _rows(pages: ConnectionPages, matches: ConnectionMatches) -> list[Connection
                 method,
                 home.name if home else None,
                 OF_PROJECT.format(project_id=home.id) if home else "",
-                badges(readable(connection, pages.providers), rotation, run, ends_at, now),
+                badges(readable(connection, pages.providers), provider.manifest.service, rotation, run, ends_at, now),
                 rotation,
                 matches.can_in[connection.project_id] if connection.project_id else matches.can,
             )

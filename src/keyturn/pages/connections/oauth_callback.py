@@ -1,4 +1,4 @@
-"""Coming back from Microsoft: the callback of the sign-in by browser."""
+"""The callback of the sign-in by browser."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -18,7 +18,7 @@ from keyturn.web.schema.validate import parse
 
 
 class CallbackQuery(FinishSignIn):
-    """What Microsoft puts into the address; nothing at all where somebody opens it by hand."""
+    """What the provider puts into the address; nothing at all where somebody opens it by hand."""
 
     state: Plaintext = Plaintext("")
 
@@ -63,11 +63,11 @@ def routes(pages: ConnectionPages) -> list[PageRoute]:
 
 
 def _signed_out(pages: ConnectionPages) -> ReturnedPage:
-    """Whoever comes back without a session signs in first; what Microsoft had sent along is not kept meanwhile."""
+    """Whoever comes back without a session signs in first; what was sent along is not kept meanwhile."""
     where = f" Do all of it at {pages.site_url}: the address in the browser begins so." if pages.site_url else ""
     return ReturnedPage(
         _NOTHING,
-        "You were not signed in to this server at this address when Microsoft sent you back.",
+        f"You were not signed in to this server at this address when {_provider(pages).manifest.vendor} sent you back.",
         f"Connect again, now that you are signed in.{where}",
         OF_ORGANIZATION,
     )

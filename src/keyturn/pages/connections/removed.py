@@ -1,4 +1,4 @@
-"""The page of a deletion whose credentials are still being removed from Entra ID: each with its state, while it changes."""
+"""The page of a deletion whose credentials are still being removed at the provider: each with its state, while it changes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from typing import ClassVar
 from keyturn.errors import NotFound
 from keyturn.kit.actor import Actor
 from keyturn.pages.connections.urls import REMOVAL, ConnectionPages, PageOfPlace
+from keyturn.ports.manifest import Manifest
 from keyturn.rotations.removals import RemovalItem, RemovalStage
 from keyturn.web.pages import PageRoute, get
 
@@ -23,10 +24,10 @@ _MARKS = {
 }
 _SENTENCES = {
     RemovalStage.WAITING: "It is removed as soon as nobody relies on it any more.",
-    RemovalStage.RESOLVING: "Entra ID was asked for it, and the answer was lost: whether it exists is being found out.",
-    RemovalStage.REMOVING: "Entra ID is being asked to remove it.",
-    RemovalStage.CONFIRMING: "Entra ID was asked to remove it. It counts as gone when two lists some time apart "
-    "do not have it, and all of Entra ID knows of it.",
+    RemovalStage.RESOLVING: "{service} was asked for it, and the answer was lost: whether it exists is being found out.",
+    RemovalStage.REMOVING: "{service} is being asked to remove it.",
+    RemovalStage.CONFIRMING: "{service} was asked to remove it. It counts as gone when two lists some time apart "
+    "do not have it, and all of {service} knows of it.",
     RemovalStage.KEPT: "It still signs in: it was chosen to be kept.",
 }
 
@@ -57,12 +58,17 @@ class RemovalPage(PageOfPlace):
 
     path: str
     name: str
+    manifest: Manifest
     application_name: str
     lines: Sequence[RemovalLine]
     left: int
     refused: bool
     reasons: Sequence[str]
-    """Why Entra ID refuses, and what to do: each once."""
+    """Why the provider refuses, and what to do: each once."""
+
+
+def _line(item: RemovalItem, service: str) -> RemovalLine:
+    return RemovalLine(item, *_MARKS[item.stage], _SENTENCES.get(item.stage, "").format(service=service))
 
 
 def removal_path(rotation_id: str) -> str:
@@ -95,12 +101,14 @@ def routes(pages: ConnectionPages) -> list[PageRoute]:
         removal = pages.removals.get(actor, rotation_id)
         rotation = removal.rotation
         scope = pages.place(actor, rotation.project_id)
+        manifest = pages.providers.of_kind(rotation.credential_kind).manifest
         return RemovalPage(
             place=scope,
             path=removal_path(rotation_id),
             name=rotation.name,
+            manifest=manifest,
             application_name=rotation.application_name,
-            lines=[RemovalLine(item, *_MARKS[item.stage], _SENTENCES.get(item.stage, "")) for item in removal.items],
+            lines=[_line(item, manifest.service) for item in removal.items],
             left=removal.left,
             refused=removal.refused,
             reasons=list(dict.fromkeys(item.message for item in removal.items if item.stage is RemovalStage.REFUSED)),

@@ -26,12 +26,12 @@ STEPS = {
     StepName.INSPECT: "Look at the application",
     StepName.PLAN: "Plan the new secret",
     StepName.ANNOUNCE: "Write down what will be asked for",
-    StepName.ISSUE: "Ask Entra ID for the new secret",
+    StepName.ISSUE: "Ask {service} for the new secret",
     StepName.RESOLVE: "Find out what became of the request",
     StepName.PROVE: "Prove that the new secret signs in",
     StepName.PUBLISH: "Make the new secret current",
     StepName.RETIRE: "Retire the old secret",
-    StepName.REMOVE: "Remove the old secret from Entra ID",
+    StepName.REMOVE: "Remove the old secret from {service}",
     StepName.CONFIRM: "Confirm that it is gone",
     StepName.SWEEP: "Look for changes by others",
 }
@@ -51,7 +51,7 @@ class StepLine:
 
 @dataclass(frozen=True)
 class RunLine:
-    """A run as it is listed. ``failure`` is the sentence, ``fix`` what to do, ``quote`` Microsoft's id of the call."""
+    """A run as it is listed. ``failure`` is the sentence, ``fix`` what to do, ``quote`` the service's id of the call."""
 
     id: str
     why: str
@@ -68,7 +68,8 @@ class RunLine:
     active: bool
 
 
-def run_line(run: Run, steps: Sequence[StepRecord], now: datetime) -> RunLine:
+def run_line(run: Run, steps: Sequence[StepRecord], service: str, now: datetime) -> RunLine:
+    """``service`` is what holds the credentials, by name."""
     state, tone, symbol = _STATES[run.state]
     failure = run.failure or {}
     begun = run.started_at or run.created_at
@@ -81,7 +82,7 @@ def run_line(run: Run, steps: Sequence[StepRecord], now: datetime) -> RunLine:
         str((run.requested_by or {}).get("name") or "Keyturn"),
         run.created_at,
         took((run.finished_at or now) - begun),
-        [_step(step) for step in steps],
+        [_step(step, service) for step in steps],
         str(failure.get("message") or ""),
         str(failure.get("fix") or ""),
         str(failure.get("requestId") or ""),
@@ -103,8 +104,10 @@ def said_once(runs: Sequence[RunLine], above: Collection[str]) -> list[RunLine]:
     return lines
 
 
-def _step(step: StepRecord) -> StepLine:
-    step_label = next((label for name, label in STEPS.items() if name.value == step.step), step.step)
+def _step(step: StepRecord, service: str) -> StepLine:
+    step_label = next((label for name, label in STEPS.items() if name.value == step.step), step.step).format(
+        service=service
+    )
     if step.step == StepName.PROVE.value and step.outcome == "failed":
         # Replicas that do not know it yet are waited for: nothing has gone wrong.
         tries = "1 try" if step.repeats == 1 else f"{step.repeats} tries"

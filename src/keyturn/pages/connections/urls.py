@@ -93,14 +93,14 @@ class ConnectionPages:
         return FormTypes.of(self.providers)
 
     def require_site(self, origin: str, path: str) -> None:
-        """Raise Refused when the browser is at another address than Microsoft will send it back to.
+        """Raise Refused when the browser is at another address than it will be sent back to.
 
         There it has no session of this server, so the sign-in could not be finished. ``origin`` is what the browser says.
         """
         if not self.site_url or not origin.startswith("http") or is_origin_of(origin, self.site_url):
             return
         raise Refused(
-            f"You opened this server at {origin}, but Microsoft sends you back to {self.site_url}, where you have not signed in.",
+            f"You opened this server at {origin}, but a sign-in comes back to {self.site_url}, where you have not signed in.",
             code="connections.oauth_other_address",
             fix=f"Open {self.site_url.rstrip('/')}{path}, sign in there and connect again. Nothing was started.",
         )

@@ -13,6 +13,9 @@ LONGEST_PEM = 65536
 MANIFEST = Manifest(
     app=APP,
     name="Azure Client Secrets",
+    short_name="Azure",
+    service="Entra ID",
+    vendor="Microsoft",
     icon="azure",
     permissions=(
         Permission(
