@@ -13,13 +13,16 @@ from typing import Any
 
 from entra_emulator import Emulator, Settings, SystemClock
 from entra_emulator.admin.admin import ApplicationHandle
-from keyturn.app.core import Core, oauth_app, open_core
+from keyturn.app.core import Core, oauth_app, open_core, services
 from keyturn.app.web import open_access, web_application
 from keyturn.kit.actor import Actor, ActorKind, Role
 from keyturn.kit.secret import Plaintext
 from keyturn.people.sessions import BrowserInfo
 from keyturn.providers.azure.provider import AzureProvider
 from keyturn.providers.registry import Providers
+from keyturn.rotations.commands import NewSecretRotation
+from keyturn.rotations.schedule import Schedule
+from keyturn.secrets.mapped import SecretNames
 from keyturn.settings.reader import read_settings
 from keyturn.tokens.domain import Origin
 from keyturn.web.server.app import Application
@@ -135,11 +138,34 @@ def estate(folder: Path) -> Iterator[RunningServer]:
     provider = AzureProvider(transport, core.clock, emulated_clouds(), ids=core.ids, oauth=ours)
     core = replace(core, azure=provider, providers=Providers([provider]))
     application = web_application(core, None)
+    application.edge.pause = _at_once  # no worker lives here: what a request waits for never comes
     try:
         with Client(application) as client:
             yield _furnished(core, application, client, emulator, tenant, first, spare)
     finally:
         core.close()
+
+
+def _rotation(
+    core: Core, actor: Actor, project_id: str, environment: str, connection_id: str, application: ApplicationHandle
+) -> str:
+    """Begin to rotate the application, and return the id of that."""
+    new = NewSecretRotation(
+        name="quiet-billing",
+        project_id=project_id,
+        environment=environment,
+        path="/",
+        connection_id=connection_id,
+        object_id=application.object_id,
+        client_id=application.app_id,
+        names=SecretNames("BILLING_CLIENT_ID", "BILLING_CLIENT_SECRET"),
+        schedule=Schedule(30, 2, 15),
+    )
+    return services(core, lambda: None).secret_rotations.create(actor, new).secret_rotation_id
+
+
+async def _at_once(_seconds: float) -> None:
+    """Wait for nothing."""
 
 
 def credentials_of(tenant: str, application: ApplicationHandle) -> dict[str, str]:
@@ -220,6 +246,14 @@ def _furnished(
     role = ask(
         "POST", f"/api/v1/projects/{project['id']}/roles", {"slug": "quiet-role", "name": "Quiet", "permissions": []}
     )["role"]
+    rotor = emulator.admin.create_application(
+        tenant, "Quiet Rotor", permissions=("Application.ReadWrite.OwnedBy",), owns_itself=True
+    )
+    turning = {"name": "quiet-rotor", "method": "client-secret", "credentials": credentials_of(tenant, rotor)}
+    through = ask("POST", AZURE, turning | {"projectId": project["id"]})["appConnection"]["id"]
+    owned = emulator.admin.create_application(tenant, "Quiet Billing", owners=(rotor.principal_id,), secrets=0)
+    ada = Actor(ActorKind.USER, boot.user.id, boot.user.email, boot.organization.id, Role.ADMIN)
+    rotation_id = _rotation(core, ada, project["id"], project["environments"][2]["slug"], through, owned)
     free_user, _ = user("free", "viewer")
     joined_user, _ = user("joined", "viewer", "viewer")
     viewer, member, steward, passer = (
@@ -244,6 +278,9 @@ def _furnished(
         "environment_slug": environment["slug"],
         "connection_id": inner["id"],
         "still": still["id"],
+        "secret_rotation": rotation_id,
+        "rotation_name": "quiet-billing",
+        "rotation_environment": project["environments"][2]["slug"],
         "nothing": "00000000-0000-4000-8000-000000000000",
         "connection_name": inner["name"],
         "user_id": free_user,
@@ -268,7 +305,6 @@ def _furnished(
         "folder_name": folder["name"],
         "rest": "app.css",
     }
-    ada = Actor(ActorKind.USER, boot.user.id, boot.user.email, boot.organization.id, Role.ADMIN)
     callers = [
         HttpCaller("anonymous"),
         HttpCaller("viewer", Role.VIEWER, Role.VIEWER, headers=cookie(viewer)),
@@ -294,6 +330,7 @@ def _furnished(
             {
                 *("Hidden Harbour", "inner-secret-lake", "Quiet Lagoon", first.app_id),
                 *("QUIET_TIDE", "hidden-harbour-canary", "quiet-cove", "quiet-mark", "quiet-role"),
+                *("quiet-billing", "Quiet Billing", owned.app_id, "BILLING_CLIENT_SECRET"),
             }
         ),
         frozenset({"ada@contoso.test", "joined robot", "Deep Fjord", first.secrets[0].value, token}),

@@ -195,6 +195,41 @@ _API: dict[str, Rule] = {
     f"POST {_AZURE}/oauth/callback": _self({"state": "unknown", "code": "unknown"}, 400, 404, by_token=True),
 }
 
+_ROTATIONS = "/api/v2/secret-rotations"
+_ROTATION = f"{_ROTATIONS}/azure-client-secret/{{rotation_id}}"
+_A_ROTATION = {"rotation_id": "secret_rotation"}
+_NEVER_OVER = frozenset({504})
+"""A request that waits for a run, which nobody carries out here."""
+_NEW_ROTATION = {
+    "name": "another",
+    "projectId": "{project_id}",
+    "connectionId": "{connection_id}",
+    "environment": "{environment_slug}",
+    "secretPath": "/",
+    "rotationInterval": 30,
+    "parameters": {
+        "objectId": "00000000-0000-4000-8000-000000000000",
+        "clientId": "00000000-0000-4000-8000-000000000000",
+    },
+    "secretsMapping": {"clientId": "A", "clientSecret": "B"},
+}
+_API |= {
+    f"GET {_ROTATIONS}/options": SELF,
+    f"GET {_ROTATIONS}": _in(Action.READ_ROTATIONS, query="?projectId={project_id}"),
+    f"GET {_ROTATIONS}/azure-client-secret": _in(Action.READ_ROTATIONS, query="?projectId={project_id}"),
+    f"POST {_ROTATIONS}/azure-client-secret": _in(Action.CREATE_ROTATIONS, _NEW_ROTATION, also=frozenset({400})),
+    f"GET {_ROTATIONS}/azure-client-secret/rotation-name/{{rotation_name}}": _in(
+        Action.READ_ROTATIONS,
+        query="?projectId={project_id}&environment={rotation_environment}&secretPath=/",
+        fill={"rotation_name": "rotation_name"},
+    ),
+    f"GET {_ROTATION}": _in(Action.READ_ROTATIONS, fill=_A_ROTATION),
+    f"DELETE {_ROTATION}": _in(Action.DELETE_ROTATIONS, fill=_A_ROTATION),
+    f"POST {_ROTATION}/rotate-secrets": _in(Action.ROTATE_SECRETS, also=_NEVER_OVER, fill=_A_ROTATION),
+    f"GET {_ROTATION}/credentials": _in(Action.READ_ROTATIONS, fill=_A_ROTATION),
+    f"GET {_ROTATION}/rotation-runs": _in(Action.READ_ROTATIONS, fill=_A_ROTATION),
+}
+
 _AT = "?projectId={project_id}&environment={environment_slug}"
 _WHERE = {"projectId": "{project_id}", "environment": "{environment_slug}"}
 _INNER = {"secret_name": "secret_name"}

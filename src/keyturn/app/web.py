@@ -15,6 +15,7 @@ from keyturn.api.projects import members as members_api
 from keyturn.api.projects import roles as roles_api
 from keyturn.api.projects import routes as projects_api
 from keyturn.api.rotations import application_routes
+from keyturn.api.rotations import routes as rotations_api
 from keyturn.api.secret_imports import routes as imports_api
 from keyturn.api.secrets import past_routes as past_api
 from keyturn.api.secrets import routes as secrets_api
@@ -157,6 +158,7 @@ def web_application(core: Core, worker: Worker | None) -> Application:
             oauth_client_id=oauth.client_id if oauth else None,
             clock=core.clock,
         ),
+        rotations_api.router(use_cases.secret_rotations, use_cases.secret_history, core.clock),
         application_routes.router(use_cases.applications, core.clock),
         unbuilt.router(),
     ]

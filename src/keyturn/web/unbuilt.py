@@ -13,21 +13,15 @@ from keyturn.web.routes import Decorator, Operation, Routes, delete, get, group,
 
 TAG = "Not built"
 
-_ROTATIONS = "/api/v2/secret-rotations"
-_AZURE = f"{_ROTATIONS}/azure-client-secret"
+_AZURE = "/api/v2/secret-rotations/azure-client-secret"
 _SYNC = "/api/v1/secret-syncs/{app}"
 
 _SECRETS: Mapping[str, str] = {
     "/api/v1/events/subscribe/project-events": "POST",
 }
 _OF_ROTATIONS: Mapping[str, str] = {
-    _ROTATIONS: "GET",
-    f"{_ROTATIONS}/options": "GET",
-    _AZURE: "GET POST",
-    f"{_AZURE}/{{rotation_id}}": "GET PATCH DELETE",
-    f"{_AZURE}/rotation-name/{{rotation_name}}": "GET",
+    f"{_AZURE}/{{rotation_id}}": "PATCH",
     f"{_AZURE}/{{rotation_id}}/generated-credentials": "GET",
-    f"{_AZURE}/{{rotation_id}}/rotate-secrets": "POST",
     f"{_AZURE}/{{rotation_id}}/check-credentials": "POST",
 }
 _OF_PROJECTS: Mapping[str, str] = {

@@ -1,0 +1,158 @@
+"""Routes of secret rotations: the secret of an application, rotated into secrets of a project."""
+
+from collections.abc import Callable
+
+from keyturn.api.connections import history_views
+from keyturn.api.connections.schemas import RunsPage
+from keyturn.api.rotations import views
+from keyturn.api.rotations.schemas import (
+    CreateSecretRotation,
+    DeleteSecretRotation,
+    InFolder,
+    OfProject,
+    RotateSecrets,
+)
+from keyturn.kit.actor import Actor
+from keyturn.ports.clock import Clock
+from keyturn.rotations.domain import Reason
+from keyturn.rotations.secret_domain import SecretRotationView
+from keyturn.rotations.secret_history import SecretRotationHistory
+from keyturn.rotations.secret_rotation import SecretRotations
+from keyturn.secrets.domain import Address
+from keyturn.web.routes import Operation, Routes, delete, get, group, post
+from keyturn.web.schema.validate import Uuid
+from keyturn.web.waiting import Waiting
+
+ALL = "/api/v2/secret-rotations"
+ROOT = f"{ALL}/{views.TYPE}"
+ONE = f"{ROOT}/{{rotation_id}}"
+
+
+def router(rotations: SecretRotations, history: SecretRotationHistory, clock: Clock) -> Routes:
+    """Return the routes."""
+    return group(
+        "Secret rotations",
+        *_lists(rotations, clock),
+        *_single(rotations, clock),
+        *_changing(rotations, clock),
+        *_rotating(rotations, clock),
+        *_history(history, clock),
+    )
+
+
+# --- reading ----------------------------------------------------------------------------------------------------------
+
+
+def _lists(rotations: SecretRotations, clock: Clock) -> list[Operation]:
+    @get(f"{ALL}/options")
+    def list_secret_rotation_options(actor: Actor) -> views.SecretRotationOptions:  # noqa: ARG001 - for the signed-in only
+        """List the kinds of secret rotations that this server knows."""
+        return views.options()
+
+    @get(ALL)
+    def list_all_secret_rotations(actor: Actor, query: OfProject) -> views.SecretRotationList:
+        """List the secret rotations of a project by name, of all kinds."""
+        return views.listed(rotations.list(actor, query.project_id), clock.now())
+
+    @get(ROOT)
+    def list_secret_rotations(actor: Actor, query: OfProject) -> views.SecretRotationList:
+        """List the secret rotations of a project by name."""
+        return views.listed(rotations.list(actor, query.project_id), clock.now())
+
+    return [list_secret_rotation_options, list_all_secret_rotations, list_secret_rotations]
+
+
+def _single(rotations: SecretRotations, clock: Clock) -> list[Operation]:
+    @get(ONE)
+    def get_secret_rotation(actor: Actor, rotation_id: Uuid) -> views.SecretRotationAnswer:
+        """Show a secret rotation. No secret is shown."""
+        return views.answer(rotations.get(actor, rotation_id), clock.now())
+
+    @get(f"{ROOT}/rotation-name/{{rotation_name}}")
+    def get_secret_rotation_by_name(actor: Actor, rotation_name: str, query: InFolder) -> views.SecretRotationAnswer:
+        """Show the secret rotation of this name in a folder."""
+        address = Address(query.project_id, None, query.environment, query.secret_path)
+        return views.answer(rotations.by_name(actor, address, rotation_name), clock.now())
+
+    return [get_secret_rotation, get_secret_rotation_by_name]
+
+
+# --- changing ---------------------------------------------------------------------------------------------------------
+
+
+def _changing(rotations: SecretRotations, clock: Clock) -> list[Operation]:
+    @post(ROOT, also=_ALSO)
+    def create_secret_rotation(actor: Actor, data: CreateSecretRotation) -> Waiting[views.SecretRotationAnswer]:
+        """Rotate an application's client secret into two secrets of a folder.
+
+        A first secret is made at once and proved to sign in; then the two secrets appear, and this answers, usually after
+        some ten seconds. When that fails nothing is left, here or at Entra ID. The same again while it is under way waits for
+        it, too, and afterwards answers what there is.
+        """
+        awaited = rotations.create(actor, data.command())
+        return _until(lambda: rotations.created(actor, awaited), clock)
+
+    @delete(ONE)
+    def delete_secret_rotation(
+        actor: Actor, rotation_id: Uuid, query: DeleteSecretRotation
+    ) -> views.DeletedSecretRotationAnswer:
+        """Delete a secret rotation. ``staysValid`` lists the secrets that will still sign in to Entra ID."""
+        result = rotations.delete(
+            actor,
+            rotation_id,
+            delete_secrets=query.delete_secrets,
+            revoke=query.revoke_generated_credentials,
+        )
+        return views.deleted(result, clock.now())
+
+    return [create_secret_rotation, delete_secret_rotation]
+
+
+# --- rotating ---------------------------------------------------------------------------------------------------------
+
+
+def _rotating(rotations: SecretRotations, clock: Clock) -> list[Operation]:
+    @post(f"{ONE}/rotate-secrets", also={500: "The rotation failed at Entra ID"})
+    def rotate_secrets(
+        actor: Actor, rotation_id: Uuid, query: RotateSecrets, data: RotateSecrets | None
+    ) -> Waiting[views.SecretRotationAnswer]:
+        """Rotate now, and answer when the new secret is current. A rotation under way is joined.
+
+        When it is not over in time, the answer shows it as it is: ``activeRun`` tells.
+        """
+        leaked = Reason.LEAKED.value in {query.reason, data.reason if data else None}
+        awaited = rotations.rotate(actor, rotation_id, leaked=leaked)
+        return _until(lambda: rotations.rotated(actor, awaited), clock)
+
+    return [rotate_secrets]
+
+
+def _until(look: Callable[[], SecretRotationView | None], clock: Clock) -> Waiting[views.SecretRotationAnswer]:
+    """Wait for the end of a run. The use case itself gives up in time."""
+
+    def answered() -> views.SecretRotationAnswer | None:
+        view = look()
+        return None if view is None else views.answer(view, clock.now())
+
+    return Waiting(answered)
+
+
+# --- what was done ----------------------------------------------------------------------------------------------------
+
+
+def _history(history: SecretRotationHistory, clock: Clock) -> list[Operation]:
+    @get(f"{ONE}/credentials")
+    def list_rotation_credentials(actor: Actor, rotation_id: Uuid) -> views.RotationCredentials:
+        """List every secret that the rotation ever made or was handed over, newest first. Never their values."""
+        return views.credentials(*history.credentials(actor, rotation_id), clock.now())
+
+    @get(f"{ONE}/rotation-runs", compressed=True)
+    def list_secret_rotation_runs(actor: Actor, rotation_id: Uuid, query: RunsPage) -> history_views.RunList:
+        """List the rotations that were tried, newest first, with their steps."""
+        runs_and_steps = history.runs(actor, rotation_id, query.limit, query.before)
+        return history_views.RunList([history_views.run(run, steps) for run, steps in runs_and_steps])
+
+    return [list_rotation_credentials, list_secret_rotation_runs]
+
+
+_ALSO = {504: "It was not over in time; it was ended, and what was made is being removed"}

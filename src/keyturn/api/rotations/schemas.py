@@ -1,0 +1,120 @@
+"""JSON of secret rotations: what is asked. What is answered is in ``views``."""
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from keyturn.api.connections.schemas import Description, Interval, RotateAt, RotateAtUtc
+from keyturn.api.secrets.schemas import Path, SecretName
+from keyturn.rotations.commands import NewSecretRotation, ScheduleChange
+from keyturn.rotations.overlap import UNTIL_NEXT_ROTATION
+from keyturn.rotations.schedule import Schedule
+from keyturn.secrets.mapped import SecretNames
+from keyturn.web.schema.validate import Fault, NonEmpty, Slug, Uuid, coerced
+from keyturn.web.schema.wire import ApiModel
+
+CoercedInterval = Annotated[Interval, coerced]
+Overlap = Annotated[
+    NonEmpty,
+    Meta(
+        max_length=64,
+        description="How long the previous secret keeps working: `until-next-rotation`, or a time such as `12h` or `3d`.",
+        examples=[UNTIL_NEXT_ROTATION],
+    ),
+]
+
+
+class RotationParameters(ApiModel):
+    """The application at Entra ID; both ids must be of the same one. ``appName`` has no effect: its name is read there."""
+
+    object_id: Uuid
+    client_id: Uuid
+    app_name: Annotated[str, Meta(max_length=256)] | None = None
+
+
+class SecretsMapping(ApiModel):
+    """The names of the two secrets that hold the application's client id and its current client secret."""
+
+    client_id: Annotated[SecretName, Meta(min_length=1, examples=["AZURE_CLIENT_ID"])]
+    client_secret: Annotated[SecretName, Meta(min_length=1, examples=["AZURE_CLIENT_SECRET"])]
+
+    def check(self) -> Iterator[Fault]:
+        if self.client_id == self.client_secret:
+            yield Fault("Give the two secrets different names", path=("clientSecret",))
+
+    def names(self) -> SecretNames:
+        return SecretNames(self.client_id, self.client_secret)
+
+
+class CreateSecretRotation(ApiModel):
+    """``rotateAt`` wins over ``rotateAtUtc``; without either it is midnight UTC."""
+
+    name: Slug
+    project_id: Uuid
+    connection_id: Uuid
+    environment: Slug
+    secret_path: Path
+    rotation_interval: CoercedInterval
+    parameters: RotationParameters
+    secrets_mapping: SecretsMapping
+    description: Description | None = None
+    is_auto_rotation_enabled: bool = True
+    rotate_at_utc: RotateAtUtc | None = None
+    rotate_at: RotateAt | None = None
+    overlap: Overlap = UNTIL_NEXT_ROTATION
+
+    def command(self) -> NewSecretRotation:
+        return NewSecretRotation(
+            name=self.name,
+            project_id=self.project_id,
+            environment=self.environment,
+            path=self.secret_path,
+            connection_id=self.connection_id,
+            object_id=self.parameters.object_id,
+            client_id=self.parameters.client_id,
+            names=self.secrets_mapping.names(),
+            schedule=_change(self).on(Schedule(self.rotation_interval, 0, 0, "UTC")),
+            description=self.description or None,
+            enabled=self.is_auto_rotation_enabled,
+            overlap=self.overlap,
+        )
+
+
+def _change(sent: CreateSecretRotation) -> ScheduleChange:
+    if sent.rotate_at:
+        hour, _, minute = sent.rotate_at.time.partition(":")
+        return ScheduleChange(sent.rotation_interval, int(hour), int(minute), sent.rotate_at.time_zone)
+    if sent.rotate_at_utc:
+        return ScheduleChange(sent.rotation_interval, sent.rotate_at_utc.hours, sent.rotate_at_utc.minutes, "UTC")
+    return ScheduleChange(sent.rotation_interval)
+
+
+class RotateSecrets(ApiModel):
+    """``leaked``: the current secret and all that still overlap it are removed as soon as the new one works."""
+
+    reason: Literal["manual", "leaked"] | None = None
+
+
+# --- queries ----------------------------------------------------------------------------------------------------------
+
+
+class OfProject(ApiModel):
+    project_id: Uuid
+
+
+class InFolder(ApiModel):
+    project_id: Uuid
+    environment: Slug
+    secret_path: Path
+
+
+class DeleteSecretRotation(ApiModel):
+    """``deleteSecrets``: the two secrets go, too; else they stay as ordinary ones.
+
+    ``revokeGeneratedCredentials``: the application's secrets that this server made are removed from Entra ID; else they stay
+    valid until they end.
+    """
+
+    delete_secrets: bool = False
+    revoke_generated_credentials: bool = False

@@ -1,0 +1,64 @@
+"""What is shown of secret rotations beside themselves: credentials, runs, and what others changed. Reads only."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from keyturn.authz.domain import Action
+from keyturn.credentials import store as journal
+from keyturn.credentials.domain import Credential, State
+from keyturn.db.unit import Database
+from keyturn.kit.actor import Actor
+from keyturn.rotations import secret_access
+from keyturn.rotations.domain import Rotation, Run
+from keyturn.rotations.history import History, history_of, progress_of, runs_with_steps
+from keyturn.rotations.overlap import promised_until
+from keyturn.rotations.secret_domain import SecretRotationView
+from keyturn.rotations.store.runs import StepRecord
+
+
+class SecretRotationHistory:
+    """What secret rotations show of the rotation of their application. All raise NotFound or Forbidden."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def of(self, actor: Actor, secret_rotation_id: str) -> tuple[SecretRotationView, History]:
+        """Return all that its page shows, read in one transaction."""
+        with self._database.read() as tx:
+            view = secret_access.found(tx, actor, Action.DESCRIBE_SECRETS, secret_rotation_id)
+            return view, history_of(tx, view.connection, view.rotation)
+
+    def credentials(self, actor: Actor, secret_rotation_id: str) -> tuple[SecretRotationView, Sequence[Credential]]:
+        """Return the journal of the application's credentials, newest first. Never values."""
+        with self._database.read() as tx:
+            view = secret_access.found(tx, actor, Action.DESCRIBE_SECRETS, secret_rotation_id)
+            return view, journal.of_rotation(tx, view.rotation.id)
+
+    def runs(
+        self, actor: Actor, secret_rotation_id: str, limit: int, before: datetime | None
+    ) -> list[tuple[Run, list[StepRecord]]]:
+        """Return the runs that began before a moment with their steps, newest first."""
+        with self._database.read() as tx:
+            view = secret_access.found(tx, actor, Action.DESCRIBE_SECRETS, secret_rotation_id)
+            return runs_with_steps(tx, view.rotation, limit, before)
+
+    def progress(self, actor: Actor, secret_rotation_id: str) -> tuple[str, bool]:
+        """Return a mark that changes whenever there is something new to see, and whether work is under way."""
+        with self._database.read() as tx:
+            view = secret_access.found(tx, actor, Action.DESCRIBE_SECRETS, secret_rotation_id)
+            return progress_of(tx, view.rotation)
+
+
+def usable_until(row: Credential, rotation: Rotation, now: datetime) -> datetime | None:
+    """Return until when a reader of this secret may rely on it, unless it leaks; None: no longer, or not yet. Pure.
+
+    Of the current one it is the least that holds even if somebody rotates in this moment.
+    """
+    promise = None
+    if row.kept:
+        promise = row.ends_at
+    elif row.state is State.CURRENT:
+        promise = promised_until(rotation.overlap, now, rotation.due_at or row.ends_at or now)
+    elif row.state is State.RETIRING and row.promised:
+        promise = row.revoke_after
+    return min(promise, row.ends_at) if promise and row.ends_at else promise
