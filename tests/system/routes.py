@@ -200,6 +200,9 @@ _ROTATION = f"{_ROTATIONS}/azure-client-secret/{{rotation_id}}"
 _A_ROTATION = {"rotation_id": "secret_rotation"}
 _NEVER_OVER = frozenset({504})
 """A request that waits for a run, which nobody carries out here."""
+_NOTHING_MADE = frozenset({400})
+"""Nothing was published yet."""
+_HANDED_OVER = {"keyId": "{nothing}", "clientSecret": "no secret of anybody"}
 _NEW_ROTATION = {
     "name": "another",
     "projectId": "{project_id}",
@@ -226,6 +229,16 @@ _API |= {
     f"GET {_ROTATION}": _in(Action.READ_ROTATIONS, fill=_A_ROTATION),
     f"DELETE {_ROTATION}": _in(Action.DELETE_ROTATIONS, fill=_A_ROTATION),
     f"POST {_ROTATION}/rotate-secrets": _in(Action.ROTATE_SECRETS, also=_NEVER_OVER, fill=_A_ROTATION),
+    f"PATCH {_ROTATION}": _in(Action.EDIT_ROTATIONS, {"description": "changed"}, fill=_A_ROTATION),
+    f"POST {_ROTATION}/make-previous-current": _in(Action.ROTATE_SECRETS, also=_NOTHING_MADE, fill=_A_ROTATION),
+    f"POST {_ROTATION}/hand-over": _in(Action.EDIT_ROTATIONS, _HANDED_OVER, also=_NOTHING_MADE, fill=_A_ROTATION),
+    f"POST {_ROTATION}/release": _in(
+        Action.EDIT_ROTATIONS, {"keyId": "{nothing}"}, also=frozenset({400, 404}), fill=_A_ROTATION
+    ),
+    f"GET {_ROTATION}/generated-credentials": _in(
+        Action.READ_GENERATED_CREDENTIALS, fill=_A_ROTATION, reads_values=True
+    ),
+    f"POST {_ROTATION}/check-credentials": _in(Action.READ_ROTATIONS, also=_NOTHING_MADE, fill=_A_ROTATION),
     f"GET {_ROTATION}/credentials": _in(Action.READ_ROTATIONS, fill=_A_ROTATION),
     f"GET {_ROTATION}/rotation-runs": _in(Action.READ_ROTATIONS, fill=_A_ROTATION),
 }

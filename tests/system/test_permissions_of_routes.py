@@ -107,7 +107,7 @@ def _changed(whole: RunningServer, before: dict[str, list[object]], rule: Rule) 
     after = whole.rows()
     if rule.reads_values:
         new = after["audit_events"][len(before["audit_events"]) :]
-        assert {row[7] for row in new} <= {"get-secret", "get-secrets"}
+        assert {row[7] for row in new} <= {"get-secret", "get-secrets", "get-secret-rotation-generated-credentials"}
         after["audit_events"] = before["audit_events"]
     return after != before
 

@@ -158,7 +158,7 @@ def web_application(core: Core, worker: Worker | None) -> Application:
             oauth_client_id=oauth.client_id if oauth else None,
             clock=core.clock,
         ),
-        rotations_api.router(use_cases.secret_rotations, use_cases.secret_history, core.clock),
+        rotations_api.router(use_cases.secret_rotations, use_cases.secret_values, use_cases.secret_history, core.clock),
         application_routes.router(use_cases.applications, core.clock),
         unbuilt.router(),
     ]

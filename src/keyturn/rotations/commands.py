@@ -105,13 +105,15 @@ class NewSecretRotation:
 class SecretRotationChange:
     """What is to change of it; None: it stays. ``describe`` tells whether a description was sent.
 
-    The application itself stays: ``object_id`` and ``client_id`` are only compared with it.
+    The application itself, the environment (its slug) and the folder stay: what is said of them is only compared.
     """
 
     name: str | None = None
     description: str | None = None
     describe: bool = False
     connection_id: str | None = None
+    environment: str | None = None
+    path: str | None = None
     object_id: str | None = None
     client_id: str | None = None
     names: SecretNames | None = None

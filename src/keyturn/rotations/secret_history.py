@@ -55,7 +55,7 @@ def usable_until(row: Credential, rotation: Rotation, now: datetime) -> datetime
     Of the current one it is the least that holds even if somebody rotates in this moment.
     """
     promise = None
-    if row.kept:
+    if row.kept or row.used_elsewhere:
         promise = row.ends_at
     elif row.state is State.CURRENT:
         promise = promised_until(rotation.overlap, now, rotation.due_at or row.ends_at or now)

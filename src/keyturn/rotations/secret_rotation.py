@@ -30,7 +30,7 @@ from keyturn.rotations.store import runs
 from keyturn.rotations.store import secret_rotations as store
 from keyturn.rotations.work.run_outcome import credential_facts
 from keyturn.secrets import access as places
-from keyturn.secrets.domain import Address, Place
+from keyturn.secrets.domain import Address, Place, clean_path
 from keyturn.secrets.store import folders
 from keyturn.secrets.writes import require_free
 
@@ -303,7 +303,7 @@ def _told(run: Run, kind: type[KeyturnError]) -> KeyturnError:
 
 
 def _after(view: SecretRotationView, change: SecretRotationChange) -> SecretRotation:
-    """Return it after the change. Raises Refused for what cannot be, and for another application."""
+    """Return it after the change. Raises Refused for what cannot be, and for another application or folder."""
     each, rotation = view.secret_rotation, view.rotation
     named = {(change.object_id or rotation.object_id).lower(), (change.client_id or rotation.app_id).lower()}
     if named != {rotation.object_id.lower(), rotation.app_id.lower()}:
@@ -312,6 +312,17 @@ def _after(view: SecretRotationView, change: SecretRotationChange) -> SecretRota
             code="secret_rotations.application_fixed",
             fix="Create another secret rotation for the other application.",
             field="parameters",
+        )
+    place = view.place
+    if (change.environment or place.environment, clean_path(change.path or place.path)) != (
+        place.environment,
+        place.path,
+    ):
+        raise Refused(
+            f"The secrets of '{each.name}' are in {place.environment} {place.path} and stay there: programs read them there.",
+            code="secret_rotations.folder_fixed",
+            fix="Create another secret rotation of the application in the other folder.",
+            field="secretPath",
         )
     if change.overlap is not None:
         require_overlap(change.overlap)

@@ -13,16 +13,10 @@ from keyturn.web.routes import Decorator, Operation, Routes, delete, get, group,
 
 TAG = "Not built"
 
-_AZURE = "/api/v2/secret-rotations/azure-client-secret"
 _SYNC = "/api/v1/secret-syncs/{app}"
 
 _SECRETS: Mapping[str, str] = {
     "/api/v1/events/subscribe/project-events": "POST",
-}
-_OF_ROTATIONS: Mapping[str, str] = {
-    f"{_AZURE}/{{rotation_id}}": "PATCH",
-    f"{_AZURE}/{{rotation_id}}/generated-credentials": "GET",
-    f"{_AZURE}/{{rotation_id}}/check-credentials": "POST",
 }
 _OF_PROJECTS: Mapping[str, str] = {
     _SYNC: "POST",
@@ -42,7 +36,7 @@ _SIGN_INS: Mapping[str, str] = {
 }
 """Who signs in has no token yet, so these are answered to everybody."""
 
-PATHS: Mapping[str, str] = {**_SECRETS, **_OF_ROTATIONS, **_OF_PROJECTS, **_AUTH_OF_IDENTITIES, **_SIGN_INS}
+PATHS: Mapping[str, str] = {**_SECRETS, **_OF_PROJECTS, **_AUTH_OF_IDENTITIES, **_SIGN_INS}
 
 _MAKERS: Mapping[str, Callable[..., Decorator]] = {"GET": get, "POST": post, "PATCH": patch, "DELETE": delete}
 _HOLE = re.compile(r"\{\w+\}")

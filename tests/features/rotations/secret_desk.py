@@ -46,7 +46,10 @@ _OF_VALUES = ("/secrets/raw", "/v4/secrets", "/generated-credentials")
 
 @dataclass
 class RotationClient:
-    """A client, signed in as ``who``: admin, member or viewer of the project, robot (a member), nobody, or a stranger."""
+    """A client, signed in as ``who``: admin, member or viewer of the project, robot (a member), nobody, or a stranger.
+
+    The colleague is a member of the project and of the organization, whose connections they may use and not edit.
+    """
 
     world: World
     client: Client
@@ -179,7 +182,9 @@ def desk(database: Database, folder: Path, **of_world: Any) -> Iterator[Rotation
     digests = KeyringDigests(Keyring.open(database, GivenRoot(RootKeys(RootKey(ROOT_KEY))), world.clock))
     use_cases = world.services
     routes = [
-        rotation_routes.router(use_cases.secret_rotations, use_cases.secret_history, world.clock),
+        rotation_routes.router(
+            use_cases.secret_rotations, use_cases.secret_values, use_cases.secret_history, world.clock
+        ),
         connection_routes(world),
         secret_routes.router(secrets, digests),
         folder_routes.router(secrets.folders),
@@ -212,4 +217,6 @@ def _people(world: World, projects: Projects) -> tuple[dict[str, Actor], str]:
         actors[name] = person(database, home, Role.NO_ACCESS, f"{name}@contoso.test")
         join(database, actors[name], project.id, role)
     join(database, actors["robot"], project.id, Role.MEMBER)
+    actors["colleague"] = person(database, home, Role.MEMBER, "colleague@contoso.test")
+    join(database, actors["colleague"], project.id, Role.MEMBER)
     return actors, project.id

@@ -21,7 +21,7 @@ from pathlib import Path
 import pytest
 
 from tests.databases import sqlite_database
-from tests.features.rotations.secret_desk import ALL, NOBODY, Json, RotationClient, desk, make_application
+from tests.features.rotations.secret_desk import ALL, CONNECTIONS, NOBODY, Json, RotationClient, desk, make_application
 
 STAMP = re.compile(r"2026-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 NAMES = {"clientId": "AZURE_CLIENT_ID", "clientSecret": "AZURE_CLIENT_SECRET"}
@@ -194,6 +194,27 @@ def test_the_same_create_again_answers_what_there_is(web: RotationClient) -> Non
 # --- rotating ---------------------------------------------------------------------------------------------------------
 
 
+def test_a_rotation_answers_when_the_new_secret_is_there_and_the_old_one_still_works(web: RotationClient) -> None:
+    rotation = web.create()
+    first = web.values()["AZURE_CLIENT_SECRET"]
+    rotated = web.rotate(rotation)
+    second = web.values()["AZURE_CLIENT_SECRET"]
+    assert first != second
+    assert (rotated["activeIndex"], rotated["rotationStatus"], rotated["isLastRotationManual"]) == (1, "success", True)
+    generated = web.ask("GET", f"{rotation['id']}/generated-credentials")
+    assert (generated["rotationId"], generated["type"]) == (rotation["id"], "azure-client-secret")
+    assert [each["clientSecret"] for each in generated["generatedCredentials"]] == [first, second]
+    assert {each["keyId"] for each in generated["generatedCredentials"]} == set(web.keys())
+    assert generated["activeIndex"] == 1
+    assert web.signs_in(first)
+    assert web.signs_in(second)
+    web.days(31)
+    third = web.values()["AZURE_CLIENT_SECRET"]
+    assert third not in {first, second}
+    assert (web.get(rotation)["activeIndex"], web.get(rotation)["isLastRotationManual"]) == (0, False)
+    assert [web.signs_in(value) for value in (first, second, third)] == [False, True, True]
+
+
 def test_two_who_ask_at_once_get_one_rotation(web: RotationClient) -> None:
     rotation = web.create()
     with ThreadPoolExecutor(2) as pool:
@@ -214,7 +235,54 @@ def test_a_rotation_that_entra_refuses_is_a_500_and_shows_why(web: RotationClien
     assert web.values()["AZURE_CLIENT_SECRET"] == value
 
 
+def test_a_leaked_secret_is_replaced_and_all_older_ones_go(web: RotationClient) -> None:
+    rotation = web.create()
+    web.rotate(rotation)
+    old = [each["clientSecret"] for each in _generated(web, rotation)]
+    web.rotate(rotation, reason="leaked")
+    web.days(0.1)
+    assert not any(web.signs_in(value) for value in old)
+    assert web.signs_in(web.values()["AZURE_CLIENT_SECRET"])
+    assert len(web.keys()) == 1
+
+
+def _generated(web: RotationClient, rotation: dict[str, object]) -> list[dict[str, str]]:
+    generated: list[dict[str, str]] = web.ask("GET", f"{rotation['id']}/generated-credentials")["generatedCredentials"]
+    return generated
+
+
+def test_credentials_are_checked_by_signing_in(web: RotationClient) -> None:
+    rotation = web.create()
+    assert web.ask("POST", f"{rotation['id']}/check-credentials", expect=204) == {}
+    (key_id,) = web.keys()
+    web.world.emulator.admin.remove_secret(web.application.object_id, key_id)
+    answer = web.ask("POST", f"{rotation['id']}/check-credentials", expect=400)
+    assert "AADSTS7000215" in answer["message"]
+
+
 # --- changing ---------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_absent_stays_and_another_mapping_renames_the_secrets(web: RotationClient) -> None:
+    rotation = web.create(isAutoRotationEnabled=False)
+    assert rotation["nextRotationAt"] is None
+    before = web.values()
+    names = {"clientId": "APP_ID", "clientSecret": "APP_SECRET"}
+    changed = web.change(rotation, name="accounting", secretsMapping=names, rotationInterval=9, description="new")
+    assert (changed["name"], changed["secretsMapping"], changed["description"]) == ("accounting", names, "new")
+    assert (changed["isAutoRotationEnabled"], changed["rotationInterval"]) == (False, 9)
+    assert web.values() == {"APP_ID": before["AZURE_CLIENT_ID"], "APP_SECRET": before["AZURE_CLIENT_SECRET"]}
+    assert web.change(rotation, isAutoRotationEnabled=True)["nextRotationAt"] == "2026-03-12T00:00:00.000Z"
+
+
+def test_what_cannot_change_is_refused_and_not_passed_over(web: RotationClient) -> None:
+    rotation = web.create()
+    other = make_application(web.world, "Shop")
+    another: Json = {"parameters": {"objectId": other.object_id, "clientId": other.app_id}}
+    for changes in (another, {"environment": "dev"}, {"secretPath": "/"}):
+        answer = web.refused({"description": "half", **changes}, method="PATCH", url=rotation["id"])
+        assert answer["fix"]
+    assert web.get(rotation)["description"] is None
 
 
 # --- deleting ---------------------------------------------------------------------------------------------------------
@@ -247,6 +315,30 @@ def test_with_both_flags_nothing_is_left(web: RotationClient) -> None:
 
 
 # --- who may ----------------------------------------------------------------------------------------------------------
+
+
+def test_viewers_look_and_members_change(web: RotationClient) -> None:
+    connection = web.ask("POST", CONNECTIONS, _own_connection(web))["appConnection"]["id"]
+    body = web.body(connectionId=connection)
+    for who, status in (("viewer", 403), ("nobody", 403), ("stranger", 404)):
+        web.ask("POST", "", body, who=who, expect=status)
+    rotation = web.ask("POST", "", body, who="robot")["secretRotation"]
+    one = rotation["id"]
+    assert web.ask("GET", one, who="viewer")["secretRotation"] == rotation
+    for method, url in (("PATCH", one), ("DELETE", one), ("POST", f"{one}/rotate-secrets")):
+        web.ask(method, url, {}, who="viewer", expect=403)
+    for method, url in (("GET", one), ("PATCH", one), ("POST", f"{one}/check-credentials")):
+        web.ask(method, url, {} if method != "GET" else None, who="nobody", expect=403)
+        web.ask(method, url, {} if method != "GET" else None, who="stranger", expect=404)
+    assert web.ask("PATCH", one, {"description": "mine"}, who="member")["secretRotation"]["description"] == "mine"
+
+
+def _own_connection(web: RotationClient) -> dict[str, object]:
+    """A connection of the project, with an application of its own that may write all others."""
+    own = make_application(web.world, "Payments' own", permissions=("Application.ReadWrite.All",), secrets=1)
+    given = web.world.first_secret(own)
+    credentials = {"tenantId": given.tenant_id, "clientId": given.client_id, "clientSecret": given.secret.reveal()}
+    return {"name": "own", "method": "client-secret", "projectId": web.project, "credentials": credentials}
 
 
 # --- values by hand ---------------------------------------------------------------------------------------------------

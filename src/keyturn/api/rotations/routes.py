@@ -8,9 +8,12 @@ from keyturn.api.rotations import views
 from keyturn.api.rotations.schemas import (
     CreateSecretRotation,
     DeleteSecretRotation,
+    HandOverSecret,
     InFolder,
     OfProject,
+    ReleaseSecret,
     RotateSecrets,
+    UpdateSecretRotation,
 )
 from keyturn.kit.actor import Actor
 from keyturn.ports.clock import Clock
@@ -18,8 +21,9 @@ from keyturn.rotations.domain import Reason
 from keyturn.rotations.secret_domain import SecretRotationView
 from keyturn.rotations.secret_history import SecretRotationHistory
 from keyturn.rotations.secret_rotation import SecretRotations
+from keyturn.rotations.secret_values import SecretRotationValues
 from keyturn.secrets.domain import Address
-from keyturn.web.routes import Operation, Routes, delete, get, group, post
+from keyturn.web.routes import Operation, Routes, delete, get, group, patch, post
 from keyturn.web.schema.validate import Uuid
 from keyturn.web.waiting import Waiting
 
@@ -28,7 +32,9 @@ ROOT = f"{ALL}/{views.TYPE}"
 ONE = f"{ROOT}/{{rotation_id}}"
 
 
-def router(rotations: SecretRotations, history: SecretRotationHistory, clock: Clock) -> Routes:
+def router(
+    rotations: SecretRotations, values: SecretRotationValues, history: SecretRotationHistory, clock: Clock
+) -> Routes:
     """Return the routes."""
     return group(
         "Secret rotations",
@@ -36,6 +42,8 @@ def router(rotations: SecretRotations, history: SecretRotationHistory, clock: Cl
         *_single(rotations, clock),
         *_changing(rotations, clock),
         *_rotating(rotations, clock),
+        *_made(values, clock),
+        *_values(values, clock),
         *_history(history, clock),
     )
 
@@ -92,6 +100,16 @@ def _changing(rotations: SecretRotations, clock: Clock) -> list[Operation]:
         awaited = rotations.create(actor, data.command())
         return _until(lambda: rotations.created(actor, awaited), clock)
 
+    @patch(ONE)
+    def update_secret_rotation(
+        actor: Actor, rotation_id: Uuid, data: UpdateSecretRotation
+    ) -> views.SecretRotationAnswer:
+        """Change a secret rotation: all that is asked or, if anything is refused, nothing.
+
+        Another mapping renames the two secrets.
+        """
+        return views.answer(rotations.update(actor, rotation_id, data.command()), clock.now())
+
     @delete(ONE)
     def delete_secret_rotation(
         actor: Actor, rotation_id: Uuid, query: DeleteSecretRotation
@@ -105,7 +123,7 @@ def _changing(rotations: SecretRotations, clock: Clock) -> list[Operation]:
         )
         return views.deleted(result, clock.now())
 
-    return [create_secret_rotation, delete_secret_rotation]
+    return [create_secret_rotation, update_secret_rotation, delete_secret_rotation]
 
 
 # --- rotating ---------------------------------------------------------------------------------------------------------
@@ -135,6 +153,45 @@ def _until(look: Callable[[], SecretRotationView | None], clock: Clock) -> Waiti
         return None if view is None else views.answer(view, clock.now())
 
     return Waiting(answered)
+
+
+# --- secrets that were made before ------------------------------------------------------------------------------------
+
+
+def _made(values: SecretRotationValues, clock: Clock) -> list[Operation]:
+    @post(f"{ONE}/make-previous-current")
+    def make_previous_secret_current(actor: Actor, rotation_id: Uuid) -> views.SecretRotationAnswer:
+        """Publish the newest previous secret again, once it has signed in. For when a program does not work with the new one."""
+        return views.answer(values.make_previous_current(actor, rotation_id), clock.now())
+
+    @post(f"{ONE}/hand-over")
+    def hand_over_secret(actor: Actor, rotation_id: Uuid, data: HandOverSecret) -> views.SecretRotationAnswer:
+        """Hand over a secret that was made by hand: it is kept until somebody confirms that nobody uses it."""
+        return views.answer(values.hand_over(actor, rotation_id, data.command()), clock.now())
+
+    @post(f"{ONE}/release")
+    def release_secret(actor: Actor, rotation_id: Uuid, data: ReleaseSecret) -> views.SecretRotationAnswer:
+        """Confirm that nobody uses a secret that was handed over: it is removed from Entra ID."""
+        return views.answer(values.release(actor, rotation_id, data.key_id), clock.now())
+
+    return [make_previous_secret_current, hand_over_secret, release_secret]
+
+
+# --- looking at values ------------------------------------------------------------------------------------------------
+
+
+def _values(values: SecretRotationValues, clock: Clock) -> list[Operation]:
+    @get(f"{ONE}/generated-credentials")
+    def get_generated_credentials(actor: Actor, rotation_id: Uuid) -> views.GeneratedCredentialsAnswer:
+        """Show the values of the current secret and of the newest previous one that still works."""
+        return views.generated(values.generated_credentials(actor, rotation_id), clock.now())
+
+    @post(f"{ONE}/check-credentials", status=204)
+    def check_generated_credentials(actor: Actor, rotation_id: Uuid) -> None:
+        """Sign in to Entra ID with the current secret, and answer 400 with what it says when that is refused."""
+        values.check_credentials(actor, rotation_id)
+
+    return [get_generated_credentials, check_generated_credentials]
 
 
 # --- what was done ----------------------------------------------------------------------------------------------------

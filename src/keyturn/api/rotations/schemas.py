@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from keyturn.api.connections.schemas import Description, Interval, RotateAt, RotateAtUtc
 from keyturn.api.secrets.schemas import Path, SecretName
-from keyturn.rotations.commands import NewSecretRotation, ScheduleChange
+from keyturn.kit.secret import Plaintext
+from keyturn.rotations.commands import HandedOver, NewSecretRotation, ScheduleChange, SecretRotationChange
 from keyturn.rotations.overlap import UNTIL_NEXT_ROTATION
 from keyturn.rotations.schedule import Schedule
 from keyturn.secrets.mapped import SecretNames
@@ -81,7 +82,44 @@ class CreateSecretRotation(ApiModel):
         )
 
 
-def _change(sent: CreateSecretRotation) -> ScheduleChange:
+class UpdateSecretRotation(ApiModel):
+    """What is absent stays as it is; an empty description is removed.
+
+    The application, the environment and the folder stay: they may be sent, and are refused when they are others.
+    """
+
+    name: Slug | UnsetType = UNSET
+    description: Description | UnsetType | None = UNSET
+    connection_id: Uuid | None = None
+    environment: Slug | None = None
+    secret_path: Path | None = None
+    rotation_interval: CoercedInterval | None = None
+    rotate_at_utc: RotateAtUtc | None = None
+    rotate_at: RotateAt | None = None
+    parameters: RotationParameters | None = None
+    secrets_mapping: SecretsMapping | None = None
+    is_auto_rotation_enabled: bool | None = None
+    overlap: Overlap | None = None
+
+    def command(self) -> SecretRotationChange:
+        schedule = _change(self)
+        return SecretRotationChange(
+            name=None if self.name is UNSET else self.name,
+            description=None if self.description is UNSET else self.description or None,
+            describe=self.description is not UNSET,
+            connection_id=self.connection_id,
+            environment=self.environment,
+            path=self.secret_path,
+            object_id=self.parameters.object_id if self.parameters else None,
+            client_id=self.parameters.client_id if self.parameters else None,
+            names=self.secrets_mapping.names() if self.secrets_mapping else None,
+            schedule=None if schedule == ScheduleChange() else schedule,
+            enabled=self.is_auto_rotation_enabled,
+            overlap=self.overlap,
+        )
+
+
+def _change(sent: CreateSecretRotation | UpdateSecretRotation) -> ScheduleChange:
     if sent.rotate_at:
         hour, _, minute = sent.rotate_at.time.partition(":")
         return ScheduleChange(sent.rotation_interval, int(hour), int(minute), sent.rotate_at.time_zone)
@@ -94,6 +132,22 @@ class RotateSecrets(ApiModel):
     """``leaked``: the current secret and all that still overlap it are removed as soon as the new one works."""
 
     reason: Literal["manual", "leaked"] | None = None
+
+
+class HandOverSecret(ApiModel):
+    """A secret of the application that somebody made by hand."""
+
+    key_id: Uuid
+    client_secret: Annotated[Plaintext, Meta(min_length=1, max_length=200)]
+
+    def command(self) -> HandedOver:
+        return HandedOver(self.key_id, self.client_secret)
+
+
+class ReleaseSecret(ApiModel):
+    """``keyId`` of a secret that was handed over and that nobody uses any more."""
+
+    key_id: Uuid
 
 
 # --- queries ----------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""JSON of secret rotations: what is answered. Nothing here can hold a secret."""
+"""JSON of secret rotations: what is answered. Values of secrets are in ``generated`` alone."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -20,7 +20,7 @@ from keyturn.credentials.domain import Credential
 from keyturn.kit.clock import iso, iso_or_none
 from keyturn.rotations import waits
 from keyturn.rotations.domain import Rotation
-from keyturn.rotations.secret_domain import DeletedSecretRotation, SecretRotationView
+from keyturn.rotations.secret_domain import DeletedSecretRotation, GeneratedCredentials, SecretRotationView
 from keyturn.rotations.secret_history import usable_until
 from keyturn.web.schema.wire import ApiModel, Timestamp
 
@@ -135,6 +135,22 @@ class DeletedSecretRotationAnswer(ApiModel):
     stays_valid: list[ValidSecret]
 
 
+class GeneratedCredentialShown(ApiModel):
+    client_id: str
+    client_secret: str
+    key_id: str | None
+    usable_until: Timestamp | None
+
+
+class GeneratedCredentialsAnswer(ApiModel):
+    """``activeIndex`` is the place of the current one."""
+
+    generated_credentials: list[GeneratedCredentialShown]
+    active_index: int
+    rotation_id: str
+    type: str
+
+
 class RotationCredential(JournalEntry):
     """``usableUntil``: what holds this secret can rely on it until then; null once it is being removed or is gone."""
 
@@ -200,6 +216,20 @@ def listed(views: Sequence[SecretRotationView], now: datetime) -> SecretRotation
 
 def deleted(result: DeletedSecretRotation, now: datetime) -> DeletedSecretRotationAnswer:
     return DeletedSecretRotationAnswer(shown(result.view, now), [valid_secret(row) for row in result.stays_valid])
+
+
+def generated(result: GeneratedCredentials, now: datetime) -> GeneratedCredentialsAnswer:
+    rotation, each = result.view.rotation, result.view.secret_rotation
+    shown_credentials = [
+        GeneratedCredentialShown(
+            rotation.app_id,
+            found.value.reveal(),
+            found.credential.key_id,
+            iso_or_none(usable_until(found.credential, rotation, now)),
+        )
+        for found in result.credentials
+    ]
+    return GeneratedCredentialsAnswer(shown_credentials, result.view.active_index, each.id, TYPE)
 
 
 def credentials(view: SecretRotationView, rows: Sequence[Credential], now: datetime) -> RotationCredentials:
