@@ -39,7 +39,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
 @contextmanager
 def database_of_kind(kind: str, folder: Path) -> Iterator[Database]:
     """Yield an empty database with all tables; SQLite's file is ``folder/keyturn.db``."""
-    with sqlite_database(folder) if kind == "sqlite" else postgres_database() as opened:
+    with sqlite_database(folder) if kind == "sqlite" else postgres_database(connected=True) as opened:
         yield opened
 
 
@@ -58,17 +58,15 @@ def sqlite_database(folder: Path) -> Iterator[Database]:
 
 
 @contextmanager
-def postgres_database() -> Iterator[Database]:
-    url = _idle.pop() if _idle else make_database(create_tables, template=_postgres_template())
-    opened = Database(with_shared_statements(open_engine(parse_url(url))))
+def postgres_database(*, connected: bool = False) -> Iterator[Database]:
+    """``connected``: some connections may be open from the beginning, where nobody counts them."""
+    kept = _idle.pop() if _idle else KeptEngine(make_database(create_tables, template=_postgres_template()))
+    if not connected:
+        kept.reopen()
     try:
-        yield opened
+        yield Database(kept.engine)
     finally:
-        opened.close()
-        if _as_new(url):
-            _idle.append(url)
-        else:
-            drop_database(url)
+        kept.give_back()
 
 
 _first_engines: dict[str, sa.Engine] = {}
@@ -86,25 +84,55 @@ def with_shared_statements(engine: sa.Engine) -> sa.Engine:
     return engine
 
 
-_idle: list[str] = []
-"""Databases of this process that are empty and that nobody uses: making and dropping one takes longer than most tests."""
 _SHAPE = (
     "SELECT (SELECT count(*) FROM pg_class), (SELECT count(*) FROM pg_attribute), (SELECT count(*) FROM pg_trigger)"
 )
+_OTHERS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> ALL(%s)"
 
 
-def _as_new(url: str) -> bool:
-    """Empty a database that a test has used. False when the test changed its tables."""
-    with psycopg.connect(url) as connection:
-        connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
-        if connection.execute(_SHAPE).fetchone() != _postgres_shape():
-            return False
-        connection.execute(_EMPTY_POSTGRES.encode())
-        connection.execute("SELECT setval(seqrelid, seqstart, false) FROM pg_sequence")
-    return True
+class KeptEngine:
+    """A database that serves test after test, and its open connections: a new one takes the server longer than most tests."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._open()
+
+    def reopen(self) -> None:
+        self.engine.dispose()
+        self._open()
+
+    def _open(self) -> None:
+        self.engine = with_shared_statements(open_engine(parse_url(self.url)))
+        self._pool, self._pids = self.engine.pool, [0]
+        event.listen(self.engine, "connect", lambda new, _record: self._pids.append(new.info.backend_pid))
+
+    def give_back(self) -> None:
+        """Empty the database for the next test, or drop it when this one changed its tables."""
+        if self.engine.pool is not self._pool or self._pool.checkedout():
+            self.reopen()  # the test closed it, or a thread of it is still at work
+        try:
+            as_new = self._empty()
+        except sa.exc.DBAPIError:  # its connections broke
+            as_new = False
+        if as_new:
+            _idle.append(self)
+        else:
+            self.engine.dispose()
+            drop_database(self.url)
+
+    def _empty(self) -> bool:
+        with self.engine.connect() as connection, connection.begin():
+            run = connection.exec_driver_sql
+            run(_OTHERS, (self._pids,))
+            if run(_SHAPE).fetchone() != _postgres_shape():
+                return False
+            run(_EMPTY_POSTGRES)
+            run("SELECT setval(seqrelid, seqstart, false) FROM pg_sequence")
+        return True
+
+
+_idle: list[KeptEngine] = []
+"""Databases of this process that are empty and that nobody uses."""
 
 
 @cache
@@ -112,7 +140,7 @@ def _postgres_shape() -> tuple[int, ...] | None:
     url = make_database(create_tables, template=_postgres_template())
     with psycopg.connect(url) as connection:
         shape = connection.execute(_SHAPE).fetchone()
-    _idle.append(url)
+    _idle.append(KeptEngine(url))
     return shape
 
 
