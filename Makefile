@@ -68,6 +68,7 @@ crash: $(VENV)/.test
 	@scripts/system-packages
 	@$(BIN)/python -m tests.crash.matrix
 	KEYTURN_KILLS=100 $(BIN)/python -m pytest -n 2 -s tests/kill
+	KEYTURN_EVERY_CASE=1 $(BIN)/python -m pytest -n 4 -m postgres --ignore tests/kill --ignore tests/crash
 
 clients: $(VENV)/.test
 	@scripts/system-packages

@@ -1,6 +1,8 @@
 """Fixtures and settings that all suites share."""
 
 import gc
+import os
+from collections import defaultdict
 from typing import Any
 
 import pytest
@@ -39,7 +41,29 @@ def pytest_configure() -> None:
     draw_base_seed()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+EVERY_CASE = "KEYTURN_EVERY_CASE"
+"""With it in the environment, as in ``make crash``, tests with several cases play all of them on PostgreSQL, too."""
+
+
+def one_case_on_postgres(items: list[pytest.Item]) -> set[pytest.Item]:
+    """Return the cases that are not played on PostgreSQL this time.
+
+    All are played on SQLite. Of a test with several cases one is played on PostgreSQL, too, another with each run.
+    """
+    cases: dict[str, list[pytest.Item]] = defaultdict(list)
+    for item in items:
+        callspec = getattr(item, "callspec", None)
+        if callspec and callspec.params.get("database") == "postgres":
+            cases[item.nodeid.split("[", 1)[0]].append(item)
+    return {item for each in cases.values() for item in each if item is not each[base_seed() % len(each)]}
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not os.environ.get(EVERY_CASE):
+        others = one_case_on_postgres(items)
+        config.hook.pytest_deselected(items=[item for item in items if item in others])
+        items[:] = [item for item in items if item not in others]
+
     def rank(item: pytest.Item) -> int:
         folder = item.path.parent.name
         return ORDER.index(folder) if folder in ORDER else len(ORDER)
