@@ -48,3 +48,11 @@ def each(
             with database.write() as tx:
                 tx.connection.exec_driver_sql(f"{back} WHERE {key} IN (SELECT {key} FROM kept)")
                 tx.connection.exec_driver_sql("DROP TABLE kept")
+
+
+def each_moment(database: Database, columns: list[tuple[str, str]], where: str = "1 = 1") -> Iterator[str]:
+    """As ``each`` does, write all moments into each column; on PostgreSQL, whose driver reads all columns alike, one in turn."""
+    texts = moments(database)
+    for number, column in enumerate(columns):
+        chosen = texts if database.is_sqlite else (texts[number % len(texts)],)
+        yield from each(database, [column], chosen, where)

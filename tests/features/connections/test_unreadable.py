@@ -188,16 +188,16 @@ def of_one(connection: Json) -> dict[str, str]:
 def test_no_moment_of_any_table_fails_a_list_or_another_connection(web: ApiClient) -> None:
     connection, other = two(web)
     database = web.world.database
-    tried = 0
+    tried = set()
     for table, where in of_one(connection).items():
         columns = unreadable.columns_of(Moment, table)
-        for done in unreadable.each(database, columns, unreadable.moments(database), where):
+        for done in unreadable.each_moment(database, columns, where):
             try:
                 all_can_be_read(web, connection, other)
             except AssertionError as error:
                 raise AssertionError(f"with {done}") from error
-            tried += 1
-    assert tried > 90
+            tried.add(done.partition(" = ")[0])
+    assert len(tried) > 30
 
 
 @pytest.mark.parametrize("where", ["rotations", "leases", "runs"])
