@@ -12,6 +12,7 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from entra_emulator import Entry
+from keyturn.connections import store as connection_store
 from keyturn.credentials.domain import State
 from keyturn.rotations.domain import Reason
 from keyturn.rotations.run_schedule import guard
@@ -309,7 +310,8 @@ class ContinuousChecks:
             raise Broken(f"schedule: a run of rotation {rotation_id} for the reason {reason} started by itself")
 
     def _note_connection(self, connection_id: str) -> None:
-        connection = {connection.id: connection for connection in self.world.all_connections()}.get(connection_id)
+        with self.world.database.read() as tx:
+            connection = connection_store.get(tx, connection_id)
         if connection is None:
             self.currents.pop(connection_id, None)
             self.healthy_since.pop(connection_id, None)

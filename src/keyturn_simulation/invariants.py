@@ -45,11 +45,12 @@ def check_quiet(world: World) -> None:
 def _always(world: World, journal: list[Credential]) -> Iterator[str]:
     yield from _proven_before_published(world, journal)
     yield from _only_known_keys_removed(world, journal)
-    yield from _working_current(world)
-    yield from _nobody_left_behind(world, journal)
+    connections = world.all_connections()
+    yield from _working_current(world, connections)
+    yield from _nobody_left_behind(world, journal, connections)
     yield from _slots(world)
     yield from _one_current(journal)
-    yield from _sealed_once(world)
+    yield from _sealed_once(world, connections)
 
 
 def _quiet(world: World, journal: list[Credential]) -> Iterator[str]:
@@ -156,9 +157,9 @@ def _only_known_keys_removed(world: World, journal: list[Credential]) -> Iterato
             yield f"3: removed {entry.key_id}, which the journal does not hold"
 
 
-def _working_current(world: World) -> Iterator[str]:
+def _working_current(world: World, connections: list[Connection]) -> Iterator[str]:
     """What a connection signs in with exists; and where it rotates it has not expired: nobody else promises that."""
-    connections, now = world.all_connections(), world.clock.now().timestamp()
+    now = world.clock.now().timestamp()
     rotations = world.history.rotations(connections)
     for connection in connections:
         by_certificate = connection.method == CertificateMethod.key
@@ -180,10 +181,10 @@ def beyond_repair(world: World, connection: Connection) -> bool:
     return removed and slots is not None and len(world.keys_of(object_id)) >= slots
 
 
-def _nobody_left_behind(world: World, journal: list[Credential]) -> Iterator[str]:
+def _nobody_left_behind(world: World, journal: list[Credential], connections: list[Connection]) -> Iterator[str]:
     """No connection holds a credential that is being removed, whoever else rotates it."""
     removed = {row.key_id for row in journal if row.state is State.REVOKING}
-    for connection in world.all_connections():
+    for connection in connections if removed else ():
         if world.current_of(connection)[1] in removed:
             yield f"5: {connection.name} still signs in with what is being removed"
 
@@ -235,10 +236,10 @@ def check_one_copy(ask: Callable[[str], Iterable[Any]]) -> None:
         raise Broken(f"11: {name} rotates and does not point to its current credential")
 
 
-def _sealed_once(world: World) -> Iterator[str]:
+def _sealed_once(world: World, connections: list[Connection]) -> Iterator[str]:
     with world.database.read() as tx:
         check_one_copy(lambda query: [tuple(row.values()) for row in tx.rows(sa.text(query))])
-    for connection in world.all_connections():
+    for connection in connections:
         content = content_of(world.sealer, connection)
         if content.credential_id != connection.credential_id:
             yield f"11: {connection.name} is sealed for {content.credential_id}, not for {connection.credential_id}"
