@@ -10,7 +10,13 @@ from keyturn.db.tables import changes
 from keyturn.db.tables.views import project_revisions as projects
 from keyturn.db.unit import Tx
 
-_NEXT = sa.update(projects).where(projects.c.id == sa.bindparam("project")).values(revision=projects.c.revision + 1)
+_NEXT = (
+    sa.update(projects)
+    .where(projects.c.id == sa.bindparam("project"))
+    .values(revision=projects.c.revision + 1)
+    .returning(projects.c.revision)
+)
+_ADD = sa.insert(changes)
 _REVISION = sa.select(projects.c.revision).where(projects.c.id == sa.bindparam("project"))
 
 
@@ -20,10 +26,9 @@ def append(tx: Tx, project_id: str, change: Change, at: datetime) -> int:
     The project's row stays locked until the transaction ends, so numbers appear in the order in which writes are committed:
     whoever has read up to a number misses none below it.
     """
-    tx.run(_NEXT, project=project_id)
-    number = revision(tx, project_id)
+    number = int(tx.changed_row(_NEXT, project=project_id)["revision"])
     tx.run(
-        sa.insert(changes),
+        _ADD,
         project_id=project_id,
         revision=number,
         at=at,

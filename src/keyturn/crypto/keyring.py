@@ -218,7 +218,8 @@ class KeyringSealer:
         return self._keyring.newest_to_seal().seal(value, place)
 
     def open(self, sealed: Sealed, place: SealContext) -> Plaintext:
-        return self._keyring.key(SealedParts.of(sealed, place).key_id).open(sealed, place)
+        parts = SealedParts.of(sealed, place)
+        return self._keyring.key(parts.key_id).open_parts(parts, place)
 
 
 class KeyringDigests:

@@ -39,7 +39,7 @@ class Tx:
 
     def rows(self, statement: sa.sql.expression.Executable, **values: Any) -> list[Mapping[str, Any]]:
         """Run with these values for its parameters and return all rows as mappings."""
-        return cast(list[Mapping[str, Any]], list(self.connection.execute(statement, values).mappings()))
+        return cast(list[Mapping[str, Any]], self.connection.execute(statement, values).mappings().all())
 
     def stream(self, statement: sa.sql.expression.Executable, **values: Any) -> Iterator[Any]:
         """Run with these values for its parameters and yield the rows as tuples, of which few are in memory at a time."""
@@ -55,6 +55,13 @@ class Tx:
             raise RuntimeError("a write inside a read transaction")
         self.changed = True
         return self.connection.execute(statement, values).rowcount
+
+    def changed_row(self, statement: sa.sql.expression.Executable, **values: Any) -> Mapping[str, Any]:
+        """Run a write that touches one row, with these values for its parameters; return what it gives back of the row."""
+        if not self.writing:
+            raise RuntimeError("a write inside a read transaction")
+        self.changed = True
+        return cast(Mapping[str, Any], self.connection.execute(statement, values).mappings().one())
 
     def alone_with(self, name: str) -> None:
         """Let no other writing transaction be alone with the same name until this one ends; wait for one that is.

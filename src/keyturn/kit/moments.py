@@ -44,6 +44,8 @@ def in_zone(moment: datetime, zone: tzinfo) -> datetime:
 
 def utc_of(moment: datetime) -> datetime:
     """Return the moment in UTC, at most at the end of the calendar."""
+    if moment.tzinfo is UTC:
+        return moment
     try:
         return moment.astimezone(UTC)
     except (OverflowError, ValueError):

@@ -104,8 +104,12 @@ def remove_project(tx: Tx, project_id: str) -> None:
 
 
 def lock_project(tx: Tx, project_id: str) -> None:
-    """Hold off others that lock it, until this transaction ends."""
-    tx.one(sa.select(projects.c.id).where(projects.c.id == project_id).with_for_update())
+    """Hold off others that lock it, until this transaction ends. SQLite has one writer at a time anyway."""
+    if tx.postgres:
+        tx.one(_LOCKED, project=project_id)
+
+
+_LOCKED = sa.select(projects.c.id).where(projects.c.id == sa.bindparam("project")).with_for_update()
 
 
 def _first(tx: Tx, *where: sa.ColumnElement[bool]) -> Project | None:

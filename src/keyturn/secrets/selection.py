@@ -167,14 +167,10 @@ class _Making:
         located = self._located[head.folder_id]
         if located.view and self._reading.expand and head.has_references:
             self._referring_ids.append(head.version_id)
-        self._note(
-            head.version_id,
-            head.name,
-            head.secret_rotation_id,
-            located.place.path,
-            located.view,
-            *((tag.id, tag.slug, tag.name, tag.color) for tag in of_this),
-        )
+        words = [[tag.id, tag.slug, tag.name, tag.color] for tag in of_this] if of_this else ""
+        # No name and no path has a line break.
+        parts = (head.version_id, head.name, head.secret_rotation_id, located.place.path, located.view, words)
+        self._digest.update(("\n".join(map(str, parts)) + "\n").encode())
 
     def selection(self, place: Place) -> Selection:
         self._note(*asked(self._reading), place.project_id, self.owner, permission_view(self._grants))

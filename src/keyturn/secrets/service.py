@@ -243,7 +243,8 @@ class Secrets:
         )
         revision = self._record(tx, actor, events.SECRET_CREATED, ChangeKind.SECRET_CREATED, place, secret)
         store.add(tx, secret, revision)
-        tags.put_on(tx, secret.id, [tag.id for tag in of_this])
+        if of_this:
+            tags.put_on(tx, secret.id, [tag.id for tag in of_this])
         return Secret(secret, place, new.value, new.details, of_this)
 
     def _publish(self, tx: Tx, actor: Actor, place: Place, row: StoredSecret, change: SecretChange) -> Secret:

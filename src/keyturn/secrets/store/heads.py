@@ -35,7 +35,8 @@ def heads(tx: Tx, folder_ids: Sequence[str], owner_id: str | None) -> Iterator[H
     statement = _heads(tx.postgres, owner_id is not None)
     values = {} if owner_id is None else {"owner": owner_id}
     parts = [tx.stream(statement, folders=ids, **values) for ids in chunks(folder_ids)]
-    return (Head(*row) for row in heapq.merge(*parts, key=lambda row: (row[0], row[1] or "")))
+    rows = parts[0] if len(parts) == 1 else heapq.merge(*parts, key=lambda row: (row[0], row[1] or ""))
+    return map(Head._make, rows)
 
 
 def of_versions(tx: Tx, version_ids: Sequence[str]) -> Mapping[str, StoredSecret]:

@@ -47,6 +47,10 @@ CURRENT = sa.and_(secret_versions.c.secret_id == secrets.c.id, secret_versions.c
 _QUERY = sa.select(secrets, *VERSION).join(secret_versions, CURRENT)
 _NAMED = _QUERY.where(secrets.c.folder_id == sa.bindparam("folder"), secrets.c.name == sa.bindparam("called"))
 SHARED = sa.and_(secrets.c.owner_id.is_(None), THERE)
+_NAMED_SHARED = _NAMED.where(SHARED)
+_NAMED_OWNED = _NAMED.where(secrets.c.owner_id == sa.bindparam("owner"))
+_COUNT = sa.select(sa.func.count().label("n")).where(secrets.c.folder_id == sa.bindparam("folder"), THERE)
+_ADD, _ADD_VERSION = sa.insert(secrets), sa.insert(secret_versions)
 
 
 def chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
@@ -57,8 +61,10 @@ def chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
 
 def one(tx: Tx, folder_id: str, name: str, owner_id: str | None) -> StoredSecret | None:
     """Return the secret of this name with its current version: everybody's, or that of an owner."""
-    owned = SHARED if owner_id is None else secrets.c.owner_id == owner_id
-    row = tx.one(_NAMED.where(owned), folder=folder_id, called=name)
+    if owner_id is None:
+        row = tx.one(_NAMED_SHARED, folder=folder_id, called=name)
+    else:
+        row = tx.one(_NAMED_OWNED, folder=folder_id, called=name, owner=owner_id)
     return stored(row) if row else None
 
 
@@ -152,14 +158,14 @@ def personal(tx: Tx, folder_id: str, name: str) -> list[StoredSecret]:
 
 
 def count(tx: Tx, folder_id: str) -> int:
-    row = tx.one(sa.select(sa.func.count().label("n")).where(secrets.c.folder_id == folder_id, THERE))
+    row = tx.one(_COUNT, folder=folder_id)
     return int(row["n"]) if row else 0
 
 
 def add(tx: Tx, secret: StoredSecret, revision: int) -> None:
     """Keep a new secret with its first version, which is there from this revision of the project on."""
     tx.run(
-        sa.insert(secrets),
+        _ADD,
         id=secret.id,
         folder_id=secret.folder_id,
         name=secret.name,
@@ -190,7 +196,7 @@ def remove(tx: Tx, secret_id: str, revision: int) -> None:
 
 def _add_version(tx: Tx, secret: StoredSecret, revision: int) -> None:
     tx.run(
-        sa.insert(secret_versions),
+        _ADD_VERSION,
         id=secret.version_id,
         secret_id=secret.id,
         number=secret.version,

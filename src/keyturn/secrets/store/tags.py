@@ -78,8 +78,11 @@ _IN_FOLDERS = (
 )
 
 
+_TAKE_OFF = sa.delete(secret_tag_links).where(secret_tag_links.c.secret_id == sa.bindparam("secret"))
+
+
 def put_on(tx: Tx, secret_id: str, tag_ids: Sequence[str]) -> None:
     """Let the secret have these tags and no others."""
-    tx.run(sa.delete(secret_tag_links).where(secret_tag_links.c.secret_id == secret_id))
+    tx.run(_TAKE_OFF, secret=secret_id)
     for tag_id in tag_ids:
         tx.run(sa.insert(secret_tag_links), secret_id=secret_id, tag_id=tag_id)
