@@ -1,6 +1,6 @@
 """Browsing secrets: a page of a folder or of a search without values, and the values that somebody asks to see one by one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from keyturn.authz.authorize import Grants, Scope, granted, require_in
@@ -69,15 +69,14 @@ class SecretListing:
         """Return a page of the folder, or with a text of the secrets of the environment that have its words in their names.
 
         Of folders that the reader may not look into only those are shown that lead to some that they may. Raises Forbidden
-        when there may be none in the environment.
+        for any other, whether it is there or not.
         """
         words = text.split()[:MOST_WORDS]
         with self._database.read() as tx:
-            place = access.locate(tx, actor, Action.READ_PROJECT, address)
-            grants = granted(tx, actor, Scope(actor.org_id, place.project_id))
-            if not grants.anywhere(Action.DESCRIBE_SECRETS, place.environment):
-                require_in(grants, actor, Action.DESCRIBE_SECRETS, access.scope_of(actor, place))
+            place, grants = access.locate_above(tx, actor, Action.DESCRIBE_SECRETS, address)
             visible = _visible(tx, actor, grants, place)
+            if visible is not None and place.path not in _above(visible.values()):  # be it there or not
+                require_in(grants, actor, Action.DESCRIBE_SECRETS, access.scope_of(actor, place))
             folder = folders.at(tx, place.environment_id, place.path)
             within: Sequence[Folder]
             if words:
@@ -193,7 +192,11 @@ def _leading(children: Sequence[Folder], visible: Mapping[str, str] | None) -> S
     """Return the folders that may be looked into, and those above such."""
     if visible is None:
         return children
-    above = {
-        path[:end] for path in visible.values() for end in range(len(path) + 1) if path[end : end + 1] in {"", "/"}
-    }
+    above = _above(visible.values())
     return [folder for folder in children if folder.path in above]
+
+
+def _above(paths: Iterable[str]) -> frozenset[str]:
+    """Return these paths, those of all folders above them, and the root."""
+    ends = ((path, end) for path in paths for end in range(1, len(path) + 1))
+    return frozenset({ROOT, *(path[:end] for path, end in ends if path[end : end + 1] in {"", "/"})})

@@ -325,9 +325,10 @@ def test_a_viewer_reads_and_is_offered_nothing_else(browser: Browser, web: Secre
 
 
 def test_who_may_see_some_folders_learns_nothing_of_others(browser: Browser, web: SecretsClient) -> None:
+    ids = {}
     for path in ("/apps", "/apps/web", "/apps/web/eu", "/other", "/apps/api"):
         web.folder(path)
-        web.put(f"IN{path.replace('/', '_').upper()}", f"{HIDDEN}-{path}", path=path)
+        ids[path] = web.put(f"IN{path.replace('/', '_').upper()}", f"{HIDDEN}-{path}", path=path)["id"]
     root = web.put("IN_ROOT", HIDDEN)["id"]
     web.put("IN_PROD", HIDDEN, environment="prod")
     place = {"environment": "dev", "secretPath": {"$glob": "/apps/web/**"}}
@@ -336,6 +337,7 @@ def test_who_may_see_some_folders_learns_nothing_of_others(browser: Browser, web
     web.projects.roles.create(admin, web.id, NewRole("web-team", "Web team", permissions=seen))
     web.projects.members.add_people(admin, web.id, ["nobody@contoso.test"], [GivenRole("web-team")])
     browser.who = "limited"
+    assert "Production" not in browser.get(browser.at), "only what they may look into is offered"
     top, above = browser.get(browser.url()), browser.get(browser.url(path="/apps"))
     assert re.findall(r"path=(%2F[^\"&]*)\"[^>]*><svg.*?<span>(\w+)</span>", top) == [("%2Fapps", "apps")]
     assert "<span>web</span>" in above
@@ -345,8 +347,16 @@ def test_who_may_see_some_folders_learns_nothing_of_others(browser: Browser, web
     found = browser.get(browser.url(q="in"))
     assert ("2 in all of" in found, "IN_APPS_WEB_EU" in found, "IN_ROOT" in found) == (True, True, False)
     browser.get(browser.url(environment="prod"), expect=403)
-    browser.refused(browser.url("/reveal"), expect=403, ids=root)
+    refusals = [browser.get(browser.url(path=path), expect=403) for path in ("/other", "/nope", "/apps/api", "/apps/x")]
+    assert len({re.sub("req-\\w+", "", refusal) for refusal in refusals}) == 1, "nobody learns what is there"
+    browser.refused(browser.url("/reveal"), expect=403, ids=[ids["/apps/web"], root])
     browser.get(f"/secrets/{root}", expect=403)
+    assert browser.revealed(ids["/apps/web"]) == {ids["/apps/web"]: f"{HIDDEN}-/apps/web"}
+    one = browser.get(f"/secrets/{ids['/apps/web']}")
+    assert ("Save value" in one, 'id="delete"' in one) == (True, False)
+    browser.post(f"/secrets/{ids['/apps/web']}/details", secret_name="IN_APPS_WEB", comment="ours")
+    browser.refused(browser.url("/dotenv", path="/apps/web"), expect=403, secret_text="A=1")
+    assert "lacks the permission" in browser.get(browser.url("/compare", path="/apps/web", other="prod"))
 
 
 # --- folders, search, pages -------------------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ ONE = "/secrets/{secret_id}"
 
 
 class PlaceQuery(ApiModel, rename=None):
-    """What an address says of a place. Without an environment it is the first one of the project."""
+    """What an address says of a place. Without an environment it is the first one that the viewer may look into."""
 
     environment: Annotated[Trimmed, Meta(max_length=64)] = ""
     path: Annotated[str, Meta(max_length=2000)] = ROOT
@@ -35,7 +35,10 @@ class PlaceQuery(ApiModel, rename=None):
 
 @dataclass(frozen=True)
 class SecretPlace:
-    """A folder of an environment of a project; ``environment`` None in a project that has none."""
+    """A folder of an environment of a project; ``environment`` None in a project that has none.
+
+    ``environments`` are those in which there may be secrets that the viewer may know of.
+    """
 
     project: ProjectHeader
     environments: Sequence[Environment]
@@ -102,18 +105,17 @@ class SecretPages:
 
     def place(self, actor: Actor, project_id: str, query: PlaceQuery) -> SecretPlace:
         """Return the place that an address names. Raises NotFound for an environment that the project does not have."""
-        project = self.projects.get(actor, project_id)
-        environments = project.environments
-        chosen = next(
-            (each for each in environments if query.environment in {"", each.slug}),
-            None,
-        )
-        if chosen is None and environments:
+        every = self.projects.get(actor, project_id).environments
+        grants, _ = self.projects.grants(actor, project_id)
+        visible = [each for each in every if grants.anywhere(Action.DESCRIBE_SECRETS, each.slug)] or every
+        chosen = next((each for each in every if each.slug == query.environment), None)
+        if chosen is None and query.environment:
             raise NotFound(
                 f"There is no environment '{query.environment}' in this project.",
                 code="projects.environment_not_found",
             )
-        return SecretPlace(self.heads.project(actor, project_id), environments, chosen, clean_path(query.path))
+        first = visible[0] if visible else None
+        return SecretPlace(self.heads.project(actor, project_id), visible, chosen or first, clean_path(query.path))
 
     def tags(self, actor: Actor, project: ProjectHeader) -> Sequence[Tag]:
         """Return the tags of a project, none to those who may not see them."""
