@@ -51,6 +51,7 @@ class Worker:
             settings.pace,
             core.process_id,
             use_cases.targets,
+            settings.quotas.runs_per_hour,
         )
         self._sources = Sources(
             [

@@ -36,6 +36,8 @@ class Quotas:
     connections_per_project: int = 1000
     identities: int = 2000
     users: int = 2000
+    runs_per_hour: int = 100
+    """Scheduled ones, of an organization: so a mistake shows before it has reached every application."""
 
 
 USUAL_QUOTAS = Quotas()

@@ -14,9 +14,8 @@ CLOUDS = ("global", "usgov-l4", "usgov-l5", "china")
 
 @dataclass(frozen=True)
 class Setting:
-    """One variable. ``field`` is where its value goes: a field of Settings, or a part such as ``pace.<field>``.
-
-    ``fallback`` is an older spelling that counts when this one is empty.
+    """One variable. ``field`` is where its value goes: a field of Settings, or a part such as ``pace.<field>``. ``fallback`` is
+    an older spelling that counts when this one is empty.
     """
 
     name: str
@@ -267,6 +266,7 @@ SETTINGS: tuple[Setting, ...] = (
             ("KEYTURN_MAX_CONNECTIONS", "connections_per_project", "Most app connections of a project, or of none"),
             ("KEYTURN_MAX_IDENTITIES", "identities", "Most machine identities"),
             ("KEYTURN_MAX_USERS", "users", "Most users"),
+            ("KEYTURN_MAX_HOURLY_RUNS", "runs_per_hour", "Most scheduled runs of secret rotations in an hour"),
         )
     ),
     *(

@@ -1,16 +1,19 @@
 """What people change of a secret rotation, and which of its secrets readers get."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from keyturn.credentials.domain import State
-from keyturn.errors import KeyturnError, Refused
+from keyturn.errors import KeyturnError, Refused, RunFailed
 from keyturn.kit.secret import Plaintext
 from keyturn.rotations.commands import HandedOver, ScheduleChange, SecretRotationChange
 from keyturn.rotations.schedule import Schedule
+from keyturn.rotations.secret_domain import SecretRotationView
+from keyturn.rotations.work.workflow import Rotator
 from keyturn.secrets.mapped import SecretNames
 from tests.databases import sqlite_database
 from tests.features.rotations.applications import DAYS, NAMES, WRITE_ALL, Applications, make_applications
@@ -164,3 +167,35 @@ def test_a_secret_made_by_hand_is_kept_until_somebody_confirms_that_it_is_not_us
     scene.world.settle()
     assert not scene.works(Plaintext(made.value))
     assert {row.state for row in scene.journal() if row.key_id == made.key_id} == {State.REVOKED}
+
+
+def test_scheduled_runs_are_held_back_by_the_hour_and_when_new_secrets_do_not_sign_in(scene: Applications) -> None:
+    world, server = scene.world, scene.world.servers[0]
+    bad = scene.other_application("Other")
+    one = scene.create()
+    other = scene.create(bad, name="other", names=SecretNames("ID", "SECRET"))
+    impatient = replace(server.context.pace, proof_deadline=timedelta(seconds=5))
+    context = replace(server.context, runs_per_hour=1, pace=impatient)
+    world.servers[0] = replace(server, context=context, rotator=Rotator(context))
+
+    def generation(view: SecretRotationView) -> int:
+        return scene.use_cases.get(scene.actor, view.secret_rotation.id).rotation.generation
+
+    due = one.next_rotation_at
+    assert due is not None
+    scene.run_until(due + timedelta(minutes=30))
+    assert sorted([generation(one), generation(other)]) == [1, 2]
+    scene.run_until(due + timedelta(hours=2))
+    assert [generation(one), generation(other)] == [2, 2]
+
+    scene.run_until(due + timedelta(days=DAYS) - timedelta(hours=1))
+    world.emulator.admin.set_disabled(bad.object_id, disabled=True)
+    for _ in range(3):
+        awaited = scene.use_cases.rotate(scene.actor, other.secret_rotation.id)
+        scene.run_for(timedelta(seconds=30))
+        with pytest.raises(RunFailed):
+            scene.use_cases.rotated(scene.actor, awaited)
+    scene.run_until(due + timedelta(days=DAYS, minutes=30))
+    assert generation(one) == 2, "it waits until somebody has seen why"
+    scene.rotate(one)
+    assert generation(one) == 3, "who asks for a run gets it"

@@ -7,11 +7,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from keyturn.credentials import store as journal
 from keyturn.db import unread
-from keyturn.db.tables import run_steps, runs
+from keyturn.db.tables import rotations, run_steps, runs
 from keyturn.db.unit import Tx
 from keyturn.kit.moments import FIRST
-from keyturn.rotations.domain import Run
+from keyturn.rotations.blast_radius import HOUR, IN_A_ROW, LOOKED_BACK, Recent
+from keyturn.rotations.domain import Reason, RotationKind, Run, RunState
 from keyturn.rotations.store.rows import run as _run
 
 _ACTIVE = sa.select(runs).where(runs.c.rotation_id == sa.bindparam("of_rotation"), runs.c.finished_at.is_(None))
@@ -48,6 +50,24 @@ def runs_of(tx: Tx, rotation_id: str, limit: int, before: datetime | None = None
     if before:
         query = query.where(runs.c.created_at < before)
     return [_run(row) for row in tx.rows(query.order_by(runs.c.created_at.desc(), runs.c.id).limit(limit))]
+
+
+def recent_of_applications(tx: Tx, org_id: str, now: datetime) -> Recent:
+    """Return what the rotations of other applications did lately, in this organization."""
+    since = now - LOOKED_BACK
+    lately = runs.join(rotations, rotations.c.id == runs.c.rotation_id)
+    where = (
+        rotations.c.org_id == org_id,
+        rotations.c.kind == RotationKind.APPLICATION.value,
+        rotations.c.last_attempt_at >= since,
+    )
+    began = sa.select(runs.c.created_at).select_from(lately).where(*where, runs.c.created_at > now - HOUR)
+    scheduled = tx.rows(began.where(runs.c.reason == Reason.SCHEDULED.value))
+    issued = sa.exists().where(journal.ENTRIES.c.run_id == runs.c.id, journal.ENTRIES.c.issued_at.is_not(None))
+    failed = sa.and_(runs.c.state == RunState.FAILED.value, issued).label("unproven")
+    ended = sa.select(failed).select_from(lately).where(*where, runs.c.finished_at >= since)
+    newest = tx.rows(ended.order_by(runs.c.finished_at.desc(), runs.c.id).limit(IN_A_ROW))
+    return Recent([row["created_at"] for row in scheduled], [bool(row["unproven"]) for row in newest])
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from keyturn.providers.registry import Providers
 from keyturn.rotations.domain import RotationKind
 from keyturn.rotations.targets import RotationTarget
 from keyturn.rotations.timings import ProtocolTimings
-from keyturn.settings.model import Pace
+from keyturn.settings.model import USUAL_QUOTAS, Pace
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,8 @@ class WorkerContext:
     pace: Pace
     process_id: str
     targets: Mapping[RotationKind, RotationTarget]
+    runs_per_hour: int = USUAL_QUOTAS.runs_per_hour
+    """Most scheduled runs of rotations of other applications, in an organization; 0: any number."""
 
     def mark_all(self) -> None:
         """Bring rows of earlier versions to the form of today: outside transactions, before holders are looked for."""

@@ -16,7 +16,8 @@ from keyturn.errors import NeedsAction
 from keyturn.kit.actor import platform
 from keyturn.ports.provider import CredentialRequest, RemoteApplication
 from keyturn.rotations import clock, waits
-from keyturn.rotations.domain import ASKED_FOR, Reason, Rotation, Run, RunState, Snapshot, StepName
+from keyturn.rotations.blast_radius import held_back
+from keyturn.rotations.domain import ASKED_FOR, Reason, Rotation, RotationKind, Run, RunState, Snapshot, StepName
 from keyturn.rotations.overlap import promised_until
 from keyturn.rotations.protocol import MAX_AWAITING_REMOVAL
 from keyturn.rotations.run_schedule import anchor_after, lifetime, next_run
@@ -41,12 +42,15 @@ class Deferred(Exception):
 
 def open_run(attempt: StepAttempt) -> None:
     """The moment has come: begin a run."""
-    now = attempt.now()
-    with attempt.write() as tx:
+    now, held = attempt.now(), _held_back(attempt)
+    with attempt.write("waiting" if held else "done", held[1] if held else None) as tx:
         rotation = policies.get(tx, attempt.work.rotation_id, lock=True)
         if rotation is None or not (due := waits.due(rotation, now)) or due > now or runs.active_run(tx, rotation.id):
             return
         reason, slot = _why(rotation, attempt.snapshot.current, runs.runs_of(tx, rotation.id, 1), now)
+        if held and reason is Reason.SCHEDULED:
+            policies.save(tx, replace(rotation, paused_until=now + held[0], updated_at=now))
+            return
         run = Run(
             id=attempt.context.ids.new(),
             rotation_id=rotation.id,
@@ -60,6 +64,19 @@ def open_run(attempt: StepAttempt) -> None:
         runs.insert_run(tx, run)
         policies.save(tx, replace(rotation, last_attempt_at=now, updated_at=now))
         record_rotation_event(tx, attempt.actor, events.RUN_STARTED, rotation, now, runId=run.id, reason=reason.value)
+
+
+def _held_back(attempt: StepAttempt) -> tuple[timedelta, str] | None:
+    """Return for how long a run that is due by the schedule waits for those of other applications, and why."""
+    rotation, now = attempt.snapshot.rotation, attempt.now()
+    if rotation.kind is not RotationKind.APPLICATION:
+        return None
+    with attempt.context.database.read() as tx:
+        newest = runs.runs_of(tx, rotation.id, 1)
+        if _why(rotation, attempt.snapshot.current, newest, now)[0] is not Reason.SCHEDULED:
+            return None
+        recent = runs.recent_of_applications(tx, rotation.org_id, now)
+    return held_back(recent, attempt.context.runs_per_hour, now)
 
 
 def _why(
