@@ -8,11 +8,13 @@ PATCH  .../identity-memberships/ID     {"roles": [{"role": SLUG, "isTemporary", 
 """
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from keyturn.kit.clock import iso
 from tests.databases import sqlite_database
 from tests.features.secrets.desk import V3, V4, Json, SecretsClient, desk
 
@@ -159,3 +161,250 @@ def test_exceptions_take_away_and_roles_add_up(app_reader: SecretsClient) -> Non
     hidden = web.ask("GET", f"{V3}/KEY_VAULT", **web.at("dev", "/vault"), who="robot")["secret"]
     assert (hidden["secretValueHidden"], "value in" in str(hidden)) == (True, False)
     assert web.values(path="/app", who="robot") == {"KEY_APP": "value in /app"}
+
+
+# --- for a time -------------------------------------------------------------------------------------------------------
+
+
+def temporary(slug: str, lasts: str, **more: Any) -> Json:
+    return {"role": slug, "isTemporary": True, "temporaryMode": "relative", "temporaryRange": lasts, **more}
+
+
+def test_a_temporary_role_begins_and_ends_by_the_clock(app_reader: SecretsClient) -> None:
+    web, clock = app_reader, app_reader.world.clock
+    begin = clock.now() + timedelta(hours=1)
+    [held] = give(web, temporary("app-reader", "2h", temporaryAccessStartTime=iso(begin)))["roles"]
+    assert (held["role"], held["customRoleSlug"], held["isTemporary"]) == ("custom", "app-reader", True)
+    assert held["temporaryRange"] == "2h"
+    assert (held["temporaryAccessStartTime"], held["temporaryAccessEndTime"]) == (
+        iso(begin),
+        iso(begin + timedelta(hours=2)),
+    )
+    for passed, status in ((0, 403), (59, 403), (1, 200), (119, 200), (1, 403)):
+        clock.advance(60 * passed)
+        web.ask("GET", V3, **web.at("dev", "/app"), who="robot", expect=status)
+    assert web.ask("DELETE", f"{roles(web)}/{held['customRoleId']}")["role"]["slug"] == "app-reader", (
+        "nobody has it now"
+    )
+    assert web.ask("GET", membership(web))["identityMembership"]["roles"] == []
+
+
+def test_what_clients_send_of_a_role_without_an_end_is_ignored(web: SecretsClient) -> None:
+    started = "2026-03-04T05:06:07.123456789Z"
+    body = {"role": "viewer", "isTemporary": False, "temporaryMode": "", "temporaryRange": ""}
+    [held] = give(web, body | {"temporaryAccessStartTime": started})["roles"]
+    assert (held["role"], held["isTemporary"], held["temporaryAccessEndTime"]) == ("viewer", False, None)
+
+
+@pytest.mark.parametrize(
+    ("held", "status", "says"),
+    [
+        (temporary("viewer", "soon"), 400, "no time that a role can last"),
+        (temporary("viewer", "0m"), 400, "no time that a role can last"),
+        (temporary("viewer", "99y"), 400, "no time that a role can last"),
+        (temporary("viewer", ""), 422, "for how long"),
+        (temporary("viewer", "1h", temporaryMode="cron"), 422, "relative"),
+        (temporary("viewer", "1h", temporaryAccessStartTime="at noon"), 422, "time zone"),
+        ({"role": "no-such-role"}, 400, "no role 'no-such-role'"),
+    ],
+)
+def test_a_role_that_cannot_be_given_changes_nothing(web: SecretsClient, held: Json, status: int, says: str) -> None:
+    before = web.counts()
+    assert says in str(give(web, "member", held, expect=status))
+    assert says in str(web.ask("POST", membership(web, "robot"), {"roles": [held]}, expect=status))
+    assert web.counts() == before
+
+
+# --- who may make and give them ---------------------------------------------------------------------------------------
+
+MANAGER = (
+    {"subject": "role", "action": ["read", "create", "edit", "delete"]},
+    {"subject": "identity", "action": ["read", "create", "edit", "delete"]},
+    {"subject": "member", "action": ["read", "create", "edit", "delete"]},
+)
+
+
+def test_nobody_makes_gives_or_changes_a_role_that_permits_more_than_they_may(app_reader: SecretsClient) -> None:
+    web = app_reader
+    role(web, "manager", *MANAGER)
+    strong = role(web, "strong", within(READ))
+    give(web, "manager", "app-reader")
+    web.who = "robot"
+    before = web.counts()
+    role(web, "more", READ, expect=403)
+    role(web, "more", within(READ), expect=403)
+    role(web, "more", within(READ, path="/app/**"), {"subject": "tags", "action": "create"}, expect=403)
+    refused = web.ask("PATCH", f"{roles(web)}/{strong['id']}", {"permissions": []}, expect=403)
+    assert refused["code"] == "access.role_above_own"
+    web.ask("DELETE", f"{roles(web)}/{strong['id']}", expect=403)
+    give(web, "admin", expect=403)
+    give(web, "strong", expect=403)
+    people = f"/api/v1/projects/{web.id}/memberships"
+    web.ask("POST", people, {"emails": ["nobody@contoso.test"], "roleSlugs": ["member"]}, expect=403)
+    assert web.counts() == before
+    role(web, "less", within(READ, path="/app/db"))
+    give(web, "manager", "app-reader", "less")
+
+
+def test_who_has_a_role_for_a_time_gives_it_for_no_longer(app_reader: SecretsClient) -> None:
+    web = app_reader
+    role(web, "manager", *MANAGER)
+    give(web, "manager", temporary("app-reader", "1h"))
+    web.who = "robot"
+    give(web, "manager", "app-reader", expect=403)
+    role(web, "copy", within(READ, path="/app/**"), expect=403)
+    give(web, "manager", temporary("app-reader", "30m"))
+    give(web, "manager", temporary("app-reader", "1h"), expect=403)
+
+
+def test_a_role_is_not_removed_while_somebody_has_it(app_reader: SecretsClient) -> None:
+    web = app_reader
+    one = web.ask("GET", f"{roles(web)}/slug/app-reader")["role"]
+    refused = web.ask("DELETE", f"{roles(web)}/{one['id']}", expect=400)
+    assert web.actors["robot"].name in refused["message"]
+    role(web, "janitor", {"subject": "role", "action": "delete"}, within(READ, path="/app/**"))
+    give(web, "app-reader", "janitor")
+    blind = web.ask("DELETE", f"{roles(web)}/{one['id']}", who="robot", expect=400)
+    assert web.actors["robot"].name not in blind["message"], "who may not see members is told of none"
+    give(web, "viewer")
+    web.ask("DELETE", f"{roles(web)}/{one['id']}")
+    web.ask("GET", f"/api/v1/projects/roles/{one['id']}", expect=404)
+
+
+def test_an_edit_that_would_leave_no_manager_in_the_project_is_refused(web: SecretsClient) -> None:
+    boss = role(web, "boss", *MANAGER)
+    give(web, "boss")
+    for person in web.ask("GET", f"/api/v1/projects/{web.id}/memberships")["memberships"]:
+        if person["user"]["email"] == web.actors["admin"].name:
+            web.ask("DELETE", f"/api/v1/projects/{web.id}/memberships/{person['id']}")
+    refused = web.ask("PATCH", f"{roles(web)}/{boss['id']}", {"permissions": [READ]}, who="robot", expect=403)
+    assert "describe" in refused["message"] or "read" in refused["message"]
+    for who in ("robot", "admin"):
+        lost = web.ask("PATCH", f"{roles(web)}/{boss['id']}", {"permissions": []}, who=who, expect=400)
+        assert "nobody in this project" in lost["message"]
+    assert web.ask("GET", f"{roles(web)}/{boss['id']}")["role"]["permissions"] == boss["permissions"]
+    web.ask("PATCH", f"{roles(web)}/{boss['id']}", {"name": "Chief"}, who="robot")
+
+
+# --- roles as clients write them --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "root", ["/api/v1/projects/{id}/roles", "/api/v2/workspace/{id}/roles", "/api/v1/workspace/{slug}/roles"]
+)
+def test_terraform_manages_a_role_without_drift(web: SecretsClient, root: str) -> None:
+    url = root.format(**web.project)
+    permissions = [
+        {"subject": "integrations", "action": ["read", "create"], "inverted": False},
+        {
+            "subject": "secrets",
+            "action": ["describeSecret", "readValue", "edit"],
+            "inverted": False,
+            "conditions": {"environment": {"$in": ["dev", "prod"], "$eq": "dev"}, "secretPath": {"$eq": "/"}},
+        },
+    ]
+    body = {
+        "slug": "tester",
+        "name": "Tester",
+        "description": "A test role",
+        "permissions": permissions,
+        "ProjectId": "x",
+    }
+    made = web.ask("POST", url, body)["role"]
+    assert made["permissions"] == permissions
+    for path in (f"{url}/slug/tester", f"{url}/{made['id']}", f"/api/v1/projects/roles/{made['id']}"):
+        assert web.ask("GET", path)["role"] == made
+    assert made["projectId"] == web.id
+    changed = web.ask("PATCH", f"{url}/{made['id']}", body | {"name": "Other", "RoleId": made["id"]})["role"]
+    assert (changed["name"], changed["permissions"]) == ("Other", permissions)
+    assert [each["slug"] for each in web.ask("GET", url)["roles"]] == [
+        "admin",
+        "member",
+        "viewer",
+        "no-access",
+        "tester",
+    ]
+    web.ask("DELETE", f"{url}/{made['id']}", {"ProjectId": "x"})
+    web.ask("GET", f"{url}/slug/tester", expect=404)
+    assert [
+        each["event"] for each in web.trail("create-project-role", "update-project-role", "delete-project-role")
+    ] == [
+        "create-project-role",
+        "update-project-role",
+        "delete-project-role",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("permission", "says"),
+    [
+        ({"subject": "secrts", "action": "read"}, "no subject"),
+        ({"subject": "secrets", "action": ["peek"]}, "no action 'peek'"),
+        ({"subject": "secrets", "action": []}, "names no action"),
+        ({"subject": "tags", "action": "read", "conditions": {"environment": "dev"}}, "no condition on 'environment'"),
+        ({**READ, "conditions": {"secretName": {"$eq": "A"}}}, "no condition on 'secretName'"),
+        ({**READ, "conditions": {"secretPath": {"$regex": ".*"}}}, "no operator '$regex'"),
+        ({**READ, "conditions": {"secretPath": {"$glob": "/a[bc]"}}}, "stands for nothing"),
+        ({**READ, "conditions": {"secretPath": {"$glob": "/a**"}}}, "part of a name"),
+        ({**READ, "conditions": {"secretPath": {"$glob": "/" + 40 * "*a"}}}, "stars"),
+        ({**READ, "conditions": {"environment": {"$in": []}}}, "1 to 100"),
+        ({**READ, "conditions": {"environment": {"$eq": 7}}}, "a text"),
+        ({**READ, "conditions": {"environment": []}}, "no condition"),
+    ],
+)
+def test_a_permission_that_is_none_is_refused_with_what_to_write(
+    web: SecretsClient, permission: Json, says: str
+) -> None:
+    before = web.counts()
+    refused = web.ask("POST", roles(web), {"slug": "odd", "name": "Odd", "permissions": [READ, permission]}, expect=400)
+    assert says in refused["message"]
+    assert refused["fix"]
+    assert web.counts() == before
+
+
+def test_slugs_of_builtin_roles_and_of_others_are_taken(web: SecretsClient) -> None:
+    role(web, "mine")
+    for slug, says in (("admin", "built-in"), ("no-access", "built-in"), ("custom", "built-in"), ("mine", "already")):
+        body = {"slug": slug, "name": "x", "permissions": []}
+        assert says in web.ask("POST", roles(web), body, expect=400)["message"]
+    for method in ("PATCH", "DELETE"):
+        assert "stays as it is" in web.ask(method, f"{roles(web)}/viewer", {}, expect=400)["message"]
+    other = web.ask("POST", "/api/v1/projects", {"projectName": "Other"})["project"]["id"]
+    mine = web.ask("GET", f"{roles(web)}/slug/mine")["role"]["id"]
+    web.ask("GET", f"/api/v1/projects/{other}/roles/{mine}", expect=404)
+    web.ask(
+        "POST",
+        f"/api/v1/projects/{other}/memberships",
+        {"emails": ["viewer@contoso.test"], "roleSlugs": ["mine"]},
+        expect=400,
+    )
+    web.ask("GET", f"/api/v1/projects/roles/{mine}", who="stranger", expect=404)
+
+
+# --- folders ----------------------------------------------------------------------------------------------------------
+
+
+def test_no_folder_is_moved_or_removed_from_where_its_holder_may_not(app_reader: SecretsClient) -> None:
+    web = app_reader
+    folders = {"subject": "secret-folders", "action": ["read", "create", "edit", "delete"]}
+    web.folder("/app/private")
+    web.put("HIDDEN", "value in private", path="/app/private")
+    role(
+        web, "mover", within(READ, path="/app/**"), within(READ, path="/app/private/**", inverted=True), within(folders)
+    )
+    give(web, "mover")
+    ids = {folder["path"]: folder["id"] for folder in web.folders(recursive="true")}
+    web.who = "robot"
+    where = {"workspaceId": web.id, "environment": "dev"}
+    web.ask("PATCH", f"{FOLDERS}/{ids['/app/private']}", {"name": "public", **where}, expect=403)
+    web.ask("PATCH", f"{FOLDERS}/{ids['/app/db']}", {"name": "base", **where})
+    web.who = "admin"
+    role(web, "app-folders", within(folders, path="/app/**"), within(folders, path="/app/private/**", inverted=True))
+    give(web, "app-folders")
+    web.who = "robot"
+    before = web.counts()
+    web.ask("DELETE", f"{FOLDERS}/{ids['/vault']}", {**where, "path": "/app"}, expect=403)
+    web.ask("DELETE", f"{FOLDERS}/app", {**where, "path": "/"}, expect=403)
+    web.ask("DELETE", f"{FOLDERS}/private", {**where, "path": "/app"}, expect=403)
+    assert web.counts() == before
+    web.ask("DELETE", f"{FOLDERS}/base", {**where, "path": "/app"})
