@@ -316,9 +316,8 @@ class ContinuousChecks:
             self.currents.pop(connection_id, None)
             self.healthy_since.pop(connection_id, None)
             return
-        app = self.world.application_of(connection.client_id)
-        value, key_id = self.world.current_of(connection)
-        self.currents[connection_id] = Current(connection.name, app, value, key_id)
+        app, current = self.world.application_of(connection.client_id), self.world.current_of(connection)
+        self.currents[connection_id] = Current(connection.name, app, *current)
         self.healthy_since.setdefault(connection_id, self.world.clock.now())
 
     # --- after every step -------------------------------------------------------------------------------------------
@@ -396,7 +395,8 @@ def _optional(text: str | None) -> datetime | None:
 
 def _row(cells: tuple[Any, ...]) -> Row:
     starts, ends, revoke, asked_at, published, retired = (_optional(text) for text in cells[8:14])
-    state, adopted, has_value = State(cells[5]), bool(cells[6]), bool(cells[14])
-    ids = (cells[0], cells[1], cells[2], cells[3], cells[4])
+    ids, state, adopted = (cells[0], cells[1], cells[2], cells[3], cells[4]), State(cells[5]), bool(cells[6])
     moments = (starts, ends, revoke, asked_at, published, retired)
-    return Row(*ids, state, adopted, cells[7], *moments, has_value, cells[15], cells[16], *map(_optional, cells[17:19]))
+    return Row(
+        *ids, state, adopted, cells[7], *moments, bool(cells[14]), cells[15], cells[16], *map(_optional, cells[17:19])
+    )
