@@ -21,9 +21,16 @@ class DemoClient:
 
     def api(self, method: str, path: str, body: Json | None = None) -> Json:
         """Ask Keyturn. Raises Permanent for every answer but 200."""
+        return self._asked(method, path, body, expect=200)
+
+    def refused(self, method: str, path: str, body: Json) -> str:
+        """Ask Keyturn for what it has to refuse; return why it does. Raises Permanent for every answer but 400."""
+        return str(self._asked(method, path, body, expect=400)["message"])
+
+    def _asked(self, method: str, path: str, body: Json | None, expect: int) -> Json:
         headers = {"authorization": f"Bearer {self.token}"} if self.token else {}
-        answer = httpx2.request(method, self.stage.url + path, json=body, headers=headers, timeout=30, trust_env=False)
-        if answer.status_code != 200:
+        answer = httpx2.request(method, self.stage.url + path, json=body, headers=headers, timeout=120, trust_env=False)
+        if answer.status_code != expect:
             raise Permanent(f"{method} {path} was answered {answer.status_code}: {answer.text}", code="demo.api")
         return dict(answer.json())
 

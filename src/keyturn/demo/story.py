@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
+from keyturn.demo.application import ApplicationStory
 from keyturn.demo.line import CONNECTIONS, DemoClient
 from keyturn.demo.processes import DemoStage
 from keyturn.errors import Permanent
@@ -58,6 +59,7 @@ class Story:
         self._original_is_dead(first)
         self._on_schedule()
         self._kill_in_the_middle()
+        self._another_application()
         self._evidence(first)
 
     def _set_the_scene(self) -> None:
@@ -140,6 +142,11 @@ class Story:
         took = self.stage.open_server(ahead)
         self._say(f"started again, ready in {took:.1f} s; it takes up what the dead process left")
         self._watch(runs=3)
+
+    def _another_application(self) -> None:
+        story = ApplicationStory(self.line, self.connection_id, self._say, self._title)
+        story.play()
+        self.values |= story.values
 
     def _evidence(self, original: dict[str, Any]) -> None:
         self._title("Evidence")
