@@ -394,9 +394,7 @@ def _optional(text: str | None) -> datetime | None:
 
 
 def _row(cells: tuple[Any, ...]) -> Row:
-    starts, ends, revoke, asked_at, published, retired = (_optional(text) for text in cells[8:14])
-    ids, state, adopted = (cells[0], cells[1], cells[2], cells[3], cells[4]), State(cells[5]), bool(cells[6])
-    moments = (starts, ends, revoke, asked_at, published, retired)
-    return Row(
-        *ids, state, adopted, cells[7], *moments, bool(cells[14]), cells[15], cells[16], *map(_optional, cells[17:19])
-    )
+    moments, more_moments = map(_optional, cells[8:14]), map(_optional, cells[17:19])
+    ids, state, adopted, has_value = cells[:5], State(cells[5]), bool(cells[6]), bool(cells[14])
+    values = (*ids, state, adopted, cells[7], *moments, has_value, cells[15], cells[16], *more_moments)
+    return Row(*values)
