@@ -57,7 +57,6 @@ class Summary:
     data_key: str
     wrapped: int = 0
     sealed: int = 0
-    overtaken: int = 0
     refused: list[SealContext] = field(default_factory=list)
     retired: list[str] = field(default_factory=list)
     remaining: int = 0
@@ -191,9 +190,7 @@ def _seal_batch(
             same = [column.row == row["row"], column.value == row["value"]]
             if column.version is not None:
                 same.append(column.version == row["version"])
-            count = tx.run(sa.update(column.table).where(*same).values({column.value.name: sealed}))
-            summary.sealed += count
-            summary.overtaken += 1 - count
+            summary.sealed += tx.run(sa.update(column.table).where(*same).values({column.value.name: sealed}))
 
 
 def _batches(database: Database, column: SealedColumn, key_id: str) -> Iterator[list[Mapping[str, Any]]]:
