@@ -27,6 +27,7 @@ from keyturn.rotations.permitted import PermittedApplications
 from keyturn.rotations.policy_writes import PolicyWriter
 from keyturn.rotations.removals import Removals
 from keyturn.rotations.secret_history import SecretRotationHistory
+from keyturn.rotations.secret_plan import SecretRotationPlans
 from keyturn.rotations.secret_rotation import SecretRotations
 from keyturn.rotations.secret_values import SecretRotationValues
 from keyturn.rotations.secret_writes import SecretRotationWriter
@@ -59,6 +60,7 @@ class Services:
     applications: RotatableApplications
     secret_rotations: SecretRotations
     secret_values: SecretRotationValues
+    secret_plans: SecretRotationPlans
     secret_history: SecretRotationHistory
     targets: Mapping[RotationKind, RotationTarget]
 
@@ -127,6 +129,7 @@ def build(
         RotatableApplications(database, connections, clock),
         SecretRotations(database, clock, applications, secret_writer, edits, nudge),
         SecretRotationValues(database, sealer, clock, ids, providers, stored, secret_writer, edits, nudge),
+        SecretRotationPlans(database, clock, applications),
         SecretRotationHistory(database),
         targets,
     )

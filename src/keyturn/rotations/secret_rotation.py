@@ -22,17 +22,16 @@ from keyturn.rotations.commands import NewSecretRotation, SecretRotationChange
 from keyturn.rotations.domain import Reason, Run, RunState
 from keyturn.rotations.edit_lock import EditLock
 from keyturn.rotations.overlap import require_overlap
-from keyturn.rotations.schedule import Schedule, schedule_fault
+from keyturn.rotations.secret_checks import require_new, require_schedule
 from keyturn.rotations.secret_domain import Awaited, DeletedSecretRotation, SecretRotation, SecretRotationView
 from keyturn.rotations.secret_events import record_secret_rotation_event
-from keyturn.rotations.secret_writes import SecretRotationWriter, name_taken
+from keyturn.rotations.secret_writes import SecretRotationWriter
 from keyturn.rotations.store import runs
 from keyturn.rotations.store import secret_rotations as store
 from keyturn.rotations.work.run_outcome import credential_facts
 from keyturn.secrets import access as places
-from keyturn.secrets.domain import Address, Place, clean_path
+from keyturn.secrets.domain import Address, clean_path
 from keyturn.secrets.store import folders
-from keyturn.secrets.writes import require_free
 
 LONGEST_WAIT = timedelta(seconds=100)
 """For the end of a run that a request waits for."""
@@ -105,40 +104,19 @@ class SecretRotations:
         The same again joins the first run while that is under way, and afterwards answers what there is. Ask :meth:`created`
         for the end of it. Raises Refused, Forbidden, NotFound, or what the provider says; then nothing was written.
         """
-        require_overlap(new.overlap)
-        require_schedule(new.schedule)
         with self._database.read() as tx:
-            connection, _, repeated = self._check_new(tx, actor, new)
-        if repeated:
-            return repeated
+            connection, _, same = require_new(tx, actor, new)
+            if same:
+                return self._awaited(tx, same.id, same.rotation_id, first_only=True)
         checked = self._applications.check(connection, new.object_id, new.client_id)
         with self._edits.write(checked.application.object_id) as tx:
-            connection, place, repeated = self._check_new(tx, actor, new)
-            if repeated:
-                return repeated
+            connection, place, same = require_new(tx, actor, new)
+            if same:
+                return self._awaited(tx, same.id, same.rotation_id, first_only=True)
             each = self._writer.begin(tx, actor, new, connection, checked, place)
             awaited = self._awaited(tx, each.id, each.rotation_id)
         self._nudge()
         return awaited
-
-    def _check_new(self, tx: Tx, actor: Actor, new: NewSecretRotation) -> tuple[Connection, Place, Awaited | None]:
-        """Make all checks of a new one that need no network; return what is awaited where the same was asked for before."""
-        place = places.locate(
-            tx, actor, Action.CREATE_ROTATIONS, Address(new.project_id, None, new.environment, new.path)
-        )
-        connection = secret_access.connection_to_use(tx, actor, new.connection_id, place.project_id)
-        folder = places.folder_at(tx, place)
-        if folder is None:
-            return connection, place, None
-        before = store.named(tx, folder.id, new.name)
-        if before is None:
-            require_free(tx, folder.id, new.names)
-            return connection, place, None
-        view = store.required_view(tx, before.id)
-        same = (connection.id, new.object_id.lower(), new.names)
-        if same != (before.connection_id, view.rotation.object_id.lower(), view.names):
-            raise name_taken(new.name)
-        return connection, place, self._awaited(tx, before.id, before.rotation_id, first_only=True)
 
     def _awaited(self, tx: Tx, secret_rotation_id: str, rotation_id: str, *, first_only: bool = False) -> Awaited:
         run = runs.active_run(tx, rotation_id)
@@ -337,10 +315,3 @@ def _after(view: SecretRotationView, change: SecretRotationChange) -> SecretRota
         enabled=each.enabled if change.enabled is None else change.enabled,
         overlap=each.overlap if change.overlap is None else change.overlap,
     )
-
-
-def require_schedule(schedule: Schedule) -> None:
-    """Raise Refused for a schedule that cannot be kept to."""
-    fault = schedule_fault(schedule)
-    if fault:
-        raise Refused(fault, code="rotation.schedule", fix="Send another interval, time or time zone.")

@@ -66,7 +66,9 @@ class SecretRotationWriter:
 
         The application's lease is held. What is current already is published. Raises Refused for what was taken meanwhile.
         """
-        rotation = self._shared(tx, actor, connection, checked.application)
+        rotation = policies.of_application(tx, checked.application.object_id, lock=True)
+        if rotation:
+            require_same_connection(tx, actor, rotation, connection, checked.application)
         connection = connection_for(tx, actor, connection.id, Action.CONNECT_CONNECTIONS, lock=True)
         self._allow(tx, actor, connection, checked)
         claims.take(tx, connection.cloud, checked.application.app_id, claims.Use.TARGET)
@@ -106,24 +108,6 @@ class SecretRotationWriter:
             if current:
                 self.mappings(actor).publish(tx, each.id, place, rotation.app_id, current)
         return each
-
-    def _shared(self, tx: Tx, actor: Actor, connection: Connection, application: RemoteApplication) -> Rotation | None:
-        """Return the rotation that the application has already, locked. Raises Refused for one through another connection."""
-        rotation = policies.of_application(tx, application.object_id, lock=True)
-        if rotation is None or (rotation.connection_id, rotation.org_id) == (connection.id, actor.org_id):
-            return rotation
-        names = [
-            f"'{each.name}'"
-            for each in store.of_rotation(tx, rotation.id)
-            if each.org_id == actor.org_id
-            and authorize.allowed(tx, actor, Action.READ_ROTATIONS, Scope(each.org_id, each.project_id))
-        ]
-        by = f"the secret rotation {names[0]}" if names else "a secret rotation that you may not see"
-        raise Refused(
-            f"The secret of the application '{application.name}' is rotated already, by {by}, through another connection.",
-            code="rotation.application_rotated",
-            fix="Use the same connection: then what is current is published here, too. Or delete that one first.",
-        )
 
     def _allow(self, tx: Tx, actor: Actor, connection: Connection, checked: CheckedApplication) -> None:
         """Put the application on the connection's list, where the actor may. Raises Forbidden where they may not."""
@@ -226,6 +210,26 @@ class SecretRotationWriter:
             stay = self.policies.retire(tx, actor, rotation, keep=lambda row: row.used_elsewhere or not revoke)
             claims.leave_target(tx, rotation.tenant.cloud, rotation.app_id)
         return stay
+
+
+def require_same_connection(
+    tx: Tx, actor: Actor, rotation: Rotation, connection: Connection, application: RemoteApplication
+) -> None:
+    """Raise Refused when the application is rotated already through another connection, naming by what to who may see it."""
+    if (rotation.connection_id, rotation.org_id) == (connection.id, actor.org_id):
+        return
+    names = [
+        f"'{each.name}'"
+        for each in store.of_rotation(tx, rotation.id)
+        if each.org_id == actor.org_id
+        and authorize.allowed(tx, actor, Action.READ_ROTATIONS, Scope(each.org_id, each.project_id))
+    ]
+    by = f"the secret rotation {names[0]}" if names else "a secret rotation that you may not see"
+    raise Refused(
+        f"The secret of the application '{application.name}' is rotated already, by {by}, through another connection.",
+        code="rotation.application_rotated",
+        fix="Use the same connection: then what is current is published here, too. Or delete that one first.",
+    )
 
 
 def _facts(each: SecretRotation, names: SecretNames) -> dict[str, Any]:

@@ -199,3 +199,26 @@ def test_scheduled_runs_are_held_back_by_the_hour_and_when_new_secrets_do_not_si
     assert generation(one) == 2, "it waits until somebody has seen why"
     scene.rotate(one)
     assert generation(one) == 3, "who asks for a run gets it"
+
+
+def test_a_plan_says_what_would_be_done_and_does_nothing(scene: Applications) -> None:
+    plans, now = scene.world.services.secret_plans, scene.world.clock.now()
+    foreign = scene.world.emulator.admin.add_secret(scene.application.object_id)
+    plan = plans.of_new(scene.actor, scene.new())
+    assert (plan.adds, plan.listed, plan.free_slots) == (True, False, None)
+    assert [(each.key_id, each.ours, each.until) for each in plan.secrets] == [(foreign.key_id, False, None)]
+    assert plan.ends_at - now == timedelta(days=2 * DAYS + 3)
+    assert scene.keys() == {foreign.key_id}
+    assert scene.use_cases.list(scene.actor, scene.project_id) == []
+    view = scene.create()
+    current = view.current
+    assert current is not None
+    plan = plans.of(scene.actor, view.secret_rotation.id)
+    assert plan.runs[0] == view.next_rotation_at
+    scene.rotate(view)
+    planned = {each.key_id: each.until for each in plan.secrets}
+    done = {row.key_id: row.revoke_after for row in scene.journal() if row.state is State.RETIRING}
+    assert (planned.pop(foreign.key_id), planned) == (None, done)
+    with pytest.raises(Refused) as refused:
+        plans.of_new(scene.actor, scene.new(name="other", names=SecretNames(NAMES.client_id, "SECRET")))
+    assert refused.value.code == "secrets.name_reserved"
