@@ -175,7 +175,7 @@ def test_a_value_that_a_server_writes_meanwhile_wins(world: World) -> None:
     plain = world.database
     world.database = Overtaken(plain, 4, lambda: world.put_note(world.server, "n0007", 900))
     summary = world.rotate()
-    assert (summary.overtaken, summary.remaining) == (1, 1)
+    assert summary.remaining == 1, "what the server wrote is left as it is"
     assert summary.retired == [], "a key that still holds a value is not retired"
     world.check_all(world.new)
     world.database = plain
