@@ -434,6 +434,9 @@ _PAGES: dict[str, Rule] = {
         )
         for method in ("oidc", "azure", "kubernetes")
     },
+    f"POST {_IDENTITY}/projects": _in(
+        Action.ADD_IDENTITY_MEMBERS, {"project": "{project_id}", "role": "viewer"}, fill=_FREE
+    ),
     f"POST {_IDENTITY}/client-secrets": _of(Action.MANAGE_IDENTITIES, NOTHING, fill=_JOINED),
     f"POST {_IDENTITY}/client-secrets/{{secret_id}}/revoke": _of(Action.MANAGE_IDENTITIES, NOTHING, fill=_JOINED),
     "GET /organization/audit-log": _org(Action.READ_AUDIT_LOGS),
@@ -456,6 +459,10 @@ _PAGES: dict[str, Rule] = {
     f"POST {_PROJECT}/members/identities": _in(Action.ADD_IDENTITY_MEMBERS, {"identity": "{free}", "roles": "viewer"}),
     f"POST {_PROJECT}/members/{{member_id}}/role": _in(Action.EDIT_MEMBERS, {"roles": "member"}),
     f"POST {_PROJECT}/members/{{member_id}}/remove": _in(Action.REMOVE_MEMBERS, NOTHING),
+    f"GET {_PROJECT}/roles": _in(Action.READ_ROLES),
+    f"POST {_PROJECT}/roles": _in(Action.CREATE_ROLES, {"name": "New", "slug": "new-role"}),
+    f"POST {_PROJECT}/roles/{{role_id}}": _in(Action.EDIT_ROLES, {"name": "Renamed", "slug": "renamed"}),
+    f"POST {_PROJECT}/roles/{{role_id}}/delete": _in(Action.DELETE_ROLES, {"confirm": "Quiet"}),
     "GET /help/azure": SELF,
     "POST /help/azure": Rule(Place.SERVER, None, {"tenant": "{tenant_id}"}, frozenset({400})),
     "GET /organization/app-connections": _org(Action.READ_CONNECTIONS),

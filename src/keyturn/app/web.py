@@ -54,6 +54,7 @@ from keyturn.pages.people.settings import ServerFacts
 from keyturn.pages.project_header import ProjectHeaders
 from keyturn.pages.projects import members as project_members
 from keyturn.pages.projects import projects as project_pages
+from keyturn.pages.projects import roles as role_pages
 from keyturn.ports.provider import Tenant
 from keyturn.projects.service import Projects
 from keyturn.providers.azure.clouds import standard_clouds
@@ -217,9 +218,12 @@ def page_routes(
         sign_in_pages.router(access, limiter, cookie),
         settings_pages.router(access, limiter, cookie, partial(server_facts, core)),
         members_pages.router(access),
-        identities_pages.router(access, core.clock, settings.site_url or f"http://{settings.host}:{settings.port}"),
+        identities_pages.router(
+            access, projects, core.clock, settings.site_url or f"http://{settings.host}:{settings.port}"
+        ),
         audit_pages.router(trail),
         project_pages.router(projects, heads),
+        role_pages.router(projects, heads),
         project_members.router(projects, access, heads, core.clock),
         help_pages.router(installation, sign_in_as),
         connections_pages.router(pages),

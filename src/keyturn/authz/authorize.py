@@ -26,11 +26,11 @@ __all__ = [
     "allowed",
     "grantable",
     "granted",
+    "projects_with",
     "require",
     "require_in",
     "visible",
     "visible_in",
-    "visible_projects",
 ]
 
 _OF_ORGANIZATION = {role: Grants((of_role(actions),)) for role, actions in ORGANIZATION_ROLES.items()}
@@ -141,12 +141,11 @@ def _connections(
     )
 
 
-def visible_projects(tx: Tx, actor: Actor) -> frozenset[str] | None:
-    """Return the projects that the actor may see; None: all of the organization."""
+def projects_with(tx: Tx, actor: Actor, action: Action) -> frozenset[str] | None:
+    """Return the projects in all of which the actor may do this; None: all of the organization."""
     if actor.role is Role.ADMIN:
         return None
-    grants = _of_all(tx, actor)
-    return frozenset(project for project, each in grants.items() if each.everywhere(Action.READ_PROJECT))
+    return frozenset(project for project, each in _of_all(tx, actor).items() if each.everywhere(action))
 
 
 # --- the roles of a membership ----------------------------------------------------------------------------------------

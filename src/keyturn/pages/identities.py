@@ -26,6 +26,8 @@ from keyturn.identities.token_auth import TokenAuth
 from keyturn.kit.actor import Actor, Role
 from keyturn.pages.token_auths import method_routes
 from keyturn.ports.clock import Clock
+from keyturn.projects.domain import GivenRole, ProjectRef
+from keyturn.projects.service import Projects
 from keyturn.web.html.forms import require_typed
 from keyturn.web.pages import FormState, Page, PageRoute, Pages, Redirect, get, group, post
 from keyturn.web.schema.validate import NonEmpty, Trimmed
@@ -34,6 +36,8 @@ from keyturn.web.schema.wire import ApiModel
 HERE = "/organization/identities"
 ONE = f"{HERE}/{{identity_id}}"
 DAY = 86_400
+MOST_JOINABLE = 200
+"""Projects to choose from; others are found on their own pages."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,10 @@ class IdentityPage(Page):
     locked: bool
     secrets: Sequence[SecretShown]
     token_auths: Mapping[str, TokenAuth]
+    joinable: Sequence[ProjectRef]
+    """Projects that it may be added to by whoever looks; not those that it works in already."""
+    project_id: str | None
+    """A project for an example of a request."""
     manageable: bool
     own_role: Role
     site_url: str
@@ -141,18 +149,24 @@ class NewClientSecretForm(ApiModel, rename=None):
         return NewClientSecret(self.description, self.uses_limit, ttl=self.days * DAY)
 
 
+class JoinProjectForm(ApiModel, rename=None):
+    project: NonEmpty
+    role: Annotated[NonEmpty, Meta(max_length=64)]
+
+
 class DeleteIdentityForm(ApiModel, rename=None):
     confirm: Trimmed = ""
 
 
-def router(access: Access, clock: Clock, site_url: str) -> Pages:
+def router(access: Access, projects: Projects, clock: Clock, site_url: str) -> Pages:
     """Return the pages of machine identities. ``site_url`` is the address that examples show."""
-    pages = IdentityPages(access, clock, site_url)
+    pages = IdentityPages(access, projects, clock, site_url)
     show_one = _page(pages)
     return group(
         *_list(pages),
         show_one,
         *_changes(pages, show_one),
+        *_joining(pages, show_one),
         *_signing_in(pages, show_one),
         *method_routes(access, show_one),
     )
@@ -161,6 +175,7 @@ def router(access: Access, clock: Clock, site_url: str) -> Pages:
 @dataclass(frozen=True)
 class IdentityPages:
     access: Access
+    projects: Projects
     clock: Clock
     site_url: str
 
@@ -174,7 +189,20 @@ class IdentityPages:
         secrets = [_shown(each, now) for each in client_secrets]
         token_auths = self.access.token_auths.list(actor, identity_id) if may else ()
         ways = {each.method: each for each in token_auths}
-        return IdentityPage(identity, auth, locked, secrets, ways, may, actor.role, self.site_url, form_state)
+        works_in, joinable = self.projects.members.projects_of_identity(actor, identity_id, MOST_JOINABLE)
+        return IdentityPage(
+            identity,
+            auth,
+            locked,
+            secrets,
+            ways,
+            joinable,
+            works_in,
+            may,
+            actor.role,
+            self.site_url,
+            form_state,
+        )
 
     def _auth(self, actor: Actor, identity_id: str) -> UniversalAuth | None:
         try:
@@ -203,6 +231,17 @@ def _page(pages: IdentityPages) -> PageRoute:
         return pages.page(actor, identity_id, form_state)
 
     return show_identity
+
+
+def _joining(pages: IdentityPages, page: PageRoute) -> list[PageRoute]:
+    members = pages.projects.members
+
+    @post(f"{ONE}/projects", form_page=page)
+    def join_project(actor: Actor, identity_id: str, form: JoinProjectForm) -> Redirect:
+        member = members.add_identity(actor, form.project, identity_id, [GivenRole(form.role)])
+        return _back(identity_id, f"{member.name} works in the project now.")
+
+    return [join_project]
 
 
 def _changes(pages: IdentityPages, page: PageRoute) -> list[PageRoute]:

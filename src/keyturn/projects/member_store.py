@@ -53,6 +53,13 @@ def project_of_member(tx: Tx, org_id: str, row_id: str) -> str | None:
     return row["project_id"] if row else None
 
 
+def projects_of(tx: Tx, org_id: str, identity_id: str) -> set[str]:
+    """Return the projects of the organization that an identity is a member of."""
+    query = sa.select(project_members.c.project_id).join(projects, projects.c.id == project_members.c.project_id)
+    rows = tx.rows(query.where(project_members.c.identity_id == identity_id, projects.c.org_id == org_id))
+    return {row["project_id"] for row in rows}
+
+
 def members(tx: Tx, project_id: str, kind: ActorKind) -> list[Member]:
     """Return the members of one kind, oldest first."""
     return _members(tx, project_members.c.project_id == project_id, _column(kind).is_not(None))

@@ -7,7 +7,7 @@ from datetime import datetime
 from keyturn.audit import events
 from keyturn.audit.domain import AuditEvent, Subject, SubjectKind
 from keyturn.audit.record import record
-from keyturn.authz.authorize import Scope, grantable, require
+from keyturn.authz.authorize import Scope, grantable, projects_with, require
 from keyturn.authz.domain import Action
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import NotFound, Refused
@@ -17,10 +17,11 @@ from keyturn.kit.moments import moved
 from keyturn.people import store as people_store
 from keyturn.ports.clock import Clock, Ids
 from keyturn.projects import member_store as store
-from keyturn.projects.domain import GivenRole, Member, MemberRole
+from keyturn.projects.domain import GivenRole, Member, MemberRole, ProjectRef
 from keyturn.projects.role_domain import MOST_OF_MEMBER, period, require_given
 from keyturn.projects.roles import resolved
 from keyturn.projects.store import lock_project
+from keyturn.projects.store import refs as project_refs
 
 _READ = {ActorKind.USER: Action.READ_MEMBERS, ActorKind.IDENTITY: Action.READ_IDENTITY_MEMBERS}
 _ADD = {ActorKind.USER: Action.ADD_MEMBERS, ActorKind.IDENTITY: Action.ADD_IDENTITY_MEMBERS}
@@ -67,6 +68,22 @@ class Members:
             kind = member.kind if member else ActorKind.USER
             require(tx, actor, _READ[kind], Scope(actor.org_id, project_id))
             return _found(member, row_id)
+
+    def projects_of_identity(
+        self, actor: Actor, identity_id: str, most: int
+    ) -> tuple[str | None, Sequence[ProjectRef]]:
+        """Return a project that the identity works in and the actor sees, and those by name that the actor may add it to."""
+        with self._database.read() as tx:
+            inside = store.projects_of(tx, actor.org_id, identity_id)
+            seen = projects_with(tx, actor, Action.READ_IDENTITY_MEMBERS)
+            addable = projects_with(tx, actor, _ADD[ActorKind.IDENTITY])
+            refs = [
+                each
+                for each in project_refs(tx, actor.org_id, None).values()
+                if each.id not in inside and (addable is None or each.id in addable)
+            ]
+        works_in = next((each for each in sorted(inside) if seen is None or each in seen), None)
+        return works_in, sorted(refs, key=lambda each: each.name.lower())[:most]
 
     def add_identity(self, actor: Actor, project_id: str, identity_id: str, roles: Sequence[GivenRole]) -> Member:
         """Let a machine identity of the organization work in the project. Raises Refused when it does already."""

@@ -8,7 +8,7 @@ import sqlalchemy.exc
 from keyturn.audit import events
 from keyturn.audit.domain import AuditEvent, Subject, SubjectKind
 from keyturn.audit.record import record
-from keyturn.authz.authorize import Grants, Scope, granted, require, require_in, visible_projects
+from keyturn.authz.authorize import Grants, Scope, granted, projects_with, require, require_in
 from keyturn.authz.domain import Action
 from keyturn.changes import store as feed
 from keyturn.changes.domain import Change, ChangeKind
@@ -134,12 +134,12 @@ class Projects:
     def list(self, actor: Actor) -> Sequence[Project]:
         """Return the projects that the actor may see, by name."""
         with self._database.read() as tx:
-            return store.projects_of(tx, actor.org_id, visible_projects(tx, actor))
+            return store.projects_of(tx, actor.org_id, projects_with(tx, actor, Action.READ_PROJECT))
 
     def page(self, actor: Actor, text: str, limit: int, offset: int = 0) -> tuple[Sequence[Project], int]:
         """Return some of :meth:`list` that have all the words of the text, and how many there are in all."""
         with self._database.read() as tx:
-            only = visible_projects(tx, actor)
+            only = projects_with(tx, actor, Action.READ_PROJECT)
             return store.page_of_projects(tx, actor.org_id, only, text.split()[:MOST_WORDS], limit, offset)
 
     def set_retention(self, actor: Actor, slug: str, days: int) -> Project:

@@ -3,6 +3,7 @@
 import html
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,8 @@ from keyturn.pages import TEMPLATES
 from keyturn.pages import identities as identity_pages
 from keyturn.pages.people import sign_in as sign_in_pages
 from keyturn.pages.project_header import ProjectHeaders
+from keyturn.pages.projects import members as member_pages
+from keyturn.pages.projects import roles as role_pages
 from keyturn.projects.service import Projects
 from keyturn.settings.model import Settings
 from keyturn.web.cookies import SessionCookie
@@ -49,21 +52,31 @@ FORMS = {"oidc-auth": OIDC, "azure-auth": AZURE, "kubernetes-auth": KUBERNETES}
 
 @pytest.fixture
 def tab(database: Database, clock: MovableClock, house: AccessFixture, tmp_path: Path) -> Iterator[Tab]:
-    access, cookie = house.access, SessionCookie(secure=False)
+    with pages_of_identities(database, clock, house, tmp_path) as opened:
+        yield opened
+
+
+@contextmanager
+def pages_of_identities(database: Database, clock: MovableClock, house: AccessFixture, folder: Path) -> Iterator[Tab]:
+    """A browser of the admin with the pages of machine identities, and those of the members and roles of projects."""
+    access, cookie, projects = house.access, SessionCookie(secure=False), Projects(database, clock, IDS)
     ring = Keyring.open(database, GivenRoot(RootKeys(RootKey(bytes(32)))), clock)
+    heads = ProjectHeaders(access, projects)
     app = build(
         [
             sign_in_pages.router(access, Limiter(clock, per_minute=1000), cookie),
-            identity_pages.router(access, clock, "https://keyturn.acme.test"),
+            identity_pages.router(access, projects, clock, "https://keyturn.acme.test"),
+            member_pages.router(projects, access, heads, clock),
+            role_pages.router(projects, heads),
         ],
         authenticate=access.authenticate,
-        settings=Settings(data_dir=tmp_path, database_url="sqlite://"),
+        settings=Settings(data_dir=folder, database_url="sqlite://"),
         clock=clock,
         ids=IDS,
         site=Site(
             Renderer(clock, folders=(TEMPLATES,)),
             access.sessions.recall,
-            ProjectHeaders(access, Projects(database, clock, IDS)).shell,
+            heads.shell,
             cookie,
             None,
             Keeper(KeyringDigests(ring), clock),
