@@ -13,7 +13,7 @@ from keyturn.importing.report import Entry, Kind, Outcome
 from keyturn.importing.source import InfisicalSource, PlacedFolder, SecretsPart
 from keyturn.kit.actor import Actor
 from keyturn.projects.domain import Environment, Project
-from keyturn.secrets.domain import ROOT, Address, Folder, Reading, Secret, SecretType, clean_path
+from keyturn.secrets.domain import ROOT, Address, Folder, Reading, Secret, SecretType, clean_path, no_folder
 from keyturn.secrets.folders import FolderChange
 from keyturn.secrets.service import Secrets
 
@@ -23,6 +23,7 @@ class ProjectPair:
     """A project there and the one here, which a dry run may not have.
 
     ``environments``: those that are imported, by slug, and whether each is here. ``tag_ids``: the ids here by slug.
+    ``folders``: environments and paths of those that are here, or would be.
     """
 
     id_there: str
@@ -30,6 +31,7 @@ class ProjectPair:
     here: Project | None
     environments: dict[str, bool] = field(default_factory=dict)
     tag_ids: dict[str, str] = field(default_factory=dict)
+    folders: set[tuple[str, str]] = field(default_factory=set)
 
     @property
     def project_id(self) -> str:
@@ -92,6 +94,7 @@ class ContentsImport:
             listing = self._secrets.folders.list(self._actor, root.address, recursive=True)
             here = {folder.path: folder for folder in listing}
         spots = []
+        root.pair.folders.update((root.environment, path) for path in here)
         folders = self._source.folders(root.pair.id_there, root.environment)
         for folder in self._ledger.listed(Kind.FOLDER, root.name, folders):
             if folder.fault:
@@ -100,6 +103,7 @@ class ContentsImport:
                 spot = _Spot(root.pair, root.environment, folder.path)
                 self._folder_secrets(spot, is_here=folder.path == ROOT or folder.path in here)
                 spots.append(spot)
+                root.pair.folders.add((root.environment, folder.path))
         return spots
 
     def _folder(self, root: _Spot, there: PlacedFolder, here: Mapping[str, Folder]) -> bool:
@@ -194,6 +198,8 @@ class ContentsImport:
             self._ledger.note(Entry(Kind.IMPORT, spot.name, name, Outcome.EQUAL))
             return True
         try:
+            if source not in spot.pair.folders:
+                raise no_folder(source[1])
             if not self._ledger.options.dry_run:
                 self._secrets.imports.create(self._actor, spot.address, *source)
         except SAID_NO as error:

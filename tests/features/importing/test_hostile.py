@@ -14,7 +14,7 @@ from keyturn.db.tables import audit_events
 from keyturn.db.unit import Database
 from keyturn.importing.client import SourceClient, SourceFailed, UniversalAuth
 from keyturn.importing.ledger import ImportOptions
-from keyturn.importing.report import Outcome, Report
+from keyturn.importing.report import Kind, Outcome, Report
 from keyturn.importing.service import InfisicalImport
 from keyturn.importing.source import InfisicalSource
 from keyturn.kit.actor import Role
@@ -45,6 +45,8 @@ class PlayedServer:
     folders: dict[str, list[Json]] = field(default_factory=dict)
     secrets: dict[str, list[Json]] = field(default_factory=dict)
     rotations: list[Json] = field(default_factory=list)
+    imports: list[Json] = field(default_factory=list)
+    """Of the root."""
     intervene: Callable[[HttpRequest, str, dict[str, str]], Answer] = lambda *_: None
     asked: list[str] = field(default_factory=list)
     tokens: int = 0
@@ -68,7 +70,7 @@ class PlayedServer:
             "/api/v1/projects": {"projects": [PROJECT]},
             "/api/v1/workspace/p1/tags": {"workspaceTags": []},
             "/api/v1/folders": {"folders": self.folders.get(where, [])},
-            "/api/v1/secret-imports": {"secretImports": []},
+            "/api/v1/secret-imports": {"secretImports": self.imports if where == "/" else []},
             "/api/v2/secret-rotations": {"secretRotations": self.rotations},
             "/api/v3/secrets/raw": {"secrets": self.secrets.get(where, []), "imports": []},
         }
@@ -262,6 +264,28 @@ def test_a_folder_of_many_secrets_comes_in_parts_and_is_read_here_once(
     assert [entry.name for entry in report.entries if entry.outcome is Outcome.CHANGED] == ["S7"]
     assert desk.values() == {each["secretKey"]: each["secretValue"] for each in held}
     assert 1 <= desk.reads() - before <= 2, "not one event of the trail for each secret"
+
+
+def test_imports_keep_their_order_and_one_that_cannot_be_here_is_named(desk: Desk) -> None:
+    def row(path: str, **more: bool) -> Json:
+        return {"importEnv": {"slug": "live"}, "importPath": path, **more}
+
+    folders = {"/": [{"name": "a"}, {"name": "b"}]}
+    imports = [row("/b/", isReplication=True), row("/a"), row("/gone"), row("/__copy", isReserved=True)]
+    dry = desk.bring(PlayedServer(folders, imports=imports), dry_run=True)
+    report = desk.bring(PlayedServer(folders, imports=imports))
+    assert dry.entries == report.entries
+    brought = [entry for entry in report.entries if entry.kind is Kind.IMPORT]
+    assert [(entry.name, entry.outcome) for entry in brought] == [
+        ("live/b", Outcome.CREATED),
+        ("live/a", Outcome.CREATED),
+        ("live/gone", Outcome.REFUSED),
+    ]
+    assert brought[0].reason == "replicated there; here it is read when it is asked for"
+    desk.bring(PlayedServer(folders, imports=[row("/a"), row("/b")]))
+    assert "in another order here" in desk.refusals()["order"]
+    address = Address(None, "payments", "live")
+    assert [each.source.path for each in desk.secrets.imports.list(desk.ann, address)] == ["/b", "/a"]
 
 
 def test_rotations_go_on_there_and_it_is_said_how_to_take_them_over(desk: Desk) -> None:
