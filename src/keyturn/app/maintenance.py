@@ -20,6 +20,7 @@ from keyturn.ports.clock import Clock
 from keyturn.ports.sealing import Sealer
 from keyturn.providers.registry import Providers
 from keyturn.rotations.retention import remove_old_history
+from keyturn.secrets.retention import remove_old_changes, remove_old_versions
 from keyturn.settings.model import RetentionSettings
 
 UPKEEP_EVERY = timedelta(hours=1)
@@ -64,6 +65,8 @@ class HourlyTasks:
             Task("sign-ins", partial(self._attempt, "oauth", self._grants.forget_sign_ins)),
             Task("audit-retention", partial(self._attempt, "audit_retention", self._remove_old_events)),
             Task("history-retention", partial(self._attempt, "history_retention", self._remove_old_history)),
+            Task("change-retention", partial(self._attempt, "change_retention", self._remove_old_changes)),
+            Task("version-retention", partial(self._attempt, "version_retention", self._remove_old_versions)),
             Task("fingerprints", partial(self._attempt, "fingerprints", self._complete_fingerprints), at_start=True),
         ]
 
@@ -90,6 +93,17 @@ class HourlyTasks:
         if confirmed_at is None:
             return False
         return remove_old_history(self._database, self._retention, confirmed_at, self._enough())
+
+    def _remove_old_changes(self) -> bool:
+        """Remove changes of secrets that are older than they are to be kept; return whether some may be left."""
+        confirmed_at = self._clock_confirmed_at()
+        if confirmed_at is None:
+            return False
+        return remove_old_changes(self._database, self._retention, confirmed_at, self._enough())
+
+    def _remove_old_versions(self) -> bool:
+        """Remove versions of secrets that have too many; return whether some may be left. It asks no clock."""
+        return remove_old_versions(self._database, self._retention, self._enough())
 
     def _enough(self) -> Callable[[], bool]:
         """Return what is asked after each part of a removal: whether it ends there."""

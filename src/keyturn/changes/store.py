@@ -75,6 +75,44 @@ _UP_TO = (
 )
 
 
+# --- retention --------------------------------------------------------------------------------------------------------
+
+
+def projects_with_changes_before(tx: Tx, moment: datetime) -> Sequence[str]:
+    """Return the projects that have a change of before the moment."""
+    query = sa.select(changes.c.project_id).where(changes.c.at < moment).distinct().order_by(changes.c.project_id)
+    return [row["project_id"] for row in tx.rows(query)]
+
+
+def last_before(tx: Tx, project_id: str, moment: datetime, confirmed_at: datetime) -> int | None:
+    """Return the number of the last change of before the moment that comes before all others; None without one.
+
+    A change from beyond ``confirmed_at`` was written by a wrong clock: its moment says nothing.
+    """
+    of_project = changes.c.project_id == project_id
+    kept = tx.one(
+        sa.select(sa.func.min(changes.c.revision).label("first")).where(
+            of_project, changes.c.at.between(moment, confirmed_at)
+        )
+    )
+    old = sa.select(sa.func.max(changes.c.revision).label("last")).where(of_project, changes.c.at < moment)
+    if kept and kept["first"] is not None:
+        old = old.where(changes.c.revision < kept["first"])
+    row = tx.one(old)
+    return row["last"] if row else None
+
+
+def remove_up_to(tx: Tx, project_id: str, number: int, most: int) -> int:
+    """Delete the oldest changes up to this number, not more than so many; return how many."""
+    of_project = changes.c.project_id == project_id
+    oldest = sa.select(changes.c.revision).where(of_project, changes.c.revision <= number)
+    ordered = oldest.order_by(changes.c.revision).limit(most)
+    return tx.run(sa.delete(changes).where(of_project, changes.c.revision.in_(ordered)))
+
+
+# --- reading ----------------------------------------------------------------------------------------------------------
+
+
 def since(tx: Tx, project_id: str, number: int, limit: int) -> Sequence[tuple[int, Change]]:
     """Return up to ``limit`` changes after the number, in their order, each with its own number."""
     query = (

@@ -24,12 +24,13 @@ _ROWS_AT_A_TIME = 1000
 class Tx:
     """A transaction handle. Stores need one to read or write; they cannot commit."""
 
-    __slots__ = ("changed", "connection", "writing")
+    __slots__ = ("_streams", "changed", "connection", "writing")
 
     def __init__(self, connection: sa.Connection, *, writing: bool) -> None:
         self.connection = connection
         self.writing = writing
         self.changed = False
+        self._streams: list[sa.CursorResult[Any]] = []
 
     @property
     def postgres(self) -> bool:
@@ -42,8 +43,18 @@ class Tx:
         return cast(list[Mapping[str, Any]], self.connection.execute(statement, values).mappings().all())
 
     def stream(self, statement: sa.sql.expression.Executable, **values: Any) -> Iterator[Any]:
-        """Run with these values for its parameters and yield the rows as tuples, of which few are in memory at a time."""
-        yield from self.connection.execute(statement, values, execution_options={"yield_per": _ROWS_AT_A_TIME})
+        """Run with these values for its parameters and yield the rows as tuples, of which few are in memory at a time.
+
+        There are no more of them once the transaction has ended.
+        """
+        result = self.connection.execute(statement, values, execution_options={"yield_per": _ROWS_AT_A_TIME})
+        self._streams.append(result)
+        yield from result
+
+    def end_streams(self) -> None:
+        """Close what is still read from the database: a cursor that outlives its transaction belongs to nobody."""
+        for result in self._streams:
+            result.close()
 
     def one(self, statement: sa.sql.expression.Executable, **values: Any) -> Mapping[str, Any] | None:
         """Run with these values for its parameters and return the first row, or None."""
@@ -114,7 +125,11 @@ class Database:
     def read(self) -> Iterator[Tx]:
         """A consistent view; nothing may be written."""
         with self._alone(), self.engine.connect() as connection, connection.begin():
-            yield Tx(connection, writing=False)
+            tx = Tx(connection, writing=False)
+            try:
+                yield tx
+            finally:
+                tx.end_streams()
 
     def write(self) -> AbstractContextManager[Tx]:
         """All or nothing: commits when the block ends, rolls back when it raises.
@@ -131,7 +146,10 @@ class Database:
             tx, at_commit = Tx(connection, writing=True), False
             try:
                 with transaction:
-                    yield tx
+                    try:
+                        yield tx
+                    finally:
+                        tx.end_streams()
                     at_commit = True
             except Exception as error:
                 if at_commit:

@@ -51,6 +51,9 @@ class RetentionSettings:
     step_days: int = 400
     run_days: int = 0
     gone_key_days: int = 400
+    change_days: int = 400
+    secret_versions: int = 100
+    """Not days but how many of each secret."""
 
 
 USUAL_RETENTION = RetentionSettings()

@@ -278,7 +278,15 @@ SETTINGS: tuple[Setting, ...] = (
             ("KEYTURN_STEP_RETENTION_DAYS", "step_days", "the steps of rotation runs, other than the latest run's,"),
             ("KEYTURN_RUN_RETENTION_DAYS", "run_days", "rotation runs that have no steps left, other than the latest,"),
             ("KEYTURN_GONE_KEY_RETENTION_DAYS", "gone_key_days", "keys of an application, after they have gone there,"),
+            ("KEYTURN_CHANGE_RETENTION_DAYS", "change_days", "changes of a project's secrets, and removed secrets,"),
         )
+    ),
+    Setting(
+        "KEYTURN_SECRET_VERSIONS",
+        "retention.secret_versions",
+        values.whole(0, 1_000_000),
+        "500",
+        "Most versions of one secret that are kept, the current one among them; 0 keeps all.",
     ),
     Setting(
         "KEYTURN_LOG_LEVEL",

@@ -316,9 +316,10 @@ def test_every_default_and_example_in_the_table_is_understood() -> None:
 
 def test_how_long_records_are_kept_is_set_in_days() -> None:
     assert read().retention == RetentionSettings(audit_days=0, step_days=400, run_days=0, gone_key_days=400)
-    days_by_name = {"AUDIT": "365", "STEP": "0", "RUN": "730", "GONE_KEY": "7"}
+    days_by_name = {"AUDIT": "365", "STEP": "0", "RUN": "730", "GONE_KEY": "7", "CHANGE": "30"}
     retention = read(**{f"KEYTURN_{name}_RETENTION_DAYS": days for name, days in days_by_name.items()}).retention
-    assert retention == RetentionSettings(audit_days=365, step_days=0, run_days=730, gone_key_days=7)
+    assert retention == RetentionSettings(audit_days=365, step_days=0, run_days=730, gone_key_days=7, change_days=30)
+    assert read(KEYTURN_SECRET_VERSIONS="20").retention.secret_versions == 20
 
 
 @pytest.mark.parametrize("days", ["-1", "1", "6", "36501", "1.5", "for ever"])
