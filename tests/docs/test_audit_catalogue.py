@@ -11,7 +11,9 @@ from keyturn.authz.domain import Action
 from keyturn.identities.domain import UniversalAuthChanges
 
 SOURCE = Path(__file__).parents[2] / "src"
-HOME = {SOURCE / "keyturn" / "audit" / name for name in ("events.py", "identity_events.py")}
+HOME = {
+    SOURCE / "keyturn" / "audit" / name for name in ("events.py", "identity_events.py", "secret_rotation_events.py")
+}
 MIGRATIONS = SOURCE / "keyturn" / "db" / "migrations"
 
 

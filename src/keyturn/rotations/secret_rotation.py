@@ -107,21 +107,22 @@ class SecretRotations:
         with self._database.read() as tx:
             connection, _, same = require_new(tx, actor, new)
             if same:
-                return self._awaited(tx, same.id, same.rotation_id, first_only=True)
+                return self._first_run(tx, same)
         checked = self._applications.check(connection, new.object_id, new.client_id)
         with self._edits.write(checked.application.object_id) as tx:
             connection, place, same = require_new(tx, actor, new)
             if same:
-                return self._awaited(tx, same.id, same.rotation_id, first_only=True)
-            each = self._writer.begin(tx, actor, new, connection, checked, place)
-            awaited = self._awaited(tx, each.id, each.rotation_id)
+                return self._first_run(tx, same)
+            awaited = self._first_run(tx, self._writer.begin(tx, actor, new, connection, checked, place))
         self._nudge()
         return awaited
 
-    def _awaited(self, tx: Tx, secret_rotation_id: str, rotation_id: str, *, first_only: bool = False) -> Awaited:
-        run = runs.active_run(tx, rotation_id)
-        if run and run.generation > 1 and first_only:
-            run = None
+    def _first_run(self, tx: Tx, each: SecretRotation) -> Awaited:
+        """Return what its creation waits for: nothing once a secret of the application was published."""
+        run = runs.active_run(tx, each.rotation_id)
+        return self._awaited(each.id, each.rotation_id, run if run and run.generation == 1 else None)
+
+    def _awaited(self, secret_rotation_id: str, rotation_id: str, run: Run | None) -> Awaited:
         return Awaited(secret_rotation_id, rotation_id, run.id if run else None, self._clock.now() + LONGEST_WAIT)
 
     def created(self, actor: Actor, awaited: Awaited) -> SecretRotationView | None:
@@ -134,7 +135,7 @@ class SecretRotations:
         if run is not None and run.state in {RunState.FAILED, RunState.CANCELLED}:
             raise _told(run, Refused)
         if run is None or run.state is RunState.SUCCEEDED:
-            return self.get(actor, awaited.secret_rotation_id)
+            return self._found(actor, Action.CREATE_ROTATIONS, awaited)
         if self._clock.now() < awaited.until or not self._ended(actor, awaited):
             return None
         raise TimedOut(
@@ -148,7 +149,7 @@ class SecretRotations:
         """End what has not published yet; False where that is not possible at this moment, or not necessary any more."""
         try:
             with self._edits.write(*self._object_ids(awaited)) as tx:
-                view, rotation = secret_access.locked(tx, actor, Action.READ_ROTATIONS, awaited.secret_rotation_id)
+                view, rotation = secret_access.locked(tx, actor, Action.CREATE_ROTATIONS, awaited.secret_rotation_id)
                 if rotation.generation > 0:
                     return False
                 self._writer.end(tx, actor, view, rotation, delete_secrets=True, revoke=True)
@@ -177,8 +178,8 @@ class SecretRotations:
         """
         with self._database.write() as tx:
             _, rotation = secret_access.locked(tx, actor, Action.ROTATE_SECRETS, secret_rotation_id)
-            self._policies.start(tx, actor, rotation, Reason.LEAKED if leaked else Reason.MANUAL)
-            awaited = self._awaited(tx, secret_rotation_id, rotation.id)
+            run = self._policies.start(tx, actor, rotation, Reason.LEAKED if leaked else Reason.MANUAL)
+            awaited = self._awaited(secret_rotation_id, rotation.id, run)
         self._nudge()
         return awaited
 
@@ -192,7 +193,11 @@ class SecretRotations:
             raise _told(run, RunFailed)
         if run is not None and run.state is RunState.ACTIVE and self._clock.now() < awaited.until:
             return None
-        return self.get(actor, awaited.secret_rotation_id)
+        return self._found(actor, Action.ROTATE_SECRETS, awaited)
+
+    def _found(self, actor: Actor, action: Action, awaited: Awaited) -> SecretRotationView:
+        with self._database.read() as tx:
+            return secret_access.found(tx, actor, action, awaited.secret_rotation_id)
 
     def _run(self, awaited: Awaited) -> Run | None:
         with self._database.read() as tx:
