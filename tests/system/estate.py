@@ -15,6 +15,8 @@ from entra_emulator import Emulator, Settings, SystemClock
 from entra_emulator.admin.admin import ApplicationHandle
 from keyturn.app.core import Core, oauth_app, open_core, services
 from keyturn.app.web import open_access, web_application
+from keyturn.authz.permissions import Grants
+from keyturn.authz.vocabulary import SUBJECTS, rules_of
 from keyturn.kit.actor import Actor, ActorKind, Role
 from keyturn.kit.secret import Plaintext
 from keyturn.people.sessions import BrowserInfo
@@ -40,7 +42,8 @@ _RECORDS_OF_USE = frozenset({"sessions", "access_tokens", "processes", "leases"}
 class HttpCaller:
     """Somebody who sends requests: a person by the cookie of a browser, a machine by a token.
 
-    ``project`` is the role in the project; ``home`` says whether the caller belongs to the organization at all.
+    ``project`` is the built-in role in the project, ``grants`` what another role permits there; ``home`` says whether the caller
+    belongs to the organization at all.
     """
 
     name: str
@@ -49,6 +52,7 @@ class HttpCaller:
     home: bool = True
     person: bool = True
     headers: Mapping[str, str] = field(default_factory=dict)
+    grants: Grants | None = None
 
     @property
     def anonymous(self) -> bool:
@@ -254,6 +258,16 @@ def _furnished(
     owned = emulator.admin.create_application(tenant, "Quiet Billing", owners=(rotor.principal_id,), secrets=0)
     ada = Actor(ActorKind.USER, boot.user.id, boot.user.email, boot.organization.id, Role.ADMIN)
     rotation_id = _rotation(core, ada, project["id"], project["environments"][2]["slug"], through, owned)
+    permissions = [
+        {
+            "subject": subject,
+            "action": list(SUBJECTS[subject]),
+            "conditions": {"environment": {"$eq": "prod"}, "secretPath": {"$glob": "/elsewhere/**"}},
+        }
+        for subject in ("secrets", "secret-folders", "secret-imports", "secret-rotation")
+    ]
+    body = {"slug": "elsewhere", "name": "Elsewhere", "permissions": permissions}
+    ask("POST", f"/api/v1/projects/{project['id']}/roles", body)
     free_user, _ = user("free", "viewer")
     joined_user, _ = user("joined", "viewer", "viewer")
     viewer, member, steward, passer = (
@@ -314,6 +328,12 @@ def _furnished(
         HttpCaller("member of no project", Role.MEMBER, None, headers=cookie(passer)),
         HttpCaller(
             "machine of no project", Role.MEMBER, None, person=False, headers={"authorization": f"Bearer {robot}"}
+        ),
+        HttpCaller(
+            "reader of elsewhere",
+            Role.NO_ACCESS,
+            headers=cookie(user("reader", "no-access", "elsewhere")[1]),
+            grants=Grants((rules_of(permissions),)),
         ),
         HttpCaller("admin elsewhere", Role.ADMIN, None, home=False, headers=cookie(stranger)),
     ]

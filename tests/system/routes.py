@@ -497,6 +497,50 @@ _PAGES: dict[str, Rule] = {
 }
 
 
+_SECRETS = f"{_PROJECT}/secrets"
+_SECRET = "/secrets/{secret_id}"
+_HERE = "?environment={environment_slug}&path=/"
+
+
+def _page_of(action: Action, body: Json | None = None, **more: Any) -> Rule:
+    return _in(action, body, query=_HERE, **more)
+
+
+def _page_of_one(action: Action, body: Json | None = None, **more: Any) -> Rule:
+    return _in(action, body, fill=_STORED, **more)
+
+
+_PAGES |= {
+    f"GET {_SECRETS}": _page_of(Action.DESCRIBE_SECRETS),
+    f"GET {_SECRETS}/compare": _page_of(Action.READ_PROJECT),
+    f"GET {_SECRETS}/dotenv": _page_of(Action.READ_PROJECT),
+    f"GET {_SECRETS}/new": _page_of(Action.READ_PROJECT),
+    f"GET {_SECRETS}/tags": _page_of(Action.READ_TAGS),
+    f"POST {_SECRETS}/new": _page_of(Action.CREATE_SECRETS, {"secret_name": "NEW", "secret_value": "new"}),
+    f"POST {_SECRETS}/dotenv": _page_of(Action.EDIT_SECRETS, {"secret_text": "NEW=new"}),
+    # The draft was not made by this server.
+    f"POST {_SECRETS}/dotenv/import": _page_of(Action.EDIT_SECRETS, {"draft": "none"}, also=frozenset({400, 422})),
+    f"POST {_SECRETS}/export": _page_of(Action.READ_SECRET_VALUES, NOTHING, reads_values=True),
+    f"POST {_SECRETS}/reveal": _page_of(
+        Action.READ_SECRET_VALUES, {"ids": "{stored_secret}", "as_json": "true"}, reads_values=True
+    ),
+    f"POST {_SECRETS}/folders": _page_of(Action.CREATE_FOLDERS, {"folder": "new"}),
+    f"POST {_SECRETS}/folders/{{folder_id}}": _page_of(Action.EDIT_FOLDERS, {"description": "changed"}),
+    f"POST {_SECRETS}/folders/{{folder_id}}/delete": _page_of(Action.DELETE_FOLDERS, {"confirm": "quiet-cove"}),
+    f"POST {_SECRETS}/imports": _page_of(Action.CREATE_IMPORTS, {"source": "prod"}),
+    f"POST {_SECRETS}/imports/{{import_id}}/move": _page_of(Action.EDIT_IMPORTS, {"position": "1"}),
+    f"POST {_SECRETS}/imports/{{import_id}}/delete": _page_of(Action.DELETE_IMPORTS, NOTHING),
+    f"POST {_SECRETS}/tags": _page_of(Action.CREATE_TAGS, {"slug": "new"}),
+    f"POST {_SECRETS}/tags/{{tag_id}}/delete": _page_of(Action.DELETE_TAGS, NOTHING),
+    f"GET {_SECRET}": _page_of_one(Action.DESCRIBE_SECRETS),
+    f"POST {_SECRET}/reveal": _page_of_one(Action.READ_SECRET_VALUES, {"as_json": "true"}, reads_values=True),
+    f"POST {_SECRET}/value": _page_of_one(Action.EDIT_SECRETS, {"secret_value": "new"}),
+    f"POST {_SECRET}/details": _page_of_one(Action.EDIT_SECRETS, {"secret_name": "QUIET_TIDE", "comment": "new"}),
+    f"POST {_SECRET}/rollback": _page_of_one(Action.EDIT_SECRETS, {"version": "1"}),
+    f"POST {_SECRET}/delete": _page_of_one(Action.DELETE_SECRETS, {"confirm": "QUIET_TIDE"}),
+}
+
+
 def rule_of(method: str, path: str) -> tuple[str, Rule] | None:
     """Return the name of the line that classifies the route, and its rule; None when there is none."""
     key = f"{method} {path}"

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 import pytest
 
 from keyturn.authz.domain import ORGANIZATION_ROLES, PROJECT_ROLES, Action, permits
+from keyturn.authz.permissions import Scope
 from keyturn.kit.actor import Role
 from keyturn.web.server.app import Application
 from keyturn.web.table import without_types
@@ -16,7 +17,7 @@ from tests.system.routes import Place, Rule, all_lines, rule_of
 
 WHO = [
     *("anonymous", "viewer", "member", "admin", "project admin"),
-    *("member of no project", "machine of no project", "admin elsewhere"),
+    *("member of no project", "machine of no project", "admin elsewhere", "reader of elsewhere"),
 ]
 REFUSED = {"forbidden": 403, "sign in": 303, "unauthenticated": 401, "token needed": 400}
 
@@ -66,7 +67,14 @@ def expected(rule: Rule, caller: HttpCaller, *, page: bool) -> str:
     if not caller.home and rule.place in {Place.PROJECT, Place.OF_ORGANIZATION}:
         return "absent"
     assert rule.action is not None
-    return "allowed" if permits(*_role(rule, caller), rule.action) else "forbidden"
+    return "allowed" if _permitted(rule, caller, rule.action) else "forbidden"
+
+
+def _permitted(rule: Rule, caller: HttpCaller, action: Action) -> bool:
+    if caller.grants is not None and rule.place is Place.PROJECT:
+        # All that the walk names is in this folder, or in one below it.
+        return caller.grants.allow(action, Scope("", "the project", "dev", "/"))
+    return permits(*_role(rule, caller), action)
 
 
 def _role(rule: Rule, caller: HttpCaller) -> tuple[Mapping[Role, frozenset[Action]], Role | None]:
@@ -150,7 +158,7 @@ def _ask(whole: RunningServer, caller: HttpCaller, method: str, path: str, *, pa
         return f"sent to {answer.headers['location']}"
     if outcome == "forbidden" and not page and rule.place is not Place.SERVER:
         (named,) = [detail["action"] for detail in answer.json()["details"]]
-        return f"names {named}, which is permitted" if permits(*_role(rule, caller), Action(named)) else None
+        return f"names {named}, which is permitted" if _permitted(rule, caller, Action(named)) else None
     return None
 
 
@@ -159,6 +167,8 @@ def _hidden(whole: RunningServer, caller: HttpCaller) -> set[str]:
     hidden: set[str] = set()
     if caller.project is None:
         hidden |= whole.secrets
+    if caller.grants is not None:
+        hidden -= {"Hidden Harbour"}  # that they are in it they know
     if not caller.home or caller.anonymous:
         hidden |= whole.common
     return hidden
