@@ -150,7 +150,8 @@ class SecretRotationValues:
         self._sign_in(view.rotation, secret.value)
         with self._edits.write(view.rotation.object_id) as tx:
             view, rotation = secret_access.locked(tx, actor, action, secret_rotation_id)
-            if any(row.state not in ENDED for row in journal.of_application(tx, rotation.object_id, [key.key_id], [])):
+            known = journal.of_application(tx, rotation.object_id, [key.key_id], [])
+            if any(row.state not in ENDED and not row.kept for row in known):
                 raise Refused(
                     "This secret is in this server's hands already.",
                     code="rotation.key_in_use",

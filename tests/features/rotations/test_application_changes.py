@@ -161,12 +161,26 @@ def test_a_secret_made_by_hand_is_kept_until_somebody_confirms_that_it_is_not_us
     told = values.generated_credentials(scene.actor, view.secret_rotation.id)
     assert {each.value.reveal() for each in told.credentials} == {made.value, scene.read().reveal()}
     scene.rotate(view, leaked=True)
-    scene.run_for(timedelta(days=3 * DAYS))
+    scene.run_for(timedelta(days=DAYS + 2))
     assert scene.works(Plaintext(made.value)), "it is used elsewhere"
     values.release(scene.actor, view.secret_rotation.id, made.key_id)
     scene.world.settle()
     assert not scene.works(Plaintext(made.value))
     assert {row.state for row in scene.journal() if row.key_id == made.key_id} == {State.REVOKED}
+
+
+def test_what_a_deleted_one_has_left_is_handed_over_to_the_next(scene: Applications) -> None:
+    first, value = scene.create(), scene.read()
+    [kept] = scene.use_cases.delete(scene.actor, first.secret_rotation.id).stays_valid
+    again, values = scene.create(names=SecretNames("ID", "SECRET")), scene.world.services.secret_values
+    values.hand_over(scene.actor, again.secret_rotation.id, HandedOver(str(kept.key_id), value))
+    with pytest.raises(Refused) as refused:
+        values.hand_over(scene.actor, again.secret_rotation.id, HandedOver(str(kept.key_id), value))
+    assert refused.value.code == "rotation.key_in_use"
+    values.release(scene.actor, again.secret_rotation.id, str(kept.key_id))
+    scene.world.settle()
+    assert not scene.works(value)
+    assert scene.works(scene.read("SECRET"))
 
 
 def test_scheduled_runs_are_held_back_by_the_hour_and_when_new_secrets_do_not_sign_in(scene: Applications) -> None:
