@@ -3,7 +3,8 @@
 import sys
 from collections.abc import Mapping, Sequence
 
-from keyturn.settings.table import COMMAND_VARIABLES, IGNORED, SETTINGS, Setting
+from keyturn.settings.setting import Setting
+from keyturn.settings.table import COMMAND_VARIABLES, IGNORED, SETTINGS
 
 _INTRODUCTION = """# Settings
 

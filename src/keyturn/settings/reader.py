@@ -11,7 +11,8 @@ from sqlalchemy.engine import URL
 from keyturn.errors import Misconfigured
 from keyturn.kit.secret import Plaintext
 from keyturn.settings.model import CloudOverride, Pace, Quotas, RetentionSettings, Settings
-from keyturn.settings.table import SETTINGS, Setting
+from keyturn.settings.setting import Setting
+from keyturn.settings.table import SETTINGS
 from keyturn.settings.values import is_service_link
 
 _NONE: Mapping[str, str] = types.MappingProxyType({})

@@ -1,45 +1,13 @@
 """The table of settings: every variable, what it means, where its value goes. The reference is generated from it."""
 
 import types
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Mapping
 
 from keyturn.client import settings as client
 from keyturn.settings import values
-from keyturn.settings.model import Pace, Quotas, RetentionSettings, Settings
+from keyturn.settings.setting import Setting
 
 CLOUDS = ("global", "usgov-l4", "usgov-l5", "china")
-
-
-@dataclass(frozen=True)
-class Setting:
-    """One variable. ``field`` is where its value goes: a field of Settings, or a part such as ``pace.<field>``. ``fallback`` is
-    an older spelling that counts when this one is empty.
-    """
-
-    name: str
-    field: str
-    parse: Callable[[str], object]
-    example: str
-    help: str
-    default: str = ""
-    secret: bool = False
-    fallback: str = ""
-
-    @property
-    def file_name(self) -> str:
-        """The variable that names a file holding the value; secrets have one."""
-        return f"{self.name}_FILE"
-
-    def default_text(self) -> str:
-        """Return the default as people write it, or nothing when there is none."""
-        part, _, name = self.field.rpartition(".")
-        owner = {"": Settings, "pace": Pace, "quotas": Quotas, "retention": RetentionSettings}.get(part)
-        value = getattr(owner, name, None) if owner else None
-        if isinstance(value, timedelta):
-            return f"{value.total_seconds():g}"
-        return self.default or (str(value) if isinstance(value, str | int) else "")
 
 
 SETTINGS: tuple[Setting, ...] = (
