@@ -31,6 +31,7 @@ from keyturn.projects.domain import NewProject, Project
 from keyturn.projects.service import Projects
 from keyturn.providers.azure.methods.client_secret import ClientSecret
 from keyturn.rotations.commands import ScheduleChange
+from keyturn.rotations.secret_rotation import SecretRotations
 from keyturn.rotations.self_rotation import SelfRotation
 from keyturn.settings.reader import read_settings
 from keyturn.tokens.domain import Origin
@@ -58,6 +59,7 @@ class BrowserServer:
     access: Access
     projects: Projects
     rotations: SelfRotation
+    secret_rotations: SecretRotations
     actor: Actor
     tenant_id: str
     traffic: list[str]
@@ -146,7 +148,7 @@ def open_estate(
             access.bootstrap(EMAIL, Plaintext(PASSWORD), "Contoso")
             actor = access.sessions.recall(_session(access, EMAIL), "127.0.0.1")
             projects = Projects(core.database, core.clock, core.ids)
-            rotations = services(core, worker.nudge if worker else lambda: None).rotations
+            use_cases = services(core, worker.nudge if worker else lambda: None)
             with _served(server):
                 pages = tuple(_pages(application))
                 yield BrowserServer(
@@ -156,7 +158,8 @@ def open_estate(
                     core,
                     access,
                     projects,
-                    rotations,
+                    use_cases.rotations,
+                    use_cases.secret_rotations,
                     actor,
                     tenant_id,
                     traffic,

@@ -13,7 +13,10 @@ from keyturn.kit.actor import Role
 from keyturn.kit.secret import Plaintext
 from keyturn.projects.domain import NewProject, Project
 from keyturn.providers.azure.methods.certificate import CertificateFiles
+from keyturn.rotations.commands import NewSecretRotation
+from keyturn.rotations.schedule import Schedule
 from keyturn.secrets.domain import Address, Details, Metadata, NewSecret, SecretChange
+from keyturn.secrets.mapped import SecretNames
 from keyturn.secrets.service import Secrets
 from tests.browser.estate import BrowserServer, join
 from tests.emulator.certificates import make_certificate
@@ -32,6 +35,7 @@ NO_PAGES = frozenset(
         "/favicon.ico",
     }
 )
+_ANY = "00000000-0000-4000-8000-000000000000"
 VIEWER = "vera@example.com"
 
 
@@ -47,6 +51,9 @@ class Furniture:
     certificate: Connection
     identity_id: str
     secret_id: str
+    rotation_id: str
+    writer: Connection
+    """Through which an application of another is rotated."""
 
 
 TOKEN_AUTHS: dict[str, dict[str, object]] = {
@@ -75,6 +82,7 @@ def furnish(estate: BrowserServer) -> Furniture:
     for method, binding in TOKEN_AUTHS.items():
         access.token_auths.attach(actor, identity.id, method, TokenAuthChanges(binding))
     broken = estate.application("Reporting", secrets_count=2)
+    writer = estate.connect("directory-writer", estate.application("Keyturn", "Application.ReadWrite.All"), project)
     furniture = Furniture(
         project=project,
         empty=estate.projects.create(actor, NewProject(name="Search")),
@@ -86,6 +94,8 @@ def furnish(estate: BrowserServer) -> Furniture:
         certificate=_by_certificate(estate, project),
         identity_id=identity.id,
         secret_id=_secrets(estate, project),
+        rotation_id=_rotation(estate, project, writer),
+        writer=writer,
     )
     estate.connect("organization-wide", estate.application("Directory Sync"))
     return furniture
@@ -112,6 +122,24 @@ def _secrets(estate: BrowserServer, project: Project) -> str:
     return secret_id
 
 
+def _rotation(estate: BrowserServer, project: Project, connection: Connection) -> str:
+    """Begin to rotate the secret of an application, and return the id of that."""
+    application = estate.application("Accounting portal", secrets_count=1)
+    new = NewSecretRotation(
+        name="accounting-portal",
+        description="Read by the accounting service",
+        project_id=project.id,
+        environment="prod",
+        path="/shared",
+        connection_id=connection.id,
+        object_id=application.object_id,
+        client_id=application.app_id,
+        names=SecretNames("AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET"),
+        schedule=Schedule(30, 2, 15, "Europe/Oslo"),
+    )
+    return estate.secret_rotations.create(estate.actor, new).secret_rotation_id
+
+
 def _by_certificate(estate: BrowserServer, project: Project) -> Connection:
     application, certificate = estate.application("Batch", secrets_count=0), make_certificate()
     estate.emulator.admin.add_certificate(application.object_id, certificate.pem)
@@ -126,6 +154,8 @@ def come_to_rest(page: Page, estate: BrowserServer, furniture: Furniture) -> Non
         page.goto(estate.page_of(connection))
         expect(page.locator(".bar-current")).to_contain_text("Generation 1", timeout=20_000)
         expect(page.locator("#live")).not_to_have_attribute("data-live", re.compile("."), timeout=20_000)
+    page.goto(f"{estate.url}/secret-rotations/{furniture.rotation_id}")
+    expect(page.locator("#live")).not_to_have_attribute("data-live", re.compile("."), timeout=20_000)
 
 
 def addresses(estate: BrowserServer, furniture: Furniture) -> Iterator[tuple[str, str]]:
@@ -140,6 +170,16 @@ def addresses(estate: BrowserServer, furniture: Furniture) -> Iterator[tuple[str
     for end in ("credentials", "schedule"):
         yield f"connection {end}", f"/app-connections/{furniture.rotating.id}/{end}"
     yield "connection enable", f"/app-connections/{furniture.resting.id}/schedule"
+    yield "rotation", f"/secret-rotations/{furniture.rotation_id}"
+    yield "rotation plan", f"/secret-rotations/{furniture.rotation_id}/plan"
+    yield "rotation edit", f"/secret-rotations/{furniture.rotation_id}/edit"
+    rotations = "integrations/secret-rotations"
+    new, through = f"/projects/{furniture.project.id}/{rotations}/new", f"connection={furniture.writer.id}"
+    yield "rotation applications", f"{new}?{through}"
+    yield "rotation applications none", f"{new}?{through}&q=nothing+like+it"
+    application = f"application={_ANY}&client={_ANY}"
+    yield "rotation details", f"{new}?{through}&{application}"
+    yield "rotations none", f"/projects/{furniture.empty.id}/{rotations}"
     yield "secret", f"/secrets/{furniture.secret_id}"
     at = f"/projects/{furniture.project.id}/secrets"
     yield "secrets found", f"{at}?environment=prod&q=data"

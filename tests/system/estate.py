@@ -11,12 +11,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
+
 from entra_emulator import Emulator, Settings, SystemClock
 from entra_emulator.admin.admin import ApplicationHandle
 from keyturn.app.core import Core, oauth_app, open_core, services
 from keyturn.app.web import open_access, web_application
 from keyturn.authz.permissions import Grants
 from keyturn.authz.vocabulary import SUBJECTS, rules_of
+from keyturn.db.tables import runs
 from keyturn.kit.actor import Actor, ActorKind, Role
 from keyturn.kit.secret import Plaintext
 from keyturn.people.sessions import BrowserInfo
@@ -153,7 +156,7 @@ def estate(folder: Path) -> Iterator[RunningServer]:
 def _rotation(
     core: Core, actor: Actor, project_id: str, environment: str, connection_id: str, application: ApplicationHandle
 ) -> str:
-    """Begin to rotate the application, and return the id of that."""
+    """Begin to rotate the application, with a first run that is over without a secret, and return the id of that."""
     new = NewSecretRotation(
         name="quiet-billing",
         project_id=project_id,
@@ -165,7 +168,11 @@ def _rotation(
         names=SecretNames("BILLING_CLIENT_ID", "BILLING_CLIENT_SECRET"),
         schedule=Schedule(30, 2, 15),
     )
-    return services(core, lambda: None).secret_rotations.create(actor, new).secret_rotation_id
+    begun = services(core, lambda: None).secret_rotations.create(actor, new)
+    with core.database.write() as tx:
+        over = {"state": "cancelled", "finished_at": core.clock.now()}
+        tx.run(sa.update(runs).where(runs.c.rotation_id == begun.rotation_id).values(over))
+    return begun.secret_rotation_id
 
 
 async def _at_once(_seconds: float) -> None:

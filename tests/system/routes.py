@@ -229,6 +229,8 @@ _API |= {
     f"GET {_ROTATION}": _in(Action.READ_ROTATIONS, fill=_A_ROTATION),
     f"DELETE {_ROTATION}": _in(Action.DELETE_ROTATIONS, fill=_A_ROTATION),
     f"POST {_ROTATION}/rotate-secrets": _in(Action.ROTATE_SECRETS, also=_NEVER_OVER, fill=_A_ROTATION),
+    f"POST {_ROTATIONS}/azure-client-secret/plan": _in(Action.CREATE_ROTATIONS, _NEW_ROTATION, also=frozenset({400})),
+    f"GET {_ROTATION}/plan": _in(Action.READ_ROTATIONS, fill=_A_ROTATION),
     f"PATCH {_ROTATION}": _in(Action.EDIT_ROTATIONS, {"description": "changed"}, fill=_A_ROTATION),
     f"POST {_ROTATION}/make-previous-current": _in(Action.ROTATE_SECRETS, also=_NOTHING_MADE, fill=_A_ROTATION),
     f"POST {_ROTATION}/hand-over": _in(Action.EDIT_ROTATIONS, _HANDED_OVER, also=_NOTHING_MADE, fill=_A_ROTATION),
@@ -494,6 +496,47 @@ _PAGES: dict[str, Rule] = {
     f"POST {_ONE}/credentials": _in(Action.EDIT_CONNECTIONS, {"connection": "same-form", "moveOthersAlong": "true"}),
     f"GET {_ONE}/schedule": _in(Action.EDIT_CONNECTIONS),
     f"POST {_ONE}/schedule": _in(Action.EDIT_CONNECTIONS, _SCHEDULE),
+}
+
+_TURNING = "/secret-rotations/{rotation_id}"
+_ROTATIONS_OF = f"{_PROJECT}/integrations/secret-rotations"
+_NEW_FORM = {
+    "name": "another",
+    "connectionId": "{connection_id}",
+    "objectId": "{nothing}",
+    "clientId": "{nothing}",
+    "environment": "{environment_slug}",
+    "secretPath": "/",
+    "rotationInterval": "30",
+    "rotateAt": "02:15",
+    "timeZone": "UTC",
+    "clientIdName": "A",
+    "clientSecretName": "B",
+}
+
+
+def _turning(action: Action, body: Json | None = None, *also: int) -> Rule:
+    return _in(action, body, also=frozenset(also), fill=_A_ROTATION)
+
+
+_PAGES |= {
+    f"GET {_ROTATIONS_OF}": _in(Action.READ_ROTATIONS),
+    f"GET {_ROTATIONS_OF}/new": _in(Action.CREATE_ROTATIONS),
+    f"POST {_ROTATIONS_OF}/new": _in(Action.CREATE_ROTATIONS, _NEW_FORM, also=frozenset({400})),
+    f"POST {_ROTATIONS_OF}/new/review": _in(Action.CREATE_ROTATIONS, _NEW_FORM, also=frozenset({400})),
+    f"GET {_TURNING}": _turning(Action.READ_ROTATIONS),
+    f"GET {_TURNING}/events": _turning(Action.READ_ROTATIONS),
+    f"GET {_TURNING}/plan": _turning(Action.READ_ROTATIONS),
+    f"GET {_TURNING}/edit": _turning(Action.EDIT_ROTATIONS),
+    f"POST {_TURNING}/edit": _turning(Action.EDIT_ROTATIONS, {"name": "renamed"}, 422),
+    f"POST {_TURNING}/rotate": _turning(Action.ROTATE_SECRETS, NOTHING),
+    f"POST {_TURNING}/check": _turning(Action.READ_ROTATIONS, NOTHING, 400),
+    f"POST {_TURNING}/pause": _turning(Action.EDIT_ROTATIONS, NOTHING),
+    f"POST {_TURNING}/resume": _turning(Action.EDIT_ROTATIONS, NOTHING),
+    f"POST {_TURNING}/make-previous-current": _turning(Action.ROTATE_SECRETS, NOTHING, 400),
+    f"POST {_TURNING}/hand-over": _turning(Action.EDIT_ROTATIONS, _HANDED_OVER, 400),
+    f"POST {_TURNING}/release": _turning(Action.EDIT_ROTATIONS, {"keyId": "{nothing}"}, 404),
+    f"POST {_TURNING}/delete": _turning(Action.DELETE_ROTATIONS, {"confirm": "quiet-billing"}),
 }
 
 

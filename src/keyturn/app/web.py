@@ -46,6 +46,7 @@ from keyturn.pages import audit as audit_pages
 from keyturn.pages import connections as connections_pages
 from keyturn.pages import help as help_pages
 from keyturn.pages import identities as identities_pages
+from keyturn.pages import rotations as rotations_pages
 from keyturn.pages import secrets as secrets_pages
 from keyturn.pages.people import members as members_pages
 from keyturn.pages.people import settings as settings_pages
@@ -159,7 +160,13 @@ def web_application(core: Core, worker: Worker | None) -> Application:
             oauth_client_id=oauth.client_id if oauth else None,
             clock=core.clock,
         ),
-        rotations_api.router(use_cases.secret_rotations, use_cases.secret_values, use_cases.secret_history, core.clock),
+        rotations_api.router(
+            use_cases.secret_rotations,
+            use_cases.secret_values,
+            use_cases.secret_history,
+            use_cases.secret_plans,
+            core.clock,
+        ),
         application_routes.router(use_cases.applications, core.clock),
         unbuilt.router(),
     ]
@@ -227,6 +234,7 @@ def page_routes(
         project_members.router(projects, access, heads, core.clock),
         help_pages.router(installation, sign_in_as),
         connections_pages.router(pages),
+        rotations_pages.router(rotation_pages(core, use_cases, projects, trail, heads)),
         secrets_pages.router(secret_pages(core, secrets, projects, heads)),
     ]
     keeper = Keeper(KeyringDigests(core.keyring), core.clock)
@@ -248,6 +256,23 @@ def secret_pages(core: Core, secrets: Secrets, projects: Projects, heads: Projec
         DotenvFiles(core.database, core.sealer, core.clock, secrets),
         projects,
         heads,
+    )
+
+
+def rotation_pages(
+    core: Core, use_cases: Services, projects: Projects, trail: AuditTrail, heads: ProjectHeaders
+) -> rotations_pages.RotationPages:
+    return rotations_pages.RotationPages(
+        use_cases.secret_rotations,
+        use_cases.secret_values,
+        use_cases.secret_history,
+        use_cases.secret_plans,
+        use_cases.connections,
+        projects,
+        trail,
+        heads,
+        core.clock,
+        core.providers,
     )
 
 

@@ -183,7 +183,11 @@ def desk(database: Database, folder: Path, **of_world: Any) -> Iterator[Rotation
     use_cases = world.services
     routes = [
         rotation_routes.router(
-            use_cases.secret_rotations, use_cases.secret_values, use_cases.secret_history, world.clock
+            use_cases.secret_rotations,
+            use_cases.secret_values,
+            use_cases.secret_history,
+            use_cases.secret_plans,
+            world.clock,
         ),
         connection_routes(world),
         secret_routes.router(secrets, digests),

@@ -101,3 +101,23 @@ def test_who_may_not_edit_the_connection_rotates_only_what_is_on_its_list(web: R
     assert "prod-entra" in told["message"]
     assert web.signs_in(web.values()["AZURE_CLIENT_SECRET"])
     assert len(web.keys()) == 1
+
+
+def test_a_plan_says_what_would_be_done_and_does_nothing(web: RotationClient) -> None:
+    before = web.remains()
+    plan = web.ask("POST", "plan", web.body())["plan"]
+    assert web.remains() == before
+    assert (plan["applicationName"], plan["connectionName"], plan["freeSlots"]) == ("Billing", "prod-entra", None)
+    assert (plan["isListed"], plan["addsSecret"], plan["secrets"]) == (False, True, [])
+    assert plan["endsAt"].startswith("2026-05-04T09:30")
+    assert web.ask("POST", "plan", web.body(secretPath="/nowhere"), expect=404)["fix"]
+    web.ask("POST", "plan", web.body(), who="viewer", expect=403)
+    rotation = web.create()
+    (secret,) = web.ask("GET", f"{rotation['id']}/plan")["plan"]["secrets"]
+    assert (secret["keyId"], secret["isOurs"], secret["removedAt"]) == (
+        next(iter(web.keys())),
+        True,
+        web.get(rotation)["nextRotationAt"],
+    )
+    shared = web.ask("POST", "plan", web.body(environment="dev"))["plan"]
+    assert (shared["addsSecret"], shared["secrets"][0]["removedAt"]) == (False, None)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from keyturn.api.connections import history_views
 from keyturn.api.connections.schemas import RunsPage
-from keyturn.api.rotations import views
+from keyturn.api.rotations import plan_views, views
 from keyturn.api.rotations.schemas import (
     CreateSecretRotation,
     DeleteSecretRotation,
@@ -20,6 +20,7 @@ from keyturn.ports.clock import Clock
 from keyturn.rotations.domain import Reason
 from keyturn.rotations.secret_domain import SecretRotationView
 from keyturn.rotations.secret_history import SecretRotationHistory
+from keyturn.rotations.secret_plan import SecretRotationPlans
 from keyturn.rotations.secret_rotation import SecretRotations
 from keyturn.rotations.secret_values import SecretRotationValues
 from keyturn.secrets.domain import Address
@@ -33,7 +34,11 @@ ONE = f"{ROOT}/{{rotation_id}}"
 
 
 def router(
-    rotations: SecretRotations, values: SecretRotationValues, history: SecretRotationHistory, clock: Clock
+    rotations: SecretRotations,
+    values: SecretRotationValues,
+    history: SecretRotationHistory,
+    plans: SecretRotationPlans,
+    clock: Clock,
 ) -> Routes:
     """Return the routes."""
     return group(
@@ -42,6 +47,7 @@ def router(
         *_single(rotations, clock),
         *_changing(rotations, clock),
         *_rotating(rotations, clock),
+        *_planning(plans),
         *_made(values, clock),
         *_values(values, clock),
         *_history(history, clock),
@@ -153,6 +159,23 @@ def _until(look: Callable[[], SecretRotationView | None], clock: Clock) -> Waiti
         return None if view is None else views.answer(view, clock.now())
 
     return Waiting(answered)
+
+
+# --- looking ahead ----------------------------------------------------------------------------------------------------
+
+
+def _planning(plans: SecretRotationPlans) -> list[Operation]:
+    @post(f"{ROOT}/plan")
+    def plan_secret_rotation(actor: Actor, data: CreateSecretRotation) -> plan_views.PlanAnswer:
+        """Say what creating the same would do: all its checks are made, at Entra ID too, and nothing is changed."""
+        return plan_views.answer(plans.of_new(actor, data.command()))
+
+    @get(f"{ONE}/plan")
+    def plan_next_rotation(actor: Actor, rotation_id: Uuid) -> plan_views.PlanAnswer:
+        """Say what rotating now would do: which secret is added, and which ones are kept, or removed when."""
+        return plan_views.answer(plans.of(actor, rotation_id))
+
+    return [plan_secret_rotation, plan_next_rotation]
 
 
 # --- secrets that were made before ------------------------------------------------------------------------------------

@@ -37,7 +37,7 @@ def badges(
     """
     return [
         *_sign_in(connection, service, rotation, now),
-        *(_rotation(rotation, run, ends_at, now) if rotation else ()),
+        *(rotation_badges(rotation, run, ends_at, now) if rotation else ()),
     ]
 
 
@@ -97,7 +97,8 @@ def _reason(connection: Connection) -> str | None:
     return (connection.refusal or {}).get("reason")
 
 
-def _rotation(rotation: Rotation, run: Run | None, ends_at: datetime | None, now: datetime) -> Iterator[Badge]:
+def rotation_badges(rotation: Rotation, run: Run | None, ends_at: datetime | None, now: datetime) -> Iterator[Badge]:
+    """Return the marks of a rotation alone."""
     if not rotation.enabled:
         yield Badge(
             "Paused",

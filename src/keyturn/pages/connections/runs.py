@@ -68,14 +68,16 @@ class RunLine:
     active: bool
 
 
-def run_line(run: Run, steps: Sequence[StepRecord], service: str, now: datetime) -> RunLine:
-    """``service`` is what holds the credentials, by name."""
+def run_line(
+    run: Run, steps: Sequence[StepRecord], service: str, now: datetime, *, first: str = _REASONS[Reason.ENABLED]
+) -> RunLine:
+    """``service`` is what holds the credentials, by name; ``first`` is what is said of the run that a rotation begins with."""
     state, tone, symbol = _STATES[run.state]
     failure = run.failure or {}
     begun = run.started_at or run.created_at
     return RunLine(
         run.id,
-        _REASONS[run.reason],
+        first if run.reason is Reason.ENABLED else _REASONS[run.reason],
         state,
         tone,
         symbol,

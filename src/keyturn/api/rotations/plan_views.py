@@ -1,0 +1,65 @@
+"""JSON of plans: what a rotation would do."""
+
+from keyturn.kit.clock import iso, iso_or_none
+from keyturn.rotations.secret_plan import SecretRotationPlan
+from keyturn.web.schema.wire import ApiModel, Timestamp
+
+
+class PlannedSecretShown(ApiModel):
+    """A secret that the application has now. ``removedAt``: when it will be removed; null: it stays. ``isOurs``: made or handed
+    over here.
+    """
+
+    key_id: str
+    name: str | None
+    ends_at: Timestamp | None
+    is_ours: bool
+    removed_at: Timestamp | None
+
+
+class PlanShown(ApiModel):
+    """``addsSecret`` is false where the application is rotated already: what is current is published at once, too.
+
+    ``endsAt`` is the end of the new secret, ``shorterEndsAt`` what is asked for when the tenant's policy refuses that.
+    ``freeSlots``: how many more secrets the application may hold then; null: no small limit. ``isListed``: the application is on
+    the connection's list already; else it is put there.
+    """
+
+    application_name: str
+    object_id: str
+    client_id: str
+    connection_name: str
+    is_listed: bool
+    adds_secret: bool
+    ends_at: Timestamp
+    shorter_ends_at: Timestamp
+    secrets: list[PlannedSecretShown]
+    free_slots: int | None
+    next_runs: list[Timestamp]
+
+
+class PlanAnswer(ApiModel):
+    plan: PlanShown
+
+
+def answer(plan: SecretRotationPlan) -> PlanAnswer:
+    application = plan.application
+    secrets = [
+        PlannedSecretShown(each.key_id, each.name, iso_or_none(each.ends_at), each.ours, iso_or_none(each.until))
+        for each in plan.secrets
+    ]
+    return PlanAnswer(
+        PlanShown(
+            application_name=application.name,
+            object_id=application.object_id,
+            client_id=application.app_id,
+            connection_name=plan.connection.name,
+            is_listed=plan.listed,
+            adds_secret=plan.adds,
+            ends_at=iso(plan.ends_at),
+            shorter_ends_at=iso(plan.shorter_ends_at),
+            secrets=secrets,
+            free_slots=plan.free_slots,
+            next_runs=[iso(at) for at in plan.runs],
+        )
+    )

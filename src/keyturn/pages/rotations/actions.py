@@ -1,0 +1,107 @@
+"""What can be done to a secret rotation from its page, each a form of its own."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from keyturn.kit.actor import Actor
+from keyturn.kit.secret import Plaintext
+from keyturn.pages.rotations.urls import ONE, RotationPages, list_path, rotation_path
+from keyturn.rotations.commands import HandedOver, SecretRotationChange
+from keyturn.web.html.forms import require_typed
+from keyturn.web.pages import PageRoute, Redirect, post
+from keyturn.web.schema.validate import Trimmed, Uuid
+from keyturn.web.schema.wire import ApiModel
+
+
+class RotateForm(ApiModel, rename=None):
+    reason: Literal["manual", "leaked"] = "manual"
+
+
+class HandOverForm(ApiModel):
+    key_id: Annotated[Uuid, Meta(max_length=36)]
+    client_secret: Annotated[Plaintext, Meta(min_length=1, max_length=200)]
+
+
+class ReleaseForm(ApiModel):
+    key_id: Uuid
+
+
+class DeleteForm(ApiModel, rename=None):
+    """``secrets`` and ``keys``: what becomes of the two secrets here, and of the application's secrets at Entra ID."""
+
+    confirm: Trimmed = ""
+    secrets: Literal["keep", "delete"] = "keep"
+    keys: Literal["keep", "remove"] = "keep"
+
+
+def routes(pages: RotationPages, page: PageRoute) -> list[PageRoute]:
+    """``page`` is the rotation's page, on which a refused form is shown again."""
+    return [*_rotating(pages, page), *_switching(pages, page), *_previous(pages, page), _deleting(pages, page)]
+
+
+def _rotating(pages: RotationPages, page: PageRoute) -> list[PageRoute]:
+    @post(ONE + "/rotate", form_page=page)
+    def rotate_now(actor: Actor, rotation_id: str, form: RotateForm) -> Redirect:
+        pages.rotations.rotate(actor, rotation_id, leaked=form.reason == "leaked")
+        return Redirect(rotation_path(rotation_id), toast="The rotation has begun.")
+
+    @post(ONE + "/check", form_page=page)
+    def check_credentials(actor: Actor, rotation_id: str) -> Redirect:
+        pages.values.check_credentials(actor, rotation_id)
+        return Redirect(rotation_path(rotation_id), toast="The current secret signs in to Entra ID.")
+
+    return [rotate_now, check_credentials]
+
+
+def _switching(pages: RotationPages, page: PageRoute) -> list[PageRoute]:
+    @post(ONE + "/pause", form_page=page)
+    def pause_rotation(actor: Actor, rotation_id: str) -> Redirect:
+        view = pages.rotations.update(actor, rotation_id, SecretRotationChange(enabled=False))
+        name = view.secret_rotation.name
+        return Redirect(rotation_path(rotation_id), toast=f"{name} does not rotate any more, until it is resumed.")
+
+    @post(ONE + "/resume", form_page=page)
+    def resume_rotation(actor: Actor, rotation_id: str) -> Redirect:
+        view = pages.rotations.update(actor, rotation_id, SecretRotationChange(enabled=True))
+        return Redirect(rotation_path(rotation_id), toast=f"{view.secret_rotation.name} rotates again.")
+
+    return [pause_rotation, resume_rotation]
+
+
+def _previous(pages: RotationPages, page: PageRoute) -> list[PageRoute]:
+    @post(ONE + "/make-previous-current", form_page=page)
+    def make_previous_current(actor: Actor, rotation_id: str) -> Redirect:
+        pages.values.make_previous_current(actor, rotation_id)
+        return Redirect(
+            rotation_path(rotation_id), toast="The previous secret signed in, and is the current one again."
+        )
+
+    @post(ONE + "/hand-over", form_page=page)
+    def hand_over_secret(actor: Actor, rotation_id: str, form: HandOverForm) -> Redirect:
+        pages.values.hand_over(actor, rotation_id, HandedOver(form.key_id, form.client_secret))
+        return Redirect(
+            rotation_path(rotation_id), toast="The secret was handed over. It is kept until it is released."
+        )
+
+    @post(ONE + "/release", form_page=page)
+    def release_secret(actor: Actor, rotation_id: str, form: ReleaseForm) -> Redirect:
+        pages.values.release(actor, rotation_id, form.key_id)
+        return Redirect(rotation_path(rotation_id), toast="The secret is being removed from Entra ID.")
+
+    return [make_previous_current, hand_over_secret, release_secret]
+
+
+def _deleting(pages: RotationPages, page: PageRoute) -> PageRoute:
+    @post(ONE + "/delete", form_page=page)
+    def delete_rotation(actor: Actor, rotation_id: str, form: DeleteForm) -> Redirect:
+        view = pages.rotations.get(actor, rotation_id)
+        require_typed(form.confirm, view.secret_rotation.name)
+        delete_secrets, revoke = form.secrets == "delete", form.keys == "remove"
+        result = pages.rotations.delete(actor, rotation_id, delete_secrets=delete_secrets, revoke=revoke)
+        count = len(result.stays_valid)
+        still = f" {count} of the application's secrets stay valid at Entra ID until they end." if count else ""
+        name = view.secret_rotation.name
+        return Redirect(list_path(view.secret_rotation.project_id), toast=f"{name} was deleted.{still}")
+
+    return delete_rotation

@@ -1,0 +1,273 @@
+"""Setting up a secret rotation, a page for each step: connection, application, schedule and secrets, and a review of it all.
+
+Each step has an address of its own, so that going back works and nothing is kept in between.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, ClassVar
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+from msgspec import Meta
+
+from keyturn.connections.domain import Connection
+from keyturn.errors import Forbidden, KeyturnError, Upstream
+from keyturn.kit import zones
+from keyturn.kit.actor import Actor
+from keyturn.pages.connections.create import midnight_utc
+from keyturn.pages.project_header import ProjectHeader
+from keyturn.pages.rotations.forms import NewRotationForm, form_state_of, new_rotation, values_of
+from keyturn.pages.rotations.plans import PlanInWords, folder, of_new
+from keyturn.pages.rotations.urls import OF_PROJECT, PageOfRotations, RotationPages, rotation_path
+from keyturn.ports.provider import ApplicationListing, ApplicationPage
+from keyturn.projects.domain import Environment
+from keyturn.rotations.commands import NewSecretRotation
+from keyturn.rotations.history import History, preview_runs
+from keyturn.rotations.overlap import UNTIL_NEXT_ROTATION
+from keyturn.secrets.domain import clean_path
+from keyturn.web.pages import BrowserContext, FormState, Outcome, PageResponse, PageRoute, Redirect, get, post
+from keyturn.web.schema.validate import Trimmed, Uuid
+from keyturn.web.schema.wire import ApiModel
+
+NEW = OF_PROJECT + "/new"
+APP = "azure-client-secrets"
+SHOWN_COMING = 5
+_NO_APPLICATIONS = ApplicationPage(())
+
+
+class StepQuery(ApiModel, rename=None):
+    """What was chosen so far; and in the list of applications, what is searched for and which page it is."""
+
+    connection: Uuid | None = None
+    application: Uuid | None = None
+    client: Uuid | None = None
+    q: Annotated[Trimmed, Meta(max_length=200)] = ""
+    cursor: Annotated[str, Meta(max_length=4000)] | None = None
+
+
+@dataclass(frozen=True)
+class PageOfStep(PageOfRotations):
+    """``step`` is which of the steps it is, counted from 1."""
+
+    step: ClassVar[int]
+    steps: ClassVar[tuple[str, ...]] = ("Connection", "Application", "Schedule and secrets", "Review")
+
+    @property
+    def new_path(self) -> str:
+        return f"{self.list_path}/new"
+
+
+@dataclass(frozen=True)
+class ConnectionStep(PageOfStep):
+    template: ClassVar[str] = "rotations/new_connection.html"
+    step: ClassVar[int] = 1
+
+    connections: Sequence[Connection]
+
+
+@dataclass(frozen=True)
+class ListedApplication:
+    listing: ApplicationListing
+    href: str
+    ends_first: datetime | None
+    """When the first of its secrets that have not ended will end."""
+    living: int
+
+
+@dataclass(frozen=True)
+class ApplicationStep(PageOfStep):
+    template: ClassVar[str] = "rotations/new_application.html"
+    step: ClassVar[int] = 2
+
+    connection: Connection
+    query: StepQuery
+    applications: Sequence[ListedApplication]
+    later: str | None
+    here: str
+    problem: KeyturnError | None
+    """Why the provider does not list them."""
+
+
+@dataclass(frozen=True)
+class DetailsStep(PageOfStep):
+    template: ClassVar[str] = "rotations/new_details.html"
+    step: ClassVar[int] = 3
+
+    connection: Connection
+    application: ApplicationListing
+    environments: Sequence[Environment]
+    zones: Sequence[str]
+    form_state: FormState
+
+
+@dataclass(frozen=True)
+class ReviewStep(PageOfStep):
+    template: ClassVar[str] = "rotations/new_review.html"
+    step: ClassVar[int] = 4
+
+    connection: Connection
+    plan: PlanInWords
+    form: NewRotationForm
+    fields: Sequence[tuple[str, str]]
+    """The form again, to be sent as it was reviewed."""
+    coming: Sequence[datetime]
+    coming_zone: ZoneInfo
+    form_state: FormState
+
+
+def routes(pages: RotationPages) -> list[PageRoute]:
+    @get(NEW)
+    def new_rotation_step(
+        actor: Actor, project_id: str, query: StepQuery, visitor: BrowserContext, form_state: FormState
+    ) -> PageOfStep:
+        project = _creatable(pages, actor, project_id)
+        if query.connection is None:
+            available = pages.connections.available(actor, project_id)
+            return ConnectionStep(project, [each for each in available if each.app == APP])
+        connection = pages.connections.get(actor, query.connection)
+        if query.application is None or query.client is None:
+            return _applications(pages, actor, project, connection, query)
+        usual = _usual(pages, connection, query.application, query.client, visitor.zone)
+        shown_form = form_state if form_state.sent else FormState(_path(project_id), values_of(usual))
+        return _details(pages, actor, project, connection, query.application, query.client, shown_form)
+
+    @post(NEW + "/review", form_page=new_rotation_step)
+    def review_rotation(actor: Actor, project_id: str, form: NewRotationForm) -> Outcome:
+        return _reviewed(pages, actor, _creatable(pages, actor, project_id), form)
+
+    @post(NEW, form_page=new_rotation_step)
+    def create_rotation(actor: Actor, project_id: str, form: NewRotationForm) -> Outcome:
+        project = _creatable(pages, actor, project_id)
+        try:
+            begun = pages.rotations.create(actor, new_rotation(form, project_id).command())
+        except KeyturnError as error:
+            return _again(pages, actor, project, form, error)
+        # The first rotation has begun: it is watched on the page of its own.
+        return Redirect(rotation_path(begun.secret_rotation_id), toast="The first secret is being made.")
+
+    return [new_rotation_step, review_rotation, create_rotation]
+
+
+def _path(project_id: str) -> str:
+    return NEW.format(project_id=project_id)
+
+
+def _creatable(pages: RotationPages, actor: Actor, project_id: str) -> ProjectHeader:
+    project = pages.project(actor, project_id)
+    if "create-secret-rotations" not in project.can:
+        raise Forbidden(
+            f"{actor.name} may not set up rotations in {project.name}.",
+            code="access.forbidden",
+            fix="Ask an admin of the project for the role that may.",
+        )
+    return project
+
+
+# --- the steps --------------------------------------------------------------------------------------------------------
+
+
+def _applications(
+    pages: RotationPages, actor: Actor, project: ProjectHeader, connection: Connection, query: StepQuery
+) -> ApplicationStep:
+    path, problem, page = _path(project.id), None, _NO_APPLICATIONS
+    try:
+        page = pages.connections.find_applications(actor, connection.id, query.q, query.cursor)
+    except Upstream as error:
+        problem = error
+    chosen, now = {"connection": connection.id}, pages.clock.now()
+    later = {**chosen, "q": query.q, "cursor": page.cursor} if page.cursor else None
+    return ApplicationStep(
+        project=project,
+        connection=connection,
+        query=query,
+        applications=[_listed(each, path, connection, now) for each in page.applications],
+        later=f"{path}?{urlencode(later)}" if later else None,
+        here=f"{path}?{urlencode(chosen)}",
+        problem=problem,
+    )
+
+
+def _listed(listing: ApplicationListing, path: str, connection: Connection, now: datetime) -> ListedApplication:
+    chosen = {"connection": connection.id, "application": listing.object_id, "client": listing.app_id}
+    ends = listing.living_ends(now)
+    return ListedApplication(listing, f"{path}?{urlencode(chosen)}", ends[0] if ends else None, len(ends))
+
+
+def _usual(
+    pages: RotationPages, connection: Connection, object_id: str, client_id: str, zone: ZoneInfo
+) -> NewRotationForm:
+    return NewRotationForm(
+        is_auto_rotation_enabled=True,
+        rotation_interval="30",
+        rotate_at=midnight_utc(pages.clock.now(), zone),
+        time_zone=zone.key,
+        overlap=UNTIL_NEXT_ROTATION,
+        connection_id=connection.id,
+        client_id_name="AZURE_CLIENT_ID",
+        client_secret_name="AZURE_CLIENT_SECRET",  # noqa: S106 - a name
+        object_id=object_id,
+        client_id=client_id,
+        secret_path="/",  # noqa: S106 - a folder
+    )
+
+
+def _details(
+    pages: RotationPages,
+    actor: Actor,
+    project: ProjectHeader,
+    connection: Connection,
+    object_id: str,
+    client_id: str,
+    form_state: FormState,
+) -> DetailsStep:
+    found = pages.connections.find_applications(actor, connection.id, client_id, None).applications
+    listing = next((each for each in found if each.object_id == object_id), None)
+    return DetailsStep(
+        project=project,
+        connection=connection,
+        application=listing or ApplicationListing(object_id, client_id, client_id, ()),
+        environments=pages.projects.get(actor, project.id).environments,
+        zones=sorted(zones.names()),
+        form_state=form_state,
+    )
+
+
+def _reviewed(pages: RotationPages, actor: Actor, project: ProjectHeader, form: NewRotationForm) -> Outcome:
+    try:
+        new = new_rotation(form, project.id).command()
+        plan = pages.plans.of_new(actor, new)
+    except KeyturnError as error:
+        return _again(pages, actor, project, form, error)
+    connection, now = plan.connection, pages.clock.now()
+    environments = {each.slug: each.name for each in pages.projects.get(actor, project.id).environments}
+    place = folder(environments.get(new.environment, new.environment), clean_path(new.path))
+    return ReviewStep(
+        project=project,
+        connection=connection,
+        plan=of_new(plan, new.names, place, _again_later(new)),
+        form=form,
+        fields=list(values_of(form).items()),
+        coming=preview_runs(History(connection), new.schedule, now, SHOWN_COMING) if new.enabled else (now,),
+        coming_zone=zones.shown(new.schedule.time_zone),
+        form_state=form_state_of(_path(project.id), form),
+    )
+
+
+def _again_later(new: NewSecretRotation) -> str:
+    schedule = new.schedule
+    if not new.enabled:
+        return "After that it is rotated only when somebody asks for it."
+    days = "day" if schedule.interval_days == 1 else f"{schedule.interval_days} days"
+    return f"Every {days} at {schedule.hour:02}:{schedule.minute:02} ({schedule.time_zone}) a new one takes its place."
+
+
+def _again(
+    pages: RotationPages, actor: Actor, project: ProjectHeader, form: NewRotationForm, error: KeyturnError
+) -> PageResponse:
+    """Show the form with what was refused."""
+    connection = pages.connections.get(actor, form.connection_id)
+    state = form_state_of(_path(project.id), form, error)
+    page = _details(pages, actor, project, connection, form.object_id, form.client_id, state)
+    return PageResponse(page, status=error.status)

@@ -1,0 +1,115 @@
+"""The page of one secret rotation: status, time line of the application's secrets, next runs, history, and what can be done."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar
+from zoneinfo import ZoneInfo
+
+from keyturn.audit.domain import StoredEvent
+from keyturn.credentials.domain import Credential
+from keyturn.kit import zones
+from keyturn.kit.actor import Actor
+from keyturn.pages.connections.badges import Badge, without
+from keyturn.pages.connections.live import LiveRoute
+from keyturn.pages.connections.runs import Drift, RunLine, drift, run_line, said_once
+from keyturn.pages.connections.timeline import TimeLine, draw, secrets_of
+from keyturn.pages.project_header import ProjectHeader
+from keyturn.pages.rotations.listing import badges_of
+from keyturn.pages.rotations.urls import ONE, PageOfRotations, RotationPages
+from keyturn.rotations.history import early_end
+from keyturn.rotations.secret_domain import SecretRotationView
+from keyturn.rotations.secret_history import usable_until
+from keyturn.web.edge import Endpoint
+from keyturn.web.html.forms import EMPTY
+from keyturn.web.pages import BrowserContext, FormState, PageRoute, get
+
+SHOWN_COMING = 5
+SHOWN_EVENTS = 12
+
+
+@dataclass(frozen=True)
+class LivingSecret:
+    """A secret that signs in, and until when who holds it can rely on it; None: it is being removed."""
+
+    credential: Credential
+    name: str
+    usable_until: datetime | None
+
+
+@dataclass(frozen=True)
+class RotationPage(PageOfRotations):
+    template: ClassVar[str] = "rotations/one.html"
+
+    view: SecretRotationView
+    badges: Sequence[Badge]
+    line: TimeLine
+    living: Sequence[LivingSecret]
+    coming: Sequence[datetime]
+    early: datetime | None
+    """The end of the current secret, where it makes the next rotation earlier than the schedule says."""
+    schedule_zone: ZoneInfo
+    runs: Sequence[RunLine]
+    drift: Sequence[Drift]
+    events: Sequence[StoredEvent] | None
+    busy: bool
+    form_state: FormState
+
+
+def routes(pages: RotationPages) -> tuple[PageRoute, list[Endpoint]]:
+    """Return the route of the page, which refused forms are shown on again, and all routes."""
+
+    @get(ONE)
+    def show_rotation(
+        actor: Actor, rotation_id: str, visitor: BrowserContext, form_state: FormState = EMPTY
+    ) -> RotationPage:
+        return _page(pages, actor, rotation_id, visitor.zone, form_state)
+
+    return show_rotation, [show_rotation, LiveRoute(f"{ONE}/events", pages.history.progress)]
+
+
+def _page(pages: RotationPages, actor: Actor, rotation_id: str, zone: ZoneInfo, form_state: FormState) -> RotationPage:
+    (view, history), now = pages.history.of(actor, rotation_id), pages.clock.now()
+    project = pages.project(actor, view.secret_rotation.project_id)
+    service = pages.providers.of(view.connection.app).manifest.service
+    lines = [run_line(run, steps, service, now, first="First secret") for run, steps in history.runs]
+    runs = said_once(lines, ())
+    return RotationPage(
+        project=project,
+        view=view,
+        badges=without(badges_of(view, now), {run.failure for run in runs}),
+        line=draw(secrets_of(history.credentials, history.foreign), now, zone),
+        living=_living(view, history.credentials, now),
+        coming=history.coming(SHOWN_COMING, now) if view.secret_rotation.enabled else (),
+        early=early_end(history, view.rotation.schedule, now),
+        schedule_zone=zones.shown(view.rotation.schedule.time_zone),
+        runs=runs,
+        drift=[drift(event) for event in history.drift],
+        events=_events(pages, actor, project, view),
+        busy=history.busy,
+        form_state=form_state,
+    )
+
+
+def _living(view: SecretRotationView, rows: Sequence[Credential], now: datetime) -> list[LivingSecret]:
+    """Return the secrets that readers may hold, the newest first."""
+    living = [row for row in rows if row.published_at and row.ended_at is None]
+    return [LivingSecret(row, _name(row), usable_until(row, view.rotation, now)) for row in living]
+
+
+def _name(row: Credential) -> str:
+    return "Handed over" if row.adopted else f"Generation {row.generation}"
+
+
+def _events(
+    pages: RotationPages, actor: Actor, project: ProjectHeader, view: SecretRotationView
+) -> list[StoredEvent] | None:
+    """Return the newest audit events of it and of the application's rotation; None for who may not read them."""
+    if "read-audit-logs" not in project.can:
+        return None
+    events = [
+        event
+        for subject in (view.secret_rotation.id, view.rotation.id)
+        for event in pages.trail.page(actor, limit=SHOWN_EVENTS, project_id=project.id, subject_id=subject).events
+    ]
+    return sorted(events, key=lambda event: event.id, reverse=True)[:SHOWN_EVENTS]

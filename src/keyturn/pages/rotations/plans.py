@@ -1,0 +1,127 @@
+"""A plan in words, and the page that shows what a rotation would do now."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar
+
+from keyturn.kit.actor import Actor
+from keyturn.pages.rotations.urls import ONE, PageOfRotations, RotationPages
+from keyturn.rotations.secret_domain import SecretRotationView
+from keyturn.rotations.secret_plan import SecretRotationPlan
+from keyturn.secrets.mapped import SecretNames
+from keyturn.web.pages import PageRoute, get
+
+OTHER_WRITERS = ("terraform", "infisical", "vault")
+"""Words in the names of secrets that another tool makes."""
+
+
+@dataclass(frozen=True)
+class KeyLine:
+    """A secret of the application, and what becomes of it."""
+
+    name: str
+    key_id: str
+    fate: str
+    tone: str
+    at: datetime | None
+    ends_at: datetime | None
+
+
+@dataclass(frozen=True)
+class PlanInWords:
+    application: str
+    steps: Sequence[str]
+    keys: Sequence[KeyLine]
+    warnings: Sequence[str]
+    runs: Sequence[datetime]
+
+
+@dataclass(frozen=True)
+class PlanPage(PageOfRotations):
+    template: ClassVar[str] = "rotations/plan.html"
+
+    view: SecretRotationView
+    plan: PlanInWords
+
+
+def routes(pages: RotationPages) -> list[PageRoute]:
+    @get(ONE + "/plan")
+    def show_plan(actor: Actor, rotation_id: str) -> PlanPage:
+        view = pages.rotations.get(actor, rotation_id)
+        plan = pages.plans.of(actor, rotation_id)
+        project = pages.project(actor, view.secret_rotation.project_id)
+        steps = [
+            f"`{view.names.client_secret}` in {folder(view.place.environment_name, view.place.path)} gets the new secret.",
+            "Programs that hold the previous one can go on with it until it is removed.",
+        ]
+        return PlanPage(project, view, in_words(plan, steps))
+
+    return [show_plan]
+
+
+def of_new(plan: SecretRotationPlan, names: SecretNames, place: str, again: str) -> PlanInWords:
+    """Say what creating a secret rotation would do. ``again`` is the sentence on what comes afterwards."""
+    what = "the new secret" if plan.adds else "the secret that is current"
+    appear = f"`{names.client_id}` and `{names.client_secret}` appear in {place}, with the client id and {what}."
+    return in_words(plan, [appear, again])
+
+
+def in_words(plan: SecretRotationPlan, outcome: Sequence[str]) -> PlanInWords:
+    return PlanInWords(
+        plan.application.name,
+        [*_before(plan), *outcome],
+        [*_added(plan), *_there(plan)],
+        list(_warnings(plan)),
+        plan.runs,
+    )
+
+
+def folder(environment: str, path: str) -> str:
+    return environment if path == "/" else f"{environment} {path}"
+
+
+def _before(plan: SecretRotationPlan) -> list[str]:
+    name, through = plan.application.name, plan.connection.name
+    steps = [] if plan.listed else [f"{name} is put on the list of applications that may be rotated through {through}."]
+    if not plan.adds:
+        return [*steps, f"{name} is rotated already through {through}: no new secret is made."]
+    return [
+        *steps,
+        f"The connection {through} asks Microsoft Graph for a new client secret of {name}.",
+        "The new secret signs in to Entra ID until every replica accepts it.",
+    ]
+
+
+def _added(plan: SecretRotationPlan) -> list[KeyLine]:
+    return [KeyLine("New secret", "", "Added", "good", None, plan.ends_at)] if plan.adds else []
+
+
+def _there(plan: SecretRotationPlan) -> list[KeyLine]:
+    return [
+        KeyLine(
+            each.name or "No name",
+            each.key_id,
+            "Removed" if each.until else "Kept",
+            "warn" if each.until else "neutral",
+            each.until,
+            each.ends_at,
+        )
+        for each in plan.secrets
+    ]
+
+
+def _warnings(plan: SecretRotationPlan) -> Sequence[str]:
+    others = [each.name or "" for each in plan.secrets if not each.ours]
+    texts = [
+        f"'{name}' looks like a secret that another tool makes: let one tool alone rotate this application."
+        for name in others
+        if any(word in name.lower() for word in OTHER_WRITERS)
+    ]
+    if plan.free_slots is not None and plan.free_slots < 1 and others:
+        names = ", ".join(f"'{name}'" for name in others)
+        texts.append(
+            "The application can hold no more secrets after this one, since it is open to personal accounts. The next rotation "
+            f"needs a free place: remove {names} until then."
+        )
+    return texts
