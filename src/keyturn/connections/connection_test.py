@@ -142,7 +142,7 @@ class ConnectionTestRun:
         elif stored.clock_is_right() and health.is_refusal(failure, settled=stored.settled(connection)):
             health.refused(tx, connection, failure, now)
         else:
-            health.troubled(tx, connection, failure, now)
+            health.note_trouble(tx, connection, failure, now)
 
     def _sign_in(self, name: str) -> ConnectionTestCheck:
         self._token: AccessToken
@@ -154,13 +154,13 @@ class ConnectionTestRun:
 
     def _application(self, name: str) -> ConnectionTestCheck | None:
         connection = self._connection
-        self._found = self._method.application(connection.tenant, self._token, connection.client_id)
-        if self._found is None:
+        self._remote = self._method.application(connection.tenant, self._token, connection.client_id)
+        if self._remote is None:
             return None
-        return ConnectionTestCheck(name, ok=True, message=f"The application is '{self._found.name}'.")
+        return ConnectionTestCheck(name, ok=True, message=f"The application is '{self._remote.name}'.")
 
     def _permission(self, name: str) -> ConnectionTestCheck:
-        report = self._method.permission(self._connection.tenant, self._token, self._found, self.capabilities)
+        report = self._method.permission(self._connection.tenant, self._token, self._remote, self.capabilities)
         return ConnectionTestCheck(name, ok=True, message=report.message, fix=report.fix)
 
     @property

@@ -79,11 +79,11 @@ def complete(database: Database, sealer: Sealer, providers: Providers, now: date
         if mark:
             journal.mark(tx, row.id, mark)
 
-    count = _each(database, store.unmarked, mark_connection, partial(report, "app_connections"))
-    return count + _each(database, journal.unmarked, mark_credential, partial(report, "credentials"))
+    count = _mark_all(database, store.unmarked, mark_connection, partial(report, "app_connections"))
+    return count + _mark_all(database, journal.unmarked, mark_credential, partial(report, "credentials"))
 
 
-def _each(
+def _mark_all(
     database: Database,
     find: Callable[[Tx, str, int], list[Row]],
     mark: Callable[[Tx, Row], None],

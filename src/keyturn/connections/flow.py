@@ -118,8 +118,8 @@ def challenge(verifier: Plaintext) -> str:
     return base64.urlsafe_b64encode(hashed).rstrip(b"=").decode()
 
 
-def pack_flow(remembered: SignInContext) -> Plaintext:
-    data = {"form": asdict(remembered.form), "verifier": remembered.verifier.reveal(), "nonce": remembered.nonce}
+def pack_flow(context: SignInContext) -> Plaintext:
+    data = {"form": asdict(context.form), "verifier": context.verifier.reveal(), "nonce": context.nonce}
     return Plaintext(json.dumps(data))
 
 

@@ -45,7 +45,7 @@ def is_refusal(error: KeyturnError, *, settled: bool) -> bool:
     return settled if isinstance(error, NotYet) else isinstance(error, (NeedsAction, Permanent))
 
 
-def healed(now: datetime) -> dict[str, Any]:
+def healthy_columns(now: datetime) -> dict[str, Any]:
     """Return what to write of a connection whose credential has just been accepted."""
     return {"checked_at": now, "check_result": {"ok": True}, "refused_at": None, "refusal": None}
 
@@ -54,7 +54,7 @@ def accepted(tx: Tx, earlier: Connection, now: datetime, look_at: datetime) -> N
     """The credential that was seen is accepted. Nothing is written when another took its place since."""
     connection = _same(tx, earlier)
     if connection:
-        store.change(tx, connection, look_at=look_at, **healed(now))
+        store.change(tx, connection, look_at=look_at, **healthy_columns(now))
         record_recovery(tx, connection, now)
 
 
@@ -99,7 +99,7 @@ def refused(tx: Tx, earlier: Connection, error: KeyturnError, now: datetime) -> 
         _record_vanished(tx, connection, current, now)
 
 
-def troubled(tx: Tx, earlier: Connection, error: KeyturnError, now: datetime) -> None:
+def note_trouble(tx: Tx, earlier: Connection, error: KeyturnError, now: datetime) -> None:
     """It could not be found out. Whether the connection is refused stays as it was."""
     connection = _same(tx, earlier)
     if connection:

@@ -74,15 +74,15 @@ def of(tx: Tx, fingerprint: str | None, *, beside: str | None = None) -> list[Ho
     return [holder for holder in holders if holder.id != beside]
 
 
-def locked(tx: Tx, holder: Holder) -> Connection | None:
+def lock_holder(tx: Tx, holder: Holder) -> Connection | None:
     """Keep everybody from changing or deleting the connection until the transaction ends; None if it holds it no more."""
     connection = store.get(tx, holder.id, lock=True)
     return connection if connection is not None and marked(connection) == holder.fingerprint else None
 
 
 def stays(tx: Tx, holder: Holder) -> bool:
-    """As :func:`locked`: whether the connection still holds it."""
-    return locked(tx, holder) is not None
+    """As :func:`lock_holder`: whether the connection still holds it."""
+    return lock_holder(tx, holder) is not None
 
 
 def rotated_by(tx: Tx, holders: Sequence[Holder]) -> str | None:
@@ -108,10 +108,10 @@ def sharing(tx: Tx, actor: Actor, connections: Sequence[Connection]) -> dict[str
     owners = set(
         rotation_store.rotating_among(tx, sorted({holder.id for group in shared.values() for holder in group}))
     )
-    return {connection_id: _shared(connection_id, group, sight, owners) for connection_id, group in shared.items()}
+    return {connection_id: _sharing_of(connection_id, group, sight, owners) for connection_id, group in shared.items()}
 
 
-def _shared(connection_id: str, group: Sequence[Holder], sight: authorize.Visibility, owners: set[str]) -> Sharing:
+def _sharing_of(connection_id: str, group: Sequence[Holder], sight: authorize.Visibility, owners: set[str]) -> Sharing:
     others = [holder for holder in group if holder.id != connection_id]
     in_sight = [holder for holder in others if sight.covers(scope_of(holder))]
     owner = next((holder for holder in group if holder.id in owners), None)
@@ -128,12 +128,12 @@ def require_movable(tx: Tx, actor: Actor, others: Sequence[Holder], what: str) -
     hidden = [holder for holder in others if not sight.covers(scope_of(holder))]
     if hidden:
         raise _out_of_sight(what, len(hidden))
-    locked = [
+    unchangeable = [
         holder for holder in others if not authorize.allowed(tx, actor, Action.EDIT_CONNECTIONS, scope_of(holder))
     ]
-    if locked:
+    if unchangeable:
         raise Refused(
-            f"{what} is also used by {named(locked)}, which would be moved along and which {actor.name} may not change.",
+            f"{what} is also used by {named(unchangeable)}, which would be moved along and which {actor.name} may not change.",
             code="rotation.shared_without_permission",
             fix=_ASK,
         )

@@ -133,13 +133,13 @@ class SignIns:
         flow = self._end(actor, _binding(session), callback.state)
         if flow.payload is None:
             raise RuntimeError("an open sign-in without its payload")
-        remembered = unpack_flow(self._sealer.open(flow.payload, flow_seal_context(flow.id)))
+        context = unpack_flow(self._sealer.open(flow.payload, flow_seal_context(flow.id)))
         try:
-            connection = self._connect(actor, remembered, callback)
+            connection = self._connect(actor, context, callback)
         except KeyturnError as failure:
-            self._record_failure(actor, remembered.form, flow, failure)
-            return SignInResult(remembered.form, failure=failure)
-        return SignInResult(remembered.form, connection)
+            self._record_failure(actor, context.form, flow, failure)
+            return SignInResult(context.form, failure=failure)
+        return SignInResult(context.form, connection)
 
     def _end(self, actor: Actor, binding: str, state: Plaintext) -> PendingSignIn:
         now = self._clock.now()
@@ -147,11 +147,11 @@ class SignIns:
             flow = store.end_flow(tx, digest(state), now)
         return check_flow(flow, actor, binding, now)
 
-    def _connect(self, actor: Actor, remembered: SignInContext, callback: UnverifiedCallback) -> Connection:
-        form, cloud = self._check(actor, remembered.form)
+    def _connect(self, actor: Actor, context: SignInContext, callback: UnverifiedCallback) -> Connection:
+        form, cloud = self._check(actor, context.form)
         if callback.code is None or callback.said.get("error"):
             self._refuse(form, callback)
-        code = self._method.code(form.tenant_id, callback.code, remembered.verifier, remembered.nonce)
+        code = self._method.code(form.tenant_id, callback.code, context.verifier, context.nonce)
         verified = self._verifier.verify(code, cloud)
         with self._database.write() as tx:
             if form.connection_id is None:

@@ -91,9 +91,9 @@ class ConnectionSearch:
                 store.count(tx, base) if filtered else total,
                 number,
                 max(1, -(-total // search.size)),
-                _granted(tx, actor, project_id),
+                _actions(tx, actor, project_id),
                 {
-                    home: _granted(tx, actor, home)
+                    home: _actions(tx, actor, home)
                     for home in {connection.project_id for connection in connections}
                     if home
                 },
@@ -102,7 +102,7 @@ class ConnectionSearch:
     def granted(self, actor: Actor, project_id: str | None) -> frozenset[str]:
         """Return what the caller may do with connections that live there, to show buttons that are of use."""
         with self._database.read() as tx:
-            return _granted(tx, actor, project_id)
+            return _actions(tx, actor, project_id)
 
     def _sight(self, tx: Tx, actor: Actor, project_id: str | None, everywhere: bool) -> ConnectionFilter:
         if project_id:
@@ -113,7 +113,7 @@ class ConnectionSearch:
         return ConnectionFilter(Visibility(actor.org_id, organization=True, projects=frozenset()))
 
 
-def _granted(tx: Tx, actor: Actor, project_id: str | None) -> frozenset[str]:
+def _actions(tx: Tx, actor: Actor, project_id: str | None) -> frozenset[str]:
     try:
         grants = authorize.granted(tx, actor, Scope(actor.org_id, project_id))
     except NotFound:

@@ -62,7 +62,7 @@ class Stored:
                 elif number < last and spreading:
                     self._pause(self._pace.proof_spacing.total_seconds())
                 else:
-                    raise self._told(error, spreading=spreading) from None
+                    raise self._explained(error, spreading=spreading) from None
         raise RuntimeError("unreachable: the last try returns or raises")
 
     def sign_in_once(self, connection: Connection) -> AccessToken:
@@ -104,7 +104,7 @@ class Stored:
             other = store.get(tx, connection.id)
         return other if other and other.secret_version != connection.secret_version else None
 
-    def _told(self, error: Upstream, *, spreading: bool) -> Upstream:
+    def _explained(self, error: Upstream, *, spreading: bool) -> Upstream:
         """A refusal that replication could explain is final once it cannot any more."""
         return error.judged(spreading=spreading) if isinstance(error, NotYet) else error
 

@@ -61,7 +61,7 @@ class ConnectionWriter:
         self.check_new(tx, actor, new.name, new.project_id)
         now, new_id, credentials = self.clock.now(), self.ids.new(), verified.credentials
         method = self.providers.method_of(credentials)
-        mark = self._admitted(tx, actor, credentials, None)
+        mark = self._admit(tx, actor, credentials, None)
         claims.take(tx, self.cloud, credentials.client_id, claims.Use.SIGN_IN)
         salt = Plaintext(self.ids.secret())
         connection = Connection(
@@ -123,14 +123,14 @@ class ConnectionWriter:
             return connection
         if name != connection.name:
             _check_name(tx, connection.org_id, connection.project_id, name)
-        changed = replace(connection, name=name, description=description, version=connection.version + 1)
+        after = replace(connection, name=name, description=description, version=connection.version + 1)
         try:
-            self._change(tx, connection, name=name, description=description, version=changed.version)
+            self._change(tx, connection, name=name, description=description, version=after.version)
         except sqlalchemy.exc.IntegrityError as error:
             raise _name_taken(name) from error
         facts = {"previousName": connection.name, "credentialsUpdated": False}
-        record_connection_event(tx, actor, events.CONNECTION_UPDATED, changed, self.clock.now(), **facts)
-        return changed
+        record_connection_event(tx, actor, events.CONNECTION_UPDATED, after, self.clock.now(), **facts)
+        return after
 
     def replace_credentials(
         self, tx: Tx, actor: Actor, connection: Connection, verified: VerifiedCredentials
@@ -139,9 +139,9 @@ class ConnectionWriter:
         credentials, salt = verified.credentials, sealed.salt(self.sealer, connection)
         version, now = connection.secret_version + 1, self.clock.now()
         method = self.providers.method_of(connection)
-        mark = self._admitted(tx, actor, credentials, connection)
+        mark = self._admit(tx, actor, credentials, connection)
         claims.take(tx, connection.cloud, credentials.client_id, claims.Use.SIGN_IN)
-        changed = replace(
+        after = replace(
             connection,
             tenant_id=credentials.tenant_id,
             client_id=credentials.client_id,
@@ -158,21 +158,21 @@ class ConnectionWriter:
             **sealed.credential_columns(
                 tx, self.sealer, connection.id, version, connection.cloud, method, credentials, mark
             ),
-            **health.healed(now),
+            **health.healthy_columns(now),
         )
-        self._change(tx, connection, **{name: getattr(changed, name) for name in _CREDENTIAL_FIELDS})
+        self._change(tx, connection, **{name: getattr(after, name) for name in _CREDENTIAL_FIELDS})
         if method.browser:
             refresh_tokens.keep(tx, self.sealer, connection.id, method.value(credentials), now)
-        facts = {"credentialsUpdated": True} | (changed.facts or {})
-        record_connection_event(tx, actor, events.CONNECTION_UPDATED, changed, now, **facts)
+        facts = {"credentialsUpdated": True} | (after.facts or {})
+        record_connection_event(tx, actor, events.CONNECTION_UPDATED, after, now, **facts)
         health.record_recovery(tx, connection, now)
-        return changed
+        return after
 
     def delete(self, tx: Tx, actor: Actor, connection: Connection, **facts: Any) -> None:
         store.delete(tx, connection.id)
         record_connection_event(tx, actor, events.CONNECTION_DELETED, connection, self.clock.now(), **facts)
 
-    def _admitted(self, tx: Tx, actor: Actor, stored: Credentials, connection: Connection | None) -> str | None:
+    def _admit(self, tx: Tx, actor: Actor, stored: Credentials, connection: Connection | None) -> str | None:
         """Return the fingerprint of credentials that a connection may hold. Raises Refused as :func:`holders.admit` does."""
         now, method = self.clock.now(), self.providers.method_of(stored)
         mark = fingerprints.of(tx, self.sealer, now, method, connection.cloud if connection else self.cloud, stored)
@@ -244,7 +244,7 @@ def point_to(
         "fingerprint": mark,
         "fingerprint_version": version,
     }
-    fresh = facts | health.healed(now) | {"published_at": now}  # it has just signed in, several times
+    fresh = facts | health.healthy_columns(now) | {"published_at": now}  # it has just signed in, several times
     changes |= sealed.salt_column(sealer, connection, before)
     changed_row = store.change(tx, connection, secret_version=version, updated_at=now, **changes, **fresh)
     if changed_row:

@@ -19,7 +19,7 @@ class DatedTransport:
         self._inner = inner
         self._clock = clock
         self._lock = threading.Lock()
-        self._seen: tuple[datetime, timedelta] | None = None
+        self._last: tuple[datetime, timedelta] | None = None
         self._level = "right"
 
     def send(self, request: HttpRequest) -> HttpResponse:
@@ -41,9 +41,9 @@ class DatedTransport:
 
     def _newest(self) -> tuple[datetime, timedelta] | None:
         with self._lock:
-            if self._seen is None or self._seen[0] > self._clock.now():
+            if self._last is None or self._last[0] > self._clock.now():
                 return None  # the clock has been set back since
-            return self._seen
+            return self._last
 
     def _note(self, sent_at: datetime, answered_at: datetime, date: str | None) -> None:
         ahead = difference(sent_at, answered_at, date)
@@ -51,7 +51,7 @@ class DatedTransport:
             return
         level = "wrong" if abs(ahead) > WRONG else "doubtful" if abs(ahead) > WARNS else "right"
         with self._lock:
-            before, self._level, self._seen = self._level, level, (answered_at, ahead)
+            before, self._level, self._last = self._level, level, (answered_at, ahead)
         if level == before:
             return
         if level == "right":

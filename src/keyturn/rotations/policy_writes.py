@@ -114,7 +114,7 @@ class PolicyWriter:
         mark = Along(self.sealer, self.providers, rotation, now).mark(tx, value)
         journal.insert(tx, replace(row, value=self.sealer.seal(value, row.seal_context), fingerprint=mark))
         for holder in sorted(holders.of(tx, mark), key=lambda holder: holder.id):  # rows are locked in this order
-            connection = holders.locked(tx, holder)
+            connection = holders.lock_holder(tx, holder)
             if connection:
                 sealed.refer(tx, self.sealer, connection, row.id, value)
 

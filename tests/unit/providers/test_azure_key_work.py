@@ -186,7 +186,7 @@ def test_what_is_heavy_is_opened_in_a_process_of_its_own(monkeypatch: pytest.Mon
         forms.append(form)
         return opening.opener.open_file(form, content, passphrase)
 
-    monkeypatch.setattr(opening, "_asked", open_apart)
+    monkeypatch.setattr(opening, "_ask_opener", open_apart)
     large = pair(rsa_key(7, 3072))
     read_certificate(GOOD.pem, Plaintext(GOOD.key_pem), None, NOW)
     read_certificate(large.pem, Plaintext(large.key_pem), None, NOW)

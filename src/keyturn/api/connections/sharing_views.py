@@ -27,9 +27,9 @@ class CredentialSharing(ApiModel):
 
 def shared(connection: Connection, sharing: Sharing) -> CredentialSharing:
     moves = sharing.moves_along(connection.id)
-    owner = _other(sharing.owner) if sharing.owner else None
-    return CredentialSharing([_other(holder) for holder in sharing.seen], sharing.hidden, moves, owner)
+    owner = _other_connection(sharing.owner) if sharing.owner else None
+    return CredentialSharing([_other_connection(holder) for holder in sharing.seen], sharing.hidden, moves, owner)
 
 
-def _other(holder: Holder) -> OtherConnection:
+def _other_connection(holder: Holder) -> OtherConnection:
     return OtherConnection(holder.id, holder.name, holder.project_id)

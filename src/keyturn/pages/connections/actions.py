@@ -51,8 +51,8 @@ def _editing(pages: ConnectionPages, page: PageRoute) -> list[PageRoute]:
     @post(ONE + "/details", form_page=page)
     def change_details(actor: Actor, connection_id: str, form: Details) -> Redirect:
         change = ConnectionChange(name=form.name, description=form.description or None, describe=True)
-        changed = pages.rotations.update(actor, connection_id, change)
-        return Redirect(connection_path(connection_id), toast=f"{changed.name} was saved.")
+        connection = pages.rotations.update(actor, connection_id, change)
+        return Redirect(connection_path(connection_id), toast=f"{connection.name} was saved.")
 
     @post(ONE + "/delete", form_page=page)
     def delete_connection(actor: Actor, connection_id: str, form: DeleteForm) -> Redirect:
@@ -80,15 +80,15 @@ def _rotating(pages: ConnectionPages, page: PageRoute) -> list[PageRoute]:
 
     @post(ONE + "/pause", form_page=page)
     def pause_rotation(actor: Actor, connection_id: str, form: Back) -> Redirect:
-        changed = pages.rotations.update(actor, connection_id, ConnectionChange(enabled=False))
+        connection = pages.rotations.update(actor, connection_id, ConnectionChange(enabled=False))
         return Redirect(
-            _back(form, connection_id), toast=f"{changed.name} does not rotate any more, until it is resumed."
+            _back(form, connection_id), toast=f"{connection.name} does not rotate any more, until it is resumed."
         )
 
     @post(ONE + "/resume", form_page=page)
     def resume_rotation(actor: Actor, connection_id: str, form: Back) -> Redirect:
-        changed = pages.rotations.update(actor, connection_id, ConnectionChange(enabled=True))
-        return Redirect(_back(form, connection_id), toast=f"{changed.name} rotates again.")
+        connection = pages.rotations.update(actor, connection_id, ConnectionChange(enabled=True))
+        return Redirect(_back(form, connection_id), toast=f"{connection.name} rotates again.")
 
     return [rotate_now, pause_rotation, resume_rotation]
 

@@ -167,7 +167,7 @@ def schedule_routes(pages: ConnectionPages) -> list[PageRoute]:
     def change_schedule(actor: Actor, connection_id: str, form: ScheduleForm, visitor: BrowserContext) -> Outcome:
         rotation_history = pages.history.of(actor, connection_id)
         try:
-            change = _wanted(pages, rotation_history.connection, form)
+            change = _schedule_change_of(pages, rotation_history.connection, form)
             pages.rotations.update(actor, connection_id, _schedule_change(rotation_history, form, change))
         except NOT_IN_FORMS:
             raise
@@ -196,7 +196,7 @@ def _schedule_change(rotation_history: History, form: ScheduleForm, change: Sche
     return ConnectionChange(enabled=form.is_auto_rotation_enabled, schedule=change, move_along=form.move_others_along)
 
 
-def _wanted(pages: ConnectionPages, connection: Connection, form: ScheduleForm) -> ScheduleChange:
+def _schedule_change_of(pages: ConnectionPages, connection: Connection, form: ScheduleForm) -> ScheduleChange:
     settings = pages.forms.apps[connection.app].settings
     raw = schedule_json(form, pages.providers.method_of(connection))
     change: ScheduleChange = read(settings, raw).command()
@@ -205,7 +205,7 @@ def _wanted(pages: ConnectionPages, connection: Connection, form: ScheduleForm) 
 
 def _trying(pages: ConnectionPages, actor: Actor, connection_id: str, query: ScheduleForm) -> FormState:
     try:
-        _wanted(pages, pages.connections.get(actor, connection_id), query)
+        _schedule_change_of(pages, pages.connections.get(actor, connection_id), query)
     except Invalid as error:
         return replace(form_state_of(connection_path(connection_id, "schedule"), query, error), message=None)
     return form_state_of(connection_path(connection_id, "schedule"), query)
@@ -223,7 +223,7 @@ def _schedule_page(
     scope = _editable(pages, actor, rotation_history.connection)
     method = pages.providers.method_of(rotation_history.connection)
     base = rotation_history.rotation.schedule if rotation_history.rotation else _usual(now, zone)
-    tried = _tried(pages, rotation_history.connection, form_state, base)
+    preview = _preview_schedule(pages, rotation_history.connection, form_state, base)
     return SchedulePage(
         place=scope,
         connection=rotation_history.connection,
@@ -234,16 +234,18 @@ def _schedule_page(
         schedule=base,
         at=f"{base.hour:02}:{base.minute:02}",
         zones=sorted(zones.names()),
-        coming=preview_runs(rotation_history, tried, now, SHOWN_COMING) if tried else (),
-        early=early_end(rotation_history, tried, now) if tried else None,
-        coming_zone=zones.shown((tried or base).time_zone),
+        coming=preview_runs(rotation_history, preview, now, SHOWN_COMING) if preview else (),
+        early=early_end(rotation_history, preview, now) if preview else None,
+        coming_zone=zones.shown((preview or base).time_zone),
         form_state=form_state,
         candidates=candidates,
         sharing=pages.overviews.sharing(actor, [rotation_history.connection]).get(connection_id),
     )
 
 
-def _tried(pages: ConnectionPages, connection: Connection, form_state: FormState, base: Schedule) -> Schedule | None:
+def _preview_schedule(
+    pages: ConnectionPages, connection: Connection, form_state: FormState, base: Schedule
+) -> Schedule | None:
     """Return the schedule that is in the form: None while it makes no sense, or is switched off."""
     if not form_state.sent:
         return base
@@ -253,7 +255,7 @@ def _tried(pages: ConnectionPages, connection: Connection, form_state: FormState
         return None
     try:
         form = ScheduleForm(rotation_interval=days, rotate_at=at, time_zone=zone)
-        return _wanted(pages, connection, form).on(base)
+        return _schedule_change_of(pages, connection, form).on(base)
     except Invalid:
         return None
 

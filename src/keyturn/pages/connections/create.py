@@ -173,10 +173,10 @@ def _create(
         return PageResponse(page, status=error.status)
     # The first rotation begins at once: it can be watched on the connection's own page.
     to = scope.list_path if schedule is None else connection_path(connection.id)
-    return Redirect(to, toast=added(provider.manifest, connection.name, rotating=schedule is not None))
+    return Redirect(to, toast=added_toast(provider.manifest, connection.name, rotating=schedule is not None))
 
 
-def added(manifest: Manifest, name: str, *, rotating: bool = False) -> str:
+def added_toast(manifest: Manifest, name: str, *, rotating: bool = False) -> str:
     """Return the notice on a new connection."""
     rotation_note = " Its secret is being replaced by a new one now." if rotating else ""
     return f"The {manifest.name} connection {name} is now available for use.{rotation_note}"

@@ -91,10 +91,10 @@ def show(
     secrets = secrets_of(rotation_history.credentials, rotation_history.foreign)
     line = draw(refused(secrets) if sign_in_refused(connection) else secrets, now, zone)
     ends_at = rotation_history.current.ends_at if rotation_history.current else None
-    tested = {check.message for check in trial.checks if not check.ok} if trial else set()
+    failures = {check.message for check in trial.checks if not check.ok} if trial else set()
     refusal = str((connection.refusal or {}).get("message") or "")
-    check = _check_failed(connection, tested)
-    above = {*tested, refusal, str(check.get("message") or "")}
+    check = _check_result(connection, failures)
+    above = {*failures, refusal, str(check.get("message") or "")}
     runs = said_once(
         [run_line(run, steps, provider.manifest.service, now) for run, steps in rotation_history.runs], above
     )
@@ -118,7 +118,7 @@ def show(
         busy=rotation_history.busy,
         needs_credential=credential_refused(connection),
         check_failed=check,
-        refusal_told=refusal in tested,
+        refusal_told=refusal in failures,
         refusal_title=refusal_title(connection, provider.manifest.service) if connection.refused_at else "",
         ends_at=ends_at,
         trial=trial,
@@ -127,9 +127,9 @@ def show(
     )
 
 
-def _check_failed(connection: Connection, tested: Collection[str]) -> Mapping[str, Any]:
+def _check_result(connection: Connection, failures: Collection[str]) -> Mapping[str, Any]:
     result = connection.check_result or {}
-    alone = result.get("ok") is False and connection.refused_at is None and result.get("message") not in tested
+    alone = result.get("ok") is False and connection.refused_at is None and result.get("message") not in failures
     return result if alone else {}
 
 

@@ -162,14 +162,14 @@ def form_state_of(
     path: str, form: ApiModel, error: KeyturnError | None = None, method: SignInMethod | None = None
 ) -> FormState:
     """Return the form as it was typed, less the secrets, with what is wrong at the fields and on top."""
-    values, dropped = repeatable_values({name: _text(value) for name, value in values_of(form).items()})
+    values, left_out = repeatable_values({name: _text(value) for name, value in values_of(form).items()})
     if error is None:
         return FormState(path, values)
     if isinstance(error, Invalid):
         errors: dict[str, str] = {}
         for issue in error.issues:
             errors.setdefault(_field(issue), sentence(issue))
-        return FormState(path, values, errors, "Some fields need another look.", None, dropped)
+        return FormState(path, values, errors, "Some fields need another look.", None, left_out)
     of_credential = method.credential_field if method and error.code in AT_CREDENTIAL else None
     field = (
         error.field
@@ -177,7 +177,7 @@ def form_state_of(
         or AT_FIELD.get(error.code)
         or next((_field(detail) for detail in error.details if "path" in detail), "")
     )
-    return FormState(path, values, {field: error.message} if field else {}, error.message, error.fix, dropped)
+    return FormState(path, values, {field: error.message} if field else {}, error.message, error.fix, left_out)
 
 
 def _text(value: object) -> str:

@@ -137,10 +137,10 @@ def _columns(scope: PageScope, *, everywhere: bool) -> list[tuple[str, str]]:
 
 
 def _column(scope: PageScope, query: ListQuery, key: str, label: str) -> Column:
-    mine = query.sort == key
-    turned = "desc" if mine and query.order == "asc" else "asc"
-    sorted_now = ("ascending" if query.order == "asc" else "descending") if mine else ""
-    return Column(key, label, _address(scope, query, sort=key, order=turned), sorted_now)
+    is_sorted = query.sort == key
+    next_order = "desc" if is_sorted and query.order == "asc" else "asc"
+    aria_sort = ("ascending" if query.order == "asc" else "descending") if is_sorted else ""
+    return Column(key, label, _address(scope, query, sort=key, order=next_order), aria_sort)
 
 
 def _rows(pages: ConnectionPages, matches: ConnectionMatches) -> list[ConnectionRow]:

@@ -8,7 +8,7 @@ from keyturn.connections.flow import CALLBACK_PATH, SignInResult
 from keyturn.errors import KeyturnError
 from keyturn.kit.actor import Actor
 from keyturn.kit.secret import Plaintext
-from keyturn.pages.connections.create import NOT_IN_FORMS, added, new_page
+from keyturn.pages.connections.create import NOT_IN_FORMS, added_toast, new_page
 from keyturn.pages.connections.detail import show
 from keyturn.pages.connections.forms import ConnectionForm, form_state_of
 from keyturn.pages.connections.urls import OF_ORGANIZATION, ConnectionPages, connection_path
@@ -57,7 +57,7 @@ def routes(pages: ConnectionPages) -> list[PageRoute]:
             )
         if result.failure:
             return _again(pages, actor, visitor, result, result.failure)
-        return _connected(pages, actor, result)
+        return _to_list(pages, actor, result)
 
     return [finish_sign_in]
 
@@ -73,11 +73,11 @@ def _signed_out(pages: ConnectionPages) -> ReturnedPage:
     )
 
 
-def _connected(pages: ConnectionPages, actor: Actor, result: SignInResult) -> Redirect:
+def _to_list(pages: ConnectionPages, actor: Actor, result: SignInResult) -> Redirect:
     form, connection = result.form, result.connection
     back = form.return_to or pages.place(actor, form.project_id).list_path
     name = connection.name if connection else form.name or ""
-    toast = f"{name} is connected again." if form.connection_id else added(_provider(pages).manifest, name)
+    toast = f"{name} is connected again." if form.connection_id else added_toast(_provider(pages).manifest, name)
     return Redirect(back, toast=toast)
 
 

@@ -113,8 +113,8 @@ def _step(step: StepRecord, service: str) -> StepLine:
     if step.step == StepName.PROVE.value and step.outcome == "failed":
         # Replicas that do not know it yet are waited for: nothing has gone wrong.
         tries = "1 try" if step.repeats == 1 else f"{step.repeats} tries"
-        lasted = took(step.finished_at - step.started_at)
-        return StepLine(step_label, "not yet", "neutral", lasted, 1, f"not everywhere yet, {tries}")
+        duration = took(step.finished_at - step.started_at)
+        return StepLine(step_label, "not yet", "neutral", duration, 1, f"not everywhere yet, {tries}")
     tone = _OUTCOMES.get(step.outcome, "neutral")
     return StepLine(
         step_label, step.outcome, tone, took(step.finished_at - step.started_at), step.repeats, step.message or ""

@@ -29,8 +29,8 @@ def find(graph: Graph, caller: GraphContext, text: str, cursor: str | None) -> A
         return ApplicationPage(tuple(_listing(item) for item in items), following)
     search = quote(f'"displayName:{words}"')
     first = f"{_LIST}$search={search}&$select=id&$top={PAGE}"
-    found, following = graph.page(caller, cursor or first, eventual=True)
-    return ApplicationPage(tuple(_read(graph, caller, [str(item.get("id")) for item in found])), following)
+    items, following = graph.page(caller, cursor or first, eventual=True)
+    return ApplicationPage(tuple(_read(graph, caller, [str(item.get("id")) for item in items])), following)
 
 
 def find_owned(graph: Graph, caller: GraphContext, principal_id: str, text: str, cursor: str | None) -> ApplicationPage:
@@ -38,11 +38,11 @@ def find_owned(graph: Graph, caller: GraphContext, principal_id: str, text: str,
     if cursor and not cursor.isdecimal():
         raise _no_page()
     words = text.lower().split()
-    owned = [_listing(item) for item in graph.owned(caller, principal_id)]
-    matches = sorted((one for one in owned if _has(one, words)), key=lambda one: one.name.lower())
+    applications = [_listing(item) for item in graph.owned(caller, principal_id)]
+    matches = sorted((each for each in applications if _has(each, words)), key=lambda each: each.name.lower())
     start = int(cursor or 0)
-    more = len(matches) > start + PAGE
-    return ApplicationPage(tuple(matches[start : start + PAGE]), str(start + PAGE) if more else None)
+    has_more = len(matches) > start + PAGE
+    return ApplicationPage(tuple(matches[start : start + PAGE]), str(start + PAGE) if has_more else None)
 
 
 def _all(object_or_app_id: str) -> str:

@@ -44,7 +44,7 @@ def _of_application(token: AccessToken, app_id: str) -> list[Capability]:
     reader = next(iter(sorted(READERS & roles)), None)
     owned = WRITE_OWNED in roles
     return [
-        _told(
+        _capability(
             "list-applications",
             is_known,
             reader,
@@ -54,7 +54,7 @@ def _of_application(token: AccessToken, app_id: str) -> list[Capability]:
             else "May not list applications.",
             _grant(app_id, READ_ALL) if not owned else None,
         ),
-        _told(
+        _capability(
             "read-application",
             is_known,
             reader or (WRITE_OWNED if owned else None),
@@ -62,7 +62,7 @@ def _of_application(token: AccessToken, app_id: str) -> list[Capability]:
             "May not read applications.",
             _grant_owned(app_id, token),
         ),
-        _told(
+        _capability(
             "change-owned-secrets",
             is_known,
             WRITE_ALL if WRITE_ALL in roles else (WRITE_OWNED if owned else None),
@@ -70,7 +70,7 @@ def _of_application(token: AccessToken, app_id: str) -> list[Capability]:
             "May not add and remove secrets.",
             _grant_owned(app_id, token),
         ),
-        _told(
+        _capability(
             "change-all-secrets",
             is_known,
             WRITE_ALL if WRITE_ALL in roles else None,
@@ -88,7 +88,7 @@ def _of_person(token: AccessToken, app_id: str) -> list[Capability]:
     writer = WRITE_ALL if WRITE_ALL in scopes else None
     role = next((name for key, name in ADMINISTRATORS.items() if key in token.directory_roles), None)
     fix = _consent(app_id, WRITE_ALL)
-    everything = _told(
+    everything = _capability(
         "change-all-secrets",
         is_known,
         f"{writer} and the role {role}" if writer and role else None,
@@ -105,7 +105,7 @@ def _of_person(token: AccessToken, app_id: str) -> list[Capability]:
             "change-all-secrets", None, "Depends on the person's role, which the token does not tell."
         )
     return [
-        _told(
+        _capability(
             "list-applications",
             is_known,
             reader,
@@ -113,7 +113,7 @@ def _of_person(token: AccessToken, app_id: str) -> list[Capability]:
             "May not list applications.",
             fix,
         ),
-        _told(
+        _capability(
             "read-application",
             is_known,
             reader,
@@ -121,7 +121,7 @@ def _of_person(token: AccessToken, app_id: str) -> list[Capability]:
             "May not read applications.",
             fix,
         ),
-        _told(
+        _capability(
             "change-owned-secrets",
             is_known,
             writer,
@@ -133,7 +133,7 @@ def _of_person(token: AccessToken, app_id: str) -> list[Capability]:
     ]
 
 
-def _told(
+def _capability(
     name: str, is_known: bool, by: str | None, can: str, cannot: str, fix: str | None, less: str | None = None
 ) -> Capability:
     """``fix`` is what grants it; ``less`` is what to do when it is granted and not needed."""

@@ -31,17 +31,17 @@ def assertion(
     else:
         header["x5t#S256"] = _b64url(chain[0].fingerprint(hashes.SHA256()))
     header["x5c"] = [base64.b64encode(certificate.public_bytes(Encoding.DER)).decode() for certificate in chain]
-    issued = int(now.timestamp())
+    issued_at = int(now.timestamp())
     claims: dict[str, object] = {
         "aud": audience,
         "iss": app_id,
         "sub": app_id,
         "jti": ids.new(),
-        "nbf": issued,
-        "iat": issued,
-        "exp": issued + int(ASSERTION_LIFE.total_seconds()),
+        "nbf": issued_at,
+        "iat": issued_at,
+        "exp": issued_at + int(ASSERTION_LIFE.total_seconds()),
     }
-    return _signed(header, claims, certificate.private_key, "RS256" if sha1 else "PS256")
+    return _sign(header, claims, certificate.private_key, "RS256" if sha1 else "PS256")
 
 
 def proof_of_possession(certificate: SigningCertificate, object_id: str, now: datetime) -> Plaintext:
@@ -52,13 +52,13 @@ def proof_of_possession(certificate: SigningCertificate, object_id: str, now: da
     """
     leaf = x509.load_pem_x509_certificate(certificate.chain.encode())
     header: dict[str, object] = {"x5t": _b64url(leaf.fingerprint(hashes.SHA1()))}  # noqa: S303 - a name
-    issued = int(now.timestamp())
-    ends = issued + int(ASSERTION_LIFE.total_seconds())
-    claims: dict[str, object] = {"aud": PROOF_AUDIENCE, "iss": object_id, "nbf": issued, "exp": ends}
-    return Plaintext(_signed(header, claims, certificate.private_key, "RS256"))
+    issued_at = int(now.timestamp())
+    ends = issued_at + int(ASSERTION_LIFE.total_seconds())
+    claims: dict[str, object] = {"aud": PROOF_AUDIENCE, "iss": object_id, "nbf": issued_at, "exp": ends}
+    return Plaintext(_sign(header, claims, certificate.private_key, "RS256"))
 
 
-def _signed(
+def _sign(
     header: dict[str, object], claims: dict[str, object], private_key: Plaintext, algorithm: Literal["PS256", "RS256"]
 ) -> str:
     import jwt  # noqa: PLC0415 - a tenth of a second, which only processes that sign in should pay

@@ -43,7 +43,7 @@ class ClientSecretKind:
 
     def __init__(self, provider: ApplicationOperations, app_id: str | None) -> None:
         self._provider = provider
-        self.application = partial(provider.application, named=app_id)
+        self.application = partial(provider.application, client_id=app_id)
         self._app_id = app_id
         self.check_may_write = provider.check_may_write
         self.sign_in = provider.sign_in
@@ -67,12 +67,12 @@ class ClientSecretKind:
     ) -> IssuedCredential:
         """Ask for a new secret. NOT repeatable."""
         return self._provider.add_password(
-            tenant, token, order.object_id, order.marker, order.ends_at, named=self._app_id
+            tenant, token, order.object_id, order.marker, order.ends_at, client_id=self._app_id
         )
 
     def remove(self, tenant: Tenant, token: AccessToken, signer: Plaintext | None, object_id: str, key_id: str) -> None:
         """Ask for removal. Repeatable."""
-        self._provider.remove_password(tenant, token, object_id, key_id, named=self._app_id)
+        self._provider.remove_password(tenant, token, object_id, key_id, client_id=self._app_id)
 
 
 class CertificateKind:

@@ -133,10 +133,10 @@ def _kind(parts: Sequence[DerItem]) -> DerKind:
         return DerKind.PUBLIC_KEY
     if tags[:1] == [_OID]:
         return DerKind.PKCS7
-    return _signed(items(parts[0].body)) if tags == [_SEQUENCE, _SEQUENCE, _BITS] else DerKind.UNKNOWN
+    return _kind_of_signed(items(parts[0].body)) if tags == [_SEQUENCE, _SEQUENCE, _BITS] else DerKind.UNKNOWN
 
 
-def _signed(inner: Sequence[DerItem]) -> DerKind:
+def _kind_of_signed(inner: Sequence[DerItem]) -> DerKind:
     """Tell certificates, requests and lists of revoked certificates apart: all three are something with a signature."""
     tags = [item.tag for item in inner]
     if tags[0] == _CONTEXT_0:
@@ -224,7 +224,7 @@ def work_of(kind: DerKind, data: bytes) -> int:
     return rounds
 
 
-def _limited(rounds: int) -> int:
+def _require_few(rounds: int) -> int:
     if rounds > MOST_ROUNDS:
         raise TooMuch
     return rounds
@@ -240,11 +240,11 @@ def _rounds(algorithm: Sequence[DerItem]) -> int:
             raise Unreadable
         if parameters[2:] and parameters[2].tag == _INTEGER and parameters[2].number > _LONGEST_DERIVED:
             raise TooMuch
-        return _limited(parameters[1].number)
+        return _require_few(parameters[1].number)
     if name == _SCRYPT:
         return _scrypt(parameters)
     if name.startswith(_PBES1) and [item.tag for item in parameters] == [_OCTETS, _INTEGER]:
-        return _limited(parameters[1].number)
+        return _require_few(parameters[1].number)
     raise Unreadable
 
 
@@ -284,7 +284,7 @@ def _mac(parts: Sequence[DerItem]) -> int:
     algorithm = items(items(parts[0].body)[0].body)
     if algorithm[0].body == _PBMAC1:
         return _rounds(algorithm)
-    return _limited(parts[2].number) if len(parts) > 2 else 1
+    return _require_few(parts[2].number) if len(parts) > 2 else 1
 
 
 def _bags(bags: Sequence[DerItem]) -> Iterator[int]:

@@ -61,6 +61,6 @@ _WORDS: Mapping[str, FileMistake] = {
 }
 
 
-def told(kind: str) -> FileMistake | None:
+def mistake_of(kind: str) -> FileMistake | None:
     """Return the words for a kind of file; None for what is a certificate, a key, or nothing that is known."""
     return _WORDS.get(kind)

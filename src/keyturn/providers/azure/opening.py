@@ -34,7 +34,7 @@ Run = Callable[[str, bytes, bytes | None], OpenedKeyFile]
 def open_piece(piece: Piece, passphrase: Plaintext | None) -> OpenedKeyFile:
     """Open a key or a PFX file. Raises TooMuch, Unreadable, Unopened, or TooMany when others are being opened for long."""
     secret = passphrase.reveal().encode() if passphrase and len(passphrase) else None
-    form, data, light = _measured(piece)
+    form, data, light = _measure(piece)
     if not (piece.kind == DerKind.PFX or needs_passphrase(piece)):
         secret = None
     run: Run = opener.open_file if light else in_process
@@ -48,7 +48,7 @@ def needs_passphrase(piece: Piece) -> bool:
     return piece.kind == DerKind.ENCRYPTED_KEY
 
 
-def _measured(piece: Piece) -> tuple[str, bytes, bool]:
+def _measure(piece: Piece) -> tuple[str, bytes, bool]:
     """Return how to open it, and whether that is light. Raises TooMuch and Unreadable before anything is done."""
     if piece.dek:
         return "pem", _old_pem(piece), len(piece.data) <= LIGHT_ENCRYPTED
@@ -94,12 +94,12 @@ def in_process(form: str, data: bytes, passphrase: bytes | None) -> OpenedKeyFil
             fix="Try again in a minute.",
         )
     try:
-        return _asked(form, data, passphrase)
+        return _ask_opener(form, data, passphrase)
     finally:
         _ONE_AT_A_TIME.release()
 
 
-def _asked(form: str, data: bytes, passphrase: bytes | None) -> OpenedKeyFile:
+def _ask_opener(form: str, data: bytes, passphrase: bytes | None) -> OpenedKeyFile:
     secret = None if passphrase is None else passphrase.decode()
     request = json.dumps({"form": form, "data": base64.b64encode(data).decode(), "passphrase": secret})
     environment = {name: os.environ[name] for name in _NEEDED if name in os.environ}

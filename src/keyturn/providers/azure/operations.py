@@ -36,9 +36,9 @@ class SecretOperations(Protocol):
         *,
         app_id: str | None = None,
         object_id: str | None = None,
-        named: str | None = None,
+        client_id: str | None = None,
     ) -> RemoteApplication:
-        """Read the application by client id or object id (exactly one). ``named``: its client id, for messages. Repeatable."""
+        """Read the application by client id or object id (exactly one). ``client_id`` is for messages. Repeatable."""
 
     def check_may_write(self, tenant: Tenant, token: AccessToken, application: RemoteApplication) -> None:
         """Raise NeedsAction unless the token may add and remove secrets of the application. Changes nothing."""
@@ -51,12 +51,12 @@ class SecretOperations(Protocol):
         marker: str,
         ends_at: datetime,
         *,
-        named: str | None = None,
+        client_id: str | None = None,
     ) -> IssuedCredential:
         """Ask for a new secret named by the marker. NOT repeatable: each call may make one."""
 
     def remove_password(
-        self, tenant: Tenant, token: AccessToken, object_id: str, key_id: str, *, named: str | None = None
+        self, tenant: Tenant, token: AccessToken, object_id: str, key_id: str, *, client_id: str | None = None
     ) -> None:
         """Ask for removal. Repeatable. Returns also when the provider says it has no such key: that is a hint, not proof."""
 

@@ -62,12 +62,12 @@ class AzureProvider:
 
         ``oauth`` and ``bare_codes`` are for signing in with a browser: see ``methods.oauth``.
         """
-        named = ids or SystemIds()
+        request_ids = ids or SystemIds()
         self._clouds = clouds
         transport = self._dated = DatedTransport(transport, clock)
-        self._tokens = Tokens(transport, clock, named, timeout)
-        self._oauth = OAuth(transport, self._tokens.discovery, clock, named, timeout)
-        self._graph = Graph(transport, clock, named, timeout)
+        self._tokens = Tokens(transport, clock, request_ids, timeout)
+        self._oauth = OAuth(transport, self._tokens.discovery, clock, request_ids, timeout)
+        self._graph = Graph(transport, clock, request_ids, timeout)
         self._clock = clock
         self._keys = keys
         self.browser = OAuthMethod(self, oauth, bare_codes=bare_codes)
@@ -86,7 +86,7 @@ class AzureProvider:
 
         ``app_id`` is the client id of the application that is worked on by its object id: messages name it.
         """
-        callers = partial(self._caller, named=app_id)
+        callers = partial(self._caller, client_id=app_id)
         return kinds(self, self._graph, callers, self._clock, self._keys, app_id)[name]
 
     def sign_in(self, tenant: Tenant, app_id: str, secret: Plaintext) -> AccessToken:
@@ -138,12 +138,12 @@ class AzureProvider:
         *,
         app_id: str | None = None,
         object_id: str | None = None,
-        named: str | None = None,
+        client_id: str | None = None,
     ) -> RemoteApplication:
         """Read the application by client id or object id (exactly one). Repeatable."""
         if (app_id is None) == (object_id is None):
             raise ValueError("give either the client id or the object id")
-        caller = self._caller(tenant, token, app_id=app_id, object_id=object_id, named=named)
+        caller = self._caller(tenant, token, app_id=app_id, object_id=object_id, client_id=client_id)
         return self._graph.application(caller, f"(appId='{app_id}')" if app_id is not None else f"/{object_id}")
 
     def check_may_write(self, tenant: Tenant, token: AccessToken, application: RemoteApplication) -> None:
@@ -180,18 +180,20 @@ class AzureProvider:
         marker: str,
         ends_at: datetime,
         *,
-        named: str | None = None,
+        client_id: str | None = None,
     ) -> IssuedCredential:
         """Ask for a new secret named by the marker. NOT repeatable: each call may make one."""
-        caller = self._caller(tenant, token, object_id=object_id, named=named)
+        caller = self._caller(tenant, token, object_id=object_id, client_id=client_id)
         return self._graph.add_password(caller, object_id, marker, ends_at)
 
     def remove_password(
-        self, tenant: Tenant, token: AccessToken, object_id: str, key_id: str, *, named: str | None = None
+        self, tenant: Tenant, token: AccessToken, object_id: str, key_id: str, *, client_id: str | None = None
     ) -> None:
         """Ask for removal. Repeatable. Returns also when Graph says it has no such key: that is a hint, not proof."""
         _require_uuid(key_id, "The key id", "azure.key_id_malformed")
-        self._graph.remove_password(self._caller(tenant, token, object_id=object_id, named=named), object_id, key_id)
+        self._graph.remove_password(
+            self._caller(tenant, token, object_id=object_id, client_id=client_id), object_id, key_id
+        )
 
     def applications(self, tenant: Tenant, token: AccessToken) -> Sequence[ApplicationSummary]:
         """List the applications the token can see, all pages. Repeatable.
@@ -216,8 +218,8 @@ class AzureProvider:
         caller = self._caller(tenant, token, app_id=application.app_id, object_id=application.object_id)
         try:
             return principal_id.lower() in self._graph.owner_ids(caller, application.object_id)
-        except NeedsAction as refused:
-            if refused.code != "azure.permission_missing":
+        except NeedsAction as refusal:
+            if refusal.code != "azure.permission_missing":
                 raise
         # Reading the owners of a foreign application is itself refused to OwnedBy; one's own list always is allowed.
         owned = self._graph.owned_applications(caller, principal_id)
@@ -230,15 +232,15 @@ class AzureProvider:
         *,
         app_id: str | None = None,
         object_id: str | None = None,
-        named: str | None = None,
+        client_id: str | None = None,
     ) -> GraphContext:
-        """Ids become parts of URLs, so nothing but UUIDs is let through. ``named`` is for messages only."""
+        """Ids become parts of URLs, so nothing but UUIDs is let through. ``client_id`` is for messages only."""
         cloud = self._clouds.get(tenant.cloud)
         if app_id is not None:
             _require_uuid(app_id, "The client id", "azure.client_id_malformed")
         if object_id is not None:
             _require_uuid(object_id, "The object id", "azure.object_id_malformed")
-        of_client = app_id or named
+        of_client = app_id or client_id
         page = cloud.credentials_page(of_client) if of_client else f"{cloud.portal}/#view/Microsoft_AAD_RegisteredApps"
         # An application object's id names it to `az`, too; a list is about what the caller sees of itself.
         about = of_client or object_id or token.client_id or token.principal_id or tenant.tenant_id

@@ -44,7 +44,7 @@ def token_answer(response: HttpResponse, now: datetime) -> Answer:
     codes += [_string(body.get("error"))]
     request_id = _string(body.get("trace_id")) or response.headers.get("x-ms-request-id")
     plain = _TRACE.sub("", text)
-    return Answer(response.status, _known(codes), plain, safe_id(request_id), retry_after(response.headers, now))
+    return Answer(response.status, _own_codes(codes), plain, safe_id(request_id), retry_after(response.headers, now))
 
 
 def graph_answer(response: HttpResponse, now: datetime) -> Answer:
@@ -56,7 +56,7 @@ def graph_answer(response: HttpResponse, now: datetime) -> Answer:
     request_id = response.headers.get("request-id") or _string(inner.get("request-id"))
     return Answer(
         response.status,
-        _known([_string(error.get("code"))]),
+        _own_codes([_string(error.get("code"))]),
         _string(error.get("message")),
         safe_id(request_id),
         retry_after(response.headers, now),
@@ -75,12 +75,12 @@ def json_object(body: bytes) -> dict[str, object] | None:
 def quoted(text: str, hide: Iterable[Plaintext]) -> str:
     """Return Microsoft's own words for people: one line, short, without any of the secrets and without tokens."""
     for secret in hide:
-        for form in _written(secret.reveal()) if len(secret) else ():
+        for form in _encodings(secret.reveal()) if len(secret) else ():
             text = text.replace(form, "***")
     return _UNPRINTABLE.sub(" ", _JWT.sub("***", text)).strip()[:_QUOTED]
 
 
-def _known(codes: list[str]) -> tuple[str, ...]:
+def _own_codes(codes: list[str]) -> tuple[str, ...]:
     return tuple(code for code in codes if re.fullmatch(r"[\w.-]{1,80}", code))
 
 
@@ -89,7 +89,7 @@ def safe_id(text: str | None) -> str | None:
     return text if text and is_uuid(text) else None
 
 
-def _written(secret: str) -> tuple[str, ...]:
+def _encodings(secret: str) -> tuple[str, ...]:
     """The ways a secret may be written in an answer that repeats the request."""
     return secret, quote(secret), quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1]
 

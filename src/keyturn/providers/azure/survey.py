@@ -84,7 +84,7 @@ def _instead(name: str, stands: tuple[Piece, ...], text: str) -> PasteFault:
     """Say what stands there instead of what is needed."""
     what = "certificate" if name == CERTIFICATE else "private key"
     kinds = [piece.kind for piece in stands]
-    mistake = next((each_mistake for each_mistake in map(words.told, kinds) if each_mistake), None)
+    mistake = next((each_mistake for each_mistake in map(words.mistake_of, kinds) if each_mistake), None)
     if not stands:
         return _made(name, f"The {what} is empty." if text else f"The {what} is missing.", _paste(name))
     if mistake:

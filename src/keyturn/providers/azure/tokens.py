@@ -34,7 +34,7 @@ _MALFORMED_ASSERTION = "50027"
 """AADSTS50027 and its more special neighbours (5002738 and so on)."""
 
 
-class _Stopped(Exception):
+class _SignInRefused(Exception):
     """Leaves MSAL with a failed exchange before MSAL can log, cache or reword it."""
 
     def __init__(self, outcome: HttpResponse | TransportFailed) -> None:
@@ -60,22 +60,22 @@ class Discovery:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._kept: dict[str, tuple[datetime, HttpResponse]] = {}
+        self._documents: dict[str, tuple[datetime, HttpResponse]] = {}
 
     def get(self, url: str, fetch: Callable[[], HttpResponse]) -> HttpResponse:
         """Return the kept answer for the URL, or fetch it."""
         now = self._clock.now()
         with self._lock:
-            cached = self._kept.get(url)
-        if cached and now < bounded(cached[0] + DISCOVERY_KEPT, now, DISCOVERY_KEPT):
-            return cached[1]
+            entry = self._documents.get(url)
+        if entry and now < bounded(entry[0] + DISCOVERY_KEPT, now, DISCOVERY_KEPT):
+            return entry[1]
         response = fetch()
         if not _names_endpoints(response):
             return response
         with self._lock:
-            if len(self._kept) >= _TENANTS_KEPT:
-                self._kept.clear()
-            self._kept[url] = (now, response)
+            if len(self._documents) >= _TENANTS_KEPT:
+                self._documents.clear()
+            self._documents[url] = (now, response)
         return response
 
 
@@ -116,12 +116,12 @@ class _MsalHttp:
         try:
             response = self._transport.send(HttpRequest(method, url, all_headers, body, self._timeout))
         except TransportFailed as failure:
-            raise _Stopped(failure) from None
+            raise _SignInRefused(failure) from None
         except Exception as fault:
             self.fault = fault
             raise
         if response.status != 200 or json_object(response.body) is None:
-            raise _Stopped(response)
+            raise _SignInRefused(response)
         return response
 
 
@@ -151,7 +151,7 @@ class Tokens:
         NeedsAction before anything is sent when what is given cannot be a tenant, a client id or a secret.
         """
         _refuse_nonsense(tenant_id, app_id, client_secret_fault(secret))
-        return self._told(self._ask(cloud, tenant_id, app_id, secret), cloud, tenant_id, app_id, secret)
+        return self._token_of(self._ask(cloud, tenant_id, app_id, secret), cloud, tenant_id, app_id, secret)
 
     def by_certificate(self, cloud: Cloud, tenant_id: str, app_id: str, certificate: SigningCertificate) -> AccessToken:
         """Return a fresh Graph token for an assertion signed here. Raises as :meth:`by_secret` does. Repeatable.
@@ -164,9 +164,9 @@ class Tokens:
         outcome = self._ask(cloud, tenant_id, app_id, certificate)
         if isinstance(outcome, HttpResponse) and _unknown_assertion(token_answer(outcome, self._clock.now())):
             outcome = self._ask(cloud, tenant_id, app_id, certificate, sha1=True)
-        return self._told(outcome, cloud, tenant_id, app_id, certificate.private_key)
+        return self._token_of(outcome, cloud, tenant_id, app_id, certificate.private_key)
 
-    def _told(
+    def _token_of(
         self,
         outcome: AccessToken | HttpResponse | Exception,
         cloud: Cloud,
@@ -217,8 +217,8 @@ class Tokens:
             if not cloud.is_authority(application.authority.token_endpoint):
                 return wrong_cloud(cloud, tenant_id)
             return self._token(application.acquire_token_for_client([cloud.scope]), app_id) or HttpResponse(200)
-        except _Stopped as stopped:
-            return stopped.outcome
+        except _SignInRefused as refusal:
+            return refusal.outcome
         except Exception:  # noqa: BLE001 - MSAL raises many kinds for documents that make no sense
             return http.fault or HttpResponse(200)
 
@@ -269,8 +269,8 @@ def _texts(value: object) -> tuple[str, ...]:
     return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list) else ()
 
 
-def _refuse_nonsense(tenant_id: str, app_id: str, more: PasteFault | None) -> None:
-    fault = tenant_fault(tenant_id) or client_id_fault(app_id) or more
+def _refuse_nonsense(tenant_id: str, app_id: str, credential_fault: PasteFault | None) -> None:
+    fault = tenant_fault(tenant_id) or client_id_fault(app_id) or credential_fault
     if fault:
         raise NeedsAction(fault.message, code=fault.code, fix=fault.fix, field=fault.field)
 

@@ -45,7 +45,7 @@ def note_troubled(tx: Tx, attempt: StepAttempt, error: Upstream) -> None:
     """Whether the provider still takes the connection could not be found out."""
     connection = _connection(tx, attempt)
     if connection:
-        health.troubled(tx, connection, error, attempt.now())
+        health.note_trouble(tx, connection, error, attempt.now())
 
 
 def note_accepted(tx: Tx, attempt: StepAttempt, *, looked: bool = True) -> None:

@@ -8,7 +8,7 @@ from keyturn.errors import Refused
 from keyturn.kit.clock import iso
 from keyturn.ports.provider import RemoteCredential, SigningCertificate
 from keyturn.providers.azure.key_pairs import thumbprints
-from keyturn.providers.azure.methods.secret_match import expired, unconfirmed
+from keyturn.providers.azure.methods.secret_match import confirmation_needed, has_expired
 from keyturn.providers.azure.survey import CERTIFICATE
 
 _UPLOAD = "Portal: App registrations > the application > Certificates & secrets > Certificates > Upload certificate."
@@ -28,10 +28,10 @@ def match_certificate(
     """
     names = thumbprints(signing)
     credentials = [credential for credential in listed if credential.hint in names]
-    living = next((credential for credential in credentials if not expired(credential, now)), None)
+    living = next((credential for credential in credentials if not has_expired(credential, now)), None)
     if living:
         return living
-    candidates = [_shown(credential) for credential in listed if not expired(credential, now)]
+    candidates = [_candidate(credential) for credential in listed if not has_expired(credential, now)]
     if credentials:
         raise Refused(
             f"On the application this certificate ({signing.thumbprint}) has expired.",
@@ -40,7 +40,7 @@ def match_certificate(
             details=candidates,
             field=CERTIFICATE,
         )
-    silent = [credential for credential in listed if credential.hint is None and not expired(credential, now)]
+    silent = [credential for credential in listed if credential.hint is None and not has_expired(credential, now)]
     if silent:
         return _silent(silent, signing.thumbprint, (key_id or "").lower(), confirmed=confirmed)
     raise Refused(
@@ -59,19 +59,19 @@ def _silent(silent: Sequence[RemoteCredential], thumbprint: str, key_id: str, *,
     if match and confirmed:
         return match
     if match:
-        raise unconfirmed(match, silent, "certificate")
+        raise confirmation_needed(match, silent, "certificate")
     raise Refused(
         f"Entra ID does not show the thumbprint of {len(silent)} of the application's certificates, so the one given "
         f"({thumbprint}) cannot be found by it.",
         code="rotation.certificate_key_id_needed",
         fix="Give the Key ID of the right one (rotation.certificateKeyId), and confirm it. It is in the application's manifest, "
         "under keyCredentials.",
-        details=[_shown(credential) for credential in silent],
+        details=[_candidate(credential) for credential in silent],
         field=CERTIFICATE,
     )
 
 
-def _shown(credential: RemoteCredential) -> dict[str, Any]:
+def _candidate(credential: RemoteCredential) -> dict[str, Any]:
     return {
         "keyId": credential.key_id,
         "name": credential.name,

@@ -32,7 +32,9 @@ def match_secret(
     """
     if key_id:
         return _named(credentials, secret, key_id.lower(), now, confirmed=confirmed)
-    fitting = [credential for credential in credentials if matches(credential, secret) and not expired(credential, now)]
+    fitting = [
+        credential for credential in credentials if matches(credential, secret) and not has_expired(credential, now)
+    ]
     if len(fitting) == 1:
         return fitting[0]
     if fitting:
@@ -42,7 +44,7 @@ def match_secret(
             fix=f"Give the Client Secret Key ID of the right one. {_WHERE}",
             candidates=fitting,
         )
-    silent = [credential for credential in credentials if credential.hint is None and not expired(credential, now)]
+    silent = [credential for credential in credentials if credential.hint is None and not has_expired(credential, now)]
     if silent:
         raise _refusal(
             f"Entra ID does not show how {'one' if len(silent) == 1 else len(silent)} of the application's secrets "
@@ -55,7 +57,7 @@ def match_secret(
         "None of the application's unexpired secrets begins like the one given.",
         code="rotation.key_not_found",
         fix="Check that the client secret belongs to this application; a secret made a moment ago may need a minute to appear.",
-        candidates=[credential for credential in credentials if not expired(credential, now)],
+        candidates=[credential for credential in credentials if not has_expired(credential, now)],
         field="clientSecret",
     )
 
@@ -63,7 +65,7 @@ def match_secret(
 def _named(
     credentials: Sequence[RemoteCredential], secret: Plaintext, key_id: str, now: datetime, *, confirmed: bool
 ) -> RemoteCredential:
-    candidates = [credential for credential in credentials if not expired(credential, now)]
+    candidates = [credential for credential in credentials if not has_expired(credential, now)]
     match = next((credential for credential in credentials if credential.key_id.lower() == key_id), None)
     if match is None:
         raise _refusal(
@@ -72,7 +74,7 @@ def _named(
             fix=f"Give the Key ID (Secret ID) of the secret that you typed. {_WHERE}",
             candidates=candidates,
         )
-    if expired(match, now):
+    if has_expired(match, now):
         raise _refusal(
             f"The secret with this Key ID expired on {iso(match.ends_at)}." if match.ends_at else "The secret expired.",
             code="rotation.key_expired",
@@ -81,12 +83,12 @@ def _named(
         )
     if match.hint is None:
         if not confirmed:
-            raise unconfirmed(match, candidates, "secret")
+            raise confirmation_needed(match, candidates, "secret")
         return match
     if not matches(match, secret):
-        called = f"'{match.name}'" if match.name else "one without a name"
+        name = f"'{match.name}'" if match.name else "one without a name"
         raise _refusal(
-            f"This Key ID belongs to another secret, {called}: it begins with '{match.hint}', the one given does not.",
+            f"This Key ID belongs to another secret, {name}: it begins with '{match.hint}', the one given does not.",
             code="rotation.key_id_of_another",
             fix=f"Give the Key ID of the secret that you typed. {_WHERE}",
             candidates=[credential for credential in candidates if matches(credential, secret)],
@@ -94,7 +96,7 @@ def _named(
     return match
 
 
-def unconfirmed(credential: RemoteCredential, candidates: Sequence[RemoteCredential], what: str) -> Refused:
+def confirmation_needed(credential: RemoteCredential, candidates: Sequence[RemoteCredential], what: str) -> Refused:
     """Build the question whether an unexpired credential is the one given, of which the list does not tell."""
     begins = "how this secret begins" if what == "secret" else "the thumbprint of this certificate"
     others = len(candidates) - 1
@@ -104,7 +106,7 @@ def unconfirmed(credential: RemoteCredential, candidates: Sequence[RemoteCredent
         else f"The application has {others} other unexpired {what}{'' if others == 1 else 's'}."
     )
     return _refusal(
-        f"Entra ID does not show {begins}, {_called(credential)}, so it cannot be told from the list whether it is the one "
+        f"Entra ID does not show {begins}, {_name_of(credential)}, so it cannot be told from the list whether it is the one "
         f"given. {evidence}",
         code="rotation.key_unconfirmed",
         fix="Compare its name and dates with what you know. If it is the one, confirm the Key ID (rotation.confirmKeyId). Once "
@@ -114,7 +116,7 @@ def unconfirmed(credential: RemoteCredential, candidates: Sequence[RemoteCredent
     )
 
 
-def _called(credential: RemoteCredential) -> str:
+def _name_of(credential: RemoteCredential) -> str:
     date = f", made on {credential.starts_at:%Y-%m-%d}" if credential.starts_at else ""
     name = f"'{credential.name}'" if credential.name else "which has no name"
     return f"{name} (Key ID {credential.key_id}{date})"
@@ -125,17 +127,19 @@ def matches(credential: RemoteCredential, secret: Plaintext) -> bool:
     return credential.hint is not None and credential.hint == secret.hint()
 
 
-def expired(credential: RemoteCredential, now: datetime) -> bool:
+def has_expired(credential: RemoteCredential, now: datetime) -> bool:
     return credential.ends_at is not None and credential.ends_at <= now
 
 
 def _refusal(
     message: str, *, code: str, fix: str, candidates: Sequence[RemoteCredential], field: str = "clientSecretKeyId"
 ) -> Refused:
-    return Refused(message, code=code, fix=fix, details=[_shown(credential) for credential in candidates], field=field)
+    return Refused(
+        message, code=code, fix=fix, details=[_candidate(credential) for credential in candidates], field=field
+    )
 
 
-def _shown(credential: RemoteCredential) -> dict[str, Any]:
+def _candidate(credential: RemoteCredential) -> dict[str, Any]:
     return {
         "keyId": credential.key_id,
         "name": credential.name,
