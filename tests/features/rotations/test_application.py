@@ -1,82 +1,127 @@
-"""The secret of an application is rotated through a connection into secrets of a project, which programs read."""
+"""A process dies anywhere while an application's secret is rotated: readers never notice, and nothing is left over.
 
-from collections.abc import Iterator
+And a whole story on PostgreSQL, with a connection of each sign-in method that signs in for it.
+"""
+
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from keyturn.connections.domain import NewConnection
 from keyturn.credentials.domain import State
-from keyturn.errors import NotFound
 from keyturn.kit.secret import Plaintext
-from keyturn.secrets.domain import Address, NewSecret, SecretChange
-from keyturn.secrets.past import When
-from tests.databases import sqlite_database
-from tests.features.rotations.applications import DAYS, NAMES, Applications, make_applications
+from keyturn.providers.azure.methods.certificate import CertificateFiles
+from keyturn.rotations.commands import ScheduleChange
+from keyturn.rotations.work.workflow import Rotator
+from keyturn_simulation.crashes import Fuse, Killed, MortalDatabase, MortalTransport, Point, end_leases_of
+from tests.databases import postgres_database, sqlite_database
+from tests.features.connections.desk import desk
+from tests.features.methods.certificates import pair
+from tests.features.methods.scene import MethodsFixture, set_up
+from tests.features.rotations.applications import DAYS, NAMES, WRITE_ALL, Applications, make_applications
+
+CREATION = "-"
+DEADLY = {CREATION, "issue", "publish"}
+"""Where a secret may be lost or half published, and the request itself; the matrix of crashes has all steps."""
 
 
-@pytest.fixture
-def scene(tmp_path: Path) -> Iterator[Applications]:
-    with sqlite_database(tmp_path) as database:
-        yield make_applications(database)
+def play(folder: Path, kill_at: int | None) -> list[Point]:
+    """Two generations, with a death at this instant; then all must be as if nobody had died. Returns what passed."""
+    with sqlite_database(folder) as database:
+        scene = make_applications(database, signer_rotates=False)
+        world, fuse = scene.world, Fuse(kill_at)
+        world.watcher = fuse.watch
+        mortal = world.server("mortal", MortalDatabase(database, fuse), MortalTransport(world.network("mortal"), fuse))
+        start = world.clock.now()
+        try:
+            with fuse.arm(CREATION):
+                scene.create(server=mortal)
+                scene.run_until(start + timedelta(days=DAYS + 2), mortal)
+        except Killed:
+            end_leases_of(database, mortal.name, world.clock.now)
+            scene.check_agreement()
+        view = scene.create()  # a request that was cut off is sent again
+        first = scene.read()
+        if view.rotation.generation == 1:
+            scene.run_until(start + timedelta(days=DAYS + 3))
+            assert scene.works(first)
+        assert scene.use_cases.get(scene.actor, view.secret_rotation.id).rotation.generation == 2
+        scene.check_agreement()
+        assert scene.works(scene.read())
+        scene.run_for(timedelta(days=1))
+        assert scene.keys() == scene.live()
+        assert len(scene.live()) == 2
+        return fuse.points
 
 
-def test_an_application_rotates_for_generations_through_a_connection_that_rotates_itself(scene: Applications) -> None:
-    world, view = scene.world, scene.create()
+def test_a_death_where_a_secret_may_be_lost_or_half_published_changes_nothing(tmp_path: Path) -> None:
+    """One of each kind of instant of these steps: before and after each request and each commit."""
+    folder = tmp_path / "whole"
+    folder.mkdir()
+    instants: dict[Point, int] = {}
+    for index, point in enumerate(play(folder, None)):
+        if point.step in DEADLY:
+            instants.setdefault(point, index)
+    assert {point.step for point in instants} == DEADLY
+    for index in instants.values():
+        folder = tmp_path / str(index)
+        folder.mkdir()
+        play(folder, index)
+
+
+def tell_story(scene: Applications) -> None:
+    """Create, rotate in time, and delete: what was read works as long as it was said to."""
+    view, values = scene.create(), [scene.read()]
     assert (view.rotation.status, view.active_index, view.last_was_manual) == ("success", 0, True)
     assert scene.read(NAMES.client_id).reveal() == scene.application.app_id
-    start, values = world.clock.now(), [scene.read()]
-    for generation in range(2, 6):
-        scene.run_until(start + timedelta(days=DAYS * generation - 5))
+    for _ in range(3):
+        scene.run_for(timedelta(days=DAYS + 1))
         values.append(scene.read())
         scene.check_agreement()
         assert all(scene.works(value) for value in values[-2:]), "what was read works until the next rotation"
         assert not any(scene.works(older) for older in values[:-2])
-    assert len({value.reveal() for value in values}) == 5
-    assert world.rotation(scene.signer).generation > 1, "the signer has rotated meanwhile"
+    assert len({value.reveal() for value in values}) == 4
     assert scene.keys() == scene.live()
-    calls = world.emulator.ledger.query(operation="removePassword", application=scene.application.object_id)
-    assert {entry.caller for entry in calls} == {world.application.app_id}
-
-
-def test_a_deletion_removes_what_was_made_or_leaves_what_is_in_use(scene: Applications) -> None:
-    view = scene.create()
-    value = scene.read()
-    kept = scene.use_cases.delete(scene.actor, view.secret_rotation.id)
+    deleted = scene.use_cases.delete(scene.actor, view.secret_rotation.id, delete_secrets=True, revoke=True)
+    assert deleted.stays_valid == []
     scene.world.settle()
-    assert [row.key_id for row in kept.stays_valid] == [view.current and view.current.key_id]
-    assert scene.read() == value
-    assert scene.works(value)
-    assert scene.secret(NAMES.client_secret).stored.secret_rotation_id is None
-    with pytest.raises(NotFound):
-        scene.use_cases.get(scene.actor, view.secret_rotation.id)
-    again = scene.create(names=type(NAMES)("ID", "SECRET"))
-    scene.use_cases.delete(scene.actor, again.secret_rotation.id, delete_secrets=True, revoke=True)
-    scene.world.settle()
-    assert scene.names() == [NAMES.client_id, NAMES.client_secret]
-    assert scene.keys() == {row.key_id for row in kept.stays_valid}
-    assert {row.state for row in scene.journal()} == {State.CURRENT, State.REVOKED}
+    assert (scene.keys(), scene.names()) == (set(), [])
+    assert {row.state for row in scene.journal()} == {State.REVOKED}
 
 
-def test_a_rollback_of_the_folder_leaves_the_secrets_of_the_rotation_alone(scene: Applications) -> None:
-    address = Address(scene.project_id, None, "prod", "/")
-    scene.secrets.create(scene.actor, address, NewSecret("OWN", Plaintext("first")))
-    folder_id = scene.secrets.folders.at(scene.actor, address).folder.id
-    view = scene.create()
-    before = scene.read()
-    scene.rotate(view)
-    scene.secrets.update(scene.actor, address, "OWN", SecretChange(value=Plaintext("second")))
-    past = scene.secrets.past
-    for revision, own in ((3, "first"), (0, None)):
-        done = past.rollback(scene.actor, folder_id, When(revision=revision))
-        assert done.kept == [NAMES.client_id, NAMES.client_secret]
-        assert scene.names() == [NAMES.client_id, NAMES.client_secret, *(["OWN"] if own else [])]
-        assert scene.read() != before
-        scene.check_agreement()
-    shown = past.look(scene.actor, folder_id, When(revision=3))
-    values = {secret.stored.name: secret.value for part in past.opened(scene.actor, shown) for secret in part}
-    assert values == {
-        "OWN": Plaintext("first"),
-        NAMES.client_id: Plaintext(scene.application.app_id),
-        NAMES.client_secret: before,
-    }
+@pytest.mark.postgres
+def test_a_client_secret_that_rotates_itself_signs_in_on_postgresql() -> None:
+    with postgres_database() as database:
+        tell_story(make_applications(database))
+
+
+def test_a_certificate_that_rotates_itself_signs_in(tmp_path: Path) -> None:
+    with sqlite_database(tmp_path) as database:
+        scene = make_applications(database, signer_rotates=False)
+        of = pair()
+        application = scene.other_application("By certificate", permissions=WRITE_ALL)
+        scene.world.emulator.admin.add_certificate(application.object_id, of.pem.encode())
+        given = CertificateFiles(scene.world.tenant_id, application.app_id, of.pem, Plaintext(of.key_pem))
+        scene.signer = scene.world.rotations.create(
+            scene.actor, NewConnection("by-certificate", given), ScheduleChange(7, 3, 0)
+        )
+        tell_story(scene)
+        assert scene.world.rotation(scene.signer).generation > 3
+
+
+def test_a_person_signs_in_by_oauth(tmp_path: Path) -> None:
+    with sqlite_database(tmp_path) as database:
+        scene = make_applications(database, signer_rotates=False)
+        world = scene.world
+        wire, app = set_up(world)
+        world.emulator.admin.consent(app.object_id, "Application.ReadWrite.All")
+        ada = world.emulator.admin.create_user(world.tenant_id, "Ada", roles=("Application Administrator",))
+        with desk(world, tmp_path, oauth_client_id=app.app_id) as web:
+            MethodsFixture(web, wire, app, ada, ada, ada).connect("by-oauth")
+        scene.signer = world.connections.by_name(scene.actor, "by-oauth", None)
+        server = world.servers[0]
+        context = replace(server.context, providers=world.services.providers, targets=world.services.targets)
+        world.servers[0] = replace(server, context=context, rotator=Rotator(context))
+        tell_story(scene)

@@ -8,13 +8,15 @@ from pathlib import Path
 import pytest
 
 from keyturn.credentials.domain import State
-from keyturn.errors import KeyturnError, Refused, RunFailed
+from keyturn.errors import KeyturnError, NotFound, Refused, RunFailed
 from keyturn.kit.secret import Plaintext
 from keyturn.rotations.commands import HandedOver, ScheduleChange, SecretRotationChange
 from keyturn.rotations.schedule import Schedule
 from keyturn.rotations.secret_domain import SecretRotationView
 from keyturn.rotations.work.workflow import Rotator
+from keyturn.secrets.domain import Address, NewSecret, SecretChange
 from keyturn.secrets.mapped import SecretNames
+from keyturn.secrets.past import When
 from tests.databases import sqlite_database
 from tests.features.rotations.applications import DAYS, NAMES, WRITE_ALL, Applications, make_applications
 
@@ -236,3 +238,46 @@ def test_a_plan_says_what_would_be_done_and_does_nothing(scene: Applications) ->
     with pytest.raises(Refused) as refused:
         plans.of_new(scene.actor, scene.new(name="other", names=SecretNames(NAMES.client_id, "SECRET")))
     assert refused.value.code == "secrets.name_reserved"
+
+
+def test_a_deletion_removes_what_was_made_or_leaves_what_is_in_use(scene: Applications) -> None:
+    view = scene.create()
+    value = scene.read()
+    kept = scene.use_cases.delete(scene.actor, view.secret_rotation.id)
+    scene.world.settle()
+    assert [row.key_id for row in kept.stays_valid] == [view.current and view.current.key_id]
+    assert scene.read() == value
+    assert scene.works(value)
+    assert scene.secret(NAMES.client_secret).stored.secret_rotation_id is None
+    with pytest.raises(NotFound):
+        scene.use_cases.get(scene.actor, view.secret_rotation.id)
+    again = scene.create(names=type(NAMES)("ID", "SECRET"))
+    scene.use_cases.delete(scene.actor, again.secret_rotation.id, delete_secrets=True, revoke=True)
+    scene.world.settle()
+    assert scene.names() == [NAMES.client_id, NAMES.client_secret]
+    assert scene.keys() == {row.key_id for row in kept.stays_valid}
+    assert {row.state for row in scene.journal()} == {State.CURRENT, State.REVOKED}
+
+
+def test_a_rollback_of_the_folder_leaves_the_secrets_of_the_rotation_alone(scene: Applications) -> None:
+    address = Address(scene.project_id, None, "prod", "/")
+    scene.secrets.create(scene.actor, address, NewSecret("OWN", Plaintext("first")))
+    folder_id = scene.secrets.folders.at(scene.actor, address).folder.id
+    view = scene.create()
+    before = scene.read()
+    scene.rotate(view)
+    scene.secrets.update(scene.actor, address, "OWN", SecretChange(value=Plaintext("second")))
+    past = scene.secrets.past
+    for revision, own in ((3, "first"), (0, None)):
+        done = past.rollback(scene.actor, folder_id, When(revision=revision))
+        assert done.kept == [NAMES.client_id, NAMES.client_secret]
+        assert scene.names() == [NAMES.client_id, NAMES.client_secret, *(["OWN"] if own else [])]
+        assert scene.read() != before
+        scene.check_agreement()
+    shown = past.look(scene.actor, folder_id, When(revision=3))
+    values = {secret.stored.name: secret.value for part in past.opened(scene.actor, shown) for secret in part}
+    assert values == {
+        "OWN": Plaintext("first"),
+        NAMES.client_id: Plaintext(scene.application.app_id),
+        NAMES.client_secret: before,
+    }
