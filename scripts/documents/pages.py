@@ -19,6 +19,7 @@ from keyturn.authz.domain import (
     Action,
     permits,
 )
+from keyturn.authz.vocabulary import SUBJECTS, WITHOUT_EFFECT
 
 NOTE = "<!-- Made by `make docs` from the source. Changes belong there. -->\n\n"
 
@@ -105,11 +106,46 @@ def audit_events() -> str:
 
 _PERMISSIONS = """# Roles and permissions
 
-{note}A person or a machine has one role in the organization and may have one in each project. Connections, secrets, environments
-and members of a project are governed by the role there; an *admin* of the organization is admin of all its projects. What belongs
-to no project is governed by the role in the organization; *no-access* is a role there only, for those who work in
-projects and see nothing else. Nobody can give a role above the own one. A missing permission is
-answered 403 and named; what is in another organization is answered as if it did not exist.
+{note}A person or a machine has one role in the organization, and in each project that they are a member of one or several.
+Connections, secrets, environments and members of a project are governed by the roles there; an *admin* of the organization is
+admin of all its projects. What belongs to no project is governed by the role in the organization; the holder of *no-access*
+may there what the roles in projects grant, and nothing else. A missing permission is answered 403 and named; what is in
+another organization is answered as if it did not exist.
+
+Several roles **add up**: what any of them permits is permitted. A role is given for good or **for a time** (`isTemporary`,
+`temporaryRange` such as `1h` or `7d`, `temporaryAccessStartTime`): each request is judged by the clock of its arrival. Nobody
+makes, gives, changes or takes away a role that permits what they may not do themselves, or gives one for longer than they
+have it. Where it cannot be seen that a pattern is within another, it counts as wider.
+
+"""
+_OWN_ROLES = """## Roles of a project's own
+
+Made on the page *Roles* of a project or over the API (`/api/v1/projects/{id}/roles`). A role has permissions: a subject,
+actions, and conditions that say where.
+
+```json
+{"slug": "reads-the-app", "name": "Reads the app", "permissions": [
+  {"subject": "secrets", "action": ["describeSecret", "readValue"],
+   "conditions": {"environment": {"$in": ["dev", "staging"]}, "secretPath": {"$glob": "/app/**"}}},
+  {"subject": "secrets", "action": "readValue", "inverted": true, "conditions": {"secretPath": {"$eq": "/app/private"}}}]}
+```
+
+- **Of the permissions of one role that fit, the last one decides**: one with `inverted` is an exception from those before it.
+  It takes nothing from another role.
+- Conditions are `environment` (the slug), `secretPath` and `connectionId`, each with `$eq`, `$ne`, `$in` or `$glob`; several
+  have to hold together. What a subject does not take is refused, not ignored: a condition on `secretName` or `secretTags`,
+  for instance.
+- In a pattern `*` stands for a part of a name, `?` for one character, `**` for any number of folders: `/app/**` is `/app` and
+  all below it.
+- Whoever has any role but *no-access* sees the project and the names of its environments. Of folders and secrets elsewhere
+  they learn nothing: lists, searches, imports, references and the audit trail show what is within their permissions, and an
+  address beyond them is refused alike whether something is there or not. A reference to what the reader may not read stays as
+  it is written.
+- An environment is named by its slug: whoever may rename environments decides what such a condition is about. A folder is
+  renamed only by those who may do in it now all that they might do at its new path.
+- A role that somebody has is not deleted. An edit after which no member could manage roles and members is refused.
+
+A permission of these subjects is kept and permits nothing, as there is nothing of the kind here: {without}.
 
 """
 
@@ -128,6 +164,14 @@ def permissions() -> str:
             if action in actions
         ]
         text += f"## {title}\n\n" + table(head, rows) + "\n"
+    without = ", ".join(f"`{subject}`" for subject in sorted(WITHOUT_EFFECT))
+    text += _OWN_ROLES.replace("{without}", without)
+    words = [
+        (f"`{subject}`: `{word}`", ", ".join(sorted(actions)) or "what everybody with a role may, or nobody")
+        for subject, of_subject in SUBJECTS.items()
+        for word, actions in of_subject.items()
+    ]
+    text += table(("subject and action", "permits"), words)
     return text.rstrip("\n") + "\n"
 
 
