@@ -48,7 +48,7 @@ class BrowserActor:
     def as_typed(self, app: ApplicationHandle, value: str, key_id: str) -> ClientSecret:
         """Return what the user types: some leave out the Key ID."""
         key_id_typed = None if self._sim.rng.random() < 0.3 else key_id
-        return self._sim.world.first_secret(app, secret=Plaintext(value), key_id=key_id_typed)
+        return ClientSecret(self._sim.world.tenant_id, app.app_id, Plaintext(value), key_id_typed)
 
     def certificate(self, app: ApplicationHandle) -> CertificateFiles | None:
         """Upload a certificate, where the application takes any number of credentials."""

@@ -8,7 +8,7 @@ import sqlite3
 from collections import Counter, defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from entra_emulator import Entry
@@ -16,16 +16,11 @@ from keyturn.connections import store as connection_store
 from keyturn.credentials.domain import State
 from keyturn.rotations.domain import Reason
 from keyturn.rotations.run_schedule import guard
-from keyturn_simulation.invariants import Broken, check_one_copy
+from keyturn_simulation.invariants import Broken, check_one_copy, check_published, check_readable
+from keyturn_simulation.journal_rows import ONE_ROW, Row, moment_of, read_row, slot_of
 from keyturn_simulation.processes import Process
-from keyturn_simulation.schedule_oracle import slot_after
 from keyturn_simulation.world import World
 
-_ROW = (
-    "id, rotation_id, object_id, run_id, generation, state, adopted, key_id, starts_at, ends_at, revoke_after, asked_at,"
-    " published_at, retired_at, value IS NOT NULL, note, marker, issued_at, not_yet_at"
-)
-_ONE_ROW = f"SELECT {_ROW} FROM credentials WHERE id = ?"  # noqa: S608 - constants only
 HEALTHY_ENOUGH = timedelta(hours=8)
 """Longer than the longest pause between two attempts: a secret that expires after so long without trouble was forgotten."""
 RESTS_KEPT = 60
@@ -35,31 +30,6 @@ KEPT_TIME_OF_DAY = timedelta(hours=25)
 LEAST_SPREAD = timedelta(seconds=10)
 REMOVING = {"removePassword", "removeKey"}
 _BEING_REMOVED = {State.REVOKING, State.LOST}
-
-
-@dataclass(frozen=True)
-class Row:
-    """A journal row, read past the product's own code."""
-
-    id: str
-    rotation_id: str
-    object_id: str
-    run_id: str | None
-    generation: int
-    state: State
-    adopted: bool
-    key_id: str | None
-    starts_at: datetime | None
-    ends_at: datetime | None
-    revoke_after: datetime | None
-    asked_at: datetime | None
-    published_at: datetime | None
-    retired_at: datetime | None
-    has_value: bool
-    note: str | None
-    marker: str
-    issued_at: datetime | None
-    not_yet_at: datetime | None
 
 
 @dataclass
@@ -84,6 +54,8 @@ class ContinuousChecks:
     """By connection id."""
     healthy_since: dict[str, datetime] = field(default_factory=dict)
     """By connection id: since when nothing has kept it from rotating."""
+    published: bool = False
+    """Whether secrets of applications are rotated for readers."""
     clocks_wrong: bool = False
     """Whether some server's clock was wrong since all was calm."""
     _promised_until: dict[str, datetime] = field(default_factory=dict)
@@ -104,10 +76,10 @@ class ContinuousChecks:
         if process.slow_since_commit:
             return
         lease = self._lease(object_id)
-        ahead = lease and _moment(lease[2]) > self.world.clock.now() + self.world.pace.lease
+        ahead = lease and moment_of(lease[2]) > self.world.clock.now() + self.world.pace.lease
         if lease and lease[0] != process.name and (self.clocks_wrong or ahead):
             return  # it ended by the clock of whoever took it over: nothing written under the old one counts
-        if lease is None or lease[0] != process.name or _moment(lease[2]) <= process.server.clock.now():
+        if lease is None or lease[0] != process.name or moment_of(lease[2]) <= process.server.clock.now():
             raise Broken(f"9: {process.name} sends {operation} to {object_id} without its lease: {lease}")
 
     def after_answer(self) -> None:
@@ -152,6 +124,8 @@ class ContinuousChecks:
             self._check_one_current()
             self._check_nobody_left_behind()
             check_one_copy(self.raw.execute)
+            if self.published:
+                check_published(self.raw.execute)
 
     def _check_fence(self, process: Process, row_id: str) -> None:
         """9: a journal row is changed by the holder of the application's lease only, under its newest token."""
@@ -159,7 +133,7 @@ class ContinuousChecks:
         rotation_work = process.holding[-1] if process.holding else None
         edits = rotation_work is None and lease and lease[0] is None  # a user's edit gives the lease back as it commits
         now = process.server.clock.now()
-        if not edits and (lease is None or lease[0] != process.name or _moment(lease[2]) <= now):
+        if not edits and (lease is None or lease[0] != process.name or moment_of(lease[2]) <= now):
             raise Broken(f"9: {process.name} changed {self.rows[row_id].marker!r} while the lease was {lease}")
         if rotation_work is not None and rotation_work.lease.token != lease[1]:
             raise Broken(f"9: {process.name} wrote under token {rotation_work.lease.token}, the newest is {lease[1]}")
@@ -170,8 +144,8 @@ class ContinuousChecks:
 
     def _check_row(self, row_id: str, *, replaced: bool) -> None:
         """Look at one row; ``replaced`` says that a run did it, and not a user who typed other credentials."""
-        columns = self.raw.execute(_ONE_ROW, (row_id,)).fetchone()
-        before, row = self.rows.get(row_id), _row(columns)
+        columns = self.raw.execute(ONE_ROW, (row_id,)).fetchone()
+        before, row = self.rows.get(row_id), read_row(columns)
         self.rows[row_id] = row
         if row.key_id:
             self.keys[row.key_id] = row.id
@@ -226,14 +200,20 @@ class ContinuousChecks:
         overlap, anchor, days, hour, minute, zone = self.raw.execute(query, (row.rotation_id,)).fetchone()
         if overlap == "until-proven" or self._leaked(row.rotation_id):
             return
-        slot = _slot(anchor, days, hour, minute, zone)
+        hours = {"h": 1, "d": 24}.get(overlap[-1])
+        slot = slot_of(anchor, days, hour, minute, zone)
+        if hours:
+            slot = self.world.clock.now() + timedelta(hours=hours * int(overlap[:-1])) - self.world.clocks_apart
         if row.revoke_after is None or row.revoke_after < slot:
             raise Broken(f"2: {row.marker!r} may be used until {slot}, but is to be revoked at {row.revoke_after}")
         at = json.loads(anchor)
+        if hours:
+            self._promised_until[row.id] = slot
+            return
         if self.world.clocks_apart and not at["scheduled"]:
             around = [self.world.clock.now() + by for by in (-self.world.clocks_apart, self.world.clocks_apart)]
             anchors = [json.dumps(at | {"at": moment.isoformat()}) for moment in around]
-            slot = min(_slot(anchor, days, hour, minute, zone) for anchor in anchors)
+            slot = min(slot_of(anchor, days, hour, minute, zone) for anchor in anchors)
         self._promised_until[row.id] = slot
 
     def _check_promise(self, before: Row, row: Row) -> None:
@@ -283,14 +263,14 @@ class ContinuousChecks:
         reason, created, slot, by, rotation_id, anchor, days, hour, minute, zone, enabled, paused = cells
         if by not in {None, "null"} or (paused and reason in {Reason.MANUAL.value, Reason.LEAKED.value}):
             return  # asked for, or tried again after it failed
-        began = _moment(created)
+        began = moment_of(created)
         if not enabled:
             raise Broken(f"schedule: a run of the paused rotation {rotation_id} started by itself")
         if slot is None and self.world.clocks_apart:
             return  # what a wrong clock put off is due
         if reason == Reason.SCHEDULED.value:
-            due = _slot(anchor, days, hour, minute, zone)
-            if _moment(slot) != due:
+            due = slot_of(anchor, days, hour, minute, zone)
+            if moment_of(slot) != due:
                 raise Broken(f"schedule: the run is for the slot {slot}, by the calendar it is {due}")
             if began < due:
                 raise Broken(f"schedule: a run for {due} started at {began}")
@@ -334,6 +314,8 @@ class ContinuousChecks:
                 if current.object_id == app:
                     self._check_current(connection_id, current, credentials, now)
         self._promises(now)
+        if self.published:
+            check_readable(self.world, self.raw.execute)
 
     def _check_current(self, connection_id: str, current: Current, credentials: dict[str, Any], now: datetime) -> None:
         """5, and 2 for whoever reads at this instant."""
@@ -372,29 +354,3 @@ class ContinuousChecks:
 
     def row_of_key(self, key_id: str | None) -> Row | None:
         return self.rows.get(self.keys.get(key_id or "", ""))
-
-
-def _slot(anchor: str, days: int, hour: int, minute: int, zone: str) -> datetime:
-    at = json.loads(anchor)
-    return slot_after(
-        datetime.fromisoformat(at["at"]),
-        scheduled=at["scheduled"],
-        interval_days=days,
-        at=time(hour, minute),
-        zone_name=zone,
-    )
-
-
-def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text).replace(tzinfo=UTC)
-
-
-def _optional(text: str | None) -> datetime | None:
-    return _moment(text) if text else None
-
-
-def _row(cells: tuple[Any, ...]) -> Row:
-    moments, more_moments = map(_optional, cells[8:14]), map(_optional, cells[17:19])
-    ids, state, adopted, has_value = cells[:5], State(cells[5]), bool(cells[6]), bool(cells[14])
-    values = (*ids, state, adopted, cells[7], *moments, has_value, cells[15], cells[16], *more_moments)
-    return Row(*values)

@@ -6,8 +6,8 @@ from typing import Literal
 
 from entra_emulator import GATEWAY_TIMEOUT, HANG, RESET, SERVICE_UNAVAILABLE, Budget, Effect, Fault, Settings, slow
 from entra_emulator.admin.admin import ApplicationHandle
-from keyturn_simulation.simulation import ALL, Simulation
-from keyturn_simulation.world import OWNED
+from keyturn_simulation.simulation import Simulation
+from keyturn_simulation.world import ALL, OWNED
 
 OPERATIONS = (
     "addPassword",

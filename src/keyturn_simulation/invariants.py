@@ -20,6 +20,8 @@ from keyturn.connections.sealed import content_of
 from keyturn.credentials.domain import ENDED, MARKER_PREFIX, Credential, State
 from keyturn.db.tables import audit_events, metadata, rotations, runs
 from keyturn.providers.azure.methods.certificate import CertificateMethod
+from keyturn.rotations.domain import RotationKind
+from keyturn_simulation import published
 from keyturn_simulation.world import World
 
 
@@ -92,7 +94,11 @@ def _quiet(world: World, journal: list[Credential]) -> Iterator[str]:
 def _unrepairable(world: World) -> set[str]:
     """Rotations of connections for which nobody can type another credential."""
     connections = [connection for connection in world.all_connections() if beyond_repair(world, connection)]
-    return {rotation.id for rotation in world.history.rotations(connections).values()}
+    of_applications = sa.select(rotations.c.id).where(rotations.c.kind == RotationKind.APPLICATION.value)
+    with world.database.read() as tx:
+        others = {row["id"] for row in tx.rows(of_applications)}
+    others -= _with_other_signer(world)
+    return {rotation.id for rotation in world.history.rotations(connections).values()} | others
 
 
 def _beyond_reach(world: World, journal: list[Credential]) -> set[str]:
@@ -107,7 +113,17 @@ def _beyond_reach(world: World, journal: list[Credential]) -> set[str]:
         and _held(world, row)
         and not (row.ends_at and row.ends_at <= now)
     }
-    return _ended(world) - working
+    return _ended(world) - working - _with_other_signer(world)
+
+
+def _with_other_signer(world: World) -> set[str]:
+    """Rotations of applications whose connection may write them: as long as it works, it removes what is left."""
+    signers = [each.id for each in world.all_connections() if each.client_id in world.writers]
+    query = sa.select(rotations.c.id).where(
+        rotations.c.kind == RotationKind.APPLICATION.value, rotations.c.connection_id.in_(signers)
+    )
+    with world.database.read() as tx:
+        return {row["id"] for row in tx.rows(query)}
 
 
 def _by_certificate(world: World) -> set[str]:
@@ -223,7 +239,7 @@ _UNKEPT = (
 _APART = (
     "SELECT c.name, k.state FROM rotations r JOIN app_connections c ON c.id = r.connection_id"
     " LEFT JOIN credentials k ON k.rotation_id = r.id AND k.state = 'current'"
-    " WHERE NOT r.retired AND (k.id IS NULL OR c.credential_id IS NULL OR c.credential_id <> k.id)"
+    " WHERE NOT r.retired AND r.kind = 'connection' AND (k.id IS NULL OR c.credential_id IS NULL OR c.credential_id <> k.id)"
 )
 """The connections that rotate and do not point to the current row of their journal."""
 
@@ -236,9 +252,28 @@ def check_one_copy(ask: Callable[[str], Iterable[Any]]) -> None:
         raise Broken(f"11: {name} rotates and does not point to its current credential")
 
 
+def check_published(ask: Callable[[str], Iterable[Any]]) -> None:
+    """Judge by the tables alone what readers of secrets are given."""
+    for problem in published.problems(ask):
+        raise Broken(problem)
+
+
+def check_readable(world: World, ask: Callable[[str], Iterable[Any]]) -> None:
+    """5: what readers of secrets are given exists in Entra, unless somebody else removed it."""
+    for name, object_id, key_id in ask(published.CURRENT):
+        if key_id not in world.removed_outside and key_id not in world.keys_of(object_id):
+            raise Broken(f"5: the current secret of {name} does not exist in Entra")
+
+
 def _sealed_once(world: World, connections: list[Connection]) -> Iterator[str]:
     with world.database.read() as tx:
-        check_one_copy(lambda query: [tuple(row.values()) for row in tx.rows(sa.text(query))])
+
+        def ask(query: str) -> list[tuple[Any, ...]]:
+            return [tuple(row.values()) for row in tx.rows(sa.text(query))]
+
+        check_one_copy(ask)
+        check_published(ask)
+        check_readable(world, ask)
     for connection in connections:
         content = content_of(world.sealer, connection)
         if content.credential_id != connection.credential_id:

@@ -14,6 +14,7 @@ from keyturn_simulation.fault_injector import FaultInjector
 from keyturn_simulation.invariants import Broken, beyond_repair, check_no_plaintext, check_quiet
 from keyturn_simulation.people import Outsiders, Users
 from keyturn_simulation.simulation import Simulation
+from keyturn_simulation.teams import Teams
 from keyturn_simulation.temp_database import scratch_database
 from keyturn_simulation.wrong_clocks import WrongClocks
 
@@ -67,6 +68,7 @@ class Scenario:
         self._outsiders = Outsiders(simulation)
         self._faults = FaultInjector(simulation)
         self._clocks = WrongClocks(simulation)
+        self._teams = Teams(simulation, self._users)
 
     def play(self, steps: int, folder: Path | None) -> None:
         self._begin()
@@ -88,6 +90,8 @@ class Scenario:
                 shared = False
             if sim.rng.random() < 0.3:
                 self._users.share()
+        if sim.features.applications:
+            self._teams.begin()
         if sim.rng.random() < 0.5:
             self._work(40)
 
@@ -106,6 +110,8 @@ class Scenario:
             choices += [(10, self._faults.change), (0.3, self._faults.outage)]
         if features.users:
             choices.append((9, self._users.click))
+        if features.applications:
+            choices += [(8, self._teams.click), (2, self._teams.read)]
         if features.outsiders:
             choices.append((4, self._outsiders.change_application))
         if features.deaths:
@@ -180,6 +186,9 @@ class Scenario:
         self._check_quiet()
         self._rotate_all()
         self._check_quiet()
+        if self._sim.features.applications:
+            self._teams.rotate_all(lambda: self._until(A_RUN))
+            self._check_quiet()
         self._check_recovered()
         check_no_plaintext(self._sim.world, folder)
 

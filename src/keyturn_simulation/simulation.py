@@ -32,9 +32,8 @@ from keyturn_simulation.emulated import EmulatedTransport
 from keyturn_simulation.invariants import Broken
 from keyturn_simulation.processes import Network, Process, ProcessDatabase, Work
 from keyturn_simulation.trace import Trace
-from keyturn_simulation.world import OWNED, World, make_world
+from keyturn_simulation.world import ALL, OWNED, World, make_world
 
-ALL = "Application.ReadWrite.All"
 PERSONAL = "AzureADandPersonalMicrosoftAccount"
 STARTS = (
     datetime(2026, 3, 2, 9, 30, tzinfo=UTC),
@@ -49,6 +48,8 @@ STARTS = (
 )
 WRONG_CLOCKS_EVERY = 5
 """In one of so many worlds the servers' clocks jump."""
+APPLICATIONS_EVERY = 4
+"""In one of so many worlds the secrets of applications are rotated for readers, too."""
 DEEPEST = 2
 """How many pieces of work may be suspended inside one another."""
 CLOCKS_APART = timedelta(minutes=20)
@@ -83,11 +84,13 @@ class Features:
     admins: bool
     jumps: bool
     clocks: bool
+    applications: bool
 
     @classmethod
-    def draw(cls, rng: Random, *, clocks: bool) -> "Features":
+    def draw(cls, rng: Random, *, clocks: bool, applications: bool) -> "Features":
         return cls(
             clocks=clocks,
+            applications=applications,
             faults=rng.random() < 0.75,
             deaths=rng.random() < 0.5,
             slowness=rng.choice((0.0, 0.01, 0.04)),
@@ -106,8 +109,10 @@ class Simulation:
     ) -> None:
         self.seed = seed
         self.rng = Random(seed)  # noqa: S311 - repeatable on purpose
-        # Not drawn, so that the seeds without wrong clocks play what they always played.
-        self.features = Features.draw(self.rng, clocks=seed % WRONG_CLOCKS_EVERY == 1)
+        # Not drawn, so that the seeds without them play what they always played.
+        self.features = Features.draw(
+            self.rng, clocks=seed % WRONG_CLOCKS_EVERY == 1, applications=seed % APPLICATIONS_EVERY == 2
+        )
         self.world: World = make_world(
             database,
             seed=seed,
@@ -116,7 +121,7 @@ class Simulation:
         )
         self.clock = self.world.clock
         self.trace = Trace(self.clock, echo)
-        self.judge = ContinuousChecks(self.world, raw)
+        self.judge = ContinuousChecks(self.world, raw, published=self.features.applications)
         if self.features.clocks:
             self.world.clocks_apart = CLOCKS_APART
         self.processes: list[Process] = []
@@ -148,6 +153,8 @@ class Simulation:
                 secrets=secrets,
             )
             self.world.applications[handle.app_id] = handle
+            if permission == ALL:
+                self.world.writers.add(handle.app_id)
             self.spare.append(handle)
         self.spare.append(self.world.application)
         self.world.collect_values()

@@ -54,6 +54,7 @@ from keyturn_simulation.keys import SimulatedProvider, key_pool, private_lines, 
 
 START = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 OWNED = "Application.ReadWrite.OwnedBy"
+ALL = "Application.ReadWrite.All"
 ROOT_KEY = bytes(range(7, 39))
 
 
@@ -89,6 +90,8 @@ class World:
     watcher: Callable[[str, Step], None] | None = None
     applications: dict[str, ApplicationHandle] = field(default_factory=dict)
     """By client id: every application that a connection may use."""
+    writers: set[str] = field(default_factory=set)
+    """By client id: those that may write every application."""
     clocks_apart: timedelta = timedelta(0)
     """How far moments that a server wrote may be from the true time, without anybody being to blame."""
     removed_outside: set[str] = field(default_factory=set)
@@ -159,10 +162,6 @@ class World:
         first = app.secrets[0]
         credentials = ClientSecret(self.tenant_id, app.app_id, Plaintext(first.value), first.key_id)
         return replace(credentials, **changes)
-
-    def secret_credentials(self, value: str, key_id: str | None) -> ClientSecret:
-        """The credentials that a user would type for a secret that the application got later."""
-        return ClientSecret(self.tenant_id, self.application.app_id, Plaintext(value), key_id)
 
     def connect(
         self,
@@ -291,6 +290,10 @@ class World:
         self.collect_values()
         return value, self._key_ids.get(value)
 
+    def key_id_of(self, secret: Plaintext) -> str | None:
+        """Return the key id of a secret that Entra has or had, of those that were collected."""
+        return self._key_ids.get(secret.reveal())
+
     def all_connections(self) -> list[Connection]:
         return list(self.connections.visible(self.actor, None))
 
@@ -382,6 +385,8 @@ def make_world(
     use_cases = build(database, sealer, providers, clock, ids, "global", pace=tempo, pause=clock.advance)
     world = World(database, clock, ids, emulator, rules, tenant, application, actor, sealer, tempo, use_cases)
     world.applications[application.app_id] = application
+    if ALL in permissions:
+        world.writers.add(application.app_id)
     for number in range(servers):
         world.add_server(f"server-{number + 1}")
     return world

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from keyturn.connections import health, sealed, stored
+from keyturn.changes import store as feed
+from keyturn.connections import claims, health, sealed, stored
 from keyturn.credentials import store as journal
 from keyturn.credentials.domain import Credential, State
 from keyturn.engine import lease_store as leases
@@ -20,6 +21,7 @@ from keyturn.rotations.timings import ProofPlan
 from keyturn.rotations.work import context, removal, run_outcome, steps, sweep
 from keyturn.rotations.work.along import Along
 from keyturn.rotations.work.attempt import StepAttempt
+from keyturn.secrets.writes import MappingWriter
 from keyturn_simulation.scenario import play
 
 Plant = Callable[[pytest.MonkeyPatch], None]
@@ -146,6 +148,22 @@ def knows_its_own_clock_only(plant: pytest.MonkeyPatch) -> None:
         plant.setattr(module, "provider_time", lambda now, _ahead: now)
 
 
+def publishes_without_telling_the_feed(plant: pytest.MonkeyPatch) -> None:
+    plant.setattr(feed, "append", lambda *_args: 0)
+
+
+def moves_no_pointer(plant: pytest.MonkeyPatch) -> None:
+    plant.setattr(MappingWriter, "publish", lambda *_args: None)
+
+
+def claims_no_application(plant: pytest.MonkeyPatch) -> None:
+    plant.setattr(claims, "take", lambda *_args: None)
+
+
+def forgets_which_application_is_claimed(plant: pytest.MonkeyPatch) -> None:
+    plant.setattr(claims, "leave_target", lambda *_args: None)
+
+
 PLANTED: dict[Plant, tuple[str, int]] = {
     publishes_without_proof: ("1:", 0),
     breaks_its_promise_to_readers: ("2:", 0),
@@ -164,8 +182,12 @@ PLANTED: dict[Plant, tuple[str, int]] = {
     takes_trouble_for_a_refusal: ("health:", 4),
     asks_while_its_clock_is_wrong: ("life:", 1),
     believes_moments_of_the_future: ("liveness:", 1),
-    ends_promises_by_its_own_clock: ("2:", 66),
+    ends_promises_by_its_own_clock: ("2:", 76),
     knows_its_own_clock_only: ("health:", 510000841),
+    publishes_without_telling_the_feed: ("12:", 2),
+    moves_no_pointer: ("12:", 2),
+    claims_no_application: ("claims:", 2),
+    forgets_which_application_is_claimed: ("claims:", 2),
     keeps_a_second_copy: ("11:", 0),
     forgets_a_value_that_is_pointed_to: ("11:", 0),
 }

@@ -33,6 +33,7 @@ from keyturn.rotations.secret_events import record_secret_rotation_event
 from keyturn.rotations.secret_writes import SecretRotationWriter
 from keyturn.rotations.store import policies, runs
 from keyturn.rotations.store import secret_rotations as store
+from keyturn.rotations.work.along import Along
 from keyturn.rotations.work.run_outcome import credential_facts
 
 
@@ -158,9 +159,11 @@ class SecretRotationValues:
                     fix="Give the Secret ID of another one.",
                     field="keyId",
                 )
-            row = self._kept(rotation, key, self._clock.now())
-            journal.insert(tx, replace(row, value=self._sealer.seal(secret.value, row.seal_context)))
             event, now = events.SECRET_ROTATION_HANDED_OVER, self._clock.now()
+            row = self._kept(rotation, key, now)
+            mark = Along(self._sealer, self._providers, rotation, now).mark(tx, secret.value)
+            sealed_value = self._sealer.seal(secret.value, row.seal_context)
+            journal.insert(tx, replace(row, value=sealed_value, fingerprint=mark))
             record_secret_rotation_event(tx, actor, event, view, now, **credential_facts(row))
         return view
 

@@ -12,8 +12,6 @@ from keyturn.db.unit import Database
 from keyturn.errors import NotFound
 from keyturn.kit.actor import Actor
 from keyturn.kit.secret import Plaintext
-from keyturn.projects.domain import Environment, Project
-from keyturn.projects.store import add_project as add
 from keyturn.rotations.commands import NewSecretRotation, ScheduleChange
 from keyturn.rotations.schedule import Schedule
 from keyturn.rotations.secret_domain import Awaited, SecretRotationView
@@ -21,6 +19,7 @@ from keyturn.rotations.secret_rotation import SecretRotations
 from keyturn.secrets.domain import Address, Reading, Secret, SecretType
 from keyturn.secrets.mapped import SecretNames
 from keyturn.secrets.service import Secrets
+from keyturn_simulation.projects import add_project
 from keyturn_simulation.world import Server, World, make_world
 
 WRITE_ALL = ("Application.ReadWrite.All",)
@@ -152,15 +151,6 @@ class Applications:
             changes = [change for _, change in feed.since(tx, self.project_id, 0, 10_000)]
         versions = [change.version for change in changes if change.subject_id == secret.stored.id]
         assert versions == list(range(1, secret.stored.version + 1))
-
-
-def add_project(world: World, name: str) -> str:
-    """Add a project with one environment, prod; return its id. The administrator of the world may everything in it."""
-    now, new = world.clock.now(), world.ids.new()
-    prod = Environment(world.ids.new(), new, "Production", "prod", 1, now, now)
-    with world.database.write() as tx:
-        add(tx, Project(new, world.actor.org_id, name, name.lower(), None, False, (prod,), now, now))
-    return new
 
 
 def make_applications(

@@ -10,6 +10,7 @@ from keyturn.connections.domain import NewConnection
 from keyturn.errors import Refused
 from keyturn.kit.secret import Plaintext
 from keyturn.providers.azure.methods.certificate import CertificateFiles
+from keyturn.providers.azure.methods.client_secret import ClientSecret
 from keyturn.rotations.commands import ConnectionChange, ScheduleChange
 from keyturn_simulation.invariants import check_quiet
 from keyturn_simulation.world import World, make_world
@@ -32,8 +33,12 @@ def old_secret(world: World, **more: str) -> tuple[str, str]:
     return secret.key_id, secret.value
 
 
+def typed(world: World, value: str, key_id: str | None) -> ClientSecret:
+    return ClientSecret(world.tenant_id, world.application.app_id, Plaintext(value), key_id)
+
+
 def draft(world: World, value: str, key_id: str | None) -> NewConnection:
-    return NewConnection("old", world.secret_credentials(value, key_id))
+    return NewConnection("old", typed(world, value, key_id))
 
 
 def test_the_only_secret_is_taken_over_by_its_key_id_once_that_is_confirmed(world: World) -> None:
@@ -85,7 +90,7 @@ def test_a_stored_secret_and_new_credentials_are_confirmed_as_well(world: World)
     world.settle()
 
     key_id, value = old_secret(world)
-    credentials = world.secret_credentials(value, key_id)
+    credentials = typed(world, value, key_id)
     with pytest.raises(Refused):
         world.change(connection, credentials=credentials)
     world.change(connection, credentials=credentials, key_confirmed=True)
