@@ -35,6 +35,12 @@ def require_target(tx: Tx, cloud: str, client_id: str) -> None:
         raise refusal(client_id, Use.TARGET)
 
 
+def require_sign_in(tx: Tx, cloud: str, client_id: str) -> None:
+    """Return unless a rotation replaces the application's secret for others. Raises Refused then. Locks nothing."""
+    if store.use_of(tx, cloud, client_id.lower()) == Use.TARGET:
+        raise refusal(client_id, Use.SIGN_IN)
+
+
 def leave_target(tx: Tx, cloud: str, client_id: str) -> None:
     """To be called when the rotation of the application has ended: it has but one."""
     store.delete(tx, cloud, client_id.lower(), Use.TARGET.value)

@@ -175,6 +175,7 @@ class ConnectionWriter:
     def _admit(self, tx: Tx, actor: Actor, stored: Credentials, connection: Connection | None) -> str | None:
         """Return the fingerprint of credentials that a connection may hold. Raises Refused as :func:`holders.admit` does."""
         now, method = self.clock.now(), self.providers.method_of(stored)
+        claims.require_sign_in(tx, connection.cloud if connection else self.cloud, stored.client_id)
         mark = fingerprints.of(tx, self.sealer, now, method, connection.cloud if connection else self.cloud, stored)
         if mark is None or (connection is not None and mark == fingerprints.marked(connection)):
             return mark

@@ -93,12 +93,14 @@ def test_only_who_may_edit_the_connection_chooses_applications_for_it(scene: App
 def test_two_uses_of_one_application_exclude_each_other(scene: Applications) -> None:
     view = scene.create()
     secret = scene.world.emulator.admin.add_secret(scene.application.object_id)
-    with pytest.raises(Refused) as refused:
-        scene.world.connect("to-the-target", replace(scene.application, secrets=[secret]), rotate=False)
-    assert refused.value.code == "connections.rotation_target"
+    target = replace(scene.application, secrets=[secret])
+    for changes in ({}, {"secret": scene.read(), "key_id": None}):
+        with pytest.raises(Refused) as refused:
+            scene.world.connect("to-the-target", target, rotate=False, **changes)
+        assert refused.value.code == "connections.rotation_target"
     scene.use_cases.delete(scene.actor, view.secret_rotation.id, delete_secrets=True, revoke=True)
     scene.world.settle()
-    connection = scene.world.connect("to-the-target", replace(scene.application, secrets=[secret]), rotate=False)
+    connection = scene.world.connect("to-the-target", target, rotate=False)
     with pytest.raises(Refused) as refused:
         scene.use_cases.create(scene.actor, scene.new())
     assert refused.value.code == "rotation.self_target"
