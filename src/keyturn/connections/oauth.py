@@ -109,14 +109,14 @@ class SignIns:
         with self._database.read() as tx:
             if request.connection_id:
                 connection = _reconnectable(tx, actor, request.connection_id, self._method.key)
-                application = replace(
+                form = replace(
                     request,
                     tenant_id=request.tenant_id or connection.tenant_id,
                     name=connection.name,
                     description=connection.description,
                     project_id=connection.project_id,
                 )
-                return application, connection.cloud
+                return form, connection.cloud
             if not request.name:
                 raise Refused("A new connection needs a name.", code="connections.name_missing", fix="Send name.")
             self._writer.check_new(tx, actor, request.name, request.project_id)

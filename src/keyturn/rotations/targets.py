@@ -133,6 +133,6 @@ class ConnectionCredential:
 
     def describe(self) -> TargetDescription:
         return TargetDescription(
-            no_signer="Enter a new client secret in the connection's credentials.",
+            no_signer="Enter new credentials for the connection.",
             credentials="the connection's credentials",
         )

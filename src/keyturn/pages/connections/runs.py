@@ -93,7 +93,7 @@ def run_line(
 
 
 def said_once(runs: Sequence[RunLine], above: Collection[str]) -> list[RunLine]:
-    """Return the runs without a text that stands in ``said`` or in a run above: the cause and its fix are read once."""
+    """Return the runs without a text that stands in ``above`` or in an earlier line: the cause and its fix are read once."""
     sentences, lines = set(above), []
     for run in runs:
         steps = [

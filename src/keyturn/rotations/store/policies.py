@@ -1,4 +1,4 @@
-"""SQL of rotations, runs, their steps, leases and what was seen at the provider."""
+"""SQL of rotations: their policies, what lists show of them, and the snapshot that is decided from."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

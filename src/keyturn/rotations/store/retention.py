@@ -47,7 +47,7 @@ def last_old_step(tx: Tx, rotation_id: str, before: datetime, confirmed_at: date
     """Return the id of the last step of before the moment that comes before all that are kept; None without one.
 
     Kept are the steps of since then, those of the latest run, and the last one, which may yet be extended. A step from beyond
-    ``seen`` was written by a wrong clock: it says nothing.
+    ``confirmed_at`` was written by a wrong clock: it says nothing.
     """
     first = tx.rows(_FIRST_TO_KEEP, of_rotation=rotation_id, before=before, seen=confirmed_at)[0]["id"]
     step_id: int | None = tx.rows(_LAST_OLD, of_rotation=rotation_id, before=before, first=first)[0]["id"]

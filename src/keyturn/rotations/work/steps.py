@@ -126,7 +126,7 @@ def _require_few_awaiting_removal(attempt: StepAttempt) -> None:
     raise NeedsAction(
         waiting,
         code="rotation.removals_pending",
-        fix=f"See {attempt.target.describe().credentials} for what Entra answers to the removal; rotation goes on once they are "
+        fix=f"See {attempt.target.describe().credentials} for what is answered to the removal; rotation goes on once they are "
         "gone.",
     )
 

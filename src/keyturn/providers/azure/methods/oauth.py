@@ -216,12 +216,12 @@ class OAuthMethod:
     def permission(
         self, tenant: Tenant, token: AccessToken, application: RemoteApplication | None, may: Sequence[Capability]
     ) -> PermissionReport:
-        refused = next((one for one in may if one.name == _WRITES_OWNED and one.allowed is False), None)
-        if refused:
+        refusal = next((each for each in may if each.name == _WRITES_OWNED and each.allowed is False), None)
+        if refusal:
             raise NeedsAction(
-                refused.message,
+                refusal.message,
                 code="connections.permission_missing",
-                fix=refused.fix,
+                fix=refusal.fix,
                 reason=RefusalReason.PERMISSION,
             )
         return PermissionReport("Secrets of the person's applications may be added and removed.")
