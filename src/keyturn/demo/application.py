@@ -11,6 +11,7 @@ from keyturn.errors import Permanent
 ROTATIONS = "/api/v2/secret-rotations/azure-client-secret"
 UNIVERSAL = "/api/v1/auth/universal-auth/identities"
 MAPPING = {"clientId": "AZURE_CLIENT_ID", "clientSecret": "AZURE_CLIENT_SECRET"}
+WEBSHOP = "webshop"
 PATH = "/payments"
 LEAST_READS = 5
 
@@ -90,6 +91,7 @@ class ApplicationStory:
         project_id = self._project()
         body = self._body(project_id, self.application)
         self._before()
+        self._plan(body)
         self._create(body)
         self._refuse_itself(project_id)
         self.title("7. Rotate it while the program works")
@@ -97,7 +99,7 @@ class ApplicationStory:
 
     def _project(self) -> str:
         """Make a project with a folder, and a machine identity that may read there: the program's."""
-        new = {"projectName": "Webshop", "slug": "webshop"}
+        new = {"projectName": "Webshop", "slug": WEBSHOP}
         project_id: str = self.line.api("POST", "/api/v1/projects", new)["project"]["id"]
         where = {"projectId": project_id, "environment": "prod", "path": "/", "name": PATH.strip("/")}
         self.line.api("POST", "/api/v2/folders", where)
@@ -134,6 +136,18 @@ class ApplicationStory:
         )
         self._require(self.program.read() is None, "the program reads a secret before there is one")
         self.say("program      reads its folder before: no secret there")
+
+    def _plan(self, body: Json) -> None:
+        plan = self.line.api("POST", f"{ROTATIONS}/plan", body)["plan"]
+        self.say("plan         what would be done, before anything is:")
+        if not plan["isListed"]:
+            self.say("               put the application on the list of those that prod-entra may rotate")
+        self.say(
+            f"               ask Entra ID for a secret that ends {plan['endsAt'][:10]}; the next follow {_days(plan['nextRuns'])}"
+        )
+        for secret in plan["secrets"]:
+            fate = f"removed {secret['removedAt'][:10]}" if secret["removedAt"] else "stays, as nobody handed it over"
+            self.say(f"               '{secret['name']}', Key ID {secret['keyId']}: {fate}")
 
     def _create(self, body: Json) -> None:
         began = time.monotonic()
@@ -184,3 +198,7 @@ class ApplicationStory:
     def _require(holds: bool, otherwise: str) -> None:
         if not holds:
             raise Permanent(f"Not as it should be: {otherwise}.", code="demo.broken")
+
+
+def _days(moments: list[str]) -> str:
+    return ", ".join(moment[:10] for moment in moments[:3])

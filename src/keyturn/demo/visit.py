@@ -4,6 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from keyturn.demo.application import PATH, WEBSHOP
 from keyturn.demo.line import CONNECTIONS, DemoClient
 from keyturn.kit.clock import SystemClock
 from keyturn.providers.azure.key_pairs import new_key, new_pair
@@ -59,11 +60,13 @@ class DemoTour:
     def guide(self, email: str, password: str) -> str:
         """Return the text for visitors. It holds secrets of the demonstration's own tenant, which ends with it."""
         stage, demo = self._line.stage, self._demo
+        webshop = self._line.api("GET", f"/api/v1/projects/slug/{WEBSHOP}")["id"]
         wide, (certificate, private_key) = self._secret(demo["wide"]), self._files()
         return f"""
 Still running (Ctrl-C ends it). Sign in:
   Keyturn        {stage.url}/projects/{self._project}/integrations/app-connections
                  {email} / {password}
+  A rotation     {stage.url}/projects/{webshop}/integrations/secret-rotations   its two secrets are in prod, {PATH}
   API reference  {stage.url}/api/docs   token {self._line.token}
   Entra ID       {stage.entra["authority"]}   trust {stage.ca_file}; a browser warns once
 
