@@ -30,6 +30,7 @@ SECRET_NAME = re.compile(r"(token|secret|password|passphrase|code|privateKey)$",
 NO_SECRETS = {
     ("FinishSignIn", "error_subcode"): "Microsoft's word for why a sign-in failed",
     ("CallbackQuery", "error_subcode"): "Microsoft's word for why a sign-in failed",
+    ("SecretsMapping", "clientSecret"): "the name of the secret that holds it",
 }
 
 

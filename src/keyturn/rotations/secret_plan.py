@@ -20,7 +20,7 @@ from keyturn.rotations.overlap import promised_until
 from keyturn.rotations.run_schedule import anchor_after, lifetime
 from keyturn.rotations.schedule import Anchor, next_slot, upcoming
 from keyturn.rotations.secret_checks import require_new
-from keyturn.rotations.secret_writes import require_same_connection
+from keyturn.rotations.secret_writes import require_listable, require_same_connection
 from keyturn.rotations.store import policies
 
 SHOWN_RUNS = 3
@@ -71,6 +71,7 @@ class SecretRotationPlans:
             connection, _, _ = require_new(tx, actor, new)
         checked = self._applications.check(connection, new.object_id, new.client_id)
         with self._database.read() as tx:
+            require_listable(tx, actor, connection, checked)
             rotation = policies.of_application(tx, checked.application.object_id)
             if rotation is None:
                 return self._plan(tx, _first(new, connection, checked.application), connection, checked, adds=True)

@@ -111,13 +111,10 @@ class SecretRotationWriter:
 
     def _allow(self, tx: Tx, actor: Actor, connection: Connection, checked: CheckedApplication) -> None:
         """Put the application on the connection's list, where the actor may. Raises Forbidden where they may not."""
-        if checked.listed:
-            return
+        require_listable(tx, actor, connection, checked)
         application = checked.application
-        scope = Scope(connection.org_id, connection.project_id, connection_id=connection.id)
-        if not authorize.allowed(tx, actor, Action.EDIT_CONNECTIONS, scope):
-            raise allowed.not_allowed(f"'{application.name}'", connection)
-        allowed.allow(tx, actor, connection, application.object_id, application.name, self.clock.now())
+        if not checked.listed:
+            allowed.allow(tx, actor, connection, application.object_id, application.name, self.clock.now())
 
     def _enroll(
         self, tx: Tx, new: NewSecretRotation, connection: Connection, application: RemoteApplication
@@ -210,6 +207,13 @@ class SecretRotationWriter:
             stay = self.policies.retire(tx, actor, rotation, keep=lambda row: row.used_elsewhere or not revoke)
             claims.leave_target(tx, rotation.tenant.cloud, rotation.app_id)
         return stay
+
+
+def require_listable(tx: Tx, actor: Actor, connection: Connection, checked: CheckedApplication) -> None:
+    """Raise Forbidden for an application that is not on the connection's list, where the actor may not put it there."""
+    scope = Scope(connection.org_id, connection.project_id, connection_id=connection.id)
+    if not checked.listed and not authorize.allowed(tx, actor, Action.EDIT_CONNECTIONS, scope):
+        raise allowed.not_allowed(f"'{checked.application.name}'", connection)
 
 
 def require_same_connection(

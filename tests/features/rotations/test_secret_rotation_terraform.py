@@ -1,12 +1,14 @@
 """What Terraform does with ``infisical_secret_rotation_azure_client_secret``, request by request as they were recorded."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from entra_emulator.admin.admin import ApplicationHandle
+from keyturn.db.unit import Database
 from tests.databases import sqlite_database
 from tests.features.rotations.secret_desk import WRITE_ALL, Json, RotationClient, desk, make_application
 
@@ -64,20 +66,31 @@ class Terraform:
         self.id = None
 
 
-@pytest.fixture
-def terraform(tmp_path: Path) -> Iterator[Terraform]:
-    with sqlite_database(tmp_path) as database, desk(database, tmp_path) as web:
+@contextmanager
+def configured(database: Database, folder: Path) -> Iterator[Terraform]:
+    with desk(database, folder) as web:
         configuration = web.body()
         del configuration["Provider"]
         yield Terraform(web, configuration)
 
 
-def test_the_life_of_a_resource(terraform: Terraform) -> None:
+@pytest.fixture
+def terraform(tmp_path: Path) -> Iterator[Terraform]:
+    with sqlite_database(tmp_path) as database, configured(database, tmp_path) as opened:
+        yield opened
+
+
+def test_the_life_of_a_resource(database: Database, tmp_path: Path) -> None:
+    with configured(database, tmp_path) as terraform:
+        live(terraform)
+
+
+def live(terraform: Terraform) -> None:
     web, world = terraform.web, terraform.web.world
     terraform.apply()
     assert terraform.plan() == []
     first = web.values()["AZURE_CLIENT_SECRET"]
-    web.days(65)
+    web.days(32)
     assert web.values()["AZURE_CLIENT_SECRET"] != first
     assert terraform.plan() == [], "a rotation is no drift"
 
@@ -95,7 +108,7 @@ def test_the_life_of_a_resource(terraform: Terraform) -> None:
     terraform.configuration["connectionId"] = other.id
     terraform.apply()
     assert terraform.plan() == []
-    web.days(20)
+    web.days(15)
     assert web.signs_in(web.values()["SECRET"])
 
     terraform.configuration["isAutoRotationEnabled"] = False
