@@ -89,6 +89,11 @@ def test_a_role_is_made_shown_changed_given_for_a_time_and_deleted(
     member = projects.members.get(house.admin, project.id, ActorKind.IDENTITY, robot.id)
     assert [(held.slug, held.temporary_range) for held in member.roles] == [("reads-the-app", "8h")]
     assert "ends" in shown(tab, members)
+    started = member.roles[0].starts_at
+    tab.clock.advance(60)
+    tab.post(f"{members}/{member.id}/role", {"roles": "reads-the-app", "lasts": "keep"})
+    [held] = projects.members.get(house.admin, project.id, ActorKind.IDENTITY, robot.id).roles
+    assert (held.temporary_range, held.starts_at) == ("8h", started), "a role for a time does not become one for good"
     in_use = tab.post(f"{page}/{role.id}/delete", {"confirm": "Reads the app"})
     assert (in_use.status_code, "robot" in in_use.text) == (400, True)
     assert tab.post(f"{members}/{member.id}/role", {}).status_code == 422

@@ -13,7 +13,7 @@ from keyturn.kit.actor import Actor, ActorKind, Role
 from keyturn.pages.project_header import ProjectHeader, ProjectHeaders
 from keyturn.people.domain import User
 from keyturn.ports.clock import Clock
-from keyturn.projects.domain import GivenRole, Member
+from keyturn.projects.domain import GivenRole, Member, MemberRole
 from keyturn.projects.role_domain import MOST_OF_MEMBER, ProjectRole
 from keyturn.projects.service import Projects
 from keyturn.web.pages import FormState, Page, Pages, Redirect, get, group, post
@@ -40,14 +40,20 @@ class MembersPage(Page):
     tab: str = "members"
 
 
+KEEP = "keep"
+
+
 class RolesForm(ApiModel, rename=None, kw_only=True):
-    """The roles that are ticked, for as long as is chosen; nothing: for good."""
+    """The roles that are ticked, for as long as is chosen; nothing: for good, ``keep``: those held for as long as they are."""
 
     roles: Annotated[list[Annotated[str, Meta(max_length=64)]], Meta(min_length=1, max_length=MOST_OF_MEMBER)]
     lasts: Annotated[Trimmed, Meta(max_length=16)] = ""
 
-    def given(self) -> Sequence[GivenRole]:
-        return [GivenRole(slug, self.lasts or None) for slug in self.roles]
+    def given(self, held: Sequence[MemberRole] = ()) -> Sequence[GivenRole]:
+        if self.lasts != KEEP:
+            return [GivenRole(slug, self.lasts or None) for slug in self.roles]
+        kept = {role.slug: GivenRole(role.slug, role.temporary_range, role.starts_at) for role in held}
+        return [kept.get(slug, GivenRole(slug)) for slug in self.roles]
 
 
 class AddPerson(RolesForm):
@@ -90,7 +96,8 @@ def router(projects: Projects, access: Access, heads: ProjectHeaders, clock: Clo
 
     @post("/projects/{project_id}/members/{member_id}/role", form_page=show_members)
     def change_role(actor: Actor, project_id: str, member_id: str, form: RolesForm) -> Redirect:
-        changed = projects.members.change_roles(actor, project_id, member_id, form.given())
+        held = projects.members.get_by_row(actor, project_id, member_id).roles
+        changed = projects.members.change_roles(actor, project_id, member_id, form.given(held))
         return _back(project_id, f"{changed.name} has the roles {changed.role_slugs} now.")
 
     @post("/projects/{project_id}/members/{member_id}/remove", form_page=show_members)
