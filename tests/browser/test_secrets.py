@@ -98,4 +98,4 @@ def _import(page: Page, folder: Path) -> None:
     assert "canary" not in page.content()
     assert not faults(page, "what an import would do")
     page.get_by_role("button", name="Import 2 secrets").click()
-    expect(page.get_by_role("status")).to_contain_text("2 secrets were created and 0 changed.")
+    expect(page.get_by_role("status")).to_contain_text("Imported: 2 new, 0 changed.")

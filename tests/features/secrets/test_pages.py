@@ -493,7 +493,7 @@ def test_a_file_is_looked_at_and_then_imported_whole(browser: Browser, web: Secr
     assert "becomes version 2" in page
     assert web.counts() == before, "looking writes nothing"
     done = browser.post(browser.url("/dotenv/import"), draft=draft_of(page))
-    assert "2%20secrets%20were%20created%20and%201%20changed" in done.headers["set-cookie"]
+    assert "Imported%3A%202%20new%2C%201%20changed." in done.headers["set-cookie"]
     assert web.values() == {
         "SAME": "canary-same",
         "CHANGED": "canary-after\nof two lines",
@@ -587,7 +587,8 @@ def test_a_rotated_secret_is_shown_as_such_and_changed_by_nobody(database: Datab
         listed, url = browser.get(browser.url(environment="prod")), f"/secrets/{secret_id}"
         assert listed.count("Rotated") == 2
         one = browser.get(url)
-        assert "come from a secret rotation" in one
+        rotation_id = scene.secret(NAMES.client_secret).stored.secret_rotation_id
+        assert f'href="/secret-rotations/{rotation_id}"' in one
         for words in ("Change the value", "Make current again", 'id="delete"', value):
             assert words not in one
         assert browser.revealed(secret_id) == {secret_id: value}

@@ -47,6 +47,6 @@ def routes(pages: SecretPages) -> list[PageRoute]:
         place = pages.place(actor, project_id, query)
         counts = pages.dotenv.apply(actor, place.address, Sealed(form.draft)).counts
         changed = counts[EntryStatus.CHANGED] + counts[EntryStatus.OVERWRITTEN]
-        return Redirect(place.url(), toast=f"{counts[EntryStatus.NEW]} secrets were created and {changed} changed.")
+        return Redirect(place.url(), toast=f"Imported: {counts[EntryStatus.NEW]} new, {changed} changed.")
 
     return [show_dotenv, look_at_dotenv, import_dotenv]
