@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 
 import pytest
 import sqlalchemy as sa
 
 from entra_emulator import Effect, Fault
+from keyturn.connections import claims
 from keyturn.db import tables
 from keyturn.errors import Forbidden, KeyturnError, NotFound, Refused, RunFailed, TimedOut
 from keyturn.kit.actor import Role
@@ -16,7 +18,7 @@ from keyturn.rotations import guards
 from keyturn.rotations.schedule import Schedule
 from keyturn.secrets.domain import Address, NewSecret, SecretChange, SecretType
 from keyturn.secrets.mapped import SecretNames
-from tests.databases import sqlite_database
+from tests.databases import postgres_database, sqlite_database
 from tests.features.accounts.people import join, machine
 from tests.features.rotations.applications import NAMES, Applications, add_project, make_applications
 
@@ -193,3 +195,33 @@ def test_a_first_run_that_takes_too_long_is_ended(scene: Applications) -> None:
     again = scene.create()
     assert again.secret_rotation == first.secret_rotation
     assert len(scene.keys()) == 1
+
+
+@pytest.mark.postgres
+def test_of_two_uses_at_once_the_first_decides() -> None:
+    """A connection is made in the very moment in which the application becomes a target."""
+    with postgres_database() as database:
+        outcomes: list[str] = []
+
+        def sign_in() -> None:
+            try:
+                with database.write() as tx:
+                    claims.take(tx, "global", "AN-APPLICATION", claims.Use.SIGN_IN)
+                    outcomes.append("taken")
+            except Refused as error:
+                outcomes.append(error.code)
+
+        other = Thread(target=sign_in)
+        with database.write() as tx:
+            claims.take(tx, "global", "an-application", claims.Use.TARGET)
+            other.start()
+            other.join(0.2)
+            assert outcomes == [], "it waits for what becomes of the first"
+        other.join(10)
+        assert outcomes == ["connections.rotation_target"]
+        with database.write() as tx:
+            claims.leave_target(tx, "global", "an-application")
+        sign_in()
+        assert outcomes[1:] == ["taken"]
+        with database.write() as tx:
+            claims.take(tx, "global", "an-application", claims.Use.TARGET)  # no connection signs in as it any more
