@@ -78,6 +78,18 @@ class RunningServer:
     common: frozenset[str]
     """Texts of the organization, which no stranger may read."""
     _copy: sqlite3.Connection = field(default_factory=lambda: sqlite3.connect(":memory:"))
+    _watch: sqlite3.Connection = field(init=False)
+    """It is told by a number whether anybody else has written: most requests of a walk write nothing."""
+    _kept_at: int = -1
+    _rows_at: int = -1
+    _rows: dict[str, list[Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._watch = sqlite3.connect(self.core.settings.data_dir / "keyturn.db")
+
+    def close(self) -> None:
+        self._watch.close()
+        self._copy.close()
 
     def body(self, body: Mapping[str, Any] | None) -> Any:
         """Return the body with the ids of this estate in it."""
@@ -101,17 +113,27 @@ class RunningServer:
     def remember(self) -> None:
         with self._file() as file:
             file.backup(self._copy)
+        self._kept_at = self._version()
 
     def put_back(self) -> None:
-        with self._file() as file:
-            self._copy.backup(file)
+        if self._version() != self._kept_at:
+            with self._file() as file:
+                self._copy.backup(file)
+            self._kept_at = self._version()
 
     def rows(self) -> dict[str, list[Any]]:
         """Everything that the database holds, besides when somebody was last seen."""
-        with self._file() as file:
+        version = self._version()
+        if version != self._rows_at:
             query = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
-            names = {name for (name,) in file.execute(query)} - _RECORDS_OF_USE
-            return {name: file.execute(f'SELECT * FROM "{name}"').fetchall() for name in sorted(names)}
+            with self._file() as file:
+                names = {name for (name,) in file.execute(query)} - _RECORDS_OF_USE
+                self._rows = {name: file.execute(f'SELECT * FROM "{name}"').fetchall() for name in sorted(names)}
+            self._rows_at = version
+        return dict(self._rows)
+
+    def _version(self) -> int:
+        return int(self._watch.execute("PRAGMA data_version").fetchone()[0])
 
     def writes_at_entra(self) -> int:
         return sum(entry.operation in {"addPassword", "removePassword"} for entry in self.emulator.ledger)
@@ -147,8 +169,11 @@ def estate(folder: Path) -> Iterator[RunningServer]:
     application = web_application(core, None)
     application.edge.pause = _at_once  # no worker lives here: what a request waits for never comes
     try:
-        with Client(application) as client:
-            yield _furnished(core, application, client, emulator, tenant, first, spare)
+        with (
+            Client(application) as client,
+            closing(_furnished(core, application, client, emulator, tenant, first, spare)) as server,
+        ):
+            yield server
     finally:
         core.close()
 
