@@ -22,11 +22,12 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True)
 class Module:
-    """One file of the source; every node of ``tree`` knows its ``parent``."""
+    """One file of the source; every node of ``tree`` knows its ``parent``. ``calls`` are all in it."""
 
     name: str
     path: str
     tree: ast.Module
+    calls: tuple[ast.Call, ...]
 
     def at(self, node: ast.AST) -> str:
         return f"{self.path}:{getattr(node, 'lineno', 0)}"
@@ -39,10 +40,13 @@ def modules() -> tuple[Module, ...]:
     for path in sorted(SOURCE.rglob("*.py")):
         parts = path.relative_to(SOURCE.parent).with_suffix("").parts
         tree = ast.parse(path.read_text())
-        for node in ast.walk(tree):
+        nodes: list[ast.AST] = [tree]
+        for node in nodes:  # which grows meanwhile
             for child in ast.iter_child_nodes(node):
                 child.parent = node  # type: ignore[attr-defined]
-        found.append(Module(".".join(parts).removesuffix(".__init__"), "/".join(parts) + ".py", tree))
+                nodes.append(child)
+        calls = tuple(node for node in nodes if isinstance(node, ast.Call))
+        found.append(Module(".".join(parts).removesuffix(".__init__"), "/".join(parts) + ".py", tree, calls))
     return tuple(found)
 
 
@@ -51,10 +55,6 @@ def above(node: ast.AST) -> Iterator[ast.AST]:
     while (parent := getattr(node, "parent", None)) is not None:
         yield parent
         node = parent
-
-
-def calls(module: Module) -> Iterator[ast.Call]:
-    return (node for node in ast.walk(module.tree) if isinstance(node, ast.Call))
 
 
 def function_name(call: ast.Call) -> str:
@@ -132,7 +132,7 @@ def codes() -> list[Code]:
 
 
 def _by_keyword(module: Module) -> Iterator[Code]:
-    for call in calls(module):
+    for call in module.calls:
         given = {each.arg: each.value for each in call.keywords}
         code = given.get("code")
         if not isinstance(code, ast.Constant) or not CODE.fullmatch(str(code.value)):
@@ -146,7 +146,7 @@ def _by_keyword(module: Module) -> Iterator[Code]:
 def _by_position(module: Module) -> Iterator[Code]:
     """Faults of pasted fields and rows outside the table: the code is one of the arguments, message and fix follow it."""
     known = {code.partition(".")[0] for code in _keyword_codes()}
-    for call in calls(module):
+    for call in module.calls:
         if function_name(call) in _NO_ERRORS:
             continue
         for index, argument in enumerate(call.args):
