@@ -7,10 +7,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from keyturn.db.tables import secret_folders, secret_versions, secrets
-from keyturn.db.tables.views import environments, projects
+from keyturn.db.tables.views import projects
 from keyturn.db.unit import Tx
 from keyturn.secrets.domain import Folder, Place, StoredSecret
-from keyturn.secrets.store.secrets import CURRENT, SHARED, VERSION, chunks, stored
+from keyturn.secrets.store.secrets import CURRENT, PLACED, SHARED, VERSION, chunks, placed, stored
 
 _VALUES = ("value", "credential_value")
 _SHOWN = [column for column in VERSION if column.name not in _VALUES] + [sa.null().label(name) for name in _VALUES]
@@ -77,30 +77,8 @@ def _page(
 
 def with_values(tx: Tx, org_id: str, secret_ids: Sequence[str]) -> list[tuple[StoredSecret, Place]]:
     """Return everybody's secrets with these ids that are there, with their current versions and where they are."""
-    query = (
-        sa.select(
-            secrets,
-            *VERSION,
-            secret_folders.c.path,
-            secret_folders.c.environment_id,
-            environments.c.project_id,
-            environments.c.slug.label("environment"),
-            environments.c.name.label("environment_name"),
-        )
-        .join(secret_versions, CURRENT)
-        .join(secret_folders, secret_folders.c.id == secrets.c.folder_id)
-        .join(environments, environments.c.id == secret_folders.c.environment_id)
-        .join(projects, projects.c.id == environments.c.project_id)
-        .where(SHARED, projects.c.org_id == org_id)
-    )
-    return [
-        (
-            stored(row),
-            Place(row["project_id"], row["environment_id"], row["environment"], row["environment_name"], row["path"]),
-        )
-        for ids in chunks(secret_ids)
-        for row in tx.rows(query.where(secrets.c.id.in_(ids)))
-    ]
+    query = PLACED.where(SHARED, projects.c.org_id == org_id)
+    return [placed(row) for ids in chunks(secret_ids) for row in tx.rows(query.where(secrets.c.id.in_(ids)))]
 
 
 def names(tx: Tx, folder_ids: Sequence[str], most: int) -> list[NamedSecret]:

@@ -115,29 +115,33 @@ def versions(tx: Tx, secret_id: str, limit: int, offset: int) -> list[Version]:
     ]
 
 
-def by_id(tx: Tx, org_id: str, secret_id: str) -> tuple[StoredSecret, Place] | None:
-    """Return the secret and where it is, wherever in the organization that may be."""
-    query = (
-        sa.select(
-            secrets,
-            *VERSION,
-            secret_folders.c.path,
-            secret_folders.c.environment_id,
-            environments.c.project_id,
-            environments.c.slug.label("environment"),
-            environments.c.name.label("environment_name"),
-        )
-        .join(secret_versions, CURRENT)
-        .join(secret_folders, secret_folders.c.id == secrets.c.folder_id)
-        .join(environments, environments.c.id == secret_folders.c.environment_id)
-        .join(projects, projects.c.id == environments.c.project_id)
-        .where(secrets.c.id == secret_id, projects.c.org_id == org_id)
+PLACED = (
+    sa.select(
+        secrets,
+        *VERSION,
+        secret_folders.c.path,
+        secret_folders.c.environment_id,
+        environments.c.project_id,
+        environments.c.slug.label("environment"),
+        environments.c.name.label("environment_name"),
     )
-    row = tx.one(query)
-    if row is None:
-        return None
+    .join(secret_versions, CURRENT)
+    .join(secret_folders, secret_folders.c.id == secrets.c.folder_id)
+    .join(environments, environments.c.id == secret_folders.c.environment_id)
+    .join(projects, projects.c.id == environments.c.project_id)
+)
+"""Secrets with their current versions and where they are: read by :func:`placed`."""
+
+
+def placed(row: Mapping[str, Any]) -> tuple[StoredSecret, Place]:
     place = Place(row["project_id"], row["environment_id"], row["environment"], row["environment_name"], row["path"])
     return stored(row), place
+
+
+def by_id(tx: Tx, org_id: str, secret_id: str) -> tuple[StoredSecret, Place] | None:
+    """Return the secret and where it is, wherever in the organization that may be."""
+    row = tx.one(PLACED.where(secrets.c.id == secret_id, projects.c.org_id == org_id))
+    return placed(row) if row else None
 
 
 def in_folders(tx: Tx, folder_ids: Sequence[str], owner_id: str | None) -> list[StoredSecret]:
