@@ -45,12 +45,18 @@ def matches(glob: str, text: str) -> bool:
 
     Slashes too many change nothing. A path with a step upwards fits nothing: what it names is not in it.
     """
+    names = _names(text)
+    return names is not None and _compiled(glob).fullmatch(names) is not None
+
+
+@lru_cache(maxsize=4096)
+def _names(text: str) -> str | None:
+    """Return the names with a slash after each; None for a path with a step upwards."""
     names = [name for name in text.split("/") if name]
-    if not _RELATIVE.isdisjoint(names):
-        return False
-    return _compiled(glob).fullmatch("".join(f"{name}/" for name in names)) is not None
+    return "".join(f"{name}/" for name in names) if _RELATIVE.isdisjoint(names) else None
 
 
+@lru_cache(maxsize=4096)
 def plain_path(path: str) -> str:
     """Return the path with one slash before each name and none at the end; the root is ``/``."""
     return "/" + "/".join(name for name in path.split("/") if name)

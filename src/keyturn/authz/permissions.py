@@ -78,14 +78,14 @@ class Permission:
 
     @property
     def everywhere(self) -> bool:
-        return self.conditions == (ANYTHING, ANYTHING, ANYTHING)
+        return all(condition is ANYTHING for condition in self.conditions)
 
     def fits(self, scope: Scope) -> bool:
-        path = None if scope.path is None or self.path == ANYTHING else plain_path(scope.path)
-        values = (scope.environment, path, scope.connection_id)
-        return all(
-            condition == ANYTHING or (value is not None and condition.fits(value))
-            for condition, value in zip(self.conditions, values, strict=True)
+        # Asked for each permission and each folder of a list, so it is written out.
+        return (
+            (self.environment is ANYTHING or _fits(self.environment, scope.environment))
+            and (self.path is ANYTHING or _fits(self.path, scope.path and plain_path(scope.path)))
+            and (self.connection is ANYTHING or _fits(self.connection, scope.connection_id))
         )
 
     def within(self, wide: "Permission") -> bool:
@@ -95,6 +95,10 @@ class Permission:
     def apart(self, other: "Permission") -> bool:
         """Say whether the two have no place in common; False also where that cannot be seen."""
         return any(own.apart(others) for own, others in zip(self.conditions, other.conditions, strict=True))
+
+
+def _fits(condition: Condition, value: str | None) -> bool:
+    return value is not None and condition.fits(value)
 
 
 Rules = Sequence[Permission]

@@ -9,6 +9,7 @@ from keyturn.errors import Forbidden, NotFound, Refused
 from keyturn.kit.actor import Actor, ActorKind, Role
 from keyturn.kit.clock import MovableClock
 from keyturn.projects.domain import EnvironmentChange, GivenRole, NewEnvironment, NewProject, Project, ProjectChange
+from keyturn.projects.role_domain import NewRole
 from keyturn.projects.service import Projects
 from tests.features.accounts.people import IDS, machine, organization, person
 
@@ -205,6 +206,24 @@ def test_a_member_gains_and_loses_what_the_role_permits(
     projects.members.remove(admin, project.id, [joined.id])
     with pytest.raises(Forbidden):
         projects.get(robot, project.id)
+
+
+def test_a_project_and_an_identity_go_with_the_roles_that_they_have(
+    database: Database, projects: Projects, org: str, admin: Actor
+) -> None:
+    project, robot = projects.create(admin, NewProject(name="Payments")), machine(database, org, Role.VIEWER)
+    role = projects.roles.create(
+        admin, project.id, NewRole("reader", "Reader", "", ({"subject": "tags", "action": "read"},))
+    )
+    held = [GivenRole("reader", "1h"), GivenRole(Role.VIEWER)]
+    joined = projects.members.add_identity(admin, project.id, robot.id or "", held)
+    assert projects.members.get_by_row(admin, project.id, joined.id).roles == joined.roles
+    assert {each.slug for each in joined.roles} == {"reader", "viewer"}
+    with pytest.raises(Refused, match="has the role 'reader': robot"):
+        projects.roles.delete(admin, project.id, role.id)
+    projects.delete(admin, project.id)
+    with pytest.raises(NotFound):
+        projects.roles.find(admin, role.id)
 
 
 def test_people_join_by_their_address_all_or_none(
