@@ -1,4 +1,4 @@
-"""Run all measurements, or those named: ``python -m benchmarks start finder scheduled pages throughput machines tokens``.
+"""Run all measurements, or those named, e.g. ``python -m benchmarks start secrets``.
 
 Exit status 1 when one of them misses the limit that it names: the machine should have nothing else to do.
 """
@@ -6,7 +6,7 @@ Exit status 1 when one of them misses the limit that it names: the machine shoul
 import sys
 from collections.abc import Callable, Mapping
 
-from benchmarks import emulator_tokens, finder, machine_sign_ins, pages, scheduled_start, start, throughput
+from benchmarks import emulator_tokens, finder, machine_sign_ins, pages, scheduled_start, secrets, start, throughput
 from benchmarks.measured import Measured
 
 KINDS = ("sqlite", "postgres")
@@ -17,6 +17,7 @@ ALL: Mapping[str, Callable[[], list[Measured]]] = {
     "pages": lambda: [pages.measure(kind) for kind in KINDS],
     "throughput": lambda: [throughput.measure(kind) for kind in KINDS],
     "machines": lambda: [machine_sign_ins.measure(kind) for kind in KINDS],
+    "secrets": lambda: [line for kind in KINDS for line in secrets.measure(kind)],
     "tokens": lambda: [emulator_tokens.measure()],
 }
 

@@ -1,13 +1,15 @@
 """Secrets of a project: how long a list of 500 takes, how many writes last per second, what memory a list of 100,000 takes.
 
-The list is asked for as clients do, by a request with a token, and timed in this process from the first byte to the last. The
-writes are requests, too, by several threads that each add secrets to one project; every one of them is committed to the disk,
-with its event and its number in the feed, before it is answered. The large list is read in a process of its own, by a caller
-who takes it part by part.
+The list is asked for as clients do, by a request with a token to the whole application in this process. The writes are the
+whole use case, by several threads; each is on the disk, with its event and its number in the feed, before the thread goes on.
+Both are judged by processor time; beside it stands what the clock shows, which depends on what else the machine does and on
+how fast it makes a commit last. The large list is read in a process of its own, by a caller who takes it part by part.
 """
 
 import asyncio
+import gc
 import multiprocessing
+import os
 import secrets
 import statistics
 import tempfile
@@ -28,13 +30,16 @@ from keyturn.app.web import open_access, web_application
 from keyturn.db.tables import secret_folders, secret_versions
 from keyturn.db.tables import secrets as secret_rows
 from keyturn.kit.secret import Plaintext
+from keyturn.secrets.domain import Address, NewSecret
+from keyturn.secrets.service import Secrets
 from keyturn.settings.reader import read_settings
 from tests.client import Client
 from tests.features.secrets.many import add_many
 
 FEW, LOOKS, LIST_LIMIT = 500, 40, 15
 THREADS, SECONDS, WRITES_LIMIT = 8, 4.0, 300
-MANY, MEMORY_LIMIT = 100_000, 100
+MANY, MEMORY_LIMIT = 100_000, 50
+FLUSHES = 100
 LIST = "/api/v4/secrets"
 _PASSWORD = Plaintext("vellum-orbit-pickle-97")
 
@@ -79,52 +84,78 @@ def _scene(variables: Mapping[str, str]) -> Iterator[Scene]:
         made = open_access(core).bootstrap("ada@example.com", _PASSWORD, "Contoso")
         headers = {"authorization": f"Bearer {made.token.reveal()}"}
         with Client(web_application(core, None)) as client:
-            project = client.post("/api/v1/projects", json={"projectName": "Payments"}, headers=headers).json()[
-                "project"
-            ]
-            yield Scene(core, client, project["id"], headers)
+            yield Scene(core, client, _project(client, headers, "Payments"), headers)
     finally:
         core.close()
 
 
+def _project(client: Client, headers: Mapping[str, str], name: str) -> str:
+    made: str = client.post("/api/v1/projects", json={"projectName": name}, headers=headers).json()["project"]["id"]
+    return made
+
+
 def _list(kind: str, scene: Scene) -> Measured:
-    times, etag = {"whole": [], "not changed": []}, ""
+    """Ask for the list as a whole, and for whether it has changed, in turn."""
+    whole, unchanged, etag = [], [], ""
+    gc.freeze()  # as a server does once it has started
     for _ in range(LOOKS):
-        for name, known in (("whole", ""), ("not changed", etag)):
-            began = time.perf_counter()
-            answer = scene.read("/few", **({"if-none-match": known} if known else {}))
-            times[name].append(time.perf_counter() - began)
-            assert answer.status_code == (304 if known else 200)
+        used, began = time.process_time(), time.perf_counter()
+        answer = scene.read("/few")
+        whole.append((time.process_time() - used, time.perf_counter() - began))
         etag = answer.headers["etag"]
-    whole, known = (statistics.median(each[1:]) * 1000 for each in times.values())
-    line = f"list of {FEW} secrets on {kind}: {whole:.1f} ms (limit {LIST_LIMIT}), {known:.1f} ms when nothing changed"
-    return Measured(line, whole <= LIST_LIMIT)
+        used = time.process_time()
+        assert scene.read("/few", **{"if-none-match": etag}).status_code == 304
+        unchanged.append(time.process_time() - used)
+    used, took = (statistics.median(times) * 1000 for times in zip(*whole, strict=True))
+    line = (
+        f"list of {FEW} secrets on {kind}: {used:.1f} ms of processor time, the client's as well (limit {LIST_LIMIT}),"
+        f" {took:.1f} ms of the clock; {statistics.median(unchanged) * 1000:.1f} ms when nothing changed"
+    )
+    return Measured(line, used <= LIST_LIMIT)
 
 
 def _write(kind: str, scene: Scene) -> Measured:
+    """Add secrets for a few seconds, each thread in a project of its own: what commits at one time may share a flush there."""
     counts: list[int] = []
+    core = scene.core
+    use_cases = Secrets(core.database, core.sealer, core.clock, core.ids)
+    actor = open_access(core).authenticate(scene.headers["authorization"].partition(" ")[2], "127.0.0.1")
+    projects = [_project(scene.client, scene.headers, f"Writes {number}") for number in range(THREADS)]
     over = time.perf_counter() + SECONDS
 
-    def work(writer: int) -> None:
-        count = 0
+    def work(project_id: str) -> None:
+        address, count = Address(project_id, None, "dev"), 0
         while time.perf_counter() < over:
-            body = {"projectId": scene.project_id, "environment": "dev", "secretValue": f"value {count} of {writer}"}
-            answer = scene.client.post(f"{LIST}/W{writer}_{count}", json=body, headers=scene.headers)
-            assert answer.status_code == 200, answer.text
+            use_cases.create(actor, address, NewSecret(f"NAME_{count}", Plaintext(f"value {count}")))
             count += 1
         counts.append(count)
 
-    began = time.perf_counter()
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(THREADS)]
+    began, used = time.perf_counter(), time.process_time()
+    threads = [threading.Thread(target=work, args=(project_id,)) for project_id in projects]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    rate = sum(counts) / (time.perf_counter() - began)
+    took, used = time.perf_counter() - began, time.process_time() - used
     line = (
-        f"writes of secrets on {kind}: {rate:.0f} per second by {THREADS} clients of one project (limit {WRITES_LIMIT})"
+        f"writes of secrets on {kind}: {sum(counts) / used:.0f} per second of processor time (limit {WRITES_LIMIT}),"
+        f" {sum(counts) / took:.0f} per second of the clock with {THREADS} threads; one flush of the disk takes"
+        f" {_flush() * 1000:.1f} ms"
     )
-    return Measured(line, rate >= WRITES_LIMIT)
+    return Measured(line, sum(counts) / used >= WRITES_LIMIT)
+
+
+def _flush() -> float:
+    """Return how many seconds it takes until a few bytes are on the disk."""
+    times = []
+    with tempfile.NamedTemporaryFile() as file:
+        for _ in range(FLUSHES):
+            began = time.perf_counter()
+            file.write(b"x" * 4096)
+            file.flush()
+            os.fdatasync(file.fileno())
+            times.append(time.perf_counter() - began)
+    return statistics.median(times)
 
 
 def read_many(variables: Mapping[str, str], headers: Mapping[str, str], project_id: str) -> tuple[float, int, float]:

@@ -32,11 +32,12 @@ _TEXT = ("utf-8", "surrogatepass")
 class DataKey:
     """A key that seals values. It knows its id; its bytes never leave it except wrapped."""
 
-    __slots__ = ("_cipher", "_digests", "id")
+    __slots__ = ("_cipher", "_digests", "_prefix", "id")
 
     def __init__(self, key_id: str, key: bytes) -> None:
         self.id = key_id
         self._cipher = AESGCM(key)
+        self._prefix = f"keyturn value {FORMAT}.{key_id}\x1f".encode()
         self._digests = HKDF(SHA256(), KEY_BYTES, salt=None, info=b"keyturn keyed digests").derive(key)
 
     def __repr__(self) -> str:
@@ -69,7 +70,7 @@ class DataKey:
         return f"{DIGEST_FORMAT}.{self.id}.{hmac.new(self._digests, about, hashlib.sha256).hexdigest()}"
 
     def _binding(self, place: SealContext) -> bytes:
-        return f"keyturn value {FORMAT}.{self.id}\x1f".encode() + place.binding()
+        return self._prefix + place.binding()
 
 
 @dataclass(frozen=True, slots=True)

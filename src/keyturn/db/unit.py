@@ -3,7 +3,7 @@
 import hashlib
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
 from typing import Any, cast
@@ -41,6 +41,10 @@ class Tx:
     def rows(self, statement: sa.sql.expression.Executable, **values: Any) -> list[Mapping[str, Any]]:
         """Run with these values for its parameters and return all rows as mappings."""
         return cast(list[Mapping[str, Any]], self.connection.execute(statement, values).mappings().all())
+
+    def tuples(self, statement: sa.sql.expression.Executable, **values: Any) -> Sequence[Any]:
+        """Run with these values for its parameters and return all rows as tuples: for many rows that are read at once."""
+        return self.connection.execute(statement, values).all()
 
     def stream(self, statement: sa.sql.expression.Executable, **values: Any) -> Iterator[Any]:
         """Run with these values for its parameters and yield the rows as tuples, of which few are in memory at a time.

@@ -58,10 +58,10 @@ class SealContext:
 
     def binding(self) -> bytes:
         """Return the associated data of the ciphertext: unambiguous, since no part may hold the separator."""
-        parts = (self.table, self.row, self.column, str(self.version))
-        if any("\x1f" in part for part in parts):
+        text = f"{self.table}\x1f{self.row}\x1f{self.column}\x1f{self.version}"
+        if text.count("\x1f") != 3:
             raise ValueError("a place holds no control characters")
-        return "\x1f".join(parts).encode()
+        return text.encode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,6 +101,7 @@ def _opening(group: Group) -> bytes:
 
 def secret_view(secret: Secret) -> SecretShown:
     stored, place, details = secret.stored, secret.place, secret.details
+    created_at = iso(stored.created_at)
     return SecretShown(
         id=stored.id,
         same_id=stored.id,
@@ -121,8 +122,8 @@ def secret_view(secret: Secret) -> SecretShown:
         actor=MakerShown(stored.maker.id, stored.maker.kind, stored.maker.name),
         is_rotated_secret=stored.secret_rotation_id is not None,
         rotation_id=stored.secret_rotation_id,
-        created_at=iso(stored.created_at),
-        updated_at=iso(stored.updated_at),
+        created_at=created_at,
+        updated_at=created_at if stored.updated_at == stored.created_at else iso(stored.updated_at),
     )
 
 

@@ -1,16 +1,17 @@
 """SQL of lists of many secrets: first which there are, a row at a time and without values, then the values of some of them."""
 
 import heapq
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from keyturn.db.tables import secret_versions, secrets
 from keyturn.db.unit import Tx
-from keyturn.secrets.domain import StoredSecret
-from keyturn.secrets.store.secrets import CURRENT, MAPPED_BY, THERE, VERSION, chunks, stored
+from keyturn.secrets.domain import Maker, StoredSecret
+from keyturn.secrets.store.secrets import CURRENT, MAPPED_BY, THERE, VERSION, chunks
 
 
 class Head(NamedTuple):
@@ -41,16 +42,35 @@ def heads(tx: Tx, folder_ids: Sequence[str], owner_id: str | None) -> Iterator[H
 
 def of_versions(tx: Tx, version_ids: Sequence[str]) -> Mapping[str, StoredSecret]:
     """Return the versions with these ids, each with its secret, as far as they are still kept."""
-    return {
-        row["version_id"]: stored(row) for ids in chunks(version_ids) for row in tx.rows(_OF_VERSIONS, versions=ids)
-    }
+    ids = list(version_ids) if tx.postgres else json.dumps(list(version_ids))
+    rows = tx.tuples(_of_versions(tx.postgres), versions=ids)
+    return {row[5]: _stored(*row) for row in rows}
 
 
-_OF_VERSIONS = (
-    sa.select(secrets, *VERSION)
-    .join(secret_versions, secret_versions.c.secret_id == secrets.c.id)
-    .where(secret_versions.c.id.in_(sa.bindparam("versions", expanding=True)))
+def _stored(*row: Any) -> StoredSecret:
+    fields = (*row[:9], Maker(*row[9:12]), *row[12:])
+    return StoredSecret(*fields)
+
+
+@lru_cache(maxsize=4)
+def _of_versions(postgres: bool) -> sa.Select[tuple[object, ...]]:
+    # One parameter for all ids: to write a statement with hundreds of them takes longer than to carry it out.
+    if postgres:
+        wanted = secret_versions.c.id == sa.any_(sa.bindparam("versions", type_=sa.ARRAY(sa.String)))
+    else:
+        each = sa.func.json_each(sa.bindparam("versions", type_=sa.Text)).table_valued("value")
+        wanted = secret_versions.c.id.in_(sa.select(each.c.value))
+    columns = {column.key: column for column in (*secrets.columns, *VERSION)}
+    in_order = [columns[name] for name in _ORDER]
+    return sa.select(*in_order).join(secrets, secrets.c.id == secret_versions.c.secret_id).where(wanted)
+
+
+_ORDER = (
+    *("id", "folder_id", "name", "owner_id", "number", "version_id", "value", "details", "skip_multiline_encoding"),
+    *("made_by_kind", "made_by_id", "made_by_name"),
+    *("created_at", "updated_at", "has_references", "credential_id", "credential_value", "secret_rotation_id"),
 )
+"""Columns in the order of the fields of a ``StoredSecret``, its maker taken apart."""
 
 
 def size_of(postgres: bool) -> sa.ColumnElement[int]:
