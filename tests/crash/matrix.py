@@ -20,14 +20,18 @@ from keyturn.errors import KeyturnError
 from keyturn.kit.secret import Plaintext
 from keyturn.providers.azure.methods.certificate import Certificate, CertificateFiles
 from keyturn.rotations.commands import ConnectionChange, ScheduleChange
+from keyturn.rotations.secret_domain import SecretRotationView
+from keyturn.secrets.service import Secrets
 from keyturn.settings.model import Pace
 from keyturn_simulation.crashes import Fuse, Killed, MortalDatabase, MortalTransport, Point, end_leases_of
 from keyturn_simulation.invariants import check_always, check_no_plaintext, check_quiet
 from keyturn_simulation.keys import private_lines
-from keyturn_simulation.world import Server, World, make_world
+from keyturn_simulation.projects import add_project
+from keyturn_simulation.world import OWNED, Server, World, make_world
 from tests.databases import database_of_kind, wipe
 from tests.emulator.certificates import Certificate as GivenCertificate
 from tests.emulator.certificates import make_certificate
+from tests.features.rotations.applications import WRITE_ALL, Applications
 
 SLOW = Settings(replicas=2, token_appear=(0, 3), graph_appear=(0, 4), token_vanish=(0, 3), graph_vanish=(0, 4))
 """Replication that lags a little: waiting, flapping, repeated proofs."""
@@ -42,6 +46,7 @@ class CrashScenario:
     fuse: Fuse
     mortal: Server
     dead: bool = False
+    project_id: str = ""
 
     @property
     def server(self) -> Server:
@@ -177,7 +182,93 @@ def note_private_key(world: World) -> None:
     world.hide(private_lines(credentials.signing.private_key))
 
 
+# --- secrets of other applications ----------------------------------------------------------------------------------------
+
+
+def team(scene: CrashScenario, server: Server) -> Applications:
+    """A project whose programs read an application's secret, asked of this server."""
+    world = scene.world
+    signer = next(iter(world.all_connections()), None) or world.connect("signer", rotate=False)
+    handles = [handle for handle in world.applications.values() if handle is not world.application]
+    if not scene.project_id:
+        scene.project_id = add_project(world, "Shop")
+    secrets = Secrets(server.context.database, world.sealer, world.clock, world.ids)
+    made = Applications(world, signer, world.application, scene.project_id, secrets)
+    made.application = handles[0] if handles else made.other_application("Target")
+    return made
+
+
+def mapped(scene: CrashScenario, generations: int) -> SecretRotationView:
+    """A secret rotation that has so many generations behind it, at rest; nobody dies on the way there."""
+    shop, world = team(scene, scene.world.servers[0]), scene.world
+    view = shop.create()
+    for _ in range(generations - 1):
+        world.run_until(
+            shop.use_cases.get(world.actor, view.secret_rotation.id).rotation.next_run_at or world.clock.now()
+        )
+        world.settle()
+    return shop.use_cases.get(world.actor, view.secret_rotation.id)
+
+
+def check_readers(scene: CrashScenario) -> None:
+    """What programs read is current, works, and is what the feed told of last."""
+    shop = team(scene, scene.server)
+    shop.check_agreement()
+    assert shop.works(shop.read())
+
+
+def map_application(scene: CrashScenario) -> None:
+    """A user has an application's secret rotated for programs; after a crash of the request they send it again."""
+    new = team(scene, scene.server).new()
+    scene.do("map", lambda server: server.services.secret_rotations.create(scene.world.actor, new))
+    scene.settle()
+    check_readers(scene)
+
+
+def rotate_application(scene: CrashScenario) -> None:
+    """The scheduled rotation of an application, after which the secret before the previous one goes."""
+    view = mapped(scene, 2)
+    assert view.rotation.next_run_at is not None
+    scene.world.clock.move_to(view.rotation.next_run_at)
+    scene.settle()
+    check_readers(scene)
+
+
+def restore_previous(scene: CrashScenario) -> None:
+    """A user makes the previous secret of an application the current one again, and has the mapping deleted later."""
+    view, before = mapped(scene, 2), team(scene, scene.server).read()
+
+    def act(server: Server) -> None:
+        if team(scene, server).read() == before:
+            server.services.secret_values.make_previous_current(scene.world.actor, view.secret_rotation.id)
+
+    scene.do("restore", act)
+    scene.settle()
+    check_readers(scene)
+    assert team(scene, scene.server).read() != before
+
+
+def unmap(scene: CrashScenario) -> None:
+    """A user deletes a secret rotation with its secrets, and has those of the application revoked."""
+    view = mapped(scene, 2)
+
+    def act(server: Server) -> None:
+        if server.services.secret_rotations.list(scene.world.actor, scene.project_id):
+            server.services.secret_rotations.delete(
+                scene.world.actor, view.secret_rotation.id, delete_secrets=True, revoke=True
+            )
+
+    scene.do("unmap", act)
+    scene.settle()
+    assert team(scene, scene.server).keys() == set(), "a secret of an application that is not rotated any more stayed"
+    assert team(scene, scene.server).names() == []
+
+
 SCENARIOS: dict[str, tuple[Callable[[CrashScenario], None], Settings]] = {
+    "map, slow replicas": (map_application, SLOW),
+    "rotate application": (rotate_application, Settings()),
+    "restore previous": (restore_previous, Settings()),
+    "unmap": (unmap, Settings()),
     "enable, slow replicas": (enable, SLOW),
     "scheduled rotation": (rotate, Settings()),
     "shared secret": (share, Settings()),
@@ -187,10 +278,15 @@ SCENARIOS: dict[str, tuple[Callable[[CrashScenario], None], Settings]] = {
 }
 
 
+OF_APPLICATIONS = {map_application, rotate_application, restore_previous, unmap}
+
+
 def play(database: Database, scenario: str, kill_at: int | None, folder: Path | None = None) -> Fuse:
     """Run the scenario on an empty database with a death at the given instant; judge it; return what passed."""
     act, settings = SCENARIOS[scenario]
-    world = make_world(database, settings=settings, pace=PACE)
+    world = make_world(
+        database, settings=settings, pace=PACE, permissions=WRITE_ALL if act in OF_APPLICATIONS else (OWNED,)
+    )
     fuse = Fuse(kill_at)
     world.watcher = fuse.watch
     mortal = world.server("mortal", MortalDatabase(database, fuse), MortalTransport(world.network("mortal"), fuse))
