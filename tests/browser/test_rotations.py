@@ -69,3 +69,10 @@ def test_a_rotation_is_set_up_reviewed_and_watched(page: Page, estate: BrowserSe
     page.get_by_role("link", name="accounting-app").click()
     page.get_by_role("link", name=connection.name).click()
     expect(page).to_have_url(estate.page_of(connection))
+
+    page.get_by_label("More for directory-wide").click()
+    page.get_by_role("link", name="Applications to Rotate").click()
+    page.get_by_role("searchbox", name="Search applications").fill("accounting")
+    page.get_by_role("button", name="Remove Accounting portal").click()
+    page.get_by_role("button", name="Allow Accounting portal").click()
+    expect(page.get_by_role("row").filter(has_text="Accounting portal")).to_contain_text("On the list")

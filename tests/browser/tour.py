@@ -171,6 +171,7 @@ def addresses(estate: BrowserServer, furniture: Furniture) -> Iterator[tuple[str
         yield f"connection {end}", f"/app-connections/{furniture.rotating.id}/{end}"
     yield "connection enable", f"/app-connections/{furniture.resting.id}/schedule"
     yield "rotation", f"/secret-rotations/{furniture.rotation_id}"
+    yield "connection applications", f"/app-connections/{furniture.writer.id}/applications"
     yield "rotation plan", f"/secret-rotations/{furniture.rotation_id}/plan"
     yield "rotation edit", f"/secret-rotations/{furniture.rotation_id}/edit"
     rotations = "integrations/secret-rotations"

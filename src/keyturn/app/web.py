@@ -268,6 +268,7 @@ def rotation_pages(
         use_cases.secret_history,
         use_cases.secret_plans,
         use_cases.connections,
+        use_cases.applications,
         projects,
         trail,
         heads,

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from keyturn.audit.service import AuditTrail
+from keyturn.connections.allowed import RotatableApplications
 from keyturn.connections.service import Connections
 from keyturn.kit.actor import Actor
 from keyturn.pages.project_header import ProjectHeader, ProjectHeaders
@@ -43,6 +44,7 @@ class RotationPages:
     history: SecretRotationHistory
     plans: SecretRotationPlans
     connections: Connections
+    applications: RotatableApplications
     projects: Projects
     trail: AuditTrail
     heads: ProjectHeaders
