@@ -77,7 +77,7 @@ def test_a_secret_that_was_made_by_hand_is_kept_until_it_is_released(web: Rotati
     ):
         web.refused(body, status, url=f"{one}/hand-over")
     web.ask("POST", f"{one}/hand-over", {"keyId": secret.key_id, "clientSecret": secret.value})
-    web.days(95)
+    web.days(35)
     entry = next(each for each in web.ask("GET", f"{one}/credentials")["credentials"] if each["keyId"] == secret.key_id)
     assert (entry["adopted"], entry["note"]) == (True, "kept, used elsewhere")
     assert secret.key_id in web.keys(by_hand)
