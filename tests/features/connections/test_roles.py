@@ -4,6 +4,10 @@ from typing import Any
 
 import pytest
 
+from keyturn.connections.search import ConnectionQuery, ConnectionSearch
+from keyturn.projects.domain import GivenRole
+from keyturn.projects.role_domain import NewRole
+from keyturn.projects.service import Projects
 from tests.features.connections.desk import ALL, NOBODY, ROOT, WEEKLY, ApiClient, Json
 
 READ, CONNECT, CREATE = "read-app-connections", "connect-app-connections", "create-app-connections"
@@ -127,3 +131,36 @@ def test_a_member_of_the_project_may_set_up_a_rotation_there(web: ApiClient) -> 
     connection = web.ask("POST", "", body, who="project-member")["appConnection"]
     (run,) = web.ask("GET", f"{connection['id']}/rotation-runs", who="project-viewer")["rotationRuns"]
     assert run["requestedBy"]["name"] == "project-member@contoso.test"
+
+
+def test_a_role_for_one_connection_shows_and_permits_that_one_alone(web: ApiClient) -> None:
+    place: Json = {"projectId": web.project_id}
+    mine, other = web.create("mine", **place), web.create("secret-lagoon", **place)
+    projects, admin, actor = (
+        Projects(web.world.database, web.world.clock, web.world.ids),
+        web.actors["admin"],
+        web.actors["member"],
+    )
+    where = {"connectionId": {"$eq": mine["id"]}}
+    permission = {"subject": "app-connections", "action": ["read", "connect", "edit"], "conditions": where}
+    projects.roles.create(admin, web.project_id, NewRole("one", "One", "", (permission,)))
+    projects.members.add_people(admin, web.project_id, [actor.name], [GivenRole("one")])
+    for path in (f"{ROOT}?projectId={web.project_id}", ALL, f"{ROOT}/available?projectId={web.project_id}"):
+        answer = web.ask("GET", path, who="member")
+        assert [each["name"] for each in answer["appConnections"]] == ["mine"], path
+    search = ConnectionSearch(web.world.database)
+    for project_id, everywhere in ((web.project_id, False), (None, True)):
+        page = search.page(actor, project_id, ConnectionQuery(everywhere=everywhere))
+        assert ([each.name for each in page.connections], page.total, page.all) == (["mine"], 1, 1)
+    web.ask("GET", mine["id"], who="member")
+    web.ask("PATCH", mine["id"], {"description": "changed"}, who="member")
+    web.ask("DELETE", mine["id"], who="member", expect=403)
+    for method, path in (("GET", other["id"]), ("PATCH", other["id"]), ("POST", f"{other['id']}/test")):
+        refused = web.ask(method, path, {"description": "x"} if method == "PATCH" else None, who="member", expect=403)
+        assert "lagoon" not in str(refused)
+    there, nowhere = (
+        web.ask("GET", f"connection-name/{name}?projectId={web.project_id}", who="member", expect=403)
+        for name in ("secret-lagoon", "no-such")
+    )
+    assert there["message"] == nowhere["message"]
+    web.ask("POST", "", web.body("new", **place), who="member", expect=403)
