@@ -23,7 +23,7 @@ from sqlalchemy.util import LRUCache
 from keyturn.db import triggers
 from keyturn.db.engine import for_writing, open_engine, parse_url
 from keyturn.db.tables import metadata
-from keyturn.db.unit import Database
+from keyturn.db.unit import Database, Tx
 from tests.postgres import drop_database, make_database
 
 KINDS = ("sqlite", pytest.param("postgres", marks=pytest.mark.postgres))
@@ -165,6 +165,19 @@ def wipe(database: Database) -> None:
         for statement in triggers.SQLITE:
             if "no_delete" in statement:
                 run(statement)
+
+
+_COUNTS = sa.union_all(
+    *(
+        sa.select(sa.literal(name).label("name"), sa.func.count().label("n")).select_from(metadata.tables[name])
+        for name in _TABLES
+    )
+)
+
+
+def rows_by_table(tx: Tx) -> dict[str, int]:
+    """Return how many rows there are in each table."""
+    return {row["name"]: row["n"] for row in tx.rows(_COUNTS)}
 
 
 def create_tables(url: str) -> None:

@@ -6,13 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import sqlalchemy as sa
 from sqlalchemy import event
 
 from entra_emulator.admin.admin import ApplicationHandle
 from keyturn.api.connections.routes import router
 from keyturn.api.rotations import application_routes
-from keyturn.db.tables import metadata
 from keyturn.errors import TokenRefused
 from keyturn.kit.actor import Actor, Role
 from keyturn.settings.model import Settings
@@ -20,6 +18,7 @@ from keyturn.web.routes import Routes
 from keyturn.web.server.app import build
 from keyturn_simulation.world import World
 from tests.client import Client
+from tests.databases import rows_by_table
 from tests.features.accounts.people import join, machine, organization, person, project
 
 Json = dict[str, Any]
@@ -120,10 +119,7 @@ class ApiClient:
     def remains(self) -> Json:
         """Rows by table, and the writes that Entra saw."""
         with self.world.database.read() as tx:
-            rows = {
-                table.name: tx.rows(sa.select(sa.func.count().label("n")).select_from(table))[0]["n"]
-                for table in metadata.sorted_tables
-            }
+            rows = rows_by_table(tx)
         writes = [entry for entry in self.world.emulator.ledger if entry.operation in _WRITES]
         return rows | {"writes at Entra": len(writes)}
 

@@ -8,8 +8,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import sqlalchemy as sa
-
 from entra_emulator.admin.admin import ApplicationHandle
 from keyturn.api.folders import routes as folder_routes
 from keyturn.api.projects import routes as project_routes
@@ -17,7 +15,6 @@ from keyturn.api.rotations import routes as rotation_routes
 from keyturn.api.secrets import routes as secret_routes
 from keyturn.crypto.keyring import Keyring, KeyringDigests
 from keyturn.crypto.root import GivenRoot, RootKey, RootKeys
-from keyturn.db.tables import metadata
 from keyturn.db.unit import Database
 from keyturn.errors import TokenRefused
 from keyturn.kit.actor import Actor, Role
@@ -29,6 +26,7 @@ from keyturn.settings.model import Settings
 from keyturn.web.server.app import build
 from keyturn_simulation.world import ROOT_KEY, World, make_world
 from tests.client import Client
+from tests.databases import rows_by_table
 from tests.features.accounts.people import join, machine, organization, person
 from tests.features.connections.desk import connection_routes
 
@@ -149,10 +147,7 @@ class RotationClient:
     def remains(self) -> Json:
         """Rows by table, and the writes that Entra saw."""
         with self.world.database.read() as tx:
-            rows = {
-                table.name: tx.rows(sa.select(sa.func.count().label("n")).select_from(table))[0]["n"]
-                for table in metadata.sorted_tables
-            }
+            rows = rows_by_table(tx)
         writes = [entry for entry in self.world.emulator.ledger if entry.operation in _WRITES]
         return rows | {"writes at Entra": len(writes)}
 

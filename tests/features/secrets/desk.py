@@ -33,6 +33,7 @@ from keyturn.settings.model import Settings
 from keyturn.web.server.app import Application, build
 from keyturn_simulation.world import ROOT_KEY, World, make_world
 from tests.client import Client
+from tests.databases import rows_by_table
 from tests.features.accounts.people import join, machine, organization, person
 
 Json = dict[str, Any]
@@ -147,10 +148,7 @@ class SecretsClient:
 
     def counts(self) -> Json:
         with self.world.database.read() as tx:
-            return {
-                table.name: tx.rows(sa.select(sa.func.count().label("n")).select_from(table))[0]["n"]
-                for table in metadata.sorted_tables
-            }
+            return rows_by_table(tx)
 
     def everything_stored(self) -> str:
         with self.world.database.engine.connect() as connection:
