@@ -144,16 +144,6 @@ def by_id(tx: Tx, org_id: str, secret_id: str) -> tuple[StoredSecret, Place] | N
     return placed(row) if row else None
 
 
-def in_folders(tx: Tx, folder_ids: Sequence[str], owner_id: str | None) -> list[StoredSecret]:
-    """Return everybody's secrets of these folders, and those of the owner if one is given; by name within a folder."""
-    owned = SHARED if owner_id is None else sa.or_(SHARED, secrets.c.owner_id == owner_id)
-    found = [
-        stored(row) for ids in chunks(folder_ids) for row in tx.rows(_QUERY.where(owned, secrets.c.folder_id.in_(ids)))
-    ]
-    # Sorted here: the order of texts in a database depends on its settings, and an answer's tag on the order.
-    return sorted(found, key=lambda secret: (secret.name, secret.owner_id or ""))
-
-
 def personal(tx: Tx, folder_id: str, name: str) -> list[StoredSecret]:
     """Return the personal values of this name, whoever's they are."""
     return [
