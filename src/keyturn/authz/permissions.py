@@ -1,7 +1,8 @@
 """What roles permit, and where: permissions with conditions, and the one decision on them. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from keyturn.authz.domain import Action
 from keyturn.authz.globs import apart, matches, narrower, plain_path
@@ -40,10 +41,15 @@ class Condition:
             and all(matches(glob, value) for glob in self.globs)
         )
 
+    @cached_property
+    def values(self) -> frozenset[str]:
+        """All that fits, where that can be listed."""
+        return frozenset(value for value in self.among or () if self.fits(value))
+
     def within(self, wide: "Condition") -> bool:
         """Say whether whatever fits this fits ``wide``, too; False also where that cannot be seen."""
         if self.among is not None:
-            return all(wide.fits(value) for value in self.among if self.fits(value))
+            return self.values <= wide.values if wide.among is not None else all(map(wide.fits, self.values))
         return (
             wide.among is None
             and all(value in self.besides or not all(matches(g, value) for g in self.globs) for value in wide.besides)
@@ -53,7 +59,11 @@ class Condition:
     def apart(self, other: "Condition") -> bool:
         """Say whether nothing fits both; False also where that cannot be seen."""
         if self.among is not None:
-            return not any(self.fits(value) and other.fits(value) for value in self.among)
+            return (
+                self.values.isdisjoint(other.values)
+                if other.among is not None
+                else not any(map(other.fits, self.values))
+            )
         if other.among is not None:
             return other.apart(self)
         return any(apart(own, glob) for own in self.globs for glob in other.globs)
@@ -131,10 +141,21 @@ class Grants:
 
         Nobody gives others what they do not have. Where it cannot be seen whether they do, the action is returned as well.
         """
+        inverted = [(number, rule) for number, rule in enumerate(rules) if rule.inverted]
+        last: dict[tuple[int, Action], int] = {}
+
+        def excepted(own: Permission, action: Action) -> int:
+            """Return the number of the last exception of the role that has all places of one of the own; -1: none has."""
+            # Once for each: both roles may have a hundred.
+            key = (id(own), action)
+            if key not in last:
+                numbers = (number for number, rule in reversed(inverted) if action in rule.actions and own.within(rule))
+                last[key] = next(numbers, -1)
+            return last[key]
+
         for number, rule in enumerate(rules):
-            exceptions = [each for each in rules[number + 1 :] if each.inverted]
             for action in sorted(rule.actions) if not rule.inverted else ():
-                if not any(_covers(own, action, rule, exceptions) for own in self.roles):
+                if not any(_covers(own, action, rule, number, excepted) for own in self.roles):
                     return action
         return None
 
@@ -173,12 +194,14 @@ def _somewhere(rules: Rules, action: Action, environment: str | None) -> bool:
     return False
 
 
-def _covers(own: Rules, action: Action, wanted: Permission, exceptions: Sequence[Permission]) -> bool:
-    """Say whether one role permits the action wherever ``wanted`` does, but for the exceptions."""
+def _covers(
+    own: Rules, action: Action, wanted: Permission, number: int, excepted: Callable[[Permission, Action], int]
+) -> bool:
+    """Say whether one role permits the action wherever ``wanted`` does, but for the exceptions after its number."""
     for rule in _about(own, action):
         if not rule.inverted:
             if wanted.within(rule):
                 return True
-        elif not rule.apart(wanted) and not any(action in each.actions and rule.within(each) for each in exceptions):
+        elif excepted(rule, action) < number and not rule.apart(wanted):
             return False
     return False

@@ -1,5 +1,6 @@
 """The one decision on permissions: conditions, exceptions, several roles, and what somebody may give to others."""
 
+from time import process_time
 from typing import Any
 
 import pytest
@@ -106,3 +107,19 @@ BUT_PRIVATE = (rule(READ), rule(READ, path="/app/private/**", inverted=True))
 )
 def test_what_somebody_may_give_is_within_what_they_have(own: Rules, wanted: Rules, covered: bool) -> None:
     assert (Grants((own,)).lacking(wanted) is None) == covered
+
+
+def test_roles_with_as_many_permissions_as_one_may_have_are_compared_at_once() -> None:
+    """While they are, nobody else changes anything in the project."""
+    many = [f"e{number}" for number in range(99)]
+    actions = [action for action in Action if action.subject == "secrets"]
+    here = Condition(frozenset([*many, "here"]))
+    own = (rule(*actions), *[rule(*actions, environment=here, path="/private/*", inverted=True)] * 99)
+    exceptions = [
+        rule(*actions, environment=Condition(frozenset([*many, f"x{number}"])), inverted=True) for number in range(48)
+    ]
+    wanted = (*[rule(*actions, environment=here)] * 50, *exceptions, rule(*actions, environment=here, inverted=True))
+    begun = process_time()
+    assert Grants((own,)).lacking(wanted) is None
+    assert Grants((own,)).lacking(wanted[:-1]) is not None
+    assert process_time() - begun < 2
