@@ -23,6 +23,7 @@ from keyturn.db.unit import Tx
 from keyturn.kit.secret import SealContext, Sealed
 
 CONNECTIONS = table
+GRANTS = oauth_tokens
 """For statements of rooms above that join them; read by ``rows.read``."""
 
 

@@ -38,10 +38,19 @@ class SecretRotation:
 
 
 @dataclass(frozen=True)
+class GrantUse:
+    """When what a person granted to a connection was used last, and is next; ``refresh_due_at`` None: only a person can help."""
+
+    refreshed_at: datetime
+    refresh_due_at: datetime | None
+
+
+@dataclass(frozen=True)
 class SecretRotationView:
     """All that is shown of one. ``rotation`` is that of the application: its schedule is the strictest of all its mappings.
 
-    ``last_run`` is its newest run, which may still be under way; ``current`` the secret that is published.
+    ``last_run`` is its newest run, which may still be under way; ``current`` the secret that is published; ``grant`` is there
+    where a person signed in for the connection.
     """
 
     secret_rotation: SecretRotation
@@ -51,6 +60,7 @@ class SecretRotationView:
     place: Place
     last_run: Run | None = None
     current: Credential | None = None
+    grant: GrantUse | None = None
 
     @property
     def active_index(self) -> int:

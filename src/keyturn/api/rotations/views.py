@@ -22,6 +22,7 @@ from keyturn.rotations import waits
 from keyturn.rotations.domain import Rotation
 from keyturn.rotations.secret_domain import DeletedSecretRotation, GeneratedCredentials, SecretRotationView
 from keyturn.rotations.secret_history import usable_until
+from keyturn.rotations.signer_health import SignerHealth, signer_health
 from keyturn.web.schema.wire import ApiModel, Timestamp
 
 TYPE = "azure-client-secret"
@@ -80,6 +81,21 @@ class AppliedSchedule(ApiModel):
     rotate_at: ClockTime
 
 
+class SignerShown(ApiModel):
+    """The connection as the one that signs in. ``needsSignIn``: a person has to sign in again, on the connection's page.
+
+    ``grantEndsAt``: when Entra ID forgets what that person granted, told in the last 45 days before. ``refusedAt``: since when
+    Entra ID refuses the connection; ``code``, ``message`` and ``fix`` say why.
+    """
+
+    needs_sign_in: bool
+    grant_ends_at: Timestamp | None
+    refused_at: Timestamp | None
+    code: str | None
+    message: str | None
+    fix: str | None
+
+
 class SecretRotationShown(ApiModel):
     """``rotateAtUtc`` of a schedule in another zone is the UTC time of its next run: it changes with daylight saving.
 
@@ -117,6 +133,7 @@ class SecretRotationShown(ApiModel):
     active_run: ActiveRun | None
     expires_at: Timestamp | None
     consecutive_failures: int
+    signer: SignerShown
     last_rotation_job_id: str | None = None
 
 
@@ -203,6 +220,18 @@ def shown(view: SecretRotationView, now: datetime) -> SecretRotationShown:
         active_run=active_run(run if run and run.finished_at is None else None),
         expires_at=iso_or_none(view.current.ends_at if view.current else None),
         consecutive_failures=rotation.failures,
+        signer=_signer(signer_health(view, now)),
+    )
+
+
+def _signer(health: SignerHealth) -> SignerShown:
+    return SignerShown(
+        health.needs_sign_in,
+        iso_or_none(health.grant_ends_at),
+        iso_or_none(health.refused_at),
+        health.code,
+        health.message,
+        health.fix,
     )
 
 

@@ -20,6 +20,7 @@ from keyturn.pages.rotations.urls import ONE, PageOfRotations, RotationPages
 from keyturn.rotations.history import early_end
 from keyturn.rotations.secret_domain import SecretRotationView
 from keyturn.rotations.secret_history import usable_until
+from keyturn.rotations.signer_health import SignerHealth, signer_health
 from keyturn.web.edge import Endpoint
 from keyturn.web.html.forms import EMPTY
 from keyturn.web.pages import BrowserContext, FormState, PageRoute, get
@@ -42,6 +43,7 @@ class RotationPage(PageOfRotations):
     template: ClassVar[str] = "rotations/one.html"
 
     view: SecretRotationView
+    signer: SignerHealth
     badges: Sequence[Badge]
     line: TimeLine
     living: Sequence[LivingSecret]
@@ -73,11 +75,13 @@ def _page(pages: RotationPages, actor: Actor, rotation_id: str, zone: ZoneInfo, 
     project = pages.project(actor, view.secret_rotation.project_id)
     service = pages.providers.of(view.connection.app).manifest.service
     lines = [run_line(run, steps, service, now, first="First secret") for run, steps in history.runs]
-    runs = said_once(lines, ())
+    signer = signer_health(view, now)
+    runs = said_once(lines, {signer.message} if signer.message else ())
     return RotationPage(
         project=project,
         view=view,
-        badges=without(badges_of(view, now), {run.failure for run in runs}),
+        signer=signer,
+        badges=without(badges_of(view, now), {signer.message or "", *(run.failure for run in runs)}),
         line=draw(secrets_of(history.credentials, history.foreign), now, zone),
         living=_living(view, history.credentials, now),
         coming=history.coming(SHOWN_COMING, now) if view.secret_rotation.enabled else (),

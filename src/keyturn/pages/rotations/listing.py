@@ -1,6 +1,6 @@
 """The list of the secret rotations of a project: search and pages, on the server."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, ClassVar
@@ -9,9 +9,10 @@ from urllib.parse import urlencode
 from msgspec import Meta
 
 from keyturn.kit.actor import Actor
-from keyturn.pages.connections.badges import Badge, rotation_badges
+from keyturn.pages.connections.badges import Badge, distance, rotation_badges
 from keyturn.pages.rotations.urls import OF_PROJECT, PageOfRotations, RotationPages
 from keyturn.rotations.secret_domain import SecretRotationView
+from keyturn.rotations.signer_health import signer_health
 from keyturn.web.pages import PageRoute, get
 from keyturn.web.schema.validate import Trimmed
 from keyturn.web.schema.wire import ApiModel
@@ -73,7 +74,27 @@ def badges_of(view: SecretRotationView, now: datetime) -> list[Badge]:
     """Return the marks of a secret rotation, the most urgent first."""
     run = view.last_run if view.last_run and view.last_run.finished_at is None else None
     ends_at = view.current.ends_at if view.current else None
-    return list(rotation_badges(view.rotation, run, ends_at, now))
+    return [*_signer_badges(view, now), *rotation_badges(view.rotation, run, ends_at, now)]
+
+
+def _signer_badges(view: SecretRotationView, now: datetime) -> Iterator[Badge]:
+    health, name = signer_health(view, now), view.connection.name
+    label = "Since" if health.refused_at else ""
+    if health.needs_sign_in:
+        yield Badge(
+            "Sign in again",
+            "bad",
+            "plug",
+            f"Nobody is signed in for the connection '{name}' any more.",
+            health.refused_at,
+            label,
+        )
+    elif health.refused_at:
+        yield Badge("Connection refused", "bad", "warning", health.message or "", health.refused_at, label)
+    elif health.grant_ends_at:
+        left = "ended" if health.grant_ends_at <= now else f"ends {distance(health.grant_ends_at, now)}"
+        reason = f"What a person granted to the connection '{name}' could not be used for long."
+        yield Badge(f"Sign-in {left}", "warn", "plug", reason, health.grant_ends_at, "Forgotten")
 
 
 def _matches(view: SecretRotationView, words: Sequence[str]) -> bool:

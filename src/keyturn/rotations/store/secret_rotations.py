@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from keyturn.connections.rows import read as read_connection
-from keyturn.connections.store import CONNECTIONS
+from keyturn.connections.store import CONNECTIONS, GRANTS
 from keyturn.credentials import store as journal
 from keyturn.credentials.domain import State
 from keyturn.db.tables import rotations, runs, secret_rotations
@@ -14,7 +14,7 @@ from keyturn.db.tables.views import environments, mapped_secrets, secret_folders
 from keyturn.db.unit import Tx
 from keyturn.rotations.domain import Run
 from keyturn.rotations.schedule import Schedule
-from keyturn.rotations.secret_domain import SecretRotation, SecretRotationView
+from keyturn.rotations.secret_domain import GrantUse, SecretRotation, SecretRotationView
 from keyturn.rotations.store.rows import rotation as _rotation
 from keyturn.rotations.store.rows import run as _run
 from keyturn.secrets.domain import Place
@@ -109,6 +109,8 @@ _VIEW = (
         *_labelled(CONNECTIONS, "signer_"),
         *(runs.c[name].label(f"run_{name}") for name in Run.__dataclass_fields__),
         *journal.JOINED,
+        GRANTS.c.refreshed_at,
+        GRANTS.c.refresh_due_at,
         _ID.c.name.label("client_id_name"),
         _SECRET.c.name.label("client_secret_name"),
         secret_folders.c.path.label("folder_path"),
@@ -124,6 +126,7 @@ _VIEW = (
         .join(_SECRET, sa.and_(_SECRET.c.secret_rotation_id == secret_rotations.c.id, _SECRET.c.which == CLIENT_SECRET))
         .outerjoin(runs, runs.c.id == _NEWEST_RUN)
         .outerjoin(journal.ENTRIES, _CURRENT)
+        .outerjoin(GRANTS, GRANTS.c.connection_id == CONNECTIONS.c.id)
     )
     .order_by(secret_rotations.c.name, secret_rotations.c.id)
 )
@@ -169,4 +172,5 @@ def _view(row: Mapping[str, Any]) -> SecretRotationView:
         place,
         _run(row, "run_") if row["run_id"] else None,
         journal.joined(row) if row["credential_id"] else None,
+        GrantUse(row["refreshed_at"], row["refresh_due_at"]) if row["refreshed_at"] else None,
     )

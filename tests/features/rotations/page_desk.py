@@ -1,0 +1,107 @@
+"""The pages and the JSON of connections and of secret rotations, served in process to whoever has signed in."""
+
+import html
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from keyturn.accounts.service import Access
+from keyturn.api.rotations import routes as rotation_routes
+from keyturn.audit.service import AuditTrail
+from keyturn.crypto.keyring import Keyring, KeyringDigests
+from keyturn.crypto.root import GivenRoot, RootKey, RootKeys
+from keyturn.kit.actor import Actor
+from keyturn.pages import TEMPLATES, connections, rotations
+from keyturn.pages.connections.urls import ConnectionPages
+from keyturn.pages.project_header import ProjectHeaders
+from keyturn.pages.rotations import RotationPages
+from keyturn.projects.service import Projects
+from keyturn.settings.model import Settings
+from keyturn.web.cookies import SessionCookie
+from keyturn.web.html.keeping import Keeper
+from keyturn.web.html.render import Navigation, Renderer
+from keyturn.web.pages import Site
+from keyturn.web.server.app import build
+from keyturn_simulation.world import ROOT_KEY
+from tests.client import Client
+from tests.features.rotations.applications import Applications
+
+
+class PageClient:
+    """A browser and a program of ``who``, at first the scene's administrator."""
+
+    def __init__(self, client: Client, who: Actor) -> None:
+        self._client, self.who = client, who
+
+    def page(self, url: str, *, expect: int = 200) -> str:
+        headers = {"sec-fetch-site": "same-origin", "accept": "text/html", "cookie": "keyturn_session=x"}
+        answer = self._client.get(url, headers=headers, follow_redirects=False)
+        assert answer.status_code == expect, answer.text
+        return " ".join(html.unescape(answer.text).split())
+
+    def json(self, method: str, url: str, body: object = None, **query: Any) -> Any:
+        headers = {"authorization": "Bearer x"}
+        answer = self._client.request(method, url, json=body, headers=headers, params=query or None)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+
+@contextmanager
+def page_desk(scene: Applications, folder: Path) -> Iterator[PageClient]:
+    """Serve them over the use cases of the scene's world."""
+    world, use_cases = scene.world, scene.world.services
+    database, clock, ids = world.database, world.clock, world.ids
+    digests = KeyringDigests(Keyring.open(database, GivenRoot(RootKeys(RootKey(ROOT_KEY))), clock))
+    projects, trail = Projects(database, clock, ids), AuditTrail(database)
+    heads = ProjectHeaders(Access(database, clock, ids, sealer=world.sealer, digests=digests), projects)
+    of_rotations = RotationPages(
+        use_cases.secret_rotations,
+        use_cases.secret_values,
+        use_cases.secret_history,
+        use_cases.secret_plans,
+        use_cases.connections,
+        use_cases.applications,
+        projects,
+        trail,
+        heads,
+        clock,
+        use_cases.providers,
+    )
+    of_connections = ConnectionPages(
+        use_cases.connections,
+        use_cases.rotations,
+        use_cases.history,
+        use_cases.overviews,
+        use_cases.removals,
+        use_cases.sign_ins,
+        use_cases.tests,
+        use_cases.search,
+        trail,
+        heads,
+        clock,
+        use_cases.providers,
+        oauth=True,
+    )
+    api = rotation_routes.router(
+        use_cases.secret_rotations, use_cases.secret_values, use_cases.secret_history, use_cases.secret_plans, clock
+    )
+    site = Site(
+        Renderer(clock, folders=(TEMPLATES,)),
+        lambda _session, _ip: opened.who,
+        lambda actor: Navigation("Contoso", actor.name, actor.role.value),
+        SessionCookie(secure=False),
+        None,
+        Keeper(digests, clock),
+    )
+    app = build(
+        [rotations.router(of_rotations), connections.router(of_connections), api],
+        authenticate=lambda _token, _ip: opened.who,
+        settings=Settings(data_dir=folder, database_url="sqlite://"),
+        clock=clock,
+        ids=ids,
+        site=site,
+    )
+    with Client(app) as client:
+        opened = PageClient(client, scene.actor)
+        yield opened
