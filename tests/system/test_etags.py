@@ -12,9 +12,10 @@ from tests.system.routes import rule_of
 
 LIVE = {
     "/api/v1/app-connections/azure-client-secrets/{connection_id}/clients",
+    "/api/v2/secret-rotations/azure-client-secret/{rotation_id}/plan",
     "/api/v1/organization/audit-logs",
 }
-"""One asks Entra, which takes long, and answers what it says at the moment; the other tells of the reads of this test."""
+"""Two ask Entra, which takes long, and answer what it says at the moment; the last tells of the reads of this test."""
 
 
 def reads(whole: RunningServer) -> list[str]:
