@@ -104,6 +104,14 @@ def allowed(tx: Tx, actor: Actor, action: Action, scope: Scope) -> bool:
         return False
 
 
+def allowed_of(tx: Tx, actor: Actor, action: Action, scopes: Sequence[Scope]) -> list[bool]:
+    """Say for each of these places in projects of the actor's organization whether they may do this: one statement."""
+    if actor.role is Role.ADMIN or not scopes:
+        return [True] * len(scopes)
+    grants = _of_all(tx, actor)
+    return [grants.get(scope.project_id or "", Grants()).allow(action, scope) for scope in scopes]
+
+
 def visible(tx: Tx, actor: Actor) -> Visibility:
     """Return which connections the actor's lists may show."""
     organization = _OF_ORGANIZATION[actor.role].allow(Action.READ_CONNECTIONS, Scope(actor.org_id))

@@ -1,8 +1,10 @@
-"""What is shown of connections in lists, beside themselves: their rotation, their project, and who shares their credential."""
+"""What is shown beside connections: their rotation, their project, who shares their credential, what they rotate."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from keyturn.authz import authorize
+from keyturn.authz.domain import Action
 from keyturn.connections import holders
 from keyturn.connections.domain import Connection
 from keyturn.connections.holders import Sharing
@@ -10,7 +12,10 @@ from keyturn.db.unit import Database, Tx
 from keyturn.kit.actor import Actor
 from keyturn.projects import store as projects
 from keyturn.projects.domain import ProjectRef
+from keyturn.rotations.secret_access import scope_of
+from keyturn.rotations.secret_domain import RotatedThrough
 from keyturn.rotations.store import policies
+from keyturn.rotations.store import secret_rotations as store
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,15 @@ class Overviews:
         """Return by id who else holds the credentials of connections that the caller was allowed to read."""
         with self._database.read() as tx:
             return holders.sharing(tx, actor, connections)
+
+    def rotated_through(self, actor: Actor, connection: Connection) -> RotatedThrough:
+        """Return whose secrets are rotated through a connection that the caller was allowed to read: two statements."""
+        with self._database.read() as tx:
+            refs = store.refs_of_connection(tx, connection.id)
+            scopes = [scope_of(connection.org_id, ref.place, connection.id) for ref in refs]
+            visible = authorize.allowed_of(tx, actor, Action.READ_ROTATIONS, scopes)
+        seen = [ref for ref, may_see in zip(refs, visible, strict=True) if may_see]
+        return RotatedThrough(seen, len(refs) - len(seen))
 
 
 def _homes(tx: Tx, connections: Sequence[Connection]) -> Mapping[str, ProjectRef]:

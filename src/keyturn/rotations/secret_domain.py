@@ -79,6 +79,28 @@ class SecretRotationView:
 
 
 @dataclass(frozen=True)
+class SecretRotationRef:
+    """A secret rotation by name, with the application that it rotates."""
+
+    id: str
+    name: str
+    application_name: str
+    place: Place
+
+
+@dataclass(frozen=True)
+class RotatedThrough:
+    """The secret rotations whose applications are rotated through a connection. ``hidden`` is how many the actor may not see."""
+
+    seen: Sequence[SecretRotationRef]
+    hidden: int
+
+    @property
+    def count(self) -> int:
+        return len(self.seen) + self.hidden
+
+
+@dataclass(frozen=True)
 class Awaited:
     """A run that a caller waits for, by asking again and again, no longer than ``until``; None: nothing has to be waited for."""
 

@@ -21,6 +21,7 @@ from keyturn.ports.manifest import Manifest
 from keyturn.ports.sign_in import SignInMethod
 from keyturn.rotations.domain import Rotation
 from keyturn.rotations.history import History, early_end
+from keyturn.rotations.secret_domain import RotatedThrough
 from keyturn.web.html.forms import EMPTY
 from keyturn.web.pages import BrowserContext, FormState, PageRoute, get
 
@@ -60,6 +61,7 @@ class ConnectionPage(PageOfPlace):
     trial: ConnectionTest | None
     form_state: FormState
     sharing: Sharing | None
+    rotated: RotatedThrough
 
 
 def routes(pages: ConnectionPages) -> tuple[PageRoute, list[PageRoute]]:
@@ -124,6 +126,7 @@ def show(
         trial=trial,
         form_state=form_state,
         sharing=pages.overviews.sharing(actor, [connection]).get(connection.id),
+        rotated=pages.overviews.rotated_through(actor, connection),
     )
 
 

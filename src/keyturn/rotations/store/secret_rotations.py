@@ -14,7 +14,7 @@ from keyturn.db.tables.views import environments, mapped_secrets, secret_folders
 from keyturn.db.unit import Tx
 from keyturn.rotations.domain import Run
 from keyturn.rotations.schedule import Schedule
-from keyturn.rotations.secret_domain import GrantUse, SecretRotation, SecretRotationView
+from keyturn.rotations.secret_domain import GrantUse, SecretRotation, SecretRotationRef, SecretRotationView
 from keyturn.rotations.store.rows import rotation as _rotation
 from keyturn.rotations.store.rows import run as _run
 from keyturn.secrets.domain import Place
@@ -73,6 +73,34 @@ def of_connection(tx: Tx, connection_id: str) -> list[str]:
     """Return the names of those whose application is rotated through the connection."""
     query = sa.select(secret_rotations.c.name).where(secret_rotations.c.connection_id == connection_id)
     return [row["name"] for row in tx.rows(query.order_by(secret_rotations.c.name))]
+
+
+def refs_of_connection(tx: Tx, connection_id: str) -> list[SecretRotationRef]:
+    """Return those whose application is rotated through the connection, by name."""
+    query = (
+        sa.select(
+            secret_rotations.c.id,
+            secret_rotations.c.name,
+            rotations.c.application_name,
+            secret_rotations.c.project_id,
+            secret_rotations.c.environment_id,
+            environments.c.slug,
+            environments.c.name.label("environment_name"),
+            secret_folders.c.path,
+        )
+        .select_from(
+            secret_rotations.join(rotations, rotations.c.id == secret_rotations.c.rotation_id)
+            .join(secret_folders, secret_folders.c.id == secret_rotations.c.folder_id)
+            .join(environments, environments.c.id == secret_rotations.c.environment_id)
+        )
+        .where(secret_rotations.c.connection_id == connection_id)
+        .order_by(secret_rotations.c.name, secret_rotations.c.id)
+    )
+    places = ("project_id", "environment_id", "slug", "environment_name", "path")
+    return [
+        SecretRotationRef(row["id"], row["name"], row["application_name"], Place(*(row[name] for name in places)))
+        for row in tx.rows(query)
+    ]
 
 
 def of_place(tx: Tx, *, project_id: str | None = None, environment_id: str | None = None) -> list[str]:

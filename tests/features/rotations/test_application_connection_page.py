@@ -1,0 +1,37 @@
+"""The page of a connection names the secret rotations that go through it, to those who may see them, before it is deleted."""
+
+from pathlib import Path
+
+import pytest
+
+from keyturn.errors import Refused
+from keyturn.kit.actor import Role
+from tests.databases import sqlite_database
+from tests.features.accounts.people import person
+from tests.features.rotations.applications import make_applications
+from tests.features.rotations.page_desk import page_desk
+
+
+def test_what_is_rotated_through_a_connection(tmp_path: Path) -> None:
+    with sqlite_database(tmp_path) as database:
+        scene = make_applications(database, signer_rotates=False)
+        path, name = f"/app-connections/{scene.signer.id}", "the-shop-of-contoso"
+        with page_desk(scene, tmp_path) as web:
+            before = web.page(path)
+            assert "of applications" not in before
+            assert f'action="{path}/delete"' in before
+            view = scene.create(name=name)
+            page = web.page(path)
+            assert "Rotates 1 secret of applications" in page
+            dialog = page[page.index('id="delete"') :]
+            assert f'href="/secret-rotations/{view.secret_rotation.id}">{name}</a>' in dialog
+            assert f'action="{path}/delete"' not in page
+            with pytest.raises(Refused, match=name) as refused:
+                scene.world.rotations.delete(scene.actor, scene.signer.id)
+            assert refused.value.code == "connections.rotates_applications"
+
+            web.who = person(database, scene.actor.org_id, Role.MEMBER, "colleague@contoso.test")
+            page = web.page(path)
+            assert "Rotates 1 secret of applications" in page
+            assert "1 you may not see" in " ".join(page.split())
+            assert name not in page
