@@ -136,6 +136,12 @@ class Grants:
         """Say whether there may be a place, in this environment or in any, where this may be done."""
         return any(_somewhere(rules, action, environment) for rules in self.roles)
 
+    def same_in(self, environment: str, other: str) -> bool:
+        """Say whether these permit the same in both environments, as they name neither or both of them."""
+        return all(
+            rule.environment.fits(environment) == rule.environment.fits(other) for rules in self.roles for rule in rules
+        )
+
     def lacking(self, rules: Rules) -> Action | None:
         """Return an action that the role permits somewhere where these do not; None when they cover it.
 

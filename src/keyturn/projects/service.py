@@ -13,7 +13,7 @@ from keyturn.authz.domain import Action
 from keyturn.changes import store as feed
 from keyturn.changes.domain import Change, ChangeKind
 from keyturn.db.unit import Database, Tx
-from keyturn.errors import NotFound, Refused
+from keyturn.errors import Forbidden, NotFound, Refused
 from keyturn.kit.actor import Actor, ActorKind, Role
 from keyturn.kit.slugs import slug_of
 from keyturn.organizations.quotas import require_room
@@ -227,12 +227,14 @@ class Projects:
     def update_environment(
         self, actor: Actor, project_id: str, environment_id: str, change: EnvironmentChange
     ) -> Environment:
-        """Change what is given. Raises Refused for a slug in use there."""
+        """Change what is given. Raises Refused for a slug in use, Forbidden for one by which the actor may do other things."""
         with self._database.write() as tx:
             action = Action.EDIT_ENVIRONMENTS
             project = self._editable(tx, actor, action, project_id, change.slug, besides=environment_id)
             before = _in(project, environment_id=environment_id)
             name, slug = change.name or before.name, change.slug or before.slug
+            if not granted(tx, actor, Scope(actor.org_id, project_id)).same_in(before.slug, slug):
+                raise _named_in_roles(before.slug, slug)
             store.save_environment(tx, before.id, name, slug, self._clock.now())
             order = [environment.id for environment in project.environments]
             new_position = order.index(before.id) + 1 if change.position is None else change.position
@@ -311,6 +313,15 @@ def _in(project: Project, *, environment_id: str | None = None, slug: str | None
         if environment_id == environment.id or slug == environment.slug:
             return environment
     raise _no_environment(environment_id or slug or "")
+
+
+def _named_in_roles(before: str, slug: str) -> Forbidden:
+    """Return what to say to somebody whose roles name one of the slugs, so that they would permit other things there."""
+    return Forbidden(
+        f"Your roles do not permit the same in environments with the slugs '{before}' and '{slug}'.",
+        code="projects.slug_in_roles",
+        fix="Ask an admin of the project to change the slug.",
+    )
 
 
 def _no_environment(id_or_slug: str) -> NotFound:

@@ -199,6 +199,10 @@ class Folders:
         store.move(tx, within, folder.path, path, now)
 
 
+_IN_FOLDERS = {"secrets", "secret-folders", "secret-imports", "secret-rotation"}
+"""What roles permit by paths."""
+
+
 def _reads(actor: Actor, grants: Grants, place: Place, folder: Folder) -> bool:
     return grants.allow(Action.READ_FOLDERS, access.scope_of(actor, replace(place, path=folder.path)))
 
@@ -210,9 +214,9 @@ def _leading(folders: Sequence[Folder], paths: Sequence[str]) -> Sequence[Folder
 
 
 def _require_no_gain(grants: Grants, actor: Actor, before: Place, after: Place) -> None:
-    """Raise Forbidden where somebody would have secrets moved from where they may not do something to where they may."""
+    """Raise Forbidden where what is in a folder would move from where somebody may not do something to where they may."""
     for action in Action:
-        if action.subject == "secrets" and grants.allow(action, access.scope_of(actor, after)):
+        if action.subject in _IN_FOLDERS and grants.allow(action, access.scope_of(actor, after)):
             require_in(grants, actor, action, access.scope_of(actor, before))
 
 
