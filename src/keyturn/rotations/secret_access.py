@@ -44,13 +44,13 @@ def locked(tx: Tx, actor: Actor, action: Action, secret_rotation_id: str) -> tup
     return view, rotation
 
 
-def connection_to_use(tx: Tx, actor: Actor, connection_id: str, project_id: str) -> Connection:
-    """Return a connection by which the actor may have applications rotated for the project.
+def connection_to_use(tx: Tx, actor: Actor, connection_id: str, *project_ids: str) -> Connection:
+    """Return a connection by which the actor may have applications rotated for these projects.
 
     Raises NotFound, Forbidden, or Refused for a connection of another project.
     """
     connection = connection_for(tx, actor, connection_id, Action.CONNECT_CONNECTIONS)
-    if connection.project_id not in {None, project_id}:
+    if connection.project_id is not None and set(project_ids) != {connection.project_id}:
         raise Refused(
             f"The connection '{connection.name}' belongs to another project.",
             code="rotation.connection_of_other_project",

@@ -24,7 +24,8 @@ def require_new(tx: Tx, actor: Actor, new: NewSecretRotation) -> tuple[Connectio
     """
     require_overlap(new.overlap)
     require_schedule(new.schedule)
-    place = places.locate(tx, actor, Action.CREATE_ROTATIONS, Address(new.project_id, None, new.environment, new.path))
+    address = Address(new.project_id, None, new.environment, new.path)
+    place = places.locate(tx, actor, Action.CREATE_ROTATIONS, address, new.connection_id)
     connection = secret_access.connection_to_use(tx, actor, new.connection_id, place.project_id)
     folder = places.folder_at(tx, place)
     before = store.named(tx, folder.id, new.name) if folder else None

@@ -230,7 +230,8 @@ class SecretRotations:
 
     def _other_connection(self, tx: Tx, actor: Actor, view: SecretRotationView, connection_id: str) -> Connection:
         """Return another connection for the application. It signs in for all who share the rotation: so all may be edited."""
-        for other in store.views_of_rotation(tx, view.rotation.id):
+        sharing = store.views_of_rotation(tx, view.rotation.id)
+        for other in sharing:
             if not secret_access.allowed(tx, actor, Action.EDIT_ROTATIONS, other):
                 raise Refused(
                     "The application's secret is published elsewhere, too, through the same connection, and you may not change "
@@ -239,7 +240,11 @@ class SecretRotations:
                     fix="Ask an administrator of the organization to change the connection.",
                     field="connectionId",
                 )
-        connection = secret_access.connection_to_use(tx, actor, connection_id, view.secret_rotation.project_id)
+        projects = (other.secret_rotation.project_id for other in sharing)
+        connection = secret_access.connection_to_use(tx, actor, connection_id, *projects)
+        for other in sharing:
+            scope = secret_access.scope_of(actor.org_id, other.place, connection.id)
+            authorize.require(tx, actor, Action.EDIT_ROTATIONS, scope)
         tenant = view.rotation.tenant
         if (connection.cloud, connection.tenant_id.lower()) != (tenant.cloud, tenant.tenant_id.lower()):
             raise Refused(

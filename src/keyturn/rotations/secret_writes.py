@@ -22,7 +22,7 @@ from keyturn.ports.clock import Clock, Ids
 from keyturn.ports.provider import RemoteApplication
 from keyturn.ports.sealing import Sealer
 from keyturn.projects.store import lock_project
-from keyturn.rotations import overlap
+from keyturn.rotations import overlap, secret_access
 from keyturn.rotations.application_check import CheckedApplication
 from keyturn.rotations.commands import NewSecretRotation, schedule_facts
 from keyturn.rotations.domain import CLIENT_SECRET, Reason, Rotation, RotationKind, Snapshot
@@ -223,10 +223,9 @@ def require_same_connection(
     if (rotation.connection_id, rotation.org_id) == (connection.id, actor.org_id):
         return
     names = [
-        f"'{each.name}'"
-        for each in store.of_rotation(tx, rotation.id)
-        if each.org_id == actor.org_id
-        and authorize.allowed(tx, actor, Action.READ_ROTATIONS, Scope(each.org_id, each.project_id))
+        f"'{view.secret_rotation.name}'"
+        for view in store.views_of_rotation(tx, rotation.id)
+        if secret_access.allowed(tx, actor, Action.READ_ROTATIONS, view)
     ]
     by = f"the secret rotation {names[0]}" if names else "a secret rotation that you may not see"
     raise Refused(

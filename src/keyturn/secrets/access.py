@@ -24,14 +24,14 @@ from keyturn.secrets.domain import (
 from keyturn.secrets.store import folders, secrets
 
 
-def locate(tx: Tx, actor: Actor, action: Action, address: Address) -> Place:
-    """Return the place, when the actor may do this there.
+def locate(tx: Tx, actor: Actor, action: Action, address: Address, connection_id: str | None = None) -> Place:
+    """Return the place, when the actor may do this there, with the connection that it is about.
 
     Raises Refused when project or environment is not named, NotFound when it is not there, and Forbidden. Whether a place is
     there is told to nobody who may not do this at such an address.
     """
     place, grants, scope = _asked(tx, actor, address)
-    require_in(grants, actor, action, scope)
+    require_in(grants, actor, action, replace(scope, connection_id=connection_id))
     return _there(tx, actor, place)
 
 

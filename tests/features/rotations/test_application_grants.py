@@ -1,0 +1,90 @@
+"""What roles permit by connections and exceptions, where a secret rotation is made or gets another connection."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from keyturn.connections.domain import NewConnection
+from keyturn.errors import Forbidden, Refused
+from keyturn.kit.actor import Actor, Role
+from keyturn.projects.domain import GivenRole
+from keyturn.projects.members import Members
+from keyturn.projects.role_domain import NewRole
+from keyturn.projects.roles import Roles
+from keyturn.rotations.commands import SecretRotationChange
+from keyturn.secrets.domain import Address
+from keyturn.secrets.mapped import SecretNames
+from tests.databases import sqlite_database
+from tests.features.accounts.people import machine
+from tests.features.rotations.applications import Applications, add_project, make_applications
+
+CONNECT = {"subject": "app-connections", "action": ["read", "connect", "edit"]}
+ALL = ["read", "create", "edit", "delete"]
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Applications]:
+    with sqlite_database(tmp_path) as database:
+        yield make_applications(database, signer_rotates=False)
+
+
+def holder(scene: Applications, *permissions: dict[str, Any], of_organization: Role = Role.MEMBER) -> Actor:
+    """A machine identity that has a role with these permissions in the project."""
+    world = scene.world
+    robot = machine(world.database, scene.actor.org_id, of_organization)
+    role = NewRole("limited", "Limited", permissions=(CONNECT, *permissions))
+    Roles(world.database, world.clock, world.ids).create(scene.actor, scene.project_id, role)
+    members = Members(world.database, world.clock, world.ids)
+    members.add_identity(scene.actor, scene.project_id, robot.id or "", [GivenRole("limited")])
+    return robot
+
+
+def rotations(connection_id: str, **more: Any) -> dict[str, Any]:
+    return {"subject": "secret-rotation", "action": ALL, "conditions": {"connectionId": connection_id}, **more}
+
+
+@pytest.mark.parametrize("by_exception", [False, True])
+def test_who_may_use_one_connection_rotates_through_no_other(scene: Applications, by_exception: bool) -> None:
+    other = scene.world.connect("other", rotate=False)
+    for connection_id in (scene.signer.id, other.id):
+        scene.world.services.applications.allow(scene.actor, connection_id, scene.application.object_id)
+    anywhere = {"subject": "secret-rotation", "action": ALL}
+    robot = (
+        holder(scene, anywhere, rotations(other.id, inverted=True))
+        if by_exception
+        else holder(scene, rotations(scene.signer.id))
+    )
+    with pytest.raises(Forbidden):
+        scene.use_cases.create(robot, scene.new(connection_id=other.id))
+    view = scene.create(actor=robot)
+    with pytest.raises(Forbidden):
+        scene.use_cases.update(robot, view.secret_rotation.id, SecretRotationChange(connection_id=other.id))
+    assert scene.use_cases.get(robot, view.secret_rotation.id).connection.id == scene.signer.id
+
+
+def test_what_exceptions_hide_is_not_named_in_a_refusal(scene: Applications) -> None:
+    scene.create(name="hidden-rotation")
+    other = scene.world.connect("other", rotate=False)
+    scene.world.services.applications.allow(scene.actor, other.id, scene.application.object_id)
+    scene.secrets.folders.create(scene.actor, Address(scene.project_id, None, "prod", "/"), "app", None)
+    hidden = {"subject": "secret-rotation", "action": ALL, "conditions": {"secretPath": "/"}, "inverted": True}
+    robot = holder(scene, {"subject": "secret-rotation", "action": ALL}, hidden)
+    with pytest.raises(Refused) as refused:
+        scene.use_cases.create(robot, scene.new(path="/app", connection_id=other.id))
+    assert refused.value.code == "rotation.application_rotated"
+    assert "hidden-rotation" not in refused.value.message
+
+
+def test_no_connection_of_another_project_is_given_to_what_shares_the_application(scene: Applications) -> None:
+    view = scene.create()
+    elsewhere = add_project(scene.world, "Elsewhere")
+    names = SecretNames("ID", "SECRET")
+    shared = scene.create(name="second", project_id=elsewhere, names=names)
+    new = NewConnection("of-the-project", scene.world.first_secret(), None, scene.project_id)
+    own = scene.world.rotations.create(scene.actor, new, None)
+    with pytest.raises(Refused) as refused:
+        scene.use_cases.update(scene.actor, view.secret_rotation.id, SecretRotationChange(connection_id=own.id))
+    assert refused.value.code == "rotation.connection_of_other_project"
+    assert scene.use_cases.get(scene.actor, shared.secret_rotation.id).connection.id == scene.signer.id
