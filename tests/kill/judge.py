@@ -28,7 +28,7 @@ VALUE = re.compile(rb"[A-Za-z0-9._~-]{3}8Q~[A-Za-z0-9._~-]{34}")
 
 def check_current(place: Installation, connection: Connection) -> None:
     """The connection's current secret exists in Entra. Processes may be rotating it meanwhile."""
-    object_id = _object_id(place, connection)
+    object_id = application_of(place, connection)
     for _ in range(10):
         before = _current(place, connection)
         if before in {secret.value for secret in place.emulator.admin.secrets(object_id)}:
@@ -55,15 +55,16 @@ def _credentials(place: Installation, connection: Connection) -> ClientSecret:
     return credentials
 
 
-def _object_id(place: Installation, connection: Connection) -> str:
+def application_of(place: Installation, connection: Connection) -> str:
+    """Return the object id of the application whose credential the connection rotates: its own."""
     return place.services.history.rotations([connection])[connection.id].object_id
 
 
-def problems_at_rest(place: Installation, connections: Iterable[Connection]) -> list[str]:
-    """Return what is wrong once nothing is under way: nothing should be."""
+def problems_at_rest(place: Installation, applications: Iterable[str]) -> list[str]:
+    """Return what is wrong with these applications, by object id, once nothing is under way: nothing should be."""
     journal = read_journal(place)
     ledger = list(place.emulator.ledger)
-    problems = [*_orphans_and_losses(place, connections, journal), *_strangers_removed(ledger, journal)]
+    problems = [*_orphans_and_losses(place, applications, journal), *_strangers_removed(ledger, journal)]
     return [*problems, *_ends(place), *overlaps(ledger)]
 
 
@@ -74,14 +75,12 @@ def read_journal(place: Installation) -> list[Credential]:
         return [Credential(state=State(row["state"]), **{name: row[name] for name in names}) for row in rows]
 
 
-def _orphans_and_losses(
-    place: Installation, connections: Iterable[Connection], journal: list[Credential]
-) -> Iterator[str]:
+def _orphans_and_losses(place: Installation, applications: Iterable[str], journal: list[Credential]) -> Iterator[str]:
     live = {str(row.key_id) for row in journal if row.state not in ENDED and not row.adopted}
     present = {
         secret.key_id
-        for connection in connections
-        for secret in place.emulator.admin.secrets(_object_id(place, connection))
+        for object_id in applications
+        for secret in place.emulator.admin.secrets(object_id)
         if is_marker(secret.display_name)
     }
     if present - live:

@@ -1,9 +1,7 @@
 """``kill -9`` on the real processes, at random instants, while connections rotate against an Entra that lags and fails."""
 
-import math
 import os
 import random
-import secrets
 import subprocess
 import sys
 import time
@@ -11,18 +9,17 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from itertools import chain
 from pathlib import Path
-from typing import cast
 
 import pytest
 import sqlalchemy as sa
 
-from entra_emulator import RESET, SERVICE_UNAVAILABLE, Fault, Settings
+from entra_emulator import RESET, SERVICE_UNAVAILABLE, Fault
 from keyturn.connections.domain import Connection
 from keyturn.credentials.domain import State
-from keyturn.db.tables import credentials, runs
-from tests.kill import judge
+from keyturn.db.tables import runs
+from tests.kill import judge, scene
+from tests.kill.scene import KILLED_WHILE_STARTING, LAG, SERVE, database, life, printed_seed, settle, until, watched
 from tests.kill.watched import WatchedEmulator
 from tests.kill.zygote import Child, zygote
 from tests.postgres import fresh_database
@@ -34,73 +31,30 @@ COLD_KILLS = 3
 CONNECTIONS = 12
 CONCURRENCY = 4
 """Less than the connections: some rotations were never begun by the killed server, and begin at once in the next."""
-SHORTEST_LIFE, LONGEST_LIFE = 0.01, 3.0
-"""Seconds between a server's first call to Entra and its end; a rotation takes about half a second."""
-KILLED_WHILE_STARTING = 0.15
-REST_SECONDS = 120
 TAKEN_OVER_WITHIN = 30
 PUBLISHED_WITHIN = 60
 """Fifteen seconds are the wait for a write whose answer died; after a "not yet" the proofs take ten seconds and more."""
-LAG = Settings(
-    replicas=2,
-    token_appear=(0, 0.1),
-    graph_appear=(0, 0.1),
-    token_vanish=(0, 0.1),
-    graph_vanish=(0, 0.1),
-    latency=(0, 0.01),
-)
-PACE = {
-    "KEYTURN_PROOF_SPACING": "0.02",
-    "KEYTURN_CONFIRM_SPACING": "0.15",  # longer than the lag, as the real ones are
-    "KEYTURN_SWEEP_AFTER": "0.5",
-    "KEYTURN_FIND_EVERY": "0.05",
-    "KEYTURN_HEARTBEAT": "0.1",
-    "KEYTURN_DEAD_AFTER": "1",
-    "KEYTURN_LOG_LEVEL": "DEBUG",
-    "KEYTURN_LOG_FORMAT": "json",
-    "KEYTURN_RUN_TRIES": "20",
-    "KEYTURN_CONCURRENCY": str(CONCURRENCY),
-}
-SERVE = ("serve", "--port", "0")
+PACE = scene.PACE | {"KEYTURN_CONCURRENCY": str(CONCURRENCY)}
 
 
 @contextmanager
 def _place(folder: Path, kind: str, seed: int) -> Iterator[tuple[Installation, list[Connection]]]:
     """An installation with connections that have never rotated. Now and then Entra does as told and then fails."""
-    with _database(kind) as url:
+    with database(kind) as url:
         make = WatchedEmulator
         with installation(folder, database_url=url, settings=LAG, seed=seed, make=make, variables=PACE) as place:
             connections = []
             for number in range(CONNECTIONS):
                 application = place.application(f"app-{number}")
-                _watched(place).remember(application.object_id)
+                watched(place).remember(application.object_id)
                 connections.append(place.connect(application, f"app-{number}"))
             place.emulator.faults.add(Fault("writes", (RESET, SERVICE_UNAVAILABLE), times=None, probability=0.05))
             yield place, connections
 
 
-@contextmanager
-def _database(kind: str) -> Iterator[str | None]:
-    if kind == "sqlite":
-        yield None
-    else:
-        with fresh_database() as url:
-            yield url
-
-
-def _watched(place: Installation) -> WatchedEmulator:
-    return cast(WatchedEmulator, place.emulator)
-
-
-def _seed() -> int:
-    seed = secrets.randbelow(1_000_000)
-    print(f"seed {seed}")
-    return seed
-
-
 @pytest.mark.timeout(600)
 def test_a_server_killed_again_and_again_leaves_nothing_behind(tmp_path: Path) -> None:
-    seed = _seed()
+    seed = printed_seed()
     luck = random.Random(seed)
     with _place(tmp_path, "sqlite", seed) as (place, connections), zygote(tmp_path / "logs") as parent:
         for _ in range(KILLS):
@@ -108,8 +62,8 @@ def test_a_server_killed_again_and_again_leaves_nothing_behind(tmp_path: Path) -
             _rotate(place, connections)
             server = parent.start(SERVE, place.environ)
             if luck.random() >= KILLED_WHILE_STARTING:
-                _until(partial(_seen_more_than, place, agents), "the server works")
-            time.sleep(_life(luck))
+                until(partial(_seen_more_than, place, agents), "the server works")
+            time.sleep(life(luck))
             parent.kill(server)
             _check_all(place, connections)
         last = parent.start(SERVE, place.environ)
@@ -119,13 +73,13 @@ def test_a_server_killed_again_and_again_leaves_nothing_behind(tmp_path: Path) -
 @pytest.mark.postgres
 @pytest.mark.timeout(600)
 def test_two_workers_one_of_them_killed_again_and_again_leave_nothing_behind(tmp_path: Path) -> None:
-    seed = _seed()
+    seed = printed_seed()
     luck = random.Random(seed)
     with _place(tmp_path, "postgres", seed) as (place, connections), zygote(tmp_path / "logs") as parent:
         workers = [parent.start(["worker"], place.environ) for _ in range(2)]
         for _ in range(KILLS):
             _rotate(place, connections)
-            time.sleep(_life(luck) * 2)  # each lives twice as long, as one of two is killed
+            time.sleep(life(luck) * 2)  # each lives twice as long, as one of two is killed
             killed = luck.randrange(2)
             parent.kill(workers[killed])
             _check_all(place, connections)
@@ -136,13 +90,13 @@ def test_two_workers_one_of_them_killed_again_and_again_leave_nothing_behind(tmp
 
 @pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def test_the_command_itself_killed_leaves_nothing_behind(tmp_path: Path, kind: str) -> None:
-    seed = _seed()
+    seed = printed_seed()
     luck = random.Random(seed)
     with _place(tmp_path, kind, seed) as (place, connections):
         for number in range(COLD_KILLS):
             agents = len(_agents(place))
             with _serve(place, tmp_path / f"cold-{number}.log") as server:
-                _until(partial(_seen_more_than, place, agents), "the server works")
+                until(partial(_seen_more_than, place, agents), "the server works")
                 _rotate(place, connections)
                 time.sleep(luck.uniform(0, 1))
                 server.kill()
@@ -171,8 +125,8 @@ def test_another_worker_takes_over_within_thirty_seconds_what_a_killed_one_asked
                 killed.append((time.time(), agent))
                 parent.kill(next(child for child in workers if ids()[child.pid] in agent))
 
-        _watched(place).on_add = kill_the_caller
-        _until(lambda: _published(place) == 1, "the other worker publishes")
+        watched(place).on_add = kill_the_caller
+        until(lambda: _published(place) == 1, "the other worker publishes")
         took = time.time() - killed[0][0]
         later = [entry for entry in place.emulator.ledger if entry.started > killed[0][0]]
         took_over = min(entry.started for entry in later if judge.OURS.match(entry.user_agent)) - killed[0][0]
@@ -185,11 +139,6 @@ def test_another_worker_takes_over_within_thirty_seconds_what_a_killed_one_asked
 
 
 # --- acting -------------------------------------------------------------------------------------------------------------
-
-
-def _life(luck: random.Random) -> float:
-    """Seconds: as many lives end within one call to Entra as within one rotation, or after several."""
-    return math.exp(luck.uniform(math.log(SHORTEST_LIFE), math.log(LONGEST_LIFE)))
 
 
 def _rotate(place: Installation, connections: Sequence[Connection]) -> None:
@@ -211,19 +160,6 @@ def _serve(place: Installation, log: Path) -> Iterator[subprocess.Popen[bytes]]:
             server.kill()
 
 
-def _until(
-    holds: Callable[[], bool],
-    what: str,
-    *,
-    seconds: float = REST_SECONDS,
-    otherwise: Callable[[], object] = lambda: "",
-) -> None:
-    over = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < over, f"waited in vain until {what}: {otherwise()}"
-        time.sleep(0.02)
-
-
 # --- looking ------------------------------------------------------------------------------------------------------------
 
 
@@ -240,37 +176,10 @@ def _judge(
     stacks: Callable[[], str] = str,
 ) -> None:
     """Let it come to rest and see that all is as it should be."""
-    began = time.monotonic()
-    place.emulator.faults.clear()
-    _until(lambda: _at_rest(place), "all is quiet", otherwise=lambda: [*_restless(place), stacks()])
-    rested = time.monotonic() - began
-    _until(lambda: _all_sign_in(place, connections), "all replicas know", seconds=5)
-    wrong = judge.problems_at_rest(place, connections)
-    assert not wrong, wrong
-    stored: Iterator[tuple[str, bytes]] = judge.files(*folders)
-    if not place.core.settings.embedded:
-        stored = chain(stored, judge.postgres_contents(place))
-    searched, leaks = judge.search(_watched(place), stored)
-    assert not leaks
-    counted = _counted(place)
-    print(f"{what}: {counted}; at rest after {rested:.1f} s; {searched} files and tables hold no secret")
-
-
-def _at_rest(place: Installation) -> bool:
-    with place.core.database.read() as tx:
-        if tx.one(sa.select(runs.c.id).where(runs.c.finished_at.is_(None)).limit(1)):
-            return False
-        resting = [state.value for state in judge.AT_REST]
-        return tx.one(sa.select(credentials.c.id).where(credentials.c.state.not_in(resting)).limit(1)) is None
-
-
-def _restless(place: Installation) -> list[str]:
-    """What is still under way, for the message of a failure."""
-    with place.core.database.read() as tx:
-        open_runs = tx.rows(sa.select(runs).where(runs.c.finished_at.is_(None)))
-    rows = [row for row in judge.read_journal(place) if row.state not in judge.AT_REST]
-    lines = [f"{row.state} tries={row.tries} retry_at={row.retry_at} note={row.note}" for row in rows]
-    return [*lines, *(f"run tries={run['tries']} retry_at={run['retry_at']}" for run in open_runs)]
+    applications = [judge.application_of(place, connection) for connection in connections]
+    rested = settle(place, applications, folders, stacks)
+    until(lambda: _all_sign_in(place, connections), "all replicas know", seconds=5)
+    print(f"{what}: {_counted(place)}; {rested}")
 
 
 def _all_sign_in(place: Installation, connections: Sequence[Connection]) -> bool:

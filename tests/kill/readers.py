@@ -1,0 +1,204 @@
+"""A program that signs in to Entra ID with what it reads from the server, and an operator who has that rotated all the while."""
+
+import random
+import re
+import ssl
+import threading
+import time
+from collections.abc import Callable, Container, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+import httpx
+
+from entra_emulator.admin.admin import ApplicationHandle
+from tests.kill.zygote import Child
+from tests.system.installation import Installation
+
+ROTATIONS = "/api/v2/secret-rotations/azure-client-secret"
+USER_AGENT = "program/"
+LONGEST_HELD = 1.5
+"""Seconds for which the program goes on with a secret that it has read."""
+_HELD = 0.5
+"""How often it does; else it reads again at once, so that it meets new secrets in their first moments."""
+_READY = re.compile(r"ready at (http://127\.0\.0\.1:\d+) ")
+_AGAIN_AFTER = 0.05
+
+
+Over = Callable[[], bool]
+
+
+class ServerLine:
+    """Requests to whichever server runs at the moment; while there is none, and when one dies, it asks again."""
+
+    def __init__(self, place: Installation) -> None:
+        self.servers: tuple[Child, ...] = ()
+        """Whoever starts and kills them says so here."""
+        self._headers = {"authorization": f"Bearer {place.token}"}
+
+    def ask(
+        self, http: httpx.Client, over: Over, method: str, path: str, again: Container[int] = (), **more: Any
+    ) -> dict[str, Any] | None:
+        """Return what is answered in the end; None when it is all over before. An answer of a status in ``again`` is no end.
+
+        Raises AssertionError for any other refusal.
+        """
+        while not over():
+            for url in filter(None, map(address, self.servers)):
+                try:
+                    answer = http.request(method, url + path, headers=self._headers, timeout=30, **more)
+                except httpx.TransportError:
+                    continue  # it was killed
+                if answer.is_success:
+                    decoded: dict[str, Any] = answer.json()
+                    return decoded
+                assert answer.status_code in again, f"{method} {path}: {answer.status_code} {answer.text}"
+            time.sleep(_AGAIN_AFTER)
+        return None
+
+
+def address(server: Child) -> str | None:
+    """Return where the server answers; None as long as it has not said so."""
+    found = _READY.search(server.log.read_text()[:20_000]) if server.log.exists() else None
+    return found[1] if found else None
+
+
+@dataclass
+class Subject:
+    """An application whose secret is rotated, and what its program and its operator did."""
+
+    application: ApplicationHandle
+    secret_name: str
+    rotation_id: str
+    sign_ins: int = 0
+    rotated: int = 0
+    given_up: int = 0
+    """Sign-ins with a secret that had leaked meanwhile: the program read again, and went on with another one."""
+    refused: list[str] = field(default_factory=list)
+    """What was said of a secret that should have worked."""
+    leaks: list[list[float]] = field(default_factory=list)
+    """When the operator told of a leak, and when that was answered."""
+
+    def leaked_since(self, moment: float) -> bool:
+        """Whether a leak was told of, or being told of, since this moment."""
+        return any(len(leak) == 1 or leak[1] >= moment for leak in self.leaks)
+
+
+@dataclass
+class Program:
+    """Reads, signs in at once, and once more after a while, again and again."""
+
+    place: Installation
+    line: ServerLine
+    subject: Subject
+    project_id: str
+    luck: random.Random
+    context: ssl.SSLContext
+
+    def work(self, over: Over) -> None:
+        """Go on until it is over. Every sign-in that is refused is noted."""
+        with httpx.Client(trust_env=False) as http, httpx.Client(verify=self.context, trust_env=False) as entra:
+            while not over():
+                read_at, value = time.monotonic(), self._read(http, over)
+                if value is None or not self._use(http, entra, over, value, read_at):
+                    continue
+                if self.luck.random() < _HELD:
+                    time.sleep(self.luck.uniform(0, LONGEST_HELD))
+                self._use(http, entra, over, value, read_at)
+
+    def _read(self, http: httpx.Client, over: Over) -> str | None:
+        query = {"workspaceId": self.project_id, "environment": "prod", "secretPath": "/"}
+        answer = self.line.ask(http, over, "GET", f"/api/v3/secrets/raw/{self.subject.secret_name}", params=query)
+        return None if answer is None else str(answer["secret"]["secretValue"])
+
+    def _use(self, http: httpx.Client, entra: httpx.Client, over: Over, value: str, read_at: float) -> bool:
+        """Sign in; say whether that was let in. A leak is the only excuse for a refusal, and then there is another secret."""
+        refusal = self._sign_in(entra, value)
+        self.subject.sign_ins += 1
+        if refusal is None:
+            return True
+        if self.subject.leaked_since(read_at) and self._read(http, over) != value:
+            self.subject.given_up += 1
+        else:
+            self.subject.refused.append(refusal)
+        return False
+
+    def _sign_in(self, entra: httpx.Client, value: str) -> str | None:
+        """Return what Entra ID refuses it with; None when it lets the program in."""
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": self.subject.application.app_id,
+            "client_secret": value,
+            "scope": "https://graph.microsoft.com/.default",
+        }
+        url = f"{self.place.running.authority}/{self.place.tenant_id}/oauth2/v2.0/token"
+        headers = {"user-agent": f"{USER_AGENT}{self.subject.secret_name}"}
+        answer = entra.post(url, data=form, headers=headers, timeout=60)
+        return None if answer.status_code == HTTPStatus.OK else answer.text[:300]
+
+
+@dataclass
+class Operator:
+    """Has the secret rotated, again and again; now and then because it leaked."""
+
+    line: ServerLine
+    subject: Subject
+    luck: random.Random
+    leaks: float
+    """The share of leaks."""
+
+    def work(self, over: Over) -> None:
+        with httpx.Client(trust_env=False) as http:
+            while not over():
+                self.rotate(http, over, leaked=self.luck.random() < self.leaks)
+
+    def end_all_promises(self) -> None:
+        """Have it rotated once more, because it leaked."""
+        with httpx.Client(trust_env=False) as http:
+            self.rotate(http, lambda: False, leaked=True)
+
+    def rotate(self, http: httpx.Client, over: Over, *, leaked: bool) -> None:
+        """Ask until one answers that it was done."""
+        if leaked:
+            self.subject.leaks.append([time.monotonic()])
+        query = {"reason": "leaked"} if leaked else {}
+        path = f"{ROTATIONS}/{self.subject.rotation_id}/rotate-secrets"
+        # A run may fail: Entra ID does not let every request pass.
+        answer = self.line.ask(http, over, "POST", path, again={HTTPStatus.INTERNAL_SERVER_ERROR}, params=query)
+        if answer is None:
+            return
+        self.subject.rotated += 1
+        if leaked:
+            self.subject.leaks[-1].append(time.monotonic())
+
+
+@contextmanager
+def at_work(*works: Callable[[Over], None]) -> Iterator[Callable[[], None]]:
+    """Have all of them work, each in a thread of its own, until this ends.
+
+    Gives a function that raises what one of them has raised, as leaving does.
+    """
+    ended, failures = threading.Event(), list[BaseException]()
+
+    def run(work: Callable[[Over], None]) -> None:
+        try:
+            work(ended.is_set)
+        except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
+            failures.append(error)
+
+    def check() -> None:
+        if failures:
+            raise failures[0]
+
+    threads = [threading.Thread(target=run, args=(work,)) for work in works]
+    for thread in threads:
+        thread.start()
+    try:
+        yield check
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join()
+    check()
