@@ -236,8 +236,9 @@ CREDENTIALS_DRIFTED = AuditEvent(
     "credentials-drifted",
     _CREDENTIALS,
     (*_ROTATION, *_CONNECTION),
-    "Somebody else added or removed secrets of the application; `kind` says how. Nothing is done.",
-    (*_OF_ROTATION, "kind", "keyId", "displayName", "hint"),
+    "Somebody else added or removed secrets of the application; `kind` says how, `probablyMadeBy` what its name and dates "
+    "tell. Nothing is done.",
+    (*_OF_ROTATION, "kind", "keyId", "displayName", "hint", "probablyMadeBy"),
 )
 
 _SECRETS = "Secrets"

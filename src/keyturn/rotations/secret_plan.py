@@ -16,6 +16,7 @@ from keyturn.rotations import secret_access
 from keyturn.rotations.application_check import ApplicationCheck, CheckedApplication
 from keyturn.rotations.commands import NewSecretRotation
 from keyturn.rotations.domain import Rotation, RotationKind
+from keyturn.rotations.other_writers import OtherWriter, probable_writer
 from keyturn.rotations.overlap import promised_until
 from keyturn.rotations.run_schedule import anchor_after, lifetime
 from keyturn.rotations.schedule import Anchor, next_slot, upcoming
@@ -28,13 +29,17 @@ SHOWN_RUNS = 3
 
 @dataclass(frozen=True)
 class PlannedSecret:
-    """A secret of the application. ``until`` is when it is removed; None: it stays. ``ours``: this server has its value."""
+    """A secret of the application. ``until`` is when it is removed; None: it stays. ``ours``: this server has its value.
+
+    ``writer`` is what probably made one of others.
+    """
 
     key_id: str
     name: str | None
     ends_at: datetime | None
     ours: bool
     until: datetime | None = None
+    writer: OtherWriter | None = None
 
 
 @dataclass(frozen=True)
@@ -112,6 +117,7 @@ class SecretRotationPlans:
                     key.ends_at,
                     key.key_id in rows,
                     _until(rows.get(key.key_id), replaced_until, adds=adds),
+                    None if key.key_id in rows else probable_writer(key.name, key.starts_at, key.ends_at),
                 )
                 for key in application.credentials
             ],

@@ -7,7 +7,7 @@ from keyturn.web.schema.wire import ApiModel, Timestamp
 
 class PlannedSecretShown(ApiModel):
     """A secret that the application has now. ``removedAt``: when it will be removed; null: it stays. ``isOurs``: made or handed
-    over here.
+    over here. ``probablyMadeBy``: what its name and dates tell of another one; anybody may give any name.
     """
 
     key_id: str
@@ -15,6 +15,7 @@ class PlannedSecretShown(ApiModel):
     ends_at: Timestamp | None
     is_ours: bool
     removed_at: Timestamp | None
+    probably_made_by: str | None
 
 
 class PlanShown(ApiModel):
@@ -45,7 +46,14 @@ class PlanAnswer(ApiModel):
 def answer(plan: SecretRotationPlan) -> PlanAnswer:
     application = plan.application
     secrets = [
-        PlannedSecretShown(each.key_id, each.name, iso_or_none(each.ends_at), each.ours, iso_or_none(each.until))
+        PlannedSecretShown(
+            each.key_id,
+            each.name,
+            iso_or_none(each.ends_at),
+            each.ours,
+            iso_or_none(each.until),
+            each.writer.name if each.writer else None,
+        )
         for each in plan.secrets
     ]
     return PlanAnswer(

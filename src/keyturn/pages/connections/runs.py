@@ -150,9 +150,17 @@ class Drift:
     name: str
     key_id: str
     grave: bool
+    made_by: str = ""
 
 
 def drift(event: StoredEvent) -> Drift:
     kind = str(event.data.get("kind") or "")
     name, key_id = str(event.data.get("displayName") or "no name"), str(event.data.get("keyId") or "")
-    return Drift(event.at, _DRIFT.get(kind, kind), name, key_id, kind == "current-vanished")
+    return Drift(
+        event.at,
+        _DRIFT.get(kind, kind),
+        name,
+        key_id,
+        kind == "current-vanished",
+        str(event.data.get("probablyMadeBy") or ""),
+    )

@@ -12,9 +12,6 @@ from keyturn.rotations.secret_plan import SecretRotationPlan
 from keyturn.secrets.mapped import SecretNames
 from keyturn.web.pages import PageRoute, get
 
-OTHER_WRITERS = ("terraform", "infisical", "vault")
-"""Words in the names of secrets that another tool makes."""
-
 
 @dataclass(frozen=True)
 class KeyLine:
@@ -112,11 +109,12 @@ def _there(plan: SecretRotationPlan) -> list[KeyLine]:
 
 
 def _warnings(plan: SecretRotationPlan) -> Sequence[str]:
-    others = [each.name or "" for each in plan.secrets if not each.ours]
+    others = [each.name or each.key_id for each in plan.secrets if not each.ours]
     texts = [
-        f"'{name}' looks like a secret that another tool makes: let one tool alone rotate this application."
-        for name in others
-        if any(word in name.lower() for word in OTHER_WRITERS)
+        f"'{each.name or each.key_id}' was probably made by {each.writer.name}. {each.writer.danger} ".rstrip()
+        + " Let one tool alone rotate this application."
+        for each in plan.secrets
+        if each.writer
     ]
     if plan.free_slots is not None and plan.free_slots < 1 and others:
         names = ", ".join(f"'{name}'" for name in others)

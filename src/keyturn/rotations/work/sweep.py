@@ -11,6 +11,7 @@ from keyturn.credentials.domain import ENDED, Credential, State, is_marker
 from keyturn.db.unit import Tx
 from keyturn.errors import RefusalReason, Upstream
 from keyturn.ports.provider import RemoteApplication, RemoteCredential
+from keyturn.rotations.other_writers import probable_writer
 from keyturn.rotations.store import observed, policies
 from keyturn.rotations.work.attempt import StepAttempt
 from keyturn.rotations.work.run_outcome import record_rotation_event
@@ -152,6 +153,8 @@ def _note_gone(
 
 def _drift(tx: Tx, attempt: StepAttempt, kind: str, key: RemoteCredential | observed.ObservedKey) -> None:
     since = key.gone_at.isoformat() if isinstance(key, observed.ObservedKey) and key.gone_at else "-"
+    ours = isinstance(key, observed.ObservedKey) and key.ours
+    writer = None if ours else probable_writer(key.name, key.starts_at, key.ends_at)
     record_rotation_event(
         tx,
         attempt.actor,
@@ -163,4 +166,5 @@ def _drift(tx: Tx, attempt: StepAttempt, kind: str, key: RemoteCredential | obse
         keyId=key.key_id,
         displayName=key.name,
         hint=key.hint,
+        probablyMadeBy=writer.name if writer else None,
     )
