@@ -127,10 +127,14 @@ class Past:
     # --- putting back -------------------------------------------------------------------------------------------------
 
     def difference(self, actor: Actor, folder_id: str, when: When) -> Difference:
-        """Say what a rollback would do. Raises as :meth:`rollback` does, but for what only the writing shows."""
+        """Say what a rollback would do. Raises as :meth:`rollback` does, but for what only the writing shows.
+
+        Which values are the same is told to those alone who may read them: for others each later version is a change.
+        """
         with self._database.read() as tx:
             place = _place(tx, actor, Action.DESCRIBE_SECRETS, folder_id)
-            return self._plan(tx, place, folder_id, when).difference
+            reads = access.may_read_values(tx, actor, place)
+            return self._plan(tx, place, folder_id, when, compared=reads).difference
 
     def rollback(self, actor: Actor, folder_id: str, when: When) -> Difference:
         """Put everybody's secrets of a folder back to what they were, by new versions and new secrets; all, or none.
@@ -140,6 +144,7 @@ class Past:
         """
         with self._database.write() as tx:
             place = _place(tx, actor, Action.EDIT_SECRETS, folder_id)
+            access.require_there(tx, actor, Action.DESCRIBE_SECRETS, place)  # it is told which ones
             lock_project(tx, place.project_id)
             plan = self._plan(tx, place, folder_id, when)
             for needed, action in ((plan.added, Action.CREATE_SECRETS), (plan.removed, Action.DELETE_SECRETS)):
@@ -149,8 +154,8 @@ class Past:
             writer.write(plan)
         return plan.difference
 
-    def _plan(self, tx: Tx, place: Place, folder_id: str, when: When) -> "_Plan":
-        """Compare the folder now and then. Values are opened to see whether a later version says the same."""
+    def _plan(self, tx: Tx, place: Place, folder_id: str, when: When, *, compared: bool = True) -> "_Plan":
+        """Compare the folder now and then. Values are opened to see whether a later version says the same, if ``compared``."""
         difference = Difference(_revision(tx, place.project_id, when))
         then = {head.secret_id: head for head in _kept(past.heads_at(tx, folder_id, difference.revision))}
         now = {head.secret_id: head for head in heads(tx, [folder_id], None)}
@@ -180,7 +185,7 @@ class Past:
         old = past.of_versions_as_they_were(tx, [*added, *(version_id for _, version_id in changed)])
         plan = _Plan(difference, [old[each] for each in added], [], [rows[each] for each in removed])
         for present_id, version_id in changed:
-            if not self._same(place, rows[present_id], old[version_id]):
+            if not compared or not self._same(place, rows[present_id], old[version_id]):
                 plan.changed.append((rows[present_id], old[version_id]))
         difference.kept = sorted(kept)
         difference.added = [row.name for row in plan.added]

@@ -88,3 +88,13 @@ def test_no_connection_of_another_project_is_given_to_what_shares_the_applicatio
         scene.use_cases.update(scene.actor, view.secret_rotation.id, SecretRotationChange(connection_id=own.id))
     assert refused.value.code == "rotation.connection_of_other_project"
     assert scene.use_cases.get(scene.actor, shared.secret_rotation.id).connection.id == scene.signer.id
+
+
+def test_who_may_not_see_the_rotation_does_not_see_what_it_did(scene: Applications) -> None:
+    view, history = scene.create(), scene.world.services.secret_history
+    robot = holder(scene, {"subject": "secrets", "action": "read"})
+    for look in (history.of, history.credentials, history.progress, scene.use_cases.get):
+        with pytest.raises(Forbidden):
+            look(robot, view.secret_rotation.id)
+    with pytest.raises(Forbidden):
+        history.runs(robot, view.secret_rotation.id, 10, None)

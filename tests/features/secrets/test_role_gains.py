@@ -1,4 +1,4 @@
-"""Places are named by environments and folders, and roles by these names: nobody gains by giving a place another name."""
+"""What holders of limited roles neither learn nor gain: by other names of places, and by looking at the past of a folder."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.databases import sqlite_database
-from tests.features.secrets.desk import SecretsClient, desk
+from tests.features.secrets.desk import V3, SecretsClient, desk
 from tests.features.secrets.test_roles import FOLDERS, READ, give, role, within
 
 
@@ -45,3 +45,21 @@ def test_an_environment_is_not_renamed_into_one_of_which_one_may_see_more(web: S
     assert refused["fix"]
     web.ask("PATCH", prod, {"name": "Production", "slug": "live"})
     assert web.ask("PATCH", prod, {"slug": "test"}, who="admin")["environment"]["slug"] == "test"
+
+
+def test_who_may_not_read_values_does_not_learn_which_were_the_same_before(web: SecretsClient) -> None:
+    folder = web.folder("/app")
+    for name in ("BACK", "OTHER"):
+        web.put(name, "first value of BACK", path="/app")
+    revision = len(web.feed())
+    for names, value in ((("BACK", "OTHER"), "second value of it"), (("BACK",), "first value of BACK")):
+        for name in names:
+            web.ask("PATCH", f"{V3}/{name}", web.at(path="/app", secretValue=value))
+    path = f"/api/v2/folders/{folder['id']}"
+    assert web.ask("GET", f"{path}/past/difference", revision=revision)["changed"] == ["OTHER"]
+    role(web, "names", within({"subject": "secrets", "action": "describeSecret"}, path="/app"))
+    role(web, "writes", within({"subject": "secrets", "action": "edit"}, path="/app"))
+    give(web, "names")
+    assert web.ask("GET", f"{path}/past/difference", revision=revision, who="robot")["changed"] == ["BACK", "OTHER"]
+    give(web, "writes")
+    web.ask("POST", f"{path}/rollback", {"revision": revision}, who="robot", expect=403)
