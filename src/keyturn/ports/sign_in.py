@@ -206,5 +206,8 @@ class AppProvider(Protocol):
     def owns(self, tenant: Tenant, token: AccessToken, application: RemoteApplication) -> bool:
         """Say whether who signed in owns the application; False where the token does not tell who that is. Repeatable."""
 
+    def can_be_signed_in(self, tenant: Tenant, token: AccessToken, application: RemoteApplication) -> bool | None:
+        """Say whether the tenant lets anybody sign in as the application; None where the token does not show that. Repeatable."""
+
     def capabilities(self, token: AccessToken, app_id: str) -> Sequence[Capability]:
         """Say what the token may do for the application that signed in, what is missing, and how to grant it. Pure."""

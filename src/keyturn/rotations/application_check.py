@@ -13,10 +13,14 @@ from keyturn.rotations.permitted import PermittedApplications
 
 @dataclass(frozen=True)
 class CheckedApplication:
-    """An application that may be rotated. ``listed``: the connection's list already has it."""
+    """An application that may be rotated. ``listed``: the connection's list already has it.
+
+    ``can_be_signed_in`` is None where that was not asked, or where the connection's permissions do not show it.
+    """
 
     application: RemoteApplication
     listed: bool
+    can_be_signed_in: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,8 @@ class ApplicationCheck:
     permitted: PermittedApplications
 
     def check(self, connection: Connection, object_id: str, client_id: str, *, new: bool = True) -> CheckedApplication:
-        """Return the application that both ids name: the connection signs in and may write it, and a ``new`` one has a free slot.
+        """Return the application that both ids name: the connection signs in and may write it, and a ``new`` one has a free slot
+        and, as far as that can be seen, somebody can sign in as it.
 
         Raises Refused, or what the provider says.
         """
@@ -47,7 +52,23 @@ class ApplicationCheck:
         kind.check_may_write(connection.tenant, token, application)
         if new and application.slots is not None and len(application.credentials) >= application.slots:
             raise _no_slot(application, application.slots)
-        return CheckedApplication(application, self.permitted.covers(connection, application, token))
+        can_be_signed_in = None
+        if new:
+            can_be_signed_in = self.providers.of(connection.app).can_be_signed_in(connection.tenant, token, application)
+            if can_be_signed_in is False:
+                raise _no_principal(application, connection)
+        return CheckedApplication(application, self.permitted.covers(connection, application, token), can_be_signed_in)
+
+
+def _no_principal(application: RemoteApplication, connection: Connection) -> Refused:
+    return Refused(
+        f"The application '{application.name}' has no service principal in tenant {connection.tenant_id}: no secret of it could "
+        "ever sign in.",
+        code="rotation.no_service_principal",
+        fix=f"Create it: `az ad sp create --id {application.app_id}`. One made in the last minutes may still be spreading: "
+        "then try again.",
+        field="parameters.clientId",
+    )
 
 
 def _no_slot(application: RemoteApplication, slots: int) -> Refused:

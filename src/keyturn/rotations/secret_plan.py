@@ -48,7 +48,8 @@ class SecretRotationPlan:
 
     ``ends_at`` is the end of the new secret, and ``shorter_ends_at`` what is asked for when the tenant's policy refuses that;
     ``free_slots`` how many more secrets the application may hold then (None: no small limit); ``listed``: the application is on
-    the connection's list already; ``runs`` are the coming ones.
+    the connection's list already; ``runs`` are the coming ones; ``principal_unseen``: it could not be seen whether anybody can
+    sign in as the application.
     """
 
     application: RemoteApplication
@@ -60,6 +61,7 @@ class SecretRotationPlan:
     secrets: Sequence[PlannedSecret]
     free_slots: int | None
     runs: Sequence[datetime]
+    principal_unseen: bool = False
 
 
 class SecretRotationPlans:
@@ -79,7 +81,8 @@ class SecretRotationPlans:
             require_listable(tx, actor, connection, checked)
             rotation = policies.of_application(tx, checked.application.object_id)
             if rotation is None:
-                return self._plan(tx, _first(new, connection, checked.application), connection, checked, adds=True)
+                plan = self._plan(tx, _first(new, connection, checked.application), connection, checked, adds=True)
+                return replace(plan, principal_unseen=checked.can_be_signed_in is None)
             require_same_connection(tx, actor, rotation, connection, checked.application)
             return self._plan(tx, rotation, connection, checked, adds=rotation.generation == 0)
 

@@ -211,5 +211,8 @@ class ToyProvider:
     def owns(self, _tenant: Tenant, _token: AccessToken, _application: RemoteApplication) -> bool:
         return False
 
+    def can_be_signed_in(self, _tenant: Tenant, _token: AccessToken, _application: RemoteApplication) -> bool | None:
+        return True
+
     def capabilities(self, _token: AccessToken, _app_id: str) -> Sequence[Capability]:
         return [Capability("play", True, "May play.")]

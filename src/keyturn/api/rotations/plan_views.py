@@ -23,7 +23,8 @@ class PlanShown(ApiModel):
 
     ``endsAt`` is the end of the new secret, ``shorterEndsAt`` what is asked for when the tenant's policy refuses that.
     ``freeSlots``: how many more secrets the application may hold then; null: no small limit. ``isListed``: the application is on
-    the connection's list already; else it is put there.
+    the connection's list already; else it is put there. ``isServicePrincipalUnseen``: the connection's permissions do not show
+    whether the application has a service principal; without one its first secret cannot sign in, and nothing is left.
     """
 
     application_name: str
@@ -37,6 +38,7 @@ class PlanShown(ApiModel):
     secrets: list[PlannedSecretShown]
     free_slots: int | None
     next_runs: list[Timestamp]
+    is_service_principal_unseen: bool
 
 
 class PlanAnswer(ApiModel):
@@ -69,5 +71,6 @@ def answer(plan: SecretRotationPlan) -> PlanAnswer:
             secrets=secrets,
             free_slots=plan.free_slots,
             next_runs=[iso(at) for at in plan.runs],
+            is_service_principal_unseen=plan.principal_unseen,
         )
     )

@@ -122,4 +122,10 @@ def _warnings(plan: SecretRotationPlan) -> Sequence[str]:
             "The application can hold no more secrets after this one, since it is open to personal accounts. The next rotation "
             f"needs a free place: remove {names} until then."
         )
+    if plan.principal_unseen:
+        texts.append(
+            f"The connection may not see whether {plan.application.name} has a service principal. Without one the first secret "
+            "cannot sign in, and all is undone: create it before with "
+            f"`az ad sp create --id {plan.application.app_id}`."
+        )
     return texts

@@ -122,6 +122,15 @@ class Graph:
         items = self._pages(caller, f"/applications/{object_id}/owners?$select=id")
         return frozenset((_optional(item, "id") or "").lower() for item in items)
 
+    def has_principal(self, caller: GraphContext, app_id: str) -> bool:
+        """Say whether the tenant has a service principal of the application. Repeatable. A replica may not know a new one yet."""
+        response = self._send(caller, "GET", f"/servicePrincipals(appId='{app_id}')?$select=id")
+        if 200 <= response.status < 300:
+            return True
+        if row_for(ErrorSource.GRAPH, graph_answer(response, self._clock.now())).code != "azure.application_not_found":
+            self._refuse(caller, response, writing=False)
+        return False
+
     def add_password(self, caller: GraphContext, object_id: str, marker: str, ends_at: datetime) -> IssuedCredential:
         """Ask for a new secret. NOT repeatable. Raises Unanswered when it may have been made."""
         end = ends_at.astimezone(UTC).replace(microsecond=0)

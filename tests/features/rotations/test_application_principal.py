@@ -1,0 +1,60 @@
+"""An application that nobody could sign in as is refused before the first write; where that is not seen, the plan says so."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from keyturn.api.rotations import plan_views
+from keyturn.errors import Refused
+from keyturn.pages.rotations import plans
+from keyturn.ports.http import HttpRequest
+from keyturn_simulation.emulated import HOST
+from keyturn_simulation.world import OWNED
+from tests.databases import rows_by_table, sqlite_database
+from tests.features.rotations.applications import NAMES, WRITE_ALL, Applications, make_applications
+
+
+@pytest.fixture
+def scene(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Applications]:
+    with sqlite_database(tmp_path) as database:
+        yield make_applications(database, signer_rotates=False, permissions=getattr(request, "param", WRITE_ALL))
+
+
+def remove_principal(scene: Applications) -> None:
+    """Delete the application's service principal, as its owner does with the connection's permissions."""
+    _, token = scene.world.services.stored.sign_in(scene.signer)
+    headers = {"authorization": f"Bearer {token.value.reveal()}"}
+    url = f"{HOST}/v1.0/servicePrincipals/{scene.application.principal_id}"
+    assert scene.world.network("portal").send(HttpRequest("DELETE", url, headers, b"")).status == 204
+    scene.world.clock.advance(600)  # every replica knows
+
+
+def writes(scene: Applications) -> int:
+    return sum(entry.operation == "addPassword" for entry in scene.world.emulator.ledger)
+
+
+def test_a_missing_service_principal_is_found_before_the_first_write(scene: Applications) -> None:
+    assert not scene.world.services.secret_plans.of_new(scene.actor, scene.new()).principal_unseen
+    remove_principal(scene)
+    with scene.world.database.read() as tx:
+        before = rows_by_table(tx)
+    for ask in (scene.world.services.secret_plans.of_new, scene.use_cases.create):
+        with pytest.raises(Refused) as refused:
+            ask(scene.actor, scene.new())
+        assert refused.value.code == "rotation.no_service_principal"
+        assert f"az ad sp create --id {scene.application.app_id}" in str(refused.value.fix)
+    with scene.world.database.read() as tx:
+        assert rows_by_table(tx) == before
+    assert writes(scene) == 0
+
+
+@pytest.mark.parametrize("scene", [(OWNED,)], indirect=True)
+def test_who_sees_only_what_it_owns_is_told_that_it_was_not_seen(scene: Applications) -> None:
+    scene.application = scene.other_application("Owned", owners=(scene.world.application.principal_id,))
+    plan = scene.world.services.secret_plans.of_new(scene.actor, scene.new())
+    assert plan_views.answer(plan).plan.is_service_principal_unseen
+    (warning,) = plans.of_new(plan, NAMES, "prod", "").warnings
+    assert f"az ad sp create --id {scene.application.app_id}" in warning
+    scene.create()
+    assert scene.works(scene.read())
