@@ -38,8 +38,8 @@ from keyturn.projects.roles import Roles
 from keyturn.settings.model import USUAL_QUOTAS, Quotas
 
 MOST_WORDS = 10
-Guard = Callable[[Tx, str], None]
-"""Given the transaction and the id of a project that is about to be deleted: raises Refused when it must stay."""
+Guard = Callable[[Tx, Actor, str], None]
+"""Given who is about to delete a project or an environment with this id: raises Refused when it must stay."""
 
 
 class Projects:
@@ -191,7 +191,7 @@ class Projects:
                     fix="Set hasDeleteProtection to false first.",
                 )
             for guard in self._delete_guards:
-                guard(tx, project.id)
+                guard(tx, actor, project.id)
             store.remove_project(tx, project.id)
             facts = {"name": project.name, "slug": project.slug}
             record(tx, actor, events.PROJECT_DELETED, _subject(project), self._clock.now(), **facts)
@@ -247,7 +247,7 @@ class Projects:
             project = self._editable(tx, actor, Action.DELETE_ENVIRONMENTS, project_id, None)
             environment = _in(project, environment_id=environment_id)
             for guard in self._environment_guards:
-                guard(tx, environment.id)
+                guard(tx, actor, environment.id)
             store.remove_environment(tx, environment.id)
             store.set_order(
                 tx,

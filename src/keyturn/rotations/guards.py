@@ -1,20 +1,23 @@
-"""What may not be deleted while rotations depend on it. Each raises Refused and names them."""
+"""What may not be deleted while rotations depend on it. Each raises Refused and names them, as far as the actor may see them."""
 
 from collections.abc import Sequence
 
 from keyturn.connections.domain import Connection
 from keyturn.db.unit import Tx
 from keyturn.errors import Refused
+from keyturn.kit.actor import Actor
+from keyturn.rotations import secret_access
+from keyturn.rotations.secret_domain import SecretRotationRef
 from keyturn.rotations.store import policies
 from keyturn.rotations.store import secret_rotations as store
 
 
-def refuse_project(tx: Tx, project_id: str) -> None:
+def refuse_project(tx: Tx, actor: Actor, project_id: str) -> None:
     """What rotates in a project is ended first, so that no secret is orphaned."""
-    names = store.of_place(tx, project_id=project_id)
-    if names:
+    refs = store.refs_of_project(tx, project_id)
+    if refs:
         raise Refused(
-            f"Secrets of this project come from the secret rotations {_listed(names)}.",
+            f"Secrets of this project come from secret rotations: {_seen(tx, actor, refs)}.",
             code="projects.secret_rotations",
             fix="Delete these secret rotations first, choosing whether what they made is revoked or kept.",
         )
@@ -27,22 +30,22 @@ def refuse_project(tx: Tx, project_id: str) -> None:
         )
 
 
-def refuse_environment(tx: Tx, environment_id: str) -> None:
-    names = store.of_place(tx, environment_id=environment_id)
-    if names:
+def refuse_environment(tx: Tx, actor: Actor, environment_id: str) -> None:
+    refs = store.refs_of_environment(tx, environment_id)
+    if refs:
         raise Refused(
-            f"Secrets of this environment come from the secret rotations {_listed(names)}.",
+            f"Secrets of this environment come from secret rotations: {_seen(tx, actor, refs)}.",
             code="projects.secret_rotations",
             fix="Delete these secret rotations first, choosing whether what they made is revoked or kept.",
         )
 
 
-def refuse_while_signing_for_others(tx: Tx, connection: Connection) -> None:
+def refuse_while_signing_for_others(tx: Tx, actor: Actor, connection: Connection) -> None:
     """A connection through which applications are rotated, or secrets of ended rotations are still being removed."""
-    names = store.of_connection(tx, connection.id)
-    if names:
+    refs = store.refs_of_connection(tx, connection.id)
+    if refs:
         raise Refused(
-            f"Through '{connection.name}' secrets of applications are rotated: {_listed(names)}.",
+            f"Through '{connection.name}' secrets of applications are rotated: {_seen(tx, actor, refs)}.",
             code="connections.rotates_applications",
             fix="Delete these secret rotations first, or give them another connection.",
         )
@@ -53,6 +56,14 @@ def refuse_while_signing_for_others(tx: Tx, connection: Connection) -> None:
             code="connections.removes_for_applications",
             fix="Try again in a few minutes. If they cannot be removed, the list of removals says why.",
         )
+
+
+def _seen(tx: Tx, actor: Actor, refs: Sequence[SecretRotationRef]) -> str:
+    """Return the names of those that the actor may see, and how many others there are."""
+    seen = secret_access.seen_among(tx, actor, refs)
+    hidden = len(refs) - len(seen)
+    words = [_listed([ref.name for ref in seen])] if seen else []
+    return " and ".join([*words, *([f"{hidden} that you may not see"] if hidden else [])])
 
 
 def _listed(names: Sequence[str]) -> str:

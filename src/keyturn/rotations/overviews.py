@@ -3,8 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from keyturn.authz import authorize
-from keyturn.authz.domain import Action
 from keyturn.connections import holders
 from keyturn.connections.domain import Connection
 from keyturn.connections.holders import Sharing
@@ -12,7 +10,7 @@ from keyturn.db.unit import Database, Tx
 from keyturn.kit.actor import Actor
 from keyturn.projects import store as projects
 from keyturn.projects.domain import ProjectRef
-from keyturn.rotations.secret_access import scope_of
+from keyturn.rotations import secret_access
 from keyturn.rotations.secret_domain import RotatedThrough
 from keyturn.rotations.store import policies
 from keyturn.rotations.store import secret_rotations as store
@@ -63,9 +61,7 @@ class Overviews:
         """Return whose secrets are rotated through a connection that the caller was allowed to read: two statements."""
         with self._database.read() as tx:
             refs = store.refs_of_connection(tx, connection.id)
-            scopes = [scope_of(connection.org_id, ref.place, connection.id) for ref in refs]
-            visible = authorize.allowed_of(tx, actor, Action.READ_ROTATIONS, scopes)
-        seen = [ref for ref, may_see in zip(refs, visible, strict=True) if may_see]
+            seen = secret_access.seen_among(tx, actor, refs)
         return RotatedThrough(seen, len(refs) - len(seen))
 
 

@@ -1,5 +1,7 @@
 """Who may do what with secret rotations: the one way to one of them, by id, for an actor, with a permission."""
 
+from collections.abc import Sequence
+
 from keyturn.authz import authorize
 from keyturn.authz.authorize import Scope
 from keyturn.authz.domain import Action
@@ -9,7 +11,7 @@ from keyturn.db.unit import Tx
 from keyturn.errors import NotFound, Refused
 from keyturn.kit.actor import Actor
 from keyturn.rotations.domain import Rotation
-from keyturn.rotations.secret_domain import SecretRotationView
+from keyturn.rotations.secret_domain import SecretRotationRef, SecretRotationView
 from keyturn.rotations.store import policies
 from keyturn.rotations.store import secret_rotations as store
 from keyturn.secrets.domain import Place
@@ -42,6 +44,13 @@ def locked(tx: Tx, actor: Actor, action: Action, secret_rotation_id: str) -> tup
     if rotation is None or view is None:
         raise missing(secret_rotation_id)
     return view, rotation
+
+
+def seen_among(tx: Tx, actor: Actor, refs: Sequence[SecretRotationRef]) -> Sequence[SecretRotationRef]:
+    """Return those of these secret rotations of the actor's organization that they may see: one statement, or none."""
+    scopes = [scope_of(actor.org_id, ref.place, ref.connection_id) for ref in refs]
+    visible = authorize.allowed_of(tx, actor, Action.READ_ROTATIONS, scopes)
+    return [ref for ref, may_see in zip(refs, visible, strict=True) if may_see]
 
 
 def connection_to_use(tx: Tx, actor: Actor, connection_id: str, *project_ids: str) -> Connection:

@@ -86,6 +86,7 @@ class SecretRotationRef:
     name: str
     application_name: str
     place: Place
+    connection_id: str
 
 
 @dataclass(frozen=True)

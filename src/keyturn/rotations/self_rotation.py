@@ -153,7 +153,7 @@ class SelfRotation:
         self._complete_older_rows()
         with self._edits.write(*_touched(before, None)) as tx:
             connection, rotation = access.lock(tx, actor, connection_id, Action.DELETE_CONNECTIONS, before)
-            guards.refuse_while_signing_for_others(tx, connection)
+            guards.refuse_while_signing_for_others(tx, actor, connection)
             rows: list[Credential] = []
             if rotation and self._policies.hand_over(tx, actor, rotation):
                 rows = [

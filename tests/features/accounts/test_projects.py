@@ -103,7 +103,7 @@ def test_a_protected_project_stays(projects: Projects, admin: Actor) -> None:
 
 
 def test_a_guard_keeps_a_project_from_being_deleted(database: Database, clock: MovableClock, admin: Actor) -> None:
-    def refuse(tx: Tx, project_id: str) -> None:
+    def refuse(tx: Tx, actor: Actor, project_id: str) -> None:
         raise Refused(f"{project_id} still rotates", code="test")
 
     projects = Projects(database, clock, IDS, delete_guards=[refuse])

@@ -13,6 +13,7 @@ from keyturn.projects.domain import GivenRole
 from keyturn.projects.members import Members
 from keyturn.projects.role_domain import NewRole
 from keyturn.projects.roles import Roles
+from keyturn.rotations import guards
 from keyturn.rotations.commands import SecretRotationChange
 from keyturn.secrets.domain import Address
 from keyturn.secrets.mapped import SecretNames
@@ -98,3 +99,21 @@ def test_who_may_not_see_the_rotation_does_not_see_what_it_did(scene: Applicatio
             look(robot, view.secret_rotation.id)
     with pytest.raises(Forbidden):
         history.runs(robot, view.secret_rotation.id, 10, None)
+
+
+def test_who_is_kept_from_deleting_is_told_the_names_that_they_may_see(scene: Applications) -> None:
+    scene.secrets.folders.create(scene.actor, Address(scene.project_id, None, "prod", "/"), "app", None)
+    view = scene.create(name="hidden-rotation")
+    scene.create(name="seen-rotation", path="/app")
+    sees = {"subject": "secret-rotation", "action": "read", "conditions": {"secretPath": "/app"}}
+    robot, connection = holder(scene, sees), view.connection
+    with scene.world.database.read() as tx:
+        for refuse in (
+            lambda: guards.refuse_project(tx, robot, scene.project_id),
+            lambda: guards.refuse_environment(tx, robot, view.place.environment_id),
+            lambda: guards.refuse_while_signing_for_others(tx, robot, connection),
+        ):
+            with pytest.raises(Refused) as refused:
+                refuse()
+            assert "'seen-rotation' and 1 that you may not see" in refused.value.message
+            assert "hidden-rotation" not in refused.value.message

@@ -150,8 +150,8 @@ def test_what_holds_mapped_secrets_is_not_deleted(scene: Applications) -> None:
     assert refused.value.code == "connections.rotates_applications"
     with scene.world.database.read() as tx:
         for refuse in (
-            lambda: guards.refuse_project(tx, scene.project_id),
-            lambda: guards.refuse_environment(tx, view.place.environment_id),
+            lambda: guards.refuse_project(tx, scene.actor, scene.project_id),
+            lambda: guards.refuse_environment(tx, scene.actor, view.place.environment_id),
         ):
             with pytest.raises(Refused) as refused:
                 refuse()

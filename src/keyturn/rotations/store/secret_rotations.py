@@ -69,18 +69,27 @@ def of_rotation(tx: Tx, rotation_id: str) -> list[SecretRotation]:
     return [read(row) for row in tx.rows(query.order_by(secret_rotations.c.created_at, secret_rotations.c.id))]
 
 
-def of_connection(tx: Tx, connection_id: str) -> list[str]:
-    """Return the names of those whose application is rotated through the connection."""
-    query = sa.select(secret_rotations.c.name).where(secret_rotations.c.connection_id == connection_id)
-    return [row["name"] for row in tx.rows(query.order_by(secret_rotations.c.name))]
-
-
 def refs_of_connection(tx: Tx, connection_id: str) -> list[SecretRotationRef]:
     """Return those whose application is rotated through the connection, by name."""
+    return _refs(tx, secret_rotations.c.connection_id == connection_id)
+
+
+def refs_of_project(tx: Tx, project_id: str) -> list[SecretRotationRef]:
+    """Return those that publish into the project, by name."""
+    return _refs(tx, secret_rotations.c.project_id == project_id)
+
+
+def refs_of_environment(tx: Tx, environment_id: str) -> list[SecretRotationRef]:
+    """Return those that publish into the environment, by name."""
+    return _refs(tx, secret_rotations.c.environment_id == environment_id)
+
+
+def _refs(tx: Tx, where: sa.ColumnElement[bool]) -> list[SecretRotationRef]:
     query = (
         sa.select(
             secret_rotations.c.id,
             secret_rotations.c.name,
+            secret_rotations.c.connection_id,
             rotations.c.application_name,
             secret_rotations.c.project_id,
             secret_rotations.c.environment_id,
@@ -93,24 +102,20 @@ def refs_of_connection(tx: Tx, connection_id: str) -> list[SecretRotationRef]:
             .join(secret_folders, secret_folders.c.id == secret_rotations.c.folder_id)
             .join(environments, environments.c.id == secret_rotations.c.environment_id)
         )
-        .where(secret_rotations.c.connection_id == connection_id)
+        .where(where)
         .order_by(secret_rotations.c.name, secret_rotations.c.id)
     )
     places = ("project_id", "environment_id", "slug", "environment_name", "path")
     return [
-        SecretRotationRef(row["id"], row["name"], row["application_name"], Place(*(row[name] for name in places)))
+        SecretRotationRef(
+            row["id"],
+            row["name"],
+            row["application_name"],
+            Place(*(row[name] for name in places)),
+            row["connection_id"],
+        )
         for row in tx.rows(query)
     ]
-
-
-def of_place(tx: Tx, *, project_id: str | None = None, environment_id: str | None = None) -> list[str]:
-    """Return the names of those that publish into the project, or into the environment."""
-    query = sa.select(secret_rotations.c.name).order_by(secret_rotations.c.name)
-    if project_id is not None:
-        query = query.where(secret_rotations.c.project_id == project_id)
-    if environment_id is not None:
-        query = query.where(secret_rotations.c.environment_id == environment_id)
-    return [row["name"] for row in tx.rows(query)]
 
 
 # --- with all that is shown -------------------------------------------------------------------------------------------
