@@ -34,9 +34,16 @@ class PageClient:
     def __init__(self, client: Client, who: Actor) -> None:
         self._client, self.who = client, who
 
-    def page(self, url: str, *, expect: int = 200) -> str:
+    def page(self, url: str) -> str:
+        return self._shown("GET", url, None, 200)
+
+    def refused(self, url: str, **form: str) -> str:
+        """Send a form that must be refused, and return the page that says why."""
+        return self._shown("POST", url, form, 400)
+
+    def _shown(self, method: str, url: str, form: dict[str, str] | None, expect: int) -> str:
         headers = {"sec-fetch-site": "same-origin", "accept": "text/html", "cookie": "keyturn_session=x"}
-        answer = self._client.get(url, headers=headers, follow_redirects=False)
+        answer = self._client.request(method, url, data=form, headers=headers, follow_redirects=False)
         assert answer.status_code == expect, answer.text
         return " ".join(html.unescape(answer.text).split())
 

@@ -65,6 +65,7 @@ def test_a_connection_that_a_person_has_to_renew(scene: Applications, tmp_path: 
             assert "Nobody is signed in for the connection any more since" in page
             assert told["message"] in page
             assert "Sign in again</a>" in page
+            assert "Nothing is rotated until somebody signs in again" in page
             assert "Sign in again" in listed(pages, scene)
 
 
@@ -82,6 +83,7 @@ def test_a_connection_that_is_refused(scene: Applications, tmp_path: Path) -> No
         assert (told["needsSignIn"], bool(told["refusedAt"])) == (False, True)
         page = pages.page(path)
         assert "The connection is refused since" in page
+        assert "Rotations may fail until this is solved" in page
         assert f'href="/app-connections/{scene.signer.id}"' in page
         assert told["message"] in page
         assert "Connection refused" in listed(pages, scene)
