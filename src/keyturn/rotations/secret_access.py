@@ -40,8 +40,8 @@ def locked(tx: Tx, actor: Actor, action: Action, secret_rotation_id: str) -> tup
     """As :func:`found`, with the rotation of its application, which nobody else changes until the transaction ends."""
     before = found(tx, actor, action, secret_rotation_id)
     rotation = policies.get(tx, before.rotation.id, lock=True)
-    view = store.view(tx, secret_rotation_id)  # it may have ended while the rotation was waited for
-    if rotation is None or view is None:
+    view = found(tx, actor, action, secret_rotation_id)  # it may have ended or moved meanwhile
+    if rotation is None:
         raise missing(secret_rotation_id)
     return view, rotation
 
@@ -67,6 +67,14 @@ def connection_to_use(tx: Tx, actor: Actor, connection_id: str, *project_ids: st
             field="connectionId",
         )
     return connection
+
+
+def changed_meanwhile() -> Refused:
+    return Refused(
+        "The secret rotation was changed by somebody else meanwhile.",
+        code="secret_rotations.changed_meanwhile",
+        fix="Load the secret rotation again and repeat it.",
+    )
 
 
 def missing(secret_rotation_id: str) -> NotFound:

@@ -223,6 +223,8 @@ class SecretRotations:
             if checked:
                 connection = self._other_connection(tx, actor, view, connection.id)
                 self._writer.reconnect(tx, actor, rotation, connection, checked)
+            elif after.connection_id != view.secret_rotation.connection_id:
+                raise secret_access.changed_meanwhile()
             self._writer.change(tx, actor, view, after, change.names or view.names)
             view = store.required_view(tx, secret_rotation_id)
         self._nudge()

@@ -113,7 +113,7 @@ class SecretRotationValues:
                     fix="Try again when it is over.",
                 )
             if _newest_previous(tx, rotation).id != row.id:
-                raise _changed()
+                raise secret_access.changed_meanwhile()
             self._publish_again(tx, actor, view, rotation, row)
             view = store.required_view(tx, secret_rotation_id)
         self._nudge()
@@ -268,11 +268,3 @@ def _newest_previous(tx: Tx, rotation: Rotation) -> Credential:
             fix="Rotate now for a new one.",
         )
     return rows[0]
-
-
-def _changed() -> Refused:
-    return Refused(
-        "The secrets were changed by somebody else meanwhile.",
-        code="secret_rotations.changed_meanwhile",
-        fix="Load the secret rotation again and repeat it.",
-    )

@@ -1,12 +1,14 @@
 """What roles permit by connections and exceptions, where a secret rotation is made or gets another connection."""
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from keyturn.connections.domain import NewConnection
+from keyturn.db.unit import Tx
 from keyturn.errors import Forbidden, Refused
 from keyturn.kit.actor import Actor, Role
 from keyturn.projects.domain import GivenRole
@@ -15,6 +17,7 @@ from keyturn.projects.role_domain import NewRole
 from keyturn.projects.roles import Roles
 from keyturn.rotations import guards
 from keyturn.rotations.commands import SecretRotationChange
+from keyturn.rotations.edit_lock import EditLock
 from keyturn.secrets.domain import Address
 from keyturn.secrets.mapped import SecretNames
 from tests.databases import sqlite_database
@@ -117,3 +120,31 @@ def test_who_is_kept_from_deleting_is_told_the_names_that_they_may_see(scene: Ap
                 refuse()
             assert "'seen-rotation' and 1 that you may not see" in refused.value.message
             assert "hidden-rotation" not in refused.value.message
+
+
+def test_a_change_that_waits_while_the_connection_is_changed_does_not_undo_that(
+    scene: Applications, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view, other = scene.create(), scene.world.connect("other", rotate=False)
+    scene.world.services.applications.allow(scene.actor, other.id, scene.application.object_id)
+    robot = holder(scene, rotations(scene.signer.id))
+    somebody = scene.world.add_server("second").services.secret_rotations
+    lock = EditLock.write
+
+    def write(edits: EditLock, *object_ids: str) -> AbstractContextManager[Tx]:
+        with monkeypatch.context() as undisturbed:
+            undisturbed.setattr(EditLock, "write", lock)
+            somebody.update(scene.actor, view.secret_rotation.id, SecretRotationChange(connection_id=other.id))
+        return lock(edits, *object_ids)
+
+    monkeypatch.setattr(EditLock, "write", write)
+    change = SecretRotationChange(name="renamed", connection_id=scene.signer.id)  # as Terraform sends all that it knows
+    with pytest.raises(Refused) as refused:
+        scene.use_cases.update(scene.actor, view.secret_rotation.id, change)
+    assert refused.value.code == "secret_rotations.changed_meanwhile"
+    assert scene.use_cases.get(scene.actor, view.secret_rotation.id).secret_rotation.name == "shop"
+    monkeypatch.undo()
+    somebody.update(scene.actor, view.secret_rotation.id, SecretRotationChange(connection_id=scene.signer.id))
+    monkeypatch.setattr(EditLock, "write", write)
+    with pytest.raises(Forbidden):
+        scene.use_cases.update(robot, view.secret_rotation.id, SecretRotationChange(name="renamed"))
