@@ -13,7 +13,7 @@ from keyturn.kit.actor import Actor
 
 _AT_ONCE, _PARTS = 200, 50
 """Events that are looked at together, and how often, for those who may read some of them only."""
-_ABOUT = (Action.DESCRIBE_SECRETS, Action.READ_CONNECTIONS)
+_ABOUT = (Action.DESCRIBE_SECRETS, Action.READ_CONNECTIONS, Action.READ_ROTATIONS)
 _OF_CONNECTIONS = {SubjectKind.CONNECTION.value, SubjectKind.ROTATION.value}
 _OF_SECRETS = {
     SubjectKind.SECRET.value,
@@ -93,12 +93,17 @@ def _readable(tx: Tx, criteria: Filter, grants: Grants, limit: int) -> AuditEven
 
 
 def _may_know(event: StoredEvent, criteria: Filter, grants: Grants) -> bool:
-    """Say whether the reader may know of all that an event names: folders with what is in them, connections, tags."""
+    """Say whether the reader may know of all that an event names: folders with what is in them, secret rotations, connections."""
     org_id, project_id, data = criteria.org_id, criteria.project_id, event.data
     for environment, path in (("environment", "secretPath"), ("importEnvironment", "importPath")):
         if path in data:
             scope = Scope(org_id, project_id, str(data.get(environment)), str(data[path]))
             if not grants.allow(Action.DESCRIBE_SECRETS, scope):
+                return False
+            of_rotation = replace(scope, connection_id=data.get("connectionId"))
+            if event.subject_kind == SubjectKind.SECRET_ROTATION and not grants.allow(
+                Action.READ_ROTATIONS, of_rotation
+            ):
                 return False
     if event.subject_kind in _OF_CONNECTIONS:
         connection_id = event.subject_id if event.subject_kind == SubjectKind.CONNECTION else data.get("connectionId")

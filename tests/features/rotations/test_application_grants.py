@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from keyturn.audit.service import AuditTrail
 from keyturn.connections.domain import NewConnection
 from keyturn.db.unit import Tx
 from keyturn.errors import Forbidden, Refused
@@ -148,3 +149,14 @@ def test_a_change_that_waits_while_the_connection_is_changed_does_not_undo_that(
     monkeypatch.setattr(EditLock, "write", write)
     with pytest.raises(Forbidden):
         scene.use_cases.update(robot, view.secret_rotation.id, SecretRotationChange(name="renamed"))
+
+
+@pytest.mark.parametrize("sees", [False, True])
+def test_the_trail_tells_of_secret_rotations_to_those_who_may_see_them(scene: Applications, sees: bool) -> None:
+    view = scene.create()
+    permissions = [{"subject": "audit-logs", "action": "read"}, {"subject": "secrets", "action": "read"}]
+    robot = holder(scene, *permissions, *([rotations(scene.signer.id)] if sees else []))
+    trail = AuditTrail(scene.world.database)
+    for criteria in ({}, {"subject_id": view.secret_rotation.id}):
+        told = [event.name for event in trail.page(robot, project_id=scene.project_id, **criteria).events]
+        assert ("create-secret-rotation" in told) == sees
