@@ -190,6 +190,7 @@ class Projects:
                     code="projects.protected",
                     fix="Set hasDeleteProtection to false first.",
                 )
+            store.lock_project(tx, project.id)  # what a guard looks for is added by those who have locked it
             for guard in self._delete_guards:
                 guard(tx, actor, project.id)
             store.remove_project(tx, project.id)

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from keyturn.db.tables import environments, projects
 from keyturn.db.unit import Tx
+from keyturn.errors import NotFound
 from keyturn.projects.domain import Environment, Project, ProjectRef
 
 # --- projects ---------------------------------------------------------------------------------------------------------
@@ -104,9 +105,12 @@ def remove_project(tx: Tx, project_id: str) -> None:
 
 
 def lock_project(tx: Tx, project_id: str) -> None:
-    """Hold off others that lock it, until this transaction ends. SQLite has one writer at a time anyway."""
-    if tx.postgres:
-        tx.one(_LOCKED, project=project_id)
+    """Hold off others that lock it, until this transaction ends. SQLite has one writer at a time anyway.
+
+    Raises NotFound when the project was deleted while it was waited for.
+    """
+    if tx.postgres and tx.one(_LOCKED, project=project_id) is None:
+        raise NotFound(f"There is no project '{project_id}'.", code="projects.not_found")
 
 
 _LOCKED = sa.select(projects.c.id).where(projects.c.id == sa.bindparam("project")).with_for_update()

@@ -11,6 +11,7 @@ from keyturn.kit.clock import MovableClock
 from keyturn.projects.domain import EnvironmentChange, GivenRole, NewEnvironment, NewProject, Project, ProjectChange
 from keyturn.projects.role_domain import NewRole
 from keyturn.projects.service import Projects
+from keyturn.projects.store import lock_project
 from tests.features.accounts.people import IDS, machine, organization, person
 
 
@@ -111,6 +112,33 @@ def test_a_guard_keeps_a_project_from_being_deleted(database: Database, clock: M
     with pytest.raises(Refused, match="still rotates"):
         projects.delete(admin, project.id)
     assert projects.get(admin, project.id) == project
+
+
+def test_nobody_adds_to_a_project_between_the_guard_and_its_end(
+    database: Database, clock: MovableClock, admin: Actor
+) -> None:
+    happened: list[str] = []
+
+    def add() -> None:
+        try:
+            with database.write() as tx:
+                lock_project(tx, project.id)  # as everybody does who adds what a guard looks for
+                happened.append("too late" if not tx.postgres else "added")
+        except NotFound:
+            happened.append("too late")
+
+    other = threading.Thread(target=add)
+
+    def let(_tx: Tx, _actor: Actor, _project_id: str) -> None:
+        other.start()
+        other.join(0.2)
+        happened.append("guarded")
+
+    projects = Projects(database, clock, IDS, delete_guards=[let])
+    project = projects.create(admin, NewProject(name="Payments"))
+    projects.delete(admin, project.id)
+    other.join(10)
+    assert happened == ["guarded", "too late"]
 
 
 def test_members_do_not_change_the_project_itself(
