@@ -6,7 +6,17 @@ Exit status 1 when one of them misses the limit that it names: the machine shoul
 import sys
 from collections.abc import Callable, Mapping
 
-from benchmarks import emulator_tokens, finder, machine_sign_ins, pages, scheduled_start, secrets, start, throughput
+from benchmarks import (
+    create_rotation,
+    emulator_tokens,
+    finder,
+    machine_sign_ins,
+    pages,
+    scheduled_start,
+    secrets,
+    start,
+    throughput,
+)
 from benchmarks.measured import Measured
 
 KINDS = ("sqlite", "postgres")
@@ -18,6 +28,7 @@ ALL: Mapping[str, Callable[[], list[Measured]]] = {
     "throughput": lambda: [throughput.measure(kind) for kind in KINDS],
     "machines": lambda: [machine_sign_ins.measure(kind) for kind in KINDS],
     "secrets": lambda: [line for kind in KINDS for line in secrets.measure(kind)],
+    "create": lambda: [create_rotation.measure(kind) for kind in KINDS],
     "tokens": lambda: [emulator_tokens.measure()],
 }
 

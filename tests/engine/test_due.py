@@ -54,6 +54,17 @@ def test_what_is_due_runs_and_what_is_not_waits(world: World) -> None:
     assert world.ran == ["due", "later"]
 
 
+def test_the_next_look_is_at_the_moment_when_something_comes_due(world: World) -> None:
+    assert world.finder.pause() == timedelta(seconds=1)
+    make_rotation(world.database, "later", NOON + timedelta(seconds=5))
+    assert world.finder.pause() == timedelta(seconds=1)
+    world.clock.advance(4.5)
+    world.clock.advance(world.finder.pause().total_seconds())
+    world.finder.tick()
+    world.engine.run_all()
+    assert (world.ran, world.clock.now() - NOON) == (["later"], timedelta(seconds=5, milliseconds=1))
+
+
 def test_what_a_clock_ahead_of_ours_has_put_to_rest_is_found_at_once(world: World) -> None:
     """Also by a clock ten years ahead; what was put to rest a moment ago, by a clock like ours, waits."""
     for name, ahead in (("hour", timedelta(hours=1)), ("years", timedelta(days=3652)), ("alike", timedelta(seconds=3))):

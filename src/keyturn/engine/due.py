@@ -17,6 +17,7 @@ from keyturn.ports.work import Engine, Work
 _log = structlog.get_logger("keyturn.engine")
 
 _MORE = timedelta(milliseconds=20)
+_JUST_AFTER = timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,14 @@ class Finder:
             raise error
         _log.error("looking for due work failed", kind=source.kind, **described(error), at=whereabouts(error))
 
+    def pause(self) -> timedelta:
+        """Return how long the next look can wait: until the next piece comes due that is known, and not longer than usual."""
+        now = self._clock.now()
+        with self._database.read() as tx:
+            known = [source.due_before(tx, now, now + self._find_every) for source in self._line]
+        waits = [moment - now + _JUST_AFTER for moment in known if moment]
+        return min([*waits, self._find_every])
+
     def start(self) -> None:
         self._loop.start()
 
@@ -117,4 +126,4 @@ class Finder:
         self._loop.stop(grace)
 
     def _round(self) -> timedelta:
-        return min(_MORE, self._find_every) if self.tick().more else self._find_every
+        return min(_MORE, self._find_every) if self.tick().more else self.pause()

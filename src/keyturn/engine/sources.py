@@ -34,6 +34,10 @@ class Source(ABC):
     def is_due(self, tx: Tx, now: datetime) -> bool:
         """Whether there is something to claim. Asked about once a second, so it costs no more than a look at an index."""
 
+    def due_before(self, tx: Tx, now: datetime, end: datetime) -> datetime | None:
+        """Return when the next piece comes due that is not due yet, if that is before the end. By default none is known."""
+        return None
+
     @abstractmethod
     def claim(self, tx: Tx, now: datetime, limit: int) -> list[Work]:
         """Take at most so many pieces, those first that have been due for longest.

@@ -26,6 +26,9 @@ class DueRotations(Source):
     def is_due(self, tx: Tx, now: datetime) -> bool:
         return due.any_due(tx, now)
 
+    def due_before(self, tx: Tx, now: datetime, end: datetime) -> datetime | None:
+        return due.due_before(tx, now, end)
+
     def claim(self, tx: Tx, now: datetime, limit: int) -> list[Work]:
         claimed = due.claim_due(tx, now, limit, now + CLAIM)
         return [Work(self.kind, row.rotation_id, row.object_id) for row in claimed]

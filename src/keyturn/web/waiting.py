@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 Answer = TypeVar("Answer")
 
-LOOK_EVERY = timedelta(seconds=1)
+LOOK_EVERY = timedelta(milliseconds=100)
 LONGEST = timedelta(minutes=10)
 
 

@@ -24,23 +24,23 @@ class Made(ApiModel):
 
 
 class Kettle:
-    """Boils at a second of its own; ``seconds`` is how many have passed."""
+    """Boils at a moment of its own; ``passed`` is how many milliseconds have passed."""
 
     def __init__(self) -> None:
-        self.seconds = 0
-        self.boils_at = 3
+        self.passed = 0
+        self.boils_at = 3000
         self.fault: Exception | None = None
         self.threads: set[str] = set()
 
     async def pause(self, seconds: float) -> None:
-        self.seconds += int(seconds)
+        self.passed += round(1000 * seconds)
 
     def look(self) -> Made | None:
         self.threads.add(threading.current_thread().name)
         fault, self.fault = self.fault, None
         if fault:
             raise fault
-        return Made(self.seconds) if self.seconds >= self.boils_at else None
+        return Made(self.passed) if self.passed >= self.boils_at else None
 
     def boil(self) -> Waiting[Made]:
         """Boil water."""
@@ -68,7 +68,7 @@ def client(kettle: Kettle, tmp_path: Path) -> Iterator[Client]:
 
 def test_the_answer_comes_when_it_is_there(client: Client, kettle: Kettle) -> None:
     answer = client.post("/api/v1/boil")
-    assert (answer.status_code, answer.json()) == (200, {"after": 3})
+    assert (answer.status_code, answer.json()) == (200, {"after": 3000})
     assert all(name.startswith("web") for name in kettle.threads), "it was looked at in the event loop"
 
 
@@ -84,9 +84,9 @@ def test_what_is_found_wrong_while_waiting_is_the_answer(client: Client, kettle:
 
 
 def test_it_gives_up_in_time(client: Client, kettle: Kettle) -> None:
-    kettle.boils_at = 1000
+    kettle.boils_at = 1_000_000
     answer = client.post("/api/v1/boil")
-    assert (answer.status_code, answer.json()["code"], kettle.seconds) == (504, "request.unfinished", 600)
+    assert (answer.status_code, answer.json()["code"], kettle.passed) == (504, "request.unfinished", 600_000)
 
 
 def test_its_answer_is_documented(client: Client) -> None:

@@ -27,6 +27,12 @@ def any_due(tx: Tx, now: datetime) -> bool:
     return bool(row and row["due"])
 
 
+def due_before(tx: Tx, now: datetime, end: datetime) -> datetime | None:
+    """Return the first wake-up after now that is before the end."""
+    row = tx.one(_NEXT, now=now, end=end)
+    return row["wake_at"] if row else None
+
+
 def claim_due(tx: Tx, now: datetime, limit: int, until: datetime) -> list[Due]:
     """Move the wake-up of the longest due rotations to ``until`` and return them; no other transaction gets the same.
 
@@ -71,6 +77,12 @@ _ANY_DUE = sa.select(
         > sa.bindparam("ahead"),
         last_of(rotations.c.wake_at) > sa.bindparam("rested"),
     ).label("due")
+)
+_NEXT = (
+    sa.select(rotations.c.wake_at)
+    .where(rotations.c.wake_at > sa.bindparam("now"), rotations.c.wake_at < sa.bindparam("end"))
+    .order_by(rotations.c.wake_at)
+    .limit(1)
 )
 _PUT_OFF = (
     sa.update(rotations)
