@@ -128,6 +128,7 @@ class Imports:
         with self._database.write() as tx:
             folder_import = _found(tx, actor, Action.DELETE_IMPORTS, import_id)
             lock_project(tx, folder_import.place.project_id)
+            folder_import = _found(tx, actor, Action.DELETE_IMPORTS, import_id)
             store.remove(tx, import_id)
             store.set_order(tx, [row.id for row in store.of_folder(tx, folder_import.row.folder_id)])
             _note(tx, actor, events.IMPORT_DELETED, folder_import, self._clock.now())

@@ -143,9 +143,9 @@ class Past:
         and for too much at once; Forbidden without the right to change secrets, and to add and remove them where that is needed.
         """
         with self._database.write() as tx:
+            lock_project(tx, _place(tx, actor, Action.EDIT_SECRETS, folder_id).project_id)
             place = _place(tx, actor, Action.EDIT_SECRETS, folder_id)
             access.require_there(tx, actor, Action.DESCRIBE_SECRETS, place)  # it is told which ones
-            lock_project(tx, place.project_id)
             plan = self._plan(tx, place, folder_id, when)
             for needed, action in ((plan.added, Action.CREATE_SECRETS), (plan.removed, Action.DELETE_SECRETS)):
                 if needed:

@@ -4,7 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
+from keyturn.db.tables import secret_folders
+from keyturn.db.unit import Tx
+from keyturn.secrets import past
 from tests.databases import sqlite_database
 from tests.features.secrets.desk import V3, SecretsClient, desk
 from tests.features.secrets.test_roles import FOLDERS, READ, give, role, within
@@ -63,3 +67,21 @@ def test_who_may_not_read_values_does_not_learn_which_were_the_same_before(web: 
     assert web.ask("GET", f"{path}/past/difference", revision=revision, who="robot")["changed"] == ["BACK", "OTHER"]
     give(web, "writes")
     web.ask("POST", f"{path}/rollback", {"revision": revision}, who="robot", expect=403)
+
+
+def test_a_folder_that_is_moved_while_its_rollback_waits_is_asked_about_again(
+    web: SecretsClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, before = web.folder("/app"), web.put("KEY", "value that is kept", path="/app")
+    revision = len(web.feed())
+    web.put("NEW", "value that is new", path="/app")
+    role(web, "all", within({"subject": "secrets", "action": ["read", "create", "edit", "delete"]}, path="/app"))
+    give(web, "all")
+
+    def meanwhile(tx: Tx, _project_id: str) -> None:
+        tx.run(sa.update(secret_folders).where(secret_folders.c.id == folder["id"]).values(path="/vault"))
+
+    monkeypatch.setattr(past, "lock_project", meanwhile)
+    path = f"/api/v2/folders/{folder['id']}/rollback"
+    web.ask("POST", path, {"revision": revision}, who="robot", expect=403)
+    assert before["id"] in {each["id"] for each in web.listed(path="/app")}
