@@ -29,6 +29,7 @@ KEPT_TIME_OF_DAY = timedelta(hours=25)
 """A run because of expiry is so much earlier at most than it must be: it keeps the schedule's time of day."""
 LEAST_SPREAD = timedelta(seconds=10)
 REMOVING = {"removePassword", "removeKey"}
+_ON_THE_WAY = {State.ASKING, State.ISSUED, State.PROVEN}
 _BEING_REMOVED = {State.REVOKING, State.LOST}
 
 
@@ -351,6 +352,10 @@ class ContinuousChecks:
             raise Broken(
                 f"10: rotation {rotation_id} was woken {RESTS_KEPT} times within {rest_times[-1] - rest_times[0]}"
             )
+
+    def on_the_way(self) -> bool:
+        """Whether some run has a credential that it has not published yet."""
+        return any(row.state in _ON_THE_WAY for row in self.rows.values())
 
     def row_of_key(self, key_id: str | None) -> Row | None:
         return self.rows.get(self.keys.get(key_id or "", ""))

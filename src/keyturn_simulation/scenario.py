@@ -27,6 +27,8 @@ SWEPT = timedelta(hours=27)
 A_REPAIR = timedelta(minutes=20)
 MOST_REPAIRS = 6
 A_RUN = timedelta(hours=1)
+A_STEP = timedelta(minutes=1)
+"""Longer than what lies between two steps of a run that goes well."""
 MOST_ROUNDS = 4000
 
 
@@ -374,8 +376,8 @@ class Scenario:
                     sim.run_once(process)
                 continue
             wake = sim.next_wake()
-            if wake is None or wake > end:
-                sim.clock.move_to(end)
+            if wake is None or (wake > end and not (wake - end < A_STEP and sim.judge.on_the_way())):
+                sim.clock.move_to(max(end, sim.clock.now()))
                 sim.judge.always()
                 return
             sim.clock.move_to(wake)

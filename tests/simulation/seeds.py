@@ -8,7 +8,19 @@ import secrets
 
 BATCH = 10
 BATCHES = 10
-ONCE_BROKEN = (500363, 78773840, 307366513, 307366708, 410000329, 509389760, 510000841, 567945567, 567945982, 610000756)
+ONCE_BROKEN = (
+    500363,
+    78773840,
+    307366513,
+    307366708,
+    410000329,
+    509389760,
+    510000841,
+    567945567,
+    567945982,
+    610000756,
+    720000109,
+)
 """Seeds that found a defect, of the product or of the simulation: each is played in every run."""
 _BASE = "KEYTURN_SIM_BASE"
 
