@@ -182,7 +182,8 @@ class Scenario:
         self._check_refusals_shown()
         for _ in range(MOST_REPAIRS):
             repaired = self._repair()
-            self._until(A_REPAIR)
+            # Rotations through a connection that works again go on with their next attempt, which may be hours away.
+            self._until(AFTER_TROUBLE if repaired and self._sim.features.applications else A_REPAIR)
             if not repaired:
                 break
         self._check_quiet()

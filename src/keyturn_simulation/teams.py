@@ -164,6 +164,7 @@ class Teams:
 
     def change(self, process: Process, view: SecretRotationView) -> None:
         """Change one thing: its names, its schedule, whether it rotates by itself, or the connection."""
+        connections = self._users.connections() or [view.connection]
         self._names_used += 1
         hour, minute = self._rng.choice(TIMES)
         schedule = ScheduleChange(self._rng.choice(INTERVALS), hour, minute, self._rng.choice(ZONES))
@@ -174,7 +175,7 @@ class Teams:
                 SecretRotationChange(schedule=schedule),
                 SecretRotationChange(enabled=self._rng.random() < 0.7),
                 SecretRotationChange(overlap=self._rng.choice(OVERLAPS)),
-                SecretRotationChange(connection_id=self._rng.choice(self._users.connections()).id),
+                SecretRotationChange(connection_id=self._rng.choice(connections).id),
             )
         )
         self._sim.request(

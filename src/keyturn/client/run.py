@@ -68,10 +68,9 @@ class Runner:
         watcher = threading.Thread(target=self._watch, name="secrets", daemon=True)
         copy = self._reader.copy()  # before the thread begins: a reader is of one thread
         watcher.start()
-        secret_set = self._first(copy)
-        child = Child(self._plan.command, self._given(secret_set))
         try:
-            return self._supervise(child, secret_set, signals)
+            secret_set = self._first(copy)
+            return self._supervise(Child(self._plan.command, self._given(secret_set)), secret_set, signals)
         finally:
             self._stopping.set()
 

@@ -57,8 +57,13 @@ class Program:
         runner = Runner(reader, RunPlan(command, **settled), environ, self.machine.told.append)  # type: ignore[arg-type]
         actor = threading.Thread(target=self._act, args=(steps,), daemon=True)
         actor.start()
-        status = runner.run()
-        actor.join(60)
+        try:
+            status = runner.run()
+        finally:
+            actor.join(60)
+            for thread in threading.enumerate():
+                if thread.name == "secrets":  # it may be reading at this moment, which a process would not wait for
+                    thread.join(60)
         assert not self.failures, self.failures
         return status
 
@@ -207,6 +212,9 @@ def test_a_program_gets_no_credential_of_ours_and_no_variable_that_loads_code(pr
     reader = program.machine.reader()
     plan = RunPlan([sys.executable, "-c", code], patience=5.0)
     assert Runner(reader, plan, environ, program.machine.told.append).run() == 0
+    for thread in threading.enumerate():
+        if thread.name == "secrets":
+            thread.join(60)
     text = shown.read_text()
     assert "'API_KEY': 'one'" in text
     assert SECRET not in text
