@@ -151,6 +151,13 @@ class SecretRotationValues:
         self._sign_in(view.rotation, secret.value)
         with self._edits.write(view.rotation.object_id) as tx:
             view, rotation = secret_access.locked(tx, actor, action, secret_rotation_id)
+            if rotation.generation == 0:
+                # A first run that fails ends the rotation, and nobody would remember the secret.
+                raise Refused(
+                    "The first secret is not there yet, to which its users could switch.",
+                    code="rotation.run_under_way",
+                    fix="Hand it over once the first run has succeeded.",
+                )
             known = journal.of_application(tx, rotation.object_id, [key.key_id], [])
             if any(row.state not in ENDED and not row.kept for row in known):
                 raise Refused(

@@ -150,8 +150,12 @@ def test_the_previous_one_is_made_current_again_while_it_works(scene: Applicatio
 
 
 def test_a_secret_made_by_hand_is_kept_until_somebody_confirms_that_it_is_not_used(scene: Applications) -> None:
-    view, values = scene.create(), scene.world.services.secret_values
+    awaited, values = scene.use_cases.create(scene.actor, scene.new()), scene.world.services.secret_values
     made = scene.world.emulator.admin.add_secret(scene.application.object_id)
+    with pytest.raises(Refused, match="not there yet") as early:
+        values.hand_over(scene.actor, awaited.secret_rotation_id, HandedOver(made.key_id, Plaintext(made.value)))
+    assert early.value.fix == "Hand it over once the first run has succeeded."
+    view = scene.wait(awaited)
     for wrong in (
         HandedOver(made.key_id, Plaintext("abc~not-that-one")),
         HandedOver(scene.project_id, Plaintext(made.value)),
