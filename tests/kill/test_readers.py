@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +25,15 @@ from tests.kill.watched import WatchedEmulator
 from tests.kill.zygote import zygote
 from tests.system.installation import Installation, installation
 
-KILLS = int(os.environ.get("KEYTURN_KILLS", "5"))
+KILLS = int(os.environ.get("KEYTURN_KILLS", "4"))
 """``make crash`` kills a hundred times."""
 RUNS = 2 * KILLS
 """As many rotations at least, of all applications together."""
 APPLICATIONS = 3
 LEAKS = 0.25
 SERVERS = {"sqlite": 1, "postgres": 2}
-PACE = scene.PACE | {"KEYTURN_PROOF_SPACING": "0.1"}
+LAG = replace(scene.LAG, token_appear=(0, 0.4))
+PACE = scene.PACE | {"KEYTURN_PROOF_SPACING": "0.25"}
 """The proofs take longer than replication, as they do at the pace for the real Entra ID: what is published works everywhere."""
 
 
@@ -90,9 +92,7 @@ def _place(folder: Path, kind: str, seed: int) -> Iterator[tuple[Installation, C
     """An installation with a connection that may write every application. Now and then Entra does as told and then fails."""
     with (
         database(kind) as url,
-        installation(
-            folder, database_url=url, settings=scene.LAG, seed=seed, make=WatchedEmulator, variables=PACE
-        ) as place,
+        installation(folder, database_url=url, settings=LAG, seed=seed, make=WatchedEmulator, variables=PACE) as place,
     ):
         application = place.application("signer", "Application.ReadWrite.All")
         watched(place).remember(application.object_id)
