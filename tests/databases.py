@@ -102,9 +102,11 @@ class KeptEngine:
         self._open()
 
     def _open(self) -> None:
-        self.engine = with_shared_statements(open_engine(parse_url(self.url)))
-        self._pool, self._pids = self.engine.pool, [0]
-        event.listen(self.engine, "connect", lambda new, _record: self._pids.append(new.info.backend_pid))
+        engine, pids = open_engine(parse_url(self.url)), [0]
+        # Before the first connection: one that is not known would be ended as somebody else's, and stay in the pool.
+        event.listen(engine, "connect", lambda new, _record: pids.append(new.info.backend_pid))
+        self.engine, self._pids = with_shared_statements(engine), pids
+        self._pool = self.engine.pool
 
     def give_back(self) -> None:
         """Empty the database for the next test, or drop it when this one changed its tables."""
