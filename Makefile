@@ -67,8 +67,9 @@ seeds: $(VENV)/.run
 crash: $(VENV)/.test
 	@scripts/system-packages
 	@$(BIN)/python -m tests.crash.matrix
-	KEYTURN_KILLS=100 $(BIN)/python -m pytest -n 2 -s tests/kill
+	KEYTURN_EVERY_CASE=1 KEYTURN_KILLS=100 $(BIN)/python -m pytest -n 2 -s tests/kill
 	KEYTURN_EVERY_CASE=1 $(BIN)/python -m pytest -n 4 -m postgres --ignore tests/kill --ignore tests/crash
+	KEYTURN_EVERY_CASE=1 $(BIN)/python -m pytest tests/system/test_permissions_of_routes.py
 
 clients: $(VENV)/.test
 	@scripts/system-packages

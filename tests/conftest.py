@@ -1,7 +1,6 @@
 """Fixtures and settings that all suites share."""
 
 import gc
-import os
 from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
@@ -11,7 +10,7 @@ from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
 from tests.databases import database  # noqa: F401 - a fixture: pytest finds it by its name here
-from tests.simulation.seeds import base_seed, draw_base_seed
+from tests.simulation.seeds import base_seed, draw_base_seed, every_case
 
 # A busy machine is no fault of the code under test.
 settings.register_profile("keyturn", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -42,10 +41,6 @@ def pytest_configure() -> None:
     draw_base_seed()
 
 
-EVERY_CASE = "KEYTURN_EVERY_CASE"
-"""With it in the environment, as in ``make crash``, tests with several cases play all of them on PostgreSQL, too."""
-
-
 def one_case_on_postgres(items: list[pytest.Item]) -> set[pytest.Item]:
     """Return the cases that are not played on PostgreSQL this time.
 
@@ -59,9 +54,18 @@ def one_case_on_postgres(items: list[pytest.Item]) -> set[pytest.Item]:
     return {item for each in cases.values() for item in each if item is not each[base_seed() % len(each)]}
 
 
+def one_case_of_long_ones(items: list[pytest.Item]) -> set[pytest.Item]:
+    """Return the cases of tests marked ``alternates`` that are not played this time: another one is with each run."""
+    cases: dict[str, list[pytest.Item]] = defaultdict(list)
+    for item in items:
+        if item.get_closest_marker("alternates"):
+            cases[item.nodeid.split("[", 1)[0]].append(item)
+    return {item for each in cases.values() for item in each if item is not each[base_seed() % len(each)]}
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if not os.environ.get(EVERY_CASE):
-        others = one_case_on_postgres(items)
+    if not every_case():
+        others = one_case_on_postgres(items) | one_case_of_long_ones(items)
         config.hook.pytest_deselected(items=[item for item in items if item in others])
         items[:] = [item for item in items if item not in others]
 

@@ -1,7 +1,7 @@
 """A server dies at any instant; when another has taken over and all is quiet, nothing is lost, leaked or left behind.
 
-Every second instant, the other half with each run, and of the rotation of other applications every fourth; on PostgreSQL only
-around commits, as at the moments of a request the database takes no part, and of these every third, or sixth. ``make crash``
+Every second instant, the other half with each run, and of the rotation of other applications every eighth; on PostgreSQL only
+around commits, as at the moments of a request the database takes no part, and of these every third, or twelfth. ``make crash``
 tries all on both.
 """
 
@@ -29,7 +29,7 @@ def test_death_at_every_instant(here: CrashBench, scenario: str) -> None:
     assert moments == {"before the request", "before the answer", "before the commit", "after the commit"}
     commits = [index for index, point in enumerate(instants) if point.moment.endswith("the commit")]
     # Those of applications have generations behind them at first, which takes three times as long.
-    parts = 2 if SCENARIOS[scenario][0] in OF_APPLICATIONS else 1
+    parts = 4 if SCENARIOS[scenario][0] in OF_APPLICATIONS else 1
     share = (HALF if here.kind == "sqlite" else THIRD) * parts
     among = list(range(len(instants))) if here.kind == "sqlite" else commits
     for index in among[base_seed() % share :: share]:

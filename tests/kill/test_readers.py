@@ -38,6 +38,7 @@ PACE = scene.PACE | {"KEYTURN_PROOF_SPACING": "0.25"}
 
 
 @pytest.mark.timeout(1200)
+@pytest.mark.alternates
 @pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def test_what_a_program_reads_is_never_refused(tmp_path: Path, kind: str) -> None:
     seed = printed_seed()

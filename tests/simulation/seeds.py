@@ -5,6 +5,8 @@ Fresh ones add up over the runs. ``make seeds`` plays 500 at once.
 
 import os
 import secrets
+from collections.abc import Sequence
+from typing import TypeVar
 
 BATCH = 10
 BATCHES = 10
@@ -28,6 +30,19 @@ _BASE = "KEYTURN_SIM_BASE"
 def draw_base_seed() -> None:
     """Draw the first seed, once for all processes of a run of the tests."""
     os.environ.setdefault(_BASE, str(secrets.randbelow(1_000_000_000)))
+
+
+def every_case() -> bool:
+    """Whether tests with many cases play all of them, as in ``make crash``; else each run plays another share."""
+    return bool(os.environ.get("KEYTURN_EVERY_CASE"))
+
+
+Case = TypeVar("Case")
+
+
+def share(cases: Sequence[Case], parts: int, shift: int = 0) -> Sequence[Case]:
+    """Return this run's share of so many; all with KEYTURN_EVERY_CASE in the environment."""
+    return cases if every_case() else cases[(base_seed() + shift) % parts :: parts]
 
 
 def base_seed() -> int:
