@@ -141,9 +141,13 @@ def _made(path: Path) -> bytes:
     content = secrets.token_hex(32).encode()
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # Of two that make it at once the first one counts.
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "wb") as file:
-            file.write(content)
+        draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+        write_file(draft, content, mode=0o600)
+        try:
+            # It is there whole or not at all, whoever dies or looks meanwhile. Of two that make it at once the first one counts.
+            os.link(draft, path)
+        finally:
+            draft.unlink()
     except FileExistsError:
         content = _read_own(path)
     except OSError as error:

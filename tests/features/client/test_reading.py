@@ -170,9 +170,32 @@ def test_a_full_disk_stops_nobody(machine: Machine, monkeypatch: pytest.MonkeyPa
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
+    machine.copy()  # there is a key from earlier
     monkeypatch.setattr(cache_module, "write_file", full)
     assert value(machine) == "one"
     assert "cannot be written (No space left on device)" in machine.told[-1]
+
+
+def test_a_key_is_there_whole_or_not_at_all(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    key, link = machine.home / ".local/state/keyturn/cache.key", os.link
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "link", die)
+    with pytest.raises(KeyboardInterrupt):
+        machine.copy()
+    assert not key.exists(), "what is half written would refuse every later start"
+
+    def lose_the_race(draft: Path, path: Path) -> None:
+        path.write_bytes(b"f" * 64)
+        path.chmod(0o600)
+        link(draft, path)
+
+    monkeypatch.setattr(os, "link", lose_the_race)
+    first = machine.copy().key
+    assert first == machine.copy().key, "of two that make it at once the first one counts"
+    assert [path.name for path in key.parent.iterdir()] == ["cache.key"]
 
 
 def test_a_key_that_others_can_write_or_that_is_too_short_is_refused(machine: Machine, tmp_path: Path) -> None:
