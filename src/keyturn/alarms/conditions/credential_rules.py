@@ -1,0 +1,119 @@
+"""Conditions of single credentials: removals that wait, and credentials that others added or removed. Pure."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from keyturn.alarms.conditions.domain import Condition, ConditionKind, ConditionSubject, Severity
+from keyturn.authz.permissions import Scope
+from keyturn.credentials.domain import Credential, State
+from keyturn.kit.moments import moved
+
+REMOVED_IN_TIME = timedelta(days=1)
+"""A removal that is under way for longer is told to somebody; usually it takes minutes."""
+NEWS_FOR = timedelta(days=30)
+"""For so long a credential that somebody else added is news, unless it goes."""
+
+
+@dataclass(frozen=True)
+class CredentialPlace:
+    """Of whose rotation a credential is, and where that is shown."""
+
+    subject: ConditionSubject
+    place: Scope
+    path: str
+    application: str
+
+
+@dataclass(frozen=True)
+class ForeignCredential:
+    """A credential that was seen at an application, as it was last listed."""
+
+    key_id: str
+    name: str | None
+    hint: str | None
+    first_seen_at: datetime
+    gone_at: datetime | None
+    is_current: bool
+    """Whether it is the one that the rotation published; else it is one that this server did not make."""
+
+
+def of_removal(row: Credential, where: CredentialPlace, refusal: str, now: datetime) -> Iterator[Condition]:
+    """Yield that a credential which was replaced still signs in longer than it should. ``refusal`` is why, where it was said."""
+    which = (
+        f"The previous credential of {where.application}, Key ID {row.key_id}," if row.key_id else _unnamed(row, where)
+    )
+    if row.used_elsewhere:
+        yield _condition(
+            ConditionKind.REMOVAL_UNCONFIRMED,
+            Severity.WARNING,
+            where,
+            row.id,
+            f"{which} was made by hand and still signs in, since other programs may use it.",
+            "Let them use the current one, then press: Nobody uses it any more.",
+            row.retired_at,
+        )
+    elif row.state in {State.REVOKING, State.LOST} and row.tries and refusal:
+        yield _condition(
+            ConditionKind.REMOVAL_LATE,
+            Severity.WARNING,
+            where,
+            row.id,
+            f"{which} could not be removed: {refusal}",
+            "It is tried again, ever more seldom. Repair the cause; or delete it in the portal, which is noticed here.",
+            row.retired_at,
+        )
+    elif row.being_removed or (row.state is State.RETIRING and row.promised):
+        due = row.revoke_after if row.promised else row.retired_at
+        if due and moved(due, REMOVED_IN_TIME) < now:
+            yield _condition(
+                ConditionKind.REMOVAL_LATE,
+                Severity.WARNING,
+                where,
+                row.id,
+                f"{which} should have been removed on {due:%Y-%m-%d} and still signs in.",
+                "See what its removal waits for, and whether a worker lives with: keyturn doctor",
+                due,
+            )
+
+
+def of_foreign(seen: ForeignCredential, where: CredentialPlace, now: datetime) -> Iterator[Condition]:
+    """Yield what somebody else did to the credentials of an application."""
+    name = f"'{seen.name}'" if seen.name else "without a name"
+    if seen.is_current and seen.gone_at:
+        yield _condition(
+            ConditionKind.CREDENTIAL_VANISHED,
+            Severity.CRITICAL,
+            where,
+            seen.key_id,
+            f"Somebody removed the current credential of {where.application}, Key ID {seen.key_id}.",
+            "Rotate now; where that is refused, enter a new credential.",
+            seen.gone_at,
+        )
+    elif not seen.is_current and seen.gone_at is None and now < moved(seen.first_seen_at, NEWS_FOR):
+        yield _condition(
+            ConditionKind.CREDENTIAL_APPEARED,
+            Severity.WARNING,
+            where,
+            seen.key_id,
+            f"Somebody else added a credential to {where.application}: {name}, Key ID {seen.key_id}.",
+            "Find out who made it; if nobody needs it, delete it in the portal.",
+            seen.first_seen_at,
+        )
+
+
+def _unnamed(row: Credential, where: CredentialPlace) -> str:
+    return f"A credential of {where.application} with the name '{row.marker}'"
+
+
+def _condition(
+    kind: ConditionKind,
+    severity: Severity,
+    where: CredentialPlace,
+    of: str,
+    cause: str,
+    fix: str,
+    since: datetime | None,
+) -> Condition:
+    key = f"{kind.value}:{where.subject.kind.value}:{where.subject.id}:{of}"
+    return Condition(kind, key, severity, where.subject, where.place, cause, fix, where.path, since)

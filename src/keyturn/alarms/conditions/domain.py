@@ -1,0 +1,132 @@
+"""Conditions: what needs somebody, each with its cause, what to do, and where. Pure.
+
+A condition has no row of its own: it is found in the rows of what it is about, and is over when they say so.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from keyturn.audit.domain import SubjectKind
+from keyturn.authz.permissions import Scope
+from keyturn.kit.moments import LAST, moved
+
+DAYS_BEFORE_END = (60, 30, 14, 7, 3, 1)
+"""With so many days to go somebody is told of an end; once more when it has come."""
+WARNS_BEFORE_END = timedelta(days=30)
+URGENT_BEFORE_END = timedelta(days=7)
+
+
+class Severity(StrEnum):
+    """How soon somebody is needed: at once, in time, or not at all."""
+
+    CRITICAL = "critical"
+    WARNING = "warning"
+    NOTICE = "notice"
+
+
+class ConditionKind(StrEnum):
+    """What it is. The text is a promise: programs read it."""
+
+    CONNECTION_REFUSED = "connection-refused"
+    CONNECTION_FAILED = "connection-failed"
+    CONNECTION_UNCHECKED = "connection-unchecked"
+    ROTATION_FAILED = "rotation-failed"
+    ROTATION_HALTED = "rotation-halted"
+    ROTATION_OVERDUE = "rotation-overdue"
+    ROTATION_DUE = "rotation-due"
+    LEAK_OPEN = "leak-open"
+    CREDENTIAL_ENDS = "credential-ends"
+    PAUSED_CREDENTIAL_ENDS = "paused-credential-ends"
+    SIGN_IN_ENDS = "sign-in-ends"
+    IDENTITY_SECRET_ENDS = "identity-secret-ends"
+    REMOVAL_UNCONFIRMED = "removal-unconfirmed"
+    REMOVAL_LATE = "removal-late"
+    CREDENTIAL_APPEARED = "credential-appeared"
+    CREDENTIAL_VANISHED = "credential-vanished"
+    IDENTITY_LOCKED = "identity-locked"
+    NO_WORKER = "no-worker"
+    DATA_KEY_OVERDUE = "data-key-overdue"
+
+
+@dataclass(frozen=True)
+class ConditionSubject:
+    """What a condition is about, by its name."""
+
+    kind: SubjectKind
+    id: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Something that needs somebody. It holds ids and names, never a value of a secret.
+
+    ``key`` names it as long as it lasts, whatever becomes of its severity and its words; when the same happens again it has the
+    same key. ``cause`` is a sentence and ``fix`` what to do; ``path`` is the page whose first button does it, a path of this
+    server. ``ends_at`` is when something stops to work by itself. ``place`` is where its subject lives: who may see that may
+    see this. ``owner`` is the id of the person who was made answerable for the subject.
+    """
+
+    kind: ConditionKind
+    key: str
+    severity: Severity
+    subject: ConditionSubject
+    place: Scope
+    cause: str
+    fix: str
+    path: str
+    since: datetime | None = None
+    ends_at: datetime | None = None
+    owner: str | None = None
+
+    @property
+    def organization(self) -> str:
+        return self.place.org_id
+
+    @property
+    def project(self) -> str | None:
+        return self.place.project_id
+
+    @property
+    def needs_action(self) -> bool:
+        return self.severity is not Severity.NOTICE
+
+
+def days_before_end(ends_at: datetime, now: datetime) -> int | None:
+    """Return the last of :data:`DAYS_BEFORE_END` that has been reached; 0 once the end has come, None before the first."""
+    if ends_at <= now:
+        return 0
+    return min((days for days in DAYS_BEFORE_END if ends_at <= moved(now, timedelta(days=days))), default=None)
+
+
+def severity_of_end(ends_at: datetime, now: datetime) -> Severity:
+    """Say how urgent an end is."""
+    if ends_at <= moved(now, URGENT_BEFORE_END):
+        return Severity.CRITICAL
+    return Severity.WARNING if ends_at <= moved(now, WARNS_BEFORE_END) else Severity.NOTICE
+
+
+def told_end(ends_at: datetime, now: datetime) -> str:
+    """Return an end in words, behind what ends: ``ends in 5 days, on 2026-12-05``."""
+    if ends_at <= now:
+        return f"ended on {ends_at:%Y-%m-%d at %H:%M} UTC"
+    hours = int((ends_at - now) / timedelta(hours=1))
+    days = hours // 24
+    if hours < 1:
+        distance = "in less than an hour"
+    elif hours < 48:
+        distance = f"in {hours} hour{'s' if hours > 1 else ''}"
+    else:
+        distance = f"in {days} days"
+    return f"ends {distance}, on {ends_at:%Y-%m-%d at %H:%M} UTC"
+
+
+_ORDER = {severity: number for number, severity in enumerate(Severity)}
+
+
+def in_order(conditions: list[Condition]) -> list[Condition]:
+    """Return them as they are shown: the most severe first, of these what ends first, then by name."""
+    return sorted(
+        conditions, key=lambda one: (_ORDER[one.severity], one.ends_at or LAST, one.subject.name.lower(), one.key)
+    )

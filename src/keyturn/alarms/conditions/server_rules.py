@@ -1,0 +1,129 @@
+"""Conditions of machine identities, and of the server itself: of what nobody sees who looks at connections alone. Pure."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from keyturn.alarms.conditions.domain import (
+    Condition,
+    ConditionKind,
+    ConditionSubject,
+    Severity,
+    days_before_end,
+    severity_of_end,
+    told_end,
+)
+from keyturn.audit.domain import SubjectKind
+from keyturn.authz.permissions import Scope
+from keyturn.kit.moments import moved
+from keyturn.lockout.domain import Attempts
+
+NO_WORKER_AFTER = timedelta(minutes=5)
+"""A process that works says so every few seconds."""
+DATA_KEY_LATE = timedelta(days=7)
+"""By so much a data key may be older than it should get: a server may have been switched off."""
+
+
+@dataclass(frozen=True)
+class IdentityState:
+    """A machine identity with its failed sign-ins."""
+
+    org_id: str
+    id: str
+    name: str
+    attempts: Attempts
+
+
+@dataclass(frozen=True)
+class EndingClientSecret:
+    """A client secret of a machine identity that ends by itself."""
+
+    id: str
+    description: str
+    ends_at: datetime
+
+
+@dataclass(frozen=True)
+class ServerState:
+    """When a process that works was last seen; since when the newest data key is used, and for how long one should be."""
+
+    worker_seen_at: datetime | None
+    data_key_at: datetime | None
+    data_key_life: timedelta
+
+
+def of_identity(identity: IdentityState, now: datetime) -> Iterator[Condition]:
+    """Yield that sign-ins of a machine identity are locked."""
+    until = identity.attempts.locked_until
+    if until and identity.attempts.locked(now):
+        yield _of_identity(
+            identity,
+            ConditionKind.IDENTITY_LOCKED,
+            Severity.WARNING,
+            f"Sign-ins of '{identity.name}' are locked until {until:%Y-%m-%d %H:%M:%S} UTC, after wrong client secrets.",
+            "Find the program that sends a wrong client secret; clear the lock here once it does not.",
+            since=identity.attempts.last_failure_at,
+        )
+
+
+def of_client_secret(identity: IdentityState, secret: EndingClientSecret, now: datetime) -> Iterator[Condition]:
+    """Yield that a client secret of a machine identity ends, or has ended."""
+    if days_before_end(secret.ends_at, now) is None:
+        return
+    which = f" '{secret.description}'" if secret.description else f" {secret.id}"
+    yield _of_identity(
+        identity,
+        ConditionKind.IDENTITY_SECRET_ENDS,
+        severity_of_end(secret.ends_at, now),
+        f"The client secret{which} of '{identity.name}' {told_end(secret.ends_at, now)}.",
+        "Make a new one, give it to the programs that use this one, and revoke this one.",
+        of=secret.id,
+        ends_at=secret.ends_at,
+    )
+
+
+def of_server(org_id: str, server: ServerState, now: datetime) -> Iterator[Condition]:
+    """Yield what is wrong with the server itself."""
+    seen = server.worker_seen_at
+    if seen is None or moved(seen, NO_WORKER_AFTER) < now:
+        last = f"since {seen:%Y-%m-%d %H:%M:%S} UTC" if seen else "since this server was set up"
+        yield _of_server(
+            org_id,
+            ConditionKind.NO_WORKER,
+            f"No process has done any work {last}: nothing is rotated, tried or removed.",
+            "Start keyturn serve or keyturn worker, and look at its log.",
+            seen,
+        )
+    made = server.data_key_at
+    if made and moved(made, server.data_key_life + DATA_KEY_LATE) < now:
+        yield _of_server(
+            org_id,
+            ConditionKind.DATA_KEY_OVERDUE,
+            f"The newest data key was made on {made:%Y-%m-%d}: after {server.data_key_life.days} days there should be another.",
+            "See in the log of the worker why it was not; make one with: keyturn keys rotate",
+            moved(made, server.data_key_life),
+        )
+
+
+def _of_identity(
+    identity: IdentityState,
+    kind: ConditionKind,
+    severity: Severity,
+    cause: str,
+    fix: str,
+    *,
+    of: str = "",
+    since: datetime | None = None,
+    ends_at: datetime | None = None,
+) -> Condition:
+    subject = ConditionSubject(SubjectKind.IDENTITY, identity.id, identity.name)
+    key = ":".join(part for part in (kind.value, subject.kind.value, identity.id, of) if part)
+    path = f"/organization/identities/{identity.id}"
+    return Condition(kind, key, severity, subject, Scope(identity.org_id), cause, fix, path, since, ends_at)
+
+
+def _of_server(org_id: str, kind: ConditionKind, cause: str, fix: str, since: datetime | None) -> Condition:
+    subject = ConditionSubject(SubjectKind.ORGANIZATION, org_id, "This server")
+    return Condition(
+        kind, f"{kind.value}:{org_id}", Severity.CRITICAL, subject, Scope(org_id), cause, fix, "/settings/server", since
+    )

@@ -1,0 +1,216 @@
+"""Each kind of condition: what brings it about, how urgent it is, what it says, and where it is repaired."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from keyturn.alarms.conditions.credential_rules import CredentialPlace, ForeignCredential, of_foreign, of_removal
+from keyturn.alarms.conditions.domain import Condition, ConditionKind, ConditionSubject, Severity, days_before_end
+from keyturn.alarms.conditions.rules import ConnectionState, RotationState, of_connection, of_secret_rotation
+from keyturn.alarms.conditions.server_rules import (
+    EndingClientSecret,
+    IdentityState,
+    ServerState,
+    of_client_secret,
+    of_identity,
+    of_server,
+)
+from keyturn.audit.domain import SubjectKind
+from keyturn.authz.permissions import Scope
+from keyturn.connections.domain import Connection
+from keyturn.credentials.domain import USED_ELSEWHERE, Credential, State
+from keyturn.kit.secret import Sealed
+from keyturn.lockout.domain import Attempts
+from keyturn.ports.provider import Tenant
+from keyturn.rotations.domain import Reason, Rotation, RotationKind, Run, RunState
+from keyturn.rotations.schedule import Schedule
+from keyturn.rotations.secret_domain import SecretRotation, SecretRotationView
+from keyturn.secrets.domain import Place
+from keyturn.secrets.mapped import SecretNames
+
+NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+IDS = ("c1", "org", "p1", "billing", None, "azure-client-secrets", "client-secret", "global", "tenant", "app-1")
+SECRET = Sealed("k1.a.b")
+CONNECTION = Connection(*IDS, SECRET, 1, "hash", 1, NOW - 9 * DAY, NOW - 9 * DAY, NOW - HOUR, {"ok": True})
+MONTHLY = Schedule(30, 2, 15)
+ROTATION = Rotation(
+    "r1", RotationKind.CONNECTION, "org", "p1", "c1", "billing", Tenant("global", "tenant"), "app-1", "object", "Billing",
+    MONTHLY, next_run_at=NOW + 20 * DAY, last_rotated_at=NOW - 10 * DAY, created_at=NOW - 90 * DAY,
+)  # fmt: skip
+CURRENT = Credential(
+    "k1", "r1", "org", "object", 3, State.CURRENT, "keyturn billing g3", key_id="key-3", value=SECRET,
+    published_at=NOW - 10 * DAY, ends_at=NOW + 80 * DAY,
+)  # fmt: skip
+RUN = Run("run", "r1", Reason.SCHEDULED, RunState.SUCCEEDED, NOW - 10 * DAY, finished_at=NOW - 10 * DAY)
+FAILED = replace(
+    RUN, state=RunState.FAILED, finished_at=NOW - HOUR, failure={"message": "A policy forbids it.", "fix": "Ask."}
+)
+VIEW = SecretRotationView(
+    SecretRotation("s1", "r1", "org", "p1", "e1", "f1", "c1", "billing-app", None, MONTHLY, True, "3d", NOW, NOW),
+    SecretNames("ID", "SECRET"), replace(ROTATION, kind=RotationKind.APPLICATION), CONNECTION,
+    Place("p1", "e1", "prod", "Production", "/billing"), RUN, CURRENT,
+)  # fmt: skip
+WHERE = CredentialPlace(
+    ConditionSubject(SubjectKind.CONNECTION, "c1", "billing"),
+    Scope("org", "p1"),
+    "/app-connections/c1",
+    "application app-1",
+)
+OLD = replace(CURRENT, id="k0", key_id="key-0", state=State.RETIRING, retired_at=NOW - 3 * DAY)
+SEEN = ForeignCredential("key-9", "by hand", "3pl", NOW - DAY, None, is_current=False)
+LOCKED = Attempts(0, NOW - timedelta(seconds=9), NOW + timedelta(seconds=291))
+IDENTITY = IdentityState("org", "i1", "ci", Attempts())
+
+
+def connection(
+    *, rotating: RotationState | None = None, refreshed_at: datetime | None = None, **changes: Any
+) -> list[Condition]:
+    state = ConnectionState(replace(CONNECTION, **changes), "client secret", rotating, refreshed_at)
+    return list(of_connection(state, NOW))
+
+
+def rotating(current: Credential | None = CURRENT, run: Run | None = RUN, **changes: Any) -> list[Condition]:
+    return connection(rotating=RotationState(replace(ROTATION, **changes), current, run))
+
+
+def removal(refusal: str = "", **changes: Any) -> list[Condition]:
+    return list(of_removal(replace(OLD, **changes), WHERE, refusal, NOW))
+
+
+def foreign(**changes: Any) -> list[Condition]:
+    return list(of_foreign(replace(SEEN, **changes), WHERE, NOW))
+
+
+def client_secret(ends_at: datetime) -> list[Condition]:
+    return list(of_client_secret(IDENTITY, EndingClientSecret("cs1", "for the pipeline", ends_at), NOW))
+
+
+def server(seen: datetime | None = NOW, key: datetime | None = NOW) -> list[Condition]:
+    return list(of_server("org", ServerState(seen, key, 90 * DAY), NOW))
+
+
+REFUSAL = {"code": "azure.secret_invalid", "message": "Entra ID does not accept app-1.", "fix": "Enter another."}
+Refusal = dict[str, Any]
+REFUSED: Refusal = {"refused_at": NOW - HOUR, "refusal": REFUSAL, "check_result": {"ok": False, **REFUSAL}}
+UNREADABLE: Refusal = {
+    "check_result": {"ok": False, "message": "The stored connection cannot be read.", "fix": "Restore."}
+}
+TROUBLE: Refusal = {"check_result": {"ok": False, "transient": True, "message": "No answer.", "fix": None}}
+LEAKED = replace(RUN, reason=Reason.LEAKED, state=RunState.ACTIVE, finished_at=None)
+K, C, W, N = ConditionKind, Severity.CRITICAL, Severity.WARNING, Severity.NOTICE
+
+
+NEEDS_RECONNECT: Refusal = {"check_result": {"ok": False, "needsReconnect": True, "message": "Gone."}}
+PIPELINE, SERVER, MAPPED = "/organization/identities/i1", "/settings/server", "/secret-rotations/s1"
+
+
+def mapped(run: Run) -> list[Condition]:
+    return list(of_secret_rotation(replace(VIEW, last_run=run), "client secret", NOW))
+
+
+def identity(attempts: Attempts) -> list[Condition]:
+    return list(of_identity(replace(IDENTITY, attempts=attempts), NOW))
+
+
+@dataclass(frozen=True)
+class Case:
+    found: Callable[[], Iterable[Condition]]
+    kind: ConditionKind
+    severity: Severity
+    words: str
+    path: str = "/app-connections/c1"
+
+
+CASES = [
+    Case(lambda: connection(**REFUSED), K.CONNECTION_REFUSED, C, "does not accept app-1"),
+    Case(lambda: connection(**NEEDS_RECONNECT), K.CONNECTION_REFUSED, C, "Gone."),
+    Case(lambda: connection(**UNREADABLE), K.CONNECTION_FAILED, C, "cannot be read"),
+    Case(lambda: connection(**TROUBLE), K.CONNECTION_UNCHECKED, N, "No answer."),
+    Case(lambda: connection(checked_at=NOW - 3 * DAY), K.CONNECTION_UNCHECKED, W, "not tried since 2026-11-27"),
+    Case(lambda: connection(checked_at=None), K.CONNECTION_UNCHECKED, W, "not tried since it was made"),
+    Case(lambda: connection(ends_at=NOW + 5 * DAY), K.CREDENTIAL_ENDS, C, "application app-1 ends in 5 days, on 2026-12-05"),
+    Case(lambda: connection(ends_at=NOW + 29 * DAY), K.CREDENTIAL_ENDS, W, "client secret of application app-1"),
+    Case(lambda: connection(ends_at=NOW + 59 * DAY), K.CREDENTIAL_ENDS, N, "ends in 59 days"),
+    Case(lambda: connection(ends_at=NOW - HOUR), K.CREDENTIAL_ENDS, C, "ended on 2026-11-30 at 11:00 UTC"),
+    Case(lambda: connection(refreshed_at=NOW - 85 * DAY), K.SIGN_IN_ENDS, C, "ends in 5 days"),
+    Case(lambda: rotating(run=FAILED, status="failed", paused_until=NOW + HOUR), K.ROTATION_FAILED, C, "A policy forbids it."),
+    Case(lambda: rotating(run=FAILED, status="failed", next_run_at=None), K.ROTATION_HALTED, C, "A policy forbids it."),
+    Case(lambda: rotating(next_run_at=NOW - 2 * HOUR), K.ROTATION_OVERDUE, C, "due since 2026-11-30 10:00"),
+    Case(lambda: rotating(replace(CURRENT, published_at=NOW - 40 * DAY)), K.ROTATION_OVERDUE, C, "is 40 days old"),
+    Case(lambda: rotating(next_run_at=NOW + 5 * HOUR), K.ROTATION_DUE, N, "replaced on 2026-11-30 at 17:00"),
+    Case(lambda: rotating(run=LEAKED), K.LEAK_OPEN, C, "reported as leaked"),
+    Case(lambda: rotating(replace(CURRENT, ends_at=NOW + 9 * DAY), enabled=False), K.PAUSED_CREDENTIAL_ENDS, W, "is paused"),
+    Case(lambda: rotating(replace(CURRENT, ends_at=NOW + 9 * DAY)), K.CREDENTIAL_ENDS, W, "Key ID key-3"),
+    Case(lambda: mapped(LEAKED), K.LEAK_OPEN, C, "'Billing' (app-1)", MAPPED),
+    Case(lambda: removal(note=USED_ELSEWHERE), K.REMOVAL_UNCONFIRMED, W, "Key ID key-0"),
+    Case(lambda: removal(revoke_after=NOW - 2 * DAY), K.REMOVAL_LATE, W, "should have been removed on 2026-11-28"),
+    Case(lambda: removal("Entra ID forbids it.", state=State.REVOKING, tries=2), K.REMOVAL_LATE, W, "Entra ID forbids it."),
+    Case(lambda: removal(state=State.LOST, key_id=None), K.REMOVAL_LATE, W, "keyturn billing g3"),
+    Case(foreign, K.CREDENTIAL_APPEARED, W, "'by hand', Key ID key-9"),
+    Case(lambda: foreign(is_current=True, gone_at=NOW - HOUR), K.CREDENTIAL_VANISHED, C, "removed the current credential"),
+    Case(lambda: identity(LOCKED), K.IDENTITY_LOCKED, W, "'ci' are locked until", PIPELINE),
+    Case(lambda: client_secret(NOW + 2 * DAY), K.IDENTITY_SECRET_ENDS, C, "'for the pipeline' of 'ci' ends in 2 days", PIPELINE),
+    Case(lambda: server(seen=NOW - HOUR), K.NO_WORKER, C, "since 2026-11-30 11:00", SERVER),
+    Case(lambda: server(seen=None), K.NO_WORKER, C, "since this server was set up", SERVER),
+    Case(lambda: server(key=NOW - 100 * DAY), K.DATA_KEY_OVERDUE, C, "made on 2026-08-22", SERVER),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.kind}-{case.severity}")
+def test_a_condition(case: Case) -> None:
+    (one,) = case.found()
+    assert (one.kind, one.severity, one.path) == (case.kind, case.severity, case.path)
+    assert case.words in one.cause
+    assert one.key.startswith(f"{one.kind}:{one.subject.kind}:") or one.subject.kind is SubjectKind.ORGANIZATION
+    assert one.cause.strip()
+    assert one.organization == "org"
+    assert "<" not in one.cause + one.fix, "a placeholder"
+    assert "None" not in one.cause + one.fix
+
+
+def test_there_is_a_case_of_each_kind() -> None:
+    assert {case.kind for case in CASES} == set(ConditionKind)
+
+
+WELL: list[Callable[[], Iterable[Condition]]] = [
+    connection,
+    rotating,
+    lambda: connection(ends_at=NOW + 61 * DAY),
+    lambda: rotating(replace(CURRENT, ends_at=NOW + 25 * DAY)),  # replaced before, by itself
+    lambda: rotating(status="failed", run=replace(RUN, state=RunState.ACTIVE, finished_at=None)),  # is being repaired
+    lambda: rotating(retired=True, status="failed", enabled=False),
+    lambda: mapped(RUN),
+    lambda: removal(revoke_after=NOW + DAY),
+    lambda: foreign(gone_at=NOW),
+    lambda: foreign(first_seen_at=NOW - 31 * DAY),
+    lambda: identity(Attempts(2, NOW, None)),
+    lambda: client_secret(NOW + 61 * DAY),
+    server,
+]
+
+
+@pytest.mark.parametrize("found", WELL)
+def test_what_is_well_needs_nobody(found: Callable[[], Iterable[Condition]]) -> None:
+    assert list(found()) == []
+
+
+def test_a_failure_is_told_once_where_the_connection_is_refused_for_the_same_reason() -> None:
+    run = replace(FAILED, failure=REFUSAL)
+    state = RotationState(replace(ROTATION, status="failed", paused_until=NOW + HOUR), CURRENT, run)
+    (one,) = connection(rotating=state, **REFUSED)
+    assert one.kind is ConditionKind.CONNECTION_REFUSED
+
+
+def test_the_key_stays_while_the_end_comes_nearer() -> None:
+    keys = {one.key for days in (59, 20, 2, -3) for one in connection(ends_at=NOW + days * DAY)}
+    assert len(keys) == 1
+
+
+def test_each_threshold_is_reached_once() -> None:
+    end = NOW + 61 * DAY
+    reached = [days_before_end(end, NOW + hours * HOUR) for hours in range(62 * 24)]
+    assert list(dict.fromkeys(reached)) == [None, 60, 30, 14, 7, 3, 1, 0]
