@@ -34,6 +34,14 @@ from tests.postgres import fresh_database
 
 BEFORE = "0011"
 LATER_TABLES = (
+    "alarm_attempts",
+    "alarm_notices",
+    "alarm_messages",
+    "alarm_channels",
+    "alarm_rules",
+    "alarm_evaluations",
+    "alarms",
+    "owners",
     "project_member_roles",
     "project_members",
     "project_roles",

@@ -6,10 +6,12 @@ from functools import partial
 
 from keyturn import __version__
 from keyturn.accounts.service import Access
+from keyturn.alarms.owners import Owners
 from keyturn.api.audit import routes as audit_api
 from keyturn.api.connections import routes as connections_api
 from keyturn.api.folders import routes as folders_api
 from keyturn.api.identities import routes as identities_api
+from keyturn.api.owners import routes as owners_api
 from keyturn.api.people import routes as people_api
 from keyturn.api.projects import members as members_api
 from keyturn.api.projects import roles as roles_api
@@ -168,6 +170,7 @@ def web_application(core: Core, worker: Worker | None) -> Application:
             core.clock,
         ),
         application_routes.router(use_cases.applications, core.clock),
+        owners_api.router(Owners(core.database, core.clock)),
         unbuilt.router(),
     ]
     pages, site = page_routes(core, access, projects, use_cases, trail, limiter, secrets)

@@ -5,7 +5,7 @@ Names and fields are promises: programs read them from the trail. The reference 
 
 from collections.abc import Mapping
 
-from keyturn.audit import identity_events, secret_rotation_events
+from keyturn.audit import alarm_events, identity_events, secret_rotation_events
 from keyturn.audit.domain import AuditEvent, SubjectKind
 
 _ORGANIZATION = (SubjectKind.ORGANIZATION,)
@@ -379,7 +379,8 @@ CATALOGUE: Mapping[str, AuditEvent] = {
         *dict(globals()).items(),
         *vars(secret_rotation_events).items(),
         *vars(identity_events).items(),
+        *vars(alarm_events).items(),
     )
     if isinstance(value, AuditEvent)
 }
-"""All events by the names that they have here, in this order, and those of secret rotations and of machine identities."""
+"""All events by the names that they have here, in this order, then those of secret rotations, identities and alarms."""

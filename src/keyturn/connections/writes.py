@@ -26,6 +26,8 @@ from keyturn.errors import NotFound, Refused
 from keyturn.kit.actor import Actor
 from keyturn.kit.secret import Plaintext
 from keyturn.organizations.quotas import require_room
+from keyturn.ownership import store as owners
+from keyturn.ownership.domain import Owned
 from keyturn.ports.clock import Clock, Ids
 from keyturn.ports.sealing import Sealer
 from keyturn.ports.sign_in import Credentials, SignInMethod
@@ -95,6 +97,7 @@ class ConnectionWriter:
             store.insert(tx, connection)
         except sqlalchemy.exc.IntegrityError as error:  # another server took the name just now
             raise _name_taken(new.name) from error
+        owners.begin(tx, actor, Owned.CONNECTION, new_id, now)
         if method.browser:
             refresh_tokens.keep(tx, self.sealer, new_id, method.value(credentials), now)
         facts = {"method": connection.method, "credentialsUpdated": True} | (connection.facts or {})

@@ -18,6 +18,8 @@ from keyturn.credentials.domain import Credential
 from keyturn.db.unit import Tx
 from keyturn.errors import Refused
 from keyturn.kit.actor import Actor
+from keyturn.ownership import store as owners
+from keyturn.ownership.domain import Owned
 from keyturn.ports.clock import Clock, Ids
 from keyturn.ports.provider import RemoteApplication
 from keyturn.ports.sealing import Sealer
@@ -96,6 +98,7 @@ class SecretRotationWriter:
             updated_at=now,
         )
         store.insert(tx, each)
+        owners.begin(tx, actor, Owned.SECRET_ROTATION, each.id, now)
         self.mappings(actor).reserve(tx, each.id, each.name, folder.id, new.names)
         view = store.required_view(tx, each.id)
         settings = schedule_facts(new.schedule)

@@ -17,6 +17,16 @@ from keyturn.db.tables.access import (
     universal_auths,
     users,
 )
+from keyturn.db.tables.alarms import (
+    alarm_attempts,
+    alarm_channels,
+    alarm_evaluations,
+    alarm_messages,
+    alarm_notices,
+    alarm_rules,
+    alarms,
+    owners,
+)
 from keyturn.db.tables.base import metadata
 from keyturn.db.tables.connections import app_connections, oauth_flows, oauth_tokens
 from keyturn.db.tables.records import audit_events, audit_floors, data_keys, fingerprint_keys
@@ -35,6 +45,13 @@ from keyturn.db.tables.secrets import (
 
 __all__ = [
     "access_tokens",
+    "alarm_attempts",
+    "alarm_channels",
+    "alarm_evaluations",
+    "alarm_messages",
+    "alarm_notices",
+    "alarm_rules",
+    "alarms",
     "app_connections",
     "application_claims",
     "audit_events",
@@ -54,6 +71,7 @@ __all__ = [
     "oauth_tokens",
     "observed_keys",
     "organizations",
+    "owners",
     "processes",
     "project_member_roles",
     "project_members",

@@ -1,0 +1,62 @@
+"""SQL of owners, and what is written with the caller's transaction."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from keyturn.db.tables import owners
+from keyturn.db.tables.views import users
+from keyturn.db.unit import Tx
+from keyturn.kit.actor import Actor, ActorKind
+from keyturn.kit.batches import batches
+from keyturn.ownership.domain import NOBODY, Owned, Owner
+
+_COLUMNS = {Owned.CONNECTION: "connection_id", Owned.SECRET_ROTATION: "secret_rotation_id"}
+_OF = (
+    sa.select(owners.c.id, owners.c.user_id, owners.c.email, owners.c.contact, users.c.email.label("now"))
+    .select_from(owners.outerjoin(users, sa.and_(users.c.id == owners.c.user_id, users.c.org_id == owners.c.org_id)))
+    .where(owners.c.id.in_(sa.bindparam("ids", expanding=True)))
+)
+_DELETE = sa.delete(owners).where(owners.c.id == sa.bindparam("of_id"))
+_INSERT = sa.insert(owners)
+_EMAIL = sa.select(users.c.email).where(users.c.id == sa.bindparam("person"), users.c.org_id == sa.bindparam("org"))
+
+
+def begin(tx: Tx, actor: Actor, kind: Owned, owned_id: str, now: datetime) -> None:
+    """Make the person who makes a thing its owner. What a machine makes has none."""
+    if actor.kind is ActorKind.USER and actor.id is not None:
+        email = email_of(tx, actor.org_id, actor.id)
+        if email is not None:
+            put(tx, actor.org_id, kind, owned_id, Owner(actor.id, email), now)
+
+
+def put(tx: Tx, org_id: str, kind: Owned, owned_id: str, owner: Owner, now: datetime) -> None:
+    """Write who answers for it, in place of who did. Safe to repeat."""
+    tx.run(_DELETE, of_id=owned_id)
+    tx.run(
+        _INSERT,
+        id=owned_id,
+        org_id=org_id,
+        user_id=owner.user_id,
+        email=owner.email,
+        contact=owner.contact,
+        updated_at=now,
+        **{_COLUMNS[kind]: owned_id},
+    )
+
+
+def of(tx: Tx, owned_ids: Sequence[str]) -> dict[str, Owner]:
+    """Return the owner of each of these by its id, ``NOBODY`` where none was named: a statement for 500 of them."""
+    found = dict.fromkeys(owned_ids, NOBODY)
+    for ids in batches(owned_ids, 500):
+        for row in tx.rows(_OF, ids=list(ids)):
+            left = row["user_id"] is not None and row["now"] is None
+            found[row["id"]] = Owner(row["user_id"], row["now"] or row["email"], row["contact"], left)
+    return found
+
+
+def email_of(tx: Tx, org_id: str, user_id: str) -> str | None:
+    """Return the address of a user of the organization; None where there is no such user."""
+    row = tx.one(_EMAIL, person=user_id, org=org_id)
+    return row["email"] if row else None
