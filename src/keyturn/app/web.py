@@ -31,6 +31,7 @@ from keyturn.authz.domain import require_admin
 from keyturn.crypto.keyring import KeyringDigests
 from keyturn.crypto.store import load
 from keyturn.db.trouble import explain
+from keyturn.delivery.reads import GroupedReadAudit
 from keyturn.engine.readiness import look
 from keyturn.errors import busy
 from keyturn.identities.azure import AzureProof
@@ -131,7 +132,8 @@ def web_application(core: Core, worker: Worker | None) -> Application:
     limiter = Limiter(core.clock, per_minute=settings.login_rate_per_minute)
     per_identity = Limiter(core.clock, per_minute=settings.identity_rate_per_minute)
     trail = AuditTrail(core.database)
-    secrets = Secrets(core.database, core.sealer, core.clock, core.ids)
+    reads = GroupedReadAudit(core.database, core.clock, core.ids)
+    secrets = Secrets(core.database, core.sealer, core.clock, core.ids, reads)
     routers = [
         people_api.login_router(access, limiter, per_identity),
         people_api.users_router(access, limiter),
@@ -185,6 +187,7 @@ def web_application(core: Core, worker: Worker | None) -> Application:
         cors_origins=settings.cors_allowed_origins,
         trusted_proxies=settings.trusted_proxies,
         site=site,
+        closers=(reads.close,),
     )
 
 

@@ -242,14 +242,15 @@ CREDENTIALS_DRIFTED = AuditEvent(
 )
 
 _SECRETS = "Secrets"
-_FEW = "at most one event a minute for each caller and version"
+_FEW = "one event a minute for each caller, instance and version, and one more that says in `repeats` how often they read again"
+_OF_READS = ("instance", "repeats", "unchanged")
 
 SECRETS_READ = AuditEvent(
     "get-secrets",
     _SECRETS,
     _FOLDER,
     f"Values of a folder were read; {_FEW}.",
-    ("environment", "secretPath", "numberOfSecrets", "recursive", "imports", "revision"),
+    ("environment", "secretPath", "numberOfSecrets", "recursive", "imports", "revision", *_OF_READS),
 )
 FOLDER_ROLLED_BACK = AuditEvent(
     "rollback-folder",
@@ -258,7 +259,9 @@ FOLDER_ROLLED_BACK = AuditEvent(
     "The secrets of a folder were put back to what they were at a revision of the project; each has an event as well.",
     ("environment", "secretPath", "revision", "added", "changed", "removed"),
 )
-SECRET_READ = AuditEvent("get-secret", _SECRETS, _SECRET, f"The value of a secret was read; {_FEW}.", _OF_SECRET)
+SECRET_READ = AuditEvent(
+    "get-secret", _SECRETS, _SECRET, f"The value of a secret was read; {_FEW}.", (*_OF_SECRET, *_OF_READS)
+)
 SECRET_CREATED = AuditEvent("create-secret", _SECRETS, _SECRET, "A secret was made.", _OF_SECRET)
 SECRET_UPDATED = AuditEvent(
     "update-secret", _SECRETS, _SECRET, "A secret has a new version.", (*_OF_SECRET, "previousSecretKey")

@@ -15,8 +15,10 @@ def recorded(tx: Tx, once: str) -> bool:
 
 def record(
     tx: Tx, actor: Actor, event: AuditEvent, subject: Subject, at: datetime, once: str | None = None, /, **facts: object
-) -> None:
-    """Append an event of the catalogue, in the transaction of the change that it tells of. No fact may be a secret.
+) -> bool:
+    """Append an event of the catalogue, in the transaction of the change that it tells of; say whether it was appended.
+
+    No fact may be a secret.
 
     ``once`` is a key that at most one event may carry: with a key that is there nothing happens, so a repeat is safe. Raises
     TypeError for a kind of subject and for a fact that are not declared for this event.
@@ -25,4 +27,6 @@ def record(
         raise TypeError(f"the audit event {event.name} is not declared for a subject of the kind {subject.kind}")
     if undeclared := facts.keys() - set(event.fields):
         raise TypeError(f"not declared for the audit event {event.name}: {', '.join(sorted(undeclared))}")
-    store.append(tx, Event(event.name, actor, subject.kind.value, subject.id, at, subject.project_id, facts, once))
+    return store.append(
+        tx, Event(event.name, actor, subject.kind.value, subject.id, at, subject.project_id, facts, once)
+    )

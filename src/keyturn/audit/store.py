@@ -15,12 +15,12 @@ from keyturn.kit.moments import FIRST
 _WITH_KEY = sa.select(audit_events.c.id).where(audit_events.c.once == sa.bindparam("once"))
 
 
-def append(tx: Tx, event: Event) -> None:
-    """Add the event. An event whose ``once`` key is already there is the same event: nothing happens."""
+def append(tx: Tx, event: Event) -> bool:
+    """Add the event; say whether it was. An event whose ``once`` key is already there is the same event: nothing happens."""
     # A trigger refuses to insert a key that is there, since SQLite would let it replace the event. There is one writer there.
     if event.once is not None and not tx.postgres and tx.one(_WITH_KEY, once=event.once):
-        return
-    tx.add_new(
+        return False
+    return tx.add_new(
         audit_events,
         at=event.at,
         org_id=event.actor.org_id,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from keyturn.errors import NotFound, Refused
 from keyturn.kit.actor import Actor, ActorKind
@@ -190,6 +191,14 @@ class Secret:
     value: Plaintext | None
     details: Details = NO_DETAILS
     tags: Sequence[Tag] = ()
+
+
+class ReadValue(NamedTuple):
+    """A value that is handed out. ``credential_id`` is the row of the journal that holds it, if one does."""
+
+    secret_id: str
+    version_id: str
+    credential_id: str | None
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ from keyturn.projects.store import lock_project
 from keyturn.secrets import access
 from keyturn.secrets.domain import Maker, Place, Secret, StoredSecret, no_folder_id
 from keyturn.secrets.links import Links
-from keyturn.secrets.reading import once, removed_meanwhile
+from keyturn.secrets.read_audit import once
+from keyturn.secrets.reading import removed_meanwhile
 from keyturn.secrets.sealed import details_of, seal_details, seal_value, value_of
 from keyturn.secrets.selection import Group
 from keyturn.secrets.store import folders, mapped, past, secrets

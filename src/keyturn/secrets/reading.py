@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from keyturn.audit import events
-from keyturn.audit.domain import AuditEvent, Subject, SubjectKind
-from keyturn.audit.record import record, recorded
+from keyturn.audit.domain import Subject, SubjectKind
 from keyturn.authz.authorize import Grants, Scope, granted
 from keyturn.authz.domain import Action
 from keyturn.changes import store as feed
@@ -24,6 +23,7 @@ from keyturn.secrets.domain import (
     Imported,
     Place,
     Reading,
+    ReadValue,
     Secret,
     SecretList,
     SecretType,
@@ -35,6 +35,7 @@ from keyturn.secrets.domain import (
     owner_for,
 )
 from keyturn.secrets.links import Links
+from keyturn.secrets.read_audit import UNNAMED, Consumer, DirectReadAudit, ReadAudit, ValuesRead
 from keyturn.secrets.sealed import details_of, value_of
 from keyturn.secrets.selection import Group, Selection, fingerprint_of, select
 from keyturn.secrets.store import folders, secrets, tags
@@ -60,16 +61,6 @@ class Found:
     """The same as long as the answer is."""
 
 
-@dataclass(frozen=True)
-class _Read:
-    """An event of the trail about values that are to be handed out. One with its key is written once a minute."""
-
-    event: AuditEvent
-    subject: Subject
-    key: str
-    facts: dict[str, object]
-
-
 class SecretReader:
     """Reads secrets. Who gets values is in the audit trail before they do; when that cannot be written, nobody gets them.
 
@@ -77,10 +68,10 @@ class SecretReader:
     same fingerprint need not be given it again.
     """
 
-    def __init__(self, database: Database, sealer: Sealer, clock: Clock) -> None:
+    def __init__(self, database: Database, sealer: Sealer, clock: Clock, audit: ReadAudit | None = None) -> None:
         self._database = database
         self._sealer = sealer
-        self._clock = clock
+        self._audit = audit or DirectReadAudit(database, clock)
         self._counted = Recent(MOST_COUNTED)
 
     # --- many ---------------------------------------------------------------------------------------------------------
@@ -109,14 +100,18 @@ class SecretReader:
             )
             return replace(selection, fingerprint=self._with_references(tx, actor, place, selection.fingerprint, parts))
 
-    def opened(self, actor: Actor, selection: Selection) -> Iterator[tuple[Group, Iterator[Sequence[Secret]]]]:
+    def opened(
+        self, actor: Actor, selection: Selection, consumer: Consumer = UNNAMED
+    ) -> Iterator[tuple[Group, Iterator[Sequence[Secret]]]]:
         """Yield each group of the selection with its secrets, of which only one part is in memory at a time.
 
         Raises Unavailable when some of them are not kept any more.
         """
         if selection.reading.metadata:
             selection = self._with_metadata(selection)
-        self._note(actor, _read_of_list(actor, selection) if selection.shows_values and selection.number else None)
+        read = read_of_list(actor, selection)
+        if read is not None:
+            self._audit.handed_out(actor, consumer, read)
         for group in selection.groups:
             yield group, (self._part(actor, selection, version_ids) for version_ids in group.parts())
 
@@ -187,7 +182,7 @@ class SecretReader:
             grants = granted(tx, actor, Scope(actor.org_id, place.project_id))
             return self._found(tx, actor, grants, place, row, Reading(view))
 
-    def open(self, actor: Actor, found: Found) -> Secret:
+    def open(self, actor: Actor, found: Found, consumer: Consumer = UNNAMED) -> Secret:
         """Return the secret that was found, with its value when that is to be handed out."""
         row, place = found.row, found.place
         details = details_of(self._sealer, place.project_id, row)
@@ -196,7 +191,8 @@ class SecretReader:
         if found.expand:
             with self._database.read() as tx:
                 [secret] = self._links(tx, actor, place).expand([secret])
-        self._note(actor, _read_of_one(actor, secret) if found.view else None)
+        if found.view:
+            self._audit.handed_out(actor, consumer, read_of_one(actor, row, place))
         return secret
 
     def versions(self, actor: Actor, secret_id: str, limit: int, offset: int) -> Sequence[Version]:
@@ -216,6 +212,15 @@ class SecretReader:
         return Found(row, place, of_this, view, expand, fingerprint)
 
     # --- both ---------------------------------------------------------------------------------------------------------
+
+    def unchanged(self, actor: Actor, seen: Selection | Found, consumer: Consumer) -> None:
+        """Note that the actor was told that what they have is still right."""
+        if isinstance(seen, Found):
+            read = read_of_one(actor, seen.row, seen.place) if seen.view else None
+        else:
+            read = read_of_list(actor, seen)
+        if read is not None:
+            self._audit.unchanged(actor, consumer, read)
 
     def _with_references(
         self, tx: Tx, actor: Actor, place: Place, fingerprint: str, parts: Iterable[Sequence[Secret]]
@@ -238,16 +243,6 @@ class SecretReader:
     def _links(self, tx: Tx, actor: Actor, place: Place) -> Links:
         return Links(tx, self._sealer, actor, place.project_id)
 
-    def _note(self, actor: Actor, read: _Read | None) -> None:
-        if read is None:
-            return
-        now = self._clock.now()
-        with self._database.read() as tx:
-            if recorded(tx, once(read.key, now)):
-                return
-        with self._database.write() as tx:
-            record(tx, actor, read.event, read.subject, now, once(read.key, now), **read.facts)
-
 
 def removed_meanwhile() -> Unavailable:
     return Unavailable(
@@ -261,13 +256,7 @@ def removed_meanwhile() -> Unavailable:
 def note_read(tx: Tx, actor: Actor, secret: Secret, now: datetime) -> None:
     """Write down that the actor gets the value of the secret, if they do, in a transaction that ends before they do."""
     if secret.value is not None:
-        read = _read_of_one(actor, secret)
-        record(tx, actor, read.event, read.subject, now, once(read.key, now), **read.facts)
-
-
-def once(key: str, now: datetime) -> str:
-    """Return the key of an event that is written once a minute."""
-    return f"{key}:{now.replace(second=0, microsecond=0).isoformat()}"
+        read_of_one(actor, secret.stored, secret.place).note(tx, actor, now)
 
 
 def _imported(
@@ -285,15 +274,18 @@ def _imported(
     return place, None
 
 
-def _read_of_one(actor: Actor, secret: Secret) -> _Read:
-    row, place = secret.stored, secret.place
+def read_of_one(actor: Actor, row: StoredSecret, place: Place) -> ValuesRead:
+    """Return what is told of a read of this secret's value."""
     subject = Subject(SubjectKind.SECRET, row.id, place.project_id)
-    return _Read(events.SECRET_READ, subject, f"read-secret:{actor.id}:{row.version_id}", facts_of(place, row))
+    value = ReadValue(row.id, row.version_id, row.credential_id)
+    key = f"read-secret:{actor.id}:{row.version_id}"
+    return ValuesRead(events.SECRET_READ, subject, key, facts_of(place, row), [value])
 
 
-def _read_of_list(actor: Actor, selection: Selection) -> _Read | None:
+def read_of_list(actor: Actor, selection: Selection) -> ValuesRead | None:
+    """Return what is told of a read of this list; None when no value is in it."""
     place, reading, folder_id = selection.place, selection.reading, selection.groups[0].folder_id
-    if folder_id is None:
+    if folder_id is None or not selection.shows_values or not selection.number:
         return None
     facts = {
         "environment": place.environment,
@@ -304,4 +296,4 @@ def _read_of_list(actor: Actor, selection: Selection) -> _Read | None:
     }
     subject = Subject(SubjectKind.FOLDER, folder_id, place.project_id)
     key = f"read-folder:{actor.id}:{folder_id}:{selection.fingerprint}"
-    return _Read(events.SECRETS_READ, subject, key, facts)
+    return ValuesRead(events.SECRETS_READ, subject, key, facts, selection.values)

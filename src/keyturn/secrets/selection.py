@@ -11,8 +11,9 @@ from keyturn.db.unit import Tx
 from keyturn.errors import Refused
 from keyturn.kit.actor import Actor
 from keyturn.secrets import access
-from keyturn.secrets.domain import Folder, Place, Reading, StoredSecret, Tag, owner_of
+from keyturn.secrets.domain import Folder, Place, Reading, ReadValue, StoredSecret, Tag, owner_of
 from keyturn.secrets.links import Links
+from keyturn.secrets.read_audit import MOST_TOLD
 from keyturn.secrets.store import folders, tags
 from keyturn.secrets.store.heads import Head, heads
 
@@ -78,6 +79,8 @@ class Selection:
     """By the id of the folder that a secret is in."""
     tags: Mapping[str, Sequence[Tag]]
     """By the id of the secret, for those that have some."""
+    values: Sequence[ReadValue]
+    """What is told of the values that are shown: all of them, or of very many those that are credentials."""
     referring_ids: Sequence[str]
     """Versions whose values may name other secrets, which the answer then depends on as well."""
     fingerprint: str
@@ -125,6 +128,7 @@ class _Making:
         self._groups: list[Group] = []
         self._located: dict[str, Located] = {}
         self._tags: dict[str, Sequence[Tag]] = {}
+        self._values: list[ReadValue] = []
         self._referring_ids: list[str] = []
         self._number = 0
         self._digest = hashlib.sha256()
@@ -165,6 +169,8 @@ class _Making:
         if of_this:
             self._tags[head.secret_id] = of_this
         located = self._located[head.folder_id]
+        if located.view and (head.credential_id or len(self._values) < MOST_TOLD):
+            self._values.append(ReadValue(head.secret_id, head.version_id, head.credential_id))
         if located.view and self._reading.expand and head.has_references:
             self._referring_ids.append(head.version_id)
         words = [[tag.id, tag.slug, tag.name, tag.color] for tag in of_this] if of_this else ""
@@ -180,6 +186,7 @@ class _Making:
             self._groups,
             self._located,
             self._tags,
+            self._values,
             self._referring_ids,
             self._digest.hexdigest(),
         )

@@ -40,6 +40,7 @@ from keyturn.secrets.folders import Folders
 from keyturn.secrets.imports import Imports
 from keyturn.secrets.links import Links
 from keyturn.secrets.past import Past
+from keyturn.secrets.read_audit import ReadAudit
 from keyturn.secrets.reading import SecretReader, note_read
 from keyturn.secrets.references import has_references
 from keyturn.secrets.sealed import details_of, seal_details, seal_value, value_of
@@ -57,7 +58,9 @@ AT_ONCE = 50
 class Secrets:
     """The use cases of secrets that change them, audited and numbered in the project's feed; ``reader`` has the others."""
 
-    def __init__(self, database: Database, sealer: Sealer, clock: Clock, ids: Ids) -> None:
+    def __init__(
+        self, database: Database, sealer: Sealer, clock: Clock, ids: Ids, read_audit: ReadAudit | None = None
+    ) -> None:
         self._database = database
         self._sealer = sealer
         self._clock = clock
@@ -65,7 +68,7 @@ class Secrets:
         self.folders = Folders(database, clock, ids)
         self.tags = Tags(database, clock, ids)
         self.imports = Imports(database, sealer, clock, ids)
-        self.reader = SecretReader(database, sealer, clock)
+        self.reader = SecretReader(database, sealer, clock, read_audit)
         self.past = Past(database, sealer, clock, ids)
 
     # --- writing ------------------------------------------------------------------------------------------------------

@@ -47,6 +47,10 @@ class Caller:
     """What the header ``X-Keyturn-Setup-Code`` holds."""
     if_none_match: str = ""
     """Tags of answers that the caller has, see ``web.etags``."""
+    instance: str = ""
+    """What the headers ``X-Keyturn-Instance``, ``-Refresh-Interval`` and ``-In-Use`` hold: what a program says about itself."""
+    refresh_interval: str = ""
+    in_use: str = ""
 
 
 def bearer(headers: Mapping[str, str]) -> str | None:

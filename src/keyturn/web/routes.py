@@ -239,6 +239,9 @@ def _caller(request: Request, token: str | None) -> Caller:
         None if token is None else Plaintext(token),
         Plaintext(code) if code else None,
         request.headers.get("if-none-match", ""),
+        request.headers.get("x-keyturn-instance", ""),
+        request.headers.get("x-keyturn-refresh-interval", ""),
+        request.headers.get("x-keyturn-in-use", ""),
     )
 
 

@@ -24,6 +24,7 @@ from keyturn.crypto.keyring import Keyring, KeyringDigests
 from keyturn.crypto.root import GivenRoot, RootKey, RootKeys
 from keyturn.db.tables import audit_events, metadata
 from keyturn.db.unit import Database
+from keyturn.delivery.reads import GroupedReadAudit
 from keyturn.errors import TokenRefused
 from keyturn.kit.actor import Actor, Role
 from keyturn.projects.domain import NewProject
@@ -55,6 +56,7 @@ class SecretsClient:
     actors: dict[str, Actor]
     project: Json
     application: Application
+    reads: GroupedReadAudit
     who: str = "member"
     canaries: set[str] = field(default_factory=set)
     refusals: list[str] = field(default_factory=list)
@@ -165,7 +167,8 @@ def desk(database: Database, folder: Path) -> Iterator[SecretsClient]:
     world = make_world(database)
     home = world.actor.org_id
     projects = Projects(database, world.clock, world.ids)
-    secrets = Secrets(database, world.sealer, world.clock, world.ids)
+    reads = GroupedReadAudit(database, world.clock, world.ids)
+    secrets = Secrets(database, world.sealer, world.clock, world.ids, reads)
     admin = person(database, home, Role.ADMIN, "admin@contoso.test")
     project = projects.create(admin, NewProject(name="Payments", slug="payments"))
     actors = {
@@ -199,7 +202,14 @@ def desk(database: Database, folder: Path) -> Iterator[SecretsClient]:
         audit_routes.router(AuditTrail(database)),
     ]
     settings = Settings(data_dir=folder, database_url="sqlite://")
-    app = build(routes, authenticate=authenticate, settings=settings, clock=world.clock, ids=world.ids)
+    app = build(
+        routes,
+        authenticate=authenticate,
+        settings=settings,
+        clock=world.clock,
+        ids=world.ids,
+        closers=(reads.close,),
+    )
     with Client(app) as client:
         project_view = {"id": project.id, "slug": project.slug}
-        yield SecretsClient(world, client, secrets, projects, actors, project_view, app)
+        yield SecretsClient(world, client, secrets, projects, actors, project_view, app, reads)

@@ -582,7 +582,7 @@ def test_a_rotated_secret_is_shown_as_such_and_changed_by_nobody(database: Datab
     projects = Projects(database, scene.world.clock, scene.world.ids)
     no_api: Any = None
     actors, project = {"member": scene.actor}, {"id": scene.project_id}
-    web = SecretsClient(scene.world, no_api, scene.secrets, projects, actors, project, no_api)
+    web = SecretsClient(scene.world, no_api, scene.secrets, projects, actors, project, no_api, no_api)
     with opened(web, tmp_path) as browser:
         value, secret_id = scene.read().reveal(), scene.secret(NAMES.client_secret).stored.id
         listed, url = browser.get(browser.url(environment="prod")), f"/secrets/{secret_id}"

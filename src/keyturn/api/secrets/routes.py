@@ -18,7 +18,7 @@ from keyturn.api.secrets.schemas import (
     UpdateSecret,
     VersionsPage,
 )
-from keyturn.api.secrets.views import Tagged, answer, history, listed, secret_view
+from keyturn.api.secrets.views import Tagged, answer, consumer_of, history, listed, secret_view
 from keyturn.kit.actor import Actor
 from keyturn.ports.sealing import Digests
 from keyturn.secrets.reading import Found, SecretReader
@@ -39,8 +39,13 @@ def router(secrets: Secrets, digests: Digests) -> Routes:
 def _lists(reader: SecretReader, tagged: Tagged) -> list[Operation]:
 
     def list_all(actor: Actor, caller: Caller, query: ListV3 | ListV4) -> Response:
-        selection = reader.select(actor, query.address(), query.reading())
-        return tagged.answer(caller, selection.fingerprint, lambda: listed(reader, actor, selection))
+        consumer, selection = consumer_of(caller), reader.select(actor, query.address(), query.reading())
+        return tagged.answer(
+            caller,
+            selection.fingerprint,
+            lambda: listed(reader, actor, selection, consumer),
+            lambda: reader.unchanged(actor, selection, consumer),
+        )
 
     def list_v3(actor: Actor, caller: Caller, query: ListV3) -> Response:
         """List the secrets of a folder by name; an empty list when the folder is not there."""
@@ -63,7 +68,13 @@ def _lists(reader: SecretReader, tagged: Tagged) -> list[Operation]:
 
 def _single(reader: SecretReader, tagged: Tagged) -> list[Operation]:
     def show(actor: Actor, caller: Caller, found: Found) -> Response:
-        return tagged.answer(caller, found.fingerprint, lambda: Response(encode(answer(reader.open(actor, found)))))
+        consumer = consumer_of(caller)
+        return tagged.answer(
+            caller,
+            found.fingerprint,
+            lambda: Response(encode(answer(reader.open(actor, found, consumer)))),
+            lambda: reader.unchanged(actor, found, consumer),
+        )
 
     def get_v3(actor: Actor, caller: Caller, secret_name: SecretName, query: GetV3) -> Response:
         """Show a secret by its name."""

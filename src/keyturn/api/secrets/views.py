@@ -14,12 +14,14 @@ from keyturn.api.secrets.schemas import (
     SecretVersions,
     TagOfSecret,
 )
+from keyturn.delivery.domain import instance_of, key_ids_of, refresh_interval_of
 from keyturn.kit.actor import Actor
 from keyturn.kit.clock import iso
 from keyturn.kit.secret import Plaintext, SealContext
 from keyturn.ports.sealing import Digests
 from keyturn.secrets.domain import Secret, Version
 from keyturn.secrets.past import PastFolder
+from keyturn.secrets.read_audit import Consumer
 from keyturn.secrets.reading import SecretReader
 from keyturn.secrets.selection import Group, Selection
 from keyturn.web.auth import Caller
@@ -38,10 +40,16 @@ class Tagged:
     def __init__(self, digests: Digests) -> None:
         self._digests = digests
 
-    def answer(self, caller: Caller, fingerprint: str, make: Callable[[], Response]) -> Response:
-        """Return what ``make`` makes, or that the answer with this fingerprint is what the caller has."""
+    def answer(
+        self, caller: Caller, fingerprint: str, make: Callable[[], Response], unchanged: Callable[[], object]
+    ) -> Response:
+        """Return what ``make`` makes, or that the answer with this fingerprint is what the caller has.
+
+        In that case ``unchanged`` is called first.
+        """
         etag = f'"{self._digests.digest(Plaintext(fingerprint), _ETAG).rpartition(".")[2][:32]}"'
         if matches(etag, [caller.if_none_match]):
+            unchanged()
             return Response(status=304, headers={"etag": etag})
         response = make()
         response.headers["etag"] = etag
@@ -51,9 +59,16 @@ class Tagged:
 _ETAG = SealContext("answers", "secrets", "etag")
 
 
-def listed(reader: SecretReader, actor: Actor, selection: Selection) -> Response:
+def listed(reader: SecretReader, actor: Actor, selection: Selection, consumer: Consumer) -> Response:
     """Return the JSON of a ``SecretListAnswer``."""
-    return _in_parts(list_parts(reader.opened(actor, selection)), small=selection.is_small)
+    return _in_parts(list_parts(reader.opened(actor, selection, consumer)), small=selection.is_small)
+
+
+def consumer_of(caller: Caller) -> Consumer:
+    """Return what the caller says about itself. Raises Refused for what cannot be read."""
+    return Consumer(
+        caller.ip, instance_of(caller.instance), refresh_interval_of(caller.refresh_interval), key_ids_of(caller.in_use)
+    )
 
 
 def past_secrets(found: PastFolder, parts: Iterable[Sequence[Secret]]) -> Response:

@@ -26,6 +26,7 @@ class Head(NamedTuple):
     """Bytes of what is sealed in its version."""
     has_references: bool
     secret_rotation_id: str | None
+    credential_id: str | None
 
 
 def heads(tx: Tx, folder_ids: Sequence[str], owner_id: str | None) -> Iterator[Head]:
@@ -96,6 +97,7 @@ def _heads(postgres: bool, owned: bool) -> sa.Select[tuple[object, ...]]:
             size_of(postgres),
             secret_versions.c.has_references,
             MAPPED_BY,
+            secret_versions.c.credential_id,
         )
         .join(secret_versions, CURRENT)
         .where(

@@ -27,8 +27,11 @@ from keyturn.web.table import Table, WrongMethod, normal
 class Application:
     """The ASGI application. Everything that a route raises is answered in the one shape of errors."""
 
-    def __init__(self, edge: Edge, gate: EdgeMiddleware, bodies: BodyReads) -> None:
+    def __init__(
+        self, edge: Edge, gate: EdgeMiddleware, bodies: BodyReads, closers: Sequence[Callable[[], object]] = ()
+    ) -> None:
         self.edge = edge
+        self._closers = closers
         self.bodies = bodies
         self.traffic = gate.traffic
         self._gate = gate
@@ -56,6 +59,8 @@ class Application:
         await send({"type": "lifespan.startup.complete"})
         await receive()
         self.edge.close()
+        for close in self._closers:
+            await asyncio.to_thread(close)
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _serve(self, scope: Any, visit: RequestContext, receive: Receive, send: Send) -> None:
@@ -98,6 +103,7 @@ def build(
     body_timeout: timedelta = timedelta(seconds=10),
     site: Site | None = None,
     pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    closers: Sequence[Callable[[], object]] = (),
 ) -> Application:
     """Return the ASGI application.
 
@@ -105,6 +111,7 @@ def build(
     thread. ``explain`` knows what else stops this server for the moment, e.g. trouble with the database. Browsers of other
     origins are served only for ``cors_origins``. ``X-Forwarded-For`` is believed only from ``trusted_proxies``. A body must
     arrive in ``body_timeout``. ``pause`` lets so many seconds pass, between two looks at what a request waits for.
+    ``closers`` are called when all requests are done.
     """
     below = SubPath.of(settings.site_url)
     by_cookie = cookie_credentials(site.recall, site.session_cookie, site.site_url) if site else None
@@ -112,7 +119,7 @@ def build(
     edge = Edge(authenticate, site, by_cookie, rules, explain, pause=pause)
     secure = (settings.site_url or "").startswith("https://")
     gate = EdgeMiddleware(ids, tuple(trusted_proxies), frozenset(cors_origins), secure=secure, below=below)
-    app = Application(edge, gate, BodyReads(body_timeout.total_seconds()))
+    app = Application(edge, gate, BodyReads(body_timeout.total_seconds()), closers)
 
     reference = cache(lambda: page.Reference(described(app, settings)))
     for group in (*routes, health.router(status, clock), page.routes(reference)):
