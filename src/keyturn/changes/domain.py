@@ -26,7 +26,8 @@ class ChangeKind(StrEnum):
 class Change:
     """One write. It names a thing and never holds a value.
 
-    ``owner_id`` is set for a personal value: nobody else is to learn of it.
+    ``owner_id`` is set for a personal value: nobody else is to learn of it. ``previous_name`` and ``previous_path`` are set for
+    what was renamed. ``reason`` says why a rotation published a value, e.g. ``leaked``.
     """
 
     kind: ChangeKind
@@ -36,3 +37,6 @@ class Change:
     name: str | None = None
     version: int | None = None
     owner_id: str | None = None
+    reason: str | None = None
+    previous_name: str | None = None
+    previous_path: str | None = None

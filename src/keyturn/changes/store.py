@@ -9,6 +9,9 @@ from keyturn.changes.domain import Change, ChangeKind
 from keyturn.db.tables import changes
 from keyturn.db.tables.views import project_revisions as projects
 from keyturn.db.unit import Tx
+from keyturn.kit.batches import batches
+
+_AT_ONCE = 500
 
 _NEXT = (
     sa.update(projects)
@@ -39,7 +42,11 @@ def append(tx: Tx, project_id: str, change: Change, at: datetime) -> int:
         name=change.name,
         version=change.version,
         owner_id=change.owner_id,
+        reason=change.reason,
+        previous_name=change.previous_name,
+        previous_path=change.previous_path,
     )
+    tx.announce()
     return number
 
 
@@ -47,6 +54,16 @@ def revision(tx: Tx, project_id: str) -> int:
     """Return the number of the project's last change; 0 before the first, and for a project that is not there."""
     row = tx.one(_REVISION, project=project_id)
     return int(row["revision"]) if row else 0
+
+
+def revisions(tx: Tx, project_ids: Sequence[str]) -> dict[str, int]:
+    """Return the number of the last change of each of these projects that is there."""
+    query = sa.select(projects.c.id, projects.c.revision)
+    return {
+        row.id: row.revision
+        for ids in batches(project_ids, _AT_ONCE)
+        for row in tx.tuples(query.where(projects.c.id.in_(ids)))
+    }
 
 
 def floor(tx: Tx, project_id: str) -> int:
@@ -132,6 +149,9 @@ def since(tx: Tx, project_id: str, number: int, limit: int) -> Sequence[tuple[in
                 row["name"],
                 row["version"],
                 row["owner_id"],
+                row["reason"],
+                row["previous_name"],
+                row["previous_path"],
             ),
         )
         for row in tx.rows(query)

@@ -3,7 +3,7 @@
 import hashlib
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
 from typing import Any, cast
@@ -24,12 +24,13 @@ _ROWS_AT_A_TIME = 1000
 class Tx:
     """A transaction handle. Stores need one to read or write; they cannot commit."""
 
-    __slots__ = ("_streams", "changed", "connection", "writing")
+    __slots__ = ("_streams", "announced", "changed", "connection", "writing")
 
     def __init__(self, connection: sa.Connection, *, writing: bool) -> None:
         self.connection = connection
         self.writing = writing
         self.changed = False
+        self.announced = False
         self._streams: list[sa.CursorResult[Any]] = []
 
     @property
@@ -78,6 +79,10 @@ class Tx:
         self.changed = True
         return cast(Mapping[str, Any], self.connection.execute(statement, values).mappings().one())
 
+    def announce(self) -> None:
+        """Let those who listen to this process's database look at once when this transaction is committed."""
+        self.announced = True
+
     def alone_with(self, name: str) -> None:
         """Let no other writing transaction be alone with the same name until this one ends; wait for one that is.
 
@@ -120,6 +125,7 @@ class Database:
         # process queue here instead, and are woken at once.
         self._turn = threading.Lock() if self.is_sqlite else None
         self._wrote_at: float | None = None
+        self._listeners: tuple[Callable[[], None], ...] = ()
 
     @property
     def is_sqlite(self) -> bool:
@@ -161,6 +167,13 @@ class Database:
                 raise
             if tx.changed:
                 self._wrote_at = time.monotonic()
+        if tx.announced:
+            for listener in self._listeners:
+                listener()
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Let it be called after each commit of this process that was announced, by the thread that wrote: it returns at once."""
+        self._listeners += (listener,)
 
     def check_writable(self, patience: float, trusted: float = 0.0) -> None:
         """Write, without changing anything, unless this process wrote within the last ``trusted`` seconds.

@@ -17,7 +17,7 @@ from keyturn.kit.secret import Plaintext
 from keyturn.ports.clock import Ids
 from keyturn.ports.provider import AccessToken, RemoteApplication
 from keyturn.ports.sealing import Sealer
-from keyturn.rotations.domain import Rotation, Snapshot
+from keyturn.rotations.domain import Reason, Rotation, Snapshot
 from keyturn.rotations.permitted import PermittedApplications
 from keyturn.rotations.publishing import publish_everywhere
 from keyturn.rotations.secret_events import record_secret_rotation_event
@@ -59,9 +59,12 @@ class MappedSecrets:
     def require_permitted(self, rotation: Rotation, application: RemoteApplication, token: AccessToken) -> None:
         self.permitted.require_in_run(self._required(rotation), application, token)
 
-    def publish(self, tx: Tx, rotation: Rotation, current: Credential, value: Plaintext, now: datetime) -> None:
+    def publish(
+        self, tx: Tx, rotation: Rotation, current: Credential, value: Plaintext, now: datetime, reason: Reason
+    ) -> None:
         """Make it the current version of every secret that is mapped to it."""
-        publish_everywhere(tx, MappingWriter(self.sealer, self.ids, platform(rotation.org_id), now), rotation, current)
+        writer = MappingWriter(self.sealer, self.ids, platform(rotation.org_id), now, reason.value)
+        publish_everywhere(tx, writer, rotation, current)
 
     def end_unpublished(self, tx: Tx, rotation: Rotation, now: datetime) -> bool:
         """Return True: nobody has read anything yet. The names are free again, and so is the application."""

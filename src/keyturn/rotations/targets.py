@@ -18,7 +18,7 @@ from keyturn.kit.secret import Plaintext
 from keyturn.ports.provider import AccessToken, RemoteApplication, Tenant
 from keyturn.ports.sealing import Sealer
 from keyturn.providers.registry import Providers
-from keyturn.rotations.domain import Rotation, Snapshot
+from keyturn.rotations.domain import Reason, Rotation, Snapshot
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,9 @@ class RotationTarget(Protocol):
     def require_unchanged(self, rotation: Rotation) -> None:
         """Raise NeedsAction where a value would be sent elsewhere than it was sealed for."""
 
-    def publish(self, tx: Tx, rotation: Rotation, current: Credential, value: Plaintext, now: datetime) -> None:
+    def publish(
+        self, tx: Tx, rotation: Rotation, current: Credential, value: Plaintext, now: datetime, reason: Reason
+    ) -> None:
         """Put the new current credential where its readers find it. The rotation is locked in this transaction."""
 
     def end_unpublished(self, tx: Tx, rotation: Rotation, now: datetime) -> bool:
@@ -123,7 +125,9 @@ class ConnectionCredential:
         if target != (replace(rotation.tenant, tenant_id=rotation.tenant.tenant_id.lower()), rotation.app_id.lower()):
             raise target_changed(rotation.name)
 
-    def publish(self, tx: Tx, rotation: Rotation, current: Credential, value: Plaintext, now: datetime) -> None:
+    def publish(
+        self, tx: Tx, rotation: Rotation, current: Credential, value: Plaintext, now: datetime, reason: Reason
+    ) -> None:
         if rotation.connection_id:
             method = self.providers.method_of_kind(rotation.credential_kind)
             point_to(tx, self.sealer, method, rotation.connection_id, current, value, now)

@@ -124,7 +124,7 @@ class Folders:
             )
             store.save(tx, after)
             place = replace(placed.place, path=path)
-            note(tx, actor, events.FOLDER_UPDATED, ChangeKind.FOLDER_UPDATED, after, place, now)
+            note(tx, actor, events.FOLDER_UPDATED, ChangeKind.FOLDER_UPDATED, after, place, now, before)
         return PlacedFolder(after, place)
 
     def delete(self, actor: Actor, address: Address, id_or_name: str) -> PlacedFolder:
@@ -229,12 +229,21 @@ def require_no_mapped(tx: Tx, environment_id: str, path: str) -> None:
 
 
 def note(
-    tx: Tx, actor: Actor, event: AuditEvent, kind: ChangeKind, folder: Folder, place: Place, now: datetime
+    tx: Tx,
+    actor: Actor,
+    event: AuditEvent,
+    kind: ChangeKind,
+    folder: Folder,
+    place: Place,
+    now: datetime,
+    before: Folder | None = None,
 ) -> None:
-    """Write a change of a folder into the trail and into the feed."""
+    """Write a change of a folder into the trail and into the feed. ``before`` is what it was, for one that may have moved."""
     subject = Subject(SubjectKind.FOLDER, folder.id, place.project_id)
     record(tx, actor, event, subject, now, environment=place.environment, secretPath=place.path, name=folder.name)
     change = Change(kind, folder.id, place.environment, place.path, folder.name)
+    if before is not None and before.path != folder.path:
+        change = replace(change, previous_name=before.name, previous_path=before.path)
     feed.append(tx, place.project_id, change, now)
 
 

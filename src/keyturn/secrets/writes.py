@@ -34,12 +34,26 @@ def record_change(
     place: Place,
     secret: StoredSecret,
     now: datetime,
+    reason: str | None = None,
     **more: str,
 ) -> int:
-    """Write a change of a secret into the trail and into the feed, and return its number there."""
+    """Write a change of a secret into the trail and into the feed, and return its number there.
+
+    ``reason`` is for the feed alone: why a rotation published a value.
+    """
     subject = Subject(SubjectKind.SECRET, secret.id, place.project_id)
     record(tx, actor, event, subject, now, **facts_of(place, secret), **more)
-    change = Change(kind, secret.id, place.environment, place.path, secret.name, secret.version, secret.owner_id)
+    change = Change(
+        kind,
+        secret.id,
+        place.environment,
+        place.path,
+        secret.name,
+        secret.version,
+        secret.owner_id,
+        reason,
+        more.get("previousSecretKey"),
+    )
     return feed.append(tx, place.project_id, change, now)
 
 
@@ -90,6 +104,8 @@ class MappingWriter:
     ids: Ids
     actor: Actor
     now: datetime
+    reason: str | None = None
+    """Why a value is published, as the feed says it."""
 
     def reserve(self, tx: Tx, secret_rotation_id: str, rotation_name: str, folder_id: str, names: SecretNames) -> None:
         """Keep both names for it. Raises Refused as :func:`require_free` does."""
@@ -181,7 +197,7 @@ class MappingWriter:
             credential_id=credential_id,
         )
         event, kind = events.SECRET_CREATED, ChangeKind.SECRET_CREATED
-        store.add(tx, secret, record_change(tx, self.actor, event, kind, place, secret, self.now))
+        store.add(tx, secret, record_change(tx, self.actor, event, kind, place, secret, self.now, self.reason))
         mapped_store.save(tx, replace(mapped, secret_id=secret.id))
 
     def _replace(
@@ -200,7 +216,8 @@ class MappingWriter:
             updated_at=self.now,
         )
         event, kind = events.SECRET_UPDATED, ChangeKind.SECRET_UPDATED
-        store.publish(tx, secret, record_change(tx, self.actor, event, kind, place, secret, self.now, **more))
+        change = record_change(tx, self.actor, event, kind, place, secret, self.now, self.reason, **more)
+        store.publish(tx, secret, change)
 
     @property
     def _maker(self) -> Maker:

@@ -145,4 +145,7 @@ changes = sa.Table(
     text("name", null=True),
     sa.Column("version", sa.Integer),
     sa.Column("owner_id", sa.String(36)),  # who alone may know of it
+    text("reason", null=True),
+    text("previous_name", null=True),
+    text("previous_path", null=True),
 )

@@ -283,7 +283,7 @@ def publish(attempt: StepAttempt, row: Credential) -> None:
             elif older.state is State.RETIRING and run.reason is Reason.LEAKED and not older.used_elsewhere:
                 journal.move(tx, older, revoke_after=older.retired_at or now)
         current = journal.move(tx, row, State.CURRENT, published_at=now, fingerprint=mark)
-        attempt.target.publish(tx, rotation, current, secret, now)
+        attempt.target.publish(tx, rotation, current, secret, now, run.reason)
         moved = along.move(tx, attempt.snapshot.current, current, secret, run.id) if attempt.snapshot.current else 0
         policies.save(
             tx,
