@@ -100,6 +100,7 @@ def services(core: Core, nudge: Callable[[], None]) -> Services:
         core.ids,
         settings.cloud,
         most=settings.quotas.connections_per_project,
+        most_secret_rotations=settings.quotas.secret_rotations_per_project,
         pace=settings.pace,
         nudge=nudge,
         pause=time.sleep,

@@ -74,6 +74,7 @@ def build(
     cloud: str,
     *,
     most: int = 0,
+    most_secret_rotations: int = 0,
     pace: Pace = _DEFAULT_PACE,
     nudge: Callable[[], None] = lambda: None,
     pause: Callable[[float], object] = _at_once,
@@ -82,8 +83,8 @@ def build(
 ) -> Services:
     """Build the use cases.
 
-    ``most`` is how many connections one place may have (0: any number). ``pause`` waits so many seconds for replicas,
-    ``await_lease`` for an application that a worker is busy with.
+    ``most`` is how many connections one place may have, ``most_secret_rotations`` how many of these a project (0: any number).
+    ``pause`` waits so many seconds for replicas, ``await_lease`` for an application that a worker is busy with.
     """
     grants = Grants(database, sealer, providers.browser, clock)
     stored = Stored(database, sealer, providers, clock, grants, pace, pause)
@@ -105,7 +106,12 @@ def build(
     connections = Connections(database, providers, stored)
     permitted = PermittedApplications(database, providers)
     secret_writer = SecretRotationWriter(
-        clock, ids, sealer, PolicyWriter(clock, ids, sealer, providers), Folders(database, clock, ids)
+        clock,
+        ids,
+        sealer,
+        PolicyWriter(clock, ids, sealer, providers),
+        Folders(database, clock, ids),
+        most_secret_rotations,
     )
     edits = EditLock(database, clock, await_lease, process_id)
     applications = ApplicationCheck(stored, providers, permitted)

@@ -298,7 +298,7 @@ PROJECT_UPDATED = AuditEvent(
     _PROJECTS,
     _PROJECT,
     "A project was changed.",
-    ("name", "slug", "hasDeleteProtection", "auditLogsRetentionDays"),
+    ("name", "slug", "previousSlug", "hasDeleteProtection", "auditLogsRetentionDays"),
 )
 PROJECT_DELETED = AuditEvent("delete-project", _PROJECTS, _PROJECT, "A project was deleted.", ("name", "slug"))
 ENVIRONMENT_CREATED = AuditEvent(
@@ -312,8 +312,8 @@ ENVIRONMENT_UPDATED = AuditEvent(
     "update-environment",
     _PROJECTS,
     _PROJECT,
-    "An environment was changed.",
-    ("environmentId", "name", "slug", "position"),
+    "An environment was changed. Events from before name it by its previous slug.",
+    ("environmentId", "name", "slug", "previousSlug", "position"),
 )
 ENVIRONMENT_DELETED = AuditEvent(
     "delete-environment", _PROJECTS, _PROJECT, "An environment was deleted.", ("environmentId", "slug")

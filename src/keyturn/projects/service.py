@@ -177,6 +177,8 @@ class Projects:
             except sqlalchemy.exc.IntegrityError as error:
                 raise slug_taken("a project", after.slug) from error
             facts = {"name": after.name, "slug": after.slug, "hasDeleteProtection": after.has_delete_protection}
+            if after.slug != before.slug:
+                facts["previousSlug"] = before.slug
             record(tx, actor, events.PROJECT_UPDATED, _subject(after), after.updated_at, **facts)
         return after
 
@@ -239,8 +241,9 @@ class Projects:
             store.save_environment(tx, before.id, name, slug, self._clock.now())
             order = [environment.id for environment in project.environments]
             new_position = order.index(before.id) + 1 if change.position is None else change.position
-            kind = ChangeKind.ENVIRONMENT_UPDATED
-            return self._ordered(tx, actor, project, before.id, new_position, events.ENVIRONMENT_UPDATED, kind)
+            event, kind = events.ENVIRONMENT_UPDATED, ChangeKind.ENVIRONMENT_UPDATED
+            more = {"previousSlug": before.slug} if slug != before.slug else {}
+            return self._ordered(tx, actor, project, before.id, new_position, event, kind, **more)
 
     def delete_environment(self, actor: Actor, project_id: str, environment_id: str) -> Environment:
         """Remove an environment and all in it. Raises Refused when a guard says no."""
@@ -289,12 +292,13 @@ class Projects:
         position: int | None,
         event: AuditEvent,
         kind: ChangeKind,
+        **more: str,
     ) -> Environment:
         store.set_order(tx, placed([environment.id for environment in project.environments], environment_id, position))
         now = _found(store.project(tx, project.org_id, project.id), project.id)
         changed = _in(now, environment_id=environment_id)
         facts = {"environmentId": changed.id, "name": changed.name, "slug": changed.slug, "position": changed.position}
-        record(tx, actor, event, _subject(project), self._clock.now(), **facts)
+        record(tx, actor, event, _subject(project), self._clock.now(), **facts, **more)
         feed.append(tx, project.id, Change(kind, changed.id, changed.slug), self._clock.now())
         return changed
 

@@ -46,6 +46,19 @@ def locked(tx: Tx, actor: Actor, action: Action, secret_rotation_id: str) -> tup
     return view, rotation
 
 
+def require_for_all(
+    tx: Tx, actor: Actor, action: Action, sharing: Sequence[SecretRotationView], *, fix: str, field: str | None = None
+) -> None:
+    """Return when the actor may do this with all that share the rotation of an application. Raises Refused."""
+    if not all(allowed(tx, actor, action, each) for each in sharing):
+        raise Refused(
+            "The application's secret is published elsewhere, too, through the same connection, and you may not change that.",
+            code="rotation.shared_without_permission",
+            fix=fix,
+            field=field,
+        )
+
+
 def seen_among(tx: Tx, actor: Actor, refs: Sequence[SecretRotationRef]) -> Sequence[SecretRotationRef]:
     """Return those of these secret rotations of the actor's organization that they may see: one statement, or none."""
     scopes = [scope_of(actor.org_id, ref.place, ref.connection_id) for ref in refs]

@@ -31,7 +31,7 @@ def require_new(tx: Tx, actor: Actor, new: NewSecretRotation) -> tuple[Connectio
     before = store.named(tx, folder.id, new.name) if folder else None
     if before is None:
         if folder:
-            require_free(tx, folder.id, new.names)
+            require_free(tx, actor, place, folder.id, new.names)
         return connection, place, None
     view = store.required_view(tx, before.id)
     same = (connection.id, new.object_id.lower(), new.names)

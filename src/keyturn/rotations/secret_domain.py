@@ -102,6 +102,14 @@ class RotatedThrough:
 
 
 @dataclass(frozen=True)
+class SharedWith:
+    """The other secret rotations of the same application. ``hidden`` is how many the actor may not see."""
+
+    seen: Sequence[SecretRotationRef]
+    hidden: int
+
+
+@dataclass(frozen=True)
 class Awaited:
     """A run that a caller waits for, by asking again and again, no longer than ``until``; None: nothing has to be waited for."""
 

@@ -23,7 +23,13 @@ from keyturn.rotations.domain import Reason, Run, RunState
 from keyturn.rotations.edit_lock import EditLock
 from keyturn.rotations.overlap import require_overlap
 from keyturn.rotations.secret_checks import require_new, require_schedule
-from keyturn.rotations.secret_domain import Awaited, DeletedSecretRotation, SecretRotation, SecretRotationView
+from keyturn.rotations.secret_domain import (
+    Awaited,
+    DeletedSecretRotation,
+    SecretRotation,
+    SecretRotationView,
+    SharedWith,
+)
 from keyturn.rotations.secret_events import record_secret_rotation_event
 from keyturn.rotations.secret_writes import SecretRotationWriter
 from keyturn.rotations.store import runs
@@ -87,14 +93,25 @@ class SecretRotations:
     def by_name(self, actor: Actor, address: Address, name: str) -> SecretRotationView:
         """Return the one of this name in the folder at the address. Raises NotFound or Forbidden."""
         with self._database.read() as tx:
-            place = places.locate(tx, actor, Action.READ_ROTATIONS, address)
+            place, grants = places.locate_above(tx, actor, Action.READ_ROTATIONS, address)
             folder = folders.at(tx, place.environment_id, place.path)
             each = store.named(tx, folder.id, name) if folder else None
-            if each is None:
-                raise NotFound(
-                    f"There is no secret rotation named '{name}' in that folder.", code="secret_rotations.not_found"
-                )
-            return secret_access.found(tx, actor, Action.READ_ROTATIONS, each.id)
+            # What one may see depends on its connection: so what is hidden is answered as what is not there.
+            scope = secret_access.scope_of(actor.org_id, place, each.connection_id if each else None)
+            if each and grants.allow(Action.READ_ROTATIONS, scope):
+                return store.required_view(tx, each.id)
+            authorize.require_in(grants, actor, Action.READ_ROTATIONS, replace(scope, connection_id=None))
+            raise NotFound(
+                f"There is no secret rotation named '{name}' in that folder.", code="secret_rotations.not_found"
+            )
+
+    def shared_with(self, actor: Actor, secret_rotation_id: str) -> SharedWith:
+        """Return the other secret rotations that publish the same secrets of the application. Raises NotFound or Forbidden."""
+        with self._database.read() as tx:
+            view = secret_access.found(tx, actor, Action.READ_ROTATIONS, secret_rotation_id)
+            refs = [ref for ref in store.refs_of_rotation(tx, view.rotation.id) if ref.id != secret_rotation_id]
+            seen = secret_access.seen_among(tx, actor, refs)
+        return SharedWith(seen, len(refs) - len(seen))
 
     # --- creating -----------------------------------------------------------------------------------------------------
 
@@ -174,10 +191,19 @@ class SecretRotations:
     def rotate(self, actor: Actor, secret_rotation_id: str, *, leaked: bool = False) -> Awaited:
         """Ask for a rotation at once; while one is under way, join it. Ask :meth:`rotated` for the end of it.
 
-        ``leaked`` ends all promises to readers: once the new secret is published, all older ones are removed.
+        ``leaked`` ends all promises to readers: once the new secret is published, all older ones are removed. Raises Refused
+        where that ends promises of a secret rotation that the actor may not rotate; :meth:`shared_with` tells of them before.
         """
         with self._database.write() as tx:
-            _, rotation = secret_access.locked(tx, actor, Action.ROTATE_SECRETS, secret_rotation_id)
+            view, rotation = secret_access.locked(tx, actor, Action.ROTATE_SECRETS, secret_rotation_id)
+            if leaked:
+                secret_access.require_for_all(
+                    tx,
+                    actor,
+                    Action.ROTATE_SECRETS,
+                    store.views_of_rotation(tx, view.rotation.id),
+                    fix="Ask an administrator of the organization to do it. A rotation by hand keeps what was promised.",
+                )
             run = self._policies.start(tx, actor, rotation, Reason.LEAKED if leaked else Reason.MANUAL)
             awaited = self._awaited(secret_rotation_id, rotation.id, run)
         self._nudge()
@@ -233,15 +259,14 @@ class SecretRotations:
     def _other_connection(self, tx: Tx, actor: Actor, view: SecretRotationView, connection_id: str) -> Connection:
         """Return another connection for the application. It signs in for all who share the rotation: so all may be edited."""
         sharing = store.views_of_rotation(tx, view.rotation.id)
-        for other in sharing:
-            if not secret_access.allowed(tx, actor, Action.EDIT_ROTATIONS, other):
-                raise Refused(
-                    "The application's secret is published elsewhere, too, through the same connection, and you may not change "
-                    "that.",
-                    code="rotation.shared_without_permission",
-                    fix="Ask an administrator of the organization to change the connection.",
-                    field="connectionId",
-                )
+        secret_access.require_for_all(
+            tx,
+            actor,
+            Action.EDIT_ROTATIONS,
+            sharing,
+            fix="Ask an administrator of the organization to change the connection.",
+            field="connectionId",
+        )
         projects = (other.secret_rotation.project_id for other in sharing)
         connection = secret_access.connection_to_use(tx, actor, connection_id, *projects)
         for other in sharing:

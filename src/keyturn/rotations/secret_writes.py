@@ -18,6 +18,7 @@ from keyturn.credentials.domain import Credential
 from keyturn.db.unit import Tx
 from keyturn.errors import Refused
 from keyturn.kit.actor import Actor
+from keyturn.organizations.quotas import require_room
 from keyturn.ownership import store as owners
 from keyturn.ownership.domain import Owned
 from keyturn.ports.clock import Clock, Ids
@@ -49,6 +50,8 @@ class SecretRotationWriter:
     sealer: Sealer
     policies: PolicyWriter
     folders: Folders
+    most: int = 0
+    """Of one project; 0: any number."""
 
     def mappings(self, actor: Actor) -> MappingWriter:
         return MappingWriter(self.sealer, self.ids, actor, self.clock.now())
@@ -78,6 +81,8 @@ class SecretRotationWriter:
         folder = self.folders.ensure(tx, actor, place)
         if store.named(tx, folder.id, new.name):
             raise name_taken(new.name)
+        there = store.count(tx, place.project_id)
+        require_room(there, self.most, "secret rotations of this project", "KEYTURN_MAX_SECRET_ROTATIONS")
         first = rotation is None
         rotation = rotation or self._enroll(tx, new, connection, checked.application)
         now = self.clock.now()
@@ -99,7 +104,7 @@ class SecretRotationWriter:
         )
         store.insert(tx, each)
         owners.begin(tx, actor, Owned.SECRET_ROTATION, each.id, now)
-        self.mappings(actor).reserve(tx, each.id, each.name, folder.id, new.names)
+        self.mappings(actor).reserve(tx, each.id, place, folder.id, new.names)
         view = store.required_view(tx, each.id)
         settings = schedule_facts(new.schedule)
         record_secret_rotation_event(tx, actor, events.SECRET_ROTATION_CREATED, view, now, **settings)

@@ -57,6 +57,11 @@ def require_there(tx: Tx, actor: Actor, action: Action, place: Place) -> None:
     require(tx, actor, action, scope_of(actor, place))
 
 
+def may_see_rotation(tx: Tx, actor: Actor, place: Place, connection_id: str) -> bool:
+    """Say whether the actor may know of a secret rotation at the place, through this connection."""
+    return allowed(tx, actor, Action.READ_ROTATIONS, replace(scope_of(actor, place), connection_id=connection_id))
+
+
 def scope_of(actor: Actor, place: Place) -> Scope:
     return Scope(actor.org_id, place.project_id, place.environment, place.path)
 

@@ -30,9 +30,11 @@ from keyturn.secrets.domain import (
     require_folder_name,
     require_folder_path,
 )
-from keyturn.secrets.mapped import folder_in_use
+from keyturn.secrets.mapped import MappedSecret, folder_in_use
 from keyturn.secrets.store import folders as store
 from keyturn.secrets.store import mapped
+
+_ANYWHERE = Address(None, None, None)
 
 
 @dataclass(frozen=True)
@@ -102,14 +104,21 @@ class Folders:
             folder = self._make(tx, actor, place, description)
         return PlacedFolder(folder, place)
 
-    def update(self, actor: Actor, folder_id: str, change: FolderChange) -> PlacedFolder:
-        """Rename or describe a folder. Raises Refused for a name in use there. The same again changes nothing."""
+    def update(self, actor: Actor, folder_id: str, change: FolderChange, within: Address = _ANYWHERE) -> PlacedFolder:
+        """Rename or describe a folder. Raises Refused for a name in use there. The same again changes nothing.
+
+        Raises NotFound when it is not in the project and the environment that ``within`` names.
+        """
         if change.name is not None:
             require_folder_name(change.name)
         with self._database.write() as tx:
             placed = _found(tx, actor, Action.EDIT_FOLDERS, folder_id)
             lock_project(tx, placed.place.project_id)
-            before = _found(tx, actor, Action.EDIT_FOLDERS, folder_id).folder
+            placed = _found(tx, actor, Action.EDIT_FOLDERS, folder_id)
+            before, place = placed.folder, placed.place
+            named = (within.project_id or place.project_id, within.environment or place.environment)
+            if named != (place.project_id, place.environment):
+                raise no_folder_id(folder_id)
             if before.path == ROOT:
                 raise _of_root()
             name = change.name or before.name
@@ -145,7 +154,7 @@ class Folders:
             for path in (parent_of(folder.path), *(each.path for each in within)):
                 scope = access.scope_of(actor, replace(place, path=path))
                 require_in(grants, actor, Action.DELETE_FOLDERS, scope)
-            require_no_mapped(tx, place.environment_id, folder.path)
+            require_no_mapped(tx, grants, actor, replace(place, path=folder.path))
             store.remove(tx, folder.id)
             place = replace(place, path=folder.path)
             note(tx, actor, events.FOLDER_DELETED, ChangeKind.FOLDER_DELETED, folder, place, self._clock.now())
@@ -220,12 +229,17 @@ def _require_no_gain(grants: Grants, actor: Actor, before: Place, after: Place) 
             require_in(grants, actor, action, access.scope_of(actor, before))
 
 
-def require_no_mapped(tx: Tx, environment_id: str, path: str) -> None:
-    """Raise Refused when secrets in the folder, or below it, come from a secret rotation."""
-    within = store.in_and_below(tx, environment_id, path)
-    mapped_here = mapped.in_folders(tx, [folder.id for folder in within])
-    if mapped_here:
-        raise folder_in_use(mapped_here)
+def require_no_mapped(tx: Tx, grants: Grants, actor: Actor, place: Place) -> None:
+    """Raise Refused when secrets in the folder at the place, or below it, come from a secret rotation."""
+    paths = {folder.id: folder.path for folder in store.in_and_below(tx, place.environment_id, place.path)}
+    seen: list[MappedSecret] = []
+    unseen: list[MappedSecret] = []
+    for each in mapped.in_folders(tx, list(paths)):
+        scope = access.scope_of(actor, replace(place, path=paths[each.folder_id]))
+        may_see = grants.allow(Action.READ_ROTATIONS, replace(scope, connection_id=each.connection_id))
+        (seen if may_see else unseen).append(each)
+    if seen or unseen:
+        raise folder_in_use(seen, unseen)
 
 
 def note(

@@ -31,20 +31,25 @@ class MappedSecret:
     name: str
     secret_id: str | None
     rotation_name: str
+    connection_id: str
 
 
-def reserved(mapped: MappedSecret) -> Refused:
-    """Return the refusal of a secret whose name belongs to a secret rotation."""
+UNSEEN = "a secret rotation that you may not see"
+
+
+def reserved(mapped: MappedSecret, *, seen: bool) -> Refused:
+    """Return the refusal of a secret whose name belongs to a secret rotation, which is named where it may be ``seen``."""
+    rotation = f"the secret rotation '{mapped.rotation_name}' in this folder" if seen else UNSEEN
     return Refused(
-        f"The name '{mapped.name}' belongs to the secret rotation '{mapped.rotation_name}' in this folder.",
+        f"The name '{mapped.name}' belongs to {rotation}.",
         code="secrets.name_reserved",
         fix="Choose another name, or change the mapping of that secret rotation.",
     )
 
 
-def read_only(name: str, mapped: Sequence[MappedSecret]) -> Refused:
-    """Return the refusal of a change of a secret that a secret rotation alone changes."""
-    rotation = next((f"the secret rotation '{each.rotation_name}'" for each in mapped), "a secret rotation")
+def read_only(name: str, mapped: MappedSecret | None) -> Refused:
+    """Return the refusal of a change of a secret that a secret rotation alone changes: of ``mapped``, where it may be seen."""
+    rotation = f"the secret rotation '{mapped.rotation_name}'" if mapped else UNSEEN
     return Refused(
         f"The value and the name of the secret '{name}' come from {rotation}: they cannot be changed by hand.",
         code="secrets.rotated",
@@ -52,12 +57,15 @@ def read_only(name: str, mapped: Sequence[MappedSecret]) -> Refused:
     )
 
 
-def folder_in_use(mapped: Sequence[MappedSecret]) -> Refused:
-    """Return the refusal of a deletion of what holds these secrets."""
-    names = list(dict.fromkeys(f"'{each.rotation_name}'" for each in mapped))
+def folder_in_use(seen: Sequence[MappedSecret], unseen: Sequence[MappedSecret]) -> Refused:
+    """Return the refusal of a deletion of what holds these secrets. The rotations of those ``unseen`` are counted only."""
+    names = list(dict.fromkeys(f"'{each.rotation_name}'" for each in seen))
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    hidden = len({each.secret_rotation_id for each in unseen})
+    words = [f"the secret rotations {', '.join(names[:5])}{more}"] if names else []
+    words += [UNSEEN if hidden == 1 else f"{hidden} secret rotations that you may not see"] if hidden else []
     return Refused(
-        f"Secrets in it come from the secret rotations {', '.join(names[:5])}{more}.",
+        f"Secrets in it come from {' and from '.join(words)}.",
         code="secrets.folder_rotated",
         fix="Delete these secret rotations first.",
     )

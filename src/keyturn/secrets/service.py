@@ -135,7 +135,7 @@ class Secrets:
             row, place = access.found_by_id(tx, actor, Action.EDIT_SECRETS, secret_id)
             lock_project(tx, place.project_id)
             row, place = access.found_by_id(tx, actor, Action.EDIT_SECRETS, secret_id)
-            require_by_hand(tx, row)
+            require_by_hand(tx, actor, place, row)
             older = access.at_version(tx, row, number)
             details = details_of(self._sealer, place.project_id, older)
             change = SecretChange(
@@ -159,7 +159,7 @@ class Secrets:
             place = access.locate(tx, actor, Action.DELETE_SECRETS, address)
             lock_project(tx, place.project_id)
             secret = access.found(tx, place, name, owner_for(actor, kind))
-            require_by_hand(tx, secret)
+            require_by_hand(tx, actor, place, secret)
             deleted = self._opened(tx, actor, place, secret)
             note_read(tx, actor, deleted, self._clock.now())
             overrides = store.personal(tx, secret.folder_id, name) if secret.owner_id is None else []
@@ -219,7 +219,7 @@ class Secrets:
         if store.one(tx, folder.id, new.name, owner):
             raise name_taken(new.name)
         if owner is None:
-            require_unreserved(tx, folder.id, new.name)
+            require_unreserved(tx, actor, place, folder.id, new.name)
         elif store.one(tx, folder.id, new.name, None) is None:
             raise Refused(
                 f"There is no shared secret '{new.name}' there that a personal value could stand in for.",
@@ -252,7 +252,7 @@ class Secrets:
 
     def _publish(self, tx: Tx, actor: Actor, place: Place, row: StoredSecret, change: SecretChange) -> Secret:
         if change.value is not None or change.new_name is not None:
-            require_by_hand(tx, row)
+            require_by_hand(tx, actor, place, row)
         before = _Content(
             row.name,
             value_of(self._sealer, place.project_id, row),
@@ -283,7 +283,7 @@ class Secrets:
     ) -> StoredSecret:
         now, version_id = self._clock.now(), self._ids.new()
         if content.name != before.name:
-            self._rename(tx, before, content.name, now)
+            self._rename(tx, actor, place, before, content.name, now)
         secret = replace(
             before,
             name=content.name,
@@ -316,7 +316,7 @@ class Secrets:
                 fix="Write the value out where the circle is to end.",
             )
 
-    def _rename(self, tx: Tx, before: StoredSecret, name: str, now: datetime) -> None:
+    def _rename(self, tx: Tx, actor: Actor, place: Place, before: StoredSecret, name: str, now: datetime) -> None:
         """Make room for a new name. Personal values go with the shared one that they stand in for."""
         if before.owner_id is not None:
             raise Refused(
@@ -326,7 +326,7 @@ class Secrets:
             )
         if store.one(tx, before.folder_id, name, None):
             raise name_taken(name)
-        require_unreserved(tx, before.folder_id, name)
+        require_unreserved(tx, actor, place, before.folder_id, name)
         for override in store.personal(tx, before.folder_id, before.name):
             store.rename(tx, override.id, name, now)
 

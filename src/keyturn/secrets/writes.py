@@ -19,6 +19,7 @@ from keyturn.kit.actor import Actor
 from keyturn.kit.secret import Plaintext
 from keyturn.ports.clock import Ids
 from keyturn.ports.sealing import Sealer
+from keyturn.secrets import access
 from keyturn.secrets.domain import Maker, Place, StoredSecret, facts_of, name_taken, require_name
 from keyturn.secrets.mapped import CLIENT_ID, CLIENT_SECRET, MappedSecret, SecretNames, read_only, reserved
 from keyturn.secrets.sealed import details_of, seal_details, seal_value, value_of
@@ -60,29 +61,31 @@ def record_change(
 # --- names that belong to secret rotations ----------------------------------------------------------------------------
 
 
-def require_unreserved(tx: Tx, folder_id: str, name: str) -> None:
-    """Raise Refused when the name belongs to a secret rotation."""
+def require_unreserved(tx: Tx, actor: Actor, place: Place, folder_id: str, name: str) -> None:
+    """Raise Refused when the name, in the folder at the place, belongs to a secret rotation."""
     mapped = mapped_store.named(tx, folder_id, name)
     if mapped:
-        raise reserved(mapped)
+        raise reserved(mapped, seen=access.may_see_rotation(tx, actor, place, mapped.connection_id))
 
 
-def require_by_hand(tx: Tx, secret: StoredSecret) -> None:
+def require_by_hand(tx: Tx, actor: Actor, place: Place, secret: StoredSecret) -> None:
     """Raise Refused for a secret that a secret rotation alone changes."""
     if secret.secret_rotation_id is not None:
-        raise read_only(secret.name, mapped_store.of_secret_rotation(tx, secret.secret_rotation_id))
+        rows = mapped_store.of_secret_rotation(tx, secret.secret_rotation_id)
+        seen = (each for each in rows if access.may_see_rotation(tx, actor, place, each.connection_id))
+        raise read_only(secret.name, next(seen, None))
 
 
-def require_free(tx: Tx, folder_id: str, names: SecretNames) -> None:
-    """Raise Refused unless both names may be taken in the folder."""
+def require_free(tx: Tx, actor: Actor, place: Place, folder_id: str, names: SecretNames) -> None:
+    """Raise Refused unless both names may be taken in the folder at the place."""
     _require_two(names)
     for name in (names.client_id, names.client_secret):
-        _require_one_free(tx, folder_id, name)
+        _require_one_free(tx, actor, place, folder_id, name)
 
 
-def _require_one_free(tx: Tx, folder_id: str, name: str) -> None:
+def _require_one_free(tx: Tx, actor: Actor, place: Place, folder_id: str, name: str) -> None:
     require_name(name)
-    require_unreserved(tx, folder_id, name)
+    require_unreserved(tx, actor, place, folder_id, name)
     if store.one(tx, folder_id, name, None):
         raise name_taken(name)
 
@@ -107,12 +110,11 @@ class MappingWriter:
     reason: str | None = None
     """Why a value is published, as the feed says it."""
 
-    def reserve(self, tx: Tx, secret_rotation_id: str, rotation_name: str, folder_id: str, names: SecretNames) -> None:
-        """Keep both names for it. Raises Refused as :func:`require_free` does."""
-        require_free(tx, folder_id, names)
+    def reserve(self, tx: Tx, secret_rotation_id: str, place: Place, folder_id: str, names: SecretNames) -> None:
+        """Keep both names for it, in the folder at the place. Raises Refused as :func:`require_free` does."""
+        require_free(tx, self.actor, place, folder_id, names)
         for which in (CLIENT_ID, CLIENT_SECRET):
-            name = names.of(which)
-            mapped_store.add(tx, MappedSecret(secret_rotation_id, which, folder_id, name, None, rotation_name))
+            mapped_store.add(tx, secret_rotation_id, which, folder_id, names.of(which))
 
     def publish(self, tx: Tx, secret_rotation_id: str, place: Place, client_id: str, credential: Credential) -> None:
         """Make a row of the journal the current version of the client secret; the client id is written with the first one.
@@ -134,7 +136,7 @@ class MappingWriter:
         before = mapped_store.of_secret_rotation(tx, secret_rotation_id)
         _require_two(names)
         for name in {names.client_id, names.client_secret} - {each.name for each in before}:
-            _require_one_free(tx, before[0].folder_id, name)
+            _require_one_free(tx, self.actor, place, before[0].folder_id, name)
         changes = [each for each in before if each.name != names.of(each.which)]
         for each in changes:  # out of each other's way first: names are unique at every moment
             self._call(tx, each, f"{each.secret_rotation_id}:{each.which}")

@@ -34,6 +34,7 @@ class Quotas:
 
     projects_per_creator: int = 500
     connections_per_project: int = 1000
+    secret_rotations_per_project: int = 1000
     identities: int = 2000
     users: int = 2000
     runs_per_hour: int = 100

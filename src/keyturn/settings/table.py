@@ -232,6 +232,7 @@ SETTINGS: tuple[Setting, ...] = (
         for name, field, what in (
             ("KEYTURN_MAX_PROJECTS", "projects_per_creator", "Most projects made by one person or machine identity"),
             ("KEYTURN_MAX_CONNECTIONS", "connections_per_project", "Most app connections of a project, or of none"),
+            ("KEYTURN_MAX_SECRET_ROTATIONS", "secret_rotations_per_project", "Most secret rotations of a project"),
             ("KEYTURN_MAX_IDENTITIES", "identities", "Most machine identities"),
             ("KEYTURN_MAX_USERS", "users", "Most users"),
             ("KEYTURN_MAX_HOURLY_RUNS", "runs_per_hour", "Most scheduled runs of secret rotations in an hour"),

@@ -2,16 +2,20 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from keyturn.audit.service import AuditTrail
 from keyturn.connections.domain import NewConnection
+from keyturn.db.tables import mapped_secrets
 from keyturn.db.unit import Tx
-from keyturn.errors import Forbidden, Refused
+from keyturn.errors import Forbidden, NotFound, Refused
 from keyturn.kit.actor import Actor, Role
+from keyturn.kit.secret import Plaintext
 from keyturn.projects.domain import GivenRole
 from keyturn.projects.members import Members
 from keyturn.projects.role_domain import NewRole
@@ -19,11 +23,11 @@ from keyturn.projects.roles import Roles
 from keyturn.rotations import guards
 from keyturn.rotations.commands import SecretRotationChange
 from keyturn.rotations.edit_lock import EditLock
-from keyturn.secrets.domain import Address
+from keyturn.secrets.domain import Address, NewSecret, SecretChange
 from keyturn.secrets.mapped import SecretNames
 from tests.databases import sqlite_database
 from tests.features.accounts.people import machine
-from tests.features.rotations.applications import Applications, add_project, make_applications
+from tests.features.rotations.applications import NAMES, Applications, add_project, make_applications
 
 CONNECT = {"subject": "app-connections", "action": ["read", "connect", "edit"]}
 ALL = ["read", "create", "edit", "delete"]
@@ -35,14 +39,16 @@ def scene(tmp_path: Path) -> Iterator[Applications]:
         yield make_applications(database, signer_rotates=False)
 
 
-def holder(scene: Applications, *permissions: dict[str, Any], of_organization: Role = Role.MEMBER) -> Actor:
+def holder(
+    scene: Applications, *permissions: dict[str, Any], of_organization: Role = Role.MEMBER, slug: str = "limited"
+) -> Actor:
     """A machine identity that has a role with these permissions in the project."""
     world = scene.world
     robot = machine(world.database, scene.actor.org_id, of_organization)
-    role = NewRole("limited", "Limited", permissions=(CONNECT, *permissions))
+    role = NewRole(slug, "Limited", permissions=(CONNECT, *permissions))
     Roles(world.database, world.clock, world.ids).create(scene.actor, scene.project_id, role)
     members = Members(world.database, world.clock, world.ids)
-    members.add_identity(scene.actor, scene.project_id, robot.id or "", [GivenRole("limited")])
+    members.add_identity(scene.actor, scene.project_id, robot.id or "", [GivenRole(slug)])
     return robot
 
 
@@ -160,3 +166,76 @@ def test_the_trail_tells_of_secret_rotations_to_those_who_may_see_them(scene: Ap
     for criteria in ({}, {"subject_id": view.secret_rotation.id}):
         told = [event.name for event in trail.page(robot, project_id=scene.project_id, **criteria).events]
         assert ("create-secret-rotation" in told) == sees
+
+
+def test_refusals_name_no_rotation_that_one_may_not_see(scene: Applications) -> None:
+    scene.secrets.folders.create(scene.actor, Address(scene.project_id, None, "prod", "/"), "billing", None)
+    scene.create(name="hidden-rotation", path="/billing")
+    at, of_root = Address(scene.project_id, None, "prod", "/billing"), Address(scene.project_id, None, "prod", "/")
+    folders_and_secrets = [{"subject": subject, "action": ALL} for subject in ("secrets", "secret-folders")]
+    robot = holder(scene, *folders_and_secrets)
+    value, name = Plaintext("by hand"), NAMES.client_secret
+
+    def refusals(actor: Actor) -> list[str]:
+        changes = (
+            lambda: scene.secrets.update(actor, at, name, SecretChange(value=value)),
+            lambda: scene.secrets.folders.delete(actor, of_root, "billing"),
+            lambda: scene.secrets.create(actor, at, NewSecret("RESERVED", value)),
+        )
+        with scene.world.database.write() as tx:  # as while its first run is under way
+            tx.run(sa.update(mapped_secrets).where(mapped_secrets.c.name == NAMES.client_id).values(name="RESERVED"))
+        messages = []
+        for change in changes:
+            with pytest.raises(Refused) as refused:
+                change()
+            messages.append(refused.value.message)
+        return messages
+
+    assert all("'hidden-rotation'" in message for message in refusals(scene.actor))
+    for message in refusals(robot):
+        assert "hidden-rotation" not in message
+        assert "a secret rotation that you may not see" in message
+
+
+def test_by_name_the_connection_counts(scene: Applications) -> None:
+    scene.create()
+    at = Address(scene.project_id, None, "prod", "/")
+    assert scene.use_cases.by_name(holder(scene, rotations(scene.signer.id)), at, "shop").names == NAMES
+    other = scene.world.connect("other", rotate=False)
+    robot = holder(scene, rotations(other.id), slug="of-another-connection")
+    for name in ("shop", "nothing"):
+        with pytest.raises(Forbidden):
+            scene.use_cases.by_name(robot, at, name)
+    exception = rotations(scene.signer.id, inverted=True)
+    robot = holder(scene, {"subject": "secret-rotation", "action": ALL}, exception, slug="by-exception")
+    for name in ("shop", "nothing"):
+        with pytest.raises(NotFound) as missing:
+            scene.use_cases.by_name(robot, at, name)
+        assert missing.value.message == f"There is no secret rotation named '{name}' in that folder."
+
+
+def test_a_leak_ends_no_promise_of_what_one_may_not_rotate(scene: Applications) -> None:
+    view = scene.create()
+    elsewhere = add_project(scene.world, "Elsewhere")
+    scene.create(name="there", project_id=elsewhere)
+    robot = holder(scene, {"subject": "secret-rotation", "action": [*ALL, "rotate-secrets"]})
+    shared = scene.use_cases.shared_with(robot, view.secret_rotation.id)
+    assert (shared.seen, shared.hidden) == ([], 1)
+    assert [ref.name for ref in scene.use_cases.shared_with(scene.actor, view.secret_rotation.id).seen] == ["there"]
+    before = scene.world.events()
+    with pytest.raises(Refused) as refused:
+        scene.use_cases.rotate(robot, view.secret_rotation.id, leaked=True)
+    assert refused.value.code == "rotation.shared_without_permission"
+    assert scene.world.events() == before
+    scene.use_cases.rotate(robot, view.secret_rotation.id)
+    scene.rotate(view, leaked=True)  # by an administrator of the organization
+
+
+def test_a_project_has_so_many_secret_rotations_at_most(scene: Applications) -> None:
+    scene.create()
+    writer = replace(scene.use_cases._writer, most=1)
+    scene.use_cases._writer = writer
+    with pytest.raises(Refused) as refused:
+        scene.create(scene.other_application("Second"), name="second", names=SecretNames("ID", "SECRET"))
+    assert refused.value.code == "access.quota"
+    assert "KEYTURN_MAX_SECRET_ROTATIONS" in (refused.value.fix or "")

@@ -61,6 +61,9 @@ def test_a_renamed_folder_takes_all_in_it_along(web: SecretsClient) -> None:
     assert web.values(path="/z/b") == {"KEY": "value"}
     assert web.ask("GET", f"/api/v3/secrets/raw/id/{inner['id']}")["secret"]["secretPath"] == "/z/b"
     web.folder("/y")
+    for wrong in ({"workspaceId": web.world.ids.new()}, {"environment": "prod"}):
+        web.ask("PATCH", f"{V1}/{folder['id']}", {"name": "x", "workspaceId": web.id, **wrong}, expect=404)
+    assert web.values(path="/z/b") == {"KEY": "value"}
     refusal = web.ask("PATCH", f"{V1}/{folder['id']}", {"name": "y"}, expect=400)
     assert refusal["code"] == "secrets.folder_taken"
 

@@ -5,6 +5,8 @@ import threading
 import pytest
 import sqlalchemy as sa
 
+from keyturn.audit import events
+from keyturn.audit.service import AuditTrail
 from keyturn.db.tables import environments, secret_folders, secret_versions
 from keyturn.db.unit import Tx
 from keyturn.delivery import reads
@@ -148,6 +150,10 @@ def _move_all(tx: Tx, project_id: str) -> None:
 def test_what_happens_to_environments_is_in_the_feed(web: SecretsClient) -> None:
     environment = web.projects.create_environment(web.actors["admin"], web.id, NewEnvironment("Blue", "blue"))
     web.projects.update_environment(web.actors["admin"], web.id, environment.id, EnvironmentChange(slug="green"))
+    changed = AuditTrail(web.world.database).page(
+        web.actors["admin"], project_id=web.id, event=events.ENVIRONMENT_UPDATED.name, limit=1
+    )
+    assert [changed.events[0].data[name] for name in ("slug", "previousSlug")] == ["green", "blue"]
     web.put("KEY", "value of green", environment="green")
     web.projects.delete_environment(web.actors["admin"], web.id, environment.id)
     numbered_changes = [(change.kind.value, change.environment) for _, change in web.feed()]

@@ -62,10 +62,13 @@ def _changing(folders: Folders) -> list[Operation]:
         return FolderAnswer(folder_view(folder.folder))
 
     def update_folder(actor: Actor, folder: str, data: UpdateFolder) -> FolderAnswer:
-        """Rename or describe the folder with this id. All in it comes along."""
+        """Rename or describe the folder with this id. All in it comes along.
+
+        Where the body names a project or an environment, the folder is one of that.
+        """
         description = "" if data.description is None else data.description
         change = FolderChange(data.name or None, None if description is UNSET else description)
-        return FolderAnswer(folder_view(folders.update(actor, folder, change).folder))
+        return FolderAnswer(folder_view(folders.update(actor, folder, change, data.address()).folder))
 
     def delete_folder(actor: Actor, folder: str, data: DeleteFolder) -> FolderAnswer:
         """Remove a folder with all in it, by its id or by its name in the folder that the body says."""

@@ -88,7 +88,15 @@ def _single(rotations: SecretRotations, clock: Clock) -> list[Operation]:
         address = Address(query.project_id, None, query.environment, query.secret_path)
         return views.answer(rotations.by_name(actor, address, rotation_name), clock.now())
 
-    return [get_secret_rotation, get_secret_rotation_by_name]
+    @get(f"{ONE}/shared-with")
+    def get_sharing_secret_rotations(actor: Actor, rotation_id: Uuid) -> views.SharedWithAnswer:
+        """List the other secret rotations that publish the same application's secrets, perhaps in other projects.
+
+        With the reason ``leaked``, a rotation ends what was promised to their readers, too.
+        """
+        return views.shared_with(rotations.shared_with(actor, rotation_id))
+
+    return [get_secret_rotation, get_secret_rotation_by_name, get_sharing_secret_rotations]
 
 
 # --- changing ---------------------------------------------------------------------------------------------------------
@@ -142,7 +150,8 @@ def _rotating(rotations: SecretRotations, clock: Clock) -> list[Operation]:
     ) -> Waiting[views.SecretRotationAnswer]:
         """Rotate now, and answer when the new secret is current. A rotation under way is joined.
 
-        When it is not over in time, the answer shows it as it is: ``activeRun`` tells.
+        When it is not over in time, the answer shows it as it is: ``activeRun`` tells. The reason ``leaked`` is refused to
+        whoever may not rotate all that ``/shared-with`` lists.
         """
         leaked = Reason.LEAKED.value in {query.reason, data.reason if data else None}
         awaited = rotations.rotate(actor, rotation_id, leaked=leaked)

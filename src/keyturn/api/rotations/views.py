@@ -20,7 +20,7 @@ from keyturn.credentials.domain import Credential
 from keyturn.kit.clock import iso, iso_or_none
 from keyturn.rotations import waits
 from keyturn.rotations.domain import Rotation
-from keyturn.rotations.secret_domain import DeletedSecretRotation, GeneratedCredentials, SecretRotationView
+from keyturn.rotations.secret_domain import DeletedSecretRotation, GeneratedCredentials, SecretRotationView, SharedWith
 from keyturn.rotations.secret_history import usable_until
 from keyturn.rotations.signer_health import SignerHealth, signer_health
 from keyturn.web.schema.wire import ApiModel, Timestamp
@@ -145,6 +145,21 @@ class SecretRotationList(ApiModel):
     secret_rotations: list[SecretRotationShown]
 
 
+class SharingSecretRotation(ApiModel):
+    id: str
+    name: str
+    project_id: str
+    environment: str
+    secret_path: str
+
+
+class SharedWithAnswer(ApiModel):
+    """``hidden`` is how many others the caller may not see."""
+
+    secret_rotations: list[SharingSecretRotation]
+    hidden: int
+
+
 class DeletedSecretRotationAnswer(ApiModel):
     """``staysValid`` lists the secrets that still sign in to Entra ID."""
 
@@ -241,6 +256,16 @@ def answer(view: SecretRotationView, now: datetime) -> SecretRotationAnswer:
 
 def listed(views: Sequence[SecretRotationView], now: datetime) -> SecretRotationList:
     return SecretRotationList([shown(view, now) for view in views])
+
+
+def shared_with(result: SharedWith) -> SharedWithAnswer:
+    return SharedWithAnswer(
+        [
+            SharingSecretRotation(ref.id, ref.name, ref.place.project_id, ref.place.environment, ref.place.path)
+            for ref in result.seen
+        ],
+        result.hidden,
+    )
 
 
 def deleted(result: DeletedSecretRotation, now: datetime) -> DeletedSecretRotationAnswer:

@@ -18,7 +18,7 @@ from keyturn.pages.project_header import ProjectHeader
 from keyturn.pages.rotations.listing import badges_of
 from keyturn.pages.rotations.urls import ONE, PageOfRotations, RotationPages
 from keyturn.rotations.history import early_end
-from keyturn.rotations.secret_domain import SecretRotationView
+from keyturn.rotations.secret_domain import SecretRotationView, SharedWith
 from keyturn.rotations.secret_history import usable_until
 from keyturn.rotations.signer_health import SignerHealth, signer_health
 from keyturn.web.edge import Endpoint
@@ -55,6 +55,8 @@ class RotationPage(PageOfRotations):
     drift: Sequence[Drift]
     events: Sequence[StoredEvent] | None
     busy: bool
+    shared_with: SharedWith
+    """What else a leak ends the promises of."""
     form_state: FormState
 
 
@@ -91,6 +93,7 @@ def _page(pages: RotationPages, actor: Actor, rotation_id: str, zone: ZoneInfo, 
         drift=[drift(event) for event in history.drift],
         events=_events(pages, actor, project, view),
         busy=history.busy,
+        shared_with=pages.rotations.shared_with(actor, rotation_id),
         form_state=form_state,
     )
 

@@ -63,6 +63,12 @@ def named(tx: Tx, folder_id: str, name: str) -> SecretRotation | None:
     return read(row) if row else None
 
 
+def count(tx: Tx, project_id: str) -> int:
+    """Return how many secret rotations publish into the project."""
+    row = tx.one(sa.select(sa.func.count().label("n")).where(secret_rotations.c.project_id == project_id))
+    return int(row["n"]) if row else 0
+
+
 def of_rotation(tx: Tx, rotation_id: str) -> list[SecretRotation]:
     """Return all that share the rotation of one application, the oldest first."""
     query = sa.select(secret_rotations).where(secret_rotations.c.rotation_id == rotation_id)
@@ -72,6 +78,11 @@ def of_rotation(tx: Tx, rotation_id: str) -> list[SecretRotation]:
 def refs_of_connection(tx: Tx, connection_id: str) -> list[SecretRotationRef]:
     """Return those whose application is rotated through the connection, by name."""
     return _refs(tx, secret_rotations.c.connection_id == connection_id)
+
+
+def refs_of_rotation(tx: Tx, rotation_id: str) -> list[SecretRotationRef]:
+    """Return those that share the rotation of one application, by name."""
+    return _refs(tx, secret_rotations.c.rotation_id == rotation_id)
 
 
 def refs_of_project(tx: Tx, project_id: str) -> list[SecretRotationRef]:

@@ -11,22 +11,23 @@ from keyturn.db.unit import Tx
 from keyturn.secrets.mapped import MappedSecret
 from keyturn.secrets.store.secrets import chunks
 
-_QUERY = sa.select(mapped_secrets, secret_rotations.c.name.label("rotation_name")).join(
-    secret_rotations, secret_rotations.c.id == mapped_secrets.c.secret_rotation_id
-)
+_QUERY = sa.select(
+    mapped_secrets, secret_rotations.c.name.label("rotation_name"), secret_rotations.c.connection_id
+).join(secret_rotations, secret_rotations.c.id == mapped_secrets.c.secret_rotation_id)
 _SAVE = sa.update(mapped_secrets).where(
     mapped_secrets.c.secret_rotation_id == sa.bindparam("of_rotation"), mapped_secrets.c.which == sa.bindparam("part")
 )
 
 
-def add(tx: Tx, mapped: MappedSecret) -> None:
+def add(tx: Tx, secret_rotation_id: str, which: str, folder_id: str, name: str) -> None:
+    """Reserve a name for a secret that is not there yet."""
     tx.run(
         sa.insert(mapped_secrets),
-        secret_rotation_id=mapped.secret_rotation_id,
-        which=mapped.which,
-        folder_id=mapped.folder_id,
-        name=mapped.name,
-        secret_id=mapped.secret_id,
+        secret_rotation_id=secret_rotation_id,
+        which=which,
+        folder_id=folder_id,
+        name=name,
+        secret_id=None,
     )
 
 
@@ -73,4 +74,5 @@ def _read(row: Mapping[str, Any]) -> MappedSecret:
         row["name"],
         row["secret_id"],
         row["rotation_name"],
+        row["connection_id"],
     )
