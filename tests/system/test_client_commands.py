@@ -1,6 +1,8 @@
 """The client's commands against the genuine server: a value is set, read, exported, and given to a program that follows it."""
 
 import json
+import re
+import resource
 import subprocess
 from pathlib import Path
 
@@ -55,12 +57,22 @@ def test_a_secret_reaches_programs_and_its_change_too(tmp_path: Path) -> None:
         ).read_text() == '{\n  "API_KEY": "one",\n  "DB_PASSWORD": "it\'s\\ntwo lines"\n}\n'
         assert keyturn("agent", "status", *config).startswith("billing: as of ")
 
-        line = ["--interval", "1", "--", "sh", "-c", "echo started $API_KEY; exec cat"]
+        shown = keyturn("agent", "status", "--metrics", *config)
+        assert 'keyturn_agent_trouble{set="billing"} 0' in shown
+        assert (tmp_path / "agent.state.instance").read_text().strip().isprintable()
+
+        line = ["--interval", "1", "--", "sh", "-c", "echo started $API_KEY; ulimit -Sc; exec cat"]
         with subprocess.Popen(
             [COMMAND, "run", *line], env=home.environ(environ), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         ) as program:
             assert program.stdout is not None
             assert program.stdout.readline() == "started one\n"
+            soft = resource.getrlimit(resource.RLIMIT_CORE)[0]
+            assert program.stdout.readline() == (
+                "unlimited\n" if soft == resource.RLIM_INFINITY else f"{soft // 512}\n"
+            )
+            limits = Path(f"/proc/{program.pid}/limits").read_text()
+            assert re.search("^Max core file size +0 ", limits, re.MULTILINE), "its memory holds secrets"
             keyturn("secrets", "set", "API_KEY", stdin="two\n")
             assert program.stdout.readline() == "started two\n"
             assert b"two" not in Path(f"/proc/{program.pid}/cmdline").read_bytes()

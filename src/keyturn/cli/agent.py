@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import secrets
 import signal
 import socket
 import threading
@@ -15,8 +16,13 @@ from keyturn.cli.client_options import Method, Url, client_of
 from keyturn.cli.context import command_context, tell
 from keyturn.client.agent import Agent, require_known_owners, require_one_writer
 from keyturn.client.agent_config import read_plan
-from keyturn.client.agent_state import SetState, StateFile
-from keyturn.client.cache import cache_key
+from keyturn.client.agent_state import StateFile
+from keyturn.client.agent_status import metric_lines, status_lines
+from keyturn.client.core_dumps import forbid_core_dumps
+from keyturn.client.domain import Expired
+from keyturn.client.instance import kept_instance
+from keyturn.client.keys import cache_key
+from keyturn.client.watching import Watch
 from keyturn.errors import Refused
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Keep files as the secrets are.")
@@ -37,39 +43,62 @@ def run(
     method: Method = None,
 ) -> None:
     """Write the files and keep them as the secrets are, until a signal comes."""
+    forbid_core_dumps()
     client = client_of(ctx, url, method)
     plan = read_plan(config, client.settings)
     require_known_owners(plan)
     require_one_writer(plan)
+    place = _state_file(ctx, state, config)
+    instance = kept_instance(place.with_suffix(".instance"))
+    woken, over = threading.Event(), threading.Event()
     agent = Agent(
         plan,
-        lambda source: client.reader(source, interval=plan.interval),
-        StateFile(_state_file(ctx, state, config)),
-        cache_key(client.settings, client.environ),
+        lambda source: client.reader(source, interval=plan.interval, instance=instance, announced=not once),
+        StateFile(place),
+        cache_key(client.settings, client.environ, tell) or secrets.token_bytes(32),
         tell,
         environ=client.environ,
+        news_of=None if once else lambda reader: Watch(reader, woken.set),
     )
-    over = threading.Event()
+
+    def end(*_: object) -> None:
+        over.set()
+        woken.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: over.set())
-    wait = agent.turn()
+        signal.signal(number, end)
+    ready = False
+    while not over.is_set():
+        woken.clear()
+        wait = agent.turn()
+        if not ready and agent.looked:
+            ready = True
+            notify(client.environ.get("NOTIFY_SOCKET"))
+        if once:
+            break
+        woken.wait(wait)
     troubles = agent.troubles()
     if once and troubles:
         raise Refused(f"Not everything could be delivered: {troubles[0]}", code="client.not_delivered")
-    notify(client.environ.get("NOTIFY_SOCKET"))
-    while not once and not over.wait(wait):
-        wait = agent.turn()
 
 
 @app.command()
-def status(ctx: typer.Context, config: Config, state: State = None) -> None:
-    """Show what was delivered when, and what is wrong. Exit status 1 when something is."""
+def status(
+    ctx: typer.Context,
+    config: Config,
+    state: State = None,
+    metrics: Annotated[bool, typer.Option("--metrics", help="In the text format of Prometheus.")] = False,
+) -> None:
+    """Show what was delivered when, and what is wrong.
+
+    Exit status 1 when something is, 75 when files hold what is not promised to work any more.
+    """
     states = StateFile(_state_file(ctx, state, config)).all()
     now = datetime.now(UTC)
-    for name, each in sorted(states.items()):
-        print(f"{name}: {_shown(each, now)}")
-    if not states:
-        print("The agent has delivered nothing yet.")
+    for line in metric_lines(states, now) if metrics else status_lines(states, now):
+        print(line)
+    if any(each.usable_until and each.usable_until <= now for each in states.values()):
+        raise typer.Exit(Expired.exit_status)
     if not states or any(each.trouble for each in states.values()):
         raise typer.Exit(1)
 
@@ -87,20 +116,3 @@ def _state_file(ctx: typer.Context, given: Path | None, config: Path) -> Path:
     folder = command_context(ctx).environ.get("STATE_DIRECTORY")
     name = f"{config.stem}.state.json"
     return given or (Path(folder.split(os.pathsep)[0]) / name if folder else config.with_name(name))
-
-
-def _shown(state: SetState, now: datetime) -> str:
-    if state.delivered_at is None or state.read_at is None:
-        return state.trouble or "nothing delivered"
-    words = [f"as of {_ago(now, state.read_at)} ago, changed {_ago(now, state.delivered_at)} ago"]
-    if state.told != state.delivered:
-        words.append("its program was not told yet")
-    return "; ".join([*words, *([state.trouble] if state.trouble else [])])
-
-
-def _ago(now: datetime, moment: datetime) -> str:
-    seconds = max(int((now - moment).total_seconds()), 0)
-    for unit, length in (("d", 86_400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds // length} {unit}"
-    return f"{seconds} s"

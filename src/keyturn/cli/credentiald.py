@@ -10,7 +10,9 @@ from keyturn.cli.agent import notify
 from keyturn.cli.client_options import Method, Url, client_of
 from keyturn.cli.context import tell
 from keyturn.client.agent_config import read_grants
+from keyturn.client.core_dumps import forbid_core_dumps
 from keyturn.client.credentiald import CredentialServer, listening
+from keyturn.client.instance import new_instance
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -24,8 +26,14 @@ def credentiald(
     method: Method = None,
 ) -> None:
     """Answer what systemd asks for units, until a signal comes. What is not in the file gets nothing."""
+    forbid_core_dumps()
     client = client_of(ctx, url, method, seconds=5.0)
-    server = CredentialServer(read_grants(config, client.settings), client.reader, tell)
+    instance = new_instance()
+    server = CredentialServer(
+        read_grants(config, client.settings),
+        lambda source: client.reader(source, instance=instance, announced=False),  # a unit keeps what it once got
+        tell,
+    )
     with listening(socket_path, client.environ) as opened:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         notify(client.environ.get("NOTIFY_SOCKET"))

@@ -9,18 +9,19 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 
 from keyturn.client.agent_config import AgentPlan, OnChange, SetPlan
 from keyturn.client.agent_state import SetState, StateFile
-from keyturn.client.domain import SecretSet, Source
+from keyturn.client.domain import Reading, SecretSet, Source
 from keyturn.client.file_sets import Content, exchange, is_there
 from keyturn.client.reader import Reader
 from keyturn.client.settings import CREDENTIALS
 from keyturn.client.templates import content_of
+from keyturn.client.watching import News, NewsOfSource, Poll
 from keyturn.errors import KeyturnError, Misconfigured
 
 _TOLD_AGAIN = (2.0, 10.0, 60.0, 300.0)
@@ -32,16 +33,26 @@ class _Folder:
     """One folder of secrets, and the sets that are made from it. Moments are of the monotonic clock."""
 
     reader: Reader
+    news: NewsOfSource
     plans: Sequence[SetPlan]
-    read_at: float = 0.0
-    settles: bool = False
-    delivered: str | None = None
+    looked: bool = False
+    latest: Reading | None = None
+    delivered: SecretSet | None = None
+    deliver_at: float | None = None
     telling_at: dict[str, float] = field(default_factory=dict)
     attempts: dict[str, int] = field(default_factory=dict)
 
+    def moments(self) -> Iterator[float]:
+        yield from self.telling_at.values()
+        if self.deliver_at is not None:
+            yield self.deliver_at
+
 
 class Agent:
-    """Delivers the sets of a plan. ``key`` makes digests of what was delivered: the state must not tell what that was."""
+    """Delivers the sets of a plan. ``key`` makes digests of what was delivered: the state must not tell what that was.
+
+    ``news_of`` says how it is learned what a reader reads: when it is due, unless given.
+    """
 
     def __init__(
         self,
@@ -52,6 +63,7 @@ class Agent:
         tell: Callable[[str], None],
         *,
         environ: Mapping[str, str],
+        news_of: Callable[[Reader], NewsOfSource] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -62,42 +74,54 @@ class Agent:
         self._environ = environ
         self._monotonic = monotonic
         self._now = now
-        sources = list(dict.fromkeys(each.source for each in plan.sets))
-        self._folders = [
-            _Folder(reader_of(source), [each for each in plan.sets if each.source == source]) for source in sources
-        ]
+        self._folders = []
+        for source in dict.fromkeys(each.source for each in plan.sets):
+            reader, plans = reader_of(source), [each for each in plan.sets if each.source == source]
+            news = news_of(reader) if news_of else Poll(reader, monotonic)
+            self._folders.append(_Folder(reader, news, plans))
+
+    @property
+    def looked(self) -> bool:
+        """Whether something came of the first look at each folder of secrets, be it trouble."""
+        return all(each.looked for each in self._folders)
 
     def turn(self) -> float:
         """Do what is due. Returns after how many seconds there is more to do. Never raises for what concerns one set."""
         for folder in self._folders:
-            if self._monotonic() >= folder.read_at:
-                self._read(folder)
+            news = folder.news.take()
+            if news is not None:
+                self._note(folder, news)
+            if folder.deliver_at is not None and self._monotonic() >= folder.deliver_at:
+                self._deliver_all(folder)
             for plan in folder.plans:
                 if plan.name in folder.telling_at and self._monotonic() >= folder.telling_at[plan.name]:
                     self._tell_program(folder, plan)
         now = self._monotonic()
-        moments = [moment for each in self._folders for moment in (each.read_at, *each.telling_at.values())]
-        return max(min(moments) - now, 0.0)
+        moments = [moment - now for each in self._folders for moment in each.moments()]
+        return max(min([*moments, *(each.news.due_in() for each in self._folders)]), 0.0)
 
     def troubles(self) -> Sequence[str]:
         """Return what is wrong with each set that something is wrong with."""
         states = self._state.all()
         return [f"{name}: {state.trouble}" for name, state in states.items() if state.trouble]
 
-    def _read(self, folder: _Folder) -> None:
-        try:
-            reading = folder.reader.read()
-        except KeyturnError as error:
-            folder.read_at = self._monotonic() + folder.reader.wait()
-            self._trouble(folder.plans, error.diagnostics())
+    def _note(self, folder: _Folder, news: News) -> None:
+        folder.looked = True
+        if isinstance(news, KeyturnError):
+            self._trouble(folder.plans, news.diagnostics())
             return
-        folder.read_at = self._monotonic() + folder.reader.wait()
-        changed = reading.secret_set.tag != folder.delivered
-        if changed and folder.delivered is not None and not folder.settles:
+        folder.latest = news
+        if folder.delivered is None or news.secret_set.same(folder.delivered):
+            folder.deliver_at = self._monotonic()
+        elif folder.deliver_at is None:
             # More may change at this moment: what belongs together is delivered together.
-            folder.settles, folder.read_at = True, self._monotonic() + self._settle
+            folder.deliver_at = self._monotonic() + self._settle
+
+    def _deliver_all(self, folder: _Folder) -> None:
+        reading, folder.deliver_at = folder.latest, None
+        if reading is None:
             return
-        folder.settles, folder.delivered = False, reading.secret_set.tag
+        folder.delivered = reading.secret_set
         stale = (
             f"{reading.stale.message}. Files are as of {reading.secret_set.read_at:%Y-%m-%d %H:%M} UTC."
             if reading.stale
@@ -105,6 +129,17 @@ class Agent:
         )
         for plan in folder.plans:
             self._deliver(folder, plan, reading.secret_set, stale)
+        self._acknowledge(folder)
+
+    def _acknowledge(self, folder: _Folder) -> None:
+        """Say that what was delivered is in use, once every program of the folder was told of it.
+
+        Of one that is never told nobody knows when it takes what is new: then nothing is said.
+        """
+        states = [self._state.get(plan.name) for plan in folder.plans]
+        known = all(plan.on_change is not OnChange.NONE for plan in folder.plans)
+        if folder.delivered is not None and known and all(each.told == each.delivered is not None for each in states):
+            folder.reader.use(folder.delivered)
 
     def _deliver(self, folder: _Folder, plan: SetPlan, secret_set: SecretSet, stale: str) -> None:
         before = self._state.get(plan.name)
@@ -123,7 +158,8 @@ class Agent:
         told = digest if (first and not plan.at_first) or plan.on_change is OnChange.NONE else before.told
         at = before.delivered_at if digest == before.delivered else self._now()
         waits = plan.name in folder.telling_at and digest == before.delivered
-        self._put(plan, SetState(digest, told, at, secret_set.read_at), before.trouble if waits else stale)
+        delivered = SetState(digest, told, at, secret_set.read_at, secret_set.usable_until, secret_set.key_ids)
+        self._put(plan, replace(delivered, versions=secret_set.versions), before.trouble if waits else stale)
         if told != digest and not waits:
             folder.attempts[plan.name] = 0
             self._tell_program(folder, plan)
@@ -135,6 +171,7 @@ class Agent:
         if trouble is None:
             folder.telling_at.pop(plan.name, None)
             self._put(plan, replace(state, told=state.delivered), "")
+            self._acknowledge(folder)
             return
         attempt = folder.attempts.get(plan.name, 0)
         folder.attempts[plan.name] = attempt + 1

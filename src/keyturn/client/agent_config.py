@@ -70,7 +70,7 @@ class AgentPlan:
 
     sets: Sequence[SetPlan]
     interval: float = 60.0
-    settle: float = 2.0
+    settle: float = 0.5
 
 
 def read_plan(path: Path, settings: Settings) -> AgentPlan:
@@ -82,7 +82,7 @@ def read_plan(path: Path, settings: Settings) -> AgentPlan:
     plan = AgentPlan(
         [_set(each, settings, path.parent) for each in reader.tables("set")],
         reader.number("interval", 60.0, least=1.0),
-        reader.number("settle", 2.0),
+        reader.number("settle", 0.5),
     )
     reader.nothing_else()
     names = [each.name for each in plan.sets]

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,17 @@ from keyturn.client.files import write_file
 class SetState:
     """Of one set of files: keyed digests of what was delivered last and of what its program was told of, and when.
 
-    ``read_at`` is as of when the files are.
+    ``read_at`` is as of when the files are; until ``usable_until`` what is in them is promised to work. ``key_ids`` are those of
+    the credentials of Entra ID in them, ``versions`` those of the secrets by name.
     """
 
     delivered: str | None = None
     told: str | None = None
     delivered_at: datetime | None = None
     read_at: datetime | None = None
+    usable_until: datetime | None = None
+    key_ids: tuple[str, ...] = ()
+    versions: Mapping[str, int] = field(default_factory=dict)
     trouble: str = ""
 
 
@@ -57,11 +61,15 @@ def _read(path: Path) -> dict[str, SetState]:
 
 
 def _unpacked(values: Mapping[str, Any]) -> SetState:
-    delivered_at, read_at = values["delivered_at"], values["read_at"]
+    moments = {
+        name: datetime.fromisoformat(values[name]) if values.get(name) else None
+        for name in ("delivered_at", "read_at", "usable_until")
+    }
     return SetState(
         values["delivered"],
         values["told"],
-        datetime.fromisoformat(delivered_at) if delivered_at else None,
-        datetime.fromisoformat(read_at) if read_at else None,
-        str(values["trouble"]),
+        **moments,
+        key_ids=tuple(map(str, values.get("key_ids", ()))),
+        versions={str(name): int(version) for name, version in values.get("versions", {}).items()},
+        trouble=str(values["trouble"]),
     )

@@ -21,6 +21,7 @@ from azure.identity import ClientSecretCredential, CredentialUnavailableError
 from azure.identity.aio import ClientSecretCredential as AsyncClientSecretCredential
 
 from keyturn.client.followed import ClientCredential, FollowedCredential
+from keyturn.client.instance import new_instance
 from keyturn.client.opening import open_client
 from keyturn.errors import KeyturnError
 
@@ -41,6 +42,7 @@ class _Following(Generic[Inner]):
         self._build = build
         self._lock = threading.Lock()
         self._built: list[tuple[ClientCredential, Inner]] = []
+        self._used: ClientCredential | None = None
 
     def current(self) -> tuple[ClientCredential, Inner]:
         """Raises CredentialUnavailableError when no secret is known and none can be read."""
@@ -49,7 +51,15 @@ class _Following(Generic[Inner]):
         except KeyturnError as error:
             raise CredentialUnavailableError(message=error.diagnostics()) from None
 
-    def instead_of(self, refused: ClientCredential, error: ClientAuthenticationError) -> Inner | None:
+    def used(self, credential: ClientCredential) -> None:
+        """Note that Entra ID accepted it: at the first time the server is told that it is in use."""
+        if self._used != credential:
+            self._used = credential
+            self._followed.used(credential)
+
+    def instead_of(
+        self, refused: ClientCredential, error: ClientAuthenticationError
+    ) -> tuple[ClientCredential, Inner] | None:
         """Return what to try when this one was refused with the error; None when there is nothing.
 
         It is what took its place, or, where a replica of Entra ID does not know the newest yet, the one before.
@@ -58,9 +68,9 @@ class _Following(Generic[Inner]):
             return None
         newer = self._followed.newer_than(refused)
         if newer is not None:
-            return self._for(newer)[1]
+            return self._for(newer)
         with self._lock:
-            return next((inner for credential, inner in self._built if credential != refused), None)
+            return next((built for built in self._built if built[0] != refused), None)
 
     def close(self) -> list[Inner]:
         """Close the connections to the server, and return what is for the caller to close."""
@@ -104,12 +114,15 @@ class KeyturnCredential:
     def _ask(self, ask: Callable[[ClientSecretCredential], Result]) -> Result:
         credential, inner = self._following.current()
         try:
-            return ask(inner)
+            result = ask(inner)
         except ClientAuthenticationError as error:
             other = self._following.instead_of(credential, error)
             if other is None:
                 raise
-        return ask(other)
+            credential, inner = other
+            result = ask(inner)
+        self._following.used(credential)
+        return result
 
     def close(self) -> None:
         for inner in self._following.close():
@@ -148,12 +161,15 @@ class AsyncKeyturnCredential:
     async def _ask(self, ask: Callable[[AsyncClientSecretCredential], Awaitable[Result]]) -> Result:
         credential, inner = await asyncio.to_thread(self._following.current)
         try:
-            return await ask(inner)
+            result = await ask(inner)
         except ClientAuthenticationError as error:
             other = await asyncio.to_thread(self._following.instead_of, credential, error)
             if other is None:
                 raise
-        return await ask(other)
+            credential, inner = other
+            result = await ask(inner)
+        self._following.used(credential)
+        return result
 
     async def close(self) -> None:
         for inner in self._following.close():
@@ -183,5 +199,5 @@ def followed(
     variables = os.environ if environ is None else environ
     given = {"project": project, "environment": environment, "path": path}
     client = open_client(variables, given, _log.warning)
-    reader = client.reader(client.source(), interval=interval)
+    reader = client.reader(client.source(), interval=interval, instance=new_instance())
     return FollowedCredential(reader, client_id_name, client_secret_name, client.server.close)

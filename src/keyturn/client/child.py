@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 
+from keyturn.client.core_dumps import Limits, give_back
 from keyturn.errors import Misconfigured
 
 _PASSED_ON = (
@@ -20,8 +21,8 @@ _LOOK_EVERY = 0.02
 class Child:
     """One running program, with all that it started."""
 
-    def __init__(self, command: Sequence[str], environ: Mapping[str, str]) -> None:
-        """Start it. Raises Misconfigured when there is no such program, or it may not be started."""
+    def __init__(self, command: Sequence[str], environ: Mapping[str, str], limits: Limits | None = None) -> None:
+        """Start it, with these limits of core dumps. Raises Misconfigured when it cannot be started."""
         self._foreground = os.isatty(0) and os.getpgrp() == _foreground_group()
         try:
             self._process = subprocess.Popen(command, env=dict(environ), process_group=0)  # noqa: S603 - what the operator asked for
@@ -31,6 +32,9 @@ class Child:
                 code="client.command",
                 fix="Look whether the program is there, and give its whole path.",
             ) from None
+        self._status: int | None = None
+        if limits is not None:
+            give_back(self._process.pid, limits)
         if self._foreground:
             _give_terminal_to(self._process.pid)
 
@@ -39,18 +43,25 @@ class Child:
         return self._process.pid
 
     def tell(self, number: int) -> None:
-        """Send a signal to the program and all of its group. One that has ended is not told."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, number)
+        """Send a signal to the program and all of its group. One that has ended is not told: its number may be another's."""
+        if self._status is None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, number)
 
     def ended(self) -> int | None:
-        """Return the exit status as a shell gives it, 128 and the signal for a program that a signal ended; None: it runs."""
-        code = self._process.poll()
-        if code is None:
-            return None
+        """Return the exit status as a shell gives it, 128 and the signal for a program that a signal ended; None: it runs.
+
+        With the program all ends that it started in its group.
+        """
+        if self._status is not None or not self._has_ended():
+            return self._status
+        # It was not taken leave of yet, so that its number, which is that of the group, belongs to no other.
+        self.tell(signal.SIGKILL)
+        code = self._process.wait()
         if self._foreground:
             _give_terminal_to(os.getpgrp())
-        return code if code >= 0 else 128 - code
+        self._status = code if code >= 0 else 128 - code
+        return self._status
 
     def wait(self, seconds: float) -> int | None:
         """Wait for its end, so many seconds at most. Returns as :meth:`ended`."""
@@ -64,10 +75,17 @@ class Child:
         self.tell(number)
         self.tell(signal.SIGCONT)  # one that is stopped hears of nothing else
         status = self.wait(grace)
-        self.tell(signal.SIGKILL)  # also what it left behind
         if status is None:
+            self.tell(signal.SIGKILL)
             status = self.wait(grace + 5.0)
         return 128 + signal.SIGKILL if status is None else status
+
+    def _has_ended(self) -> bool:
+        try:
+            options = os.WEXITED | os.WNOHANG | os.WNOWAIT
+            return os.waitid(os.P_PID, self._process.pid, options) is not None
+        except ChildProcessError:
+            return True  # somebody else took leave of it
 
 
 class Signals:

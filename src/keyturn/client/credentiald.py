@@ -47,7 +47,11 @@ class CredentialServer:
         """Send the credential that is asked for, or nothing. Never raises for what one connection does."""
         with contextlib.suppress(OSError), connection:
             connection.settimeout(_SECONDS)
-            content = self._content(connection)
+            try:
+                content = self._content(connection)
+            except Exception as error:  # noqa: BLE001 - other units go on being answered; its text might hold a secret
+                self._tell(f"A connection got nothing, as answering it failed unexpectedly ({type(error).__name__}).")
+                return
             if content:
                 connection.sendall(content)
 

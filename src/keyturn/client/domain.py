@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from keyturn.errors import KeyturnError
 from keyturn.kit.secret import Plaintext
@@ -32,11 +32,48 @@ class Source:
 
 @dataclass(frozen=True)
 class SecretSet:
-    """The secrets of a source by name, as they were at ``read_at``. ``tag`` changes whenever they do."""
+    """The secrets of a source by name, as they were at ``read_at``. ``tag`` changes whenever they do.
+
+    ``key_ids`` are those of the credentials of Entra ID among the values. Of these one is removed at ``usable_until`` at the
+    earliest, by the clock of this machine; None: no removal is planned. ``versions`` are those of the secrets by name.
+    """
 
     values: Mapping[str, Plaintext] = field(repr=False)
     tag: str
     read_at: datetime
+    key_ids: tuple[str, ...] = ()
+    usable_until: datetime | None = None
+    versions: Mapping[str, int] = field(default_factory=dict)
+
+    def same(self, other: "SecretSet | None") -> bool:
+        """Say whether a program would notice a difference: it does not see tags, comments and dates."""
+        return other is not None and self.values == other.values
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What the server said to a read. ``values`` is None when they still are what the tag stands for.
+
+    ``refresh_after`` is in how many seconds it wants to be asked again, ``sunset`` when a value ends that it warned of. Both are
+    None for a server that does not say so.
+    """
+
+    tag: str
+    values: Mapping[str, Plaintext] | None = field(repr=False)
+    key_ids: tuple[str, ...] = ()
+    usable_for: timedelta | None = None
+    refresh_after: float | None = None
+    versions: Mapping[str, int] = field(default_factory=dict)
+    deprecated: bool = False
+    sunset: str | None = None
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What may be used now. ``stale`` is why it comes from a copy; None: the server said so just now."""
+
+    secret_set: SecretSet
+    stale: "Outage | None" = None
 
 
 class Refusal(KeyturnError):
@@ -57,10 +94,13 @@ class Outage(KeyturnError):
     error = "Outage"
     exit_status = 69  # EX_UNAVAILABLE of sysexits.h
 
-    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
-        super().__init__(
-            message,
-            code="client.outage",
-            fix="Look whether the server runs and its address is right: keyturn secrets list",
-        )
+    def __init__(self, message: str, *, retry_after: float | None = None, code: str = "client.outage") -> None:
+        fix = "Look whether the server runs and its address is right: keyturn secrets list"
+        super().__init__(message, code=code, fix=fix)
         self.retry_after = retry_after
+
+
+class Expired(Outage):
+    """No answer of the server, and what it last said may not be used any more."""
+
+    exit_status = 75  # EX_TEMPFAIL of sysexits.h

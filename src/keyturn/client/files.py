@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import stat
 import tempfile
 from pathlib import Path
 
@@ -35,3 +36,15 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def read_own(path: Path) -> bytes:
+    """Read a file that nobody but this user can have written. Raises OSError, also for one that somebody else can write."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if status.st_uid != os.geteuid():
+            raise PermissionError(1, "it belongs to another user")
+        if not stat.S_ISREG(status.st_mode) or status.st_mode & 0o022:
+            raise PermissionError(1, "others can write it")
+        return file.read()

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from keyturn.client.domain import Refusal
+from keyturn.client.domain import Refusal, SecretSet
 from keyturn.client.reader import Reader
 from keyturn.errors import KeyturnError, NotFound
 from keyturn.kit.secret import Plaintext
@@ -41,6 +41,7 @@ class FollowedCredential:
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._known: ClientCredential | None = None
+        self._read_sets: list[tuple[ClientCredential, SecretSet]] = []
         self._look_at = 0.0
 
     def current(self) -> ClientCredential:
@@ -63,9 +64,16 @@ class FollowedCredential:
                 self._read()
             return None if self._known == refused else self._known
 
+    def used(self, credential: ClientCredential) -> None:
+        """Say that somebody signed in with this one: the server is told that it is in use."""
+        for known, secret_set in self._read_sets:
+            if known == credential:
+                self._reader.use(secret_set)
+
     def _read(self) -> None:
         try:
-            values = self._reader.read().secret_set.values
+            secret_set = self._reader.read().secret_set
+            values = secret_set.values
             missing = [name for name in self._names if name not in values]
             if missing:
                 raise NotFound(
@@ -73,7 +81,9 @@ class FollowedCredential:
                     code="client.no_secret",
                     fix="Say under which names client id and client secret are there.",
                 )
-            self._known = ClientCredential(values[self._names[0]].reveal(), values[self._names[1]])
+            before, self._known = self._known, ClientCredential(values[self._names[0]].reveal(), values[self._names[1]])
+            kept = [each for each in self._read_sets if each[0] == before != self._known]
+            self._read_sets = [(self._known, secret_set), *kept]
         except KeyturnError as error:
             if self._known is None:
                 raise

@@ -29,11 +29,27 @@ class Client:
         return Source(project, environment, self.settings.get("path") or "/", recursive, imports)
 
     def reader(
-        self, source: Source, *, cached: bool = True, interval: float = 60.0, most_age: timedelta = MOST_AGE
+        self,
+        source: Source,
+        *,
+        cached: bool = True,
+        interval: float = 60.0,
+        most_age: timedelta = MOST_AGE,
+        instance: str | None = None,
+        announced: bool = True,
     ) -> Reader:
         """Return what reads the source, with an encrypted copy unless ``cached`` says otherwise. Raises Misconfigured."""
         cache = cache_file(self.settings, self.server.identity, source, self.environ, self.tell) if cached else None
-        return Reader(self.server, source, cache, interval=interval, most_age=most_age)
+        return Reader(
+            self.server,
+            source,
+            cache,
+            interval=interval,
+            most_age=most_age,
+            instance=instance,
+            announced=announced,
+            tell=self.tell,
+        )
 
 
 def open_client(

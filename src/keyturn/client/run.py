@@ -3,20 +3,19 @@
 The program is never stopped because the server is down, and never started with what the server refuses.
 """
 
-import contextlib
-import queue
 import signal
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from keyturn.client.child import Child, Signals, reap_orphans
-from keyturn.client.domain import Outage, SecretSet
+from keyturn.client.core_dumps import Limits, forbid_core_dumps
+from keyturn.client.domain import Reading, SecretSet
 from keyturn.client.formats import is_variable
-from keyturn.client.reader import Reader, Reading
+from keyturn.client.reader import Reader
 from keyturn.client.settings import CREDENTIALS
+from keyturn.client.watching import Watch
 from keyturn.errors import KeyturnError
 
 _REFUSED_NAMES = ("LD_", "DYLD_", "BASH_FUNC_")
@@ -35,15 +34,17 @@ class RunPlan:
     """What to run and how. ``grace`` and ``settle`` are in seconds: how long a program may take to end, and for how long
     further changes are waited for before it is told of the first one.
 
-    ``patience`` is how long the server may take at the start when there is a copy to start with.
+    ``patience`` is how long the server may take at the start when there is a copy to start with. A program that lives ``ready``
+    seconds after its start counts as working with its secrets: only then the server is told that they are in use.
     """
 
     command: Sequence[str]
     on_change: OnChange = OnChange.RESTART
     signal: int = signal.SIGHUP
     grace: float = 10.0
-    settle: float = 2.0
+    settle: float = 0.5
     patience: float = 0.1
+    ready: float = 2.0
     watch: bool = True
 
 
@@ -55,60 +56,42 @@ class Runner:
         self._plan = plan
         self._environ = environ
         self._tell = tell
-        self._readings: queue.SimpleQueue[Reading | KeyturnError] = queue.SimpleQueue()
-        self._stopping = threading.Event()
         self._trouble = ""
+        self._limits: Limits | None = None
 
     def run(self) -> int:
         """Start the program and return its exit status when it has ended.
 
         Raises Refusal or NotFound when the server says no before it was started, Outage when there is nothing to start with.
         """
+        self._limits = forbid_core_dumps()
         signals = Signals()
-        watcher = threading.Thread(target=self._watch, name="secrets", daemon=True)
         copy = self._reader.copy()  # before the thread begins: a reader is of one thread
-        watcher.start()
+        watch = Watch(self._reader, once=not self._plan.watch)
         try:
-            secret_set = self._first(copy)
-            return self._supervise(Child(self._plan.command, self._given(secret_set)), secret_set, signals)
+            secret_set = self._first(watch, copy)
+            return self._supervise(
+                watch, Child(self._plan.command, self._given(secret_set), self._limits), secret_set, signals
+            )
         finally:
-            self._stopping.set()
+            watch.stop()
 
-    def _watch(self) -> None:
-        """Read until the end. Of what was read only changes and failures are passed on."""
-        known: str | None = None
-        while not self._stopping.is_set():
-            try:
-                reading = self._reader.read()
-            except KeyturnError as error:
-                self._readings.put(error)
-            except Exception as error:  # noqa: BLE001 - the program must not lose its watcher; its text might hold a secret
-                self._readings.put(Outage(f"reading failed unexpectedly ({type(error).__name__})"))
-            else:
-                if reading.stale or reading.secret_set.tag != known or self._trouble:
-                    self._readings.put(reading)
-                known = reading.secret_set.tag
-            if not self._plan.watch:
-                return
-            self._stopping.wait(self._reader.wait())
-
-    def _first(self, copy: SecretSet | None) -> SecretSet:
+    def _first(self, watch: Watch, copy: SecretSet | None) -> SecretSet:
         """Return what to start with: what the server says at once, else the copy, else what it says in the end."""
-        try:
-            first = self._readings.get(timeout=self._plan.patience if copy else None)
-        except queue.Empty:
-            if copy is None:
-                raise
-            self._tell(f"The server has not answered yet: starting with the copy of {copy.read_at:%Y-%m-%d %H:%M} UTC.")
-            return copy
+        first = watch.first(self._plan.patience if copy else None)
         if isinstance(first, KeyturnError):
             raise first
-        self._note(first)
-        return first.secret_set
+        if first is not None:
+            self._note(first)
+            return first.secret_set
+        assert copy is not None  # noqa: S101 - without one it is waited until there are news
+        self._tell(f"The server has not answered yet: starting with the copy of {copy.read_at:%Y-%m-%d %H:%M} UTC.")
+        return copy
 
-    def _supervise(self, child: Child, current: SecretSet, signals: Signals) -> int:
+    def _supervise(self, watch: Watch, child: Child, running: SecretSet, signals: Signals) -> int:
         change_at: float | None = None
-        stopping = False
+        ready_at: float | None = time.monotonic() + self._plan.ready
+        latest, stopping = running, False
         while True:
             for number in signals.take():
                 stopping |= signals.asks_to_stop(number)
@@ -116,28 +99,30 @@ class Runner:
             reap_orphans(child.pid)
             status = child.ended()
             if status is not None:
-                child.tell(signal.SIGKILL)  # what it left behind
                 return status
-            fresh = self._news()
-            if fresh is not None and fresh.tag != current.tag:
-                change_at, current = time.monotonic(), fresh
-            if change_at is not None and not stopping and time.monotonic() - change_at >= self._plan.settle:
+            now = time.monotonic()
+            if ready_at is not None and now >= ready_at:
+                ready_at = None
+                self._reader.use(running)
+            fresh = self._news(watch)
+            if fresh is not None and not fresh.same(latest):
+                change_at, latest = (None if fresh.same(running) else now), fresh
+            if change_at is not None and not stopping and now - change_at >= self._plan.settle:
                 change_at = None
-                child = self._changed(child, current)
+                before, child = child, self._changed(child, latest)
+                if child is not before:
+                    running, ready_at = latest, time.monotonic() + self._plan.ready
             time.sleep(_LOOK_EVERY)
 
-    def _news(self) -> SecretSet | None:
+    def _news(self, watch: Watch) -> SecretSet | None:
         """Return what was read last, if anything was; trouble is told once as long as it lasts."""
-        latest: SecretSet | None = None
-        with contextlib.suppress(queue.Empty):
-            while True:
-                news = self._readings.get_nowait()
-                if isinstance(news, KeyturnError):
-                    self._note_trouble(news.message, f"{news.diagnostics()} The program goes on with what it has.")
-                else:
-                    self._note(news)
-                    latest = news.secret_set
-        return latest
+        news = watch.take()
+        if isinstance(news, KeyturnError):
+            self._note_trouble(news.message, f"{news.diagnostics()} The program goes on with what it has.")
+        elif news is not None:
+            self._note(news)
+            return news.secret_set
+        return None
 
     def _changed(self, child: Child, secret_set: SecretSet) -> Child:
         """Tell the program that its secrets changed, in the way that was asked for."""
@@ -151,7 +136,7 @@ class Runner:
         self._tell("Secrets changed: starting the program anew.")
         given = self._given(secret_set)
         child.stop(self._plan.grace)
-        return Child(self._plan.command, given)
+        return Child(self._plan.command, given, self._limits)
 
     def _given(self, secret_set: SecretSet) -> dict[str, str]:
         """Return the environment of the program: ours without our own credentials, and the secrets."""

@@ -1,13 +1,15 @@
 """The server as the client knows it: signs in, reads and writes secrets, and tells a refusal from an outage."""
 
 import json
+import math
+import threading
 import time
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
-from keyturn.client.domain import Outage, Refusal, SecretSet, Source
+from keyturn.client.domain import Answered, Outage, Refusal, Source
 from keyturn.client.sign_in import SignIn
 from keyturn.client.transport import Answer, Http
 from keyturn.errors import NotFound
@@ -16,17 +18,19 @@ from keyturn.kit.secret import Plaintext
 
 _HIDDEN = "<hidden-by-infisical>"
 _REFUSALS = frozenset({400, 401, 403, 404, 422})
+_LATE = 10.0
 _EARLY = 30.0
 """A token is replaced so many seconds before its end."""
 
 
 class Server:
-    """One server, asked as one identity. Not shared between threads. Nothing is repeated but a sign-in."""
+    """One server, asked as one identity. Safe to share between threads. Nothing is repeated but a sign-in."""
 
     def __init__(self, http: Http, sign_in: SignIn, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._http = http
         self._sign_in = sign_in
         self._monotonic = monotonic
+        self._signing_in = threading.Lock()
         self._token: Plaintext | None = None
         self._ends = 0.0
 
@@ -55,19 +59,37 @@ class Server:
         self._token, self._ends = Plaintext(token), self._monotonic() + lasts - _EARLY
         return self._token
 
-    def read(self, source: Source, now: datetime, tag: str | None = None) -> SecretSet | None:
-        """Return the secrets of the source, as of ``now``; None when they still are what ``tag`` stands for.
+    def read(
+        self, source: Source, tag: str | None = None, *, wait: int = 0, headers: Mapping[str, str] | None = None
+    ) -> Answered:
+        """Return the secrets of the source; without values when they still are what ``tag`` stands for.
 
+        With ``wait`` a server that can do so answers only once they are not, or after so many seconds. One that does not answer
+        then either is given up after :data:`_LATE` more: something between may hold the answer back for ever.
         Raises Refusal when the server says no after a fresh sign-in, Outage for everything else.
         """
-        headers = {"if-none-match": tag} if tag else {}
-        answer = self._ask("GET", "/api/v4/secrets", _query(source), headers=headers)
-        if answer.status == 304:
-            return None
+        query = _query(source) | ({"wait": str(wait)} if wait else {})
+        conditions = {"if-none-match": tag} if tag else {}
+        seconds = wait + _LATE if wait else None
+        answer = self._ask("GET", "/api/v4/secrets", query, headers={**(headers or {}), **conditions}, seconds=seconds)
+        if answer.status == 304 and tag is not None:
+            return _answered(answer.headers, tag, None, {})
         new_tag = answer.headers.get("etag")
-        if new_tag is None:
+        if new_tag is None or answer.status == 304:
             raise Outage("the answer has no ETag, so something between has changed it")
-        return SecretSet(_values(_content(answer)), new_tag, now)
+        entries = _entries(_content(answer))
+        values = {name: Plaintext(entry["secretValue"]) for name, entry in entries.items()}
+        versions = {name: entry["version"] for name, entry in entries.items() if isinstance(entry.get("version"), int)}
+        return _answered(answer.headers, new_tag, values, versions)
+
+    def acknowledge(
+        self, source: Source, key_ids: Sequence[str], instance: str, refresh_interval: float | None
+    ) -> None:
+        """Say that these credentials of the source are in use. Raises Refusal, NotFound or Outage."""
+        body: dict[str, object] = {**_place(source), "instance": instance, "keyIds": list(key_ids)}
+        if refresh_interval is not None:
+            body["refreshInterval"] = math.ceil(refresh_interval)
+        self._ask("POST", "/api/v1/delivery/in-use", body=body)
 
     def write(self, source: Source, name: str, value: Plaintext) -> bool:
         """Set a secret to the value. Returns whether it is new. Raises Refusal or Outage."""
@@ -90,38 +112,51 @@ class Server:
         path: str,
         query: Mapping[str, str] | None = None,
         *,
-        body: Mapping[str, str] | None = None,
+        body: Mapping[str, object] | None = None,
         headers: Mapping[str, str] | None = None,
+        seconds: float | None = None,
     ) -> Answer:
         """Ask with a token, once more with a fresh one when that is refused."""
-        fresh = self._token is None or self._monotonic() >= self._ends
+        fresh, refused = False, None
         for _ in range(2):
-            token = self._usable_token(fresh=fresh)
+            token, fresh = self._usable_token(refused)
             answer = self._http.send(
                 method,
                 path,
                 query,
                 None if body is None else _packed(body),
                 {**(headers or {}), "authorization": f"Bearer {token.reveal()}"},
+                seconds,
             )
             if fresh or not _is_refusal(answer) or answer.status not in {401, 403}:
                 break
-            fresh = True
+            refused = token
         return _accepted(answer)
 
-    def _usable_token(self, *, fresh: bool) -> Plaintext:
+    def _usable_token(self, refused: Plaintext | None) -> tuple[Plaintext, bool]:
+        """Return a token other than the refused one, and whether it was got just now. Of several threads one signs in."""
         given = getattr(self._sign_in, "token", None)
         if self._sign_in.method == "token" and isinstance(given, Plaintext):
-            return given
-        return self.sign_in() if fresh or self._token is None else self._token
+            return given, refused is not None
+        with self._signing_in:
+            known = self._token
+            if known is None or known is refused or self._monotonic() >= self._ends:
+                return self.sign_in(), True
+            return known, False
+
+
+def _place(source: Source) -> dict[str, str]:
+    return {
+        "projectId" if is_uuid(source.project) else "projectSlug": source.project,
+        "environment": source.environment,
+        "secretPath": source.path,
+    }
 
 
 def _query(source: Source) -> dict[str, str]:
     """Return how the API is told which secrets are meant."""
     return {
-        "projectId" if is_uuid(source.project) else "projectSlug": source.project,
-        "environment": source.environment,
-        "secretPath": source.path,
+        **_place(source),
         "recursive": str(source.recursive).lower(),
         "includeImports": str(source.imports).lower(),
     }
@@ -129,7 +164,7 @@ def _query(source: Source) -> dict[str, str]:
 
 def _accepted(answer: Answer) -> Answer:
     """Return the answer when it is what was asked for. Raises Refusal, NotFound or Outage."""
-    if answer.status in {200, 201, 304}:
+    if answer.status in {200, 201, 204, 304}:
         return answer
     if not _is_refusal(answer):
         raise Outage(f"the server answered with status {answer.status}", retry_after=_retry_after(answer))
@@ -163,11 +198,11 @@ def _content(answer: Answer) -> dict[str, Any]:
     return content
 
 
-def _values(content: dict[str, Any]) -> dict[str, Plaintext]:
-    """Return the values by name: those of the folder count most, then of folders below, then of imports, the last one first."""
+def _entries(content: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the secrets by name: those of the folder count most, then of folders below, then of imports, the last one first."""
     groups = [content.get("secrets", [])]
     groups += [each.get("secrets", []) for each in reversed(content.get("imports") or []) if isinstance(each, dict)]
-    values: dict[str, Plaintext] = {}
+    entries: dict[str, dict[str, Any]] = {}
     try:
         for group in groups:
             for secret in sorted(group, key=_depth):
@@ -177,22 +212,44 @@ def _values(content: dict[str, Any]) -> dict[str, Plaintext]:
                         code="client.hidden",
                         fix="Give it a role that may read values, or another folder.",
                     )
-                values.setdefault(secret["secretKey"], Plaintext(secret["secretValue"]))
+                entries.setdefault(secret["secretKey"], secret)
     except (KeyError, TypeError, AttributeError):
         raise Outage("the list of secrets is not one of this server's") from None
-    return values
+    return entries
 
 
 def _depth(secret: Mapping[str, Any]) -> int:
     return len([name for name in str(secret.get("secretPath") or "/").split("/") if name])
 
 
-def _packed(body: Mapping[str, str]) -> bytes:
+def _packed(body: Mapping[str, object]) -> bytes:
     return json.dumps(body).encode()
 
 
+def _answered(
+    headers: Mapping[str, str], tag: str, values: Mapping[str, Plaintext] | None, versions: Mapping[str, int]
+) -> Answered:
+    """Return what the headers say; one that cannot be understood counts as none."""
+    usable_for = _seconds(headers, "x-keyturn-usable-for", 10 * 365 * 86_400.0)
+    return Answered(
+        tag,
+        values,
+        tuple(filter(None, (each.strip() for each in headers.get("x-keyturn-key-id", "").split(",")))),
+        None if usable_for is None else timedelta(seconds=usable_for),
+        _seconds(headers, "x-keyturn-refresh-after", 86_400.0),
+        versions,
+        "deprecation" in headers,
+        headers.get("sunset"),
+    )
+
+
 def _retry_after(answer: Answer) -> float | None:
+    return _seconds(answer.headers, "retry-after", 3600.0)
+
+
+def _seconds(headers: Mapping[str, str], name: str, most: float) -> float | None:
     try:
-        return min(max(float(answer.headers.get("retry-after", "")), 0.0), 3600.0)
+        seconds = float(headers.get(name, ""))
     except ValueError:
         return None
+    return min(max(seconds, 0.0), most) if math.isfinite(seconds) else None

@@ -38,6 +38,10 @@ _VALUES: Mapping[str, tuple[tuple[str, ...], str]] = {
     ),
     "cache_dir": (("KEYTURN_CACHE_DIR", "CACHE_DIRECTORY"), "Folder for the encrypted copies of a client."),
     "cache_key_file": (("KEYTURN_CACHE_KEY_FILE",), "File with the key of those copies."),
+    "cache_key_place": (
+        ("KEYTURN_CACHE_KEY_PLACE",),
+        "Where that key is made and kept when no file is named: file, or keyring for that of the user.",
+    ),
 }
 VARIABLES: Mapping[str, str] = {
     name: meaning if name == names[0] else f"Taken for {names[0]} when that is not set."

@@ -1,6 +1,7 @@
 """HTTP to one server: bounded in time and size, no redirects, and no word of what was sent in any error."""
 
 import ssl
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ class Answer:
 
 
 class Http:
-    """Not shared between threads. The client library is loaded by the first request: a start from a cache does without."""
+    """Safe to share between threads. The client library is loaded by the first request: a start from a cache does without."""
 
     def __init__(self, url: str, ca_file: Path | None = None, seconds: float = 30.0) -> None:
         """``seconds`` is how long one request may take as a whole. Raises Misconfigured for an unreadable CA file."""
@@ -35,6 +36,7 @@ class Http:
         self._seconds = seconds
         self._ca = _certificates(ca_file) if ca_file else None
         self._opened: httpx2.Client | None = None
+        self._opening = threading.Lock()
 
     def send(
         self,
@@ -43,13 +45,18 @@ class Http:
         query: Mapping[str, str] | None = None,
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
+        seconds: float | None = None,
     ) -> Answer:
-        """Send once. ``path`` may be a whole address. Raises Outage when no whole answer came in time."""
+        """Send once. ``path`` may be a whole address, ``seconds`` take the place of the usual ones.
+
+        Raises Outage when no whole answer came in time.
+        """
         import httpx2  # noqa: PLC0415
 
         url = path if "://" in path else self._url + path
         try:
-            return self._exchange(method, url + (f"?{urlencode(query)}" if query else ""), body, headers or {})
+            whole = url + (f"?{urlencode(query)}" if query else "")
+            return self._exchange(method, whole, body, headers or {}, seconds or self._seconds)
         except httpx2.ConnectError as error:
             reason = f"{self._url} cannot be reached: {error}"
         except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OSError) as error:
@@ -61,10 +68,17 @@ class Http:
         if self._opened is not None:
             self._opened.close()
 
-    def _exchange(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
-        deadline = time.monotonic() + self._seconds
+    def _exchange(
+        self, method: str, url: str, body: bytes | None, headers: Mapping[str, str], seconds: float
+    ) -> Answer:
+        import httpx2  # noqa: PLC0415
+
+        deadline = time.monotonic() + seconds
         typed = {"content-type": "application/json"} if body is not None else {}
-        with self._client().stream(method, url, content=body, headers={**typed, **headers}) as response:
+        timeout = httpx2.Timeout(seconds, connect=min(seconds, self._seconds))
+        with self._client().stream(
+            method, url, content=body, headers={**typed, **headers}, timeout=timeout
+        ) as response:
             content = bytearray()
             for piece in response.iter_bytes():
                 content += piece
@@ -76,20 +90,21 @@ class Http:
             return Answer(response.status_code, lower, bytes(content))
 
     def _client(self) -> "httpx2.Client":
-        if self._opened is None:
-            import httpx2  # noqa: PLC0415
+        with self._opening:
+            if self._opened is None:
+                import httpx2  # noqa: PLC0415
 
-            context = httpx2.create_ssl_context()
-            context.minimum_version = ssl.TLSVersion.TLSv1_2
-            if self._ca is not None:
-                context.load_verify_locations(cadata=self._ca)
-            self._opened = httpx2.Client(
-                verify=context,
-                timeout=self._seconds,
-                follow_redirects=False,
-                headers={"user-agent": f"keyturn/{__version__}", "accept": "application/json"},
-            )
-        return self._opened
+                context = httpx2.create_ssl_context()
+                context.minimum_version = ssl.TLSVersion.TLSv1_2
+                if self._ca is not None:
+                    context.load_verify_locations(cadata=self._ca)
+                self._opened = httpx2.Client(
+                    verify=context,
+                    limits=httpx2.Limits(max_connections=None),  # many folders may wait for changes at once
+                    follow_redirects=False,
+                    headers={"user-agent": f"keyturn/{__version__}", "accept": "application/json"},
+                )
+            return self._opened
 
 
 def _certificates(path: Path) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,6 +25,8 @@ class Machine:
     home: Path
     told: list[str] = field(default_factory=list)
     now: datetime = datetime(2026, 11, 30, 3, 0, tzinfo=UTC)
+    seconds: float = 0.0
+    """Of the clock that nobody sets."""
     opened: list[Client] = field(default_factory=list)
 
     @property
@@ -44,9 +47,11 @@ class Machine:
 
     def copy(self, source: Source = SOURCE, **variables: str) -> CacheFile:
         client = self.client(**variables)
-        return cache_file(client.settings, client.server.identity, source, client.environ, self.told.append)
+        copy = cache_file(client.settings, client.server.identity, source, client.environ, self.told.append)
+        assert copy is not None
+        return copy
 
-    def reader(self, *, cached: bool = True, seconds: float = 30.0, interval: float = 60.0) -> Reader:
+    def reader(self, *, cached: bool = True, seconds: float = 30.0, interval: float = 60.0, **more: Any) -> Reader:
         client = self.client(seconds)
         cache = cache_file(client.settings, client.server.identity, SOURCE, client.environ, self.told.append)
         return Reader(
@@ -54,12 +59,15 @@ class Machine:
             SOURCE,
             cache if cached else None,
             interval=interval,
+            tell=self.told.append,
             now=lambda: self.now,
             spread=lambda: 0.5,
+            **{"monotonic": lambda: self.seconds} | more,
         )
 
     def pass_time(self, **span: float) -> None:
         self.now += timedelta(**span)
+        self.seconds += timedelta(**span).total_seconds()
 
     @property
     def copies(self) -> list[Path]:
@@ -74,7 +82,7 @@ def _server() -> Iterator[StandIn]:
 
 @pytest.fixture
 def machine(_server: StandIn, tmp_path: Path) -> Iterator[Machine]:
-    _server.secrets, _server.trouble, _server.asked = {"API_KEY": "one"}, "", []
+    _server.reset()
     machine = Machine(_server, tmp_path)
     yield machine
     for client in machine.opened:

@@ -6,6 +6,7 @@ import stat
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,8 @@ from keyturn.client import agent as agent_module
 from keyturn.client.agent import Agent, require_known_owners, require_one_writer
 from keyturn.client.agent_config import AgentPlan, read_plan
 from keyturn.client.agent_state import StateFile
-from keyturn.client.cache import cache_key
+from keyturn.client.agent_status import metric_lines, status_lines
+from keyturn.client.keys import cache_key
 from keyturn.client.settings import read_settings
 from keyturn.client.templates import LARGEST
 from keyturn.errors import KeyturnError, Misconfigured
@@ -51,9 +53,9 @@ class Host:
         require_one_writer(plan)
         started = Agent(
             plan,
-            lambda _source: self.machine.reader(),
+            lambda _source: self.machine.reader(instance="host/1"),
             StateFile(self.folder / "state.json"),
-            cache_key(client.settings, client.environ),
+            cache_key(client.settings, client.environ, self.machine.told.append) or b"",
             self.machine.told.append,
             environ={**self.machine.environ, "PATH": os.environ["PATH"]},
             monotonic=lambda: self.seconds,
@@ -108,7 +110,7 @@ mode = "0400"
 
 
 def test_a_file_follows_its_secrets_and_the_program_is_told_once_of_each_change(host: Host) -> None:
-    agent = host.agent(ONE)
+    agent = host.agent("settle = 2\n" + ONE)
     host.pass_seconds(agent, 200)
     file = host.directory / "secrets.env"
     assert file.read_text() == 'API_KEY=one\nDB="it\'s"\n'
@@ -191,6 +193,50 @@ def test_the_trouble_of_one_set_is_not_that_of_another(host: Host) -> None:
     host.pass_seconds(agent, 100)
     assert (host.folder / "run2" / "config.json").read_text() == "now"
     assert agent.troubles() == []
+
+
+def test_a_set_is_in_use_once_its_program_was_told(host: Host) -> None:
+    server = host.machine.server
+    server.knows_waiting, server.headers = True, {"x-keyturn-key-id": "key-1", "x-keyturn-usable-for": "7200"}
+
+    def used() -> str | None:
+        server.readers.clear()
+        host.pass_seconds(agent, 61)
+        return server.readers[-1].get("x-keyturn-in-use")
+
+    agent = host.agent(ONE)
+    assert used() == "key-1", "the program starts with the file that is there"
+    (host.folder / "broken").touch()
+    server.headers["x-keyturn-key-id"] = "key-2"
+    server.secrets["API_KEY"] = "two"
+    host.pass_seconds(agent, 65)
+    assert used() == "key-1", "its command failed, so the program still has the one before"
+    (host.folder / "broken").unlink()
+    host.pass_seconds(agent, 300)
+    assert used() == "key-2"
+    agent = host.agent(ONE)
+    assert used() == "key-2", "the next agent knows that it was told"
+    agent = host.agent(ONE.partition("on_change")[0] + ONE.partition("]\n\n")[2])
+    assert used() is None, "when a program takes a file that nobody tells it of, nobody knows"
+
+
+def test_the_state_says_what_is_where_and_until_when_it_works(host: Host) -> None:
+    host.machine.server.headers = {"x-keyturn-key-id": "key-1", "x-keyturn-usable-for": "7200"}
+    host.pass_seconds(host.agent(ONE), 10)
+    states = StateFile(host.folder / "state.json").all()
+    now = host.machine.now
+    assert list(status_lines(states, now)) == [
+        "billing: as of 10 s ago, changed 10 s ago",
+        "  API_KEY version 1",
+        "  DB version 2",
+        "  key id key-1",
+        "  usable until 2026-11-30 05:00 UTC",
+    ]
+    assert "  NOT USABLE SINCE 2026-11-30 05:00 UTC" in list(status_lines(states, now + timedelta(hours=3)))
+    metrics = list(metric_lines(states, now))
+    assert 'keyturn_agent_age_seconds{set="billing"} 10' in metrics
+    assert 'keyturn_agent_usable_seconds{set="billing"} 7190' in metrics
+    assert 'keyturn_agent_trouble{set="billing"} 0' in metrics
 
 
 @pytest.mark.parametrize("trouble", ["502", "refused"])

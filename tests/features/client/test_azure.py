@@ -1,6 +1,7 @@
 """Programs that sign in through azure-identity go on while their client secret rotates, without knowing of it."""
 
 import asyncio
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -35,7 +36,7 @@ class Workload:
 
     @property
     def secrets(self) -> FollowedCredential:
-        reader = self.machine.reader(interval=3600)
+        reader = self.machine.reader(interval=3600, instance="host/1")
         server = self.machine.opened[-1].server
         return FollowedCredential(reader, "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", server.close)
 
@@ -83,6 +84,32 @@ def test_a_program_goes_on_when_its_secret_was_replaced_behind_its_back(workload
         assert kept.get_token(SCOPE).token
         with pytest.raises(ClientAuthenticationError, match="AADSTS"):
             kept.get_token("not a scope")
+
+
+def test_a_secret_is_in_use_once_it_signed_in(workload: Workload) -> None:
+    server = workload.machine.server
+    server.knows_waiting, server.headers = True, {"x-keyturn-key-id": "key-1"}
+
+    def wait_for_use(number: int) -> None:
+        until = time.monotonic() + 30
+        while len(server.in_use) < number:
+            assert time.monotonic() < until
+            time.sleep(0.01)
+
+    with credential(workload) as kept:
+        kept.get_token(SCOPE)
+        wait_for_use(1)
+        server.headers = {"x-keyturn-key-id": "key-2"}
+        workload.hand_over("not~known~yet")
+        kept._following._followed._look_at = 0.0
+        kept.get_token_info(SCOPE, options={"enable_cae": True})
+        time.sleep(0.1)
+        assert len(server.in_use) == 1, "Entra ID does not take it yet, and the program goes on with the one before"
+        replace_secret(workload)
+        kept._following._followed._look_at = 0.0
+        kept.get_token_info(SCOPE)
+        wait_for_use(2)
+    assert [each["keyIds"] for each in server.in_use] == [["key-1"], ["key-2"]]
 
 
 def test_an_async_program_does_too(workload: Workload) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from keyturn.client import credentiald as credentiald_module
 from keyturn.client.agent_config import read_grants
 from keyturn.client.credentiald import CredentialServer, listening
 from keyturn.client.settings import read_settings
@@ -107,6 +108,19 @@ def test_an_outage_is_bridged_and_a_refusal_ends_it(systemd: Systemd, machine: M
     assert "You may not." in machine.told[-1]
     machine.server.trouble = "502"
     assert systemd.ask("billing.service", "api-key") == b""
+
+
+def test_what_nobody_foresaw_costs_one_answer_and_not_the_service(
+    systemd: Systemd, machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> bytes:
+        raise RuntimeError("kt-value-canary")
+
+    with monkeypatch.context() as once:
+        once.setattr(credentiald_module, "content_of", broken)
+        assert systemd.ask("billing.service", "api-key") == b""
+    assert machine.told == ["A connection got nothing, as answering it failed unexpectedly (RuntimeError)."]
+    assert systemd.ask("billing.service", "api-key") == b"one"
 
 
 def test_a_secret_that_is_too_large_or_not_there_is_told(systemd: Systemd, machine: Machine) -> None:

@@ -2,12 +2,16 @@
 
 import errno
 import os
+import sys
 from pathlib import Path
 
+import keyring
+import keyring.errors
 import pytest
 
 from keyturn.client import cache as cache_module
-from keyturn.client.domain import Outage, Refusal, Source
+from keyturn.client import keys as keys_module
+from keyturn.client.domain import Expired, Outage, Refusal, Source
 from keyturn.errors import KeyturnError, Misconfigured, NotFound
 from keyturn.kit.secret import Plaintext
 from tests.features.client.conftest import Machine
@@ -43,10 +47,11 @@ def test_an_outage_is_bridged_with_the_copy_and_said(machine: Machine, trouble: 
     assert reading.secret_set.values == {"API_KEY": Plaintext("one")}
     assert reading.stale is not None, "it says that this is a copy"
     machine.pass_time(hours=2)
-    with pytest.raises(Outage):
-        again.read()
-    assert machine.reader().copy() is None
-    assert "is not used: it is of 2026-11-30 03:00 UTC" in machine.told[-1]
+    for reader in (again, machine.reader()):
+        assert reader.copy() is None
+        with pytest.raises(Expired, match="what it said at 2026-11-30 03:00 UTC may not be used any more") as ended:
+            reader.read()
+        assert ended.value.exit_status == 75, "not that of a server that is down and nothing more"
 
 
 @pytest.mark.parametrize(("trouble", "kind"), [("refused", Refusal), ("gone", NotFound)])
@@ -66,7 +71,7 @@ def test_a_refusal_by_the_server_ends_the_copy_too(machine: Machine, trouble: st
 def test_a_wrong_client_secret_is_a_refusal_and_never_shown(machine: Machine) -> None:
     client = machine.client(KEYTURN_CLIENT_SECRET="kt-wrong-canary")
     with pytest.raises(Refusal) as refused:
-        client.server.read(Source("payments", "dev"), machine.now)
+        client.server.read(Source("payments", "dev"))
     assert "kt-wrong-canary" not in f"{refused.value!r} {refused.value.message} {client}"
 
 
@@ -170,7 +175,13 @@ def test_a_full_disk_stops_nobody(machine: Machine, monkeypatch: pytest.MonkeyPa
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    machine.copy()  # there is a key from earlier
+    with monkeypatch.context() as at_first:
+        at_first.setattr(keys_module, "write_file", full)
+        assert value(machine) == "one"
+        assert "NO COPY IS KEPT" in machine.told[-1]
+        assert "(No space left on device)" in machine.told[-1]
+    assert machine.copies == []
+    machine.copy()  # now there is a key
     monkeypatch.setattr(cache_module, "write_file", full)
     assert value(machine) == "one"
     assert "cannot be written (No space left on device)" in machine.told[-1]
@@ -210,6 +221,29 @@ def test_a_key_that_others_can_write_or_that_is_too_short_is_refused(machine: Ma
     with pytest.raises(Misconfigured, match="fewer than 32 characters") as refused:
         machine.copy(KEYTURN_CACHE_KEY_FILE=str(short))
     assert "KEYTURN_CACHE_KEY_FILE" in str(refused.value.fix)
+
+
+def test_a_key_may_be_in_the_keyring_of_the_user(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    held: dict[tuple[str, str], str] = {}
+    monkeypatch.setattr(keyring, "get_password", lambda *entry: held.get(entry))
+    monkeypatch.setattr(keyring, "set_password", lambda service, name, value: held.update({(service, name): value}))
+    place = {"KEYTURN_CACHE_KEY_PLACE": "keyring"}
+    assert machine.copy(**place).key == machine.copy(**place).key
+    assert len(held) == 1
+    assert not (machine.home / ".local").exists()
+
+    def locked(*_: str) -> str:
+        raise keyring.errors.KeyringLocked("canary")
+
+    monkeypatch.setattr(keyring, "get_password", locked)
+    with pytest.raises(Misconfigured, match=r"cannot be used \(KeyringLocked\)") as refused:
+        machine.copy(**place)
+    assert "KEYTURN_CACHE_KEY_FILE" in str(refused.value.fix)
+    monkeypatch.setitem(sys.modules, "keyring", None)
+    with pytest.raises(Misconfigured, match="not installed"):
+        machine.copy(**place)
+    with pytest.raises(Misconfigured, match="no place 'pocket'"):
+        machine.copy(KEYTURN_CACHE_KEY_PLACE="pocket")
 
 
 def test_an_answer_that_never_ends_is_an_outage(machine: Machine) -> None:

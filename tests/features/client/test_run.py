@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from keyturn.client.child import Child
 from keyturn.client.domain import Outage, Refusal
 from keyturn.client.run import OnChange, Runner, RunPlan
 from keyturn.errors import Misconfigured
@@ -32,7 +33,7 @@ if "parent" in sys.argv and os.fork() == 0:
     say("child", os.getpid())
     time.sleep(60)
 say("started", os.environ.get("API_KEY"))
-while not os.path.exists(os.environ["LOG"] + ".end"):
+while "brief" not in sys.argv and not os.path.exists(os.environ["LOG"] + ".end"):
     time.sleep(0.01)
 say("over")
 sys.exit(7)
@@ -48,12 +49,19 @@ class Program:
         self.log.touch()
         self.failures: list[Exception] = []
 
-    def run(self, steps: Callable[[], object], *arguments: str, interval: float = 0.05, **plan: object) -> int:
+    def run(
+        self,
+        steps: Callable[[], object],
+        *arguments: str,
+        interval: float = 0.05,
+        instance: str | None = None,
+        **plan: object,
+    ) -> int:
         """Run the program while another thread does the steps, and return its exit status."""
         command: Sequence[str] = [sys.executable, "-c", PROGRAM, *arguments]
         environ = {**self.machine.environ, "LOG": str(self.log), "PATH": os.environ["PATH"]}
         settled = {"settle": 0.05, "grace": 5.0, "patience": 5.0} | plan
-        reader = self.machine.reader(interval=interval)
+        reader = self.machine.reader(interval=interval, instance=instance)
         runner = Runner(reader, RunPlan(command, **settled), environ, self.machine.told.append)  # type: ignore[arg-type]
         actor = threading.Thread(target=self._act, args=(steps,), daemon=True)
         actor.start()
@@ -113,6 +121,69 @@ def test_a_changed_secret_starts_the_program_anew_once(program: Program) -> None
 
     assert program.run(steps, "usual") == 7, "the exit status is the program's"
     assert program.lines == ["started one", "told SIGTERM", "started two", "over"]
+
+
+def test_what_a_program_cannot_notice_does_not_restart_it(program: Program) -> None:
+    def steps() -> None:
+        program.wait_for("started one")
+        for comment in ("new", "newer"):
+            read = program.machine.server.reads
+            program.machine.server.comment = comment
+            while program.machine.server.reads < read + 3:
+                time.sleep(0.01)
+
+    assert program.run(steps, settle=0.0) == 7
+    assert program.lines == ["started one", "over"]
+
+
+def test_a_secret_counts_as_in_use_once_the_program_lives_with_it(program: Program) -> None:
+    server = program.machine.server
+    server.knows_waiting, server.headers = True, {"x-keyturn-key-id": "key-1"}
+
+    def wait_for_use(number: int) -> None:
+        until = time.monotonic() + 60
+        while len(server.in_use) < number:
+            assert time.monotonic() < until
+            time.sleep(0.01)
+
+    def steps() -> None:
+        program.wait_for("started one")
+        wait_for_use(1)
+        server.headers = {"x-keyturn-key-id": "key-2"}
+        server.secrets["API_KEY"] = "two"
+        program.wait_for("started two")
+        told = time.monotonic()
+        wait_for_use(2)
+        assert time.monotonic() - told > 0.15, "a program may end at once with what is new"
+
+    assert program.run(steps, ready=0.3, instance="host/1") == 7
+    assert [(each["keyIds"], each["instance"]) for each in server.in_use] == [
+        (["key-1"], "host/1"),
+        (["key-2"], "host/1"),
+    ]
+
+
+def test_a_program_that_does_not_live_never_counts_as_a_user(program: Program) -> None:
+    server = program.machine.server
+    server.knows_waiting, server.headers = True, {"x-keyturn-key-id": "key-1"}
+    assert program.run(lambda: program.wait_for("over"), "brief", ready=5.0, instance="host/1") == 7
+    assert server.in_use == []
+    assert not [each for each in server.readers if "x-keyturn-in-use" in each]
+
+
+def test_a_number_is_never_signalled_after_its_program_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[int, str]] = []
+
+    def look(pid: int, number: int) -> None:
+        told.append((number, Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]))
+
+    monkeypatch.setattr("keyturn.client.child.os.killpg", look)
+    child = Child(["true"], {"PATH": os.environ["PATH"]})
+    assert child.wait(30) == 0
+    assert told == [(signal.SIGKILL, "Z")], "what it left behind is ended while the number is still its own"
+    child.tell(signal.SIGTERM)
+    assert child.stop(1.0) == 0
+    assert len(told) == 1
 
 
 @pytest.mark.parametrize(
