@@ -145,7 +145,12 @@ def make_unreadable(world: World) -> None:
         tx.run(sa.update(app_connections).where(app_connections.c.name == "damaged").values(secret=elsewhere))
 
 
+_LATER_INDEXES = (
+    *("app_connections_refused", "app_connections_ends", "app_connections_checked", "rotations_failed"),
+    *("rotations_next_run", "credentials_current", "credentials_replaced", "observed_keys_foreign"),
+)
 _WITHOUT_HISTORY = (
+    *(f"ALTER TABLE changes DROP COLUMN {name}" for name in ("reason", "previous_name", "previous_path")),
     "DROP INDEX uq_secrets_shared",
     "DROP INDEX uq_secrets_personal",
     "DROP INDEX ix_secrets_removed_revision",
@@ -164,6 +169,7 @@ def to_version_before(database: Database) -> None:
     with database.engine.begin() as connection:
         for statement in (
             *(f"DROP TABLE {name}" for name in LATER_TABLES),
+            *(f"DROP INDEX ix_{name}" for name in _LATER_INDEXES),
             "ALTER TABLE app_connections DROP COLUMN rotates_owned",
             "DROP INDEX ix_app_connections_credential_id",
             "DROP INDEX ix_app_connections_salt_inside",

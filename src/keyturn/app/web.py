@@ -6,11 +6,14 @@ from functools import partial
 
 from keyturn import __version__
 from keyturn.accounts.service import Access
+from keyturn.alarms.conditions.finder import ConditionFinder
+from keyturn.alarms.conditions.service import Conditions
 from keyturn.alarms.owners import Owners
 from keyturn.api.audit import routes as audit_api
 from keyturn.api.connections import routes as connections_api
 from keyturn.api.folders import routes as folders_api
 from keyturn.api.identities import routes as identities_api
+from keyturn.api.overview import routes as overview_api
 from keyturn.api.owners import routes as owners_api
 from keyturn.api.people import routes as people_api
 from keyturn.api.projects import members as members_api
@@ -132,6 +135,7 @@ def web_application(core: Core, worker: Worker | None) -> Application:
     limiter = Limiter(core.clock, per_minute=settings.login_rate_per_minute)
     per_identity = Limiter(core.clock, per_minute=settings.identity_rate_per_minute)
     trail = AuditTrail(core.database)
+    conditions = Conditions(core.database, core.clock, ConditionFinder(core.providers))
     reads = GroupedReadAudit(core.database, core.clock, core.ids)
     secrets = Secrets(core.database, core.sealer, core.clock, core.ids, reads)
     routers = [
@@ -147,6 +151,7 @@ def web_application(core: Core, worker: Worker | None) -> Application:
         members_api.people_router(projects),
         roles_api.roles_router(projects),
         audit_api.router(trail),
+        overview_api.router(conditions),
         secrets_api.router(secrets, KeyringDigests(core.keyring)),
         past_api.router(secrets.past),
         folders_api.router(secrets.folders),

@@ -3,7 +3,7 @@
 Loading never decrypts.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -44,6 +44,13 @@ _GET_LOCKED = _GET.with_for_update(key_share=True)
 def get(tx: Tx, connection_id: str, *, lock: bool = False) -> Connection | None:
     row = tx.one(_GET_LOCKED if lock else _GET, of_connection=connection_id)
     return read(row) if row else None
+
+
+def with_ids(tx: Tx, connection_ids: Sequence[str]) -> Iterator[Connection]:
+    """Yield the connections with these ids: a statement for each 10 000."""
+    for start in range(0, len(connection_ids), _AT_ONCE):
+        query = sa.select(table).where(table.c.id.in_(connection_ids[start : start + _AT_ONCE]))
+        yield from (read(row) for row in tx.rows(query))
 
 
 def by_name(tx: Tx, org_id: str, project_id: str | None, name: str) -> Connection | None:
@@ -153,6 +160,29 @@ def page(tx: Tx, criteria: ConnectionFilter) -> tuple[list[Connection], int]:
 
 
 _MAY_LACK = {"home", "rotation"}
+
+
+@dataclass(frozen=True)
+class Tried:
+    """How many connections there are, how many of them were never tried, and since when each other one was tried last."""
+
+    connections: int
+    untried: int
+    since: datetime | None
+
+
+def tried(tx: Tx, sight: Visibility) -> Tried:
+    """Return how far the connections in sight are known: one pass over an index."""
+    columns = (
+        sa.func.count().label("n"),
+        sa.func.count(table.c.checked_at).label("tried"),
+        sa.func.min(table.c.checked_at).label("since"),
+    )
+    row = tx.one(sa.select(*columns).where(*_matching(ConnectionFilter(sight))))
+    if row is None:
+        return Tried(0, 0, None)
+    since = unread.values(row, ("since",))[0]["since"]
+    return Tried(row["n"], row["n"] - row["tried"], since)
 
 
 def count(tx: Tx, criteria: ConnectionFilter) -> int:

@@ -128,6 +128,15 @@ class Run:
 
 
 @dataclass(frozen=True)
+class RotationState:
+    """A rotation with what it has now: the current credential and the newest run, which may be under way."""
+
+    rotation: Rotation
+    current: Credential | None = None
+    last_run: Run | None = None
+
+
+@dataclass(frozen=True)
 class Snapshot:
     """All that decide() looks at: the policy, the journal's rows that have not ended, and the run under way."""
 

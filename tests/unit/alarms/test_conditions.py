@@ -9,13 +9,15 @@ import pytest
 
 from keyturn.alarms.conditions.credential_rules import CredentialPlace, ForeignCredential, of_foreign, of_removal
 from keyturn.alarms.conditions.domain import Condition, ConditionKind, ConditionSubject, Severity, days_before_end
-from keyturn.alarms.conditions.rules import ConnectionState, RotationState, of_connection, of_secret_rotation
+from keyturn.alarms.conditions.rules import ConnectionState, of_connection, of_secret_rotation
 from keyturn.alarms.conditions.server_rules import (
     EndingClientSecret,
     IdentityState,
+    LostOwner,
     ServerState,
     of_client_secret,
     of_identity,
+    of_lost_owner,
     of_server,
 )
 from keyturn.audit.domain import SubjectKind
@@ -25,7 +27,7 @@ from keyturn.credentials.domain import USED_ELSEWHERE, Credential, State
 from keyturn.kit.secret import Sealed
 from keyturn.lockout.domain import Attempts
 from keyturn.ports.provider import Tenant
-from keyturn.rotations.domain import Reason, Rotation, RotationKind, Run, RunState
+from keyturn.rotations.domain import Reason, Rotation, RotationKind, RotationState, Run, RunState
 from keyturn.rotations.schedule import Schedule
 from keyturn.rotations.secret_domain import SecretRotation, SecretRotationView
 from keyturn.secrets.domain import Place
@@ -62,6 +64,7 @@ WHERE = CredentialPlace(
 )
 OLD = replace(CURRENT, id="k0", key_id="key-0", state=State.RETIRING, retired_at=NOW - 3 * DAY)
 SEEN = ForeignCredential("key-9", "by hand", "3pl", NOW - DAY, None, is_current=False)
+LOST = LostOwner("bob@contoso.test", WHERE.subject, WHERE.place, WHERE.path)
 LOCKED = Attempts(0, NOW - timedelta(seconds=9), NOW + timedelta(seconds=291))
 IDENTITY = IdentityState("org", "i1", "ci", Attempts())
 
@@ -154,6 +157,7 @@ CASES = [
     Case(lambda: foreign(is_current=True, gone_at=NOW - HOUR), K.CREDENTIAL_VANISHED, C, "removed the current credential"),
     Case(lambda: identity(LOCKED), K.IDENTITY_LOCKED, W, "'ci' are locked until", PIPELINE),
     Case(lambda: client_secret(NOW + 2 * DAY), K.IDENTITY_SECRET_ENDS, C, "'for the pipeline' of 'ci' ends in 2 days", PIPELINE),
+    Case(lambda: [of_lost_owner(LOST)], K.OWNER_LEFT, W, "bob@contoso.test, who answered for 'billing', is no user"),
     Case(lambda: server(seen=NOW - HOUR), K.NO_WORKER, C, "since 2026-11-30 11:00", SERVER),
     Case(lambda: server(seen=None), K.NO_WORKER, C, "since this server was set up", SERVER),
     Case(lambda: server(key=NOW - 100 * DAY), K.DATA_KEY_OVERDUE, C, "made on 2026-08-22", SERVER),

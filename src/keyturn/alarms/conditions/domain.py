@@ -45,6 +45,7 @@ class ConditionKind(StrEnum):
     CREDENTIAL_APPEARED = "credential-appeared"
     CREDENTIAL_VANISHED = "credential-vanished"
     IDENTITY_LOCKED = "identity-locked"
+    OWNER_LEFT = "owner-left"
     NO_WORKER = "no-worker"
     DATA_KEY_OVERDUE = "data-key-overdue"
 

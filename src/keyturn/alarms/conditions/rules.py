@@ -16,9 +16,8 @@ from keyturn.alarms.conditions.domain import (
 from keyturn.audit.domain import SubjectKind
 from keyturn.authz.permissions import Scope
 from keyturn.connections.domain import Connection
-from keyturn.credentials.domain import Credential
 from keyturn.kit.moments import moved
-from keyturn.rotations.domain import Reason, Rotation, Run, RunState
+from keyturn.rotations.domain import Reason, RotationState, RunState
 from keyturn.rotations.secret_domain import SecretRotationView
 
 UNCHECKED_AFTER = timedelta(days=2)
@@ -35,15 +34,6 @@ https://learn.microsoft.com/en-us/entra/identity-platform/refresh-tokens#token-l
 DUE_WITHIN = timedelta(days=1)
 DONE_IN_TIME = timedelta(days=1)
 """A rotation that runs by itself replaces its credential longer than this before the end."""
-
-
-@dataclass(frozen=True)
-class RotationState:
-    """A rotation with what it has now: the current credential and the newest run, which may be under way."""
-
-    rotation: Rotation
-    current: Credential | None = None
-    last_run: Run | None = None
 
 
 @dataclass(frozen=True)

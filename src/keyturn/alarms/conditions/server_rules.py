@@ -1,4 +1,4 @@
-"""Conditions of machine identities, and of the server itself: of what nobody sees who looks at connections alone. Pure."""
+"""Conditions of people, machine identities and the server itself: of what nobody sees who looks at connections alone. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -44,6 +44,16 @@ class EndingClientSecret:
 
 
 @dataclass(frozen=True)
+class LostOwner:
+    """Somebody who was named to answer for something, and is no user any more."""
+
+    email: str
+    subject: ConditionSubject
+    place: Scope
+    path: str
+
+
+@dataclass(frozen=True)
 class ServerState:
     """When a process that works was last seen; since when the newest data key is used, and for how long one should be."""
 
@@ -79,6 +89,21 @@ def of_client_secret(identity: IdentityState, secret: EndingClientSecret, now: d
         "Make a new one, give it to the programs that use this one, and revoke this one.",
         of=secret.id,
         ends_at=secret.ends_at,
+    )
+
+
+def of_lost_owner(lost: LostOwner) -> Condition:
+    """Return that nobody answers for something any more."""
+    kind, subject = ConditionKind.OWNER_LEFT, lost.subject
+    return Condition(
+        kind,
+        f"{kind.value}:{subject.kind.value}:{subject.id}",
+        Severity.WARNING,
+        subject,
+        lost.place,
+        f"{lost.email}, who answered for '{subject.name}', is no user any more.",
+        "Name another owner. If it works by what they granted with a browser, sign in again as somebody who stays.",
+        lost.path,
     )
 
 

@@ -56,6 +56,15 @@ app_connections = sa.Table(
         sqlite_where=sa.text("fingerprint_version <> secret_version"),
         postgresql_where=sa.text("fingerprint_version <> secret_version"),
     ),
+    # What needs somebody is found among many connections that do not.
+    sa.Index(
+        "ix_app_connections_refused",
+        "org_id",
+        sqlite_where=sa.text("refused_at IS NOT NULL"),
+        postgresql_where=sa.text("refused_at IS NOT NULL"),
+    ),
+    sa.Index("ix_app_connections_ends", "org_id", "ends_at"),
+    sa.Index("ix_app_connections_checked", "org_id", "checked_at"),
     # Pages of a list come in order without sorting, and how many there are is counted in the index alone.
     sa.Index("ix_app_connections_in_order", "org_id", "app", "name", "id", "project_id"),
 )

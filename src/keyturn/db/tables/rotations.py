@@ -44,6 +44,14 @@ rotations = sa.Table(
     at("created_at", null=False),
     at("updated_at", null=False),
     at("wake_set_at", index=True),  # when wake_at was written, by the clock of who wrote it
+    # What needs somebody is found among many rotations that do not.
+    sa.Index(
+        "ix_rotations_failed",
+        "org_id",
+        sqlite_where=sa.text("status = 'failed'"),
+        postgresql_where=sa.text("status = 'failed'"),
+    ),
+    sa.Index("ix_rotations_next_run", "org_id", "next_run_at", "interval_days", "last_rotated_at", "enabled", "id"),
 )
 
 credentials = sa.Table(
@@ -87,6 +95,25 @@ credentials = sa.Table(
     at("retry_set_at"),  # when retry_at was written
     sa.Column("fingerprint", sa.String(64), index=True),  # as that of connections; of values that were published
     sa.Index("ix_credentials_object_id_marker", "object_id", "marker"),
+    sa.Index(
+        "ix_credentials_current",
+        "org_id",
+        "ends_at",
+        "rotation_id",
+        "key_id",
+        sqlite_where=sa.text("state = 'current'"),
+        postgresql_where=sa.text("state = 'current'"),
+    ),
+    sa.Index(
+        "ix_credentials_replaced",
+        "org_id",
+        "tries",
+        "note",
+        "revoke_after",
+        "retired_at",
+        sqlite_where=sa.text("state IN ('retiring', 'revoking', 'lost')"),
+        postgresql_where=sa.text("state IN ('retiring', 'revoking', 'lost')"),
+    ),
     sa.Index(
         "ix_credentials_unmarked",
         "id",
@@ -160,6 +187,12 @@ observed_keys = sa.Table(
     at("first_seen_at", null=False),
     at("gone_at"),
     sa.UniqueConstraint("rotation_id", "key_id"),
+    sa.Index(
+        "ix_observed_keys_foreign",
+        "first_seen_at",
+        sqlite_where=sa.text("ours IS 0 AND gone_at IS NULL"),
+        postgresql_where=sa.text("ours IS false AND gone_at IS NULL"),
+    ),
 )
 
 processes = sa.Table(

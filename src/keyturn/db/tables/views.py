@@ -17,20 +17,36 @@ environments = _view(tables.environments, "id", "project_id", "slug", "name")
 project_members = _view(tables.project_members, "id", "project_id", "user_id", "identity_id")
 project_member_roles = _view(tables.project_member_roles, "member_id", "role", "role_id", "starts_at", "ends_at")
 project_roles = _view(tables.project_roles, "id", "permissions")
-app_connections = _view(tables.app_connections, "id", "project_id")
+app_connections = _view(
+    tables.app_connections,
+    "id", "org_id", "project_id", "name", "checked_at", "check_result", "created_at", "ends_at", "look_at", "refused_at",
+)  # fmt: skip
+oauth_tokens = _view(tables.oauth_tokens, "connection_id", "refreshed_at", "refresh_due_at")
 secret_folders = _view(tables.secret_folders, "id", "path")
-secret_rotations = _view(tables.secret_rotations, "id", "name", "connection_id")
+secret_rotations = _view(
+    tables.secret_rotations, "id", "rotation_id", "project_id", "environment_id", "folder_id", "connection_id", "name"
+)
 mapped_secrets = _view(tables.mapped_secrets, "secret_rotation_id", "name", "which")
+owners = _view(tables.owners, "org_id", "user_id", "email", "connection_id", "secret_rotation_id")
 users = _view(tables.users, "id", "email", "first_name", "last_name", "org_id", "role")
 identities = _view(tables.identities, "id", "name", "org_id", "role")
-universal_auths = _view(tables.universal_auths, "identity_id", "access_token_trusted_ips", "access_token_max_ttl")
+universal_auths = _view(
+    tables.universal_auths,
+    "id", "identity_id", "access_token_trusted_ips", "access_token_max_ttl", "failures", "last_failure_at", "locked_until",
+)  # fmt: skip
+client_secrets = _view(tables.client_secrets, "id", "universal_auth_id", "description", "ttl", "revoked", "created_at")
 token_auths = _view(tables.token_auths, "id", "access_token_trusted_ips", "access_token_max_ttl")
 processes = _view(tables.processes, "id", "seen_at")
 rotations = _view(
     tables.rotations,
-    "id", "kind", "connection_id", "cloud", "tenant_id", "app_id", "credential_kind", "enabled", "retired",
-    "next_run_at", "paused_until", "created_at",
+    "id", "kind", "connection_id", "org_id", "project_id", "name", "cloud", "tenant_id", "app_id", "application_name",
+    "credential_kind", "interval_days", "enabled", "retired", "status", "next_run_at", "paused_until", "last_rotated_at",
+    "created_at",
 )  # fmt: skip
+runs = _view(tables.runs, "rotation_id", "reason", "finished_at")
+run_steps = _view(tables.run_steps, "id", "rotation_id", "credential_id", "outcome", "message")
+observed_keys = _view(tables.observed_keys, "rotation_id", "key_id", "name", "hint", "ours", "first_seen_at", "gone_at")
+data_keys = _view(tables.data_keys, "created_at", "retired_at")
 OF_OWN_CREDENTIAL = sa.and_(rotations.c.kind == "connection", rotations.c.retired.is_(False))
 """Of the rotations that name a connection: that of its own credential. It may sign in for the rotation of another application."""
 

@@ -12,7 +12,7 @@ from keyturn.credentials.domain import State
 from keyturn.db import unread
 from keyturn.db.tables import rotations, runs
 from keyturn.db.unit import Tx
-from keyturn.rotations.domain import Rotation, RotationKind, Run, Snapshot
+from keyturn.rotations.domain import Rotation, RotationKind, RotationState, Run, Snapshot
 from keyturn.rotations.store.rows import PLAIN
 from keyturn.rotations.store.rows import rotation as _rotation
 from keyturn.rotations.store.rows import run as _run
@@ -128,15 +128,41 @@ def _joined_run(row: Mapping[str, Any]) -> Run | None:
 
 
 def _overviews(connection_ids: Sequence[str]) -> sa.Select[Any]:
-    current = sa.and_(journal.ENTRIES.c.rotation_id == rotations.c.id, journal.ENTRIES.c.state == State.CURRENT.value)
     return (
         sa.select(rotations, journal.ENTRIES.c.ends_at.label("current_ends_at"), *_JOINED_RUN)
-        .select_from(rotations.outerjoin(journal.ENTRIES, current).outerjoin(runs, _UNDER_WAY))
+        .select_from(rotations.outerjoin(journal.ENTRIES, CURRENT).outerjoin(runs, _UNDER_WAY))
         .where(
             rotations.c.connection_id.in_(connection_ids),
             _OWN,
         )
     )
+
+
+NEWEST_RUN = (
+    sa.select(runs.c.id)
+    .where(runs.c.rotation_id == rotations.c.id)
+    .order_by(runs.c.created_at.desc(), runs.c.id)
+    .limit(1)
+    .correlate(rotations)
+    .scalar_subquery()
+)
+
+
+CURRENT = sa.and_(journal.ENTRIES.c.rotation_id == rotations.c.id, journal.ENTRIES.c.state == State.CURRENT.value)
+_STATES = sa.select(rotations, *journal.JOINED, *_JOINED_RUN).select_from(
+    rotations.outerjoin(journal.ENTRIES, CURRENT).outerjoin(runs, runs.c.id == NEWEST_RUN)
+)
+
+
+def states(tx: Tx, connection_ids: Sequence[str]) -> dict[str, RotationState]:
+    """Return how the connections' own rotations are, by connection id: a statement for each 10 000. Never decrypts."""
+    states_by_id: dict[str, RotationState] = {}
+    for start in range(0, len(connection_ids), _AT_ONCE):
+        some = rotations.c.connection_id.in_(connection_ids[start : start + _AT_ONCE])
+        for row in tx.rows(_STATES.where(some, _OWN)):
+            current = journal.joined(row) if row["credential_id"] else None
+            states_by_id[row["connection_id"]] = RotationState(_rotation(row), current, _joined_run(row))
+    return states_by_id
 
 
 def rotating_in(tx: Tx, project_id: str) -> list[str]:

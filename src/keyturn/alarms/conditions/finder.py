@@ -1,0 +1,73 @@
+"""What needs somebody in an organization: the rules over what the store finds. Reads only."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+
+from keyturn.alarms.conditions import credential_rules, rules, server_rules, store
+from keyturn.alarms.conditions.domain import Condition, in_order
+from keyturn.connections import store as connections
+from keyturn.db.unit import Tx
+from keyturn.errors import NeedsAction
+from keyturn.ownership import store as ownership
+from keyturn.providers.registry import Providers
+from keyturn.rotations.store import policies
+from keyturn.rotations.store import secret_rotations as mappings
+
+
+class ConditionFinder:
+    """Finds conditions in the caller's transaction: a fixed number of statements, whatever there is."""
+
+    def __init__(self, providers: Providers) -> None:
+        self._providers = providers
+
+    def of_organization(self, tx: Tx, org_id: str, now: datetime) -> list[Condition]:
+        """Return all conditions of the organization, the most severe first. ``key`` is unique among them."""
+        return in_order(
+            [
+                *self._owned(tx, org_id, now),
+                *self._machines(tx, org_id, now),
+                *server_rules.of_server(org_id, store.server(tx), now),
+            ]
+        )
+
+    def of_project(self, tx: Tx, org_id: str, project_id: str, now: datetime) -> list[Condition]:
+        """Return the conditions of what lives in the project, the most severe first."""
+        return in_order([one for one in self._owned(tx, org_id, now) if one.project == project_id])
+
+    def _owned(self, tx: Tx, org_id: str, now: datetime) -> list[Condition]:
+        """Return the conditions of what may have an owner, with that."""
+        found = [*self._rotating(tx, org_id, now), *self._credentials(tx, org_id, now)]
+        found.extend(map(server_rules.of_lost_owner, store.lost_owners(tx, org_id)))
+        owners = ownership.of(tx, list({one.subject.id for one in found}))
+        return [replace(one, owner=owners[one.subject.id].user_id) for one in found]
+
+    def _rotating(self, tx: Tx, org_id: str, now: datetime) -> Iterator[Condition]:
+        rotating, of_others = store.rotations_to_judge(tx, org_id, now)
+        ids = list({*rotating, *store.connections_to_judge(tx, org_id, now)})
+        states, refreshed = policies.states(tx, ids), store.refreshed_at(tx, ids)
+        for connection in connections.with_ids(tx, ids):
+            noun, used = self._noun(connection.method), refreshed.get(connection.id)
+            state = rules.ConnectionState(connection, noun, states.get(connection.id), used)
+            yield from rules.of_connection(state, now)
+        for view in mappings.views_among(tx, store.mappings_of(tx, of_others)):
+            yield from rules.of_secret_rotation(view, self._noun(view.rotation.credential_kind), now)
+
+    def _credentials(self, tx: Tx, org_id: str, now: datetime) -> Iterator[Condition]:
+        for row, where, refusal in store.removals(tx, org_id, now):
+            yield from credential_rules.of_removal(row, where, refusal, now)
+        for seen, where in store.foreign(tx, org_id, now):
+            yield from credential_rules.of_foreign(seen, where, now)
+
+    def _machines(self, tx: Tx, org_id: str, now: datetime) -> Iterator[Condition]:
+        for identity in store.locked_identities(tx, org_id, now):
+            yield from server_rules.of_identity(identity, now)
+        for identity, secret in store.ending_client_secrets(tx, org_id):
+            yield from server_rules.of_client_secret(identity, secret, now)
+
+    def _noun(self, kind: str) -> str:
+        """Return what credentials of this kind are called."""
+        try:
+            return self._providers.method_of_kind(kind).words.noun
+        except NeedsAction:
+            return "credential"
