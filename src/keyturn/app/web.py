@@ -31,10 +31,12 @@ from keyturn.app.services import Services
 from keyturn.app.worker import Worker
 from keyturn.audit.service import AuditTrail
 from keyturn.authz.domain import require_admin
+from keyturn.changes.counters import Counters
 from keyturn.crypto.keyring import KeyringDigests
 from keyturn.crypto.store import load
 from keyturn.db.trouble import explain
 from keyturn.delivery.reads import GroupedReadAudit
+from keyturn.delivery.watch import ChangeWatch
 from keyturn.engine.readiness import look
 from keyturn.errors import busy
 from keyturn.identities.azure import AzureProof
@@ -138,6 +140,8 @@ def web_application(core: Core, worker: Worker | None) -> Application:
     conditions = Conditions(core.database, core.clock, ConditionFinder(core.providers))
     reads = GroupedReadAudit(core.database, core.clock, core.ids)
     secrets = Secrets(core.database, core.sealer, core.clock, core.ids, reads)
+    counters = Counters(core.database)
+    watch = ChangeWatch(core.database, core.clock, counters, most=settings.max_waiters)
     routers = [
         people_api.login_router(access, limiter, per_identity),
         people_api.users_router(access, limiter),
@@ -152,7 +156,7 @@ def web_application(core: Core, worker: Worker | None) -> Application:
         roles_api.roles_router(projects),
         audit_api.router(trail),
         overview_api.router(conditions),
-        secrets_api.router(secrets, KeyringDigests(core.keyring)),
+        secrets_api.router(secrets, KeyringDigests(core.keyring), watch),
         past_api.router(secrets.past),
         folders_api.router(secrets.folders),
         tags_api.router(secrets.tags),
@@ -192,7 +196,7 @@ def web_application(core: Core, worker: Worker | None) -> Application:
         cors_origins=settings.cors_allowed_origins,
         trusted_proxies=settings.trusted_proxies,
         site=site,
-        closers=(reads.close,),
+        closers=(counters.stop, reads.close),
     )
 
 

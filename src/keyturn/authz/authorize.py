@@ -18,6 +18,7 @@ from keyturn.db.tables.views import app_connections, project_member_roles, proje
 from keyturn.db.unit import Tx
 from keyturn.errors import Forbidden, NotFound, Refused
 from keyturn.kit.actor import Actor, ActorKind, Role
+from keyturn.kit.batches import batches
 
 __all__ = [
     "Grants",
@@ -70,6 +71,41 @@ def granted(tx: Tx, actor: Actor, scope: Scope) -> Grants:
         return _OF_ORGANIZATION[actor.role]
     rows = _rows(tx, actor, scope)
     return _ALL_OF_PROJECT if actor.role is Role.ADMIN else _grants([row for row in rows if _holds(row, actor.at)])
+
+
+def granted_to_each(tx: Tx, actors: Sequence[Actor], project_id: str) -> list[tuple[Grants, datetime | None]]:
+    """Return what each of these actors may do in the project at their moment, and until when that holds by the clock alone.
+
+    A project that is not there, or is another organization's, permits nothing. A few statements, however many they are.
+    """
+    org = tx.one(_ORG, project=project_id)
+    rows: dict[tuple[ActorKind, str], list[Mapping[str, Any]]] = {}
+    for kind, query in _OF_MANY.items():
+        ids = [actor.id for actor in actors if actor.kind is kind and actor.id is not None]
+        for part in batches(ids, _AT_ONCE):
+            for row in tx.rows(query, project=project_id, actors=list(part)):
+                rows.setdefault((kind, row["actor_id"]), []).append(row)
+    rules: dict[str, Rules] = {}
+    return [
+        _held(actor, rows.get((actor.kind, actor.id or ""), []), rules)
+        if org is not None and org["org_id"] == actor.org_id
+        else (Grants(), None)
+        for actor in actors
+    ]
+
+
+def _held(actor: Actor, rows: Sequence[Mapping[str, Any]], rules: dict[str, Rules]) -> tuple[Grants, datetime | None]:
+    """``rules`` remembers what custom roles permit, by their ids: many actors have the same one."""
+    if actor.role is Role.ADMIN:
+        return _ALL_OF_PROJECT, None
+    now = actor.at
+    ends = [row[side] for row in rows for side in ("starts_at", "ends_at") if row["ends_at"] is not None]
+    until = min((moment for moment in ends if now is not None and moment is not None and moment > now), default=None)
+    holding = [row for row in rows if _holds(row, now)]
+    for row in holding:
+        if row["role_id"] is not None and row["role_id"] not in rules:
+            rules[row["role_id"]] = _rules(row)
+    return Grants(tuple(rules[row["role_id"]] if row["role_id"] else _rules(row) for row in holding)), until
 
 
 def grantable(tx: Tx, actor: Actor, project_id: str, until: datetime | None) -> Grants:
@@ -196,6 +232,22 @@ _IN_PROJECT = {
     kind: _roles(projects.outerjoin(project_members, is_in), of_project=True) for kind, is_in in _IS_IN.items()
 }
 _IN_ALL = {kind: _roles(projects.join(project_members, is_in), of_project=False) for kind, is_in in _IS_IN.items()}
+
+
+_ORG = sa.select(projects.c.org_id).where(projects.c.id == sa.bindparam("project"))
+_OF_MANY = {
+    kind: sa.select(column.label("actor_id"), *_ROLE)
+    .select_from(
+        project_members.outerjoin(
+            project_member_roles, project_member_roles.c.member_id == project_members.c.id
+        ).outerjoin(project_roles, project_roles.c.id == project_member_roles.c.role_id)
+    )
+    .where(project_members.c.project_id == sa.bindparam("project"), column.in_(sa.bindparam("actors", expanding=True)))
+    .order_by(project_member_roles.c.role, project_member_roles.c.role_id)
+    for kind, column in _COLUMNS.items()
+    if kind is not ActorKind.PLATFORM
+}
+_AT_ONCE = 500
 
 
 def _of_all(tx: Tx, actor: Actor) -> dict[str, Grants]:

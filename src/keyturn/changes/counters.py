@@ -63,7 +63,7 @@ class Counters:
             self._file.close()
 
     def listen(self, listener: Listener) -> None:
-        """Let it be called after each look that found something new, by the thread that looks, with no transaction open."""
+        """Let it be called after each look, by the thread that looks, with no transaction open."""
         self._listeners += (listener,)
 
     def ask(self, project_id: str) -> None:
@@ -103,10 +103,9 @@ class Counters:
             with self._lock:
                 self._revisions = {each: number for each, number in found.items() if each in self._asked}
             self.access += 1
-            self._confirmed_at = began
-            for listener in self._listeners:
-                listener()
         self._confirmed_at = began
+        for listener in self._listeners:
+            listener()
         return self._every
 
 

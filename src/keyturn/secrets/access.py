@@ -133,7 +133,7 @@ def _asked(tx: Tx, actor: Actor, address: Address) -> tuple[Place, Grants, Scope
         raise Refused(
             "Say which environment.", code="secrets.no_environment", fix="Send its slug as environment, e.g. prod."
         )
-    place = Place(_project_id(tx, actor, address), "", address.environment, "", clean_path(address.path or ROOT))
+    place = Place(project_id_of(tx, actor, address), "", address.environment, "", clean_path(address.path or ROOT))
     scope = scope_of(actor, place)
     return place, granted(tx, actor, scope), scope
 
@@ -146,7 +146,8 @@ def _there(tx: Tx, actor: Actor, place: Place) -> Place:
     raise NotFound(f"There is no environment '{place.environment}'.", code="projects.environment_not_found")
 
 
-def _project_id(tx: Tx, actor: Actor, address: Address) -> str:
+def project_id_of(tx: Tx, actor: Actor, address: Address) -> str:
+    """Return the id of the project that a caller names, which need not be one that they may see. Raises Refused, NotFound."""
     if address.project_id:
         return address.project_id
     if not address.project_slug:

@@ -100,6 +100,8 @@ class Settings:
     retention: RetentionSettings = USUAL_RETENTION
     login_rate_per_minute: int = 60
     identity_rate_per_minute: int = 6000
+    max_waiters: int = 10_000
+    """Requests that wait for changes of secrets at the same time, in one process."""
     identity_networks: tuple[IPv4Network | IPv6Network, ...] = ()
     """Where issuers of machine identities' tokens may be, besides the public internet."""
     warnings: tuple[str, ...] = ()

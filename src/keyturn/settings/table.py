@@ -219,6 +219,14 @@ SETTINGS: tuple[Setting, ...] = (
         "Sign-ins per minute of one machine identity with the right client secret.",
     ),
     Setting(
+        "KEYTURN_MAX_WAITERS",
+        "max_waiters",
+        values.whole(0, 1_000_000),
+        "10000",
+        "Requests that wait for changes of secrets at the same time, in one process. Each needs a file descriptor (ulimit -n) and"
+        " some kilobytes; further ones are answered 503.",
+    ),
+    Setting(
         "KEYTURN_IDENTITY_NETWORKS",
         "identity_networks",
         values.networks,

@@ -118,6 +118,21 @@ class AccessTokens:
             record(tx, owner, events.TOKEN_REVOKED, subject_of(owner), now)
 
 
+def holder(stored_token: StoredToken | None, ip: str, now: datetime) -> Actor:
+    """Return whose token it is at this moment, for one who has been let in with it and waits: no use is counted.
+
+    Raises as :meth:`AccessTokens.authenticate` does.
+    """
+    living = _living(stored_token, now)
+    _check_address(living, ip)
+    return replace(living.actor, at=now)
+
+
+def digest_of(token: Plaintext) -> str:
+    """Return what is kept of an access token. Raises TokenRefused for other text."""
+    return _digest(token.reveal())
+
+
 def _digest(token: str) -> str:
     if not opaque.well_formed(token):
         raise TokenRefused(

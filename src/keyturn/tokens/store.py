@@ -1,6 +1,6 @@
 """SQL for access tokens."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,10 +11,12 @@ from keyturn.db.tables import access_tokens
 from keyturn.db.tables.views import identities, token_auths, universal_auths, users
 from keyturn.db.unit import Tx
 from keyturn.kit.actor import Actor, ActorKind, Role
+from keyturn.kit.batches import batches
 from keyturn.tokens.addresses import readable
 from keyturn.tokens.domain import Lifetime, StoredToken
 
 _PURGED_AT_ONCE = 5000
+_READ_AT_ONCE = 500
 _INSERT_TOKEN = sa.insert(access_tokens)
 _KEPT_AFTER_END = timedelta(days=1)
 
@@ -66,6 +68,15 @@ def token(tx: Tx, digest: str, *, lock: bool = False) -> StoredToken | None:
     query = _TOKEN.where(access_tokens.c.digest == digest)
     row = tx.one(query.with_for_update(of=access_tokens) if lock else query)
     return _stored(row) if row else None
+
+
+def tokens(tx: Tx, digests: Sequence[str]) -> dict[str, StoredToken]:
+    """Return those of the tokens that are there, by their digests, each with its owner as they are now."""
+    return {
+        row["digest"]: _stored(row)
+        for part in batches(digests, _READ_AT_ONCE)
+        for row in tx.rows(_TOKEN.where(access_tokens.c.digest.in_(part)))
+    }
 
 
 def holds_given_token(identity_id: sa.ColumnElement[str]) -> sa.Exists:

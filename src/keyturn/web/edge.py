@@ -21,6 +21,9 @@ _Result = TypeVar("_Result")
 THREADS = 32
 PROBE_THREADS = 2
 AT_ONCE = 512
+AT_WORK = 8
+"""Of those who are woken together: they use what others leave of the processor."""
+_PLACE_LOOK = 0.05
 
 Explain = Callable[[Exception], Unavailable | None]
 """Says what stops this server for the moment, where the exception is such a cause."""
@@ -70,6 +73,7 @@ class Edge:
     pause: Callable[[float], Awaitable[object]] = asyncio.sleep
     """Lets so many seconds pass, between two looks at what is waited for."""
     _inside: int = field(default=0, repr=False)
+    _few: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_WORK), repr=False)
     _pool: ThreadPoolExecutor | None = field(default=None, repr=False)
     _probes: ThreadPoolExecutor | None = field(default=None, repr=False)
 
@@ -96,6 +100,13 @@ class Edge:
         # Counted until the work ends, not until the caller is gone.
         work.add_done_callback(lambda _: loop.is_closed() or loop.call_soon_threadsafe(self._left))
         return await asyncio.wrap_future(work)
+
+    async def in_thread_of_few(self, serve: Callable[[], _Result]) -> _Result:
+        """Serve in a worker thread, a few at a time: for those who wait and are woken together, however many they are."""
+        async with self._few:
+            while self._inside >= self.at_once:
+                await self.pause(_PLACE_LOOK)
+            return await self.in_thread(serve)
 
     async def in_probe_thread(self, serve: Callable[[], _Result]) -> _Result:
         """Serve in one of the threads that nothing else uses, so that load is not taken for illness."""

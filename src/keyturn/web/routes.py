@@ -4,6 +4,7 @@ One hop to the thread pool does it all in this order: who calls, path, query, bo
 a valid token gets 401 and never 422. The README beside this file shows the conventions.
 """
 
+import asyncio
 import codecs
 import inspect
 from collections.abc import Callable, Mapping
@@ -24,7 +25,7 @@ from keyturn.web.messages import Request, Response
 from keyturn.web.origin import OriginRules, require_json
 from keyturn.web.schema.wire import check_answer_type, check_compressible, encode
 from keyturn.web.signature import Signature, Types, read
-from keyturn.web.waiting import LONGEST, LOOK_EVERY, Waiting
+from keyturn.web.waiting import LONGEST, LOOK_EVERY, UntilNews, Waiting
 
 __all__ = ["Caller", "Operation", "Routes", "delete", "get", "group", "patch", "post", "put"]
 
@@ -72,7 +73,9 @@ class Operation:
         else:
             work = partial(perform, self, request, edge.authenticate, edge.by_cookie, edge.rules)
             outcome = await edge.in_thread(work)
-        return await self._awaited(edge, outcome) if isinstance(outcome, Waiting) else outcome
+        if isinstance(outcome, Waiting):
+            return await self._awaited(edge, outcome)
+        return await _with_news(edge, outcome) if isinstance(outcome, UntilNews) else outcome
 
     async def _awaited(self, edge: Edge, waiting: Waiting[object]) -> Response:
         for _ in range(LONGEST // LOOK_EVERY):
@@ -202,7 +205,7 @@ def perform(
     authenticate: Authenticate,
     by_cookie: ByCookie | None = None,
     rules: OriginRules | None = None,
-) -> Response | Waiting[object]:
+) -> Response | Waiting[object] | UntilNews[Response]:
     """Serve one request, in a worker thread. Raises what the handler raises, and Invalid, Refused, Unauthenticated.
 
     ``by_cookie`` knows who sits at a browser; it is asked when there is no token. ``rules`` are for browsers' requests
@@ -224,10 +227,21 @@ def perform(
         arguments["caller"] = _caller(request, token)
     arguments |= _parsed(operation, request)
     result = operation.function(**arguments)
-    if isinstance(result, Waiting):
+    if isinstance(result, Waiting | UntilNews):
         return result
     answer = _answered(operation, result)
     return compress(answer, request.headers) if operation.compressed else answer
+
+
+async def _with_news(edge: Edge, held: UntilNews[Response]) -> Response:
+    loop = asyncio.get_running_loop()
+    end = loop.time() + held.seconds
+    while (remaining := end - loop.time()) > 0 and await held.news(remaining):
+        outcome = await edge.in_thread_of_few(held.again)
+        if not isinstance(outcome, UntilNews):
+            return outcome
+        held = outcome
+    return held.unchanged
 
 
 def _caller(request: Request, token: str | None) -> Caller:

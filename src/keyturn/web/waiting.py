@@ -1,6 +1,6 @@
 """Answers that are waited for: a handler begins something and returns at once, and no thread is held until it is done."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Generic, TypeVar
@@ -21,3 +21,17 @@ class Waiting(Generic[Answer]):
     """
 
     look: Callable[[], Answer | None]
+
+
+@dataclass(frozen=True)
+class UntilNews(Generic[Answer]):
+    """An answer that says that nothing is new, to a caller who wants to wait for news so many ``seconds``.
+
+    ``news`` waits without a thread, at most so many seconds, and says whether to look ``again``, which is done in a worker
+    thread and raises when the caller may not know any more. When the time is over, ``unchanged`` is the answer.
+    """
+
+    seconds: float
+    unchanged: Answer
+    news: Callable[[float], Awaitable[bool]]
+    again: "Callable[[], Answer | UntilNews[Answer]]"

@@ -13,9 +13,11 @@ from keyturn.api.folders import routes as folder_routes
 from keyturn.api.projects import routes as project_routes
 from keyturn.api.rotations import routes as rotation_routes
 from keyturn.api.secrets import routes as secret_routes
+from keyturn.changes.counters import Counters
 from keyturn.crypto.keyring import Keyring, KeyringDigests
 from keyturn.crypto.root import GivenRoot, RootKey, RootKeys
 from keyturn.db.unit import Database
+from keyturn.delivery.watch import ChangeWatch
 from keyturn.errors import TokenRefused
 from keyturn.kit.actor import Actor, Role
 from keyturn.kit.secret import Plaintext
@@ -186,7 +188,7 @@ def desk(database: Database, folder: Path, **of_world: Any) -> Iterator[Rotation
             world.clock,
         ),
         connection_routes(world),
-        secret_routes.router(secrets, digests),
+        secret_routes.router(secrets, digests, ChangeWatch(database, world.clock, Counters(database))),
         folder_routes.router(secrets.folders),
         project_routes.projects_router(projects),
         project_routes.environments_router(projects),

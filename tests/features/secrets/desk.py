@@ -19,12 +19,14 @@ from keyturn.api.secrets import routes as secret_routes
 from keyturn.api.tags import routes as tag_routes
 from keyturn.audit.service import AuditTrail
 from keyturn.changes import store as feed
+from keyturn.changes.counters import Counters
 from keyturn.changes.domain import Change
 from keyturn.crypto.keyring import Keyring, KeyringDigests
 from keyturn.crypto.root import GivenRoot, RootKey, RootKeys
 from keyturn.db.tables import audit_events, metadata
 from keyturn.db.unit import Database
 from keyturn.delivery.reads import GroupedReadAudit
+from keyturn.delivery.watch import ChangeWatch
 from keyturn.errors import TokenRefused
 from keyturn.kit.actor import Actor, Role
 from keyturn.projects.domain import NewProject
@@ -187,9 +189,11 @@ def desk(database: Database, folder: Path) -> Iterator[SecretsClient]:
             raise TokenRefused("token malformed", code="token.malformed")
         return replace(actors[token], at=world.clock.now())
 
+    counters = Counters(database)
+    watch = ChangeWatch(database, world.clock, counters)
     digests = KeyringDigests(Keyring.open(database, GivenRoot(RootKeys(RootKey(ROOT_KEY))), world.clock))
     routes = [
-        secret_routes.router(secrets, digests),
+        secret_routes.router(secrets, digests, watch),
         past_routes.router(secrets.past),
         folder_routes.router(secrets.folders),
         tag_routes.router(secrets.tags),
@@ -208,7 +212,7 @@ def desk(database: Database, folder: Path) -> Iterator[SecretsClient]:
         settings=settings,
         clock=world.clock,
         ids=world.ids,
-        closers=(reads.close,),
+        closers=(counters.stop, reads.close),
     )
     with Client(app) as client:
         project_view = {"id": project.id, "slug": project.slug}

@@ -1,5 +1,8 @@
 """Routes of secrets. Older clients call version 3, newer ones version 4; both answer the same secrets in the same shape."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 from keyturn.api.secrets.schemas import (
     CreateSecret,
     CreateSecrets,
@@ -19,39 +22,80 @@ from keyturn.api.secrets.schemas import (
     VersionsPage,
 )
 from keyturn.api.secrets.views import Tagged, answer, consumer_of, history, listed, secret_view
+from keyturn.api.secrets.waits import Seen, Waits, address_of, concern_of_list, concern_of_one
+from keyturn.delivery.watch import ChangeWatch
 from keyturn.kit.actor import Actor
 from keyturn.ports.sealing import Digests
+from keyturn.secrets.domain import Address
 from keyturn.secrets.reading import Found, SecretReader
 from keyturn.secrets.service import Secrets
 from keyturn.web.messages import Response
 from keyturn.web.routes import Caller, Operation, Routes, delete, get, group, patch, post
 from keyturn.web.schema.wire import encode
+from keyturn.web.waiting import UntilNews
 
 V3 = "/api/v3/secrets/raw"
 V4 = "/api/v4/secrets"
 
 
-def router(secrets: Secrets, digests: Digests) -> Routes:
-    tagged = Tagged(digests)
-    return group("Secrets", *_lists(secrets.reader, tagged), *_single(secrets.reader, tagged), *_writing(secrets))
+_NOWHERE = Address(None, None, None)
+Held = Response | UntilNews[Response]
 
 
-def _lists(reader: SecretReader, tagged: Tagged) -> list[Operation]:
+def router(secrets: Secrets, digests: Digests, watch: ChangeWatch) -> Routes:
+    answers = _Answers(secrets.reader, Tagged(digests), Waits(watch))
+    return group("Secrets", *_lists(answers), *_single(answers), *_writing(secrets))
 
-    def list_all(actor: Actor, caller: Caller, query: ListV3 | ListV4) -> Response:
-        consumer, selection = consumer_of(caller), reader.select(actor, query.address(), query.reading())
-        return tagged.answer(
-            caller,
-            selection.fingerprint,
-            lambda: listed(reader, actor, selection, consumer),
-            lambda: reader.unchanged(actor, selection, consumer),
-        )
 
-    def list_v3(actor: Actor, caller: Caller, query: ListV3) -> Response:
+@dataclass(frozen=True)
+class _Answers:
+    """Looks for secrets, and answers with them now or when there is news."""
+
+    reader: SecretReader
+    tagged: Tagged
+    waits: Waits
+
+    def all(self, actor: Actor, caller: Caller, query: ListV3 | ListV4) -> Held:
+        consumer, where = consumer_of(caller), query.address()
+
+        def look(actor: Actor) -> Seen:
+            selection = self.reader.select(actor, where, query.reading())
+            response = self.tagged.answer(
+                caller,
+                selection.fingerprint,
+                lambda: listed(self.reader, actor, selection, consumer),
+                lambda: self.reader.unchanged(actor, selection, consumer),
+            )
+            return response, concern_of_list(actor, selection)
+
+        return self.waits.answer(actor, caller, query.wait, where, look)
+
+    def one(
+        self, actor: Actor, caller: Caller, wait: int | None, where: Address, find: Callable[[Actor], Found]
+    ) -> Held:
+        consumer = consumer_of(caller)
+
+        def look(actor: Actor) -> Seen:
+            found = find(actor)
+            response = self.tagged.answer(
+                caller,
+                found.fingerprint,
+                lambda: Response(encode(answer(self.reader.open(actor, found, consumer)))),
+                lambda: self.reader.unchanged(actor, found, consumer),
+            )
+            return response, concern_of_one(actor, where, found)
+
+        return self.waits.answer(actor, caller, wait, where, look)
+
+
+def _lists(answers: _Answers) -> list[Operation]:
+    reader, list_all = answers.reader, answers.all
+
+    def list_v3(actor: Actor, caller: Caller, query: ListV3) -> Held:
         """List the secrets of a folder by name; an empty list when the folder is not there."""
         return list_all(actor, caller, query)
 
-    def list_v4(actor: Actor, caller: Caller, query: ListV4) -> Response:
+    def list_v4(actor: Actor, caller: Caller, query: ListV4) -> Held:
         """List the secrets of a folder by name; an empty list when the folder is not there."""
         return list_all(actor, caller, query)
 
@@ -66,37 +110,38 @@ def _lists(reader: SecretReader, tagged: Tagged) -> list[Operation]:
     ]
 
 
-def _single(reader: SecretReader, tagged: Tagged) -> list[Operation]:
-    def show(actor: Actor, caller: Caller, found: Found) -> Response:
-        consumer = consumer_of(caller)
-        return tagged.answer(
-            caller,
-            found.fingerprint,
-            lambda: Response(encode(answer(reader.open(actor, found, consumer)))),
-            lambda: reader.unchanged(actor, found, consumer),
-        )
+def _single(answers: _Answers) -> list[Operation]:
+    reader, show = answers.reader, answers.one
 
-    def get_v3(actor: Actor, caller: Caller, secret_name: SecretName, query: GetV3) -> Response:
+    def by_name(actor: Actor, caller: Caller, secret_name: SecretName, query: GetV3 | GetV4) -> Held:
+        def find(actor: Actor) -> Found:
+            return reader.find(actor, query.address(), secret_name, query.reading(), query.type, query.version)
+
+        return show(actor, caller, query.wait, query.address(), find)
+
+    def get_v3(actor: Actor, caller: Caller, secret_name: SecretName, query: GetV3) -> Held:
         """Show a secret by its name."""
-        where, kind = query.address(), query.type
-        return show(actor, caller, reader.find(actor, where, secret_name, query.reading(), kind, query.version))
+        return by_name(actor, caller, secret_name, query)
 
-    def get_v4(actor: Actor, caller: Caller, secret_name: SecretName, query: GetV4) -> Response:
+    def get_v4(actor: Actor, caller: Caller, secret_name: SecretName, query: GetV4) -> Held:
         """Show a secret by its name."""
-        where, kind = query.address(), query.type
-        return show(actor, caller, reader.find(actor, where, secret_name, query.reading(), kind, query.version))
+        return by_name(actor, caller, secret_name, query)
 
-    def get_v3_called_id(actor: Actor, caller: Caller, query: GetV3) -> Response:
+    def get_v3_called_id(actor: Actor, caller: Caller, query: GetV3) -> Held:
         """Show the secret whose name is id."""
         return get_v3(actor, caller, "id", query)
 
-    def get_v4_called_id(actor: Actor, caller: Caller, query: GetV4) -> Response:
+    def get_v4_called_id(actor: Actor, caller: Caller, query: GetV4) -> Held:
         """Show the secret whose name is id."""
         return get_v4(actor, caller, "id", query)
 
-    def get_by_id(actor: Actor, caller: Caller, secret_id: str, query: GetById) -> Response:
+    def get_by_id(actor: Actor, caller: Caller, secret_id: str, query: GetById) -> Held:
         """Show a secret by its id, with its value as it was written: references are not expanded."""
-        return show(actor, caller, reader.find_by_id(actor, secret_id, view=query.view_secret_value))
+
+        def find(actor: Actor) -> Found:
+            return reader.find_by_id(actor, secret_id, view=query.view_secret_value)
+
+        return show(actor, caller, query.wait, address_of(find(actor).place) if query.wait else _NOWHERE, find)
 
     return [
         get(f"{V3}/{{secret_name}}", answer=SecretAnswer)(get_v3),

@@ -30,6 +30,8 @@ Days = Annotated[int, coerced, Meta(ge=0, le=3650)]
 Words = Annotated[str, Meta(max_length=2000)]
 TagIds = Annotated[list[Reference], Meta(max_length=50)]
 Count = Annotated[int, Meta(ge=1)]
+Wait = Annotated[int, coerced, Meta(ge=1, le=60)]
+"""Seconds for which an answer that says that nothing is new may wait for something new, see ``waits.py``."""
 EnvironmentSlug = Annotated[str, Meta(max_length=64, examples=["dev"])]
 
 
@@ -72,6 +74,7 @@ class _Listed(_Addressed):
     recursive: bool = False
     tag_slugs: Words | None = None
     metadata_filter: Words | None = None
+    wait: Wait | None = None
 
     def check(self) -> Iterator[Fault]:
         if self.metadata_filter and not all(key or value for key, value in metadata_filter(self.metadata_filter)):
@@ -119,6 +122,7 @@ class _One(_Addressed):
     view_secret_value: bool = True
     type: SecretType = SecretType.SHARED
     version: Count | None = None
+    wait: Wait | None = None
 
 
 class GetV3(_One):
@@ -145,6 +149,7 @@ class GetV4(_One):
 
 class GetById(ApiModel):
     view_secret_value: bool = True
+    wait: Wait | None = None
 
 
 class VersionsPage(ApiModel):

@@ -1,0 +1,198 @@
+"""The routes that wait for changes, with real access tokens, and a clock that nobody waits for."""
+
+import asyncio
+import secrets as secrets_of_python
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from keyturn.api.secrets import routes as secret_routes
+from keyturn.changes import store as feed
+from keyturn.changes.counters import Counters
+from keyturn.crypto.keyring import Keyring, KeyringDigests
+from keyturn.crypto.root import GivenRoot, RootKey, RootKeys
+from keyturn.db.unit import Database
+from keyturn.delivery.watch import LONGEST_SPREAD, ChangeWatch
+from keyturn.kit.actor import Actor, Role
+from keyturn.kit.ids import SystemIds
+from keyturn.kit.secret import Plaintext
+from keyturn.projects.domain import NewProject
+from keyturn.projects.service import Projects
+from keyturn.secrets.domain import Address, NewSecret
+from keyturn.secrets.folders import Folders
+from keyturn.secrets.service import Secrets
+from keyturn.settings.model import Settings
+from keyturn.tokens.domain import TokenRules
+from keyturn.tokens.service import AccessTokens
+from keyturn.web.server.app import build
+from keyturn_simulation.world import ROOT_KEY, World, make_world
+from tests.client import Client
+from tests.databases import database_of_kind
+from tests.features.accounts.people import join, machine, person
+
+LIST = "/api/v4/secrets"
+PATIENCE = 30
+
+
+@dataclass
+class Timers:
+    """Timers of the loop that ring when the test says so: those that are due at the latest after so many seconds."""
+
+    _set: list["Timer"] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def later(self, seconds: float, call: Callable[[], object]) -> "Timer":
+        timer = Timer(seconds, call, asyncio.get_running_loop())
+        with self._lock:
+            self._set.append(timer)
+        return timer
+
+    def pending(self) -> list[float]:
+        with self._lock:
+            self._set = [each for each in self._set if not each.over]
+            return sorted(each.seconds for each in self._set)
+
+    def ring(self, up_to: float) -> None:
+        with self._lock:
+            due = [each for each in self._set if not each.over and each.seconds <= up_to]
+        for each in due:
+            each.over = True
+            each.loop.call_soon_threadsafe(each.call)
+
+
+@dataclass
+class Timer:
+    seconds: float
+    call: Callable[[], object]
+    loop: asyncio.AbstractEventLoop
+    over: bool = False
+
+    def cancel(self) -> None:
+        self.over = True
+
+
+@dataclass
+class Waiting:
+    """A server with one project, whose callers are named: admin, member, viewer and robot."""
+
+    world: World
+    client: Client
+    secrets: Secrets
+    folders: Folders
+    projects: Projects
+    tokens: AccessTokens
+    actors: dict[str, Actor]
+    project_id: str
+    counters: Counters
+    watch: ChangeWatch
+    timers: Timers
+    bearers: dict[str, Plaintext]
+
+    def token(self, who: str, **rules: Any) -> str:
+        with self.world.database.write() as tx:
+            issued = self.tokens.issue(
+                tx, self.actors[who], TokenRules(**{"ttl": 3600, "max_ttl": 0} | rules), self.now
+            )
+        return issued.token.reveal()
+
+    @property
+    def now(self) -> Any:
+        return self.world.clock.now()
+
+    def put(self, name: str, value: str = "a value", path: str = "/", who: str = "admin") -> None:
+        where = Address(self.project_id, None, "dev", path)
+        self.secrets.create(self.actors[who], where, NewSecret(name, Plaintext(value)))
+
+    def get(self, url: str, *, token: str | None = None, etag: str | None = None, **query: Any) -> Any:
+        headers = {"authorization": f"Bearer {token or self.bearers['member'].reveal()}"}
+        headers |= {"if-none-match": etag} if etag else {}
+        where = {"projectId": self.project_id, "environment": "dev", "secretPath": "/"}
+        return self.client.get(url, params=where | query, headers=headers)
+
+    def begin(self, url: str, **query: Any) -> "Future[Any]":
+        """Send a request in another thread, and return once it waits."""
+        before, answer = self.watch.waiting, Future[Any]()
+
+        def run() -> None:
+            try:
+                answer.set_result(self.get(url, **query))
+            except Exception as error:  # noqa: BLE001 - it is the answer
+                answer.set_exception(error)
+
+        threading.Thread(target=run, daemon=True).start()
+        self.until(lambda: self.watch.waiting > before or answer.done())
+        return answer
+
+    def woken(self, answer: "Future[Any] | None") -> None:
+        """Let those who are woken by a change have their turn, until this one is answered or nobody has one any more."""
+        self.until(lambda: self.counters.revision(self.project_id) in {None, self.revision()})
+
+        def over() -> bool:
+            self.timers.ring(up_to=LONGEST_SPREAD)
+            return answer.done() if answer else min(self.timers.pending(), default=0) > LONGEST_SPREAD
+
+        self.until(over)
+
+    def revision(self) -> int:
+        with self.world.database.read() as tx:
+            return feed.revision(tx, self.project_id)
+
+    @staticmethod
+    def until(true: Callable[[], bool]) -> None:
+        pause = threading.Event()
+        for _ in range(PATIENCE * 100):
+            if true():
+                return
+            pause.wait(0.01)
+        raise AssertionError("it did not come")
+
+
+@contextmanager
+def waiting_on(database: Database, folder: Path, most: int = 100) -> Iterator[Waiting]:
+    world = make_world(database)
+    home = world.actor.org_id
+    projects = Projects(database, world.clock, world.ids)
+    secrets = Secrets(database, world.sealer, world.clock, world.ids)
+    admin = person(database, home, Role.ADMIN, "admin@contoso.test")
+    project = projects.create(admin, NewProject(name="Payments", slug="payments"))
+    actors = {"admin": admin, "robot": machine(database, home, Role.NO_ACCESS)}
+    for name in ("member", "viewer"):
+        actors[name] = person(database, home, Role.NO_ACCESS, f"{name}@contoso.test")
+        join(database, actors[name], project.id, Role(name))
+    join(database, actors["robot"], project.id, Role.VIEWER)
+    tokens = AccessTokens(database, world.clock, SystemIds(), secrets_of_python.token_bytes)
+    timers, counters = Timers(), Counters(database)
+    watch = ChangeWatch(database, world.clock, counters, most=most, later=timers.later)
+    digests = KeyringDigests(Keyring.open(database, GivenRoot(RootKeys(RootKey(ROOT_KEY))), world.clock))
+    app = build(
+        [secret_routes.router(secrets, digests, watch)],
+        authenticate=tokens.authenticate,
+        settings=Settings(data_dir=folder, database_url="sqlite://"),
+        clock=world.clock,
+        ids=world.ids,
+        closers=(counters.stop,),
+    )
+    with Client(app) as client:
+        place = Waiting(
+            world, client, secrets, secrets.folders, projects, tokens, actors, project.id, counters, watch, timers, {}
+        )
+        place.bearers = {who: Plaintext(place.token(who)) for who in actors}
+        yield place
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Waiting]:
+    with database_of_kind("sqlite", tmp_path) as database, waiting_on(database, tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def place_on_both(database: Database, tmp_path: Path) -> Iterator[Waiting]:
+    with waiting_on(database, tmp_path) as opened:
+        yield opened
