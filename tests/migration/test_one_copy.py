@@ -42,6 +42,7 @@ LATER_TABLES = (
     "alarm_evaluations",
     "alarms",
     "owners",
+    "credential_uses",
     "project_member_roles",
     "project_members",
     "project_roles",
@@ -161,6 +162,11 @@ _WITHOUT_HISTORY = (
     "CREATE UNIQUE INDEX uq_secrets_shared ON secrets (folder_id, name) WHERE owner_id IS NULL",
     "CREATE UNIQUE INDEX uq_secrets_personal ON secrets (folder_id, name, owner_id) WHERE owner_id IS NOT NULL",
 )
+_WITHOUT_LATER_COLUMNS = (
+    "DROP INDEX ix_credentials_waiting",
+    "ALTER TABLE credentials DROP COLUMN wait_ends_at",
+    "ALTER TABLE rotations DROP COLUMN slots",
+)
 """What later migrations bring."""
 
 
@@ -176,6 +182,7 @@ def to_version_before(database: Database) -> None:
             "ALTER TABLE app_connections DROP COLUMN credential_id",
             "ALTER TABLE app_connections DROP COLUMN salt",
             *_WITHOUT_HISTORY,
+            *_WITHOUT_LATER_COLUMNS,
             f"CREATE TABLE {migrate.VERSION_TABLE} (version_num VARCHAR(32) NOT NULL PRIMARY KEY)",
             f"INSERT INTO {migrate.VERSION_TABLE} VALUES ('{BEFORE}')",
         ):

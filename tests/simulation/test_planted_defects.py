@@ -41,7 +41,7 @@ def ignores_that_its_lease_was_taken_over(plant: pytest.MonkeyPatch) -> None:
 
 
 def breaks_its_promise_to_readers(plant: pytest.MonkeyPatch) -> None:
-    plant.setattr(steps, "_promise", lambda _rotation, _run, now, _slot: now)
+    plant.setattr(steps, "_promise", lambda _rotation, _run, now, _slot, _new: now)
 
 
 def removes_the_current_secret(plant: pytest.MonkeyPatch) -> None:

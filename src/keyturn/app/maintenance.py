@@ -14,6 +14,7 @@ from keyturn.connections import older_rows
 from keyturn.connections.refresh_tokens import Grants
 from keyturn.crypto.keyring import Keyring
 from keyturn.db.unit import Database
+from keyturn.delivery.use import remove_old_uses
 from keyturn.engine.upkeep import Task
 from keyturn.errors import KeyturnError
 from keyturn.ports.clock import Clock
@@ -65,6 +66,7 @@ class HourlyTasks:
             Task("sign-ins", partial(self._attempt, "oauth", self._grants.forget_sign_ins)),
             Task("audit-retention", partial(self._attempt, "audit_retention", self._remove_old_events)),
             Task("history-retention", partial(self._attempt, "history_retention", self._remove_old_history)),
+            Task("use-retention", partial(self._attempt, "use_retention", self._remove_old_uses)),
             Task("change-retention", partial(self._attempt, "change_retention", self._remove_old_changes)),
             Task("version-retention", partial(self._attempt, "version_retention", self._remove_old_versions)),
             Task("fingerprints", partial(self._attempt, "fingerprints", self._complete_fingerprints), at_start=True),
@@ -93,6 +95,13 @@ class HourlyTasks:
         if confirmed_at is None:
             return False
         return remove_old_history(self._database, self._retention, confirmed_at, self._enough())
+
+    def _remove_old_uses(self) -> bool:
+        """Forget who had credentials that are long gone; return whether some may be left."""
+        confirmed_at = self._clock_confirmed_at()
+        if confirmed_at is None:
+            return False
+        return remove_old_uses(self._database, confirmed_at, self._enough())
 
     def _remove_old_changes(self) -> bool:
         """Remove changes of secrets that are older than they are to be kept; return whether some may be left."""

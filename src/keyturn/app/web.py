@@ -35,6 +35,7 @@ from keyturn.changes.counters import Counters
 from keyturn.crypto.keyring import KeyringDigests
 from keyturn.crypto.store import load
 from keyturn.db.trouble import explain
+from keyturn.delivery import use
 from keyturn.delivery.reads import GroupedReadAudit
 from keyturn.delivery.watch import ChangeWatch
 from keyturn.engine.readiness import look
@@ -138,7 +139,7 @@ def web_application(core: Core, worker: Worker | None) -> Application:
     per_identity = Limiter(core.clock, per_minute=settings.identity_rate_per_minute)
     trail = AuditTrail(core.database)
     conditions = Conditions(core.database, core.clock, ConditionFinder(core.providers))
-    reads = GroupedReadAudit(core.database, core.clock, core.ids)
+    reads = GroupedReadAudit(core.database, core.clock, core.ids, use.note)
     secrets = Secrets(core.database, core.sealer, core.clock, core.ids, reads)
     counters = Counters(core.database)
     watch = ChangeWatch(core.database, core.clock, counters, most=settings.max_waiters)

@@ -55,6 +55,8 @@ def accepted(tx: Tx, earlier: Connection, now: datetime, look_at: datetime) -> N
     connection = _same(tx, earlier)
     if connection:
         store.change(tx, connection, look_at=look_at, **healthy_columns(now))
+        if connection.refused_at or not (connection.check_result or {}).get("ok"):
+            journal.wake_through(tx, connection.id, now)
         record_recovery(tx, connection, now)
 
 

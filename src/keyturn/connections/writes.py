@@ -20,6 +20,7 @@ from keyturn.connections.domain import (
     salt_context,
 )
 from keyturn.connections.recording import record_connection_event
+from keyturn.credentials import rotation_store as journal
 from keyturn.credentials.domain import Credential
 from keyturn.db.unit import Tx
 from keyturn.errors import NotFound, Refused
@@ -169,6 +170,7 @@ class ConnectionWriter:
         facts = {"credentialsUpdated": True} | (after.facts or {})
         record_connection_event(tx, actor, events.CONNECTION_UPDATED, after, now, **facts)
         health.record_recovery(tx, connection, now)
+        journal.wake_through(tx, connection.id, now)
         return after
 
     def delete(self, tx: Tx, actor: Actor, connection: Connection, **facts: Any) -> None:
@@ -253,4 +255,5 @@ def point_to(
     changed_row = store.change(tx, connection, secret_version=version, updated_at=now, **changes, **fresh)
     if changed_row:
         health.record_recovery(tx, connection, now)
+        journal.wake_through(tx, connection.id, now)
     return changed_row

@@ -96,6 +96,9 @@ class Credential:
     ended_at: datetime | None = None
     note: str | None = None
     fingerprint: str | None = field(default=None, repr=False)
+    wait_ends_at: datetime | None = None
+    """Of one that was replaced: it goes before ``revoke_after`` once nobody holds it; how long it waits for those who announced
+    how often they come. None: it is kept until then in any case."""
 
     @property
     def kept(self) -> bool:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from keyturn.db import unread
 from keyturn.db.tables import credentials
-from keyturn.db.tables.views import OF_OWN_CREDENTIAL, rotations
+from keyturn.db.tables.views import OF_OWN_CREDENTIAL, rotations, wake_ups
 from keyturn.db.unit import Tx
 from keyturn.kit.secret import Sealed
 
@@ -124,3 +124,44 @@ def mark(tx: Tx, credential_id: str, fingerprint: str) -> None:
 def forget_fingerprints(tx: Tx) -> None:
     """Take their fingerprints from all rows: the key of these is lost."""
     tx.run(sa.update(credentials).where(credentials.c.fingerprint.is_not(None)).values(fingerprint=None))
+
+
+# --- waking -----------------------------------------------------------------------------------------------------------
+
+_LATER = sa.or_(wake_ups.c.wake_at.is_(None), wake_ups.c.wake_at > sa.bindparam("now"))
+_AT_ONCE: dict[Any, Any] = {wake_ups.c.wake_at: sa.bindparam("now"), wake_ups.c.wake_set_at: sa.bindparam("now")}
+_WAKE_WAITING = (
+    sa.update(wake_ups)
+    .where(
+        wake_ups.c.id == sa.bindparam("of_rotation"),
+        _LATER,
+        sa.exists().where(
+            credentials.c.rotation_id == sa.bindparam("of_rotation"),
+            credentials.c.state == "retiring",
+            credentials.c.wait_ends_at.is_not(None),
+        ),
+    )
+    .values(_AT_ONCE)
+)
+# Whoever works on a rotation looks at it anew before it rests: nobody has to wait for its row.
+_WAKE_THROUGH = (
+    sa.update(wake_ups)
+    .where(
+        wake_ups.c.id.in_(
+            sa.select(wake_ups.c.id)
+            .where(wake_ups.c.connection_id == sa.bindparam("of_connection"), wake_ups.c.kind == "application", _LATER)
+            .with_for_update(skip_locked=True)
+        )
+    )
+    .values(_AT_ONCE)
+)
+
+
+def wake_waiting(tx: Tx, rotation_id: str, now: datetime) -> None:
+    """Have the rotation looked at, if one of its credentials waits until nobody holds it."""
+    tx.run(_WAKE_WAITING, of_rotation=rotation_id, now=now)
+
+
+def wake_through(tx: Tx, connection_id: str, now: datetime) -> None:
+    """Have the rotations of applications looked at for which this connection signs in: it works again."""
+    tx.run(_WAKE_THROUGH, of_connection=connection_id, now=now)

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from keyturn.credentials.domain import Credential, State
+from keyturn.delivery.use_domain import Use
 from keyturn.ports.provider import Tenant
 from keyturn.rotations.schedule import Anchor, Schedule
 
@@ -89,6 +90,8 @@ class Rotation:
     last_rotated_at: datetime | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None
+    slots: int | None = None
+    """How many secrets the application may hold, as last seen; None: no small limit, or not seen yet."""
     unreadable: str | None = None
     """Says which of its stored values cannot be understood, and what to do."""
 
@@ -145,14 +148,44 @@ class Snapshot:
     run: Run | None = None
     signer_is_own: bool = True
     """Whether what signs in is one of the journal's rows, as the rotation's target says."""
+    uses: tuple[Use, ...] = ()
+    """Who has which credential, where one waits until nobody does; else nothing."""
+    seen_at: datetime | None = None
+    """When it was read, by the provider's clock."""
+    signer_works_since: datetime | None = None
+    """When the connection that signs in for another application last got its credentials, or was last seen to work."""
 
     @property
     def current(self) -> Credential | None:
         return next((row for row in self.journal if row.state is State.CURRENT), None)
 
     @property
+    def stand_in(self) -> Credential | None:
+        """What signs in for the next run once the current secret has ended: the newest of those replaced that still works.
+
+        Until a new one is published it is not removed: it is the last that can make one.
+        """
+        current, now = self.current, self.seen_at
+        if (
+            not self.signer_is_own
+            or self.rotation.retired
+            or current is None
+            or now is None
+            or not _ended(current, now)
+        ):
+            return None
+        replaced = [
+            row
+            for row in self.journal
+            if row.state in {State.RETIRING, State.REVOKING} and row.value and row.published_at and not _ended(row, now)
+        ]
+        return max(replaced, key=lambda row: (row.published_at or now, row.generation), default=None)
+
+    @property
     def own_signers(self) -> tuple[Credential, ...]:
         """What to sign in with, the best first: the current secret; once the rotation has ended, all whose value is known.
+
+        In the place of a current secret that has ended its :attr:`stand_in` does.
 
         The newest by time is the best of those: a secret that a user typed has the generation of the one before it. What was
         never published comes last: a certificate whose registration was not confirmed may be the only one left to remove it.
@@ -161,7 +194,7 @@ class Snapshot:
         if not self.signer_is_own:
             return ()
         if self.current and not self.rotation.retired:
-            return (self.current,)
+            return (self.stand_in, self.current) if self.stand_in else (self.current,)
         candidates = [row for row in self.journal if row.value and (row.published_at or self.rotation.retired)]
         best = sorted(
             candidates, key=lambda row: (bool(row.published_at), row.published_at or row.planned_at, row.generation)
@@ -180,6 +213,17 @@ class Snapshot:
     def unresolved(self) -> Credential | None:
         return next((row for row in self.journal if row.state is State.ASKING), None)
 
+    def newer_than(self, row: Credential) -> frozenset[str]:
+        """Return the ids of those that were published after this one."""
+        published = row.published_at
+        later = (each for each in self.journal if published and each.published_at and each.published_at > published)
+        return frozenset(each.id for each in later)
+
+    @property
+    def waiting(self) -> tuple[Credential, ...]:
+        """Those that were replaced, and go once nobody holds them."""
+        return tuple(row for row in self.journal if row.state is State.RETIRING and row.wait_ends_at and row.promised)
+
     @property
     def unreadable(self) -> str | None:
         """Says which row of the journal cannot be understood: nothing is decided from a part of the journal."""
@@ -188,6 +232,10 @@ class Snapshot:
     @property
     def awaiting_removal(self) -> tuple[Credential, ...]:
         return tuple(row for row in self.journal if row.state in {State.REVOKING, State.LOST})
+
+
+def _ended(row: Credential, now: datetime) -> bool:
+    return row.ends_at is not None and row.ends_at <= now
 
 
 _ON_THE_WAY = frozenset({State.PLANNED, State.ISSUED, State.PROVEN})

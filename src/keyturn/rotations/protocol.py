@@ -78,7 +78,7 @@ def _possible(snapshot: Snapshot, token: int, timings: ProtocolTimings, now: dat
     yield from _removals(snapshot, timings, now)
     rotation = snapshot.rotation
     if snapshot.run is None:
-        due = waits.due(rotation, now)
+        due = waits.due(rotation, now, snapshot.signer_works_since)
         if due and not snapshot.unresolved:
             yield _Due(due, Step(StepName.OPEN))
         if rotation.sweep_at and not rotation.retired and not snapshot.unresolved:
@@ -123,19 +123,19 @@ def _stale(seen_at: datetime | None, timings: ProtocolTimings, now: datetime) ->
 
 
 def _removals(snapshot: Snapshot, timings: ProtocolTimings, now: datetime) -> Iterator[_Due]:
-    """Removals, in any order, but a secret of the rotation's own that signs in for them goes last."""
+    """Removals, in any order, but a secret of the rotation's own that signs in for them, or for the next run, goes last."""
     signer = snapshot.own_signer
     needed = any(row is not signer and not row.kept for row in snapshot.journal)
     for row in (row for row in snapshot.journal if not needed or row is not signer):
         if row.state is State.RETIRING and row.revoke_after:
-            over = waits.promised(row.revoke_after, row.retired_at, now)
+            over = waits.over(row, snapshot, now)
             yield _Due(max(over, waits.put_off(row.retry_at, row.retry_set_at, now)), Step(StepName.RETIRE, row))
         elif row.state in {State.REVOKING, State.LOST}:
-            yield _removal(row, timings, now)
+            yield _removal(row, snapshot, timings, now)
 
 
-def _removal(row: Credential, timings: ProtocolTimings, now: datetime) -> _Due:
-    retry = waits.put_off(row.retry_at, row.retry_set_at, now)
+def _removal(row: Credential, snapshot: Snapshot, timings: ProtocolTimings, now: datetime) -> _Due:
+    retry = waits.put_off(row.retry_at, row.retry_set_at, now, snapshot.signer_works_since)
     if row.removed_at is None:
         return _Due(retry, Step(StepName.REMOVE, row))
     return _Due(max(waits.again(row.absent_at, timings.confirm_spacing, now), retry), Step(StepName.CONFIRM, row))

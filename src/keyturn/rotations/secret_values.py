@@ -24,7 +24,7 @@ from keyturn.rotations import secret_access, waits
 from keyturn.rotations.commands import HandedOver
 from keyturn.rotations.domain import CLIENT_SECRET, Rotation
 from keyturn.rotations.edit_lock import EditLock
-from keyturn.rotations.overlap import promised_until
+from keyturn.rotations.overlap import promised_until, waits_until
 from keyturn.rotations.publishing import publish_everywhere
 from keyturn.rotations.run_schedule import next_run
 from keyturn.rotations.schedule import Anchor, next_slot
@@ -125,13 +125,13 @@ class SecretRotationValues:
         now = self._clock.now()
         anchor = waits.known(rotation.anchor, now) if rotation.anchor else Anchor(now, scheduled=False)
         until = promised_until(rotation.overlap, now, max(next_slot(rotation.schedule, anchor), now))
+        due = next_run(rotation.schedule, anchor, row).at
+        wait = waits_until(rotation.overlap, now, max(due, now))
         for current in journal.live(tx, rotation.id):
             if current.state is State.CURRENT:
-                journal.move(tx, current, State.RETIRING, retired_at=now, revoke_after=until)
-        again = journal.move(
-            tx, row, State.CURRENT, published_at=now, retired_at=None, retired_by=None, revoke_after=None, note=None
-        )
-        due = next_run(rotation.schedule, anchor, again).at
+                journal.move(tx, current, State.RETIRING, retired_at=now, revoke_after=until, wait_ends_at=wait)
+        nothing = dict.fromkeys(("retired_at", "retired_by", "revoke_after", "wait_ends_at", "note"))
+        again = journal.move(tx, row, State.CURRENT, published_at=now, **nothing)
         policies.save(tx, replace(rotation, next_run_at=due, wake_at=now, wake_set_at=now, updated_at=now))
         publish_everywhere(tx, self._writer.mappings(actor), rotation, again)
         event = events.SECRET_ROTATION_PREVIOUS_RESTORED

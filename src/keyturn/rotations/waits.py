@@ -1,10 +1,14 @@
 """When stored moments let the next thing happen. Each is bounded by now and its own spacing, see ``kit.moments``. Pure."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from keyturn.credentials.domain import Credential
+from keyturn.delivery.use_domain import held_until
 from keyturn.kit.clock_difference import WRONG
 from keyturn.kit.moments import bounded, moved
+from keyturn.rotations.domain import Snapshot
 from keyturn.rotations.schedule import Anchor, Schedule
 
 LONGEST_RETRY = timedelta(hours=7)
@@ -36,9 +40,11 @@ def again(done_at: datetime | None, spacing: timedelta, now: datetime) -> dateti
     return now if done_at is None else bounded(moved(done_at, spacing), now, spacing)
 
 
-def put_off(until: datetime | None, set_at: datetime | None, now: datetime) -> datetime:
-    """When something may be done that was put off, at ``set_at``, until then."""
-    if until is None:
+def put_off(
+    until: datetime | None, set_at: datetime | None, now: datetime, works_since: datetime | None = None
+) -> datetime:
+    """When something may be done that was put off, at ``set_at``, until then; at once if what it failed for works since."""
+    if until is None or (set_at and works_since and set_at < works_since <= now):
         return now
     return bounded(until, now, until - set_at if set_at else LONGEST_RETRY)
 
@@ -65,6 +71,23 @@ def kept_until(until: datetime, given_at: datetime | None, now: datetime) -> dat
     return until if given_at - now <= WRONG else now + (until - given_at)
 
 
+def over(
+    row: Credential,
+    snapshot: Snapshot,
+    now: datetime,
+    bound: Callable[[datetime, datetime | None, datetime], datetime] = promised,
+) -> datetime:
+    """Return when a secret that was replaced goes: when its promise is over, or, where it waits for that, nobody holds it.
+
+    ``bound`` says when a stored moment has come: :func:`promised`, or :func:`kept_until` by a clock that is right.
+    """
+    end = bound(row.revoke_after or now, row.retired_at, now)
+    if row.wait_ends_at is None or end <= now:
+        return end
+    held = held_until(snapshot.uses, row.id, snapshot.newer_than(row), now)
+    return end if held is None else min(end, held, bound(row.wait_ends_at, row.retired_at, now))
+
+
 def swept(sweep_at: datetime, now: datetime) -> datetime:
     return bounded(sweep_at, now, SWEEP_AT_MOST)
 
@@ -75,13 +98,16 @@ def slot(planned: Planned, now: datetime) -> datetime | None:
     return None if at is None else bounded(at, now, _furthest(planned))
 
 
-def due(planned: Planned, now: datetime) -> datetime | None:
-    """When the next run starts by itself; None when it does not."""
+def due(planned: Planned, now: datetime, works_since: datetime | None = None) -> datetime | None:
+    """When the next run starts by itself; None when it does not.
+
+    A pause after a failure is over when the connection that signs in ``works_since`` a later moment.
+    """
     if planned.due_at is None:
         return None
     if planned.paused_until:
         # A pause is written together with updated_at.
-        return bounded(put_off(planned.due_at, planned.updated_at, now), now, LONGEST_RETRY)
+        return bounded(put_off(planned.due_at, planned.updated_at, now, works_since), now, LONGEST_RETRY)
     return slot(planned, now)
 
 

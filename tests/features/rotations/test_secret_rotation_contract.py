@@ -122,7 +122,7 @@ CANNOT_BE: list[tuple[Json, int, str]] = [
     ({"secretPath": "/nowhere"}, 404, "folder"),
     ({"connectionId": NOBODY}, 404, "connection"),
     ({"projectId": NOBODY}, 404, "project"),
-    ({"overlap": "until-consumers-switched"}, 400, "until-next-rotation"),
+    ({"overlap": "until-consumers-switched:400d"}, 400, "until-next-rotation"),
     ({"overlap": "for ever"}, 400, "until-next-rotation"),
 ]
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import strategies as st
 
 from keyturn.credentials.domain import ENDED, KEPT, Credential, State
+from keyturn.delivery.use_domain import Caller, Use
 from keyturn.kit.secret import Sealed
 from keyturn.ports.provider import Tenant
 from keyturn.rotations.domain import Reason, Rotation, RotationKind, Run, RunState, Snapshot, StepName
@@ -32,6 +33,7 @@ MOMENTS = [
     "proven_at",
     "published_at",
     "retired_at",
+    "wait_ends_at",
 ]
 
 moments = st.none() | st.integers(-100_000, 100_000).map(lambda seconds: NOW + timedelta(seconds=seconds))
@@ -63,6 +65,19 @@ def credentials() -> st.SearchStrategy[Credential]:
         note=st.none() | st.just(KEPT),
         **dict.fromkeys(MOMENTS, moments),
     ).map(_announced)
+
+
+def _uses(snapshot: Snapshot) -> st.SearchStrategy[Use]:
+    """Somebody who reads or acknowledges one of the rotation's credentials, or one that has ended."""
+    return st.builds(
+        Use,
+        st.sampled_from([*(row.id for row in snapshot.journal), "ended"]),
+        st.builds(Caller, st.just("identity"), st.just("shop"), st.sampled_from(["", "pod-1", "pod-2"])),
+        st.just(NOW - timedelta(days=3)),
+        moments,
+        moments,
+        st.none() | st.integers(1, 100_000).map(lambda seconds: timedelta(seconds=seconds)),
+    )
 
 
 ROTATION = Rotation(
@@ -117,7 +132,9 @@ snapshots = st.builds(
     journal=st.lists(credentials(), max_size=6).map(tuple),
     run=st.none() | runs,
     signer_is_own=st.booleans(),
-)
+    seen_at=st.none() | st.just(NOW),
+    signer_works_since=moments,
+).flatmap(lambda snapshot: st.lists(_uses(snapshot), max_size=3).map(lambda uses: replace(snapshot, uses=tuple(uses))))
 
 
 def with_row(snapshot: Snapshot, row: Credential) -> Snapshot:

@@ -4,12 +4,14 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keyturn.credentials.domain import Credential, State
+from keyturn.delivery.use_domain import Caller, Use
 from keyturn.kit.secret import Sealed
-from keyturn.rotations.domain import Snapshot, StepName
+from keyturn.rotations.domain import RotationKind, Snapshot, StepName
 from keyturn.rotations.protocol import Decision, Step, StepDone, Wait, decide
 from keyturn.rotations.waits import LONGEST_PROMISE
 from tests.unit.rotations.model import NOW, PATIENCE, ROTATION, TOKEN, done, snapshots, with_row
@@ -89,8 +91,69 @@ def test_a_secret_that_signs_in_for_the_others_is_removed_last_and_any_other_at_
     assert decide(replace(own, signer_is_own=False), NOW, TOKEN, PATIENCE) == Step(StepName.REMOVE, newest)
 
 
+def _shown(credential: str, minutes: int, refresh: int | None = None, pod: str = "pod-1") -> Use:
+    at = NOW - timedelta(minutes=minutes)
+    announced = None if refresh is None else timedelta(minutes=refresh)
+    return Use(credential, Caller("identity", "shop", pod), at, at, None, announced)
+
+
+AT_ONCE, BOUND, LONGEST_WAIT = NOW, NOW + 20 * DAY, NOW + 6 * DAY
+WAITING = {
+    "nobody is known to have read it": ([], BOUND),
+    "somebody read it once": ([_shown("old", 9999)], BOUND),
+    "somebody comes every 10 minutes and has it": ([_shown("old", 5, 10)], NOW + timedelta(minutes=16)),
+    "somebody comes every week and has it": ([_shown("old", 5, 7 * 24 * 60)], LONGEST_WAIT),
+    "the only reader has switched": ([_shown("old", 99), _shown("new", 5)], AT_ONCE),
+    "the only reader has switched, and others have the new one alone": (
+        [_shown("old", 99), _shown("new", 5), _shown("new", 5, 10, "pod-2")],
+        AT_ONCE,
+    ),
+    "one of two has switched": ([_shown("old", 99), _shown("new", 5), _shown("old", 9, None, "pod-2")], BOUND),
+    "the only reader stays away": ([_shown("old", 999, 10)], AT_ONCE),
+}
+
+
+@pytest.mark.parametrize("case", WAITING)
+def test_a_previous_secret_goes_when_nobody_holds_it_any_more(case: str) -> None:
+    uses, goes_at = WAITING[case]
+    old = _row("old", State.RETIRING, retired_at=NOW - DAY, revoke_after=BOUND, wait_ends_at=LONGEST_WAIT)
+    new = _row("new", State.CURRENT, published_at=NOW - DAY)
+    rotation = replace(ROTATION, kind=RotationKind.APPLICATION, next_run_at=NOW + 29 * DAY)
+    snapshot = Snapshot(rotation, (old, new), signer_is_own=False, uses=tuple(uses))
+    decision = decide(snapshot, NOW, TOKEN, PATIENCE)
+    assert decision == (Step(StepName.RETIRE, old) if goes_at == NOW else Wait(goes_at)), case
+    leaked = replace(old, revoke_after=old.retired_at)
+    assert decide(with_row(snapshot, leaked), NOW, TOKEN, PATIENCE) == Step(StepName.RETIRE, leaked)
+    promised = replace(old, wait_ends_at=None)
+    assert decide(with_row(snapshot, promised), NOW, TOKEN, PATIENCE) == Wait(BOUND), "it waits for nobody"
+
+
+def test_what_still_works_signs_in_for_an_ended_current_secret_and_stays_until_there_is_a_new_one() -> None:
+    old = _row("old", State.REVOKING, ends_at=NOW + DAY)
+    ended = _row("ended", State.CURRENT, published_at=NOW - DAY, ends_at=NOW)
+    lost = _row("lost", State.LOST)
+    waiting = replace(ROTATION, next_run_at=NOW + DAY)
+    snapshot = Snapshot(waiting, (old, ended, lost), seen_at=NOW)
+    assert snapshot.own_signers == (old, ended)
+    assert decide(snapshot, NOW, TOKEN, PATIENCE) == Step(StepName.REMOVE, lost)
+    assert decide(replace(snapshot, journal=(old, ended)), NOW, TOKEN, PATIENCE) == Wait(NOW + DAY)
+    renewed = replace(ended, ends_at=NOW + 9 * DAY)
+    assert decide(with_row(snapshot, renewed), NOW, TOKEN, PATIENCE) == Step(StepName.REMOVE, old)
+    gone = replace(old, ends_at=NOW)
+    assert with_row(snapshot, gone).own_signers == (ended,)
+
+
+def test_a_failed_run_is_tried_again_once_the_connection_that_signs_in_works_again() -> None:
+    failed = replace(ROTATION, paused_until=NOW + timedelta(hours=6), updated_at=NOW - timedelta(minutes=5))
+    snapshot = Snapshot(failed, signer_is_own=False)
+    assert decide(snapshot, NOW, TOKEN, PATIENCE) == Wait(NOW + timedelta(hours=6))
+    before, after = (replace(snapshot, signer_works_since=NOW - timedelta(minutes=ago)) for ago in (6, 4))
+    assert decide(before, NOW, TOKEN, PATIENCE) == Wait(NOW + timedelta(hours=6))
+    assert decide(after, NOW, TOKEN, PATIENCE) == Step(StepName.OPEN)
+
+
 def _row(name: str, state: State, **moments: datetime) -> Credential:
-    earlier = {"published_at": NOW - 2 * DAY} | moments
+    earlier: dict[str, Any] = {"published_at": NOW - 2 * DAY} | moments
     return Credential(name, "rotation", "org", "object", 1, state, name, value=Sealed("k1.a.b"), **earlier)
 
 

@@ -30,7 +30,16 @@ from keyturn.db.tables.alarms import (
 from keyturn.db.tables.base import metadata
 from keyturn.db.tables.connections import app_connections, oauth_flows, oauth_tokens
 from keyturn.db.tables.records import audit_events, audit_floors, data_keys, fingerprint_keys
-from keyturn.db.tables.rotations import credentials, leases, observed_keys, processes, rotations, run_steps, runs
+from keyturn.db.tables.rotations import (
+    credential_uses,
+    credentials,
+    leases,
+    observed_keys,
+    processes,
+    rotations,
+    run_steps,
+    runs,
+)
 from keyturn.db.tables.secret_rotations import application_claims, connection_applications, secret_rotations
 from keyturn.db.tables.secrets import (
     changes,
@@ -59,6 +68,7 @@ __all__ = [
     "changes",
     "client_secrets",
     "connection_applications",
+    "credential_uses",
     "credentials",
     "data_keys",
     "environments",

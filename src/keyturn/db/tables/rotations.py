@@ -44,6 +44,7 @@ rotations = sa.Table(
     at("created_at", null=False),
     at("updated_at", null=False),
     at("wake_set_at", index=True),  # when wake_at was written, by the clock of who wrote it
+    sa.Column("slots", sa.Integer),  # how many secrets the application may hold, as last seen; none: no small limit
     # What needs somebody is found among many rotations that do not.
     sa.Index(
         "ix_rotations_failed",
@@ -94,6 +95,9 @@ credentials = sa.Table(
     at("not_yet_at"),  # when a replica last refused the new secret
     at("retry_set_at"),  # when retry_at was written
     sa.Column("fingerprint", sa.String(64), index=True),  # as that of connections; of values that were published
+    at(
+        "wait_ends_at"
+    ),  # of one that goes as soon as nobody holds it: how long it waits for those who announced themselves
     sa.Index("ix_credentials_object_id_marker", "object_id", "marker"),
     sa.Index(
         "ix_credentials_current",
@@ -113,6 +117,12 @@ credentials = sa.Table(
         "retired_at",
         sqlite_where=sa.text("state IN ('retiring', 'revoking', 'lost')"),
         postgresql_where=sa.text("state IN ('retiring', 'revoking', 'lost')"),
+    ),
+    sa.Index(
+        "ix_credentials_waiting",
+        "org_id",
+        sqlite_where=sa.text("state = 'retiring' AND wait_ends_at IS NOT NULL"),
+        postgresql_where=sa.text("state = 'retiring' AND wait_ends_at IS NOT NULL"),
     ),
     sa.Index(
         "ix_credentials_unmarked",
@@ -203,4 +213,20 @@ processes = sa.Table(
     whole("pid"),
     at_or_first("started_at", null=False),
     at_or_first("seen_at", null=False, index=True),
+)
+
+# Who has which credential. What somebody showed of it is kept as long as the credential may work, and for a while after.
+credential_uses = sa.Table(
+    "credential_uses",
+    metadata,
+    sa.Column("credential_id", sa.String(36), primary_key=True),
+    sa.Column("caller_kind", sa.String(20), primary_key=True),
+    sa.Column("caller_id", sa.String(36), primary_key=True),
+    sa.Column("instance", sa.String(128), primary_key=True),
+    text("address", null=True),
+    sa.Column("refresh_seconds", sa.Integer),
+    at("first_at", null=False),
+    at("read_at"),
+    at("acknowledged_at"),
+    at_or_first("last_at", null=False, index=True),
 )

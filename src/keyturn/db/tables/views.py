@@ -28,6 +28,7 @@ secret_rotations = _view(
 )
 mapped_secrets = _view(tables.mapped_secrets, "secret_rotation_id", "name", "which")
 owners = _view(tables.owners, "org_id", "user_id", "email", "connection_id", "secret_rotation_id")
+journal_entries = _view(tables.credentials, "id", "rotation_id", "org_id", "key_id", "state")
 users = _view(tables.users, "id", "email", "first_name", "last_name", "org_id", "role")
 identities = _view(tables.identities, "id", "name", "org_id", "role")
 universal_auths = _view(
@@ -49,6 +50,9 @@ observed_keys = _view(tables.observed_keys, "rotation_id", "key_id", "name", "hi
 data_keys = _view(tables.data_keys, "created_at", "retired_at")
 OF_OWN_CREDENTIAL = sa.and_(rotations.c.kind == "connection", rotations.c.retired.is_(False))
 """Of the rotations that name a connection: that of its own credential. It may sign in for the rotation of another application."""
+
+wake_ups = _view(tables.rotations, "id", "kind", "connection_id", "retired", "wake_at", "wake_set_at")
+"""When a rotation is looked at again: written by those who know that something changed which its next step depends on."""
 
 project_revisions = _view(tables.projects, "id", "revision")
 """The number of a project's last change. The feed writes it, in the project's row so that whoever writes locks the project."""

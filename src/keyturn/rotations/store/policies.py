@@ -1,17 +1,19 @@
 """SQL of rotations: their policies, what lists show of them, and the snapshot that is decided from."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
+from keyturn.connections.store import CONNECTIONS
 from keyturn.credentials import store as journal
 from keyturn.credentials.domain import State
 from keyturn.db import unread
 from keyturn.db.tables import rotations, runs
 from keyturn.db.unit import Tx
+from keyturn.delivery import use_store as uses
 from keyturn.rotations.domain import Rotation, RotationKind, RotationState, Run, Snapshot
 from keyturn.rotations.store.rows import PLAIN
 from keyturn.rotations.store.rows import rotation as _rotation
@@ -210,17 +212,28 @@ def set_sweep(tx: Tx, rotation_id: str, at: datetime) -> None:
     tx.run(_SAVE, of_rotation=rotation_id, sweep_at=at)
 
 
+def set_slots(tx: Tx, rotation_id: str, slots: int | None) -> None:
+    tx.run(_SAVE, of_rotation=rotation_id, slots=slots)
+
+
 def set_short_lifetime(tx: Tx, rotation_id: str) -> None:
     """The tenant's policy refused the usual lifetime: ask for the shorter one from now on."""
     tx.run(_SAVE, of_rotation=rotation_id, short_lifetime=True)
 
 
 _SNAPSHOT = (
-    sa.select(rotations, *_JOINED_RUN, *journal.JOINED)
+    sa.select(
+        rotations,
+        *_JOINED_RUN,
+        *journal.JOINED,
+        CONNECTIONS.c.published_at.label("signer_published_at"),
+        CONNECTIONS.c.checked_at.label("signer_checked_at"),
+        CONNECTIONS.c.check_result.label("signer_check_result"),
+    )
     .select_from(
-        rotations.outerjoin(runs, _UNDER_WAY).outerjoin(
-            journal.ENTRIES, sa.and_(journal.ENTRIES.c.rotation_id == rotations.c.id, journal.LIVE)
-        )
+        rotations.outerjoin(runs, _UNDER_WAY)
+        .outerjoin(journal.ENTRIES, sa.and_(journal.ENTRIES.c.rotation_id == rotations.c.id, journal.LIVE))
+        .outerjoin(CONNECTIONS, CONNECTIONS.c.id == rotations.c.connection_id)
     )
     .where(rotations.c.id == sa.bindparam("of_rotation"))
     .order_by(*journal.OLDEST_FIRST)
@@ -228,12 +241,23 @@ _SNAPSHOT = (
 
 
 def snapshot(tx: Tx, rotation_id: str) -> Snapshot | None:
-    """Return all that is decided from, as it was at one moment: one statement."""
+    """Return all that is decided from: one statement, and another one where a secret waits until nobody holds it."""
     rows = tx.rows(_SNAPSHOT, of_rotation=rotation_id)
     if not rows:
         return None
     live = tuple(journal.joined(row) for row in rows if row["credential_id"])
-    return Snapshot(_rotation(rows[0]), live, _joined_run(rows[0]))
+    snapshot = Snapshot(_rotation(rows[0]), live, _joined_run(rows[0]), signer_works_since=_works_since(rows[0]))
+    return replace(snapshot, uses=tuple(uses.of_rotation(tx, rotation_id))) if snapshot.waiting else snapshot
+
+
+def _works_since(row: Mapping[str, Any]) -> datetime | None:
+    """Return when the connection that signs in for another application got its credentials, or was last seen to work."""
+    if row["kind"] != RotationKind.APPLICATION.value:
+        return None
+    moments, _ = unread.values(row, ("signer_published_at", "signer_checked_at"))
+    if not (unread.mapping(row["signer_check_result"]) or {}).get("ok"):
+        moments["signer_checked_at"] = None
+    return max((at for at in moments.values() if at), default=None)
 
 
 def lock(tx: Tx, rotation_id: str) -> bool:

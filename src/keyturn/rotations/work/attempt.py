@@ -60,7 +60,7 @@ class RotationWork:
         return self._told(snapshot) if snapshot else None
 
     def _told(self, snapshot: Snapshot) -> Snapshot:
-        return replace(snapshot, signer_is_own=self.target.signer_is_own)
+        return replace(snapshot, signer_is_own=self.target.signer_is_own, seen_at=self.context.provider_time())
 
     def attempt(self, step: Step, snapshot: Snapshot) -> "StepAttempt":
         return StepAttempt(self, step, snapshot, self.now())

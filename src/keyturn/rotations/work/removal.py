@@ -12,6 +12,7 @@ from keyturn.kit.moments import not_after
 from keyturn.ports.provider import RemoteCredential
 from keyturn.rotations import clock, waits
 from keyturn.rotations.domain import Snapshot
+from keyturn.rotations.store import runs
 from keyturn.rotations.work.along import Along, keep_for
 from keyturn.rotations.work.attempt import StepAttempt
 from keyturn.rotations.work.run_outcome import credential_facts, record_rotation_event
@@ -72,6 +73,8 @@ def retire(attempt: StepAttempt, row: Credential) -> None:
         return
     attempt.context.mark_all()
     with attempt.write() as tx:
+        if row.promised and _held_again(tx, attempt, row):
+            return
         sealer, current = attempt.context.sealer, attempt.snapshot.current
         along = Along(sealer, attempt.context.providers, attempt.snapshot.rotation, attempt.context.provider_time())
         holders.lock(tx, along.mark_of(tx, row))
@@ -90,13 +93,20 @@ def _kept(attempt: StepAttempt, row: Credential) -> bool:
     with clock.compared(attempt.context.providers, clock.NOTHING_ENDS):
         attempt.session.access(attempt.snapshot)
     now = attempt.now()
-    until = waits.kept_until(row.revoke_after or now, row.retired_at, now)
-    if until <= now:
+    if waits.over(row, attempt.snapshot, now, waits.kept_until) <= now:
         return True
+    until = waits.kept_until(row.revoke_after or now, row.retired_at, now)
+    wait = row.wait_ends_at and waits.kept_until(row.wait_ends_at, row.retired_at, now)
     with attempt.write() as tx:
         given_at = row.retired_at if until == row.revoke_after else now
-        journal.move(tx, row, retired_at=given_at, revoke_after=until, retry_at=None, tries=0)
+        journal.move(tx, row, retired_at=given_at, revoke_after=until, wait_ends_at=wait, retry_at=None, tries=0)
     return False
+
+
+def _held_again(tx: Tx, attempt: StepAttempt, row: Credential) -> bool:
+    """Whether somebody began to hold it while the clock was compared: then it is decided anew."""
+    snapshot, now = attempt.work.read(tx) if row.wait_ends_at else None, attempt.now()
+    return snapshot is not None and waits.over(row, snapshot, now, waits.kept_until) > now
 
 
 def remove(attempt: StepAttempt, row: Credential) -> None:
@@ -183,6 +193,8 @@ def record_gone(tx: Tx, attempt: StepAttempt, row: Credential, note: str | None)
     now = attempt.now()
     revoked = journal.move(tx, row, State.REVOKED, value=None, ended_at=now, note=note or row.note)
     _forget_unneeded(tx, attempt.snapshot)
+    if attempt.snapshot.run and attempt.snapshot.rotation.slots is not None:
+        runs.change_run(tx, attempt.snapshot.run.id, retry_at=None)  # it may have waited for this slot
     once = f"{events.CREDENTIAL_REVOKED.name}:{row.id}:{_stamp(row.retired_at)}"
     facts = {"runId": row.run_id} | credential_facts(revoked)
     record_rotation_event(

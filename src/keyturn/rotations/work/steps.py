@@ -17,10 +17,11 @@ from keyturn.kit.actor import platform
 from keyturn.ports.provider import CredentialRequest, RemoteApplication
 from keyturn.rotations import clock, waits
 from keyturn.rotations.blast_radius import held_back
+from keyturn.rotations.consumers import counted_consumers, who_holds
 from keyturn.rotations.domain import ASKED_FOR, Reason, Rotation, RotationKind, Run, RunState, Snapshot, StepName
-from keyturn.rotations.overlap import promised_until
+from keyturn.rotations.overlap import promised_until, waits_until
 from keyturn.rotations.protocol import MAX_AWAITING_REMOVAL
-from keyturn.rotations.run_schedule import anchor_after, lifetime, next_run
+from keyturn.rotations.run_schedule import anchor_after, guard, lifetime, next_run
 from keyturn.rotations.store import policies, runs
 from keyturn.rotations.timings import proof_plan
 from keyturn.rotations.work import removal, sweep
@@ -28,13 +29,14 @@ from keyturn.rotations.work.along import Along
 from keyturn.rotations.work.attempt import StepAttempt
 from keyturn.rotations.work.run_outcome import credential_facts, end_run, record_rotation_event
 
+ALL_SLOTS_TAKEN = "all slots for secrets are taken"
 StepFunction = Callable[[StepAttempt, Credential], None]
 
 
 class Deferred(Exception):
     """The run cannot go on, but will at a known moment, by the removal of secrets of ours."""
 
-    def __init__(self, wait: timedelta, why: str = "all slots for secrets are taken") -> None:
+    def __init__(self, wait: timedelta, why: str = ALL_SLOTS_TAKEN) -> None:
         super().__init__(why)
         self.wait = wait
         self.why = why
@@ -45,7 +47,12 @@ def open_run(attempt: StepAttempt) -> None:
     now, held = attempt.now(), _held_back(attempt)
     with attempt.write("waiting" if held else "done", held[1] if held else None) as tx:
         rotation = policies.get(tx, attempt.work.rotation_id, lock=True)
-        if rotation is None or not (due := waits.due(rotation, now)) or due > now or runs.active_run(tx, rotation.id):
+        if (
+            rotation is None
+            or not (due := waits.due(rotation, now, attempt.snapshot.signer_works_since))
+            or due > now
+            or runs.active_run(tx, rotation.id)
+        ):
             return
         reason, slot = _why(rotation, attempt.snapshot.current, runs.runs_of(tx, rotation.id, 1), now)
         if held and reason is Reason.SCHEDULED:
@@ -138,11 +145,14 @@ def _require_free_slot(attempt: StepAttempt, application: RemoteApplication) -> 
         return
     if attempt.snapshot.awaiting_removal:
         raise Deferred(attempt.context.pace.confirm_spacing)
-    promised = [
-        row.revoke_after for row in attempt.snapshot.journal if row.state is State.RETIRING and row.revoke_after
-    ]
+    now, snapshot = attempt.now(), attempt.snapshot
+    promised = [row for row in snapshot.journal if row.state is State.RETIRING and row.revoke_after]
     if promised:
-        raise Deferred(max(min(promised) - attempt.now(), timedelta(seconds=1)))
+        until, why = min(waits.over(row, snapshot, now) for row in promised), ALL_SLOTS_TAKEN
+        holding = sum(len(who_holds(snapshot, row, now)) for row in snapshot.waiting)
+        if holding:
+            why += f", by a previous secret that {counted_consumers(holding)} may still use"
+        raise Deferred(max(until - now, timedelta(seconds=1)), why)
     journal_key_ids = {row.key_id for row in attempt.snapshot.journal}
     foreign = [
         f"'{credential.name or credential.key_id}'"
@@ -278,8 +288,17 @@ def publish(attempt: StepAttempt, row: Credential) -> None:
         due = next_run(rotation.schedule, anchor, row)
         for older in attempt.snapshot.journal:
             if older.state is State.CURRENT:
-                until = _promise(rotation, run, now, due.slot)
-                journal.move(tx, older, State.RETIRING, retired_at=now, retired_by=run.id, revoke_after=until)
+                until = _promise(rotation, run, now, due.slot, row)
+                wait = waits_until(rotation.overlap, now, due.at)
+                journal.move(
+                    tx,
+                    older,
+                    State.RETIRING,
+                    retired_at=now,
+                    retired_by=run.id,
+                    revoke_after=until,
+                    wait_ends_at=wait,
+                )
             elif older.state is State.RETIRING and run.reason is Reason.LEAKED and not older.used_elsewhere:
                 journal.move(tx, older, revoke_after=older.retired_at or now)
         current = journal.move(tx, row, State.CURRENT, published_at=now, fingerprint=mark)
@@ -308,9 +327,18 @@ def publish(attempt: StepAttempt, row: Credential) -> None:
     attempt.session.forget()  # from now on the new secret does the work: it signs in for the removal of the old one
 
 
-def _promise(rotation: Rotation, run: Run, now: datetime, slot: datetime) -> datetime:
-    """Until when readers of the previous secret may rely on it."""
-    return now if run.reason is Reason.LEAKED else promised_until(rotation.overlap, now, slot)
+def _promise(rotation: Rotation, run: Run, now: datetime, slot: datetime, new: Credential) -> datetime:
+    """Until when readers of the previous secret may rely on it.
+
+    Where it takes the slot of the next one, never until the new one has ended: that can then not be replaced.
+    """
+    if run.reason is Reason.LEAKED:
+        return now
+    until = promised_until(rotation.overlap, now, slot)
+    if rotation.slots is None or new.begins_at is None or new.ends_at is None:
+        return until
+    near_its_end = guard(new.begins_at, new.ends_at)
+    return min(until, near_its_end + (new.ends_at - near_its_end) / 2)
 
 
 def _the_run(snapshot: Snapshot) -> Run:

@@ -1,5 +1,6 @@
 """Looking at the application's credentials: what others changed (shown, never acted on) and what of ours came back."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from keyturn.audit import events
@@ -24,7 +25,8 @@ GONE_IS_NEWS_FOR = timedelta(days=2)
 def sweep(attempt: StepAttempt) -> None:
     """List the application's credentials; bring back to removal any of ours that should not be there; note drift."""
     rotation = attempt.snapshot.rotation
-    application = attempt.session.look(attempt.snapshot)
+    # Signed in with the current secret alone: it is looked at, too.
+    application = attempt.session.look(replace(attempt.snapshot, seen_at=None))
     with attempt.write() as tx:
         suspect = record_observation(tx, attempt, application)
         # Doubtful news is looked at again soon; otherwise once a day, spread over it.
@@ -52,8 +54,11 @@ def note_troubled(tx: Tx, attempt: StepAttempt, error: Upstream) -> None:
 def note_accepted(tx: Tx, attempt: StepAttempt, *, looked: bool = True) -> None:
     """The connection works. To be called last: it locks the connection. Without ``looked`` only the end of a refusal counts.
 
-    One that signs in for another application has shown no more than that it signs in.
+    One that signs in for another application has shown no more than that it signs in; and what signed in instead of the
+    current secret says nothing of that.
     """
+    if attempt.snapshot.stand_in:
+        return
     connection = _connection(tx, attempt)
     if connection is None:
         return
@@ -73,6 +78,8 @@ def _connection(tx: Tx, attempt: StepAttempt) -> Connection | None:
 def record_observation(tx: Tx, attempt: StepAttempt, application: RemoteApplication) -> bool:
     """Compare the list with what was seen before. Returns whether something is doubtful and worth a second look."""
     rotation, now = attempt.snapshot.rotation, attempt.now()
+    if application.slots != rotation.slots:
+        policies.set_slots(tx, rotation.id, application.slots)
     credentials_by_key_id = {remote.key_id: remote for remote in application.credentials}
     rows_by_key_id = _known(tx, rotation.object_id, credentials_by_key_id)
     before = observed.observed_keys_of(tx, rotation.id)
