@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from keyturn.connections import older_rows, sealed
 from keyturn.connections.domain import Connection, NewConnection
 from keyturn.credentials.domain import State
-from keyturn.db import migrate
+from keyturn.db import access_triggers, migrate
 from keyturn.db.columns import at_or_first, key, ref, text
 from keyturn.db.engine import open_engine, parse_url
 from keyturn.db.tables import app_connections, credentials, metadata
@@ -34,6 +34,7 @@ from tests.postgres import fresh_database
 
 BEFORE = "0011"
 LATER_TABLES = (
+    "access_revisions",
     "alarm_attempts",
     "alarm_notices",
     "alarm_messages",
@@ -159,6 +160,7 @@ _WITHOUT_HISTORY = (
     "ALTER TABLE secrets DROP COLUMN removed_revision",
     "ALTER TABLE secret_versions DROP COLUMN has_references",
     "ALTER TABLE secret_versions DROP COLUMN revision",
+    *(f"ALTER TABLE changes DROP COLUMN {name}" for name in ("reason", "previous_name", "previous_path")),
     "CREATE UNIQUE INDEX uq_secrets_shared ON secrets (folder_id, name) WHERE owner_id IS NULL",
     "CREATE UNIQUE INDEX uq_secrets_personal ON secrets (folder_id, name, owner_id) WHERE owner_id IS NOT NULL",
 )
@@ -174,6 +176,7 @@ def to_version_before(database: Database) -> None:
     """Take away what the migration and those after it bring."""
     with database.engine.begin() as connection:
         for statement in (
+            *_without_access_triggers(postgres=not database.is_sqlite),
             *(f"DROP TABLE {name}" for name in LATER_TABLES),
             *(f"DROP INDEX ix_{name}" for name in _LATER_INDEXES),
             "ALTER TABLE app_connections DROP COLUMN rotates_owned",
@@ -188,6 +191,12 @@ def to_version_before(database: Database) -> None:
         ):
             connection.exec_driver_sql(statement)
         _members_before().create(connection)
+
+
+def _without_access_triggers(*, postgres: bool) -> list[str]:
+    if postgres:
+        return [f"DROP FUNCTION {name} CASCADE" for name in ("keyturn_move_access", "keyturn_move_access_of_published")]
+    return [f"DROP TRIGGER {statement.split()[2]}" for statement in access_triggers.sqlite()]
 
 
 def _members_before() -> sa.Table:

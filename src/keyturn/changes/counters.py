@@ -28,7 +28,7 @@ Listener = Callable[[], None]
 
 
 class Counters:
-    """The revisions of the projects that somebody asks about, and the number of looks that may have found other rights.
+    """The revisions of the projects that somebody asks about, and the access revision.
 
     For any number of threads. ``look`` is what the thread does; without ``start`` it is up to the caller.
     """
@@ -42,12 +42,16 @@ class Counters:
         self._revisions: dict[str, int] = {}
         self._listeners: tuple[Listener, ...] = ()
         self._confirmed_at = float("-inf")
-        self.access = 0
-        """Moves whenever a token, a role or a trusted address may be another than before."""
+        self.access = -1
+        """Another number after each write that may change who reads what; -1 before the first look."""
+        self._announced = 0
+        self._settled = 0
+        self._moves = 0
+        self._moved: dict[str | None, int] = {}
         self._every = OF_A_FILE if database.is_sqlite else OF_A_SERVER
         self._loop = Loop("counters", self.look, self._every)
         self._begun = False
-        database.listen(self._loop.nudge)
+        database.listen(self._on_write)
 
     def start(self) -> None:
         """Begin to look, in a thread. Safe to repeat."""
@@ -79,6 +83,7 @@ class Counters:
             if self._asked[project_id] <= 0:
                 del self._asked[project_id]
                 self._revisions.pop(project_id, None)
+                self._moved.pop(project_id, None)
 
     def revision(self, project_id: str) -> int | None:
         """Return the number of the project's last change as of the last look; None before there was one, and when it is gone."""
@@ -90,23 +95,64 @@ class Counters:
         """Whether the last look was a moment ago, so that nothing that is older than a second can be unknown."""
         return self._monotonic() - self._confirmed_at < CONFIRMED_FOR
 
+    def settled(self, seconds: float) -> bool:
+        """Whether all that this process wrote is known, and a look that found all others' writes began so long ago at most."""
+        return self._settled == self._announced and self._monotonic() - self._confirmed_at < seconds
+
+    @property
+    def pending(self) -> bool:
+        """Whether this process has written what the next look, which comes at once, will find."""
+        return self._settled != self._announced
+
+    @property
+    def moves(self) -> int:
+        """A number for :meth:`still` that is taken before something is read from the database."""
+        return self._moves
+
+    def still(self, project_id: str, moves: int) -> int | None:
+        """Return the project's number, if neither it nor the access revision moved since ``moves`` was taken; else None.
+
+        What was read since then is at least as new as that number.
+        """
+        with self._lock:
+            if self.pending or max(self._moved.get(None, 0), self._moved.get(project_id, 0)) > moves:
+                return None
+            return self._revisions.get(project_id)
+
     def look(self) -> timedelta:
         """Look once, and tell the listeners; return for how long that is enough. Raises what the database raises."""
-        began = self._monotonic()
+        began, announced = self._monotonic(), self._announced
         if self._file is None or self._file.changed():
-            with self._lock:
-                asked = list(self._asked)
-            found: dict[str, int] = {}
-            if asked:
-                with self._database.read() as tx:
-                    found = store.revisions(tx, asked)
-            with self._lock:
-                self._revisions = {each: number for each, number in found.items() if each in self._asked}
-            self.access += 1
-        self._confirmed_at = began
+            try:
+                self._read()
+            except Exception:
+                if self._file is not None:
+                    self._file.forget()
+                raise
+        self._confirmed_at, self._settled = began, announced
         for listener in self._listeners:
             listener()
         return self._every
+
+    def _read(self) -> None:
+        with self._lock:
+            asked = list(self._asked)
+        with self._database.read() as tx:
+            access = store.access_revision(tx)
+            found = store.revisions(tx, asked) if asked else {}
+        with self._lock:
+            self._moves += 1
+            if access != self.access:
+                self.access, self._moved[None] = access, self._moves
+            revisions = {each: number for each, number in found.items() if each in self._asked}
+            for each, number in revisions.items():
+                if self._revisions.get(each) != number:
+                    self._moved[each] = self._moves
+            self._revisions = revisions
+
+    def _on_write(self) -> None:
+        self._announced += 1
+        self._loop.nudge()
 
 
 class _FileChanges:

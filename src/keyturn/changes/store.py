@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from keyturn.changes.domain import Change, ChangeKind
 from keyturn.db.tables import changes
+from keyturn.db.tables.views import access_revisions
 from keyturn.db.tables.views import project_revisions as projects
 from keyturn.db.unit import Tx
 from keyturn.kit.batches import batches
@@ -64,6 +65,15 @@ def revisions(tx: Tx, project_ids: Sequence[str]) -> dict[str, int]:
         for ids in batches(project_ids, _AT_ONCE)
         for row in tx.tuples(query.where(projects.c.id.in_(ids)))
     }
+
+
+_ACCESS = sa.select(access_revisions.c.revision)
+
+
+def access_revision(tx: Tx) -> int:
+    """Return the number that is another one after each write that may change who reads what."""
+    row = tx.one(_ACCESS)
+    return int(row["revision"]) if row else 0
 
 
 def floor(tx: Tx, project_id: str) -> int:

@@ -1,8 +1,10 @@
-"""Triggers that make the audit trail append-only: the database itself refuses to change or delete an event.
+"""Triggers. Those written here make the audit trail append-only: the database itself refuses to change or delete an event.
 
 What is older than the operator wants to keep may be deleted: up to a floor that was written down before. Floors are never
 changed or deleted, each is higher than the one before, and none reaches the newest event.
 """
+
+from keyturn.db import access_triggers
 
 _REFUSAL = "audit events cannot be changed or deleted"
 _FLOOR_REFUSAL = "an audit floor lies above the one before and below the newest event"
@@ -25,6 +27,7 @@ BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END""",
 WHEN EXISTS (SELECT 1 FROM audit_floors WHERE up_to >= NEW.up_to)
 OR NOT EXISTS (SELECT 1 FROM audit_events WHERE id > NEW.up_to)
 BEGIN SELECT RAISE(ABORT, '{_FLOOR_REFUSAL}'); END""",  # noqa: S608 - as above
+    *access_triggers.sqlite(),
 )
 
 POSTGRESQL = (
@@ -68,6 +71,7 @@ FOR EACH ROW EXECUTE FUNCTION keyturn_refuse_audit_change()""",
 FOR EACH STATEMENT EXECUTE FUNCTION keyturn_refuse_audit_change()""",
     """CREATE TRIGGER audit_floors_rise BEFORE INSERT ON audit_floors
 FOR EACH ROW EXECUTE FUNCTION keyturn_refuse_audit_floor()""",
+    *access_triggers.postgresql(),
 )
 
 

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import sqlalchemy as sa
 
+from keyturn.db import access_triggers
 from keyturn.db.engine import for_writing
 from keyturn.db.sqlite import BUSY_SECONDS
 from keyturn.db.tables import data_keys
@@ -67,17 +68,23 @@ class Tx:
 
     def run(self, statement: sa.sql.expression.Executable, **values: Any) -> int:
         """Run a write with these values for its parameters and columns; return how many rows it touched."""
-        if not self.writing:
-            raise RuntimeError("a write inside a read transaction")
-        self.changed = True
+        self._note_write(statement)
         return self.connection.execute(statement, values).rowcount
 
     def changed_row(self, statement: sa.sql.expression.Executable, **values: Any) -> Mapping[str, Any]:
         """Run a write that touches one row, with these values for its parameters; return what it gives back of the row."""
+        self._note_write(statement)
+        return cast(Mapping[str, Any], self.connection.execute(statement, values).mappings().one())
+
+    def _note_write(self, statement: sa.sql.expression.Executable) -> None:
         if not self.writing:
             raise RuntimeError("a write inside a read transaction")
         self.changed = True
-        return cast(Mapping[str, Any], self.connection.execute(statement, values).mappings().one())
+        table = getattr(statement, "table", None)
+        if table is not None and table.name in access_triggers.TABLES:
+            self.announced = (
+                self.announced or not statement.get_execution_options().keys() >= access_triggers.KEEPS_ACCESS.keys()
+            )
 
     def announce(self) -> None:
         """Let those who listen to this process's database look at once when this transaction is committed."""

@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from keyturn.db import unread
+from keyturn.db.access_triggers import KEEPS_ACCESS
 from keyturn.db.tables import access_tokens
 from keyturn.db.tables.views import identities, token_auths, universal_auths, users
 from keyturn.db.unit import Tx
@@ -17,7 +18,7 @@ from keyturn.tokens.domain import Lifetime, StoredToken
 
 _PURGED_AT_ONCE = 5000
 _READ_AT_ONCE = 500
-_INSERT_TOKEN = sa.insert(access_tokens)
+_INSERT_TOKEN = sa.insert(access_tokens).execution_options(**KEEPS_ACCESS)
 _KEPT_AFTER_END = timedelta(days=1)
 
 
@@ -97,6 +98,7 @@ def use_token(tx: Tx, token_id: str, now: datetime) -> bool:
         .where(access_tokens.c.id == token_id, access_tokens.c.revoked_at.is_(None))
         .where(sa.or_(limit == 0, uses < limit))
         .values(uses=uses + 1, last_used_at=now)
+        .execution_options(**KEEPS_ACCESS)
     )
     return tx.run(statement) == 1
 

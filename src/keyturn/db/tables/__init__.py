@@ -1,6 +1,7 @@
 """The tables. Stores write the SQL; nobody else imports this."""
 
 from keyturn.db.tables.access import (
+    access_revisions,
     access_tokens,
     client_secrets,
     environments,
@@ -53,6 +54,7 @@ from keyturn.db.tables.secrets import (
 )
 
 __all__ = [
+    "access_revisions",
     "access_tokens",
     "alarm_attempts",
     "alarm_channels",

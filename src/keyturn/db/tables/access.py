@@ -183,6 +183,14 @@ projects = sa.Table(
     ),  # the number of the last change
 )
 
+# One row at most, which triggers write: see db/access_triggers.py.
+access_revisions = sa.Table(
+    "access_revisions",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("revision", sa.BigInteger, nullable=False),
+)
+
 environments = sa.Table(
     "environments",
     metadata,

@@ -37,6 +37,7 @@ universal_auths = _view(
 )  # fmt: skip
 client_secrets = _view(tables.client_secrets, "id", "universal_auth_id", "description", "ttl", "revoked", "created_at")
 token_auths = _view(tables.token_auths, "id", "access_token_trusted_ips", "access_token_max_ttl")
+access_revisions = _view(tables.access_revisions, "revision")
 processes = _view(tables.processes, "id", "seen_at")
 rotations = _view(
     tables.rotations,
