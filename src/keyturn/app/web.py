@@ -8,7 +8,7 @@ from keyturn import __version__
 from keyturn.accounts.service import Access
 from keyturn.alarms.conditions.finder import ConditionFinder
 from keyturn.alarms.conditions.service import Conditions
-from keyturn.alarms.owners import Owners
+from keyturn.api.alarms import routes as alarms_api
 from keyturn.api.audit import routes as audit_api
 from keyturn.api.connections import routes as connections_api
 from keyturn.api.folders import routes as folders_api
@@ -26,6 +26,7 @@ from keyturn.api.secrets import past_routes as past_api
 from keyturn.api.secrets import routes as secrets_api
 from keyturn.api.tags import routes as tags_api
 from keyturn.api.token_auths import routes as token_auth_api
+from keyturn.app.alarms import alarm_services
 from keyturn.app.core import Core, before_call, clouds, oauth_app, services
 from keyturn.app.services import Services
 from keyturn.app.worker import Worker
@@ -143,6 +144,7 @@ def web_application(core: Core, worker: Worker | None) -> Application:
     secrets = Secrets(core.database, core.sealer, core.clock, core.ids, reads)
     counters = Counters(core.database)
     watch = ChangeWatch(core.database, core.clock, counters, most=settings.max_waiters)
+    alarms = alarm_services(core)
     routers = [
         people_api.login_router(access, limiter, per_identity),
         people_api.users_router(access, limiter),
@@ -182,7 +184,9 @@ def web_application(core: Core, worker: Worker | None) -> Application:
             core.clock,
         ),
         application_routes.router(use_cases.applications, core.clock),
-        owners_api.router(Owners(core.database, core.clock)),
+        owners_api.router(alarms.owners),
+        alarms_api.alarms_router(alarms.alarms),
+        alarms_api.channels_router(alarms.channels),
         unbuilt.router(),
     ]
     pages, site = page_routes(core, access, projects, use_cases, trail, limiter, secrets)

@@ -23,6 +23,8 @@ class SubjectKind(StrEnum):
     SECRET_IMPORT = "secret-import"
     TAG = "secret-tag"
     ROLE = "project-role"
+    ALARM = "alarm"
+    ALARM_CHANNEL = "alarm-channel"
 
 
 @dataclass(frozen=True)

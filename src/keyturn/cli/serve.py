@@ -33,6 +33,7 @@ def serve(
 def run(settings: Settings, *, with_worker: bool, ahead: float = 0.0) -> NoReturn:
     """Serve until a signal comes, then end this process. Raises Misconfigured before anything is served."""
     with loading():
+        from keyturn.app.alarms import alarm_watch  # noqa: PLC0415 - the start-up time of the other commands
         from keyturn.app.core import open_core  # noqa: PLC0415 - the start-up time of the other commands
         from keyturn.app.web import open_access, web_application  # noqa: PLC0415
         from keyturn.app.worker import Worker  # noqa: PLC0415
@@ -44,6 +45,7 @@ def run(settings: Settings, *, with_worker: bool, ahead: float = 0.0) -> NoRetur
             tell(f"Warning: {warning}")
         core = open_core(settings, tell, ahead=timedelta(seconds=ahead))
         rotating = Worker(core) if with_worker else None
+        watch = alarm_watch(core)
         ending = Ending()
         application = web_application(core, rotating)
         web = WebServer(
@@ -59,9 +61,11 @@ def run(settings: Settings, *, with_worker: bool, ahead: float = 0.0) -> NoRetur
         code = access.setup.announce()
         if rotating:
             rotating.start()
+        watch.start()
     web.run(lambda url: _welcome(url, settings, code, ready=access.bootstrapped()))
     if rotating:
         rotating.stop(ending.remaining)
+    watch.stop(ending.remaining())
     core.close()
     # Work that did not end within its grace sits in threads that would keep the process: the next one takes it over.
     end_process(0)

@@ -21,6 +21,7 @@ def worker(
     """Run rotations until a signal comes. Any number of workers may share one PostgreSQL database."""
     settings = command_context(ctx).settings(KEYTURN_DATA_DIR=data_dir)
     with loading():
+        from keyturn.app.alarms import alarm_watch  # noqa: PLC0415 - the start-up time of the other commands
         from keyturn.app.core import open_core  # noqa: PLC0415 - the start-up time of the other commands
         from keyturn.app.worker import Worker  # noqa: PLC0415
         from keyturn.web.server import logs  # noqa: PLC0415
@@ -37,8 +38,11 @@ def worker(
             signal.signal(number, end)
         rotating = Worker(core)
         rotating.start()
+        watch = alarm_watch(core)
+        watch.start()
     print("The worker is ready.", flush=True)
     over.wait()
     rotating.stop(ending.remaining)
+    watch.stop(ending.remaining())
     core.close()
     os._exit(0)  # see serve: what did not end within its grace must not keep the process

@@ -62,7 +62,8 @@ def _innermost(address: Address) -> Address:
 class PinnedTransport:
     """The real ``ports.http.NamedHostTransport``. Safe to share between threads.
 
-    ``networks`` may be called besides the public internet. ``guard`` is called before every request, and may raise.
+    ``networks`` may be called besides the public internet; ``setting`` is the name of the setting with them. ``guard`` is called
+    before every request, and may raise.
     ``ca_file`` is trusted in addition to the machine's trust store. Proxies are not used: behind one nobody could judge
     the address.
     """
@@ -71,12 +72,14 @@ class PinnedTransport:
         self,
         *,
         networks: Sequence[Network] = (),
+        setting: str = "KEYTURN_IDENTITY_NETWORKS",
         ca_file: Path | None = None,
         guard: Callable[[], None] = nothing_held,
         resolve: Resolve = system_addresses,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._networks = networks
+        self._setting = setting
         self._guard = guard
         self._resolve = resolve
         self._monotonic = monotonic
@@ -147,7 +150,7 @@ class PinnedTransport:
         if refused or not addresses:
             raise TransportFailed(
                 f"{host} has the address {', '.join(refused) or 'of nobody'}, which is not one of the public internet and in"
-                " no network of KEYTURN_IDENTITY_NETWORKS",
+                f" no network of {self._setting}",
                 sent=False,
             )
         return addresses

@@ -61,6 +61,18 @@ USUAL_RETENTION = RetentionSettings()
 
 
 @dataclass(frozen=True)
+class MailServer:
+    """Where e-mail is handed in. ``security`` is starttls, tls or none."""
+
+    host: str
+    port: int = 587
+    security: str = "starttls"
+    username: str = ""
+    password: Plaintext | None = field(default=None, repr=False)
+    sender: str = ""
+
+
+@dataclass(frozen=True)
 class CloudOverride:
     """A custom authority and Graph, for the emulator or a sovereign cloud missing from the table."""
 
@@ -104,6 +116,9 @@ class Settings:
     """Requests that wait for changes of secrets at the same time, in one process."""
     identity_networks: tuple[IPv4Network | IPv6Network, ...] = ()
     """Where issuers of machine identities' tokens may be, besides the public internet."""
+    alarm_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    """Where receivers of alarms may be, besides the public internet."""
+    mail: MailServer | None = None
     warnings: tuple[str, ...] = ()
     """What in the environment was not used, in a sentence each: it is not meant for this server, or of no effect."""
 

@@ -10,13 +10,14 @@ from sqlalchemy.engine import URL
 
 from keyturn.errors import Misconfigured
 from keyturn.kit.secret import Plaintext
-from keyturn.settings.model import CloudOverride, Pace, Quotas, RetentionSettings, Settings
+from keyturn.settings.model import CloudOverride, MailServer, Pace, Quotas, RetentionSettings, Settings
 from keyturn.settings.setting import Setting
 from keyturn.settings.table import SETTINGS
 from keyturn.settings.values import is_service_link
 
 _NONE: Mapping[str, str] = types.MappingProxyType({})
 _LONGEST_FILE = 256 * 1024
+_MAIL = (("KEYTURN_SMTP_HOST", "host"), ("KEYTURN_SMTP_FROM", "sender"))
 # GNU triples such as x86_64-conda-linux-gnu and arm64-apple-darwin20.0.0: what conda exports as HOST.
 _BUILD_HOST = re.compile(r"[a-z0-9_]+-[a-z0-9_]+-(?:linux|darwin|mingw|windows|freebsd)[a-z0-9._-]*")
 
@@ -116,6 +117,7 @@ class _Reader:
             data_dir=data_dir,
             database_url=url or embedded_url(data_dir),
             cloud_override=self._cloud_override(values),
+            mail=self._mail_server(values),
             pace=self._pace(_part(values, "pace")),
             quotas=Quotas(**_part(values, "quotas")),
             retention=RetentionSettings(**_part(values, "retention")),
@@ -165,6 +167,16 @@ class _Reader:
         if len(parts) == 1:
             self.fault("KEYTURN_AUTHORITY, KEYTURN_GRAPH", "go together, but only one is given", "both, or neither")
         return CloudOverride(**parts) if len(parts) == 2 else None
+
+    def _mail_server(self, values: Mapping[str, Any]) -> MailServer | None:
+        parts = _part(values, "mail")
+        if not parts:
+            return None
+        missing = [name for name, part in _MAIL if part not in parts]
+        if missing:
+            self.fault(", ".join(missing), "is missing beside the other KEYTURN_SMTP_ variables", "both of them")
+            return None
+        return MailServer(**parts)
 
     def _pace(self, parts: Mapping[str, Any]) -> Pace:
         pace = Pace(**parts)

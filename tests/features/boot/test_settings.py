@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from keyturn.errors import Misconfigured
 from keyturn.kit.secret import Plaintext
-from keyturn.settings.model import Pace, Quotas, RetentionSettings, Settings
+from keyturn.settings.model import MailServer, Pace, Quotas, RetentionSettings, Settings
 from keyturn.settings.reader import read_settings
 from keyturn.settings.table import SETTINGS, unknown_variables
 
@@ -301,7 +301,8 @@ def test_every_setting_has_a_variable() -> None:
     assert {f"pace.{field.name}" for field in fields(Pace)} <= covered
     assert {f"quotas.{field.name}" for field in fields(Quotas)} <= covered
     assert {f"retention.{field.name}" for field in fields(RetentionSettings)} <= covered
-    parts = {"pace", "quotas", "retention", "cloud_override", "warnings"}
+    assert {f"mail.{field.name}" for field in fields(MailServer)} <= covered
+    parts = {"pace", "quotas", "retention", "mail", "cloud_override", "warnings"}
     assert {field.name for field in fields(Settings)} - parts <= covered
 
 
@@ -325,3 +326,11 @@ def test_how_long_records_are_kept_is_set_in_days() -> None:
 @pytest.mark.parametrize("days", ["-1", "1", "6", "36501", "1.5", "for ever"])
 def test_a_retention_that_is_most_likely_a_slip_is_refused(days: str) -> None:
     assert list(faults({"KEYTURN_AUDIT_RETENTION_DAYS": days})) == ["KEYTURN_AUDIT_RETENTION_DAYS"]
+
+
+def test_a_mail_server_needs_a_sender(tmp_path: Path) -> None:
+    given = {"KEYTURN_DATA_DIR": str(tmp_path), "KEYTURN_SMTP_HOST": "smtp.example.com"}
+    with pytest.raises(Misconfigured, match="KEYTURN_SMTP_FROM is missing beside the other KEYTURN_SMTP_ variables"):
+        read_settings(given)
+    mail = read_settings(given | {"KEYTURN_SMTP_FROM": "keyturn@example.com"}).mail
+    assert mail == MailServer("smtp.example.com", 587, "starttls", sender="keyturn@example.com")

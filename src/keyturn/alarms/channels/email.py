@@ -1,0 +1,173 @@
+"""E-mail, through the mail server of the settings or one of the channel's own: RFC 5321, with TLS as in RFC 3207 and 8314.
+
+The id of the notification is the Message-ID: a mail system that remembers it delivers each message once.
+"""
+
+import smtplib
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.utils import format_datetime
+from typing import Any
+
+from keyturn.alarms.channels.kind import Config, Undelivered, refused
+from keyturn.alarms.notification import Notification
+from keyturn.alarms.routing import OWNERS, TO, address_in
+from keyturn.kit.secret import Plaintext
+from keyturn.providers.pinned import Network, Resolve, may_be_called, system_addresses
+from keyturn.settings.model import MailServer
+
+_SECONDS = 15.0
+_WHOLE = 60.0
+"""Seconds after which a conversation is ended, however it goes: the limit of a socket is for each read alone."""
+SECURITIES = ("starttls", "tls", "none")
+_PORTS = {"starttls": 587, "tls": 465, "none": 25}
+NOT_SET = "This server has no mail server in its settings."
+
+
+@dataclass(frozen=True)
+class Email:
+    """``server`` is that of the settings, which the operator trusts; ``networks`` may be called besides the public internet.
+
+    ``trust`` makes the context of TLS, with the certificates of the settings.
+    """
+
+    server: MailServer | None
+    networks: Sequence[Network]
+    trust: Callable[[], ssl.SSLContext]
+    resolve: Resolve = system_addresses
+    key: str = "email"
+    title: str = "E-mail"
+    secret: str = "Password of the mail server"
+    secret_needed: bool = False
+
+    def check(self, config: Config, secret: Plaintext | None) -> dict[str, Any]:
+        del secret
+        host, security = str(config.get("host") or "").strip(), str(config.get("security") or "starttls")
+        if security not in SECURITIES:
+            raise refused("There is no such security.", "security", f"Choose one of {', '.join(SECURITIES)}.")
+        sender = str(config.get("from") or "").strip()
+        if not host and self.server is None:
+            fix = "Name a mail server here, or ask the operator of this server for KEYTURN_SMTP_HOST."
+            raise refused(NOT_SET, "host", fix)
+        if (host or sender) and address_in(sender) is None:
+            raise refused("The sender is no e-mail address.", "from", "Write one, such as keyturn@example.com.")
+        receivers = [str(each).strip() for each in config.get(TO) or [] if str(each).strip()]
+        if any(address_in(each) != each for each in receivers):
+            raise refused("One of the receivers is no e-mail address.", TO, "Write one to a line.")
+        port = int(config.get("port") or _PORTS[security])
+        own = {"host": host, "port": port, "security": security, "username": str(config.get("username") or "")}
+        return {**(own if host else {}), "from": sender, TO: receivers, OWNERS: bool(config.get(OWNERS, True))}
+
+    def send(self, config: Config, secret: Plaintext | None, notification: Notification) -> str:
+        server = self._server(config, secret)
+        if not notification.receiver:
+            raise Undelivered("There is nobody to send it to: the organization has no administrator with an address.")
+        try:
+            message = mail(notification, str(config.get("from") or server.sender))
+            return self._deliver(server, message, own=bool(config.get("host")))
+        except (smtplib.SMTPException, OSError, ValueError) as error:
+            raise Undelivered(_told(error, server)) from None
+
+    def _server(self, config: Config, secret: Plaintext | None) -> MailServer:
+        if not config.get("host"):
+            if self.server is None:
+                raise Undelivered(NOT_SET)
+            return self.server
+        username = str(config.get("username") or "")
+        security = str(config.get("security") or "starttls")
+        port = int(config.get("port") or _PORTS[security])
+        return MailServer(str(config["host"]), port, security, username, secret, str(config.get("from") or ""))
+
+    def _deliver(self, server: MailServer, message: EmailMessage, *, own: bool) -> str:
+        context = self.trust() if server.security != "none" else None
+        smtp = _Smtp(self._address(server, judged=own), server.host, context if server.security == "tls" else None)
+        timer = threading.Timer(_WHOLE, smtp.cut_off)
+        timer.daemon = True
+        timer.start()
+        try:
+            smtp.connect(server.host, server.port)
+            if server.security == "starttls":
+                smtp.starttls(context=context)
+            if server.username and server.password is not None:
+                smtp.login(server.username, server.password.reveal())
+            smtp.send_message(message)
+            with suppress(smtplib.SMTPException, OSError):
+                smtp.quit()  # it was taken: how they part is of no matter
+        finally:
+            timer.cancel()
+            smtp.close()
+        return f"Taken by {server.host}"
+
+    def _address(self, server: MailServer, *, judged: bool) -> str:
+        """Resolve the host, this once. Raises Undelivered for an address that may not be called."""
+        addresses = self.resolve(server.host, server.port)
+        bad = [each for each in addresses if judged and not may_be_called(each, self.networks)]
+        if bad or not addresses:
+            raise Undelivered(
+                f"{server.host} has the address {', '.join(bad) or 'of nobody'}, which is not one of the public internet and in"
+                " no network of KEYTURN_ALARM_NETWORKS."
+            )
+        return addresses[0]
+
+
+class _Smtp(smtplib.SMTP):
+    """Connects to an address that was judged, and proves the certificate for the host's name."""
+
+    def __init__(self, address: str, host: str, tls: ssl.SSLContext | None) -> None:
+        super().__init__(timeout=_SECONDS)
+        self._address = address
+        self._name = host
+        self._tls = tls
+        self._host = host  # what STARTTLS proves the certificate for
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        plain = socket.create_connection((self._address, port), timeout)
+        if self._tls is None:
+            return plain
+        try:
+            return self._tls.wrap_socket(plain, server_hostname=self._name)
+        except BaseException:
+            plain.close()
+            raise
+
+    def cut_off(self) -> None:
+        connection = self.sock
+        if connection is not None:
+            try:
+                socket.socket.shutdown(connection, socket.SHUT_RDWR)
+            except OSError:
+                return  # it has ended already
+
+
+def mail(notification: Notification, sender: str) -> EmailMessage:
+    """Return the message. Raises ValueError for an address that is none."""
+    message = EmailMessage()
+    message["From"] = sender
+    message["To"] = Address(addr_spec=notification.receiver)
+    message["Subject"] = notification.title
+    message["Date"] = format_datetime(notification.created_at)
+    message["Message-ID"] = f"<{notification.id}@{sender.rpartition('@')[2] or 'keyturn'}>"
+    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no absence notes in return
+    message.set_content(notification.text())
+    return message
+
+
+def _told(error: Exception, server: MailServer) -> str:
+    """Say why in words. What the server said is told, but never after a login: it may repeat what was sent."""
+    if isinstance(error, smtplib.SMTPAuthenticationError):
+        return f"{server.host} refuses the user name or the password (status {error.smtp_code})."
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        return f"{server.host} refuses the receiver."
+    if isinstance(error, smtplib.SMTPResponseException):
+        return f"{server.host} answered with status {error.smtp_code}."
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"The certificate of {server.host} is not trusted: {error.verify_message}."
+    if isinstance(error, TimeoutError):
+        return f"{server.host} did not answer in time."
+    return f"No connection to {server.host} on port {server.port}: {type(error).__name__}."

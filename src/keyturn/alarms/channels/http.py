@@ -1,0 +1,45 @@
+"""What channels over HTTPS have in common: addresses that people type, and one request to them."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+import msgspec
+
+from keyturn.alarms.channels.kind import Undelivered, refused
+from keyturn.kit.secret import Plaintext
+from keyturn.ports.http import HttpRequest, NamedHostTransport, TransportFailed
+
+TIMEOUT = timedelta(seconds=15)
+
+
+def require_address(text: str, field: str) -> str:
+    """Return the host of an https address. Raises Refused for anything else; what was typed is not repeated."""
+    try:
+        parts = urlsplit(text)
+        host = parts.hostname or ""
+        right = parts.scheme == "https" and bool(host) and "@" not in parts.netloc and (parts.port or 443) > 0
+    except ValueError:
+        right, host = False, ""
+    if not right or not text.isascii() or not text.isprintable() or " " in text or len(text) > 2000:
+        raise refused("The address is not one of HTTPS.", field, "Copy it whole: it begins with https:// and a host.")
+    return host
+
+
+def post_json(
+    transport: NamedHostTransport, url: Plaintext, body: object, headers: Mapping[str, str] | None = None
+) -> str:
+    """Send once, and return the status. Raises Undelivered, which repeats neither the address nor the answer."""
+    return post(transport, url, msgspec.json.encode(body), headers)
+
+
+def post(transport: NamedHostTransport, url: Plaintext, data: bytes, headers: Mapping[str, str] | None = None) -> str:
+    """As :func:`post_json`, of bytes that are JSON already."""
+    fields = {"content-type": "application/json", **(headers or {})}
+    try:
+        answer = transport.send(HttpRequest("POST", url.reveal(), fields, data, TIMEOUT))
+    except TransportFailed as error:
+        raise Undelivered(f"No answer: {error}.") from None
+    if not 200 <= answer.status < 300:
+        raise Undelivered(f"Answered with status {answer.status}.")
+    return f"Taken, with status {answer.status}"

@@ -1,0 +1,43 @@
+"""What a kind of channel is."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from keyturn.alarms.notification import Notification
+from keyturn.errors import Refused
+from keyturn.kit.secret import Plaintext
+
+Config = Mapping[str, Any]
+
+
+class Undelivered(Exception):
+    """The receiver did not take it, or nobody knows. The text says why, in words for people, and holds no secret."""
+
+
+class ChannelKind(Protocol):
+    """``secret`` says in words what the secret of such a channel is, for forms."""
+
+    @property
+    def key(self) -> str: ...
+
+    @property
+    def title(self) -> str: ...
+
+    @property
+    def secret(self) -> str: ...
+
+    @property
+    def secret_needed(self) -> bool: ...
+
+    def check(self, config: Config, secret: Plaintext | None) -> dict[str, Any]:
+        """Return the config as it is kept; nothing of it may be a secret. Raises Refused for what can not work."""
+
+    def send(self, config: Config, secret: Plaintext | None, notification: Notification) -> str:
+        """Bring it there, and return what the receiver answered. Outside transactions.
+
+        The same id each time it is tried. Raises Undelivered.
+        """
+
+
+def refused(message: str, field: str, fix: str) -> Refused:
+    return Refused(message, code="alarms.channel_invalid", fix=fix, field=field)

@@ -1,0 +1,77 @@
+"""A channel of Microsoft Teams, by a workflow that posts what a webhook receives, with an adaptive card.
+
+https://learn.microsoft.com/en-us/microsoftteams/platform/webhooks-and-connectors/how-to/add-incoming-webhook
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from keyturn.alarms.channels.http import post_json, require_address
+from keyturn.alarms.channels.kind import Config, Undelivered
+from keyturn.alarms.notification import Item, Notification
+from keyturn.kit.secret import Plaintext
+from keyturn.ports.http import NamedHostTransport
+
+_MOST = 15
+"""A card may have 28 KB: https://learn.microsoft.com/en-us/microsoftteams/limits-specifications-teams"""
+_LONGEST = 500
+_COLORS = {"critical": "Attention", "warning": "Warning", "notice": "Default"}
+
+
+@dataclass(frozen=True)
+class Teams:
+    """Whoever knows the address can write to the channel: it is the secret, and only its host is shown."""
+
+    transport: NamedHostTransport
+    key: str = "teams"
+    title: str = "Microsoft Teams"
+    secret: str = "Address of the workflow"
+    secret_needed: bool = True
+
+    def check(self, config: Config, secret: Plaintext | None) -> dict[str, Any]:
+        return {"host": require_address(secret.reveal(), "secret") if secret else str(config.get("host") or "")}
+
+    def send(self, config: Config, secret: Plaintext | None, notification: Notification) -> str:
+        if secret is None:
+            raise Undelivered("The channel has no address.")
+        return post_json(self.transport, secret, body(notification))
+
+
+def body(notification: Notification) -> dict[str, Any]:
+    """Return the message as the workflow takes it."""
+    shown = notification.items[:_MOST]
+    left = notification.left_out + len(notification.items) - len(shown)
+    head = _text(notification.title, weight="Bolder", size="Medium")
+    more = [_text(f"And {left} more.")] if left else []
+    card = {
+        "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
+        "type": "AdaptiveCard",
+        "version": "1.4",
+        "msteams": {"width": "Full"},
+        "body": [head, *(_container(item) for item in shown), *more],
+        "actions": [{"type": "Action.OpenUrl", "title": "All alarms", "url": notification.link}],
+    }
+    attachment = {"contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": None, "content": card}
+    return {"type": "message", "attachments": [attachment]}
+
+
+def _container(item: Item) -> dict[str, Any]:
+    return {
+        "type": "Container",
+        "separator": True,
+        "items": [
+            _text(item.headline, weight="Bolder", color=_COLORS.get(item.severity, "Default")),
+            _text(item.cause),
+            _text(f"What to do: {item.fix}"),
+            {"type": "ActionSet", "actions": [{"type": "Action.OpenUrl", "title": "Open", "url": item.link}]},
+        ],
+    }
+
+
+def _text(text: str, **more: str) -> dict[str, Any]:
+    return {"type": "TextBlock", "text": _escaped(text[:_LONGEST]), "wrap": True, **more}
+
+
+def _escaped(text: str) -> str:
+    """Take away the meaning of signs that a card reads as links: names are of people's choice."""
+    return text.replace("[", "\\[").replace("](", "]\\(")

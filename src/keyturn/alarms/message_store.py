@@ -1,0 +1,194 @@
+"""SQL of the messages that tell of alarms: which are due, what they say, and how each attempt went."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from keyturn.alarms.domain import Attempt, Message
+from keyturn.db.columns import first_of, last_of
+from keyturn.db.tables import alarm_attempts as attempts
+from keyturn.db.tables import alarm_messages as messages
+from keyturn.db.tables import alarm_notices as notices
+from keyturn.db.unit import Tx
+
+LONGEST_WAIT = timedelta(days=2)
+"""A message waits for its hour of the day, or for its next attempt: what lies further ahead was written by a wrong clock."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What is told of one alarm in a message: the event, and the alarm as it was known then."""
+
+    event: str
+    content: Mapping[str, Any]
+
+
+# --- writing ----------------------------------------------------------------------------------------------------------
+
+
+def add(tx: Tx, message: Message, dedup_key: str) -> bool:
+    """Add a message, unless one with this key is there; say whether it was added."""
+    return tx.add_new(
+        messages,
+        id=message.id,
+        org_id=message.org_id,
+        channel_id=message.channel_id,
+        receiver=message.receiver,
+        dedup_key=dedup_key,
+        kind=message.kind,
+        created_at=message.created_at,
+        due_at=message.due_at,
+    )
+
+
+def waiting(tx: Tx, dedup_key: str) -> str | None:
+    """Return the message with this key that something may still be added to; nobody begins to send it meanwhile."""
+    query = sa.select(messages.c.id).where(messages.c.dedup_key == dedup_key, messages.c.begun_at.is_(None))
+    row = tx.one(query.with_for_update())
+    return row["id"] if row else None
+
+
+def add_notice(tx: Tx, notice_id: str, message_id: str, alarm_id: str | None, told: Told, now: datetime) -> None:
+    tx.run(
+        sa.insert(notices),
+        id=notice_id,
+        message_id=message_id,
+        alarm_id=alarm_id,
+        event=told.event,
+        content=dict(told.content),
+        created_at=now,
+    )
+
+
+# --- sending ----------------------------------------------------------------------------------------------------------
+
+_ANY = sa.select(
+    sa.or_(
+        first_of(messages.c.due_at) <= sa.bindparam("now"), last_of(messages.c.due_at) > sa.bindparam("never")
+    ).label("due")
+)
+_CLAIM = (
+    sa.select(messages.c.id, messages.c.channel_id)
+    .where(sa.or_(messages.c.due_at <= sa.bindparam("now"), messages.c.due_at > sa.bindparam("never")))
+    .order_by(messages.c.due_at, messages.c.id)
+    .limit(sa.bindparam("most"))
+    .with_for_update(skip_locked=True)
+)
+_OF_IDS = sa.update(messages).where(messages.c.id.in_(sa.bindparam("ids", expanding=True)))
+
+
+def any_due(tx: Tx, now: datetime) -> bool:
+    """Whether something is due. Looks at both ends of an index."""
+    row = tx.one(_ANY, now=now, never=now + LONGEST_WAIT)
+    return bool(row and row["due"])
+
+
+def claim(tx: Tx, now: datetime, limit: int, until: datetime) -> list[tuple[str, str]]:
+    """Move what is longest due to ``until``; return ids of messages and channels. No other transaction gets the same.
+
+    From then on nothing is added to them: each attempt sends the same.
+    """
+    rows = tx.rows(_CLAIM, now=now, never=now + LONGEST_WAIT, most=limit)
+    ids = [row["id"] for row in rows]
+    if ids:
+        begun = sa.func.coalesce(messages.c.begun_at, sa.bindparam("at", now, messages.c.begun_at.type))
+        tx.run(_OF_IDS.values(begun_at=begun, due_at=sa.bindparam("until", until, messages.c.due_at.type)), ids=ids)
+    return [(row["id"], row["channel_id"]) for row in rows]
+
+
+def put_off(tx: Tx, message_ids: Sequence[str], until: datetime) -> None:
+    """Make due again at this moment what was claimed and is not sent."""
+    tx.run(
+        _OF_IDS.where(messages.c.due_at.is_not(None)).values(due_at=sa.bindparam("until")),
+        ids=list(message_ids),
+        until=until,
+    )
+
+
+def get(tx: Tx, message_id: str) -> Message | None:
+    row = tx.one(sa.select(messages).where(messages.c.id == message_id))
+    return _message(row) if row else None
+
+
+def told_in(tx: Tx, message_id: str) -> list[Told]:
+    """Return what a message tells, in the order in which it was decided."""
+    query = sa.select(notices.c.event, notices.c.content).where(notices.c.message_id == message_id)
+    return [Told(row["event"], row["content"]) for row in tx.rows(query.order_by(notices.c.created_at, notices.c.id))]
+
+
+def note_attempt(tx: Tx, attempt_id: str, message: Message, attempt: Attempt, next_at: datetime | None) -> None:
+    """Write down how it went. ``next_at`` is when a message that was not taken is sent again; None: it is given up."""
+    tx.run(
+        sa.insert(attempts),
+        id=attempt_id,
+        message_id=message.id,
+        at=attempt.at,
+        ok=attempt.ok,
+        outcome=attempt.outcome,
+    )
+    ended = {"sent_at": attempt.at} if attempt.ok else {} if next_at else {"given_up_at": attempt.at}
+    changes = {"due_at": None if attempt.ok else next_at, "tries": messages.c.tries + 1, **ended}
+    tx.run(sa.update(messages).where(messages.c.id == message.id).values(**changes))
+
+
+# --- what was told ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A message about an alarm, with the attempts to bring it to its receiver."""
+
+    message: Message
+    event: str
+    attempts: Sequence[Attempt]
+
+
+def of_alarm(tx: Tx, alarm_id: str) -> list[Delivery]:
+    """Return the messages that tell of an alarm, the newest first, with each attempt: two statements."""
+    query = sa.select(messages, notices.c.event).join(notices, notices.c.message_id == messages.c.id)
+    rows = tx.rows(query.where(notices.c.alarm_id == alarm_id).order_by(messages.c.created_at.desc(), messages.c.id))
+    tried = _attempts(tx, [row["id"] for row in rows])
+    return [Delivery(_message(row), row["event"], tried.get(row["id"], ())) for row in rows]
+
+
+def of_channel(tx: Tx, channel_id: str, limit: int) -> list[Delivery]:
+    """Return the newest messages of a channel, with each attempt: two statements."""
+    query = sa.select(messages).where(messages.c.channel_id == channel_id)
+    rows = tx.rows(query.order_by(messages.c.created_at.desc(), messages.c.id).limit(limit))
+    tried = _attempts(tx, [row["id"] for row in rows])
+    return [Delivery(_message(row), row["kind"], tried.get(row["id"], ())) for row in rows]
+
+
+def remove_ended(tx: Tx, org_id: str, before: datetime) -> int:
+    """Remove messages from before this that were sent or given up."""
+    return tx.run(
+        sa.delete(messages).where(
+            messages.c.org_id == org_id, messages.c.created_at < before, messages.c.due_at.is_(None)
+        )
+    )
+
+
+def _attempts(tx: Tx, message_ids: Sequence[str]) -> dict[str, list[Attempt]]:
+    tried: dict[str, list[Attempt]] = {}
+    query = sa.select(attempts).where(attempts.c.message_id.in_(message_ids))
+    for row in tx.rows(query.order_by(attempts.c.at, attempts.c.id)) if message_ids else ():
+        tried.setdefault(row["message_id"], []).append(Attempt(row["at"], row["ok"], row["outcome"]))
+    return tried
+
+
+def _message(row: Mapping[str, Any]) -> Message:
+    return Message(
+        row["id"],
+        row["org_id"],
+        row["channel_id"],
+        row["receiver"],
+        row["kind"],
+        row["created_at"],
+        row["due_at"],
+        row["sent_at"],
+        row["given_up_at"],
+        row["tries"],
+    )

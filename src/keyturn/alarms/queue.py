@@ -1,0 +1,83 @@
+"""Puts what is to be told into messages, within one transaction of the caller. Safe to repeat: each has a key of its own."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from keyturn.alarms import message_store, routing
+from keyturn.alarms.domain import Alarm, Channel, Event, Message, Notice
+from keyturn.alarms.message_store import Told
+from keyturn.alarms.routing import Persons, Stop
+from keyturn.db.unit import Tx
+from keyturn.kit.clock import iso
+from keyturn.ownership.domain import Owner
+from keyturn.ports.clock import Ids
+
+ALARM, DIGEST, TEST = "alarm", "digest", "test"
+"""Kinds of messages."""
+_DAYS_AHEAD = 3
+
+
+@dataclass(frozen=True)
+class Queue:
+    """Writes messages. ``administrators`` are e-mail addresses by project, and (None) those of the organization."""
+
+    ids: Ids
+    channels: Sequence[Channel]
+    administrators: Mapping[str | None, Sequence[str]]
+
+    def tell(self, tx: Tx, alarm: Alarm, notice: Notice, owner: Owner, now: datetime) -> None:
+        """Tell all who are concerned, at once or in their next daily message."""
+        for stop in routing.stops(self.channels, alarm, notice, self._persons(alarm, owner)):
+            told = Told(notice.event.value, content_of(alarm))
+            if notice.urgent:
+                self._at_once(tx, alarm, notice.event, stop, told, now)
+            else:
+                self._daily(tx, alarm, stop, told, now)
+
+    def _persons(self, alarm: Alarm, owner: Owner) -> Persons:
+        address = routing.address_in(owner.contact) or (None if owner.left else owner.email or None)
+        of_project = self.administrators.get(alarm.place.project_id) or self.administrators.get(None) or ()
+        return Persons(address if alarm.owner_id else None, tuple(of_project))
+
+    def _at_once(self, tx: Tx, alarm: Alarm, event: Event, stop: Stop, told: Told, now: datetime) -> None:
+        message = self._message(alarm.org_id, stop, ALARM, now, now)
+        if message_store.add(tx, message, routing.key_at_once(alarm, event, stop)):
+            message_store.add_notice(tx, self.ids.new(), message.id, alarm.id, told, now)
+
+    def _daily(self, tx: Tx, alarm: Alarm, stop: Stop, told: Told, now: datetime) -> None:
+        """Add it to the receiver's next daily message that has not begun to be sent."""
+        at = now
+        for _ in range(_DAYS_AHEAD):
+            day, at = routing.digest_at(stop.channel, at)
+            key = f"digest:{day}:{stop.channel.id}:{stop.receiver}"
+            message_store.add(tx, self._message(alarm.org_id, stop, DIGEST, now, at), key)
+            message_id = message_store.waiting(tx, key)
+            if message_id is not None:
+                message_store.add_notice(tx, self.ids.new(), message_id, alarm.id, told, now)
+                return
+        # A clock that was ahead has sent those of the days to come: better a second one than none.
+        self._at_once(tx, alarm, Event(told.event), stop, told, now)
+
+    def _message(self, org_id: str, stop: Stop, kind: str, now: datetime, due_at: datetime) -> Message:
+        return Message(self.ids.new(), org_id, stop.channel.id, stop.receiver, kind, now, due_at, None, None, 0)
+
+
+def content_of(alarm: Alarm) -> dict[str, object]:
+    """Return what is told of an alarm: names, ids and sentences, never a value of a secret."""
+    return {
+        "alarmId": alarm.id,
+        "kind": alarm.kind,
+        "severity": alarm.severity.value,
+        "subjectKind": alarm.subject_kind,
+        "subjectId": alarm.subject_id,
+        "subject": alarm.subject,
+        "projectId": alarm.place.project_id,
+        "cause": alarm.cause,
+        "fix": alarm.fix,
+        "path": alarm.path,
+        "contact": alarm.contact,
+        "since": alarm.since and iso(alarm.since),
+        "endsAt": alarm.ends_at and iso(alarm.ends_at),
+        "openedAt": iso(alarm.opened_at),
+    }

@@ -1,0 +1,90 @@
+"""Which channel tells whom of an alarm, and when. Pure."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from email.utils import parseaddr
+
+from keyturn.alarms.conditions.domain import Severity
+from keyturn.alarms.domain import Alarm, Audience, Channel, Event, Notice
+from keyturn.kit import zones
+from keyturn.kit.moments import in_zone, utc_of
+
+_RANK = {Severity.CRITICAL: 0, Severity.WARNING: 1, Severity.NOTICE: 2}
+TO, OWNERS = "to", "owners"
+"""In the config of channels that reach persons: the addresses of administrators, and whether owners are told."""
+
+
+@dataclass(frozen=True)
+class Persons:
+    """E-mail addresses of those who answer for an alarm: its owner, and administrators of its project or of the organization."""
+
+    owner: str | None = None
+    administrators: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Stop:
+    """One receiver of a message. ``receiver`` is empty where a channel has only one."""
+
+    channel: Channel
+    receiver: str
+
+
+def stops(channels: Sequence[Channel], alarm: Alarm, notice: Notice, persons: Persons) -> Iterator[Stop]:
+    """Yield who is told. A channel that reaches one place tells it everything, one that reaches persons those concerned."""
+    for channel in channels:
+        if tells(channel, alarm):
+            for receiver in receivers(channel, notice.audience, persons):
+                yield Stop(channel, receiver)
+
+
+def tells(channel: Channel, alarm: Alarm) -> bool:
+    """Say whether alarms like this one go through the channel. What has an end is severe enough: it only gets worse."""
+    if not channel.enabled or channel.project_id not in {None, alarm.place.project_id}:
+        return False
+    return alarm.ends_at is not None or _RANK[alarm.severity] <= _RANK[channel.least]
+
+
+def receivers(channel: Channel, audience: Audience, persons: Persons) -> Sequence[str]:
+    """Return the addresses of a channel for persons, each once; one empty one for a channel to a place."""
+    if channel.kind != "email":
+        return ("",)
+    fixed = channel.config.get(TO)
+    administrators = tuple(str(each) for each in fixed) if isinstance(fixed, list) and fixed else persons.administrators
+    owner = persons.owner if channel.config.get(OWNERS, True) else None
+    chosen = {
+        Audience.OWNER: (owner,) if owner else administrators,
+        Audience.ADMINISTRATORS: administrators,
+        Audience.EVERYBODY: (owner, *administrators),
+    }[audience]
+    return tuple(dict.fromkeys(each.lower() for each in chosen if each))
+
+
+def address_in(contact: str | None) -> str | None:
+    """Return the e-mail address that a contact is, if it is one."""
+    address = parseaddr(contact or "")[1]
+    return address if address.count("@") == 1 and " " not in address and not address.startswith("@") else None
+
+
+# --- when -------------------------------------------------------------------------------------------------------------
+
+
+def key_at_once(alarm: Alarm, event: Event, stop: Stop) -> str:
+    """Name what is told at once: the same event of an alarm never goes to the same receiver twice."""
+    when = alarm.reminded_at if event in {Event.REMINDER, Event.WORSE} else None
+    told = ":".join(
+        str(part) for part in (alarm.id, event.value, alarm.step, when and utc_of(when).date()) if part is not None
+    )
+    return f"{told}:{stop.channel.id}:{stop.receiver}"
+
+
+def digest_at(channel: Channel, now: datetime) -> tuple[str, datetime]:
+    """Return the day of the next daily message, on the clocks of the channel's place, and when that is sent."""
+    zone = zones.shown(channel.time_zone)
+    here = in_zone(now, zone)
+    sent = here.replace(hour=channel.digest_hour, minute=0, second=0, microsecond=0)
+    if utc_of(sent) <= now:
+        # Along the calendar, not by 24 hours: at the same hour on the day of another offset, too.
+        sent = (sent.replace(tzinfo=None) + timedelta(days=1)).replace(tzinfo=zone)
+    return sent.date().isoformat(), utc_of(sent)

@@ -1,0 +1,216 @@
+"""SQL of alarms, of the rules by which somebody is told, and of when each organization is looked at."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from keyturn.alarms.conditions.domain import Severity
+from keyturn.alarms.domain import Alarm, Rules, Silence, SilenceKind
+from keyturn.authz.permissions import Scope
+from keyturn.db import unread
+from keyturn.db.tables import alarm_evaluations, alarm_rules, alarms
+from keyturn.db.tables.views import organizations
+from keyturn.db.unit import Tx
+
+LONGEST_WAIT = timedelta(hours=1)
+"""Between two looks at an organization: what lies further ahead was written by a wrong clock, and is due."""
+_OPEN = alarms.c.resolved_at.is_(None)
+
+# --- when an organization is looked at --------------------------------------------------------------------------------
+
+_JOINED = organizations.outerjoin(alarm_evaluations, alarm_evaluations.c.org_id == organizations.c.id)
+_DUE = sa.or_(
+    alarm_evaluations.c.org_id.is_(None),
+    alarm_evaluations.c.due_at <= sa.bindparam("now"),
+    alarm_evaluations.c.due_at > sa.bindparam("never"),
+)
+_ANY_DUE = sa.select(organizations.c.id).select_from(_JOINED).where(_DUE).limit(1)
+_DUE_ONES = (
+    sa.select(organizations.c.id)
+    .select_from(_JOINED)
+    .where(_DUE)
+    .order_by(alarm_evaluations.c.due_at, organizations.c.id)
+    .limit(sa.bindparam("most"))
+)
+
+
+def any_due(tx: Tx, now: datetime) -> bool:
+    """Say whether an organization is to be looked at. There are few of them."""
+    return tx.one(_ANY_DUE, now=now, never=now + LONGEST_WAIT) is not None
+
+
+def claim(tx: Tx, now: datetime, limit: int, until: datetime) -> list[str]:
+    """Put off the organizations that are due, and return them. No other transaction gets the same."""
+    tx.alone_with("alarm-evaluations")
+    org_ids = [row["id"] for row in tx.rows(_DUE_ONES, now=now, never=now + LONGEST_WAIT, most=limit)]
+    for org_id in org_ids:
+        put_off(tx, org_id, until)
+    return org_ids
+
+
+def put_off(tx: Tx, org_id: str, until: datetime) -> None:
+    """Look at the organization again at this moment."""
+    if not tx.run(sa.update(alarm_evaluations).where(alarm_evaluations.c.org_id == org_id), due_at=until):
+        tx.add_new(alarm_evaluations, org_id=org_id, due_at=until)
+
+
+def note_evaluation(tx: Tx, org_id: str, now: datetime) -> None:
+    tx.run(sa.update(alarm_evaluations).where(alarm_evaluations.c.org_id == org_id), evaluated_at=now)
+
+
+def evaluated_at(tx: Tx, org_id: str) -> datetime | None:
+    """Return when the organization was last looked at to the end."""
+    row = tx.one(sa.select(alarm_evaluations.c.evaluated_at).where(alarm_evaluations.c.org_id == org_id))
+    return row["evaluated_at"] if row else None
+
+
+# --- alarms -----------------------------------------------------------------------------------------------------------
+
+
+def open_alarms(tx: Tx, org_id: str) -> dict[str, Alarm]:
+    """Return all alarms that are not resolved, by the key of their condition; nobody else changes them meanwhile."""
+    rows = tx.rows(sa.select(alarms).where(alarms.c.org_id == org_id, _OPEN).order_by(alarms.c.id).with_for_update())
+    return {row["condition_key"]: _alarm(row) for row in rows}
+
+
+def add(tx: Tx, alarm: Alarm) -> bool:
+    """Add an alarm, unless one for the same condition is open; say whether it was added."""
+    return tx.add_new(alarms, **_columns(alarm))
+
+
+def change(tx: Tx, alarm: Alarm) -> None:
+    tx.run(sa.update(alarms).where(alarms.c.id == alarm.id), **_columns(alarm))
+
+
+def get(tx: Tx, org_id: str, alarm_id: str, *, lock: bool = False) -> Alarm | None:
+    query = sa.select(alarms).where(alarms.c.id == alarm_id, alarms.c.org_id == org_id)
+    row = tx.one(query.with_for_update() if lock else query)
+    return _alarm(row) if row else None
+
+
+def page(tx: Tx, org_id: str, *, resolved: bool, project_id: str | None, limit: int) -> list[Alarm]:
+    """Return alarms of the organization or of one of its projects: open ones as they opened, or those resolved last."""
+    query = sa.select(alarms).where(
+        alarms.c.org_id == org_id,
+        alarms.c.resolved_at.is_not(None) if resolved else _OPEN,
+        *([alarms.c.project_id == project_id] if project_id else []),
+    )
+    order = alarms.c.resolved_at.desc() if resolved else alarms.c.opened_at.desc()
+    return [_alarm(row) for row in tx.rows(query.order_by(order, alarms.c.id).limit(limit))]
+
+
+def remove_resolved(tx: Tx, org_id: str, before: datetime) -> int:
+    """Remove alarms that were resolved before this, with what was told of them."""
+    return tx.run(sa.delete(alarms).where(alarms.c.org_id == org_id, alarms.c.resolved_at < before))
+
+
+def _columns(alarm: Alarm) -> dict[str, Any]:
+    place, silence = alarm.place, alarm.silence
+    return {
+        "id": alarm.id,
+        "org_id": place.org_id,
+        "project_id": place.project_id,
+        "kind": alarm.kind,
+        "condition_key": alarm.key,
+        "severity": alarm.severity.value,
+        "subject_kind": alarm.subject_kind,
+        "subject_id": alarm.subject_id,
+        "subject": alarm.subject,
+        "place": {"environment": place.environment, "path": place.path, "connectionId": place.connection_id},
+        "cause": alarm.cause,
+        "fix": alarm.fix,
+        "path": alarm.path,
+        "owner_id": alarm.owner_id,
+        "contact": alarm.contact,
+        "since": alarm.since,
+        "ends_at": alarm.ends_at,
+        "step": alarm.step,
+        "opened_at": alarm.opened_at,
+        "escalated_at": alarm.escalated_at,
+        "reminded_at": alarm.reminded_at,
+        "resolved_at": alarm.resolved_at,
+        "silence": silence.kind.value if silence else None,
+        "silence_by": silence.by if silence else None,
+        "silence_reason": silence.reason if silence else None,
+        "silence_at": silence.at if silence else None,
+        "silence_until": silence.until if silence else None,
+    }
+
+
+def _alarm(row: Mapping[str, Any]) -> Alarm:
+    faults: list[str] = []
+    place = row["place"] if isinstance(row["place"], dict) else {}
+    return Alarm(
+        id=row["id"],
+        kind=row["kind"],
+        key=row["condition_key"],
+        severity=unread.word(row, "severity", Severity.CRITICAL, faults),
+        subject_kind=row["subject_kind"],
+        subject_id=row["subject_id"],
+        subject=row["subject"],
+        place=Scope(
+            row["org_id"],
+            row["project_id"],
+            place.get("environment"),
+            place.get("path"),
+            place.get("connectionId"),
+        ),
+        cause=row["cause"],
+        fix=row["fix"],
+        path=row["path"],
+        opened_at=row["opened_at"],
+        reminded_at=row["reminded_at"],
+        owner_id=row["owner_id"],
+        contact=row["contact"],
+        since=row["since"],
+        ends_at=row["ends_at"],
+        step=row["step"],
+        escalated_at=row["escalated_at"],
+        resolved_at=row["resolved_at"],
+        silence=_silence(row),
+    )
+
+
+def _silence(row: Mapping[str, Any]) -> Silence | None:
+    if row["silence"] not in set(SilenceKind):
+        return None  # what cannot be read silences nothing
+    by, reason = row["silence_by"] or "", row["silence_reason"] or ""
+    return Silence(SilenceKind(row["silence"]), by, reason, row["silence_at"], row["silence_until"])
+
+
+# --- rules ------------------------------------------------------------------------------------------------------------
+
+
+def rules_of(tx: Tx, org_id: str) -> Rules:
+    """Return the rules of the organization; the usual ones where none were set, or what was set cannot be read."""
+    row = tx.one(sa.select(alarm_rules).where(alarm_rules.c.org_id == org_id))
+    if row is None:
+        return Rules()
+    days = row["days"] if isinstance(row["days"], list) else []
+    usual = Rules()
+    known = tuple(each for each in usual.days if each in days)
+    return Rules(known or usual.days, row["reaction_days"], row["reminder_days"])
+
+
+def put_rules(tx: Tx, org_id: str, rules: Rules, now: datetime) -> None:
+    tx.run(sa.delete(alarm_rules).where(alarm_rules.c.org_id == org_id))
+    tx.run(
+        sa.insert(alarm_rules),
+        org_id=org_id,
+        days=list(rules.days),
+        reaction_days=rules.reaction_days,
+        reminder_days=rules.reminder_days,
+        updated_at=now,
+    )
+
+
+def counts(tx: Tx, org_id: str) -> Sequence[tuple[str | None, int]]:
+    """Return how many alarms are open and not silenced, for each project and (None) the organization itself."""
+    query = (
+        sa.select(alarms.c.project_id, sa.func.count().label("n"))
+        .where(alarms.c.org_id == org_id, _OPEN, alarms.c.silence.is_(None))
+        .group_by(alarms.c.project_id)
+    )
+    return [(row["project_id"], int(row["n"])) for row in tx.rows(query)]

@@ -1,0 +1,85 @@
+"""Alarms put together: use cases for the faces, and the watch that every process has."""
+
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from keyturn.alarms.channel_service import Channels
+from keyturn.alarms.channels.email import Email
+from keyturn.alarms.channels.kind import ChannelKind
+from keyturn.alarms.channels.slack import Slack
+from keyturn.alarms.channels.teams import Teams
+from keyturn.alarms.channels.webhook import Webhook
+from keyturn.alarms.conditions.domain import Condition
+from keyturn.alarms.conditions.finder import ConditionFinder
+from keyturn.alarms.delivery import Delivery, DueMessages, Sender
+from keyturn.alarms.evaluation import Evaluation, Evaluations
+from keyturn.alarms.owners import Owners
+from keyturn.alarms.service import Alarms
+from keyturn.alarms.watch import AlarmWatch
+from keyturn.app.core import Core, before_call
+from keyturn.errors import busy
+from keyturn.kit.bulkhead import Bulkhead
+from keyturn.providers.pinned import PinnedTransport
+from keyturn.providers.transport import read_certificates, trust
+
+
+@dataclass(frozen=True)
+class AlarmServices:
+    alarms: Alarms
+    channels: Channels
+    owners: Owners
+
+
+def site(core: Core) -> str:
+    """Return the address that links begin with: the public one, where it is set."""
+    settings = core.settings
+    return settings.site_url or f"http://{settings.host}:{settings.port}"
+
+
+def alarm_services(core: Core) -> AlarmServices:
+    """Return the use cases of alarms."""
+    return AlarmServices(
+        Alarms(core.database, core.clock),
+        Channels(core.database, core.sealer, core.clock, core.ids, channel_kinds(core), site(core)),
+        Owners(core.database, core.clock),
+    )
+
+
+def channel_kinds(core: Core) -> dict[str, ChannelKind]:
+    """Return the kinds of channels, by key and in the order of the form."""
+    settings = core.settings
+    guard = partial(before_call, core.database, Bulkhead(partial(busy, "telling of alarms"), places=8, waiting=8))
+    transport = PinnedTransport(
+        networks=settings.alarm_networks,
+        setting="KEYTURN_ALARM_NETWORKS",
+        ca_file=settings.ca_file,
+        guard=guard,
+    )
+
+    def context() -> ssl.SSLContext:
+        return trust(read_certificates(settings.ca_file) if settings.ca_file else None)
+
+    kinds: tuple[ChannelKind, ...] = (
+        Email(settings.mail, settings.alarm_networks, context),
+        Teams(transport),
+        Slack(transport),
+        Webhook(transport, core.clock),
+    )
+    return {kind.key: kind for kind in kinds}
+
+
+def alarm_watch(core: Core) -> AlarmWatch:
+    """Return what evaluates and delivers in this process, whether rotations are worked on here or not."""
+    finder = ConditionFinder(core.providers)
+
+    def find(org_id: str, now: datetime) -> Sequence[Condition]:
+        with core.database.read() as tx:
+            return finder.of_organization(tx, org_id, now)
+
+    evaluation = Evaluation(core.database, core.clock, core.ids, find, core.providers.clock_ahead)
+    sender = Sender(core.sealer, channel_kinds(core), core.clock)
+    messages = Delivery(core.database, sender, core.clock, core.ids, site(core))
+    return AlarmWatch(core.database, core.clock, [Evaluations(evaluation), DueMessages(messages)])
