@@ -6,7 +6,7 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from tests.browser.conftest import FLAGS
+from tests.browser.conftest import FLAGS, PROGRAM
 from tests.browser.estate import first_start, open_estate, session_of, watch
 from tests.browser.tour import addresses, come_to_rest, furnish
 
@@ -25,7 +25,7 @@ def main() -> None:
     folder: Path = options.folder
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as place, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=PROGRAM, args=FLAGS)
         (Path(place) / "estate").mkdir()
         with open_estate(Path(place) / "estate") as estate, first_start(Path(place) / "fresh") as fresh:
             furniture = furnish(estate)
