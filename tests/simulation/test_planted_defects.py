@@ -181,15 +181,15 @@ PLANTED: dict[Plant, tuple[str, int]] = {
     swallows_what_a_look_found: ("health:", 8),
     takes_trouble_for_a_refusal: ("health:", 4),
     asks_while_its_clock_is_wrong: ("life:", 1),
-    believes_moments_of_the_future: ("liveness:", 1),
+    believes_moments_of_the_future: ("liveness:", 41),
     ends_promises_by_its_own_clock: ("2:", 76),
     knows_its_own_clock_only: ("health:", 510000841),
-    publishes_without_telling_the_feed: ("12:", 2),
-    moves_no_pointer: ("12:", 2),
+    publishes_without_telling_the_feed: ("12:", 6),
+    moves_no_pointer: ("12:", 6),
     claims_no_application: ("claims:", 2),
-    forgets_which_application_is_claimed: ("claims:", 2),
+    forgets_which_application_is_claimed: ("claims:", 26),
     keeps_a_second_copy: ("11:", 0),
-    forgets_a_value_that_is_pointed_to: ("11:", 0),
+    forgets_a_value_that_is_pointed_to: ("11:", 1),
 }
 """Each with the invariant that it breaks and a seed known to show it, which is tried first."""
 
