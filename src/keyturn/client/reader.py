@@ -115,7 +115,7 @@ class Reader:
         self._pause = self._usual()
         if changed and self._known is not None:
             self._pause = min(_SOON, self._pause)
-        if seconds and (took >= seconds - 1 or (changed and took >= 1)):
+        if seconds and (took >= 0.8 * seconds or (changed and took >= 1)):
             # It waits. Who is answered at once asked one that does not: then it is looked as often as the interval says.
             self._pause, self._broken = 0.0, 0
         elif wait and not seconds and answer.refresh_after is not None and self._may_wait():
