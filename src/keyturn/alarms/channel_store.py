@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from keyturn.alarms.conditions.channel_rules import ChannelState
 from keyturn.alarms.conditions.domain import Severity
 from keyturn.alarms.domain import Channel
 from keyturn.db import unread
@@ -26,6 +27,18 @@ def of_organization(tx: Tx, org_id: str) -> list[Channel]:
 
 
 _NAME = channels.c.name
+_ON = sa.select(
+    channels.c.id, channels.c.name, channels.c.project_id, channels.c.failing_since, channels.c.failure
+).where(channels.c.org_id == sa.bindparam("org"), channels.c.enabled.is_(True))
+
+
+def switched_on(tx: Tx, org_id: str) -> list[ChannelState]:
+    """Return how the channels do that are switched on."""
+    rows = tx.rows(_ON, org=org_id)
+    return [
+        ChannelState(row["id"], row["name"], row["project_id"], row["failing_since"], row["failure"] or "")
+        for row in rows
+    ]
 
 
 def get(tx: Tx, channel_id: str, *, lock: bool = False) -> Channel | None:

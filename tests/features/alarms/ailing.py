@@ -44,6 +44,16 @@ class Ailing:
             self._leaked(tx)
             self._removals_and_others(tx)
             self._machines(tx)
+            self._failing_channel(tx)
+
+    def _failing_channel(self, tx: Tx) -> None:
+        self._names += 1
+        values = {
+            "id": IDS.new(), "org_id": self.org_id, "name": f"h{self._names}", "kind": "webhook", "config": {}, "least": "notice",
+            "time_zone": "UTC", "failing_since": self.now - HOUR, "failure": "No answer.", "created_at": self.now,
+            "updated_at": self.now,
+        }  # fmt: skip
+        tx.run(sa.insert(tables.alarm_channels).values(values))
 
     def connection(self, tx: Tx, **changes: Any) -> str:
         self._names += 1

@@ -23,7 +23,9 @@ from tests.features.accounts.people import join, organization, person
 from tests.features.alarms.ailing import Ailing
 
 Json = dict[str, Any]
-NOT_OF_A_PROJECT = {"identity-locked", "identity-secret-ends", "no-worker", "data-key-overdue"}
+OF_THE_SERVER = {"no-worker", "data-key-overdue"}
+OF_CHANNELS = {"channel-failing", "nobody-told"}
+NOT_OF_A_PROJECT = {"identity-locked", "identity-secret-ends"} | OF_THE_SERVER | OF_CHANNELS
 
 
 @contextmanager
@@ -51,7 +53,7 @@ def test_each_kind_is_found_with_a_fixed_number_of_statements(database: Database
             ailing.rotating(tx)
     with database.read() as tx, counted(database) as before:
         kinds = [one.kind for one in finder.of_organization(tx, ailing.org_id, now)]
-    assert kinds == [ConditionKind.NO_WORKER], "all the rest is well"
+    assert kinds == [ConditionKind.NO_WORKER, ConditionKind.NOBODY_TOLD], "all the rest is well"
 
     for _ in range(2):
         ailing.all_of_it()
@@ -65,7 +67,7 @@ def test_each_kind_is_found_with_a_fixed_number_of_statements(database: Database
     with database.read() as tx:
         elsewhere = {one.kind for one in finder.of_organization(tx, world.actor.org_id, now)}
         of_project = {one.kind.value for one in finder.of_project(tx, ailing.org_id, ailing.project_id, now)}
-    assert elsewhere == {ConditionKind.NO_WORKER, ConditionKind.DATA_KEY_OVERDUE}
+    assert elsewhere == OF_THE_SERVER | {"nobody-told"}
     assert of_project == {kind.value for kind in ConditionKind} - NOT_OF_A_PROJECT
 
 
@@ -98,7 +100,7 @@ def test_everybody_sees_what_they_may_see(tmp_path: Path) -> None:
             assert kinds("reader") == kinds("reader", projectId=ailing.project_id) == every - NOT_OF_A_PROJECT
             assert kinds("nobody") == set()
             assert kinds("member") == {"identity-locked", "identity-secret-ends"}
-            assert kinds("stranger") == {"no-worker", "data-key-overdue"}
+            assert kinds("stranger") == OF_THE_SERVER | {"nobody-told"}
             ask("stranger", expect=404, projectId=ailing.project_id)
             ask("nobody", expect=403, projectId=ailing.project_id)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from keyturn.alarms.conditions.channel_rules import ChannelState, of_channels
 from keyturn.alarms.conditions.credential_rules import CredentialPlace, ForeignCredential, of_foreign, of_removal
 from keyturn.alarms.conditions.domain import Condition, ConditionKind, ConditionSubject, Severity, days_before_end
 from keyturn.alarms.conditions.rules import ConnectionState, of_connection, of_secret_rotation
@@ -119,6 +120,11 @@ def identity(attempts: Attempts) -> list[Condition]:
     return list(of_identity(replace(IDENTITY, attempts=attempts), NOW))
 
 
+def channels(*failing: tuple[str, datetime | None]) -> Iterable[Condition]:
+    states = [ChannelState(f"id-{name}", name, None, since, "No.") for name, since in failing]
+    return of_channels("org", states, NOW)
+
+
 @dataclass(frozen=True)
 class Case:
     found: Callable[[], Iterable[Condition]]
@@ -127,6 +133,8 @@ class Case:
     words: str
     path: str = "/app-connections/c1"
 
+
+CHANNELS = "/alarms/channels"
 
 CASES = [
     Case(lambda: connection(**REFUSED), K.CONNECTION_REFUSED, C, "does not accept app-1"),
@@ -160,6 +168,8 @@ CASES = [
     Case(lambda: [of_lost_owner(LOST)], K.OWNER_LEFT, W, "bob@contoso.test, who answered for 'billing', is no user"),
     Case(lambda: server(seen=NOW - HOUR), K.NO_WORKER, C, "since 2026-11-30 11:00", SERVER),
     Case(lambda: server(seen=None), K.NO_WORKER, C, "since this server was set up", SERVER),
+    Case(lambda: channels(("ops", NOW - HOUR), ("mail", None)), K.CHANNEL_FAILING, C, "through the channel 'ops': No.", CHANNELS),
+    Case(channels, K.NOBODY_TOLD, N, "there is no channel", CHANNELS),
     Case(lambda: server(key=NOW - 100 * DAY), K.DATA_KEY_OVERDUE, C, "made on 2026-08-22", SERVER),
 ]  # fmt: skip
 
@@ -194,6 +204,8 @@ WELL: list[Callable[[], Iterable[Condition]]] = [
     lambda: identity(Attempts(2, NOW, None)),
     lambda: client_secret(NOW + 61 * DAY),
     server,
+    lambda: channels(("ops", None)),
+    lambda: channels(("ops", NOW - HOUR / 12)),  # works again at the next try, most likely
 ]
 
 

@@ -48,6 +48,8 @@ class ConditionKind(StrEnum):
     OWNER_LEFT = "owner-left"
     NO_WORKER = "no-worker"
     DATA_KEY_OVERDUE = "data-key-overdue"
+    CHANNEL_FAILING = "channel-failing"
+    NOBODY_TOLD = "nobody-told"
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
-from keyturn.alarms.conditions import credential_rules, rules, server_rules, store
+from keyturn.alarms.channel_store import switched_on as channels_switched_on
+from keyturn.alarms.conditions import channel_rules, credential_rules, rules, server_rules, store
 from keyturn.alarms.conditions.domain import Condition, in_order
 from keyturn.connections import store as connections
 from keyturn.db.unit import Tx
@@ -28,6 +29,7 @@ class ConditionFinder:
                 *self._owned(tx, org_id, now),
                 *self._machines(tx, org_id, now),
                 *server_rules.of_server(org_id, store.server(tx), now),
+                *channel_rules.of_channels(org_id, channels_switched_on(tx, org_id), now),
             ]
         )
 

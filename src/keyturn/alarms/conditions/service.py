@@ -83,7 +83,7 @@ def seen(tx: Tx, actor: Actor, conditions: Sequence[Condition]) -> list[Conditio
                 return one.key in visible_rotations
             case SubjectKind.IDENTITY:
                 return reads_identities
-            case SubjectKind.ORGANIZATION:
+            case SubjectKind.ORGANIZATION | SubjectKind.ALARM_CHANNEL:
                 return actor.role is Role.ADMIN
             case _:
                 return sight.covers(one.place)
