@@ -8,6 +8,8 @@ from typing import Any, Self
 
 import httpx
 
+ENDLESS = (b"event: heartbeat", b"event: reset", b": heartbeat", b": reset")
+"""How streams of changes begin, which end when the caller leaves: this client does, with the first event."""
 BASE_URL = "http://keyturn.localhost:8080"
 
 
@@ -19,15 +21,19 @@ class _Transport(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         body = request.read()
-        return asyncio.run_coroutine_threadsafe(self._answer(request, body), _loop()).result()
+        return asyncio.run_coroutine_threadsafe(self._answer(request, body), loop()).result()
 
     async def _answer(self, request: httpx.Request, body: bytes) -> httpx.Response:
         arriving = iter([{"type": "http.request", "body": body, "more_body": False}])
         status, headers, parts = 0, [], []
 
+        leaving = asyncio.Event()
+
         async def receive() -> Any:
             message = next(arriving, None)
-            return message or await asyncio.Event().wait()
+            if message is None:
+                await leaving.wait()
+            return message or {"type": "http.disconnect"}
 
         async def send(message: Any) -> None:
             nonlocal status, headers
@@ -35,12 +41,14 @@ class _Transport(httpx.BaseTransport):
                 status, headers = message["status"], message["headers"]
             else:
                 parts.append(message["body"])
+                if message["body"].startswith(ENDLESS):
+                    leaving.set()
 
-        await self._application(_scope(request), receive, send)
+        await self._application(scope_of(request), receive, send)
         return httpx.Response(status, headers=headers, content=b"".join(parts))
 
 
-def _scope(request: httpx.Request) -> dict[str, Any]:
+def scope_of(request: httpx.Request) -> dict[str, Any]:
     return {
         "type": "http",
         "http_version": "1.1",
@@ -57,7 +65,7 @@ def _scope(request: httpx.Request) -> dict[str, Any]:
 
 
 @cache
-def _loop() -> asyncio.AbstractEventLoop:
+def loop() -> asyncio.AbstractEventLoop:
     loop = asyncio.new_event_loop()
     threading.Thread(target=loop.run_forever, name="client", daemon=True).start()
     return loop
@@ -81,7 +89,7 @@ class Client(httpx.Client):
         trace: TracebackType | None = None,
     ) -> None:
         super().__exit__(kind, error, trace)
-        asyncio.run_coroutine_threadsafe(self._stop(), _loop()).result()
+        asyncio.run_coroutine_threadsafe(self._stop(), loop()).result()
 
     async def _stop(self) -> None:
         arriving = iter([{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}])

@@ -295,6 +295,18 @@ _API |= {
     f"POST {_PAST}/rollback": _in(Action.EDIT_SECRETS, {"at": "2200-01-01T00:00:00Z"}, fill=_BEFORE),
 }
 
+_API |= {
+    "GET /api/v1/delivery/events": _in(Action.DESCRIBE_SECRETS, query=f"{_AT}&secretPath=/", by_token=True),
+    "POST /api/v1/events/subscribe/project-events": _in(
+        Action.DESCRIBE_SECRETS,
+        {
+            "projectId": "{project_id}",
+            "register": [{"event": "secret:update", "conditions": {"environmentSlug": "{environment_slug}"}}],
+        },
+        by_token=True,
+    ),
+}
+
 _STORED = {"secret_id": "stored_secret"}
 _API |= {
     "GET /api/v4/secrets/id/{secret_id}/versions": _in(Action.DESCRIBE_SECRETS, fill=_STORED),

@@ -104,7 +104,6 @@ POST GET /api/v2/workspace/:id/memberships
 PATCH DELETE /api/v2/workspace/:id/memberships/:membership
 POST /api/v1/workspace/:id/memberships/details
 DELETE /api/v1/workspace/:id/memberships
-POST /api/v1/events/subscribe/project-events
 """
 
 TOKEN_METHODS = ("oidc", "kubernetes", "azure", "aws", "gcp", "jwt", "ldap", "oci", "alicloud", "tls-cert")

@@ -11,6 +11,7 @@ from keyturn.alarms.conditions.service import Conditions
 from keyturn.api.alarms import routes as alarms_api
 from keyturn.api.audit import routes as audit_api
 from keyturn.api.connections import routes as connections_api
+from keyturn.api.events import routes as events_api
 from keyturn.api.folders import routes as folders_api
 from keyturn.api.identities import routes as identities_api
 from keyturn.api.overview import routes as overview_api
@@ -37,6 +38,7 @@ from keyturn.crypto.keyring import KeyringDigests
 from keyturn.crypto.store import load
 from keyturn.db.trouble import explain
 from keyturn.delivery import use
+from keyturn.delivery.events import EventStreams
 from keyturn.delivery.reads import GroupedReadAudit
 from keyturn.delivery.watch import ChangeWatch
 from keyturn.engine.readiness import look
@@ -160,6 +162,7 @@ def web_application(core: Core, worker: Worker | None) -> Application:
         audit_api.router(trail),
         overview_api.router(conditions),
         secrets_api.router(secrets, KeyringDigests(core.keyring), watch),
+        events_api.router(EventStreams(core.database, watch)),
         past_api.router(secrets.past),
         folders_api.router(secrets.folders),
         tags_api.router(secrets.tags),

@@ -56,6 +56,8 @@ class Waiter:
     concern: Concern
     place: float
     wake: Callable[[], None]
+    is_told: bool = False
+    """Whether it is told names by what is known of its rights here, not only woken to look for itself."""
 
 
 @dataclass(eq=False, slots=True)
@@ -108,6 +110,16 @@ class ChangeWatch:
         """How many wait now."""
         return self._waiting
 
+    def require_room(self) -> None:
+        """Raise Unavailable when as many wait as may."""
+        if self._waiting >= self._most:
+            raise Unavailable(
+                f"{self._waiting} requests wait for changes, as many as this server lets wait.",
+                code="delivery.too_many_waiters",
+                retry_after=_COME_AGAIN,
+                fix="Ask without waiting, or let the operator raise KEYTURN_MAX_WAITERS.",
+            )
+
     async def news(self, claim: Claim, concern: Concern, place: float, seconds: float) -> bool:
         """Wait for something that concerns the answer, at most so many seconds; say whether to look again.
 
@@ -144,13 +156,7 @@ class ChangeWatch:
         self._counters.start()
         claim = waiter.claim
         with self._lock:
-            if self._waiting >= self._most:
-                raise Unavailable(
-                    f"{self._waiting} requests wait for changes, as many as this server lets wait.",
-                    code="delivery.too_many_waiters",
-                    retry_after=_COME_AGAIN,
-                    fix="Ask without waiting, or let the operator raise KEYTURN_MAX_WAITERS.",
-                )
+            self.require_room()
             project = self._projects.get(claim.project_id)
             if project is None:
                 project = self._projects[claim.project_id] = _Project(claim.revision, claim.revision)
@@ -171,6 +177,22 @@ class ChangeWatch:
                 del self._projects[project_id]
                 self._counters.leave(project_id)
 
+    async def rest(self, woken: asyncio.Event, seconds: float) -> bool:
+        """Wait until the event is set, at most so many seconds; say whether it was."""
+        over = False
+
+        def end() -> None:
+            nonlocal over
+            over = True
+            woken.set()
+
+        ending = self._later(seconds, end)
+        try:
+            await woken.wait()
+        finally:
+            ending.cancel()
+        return not over
+
     def changes_since(self, project_id: str, number: int) -> Sequence[Numbered] | None:
         """Return the project's changes after the number, as far as they are in memory; None where some may not be."""
         with self._lock:
@@ -186,25 +208,37 @@ class ChangeWatch:
             projects = dict(self._projects)
         if not projects or self._loop is None:
             return
-        news = _News(self._changed_standings(projects.values()))
+        news = _News()
         for project_id, project in projects.items():
             number = self._counters.revision(project_id)
             if number is None and self._counters.confirmed:
                 news.changes.append((project, None))
             elif number is not None and number > project.known:
                 news.changes.append((project, self._read(project_id, project, number)))
+        # After the changes were read: rights that were taken away before them are known before they are told.
+        news.standings = self._changed_standings(projects.values(), [project for project, _ in news.changes])
         if news.standings or news.changes:
             self._loop.call_soon_threadsafe(self._deliver, news)
 
-    def _changed_standings(self, projects: Iterable[_Project]) -> list[tuple[Claim, Standing | KeyturnError]]:
+    def _changed_standings(
+        self, projects: Iterable[_Project], changed: Sequence[_Project]
+    ) -> list[tuple[Claim, Standing | KeyturnError]]:
+        """Look at the rights of all who wait, now and then; at those of who is about to be told something in any case."""
         access, now = self._counters.access, self._monotonic()
-        if access == self._access_seen or now - self._rights_at < RIGHTS_EVERY:
+        if access == self._access_seen:
             return []
+        all_of_them = now - self._rights_at >= RIGHTS_EVERY
         with self._lock:
-            claims = [waiter.claim for project in projects for waiter in project.waiters]
-        changed = self.claims.look_again(claims)
-        self._access_seen, self._rights_at = access, now
-        return changed
+            claims = [
+                waiter.claim
+                for project in (projects if all_of_them else changed)
+                for waiter in project.waiters
+                if all_of_them or waiter.is_told
+            ]
+        standings = self.claims.look_again(claims)
+        if all_of_them:
+            self._access_seen, self._rights_at = access, now
+        return standings
 
     def _read(self, project_id: str, project: _Project, number: int) -> Sequence[Numbered] | None:
         with self.database.read() as tx:

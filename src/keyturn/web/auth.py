@@ -51,6 +51,8 @@ class Caller:
     """What the headers ``X-Keyturn-Instance``, ``-Refresh-Interval`` and ``-In-Use`` hold: what a program says about itself."""
     refresh_interval: str = ""
     in_use: str = ""
+    last_event_id: str = ""
+    """What the header ``Last-Event-ID`` holds: the id of the last event of a stream that the caller has got."""
 
 
 def bearer(headers: Mapping[str, str]) -> str | None:

@@ -256,6 +256,7 @@ def _caller(request: Request, token: str | None) -> Caller:
         request.headers.get("x-keyturn-instance", ""),
         request.headers.get("x-keyturn-refresh-interval", ""),
         request.headers.get("x-keyturn-in-use", ""),
+        request.headers.get("last-event-id", ""),
     )
 
 

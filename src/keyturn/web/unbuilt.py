@@ -15,9 +15,6 @@ TAG = "Not built"
 
 _SYNC = "/api/v1/secret-syncs/{app}"
 
-_SECRETS: Mapping[str, str] = {
-    "/api/v1/events/subscribe/project-events": "POST",
-}
 _OF_PROJECTS: Mapping[str, str] = {
     _SYNC: "POST",
     f"{_SYNC}/check-destination": "POST",
@@ -36,7 +33,7 @@ _SIGN_INS: Mapping[str, str] = {
 }
 """Who signs in has no token yet, so these are answered to everybody."""
 
-PATHS: Mapping[str, str] = {**_SECRETS, **_OF_PROJECTS, **_AUTH_OF_IDENTITIES, **_SIGN_INS}
+PATHS: Mapping[str, str] = {**_OF_PROJECTS, **_AUTH_OF_IDENTITIES, **_SIGN_INS}
 
 _MAKERS: Mapping[str, Callable[..., Decorator]] = {"GET": get, "POST": post, "PATCH": patch, "DELETE": delete}
 _HOLE = re.compile(r"\{\w+\}")

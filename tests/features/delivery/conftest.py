@@ -1,23 +1,29 @@
 """The routes that wait for changes, with real access tokens, and a clock that nobody waits for."""
 
 import asyncio
+import json
+import queue
 import secrets as secrets_of_python
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
+from keyturn.api.events import routes as event_routes
+from keyturn.api.folders import routes as folder_routes
 from keyturn.api.secrets import routes as secret_routes
 from keyturn.changes import store as feed
 from keyturn.changes.counters import Counters
 from keyturn.crypto.keyring import Keyring, KeyringDigests
 from keyturn.crypto.root import GivenRoot, RootKey, RootKeys
 from keyturn.db.unit import Database
+from keyturn.delivery.events import EventStreams
 from keyturn.delivery.watch import LONGEST_SPREAD, ChangeWatch
 from keyturn.kit.actor import Actor, Role
 from keyturn.kit.ids import SystemIds
@@ -32,11 +38,12 @@ from keyturn.tokens.domain import TokenRules
 from keyturn.tokens.service import AccessTokens
 from keyturn.web.server.app import build
 from keyturn_simulation.world import ROOT_KEY, World, make_world
-from tests.client import Client
+from tests.client import BASE_URL, Client, loop, scope_of
 from tests.databases import database_of_kind
 from tests.features.accounts.people import join, machine, person
 
 LIST = "/api/v4/secrets"
+EVENTS = "/api/v1/delivery/events"
 PATIENCE = 30
 
 
@@ -77,6 +84,62 @@ class Timer:
         self.over = True
 
 
+class Stream:
+    """A stream of server-sent events that is read event by event. ``events`` are those so far, each as its fields."""
+
+    def __init__(self, application: Any, request: httpx.Request, timers: Timers) -> None:
+        self._timers = timers
+        self._parts: queue.Queue[bytes | None] = queue.Queue()
+        self._leaving = asyncio.Event()
+        self.status = 0
+        self.headers: dict[bytes, bytes] = {}
+        self.events: list[dict[str, str]] = []
+        body = request.read()
+        self._done = asyncio.run_coroutine_threadsafe(self._run(application, request, body), loop())
+
+    async def _run(self, application: Any, request: httpx.Request, body: bytes) -> None:
+        arriving = iter([{"type": "http.request", "body": body, "more_body": False}])
+
+        async def receive() -> Any:
+            message = next(arriving, None)
+            if message is None:
+                await self._leaving.wait()
+            return message or {"type": "http.disconnect"}
+
+        async def send(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                self.status, self.headers = message["status"], dict(message["headers"])
+            elif message["body"]:
+                self._parts.put(message["body"])
+
+        await application(scope_of(request), receive, send)
+        self._parts.put(None)
+
+    def next(self) -> dict[str, str] | None:
+        """Return the next event as its fields; None when the stream has ended. Those who are woken later are woken now."""
+        for _ in range(PATIENCE * 20):
+            self._timers.ring(up_to=LONGEST_SPREAD)
+            with suppress(queue.Empty):
+                part = self._parts.get(timeout=0.05)
+                if part is None:
+                    return None
+                event = dict(line.split(": ", 1) for line in part.decode().strip().split("\n"))
+                self.events.append(event)
+                return event
+        raise AssertionError(f"nothing came after {self.events}")
+
+    def change(self) -> Any:
+        """Return the data of the next event, which is a change."""
+        event = self.next()
+        assert event is not None
+        assert event.get("event", "change") == "change", event
+        return json.loads(event["data"])
+
+    def leave(self) -> None:
+        loop().call_soon_threadsafe(self._leaving.set)
+        self._done.result(PATIENCE)
+
+
 @dataclass
 class Waiting:
     """A server with one project, whose callers are named: admin, member, viewer and robot."""
@@ -93,6 +156,7 @@ class Waiting:
     watch: ChangeWatch
     timers: Timers
     bearers: dict[str, Plaintext]
+    application: Any = None
 
     def token(self, who: str, **rules: Any) -> str:
         with self.world.database.write() as tx:
@@ -143,6 +207,15 @@ class Waiting:
         with self.world.database.read() as tx:
             return feed.revision(tx, self.project_id)
 
+    def stream(self, method: str = "GET", url: str = EVENTS, *, token: str | None = None, **more: Any) -> "Stream":
+        """Open a stream of changes, and return it once its first event is there."""
+        headers = {"authorization": f"Bearer {token or self.bearers['member'].reveal()}", **more.pop("headers", {})}
+        query = {"projectId": self.project_id} | more.pop("query", {}) if method == "GET" else None
+        request = httpx.Request(method, f"{BASE_URL}{url}", params=query, headers=headers, **more)
+        opened = Stream(self.application, request, self.timers)
+        opened.next()
+        return opened
+
     @staticmethod
     def until(true: Callable[[], bool]) -> None:
         pause = threading.Event()
@@ -171,7 +244,11 @@ def waiting_on(database: Database, folder: Path, most: int = 100) -> Iterator[Wa
     watch = ChangeWatch(database, world.clock, counters, most=most, later=timers.later)
     digests = KeyringDigests(Keyring.open(database, GivenRoot(RootKeys(RootKey(ROOT_KEY))), world.clock))
     app = build(
-        [secret_routes.router(secrets, digests, watch)],
+        [
+            secret_routes.router(secrets, digests, watch),
+            folder_routes.router(secrets.folders),
+            event_routes.router(EventStreams(database, watch)),
+        ],
         authenticate=tokens.authenticate,
         settings=Settings(data_dir=folder, database_url="sqlite://"),
         clock=world.clock,
@@ -180,7 +257,19 @@ def waiting_on(database: Database, folder: Path, most: int = 100) -> Iterator[Wa
     )
     with Client(app) as client:
         place = Waiting(
-            world, client, secrets, secrets.folders, projects, tokens, actors, project.id, counters, watch, timers, {}
+            world,
+            client,
+            secrets,
+            secrets.folders,
+            projects,
+            tokens,
+            actors,
+            project.id,
+            counters,
+            watch,
+            timers,
+            {},
+            app,
         )
         place.bearers = {who: Plaintext(place.token(who)) for who in actors}
         yield place

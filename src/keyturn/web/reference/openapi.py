@@ -12,6 +12,7 @@ import msgspec
 from keyturn import __version__
 from keyturn.kit.secret import Plaintext
 from keyturn.web.edge import Endpoint
+from keyturn.web.messages import EventStream
 from keyturn.web.routes import Operation, is_response
 from keyturn.web.schema.validate import json_object
 from keyturn.web.schema.wire import ApiModel, inside
@@ -184,6 +185,8 @@ def _answer(operation: Operation, schemas: _Schemas) -> dict[str, Any]:
     answer = operation.signature.answer
     if operation.status == 204 or answer is type(None):
         return {"description": "Done"}
+    if isinstance(answer, type) and issubclass(answer, EventStream):
+        return {"description": "Events", "content": {"text/event-stream": {"schema": {"type": "string"}}}}
     if is_response(answer):
         return {"description": "Done", "content": {"application/json": {"schema": {}}}}
     return {"description": "Done", "content": {"application/json": {"schema": schemas.of(answer)}}}
