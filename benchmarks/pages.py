@@ -24,7 +24,13 @@ from tests.postgres import fresh_database
 
 CONNECTIONS, LOOKS, LIMIT = 10_000, 40, 50
 PATH = "/organization/app-connections"
-VISITS = {"first page": "", "last page": "?page=500", "search": "?q=entra-77", "sorted by rotation": "?sort=rotation"}
+VISITS = {
+    "overview": "/overview",
+    "first page": PATH,
+    "last page": f"{PATH}?page=500",
+    "search": f"{PATH}?q=entra-77",
+    "sorted by rotation": f"{PATH}?sort=rotation",
+}
 _EMAIL, _PASSWORD = "ada@example.com", Plaintext("vellum-orbit-pickle-97")
 
 
@@ -41,7 +47,7 @@ def measure(kind: str) -> Measured:
             _add(core, made.organization.id)
             with Client(web_application(core, None)) as client:
                 client.cookies.set("keyturn_session", session.reveal())
-                found = {name: _visit(client, PATH + query) for name, query in VISITS.items()}
+                found = {name: _visit(client, path) for name, path in VISITS.items()}
         finally:
             core.close()
     times = ", ".join(f"{name} {took:.0f} ms" for name, took in found.items())

@@ -107,7 +107,7 @@ def test_the_first_start_makes_an_admin_once(chromium: Browser, fresh: str) -> N
     expect(page.get_by_role("heading", level=1)).to_contain_text("Contoso")
     assert not faults(page, "set up")
     page.goto(f"{fresh}/setup")
-    assert page.url == f"{fresh}/projects", "an organization is set up once, and its admin is signed in"
+    assert page.url == f"{fresh}/overview", "an organization is set up once, and its admin is signed in"
     assert not watched.complaints
     context.close()
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
+from keyturn.alarms.conditions.finder import ConditionFinder
+from keyturn.alarms.conditions.service import Conditions
 from keyturn.app import startup
 from keyturn.app.services import Services, build
 from keyturn.connections.flow import CALLBACK_PATH
@@ -107,6 +109,12 @@ def services(core: Core, nudge: Callable[[], None]) -> Services:
         await_lease=time.sleep,
         process_id=core.process_id,
     )
+
+
+def conditions_of(settings: Settings, database: Database, clock: Clock) -> Conditions:
+    """Return what finds what needs somebody, for a command: without keys, and without a call to anybody."""
+    azure = AzureProvider(HttpTransport(ca_file=settings.ca_file), clock, clouds(settings), ids=SystemIds())
+    return Conditions(database, clock, ConditionFinder(Providers([azure])))
 
 
 def oauth_app(settings: Settings) -> OAuthApp | None:

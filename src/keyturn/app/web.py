@@ -58,6 +58,7 @@ from keyturn.pages import audit as audit_pages
 from keyturn.pages import connections as connections_pages
 from keyturn.pages import help as help_pages
 from keyturn.pages import identities as identities_pages
+from keyturn.pages import overview as overview_pages
 from keyturn.pages import rotations as rotations_pages
 from keyturn.pages import secrets as secrets_pages
 from keyturn.pages.people import members as members_pages
@@ -108,6 +109,10 @@ def open_access(core: Core) -> Access:
     )
 
 
+def open_conditions(core: Core) -> Conditions:
+    return Conditions(core.database, core.clock, ConditionFinder(core.providers))
+
+
 def token_proofs(core: Core) -> Mapping[str, TokenProof]:
     """Return how tokens that others sign are proven, by method."""
     guard = partial(
@@ -141,7 +146,6 @@ def web_application(core: Core, worker: Worker | None) -> Application:
     limiter = Limiter(core.clock, per_minute=settings.login_rate_per_minute)
     per_identity = Limiter(core.clock, per_minute=settings.identity_rate_per_minute)
     trail = AuditTrail(core.database)
-    conditions = Conditions(core.database, core.clock, ConditionFinder(core.providers))
     reads = GroupedReadAudit(core.database, core.clock, core.ids, use.note)
     secrets = Secrets(core.database, core.sealer, core.clock, core.ids, reads)
     counters = Counters(core.database)
@@ -160,7 +164,7 @@ def web_application(core: Core, worker: Worker | None) -> Application:
         members_api.people_router(projects),
         roles_api.roles_router(projects),
         audit_api.router(trail),
-        overview_api.router(conditions),
+        overview_api.router(open_conditions(core)),
         secrets_api.router(secrets, KeyringDigests(core.keyring), watch),
         events_api.router(EventStreams(core.database, watch)),
         past_api.router(secrets.past),
@@ -252,6 +256,7 @@ def page_routes(
             access, projects, core.clock, settings.site_url or f"http://{settings.host}:{settings.port}"
         ),
         audit_pages.router(trail),
+        overview_pages.router(open_conditions(core), heads),
         project_pages.router(projects, heads),
         role_pages.router(projects, heads),
         project_members.router(projects, access, heads, core.clock),

@@ -19,6 +19,12 @@ def any_organization(tx: Tx) -> bool:
     return tx.one(sa.select(organizations.c.id).limit(1)) is not None
 
 
+def organizations_of_server(tx: Tx) -> list[Organization]:
+    """Return all of them, by name."""
+    query = sa.select(organizations.c.id, organizations.c.name, organizations.c.slug).order_by(organizations.c.name)
+    return [Organization(row["id"], row["name"], row["slug"]) for row in tx.rows(query)]
+
+
 def add_organization(tx: Tx, organization: Organization, now: datetime) -> None:
     values = {"id": organization.id, "name": organization.name, "slug": organization.slug}
     tx.run(sa.insert(organizations).values(values | {"created_at": now, "updated_at": now}))

@@ -122,7 +122,7 @@ def inside(tab: Tab) -> Tab:
 
 def test_signing_in_gives_a_cookie_that_scripts_and_other_sites_do_not_get(tab: Tab) -> None:
     answer = tab.sign_in()
-    assert answer.headers["location"] == "/projects"
+    assert answer.headers["location"] == "/overview"
     cookie = answer.headers["set-cookie"].lower()
     assert "httponly" in cookie
     assert "samesite=lax" in cookie
@@ -194,7 +194,7 @@ def test_a_wrong_password_opens_nothing_and_is_not_shown_again(tab: Tab) -> None
 @pytest.mark.parametrize("to", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)"])
 def test_signing_in_leads_nowhere_but_to_this_server(tab: Tab, to: str) -> None:
     answer = tab.post("/sign-in", {"email": EMAIL, "password": GOOD_PASSWORD, "next": to})
-    assert answer.headers["location"] == "/projects"
+    assert answer.headers["location"] == "/overview"
 
 
 # --- requests that other sites cause ----------------------------------------------------------------------------------
@@ -318,7 +318,7 @@ def test_password_and_code_sign_in_with_a_session_of_their_own(guarded: Guarded)
     tab, app, _ = guarded
     tab.sign_in()
     halfway = tab.session
-    assert give(tab, app.at(tab.clock.now())).headers["location"] == "/projects"
+    assert give(tab, app.at(tab.clock.now())).headers["location"] == "/overview"
     assert tab.session != halfway
     assert tab.is_in()
 

@@ -4,8 +4,10 @@ import importlib
 import json
 import os
 import re
+import sqlite3
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -215,3 +217,23 @@ logs.configure("INFO", "console")
 assert not {{"alembic", "rich", "pygments"}} & set(sys.modules)
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_overview_says_what_needs_somebody_and_its_status_that_somebody_is_needed(shell: Shell) -> None:
+    assert shell.run("migrate") == 0
+    assert shell.run("overview") == 1
+    assert "not set up yet" in shell.err
+    with sqlite3.connect(Path(shell.environ["KEYTURN_DATA_DIR"]) / "keyturn.db") as database:
+        database.execute("INSERT INTO organizations VALUES ('o', 'Contoso', 'contoso', '2026-01-01', '2026-01-01')")
+    assert shell.run("overview") == 1
+    assert "critical  This server: No process has done any work" in shell.out
+    assert "keyturn worker" in shell.out
+    with sqlite3.connect(Path(shell.environ["KEYTURN_DATA_DIR"]) / "keyturn.db") as database:
+        now = datetime.now(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+        database.execute("INSERT INTO processes VALUES ('p', 'h', 1, ?, ?)", (now, now))
+    assert shell.run("overview") == 0
+    assert shell.out == "Nobody is needed. 0 of 0 connections were tried.\n"
+    assert shell.run("overview", "--json") == 0
+    (told,) = json.loads(shell.out)
+    assert (told["organization"], told["needsAction"], told["conditions"]) == ("Contoso", False, [])
+    assert not (Path(shell.environ["KEYTURN_DATA_DIR"]) / "root.key").exists(), "a look makes no key"

@@ -27,6 +27,9 @@ from keyturn.connections.domain import Connection
 from keyturn.credentials.domain import USED_ELSEWHERE, Credential, State
 from keyturn.kit.secret import Sealed
 from keyturn.lockout.domain import Attempts
+from keyturn.pages import identities, overview
+from keyturn.pages.connections import urls as connections
+from keyturn.pages.rotations import urls as rotations
 from keyturn.ports.provider import Tenant
 from keyturn.rotations.domain import Reason, Rotation, RotationKind, RotationState, Run, RunState
 from keyturn.rotations.schedule import Schedule
@@ -188,6 +191,13 @@ def test_a_condition(case: Case) -> None:
 
 def test_there_is_a_case_of_each_kind() -> None:
     assert {case.kind for case in CASES} == set(ConditionKind)
+
+
+def test_each_kind_has_its_place_on_the_overview_and_leads_to_a_page() -> None:
+    assert set(overview.LINES) == set(ConditionKind)
+    pages = [connections.ONE.format(connection_id="c1"), rotations.ONE.format(rotation_id="s1")]
+    pages += [identities.ONE.format(identity_id="i1"), "/settings/server"]
+    assert {case.path for case in CASES} == set(pages)
 
 
 WELL: list[Callable[[], Iterable[Condition]]] = [

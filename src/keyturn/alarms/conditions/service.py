@@ -1,7 +1,8 @@
 """Use cases of conditions: what needs somebody, as far as the one who asks may see it. Reads only."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from keyturn.alarms.conditions.domain import Condition
 from keyturn.alarms.conditions.finder import ConditionFinder
@@ -14,15 +15,22 @@ from keyturn.connections.store import Tried
 from keyturn.db.unit import Database, Tx
 from keyturn.errors import Forbidden
 from keyturn.kit.actor import Actor, Role
+from keyturn.organizations import store as organizations
+from keyturn.organizations.domain import Organization
 from keyturn.ports.clock import Clock
+from keyturn.projects import store as projects
 
 
 @dataclass(frozen=True)
 class Attention:
-    """What needs somebody, the most severe first, and what was looked at: by it an empty list is more than a silence."""
+    """What needs somebody, the most severe first, and what was looked at: by it an empty list is more than a silence.
+
+    ``projects`` are the names of the projects that conditions are in, by id.
+    """
 
     conditions: Sequence[Condition]
     tried: Tried
+    projects: Mapping[str, str]
 
     @property
     def needs_action(self) -> bool:
@@ -51,14 +59,23 @@ class Conditions:
                 authorize.require(tx, actor, Action.READ_PROJECT, Scope(actor.org_id, project_id))
                 found = self._finder.of_project(tx, actor.org_id, project_id, now)
                 sight = _connections_of(tx, actor, project_id)
-            return Attention(seen(tx, actor, found), connections.tried(tx, sight))
+            return _attention(tx, seen(tx, actor, found), sight)
 
-    def of_all(self, org_id: str) -> Attention:
-        """Return what needs somebody in an organization, for the operator of the server."""
+    def of_server(self) -> list[tuple[Organization, Attention]]:
+        """Return what needs somebody in each organization, for the operator of the server."""
+        now = self._clock.now()
         with self._database.read() as tx:
-            found = self._finder.of_organization(tx, org_id, self._clock.now())
-            everything = authorize.Visibility(org_id, organization=True, projects=None)
-            return Attention(found, connections.tried(tx, everything))
+            return [(each, self._all_of(tx, each.id, now)) for each in organizations.organizations_of_server(tx)]
+
+    def _all_of(self, tx: Tx, org_id: str, now: datetime) -> Attention:
+        everything = authorize.Visibility(org_id, organization=True, projects=None)
+        return _attention(tx, self._finder.of_organization(tx, org_id, now), everything)
+
+
+def _attention(tx: Tx, found: Sequence[Condition], sight: authorize.Visibility) -> Attention:
+    of_projects = {one.project for one in found if one.project}
+    names = {ref.id: ref.name for ref in projects.refs(tx, sight.org_id, None).values()} if of_projects else {}
+    return Attention(found, connections.tried(tx, sight), {one: names[one] for one in of_projects if one in names})
 
 
 def _connections_of(tx: Tx, actor: Actor, project_id: str) -> authorize.Visibility:

@@ -28,7 +28,7 @@ from keyturn.web.pages import (
 from keyturn.web.ratelimit import Limiter
 from keyturn.web.schema.wire import ApiModel
 
-HOME = "/projects"
+HOME = "/overview"
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -120,7 +120,15 @@ def environment(folders: tuple[Path, ...] = ()) -> "Environment":
         finalize=_seen,
     )
     jinja.globals |= {"icon": icon, "asset": asset}
-    jinja.filters |= {"local": local, "utc": utc, "iso": iso, "ago": ago, "day": day, "second": second}
+    jinja.filters |= {
+        "local": local,
+        "utc": utc,
+        "iso": iso,
+        "ago": ago,
+        "day": day,
+        "second": second,
+        "nearness": nearness,
+    }
     jinja.filters |= {"blocks": blocks, "inline": inline}
     return jinja
 
@@ -181,6 +189,13 @@ def ago(moment: datetime, now: datetime) -> str:
             text = f"{count} {unit}{'s' if count > 1 else ''}"
             return f"{text} ago" if seconds > 0 else f"in {text}"
     return "just now" if seconds >= 0 else "in a moment"
+
+
+def nearness(ends_at: datetime, now: datetime) -> str:
+    """Return how near an end is: ``ended``, ``near`` within 7 days, ``soon`` within 30, else ``far``."""
+    if ends_at <= now:
+        return "ended"
+    return "near" if ends_at - now <= timedelta(days=7) else "soon" if ends_at - now <= timedelta(days=30) else "far"
 
 
 # --- icons and static files -------------------------------------------------------------------------------------------

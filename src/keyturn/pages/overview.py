@@ -1,0 +1,167 @@
+"""The overview: what needs somebody, of the organization as home and of a project. One sentence and one button each."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import ClassVar
+
+from keyturn.alarms.conditions.domain import Condition, ConditionKind, Severity
+from keyturn.alarms.conditions.service import Attention, Conditions
+from keyturn.connections.store import Tried
+from keyturn.kit.actor import Actor
+from keyturn.pages.project_header import ProjectHeader, ProjectHeaders
+from keyturn.web.pages import Page, PageRoute, Pages, get, group
+from keyturn.web.schema.wire import ApiModel
+
+HOME = "/overview"
+OF_PROJECT = "/projects/{project_id}/overview"
+FIRST, MOST = 10, 500
+"""So many lines of a group are shown, and so many when it is asked for alone."""
+
+
+class Group(StrEnum):
+    """A part of the page. The text stands in its address."""
+
+    FAILING = "failing"
+    ENDING = "ending"
+    REMOVALS = "removals"
+    CHANGED = "changed"
+    DUE = "due"
+
+
+_TITLES: Mapping[Group, tuple[str, str]] = {
+    Group.FAILING: ("Failing", "Something does not work now, or nobody sees whether it does."),
+    Group.ENDING: ("Ending", "It stops working by itself, unless somebody replaces it before."),
+    Group.REMOVALS: ("Waiting to be removed", "A credential that was replaced still signs in."),
+    Group.CHANGED: ("Changed by others", "Somebody did something that this server did not."),
+    Group.DUE: ("Due today", "Happens by itself: nothing has to be done."),
+}
+K = ConditionKind
+LINES: Mapping[ConditionKind, tuple[Group, str]] = {
+    K.CONNECTION_REFUSED: (Group.FAILING, "Repair"),
+    K.CONNECTION_FAILED: (Group.FAILING, "Repair"),
+    K.CONNECTION_UNCHECKED: (Group.FAILING, "Test"),
+    K.ROTATION_FAILED: (Group.FAILING, "See the failure"),
+    K.ROTATION_HALTED: (Group.FAILING, "Repair"),
+    K.ROTATION_OVERDUE: (Group.FAILING, "Rotate now"),
+    K.ROTATION_DUE: (Group.DUE, "Look"),
+    K.LEAK_OPEN: (Group.FAILING, "Watch the rotation"),
+    K.CREDENTIAL_ENDS: (Group.ENDING, "Replace it"),
+    K.PAUSED_CREDENTIAL_ENDS: (Group.ENDING, "Resume"),
+    K.SIGN_IN_ENDS: (Group.ENDING, "Sign in again"),
+    K.IDENTITY_SECRET_ENDS: (Group.ENDING, "Make a new one"),
+    K.REMOVAL_UNCONFIRMED: (Group.REMOVALS, "Confirm"),
+    K.REMOVAL_LATE: (Group.REMOVALS, "See why"),
+    K.CREDENTIAL_APPEARED: (Group.CHANGED, "Look"),
+    K.CREDENTIAL_VANISHED: (Group.FAILING, "Repair"),
+    K.IDENTITY_LOCKED: (Group.FAILING, "Clear the lock"),
+    K.OWNER_LEFT: (Group.CHANGED, "Name another"),
+    K.NO_WORKER: (Group.FAILING, "See the server"),
+    K.DATA_KEY_OVERDUE: (Group.FAILING, "See the server"),
+}
+"""Where each kind is shown, and what its button says."""
+_TONES = {
+    Severity.CRITICAL: ("bad", "warning"),
+    Severity.WARNING: ("warn", "warning"),
+    Severity.NOTICE: ("info", "clock"),
+}
+
+
+@dataclass(frozen=True)
+class OverviewLine:
+    """A condition as it is shown. ``project`` is the name of the one it is in, where that is not said already."""
+
+    condition: Condition
+    button: str
+    tone: str
+    symbol: str
+    project: str
+
+
+@dataclass(frozen=True)
+class OverviewGroup:
+    """A part of the page. ``more`` is where the other ones are."""
+
+    key: str
+    title: str
+    text: str
+    count: int
+    lines: Sequence[OverviewLine]
+    more: str
+
+
+@dataclass(frozen=True)
+class OverviewPage(Page):
+    template: ClassVar[str] = "overview/organization.html"
+    compressed: ClassVar[bool] = True
+    section: ClassVar[str] = "overview"
+
+    groups: Sequence[OverviewGroup]
+    counts: Mapping[str, int]
+    tried: Tried
+    shown: str
+    path: str
+
+
+@dataclass(frozen=True)
+class ProjectOverviewPage(OverviewPage):
+    template: ClassVar[str] = "overview/project.html"
+    section: ClassVar[str] = "projects"
+
+    project: ProjectHeader
+    tab: str = "overview"
+
+
+class OverviewQuery(ApiModel, rename=None):
+    """``show`` is one group, of which all is shown."""
+
+    show: Group | None = None
+
+
+def router(conditions: Conditions, heads: ProjectHeaders) -> Pages:
+    """Return the pages of what needs somebody."""
+
+    @get(HOME)
+    def show_overview(actor: Actor, query: OverviewQuery) -> OverviewPage:
+        return OverviewPage(*_content(conditions.of(actor, None), query.show, HOME))
+
+    @get(OF_PROJECT)
+    def show_project(actor: Actor, project_id: str, query: OverviewQuery) -> ProjectOverviewPage:
+        header = heads.project(actor, project_id)
+        path = OF_PROJECT.format(project_id=header.id)
+        content = _content(replace(conditions.of(actor, project_id), projects={}), query.show, path)
+        return ProjectOverviewPage(*content, project=header)
+
+    routes: list[PageRoute] = [show_overview, show_project]
+    return group(*routes)
+
+
+Content = tuple[Sequence[OverviewGroup], Mapping[str, int], Tried, str, str]
+
+
+def _content(attention: Attention, show: Group | None, path: str) -> Content:
+    """Return what both pages show. With ``show`` that group alone."""
+    of_groups: dict[Group, list[Condition]] = {group: [] for group in Group}
+    for one in attention.conditions:
+        of_groups[LINES[one.kind][0]].append(one)
+    groups = [
+        _group(group, found, attention.projects, path, alone=show is group)
+        for group, found in of_groups.items()
+        if found and show in {None, group}
+    ]
+    counts = Counter(one.severity.value for one in attention.conditions)
+    return groups, {severity.value: counts[severity.value] for severity in Severity}, attention.tried, show or "", path
+
+
+def _group(
+    group: Group, found: Sequence[Condition], projects: Mapping[str, str], path: str, *, alone: bool
+) -> OverviewGroup:
+    title, text = _TITLES[group]
+    shown = found[: MOST if alone else FIRST]
+    lines = [
+        OverviewLine(one, LINES[one.kind][1], *_TONES[one.severity], projects.get(one.project or "", ""))
+        for one in shown
+    ]
+    more = f"{path}?show={group.value}" if len(shown) < len(found) and not alone else ""
+    return OverviewGroup(group.value, title, text, len(found), lines, more)
