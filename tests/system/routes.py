@@ -243,6 +243,12 @@ _API |= {
     f"POST {_ROTATION}/check-credentials": _in(Action.READ_ROTATIONS, also=_NOTHING_MADE, fill=_A_ROTATION),
     f"GET {_ROTATION}/credentials": _in(Action.READ_ROTATIONS, fill=_A_ROTATION),
     f"GET {_ROTATION}/rotation-runs": _in(Action.READ_ROTATIONS, fill=_A_ROTATION),
+    f"GET {_ROTATION}/consumers": _in(Action.READ_ROTATIONS, fill=_A_ROTATION),
+    "POST /api/v1/delivery/in-use": _in(
+        Action.READ_SECRET_VALUES,
+        {"projectId": "{project_id}", "environment": "{environment_slug}", "keyIds": ["no-such-key"]},
+        also=frozenset({400}),
+    ),
 }
 
 _AT = "?projectId={project_id}&environment={environment_slug}"

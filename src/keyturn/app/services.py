@@ -26,6 +26,7 @@ from keyturn.rotations.overviews import Overviews
 from keyturn.rotations.permitted import PermittedApplications
 from keyturn.rotations.policy_writes import PolicyWriter
 from keyturn.rotations.removals import Removals
+from keyturn.rotations.secret_consumers import SecretConsumers
 from keyturn.rotations.secret_history import SecretRotationHistory
 from keyturn.rotations.secret_plan import SecretRotationPlans
 from keyturn.rotations.secret_rotation import SecretRotations
@@ -62,6 +63,7 @@ class Services:
     secret_values: SecretRotationValues
     secret_plans: SecretRotationPlans
     secret_history: SecretRotationHistory
+    secret_consumers: SecretConsumers
     targets: Mapping[RotationKind, RotationTarget]
 
 
@@ -137,5 +139,6 @@ def build(
         SecretRotationValues(database, sealer, clock, ids, providers, stored, secret_writer, edits, nudge),
         SecretRotationPlans(database, clock, applications),
         SecretRotationHistory(database),
+        SecretConsumers(database, clock),
         targets,
     )

@@ -11,6 +11,7 @@ from keyturn.alarms.conditions.service import Conditions
 from keyturn.api.alarms import routes as alarms_api
 from keyturn.api.audit import routes as audit_api
 from keyturn.api.connections import routes as connections_api
+from keyturn.api.delivery import use_routes
 from keyturn.api.events import routes as events_api
 from keyturn.api.folders import routes as folders_api
 from keyturn.api.identities import routes as identities_api
@@ -40,6 +41,7 @@ from keyturn.db.trouble import explain
 from keyturn.delivery import use
 from keyturn.delivery.events import EventStreams
 from keyturn.delivery.reads import GroupedReadAudit
+from keyturn.delivery.use_service import Acknowledgements
 from keyturn.delivery.watch import ChangeWatch
 from keyturn.engine.readiness import look
 from keyturn.errors import busy
@@ -188,9 +190,11 @@ def web_application(core: Core, worker: Worker | None) -> Application:
             use_cases.secret_values,
             use_cases.secret_history,
             use_cases.secret_plans,
+            use_cases.secret_consumers,
             core.clock,
         ),
         application_routes.router(use_cases.applications, core.clock),
+        use_routes.router(Acknowledgements(core.database, core.clock)),
         owners_api.router(alarms.owners),
         alarms_api.alarms_router(alarms.alarms),
         alarms_api.channels_router(alarms.channels),
@@ -295,6 +299,7 @@ def rotation_pages(
         use_cases.secret_values,
         use_cases.secret_history,
         use_cases.secret_plans,
+        use_cases.secret_consumers,
         use_cases.connections,
         use_cases.applications,
         projects,

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from keyturn.db import unread
 from keyturn.db.tables import credential_uses
-from keyturn.db.tables.views import journal_entries
+from keyturn.db.tables.views import journal_entries, secret_versions, secrets
 from keyturn.db.unit import Tx
 from keyturn.delivery.use_domain import Caller, Use
 from keyturn.kit.moments import FIRST
@@ -33,6 +33,18 @@ def entries(tx: Tx, credential_ids: Collection[str], key_ids: Collection[str]) -
         return []
     query = sa.select(journal_entries.c.id, journal_entries.c.key_id, journal_entries.c.rotation_id).where(
         sa.or_(journal_entries.c.id.in_(credential_ids), journal_entries.c.key_id.in_(key_ids))
+    )
+    return [Entry(*row) for row in tx.tuples(query)]
+
+
+def entries_in_folder(tx: Tx, folder_id: str, key_ids: Collection[str]) -> list[Entry]:
+    """Return the credentials with these key ids that a secret of the folder holds or held."""
+    query = (
+        sa.select(journal_entries.c.id, journal_entries.c.key_id, journal_entries.c.rotation_id)
+        .join(secret_versions, secret_versions.c.credential_id == journal_entries.c.id)
+        .join(secrets, secrets.c.id == secret_versions.c.secret_id)
+        .where(secrets.c.folder_id == folder_id, journal_entries.c.key_id.in_(key_ids))
+        .distinct()
     )
     return [Entry(*row) for row in tx.tuples(query)]
 

@@ -13,6 +13,9 @@ from keyturn.connections.stored import Stored, final
 from keyturn.credentials import store as journal
 from keyturn.credentials.domain import ENDED, USED_ELSEWHERE, Credential, State
 from keyturn.db.unit import Database, Tx
+from keyturn.delivery.use import caller_of
+from keyturn.delivery.use import write as note_uses
+from keyturn.delivery.use_domain import Use
 from keyturn.errors import NotFound, Refused
 from keyturn.kit.actor import Actor
 from keyturn.kit.secret import Plaintext
@@ -28,6 +31,7 @@ from keyturn.rotations.overlap import promised_until, waits_until
 from keyturn.rotations.publishing import publish_everywhere
 from keyturn.rotations.run_schedule import next_run
 from keyturn.rotations.schedule import Anchor, next_slot
+from keyturn.rotations.secret_consumers import require_unused
 from keyturn.rotations.secret_domain import GeneratedCredential, GeneratedCredentials, SecretRotationView, slot_of
 from keyturn.rotations.secret_events import record_secret_rotation_event
 from keyturn.rotations.secret_writes import SecretRotationWriter
@@ -78,6 +82,9 @@ class SecretRotationValues:
             facts = [credential_facts(row) for row in rows]
             event, now = events.SECRET_ROTATION_CREDENTIALS_READ, self._clock.now()
             record_secret_rotation_event(tx, actor, event, view, now, credentials=facts)
+            # Nobody knows which program gets them: they count as held.
+            shown = [Use(row.id, caller_of(actor, None), now, now) for row in rows]
+            note_uses(tx, shown, dict.fromkeys((row.id for row in rows), view.rotation.id))
         return GeneratedCredentials(view, [GeneratedCredential(row, self._open(row)) for row in rows])
 
     def check_credentials(self, actor: Actor, secret_rotation_id: str) -> None:
@@ -174,8 +181,13 @@ class SecretRotationValues:
             record_secret_rotation_event(tx, actor, event, view, now, **credential_facts(row))
         return view
 
-    def release(self, actor: Actor, secret_rotation_id: str, key_id: str) -> SecretRotationView:
-        """Confirm that nobody uses a secret any more that was handed over: it is removed, after this returns."""
+    def release(
+        self, actor: Actor, secret_rotation_id: str, key_id: str, *, confirmed: bool = False
+    ) -> SecretRotationView:
+        """Say that nobody uses a secret any more that was handed over: it is removed, after this returns.
+
+        Raises Refused, naming them, when consumers hold it, unless that was ``confirmed``.
+        """
         action = Action.EDIT_ROTATIONS
         with self._database.read() as tx:
             object_id = secret_access.found(tx, actor, action, secret_rotation_id).rotation.object_id
@@ -190,6 +202,7 @@ class SecretRotationValues:
                     code="secret_rotations.not_handed_over",
                 )
             now = self._clock.now()
+            require_unused(tx, actor, view, row, now, confirmed=confirmed)
             journal.move(tx, row, retired_at=now, revoke_after=now, note=None)
             policies.wake(tx, rotation.id, now)
             event = events.SECRET_ROTATION_RELEASED

@@ -67,6 +67,7 @@ def page_desk(scene: Applications, folder: Path) -> Iterator[PageClient]:
         use_cases.secret_values,
         use_cases.secret_history,
         use_cases.secret_plans,
+        use_cases.secret_consumers,
         use_cases.connections,
         use_cases.applications,
         projects,
@@ -91,7 +92,12 @@ def page_desk(scene: Applications, folder: Path) -> Iterator[PageClient]:
         oauth=True,
     )
     api = rotation_routes.router(
-        use_cases.secret_rotations, use_cases.secret_values, use_cases.secret_history, use_cases.secret_plans, clock
+        use_cases.secret_rotations,
+        use_cases.secret_values,
+        use_cases.secret_history,
+        use_cases.secret_plans,
+        use_cases.secret_consumers,
+        clock,
     )
     site = Site(
         Renderer(clock, folders=(TEMPLATES,)),

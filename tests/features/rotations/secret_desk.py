@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from entra_emulator.admin.admin import ApplicationHandle
+from keyturn.api.delivery import use_routes
 from keyturn.api.folders import routes as folder_routes
 from keyturn.api.projects import routes as project_routes
 from keyturn.api.rotations import routes as rotation_routes
@@ -17,6 +18,9 @@ from keyturn.changes.counters import Counters
 from keyturn.crypto.keyring import Keyring, KeyringDigests
 from keyturn.crypto.root import GivenRoot, RootKey, RootKeys
 from keyturn.db.unit import Database
+from keyturn.delivery import use
+from keyturn.delivery.reads import GroupedReadAudit
+from keyturn.delivery.use_service import Acknowledgements
 from keyturn.delivery.watch import ChangeWatch
 from keyturn.errors import TokenRefused
 from keyturn.kit.actor import Actor, Role
@@ -61,11 +65,23 @@ class RotationClient:
     answers: list[str] = field(default_factory=list)
 
     def ask(
-        self, method: str, url: str, body: object = None, /, *, expect: int = 200, who: str | None = None, **query: Any
+        self,
+        method: str,
+        url: str,
+        body: object = None,
+        /,
+        *,
+        expect: int = 200,
+        who: str | None = None,
+        sends: dict[str, str] | None = None,
+        **query: Any,
     ) -> Json:
-        """Send a request and return the decoded answer, which has the status expected. No text starts with ``/``: a rotation."""
+        """Send a request and return the decoded answer, which has the status expected. No text starts with ``/``: a rotation.
+
+        ``sends`` are more headers.
+        """
         url = url if url.startswith("/") else f"{ROOT}/{url}".rstrip("/")
-        headers = {"authorization": f"Bearer {who or self.who}"}
+        headers = {"authorization": f"Bearer {who or self.who}"} | (sends or {})
         answer = self.client.request(method, url, json=body, headers=headers, params=query or None)
         self.world.collect_values()
         if answer.status_code >= 400 or not any(part in url for part in _OF_VALUES):
@@ -165,7 +181,8 @@ def desk(database: Database, folder: Path, **of_world: Any) -> Iterator[Rotation
     """Serve the routes to callers of every kind; their tokens are their names. A request that waits moves the clock."""
     world = make_world(database, **{"permissions": WRITE_ALL, **of_world})
     projects = Projects(database, world.clock, world.ids)
-    secrets = Secrets(database, world.sealer, world.clock, world.ids)
+    reads = GroupedReadAudit(database, world.clock, world.ids, use.note)
+    secrets = Secrets(database, world.sealer, world.clock, world.ids, reads)
     actors, project_id = _people(world, projects)
 
     def authenticate(token: str, _ip: str) -> Actor:
@@ -185,8 +202,10 @@ def desk(database: Database, folder: Path, **of_world: Any) -> Iterator[Rotation
             use_cases.secret_values,
             use_cases.secret_history,
             use_cases.secret_plans,
+            use_cases.secret_consumers,
             world.clock,
         ),
+        use_routes.router(Acknowledgements(database, world.clock)),
         connection_routes(world),
         secret_routes.router(secrets, digests, ChangeWatch(database, world.clock, Counters(database))),
         folder_routes.router(secrets.folders),
@@ -203,6 +222,7 @@ def desk(database: Database, folder: Path, **of_world: Any) -> Iterator[Rotation
             where = {"workspaceId": project_id, "environment": environment, "path": "/", "name": "billing"}
             opened.ask("POST", "/api/v1/folders", where)
         yield opened
+    reads.close()
 
 
 def _people(world: World, projects: Projects) -> tuple[dict[str, Actor], str]:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from keyturn.api.connections import history_views
 from keyturn.api.connections.schemas import RunsPage
-from keyturn.api.rotations import plan_views, views
+from keyturn.api.rotations import consumer_views, plan_views, views
 from keyturn.api.rotations.schemas import (
     CreateSecretRotation,
     DeleteSecretRotation,
@@ -18,6 +18,7 @@ from keyturn.api.rotations.schemas import (
 from keyturn.kit.actor import Actor
 from keyturn.ports.clock import Clock
 from keyturn.rotations.domain import Reason
+from keyturn.rotations.secret_consumers import SecretConsumers
 from keyturn.rotations.secret_domain import SecretRotationView
 from keyturn.rotations.secret_history import SecretRotationHistory
 from keyturn.rotations.secret_plan import SecretRotationPlans
@@ -38,6 +39,7 @@ def router(
     values: SecretRotationValues,
     history: SecretRotationHistory,
     plans: SecretRotationPlans,
+    consumers: SecretConsumers,
     clock: Clock,
 ) -> Routes:
     """Return the routes."""
@@ -51,6 +53,7 @@ def router(
         *_made(values, clock),
         *_values(values, clock),
         *_history(history, clock),
+        *_consumers(consumers, clock),
     )
 
 
@@ -203,8 +206,12 @@ def _made(values: SecretRotationValues, clock: Clock) -> list[Operation]:
 
     @post(f"{ONE}/release")
     def release_secret(actor: Actor, rotation_id: Uuid, data: ReleaseSecret) -> views.SecretRotationAnswer:
-        """Confirm that nobody uses a secret that was handed over: it is removed from Entra ID."""
-        return views.answer(values.release(actor, rotation_id, data.key_id), clock.now())
+        """Confirm that nobody uses a secret that was handed over: it is removed from Entra ID.
+
+        While consumers hold it, this is refused and names them, unless ``confirmed`` says that they may stop signing in.
+        """
+        view = values.release(actor, rotation_id, data.key_id, confirmed=data.confirmed)
+        return views.answer(view, clock.now())
 
     return [make_previous_secret_current, hand_over_secret, release_secret]
 
@@ -242,6 +249,22 @@ def _history(history: SecretRotationHistory, clock: Clock) -> list[Operation]:
         return history_views.RunList([history_views.run(run, steps) for run, steps in runs_and_steps])
 
     return [list_rotation_credentials, list_secret_rotation_runs]
+
+
+# --- who uses what ----------------------------------------------------------------------------------------------------
+
+
+def _consumers(consumers: SecretConsumers, clock: Clock) -> list[Operation]:
+    @get(f"{ONE}/consumers", compressed=True)
+    def list_secret_consumers(actor: Actor, rotation_id: Uuid) -> consumer_views.Consumers:
+        """List who reads which secret of the application: who holds a previous one, and who has switched when.
+
+        These stop signing in when a leak is told. Access tokens that they have by then live on, see ``accessTokens``.
+        """
+        _, secrets = consumers.of(actor, rotation_id)
+        return consumer_views.consumers(secrets, clock.now())
+
+    return [list_secret_consumers]
 
 
 _ALSO = {504: "It was not over in time; it was ended, and what was made is being removed"}

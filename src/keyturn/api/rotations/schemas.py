@@ -145,9 +145,10 @@ class HandOverSecret(ApiModel):
 
 
 class ReleaseSecret(ApiModel):
-    """``keyId`` of a secret that was handed over and that nobody uses any more."""
+    """``keyId`` of a secret that was handed over and that nobody uses any more; ``confirmed``: not even who still holds it."""
 
     key_id: Uuid
+    confirmed: bool = False
 
 
 # --- queries ----------------------------------------------------------------------------------------------------------

@@ -29,6 +29,8 @@ secret_rotations = _view(
 )
 mapped_secrets = _view(tables.mapped_secrets, "secret_rotation_id", "name", "which")
 owners = _view(tables.owners, "org_id", "user_id", "email", "connection_id", "secret_rotation_id")
+secrets = _view(tables.secrets, "id", "folder_id")
+secret_versions = _view(tables.secret_versions, "secret_id", "credential_id")
 journal_entries = _view(tables.credentials, "id", "rotation_id", "org_id", "key_id", "state")
 users = _view(tables.users, "id", "email", "first_name", "last_name", "org_id", "role")
 identities = _view(tables.identities, "id", "name", "org_id", "role")

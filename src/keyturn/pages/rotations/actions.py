@@ -24,7 +24,10 @@ class HandOverForm(ApiModel):
 
 
 class ReleaseForm(ApiModel):
+    """``confirmed``: although consumers hold it, who are named beside the button."""
+
     key_id: Uuid
+    confirmed: Literal["yes", ""] = ""
 
 
 class DeleteForm(ApiModel, rename=None):
@@ -86,7 +89,7 @@ def _previous(pages: RotationPages, page: PageRoute) -> list[PageRoute]:
 
     @post(ONE + "/release", form_page=page)
     def release_secret(actor: Actor, rotation_id: str, form: ReleaseForm) -> Redirect:
-        pages.values.release(actor, rotation_id, form.key_id)
+        pages.values.release(actor, rotation_id, form.key_id, confirmed=form.confirmed == "yes")
         return Redirect(rotation_path(rotation_id), toast="The secret is being removed from Entra ID.")
 
     return [make_previous_current, hand_over_secret, release_secret]

@@ -18,6 +18,7 @@ from keyturn.pages.project_header import ProjectHeader
 from keyturn.pages.rotations.listing import badges_of
 from keyturn.pages.rotations.urls import ONE, PageOfRotations, RotationPages
 from keyturn.rotations.history import early_end
+from keyturn.rotations.secret_consumers import LONGEST_CONTINUOUS_TOKEN, LONGEST_TOKEN, ConsumedSecret
 from keyturn.rotations.secret_domain import SecretRotationView, SharedWith
 from keyturn.rotations.secret_history import usable_until
 from keyturn.rotations.signer_health import SignerHealth, signer_health
@@ -39,6 +40,14 @@ class LivingSecret:
 
 
 @dataclass(frozen=True)
+class UsedSecret:
+    """A secret that may work, and who has or had it."""
+
+    name: str
+    secret: ConsumedSecret
+
+
+@dataclass(frozen=True)
 class RotationPage(PageOfRotations):
     template: ClassVar[str] = "rotations/one.html"
 
@@ -47,6 +56,10 @@ class RotationPage(PageOfRotations):
     badges: Sequence[Badge]
     line: TimeLine
     living: Sequence[LivingSecret]
+    consumed: Sequence[UsedSecret]
+    token_ends_at: datetime
+    """Until when access tokens of this moment live at most, and those of programs with continuous access evaluation."""
+    continuous_token_ends_at: datetime
     coming: Sequence[datetime]
     early: datetime | None
     """The end of the current secret, where it makes the next rotation earlier than the schedule says."""
@@ -86,6 +99,9 @@ def _page(pages: RotationPages, actor: Actor, rotation_id: str, zone: ZoneInfo, 
         badges=without(badges_of(view, now), {signer.message or "", *(run.failure for run in runs)}),
         line=draw(secrets_of(history.credentials, history.foreign), now, zone),
         living=_living(view, history.credentials, now),
+        consumed=[UsedSecret(_name(each.credential), each) for each in pages.consumers.of(actor, rotation_id)[1]],
+        token_ends_at=now + LONGEST_TOKEN,
+        continuous_token_ends_at=now + LONGEST_CONTINUOUS_TOKEN,
         coming=history.coming(SHOWN_COMING, now) if view.secret_rotation.enabled else (),
         early=early_end(history, view.rotation.schedule, now),
         schedule_zone=zones.shown(view.rotation.schedule.time_zone),

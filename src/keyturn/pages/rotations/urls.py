@@ -11,6 +11,7 @@ from keyturn.pages.project_header import ProjectHeader, ProjectHeaders
 from keyturn.ports.clock import Clock
 from keyturn.projects.service import Projects
 from keyturn.providers.registry import Providers
+from keyturn.rotations.secret_consumers import SecretConsumers
 from keyturn.rotations.secret_history import SecretRotationHistory
 from keyturn.rotations.secret_plan import SecretRotationPlans
 from keyturn.rotations.secret_rotation import SecretRotations
@@ -43,6 +44,7 @@ class RotationPages:
     values: SecretRotationValues
     history: SecretRotationHistory
     plans: SecretRotationPlans
+    consumers: SecretConsumers
     connections: Connections
     applications: RotatableApplications
     projects: Projects

@@ -1,0 +1,233 @@
+"""Who uses the secrets of an application: who holds which one, who has switched, and what a removal would stop. Reads only."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from keyturn.authz import authorize
+from keyturn.authz.authorize import Scope
+from keyturn.authz.domain import Action
+from keyturn.credentials.domain import Credential, State
+from keyturn.db.unit import Database, Tx
+from keyturn.delivery import use_store as uses
+from keyturn.delivery.use_domain import Caller, Holder, holders
+from keyturn.errors import Refused
+from keyturn.kit.actor import Actor, ActorKind
+from keyturn.ports.clock import Clock
+from keyturn.rotations import secret_access, waits
+from keyturn.rotations.consumers import counted_consumers
+from keyturn.rotations.domain import Rotation, Snapshot
+from keyturn.rotations.secret_domain import SecretRotationView
+from keyturn.rotations.store import consumers as store
+from keyturn.rotations.store import policies
+
+SHORTEST_TOKEN = timedelta(minutes=60)
+LONGEST_TOKEN = timedelta(minutes=90)
+"""Entra ID gives each access token a life of its own between both.
+https://learn.microsoft.com/entra/identity-platform/configurable-token-lifetimes: "a random value ranging between 60-90 minutes".
+"""
+LONGEST_CONTINUOUS_TOKEN = timedelta(hours=28)
+"""Of a program that declares continuous access evaluation, to a resource that takes part in it.
+https://learn.microsoft.com/entra/identity/conditional-access/concept-continuous-access-evaluation: "up to 28 hours".
+"""
+SHOWN = 200
+"""Consumers of one secret that are shown one by one; those that hold it first."""
+WARNED_BEFORE = timedelta(days=3)
+TOLD_SINCE = timedelta(days=2)
+"""For so long it is told that a secret that was removed is still in use."""
+_MOST = 500
+
+
+@dataclass(frozen=True)
+class SecretConsumer:
+    """Somebody who has or had a secret. ``name`` None: the actor may not see who it is, or nobody knows."""
+
+    holder: Holder
+    name: str | None = None
+    visible: bool = True
+
+
+@dataclass(frozen=True)
+class ConsumedSecret:
+    """A secret that may work, with who has or had it. ``holding`` is how many count as holding it.
+
+    ``goes_at``: when it is removed if nobody shows anything new; None where that is not planned.
+    """
+
+    credential: Credential
+    consumers: Sequence[SecretConsumer]
+    total: int
+    holding: int
+    goes_at: datetime | None
+
+    @property
+    def waits(self) -> bool:
+        """Whether it would have gone by now if nobody held it."""
+        return self.credential.state is State.RETIRING and self.credential.wait_ends_at is not None
+
+    @property
+    def unknown(self) -> bool:
+        """Whether nobody is known to have read it: then everybody may hold it."""
+        return self.total == 0
+
+
+@dataclass(frozen=True)
+class UseOfEnding:
+    """A secret of an application that is held while it is about to go, or is gone (``dead``)."""
+
+    rotation_id: str
+    credential: Credential
+    goes_at: datetime | None
+    dead: bool
+    holders: Sequence[Holder]
+
+
+@dataclass(frozen=True)
+class SlotWait:
+    """A rotation whose next run finds no room while a previous secret waits for its consumers."""
+
+    rotation: Rotation
+    credential: Credential
+    until: datetime
+
+
+class SecretConsumers:
+    """Shows who uses what. All raise NotFound or Forbidden."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    def of(self, actor: Actor, secret_rotation_id: str) -> tuple[SecretRotationView, Sequence[ConsumedSecret]]:
+        """Return every secret that may work, the newest first, with who has or had it."""
+        with self._database.read() as tx:
+            view = secret_access.found(tx, actor, Action.READ_ROTATIONS, secret_rotation_id)
+            return view, consumed(tx, actor, view, self._clock.now())
+
+
+def consumed(tx: Tx, actor: Actor, view: SecretRotationView, now: datetime) -> Sequence[ConsumedSecret]:
+    """Return the secrets of the application that may work, the newest first, as the actor may see their consumers."""
+    snapshot = _with_uses(tx, view.rotation.id)
+    rows = [row for row in snapshot.journal if row.published_at] if snapshot else []
+    if snapshot is None or not rows:
+        return []
+    known = {row.id: holders(snapshot.uses, row.id, snapshot.newer_than(row), now) for row in rows}
+    shown = {row.id: sorted(known[row.id], key=lambda each: not each.holds)[:SHOWN] for row in rows}
+    sight = _Sight.of(tx, actor, view, {each.use.caller for found in shown.values() for each in found})
+    return [
+        ConsumedSecret(
+            row,
+            [sight.consumer(each) for each in shown[row.id]],
+            len(known[row.id]),
+            sum(each.holds for each in known[row.id]),
+            _goes_at(row, snapshot, now),
+        )
+        for row in sorted(rows, key=lambda row: row.published_at or now, reverse=True)
+    ]
+
+
+def require_unused(
+    tx: Tx, actor: Actor, view: SecretRotationView, row: Credential, now: datetime, *, confirmed: bool
+) -> None:
+    """Raise Refused, naming them, when consumers hold a secret that somebody wants removed, unless that was confirmed."""
+    held = next((each for each in consumed(tx, actor, view, now) if each.credential.id == row.id), None)
+    if confirmed or held is None or not held.holding:
+        return
+    holding = [each for each in held.consumers if each.holder.holds]
+    names = [each.name or "somebody whom you may not see" for each in holding]
+    words = ", ".join(list(dict.fromkeys(names))[:5])
+    raise Refused(
+        f"{counted_consumers(held.holding)} may still use this secret: {words}. They stop signing in when it is removed.",
+        code="rotation.held_by_consumers",
+        fix="Have them read the current one first, or say that you know, with 'confirmed'.",
+        field="confirmed",
+        details=[
+            {
+                "name": each.name,
+                "instance": each.holder.use.caller.instance if each.visible else None,
+                "lastSeenAt": each.holder.use.last_at.isoformat(),
+            }
+            for each in holding[:20]
+        ],
+    )
+
+
+def in_use_and_ending(tx: Tx, org_id: str, now: datetime) -> Sequence[UseOfEnding]:
+    """Return the secrets that are held and will be gone within three days, and those that are used though they are gone.
+
+    Who was never heard of again since it was removed does not count as using one that is gone. A few statements, whatever
+    there is; no permission is asked: what is told of it to whom, the caller decides.
+    """
+    rows = store.ending(tx, org_id, now - TOLD_SINCE, now + WARNED_BEFORE, _MOST)
+    snapshots = store.snapshots(tx, list(dict.fromkeys(row.rotation_id for row in rows)))
+    found = (_use_of_ending(snapshots[row.rotation_id], row, now) for row in rows)
+    return [each for each in found if each]
+
+
+def slots_waited_for(tx: Tx, org_id: str, now: datetime) -> Sequence[SlotWait]:
+    """Return the rotations due within three days that will find no slot, since a previous secret waits for its consumers."""
+    rotation_ids = store.waiting_for_slots(tx, org_id, now + WARNED_BEFORE, _MOST)
+    return [
+        SlotWait(snapshot.rotation, row, until)
+        for snapshot in store.snapshots(tx, rotation_ids).values()
+        for row in snapshot.waiting
+        if (due := waits.due(snapshot.rotation, now)) and (until := waits.over(row, snapshot, now)) > due
+    ]
+
+
+def _use_of_ending(snapshot: Snapshot, row: Credential, now: datetime) -> UseOfEnding | None:
+    dead = row.state in {State.REVOKING, State.REVOKED}
+    gone_at = row.removed_at or row.ended_at or now
+    holding = [
+        each
+        for each in holders(snapshot.uses, row.id, snapshot.newer_than(row), now)
+        if each.holds and (not dead or each.use.last_at > gone_at)
+    ]
+    goes_at = row.ends_at if row.state is State.CURRENT else _goes_at(row, snapshot, now)
+    return UseOfEnding(row.rotation_id, row, goes_at, dead, holding) if holding else None
+
+
+def _with_uses(tx: Tx, rotation_id: str) -> Snapshot | None:
+    snapshot = policies.snapshot(tx, rotation_id)
+    return replace(snapshot, uses=tuple(uses.of_rotation(tx, rotation_id))) if snapshot else None
+
+
+def _goes_at(row: Credential, snapshot: Snapshot, now: datetime) -> datetime | None:
+    if row.state is State.RETIRING and row.revoke_after:
+        return waits.over(row, snapshot, now)
+    return now if row.being_removed else None
+
+
+@dataclass(frozen=True)
+class _Sight:
+    """Whose names an actor may see: everybody's, or those of members of the project, kind by kind."""
+
+    names: dict[str, str]
+    seen: frozenset[Caller]
+
+    @classmethod
+    def of(cls, tx: Tx, actor: Actor, view: SecretRotationView, callers: set[Caller]) -> "_Sight":
+        project = Scope(actor.org_id, view.place.project_id)
+        seen: set[Caller] = set()
+        for kind, of_organization, of_project in _NAMES:
+            mine = {caller for caller in callers if caller.kind == kind}
+            if not mine:
+                continue
+            if authorize.allowed(tx, actor, of_organization, Scope(actor.org_id)):
+                seen |= mine
+            elif authorize.allowed(tx, actor, of_project, project):
+                there = store.members(tx, view.place.project_id, kind)
+                seen |= {caller for caller in mine if caller.id in there}
+        names = store.names(tx, actor.org_id, {caller.id for caller in seen}) if seen else {}
+        return cls(dict(names), frozenset(seen))
+
+    def consumer(self, holder: Holder) -> SecretConsumer:
+        caller = holder.use.caller
+        visible = caller in self.seen
+        return SecretConsumer(holder, self.names.get(caller.id) if visible else None, visible)
+
+
+_NAMES = (
+    (ActorKind.IDENTITY, Action.READ_IDENTITIES, Action.READ_IDENTITY_MEMBERS),
+    (ActorKind.USER, Action.READ_USERS, Action.READ_MEMBERS),
+)
