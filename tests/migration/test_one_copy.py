@@ -44,6 +44,9 @@ LATER_TABLES = (
     "alarms",
     "owners",
     "credential_uses",
+    "deleted_values",
+    "deleted_rows",
+    "deletions",
     "project_member_roles",
     "project_members",
     "project_roles",
@@ -168,6 +171,7 @@ _WITHOUT_LATER_COLUMNS = (
     "DROP INDEX ix_credentials_waiting",
     "ALTER TABLE credentials DROP COLUMN wait_ends_at",
     "ALTER TABLE rotations DROP COLUMN slots",
+    "ALTER TABLE projects DROP COLUMN version_limit",
 )
 """What later migrations bring."""
 

@@ -21,6 +21,7 @@ from keyturn.ports.clock import Clock
 from keyturn.ports.sealing import Sealer
 from keyturn.providers.registry import Providers
 from keyturn.rotations.retention import remove_old_history
+from keyturn.secrets.restoring import remove_for_good
 from keyturn.secrets.retention import remove_old_changes, remove_old_versions
 from keyturn.settings.model import RetentionSettings
 
@@ -69,6 +70,7 @@ class HourlyTasks:
             Task("use-retention", partial(self._attempt, "use_retention", self._remove_old_uses)),
             Task("change-retention", partial(self._attempt, "change_retention", self._remove_old_changes)),
             Task("version-retention", partial(self._attempt, "version_retention", self._remove_old_versions)),
+            Task("deletions", partial(self._attempt, "deletions", self._remove_deleted)),
             Task("fingerprints", partial(self._attempt, "fingerprints", self._complete_fingerprints), at_start=True),
         ]
 
@@ -113,6 +115,11 @@ class HourlyTasks:
     def _remove_old_versions(self) -> bool:
         """Remove versions of secrets that have too many; return whether some may be left. It asks no clock."""
         return remove_old_versions(self._database, self._retention, self._enough())
+
+    def _remove_deleted(self) -> bool:
+        """Delete for good what can be restored no longer; return whether some may be left."""
+        confirmed_at = self._clock_confirmed_at()
+        return confirmed_at is not None and remove_for_good(self._database, confirmed_at, self._enough())
 
     def _enough(self) -> Callable[[], bool]:
         """Return what is asked after each part of a removal: whether it ends there."""

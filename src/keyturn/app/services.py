@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from keyturn.connections.allowed import RotatableApplications
 from keyturn.connections.connection_test import ConnectionTests
@@ -16,6 +17,7 @@ from keyturn.connections.writes import ConnectionWriter
 from keyturn.db.unit import Database
 from keyturn.ports.clock import Clock, Ids
 from keyturn.ports.sealing import Sealer
+from keyturn.projects.service import Projects
 from keyturn.providers.registry import Providers
 from keyturn.rotations.application_check import ApplicationCheck
 from keyturn.rotations.domain import RotationKind
@@ -24,6 +26,7 @@ from keyturn.rotations.history import RotationHistory
 from keyturn.rotations.mapped_target import MappedSecrets
 from keyturn.rotations.overviews import Overviews
 from keyturn.rotations.permitted import PermittedApplications
+from keyturn.rotations.place_deletion import PlaceDeletions
 from keyturn.rotations.policy_writes import PolicyWriter
 from keyturn.rotations.removals import Removals
 from keyturn.rotations.secret_consumers import SecretConsumers
@@ -65,6 +68,7 @@ class Services:
     secret_history: SecretRotationHistory
     secret_consumers: SecretConsumers
     targets: Mapping[RotationKind, RotationTarget]
+    place_deletions: Callable[[Projects, Folders], PlaceDeletions]
 
 
 def build(
@@ -141,4 +145,5 @@ def build(
         SecretRotationHistory(database),
         SecretConsumers(database, clock),
         targets,
+        partial(PlaceDeletions, database, clock, writer=secret_writer, edits=edits, nudge=nudge),
     )

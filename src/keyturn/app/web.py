@@ -13,6 +13,7 @@ from keyturn.api.audit import routes as audit_api
 from keyturn.api.connections import routes as connections_api
 from keyturn.api.delivery import use_routes
 from keyturn.api.events import routes as events_api
+from keyturn.api.deletions import routes as deletions_api
 from keyturn.api.folders import routes as folders_api
 from keyturn.api.identities import routes as identities_api
 from keyturn.api.overview import routes as overview_api
@@ -80,6 +81,7 @@ from keyturn.rotations import guards
 from keyturn.secrets.comparison import Comparisons
 from keyturn.secrets.dotenv_files import DotenvFiles
 from keyturn.secrets.listing import SecretListing
+from keyturn.secrets.restoring import Restoring
 from keyturn.secrets.service import Secrets
 from keyturn.web import unbuilt
 from keyturn.web.html.render import Renderer
@@ -171,6 +173,10 @@ def web_application(core: Core, worker: Worker | None) -> Application:
         events_api.router(EventStreams(core.database, watch)),
         past_api.router(secrets.past),
         folders_api.router(secrets.folders),
+        deletions_api.router(
+            use_cases.place_deletions(projects, secrets.folders),
+            Restoring(core.database, core.clock, secrets.folders, settings.quotas),
+        ),
         tags_api.router(secrets.tags),
         imports_api.router(secrets.imports),
         connections_api.router(

@@ -271,7 +271,16 @@ SECRET_DELETED = AuditEvent(
 )
 FOLDER_CREATED = AuditEvent("create-folder", _SECRETS, _FOLDER, "A folder was made.", _OF_FOLDER)
 FOLDER_UPDATED = AuditEvent("update-folder", _SECRETS, _FOLDER, "A folder was renamed or described.", _OF_FOLDER)
-FOLDER_DELETED = AuditEvent("delete-folder", _SECRETS, _FOLDER, "A folder was removed, with all in it.", _OF_FOLDER)
+FOLDER_DELETED = AuditEvent(
+    "delete-folder", _SECRETS, _FOLDER, "A folder was removed, with all in it.", (*_OF_FOLDER, "deletionId")
+)
+FOLDER_RESTORED = AuditEvent(
+    "restore-folder",
+    _SECRETS,
+    _FOLDER,
+    "A folder that had been deleted was restored, with all in it.",
+    (*_OF_FOLDER, "deletionId"),
+)
 IMPORT_CREATED = AuditEvent("create-secret-import", _SECRETS, _IMPORT, "A folder imports another.", _OF_IMPORT)
 IMPORT_UPDATED = AuditEvent("update-secret-import", _SECRETS, _IMPORT, "An import was changed.", _OF_IMPORT)
 IMPORT_DELETED = AuditEvent("delete-secret-import", _SECRETS, _IMPORT, "An import was removed.", _OF_IMPORT)
@@ -300,7 +309,16 @@ PROJECT_UPDATED = AuditEvent(
     "A project was changed.",
     ("name", "slug", "previousSlug", "hasDeleteProtection", "auditLogsRetentionDays"),
 )
-PROJECT_DELETED = AuditEvent("delete-project", _PROJECTS, _PROJECT, "A project was deleted.", ("name", "slug"))
+PROJECT_DELETED = AuditEvent(
+    "delete-project", _PROJECTS, _PROJECT, "A project was deleted.", ("name", "slug", "deletionId")
+)
+PROJECT_RESTORED = AuditEvent(
+    "restore-project",
+    _PROJECTS,
+    _PROJECT,
+    "A project that had been deleted was restored.",
+    ("name", "slug", "deletionId"),
+)
 ENVIRONMENT_CREATED = AuditEvent(
     "create-environment",
     _PROJECTS,
@@ -316,7 +334,14 @@ ENVIRONMENT_UPDATED = AuditEvent(
     ("environmentId", "name", "slug", "previousSlug", "position"),
 )
 ENVIRONMENT_DELETED = AuditEvent(
-    "delete-environment", _PROJECTS, _PROJECT, "An environment was deleted.", ("environmentId", "slug")
+    "delete-environment", _PROJECTS, _PROJECT, "An environment was deleted.", ("environmentId", "slug", "deletionId")
+)
+ENVIRONMENT_RESTORED = AuditEvent(
+    "restore-environment",
+    _PROJECTS,
+    _PROJECT,
+    "An environment that had been deleted was restored, with all in it.",
+    ("environmentId", "name", "slug", "previousSlug", "deletionId"),
 )
 MEMBER_ADDED = AuditEvent(
     "add-project-member", _PROJECTS, _SOMEBODY, "Somebody became a member of a project.", _OF_MEMBER

@@ -34,6 +34,14 @@ def delete(tx: Tx, cloud: str, app_id: str, use: str) -> None:
     tx.run(_DELETE, of_cloud=cloud, of_app=app_id, of_use=use)
 
 
+def signed_in_to(tx: Tx, project_id: str) -> set[tuple[str, str]]:
+    """Return cloud and client id of the applications that connections of the project sign in to."""
+    query = sa.select(app_connections.c.cloud, app_connections.c.client_id)
+    return {
+        (row["cloud"], row["client_id"]) for row in tx.rows(query.where(app_connections.c.project_id == project_id))
+    }
+
+
 def signs_in_to(tx: Tx, cloud: str, app_id: str) -> bool:
     """Whether some connection of this server signs in to the application."""
     query = sa.select(app_connections.c.id).where(

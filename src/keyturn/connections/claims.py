@@ -28,6 +28,12 @@ def take(tx: Tx, cloud: str, client_id: str, use: Use) -> None:
     store.change(tx, cloud, app_id, use.value)
 
 
+def take_again(tx: Tx, project_id: str) -> None:
+    """Sign in to the applications of all connections of a project, which was restored. Raises Refused as :func:`take` does."""
+    for cloud, client_id in sorted(store.signed_in_to(tx, project_id)):
+        take(tx, cloud, client_id, Use.SIGN_IN)
+
+
 def require_target(tx: Tx, cloud: str, client_id: str) -> None:
     """Return when no connection signs in to the application. Raises Refused otherwise."""
     app_id = client_id.lower()

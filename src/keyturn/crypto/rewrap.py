@@ -33,15 +33,19 @@ _SERVER_SEEN = timedelta(minutes=1)
 class SealedColumn:
     """A column of sealed values. A row's place is its table, its id, the column and its version.
 
-    The version is 1, unless the table has a column ``<column>_version``.
+    The version is 1, unless the table has a column ``<column>_version``. Where the rows name the place that their value is sealed
+    for, ``place_of`` has the columns that do.
     """
 
     table: sa.Table
     value: sa.Column[Any]
     row: sa.Column[Any]
     version: sa.Column[Any] | None
+    place_of: tuple[sa.Column[Any], ...] = ()
 
     def place(self, row: Mapping[str, Any]) -> SealContext:
+        if self.place_of:
+            return SealContext(*(row[column.name] for column in self.place_of))
         version = 1 if self.version is None else int(row["version"])
         return SealContext(self.table.name, str(row["row"]), self.value.name, version)
 
@@ -79,7 +83,11 @@ def _column(table: sa.Table, column: sa.Column[Any]) -> SealedColumn:
     keys = list(table.primary_key.columns)
     if len(keys) != 1:
         raise ValueError(f"{table.name} holds sealed values but has no single id to bind them to")
-    return SealedColumn(table, column, keys[0], table.columns.get(f"{column.name}_version"))
+    place_of = tuple(table.columns[name] for name in _PLACE_OF if name in table.columns)
+    return SealedColumn(table, column, keys[0], table.columns.get(f"{column.name}_version"), place_of)
+
+
+_PLACE_OF = ("of_table", "of_row", "of_column", "of_version")
 
 
 def rotate(
@@ -194,7 +202,7 @@ def _seal_batch(
 
 
 def _batches(database: Database, column: SealedColumn, key_id: str) -> Iterator[list[Mapping[str, Any]]]:
-    picked = [column.row.label("row"), column.value.label("value")]
+    picked = [column.row.label("row"), column.value.label("value"), *column.place_of]
     if column.version is not None:
         picked.append(column.version.label("version"))
     query = sa.select(*picked).where(column.not_under(key_id)).order_by(column.row).limit(BATCH)

@@ -71,6 +71,14 @@ class Tx:
         self._note_write(statement)
         return self.connection.execute(statement, values).rowcount
 
+    def run_all(self, statement: sa.sql.expression.Executable, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Run a write once for each of these rows of values, which all have the same keys."""
+        if not self.writing:
+            raise RuntimeError("a write inside a read transaction")
+        if rows:
+            self.changed = True
+            self.connection.execute(statement, list(rows))
+
     def changed_row(self, statement: sa.sql.expression.Executable, **values: Any) -> Mapping[str, Any]:
         """Run a write that touches one row, with these values for its parameters; return what it gives back of the row."""
         self._note_write(statement)

@@ -18,7 +18,8 @@ from keyturn.kit.actor import Actor, ActorKind, Role
 from keyturn.kit.slugs import slug_of
 from keyturn.organizations.quotas import require_room
 from keyturn.ports.clock import Clock, Ids
-from keyturn.projects import member_store, store
+from keyturn.projects import deletions, member_store, store
+from keyturn.projects.deletions import PlaceKind
 from keyturn.projects.domain import (
     DEFAULT_ENVIRONMENTS,
     RESERVED_SLUGS,
@@ -183,21 +184,35 @@ class Projects:
         return after
 
     def delete(self, actor: Actor, project_id: str) -> Project:
-        """Remove the project and all in it. Raises Refused while it is protected, or a guard says no."""
+        """Remove the project and all in it. Raises Refused while it is protected, or a guard says no.
+
+        It can be restored for a while; until then its slug is free.
+        """
         with self._database.write() as tx:
-            project = self._permitted(tx, actor, Action.DELETE_PROJECT, project_id)
-            if project.has_delete_protection:
-                raise Refused(
-                    f"The project '{project.name}' is protected against deletion.",
-                    code="projects.protected",
-                    fix="Set hasDeleteProtection to false first.",
-                )
-            store.lock_project(tx, project.id)  # what a guard looks for is added by those who have locked it
-            for guard in self._delete_guards:
-                guard(tx, actor, project.id)
-            store.remove_project(tx, project.id)
-            facts = {"name": project.name, "slug": project.slug}
-            record(tx, actor, events.PROJECT_DELETED, _subject(project), self._clock.now(), **facts)
+            return self.delete_in(tx, actor, project_id)
+
+    def delete_in(self, tx: Tx, actor: Actor, project_id: str) -> Project:
+        """As :meth:`delete`, in a transaction of the caller."""
+        project = self.deletable(tx, actor, project_id)
+        store.lock_project(tx, project.id)  # what a guard looks for is added by those who have locked it
+        for guard in self._delete_guards:
+            guard(tx, actor, project.id)
+        now = self._clock.now()
+        kept = deletions.keep(tx, self._ids, actor, now, PlaceKind.PROJECT, project.id, project.id, project.name)
+        store.remove_project(tx, project.id)
+        facts = {"name": project.name, "slug": project.slug, "deletionId": kept.id}
+        record(tx, actor, events.PROJECT_DELETED, _subject(project), now, **facts)
+        return project
+
+    def deletable(self, tx: Tx, actor: Actor, project_id: str) -> Project:
+        """Return a project that the actor may delete and that is not protected. Raises Refused, Forbidden or NotFound."""
+        project = self._permitted(tx, actor, Action.DELETE_PROJECT, project_id)
+        if project.has_delete_protection:
+            raise Refused(
+                f"The project '{project.name}' is protected against deletion.",
+                code="projects.protected",
+                fix="Set hasDeleteProtection to false first.",
+            )
         return project
 
     def delete_by_slug(self, actor: Actor, slug: str) -> Project:
@@ -237,7 +252,7 @@ class Projects:
             before = _in(project, environment_id=environment_id)
             name, slug = change.name or before.name, change.slug or before.slug
             if not granted(tx, actor, Scope(actor.org_id, project_id)).same_in(before.slug, slug):
-                raise _named_in_roles(before.slug, slug)
+                raise named_in_roles(before.slug, slug)
             store.save_environment(tx, before.id, name, slug, self._clock.now())
             order = [environment.id for environment in project.environments]
             new_position = order.index(before.id) + 1 if change.position is None else change.position
@@ -246,25 +261,37 @@ class Projects:
             return self._ordered(tx, actor, project, before.id, new_position, event, kind, **more)
 
     def delete_environment(self, actor: Actor, project_id: str, environment_id: str) -> Environment:
-        """Remove an environment and all in it. Raises Refused when a guard says no."""
+        """Remove an environment and all in it. Raises Refused when a guard says no.
+
+        It can be restored for a while; until then its slug is free.
+        """
         with self._database.write() as tx:
-            project = self._editable(tx, actor, Action.DELETE_ENVIRONMENTS, project_id, None)
-            environment = _in(project, environment_id=environment_id)
-            for guard in self._environment_guards:
-                guard(tx, actor, environment.id)
-            store.remove_environment(tx, environment.id)
-            store.set_order(
-                tx,
-                [
-                    each_environment.id
-                    for each_environment in project.environments
-                    if each_environment.id != environment.id
-                ],
-            )
-            facts = {"environmentId": environment.id, "slug": environment.slug}
-            record(tx, actor, events.ENVIRONMENT_DELETED, _subject(project), self._clock.now(), **facts)
-            change = Change(ChangeKind.ENVIRONMENT_DELETED, environment.id, environment.slug)
-            feed.append(tx, project.id, change, self._clock.now())
+            return self.delete_environment_in(tx, actor, project_id, environment_id)
+
+    def delete_environment_in(self, tx: Tx, actor: Actor, project_id: str, environment_id: str) -> Environment:
+        """As :meth:`delete_environment`, in a transaction of the caller."""
+        project = self._editable(tx, actor, Action.DELETE_ENVIRONMENTS, project_id, None)
+        environment = _in(project, environment_id=environment_id)
+        for guard in self._environment_guards:
+            guard(tx, actor, environment.id)
+        now = self._clock.now()
+        kept = deletions.keep(
+            tx,
+            self._ids,
+            actor,
+            now,
+            PlaceKind.ENVIRONMENT,
+            environment.id,
+            project.id,
+            environment.name,
+            environment_id=environment.id,
+            environment=environment.slug,
+        )
+        store.remove_environment(tx, environment.id)
+        store.set_order(tx, [each.id for each in project.environments if each.id != environment.id])
+        facts = {"environmentId": environment.id, "slug": environment.slug, "deletionId": kept.id}
+        record(tx, actor, events.ENVIRONMENT_DELETED, _subject(project), now, **facts)
+        feed.append(tx, project.id, Change(ChangeKind.ENVIRONMENT_DELETED, environment.id, environment.slug), now)
         return environment
 
     # --- parts --------------------------------------------------------------------------------------------------------
@@ -320,7 +347,7 @@ def _in(project: Project, *, environment_id: str | None = None, slug: str | None
     raise _no_environment(environment_id or slug or "")
 
 
-def _named_in_roles(before: str, slug: str) -> Forbidden:
+def named_in_roles(before: str, slug: str) -> Forbidden:
     """Return what to say to somebody whose roles name one of the slugs, so that they would permit other things there."""
     return Forbidden(
         f"Your roles do not permit the same in environments with the slugs '{before}' and '{slug}'.",

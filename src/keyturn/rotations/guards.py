@@ -11,6 +11,11 @@ from keyturn.rotations.secret_domain import SecretRotationRef
 from keyturn.rotations.store import policies
 from keyturn.rotations.store import secret_rotations as store
 
+_FIX = (
+    "Delete these secret rotations first, choosing whether what they made is revoked or kept, or let them end with it: what they "
+    "made stays valid then. Over the API that is POST /api/v1/deletions with endSecretRotations."
+)
+
 
 def refuse_project(tx: Tx, actor: Actor, project_id: str) -> None:
     """What rotates in a project is ended first, so that no secret is orphaned."""
@@ -19,7 +24,7 @@ def refuse_project(tx: Tx, actor: Actor, project_id: str) -> None:
         raise Refused(
             f"Secrets of this project come from secret rotations: {_seen(tx, actor, refs)}.",
             code="projects.secret_rotations",
-            fix="Delete these secret rotations first, choosing whether what they made is revoked or kept.",
+            fix=_FIX,
         )
     names = policies.rotating_in(tx, project_id)
     if names:
@@ -36,7 +41,7 @@ def refuse_environment(tx: Tx, actor: Actor, environment_id: str) -> None:
         raise Refused(
             f"Secrets of this environment come from secret rotations: {_seen(tx, actor, refs)}.",
             code="projects.secret_rotations",
-            fix="Delete these secret rotations first, choosing whether what they made is revoked or kept.",
+            fix=_FIX,
         )
 
 

@@ -15,6 +15,8 @@ from keyturn.db.unit import Database, Tx
 from keyturn.errors import Refused
 from keyturn.kit.actor import Actor
 from keyturn.ports.clock import Clock, Ids
+from keyturn.projects import deletions
+from keyturn.projects.deletions import PlaceKind
 from keyturn.projects.store import lock_project
 from keyturn.secrets import access
 from keyturn.secrets.domain import (
@@ -100,7 +102,7 @@ class Folders:
             require_folder_path(place.path)
             lock_project(tx, place.project_id)
             if store.at(tx, place.environment_id, place.path):
-                raise _taken(place.path)
+                raise folder_taken(place.path)
             folder = self._make(tx, actor, place, description)
         return PlacedFolder(folder, place)
 
@@ -137,28 +139,57 @@ class Folders:
         return PlacedFolder(after, place)
 
     def delete(self, actor: Actor, address: Address, id_or_name: str) -> PlacedFolder:
-        """Remove a folder of the folder at the address with all in it, by its id or by its name there."""
+        """Remove a folder of the folder at the address with all in it, by its id or by its name there.
+
+        It can be restored for a while; until then its name is free. Raises Refused while secrets in it are rotated.
+        """
         with self._database.write() as tx:
             place = access.locate(tx, actor, Action.DELETE_FOLDERS, address)
             lock_project(tx, place.project_id)
             folder = store.at(tx, place.environment_id, below(place.path, id_or_name))
-            if folder is None:
-                folder_and_place = store.by_id(tx, actor.org_id, id_or_name)
-                if folder_and_place is None or folder_and_place[1].environment_id != place.environment_id:
-                    raise no_folder(below(place.path, id_or_name))
+            folder_and_place = None if folder else store.by_id(tx, actor.org_id, id_or_name)
+            if folder_and_place and folder_and_place[1].environment_id == place.environment_id:
                 folder = folder_and_place[0]
-            if folder.path == ROOT:
-                raise _of_root()
-            within = store.in_and_below(tx, place.environment_id, folder.path)
-            grants = granted(tx, actor, Scope(actor.org_id, place.project_id))
-            for path in (parent_of(folder.path), *(each.path for each in within)):
-                scope = access.scope_of(actor, replace(place, path=path))
-                require_in(grants, actor, Action.DELETE_FOLDERS, scope)
-            require_no_mapped(tx, grants, actor, replace(place, path=folder.path))
-            store.remove(tx, folder.id)
-            place = replace(place, path=folder.path)
-            note(tx, actor, events.FOLDER_DELETED, ChangeKind.FOLDER_DELETED, folder, place, self._clock.now())
-        return PlacedFolder(folder, place)
+            if folder is None:
+                raise no_folder(below(place.path, id_or_name))
+            return self.delete_in(tx, actor, place.project_id, folder.id)
+
+    def delete_in(self, tx: Tx, actor: Actor, project_id: str, folder_id: str) -> PlacedFolder:
+        """As :meth:`delete`, by the id alone and in a transaction of the caller."""
+        lock_project(tx, project_id)
+        placed = self.deletable_by_id(tx, actor, project_id, folder_id)
+        folder, place, now = placed.folder, placed.place, self._clock.now()
+        require_no_mapped(tx, granted(tx, actor, Scope(actor.org_id, place.project_id)), actor, place)
+        kept = deletions.keep(
+            tx,
+            self._ids,
+            actor,
+            now,
+            PlaceKind.FOLDER,
+            folder.id,
+            place.project_id,
+            folder.name,
+            environment_id=place.environment_id,
+            environment=place.environment,
+            path=folder.path,
+        )
+        store.remove(tx, folder.id)
+        note(tx, actor, events.FOLDER_DELETED, ChangeKind.FOLDER_DELETED, folder, place, now, deletionId=kept.id)
+        return placed
+
+    def deletable_by_id(self, tx: Tx, actor: Actor, project_id: str, folder_id: str) -> PlacedFolder:
+        """Return a folder of the project that the actor may delete with all in it. Raises as :meth:`delete` does."""
+        placed = _found(tx, actor, Action.DELETE_FOLDERS, folder_id)
+        folder, place = placed.folder, placed.place
+        if place.project_id != project_id:
+            raise no_folder_id(folder_id)
+        if folder.path == ROOT:
+            raise _of_root()
+        within = store.in_and_below(tx, place.environment_id, folder.path)
+        grants = granted(tx, actor, Scope(actor.org_id, place.project_id))
+        for path in (parent_of(folder.path), *(each.path for each in within)):
+            require_in(grants, actor, Action.DELETE_FOLDERS, access.scope_of(actor, replace(place, path=path)))
+        return placed
 
     def ensure(self, tx: Tx, actor: Actor, place: Place) -> Folder:
         """Return the folder at the place; the root is made when it is not there yet. Raises NotFound for any other."""
@@ -167,6 +198,10 @@ class Folders:
             raise no_folder(place.path)
         return folder or self._make(tx, actor, place, None)
 
+    def ensure_all(self, tx: Tx, actor: Actor, place: Place) -> Folder:
+        """Return the folder at the place, which is made with those above it where they are missing."""
+        return store.at(tx, place.environment_id, place.path) or self._make(tx, actor, place, None)
+
     def _make(self, tx: Tx, actor: Actor, place: Place, description: str | None) -> Folder:
         """Add the folder, after those above it that are missing."""
         parent = None
@@ -174,11 +209,7 @@ class Folders:
             above = replace(place, path=parent_of(place.path))
             parent = store.at(tx, place.environment_id, above.path) or self._make(tx, actor, above, None)
         if store.count(tx, place.environment_id) >= MOST_FOLDERS:
-            raise Refused(
-                f"This environment has {MOST_FOLDERS} folders, as many as one may have.",
-                code="secrets.too_many_folders",
-                fix="Delete what nobody needs.",
-            )
+            raise too_many_folders()
         now, name = self._clock.now(), place.path.rpartition("/")[2]
         folder = Folder(
             self._ids.new(),
@@ -202,9 +233,9 @@ class Folders:
         for each in within:
             after = replace(place, path=path + each.path.removeprefix(folder.path))
             require_in(grants, actor, Action.EDIT_FOLDERS, access.scope_of(actor, after))
-            _require_no_gain(grants, actor, replace(place, path=each.path), after)
+            require_no_gain(grants, actor, replace(place, path=each.path), after)
         if store.at(tx, folder.environment_id, path):
-            raise _taken(path)
+            raise folder_taken(path)
         store.move(tx, within, folder.path, path, now)
 
 
@@ -222,7 +253,7 @@ def _leading(folders: Sequence[Folder], paths: Sequence[str]) -> Sequence[Folder
     return [folder for folder in folders if folder.path in above]
 
 
-def _require_no_gain(grants: Grants, actor: Actor, before: Place, after: Place) -> None:
+def require_no_gain(grants: Grants, actor: Actor, before: Place, after: Place) -> None:
     """Raise Forbidden where what is in a folder would move from where somebody may not do something to where they may."""
     for action in Action:
         if action.subject in _IN_FOLDERS and grants.allow(action, access.scope_of(actor, after)):
@@ -251,10 +282,13 @@ def note(
     place: Place,
     now: datetime,
     before: Folder | None = None,
+    **more: str,
 ) -> None:
     """Write a change of a folder into the trail and into the feed. ``before`` is what it was, for one that may have moved."""
     subject = Subject(SubjectKind.FOLDER, folder.id, place.project_id)
-    record(tx, actor, event, subject, now, environment=place.environment, secretPath=place.path, name=folder.name)
+    record(
+        tx, actor, event, subject, now, environment=place.environment, secretPath=place.path, name=folder.name, **more
+    )
     change = Change(kind, folder.id, place.environment, place.path, folder.name)
     if before is not None and before.path != folder.path:
         change = replace(change, previous_name=before.name, previous_path=before.path)
@@ -269,7 +303,15 @@ def _found(tx: Tx, actor: Actor, action: Action, folder_id: str) -> PlacedFolder
     return PlacedFolder(*folder_and_place)
 
 
-def _taken(path: str) -> Refused:
+def too_many_folders() -> Refused:
+    return Refused(
+        f"This environment has {MOST_FOLDERS} folders, as many as one may have.",
+        code="secrets.too_many_folders",
+        fix="Delete what nobody needs.",
+    )
+
+
+def folder_taken(path: str) -> Refused:
     return Refused(
         f"There is a folder '{path}' already.", code="secrets.folder_taken", fix="Use that one, or choose another name."
     )

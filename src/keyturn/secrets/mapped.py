@@ -67,5 +67,5 @@ def folder_in_use(seen: Sequence[MappedSecret], unseen: Sequence[MappedSecret]) 
     return Refused(
         f"Secrets in it come from {' and from '.join(words)}.",
         code="secrets.folder_rotated",
-        fix="Delete these secret rotations first.",
+        fix="Delete these secret rotations first, or let them end with it: POST /api/v1/deletions with endSecretRotations.",
     )

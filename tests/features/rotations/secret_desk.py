@@ -10,6 +10,7 @@ from typing import Any
 
 from entra_emulator.admin.admin import ApplicationHandle
 from keyturn.api.delivery import use_routes
+from keyturn.api.deletions import routes as deletion_routes
 from keyturn.api.folders import routes as folder_routes
 from keyturn.api.projects import routes as project_routes
 from keyturn.api.rotations import routes as rotation_routes
@@ -27,6 +28,8 @@ from keyturn.kit.actor import Actor, Role
 from keyturn.kit.secret import Plaintext
 from keyturn.projects.domain import NewProject
 from keyturn.projects.service import Projects
+from keyturn.rotations import guards
+from keyturn.secrets.restoring import Restoring
 from keyturn.secrets.service import Secrets
 from keyturn.settings.model import Settings
 from keyturn.web.server.app import build
@@ -180,9 +183,15 @@ def make_application(world: World, name: str, **more: Any) -> ApplicationHandle:
 def desk(database: Database, folder: Path, **of_world: Any) -> Iterator[RotationClient]:
     """Serve the routes to callers of every kind; their tokens are their names. A request that waits moves the clock."""
     world = make_world(database, **{"permissions": WRITE_ALL, **of_world})
-    projects = Projects(database, world.clock, world.ids)
     reads = GroupedReadAudit(database, world.clock, world.ids, use.note)
     secrets = Secrets(database, world.sealer, world.clock, world.ids, reads)
+    projects = Projects(
+        database,
+        world.clock,
+        world.ids,
+        delete_guards=(guards.refuse_project,),
+        environment_guards=(guards.refuse_environment,),
+    )
     actors, project_id = _people(world, projects)
 
     def authenticate(token: str, _ip: str) -> Actor:
@@ -211,6 +220,10 @@ def desk(database: Database, folder: Path, **of_world: Any) -> Iterator[Rotation
         folder_routes.router(secrets.folders),
         project_routes.projects_router(projects),
         project_routes.environments_router(projects),
+        deletion_routes.router(
+            world.services.place_deletions(projects, secrets.folders),
+            Restoring(database, world.clock, secrets.folders),
+        ),
     ]
     settings = Settings(data_dir=folder, database_url="sqlite://")
     app = build(routes, authenticate=authenticate, settings=settings, clock=world.clock, ids=world.ids, pause=pause)

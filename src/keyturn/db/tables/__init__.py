@@ -30,6 +30,7 @@ from keyturn.db.tables.alarms import (
 )
 from keyturn.db.tables.base import metadata
 from keyturn.db.tables.connections import app_connections, oauth_flows, oauth_tokens
+from keyturn.db.tables.deletions import deleted_rows, deleted_values, deletions
 from keyturn.db.tables.records import audit_events, audit_floors, data_keys, fingerprint_keys
 from keyturn.db.tables.rotations import (
     credential_uses,
@@ -73,6 +74,9 @@ __all__ = [
     "credential_uses",
     "credentials",
     "data_keys",
+    "deleted_rows",
+    "deleted_values",
+    "deletions",
     "environments",
     "fingerprint_keys",
     "identities",

@@ -181,6 +181,7 @@ projects = sa.Table(
     sa.Column(
         "revision", sa.BigInteger, nullable=False, default=0, server_default="0"
     ),  # the number of the last change
+    sa.Column("version_limit", sa.Integer),  # how many versions of a secret are kept; none: as many as the server says
 )
 
 # One row at most, which triggers write: see db/access_triggers.py.

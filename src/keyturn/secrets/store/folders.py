@@ -6,9 +6,10 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from keyturn.db.tables import secret_folders
+from keyturn.db.tables import secret_folders, secrets
 from keyturn.db.tables.views import environments, projects
 from keyturn.db.unit import Tx
+from keyturn.kit.batches import batches
 from keyturn.secrets.domain import Folder, Place
 
 _AT = sa.select(secret_folders).where(
@@ -70,6 +71,18 @@ def in_and_below(tx: Tx, environment_id: str, path: str) -> list[Folder]:
     rows = tx.rows(sa.select(secret_folders).where(secret_folders.c.environment_id == environment_id))
     folders = [Folder(**row) for row in rows if row["path"] == path or row["path"].startswith(below)]
     return sorted(folders, key=lambda folder: folder.path)
+
+
+def contents(tx: Tx, folder_ids: Iterable[str]) -> int:
+    """Return how many secrets of everybody's are in these folders."""
+    total = 0
+    for part in batches(list(folder_ids), 500):
+        query = sa.select(sa.func.count().label("n")).where(
+            secrets.c.folder_id.in_(part), secrets.c.owner_id.is_(None), secrets.c.removed_revision.is_(None)
+        )
+        row = tx.one(query)
+        total += int(row["n"]) if row else 0
+    return total
 
 
 def count(tx: Tx, environment_id: str) -> int:
