@@ -11,9 +11,9 @@ from keyturn.alarms.conditions.service import Conditions
 from keyturn.api.alarms import routes as alarms_api
 from keyturn.api.audit import routes as audit_api
 from keyturn.api.connections import routes as connections_api
+from keyturn.api.deletions import routes as deletions_api
 from keyturn.api.delivery import use_routes
 from keyturn.api.events import routes as events_api
-from keyturn.api.deletions import routes as deletions_api
 from keyturn.api.folders import routes as folders_api
 from keyturn.api.identities import routes as identities_api
 from keyturn.api.overview import routes as overview_api

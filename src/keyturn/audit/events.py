@@ -307,7 +307,7 @@ PROJECT_UPDATED = AuditEvent(
     _PROJECTS,
     _PROJECT,
     "A project was changed.",
-    ("name", "slug", "previousSlug", "hasDeleteProtection", "auditLogsRetentionDays"),
+    ("name", "slug", "previousSlug", "hasDeleteProtection", "auditLogsRetentionDays", "pitVersionLimit"),
 )
 PROJECT_DELETED = AuditEvent(
     "delete-project", _PROJECTS, _PROJECT, "A project was deleted.", ("name", "slug", "deletionId")

@@ -37,6 +37,8 @@ class Project:
     created_by: str | None = None
     audit_retention_days: int | None = None
     """What a client asked for, to be answered again. How long events are kept is a setting of the server."""
+    version_limit: int | None = None
+    """How many versions of each secret are kept, the newest ones; None: as many as the server keeps."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,8 @@ class ProjectChange:
     slug: str | None = None
     description: str | None = None
     has_delete_protection: bool | None = None
+    version_limit: int | None = None
+    """0 removes it: as many as the server keeps."""
 
 
 @dataclass(frozen=True)

@@ -169,6 +169,7 @@ class Projects:
                     if change.has_delete_protection is None
                     else change.has_delete_protection
                 ),
+                version_limit=before.version_limit if change.version_limit is None else change.version_limit or None,
                 updated_at=self._clock.now(),
             )
             if after.slug != before.slug and (after.slug in RESERVED_SLUGS or store.slug_in_use(tx, after.slug)):
@@ -180,6 +181,8 @@ class Projects:
             facts = {"name": after.name, "slug": after.slug, "hasDeleteProtection": after.has_delete_protection}
             if after.slug != before.slug:
                 facts["previousSlug"] = before.slug
+            if after.version_limit != before.version_limit:
+                facts["pitVersionLimit"] = after.version_limit
             record(tx, actor, events.PROJECT_UPDATED, _subject(after), after.updated_at, **facts)
         return after
 

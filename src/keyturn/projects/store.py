@@ -95,6 +95,7 @@ def save_project(tx: Tx, project: Project) -> None:
             description=project.description,
             has_delete_protection=project.has_delete_protection,
             audit_retention_days=project.audit_retention_days,
+            version_limit=project.version_limit,
             updated_at=project.updated_at,
         )
     )
@@ -144,6 +145,7 @@ def _projects(tx: Tx, *where: sa.ColumnElement[bool]) -> list[Project]:
             row["updated_at"],
             row["created_by"],
             row["audit_retention_days"],
+            row["version_limit"],
         )
         for row in rows
     ]

@@ -12,15 +12,18 @@ from keyturn.db.unit import Database
 from keyturn.secrets.store import retention as store
 from keyturn.settings.model import RetentionSettings
 
+NO_LIMIT = 2**31 - 1
+
 
 def remove_old_versions(database: Database, retention: RetentionSettings, stopped: Callable[[], bool]) -> bool:
-    """Remove the oldest versions of secrets that have more than are to be kept.
+    """Remove the oldest versions of secrets that have more than are to be kept, by the server or by their project.
 
     ``stopped`` is asked after each part of it. Repeatable. Returns whether it was stopped, so that something may be left.
     """
-    while retention.secret_versions:
+    kept = retention.secret_versions or NO_LIMIT
+    while True:
         with database.read() as tx:
-            version_ids = store.versions_too_many(tx, retention.secret_versions, AT_ONCE)
+            version_ids = store.versions_too_many(tx, kept, AT_ONCE)
         if not version_ids:
             break
         with database.write() as tx:

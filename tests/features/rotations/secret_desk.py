@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from entra_emulator.admin.admin import ApplicationHandle
-from keyturn.api.delivery import use_routes
 from keyturn.api.deletions import routes as deletion_routes
+from keyturn.api.delivery import use_routes
 from keyturn.api.folders import routes as folder_routes
 from keyturn.api.projects import routes as project_routes
 from keyturn.api.rotations import routes as rotation_routes

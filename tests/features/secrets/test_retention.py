@@ -45,6 +45,29 @@ def test_the_oldest_versions_of_a_secret_go_without_a_gap(web: SecretsClient) ->
     assert web.get("KEY", path="/app")["version"] == 5
 
 
+def test_a_project_keeps_fewer_versions_than_the_server(web: SecretsClient) -> None:
+    other = web.ask("POST", "/api/v1/projects", {"projectName": "Other"}, who="admin")["project"]
+    limit = "/api/v1/workspace/payments/version-limit"
+    web.ask("PUT", limit, {"pitVersionLimit": 2}, who="viewer", expect=403)
+    web.ask("PUT", limit, {"pitVersionLimit": -1}, who="admin", expect=422)
+    set_to = web.ask("PUT", limit, {"pitVersionLimit": 2}, who="admin")["workspace"]
+    assert (set_to["pitVersionLimit"], other["pitVersionLimit"]) == (2, None)
+    secret = web.put("KEY", "value 1")
+    for number in range(2, 5):
+        web.ask("PATCH", f"{V3}/KEY", web.at(secretValue=f"value {number}"))
+
+    def versions() -> list[int]:
+        listed = web.ask("GET", f"{V4}/id/{secret['id']}/versions")["secretVersions"]
+        return [version["version"] for version in listed]
+
+    web.ask("PATCH", f"/api/v1/projects/{web.id}", {"pitVersionLimit": 50}, who="admin")
+    upkeep(web, MONTH)
+    assert versions() == [4, 3, 2]  # never more than the server keeps
+    web.ask("PUT", limit, {"pitVersionLimit": 2}, who="admin")
+    upkeep(web, RetentionSettings(change_days=0, secret_versions=0))
+    assert versions() == [4, 3]
+
+
 def test_old_changes_go_with_the_secrets_that_only_they_could_show(web: SecretsClient) -> None:
     clock, folder_id = web.world.clock, web.folder("/app")["id"]
     for name in ("KEPT", "GONE"):

@@ -7,6 +7,7 @@ from keyturn.api.projects.schemas import (
     EnvironmentBrief,
     EnvironmentChanged,
     EnvironmentShown,
+    LimitVersions,
     ProjectAnswer,
     ProjectList,
     ProjectShown,
@@ -18,7 +19,7 @@ from keyturn.api.projects.schemas import (
 )
 from keyturn.kit.actor import Actor
 from keyturn.kit.clock import iso
-from keyturn.projects.domain import Environment, Project
+from keyturn.projects.domain import Environment, Project, ProjectChange
 from keyturn.projects.service import Projects
 from keyturn.web.routes import Operation, Routes, delete, get, group, patch, post, put
 from keyturn.web.schema.paging import Window
@@ -91,12 +92,22 @@ def _changing(projects: Projects) -> list[Operation]:
         """
         return WorkspaceAnswer(project_view(projects.set_retention(actor, project_id, data.audit_logs_retention_days)))
 
+    def set_version_limit(actor: Actor, project_id: str, data: LimitVersions) -> WorkspaceAnswer:
+        """Say how many versions of each secret are kept in the project with this slug; 0: as many as the server keeps.
+
+        Never more than the server keeps. The older ones go with the next hourly upkeep.
+        """
+        change = ProjectChange(version_limit=data.pit_version_limit)
+        project = projects.update(actor, projects.by_slug(actor, project_id).id, change)
+        return WorkspaceAnswer(project_view(project))
+
     return [
         *(post(path)(create_project) for path in ("/api/v2/workspace", "/api/v1/projects")),
         *(patch(path)(update_project) for path in _BY_ID),
         *(delete(path)(delete_project) for path in _BY_ID),
         delete("/api/v2/workspace/{project_id}")(delete_by_slug),
         put("/api/v1/workspace/{project_id}/audit-logs-retention")(set_retention),
+        put("/api/v1/workspace/{project_id}/version-limit")(set_version_limit),
     ]
 
 
@@ -154,6 +165,7 @@ def project_view(project: Project) -> ProjectShown:
         created_at=iso(project.created_at),
         updated_at=iso(project.updated_at),
         audit_logs_retention_days=project.audit_retention_days,
+        pit_version_limit=project.version_limit,
     )
 
 

@@ -15,6 +15,8 @@ ShortSlug = Annotated[Slug, Meta(min_length=1, max_length=64)]
 OptionalSlug = Annotated[Trimmed, Meta(max_length=64, pattern=r"^(?:[a-z0-9]+(?:-[a-z0-9]+)*)?$")]
 Position = Annotated[int, coerced, Meta(ge=0, le=1000)]
 """Counted from 1; 0 counts as absent."""
+VersionLimit = Annotated[int, coerced, Meta(ge=0, le=1000)]
+"""How many versions of each secret are kept, the newest ones; 0: as many as the server keeps."""
 
 # --- projects ---------------------------------------------------------------------------------------------------------
 
@@ -56,10 +58,13 @@ class UpdateProject(ApiModel):
     slug: OptionalSlug | None = None
     description: Description | UnsetType | None = UNSET
     has_delete_protection: Annotated[bool, coerced] | None = None
+    pit_version_limit: VersionLimit | None = None
 
     def command(self) -> ProjectChange:
         description = None if self.description is UNSET else self.description or ""
-        return ProjectChange(self.name, self.slug or None, description, self.has_delete_protection)
+        return ProjectChange(
+            self.name, self.slug or None, description, self.has_delete_protection, self.pit_version_limit
+        )
 
 
 class EnvironmentBrief(ApiModel):
@@ -84,6 +89,7 @@ class ProjectShown(ApiModel):
     version: int = 3
     upgrade_status: str | None = None
     audit_logs_retention_days: int | None = None
+    pit_version_limit: int | None = None
     kms_secret_manager_key_id: str | None = None
 
 
@@ -101,6 +107,10 @@ class ProjectList(ApiModel):
 
 class WorkspaceList(ApiModel):
     workspaces: list[ProjectShown]
+
+
+class LimitVersions(ApiModel):
+    pit_version_limit: VersionLimit
 
 
 class Retention(ApiModel):

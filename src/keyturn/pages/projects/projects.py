@@ -103,9 +103,10 @@ class ProjectSettingsForm(ApiModel, rename=None):
     slug: Slug
     description: Note = ""
     protected: bool = False
+    version_limit: Annotated[int, Meta(ge=0, le=1000)] = 0
 
     def command(self) -> ProjectChange:
-        return ProjectChange(self.name, self.slug, self.description, self.protected)
+        return ProjectChange(self.name, self.slug, self.description, self.protected, self.version_limit)
 
 
 class DeleteProjectForm(ApiModel, rename=None):

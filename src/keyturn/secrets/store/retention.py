@@ -5,13 +5,20 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from keyturn.db.tables import secret_folders, secret_versions, secrets
-from keyturn.db.tables.views import environments
+from keyturn.db.tables.views import environments, projects
 from keyturn.db.unit import Tx
 
+_MOST = sa.bindparam("kept", type_=sa.Integer)
+_KEPT = sa.case(
+    (projects.c.version_limit < _MOST, projects.c.version_limit), else_=_MOST
+)  # a project keeps no more than the server does
 _TOO_MANY = (
     sa.select(secret_versions.c.id)
     .join(secrets, secrets.c.id == secret_versions.c.secret_id)
-    .where(secret_versions.c.number <= secrets.c.version - sa.bindparam("kept", type_=sa.Integer))
+    .join(secret_folders, secret_folders.c.id == secrets.c.folder_id)
+    .join(environments, environments.c.id == secret_folders.c.environment_id)
+    .join(projects, projects.c.id == environments.c.project_id)
+    .where(secret_versions.c.number <= secrets.c.version - _KEPT)
     .order_by(secret_versions.c.secret_id, secret_versions.c.number)
     .limit(sa.bindparam("most"))
 )
@@ -25,7 +32,7 @@ _UNREACHABLE = (
 
 
 def versions_too_many(tx: Tx, kept: int, most: int) -> Sequence[str]:
-    """Return up to ``most`` versions of secrets that have more than so many, the oldest of each first."""
+    """Return up to ``most`` versions of secrets that have more than so many, or than their project keeps; the oldest first."""
     return [row["id"] for row in tx.rows(_TOO_MANY, kept=kept, most=most)]
 
 
