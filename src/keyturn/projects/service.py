@@ -18,7 +18,8 @@ from keyturn.kit.actor import Actor, ActorKind, Role
 from keyturn.kit.slugs import slug_of
 from keyturn.organizations.quotas import require_room
 from keyturn.ports.clock import Clock, Ids
-from keyturn.projects import deletions, member_store, store
+from keyturn.projects import deletion_store as deletions
+from keyturn.projects import member_store, store
 from keyturn.projects.deletions import PlaceKind
 from keyturn.projects.domain import (
     DEFAULT_ENVIRONMENTS,

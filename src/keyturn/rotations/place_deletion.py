@@ -17,7 +17,7 @@ from keyturn.credentials.domain import Credential
 from keyturn.db.unit import Database, Tx
 from keyturn.kit.actor import Actor
 from keyturn.ports.clock import Clock
-from keyturn.projects import deletions
+from keyturn.projects import deletion_store as deletions
 from keyturn.projects.deletions import KEPT, Deletion
 from keyturn.projects.service import Projects
 from keyturn.rotations import secret_access

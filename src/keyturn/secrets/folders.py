@@ -15,7 +15,7 @@ from keyturn.db.unit import Database, Tx
 from keyturn.errors import Refused
 from keyturn.kit.actor import Actor
 from keyturn.ports.clock import Clock, Ids
-from keyturn.projects import deletions
+from keyturn.projects import deletion_store as deletions
 from keyturn.projects.deletions import PlaceKind
 from keyturn.projects.store import lock_project
 from keyturn.secrets import access

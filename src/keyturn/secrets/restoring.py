@@ -18,9 +18,10 @@ from keyturn.errors import NotFound, Refused
 from keyturn.kit.actor import Actor, Role
 from keyturn.organizations.quotas import require_room
 from keyturn.ports.clock import Clock
-from keyturn.projects import deletions
+from keyturn.projects import deletion_store as deletions
 from keyturn.projects import store as projects
-from keyturn.projects.deletions import KEPT, Deletion, PlaceKind, Row
+from keyturn.projects.deletion_store import Row
+from keyturn.projects.deletions import KEPT, Deletion, PlaceKind
 from keyturn.projects.domain import RESERVED_SLUGS, Environment, Project, slug_taken
 from keyturn.projects.service import named_in_roles
 from keyturn.secrets import access
