@@ -231,6 +231,11 @@ _API |= {
     f"POST {_ROTATION}/rotate-secrets": _in(Action.ROTATE_SECRETS, also=_NEVER_OVER, fill=_A_ROTATION),
     f"POST {_ROTATIONS}/azure-client-secret/plan": _in(Action.CREATE_ROTATIONS, _NEW_ROTATION, also=frozenset({400})),
     f"GET {_ROTATION}/plan": _in(Action.READ_ROTATIONS, fill=_A_ROTATION),
+    f"GET {_ROTATION}/shared-with": _in(Action.READ_ROTATIONS, fill=_A_ROTATION),
+    "GET /api/v1/deletions/preview": _in(Action.DELETE_PROJECT, query="?projectId={project_id}"),
+    "POST /api/v1/deletions": _in(Action.DELETE_PROJECT, {"projectId": "{project_id}"}, also=frozenset({400})),
+    "GET /api/v1/deletions": SELF,
+    "POST /api/v1/deletions/{deletion_id}/restore": _self({}, 404, fill={"deletion_id": "nothing"}),
     f"PATCH {_ROTATION}": _in(Action.EDIT_ROTATIONS, {"description": "changed"}, fill=_A_ROTATION),
     f"POST {_ROTATION}/make-previous-current": _in(Action.ROTATE_SECRETS, also=_NOTHING_MADE, fill=_A_ROTATION),
     f"POST {_ROTATION}/hand-over": _in(Action.EDIT_ROTATIONS, _HANDED_OVER, also=_NOTHING_MADE, fill=_A_ROTATION),
@@ -388,6 +393,9 @@ _BY_SLUG = {
     "GET /api/v2/workspace/{project_id}": _in(Action.READ_PROJECT, fill={"project_id": "slug"}),
     "PUT /api/v1/workspace/{project_id}/audit-logs-retention": _in(
         Action.EDIT_PROJECT, {"auditLogsRetentionDays": 30}, fill={"project_id": "slug"}
+    ),
+    "PUT /api/v1/workspace/{project_id}/version-limit": _in(
+        Action.EDIT_PROJECT, {"pitVersionLimit": 5}, fill={"project_id": "slug"}
     ),
     "DELETE /api/v2/workspace/{project_id}": _in(
         Action.DELETE_PROJECT, fill={"project_id": "slug"}, also=frozenset({400})
