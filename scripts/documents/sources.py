@@ -230,6 +230,6 @@ def recorded_in() -> Mapping[str, list[str]]:
     """Return the files that record an event of the catalogue, by the name that it has there; whoever takes its ``name`` reads."""
     places: dict[str, list[str]] = {}
     for path in sorted(SOURCE.rglob("*.py")):
-        for constant in sorted(set(re.findall(r"\bevents\.([A-Z_]+)\b(?!\.name)", path.read_text()))):
+        for constant in sorted(set(re.findall(r"\b(?:\w+_)?events\.([A-Z_]+)\b(?!\.name)", path.read_text()))):
             places.setdefault(constant, []).append(path.relative_to(SOURCE.parent).as_posix())
     return places

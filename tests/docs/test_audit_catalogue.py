@@ -13,7 +13,7 @@ from keyturn.identities.domain import UniversalAuthChanges
 SOURCE = Path(__file__).parents[2] / "src"
 HOME = {
     SOURCE / "keyturn" / "audit" / name
-    for name in ("events.py", "identity_events.py", "secret_rotation_events.py", "alarm_events.py")
+    for name in ("events.py", "identity_events.py", "project_events.py", "secret_rotation_events.py", "alarm_events.py")
 }
 MIGRATIONS = SOURCE / "keyturn" / "db" / "migrations"
 
@@ -38,7 +38,7 @@ def test_events_are_named_in_the_catalogue_only() -> None:
 
 def test_every_event_is_recorded_by_somebody() -> None:
     product = "\n".join(text for path, text in modules() if SOURCE / "keyturn" in path.parents)
-    recorded = set(re.findall(r"\bevents\.([A-Z_]+)\b(?!\.name)", product))
+    recorded = set(re.findall(r"\b(?:\w+_)?events\.([A-Z_]+)\b(?!\.name)", product))
     assert set(CATALOGUE) - recorded == set()
     assert recorded - set(CATALOGUE) == set()
 

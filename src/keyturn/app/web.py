@@ -87,6 +87,7 @@ from keyturn.web import unbuilt
 from keyturn.web.html.render import Renderer
 from keyturn.web.pages import Keeper, Pages, SessionCookie, Site
 from keyturn.web.ratelimit import Limiter
+from keyturn.web.routes import Routes
 from keyturn.web.server.app import Application, build
 from keyturn.web.server.health import Status, Watch
 from keyturn.web.subpath import SubPath
@@ -162,21 +163,13 @@ def web_application(core: Core, worker: Worker | None) -> Application:
         identities_api.universal_router(access),
         *token_auth_api.method_routers(access),
         token_auth_api.login_router(access, limiter, per_identity),
-        projects_api.projects_router(projects),
-        projects_api.environments_router(projects),
-        members_api.identity_members_router(projects),
-        members_api.people_router(projects),
-        roles_api.roles_router(projects),
+        *_of_projects(core, projects, use_cases, secrets),
         audit_api.router(trail),
         overview_api.router(open_conditions(core)),
         secrets_api.router(secrets, KeyringDigests(core.keyring), watch),
         events_api.router(EventStreams(core.database, watch)),
         past_api.router(secrets.past),
         folders_api.router(secrets.folders),
-        deletions_api.router(
-            use_cases.place_deletions(projects, secrets.folders),
-            Restoring(core.database, core.clock, secrets.folders, settings.quotas),
-        ),
         tags_api.router(secrets.tags),
         imports_api.router(secrets.imports),
         connections_api.router(
@@ -220,6 +213,18 @@ def web_application(core: Core, worker: Worker | None) -> Application:
         site=site,
         closers=(counters.stop, reads.close),
     )
+
+
+def _of_projects(core: Core, projects: Projects, use_cases: Services, secrets: Secrets) -> list[Routes]:
+    restoring = Restoring(core.database, core.clock, secrets.folders, core.settings.quotas)
+    return [
+        projects_api.projects_router(projects),
+        projects_api.environments_router(projects),
+        members_api.identity_members_router(projects),
+        members_api.people_router(projects),
+        roles_api.roles_router(projects),
+        deletions_api.router(use_cases.place_deletions(projects, secrets.folders), restoring),
+    ]
 
 
 def page_routes(

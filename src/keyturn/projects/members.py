@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from keyturn.audit import events
+from keyturn.audit import project_events as events
 from keyturn.audit.domain import AuditEvent, Subject, SubjectKind
 from keyturn.audit.record import record
 from keyturn.authz.authorize import Scope, grantable, projects_with, require

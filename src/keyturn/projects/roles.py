@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from keyturn.audit import events
+from keyturn.audit import project_events as events
 from keyturn.audit.domain import AuditEvent, Subject, SubjectKind
 from keyturn.audit.record import record
 from keyturn.authz.authorize import Scope, allowed, grantable, require

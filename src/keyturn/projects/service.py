@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import sqlalchemy.exc
 
-from keyturn.audit import events
+from keyturn.audit import project_events as events
 from keyturn.audit.domain import AuditEvent, Subject, SubjectKind
 from keyturn.audit.record import record
 from keyturn.authz.authorize import Grants, Scope, granted, projects_with, require, require_in

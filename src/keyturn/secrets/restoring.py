@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from keyturn.audit import events
+from keyturn.audit import events, project_events
 from keyturn.audit.domain import Subject, SubjectKind
 from keyturn.audit.record import record
 from keyturn.audit.retention import ALONE, AT_ONCE
@@ -100,7 +100,7 @@ class Restoring:
             feed.append(tx, project.id, _made(environment), now)
         facts = {"name": project.name, "slug": project.slug, "deletionId": deletion.id}
         subject = Subject(SubjectKind.PROJECT, project.id, project.id)
-        record(tx, actor, events.PROJECT_RESTORED, subject, now, **facts)
+        record(tx, actor, project_events.PROJECT_RESTORED, subject, now, **facts)
         return deletion
 
     def _environment(self, tx: Tx, actor: Actor, deletion: Deletion, project: Project, slug: str | None) -> Deletion:
@@ -121,7 +121,7 @@ class Restoring:
         facts = {"environmentId": deletion.subject_id, "name": deletion.name, "slug": after, "deletionId": deletion.id}
         more = {"previousSlug": before} if after != before else {}
         subject = Subject(SubjectKind.PROJECT, project.id, project.id)
-        record(tx, actor, events.ENVIRONMENT_RESTORED, subject, now, **facts, **more)
+        record(tx, actor, project_events.ENVIRONMENT_RESTORED, subject, now, **facts, **more)
         change = Change(ChangeKind.ENVIRONMENT_CREATED, deletion.subject_id, after)
         feed.append(tx, project.id, change, now)
         return replace(deletion, environment=after)

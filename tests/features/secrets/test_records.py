@@ -5,7 +5,7 @@ import threading
 import pytest
 import sqlalchemy as sa
 
-from keyturn.audit import events
+from keyturn.audit import project_events as events
 from keyturn.audit.service import AuditTrail
 from keyturn.db.tables import environments, secret_folders, secret_versions
 from keyturn.db.unit import Tx
