@@ -94,7 +94,7 @@ def _answer(row: Credential, token: int, timings: ProtocolTimings, now: datetime
 
 
 def _run(snapshot: Snapshot, run: Run, timings: ProtocolTimings, now: datetime) -> Iterator[_Due | datetime]:
-    at = waits.put_off(run.retry_at, run.retry_set_at, now)
+    at = waits.put_off(run.retry_at, run.retry_set_at, now, snapshot.signer_works_since)
     candidate = snapshot.candidate
     if candidate and candidate.state is State.PROVEN and not _stale(candidate.proven_at, timings, now):
         yield _Due(now, Step(StepName.PUBLISH, candidate))
@@ -128,14 +128,13 @@ def _removals(snapshot: Snapshot, timings: ProtocolTimings, now: datetime) -> It
     needed = any(row is not signer and not row.kept for row in snapshot.journal)
     for row in (row for row in snapshot.journal if not needed or row is not signer):
         if row.state is State.RETIRING and row.revoke_after:
-            over = waits.over(row, snapshot, now)
-            yield _Due(max(over, waits.put_off(row.retry_at, row.retry_set_at, now)), Step(StepName.RETIRE, row))
+            yield _Due(waits.retirement(row, snapshot, now), Step(StepName.RETIRE, row))
         elif row.state in {State.REVOKING, State.LOST}:
             yield _removal(row, snapshot, timings, now)
 
 
 def _removal(row: Credential, snapshot: Snapshot, timings: ProtocolTimings, now: datetime) -> _Due:
-    retry = waits.put_off(row.retry_at, row.retry_set_at, now, snapshot.signer_works_since)
+    retry = waits.retry_at(row, snapshot, now)
     if row.removed_at is None:
         return _Due(retry, Step(StepName.REMOVE, row))
     return _Due(max(waits.again(row.absent_at, timings.confirm_spacing, now), retry), Step(StepName.CONFIRM, row))

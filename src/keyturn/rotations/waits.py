@@ -88,6 +88,16 @@ def over(
     return end if held is None else min(end, held, bound(row.wait_ends_at, row.retired_at, now))
 
 
+def retry_at(row: Credential, snapshot: Snapshot, now: datetime) -> datetime:
+    """Return when what failed for this credential is tried again."""
+    return put_off(row.retry_at, row.retry_set_at, now, snapshot.signer_works_since)
+
+
+def retirement(row: Credential, snapshot: Snapshot, now: datetime) -> datetime:
+    """Return when a secret that was replaced is taken up for its removal, or again when that failed."""
+    return max(over(row, snapshot, now), retry_at(row, snapshot, now))
+
+
 def swept(sweep_at: datetime, now: datetime) -> datetime:
     return bounded(sweep_at, now, SWEEP_AT_MOST)
 

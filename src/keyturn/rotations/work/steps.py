@@ -143,26 +143,29 @@ def _require_free_slot(attempt: StepAttempt, application: RemoteApplication) -> 
     planned = 0 if attempt.snapshot.candidate and attempt.snapshot.candidate.key_id else 1
     if application.slots is None or len(application.credentials) + planned <= application.slots:
         return
-    if attempt.snapshot.awaiting_removal:
-        raise Deferred(attempt.context.pace.confirm_spacing)
-    now, snapshot = attempt.now(), attempt.snapshot
-    promised = [row for row in snapshot.journal if row.state is State.RETIRING and row.revoke_after]
-    if promised:
-        until, why = min(waits.over(row, snapshot, now) for row in promised), ALL_SLOTS_TAKEN
+    now, snapshot, soonest = attempt.now(), attempt.snapshot, attempt.context.pace.confirm_spacing
+    # Whatever keeps them from going keeps this run waiting, too: it must not look again and again meanwhile. The one that
+    # signs in for this run stays until the next one can.
+    leaving = [row for row in snapshot.journal if row is not snapshot.own_signer]
+    moments = [waits.retry_at(row, snapshot, now) for row in leaving if row in snapshot.awaiting_removal]
+    promised = [row for row in leaving if row.state is State.RETIRING and row.revoke_after]
+    moments += [waits.retirement(row, snapshot, now) for row in promised]
+    if moments:
+        why = ALL_SLOTS_TAKEN
         holding = sum(len(who_holds(snapshot, row, now)) for row in snapshot.waiting)
         if holding:
             why += f", by a previous secret that {counted_consumers(holding)} may still use"
-        raise Deferred(max(until - now, timedelta(seconds=1)), why)
-    journal_key_ids = {row.key_id for row in attempt.snapshot.journal}
-    foreign = [
+        raise Deferred(max(min(moments) - now, soonest), why)
+    living = {row.key_id for row in snapshot.journal if row.ends_at is None or row.ends_at > now}
+    removable = [
         f"'{credential.name or credential.key_id}'"
         for credential in application.credentials
-        if credential.key_id not in journal_key_ids
+        if credential.key_id not in living
     ]
     raise NeedsAction(
         f"The application may hold {application.slots} secrets and does, because its audience includes personal accounts.",
         code="rotation.no_free_slot",
-        fix=f"Remove a secret that is no longer used ({', '.join(foreign)}) under Certificates & secrets, then rotate again.",
+        fix=f"Remove a secret that is no longer used ({', '.join(removable)}) under Certificates & secrets, then rotate again.",
     )
 
 
