@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from playwright.sync_api import Page, expect
 
+from keyturn.alarms.channel_service import ChannelDraft
+from keyturn.app.alarms import alarm_evaluation, alarm_services
 from keyturn.connections.domain import Connection, NewConnection
 from keyturn.identities.domain import NewClientSecret, NewIdentity, UniversalAuthChanges
 from keyturn.identities.token_auth import TokenAuthChanges
@@ -35,6 +37,7 @@ NO_PAGES = frozenset(
         "/favicon.ico",
     }
 )
+_OF_ONE = ("{connection_id}", "{rotation_id}", "{secret_id}", "{alarm_id}", "{channel_id}")
 _ANY = "00000000-0000-4000-8000-000000000000"
 VIEWER = "vera@example.com"
 
@@ -54,6 +57,7 @@ class Furniture:
     rotation_id: str
     writer: Connection
     """Through which an application of another is rotated."""
+    channel_id: str
 
 
 TOKEN_AUTHS: dict[str, dict[str, object]] = {
@@ -96,6 +100,7 @@ def furnish(estate: BrowserServer) -> Furniture:
         secret_id=_secrets(estate, project),
         rotation_id=_rotation(estate, project, writer),
         writer=writer,
+        channel_id=_channel(estate),
     )
     estate.connect("organization-wide", estate.application("Directory Sync"))
     return furniture
@@ -120,6 +125,15 @@ def _secrets(estate: BrowserServer, project: Project) -> str:
         secrets.create(actor, Address(project.id, None, "prod", "/shared"), NewSecret(name, Plaintext("prod")))
     secrets.imports.create(actor, here, "prod", "/shared")
     return secret_id
+
+
+def _channel(estate: BrowserServer) -> str:
+    """Tell alarms to a receiver that is on no public network, so that it fails, and look once what there is to tell."""
+    channels, secret = alarm_services(estate.core).channels, Plaintext(f"whsec_{'A' * 44}")
+    draft = ChannelDraft("Operations", "webhook", {"url": "https://127.0.0.1/keyturn"}, secret)
+    channel_id = channels.create(estate.actor, draft).id
+    channels.test(estate.actor, channel_id)
+    return channel_id
 
 
 def _rotation(estate: BrowserServer, project: Project, connection: Connection) -> str:
@@ -162,7 +176,9 @@ def addresses(estate: BrowserServer, furniture: Furniture) -> Iterator[tuple[str
     """Yield a name and the path of every page of the server that needs a session; fails for a page with unknown parameters."""
     values = {"project_id": furniture.project.id, "identity_id": furniture.identity_id, "tag": "users"}
     for path in sorted(set(estate.pages) - NO_PAGES):
-        if not any(each in path for each in ("{connection_id}", "{rotation_id}", "{secret_id}")):
+        if not any(
+            each in path for each in ("{connection_id}", "{rotation_id}", "{secret_id}", "{alarm_id}", "{channel_id}")
+        ):
             yield _named(path), path.format(**values)
     for name in ("rotating", "resting", "certificate"):
         connection: Connection = getattr(furniture, name)
@@ -172,6 +188,9 @@ def addresses(estate: BrowserServer, furniture: Furniture) -> Iterator[tuple[str
     yield "connection enable", f"/app-connections/{furniture.resting.id}/schedule"
     yield "rotation", f"/secret-rotations/{furniture.rotation_id}"
     yield "connection applications", f"/app-connections/{furniture.writer.id}/applications"
+    yield "owner", f"/owners/app-connections/{furniture.resting.id}"
+    yield "alarm channel", f"/alarms/channels/{furniture.channel_id}"
+    yield "alarm", f"/alarms/one/{_alarm(estate)}"
     yield "rotation plan", f"/secret-rotations/{furniture.rotation_id}/plan"
     yield "rotation edit", f"/secret-rotations/{furniture.rotation_id}/edit"
     rotations = "integrations/secret-rotations"
@@ -190,6 +209,13 @@ def addresses(estate: BrowserServer, furniture: Furniture) -> Iterator[tuple[str
     yield "api docs found", "/api/docs?q=rotate"
     yield "api docs search", "/api/docs?q=nothing-like-it"
     yield "nothing here", "/projects/none/at/all"
+
+
+def _alarm(estate: BrowserServer) -> str:
+    """Look what there is to tell, and return the id of an alarm."""
+    with estate.later(minutes=20):
+        alarm_evaluation(estate.core).run(estate.actor.org_id)
+    return alarm_services(estate.core).alarms.list(estate.actor)[0].id
 
 
 def _named(path: str) -> str:

@@ -180,6 +180,8 @@ class Channels:
                 message_store.note_attempt(tx, self._ids.new(), message, attempt, None)
                 if attempt.ok:
                     store.note_success(tx, channel_id)
+                else:
+                    store.note_failure(tx, channel_id, attempt.outcome, attempt.at)
                 facts = {"name": channel.name, "ok": attempt.ok, "outcome": attempt.outcome}
                 record(tx, actor, events.ALARM_CHANNEL_TESTED, _subject(channel), now, **facts)
         return [attempt for _, attempt in tried]

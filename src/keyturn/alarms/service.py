@@ -75,6 +75,11 @@ class Alarms:
         with self._database.read() as tx:
             return store.evaluated_at(tx, actor.org_id)
 
+    def may_silence(self, actor: Actor, alarm: Alarm) -> bool:
+        """Say whether a button for that is of use. The use case asks again."""
+        with self._database.read() as tx:
+            return alarm.resolved_at is None and _may_silence(tx, actor, alarm)
+
     # --- silence ------------------------------------------------------------------------------------------------------
 
     def acknowledge(self, actor: Actor, alarm_id: str, reason: str, until: datetime | None = None) -> Alarm:
@@ -150,7 +155,7 @@ class Alarms:
 def _seen(tx: Tx, actor: Actor, alarms: Sequence[Alarm]) -> list[Alarm]:
     """Return those of the alarms whose subject the actor may see: a statement for each kind of subject, at most."""
     seen: set[str] = set()
-    for action in set(_READ.values()):
+    for action in {_reading(alarm) for alarm in alarms}:
         of_projects = [alarm for alarm in alarms if _reading(alarm) is action and alarm.place.project_id]
         may = authorize.allowed_of(tx, actor, action, [alarm.place for alarm in of_projects])
         seen |= {alarm.id for alarm, permitted in zip(of_projects, may, strict=True) if permitted}
@@ -177,7 +182,7 @@ def _found(tx: Tx, actor: Actor, alarm_id: str, *, lock: bool = False) -> Alarm:
     return alarm
 
 
-def may_silence(tx: Tx, actor: Actor, alarm: Alarm) -> bool:
+def _may_silence(tx: Tx, actor: Actor, alarm: Alarm) -> bool:
     """Say whether the actor may silence an alarm that they see."""
     action = _EDIT.get(_kind(alarm), Action.MANAGE_USERS)
     return (actor.id is not None and alarm.owner_id == actor.id) or authorize.allowed(tx, actor, action, alarm.place)
@@ -185,7 +190,7 @@ def may_silence(tx: Tx, actor: Actor, alarm: Alarm) -> bool:
 
 def _changeable(tx: Tx, actor: Actor, alarm_id: str) -> Alarm:
     alarm = _found(tx, actor, alarm_id, lock=True)
-    if not may_silence(tx, actor, alarm):
+    if not _may_silence(tx, actor, alarm):
         raise Forbidden(
             f"{actor.name} may see this alarm and not silence it.",
             code="access.forbidden",

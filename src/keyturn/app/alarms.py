@@ -71,15 +71,19 @@ def channel_kinds(core: Core) -> dict[str, ChannelKind]:
     return {kind.key: kind for kind in kinds}
 
 
-def alarm_watch(core: Core) -> AlarmWatch:
-    """Return what evaluates and delivers in this process, whether rotations are worked on here or not."""
+def alarm_evaluation(core: Core) -> Evaluation:
+    """Return what looks at an organization."""
     finder = ConditionFinder(core.providers)
 
     def find(org_id: str, now: datetime) -> Sequence[Condition]:
         with core.database.read() as tx:
             return finder.of_organization(tx, org_id, now)
 
-    evaluation = Evaluation(core.database, core.clock, core.ids, find, core.providers.clock_ahead)
+    return Evaluation(core.database, core.clock, core.ids, find, core.providers.clock_ahead)
+
+
+def alarm_watch(core: Core) -> AlarmWatch:
+    """Return what evaluates and delivers in this process, whether rotations are worked on here or not."""
     sender = Sender(core.sealer, channel_kinds(core), core.clock)
     messages = Delivery(core.database, sender, core.clock, core.ids, site(core))
-    return AlarmWatch(core.database, core.clock, [Evaluations(evaluation), DueMessages(messages)])
+    return AlarmWatch(core.database, core.clock, [Evaluations(alarm_evaluation(core)), DueMessages(messages)])

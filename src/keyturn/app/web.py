@@ -29,7 +29,7 @@ from keyturn.api.secrets import past_routes as past_api
 from keyturn.api.secrets import routes as secrets_api
 from keyturn.api.tags import routes as tags_api
 from keyturn.api.token_auths import routes as token_auth_api
-from keyturn.app.alarms import alarm_services
+from keyturn.app.alarms import AlarmServices, alarm_services
 from keyturn.app.core import Core, before_call, clouds, oauth_app, services
 from keyturn.app.services import Services
 from keyturn.app.worker import Worker
@@ -64,6 +64,9 @@ from keyturn.pages import identities as identities_pages
 from keyturn.pages import overview as overview_pages
 from keyturn.pages import rotations as rotations_pages
 from keyturn.pages import secrets as secrets_pages
+from keyturn.pages.alarms import alarms as alarms_pages
+from keyturn.pages.alarms import channels as channel_pages
+from keyturn.pages.alarms import owners as owner_pages
 from keyturn.pages.people import members as members_pages
 from keyturn.pages.people import settings as settings_pages
 from keyturn.pages.people import sign_in as sign_in_pages
@@ -199,7 +202,7 @@ def web_application(core: Core, worker: Worker | None) -> Application:
         alarms_api.channels_router(alarms.channels),
         unbuilt.router(),
     ]
-    pages, site = page_routes(core, access, projects, use_cases, trail, limiter, secrets)
+    pages, site = page_routes(core, access, projects, use_cases, trail, limiter, secrets, alarms)
     return build(
         [*routers, *pages],
         authenticate=access.authenticate,
@@ -235,9 +238,10 @@ def page_routes(
     trail: AuditTrail,
     limiter: Limiter,
     secrets: Secrets,
+    alarms: AlarmServices,
 ) -> tuple[list[Pages], Site]:
     """Return the routes of all pages, and what they need of this server."""
-    settings, heads = core.settings, ProjectHeaders(access, projects)
+    settings, heads = core.settings, ProjectHeaders(access, projects, alarms.alarms.count)
     below = SubPath.of(settings.site_url)
     cookie = SessionCookie((settings.site_url or "").startswith("https://"), shared_host=bool(below.base))
     installation = help_pages.Installation(
@@ -272,6 +276,7 @@ def page_routes(
         ),
         audit_pages.router(trail),
         overview_pages.router(open_conditions(core), heads),
+        *alarm_pages(core, alarms, access),
         project_pages.router(projects, heads),
         role_pages.router(projects, heads),
         project_members.router(projects, access, heads, core.clock),
@@ -289,6 +294,14 @@ def page_routes(
         settings.site_url,
         keeper,
     )
+
+
+def alarm_pages(core: Core, alarms: AlarmServices, access: Access) -> list[Pages]:
+    return [
+        alarms_pages.router(alarms.alarms, core.clock),
+        channel_pages.router(alarms.channels, has_mail_server=core.settings.mail is not None),
+        owner_pages.router(alarms.owners, access),
+    ]
 
 
 def secret_pages(core: Core, secrets: Secrets, projects: Projects, heads: ProjectHeaders) -> secrets_pages.SecretPages:

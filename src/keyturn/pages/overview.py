@@ -59,6 +59,8 @@ LINES: Mapping[ConditionKind, tuple[Group, str]] = {
     K.OWNER_LEFT: (Group.CHANGED, "Name another"),
     K.NO_WORKER: (Group.FAILING, "See the server"),
     K.DATA_KEY_OVERDUE: (Group.FAILING, "See the server"),
+    K.CHANNEL_FAILING: (Group.FAILING, "Repair"),
+    K.NOBODY_TOLD: (Group.FAILING, "Add a channel"),
 }
 """Where each kind is shown, and what its button says."""
 _TONES = {

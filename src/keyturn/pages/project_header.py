@@ -1,6 +1,6 @@
 """What every page of a project shows above its content, and what surrounds every page: the organization and its projects."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from keyturn.accounts.service import Access
@@ -26,10 +26,11 @@ class ProjectHeader:
 
 @dataclass(frozen=True)
 class ProjectHeaders:
-    """Makes the surroundings of pages."""
+    """Makes the surroundings of pages. ``alarms`` counts the open alarms of what somebody may see."""
 
     access: Access
     projects: Projects
+    alarms: Callable[[Actor], int] = lambda _actor: 0
 
     def shell(self, actor: Actor) -> Navigation:
         """Return what surrounds each page of this user."""
@@ -41,6 +42,7 @@ class ProjectHeaders:
             projects=tuple(ProjectLink(project.id, project.name) for project in some),
             project_count=count,
             can=_granted(ORGANIZATION_ROLES[actor.role]),
+            alarms=self.alarms(actor),
         )
 
     def project(self, actor: Actor, project_id: str) -> ProjectHeader:

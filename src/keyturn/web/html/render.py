@@ -69,6 +69,8 @@ class Navigation:
     project_count: int = 0
     """How many there are; ``projects`` are the first of them."""
     can: frozenset[str] = frozenset()
+    alarms: int = 0
+    """How many alarms go on that nobody has acknowledged or snoozed."""
 
 
 @dataclass(frozen=True)

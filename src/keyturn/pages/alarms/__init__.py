@@ -1,0 +1,1 @@
+"""Pages of alarms, their channels and rules, and of owners."""

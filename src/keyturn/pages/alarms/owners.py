@@ -1,0 +1,82 @@
+"""Who answers for a connection or a secret rotation: shown and changed on a page of its own."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from msgspec import Meta
+
+from keyturn.accounts.service import Access
+from keyturn.alarms.owners import Owners
+from keyturn.authz.domain import ORGANIZATION_ROLES, Action, permits
+from keyturn.kit.actor import Actor, ActorKind
+from keyturn.ownership.domain import Owned, Owner
+from keyturn.web.pages import FormState, Page, Pages, Redirect, get, group, post
+from keyturn.web.schema.validate import Trimmed, printable
+from keyturn.web.schema.wire import ApiModel
+
+
+@dataclass(frozen=True)
+class OwnerPage(Page):
+    """``people`` are ids and addresses to choose from: all users for those who may see them, else oneself and who it is."""
+
+    template: ClassVar[str] = "alarms/owner.html"
+    section: ClassVar[str] = "alarms"
+
+    thing: str
+    here: str
+    back: str
+    owner: Owner
+    people: Sequence[tuple[str, str]]
+    form_state: FormState
+
+
+class OwnerForm(ApiModel, rename=None):
+    user_id: Trimmed = ""
+    contact: Annotated[Trimmed, printable, Meta(max_length=200)] = ""
+
+
+def router(owners: Owners, access: Access) -> Pages:
+    """Return the pages of owners."""
+
+    def page(actor: Actor, kind: Owned, owned_id: str, form_state: FormState) -> OwnerPage:
+        owner = owners.of(actor, kind, owned_id)
+        thing, back = (
+            ("app connection", f"/app-connections/{owned_id}")
+            if kind is Owned.CONNECTION
+            else ("secret rotation", f"/secret-rotations/{owned_id}")
+        )
+        people = _people(actor, owner, access)
+        return OwnerPage(thing, f"/owners/{kind.value}s/{owned_id}", back, owner, people, form_state)
+
+    def change(actor: Actor, kind: Owned, owned_id: str, form: OwnerForm) -> Redirect:
+        owner = owners.change(actor, kind, owned_id, form.user_id or None, form.contact or None)
+        toast = f"{owner.email} answers for it now." if owner.email else "Administrators answer for it now."
+        return Redirect(f"/owners/{kind.value}s/{owned_id}", toast=toast)
+
+    @get("/owners/app-connections/{connection_id}")
+    def show_connection_owner(actor: Actor, connection_id: str, form_state: FormState) -> OwnerPage:
+        return page(actor, Owned.CONNECTION, connection_id, form_state)
+
+    @post("/owners/app-connections/{connection_id}", form_page=show_connection_owner)
+    def change_connection_owner(actor: Actor, connection_id: str, form: OwnerForm) -> Redirect:
+        return change(actor, Owned.CONNECTION, connection_id, form)
+
+    @get("/owners/secret-rotations/{rotation_id}")
+    def show_rotation_owner(actor: Actor, rotation_id: str, form_state: FormState) -> OwnerPage:
+        return page(actor, Owned.SECRET_ROTATION, rotation_id, form_state)
+
+    @post("/owners/secret-rotations/{rotation_id}", form_page=show_rotation_owner)
+    def change_rotation_owner(actor: Actor, rotation_id: str, form: OwnerForm) -> Redirect:
+        return change(actor, Owned.SECRET_ROTATION, rotation_id, form)
+
+    return group(show_connection_owner, change_connection_owner, show_rotation_owner, change_rotation_owner)
+
+
+def _people(actor: Actor, owner: Owner, access: Access) -> list[tuple[str, str]]:
+    if permits(ORGANIZATION_ROLES, actor.role, Action.READ_USERS):
+        return [(user.id, user.email) for user in access.users.list(actor)]
+    known = {actor.id: actor.name} if actor.kind is ActorKind.USER else {}
+    if owner.user_id and not owner.left:
+        known[owner.user_id] = owner.email
+    return [(user_id, email) for user_id, email in known.items() if user_id]
