@@ -163,7 +163,6 @@ _WITHOUT_HISTORY = (
     "ALTER TABLE secrets DROP COLUMN removed_revision",
     "ALTER TABLE secret_versions DROP COLUMN has_references",
     "ALTER TABLE secret_versions DROP COLUMN revision",
-    *(f"ALTER TABLE changes DROP COLUMN {name}" for name in ("reason", "previous_name", "previous_path")),
     "CREATE UNIQUE INDEX uq_secrets_shared ON secrets (folder_id, name) WHERE owner_id IS NULL",
     "CREATE UNIQUE INDEX uq_secrets_personal ON secrets (folder_id, name, owner_id) WHERE owner_id IS NOT NULL",
 )
