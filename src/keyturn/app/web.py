@@ -27,6 +27,7 @@ from keyturn.api.rotations import routes as rotations_api
 from keyturn.api.secret_imports import routes as imports_api
 from keyturn.api.secrets import past_routes as past_api
 from keyturn.api.secrets import routes as secrets_api
+from keyturn.api.secrets.hot import HotSecrets, Learner
 from keyturn.api.tags import routes as tags_api
 from keyturn.api.token_auths import routes as token_auth_api
 from keyturn.app.alarms import AlarmServices, alarm_services
@@ -41,6 +42,7 @@ from keyturn.crypto.store import load
 from keyturn.db.trouble import explain
 from keyturn.delivery import use
 from keyturn.delivery.events import EventStreams
+from keyturn.delivery.hot_reads import HotReads
 from keyturn.delivery.reads import GroupedReadAudit
 from keyturn.delivery.use_service import Acknowledgements
 from keyturn.delivery.watch import ChangeWatch
@@ -157,6 +159,7 @@ def web_application(core: Core, worker: Worker | None) -> Application:
     reads = GroupedReadAudit(core.database, core.clock, core.ids, use.note)
     secrets = Secrets(core.database, core.sealer, core.clock, core.ids, reads)
     counters = Counters(core.database)
+    hot = HotReads(core.database, core.clock, counters)
     watch = ChangeWatch(core.database, core.clock, counters, most=settings.max_waiters)
     alarms = alarm_services(core)
     routers = [
@@ -169,8 +172,8 @@ def web_application(core: Core, worker: Worker | None) -> Application:
         *_of_projects(core, projects, use_cases, secrets),
         audit_api.router(trail),
         overview_api.router(open_conditions(core)),
-        secrets_api.router(secrets, KeyringDigests(core.keyring), watch),
         events_api.router(EventStreams(core.database, watch)),
+        secrets_api.router(secrets, KeyringDigests(core.keyring), watch, Learner(hot, secrets.reader, core.sealer)),
         past_api.router(secrets.past),
         folders_api.router(secrets.folders),
         tags_api.router(secrets.tags),
@@ -215,6 +218,7 @@ def web_application(core: Core, worker: Worker | None) -> Application:
         trusted_proxies=settings.trusted_proxies,
         site=site,
         closers=(counters.stop, reads.close),
+        known_answers=HotSecrets(hot, reads),
     )
 
 

@@ -9,6 +9,7 @@ import binascii
 import hashlib
 import hmac
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidTag
@@ -55,14 +56,26 @@ class DataKey:
 
     def open_parts(self, parts: "SealedParts", place: SealContext) -> Plaintext:
         """Decrypt a value that was taken apart already. Raises as :meth:`open` does."""
+        return self.opener(parts, place)()
+
+    def opener(self, parts: "SealedParts", place: SealContext) -> Callable[[], Plaintext]:
+        """Return what decrypts a value that was taken apart already. Raises, and what is returned does, as :meth:`open`."""
         if parts.key_id != self.id:
             raise refused(place)
-        body = parts.body
-        try:
-            clear = self._cipher.decrypt(body[:_NONCE], body[_NONCE:], self._binding(place))
-        except InvalidTag:
-            raise refused(place) from None
-        return Plaintext(clear.decode(*_TEXT))
+        nonce, sealed, binding, decrypt = (
+            parts.body[:_NONCE],
+            parts.body[_NONCE:],
+            self._binding(place),
+            self._cipher.decrypt,
+        )
+
+        def opened() -> Plaintext:
+            try:
+                return Plaintext(decrypt(nonce, sealed, binding).decode(*_TEXT))
+            except InvalidTag:
+                raise refused(place) from None
+
+        return opened
 
     def digest(self, value: Plaintext, place: SealContext) -> str:
         """Return ``d1.<data key id>.<hex>``: HMAC-SHA256 over the place and the value, under a key of its own."""

@@ -4,6 +4,7 @@ import base64
 import hmac
 import os
 import threading
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -220,6 +221,10 @@ class KeyringSealer:
     def open(self, sealed: Sealed, place: SealContext) -> Plaintext:
         parts = SealedParts.of(sealed, place)
         return self._keyring.key(parts.key_id).open_parts(parts, place)
+
+    def opener(self, sealed: Sealed, place: SealContext) -> Callable[[], Plaintext]:
+        parts = SealedParts.of(sealed, place)
+        return self._keyring.key(parts.key_id).opener(parts, place)
 
 
 class KeyringDigests:

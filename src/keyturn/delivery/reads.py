@@ -39,6 +39,10 @@ def note_nothing(_tx: Tx, _reads: Sequence[Read]) -> None:
     """Keep nothing besides the events."""
 
 
+_Key = tuple[str | None, str, str | None]
+"""Who read which versions: the id of the actor, the key of the read, the instance."""
+
+
 @dataclass
 class _Counted:
     """Reads of the same versions by the same caller in one minute, of which the first is written at once."""
@@ -58,7 +62,7 @@ class _Counted:
 
     @property
     def once(self) -> str:
-        key = self.read.key
+        key = f"{self.read.key}:{self.actor.id}"
         return once(f"{key}:{self.instance}" if self.instance else key, self.minute)
 
 
@@ -66,7 +70,7 @@ class _Counted:
 class _Job:
     """What the thread is to write: a first event, or (None) nothing but who has which version."""
 
-    key: str
+    key: _Key
     counted: _Counted | None
     read: Read
 
@@ -76,8 +80,8 @@ class _Minute:
     """What is known of the running minute."""
 
     began: datetime
-    counted: dict[tuple[str, str | None], _Counted] = field(default_factory=dict)
-    noted: set[tuple[str, str | None, tuple[str, ...]]] = field(default_factory=set)
+    counted: dict[_Key, _Counted] = field(default_factory=dict)
+    noted: set[tuple[_Key, tuple[str, ...]]] = field(default_factory=set)
     """Whose versions and keys in use are written down already."""
 
     @property
@@ -111,24 +115,30 @@ class GroupedReadAudit:
         if first is not None:
             first.result()
 
-    def begin(self, actor: Actor, consumer: Consumer, read: ValuesRead) -> "Future[None] | None":
-        """Count a read. None: it may be answered. Else it may once the future ends well, which raises Unavailable otherwise."""
+    def begin(
+        self, actor: Actor, consumer: Consumer, read: ValuesRead, request_id: str | None = None
+    ) -> "Future[None] | None":
+        """Count a read. None: it may be answered. Else it may once the future ends well, which raises Unavailable otherwise.
+
+        ``request_id`` is that of the actor, who has none.
+        """
         with self._changed:
             minute, instance = self._now_of(actor, consumer)
-            key = (read.key, instance)
+            key = (actor.id, read.key, instance)
             known = minute.counted.get(key)
             if known is None:
                 self._require_room()
+                actor = actor if request_id is None else replace(actor, request_id=request_id)
                 first: Future[None] = Future()
                 bare = replace(read, values=())  # a list may have a thousand of them: they are needed once
                 self._parts += 1
                 known = minute.counted[key] = _Counted(actor, bare, instance, minute.began, first, self._parts)
-                minute.noted.add((*key, consumer.in_use))
-                self._enqueue(_Job(read.key, known, self._read(actor, consumer, instance, read)))
+                minute.noted.add((key, consumer.in_use))
+                self._enqueue(_Job(key, known, self._read(actor, consumer, instance, read)))
             else:
                 known.repeats += 1
-                if (*key, consumer.in_use) not in minute.noted:
-                    self._note_soon(actor, consumer, instance, read, unchanged=False)
+                if (key, consumer.in_use) not in minute.noted:
+                    self._note_soon(actor, consumer, key, read, unchanged=False)
             self.reads += 1
             return None if known.first.done() and known.first.exception() is None else known.first
 
@@ -137,8 +147,9 @@ class GroupedReadAudit:
         with self._changed:
             minute, instance = self._now_of(actor, consumer)
             self.unchanged_answers += 1
-            if (read.key, instance, consumer.in_use) not in minute.noted:
-                self._note_soon(actor, consumer, instance, read, unchanged=True)
+            key = (actor.id, read.key, instance)
+            if (key, consumer.in_use) not in minute.noted:
+                self._note_soon(actor, consumer, key, read, unchanged=True)
 
     def close(self) -> None:
         """Write what is counted and end the thread. Safe to repeat; a later read starts another."""
@@ -177,12 +188,10 @@ class GroupedReadAudit:
         if len(self._jobs) >= MOST_WAITING or len(self._ended) >= 2 * MOST_COUNTED:
             raise _cannot_write()
 
-    def _note_soon(
-        self, actor: Actor, consumer: Consumer, instance: str | None, read: ValuesRead, *, unchanged: bool
-    ) -> None:
+    def _note_soon(self, actor: Actor, consumer: Consumer, key: _Key, read: ValuesRead, *, unchanged: bool) -> None:
         if len(self._jobs) < MOST_WAITING:  # else the next answer of this kind tells it
-            self._minute.noted.add((read.key, instance, consumer.in_use))
-            self._enqueue(_Job(read.key, None, self._read(actor, consumer, instance, read, unchanged=unchanged)))
+            self._minute.noted.add((key, consumer.in_use))
+            self._enqueue(_Job(key, None, self._read(actor, consumer, key[2], read, unchanged=unchanged)))
 
     def _read(
         self, actor: Actor, consumer: Consumer, instance: str | None, read: ValuesRead, *, unchanged: bool = False
@@ -220,7 +229,7 @@ class GroupedReadAudit:
             failed = not self._write_all(jobs, ended)
 
     def _is_current(self, counted: _Counted) -> bool:
-        return self._minute.counted.get((counted.read.key, counted.instance)) is counted
+        return self._minute.counted.get((counted.actor.id, counted.read.key, counted.instance)) is counted
 
     def _is_over(self) -> bool:
         return self._clock.now() - self._minute.began >= timedelta(minutes=1)
@@ -270,8 +279,8 @@ class GroupedReadAudit:
                 if job.counted:
                     job.counted.repeats = 0  # these waited for the same event, and are refused as well
                     if self._is_current(job.counted):
-                        del self._minute.counted[job.key, job.counted.instance]
-                self._minute.noted.discard((job.key, job.read.instance, job.read.in_use))
+                        del self._minute.counted[job.key]
+                self._minute.noted.discard((job.key, job.read.in_use))
             self._ended += ended
         for job in jobs:
             if job.counted:

@@ -1,5 +1,6 @@
 """Encryption and keyed digests, as those see them who store values."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 from keyturn.kit.secret import Plaintext, SealContext, Sealed
@@ -13,6 +14,9 @@ class Sealer(Protocol):
 
     def open(self, sealed: Sealed, place: SealContext) -> Plaintext:
         """Decrypt. Raises Misconfigured when the value was made elsewhere, was changed, or its key is missing."""
+
+    def opener(self, sealed: Sealed, place: SealContext) -> Callable[[], Plaintext]:
+        """Return what decrypts it, however often: taken apart once, it stays sealed. Both raise as :meth:`open` does."""
 
 
 class Digests(Protocol):

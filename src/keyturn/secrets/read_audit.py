@@ -33,7 +33,7 @@ UNNAMED = Consumer()
 class ValuesRead:
     """Values that are about to be handed out together, and the event that tells of it.
 
-    ``key`` is the same for the same caller and the same versions.
+    ``key`` is the same for the same versions.
     """
 
     event: AuditEvent
@@ -42,9 +42,13 @@ class ValuesRead:
     facts: Mapping[str, object]
     values: Sequence[ReadValue]
 
+    def once(self, actor: Actor, now: datetime) -> str:
+        """Return the key of the event that is written once a minute."""
+        return once(f"{self.key}:{actor.id}", now)
+
     def note(self, tx: Tx, actor: Actor, now: datetime) -> None:
         """Write the event down in the caller's transaction, unless there is one of this minute."""
-        record(tx, actor, self.event, self.subject, now, once(self.key, now), **self.facts)
+        record(tx, actor, self.event, self.subject, now, self.once(actor, now), **self.facts)
 
 
 class ReadAudit(Protocol):
@@ -67,7 +71,7 @@ class DirectReadAudit:
     def handed_out(self, actor: Actor, consumer: Consumer, read: ValuesRead) -> None:
         now = self._clock.now()
         with self._database.read() as tx:
-            if recorded(tx, once(read.key, now)):
+            if recorded(tx, read.once(actor, now)):
                 return
         with self._database.write() as tx:
             read.note(tx, actor, now)

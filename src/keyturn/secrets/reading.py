@@ -109,20 +109,21 @@ class SecretReader:
         """
         if selection.reading.metadata:
             selection = self._with_metadata(selection)
-        read = read_of_list(actor, selection)
+        read = read_of_list(selection)
         if read is not None:
             self._audit.handed_out(actor, consumer, read)
         for group in selection.groups:
             yield group, (self._part(actor, selection, version_ids) for version_ids in group.parts())
 
     def _part(self, actor: Actor, selection: Selection, version_ids: Sequence[str]) -> Sequence[Secret]:
-        part = [self._open(selection, row) for row in self._rows(version_ids)]
+        part = [self._open(selection, row) for row in self.rows(version_ids)]
         if not selection.referring_ids:
             return part
         with self._database.read() as tx:
             return self._links(tx, actor, selection.place).expand(part)
 
-    def _rows(self, version_ids: Sequence[str]) -> Sequence[StoredSecret]:
+    def rows(self, version_ids: Sequence[str]) -> Sequence[StoredSecret]:
+        """Return these versions, still sealed. Raises Unavailable when some of them are not kept any more."""
         with self._database.read() as tx:
             rows = of_versions(tx, version_ids)
         if len(rows) < len(version_ids):
@@ -141,7 +142,7 @@ class SecretReader:
         for group in selection.groups:
             smaller = Group(group.folder_id, group.place)
             for version_ids in group.parts():
-                for row in self._rows(version_ids):
+                for row in self.rows(version_ids):
                     if selection.reading.wants_details(details_of(self._sealer, project_id, row)):
                         smaller.add(row.version_id, row.size)
             groups.append(smaller)
@@ -192,7 +193,7 @@ class SecretReader:
             with self._database.read() as tx:
                 [secret] = self._links(tx, actor, place).expand([secret])
         if found.view:
-            self._audit.handed_out(actor, consumer, read_of_one(actor, row, place))
+            self._audit.handed_out(actor, consumer, read_of_one(row, place))
         return secret
 
     def versions(self, actor: Actor, secret_id: str, limit: int, offset: int) -> Sequence[Version]:
@@ -215,10 +216,7 @@ class SecretReader:
 
     def unchanged(self, actor: Actor, seen: Selection | Found, consumer: Consumer) -> None:
         """Note that the actor was told that what they have is still right."""
-        if isinstance(seen, Found):
-            read = read_of_one(actor, seen.row, seen.place) if seen.view else None
-        else:
-            read = read_of_list(actor, seen)
+        read = read_of(seen)
         if read is not None:
             self._audit.unchanged(actor, consumer, read)
 
@@ -256,7 +254,7 @@ def removed_meanwhile() -> Unavailable:
 def note_read(tx: Tx, actor: Actor, secret: Secret, now: datetime) -> None:
     """Write down that the actor gets the value of the secret, if they do, in a transaction that ends before they do."""
     if secret.value is not None:
-        read_of_one(actor, secret.stored, secret.place).note(tx, actor, now)
+        read_of_one(secret.stored, secret.place).note(tx, actor, now)
 
 
 def _imported(
@@ -274,15 +272,22 @@ def _imported(
     return place, None
 
 
-def read_of_one(actor: Actor, row: StoredSecret, place: Place) -> ValuesRead:
+def read_of(seen: Selection | Found) -> ValuesRead | None:
+    """Return what is told of a read of this; None when no value is in it."""
+    if isinstance(seen, Selection):
+        return read_of_list(seen)
+    return read_of_one(seen.row, seen.place) if seen.view else None
+
+
+def read_of_one(row: StoredSecret, place: Place) -> ValuesRead:
     """Return what is told of a read of this secret's value."""
     subject = Subject(SubjectKind.SECRET, row.id, place.project_id)
     value = ReadValue(row.id, row.version_id, row.credential_id)
-    key = f"read-secret:{actor.id}:{row.version_id}"
+    key = f"read-secret:{row.version_id}"
     return ValuesRead(events.SECRET_READ, subject, key, facts_of(place, row), [value])
 
 
-def read_of_list(actor: Actor, selection: Selection) -> ValuesRead | None:
+def read_of_list(selection: Selection) -> ValuesRead | None:
     """Return what is told of a read of this list; None when no value is in it."""
     place, reading, folder_id = selection.place, selection.reading, selection.groups[0].folder_id
     if folder_id is None or not selection.shows_values or not selection.number:
@@ -295,5 +300,5 @@ def read_of_list(actor: Actor, selection: Selection) -> ValuesRead | None:
         "imports": reading.imports,
     }
     subject = Subject(SubjectKind.FOLDER, folder_id, place.project_id)
-    key = f"read-folder:{actor.id}:{folder_id}:{selection.fingerprint}"
+    key = f"read-folder:{folder_id}:{selection.fingerprint}"
     return ValuesRead(events.SECRETS_READ, subject, key, facts, selection.values)

@@ -1,5 +1,7 @@
 """What is sealed in a version: opened in its own project only."""
 
+from collections.abc import Callable
+
 from keyturn.credentials.domain import seal_context
 from keyturn.errors import Misconfigured, Refused
 from keyturn.kit.secret import Plaintext, SealContext, Sealed
@@ -26,13 +28,20 @@ def seal_details(sealer: Sealer, project_id: str, version_id: str, details: Deta
 
 def value_of(sealer: Sealer, project_id: str, secret: StoredSecret) -> Plaintext:
     """Open the value. Raises Misconfigured when it does not belong there or was changed, Refused when it is gone by now."""
+    return value_opener(sealer, project_id, secret)()
+
+
+def value_opener(sealer: Sealer, project_id: str, secret: StoredSecret) -> Callable[[], Plaintext]:
+    """Return what opens the value, however often. Both raise as :func:`value_of` does."""
     place = SealContext(_TABLE, secret.version_id, "value")
     if secret.value is None:
         raise _no_value(place)
-    text = _unbound(project_id, sealer.open(secret.value, place), place)
+    bound = sealer.opener(secret.value, place)
     if secret.credential_id is None:
-        return Plaintext(text)
-    if text != secret.credential_id:  # the column names another row of the journal than was published
+        return lambda: Plaintext(_unbound(project_id, bound(), place))
+    if (
+        _unbound(project_id, bound(), place) != secret.credential_id
+    ):  # the column names another row of the journal than was published
         raise _no_value(place)
     if secret.credential_value is None:
         raise Refused(
@@ -40,7 +49,7 @@ def value_of(sealer: Sealer, project_id: str, secret: StoredSecret) -> Plaintext
             code="secrets.version_removed",
             fix="Read the current version.",
         )
-    return sealer.open(secret.credential_value, seal_context(secret.credential_id))
+    return sealer.opener(secret.credential_value, seal_context(secret.credential_id))
 
 
 def details_of(sealer: Sealer, project_id: str, secret: StoredSecret) -> Details:

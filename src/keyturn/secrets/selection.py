@@ -41,17 +41,18 @@ class Group:
     version_ids: list[str] = field(default_factory=list)
     ends: list[int] = field(default_factory=list)
     """Where parts of the group end that fit into memory."""
-    _size: int = 0
+    size: int = 0
+    """Bytes of what is sealed in its last part."""
 
     def add(self, version_id: str, size: int) -> None:
         """Add a version whose sealed texts have so many bytes."""
         begins = self.ends[-1] if self.ends else 0
         count = len(self.version_ids) - begins
-        if count and (count >= MOST_AT_ONCE or self._size + size > MOST_SEALED):
+        if count and (count >= MOST_AT_ONCE or self.size + size > MOST_SEALED):
             self.ends.append(len(self.version_ids))
-            self._size = 0
+            self.size = 0
         self.version_ids.append(version_id)
-        self._size += size
+        self.size += size
 
     @property
     def is_small(self) -> bool:
@@ -92,8 +93,12 @@ class Selection:
 
     @property
     def is_small(self) -> bool:
-        """Whether the whole of it is one part."""
-        return sum(1 for group in self.groups for _ in group.parts()) <= 1
+        """Whether the whole of it fits into memory as one part does."""
+        return (
+            all(group.is_small for group in self.groups)
+            and self.number <= MOST_AT_ONCE
+            and sum(group.size for group in self.groups) <= MOST_SEALED
+        )
 
     @property
     def shows_values(self) -> bool:

@@ -20,7 +20,7 @@ from keyturn.tokens.clearings import Clearings
 from keyturn.tokens.domain import IssuedToken, Origin, StoredToken, TokenRules, first_lifetime, renewed_lifetime
 from keyturn.tokens.opaque import RandomBytes
 
-_USE_NOTED_EVERY = timedelta(minutes=1)
+USE_NOTED_EVERY = timedelta(minutes=1)
 
 
 class AccessTokens:
@@ -75,7 +75,7 @@ class AccessTokens:
         if (
             stored_token.uses_limit
             or stored_token.last_used_at is None
-            or now - stored_token.last_used_at >= _USE_NOTED_EVERY
+            or now - stored_token.last_used_at >= USE_NOTED_EVERY
         ):
             with self._database.write() as tx:
                 if not store.use_token(tx, stored_token.id, now):

@@ -29,6 +29,8 @@ class RequestContext:
     user_agent: str | None = None
     route: str | None = None
     actor: Actor | None = None
+    ticket: object | None = None
+    """With which the answer can be kept, where there was none to be given at once: see ``server/fast.py``."""
 
 
 ByCookie = Callable[[str, Mapping[str, str], RequestContext], Actor | None]
@@ -53,6 +55,8 @@ class Caller:
     in_use: str = ""
     last_event_id: str = ""
     """What the header ``Last-Event-ID`` holds: the id of the last event of a stream that the caller has got."""
+    ticket: object | None = None
+    """With which the answer can be kept."""
 
 
 def bearer(headers: Mapping[str, str]) -> str | None:

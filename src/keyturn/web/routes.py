@@ -257,6 +257,7 @@ def _caller(request: Request, token: str | None) -> Caller:
         request.headers.get("x-keyturn-refresh-interval", ""),
         request.headers.get("x-keyturn-in-use", ""),
         request.headers.get("last-event-id", ""),
+        visit.ticket,
     )
 
 

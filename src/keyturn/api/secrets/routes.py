@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from keyturn.api.secrets.hot import Learner
 from keyturn.api.secrets.schemas import (
     CreateSecret,
     CreateSecrets,
@@ -28,6 +29,7 @@ from keyturn.kit.actor import Actor
 from keyturn.ports.sealing import Digests
 from keyturn.secrets.domain import Address
 from keyturn.secrets.reading import Found, SecretReader
+from keyturn.secrets.selection import Selection
 from keyturn.secrets.service import Secrets
 from keyturn.web.messages import Response
 from keyturn.web.routes import Caller, Operation, Routes, delete, get, group, patch, post
@@ -42,8 +44,9 @@ _NOWHERE = Address(None, None, None)
 Held = Response | UntilNews[Response]
 
 
-def router(secrets: Secrets, digests: Digests, watch: ChangeWatch) -> Routes:
-    answers = _Answers(secrets.reader, Tagged(digests), Waits(watch))
+def router(secrets: Secrets, digests: Digests, watch: ChangeWatch, learner: Learner | None = None) -> Routes:
+    """``learner`` keeps answers for the short way."""
+    answers = _Answers(secrets.reader, Tagged(digests), Waits(watch), learner)
     return group("Secrets", *_lists(answers), *_single(answers), *_writing(secrets))
 
 
@@ -54,6 +57,7 @@ class _Answers:
     reader: SecretReader
     tagged: Tagged
     waits: Waits
+    learner: Learner | None
 
     def all(self, actor: Actor, caller: Caller, query: ListV3 | ListV4) -> Held:
         consumer, where = consumer_of(caller), query.address()
@@ -66,6 +70,7 @@ class _Answers:
                 lambda: listed(self.reader, actor, selection, consumer),
                 lambda: self.reader.unchanged(actor, selection, consumer),
             )
+            self._learn(caller, actor, selection, response)
             return response, concern_of_list(actor, selection)
 
         return self.waits.answer(actor, caller, query.wait, where, look)
@@ -83,9 +88,14 @@ class _Answers:
                 lambda: Response(encode(answer(self.reader.open(actor, found, consumer)))),
                 lambda: self.reader.unchanged(actor, found, consumer),
             )
+            self._learn(caller, actor, found, response)
             return response, concern_of_one(actor, where, found)
 
         return self.waits.answer(actor, caller, wait, where, look)
+
+    def _learn(self, caller: Caller, actor: Actor, seen: Found | Selection, response: Response) -> None:
+        if self.learner is not None:
+            self.learner.learn(caller, actor, seen, response.headers["etag"])
 
 
 def _lists(answers: _Answers) -> list[Operation]:

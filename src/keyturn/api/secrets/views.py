@@ -1,6 +1,7 @@
 """How a secret is answered."""
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import chain
 
 from keyturn.api.secrets.schemas import (
@@ -66,9 +67,13 @@ def listed(reader: SecretReader, actor: Actor, selection: Selection, consumer: C
 
 def consumer_of(caller: Caller) -> Consumer:
     """Return what the caller says about itself. Raises Refused for what cannot be read."""
-    return Consumer(
-        caller.ip, instance_of(caller.instance), refresh_interval_of(caller.refresh_interval), key_ids_of(caller.in_use)
-    )
+    return consumer(caller.ip, caller.instance, caller.refresh_interval, caller.in_use)
+
+
+@lru_cache(maxsize=4096)
+def consumer(ip: str, instance: str, refresh_interval: str, in_use: str) -> Consumer:
+    """As :func:`consumer_of`."""
+    return Consumer(ip, instance_of(instance), refresh_interval_of(refresh_interval), key_ids_of(in_use))
 
 
 def past_secrets(found: PastFolder, parts: Iterable[Sequence[Secret]]) -> Response:
@@ -89,7 +94,7 @@ def list_parts(groups: Iterable[tuple[Group, Iterable[Sequence[Secret]]]]) -> It
     before = b'{"secrets":['
     for number, (group, parts) in enumerate(groups):
         if number:
-            before += (b"," if number > 1 else b"") + _opening(group)
+            before += (b"," if number > 1 else b"") + opening(group)
         before = yield from _secrets(before, parts)
         before += b"]}" if number else b'],"imports":['
     yield before + b"]}"
@@ -109,7 +114,7 @@ def _secrets(before: bytes, parts: Iterable[Sequence[Secret]]) -> Generator[byte
     return before
 
 
-def _opening(group: Group) -> bytes:
+def opening(group: Group) -> bytes:
     """Return the JSON of an import up to its secrets."""
     return encode(ImportShown(group.place.path, group.place.environment, group.folder_id, []))[:-2]
 

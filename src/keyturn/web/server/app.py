@@ -19,6 +19,7 @@ from keyturn.web.origin import OriginRules
 from keyturn.web.reference import page
 from keyturn.web.server import assets, health
 from keyturn.web.server.admission import BodyReads, check_host
+from keyturn.web.server.fast import ANSWERED, FastPath, KnownAnswers
 from keyturn.web.server.middleware import EdgeMiddleware
 from keyturn.web.subpath import SubPath
 from keyturn.web.table import Table, WrongMethod, normal
@@ -28,10 +29,16 @@ class Application:
     """The ASGI application. Everything that a route raises is answered in the one shape of errors."""
 
     def __init__(
-        self, edge: Edge, gate: EdgeMiddleware, bodies: BodyReads, closers: Sequence[Callable[[], object]] = ()
+        self,
+        edge: Edge,
+        gate: EdgeMiddleware,
+        bodies: BodyReads,
+        closers: Sequence[Callable[[], object]] = (),
+        fast: FastPath | None = None,
     ) -> None:
         self.edge = edge
         self._closers = closers
+        self._fast = fast
         self.bodies = bodies
         self.traffic = gate.traffic
         self._gate = gate
@@ -50,7 +57,9 @@ class Application:
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            await self._gate.pass_through(self._serve, scope, receive, send)
+            ticket = None if self._fast is None else await self._fast.serve(scope, send)
+            if ticket is not ANSWERED:
+                await self._gate.pass_through(self._serve, scope, receive, send, ticket)
         elif scope["type"] == "lifespan":
             await self._live(receive, send)
 
@@ -59,6 +68,8 @@ class Application:
         await send({"type": "lifespan.startup.complete"})
         await receive()
         self.edge.close()
+        if self._fast is not None:
+            self._fast.write_log()
         for close in self._closers:
             await asyncio.to_thread(close)
         await send({"type": "lifespan.shutdown.complete"})
@@ -104,6 +115,7 @@ def build(
     site: Site | None = None,
     pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
     closers: Sequence[Callable[[], object]] = (),
+    known_answers: KnownAnswers | None = None,
 ) -> Application:
     """Return the ASGI application.
 
@@ -111,7 +123,7 @@ def build(
     thread. ``explain`` knows what else stops this server for the moment, e.g. trouble with the database. Browsers of other
     origins are served only for ``cors_origins``. ``X-Forwarded-For`` is believed only from ``trusted_proxies``. A body must
     arrive in ``body_timeout``. ``pause`` lets so many seconds pass, between two looks at what a request waits for.
-    ``closers`` are called when all requests are done.
+    ``closers`` are called when all requests are done. ``known_answers`` are given without a thread.
     """
     below = SubPath.of(settings.site_url)
     by_cookie = cookie_credentials(site.recall, site.session_cookie, site.site_url) if site else None
@@ -119,7 +131,8 @@ def build(
     edge = Edge(authenticate, site, by_cookie, rules, explain, pause=pause)
     secure = (settings.site_url or "").startswith("https://")
     gate = EdgeMiddleware(ids, tuple(trusted_proxies), frozenset(cors_origins), secure=secure, below=below)
-    app = Application(edge, gate, BodyReads(body_timeout.total_seconds()), closers)
+    fast = FastPath(gate, known_answers) if known_answers else None
+    app = Application(edge, gate, BodyReads(body_timeout.total_seconds()), closers, fast)
 
     reference = cache(lambda: page.Reference(described(app, settings)))
     for group in (*routes, health.router(status, clock), page.routes(reference)):

@@ -56,16 +56,27 @@ class EdgeMiddleware:
     traffic: Traffic = field(default_factory=Traffic)
     below: SubPath = AT_ROOT
 
-    async def pass_through(self, app: Application, scope: Any, receive: Any, send: Any) -> None:
-        """Serve one request and log it. Nothing that goes wrong inside leaves without an answer."""
+    @property
+    def always(self) -> dict[str, str]:
+        """What every answer says."""
+        return {**_HEADERS, **(_ONLY_HTTPS if self.secure else {})}
+
+    async def pass_through(
+        self, app: Application, scope: Any, receive: Any, send: Any, ticket: object | None = None
+    ) -> None:
+        """Serve one request and log it. Nothing that goes wrong inside leaves without an answer.
+
+        ``ticket``: see :class:`RequestContext`.
+        """
         began = time.perf_counter()
         scope = self.below.inner(scope)
         headers = _by_name(scope["headers"])
         peer = scope["client"][0] if scope.get("client") else None
         ip = client_ip(peer, headers.get("x-forwarded-for", ()), self.trusted_proxies)
-        visit = RequestContext(request_id(self.ids), ip, headers.get("user-agent", (None,))[0])
-        always = {**_HEADERS, **(_ONLY_HTTPS if self.secure else {})}
-        reply = _Reply(send, scope["method"], scope["path"], visit, headers, self._cors(headers), always, self.below)
+        visit = RequestContext(request_id(self.ids), ip, headers.get("user-agent", (None,))[0], ticket=ticket)
+        reply = _Reply(
+            send, scope["method"], scope["path"], visit, headers, self._cors(headers), self.always, self.below
+        )
         inner = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
         logged = structlog.contextvars.bound_contextvars(request_id=visit.request_id)
         with self.traffic.request(peer_of(scope)), logged:
