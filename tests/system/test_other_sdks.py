@@ -52,18 +52,24 @@ def test_the_node_sdk_keeps_secrets(tmp_path: Path) -> None:
         ends_well(given, node, str(HERE / "node.mjs"), str(modules))
 
 
-@pytest.mark.compiled
-@pytest.mark.timeout(900)
-def test_the_go_sdk_keeps_secrets(tmp_path: Path) -> None:
+def go_program(folder: str) -> Path:
+    """Return the program of the Go source in this folder of ``sdks/go``, built where it is missing or was changed."""
     go, modules = program("go"), CACHE / "go"
-    source, copy = HERE / "go" / "main.go", modules / "main.go"
-    if not (modules / "sdk").exists() or copy.read_bytes() != source.read_bytes():
-        modules.mkdir(parents=True, exist_ok=True)
+    source, at = HERE / "go" / folder / "main.go", modules / folder
+    copy, built = at / "main.go", at / "reader"
+    if not built.exists() or copy.read_bytes() != source.read_bytes():
+        at.mkdir(parents=True, exist_ok=True)
         shutil.copy(source, copy)
         if not (modules / "go.mod").exists():
             fetched(go, "mod", "init", "sdk", at=modules)
         fetched(go, "get", GO_SDK, at=modules)
         fetched(go, "mod", "tidy", at=modules)
-        fetched(go, "build", "-o", "sdk", ".", at=modules)
+        fetched(go, "build", "-o", str(built), ".", at=at)
+    return built
+
+
+@pytest.mark.compiled
+@pytest.mark.timeout(900)
+def test_the_go_sdk_keeps_secrets(tmp_path: Path) -> None:
     with sdk_project(tmp_path) as given:
-        ends_well(given, str(modules / "sdk"))
+        ends_well(given, str(go_program(".")))

@@ -15,7 +15,7 @@ from keyturn.demo.line import CONNECTIONS, DemoClient
 from keyturn.demo.processes import DemoStage
 from tests.system.installation import system_environ
 from tests.system.sdk_project import PASSWORD, UNIVERSAL
-from tests.system.test_other_sdks import CACHE, HERE, NODE_SDK, fetched, program
+from tests.system.test_other_sdks import CACHE, HERE, NODE_SDK, fetched, go_program, program
 
 pytestmark = pytest.mark.client
 
@@ -119,10 +119,20 @@ def test_the_node_sdk_follows_a_rotation(shop: Shop) -> None:
     if not (modules / "node_modules" / "@infisical" / "sdk").exists():
         modules.mkdir(parents=True, exist_ok=True)
         fetched(npm, "install", "--prefix", str(modules), "--no-audit", "--no-fund", NODE_SDK, at=modules)
-    script = str(Path(HERE) / "follow.mjs")
-    arguments = [str(modules), shop.line.stage.url, shop.client_id, shop.client_secret, shop.project_id]
+    _follows_line_by_line(shop, node, str(Path(HERE) / "follow.mjs"), str(modules))
+
+
+@pytest.mark.compiled
+@pytest.mark.timeout(900)
+def test_the_go_sdk_follows_a_rotation(shop: Shop) -> None:
+    _follows_line_by_line(shop, str(go_program("follow")))
+
+
+def _follows_line_by_line(shop: Shop, *command: str) -> None:
+    """As :func:`follows`, with a program that reads once for each line that it is sent, and answers with a line of JSON."""
+    arguments = [*command, shop.line.stage.url, shop.client_id, shop.client_secret, shop.project_id]
     with subprocess.Popen(
-        [node, script, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as reader:
         assert reader.stdin is not None
         assert reader.stdout is not None
