@@ -11,12 +11,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from keyturn.authz.compiled_roles import CompiledRoles
 from keyturn.authz.domain import ORGANIZATION_ROLES, PROJECT_ACTIONS, PROJECT_ROLES, Action, least_role
 from keyturn.authz.permissions import Grants, Rules, Scope, of_role
-from keyturn.authz.vocabulary import rules_of
 from keyturn.db.tables.views import app_connections, project_member_roles, project_members, project_roles, projects
 from keyturn.db.unit import Tx
-from keyturn.errors import Forbidden, NotFound, Refused
+from keyturn.errors import Forbidden, NotFound
 from keyturn.kit.actor import Actor, ActorKind, Role
 from keyturn.kit.batches import batches
 
@@ -36,6 +36,7 @@ __all__ = [
 
 _OF_ORGANIZATION = {role: Grants((of_role(actions),)) for role, actions in ORGANIZATION_ROLES.items()}
 _BUILT_IN: Mapping[str, Rules] = {role.value: of_role(actions) for role, actions in PROJECT_ROLES.items()}
+_COMPILED = CompiledRoles()
 _ALL_OF_PROJECT = Grants((of_role(PROJECT_ACTIONS),))
 
 
@@ -200,7 +201,7 @@ _ROLE = (
     project_member_roles.c.role_id,
     project_member_roles.c.starts_at,
     project_member_roles.c.ends_at,
-    project_roles.c.permissions,
+    sa.cast(project_roles.c.permissions, sa.Text).label("permissions"),
 )
 
 
@@ -281,10 +282,7 @@ def _holds(row: Mapping[str, Any], now: datetime | None) -> bool:
 def _rules(row: Mapping[str, Any]) -> Rules:
     if row["role_id"] is None:
         return _BUILT_IN.get(row["role"], ())
-    try:
-        return rules_of(row["permissions"]) if isinstance(row["permissions"], list) else ()
-    except (Refused, AttributeError):
-        return ()  # what cannot be read permits nothing: half of it might permit more than all of it
+    return _COMPILED.rules(row["permissions"])
 
 
 def _missing(scope: Scope) -> NotFound:
