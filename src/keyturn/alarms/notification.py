@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 from keyturn.alarms.conditions.domain import Severity
 from keyturn.alarms.domain import Event
@@ -109,7 +110,7 @@ def _item(told: Told, site: str) -> Item:
         _clean(f"{prefix}: {about}" if prefix else about),
         _clean(f"It is over. It was: {content.get('cause')}" if resolved else str(content.get("cause"))),
         "Nothing has to be done." if resolved else _clean(str(content.get("fix"))),
-        f"{site}{content.get('path')}",
+        site + quote(str(content.get("path")), safe="/?=&#"),
         {**content, "cause": _clean(str(content.get("cause"))), "fix": _clean(str(content.get("fix")))},
     )
 

@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+import sqlalchemy as sa
+
 from keyturn.alarms.channel_service import ChannelDraft, Channels
 from keyturn.alarms.channels.kind import ChannelKind
 from keyturn.alarms.channels.slack import Slack
@@ -15,14 +17,13 @@ from keyturn.alarms.evaluation import Evaluation, Evaluations
 from keyturn.alarms.service import Alarms
 from keyturn.audit.domain import SubjectKind
 from keyturn.authz.permissions import Scope
+from keyturn.db.tables import owners
 from keyturn.db.unit import Database
 from keyturn.engine.sources import Source
 from keyturn.kit.actor import Actor, Role
 from keyturn.kit.clock import MovableClock
 from keyturn.kit.ids import SeededIds
 from keyturn.kit.secret import Plaintext, SealContext, Sealed
-from keyturn.ownership import store as owners
-from keyturn.ownership.domain import Owned, Owner
 from tests.features.accounts.people import organization, person
 from tests.features.alarms.receivers import SECRET, URL, Receiver
 
@@ -75,6 +76,10 @@ class Office:
         draft = ChannelDraft(name, "webhook", {"url": URL}, SECRET)
         return self.channels.create(self.boss, replace(draft, **changes)).id  # type: ignore[arg-type]
 
+    def channels_with(self, kind: ChannelKind) -> Channels:
+        """The use cases of channels, with another kind in the place of one of the same key."""
+        return Channels(self.database, self.sealer, self.clock, self.ids, {**self.kinds, kind.key: kind}, SITE)
+
     # --- what is so ---------------------------------------------------------------------------------------------------
 
     def happens(
@@ -96,10 +101,9 @@ class Office:
 
     def owned_by(self, name: str, actor: Actor, contact: str | None = None) -> None:
         """Make the person the owner, of a connection that no table has."""
-        owner = Owner(actor.id, actor.name, contact)
+        row = {"id": f"id-{name}", "org_id": self.org_id, "user_id": actor.id, "email": actor.name, "contact": contact}
         with self.database.write() as tx:
-            tx.connection.exec_driver_sql("PRAGMA defer_foreign_keys=ON") if self.database.is_sqlite else None
-            owners.put(tx, self.org_id, Owned.CONNECTION, f"id-{name}", owner, self.clock.now())
+            tx.run(sa.insert(owners), **row, updated_at=self.clock.now())
 
     # --- processes ----------------------------------------------------------------------------------------------------
 

@@ -28,6 +28,7 @@ from keyturn.credentials.domain import USED_ELSEWHERE, Credential, State
 from keyturn.kit.secret import Sealed
 from keyturn.lockout.domain import Attempts
 from keyturn.pages import identities, overview
+from keyturn.pages.alarms import channels as channel_pages
 from keyturn.pages.connections import urls as connections
 from keyturn.pages.rotations import urls as rotations
 from keyturn.ports.provider import Tenant
@@ -137,7 +138,7 @@ class Case:
     path: str = "/app-connections/c1"
 
 
-CHANNELS = "/alarms/channels"
+CHANNELS = channel_pages.HERE
 
 CASES = [
     Case(lambda: connection(**REFUSED), K.CONNECTION_REFUSED, C, "does not accept app-1"),
@@ -196,7 +197,7 @@ def test_there_is_a_case_of_each_kind() -> None:
 def test_each_kind_has_its_place_on_the_overview_and_leads_to_a_page() -> None:
     assert set(overview.LINES) == set(ConditionKind)
     pages = [connections.ONE.format(connection_id="c1"), rotations.ONE.format(rotation_id="s1")]
-    pages += [identities.ONE.format(identity_id="i1"), "/settings/server"]
+    pages += [identities.ONE.format(identity_id="i1"), "/settings/server", channel_pages.HERE]
     assert {case.path for case in CASES} == set(pages)
 
 

@@ -356,11 +356,11 @@ def lost_owners(tx: Tx, org_id: str) -> Iterator[LostOwner]:
         if row["mapping_id"]:
             subject = ConditionSubject(SubjectKind.SECRET_ROTATION, row["mapping_id"], row["mapping_name"])
             place = Scope(org_id, row["mapping_project_id"], row["slug"], row["path"], row["mapping_connection_id"])
-            yield LostOwner(row["email"], subject, place, f"/secret-rotations/{subject.id}")
+            yield LostOwner(row["email"], subject, place, f"/owners/secret-rotations/{subject.id}")
         else:
             subject = ConditionSubject(SubjectKind.CONNECTION, row["connection_id"], row["connection_name"])
             place = Scope(org_id, row["connection_project_id"], connection_id=subject.id)
-            yield LostOwner(row["email"], subject, place, f"/app-connections/{subject.id}")
+            yield LostOwner(row["email"], subject, place, f"/owners/app-connections/{subject.id}")
 
 
 _LAST_SEEN = sa.select(sa.func.max(processes.c.seen_at).label("at"))

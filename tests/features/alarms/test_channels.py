@@ -1,0 +1,174 @@
+"""Each kind of channel against a receiver that keeps what it took."""
+
+import json
+import ssl
+from collections.abc import Iterator
+from datetime import timedelta
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+import trustme
+
+from keyturn.alarms.channel_service import ChannelDraft
+from keyturn.alarms.channels.email import Email
+from keyturn.alarms.channels.webhook import Webhook
+from keyturn.db.unit import Database
+from keyturn.errors import Refused
+from keyturn.kit.actor import Role
+from keyturn.kit.secret import Plaintext
+from keyturn.providers.pinned import PinnedTransport
+from keyturn.settings.model import MailServer
+from tests.databases import sqlite_database
+from tests.features.accounts.people import person
+from tests.features.alarms.mail_server import PASSWORD, MailBox, mail_server
+from tests.features.alarms.office import Office
+
+LOCAL = [ip_network("127.0.0.0/8")]
+HOOK = Plaintext("https://hooks.example.test/services/T0/B0/very-secret-part")
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    with sqlite_database(tmp_path) as opened:
+        yield opened
+
+
+class Post:
+    """A mail server of this machine, and an office that knows it."""
+
+    def __init__(self, database: Database, folder: Path, port: int, authority: trustme.CA) -> None:
+        def trust() -> ssl.SSLContext:
+            context = ssl.create_default_context()
+            authority.configure_trust(context)
+            return context
+
+        self.server = MailServer("localhost", port, "starttls", "keyturn", Plaintext(PASSWORD), "keyturn@acme.test")
+        resolve = lambda _host, _port: ["127.0.0.1"]  # noqa: E731
+        self.trusting = Email(self.server, LOCAL, trust, resolve)
+        self.careful = Email(self.server, [], trust, resolve)
+        self.strangers = Email(self.server, LOCAL, ssl.create_default_context, resolve)
+        self.office = Office(database, kinds={"email": self.trusting})
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def box() -> MailBox:
+    return MailBox()
+
+
+@pytest.fixture
+def post(database: Database, tmp_path: Path, box: MailBox, authority: trustme.CA) -> Iterator[Post]:
+    leaf = authority.issue_cert("localhost")
+    leaf.cert_chain_pems[0].write_to_path(tmp_path / "cert.pem")
+    leaf.private_key_pem.write_to_path(tmp_path / "key.pem")
+    with mail_server(box, tmp_path / "cert.pem", tmp_path / "key.pem") as port:
+        yield Post(database, tmp_path, port, authority)
+
+
+def test_mail_goes_to_the_owner_and_later_to_administrators_each_once(post: Post, box: MailBox) -> None:
+    office = post.office
+    office.channels.create(office.boss, ChannelDraft("mail", "email", {}))
+    ann = person(office.database, office.org_id, Role.MEMBER, "ann@acme.test")
+    office.happens("prod-entra")
+    office.owned_by("prod-entra", ann, "payments@acme.test")
+    box.busy = 2
+    office.passes(timedelta(minutes=30))
+    ((receivers, mail),) = box.mails.values()
+    assert receivers == ["payments@acme.test"]
+    assert mail["Subject"] == "[Keyturn] prod-entra: connection refused"
+    assert (mail["From"], mail["Auto-Submitted"]) == ("keyturn@acme.test", "auto-generated")
+    text = mail.get_content()
+    for part in (
+        "'prod-entra' does not work.",
+        "What to do: Make it work.",
+        "https://keyturn.example.test/c/prod-entra",
+    ):
+        assert part in text
+
+    office.passes(timedelta(days=3), timedelta(hours=1))
+    told = sorted(receivers[0] for receivers, _ in box.mails.values())
+    assert told == ["boss@acme.test", "payments@acme.test", "payments@acme.test"]
+    assert PASSWORD not in str([mail.as_string() for _, mail in box.mails.values()])
+
+
+def test_what_is_wrong_with_a_mail_server_is_said(post: Post) -> None:
+    office, server = post.office, post.server
+    own = {
+        "host": "localhost",
+        "port": server.port,
+        "username": "keyturn",
+        "from": "me@acme.test",
+        "to": ["x@acme.test"],
+    }
+    draft = ChannelDraft("mail", "email", own, Plaintext("wrong"))
+    channel = office.channels.create(office.boss, draft)
+
+    def tried(kind: Email, secret: str) -> str:
+        channels = office.channels_with(kind)
+        channels.update(office.boss, channel.id, ChannelDraft("mail", "email", own, Plaintext(secret)))
+        (attempt,) = channels.test(office.boss, channel.id)
+        assert secret not in attempt.outcome
+        return attempt.outcome
+
+    assert tried(post.trusting, "wrong") == "localhost refuses the user name or the password (status 535)."
+    assert "The certificate of localhost is not trusted" in tried(post.strangers, PASSWORD)
+    assert "in no network of KEYTURN_ALARM_NETWORKS" in tried(post.careful, PASSWORD)
+    assert tried(post.trusting, PASSWORD) == "Taken by localhost"
+    for config, fix in (
+        ({"to": ["nobody"]}, "one to a line"),
+        ({"host": "h", "from": ""}, "keyturn@example.com"),
+        ({"security": "rot13"}, "Choose one of starttls, tls, none"),
+    ):
+        with pytest.raises(Refused) as refusal:
+            office.channels.create(office.boss, ChannelDraft("other", "email", config))
+        assert fix in (refusal.value.fix or "")
+    assert len(office.channels.list(office.boss)) == 1
+
+
+def markup(document: object) -> Iterator[str]:
+    """Yield the texts of a message in which signs mean something."""
+    if isinstance(document, list):
+        for each in document:
+            yield from markup(each)
+    elif isinstance(document, dict):
+        if document.get("type") in {"mrkdwn", "TextBlock"}:
+            yield document["text"]
+        for each in document.values():
+            yield from markup(each)
+
+
+@pytest.mark.parametrize("kind", ["slack", "teams"])
+def test_chats_show_cause_fix_and_link_and_nothing_that_names_can_do(database: Database, kind: str) -> None:
+    office = Office(database)
+    channel = office.channels.create(office.boss, ChannelDraft("chat", kind, {}, HOOK))
+    assert channel.config == {"host": "hooks.example.test"}
+    office.happens("<!channel> [click](https://evil.test)")
+    office.work(rounds=3)
+    (request,) = office.receiver.requests
+    assert request.url == HOOK.reveal()
+    text = request.body.decode()
+    for part in (
+        "does not work.",
+        "Make it work.",
+        "https://keyturn.example.test/c/",
+        "https://keyturn.example.test/alarms",
+    ):
+        assert part in text
+    for read_as_markup in markup(json.loads(text)):
+        assert "<!channel>" not in read_as_markup if kind == "slack" else "](" not in read_as_markup
+    assert "very-secret-part" not in str([each.attempts for each in office.channels.messages(office.boss, channel.id)])
+
+
+def test_an_address_that_people_type_is_judged(database: Database) -> None:
+    transport = PinnedTransport(setting="KEYTURN_ALARM_NETWORKS", resolve=lambda _host, _port: ["169.254.169.254"])
+    office = Office(database)
+    office.kinds["webhook"] = Webhook(transport, office.clock)
+    channel = office.webhook()
+    (attempt,) = office.channels.test(office.boss, channel)
+    assert "169.254.169.254, which is not one of the public internet" in attempt.outcome
+    assert "KEYTURN_ALARM_NETWORKS" in attempt.outcome
