@@ -13,7 +13,14 @@ from keyturn.identities.domain import UniversalAuthChanges
 SOURCE = Path(__file__).parents[2] / "src"
 HOME = {
     SOURCE / "keyturn" / "audit" / name
-    for name in ("events.py", "identity_events.py", "project_events.py", "secret_rotation_events.py", "alarm_events.py")
+    for name in (
+        "events.py",
+        "identity_events.py",
+        "project_events.py",
+        "secret_rotation_events.py",
+        "alarm_events.py",
+        "webhook_events.py",
+    )
 }
 MIGRATIONS = SOURCE / "keyturn" / "db" / "migrations"
 

@@ -318,6 +318,23 @@ _API |= {
     ),
 }
 
+_NO_HOOK = {"webhook_id": "nothing"}
+_API |= {
+    "GET /api/v1/webhooks": _in(Action.EDIT_PROJECT, query="?projectId={project_id}"),
+    "POST /api/v1/webhooks": _in(
+        Action.EDIT_PROJECT, {"projectId": "{project_id}", "webhookUrl": "https://hooks.example.com"}
+    ),
+    "GET /api/v1/webhooks/{webhook_id}": _self(None, 404, fill=_NO_HOOK),
+    "PATCH /api/v1/webhooks/{webhook_id}": _self({"isDisabled": True}, 404, fill=_NO_HOOK),
+    "DELETE /api/v1/webhooks/{webhook_id}": _self(None, 404, fill=_NO_HOOK),
+    "POST /api/v1/webhooks/{webhook_id}/rotate-secret": _self({}, 404, fill=_NO_HOOK),
+    "POST /api/v1/webhooks/{webhook_id}/test": _self({}, 404, fill=_NO_HOOK),
+    "GET /api/v1/webhooks/{webhook_id}/messages": _self(None, 404, fill=_NO_HOOK),
+    "POST /api/v1/webhooks/{webhook_id}/messages/{message_id}/replay": _self(
+        {}, 404, fill={**_NO_HOOK, "message_id": "nothing"}
+    ),
+}
+
 _STORED = {"secret_id": "stored_secret"}
 _API |= {
     "GET /api/v4/secrets/id/{secret_id}/versions": _in(Action.DESCRIBE_SECRETS, fill=_STORED),

@@ -15,6 +15,7 @@ from keyturn.connections.refresh_tokens import Grants
 from keyturn.crypto.keyring import Keyring
 from keyturn.db.unit import Database
 from keyturn.delivery.use import remove_old_uses
+from keyturn.delivery.webhook_due import remove_old_messages
 from keyturn.engine.upkeep import Task
 from keyturn.errors import KeyturnError
 from keyturn.ports.clock import Clock
@@ -69,6 +70,7 @@ class HourlyTasks:
             Task("history-retention", partial(self._attempt, "history_retention", self._remove_old_history)),
             Task("use-retention", partial(self._attempt, "use_retention", self._remove_old_uses)),
             Task("change-retention", partial(self._attempt, "change_retention", self._remove_old_changes)),
+            Task("webhook-retention", partial(self._attempt, "webhook_retention", self._remove_old_messages)),
             Task("version-retention", partial(self._attempt, "version_retention", self._remove_old_versions)),
             Task("deletions", partial(self._attempt, "deletions", self._remove_deleted)),
             Task("fingerprints", partial(self._attempt, "fingerprints", self._complete_fingerprints), at_start=True),
@@ -111,6 +113,13 @@ class HourlyTasks:
         if confirmed_at is None:
             return False
         return remove_old_changes(self._database, self._retention, confirmed_at, self._enough())
+
+    def _remove_old_messages(self) -> bool:
+        """Remove messages of webhooks that are older than they are to be kept; return whether some may be left."""
+        confirmed_at = self._clock_confirmed_at()
+        if confirmed_at is None:
+            return False
+        return remove_old_messages(self._database, self._retention.webhook_days, confirmed_at, self._enough())
 
     def _remove_old_versions(self) -> bool:
         """Remove versions of secrets that have too many; return whether some may be left. It asks no clock."""

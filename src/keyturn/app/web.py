@@ -30,6 +30,7 @@ from keyturn.api.secrets import routes as secrets_api
 from keyturn.api.secrets.hot import HotSecrets, Learner
 from keyturn.api.tags import routes as tags_api
 from keyturn.api.token_auths import routes as token_auth_api
+from keyturn.api.webhooks import routes as webhooks_api
 from keyturn.app.alarms import AlarmServices, alarm_services
 from keyturn.app.core import Core, before_call, clouds, oauth_app, services
 from keyturn.app.services import Services
@@ -46,6 +47,7 @@ from keyturn.delivery.hot_reads import HotReads
 from keyturn.delivery.reads import GroupedReadAudit
 from keyturn.delivery.use_service import Acknowledgements
 from keyturn.delivery.watch import ChangeWatch
+from keyturn.delivery.webhooks import Webhooks
 from keyturn.engine.readiness import look
 from keyturn.errors import busy
 from keyturn.identities.azure import AzureProof
@@ -172,7 +174,7 @@ def web_application(core: Core, worker: Worker | None) -> Application:
         *_of_projects(core, projects, use_cases, secrets),
         audit_api.router(trail),
         overview_api.router(open_conditions(core)),
-        events_api.router(EventStreams(core.database, watch)),
+        *_of_changes(core, watch),
         secrets_api.router(secrets, KeyringDigests(core.keyring), watch, Learner(hot, secrets.reader, core.sealer)),
         past_api.router(secrets.past),
         folders_api.router(secrets.folders),
@@ -232,6 +234,14 @@ def _of_projects(core: Core, projects: Projects, use_cases: Services, secrets: S
         roles_api.roles_router(projects),
         deletions_api.router(use_cases.place_deletions(projects, secrets.folders), restoring),
     ]
+
+
+def _of_changes(core: Core, watch: ChangeWatch) -> list[Routes]:
+    return [events_api.router(EventStreams(core.database, watch)), webhooks_api.router(webhooks(core))]
+
+
+def webhooks(core: Core) -> Webhooks:
+    return Webhooks(core.database, core.sealer, core.clock, core.ids)
 
 
 def page_routes(

@@ -2,16 +2,22 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
-from keyturn.app.core import Core, services
+from keyturn.app.core import Core, before_call, services
 from keyturn.app.maintenance import UPKEEP_EVERY, HourlyTasks
 from keyturn.connections.due import Looks, RefreshTokens
+from keyturn.delivery.webhook_due import DueWebhooks
+from keyturn.delivery.webhook_sender import WebhookSender
 from keyturn.engine.dead_processes import Heartbeat
 from keyturn.engine.due import Finder
 from keyturn.engine.payload import SealedJson
 from keyturn.engine.sources import Sources
 from keyturn.engine.upkeep import Upkeep
+from keyturn.errors import busy
+from keyturn.kit.bulkhead import Bulkhead
 from keyturn.kit.secret import Plaintext, SealContext, Sealed
+from keyturn.providers.pinned import PinnedTransport
 from keyturn.rotations.due import DueRotations
 from keyturn.rotations.work.context import WorkerContext
 from keyturn.rotations.work.workflow import Rotator
@@ -56,6 +62,7 @@ class Worker:
         self._sources = Sources(
             [
                 DueRotations(Rotator(context).advance),
+                DueWebhooks(webhook_sender(core)),
                 Looks(use_cases.daily_check),
                 RefreshTokens(use_cases.grants),
                 Upkeep(core.process_id, self._hourly.tasks(), core.clock.now(), UPKEEP_EVERY),
@@ -86,3 +93,14 @@ class Worker:
         self._finder.stop(remaining())
         self._engine.stop(remaining())
         self._presence.stop(remaining())
+
+
+def webhook_sender(core: Core) -> WebhookSender:
+    """Return what tells webhooks. It runs beside rotations, so a receiver that is slow keeps no thread of requests."""
+    transport = PinnedTransport(
+        networks=core.settings.webhook_networks,
+        setting="KEYTURN_WEBHOOK_NETWORKS",
+        ca_file=core.settings.ca_file,
+        guard=partial(before_call, core.database, Bulkhead(partial(busy, "telling webhooks"), places=8, waiting=8)),
+    )
+    return WebhookSender(core.database, core.sealer, core.clock, core.ids, transport)

@@ -25,6 +25,7 @@ class SubjectKind(StrEnum):
     ROLE = "project-role"
     ALARM = "alarm"
     ALARM_CHANNEL = "alarm-channel"
+    WEBHOOK = "webhook"
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,7 @@ class RetentionSettings:
     run_days: int = 0
     gone_key_days: int = 400
     change_days: int = 400
+    webhook_days: int = 30
     secret_versions: int = 100
     """Not days but how many of each secret."""
 
@@ -112,6 +113,8 @@ class Settings:
     retention: RetentionSettings = USUAL_RETENTION
     login_rate_per_minute: int = 60
     identity_rate_per_minute: int = 6000
+    webhook_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    """Where receivers of webhooks may be, besides the public internet."""
     max_waiters: int = 10_000
     """Requests that wait for changes of secrets at the same time, in one process."""
     identity_networks: tuple[IPv4Network | IPv6Network, ...] = ()

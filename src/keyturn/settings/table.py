@@ -220,6 +220,15 @@ SETTINGS: tuple[Setting, ...] = (
         "Sign-ins per minute of one machine identity with the right client secret.",
     ),
     Setting(
+        "KEYTURN_WEBHOOK_NETWORKS",
+        "webhook_networks",
+        values.networks,
+        "10.0.0.0/8, 192.0.2.7",
+        "Networks where receivers of webhooks may be, besides the public internet: without this, addresses that are loopback,"
+        " link-local or private are not called.",
+        default="none",
+    ),
+    Setting(
         "KEYTURN_MAX_WAITERS",
         "max_waiters",
         values.whole(0, 1_000_000),
@@ -258,6 +267,7 @@ SETTINGS: tuple[Setting, ...] = (
             ("KEYTURN_RUN_RETENTION_DAYS", "run_days", "rotation runs that have no steps left, other than the latest,"),
             ("KEYTURN_GONE_KEY_RETENTION_DAYS", "gone_key_days", "keys of an application, after they have gone there,"),
             ("KEYTURN_CHANGE_RETENTION_DAYS", "change_days", "changes of a project's secrets, and removed secrets,"),
+            ("KEYTURN_WEBHOOK_RETENTION_DAYS", "webhook_days", "messages of webhooks that have come to their end,"),
         )
     ),
     Setting(

@@ -18,6 +18,7 @@ import pytest
 from keyturn.api.events import routes as event_routes
 from keyturn.api.folders import routes as folder_routes
 from keyturn.api.secrets import routes as secret_routes
+from keyturn.api.webhooks import routes as webhook_routes
 from keyturn.changes import store as feed
 from keyturn.changes.counters import Counters
 from keyturn.crypto.keyring import Keyring, KeyringDigests
@@ -25,6 +26,7 @@ from keyturn.crypto.root import GivenRoot, RootKey, RootKeys
 from keyturn.db.unit import Database
 from keyturn.delivery.events import EventStreams
 from keyturn.delivery.watch import LONGEST_SPREAD, ChangeWatch
+from keyturn.delivery.webhooks import Webhooks
 from keyturn.kit.actor import Actor, Role
 from keyturn.kit.ids import SystemIds
 from keyturn.kit.secret import Plaintext
@@ -248,6 +250,7 @@ def waiting_on(database: Database, folder: Path, most: int = 100) -> Iterator[Wa
             secret_routes.router(secrets, digests, watch),
             folder_routes.router(secrets.folders),
             event_routes.router(EventStreams(database, watch)),
+            webhook_routes.router(Webhooks(database, world.sealer, world.clock, SystemIds())),
         ],
         authenticate=tokens.authenticate,
         settings=Settings(data_dir=folder, database_url="sqlite://"),
@@ -271,7 +274,7 @@ def waiting_on(database: Database, folder: Path, most: int = 100) -> Iterator[Wa
             {},
             app,
         )
-        place.bearers = {who: Plaintext(place.token(who)) for who in actors}
+        place.bearers = {who: Plaintext(place.token(who, ttl=0)) for who in actors}
         yield place
 
 

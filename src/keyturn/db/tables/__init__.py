@@ -53,6 +53,7 @@ from keyturn.db.tables.secrets import (
     secret_versions,
     secrets,
 )
+from keyturn.db.tables.webhooks import webhook_attempts, webhook_deliveries, webhooks
 
 __all__ = [
     "access_revisions",
@@ -109,4 +110,7 @@ __all__ = [
     "token_auths",
     "universal_auths",
     "users",
+    "webhook_attempts",
+    "webhook_deliveries",
+    "webhooks",
 ]
