@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 
 from keyturn.kit.secret import Plaintext
@@ -101,6 +102,14 @@ class RemoteCredential:
     hint: str | None
     starts_at: datetime | None
     ends_at: datetime | None
+
+
+class Principal(StrEnum):
+    """What a tenant has of an application for those who sign in as it."""
+
+    ENABLED = "enabled"
+    DISABLED = "disabled"
+    MISSING = "missing"
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from keyturn.ports.provider import (
     Capability,
     CredentialKind,
     Grant,
+    Principal,
     RemoteApplication,
     RemoteCredential,
     Tenant,
@@ -206,7 +207,7 @@ class AppProvider(Protocol):
     def owns(self, tenant: Tenant, token: AccessToken, application: RemoteApplication) -> bool:
         """Say whether who signed in owns the application; False where the token does not tell who that is. Repeatable."""
 
-    def can_be_signed_in(self, tenant: Tenant, token: AccessToken, application: RemoteApplication) -> bool | None:
+    def principal(self, tenant: Tenant, token: AccessToken, application: RemoteApplication) -> Principal | None:
         """Say whether the tenant lets anybody sign in as the application; None where the token does not show that. Repeatable."""
 
     def capabilities(self, token: AccessToken, app_id: str) -> Sequence[Capability]:

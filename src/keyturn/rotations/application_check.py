@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from keyturn.connections.domain import Connection
 from keyturn.connections.stored import Stored
 from keyturn.errors import Refused
-from keyturn.ports.provider import RemoteApplication
+from keyturn.ports.provider import Principal, RemoteApplication
 from keyturn.providers.registry import Providers
 from keyturn.rotations.domain import CLIENT_SECRET
 from keyturn.rotations.permitted import PermittedApplications
@@ -15,12 +15,12 @@ from keyturn.rotations.permitted import PermittedApplications
 class CheckedApplication:
     """An application that may be rotated. ``listed``: the connection's list already has it.
 
-    ``can_be_signed_in`` is None where that was not asked, or where the connection's permissions do not show it.
+    ``principal`` is None where that was not asked, or where the connection's permissions do not show it.
     """
 
     application: RemoteApplication
     listed: bool
-    can_be_signed_in: bool | None = None
+    principal: Principal | None = None
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,14 @@ class ApplicationCheck:
         kind.check_may_write(connection.tenant, token, application)
         if new and application.slots is not None and len(application.credentials) >= application.slots:
             raise _no_slot(application, application.slots)
-        can_be_signed_in = None
+        principal = None
         if new:
-            can_be_signed_in = self.providers.of(connection.app).can_be_signed_in(connection.tenant, token, application)
-            if can_be_signed_in is False:
+            principal = self.providers.of(connection.app).principal(connection.tenant, token, application)
+            if principal is Principal.MISSING:
                 raise _no_principal(application, connection)
-        return CheckedApplication(application, self.permitted.covers(connection, application, token), can_be_signed_in)
+            if principal is Principal.DISABLED:
+                raise _disabled(application, connection)
+        return CheckedApplication(application, self.permitted.covers(connection, application, token), principal)
 
 
 def _no_principal(application: RemoteApplication, connection: Connection) -> Refused:
@@ -67,6 +69,17 @@ def _no_principal(application: RemoteApplication, connection: Connection) -> Ref
         code="rotation.no_service_principal",
         fix=f"Create it: `az ad sp create --id {application.app_id}`. One made in the last minutes may still be spreading: "
         "then try again.",
+        field="parameters.clientId",
+    )
+
+
+def _disabled(application: RemoteApplication, connection: Connection) -> Refused:
+    return Refused(
+        f"The service principal of the application '{application.name}' is disabled in tenant {connection.tenant_id}: no secret "
+        "of it signs in.",
+        code="rotation.service_principal_disabled",
+        fix=f"Enable it: `az ad sp update --id {application.app_id} --set accountEnabled=true`. One enabled in the last minutes "
+        "may still be spreading: then try again.",
         field="parameters.clientId",
     )
 

@@ -82,7 +82,7 @@ class SecretRotationPlans:
             rotation = policies.of_application(tx, checked.application.object_id)
             if rotation is None:
                 plan = self._plan(tx, _first(new, connection, checked.application), connection, checked, adds=True)
-                return replace(plan, principal_unseen=checked.can_be_signed_in is None)
+                return replace(plan, principal_unseen=checked.principal is None)
             require_same_connection(tx, actor, rotation, connection, checked.application)
             return self._plan(tx, rotation, connection, checked, adds=rotation.generation == 0)
 

@@ -17,6 +17,7 @@ from keyturn.ports.provider import (
     CredentialRequest,
     IssuedCredential,
     MadeCredential,
+    Principal,
     RemoteApplication,
     RemoteCredential,
     Tenant,
@@ -211,8 +212,8 @@ class ToyProvider:
     def owns(self, _tenant: Tenant, _token: AccessToken, _application: RemoteApplication) -> bool:
         return False
 
-    def can_be_signed_in(self, _tenant: Tenant, _token: AccessToken, _application: RemoteApplication) -> bool | None:
-        return True
+    def principal(self, _tenant: Tenant, _token: AccessToken, _application: RemoteApplication) -> Principal | None:
+        return Principal.ENABLED
 
     def capabilities(self, _token: AccessToken, _app_id: str) -> Sequence[Capability]:
         return [Capability("play", True, "May play.")]

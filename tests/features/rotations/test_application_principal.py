@@ -1,5 +1,6 @@
 """An application that nobody could sign in as is refused before the first write; where that is not seen, the plan says so."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,11 +23,16 @@ def scene(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Applicatio
 
 
 def remove_principal(scene: Applications) -> None:
-    """Delete the application's service principal, as its owner does with the connection's permissions."""
+    ask_graph(scene, "DELETE")
+
+
+def ask_graph(scene: Applications, method: str, body: object = None) -> None:
+    """Write the application's service principal, as its owner does with the connection's permissions."""
     _, token = scene.world.services.stored.sign_in(scene.signer)
-    headers = {"authorization": f"Bearer {token.value.reveal()}"}
+    headers = {"authorization": f"Bearer {token.value.reveal()}", "content-type": "application/json"}
     url = f"{HOST}/v1.0/servicePrincipals/{scene.application.principal_id}"
-    assert scene.world.network("portal").send(HttpRequest("DELETE", url, headers, b"")).status == 204
+    content = b"" if body is None else json.dumps(body).encode()
+    assert scene.world.network("portal").send(HttpRequest(method, url, headers, content)).status == 204
     scene.world.clock.advance(600)  # every replica knows
 
 
@@ -46,6 +52,17 @@ def test_a_missing_service_principal_is_found_before_the_first_write(scene: Appl
         assert f"az ad sp create --id {scene.application.app_id}" in str(refused.value.fix)
     with scene.world.database.read() as tx:
         assert rows_by_table(tx) == before
+    assert writes(scene) == 0
+
+
+def test_a_disabled_service_principal_is_found_before_the_first_write(scene: Applications) -> None:
+    ask_graph(scene, "PATCH", {"accountEnabled": False})
+    for ask in (scene.world.services.secret_plans.of_new, scene.use_cases.create):
+        with pytest.raises(Refused) as refused:
+            ask(scene.actor, scene.new())
+        assert refused.value.code == "rotation.service_principal_disabled"
+        fix = f"az ad sp update --id {scene.application.app_id} --set accountEnabled=true"
+        assert fix in str(refused.value.fix)
     assert writes(scene) == 0
 
 

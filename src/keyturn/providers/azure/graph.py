@@ -16,6 +16,7 @@ from keyturn.ports.provider import (
     AccessToken,
     ApplicationSummary,
     IssuedCredential,
+    Principal,
     RemoteApplication,
     RemoteCredential,
     SigningCertificate,
@@ -122,14 +123,15 @@ class Graph:
         items = self._pages(caller, f"/applications/{object_id}/owners?$select=id")
         return frozenset((_optional(item, "id") or "").lower() for item in items)
 
-    def has_principal(self, caller: GraphContext, app_id: str) -> bool:
-        """Say whether the tenant has a service principal of the application. Repeatable. A replica may not know a new one yet."""
-        response = self._send(caller, "GET", f"/servicePrincipals(appId='{app_id}')?$select=id")
+    def principal(self, caller: GraphContext, app_id: str) -> Principal:
+        """Say what service principal of the application the tenant has. Repeatable. A replica may not know a new one yet."""
+        response = self._send(caller, "GET", f"/servicePrincipals(appId='{app_id}')?$select=id,accountEnabled")
         if 200 <= response.status < 300:
-            return True
+            found = json_object(response.body) or {}
+            return Principal.DISABLED if found.get("accountEnabled") is False else Principal.ENABLED
         if row_for(ErrorSource.GRAPH, graph_answer(response, self._clock.now())).code != "azure.application_not_found":
             self._refuse(caller, response, writing=False)
-        return False
+        return Principal.MISSING
 
     def add_password(self, caller: GraphContext, object_id: str, marker: str, ends_at: datetime) -> IssuedCredential:
         """Ask for a new secret. NOT repeatable. Raises Unanswered when it may have been made."""

@@ -19,6 +19,7 @@ from keyturn.ports.provider import (
     Grant,
     IssuedCredential,
     OAuthApp,
+    Principal,
     RemoteApplication,
     SigningCertificate,
     Tenant,
@@ -225,8 +226,8 @@ class AzureProvider:
         owned = self._graph.owned_applications(caller, principal_id)
         return any(item.object_id.lower() == application.object_id for item in owned)
 
-    def can_be_signed_in(self, tenant: Tenant, token: AccessToken, application: RemoteApplication) -> bool | None:
-        """Say whether the tenant has a service principal of the application; None where the token may not see that. Repeatable.
+    def principal(self, tenant: Tenant, token: AccessToken, application: RemoteApplication) -> Principal | None:
+        """Say what service principal of the application the tenant has; None where the token may not see that. Repeatable.
 
         Only who may read all of them can tell one that is missing from one that is hidden.
         """
@@ -234,7 +235,7 @@ class AzureProvider:
             return None
         caller = self._caller(tenant, token, app_id=application.app_id, object_id=application.object_id)
         try:
-            return self._graph.has_principal(caller, application.app_id)
+            return self._graph.principal(caller, application.app_id)
         except NeedsAction as refusal:
             if refusal.code != "azure.permission_missing":
                 raise
