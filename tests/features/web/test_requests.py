@@ -1,5 +1,6 @@
 """What comes in: bodies, queries, paths; every fault at once, and never a 500 whatever is sent."""
 
+import asyncio
 import codecs
 import gzip
 import json
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from keyturn.errors import Invalid
 from keyturn.web.schema.validate import parse
+from keyturn.web.server.admission import BodyReads, TooLarge
 from tests.client import Client
 from tests.features.web.things import AUTH, UUID, CreateThing, client, good_body
 
@@ -315,3 +317,25 @@ def test_any_query_is_either_right_or_refused(raw: bytes) -> None:
 
 
 SHARED = client()
+
+
+@pytest.mark.parametrize(("of_page", "parts_read"), [(True, 10), (False, 2)])
+def test_a_browser_has_sent_all_of_a_large_form_before_it_is_refused(of_page: bool, parts_read: int) -> None:
+    """Else it shows that the connection broke, and no page."""
+    parts = iter([{"type": "http.request", "body": b"x" * 1_000_000, "more_body": number < 9} for number in range(10)])
+
+    async def receive() -> Any:
+        return next(parts)
+
+    with pytest.raises(TooLarge) as refused:
+        asyncio.run(BodyReads(5).read(receive, {}, "", of_page=of_page))
+    assert 10 - len(list(parts)) == parts_read
+    assert "in several parts" in (refused.value.fix or "")
+    endless = ({"type": "http.request", "body": b"x" * 1_000_000, "more_body": True} for _ in range(100))
+
+    async def receive_endless() -> Any:
+        return next(endless)
+
+    with pytest.raises(TooLarge):
+        asyncio.run(BodyReads(5).read(receive_endless, {}, "", of_page=of_page))
+    assert len(list(endless)) >= 83

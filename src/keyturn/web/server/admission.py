@@ -15,6 +15,8 @@ from keyturn.web.messages import Receive
 HEADER_BYTES = 64 * 1024
 """Of all header lines of one request together."""
 LARGEST_BODY = 1024 * 1024
+LARGEST_SKIPPED = 16 * 1024 * 1024
+"""Of a form that is too large so many bytes are read, and thrown away: a browser shows no answer before it has sent all."""
 PROBES = frozenset({"/healthz", "/readyz"})
 _OLD = frozenset({"1", "1.0"})
 _LINE_EXTRA = 4  # the colon, the blank and the line's end
@@ -104,14 +106,17 @@ class BodyReads:
     per_network: int = 64
     _open: OrderedDict[asyncio.Timeout, str] = field(default_factory=OrderedDict, repr=False)
 
-    async def read(self, receive: Receive, headers: Mapping[str, str], network: str) -> bytes:
-        """Return the body. Raises TooSlow, TooLarge, and HungUp or Refused when it did not come whole."""
+    async def read(self, receive: Receive, headers: Mapping[str, str], network: str, *, of_page: bool = False) -> bytes:
+        """Return the body. Raises TooSlow, TooLarge, and HungUp or Refused when it did not come whole.
+
+        What a page sent is read to its end, and thrown away, before it is called too large.
+        """
         self._make_room(network)
         limit = asyncio.timeout(self.seconds)
         try:
             async with limit:
                 self._open[limit] = network
-                return await _whole(receive, headers)
+                return await _whole(receive, headers, LARGEST_SKIPPED if of_page else LARGEST_BODY)
         except TimeoutError as error:
             raise TooSlow("The request body did not arrive in time", code="request.too_slow") from error
         finally:
@@ -127,18 +132,27 @@ class BodyReads:
             oldest.reschedule(asyncio.get_running_loop().time())
 
 
-async def _whole(receive: Receive, headers: Mapping[str, str]) -> bytes:
-    _check_size(_announced(headers))
-    parts, size = [], 0
+async def _whole(receive: Receive, headers: Mapping[str, str], most: int) -> bytes:
+    """Return the body. Of one that is too large up to ``most`` bytes are read before that is told."""
+    if _announced(headers) > most:
+        raise _too_large()
+    parts: list[bytes] = []
+    size = 0
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise _broken_off(headers)
         part = message.get("body", b"")
         size += len(part)
-        _check_size(size)
-        parts.append(part)
+        if size > most:
+            raise _too_large()
+        if size > LARGEST_BODY:
+            parts.clear()
+        else:
+            parts.append(part)
         if not message.get("more_body", False):
+            if size > LARGEST_BODY:
+                raise _too_large()
             return b"".join(parts)
 
 
@@ -150,9 +164,12 @@ def _announced(headers: Mapping[str, str]) -> int:
         raise Refused(f"Invalid content-length: {announced!r}", code="request.malformed") from error
 
 
-def _check_size(size: int) -> None:
-    if size > LARGEST_BODY:
-        raise TooLarge("The request body is larger than 1 MiB", code="request.too_large")
+def _too_large() -> TooLarge:
+    return TooLarge(
+        "The request body is larger than 1 MiB",
+        code="request.too_large",
+        fix="Send less at once: what is longer, a file for instance, in several parts.",
+    )
 
 
 def _broken_off(headers: Mapping[str, str]) -> Refused:

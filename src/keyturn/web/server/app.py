@@ -82,7 +82,7 @@ class Application:
             endpoint, path_params = self._table.find(request.method, path)
             request = replace(request, path=path, path_params=path_params)
             if endpoint.has_body:
-                body = await self.bodies.read(receive, request.headers, network_of(visit.ip))
+                body = await self.bodies.read(receive, request.headers, network_of(visit.ip), of_page=endpoint.is_page)
                 request = replace(request, body=body)
             visit.route = endpoint.path
             response = await endpoint.serve(self.edge, request)
