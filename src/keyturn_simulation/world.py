@@ -18,7 +18,7 @@ from keyturn.app.services import Services, build
 from keyturn.connections import sealed
 from keyturn.connections.domain import Connection, NewConnection
 from keyturn.connections.due import LOOK_CLAIM
-from keyturn.connections.due_store import claim_looks
+from keyturn.connections.due_store import any_look_due, claim_looks
 from keyturn.connections.service import Connections
 from keyturn.credentials.domain import ENDED, Credential, State
 from keyturn.credentials.store import read
@@ -44,7 +44,7 @@ from keyturn.rotations.history import RotationHistory
 from keyturn.rotations.protocol import Step
 from keyturn.rotations.self_rotation import SelfRotation
 from keyturn.rotations.store import policies
-from keyturn.rotations.store.due import claim_due
+from keyturn.rotations.store.due import any_due, claim_due
 from keyturn.rotations.work.context import WorkerContext
 from keyturn.rotations.work.workflow import Rotator
 from keyturn.settings.model import Pace
@@ -204,12 +204,18 @@ class World:
 
     def claim_looks(self) -> list[str]:
         now = self.clock.now()
+        with self.database.read() as tx:
+            if not any_look_due(tx, now):
+                return []
         with self.database.write() as tx:
             return claim_looks(tx, now, 1000, now + LOOK_CLAIM)
 
     def claim(self, server: Server | None = None) -> list[str]:
         """Claim what is due, as the finder does: work that is lost is found again."""
         now = (server or self.servers[0]).clock.now()
+        with self.database.read() as tx:
+            if not any_due(tx, now):
+                return []
         with self.database.write() as tx:
             return [due.rotation_id for due in claim_due(tx, now, 1000, now + CLAIM)]
 

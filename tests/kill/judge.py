@@ -23,6 +23,7 @@ from tests.system.installation import Installation
 AT_REST = {State.CURRENT, State.REVOKED, State.ABANDONED}
 ENDS = ("rotation-run-succeeded", "rotation-run-failed", "rotation-run-cancelled")
 OURS = re.compile(r"keyturn/\S+ \((.+)\)")
+WITHIN = b"8Q~"
 VALUE = re.compile(rb"[A-Za-z0-9._~-]{3}8Q~[A-Za-z0-9._~-]{34}")
 
 
@@ -135,22 +136,37 @@ def search(emulator: WatchedEmulator, contents: Iterable[tuple[str, bytes]]) -> 
     count, names = 0, []
     for name, content in contents:
         count += 1
-        if not values.isdisjoint(VALUE.findall(content)):
+        if not values.isdisjoint(_candidates(content)):
             names.append(name)
     return count, names
 
 
-def files(*folders: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield all files below the folders, as far as they still exist: databases drop theirs at any time."""
+def _candidates(content: bytes) -> Iterator[bytes]:
+    """Yield what is as long as a value and has its middle where a value has it. A pattern takes fifty times as long."""
+    at = content.find(WITHIN, 3)
+    while at >= 0:
+        yield content[at - 3 : at + 37]
+        at = content.find(WITHIN, at + 1)
+
+
+def files(*folders: Path, since: float = 0) -> Iterator[tuple[str, bytes]]:
+    """Yield all files below the folders, as far as they still exist: databases drop theirs at any time.
+
+    None that was last written before ``since``, in seconds of the epoch.
+    """
     for folder in folders:
         for parent, _, names in os.walk(folder):
             for path in (Path(parent, name) for name in names):
                 with suppress(FileNotFoundError):
-                    yield str(path), path.read_bytes()
+                    if path.stat().st_mtime >= since:
+                        yield str(path), path.read_bytes()
 
 
 def postgres_contents(place: Installation) -> Iterator[tuple[str, bytes]]:
-    """Yield every table of the database, the engine's too, and the server's files: data, write-ahead log, its own log."""
+    """Yield every table of the database, the engine's too, and the server's files: data, write-ahead log, its own log.
+
+    Of what all databases share, what was written since this one was made; of others' own data, nothing.
+    """
     with place.core.database.engine.connect() as connection:
         query = (
             "SELECT schemaname, tablename FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
@@ -160,4 +176,9 @@ def postgres_contents(place: Installation) -> Iterator[tuple[str, bytes]]:
             yield f"{schema}.{table}", "\n".join(str(row) for row in rows).encode()
         connection.exec_driver_sql("CHECKPOINT")
         folder = Path(str(connection.exec_driver_sql("SHOW data_directory").scalar()))
-    yield from files(folder)
+        number = connection.exec_driver_sql("SELECT oid FROM pg_database WHERE datname = current_database()").scalar()
+    own = folder / "base" / str(number)
+    made = (own / "PG_VERSION").stat().st_mtime
+    yield from files(own, folder / "base" / "pgsql_tmp")
+    yield from files(*(part for part in folder.iterdir() if part.name != "base" and part.is_dir()), since=made)
+    yield "log", (folder / "log").read_bytes()

@@ -25,7 +25,7 @@ from tests.kill.zygote import Child, zygote
 from tests.postgres import fresh_database
 from tests.system.installation import ROOT, Installation, installation
 
-KILLS = int(os.environ.get("KEYTURN_KILLS", "30"))
+KILLS = int(os.environ.get("KEYTURN_KILLS", "20"))
 """How often each of the two long tests kills. ``make crash`` does so a hundred times."""
 COLD_KILLS = 3
 CONNECTIONS = 12
@@ -212,7 +212,7 @@ def _published(place: Installation) -> int:
 
 def _agents(place: Installation) -> set[str]:
     """The processes that called Entra so far."""
-    return {entry.user_agent for entry in place.emulator.ledger if judge.OURS.match(entry.user_agent)}
+    return {agent for agent in {entry.user_agent for entry in place.emulator.ledger} if judge.OURS.match(agent)}
 
 
 def _seen_more_than(place: Installation, already: int) -> bool:
