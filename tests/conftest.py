@@ -44,14 +44,19 @@ def pytest_configure() -> None:
 def one_case_on_postgres(items: list[pytest.Item]) -> set[pytest.Item]:
     """Return the cases that are not played on PostgreSQL this time.
 
-    All are played on SQLite. Of a test with several cases one is played on PostgreSQL, too, another with each run.
+    All are played on SQLite. Of a test with several cases one is played on PostgreSQL, too, another with each run. Of the
+    tests of features, which say the same of both databases, half are played there, the other half with the next run.
     """
     cases: dict[str, list[pytest.Item]] = defaultdict(list)
     for item in items:
         callspec = getattr(item, "callspec", None)
+        if item.get_closest_marker("alternates"):
+            continue  # of these one case is played, on whichever database
         if callspec and callspec.params.get("database") == "postgres":
             cases[item.nodeid.split("[", 1)[0]].append(item)
-    return {item for each in cases.values() for item in each if item is not each[base_seed() % len(each)]}
+    others = {item for each in cases.values() for item in each if item is not each[base_seed() % len(each)]}
+    features = [each for name, each in cases.items() if name.startswith("tests/features/")]
+    return others.union(*features[base_seed() % 2 :: 2])
 
 
 def one_case_of_long_ones(items: list[pytest.Item]) -> set[pytest.Item]:

@@ -32,6 +32,8 @@ from tests.migration.test_migrations import described, run_migrations_to
 from tests.older_rows import write_as_before
 from tests.postgres import fresh_database
 
+pytestmark = pytest.mark.alternates
+
 BEFORE = "0011"
 LATER_TABLES = (
     "access_revisions",

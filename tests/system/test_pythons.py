@@ -99,6 +99,7 @@ def await_generation(place: Installation, connection_id: str, generation: int) -
     raise AssertionError(f"generation {generation} did not become current")
 
 
+@pytest.mark.alternates
 @pytest.mark.parametrize("version", PROMISED)
 def test_a_start_a_rotation_and_a_restart(version: str, tmp_path: Path) -> None:
     program = interpreter(version)

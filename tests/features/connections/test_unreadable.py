@@ -200,6 +200,7 @@ def test_no_moment_of_any_table_fails_a_list_or_another_connection(web: ApiClien
     assert len(tried) > 30
 
 
+@pytest.mark.alternates
 @pytest.mark.parametrize("where", ["rotations", "leases", "runs"])
 def test_no_moment_stops_a_rotation_without_a_word(web: ApiClient, where: str) -> None:
     """A week later it has rotated, or says that its row cannot be read; the others have rotated."""

@@ -19,6 +19,8 @@ from keyturn_simulation.crashes import Fuse, Killed, MortalDatabase
 from keyturn_simulation.invariants import check_no_plaintext, check_quiet
 from keyturn_simulation.world import ROOT_KEY, World, make_world
 
+pytestmark = pytest.mark.alternates
+
 DAY = timedelta(days=1)
 KEPT = RetentionSettings(audit_days=3, step_days=1, run_days=1, gone_key_days=1)
 MOST_INSTANTS = 60

@@ -38,6 +38,7 @@ def test_many_secrets_come_in_order_with_what_is_imported_and_their_references(w
     assert web.send("GET", V3, headers={"if-none-match": etag}, **web.at(path="/many")).status_code == 304
 
 
+@pytest.mark.alternates
 def test_a_large_list_takes_little_of_the_memory(web: SecretsClient) -> None:
     fill(web, "/many", 5000, 4000)
     sizes = received(web, "/many")  # loads what any answer needs
