@@ -307,6 +307,9 @@ _API |= {
 }
 
 _API |= {
+    "GET /api/v1/delivery/current": _values(Action.DESCRIBE_SECRETS, query=f"{_AT}&secretName={{secret_name}}"),
+    # Each secret of it is refused or not on its own.
+    "POST /api/v1/delivery/batch": _self({"secrets": [{**_WHERE, "secretName": "NONE"}]}),
     "GET /api/v1/delivery/events": _in(Action.DESCRIBE_SECRETS, query=f"{_AT}&secretPath=/", by_token=True),
     "POST /api/v1/events/subscribe/project-events": _in(
         Action.DESCRIBE_SECRETS,

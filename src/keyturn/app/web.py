@@ -12,7 +12,7 @@ from keyturn.api.alarms import routes as alarms_api
 from keyturn.api.audit import routes as audit_api
 from keyturn.api.connections import routes as connections_api
 from keyturn.api.deletions import routes as deletions_api
-from keyturn.api.delivery import use_routes
+from keyturn.api.delivery import read_routes, use_routes
 from keyturn.api.events import routes as events_api
 from keyturn.api.folders import routes as folders_api
 from keyturn.api.identities import routes as identities_api
@@ -28,6 +28,7 @@ from keyturn.api.secret_imports import routes as imports_api
 from keyturn.api.secrets import past_routes as past_api
 from keyturn.api.secrets import routes as secrets_api
 from keyturn.api.secrets.hot import HotSecrets, Learner
+from keyturn.api.secrets.promises import Promises
 from keyturn.api.tags import routes as tags_api
 from keyturn.api.token_auths import routes as token_auth_api
 from keyturn.api.webhooks import routes as webhooks_api
@@ -85,6 +86,7 @@ from keyturn.providers.azure.clouds import standard_clouds
 from keyturn.providers.azure.tenant_keys import TenantKeys
 from keyturn.providers.pinned import PinnedTransport
 from keyturn.rotations import guards
+from keyturn.rotations.promises import Promise
 from keyturn.secrets.comparison import Comparisons
 from keyturn.secrets.dotenv_files import DotenvFiles
 from keyturn.secrets.listing import SecretListing
@@ -161,7 +163,9 @@ def web_application(core: Core, worker: Worker | None) -> Application:
     reads = GroupedReadAudit(core.database, core.clock, core.ids, use.note)
     secrets = Secrets(core.database, core.sealer, core.clock, core.ids, reads)
     counters = Counters(core.database)
-    hot = HotReads(core.database, core.clock, counters)
+    promises = Promises(core.database, core.clock, core.ids.jitter)
+    hot: HotReads[Promise] = HotReads(core.database, core.clock, counters)
+    learner = Learner(hot, secrets.reader, core.sealer)
     watch = ChangeWatch(core.database, core.clock, counters, most=settings.max_waiters)
     alarms = alarm_services(core)
     routers = [
@@ -175,7 +179,7 @@ def web_application(core: Core, worker: Worker | None) -> Application:
         audit_api.router(trail),
         overview_api.router(open_conditions(core)),
         *_of_changes(core, watch),
-        secrets_api.router(secrets, KeyringDigests(core.keyring), watch, Learner(hot, secrets.reader, core.sealer)),
+        secrets_api.router(secrets, KeyringDigests(core.keyring), watch, promises, learner),
         past_api.router(secrets.past),
         folders_api.router(secrets.folders),
         tags_api.router(secrets.tags),
@@ -202,6 +206,7 @@ def web_application(core: Core, worker: Worker | None) -> Application:
         ),
         application_routes.router(use_cases.applications, core.clock),
         use_routes.router(Acknowledgements(core.database, core.clock)),
+        read_routes.router(secrets.reader, KeyringDigests(core.keyring), promises, core.clock),
         owners_api.router(alarms.owners),
         alarms_api.alarms_router(alarms.alarms),
         alarms_api.channels_router(alarms.channels),
@@ -220,7 +225,7 @@ def web_application(core: Core, worker: Worker | None) -> Application:
         trusted_proxies=settings.trusted_proxies,
         site=site,
         closers=(counters.stop, reads.close),
-        known_answers=HotSecrets(hot, reads),
+        known_answers=HotSecrets(hot, reads, promises),
     )
 
 

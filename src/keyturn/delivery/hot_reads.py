@@ -13,7 +13,8 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Generic, TypeVar
 
 from keyturn.authz.authorize import granted_to_each
 from keyturn.changes.counters import Counters
@@ -54,6 +55,24 @@ class HotAnswer:
     size: int
 
 
+Told = TypeVar("Told")
+"""What is told beside an answer, and is not part of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept(Generic[Told]):
+    """What is known of an answer that is to be kept. ``content`` is another text for each other answer.
+
+    ``told`` may be told for so long as ``holds``; None: as long as the answer is kept.
+    """
+
+    actor: Actor
+    project_id: str
+    content: str
+    told: Told
+    holds: timedelta | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Ticket:
     """Taken before a request is answered the long way, so that the answer can be kept: what was known then."""
@@ -87,14 +106,14 @@ class _Session:
 
 
 @dataclass(frozen=True, slots=True)
-class _Answered:
-    project_id: str
+class _Answered(Generic[Told]):
+    kept: Kept[Told]
     revision: int
     access: int
-    content: str
+    until: datetime | None
 
 
-class HotReads:
+class HotReads(Generic[Told]):
     """For any number of threads; ``known`` touches neither the database nor a file."""
 
     def __init__(self, database: Database, clock: Clock, counters: Counters) -> None:
@@ -102,7 +121,7 @@ class HotReads:
         self._clock = clock
         self.counters = counters
         self._sessions: BytesCache[bytes, _Session] = BytesCache(OTHER_BYTES)
-        self._answered: BytesCache[tuple[Target, bytes], _Answered] = BytesCache(OTHER_BYTES)
+        self._answered: BytesCache[tuple[Target, bytes], _Answered[Told]] = BytesCache(OTHER_BYTES)
         self._answers: BytesCache[str, HotAnswer] = BytesCache(ANSWER_BYTES)
         self._projects: OrderedDict[str, None] = OrderedDict()
         self._lock = threading.Lock()
@@ -112,8 +131,11 @@ class HotReads:
         """Whether what is kept may be used now, as far as the counters are known."""
         return self.counters.settled(CONFIRMED_FOR)
 
-    def known(self, session_key: bytes, target: Target, ip: str) -> tuple[Actor, HotAnswer] | None:
-        """Return who asks, and the answer they get. None: it is to be found out the long way, which also says every refusal."""
+    def known(self, session_key: bytes, target: Target, ip: str) -> tuple[Actor, HotAnswer, Told] | None:
+        """Return who asks, the answer they get, and what is told beside it.
+
+        None: it is to be found out the long way, which also says every refusal.
+        """
         session = self._sessions.get(session_key)
         if session is None or session.access != self.counters.access or not self.fresh:
             return None
@@ -132,11 +154,12 @@ class HotReads:
         if (
             answered is None
             or answered.access != session.access
-            or answered.revision != self.counters.revision(answered.project_id)
+            or answered.revision != self.counters.revision(answered.kept.project_id)
+            or (answered.until is not None and now >= answered.until)
         ):
             return None
-        answer = self._answers.get(answered.content)
-        return None if answer is None else (session.actor, answer)
+        answer = self._answers.get(answered.kept.content)
+        return None if answer is None else (session.actor, answer, answered.kept.told)
 
     def ticket(self, session_key: bytes, target: Target) -> Ticket | None:
         """Return what an answer that is now made the long way is kept with; None when it cannot be."""
@@ -146,19 +169,12 @@ class HotReads:
         moves, access = self.counters.moves, self.counters.access
         return Ticket(session_key, target, moves, access) if self.fresh else None
 
-    def learn(
-        self,
-        ticket: Ticket,
-        token: str,
-        actor: Actor,
-        project_id: str,
-        content: str,
-        make: Callable[[], HotAnswer | None],
-    ) -> None:
+    def learn(self, ticket: Ticket, token: str, kept: Kept[Told], make: Callable[[], HotAnswer | None]) -> None:
         """Keep an answer, if nothing has moved since the ticket was taken. ``token`` is the digest that is stored of it.
 
-        ``content`` is another text for each other answer; ``make`` is called when there is none with this one.
+        ``make`` is called when there is none with this content.
         """
+        actor, project_id, now = kept.actor, kept.project_id, self._clock.now()
         revision = self._still(ticket, project_id)
         if revision is None:
             return
@@ -167,9 +183,10 @@ class HotReads:
             [(grants, until)] = granted_to_each(tx, [actor], project_id)
         if stored is None or stored.uses_limit or stored.revoked_at or stored.last_used_at is None:
             return
-        answer = self._answers.get(content) or make()
+        answer = self._answers.get(kept.content) or make()
         if answer is None:
             return
+        until_told = None if kept.holds is None else now + kept.holds
         view = _digest([actor.org_id, owner_of(actor), permission_view(grants)])
         with self._lock:
             if self._still(ticket, project_id) != revision:
@@ -189,8 +206,8 @@ class HotReads:
                 session.found, session.size = {}, _SESSION_BYTES
             session.size += 0 if ticket.target in session.found else size
             session.found[ticket.target] = _Found(view, until)
-            self._answers.put(content, answer, answer.size)
-            self._answered.put((ticket.target, view), _Answered(project_id, revision, ticket.access, content), size)
+            self._answers.put(kept.content, answer, answer.size)
+            self._answered.put((ticket.target, view), _Answered(kept, revision, ticket.access, until_told), size)
             self._sessions.put(ticket.session_key, session, session.size)
 
     def _still(self, ticket: Ticket, project_id: str) -> int | None:

@@ -183,6 +183,16 @@ class SecretReader:
             grants = granted(tx, actor, Scope(actor.org_id, place.project_id))
             return self._found(tx, actor, grants, place, row, Reading(view))
 
+    def find_before(self, actor: Actor, found: Found) -> Found | None:
+        """Look for the newest version of this secret that held another credential; None for a secret that is none, too."""
+        with self._database.read() as tx:
+            row = found.row
+            number = secrets.version_before(tx, row.id, row.credential_id) if row.credential_id else None
+            if number is None:
+                return None
+            grants = granted(tx, actor, Scope(actor.org_id, found.place.project_id))
+            return self._found(tx, actor, grants, found.place, access.at_version(tx, row, number), Reading(found.view))
+
     def open(self, actor: Actor, found: Found, consumer: Consumer = UNNAMED) -> Secret:
         """Return the secret that was found, with its value when that is to be handed out."""
         row, place = found.row, found.place

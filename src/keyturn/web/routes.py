@@ -140,12 +140,15 @@ def post(
     status: int = 200,
     also: Also = _NONE,
     types: Types = None,
+    answer: Any = None,
 ) -> Decorator:
     """``guarded``: the rules for browsers' requests hold for all. ``forms``: the body may be a form, whose fields are texts.
 
-    ``types``: see :func:`signature.read`.
+    ``types``: see :func:`signature.read`. ``answer``: see :func:`get`.
     """
-    return _route("POST", path, public=public, guarded=guarded, forms=forms, status=status, also=also, types=types)
+    return _route(
+        "POST", path, public=public, guarded=guarded, forms=forms, status=status, also=also, types=types, answer=answer
+    )
 
 
 def put(path: str, *, public: bool = False, status: int = 200, also: Also = _NONE) -> Decorator:

@@ -18,6 +18,7 @@ import pytest
 from keyturn.api.events import routes as event_routes
 from keyturn.api.folders import routes as folder_routes
 from keyturn.api.secrets import routes as secret_routes
+from keyturn.api.secrets.promises import Promises
 from keyturn.api.webhooks import routes as webhook_routes
 from keyturn.changes import store as feed
 from keyturn.changes.counters import Counters
@@ -247,7 +248,7 @@ def waiting_on(database: Database, folder: Path, most: int = 100) -> Iterator[Wa
     digests = KeyringDigests(Keyring.open(database, GivenRoot(RootKeys(RootKey(ROOT_KEY))), world.clock))
     app = build(
         [
-            secret_routes.router(secrets, digests, watch),
+            secret_routes.router(secrets, digests, watch, Promises(database, world.clock, world.ids.jitter)),
             folder_routes.router(secrets.folders),
             event_routes.router(EventStreams(database, watch)),
             webhook_routes.router(Webhooks(database, world.sealer, world.clock, SystemIds())),

@@ -10,11 +10,12 @@ from typing import Any
 
 from entra_emulator.admin.admin import ApplicationHandle
 from keyturn.api.deletions import routes as deletion_routes
-from keyturn.api.delivery import use_routes
+from keyturn.api.delivery import read_routes, use_routes
 from keyturn.api.folders import routes as folder_routes
 from keyturn.api.projects import routes as project_routes
 from keyturn.api.rotations import routes as rotation_routes
 from keyturn.api.secrets import routes as secret_routes
+from keyturn.api.secrets.promises import Promises
 from keyturn.changes.counters import Counters
 from keyturn.crypto.keyring import Keyring, KeyringDigests
 from keyturn.crypto.root import GivenRoot, RootKey, RootKeys
@@ -205,6 +206,7 @@ def desk(database: Database, folder: Path, **of_world: Any) -> Iterator[Rotation
 
     digests = KeyringDigests(Keyring.open(database, GivenRoot(RootKeys(RootKey(ROOT_KEY))), world.clock))
     use_cases = world.services
+    promises = Promises(database, world.clock, lambda: 0.5)
     routes = [
         rotation_routes.router(
             use_cases.secret_rotations,
@@ -215,8 +217,14 @@ def desk(database: Database, folder: Path, **of_world: Any) -> Iterator[Rotation
             world.clock,
         ),
         use_routes.router(Acknowledgements(database, world.clock)),
+        read_routes.router(secrets.reader, digests, promises, world.clock),
         connection_routes(world),
-        secret_routes.router(secrets, digests, ChangeWatch(database, world.clock, Counters(database))),
+        secret_routes.router(
+            secrets,
+            digests,
+            ChangeWatch(database, world.clock, Counters(database)),
+            promises,
+        ),
         folder_routes.router(secrets.folders),
         project_routes.projects_router(projects),
         project_routes.environments_router(projects),

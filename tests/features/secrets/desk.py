@@ -16,6 +16,7 @@ from keyturn.api.projects import routes as project_routes
 from keyturn.api.secret_imports import routes as import_routes
 from keyturn.api.secrets import past_routes
 from keyturn.api.secrets import routes as secret_routes
+from keyturn.api.secrets.promises import Promises
 from keyturn.api.tags import routes as tag_routes
 from keyturn.audit.service import AuditTrail
 from keyturn.changes import store as feed
@@ -193,7 +194,7 @@ def desk(database: Database, folder: Path) -> Iterator[SecretsClient]:
     watch = ChangeWatch(database, world.clock, counters)
     digests = KeyringDigests(Keyring.open(database, GivenRoot(RootKeys(RootKey(ROOT_KEY))), world.clock))
     routes = [
-        secret_routes.router(secrets, digests, watch),
+        secret_routes.router(secrets, digests, watch, Promises(database, world.clock, world.ids.jitter)),
         past_routes.router(secrets.past),
         folder_routes.router(secrets.folders),
         tag_routes.router(secrets.tags),

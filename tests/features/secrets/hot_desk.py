@@ -16,6 +16,7 @@ from keyturn.api.projects import routes as project_routes
 from keyturn.api.secret_imports import routes as import_routes
 from keyturn.api.secrets import routes as secret_routes
 from keyturn.api.secrets.hot import HotSecrets, Learner
+from keyturn.api.secrets.promises import Promises
 from keyturn.api.tags import routes as tag_routes
 from keyturn.api.token_auths import routes as token_auth_routes
 from keyturn.changes.counters import Counters
@@ -32,6 +33,7 @@ from keyturn.kit.clock import MovableClock
 from keyturn.kit.ids import SystemIds
 from keyturn.kit.secret import Plaintext
 from keyturn.projects.service import Projects
+from keyturn.rotations.promises import Promise
 from keyturn.secrets.service import Secrets
 from keyturn.settings.model import Settings
 from keyturn.web.ratelimit import Limiter
@@ -160,7 +162,9 @@ def _server(database: Database, clock: MovableClock, monotonic: Any, folder: Pat
     access = Access(database, clock, ids, hasher, sealer=sealer, digests=digests)
     projects, reads = Projects(database, clock, ids), GroupedReadAudit(database, clock, ids)
     secrets, counters = Secrets(database, sealer, clock, ids, reads), AskedCounters(database, monotonic)
-    hot, limiter = HotReads(database, clock, counters), Limiter(clock, per_minute=1000)
+    hot: HotReads[Promise] = HotReads(database, clock, counters)
+    limiter = Limiter(clock, per_minute=1000)
+    promises = Promises(database, clock, lambda: 0.5)
     learner = Learner(hot, secrets.reader, sealer)
     routes = [
         people_routes.login_router(access, limiter, limiter),
@@ -173,7 +177,7 @@ def _server(database: Database, clock: MovableClock, monotonic: Any, folder: Pat
         member_routes.identity_members_router(projects),
         member_routes.people_router(projects),
         role_routes.roles_router(projects),
-        secret_routes.router(secrets, digests, ChangeWatch(database, clock, counters), learner),
+        secret_routes.router(secrets, digests, ChangeWatch(database, clock, counters), promises, learner),
         tag_routes.router(secrets.tags),
         import_routes.router(secrets.imports),
     ]
@@ -189,7 +193,7 @@ def _server(database: Database, clock: MovableClock, monotonic: Any, folder: Pat
         clock=clock,
         ids=ids,
         closers=(lambda: counters.stop(timedelta(seconds=5)), reads.close),
-        known_answers=HotSecrets(hot, reads),
+        known_answers=HotSecrets(hot, reads, promises),
     )
     with Client(app) as client:
         server = HotServer(database, counters, reads, access, client)

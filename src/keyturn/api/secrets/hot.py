@@ -6,13 +6,15 @@ The long way leaves here what it has found (:class:`Learner`), so there is one p
 import asyncio
 import hashlib
 
+from keyturn.api.secrets.promises import HOLDS_FOR, Promises
 from keyturn.api.secrets.sealed_answers import SealedJson, sealed_answer, sealed_list
 from keyturn.api.secrets.views import consumer
-from keyturn.delivery.hot_reads import HotAnswer, HotReads, Ticket
+from keyturn.delivery.hot_reads import HotAnswer, HotReads, Kept, Ticket
 from keyturn.delivery.reads import GroupedReadAudit
 from keyturn.errors import KeyturnError
 from keyturn.kit.actor import Actor
 from keyturn.ports.sealing import Sealer
+from keyturn.rotations.promises import NOTHING_PROMISED, Promise
 from keyturn.secrets.reading import Found, SecretReader, read_of
 from keyturn.secrets.selection import Selection
 from keyturn.tokens.service import digest_of
@@ -28,12 +30,14 @@ _SETTLES_WITHIN = 0.25
 class Learner:
     """Keeps what the long way has answered."""
 
-    def __init__(self, hot: HotReads, reader: SecretReader, sealer: Sealer) -> None:
+    def __init__(self, hot: HotReads[Promise], reader: SecretReader, sealer: Sealer) -> None:
         self._hot = hot
         self._reader = reader
         self._sealer = sealer
 
-    def learn(self, caller: Caller, actor: Actor, seen: Found | Selection, etag: str) -> None:
+    def learn(
+        self, caller: Caller, actor: Actor, seen: Found | Selection, etag: str, promise: Promise = NOTHING_PROMISED
+    ) -> None:
         """Keep the answer that was made of this, if it is one that is simple enough and nothing has moved meanwhile."""
         ticket = caller.ticket
         if not isinstance(ticket, Ticket) or caller.token is None:
@@ -46,7 +50,8 @@ class Learner:
         kind = "list" if isinstance(seen, Selection) else "one"
         content = f"{kind}:{seen.fingerprint}"
         token = digest_of(caller.token)
-        self._hot.learn(ticket, token, actor, seen.place.project_id, content, lambda: self._sealed(seen, etag))
+        kept = Kept(actor, seen.place.project_id, content, promise, None if promise is NOTHING_PROMISED else HOLDS_FOR)
+        self._hot.learn(ticket, token, kept, lambda: self._sealed(seen, etag))
 
     def _sealed(self, seen: Found | Selection, etag: str) -> HotAnswer | None:
         try:
@@ -66,8 +71,9 @@ class Learner:
 class HotSecrets:
     """``KnownAnswers`` of the web server. For one event loop."""
 
-    def __init__(self, hot: HotReads, audit: GroupedReadAudit) -> None:
+    def __init__(self, hot: HotReads[Promise], audit: GroupedReadAudit, promises: Promises) -> None:
         self._hot = hot
+        self._promises = promises
         self._audit = audit
         self._waiting: list[asyncio.Future[None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -92,8 +98,9 @@ class HotSecrets:
         found = self._hot.known(session_key, target, glance.ip)
         if found is None:
             return self._hot.ticket(session_key, target)
-        actor, answer = found
-        headers = [(b"etag", answer.etag.encode())]
+        actor, answer, promise = found
+        told = self._promises.headers(promise, who.refresh_interval)
+        headers = [(b"etag", answer.etag.encode()), *((name.encode(), text.encode()) for name, text in told.items())]
         if glance.if_none_match and matches(answer.etag, [glance.if_none_match]):
             if answer.read is not None:
                 self._audit.unchanged(actor, who, answer.read)

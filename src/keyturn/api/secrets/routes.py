@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from keyturn.api.secrets.hot import Learner
+from keyturn.api.secrets.promises import Promises
 from keyturn.api.secrets.schemas import (
     CreateSecret,
     CreateSecrets,
@@ -28,6 +29,7 @@ from keyturn.delivery.watch import ChangeWatch
 from keyturn.kit.actor import Actor
 from keyturn.ports.sealing import Digests
 from keyturn.secrets.domain import Address
+from keyturn.secrets.read_audit import Consumer
 from keyturn.secrets.reading import Found, SecretReader
 from keyturn.secrets.selection import Selection
 from keyturn.secrets.service import Secrets
@@ -44,9 +46,11 @@ _NOWHERE = Address(None, None, None)
 Held = Response | UntilNews[Response]
 
 
-def router(secrets: Secrets, digests: Digests, watch: ChangeWatch, learner: Learner | None = None) -> Routes:
+def router(
+    secrets: Secrets, digests: Digests, watch: ChangeWatch, promises: Promises, learner: Learner | None = None
+) -> Routes:
     """``learner`` keeps answers for the short way."""
-    answers = _Answers(secrets.reader, Tagged(digests), Waits(watch), learner)
+    answers = _Answers(secrets.reader, Tagged(digests), Waits(watch), promises, learner)
     return group("Secrets", *_lists(answers), *_single(answers), *_writing(secrets))
 
 
@@ -57,6 +61,7 @@ class _Answers:
     reader: SecretReader
     tagged: Tagged
     waits: Waits
+    promises: Promises
     learner: Learner | None
 
     def all(self, actor: Actor, caller: Caller, query: ListV3 | ListV4) -> Held:
@@ -70,7 +75,7 @@ class _Answers:
                 lambda: listed(self.reader, actor, selection, consumer),
                 lambda: self.reader.unchanged(actor, selection, consumer),
             )
-            self._learn(caller, actor, selection, response)
+            self._finish(caller, actor, selection, response, consumer, query.wait)
             return response, concern_of_list(actor, selection)
 
         return self.waits.answer(actor, caller, query.wait, where, look)
@@ -88,14 +93,25 @@ class _Answers:
                 lambda: Response(encode(answer(self.reader.open(actor, found, consumer)))),
                 lambda: self.reader.unchanged(actor, found, consumer),
             )
-            self._learn(caller, actor, found, response)
+            self._finish(caller, actor, found, response, consumer, wait)
             return response, concern_of_one(actor, where, found)
 
         return self.waits.answer(actor, caller, wait, where, look)
 
-    def _learn(self, caller: Caller, actor: Actor, seen: Found | Selection, response: Response) -> None:
+    def _finish(
+        self,
+        caller: Caller,
+        actor: Actor,
+        seen: Found | Selection,
+        response: Response,
+        consumer: Consumer,
+        wait: int | None,
+    ) -> None:
+        """Say what is promised of the values, and keep the answer."""
+        etag, promise = response.headers["etag"], self.promises.of(seen)
+        response.headers.update(self.promises.headers(promise, consumer.refresh_interval, wait))
         if self.learner is not None:
-            self.learner.learn(caller, actor, seen, response.headers["etag"])
+            self.learner.learn(caller, actor, seen, etag, promise)
 
 
 def _lists(answers: _Answers) -> list[Operation]:

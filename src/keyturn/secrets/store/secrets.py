@@ -85,6 +85,19 @@ def version_of(tx: Tx, secret_id: str, number: int) -> StoredSecret | None:
     return stored(row) if row else None
 
 
+_BEFORE = (
+    sa.select(sa.func.max(secret_versions.c.number).label("number"))
+    .where(secret_versions.c.secret_id == sa.bindparam("secret"))
+    .where(secret_versions.c.credential_id != sa.bindparam("credential"))
+)
+
+
+def version_before(tx: Tx, secret_id: str, credential_id: str) -> int | None:
+    """Return the number of the newest version of the secret that holds another credential than this one."""
+    row = tx.one(_BEFORE, secret=secret_id, credential=credential_id)
+    return row["number"] if row else None
+
+
 def versions(tx: Tx, secret_id: str, limit: int, offset: int) -> list[Version]:
     """Return some of the versions of a secret, the newest first."""
     query = (
