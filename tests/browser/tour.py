@@ -113,6 +113,9 @@ def _secrets(estate: BrowserServer, project: Project) -> str:
     here = Address(project.id, None, "dev")
     secrets.folders.create(actor, here, "payments-api", "What the payments service reads")
     secrets.folders.create(actor, Address(project.id, None, "prod"), "shared", None)
+    retired = secrets.folders.create(actor, here, "retired-service", None)
+    secrets.folders.delete(actor, here, retired.folder.name)
+    estate.projects.delete(actor, estate.projects.create(actor, NewProject(name="Retired")).id)
     tag = secrets.tags.create(actor, project.id, "team-payments", None, None)
     details = Details("The primary; ask the database team before changing it", (Metadata("owner", "team-db"),))
     for name, text in (("LOG_LEVEL", "info"), ("TLS_KEY", "one\ntwo\nthree\n"), ("БАЗА_ДАННЫХ_名前", "x" * 300)):

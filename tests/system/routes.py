@@ -494,6 +494,12 @@ _PAGES: dict[str, Rule] = {
     f"GET {_PROJECT}": _in(Action.READ_PROJECT),
     f"GET {_PROJECT}/integrations": _in(Action.READ_PROJECT),
     f"GET {_PROJECT}/environments": _in(Action.READ_PROJECT),
+    "GET /projects/deleted": SELF,
+    "POST /projects/deleted/{deletion_id}": _self({}, 404, fill={"deletion_id": "nothing"}),
+    f"GET {_PROJECT}/deleted": _in(Action.READ_PROJECT),
+    f"POST {_PROJECT}/deleted/{{deletion_id}}": _self({}, 404, fill={"deletion_id": "nothing"}),
+    f"GET {_PROJECT}/deletion": _in(Action.DELETE_PROJECT),
+    f"POST {_PROJECT}/deletion": _in(Action.DELETE_PROJECT, {"confirm": "Hidden Harbour"}, also=frozenset({400})),
     f"POST {_PROJECT}/environments": _in(Action.CREATE_ENVIRONMENTS, {"name": "New", "slug": "brand-new"}),
     f"POST {_PROJECT}/environments/{{environment_id}}/move": _in(Action.EDIT_ENVIRONMENTS, {"position": "2"}),
     f"POST {_PROJECT}/environments/{{environment_id}}/delete": _in(

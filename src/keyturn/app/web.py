@@ -77,6 +77,7 @@ from keyturn.pages.people import settings as settings_pages
 from keyturn.pages.people import sign_in as sign_in_pages
 from keyturn.pages.people.settings import ServerFacts
 from keyturn.pages.project_header import ProjectHeaders
+from keyturn.pages.projects import deletions as deletion_pages
 from keyturn.pages.projects import members as project_members
 from keyturn.pages.projects import projects as project_pages
 from keyturn.pages.projects import roles as role_pages
@@ -297,6 +298,11 @@ def page_routes(
         overview_pages.router(open_conditions(core), heads),
         *alarm_pages(core, alarms, access),
         project_pages.router(projects, heads),
+        deletion_pages.router(
+            use_cases.place_deletions(projects, secrets.folders),
+            Restoring(core.database, core.clock, secrets.folders, settings.quotas),
+            heads,
+        ),
         role_pages.router(projects, heads),
         project_members.router(projects, access, heads, core.clock),
         help_pages.router(installation, sign_in_as),

@@ -46,6 +46,7 @@ class EndingRotation:
 class DeletionPreview:
     """What a deletion would take and stop. ``hidden`` is how many secret rotations the actor may not see."""
 
+    name: str
     folders: int
     secrets: int
     rotations: Sequence[EndingRotation]
@@ -62,6 +63,7 @@ class DeletionPreview:
 class _Place:
     """What is to be deleted: these environments, in each of them from this folder on."""
 
+    name: str
     environment_ids: Sequence[str]
     path: str = ROOT
 
@@ -100,6 +102,7 @@ class PlaceDeletions:
             views = [view for view in store.views(tx, project_id) if place.holds(view)]
             seen = [view for view in views if secret_access.allowed(tx, actor, Action.READ_ROTATIONS, view)]
             return DeletionPreview(
+                place.name,
                 sum(folder.path != ROOT for folder in folders),
                 folder_store.contents(tx, [folder.id for folder in folders]),
                 [EndingRotation(view, _valid(tx, view)) for view in seen],
@@ -112,12 +115,14 @@ class PlaceDeletions:
     ) -> _Place:
         """Return what is meant, when the actor may delete it. Raises NotFound, Forbidden or Refused."""
         if folder_id:
-            within = self.folders.deletable_by_id(tx, actor, project_id, folder_id).place
-            return _Place([within.environment_id], within.path)
+            placed = self.folders.deletable_by_id(tx, actor, project_id, folder_id)
+            return _Place(placed.folder.name, [placed.place.environment_id], placed.place.path)
         if environment_id:
             require(tx, actor, Action.DELETE_ENVIRONMENTS, Scope(actor.org_id, project_id))
-            return _Place([access.environment(tx, actor, project_id, environment_id).id])
-        return _Place([each.id for each in self.projects.deletable(tx, actor, project_id).environments])
+            environment = access.environment(tx, actor, project_id, environment_id)
+            return _Place(environment.name, [environment.id])
+        project = self.projects.deletable(tx, actor, project_id)
+        return _Place(project.name, [each.id for each in project.environments])
 
     # --- deleting -----------------------------------------------------------------------------------------------------
 

@@ -15,8 +15,11 @@ from keyturn.kit.actor import Actor
 from keyturn.pages import TEMPLATES, connections, rotations
 from keyturn.pages.connections.urls import ConnectionPages
 from keyturn.pages.project_header import ProjectHeaders
+from keyturn.pages.projects import deletions
 from keyturn.pages.rotations import RotationPages
 from keyturn.projects.service import Projects
+from keyturn.rotations import guards
+from keyturn.secrets.restoring import Restoring
 from keyturn.settings.model import Settings
 from keyturn.web.cookies import SessionCookie
 from keyturn.web.html.keeping import Keeper
@@ -37,9 +40,17 @@ class PageClient:
     def page(self, url: str) -> str:
         return self._shown("GET", url, None, 200)
 
+    def done(self, url: str, **form: str) -> None:
+        """Send a form that leads to another page."""
+        self._shown("POST", url, form, 303)
+
     def refused(self, url: str, **form: str) -> str:
         """Send a form that must be refused, and return the page that says why."""
         return self._shown("POST", url, form, 400)
+
+    def wrong(self, url: str, **form: str) -> str:
+        """Send a form with a fault in it, and return the page that says which."""
+        return self._shown("POST", url, form, 422)
 
     def _shown(self, method: str, url: str, form: dict[str, str] | None, expect: int) -> str:
         headers = {"sec-fetch-site": "same-origin", "accept": "text/html", "cookie": "keyturn_session=x"}
@@ -60,7 +71,11 @@ def page_desk(scene: Applications, folder: Path) -> Iterator[PageClient]:
     world, use_cases = scene.world, scene.world.services
     database, clock, ids = world.database, world.clock, world.ids
     digests = KeyringDigests(Keyring.open(database, GivenRoot(RootKeys(RootKey(ROOT_KEY))), clock))
-    projects, trail = Projects(database, clock, ids), AuditTrail(database)
+    projects, trail = (
+        Projects(database, clock, ids, environment_guards=[guards.refuse_environment]),
+        AuditTrail(database),
+    )
+    folders = scene.secrets.folders
     heads = ProjectHeaders(Access(database, clock, ids, sealer=world.sealer, digests=digests), projects)
     of_rotations = RotationPages(
         use_cases.secret_rotations,
@@ -108,7 +123,12 @@ def page_desk(scene: Applications, folder: Path) -> Iterator[PageClient]:
         Keeper(digests, clock),
     )
     app = build(
-        [rotations.router(of_rotations), connections.router(of_connections), api],
+        [
+            rotations.router(of_rotations),
+            connections.router(of_connections),
+            deletions.router(use_cases.place_deletions(projects, folders), Restoring(database, clock, folders), heads),
+            api,
+        ],
         authenticate=lambda _token, _ip: opened.who,
         settings=Settings(data_dir=folder, database_url="sqlite://"),
         clock=clock,

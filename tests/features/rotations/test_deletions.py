@@ -21,7 +21,10 @@ from keyturn.crypto.rewrap import sealed_columns
 from keyturn.db.tables import deleted_values
 from keyturn.db.unit import Database
 from keyturn.kit.secret import Plaintext
-from keyturn.secrets.restoring import remove_for_good
+from keyturn.secrets.restoring import Restoring, remove_for_good
+from tests.databases import sqlite_database
+from tests.features.rotations.applications import Applications, make_applications
+from tests.features.rotations.page_desk import page_desk
 from tests.features.rotations.secret_desk import Json, RotationClient, desk
 
 DELETIONS = "/api/v1/deletions"
@@ -168,3 +171,35 @@ def test_after_a_week_what_was_deleted_is_gone_for_good(web: RotationClient) -> 
     restore(web, deletion, expect=404)
     remove_for_good(database, clock.now(), lambda: False)
     assert not any(web.remains()[table] for table in KEPT_ROWS)
+
+
+def test_the_page_says_what_a_deletion_stops_and_restores_it(tmp_path: Path) -> None:
+    with sqlite_database(tmp_path) as database:
+        _the_page(make_applications(database, signer_rotates=False), tmp_path)
+
+
+def _the_page(scene: Applications, tmp_path: Path) -> None:
+    scene.create()
+    with scene.world.database.read() as tx:
+        row = tx.one(sa.text("SELECT id FROM environments WHERE slug = 'prod'"))
+    assert row is not None
+    here, deleted = (
+        f"/projects/{scene.project_id}/deletion?environment_id={row['id']}",
+        f"/projects/{scene.project_id}/deleted",
+    )
+    with page_desk(scene, tmp_path) as web:
+        shown = web.page(here)
+        for part in ("2 secrets, 0 folders", ">shop<", "1 secret", "End these secret rotations"):
+            assert part in shown
+        assert "'shop'" in web.refused(here, confirm="Production")
+        web.wrong(here, confirm="production", end_rotations="true")
+        assert len(scene.names()) == 2
+        web.done(here, confirm="Production", end_rotations="true")
+        assert "Production" in web.page(deleted)
+        (deletion,) = Restoring(scene.world.database, scene.world.clock, scene.secrets.folders).list(
+            scene.actor, scene.project_id
+        )
+        web.done(f"{deleted}/{deletion.id}", name="")
+        assert "Nothing to restore" in web.page(deleted)
+        assert "Nothing to restore" in web.page("/projects/deleted")
+    assert len(scene.names()) == 2
