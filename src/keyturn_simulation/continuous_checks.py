@@ -15,6 +15,7 @@ from entra_emulator import Entry
 from keyturn.connections import store as connection_store
 from keyturn.credentials.domain import State
 from keyturn.rotations.domain import Reason
+from keyturn.rotations.overlap import UNTIL_SWITCHED
 from keyturn.rotations.run_schedule import guard
 from keyturn_simulation.invariants import Broken, check_one_copy, check_published, check_readable
 from keyturn_simulation.journal_rows import ONE_ROW, Row, moment_of, read_row, slot_of
@@ -44,6 +45,26 @@ class Current:
 
 
 @dataclass
+class Program:
+    """Reads the secret of a secret rotation. ``uses`` is the key id that it signs in with, in truth.
+
+    ``interval``: how often it announced to come; None: it never did. ``last_at`` is when it last came.
+    """
+
+    number: int
+    name: str
+    reads: str
+    interval: timedelta | None
+    uses: str | None = None
+    last_at: datetime | None = None
+    alive: bool = True
+
+    def counts_at(self, now: datetime) -> bool:
+        """Whether it counts as using what it used when it last came, dead or alive."""
+        return self.interval is None or (self.last_at is not None and now < self.last_at + 2 * self.interval)
+
+
+@dataclass
 class ContinuousChecks:
     world: World
     raw: sqlite3.Connection
@@ -55,12 +76,15 @@ class ContinuousChecks:
     """By connection id."""
     healthy_since: dict[str, datetime] = field(default_factory=dict)
     """By connection id: since when nothing has kept it from rotating."""
+    programs: list[Program] = field(default_factory=list)
     published: bool = False
     """Whether secrets of applications are rotated for readers."""
     clocks_wrong: bool = False
     """Whether some server's clock was wrong since all was calm."""
     _promised_until: dict[str, datetime] = field(default_factory=dict)
     """By row id: until when readers were promised a secret, by the true time."""
+    _floors: dict[str, datetime] = field(default_factory=dict)
+    """By row id, of secrets that wait for their consumers: until when those count that never announced anything."""
     _lifetimes: dict[str, timedelta] = field(default_factory=dict)
     """By row id: how long a secret was to live when it was planned."""
     _proofs: dict[str, list[datetime]] = field(default_factory=lambda: defaultdict(list))
@@ -163,6 +187,8 @@ class ContinuousChecks:
             self._note_promise(row)
         if before and before.state is State.RETIRING:
             self._check_promise(before, row)
+            if row.state is State.REVOKING:
+                self._check_programs(row)
         if row.state in {State.REVOKED, State.ABANDONED} and row.has_value:
             raise Broken(f"8: {row.marker!r} has ended but its value is kept")
 
@@ -201,13 +227,17 @@ class ContinuousChecks:
         overlap, anchor, days, hour, minute, zone = self.raw.execute(query, (row.rotation_id,)).fetchone()
         if overlap == "until-proven" or self._leaked(row.rotation_id):
             return
-        hours = {"h": 1, "d": 24}.get(overlap[-1])
+        waits = overlap.startswith(UNTIL_SWITCHED)
+        hours = None if waits else {"h": 1, "d": 24}.get(overlap[-1])
         slot = slot_of(anchor, days, hour, minute, zone)
         if hours:
             slot = self.world.clock.now() + timedelta(hours=hours * int(overlap[:-1])) - self.world.clocks_apart
         if row.revoke_after is None or row.revoke_after < slot:
             raise Broken(f"2: {row.marker!r} may be used until {slot}, but is to be revoked at {row.revoke_after}")
         at = json.loads(anchor)
+        if waits:
+            self._floors[row.id] = slot
+            return
         if hours:
             self._promised_until[row.id] = slot
             return
@@ -229,6 +259,21 @@ class ContinuousChecks:
                 raise Broken(f"2: {row.marker!r} was promised until {until}, now until {row.revoke_after}")
         if row.state is State.REVOKING and self.world.clock.now() < until - self.world.clocks_apart:
             raise Broken(f"2: {row.marker!r} is being revoked, but was promised until {until}")
+
+    def _check_programs(self, row: Row) -> None:
+        """13: nothing that waits is removed while a program counts as using it, unless it leaked or has waited long enough."""
+        floor, now = self._floors.get(row.id), self.world.clock.now()
+        excused = self.world.clocks_apart or self._retired(row.rotation_id) or self._leaked(row.rotation_id)
+        if floor is None or now >= floor or excused:
+            return
+        wait_ends = self.raw.execute("SELECT wait_ends_at FROM credentials WHERE id = ?", (row.id,)).fetchone()[0]
+        for program in self.programs:
+            if program.uses != row.key_id or not program.counts_at(now):
+                continue
+            if program.interval is None or now < moment_of(wait_ends):
+                raise Broken(
+                    f"13: {row.marker!r} is being removed, but {program.name or 'a job'} uses it until {floor}"
+                )
 
     def _retired(self, rotation_id: str) -> bool:
         query = "SELECT retired FROM rotations WHERE id = ?"

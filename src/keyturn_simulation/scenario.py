@@ -74,8 +74,10 @@ class Scenario:
 
     def play(self, steps: int, folder: Path | None) -> None:
         self._begin()
-        for _ in range(steps):
+        for number in range(steps):
             self._step()
+            if self._sim.features.applications and number % 2:
+                self._teams.consume()
             self._clocks.put_right()
             self._note_health()
             self._sim.judge.always()
@@ -182,8 +184,7 @@ class Scenario:
         self._check_refusals_shown()
         for _ in range(MOST_REPAIRS):
             repaired = self._repair()
-            # Rotations through a connection that works again go on with their next attempt, which may be hours away.
-            self._until(AFTER_TROUBLE if repaired and self._sim.features.applications else A_REPAIR)
+            self._until(A_REPAIR)
             if not repaired:
                 break
         self._check_quiet()

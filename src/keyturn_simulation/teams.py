@@ -19,6 +19,7 @@ from keyturn.secrets.domain import Address, Reading, SecretType
 from keyturn.secrets.mapped import SecretNames
 from keyturn.secrets.service import Secrets
 from keyturn_simulation.browser_actor import BrowserActor
+from keyturn_simulation.consumers import Consumers
 from keyturn_simulation.invariants import Broken
 from keyturn_simulation.people import INTERVALS, TIMES, ZONES, Users
 from keyturn_simulation.processes import Process
@@ -48,6 +49,7 @@ class Teams:
     def __init__(self, simulation: Simulation, users: Users) -> None:
         self._sim = simulation
         self._users = users
+        self.consumers = Consumers(simulation)
         self._portal = BrowserActor(simulation)
         self._targets: list[ApplicationHandle] = []
         self._asked: list[_Asked] = []
@@ -59,6 +61,10 @@ class Teams:
     @property
     def _rng(self) -> Random:
         return self._sim.rng
+
+    def consume(self) -> None:
+        """Programs come whose time it is."""
+        self.consumers.step(self.views(), self._project_id, ENVIRONMENT)
 
     def begin(self) -> None:
         """Make the applications and the project, and a connection that may write every application."""
@@ -144,7 +150,7 @@ class Teams:
             client_id=target.app_id,
             names=SecretNames(f"ID_{self._names_used}", f"SECRET_{self._names_used}"),
             schedule=Schedule(self._rng.choice(INTERVALS), hour, minute, self._rng.choice(ZONES)),
-            overlap=self._rng.choice(OVERLAPS),
+            overlap=self.consumers.overlap(self._rng.choice(OVERLAPS)),
         )
         for _ in range(self._rng.choice((1, 1, 2))):
             self._request(

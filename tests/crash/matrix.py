@@ -12,15 +12,20 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from entra_emulator import Settings
 from keyturn.connections.domain import Connection, NewConnection
 from keyturn.db.unit import Database
+from keyturn.delivery import use
+from keyturn.delivery.domain import Read
 from keyturn.errors import KeyturnError
+from keyturn.kit.actor import Actor, ActorKind, Role
 from keyturn.kit.secret import Plaintext
 from keyturn.providers.azure.methods.certificate import Certificate, CertificateFiles
 from keyturn.rotations.commands import ConnectionChange, ScheduleChange
 from keyturn.rotations.secret_domain import SecretRotationView
+from keyturn.secrets.domain import ReadValue, StoredSecret
 from keyturn.secrets.service import Secrets
 from keyturn.settings.model import Pace
 from keyturn_simulation.crashes import Fuse, Killed, MortalDatabase, MortalTransport, Point, end_leases_of
@@ -31,7 +36,7 @@ from keyturn_simulation.world import OWNED, Server, World, make_world
 from tests.databases import database_of_kind, wipe
 from tests.emulator.certificates import Certificate as GivenCertificate
 from tests.emulator.certificates import make_certificate
-from tests.features.rotations.applications import WRITE_ALL, Applications
+from tests.features.rotations.applications import NAMES, WRITE_ALL, Applications
 
 SLOW = Settings(replicas=2, token_appear=(0, 3), graph_appear=(0, 4), token_vanish=(0, 3), graph_vanish=(0, 4))
 """Replication that lags a little: waiting, flapping, repeated proofs."""
@@ -198,10 +203,10 @@ def team(scene: CrashScenario, server: Server) -> Applications:
     return made
 
 
-def mapped(scene: CrashScenario, generations: int) -> SecretRotationView:
+def mapped(scene: CrashScenario, generations: int, **changes: Any) -> SecretRotationView:
     """A secret rotation that has so many generations behind it, at rest; nobody dies on the way there."""
     shop, world = team(scene, scene.world.servers[0]), scene.world
-    view = shop.create()
+    view = shop.create(**changes)
     for _ in range(generations - 1):
         world.run_until(
             shop.use_cases.get(world.actor, view.secret_rotation.id).rotation.next_run_at or world.clock.now()
@@ -248,6 +253,39 @@ def restore_previous(scene: CrashScenario) -> None:
     assert team(scene, scene.server).read() != before
 
 
+def switch_consumers(scene: CrashScenario) -> None:
+    """Two programs use an application's secret; it is replaced, one after the other switches, and only then it goes."""
+    shop, pods = team(scene, scene.world.servers[0]), ("pod-1", "pod-2")
+    view = mapped(scene, 1, overlap="until-consumers-switched")
+    old = shop.secret(NAMES.client_secret).stored
+    for pod in pods:
+        say_used(scene, pod, old)
+    awaited = shop.use_cases.rotate(scene.world.actor, view.secret_rotation.id)
+    scene.settle()
+    new, object_id = shop.secret(NAMES.client_secret).stored, view.rotation.object_id
+    assert awaited.run_id
+    for pod in pods:
+        assert len(scene.world.keys_of(object_id)) == 2, "a secret went that a program used"
+        say_used(scene, pod, new)
+        scene.settle()
+    assert len(scene.world.keys_of(object_id)) == 1, "nobody uses it, and it stays"
+    check_readers(scene)
+
+
+def say_used(scene: CrashScenario, pod: str, secret: StoredSecret) -> None:
+    """A program reads and acknowledges a version; without an answer it does so again."""
+    value, world = ReadValue(secret.id, secret.version_id, secret.credential_id), scene.world
+    (key_id,) = [row.key_id for row in world.journal() if row.id == secret.credential_id]
+    actor = Actor(ActorKind.IDENTITY, "shop", "shop", world.actor.org_id, Role.MEMBER)
+
+    def act(server: Server) -> None:
+        read = Read(actor, "192.0.2.1", pod, None, (str(key_id),), [value], server.clock.now())
+        with server.context.database.write() as tx:
+            use.note(tx, [read])
+
+    scene.do("use", act)
+
+
 def unmap(scene: CrashScenario) -> None:
     """A user deletes a secret rotation with its secrets, and has those of the application revoked."""
     view = mapped(scene, 2)
@@ -268,6 +306,7 @@ SCENARIOS: dict[str, tuple[Callable[[CrashScenario], None], Settings]] = {
     "map, slow replicas": (map_application, SLOW),
     "rotate application": (rotate_application, Settings()),
     "restore previous": (restore_previous, Settings()),
+    "switch consumers": (switch_consumers, Settings()),
     "unmap": (unmap, Settings()),
     "enable, slow replicas": (enable, SLOW),
     "scheduled rotation": (rotate, Settings()),
@@ -278,7 +317,7 @@ SCENARIOS: dict[str, tuple[Callable[[CrashScenario], None], Settings]] = {
 }
 
 
-OF_APPLICATIONS = {map_application, rotate_application, restore_previous, unmap}
+OF_APPLICATIONS = {map_application, rotate_application, restore_previous, switch_consumers, unmap}
 
 
 def play(database: Database, scenario: str, kill_at: int | None, folder: Path | None = None) -> Fuse:

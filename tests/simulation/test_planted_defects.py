@@ -12,6 +12,7 @@ from keyturn.changes import store as feed
 from keyturn.connections import claims, health, sealed, stored
 from keyturn.credentials import store as journal
 from keyturn.credentials.domain import Credential, State
+from keyturn.delivery import use, use_domain
 from keyturn.engine import lease_store as leases
 from keyturn.providers.azure.provider import AzureProvider
 from keyturn.rotations import clock, failure, protocol, run_schedule, schedule, waits
@@ -162,6 +163,24 @@ def claims_no_application(plant: pytest.MonkeyPatch) -> None:
 
 def forgets_which_application_is_claimed(plant: pytest.MonkeyPatch) -> None:
     plant.setattr(claims, "leave_target", lambda *_args: None)
+
+
+def removes_what_programs_still_use(plant: pytest.MonkeyPatch) -> None:
+    plant.setattr(waits, "held_until", lambda _uses, _id, _newer, now: now)
+
+
+def hears_no_acknowledgement(plant: pytest.MonkeyPatch) -> None:
+    original = use.note
+    plant.setattr(use, "note", lambda tx, reads: original(tx, [replace(read, in_use=()) for read in reads]))
+
+
+def takes_the_silence_of_a_job_for_its_end(plant: pytest.MonkeyPatch) -> None:
+    original = use_domain.holders
+
+    def holders(*args: Any) -> list[use_domain.Holder]:
+        return [each for each in original(*args) if each.until or not each.holds]
+
+    plant.setattr(use_domain, "holders", holders)
 
 
 PLANTED: dict[Plant, tuple[str, int]] = {

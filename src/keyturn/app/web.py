@@ -88,6 +88,7 @@ from keyturn.providers.azure.tenant_keys import TenantKeys
 from keyturn.providers.pinned import PinnedTransport
 from keyturn.rotations import guards
 from keyturn.rotations.promises import Promise
+from keyturn.rotations.secret_consumers import SecretConsumers
 from keyturn.secrets.comparison import Comparisons
 from keyturn.secrets.dotenv_files import DotenvFiles
 from keyturn.secrets.listing import SecretListing
@@ -197,15 +198,7 @@ def web_application(core: Core, worker: Worker | None) -> Application:
             oauth_client_id=oauth.client_id if oauth else None,
             clock=core.clock,
         ),
-        rotations_api.router(
-            use_cases.secret_rotations,
-            use_cases.secret_values,
-            use_cases.secret_history,
-            use_cases.secret_plans,
-            use_cases.secret_consumers,
-            core.clock,
-        ),
-        application_routes.router(use_cases.applications, core.clock),
+        *_rotation_routers(core, use_cases),
         use_routes.router(Acknowledgements(core.database, core.clock)),
         read_routes.router(secrets.reader, KeyringDigests(core.keyring), promises, core.clock),
         owners_api.router(alarms.owners),
@@ -248,6 +241,18 @@ def _of_changes(core: Core, watch: ChangeWatch) -> list[Routes]:
 
 def webhooks(core: Core) -> Webhooks:
     return Webhooks(core.database, core.sealer, core.clock, core.ids)
+
+
+def _rotation_routers(core: Core, use_cases: Services) -> list[Routes]:
+    of_secrets = rotations_api.router(
+        use_cases.secret_rotations,
+        use_cases.secret_values,
+        use_cases.secret_history,
+        use_cases.secret_plans,
+        use_cases.secret_consumers,
+        core.clock,
+    )
+    return [of_secrets, application_routes.router(use_cases.applications, core.clock)]
 
 
 def page_routes(
@@ -308,7 +313,7 @@ def page_routes(
         help_pages.router(installation, sign_in_as),
         connections_pages.router(pages),
         rotations_pages.router(rotation_pages(core, use_cases, projects, trail, heads)),
-        secrets_pages.router(secret_pages(core, secrets, projects, heads)),
+        secrets_pages.router(secret_pages(core, secrets, projects, use_cases.secret_consumers, heads)),
     ]
     keeper = Keeper(KeyringDigests(core.keyring), core.clock)
     return routes, Site(
@@ -329,13 +334,16 @@ def alarm_pages(core: Core, alarms: AlarmServices, access: Access) -> list[Pages
     ]
 
 
-def secret_pages(core: Core, secrets: Secrets, projects: Projects, heads: ProjectHeaders) -> secrets_pages.SecretPages:
+def secret_pages(
+    core: Core, secrets: Secrets, projects: Projects, consumers: SecretConsumers, heads: ProjectHeaders
+) -> secrets_pages.SecretPages:
     return secrets_pages.SecretPages(
         secrets,
         SecretListing(core.database, core.sealer, core.clock),
         Comparisons(core.database, core.sealer),
         DotenvFiles(core.database, core.sealer, core.clock, secrets),
         projects,
+        consumers,
         heads,
     )
 

@@ -72,7 +72,7 @@ class _Due:
 def _possible(snapshot: Snapshot, token: int, timings: ProtocolTimings, now: datetime) -> Iterator[_Due | datetime]:
     """Yield everything that may be done now or later, the most urgent first."""
     if snapshot.unresolved:
-        yield _answer(snapshot.unresolved, token, timings, now)
+        yield _answer(snapshot.unresolved, snapshot, token, timings, now)
     if snapshot.run:
         yield from _run(snapshot, snapshot.run, timings, now)
     yield from _removals(snapshot, timings, now)
@@ -85,12 +85,13 @@ def _possible(snapshot: Snapshot, token: int, timings: ProtocolTimings, now: dat
             yield _Due(waits.swept(rotation.sweep_at, now), Step(StepName.SWEEP))
 
 
-def _answer(row: Credential, token: int, timings: ProtocolTimings, now: datetime) -> _Due:
+def _answer(row: Credential, snapshot: Snapshot, token: int, timings: ProtocolTimings, now: datetime) -> _Due:
     """A secret was asked for: by this very turn of work, so ask; or earlier, so find out what became of it."""
     if row.ask_token == token and not row.ask_unknown:
         return _Due(now, Step(StepName.ISSUE, row))
     looked = [waits.again(moment, timings.confirm_spacing, now) for moment in (row.asked_at, row.absent_at)]
-    return _Due(max(*looked, waits.put_off(row.retry_at, row.retry_set_at, now)), Step(StepName.RESOLVE, row))
+    retry = waits.put_off(row.retry_at, row.retry_set_at, now, snapshot.signer_works_since)
+    return _Due(max(*looked, retry), Step(StepName.RESOLVE, row))
 
 
 def _run(snapshot: Snapshot, run: Run, timings: ProtocolTimings, now: datetime) -> Iterator[_Due | datetime]:

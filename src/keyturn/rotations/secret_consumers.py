@@ -20,6 +20,7 @@ from keyturn.rotations.domain import Rotation, Snapshot
 from keyturn.rotations.secret_domain import SecretRotationView
 from keyturn.rotations.store import consumers as store
 from keyturn.rotations.store import policies
+from keyturn.rotations.store import secret_rotations as rotations
 
 SHORTEST_TOKEN = timedelta(minutes=60)
 LONGEST_TOKEN = timedelta(minutes=90)
@@ -103,6 +104,14 @@ class SecretConsumers:
         with self._database.read() as tx:
             view = secret_access.found(tx, actor, Action.READ_ROTATIONS, secret_rotation_id)
             return view, consumed(tx, actor, view, self._clock.now())
+
+    def visible(self, actor: Actor, secret_rotation_id: str) -> Sequence[ConsumedSecret]:
+        """As :meth:`of`, for a page of something else: nothing where the actor may not read the secret rotation."""
+        with self._database.read() as tx:
+            view = rotations.view(tx, secret_rotation_id)
+            if view is None or not secret_access.allowed(tx, actor, Action.READ_ROTATIONS, view):
+                return ()
+            return consumed(tx, actor, view, self._clock.now())
 
 
 def consumed(tx: Tx, actor: Actor, view: SecretRotationView, now: datetime) -> Sequence[ConsumedSecret]:

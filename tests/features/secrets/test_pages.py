@@ -25,6 +25,7 @@ from keyturn.pages.project_header import ProjectHeaders
 from keyturn.projects.domain import GivenRole, NewProject
 from keyturn.projects.role_domain import NewRole
 from keyturn.projects.service import Projects
+from keyturn.rotations.secret_consumers import SecretConsumers
 from keyturn.secrets.comparison import Comparisons
 from keyturn.secrets.domain import Address, NewSecret
 from keyturn.secrets.dotenv_files import DotenvFiles
@@ -134,6 +135,7 @@ def opened(web: SecretsClient, folder: Path) -> Iterator[Browser]:
         Comparisons(database, sealer),
         DotenvFiles(database, sealer, clock, secrets),
         projects,
+        SecretConsumers(database, clock),
         ProjectHeaders(Access(database, clock, ids, sealer=sealer, digests=digests), projects),
     )
     site = Site(

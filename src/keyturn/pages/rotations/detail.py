@@ -14,11 +14,12 @@ from keyturn.pages.connections.badges import Badge, without
 from keyturn.pages.connections.live import LiveRoute
 from keyturn.pages.connections.runs import Drift, RunLine, drift, run_line, said_once
 from keyturn.pages.connections.timeline import TimeLine, draw, secrets_of
+from keyturn.pages.consumers import UsedSecret, name_of, used_secrets
 from keyturn.pages.project_header import ProjectHeader
 from keyturn.pages.rotations.listing import badges_of
 from keyturn.pages.rotations.urls import ONE, PageOfRotations, RotationPages
 from keyturn.rotations.history import early_end
-from keyturn.rotations.secret_consumers import LONGEST_CONTINUOUS_TOKEN, LONGEST_TOKEN, ConsumedSecret
+from keyturn.rotations.secret_consumers import LONGEST_CONTINUOUS_TOKEN, LONGEST_TOKEN
 from keyturn.rotations.secret_domain import SecretRotationView, SharedWith
 from keyturn.rotations.secret_history import usable_until
 from keyturn.rotations.signer_health import SignerHealth, signer_health
@@ -37,14 +38,6 @@ class LivingSecret:
     credential: Credential
     name: str
     usable_until: datetime | None
-
-
-@dataclass(frozen=True)
-class UsedSecret:
-    """A secret that may work, and who has or had it."""
-
-    name: str
-    secret: ConsumedSecret
 
 
 @dataclass(frozen=True)
@@ -99,7 +92,7 @@ def _page(pages: RotationPages, actor: Actor, rotation_id: str, zone: ZoneInfo, 
         badges=without(badges_of(view, now), {signer.message or "", *(run.failure for run in runs)}),
         line=draw(secrets_of(history.credentials, history.foreign), now, zone),
         living=_living(view, history.credentials, now),
-        consumed=[UsedSecret(_name(each.credential), each) for each in pages.consumers.of(actor, rotation_id)[1]],
+        consumed=used_secrets(pages.consumers.of(actor, rotation_id)[1]),
         token_ends_at=now + LONGEST_TOKEN,
         continuous_token_ends_at=now + LONGEST_CONTINUOUS_TOKEN,
         coming=history.coming(SHOWN_COMING, now) if view.secret_rotation.enabled else (),
@@ -117,11 +110,7 @@ def _page(pages: RotationPages, actor: Actor, rotation_id: str, zone: ZoneInfo, 
 def _living(view: SecretRotationView, rows: Sequence[Credential], now: datetime) -> list[LivingSecret]:
     """Return the secrets that readers may hold, the newest first."""
     living = [row for row in rows if row.published_at and row.ended_at is None]
-    return [LivingSecret(row, _name(row), usable_until(row, view.rotation, now)) for row in living]
-
-
-def _name(row: Credential) -> str:
-    return "Handed over" if row.adopted else f"Generation {row.generation}"
+    return [LivingSecret(row, name_of(row), usable_until(row, view.rotation, now)) for row in living]
 
 
 def _events(

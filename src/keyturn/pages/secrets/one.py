@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from keyturn.kit.actor import Actor
 from keyturn.kit.secret import Plaintext
+from keyturn.pages.consumers import UsedSecret, used_secrets
 from keyturn.pages.secrets.create import Comment, MetadataText, Name, TagText
 from keyturn.pages.secrets.listing import DeleteForm, json_of
 from keyturn.pages.secrets.places import ONE, PageOfSecrets, PlaceQuery, SecretPages, secret_path
@@ -76,6 +77,8 @@ class OneSecretPage(PageOfSecrets):
     tag_slugs: Sequence[str]
     metadata: str
     form_state: FormState
+    consumed: Sequence[UsedSecret] = ()
+    """Who uses the secrets of the application that it comes from."""
     value: ShownValue | None = None
 
     @property
@@ -147,7 +150,7 @@ def _page(
     pages: SecretPages, actor: Actor, secret_id: str, query: VersionQuery, form_state: FormState
 ) -> OneSecretPage:
     shown = pages.listing.one(actor, secret_id)
-    secret = shown.secret
+    secret, rotation_id = shown.secret, shown.secret.stored.secret_rotation_id
     offset = (query.page - 1) * VERSIONS_ON_A_PAGE
     versions = pages.secrets.reader.versions(actor, secret_id, VERSIONS_ON_A_PAGE + 1, offset)
     place = pages.place(actor, secret.place.project_id, PlaceQuery(secret.place.environment, secret.place.path))
@@ -160,6 +163,7 @@ def _page(
         [tag.slug for tag in pages.tags(actor, place.project)],
         metadata_text(secret.details.metadata),
         form_state,
+        used_secrets(pages.consumers.visible(actor, rotation_id)) if rotation_id else (),
     )
 
 

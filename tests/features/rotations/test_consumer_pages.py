@@ -1,0 +1,56 @@
+"""Pages say who uses which secret of an application, and before a leak is told who will stop."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from keyturn.delivery import use
+from keyturn.delivery.domain import Read
+from keyturn.kit.actor import Actor, Role
+from keyturn.secrets.domain import ReadValue
+from tests.databases import sqlite_database
+from tests.features.accounts.people import machine
+from tests.features.rotations.applications import NAMES, Applications, make_applications
+from tests.features.rotations.page_desk import page_desk
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Applications]:
+    with sqlite_database(tmp_path) as database:
+        yield make_applications(database, signer_rotates=False)
+
+
+def reads(scene: Applications, actor: Actor, pod: str, *using: str) -> None:
+    stored = scene.secret(NAMES.client_secret).stored
+    value = ReadValue(stored.id, stored.version_id, stored.credential_id)
+    with scene.world.database.write() as tx:
+        use.note(tx, [Read(actor, "192.0.2.7", pod, 600, using, [value], scene.world.clock.now())])
+
+
+def test_a_rotation_shows_who_holds_what_and_whom_a_leak_stops(scene: Applications, tmp_path: Path) -> None:
+    view = scene.create(overlap="until-consumers-switched:7d")
+    shop = machine(scene.world.database, scene.actor.org_id, Role.MEMBER)
+    path = f"/secret-rotations/{view.secret_rotation.id}"
+    with page_desk(scene, tmp_path) as web:
+        assert "Nobody is known to have read it: anybody may hold it." in web.page(path)
+        (old,) = scene.keys()
+        for pod in ("pod-1", "pod-2"):
+            reads(scene, shop, pod)
+        scene.rotate(view)
+        (new,) = scene.keys() - {old}
+        scene.world.clock.advance(60)
+        reads(scene, shop, "pod-1", old)
+        reads(scene, shop, "pod-2", new)
+        page = web.page(path)
+        assert "until no program holds it; it waits 7d for programs that still use it" in page
+        assert f'{shop.name} <span class="mono">pod-1</span>' in page
+        assert "192.0.2.7" in page
+        assert "1 of 2 may still use it. It waits for them, and goes" in page
+        assert "Switched" in page
+        leak = page[page.index("stop signing in until they read the new one") :]
+        assert f'Generation 1: {shop.name} <span class="mono">pod-1</span></li>' in leak
+        assert "live on: most until" in leak
+        scene.world.run_until(scene.world.clock.now() + timedelta(minutes=22))
+        assert "1 of 2 may still use it" not in web.page(path)
