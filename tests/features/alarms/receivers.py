@@ -6,6 +6,7 @@ import hmac
 import json
 import random
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from keyturn.kit.secret import Plaintext
@@ -28,6 +29,8 @@ class Receiver:
     down: bool = False
     requests: list[HttpRequest] = field(default_factory=list)
     taken: dict[str, dict[str, Any]] = field(default_factory=dict)
+    times: dict[str, datetime] = field(default_factory=dict)
+    """When each was taken first, as its sender says."""
     doubles: int = 0
 
     def __post_init__(self) -> None:
@@ -54,6 +57,8 @@ class Receiver:
             self.doubles += 1
             data = [self.taken[message_id].get("data"), body.get("data")]
             assert data[0] == data[1], "the same id says something else"
+        stamp = int(request.headers.get("webhook-timestamp", "0"))
+        self.times.setdefault(message_id, datetime.fromtimestamp(stamp, UTC))
         self.taken.setdefault(message_id, body)
 
     def told(self, kind: str = "keyturn.alarm") -> list[tuple[str, str]]:
