@@ -169,7 +169,7 @@ def _only_known_keys_removed(world: World, journal: list[Credential]) -> Iterato
     key_ids = {row.key_id for row in journal}
     ledger = world.emulator.ledger
     for entry in (*ledger.query(operation="removePassword"), *ledger.query(operation="removeKey")):
-        if entry.committed and entry.caller in world.our_callers and entry.key_id not in key_ids:
+        if entry.committed and entry.caller in world.applications and entry.key_id not in key_ids:
             yield f"3: removed {entry.key_id}, which the journal does not hold"
 
 

@@ -53,6 +53,7 @@ from keyturn_simulation.emulated import EmulatedTransport, EmulatorTime, emulate
 from keyturn_simulation.keys import SimulatedProvider, key_pool, private_lines, signing_key
 
 START = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
+_WAKES = [sa.select(sa.func.min(column).label("at")) for column in (rotations.c.wake_at, app_connections.c.look_at)]
 OWNED = "Application.ReadWrite.OwnedBy"
 ALL = "Application.ReadWrite.All"
 ROOT_KEY = bytes(range(7, 39))
@@ -184,8 +185,7 @@ class World:
     def next_wake(self) -> datetime | None:
         """When there is something to do next: a rotation, or a look at a connection."""
         with self.database.read() as tx:
-            columns = (rotations.c.wake_at, app_connections.c.look_at)
-            moments = [tx.rows(sa.select(sa.func.min(column).label("at")))[0]["at"] for column in columns]
+            moments = [tx.rows(query)[0]["at"] for query in _WAKES]
         return min((at for at in moments if at), default=None)
 
     def work(self, server: Server | None = None) -> int:
@@ -203,21 +203,19 @@ class World:
             self.services.daily_check.run(connection_id)
 
     def claim_looks(self) -> list[str]:
-        now = self.clock.now()
-        with self.database.read() as tx:
-            if not any_look_due(tx, now):
-                return []
-        with self.database.write() as tx:
-            return claim_looks(tx, now, 1000, now + LOOK_CLAIM)
+        return list(self._claim(any_look_due, claim_looks, self.clock.now(), LOOK_CLAIM))
 
     def claim(self, server: Server | None = None) -> list[str]:
         """Claim what is due, as the finder does: work that is lost is found again."""
         now = (server or self.servers[0]).clock.now()
+        return [due.rotation_id for due in self._claim(any_due, claim_due, now, CLAIM)]
+
+    def _claim(self, is_due: Callable[..., bool], claim: Callable[..., Any], now: datetime, to: timedelta) -> Any:
         with self.database.read() as tx:
-            if not any_due(tx, now):
+            if not is_due(tx, now):
                 return []
         with self.database.write() as tx:
-            return [due.rotation_id for due in claim_due(tx, now, 1000, now + CLAIM)]
+            return claim(tx, now, 1000, now + to)
 
     def settle(self, within: timedelta = timedelta(minutes=30), server: Server | None = None) -> datetime:
         """Work until nothing is due for that long, moving the clock from one moment of waking to the next."""
@@ -250,9 +248,9 @@ class World:
 
     def journal(self, connection: Connection | None = None) -> list[Credential]:
         """All that was ever planned, of deleted connections too, from the oldest to the newest."""
-        query = sa.select(credentials).order_by(credentials.c.planned_at, credentials.c.generation, credentials.c.id)
-        if connection:
-            query = query.where(credentials.c.rotation_id == self.rotation(connection).id)
+        of_one = [credentials.c.rotation_id == self.rotation(connection).id] if connection else []
+        order = (credentials.c.planned_at, credentials.c.generation, credentials.c.id)
+        query = sa.select(credentials).where(*of_one).order_by(*order)
         with self.database.read() as tx:
             return [read(row) for row in tx.rows(query)]
 
@@ -309,10 +307,6 @@ class World:
     def our_applications(self) -> list[str]:
         return [application.object_id for application in self.applications.values()]
 
-    @property
-    def our_callers(self) -> set[str]:
-        return set(self.applications)
-
     def slots_of(self, object_id: str) -> int | None:
         personal = "Personal" in self.emulator.admin.application(object_id).audience
         return self.settings.personal_secret_cap if personal else None
@@ -353,9 +347,8 @@ class World:
         return True
 
     def events(self, name: str | None = None) -> list[dict[str, Any]]:
-        query = sa.select(audit_events).order_by(audit_events.c.id)
-        if name:
-            query = query.where(audit_events.c.event == name)
+        named = [audit_events.c.event == name] if name else []
+        query = sa.select(audit_events).where(*named).order_by(audit_events.c.id)
         with self.database.read() as tx:
             return [dict(row) for row in tx.rows(query)]
 
