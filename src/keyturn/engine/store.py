@@ -72,8 +72,10 @@ class Lease:
 
 def leases_beyond(tx: Tx, moment: datetime) -> list[Lease]:
     """Return the leases that end later than this."""
-    query = sa.select(leases).where(leases.c.expires_at > moment, leases.c.holder.is_not(None))
-    return [Lease(row["object_id"], row["token"], row["expires_at"]) for row in tx.rows(query)]
+    return [Lease(row["object_id"], row["token"], row["expires_at"]) for row in tx.rows(_BEYOND, moment=moment)]
+
+
+_BEYOND = sa.select(leases).where(leases.c.expires_at > sa.bindparam("moment"), leases.c.holder.is_not(None))
 
 
 def end_lease(tx: Tx, lease: Lease, now: datetime) -> bool:
