@@ -145,19 +145,23 @@ def token_proofs(core: Core) -> Mapping[str, TokenProof]:
     }
 
 
-def web_application(core: Core, worker: Worker | None) -> Application:
-    """Return the ASGI application of this server."""
-    settings = core.settings
-    oauth = oauth_app(settings)
-    access = open_access(core)
-    projects = Projects(
+def open_projects(core: Core) -> Projects:
+    return Projects(
         core.database,
         core.clock,
         core.ids,
         delete_guards=(guards.refuse_project,),
         environment_guards=(guards.refuse_environment,),
-        quotas=settings.quotas,
+        quotas=core.settings.quotas,
     )
+
+
+def web_application(core: Core, worker: Worker | None) -> Application:
+    """Return the ASGI application of this server."""
+    settings = core.settings
+    oauth = oauth_app(settings)
+    access = open_access(core)
+    projects = open_projects(core)
     use_cases = services(core, worker.nudge if worker else _nobody)
     limiter = Limiter(core.clock, per_minute=settings.login_rate_per_minute)
     per_identity = Limiter(core.clock, per_minute=settings.identity_rate_per_minute)

@@ -147,14 +147,17 @@ class SealedContent:
         value, salt = data.get("value"), data.get("salt")
         return cls(
             data.get("for"),
-            Plaintext(value) if value else _value_of_before(data, connection),
+            Plaintext(value) if value else _value_in_older_form(data, connection),
             data.get("credential"),
             Plaintext(salt) if salt else None,
         )
 
 
-def _value_of_before(data: Mapping[str, Any], connection: Connection) -> Plaintext | None:
-    """Read how a value was written before it was written as in the journal. What else there is to know is in the row."""
+def _value_in_older_form(data: Mapping[str, Any], connection: Connection) -> Plaintext | None:
+    """Read a value of a row that a release before 0012 wrote, where each method had keys of its own; None: there is none.
+
+    What else there is to know of a certificate is in the row. Raises NeedsAction where its end cannot be read there.
+    """
     if "clientSecret" in data:
         return Plaintext(data["clientSecret"])
     if "certificate" in data:

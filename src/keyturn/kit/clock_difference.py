@@ -7,7 +7,7 @@ from keyturn.kit.moments import moved
 
 WARNS = timedelta(minutes=2)
 WRONG = timedelta(minutes=5)
-"""Beyond this no new credential is planned: Entra refuses assertions, and dates computed here mean something else there."""
+"""Beyond this no new credential is planned: assertions are refused, and dates computed here mean something else there."""
 _RESOLUTION = timedelta(seconds=1)
 
 
@@ -48,14 +48,14 @@ def told(ahead: timedelta) -> str:
     """Say which way the clock is wrong, and by how much."""
     seconds = abs(ahead).total_seconds()
     size, unit = next((one for one in _UNITS if seconds >= 2 * one[0]), _UNITS[-1])
-    return f"{seconds / size:.0f} {unit} {'ahead of' if ahead > timedelta() else 'behind'} that of Entra ID"
+    return f"{seconds / size:.0f} {unit} {'ahead of' if ahead > timedelta() else 'behind'} that of the provider"
 
 
 def compared(ahead: timedelta | None) -> str:
     """Say in a few words what the comparison has shown."""
     if ahead is None:
-        return "Not compared yet: Entra ID has not answered this process"
-    return told(ahead).capitalize() if abs(ahead) > WARNS else "As that of Entra ID"
+        return "Not compared yet: the provider has not answered this process"
+    return told(ahead).capitalize() if abs(ahead) > WARNS else "As that of the provider"
 
 
 _UNITS = ((86_400 * 365, "years"), (86_400, "days"), (3_600, "hours"), (60, "minutes"), (1, "seconds"))

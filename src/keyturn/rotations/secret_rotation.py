@@ -157,7 +157,7 @@ class SecretRotations:
             return None
         raise TimedOut(
             f"The first run was not over after {LONGEST_WAIT.total_seconds():.0f} seconds. The secret rotation was ended, and "
-            "what was made at Microsoft is being removed.",
+            "what was made at the provider is being removed.",
             code="secret_rotations.timed_out",
             fix="Create it again; if it takes as long again, look at the time line of the connection's removals for the cause.",
         )

@@ -16,12 +16,18 @@ _GZIP = 31  # zlib's way to ask for gzip's frame
 
 
 def accepts_gzip(header: str) -> bool:
-    """Read ``Accept-Encoding``."""
+    """Read ``Accept-Encoding`` (RFC 9110, section 12.5.3): what is said of gzip counts, else what is said of everything."""
+    wanted: dict[str, bool] = {}
     for part in header.lower().split(","):
         name, _, weight = part.partition(";")
-        if name.strip() in {"gzip", "*"}:
-            return weight.replace(" ", "") not in {"q=0", "q=0.0", "q=0.00", "q=0.000"}
-    return False
+        wanted[name.strip()] = weight.replace(" ", "").replace("\t", "") not in {
+            "q=0",
+            "q=0.",
+            "q=0.0",
+            "q=0.00",
+            "q=0.000",
+        }
+    return wanted.get("gzip", wanted.get("*", False))
 
 
 def gzipped(content: bytes) -> bytes:

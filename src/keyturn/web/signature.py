@@ -39,7 +39,7 @@ class Signature:
         issues: list[Issue] = []
         fields = {field.name: field.encode_name for field in msgspec.structs.fields(self.kinds["path"])}
         path = self.checks["path"]({wire: request.path_params[name] for name, wire in fields.items()}, (), issues)
-        parts = {"query": _read_query(request.query)} | body if "query" in self.checks else body
+        parts = {"query": read_query(request.query)} | body if "query" in self.checks else body
         values = {part: self.checks[part](raw, (), issues) for part, raw in parts.items() if part in self.checks}
         if issues:
             raise Invalid(issues[:MOST_ISSUES])
@@ -59,8 +59,7 @@ def read(
     """Read a handler's signature. Raises TypeError when it cannot be served as asked.
 
     ``body`` is the parameter for what a request brings: ``data`` is JSON, anything else is texts. ``provided`` are those that
-    are in no request. ``types`` are those of
-    parameters, and of ``return``, that are known only when the routes are made.
+    are in no request. ``types`` are those of parameters, and of ``return``, that are known only when the routes are made.
     """
     hints = typing.get_type_hints(function, include_extras=True) | dict(types or {})
     parameters = inspect.signature(function).parameters
@@ -82,10 +81,11 @@ def _answer(kind: Any) -> Any:
     return typing.get_args(kind)[0] if typing.get_origin(kind) is Waiting else kind
 
 
-def _read_query(raw: bytes) -> dict[str, list[str]]:
+def read_query(raw: bytes) -> dict[str, list[str]]:
     """Return the values by key. An empty value counts as absent. Raises Refused when there are absurdly many."""
     try:
-        pairs = parse_qsl(raw.decode("latin-1"), max_num_fields=MOST_QUERY_KEYS)
+        # Some clients send letters as they are, without percent signs: they are UTF-8 either way.
+        pairs = parse_qsl(raw.decode("utf-8", "replace"), max_num_fields=MOST_QUERY_KEYS)
     except ValueError as error:
         raise Refused(f"The query has more than {MOST_QUERY_KEYS} keys", code="request.malformed") from error
     values: dict[str, list[str]] = {}

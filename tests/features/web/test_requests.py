@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from keyturn.errors import Invalid
 from keyturn.web.schema.validate import parse
 from keyturn.web.server.admission import BodyReads, TooLarge
+from keyturn.web.signature import read_query
 from tests.client import Client
 from tests.features.web.things import AUTH, UUID, CreateThing, client, good_body
 
@@ -150,6 +151,7 @@ def test_queries_are_coerced_and_empty_means_absent(web: Client) -> None:
     assert query_values["recursive"] is True
     assert query_values["limit"] == 7
     assert query_values["tag"] == ["a", "b"]
+    assert read_query("tag=straße&tag=%C3%9Cber".encode()) == {"tag": ["straße", "Über"]}
 
 
 @pytest.mark.parametrize(("text", "truth"), [("true", True), ("1", True), ("FALSE", False), ("0", False), ("", False)])

@@ -164,8 +164,8 @@ def test_a_cache_tells_compressed_and_plain_apart() -> None:
 @pytest.mark.parametrize(
     ("header", "accepted"),
     [
-        *((text, True) for text in ("gzip", "br, gzip;q=0.5", "*", "GZIP", "deflate, gzip;q=1.0")),
-        *((text, False) for text in ("", "br", "gzip;q=0", "gzip; q=0.0", "identity", "xgzip")),
+        *((text, True) for text in ("gzip", "br, gzip;q=0.5", "*", "GZIP", "*;q=0, gzip", "deflate, gzip;q=1.0")),
+        *((text, False) for text in ("", "br", "gzip;q=0", "gzip; q=0.0", "*, gzip;q=0", "identity", "xgzip")),
     ],
 )
 def test_accept_encoding_is_read(header: str, accepted: bool) -> None:

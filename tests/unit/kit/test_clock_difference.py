@@ -48,7 +48,7 @@ def test_a_date_that_makes_no_sense_says_nothing(date: str | None) -> None:
     ],
 )
 def test_what_is_told(ahead: timedelta, words: str) -> None:
-    assert told(ahead) == f"{words} that of Entra ID"
+    assert told(ahead) == f"{words} that of the provider"
 
 
 class There:
