@@ -16,6 +16,7 @@ from benchmarks import (
     secrets,
     start,
     throughput,
+    waiters,
 )
 from benchmarks.measured import Measured
 
@@ -29,6 +30,7 @@ ALL: Mapping[str, Callable[[], list[Measured]]] = {
     "machines": lambda: [machine_sign_ins.measure(kind) for kind in KINDS],
     "secrets": lambda: [line for kind in KINDS for line in secrets.measure(kind)],
     "create": lambda: [create_rotation.measure(kind) for kind in KINDS],
+    "waiters": waiters.measure,
     "tokens": lambda: [emulator_tokens.measure()],
 }
 

@@ -8,7 +8,10 @@ from playwright.sync_api import Page, expect
 
 from keyturn.alarms.channel_service import ChannelDraft
 from keyturn.app.alarms import alarm_evaluation, alarm_services
+from keyturn.app.web import webhooks
+from keyturn.app.worker import webhook_sender
 from keyturn.connections.domain import Connection, NewConnection
+from keyturn.delivery.webhook_rules import NewWebhook
 from keyturn.identities.domain import NewClientSecret, NewIdentity, UniversalAuthChanges
 from keyturn.identities.token_auth import TokenAuthChanges
 from keyturn.kit.actor import Role
@@ -58,6 +61,7 @@ class Furniture:
     writer: Connection
     """Through which an application of another is rotated."""
     channel_id: str
+    webhook_id: str
 
 
 TOKEN_AUTHS: dict[str, dict[str, object]] = {
@@ -101,6 +105,7 @@ def furnish(estate: BrowserServer) -> Furniture:
         rotation_id=_rotation(estate, project, writer),
         writer=writer,
         channel_id=_channel(estate),
+        webhook_id=_webhook(estate, project),
     )
     estate.connect("organization-wide", estate.application("Directory Sync"))
     return furniture
@@ -137,6 +142,21 @@ def _channel(estate: BrowserServer) -> str:
     channel_id = channels.create(estate.actor, draft).id
     channels.test(estate.actor, channel_id)
     return channel_id
+
+
+def _webhook(estate: BrowserServer, project: Project) -> str:
+    """Tell of one change, to an address that may not be called, and once more for a try."""
+    core = estate.core
+    hooks = webhooks(core)
+    webhook, _ = hooks.create(
+        estate.actor, project.id, NewWebhook("https://127.0.0.1/keyturn", "dev", "/payments-api/**")
+    )
+    secrets = Secrets(core.database, core.sealer, core.clock, core.ids)
+    where = Address(project.id, None, "dev", "/payments-api")
+    secrets.create(estate.actor, where, NewSecret("WEBHOOK_TOKEN", Plaintext("one")))
+    webhook_sender(core).round(webhook.id)
+    hooks.test(estate.actor, webhook.id)
+    return webhook.id
 
 
 def _rotation(estate: BrowserServer, project: Project, connection: Connection) -> str:
@@ -178,6 +198,7 @@ def come_to_rest(page: Page, estate: BrowserServer, furniture: Furniture) -> Non
 def addresses(estate: BrowserServer, furniture: Furniture) -> Iterator[tuple[str, str]]:
     """Yield a name and the path of every page of the server that needs a session; fails for a page with unknown parameters."""
     values = {"project_id": furniture.project.id, "identity_id": furniture.identity_id, "tag": "users"}
+    values["webhook_id"] = furniture.webhook_id
     for path in sorted(set(estate.pages) - NO_PAGES):
         if not any(
             each in path for each in ("{connection_id}", "{rotation_id}", "{secret_id}", "{alarm_id}", "{channel_id}")
@@ -208,6 +229,7 @@ def addresses(estate: BrowserServer, furniture: Furniture) -> Iterator[tuple[str
     yield "secrets found", f"{at}?environment=prod&q=data"
     yield "secrets none", f"/projects/{furniture.empty.id}/secrets"
     yield "secrets compare two", f"{at}/compare?other=prod"
+    yield "webhooks none", f"/projects/{furniture.empty.id}/webhooks"
     yield "connections none", f"/projects/{furniture.empty.id}/integrations/app-connections"
     yield "api docs found", "/api/docs?q=rotate"
     yield "api docs search", "/api/docs?q=nothing-like-it"

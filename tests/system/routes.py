@@ -517,6 +517,16 @@ _PAGES: dict[str, Rule] = {
     f"POST {_PROJECT}/roles": _in(Action.CREATE_ROLES, {"name": "New", "slug": "new-role"}),
     f"POST {_PROJECT}/roles/{{role_id}}": _in(Action.EDIT_ROLES, {"name": "Renamed", "slug": "renamed"}),
     f"POST {_PROJECT}/roles/{{role_id}}/delete": _in(Action.DELETE_ROLES, {"confirm": "Quiet"}),
+    f"GET {_PROJECT}/webhooks": _in(Action.EDIT_PROJECT),
+    f"POST {_PROJECT}/webhooks": _in(Action.EDIT_PROJECT, {"url": "https://hooks.example.com"}),
+    f"GET {_PROJECT}/webhooks/{{webhook_id}}": _self(None, 404, fill=_NO_HOOK),
+    **{
+        f"POST {_PROJECT}/webhooks/{{webhook_id}}/{end}": _self({}, 404, fill=_NO_HOOK)
+        for end in ("rotate-secret", "test", "enable", "disable", "delete")
+    },
+    f"POST {_PROJECT}/webhooks/{{webhook_id}}/messages/{{message_id}}/replay": _self(
+        {}, 404, fill={**_NO_HOOK, "message_id": "nothing"}
+    ),
     "GET /help/azure": SELF,
     "POST /help/azure": Rule(Place.SERVER, None, {"tenant": "{tenant_id}"}, frozenset({400})),
     "GET /organization/app-connections": _org(Action.READ_CONNECTIONS),

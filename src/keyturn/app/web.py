@@ -69,6 +69,7 @@ from keyturn.pages import identities as identities_pages
 from keyturn.pages import overview as overview_pages
 from keyturn.pages import rotations as rotations_pages
 from keyturn.pages import secrets as secrets_pages
+from keyturn.pages import webhooks as webhook_pages
 from keyturn.pages.alarms import alarms as alarms_pages
 from keyturn.pages.alarms import channels as channel_pages
 from keyturn.pages.alarms import owners as owner_pages
@@ -165,7 +166,7 @@ def web_application(core: Core, worker: Worker | None) -> Application:
     use_cases = services(core, worker.nudge if worker else _nobody)
     limiter = Limiter(core.clock, per_minute=settings.login_rate_per_minute)
     per_identity = Limiter(core.clock, per_minute=settings.identity_rate_per_minute)
-    trail = AuditTrail(core.database)
+    trail, alarms = AuditTrail(core.database), alarm_services(core)
     reads = GroupedReadAudit(core.database, core.clock, core.ids, use.note)
     secrets = Secrets(core.database, core.sealer, core.clock, core.ids, reads)
     counters = Counters(core.database)
@@ -173,7 +174,6 @@ def web_application(core: Core, worker: Worker | None) -> Application:
     hot: HotReads[Promise] = HotReads(core.database, core.clock, counters)
     learner = Learner(hot, secrets.reader, core.sealer)
     watch = ChangeWatch(core.database, core.clock, counters, most=settings.max_waiters)
-    alarms = alarm_services(core)
     routers = [
         people_api.login_router(access, limiter, per_identity),
         people_api.users_router(access, limiter),
@@ -222,6 +222,7 @@ def web_application(core: Core, worker: Worker | None) -> Application:
         cors_origins=settings.cors_allowed_origins,
         trusted_proxies=settings.trusted_proxies,
         site=site,
+        releases=(watch.release,),
         closers=(counters.stop, reads.close),
         known_answers=HotSecrets(hot, reads, promises),
     )
@@ -313,6 +314,7 @@ def page_routes(
             heads,
         ),
         role_pages.router(projects, heads),
+        webhook_pages.router(webhooks(core), projects, heads),
         project_members.router(projects, access, heads, core.clock),
         help_pages.router(installation, sign_in_as),
         connections_pages.router(pages),

@@ -38,7 +38,7 @@ def run(settings: Settings, *, with_worker: bool, ahead: float = 0.0) -> NoRetur
         from keyturn.app.web import open_access, web_application  # noqa: PLC0415
         from keyturn.app.worker import Worker  # noqa: PLC0415
         from keyturn.web.server import logs  # noqa: PLC0415
-        from keyturn.web.server.serve import WebServer, end_process  # noqa: PLC0415
+        from keyturn.web.server.serve import Limits, WebServer, end_process  # noqa: PLC0415
 
         logs.configure(settings.log_level, settings.log_format)
         for warning in settings.warnings:
@@ -48,14 +48,20 @@ def run(settings: Settings, *, with_worker: bool, ahead: float = 0.0) -> NoRetur
         watch = alarm_watch(core)
         ending = Ending()
         application = web_application(core, rotating)
+
+        def stop() -> None:
+            ending.start()
+            application.release()
+
         web = WebServer(
             application,
             host=settings.host,
             port=settings.port,
+            limits=Limits(connections=Limits.connections + settings.max_waiters),
             traffic=application.traffic,
             proxies=settings.trusted_proxies,
             health_port=settings.health_port,
-            on_stop=ending.start,
+            on_stop=stop,
         )
         access = open_access(core)
         code = access.setup.announce()

@@ -98,7 +98,7 @@ class EventStreams:
         self._watch.add(waiter)
         try:
             yield Event(EventKind.RESET if subscription.reset else EventKind.HEARTBEAT, position)
-            while True:
+            while not self._watch.released:
                 woken.clear()
                 refusal = await self._refusal(subscription)
                 if refusal is not None:

@@ -100,6 +100,7 @@ class ChangeWatch:
         self._lock = threading.Lock()
         self._projects: dict[str, _Project] = {}
         self._waiting = 0
+        self.released = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._access_seen = counters.access
         self._rights_at = float("-inf")
@@ -131,7 +132,7 @@ class ChangeWatch:
             if not waiting.done():
                 waiting.set_result(again)
 
-        waiter = Waiter(claim, concern, place, lambda: end(again=True))
+        waiter = Waiter(claim, concern, place, lambda: end(again=not self.released))
         self.add(waiter)
         holds = self.holds_for(claim)
         if holds is not None and holds < seconds:
@@ -176,6 +177,15 @@ class ChangeWatch:
             if not project.waiters:
                 del self._projects[project_id]
                 self._counters.leave(project_id)
+
+    def release(self) -> None:
+        """Let nobody wait any more: the server stops, and those who waited ask another one. From any thread; safe to repeat."""
+        self.released = True
+        with self._lock:
+            waiters = [waiter for project in self._projects.values() for waiter in project.waiters]
+        if self._loop is not None and not self._loop.is_closed():
+            for waiter in waiters:
+                self._loop.call_soon_threadsafe(waiter.wake)
 
     async def rest(self, woken: asyncio.Event, seconds: float) -> bool:
         """Wait until the event is set, at most so many seconds; say whether it was."""

@@ -91,3 +91,12 @@ def test_too_many_who_wait_are_told_to_come_again(tmp_path: Path) -> None:
         assert place.get(LIST, etag=tag).status_code == 304, "without waiting everybody is served"
         place.timers.ring(up_to=60)
         assert waits.result(PATIENCE).status_code == 304
+
+
+def test_a_server_that_stops_lets_go_those_who_wait(place: Waiting) -> None:
+    place.put("FIRST")
+    tag = place.get(LIST).headers["etag"]
+    waits, stream = place.begin(LIST, etag=tag, wait=60), place.stream()
+    place.watch.release()
+    assert waits.result(PATIENCE).status_code == 304
+    assert stream.next() is None

@@ -35,8 +35,10 @@ class Application:
         bodies: BodyReads,
         closers: Sequence[Callable[[], object]] = (),
         fast: FastPath | None = None,
+        releases: Sequence[Callable[[], object]] = (),
     ) -> None:
         self.edge = edge
+        self._releases = releases
         self._closers = closers
         self._fast = fast
         self.bodies = bodies
@@ -48,6 +50,11 @@ class Application:
     @property
     def endpoints(self) -> Sequence[Endpoint]:
         return tuple(self._endpoints)
+
+    def release(self) -> None:
+        """Let go the requests that wait for something: the server stops. From any thread."""
+        for release in self._releases:
+            release()
 
     def add(self, endpoints: Iterable[Endpoint]) -> None:
         """Add routes. Raises ValueError for one whose place is taken."""
@@ -115,6 +122,7 @@ def build(
     site: Site | None = None,
     pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
     closers: Sequence[Callable[[], object]] = (),
+    releases: Sequence[Callable[[], object]] = (),
     known_answers: KnownAnswers | None = None,
 ) -> Application:
     """Return the ASGI application.
@@ -123,7 +131,8 @@ def build(
     thread. ``explain`` knows what else stops this server for the moment, e.g. trouble with the database. Browsers of other
     origins are served only for ``cors_origins``. ``X-Forwarded-For`` is believed only from ``trusted_proxies``. A body must
     arrive in ``body_timeout``. ``pause`` lets so many seconds pass, between two looks at what a request waits for.
-    ``closers`` are called when all requests are done. ``known_answers`` are given without a thread.
+    ``closers`` are called when all requests are done, ``releases`` when no more are taken: they let go those that wait.
+    ``known_answers`` are given without a thread.
     """
     below = SubPath.of(settings.site_url)
     by_cookie = cookie_credentials(site.recall, site.session_cookie, site.site_url) if site else None
@@ -132,7 +141,7 @@ def build(
     secure = (settings.site_url or "").startswith("https://")
     gate = EdgeMiddleware(ids, tuple(trusted_proxies), frozenset(cors_origins), secure=secure, below=below)
     fast = FastPath(gate, known_answers) if known_answers else None
-    app = Application(edge, gate, BodyReads(body_timeout.total_seconds()), closers, fast)
+    app = Application(edge, gate, BodyReads(body_timeout.total_seconds()), closers, fast, releases)
 
     reference = cache(lambda: page.Reference(described(app, settings)))
     for group in (*routes, health.router(status, clock), page.routes(reference)):

@@ -43,7 +43,8 @@ class Limits:
 
     backlog: int = 1024
     connections: int = 8192
-    """At most, as far as the process may have so many files open. Requests are counted where they are served."""
+    """At most, as far as the process may have so many files open, besides those that wait for changes. Requests are counted
+    where they are served."""
     header_timeout: timedelta = timedelta(seconds=5)
     """For the first request of a connection to arrive."""
     idle_timeout: timedelta = timedelta(seconds=75)
