@@ -13,11 +13,11 @@ from keyturn.rotations.overlap import UNTIL_SWITCHED
 from keyturn.rotations.secret_domain import SecretRotationView
 from keyturn.secrets.domain import Address, Reading, ReadValue, SecretType
 from keyturn.secrets.service import Secrets
-from keyturn_simulation.continuous_checks import Program
 from keyturn_simulation.processes import Process
+from keyturn_simulation.programs import Program
 from keyturn_simulation.simulation import Simulation
 
-INTERVALS = (timedelta(minutes=20), timedelta(hours=3), timedelta(days=1))
+INTERVALS = (timedelta(minutes=20), timedelta(minutes=20), timedelta(hours=3), timedelta(days=1))
 WAITS = (UNTIL_SWITCHED, f"{UNTIL_SWITCHED}:2d", f"{UNTIL_SWITCHED}:12h")
 MOST = 4
 
@@ -71,7 +71,7 @@ class Consumers:
 
     def _start(self, view: SecretRotationView) -> Program:
         self._numbered += 1
-        announces = self._rng.random() < 0.75
+        announces = self._rng.random() < 0.9
         program = Program(
             self._numbered,
             f"pod-{self._numbered}" if announces or self._rng.random() < 0.5 else "",
@@ -79,7 +79,7 @@ class Consumers:
             self._rng.choice(INTERVALS) if announces else None,
         )
         acknowledges = announces and self._rng.random() < 0.6
-        self._habits[program.number] = _Habit(acknowledges, self._rng.choice((0, 1, 4)) if acknowledges else 0)
+        self._habits[program.number] = _Habit(acknowledges, self._rng.choice((0, 3, 8)) if acknowledges else 0)
         self._sim.judge.programs.append(program)
         return program
 

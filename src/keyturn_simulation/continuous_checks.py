@@ -20,6 +20,7 @@ from keyturn.rotations.run_schedule import guard
 from keyturn_simulation.invariants import Broken, check_one_copy, check_published, check_readable
 from keyturn_simulation.journal_rows import ONE_ROW, Row, moment_of, read_row, slot_of
 from keyturn_simulation.processes import Process
+from keyturn_simulation.programs import Program
 from keyturn_simulation.world import World
 
 HEALTHY_ENOUGH = timedelta(hours=8)
@@ -42,26 +43,6 @@ class Current:
     object_id: str
     value: str
     key_id: str | None
-
-
-@dataclass
-class Program:
-    """Reads the secret of a secret rotation. ``uses`` is the key id that it signs in with, in truth.
-
-    ``interval``: how often it announced to come; None: it never did. ``last_at`` is when it last came.
-    """
-
-    number: int
-    name: str
-    reads: str
-    interval: timedelta | None
-    uses: str | None = None
-    last_at: datetime | None = None
-    alive: bool = True
-
-    def counts_at(self, now: datetime) -> bool:
-        """Whether it counts as using what it used when it last came, dead or alive."""
-        return self.interval is None or (self.last_at is not None and now < self.last_at + 2 * self.interval)
 
 
 @dataclass
