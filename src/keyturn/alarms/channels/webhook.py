@@ -4,15 +4,14 @@ The id of the message is ``webhook-id``: a receiver that remembers it takes each
 """
 
 import base64
-import hashlib
-import hmac
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+from standardwebhooks.webhooks import Webhook as Signer
 
 from keyturn.alarms.channels.http import post, require_address
-from keyturn.alarms.channels.kind import Config, refused
+from keyturn.alarms.channels.kind import Config, Undelivered, refused
 from keyturn.alarms.notification import Notification
 from keyturn.kit.clock import iso
 from keyturn.kit.secret import Plaintext
@@ -42,11 +41,14 @@ class Webhook:
 
     def send(self, config: Config, secret: Plaintext | None, notification: Notification) -> str:
         body = msgspec.json.encode(document(notification))
-        stamp = str(int(self.clock.now().timestamp()))
-        key = _key_of(secret) if secret else None
-        signed = f"{notification.id}.{stamp}.".encode() + body
-        signature = base64.b64encode(hmac.new(key or b"", signed, hashlib.sha256).digest()).decode()
-        headers = {"webhook-id": notification.id, "webhook-timestamp": stamp, "webhook-signature": f"v1,{signature}"}
+        key, now = _key_of(secret) if secret else None, self.clock.now()
+        if key is None:
+            raise Undelivered("The channel has no signing secret.")
+        headers = {
+            "webhook-id": notification.id,
+            "webhook-timestamp": str(int(now.timestamp())),
+            "webhook-signature": Signer(key).sign(notification.id, now, body.decode()),
+        }
         return post(self.transport, Plaintext(str(config.get("url"))), body, headers)
 
 
