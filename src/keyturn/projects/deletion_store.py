@@ -6,6 +6,7 @@ references, whatever their table; what opens only in its place stays sealed for 
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 import sqlalchemy as sa
@@ -89,31 +90,43 @@ def keep(
 
 def _going(tx: Tx, root: sa.Table, row_id: str) -> Iterator[tuple[sa.Table, list[Row]]]:
     """Yield the row and all rows that the database deletes with it, some of one table at a time, in the order of references."""
+    referred = {there.table.name for table in metadata.sorted_tables for _, there in _cascades(table)}
     gone: dict[str, list[str]] = {}
     for table in metadata.sorted_tables:
-        seen: set[tuple[Any, ...]] = set()
-        keys = [key.name for key in table.primary_key.columns]
-        if table is root:
-            wanted = [(root.c.id, [row_id])]
-        else:
-            wanted = [(own, gone[there.table.name]) for own, there in _cascades(table) if there.table.name in gone]
-        parts = [(column, part) for column, values in wanted for part in batches(values, _AT_ONCE)]
-        while parts:
-            column, part = parts.pop(0)
-            rows = [dict(row) for row in tx.rows(sa.select(table).where(column.in_(part)))]
-            new = [row for row in rows if tuple(row[name] for name in keys) not in seen]
-            seen.update(tuple(row[name] for name in keys) for row in new)
-            if not new:
+        wanted = [(own, gone[there.table.name]) for own, there in _cascades(table) if there.table.name in gone]
+        rows = _rows(tx, table, [(root.c.id, [row_id])] if table is root else wanted)
+        while part := list(islice(rows, _AT_ONCE)):
+            if table.name in referred:
+                gone.setdefault(table.name, []).extend(row["id"] for row in part)
+            yield table, part
+
+
+def _rows(tx: Tx, table: sa.Table, wanted: Sequence[tuple[sa.Column[Any], Sequence[str]]]) -> Iterator[Row]:
+    """Yield the rows that have one of the values in one of the columns, and those that go with these, each once."""
+    of_itself = [own for own, there in _cascades(table) if there.table is table]
+    parts = [(column, part) for column, values in wanted for part in batches(values, _AT_ONCE)]
+    keys = [key.name for key in table.primary_key.columns]
+    seen: set[tuple[Any, ...]] = set()
+    inner: list[Row] = []
+    while parts:
+        column, part = parts.pop(0)
+        found = []
+        for each in tx.stream(sa.select(table).where(column.in_(part))):
+            row = dict(each._mapping)  # noqa: SLF001 - SQLAlchemy's documented way to the columns by name
+            key = tuple(row[name] for name in keys)
+            if key in seen:
                 continue
-            if "id" in table.c:
-                gone.setdefault(table.name, []).extend(row["id"] for row in new)
-                of_itself = [own for own, there in _cascades(table) if there.table is table]
-                below = [row["id"] for row in new]
-                parts += [(own, some) for own in of_itself for some in batches(below, _AT_ONCE)]
-                if of_itself:  # folders: one that is in another is put back after it
-                    new.sort(key=lambda row: str(row["path"]))
-            for some in batches(new, _AT_ONCE):
-                yield table, list(some)
+            if of_itself or len(wanted) > 1:
+                seen.add(key)
+            if of_itself:
+                found.append(row)
+            else:
+                yield row
+        inner += found
+        ids = [row["id"] for row in found]
+        parts += [(own, some) for own in of_itself for some in batches(ids, _AT_ONCE)]
+    # Folders: one that is in another is put back after it.
+    yield from sorted(inner, key=lambda row: str(row["path"]))
 
 
 def _cascades(table: sa.Table) -> list[tuple[sa.Column[Any], sa.Column[Any]]]:
