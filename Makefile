@@ -67,7 +67,7 @@ seeds: $(VENV)/.run
 crash: $(VENV)/.test
 	@scripts/system-packages
 	@$(BIN)/python -m tests.crash.matrix
-	KEYTURN_EVERY_CASE=1 KEYTURN_KILLS=100 $(BIN)/python -m pytest -n 2 -s tests/kill
+	KEYTURN_EVERY_CASE=1 KEYTURN_KILLS=100 KEYTURN_AGENT_ROTATIONS=200 $(BIN)/python -m pytest -n 2 -s tests/kill
 	KEYTURN_EVERY_CASE=1 $(BIN)/python -m pytest -n 4 -m "postgres or alternates" --ignore tests/kill --ignore tests/crash
 	KEYTURN_EVERY_CASE=1 $(BIN)/python -m pytest tests/system/test_permissions_of_routes.py tests/system/test_openapi_holds.py
 

@@ -7,15 +7,20 @@ import threading
 import time
 from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 import httpx
 
+from entra_emulator import RESET, SERVICE_UNAVAILABLE, Fault
 from entra_emulator.admin.admin import ApplicationHandle
+from keyturn.connections.domain import Connection
+from tests.kill import scene
+from tests.kill.watched import WatchedEmulator
 from tests.kill.zygote import Child
-from tests.system.installation import Installation
+from tests.system.installation import Installation, installation
 
 ROTATIONS = "/api/v2/secret-rotations/azure-client-secret"
 USER_AGENT = "program/"
@@ -25,6 +30,9 @@ _HELD = 0.5
 """How often it does; else it reads again at once, so that it meets new secrets in their first moments."""
 _READY = re.compile(r"ready at (http://127\.0\.0\.1:\d+) ")
 _AGAIN_AFTER = 0.05
+LAG = replace(scene.LAG, token_appear=(0, 0.4))
+PACE = scene.PACE | {"KEYTURN_PROOF_SPACING": "0.25"}
+"""The proofs take longer than replication, as they do at the pace for the real Entra ID: what is published works everywhere."""
 
 
 Over = Callable[[], bool]
@@ -58,6 +66,11 @@ class ServerLine:
             time.sleep(_AGAIN_AFTER)
         return None
 
+    def once(self, http: httpx.Client, method: str, path: str) -> None:
+        """Ask one of them once, if one is there. Raises TransportError when it is killed meanwhile."""
+        for url in list(filter(None, map(address, self.servers)))[:1]:
+            http.request(method, url + path, headers=self._headers, timeout=60)
+
 
 def address(server: Child) -> str | None:
     """Return where the server answers; None as long as it has not said so."""
@@ -84,6 +97,20 @@ class Subject:
     def leaked_since(self, moment: float) -> bool:
         """Whether a leak was told of, or being told of, since this moment."""
         return any(len(leak) == 1 or leak[1] >= moment for leak in self.leaks)
+
+
+def sign_in(place: Installation, subject: Subject, entra: httpx.Client, value: str) -> str | None:
+    """Sign in as the application. Returns what Entra ID refuses it with; None when it lets the program in."""
+    form = {
+        "grant_type": "client_credentials",
+        "client_id": subject.application.app_id,
+        "client_secret": value,
+        "scope": "https://graph.microsoft.com/.default",
+    }
+    url = f"{place.running.authority}/{place.tenant_id}/oauth2/v2.0/token"
+    headers = {"user-agent": f"{USER_AGENT}{subject.secret_name}"}
+    answer = entra.post(url, data=form, headers=headers, timeout=60)
+    return None if answer.status_code == HTTPStatus.OK else answer.text[:300]
 
 
 @dataclass
@@ -115,7 +142,7 @@ class Program:
 
     def _use(self, http: httpx.Client, entra: httpx.Client, over: Over, value: str, read_at: float) -> bool:
         """Sign in; say whether that was let in. A leak is the only excuse for a refusal, and then there is another secret."""
-        refusal = self._sign_in(entra, value)
+        refusal = sign_in(self.place, self.subject, entra, value)
         self.subject.sign_ins += 1
         if refusal is None:
             return True
@@ -124,19 +151,6 @@ class Program:
         else:
             self.subject.refused.append(refusal)
         return False
-
-    def _sign_in(self, entra: httpx.Client, value: str) -> str | None:
-        """Return what Entra ID refuses it with; None when it lets the program in."""
-        form = {
-            "grant_type": "client_credentials",
-            "client_id": self.subject.application.app_id,
-            "client_secret": value,
-            "scope": "https://graph.microsoft.com/.default",
-        }
-        url = f"{self.place.running.authority}/{self.place.tenant_id}/oauth2/v2.0/token"
-        headers = {"user-agent": f"{USER_AGENT}{self.subject.secret_name}"}
-        answer = entra.post(url, data=form, headers=headers, timeout=60)
-        return None if answer.status_code == HTTPStatus.OK else answer.text[:300]
 
 
 @dataclass
@@ -202,3 +216,47 @@ def at_work(*works: Callable[[Over], None]) -> Iterator[Callable[[], None]]:
         for thread in threads:
             thread.join()
     check()
+
+
+def new_project(line: ServerLine) -> str:
+    """Make a project, and return its id."""
+    body = {"projectName": "Shop", "slug": "shop"}
+    return str(_post(line, "/api/v1/projects", body)["project"]["id"])
+
+
+def new_subject(
+    place: Installation, line: ServerLine, signer: Connection, project_id: str, number: int, environment: str = "prod"
+) -> Subject:
+    """Have the secret of a new application rotated into the project."""
+    target = place.emulator.admin.create_application(place.tenant_id, f"target-{number}", secrets=0)
+    body = {
+        "name": f"target-{number}",
+        "projectId": project_id,
+        "connectionId": signer.id,
+        "environment": environment,
+        "secretPath": "/",
+        "rotationInterval": 30,
+        "rotateAtUtc": {"hours": 0, "minutes": 0},
+        "parameters": {"objectId": target.object_id, "clientId": target.app_id},
+        "secretsMapping": {"clientId": f"ID_{number}", "clientSecret": f"SECRET_{number}"},
+    }
+    return Subject(target, f"SECRET_{number}", _post(line, ROTATIONS, body)["secretRotation"]["id"])
+
+
+def _post(line: ServerLine, path: str, body: object) -> Any:
+    with httpx.Client(trust_env=False) as http:
+        return line.ask(http, lambda: False, "POST", path, json=body)
+
+
+@contextmanager
+def signing_place(folder: Path, kind: str, seed: int) -> Iterator[tuple[Installation, Connection]]:
+    """An installation with a connection that may write every application. Now and then Entra does as told and then fails."""
+    with (
+        scene.database(kind) as url,
+        installation(folder, database_url=url, settings=LAG, seed=seed, make=WatchedEmulator, variables=PACE) as place,
+    ):
+        application = place.application("signer", "Application.ReadWrite.All")
+        scene.watched(place).remember(application.object_id)
+        signer = place.connect(application, "signer")
+        place.emulator.faults.add(Fault("writes", (RESET, SERVICE_UNAVAILABLE), times=None, probability=0.05))
+        yield place, signer

@@ -73,6 +73,10 @@ class Zygote:
         """Wait until it has ended; returns its exit status, negative for a signal."""
         return int(self._ask({"wait": child.pid}))
 
+    def said(self) -> str:
+        """What all processes said last, for the message of a failure."""
+        return "\n".join(path.read_text(errors="replace")[-2000:] for path in sorted(self._folder.glob("*.log")))
+
     def stacks(self, child: Child) -> str:
         """What the process said last, and what each of its threads is doing: for the message of a failure."""
         os.kill(child.pid, signal.SIGUSR1)

@@ -12,7 +12,7 @@ from keyturn.client.domain import Answered, Expired, Outage, Reading, Refusal, S
 from keyturn.client.server import Server
 from keyturn.errors import KeyturnError, NotFound
 
-_QUICK = (1.0, 5.0, 15.0)
+_QUICK = (1.0, 3.0, 10.0)
 _LONGEST_WAIT = 50
 """Seconds for which the server is asked to wait for a change: many proxies cut at sixty."""
 _SHORTEST_WAIT = 5
