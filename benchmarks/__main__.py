@@ -11,6 +11,7 @@ from benchmarks import (
     emulator_tokens,
     finder,
     machine_sign_ins,
+    offline_start,
     pages,
     reads,
     scheduled_start,
@@ -33,6 +34,7 @@ ALL: Mapping[str, Callable[[], list[Measured]]] = {
     "reads": reads.measure,
     "create": lambda: [create_rotation.measure(kind) for kind in KINDS],
     "waiters": waiters.measure,
+    "offline": offline_start.measure,
     "tokens": lambda: [emulator_tokens.measure()],
 }
 

@@ -1,4 +1,4 @@
-"""How long ``keyturn run`` takes until the program runs, with a copy and a server that is dead, or takes what is sent and never answers.
+"""How long ``keyturn run`` takes until the program runs, with a copy and a server that is dead or never answers.
 
 From the start of the interpreter to the first line of the program, which is a shell. Everything is in the page cache.
 """
